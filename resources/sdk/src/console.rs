@@ -1,0 +1,153 @@
+//! What people see: lines on standard error, redacted, in colour where it helps.
+//!
+//! Concourse shows standard error line by line and renders ANSI colours though it is no terminal, so colour is on
+//! unless `NO_COLOR` is set or the terminal is a dumb one.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::error::{Error, Line, lines};
+use crate::secret::Redactor;
+
+/// Whether messages carry ANSI colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// Plain text.
+    Never,
+    /// ANSI escape sequences.
+    Always,
+}
+
+/// The one way to say something to people. Everything that passes is redacted.
+#[derive(Clone)]
+pub struct Console {
+    output: Arc<Mutex<Box<dyn Write + Send>>>,
+    redactor: Redactor,
+    colour: Colour,
+}
+
+impl fmt::Debug for Console {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Console").field("colour", &self.colour).finish_non_exhaustive()
+    }
+}
+
+impl Console {
+    /// A console that writes to `output`.
+    pub fn new(output: impl Write + Send + 'static, redactor: Redactor, colour: Colour) -> Self {
+        Self { output: Arc::new(Mutex::new(Box::new(output))), redactor, colour }
+    }
+
+    /// The redactor that everything passes, to tell it of secrets that are learnt on the way.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// One step of the work, in the past or present tense: ``fetched `main` ``.
+    pub fn step(&self, text: impl fmt::Display) {
+        self.labelled(None, &text.to_string());
+    }
+
+    /// Something that the person should change, though the work goes on.
+    pub fn warn(&self, text: impl fmt::Display) {
+        self.labelled(Some(("warning", AnsiColor::Yellow)), &text.to_string());
+    }
+
+    /// A line as it came from somewhere else (a child process), redacted but not decorated.
+    pub fn relay(&self, line: &str) {
+        self.write(&format!("{}\n", self.redactor.redact(line)));
+    }
+
+    /// The report of an error: what failed, why, and what to do.
+    pub fn error(&self, error: &Error) {
+        for line in lines(error) {
+            match line {
+                Line::Failure(text) => self.labelled(Some(("error", AnsiColor::Red)), &text),
+                Line::Cause(text) => self.labelled(Some(("  caused by", AnsiColor::Red)), &text),
+                Line::Hint(text) => self.labelled(Some(("hint", AnsiColor::Cyan)), &text),
+            }
+        }
+    }
+
+    fn labelled(&self, label: Option<(&str, AnsiColor)>, text: &str) {
+        let text = self.redactor.redact(text.trim_end());
+        // The lines after the first stand indented below the label, so that a report reads as one piece.
+        let text = text.replace('\n', "\n    ");
+        let line = match label {
+            None => format!("{text}\n"),
+            Some((label, colour)) => {
+                let style = match self.colour {
+                    Colour::Always => colour.on_default().bold(),
+                    Colour::Never => Style::new(),
+                };
+                format!("{style}{label}:{style:#} {text}\n")
+            }
+        };
+        self.write(&line);
+    }
+
+    fn write(&self, text: &str) {
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody is left to be told when standard error itself is closed, and the work is worth finishing without it.
+        let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::error::Advise as _;
+
+    /// A console whose output can be read back.
+    #[derive(Clone, Default)]
+    pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Captured {
+        pub(crate) fn console(&self) -> Console {
+            Console::new(self.clone(), Redactor::default(), Colour::Never)
+        }
+
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    #[test]
+    fn an_error_is_a_report_of_labelled_lines() {
+        let captured = Captured::default();
+        captured.console().error(&anyhow::anyhow!("refused").context("cannot fetch\nhere").hint("try `uri`"));
+        assert_eq!(captured.text(), "error: cannot fetch\n    here\n  caused by: refused\nhint: try `uri`\n");
+    }
+
+    #[test]
+    fn secrets_are_masked_in_every_kind_of_line() {
+        let captured = Captured::default();
+        let console = captured.console();
+        console.redactor().add("hunter2");
+        console.step("with hunter2");
+        console.warn("with hunter2");
+        console.relay("with hunter2");
+        console.error(&anyhow::anyhow!("with hunter2"));
+        assert!(!captured.text().contains("hunter2"), "{}", captured.text());
+    }
+
+    #[test]
+    fn colour_is_in_the_label_only() {
+        let captured = Captured::default();
+        Console::new(captured.clone(), Redactor::default(), Colour::Always).warn("x");
+        assert_eq!(captured.text(), "\u{1b}[1m\u{1b}[33mwarning:\u{1b}[0m x\n");
+    }
+}

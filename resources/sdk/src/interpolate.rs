@@ -1,0 +1,117 @@
+//! `$NAME` and `${NAME}` in text: plain substitution, never evaluation by a shell.
+
+/// What becomes of a name that has no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// It stays as it is written.
+    Stays,
+    /// It becomes empty, as `envsubst` has it.
+    Empties,
+}
+
+/// Text with its variables filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interpolated {
+    /// The result.
+    pub text: String,
+    /// The names that had no value, in order, for a warning.
+    pub unknown: Vec<String>,
+}
+
+/// Replaces `$NAME` and `${NAME}`, where NAME is a letter or `_` followed by letters, digits and `_`.
+///
+/// One pass: a value that holds `$X` is not expanded again. All else, `$$`, `$1`, `${A:-b}` and a lone `$`, stays as it
+/// is. These are the rules of GNU `envsubst`.
+pub fn interpolate<'v>(text: &str, lookup: impl Fn(&str) -> Option<&'v str>, unknown: Unknown) -> Interpolated {
+    let mut result = Interpolated { text: String::with_capacity(text.len()), unknown: Vec::new() };
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        result.text.push_str(before);
+        let Some((name, reference, tail)) = reference(after) else {
+            result.text.push('$');
+            rest = after;
+            continue;
+        };
+        if let Some(value) = lookup(name) {
+            result.text.push_str(value);
+        } else {
+            result.unknown.push(name.to_owned());
+            if unknown == Unknown::Stays {
+                result.text.push('$');
+                result.text.push_str(reference);
+            }
+        }
+        rest = tail;
+    }
+    result.text.push_str(rest);
+    result
+}
+
+/// Splits what follows a `$` into the name, the reference as written, and the rest.
+fn reference(after: &str) -> Option<(&str, &str, &str)> {
+    let (open, inner) = match after.strip_prefix('{') {
+        Some(inner) => (1, inner),
+        None => (0, after),
+    };
+    let end = inner.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(inner.len());
+    let (name, tail) = inner.split_at(end);
+    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let (close, tail) = match open {
+        0 => (0, tail),
+        _ => (1, tail.strip_prefix('}')?),
+    };
+    let reference = after.get(..open + name.len() + close)?;
+    Some((name, reference, tail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lookup(name: &str) -> Option<&'static str> {
+        match name {
+            "BUILD_ID" => Some("42"),
+            "TRICK" => Some("$BUILD_ID `id` $(id)"),
+            _ => None,
+        }
+    }
+
+    fn filled(text: &str) -> String {
+        interpolate(text, lookup, Unknown::Stays).text
+    }
+
+    #[test]
+    fn both_forms_are_replaced() {
+        assert_eq!(filled("a $BUILD_ID-${BUILD_ID}b"), "a 42-42b");
+    }
+
+    #[test]
+    fn a_value_is_inserted_verbatim() {
+        assert_eq!(filled("$TRICK"), "$BUILD_ID `id` $(id)");
+    }
+
+    #[test]
+    fn all_that_is_no_reference_stays() {
+        for text in ["$", "$$", "$1", "${BUILD_ID:-x}", "${}", "${BUILD_ID", "$(id)", "cost: 5$ or $ 5", "ü$"] {
+            assert_eq!(filled(text), text);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_stays_or_becomes_empty_and_is_told() {
+        let stays = interpolate("x ${NOPE}$NOPE2 y", lookup, Unknown::Stays);
+        assert_eq!(stays.text, "x ${NOPE}$NOPE2 y");
+        assert_eq!(stays.unknown, ["NOPE", "NOPE2"]);
+        assert_eq!(interpolate("x ${NOPE} y", lookup, Unknown::Empties).text, "x  y");
+    }
+
+    proptest! {
+        #[test]
+        fn text_without_known_names_is_never_changed(text in "\\PC*") {
+            prop_assert_eq!(interpolate(&text, |_| None, Unknown::Stays).text, text);
+        }
+    }
+}

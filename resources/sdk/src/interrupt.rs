@@ -1,0 +1,69 @@
+//! SIGTERM and SIGINT: how Concourse aborts a build, and how a person does.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::error::{Interrupted, Result};
+
+/// Tells everything that waits that the verb is to end.
+#[derive(Debug, Clone)]
+pub struct Interrupt {
+    sender: watch::Sender<Option<Interrupted>>,
+}
+
+impl Default for Interrupt {
+    fn default() -> Self {
+        Self { sender: watch::Sender::new(None) }
+    }
+}
+
+impl Interrupt {
+    /// Waits for the signal; returns at once when it has come already.
+    pub async fn wait(&self) -> Interrupted {
+        let mut receiver = self.sender.subscribe();
+        let seen = receiver.wait_for(Option::is_some).await.map(|interrupted| *interrupted);
+        match seen {
+            Ok(Some(interrupted)) => interrupted,
+            // The sender lives as long as `self`, so it cannot be gone while this waits on it.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// The signal, when it has come.
+    pub fn received(&self) -> Option<Interrupted> {
+        *self.sender.borrow()
+    }
+
+    /// Sleeps for `duration`, or fails as soon as the verb is interrupted.
+    pub async fn sleep(&self, duration: Duration) -> Result<()> {
+        tokio::select! {
+            interrupted = self.wait() => Err(interrupted.into()),
+            () = tokio::time::sleep(duration) => Ok(()),
+        }
+    }
+
+    /// Ends every wait.
+    pub(crate) fn raise(&self, interrupted: Interrupted) {
+        self.sender.send_if_modified(|current| {
+            let first = current.is_none();
+            if first {
+                *current = Some(interrupted);
+            }
+            first
+        });
+    }
+
+    /// Passes the process's signals on, for ever.
+    pub(crate) async fn listen(&self) -> std::io::Result<Interrupted> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let received = tokio::select! {
+            _ = terminate.recv() => Interrupted { signal: "SIGTERM", number: 15 },
+            _ = interrupt.recv() => Interrupted { signal: "SIGINT", number: 2 },
+        };
+        self.raise(received);
+        Ok(received)
+    }
+}

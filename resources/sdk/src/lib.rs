@@ -1,0 +1,101 @@
+//! The Concourse resource protocol, written once.
+//!
+//! A resource type is a [`Resource`]: a `Source`, a `Version`, two kinds of params and three verbs. Everything else is
+//! here: the request is read strictly (unknown keys are errors) and leniently (scalars as pipelines write them), with
+//! every problem reported at once; standard output carries nothing but the response; secrets are masked in all that
+//! people see; child processes end with the verb; SIGTERM cleans up.
+//!
+//! # A complete resource type
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use std::process::ExitCode;
+//!
+//! use jetway::schemars::{self, JsonSchema};
+//! use jetway::{Context, NoParams, Parameters, Resource, Response, Result};
+//! use serde::{Deserialize, Serialize};
+//!
+//! /// Hands out a number that only grows.
+//! struct Counter;
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Source {
+//!     /// The first number.
+//!     #[serde(default)]
+//!     initial: u64,
+//! }
+//!
+//! impl Parameters for Source {}
+//!
+//! #[derive(Serialize, Deserialize, JsonSchema)]
+//! struct Version {
+//!     number: String,
+//! }
+//!
+//! impl Resource for Counter {
+//!     const NAME: &'static str = "counter";
+//!     const ABOUT: &'static str = "A number that only grows";
+//!     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
+//!     type Source = Source;
+//!     type Version = Version;
+//!     type GetParams = NoParams;
+//!     type PutParams = NoParams;
+//!
+//!     async fn check(_: &Context, source: Source, version: Option<Version>) -> Result<Vec<Version>> {
+//!         Ok(vec![version.unwrap_or(Version { number: source.initial.to_string() })])
+//!     }
+//!
+//!     async fn get(
+//!         context: &Context, _: Source, version: Option<Version>, _: NoParams, destination: &Path,
+//!     ) -> Result<Response<Version>> {
+//!         let version = version.ok_or_else(|| jetway::anyhow!("there is no version to get"))?;
+//!         std::fs::write(destination.join("number"), &version.number)?;
+//!         context.console().step(format_args!("wrote number {}", version.number));
+//!         Ok(Response::new(version))
+//!     }
+//!
+//!     async fn put(_: &Context, _: Source, _: NoParams, inputs: &Path) -> Result<Response<Version>> {
+//!         let last: u64 = std::fs::read_to_string(inputs.join("counter/number"))?.trim().parse()?;
+//!         Ok(Response::new(Version { number: (last + 1).to_string() }).with("previous", last.to_string()))
+//!     }
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     jetway::main::<Counter>()
+//! }
+//! ```
+
+mod build_metadata;
+mod child;
+mod companion;
+mod console;
+mod context;
+mod entry;
+mod error;
+mod interpolate;
+mod interrupt;
+mod private_directory;
+mod request;
+mod resource;
+mod resource_type;
+mod schema;
+mod secret;
+
+pub use anyhow::anyhow;
+pub use schemars;
+
+pub use build_metadata::BuildMetadata;
+pub use child::{Command, Finished};
+pub use companion::{Companion, CompanionAnswer, CompanionCall};
+pub use console::{Colour, Console};
+pub use context::Context;
+pub use entry::{console as stderr_console, main, serve_companion};
+pub use error::{Advise, Error, Interrupted, Line, Result, lines};
+pub use interpolate::{Interpolated, Unknown, interpolate};
+pub use interrupt::Interrupt;
+pub use private_directory::PrivateDirectory;
+pub use request::{InvalidRequest, Part, Verb};
+pub use resource::{Metadata, NoParams, Parameters, Resource, Response};
+pub use resource_type::ResourceType;
+pub use schema::{Problem, ProblemKind, Problems, nearest};
+pub use secret::{MASK, Redactor, Secret};

@@ -1,0 +1,143 @@
+//! The private directory: the only place on disk where a secret may stand.
+//!
+//! It is made when it is first needed, readable by nobody else, and removed on every way out. A process that is killed
+//! without a chance to clean up leaves its directory behind, so each one is locked by its owner, and the next process
+//! removes those whose lock is free.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::error::Result;
+
+const PREFIX: &str = "jetway-private-";
+
+/// The prefix that a directory has until it is locked. Without it another process could take a directory that was made
+/// a moment ago for one that was left behind.
+const UNLOCKED_PREFIX: &str = "jetway-new-";
+
+/// The private directory of this process. Clones are the same directory.
+#[derive(Debug, Clone)]
+pub struct PrivateDirectory {
+    parent: PathBuf,
+    made: Arc<Mutex<Option<Made>>>,
+}
+
+#[derive(Debug)]
+struct Made {
+    path: PathBuf,
+    /// Held open for its lock.
+    _lock: File,
+}
+
+impl PrivateDirectory {
+    /// A directory that will stand in `parent` once it is needed.
+    pub(crate) fn new(parent: PathBuf) -> Self {
+        Self { parent, made: Arc::default() }
+    }
+
+    /// Where it is. Made on the first call.
+    pub fn path(&self) -> Result<PathBuf> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = made.as_ref() {
+            return Ok(made.path.clone());
+        }
+        remove_abandoned(&self.parent);
+        let new = make(&self.parent)
+            .with_context(|| format!("cannot make a private directory in `{}`", self.parent.display()))?;
+        Ok(made.insert(new).path.clone())
+    }
+
+    /// Writes a file that only this user can read, and returns its path.
+    pub fn write(&self, name: impl AsRef<Path>, content: &[u8]) -> Result<PathBuf> {
+        let path = self.path()?.join(name);
+        let write = || {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600).open(&path)?.write_all(content)
+        };
+        write().with_context(|| format!("cannot write the private file `{}`", path.display()))?;
+        Ok(path)
+    }
+
+    /// Removes it. What is asked of it later makes a new one.
+    pub(crate) fn remove(&self) {
+        if let Some(made) = self.made.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // A failure leaves it to the next process: the lock goes with this one.
+            let _ = fs::remove_dir_all(&made.path);
+        }
+    }
+}
+
+fn make(parent: &Path) -> std::io::Result<Made> {
+    let unlocked = tempfile::Builder::new()
+        .prefix(UNLOCKED_PREFIX)
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(parent)?;
+    let lock = File::open(unlocked.path())?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    let name = unlocked.path().file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let path = parent.join(name.replacen(UNLOCKED_PREFIX, PREFIX, 1));
+    fs::rename(unlocked.path(), &path)?;
+    // It has another name now, so that there is nothing left to remove under the first one.
+    let _ = unlocked.keep();
+    Ok(Made { path, _lock: lock })
+}
+
+/// Removes what killed processes left behind.
+fn remove_abandoned(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let of_ours = |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with(PREFIX));
+        if of_ours(&entry.file_name())
+            && let Ok(directory) = File::open(entry.path())
+            && flock(&directory, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn is_made_when_needed_for_the_owner_alone_and_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let private = PrivateDirectory::new(parent.path().to_owned());
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+        let key = private.write("key", b"secret").unwrap();
+        assert_eq!((mode(&private.path().unwrap()), mode(&key)), (0o700, 0o600));
+        private.remove();
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_behind_is_removed_but_not_what_a_living_one_uses() {
+        let parent = tempfile::tempdir().unwrap();
+        let abandoned = parent.path().join("jetway-private-old");
+        fs::create_dir(&abandoned).unwrap();
+        fs::write(abandoned.join("key"), "secret").unwrap();
+        let other = parent.path().join("somebody-elses");
+        fs::create_dir(&other).unwrap();
+        let first = PrivateDirectory::new(parent.path().to_owned());
+        let living = first.path().unwrap();
+        let second = PrivateDirectory::new(parent.path().to_owned());
+        second.path().unwrap();
+        assert!(!abandoned.exists());
+        assert!(other.exists());
+        assert!(living.exists());
+        second.remove();
+        first.remove();
+    }
+}

@@ -1,0 +1,103 @@
+//! A resource type without its Rust types: for programs that know several.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::companion::Companion;
+use crate::entry::{Input, serve};
+use crate::request::{Part, Verb, problems_of};
+use crate::resource::Resource;
+use crate::schema::Problem;
+
+type Serve = fn(Verb, Input, Option<PathBuf>, PathBuf) -> ExitCode;
+
+/// A [`Resource`] with its types erased.
+#[derive(Clone, Copy)]
+pub struct ResourceType {
+    name: &'static str,
+    release: &'static str,
+    about: &'static str,
+    companions: &'static [Companion],
+    schema: fn(Part) -> Value,
+    problems: fn(Part, Value) -> Vec<Problem>,
+    serve: Serve,
+}
+
+impl fmt::Debug for ResourceType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ResourceType").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl ResourceType {
+    /// The type `R`.
+    pub fn of<R: Resource>() -> Self {
+        Self {
+            name: R::NAME,
+            release: R::RELEASE,
+            about: R::ABOUT,
+            companions: R::COMPANIONS,
+            schema: |part| part.schema::<R>(),
+            problems: problems_of::<R>,
+            serve: serve::<R>,
+        }
+    }
+
+    /// Its name, such as `git`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its release, such as `0.1.0`.
+    pub fn release(&self) -> &'static str {
+        self.release
+    }
+
+    /// What it is, in one line.
+    pub fn about(&self) -> &'static str {
+        self.about
+    }
+
+    pub(crate) fn companions(&self) -> &'static [Companion] {
+        self.companions
+    }
+
+    /// The JSON Schema of one part of its requests, for editors.
+    pub fn schema(&self, part: Part) -> Value {
+        let mut schema = (self.schema)(part);
+        if let Some(object) = schema.as_object_mut() {
+            object.shift_insert(0, "$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+            object.insert("title".to_owned(), json!(format!("jetway {} {}", self.name, part.key())));
+            close(&mut schema);
+        }
+        schema
+    }
+
+    /// What is wrong with a value from a pipeline file, in which `((vars))` may stand anywhere.
+    pub fn problems(&self, part: Part, value: Value) -> Vec<Problem> {
+        (self.problems)(part, value)
+    }
+
+    /// Serves a verb for `request`, as the type's own binary would: the response goes to standard output, messages go
+    /// to standard error.
+    pub fn serve(&self, verb: Verb, request: &Value, directory: Option<PathBuf>) -> ExitCode {
+        (self.serve)(verb, Input::Bytes(request.to_string().into_bytes()), directory, std::env::temp_dir())
+    }
+}
+
+/// Says in the schema what the reader does: keys that are not named are errors.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(entries) => {
+            if entries.contains_key("properties") && !entries.contains_key("additionalProperties") {
+                entries.insert("additionalProperties".to_owned(), Value::Bool(false));
+            }
+            entries.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
+}
