@@ -1,0 +1,46 @@
+//! Where the binaries under test are.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+/// The binary of a resource type. See [`named`].
+pub fn resource(kind: &str) -> PathBuf {
+    named(&format!("jetway-{kind}"))
+}
+
+/// A binary of the workspace: from the directory that `JETWAY_BINARIES` names, else built here (once per process) in
+/// the profile that the tests themselves were built in. A binary has the name of its package, except the `jetway` command.
+pub fn named(name: &str) -> PathBuf {
+    static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
+    // A test that panicked in here has reported its failure; the next one may try for itself.
+    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    built.get_or_insert_default().entry(name.to_owned()).or_insert_with(|| find(name)).clone()
+}
+
+fn find(name: &str) -> PathBuf {
+    if let Some(directory) = std::env::var_os("JETWAY_BINARIES") {
+        let path = Path::new(&directory).join(name);
+        assert!(path.is_file(), "JETWAY_BINARIES has no `{name}`: there is no {}", path.display());
+        return path.canonicalize().expect("resolve the binary's path");
+    }
+    let package = if name == "jetway" { "jetway-cli" } else { name };
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's root"))
+        .args(["build", "--quiet", "--package", package, "--bin", name, "--message-format=json-render-diagnostics"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let output = cargo.output().expect("start cargo");
+    assert!(output.status.success(), "cargo build --package {package} failed");
+    let executable = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
+    executable.unwrap_or_else(|| panic!("cargo built no `{name}`"))
+}

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# What building and testing need and cargo cannot bring: Debian packages, a container engine that answers, a base image.
+#
+# It may be run at any time; what is there already is left alone (well under two seconds then). A package that cannot be
+# installed fails it. An engine that cannot run here does not: it says why and goes on, because the tests that want one
+# are then skipped, counted and shown (and fail under CI=true).
+set -euo pipefail
+
+base_image=${JETWAY_BASE:-debian:bookworm-slim}
+engine_log=${TMPDIR:-/tmp}/jetway-dockerd.log
+
+# One line each, with who wants it.
+packages=(
+  git               # the resource itself, its test servers (git-http-backend is in it) and the fixtures
+  openssh-client    # deploy keys: made by ssh-keygen, used by ssh
+  openssh-server    # the ssh test server
+  strace            # the benchmark counts started processes with it
+  docker.io         # builds and runs the images
+  iptables          # the engine's bridge network
+  mmdebstrap        # makes the base image where none can be pulled
+)
+
+say() { printf 'deps: %s\n' "$*" >&2; }
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo -n "$@"
+  else
+    say "needs root or sudo for: $*"
+    return 1
+  fi
+}
+
+install_packages() {
+  local missing=() package
+  for package in "${packages[@]}"; do
+    # An engine that came from elsewhere is as good as Debian's.
+    if [ "$package" = docker.io ] && command -v dockerd >/dev/null; then continue; fi
+    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "installing ${missing[*]}"
+  as_root apt-get -q -o Acquire::Retries=3 update >&2
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q -y -o Acquire::Retries=3 install --no-install-recommends "${missing[@]}" >&2
+}
+
+engine_answers() { timeout 5 docker info >/dev/null 2>&1; }
+
+start_engine() {
+  engine_answers && return 0
+  if ! command -v dockerd >/dev/null; then
+    say "no dockerd on this machine"
+    return 1
+  fi
+  say "no container engine answers: starting dockerd (log: $engine_log; it stays up after this)"
+  # A session of its own and no open file of ours: it must outlive make, and not hold make's pipes open.
+  as_root setsid nohup dockerd >"$engine_log" 2>&1 </dev/null &
+  local dockerd=$! tenths
+  for ((tenths = 0; tenths < 300; tenths++)); do
+    engine_answers && return 0
+    if ! kill -0 "$dockerd" 2>/dev/null; then break; fi
+    sleep 0.1
+  done
+  # `setsid` forks when it leads a process group, so the engine may be up although the child has gone.
+  engine_answers && return 0
+  say "dockerd does not run here; the end of its log:"
+  tail -n 5 "$engine_log" >&2
+  return 1
+}
+
+make_base_image() {
+  docker image inspect "$base_image" >/dev/null 2>&1 && return 0
+  if timeout 20 docker pull -q "$base_image" >/dev/null 2>&1; then
+    say "pulled $base_image"
+    return 0
+  fi
+  local suite=${base_image##*:} root
+  suite=${suite%-slim}
+  say "$base_image cannot be pulled: making it with mmdebstrap (about half a minute)"
+  root=$(mktemp -d)
+  # The documentation that a slim image leaves out is left out here too, so that sizes compare.
+  if ! as_root mmdebstrap --quiet --variant=minbase \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/info/*' \
+    --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin' \
+    "$suite" "$root/base.tar" >"$root/log" 2>&1; then
+    say "mmdebstrap failed:"
+    tail -n 5 "$root/log" >&2
+    rm -rf "$root"
+    return 1
+  fi
+  docker import --change 'CMD ["bash"]' "$root/base.tar" "$base_image" >/dev/null
+  rm -rf "$root"
+}
+
+install_packages
+if start_engine && make_base_image; then
+  exit 0
+fi
+say "no images can be built here: the tests of the images layer will be skipped"

@@ -1,0 +1,141 @@
+//! The repository of the benchmark: tens of thousands of commits, made once and kept below the target directory.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use crate::{git, scratch};
+
+/// How large the repository is.
+#[derive(Debug, Clone, Copy, Hash)]
+pub struct Size {
+    /// Commits on `main`, merges and what they merge included.
+    pub commits: usize,
+    /// Files in the tree at the end.
+    pub files: usize,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { commits: 25_000, files: 2_000 }
+    }
+}
+
+/// The repository's path, a bare one called `large.git`.
+///
+/// It is made with `git fast-import` when it is not there, and again when this file (its recipe) or the size changes.
+pub fn large_repository(size: Size) -> PathBuf {
+    let mut recipe = DefaultHasher::new();
+    include_str!("large_repository.rs").hash(&mut recipe);
+    size.hash(&mut recipe);
+    let fixtures = scratch::target_directory().join("fixtures");
+    let kept = fixtures.join(format!("{:016x}", recipe.finish()));
+    let repository = kept.join("large.git");
+    if repository.is_dir() {
+        return repository;
+    }
+    fs::create_dir_all(&fixtures).expect("create the folder of large fixtures");
+    // Made beside its place and moved there whole: a run that is ended half-way leaves nothing that looks finished.
+    let making = tempfile::Builder::new().prefix("making-").tempdir_in(&fixtures).expect("create a directory");
+    let path = making.path().join("large.git");
+    git::run(making.path(), &["init", "-q", "--bare", "--initial-branch=main", "large.git"]);
+    for (key, value) in [("http.receivepack", "true"), ("uploadpack.allowFilter", "true"), ("gc.auto", "0")] {
+        git::run(&path, &["config", key, value]);
+    }
+    let arguments = ["fast-import", "--quiet", "--done", "--date-format=raw"];
+    let mut child = git::command(&path).args(arguments).stdin(Stdio::piped()).spawn().expect("start git fast-import");
+    let written = write(size, &mut BufWriter::new(child.stdin.take().expect("a pipe")));
+    let status = child.wait().expect("wait for git fast-import");
+    assert!(status.success(), "git fast-import failed: {status}");
+    written.expect("write to git fast-import");
+    // As a server keeps it: one pack with a bitmap, refs packed.
+    git::run(&path, &["repack", "-a", "-d", "-q", "--write-bitmap-index", "--depth=50", "--window=10"]);
+    git::run(&path, &["pack-refs", "--all"]);
+    match fs::rename(making.path(), &kept) {
+        // Another process was faster; its repository is the same.
+        Err(_) if repository.is_dir() => {}
+        result => result.expect("keep the repository"),
+    }
+    repository
+}
+
+/// Writes the history: each commit changes one file, every fifth merges a side branch of one commit, some are tagged.
+fn write(size: Size, stream: &mut impl Write) -> io::Result<()> {
+    let mut history = History { written: 0, random: 0x9e37_79b9_7f4a_7c15, size };
+    let mut tip = None;
+    while history.written < size.commits {
+        // A merge takes two commits; one is left for the end when the number does not come out even.
+        if history.written % 5 == 3 && history.written + 2 <= size.commits {
+            let branched = history.commit(stream, "refs/heads/side", "Work on the side", tip, None)?;
+            tip = Some(history.commit(stream, "refs/heads/main", "Merge the side branch", tip, Some(branched))?);
+        } else {
+            tip = Some(history.commit(stream, "refs/heads/main", "Change a file", tip, None)?);
+        }
+        if history.written.is_multiple_of(250) {
+            let number = history.written / 250;
+            write!(stream, "reset refs/tags/v0.{number}.0\nfrom :{}\n\n", history.written)?;
+        }
+    }
+    // The side branches were merged; only their commits stay.
+    write!(stream, "reset refs/heads/side\nfrom 0000000000000000000000000000000000000000\n\ndone\n")?;
+    stream.flush()
+}
+
+struct History {
+    written: usize,
+    random: u64,
+    size: Size,
+}
+
+impl History {
+    fn commit(
+        &mut self,
+        stream: &mut impl Write,
+        branch: &str,
+        subject: &str,
+        parent: Option<usize>,
+        merged: Option<usize>,
+    ) -> io::Result<usize> {
+        let number = self.written;
+        self.written += 1;
+        let mark = self.written;
+        let message = format!("{subject}: {number}\n\nWritten for the benchmark.\n");
+        let date = git::FIRST_COMMIT + 600 * number as u64;
+        let (name, email) = git::IDENTITY;
+        writeln!(stream, "commit {branch}\nmark :{mark}\ncommitter {name} <{email}> {date} +0000")?;
+        write!(stream, "data {}\n{message}\n", message.len())?;
+        for (kind, commit) in [("from", parent), ("merge", merged)] {
+            if let Some(commit) = commit {
+                writeln!(stream, "{kind} :{commit}")?;
+            }
+        }
+        // The files come one by one until all are there; after that, any of them changes.
+        let file = if number < self.size.files { number } else { self.below(self.size.files) };
+        let content = self.content(number);
+        let (area, folder) = (file % 8, file / 8 % 25);
+        writeln!(stream, "M 100644 inline area-{area}/folder-{folder:02}/file-{file:04}.txt\ndata {}", content.len())?;
+        stream.write_all(content.as_bytes())?;
+        stream.write_all(b"\n\n")?;
+        Ok(mark)
+    }
+
+    /// About two kilobytes of text that does not compress to nothing.
+    fn content(&mut self, number: usize) -> String {
+        let lines = (0..40).map(|_| format!("{:016x} {:016x} of change {number}\n", self.next(), self.next()));
+        lines.collect()
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % limit as u64).unwrap_or(0)
+    }
+
+    /// Xorshift: the same numbers every time, and good enough for noise.
+    fn next(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+}

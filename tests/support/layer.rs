@@ -1,0 +1,87 @@
+//! Layers that not every machine can run. One that cannot run is a skip that has a name and is counted; under CI it is a failure.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::ssh_git;
+
+/// Something that a test needs of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// OpenSSH's server.
+    Ssh,
+    /// A `strace` that may trace.
+    Trace,
+    /// A container engine and the image of a resource type in it.
+    Image(&'static str),
+}
+
+impl Layer {
+    fn name(self) -> String {
+        match self {
+            Self::Ssh => "ssh".to_owned(),
+            Self::Trace => "trace".to_owned(),
+            Self::Image(resource) => format!("image {resource}"),
+        }
+    }
+
+    /// Why the layer cannot run here.
+    fn missing(self) -> Option<String> {
+        match self {
+            Self::Ssh => (!std::path::Path::new(ssh_git::SSHD).exists())
+                .then(|| format!("there is no {} (`make deps` installs it)", ssh_git::SSHD)),
+            Self::Trace => (!succeeds("strace", &["-qq", "-o", "/dev/null", "true"]))
+                .then(|| "strace cannot trace here".to_owned()),
+            Self::Image(resource) => {
+                let image = image_name(resource);
+                if !succeeds("docker", &["info"]) {
+                    Some("no container engine answers (`make deps` starts one)".to_owned())
+                } else if succeeds("docker", &["image", "inspect", &image]) {
+                    None
+                } else {
+                    Some(format!("there is no image {image} (`make images` builds it)"))
+                }
+            }
+        }
+    }
+}
+
+/// Whether the layer can run. When it cannot, the calling test is to return: its skip has been told and counted.
+///
+/// # Panics
+/// Under `CI=true`, where a layer that cannot run is a failure.
+pub fn require(layer: Layer) -> bool {
+    let Some(reason) = layer.missing() else { return true };
+    let thread = std::thread::current();
+    let line = format!("SKIPPED {}: {}: {reason}", layer.name(), thread.name().unwrap_or("a test"));
+    assert!(!is_ci(), "{line}");
+    eprintln!("{line}");
+    if let Some(file) = std::env::var_os("JETWAY_SKIPS") {
+        let written =
+            OpenOptions::new().create(true).append(true).open(file).and_then(|mut file| writeln!(file, "{line}"));
+        written.expect("count a skip");
+    }
+    false
+}
+
+/// The image of a resource type: `jetway/TYPE:dev`, or what `JETWAY_IMAGE_TYPE` says (`JETWAY_IMAGE_DOCKER_IMAGE` for `docker-image`).
+pub fn image_name(resource: &str) -> String {
+    let variable = format!("JETWAY_IMAGE_{}", resource.to_uppercase().replace('-', "_"));
+    std::env::var(variable).unwrap_or_else(|_| format!("jetway/{resource}:dev"))
+}
+
+/// Whether this run is the one whose outcome counts.
+pub fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

@@ -1,0 +1,27 @@
+//! What the outside tests, the demonstration and the benchmark stand on.
+//!
+//! Everything that a test talks to is started here, on loopback and on a port that the system picks, and ends with the
+//! value that stands for it: [`http_git::HttpGit`] and [`ssh_git::SshGit`] are servers, [`repository::Repository`] is the
+//! history that they serve, [`verb::Verb`] runs a resource as a Concourse worker does.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "this is test code: a fixture that cannot be set up ends its test there and then"
+)]
+
+pub mod binaries;
+pub mod checkout;
+pub mod git;
+pub mod http_git;
+pub mod large_repository;
+pub mod layer;
+pub mod process;
+pub mod repository;
+pub mod scratch;
+pub mod snapshot;
+pub mod ssh_git;
+pub mod verb;

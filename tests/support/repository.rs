@@ -1,0 +1,345 @@
+//! Git repositories with a history that a test writes: bare, deterministic, one child process per commit.
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tempfile::TempDir;
+
+use crate::{git, scratch};
+
+/// A bare repository in a directory of its own.
+///
+/// Commits are written with `git fast-import`, so there is no work tree to keep in step. Dates start at
+/// [`git::FIRST_COMMIT`] and grow by a minute with each commit and tag: the same calls give the same ids.
+pub struct Repository {
+    directory: TempDir,
+    path: PathBuf,
+    clock: Cell<u64>,
+}
+
+impl Repository {
+    /// An empty repository whose HEAD names the branch `main`.
+    pub fn new() -> Self {
+        Self::named("repository")
+    }
+
+    /// An empty repository in a folder `NAME.git`.
+    pub fn named(name: &str) -> Self {
+        let directory = scratch::directory();
+        let path = directory.path().join(format!("{name}.git"));
+        git::run(directory.path(), &["init", "-q", "--bare", "--initial-branch=main", path.to_str().expect("UTF-8")]);
+        let repository = Self { directory, path, clock: Cell::new(git::FIRST_COMMIT) };
+        repository.settle();
+        repository
+    }
+
+    /// A bare copy of everything, which goes its own way from here.
+    #[must_use]
+    pub fn bare_clone(&self) -> Self {
+        let directory = scratch::directory();
+        let path = directory.path().join(self.path.file_name().expect("a repository has a name"));
+        let (from, to) = (self.path.to_str().expect("UTF-8"), path.to_str().expect("UTF-8"));
+        git::run(directory.path(), &["clone", "-q", "--mirror", from, to]);
+        let repository = Self { directory, path, clock: Cell::new(self.clock.get()) };
+        repository.settle();
+        repository
+    }
+
+    /// Where the repository is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory that holds the repository: what a server serves.
+    pub fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The name of the repository's folder, `.git` included.
+    pub fn name(&self) -> &str {
+        self.path.file_name().and_then(|name| name.to_str()).expect("a repository has a name")
+    }
+
+    /// The repository's `file://` address.
+    pub fn file_url(&self) -> String {
+        format!("file://{}", self.path.display())
+    }
+
+    /// Commits files to `main`, on top of what is there, and gives the commit's id.
+    pub fn commit(&self, message: &str, files: &[(&str, &str)]) -> String {
+        self.commit_on("main", message, files)
+    }
+
+    /// Commits files to a branch, which is made when it is not there.
+    pub fn commit_on(&self, branch: &str, message: &str, files: &[(&str, &str)]) -> String {
+        let change = self.change(message).on(branch);
+        files.iter().fold(change, |change, (path, content)| change.write(path, content)).commit()
+    }
+
+    /// Commits nothing but a message to `main`.
+    pub fn empty_commit(&self, message: &str) -> String {
+        self.change(message).commit()
+    }
+
+    /// Starts a commit that is more than files on a branch.
+    pub fn change(&self, message: &str) -> Change<'_> {
+        Change {
+            repository: self,
+            branch: "main".to_owned(),
+            message: message.to_owned(),
+            author: format!("{} <{}>", git::IDENTITY.0, git::IDENTITY.1),
+            parent: None,
+            body: Vec::new(),
+        }
+    }
+
+    /// Merges a revision into a branch with a merge commit, also where the branch could be moved forward, and gives its id.
+    pub fn merge(&self, into: &str, other: &str, message: &str) -> String {
+        let (ours, theirs) = (self.tip(into), self.resolve(other));
+        let tree = self.git(&["merge-tree", "--write-tree", &ours, &theirs]);
+        let arguments = ["commit-tree", &tree, "-p", &ours, "-p", &theirs, "-m", message];
+        let output =
+            git::command(&self.path).args(arguments).envs(git::dates(self.tick())).output().expect("start git");
+        let commit = git::answer(output, &arguments);
+        self.move_branch(into, &commit);
+        commit
+    }
+
+    /// Makes a branch at a revision.
+    pub fn branch(&self, name: &str, at: &str) {
+        self.git(&["branch", "--no-track", name, at]);
+    }
+
+    /// Makes a branch point at any revision, as a forced push does.
+    pub fn move_branch(&self, name: &str, to: &str) {
+        self.git(&["update-ref", &format!("refs/heads/{name}"), &self.resolve(to)]);
+    }
+
+    /// Removes a branch; its commits stay until they are collected.
+    pub fn delete_branch(&self, name: &str) {
+        self.git(&["update-ref", "-d", &format!("refs/heads/{name}")]);
+    }
+
+    /// Makes a lightweight tag.
+    pub fn tag(&self, name: &str, at: &str) {
+        self.git(&["tag", name, at]);
+    }
+
+    /// Makes an annotated tag and gives the id of the tag object.
+    pub fn annotated_tag(&self, name: &str, at: &str, message: &str) -> String {
+        let arguments = ["tag", "--annotate", "--message", message, name, at];
+        let output =
+            git::command(&self.path).args(arguments).envs(git::dates(self.tick())).output().expect("start git");
+        git::answer(output, &arguments);
+        self.resolve(&format!("refs/tags/{name}"))
+    }
+
+    /// Removes a tag.
+    pub fn delete_tag(&self, name: &str) {
+        self.git(&["tag", "--delete", name]);
+    }
+
+    /// The commit at the end of a branch.
+    pub fn tip(&self, branch: &str) -> String {
+        self.resolve(&format!("refs/heads/{branch}"))
+    }
+
+    /// The object that a revision names.
+    pub fn resolve(&self, revision: &str) -> String {
+        self.git(&["rev-parse", "--verify", revision])
+    }
+
+    /// The ids of a revision's history, newest first.
+    pub fn history(&self, revision: &str) -> Vec<String> {
+        self.git(&["rev-list", revision]).lines().map(str::to_owned).collect()
+    }
+
+    /// The content of a file at a revision.
+    pub fn file(&self, revision: &str, path: &str) -> String {
+        self.git(&["show", &format!("{revision}:{path}")])
+    }
+
+    /// Removes every object that no ref reaches, so that a rewritten history is really gone.
+    pub fn forget_unreachable(&self) {
+        self.git(&["reflog", "expire", "--expire=now", "--all"]);
+        self.git(&["gc", "-q", "--prune=now"]);
+    }
+
+    /// Sets a key of the repository's configuration.
+    pub fn configure(&self, key: &str, value: &str) {
+        self.git(&["config", key, value]);
+    }
+
+    /// Whether the server answers partial clones (`--filter`).
+    pub fn allow_filters(&self, allowed: bool) {
+        self.configure("uploadpack.allowFilter", &allowed.to_string());
+    }
+
+    /// Whether the server hands out commits by id that no ref points at (protocol v2 always does; this governs v0 and v1).
+    pub fn allow_any_commit(&self, allowed: bool) {
+        self.configure("uploadpack.allowAnySHA1InWant", &allowed.to_string());
+        self.configure("uploadpack.allowReachableSHA1InWant", &allowed.to_string());
+    }
+
+    /// Runs `git` in the repository and gives what it printed.
+    pub fn git(&self, arguments: &[&str]) -> String {
+        git::run(&self.path, arguments)
+    }
+
+    /// What a server of it needs: pushes are welcome, and nothing is tidied up behind a test's back.
+    fn settle(&self) {
+        self.configure("http.receivepack", "true");
+        self.configure("uploadpack.allowFilter", "true");
+        self.configure("receive.advertisePushOptions", "true");
+        self.configure("gc.auto", "0");
+        self.configure("maintenance.auto", "false");
+        // A commit that fast-import wrote is a loose object like anyone's, not a pack each.
+        self.configure("fastimport.unpackLimit", "100");
+    }
+
+    /// The next moment of this repository's time.
+    fn tick(&self) -> u64 {
+        let now = self.clock.get();
+        self.clock.set(now + 60);
+        now
+    }
+}
+
+impl Default for Repository {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A commit in the making.
+#[must_use = "nothing is written before `commit` is called"]
+pub struct Change<'a> {
+    repository: &'a Repository,
+    branch: String,
+    message: String,
+    author: String,
+    parent: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Change<'_> {
+    /// The branch that gets the commit: `main` when nothing is said.
+    pub fn on(mut self, branch: &str) -> Self {
+        branch.clone_into(&mut self.branch);
+        self
+    }
+
+    /// The parent, when it is not the branch's tip: the branch is moved to the new commit whatever it held before.
+    pub fn from(mut self, revision: &str) -> Self {
+        self.parent = Some(self.repository.resolve(&format!("{revision}^{{commit}}")));
+        self
+    }
+
+    /// The author, where it is someone other than the committer.
+    pub fn author(mut self, name: &str, email: &str) -> Self {
+        self.author = format!("{name} <{email}>");
+        self
+    }
+
+    /// Writes a file.
+    pub fn write(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.entry("100644", path, content.as_ref())
+    }
+
+    /// Writes a file that may be executed.
+    pub fn write_executable(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.entry("100755", path, content.as_ref())
+    }
+
+    /// Writes a symbolic link.
+    pub fn symlink(self, path: &str, target: &str) -> Self {
+        self.entry("120000", path, target.as_bytes())
+    }
+
+    /// Records a commit of another repository, as a submodule does. (`.gitmodules` is a file like any.)
+    pub fn submodule(mut self, path: &str, commit: &str) -> Self {
+        self.body.extend_from_slice(format!("M 160000 {commit} {}\n", quoted(path)).as_bytes());
+        self
+    }
+
+    /// Removes a file or folder.
+    pub fn delete(mut self, path: &str) -> Self {
+        self.body.extend_from_slice(format!("D {}\n", quoted(path)).as_bytes());
+        self
+    }
+
+    /// Moves a file or folder.
+    pub fn rename(mut self, from: &str, to: &str) -> Self {
+        self.body.extend_from_slice(format!("R {} {}\n", quoted(from), quoted(to)).as_bytes());
+        self
+    }
+
+    /// Writes the commit, moves the branch to it and gives its id.
+    pub fn commit(self) -> String {
+        let Self { repository, branch, message, author, parent, body } = self;
+        let reference = format!("refs/heads/{branch}");
+        let now = repository.tick();
+        let mut stream = Vec::new();
+        // `reset` makes fast-import forget the branch's old tip, which only an explicit parent wants.
+        let parent = match parent {
+            Some(parent) => {
+                stream.extend_from_slice(format!("reset {reference}\n").as_bytes());
+                Some(parent)
+            }
+            None => repository.existing(&reference),
+        };
+        let (name, email) = git::IDENTITY;
+        let mut header = format!("commit {reference}\nmark :1\nauthor {author} {now} +0000\n");
+        write!(header, "committer {name} <{email}> {now} +0000\ndata {}\n{message}\n", message.len())
+            .expect("a string");
+        if let Some(parent) = parent {
+            writeln!(header, "from {parent}").expect("a string");
+        }
+        stream.extend_from_slice(header.as_bytes());
+        stream.extend_from_slice(&body);
+        stream.extend_from_slice(b"\nget-mark :1\ndone\n");
+        import(&repository.path, &stream)
+    }
+
+    fn entry(mut self, mode: &str, path: &str, content: &[u8]) -> Self {
+        self.body.extend_from_slice(format!("M {mode} inline {}\ndata {}\n", quoted(path), content.len()).as_bytes());
+        self.body.extend_from_slice(content);
+        self.body.push(b'\n');
+        self
+    }
+}
+
+impl Repository {
+    fn existing(&self, reference: &str) -> Option<String> {
+        let output =
+            git::command(&self.path).args(["rev-parse", "--verify", "--quiet", reference]).output().expect("start git");
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+}
+
+/// Feeds one stream to `git fast-import` and gives what it printed.
+fn import(repository: &Path, stream: &[u8]) -> String {
+    let arguments = ["fast-import", "--quiet", "--force", "--done", "--date-format=raw"];
+    let mut child = git::command(repository)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start git fast-import");
+    let mut input = child.stdin.take().expect("a pipe");
+    // A stream that fast-import refuses ends the pipe early; its message says more than the broken pipe does.
+    let written = input.write_all(stream);
+    drop(input);
+    let answer = git::answer(child.wait_with_output().expect("wait for git fast-import"), &arguments);
+    written.expect("write to git fast-import");
+    answer
+}
+
+/// A path as fast-import reads it whatever is in it.
+fn quoted(path: &str) -> String {
+    format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}

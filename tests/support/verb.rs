@@ -1,0 +1,295 @@
+//! A resource's verbs, run from outside as a Concourse worker runs them.
+//!
+//! The same call runs the binary on this machine or the image in a container: `JETWAY_TEST_RUNNER` says which (`binary`, or
+//! `image`), so that every case is a case for both.
+
+mod container;
+mod running;
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub use self::container::Container;
+pub use self::running::Running;
+use crate::{binaries, git, layer, scratch};
+
+/// How long a verb may take before a test gives it up.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// A run of one verb, before it starts.
+#[must_use = "nothing happens before `run` or `spawn`"]
+#[derive(Clone)]
+pub struct Verb {
+    kind: String,
+    step: Step,
+    input: Vec<u8>,
+    directory: Option<PathBuf>,
+    environment: BTreeMap<String, String>,
+    container: Option<Container>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Check,
+    In,
+    Out,
+}
+
+/// Where verbs run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runner {
+    /// The binary, as a process of this machine.
+    Binary,
+    /// The image, in a container that shares this machine's network.
+    Image,
+}
+
+/// A verb that has ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The exit code, unless a signal ended it. (A container turns a signal into 128 plus its number.)
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// What it printed for Concourse.
+    pub stdout: Vec<u8>,
+    /// What it printed for people.
+    pub stderr: String,
+    /// How long it ran.
+    pub elapsed: Duration,
+    /// Whether a process that outlived it still holds its output open.
+    pub held_open: bool,
+    pub(crate) directory: Option<PathBuf>,
+    container: Container,
+}
+
+impl Runner {
+    /// The runner that `JETWAY_TEST_RUNNER` asks for.
+    pub fn chosen() -> Self {
+        match std::env::var("JETWAY_TEST_RUNNER").as_deref() {
+            Err(_) | Ok("binary") => Self::Binary,
+            Ok("image") => Self::Image,
+            Ok(other) => panic!("JETWAY_TEST_RUNNER is `binary` or `image`, not `{other}`"),
+        }
+    }
+}
+
+impl Verb {
+    /// `check`.
+    pub fn check(kind: &str) -> Self {
+        Self::new(kind, Step::Check)
+    }
+
+    /// A get step: `in`.
+    pub fn get(kind: &str) -> Self {
+        Self::new(kind, Step::In)
+    }
+
+    /// A put step: `out`.
+    pub fn put(kind: &str) -> Self {
+        Self::new(kind, Step::Out)
+    }
+
+    /// The request, as one JSON object without a line's end.
+    pub fn request(self, request: &Value) -> Self {
+        self.stdin(request.to_string())
+    }
+
+    /// The bytes on standard input, whatever they are.
+    pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = input.into();
+        self
+    }
+
+    /// The directory that a get fills or a put finds its inputs in. Without one the verb gets no argument.
+    pub fn dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.directory = Some(directory.as_ref().to_owned());
+        self
+    }
+
+    /// Sets a variable beside (or instead of) the ones that a worker sets.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Leaves a variable out that a worker would set.
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    /// Runs in a container that was there before, with what an earlier verb left in it. Without this each run has its own.
+    pub fn container(mut self, container: &Container) -> Self {
+        self.container = Some(container.clone());
+        self
+    }
+
+    /// Runs the verb to its end.
+    ///
+    /// # Panics
+    /// When it takes longer than two minutes.
+    pub fn run(self) -> Outcome {
+        self.spawn().wait(LIMIT)
+    }
+
+    /// Starts the verb.
+    pub fn spawn(self) -> Running {
+        static COUNTER: AtomicUsize = AtomicUsize::new(0);
+        let container = self.container.clone().unwrap_or_default();
+        let (command, name) = match Runner::chosen() {
+            Runner::Binary => (self.command(&container), None),
+            Runner::Image => {
+                let name = format!("jetway-test-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+                (self.docker_command(&container, &name), Some(name))
+            }
+        };
+        Running::start(command, self.input, name, self.directory, container)
+    }
+
+    /// The command that the binary runner starts, for who wants to measure it instead. `container` must outlive its run.
+    pub fn command(&self, container: &Container) -> Command {
+        let mut command = Command::new(container.link(&binaries::resource(&self.kind), self.step.name()));
+        if let Some(directory) = &self.directory {
+            command.arg(directory);
+        }
+        command.current_dir("/").env_clear().env("PATH", git::search_path());
+        // What the image has in /etc, so that git behaves here as it does there.
+        let system = images().join(&self.kind).join("gitconfig");
+        if system.is_file() {
+            command.env("GIT_CONFIG_SYSTEM", system);
+        }
+        command.env("HOME", container.home()).env("TMPDIR", container.temporary()).envs(&self.environment);
+        command
+    }
+
+    fn docker_command(&self, container: &Container, name: &str) -> Command {
+        let mut command = Command::new("docker");
+        command.args(["run", "--rm", "--interactive", "--network", "host", "--workdir", "/", "--name", name]);
+        let mut mount = |from: &Path, to: &Path| {
+            command.arg("--volume").arg(format!("{}:{}", from.display(), to.display()));
+        };
+        mount(&container.temporary(), Path::new("/tmp"));
+        // Servers' directories are seen where they are, for the sake of `file://` addresses.
+        mount(scratch::root(), scratch::root());
+        if let Some((directory, target)) = self.directory.as_deref().zip(self.step.target()) {
+            mount(directory, Path::new(target));
+        }
+        command.args(["--env", "HOME=/"]);
+        for (name, value) in &self.environment {
+            command.arg("--env").arg(format!("{name}={value}"));
+        }
+        command.arg("--entrypoint").arg(format!("/opt/resource/{}", self.step.name()));
+        command.arg(layer::image_name(&self.kind));
+        if self.directory.is_some() {
+            command.args(self.step.target());
+        }
+        command
+    }
+
+    fn new(kind: &str, step: Step) -> Self {
+        let environment =
+            step.environment().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { kind: kind.to_owned(), step, input: Vec::new(), directory: None, environment, container: None }
+    }
+}
+
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
+
+    /// The directory that a worker gives it.
+    fn target(self) -> Option<&'static str> {
+        match self {
+            Self::Check => None,
+            Self::In => Some("/tmp/build/get"),
+            Self::Out => Some("/tmp/build/put"),
+        }
+    }
+
+    /// The build's metadata: a check knows less of it.
+    fn environment(self) -> Vec<(&'static str, &'static str)> {
+        let mut environment = vec![
+            ("ATC_EXTERNAL_URL", "https://ci.example.com"),
+            ("BUILD_NAME", "42"),
+            ("BUILD_PIPELINE_ID", "7"),
+            ("BUILD_PIPELINE_NAME", "delivery"),
+            ("BUILD_TEAM_ID", "1"),
+            ("BUILD_TEAM_NAME", "main"),
+        ];
+        if self != Self::Check {
+            environment.extend([
+                ("BUILD_ID", "4242"),
+                ("BUILD_JOB_ID", "77"),
+                ("BUILD_JOB_NAME", "build"),
+                ("BUILD_URL", "https://ci.example.com/teams/main/pipelines/delivery/jobs/build/builds/42"),
+                ("BUILD_URL_SHORT", "https://ci.example.com/builds/4242"),
+            ]);
+        }
+        environment
+    }
+}
+
+impl Outcome {
+    /// Asserts that the verb succeeded.
+    #[track_caller]
+    pub fn succeeded(&self) -> &Self {
+        assert!(self.code == Some(0), "the verb failed ({:?}, signal {:?}):\n{}", self.code, self.signal, self.stderr);
+        self
+    }
+
+    /// Asserts that the verb failed as a verb does: exit code 1, nothing for Concourse.
+    #[track_caller]
+    pub fn failed(&self) -> &Self {
+        let printed = String::from_utf8_lossy(&self.stdout);
+        assert!(self.code == Some(1), "exit code {:?}, signal {:?}:\n{}", self.code, self.signal, self.stderr);
+        assert!(printed.is_empty(), "a verb that failed printed {printed}");
+        self
+    }
+
+    /// What a verb that succeeded printed.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        self.succeeded();
+        let printed = String::from_utf8_lossy(&self.stdout);
+        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("no JSON ({error}): {printed}"))
+    }
+
+    /// What is still there in the home and temporary directories that the verb was given.
+    pub fn leftovers(&self) -> Vec<PathBuf> {
+        self.container.leftovers()
+    }
+
+    fn new(ended: running::Ended, directory: Option<PathBuf>, container: Container) -> Self {
+        Self {
+            code: ended.status.code(),
+            signal: ended.status.signal(),
+            stdout: ended.stdout,
+            stderr: String::from_utf8_lossy(&ended.stderr).into_owned(),
+            elapsed: ended.elapsed,
+            held_open: ended.held_open,
+            directory,
+            container,
+        }
+    }
+}
+
+/// The folder of the images' recipes.
+pub(crate) fn images() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's root").join("images")
+}
+
+fn piped(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped())
+}

@@ -1,0 +1,181 @@
+//! A verb while it runs.
+
+use std::io::{Read, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::{Container, Outcome, piped};
+use crate::process::{self, Process};
+
+/// How long output may stay open after the verb has ended before it is taken for held by someone.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A verb that has started. Dropped without [`wait`](Self::wait) it is ended, with all that it started.
+pub struct Running {
+    child: Child,
+    /// The container's name, where there is one.
+    name: Option<String>,
+    started: Instant,
+    stdout: Stream,
+    stderr: Stream,
+    ended: Option<Ended>,
+    directory: Option<PathBuf>,
+    container: Container,
+}
+
+#[derive(Clone)]
+pub(super) struct Ended {
+    pub(super) status: ExitStatus,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
+    pub(super) elapsed: Duration,
+    pub(super) held_open: bool,
+}
+
+/// Output that is read as it comes.
+struct Stream {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Running {
+    pub(super) fn start(
+        mut command: Command,
+        input: Vec<u8>,
+        name: Option<String>,
+        directory: Option<PathBuf>,
+        container: Container,
+    ) -> Self {
+        let started = Instant::now();
+        let mut child = piped(&mut command).spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
+        let mut stdin = child.stdin.take().expect("a pipe");
+        // A verb need not read all of its input; what it does with a broken request is for the test to see.
+        std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let stdout = Stream::read(child.stdout.take().expect("a pipe"));
+        let stderr = Stream::read(child.stderr.take().expect("a pipe"));
+        Self { child, name, started, stdout, stderr, ended: None, directory, container }
+    }
+
+    /// The verb's process, as this machine numbers it.
+    pub fn pid(&self) -> u32 {
+        let Some(name) = &self.name else { return self.child.id() };
+        let pid = process::wait_until(Duration::from_secs(20), || {
+            let output = docker(&["inspect", "--format", "{{.State.Pid}}", name])?;
+            output.trim().parse().ok().filter(|pid| *pid != 0)
+        });
+        pid.unwrap_or_else(|| panic!("the container {name} did not start"))
+    }
+
+    /// The processes that the verb has started and that run now, parents first.
+    pub fn children(&self) -> Vec<Process> {
+        process::descendants(self.pid())
+    }
+
+    /// Waits for a child whose command line contains `part`.
+    ///
+    /// # Panics
+    /// When none appears in twenty seconds, or the verb ends first.
+    pub fn wait_for_child(&mut self, part: &str) -> Process {
+        let found = process::wait_until(Duration::from_secs(20), || {
+            self.children().into_iter().find(|process| process.command.contains(part))
+        });
+        found.unwrap_or_else(|| panic!("the verb started no `{part}`; it said:\n{}", self.stderr()))
+    }
+
+    /// Waits for a text on standard error.
+    ///
+    /// # Panics
+    /// When it does not appear in twenty seconds.
+    pub fn wait_for_stderr(&self, part: &str) {
+        let found = process::wait_until(Duration::from_secs(20), || self.stderr().contains(part).then_some(()));
+        assert!(found.is_some(), "the verb did not say `{part}`, but:\n{}", self.stderr());
+    }
+
+    /// What the verb has said so far.
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.so_far()).into_owned()
+    }
+
+    /// What Concourse does first to abort a step: SIGTERM, to the verb's process alone.
+    pub fn terminate(&self) {
+        process::signal(self.pid(), Signal::TERM);
+    }
+
+    /// SIGINT, as from a terminal.
+    pub fn interrupt(&self) {
+        process::signal(self.pid(), Signal::INT);
+    }
+
+    /// What Concourse does ten seconds later: SIGKILL.
+    pub fn kill(&self) {
+        process::signal(self.pid(), Signal::KILL);
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Panics
+    /// When it does not come within `limit`; the verb is ended then.
+    pub fn wait(mut self, limit: Duration) -> Outcome {
+        let status = process::wait_until(limit, || self.child.try_wait().expect("wait for the verb"));
+        let elapsed = self.started.elapsed();
+        let Some(status) = status else { panic!("the verb did not end within {limit:?}; it said:\n{}", self.stderr()) };
+        let closed = process::wait_until(GRACE, || (self.stdout.is_closed() && self.stderr.is_closed()).then_some(()));
+        let ended = Ended {
+            status,
+            stdout: self.stdout.so_far(),
+            stderr: self.stderr.so_far(),
+            elapsed,
+            held_open: closed.is_none(),
+        };
+        self.ended = Some(ended.clone());
+        Outcome::new(ended, self.directory.clone(), self.container.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.ended.is_some() || matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        for process in process::descendants(self.child.id()) {
+            process.kill();
+        }
+        if let Some(name) = &self.name {
+            docker(&["rm", "--force", name]);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Stream {
+    fn read(mut source: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::<Mutex<Vec<u8>>>::default();
+        let sink = Arc::clone(&bytes);
+        let reader = std::thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(length @ 1..) = source.read(&mut buffer) {
+                sink.lock().expect("no reader panicked").extend_from_slice(&buffer[..length]);
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.reader.is_finished()
+    }
+
+    fn so_far(&self) -> Vec<u8> {
+        self.bytes.lock().expect("no reader panicked").clone()
+    }
+}
+
+fn docker(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("docker").args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
