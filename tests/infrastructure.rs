@@ -339,3 +339,128 @@ mod measurement {
         assert!(cost.cpu < Duration::from_millis(150), "sleeping is no work: {cost:?}");
     }
 }
+
+mod verbs {
+    use jetway_tests::assert_verb;
+    use jetway_tests::verb::{Container, Verb};
+    use serde_json::json;
+
+    use super::*;
+
+    /// A verb that is a shell script.
+    fn stand_in(directory: &std::path::Path, script: &str) -> std::path::PathBuf {
+        let (source, path) = (directory.join("script"), directory.join("stand-in"));
+        std::fs::write(&source, format!("#!/bin/sh\n{script}\n")).unwrap();
+        // Copied by another process: a file that this one has just written may still be open for writing in a child that
+        // another thread is starting, and cannot be executed until that has gone.
+        let installed =
+            std::process::Command::new("install").args(["-m", "755"]).args([&source, &path]).status().unwrap();
+        assert!(installed.success());
+        path
+    }
+
+    #[test]
+    fn run_under_their_names_with_a_worker_s_environment_and_nothing_else() {
+        let directory = scratch::directory();
+        let script = stand_in(directory.path(), "echo \"${0##*/} $# in $PWD\" >&2; env | sort >&2");
+        let check = Verb::check("stand-in").binary(&script).run();
+        assert!(check.stderr.starts_with("check 0 in /\nATC_EXTERNAL_URL=https://ci.example.com\nBUILD_NAME=42\n"));
+        let names: Vec<_> = check.stderr.lines().skip(1).filter_map(|line| line.split('=').next()).collect();
+        assert_eq!(
+            names,
+            [
+                "ATC_EXTERNAL_URL",
+                "BUILD_NAME",
+                "BUILD_PIPELINE_ID",
+                "BUILD_PIPELINE_NAME",
+                "BUILD_TEAM_ID",
+                "BUILD_TEAM_NAME",
+                "HOME",
+                "PATH",
+                "PWD",
+                "TMPDIR",
+            ]
+        );
+        let put = Verb::put("stand-in").binary(&script).dir(directory.path()).without_env("BUILD_JOB_NAME").run();
+        assert!(put.stderr.starts_with("out 1 in /\n"));
+        assert!(put.stderr.contains("BUILD_ID=4242\n") && !put.stderr.contains("BUILD_JOB_NAME"));
+    }
+
+    #[test]
+    fn are_shown_whole() {
+        let directory = scratch::directory();
+        let destination = scratch::directory();
+        let script = "cat > \"$1/request\"; mkdir \"$1/bin\" \"$1/.git\"; printf x > \"$1/.git/ref\"
+            printf tool > \"$1/bin/tool\"; chmod +x \"$1/bin/tool\"; ln -s bin/tool \"$1/link\"
+            printf '\\033[32mwrote\\033[0m %s from 127.0.0.1:4711 in 12.5ms\\n' \"$1\" >&2
+            printf '{\"version\":{\"ref\":\"0123456789012345678901234567890123456789\"}}'";
+        let outcome = Verb::get("stand-in")
+            .binary(&stand_in(directory.path(), script))
+            .dir(destination.path())
+            .request(&json!({"source": {"uri": "x"}}))
+            .run();
+        assert_verb!(outcome.view().tree().file("request").file(".git/ref").hide_ids(), @r#"
+        exit code: 0
+        ----- stdout -----
+        {
+          "version": {
+            "ref": "[ID]"
+          }
+        }
+        ----- stderr -----
+        wrote [DIR] from 127.0.0.1:[PORT] in [TIME]
+        ----- tree -----
+        .git/
+        bin/tool (executable)
+        link -> bin/tool
+        request
+        ----- request -----
+        {"source":{"uri":"x"}}
+        ----- .git/ref -----
+        x
+        "#);
+        assert_eq!(outcome.json()["version"]["ref"].as_str().unwrap().len(), 40);
+    }
+
+    #[test]
+    fn fail_with_what_they_said() {
+        let directory = scratch::directory();
+        let script = stand_in(directory.path(), "echo 'error: no such branch `x`' >&2; exit 1");
+        let outcome = Verb::check("stand-in").binary(&script).stdin("not read").run();
+        assert_verb!(outcome.failed(), @"
+        exit code: 1
+        ----- stdout -----
+        ----- stderr -----
+        error: no such branch `x`
+        ");
+    }
+
+    #[test]
+    fn are_ended_and_their_children_seen() {
+        let directory = scratch::directory();
+        let script = stand_in(directory.path(), "trap 'kill $!; exit 7' TERM; echo ready >&2; sleep 600 & wait");
+        let mut running = Verb::check("stand-in").binary(&script).spawn();
+        running.wait_for_stderr("ready");
+        let child = running.wait_for_child("sleep 600");
+        assert_eq!(child.parent, running.pid());
+        running.terminate();
+        let outcome = running.wait(Duration::from_secs(10));
+        assert_eq!((outcome.code, outcome.signal, outcome.held_open), (Some(7), None, false));
+        assert!(process::wait_until(Duration::from_secs(5), || (!child.is_alive()).then_some(())).is_some());
+    }
+
+    #[test]
+    fn leave_things_in_a_container_that_is_used_again() {
+        let directory = scratch::directory();
+        let script =
+            stand_in(directory.path(), "ls \"$TMPDIR\" >&2; mkdir \"$TMPDIR/a\"; touch \"$TMPDIR/a/b\" \"$HOME/.c\"");
+        let container = Container::new();
+        let first = Verb::check("stand-in").binary(&script).container(&container).run();
+        let temporary = container.temporary();
+        assert_eq!(first.leftovers(), [container.home().join(".c"), temporary.join("a"), temporary.join("a/b")]);
+        let second = Verb::check("stand-in").binary(&script).container(&container).run();
+        assert!(second.stderr.starts_with("a\n"));
+        let fresh = Verb::check("stand-in").binary(&script).run();
+        assert_eq!((fresh.stderr.as_str(), fresh.leftovers().len()), ("", 3));
+    }
+}

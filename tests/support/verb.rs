@@ -32,6 +32,7 @@ pub struct Verb {
     directory: Option<PathBuf>,
     environment: BTreeMap<String, String>,
     container: Option<Container>,
+    binary: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -125,6 +126,12 @@ impl Verb {
         self
     }
 
+    /// Runs this binary instead of the one that is built here: another release, or a stand-in.
+    pub fn binary(mut self, binary: &Path) -> Self {
+        self.binary = Some(binary.to_owned());
+        self
+    }
+
     /// Runs in a container that was there before, with what an earlier verb left in it. Without this each run has its own.
     pub fn container(mut self, container: &Container) -> Self {
         self.container = Some(container.clone());
@@ -143,7 +150,8 @@ impl Verb {
     pub fn spawn(self) -> Running {
         static COUNTER: AtomicUsize = AtomicUsize::new(0);
         let container = self.container.clone().unwrap_or_default();
-        let (command, name) = match Runner::chosen() {
+        let runner = if self.binary.is_some() { Runner::Binary } else { Runner::chosen() };
+        let (command, name) = match runner {
             Runner::Binary => (self.command(&container), None),
             Runner::Image => {
                 let name = format!("jetway-test-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
@@ -155,7 +163,8 @@ impl Verb {
 
     /// The command that the binary runner starts, for who wants to measure it instead. `container` must outlive its run.
     pub fn command(&self, container: &Container) -> Command {
-        let mut command = Command::new(container.link(&binaries::resource(&self.kind), self.step.name()));
+        let binary = self.binary.clone().unwrap_or_else(|| binaries::resource(&self.kind));
+        let mut command = Command::new(container.link(&binary, self.step.name()));
         if let Some(directory) = &self.directory {
             command.arg(directory);
         }
@@ -196,7 +205,15 @@ impl Verb {
     fn new(kind: &str, step: Step) -> Self {
         let environment =
             step.environment().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Self { kind: kind.to_owned(), step, input: Vec::new(), directory: None, environment, container: None }
+        Self {
+            kind: kind.to_owned(),
+            step,
+            input: Vec::new(),
+            directory: None,
+            environment,
+            container: None,
+            binary: None,
+        }
     }
 }
 

@@ -1,0 +1,46 @@
+# The same few verbs everywhere; each says what it is for in `make help`.
+
+CARGO ?= cargo
+# A machine with two cores is slower with more than two compilers at once.
+export CARGO_BUILD_JOBS ?= 2
+
+# Where warnings are mistakes: in the run whose outcome counts.
+ifeq ($(CI),true)
+export RUSTFLAGS += -D warnings
+export RUSTDOCFLAGS += -D warnings
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build lint test images bench demo docs clean
+
+help: ## show this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+deps: ## install what cargo cannot bring: Debian packages, a container engine, a base image
+	@tests/support/deps.sh
+
+build: ## build every crate, tests included
+	$(CARGO) build --locked --workspace --all-targets
+
+lint: ## formatting and clippy; a warning fails it
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+
+test: ## all that must pass: deps, build, lint, tests of the binaries, images, the same tests against the images
+	@tests/support/test.sh
+
+images: ## build the image of each resource type as jetway/TYPE:dev
+	@images/build.sh
+
+bench: ## measure whole processes beside the raw git commands that are their floor
+	$(CARGO) build --locked --release --package jetway-git --package jetway-tests --bin jetway-git --bin jetway-bench
+	$(CARGO) run --locked --release --quiet --package jetway-tests --bin jetway-bench
+
+demo: deps ## tell the story of the resource types, step by step, against servers started here
+	$(CARGO) run --locked --quiet --package jetway-tests --bin jetway-demo
+
+docs: ## build the crates' documentation
+	$(CARGO) doc --locked --workspace --no-deps
+
+clean: ## remove what was built, cached fixtures included
+	$(CARGO) clean

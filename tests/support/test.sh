@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# `make test`: every layer in order, then one line of counts at the very end.
+#
+# A step that fails ends the run at once, except for tests, which all get to run: one failure should not hide another.
+# The counts are printed in either case. A layer that this machine cannot run is a skip; under CI=true it is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+records=$(mktemp -d)
+export JETWAY_SKIPS="$records/skips"
+: >"$JETWAY_SKIPS" >"$records/output"
+failed=0
+layers_skipped=0
+
+step() { printf '\n==> %s\n' "$*"; }
+
+verb() {
+  step "make $1"
+  "${MAKE:-make}" --no-print-directory "$1"
+}
+
+# Runs one test command, keeps its output for the counts, and remembers a failure.
+tests() {
+  step "$*"
+  "$@" 2>&1 | tee -a "$records/output" || failed=1
+}
+
+# A skip of the whole layer. (Tests that skip themselves write a line each into the same file.)
+skip() {
+  printf 'SKIPPED %s\n' "$1" | tee -a "$JETWAY_SKIPS"
+  layers_skipped=$((layers_skipped + 1))
+  if [ "${CI:-}" = true ]; then failed=1; fi
+}
+
+# Sums the `test result:` lines, which there is one of for each test binary.
+summary() {
+  local status=$?
+  trap - EXIT
+  local passed failures skipped ignored
+  passed=$(count passed)
+  failures=$(count failed)
+  ignored=$(count ignored)
+  skipped=$(($(wc -l <"$JETWAY_SKIPS") + ignored))
+  if [ "$status" -ne 0 ] || [ "$failed" -ne 0 ]; then
+    status=1
+    # A step that is no test (the build, clippy, an image) counts too: nothing failed must mean that nothing failed.
+    if [ "$failures" -eq 0 ]; then failures=1; fi
+  fi
+  # A test that skips itself returns early and so was counted as passed.
+  passed=$((passed - ($(wc -l <"$JETWAY_SKIPS") - layers_skipped)))
+  if [ -s "$JETWAY_SKIPS" ]; then
+    printf '\nskipped:\n'
+    cat "$JETWAY_SKIPS"
+  fi
+  rm -rf "$records"
+  printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failures" "$skipped"
+  exit "$status"
+}
+
+count() {
+  { grep -E '^test result: ' "$records/output" || true; } |
+    { grep -oE "[0-9]+ $1" || true; } | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+trap summary EXIT
+
+verb deps
+verb build
+verb lint
+engine=absent
+if docker info >/dev/null 2>&1; then
+  engine=present
+  verb images
+fi
+tests cargo test --locked --workspace --no-fail-fast
+if [ "$engine" = present ]; then
+  # The cases of the binaries once more, each in a container of the image.
+  tests env JETWAY_TEST_RUNNER=image cargo test --locked --package jetway-tests --test git --no-fail-fast
+else
+  skip 'images: no container engine answers, so that no image was built or tested'
+fi
+exit "$failed"
