@@ -81,8 +81,10 @@ make_base_image() {
   suite=${suite%-slim}
   say "$base_image cannot be pulled: making it with mmdebstrap (about half a minute)"
   root=$(mktemp -d)
-  # The documentation that a slim image leaves out is left out here too, so that sizes compare.
+  # What a slim image leaves out is left out here too, so that sizes compare: documentation, and a Perl that only a package
+  # for converting old systems wants (the system is merged from the start instead).
   if ! as_root mmdebstrap --quiet --variant=minbase \
+    --include=usr-is-merged --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-exclude=/usr/share/info/*' \

@@ -8,16 +8,16 @@ use crate::ssh_git;
 
 /// Something that a test needs of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layer {
+pub enum Layer<'a> {
     /// OpenSSH's server.
     Ssh,
     /// A `strace` that may trace.
     Trace,
     /// A container engine and the image of a resource type in it.
-    Image(&'static str),
+    Image(&'a str),
 }
 
-impl Layer {
+impl Layer<'_> {
     fn name(self) -> String {
         match self {
             Self::Ssh => "ssh".to_owned(),
@@ -51,7 +51,7 @@ impl Layer {
 ///
 /// # Panics
 /// Under `CI=true`, where a layer that cannot run is a failure.
-pub fn require(layer: Layer) -> bool {
+pub fn require(layer: Layer<'_>) -> bool {
     let Some(reason) = layer.missing() else { return true };
     let thread = std::thread::current();
     let line = format!("SKIPPED {}: {}: {reason}", layer.name(), thread.name().unwrap_or("a test"));

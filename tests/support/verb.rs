@@ -33,6 +33,7 @@ pub struct Verb {
     environment: BTreeMap<String, String>,
     container: Option<Container>,
     binary: Option<PathBuf>,
+    runner: Option<Runner>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -126,6 +127,12 @@ impl Verb {
         self
     }
 
+    /// Runs it there, whatever `JETWAY_TEST_RUNNER` says.
+    pub fn runner(mut self, runner: Runner) -> Self {
+        self.runner = Some(runner);
+        self
+    }
+
     /// Runs this binary instead of the one that is built here: another release, or a stand-in.
     pub fn binary(mut self, binary: &Path) -> Self {
         self.binary = Some(binary.to_owned());
@@ -150,7 +157,9 @@ impl Verb {
     pub fn spawn(self) -> Running {
         static COUNTER: AtomicUsize = AtomicUsize::new(0);
         let container = self.container.clone().unwrap_or_default();
-        let runner = if self.binary.is_some() { Runner::Binary } else { Runner::chosen() };
+        // A binary that is given is a file of this machine.
+        let given = self.binary.as_ref().map(|_| Runner::Binary);
+        let runner = self.runner.or(given).unwrap_or_else(Runner::chosen);
         let (command, name) = match runner {
             Runner::Binary => (self.command(&container), None),
             Runner::Image => {
@@ -213,6 +222,7 @@ impl Verb {
             environment,
             container: None,
             binary: None,
+            runner: None,
         }
     }
 }

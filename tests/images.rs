@@ -1,0 +1,163 @@
+//! The images hold what Concourse looks for, and little else.
+//!
+//! What a resource does is tested elsewhere, by the same cases for the binary and the image; here is what only an image can get
+//! wrong. Each test looks at every folder of `images/` that has a Dockerfile.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "test code"
+)]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use jetway_tests::layer::{self, Layer};
+use jetway_tests::repository::Repository;
+use jetway_tests::scratch;
+use jetway_tests::verb::{Runner, Verb};
+use serde_json::{Value, json};
+
+/// Megabytes that an image may add to its base. The tools that a type cannot do without are most of it.
+const MOST: [(&str, u64); 1] = [("git", 50)];
+
+/// The types that have an image and whose image is here.
+fn kinds() -> Vec<String> {
+    let images = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("images");
+    let entries = std::fs::read_dir(images).unwrap().map(Result::unwrap);
+    let kinds = entries
+        .filter(|entry| entry.path().join("Dockerfile").is_file())
+        .map(|entry| entry.file_name().into_string().unwrap());
+    kinds.filter(|kind| layer::require(Layer::Image(kind))).collect()
+}
+
+fn docker(arguments: &[&str]) -> Output {
+    let output = Command::new("docker").args(arguments).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// What the engine knows of an image.
+fn inspect(image: &str) -> Value {
+    let output = docker(&["image", "inspect", image]);
+    serde_json::from_slice::<Value>(&output.stdout).unwrap()[0].take()
+}
+
+/// Runs a command in a container without a network.
+fn inside(kind: &str, command: &[&str]) -> String {
+    let (program, arguments) = command.split_first().unwrap();
+    let image = layer::image_name(kind);
+    let mut all = vec!["run", "--rm", "--network", "none", "--entrypoint", program, &image];
+    all.extend(arguments);
+    String::from_utf8(docker(&all).stdout).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn the_verbs_are_links_to_the_binary_on_the_path() {
+    for kind in kinds() {
+        let binary = format!("/usr/local/bin/jetway-{kind}");
+        let links = ["/opt/resource/check", "/opt/resource/in", "/opt/resource/out"];
+        let targets = inside(&kind, &["readlink", "--canonicalize", links[0], links[1], links[2]]);
+        assert_eq!(targets.lines().collect::<Vec<_>>(), [&binary; 3]);
+        assert_eq!(inside(&kind, &["stat", "--format=%U %a", &binary]), "root 755");
+        assert_eq!(inside(&kind, &["sh", "-c", &format!("command -v jetway-{kind}")]), binary);
+    }
+}
+
+#[test]
+fn labels_say_what_it_is() {
+    for kind in kinds() {
+        let labels = &inspect(&layer::image_name(&kind))["Config"]["Labels"];
+        assert_eq!(labels["org.opencontainers.image.title"], format!("jetway-{kind}"));
+        assert_eq!(labels["org.opencontainers.image.licenses"], "Apache-2.0");
+        assert_eq!(labels["org.opencontainers.image.version"], env!("CARGO_PKG_VERSION"));
+        assert!(
+            labels["org.opencontainers.image.description"].as_str().unwrap().starts_with("Concourse resource type")
+        );
+    }
+}
+
+#[test]
+fn it_is_the_base_with_a_few_small_layers() {
+    let base = std::env::var("JETWAY_BASE").unwrap_or_else(|_| "debian:bookworm-slim".to_owned());
+    for kind in kinds() {
+        let (base, image) = (inspect(&base), inspect(&layer::image_name(&kind)));
+        let layers = |image: &Value| image["RootFS"]["Layers"].as_array().unwrap().clone();
+        let (below, all) = (layers(&base), layers(&image));
+        assert!(all.starts_with(&below), "the base has changed since: run `make images`");
+        assert!(all.len() - below.len() <= 4, "{} layers on top of the base", all.len() - below.len());
+        let size = |image: &Value| image["Size"].as_u64().unwrap() / 1_000_000;
+        println!("image {kind}: {} MB, {} MB of it on top of the base", size(&image), size(&image) - size(&base));
+        let (_, most) = MOST.iter().find(|(name, _)| *name == kind).expect("a limit for each image");
+        assert!(size(&image) - size(&base) <= *most, "more than {most} MB on top of the base");
+    }
+}
+
+#[test]
+fn nothing_of_the_installation_is_left() {
+    for kind in kinds() {
+        let leftovers = "find /var/lib/apt/lists /var/cache/apt /tmp /root /usr/share/man /etc/dpkg/dpkg.cfg.d/jetway \
+                         -type f ! -name .bashrc ! -name .profile 2>/dev/null; true";
+        assert_eq!(inside(&kind, &["sh", "-c", leftovers]), "");
+    }
+}
+
+#[test]
+fn a_request_that_is_none_is_refused_with_words() {
+    for kind in kinds() {
+        for verb in [Verb::check(&kind), Verb::get(&kind), Verb::put(&kind)] {
+            let directory = scratch::directory();
+            let outcome = verb.runner(Runner::Image).dir(directory.path()).stdin("{").run();
+            assert!(outcome.failed().stderr.contains("error"), "{}", outcome.stderr);
+        }
+    }
+}
+
+mod git {
+    use super::*;
+
+    #[test]
+    fn has_the_configuration_that_pipelines_rely_on() {
+        if !layer::require(Layer::Image("git")) {
+            return;
+        }
+        let expected = "user.name=git\nuser.email=git@localhost\npull.rebase=false\nprotocol.file.allow=always\n\
+                        http.version=HTTP/2\nsafe.directory=*";
+        assert_eq!(inside("git", &["git", "config", "--system", "--list"]), expected);
+    }
+
+    #[test]
+    fn has_a_git_whose_everyday_commands_need_nothing_that_was_left_out() {
+        if !layer::require(Layer::Image("git")) {
+            return;
+        }
+        // Rebase, merge, submodules and stash are where parts of git have been scripts.
+        let script = "set -e; cd /tmp; git init -q -b main a; cd a; git commit -q --allow-empty -m one
+            git init -q /tmp/b; git -C /tmp/b commit -q --allow-empty -m sub; git submodule --quiet add file:///tmp/b b
+            git commit -q -m two; git switch -q -c side HEAD~1; git commit -q --allow-empty -m three
+            git rebase -q main; git switch -q main; git merge -q --no-ff -m four side; echo x > x; git add x; git stash -q
+            git submodule --quiet update --init --recursive; git log --format=%s --first-parent";
+        assert_eq!(inside("git", &["sh", "-c", script]), "four\ntwo\none");
+    }
+
+    #[test]
+    fn runs_as_a_worker_runs_it() {
+        if !layer::require(Layer::Image("git")) {
+            return;
+        }
+        let repository = Repository::new();
+        let tip = repository.commit("Begin", &[("README.md", "hello\n")]);
+        let source = json!({ "uri": repository.file_url(), "branch": "main" });
+        let check = Verb::check("git").runner(Runner::Image).request(&json!({ "source": source })).run();
+        assert_eq!(check.json(), json!([{ "ref": tip }]));
+        assert_eq!(check.leftovers().iter().filter(|path| path.ends_with("key")).count(), 0);
+
+        let destination = scratch::directory();
+        let request = json!({ "source": source, "version": { "ref": tip } });
+        let get = Verb::get("git").runner(Runner::Image).dir(destination.path()).request(&request).run();
+        assert_eq!(get.json()["version"], json!({ "ref": tip }));
+        assert_eq!(std::fs::read_to_string(destination.path().join("README.md")).unwrap(), "hello\n");
+    }
+}
