@@ -33,7 +33,6 @@ images: ## build the image of each resource type as jetway/TYPE:dev
 	@images/build.sh
 
 bench: ## measure whole processes beside the raw git commands that are their floor
-	$(CARGO) build --locked --release --package jetway-git --package jetway-tests --bin jetway-git --bin jetway-bench
 	$(CARGO) run --locked --release --quiet --package jetway-tests --bin jetway-bench
 
 demo: deps ## tell the story of the resource types, step by step, against servers started here

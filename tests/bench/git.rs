@@ -1,0 +1,164 @@
+//! The git resource on a history of 25,000 commits, served over smart HTTP.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use jetway_tests::checkout::Checkout;
+use jetway_tests::http_git::HttpGit;
+use jetway_tests::large_repository::{Size, large_repository};
+use jetway_tests::verb::{Container, Verb};
+use jetway_tests::{git, scratch};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::measure::{Case, Limits, Measured, Run, in_turns};
+
+/// Measures every case and says what each cost.
+pub(crate) fn measure(runs: usize) -> Vec<Measured> {
+    let bench = Bench::new();
+    in_turns(runs, bench.cases())
+}
+
+/// What all cases share: the server, and a place for what they write.
+struct Bench {
+    /// First, so that it ends before what it serves is removed.
+    _server: HttpGit,
+    directory: TempDir,
+    url: String,
+    tip: String,
+    checkout: Checkout,
+    /// Directories are new for each run: making files where as many were just removed costs the file system extra.
+    counter: Cell<usize>,
+    /// What the latest check left behind stays for the next one, as in a worker's container.
+    container: Container,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let kept = large_repository(Size::default());
+        let directory = scratch::directory();
+        // A copy takes the pushes (and shares the packs), so that the kept repository is the same for every run.
+        let kept = kept.to_str().expect("UTF-8");
+        git::run(directory.path(), &["clone", "-q", "--mirror", kept, "large.git"]);
+        let repository = directory.path().join("large.git");
+        for (key, value) in [("http.receivepack", "true"), ("uploadpack.allowFilter", "true"), ("gc.auto", "0")] {
+            git::run(&repository, &["config", key, value]);
+        }
+        for branch in ["pushed", "put"] {
+            git::run(&repository, &["branch", branch, "main"]);
+        }
+        let tip = git::run(&repository, &["rev-parse", "main"]);
+        let server = HttpGit::serve(directory.path());
+        let url = server.url("large.git");
+        let inputs = directory.path().join("inputs");
+        std::fs::create_dir(&inputs).expect("create a directory");
+        let checkout = Checkout::clone(&url, &inputs, "code");
+        Self { directory, _server: server, url, tip, checkout, counter: Cell::new(0), container: Container::new() }
+    }
+
+    fn cases(&self) -> Vec<Case<'_>> {
+        let source = json!({ "uri": self.url, "branch": "main" });
+        let unchanged = json!({ "source": source, "version": { "ref": self.tip } });
+        let first = json!({ "source": source });
+        let get = json!({ "source": source, "version": { "ref": self.tip }, "params": { "depth": 1 } });
+        let put = json!({ "source": { "uri": self.url, "branch": "put" }, "params": { "repository": "code" } });
+        let unreadable = json!({ "source": { "uri": self.url, "branch": "main", "brunch": "main" } });
+        let megabytes = |count: u64| Some(count * 1024 * 1024);
+        vec![
+            self.raw("git ls-remote", |_| {
+                let mut command = self.git(self.directory.path());
+                command.args(["ls-remote", &self.url, "refs/heads/main"]);
+                command
+            }),
+            self.verb(
+                "check, nothing new",
+                Some("git ls-remote"),
+                Limits { ratio: Some(1.3), children: Some(1), peak_rss: megabytes(25), ..Limits::default() },
+                move |bench| bench.run(&Verb::check("git"), &unchanged, bench.container.clone()),
+            ),
+            self.verb(
+                "check, the first one",
+                Some("git ls-remote"),
+                Limits { ratio: Some(2.5), ..Limits::default() },
+                move |bench| bench.run(&Verb::check("git"), &first, Container::new()),
+            ),
+            self.raw("git clone --depth 1", |bench| {
+                let mut command = bench.git(bench.directory.path());
+                command.args(["clone", "--quiet", "--depth", "1", "--single-branch", "--branch", "main"]);
+                command.arg(&bench.url).arg(bench.fresh_path());
+                command
+            }),
+            self.verb(
+                "get, depth 1",
+                Some("git clone --depth 1"),
+                Limits { ratio: Some(1.25), ..Limits::default() },
+                move |bench| {
+                    let destination = bench.fresh_path();
+                    std::fs::create_dir(&destination).expect("create a destination");
+                    bench.run(&Verb::get("git").dir(destination), &get, Container::new())
+                },
+            ),
+            self.raw("git push", |bench| {
+                bench.checkout.commit("Push me", &[("pushed.txt", &bench.next().to_string())]);
+                let mut command = bench.git(bench.checkout.path());
+                command.args(["push", "--quiet", &bench.url, "HEAD:refs/heads/pushed"]);
+                command
+            }),
+            // The push before it made the commit: both send the same.
+            self.verb("put", Some("git push"), Limits::default(), move |bench| {
+                let inputs = bench.checkout.path().parent().expect("a checkout is in a directory");
+                bench.run(&Verb::put("git").dir(inputs), &put, Container::new())
+            }),
+            Case {
+                succeeds: false,
+                ..self.verb(
+                    "check, unknown key",
+                    None,
+                    Limits { wall: Some(Duration::from_millis(10)), ..Limits::default() },
+                    move |bench| bench.run(&Verb::check("git"), &unreadable, bench.container.clone()),
+                )
+            },
+        ]
+    }
+
+    fn raw<'a>(&'a self, name: &'static str, command: impl Fn(&'a Self) -> Command + 'a) -> Case<'a> {
+        let prepare = move || Run { command: command(self), input: PathBuf::from("/dev/null"), _container: None };
+        Case { name, floor: None, limits: Limits::default(), succeeds: true, prepare: Box::new(prepare) }
+    }
+
+    fn verb<'a>(
+        &'a self,
+        name: &'static str,
+        floor: Option<&'static str>,
+        limits: Limits,
+        run: impl Fn(&'a Self) -> Run + 'a,
+    ) -> Case<'a> {
+        Case { name, floor, limits, succeeds: true, prepare: Box::new(move || run(self)) }
+    }
+
+    fn run(&self, verb: &Verb, request: &Value, container: Container) -> Run {
+        let input = self.fresh_path();
+        std::fs::write(&input, request.to_string()).expect("write a request");
+        Run { command: verb.command(&container), input, _container: Some(container) }
+    }
+
+    /// The raw command, with the configuration that the resource's own git gets.
+    fn git(&self, directory: &Path) -> Command {
+        let verb = Verb::check("git").command(&self.container);
+        let system = verb.get_envs().find(|(name, _)| *name == "GIT_CONFIG_SYSTEM").and_then(|(_, value)| value);
+        let mut command = git::command(directory);
+        command.env_remove("GIT_CONFIG_NOSYSTEM").env("GIT_CONFIG_SYSTEM", system.expect("the image's configuration"));
+        command
+    }
+
+    fn next(&self) -> usize {
+        self.counter.set(self.counter.get() + 1);
+        self.counter.get()
+    }
+
+    fn fresh_path(&self) -> PathBuf {
+        self.directory.path().join(format!("run-{}", self.next()))
+    }
+}
