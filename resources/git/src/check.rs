@@ -1,0 +1,42 @@
+//! check: which commits are there?
+
+use git2::Oid;
+use jetway::{Context, Result};
+
+use crate::git::Git;
+use crate::history::History;
+use crate::remote::is_commit_hash;
+use crate::source::Source;
+use crate::version::Version;
+
+/// The commits from `version` on, oldest first.
+///
+/// The server is asked for the branch's tip first. When that is the known version, or when nothing needs to be read to
+/// know that it is a version, its answer is all that is fetched.
+pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
+    let git = Git::new(context, source)?;
+    let known = version.map(|version| version.reference).filter(|reference| !reference.is_empty());
+    let every_commit_counts = source.disable_ci_skip && source.pathspecs().is_empty();
+    if known.is_some() || (every_commit_counts && source.version_depth == 1) {
+        let tip = git.remote_tip(source.branch.as_deref()).await?.hash;
+        if known.as_ref().is_none_or(|known| *known == tip) {
+            return Ok(vec![Version::of_commit(tip)]);
+        }
+    }
+    let known = known.and_then(|known| commit_of(context, &known));
+    let found = History::open(&git, source)?.search(known).await?;
+    let versions = known.filter(|_| found.known_is_there).into_iter().chain(found.commits);
+    Ok(versions.map(|commit| Version::of_commit(commit.to_string())).collect())
+}
+
+/// The commit that a version names. One that names none, such as a tag from before `tag_filter` was taken out, is
+/// treated as gone.
+fn commit_of(context: &Context, reference: &str) -> Option<Oid> {
+    let commit = is_commit_hash(reference).then(|| Oid::from_str(reference).ok()).flatten();
+    if commit.is_none() {
+        context
+            .console()
+            .warn(format_args!("version `{reference}` is not a commit hash; going on from the newest commit"));
+    }
+    commit
+}

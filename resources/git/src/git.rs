@@ -1,0 +1,223 @@
+//! The git program, as this resource type calls it.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, Command, Context, Finished, Result};
+
+use crate::remote::Remote;
+use crate::source::Source;
+use crate::{askpass, ssh};
+
+/// How much longer than for other answers a push is waited for: hooks run on the server meanwhile.
+const PUSH_PATIENCE: u32 = 10;
+
+/// The git program with the environment that this source needs.
+pub(crate) struct Git<'c> {
+    context: &'c Context,
+    remote: Remote,
+    environment: Vec<(OsString, OsString)>,
+    silence: Duration,
+}
+
+/// A tip that a server names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tip {
+    /// The commit's hash.
+    pub(crate) hash: String,
+    /// The branch that it is the tip of, when the server tells.
+    pub(crate) branch: Option<String>,
+}
+
+impl<'c> Git<'c> {
+    /// Prepares credentials and settings; runs nothing yet.
+    pub(crate) fn new(context: &'c Context, source: &Source) -> Result<Self> {
+        let remote = source.remote();
+        let mut environment: Vec<(OsString, OsString)> = Vec::new();
+        let mut set = |name: &str, value: &OsStr| environment.push((name.into(), value.to_owned()));
+        set("GIT_TERMINAL_PROMPT", OsStr::new("0"));
+        // What git says is read by people, and its refusals also by this program.
+        set("LC_ALL", OsStr::new("C"));
+        let mut settings: Vec<(String, String)> = [
+            ("advice.detachedHead", "false"),
+            // Nothing may go on in the background after the verb, nor be tidied up for a repository that is thrown away.
+            ("gc.auto", "0"),
+            ("maintenance.auto", "false"),
+            // Submodules by path are what the established resource allows.
+            ("protocol.file.allow", "always"),
+            // The directories of a container belong to whoever the runtime says.
+            ("safe.directory", "*"),
+            ("pull.rebase", "false"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
+        if let Some(askpass) = askpass::install(context, source, &remote)? {
+            set("GIT_ASKPASS", askpass.as_os_str());
+            set("SSH_ASKPASS", askpass.as_os_str());
+            set("SSH_ASKPASS_REQUIRE", OsStr::new("force"));
+            // Nothing of ours may end up in a credential store of the machine, nor be taken from there.
+            settings.push(("credential.helper".to_owned(), String::new()));
+        }
+        if let Some(ssh) = ssh::install(context, source)? {
+            set("GIT_SSH", ssh.as_os_str());
+            set("GIT_SSH_VARIANT", OsStr::new("ssh"));
+        }
+        if source.skip_ssl_verification {
+            settings.push(("http.sslVerify".to_owned(), "false".to_owned()));
+        }
+        if source.debug {
+            for variable in ["GIT_TRACE", "GIT_TRACE_PACKFILE_NAMES", "GIT_CURL_VERBOSE"] {
+                set(variable, OsStr::new("1"));
+            }
+        }
+        settings.extend(default_identity());
+        set("GIT_CONFIG_COUNT", OsStr::new(&settings.len().to_string()));
+        for (index, (name, value)) in settings.iter().enumerate() {
+            set(&format!("GIT_CONFIG_KEY_{index}"), OsStr::new(name));
+            set(&format!("GIT_CONFIG_VALUE_{index}"), OsStr::new(value));
+        }
+        Ok(Self { context, remote, environment, silence: source.silence() })
+    }
+
+    /// The surroundings.
+    pub(crate) fn context(&self) -> &'c Context {
+        self.context
+    }
+
+    /// The remote repository.
+    pub(crate) fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// A git command with a sub-command, not run yet.
+    pub(crate) fn command(&self, subcommand: &str) -> Command {
+        let mut command = self.context.command("git").label(format!("git {subcommand}")).arg(subcommand);
+        for (name, value) in &self.environment {
+            command = command.env(name, value);
+        }
+        // Left over from a hook or a script around us, they would make git work on another repository.
+        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"] {
+            command = command.env_remove(name);
+        }
+        command
+    }
+
+    /// A git command that waits for the server, not run yet.
+    pub(crate) fn network(&self, subcommand: &str) -> Command {
+        self.command(subcommand).silence_limit(self.silence)
+    }
+
+    /// A push, not run yet.
+    pub(crate) fn push(&self) -> Command {
+        self.command("push").silence_limit(self.silence * PUSH_PATIENCE)
+    }
+
+    /// Asks the server for the tip of `branch`, or of its default branch.
+    pub(crate) async fn remote_tip(&self, branch: Option<&str>) -> Result<Tip> {
+        let wanted = branch.map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/heads/{branch}"));
+        let finished = self
+            .network("ls-remote")
+            .args(["--symref", "--"])
+            .args([self.remote.address.as_str(), wanted.as_str()])
+            .quiet()
+            .run()
+            .await?;
+        let finished = self.explain(finished, branch).with_context(|| self.cannot("read"))?;
+        let mut tip = Tip { hash: String::new(), branch: branch.map(str::to_owned) };
+        for line in finished.text().lines() {
+            let Some((left, name)) = line.split_once('\t') else { continue };
+            // The pattern is a suffix for git: `refs/remotes/x/refs/heads/main` would match too.
+            if name != wanted {
+                continue;
+            }
+            match left.strip_prefix("ref: refs/heads/") {
+                Some(branch) => tip.branch = Some(branch.to_owned()),
+                None if !left.starts_with("ref: ") => left.clone_into(&mut tip.hash),
+                None => {}
+            }
+        }
+        if tip.hash.is_empty() { Err(self.no_such_branch(branch)) } else { Ok(tip) }
+    }
+
+    /// The finished command, or an error that says in a user's words what the server's refusal means.
+    pub(crate) fn explain(&self, finished: Finished, branch: Option<&str>) -> Result<Finished> {
+        if finished.is_success() {
+            return Ok(finished);
+        }
+        let said = finished.stderr.to_lowercase();
+        let error = finished.failure();
+        Err(if Refusal::of(&finished) == Some(Refusal::UnknownRef) {
+            self.no_such_branch(branch)
+        } else if said.contains("authentication failed") || said.contains("could not read username") {
+            error.hint("check `username` and `password`; a hosting service may want a token in place of the password")
+        } else if said.contains("could not read password") {
+            error.hint("check `password`")
+        } else if said.contains("permission denied (publickey") {
+            error.hint("check `private_key`, and that its public half may read this repository")
+        } else if said.contains("certificate") && said.contains("verif") {
+            error.hint("the server's certificate is not trusted; `skip_ssl_verification: true` turns the check off")
+        } else {
+            error
+        })
+    }
+
+    /// The words for an error's first line.
+    pub(crate) fn cannot(&self, verb: &str) -> String {
+        format!("cannot {verb} `{}`", self.remote.address)
+    }
+
+    fn no_such_branch(&self, branch: Option<&str>) -> jetway::Error {
+        match branch {
+            Some(branch) => anyhow!("there is no branch `{branch}` in `{}`", self.remote.address),
+            None => anyhow!("`{}` has no default branch: it is empty, or its HEAD names nothing", self.remote.address)
+                .hint("name a `branch`"),
+        }
+    }
+}
+
+/// Why a server did not do what it was asked, where the answer is to ask in another way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It has no ref of that name.
+    UnknownRef,
+    /// It does not give out that commit: it has none of that hash, or only gives out what its refs name.
+    UnknownCommit,
+    /// It cannot do shallow fetches.
+    CannotShallow,
+}
+
+impl Refusal {
+    /// What a failed command's last words mean.
+    pub(crate) fn of(finished: &Finished) -> Option<Self> {
+        let said = finished.stderr.to_lowercase();
+        let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
+        if finished.is_success() {
+            None
+        } else if any(&["couldn't find remote ref", "remote branch", "could not find remote branch"]) {
+            Some(Self::UnknownRef)
+        } else if any(&["not our ref", "unadvertised object", "no such remote ref", "bad object"]) {
+            Some(Self::UnknownCommit)
+        } else if any(&["does not support shallow", "shallow capabilities", "dumb http transport does not support"]) {
+            Some(Self::CannotShallow)
+        } else {
+            None
+        }
+    }
+}
+
+/// A committer for merges and rebases where the machine's configuration names none, as the established image has it.
+fn default_identity() -> Vec<(String, String)> {
+    let configuration = git2::Config::open_default().and_then(|mut configuration| configuration.snapshot());
+    [("user.name", "git"), ("user.email", "git@localhost")]
+        .into_iter()
+        .filter(|(name, _)| !configuration.as_ref().is_ok_and(|configuration| configuration.get_str(name).is_ok()))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Opens a repository in this process.
+pub(crate) fn open(path: &Path) -> Result<git2::Repository> {
+    git2::Repository::open(path).with_context(|| format!("cannot open the repository `{}`", path.display()))
+}

@@ -1,0 +1,65 @@
+//! The git resource type: versions are commits of a branch.
+//!
+//! The git program moves bytes, walks history by pathspec and makes work trees, one child for one whole question, since
+//! users' servers, filters and hooks expect it; libgit2 reads objects, refs and metadata in this process. Nothing is
+//! asked of a child per commit or per tag.
+
+mod askpass;
+mod check;
+mod checkout;
+mod get;
+mod git;
+mod history;
+mod metadata;
+mod private_key;
+mod put;
+mod remote;
+mod repository_cache;
+mod source;
+mod ssh;
+mod version;
+mod web_url;
+
+use std::path::Path;
+
+use jetway::{Companion, Context, Resource, Response, Result};
+
+pub use get::Params as GetParams;
+pub use put::Params as PutParams;
+pub use source::Source;
+pub use version::Version;
+
+/// The resource type.
+#[derive(Debug)]
+pub struct Git;
+
+impl Resource for Git {
+    const NAME: &'static str = "git";
+    const ABOUT: &'static str = "Commits of a git repository: follow a branch, check it out, push to it";
+    const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
+    const NOT_YET: &'static [&'static str] = source::NOT_YET;
+    const COMPANIONS: &'static [Companion] = &[askpass::COMPANION, ssh::COMPANION];
+
+    type Source = Source;
+    type Version = Version;
+    type GetParams = GetParams;
+    type PutParams = PutParams;
+
+    async fn check(context: &Context, source: Source, version: Option<Version>) -> Result<Vec<Version>> {
+        check::check(context, &source, version).await
+    }
+
+    async fn get(
+        context: &Context,
+        source: Source,
+        version: Option<Version>,
+        params: GetParams,
+        destination: &Path,
+    ) -> Result<Response<Version>> {
+        get::get(context, &source, version, &params, destination).await
+    }
+
+    async fn put(context: &Context, source: Source, params: PutParams, inputs: &Path) -> Result<Response<Version>> {
+        put::put(context, &source, &params, inputs).await
+    }
+}

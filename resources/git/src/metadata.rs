@@ -1,0 +1,194 @@
+//! What is told of a commit: metadata for Concourse, files for the tasks that follow.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+use git2::{Commit, DescribeFormatOptions, DescribeOptions, Repository, Time};
+use jetway::{Metadata, Result};
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
+use crate::web_url;
+
+/// The longest message that goes into metadata, in bytes; Concourse stores it with every version.
+const LONGEST_MESSAGE: usize = 10_240;
+
+/// How many characters of the version's ref `.git/short_ref` has.
+const SHORT_REF: usize = 7;
+
+/// What is known of the commit at a repository's HEAD.
+pub(crate) struct CommitFacts {
+    commit: String,
+    author: String,
+    author_date: String,
+    committer: String,
+    committer_email: String,
+    committer_date: String,
+    is_committed_by_another: bool,
+    branches: String,
+    tags: String,
+    message: Vec<u8>,
+    url: Option<String>,
+}
+
+impl CommitFacts {
+    /// Reads them; `address` is where the repository came from.
+    pub(crate) fn of_head(repository: &Repository, address: &str) -> Result<Self> {
+        let read = || {
+            let commit = repository.head()?.peel_to_commit()?;
+            Self::of_commit(repository, &commit, address)
+        };
+        read().context("cannot read the commit at HEAD")
+    }
+
+    fn of_commit(repository: &Repository, commit: &Commit<'_>, address: &str) -> Result<Self> {
+        let (author, committer) = (commit.author(), commit.committer());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (author_date, committer_date) = (date(author.when()), date(committer.when()));
+        let is_committed_by_another = author.name_bytes() != committer.name_bytes() || author_date != committer_date;
+        let hash = commit.id().to_string();
+        Ok(Self {
+            url: web_url::of_commit(address, &hash),
+            commit: hash,
+            author: text(author.name_bytes()),
+            author_date,
+            committer: text(committer.name_bytes()),
+            committer_email: text(committer.email_bytes()),
+            committer_date,
+            is_committed_by_another,
+            branches: names_at(repository, commit, "refs/heads/")?,
+            tags: names_at(repository, commit, "refs/tags/")?,
+            message: commit.message_raw_bytes().to_vec(),
+        })
+    }
+
+    /// The commit's hash.
+    pub(crate) fn hash(&self) -> &str {
+        &self.commit
+    }
+
+    /// The first line of the message.
+    pub(crate) fn subject(&self) -> String {
+        String::from_utf8_lossy(&self.message).lines().next().unwrap_or_default().to_owned()
+    }
+
+    /// The metadata in the established resource's order. A committer is named when there is one beside the author.
+    pub(crate) fn metadata(&self) -> Vec<Metadata> {
+        let mut metadata = vec![
+            Metadata::new("commit", &self.commit),
+            Metadata::new("author", &self.author),
+            Metadata::typed("author_date", &self.author_date, "time"),
+        ];
+        if self.is_committed_by_another {
+            metadata.push(Metadata::new("committer", &self.committer));
+            metadata.push(Metadata::typed("committer_date", &self.committer_date, "time"));
+        }
+        if !self.branches.is_empty() {
+            metadata.push(Metadata::new("branch", &self.branches));
+        }
+        if !self.tags.is_empty() {
+            metadata.push(Metadata::new("tags", &self.tags));
+        }
+        metadata.push(Metadata::typed("message", cut(&self.message, LONGEST_MESSAGE), "message"));
+        if let Some(url) = &self.url {
+            metadata.push(Metadata::new("url", url));
+        }
+        metadata
+    }
+
+    /// Writes the files that tasks read, into the repository's `.git`.
+    pub(crate) fn write_files(&self, repository: &Repository, reference: &str) -> Result<()> {
+        let line = |text: &str| if text.is_empty() { Vec::new() } else { format!("{text}\n").into_bytes() };
+        let short: String = reference.chars().take(SHORT_REF).collect();
+        let metadata = serde_json::to_string_pretty(&self.metadata()).context("cannot write the metadata")?;
+        let committer_date = if self.is_committed_by_another { self.committer_date.as_str() } else { "" };
+        let files: [(&str, Vec<u8>); 15] = [
+            ("ref", format!("{reference}\n").into_bytes()),
+            ("short_ref", short.into_bytes()),
+            ("commit", line(&self.commit)),
+            ("author", line(&self.author)),
+            ("author_date", line(&self.author_date)),
+            ("committer", self.committer_email.clone().into_bytes()),
+            ("committer_name", self.committer.clone().into_bytes()),
+            ("committer_date", line(committer_date)),
+            ("branch", line(&self.branches)),
+            ("tags", line(&self.tags)),
+            ("url", line(self.url.as_deref().unwrap_or_default())),
+            ("commit_message", self.message.clone()),
+            ("commit_timestamp", line(&self.committer_date)),
+            ("describe_ref", format!("{}\n", describe(repository)).into_bytes()),
+            ("metadata.json", format!("{metadata}\n").into_bytes()),
+        ];
+        for (name, content) in files {
+            write(&repository.path().join(name), &content)?;
+        }
+        Ok(())
+    }
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    fs::write(path, content).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// What `git describe --always` says, or nothing.
+fn describe(repository: &Repository) -> String {
+    let mut options = DescribeOptions::new();
+    options.show_commit_oid_as_fallback(true);
+    repository
+        .describe(&options)
+        .and_then(|description| description.format(Some(DescribeFormatOptions::new().abbreviated_size(7))))
+        .unwrap_or_default()
+}
+
+/// The names below `prefix` of all refs that lead to the commit, in the refs' order, joined by commas.
+fn names_at(repository: &Repository, commit: &Commit<'_>, prefix: &str) -> Result<String> {
+    let mut names = Vec::new();
+    for reference in repository.references_glob(&format!("{prefix}*"))? {
+        let reference = reference?;
+        // A ref that leads to something else, a tagged file for one, is not this commit.
+        if reference.peel_to_commit().is_ok_and(|target| target.id() == commit.id()) {
+            let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
+            names.push(name.strip_prefix(prefix).unwrap_or(&name).to_owned());
+        }
+    }
+    names.sort();
+    Ok(names.join(","))
+}
+
+/// `YYYY-MM-DD HH:MM:SS +ZZZZ`, as `git log --date=iso8601` has it; a date that no calendar has stays a number.
+fn date(time: Time) -> String {
+    let zoned = || {
+        let zone = Offset::from_seconds(time.offset_minutes().checked_mul(60)?).ok()?.to_time_zone();
+        Some(Timestamp::from_second(time.seconds()).ok()?.to_zoned_datetime(zone))
+    };
+    zoned().map_or_else(|| time.seconds().to_string(), |zoned| zoned.strftime("%Y-%m-%d %H:%M:%S %z").to_string())
+}
+
+/// The text of `bytes`, cut at the last whole character within `most` bytes.
+fn cut(bytes: &[u8], most: usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_git() {
+        assert_eq!(date(Time::new(0, 0)), "1970-01-01 00:00:00 +0000");
+        assert_eq!(date(Time::new(1_709_251_199, 60)), "2024-03-01 00:59:59 +0100");
+        assert_eq!(date(Time::new(951_782_400, -570)), "2000-02-28 14:30:00 -0930");
+        assert_eq!(date(Time::new(-1, 0)), "1969-12-31 23:59:59 +0000");
+        assert_eq!(date(Time::new(i64::MAX, 0)), i64::MAX.to_string());
+    }
+
+    #[test]
+    fn a_message_is_cut_between_characters() {
+        assert_eq!(cut("aé".as_bytes(), 2), "a");
+        assert_eq!(cut("aé".as_bytes(), 3), "aé");
+        assert_eq!(cut(b"short", 10_240), "short");
+    }
+}

@@ -1,0 +1,80 @@
+//! What can be told of a private SSH key without using it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// The first bytes of an OpenSSH key (`PROTOCOL.key` in OpenSSH's sources).
+const OPENSSH_MAGIC: &[u8] = b"openssh-key-v1\0";
+
+/// Whether ssh can be expected to read the key, with or without a passphrase at hand.
+pub(crate) fn usable(key: &str, has_passphrase: bool) -> Result<(), &'static str> {
+    let lines: Vec<&str> = key.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let armoured =
+        lines.first().is_some_and(|line| line.starts_with("-----BEGIN ") && line.ends_with("PRIVATE KEY-----"))
+            && lines.last().is_some_and(|line| line.starts_with("-----END "));
+    if !armoured {
+        return Err(
+            "is not a private key (expected `-----BEGIN ... PRIVATE KEY-----` to `-----END ...-----`, with its \
+                    line breaks)",
+        );
+    }
+    if lines.len() < 3 {
+        return Err("has lost its line breaks; in YAML, write it as a block after `|`");
+    }
+    if is_encrypted(&lines) && !has_passphrase {
+        return Err("Private key has a passphrase but private_key_passphrase has not been set.");
+    }
+    Ok(())
+}
+
+fn is_encrypted(lines: &[&str]) -> bool {
+    let pem = |line: &&str| line.contains("ENCRYPTED");
+    if lines.iter().take(3).any(pem) {
+        return true;
+    }
+    let body: String = lines.iter().copied().filter(|line| !line.starts_with("-----")).collect();
+    let Ok(bytes) = STANDARD.decode(body) else { return false };
+    // After the magic stands the name of the cipher, a string with a length before it; "none" for a plain key.
+    bytes.strip_prefix(OPENSSH_MAGIC).is_some_and(|rest| !rest.starts_with(b"\0\0\0\x04none"))
+}
+
+/// The key as ssh wants it: line feeds only, one at the end.
+pub(crate) fn normalised(key: &str) -> String {
+    let mut text = key.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    text.push('\n');
+    text.trim_start().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn openssh(cipher: &str) -> String {
+        let mut bytes = OPENSSH_MAGIC.to_vec();
+        bytes.extend_from_slice(&u32::try_from(cipher.len()).unwrap().to_be_bytes());
+        bytes.extend_from_slice(cipher.as_bytes());
+        format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----\n", STANDARD.encode(bytes))
+    }
+
+    #[test]
+    fn an_encrypted_key_needs_its_passphrase() {
+        let pem = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nabcd\n-----END RSA PRIVATE KEY-----";
+        for key in [openssh("aes256-ctr").as_str(), pem] {
+            assert!(usable(key, false).unwrap_err().contains("private_key_passphrase has not been set"));
+            assert_eq!(usable(key, true), Ok(()));
+        }
+        assert_eq!(usable(&openssh("none"), false), Ok(()));
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        assert!(usable("ssh-ed25519 AAAA me", false).unwrap_err().contains("not a private key"));
+        let one_line = openssh("none").replace('\n', " ");
+        assert!(usable(&one_line, false).is_err());
+    }
+
+    #[test]
+    fn line_ends_are_mended() {
+        assert_eq!(normalised("\n-----BEGIN\r\nx \r\n-----END"), "-----BEGIN\nx\n-----END\n");
+    }
+}

@@ -1,0 +1,150 @@
+//! Where a repository is: a URI taken apart, and branch names.
+
+/// A remote repository's address without its credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Remote {
+    /// The address to give to git: a user stays in it for ssh, where it is part of the address, nothing of the user
+    /// information stays for http, where it is a credential.
+    pub(crate) address: String,
+    /// `https://host:port` for http, where credentials may be sent.
+    pub(crate) origin: Option<String>,
+    /// The user in the URI, decoded.
+    pub(crate) user: Option<String>,
+    /// The password in the URI, decoded.
+    pub(crate) password: Option<String>,
+}
+
+impl Remote {
+    /// Takes a URI apart. Anything that is not a URL is a path or `user@host:path`, and stays as it is.
+    pub(crate) fn parse(uri: &str) -> Self {
+        let uri = uri.trim();
+        let as_it_is = Self { address: uri.to_owned(), origin: None, user: None, password: None };
+        let Some((scheme, rest)) = uri.split_once("://") else { return as_it_is };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (userinfo, host) = match authority.rsplit_once('@') {
+            Some((userinfo, host)) => (Some(userinfo), host),
+            None => (None, authority),
+        };
+        let (user, password) = match userinfo.map(|userinfo| userinfo.split_once(':').unwrap_or((userinfo, ""))) {
+            Some((user, password)) => (decode(user), decode(password)),
+            None => (None, None),
+        };
+        let scheme = scheme.to_ascii_lowercase();
+        match scheme.as_str() {
+            "http" | "https" => Self {
+                address: format!("{scheme}://{host}{path}"),
+                origin: Some(format!("{scheme}://{}", host.to_ascii_lowercase())),
+                user,
+                password,
+            },
+            // ssh has no use for a password in its address, and git refuses nothing, so it must not travel on.
+            "ssh" | "git+ssh" | "ssh+git" if password.is_some() => {
+                let at = userinfo.and_then(|userinfo| userinfo.split_once(':')).map_or("", |(user, _)| user);
+                Self { address: format!("{scheme}://{at}@{host}{path}"), origin: None, user, password }
+            }
+            _ => Self { user, password, ..as_it_is },
+        }
+    }
+
+    /// Whether it is reached by http or https.
+    pub(crate) fn is_http(&self) -> bool {
+        self.origin.is_some()
+    }
+
+    /// Whether git may be given this address.
+    pub(crate) fn usable(&self) -> Result<(), &'static str> {
+        if self.address.starts_with('-') {
+            return Err("must not begin with `-`");
+        }
+        if self.address.chars().any(char::is_control) {
+            return Err("must not contain control characters");
+        }
+        let host = self.address.split_once("://").map(|(_, rest)| rest.rsplit('@').next().unwrap_or(rest));
+        if host.is_some_and(|host| host.starts_with('-')) {
+            return Err("must not have a host that begins with `-`");
+        }
+        // `ext::` and `fd::` run programs of the uri's choosing.
+        if self.address.split_once("::").is_some_and(|(helper, _)| helper.chars().all(char::is_alphanumeric)) {
+            return Err("must not name a remote helper (`name::address`)");
+        }
+        Ok(())
+    }
+}
+
+/// Decodes percent escapes; `None` for nothing.
+fn decode(text: &str) -> Option<String> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = (*first == b'%').then(|| tail.split_at_checked(2)).flatten().and_then(|(digits, after)| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            Some((u8::from_str_radix(digits, 16).ok()?, after))
+        });
+        let (byte, after) = escaped.unwrap_or((*first, tail));
+        bytes.push(byte);
+        rest = after;
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Whether `name` can be a branch, by the rules of `git check-ref-format`.
+pub(crate) fn is_branch_name(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    if name.starts_with('-') {
+        return Err("must not begin with `-`".to_owned());
+    }
+    if git2::Branch::name_is_valid(name).unwrap_or(false) {
+        Ok(())
+    } else {
+        Err(format!("`{name}` is not a legal branch name"))
+    }
+}
+
+/// Whether `text` is a full commit hash (SHA-1 or SHA-256).
+pub(crate) fn is_commit_hash(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_never_stay_in_an_http_address() {
+        let remote = Remote::parse("https://bob:p%40ss@Example.org:8443/a/b.git");
+        assert_eq!(remote.address, "https://Example.org:8443/a/b.git");
+        assert_eq!(remote.origin.as_deref(), Some("https://example.org:8443"));
+        assert_eq!((remote.user.as_deref(), remote.password.as_deref()), (Some("bob"), Some("p@ss")));
+    }
+
+    #[test]
+    fn an_ssh_address_keeps_its_user_but_no_password() {
+        assert_eq!(Remote::parse("ssh://git@host:22/x").address, "ssh://git@host:22/x");
+        assert_eq!(Remote::parse("ssh://git:secret@host/x").address, "ssh://git@host/x");
+        assert_eq!(Remote::parse("git@host:a/b.git").address, "git@host:a/b.git");
+        assert_eq!(Remote::parse("/srv/a@b:c").address, "/srv/a@b:c");
+    }
+
+    #[test]
+    fn addresses_that_git_would_take_for_something_else_are_refused() {
+        for uri in ["-oProxyCommand=x", "ssh://-oProxyCommand=x/y", "ssh://u@-x/y", "ext::sh -c id", "a\nb"] {
+            assert!(Remote::parse(uri).usable().is_err(), "{uri}");
+        }
+        for uri in ["git@host:a::b", "/a::b/c", "https://[::1]:80/x", "file:///a b"] {
+            assert_eq!(Remote::parse(uri).usable(), Ok(()), "{uri}");
+        }
+    }
+
+    #[test]
+    fn branch_names_are_held_to_the_rules_of_git() {
+        assert!(is_branch_name("feature/x").is_ok());
+        for name in ["", "-x", "a b", "a..b", "a~1", "x.lock", "refs//x", "a:b"] {
+            assert!(is_branch_name(name).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The repository that checks keep between them: bare, partial, and shallow where that is enough.
+//!
+//! Concourse runs the checks of a resource in one container for a while, so that what a check has fetched is there for
+//! the next one. Nothing relies on it: a cache that is damaged (a check was killed at a bad moment) is made anew, and
+//! one that another process uses is left to it.
+
+use std::fs::{self, File, OpenOptions};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use git2::{Oid, Repository};
+use jetway::{Context, Result};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::remote::Remote;
+
+/// What a check needs of each commit, and so what it asks the server to leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Content {
+    /// The commits alone.
+    Commits,
+    /// Their trees too, to tell which paths they change.
+    Trees,
+}
+
+impl Content {
+    /// The argument of `git fetch --filter`.
+    pub(crate) fn filter(self) -> &'static str {
+        match self {
+            Self::Commits => "tree:0",
+            Self::Trees => "blob:none",
+        }
+    }
+}
+
+/// The ref that fetches write the followed branch's tip to.
+pub(crate) const TIP: &str = "refs/jetway/tip";
+
+/// A repository for one check.
+pub(crate) struct RepositoryCache {
+    path: PathBuf,
+    repository: Repository,
+    reused: bool,
+    /// Held for its lock, which goes with the process.
+    _lock: Option<File>,
+}
+
+impl RepositoryCache {
+    /// Opens the cache for this remote and branch and what is kept of commits, or makes it.
+    pub(crate) fn open(context: &Context, remote: &Remote, branch: Option<&str>, kept: Content) -> Result<Self> {
+        let mut hasher = DefaultHasher::new();
+        (&remote.address, branch, kept).hash(&mut hasher);
+        let name = format!("{:016x}", hasher.finish());
+        match lock_shared_place(context.temporary(), &name) {
+            Some((path, lock)) => Self::open_at(path, remote, Some(lock)),
+            None => Self::open_at(context.private_directory().path()?.join(name), remote, None),
+        }
+    }
+
+    fn open_at(path: PathBuf, remote: &Remote, lock: Option<File>) -> Result<Self> {
+        if let Some(repository) = open_sound(&path) {
+            return Ok(Self { path, repository, reused: true, _lock: lock });
+        }
+        let repository = make(&path, remote)?;
+        Ok(Self { path, repository, reused: false, _lock: lock })
+    }
+
+    /// Throws away what is there and begins again, when what is there came from an earlier check.
+    pub(crate) fn renew(&mut self, remote: &Remote) -> Result<()> {
+        self.repository = make(&self.path, remote)?;
+        self.reused = false;
+        Ok(())
+    }
+
+    /// Whether an earlier check left it.
+    pub(crate) fn is_reused(&self) -> bool {
+        self.reused
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The repository, to read.
+    pub(crate) fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// The commit that the last fetch found at the tip.
+    pub(crate) fn tip(&self) -> Result<Oid> {
+        let oid = self.repository.refname_to_id(TIP).context("the fetch left no tip behind")?;
+        Ok(oid)
+    }
+
+    /// Whether the commit itself is here.
+    pub(crate) fn has(&self, commit: Oid) -> bool {
+        self.repository.find_commit(commit).is_ok()
+    }
+
+    /// The commits at which a shallow fetch has cut history off, from git's own list of them.
+    pub(crate) fn boundary(&self) -> Result<Vec<Oid>> {
+        let file = self.path.join("shallow");
+        match fs::read_to_string(&file) {
+            Ok(text) => Ok(text.lines().filter_map(|line| Oid::from_str(line.trim()).ok()).collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error).with_context(|| format!("cannot read `{}`", file.display())),
+        }
+    }
+}
+
+/// The cache's place in the temporary directory, locked for this process; `None` when another process has it, or
+/// another user, or when nothing can be written there.
+fn lock_shared_place(temporary: &Path, name: &str) -> Option<(PathBuf, File)> {
+    let parent = temporary.join("jetway-git-cache");
+    match fs::DirBuilder::new().mode(0o700).create(&parent) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(_) => return None,
+    }
+    let metadata = fs::symlink_metadata(&parent).ok()?;
+    if !metadata.is_dir() || metadata.uid() != rustix::process::getuid().as_raw() || metadata.mode() & 0o022 != 0 {
+        return None;
+    }
+    let lock =
+        OpenOptions::new().write(true).create(true).truncate(false).open(parent.join(format!("{name}.lock"))).ok()?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some((parent.join(name), lock))
+}
+
+/// Opens a repository that an earlier check left, if it can be used.
+fn open_sound(path: &Path) -> Option<Repository> {
+    let repository = Repository::open_bare(path).ok()?;
+    remove_stale_locks(path);
+    // A check that was killed may have written a ref whose objects it had no time to write.
+    if let Ok(tip) = repository.refname_to_id(TIP) {
+        repository.find_commit(tip).ok()?;
+    }
+    Some(repository)
+}
+
+/// Removes git's lock files. Ours is held, so that whoever made them is gone.
+fn remove_stale_locks(path: &Path) {
+    for file in ["shallow.lock", "config.lock", "packed-refs.lock", "HEAD.lock", "refs/jetway/tip.lock"] {
+        let _ = fs::remove_file(path.join(file));
+    }
+}
+
+/// Makes an empty repository in place of whatever is there.
+fn make(path: &Path, remote: &Remote) -> Result<Repository> {
+    let make = || {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let repository = Repository::init_bare(path)?;
+        let mut configuration = repository.config()?;
+        configuration.set_str("remote.origin.url", &remote.address)?;
+        configuration.set_bool("remote.origin.promisor", true)?;
+        Ok::<_, jetway::Error>(repository)
+    };
+    make().with_context(|| format!("cannot make a repository in `{}`", path.display()))
+}

@@ -1,0 +1,218 @@
+//! What a pipeline may write under `source:`.
+
+use std::time::Duration;
+
+use jetway::{Parameters, Problems, Secret};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::private_key;
+use crate::remote::{Remote, is_branch_name};
+
+/// Keys of the established resource that this release does not know.
+pub(crate) const NOT_YET: &[&str] = &[
+    "source.commit_filter",
+    "source.commit_verification_key_ids",
+    "source.commit_verification_keys",
+    "source.fetch_tags",
+    "source.forward_agent",
+    "source.git_config",
+    "source.git_crypt_key",
+    "source.gpg_keyserver",
+    "source.https_tunnel",
+    "source.search_remote_refs",
+    "source.sparse_paths",
+    "source.submodule_credentials",
+    "source.tag_behaviour",
+    "source.tag_filter",
+    "source.tag_regex",
+    "source.version_type",
+    "params.all_branches",
+    "params.annotate",
+    "params.clean_tags",
+    "params.debug",
+    "params.describe_ref_options",
+    "params.disable_git_lfs",
+    "params.fetch",
+    "params.fetch_tags",
+    "params.force",
+    "params.merge",
+    "params.notes",
+    "params.only_tag",
+    "params.push_options",
+    "params.rebase_strategy",
+    "params.rebase_strategy_option",
+    "params.refs_prefix",
+    "params.returning",
+    "params.short_ref_format",
+    "params.submodule_recursive",
+    "params.submodule_remote",
+    "params.submodules",
+    "params.timestamp_format",
+];
+
+/// Where the repository is, how to get in, and which commits count.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Source {
+    /// Where the repository is: `https://`, `http://`, `ssh://`, `file://`, `user@host:path` or a path. A user and
+    /// password inside it are used as `username` and `password`, and appear nowhere else.
+    pub uri: String,
+
+    /// The branch to follow and to push to. Without it, the remote's default branch is followed, and a put needs a
+    /// `branch` of its own.
+    pub branch: Option<String>,
+
+    /// A private SSH key in PEM or OpenSSH form, for `ssh://` and `user@host:path`.
+    pub private_key: Option<Secret>,
+
+    /// The user to log in as over SSH, where `uri` names none.
+    pub private_key_user: Option<String>,
+
+    /// The passphrase of `private_key`.
+    pub private_key_passphrase: Option<Secret>,
+
+    /// The user name for `https://` and `http://`. It goes to the host of `uri` only.
+    pub username: Option<String>,
+
+    /// The password or token for `https://` and `http://`. It goes to the host of `uri` only.
+    pub password: Option<Secret>,
+
+    /// Git pathspecs: only commits that change a file that one of them matches are versions.
+    #[serde(default)]
+    pub paths: Vec<String>,
+
+    /// Git pathspecs: changes to files that one of them matches do not make a commit a version.
+    #[serde(default)]
+    pub ignore_paths: Vec<String>,
+
+    /// Take commits too whose message has `[ci skip]` or `[skip ci]` in it, which are passed over otherwise.
+    #[serde(default)]
+    pub disable_ci_skip: bool,
+
+    /// How many versions a first check gives, the newest ones.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1))]
+    pub version_depth: u32,
+
+    /// Do not verify the server's TLS certificate.
+    #[serde(default)]
+    pub skip_ssl_verification: bool,
+
+    /// The seconds for which a server may stay silent before it is given up. A push waits ten times as long, since
+    /// hooks run on the server meanwhile.
+    #[serde(default = "two_minutes")]
+    #[schemars(range(min = 1))]
+    pub network_timeout: u32,
+
+    /// Show what git does (`GIT_TRACE`, `GIT_CURL_VERBOSE`), secrets masked.
+    #[serde(default)]
+    pub debug: bool,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn two_minutes() -> u32 {
+    120
+}
+
+impl Source {
+    /// Where the repository is, taken apart.
+    pub(crate) fn remote(&self) -> Remote {
+        Remote::parse(&self.uri)
+    }
+
+    /// How long a server may stay silent.
+    pub(crate) fn silence(&self) -> Duration {
+        Duration::from_secs(u64::from(self.network_timeout))
+    }
+
+    /// The pathspecs of `paths` and `ignore_paths`; none when every commit counts.
+    pub(crate) fn pathspecs(&self) -> Vec<String> {
+        // "." alone is the established resource's default, and means that nothing is filtered.
+        let everything = self.paths.iter().all(|path| path == ".");
+        let included = if everything { Vec::new() } else { self.paths.clone() };
+        included.into_iter().chain(self.ignore_paths.iter().map(|path| exclude(path))).collect()
+    }
+}
+
+/// The pathspec that takes out what `path` matches, magic of its own kept.
+fn exclude(path: &str) -> String {
+    match path.strip_prefix(":(") {
+        Some(magic) => format!(":(exclude,{magic}"),
+        None => format!(":(exclude){path}"),
+    }
+}
+
+impl Parameters for Source {
+    fn rules(&self, problems: &mut Problems) {
+        if self.uri.trim().is_empty() {
+            problems.add("uri", "must not be empty");
+        } else if let Err(problem) = self.remote().usable() {
+            problems.add("uri", problem);
+        }
+        if let Some(branch) = &self.branch
+            && let Err(problem) = is_branch_name(branch)
+        {
+            problems.add("branch", problem);
+        }
+        for (key, list) in [("paths", &self.paths), ("ignore_paths", &self.ignore_paths)] {
+            for (index, path) in list.iter().enumerate() {
+                if path.starts_with('-') {
+                    problems.add_with_hint(
+                        format!("{key}[{index}]"),
+                        "must not begin with `-`",
+                        format!("write `./{path}` for a file of that name"),
+                    );
+                } else if path.is_empty() {
+                    problems.add(format!("{key}[{index}]"), "must not be empty");
+                }
+            }
+        }
+        if let Some(key) = self.private_key.as_ref().filter(|key| !key.is_empty()) {
+            let passphrase = self.private_key_passphrase.as_ref().filter(|passphrase| !passphrase.is_empty());
+            if let Err(problem) = private_key::usable(key.expose(), passphrase.is_some()) {
+                problems.add("private_key", problem);
+            }
+        }
+    }
+
+    fn hidden_secrets(&self) -> Vec<String> {
+        let remote = self.remote();
+        // A token is often written in place of the user: `https://TOKEN@host`.
+        let token = if remote.password.is_none() && remote.is_http() { remote.user } else { None };
+        remote.password.into_iter().chain(token).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(json: serde_json::Value) -> Source {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn pathspecs_are_those_of_git_and_keep_their_magic() {
+        let source = source(serde_json::json!({
+            "uri": "u", "paths": ["a", ":(glob)b/**"], "ignore_paths": ["*.md", ":(icase)README"]
+        }));
+        assert_eq!(source.pathspecs(), ["a", ":(glob)b/**", ":(exclude)*.md", ":(exclude,icase)README"]);
+    }
+
+    #[test]
+    fn the_default_path_filters_nothing() {
+        assert!(source(serde_json::json!({"uri": "u", "paths": ["."]})).pathspecs().is_empty());
+        assert!(source(serde_json::json!({"uri": "u", "paths": []})).pathspecs().is_empty());
+    }
+
+    #[test]
+    fn passwords_and_tokens_inside_the_uri_are_secrets() {
+        let secrets = |uri: &str| source(serde_json::json!({"uri": uri})).hidden_secrets();
+        assert_eq!(secrets("https://bob:s3cret@host/x"), ["s3cret"]);
+        assert_eq!(secrets("https://ghp_token@host/x"), ["ghp_token"]);
+        assert_eq!(secrets("ssh://git@host/x"), Vec::<String>::new());
+    }
+}
