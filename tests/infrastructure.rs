@@ -173,10 +173,7 @@ mod http {
         let repository = repository();
         repository.commit("Grow", &[("large.txt", &noise())]);
         let server = HttpGit::serve(repository.root());
-        // The first answer tells the refs, the second one is the pack.
-        server.fail(1, "git-upload-pack", Fault::Slow { first_byte: Duration::ZERO, bytes_per_second: 1_000_000 });
-        server.fail(1, "/git-upload-pack", Fault::Slow { first_byte: Duration::ZERO, bytes_per_second: 1_000_000 });
-        server.fail(1, "/git-upload-pack", Fault::CutAfter { bytes: 1000 });
+        server.fail_after(2, "upload-pack", Fault::CutAfter { bytes: 1000 });
         let output = try_git(&["clone", "-q", &server.url(repository.name())], &[]);
         assert!(!output.status.success());
         assert_eq!(server.requests().last().unwrap().sent, 1000);
@@ -187,8 +184,7 @@ mod http {
         let repository = repository();
         repository.commit("Grow", &[("large.txt", &noise())]);
         let server = HttpGit::serve(repository.root());
-        server.fail(2, "upload-pack", Fault::Slow { first_byte: Duration::ZERO, bytes_per_second: 1_000_000 });
-        server.fail_always("/git-upload-pack", Fault::StallAfter { bytes: 1000 });
+        server.fail_after(2, "upload-pack", Fault::StallAfter { bytes: 1000 });
         let directory = scratch::directory();
         let mut client = git::command(directory.path())
             .args(["clone", "-q", &server.url(repository.name())])

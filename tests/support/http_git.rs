@@ -114,12 +114,18 @@ impl HttpGit {
     /// Applies a fault to the next `times` requests whose path and query contain `part` (all, when it is empty).
     /// Faults that were asked for first are used up first.
     pub fn fail(&self, times: usize, part: &str, fault: Fault) {
-        self.faults().add(Some(times), part, fault);
+        self.faults().add(0, Some(times), part, fault);
+    }
+
+    /// Applies a fault to one request whose path and query contain `part`, after `skipped` such requests were answered well.
+    /// (Of the requests of a fetch that contain `upload-pack`, two tell refs and the third one is answered with the pack.)
+    pub fn fail_after(&self, skipped: usize, part: &str, fault: Fault) {
+        self.faults().add(skipped, Some(1), part, fault);
     }
 
     /// Applies a fault to every request whose path and query contain `part`, until [`recover`](Self::recover).
     pub fn fail_always(&self, part: &str, fault: Fault) {
-        self.faults().add(None, part, fault);
+        self.faults().add(0, None, part, fault);
     }
 
     /// Takes all faults back.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 use crate::scratch;
-use crate::verb::Outcome;
+use crate::verb::{Container, Outcome};
 
 /// Compares an [`Outcome`] (or a [`View`] of one) with an inline snapshot: exit code, stdout, stderr and, where the view has
 /// one, the tree that a get wrote.
@@ -27,7 +27,7 @@ pub use insta::assert_snapshot;
 
 /// What of an outcome is shown, and how.
 ///
-/// Whatever differs from run to run is replaced: the verb's directory, temporary paths, ports, durations and ANSI colours. Ids of
+/// Whatever differs from run to run, or from the binary to the image, is replaced: the verb's directory, temporary paths, ports, durations and ANSI colours. Ids of
 /// commits stay, because the fixtures' are the same every time; [`hide_ids`](Self::hide_ids) is for the others.
 #[must_use = "a view is for `assert_verb!`"]
 pub struct View {
@@ -37,6 +37,7 @@ pub struct View {
     directory: Option<PathBuf>,
     tree: Option<PathBuf>,
     files: Vec<String>,
+    container: Container,
     replacements: Vec<(String, String)>,
     hides_ids: bool,
 }
@@ -59,6 +60,7 @@ impl From<&Outcome> for View {
             directory: outcome.directory.clone(),
             tree: None,
             files: Vec::new(),
+            container: outcome.container.clone(),
             replacements: Vec::new(),
             hides_ids: false,
         }
@@ -132,6 +134,8 @@ impl View {
             text = text.replace(&*directory.to_string_lossy(), "[DIR]");
         }
         text = text.replace("/tmp/build/get", "[DIR]").replace("/tmp/build/put", "[DIR]");
+        // What the binary calls by a temporary path has this name in a container.
+        text = text.replace(&*self.container.temporary().to_string_lossy(), "/tmp");
         let temporary = format!("{}/[^/\\s'\"`:]+", regex::escape(&scratch::root().to_string_lossy()));
         let mut filters = vec![
             ("\x1b\\[[0-9;]*[A-Za-z]", ""),

@@ -68,7 +68,7 @@ pub struct Outcome {
     /// Whether a process that outlived it still holds its output open.
     pub held_open: bool,
     pub(crate) directory: Option<PathBuf>,
-    container: Container,
+    pub(crate) container: Container,
 }
 
 impl Runner {

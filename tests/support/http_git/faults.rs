@@ -59,13 +59,15 @@ pub(super) struct Faults(Vec<Rule>);
 struct Rule {
     /// How many requests it still applies to; without a number, to all.
     remaining: Option<usize>,
+    /// How many requests it still lets pass before it begins.
+    skipped: usize,
     part: String,
     fault: Fault,
 }
 
 impl Faults {
-    pub(super) fn add(&mut self, times: Option<usize>, part: &str, fault: Fault) {
-        self.0.push(Rule { remaining: times, part: part.to_owned(), fault });
+    pub(super) fn add(&mut self, skipped: usize, times: Option<usize>, part: &str, fault: Fault) {
+        self.0.push(Rule { remaining: times, skipped, part: part.to_owned(), fault });
     }
 
     pub(super) fn clear(&mut self) {
@@ -74,7 +76,14 @@ impl Faults {
 
     /// The fault for a request to `target`, which is one fewer from now on.
     pub(super) fn take(&mut self, target: &str) -> Option<Fault> {
-        let rule = self.0.iter_mut().find(|rule| rule.remaining != Some(0) && target.contains(&rule.part))?;
+        let mut matching = self.0.iter_mut().filter(|rule| rule.remaining != Some(0) && target.contains(&rule.part));
+        let rule = loop {
+            let rule = matching.next()?;
+            match rule.skipped.checked_sub(1) {
+                None => break rule,
+                Some(fewer) => rule.skipped = fewer,
+            }
+        };
         if let Some(remaining) = &mut rule.remaining {
             *remaining -= 1;
         }
