@@ -32,7 +32,7 @@ test: ## all that must pass: deps, build, lint, tests of the binaries, images, t
 images: ## build the image of each resource type as jetway/TYPE:dev
 	@images/build.sh
 
-bench: ## measure whole processes beside the raw git commands that are their floor
+bench: deps ## measure whole processes beside the raw git commands that are their floor
 	$(CARGO) run --locked --release --quiet --package jetway-tests --bin jetway-bench
 
 demo: deps ## tell the story of the resource types, step by step, against servers started here

@@ -1,5 +1,6 @@
 //! Running cases in turns, and medians.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -52,8 +53,11 @@ pub(crate) struct Measured {
 pub(crate) fn in_turns(runs: usize, mut cases: Vec<Case<'_>>) -> Vec<Measured> {
     let mut walls = vec![Vec::new(); cases.len()];
     let mut cpus = vec![Vec::new(); cases.len()];
+    let shows_progress = std::io::stderr().is_terminal();
     for round in 0..=runs {
-        eprint!("\rround {round} of {runs}");
+        if shows_progress {
+            eprint!("\rround {round} of {runs}");
+        }
         for (index, case) in cases.iter_mut().enumerate() {
             let mut run = (case.prepare)();
             let cost = process::cost(&mut run.command, &run.input).expect("run a case");
@@ -64,7 +68,9 @@ pub(crate) fn in_turns(runs: usize, mut cases: Vec<Case<'_>>) -> Vec<Measured> {
             }
         }
     }
-    eprintln!();
+    if shows_progress {
+        eprintln!();
+    }
     let figures = walls.into_iter().zip(cpus);
     let measured = cases.iter_mut().zip(figures).map(|(case, (wall, cpu))| {
         let run = (case.prepare)();
