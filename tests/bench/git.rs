@@ -101,13 +101,13 @@ impl Bench {
                 },
             ),
             self.raw("git push", |bench| {
-                bench.checkout.commit("Push me", &[("pushed.txt", &bench.next().to_string())]);
+                bench.commit();
                 let mut command = bench.git(bench.checkout.path());
                 command.args(["push", "--quiet", &bench.url, "HEAD:refs/heads/pushed"]);
                 command
             }),
-            // The push before it made the commit: both send the same.
             self.verb("put", Some("git push"), Limits::default(), move |bench| {
+                bench.commit();
                 let inputs = bench.checkout.path().parent().expect("a checkout is in a directory");
                 bench.run(&Verb::put("git").dir(inputs), &put, Container::new())
             }),
@@ -151,6 +151,11 @@ impl Bench {
         let mut command = git::command(directory);
         command.env_remove("GIT_CONFIG_NOSYSTEM").env("GIT_CONFIG_SYSTEM", system.expect("the image's configuration"));
         command
+    }
+
+    /// Writes a commit that the server has under no name: each push sends one.
+    fn commit(&self) {
+        self.checkout.commit("Push me", &[("pushed.txt", &self.next().to_string())]);
     }
 
     fn next(&self) -> usize {
