@@ -138,33 +138,57 @@ pub fn console() -> Console {
     Console::new(std::io::stderr(), Redactor::default(), colour)
 }
 
-/// Serves one verb of one type to its end, clean-up included.
+/// Serves one verb of one type to its end, clean-up included; the response goes to standard output.
 pub(crate) fn serve<R: Resource>(verb: Verb, input: Input, directory: Option<PathBuf>, temporary: PathBuf) -> ExitCode {
-    let context = Context::new(BuildMetadata::from_environment(), console(), temporary);
+    match perform::<R, ()>(verb, input, directory, temporary, |answer, stdout| stdout.write(&answer)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(code) => code,
+    }
+}
+
+/// The same, but the response is handed back. Standard output is as it was before when this returns.
+pub(crate) fn ask<R: Resource>(
+    verb: Verb,
+    input: Input,
+    directory: Option<PathBuf>,
+    temporary: PathBuf,
+) -> Result<Value, ExitCode> {
+    perform::<R, Value>(verb, input, directory, temporary, |answer, _| Ok(answer))
+}
+
+fn perform<R: Resource, T>(
+    verb: Verb,
+    input: Input,
+    directory: Option<PathBuf>,
+    temporary: PathBuf,
+    deliver: impl FnOnce(Value, &mut StdoutGuard) -> Result<T>,
+) -> Result<T, ExitCode> {
+    let context = Context::new(BuildMetadata::from_environment(), console(), temporary).for_type(R::NAME, R::RELEASE);
     clean_up_on_panic(&context);
-    let outcome = StdoutGuard::take().and_then(|stdout| {
+    let outcome = StdoutGuard::take().and_then(|mut stdout| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("cannot start the asynchronous runtime")?;
-        let outcome = runtime.block_on(until_signal(&context, answer::<R>(&context, verb, input, directory, stdout)));
+        let work = async {
+            let answer = answer::<R>(&context, verb, input, directory).await?;
+            deliver(answer, &mut stdout)
+        };
+        let outcome = runtime.block_on(until_signal(&context, work));
         // A read of standard input may still wait on its thread; nothing is lost with it.
         runtime.shutdown_background();
         outcome
     });
     context.private_directory().remove();
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            context.console().error(&error);
-            let interrupted = error.chain().find_map(|cause| cause.downcast_ref::<Interrupted>());
-            interrupted.map_or(ExitCode::FAILURE, |interrupted| ExitCode::from(128 + interrupted.number))
-        }
-    }
+    outcome.map_err(|error| {
+        context.console().error(&error);
+        let interrupted = error.chain().find_map(|cause| cause.downcast_ref::<Interrupted>());
+        interrupted.map_or(ExitCode::FAILURE, |interrupted| ExitCode::from(128 + interrupted.number))
+    })
 }
 
 /// Lets the work end by itself after a signal, since every wait in it ends then, but not for long.
-async fn until_signal(context: &Context, work: impl Future<Output = Result<()>>) -> Result<()> {
+async fn until_signal<T>(context: &Context, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::pin!(work);
     let interrupted = tokio::select! {
         outcome = &mut work => return outcome,
@@ -176,13 +200,7 @@ async fn until_signal(context: &Context, work: impl Future<Output = Result<()>>)
     }
 }
 
-async fn answer<R: Resource>(
-    context: &Context,
-    verb: Verb,
-    input: Input,
-    directory: Option<PathBuf>,
-    stdout: StdoutGuard,
-) -> Result<()> {
+async fn answer<R: Resource>(context: &Context, verb: Verb, input: Input, directory: Option<PathBuf>) -> Result<Value> {
     let bytes = match input {
         Input::Bytes(bytes) => bytes,
         Input::Stdin => {
@@ -197,17 +215,17 @@ async fn answer<R: Resource>(
     let Request { source, version, params } = decode::<R>(verb, &bytes, context.console())?;
     drop(bytes);
     let directory = || directory.as_deref().ok_or_else(|| missing_directory::<R>(verb));
-    let answer = match params {
+    match params {
         Params::Check => {
             let versions = R::check(context, source, version).await?;
             let versions: Result<Vec<Value>> = versions.iter().map(version_map).collect();
-            Value::Array(versions?)
+            Ok(Value::Array(versions?))
         }
         Params::Get(params) => {
             let destination = directory()?;
             prepare_destination(destination)?;
             let response = R::get(context, source, version, params, destination).await?;
-            response_map(&response.version, &response.metadata)?
+            response_map(&response.version, &response.metadata)
         }
         Params::Put(params) => {
             let inputs = directory()?;
@@ -215,10 +233,9 @@ async fn answer<R: Resource>(
                 return Err(anyhow!("the directory of the inputs, `{}`, is not there", inputs.display()));
             }
             let response = R::put(context, source, params, inputs).await?;
-            response_map(&response.version, &response.metadata)?
+            response_map(&response.version, &response.metadata)
         }
-    };
-    stdout.write(&answer)
+    }
 }
 
 fn missing_directory<R: Resource>(verb: Verb) -> Error {
@@ -272,10 +289,17 @@ impl StdoutGuard {
         Ok(Self { stdout: File::from(stdout) })
     }
 
-    fn write(mut self, answer: &Value) -> Result<()> {
+    fn write(&mut self, answer: &Value) -> Result<()> {
         let mut text = answer.to_string();
         text.push('\n');
         self.stdout.write_all(text.as_bytes()).context("cannot write the response to standard output")
+    }
+}
+
+impl Drop for StdoutGuard {
+    /// A program that asks first and serves then needs its standard output back.
+    fn drop(&mut self) {
+        let _ = rustix::stdio::dup2_stdout(&self.stdout);
     }
 }
 

@@ -7,12 +7,13 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::companion::Companion;
-use crate::entry::{Input, serve};
+use crate::entry::{Input, ask, serve};
 use crate::request::{Part, Verb, problems_of};
 use crate::resource::Resource;
 use crate::schema::Problem;
 
 type Serve = fn(Verb, Input, Option<PathBuf>, PathBuf) -> ExitCode;
+type Ask = fn(Verb, Input, Option<PathBuf>, PathBuf) -> Result<Value, ExitCode>;
 
 /// A [`Resource`] with its types erased.
 #[derive(Clone, Copy)]
@@ -24,6 +25,7 @@ pub struct ResourceType {
     schema: fn(Part) -> Value,
     problems: fn(Part, Value) -> Vec<Problem>,
     serve: Serve,
+    ask: Ask,
 }
 
 impl fmt::Debug for ResourceType {
@@ -43,6 +45,7 @@ impl ResourceType {
             schema: |part| part.schema::<R>(),
             problems: problems_of::<R>,
             serve: serve::<R>,
+            ask: ask::<R>,
         }
     }
 
@@ -85,6 +88,12 @@ impl ResourceType {
     /// to standard error.
     pub fn serve(&self, verb: Verb, request: &Value, directory: Option<PathBuf>) -> ExitCode {
         (self.serve)(verb, Input::Bytes(request.to_string().into_bytes()), directory, std::env::temp_dir())
+    }
+
+    /// Does the same but hands the response back, for a program that goes on with it. After a failure, which people
+    /// have been told of by then, there is the exit code.
+    pub fn ask(&self, verb: Verb, request: &Value, directory: Option<PathBuf>) -> Result<Value, ExitCode> {
+        (self.ask)(verb, Input::Bytes(request.to_string().into_bytes()), directory, std::env::temp_dir())
     }
 }
 
