@@ -1,0 +1,141 @@
+//! Unquoted words that do not reach a resource as their author wrote them, where text is due.
+//!
+//! A branch `1.10` arrives as `1.1`, a tag `0755` as `493`, a commit `1234e5` as `123400000`, an answer `yes` as `true`.
+//! That is no error, and at times it is meant; but nobody sees it happen.
+
+use serde_json::Value;
+
+use crate::node::{Content, Entry, Node, Origin};
+use crate::position::Position;
+
+/// The words in `node` that Concourse alters where `schema` has text, with where they stand and their path.
+pub(crate) fn altered(schema: &Value, node: &Node) -> Vec<(Position, String, String)> {
+    let mut reader = Reader { root: schema, found: Vec::new() };
+    reader.value(&[schema], node, "", Shown::Yes);
+    reader.found
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Yes,
+    No,
+}
+
+struct Reader<'s> {
+    root: &'s Value,
+    found: Vec<(Position, String, String)>,
+}
+
+impl<'s> Reader<'s> {
+    /// `schemas` are those that the value may have, one of which it should.
+    fn value(&mut self, schemas: &[&'s Value], node: &Node, path: &str, shown: Shown) {
+        let schemas: Vec<&Value> = schemas.iter().flat_map(|schema| alternatives(self.root, schema, 0)).collect();
+        let is_secret = schemas.iter().any(|schema| schema.get("writeOnly") == Some(&Value::Bool(true)));
+        let shown = if is_secret || node.origin == Origin::Given { Shown::No } else { shown };
+        match &node.content {
+            Content::Number { written, .. } => {
+                self.scalar(&schemas, &["number", "integer"], node, path, (written, shown));
+            }
+            Content::Flag { written, .. } => self.scalar(&schemas, &["boolean"], node, path, (written, shown)),
+            Content::List(items) => {
+                let items_of: Vec<&Value> = schemas.iter().filter_map(|schema| schema.get("items")).collect();
+                for (index, item) in items.iter().enumerate() {
+                    self.value(&items_of, item, &format!("{path}[{index}]"), shown);
+                }
+            }
+            Content::Map(entries) => {
+                for Entry { key, value } in entries {
+                    let of_key = |schema: &&'s Value| {
+                        let named = schema.get("properties").and_then(|properties| properties.get(&key.text));
+                        named.or_else(|| schema.get("additionalProperties"))
+                    };
+                    let of_key: Vec<&Value> = schemas.iter().filter_map(of_key).collect();
+                    self.value(&of_key, value, &format!("{path}.{}", key.text), shown);
+                }
+            }
+            Content::Null | Content::Text(_) => {}
+        }
+    }
+
+    fn scalar(&mut self, schemas: &[&Value], own: &[&str], node: &Node, path: &str, word: (&str, Shown)) {
+        let (written, shown) = word;
+        let allows = |names: &[&str]| schemas.iter().flat_map(|schema| types(schema)).any(|name| names.contains(&name));
+        let Some(becomes) = node.scalar_text().filter(|text| text != written) else {
+            return;
+        };
+        if !allows(&["string"]) || allows(own) {
+            return;
+        }
+        let message = match shown {
+            Shown::Yes => format!("Concourse turns `{written}` into `{becomes}`; write '{written}' to keep it"),
+            Shown::No => "Concourse alters this unquoted value; quote it to keep it".to_owned(),
+        };
+        self.found.push((node.position, path.to_owned(), message));
+    }
+}
+
+/// The schemas that a schema stands for: what it refers to, and each of its alternatives.
+fn alternatives<'s>(root: &'s Value, schema: &'s Value, depth: usize) -> Vec<&'s Value> {
+    if depth > 8 {
+        return Vec::new();
+    }
+    let target = schema.get("$ref").and_then(Value::as_str).and_then(|target| root.pointer(target.strip_prefix('#')?));
+    let of = ["anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
+    let deeper = target.into_iter().chain(of).flat_map(|schema| alternatives(root, schema, depth + 1));
+    std::iter::once(schema).chain(deeper).collect()
+}
+
+fn types(schema: &Value) -> Vec<&str> {
+    match schema.get("type") {
+        Some(Value::String(name)) => vec![name],
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::load;
+    use crate::example::catalogue;
+    use jetway::Part;
+
+    fn warnings(source: &str) -> Vec<String> {
+        let document = load(source.as_bytes()).unwrap();
+        let schema = catalogue().types()[0].schema(Part::Source);
+        let shown = |(position, path, message): (Position, String, String)| format!("{position} {path} {message}");
+        altered(&schema, &document.root).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn words_that_concourse_alters_are_told_where_text_is_due() {
+        assert_eq!(
+            warnings("uri: 1.10\nbranch: yes\npaths: [010, 1234e5, a]\nhosts: [{name: 1_0}]\n"),
+            [
+                "1:6 .uri Concourse turns `1.10` into `1.1`; write '1.10' to keep it",
+                "2:9 .branch Concourse turns `yes` into `true`; write 'yes' to keep it",
+                "3:9 .paths[0] Concourse turns `010` into `8`; write '010' to keep it",
+                "3:14 .paths[1] Concourse turns `1234e5` into `123400000`; write '1234e5' to keep it",
+                "4:16 .hosts[0].name Concourse turns `1_0` into `10`; write '1_0' to keep it",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        assert_eq!(
+            warnings("password: 0123\nhosts: [{name: a, key: 0123}]\n"),
+            [
+                "1:11 .password Concourse alters this unquoted value; quote it to keep it",
+                "2:24 .hosts[0].key Concourse alters this unquoted value; quote it to keep it",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_arrives_as_it_is_written_or_is_no_text_is_fine() {
+        for source in ["uri: 1.1", "uri: '1.10'", "branch: 12", "branch: true", "force: yes", "unknown: 010"] {
+            assert_eq!(warnings(source), Vec::<String>::new(), "{source}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! How much a YAML file may stand for: a few lines of aliases can stand for more values than any machine holds.
+
+use crate::node::{Content, Node};
+
+/// How many values a file may stand for once its aliases are resolved.
+const MOST_NODES: usize = 500_000;
+
+/// How much text these values may hold, in bytes.
+const MOST_TEXT: usize = 64 * 1024 * 1024;
+
+/// How deep lists and maps may nest.
+const DEEPEST: usize = 400;
+
+/// What a value counts, all that is in it included.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Weight {
+    nodes: usize,
+    text: usize,
+    depth: usize,
+}
+
+/// What a file has counted so far.
+#[derive(Default)]
+pub(crate) struct Budget {
+    nodes: usize,
+    text: usize,
+}
+
+impl Budget {
+    /// Counts a value that stands below `depth` lists and maps; `Err` says what is too much.
+    pub(crate) fn spend(&mut self, weight: Weight, depth: usize) -> Result<(), String> {
+        self.nodes += weight.nodes;
+        self.text += weight.text;
+        if self.nodes > MOST_NODES || self.text > MOST_TEXT {
+            Err("too large: its aliases stand for more than is ever due".to_owned())
+        } else if depth + weight.depth > DEEPEST {
+            Err(format!("nested deeper than {DEEPEST} levels"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Weight {
+    /// A list or a map whose items are counted on their own.
+    pub(crate) const LEVEL: Self = Self { nodes: 1, text: 0, depth: 1 };
+
+    /// The weight of a value.
+    pub(crate) fn of(node: &Node) -> Self {
+        let own = |text: &str| Self { nodes: 1, text: text.len(), depth: 0 };
+        match &node.content {
+            Content::Null => own(""),
+            Content::Flag { written, .. } | Content::Number { written, .. } => own(written),
+            Content::Text(text) => own(text),
+            Content::List(items) => items.iter().map(Self::of).fold(Self::LEVEL, Self::holding),
+            Content::Map(entries) => {
+                let keys = entries.iter().map(|entry| entry.key.text.len()).sum();
+                let level = Self { text: keys, ..Self::LEVEL };
+                entries.iter().map(|entry| Self::of(&entry.value)).fold(level, Self::holding)
+            }
+        }
+    }
+
+    fn holding(self, item: Self) -> Self {
+        Self { nodes: self.nodes + item.nodes, text: self.text + item.text, depth: self.depth.max(item.depth + 1) }
+    }
+}

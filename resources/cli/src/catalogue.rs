@@ -1,0 +1,99 @@
+//! Which of our types a resource of a pipeline is of, if any.
+
+use jetway::ResourceType;
+
+use crate::pipeline::{Declared, Pipeline};
+
+/// The types that this command knows.
+pub(crate) struct Catalogue {
+    types: Vec<ResourceType>,
+}
+
+impl Catalogue {
+    pub(crate) fn new(types: Vec<ResourceType>) -> Self {
+        Self { types }
+    }
+
+    pub(crate) fn types(&self) -> &[ResourceType] {
+        &self.types
+    }
+
+    /// The type of that very name.
+    pub(crate) fn named(&self, name: &str) -> Option<ResourceType> {
+        self.types.iter().find(|kind| kind.name() == name).copied()
+    }
+
+    /// The type of something that a pipeline declares.
+    ///
+    /// A name of ours counts as ours unless the pipeline itself gives that name to an image of somebody else.
+    pub(crate) fn kind_of(&self, declared: &Declared<'_>, pipeline: &Pipeline<'_>) -> Option<ResourceType> {
+        let name = declared.kind.as_deref()?;
+        let definition = pipeline
+            .resource_types
+            .iter()
+            // A type may override the type that its own image is fetched by: `name` and `type` are the same then.
+            .find(|definition| {
+                definition.name.as_deref() == Some(name) && !std::ptr::eq(definition.node, declared.node)
+            });
+        match definition {
+            None => self.named(name),
+            Some(definition) => self.of_image(definition.source?.value.get("repository")?.text()?),
+        }
+    }
+
+    /// The type whose image a repository is: `host:5000/team/jetway-git:1.2` is `git`.
+    fn of_image(&self, repository: &str) -> Option<ResourceType> {
+        let path = repository.split_once('@').map_or(repository, |(path, _)| path);
+        let last = path.rsplit('/').next()?;
+        let image = last.split_once(':').map_or(last, |(image, _)| image);
+        self.named(image.strip_prefix("jetway-")?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::document::load;
+    use crate::example::catalogue;
+    use crate::pipeline::Pipeline;
+
+    fn kind(types: &str, kind: &str) -> Option<&'static str> {
+        let text = format!("resource_types: [{types}]\nresources: [{{name: r, type: {kind}}}]\n");
+        let document = load(text.as_bytes()).unwrap();
+        let pipeline = Pipeline::read(&document.root, &mut Vec::new());
+        catalogue().kind_of(&pipeline.resources[0], &pipeline).map(|kind| kind.name())
+    }
+
+    fn image(repository: &str) -> String {
+        format!("{{name: mine, type: registry-image, source: {{repository: {repository}}}}}")
+    }
+
+    #[test]
+    fn a_name_of_ours_is_ours() {
+        assert_eq!(kind("", "example"), Some("example"));
+        assert_eq!(kind("", "time"), None);
+    }
+
+    #[test]
+    fn an_image_of_ours_is_known_under_any_name() {
+        for repository in [
+            "jetway-example",
+            "registry.test/team/jetway-example",
+            "registry.test:5000/jetway-example:1.2",
+            "((registry))/jetway-example",
+            "jetway-example@sha256:0123",
+        ] {
+            assert_eq!(kind(&image(repository), "mine"), Some("example"), "{repository}");
+        }
+        for repository in ["example", "jetway-other", "registry.test/jetway-example/x", "((image))"] {
+            assert_eq!(kind(&image(repository), "mine"), None, "{repository}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_ours_that_the_pipeline_gives_to_another_image_is_not_ours() {
+        let other = "{name: example, type: registry-image, source: {repository: somebody/example-resource}}";
+        assert_eq!(kind(other, "example"), None);
+        let ours = "{name: example, type: example, source: {repository: jetway-example}}";
+        assert_eq!(kind(ours, "example"), Some("example"));
+    }
+}

@@ -1,0 +1,44 @@
+//! The `jetway` command: what people need beside the resource types themselves, and no image does.
+//!
+//! A pipeline file is read once, into values with positions (`document`, `node`, `scalar`); vars are filled in
+//! (`reference`, `vars`); what it declares is found (`pipeline`, `steps`, `catalogue`); and then it is held
+//! against the types (`part`, `altered`, `validate`) or one verb is run from it (`run`).
+
+mod altered;
+mod budget;
+mod catalogue;
+mod command;
+mod document;
+#[cfg(test)]
+mod example;
+mod given;
+mod node;
+mod part;
+mod pipeline;
+mod position;
+mod print;
+mod reference;
+mod run;
+mod scalar;
+mod schema;
+mod steps;
+mod validate;
+mod vars;
+
+use std::process::ExitCode;
+
+use jetway::{ResourceType, serve_companion};
+
+use crate::catalogue::Catalogue;
+
+/// The `main` of the `jetway` command.
+pub fn main() -> ExitCode {
+    let types = types();
+    // A verb's children call this program back by another name.
+    serve_companion(&types).unwrap_or_else(|| command::run(&Catalogue::new(types)))
+}
+
+/// Every resource type that there is.
+pub fn types() -> Vec<ResourceType> {
+    vec![ResourceType::of::<jetway_git::Git>()]
+}

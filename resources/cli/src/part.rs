@@ -1,0 +1,59 @@
+//! One part of what a resource is sent, held against its type: problems with the position of what they speak of.
+
+use jetway::{Part, ProblemKind, ResourceType};
+use serde_json::{Map, Value};
+
+use crate::altered::altered;
+use crate::node::{Entry, Node};
+use crate::position::{Finding, Place, Position, locate};
+
+/// A source, the params of a step, or a version, as it stands in a pipeline.
+pub(crate) struct PartInPipeline<'n> {
+    /// Whose it is, ``resource `repo` ``.
+    pub(crate) subject: String,
+    pub(crate) part: Part,
+    /// The key that it stands under.
+    pub(crate) key: &'static str,
+    /// `None` when the pipeline leaves it out.
+    pub(crate) entry: Option<&'n Entry>,
+    /// Where the owner stands, for what is said of a part that is left out.
+    pub(crate) owner: Position,
+}
+
+impl PartInPipeline<'_> {
+    /// The value as Concourse sends it.
+    pub(crate) fn value(&self) -> Value {
+        let empty = || Value::Object(Map::new());
+        self.node().filter(|node| !node.is_null()).map_or_else(empty, Node::to_json)
+    }
+
+    /// What is wrong with it, and what Concourse would alter in it.
+    pub(crate) fn findings(&self, kind: ResourceType) -> Vec<Finding> {
+        let problems = kind.problems(self.part, self.value()).into_iter().map(|problem| {
+            let path = problem.path.strip_prefix(self.part.key()).unwrap_or(&problem.path);
+            let hint = problem.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            let message = format!("{}: `{}{path}`: {}{hint}", self.subject, self.key, problem.message);
+            Finding::problem(self.place(path, problem.kind), message)
+        });
+        let altered = self.node().into_iter().flat_map(|node| altered(&kind.schema(self.part), node));
+        let warnings = altered.map(|(position, path, message)| {
+            Finding::warning(position, format!("{}: `{}{path}`: {message}", self.subject, self.key))
+        });
+        problems.chain(warnings).collect()
+    }
+
+    fn node(&self) -> Option<&Node> {
+        self.entry.map(|entry| &entry.value)
+    }
+
+    fn place(&self, path: &str, kind: ProblemKind) -> Position {
+        let Some(Entry { key, value }) = self.entry else {
+            return self.owner;
+        };
+        match (locate(value, key.position, path), kind) {
+            (Place::Found { key, .. }, ProblemKind::UnknownKey) => key,
+            (Place::Found { value, .. }, ProblemKind::Invalid) => value,
+            (Place::Missing(owner), _) => owner,
+        }
+    }
+}

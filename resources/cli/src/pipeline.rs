@@ -1,0 +1,171 @@
+//! What a pipeline declares: resource types, resources and jobs, each where it stands.
+
+use std::path::Path;
+
+use crate::document::{Document, Unusable, load};
+use crate::node::{Content, Entry, Node};
+use crate::position::{Finding, Position};
+use crate::reference::has_var;
+use crate::steps::{Step, steps_of};
+
+/// A pipeline, as far as resources matter in it.
+pub(crate) struct Pipeline<'n> {
+    pub(crate) resource_types: Vec<Declared<'n>>,
+    pub(crate) resources: Vec<Declared<'n>>,
+    pub(crate) steps: Vec<Step<'n>>,
+    /// Whether a var may bring names that are not known yet, so that nothing can be said to be missing.
+    pub(crate) is_open: bool,
+}
+
+/// A resource, or a resource type: both have a name, a type and a source.
+pub(crate) struct Declared<'n> {
+    pub(crate) node: &'n Node,
+    /// `None` when a var stands there.
+    pub(crate) name: Option<String>,
+    pub(crate) name_position: Position,
+    /// The value of `type`, `None` when a var stands there.
+    pub(crate) kind: Option<String>,
+    pub(crate) source: Option<&'n Entry>,
+    /// A pinned version.
+    pub(crate) version: Option<&'n Entry>,
+}
+
+/// Reads a pipeline's file; `Err` is the line that says why it cannot be used.
+pub(crate) fn document(file: &Path) -> Result<Document, String> {
+    let unusable = |position, message| Unusable { position, message }.in_file(file);
+    let bytes = std::fs::read(file).map_err(|error| unusable(None, format!("cannot be read: {error}")))?;
+    let document = load(&bytes).map_err(|unusable| unusable.in_file(file))?;
+    match &document.root.content {
+        Content::Map(_) => Ok(document),
+        Content::Null => Err(unusable(None, "there is nothing in it".to_owned())),
+        _ => {
+            let Finding { position, message, .. } = expected("a pipeline: `resources` and `jobs`", &document.root);
+            Err(unusable(Some(position), message))
+        }
+    }
+}
+
+impl<'n> Pipeline<'n> {
+    /// Reads a pipeline's root; what is not as Concourse needs it becomes a finding.
+    pub(crate) fn read(root: &'n Node, findings: &mut Vec<Finding>) -> Self {
+        let mut pipeline =
+            Self { resource_types: Vec::new(), resources: Vec::new(), steps: Vec::new(), is_open: false };
+        pipeline.resource_types = pipeline.declared(root, "resource_types", "resource type", findings);
+        pipeline.resources = pipeline.declared(root, "resources", "resource", findings);
+        for job in pipeline.list(root, "jobs", findings) {
+            pipeline.steps.extend(steps_of(job, findings));
+        }
+        pipeline
+    }
+
+    pub(crate) fn resource(&self, name: &str) -> Option<&Declared<'n>> {
+        self.resources.iter().find(|resource| resource.name.as_deref() == Some(name))
+    }
+
+    pub(crate) fn resource_names(&self) -> impl Iterator<Item = &str> {
+        self.resources.iter().filter_map(|resource| resource.name.as_deref())
+    }
+
+    fn declared(&mut self, root: &'n Node, key: &str, what: &str, findings: &mut Vec<Finding>) -> Vec<Declared<'n>> {
+        let mut all: Vec<Declared<'n>> = Vec::new();
+        for node in self.list(root, key, findings) {
+            if !node.is_map() {
+                findings.push(expected(&format!("a {what}: `name`, `type` and `source`"), node));
+                continue;
+            }
+            let named = |key: &str| node.get(key).filter(|value| !value.is_null());
+            for key in ["name", "type"] {
+                match named(key) {
+                    None => findings.push(Finding::problem(node.position, format!("a {what} needs `{key}`"))),
+                    Some(value) if value.scalar_text().is_none() => findings.push(expected("a name", value)),
+                    Some(_) => {}
+                }
+            }
+            let text = |key: &str| named(key).and_then(Node::scalar_text).filter(|text| !has_var(text));
+            let declared = Declared {
+                node,
+                name: text("name"),
+                name_position: named("name").unwrap_or(node).position,
+                kind: text("type"),
+                source: node.entry("source"),
+                version: node.entry("version").filter(|entry| !entry.value.is_null()),
+            };
+            let first = all.iter().find(|first| declared.name.is_some() && first.name == declared.name);
+            if let (Some(first), Some(name)) = (first, &declared.name) {
+                let message = format!("{what} `{name}` is declared twice, first at {}", first.name_position);
+                findings.push(Finding::problem(declared.name_position, message));
+            }
+            self.is_open |= declared.name.is_none();
+            all.push(declared);
+        }
+        all
+    }
+
+    /// The items of a list at the top of the pipeline.
+    fn list(&mut self, root: &'n Node, key: &str, findings: &mut Vec<Finding>) -> &'n [Node] {
+        match root.get(key) {
+            None | Some(Node { content: Content::Null, .. }) => &[],
+            Some(node) => node.items().unwrap_or_else(|| {
+                if is_open(node) {
+                    self.is_open = true;
+                } else {
+                    findings.push(expected(&format!("a list of {}", key.replace('_', " ")), node));
+                }
+                &[]
+            }),
+        }
+    }
+}
+
+/// Whether a var may bring anything here.
+pub(crate) fn is_open(node: &Node) -> bool {
+    node.text().is_some_and(has_var)
+}
+
+/// A value of the wrong kind. What it holds is not shown.
+pub(crate) fn expected(what: &str, found: &Node) -> Finding {
+    Finding::problem(found.position, format!("expected {what}, found {}", found.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::load;
+
+    fn findings(text: &str) -> Vec<String> {
+        let document = load(text.as_bytes()).unwrap();
+        let mut findings = Vec::new();
+        Pipeline::read(&document.root, &mut findings);
+        findings.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_a_pipeline_declares_is_found() {
+        let text = "resource_types:\n- {name: t, type: registry-image, source: {repository: r}}\n\
+                    resources:\n- name: one\n  type: t\n  source: {uri: u}\n- {name: 2, type: ((kind))}\n";
+        let document = load(text.as_bytes()).unwrap();
+        let mut findings = Vec::new();
+        let pipeline = Pipeline::read(&document.root, &mut findings);
+        assert_eq!(findings, []);
+        assert_eq!(pipeline.resource_names().collect::<Vec<_>>(), ["one", "2"]);
+        assert_eq!(pipeline.resources[0].kind.as_deref(), Some("t"));
+        assert_eq!(pipeline.resources[1].kind, None);
+        assert_eq!(pipeline.resources[0].name_position, Position { line: 4, column: 9 });
+        assert!(!pipeline.is_open);
+    }
+
+    #[test]
+    fn what_is_not_as_it_must_be_is_told() {
+        assert_eq!(
+            findings("resources:\n- x\n- {name: a}\n- {name: b, type: t}\n- {name: b, type: [t]}\njobs: {}\n"),
+            [
+                "2:3: expected a resource: `name`, `type` and `source`, found text",
+                "3:3: a resource needs `type`",
+                "5:19: expected a name, found a list",
+                "5:10: resource `b` is declared twice, first at 4:10",
+                "6:7: expected a list of jobs, found keys and values",
+            ]
+        );
+        assert_eq!(findings("resources: ((resources))\njobs:\n"), Vec::<String>::new());
+    }
+}

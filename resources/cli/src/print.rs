@@ -1,0 +1,16 @@
+//! Standard output, for what a command was asked to show.
+
+use std::io::{ErrorKind, Write as _};
+
+use anyhow::Context as _;
+use jetway::Result;
+
+/// Writes `text` to standard output.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        // Whoever reads (`head`, a pager) has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome.context("cannot write to standard output"),
+    }
+}

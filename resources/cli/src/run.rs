@@ -1,0 +1,275 @@
+//! `jetway check`, `get` and `put`: a verb straight from a pipeline file.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, Console, Error, ResourceType, Result, Verb, nearest};
+use serde_json::{Map, Value, json};
+
+use crate::catalogue::Catalogue;
+use crate::given::VarArguments;
+use crate::node::{Content, Node};
+use crate::part::PartInPipeline;
+use crate::pipeline::{Declared, Pipeline, document};
+use crate::position::{Finding, Severity};
+use crate::schema::named;
+use crate::steps::Step;
+use crate::validate::{params_of, source_of};
+use crate::vars::{Lack, Unresolved, Vars};
+
+/// What all three verbs are told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ResourceArguments {
+    /// The pipeline file
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) pipeline: PathBuf,
+
+    /// The resource, by its name in the pipeline
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) resource: String,
+
+    /// The type, where neither the resource's `type` nor its image tells
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) kind: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) vars: VarArguments,
+}
+
+/// The step that params come from.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct StepArguments {
+    /// The job whose step of this resource gives the params
+    #[arg(short, long, value_name = "JOB")]
+    job: Option<String>,
+
+    /// Which step, where the job has several: its number among them, from 1, or its name
+    #[arg(long, value_name = "STEP", requires = "job")]
+    step: Option<String>,
+}
+
+/// A version, key by key.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct VersionArguments {
+    /// A key of the version, such as `ref=4f1b2c3`; may be given again for further keys
+    #[arg(long = "version", value_name = "KEY=VALUE")]
+    version: Vec<String>,
+}
+
+/// A verb with all that it takes.
+pub(crate) struct Call<'a> {
+    pub(crate) verb: Verb,
+    pub(crate) resource: &'a ResourceArguments,
+    pub(crate) step: &'a StepArguments,
+    pub(crate) version: &'a VersionArguments,
+    pub(crate) directory: Option<PathBuf>,
+}
+
+impl Call<'_> {
+    /// Runs the verb: the response goes to standard output.
+    pub(crate) fn run(&self, catalogue: &Catalogue, console: &Console) -> Result<ExitCode> {
+        let version = self.version.read()?;
+        let vars = self.resource.vars.read()?;
+        vars.hide(console.redactor());
+        let file = &self.resource.pipeline;
+        let mut document = document(file).map_err(Error::msg)?;
+        refuse(file, &document.findings, "the pipeline cannot be used")?;
+        vars.fill(&mut document.root);
+        // What is wrong elsewhere in the pipeline is for `validate` to tell.
+        let pipeline = Pipeline::read(&document.root, &mut Vec::new());
+        let resource = find(&self.resource.resource, &pipeline, file)?;
+        let kind = match &self.resource.kind {
+            Some(name) => named(name, catalogue)?,
+            None => kind_of(resource, &pipeline, catalogue)?,
+        };
+        let step = self.step(&pipeline, console)?;
+
+        let name = &self.resource.resource;
+        let source = source_of(resource, "resource");
+        let params = step.map(params_of);
+        let pinned = match step.and_then(|step| step.version) {
+            Some(entry) if entry.value.is_map() => Some(&entry.value),
+            _ => resource.version.map(|entry| &entry.value).filter(|value| value.is_map()),
+        };
+        let pinned = pinned.filter(|_| version.is_none() && self.verb == Verb::Get);
+        let parts: Vec<&PartInPipeline<'_>> = std::iter::once(&source).chain(&params).collect();
+        resolved(file, &parts, pinned, &vars)?;
+        let findings: Vec<Finding> = parts.iter().flat_map(|part| part.findings(kind)).collect();
+        for warning in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
+            console.warn(format_args!("{}:{}: {}", file.display(), warning.position, warning.message));
+        }
+        refuse(file, &findings, &format!("resource `{name}` cannot be used as it is written"))?;
+
+        let mut request = Map::new();
+        request.insert("source".to_owned(), source.value());
+        let version = match (version, pinned.map(pinned_version)) {
+            (Some(version), _) | (None, Some(version)) => Some(version),
+            (None, None) if self.verb == Verb::Get => match newest(kind, name, &request, console)? {
+                Ok(version) => Some(version),
+                Err(code) => return Ok(code),
+            },
+            (None, None) => None,
+        };
+        request.extend(version.map(|version| ("version".to_owned(), version)));
+        if let (Some(params), true) = (&params, self.verb != Verb::Check) {
+            request.insert("params".to_owned(), params.value());
+        }
+        Ok(kind.serve(self.verb, &Value::Object(request), self.directory.clone()))
+    }
+
+    /// The step that gives the params, when a job is named.
+    fn step<'p, 'n>(&self, pipeline: &'p Pipeline<'n>, console: &Console) -> Result<Option<&'p Step<'n>>> {
+        let name = self.resource.resource.as_str();
+        let word = if self.verb == Verb::Put { "put" } else { "get" };
+        let of_resource = |step: &&Step<'_>| step.verb == self.verb && step.resource.as_deref() == Some(name);
+        let Some(job) = &self.step.job else {
+            let jobs: Vec<&str> = pipeline
+                .steps
+                .iter()
+                .filter(of_resource)
+                .filter(|step| step.params.is_some())
+                .map(|step| step.job.as_str())
+                .collect();
+            if let Some(job) = jobs.first() {
+                console.warn(format_args!(
+                    "no `--job` is given, so the {word} has no params; job `{job}` gives some to `{name}`"
+                ));
+            }
+            return Ok(None);
+        };
+        let steps: Vec<&Step<'n>> = pipeline.steps.iter().filter(|step| step.job == *job).filter(of_resource).collect();
+        let wanted = self.step.step.as_deref();
+        let fits = |(index, step): &(usize, &&Step<'n>)| {
+            wanted.is_none_or(|wanted| wanted == step.name || wanted.parse() == Ok(index + 1))
+        };
+        let chosen: Vec<&Step<'n>> = steps.iter().enumerate().filter(fits).map(|(_, step)| *step).collect();
+        match (steps.as_slice(), chosen.as_slice()) {
+            (_, [step]) => Ok(Some(step)),
+            ([], _) => {
+                let error = anyhow!("job `{job}` has no step that {word}s `{name}`");
+                let jobs = pipeline.steps.iter().filter(of_resource).map(|step| step.job.as_str());
+                Err(among(error, "jobs that do", jobs))
+            }
+            (all, _) => {
+                let error = match wanted {
+                    Some(wanted) => anyhow!("`--step {wanted}` fits {} of the steps", chosen.len()),
+                    None => anyhow!("job `{job}` {word}s `{name}` in {} steps: which one?", all.len()),
+                };
+                let list = all.iter().enumerate().map(|(index, step)| {
+                    format!("--step {} is {word} `{}` in line {}", index + 1, step.name, step.position.line)
+                });
+                Err(list.fold(error, jetway::Advise::hint))
+            }
+        }
+    }
+}
+
+impl VersionArguments {
+    fn read(&self) -> Result<Option<Value>> {
+        let mut version = Map::new();
+        for argument in &self.version {
+            let (key, value) = argument
+                .split_once('=')
+                .filter(|(key, _)| !key.is_empty())
+                .ok_or_else(|| anyhow!("`--version {argument}` is no key and value").hint("--version KEY=VALUE"))?;
+            version.insert(key.to_owned(), json!(value));
+        }
+        Ok(Some(version).filter(|version| !version.is_empty()).map(Value::Object))
+    }
+}
+
+fn find<'p, 'n>(name: &str, pipeline: &'p Pipeline<'n>, file: &Path) -> Result<&'p Declared<'n>> {
+    pipeline.resource(name).ok_or_else(|| {
+        let error = anyhow!("there is no resource `{name}` in `{}`", file.display());
+        match nearest(name, pipeline.resource_names()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => among(error, "the resources", pipeline.resource_names()),
+        }
+    })
+}
+
+fn kind_of(resource: &Declared<'_>, pipeline: &Pipeline<'_>, catalogue: &Catalogue) -> Result<ResourceType> {
+    catalogue.kind_of(resource, pipeline).ok_or_else(|| {
+        let name = resource.name.as_deref().unwrap_or_default();
+        let kind = resource.kind.as_deref().map(|kind| format!(" `{kind}`")).unwrap_or_default();
+        let known = catalogue.types().iter().map(ResourceType::name);
+        let error = anyhow!("resource `{name}` is of a type{kind} that is not one of ours");
+        among(error, "the types here", known).hint("--type TYPE says which one it is")
+    })
+}
+
+/// Adds the names that would have been right, each once.
+fn among<'a>(error: Error, what: &str, names: impl Iterator<Item = &'a str>) -> Error {
+    let mut list: Vec<&str> = Vec::new();
+    for name in names {
+        if !list.contains(&name) {
+            list.push(name);
+        }
+    }
+    if list.is_empty() { error } else { error.hint(format!("{what}: {}", list.join(", "))) }
+}
+
+/// Fails when there is a problem among the findings, naming all of them.
+fn refuse(file: &Path, findings: &[Finding], failure: &str) -> Result<()> {
+    let problems: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Problem)
+        .map(|finding| format!("{}:{finding}", file.display()))
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(anyhow!("{failure}\n{}", problems.join("\n"))) }
+}
+
+/// Fails when a var that the request needs has no value, naming all of them.
+fn resolved(file: &Path, parts: &[&PartInPipeline<'_>], pinned: Option<&Node>, vars: &Vars) -> Result<()> {
+    let nodes = parts.iter().filter_map(|part| part.entry).map(|entry| &entry.value).chain(pinned);
+    let unresolved: Vec<Unresolved> = nodes.flat_map(|node| vars.unresolved(node)).collect();
+    let Some(first) = unresolved.iter().find(|var| !matches!(var.lack, Lack::Unfit(_))).or(unresolved.first()) else {
+        return Ok(());
+    };
+    let lines: Vec<String> = unresolved
+        .iter()
+        .map(|Unresolved { position, written, lack, .. }| {
+            let why = match lack {
+                Lack::NotGiven => "not given",
+                Lack::Elsewhere => "comes from a var source, which only Concourse can ask",
+                Lack::Unfit(problem) => problem,
+            };
+            format!("{}:{position}: `{written}`: {why}", file.display())
+        })
+        .collect();
+    let count = if unresolved.len() == 1 { "a var has".to_owned() } else { format!("{} vars have", unresolved.len()) };
+    let error = anyhow!("{count} no value\n{}", lines.join("\n"));
+    let name = &first.argument;
+    Err(match first.lack {
+        Lack::Unfit(_) => error,
+        _ => error.hint(format!("--var {name}=VALUE, --var {name}=@FILE or --load-vars-from FILE")),
+    })
+}
+
+/// A version that the pipeline stays at: every value as text.
+fn pinned_version(node: &Node) -> Value {
+    let Content::Map(entries) = &node.content else {
+        return Value::Null;
+    };
+    let texts = entries.iter().filter_map(|entry| Some((entry.key.text.clone(), json!(entry.value.scalar_text()?))));
+    Value::Object(texts.collect())
+}
+
+/// The version that Concourse would get: the newest of a check. The inner `Err` is the exit code of a check that failed.
+fn newest(
+    kind: ResourceType,
+    name: &str,
+    request: &Map<String, Value>,
+    console: &Console,
+) -> Result<Result<Value, ExitCode>> {
+    console.step(format_args!("no `--version` is given: checking `{name}` for the newest one"));
+    let versions = match kind.ask(Verb::Check, &Value::Object(request.clone()), None) {
+        Ok(versions) => versions,
+        Err(code) => return Ok(Err(code)),
+    };
+    let newest = versions.as_array().and_then(|versions| versions.last()).cloned();
+    let newest = newest.with_context(|| format!("`{name}` has no version to get"))?;
+    console.step(format_args!("the newest version is {newest}"));
+    Ok(Ok(newest))
+}

@@ -1,0 +1,211 @@
+//! Every get and put of a job, however deep it stands.
+
+use jetway::Verb;
+
+use crate::node::{Content, Entry, Node};
+use crate::pipeline::{expected, is_open};
+use crate::position::{Finding, Position};
+use crate::reference::has_var;
+
+/// The hooks of a step and of a job.
+const HOOKS: [&str; 5] = ["on_success", "on_failure", "on_abort", "on_error", "ensure"];
+
+/// A get or a put.
+pub(crate) struct Step<'n> {
+    /// The job that it belongs to, empty when it has no name.
+    pub(crate) job: String,
+    /// [`Verb::Get`] or [`Verb::Put`].
+    pub(crate) verb: Verb,
+    /// What stands after `get:` or `put:`.
+    pub(crate) name: String,
+    pub(crate) position: Position,
+    /// The resource, `None` when a var names it.
+    pub(crate) resource: Option<String>,
+    /// Where the resource is named.
+    pub(crate) resource_position: Position,
+    pub(crate) params: Option<&'n Entry>,
+    /// The params of the get that follows a put.
+    pub(crate) get_params: Option<&'n Entry>,
+    /// A pinned version, `every` or `latest`.
+    pub(crate) version: Option<&'n Entry>,
+}
+
+impl Step<'_> {
+    /// The word that it is written with.
+    pub(crate) fn word(&self) -> &'static str {
+        if self.verb == Verb::Put { "put" } else { "get" }
+    }
+}
+
+/// The gets and puts of a job, in the order of the file.
+pub(crate) fn steps_of<'n>(job: &'n Node, findings: &mut Vec<Finding>) -> Vec<Step<'n>> {
+    if is_open(job) {
+        return Vec::new();
+    }
+    if !job.is_map() {
+        findings.push(expected("a job: `name` and `plan`", job));
+        return Vec::new();
+    }
+    let name = job.get("name").and_then(Node::scalar_text).unwrap_or_default();
+    let mut walker = Walker { job: name, steps: Vec::new(), findings };
+    walker.inside(job, &["plan"]);
+    walker.steps
+}
+
+struct Walker<'n, 'f> {
+    job: String,
+    steps: Vec<Step<'n>>,
+    findings: &'f mut Vec<Finding>,
+}
+
+impl<'n> Walker<'n, '_> {
+    /// The steps below a job or a step: those in `lists`, and its hooks.
+    fn inside(&mut self, node: &'n Node, lists: &[&str]) {
+        let Content::Map(entries) = &node.content else {
+            return;
+        };
+        for Entry { key, value } in entries {
+            let key = key.text.as_str();
+            if value.is_null() || is_open(value) {
+                continue;
+            }
+            if lists.contains(&key) {
+                self.list(value);
+            } else if HOOKS.contains(&key) || (key == "try" && !lists.contains(&"plan")) {
+                self.step(value);
+            }
+        }
+    }
+
+    fn list(&mut self, node: &'n Node) {
+        // `in_parallel` has a list, or a map with the list in `steps`.
+        let steps = node.get("steps").unwrap_or(node);
+        match steps.items() {
+            Some(items) => items.iter().for_each(|item| self.step(item)),
+            None if is_open(steps) || (node.is_map() && steps.is_null()) => {}
+            None => self.findings.push(expected("a list of steps", steps)),
+        }
+    }
+
+    fn step(&mut self, node: &'n Node) {
+        if is_open(node) {
+            return;
+        }
+        if !node.is_map() {
+            self.findings.push(expected("a step", node));
+            return;
+        }
+        for (word, verb) in [("get", Verb::Get), ("put", Verb::Put)] {
+            if let Some(entry) = node.entry(word) {
+                self.resource_step(verb, entry, node);
+            }
+        }
+        self.inside(node, &["do", "in_parallel", "aggregate"]);
+    }
+
+    fn resource_step(&mut self, verb: Verb, entry: &'n Entry, node: &'n Node) {
+        let of = |key: &str| node.entry(key).filter(|entry| !entry.value.is_null());
+        let named = of("resource").unwrap_or(entry);
+        let Some(resource) = named.value.text() else {
+            self.findings.push(expected("the name of a resource", &named.value));
+            return;
+        };
+        self.steps.push(Step {
+            job: self.job.clone(),
+            verb,
+            name: entry.value.scalar_text().unwrap_or_default(),
+            position: entry.key.position,
+            resource: Some(resource).filter(|name| !has_var(name)).map(str::to_owned),
+            resource_position: named.value.position,
+            params: of("params"),
+            get_params: of("get_params"),
+            version: of("version"),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::load;
+
+    fn walked(text: &str) -> (Vec<String>, Vec<String>) {
+        let document = load(text.as_bytes()).unwrap();
+        let mut findings = Vec::new();
+        let steps = steps_of(&document.root, &mut findings);
+        let shown = steps.iter().map(|step| {
+            let resource = step.resource.as_deref().unwrap_or("?");
+            format!("{} {} {} {resource}", step.position, step.word(), step.name)
+        });
+        (shown.collect(), findings.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn steps_are_found_wherever_they_nest() {
+        let text = "\
+name: job
+plan:
+- get: a
+  resource: real
+- do:
+  - in_parallel:
+    - get: b
+    - in_parallel:
+        limit: 2
+        steps:
+        - put: c
+- aggregate: [{get: d}]
+- try:
+    try: {put: e}
+- across:
+  - {var: v, values: [1]}
+  do: [{get: f}]
+- task: t
+  on_failure: {put: g, ensure: {put: h}}
+  on_success: {do: [{get: ((i))}]}
+- get: j
+  on_abort: {put: k}
+  on_error: {put: l}
+ensure: {put: m}
+on_success:
+  in_parallel: [{put: o}]
+";
+        let (steps, findings) = walked(text);
+        assert_eq!(findings, Vec::<String>::new());
+        assert_eq!(
+            steps,
+            [
+                "3:3 get a real",
+                "7:7 get b b",
+                "11:11 put c c",
+                "12:16 get d d",
+                "14:11 put e e",
+                "17:9 get f f",
+                "19:16 put g g",
+                "19:33 put h h",
+                "20:22 get ((i)) ?",
+                "21:3 get j j",
+                "22:14 put k k",
+                "23:14 put l l",
+                "24:10 put m m",
+                "26:18 put o o",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_step_is_told_and_what_a_var_may_bring_is_not() {
+        let (steps, findings) =
+            walked("name: j\nplan:\n- x\n- get: [a]\n- do: {get: a}\n- ((step))\n- do: ((steps))\n");
+        assert_eq!(steps, Vec::<String>::new());
+        assert_eq!(
+            findings,
+            [
+                "3:3: expected a step, found text",
+                "4:8: expected the name of a resource, found a list",
+                "5:7: expected a list of steps, found keys and values",
+            ]
+        );
+        assert_eq!(walked("name: j\nplan: ((plan))\n").1, Vec::<String>::new());
+    }
+}

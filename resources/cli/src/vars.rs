@@ -1,0 +1,382 @@
+//! The vars that are given, and putting them into a pipeline.
+//!
+//! One pass, as `fly set-pipeline` does it: a value goes in as it is, and what looks like a var inside of it stays. A
+//! value is never shown, in no message.
+
+use std::collections::BTreeMap;
+
+use jetway::Redactor;
+
+use crate::node::{Content, Entry, Key, Node, Origin};
+use crate::position::Position;
+use crate::reference::{Form, Piece, Reference, pieces};
+
+/// The vars that are given, by var source and name.
+#[derive(Default)]
+pub(crate) struct Vars {
+    values: BTreeMap<(Option<String>, String), Node>,
+}
+
+/// Why a var has no value that can stand in its place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// Nobody gave it.
+    NotGiven,
+    /// It comes from a var source that only Concourse can ask.
+    Elsewhere,
+    /// The value is there, but not what the pipeline wants of it.
+    Unfit(String),
+}
+
+/// A var without a value that can stand in its place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unresolved {
+    pub(crate) position: Position,
+    /// As it is written, `((name))`.
+    pub(crate) written: String,
+    /// How `--var` would give it.
+    pub(crate) argument: String,
+    pub(crate) lack: Lack,
+}
+
+impl Vars {
+    /// Whether any var is given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Gives a var, or a part of it beside its other parts, by what a pipeline would write to get it.
+    pub(crate) fn give(&mut self, Reference { source, name, fields }: Reference, content: Content) {
+        let nest = |content, field: String| {
+            let key = Key { text: field, position: NOWHERE, origin: Origin::Given };
+            Content::Map(vec![Entry { key, value: given(content) }])
+        };
+        let content = fields.into_iter().rev().fold(content, nest);
+        // `.` is the build itself, whose vars are those that are given here.
+        let source = source.filter(|source| source != ".");
+        merge(self.values.entry((source, name)).or_insert_with(|| given(Content::Null)), content);
+    }
+
+    /// Gives a var by its name, in the place of all that it was.
+    pub(crate) fn set(&mut self, name: String, content: Content) {
+        self.values.insert((None, name), given(content));
+    }
+
+    /// Teaches the redactor every text that a var holds.
+    pub(crate) fn hide(&self, redactor: &Redactor) {
+        self.values.values().for_each(|value| hide(value, redactor));
+    }
+
+    /// Puts the given vars into a value. A text with a var that has no fitting value stays as it is.
+    pub(crate) fn fill(&self, node: &mut Node) {
+        match &mut node.content {
+            Content::Text(text) if node.origin == Origin::Written => {
+                if let Ok(Some(content)) = self.filled(text) {
+                    replace(node, content);
+                }
+            }
+            Content::List(items) => items.iter_mut().for_each(|item| self.fill(item)),
+            Content::Map(entries) => {
+                for Entry { key, value } in entries {
+                    if let (Origin::Written, Ok(Some(content))) = (key.origin, self.filled(&key.text))
+                        && let Some(text) = given(content).scalar_text()
+                    {
+                        key.text = text;
+                        key.origin = Origin::Given;
+                    }
+                    self.fill(value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The vars in a value that [`Vars::fill`] could not replace, in the order of the file.
+    pub(crate) fn unresolved(&self, node: &Node) -> Vec<Unresolved> {
+        let mut unresolved = Vec::new();
+        self.collect_unresolved(node, &mut unresolved);
+        unresolved
+    }
+
+    fn collect_unresolved(&self, node: &Node, unresolved: &mut Vec<Unresolved>) {
+        match &node.content {
+            Content::Text(text) if node.origin == Origin::Written => self.lacks(text, node.position, unresolved),
+            Content::List(items) => items.iter().for_each(|item| self.collect_unresolved(item, unresolved)),
+            Content::Map(entries) => {
+                for Entry { key, value } in entries {
+                    if key.origin == Origin::Written {
+                        self.lacks(&key.text, key.position, unresolved);
+                    }
+                    self.collect_unresolved(value, unresolved);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn lacks(&self, text: &str, position: Position, unresolved: &mut Vec<Unresolved>) {
+        let pieces = pieces(text);
+        for piece in &pieces {
+            let Piece::Var { written, name, form } = *piece else { continue };
+            let argument = Reference::parse(name).map_or_else(|_| name.to_owned(), |reference| reference.to_string());
+            let lack = match self.value(name, form) {
+                Err(lack) => lack,
+                Ok(value) => match inside_of_text(value) {
+                    Err(lack) if pieces.len() > 1 => lack,
+                    _ => continue,
+                },
+            };
+            // Concourse passes `{{name}}` on when it is a part of longer text: it belongs to some template there.
+            if form == Form::Braces && pieces.len() > 1 && lack == Lack::NotGiven {
+                continue;
+            }
+            unresolved.push(Unresolved { position, written: written.to_owned(), argument, lack });
+        }
+    }
+
+    /// The text with its vars replaced, or the value of the var that is all of it; `None` when there is nothing to do.
+    fn filled(&self, text: &str) -> Result<Option<Content>, Lack> {
+        let pieces = pieces(text);
+        if let [Piece::Var { name, form, .. }] = pieces.as_slice() {
+            return self.value(name, *form).map(|value| Some(value.content.clone()));
+        }
+        let mut result = String::with_capacity(text.len());
+        let mut replaced = false;
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => result.push_str(text),
+                Piece::Var { name, form, written } => match self.value(name, form) {
+                    Err(Lack::NotGiven) if form == Form::Braces => result.push_str(written),
+                    value => {
+                        result.push_str(&inside_of_text(value?)?);
+                        replaced = true;
+                    }
+                },
+            }
+        }
+        Ok(replaced.then_some(Content::Text(result)))
+    }
+
+    fn value(&self, name: &str, form: Form) -> Result<&Node, Lack> {
+        let unfit = |problem: String| Lack::Unfit(problem);
+        let Reference { source, name, fields } = match form {
+            Form::Parentheses => Reference::parse(name).map_err(|problem| unfit(problem.to_owned()))?,
+            Form::Braces => Reference { source: None, name: name.to_owned(), fields: Vec::new() },
+        };
+        let source = source.filter(|source| source != ".");
+        let lack = if source.is_some() { Lack::Elsewhere } else { Lack::NotGiven };
+        let mut value = self.values.get(&(source, name)).ok_or(lack)?;
+        for field in fields {
+            value = match &value.content {
+                Content::Map(_) => value.get(&field).ok_or_else(|| unfit(format!("there is no `{field}` in it")))?,
+                _ => return Err(unfit(format!("it is {}, so there is no `{field}` in it", value.kind()))),
+            };
+        }
+        Ok(value)
+    }
+}
+
+const NOWHERE: Position = Position { line: 0, column: 0 };
+
+fn given(content: Content) -> Node {
+    Node { position: NOWHERE, content, origin: Origin::Given }
+}
+
+fn merge(node: &mut Node, content: Content) {
+    match (&mut node.content, content) {
+        (Content::Map(known), Content::Map(new)) => {
+            for entry in new {
+                match known.iter_mut().find(|known| known.key.text == entry.key.text) {
+                    Some(known) => merge(&mut known.value, entry.value.content),
+                    None => known.push(entry),
+                }
+            }
+        }
+        (known, new) => *known = new,
+    }
+}
+
+/// The text that a value gives inside of longer text.
+fn inside_of_text(value: &Node) -> Result<String, Lack> {
+    value.scalar_text().ok_or_else(|| Lack::Unfit(format!("it is {}, which cannot be a part of text", value.kind())))
+}
+
+/// Puts what a var holds in its place; all of it stands where the var stands.
+fn replace(node: &mut Node, content: Content) {
+    node.content = content;
+    settle(node, node.position);
+}
+
+fn settle(node: &mut Node, position: Position) {
+    node.position = position;
+    node.origin = Origin::Given;
+    match &mut node.content {
+        Content::List(items) => items.iter_mut().for_each(|item| settle(item, position)),
+        Content::Map(entries) => {
+            for Entry { key, value } in entries {
+                key.position = position;
+                key.origin = Origin::Given;
+                settle(value, position);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn hide(node: &Node, redactor: &Redactor) {
+    match &node.content {
+        Content::Text(text) => redactor.add(text),
+        Content::Number { written, .. } => redactor.add(written),
+        Content::List(items) => items.iter().for_each(|item| hide(item, redactor)),
+        Content::Map(entries) => entries.iter().for_each(|entry| hide(&entry.value, redactor)),
+        Content::Null | Content::Flag { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::load;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn vars(list: &[(&str, &str)]) -> Vars {
+        let mut vars = Vars::default();
+        for (name, yaml) in list {
+            vars.give(Reference::parse(name).unwrap(), load(yaml.as_bytes()).unwrap().root.content);
+        }
+        vars
+    }
+
+    fn sample() -> Vars {
+        vars(&[
+            ("name", "main"),
+            ("a.b", "nested"),
+            ("quoted.\"x.y\"", "q"),
+            ("vault:key", "v"),
+            (".:local", "l"),
+            ("empty", "''"),
+            ("number", "3"),
+            ("float", "1.10"),
+            ("flag", "yes"),
+            ("list", "[1, {k: v}]"),
+            ("nothing", "~"),
+            ("tricky", "'((name))'"),
+        ])
+    }
+
+    fn filled(yaml: &str) -> Value {
+        let mut root = load(yaml.as_bytes()).unwrap().root;
+        sample().fill(&mut root);
+        root.to_json()
+    }
+
+    fn unresolved(yaml: &str) -> Vec<String> {
+        let vars = sample();
+        let mut root = load(yaml.as_bytes()).unwrap().root;
+        vars.fill(&mut root);
+        let show = |Unresolved { position, written, lack, .. }: Unresolved| format!("{position} {written} {lack:?}");
+        vars.unresolved(&root).into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn a_var_that_is_all_of_a_value_keeps_its_kind() {
+        for (text, expected) in [
+            ("((name))", json!("main")),
+            ("((a.b))", json!("nested")),
+            ("((a))", json!({"b": "nested"})),
+            ("((quoted.\"x.y\"))", json!("q")),
+            ("((vault:key))", json!("v")),
+            ("((.:local))", json!("l")),
+            ("((.:name))", json!("main")),
+            ("((local))", json!("l")),
+            ("((empty))", json!("")),
+            ("((number))", json!(3)),
+            ("((flag))", json!(true)),
+            ("((list))", json!([1, {"k": "v"}])),
+            ("((nothing))", json!(null)),
+            ("((tricky))", json!("((name))")),
+            ("{{name}}", json!("main")),
+            ("\"{{list}}\"", json!([1, {"k": "v"}])),
+        ] {
+            assert_eq!(filled(text).to_string(), expected.to_string(), "{text}");
+        }
+        assert_eq!(filled("((float))").to_string(), "1.1");
+    }
+
+    #[test]
+    fn a_var_inside_of_text_becomes_text() {
+        for (text, expected) in [
+            ("x-((name))-((a.b))", "x-main-nested"),
+            ("v((number)).((float))", "v3.1.1"),
+            ("((name))((name))", "mainmain"),
+            ("((flag))!", "true!"),
+            ("\"((tricky)) \"", "((name)) "),
+            ("\"a {{name}} b\"", "a main b"),
+            ("\"a {{other}} b\"", "a {{other}} b"),
+            ("$(( 1 + 2 ))", "$(( 1 + 2 ))"),
+        ] {
+            assert_eq!(filled(text), json!(expected), "{text}");
+        }
+        assert_eq!(filled("{((name)): ((name)), \"x((number))\": z}"), json!({"main": "main", "x3": "z"}));
+    }
+
+    #[test]
+    fn every_var_without_a_value_is_told_with_its_position() {
+        assert_eq!(
+            unresolved("a: ((no))\nb: [x((no.field))y]\nc: {{old}}\nd: ((ssm:key))\n((k)): v\nfine: ((name))\n"),
+            [
+                "1:4 ((no)) NotGiven",
+                "2:5 ((no.field)) NotGiven",
+                "3:4 {{old}} NotGiven",
+                "4:4 ((ssm:key)) Elsewhere",
+                "5:1 ((k)) NotGiven",
+            ]
+        );
+        assert_eq!(
+            unresolved("a: ((a.c))\nb: ((name.x))\nc: x((list))\nd: ((a..b))\ne: x((nothing))\nf: x{{list}}\n"),
+            [
+                "1:4 ((a.c)) Unfit(\"there is no `c` in it\")",
+                "2:4 ((name.x)) Unfit(\"it is text, so there is no `x` in it\")",
+                "3:4 ((list)) Unfit(\"it is a list, which cannot be a part of text\")",
+                "4:4 ((a..b)) Unfit(\"a part of its name is empty\")",
+                "5:4 ((nothing)) Unfit(\"it is nothing, which cannot be a part of text\")",
+                "6:4 {{list}} Unfit(\"it is a list, which cannot be a part of text\")",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_var_holds_stands_where_the_var_stands() {
+        let mut root = load(b"a:\n  b: ((list))\n").unwrap().root;
+        sample().fill(&mut root);
+        let item = &root.get("a").unwrap().get("b").unwrap().items().unwrap()[1];
+        assert_eq!(item.get("k").unwrap().position, Position { line: 2, column: 6 });
+    }
+
+    #[test]
+    fn a_part_of_a_var_is_given_beside_its_other_parts() {
+        let mut root = load(b"((db))").unwrap().root;
+        vars(&[("db.user", "u"), ("db.password", "p"), ("db.tls.on", "true")]).fill(&mut root);
+        assert_eq!(root.to_json(), json!({"user": "u", "password": "p", "tls": {"on": true}}));
+    }
+
+    proptest! {
+        #[test]
+        fn without_vars_nothing_changes(text in "[-a(){}\\[\\]:., \"\n]{0,60}") {
+            if let Ok(document) = load(text.as_bytes()) {
+                let mut filled = document.root.clone();
+                Vars::default().fill(&mut filled);
+                prop_assert_eq!(&filled, &document.root);
+            }
+        }
+
+        #[test]
+        fn text_without_its_vars_given_stays(text in "\\PC*") {
+            let node = Node::written(NOWHERE, Content::Text(text));
+            let mut filled = node.clone();
+            Vars::default().fill(&mut filled);
+            prop_assert_eq!(filled, node);
+        }
+    }
+}

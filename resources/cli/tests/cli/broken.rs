@@ -1,0 +1,230 @@
+//! Pipelines that are wrong, and such as only look it: the exact messages and exit codes.
+
+use crate::Place;
+
+fn validate(text: &str) -> (i32, String) {
+    validate_with(text, "")
+}
+
+fn validate_with(text: &str, arguments: &str) -> (i32, String) {
+    let place = Place::new();
+    let outcome = place.file("ci.yml", text).jetway(&format!("validate ci.yml {arguments}"));
+    assert_eq!(outcome.stderr, "");
+    (outcome.code, outcome.stdout)
+}
+
+#[test]
+fn mistakes_are_told_with_line_and_column() {
+    let (code, stdout) = validate(
+        "\
+resource_types:
+- name: ours
+  type: registry-image
+  source: {repository: registry.test:5000/team/jetway-git, tag: 1.2}
+resources:
+- name: repo
+  type: ours
+  source:
+    uri: https://git.test/x
+    brnach: main
+    paths: src
+    debgu: true
+    password: [hunter2]
+    uri: https://git.test/y
+- name: bare
+  type: git
+jobs:
+- name: test
+  plan:
+  - get: repo
+    params: {depth: -1}
+    version: newest
+  - do:
+    - in_parallel:
+        steps:
+        - put: bare
+          resource: bare
+          params: {repository: ../x}
+          get_params: {git.depht: 1}
+  ensure: {put: bear, params: {}}
+",
+    );
+    assert_eq!(
+        stdout,
+        "\
+ci.yml:10:5: resource `repo`: `source.brnach`: unknown key; did you mean `branch`?
+ci.yml:11:12: resource `repo`: `source.paths`: expected a list, found text
+ci.yml:12:5: resource `repo`: `source.debgu`: unknown key; did you mean `debug`?
+ci.yml:13:15: resource `repo`: `source.password`: expected text, found a list
+ci.yml:14:5: `uri` is set twice, first at 9:5
+ci.yml:15:9: resource `bare`: `source.uri`: required, but missing
+ci.yml:21:21: job `test`, get `repo`: `params.depth`: expected a whole number from 0 to 4294967295, found -1
+ci.yml:22:14: job `test`, get `repo`: `version`: expected `every`, `latest` or keys and values
+ci.yml:28:32: job `test`, put `bare`: `params.repository`: must stay inside the directory of the inputs
+ci.yml:29:24: job `test`, put `bare`: `get_params.git.depht`: unknown key; did you mean `git.depth`?
+ci.yml:30:17: job `test`, put `bear`: there is no resource `bear`
+11 problems in 1 pipeline; 2 of 2 resources of our types
+"
+    );
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn a_pipeline_that_mixes_types_has_no_false_alarm() {
+    let (code, stdout) = validate(
+        "\
+var_sources:
+- {name: vault, type: vault, config: {url: ((vault_url))}}
+resource_types:
+- {name: slack, type: registry-image, source: {repository: somebody/slack-resource}}
+resources:
+- name: repo
+  type: git
+  check_every: 1m
+  webhook_token: ((vault:token))
+  source:
+    uri: ((vault:repo.uri))
+    branch: ((branch))
+    private_key: ((deploy_key))
+    disable_ci_skip: ((skip))
+- {name: nightly, type: time, source: {interval: 24h, days: [Monday], unknown: 1.10}}
+- {name: notify, type: slack, source: {url: ((hook))}}
+- {name: image, type: registry-image, source: {repository: x, tag: 1.10}}
+groups: [{name: all, jobs: ['*']}]
+jobs:
+- name: test
+  serial: true
+  plan:
+  - in_parallel:
+      limit: 2
+      fail_fast: true
+      steps:
+      - {get: nightly, trigger: true}
+      - {get: code, resource: repo, trigger: true, passed: [], params: {depth: ((depth))}, version: every}
+  - {load_var: tag, file: code/tag}
+  - task: unit
+    attempts: 3
+    timeout: 1h
+    config:
+      platform: linux
+      image_resource: {type: registry-image, source: {repository: busybox}}
+      params: {VERSION: 1.10, TEMPLATE: '{{ .Values.x }}'}
+      run: {path: sh, args: [-c, 'echo $((1 + 2)) {{x}}']}
+  - across: [{var: a, values: [1, 2], max_in_flight: all}]
+    put: repo
+    params: {repository: 'code-((.:a))', rebase: true}
+    no_get: true
+  on_failure: {try: {put: notify, params: {text: ((.:tag))}}}
+- {name: empty, plan: []}
+",
+    );
+    assert_eq!(stdout, "no problems in 1 pipeline; 1 of 4 resources of our types\n");
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn a_pipeline_of_old_times_is_understood() {
+    let text = "\
+resources:
+- name: repo
+  type: git
+  source:
+    uri: {{repo-uri}}
+    branch: {{branch}}
+    private_key: {{key}}
+jobs:
+- name: test
+  plan:
+  - aggregate:
+    - get: repo
+      params: {git.depth: {{depth}}}
+";
+    assert_eq!(validate(text), (0, "no problems in 1 pipeline; 1 of 1 resource of our types\n".to_owned()));
+    let (code, stdout) = validate_with(text, "--var repo-uri=https://git.test/x --yaml-var depth=[1]");
+    assert_eq!(
+        stdout,
+        "ci.yml:13:27: job `test`, get `repo`: `params.git.depth`: expected a whole number, found a list\n\
+         1 problem in 1 pipeline; 1 of 1 resource of our types\n"
+    );
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn anchors_and_merges_are_followed_to_where_the_mistake_stands() {
+    let (_, stdout) = validate(
+        "\
+base: &base
+  uri: https://git.test/x
+  brnach: main
+resources:
+- name: one
+  type: git
+  source: {<<: *base, paths: [a]}
+- {name: two, type: git, source: {uri: x, branch: &branch 010}}
+- {name: three, type: git, source: {uri: x, branch: *branch}}
+",
+    );
+    assert_eq!(
+        stdout,
+        "\
+ci.yml:3:3: resource `one`: `source.brnach`: unknown key; did you mean `branch`?
+ci.yml:8:59: warning: resource `three`: `source.branch`: Concourse turns `010` into `8`; write '010' to keep it
+ci.yml:8:59: warning: resource `two`: `source.branch`: Concourse turns `010` into `8`; write '010' to keep it
+1 problem, 2 warnings in 1 pipeline; 3 of 3 resources of our types
+"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_used_ends_with_2_and_the_others_are_still_validated() {
+    let place = Place::new();
+    place.file("good.yml", "resources: []\n").file("list.yml", "[a]\n").file("empty.yml", "# nothing\n");
+    place.file("open.yml", "resources:\n- name: \"hunter2\n");
+    std::fs::write(place.path().join("latin1.yml"), b"resources: [] # caf\xe9\n").unwrap();
+    let outcome = place.jetway("validate good.yml list.yml empty.yml open.yml latin1.yml none.yml");
+    assert_eq!(
+        outcome.stdout,
+        "\
+list.yml:1:1: expected a pipeline: `resources` and `jobs`, found a list
+empty.yml: there is nothing in it
+open.yml:2:9: not valid YAML: unclosed quote
+latin1.yml: not UTF-8 (byte 20)
+none.yml: cannot be read: No such file or directory (os error 2)
+5 files cannot be used in 6 pipelines; 0 of 0 resources of our types
+"
+    );
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (2, ""));
+}
+
+#[test]
+fn usage_mistakes_end_with_2() {
+    let place = Place::new();
+    assert_eq!(place.jetway("").code, 2);
+    assert_eq!(place.jetway("validate").code, 2);
+    assert_eq!(place.jetway("verify").code, 2);
+    assert_eq!(place.jetway("--help").code, 0);
+    let outcome = place.file("ci.yml", "a: b\n").jetway("validate ci.yml --var hunter2");
+    assert_eq!(outcome.code, 2);
+    assert_eq!(outcome.stderr, "error: `--var` needs a name and a value\nhint: --var NAME=VALUE\n");
+}
+
+#[test]
+fn no_message_shows_what_a_var_holds() {
+    let text = "\
+resources:
+- {name: repo, type: git, source: {uri: u, version_depth: ((secret)), debug: ((secret)), private_key: ((secret))}}
+jobs: [{name: j, plan: [{get: repo, version: ((secret))}, {get: ((secret))}]}]
+";
+    for secret in ["hunter2-hunter2", "-4711", "[hunter2-hunter2]", "{a: hunter2-hunter2}", "1.1000000"] {
+        let place = Place::new();
+        place.file("ci.yml", text).file("vars.yml", &format!("secret: {secret}\n"));
+        for command in ["validate ci.yml", "check -p ci.yml -r repo"] {
+            let outcome = place.jetway(&format!("{command} --load-vars-from vars.yml"));
+            let all = outcome.stdout + &outcome.stderr;
+            assert_ne!(outcome.code, 0, "{all}");
+            for shown in ["hunter2", "4711", "1.1"] {
+                assert!(!all.contains(shown), "{secret}: {all}");
+            }
+        }
+    }
+}

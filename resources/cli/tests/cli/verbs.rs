@@ -1,0 +1,215 @@
+//! Verbs from a pipeline file, against a real repository.
+
+use crate::{ONE, Outcome, Place, TWO};
+
+const PIPELINE: &str = "\
+resource_types:
+- {name: mine, type: registry-image, source: {repository: registry.test/jetway-git}}
+resources:
+- name: repo
+  type: mine
+  source: &source {uri: ((uri)), branch: ((branches.main)), private_key: ((key))}
+- {name: pinned, type: git, source: *source, version: {ref: 524f3107060bbb785c25e0920d00466d60438024}}
+- {name: other, type: time, source: *source}
+- {name: numbered, type: git, source: {uri: ((uri)), branch: 1.10}}
+jobs:
+- name: test
+  plan:
+  - get: repo
+    params: {depth: 1}
+- name: many
+  plan:
+  - get: repo
+  - do:
+    - {get: shallow, resource: repo, params: {git.depth: ((depth))}}
+- name: release
+  plan:
+  - put: repo
+    params: {repository: changed}
+  on_failure: {put: repo, params: {repository: ((unused))}}
+";
+
+const VARS: &str = "--var uri=file://PLACE/repo.git --var branches.main=main --yaml-var key=";
+
+fn place() -> Place {
+    let place = Place::new();
+    place.repository().file("ci.yml", PIPELINE);
+    place
+}
+
+fn run(place: &Place, arguments: &str) -> Outcome {
+    place.jetway(&format!("{arguments} --pipeline ci.yml {VARS}"))
+}
+
+fn assert_refused(outcome: &Outcome, stderr: &str) {
+    assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()), (1, "", stderr));
+}
+
+#[test]
+fn check_lists_the_versions() {
+    let place = place();
+    let outcome = run(&place, "check --resource repo");
+    assert_eq!(outcome.stdout, format!("[{{\"ref\":\"{TWO}\"}}]\n"), "{}", outcome.stderr);
+    let outcome = run(&place, &format!("check --resource repo --version ref={ONE}"));
+    assert_eq!(outcome.stdout, format!("[{{\"ref\":\"{ONE}\"}},{{\"ref\":\"{TWO}\"}}]\n"), "{}", outcome.stderr);
+    assert_eq!(outcome.code, 0);
+}
+
+#[test]
+fn get_takes_the_version_that_is_asked_for_or_pinned_or_the_newest() {
+    let place = place();
+    for (arguments, fetched) in [
+        (format!("get --resource repo --version ref={ONE} asked"), ONE),
+        ("get --resource pinned pinned".to_owned(), ONE),
+        ("get --resource repo newest".to_owned(), TWO),
+    ] {
+        let outcome = run(&place, &arguments);
+        assert!(outcome.stdout.starts_with(&format!("{{\"version\":{{\"ref\":\"{fetched}\"}}")), "{}", outcome.stderr);
+        assert_eq!(outcome.stderr.contains("checking `repo` for the newest one"), arguments.ends_with("newest"));
+        let directory = arguments.rsplit(' ').next().unwrap();
+        assert_eq!(place.shell(&format!("git -C {directory} rev-parse HEAD")).stdout.trim(), fetched);
+    }
+}
+
+#[test]
+fn params_come_from_the_step_of_a_job() {
+    let place = place();
+    let commits = |directory: &str| place.shell(&format!("git -C {directory} rev-list --count HEAD")).stdout;
+    assert_eq!(run(&place, "get --resource repo --job test shallow").code, 0);
+    assert_eq!(commits("shallow").trim(), "1");
+    let outcome = run(&place, "get --resource repo whole");
+    assert_eq!(commits("whole").trim(), "2");
+    assert!(
+        outcome
+            .stderr
+            .starts_with("warning: no `--job` is given, so the get has no params; job `test` gives some to `repo`"),
+        "{}",
+        outcome.stderr
+    );
+    for step in ["2", "shallow"] {
+        let outcome = run(&place, &format!("get --resource repo --job many --step {step} --var depth=1 step-{step}"));
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        assert_eq!(commits(&format!("step-{step}")).trim(), "1");
+    }
+}
+
+#[test]
+fn a_step_that_is_not_clear_is_asked_for() {
+    let place = place();
+    assert_refused(
+        &run(&place, "get --resource repo --job many x"),
+        "error: job `many` gets `repo` in 2 steps: which one?\n\
+         hint: --step 1 is get `repo` in line 17\n\
+         hint: --step 2 is get `shallow` in line 19\n",
+    );
+    assert_refused(
+        &run(&place, "get --resource repo --job many --step 3 x"),
+        "error: `--step 3` fits 0 of the steps\n\
+         hint: --step 1 is get `repo` in line 17\n\
+         hint: --step 2 is get `shallow` in line 19\n",
+    );
+    assert_refused(
+        &run(&place, "get --resource repo --job tset x"),
+        "error: job `tset` has no step that gets `repo`\nhint: jobs that do: test, many\n",
+    );
+}
+
+#[test]
+fn put_makes_a_version_and_needs_the_vars_of_its_own_step_only() {
+    let place = place();
+    let made =
+        place.shell("git clone -q repo.git inputs/changed && git -C inputs/changed commit -qm three --allow-empty");
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    assert_refused(
+        &run(&place, "put --resource repo --job release --step 2 inputs"),
+        "error: a var has no value\n    ci.yml:24:48: `((unused))`: not given\n\
+         hint: --var unused=VALUE, --var unused=@FILE or --load-vars-from FILE\n",
+    );
+    let outcome = run(&place, "put --resource repo --job release --step 1 inputs");
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let pushed = place.shell("git -C repo.git rev-parse main").stdout;
+    assert!(
+        outcome.stdout.starts_with(&format!("{{\"version\":{{\"ref\":\"{}\"}}", pushed.trim())),
+        "{}",
+        outcome.stdout
+    );
+    assert_eq!(place.shell("git -C repo.git log -1 --format=%s main").stdout, "three\n");
+}
+
+#[test]
+fn a_number_goes_to_the_type_as_concourse_would_send_it() {
+    let place = place();
+    let outcome = run(&place, "check --resource numbered");
+    assert_eq!(outcome.code, 1);
+    assert!(
+        outcome.stderr.starts_with(
+            "warning: ci.yml:9:62: resource `numbered`: `source.branch`: Concourse turns `1.10` into `1.1`; write '1.10' to \
+             keep it\n"
+        ) && outcome.stderr.contains("`1.1`"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn every_var_without_a_value_is_told_at_once() {
+    let place = Place::new();
+    place.file(
+        "ci.yml",
+        "resources:\n- name: repo\n  type: git\n  source:\n    uri: https://((host))/x\n    username: ((vault:user))\n    \
+         password: {{password}}\n    private_key: ((db.key))\n    branch: x((list))\n",
+    );
+    assert_refused(
+        &place.jetway("check -p ci.yml -r repo --yaml-var db={} --yaml-var list=[hunter2]"),
+        "error: 5 vars have no value\n    \
+         ci.yml:5:10: `((host))`: not given\n    \
+         ci.yml:6:15: `((vault:user))`: comes from a var source, which only Concourse can ask\n    \
+         ci.yml:7:15: `{{password}}`: not given\n    \
+         ci.yml:8:18: `((db.key))`: there is no `key` in it\n    \
+         ci.yml:9:13: `((list))`: it is a list, which cannot be a part of text\n\
+         hint: --var host=VALUE, --var host=@FILE or --load-vars-from FILE\n",
+    );
+}
+
+#[test]
+fn what_cannot_be_run_is_told_before_anything_is_done() {
+    let place = place();
+    assert_refused(
+        &run(&place, "check --resource rpeo"),
+        "error: there is no resource `rpeo` in `ci.yml`\nhint: did you mean `repo`?\n",
+    );
+    assert_refused(
+        &run(&place, "check --resource other"),
+        "error: resource `other` is of a type `time` that is not one of ours\n\
+         hint: the types here: git\nhint: --type TYPE says which one it is\n",
+    );
+    assert_eq!(run(&place, "check --resource other --type git").stdout, format!("[{{\"ref\":\"{TWO}\"}}]\n"));
+    assert_refused(
+        &run(&place, "check --resource other --type gti"),
+        "error: there is no type `gti` here\nhint: did you mean `git`?\n",
+    );
+    place.file("twice.yml", "resources:\n- {name: a, type: git, source: {uri: x, brnach: y}}\n- {name: b, name: c}\n");
+    assert_refused(
+        &place.jetway("check -p twice.yml -r a"),
+        "error: the pipeline cannot be used\n    twice.yml:3:13: `name` is set twice, first at 3:4\n",
+    );
+    place.file("wrong.yml", "resources:\n- {name: a, type: git, source: {uri: x, brnach: y}}\n");
+    assert_refused(
+        &place.jetway("check -p wrong.yml -r a"),
+        "error: resource `a` cannot be used as it is written\n    \
+         wrong.yml:2:41: resource `a`: `source.brnach`: unknown key; did you mean `branch`?\n",
+    );
+    assert_refused(
+        &run(&place, "get --resource repo --version ref x"),
+        "error: `--version ref` is no key and value\nhint: --version KEY=VALUE\n",
+    );
+}
+
+#[test]
+fn children_call_the_command_back_for_a_password() {
+    // The askpass companion is this same binary under another name; without it git would ask the terminal.
+    let place = Place::new();
+    let outcome = place.shell("ln -s \"$(command -v jetway)\" jetway-askpass; ./jetway-askpass 'Password for x' 2>&1");
+    assert_eq!(outcome.code, 1);
+    assert!(!outcome.stdout.contains("Usage"), "{}", outcome.stdout);
+}
