@@ -17,6 +17,9 @@ pub struct Context {
     interrupt: Interrupt,
     private: PrivateDirectory,
     temporary: PathBuf,
+    /// What servers are told: `jetway-git/0.1.0`.
+    #[cfg(feature = "http")]
+    user_agent: String,
 }
 
 impl Context {
@@ -28,7 +31,19 @@ impl Context {
             interrupt: Interrupt::default(),
             private: PrivateDirectory::new(temporary.clone()),
             temporary,
+            #[cfg(feature = "http")]
+            user_agent: concat!("jetway/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
+    }
+
+    /// The same, for a type: servers learn its name and release.
+    #[cfg_attr(not(feature = "http"), allow(unused_mut, unused_variables))]
+    pub(crate) fn for_type(mut self, name: &str, release: &str) -> Self {
+        #[cfg(feature = "http")]
+        {
+            self.user_agent = format!("jetway-{name}/{release}");
+        }
+        self
     }
 
     /// The build that the step belongs to.
@@ -60,5 +75,12 @@ impl Context {
     /// A child process to be.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         Command::new(program, self.console.clone(), self.interrupt.clone())
+    }
+
+    /// A client for HTTP.
+    #[cfg(feature = "http")]
+    pub fn http(&self, settings: crate::http::HttpSettings) -> crate::Result<crate::http::HttpClient> {
+        let (console, interrupt) = (self.console.clone(), self.interrupt.clone());
+        crate::http::HttpClient::new(settings, self.user_agent.clone(), console, interrupt)
     }
 }

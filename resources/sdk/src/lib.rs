@@ -72,6 +72,8 @@ mod console;
 mod context;
 mod entry;
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 mod interpolate;
 mod interrupt;
 mod private_directory;

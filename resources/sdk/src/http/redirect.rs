@@ -1,0 +1,187 @@
+//! Redirects: where to, with what, and what must not go there.
+
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::{Method, StatusCode, Url};
+
+/// What becomes of a redirect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redirects {
+    /// It is followed, ten times at most. Credentials stay behind when it leads to another scheme, host or port; one
+    /// from `https` to `http` is an error, and so is one that would take a body to another host.
+    Follow,
+    /// It is the answer.
+    Return,
+}
+
+/// The most redirects in a row.
+pub(crate) const MOST: usize = 10;
+
+/// The request that a redirect asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Next {
+    pub(crate) url: Url,
+    pub(crate) method: Method,
+    /// Whether the body goes along.
+    pub(crate) body: bool,
+    /// Whether it goes to where the caller sent the request: the same scheme, host and port.
+    pub(crate) same_origin: bool,
+}
+
+/// Why a redirect is not followed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Its `Location` cannot be understood.
+    Location,
+    /// From `https` to `http`.
+    Downgrade(Url),
+    /// A body would go to another host.
+    Body(Url),
+}
+
+/// Whether an answer is a redirect that can be followed.
+pub(crate) fn is_redirect(status: StatusCode, headers: &HeaderMap) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) && headers.contains_key(LOCATION)
+}
+
+/// What to do about a redirect from `url`.
+pub(crate) fn next(
+    url: &Url,
+    method: &Method,
+    has_body: bool,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Result<Next, Refused> {
+    let location = headers.get(LOCATION).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    let mut target = location.and_then(|location| url.join(location).ok()).ok_or(Refused::Location)?;
+    if !matches!(target.scheme(), "http" | "https") || target.host_str().is_none() {
+        return Err(Refused::Location);
+    }
+    // Credentials are the caller's to give, not the server's.
+    let _ = target.set_username("");
+    let _ = target.set_password(None);
+    if url.scheme() == "https" && target.scheme() == "http" {
+        return Err(Refused::Downgrade(target));
+    }
+    // What browsers do, and RFC 9110, section 15.4 allows: a POST becomes a GET, unless the status forbids it.
+    let becomes_get = match status {
+        StatusCode::SEE_OTHER => *method != Method::HEAD,
+        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => *method == Method::POST,
+        _ => false,
+    };
+    let body = has_body && !becomes_get;
+    let same_origin = url.origin() == target.origin();
+    if body && !same_origin {
+        return Err(Refused::Body(target));
+    }
+    let method = if becomes_get { Method::GET } else { method.clone() };
+    Ok(Next { url: target, method, body, same_origin })
+}
+
+/// Takes out of the headers what is not meant for where a redirect leads.
+pub(crate) fn strip(headers: &mut HeaderMap, next: &Next) {
+    if !next.body {
+        headers.remove(CONTENT_TYPE);
+        headers.remove(CONTENT_LENGTH);
+    }
+    if !next.same_origin {
+        // Every header that carries a secret is marked so, by whatever name it goes.
+        let secret = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
+            let credentials = ["authorization", "cookie", "proxy-authorization", "www-authenticate"];
+            (value.is_sensitive() || credentials.contains(&name.as_str())).then(|| name.clone())
+        };
+        let names: Vec<_> = headers.iter().filter_map(secret).collect();
+        for name in names {
+            headers.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::{AUTHORIZATION, HeaderValue};
+
+    fn followed(from: &str, method: &Method, body: bool, status: u16, location: &str) -> Result<Next, Refused> {
+        let headers = [(LOCATION, location.parse().unwrap())].into_iter().collect();
+        next(&Url::parse(from).unwrap(), method, body, StatusCode::from_u16(status).unwrap(), &headers)
+    }
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_location_is_relative_to_where_it_came_from() {
+        let next = followed("https://a.example/x/y?q", &Method::GET, false, 302, "../z").unwrap();
+        assert_eq!(next, Next { url: url("https://a.example/z"), method: Method::GET, body: false, same_origin: true });
+    }
+
+    #[test]
+    fn another_scheme_host_or_port_is_another_origin() {
+        for (from, to, same) in [
+            ("https://a.example/", "https://a.example:443/b", true),
+            ("https://a.example/", "https://a.example:8443/", false),
+            ("https://a.example/", "https://b.a.example/", false),
+            ("http://a.example/", "https://a.example/", false),
+        ] {
+            assert_eq!(followed(from, &Method::GET, false, 307, to).unwrap().same_origin, same, "{to}");
+        }
+    }
+
+    #[test]
+    fn the_method_stays_or_becomes_a_get() {
+        for (method, status, becomes) in [
+            (Method::POST, 301, Method::GET),
+            (Method::POST, 302, Method::GET),
+            (Method::POST, 303, Method::GET),
+            (Method::PUT, 303, Method::GET),
+            (Method::HEAD, 303, Method::HEAD),
+            (Method::PUT, 302, Method::PUT),
+            (Method::POST, 307, Method::POST),
+            (Method::PATCH, 308, Method::PATCH),
+        ] {
+            let next = followed("http://a/", &method, true, status, "/b").unwrap();
+            assert_eq!((next.method, next.body), (becomes.clone(), becomes == method), "{method} {status}");
+        }
+    }
+
+    #[test]
+    fn what_would_be_unsafe_is_refused() {
+        let downgrade = followed("https://a/", &Method::GET, false, 302, "http://a/");
+        assert_eq!(downgrade, Err(Refused::Downgrade(url("http://a/"))));
+        let body = followed("https://a/", &Method::POST, true, 307, "https://b/");
+        assert_eq!(body, Err(Refused::Body(url("https://b/"))));
+        for location in ["file:///etc/passwd", "http://", "data:x"] {
+            assert_eq!(followed("http://a/", &Method::GET, false, 302, location), Err(Refused::Location), "{location}");
+        }
+    }
+
+    #[test]
+    fn credentials_of_a_location_are_not_used() {
+        let next = followed("https://a/", &Method::GET, false, 302, "https://u:p@b/").unwrap();
+        assert_eq!(next.url, url("https://b/"));
+    }
+
+    #[test]
+    fn marked_headers_and_credentials_stay_behind() {
+        let mut token = HeaderValue::from_static("t");
+        token.set_sensitive(true);
+        let sent: HeaderMap = [
+            (AUTHORIZATION, HeaderValue::from_static("Basic x")),
+            ("private-token".parse().unwrap(), token),
+            (CONTENT_TYPE, HeaderValue::from_static("text/plain")),
+            ("accept".parse().unwrap(), HeaderValue::from_static("*/*")),
+        ]
+        .into_iter()
+        .collect();
+        let names = |next: &Next| {
+            let mut headers = sent.clone();
+            strip(&mut headers, next);
+            headers.keys().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let elsewhere = followed("https://a/", &Method::GET, false, 302, "https://b/").unwrap();
+        assert_eq!(names(&elsewhere), ["accept"]);
+        let here = followed("https://a/", &Method::GET, false, 302, "https://a/b").unwrap();
+        assert_eq!(names(&here), ["authorization", "private-token", "accept"]);
+    }
+}

@@ -1,0 +1,212 @@
+//! When a request is tried again, and after which pause.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::{Method, StatusCode};
+
+/// The bounds of trying again.
+///
+/// The pause before a new try is random, between nothing and a limit that doubles with each try ("full jitter"), so
+/// that the many resources of a pipeline do not come back all at once. A server that says how long to wait is obeyed, and
+/// when that is longer than `total` allows the request fails at once and says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// The most tries, the first one included.
+    pub tries: u32,
+    /// The limit of the first pause.
+    pub first_pause: Duration,
+    /// The limit of every pause that the server does not ask for.
+    pub longest_pause: Duration,
+    /// The time after which no new try begins.
+    pub total: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            tries: 5,
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(20),
+            total: Duration::from_mins(2),
+        }
+    }
+}
+
+impl Retry {
+    /// One try and no more.
+    pub fn never() -> Self {
+        Self { tries: 1, ..Self::default() }
+    }
+
+    /// The pause after the given number of tries; `random` is from 0 to 1.
+    pub(crate) fn pause(&self, tries: u32, random: f64) -> Duration {
+        let limit = self.first_pause.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
+        limit.min(self.longest_pause).mul_f64(random.clamp(0.0, 1.0))
+    }
+}
+
+/// Whether an answer or a failure is worth another try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It would change nothing, or do something twice.
+    No,
+    /// After a pause of our own.
+    Paused,
+    /// After the time that the server asks for.
+    Asked(Duration),
+}
+
+/// Whether doing a request twice is the same as doing it once (RFC 9110, section 9.2.2).
+pub(crate) fn is_idempotent(method: &Method) -> bool {
+    [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method)
+}
+
+/// What an answer means for another try; `repeatable` tells whether the request may be done twice.
+pub(crate) fn after_answer(status: StatusCode, headers: &HeaderMap, repeatable: bool, now: SystemTime) -> Again {
+    let asked = asked(headers, now);
+    let or_paused = asked.map_or(Again::Paused, Again::Asked);
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => or_paused,
+        // GitHub's limits, the second kind ("secondary") with `Retry-After`. A plain 403 means what it says.
+        StatusCode::FORBIDDEN => asked.map_or(Again::No, Again::Asked),
+        StatusCode::SERVICE_UNAVAILABLE if asked.is_some() || repeatable => or_paused,
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT if repeatable => or_paused,
+        _ => Again::No,
+    }
+}
+
+/// How long the server asks to wait.
+fn asked(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    // A date is meant by the server's clock, which may not be ours.
+    let now = text(DATE.as_str()).and_then(http_date).unwrap_or(now);
+    let until = |time: SystemTime| time.duration_since(now).unwrap_or_default();
+    if let Some(wait) = text(RETRY_AFTER.as_str()) {
+        return wait.parse().map(Duration::from_secs).ok().or_else(|| http_date(wait).map(until));
+    }
+    if text("x-ratelimit-remaining") != Some("0") {
+        return None;
+    }
+    let reset: u64 = text("x-ratelimit-reset")?.parse().ok()?;
+    // The limit counts in whole seconds: a second more than asked for is on the safe side of it.
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(reset.checked_add(1)?)).map(until)
+}
+
+/// A date as RFC 9110, section 5.6.7 wants it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn http_date(text: &str) -> Option<SystemTime> {
+    let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    let since_epoch = Duration::from_secs(time.as_second().try_into().ok()?);
+    SystemTime::UNIX_EPOCH.checked_add(since_epoch)
+}
+
+/// A random number from 0 to 1.
+pub(crate) fn random() -> f64 {
+    use ring::rand::SecureRandom as _;
+    let mut bytes = [0_u8; 4];
+    match ring::rand::SystemRandom::new().fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 0.5,
+    }
+}
+
+/// A duration in words: `3 s`, `0.4 s`, `12 min`.
+pub(crate) fn words(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 0.05 {
+        return "a moment".to_owned();
+    }
+    if seconds < 9.95 {
+        let text = format!("{seconds:.1}");
+        return format!("{} s", text.strip_suffix(".0").unwrap_or(&text));
+    }
+    match duration.as_secs() + u64::from(duration.subsec_nanos() > 0) {
+        seconds @ ..=180 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds.div_ceil(60)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fri, 15 Jan 2027 08:00:00 GMT: 1800000000 seconds.
+    const NOW: Duration = Duration::from_hours(500_000);
+
+    fn again(status: u16, repeatable: bool, headers: &[(&'static str, &str)]) -> Again {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        after_answer(StatusCode::from_u16(status).unwrap(), &headers, repeatable, SystemTime::UNIX_EPOCH + NOW)
+    }
+
+    fn seconds(seconds: u64) -> Again {
+        Again::Asked(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_server_that_says_that_it_did_nothing_is_asked_again_whatever_the_method() {
+        for repeatable in [true, false] {
+            assert_eq!(again(429, repeatable, &[]), Again::Paused);
+            assert_eq!(again(429, repeatable, &[("retry-after", "3")]), seconds(3));
+            assert_eq!(again(503, repeatable, &[("retry-after", "3")]), seconds(3));
+            assert_eq!(again(403, repeatable, &[("retry-after", "3")]), seconds(3));
+        }
+    }
+
+    #[test]
+    fn a_server_that_may_have_done_something_is_asked_again_only_when_that_does_no_harm() {
+        for status in [502, 503, 504] {
+            assert_eq!(again(status, true, &[]), Again::Paused, "{status}");
+            assert_eq!(again(status, false, &[]), Again::No, "{status}");
+        }
+        assert_eq!(again(502, false, &[("retry-after", "3")]), Again::No);
+    }
+
+    #[test]
+    fn all_other_answers_are_final() {
+        for status in [200, 302, 400, 401, 403, 404, 408, 409, 500, 501] {
+            assert_eq!(again(status, true, &[]), Again::No, "{status}");
+        }
+    }
+
+    #[test]
+    fn retry_after_may_be_a_date_by_the_servers_clock() {
+        let date = ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(again(429, true, &[date, ("date", "Sun, 06 Nov 1994 08:49:30 GMT")]), seconds(7));
+        assert_eq!(again(429, true, &[date]), seconds(0));
+        assert_eq!(again(429, true, &[("retry-after", "Fri, 15 Jan 2027 08:00:05 GMT")]), seconds(5));
+        assert_eq!(again(429, true, &[("retry-after", "soon")]), Again::Paused);
+    }
+
+    #[test]
+    fn githubs_limit_is_over_when_its_headers_say_so() {
+        let reset = ("x-ratelimit-reset", "1800000030");
+        assert_eq!(again(403, false, &[("x-ratelimit-remaining", "0"), reset]), seconds(31));
+        assert_eq!(again(429, false, &[("x-ratelimit-remaining", "0"), reset]), seconds(31));
+        assert_eq!(again(403, false, &[("x-ratelimit-remaining", "12"), reset]), Again::No);
+        assert_eq!(again(403, false, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "x")]), Again::No);
+        assert_eq!(
+            again(403, false, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "18446744073709551615")]),
+            Again::No
+        );
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_limit_and_are_random_below_it() {
+        let retry = Retry::default();
+        let limits: Vec<u64> = (1..=7).map(|tries| retry.pause(tries, 1.0).as_secs()).collect();
+        assert_eq!(limits, [1, 2, 4, 8, 16, 20, 20]);
+        assert_eq!(retry.pause(3, 0.25), Duration::from_secs(1));
+        assert_eq!(retry.pause(u32::MAX, 1.0), retry.longest_pause);
+        assert_eq!(retry.pause(3, 0.0), Duration::ZERO);
+        assert!((0.0..=1.0).contains(&random()));
+    }
+
+    #[test]
+    fn durations_are_said_as_people_say_them() {
+        let said = |millis| words(Duration::from_millis(millis));
+        assert_eq!(
+            [said(0), said(400), said(3000), said(9900), said(12_100), said(180_000), said(3_600_000)],
+            ["a moment", "0.4 s", "3 s", "9.9 s", "13 s", "180 s", "60 min"]
+        );
+    }
+}

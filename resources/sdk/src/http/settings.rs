@@ -1,0 +1,224 @@
+//! How a client connects: what a pipeline may say of it, and what the environment says.
+
+use std::env;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::{NoProxy, Proxy, Url};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::retry::Retry;
+use super::trust::{self, TrustSources};
+use crate::error::Result;
+use crate::schema::Problems;
+use crate::secret::Secret;
+
+/// How a client connects. A type's `Source` may take it in with `#[serde(flatten)]`, or fill it from keys of its own.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct HttpSettings {
+    /// Certificates of authorities to trust besides the system's, in PEM form. The certificate of a server that has
+    /// signed its own may stand here too.
+    #[serde(default)]
+    pub ca_certs: Vec<String>,
+
+    /// Accept any certificate. Whoever can reach into the network then reads and changes everything, secrets included.
+    #[serde(default)]
+    pub insecure: bool,
+
+    /// The proxy for all requests, `http://user:password@host:port`. Without it, `HTTP_PROXY`, `HTTPS_PROXY` and
+    /// `NO_PROXY` of the worker are used.
+    pub proxy: Option<String>,
+
+    /// The certificate to log in with, where the server asks for one.
+    pub client_certificate: Option<ClientCertificate>,
+
+    /// The longest time to wait for a connection, in seconds.
+    #[serde(default = "connect_timeout", with = "seconds")]
+    #[schemars(with = "u32", range(min = 1))]
+    pub connect_timeout: Duration,
+
+    /// The longest time in which nothing is received or sent, in seconds.
+    #[serde(default = "read_timeout", with = "seconds")]
+    #[schemars(with = "u32", range(min = 1))]
+    pub read_timeout: Duration,
+
+    /// When requests are tried again.
+    #[serde(skip)]
+    pub retry: Retry,
+}
+
+/// A certificate to log in with, and its key.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct ClientCertificate {
+    /// The certificate in PEM form, followed by those of its authorities where the server needs them.
+    pub certificate: String,
+
+    /// Its private key in PEM form, without a passphrase.
+    pub key: Secret,
+}
+
+fn connect_timeout() -> Duration {
+    Duration::from_secs(15)
+}
+
+fn read_timeout() -> Duration {
+    Duration::from_mins(1)
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            ca_certs: Vec::new(),
+            insecure: false,
+            proxy: None,
+            client_certificate: None,
+            connect_timeout: connect_timeout(),
+            read_timeout: read_timeout(),
+            retry: Retry::default(),
+        }
+    }
+}
+
+impl HttpSettings {
+    /// Notes what is wrong with the values, under the names that the keys have here.
+    pub fn rules(&self, problems: &mut Problems) {
+        for (index, pem) in self.ca_certs.iter().enumerate() {
+            if let Err(problem) = trust::authorities(pem) {
+                problems.add(format!("ca_certs[{index}]"), problem);
+            }
+        }
+        if let Some(proxy) = &self.proxy
+            && let Err(problem) = proxy_url(proxy)
+        {
+            problems.add("proxy", problem);
+        }
+        if let Some(client) = &self.client_certificate {
+            if let Err(problem) = trust::certificates(&client.certificate) {
+                problems.add("client_certificate.certificate", problem);
+            }
+            if let Err(problem) = trust::private_key(client.key.expose()) {
+                problems.add("client_certificate.key", problem);
+            }
+        }
+    }
+
+    /// The password inside `proxy`.
+    pub fn hidden_secrets(&self) -> Vec<String> {
+        self.proxy.iter().flat_map(|proxy| passwords(proxy)).collect()
+    }
+
+    /// The proxy as it may be shown.
+    pub(crate) fn shown_proxy(&self) -> Option<String> {
+        self.proxy.as_deref().and_then(|proxy| Some(origin(&proxy_url(proxy).ok()?)))
+    }
+
+    /// The proxies as reqwest takes them.
+    pub(crate) fn proxies(&self, surroundings: &Surroundings) -> Result<Vec<Proxy>> {
+        if let Some(proxy) = &self.proxy {
+            let url = proxy_url(proxy).map_err(|problem| anyhow::anyhow!("`proxy`: {problem}"))?;
+            return Ok(vec![Proxy::all(url).map_err(reqwest::Error::without_url).context("cannot use the proxy")?]);
+        }
+        surroundings.proxies()
+    }
+}
+
+/// What the environment says of connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) trust: TrustSources,
+    http_proxy: Option<String>,
+    https_proxy: Option<String>,
+    no_proxy: String,
+}
+
+impl Surroundings {
+    pub(crate) fn from_environment() -> Self {
+        Self::from_lookup(|name| env::var(name).ok())
+    }
+
+    /// Reads them by a function from a variable's name to its value. Names in capitals come first, as in Go, which the
+    /// established resources are written in.
+    fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let get = |name: &str| {
+            [name.to_owned(), name.to_lowercase()]
+                .iter()
+                .find_map(|name| lookup(name))
+                .filter(|value| !value.trim().is_empty())
+        };
+        let all = get("ALL_PROXY");
+        Self {
+            trust: TrustSources::from_lookup(&lookup),
+            http_proxy: get("HTTP_PROXY").or_else(|| all.clone()),
+            https_proxy: get("HTTPS_PROXY").or(all),
+            no_proxy: get("NO_PROXY").unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn proxy_passwords(&self) -> Vec<String> {
+        [&self.http_proxy, &self.https_proxy].into_iter().flatten().flat_map(|proxy| passwords(proxy)).collect()
+    }
+
+    pub(crate) fn shown_proxy(&self, scheme: &str) -> Option<String> {
+        let proxy = if scheme == "https" { &self.https_proxy } else { &self.http_proxy };
+        proxy.as_deref().and_then(|proxy| Some(origin(&proxy_url(proxy).ok()?)))
+    }
+
+    fn proxies(&self) -> Result<Vec<Proxy>> {
+        // A worker's proxy never leads back into the container, so loopback is left out as Go does it.
+        let no_proxy = NoProxy::from_string(&format!("{},localhost,127.0.0.0/8,::1", self.no_proxy));
+        let proxy = |name: &str, value: &Option<String>, make: fn(Url) -> reqwest::Result<Proxy>| {
+            let Some(value) = value else { return Ok(None) };
+            let url = proxy_url(value).map_err(|problem| anyhow::anyhow!("`{name}` of the environment: {problem}"))?;
+            let proxy = make(url).map_err(reqwest::Error::without_url).context("cannot use the proxy")?;
+            Ok::<_, crate::Error>(Some(proxy.no_proxy(no_proxy.clone())))
+        };
+        let http = proxy("HTTP_PROXY", &self.http_proxy, Proxy::http)?;
+        let https = proxy("HTTPS_PROXY", &self.https_proxy, Proxy::https)?;
+        Ok(http.into_iter().chain(https).collect())
+    }
+}
+
+/// The URL of a proxy; `host:port` is taken as `http://host:port`, as curl takes it.
+fn proxy_url(text: &str) -> Result<Url, String> {
+    let text = text.trim();
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&with_scheme).map_err(|error| format!("expected `http://host:port`: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("expected `http://host:port`, found the scheme `{}`", url.scheme()));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("expected `http://host:port`, found no host".to_owned());
+    }
+    Ok(url)
+}
+
+/// The password in a URL, as it is written there and decoded.
+fn passwords(text: &str) -> Vec<String> {
+    let Some(password) = proxy_url(text).ok().and_then(|url| url.password().map(str::to_owned)) else {
+        return Vec::new();
+    };
+    let decoded = super::shown::percent_decoded(&password);
+    vec![password, decoded]
+}
+
+/// Scheme, host and port.
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+/// Durations as pipelines write them: whole seconds.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u32::deserialize(deserializer).map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
+    /// For the default that the schema names.
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(duration.as_secs())
+    }
+}

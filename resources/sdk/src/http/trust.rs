@@ -1,0 +1,338 @@
+//! Whom a TLS connection trusts, and how it logs in.
+//!
+//! Certificates are loaded when a server first shows one: a client that is made, or that speaks plain HTTP, costs
+//! nothing. What a container has at hand differs: Concourse mounts the worker's `/etc/ssl/certs` into it, an image FROM
+//! scratch has an empty one. So the bundle of the system is read first, single files in its directory only when the
+//! bundle does not know a server's authority (the established resources, written in Go, trust both), and the roots that
+//! are built in only when the system has none at all.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Context as _;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+};
+
+use super::settings::{HttpSettings, Surroundings};
+use super::{Identity, TransportKind};
+use crate::error::Result;
+
+/// Where distributions keep their bundle of authorities.
+const BUNDLES: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Where they keep them one by one.
+const DIRECTORIES: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
+
+/// Where the system's authorities are.
+#[derive(Debug, Clone)]
+pub(crate) struct TrustSources {
+    bundles: Vec<PathBuf>,
+    directories: Vec<PathBuf>,
+    /// `bundles` is what `SSL_CERT_FILE` names.
+    named: bool,
+}
+
+impl TrustSources {
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` (several, separated by colons) stand in for the usual places.
+    pub(crate) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let named = get("SSL_CERT_FILE");
+        Self {
+            named: named.is_some(),
+            bundles: named.map_or_else(|| BUNDLES.map(PathBuf::from).to_vec(), |file| vec![PathBuf::from(file)]),
+            directories: get("SSL_CERT_DIR").map_or_else(
+                || DIRECTORIES.map(PathBuf::from).to_vec(),
+                |directories| directories.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect(),
+            ),
+        }
+    }
+
+    /// What is wrong with what the environment names.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let file = self.bundles.first().filter(|_| self.named)?;
+        let error = fs::metadata(file).err()?;
+        Some(format!("`SSL_CERT_FILE` names `{}`, which cannot be read: {error}", file.display()))
+    }
+
+    /// The authorities of the first bundle that there is.
+    fn bundle(&self) -> Vec<CertificateDer<'static>> {
+        self.bundles.iter().find_map(|path| fs::read(path).ok()).map(|pem| readable(&pem)).unwrap_or_default()
+    }
+
+    /// The authorities that stand in files of their own.
+    fn singles(&self) -> Vec<CertificateDer<'static>> {
+        let files = self.directories.iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten();
+        files.filter_map(|entry| fs::read(entry.path()).ok()).flat_map(|pem| readable(&pem)).collect()
+    }
+}
+
+/// The certificates of a PEM text, without those that cannot be read: one bad file of the system is not the end.
+fn readable(pem: &[u8]) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect()
+}
+
+/// The certificates of a PEM text that a pipeline's author wrote; at least one.
+pub(crate) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    match certificates {
+        Ok(certificates) if certificates.is_empty() => {
+            Err("expected certificates in PEM form (-----BEGIN CERTIFICATE-----), found none".to_owned())
+        }
+        Ok(certificates) => Ok(certificates),
+        // The parser's own words repeat the text, which may be a key in the wrong place.
+        Err(_) => Err("expected certificates in PEM form, found text that is cut or damaged".to_owned()),
+    }
+}
+
+/// The same, each fit to be trusted.
+pub(crate) fn authorities(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = certificates(pem)?;
+    let mut store = RootCertStore::empty();
+    match certificates.iter().try_for_each(|certificate| store.add(certificate.clone())) {
+        Ok(()) => Ok(certificates),
+        Err(_) => Err("expected X.509 certificates, found something else in PEM form".to_owned()),
+    }
+}
+
+/// The private key of a PEM text.
+pub(crate) fn private_key(pem: &str) -> Result<PrivateKeyDer<'static>, String> {
+    if pem.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || pem.contains("Proc-Type: 4,ENCRYPTED") {
+        return Err("expected a private key without a passphrase, found an encrypted one".to_owned());
+    }
+    PrivateKeyDer::from_pem_slice(pem.as_bytes())
+        .map_err(|_| "expected a private key in PEM form (PKCS#8, PKCS#1 or SEC1)".to_owned())
+}
+
+/// The TLS configuration of a client.
+pub(crate) fn tls(settings: &HttpSettings, surroundings: &Surroundings, identity: Identity) -> Result<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier: Arc<dyn ServerCertVerifier> = if settings.insecure {
+        Arc::new(Anybody { provider: provider.clone() })
+    } else {
+        let mut own = Vec::new();
+        for pem in &settings.ca_certs {
+            own.extend(authorities(pem).map_err(|problem| anyhow::anyhow!("`ca_certs`: {problem}"))?);
+        }
+        Arc::new(Trusted::new(provider.clone(), own, surroundings.trust.clone()))
+    };
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .context("cannot set up TLS")?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match &settings.client_certificate {
+        Some(client) if identity == Identity::Shown => {
+            let chain = certificates(&client.certificate);
+            let key = private_key(client.key.expose());
+            let problem = |problem| anyhow::anyhow!("the client certificate cannot be used: {problem}");
+            builder
+                .with_client_auth_cert(chain.map_err(problem)?, key.map_err(problem)?)
+                .context("the client certificate and its key do not belong together")?
+        }
+        _ => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Trusts the authorities that the pipeline and the system name.
+#[derive(Debug)]
+struct Trusted {
+    provider: Arc<CryptoProvider>,
+    own: Vec<CertificateDer<'static>>,
+    sources: TrustSources,
+    bundle: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
+    everything: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
+}
+
+impl Trusted {
+    fn new(provider: Arc<CryptoProvider>, own: Vec<CertificateDer<'static>>, sources: TrustSources) -> Self {
+        Self { provider, own, sources, bundle: OnceLock::new(), everything: OnceLock::new() }
+    }
+
+    /// By the pipeline's authorities and the system's bundle; `None` when there are none.
+    fn by_bundle(&self) -> Option<&Arc<WebPkiServerVerifier>> {
+        let load = || self.verifier(self.sources.bundle(), RootCertStore::empty());
+        self.bundle.get_or_init(load).as_ref()
+    }
+
+    /// By all that can be found.
+    fn by_everything(&self) -> Option<&Arc<WebPkiServerVerifier>> {
+        let load = || {
+            let mut system = self.sources.bundle();
+            system.extend(self.sources.singles());
+            let built_in = if system.is_empty() { webpki_roots::TLS_SERVER_ROOTS } else { &[] };
+            let built_in = built_in.iter().cloned().collect();
+            self.verifier(system, built_in)
+        };
+        self.everything.get_or_init(load).as_ref()
+    }
+
+    fn verifier(
+        &self,
+        system: Vec<CertificateDer<'static>>,
+        mut roots: RootCertStore,
+    ) -> Option<Arc<WebPkiServerVerifier>> {
+        roots.add_parsable_certificates(self.own.iter().cloned().chain(system));
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), self.provider.clone()).build().ok()
+    }
+}
+
+impl ServerCertVerifier for Trusted {
+    fn verify_server_cert(
+        &self,
+        server: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let unknown = Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let verify = |verifier: Option<&Arc<WebPkiServerVerifier>>| match verifier {
+            Some(verifier) => verifier.verify_server_cert(server, intermediates, name, ocsp, now),
+            None => Err(unknown.clone()),
+        };
+        let verified = match verify(self.by_bundle()) {
+            // A renewed authority may have its old certificate in the bundle, under the same name.
+            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
+                verify(self.by_everything())
+            }
+            other => other,
+        };
+        match verified {
+            // A server that signs for itself, as `openssl req -x509` makes it: an authority that acts as a server. Go
+            // and OpenSSL take it when it is trusted by name; here too, its dates having been looked at before its role.
+            Err(error) if is_authority_as_server(&error) => {
+                if !self.own.iter().any(|own| own == server) {
+                    return Err(unknown);
+                }
+                verify_server_name(&ParsedCertificate::try_from(server)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Whether a server showed an authority's certificate as its own. The type that says so is not public; its text is.
+fn is_authority_as_server(error: &Error) -> bool {
+    let Error::InvalidCertificate(CertificateError::Other(OtherError(reason))) = error else { return false };
+    reason.to_string() == "CaUsedAsEndEntity"
+}
+
+/// Trusts whoever answers (`insecure`).
+#[derive(Debug)]
+struct Anybody {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// What a TLS error means, and what to do about it.
+pub(crate) fn explain(error: &Error) -> (TransportKind, String, Option<&'static str>) {
+    const NAME_THE_AUTHORITY: &str = "add the certificate of its authority, in PEM form, to `ca_certs`";
+    let Error::InvalidCertificate(reason) = error else {
+        return match error {
+            Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => (
+                TransportKind::Tls,
+                "the server does not speak TLS on this port".to_owned(),
+                Some("is it an `http://` server?"),
+            ),
+            Error::AlertReceived(rustls::AlertDescription::CertificateRequired) => {
+                (TransportKind::Tls, "the server asks for a client certificate".to_owned(), None)
+            }
+            other => (TransportKind::Tls, format!("TLS failed: {other}"), None),
+        };
+    };
+    let (text, hint) = match reason {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            ("the server's certificate is not signed by a trusted authority".to_owned(), Some(NAME_THE_AUTHORITY))
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            ("the server's certificate has expired".to_owned(), None)
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            ("the server's certificate is not valid yet; is the worker's clock right?".to_owned(), None)
+        }
+        CertificateError::NotValidForName => ("the server's certificate is for another name".to_owned(), None),
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+            ("the server's certificate names no host; a subject alternative name is needed".to_owned(), None)
+        }
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            // The names come as `DnsName("a.example")`.
+            let names: Vec<&str> = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name)).collect();
+            (format!("the server's certificate is for another name: `{}`", names.join("`, `")), None)
+        }
+        other => (format!("the server's certificate cannot be accepted: {other}"), None),
+    };
+    (TransportKind::Certificate, text, hint)
+}

@@ -1,0 +1,125 @@
+//! What a request sends.
+//!
+//! A body can be sent more than once, since a request may be tried again or redirected: text is kept, anything larger
+//! is opened anew each time. Every piece that goes out counts as a sign of life.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io::{self, Cursor};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::Instant;
+use tokio_util::io::ReaderStream;
+
+/// The size of the pieces that a body is sent in.
+const PIECE: usize = 128 * 1024;
+
+type Reader = Pin<Box<dyn AsyncRead + Send>>;
+type Open = Arc<dyn Fn() -> io::Result<Reader> + Send + Sync>;
+
+/// A body to be sent.
+#[derive(Clone)]
+pub(crate) enum Upload {
+    Nothing,
+    Bytes(Bytes),
+    Opened { length: Option<u64>, open: Open },
+}
+
+impl Upload {
+    pub(crate) fn opened<R: AsyncRead + Send + 'static>(
+        length: Option<u64>,
+        open: impl Fn() -> io::Result<R> + Send + Sync + 'static,
+    ) -> Self {
+        Self::Opened { length, open: Arc::new(move || open().map(|reader| Box::pin(reader) as Reader)) }
+    }
+
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+
+    /// The length, when it is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        match self {
+            Self::Nothing => None,
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
+            Self::Opened { length, .. } => *length,
+        }
+    }
+
+    /// The body for one try.
+    pub(crate) fn body(&self, activity: &Activity) -> io::Result<Option<reqwest::Body>> {
+        let reader: Reader = match self {
+            Self::Nothing => return Ok(None),
+            Self::Bytes(bytes) if bytes.len() <= PIECE => return Ok(Some(bytes.clone().into())),
+            Self::Bytes(bytes) => Box::pin(Cursor::new(bytes.clone())),
+            Self::Opened { open, .. } => open()?,
+        };
+        let watched = Watched { reader, activity: activity.clone() };
+        Ok(Some(reqwest::Body::wrap_stream(ReaderStream::with_capacity(watched, PIECE))))
+    }
+}
+
+/// The time of the last sign of life.
+#[derive(Debug, Clone)]
+pub(crate) struct Activity(Arc<Mutex<Instant>>);
+
+impl Activity {
+    pub(crate) fn begins() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    fn seen(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Returns when there was none for `limit`.
+    pub(crate) async fn silence(&self, limit: Duration) {
+        loop {
+            let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // A limit beyond what a clock can count is none.
+            let Some(until) = last.checked_add(limit) else { return std::future::pending().await };
+            if until <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(until).await;
+        }
+    }
+}
+
+/// A reader whose every read is a sign of life, and whose errors are known as such.
+struct Watched {
+    reader: Reader,
+    activity: Activity,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = self.reader.as_mut().poll_read(context, buffer);
+        if read.is_ready() {
+            self.activity.seen();
+        }
+        read.map_err(|error| io::Error::other(Unreadable(error)))
+    }
+}
+
+/// What was to be sent could not be read.
+#[derive(Debug)]
+pub(crate) struct Unreadable(pub(crate) io::Error);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "what was to be sent cannot be read: {}", self.0)
+    }
+}
+
+// No `source`: the error is in the text, so that it is not taken for one of the connection's.
+impl StdError for Unreadable {}

@@ -1,0 +1,262 @@
+//! A server that does what a test tells it, one request per connection, and remembers what it was asked.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
+
+/// What the server does with one request.
+pub(crate) enum Act {
+    /// Answers with these bytes and closes.
+    Answer(Vec<u8>),
+    /// Answers with these bytes and then says nothing more.
+    Stall(Vec<u8>),
+    /// Closes without an answer.
+    Close,
+    /// Acts as a proxy that connects to this port of the loopback interface, whatever host it is asked for.
+    Tunnel(u16),
+}
+
+/// An answer with a status line, headers (`name: value`, comma and blank free) and a body.
+pub(crate) fn answer(status: &str, headers: &[(&str, &str)], body: &str) -> Act {
+    let mut text = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
+    for (name, value) in headers {
+        let _ = write!(text, "{name}: {value}\r\n");
+    }
+    Act::Answer(format!("{text}\r\n{body}").into_bytes())
+}
+
+/// A plain good answer.
+pub(crate) fn ok(body: &str) -> Act {
+    answer("200 OK", &[], body)
+}
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Seen {
+    pub(crate) fn line(&self) -> &str {
+        self.head.lines().next().unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        pairs.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// The server. It ends when it is dropped.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    scheme: &'static str,
+    acts: Arc<Mutex<VecDeque<Act>>>,
+    seen: watch::Sender<Vec<Seen>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    pub(crate) async fn start(acts: impl IntoIterator<Item = Act>) -> Self {
+        Self::serve(acts, None, "http").await
+    }
+
+    pub(crate) async fn start_tls(acts: impl IntoIterator<Item = Act>, tls: ServerConfig) -> Self {
+        Self::serve(acts, Some(TlsAcceptor::from(Arc::new(tls))), "https").await
+    }
+
+    async fn serve(acts: impl IntoIterator<Item = Act>, tls: Option<TlsAcceptor>, scheme: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = watch::Sender::new(Vec::new());
+        let acts: Arc<Mutex<VecDeque<Act>>> = Arc::new(Mutex::new(acts.into_iter().collect()));
+        let shared = (seen.clone(), Arc::clone(&acts));
+        let task = tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                let (seen, acts) = shared.clone();
+                let tls = tls.clone();
+                tokio::spawn(async move {
+                    // What a client does to the connection is the client's affair.
+                    let _ = match tls {
+                        None => one(connection, &seen, &acts).await,
+                        Some(tls) => match tls.accept(connection).await {
+                            Ok(connection) => one(connection, &seen, &acts).await,
+                            Err(error) => Err(error),
+                        },
+                    };
+                });
+            }
+        });
+        Self { port, scheme, acts, seen, task }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}://127.0.0.1:{}{path}", self.scheme, self.port)
+    }
+
+    /// Adds to what it does, for servers that name each other.
+    pub(crate) fn then(&self, act: Act) {
+        self.acts.lock().unwrap().push_back(act);
+    }
+
+    /// What it was asked so far.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.borrow().clone()
+    }
+
+    /// Waits until it was asked so many times.
+    pub(crate) async fn asked(&self, times: usize) {
+        self.seen.subscribe().wait_for(|seen| seen.len() >= times).await.unwrap();
+    }
+}
+
+async fn one(
+    mut connection: impl AsyncRead + AsyncWrite + Unpin,
+    seen: &watch::Sender<Vec<Seen>>,
+    acts: &Mutex<VecDeque<Act>>,
+) -> io::Result<()> {
+    let Some(request) = read(&mut connection).await? else { return Ok(()) };
+    seen.send_modify(|seen| seen.push(request));
+    let act = acts.lock().unwrap().pop_front().unwrap_or_else(|| answer("500 Script Is Over", &[], ""));
+    match act {
+        Act::Answer(bytes) => {
+            connection.write_all(&bytes).await?;
+            connection.shutdown().await
+        }
+        Act::Stall(bytes) => {
+            connection.write_all(&bytes).await?;
+            connection.flush().await?;
+            tokio::time::sleep(Duration::from_mins(5)).await;
+            Ok(())
+        }
+        Act::Close => Ok(()),
+        Act::Tunnel(port) => {
+            connection.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await?;
+            let mut target = TcpStream::connect(("127.0.0.1", port)).await?;
+            tokio::io::copy_bidirectional(&mut connection, &mut target).await.map(|_| ())
+        }
+    }
+}
+
+async fn read(connection: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Seen>> {
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+        if connection.read_buf(&mut bytes).await? == 0 {
+            return Ok(None);
+        }
+    };
+    let mut seen = Seen { head: String::from_utf8_lossy(&bytes[..end]).into_owned(), body: bytes.split_off(end + 4) };
+    let length = seen.header("content-length").map_or(0, |length| length.parse().unwrap());
+    while seen.body.len() < length {
+        if connection.read_buf(&mut seen.body).await? == 0 {
+            break;
+        }
+    }
+    let chunked = seen.header("transfer-encoding") == Some("chunked");
+    while chunked && !seen.body.ends_with(b"0\r\n\r\n") {
+        if connection.read_buf(&mut seen.body).await? == 0 {
+            break;
+        }
+    }
+    Ok(Some(seen))
+}
+
+/// A certificate authority of the test's own.
+pub(crate) struct Authority {
+    pub(crate) pem: String,
+    der: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A certificate and its key, both in PEM form.
+pub(crate) struct Certified {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+    der: CertificateDer<'static>,
+    key_der: PrivateKeyDer<'static>,
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap();
+        Self { pem: certificate.pem(), der: certificate.der().clone(), issuer: Issuer::new(params, key) }
+    }
+
+    /// A certificate for these names.
+    pub(crate) fn certify(&self, names: &[&str]) -> Certified {
+        self.certify_until(names, (4000, 1, 1))
+    }
+
+    pub(crate) fn certify_until(&self, names: &[&str], (year, month, day): (i32, u8, u8)) -> Certified {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, month, day);
+        Certified::new(&params.signed_by(&key, &self.issuer).unwrap(), &key)
+    }
+
+    /// A server's configuration that asks clients for a certificate of this authority.
+    pub(crate) fn asking(&self, server: &Certified) -> ServerConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.der.clone()).unwrap();
+        let provider = Arc::new(crypto::ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        builder()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![server.der.clone()], server.key_der.clone_key())
+            .unwrap()
+    }
+}
+
+impl Certified {
+    fn new(certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
+        Self {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+            der: certificate.der().clone(),
+            key_der: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        }
+    }
+
+    /// A server's certificate that it has signed itself, as an authority: what `openssl req -x509` makes.
+    pub(crate) fn self_signed(names: &[&str]) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self::new(&params.self_signed(&key).unwrap(), &key)
+    }
+
+    pub(crate) fn config(&self) -> ServerConfig {
+        builder().with_no_client_auth().with_single_cert(vec![self.der.clone()], self.key_der.clone_key()).unwrap()
+    }
+}
+
+fn builder() -> tokio_rustls::rustls::ConfigBuilder<ServerConfig, tokio_rustls::rustls::WantsVerifier> {
+    ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+}
