@@ -3,7 +3,7 @@
 use git2::Oid;
 use jetway::{Context, Result};
 
-use crate::git::Git;
+use crate::git::{Git, NoDefaultBranch};
 use crate::history::History;
 use crate::remote::is_commit_hash;
 use crate::source::Source;
@@ -14,17 +14,30 @@ use crate::version::Version;
 /// The server is asked for the branch's tip first. When that is the known version, or when nothing needs to be read to
 /// know that it is a version, its answer is all that is fetched.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
+    match search(context, source, version).await {
+        // A repository that waits for its first push has no versions; that is no failure.
+        Err(error) if error.chain().any(<dyn std::error::Error>::is::<NoDefaultBranch>) => {
+            context.console().warn(format_args!("`{}` has no commits yet", source.remote().address));
+            Ok(Vec::new())
+        }
+        outcome => outcome,
+    }
+}
+
+async fn search(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     let git = Git::new(context, source)?;
     let known = version.map(|version| version.reference).filter(|reference| !reference.is_empty());
     let every_commit_counts = source.disable_ci_skip && source.pathspecs().is_empty();
+    let mut server_tip = None;
     if known.is_some() || (every_commit_counts && source.version_depth == 1) {
-        let tip = git.remote_tip(source.branch.as_deref()).await?.hash;
+        let tip = git.remote_tip(source.branch.as_deref()).await?;
         if known.as_ref().is_none_or(|known| *known == tip) {
             return Ok(vec![Version::of_commit(tip)]);
         }
+        server_tip = Oid::from_str(&tip).ok();
     }
     let known = known.and_then(|known| commit_of(context, &known));
-    let found = History::open(&git, source)?.search(known).await?;
+    let found = History::open(&git, source)?.search(known, server_tip).await?;
     let versions = known.filter(|_| found.known_is_there).into_iter().chain(found.commits);
     Ok(versions.map(|commit| Version::of_commit(commit.to_string())).collect())
 }

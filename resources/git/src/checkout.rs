@@ -58,13 +58,18 @@ impl Wanted<'_> {
                 .directory(destination)
                 .args(["--progress", "--no-write-fetch-head", &depth, "origin"])
                 .args(refspecs)
-                .quiet()
+                .progress(None)
                 .run()
         };
         let mut finished = fetch(&[&tip, &commit.to_string()]).await?;
-        if Refusal::of(&finished) == Some(Refusal::UnknownCommit) {
-            git.context().console().step(format_args!("the server does not give out commit {commit} by itself"));
-            finished = fetch(&[&tip]).await?;
+        match Refusal::of(&finished) {
+            Some(Refusal::UnknownCommit) => return Err(self.gone(git, commit)),
+            Some(Refusal::UnadvertisedCommit | Refusal::CannotShallow) => {
+                let console = git.context().console();
+                console.step(format_args!("the server does not give out commits by their hash; looking in `{branch}`"));
+                finished = fetch(&[&tip]).await?;
+            }
+            Some(Refusal::UnknownRef) | None => {}
         }
         git.explain(finished, Some(branch)).with_context(|| git.cannot("fetch"))?;
         let tip = repository.refname_to_id(&format!("refs/remotes/origin/{branch}"));
@@ -74,7 +79,7 @@ impl Wanted<'_> {
     }
 
     async fn clone_branch(&self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
-        let mut clone = git.network("clone").args(["--progress", "--no-checkout", "--single-branch"]).quiet();
+        let mut clone = git.network("clone").args(["--progress", "--no-checkout", "--single-branch"]).progress(None);
         if let Some(branch) = self.branch {
             clone = clone.args(["--branch", branch]);
         }
@@ -99,16 +104,19 @@ impl Wanted<'_> {
                 .directory(destination)
                 .args(["--progress", "--no-write-fetch-head"])
                 .args(arguments)
-                .quiet()
+                .progress(None)
                 .run()
         };
         let depth = self.depth.map(|depth| format!("--depth={depth}"));
         let hash = commit.to_string();
         let by_hash: Vec<&str> = depth.as_deref().into_iter().chain(["origin", &hash]).collect();
-        let mut finished = fetch(&by_hash).await?;
-        if !finished.is_success() && Refusal::of(&finished).is_none() {
-            git.explain(finished, self.branch).with_context(|| git.cannot("fetch"))?;
-            return Ok(());
+        let finished = fetch(&by_hash).await?;
+        match Refusal::of(&finished) {
+            Some(Refusal::UnknownCommit) => return Err(self.gone(git, commit)),
+            Some(_) => {}
+            None => {
+                git.explain(finished, self.branch).with_context(|| git.cannot("fetch"))?;
+            }
         }
         let is_shallow = repository.is_shallow();
         for more in [Some("--deepen=100"), Some("--deepen=1000"), Some("--unshallow")] {
@@ -117,17 +125,15 @@ impl Wanted<'_> {
             }
             let Some(more) = more.filter(|_| is_shallow) else { break };
             git.context().console().step(format_args!("looking for {hash} further back (git fetch {more})"));
-            finished = fetch(&[more, "origin"]).await?;
-            if !finished.is_success() {
-                break;
-            }
+            git.explain(fetch(&[more, "origin"]).await?, self.branch).with_context(|| git.cannot("fetch"))?;
         }
-        if is_there() {
-            return Ok(());
-        }
+        if is_there() { Ok(()) } else { Err(self.gone(git, commit)) }
+    }
+
+    fn gone(&self, git: &Git<'_>, commit: Oid) -> jetway::Error {
         let branch = self.branch.map_or("the default branch".to_owned(), |branch| format!("branch `{branch}`"));
-        Err(anyhow!("version `{hash}` is gone: it is not in {branch} of `{}`", git.remote().address)
-            .hint("the branch was moved since the version was found; run a newer version"))
+        anyhow!("version `{commit}` is gone: it is not in {branch} of `{}`", git.remote().address)
+            .hint("the branch was moved since the version was found; run a newer version")
     }
 
     async fn update_submodules(&self, git: &Git<'_>, destination: &Path) -> Result<()> {
@@ -138,7 +144,7 @@ impl Wanted<'_> {
             .network("submodule")
             .directory(destination)
             .args(["update", "--init", "--recursive", "--force", "--progress"])
-            .quiet();
+            .progress(None);
         if let Some(depth) = self.depth {
             update = update.arg(format!("--depth={depth}"));
         }

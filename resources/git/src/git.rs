@@ -1,6 +1,7 @@
 //! The git program, as this resource type calls it.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,21 +15,14 @@ use crate::{askpass, ssh};
 /// How much longer than for other answers a push is waited for: hooks run on the server meanwhile.
 const PUSH_PATIENCE: u32 = 10;
 
+const SILENCE_HINT: &str = "`network_timeout` in the source says how long a server may stay silent";
+
 /// The git program with the environment that this source needs.
 pub(crate) struct Git<'c> {
     context: &'c Context,
     remote: Remote,
     environment: Vec<(OsString, OsString)>,
     silence: Duration,
-}
-
-/// A tip that a server names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tip {
-    /// The commit's hash.
-    pub(crate) hash: String,
-    /// The branch that it is the tip of, when the server tells.
-    pub(crate) branch: Option<String>,
 }
 
 impl<'c> Git<'c> {
@@ -106,39 +100,23 @@ impl<'c> Git<'c> {
 
     /// A git command that waits for the server, not run yet.
     pub(crate) fn network(&self, subcommand: &str) -> Command {
-        self.command(subcommand).silence_limit(self.silence)
+        self.command(subcommand).silence_limit(self.silence, SILENCE_HINT)
     }
 
     /// A push, not run yet.
     pub(crate) fn push(&self) -> Command {
-        self.command("push").silence_limit(self.silence * PUSH_PATIENCE)
+        self.command("push").silence_limit(self.silence * PUSH_PATIENCE, SILENCE_HINT)
     }
 
-    /// Asks the server for the tip of `branch`, or of its default branch.
-    pub(crate) async fn remote_tip(&self, branch: Option<&str>) -> Result<Tip> {
+    /// Asks the server for the hash of the tip of `branch`, or of its default branch.
+    pub(crate) async fn remote_tip(&self, branch: Option<&str>) -> Result<String> {
         let wanted = branch.map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/heads/{branch}"));
-        let finished = self
-            .network("ls-remote")
-            .args(["--symref", "--"])
-            .args([self.remote.address.as_str(), wanted.as_str()])
-            .quiet()
-            .run()
-            .await?;
-        let finished = self.explain(finished, branch).with_context(|| self.cannot("read"))?;
-        let mut tip = Tip { hash: String::new(), branch: branch.map(str::to_owned) };
-        for line in finished.text().lines() {
-            let Some((left, name)) = line.split_once('\t') else { continue };
-            // The pattern is a suffix for git: `refs/remotes/x/refs/heads/main` would match too.
-            if name != wanted {
-                continue;
-            }
-            match left.strip_prefix("ref: refs/heads/") {
-                Some(branch) => tip.branch = Some(branch.to_owned()),
-                None if !left.starts_with("ref: ") => left.clone_into(&mut tip.hash),
-                None => {}
-            }
-        }
-        if tip.hash.is_empty() { Err(self.no_such_branch(branch)) } else { Ok(tip) }
+        let listing = self.network("ls-remote").args(["--", &self.remote.address, &wanted]).quiet().run().await?;
+        let listing = self.explain(listing, branch).with_context(|| self.cannot("read"))?;
+        let text = listing.text();
+        // The pattern is a suffix for git: `refs/remotes/x/refs/heads/main` would match too.
+        let tip = text.lines().filter_map(|line| line.split_once('\t')).find(|(_, name)| *name == wanted);
+        tip.map(|(hash, _)| hash.to_owned()).ok_or_else(|| self.no_such_branch(branch))
     }
 
     /// The finished command, or an error that says in a user's words what the server's refusal means.
@@ -146,17 +124,20 @@ impl<'c> Git<'c> {
         if finished.is_success() {
             return Ok(finished);
         }
+        if Refusal::of(&finished) == Some(Refusal::UnknownRef) {
+            return Err(self.no_such_branch(branch));
+        }
         let said = finished.stderr.to_lowercase();
-        let error = finished.failure();
-        Err(if Refusal::of(&finished) == Some(Refusal::UnknownRef) {
-            self.no_such_branch(branch)
-        } else if said.contains("authentication failed") || said.contains("could not read username") {
+        let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
+        if !any(FromServer::SIGNS) {
+            return Err(finished.failure());
+        }
+        let error = jetway::Error::new(FromServer(finished.failure()));
+        Err(if any(&["authentication failed", "could not read username", "could not read password"]) {
             error.hint("check `username` and `password`; a hosting service may want a token in place of the password")
-        } else if said.contains("could not read password") {
-            error.hint("check `password`")
         } else if said.contains("permission denied (publickey") {
             error.hint("check `private_key`, and that its public half may read this repository")
-        } else if said.contains("certificate") && said.contains("verif") {
+        } else if said.contains("certificate") {
             error.hint("the server's certificate is not trusted; `skip_ssl_verification: true` turns the check off")
         } else {
             error
@@ -170,20 +151,76 @@ impl<'c> Git<'c> {
 
     fn no_such_branch(&self, branch: Option<&str>) -> jetway::Error {
         match branch {
-            Some(branch) => anyhow!("there is no branch `{branch}` in `{}`", self.remote.address),
-            None => anyhow!("`{}` has no default branch: it is empty, or its HEAD names nothing", self.remote.address)
-                .hint("name a `branch`"),
+            Some(branch) => {
+                let error = anyhow!("there is no branch `{branch}` in `{}`", self.remote.address);
+                jetway::Error::new(FromServer(error))
+            }
+            None => jetway::Error::new(NoDefaultBranch(self.remote.address.clone())),
         }
     }
 }
+
+/// A failure whose reason is the server or the way to it, not a repository on this side.
+#[derive(Debug)]
+pub(crate) struct FromServer(jetway::Error);
+
+impl FromServer {
+    /// What git says, in lower case, when it could not talk to a server or was refused by it.
+    const SIGNS: &[&str] = &[
+        "authentication failed",
+        "certificate",
+        "could not read from remote",
+        "could not read password",
+        "could not read username",
+        "could not resolve",
+        "does not appear to be a git repository",
+        "early eof",
+        "hung up",
+        "remote error",
+        "rpc failed",
+        "unable to access",
+        "unexpected disconnect",
+    ];
+}
+
+impl fmt::Display for FromServer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, formatter)
+    }
+}
+
+impl std::error::Error for FromServer {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let error: &(dyn std::error::Error + 'static) = self.0.as_ref();
+        error.source()
+    }
+}
+
+/// There is no commit where the remote's HEAD points to.
+#[derive(Debug)]
+pub(crate) struct NoDefaultBranch(String);
+
+impl fmt::Display for NoDefaultBranch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "`{}` has no default branch: it is empty, or its HEAD names a branch that is not there",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for NoDefaultBranch {}
 
 /// Why a server did not do what it was asked, where the answer is to ask in another way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// It has no ref of that name.
     UnknownRef,
-    /// It does not give out that commit: it has none of that hash, or only gives out what its refs name.
+    /// It has no commit of that hash.
     UnknownCommit,
+    /// It does not give out commits by their hashes, so that nothing is known of this one.
+    UnadvertisedCommit,
     /// It cannot do shallow fetches.
     CannotShallow,
 }
@@ -197,8 +234,11 @@ impl Refusal {
             None
         } else if any(&["couldn't find remote ref", "remote branch", "could not find remote branch"]) {
             Some(Self::UnknownRef)
-        } else if any(&["not our ref", "unadvertised object", "no such remote ref", "bad object"]) {
+        } else if any(&["not our ref"]) {
             Some(Self::UnknownCommit)
+        } else if any(&["unadvertised object", "not valid"]) {
+            // The first is git's own word, the second that of JGit (`want HASH not valid`).
+            Some(Self::UnadvertisedCommit)
         } else if any(&["does not support shallow", "shallow capabilities", "dumb http transport does not support"]) {
             Some(Self::CannotShallow)
         } else {

@@ -5,13 +5,12 @@
 //! given only when nothing beyond the window's edge could change it; else the window is opened further.
 
 use std::collections::HashSet;
-use std::fmt;
 
 use anyhow::Context as _;
 use git2::Oid;
 use jetway::{Finished, Result};
 
-use crate::git::{Git, Refusal};
+use crate::git::{FromServer, Git, Refusal};
 use crate::repository_cache::{Content, RepositoryCache, TIP};
 use crate::source::Source;
 
@@ -31,16 +30,6 @@ pub(crate) struct Found {
     pub(crate) known_is_there: bool,
     /// The commits that are newer, or the newest ones when no version was given or it is gone.
     pub(crate) commits: Vec<Oid>,
-}
-
-/// The server, not this repository, is the reason of a failure.
-#[derive(Debug)]
-pub(crate) struct RemoteFailure(String);
-
-impl fmt::Display for RemoteFailure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
 }
 
 /// How much a fetch asks for.
@@ -88,28 +77,29 @@ impl<'g> History<'g> {
         Ok(Self { git, source, pathspecs, cache })
     }
 
-    /// The newest commits that make versions when `known` is `None`, else those that are newer than it.
-    pub(crate) async fn search(&mut self, known: Option<Oid>) -> Result<Found> {
-        match self.search_once(known).await {
+    /// The newest commits that make versions when `known` is `None`, else those that are newer than it. `server_tip` is
+    /// the branch's tip, when the server was asked for it before.
+    pub(crate) async fn search(&mut self, known: Option<Oid>, server_tip: Option<Oid>) -> Result<Found> {
+        match self.search_once(known, server_tip).await {
             Err(error) if self.cache.is_reused() && is_worth_another_try(&error) => {
                 let console = self.git.context().console();
                 console.warn(format_args!("the repository that an earlier check left is of no use: {error:#}"));
                 self.cache.renew(self.git.remote())?;
-                self.search_once(known).await
+                self.search_once(known, server_tip).await
             }
             outcome => outcome,
         }
     }
 
-    async fn search_once(&mut self, known: Option<Oid>) -> Result<Found> {
+    async fn search_once(&self, known: Option<Oid>, server_tip: Option<Oid>) -> Result<Found> {
         match known {
             None => self.newest().await,
-            Some(known) => self.newer_than(known).await,
+            Some(known) => self.newer_than(known, server_tip).await,
         }
     }
 
     /// The newest commits that make versions: the window grows until it holds enough of them.
-    async fn newest(&mut self) -> Result<Found> {
+    async fn newest(&self) -> Result<Found> {
         let wanted = usize::try_from(self.source.version_depth).unwrap_or(usize::MAX);
         let first = if self.pathspecs.is_empty() { wanted } else { wanted.max(FIRST_WINDOW) };
         let mut reach = if self.cache.tip().is_ok() { Reach::New } else { Self::window(first) };
@@ -125,14 +115,20 @@ impl<'g> History<'g> {
     }
 
     /// The commits that make versions and are newer than `known`.
-    async fn newer_than(&mut self, known: Oid) -> Result<Found> {
-        if !self.cache.has(known) && !self.fetch_commit(known).await? {
-            self.fetch_tip(Reach::Everything).await?;
+    async fn newer_than(&self, known: Oid, server_tip: Option<Oid>) -> Result<Found> {
+        if !self.cache.has(known) {
+            let refusal = self.fetch_commit(known).await?;
+            if matches!(refusal, Some(Refusal::UnadvertisedCommit | Refusal::CannotShallow)) {
+                // Where commits are not given out by their hash, this one may still be part of the branch.
+                self.fetch_tip(Reach::Everything).await?;
+            }
             if !self.cache.has(known) {
                 return self.begin_again(known, "is gone from the server").await;
             }
         }
-        self.fetch_tip(Reach::New).await?;
+        if server_tip.is_none() || self.cache.tip().ok() != server_tip {
+            self.fetch_tip(Reach::New).await?;
+        }
         let tip = self.cache.tip()?;
         let chain = self.chain(tip, |commit| commit == known)?;
         if chain.end == End::Reached(known) {
@@ -150,24 +146,22 @@ impl<'g> History<'g> {
                 rest.remove(&known);
                 let known_is_there = self.ancestors(tip, &rest)?.contains(&known);
                 if !known_is_there {
-                    self.warn_of_moved_branch(known, "is no longer part of");
+                    let console = self.git.context().console();
+                    console.warn(format_args!(
+                        "version `{known}` is no longer part of the branch; going on from where the branch was moved"
+                    ));
                 }
                 return Ok(Found { known_is_there, commits: self.chosen(&chain, usize::MAX).await? });
             }
         }
-        self.begin_again(known, "has no history in common with").await
+        self.begin_again(known, "has no history in common with the branch").await
     }
 
     /// Takes the newest commits instead of those after a version that cannot be found any more.
-    async fn begin_again(&mut self, known: Oid, why: &str) -> Result<Found> {
-        self.warn_of_moved_branch(known, why);
-        self.newest().await
-    }
-
-    fn warn_of_moved_branch(&self, known: Oid, why: &str) {
-        let branch = self.source.branch.as_ref().map_or("the default branch".to_owned(), |name| format!("`{name}`"));
+    async fn begin_again(&self, known: Oid, why: &str) -> Result<Found> {
         let console = self.git.context().console();
-        console.warn(format_args!("version `{known}` {why} {branch}; going on from what is there"));
+        console.warn(format_args!("version `{known}` {why}; going on from the newest commit"));
+        self.newest().await
     }
 
     /// The commits of a chain that make versions, oldest first; the newest `most` of them.
@@ -269,21 +263,18 @@ impl<'g> History<'g> {
         if Refusal::of(&finished) == Some(Refusal::CannotShallow) {
             finished = self.fetch(&format!("+{name}:{TIP}"), Reach::New).await?;
         }
-        self.git
-            .explain(finished, branch)
-            .map(|_| ())
-            .map_err(|error| error.context(RemoteFailure(self.git.cannot("fetch"))))
+        self.git.explain(finished, branch).with_context(|| self.git.cannot("fetch"))?;
+        Ok(())
     }
 
-    /// Fetches one commit by its hash; `false` when the server does not give it out.
-    async fn fetch_commit(&self, commit: Oid) -> Result<bool> {
+    /// Fetches one commit by its hash, or tells why the server does not give it out.
+    async fn fetch_commit(&self, commit: Oid) -> Result<Option<Refusal>> {
         let finished = self.fetch(&format!("+{commit}:refs/jetway/known"), Reach::Depth(1)).await?;
-        if Refusal::of(&finished).is_some() {
-            return Ok(false);
+        if let Some(refusal) = Refusal::of(&finished) {
+            return Ok(Some(refusal));
         }
-        let explained = self.git.explain(finished, None);
-        explained.map_err(|error| error.context(RemoteFailure(self.git.cannot("fetch"))))?;
-        Ok(true)
+        self.git.explain(finished, None).with_context(|| self.git.cannot("fetch"))?;
+        Ok(None)
     }
 
     async fn fetch(&self, refspec: &str, reach: Reach) -> Result<Finished> {
@@ -317,10 +308,9 @@ impl Chain {
     }
 }
 
-/// Whether a fresh repository could do better: not when the server refused, or when the verb is being ended.
+/// Whether a fresh repository could do better: not when the server is the reason, or when the verb is being ended.
 fn is_worth_another_try(error: &jetway::Error) -> bool {
-    error.downcast_ref::<RemoteFailure>().is_none()
-        && !error.chain().any(<dyn std::error::Error>::is::<jetway::Interrupted>)
+    !error.chain().any(|cause| cause.is::<FromServer>() || cause.is::<jetway::Interrupted>())
 }
 
 /// Whether a commit message has `[ci skip]` or `[skip ci]` on one of its lines, with one blank or tab in the gap, as the

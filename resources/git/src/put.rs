@@ -173,7 +173,7 @@ impl Push<'_> {
             .network("fetch")
             .directory(&self.directory)
             .args(["--progress", "--no-tags", "--no-write-fetch-head", "--", &self.git.remote().address, &refspec])
-            .quiet();
+            .progress(None);
         let finished = fetch.run().await?;
         if Refusal::of(&finished) == Some(Refusal::UnknownRef) {
             return Ok(());
@@ -218,7 +218,8 @@ impl Push<'_> {
 
     /// Pushes HEAD to the branch, and the tag with it: both arrive, or neither does.
     async fn push_once(&self) -> Result<Finished> {
-        let mut push = self.git.push().directory(&self.directory).args(["--porcelain", "--progress"]).quiet();
+        let mut push =
+            self.git.push().directory(&self.directory).args(["--porcelain", "--progress"]).progress(Some("remote: "));
         let mut refspecs = vec![format!("HEAD:refs/heads/{}", self.branch)];
         if let Some(tag) = self.tag {
             let commit = self.repository.head()?.peel_to_commit()?;

@@ -3,7 +3,6 @@
 //! Each child leads a process group of its own. When the verb is interrupted, when a child shows no sign of life for too
 //! long, or when its future is dropped, the whole group is ended, so that what the child has started goes with it.
 
-use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,10 +11,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, test_kill_process_group, waitpgid};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command as TokioCommand};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::child_output::{Activity, Shown, capture, relay};
 use crate::console::Console;
 use crate::error::{Advise as _, Interrupted, Result};
 use crate::interrupt::Interrupt;
@@ -26,25 +26,6 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long the output of a child that has ended is waited for: something that it left behind may hold the pipe open.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// The least time between two shown states of a progress line (one that ends with a carriage return).
-const PROGRESS_PAUSE: Duration = Duration::from_secs(5);
-
-/// The most that is kept of a child's standard error for its error message, in bytes.
-const TAIL: usize = 16 * 1024;
-
-/// The longest line that is waited for before what is there is shown, in bytes.
-const LONGEST_LINE: usize = 1024 * 1024;
-
-/// The most that is captured of a child's standard output, in bytes.
-const LARGEST_OUTPUT: usize = 256 * 1024 * 1024;
-
-/// What becomes of a child's standard error. Its tail is kept for the error message in either case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stderr {
-    Relayed,
-    Quiet,
-}
-
 /// A child process to be. Made by [`crate::Context::command`].
 #[derive(Debug)]
 pub struct Command {
@@ -54,9 +35,9 @@ pub struct Command {
     environment: Vec<(OsString, Option<OsString>)>,
     directory: Option<PathBuf>,
     input: Vec<u8>,
-    stderr: Stderr,
+    stderr: Shown,
     relay_stdout: bool,
-    silence_limit: Option<Duration>,
+    silence_limit: Option<(Duration, String)>,
     console: Console,
     interrupt: Interrupt,
 }
@@ -71,7 +52,7 @@ impl Command {
             environment: Vec::new(),
             directory: None,
             input: Vec::new(),
-            stderr: Stderr::Relayed,
+            stderr: Shown::Lines,
             relay_stdout: false,
             silence_limit: None,
             console,
@@ -128,10 +109,18 @@ impl Command {
         self
     }
 
+    /// Shows of the child's standard error only how far it is, every few seconds, and the lines that begin with
+    /// `prefix` when there is one.
+    #[must_use]
+    pub fn progress(mut self, prefix: Option<&'static str>) -> Self {
+        self.stderr = Shown::Progress(prefix);
+        self
+    }
+
     /// Shows nothing of the child's standard error. Its end is still in the error when the child fails.
     #[must_use]
     pub fn quiet(mut self) -> Self {
-        self.stderr = Stderr::Quiet;
+        self.stderr = Shown::Nothing;
         self
     }
 
@@ -142,10 +131,11 @@ impl Command {
         self
     }
 
-    /// Ends the child when it has written nothing for this long.
+    /// Ends the child when it has written nothing for this long. The error carries `hint`, which says what sets the
+    /// limit.
     #[must_use]
-    pub fn silence_limit(mut self, limit: Duration) -> Self {
-        self.silence_limit = Some(limit);
+    pub fn silence_limit(mut self, limit: Duration, hint: impl Into<String>) -> Self {
+        self.silence_limit = Some((limit, hint.into()));
         self
     }
 
@@ -226,12 +216,10 @@ impl Finished {
     }
 }
 
-/// The lines that tell why: the last few, without progress.
+/// The lines that tell why: the last few, without progress, and without advice for who sits at the program itself.
 fn last_words(stderr: &str) -> String {
-    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let fatal = |line: &&str| line.starts_with("fatal:") || line.starts_with("error:") || line.starts_with("remote:");
-    let telling: Vec<&str> = lines.iter().copied().filter(fatal).collect();
-    let lines = if telling.is_empty() { lines } else { telling };
+    let is_noise = |line: &str| line.contains("% (") || line.ends_with("done.") || line.starts_with("hint:");
+    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !is_noise(line)).collect();
     let skipped = lines.len().saturating_sub(8);
     lines.into_iter().skip(skipped).collect::<Vec<_>>().join("\n")
 }
@@ -264,19 +252,20 @@ impl Running {
                 }
                 Ok(())
             };
-            let show_stdout = command.relay_stdout.then_some(&command.console);
-            let show_stderr = (command.stderr == Stderr::Relayed).then_some(&command.console);
-            let mut ignored = String::new();
+            let console = &command.console;
+            let mut unused = String::new();
             let out = async {
-                match (stdout, show_stdout) {
-                    (Some(pipe), None) => capture(pipe, &mut captured, &activity).await,
-                    (Some(pipe), shown) => relay(pipe, shown, &mut ignored, &activity).await,
-                    (None, _) => Ok(()),
+                match stdout {
+                    Some(pipe) if command.relay_stdout => {
+                        relay(pipe, console, Shown::Lines, &mut unused, &activity).await
+                    }
+                    Some(pipe) => capture(pipe, &mut captured, &activity).await,
+                    None => Ok(()),
                 }
             };
             let err = async {
                 match stderr {
-                    Some(pipe) => relay(pipe, show_stderr, &mut tail, &activity).await,
+                    Some(pipe) => relay(pipe, console, command.stderr, &mut tail, &activity).await,
                     None => Ok(()),
                 }
             };
@@ -303,7 +292,7 @@ impl Running {
         let ended = tokio::select! {
             status = work => Ended::ByItself(status),
             interrupted = command.interrupt.wait() => Ended::Interrupted(interrupted),
-            limit = activity.silence(command.silence_limit) => Ended::Silent(limit),
+            error = silence(&activity, &command) => Ended::Silent(error),
         };
         match ended {
             Ended::ByItself(status) => {
@@ -317,10 +306,9 @@ impl Running {
                 self.terminate().await;
                 Err(crate::Error::new(interrupted).context(format!("`{}` did not finish", command.label)))
             }
-            Ended::Silent(limit) => {
+            Ended::Silent(error) => {
                 self.terminate().await;
-                let label = &command.label;
-                Err(anyhow!("`{label}` showed no sign of life for {} s, and was ended", limit.as_secs()))
+                Err(error)
             }
         }
     }
@@ -354,100 +342,16 @@ fn group_exists(group: Pid) -> bool {
     test_kill_process_group(group).is_ok()
 }
 
+/// Returns, with the error that says so, when the child has been silent for too long.
+async fn silence(activity: &Activity, command: &Command) -> crate::Error {
+    let Some((limit, hint)) = &command.silence_limit else { return std::future::pending().await };
+    activity.silence(*limit).await;
+    let (label, seconds) = (&command.label, limit.as_secs());
+    anyhow!("`{label}` showed no sign of life for {seconds} s, and was ended").hint(hint)
+}
+
 enum Ended {
     ByItself(Result<ExitStatus>),
     Interrupted(Interrupted),
-    Silent(Duration),
-}
-
-/// When the child last wrote something.
-struct Activity(Cell<Instant>);
-
-impl Default for Activity {
-    fn default() -> Self {
-        Self(Cell::new(Instant::now()))
-    }
-}
-
-impl Activity {
-    fn seen(&self) {
-        self.0.set(Instant::now());
-    }
-
-    /// Returns when nothing was seen for `limit`.
-    async fn silence(&self, limit: Option<Duration>) -> Duration {
-        let Some(limit) = limit else { return std::future::pending().await };
-        loop {
-            let quiet_until = self.0.get() + limit;
-            if quiet_until <= Instant::now() {
-                return limit;
-            }
-            tokio::time::sleep_until(quiet_until).await;
-        }
-    }
-}
-
-async fn capture(mut pipe: impl AsyncRead + Unpin, captured: &mut Vec<u8>, activity: &Activity) -> Result<()> {
-    while pipe.read_buf(captured).await.context("cannot read a child's output")? > 0 {
-        activity.seen();
-        if captured.len() > LARGEST_OUTPUT {
-            return Err(anyhow!("its output is larger than {} MiB", LARGEST_OUTPUT / 1024 / 1024));
-        }
-    }
-    Ok(())
-}
-
-/// Passes lines on as they come. Of a progress line, which overwrites itself by carriage returns, a state is shown
-/// every few seconds, and the last one.
-async fn relay(
-    mut pipe: impl AsyncRead + Unpin,
-    console: Option<&Console>,
-    tail: &mut String,
-    activity: &Activity,
-) -> Result<()> {
-    let mut pending: Vec<u8> = Vec::new();
-    let mut last_progress = Instant::now();
-    loop {
-        let ended = pipe.read_buf(&mut pending).await.context("cannot read a child's output")? == 0;
-        activity.seen();
-        while let Some(end) = pending.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
-            let rest = pending.split_off(end + 1);
-            let is_progress = pending.pop() == Some(b'\r') && rest.first() != Some(&b'\n');
-            let line = String::from_utf8_lossy(&pending).into_owned();
-            pending = rest;
-            if !is_progress {
-                show(&line, console, tail);
-            } else if last_progress.elapsed() >= PROGRESS_PAUSE {
-                last_progress = Instant::now();
-                if let Some(console) = console {
-                    console.relay(line.trim_end());
-                }
-            }
-        }
-        if pending.len() > LONGEST_LINE {
-            show(&String::from_utf8_lossy(&std::mem::take(&mut pending)), console, tail);
-        }
-        if ended {
-            if !pending.is_empty() {
-                show(&String::from_utf8_lossy(&pending), console, tail);
-            }
-            return Ok(());
-        }
-    }
-}
-
-fn show(line: &str, console: Option<&Console>, tail: &mut String) {
-    let line = line.trim_end();
-    if line.is_empty() {
-        return;
-    }
-    if let Some(console) = console {
-        console.relay(line);
-    }
-    tail.push_str(line);
-    tail.push('\n');
-    if tail.len() > 2 * TAIL {
-        let cut = (tail.len() - TAIL..tail.len()).find(|at| tail.is_char_boundary(*at)).unwrap_or_default();
-        tail.drain(..cut);
-    }
+    Silent(crate::Error),
 }

@@ -67,6 +67,7 @@
 
 mod build_metadata;
 mod child;
+mod child_output;
 mod companion;
 mod console;
 mod context;

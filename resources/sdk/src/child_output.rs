@@ -1,0 +1,134 @@
+//! What children write: captured for the program, or passed on to people line by line.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::time::Instant;
+
+use crate::console::Console;
+use crate::error::Result;
+
+/// The least time between two shown states of a progress line (one that ends with a carriage return).
+const PROGRESS_PAUSE: Duration = Duration::from_secs(5);
+
+/// The most that is kept of a child's standard error for its error message, in bytes.
+const TAIL: usize = 16 * 1024;
+
+/// The longest line that is waited for before what is there is shown, in bytes.
+const LONGEST_LINE: usize = 1024 * 1024;
+
+/// The most that is captured of a child's standard output, in bytes.
+const LARGEST_OUTPUT: usize = 256 * 1024 * 1024;
+
+/// What people see of a child's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Every line.
+    Lines,
+    /// Of what takes long, a state every few seconds, and the lines that begin with this text.
+    Progress(Option<&'static str>),
+    /// Nothing.
+    Nothing,
+}
+
+/// When the child last wrote something.
+pub(crate) struct Activity(Cell<Instant>);
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self(Cell::new(Instant::now()))
+    }
+}
+
+impl Activity {
+    fn seen(&self) {
+        self.0.set(Instant::now());
+    }
+
+    /// Returns when nothing was seen for `limit`.
+    pub(crate) async fn silence(&self, limit: Duration) {
+        loop {
+            let quiet_until = self.0.get() + limit;
+            if quiet_until <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(quiet_until).await;
+        }
+    }
+}
+
+/// Reads all that a child writes.
+pub(crate) async fn capture(
+    mut pipe: impl AsyncRead + Unpin,
+    captured: &mut Vec<u8>,
+    activity: &Activity,
+) -> Result<()> {
+    while pipe.read_buf(captured).await.context("cannot read a child's output")? > 0 {
+        activity.seen();
+        if captured.len() > LARGEST_OUTPUT {
+            return Err(anyhow!("its output is larger than {} MiB", LARGEST_OUTPUT / 1024 / 1024));
+        }
+    }
+    Ok(())
+}
+
+/// Passes lines on as they come, and keeps the last of them in `tail`. Of a progress line, which overwrites itself by
+/// carriage returns, a state is shown every few seconds.
+pub(crate) async fn relay(
+    mut pipe: impl AsyncRead + Unpin,
+    console: &Console,
+    shown: Shown,
+    tail: &mut String,
+    activity: &Activity,
+) -> Result<()> {
+    let mut pending: Vec<u8> = Vec::new();
+    let mut last_progress = Instant::now();
+    let mut line_ended = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
+        let line = line.trim_end();
+        if line.is_empty() {
+            return;
+        }
+        let is_shown = match shown {
+            Shown::Lines => true,
+            Shown::Progress(prefix) => prefix.is_some_and(|prefix| line.starts_with(prefix)),
+            Shown::Nothing => false,
+        };
+        if is_shown {
+            console.relay(line);
+        }
+        keep(line, tail);
+    };
+    loop {
+        let ended = pipe.read_buf(&mut pending).await.context("cannot read a child's output")? == 0;
+        activity.seen();
+        while let Some(end) = pending.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            let rest = pending.split_off(end + 1);
+            let is_progress = pending.pop() == Some(b'\r') && rest.first() != Some(&b'\n');
+            let line = std::mem::replace(&mut pending, rest);
+            if !is_progress {
+                line_ended(&line);
+            } else if shown != Shown::Nothing && last_progress.elapsed() >= PROGRESS_PAUSE {
+                last_progress = Instant::now();
+                console.relay(String::from_utf8_lossy(&line).trim_end());
+            }
+        }
+        if ended || pending.len() > LONGEST_LINE {
+            line_ended(&std::mem::take(&mut pending));
+        }
+        if ended {
+            return Ok(());
+        }
+    }
+}
+
+fn keep(line: &str, tail: &mut String) {
+    tail.push_str(line);
+    tail.push('\n');
+    if tail.len() > 2 * TAIL {
+        let cut = (tail.len() - TAIL..tail.len()).find(|at| tail.is_char_boundary(*at)).unwrap_or_default();
+        tail.drain(..cut);
+    }
+}

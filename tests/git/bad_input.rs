@@ -1,0 +1,275 @@
+//! Wrong input: each mistake with the exact words that answer it. Nothing is printed for Concourse, and nothing is made.
+
+use std::fs;
+use std::path::Path;
+
+use jetway_tests::checkout::Checkout;
+use jetway_tests::scratch;
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+
+use crate::support::{check, history, request, said, source, with};
+
+/// The release, which requests' errors name.
+const PROGRAM: &str = concat!("jetway-git ", env!("CARGO_PKG_VERSION"));
+
+#[track_caller]
+fn refused(outcome: &Outcome, expected: &str) {
+    outcome.failed();
+    assert_eq!(said(outcome), expected.replace("PROGRAM", PROGRAM));
+    assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+}
+
+fn check_bytes(input: &str) -> Outcome {
+    Verb::check("git").stdin(input).run()
+}
+
+fn put(inputs: &Path, source: &Value, params: Value) -> Outcome {
+    Verb::put("git").dir(inputs).request(&request(source, None, &params)).run()
+}
+
+#[test]
+fn no_request() {
+    refused(
+        &check_bytes(""),
+        "error: there is no request on standard input\n\
+         hint: Concourse sends one JSON object; by hand: echo '{\"source\": {...}}' | jetway-git check; \
+         `jetway-git check --help` tells more\n",
+    );
+}
+
+#[test]
+fn a_request_that_is_no_json() {
+    refused(
+        &check_bytes("{\"source\": {\"uri\": hunter2}}"),
+        "error: the request on standard input is not valid JSON\n  caused by: expected value at line 1 column 20\n",
+    );
+    refused(&check_bytes("[]"), "error: the request on standard input must be a JSON object\n");
+}
+
+#[test]
+fn several_mistakes_at_once() {
+    let request = json!({
+        "source": {
+            "url": "x", "branch": ["a"], "paths": "a", "disable_ci_skip": "yes", "version_depth": 0, "tag_filter": "v*",
+        },
+        "version": { "reff": "x" },
+        "parms": {},
+    });
+    refused(
+        &Verb::check("git").request(&request).run(),
+        "error: the request has 9 problems (PROGRAM)\n    \
+         `parms`: unknown key; did you mean `params`?\n    \
+         `source.url`: unknown key; did you mean `uri`?\n    \
+         `source.branch`: expected text, found a list\n    \
+         `source.paths`: expected a list, found text\n    \
+         `source.disable_ci_skip`: expected true or false, found text\n    \
+         `source.version_depth`: expected a whole number from 1 to 4294967295, found 0\n    \
+         `source.tag_filter`: known, but not supported by this release\n    \
+         `source.uri`: required, but missing\n    \
+         `version.ref`: required, but missing\n",
+    );
+}
+
+#[test]
+fn an_unknown_key_is_a_warning_when_that_is_asked_for() {
+    let (repository, commits) = history(&["one"]);
+    let source = with(source(&repository.file_url()), json!({ "brnach": "x", "allow_unknown_keys": true }));
+    let outcome = check(&source, None);
+    assert_eq!(crate::support::refs(&outcome), commits);
+    assert_eq!(
+        said(&outcome),
+        "warning: `source.brnach`: unknown key; did you mean `branch`?; it is passed over since `allow_unknown_keys` is \
+         set\n"
+    );
+}
+
+#[test]
+fn a_missing_or_empty_uri() {
+    refused(
+        &check(&json!({ "branch": "main" }), None),
+        "error: the request has 1 problem (PROGRAM)\n    `source.uri`: required, but missing\n",
+    );
+    refused(
+        &check(&json!({ "uri": " " }), None),
+        "error: the request has 1 problem (PROGRAM)\n    `source.uri`: must not be empty\n",
+    );
+}
+
+#[test]
+fn names_that_git_would_take_for_options() {
+    let source = json!({
+        "uri": "--upload-pack=touch pwned", "branch": "-x", "paths": ["-x", ""], "ignore_paths": ["--all"],
+    });
+    refused(
+        &check(&source, None),
+        "error: the request has 5 problems (PROGRAM)\n    \
+         `source.uri`: must not begin with `-`\n    \
+         `source.branch`: must not begin with `-`\n    \
+         `source.paths[0]`: must not begin with `-`; write `./-x` for a file of that name\n    \
+         `source.paths[1]`: must not be empty\n    \
+         `source.ignore_paths[0]`: must not begin with `-`; write `./--all` for a file of that name\n",
+    );
+    refused(
+        &check(&json!({ "uri": "ext::sh -c 'touch pwned'" }), None),
+        "error: the request has 1 problem (PROGRAM)\n    \
+         `source.uri`: must not name a remote helper (`name::address`)\n",
+    );
+}
+
+#[test]
+fn a_branch_that_is_not_there() {
+    let (repository, commits) = history(&["one"]);
+    let source = json!({ "uri": repository.file_url(), "branch": "nope" });
+    let message = "there is no branch `nope` in `file://[TEMP]/repository.git`\n";
+    let outcome = check(&source, Some(&commits[0]));
+    outcome.failed();
+    assert_eq!(said(&outcome), format!("error: {message}"));
+    let outcome = check(&source, None);
+    outcome.failed();
+    assert_eq!(said(&outcome), format!("error: cannot fetch `file://[TEMP]/repository.git`\n  caused by: {message}"));
+    for (params, verb) in [(json!({}), "clone"), (json!({ "depth": 1 }), "fetch")] {
+        let destination = scratch::directory();
+        let outcome =
+            Verb::get("git").dir(destination.path()).request(&request(&source, Some(&commits[0]), &params)).run();
+        outcome.failed();
+        let expected = format!("error: cannot {verb} `file://[TEMP]/repository.git`\n  caused by: {message}");
+        assert_eq!(said(&outcome), expected);
+    }
+}
+
+#[test]
+fn a_repository_that_is_not_there() {
+    let directory = scratch::directory();
+    let source = source(&format!("file://{}/nope.git", directory.path().display()));
+    let outcome = check(&source, Some(&"1".repeat(40)));
+    outcome.failed();
+    let said = said(&outcome);
+    assert!(said.starts_with("error: cannot read `file://[TEMP]/nope.git`\n"), "{said}");
+    assert!(said.contains("does not appear to be a git repository"), "{said}");
+}
+
+#[test]
+fn keys_that_are_no_keys() {
+    let source = |key: &str| json!({ "uri": "git@127.0.0.1:x", "private_key": key });
+    refused(
+        &check(&source("hunter2 hunter2"), None),
+        "error: the request has 1 problem (PROGRAM)\n    \
+         `source.private_key`: is not a private key (expected `-----BEGIN ... PRIVATE KEY-----` to `-----END ...-----`, \
+         with its line breaks)\n",
+    );
+}
+
+mod get {
+    use super::*;
+
+    #[test]
+    fn without_a_destination() {
+        let outcome = Verb::get("git").request(&request(&source("file:///x"), None, &json!({}))).run();
+        refused(
+            &outcome,
+            "error: `in` needs a directory as its argument\n\
+             hint: usage: jetway-git in DIRECTORY < request.json (PROGRAM)\n",
+        );
+    }
+
+    #[test]
+    fn with_a_version_that_is_no_commit() {
+        let (repository, _) = history(&["one"]);
+        let destination = scratch::directory();
+        let outcome = Verb::get("git")
+            .dir(destination.path())
+            .request(&request(&source(&repository.file_url()), Some("--all"), &json!({})))
+            .run();
+        refused(&outcome, "error: version `--all` is not a full commit hash\n");
+        assert_eq!(fs::read_dir(destination.path()).expect("list").count(), 0);
+    }
+
+    #[test]
+    fn with_params_of_a_put_or_ones_that_contradict() {
+        let destination = scratch::directory();
+        let params = json!({ "repository": "x", "depth": 1, "git.depth": 2, "submodules": "none" });
+        let outcome =
+            Verb::get("git").dir(destination.path()).request(&request(&source("file:///x"), None, &params)).run();
+        refused(
+            &outcome,
+            "error: the request has 3 problems (PROGRAM)\n    \
+             `params.repository`: unknown key; known keys: `depth`, `git.depth`\n    \
+             `params.submodules`: known, but not supported by this release\n    \
+             `params.git.depth`: says something else than `depth`, whose other name it is\n",
+        );
+    }
+}
+
+mod put_step {
+    use super::*;
+
+    #[test]
+    fn without_a_repository_or_with_paths_that_lead_elsewhere() {
+        let inputs = scratch::directory();
+        refused(
+            &put(inputs.path(), &source("file:///x"), json!({})),
+            "error: the request has 1 problem (PROGRAM)\n    `params.repository`: required, but missing\n",
+        );
+        refused(
+            &put(inputs.path(), &source("file:///x"), json!({ "repository": "../x", "tag": "-t", "branch": "a b" })),
+            "error: the request has 3 problems (PROGRAM)\n    \
+             `params.branch`: `a b` is not a legal branch name\n    \
+             `params.repository`: must stay inside the directory of the inputs\n    \
+             `params.tag`: must not begin with `-`\n",
+        );
+    }
+
+    #[test]
+    fn without_a_branch() {
+        let inputs = scratch::directory();
+        refused(
+            &put(inputs.path(), &json!({ "uri": "file:///x" }), json!({ "repository": "x" })),
+            "error: there is no branch to push to\nhint: set `branch` in the source or in the put's params\n",
+        );
+    }
+
+    #[test]
+    fn with_a_repository_that_is_not_there_or_is_none() {
+        let inputs = scratch::directory();
+        refused(
+            &put(inputs.path(), &source("file:///x"), json!({ "repository": "app" })),
+            "error: `app` is not a directory in the inputs\n\
+             hint: `repository` is the name of an earlier get or of a task's output\n",
+        );
+        fs::create_dir(inputs.path().join("app")).expect("make a directory");
+        let outcome = put(inputs.path(), &source("file:///x"), json!({ "repository": "app" }));
+        outcome.failed();
+        assert!(said(&outcome).starts_with("error: `app` is not a git repository\n"), "{}", said(&outcome));
+    }
+
+    #[test]
+    fn with_a_repository_that_has_no_commit() {
+        let (repository, _) = history(&["one"]);
+        let inputs = scratch::directory();
+        let directory = inputs.path().join("app");
+        fs::create_dir(&directory).expect("make a directory");
+        jetway_tests::git::run(&directory, &["init", "-q"]);
+        let outcome = put(inputs.path(), &source(&repository.file_url()), json!({ "repository": "app" }));
+        outcome.failed();
+        assert!(said(&outcome).starts_with("error: the repository has no commit to push\n"), "{}", said(&outcome));
+    }
+
+    #[test]
+    fn with_a_tag_file_that_is_missing_or_holds_no_name() {
+        let (repository, _) = history(&["one"]);
+        let inputs = scratch::directory();
+        Checkout::clone(&repository.file_url(), inputs.path(), "app");
+        let params = json!({ "repository": "app", "tag": "version" });
+        let source = source(&repository.file_url());
+        refused(
+            &put(inputs.path(), &source, params.clone()),
+            "error: cannot read the tag file `version`\n  caused by: No such file or directory (os error 2)\n",
+        );
+        fs::write(inputs.path().join("version"), "a b\n").expect("write the tag file");
+        refused(
+            &put(inputs.path(), &source, params),
+            "error: `a b`, from the file `version`, is not a legal tag name\n",
+        );
+    }
+}

@@ -1,0 +1,418 @@
+//! get: what is in the destination afterwards, and what was fetched for it.
+
+use std::fs;
+use std::path::Path;
+
+use jetway_tests::repository::Repository;
+use jetway_tests::verb::{Outcome, Verb};
+use jetway_tests::{assert_verb, git, scratch};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{history, request, said, serve, source};
+
+fn get(source: &Value, version: Option<&str>, params: Value) -> (TempDir, Outcome) {
+    let destination = scratch::directory();
+    let outcome = Verb::get("git").dir(destination.path()).request(&request(source, version, &params)).run();
+    (destination, outcome)
+}
+
+fn read(destination: &TempDir, file: &str) -> String {
+    let path = destination.path().join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("read {}: {error}", path.display()))
+}
+
+fn git_in(directory: &Path, arguments: &[&str]) -> String {
+    git::run(directory, arguments).trim().to_owned()
+}
+
+#[test]
+fn makes_the_tree_of_the_version_with_a_detached_head() {
+    let (repository, commits) = history(&["one", "two", "three"]);
+    let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[1]), json!({}));
+    assert_eq!(outcome.json()["version"], json!({ "ref": commits[1] }));
+    assert!(destination.path().join("file-1").exists() && !destination.path().join("file-2").exists());
+    assert_eq!(git_in(destination.path(), &["rev-parse", "HEAD"]), commits[1]);
+    assert_eq!(git_in(destination.path(), &["rev-parse", "--abbrev-ref", "HEAD"]), "HEAD");
+    assert_eq!(git_in(destination.path(), &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn leaves_the_branch_where_the_server_has_it() {
+    let (repository, commits) = history(&["one", "two", "three"]);
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[0]), params);
+        outcome.succeeded();
+        for name in ["main", "origin/main"] {
+            assert_eq!(git_in(destination.path(), &["rev-parse", name]), commits[2], "{name}");
+        }
+        assert_eq!(git_in(destination.path(), &["config", "branch.main.merge"]), "refs/heads/main");
+    }
+}
+
+#[test]
+fn stays_on_the_branch_when_there_is_no_version() {
+    let (repository, commits) = history(&["one", "two"]);
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let (destination, outcome) = get(&source(&repository.file_url()), None, params);
+        assert_eq!(outcome.json()["version"], json!({ "ref": commits[1] }));
+        assert_eq!(git_in(destination.path(), &["rev-parse", "--abbrev-ref", "HEAD"]), "main");
+        assert_eq!(git_in(destination.path(), &["status", "--porcelain"]), "");
+    }
+}
+
+#[test]
+fn takes_the_default_branch_when_none_is_named() {
+    let (repository, commits) = history(&["one", "two"]);
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let (destination, outcome) = get(&json!({ "uri": repository.file_url() }), Some(&commits[0]), params);
+        outcome.succeeded();
+        assert_eq!(git_in(destination.path(), &["rev-parse", "HEAD"]), commits[0]);
+        assert_eq!(git_in(destination.path(), &["rev-parse", "origin/main"]), commits[1]);
+    }
+}
+
+#[test]
+fn looks_in_the_branch_that_the_version_names() {
+    let (repository, commits) = history(&["one"]);
+    repository.branch("release", &commits[0]);
+    let released = repository.commit_on("release", "released", &[("r", "1")]);
+    let destination = scratch::directory();
+    let request = json!({
+        "source": source(&repository.file_url()),
+        "version": { "ref": released, "branch": "release" },
+    });
+    let outcome = Verb::get("git").dir(destination.path()).request(&request).run();
+    assert_eq!(outcome.json()["version"], json!({ "ref": released }));
+    assert_eq!(read(&destination, ".git/branch"), "release\n");
+}
+
+mod depth {
+    use super::*;
+
+    #[test]
+    fn is_how_many_generations_arrive() {
+        let (repository, commits) = history(&["one", "two", "three", "four"]);
+        for params in [json!({ "depth": 2 }), json!({ "git.depth": 2 }), json!({ "depth": "2" })] {
+            let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[3]), params);
+            outcome.succeeded();
+            assert_eq!(git_in(destination.path(), &["rev-list", "HEAD"]), format!("{}\n{}", commits[3], commits[2]));
+        }
+    }
+
+    #[test]
+    fn zero_is_all_of_it() {
+        let (repository, commits) = history(&["one", "two", "three"]);
+        let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[2]), json!({ "depth": 0 }));
+        outcome.succeeded();
+        assert_eq!(git_in(destination.path(), &["rev-list", "--count", "HEAD"]), "3");
+    }
+
+    #[test]
+    fn stays_a_depth_for_a_version_far_back_and_costs_one_round_trip() {
+        let (repository, commits) = history(&["commit"; 60]);
+        let (server, url) = serve(&repository);
+        let (destination, outcome) = get(&source(&url), Some(&commits[3]), json!({ "depth": 1 }));
+        outcome.succeeded();
+        assert_eq!(git_in(destination.path(), &["rev-parse", "HEAD"]), commits[3]);
+        assert_eq!(git_in(destination.path(), &["rev-list", "--count", "HEAD"]), "1");
+        assert!(server.requests().len() <= 3, "greeting, refs, pack: {:?}", server.requests());
+    }
+
+    #[test]
+    fn grows_where_a_server_gives_out_no_commit_by_hash() {
+        let (repository, commits) = history(&["commit"; 12]);
+        repository.allow_any_commit(false);
+        let (_server, url) = serve(&repository);
+        let destination = scratch::directory();
+        let outcome = Verb::get("git")
+            .dir(destination.path())
+            .request(&request(&source(&url), Some(&commits[3]), &json!({ "depth": 1 })))
+            .env("GIT_CONFIG_PARAMETERS", "'protocol.version'='0'")
+            .run();
+        outcome.succeeded();
+        assert_eq!(git_in(destination.path(), &["rev-parse", "HEAD"]), commits[3]);
+        assert_eq!(
+            said(&outcome),
+            format!(
+                "the server does not give out commits by their hash; looking in `main`\n\
+                 looking for {0} further back (git fetch --deepen=100)\n\
+                 checked out {0} commit\n",
+                commits[3]
+            )
+        );
+    }
+}
+
+mod a_version_that_the_branch_has_lost {
+    use super::*;
+
+    #[test]
+    fn is_fetched_by_its_hash_while_the_server_has_it() {
+        let (repository, commits) = history(&["one", "two"]);
+        repository.move_branch("main", &commits[0]);
+        repository.commit("two, better", &[("x", "1")]);
+        for params in [json!({}), json!({ "depth": 1 })] {
+            let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[1]), params);
+            outcome.succeeded();
+            assert_eq!(git_in(destination.path(), &["rev-parse", "HEAD"]), commits[1]);
+        }
+    }
+
+    #[test]
+    fn is_a_clear_error_when_it_is_gone() {
+        let (repository, commits) = history(&["one", "two"]);
+        repository.move_branch("main", &commits[0]);
+        repository.forget_unreachable();
+        for params in [json!({}), json!({ "depth": 1 })] {
+            let (_destination, outcome) = get(&source(&repository.file_url()), Some(&commits[1]), params);
+            outcome.failed();
+            let expected = "error: version `ID` is gone: it is not in branch `main` of `file://[TEMP]/repository.git`\n\
+                            hint: the branch was moved since the version was found; run a newer version\n";
+            assert_eq!(said(&outcome).replace(&commits[1], "ID"), expected);
+        }
+    }
+}
+
+mod files {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::too_many_lines, reason = "what a get writes is shown whole")]
+    fn tell_all_about_the_commit() {
+        let repository = Repository::new();
+        repository.commit("first", &[("a", "1")]);
+        let commit = repository
+            .change("Subject of the change\n\nBody, with ünïcode.\n")
+            .author("Ada Lovelace", "ada@example.com")
+            .write("b", "2")
+            .write_executable("run", "#!/bin/sh\n")
+            .commit();
+        repository.tag("v1.0", &commit);
+        repository.annotated_tag("release", &commit, "The release");
+        repository.branch("same", &commit);
+        let (_destination, outcome) = get(&source(&repository.file_url()), Some(&commit), json!({}));
+        let view = outcome.view().tree();
+        let names = [
+            "ref",
+            "short_ref",
+            "commit",
+            "author",
+            "author_date",
+            "branch",
+            "tags",
+            "url",
+            "committer",
+            "committer_name",
+            "committer_date",
+            "commit_message",
+            "commit_timestamp",
+            "describe_ref",
+            "metadata.json",
+        ];
+        let view = names.iter().fold(view, |view, name| view.file(&format!(".git/{name}")));
+        assert_verb!(view, @r#"
+        exit code: 0
+        ----- stdout -----
+        {
+          "version": {
+            "ref": "2706a47a46eee7f854fbc32b8934b7172fce7d38"
+          },
+          "metadata": [
+            {
+              "name": "commit",
+              "value": "2706a47a46eee7f854fbc32b8934b7172fce7d38"
+            },
+            {
+              "name": "author",
+              "value": "Ada Lovelace"
+            },
+            {
+              "name": "author_date",
+              "value": "2023-11-14 22:14:20 +0000",
+              "type": "time"
+            },
+            {
+              "name": "committer",
+              "value": "Ada Fixture"
+            },
+            {
+              "name": "committer_date",
+              "value": "2023-11-14 22:14:20 +0000",
+              "type": "time"
+            },
+            {
+              "name": "branch",
+              "value": "main"
+            },
+            {
+              "name": "tags",
+              "value": "release,v1.0"
+            },
+            {
+              "name": "message",
+              "value": "Subject of the change\n\nBody, with ünïcode.\n",
+              "type": "message"
+            }
+          ]
+        }
+        ----- stderr -----
+        checked out 2706a47a46eee7f854fbc32b8934b7172fce7d38 Subject of the change
+        ----- tree -----
+        .git/
+        a
+        b
+        run (executable)
+        ----- .git/ref -----
+        2706a47a46eee7f854fbc32b8934b7172fce7d38
+        ----- .git/short_ref -----
+        2706a47
+        ----- .git/commit -----
+        2706a47a46eee7f854fbc32b8934b7172fce7d38
+        ----- .git/author -----
+        Ada Lovelace
+        ----- .git/author_date -----
+        2023-11-14 22:14:20 +0000
+        ----- .git/branch -----
+        main
+        ----- .git/tags -----
+        release,v1.0
+        ----- .git/url -----
+        ----- .git/committer -----
+        ada@example.com
+        ----- .git/committer_name -----
+        Ada Fixture
+        ----- .git/committer_date -----
+        2023-11-14 22:14:20 +0000
+        ----- .git/commit_message -----
+        Subject of the change
+
+        Body, with ünïcode.
+        ----- .git/commit_timestamp -----
+        2023-11-14 22:14:20 +0000
+        ----- .git/describe_ref -----
+        release
+        ----- .git/metadata.json -----
+        [
+          {
+            "name": "commit",
+            "value": "2706a47a46eee7f854fbc32b8934b7172fce7d38"
+          },
+          {
+            "name": "author",
+            "value": "Ada Lovelace"
+          },
+          {
+            "name": "author_date",
+            "value": "2023-11-14 22:14:20 +0000",
+            "type": "time"
+          },
+          {
+            "name": "committer",
+            "value": "Ada Fixture"
+          },
+          {
+            "name": "committer_date",
+            "value": "2023-11-14 22:14:20 +0000",
+            "type": "time"
+          },
+          {
+            "name": "branch",
+            "value": "main"
+          },
+          {
+            "name": "tags",
+            "value": "release,v1.0"
+          },
+          {
+            "name": "message",
+            "value": "Subject of the change\n\nBody, with ünïcode.\n",
+            "type": "message"
+          }
+        ]
+        "#);
+    }
+
+    #[test]
+    fn name_the_committer_when_there_is_another() {
+        let repository = Repository::new();
+        let commit = repository.commit("by the same", &[("a", "1")]);
+        let (destination, outcome) = get(&source(&repository.file_url()), Some(&commit), json!({}));
+        assert!(!outcome.json()["metadata"].to_string().contains("committer"));
+        assert_eq!(read(&destination, ".git/committer_date"), "");
+    }
+
+    #[test]
+    fn hold_no_credentials() {
+        let (repository, commits) = history(&["one"]);
+        let server =
+            jetway_tests::http_git::HttpGit::builder(repository.root()).credentials("bob", "s3cret-pw").start();
+        let url = server.url_with_credentials(repository.name(), "bob", "s3cret-pw");
+        for params in [json!({}), json!({ "depth": 1 })] {
+            let (destination, outcome) = get(&source(&url), Some(&commits[0]), params);
+            outcome.succeeded();
+            let everything = git_in(destination.path(), &["config", "--list", "--show-origin"]);
+            assert!(!everything.contains("s3cret-pw") && !everything.contains("bob"), "{everything}");
+            let found = git::run(destination.path(), &["grep", "--no-index", "-r", "-c", "-F", "one", "--", "."]);
+            assert!(!found.is_empty());
+            assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+            assert!(!outcome.stderr.contains("s3cret-pw"));
+            assert!(!String::from_utf8_lossy(&outcome.stdout).contains("s3cret-pw"));
+        }
+    }
+}
+
+#[test]
+fn fetches_submodules() {
+    let (library, library_commits) = history(&["library"]);
+    let repository = Repository::new();
+    let modules = format!("[submodule \"lib\"]\n\tpath = lib\n\turl = {}\n", library.file_url());
+    let commit =
+        repository.change("use it").write(".gitmodules", &modules).submodule("lib", &library_commits[0]).commit();
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let (destination, outcome) = get(&source(&repository.file_url()), Some(&commit), params);
+        outcome.succeeded();
+        assert_eq!(read(&destination, "lib/file-0"), "library");
+    }
+}
+
+mod the_destination {
+    use super::*;
+
+    #[test]
+    fn must_be_empty() {
+        let (repository, commits) = history(&["one"]);
+        let destination = scratch::directory();
+        fs::write(destination.path().join("mine"), "precious").expect("write a file");
+        let outcome = Verb::get("git")
+            .dir(destination.path())
+            .request(&request(&source(&repository.file_url()), Some(&commits[0]), &json!({})))
+            .run();
+        outcome.failed();
+        assert_eq!(said(&outcome), "error: the destination `[DIR]` is not empty\n");
+        assert_eq!(read(&destination, "mine"), "precious");
+    }
+
+    #[test]
+    fn is_all_that_is_written_to() {
+        let (repository, commits) = history(&["one"]);
+        let (_destination, outcome) = get(&source(&repository.file_url()), Some(&commits[0]), json!({}));
+        outcome.succeeded();
+        assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+    }
+}
+
+#[test]
+fn shows_where_a_person_can_look_at_the_commit() {
+    let (repository, commits) = history(&["one"]);
+    let rewrite = format!("'url.{}.insteadOf'='https://github.example/team/app.git'", repository.file_url());
+    let destination = scratch::directory();
+    let outcome = Verb::get("git")
+        .dir(destination.path())
+        .request(&request(&source("https://bob:pw-in-uri@github.example/team/app.git"), Some(&commits[0]), &json!({})))
+        .env("GIT_CONFIG_PARAMETERS", &rewrite)
+        .run();
+    let metadata = outcome.json()["metadata"].clone();
+    let url = format!("https://github.example/team/app/commit/{}", commits[0]);
+    assert!(metadata.as_array().expect("a list").contains(&json!({ "name": "url", "value": url })), "{metadata}");
+}

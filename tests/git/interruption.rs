@@ -1,0 +1,128 @@
+//! What is left when a verb is ended, or when a server says nothing: no child, no secret, and soon.
+
+use std::time::Duration;
+
+use jetway_tests::http_git::Fault;
+use jetway_tests::layer::{Layer, require};
+use jetway_tests::ssh_git::SshGit;
+use jetway_tests::verb::{Runner, Verb};
+use jetway_tests::{process, scratch};
+use serde_json::json;
+
+use crate::support::{check, history, request, said, serve, source, with};
+
+const SOON: Duration = Duration::from_secs(15);
+
+#[test]
+fn sigterm_in_the_middle_of_a_clone_leaves_no_child_and_no_file() {
+    let noise = noise(400_000);
+    let (repository, _) = history(&["one"]);
+    let commit = repository.commit("large", &[("noise", &noise)]);
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let (server, url) = serve(&repository);
+        // The greeting and the list of refs come before the pack.
+        server.fail_after(2, "", Fault::StallAfter { bytes: 50_000 });
+        let source = with(source(&url), json!({ "username": "bob", "password": "s3cret" }));
+        let destination = scratch::directory();
+        let running =
+            Verb::get("git").dir(destination.path()).request(&request(&source, Some(&commit), &params)).spawn();
+        let in_the_middle = process::wait_until(SOON, || (server.bytes_sent() > 50_000).then_some(()));
+        assert!(in_the_middle.is_some(), "{:?}: {}", server.requests(), running.stderr());
+        let children = running.children();
+        assert!(!children.is_empty());
+        running.terminate();
+        let outcome = running.wait(SOON);
+        assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
+        assert!(outcome.stdout.is_empty());
+        assert!(said(&outcome).ends_with("interrupted by SIGTERM\n"), "{}", said(&outcome));
+        for child in children {
+            let gone = process::wait_until(SOON, || (!child.is_alive()).then_some(()));
+            assert!(gone.is_some(), "{child:?} is still there");
+        }
+        assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+    }
+}
+
+#[test]
+fn a_check_that_is_killed_harms_no_later_one() {
+    if Runner::chosen() == Runner::Image {
+        // A container that is killed is gone with all that it had: there is no later check in it.
+        return;
+    }
+    let (repository, commits) = history(&["one", "two", "three"]);
+    let (server, url) = serve(&repository);
+    let source = source(&url);
+    let container = jetway_tests::verb::Container::new();
+    // Two requests look at the tip; the fetch greets, lists the refs, and asks for a pack.
+    for requests_before in [2, 3, 4] {
+        server.recover();
+        server.fail_after(requests_before, "", Fault::Stall);
+        let mut running =
+            Verb::check("git").container(&container).request(&request(&source, Some(&commits[0]), &json!({}))).spawn();
+        running.wait_for_child("fetch");
+        let children = running.children();
+        running.kill();
+        // The end of a container takes all of its processes; here the orphans would go on asking the server.
+        children.iter().for_each(process::Process::kill);
+        running.wait(SOON);
+    }
+    server.recover();
+    let outcome = crate::support::check_in(&container, &source, Some(&commits[0]));
+    assert_eq!(crate::support::refs(&outcome), commits);
+}
+
+#[test]
+fn a_server_that_accepts_and_never_answers_is_given_up() {
+    let (repository, commits) = history(&["one"]);
+    let (server, url) = serve(&repository);
+    server.fail_always("", Fault::Stall);
+    let source = with(source(&url), json!({ "network_timeout": 1 }));
+    let outcome = check(&source, Some(&commits[0]));
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: `git ls-remote` showed no sign of life for [TIME], and was ended\n\
+         hint: `network_timeout` in the source says how long a server may stay silent\n"
+    );
+    assert!(outcome.elapsed < SOON);
+}
+
+#[test]
+fn an_ssh_server_that_never_answers_is_given_up() {
+    if !require(Layer::Ssh) {
+        return;
+    }
+    let (repository, _) = history(&["one"]);
+    let server = SshGit::start();
+    server.stall(true);
+    let source = with(
+        source(&server.url(repository.path())),
+        json!({ "private_key": server.deploy_key().private, "network_timeout": 1 }),
+    );
+    let outcome = check(&source, None);
+    outcome.failed();
+    assert!(outcome.elapsed < SOON);
+}
+
+#[test]
+fn a_host_that_refuses_is_a_clear_error_at_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind a port");
+    let port = listener.local_addr().expect("a port").port();
+    drop(listener);
+    let outcome = check(&source(&format!("http://127.0.0.1:{port}/x.git")), Some(&"1".repeat(40)));
+    outcome.failed();
+    let said = said(&outcome);
+    assert!(said.starts_with("error: cannot read `http://127.0.0.1:[PORT]/x.git`\n"), "{said}");
+    assert!(said.contains("Failed to connect to 127.0.0.1") || said.contains("Couldn't connect"), "{said}");
+    assert!(outcome.elapsed < SOON);
+}
+
+/// Text that does not compress well.
+fn noise(length: usize) -> String {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b' ' + (state >> 58) as u8)
+    };
+    (0..length).map(|_| next()).collect()
+}

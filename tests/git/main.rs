@@ -1,0 +1,18 @@
+//! The git resource from outside: the binary or the image, against real servers.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this is test code: what is not as it should be ends its test there and then"
+)]
+
+mod bad_input;
+mod check;
+mod get;
+mod interruption;
+mod put;
+mod support;
+mod transport;

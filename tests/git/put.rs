@@ -1,0 +1,259 @@
+//! put: what the server has afterwards.
+
+use std::path::Path;
+use std::{fs, thread};
+
+use jetway_tests::checkout::Checkout;
+use jetway_tests::repository::Repository;
+use jetway_tests::scratch;
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{history, request, said, serve, source};
+
+fn put(source: &Value, inputs: &Path, params: Value) -> Outcome {
+    Verb::put("git").dir(inputs).request(&request(source, None, &params)).run()
+}
+
+/// Inputs with a clone of the repository in `app`.
+fn inputs(repository: &Repository) -> (TempDir, Checkout) {
+    let inputs = scratch::directory();
+    let checkout = Checkout::clone(&repository.file_url(), inputs.path(), "app");
+    (inputs, checkout)
+}
+
+fn app() -> Value {
+    json!({ "repository": "app" })
+}
+
+fn rebase() -> Value {
+    json!({ "repository": "app", "rebase": true })
+}
+
+#[test]
+fn pushes_head_to_the_branch_and_tells_the_version() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let commit = checkout.commit("two", &[("x", "2")]);
+    let outcome = put(&source(&repository.file_url()), inputs.path(), app());
+    assert_eq!(outcome.json()["version"], json!({ "ref": commit }));
+    assert_eq!(repository.tip("main"), commit);
+    assert_eq!(outcome.json()["metadata"][0], json!({ "name": "commit", "value": commit }));
+    assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn can_be_repeated() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let commit = checkout.commit("two", &[("x", "2")]);
+    fs::write(inputs.path().join("tag"), "v1\n").expect("write the tag file");
+    for _ in 0..2 {
+        let params = json!({ "repository": "app", "tag": "tag" });
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+        assert_eq!(outcome.json()["version"], json!({ "ref": commit }));
+    }
+    assert_eq!(repository.resolve("refs/tags/v1"), commit);
+}
+
+#[test]
+fn pushes_from_a_detached_head_and_makes_a_branch_that_is_not_there() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    checkout.git(&["checkout", "-q", "--detach"]);
+    let commit = checkout.commit("two", &[("x", "2")]);
+    for params in [
+        json!({ "repository": "app", "branch": "new" }),
+        json!({ "repository": "app", "branch": "newer", "rebase": true }),
+    ] {
+        let branch = params["branch"].as_str().expect("a branch").to_owned();
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+        assert_eq!(outcome.json()["version"], json!({ "ref": commit, "branch": branch }));
+        assert_eq!(repository.tip(&branch), commit);
+    }
+}
+
+#[test]
+fn pushes_nothing_but_what_was_asked_for() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    checkout.git(&["tag", "private"]);
+    checkout.git(&["branch", "private-branch"]);
+    checkout.commit("two", &[("x", "2")]);
+    put(&source(&repository.file_url()), inputs.path(), app()).succeeded();
+    assert_eq!(repository.git(&["tag"]), "");
+    assert_eq!(repository.git(&["branch", "--format=%(refname:short)"]).trim(), "main");
+    assert_eq!(checkout.git(&["remote"]).trim(), "origin");
+}
+
+mod a_branch_that_has_moved {
+    use super::*;
+
+    #[test]
+    fn is_a_clear_error_without_rebase() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        checkout.commit("ours", &[("ours", "1")]);
+        let theirs = repository.commit("theirs", &[("theirs", "1")]);
+        let outcome = put(&source(&repository.file_url()), inputs.path(), app());
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: cannot push to `file://[TEMP]/repository.git`\n  \
+             caused by: `refs/heads/main`: [rejected] (fetch first)\n\
+             hint: the branch has commits that this one does not have; `rebase: true` puts it on top of them\n"
+        );
+        assert_eq!(repository.tip("main"), theirs);
+    }
+
+    #[test]
+    fn is_rebased_onto_and_the_new_commit_is_the_version() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        let before = checkout.commit("ours", &[("ours", "1")]);
+        let theirs = repository.commit("theirs", &[("theirs", "1")]);
+        let outcome = put(&source(&repository.file_url()), inputs.path(), rebase());
+        let tip = repository.tip("main");
+        assert_eq!(outcome.json()["version"], json!({ "ref": tip }));
+        assert_ne!(tip, before);
+        assert_eq!(repository.resolve("main~1"), theirs);
+        assert_eq!(repository.file("main", "ours"), "1");
+    }
+
+    #[test]
+    fn is_rebased_onto_from_a_shallow_get() {
+        let (repository, commits) = history(&["one", "two", "three"]);
+        let (_server, url) = serve(&repository);
+        repository.configure("http.receivepack", "true");
+        let inputs = scratch::directory();
+        let app_directory = inputs.path().join("app");
+        fs::create_dir(&app_directory).expect("make the destination");
+        Verb::get("git")
+            .dir(&app_directory)
+            .request(&request(&source(&url), Some(&commits[2]), &json!({ "depth": 1 })))
+            .run()
+            .succeeded();
+        let git = |arguments: &[&str]| jetway_tests::git::run(&app_directory, arguments);
+        fs::write(app_directory.join("ours"), "1").expect("change a file");
+        git(&["add", "."]);
+        git(&["commit", "-q", "-m", "ours"]);
+        let theirs = repository.commit("theirs", &[("theirs", "1")]);
+        put(&source(&url), inputs.path(), rebase()).succeeded();
+        assert_eq!(repository.resolve("main~1"), theirs);
+        assert_eq!(repository.resolve("main~4"), commits[0]);
+    }
+
+    #[test]
+    fn keeps_merges_when_it_is_rebased_onto() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        checkout.git(&["checkout", "-q", "-b", "topic"]);
+        checkout.commit("side", &[("side", "1")]);
+        checkout.git(&["checkout", "-q", "main"]);
+        checkout.git(&["merge", "-q", "--no-ff", "-m", "merge", "topic"]);
+        repository.commit("theirs", &[("theirs", "1")]);
+        put(&source(&repository.file_url()), inputs.path(), rebase()).succeeded();
+        assert_eq!(repository.git(&["rev-list", "--merges", "--count", "main"]).trim(), "1");
+    }
+
+    #[test]
+    fn is_a_clear_error_when_the_changes_conflict_and_the_repository_is_as_before() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        let ours = checkout.commit("ours", &[("same file", "ours")]);
+        repository.commit("theirs", &[("same file", "theirs")]);
+        let outcome = put(&source(&repository.file_url()), inputs.path(), rebase());
+        outcome.failed();
+        let said = said(&outcome).replace(&ours, "ID");
+        assert!(said.starts_with("error: cannot rebase `ID` onto `main`\n  caused by: `git rebase` ended"), "{said}");
+        assert!(said.ends_with("hint: conflicts in: same file\n"), "{said}");
+        assert_eq!(checkout.head(), ours);
+        assert_eq!(checkout.git(&["status", "--porcelain"]), "");
+    }
+
+    #[test]
+    fn loses_no_commit_of_puts_that_race() {
+        const RACERS: usize = 5;
+        let (repository, _) = history(&["one"]);
+        let url = repository.file_url();
+        thread::scope(|scope| {
+            for racer in 0..RACERS {
+                let (repository, url) = (&repository, &url);
+                let (inputs, checkout) = inputs(repository);
+                checkout.commit("racing", &[(&format!("racer-{racer}"), "1")]);
+                scope.spawn(move || put(&source(url), inputs.path(), rebase()).succeeded().json());
+            }
+        });
+        assert_eq!(repository.history("main").len(), 1 + RACERS);
+    }
+}
+
+mod tag {
+    use super::*;
+
+    #[test]
+    fn is_pushed_with_the_branch_and_has_the_prefix() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        let commit = checkout.commit("two", &[("x", "2")]);
+        fs::write(inputs.path().join("version"), "1.2.3\n\n").expect("write the tag file");
+        let params = json!({ "repository": "app", "tag": "version", "tag_prefix": "v" });
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+        assert!(outcome.json()["metadata"].to_string().contains(r#"{"name":"tags","value":"v1.2.3"}"#));
+        assert_eq!(repository.resolve("refs/tags/v1.2.3"), commit);
+    }
+
+    #[test]
+    fn names_the_rebased_commit() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        checkout.commit("ours", &[("ours", "1")]);
+        repository.commit("theirs", &[("theirs", "1")]);
+        fs::write(inputs.path().join("version"), "1").expect("write the tag file");
+        let params = json!({ "repository": "app", "rebase": true, "tag": "version" });
+        put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+        assert_eq!(repository.resolve("refs/tags/1"), repository.tip("main"));
+    }
+
+    #[test]
+    fn on_another_commit_fails_at_once_and_moves_nothing() {
+        for params in
+            [json!({ "repository": "app", "tag": "t" }), json!({ "repository": "app", "tag": "t", "rebase": true })]
+        {
+            let (repository, commits) = history(&["one"]);
+            let (inputs, checkout) = inputs(&repository);
+            repository.tag("taken", &commits[0]);
+            checkout.commit("two", &[("x", "2")]);
+            fs::write(inputs.path().join("t"), "taken").expect("write the tag file");
+            let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+            outcome.failed();
+            assert_eq!(
+                said(&outcome),
+                "error: cannot push to `file://[TEMP]/repository.git`\n  \
+                 caused by: `refs/heads/main`: [rejected] (atomic push failed)\n    \
+                 `refs/tags/taken`: [rejected] (already exists)\n\
+                 hint: the tag is there already, on another commit\n"
+            );
+            assert_eq!(repository.tip("main"), commits[0]);
+        }
+    }
+}
+
+#[test]
+fn shows_what_a_server_s_hook_says() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (repository, commits) = history(&["one"]);
+    let hook = repository.path().join("hooks/pre-receive");
+    fs::create_dir_all(hook.parent().expect("a parent")).expect("make the folder of hooks");
+    fs::write(&hook, "#!/bin/sh\necho 'commits need a ticket' >&2\nexit 1\n").expect("write a hook");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("make it executable");
+    let (inputs, checkout) = inputs(&repository);
+    checkout.commit("two", &[("x", "2")]);
+    let outcome = put(&source(&repository.file_url()), inputs.path(), app());
+    outcome.failed();
+    let said = said(&outcome);
+    assert!(said.contains("remote: commits need a ticket"), "{said}");
+    assert!(said.contains("`refs/heads/main`: [remote rejected] (pre-receive hook declined)"), "{said}");
+    assert_eq!(repository.tip("main"), commits[0]);
+}

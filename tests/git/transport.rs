@@ -1,0 +1,260 @@
+//! How a repository is reached: http with a password, ssh with a key, and what becomes of the credentials.
+
+use std::path::PathBuf;
+
+use jetway_tests::http_git::{Fault, HttpGit};
+use jetway_tests::layer::{Layer, require};
+use jetway_tests::repository::Repository;
+use jetway_tests::ssh_git::{SshGit, key_pair};
+use jetway_tests::verb::{Outcome, Verb};
+use jetway_tests::{checkout::Checkout, scratch};
+use serde_json::{Value, json};
+
+use crate::support::{check, history, refs, request, said, source, with};
+
+const PASSWORD: &str = "s3cret p%ss'word";
+
+/// `PASSWORD` as base64 has it inside `bob:PASSWORD`, of which no piece may be shown.
+const PASSWORD_IN_BASE64: &str = "czNjcmV0IHAlc3Mnd29y";
+
+fn behind_a_password(repository: &Repository) -> (HttpGit, Value) {
+    let server = HttpGit::builder(repository.root()).credentials("bob", PASSWORD).start();
+    let source = with(source(&server.url(repository.name())), json!({ "username": "bob", "password": PASSWORD }));
+    (server, source)
+}
+
+/// Asserts that the password is nowhere that people or later containers can see.
+#[track_caller]
+fn keeps_the_password(outcome: &Outcome) {
+    for shown in [&outcome.stderr, &*String::from_utf8_lossy(&outcome.stdout)] {
+        assert!(!shown.contains(PASSWORD) && !shown.contains("s3cret"), "{shown}");
+        assert!(!shown.contains(PASSWORD_IN_BASE64), "{shown}");
+    }
+    let files = outcome.leftovers().into_iter().filter(|path| path.is_file()).collect::<Vec<PathBuf>>();
+    for file in files {
+        let content = std::fs::read(&file).expect("read what was left");
+        assert!(!String::from_utf8_lossy(&content).contains("s3cret"), "{}", file.display());
+    }
+}
+
+mod http {
+    use super::*;
+
+    #[test]
+    fn every_verb_knows_the_password() {
+        let (repository, commits) = history(&["one", "two"]);
+        repository.configure("http.receivepack", "true");
+        let (_server, source) = behind_a_password(&repository);
+        let first = check(&source, None);
+        assert_eq!(refs(&first), [commits[1].clone()]);
+        keeps_the_password(&first);
+        let since = check(&source, Some(&commits[0]));
+        assert_eq!(refs(&since), commits);
+        keeps_the_password(&since);
+
+        let inputs = scratch::directory();
+        let app = inputs.path().join("app");
+        std::fs::create_dir(&app).expect("make the destination");
+        let got = Verb::get("git").dir(&app).request(&request(&source, Some(&commits[1]), &json!({}))).run();
+        got.succeeded();
+        keeps_the_password(&got);
+        let config = std::fs::read_to_string(app.join(".git/config")).expect("read the configuration");
+        assert!(!config.contains("s3cret") && !config.contains("bob"), "{config}");
+
+        let checkout = Checkout::clone(&repository.file_url(), inputs.path(), "work");
+        let commit = checkout.commit("three", &[("x", "3")]);
+        let put = Verb::put("git")
+            .dir(inputs.path())
+            .request(&request(&source, None, &json!({ "repository": "work", "rebase": true })))
+            .run();
+        put.succeeded();
+        keeps_the_password(&put);
+        assert_eq!(repository.tip("main"), commit);
+    }
+
+    #[test]
+    fn the_password_may_stand_in_the_uri() {
+        let (repository, commits) = history(&["one"]);
+        let (server, _) = behind_a_password(&repository);
+        let uri = server.url_with_credentials(repository.name(), "bob", "s3cret%20p%25ss%27word");
+        let outcome = check(&json!({ "uri": uri }), None);
+        assert_eq!(refs(&outcome), commits);
+        keeps_the_password(&outcome);
+    }
+
+    #[test]
+    fn a_wrong_password_is_a_clear_error_that_does_not_show_it() {
+        let (repository, commits) = history(&["one"]);
+        let (server, source) = behind_a_password(&repository);
+        let source = with(source, json!({ "password": "s3cret but wrong" }));
+        let outcome = check(&source, Some(&commits[0]));
+        outcome.failed();
+        keeps_the_password(&outcome);
+        assert_eq!(
+            said(&outcome),
+            "error: cannot read `http://127.0.0.1:[PORT]/repository.git`\n  \
+             caused by: `git ls-remote` ended with exit code 128\n  \
+             caused by: fatal: Authentication failed for 'http://127.0.0.1:[PORT]/repository.git/'\n\
+             hint: check `username` and `password`; a hosting service may want a token in place of the password\n"
+        );
+        assert!(server.requests().len() <= 4, "a wrong password is not tried again and again");
+    }
+
+    #[test]
+    fn no_password_is_a_clear_error() {
+        let (repository, _) = history(&["one"]);
+        let (server, _) = behind_a_password(&repository);
+        let outcome = check(&source(&server.url(repository.name())), None);
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(said.contains("hint: check `username` and `password`"), "{said}");
+    }
+
+    #[test]
+    fn the_password_does_not_follow_a_redirect_to_another_host() {
+        let (repository, commits) = history(&["one"]);
+        let (server, source) = behind_a_password(&repository);
+        let elsewhere = HttpGit::builder(repository.root()).credentials("bob", PASSWORD).start();
+        server.fail_always("info/refs", Fault::Redirect { to: format!("http://localhost:{}", elsewhere.port()) });
+        let outcome = check(&source, Some(&commits[0]));
+        outcome.failed();
+        keeps_the_password(&outcome);
+        assert!(!elsewhere.requests().is_empty(), "git followed the redirect");
+        assert!(elsewhere.requests().iter().all(|request| !request.authorized), "{:?}", elsewhere.requests());
+    }
+
+    #[test]
+    fn the_password_is_in_no_argument_and_no_environment_of_a_child() {
+        let (repository, commits) = history(&["one", "two"]);
+        let (server, source) = behind_a_password(&repository);
+        server.fail_after(1, "info/refs", Fault::Stall);
+        let mut running = Verb::check("git").request(&request(&source, Some(&commits[0]), &json!({}))).spawn();
+        running.wait_for_child("git-remote-http");
+        for child in running.children() {
+            for file in ["cmdline", "environ"] {
+                let content = std::fs::read(format!("/proc/{}/{file}", child.pid)).unwrap_or_default();
+                assert!(!String::from_utf8_lossy(&content).contains("s3cret"), "{file} of {}", child.pid);
+            }
+        }
+        running.terminate();
+        running.wait(std::time::Duration::from_secs(20));
+    }
+
+    #[test]
+    fn debug_output_masks_the_password() {
+        let (repository, commits) = history(&["one", "two"]);
+        let (_server, source) = behind_a_password(&repository);
+        let source = with(source, json!({ "debug": true }));
+        let destination = scratch::directory();
+        let outcome =
+            Verb::get("git").dir(destination.path()).request(&request(&source, Some(&commits[0]), &json!({}))).run();
+        outcome.succeeded();
+        assert!(outcome.stderr.contains("trace: built-in: git"), "{}", outcome.stderr);
+        keeps_the_password(&outcome);
+    }
+}
+
+mod ssh {
+    use super::*;
+
+    fn with_key(server: &SshGit, repository: &Repository) -> Value {
+        with(source(&server.url(repository.path())), json!({ "private_key": server.deploy_key().private }))
+    }
+
+    #[test]
+    fn every_verb_knows_the_key_and_leaves_none_of_it() {
+        if !require(Layer::Ssh) {
+            return;
+        }
+        let (repository, commits) = history(&["one", "two"]);
+        let server = SshGit::start();
+        let source = with_key(&server, &repository);
+        let first = check(&source, None);
+        assert_eq!(refs(&first), [commits[1].clone()]);
+        let destination = scratch::directory();
+        let got = Verb::get("git")
+            .dir(destination.path())
+            .request(&request(&source, Some(&commits[0]), &json!({ "git.depth": 1 })))
+            .run();
+        got.succeeded();
+        let inputs = scratch::directory();
+        let checkout = Checkout::clone(&repository.file_url(), inputs.path(), "work");
+        let commit = checkout.commit("three", &[("x", "3")]);
+        let put = Verb::put("git")
+            .dir(inputs.path())
+            .request(&request(&source, None, &json!({ "repository": "work" })))
+            .run();
+        put.succeeded();
+        assert_eq!(repository.tip("main"), commit);
+        let line = server.deploy_key().private.lines().nth(1).expect("a line of the key").to_owned();
+        for outcome in [first, got, put] {
+            assert!(!outcome.stderr.contains(&line), "{}", outcome.stderr);
+            for file in outcome.leftovers().into_iter().filter(|path| path.is_file()) {
+                assert!(!String::from_utf8_lossy(&std::fs::read(&file).expect("read")).contains(&line));
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_with_a_passphrase_is_opened_with_it() {
+        if !require(Layer::Ssh) {
+            return;
+        }
+        let (repository, commits) = history(&["one"]);
+        let server = SshGit::start();
+        let key = key_pair("ed25519", Some("open sesame"));
+        server.authorize(&key.public);
+        let source = with(source(&server.url(repository.path())), json!({ "private_key": key.private }));
+        let opened = with(source.clone(), json!({ "private_key_passphrase": "open sesame" }));
+        assert_eq!(refs(&check(&opened, None)), commits);
+
+        let outcome = check(&source, None);
+        outcome.failed();
+        let said_without = said(&outcome);
+        assert!(
+            said_without.contains(
+                "`source.private_key`: Private key has a passphrase but private_key_passphrase has not been set."
+            ),
+            "{said_without}"
+        );
+        let wrong = check(&with(source, json!({ "private_key_passphrase": "close sesame" })), None);
+        wrong.failed();
+        assert!(said(&wrong).contains("hint: check `private_key`"), "{}", said(&wrong));
+        assert!(!wrong.stderr.contains("close sesame"));
+    }
+
+    #[test]
+    fn a_key_that_the_server_does_not_know_is_a_clear_error() {
+        if !require(Layer::Ssh) {
+            return;
+        }
+        let (repository, _) = history(&["one"]);
+        let server = SshGit::start();
+        let key = key_pair("ed25519", None);
+        let outcome = check(&with(source(&server.url(repository.path())), json!({ "private_key": key.private })), None);
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(said.contains("Permission denied (publickey"), "{said}");
+        assert!(
+            said.ends_with("hint: check `private_key`, and that its public half may read this repository\n"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn the_user_may_come_from_private_key_user() {
+        if !require(Layer::Ssh) {
+            return;
+        }
+        let (repository, commits) = history(&["one"]);
+        let server = SshGit::start();
+        let url = server.url(repository.path());
+        let without_user = url.replace(&format!("{}@", server.user()), "");
+        assert_ne!(url, without_user);
+        let source = with(
+            source(&without_user),
+            json!({ "private_key": server.deploy_key().private, "private_key_user": server.user() }),
+        );
+        assert_eq!(refs(&check(&source, None)), commits);
+    }
+}
