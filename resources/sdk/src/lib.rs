@@ -71,6 +71,7 @@ mod child_output;
 mod companion;
 mod console;
 mod context;
+pub mod docs;
 mod entry;
 mod error;
 #[cfg(feature = "http")]
