@@ -31,7 +31,7 @@ impl<'s> Reader<'s> {
     fn value(&mut self, schemas: &[&'s Value], node: &Node, path: &str, shown: Shown) {
         let schemas: Vec<&Value> = schemas.iter().flat_map(|schema| alternatives(self.root, schema, 0)).collect();
         let is_secret = schemas.iter().any(|schema| schema.get("writeOnly") == Some(&Value::Bool(true)));
-        let shown = if is_secret || node.origin == Origin::Given { Shown::No } else { shown };
+        let shown = if is_secret || node.origin != Origin::Written { Shown::No } else { shown };
         match &node.content {
             Content::Number { written, .. } => {
                 self.scalar(&schemas, &["number", "integer"], node, path, (written, shown));

@@ -32,7 +32,7 @@ impl Budget {
         self.nodes += weight.nodes;
         self.text += weight.text;
         if self.nodes > MOST_NODES || self.text > MOST_TEXT {
-            Err("too large: its aliases stand for more than is ever due".to_owned())
+            Err(format!("too large: it stands for more than {MOST_NODES} values or {} MiB", MOST_TEXT / 1024 / 1024))
         } else if depth + weight.depth > DEEPEST {
             Err(format!("nested deeper than {DEEPEST} levels"))
         } else {

@@ -399,7 +399,7 @@ mod tests {
         let nine = |inner: usize| format!("[{}]", vec![format!("*a{inner}"); 9].join(", "));
         let bomb: String = (1..12).map(|inner| level(inner, nine(inner - 1))).collect();
         let bomb = format!("a0: &a0 x\n{bomb}");
-        assert!(refused(&bomb).ends_with("too large: its aliases stand for more than is ever due"));
+        assert!(refused(&bomb).ends_with("too large: it stands for more than 500000 values or 64 MiB"));
 
         let deeper = |inner: usize| format!("[[[[[[[[[[*a{inner}]]]]]]]]]]");
         let tower: String = (1..100).map(|inner| level(inner, deeper(inner - 1))).collect();

@@ -54,13 +54,16 @@ pub(crate) struct Key {
 }
 
 /// Where a value comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub(crate) enum Origin {
     /// It stands in the file: vars in it are vars.
     Written,
     /// It was put in the place of a var: what looks like a var in it is not, and it may be a secret.
-    Given,
+    Given {
+        /// The text with the var, as the file has it; `None` inside of what a var holds.
+        instead_of: Option<String>,
+    },
 }
 
 impl Node {
@@ -96,6 +99,14 @@ impl Node {
             Content::Number { value, .. } => Some(number_text(*value)),
             Content::Flag { value, .. } => Some(value.to_string()),
             Content::Null | Content::List(_) | Content::Map(_) => None,
+        }
+    }
+
+    /// What may be shown of a name: vars in it as they are written, since what they hold may be a secret.
+    pub(crate) fn shown(&self) -> String {
+        match &self.origin {
+            Origin::Given { instead_of: Some(written) } => written.clone(),
+            _ => self.scalar_text().unwrap_or_default(),
         }
     }
 

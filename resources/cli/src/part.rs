@@ -1,6 +1,6 @@
 //! One part of what a resource is sent, held against its type: problems with the position of what they speak of.
 
-use jetway::{Part, ProblemKind, ResourceType};
+use jetway::{Part, ProblemKind, Redactor, ResourceType};
 use serde_json::{Map, Value};
 
 use crate::altered::altered;
@@ -28,11 +28,14 @@ impl PartInPipeline<'_> {
     }
 
     /// What is wrong with it, and what Concourse would alter in it.
-    pub(crate) fn findings(&self, kind: ResourceType) -> Vec<Finding> {
+    ///
+    /// The type's messages name values of some kinds, so what vars hold is masked in them.
+    pub(crate) fn findings(&self, kind: ResourceType, redactor: &Redactor) -> Vec<Finding> {
         let problems = kind.problems(self.part, self.value()).into_iter().map(|problem| {
             let path = problem.path.strip_prefix(self.part.key()).unwrap_or(&problem.path);
             let hint = problem.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-            let message = format!("{}: `{}{path}`: {}{hint}", self.subject, self.key, problem.message);
+            let message = format!("{}{hint}", problem.message);
+            let message = format!("{}: `{}{path}`: {}", self.subject, self.key, redactor.redact(&message));
             Finding::problem(self.place(path, problem.kind), message)
         });
         let altered = self.node().into_iter().flat_map(|node| altered(&kind.schema(self.part), node));

@@ -6,13 +6,15 @@ use crate::document::{Document, Unusable, load};
 use crate::node::{Content, Entry, Node};
 use crate::position::{Finding, Position};
 use crate::reference::has_var;
-use crate::steps::{Step, steps_of};
+use crate::steps::{Plan, Step, plan_of};
 
 /// A pipeline, as far as resources matter in it.
 pub(crate) struct Pipeline<'n> {
     pub(crate) resource_types: Vec<Declared<'n>>,
     pub(crate) resources: Vec<Declared<'n>>,
     pub(crate) steps: Vec<Step<'n>>,
+    /// The `image_resource` of each task that stands in the pipeline itself; its name is the task's.
+    pub(crate) images: Vec<Declared<'n>>,
     /// Whether a var may bring names that are not known yet, so that nothing can be said to be missing.
     pub(crate) is_open: bool,
 }
@@ -22,6 +24,8 @@ pub(crate) struct Declared<'n> {
     pub(crate) node: &'n Node,
     /// `None` when a var stands there.
     pub(crate) name: Option<String>,
+    /// What may be shown of the name.
+    pub(crate) shown: String,
     pub(crate) name_position: Position,
     /// The value of `type`, `None` when a var stands there.
     pub(crate) kind: Option<String>,
@@ -48,12 +52,19 @@ pub(crate) fn document(file: &Path) -> Result<Document, String> {
 impl<'n> Pipeline<'n> {
     /// Reads a pipeline's root; what is not as Concourse needs it becomes a finding.
     pub(crate) fn read(root: &'n Node, findings: &mut Vec<Finding>) -> Self {
-        let mut pipeline =
-            Self { resource_types: Vec::new(), resources: Vec::new(), steps: Vec::new(), is_open: false };
+        let mut pipeline = Self {
+            resource_types: Vec::new(),
+            resources: Vec::new(),
+            steps: Vec::new(),
+            images: Vec::new(),
+            is_open: false,
+        };
         pipeline.resource_types = pipeline.declared(root, "resource_types", "resource type", findings);
         pipeline.resources = pipeline.declared(root, "resources", "resource", findings);
         for job in pipeline.list(root, "jobs", findings) {
-            pipeline.steps.extend(steps_of(job, findings));
+            let Plan { steps, images } = plan_of(job, findings);
+            pipeline.steps.extend(steps);
+            pipeline.images.extend(images);
         }
         pipeline
     }
@@ -85,14 +96,16 @@ impl<'n> Pipeline<'n> {
             let declared = Declared {
                 node,
                 name: text("name"),
+                shown: named("name").map(Node::shown).unwrap_or_default(),
                 name_position: named("name").unwrap_or(node).position,
                 kind: text("type"),
                 source: node.entry("source"),
                 version: node.entry("version").filter(|entry| !entry.value.is_null()),
             };
             let first = all.iter().find(|first| declared.name.is_some() && first.name == declared.name);
-            if let (Some(first), Some(name)) = (first, &declared.name) {
-                let message = format!("{what} `{name}` is declared twice, first at {}", first.name_position);
+            if let Some(first) = first {
+                let shown = &declared.shown;
+                let message = format!("{what} `{shown}` is declared twice, first at {}", first.name_position);
                 findings.push(Finding::problem(declared.name_position, message));
             }
             self.is_open |= declared.name.is_none();

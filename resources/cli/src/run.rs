@@ -14,7 +14,7 @@ use crate::part::PartInPipeline;
 use crate::pipeline::{Declared, Pipeline, document};
 use crate::position::{Finding, Severity};
 use crate::schema::named;
-use crate::steps::Step;
+use crate::steps::{Step, word};
 use crate::validate::{params_of, source_of};
 use crate::vars::{Lack, Unresolved, Vars};
 
@@ -71,7 +71,6 @@ impl Call<'_> {
     pub(crate) fn run(&self, catalogue: &Catalogue, console: &Console) -> Result<ExitCode> {
         let version = self.version.read()?;
         let vars = self.resource.vars.read()?;
-        vars.hide(console.redactor());
         let file = &self.resource.pipeline;
         let mut document = document(file).map_err(Error::msg)?;
         refuse(file, &document.findings, "the pipeline cannot be used")?;
@@ -95,7 +94,8 @@ impl Call<'_> {
         let pinned = pinned.filter(|_| version.is_none() && self.verb == Verb::Get);
         let parts: Vec<&PartInPipeline<'_>> = std::iter::once(&source).chain(&params).collect();
         resolved(file, &parts, pinned, &vars)?;
-        let findings: Vec<Finding> = parts.iter().flat_map(|part| part.findings(kind)).collect();
+        let redactor = vars.redactor();
+        let findings: Vec<Finding> = parts.iter().flat_map(|part| part.findings(kind, &redactor)).collect();
         for warning in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
             console.warn(format_args!("{}:{}: {}", file.display(), warning.position, warning.message));
         }
@@ -121,7 +121,7 @@ impl Call<'_> {
     /// The step that gives the params, when a job is named.
     fn step<'p, 'n>(&self, pipeline: &'p Pipeline<'n>, console: &Console) -> Result<Option<&'p Step<'n>>> {
         let name = self.resource.resource.as_str();
-        let word = if self.verb == Verb::Put { "put" } else { "get" };
+        let word = word(self.verb);
         let of_resource = |step: &&Step<'_>| step.verb == self.verb && step.resource.as_deref() == Some(name);
         let Some(job) = &self.step.job else {
             let jobs: Vec<&str> = pipeline

@@ -1,9 +1,9 @@
-//! Every get and put of a job, however deep it stands.
+//! Every get, put and task image of a job, however deep it stands.
 
 use jetway::Verb;
 
 use crate::node::{Content, Entry, Node};
-use crate::pipeline::{expected, is_open};
+use crate::pipeline::{Declared, expected, is_open};
 use crate::position::{Finding, Position};
 use crate::reference::has_var;
 
@@ -18,11 +18,15 @@ pub(crate) struct Step<'n> {
     pub(crate) verb: Verb,
     /// What stands after `get:` or `put:`.
     pub(crate) name: String,
+    /// What it is called in messages: ``job `test`, get `repo` ``.
+    pub(crate) title: String,
     pub(crate) position: Position,
     /// The resource, `None` when a var names it.
     pub(crate) resource: Option<String>,
     /// Where the resource is named.
     pub(crate) resource_position: Position,
+    /// What may be shown of its name.
+    pub(crate) resource_shown: String,
     pub(crate) params: Option<&'n Entry>,
     /// The params of the get that follows a put.
     pub(crate) get_params: Option<&'n Entry>,
@@ -30,31 +34,38 @@ pub(crate) struct Step<'n> {
     pub(crate) version: Option<&'n Entry>,
 }
 
-impl Step<'_> {
-    /// The word that it is written with.
-    pub(crate) fn word(&self) -> &'static str {
-        if self.verb == Verb::Put { "put" } else { "get" }
-    }
+/// The word that a step of that verb begins with.
+pub(crate) fn word(verb: Verb) -> &'static str {
+    if verb == Verb::Put { "put" } else { "get" }
 }
 
-/// The gets and puts of a job, in the order of the file.
-pub(crate) fn steps_of<'n>(job: &'n Node, findings: &mut Vec<Finding>) -> Vec<Step<'n>> {
+/// What a job does with resources, in the order of the file.
+#[derive(Default)]
+pub(crate) struct Plan<'n> {
+    pub(crate) steps: Vec<Step<'n>>,
+    pub(crate) images: Vec<Declared<'n>>,
+}
+
+/// Reads a job.
+pub(crate) fn plan_of<'n>(job: &'n Node, findings: &mut Vec<Finding>) -> Plan<'n> {
     if is_open(job) {
-        return Vec::new();
+        return Plan::default();
     }
     if !job.is_map() {
         findings.push(expected("a job: `name` and `plan`", job));
-        return Vec::new();
+        return Plan::default();
     }
     let name = job.get("name").and_then(Node::scalar_text).unwrap_or_default();
-    let mut walker = Walker { job: name, steps: Vec::new(), findings };
+    let shown = job.get("name").map(Node::shown).unwrap_or_default();
+    let mut walker = Walker { job: name, shown, plan: Plan::default(), findings };
     walker.inside(job, &["plan"]);
-    walker.steps
+    walker.plan
 }
 
 struct Walker<'n, 'f> {
     job: String,
-    steps: Vec<Step<'n>>,
+    shown: String,
+    plan: Plan<'n>,
     findings: &'f mut Vec<Finding>,
 }
 
@@ -100,6 +111,18 @@ impl<'n> Walker<'n, '_> {
                 self.resource_step(verb, entry, node);
             }
         }
+        let image = node.get("config").and_then(|config| config.get("image_resource"));
+        if let (Some(task), Some(image)) = (node.entry("task"), image.filter(|image| image.is_map())) {
+            self.plan.images.push(Declared {
+                node: image,
+                name: None,
+                shown: task.value.shown(),
+                name_position: image.position,
+                kind: image.get("type").and_then(Node::scalar_text).filter(|text| !has_var(text)),
+                source: image.entry("source"),
+                version: image.entry("version").filter(|entry| !entry.value.is_null()),
+            });
+        }
         self.inside(node, &["do", "in_parallel", "aggregate"]);
     }
 
@@ -110,13 +133,15 @@ impl<'n> Walker<'n, '_> {
             self.findings.push(expected("the name of a resource", &named.value));
             return;
         };
-        self.steps.push(Step {
+        self.plan.steps.push(Step {
             job: self.job.clone(),
             verb,
             name: entry.value.scalar_text().unwrap_or_default(),
+            title: format!("job `{}`, {} `{}`", self.shown, word(verb), entry.value.shown()),
             position: entry.key.position,
             resource: Some(resource).filter(|name| !has_var(name)).map(str::to_owned),
             resource_position: named.value.position,
+            resource_shown: named.value.shown(),
             params: of("params"),
             get_params: of("get_params"),
             version: of("version"),
@@ -132,10 +157,10 @@ mod tests {
     fn walked(text: &str) -> (Vec<String>, Vec<String>) {
         let document = load(text.as_bytes()).unwrap();
         let mut findings = Vec::new();
-        let steps = steps_of(&document.root, &mut findings);
-        let shown = steps.iter().map(|step| {
+        let plan = plan_of(&document.root, &mut findings);
+        let shown = plan.steps.iter().map(|step| {
             let resource = step.resource.as_deref().unwrap_or("?");
-            format!("{} {} {} {resource}", step.position, step.word(), step.name)
+            format!("{} {} {} {resource}", step.position, word(step.verb), step.name)
         });
         (shown.collect(), findings.iter().map(ToString::to_string).collect())
     }

@@ -29,9 +29,9 @@ pub(crate) struct ValidateArguments {
 }
 
 /// What was found in one pipeline.
-#[derive(Default)]
 pub(crate) struct Report {
     pub(crate) findings: Vec<Finding>,
+    redactor: Redactor,
     resources: usize,
     of_ours: usize,
 }
@@ -39,8 +39,6 @@ pub(crate) struct Report {
 /// Validates every file and says so; the exit code is 1 for problems and 2 for a file that cannot be used.
 pub(crate) fn run(arguments: &ValidateArguments, catalogue: &Catalogue) -> Result<ExitCode> {
     let vars = arguments.vars.read()?;
-    let redactor = Redactor::default();
-    vars.hide(&redactor);
     let mut text = String::new();
     let mut total = Total { files: arguments.files.len(), ..Total::default() };
     for file in &arguments.files {
@@ -49,9 +47,7 @@ pub(crate) fn run(arguments: &ValidateArguments, catalogue: &Catalogue) -> Resul
                 let report = report(document, &vars, catalogue);
                 total.add(&report);
                 for finding in report.findings {
-                    // A var's value may be a secret, and messages name values of other kinds.
-                    let message = redactor.redact(&finding.message).into_owned();
-                    let _ = writeln!(text, "{}:{}", file.display(), Finding { message, ..finding });
+                    let _ = writeln!(text, "{}:{finding}", file.display());
                 }
             }
             Err(unusable) => {
@@ -69,7 +65,7 @@ pub(crate) fn run(arguments: &ValidateArguments, catalogue: &Catalogue) -> Resul
 pub(crate) fn report(document: Document, vars: &Vars, catalogue: &Catalogue) -> Report {
     let Document { mut root, findings } = document;
     vars.fill(&mut root);
-    let mut report = Report { findings, ..Report::default() };
+    let mut report = Report { findings, redactor: vars.redactor(), resources: 0, of_ours: 0 };
     let pipeline = Pipeline::read(&root, &mut report.findings);
     report.resources = pipeline.resources.len();
     if !vars.is_empty() {
@@ -84,6 +80,11 @@ pub(crate) fn report(document: Document, vars: &Vars, catalogue: &Catalogue) -> 
         if let Some(kind) = catalogue.kind_of(resource, &pipeline) {
             report.of_ours += 1;
             report.declared(resource, "resource", kind);
+        }
+    }
+    for image in &pipeline.images {
+        if let Some(kind) = catalogue.kind_of(image, &pipeline) {
+            report.declared(image, "image of task", kind);
         }
     }
     for step in &pipeline.steps {
@@ -106,7 +107,7 @@ impl Report {
     }
 
     fn declared(&mut self, declared: &Declared<'_>, what: &str, kind: ResourceType) {
-        self.findings.extend(source_of(declared, what).findings(kind));
+        self.findings.extend(source_of(declared, what).findings(kind, &self.redactor));
         if declared.version.is_some() {
             let part = PartInPipeline {
                 part: Part::Version,
@@ -114,7 +115,7 @@ impl Report {
                 entry: declared.version,
                 ..source_of(declared, what)
             };
-            self.findings.extend(part.findings(kind));
+            self.findings.extend(part.findings(kind, &self.redactor));
         }
     }
 
@@ -124,9 +125,9 @@ impl Report {
         };
         let Some(resource) = pipeline.resource(name) else {
             if !pipeline.is_open {
-                let near = nearest(name, pipeline.resource_names());
-                let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                let message = format!("{}: there is no resource `{name}`{hint}", subject(step));
+                let near = nearest(name, pipeline.resource_names()).and_then(|near| pipeline.resource(near));
+                let hint = near.map(|near| format!("; did you mean `{}`?", near.shown)).unwrap_or_default();
+                let message = format!("{}: there is no resource `{}`{hint}", step.title, step.resource_shown);
                 self.findings.push(Finding::problem(step.resource_position, message));
             }
             return;
@@ -134,11 +135,11 @@ impl Report {
         let Some(kind) = catalogue.kind_of(resource, pipeline) else {
             return;
         };
-        self.findings.extend(params_of(step).findings(kind));
+        self.findings.extend(params_of(step).findings(kind, &self.redactor));
         if let (Verb::Put, Some(_)) = (step.verb, step.get_params) {
             let part =
                 PartInPipeline { part: Part::GetParams, key: "get_params", entry: step.get_params, ..params_of(step) };
-            self.findings.extend(part.findings(kind));
+            self.findings.extend(part.findings(kind, &self.redactor));
         }
         if let (Verb::Get, Some(entry)) = (step.verb, step.version) {
             self.version(step, entry, kind);
@@ -169,7 +170,7 @@ impl Report {
                     problem(value, &format!(".{}", key.text), &message);
                 }
                 if all_text {
-                    self.findings.extend(part.findings(kind));
+                    self.findings.extend(part.findings(kind, &self.redactor));
                 }
             }
             _ => {
@@ -183,7 +184,7 @@ impl Report {
 /// The source of a resource or of a resource type.
 pub(crate) fn source_of<'n>(declared: &Declared<'n>, what: &str) -> PartInPipeline<'n> {
     PartInPipeline {
-        subject: format!("{what} `{}`", declared.name.as_deref().unwrap_or("((…))")),
+        subject: format!("{what} `{}`", declared.shown),
         part: Part::Source,
         key: "source",
         entry: declared.source,
@@ -194,16 +195,12 @@ pub(crate) fn source_of<'n>(declared: &Declared<'n>, what: &str) -> PartInPipeli
 /// The params of a step.
 pub(crate) fn params_of<'n>(step: &Step<'n>) -> PartInPipeline<'n> {
     PartInPipeline {
-        subject: subject(step),
+        subject: step.title.clone(),
         part: if step.verb == Verb::Put { Part::PutParams } else { Part::GetParams },
         key: "params",
         entry: step.params,
         owner: step.position,
     }
-}
-
-fn subject(step: &Step<'_>) -> String {
-    format!("job `{}`, {} `{}`", step.job, step.word(), step.name)
 }
 
 /// What was found in all files.
@@ -261,6 +258,7 @@ mod tests {
     use crate::document::load;
     use crate::example::catalogue;
     use crate::reference::Reference;
+    use proptest::prelude::*;
 
     fn findings_with(text: &str, vars: &Vars) -> Vec<String> {
         let document = load(text.as_bytes()).unwrap();
@@ -310,6 +308,9 @@ jobs:
   - put: alias
     resource: repo
     get_params: {dept: 3}
+  - task: unit
+    config:
+      image_resource: {type: example, source: {uri: u, brunch: x}}
   on_failure:
     put: repo
     params:
@@ -343,7 +344,8 @@ jobs:
                 "33:10: job `test`, get `rpeo`: there is no resource `rpeo`; did you mean `repo`?",
                 "34:5: job `test`, put `alias`: `params.repository`: required, but missing",
                 "36:18: job `test`, put `alias`: `get_params.dept`: unknown key; did you mean `depth`?",
-                "38:5: job `test`, put `repo`: `params.repository`: required, but missing",
+                "39:56: image of task `unit`: `source.brunch`: unknown key; did you mean `branch`?",
+                "41:5: job `test`, put `repo`: `params.repository`: required, but missing",
             ]
         );
     }
@@ -412,6 +414,20 @@ jobs:
     }
 
     #[test]
+    fn names_are_shown_with_their_vars_as_they_are_written() {
+        let text = "resources: [{name: a-((env)), type: example}]\njobs:\n- name: deploy-((env))\n  plan: [{get: b-((env))}]\n";
+        let mut vars = Vars::default();
+        vars.give(Reference::parse("env").unwrap(), Content::Text("deploy".to_owned()));
+        assert_eq!(
+            findings_with(text, &vars),
+            [
+                "1:20: resource `a-((env))`: `source.uri`: required, but missing",
+                "4:16: job `deploy-((env))`, get `b-((env))`: there is no resource `b-((env))`; did you mean `a-((env))`?",
+            ]
+        );
+    }
+
+    #[test]
     fn a_mistake_below_an_anchor_is_told_for_each_that_repeats_it() {
         let text = "\
 base: &base {uri: u, brnach: x}
@@ -426,5 +442,24 @@ resources:
                 "1:22: resource `two`: `source.brnach`: unknown key; did you mean `branch`?",
             ]
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_pipeline_makes_it_panic(parts in proptest::collection::vec(
+            prop_oneof![
+                Just("resources:"), Just("jobs:"), Just("resource_types:"), Just("plan:"), Just("- "), Just("\n"),
+                Just("  "), Just("    "), Just("name: a"), Just("type: example"), Just("source:"), Just("get: a"),
+                Just("put: ((b))"), Just("params: "), Just("version: "), Just("in_parallel:"), Just("try:"),
+                Just("{{x}}"), Just("((y))"), Just("[1, 1.10]"), Just("{uri: &u 010}"), Just("*u"), Just("<<: "),
+                Just("on_failure: "), Just("hosts: [{}]"), Just("~"),
+            ], 0..30,
+        )) {
+            let mut vars = Vars::default();
+            vars.give(Reference::parse("y").unwrap(), Content::List(Vec::new()));
+            if let Ok(document) = load(parts.concat().as_bytes()) {
+                report(document, &vars, &catalogue());
+            }
+        }
     }
 }

@@ -48,7 +48,7 @@ impl Vars {
     /// Gives a var, or a part of it beside its other parts, by what a pipeline would write to get it.
     pub(crate) fn give(&mut self, Reference { source, name, fields }: Reference, content: Content) {
         let nest = |content, field: String| {
-            let key = Key { text: field, position: NOWHERE, origin: Origin::Given };
+            let key = Key { text: field, position: NOWHERE, origin: GIVEN };
             Content::Map(vec![Entry { key, value: given(content) }])
         };
         let content = fields.into_iter().rev().fold(content, nest);
@@ -62,9 +62,11 @@ impl Vars {
         self.values.insert((None, name), given(content));
     }
 
-    /// Teaches the redactor every text that a var holds.
-    pub(crate) fn hide(&self, redactor: &Redactor) {
-        self.values.values().for_each(|value| hide(value, redactor));
+    /// A redactor that masks every text that a var holds.
+    pub(crate) fn redactor(&self) -> Redactor {
+        let redactor = Redactor::default();
+        self.values.values().for_each(|value| hide(value, &redactor));
+        redactor
     }
 
     /// Puts the given vars into a value. A text with a var that has no fitting value stays as it is.
@@ -72,17 +74,20 @@ impl Vars {
         match &mut node.content {
             Content::Text(text) if node.origin == Origin::Written => {
                 if let Ok(Some(content)) = self.filled(text) {
-                    replace(node, content);
+                    let instead_of = Some(std::mem::take(text));
+                    node.content = content;
+                    settle(node, node.position);
+                    node.origin = Origin::Given { instead_of };
                 }
             }
             Content::List(items) => items.iter_mut().for_each(|item| self.fill(item)),
             Content::Map(entries) => {
                 for Entry { key, value } in entries {
-                    if let (Origin::Written, Ok(Some(content))) = (key.origin, self.filled(&key.text))
+                    if let (Origin::Written, Ok(Some(content))) = (&key.origin, self.filled(&key.text))
                         && let Some(text) = given(content).scalar_text()
                     {
                         key.text = text;
-                        key.origin = Origin::Given;
+                        key.origin = GIVEN;
                     }
                     self.fill(value);
                 }
@@ -176,10 +181,12 @@ impl Vars {
     }
 }
 
+const GIVEN: Origin = Origin::Given { instead_of: None };
+
 const NOWHERE: Position = Position { line: 0, column: 0 };
 
 fn given(content: Content) -> Node {
-    Node { position: NOWHERE, content, origin: Origin::Given }
+    Node { position: NOWHERE, content, origin: GIVEN }
 }
 
 fn merge(node: &mut Node, content: Content) {
@@ -201,21 +208,16 @@ fn inside_of_text(value: &Node) -> Result<String, Lack> {
     value.scalar_text().ok_or_else(|| Lack::Unfit(format!("it is {}, which cannot be a part of text", value.kind())))
 }
 
-/// Puts what a var holds in its place; all of it stands where the var stands.
-fn replace(node: &mut Node, content: Content) {
-    node.content = content;
-    settle(node, node.position);
-}
-
+/// Places all that a var holds where the var stands.
 fn settle(node: &mut Node, position: Position) {
     node.position = position;
-    node.origin = Origin::Given;
+    node.origin = GIVEN;
     match &mut node.content {
         Content::List(items) => items.iter_mut().for_each(|item| settle(item, position)),
         Content::Map(entries) => {
             for Entry { key, value } in entries {
                 key.position = position;
-                key.origin = Origin::Given;
+                key.origin = GIVEN;
                 settle(value, position);
             }
         }

@@ -1,5 +1,10 @@
 //! Verbs from a pipeline file, against a real repository.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::sync::mpsc;
+use std::time::Duration;
+
 use crate::{ONE, Outcome, Place, TWO};
 
 const PIPELINE: &str = "\
@@ -207,9 +212,37 @@ fn what_cannot_be_run_is_told_before_anything_is_done() {
 
 #[test]
 fn children_call_the_command_back_for_a_password() {
-    // The askpass companion is this same binary under another name; without it git would ask the terminal.
+    // git asks its askpass program, which is this same binary under another name.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
     let place = Place::new();
-    let outcome = place.shell("ln -s \"$(command -v jetway)\" jetway-askpass; ./jetway-askpass 'Password for x' 2>&1");
+    place.file(
+        "ci.yml",
+        &format!(
+            "resources:\n- name: repo\n  type: git\n  source:\n    uri: http://127.0.0.1:{port}/x\n    branch: main\n    \
+             username: bob\n    password: ((password))\n"
+        ),
+    );
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let authorization = server.incoming().find_map(|connection| {
+            let mut connection = connection.unwrap();
+            let lines = BufReader::new(connection.try_clone().unwrap()).lines().map(Result::unwrap);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let given = head.iter().find_map(|line| line.strip_prefix("Authorization: ").map(str::to_owned));
+            let status = match given {
+                Some(_) => "404 Not Found",
+                None => "401 Unauthorized\r\nWWW-Authenticate: Basic realm=x",
+            };
+            write!(connection, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+            given
+        });
+        sender.send(authorization.unwrap())
+    });
+    let outcome = place.jetway("check -p ci.yml -r repo --var password=hunter2");
     assert_eq!(outcome.code, 1);
-    assert!(!outcome.stdout.contains("Usage"), "{}", outcome.stdout);
+    assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+    // base64 of `bob:hunter2`.
+    let authorization = receiver.recv_timeout(Duration::from_secs(10));
+    assert_eq!(authorization.as_deref(), Ok("Basic Ym9iOmh1bnRlcjI="), "{}", outcome.stderr);
 }
