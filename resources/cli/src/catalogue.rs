@@ -1,4 +1,4 @@
-//! Which of our types a resource of a pipeline is of, if any.
+//! Our types, and which of them a resource of a pipeline is of, if any.
 
 use jetway::ResourceType;
 
@@ -10,6 +10,11 @@ pub(crate) struct Catalogue {
 }
 
 impl Catalogue {
+    /// Every type that there is.
+    pub(crate) fn ours() -> Self {
+        Self::new(vec![ResourceType::of::<jetway_git::Git>()])
+    }
+
     pub(crate) fn new(types: Vec<ResourceType>) -> Self {
         Self { types }
     }

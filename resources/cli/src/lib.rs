@@ -27,18 +27,13 @@ mod vars;
 
 use std::process::ExitCode;
 
-use jetway::{ResourceType, serve_companion};
+use jetway::serve_companion;
 
 use crate::catalogue::Catalogue;
 
 /// The `main` of the `jetway` command.
 pub fn main() -> ExitCode {
-    let types = types();
+    let catalogue = Catalogue::ours();
     // A verb's children call this program back by another name.
-    serve_companion(&types).unwrap_or_else(|| command::run(&Catalogue::new(types)))
-}
-
-/// Every resource type that there is.
-pub fn types() -> Vec<ResourceType> {
-    vec![ResourceType::of::<jetway_git::Git>()]
+    serve_companion(catalogue.types()).unwrap_or_else(|| command::run(&catalogue))
 }
