@@ -11,7 +11,7 @@ export RUSTDOCFLAGS += -D warnings
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build lint test images bench demo docs clean
+.PHONY: help deps build lint test images bench demo docs deny clean
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -38,8 +38,12 @@ bench: deps ## measure whole processes beside the raw git commands that are thei
 demo: deps ## tell the story of the resource types, step by step, against servers started here
 	$(CARGO) run --locked --quiet --package jetway-tests --bin jetway-demo
 
-docs: ## build the crates' documentation
+docs: ## write the parameter tables of the READMEs anew, and build the crates' documentation
+	JETWAY_UPDATE_DOCS=1 $(CARGO) test --locked --quiet --package jetway-tests --test docs
 	$(CARGO) doc --locked --workspace --no-deps
+
+deny: ## hold the dependencies' licences and sources against deny.toml (needs cargo-deny)
+	$(CARGO) deny check bans licenses sources
 
 clean: ## remove what was built, cached fixtures included
 	$(CARGO) clean

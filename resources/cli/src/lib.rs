@@ -2,7 +2,7 @@
 //!
 //! A pipeline file is read once, into values with positions (`document`, `node`, `scalar`); vars are filled in
 //! (`reference`, `vars`); what it declares is found (`pipeline`, `steps`, `catalogue`); and then it is held
-//! against the types (`part`, `altered`, `validate`) or one verb is run from it (`run`).
+//! against the types (`part`, `altered`, `report`, `validate`) or one verb is run from it (`run`).
 
 mod altered;
 mod budget;
@@ -18,6 +18,7 @@ mod pipeline;
 mod position;
 mod print;
 mod reference;
+mod report;
 mod run;
 mod scalar;
 mod schema;
@@ -27,7 +28,7 @@ mod vars;
 
 use std::process::ExitCode;
 
-use jetway::serve_companion;
+use jetway::{ResourceType, serve_companion};
 
 use crate::catalogue::Catalogue;
 
@@ -36,4 +37,9 @@ pub fn main() -> ExitCode {
     let catalogue = Catalogue::ours();
     // A verb's children call this program back by another name.
     serve_companion(catalogue.types()).unwrap_or_else(|| command::run(&catalogue))
+}
+
+/// Every resource type that there is, for what must be true of each of them.
+pub fn types() -> Vec<ResourceType> {
+    Catalogue::ours().types().to_vec()
 }

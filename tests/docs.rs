@@ -1,0 +1,120 @@
+//! What the documentation says is what the code does: tables come from the types, examples are valid pipelines.
+//!
+//! `make docs` (`JETWAY_UPDATE_DOCS=1`) writes the tables anew instead of comparing them.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this is test code: what is not as it should be ends its test there and then"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use jetway::docs;
+use jetway_tests::{binaries, scratch};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's root").to_owned()
+}
+
+/// The README of each crate that has one, and the workspace's own.
+fn readmes() -> Vec<PathBuf> {
+    let crates = fs::read_dir(root().join("resources")).expect("list the crates").flatten();
+    let mut readmes: Vec<PathBuf> = crates.map(|entry| entry.path().join("README.md")).collect();
+    readmes.push(root().join("README.md"));
+    readmes.retain(|path| path.exists());
+    readmes.sort();
+    readmes
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("read {}: {error}", path.display()))
+}
+
+/// The blocks of a language, each with the number of the line after its fence.
+fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
+    let mut blocks: Vec<(usize, String)> = Vec::new();
+    let mut inside = false;
+    for (number, line) in text.lines().enumerate() {
+        if inside && line.starts_with("```") {
+            inside = false;
+        } else if inside {
+            let (_, block) = blocks.last_mut().expect("a block has begun");
+            block.push_str(line);
+            block.push('\n');
+        } else if line == format!("```{language}") {
+            inside = true;
+            blocks.push((number + 2, String::new()));
+        }
+    }
+    blocks
+}
+
+#[test]
+fn parameter_tables_are_those_of_the_types() {
+    for kind in jetway_cli::types() {
+        let path = root().join("resources").join(kind.name()).join("README.md");
+        let text = read(&path);
+        let filled = docs::fill(&kind, &text).unwrap_or_else(|error| panic!("{}: {error:#}", path.display()));
+        if std::env::var_os("JETWAY_UPDATE_DOCS").is_some() {
+            fs::write(&path, filled).expect("write the README");
+        } else {
+            assert!(text == filled, "{} is out of date: `make docs` writes it anew", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_key_has_a_word_of_documentation() {
+    for kind in jetway_cli::types() {
+        for part in [jetway::Part::Source, jetway::Part::GetParams, jetway::Part::PutParams, jetway::Part::Version] {
+            let schema = kind.schema(part);
+            let properties = schema["properties"].as_object().expect("a part has properties");
+            for (key, property) in properties {
+                assert!(property["description"].is_string(), "{} {part:?}: `{key}` is not documented", kind.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn examples_are_valid_pipelines() {
+    let directory = scratch::directory();
+    for readme in readmes() {
+        for (line, block) in blocks(&read(&readme), "yaml") {
+            let pipeline = whole_pipeline(&block, &readme);
+            let file = directory.path().join("pipeline.yml");
+            fs::write(&file, &pipeline).expect("write the pipeline");
+            let output = Command::new(binaries::named("jetway"))
+                .args([Path::new("validate"), &file])
+                .output()
+                .expect("run jetway validate");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{}:{line}: {said}", readme.display());
+        }
+    }
+}
+
+/// A piece of a plan or of resources becomes a pipeline that it could stand in.
+fn whole_pipeline(block: &str, readme: &Path) -> String {
+    let kind = readme.parent().and_then(Path::file_name).expect("a README is in a folder").to_string_lossy();
+    let indented: String = block.lines().map(|line| format!("  {line}\n")).collect();
+    if block.starts_with("- put: ") || block.starts_with("- get: ") {
+        let name = block.lines().next().and_then(|line| line.get(7..)).unwrap_or_default().trim();
+        format!(
+            "resources:\n- {{name: {name}, type: {kind}, source: ((source))}}\njobs:\n- name: job\n  plan:\n{indented}"
+        )
+    } else {
+        block.to_owned()
+    }
+}
+
+#[test]
+fn every_type_is_in_the_readme_and_in_the_map() {
+    let (readme, map) = (read(&root().join("README.md")), read(&root().join("ARCHITECTURE.md")));
+    for kind in jetway_cli::types() {
+        assert!(readme.contains(&format!("resources/{}/README.md", kind.name())), "README.md lacks {}", kind.name());
+        assert!(map.contains(&format!("jetway-{}", kind.name())), "ARCHITECTURE.md lacks {}", kind.name());
+    }
+}
