@@ -13,9 +13,10 @@ use crate::node::{Content, Node};
 use crate::part::PartInPipeline;
 use crate::pipeline::{Declared, Pipeline, document};
 use crate::position::{Finding, Severity};
+use crate::report::{params_of, source_of};
 use crate::schema::named;
 use crate::steps::{Step, word};
-use crate::validate::{params_of, source_of};
+
 use crate::vars::{Lack, Unresolved, Vars};
 
 /// What all three verbs are told.

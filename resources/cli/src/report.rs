@@ -1,0 +1,376 @@
+//! What is to be said of one pipeline: our types' parts of it held against the types, and steps against resources.
+
+use jetway::{Part, Redactor, ResourceType, Verb, nearest};
+
+use crate::catalogue::Catalogue;
+use crate::document::Document;
+use crate::node::{Content, Entry, Node};
+use crate::part::PartInPipeline;
+use crate::pipeline::{Declared, Pipeline, is_open};
+use crate::position::Finding;
+use crate::steps::Step;
+use crate::vars::{Lack, Vars};
+
+/// What was found in one pipeline.
+pub(crate) struct Report {
+    pub(crate) findings: Vec<Finding>,
+    redactor: Redactor,
+    /// How many resources it declares.
+    pub(crate) resources: usize,
+    /// How many of them are of types of ours.
+    pub(crate) of_ours: usize,
+}
+
+/// What is to be said of a pipeline, in the order of the file.
+pub(crate) fn report(document: Document, vars: &Vars, catalogue: &Catalogue) -> Report {
+    let Document { mut root, findings } = document;
+    vars.fill(&mut root);
+    let mut report = Report { findings, redactor: vars.redactor(), resources: 0, of_ours: 0 };
+    let pipeline = Pipeline::read(&root, &mut report.findings);
+    report.resources = pipeline.resources.len();
+    if !vars.is_empty() {
+        report.unfit_vars(&root, vars);
+    }
+    for resource_type in &pipeline.resource_types {
+        if let Some(kind) = catalogue.kind_of(resource_type, &pipeline) {
+            report.declared(resource_type, "resource type", kind);
+        }
+    }
+    for resource in &pipeline.resources {
+        if let Some(kind) = catalogue.kind_of(resource, &pipeline) {
+            report.of_ours += 1;
+            report.declared(resource, "resource", kind);
+        }
+    }
+    for image in &pipeline.images {
+        if let Some(kind) = catalogue.kind_of(image, &pipeline) {
+            report.declared(image, "image of task", kind);
+        }
+    }
+    for step in &pipeline.steps {
+        report.step(step, &pipeline, catalogue);
+    }
+    // A mistake below an anchor is found wherever an alias repeats it.
+    report.findings.sort();
+    report.findings.dedup();
+    report
+}
+
+impl Report {
+    fn unfit_vars(&mut self, root: &Node, vars: &Vars) {
+        for unresolved in vars.unresolved(root) {
+            if let Lack::Unfit(problem) = unresolved.lack {
+                let message = format!("`{}`: {problem}", unresolved.written);
+                self.findings.push(Finding::problem(unresolved.position, message));
+            }
+        }
+    }
+
+    fn declared(&mut self, declared: &Declared<'_>, what: &str, kind: ResourceType) {
+        self.findings.extend(source_of(declared, what).findings(kind, &self.redactor));
+        if declared.version.is_some() {
+            let part = PartInPipeline {
+                part: Part::Version,
+                key: "version",
+                entry: declared.version,
+                ..source_of(declared, what)
+            };
+            self.findings.extend(part.findings(kind, &self.redactor));
+        }
+    }
+
+    fn step(&mut self, step: &Step<'_>, pipeline: &Pipeline<'_>, catalogue: &Catalogue) {
+        let Some(name) = &step.resource else {
+            return;
+        };
+        let Some(resource) = pipeline.resource(name) else {
+            if !pipeline.is_open {
+                let near = nearest(name, pipeline.resource_names()).and_then(|near| pipeline.resource(near));
+                let hint = near.map(|near| format!("; did you mean `{}`?", near.shown)).unwrap_or_default();
+                let message = format!("{}: there is no resource `{}`{hint}", step.title, step.resource_shown);
+                self.findings.push(Finding::problem(step.resource_position, message));
+            }
+            return;
+        };
+        let Some(kind) = catalogue.kind_of(resource, pipeline) else {
+            return;
+        };
+        self.findings.extend(params_of(step).findings(kind, &self.redactor));
+        if let (Verb::Put, Some(_)) = (step.verb, step.get_params) {
+            let part =
+                PartInPipeline { part: Part::GetParams, key: "get_params", entry: step.get_params, ..params_of(step) };
+            self.findings.extend(part.findings(kind, &self.redactor));
+        }
+        if let (Verb::Get, Some(entry)) = (step.verb, step.version) {
+            self.version(step, entry, kind);
+        }
+    }
+
+    /// `every`, `latest`, or a version to stay at.
+    fn version(&mut self, step: &Step<'_>, entry: &Entry, kind: ResourceType) {
+        let part = PartInPipeline { part: Part::Version, key: "version", entry: Some(entry), ..params_of(step) };
+        let mut problem = |node: &Node, path: &str, message: &str| {
+            let message = format!("{}: `version{path}`: {message}", part.subject);
+            self.findings.push(Finding::problem(node.position, message));
+        };
+        let value = &entry.value;
+        match &value.content {
+            Content::Text(word) if matches!(word.as_str(), "every" | "latest") || is_open(value) => {}
+            Content::Text(word) => {
+                let near = nearest(word, ["every", "latest"]);
+                let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                problem(value, "", &format!("expected `every`, `latest` or keys and values{hint}"));
+            }
+            Content::Map(entries) => {
+                // Concourse refuses what is not text here, where elsewhere it makes text of it.
+                let mut all_text = true;
+                for Entry { key, value } in entries.iter().filter(|entry| entry.value.text().is_none()) {
+                    all_text = false;
+                    let message = format!("expected text, found {}; quote it", value.kind());
+                    problem(value, &format!(".{}", key.text), &message);
+                }
+                if all_text {
+                    self.findings.extend(part.findings(kind, &self.redactor));
+                }
+            }
+            _ => {
+                let message = format!("expected `every`, `latest` or keys and values, found {}", value.kind());
+                problem(value, "", &message);
+            }
+        }
+    }
+}
+
+/// The source of a resource or of a resource type.
+pub(crate) fn source_of<'n>(declared: &Declared<'n>, what: &str) -> PartInPipeline<'n> {
+    PartInPipeline {
+        subject: format!("{what} `{}`", declared.shown),
+        part: Part::Source,
+        key: "source",
+        entry: declared.source,
+        owner: declared.name_position,
+    }
+}
+
+/// The params of a step.
+pub(crate) fn params_of<'n>(step: &Step<'n>) -> PartInPipeline<'n> {
+    PartInPipeline {
+        subject: step.title.clone(),
+        part: if step.verb == Verb::Put { Part::PutParams } else { Part::GetParams },
+        key: "params",
+        entry: step.params,
+        owner: step.position,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::load;
+    use crate::example::catalogue;
+    use crate::reference::Reference;
+    use proptest::prelude::*;
+
+    fn findings_with(text: &str, vars: &Vars) -> Vec<String> {
+        let document = load(text.as_bytes()).unwrap();
+        report(document, vars, &catalogue()).findings.iter().map(ToString::to_string).collect()
+    }
+
+    fn findings(text: &str) -> Vec<String> {
+        findings_with(text, &Vars::default())
+    }
+
+    #[test]
+    fn every_kind_of_mistake_has_its_place() {
+        let text = "\
+resource_types:
+- name: typed
+  type: example
+  source: {repository: jetway-example}
+resources:
+- name: repo
+  type: example
+  source:
+    uri: -x
+    brnach: main
+    paths: all
+    password: [hunter2]
+    strategy: rebse
+    later: 1
+    hosts:
+    - nmae: a
+    - name: [b]
+- name: bare
+  type: example
+- name: dashed
+  type: example
+  source: {uri: -x, uri: y, branch: 1.10}
+  version: {ref: 010}
+jobs:
+- name: test
+  plan:
+  - get: repo
+    params: {depht: 1}
+    version: evry
+  - get: bare
+    params: {depth: deep}
+    version: {ref: 7}
+  - get: rpeo
+  - put: alias
+    resource: repo
+    get_params: {dept: 3}
+  - task: unit
+    config:
+      image_resource: {type: example, source: {uri: u, brunch: x}}
+  on_failure:
+    put: repo
+    params:
+";
+        assert_eq!(
+            findings(text),
+            [
+                "4:3: resource type `typed`: `source.uri`: required, but missing",
+                "4:12: resource type `typed`: `source.repository`: unknown key; known keys: `uri`, `branch`, `paths`, \
+                 `password`, `strategy`, `force`, `hosts`, `allow_unknown_keys`",
+                "10:5: resource `repo`: `source.brnach`: unknown key; did you mean `branch`?",
+                "11:12: resource `repo`: `source.paths`: expected a list, found text",
+                "12:15: resource `repo`: `source.password`: expected text, found a list",
+                "13:15: resource `repo`: `source.strategy`: expected `merge` or `rebase`, found `rebse`; did you mean \
+                 `rebase`?",
+                "14:5: resource `repo`: `source.later`: known, but not supported by this release",
+                "16:7: resource `repo`: `source.hosts[0].name`: required, but missing",
+                "16:7: resource `repo`: `source.hosts[0].nmae`: unknown key; did you mean `name`?",
+                "17:13: resource `repo`: `source.hosts[1].name`: expected text, found a list",
+                "18:9: resource `bare`: `source.uri`: required, but missing",
+                "22:17: resource `dashed`: `source.uri`: must not begin with `-`",
+                "22:21: `uri` is set twice, first at 22:12",
+                "22:37: warning: resource `dashed`: `source.branch`: Concourse turns `1.10` into `1.1`; write '1.10' to \
+                 keep it",
+                "23:18: warning: resource `dashed`: `version.ref`: Concourse turns `010` into `8`; write '010' to keep it",
+                "28:14: job `test`, get `repo`: `params.depht`: unknown key; did you mean `depth`?",
+                "29:14: job `test`, get `repo`: `version`: expected `every`, `latest` or keys and values; did you mean \
+                 `every`?",
+                "31:21: job `test`, get `bare`: `params.depth`: expected a whole number, found text",
+                "32:20: job `test`, get `bare`: `version.ref`: expected text, found a number; quote it",
+                "33:10: job `test`, get `rpeo`: there is no resource `rpeo`; did you mean `repo`?",
+                "34:5: job `test`, put `alias`: `params.repository`: required, but missing",
+                "36:18: job `test`, put `alias`: `get_params.dept`: unknown key; did you mean `depth`?",
+                "39:56: image of task `unit`: `source.brunch`: unknown key; did you mean `branch`?",
+                "41:5: job `test`, put `repo`: `params.repository`: required, but missing",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_not_ours_is_passed_over() {
+        let text = "\
+resource_types:
+- {name: example, type: registry-image, source: {repository: somebody/example}}
+resources:
+- {name: theirs, type: example, source: {anything: [goes]}}
+- {name: tick, type: time, source: {interval: 1.10}}
+jobs:
+- name: j
+  plan:
+  - get: tick
+    params: {x: y}
+    version: any
+  - put: theirs
+  - task: t
+    config: {platform: linux, params: {VERSION: 1.10}}
+  - load_var: v
+    file: x
+";
+        assert_eq!(findings(text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_var_may_stand_anywhere() {
+        let text = "\
+resources:
+- name: repo
+  type: example
+  source: {uri: https://((host))/x, force: ((force)), paths: ((paths)), strategy: {{strategy}}, hosts: [((host))]}
+- {name: all, type: example, source: ((source))}
+jobs:
+- name: ((job))
+  plan:
+  - get: repo
+    params: {depth: ((depth))}
+    version: ((version))
+  - put: repo
+    params: ((params))
+  - get: ((other))
+  - in_parallel: ((steps))
+";
+        assert_eq!(findings(text), Vec::<String>::new());
+        assert_eq!(findings("resources: ((resources))\njobs: [{name: j, plan: [{get: x}]}]\n"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn given_vars_are_filled_in_first_and_their_faults_stand_where_they_stand() {
+        let text =
+            "resources:\n- name: repo\n  type: ((kind))\n  source: {uri: u, force: ((force)), branch: x((list))}\n";
+        let mut vars = Vars::default();
+        for (name, yaml) in [("kind", "example"), ("force", "[hunter2]"), ("list", "[hunter2]")] {
+            vars.give(Reference::parse(name).unwrap(), load(yaml.as_bytes()).unwrap().root.content);
+        }
+        assert_eq!(
+            findings_with(text, &vars),
+            [
+                "4:27: resource `repo`: `source.force`: expected true or false, found a list",
+                "4:46: `((list))`: it is a list, which cannot be a part of text",
+            ]
+        );
+    }
+
+    #[test]
+    fn names_are_shown_with_their_vars_as_they_are_written() {
+        let text = "resources: [{name: a-((env)), type: example}]\njobs:\n- name: deploy-((env))\n  plan: [{get: b-((env))}]\n";
+        let mut vars = Vars::default();
+        vars.give(Reference::parse("env").unwrap(), Content::Text("deploy".to_owned()));
+        assert_eq!(
+            findings_with(text, &vars),
+            [
+                "1:20: resource `a-((env))`: `source.uri`: required, but missing",
+                "4:16: job `deploy-((env))`, get `b-((env))`: there is no resource `b-((env))`; did you mean `a-((env))`?",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_mistake_below_an_anchor_is_told_for_each_that_repeats_it() {
+        let text = "\
+base: &base {uri: u, brnach: x}
+resources:
+- {name: one, type: example, source: *base}
+- {name: two, type: example, source: {<<: *base, uri: v}}
+";
+        assert_eq!(
+            findings(text),
+            [
+                "1:22: resource `one`: `source.brnach`: unknown key; did you mean `branch`?",
+                "1:22: resource `two`: `source.brnach`: unknown key; did you mean `branch`?",
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_pipeline_makes_it_panic(parts in proptest::collection::vec(
+            prop_oneof![
+                Just("resources:"), Just("jobs:"), Just("resource_types:"), Just("plan:"), Just("- "), Just("\n"),
+                Just("  "), Just("    "), Just("name: a"), Just("type: example"), Just("source:"), Just("get: a"),
+                Just("put: ((b))"), Just("params: "), Just("version: "), Just("in_parallel:"), Just("try:"),
+                Just("{{x}}"), Just("((y))"), Just("[1, 1.10]"), Just("{uri: &u 010}"), Just("*u"), Just("<<: "),
+                Just("on_failure: "), Just("hosts: [{}]"), Just("~"),
+            ], 0..30,
+        )) {
+            let mut vars = Vars::default();
+            vars.give(Reference::parse("y").unwrap(), Content::List(Vec::new()));
+            if let Ok(document) = load(parts.concat().as_bytes()) {
+                report(document, &vars, &catalogue());
+            }
+        }
+    }
+}
