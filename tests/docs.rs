@@ -99,7 +99,7 @@ fn examples_are_valid_pipelines() {
 /// A piece of a plan or of resources becomes a pipeline that it could stand in.
 fn whole_pipeline(block: &str, readme: &Path) -> String {
     let kind = readme.parent().and_then(Path::file_name).expect("a README is in a folder").to_string_lossy();
-    let indented: String = block.lines().map(|line| format!("  {line}\n")).collect();
+    let indented = format!("  {}\n", block.trim_end().replace('\n', "\n  "));
     if block.starts_with("- put: ") || block.starts_with("- get: ") {
         let name = block.lines().next().and_then(|line| line.get(7..)).unwrap_or_default().trim();
         format!(

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use jetway_tests::repository::Repository;
-use jetway_tests::verb::{Outcome, Verb};
+use jetway_tests::verb::{Outcome, Runner, Verb};
 use jetway_tests::{assert_verb, git, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -391,6 +391,29 @@ mod the_destination {
         outcome.failed();
         assert_eq!(said(&outcome), "error: the destination `[DIR]` is not empty\n");
         assert_eq!(read(&destination, "mine"), "precious");
+    }
+
+    #[test]
+    fn must_be_a_place_that_can_be_written_to() {
+        if Runner::chosen() == Runner::Image {
+            // The engine makes the directory that it mounts, or fails to, before the verb starts.
+            return;
+        }
+        let (repository, commits) = history(&["one"]);
+        let directory = scratch::directory();
+        let file = directory.path().join("file");
+        fs::write(&file, "precious").expect("write a file");
+        let request = request(&source(&repository.file_url()), Some(&commits[0]), &json!({}));
+        let outcome = Verb::get("git").dir(file.join("below")).request(&request).run();
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: cannot make the destination `[DIR]`\n  caused by: Not a directory (os error 20)\n"
+        );
+        let outcome = Verb::get("git").dir(&file).request(&request).run();
+        outcome.failed();
+        assert!(said(&outcome).starts_with("error: cannot make the destination `[DIR]`\n"), "{}", said(&outcome));
+        assert_eq!(read(&directory, "file"), "precious");
     }
 
     #[test]

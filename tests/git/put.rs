@@ -6,7 +6,7 @@ use std::{fs, thread};
 use jetway_tests::checkout::Checkout;
 use jetway_tests::repository::Repository;
 use jetway_tests::scratch;
-use jetway_tests::verb::{Outcome, Verb};
+use jetway_tests::verb::{Outcome, Runner, Verb};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -256,4 +256,30 @@ fn shows_what_a_server_s_hook_says() {
     assert!(said.contains("remote: commits need a ticket"), "{said}");
     assert!(said.contains("`refs/heads/main`: [remote rejected] (pre-receive hook declined)"), "{said}");
     assert_eq!(repository.tip("main"), commits[0]);
+}
+
+#[test]
+fn takes_a_repository_that_belongs_to_another_user_in_the_image() {
+    // Outside of the image the machine's own configuration of git decides that.
+    if Runner::chosen() != Runner::Image || !rustix::process::getuid().is_root() {
+        return;
+    }
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let commit = checkout.commit("two", &[("x", "2")]);
+    let status = std::process::Command::new("chown").args(["-R", "1234:1234"]).arg(inputs.path()).status();
+    assert!(status.expect("start chown").success());
+    put(&source(&repository.file_url()), inputs.path(), app()).succeeded();
+    assert_eq!(repository.tip("main"), commit);
+}
+
+#[test]
+fn is_rebased_by_whoever_the_image_or_the_machine_names() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    checkout.commit("ours", &[("ours", "1")]);
+    repository.commit("theirs", &[("theirs", "1")]);
+    put(&source(&repository.file_url()), inputs.path(), rebase()).succeeded();
+    let committer = repository.git(&["log", "-1", "--format=%cn <%ce>", "main"]);
+    assert_eq!(committer.trim(), "git <git@localhost>");
 }

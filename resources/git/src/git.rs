@@ -39,11 +39,6 @@ impl<'c> Git<'c> {
             // Nothing may go on in the background after the verb, nor be tidied up for a repository that is thrown away.
             ("gc.auto", "0"),
             ("maintenance.auto", "false"),
-            // Submodules by path are what the established resource allows.
-            ("protocol.file.allow", "always"),
-            // The directories of a container belong to whoever the runtime says.
-            ("safe.directory", "*"),
-            ("pull.rebase", "false"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
@@ -66,7 +61,6 @@ impl<'c> Git<'c> {
                 set(variable, OsStr::new("1"));
             }
         }
-        settings.extend(default_identity());
         set("GIT_CONFIG_COUNT", OsStr::new(&settings.len().to_string()));
         for (index, (name, value)) in settings.iter().enumerate() {
             set(&format!("GIT_CONFIG_KEY_{index}"), OsStr::new(name));
@@ -247,17 +241,15 @@ impl Refusal {
     }
 }
 
-/// A committer for merges and rebases where the machine's configuration names none, as the established image has it.
-fn default_identity() -> Vec<(String, String)> {
-    let configuration = git2::Config::open_default().and_then(|mut configuration| configuration.snapshot());
-    [("user.name", "git"), ("user.email", "git@localhost")]
-        .into_iter()
-        .filter(|(name, _)| !configuration.as_ref().is_ok_and(|configuration| configuration.get_str(name).is_ok()))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
-}
-
 /// Opens a repository in this process.
 pub(crate) fn open(path: &Path) -> Result<git2::Repository> {
-    git2::Repository::open(path).with_context(|| format!("cannot open the repository `{}`", path.display()))
+    git2::Repository::open(path).map_err(|error| {
+        let is_somebody_elses = error.code() == git2::ErrorCode::Owner;
+        let error = jetway::Error::new(error).context(format!("cannot open the repository `{}`", path.display()));
+        if is_somebody_elses {
+            error.hint("git's setting `safe.directory` says whose repositories are trusted; the image trusts all")
+        } else {
+            error
+        }
+    })
 }
