@@ -1,7 +1,8 @@
 //! Child processes: argument vectors, never a shell; what they say is redacted; none outlives the verb.
 //!
-//! Each child leads a process group of its own. When the verb is interrupted, when a child shows no sign of life for too
-//! long, or when its future is dropped, the whole group is ended, so that what the child has started goes with it.
+//! Each child leads a process group of its own. When the child has ended, when the verb is interrupted, when the child
+//! shows no sign of life for too long, or when its future is dropped, the whole group is ended, so that what the child
+//! has started goes with it.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -296,11 +297,12 @@ impl Running {
         };
         match ended {
             Ended::ByItself(status) => {
-                let status = status.with_context(|| format!("`{}` went wrong", command.label));
-                if status.is_ok() {
-                    self.group = None;
+                let status = status.with_context(|| format!("`{}` went wrong", command.label))?;
+                if self.group.is_some_and(group_exists) {
+                    self.terminate().await;
                 }
-                Ok(Finished { label: command.label, status: status?, stdout: captured, stderr: tail })
+                self.group = None;
+                Ok(Finished { label: command.label, status, stdout: captured, stderr: tail })
             }
             Ended::Interrupted(interrupted) => {
                 self.terminate().await;

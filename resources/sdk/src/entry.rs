@@ -249,6 +249,9 @@ fn missing_directory<R: Resource>(verb: Verb) -> Error {
 
 /// Makes the destination of a get when it is not there, and refuses one that has something in it.
 fn prepare_destination(destination: &Path) -> Result<()> {
+    if destination.exists() && !destination.is_dir() {
+        return Err(anyhow!("the destination `{}` is not a directory", destination.display()));
+    }
     std::fs::create_dir_all(destination)
         .with_context(|| format!("cannot make the destination `{}`", destination.display()))?;
     let mut entries = std::fs::read_dir(destination)
@@ -299,6 +302,8 @@ impl StdoutGuard {
 impl Drop for StdoutGuard {
     /// A program that asks first and serves then needs its standard output back.
     fn drop(&mut self) {
+        // What was printed without a line's end is still in the library's buffer, and must not follow the response.
+        let _ = std::io::stdout().flush();
         let _ = rustix::stdio::dup2_stdout(&self.stdout);
     }
 }

@@ -157,19 +157,15 @@ pub(crate) fn decode<R: Resource>(verb: Verb, bytes: &[u8], console: &Console) -
     let Value::Object(mut parts) = value else {
         return Err(anyhow::anyhow!("the request on standard input must be a JSON object"));
     };
-    let mut take = |part: Part| parts.remove(part.key()).filter(|value| !value.is_null());
+    // The other keys keep their order, in which their problems are told.
+    let mut take = |part: Part| parts.shift_remove(part.key()).filter(|value| !value.is_null());
     let empty = || Value::Object(Map::new());
     let params_part = if verb == Verb::Put { Part::PutParams } else { Part::GetParams };
-    let mut source = take(Part::Source).unwrap_or_else(empty);
+    let source = take(Part::Source).unwrap_or_else(empty);
     let version = take(Part::Version);
     let params = take(params_part).unwrap_or_else(empty);
 
-    let unknown_is_fine = match source.as_object_mut().and_then(|entries| entries.remove(ALLOW_UNKNOWN_KEYS)) {
-        Some(Value::Bool(allowed)) => allowed,
-        Some(Value::String(text)) => text == "true",
-        _ => false,
-    };
-
+    let unknown_is_fine = allows_unknown_keys(&source);
     let mut report = Report { console, not_yet: R::NOT_YET, unknown_is_fine, problems: Vec::new() };
     for key in parts.keys() {
         let near = nearest(key, ["source", "version", "params"]);
@@ -215,10 +211,10 @@ pub(crate) fn problems_of<R: Resource>(part: Part, value: Value) -> Vec<Problem>
     problems.into_iter().map(|problem| name_not_yet(problem, R::NOT_YET)).collect()
 }
 
-fn problems_with<R: Resource, T: Parameters>(part: Part, mut value: Value) -> Vec<Problem> {
-    let allowed = value.as_object_mut().and_then(|entries| entries.remove(ALLOW_UNKNOWN_KEYS));
+fn problems_with<R: Resource, T: Parameters>(part: Part, value: Value) -> Vec<Problem> {
+    let unknown_is_fine = part == Part::Source && allows_unknown_keys(&value);
     let Reading { value, mut problems, has_vars, .. } = read(&part.schema::<R>(), value, part.key(), Vars::Allowed);
-    if matches!(allowed, Some(Value::Bool(true))) {
+    if unknown_is_fine {
         problems.retain(|problem| problem.kind != ProblemKind::UnknownKey);
     }
     // What a variable will hold is not known, so only a value without any can be decoded and held to the rules.
@@ -276,7 +272,20 @@ impl Report<'_> {
     }
 }
 
-fn decode_part<T: DeserializeOwned>(part: Part, value: Value) -> Result<T, Problem> {
+/// What the source says of keys that are not known; whether it says it well is for the reader to judge.
+fn allows_unknown_keys(source: &Value) -> bool {
+    match source.get(ALLOW_UNKNOWN_KEYS) {
+        Some(Value::Bool(allowed)) => *allowed,
+        Some(Value::String(text)) => text == "true",
+        _ => false,
+    }
+}
+
+fn decode_part<T: DeserializeOwned>(part: Part, mut value: Value) -> Result<T, Problem> {
+    if let (Part::Source, Some(entries)) = (part, value.as_object_mut()) {
+        // The key is the reader's own; no type has a field for it.
+        entries.shift_remove(ALLOW_UNKNOWN_KEYS);
+    }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let path = join(part.key(), if path == "." { "" } else { &path });

@@ -224,6 +224,10 @@ impl<'s> Reader<'s> {
 
     fn integer(&mut self, schema: &Value, value: Value, path: &str) -> Value {
         let Some(number) = scalar_text(&value).and_then(|text| whole_number(text.trim())) else {
+            if let Value::Number(number) = &value {
+                self.problem(path, format!("expected a whole number, found {number}"), None);
+                return value;
+            }
             return self.expected("a whole number", &value, path);
         };
         let (least, most) = bounds(schema);

@@ -145,7 +145,9 @@ fn push_forms(forms: &mut Vec<String>, secret: &str) {
     let percent = percent_encode(secret);
     forms.push(percent.replace("%20", "+"));
     // Some encoders write the hexadecimal digits in lower case.
-    forms.push(lower_case_escapes(&percent));
+    let lower = lower_case_escapes(&percent);
+    forms.push(lower.replace("%20", "+"));
+    forms.push(lower);
     forms.push(percent);
     if let Ok(json) = serde_json::to_string(secret) {
         forms.push(json.trim_matches('"').to_owned());

@@ -1,0 +1,114 @@
+//! Child processes: what they see, what people see of them, and that none stays behind.
+
+use std::time::{Duration, Instant};
+
+use jetway::MASK;
+use serde_json::{Value, json};
+
+use crate::run::{counter, is_alive};
+
+/// A source that runs a shell script as its child.
+fn script(script: &str, token: &str) -> Value {
+    json!({"run": ["sh", "-c", script], "token": token})
+}
+
+#[test]
+fn a_secret_is_masked_in_what_a_child_says_whatever_its_form() {
+    let token = "p&ss word/+";
+    for form in [token, "cCZzcyB3b3JkLys=", "Ym9iOnAmc3Mgd29yZC8r", "p%26ss%20word%2F%2B", "p%26ss+word%2f%2b"] {
+        let source = json!({"run": ["sh", "-c", "echo \"got <$0>\"; echo \"got <$0>\" >&2", form], "token": token});
+        let outcome = counter("check").source(&source).outcome();
+        outcome.response();
+        assert!(!outcome.stderr.contains(form), "{form}: {}", outcome.stderr);
+        assert_eq!(outcome.stderr.matches(MASK).count(), 2, "{form}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_key_of_many_lines_is_masked_line_by_line() {
+    let key = "-----BEGIN KEY-----\nTGluZSBudW1iZXIgb25l\nTGluZSBudW1iZXIgdHdv\n-----END KEY-----\n";
+    let outcome = counter("check").source(&script("cat; echo bad key TGluZSBudW1iZXIgdHdv >&2", key)).outcome();
+    outcome.response();
+    assert!(!outcome.stderr.contains("TGluZ"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("-----BEGIN KEY-----\n"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_secret_is_masked_in_the_error_of_a_child_that_failed() {
+    let outcome = counter("check").source(&script("echo denied: $(cat) >&2; exit 3", "hunter2")).outcome();
+    assert_eq!(
+        outcome.failure(),
+        format!("denied: {MASK}\nerror: `sh` ended with exit code 3\n  caused by: denied: {MASK}\n")
+    );
+}
+
+#[test]
+fn no_secret_stands_in_the_arguments_or_the_environment_of_anybody() {
+    let show =
+        "for file in cmdline environ; do tr '\\0' ' ' < /proc/$$/$file; tr '\\0' ' ' < /proc/$PPID/$file; echo; done";
+    let outcome = counter("check").source(&script(show, "hunter2")).outcome();
+    outcome.response();
+    assert!(outcome.stderr.contains("NO_COLOR=1"), "{}", outcome.stderr);
+    // A secret would have been masked, so that there must be no mask either.
+    assert!(!outcome.stderr.contains("hunter2") && !outcome.stderr.contains(MASK), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_child_gets_a_secret_from_a_companion_by_a_private_file() {
+    let outcome = counter("check").source(&json!({"misbehave": ["companion"], "token": "hunter2"})).outcome();
+    outcome.response();
+    assert_eq!(outcome.stderr, "told: the token for [\"an argument\"]\n");
+    assert!(outcome.leftovers.is_empty(), "{:?}", outcome.leftovers);
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    let outcome = counter("check").source(&json!({"run": ["no-such-program"]})).outcome();
+    assert_eq!(
+        outcome.failure(),
+        "error: cannot run `no-such-program`\n  caused by: No such file or directory (os error 2)\n\
+         hint: is `no-such-program` installed and on PATH?\n"
+    );
+}
+
+#[test]
+fn a_child_that_is_ended_by_a_signal_says_so() {
+    let outcome = counter("check").source(&script("kill -KILL $$", "")).outcome();
+    assert_eq!(outcome.failure(), "error: `sh` was ended by a signal (signal: 9 (SIGKILL))\n");
+}
+
+#[test]
+fn a_child_that_shows_no_sign_of_life_is_ended_with_all_that_it_started() {
+    let mut source = script("sleep 1000 & echo $!; sleep 1000", "");
+    source["silence_limit"] = json!(1);
+    let mut run = counter("check").source(&source).start();
+    let grandchild = run.line("");
+    let outcome = run.outcome();
+    assert!(!is_alive(&grandchild));
+    assert!(
+        outcome.failure().ends_with(
+            "error: `sh` showed no sign of life for 1 s, and was ended\nhint: `silence_limit` sets how long\n"
+        ),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn what_a_child_leaves_behind_ends_with_it() {
+    let begin = Instant::now();
+    let mut run = counter("check").source(&script("sleep 1000 & echo $!", "")).start();
+    let left = run.line("");
+    run.outcome().response();
+    assert!(!is_alive(&left));
+    // The one that is left holds the pipe open; it is not waited for long.
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_long_line_and_progress_come_through() {
+    let outcome = counter("check").source(&script("printf 'a\\rb\\rdone\\n'; printf %2000s x; echo", "")).outcome();
+    outcome.response();
+    assert!(outcome.stderr.starts_with("done\n"), "{}", outcome.stderr);
+    assert!(outcome.stderr.ends_with("x\n"));
+}

@@ -1,0 +1,100 @@
+//! However a verb ends, nothing is left: no process, no private file.
+
+use std::time::{Duration, Instant};
+
+use jetway::MASK;
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::run::{Outcome, Running, counter, entries, is_alive, wait_until};
+
+/// What came of a run that was interrupted, and in what time.
+fn interrupted(run: Running, signal: Signal) -> (Outcome, Duration) {
+    let begin = Instant::now();
+    run.signal(signal);
+    (run.outcome(), begin.elapsed())
+}
+
+#[test]
+fn a_signal_ends_the_child_and_the_grandchild_and_removes_what_is_private() {
+    for (signal, name, code) in [(Signal::TERM, "SIGTERM", 143), (Signal::INT, "SIGINT", 130)] {
+        let script = "sleep 1000 & echo child $$; echo grandchild $!; wait";
+        let source = json!({"misbehave": ["private-file"], "token": "hunter2", "run": ["sh", "-c", script]});
+        let mut run = counter("check").source(&source).start();
+        let processes = [run.line("child "), run.line("grandchild ")];
+        let (outcome, took) = interrupted(run, signal);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""));
+        let expected = format!("error: `sh` did not finish\n  caused by: interrupted by {name}\n");
+        assert!(outcome.stderr.ends_with(&expected), "{}", outcome.stderr);
+        assert!(processes.iter().all(|process| !is_alive(process)), "{processes:?}");
+        assert!(outcome.leftovers.is_empty(), "{:?}", outcome.leftovers);
+        assert!(took < Duration::from_secs(4), "{took:?}");
+    }
+}
+
+#[test]
+fn a_signal_ends_a_grandchild_that_does_not_listen_before_concourse_would() {
+    let script = "trap '' TERM; sh -c 'echo deaf $$; while :; do sleep 1; done'";
+    let mut run = counter("check").source(&json!({"run": ["sh", "-c", script]})).start();
+    let deaf = run.line("deaf ");
+    let (outcome, took) = interrupted(run, Signal::TERM);
+    assert_eq!(outcome.code, Some(143));
+    assert!(!is_alive(&deaf));
+    assert!(took < Duration::from_secs(9), "{took:?}");
+}
+
+#[test]
+fn a_signal_ends_a_wait_for_standard_input() {
+    let run = counter("check").start();
+    run.listens();
+    // Standard input stays open meanwhile: what ends the wait is the signal.
+    let begin = Instant::now();
+    run.signal(Signal::TERM);
+    let outcome = run.ended();
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(143), "error: interrupted by SIGTERM\n"));
+    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_signal_ends_a_verb_that_waits_and_one_that_does_not_listen() {
+    let run = counter("check").source(&json!({"misbehave": ["wait"]})).start();
+    run.listens();
+    let (outcome, took) = interrupted(run, Signal::TERM);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(143), "error: interrupted by SIGTERM\n"));
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    let mut run = counter("check").source(&json!({"misbehave": ["private-file", "deaf"]})).start();
+    run.line("deaf");
+    let (outcome, took) = interrupted(run, Signal::TERM);
+    assert_eq!(
+        (outcome.code, outcome.stderr.as_str()),
+        (Some(143), "deaf\nerror: the work did not stop within 8 s\n  caused by: interrupted by SIGTERM\n")
+    );
+    assert!(outcome.leftovers.is_empty(), "{:?}", outcome.leftovers);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[test]
+fn what_a_killed_run_left_behind_is_removed_by_the_next_one() {
+    let temporary = tempfile::tempdir().unwrap();
+    let source = json!({"misbehave": ["private-file", "wait"], "token": "hunter2"});
+    let run = counter("check").temporary(temporary.path()).source(&source).start();
+    let has_token = || entries(temporary.path()).iter().any(|entry| entry.join("token").exists());
+    wait_until(has_token);
+    let (outcome, _) = interrupted(run, Signal::KILL);
+    assert_eq!(outcome.code, None);
+    assert!(has_token());
+    let source = json!({"misbehave": ["private-file"], "token": "hunter2"});
+    counter("check").temporary(temporary.path()).source(&source).outcome().response();
+    assert!(entries(temporary.path()).is_empty());
+}
+
+#[test]
+fn a_panic_is_a_failure_of_its_own_without_secrets_and_leaves_nothing() {
+    let source = json!({"misbehave": ["print", "private-file", "panic"], "token": "hunter2"});
+    let outcome = counter("check").source(&source).outcome();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(70), ""), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("error: this is a bug in jetway, please report it\n"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(&format!("the token is {MASK}")), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("hunter2"));
+    assert!(outcome.leftovers.is_empty(), "{:?}", outcome.leftovers);
+}

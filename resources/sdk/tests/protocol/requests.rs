@@ -1,0 +1,91 @@
+//! What stands on standard input, and all that can be wrong with it.
+
+use std::fmt::Write as _;
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::run::counter;
+
+/// Each wrong request with the exact message: lines `$ VERB REQUEST`, each followed by what standard error shows.
+const WRONG: &str = include_str!("wrong_requests.txt");
+
+#[test]
+fn every_wrong_request_gets_its_exact_message() {
+    let destination = tempfile::tempdir().unwrap();
+    let mut seen = String::new();
+    for line in WRONG.lines().filter(|line| line.starts_with(['$', '#']) || line.is_empty()) {
+        let _ = writeln!(seen, "{line}");
+        let Some((verb, request)) = line.strip_prefix("$ ").and_then(|line| line.split_once(' ')) else { continue };
+        let run = counter(verb).input(request);
+        let run = if verb == "check" { run } else { run.arg(destination.path()) };
+        seen.push_str(run.outcome().failure());
+    }
+    if seen != WRONG {
+        let now = std::env::temp_dir().join("wrong_requests.txt");
+        std::fs::write(&now, &seen).unwrap();
+        panic!("the messages are not those of `wrong_requests.txt`; what they are now is in `{}`", now.display());
+    }
+}
+
+#[test]
+fn no_request_is_answered_with_how_to_make_one() {
+    let expected = "error: there is no request on standard input\n\
+                    hint: Concourse sends one JSON object; by hand: echo '{\"source\": {...}}' | jetway-counter check; \
+                    `jetway-counter check --help` tells more\n";
+    assert_eq!(counter("check").stdin(Stdio::null()).outcome().failure(), expected);
+    assert_eq!(counter("check").outcome().failure(), expected);
+    assert_eq!(counter("check").input(" \n\t ").outcome().failure(), expected);
+}
+
+#[test]
+fn a_request_that_is_not_text_is_refused() {
+    let outcome = counter("check").input(b"{\"source\": {\"token\": \"\xff\xfe\"}}".to_vec()).outcome();
+    assert_eq!(
+        outcome.failure(),
+        "error: the request on standard input is not valid JSON\n  \
+         caused by: invalid unicode code point at line 1 column 23\n"
+    );
+}
+
+#[test]
+fn a_request_that_is_too_large_is_refused_before_it_is_read_to_its_end() {
+    let request = json!({"source": {"token": "x".repeat(17 * 1024 * 1024)}}).to_string();
+    let outcome = counter("check").input(request).outcome();
+    assert_eq!(outcome.failure(), "error: the request on standard input is larger than 16 MiB\n");
+}
+
+#[test]
+fn scalars_are_taken_as_pipelines_write_them() {
+    let source = json!({"initial": "41", "steps": [{"by": "2", "times": 3.0}], "names": {"x": "1"}, "token": 12345});
+    let request = json!({"source": source, "version": {"number": 41}, "params": {"ignored": "in a check"}});
+    let response = counter("check").input(request.to_string()).outcome().response();
+    assert_eq!(response, json!([{"number": "41"}, {"number": "47"}]));
+}
+
+#[test]
+fn null_is_absent_everywhere() {
+    let request = r#"{"source": {"initial": null, "token": null}, "version": null, "params": null}"#;
+    assert_eq!(counter("check").input(request).outcome().response(), json!([{"number": "0"}]));
+    assert_eq!(counter("check").input(r#"{"source": null}"#).outcome().response(), json!([{"number": "0"}]));
+}
+
+#[test]
+fn keys_that_are_not_known_are_passed_over_with_a_warning_when_the_source_allows_it() {
+    let source = json!({"allow_unknown_keys": "true", "steps": [{"by": 1, "hwo": 2}], "roman": true});
+    let outcome = counter("check").source(&source).outcome();
+    assert_eq!(outcome.response(), json!([{"number": "0"}]));
+    assert_eq!(
+        outcome.stderr,
+        "warning: `source.steps[0].hwo`: unknown key; known keys: `by`, `times`; it is passed over since \
+         `allow_unknown_keys` is set\n\
+         warning: `source.roman`: known, but not supported by this release; it is passed over since \
+         `allow_unknown_keys` is set\n"
+    );
+}
+
+#[test]
+fn keys_of_a_version_that_are_not_known_are_passed_over() {
+    let request = json!({"source": {}, "version": {"number": "4", "branch": "of another release"}});
+    assert_eq!(counter("check").input(request.to_string()).outcome().response()[0], json!({"number": "4"}));
+}

@@ -1,0 +1,209 @@
+//! Runs the counter in a world of its own: no environment, a temporary directory that nobody else uses.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::example;
+
+/// The longest that anything here takes before it counts as stuck.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// A run to be.
+pub(crate) struct Run {
+    command: Command,
+    input: Vec<u8>,
+    temporary: Option<TempDir>,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// What it left in its temporary directory.
+    pub(crate) leftovers: Vec<PathBuf>,
+}
+
+/// The counter, called with a sub-command.
+pub(crate) fn counter(verb: &str) -> Run {
+    called(&example::path("counter")).arg(verb)
+}
+
+/// The counter, called by a path of its own.
+pub(crate) fn called(path: &Path) -> Run {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = Command::new(path);
+    command.env_clear().env("NO_COLOR", "1").env("TMPDIR", temporary.path()).env("PATH", "/usr/bin:/bin");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Run { command, input: Vec::new(), temporary: Some(temporary) }
+}
+
+impl Run {
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Shares a temporary directory with other runs.
+    pub(crate) fn temporary(mut self, directory: &Path) -> Self {
+        self.temporary = None;
+        self.env("TMPDIR", directory)
+    }
+
+    pub(crate) fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
+        self.command.stdin(stdin);
+        self
+    }
+
+    pub(crate) fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.command.stdout(stdout);
+        self
+    }
+
+    /// What it reads: these bytes.
+    pub(crate) fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = input.into();
+        self
+    }
+
+    /// What it reads: a request with this source.
+    pub(crate) fn source(self, source: &Value) -> Self {
+        self.input(serde_json::json!({ "source": source }).to_string())
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn outcome(self) -> Outcome {
+        self.start().outcome()
+    }
+
+    /// Starts it, and leaves standard input open when there is nothing to read.
+    pub(crate) fn start(mut self) -> Running {
+        let mut child = self.command.spawn().unwrap();
+        let mut stdin = child.stdin.take();
+        if !self.input.is_empty() {
+            // A program that refuses a request before its end closes the pipe.
+            let _ = stdin.take().unwrap().write_all(&self.input);
+        }
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Running { child, stdin, stderr, said: String::new(), temporary: self.temporary }
+    }
+}
+
+/// A run that is under way. It is killed when its test ends before it does.
+pub(crate) struct Running {
+    child: Child,
+    stdin: Option<std::process::ChildStdin>,
+    stderr: BufReader<std::process::ChildStderr>,
+    said: String,
+    temporary: Option<TempDir>,
+}
+
+impl Running {
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Waits for a line on standard error that begins so, and returns the rest of it.
+    pub(crate) fn line(&mut self, beginning: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert!(self.stderr.read_line(&mut line).unwrap() > 0, "`{beginning}` is not in: {}", self.said);
+            self.said.push_str(&line);
+            if let Some(rest) = line.strip_prefix(beginning) {
+                return rest.trim_end().to_owned();
+            }
+        }
+    }
+
+    /// Waits until it would notice a SIGTERM.
+    pub(crate) fn listens(&self) {
+        let status = format!("/proc/{}/status", self.child.id());
+        wait_until(|| {
+            let status = fs::read_to_string(&status).unwrap();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+            u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << (Signal::TERM.as_raw() - 1)) != 0
+        });
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Closes standard input, and waits for the end.
+    pub(crate) fn outcome(mut self) -> Outcome {
+        drop(self.stdin.take());
+        self.ended()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn ended(mut self) -> Outcome {
+        let mut stdout = String::new();
+        if let Some(mut pipe) = self.child.stdout.take() {
+            pipe.read_to_string(&mut stdout).unwrap();
+        }
+        self.stderr.read_to_string(&mut self.said).unwrap();
+        let code = self.child.wait().unwrap().code();
+        let leftovers = self.temporary.as_ref().map_or_else(Vec::new, |directory| entries(directory.path()));
+        Outcome { code, stdout, stderr: std::mem::take(&mut self.said), leftovers }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Outcome {
+    /// The response, of a run that must have succeeded.
+    #[track_caller]
+    pub(crate) fn response(&self) -> Value {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+
+    /// Standard error, of a run that must have failed without any response.
+    #[track_caller]
+    pub(crate) fn failure(&self) -> &str {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(1), ""), "{}", self.stderr);
+        assert_eq!(self.leftovers, Vec::<PathBuf>::new());
+        &self.stderr
+    }
+}
+
+/// What is in a directory.
+pub(crate) fn entries(directory: &Path) -> Vec<PathBuf> {
+    fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Waits for something that must come about.
+#[track_caller]
+pub(crate) fn wait_until(condition: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < STUCK, "it did not come about");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether a process is alive; one that has ended and was not waited for is not.
+pub(crate) fn is_alive(pid: &str) -> bool {
+    let number = Pid::from_raw(pid.parse().unwrap()).unwrap();
+    let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    test_kill_process(number).is_ok() && !state.contains(") Z ")
+}
