@@ -278,12 +278,16 @@ mod cost {
     use super::*;
 
     #[test]
-    fn of_an_unchanged_tip_is_one_look_at_one_ref() {
+    fn of_an_unchanged_tip_is_one_look_at_one_ref_of_ten_thousand() {
         let (repository, commits) = history(&["one", "two"]);
+        let branches = (0..10_000).map(|number| format!("{} refs/heads/topic-{number:05}", commits[0]));
+        let header = "# pack-refs with: peeled fully-peeled sorted ".to_owned();
+        let packed = [header].into_iter().chain(branches).collect::<Vec<_>>().join("\n") + "\n";
+        fs::write(repository.path().join("packed-refs"), packed).expect("write the branches");
         let (server, url) = serve(&repository);
         let outcome = check(&source(&url), Some(&commits[1]));
         assert_eq!(refs(&outcome), [commits[1].clone()]);
-        assert_eq!(server.requests().len(), 2, "the greeting and the list of one ref");
+        assert_eq!(server.requests().len(), 2, "the greeting and the list of one ref: {:?}", server.requests());
         assert!(server.bytes_sent() < 4096, "{} bytes for one ref", server.bytes_sent());
         assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
     }

@@ -412,7 +412,7 @@ mod the_destination {
         );
         let outcome = Verb::get("git").dir(&file).request(&request).run();
         outcome.failed();
-        assert!(said(&outcome).starts_with("error: cannot make the destination `[DIR]`\n"), "{}", said(&outcome));
+        assert_eq!(said(&outcome), "error: the destination `[DIR]` is not a directory\n");
         assert_eq!(read(&directory, "file"), "precious");
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Command, Context, Finished, Result};
 
+use crate::ls_refs::{self, Unanswered};
 use crate::remote::Remote;
 use crate::source::Source;
 use crate::{askpass, ssh};
@@ -105,6 +106,25 @@ impl<'c> Git<'c> {
     /// Asks the server for the hash of the tip of `branch`, or of its default branch.
     pub(crate) async fn remote_tip(&self, branch: Option<&str>) -> Result<String> {
         let wanted = branch.map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/heads/{branch}"));
+        if self.remote.is_http() {
+            let transport = self
+                .network("remote-http")
+                .args(["origin", &self.remote.address])
+                .label("git ls-remote")
+                .input(ls_refs::CONNECT)
+                .reply(ls_refs::question(&wanted))
+                .quiet()
+                .run()
+                .await?;
+            match ls_refs::hash_of(&wanted, &transport.stdout) {
+                Ok(hash) => return hash.ok_or_else(|| self.no_such_branch(branch)),
+                // The way to the server is the same for the longer question.
+                Err(Unanswered) if FromServer::is_why(&transport) => {
+                    self.explain(transport, branch).with_context(|| self.cannot("read"))?;
+                }
+                Err(Unanswered) => {}
+            }
+        }
         let listing = self.network("ls-remote").args(["--", &self.remote.address, &wanted]).quiet().run().await?;
         let listing = self.explain(listing, branch).with_context(|| self.cannot("read"))?;
         let text = listing.text();
@@ -123,7 +143,7 @@ impl<'c> Git<'c> {
         }
         let said = finished.stderr.to_lowercase();
         let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
-        if !any(FromServer::SIGNS) {
+        if !FromServer::is_why(&finished) {
             return Err(finished.failure());
         }
         let error = jetway::Error::new(FromServer(finished.failure()));
@@ -175,6 +195,12 @@ impl FromServer {
         "unable to access",
         "unexpected disconnect",
     ];
+
+    /// Whether a command failed for such a reason.
+    fn is_why(finished: &Finished) -> bool {
+        let said = finished.stderr.to_lowercase();
+        !finished.is_success() && Self::SIGNS.iter().any(|sign| said.contains(sign))
+    }
 }
 
 impl fmt::Display for FromServer {

@@ -10,6 +10,7 @@ mod checkout;
 mod get;
 mod git;
 mod history;
+mod ls_refs;
 mod metadata;
 mod private_key;
 mod put;

@@ -36,6 +36,7 @@ pub struct Command {
     environment: Vec<(OsString, Option<OsString>)>,
     directory: Option<PathBuf>,
     input: Vec<u8>,
+    reply: Vec<u8>,
     stderr: Shown,
     relay_stdout: bool,
     silence_limit: Option<(Duration, String)>,
@@ -53,6 +54,7 @@ impl Command {
             environment: Vec::new(),
             directory: None,
             input: Vec::new(),
+            reply: Vec::new(),
             stderr: Shown::Lines,
             relay_stdout: false,
             silence_limit: None,
@@ -107,6 +109,14 @@ impl Command {
     #[must_use]
     pub fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
+        self
+    }
+
+    /// What the child reads after it has answered the input: it is written when the first of the child's standard
+    /// output has come. For protocols in which one side waits for the other.
+    #[must_use]
+    pub fn reply(mut self, reply: impl Into<Vec<u8>>) -> Self {
+        self.reply = reply.into();
         self
     }
 
@@ -250,6 +260,10 @@ impl Running {
                 if let Some(mut stdin) = stdin {
                     // A child that does not read to the end closes the pipe; whether that is a failure, it says itself.
                     let _ = stdin.write_all(&command.input).await;
+                    if !command.reply.is_empty() {
+                        activity.answered().await;
+                        let _ = stdin.write_all(&command.reply).await;
+                    }
                 }
                 Ok(())
             };

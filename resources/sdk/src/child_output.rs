@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::console::Console;
@@ -33,24 +34,32 @@ pub(crate) enum Shown {
     Nothing,
 }
 
-/// When the child last wrote something.
-pub(crate) struct Activity(Cell<Instant>);
+/// When the child last wrote something, and whether it has answered at all.
+pub(crate) struct Activity {
+    last: Cell<Instant>,
+    answered: Notify,
+}
 
 impl Default for Activity {
     fn default() -> Self {
-        Self(Cell::new(Instant::now()))
+        Self { last: Cell::new(Instant::now()), answered: Notify::new() }
     }
 }
 
 impl Activity {
     fn seen(&self) {
-        self.0.set(Instant::now());
+        self.last.set(Instant::now());
+    }
+
+    /// Returns when the child has written to its standard output, or has closed it.
+    pub(crate) async fn answered(&self) {
+        self.answered.notified().await;
     }
 
     /// Returns when nothing was seen for `limit`.
     pub(crate) async fn silence(&self, limit: Duration) {
         loop {
-            let quiet_until = self.0.get() + limit;
+            let quiet_until = self.last.get() + limit;
             if quiet_until <= Instant::now() {
                 return;
             }
@@ -65,13 +74,17 @@ pub(crate) async fn capture(
     captured: &mut Vec<u8>,
     activity: &Activity,
 ) -> Result<()> {
-    while pipe.read_buf(captured).await.context("cannot read a child's output")? > 0 {
+    loop {
+        let count = pipe.read_buf(captured).await.context("cannot read a child's output")?;
         activity.seen();
+        activity.answered.notify_one();
+        if count == 0 {
+            return Ok(());
+        }
         if captured.len() > LARGEST_OUTPUT {
             return Err(anyhow!("its output is larger than {} MiB", LARGEST_OUTPUT / 1024 / 1024));
         }
     }
-    Ok(())
 }
 
 /// Passes lines on as they come, and keeps the last of them in `tail`. Of a progress line, which overwrites itself by
