@@ -98,6 +98,8 @@ pub use error::{Advise, Error, Interrupted, Line, Result, lines};
 pub use interpolate::{Interpolated, Unknown, interpolate};
 pub use interrupt::Interrupt;
 pub use private_directory::PrivateDirectory;
+#[doc(hidden)]
+pub use request::check_request;
 pub use request::{InvalidRequest, Part, Verb};
 pub use resource::{Metadata, NoParams, Parameters, Resource, Response};
 pub use resource_type::ResourceType;

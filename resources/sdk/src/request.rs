@@ -196,6 +196,12 @@ pub(crate) fn decode<R: Resource>(verb: Verb, bytes: &[u8], console: &Console) -
     }
 }
 
+/// Decodes a request and says no more than whether that works. For tests that send anything at all.
+#[doc(hidden)]
+pub fn check_request<R: Resource>(verb: Verb, request: &[u8], console: &Console) -> Result<()> {
+    decode::<R>(verb, request, console).map(|_| ())
+}
+
 /// The problems of one part of a pipeline's step, as `jetway validate` reports them: variables may stand anywhere.
 pub(crate) fn problems_of<R: Resource>(part: Part, value: Value) -> Vec<Problem> {
     let problems = match part {

@@ -1,0 +1,185 @@
+//! Whatever is sent, the reader of requests answers; it never panics and never shows a secret.
+#![allow(clippy::unwrap_used, reason = "this is test code: what is not as it should be ends its test there and then")]
+
+#[path = "support/sampler.rs"]
+mod sampler;
+
+use jetway::{Colour, Console, Part, Redactor, ResourceType, Verb, check_request, lines};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use sampler::Sampler;
+
+/// Keys that mean something to the reader, so that arbitrary values meet every branch.
+const KEYS: [&str; 24] = [
+    "source",
+    "version",
+    "params",
+    "allow_unknown_keys",
+    "uri",
+    "depth",
+    "offset",
+    "ratio",
+    "force",
+    "token",
+    "tokens",
+    "paths",
+    "state",
+    "submodules",
+    "nested",
+    "args",
+    "anything",
+    "inner",
+    "count",
+    "host",
+    "key",
+    "children",
+    "later",
+    "digest",
+];
+
+/// Any JSON, with such keys more often than not.
+fn any_json() -> impl Strategy<Value = Value> {
+    let key = prop_oneof![4 => prop::sample::select(&KEYS[..]).prop_map(str::to_owned), 1 => "\\PC{0,8}"];
+    let text = prop_oneof![
+        "\\PC{0,12}",
+        Just("true".to_owned()),
+        Just("success".to_owned()),
+        Just("((var))".to_owned()),
+        Just("a {{var}} b".to_owned()),
+        "-?[0-9]{1,40}(\\.0)?",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 64, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((key.clone(), inner), 0..8)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+/// A scalar in every form that a pipeline gives it.
+fn forms(value: &Value) -> impl Strategy<Value = Value> + use<> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    prop_oneof![Just(value.clone()), Just(Value::String(text))]
+}
+
+/// A source in which everything is as it should be.
+fn good_source() -> impl Strategy<Value = Value> {
+    let text = || {
+        prop_oneof![
+            "[a-z]{0,8}".prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            any::<bool>().prop_map(Value::from)
+        ]
+    };
+    let texts = move || prop::collection::vec(text(), 0..3).prop_map(Value::from);
+    let word = || prop::sample::select(&["success", "failure"][..]).prop_map(Value::from);
+    let nested = move || {
+        let leaf = (text(), text()).prop_map(|(host, key)| json!({ "host": host, "key": key }));
+        leaf.prop_recursive(3, 8, 2, |inner| {
+            prop::collection::vec(inner, 0..3).prop_map(|children| json!({ "host": "h", "children": children }))
+        })
+    };
+    let flag = any::<bool>().prop_map(Value::from).prop_flat_map(|flag| forms(&flag));
+    let entry = prop_oneof![
+        any::<u32>().prop_flat_map(|depth| forms(&json!(depth))).prop_map(|value| ("depth", value)),
+        any::<i64>().prop_flat_map(|offset| forms(&json!(offset))).prop_map(|value| ("offset", value)),
+        (-1e9..1e9).prop_flat_map(|ratio: f64| forms(&json!(ratio))).prop_map(|value| ("ratio", value)),
+        any::<i32>().prop_flat_map(|ratio| forms(&json!(ratio))).prop_map(|value| ("ratio", value)),
+        flag.prop_map(|value| ("force", value)),
+        text().prop_map(|value| ("token", value)),
+        texts().prop_map(|value| ("tokens", value)),
+        texts().prop_map(|value| ("paths", value)),
+        word().prop_map(|value| ("state", value)),
+        prop_oneof![any::<bool>().prop_map(Value::from), word(), texts()].prop_map(|value| ("submodules", value)),
+        prop::collection::vec(nested(), 0..3).prop_map(|value| ("nested", Value::from(value))),
+        nested().prop_map(|value| ("inner", value)),
+        prop::collection::btree_map("[a-z]{1,4}", text(), 0..3).prop_map(|value| ("args", json!(value))),
+        any_json().prop_map(|value| ("anything", value)),
+        any::<u8>().prop_flat_map(|count| forms(&json!(count))).prop_map(|value| ("count", value)),
+    ];
+    prop::collection::vec(entry, 0..10).prop_map(|entries| {
+        let mut source = json!({ "uri": "u" });
+        for (key, value) in entries {
+            source[key] = value;
+        }
+        source
+    })
+}
+
+fn console() -> Console {
+    Console::new(std::io::sink(), Redactor::default(), Colour::Never)
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        for verb in [Verb::Check, Verb::Get, Verb::Put] {
+            let _ = check_request::<Sampler>(verb, &bytes, &console());
+        }
+    }
+
+    #[test]
+    fn any_json_is_answered(source in any_json(), version in any_json(), params in any_json(), whole in any_json()) {
+        let request = json!({ "source": source, "version": version, "params": params });
+        for request in [request, whole] {
+            for verb in [Verb::Check, Verb::Get, Verb::Put] {
+                if let Err(error) = check_request::<Sampler>(verb, request.to_string().as_bytes(), &console()) {
+                    prop_assert!(lines(&error).iter().all(|line| !line.text().is_empty()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_without_problems_is_one_that_decodes(source in any_json()) {
+        let kind = ResourceType::of::<Sampler>();
+        for part in [Part::Source, Part::Version, Part::GetParams, Part::PutParams] {
+            kind.problems(part, source.clone());
+        }
+        let has_vars = source.to_string().contains("((") || source.to_string().contains("{{");
+        if source.is_object() && !has_vars {
+            let request = json!({ "source": source }).to_string();
+            let read = check_request::<Sampler>(Verb::Check, request.as_bytes(), &console());
+            prop_assert_eq!(kind.problems(Part::Source, source).is_empty(), read.is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_as_it_should_be_is_read(source in good_source()) {
+        // An empty token is the one thing that the sampler's own rules refuse.
+        prop_assume!(source["token"] != json!(""));
+        let request = json!({ "source": source, "params": source }).to_string();
+        if let Err(error) = check_request::<Sampler>(Verb::Put, request.as_bytes(), &console()) {
+            prop_assert!(false, "{}: {:?}", request, lines(&error));
+        }
+        prop_assert_eq!(ResourceType::of::<Sampler>().problems(Part::Source, source), []);
+    }
+
+    #[test]
+    fn a_secret_is_in_no_message_wherever_it_stands(secret in "[A-Za-z0-9]{12,20}", rest in any_json(), wrong in any_json()) {
+        let nested = json!([{"host": rest, "key": secret}]);
+        for (key, value) in [("token", json!(secret)), ("tokens", json!([secret, wrong])), ("nested", nested)] {
+            let source = json!({ key: value, "state": secret, "uri": wrong, "submodules": rest });
+            let console = console();
+            let request = json!({ "source": source }).to_string();
+            if let Err(error) = check_request::<Sampler>(Verb::Check, request.as_bytes(), &console) {
+                for line in lines(&error) {
+                    prop_assert!(!console.redactor().redact(line.text()).contains(&secret), "{}", line.text());
+                }
+            }
+        }
+    }
+}
