@@ -194,7 +194,7 @@ mod get {
         refused(
             &outcome,
             "error: the request has 3 problems (PROGRAM)\n    \
-             `params.repository`: unknown key; known keys: `depth`, `git.depth`\n    \
+             `params.repository`: unknown key; known keys: `depth`, `git.depth`, `debug`\n    \
              `params.submodules`: known, but not supported by this release\n    \
              `params.git.depth`: says something else than `depth`, whose other name it is\n",
         );

@@ -283,3 +283,276 @@ fn is_rebased_by_whoever_the_image_or_the_machine_names() {
     let committer = repository.git(&["log", "-1", "--format=%cn <%ce>", "main"]);
     assert_eq!(committer.trim(), "git <git@localhost>");
 }
+
+mod merge {
+    use super::*;
+
+    fn merge() -> Value {
+        json!({ "repository": "app", "merge": true })
+    }
+
+    #[test]
+    fn joins_what_others_have_pushed_and_the_merge_is_the_version() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        let ours = checkout.commit("ours", &[("ours", "1")]);
+        let theirs = repository.commit("theirs", &[("theirs", "1")]);
+        let outcome = put(&source(&repository.file_url()), inputs.path(), merge());
+        assert_eq!(outcome.json()["version"], json!({ "ref": repository.tip("main") }));
+        assert_eq!(repository.resolve("main^1"), ours);
+        assert_eq!(repository.resolve("main^2"), theirs);
+    }
+
+    #[test]
+    fn answers_with_what_was_merged_when_that_is_asked_for() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        let ours = checkout.commit("ours", &[("ours", "1")]);
+        repository.commit("theirs", &[("theirs", "1")]);
+        let params = json!({ "repository": "app", "merge": true, "returning": "unmerged" });
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+        assert_eq!(outcome.json()["version"], json!({ "ref": ours }));
+        assert_eq!(outcome.json()["metadata"][0]["value"], json!(repository.tip("main")));
+    }
+
+    #[test]
+    fn of_conflicting_changes_is_a_clear_error_and_the_repository_is_as_before() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        let ours = checkout.commit("ours", &[("same", "ours")]);
+        let theirs = repository.commit("theirs", &[("same", "theirs")]);
+        let outcome = put(&source(&repository.file_url()), inputs.path(), merge());
+        outcome.failed();
+        let said = said(&outcome).replace(&ours, "ID");
+        assert!(said.starts_with("error: cannot merge `main` into `ID`\n"), "{said}");
+        assert!(said.ends_with("hint: conflicts in: same\n"), "{said}");
+        assert_eq!((checkout.head(), repository.tip("main")), (ours, theirs));
+        assert_eq!(checkout.git(&["status", "--porcelain"]), "");
+    }
+
+    #[test]
+    fn loses_no_commit_of_puts_that_race_and_makes_one_merge_for_each() {
+        const RACERS: usize = 4;
+        let (repository, _) = history(&["one"]);
+        let url = repository.file_url();
+        thread::scope(|scope| {
+            for racer in 0..RACERS {
+                let (repository, url) = (&repository, &url);
+                let (inputs, checkout) = inputs(repository);
+                checkout.commit("racing", &[(&format!("racer-{racer}"), "1")]);
+                scope.spawn(move || put(&source(url), inputs.path(), merge()).succeeded().json());
+            }
+        });
+        let merges = repository.git(&["rev-list", "--merges", "--count", "main"]);
+        assert_eq!(merges.trim(), (RACERS - 1).to_string());
+        assert_eq!(repository.history("main").len(), 1 + RACERS + RACERS - 1);
+    }
+
+    #[test]
+    fn and_rebase_exclude_each_other() {
+        let inputs = scratch::directory();
+        let params = json!({ "repository": "app", "merge": true, "rebase": true, "returning": "unmergd" });
+        let outcome = put(&source("file:///x"), inputs.path(), params);
+        outcome.failed();
+        assert!(
+            said(&outcome).ends_with(
+                "`params.returning`: expected `merged` or `unmerged`, found `unmergd`; did you mean `unmerged`?\n"
+            ),
+            "{}",
+            said(&outcome)
+        );
+        let params = json!({ "repository": "app", "merge": true, "rebase": true });
+        let outcome = put(&source("file:///x"), inputs.path(), params);
+        assert!(said(&outcome).ends_with("`params.merge`: either merge or rebase can be set, but not both\n"));
+    }
+}
+
+mod rebase_strategy {
+    use super::*;
+
+    #[test]
+    fn and_its_options_decide_what_becomes_of_a_conflict() {
+        for option in [json!("theirs"), json!(["theirs"]), json!("theirs no-renames")] {
+            let (repository, _) = history(&["one"]);
+            let (inputs, checkout) = inputs(&repository);
+            checkout.commit("ours", &[("same", "ours")]);
+            repository.commit("theirs", &[("same", "theirs")]);
+            let params = json!({
+                "repository": "app", "rebase": true, "rebase_strategy": "ort", "rebase_strategy_option": option,
+            });
+            put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+            assert_eq!(repository.file("main", "same"), "ours", "a rebase's `theirs` is what is rebased");
+        }
+    }
+
+    #[test]
+    fn cannot_smuggle_an_option_in() {
+        let inputs = scratch::directory();
+        let params = json!({ "repository": "app", "rebase": true, "rebase_strategy": "--exec=touch pwned" });
+        let outcome = put(&source("file:///x"), inputs.path(), params);
+        outcome.failed();
+        assert!(said(&outcome).ends_with("`params.rebase_strategy_option`: must not begin with `-`\n"));
+    }
+}
+
+mod force {
+    use super::*;
+
+    #[test]
+    fn overwrites_what_others_have_pushed() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        let ours = checkout.commit("ours", &[("ours", "1")]);
+        repository.commit("theirs", &[("theirs", "1")]);
+        put(&source(&repository.file_url()), inputs.path(), json!({ "repository": "app", "force": true })).succeeded();
+        assert_eq!(repository.tip("main"), ours);
+    }
+
+    #[test]
+    fn with_a_lease_overwrites_only_what_the_get_has_seen() {
+        let (repository, commits) = history(&["one", "two"]);
+        let (inputs, checkout) = inputs(&repository);
+        checkout.git(&["reset", "-q", "--hard", &commits[0]]);
+        let ours = checkout.commit("two, better", &[("ours", "1")]);
+        let params = json!({ "repository": "app", "force": "lease" });
+        put(&source(&repository.file_url()), inputs.path(), params.clone()).succeeded();
+        assert_eq!(repository.tip("main"), ours);
+
+        let (repository, commits) = history(&["one", "two"]);
+        let (inputs, checkout) = super::inputs(&repository);
+        checkout.git(&["reset", "-q", "--hard", &commits[0]]);
+        checkout.commit("two, better", &[("ours", "1")]);
+        let theirs = repository.commit("theirs", &[("theirs", "1")]);
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: cannot push to `file://[TEMP]/repository.git`\n  \
+             caused by: `refs/heads/main`: [rejected] (stale info)\n\
+             hint: the branch has moved since the get, and `force: lease` overwrites nothing that is new\n"
+        );
+        assert_eq!(repository.tip("main"), theirs);
+    }
+}
+
+mod an_annotated_tag {
+    use super::*;
+
+    #[test]
+    fn has_the_message_of_its_file_and_can_be_pushed_again() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        let commit = checkout.commit("two", &[("x", "2")]);
+        fs::write(inputs.path().join("version"), "1.0").expect("write the tag file");
+        fs::write(inputs.path().join("message"), "The $(touch pwned) release\n\nDetails.\n")
+            .expect("write the message");
+        let params = json!({ "repository": "app", "tag": "version", "annotate": "message" });
+        put(&source(&repository.file_url()), inputs.path(), params.clone()).succeeded();
+        let object = repository.resolve("refs/tags/1.0");
+        assert_eq!(repository.resolve("refs/tags/1.0^{commit}"), commit);
+        let message = repository.git(&["tag", "-l", "--format=%(contents)", "1.0"]);
+        assert_eq!(message.trim(), "The $(touch pwned) release\n\nDetails.");
+        put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+        assert_eq!(repository.resolve("refs/tags/1.0"), object);
+    }
+
+    #[test]
+    fn needs_its_file_and_a_tag() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, _checkout) = inputs(&repository);
+        fs::write(inputs.path().join("version"), "1.0").expect("write the tag file");
+        let params = json!({ "repository": "app", "tag": "version", "annotate": "nope" });
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+        outcome.failed();
+        assert!(said(&outcome).starts_with("error: cannot read the annotation file `nope`\n"), "{}", said(&outcome));
+        let params = json!({ "repository": "app", "annotate": "nope", "only_tag": true });
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+        outcome.failed();
+        assert!(
+            said(&outcome).ends_with(
+                "`params.annotate`: has no effect without `tag`\n    \
+             `params.only_tag`: needs a `tag`, or `push_all_tags: true`\n"
+            ),
+            "{}",
+            said(&outcome)
+        );
+    }
+}
+
+#[test]
+fn only_tag_leaves_the_branch_alone_and_needs_none() {
+    let (repository, commits) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let commit = checkout.commit("two", &[("x", "2")]);
+    fs::write(inputs.path().join("version"), "1.0").expect("write the tag file");
+    let params = json!({ "repository": "app", "tag": "version", "only_tag": true });
+    let outcome = put(&json!({ "uri": repository.file_url() }), inputs.path(), params);
+    assert_eq!(outcome.json()["version"], json!({ "ref": commit }));
+    assert_eq!(repository.tip("main"), commits[0]);
+    assert_eq!(repository.resolve("refs/tags/1.0"), commit);
+}
+
+#[test]
+fn push_all_tags_is_the_established_resource_s_habit() {
+    let (repository, commits) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    checkout.git(&["tag", "old"]);
+    checkout.commit("two", &[("x", "2")]);
+    let params = json!({ "repository": "app", "push_all_tags": true });
+    put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+    assert_eq!(repository.resolve("refs/tags/old"), commits[0]);
+}
+
+mod notes {
+    use super::*;
+
+    #[test]
+    fn are_put_on_the_pushed_commit_beside_those_of_others_and_can_be_repeated() {
+        let (repository, commits) = history(&["one"]);
+        repository.git(&["notes", "add", "-m", "theirs", &commits[0]]);
+        let (inputs, checkout) = inputs(&repository);
+        let commit = checkout.commit("two", &[("x", "2")]);
+        fs::write(inputs.path().join("note"), "built well\n").expect("write the note");
+        let params = json!({ "repository": "app", "notes": "note" });
+        for _ in 0..2 {
+            put(&source(&repository.file_url()), inputs.path(), params.clone()).succeeded();
+        }
+        assert_eq!(repository.git(&["notes", "show", &commit]).trim(), "built well");
+        assert_eq!(repository.git(&["notes", "show", &commits[0]]).trim(), "theirs");
+        fs::write(inputs.path().join("note"), "built badly\n").expect("write the note");
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+        outcome.failed();
+        assert_eq!(said(&outcome), format!("error: commit `{commit}` has another note already\n"));
+    }
+}
+
+#[test]
+fn push_options_reach_the_server_s_hooks_as_they_are() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (repository, _) = history(&["one"]);
+    repository.configure("receive.advertisePushOptions", "true");
+    let hook = repository.path().join("hooks/pre-receive");
+    fs::create_dir_all(hook.parent().expect("a parent")).expect("make the folder of hooks");
+    let script = "#!/bin/sh\necho \"$GIT_PUSH_OPTION_COUNT: $GIT_PUSH_OPTION_0 | $GIT_PUSH_OPTION_1\" > options\n";
+    fs::write(&hook, script).expect("write a hook");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("make it executable");
+    let (inputs, checkout) = inputs(&repository);
+    checkout.commit("two", &[("x", "2")]);
+    let params = json!({ "repository": "app", "push_options": ["ci.skip", "merge_request.title=a b $HOME"] });
+    put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+    let seen = fs::read_to_string(repository.path().join("options")).expect("read what the hook saw");
+    assert_eq!(seen, "2: ci.skip | merge_request.title=a b $HOME\n");
+}
+
+#[test]
+fn refs_prefix_says_where_the_branch_s_name_stands() {
+    let (repository, commits) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let commit = checkout.commit("two", &[("x", "2")]);
+    let params = json!({ "repository": "app", "refs_prefix": "refs/for/" });
+    put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+    assert_eq!(repository.resolve("refs/for/main"), commit);
+    assert_eq!(repository.tip("main"), commits[0]);
+    let outcome = put(&source("file:///x"), inputs.path(), json!({ "repository": "app", "refs_prefix": "heads" }));
+    assert!(said(&outcome).contains("`params.refs_prefix`: must be the beginning of a ref's name"));
+}

@@ -25,7 +25,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
 }
 
 async fn search(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
-    let git = Git::new(context, source)?;
+    let git = Git::new(context, source, false)?;
     let known = version.map(|version| version.reference).filter(|reference| !reference.is_empty());
     let every_commit_counts = source.disable_ci_skip && source.pathspecs().is_empty();
     let mut server_tip = None;

@@ -23,6 +23,10 @@ pub struct Params {
     /// The same as `depth`, in the spelling of older pull-request resources.
     #[serde(rename = "git.depth")]
     pub git_depth: Option<u32>,
+
+    /// Show what git does, as in the source.
+    #[serde(default)]
+    pub debug: bool,
 }
 
 impl Parameters for Params {
@@ -43,7 +47,7 @@ pub(crate) async fn get(
     params: &Params,
     destination: &Path,
 ) -> Result<Response<Version>> {
-    let git = Git::new(context, source)?;
+    let git = Git::new(context, source, params.debug)?;
     let (reference, branch) = match version {
         Some(version) => (Some(version.reference).filter(|text| !text.is_empty()), version.branch),
         None => (None, None),

@@ -28,7 +28,7 @@ pub(crate) struct Git<'c> {
 
 impl<'c> Git<'c> {
     /// Prepares credentials and settings; runs nothing yet.
-    pub(crate) fn new(context: &'c Context, source: &Source) -> Result<Self> {
+    pub(crate) fn new(context: &'c Context, source: &Source, step_debug: bool) -> Result<Self> {
         let remote = source.remote();
         let mut environment: Vec<(OsString, OsString)> = Vec::new();
         let mut set = |name: &str, value: &OsStr| environment.push((name.into(), value.to_owned()));
@@ -57,7 +57,7 @@ impl<'c> Git<'c> {
         if source.skip_ssl_verification {
             settings.push(("http.sslVerify".to_owned(), "false".to_owned()));
         }
-        if source.debug {
+        if source.debug || step_debug {
             for variable in ["GIT_TRACE", "GIT_TRACE_PACKFILE_NAMES", "GIT_CURL_VERBOSE"] {
                 set(variable, OsStr::new("1"));
             }

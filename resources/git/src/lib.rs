@@ -13,7 +13,9 @@ mod history;
 mod ls_refs;
 mod metadata;
 mod private_key;
+mod push;
 mod put;
+mod rejection;
 mod remote;
 mod repository_cache;
 mod source;
@@ -26,7 +28,8 @@ use std::path::Path;
 use jetway::{Companion, Context, Resource, Response, Result};
 
 pub use get::Params as GetParams;
-pub use put::Params as PutParams;
+pub use push::{Force, Lease};
+pub use put::{Params as PutParams, Returning, Words};
 pub use source::Source;
 pub use version::Version;
 

@@ -1,31 +1,22 @@
-//! put: push a commit to a branch, and tag it.
+//! put: push a commit to a branch, tag it, and put notes on it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use git2::Repository;
-use jetway::{Advise as _, Context, Finished, Parameters, Problems, Response, Result};
+use jetway::{Advise as _, Context, Parameters, Problems, Response, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::git::{Git, Refusal, open};
+use crate::git::{Git, open};
 use crate::metadata::CommitFacts;
+use crate::push::{Force, Integration, Push, Tag};
 use crate::remote::is_branch_name;
 use crate::source::Source;
 use crate::version::Version;
 
-/// How often a push is tried while others move the branch. With the pauses between them, about a minute.
-const MOST_TRIES: u32 = 12;
-
-/// The pause after the first lost race; each later one is longer, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-
 /// What a pipeline may write under a put step's `params:`.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "the keys are the established resource's")]
 pub struct Params {
     /// The repository to push from, a directory in the inputs. What its HEAD names is pushed.
     pub repository: String,
@@ -37,12 +28,90 @@ pub struct Params {
     #[serde(default)]
     pub rebase: bool,
 
+    /// The strategy of `git rebase`, such as `ort`.
+    pub rebase_strategy: Option<String>,
+
+    /// Options of that strategy, such as `theirs`: a list, or one line with blanks between them.
+    pub rebase_strategy_option: Option<Words>,
+
+    /// Merge the branch into HEAD before the push, and again when others push meanwhile.
+    #[serde(default)]
+    pub merge: bool,
+
+    /// With `merge`, which commit is the version: the merge, or what was merged.
+    #[serde(default)]
+    pub returning: Returning,
+
     /// A file in the inputs that holds the name of a tag to put on the pushed commit.
     pub tag: Option<String>,
 
     /// Text to put before the tag's name.
     #[serde(default)]
     pub tag_prefix: String,
+
+    /// A file in the inputs that holds a message, which makes the tag an annotated one.
+    pub annotate: Option<String>,
+
+    /// Push the tag and leave the branch alone.
+    #[serde(default)]
+    pub only_tag: bool,
+
+    /// Push every tag of the repository too, as the established resource always does.
+    #[serde(default)]
+    pub push_all_tags: bool,
+
+    /// Overwrite what is on the server; `lease` does so only while the branch is where the get found it.
+    #[serde(default)]
+    pub force: Force,
+
+    /// A file in the inputs that holds a note (`git notes`) to put on the pushed commit.
+    pub notes: Option<String>,
+
+    /// What the branch's name stands behind on the server, such as `refs/for` for a review.
+    #[serde(default = "heads")]
+    pub refs_prefix: String,
+
+    /// Options that the server's hooks read (`git push --push-option`).
+    #[serde(default)]
+    pub push_options: Vec<String>,
+
+    /// Show what git does, as in the source.
+    #[serde(default)]
+    pub debug: bool,
+}
+
+/// Which commit a merging put answers with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Returning {
+    /// The commit that was pushed.
+    #[default]
+    Merged,
+    /// The commit that HEAD named before.
+    Unmerged,
+}
+
+/// Words, as a list or in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Words {
+    /// With blanks between them.
+    Line(String),
+    /// One by one.
+    List(Vec<String>),
+}
+
+impl Words {
+    fn list(&self) -> Vec<String> {
+        match self {
+            Self::Line(line) => line.split_whitespace().map(str::to_owned).collect(),
+            Self::List(list) => list.clone(),
+        }
+    }
+}
+
+fn heads() -> String {
+    "refs/heads".to_owned()
 }
 
 impl Parameters for Params {
@@ -52,7 +121,12 @@ impl Parameters for Params {
         {
             problems.add("branch", problem);
         }
-        let paths = [("repository", Some(&self.repository)), ("tag", self.tag.as_ref())];
+        let paths = [
+            ("repository", Some(&self.repository)),
+            ("tag", self.tag.as_ref()),
+            ("annotate", self.annotate.as_ref()),
+            ("notes", self.notes.as_ref()),
+        ];
         for (key, path) in paths.into_iter().filter_map(|(key, path)| Some((key, path?))) {
             if path.trim().is_empty() {
                 problems.add(key, "must not be empty");
@@ -62,8 +136,27 @@ impl Parameters for Params {
                 problems.add(key, "must stay inside the directory of the inputs");
             }
         }
-        if self.tag.is_none() && !self.tag_prefix.is_empty() {
-            problems.add("tag_prefix", "has no effect without `tag`");
+        for (key, is_set) in [("tag_prefix", !self.tag_prefix.is_empty()), ("annotate", self.annotate.is_some())] {
+            if is_set && self.tag.is_none() {
+                problems.add(key, "has no effect without `tag`");
+            }
+        }
+        if self.only_tag && self.tag.is_none() && !self.push_all_tags {
+            problems.add("only_tag", "needs a `tag`, or `push_all_tags: true`");
+        }
+        if self.merge && self.rebase {
+            problems.add("merge", "either merge or rebase can be set, but not both");
+        }
+        let options = self.rebase_strategy_option.as_ref().map(Words::list).unwrap_or_default();
+        if !self.rebase && (self.rebase_strategy.is_some() || !options.is_empty()) {
+            problems.add("rebase_strategy", "has no effect without `rebase`");
+        }
+        if self.rebase_strategy.iter().chain(&options).any(|word| word.starts_with('-') || word.is_empty()) {
+            problems.add("rebase_strategy_option", "must not begin with `-`");
+        }
+        let prefix = self.refs_prefix.trim_end_matches('/');
+        if !prefix.starts_with("refs/") || !git2::Reference::is_valid_name(&format!("{prefix}/x")) {
+            problems.add("refs_prefix", "must be the beginning of a ref's name, such as `refs/heads`");
         }
     }
 }
@@ -93,213 +186,90 @@ pub(crate) async fn put(
     params: &Params,
     inputs: &Path,
 ) -> Result<Response<Version>> {
-    let Some(branch) = params.branch.as_ref().or(source.branch.as_ref()) else {
-        return Err(anyhow!("there is no branch to push to").hint("set `branch` in the source or in the put's params"));
-    };
+    let branch = params.branch.as_ref().or(source.branch.as_ref());
+    let branch = if params.only_tag { None } else { Some(branch.ok_or_else(no_branch)?.as_str()) };
     let directory = inputs.join(&params.repository);
     if !directory.is_dir() {
         return Err(anyhow!("`{}` is not a directory in the inputs", params.repository)
             .hint("`repository` is the name of an earlier get or of a task's output"));
     }
-    let tag = params.tag.as_ref().map(|file| read_tag(inputs, file, &params.tag_prefix)).transpose()?;
-    let git = Git::new(context, source)?;
+    let tag = read_tag(inputs, params)?;
+    // A put of a tag alone makes no commit that a note could be about.
+    let notes = params
+        .notes
+        .as_ref()
+        .filter(|_| !params.only_tag)
+        .map(|file| find_notes(inputs, &directory, file))
+        .transpose()?;
+    let git = Git::new(context, source, params.debug)?;
     let repository = open(&directory).with_context(|| format!("`{}` is not a git repository", params.repository))?;
-    head(&repository)?;
 
-    let push = Push { git: &git, directory, repository: &repository, branch, tag: tag.as_deref() };
-    if params.rebase {
-        push.rebase_and_push().await?;
-    } else {
-        let finished = push.push_once().await?;
-        push.judge(finished)?;
-    }
+    let push = Push {
+        git: &git,
+        directory,
+        repository: &repository,
+        branch,
+        refs_prefix: params.refs_prefix.trim_end_matches('/'),
+        integration: integration(params),
+        tag,
+        all_tags: params.push_all_tags,
+        notes,
+        force: params.force,
+        options: &params.push_options,
+    };
+    let start = push.head()?;
+    push.run().await?;
     let facts = CommitFacts::of_head(&repository, &git.remote().address)?;
-    context.console().step(format_args!("pushed {} {} to `{branch}`", facts.hash(), facts.subject()));
-    let version = Version { reference: facts.hash().to_owned(), branch: params.branch.clone() };
+    context.console().step(format_args!("pushed {} {}", facts.hash(), facts.subject()));
+    let reference = match params.returning {
+        Returning::Unmerged if params.merge => start.to_string(),
+        _ => facts.hash().to_owned(),
+    };
+    let version = Version { reference, branch: params.branch.clone() };
     Ok(Response { version, metadata: facts.metadata() })
 }
 
-/// The tag's name: the prefix and what the file holds.
-fn read_tag(inputs: &Path, file: &str, prefix: &str) -> Result<String> {
+fn no_branch() -> jetway::Error {
+    anyhow!("there is no branch to push to").hint("set `branch` in the source or in the put's params")
+}
+
+fn integration(params: &Params) -> Integration {
+    if params.merge {
+        Integration::Merge
+    } else if params.rebase {
+        Integration::Rebase {
+            strategy: params.rebase_strategy.clone(),
+            options: params.rebase_strategy_option.as_ref().map(Words::list).unwrap_or_default(),
+        }
+    } else {
+        Integration::None
+    }
+}
+
+/// The tag to make: its name is the prefix and what the file holds.
+fn read_tag(inputs: &Path, params: &Params) -> Result<Option<Tag>> {
+    let Some(file) = &params.tag else { return Ok(None) };
     let text =
         std::fs::read_to_string(inputs.join(file)).with_context(|| format!("cannot read the tag file `{file}`"))?;
-    let name = format!("{prefix}{}", text.trim_end_matches(['\n', '\r']));
-    let legal = !name.starts_with('-') && git2::Reference::is_valid_name(&format!("refs/tags/{name}"));
-    if legal { Ok(name) } else { Err(anyhow!("`{name}`, from the file `{file}`, is not a legal tag name")) }
-}
-
-fn head(repository: &Repository) -> Result<git2::Oid> {
-    let commit = || repository.head()?.peel_to_commit();
-    Ok(commit().context("the repository has no commit to push")?.id())
-}
-
-/// One push, tried as often as it takes.
-struct Push<'p> {
-    git: &'p Git<'p>,
-    directory: PathBuf,
-    repository: &'p Repository,
-    branch: &'p str,
-    tag: Option<&'p str>,
-}
-
-impl Push<'_> {
-    /// Puts the commits on top of what others have pushed, until nobody was faster.
-    async fn rebase_and_push(&self) -> Result<()> {
-        let start = head(self.repository)?;
-        let console = self.git.context().console();
-        let mut pause = FIRST_PAUSE;
-        for try_number in 1..=MOST_TRIES {
-            self.rebase(start).await?;
-            let finished = self.push_once().await?;
-            if !lost_a_race(&finished, self.branch) {
-                return self.judge(finished);
-            }
-            if try_number < MOST_TRIES {
-                console.step(format_args!("`{}` has moved meanwhile; rebasing and trying again", self.branch));
-                self.git.context().interrupt().sleep(jittered(pause)).await?;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-        }
-        Err(anyhow!("others pushed to `{}` first, {MOST_TRIES} times in a row", self.branch)
-            .hint("run the step again when the branch is less busy"))
+    let name = format!("{}{}", params.tag_prefix, text.trim_end_matches(['\n', '\r']));
+    if name.starts_with('-') || !git2::Reference::is_valid_name(&format!("refs/tags/{name}")) {
+        return Err(anyhow!("`{name}`, from the file `{file}`, is not a legal tag name"));
     }
-
-    /// Rebases HEAD onto the branch as the server has it. A branch that is not there yet needs no rebase.
-    async fn rebase(&self, start: git2::Oid) -> Result<()> {
-        let tracking = "refs/jetway/rebase-onto";
-        let refspec = format!("+refs/heads/{}:{tracking}", self.branch);
-        let fetch = self
-            .git
-            .network("fetch")
-            .directory(&self.directory)
-            .args(["--progress", "--no-tags", "--no-write-fetch-head", "--", &self.git.remote().address, &refspec])
-            .progress(None);
-        let finished = fetch.run().await?;
-        if Refusal::of(&finished) == Some(Refusal::UnknownRef) {
-            return Ok(());
-        }
-        self.git.explain(finished, Some(self.branch)).with_context(|| self.git.cannot("fetch from"))?;
-        let rebase = self
-            .git
-            .command("rebase")
-            .directory(&self.directory)
-            .args(["--rebase-merges", "--no-autostash", tracking])
-            .env("GIT_EDITOR", "true")
-            .quiet();
-        let finished = rebase.run().await?;
-        if finished.is_success() {
-            return Ok(());
-        }
-        let conflicts = self.conflicts();
-        // Half a rebase is of no use to anybody; the error tells what is needed.
-        self.git.command("rebase").directory(&self.directory).arg("--abort").quiet().run().await?;
-        let error = finished.failure().context(format!("cannot rebase `{start}` onto `{}`", self.branch));
-        Err(match conflicts.as_slice() {
-            [] => error,
-            files => error.hint(format!("conflicts in: {}", files.join(", "))),
-        })
-    }
-
-    fn conflicts(&self) -> Vec<String> {
-        let read = || {
-            let index = self.repository.index()?;
-            let conflicts = index.conflicts()?;
-            let path = |conflict: git2::IndexConflict| conflict.our.or(conflict.their).or(conflict.ancestor);
-            let mut files: Vec<String> = conflicts
-                .flatten()
-                .filter_map(path)
-                .map(|entry| String::from_utf8_lossy(&entry.path).into_owned())
-                .collect();
-            files.dedup();
-            Ok::<_, git2::Error>(files)
-        };
-        read().unwrap_or_default()
-    }
-
-    /// Pushes HEAD to the branch, and the tag with it: both arrive, or neither does.
-    async fn push_once(&self) -> Result<Finished> {
-        let mut push =
-            self.git.push().directory(&self.directory).args(["--porcelain", "--progress"]).progress(Some("remote: "));
-        let mut refspecs = vec![format!("HEAD:refs/heads/{}", self.branch)];
-        if let Some(tag) = self.tag {
-            let commit = self.repository.head()?.peel_to_commit()?;
-            self.repository
-                .tag_lightweight(tag, commit.as_object(), true)
-                .with_context(|| format!("cannot make the tag `{tag}`"))?;
-            refspecs.push(format!("refs/tags/{tag}"));
-            push = push.arg("--atomic");
-        }
-        push.arg("--").arg(&self.git.remote().address).args(&refspecs).run().await
-    }
-
-    /// Success, or an error that says which refs were refused and why.
-    fn judge(&self, finished: Finished) -> Result<()> {
-        if finished.is_success() {
-            return Ok(());
-        }
-        let refused = rejections(&finished);
-        let error = self.git.explain(finished, Some(self.branch)).map(|_| ());
-        let Err(error) = error else { return Ok(()) };
-        let error = error.context(self.git.cannot("push to"));
-        let Some(first) = refused.iter().find(|rejection| !rejection.reason.contains("atomic")) else {
-            return Err(error);
-        };
-        let reasons: Vec<String> =
-            refused.iter().map(|rejection| format!("`{}`: {}", rejection.name, rejection.reason)).collect();
-        let error = anyhow!(reasons.join("\n")).context(self.git.cannot("push to"));
-        Err(if first.name.starts_with("refs/tags/") {
-            error.hint("the tag is there already, on another commit")
-        } else if first.is_of_older_base() {
-            error.hint("the branch has commits that this one does not have; `rebase: true` puts it on top of them")
-        } else {
-            error
-        })
-    }
+    let message = params.annotate.as_ref().map(|file| {
+        let path = inputs.join(file);
+        std::fs::metadata(&path).with_context(|| format!("cannot read the annotation file `{file}`"))?;
+        Ok::<_, jetway::Error>(path)
+    });
+    Ok(Some(Tag { name, message: message.transpose()? }))
 }
 
-/// A ref that the server, or git itself, refused to move.
-#[derive(Debug, PartialEq, Eq)]
-struct Rejection {
-    name: String,
-    reason: String,
-}
-
-impl Rejection {
-    /// Whether it was refused because the branch has moved.
-    fn is_of_older_base(&self) -> bool {
-        ["fetch first", "non-fast-forward", "cannot lock ref", "failed to update ref", "stale info"]
-            .iter()
-            .any(|reason| self.reason.contains(reason))
-    }
-}
-
-/// The refused refs from `git push --porcelain`, whose lines are `FLAG<tab>FROM:TO<tab>SUMMARY (REASON)`.
-fn rejections(finished: &Finished) -> Vec<Rejection> {
-    let text = finished.text();
-    let refused = text.lines().filter_map(|line| line.strip_prefix("!\t"));
-    refused
-        .filter_map(|line| {
-            let (refs, reason) = line.split_once('\t')?;
-            let name = refs.rsplit(':').next()?;
-            Some(Rejection { name: name.to_owned(), reason: reason.to_owned() })
-        })
-        .collect()
-}
-
-/// Whether the push failed only because somebody else moved the branch.
-fn lost_a_race(finished: &Finished, branch: &str) -> bool {
-    let name = format!("refs/heads/{branch}");
-    let refused = rejections(finished);
-    !finished.is_success()
-        && refused.iter().any(|rejection| rejection.name == name && rejection.is_of_older_base())
-        && refused.iter().all(|rejection| rejection.name == name || rejection.reason.contains("atomic"))
-}
-
-/// Half the pause to one and a half of it, so that two pushes that met once do not meet again.
-fn jittered(pause: Duration) -> Duration {
-    use std::hash::{BuildHasher as _, RandomState};
-    let random = RandomState::new().hash_one(0_u8) % 1000;
-    pause / 2 + pause.mul_f64(f64::from(u32::try_from(random).unwrap_or_default()) / 1000.0)
+/// The file with the note. The established resource looks for it beside the repository, which is the same place for a
+/// repository at the top of the inputs.
+fn find_notes(inputs: &Path, repository: &Path, file: &str) -> Result<PathBuf> {
+    let beside = repository.parent().unwrap_or(inputs).join(file);
+    let candidates = [inputs.join(file), beside];
+    let found = candidates.into_iter().find(|path| path.is_file());
+    found.ok_or_else(|| anyhow!("there is no file `{file}` in the inputs").hint("`notes` names a file"))
 }
 
 #[cfg(test)]

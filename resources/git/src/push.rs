@@ -1,0 +1,344 @@
+//! Pushing to a branch that others push to as well.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use git2::{Oid, Repository};
+use jetway::{Advise as _, Command, Finished, Result};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::git::{Git, Refusal};
+use crate::rejection::{Rejection, of_push};
+
+/// How often a push is tried while others move the branch. With the pauses between them, about a minute.
+const MOST_TRIES: u32 = 12;
+
+/// The pause after the first lost race; each later one is longer, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// Where the branch is fetched to when HEAD is brought up to it.
+const UPSTREAM: &str = "refs/jetway/upstream";
+
+/// The ref that notes stand in.
+const NOTES: &str = "refs/notes/commits";
+
+/// Whether what is on the server may be overwritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Force {
+    /// Always, or never.
+    Flag(bool),
+    /// Only while the branch is where the get found it.
+    Lease(Lease),
+}
+
+/// The word for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Lease {
+    /// `git push --force-with-lease`.
+    Lease,
+}
+
+impl Default for Force {
+    fn default() -> Self {
+        Self::Flag(false)
+    }
+}
+
+/// How HEAD is brought up to what others have pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Integration {
+    /// Not at all.
+    None,
+    /// Its commits are put on top.
+    Rebase {
+        /// `git rebase --strategy`.
+        strategy: Option<String>,
+        /// `git rebase --strategy-option`, each.
+        options: Vec<String>,
+    },
+    /// What others have pushed is merged into it.
+    Merge,
+}
+
+/// A tag to put on the pushed commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tag {
+    /// Its name.
+    pub(crate) name: String,
+    /// The file with its message, for an annotated one.
+    pub(crate) message: Option<PathBuf>,
+}
+
+/// One push, tried as often as it takes.
+pub(crate) struct Push<'p> {
+    pub(crate) git: &'p Git<'p>,
+    /// The repository's work tree.
+    pub(crate) directory: PathBuf,
+    pub(crate) repository: &'p Repository,
+    /// The branch; none when only tags are pushed.
+    pub(crate) branch: Option<&'p str>,
+    /// What the branch's name stands behind on the server.
+    pub(crate) refs_prefix: &'p str,
+    pub(crate) integration: Integration,
+    pub(crate) tag: Option<Tag>,
+    pub(crate) all_tags: bool,
+    /// The file with a note for the pushed commit.
+    pub(crate) notes: Option<PathBuf>,
+    pub(crate) force: Force,
+    pub(crate) options: &'p [String],
+}
+
+impl Push<'_> {
+    /// The commit that HEAD names.
+    pub(crate) fn head(&self) -> Result<Oid> {
+        let commit = || self.repository.head()?.peel_to_commit();
+        Ok(commit().context("the repository has no commit to push")?.id())
+    }
+
+    /// Pushes until it is done, somebody has a reason to refuse it, or others were faster too often.
+    pub(crate) async fn run(&self) -> Result<()> {
+        let start = self.head()?;
+        let console = self.git.context().console();
+        let mut pause = FIRST_PAUSE;
+        for try_number in 1..=MOST_TRIES {
+            if let Some(branch) = self.branch {
+                self.integrate(branch, start).await?;
+            }
+            let finished = self.push_once().await?;
+            let Some(moved) = self.lost_race(&finished) else { return self.judge(finished) };
+            if try_number < MOST_TRIES {
+                console.step(format_args!("`{moved}` has moved meanwhile; trying again on top of it"));
+                self.git.context().interrupt().sleep(jittered(pause)).await?;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+        Err(anyhow!("others pushed first, {MOST_TRIES} times in a row")
+            .hint("run the step again when the branch is less busy"))
+    }
+
+    /// Brings HEAD up to the branch as the server has it. A branch that is not there yet needs nothing.
+    async fn integrate(&self, branch: &str, start: Oid) -> Result<()> {
+        if self.integration == Integration::None {
+            return Ok(());
+        }
+        let finished = self.fetch(&format!("+refs/heads/{branch}:{UPSTREAM}")).await?;
+        if Refusal::of(&finished) == Some(Refusal::UnknownRef) {
+            return Ok(());
+        }
+        self.git.explain(finished, Some(branch)).with_context(|| self.git.cannot("fetch from"))?;
+        let (verb, command) = match &self.integration {
+            Integration::None => return Ok(()),
+            Integration::Rebase { strategy, options } => {
+                let mut rebase = self.command("rebase").args(["--rebase-merges", "--no-autostash"]);
+                if let Some(strategy) = strategy {
+                    rebase = rebase.arg(format!("--strategy={strategy}"));
+                }
+                for option in options {
+                    rebase = rebase.arg(format!("--strategy-option={option}"));
+                }
+                ("rebase", rebase.arg(UPSTREAM))
+            }
+            Integration::Merge => {
+                if self.head()? != start {
+                    // A merge that lost its race is thrown away: there shall be one merge, not a chain of them.
+                    self.command("reset").args(["--quiet", "--hard", &start.to_string()]).run().await?.success()?;
+                }
+                ("merge", self.command("merge").args(["--no-edit", "--quiet", UPSTREAM]))
+            }
+        };
+        let finished = command.run().await?;
+        if finished.is_success() {
+            return Ok(());
+        }
+        let conflicts = self.conflicts();
+        // Half of it is of no use to anybody; the error tells what is needed.
+        self.command(verb).arg("--abort").run().await?;
+        let error = finished.failure().context(match verb {
+            "rebase" => format!("cannot rebase `{start}` onto `{branch}`"),
+            _ => format!("cannot merge `{branch}` into `{start}`"),
+        });
+        Err(match conflicts.as_slice() {
+            [] => error,
+            files => error.hint(format!("conflicts in: {}", files.join(", "))),
+        })
+    }
+
+    fn conflicts(&self) -> Vec<String> {
+        let read = || {
+            let mut index = self.repository.index()?;
+            index.read(true)?;
+            let conflicts = index.conflicts()?;
+            let path = |conflict: git2::IndexConflict| conflict.our.or(conflict.their).or(conflict.ancestor);
+            let mut files: Vec<String> = conflicts
+                .flatten()
+                .filter_map(path)
+                .map(|entry| String::from_utf8_lossy(&entry.path).into_owned())
+                .collect();
+            files.dedup();
+            Ok::<_, git2::Error>(files)
+        };
+        read().unwrap_or_default()
+    }
+
+    /// Pushes all that was asked for at once: everything arrives, or nothing does.
+    async fn push_once(&self) -> Result<Finished> {
+        let mut refspecs = Vec::new();
+        if let Some(branch) = self.branch {
+            refspecs.push(format!("HEAD:{}/{branch}", self.refs_prefix));
+        }
+        if let Some(tag) = &self.tag
+            && self.make_tag(tag).await?
+        {
+            refspecs.push(format!("refs/tags/{}", tag.name));
+        }
+        if self.all_tags {
+            refspecs.push("refs/tags/*:refs/tags/*".to_owned());
+        }
+        if let Some(file) = &self.notes {
+            self.add_notes(file).await?;
+            refspecs.push(format!("{NOTES}:{NOTES}"));
+        }
+        let finished = self.push(&refspecs, refspecs.len() > 1 || self.all_tags).await?;
+        // A server that cannot do all or nothing is asked once more, without that.
+        if finished.stderr.contains("does not support --atomic") {
+            return self.push(&refspecs, false).await;
+        }
+        Ok(finished)
+    }
+
+    async fn push(&self, refspecs: &[String], all_or_nothing: bool) -> Result<Finished> {
+        let mut push = self.git.push().directory(&self.directory).args(["--porcelain", "--progress"]);
+        if all_or_nothing {
+            push = push.arg("--atomic");
+        }
+        push = match self.force {
+            Force::Flag(false) => push,
+            Force::Flag(true) => push.arg("--force"),
+            Force::Lease(_) => push.arg(self.lease()?),
+        };
+        for option in self.options {
+            push = push.arg(format!("--push-option={option}"));
+        }
+        push.progress(Some("remote: ")).arg("--").arg(&self.git.remote().address).args(refspecs).run().await
+    }
+
+    /// The option that lets the server overwrite the branch only while it is where the get found it.
+    fn lease(&self) -> Result<String> {
+        let Some(branch) = self.branch else { return Ok("--force-with-lease".to_owned()) };
+        let found = self.repository.refname_to_id(&format!("refs/remotes/origin/{branch}"));
+        let found = found.map_err(|error| {
+            jetway::Error::new(error)
+                .context(format!("`force: lease` needs to know where the get found `{branch}`"))
+                .hint("it works for a repository that a get of that branch has made")
+        })?;
+        Ok(format!("--force-with-lease={}/{branch}:{found}", self.refs_prefix))
+    }
+
+    /// Makes the tag on HEAD; `false` when the server has it there already.
+    async fn make_tag(&self, tag: &Tag) -> Result<bool> {
+        let head = self.head()?;
+        let what = || format!("cannot make the tag `{}`", tag.name);
+        let Some(message) = &tag.message else {
+            let commit = self.repository.find_commit(head)?;
+            self.repository.tag_lightweight(&tag.name, commit.as_object(), true).with_context(what)?;
+            return Ok(true);
+        };
+        // An annotated tag made anew is another object each time, though it says the same of the same commit.
+        if self.tagged_on_server(&tag.name).await? == Some(head) {
+            return Ok(false);
+        }
+        let make = self.command("tag").args(["--annotate", "--force", "--file"]).arg(message);
+        make.args(["--", &tag.name, "HEAD"]).run().await?.success().with_context(what)?;
+        Ok(true)
+    }
+
+    /// The commit that an annotated tag on the server leads to.
+    async fn tagged_on_server(&self, name: &str) -> Result<Option<Oid>> {
+        let peeled = format!("refs/tags/{name}^{{}}");
+        let listing = self.git.network("ls-remote").args(["--tags", "--"]).arg(&self.git.remote().address);
+        let listing = self.git.explain(listing.arg(format!("refs/tags/{name}*")).quiet().run().await?, self.branch);
+        let text = listing.with_context(|| self.git.cannot("read"))?.text();
+        let found = text.lines().filter_map(|line| line.split_once('\t')).find(|(_, found)| *found == peeled);
+        Ok(found.and_then(|(hash, _)| Oid::from_str(hash).ok()))
+    }
+
+    /// Puts the note on HEAD, on top of the notes that the server has.
+    async fn add_notes(&self, file: &PathBuf) -> Result<()> {
+        let finished = self.fetch(&format!("+{NOTES}:{NOTES}")).await?;
+        if Refusal::of(&finished) != Some(Refusal::UnknownRef) {
+            self.git.explain(finished, self.branch).with_context(|| self.git.cannot("fetch the notes of"))?;
+        }
+        let head = self.head()?;
+        if let Ok(note) = self.repository.find_note(None, head) {
+            let wanted = std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+            return if note.message_bytes().trim_ascii() == wanted.trim_ascii() {
+                Ok(())
+            } else {
+                Err(anyhow!("commit `{head}` has another note already"))
+            };
+        }
+        let add = self.command("notes").args(["add", "--file"]).arg(file).arg(head.to_string());
+        add.run().await?.success().with_context(|| format!("cannot add a note to `{head}`"))?;
+        Ok(())
+    }
+
+    async fn fetch(&self, refspec: &str) -> Result<Finished> {
+        self.git
+            .network("fetch")
+            .directory(&self.directory)
+            .args(["--progress", "--no-tags", "--no-write-fetch-head", "--", &self.git.remote().address, refspec])
+            .progress(None)
+            .run()
+            .await
+    }
+
+    fn command(&self, subcommand: &str) -> Command {
+        self.git.command(subcommand).directory(&self.directory).env("GIT_EDITOR", "true").quiet()
+    }
+
+    /// The ref whose move is all that made the push fail, when trying again can mend that.
+    fn lost_race(&self, finished: &Finished) -> Option<String> {
+        let can_catch_up = |name: &str| {
+            name == NOTES
+                || (self.integration != Integration::None
+                    && self.branch.is_some_and(|branch| name == format!("{}/{branch}", self.refs_prefix)))
+        };
+        let refused: Vec<Rejection> = of_push(finished).into_iter().filter(|rejection| !rejection.is_echo()).collect();
+        let all_can = refused.iter().all(|rejection| rejection.has_moved() && can_catch_up(&rejection.name));
+        refused.first().filter(|_| all_can && !finished.is_success()).map(|rejection| rejection.name.clone())
+    }
+
+    /// Success, or an error that says which refs were refused and why.
+    fn judge(&self, finished: Finished) -> Result<()> {
+        let refused = of_push(&finished);
+        let Err(error) = self.git.explain(finished, self.branch) else { return Ok(()) };
+        let Some(first) = refused.iter().find(|rejection| !rejection.is_echo()) else {
+            return Err(error.context(self.git.cannot("push to")));
+        };
+        let reasons: Vec<String> = refused.iter().map(ToString::to_string).collect();
+        let error = anyhow!(reasons.join("\n")).context(self.git.cannot("push to"));
+        Err(if first.name.starts_with("refs/tags/") {
+            error.hint("the tag is there already, on another commit")
+        } else if first.is_stale() {
+            error.hint("the branch has moved since the get, and `force: lease` overwrites nothing that is new")
+        } else if first.has_moved() {
+            error.hint("the branch has commits that this one does not have; `rebase: true` puts it on top of them")
+        } else {
+            error
+        })
+    }
+}
+
+/// Half the pause to one and a half of it, so that two pushes that met once do not meet again.
+fn jittered(pause: Duration) -> Duration {
+    use std::hash::{BuildHasher as _, RandomState};
+    let random = RandomState::new().hash_one(0_u8) % 1000;
+    pause / 2 + pause.mul_f64(f64::from(u32::try_from(random).unwrap_or_default()) / 1000.0)
+}

@@ -1,0 +1,81 @@
+//! Which refs a push could not move, and why.
+
+use std::fmt;
+
+use jetway::Finished;
+
+/// A ref that the server, or git itself, refused to move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rejection {
+    /// The ref's name on the server.
+    pub(crate) name: String,
+    /// What git says, such as `[rejected] (fetch first)`.
+    reason: String,
+}
+
+impl Rejection {
+    /// Whether it was refused because the server has commits there that this side does not build on.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.says(&[
+            "fetch first",
+            "non-fast-forward",
+            "cannot lock ref",
+            "failed to update ref",
+            "incorrect old value",
+        ]) || self.is_stale()
+    }
+
+    /// Whether a lease has run out.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.says(&["stale info"])
+    }
+
+    /// Whether it was refused only since another ref was.
+    pub(crate) fn is_echo(&self) -> bool {
+        self.says(&["atomic"])
+    }
+
+    fn says(&self, words: &[&str]) -> bool {
+        words.iter().any(|words| self.reason.contains(words))
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}`: {}", self.name, self.reason)
+    }
+}
+
+/// The refused refs of `git push --porcelain`, whose lines are `FLAG<tab>FROM:TO<tab>SUMMARY (REASON)`.
+pub(crate) fn of_push(finished: &Finished) -> Vec<Rejection> {
+    parse(&finished.text())
+}
+
+fn parse(porcelain: &str) -> Vec<Rejection> {
+    let refused = porcelain.lines().filter_map(|line| line.strip_prefix("!\t"));
+    let rejection = |line: &str| {
+        let (refs, reason) = line.split_once('\t')?;
+        let name = refs.rsplit(':').next()?;
+        Some(Rejection { name: name.to_owned(), reason: reason.to_owned() })
+    };
+    refused.filter_map(rejection).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_refs_are_told_from_those_that_moved() {
+        let refused = parse(
+            "To file:///x\n\
+             *\tHEAD:refs/heads/new\t[new branch]\n\
+             !\tHEAD:refs/heads/main\t[rejected] (fetch first)\n\
+             !\trefs/tags/v1:refs/tags/v1\t[rejected] (already exists)\n\
+             Done\n",
+        );
+        let names: Vec<&str> = refused.iter().map(|rejection| rejection.name.as_str()).collect();
+        assert_eq!(names, ["refs/heads/main", "refs/tags/v1"]);
+        assert_eq!(refused.iter().map(Rejection::has_moved).collect::<Vec<_>>(), [true, false]);
+    }
+}
