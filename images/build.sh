@@ -1,24 +1,56 @@
 #!/usr/bin/env bash
-# Builds the image of every folder here that has a Dockerfile: `jetway/TYPE:dev`, from `BASE` (Debian's slim image).
+# Builds the image of every folder here that has a Dockerfile (or of those that are named): `jetway/TYPE:dev`.
 #
-# The binary is built on the host (the base is the same Debian, so the C library is the same) and sent with the folder's own
-# files as the whole context: the target directory, gigabytes of it, never is.
+# The binary is built on the host and sent with the folder's own files as the whole context: the target directory, gigabytes
+# of it, never is. A type that needs programs beside it stands on `BASE` (Debian's slim image, the same Debian as the host, so
+# that the C library is the same). A type whose Dockerfile says FROM scratch needs none: its binary is static, and it gets
+# `rootfs.tar`, which holds that and the little that Concourse and a container runtime look for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 base=${JETWAY_BASE:-debian:bookworm-slim}
 target=${CARGO_TARGET_DIR:-target}
+host=$(rustc -vV | sed -n 's/^host: //p')
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 
-for dockerfile in images/*/Dockerfile; do
-  folder=$(dirname "$dockerfile")
-  kind=$(basename "$folder")
+is_static() { grep -qx 'FROM scratch' "images/$1/Dockerfile"; }
+
+# The whole file system of a static type: $1 is the type, $2 its binary, $3 where the archive goes.
+make_rootfs() {
+  local root="$context/$1.rootfs" verb
+  mkdir -p "$root/usr/local/bin" "$root/opt/resource" "$root/etc/ssl/certs" "$root/tmp" "$root/root"
+  install -m 0755 "$2" "$root/usr/local/bin/jetway-$1"
+  for verb in check in out; do ln -s "/usr/local/bin/jetway-$1" "$root/opt/resource/$verb"; done
+  # Runtimes look the user up; Go's programs, which workers run, take its home from here.
+  echo 'root:x:0:0:root:/root:/sbin/nologin' >"$root/etc/passwd"
+  echo 'root:x:0:' >"$root/etc/group"
+  find "$root" -type d -exec chmod 0755 {} +
+  chmod 0644 "$root/etc/passwd" "$root/etc/group"
+  chmod 0700 "$root/root"
+  chmod 1777 "$root/tmp"
+  # One owner and one time, so that the same binary makes the same archive.
+  tar --create --file "$3" --directory "$root" --owner=0 --group=0 --numeric-owner --mtime=@0 --sort=name .
+}
+
+kinds=("$@")
+if [ ${#kinds[@]} -eq 0 ]; then
+  for dockerfile in images/*/Dockerfile; do kinds+=("$(basename "$(dirname "$dockerfile")")"); done
+fi
+
+for kind in "${kinds[@]}"; do
   binary="jetway-$kind"
-  cargo build --release --locked --package "$binary"
   mkdir "$context/$kind"
-  cp -R "$folder/." "$context/$kind/"
-  install -m 0755 "$target/release/$binary" "$context/$kind/$binary"
+  cp -R "images/$kind/." "$context/$kind/"
+  if is_static "$kind"; then
+    # With an explicit target the flags are for the binary alone, not for what runs while it is built.
+    RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" \
+      cargo build --release --locked --package "$binary" --target "$host"
+    make_rootfs "$kind" "$target/$host/release/$binary" "$context/$kind/rootfs.tar"
+  else
+    cargo build --release --locked --package "$binary"
+    install -m 0755 "$target/release/$binary" "$context/$kind/$binary"
+  fi
   version=$(cargo pkgid --package "$binary" | sed 's/.*[#@]//')
   # The classic builder: the other one is a plugin that not every engine's client has.
   if ! DOCKER_BUILDKIT=0 docker build --build-arg "BASE=$base" --build-arg "VERSION=$version" \
@@ -27,7 +59,11 @@ for dockerfile in images/*/Dockerfile; do
     exit 1
   fi
   bytes=$(docker image inspect --format '{{.Size}}' "jetway/$kind:dev")
-  base_bytes=$(docker image inspect --format '{{.Size}}' "$base")
-  printf 'image jetway/%s:dev: %d MB, %d MB of it on top of %s\n' \
-    "$kind" $((bytes / 1000000)) $(((bytes - base_bytes) / 1000000)) "$base"
+  if is_static "$kind"; then
+    printf 'image jetway/%s:dev: %d KB in all\n' "$kind" $((bytes / 1000))
+  else
+    base_bytes=$(docker image inspect --format '{{.Size}}' "$base")
+    printf 'image jetway/%s:dev: %d MB, %d MB of it on top of %s\n' \
+      "$kind" $((bytes / 1000000)) $(((bytes - base_bytes) / 1000000)) "$base"
+  fi
 done

@@ -15,6 +15,7 @@
 
 pub mod binaries;
 pub mod checkout;
+pub mod concourse;
 pub mod git;
 pub mod http_git;
 pub mod large_repository;
@@ -22,6 +23,8 @@ pub mod layer;
 pub mod process;
 pub mod repository;
 pub mod scratch;
+pub mod slack;
 pub mod snapshot;
 pub mod ssh_git;
+pub mod stand_in;
 pub mod verb;

@@ -12,7 +12,7 @@ pub(crate) struct Catalogue {
 impl Catalogue {
     /// Every type that there is.
     pub(crate) fn ours() -> Self {
-        Self::new(vec![ResourceType::of::<jetway_git::Git>()])
+        Self::new(vec![ResourceType::of::<jetway_git::Git>(), ResourceType::of::<jetway_slack::Slack>()])
     }
 
     pub(crate) fn new(types: Vec<ResourceType>) -> Self {

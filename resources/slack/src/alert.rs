@@ -1,0 +1,268 @@
+//! Alerts: messages about the build itself, in the looks of the established alert resource.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, BuildMetadata, Console, Result, Unknown};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::inputs::Inputs;
+use crate::message::{Message, given, list, look};
+use crate::put::Params;
+use crate::variables::{Place, Variables};
+
+/// Where Concourse's own icons are.
+const ICONS: &str = "https://ci.concourse-ci.org/public/images";
+
+/// What an alert says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertType {
+    /// No message of its own.
+    #[default]
+    Default,
+    /// "Success", green.
+    Success,
+    /// "Failed", red.
+    Failed,
+    /// "Started", yellow.
+    Started,
+    /// "Aborted", brown.
+    Aborted,
+    /// "Errored", orange.
+    Errored,
+    /// "Fixed", green, and only if the job's previous build did not succeed.
+    Fixed,
+    /// "Broke", red, and only if the job's previous build succeeded.
+    Broke,
+}
+
+impl AlertType {
+    /// The word in pipelines and metadata.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Started => "started",
+            Self::Aborted => "aborted",
+            Self::Errored => "errored",
+            Self::Fixed => "fixed",
+            Self::Broke => "broke",
+        }
+    }
+
+    /// Colour, icon and message.
+    fn preset(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Default => ("#35495c", "pending", ""),
+            Self::Success => ("#32cd32", "succeeded", "Success"),
+            Self::Failed => ("#d00000", "failed", "Failed"),
+            Self::Started => ("#f7cd42", "started", "Started"),
+            Self::Aborted => ("#8d4b32", "aborted", "Aborted"),
+            Self::Errored => ("#f5a623", "errored", "Errored"),
+            Self::Fixed => ("#32cd32", "succeeded", "Fixed"),
+            Self::Broke => ("#d00000", "failed", "Broke"),
+        }
+    }
+
+    /// Whether it depends on the job's previous build.
+    pub(crate) fn looks_back(self) -> bool {
+        matches!(self, Self::Fixed | Self::Broke)
+    }
+
+    /// Whether an alert that looks back is due after a build of this status; `None` when there was no build before.
+    pub(crate) fn is_due_after(self, status: Option<&str>) -> bool {
+        let succeeded = status == Some("succeeded");
+        match self {
+            Self::Fixed => !succeeded,
+            Self::Broke => succeeded,
+            _ => true,
+        }
+    }
+}
+
+/// The alert that the params of a put describe.
+pub(crate) fn compose(
+    params: &Params,
+    kind: AlertType,
+    build: &BuildMetadata,
+    concourse: Option<&str>,
+    inputs: &Inputs,
+    variables: &Variables,
+    console: &Console,
+) -> Result<Message> {
+    let (colour, icon, preset) = kind.preset();
+    let fill = |text: &str, place| variables.fill(text, Unknown::Stays, place);
+    // A file was never expanded by the established resource, and others may have written it.
+    let either = |key: &str, file: Option<&String>, here: Option<&String>| -> Result<Option<String>> {
+        if let Some(path) = given(file) {
+            match inputs.text(path).with_context(|| format!("cannot use `{key}`"))? {
+                Some(text) => return Ok(Some(variables.harmless(text.trim()))),
+                None => console.warn(format_args!("there is no file `{path}` (`{key}`)")),
+            }
+        }
+        Ok(here.map(|text| fill(text, Place::Text)))
+    };
+    let message = either("message_file", params.message_file.as_ref(), params.message.as_ref())?;
+    let message = message.filter(|message| !message.is_empty()).unwrap_or_else(|| preset.to_owned());
+    let text = either("text_file", params.text_file.as_ref(), params.text.as_ref())?.unwrap_or_default();
+    let colour = given(params.color.as_ref()).map_or_else(|| colour.to_owned(), |colour| fill(colour, Place::Name));
+
+    let page = page(build, concourse).unwrap_or_default();
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    let job = match (&build.pipeline_name, &build.job_name) {
+        (None, None) => "one-off".to_owned(),
+        (pipeline, job) => format!("{}/{}", part(pipeline), part(job)),
+    };
+    let name = part(&build.name);
+    let alert = json!({
+        "fallback": format!("{message}: {job}/{name} -- {page}"),
+        "color": colour,
+        "author_name": message,
+        "fields": [
+            { "title": "Job", "value": job, "short": true },
+            { "title": "Build", "value": name, "short": true },
+        ],
+        "footer": page,
+        "footer_icon": format!("{ICONS}/favicon-{icon}.png"),
+        "text": text,
+    });
+    let more = list("attachments", params.attachments.as_deref(), params.attachments_file.as_ref(), inputs, console)?;
+    let blocks = list("blocks", params.blocks.as_deref(), params.blocks_file.as_ref(), inputs, console)?;
+    let filled = |list: Vec<Value>| list.into_iter().map(|value| variables.fill_json(value));
+    Ok(Message {
+        attachments: std::iter::once(alert).chain(filled(more)).collect(),
+        blocks: filled(blocks).collect(),
+        ..look(params, variables)
+    })
+}
+
+/// The page of the build: by the address of Concourse that the source gives, or else by the one that it gives itself.
+fn page(build: &BuildMetadata, concourse: Option<&str>) -> Option<String> {
+    let host = concourse.map(str::to_owned).or_else(|| build.external_url.clone())?;
+    match (&build.team_name, &build.pipeline_name, &build.job_name, &build.name) {
+        (Some(team), Some(pipeline), Some(job), Some(name)) => {
+            let [team, pipeline, job, name] = [team, pipeline, job, name].map(|part| escape_path(part));
+            let page = format!("{host}/teams/{team}/pipelines/{pipeline}/jobs/{job}/builds/{name}");
+            Some(page + &vars_query(build))
+        }
+        // A one-off build belongs to no job.
+        _ => build.id.as_ref().map(|id| format!("{host}/builds/{}", escape_path(id))),
+    }
+}
+
+/// `?vars=...` for a pipeline that is one of several instances, nothing for any other.
+pub(crate) fn vars_query(build: &BuildMetadata) -> String {
+    let vars = build.pipeline_instance_vars.as_deref();
+    vars.map(|vars| format!("?vars={}", escape_query(vars))).unwrap_or_default()
+}
+
+/// Text as one part of a path, as Go's `url.PathEscape` writes it.
+pub(crate) fn escape_path(text: &str) -> String {
+    escape(text, b"-._~$&+:=@")
+}
+
+/// Text as a value in a query, as Go's `url.QueryEscape` writes it.
+fn escape_query(text: &str) -> String {
+    escape(text, b"-._~ ").replace(' ', "+")
+}
+
+fn escape(text: &str, plain: &[u8]) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+/// The name of the build before the one of this name: of `42` it is `41`, of its rerun `42.1` it is `42`. There is none
+/// before the first.
+pub(crate) fn previous_build(name: Option<&str>) -> Result<Option<String>> {
+    let Some(name) = name else {
+        return Err(anyhow!("this build has no name, so that there is none before it")
+            .hint("`fixed` and `broke` are for builds of a job; a one-off build belongs to none"));
+    };
+    let number = |text: &str| text.parse::<u64>().ok();
+    let previous = match name.split_once('.') {
+        None => number(name).map(|build| build.checked_sub(1).filter(|previous| *previous > 0).map(|n| n.to_string())),
+        Some((build, rerun)) => number(build).zip(number(rerun)).map(|(build, rerun)| match rerun {
+            0 | 1 => Some(build.to_string()),
+            rerun => Some(format!("{build}.{}", rerun - 1)),
+        }),
+    };
+    previous.ok_or_else(|| anyhow!("the build's name, `{name}`, is not a number such as `42` or `42.1`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn before(name: &str) -> Option<String> {
+        previous_build(Some(name)).unwrap()
+    }
+
+    #[test]
+    fn the_build_before_is_found_by_its_name() {
+        for (name, previous) in [
+            ("2", "1"),
+            ("42", "41"),
+            ("100", "99"),
+            ("42.1", "42"),
+            // The established resource trims zeros and dots: it asks for 1 here, then for 1 and for 10.1.
+            ("10.1", "10"),
+            ("20.1", "20"),
+            ("10.11", "10.10"),
+            ("42.2", "42.1"),
+        ] {
+            assert_eq!(before(name).as_deref(), Some(previous), "{name}");
+        }
+        assert_eq!(before("1"), None);
+        assert!(previous_build(None).is_err());
+        for name in ["", "x", "1.x", "-1", "1.2.3"] {
+            assert!(previous_build(Some(name)).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn fixed_and_broke_are_due_when_things_change() {
+        for (status, fixed, broke) in [
+            (Some("succeeded"), false, true),
+            (Some("failed"), true, false),
+            (Some("errored"), true, false),
+            (Some("aborted"), true, false),
+            (Some("started"), true, false),
+            (None, true, false),
+        ] {
+            assert_eq!(AlertType::Fixed.is_due_after(status), fixed, "{status:?}");
+            assert_eq!(AlertType::Broke.is_due_after(status), broke, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn the_page_has_each_part_escaped_and_the_instance_vars() {
+        let build = BuildMetadata::from_lookup(|name| {
+            let value = match name {
+                "ATC_EXTERNAL_URL" => "https://ci.example/",
+                "BUILD_TEAM_NAME" => "a team",
+                "BUILD_PIPELINE_NAME" => "p",
+                "BUILD_JOB_NAME" => "a/b?",
+                "BUILD_NAME" => "4.1",
+                "BUILD_PIPELINE_INSTANCE_VARS" => r#"{"branch":"x y"}"#,
+                _ => return None,
+            };
+            Some(value.to_owned())
+        });
+        assert_eq!(
+            page(&build, None).unwrap(),
+            "https://ci.example/teams/a%20team/pipelines/p/jobs/a%2Fb%3F/builds/4.1?vars=%7B%22branch%22%3A%22x+y%22%7D"
+        );
+        assert!(page(&build, Some("https://other")).unwrap().starts_with("https://other/teams/"));
+    }
+}

@@ -1,0 +1,174 @@
+//! Concourse's own API: how a build ended. How one logs in there has changed several times.
+
+use anyhow::{Context as _, anyhow};
+use jetway::http::{HttpClient, HttpRequest, Redirects, StatusCode, StatusError};
+use jetway::{Advise as _, BuildMetadata, Result, Secret};
+use serde::Deserialize;
+
+use crate::alert::{escape_path, vars_query};
+
+/// What `fly` itself logs in as; it is no secret (it is in every copy of it).
+const CLIENT: (&str, &str) = ("fly", "Zmx5");
+
+/// What a token is asked to be for.
+const SCOPES: &str = "openid profile email federated:id groups";
+
+/// An installation of Concourse.
+pub(crate) struct Concourse<'s> {
+    pub(crate) client: HttpClient,
+    /// Its address, without a slash at its end.
+    pub(crate) url: &'s str,
+    /// A local user and the password.
+    pub(crate) login: Option<(&'s str, &'s Secret)>,
+}
+
+#[derive(Deserialize)]
+struct Build {
+    status: String,
+}
+
+#[derive(Deserialize)]
+struct Info {
+    version: String,
+}
+
+/// What each way to log in answers.
+#[derive(Deserialize)]
+struct Token {
+    #[serde(alias = "value")]
+    access_token: Option<String>,
+    id_token: Option<String>,
+}
+
+/// How one logs in, by Concourse's release.
+#[derive(Debug, PartialEq, Eq)]
+enum Login {
+    /// Before 4.0: the user and password themselves, per team.
+    Team,
+    /// Before 6.1: OAuth at `/sky/token`.
+    Sky,
+    /// 6.1 to 6.4: OAuth at `/sky/issuer/token`, and the API takes the token that tells who it is.
+    IssuerId,
+    /// OAuth at `/sky/issuer/token`.
+    Issuer,
+}
+
+impl Concourse<'_> {
+    /// How the build of this name ended, or that it has not: `succeeded`, `failed`, `started`...
+    pub(crate) async fn status(&self, build: &BuildMetadata, name: &str) -> Result<String> {
+        let part = |part: &Option<String>, variable: &str| {
+            part.as_deref().map(escape_path).ok_or_else(|| anyhow!("`{variable}` is not set"))
+        };
+        let path = format!(
+            "{}/api/v1/teams/{}/pipelines/{}/jobs/{}/builds/{}{}",
+            self.url,
+            part(&build.team_name, "BUILD_TEAM_NAME")?,
+            part(&build.pipeline_name, "BUILD_PIPELINE_NAME")?,
+            part(&build.job_name, "BUILD_JOB_NAME")?,
+            escape_path(name),
+            vars_query(build),
+        );
+        let mut request = self.client.get(&path);
+        if let Some((user, password)) = self.login {
+            let team = build.team_name.as_deref().unwrap_or_default();
+            // Releases before 4.0 read it from a cookie too, but all have taken the header.
+            request = request.bearer(&self.token(team, user, password).await?);
+        }
+        let build: Build = match request.send().await {
+            Ok(response) => response.json().await?,
+            Err(error) => return Err(self.explain(error)),
+        };
+        Ok(build.status)
+    }
+
+    fn explain(&self, error: jetway::Error) -> jetway::Error {
+        match error.downcast_ref::<StatusError>().map(StatusError::status) {
+            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) if self.login.is_none() => error.hint(
+                "the pipeline is not public: give a local user of Concourse as `username` and `password` in the source",
+            ),
+            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                error.hint("`username` of the source may not see this pipeline's team")
+            }
+            Some(StatusCode::NOT_FOUND) => {
+                error.hint("the build is not there (any more), or the user may not see the pipeline")
+            }
+            _ => error,
+        }
+    }
+
+    /// A token for a local user.
+    async fn token(&self, team: &str, user: &str, password: &Secret) -> Result<Secret> {
+        let info: Info = self.client.get(format!("{}/api/v1/info", self.url)).send().await?.json().await?;
+        let way = login_of(&info.version);
+        let asked = match way {
+            Login::Team => {
+                let path = format!("{}/api/v1/teams/{}/auth/token", self.url, escape_path(team));
+                self.client.get(path).basic(user, password)
+            }
+            Login::Sky => self.grant("/sky/token", user, password),
+            Login::IssuerId | Login::Issuer => self.grant("/sky/issuer/token", user, password),
+        };
+        let answer = asked.redirects(Redirects::Return).send().await;
+        let response = answer.with_context(|| format!("cannot log in to Concourse as `{user}`")).hint(
+            "the user must be a local one of Concourse (`--add-local-user`); those who log in by another service have \
+             no password here",
+        )?;
+        if response.status().is_redirection() {
+            return Err(jetway::Error::new(response.into_error().await)
+                .context(format!("cannot log in to Concourse as `{user}`"))
+                .hint("write the address that Concourse redirects to as `concourse_url`"));
+        }
+        let token: Token = response.json().await?;
+        let token = if way == Login::IssuerId { token.id_token } else { token.access_token };
+        let token = token.filter(|token| !token.is_empty());
+        token
+            .map(Secret::new)
+            .ok_or_else(|| anyhow!("Concourse {} let `{user}` in, but its answer holds no token", info.version))
+    }
+
+    fn grant(&self, path: &str, user: &str, password: &Secret) -> HttpRequest {
+        let fields =
+            [("grant_type", "password"), ("username", user), ("password", password.expose()), ("scope", SCOPES)];
+        // Nothing is made by it that a second time would harm.
+        let request = self.client.post(format!("{}{path}", self.url)).form(fields).repeatable();
+        request.basic(CLIENT.0, &Secret::new(CLIENT.1))
+    }
+}
+
+/// How one logs in to a release.
+fn login_of(version: &str) -> Login {
+    let mut numbers = version.split(['.', '-', '+']).map(|part| part.parse::<u32>().unwrap_or_default());
+    let release = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    match release {
+        // A build from source calls itself 0.0.0, and is newer than any release.
+        (0, 0) => Login::Issuer,
+        (..4, _) => Login::Team,
+        (4 | 5, _) | (6, 0) => Login::Sky,
+        (6, 1..=4) => Login::IssuerId,
+        _ => Login::Issuer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_release_has_its_way_to_log_in() {
+        for (version, login) in [
+            ("3.14.1", Login::Team),
+            ("4.0.0", Login::Sky),
+            ("5.5.11", Login::Sky),
+            ("6.0.0", Login::Sky),
+            ("6.1.0", Login::IssuerId),
+            ("6.4.1", Login::IssuerId),
+            ("6.5.0", Login::Issuer),
+            ("7.11.2", Login::Issuer),
+            ("8.2.5", Login::Issuer),
+            ("10.0.0-rc.1", Login::Issuer),
+            ("0.0.0-dev", Login::Issuer),
+        ] {
+            assert_eq!(login_of(version), login, "{version}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `env_file`: lines of `NAME=value`.
+//!
+//! The established resource has a shell read this file. Here it is text: `$NAME` in a value is filled in, and nothing
+//! is ever run.
+
+/// A line of the file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Line<'t> {
+    /// A variable.
+    Variable {
+        /// Its name.
+        name: &'t str,
+        /// Its value, without the quotes around it.
+        value: &'t str,
+        /// Whether variables inside the value are filled in, as they are not between single quotes.
+        expands: bool,
+    },
+    /// Something else, and the line that it is on.
+    Unknown(usize),
+}
+
+/// The lines that say something: not the empty ones, not comments, and not variables without a value.
+pub(crate) fn read(text: &str) -> impl Iterator<Item = Line<'_>> {
+    text.lines().enumerate().filter_map(|(index, line)| {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            return None;
+        }
+        let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+        let Some((name, value)) = line.split_once('=').filter(|(name, _)| is_name(name)) else {
+            return Some(Line::Unknown(index + 1));
+        };
+        let (value, expands) = unquoted(value);
+        (!value.is_empty()).then_some(Line::Variable { name, value, expands })
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    let begins = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    begins && text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+}
+
+/// The value without a pair of quotes around it, and whether variables are filled in.
+fn unquoted(value: &str) -> (&str, bool) {
+    let between = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    match (between('"'), between('\'')) {
+        (Some(value), _) => (value, true),
+        (_, Some(value)) => (value, false),
+        _ => (value, true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variable<'t>(name: &'t str, value: &'t str) -> Line<'t> {
+        Line::Variable { name, value, expands: true }
+    }
+
+    #[test]
+    fn values_are_taken_whole() {
+        let text = "# comment\n\nA=one two\nexport B=\"q d\"\n C=x=y # z\nD=\nE='$A'\nF=\"\nG=`id` $(id) \"q\"\r\n";
+        assert_eq!(
+            read(text).collect::<Vec<_>>(),
+            [
+                variable("A", "one two"),
+                variable("B", "q d"),
+                variable("C", "x=y # z"),
+                Line::Variable { name: "E", value: "$A", expands: false },
+                variable("F", "\""),
+                variable("G", "`id` $(id) \"q\""),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_variable_is_told_by_its_line() {
+        let lines: Vec<_> = read("A=1\nrm -rf /\n1B=2\na-b=3\n").collect();
+        assert_eq!(lines, [variable("A", "1"), Line::Unknown(2), Line::Unknown(3), Line::Unknown(4)]);
+    }
+}

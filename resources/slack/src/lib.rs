@@ -1,0 +1,66 @@
+//! The slack resource type: a put is a message.
+//!
+//! What a pipeline writes becomes a [`message`] (a text of its own, or one of the [`alert`] presets), with variables
+//! filled in by plain substitution ([`variables`]), and goes out by a [`webhook`] or by Slack's Web API ([`web_api`]).
+//! Nothing here is evaluated: no shell, no template language.
+
+mod alert;
+mod check;
+mod concourse;
+mod delivery;
+mod env_file;
+mod get;
+mod inputs;
+mod meaning;
+mod message;
+mod put;
+mod reaction;
+mod reference;
+mod source;
+mod variables;
+mod version;
+mod web_api;
+mod webhook;
+
+use std::path::Path;
+
+use jetway::{Context, NoParams, Resource, Response, Result};
+
+pub use alert::AlertType;
+pub use put::Params as PutParams;
+pub use reference::Reference;
+pub use source::{CaCertificate, Source};
+pub use version::Version;
+
+/// The resource type.
+#[derive(Debug)]
+pub struct Slack;
+
+impl Resource for Slack {
+    const NAME: &'static str = "slack";
+    const ABOUT: &'static str = "Messages to Slack, Mattermost or Discord: texts, alerts, threads, reactions";
+    const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
+
+    type Source = Source;
+    type Version = Version;
+    type GetParams = NoParams;
+    type PutParams = PutParams;
+
+    async fn check(_: &Context, _: Source, version: Option<Version>) -> Result<Vec<Version>> {
+        Ok(check::check(version))
+    }
+
+    async fn get(
+        _: &Context,
+        _: Source,
+        version: Option<Version>,
+        _: NoParams,
+        destination: &Path,
+    ) -> Result<Response<Version>> {
+        get::get(version, destination)
+    }
+
+    async fn put(context: &Context, source: Source, params: PutParams, inputs: &Path) -> Result<Response<Version>> {
+        put::put(context, &source, &params, inputs).await
+    }
+}

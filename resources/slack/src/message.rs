@@ -1,0 +1,190 @@
+//! A message: what is in it, and how a pipeline's text becomes one.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, Console, Result, Unknown};
+use serde_json::{Map, Value};
+
+use crate::inputs::Inputs;
+use crate::put::Params;
+use crate::variables::{Place, Variables};
+
+/// The variable that holds what is in `text_file`.
+pub(crate) const TEXT_FILE_CONTENT: &str = "TEXT_FILE_CONTENT";
+
+/// What stands where there is no text.
+const NOTHING_PROVIDED: &str = "_(no notification provided)_";
+
+/// A message, without where it goes.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(crate) struct Message {
+    pub(crate) text: Option<String>,
+    pub(crate) attachments: Vec<Value>,
+    pub(crate) blocks: Vec<Value>,
+    pub(crate) username: Option<String>,
+    pub(crate) icon_url: Option<String>,
+    pub(crate) icon_emoji: Option<String>,
+    pub(crate) link_names: bool,
+}
+
+impl Message {
+    /// Whether there is nothing in it to show.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_none() && self.attachments.is_empty() && self.blocks.is_empty()
+    }
+
+    /// The message as webhooks and the Web API take it, with the channel at its head. Keys that are not set are left
+    /// out.
+    pub(crate) fn body(&self, channel: Option<&str>) -> Map<String, Value> {
+        let text = |text: &Option<String>| text.clone().map(Value::String);
+        let list = |list: &[Value]| (!list.is_empty()).then(|| Value::Array(list.to_vec()));
+        let entries = [
+            ("channel", channel.map(|channel| Value::String(channel.to_owned()))),
+            ("text", text(&self.text)),
+            ("username", text(&self.username)),
+            ("icon_url", text(&self.icon_url)),
+            ("icon_emoji", text(&self.icon_emoji)),
+            // Mattermost refuses it where it is false.
+            ("link_names", self.link_names.then_some(Value::Bool(true))),
+            ("attachments", list(&self.attachments)),
+            ("blocks", list(&self.blocks)),
+        ];
+        entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    }
+}
+
+/// What `text_file` was found to be, for the metadata.
+#[derive(Debug, Default)]
+pub(crate) struct TextFile {
+    pub(crate) exists: bool,
+    pub(crate) content: String,
+}
+
+/// The message that the params of a put describe by texts of their own; `None` when the file that it was to be made from
+/// is empty, which means that there is nothing to say.
+pub(crate) fn compose(
+    params: &Params,
+    inputs: &Inputs,
+    variables: &mut Variables,
+    console: &Console,
+) -> Result<(Option<Message>, TextFile)> {
+    let mut file = TextFile::default();
+    if let Some(path) = given(params.text_file.as_ref()) {
+        match inputs.text(path).context("cannot use `text_file`")? {
+            Some(content) => {
+                let content = variables.harmless(content.trim_end_matches('\n'));
+                file = TextFile { exists: true, content: variables.fill(&content, Unknown::Empties, Place::Text) };
+            }
+            None => console.warn(format_args!("there is no file `{path}` (`text_file`)")),
+        }
+    }
+    if file.exists && file.content.is_empty() && !params.always_notify {
+        return Ok((None, file));
+    }
+    variables.set_trusted(TEXT_FILE_CONTENT, &file.content);
+    let attachments =
+        list("attachments", params.attachments.as_deref(), params.attachments_file.as_ref(), inputs, console)?;
+    let attachments: Vec<Value> = attachments.into_iter().map(|value| variables.fill_json(value)).collect();
+    let blocks = list("blocks", params.blocks.as_deref(), params.blocks_file.as_ref(), inputs, console)?;
+    let blocks: Vec<Value> = blocks.into_iter().map(|value| variables.fill_json(value)).collect();
+    if attachments.is_empty() && blocks.is_empty() && file.content.is_empty() {
+        NOTHING_PROVIDED.clone_into(&mut file.content);
+        variables.set_trusted(TEXT_FILE_CONTENT, NOTHING_PROVIDED);
+    }
+    let text = match &params.text {
+        Some(text) => variables.fill(text, Unknown::Empties, Place::Text),
+        None => file.content.clone(),
+    };
+    let text = text.trim_end_matches('\n');
+    // The established resource ends every text by a line's end.
+    let text = (!text.is_empty()).then(|| format!("{text}\n"));
+    let message = Message { text, attachments, blocks, ..look(params, variables) };
+    if message.is_empty() {
+        return Err(anyhow!("there is nothing to send: the text is empty, and there are no attachments and no blocks")
+            .hint("a variable in `text` may have no value"));
+    }
+    Ok((Some(message), file))
+}
+
+/// What kinds of messages have in common: who it seems to come from.
+pub(crate) fn look(params: &Params, variables: &Variables) -> Message {
+    let fill = |text: &Option<String>| {
+        let text = variables.fill(given(text.as_ref())?, Unknown::Empties, Place::Name);
+        (!text.trim().is_empty()).then_some(text)
+    };
+    Message {
+        username: fill(&params.username),
+        icon_url: fill(&params.icon_url),
+        icon_emoji: fill(&params.icon_emoji),
+        link_names: params.link_names,
+        ..Message::default()
+    }
+}
+
+/// The value of a key that has something in it.
+pub(crate) fn given(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.trim().is_empty())
+}
+
+/// The attachments or blocks that stand in the params, or else in a file.
+pub(crate) fn list(
+    key: &str,
+    here: Option<&[Value]>,
+    file: Option<&String>,
+    inputs: &Inputs,
+    console: &Console,
+) -> Result<Vec<Value>> {
+    if let Some(list) = here {
+        return Ok(list.to_vec());
+    }
+    let Some(path) = given(file) else { return Ok(Vec::new()) };
+    let key_of_file = format!("{key}_file");
+    let Some(text) = inputs.text(path).with_context(|| format!("cannot use `{key_of_file}`"))? else {
+        console.warn(format_args!("there is no file `{path}` (`{key_of_file}`)"));
+        return Ok(Vec::new());
+    };
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let parsed: Value = serde_json::from_str(&text)
+        .map_err(|error| anyhow!(error).context(format!("the file `{path}` is not valid JSON")))
+        .hint("variables stand inside of texts: `\"build $BUILD_NAME\"`")?;
+    match parsed {
+        Value::Array(items) => Ok(items),
+        // What Slack's Block Kit Builder hands out.
+        Value::Object(mut entries) => match entries.remove(key) {
+            Some(Value::Array(items)) => Ok(items),
+            _ => Err(anyhow!("the file `{path}` holds no list of {key}")),
+        },
+        _ => Err(anyhow!("the file `{path}` holds no list of {key}")),
+    }
+}
+
+/// The channels that a put goes to, in order and once each; none for a webhook's own one.
+pub(crate) fn channels(
+    params: &Params,
+    of_source: Option<&String>,
+    inputs: &Inputs,
+    variables: &Variables,
+    console: &Console,
+    file_wins: bool,
+) -> Result<Vec<String>> {
+    let fill = |text: &str| variables.fill(text, Unknown::Empties, Place::Name);
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let mut found = given(params.channel.as_ref()).map(|text| words(&fill(text))).unwrap_or_default();
+    found.extend(params.channels.iter().map(|channel| fill(channel).trim().to_owned()));
+    if let Some(path) = given(params.channel_file.as_ref()) {
+        match inputs.text(path).context("cannot use `channel_file`")? {
+            Some(text) if file_wins && !text.trim().is_empty() => found = words(&text),
+            Some(text) => found.extend(words(&fill(&text))),
+            None => console.warn(format_args!("there is no file `{path}` (`channel_file`)")),
+        }
+    }
+    if found.is_empty() {
+        found = given(of_source).map(|text| words(&fill(text))).unwrap_or_default();
+    }
+    let mut seen = BTreeSet::new();
+    found.retain(|channel| !channel.is_empty() && seen.insert(channel.clone()));
+    Ok(found)
+}

@@ -1,0 +1,148 @@
+//! `thread` and `update`: which message is meant.
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, Problems, Result};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::get;
+use crate::inputs::{Inputs, leads_out};
+use crate::version::Version;
+
+/// A message, as a pipeline names it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Reference {
+    /// The directory of a put or get of the message (the step's name), a file that holds its `ts` or its version, or the
+    /// `ts` itself.
+    Place(String),
+    /// The message's version.
+    Message {
+        /// The id of its channel.
+        channel: Option<String>,
+        /// Its id in that channel.
+        ts: String,
+    },
+}
+
+/// A message that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its channel, where the reference tells it.
+    pub(crate) channel: Option<String>,
+    pub(crate) ts: String,
+}
+
+impl Reference {
+    /// Notes what can be seen to be wrong without looking.
+    pub(crate) fn rules(&self, key: &str, problems: &mut Problems) {
+        match self {
+            Self::Place(place) if place.trim().is_empty() => problems.add(key, "must not be empty"),
+            Self::Place(place) if leads_out(place) => {
+                problems.add(key, "must stay inside the directory of the inputs");
+            }
+            Self::Message { ts, .. } if !ts.split_whitespace().all(is_ts) => {
+                problems.add(format!("{key}.ts"), "must be a message's `ts`, such as `1700000000.000100`");
+            }
+            _ => {}
+        }
+    }
+
+    /// The messages that are meant, one at least.
+    pub(crate) fn find(&self, key: &str, inputs: &Inputs) -> Result<Vec<Found>> {
+        let place = match self {
+            Self::Message { channel, ts } => return pairs(channel.as_deref(), ts),
+            Self::Place(place) => place,
+        };
+        if is_ts(place) {
+            return pairs(None, place);
+        }
+        let found = inputs.find(place).with_context(|| format!("cannot use `{key}`"))?;
+        let Some(found) = found else {
+            return Err(anyhow!("`{place}` (`{key}`) is not in the inputs")
+                .hint("it is the name of an earlier put or get of a message, or a file with its `ts`"));
+        };
+        let read = if found.is_dir() { directory(place, inputs) } else { file(place, inputs) };
+        read.with_context(|| format!("`{place}` (`{key}`) names no message"))
+    }
+}
+
+/// What a get of a message has written.
+fn directory(place: &str, inputs: &Inputs) -> Result<Vec<Found>> {
+    let read = |name: &str| inputs.text(&Path::new(place).join(name).to_string_lossy());
+    let Some(ts) = read(get::TS)? else {
+        return Err(anyhow!("there is no file `{}` in it", get::TS)
+            .hint("only messages that were sent with `token` have an id; a webhook tells none"));
+    };
+    pairs(read(get::CHANNEL)?.as_deref(), &ts)
+}
+
+/// A version as JSON, or a `ts` alone.
+fn file(place: &str, inputs: &Inputs) -> Result<Vec<Found>> {
+    let text = inputs.text(place)?.unwrap_or_default();
+    if text.trim_start().starts_with('{') {
+        let version: Version = serde_json::from_str(&text).context("it is not valid JSON")?;
+        let ts = version.ts.ok_or_else(|| anyhow!("there is no `ts` in it"))?;
+        return pairs(version.channel.as_deref(), &ts);
+    }
+    pairs(None, &text)
+}
+
+/// As many messages as there are words in `ts`, each with its channel.
+fn pairs(channel: Option<&str>, ts: &str) -> Result<Vec<Found>> {
+    let ids: Vec<&str> = ts.split_whitespace().collect();
+    if ids.is_empty() || !ids.iter().all(|id| is_ts(id)) {
+        return Err(anyhow!("expected a message's `ts`, such as `1700000000.000100`"));
+    }
+    let channels: Vec<&str> = channel.unwrap_or_default().split_whitespace().collect();
+    if !channels.is_empty() && channels.len() != ids.len() {
+        return Err(anyhow!("it has {} of `ts`, but {} of `channel`", ids.len(), channels.len()));
+    }
+    let mut channels = channels.into_iter().map(str::to_owned);
+    Ok(ids.into_iter().map(|ts| Found { channel: channels.next(), ts: ts.to_owned() }).collect())
+}
+
+/// Whether a text has the form of a message's id.
+fn is_ts(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.len() <= 12 && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('.').is_some_and(|(seconds, number)| digits(seconds) && digits(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn found(channel: Option<&str>, ts: &str) -> Found {
+        Found { channel: channel.map(str::to_owned), ts: ts.to_owned() }
+    }
+
+    #[test]
+    fn a_message_is_found_wherever_its_id_stands() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("announce")).unwrap();
+        fs::write(root.path().join("announce/channel"), "C1 C2\n").unwrap();
+        fs::write(root.path().join("announce/ts"), "1.1 2.2\n").unwrap();
+        fs::write(root.path().join("version"), "{\"channel\": \"C1\", \"ts\": \"1.1\"}").unwrap();
+        fs::write(root.path().join("ts"), "3.3\n").unwrap();
+        let inputs = Inputs::new(root.path()).unwrap();
+        let find = |place: &str| Reference::Place(place.to_owned()).find("thread", &inputs).unwrap();
+        assert_eq!(find("announce"), [found(Some("C1"), "1.1"), found(Some("C2"), "2.2")]);
+        assert_eq!(find("version"), [found(Some("C1"), "1.1")]);
+        assert_eq!(find("ts"), [found(None, "3.3")]);
+        assert_eq!(find("4.4"), [found(None, "4.4")]);
+        let message = Reference::Message { channel: Some("C9".to_owned()), ts: "5.5".to_owned() };
+        assert_eq!(message.find("thread", &inputs).unwrap(), [found(Some("C9"), "5.5")]);
+        assert!(Reference::Place("none".to_owned()).find("thread", &inputs).is_err());
+    }
+
+    #[test]
+    fn what_has_another_form_is_no_message() {
+        for text in ["", "1", "1.", ".1", "a.b", "1.1.1", "1.1 x", "-1.1", "1700000000000.1"] {
+            assert!(pairs(None, text).is_err(), "{text}");
+        }
+        assert!(pairs(Some("C1 C2"), "1.1").is_err());
+    }
+}

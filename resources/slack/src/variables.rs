@@ -1,0 +1,217 @@
+//! The variables of a message, and the one way in which they get into texts and JSON.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jetway::{BuildMetadata, Console, Unknown, interpolate};
+use serde_json::Value;
+
+use crate::env_file::{self, Line};
+
+/// The variables that a build has. One that Concourse did not set (there are no instance vars, say) is empty and nothing
+/// to warn about.
+const OF_A_BUILD: [&str; 14] = [
+    "ATC_EXTERNAL_URL",
+    "BUILD_CREATED_BY",
+    "BUILD_ID",
+    "BUILD_JOB_ID",
+    "BUILD_JOB_NAME",
+    "BUILD_NAME",
+    "BUILD_PIPELINE_ID",
+    "BUILD_PIPELINE_INSTANCE_VARS",
+    "BUILD_PIPELINE_NAME",
+    "BUILD_STATUS",
+    "BUILD_TEAM_ID",
+    "BUILD_TEAM_NAME",
+    "BUILD_URL",
+    "BUILD_URL_SHORT",
+];
+
+/// What becomes of the signs that mean something in a message: `&`, `<` and `>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signs {
+    /// They keep their meaning: a value may mention people and make links.
+    Act,
+    /// They are written as text.
+    AreText,
+}
+
+/// Variables by name.
+#[derive(Debug)]
+pub(crate) struct Variables {
+    values: BTreeMap<String, Held>,
+    signs: Signs,
+    expands: bool,
+    unknown: RefCell<BTreeSet<String>>,
+}
+
+/// A value for names and addresses, and the same for the texts of a message.
+#[derive(Debug)]
+struct Held {
+    plain: String,
+    in_text: String,
+}
+
+/// What a text is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A text that the chat reads for mentions and links.
+    Text,
+    /// A name or an address.
+    Name,
+}
+
+impl Variables {
+    /// The variables of the build; without `expands`, texts stay as they are.
+    pub(crate) fn of_build(build: &BuildMetadata, signs: Signs, expands: bool) -> Self {
+        let mut variables = Self { values: BTreeMap::new(), signs, expands, unknown: RefCell::new(BTreeSet::new()) };
+        for name in OF_A_BUILD {
+            let value = build.variable(name).map(str::to_owned);
+            // Older releases of Concourse give no address of the build's page; it can be made from the rest.
+            let value = if name == "BUILD_URL" { build.build_url() } else { value };
+            variables.set(name, value.unwrap_or_default());
+        }
+        variables
+    }
+
+    /// Adds the variables of an `env_file`, in which earlier ones may be used. They win over those of the build.
+    pub(crate) fn add_env_file(&mut self, path: &str, text: &str, console: &Console) {
+        for line in env_file::read(text) {
+            match line {
+                Line::Variable { name, value, expands } => {
+                    let value =
+                        if expands { self.fill(value, Unknown::Empties, Place::Name) } else { value.to_owned() };
+                    self.set(name, value);
+                }
+                Line::Unknown(line) => {
+                    console.warn(format_args!("line {line} of `{path}` is no `NAME=value`; it is passed over"));
+                }
+            }
+        }
+    }
+
+    /// Sets a variable to a value that came from outside.
+    pub(crate) fn set(&mut self, name: &str, plain: impl Into<String>) {
+        let plain = plain.into();
+        let in_text = self.harmless(&plain);
+        self.values.insert(name.to_owned(), Held { plain, in_text });
+    }
+
+    /// Sets a variable to a text of ours, which means what it says.
+    pub(crate) fn set_trusted(&mut self, name: &str, text: impl Into<String>) {
+        let plain = text.into();
+        self.values.insert(name.to_owned(), Held { in_text: plain.clone(), plain });
+    }
+
+    /// Text that came from outside, as it may stand in a message.
+    pub(crate) fn harmless(&self, text: &str) -> String {
+        match self.signs {
+            Signs::Act => text.to_owned(),
+            Signs::AreText => escape(text),
+        }
+    }
+
+    /// `text` with its variables filled in.
+    pub(crate) fn fill(&self, text: &str, unknown: Unknown, place: Place) -> String {
+        if !self.expands {
+            return text.to_owned();
+        }
+        let lookup = |name: &str| {
+            let value = self.values.get(name)?;
+            Some(if place == Place::Text { value.in_text.as_str() } else { value.plain.as_str() })
+        };
+        let filled = interpolate(text, lookup, unknown);
+        self.unknown.borrow_mut().extend(filled.unknown);
+        filled.text
+    }
+
+    /// A JSON value with the variables in its texts filled in. A value goes in as text, whatever is in it: it cannot
+    /// end the text that it stands in.
+    pub(crate) fn fill_json(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.fill(&text, Unknown::Empties, Place::Text)),
+            Value::Array(items) => items.into_iter().map(|item| self.fill_json(item)).collect(),
+            Value::Object(entries) => entries.into_iter().map(|(key, value)| (key, self.fill_json(value))).collect(),
+            other => other,
+        }
+    }
+
+    /// Tells of the names that have no value, once each.
+    pub(crate) fn warn_of_unknown(&self, console: &Console) {
+        let names: Vec<String> = self.unknown.take().iter().map(|name| format!("`${name}`")).collect();
+        if let [first, rest @ ..] = names.as_slice() {
+            let (list, verb) = match rest {
+                [] => (first.clone(), "has"),
+                _ => (names.join(", "), "have"),
+            };
+            console.warn(format_args!("{list} {verb} no value; variables are those of the build and of `env_file`"));
+        }
+    }
+}
+
+/// `text` with the signs that Slack gives a meaning as it wants them written when they mean nothing.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn build() -> BuildMetadata {
+        BuildMetadata::from_lookup(|name| match name {
+            "BUILD_NAME" => Some("42".to_owned()),
+            "BUILD_JOB_NAME" => Some("a \"job\" <!channel> & $BUILD_NAME `id`".to_owned()),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_value_in_json_stays_inside_its_text() {
+        let variables = Variables::of_build(&build(), Signs::Act, true);
+        let filled = variables.fill_json(json!([{ "text": "x ${BUILD_JOB_NAME}", "short": true, "n": 1 }]));
+        assert_eq!(filled, json!([{ "text": "x a \"job\" <!channel> & $BUILD_NAME `id`", "short": true, "n": 1 }]));
+    }
+
+    #[test]
+    fn signs_are_text_when_that_is_asked_for_but_not_in_names() {
+        let variables = Variables::of_build(&build(), Signs::AreText, true);
+        let fill = |place| variables.fill("<$BUILD_JOB_NAME>", Unknown::Empties, place);
+        assert_eq!(fill(Place::Text), "<a \"job\" &lt;!channel&gt; &amp; $BUILD_NAME `id`>");
+        assert_eq!(fill(Place::Name), "<a \"job\" <!channel> & $BUILD_NAME `id`>");
+    }
+
+    #[test]
+    fn an_env_file_wins_over_the_build_and_may_use_what_stands_before() {
+        let console = Console::new(std::io::sink(), jetway::Redactor::default(), jetway::Colour::Never);
+        let mut variables = Variables::of_build(&build(), Signs::Act, true);
+        let text = "A=n$BUILD_NAME\nB='$A'\nBUILD_NAME=$A $(id) `id`\n";
+        variables.add_env_file("env", text, &console);
+        assert_eq!(variables.fill("$A|$B|$BUILD_NAME", Unknown::Empties, Place::Name), "n42|$A|n42 $(id) `id`");
+    }
+
+    #[test]
+    fn an_unset_variable_of_the_build_is_empty_and_known() {
+        let variables = Variables::of_build(&build(), Signs::Act, true);
+        assert_eq!(variables.fill("[$BUILD_ID][$NOPE]", Unknown::Stays, Place::Text), "[][$NOPE]");
+        assert_eq!(variables.unknown.take().into_iter().collect::<Vec<_>>(), ["NOPE"]);
+    }
+
+    #[test]
+    fn nothing_is_filled_in_when_texts_are_verbatim() {
+        let variables = Variables::of_build(&build(), Signs::Act, false);
+        assert_eq!(variables.fill("$BUILD_NAME", Unknown::Empties, Place::Text), "$BUILD_NAME");
+    }
+
+    proptest! {
+        #[test]
+        fn an_escaped_text_has_no_sign_with_a_meaning(text in "\\PC*") {
+            let escaped = escape(&text);
+            prop_assert!(!escaped.contains(['<', '>']));
+            let back = escaped.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+            prop_assert_eq!(back, text);
+        }
+    }
+}

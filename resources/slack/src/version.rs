@@ -1,0 +1,44 @@
+//! What identifies one version.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A message that was sent. Which keys it has depends on how it was sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Version {
+    /// With `token`: the id of the message's channel. Several, separated by spaces, when it went to several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// With `token`: the message's own id in its channel. As many as there are channels, in the same order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ts: Option<String>,
+    /// With `url`, which tells no id: when the put began, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<String>,
+    /// With `url`, for an alert: always `static`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ver: Option<String>,
+}
+
+impl Version {
+    /// The version of messages that Slack gave ids: pairs of channel and ts.
+    pub(crate) fn of_messages<'m>(messages: impl IntoIterator<Item = (&'m str, &'m str)>) -> Self {
+        let (channels, ids): (Vec<&str>, Vec<&str>) = messages.into_iter().unzip();
+        Self { channel: Some(channels.join(" ")), ts: Some(ids.join(" ")), ..Self::default() }
+    }
+
+    /// The version of a message that has no id.
+    pub(crate) fn of_time(timestamp: impl Into<String>) -> Self {
+        Self { timestamp: Some(timestamp.into()), ..Self::default() }
+    }
+
+    /// The version of every alert that has no id.
+    pub(crate) fn of_alert() -> Self {
+        Self { ver: Some("static".to_owned()), ..Self::default() }
+    }
+
+    /// Whether it says nothing, as after a put of another release that printed `{}`.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,138 @@
+//! Slack's Web API, as far as messages need it.
+
+use anyhow::anyhow;
+use jetway::http::{HttpClient, HttpRequest, HttpResponse, Redirects, StatusError};
+use jetway::{Advise as _, Error, Result, Secret};
+use serde_json::{Map, Value, json};
+
+use crate::meaning;
+
+/// The Web API, used as one bot.
+pub(crate) struct WebApi<'s> {
+    pub(crate) client: HttpClient,
+    /// Its address, without a slash at its end.
+    pub(crate) base: &'s str,
+    pub(crate) token: &'s Secret,
+}
+
+/// Whether a call may be made twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Twice {
+    /// It would show.
+    Shows,
+    /// The second one changes nothing.
+    IsTheSame,
+}
+
+/// A refusal by Slack.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    method: String,
+    /// Slack's word for the reason.
+    pub(crate) word: String,
+    details: Vec<String>,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Slack answered `{}` to `{}`", self.word, self.method)?;
+        if let Some(meaning) = meaning::of(&self.word) {
+            write!(formatter, ": {meaning}")?;
+        }
+        self.details.iter().try_for_each(|detail| write!(formatter, "\n{detail}"))
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl WebApi<'_> {
+    /// Calls a method that takes JSON.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        body: &Map<String, Value>,
+        twice: Twice,
+    ) -> Result<Map<String, Value>> {
+        // Without the character set Slack adds a warning to its answer.
+        let request = self
+            .client
+            .post(format!("{}/{method}", self.base))
+            .header("content-type", "application/json; charset=utf-8")
+            .json(body);
+        self.ask(method, if twice == Twice::IsTheSame { request.repeatable() } else { request }).await
+    }
+
+    /// The id of the user who has this e-mail address; `None` when nobody has it.
+    pub(crate) async fn user_by_email(&self, email: &str) -> Result<Option<String>> {
+        let method = "users.lookupByEmail";
+        let request = self.client.get(format!("{}/{method}", self.base)).query("email", email);
+        let answer = match self.ask(method, request).await {
+            Ok(answer) => answer,
+            Err(error) if error.downcast_ref::<Refused>().is_some_and(|refused| refused.word == "users_not_found") => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let id = answer.get("user").and_then(|user| user.get("id")).and_then(Value::as_str);
+        id.map(|id| Some(id.to_owned())).ok_or_else(|| anyhow!("Slack's answer to `{method}` names no user"))
+    }
+
+    /// Adds a reaction to a message, or takes it away. That it is so already is no failure.
+    pub(crate) async fn react(&self, method: &str, name: &str, channel: &str, ts: &str) -> Result<()> {
+        let Value::Object(body) = json!({ "channel": channel, "timestamp": ts, "name": name }) else { return Ok(()) };
+        match self.call(method, &body, Twice::IsTheSame).await {
+            Err(error)
+                if error
+                    .downcast_ref::<Refused>()
+                    .is_some_and(|refused| ["already_reacted", "no_reaction"].contains(&refused.word.as_str())) =>
+            {
+                Ok(())
+            }
+            outcome => outcome.map(|_| ()),
+        }
+    }
+
+    async fn ask(&self, method: &str, request: HttpRequest) -> Result<Map<String, Value>> {
+        let response = match request.bearer(self.token).redirects(Redirects::Return).send().await {
+            Ok(response) => response,
+            Err(error) => return Err(explain(method, error)),
+        };
+        if response.status().is_redirection() {
+            return Err(Error::new(response.into_error().await)
+                .hint("`api_url` must be the address of the Web API itself, `https://slack.com/api`"));
+        }
+        read(method, response).await
+    }
+}
+
+/// What an answer says, when it says that all is well.
+async fn read(method: &str, response: HttpResponse) -> Result<Map<String, Value>> {
+    let answer: Map<String, Value> = response.json().await?;
+    match answer.get("ok") {
+        Some(Value::Bool(true)) => Ok(answer),
+        _ => Err(refused(method, &answer).into()),
+    }
+}
+
+fn refused(method: &str, answer: &Map<String, Value>) -> Refused {
+    let word = answer.get("error").and_then(Value::as_str).unwrap_or("no reason").to_owned();
+    let text = |key: &str| answer.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let mut details = Vec::new();
+    if let Some(needed) = text("needed") {
+        let provided = text("provided").unwrap_or("none");
+        details.push(format!("needed: {needed}; the token has: {provided}"));
+    }
+    let messages = answer.get("response_metadata").and_then(|more| more.get("messages")).and_then(Value::as_array);
+    details.extend(messages.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+    Refused { method: method.to_owned(), word, details }
+}
+
+/// The refusal that may be in the body of a bad answer.
+fn explain(method: &str, error: Error) -> Error {
+    let answer = error.downcast_ref::<StatusError>().and_then(StatusError::json::<Map<String, Value>>);
+    match answer.filter(|answer| answer.contains_key("error")) {
+        // Both are told: the status, and Slack's word with what it means.
+        Some(answer) => error.hint(refused(method, &answer).to_string()),
+        None => error,
+    }
+}

@@ -1,0 +1,12 @@
+//! The slack resource from outside: the binary or the image, against stand-ins that know what Slack takes.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this is test code: what is not as it should be ends its test there and then"
+)]
+
+mod message;
+mod support;

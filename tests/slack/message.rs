@@ -1,0 +1,286 @@
+//! Messages of their own texts, by a webhook: what people read.
+
+use jetway_tests::slack::{Chat, Webhook};
+use serde_json::{Value, json};
+
+use crate::support::{message, metadata, put, put_with, said, source, with};
+
+#[test]
+fn a_text_goes_to_the_webhooks_channel() {
+    let webhook = Webhook::start();
+    let outcome = put(&source(&webhook), json!({ "text": "Deployed" }));
+    assert_eq!(webhook.messages(), [json!({ "text": "Deployed\n" })]);
+    let version = &outcome.json()["version"];
+    let timestamp: u64 = version["timestamp"].as_str().expect("a timestamp").parse().expect("seconds");
+    assert!(timestamp > 1_700_000_000);
+    assert_eq!(version.as_object().expect("a map").len(), 1);
+    assert_eq!(outcome.json()["metadata"], json!([]));
+    assert_eq!(said(&outcome), "sent to the webhook's channel\n");
+    assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+    let asked = &webhook.server().asked()[0];
+    assert_eq!(asked.header("content-type"), Some("application/json"));
+    assert_eq!(asked.header("user-agent"), Some(concat!("jetway-slack/", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn mattermost_and_discord_take_messages_too() {
+    for chat in [Chat::Mattermost, Chat::Discord] {
+        let webhook = Webhook::of(chat);
+        put(&source(&webhook), json!({ "text": "x", "username": "ci", "link_names": false })).succeeded();
+        assert_eq!(webhook.messages(), [json!({ "text": "x\n", "username": "ci" })], "{chat:?}");
+    }
+}
+
+mod variables {
+    use super::*;
+
+    #[test]
+    fn are_those_of_the_build_in_both_forms() {
+        let text = "$BUILD_TEAM_NAME/${BUILD_PIPELINE_NAME}/$BUILD_JOB_NAME #$BUILD_NAME ($BUILD_ID) $BUILD_URL \
+                    $ATC_EXTERNAL_URL";
+        let page = "https://ci.example.com/teams/main/pipelines/delivery/jobs/build/builds/42";
+        assert_eq!(
+            message(json!({ "text": text }), &[]),
+            json!({ "text": format!("main/delivery/build #42 (4242) {page} https://ci.example.com\n") })
+        );
+    }
+
+    #[test]
+    fn are_filled_in_everywhere() {
+        let params = json!({
+            "text": "$V", "channel": "#$V", "username": "$V bot", "icon_url": "https://x/?a=1&b=$V%20", "icon_emoji": ":$V:",
+            "attachments": [{ "text": "$V", "fields": [{ "title": "t", "value": "${V}!", "short": true }] }],
+            "blocks": [{ "type": "section", "text": { "type": "mrkdwn", "text": "*$V*" } }],
+            "env_file": "env/vars",
+        });
+        assert_eq!(
+            message(params, &[("env/vars", "# mine\nV=v\"1\n")]),
+            json!({
+                "channel": "#v\"1", "text": "v\"1\n", "username": "v\"1 bot", "icon_url": "https://x/?a=1&b=v\"1%20",
+                "icon_emoji": ":v\"1:",
+                "attachments": [{ "text": "v\"1", "fields": [{ "title": "t", "value": "v\"1!", "short": true }] }],
+                "blocks": [{ "type": "section", "text": { "type": "mrkdwn", "text": "*v\"1*" } }],
+            })
+        );
+    }
+
+    #[test]
+    fn that_are_unknown_become_empty_and_are_told_once() {
+        let webhook = Webhook::start();
+        let outcome = put(&source(&webhook), json!({ "text": "[$NOPE][${HOME}][$NOPE]", "username": "$NOPE" }));
+        outcome.succeeded();
+        assert_eq!(webhook.messages(), [json!({ "text": "[][][]\n" })]);
+        assert_eq!(
+            said(&outcome),
+            "warning: `$HOME`, `$NOPE` have no value; variables are those of the build and of `env_file`\n\
+             sent to the webhook's channel\n"
+        );
+    }
+
+    #[test]
+    fn are_left_alone_without_expand() {
+        let params = json!({ "text": "$BUILD_ID", "username": "$BUILD_ID", "expand": false });
+        assert_eq!(message(params, &[]), json!({ "text": "$BUILD_ID\n", "username": "$BUILD_ID" }));
+        let params = json!({ "text_file": "f", "expand": false });
+        assert_eq!(message(params, &[("f", "cost: $BUILD_ID\n")]), json!({ "text": "cost: $BUILD_ID\n" }));
+    }
+
+    #[test]
+    fn all_else_that_has_a_dollar_stays() {
+        let text = r"$$ $1 ${BUILD_ID:-x} \$BUILD_ID 5$ $(id)";
+        assert_eq!(message(json!({ "text": text }), &[])["text"], "$$ $1 ${BUILD_ID:-x} \\4242 5$ $(id)\n");
+    }
+
+    #[test]
+    fn of_an_env_file_that_is_missing_or_odd_are_warned_about() {
+        let webhook = Webhook::start();
+        let outcome = put(&source(&webhook), json!({ "text": "x", "env_file": "none" }));
+        assert_eq!(said(&outcome), "warning: there is no file `none` (`env_file`)\nsent to the webhook's channel\n");
+        let params = json!({ "text": "$A", "env_file": "env", "silent": true });
+        let outcome = put_with(&source(&webhook), params, &[("env", "A=1\nrm -rf /\n")]);
+        assert_eq!(said(&outcome), "warning: line 2 of `env` is no `NAME=value`; it is passed over\n");
+    }
+}
+
+mod text_file {
+    use super::*;
+
+    #[test]
+    fn is_the_text_when_there_is_none() {
+        let files = [("out/message", "one $BUILD_NAME\ntwo\n\n")];
+        assert_eq!(message(json!({ "text_file": "out/message" }), &files), json!({ "text": "one 42\ntwo\n" }));
+    }
+
+    #[test]
+    fn is_a_variable_of_texts_attachments_and_blocks() {
+        let params = json!({
+            "text_file": "m", "text": "Result: $TEXT_FILE_CONTENT.",
+            "attachments": [{ "text": "${TEXT_FILE_CONTENT}" }],
+        });
+        assert_eq!(
+            message(params, &[("m", "a \"quote\"\n$BUILD_ID\n")]),
+            json!({
+                "text": "Result: a \"quote\"\n4242.\n", "attachments": [{ "text": "a \"quote\"\n4242" }],
+            })
+        );
+    }
+
+    #[test]
+    fn that_is_empty_means_that_there_is_nothing_to_say() {
+        for params in [json!({ "text_file": "m" }), json!({ "text_file": "m", "text": "static" })] {
+            let webhook = Webhook::start();
+            let outcome = put_with(&source(&webhook), params, &[("m", "\n\n")]);
+            assert!(outcome.json()["version"]["timestamp"].is_string());
+            assert_eq!(said(&outcome), "the text's file is empty: nothing is sent\n");
+            assert_eq!(webhook.server().connections(), 0);
+        }
+    }
+
+    #[test]
+    fn that_is_empty_is_no_obstacle_to_always_notify() {
+        let params = json!({ "text_file": "m", "always_notify": "true", "text": "x: $TEXT_FILE_CONTENT" });
+        assert_eq!(message(params, &[("m", "")]), json!({ "text": "x: _(no notification provided)_\n" }));
+    }
+
+    #[test]
+    fn that_is_missing_is_as_if_it_were_not_given() {
+        let webhook = Webhook::start();
+        let outcome = put(&source(&webhook), json!({ "text_file": "m" }));
+        assert_eq!(webhook.messages(), [json!({ "text": "_(no notification provided)_\n" })]);
+        assert_eq!(said(&outcome), "warning: there is no file `m` (`text_file`)\nsent to the webhook's channel\n");
+    }
+
+    #[test]
+    fn has_no_placeholder_where_there_are_attachments() {
+        let params = json!({ "text_file": "m", "attachments": [{ "text": "a$TEXT_FILE_CONTENT" }] });
+        assert_eq!(message(params, &[]), json!({ "attachments": [{ "text": "a" }] }));
+    }
+}
+
+mod json_parts {
+    use super::*;
+
+    #[test]
+    fn may_stand_in_files() {
+        let params = json!({ "attachments_file": "a", "blocks_file": "b", "text": 12 });
+        let files = [
+            ("a", r#"[{"text": "build $BUILD_NAME", "ts": 1700000000.000100}]"#),
+            ("b", r#"{"blocks": [{"type": "divider"}]}"#),
+        ];
+        let expected = r#"{"text":"12\n","attachments":[{"text":"build 42","ts":1700000000.000100}],"blocks":[{"type":"divider"}]}"#;
+        assert_eq!(message(params, &files), serde_json::from_str::<Value>(expected).expect("JSON"));
+    }
+
+    #[test]
+    fn in_the_params_win_over_files() {
+        let params = json!({ "attachments": [{ "text": "here" }], "attachments_file": "a" });
+        assert_eq!(message(params, &[("a", "[]")])["attachments"], json!([{ "text": "here" }]));
+    }
+
+    #[test]
+    fn in_a_file_that_is_missing_or_empty_are_none() {
+        let params = json!({ "attachments_file": "a", "text": "x" });
+        assert_eq!(message(params.clone(), &[]), json!({ "text": "x\n" }));
+        assert_eq!(message(params, &[("a", "\n")]), json!({ "text": "x\n" }));
+    }
+}
+
+mod channels {
+    use super::*;
+
+    fn reached(source_more: Value, params: Value, files: &[(&str, &str)]) -> Vec<Value> {
+        let webhook = Webhook::start();
+        put_with(&with(source(&webhook), source_more), with(json!({ "text": "x" }), params), files).succeeded();
+        webhook.messages().iter().map(|message| message["channel"].clone()).collect()
+    }
+
+    #[test]
+    fn each_get_the_message_once_and_in_order() {
+        let params = json!({ "channel": "#a  @b\n#a", "channels": ["#c"], "channel_file": "f" });
+        assert_eq!(reached(json!({}), params, &[("f", "#d-$BUILD_NAME #a\n#e\n")]), ["#a", "@b", "#c", "#d-42", "#e"]);
+    }
+
+    #[test]
+    fn of_a_file_alone_are_all_there_are() {
+        assert_eq!(reached(json!({}), json!({ "channel_file": "f" }), &[("f", "#d\n")]), ["#d"]);
+    }
+
+    #[test]
+    fn of_the_source_are_for_puts_that_name_none() {
+        assert_eq!(reached(json!({ "channel": "#s" }), json!({}), &[]), ["#s"]);
+        assert_eq!(reached(json!({ "channel": "#s" }), json!({ "channel": "#p" }), &[]), ["#p"]);
+        assert_eq!(reached(json!({ "channel": "#s" }), json!({ "channel_file": "none" }), &[]), ["#s"]);
+    }
+}
+
+#[test]
+fn disabled_sends_nothing_and_is_green() {
+    let webhook = Webhook::start();
+    for (source, params) in [
+        (with(source(&webhook), json!({ "disable": "true" })), json!({ "text": "x" })),
+        (json!({ "disable": true }), json!({ "text_file": "none", "attachments_file": "none" })),
+        (source(&webhook), json!({ "text": "x", "disable": true })),
+    ] {
+        let outcome = put(&source, params);
+        assert!(outcome.json()["version"]["timestamp"].is_string());
+        assert_eq!(said(&outcome), "disabled: nothing is sent\n");
+    }
+    assert_eq!(webhook.server().connections(), 0);
+}
+
+#[test]
+fn silent_says_nothing() {
+    let webhook = Webhook::start();
+    let outcome = put(&source(&webhook), json!({ "text": "x", "silent": "true" }));
+    outcome.succeeded();
+    assert_eq!(said(&outcome), "");
+    assert_eq!(webhook.messages().len(), 1);
+}
+
+#[test]
+fn debug_shows_every_message_and_sends_none() {
+    let webhook = Webhook::start();
+    let outcome = put(&source(&webhook), json!({ "text": "x", "channel": "#a #b", "debug": true }));
+    assert!(outcome.json()["version"]["timestamp"].is_string());
+    assert_eq!(
+        said(&outcome),
+        "debug: nothing is sent; this would be:\n\
+         {\"channel\":\"#a\",\"text\":\"x\\n\"}\n\
+         {\"channel\":\"#b\",\"text\":\"x\\n\"}\n"
+    );
+    assert_eq!(webhook.server().connections(), 0);
+}
+
+#[test]
+fn metadata_shows_what_was_sent() {
+    let webhook = Webhook::start();
+    let params = json!({
+        "text": "x $TEXT_FILE_CONTENT", "text_file": "m", "channel": "#a #b", "username": "ci", "metadata": true,
+        "payload_in_metadata": true,
+    });
+    let outcome = put_with(&source(&webhook), params, &[("m", "content\n")]);
+    let expected = [
+        ("url", format!("{}/…", webhook.server().url())),
+        ("channel", "#a #b".to_owned()),
+        ("username", "ci".to_owned()),
+        ("text", "x content\n".to_owned()),
+        ("text_file", "m".to_owned()),
+        ("text_file_exists", "Yes".to_owned()),
+        ("text_file_content", "content".to_owned()),
+        ("payload", json!(webhook.messages()).to_string()),
+    ];
+    assert_eq!(metadata(&outcome), expected.map(|(name, value)| (name.to_owned(), value)));
+}
+
+#[test]
+fn a_text_that_comes_out_empty_is_an_error() {
+    let webhook = Webhook::start();
+    let outcome = put(&source(&webhook), json!({ "text": "$NOPE" }));
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: there is nothing to send: the text is empty, and there are no attachments and no blocks\n\
+         hint: a variable in `text` may have no value\n"
+    );
+    assert_eq!(webhook.server().connections(), 0);
+}

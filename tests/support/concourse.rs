@@ -1,0 +1,133 @@
+//! A stand-in of Concourse's API, with the logins of its eras.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use crate::stand_in::{Answer, Asked, StandIn};
+
+/// The local user who is let in, and the password.
+pub const USER: (&str, &str) = ("ci-bot", "l0calpassw0rd");
+
+/// The tokens that it gives out.
+pub const ACCESS_TOKEN: &str = "acc3sst0k3nacc3sst0k3n";
+/// See [`ACCESS_TOKEN`].
+pub const ID_TOKEN: &str = "1dt0k3n1dt0k3n1dt0k3n";
+
+/// How one logs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Era {
+    /// Before 4.0: Basic, per team.
+    Team,
+    /// Before 6.1: OAuth at `/sky/token`.
+    Sky,
+    /// Before 6.5: OAuth at `/sky/issuer/token`; the id token is what the API takes.
+    IssuerId,
+    /// OAuth at `/sky/issuer/token`.
+    Issuer,
+}
+
+/// An installation. Builds are those of job `build` in pipeline `delivery` of team `main`, unless said otherwise.
+pub struct Concourse {
+    server: StandIn,
+    builds: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+impl Concourse {
+    /// One whose pipelines everybody may see.
+    pub fn public() -> Self {
+        Self::start("8.2.5", Era::Issuer, false)
+    }
+
+    /// One where only those who are logged in see anything.
+    pub fn private(version: &'static str, era: Era) -> Self {
+        Self::start(version, era, true)
+    }
+
+    fn start(version: &'static str, era: Era, is_private: bool) -> Self {
+        let builds = Arc::<Mutex<BTreeMap<String, String>>>::default();
+        let kept = Arc::clone(&builds);
+        let server = StandIn::start(move |asked| {
+            login(asked, version, era).unwrap_or_else(|| build(asked, era, is_private, &kept.lock().expect("no panic")))
+        });
+        Self { server, builds }
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Says how a build of the usual job ended.
+    pub fn ended(&self, name: &str, status: &str) {
+        self.ended_at("main", "delivery", "build", name, "", status);
+    }
+
+    /// Says how any build ended. `vars` is the pipeline's instance vars as JSON, or nothing.
+    pub fn ended_at(&self, team: &str, pipeline: &str, job: &str, name: &str, vars: &str, status: &str) {
+        let key = [team, pipeline, job, name, vars].join("\n");
+        self.builds.lock().expect("no panic").insert(key, status.to_owned());
+    }
+
+    /// The server, for its log and its faults.
+    pub fn server(&self) -> &StandIn {
+        &self.server
+    }
+}
+
+/// The answer to a request that logs in; none for any other.
+fn login(asked: &Asked, version: &str, era: Era) -> Option<Answer> {
+    let refused =
+        || Answer::json(401, &json!({ "error": "access_denied", "error_description": "Invalid username or password" }));
+    let basic = |user: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    let authorization = asked.header("authorization").unwrap_or_default();
+    match (asked.method.as_str(), asked.path(), era) {
+        ("GET", "/api/v1/info", _) => Some(Answer::json(200, &json!({ "version": version, "worker_version": "2.4" }))),
+        ("GET", "/api/v1/teams/main/auth/token", Era::Team) => {
+            let is_known = authorization == basic(USER.0, USER.1);
+            let token = || Answer::json(200, &json!({ "type": "Bearer", "value": ACCESS_TOKEN }));
+            Some(if is_known { token() } else { refused() })
+        }
+        ("POST", "/sky/token", Era::Sky) | ("POST", "/sky/issuer/token", Era::IssuerId | Era::Issuer) => {
+            let field = |name: &str| asked.form(name).unwrap_or_default();
+            // `fly`'s own name and password, as every copy of it has them.
+            if authorization != basic("fly", "Zmx5") || field("grant_type") != "password" {
+                return Some(Answer::json(401, &json!({ "error": "invalid_client" })));
+            }
+            let scopes = field("scope");
+            let asks = |scope: &str| scopes.split(' ').any(|asked| asked == scope);
+            if !["openid", "profile", "email", "federated:id", "groups"].iter().all(|scope| asks(scope)) {
+                return Some(Answer::json(400, &json!({ "error": "invalid_scope" })));
+            }
+            // Those who log in by OIDC, LDAP or GitHub have no password here.
+            if (field("username").as_str(), field("password").as_str()) != USER {
+                return Some(refused());
+            }
+            let body = json!({
+                "access_token": ACCESS_TOKEN, "token_type": "bearer", "expires_in": 86_399, "id_token": ID_TOKEN,
+            });
+            Some(Answer::json(200, &body))
+        }
+        _ => None,
+    }
+}
+
+fn build(asked: &Asked, era: Era, is_private: bool, builds: &BTreeMap<String, String>) -> Answer {
+    let token = if era == Era::IssuerId { ID_TOKEN } else { ACCESS_TOKEN };
+    if is_private && asked.header("authorization") != Some(&format!("Bearer {token}")) {
+        return Answer::text(401, "not authorized");
+    }
+    let parts = asked.parts();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let ["api", "v1", "teams", team, "pipelines", pipeline, "jobs", job, "builds", name] = parts.as_slice() else {
+        return Answer::text(404, "");
+    };
+    let vars = asked.query("vars").unwrap_or_default();
+    match builds.get(&[*team, *pipeline, *job, *name, vars.as_str()].join("\n")) {
+        Some(status) => Answer::json(200, &json!({ "id": 1, "name": name, "status": status, "job_name": job })),
+        None => Answer::text(404, ""),
+    }
+}

@@ -1,0 +1,288 @@
+//! An HTTP server for stand-ins: it hands each request to a function, remembers it, and misbehaves on request.
+//!
+//! One thread and one request per connection, over blocking sockets: that is enough for a test, and it can be cut at any point.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A request as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// `GET`, `POST`...
+    pub method: String,
+    /// The path and query as they were sent.
+    pub target: String,
+    /// Names in lower case, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Headers besides `Content-Length` and `Connection`.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+/// What happens to a request instead of, or besides, a good answer.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// This answer, without the request being acted on.
+    Answer(Answer),
+    /// The connection is closed before the request was read.
+    CutBefore,
+    /// The request is acted on, and the connection is closed without an answer.
+    CutAfter,
+    /// The request is acted on, and never answered.
+    Stall,
+    /// A good answer, late.
+    Slow(Duration),
+}
+
+/// A running server. It ends when it is dropped.
+pub struct StandIn {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+type Handler = dyn Fn(&Asked) -> Answer + Send + Sync;
+
+struct Shared {
+    handler: Box<Handler>,
+    asked: Mutex<Vec<Asked>>,
+    faults: Mutex<Vec<Fault>>,
+    connections: AtomicUsize,
+    ends: AtomicBool,
+}
+
+impl Asked {
+    /// The path without the query, as it was sent.
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    /// The parts of the path, each decoded.
+    pub fn parts(&self) -> Vec<String> {
+        self.path().trim_start_matches('/').split('/').map(decoded).collect()
+    }
+
+    /// A value of the query, decoded.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let (_, query) = self.target.split_once('?')?;
+        field(query, name)
+    }
+
+    /// A value of a form in the body, decoded.
+    pub fn form(&self, name: &str) -> Option<String> {
+        field(&String::from_utf8_lossy(&self.body), name)
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("no JSON ({error}): {}", String::from_utf8_lossy(&self.body)))
+    }
+}
+
+impl Answer {
+    /// Plain text.
+    pub fn text(status: u16, body: impl Into<String>) -> Self {
+        Self { status, headers: vec![("Content-Type".to_owned(), "text/plain".to_owned())], body: body.into() }
+    }
+
+    /// JSON.
+    pub fn json(status: u16, body: &Value) -> Self {
+        Self {
+            status,
+            headers: vec![("Content-Type".to_owned(), "application/json; charset=utf-8".to_owned())],
+            body: body.to_string(),
+        }
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+impl StandIn {
+    /// Starts a server on a port of the system's choice.
+    pub fn start(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind a port on loopback");
+        let address = listener.local_addr().expect("the listener's address");
+        let shared = Arc::new(Shared {
+            handler: Box::new(handler),
+            asked: Mutex::default(),
+            faults: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            ends: AtomicBool::new(false),
+        });
+        let served = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if served.ends.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (Ok(stream), served) = (stream, Arc::clone(&served)) else { continue };
+                served.connections.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || served.serve(&stream));
+            }
+        });
+        Self { address, shared, thread: Some(thread) }
+    }
+
+    /// `http://127.0.0.1:PORT`, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every request that was read since the start, in the order of arrival.
+    pub fn asked(&self) -> Vec<Asked> {
+        lock(&self.shared.asked).clone()
+    }
+
+    /// How many connections were accepted.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// Applies a fault to the next request that none of the earlier faults applies to.
+    pub fn fail_next(&self, fault: Fault) {
+        lock(&self.shared.faults).push(fault);
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.shared.ends.store(true, Ordering::SeqCst);
+        // The listener looks again when somebody comes.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn serve(&self, stream: &TcpStream) {
+        let fault = {
+            let mut faults = lock(&self.faults);
+            if faults.is_empty() { None } else { Some(faults.remove(0)) }
+        };
+        if matches!(fault, Some(Fault::CutBefore)) {
+            let _ = stream.shutdown(Shutdown::Both);
+            return;
+        }
+        let Some(asked) = read(stream) else { return };
+        lock(&self.asked).push(asked.clone());
+        let answer = match fault {
+            Some(Fault::Answer(answer)) => answer,
+            Some(Fault::CutAfter) => {
+                (self.handler)(&asked);
+                let _ = stream.shutdown(Shutdown::Both);
+                return;
+            }
+            Some(Fault::Stall) => {
+                (self.handler)(&asked);
+                // Until the client has enough, or the test is over.
+                while !self.ends.load(Ordering::SeqCst) && stream.peek(&mut [0]).is_ok_and(|bytes| bytes > 0) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                return;
+            }
+            Some(Fault::Slow(time)) => {
+                std::thread::sleep(time);
+                (self.handler)(&asked)
+            }
+            Some(Fault::CutBefore) | None => (self.handler)(&asked),
+        };
+        write(stream, &answer);
+    }
+}
+
+fn read(stream: &TcpStream) -> Option<Asked> {
+    stream.set_read_timeout(Some(Duration::from_mins(1))).ok()?;
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) = line.split_once(':')?;
+        headers.push((name.to_lowercase(), value.trim().to_owned()));
+    }
+    let mut asked = Asked { method, target, headers, body: Vec::new() };
+    let length = asked.header("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
+    reader.take(length).read_to_end(&mut asked.body).ok()?;
+    (asked.body.len() as u64 == length).then_some(asked)
+}
+
+fn write(mut stream: &TcpStream, answer: &Answer) {
+    let mut text =
+        format!("HTTP/1.1 {} x\r\nContent-Length: {}\r\nConnection: close\r\n", answer.status, answer.body.len());
+    for (name, value) in &answer.headers {
+        for piece in [name, ": ", value, "\r\n"] {
+            text.push_str(piece);
+        }
+    }
+    text.push_str("\r\n");
+    text.push_str(&answer.body);
+    // A client that has gone is an event of the test.
+    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+    let _ = stream.shutdown(Shutdown::Write);
+}
+
+fn field(text: &str, name: &str) -> Option<String> {
+    let pair = text.split('&').filter_map(|pair| pair.split_once('=')).find(|(known, _)| decoded(known) == name);
+    pair.map(|(_, value)| decoded(&value.replace('+', " ")))
+}
+
+/// `text` with its `%xx` decoded.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let digits: Vec<u8> = if byte == b'%' { rest.clone().take(2).collect() } else { Vec::new() };
+        let value = std::str::from_utf8(&digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        if let (Some(value), 2) = (value, digits.len()) {
+            bytes.push(value);
+            rest.nth(1);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
