@@ -111,11 +111,10 @@ fn good_source() -> impl Strategy<Value = Value> {
         any::<u8>().prop_flat_map(|count| forms(&json!(count))).prop_map(|value| ("count", value)),
     ];
     prop::collection::vec(entry, 0..10).prop_map(|entries| {
-        let mut source = json!({ "uri": "u" });
-        for (key, value) in entries {
-            source[key] = value;
-        }
-        source
+        let mut source = Map::new();
+        source.insert("uri".to_owned(), json!("u"));
+        source.extend(entries.into_iter().map(|(key, value)| (key.to_owned(), value)));
+        Value::Object(source)
     })
 }
 

@@ -83,16 +83,17 @@ impl HttpRequest {
         self.with_header(name.as_ref(), value.as_ref(), false)
     }
 
-    /// Sets a header whose value is a secret: it goes to the host of the URL only, whatever redirects say.
+    /// Sets a header whose value is a secret: it goes to the host of the URL only, whatever redirects say. White space
+    /// around it, such as the line's end that a file gave it, is left out.
     pub fn secret_header(self, name: impl AsRef<str>, value: &Secret) -> Self {
         self.client.console().redactor().add(value.expose());
-        self.with_header(name.as_ref(), value.expose(), true)
+        self.with_header(name.as_ref(), value.expose().trim(), true)
     }
 
-    /// Logs in with a token: `Authorization: Bearer ...`.
+    /// Logs in with a token: `Authorization: Bearer ...`. White space around it is left out.
     pub fn bearer(self, token: &Secret) -> Self {
         self.client.console().redactor().add(token.expose());
-        self.with_header(AUTHORIZATION.as_str(), &format!("Bearer {}", token.expose()), true)
+        self.with_header(AUTHORIZATION.as_str(), &format!("Bearer {}", token.expose().trim()), true)
     }
 
     /// Logs in with a user name and a password: `Authorization: Basic ...`.
@@ -367,7 +368,7 @@ impl HttpRequest {
     }
 
     fn with_header(mut self, name: &str, value: &str, secret: bool) -> Self {
-        match (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+        match (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes())) {
             (Ok(name), Ok(mut value)) => {
                 value.set_sensitive(secret);
                 self.headers.insert(name, value);

@@ -76,7 +76,9 @@ impl TrustSources {
     /// The authorities that stand in files of their own.
     fn singles(&self) -> Vec<CertificateDer<'static>> {
         let files = self.directories.iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten();
-        files.filter_map(|entry| fs::read(entry.path()).ok()).flat_map(|pem| readable(&pem)).collect()
+        // Reading a device or a pipe would have no end.
+        let paths = files.map(|entry| entry.path()).filter(|path| path.is_file());
+        paths.filter_map(|path| fs::read(path).ok()).flat_map(|pem| readable(&pem)).collect()
     }
 }
 
@@ -335,4 +337,43 @@ pub(crate) fn explain(error: &Error) -> (TransportKind, String, Option<&'static 
         other => (format!("the server's certificate cannot be accepted: {other}"), None),
     };
     (TransportKind::Certificate, text, hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trusted(variables: &[(&str, &str)]) -> Trusted {
+        let sources = TrustSources::from_lookup(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        });
+        Trusted::new(Arc::new(ring::default_provider()), Vec::new(), sources)
+    }
+
+    #[test]
+    fn the_roots_that_are_built_in_count_when_the_system_has_none() {
+        let trusted = trusted(&[("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/nowhere:/dev")]);
+        assert!(trusted.by_bundle().is_none());
+        assert!(trusted.by_everything().is_some());
+    }
+
+    #[test]
+    fn nothing_is_read_before_a_server_shows_its_certificate() {
+        let trusted = trusted(&[]);
+        assert!(trusted.bundle.get().is_none() && trusted.everything.get().is_none());
+    }
+
+    #[test]
+    fn what_is_not_usable_is_told_without_repeating_it() {
+        let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        for problem in [
+            private_key(encrypted).unwrap_err(),
+            private_key("hunter2").unwrap_err(),
+            certificates("hunter2").unwrap_err(),
+            certificates("-----BEGIN CERTIFICATE-----\nhunter2").unwrap_err(),
+            authorities("-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n").unwrap_err(),
+        ] {
+            assert!(problem.starts_with("expected ") && !problem.contains("hunter2"), "{problem}");
+        }
+    }
 }

@@ -21,8 +21,12 @@ pub(crate) enum Act {
     Answer(Vec<u8>),
     /// Answers with these bytes and then says nothing more.
     Stall(Vec<u8>),
+    /// Answers with these bytes as soon as the request's head is there, and closes without reading its body.
+    Refuse(Vec<u8>),
     /// Closes without an answer.
     Close,
+    /// Reads the request's head and nothing more.
+    Deaf,
     /// Acts as a proxy that connects to this port of the loopback interface, whatever host it is asked for.
     Tunnel(u16),
 }
@@ -133,10 +137,21 @@ async fn one(
     seen: &watch::Sender<Vec<Seen>>,
     acts: &Mutex<VecDeque<Act>>,
 ) -> io::Result<()> {
-    let Some(request) = read(&mut connection).await? else { return Ok(()) };
-    seen.send_modify(|seen| seen.push(request));
+    let Some(mut request) = read_head(&mut connection).await? else { return Ok(()) };
     let act = acts.lock().unwrap().pop_front().unwrap_or_else(|| answer("500 Script Is Over", &[], ""));
+    if !matches!(act, Act::Refuse(_) | Act::Deaf) {
+        read_body(&mut connection, &mut request).await?;
+    }
+    seen.send_modify(|seen| seen.push(request));
     match act {
+        Act::Refuse(bytes) => {
+            connection.write_all(&bytes).await?;
+            connection.flush().await
+        }
+        Act::Deaf => {
+            tokio::time::sleep(Duration::from_mins(5)).await;
+            Ok(())
+        }
         Act::Answer(bytes) => {
             connection.write_all(&bytes).await?;
             connection.shutdown().await
@@ -156,7 +171,7 @@ async fn one(
     }
 }
 
-async fn read(connection: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Seen>> {
+async fn read_head(connection: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Seen>> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -166,7 +181,10 @@ async fn read(connection: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Se
             return Ok(None);
         }
     };
-    let mut seen = Seen { head: String::from_utf8_lossy(&bytes[..end]).into_owned(), body: bytes.split_off(end + 4) };
+    Ok(Some(Seen { head: String::from_utf8_lossy(&bytes[..end]).into_owned(), body: bytes.split_off(end + 4) }))
+}
+
+async fn read_body(connection: &mut (impl AsyncRead + Unpin), seen: &mut Seen) -> io::Result<()> {
     let length = seen.header("content-length").map_or(0, |length| length.parse().unwrap());
     while seen.body.len() < length {
         if connection.read_buf(&mut seen.body).await? == 0 {
@@ -179,7 +197,7 @@ async fn read(connection: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Se
             break;
         }
     }
-    Ok(Some(seen))
+    Ok(())
 }
 
 /// A certificate authority of the test's own.

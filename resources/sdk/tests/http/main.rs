@@ -1,0 +1,20 @@
+//! The HTTP client from outside: against a server that behaves as told, on the loopback interface.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this is test code: what is not as it should be ends its test there and then"
+)]
+
+mod answers;
+mod client;
+#[path = "../support/example.rs"]
+mod example;
+mod processes;
+mod proxies;
+mod redirects;
+mod requests;
+mod secrets;
+mod server;
+mod tls;
+mod trying_again;

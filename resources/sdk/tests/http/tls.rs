@@ -1,0 +1,140 @@
+//! Whom a connection trusts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jetway::Secret;
+use jetway::http::{ClientCertificate, HttpClient, HttpSettings, Retry, TransportKind};
+
+use crate::client::{Screen, client, kind, quick, report};
+use crate::server::{Authority, Certified, Server, answer, ok};
+
+fn trusting(pem: &str) -> HttpClient {
+    let settings = HttpSettings { ca_certs: vec![pem.to_owned()], ..quick() };
+    Screen::default().context().http(settings).unwrap()
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_when_it_is_named_and_only_then() {
+    let authority = Authority::new("test");
+    let server = Server::start_tls([ok("safe")], authority.certify(&["127.0.0.1"]).config()).await;
+    let error = client().get(server.url("/x?t=s3cret")).send().await.unwrap_err();
+    assert_eq!(
+        report(&error, &[&server]),
+        "error: `GET https://127.0.0.1:PORT1/x?t=...` got no whole answer\n\
+         caused by: the server's certificate is not signed by a trusted authority\n\
+         hint: add the certificate of its authority, in PEM form, to `ca_certs`"
+    );
+    assert_eq!(kind(&error), TransportKind::Certificate);
+    assert!(server.seen().is_empty());
+    let response = trusting(&authority.pem).get(server.url("/")).send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), "safe");
+}
+
+#[tokio::test]
+async fn a_server_that_signs_for_itself_is_trusted_when_it_is_named_and_has_the_right_name() {
+    let own = Certified::self_signed(&["127.0.0.1"]);
+    let server = Server::start_tls([ok("safe")], own.config()).await;
+    let error = client().get(server.url("/")).send().await.unwrap_err();
+    assert!(report(&error, &[]).contains("not signed by a trusted authority"), "{error:?}");
+    trusting(&own.certificate).get(server.url("/")).send().await.unwrap();
+    let other = Certified::self_signed(&["other.example"]);
+    let server = Server::start_tls([ok("safe")], other.config()).await;
+    let error = trusting(&other.certificate).get(server.url("/")).send().await.unwrap_err();
+    assert!(report(&error, &[]).contains("for another name"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_must_name_the_host_and_be_in_date() {
+    let authority = Authority::new("test");
+    let server = Server::start_tls([], authority.certify(&["a.example", "b.example"]).config()).await;
+    let error = trusting(&authority.pem).get(server.url("/")).send().await.unwrap_err();
+    assert_eq!(
+        report(&error, &[&server]),
+        "error: `GET https://127.0.0.1:PORT1/` got no whole answer\n\
+         caused by: the server's certificate is for another name: `a.example`, `b.example`"
+    );
+    let old = authority.certify_until(&["127.0.0.1"], (2020, 1, 1));
+    let server = Server::start_tls([], old.config()).await;
+    let error = trusting(&authority.pem).get(server.url("/")).send().await.unwrap_err();
+    assert!(report(&error, &[]).ends_with("caused by: the server's certificate has expired"), "{error:?}");
+}
+
+#[tokio::test]
+async fn insecure_takes_any_certificate() {
+    let own = Certified::self_signed(&["other.example"]);
+    let server = Server::start_tls([ok("whatever")], own.config()).await;
+    let settings = HttpSettings { insecure: true, ..quick() };
+    Screen::default().context().http(settings).unwrap().get(server.url("/")).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_plain_server_is_told_from_a_tls_one() {
+    let server = Server::start([]).await;
+    let url = server.url("/").replace("http:", "https:");
+    // The server takes a TLS greeting for an unfinished request; it answers nothing until it is cut.
+    let settings = HttpSettings { connect_timeout: Duration::from_millis(300), ..quick() };
+    let client = Screen::default().context().http(settings).unwrap();
+    let error = client.get(url).retry(Retry::never()).send().await.unwrap_err();
+    assert_eq!(
+        report(&error, &[&server]),
+        "error: `GET https://127.0.0.1:PORT1/` got no whole answer\n\
+         caused by: no connection to `127.0.0.1` within 0.3 s"
+    );
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_the_host_and_not_along_a_redirect() {
+    let authority = Authority::new("test");
+    let user = authority.certify(&["user"]);
+    let certified = authority.certify(&["127.0.0.1"]);
+    let elsewhere = Server::start_tls([ok("")], authority.asking(&certified)).await;
+    let redirect = answer("302 Found", &[("location", &elsewhere.url("/"))], "");
+    let server = Server::start_tls([ok("hello"), redirect], authority.asking(&certified)).await;
+    let client_certificate =
+        Some(ClientCertificate { certificate: user.certificate.clone(), key: Secret::new(user.key.as_str()) });
+    let settings = HttpSettings { ca_certs: vec![authority.pem.clone()], client_certificate, ..quick() };
+    let client = Screen::default().context().http(settings).unwrap();
+    assert_eq!(client.get(server.url("/")).send().await.unwrap().text().await.unwrap(), "hello");
+    let error = client.get(server.url("/")).retry(Retry::never()).send().await.unwrap_err();
+    assert_eq!(
+        report(&error, &[&elsewhere]),
+        "error: `GET https://127.0.0.1:PORT1/` got no whole answer\n\
+         caused by: the server asks for a client certificate"
+    );
+    assert!(elsewhere.seen().is_empty());
+}
+
+/// HTTP/2 is what most servers speak by now; the rest of these tests does without, to have its bytes under control.
+#[tokio::test]
+async fn http2_is_spoken_where_the_server_offers_it() {
+    use http_body_util::{BodyExt as _, Full};
+    use hyper::service::service_fn;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+
+    let authority = Authority::new("test");
+    let mut config = authority.certify(&["127.0.0.1"]).config();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        let connection = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+        let echo = service_fn(|request: hyper::Request<hyper::body::Incoming>| async move {
+            let version = request.version();
+            let length = request.headers()["content-length"].to_str().unwrap().to_owned();
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            let text = format!("{version:?} {length} {}", body.len());
+            Ok::<_, hyper::Error>(hyper::Response::new(Full::new(hyper::body::Bytes::from(text))))
+        });
+        let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _ = serving.serve_connection(TokioIo::new(connection), echo).await;
+    });
+    let client = trusting(&authority.pem);
+    for _ in 0..2 {
+        let request = client.put(format!("https://127.0.0.1:{port}/")).body(vec![0; 3_000_000]);
+        assert_eq!(request.send().await.unwrap().text().await.unwrap(), "HTTP/2.0 3000000 3000000");
+    }
+    drop(client);
+    server.await.unwrap();
+}

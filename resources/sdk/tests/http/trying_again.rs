@@ -1,0 +1,176 @@
+//! When a request is tried again, and when it is not.
+
+use std::time::{Duration, Instant};
+
+use jetway::http::{HttpSettings, Retry, TransportKind};
+
+use crate::client::{Screen, client, kind, nobody, quick, report};
+use crate::server::{Act, Server, answer, ok};
+
+#[tokio::test]
+async fn goes_on_until_the_server_can_and_says_what_it_waits_for() {
+    let screen = Screen::default();
+    let busy = || answer("429 Too Many Requests", &[("retry-after", "0")], "");
+    let server = Server::start([busy(), answer("502 Bad Gateway", &[], ""), ok("done")]).await;
+    let client = screen.context().http(quick()).unwrap();
+    let response = client.get(server.url("/x?k=s3cret")).send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), "done");
+    assert_eq!(
+        screen.text().replace(&server.port.to_string(), "PORT"),
+        "waiting a moment: `GET http://127.0.0.1:PORT/x?k=...` answered 429 Too Many Requests\n\
+         waiting a moment: `GET http://127.0.0.1:PORT/x?k=...` answered 502 Bad Gateway\n"
+    );
+}
+
+#[tokio::test]
+async fn ends_after_the_stated_number_of_tries() {
+    let server = Server::start((0..9).map(|_| answer("503 Service Unavailable", &[], "busy"))).await;
+    let error = client().get(server.url("/")).send().await.unwrap_err();
+    assert_eq!(
+        report(&error, &[&server]),
+        "error: `GET http://127.0.0.1:PORT1/` answered 503 Service Unavailable (5 tries)\ncaused by: busy"
+    );
+    assert_eq!(server.seen().len(), 5);
+}
+
+#[tokio::test]
+async fn waits_as_long_as_the_server_asks() {
+    let at =
+        |seconds: &str| [("date", "Sun, 06 Nov 1994 08:49:37 GMT".to_owned()), ("retry-after", seconds.to_owned())];
+    for wait in ["1", "Sun, 06 Nov 1994 08:49:38 GMT"] {
+        let headers = at(wait);
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let server = Server::start([answer("429 Too Many Requests", &headers, ""), ok("")]).await;
+        let begin = Instant::now();
+        client().post(server.url("/")).body("x").send().await.unwrap();
+        assert!(begin.elapsed() >= Duration::from_secs(1), "{wait}");
+        assert_eq!(server.seen()[1].body, b"x");
+    }
+}
+
+#[tokio::test]
+async fn ends_at_once_when_the_server_asks_for_more_than_the_bound() {
+    let limit =
+        [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "784114200"), ("date", "Sun, 06 Nov 1994 08:49:37 GMT")];
+    let server = Server::start([
+        answer("429 Too Many Requests", &[("retry-after", "3600")], "slow down"),
+        answer("403 Forbidden", &limit, ""),
+    ])
+    .await;
+    let begin = Instant::now();
+    let error = client().post(server.url("/")).body("x").send().await.unwrap_err();
+    assert_eq!(
+        report(&error, &[&server]),
+        "error: `POST http://127.0.0.1:PORT1/` answered 429 Too Many Requests\n\
+         caused by: the server asks to wait for 60 min, and no more than 120 s in all are waited for\n\
+         caused by: slow down"
+    );
+    let error = client().get(server.url("/")).send().await.unwrap_err();
+    assert_eq!(
+        report(&error, &[&server]),
+        "error: `GET http://127.0.0.1:PORT1/` answered 403 Forbidden\n\
+         caused by: the server asks to wait for 41 min, and no more than 120 s in all are waited for"
+    );
+    assert_eq!(server.seen().len(), 2);
+    assert!(begin.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn repeats_a_get_after_a_cut_but_never_a_post() {
+    let server = Server::start([Act::Close, ok("got"), Act::Close, ok("posted twice")]).await;
+    assert_eq!(client().get(server.url("/")).send().await.unwrap().text().await.unwrap(), "got");
+    let error = client().post(server.url("/")).body("x").send().await.unwrap_err();
+    assert_eq!(
+        report(&error, &[&server]),
+        "error: `POST http://127.0.0.1:PORT1/` got no whole answer\n\
+         caused by: the connection was closed in the middle of the answer"
+    );
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn repeats_no_post_that_a_gateway_may_have_passed_on_unless_it_is_repeatable() {
+    let bad = || answer("504 Gateway Timeout", &[], "");
+    let server = Server::start([bad(), bad(), ok("")]).await;
+    assert!(client().post(server.url("/")).send().await.is_err());
+    assert_eq!(server.seen().len(), 1);
+    client().post(server.url("/")).repeatable().send().await.unwrap();
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn opens_what_it_sends_anew_each_time() {
+    let server = Server::start([answer("503 Service Unavailable", &[], ""), ok("")]).await;
+    client().put(server.url("/")).reader(Some(3), || Ok(&b"abc"[..])).send().await.unwrap();
+    assert_eq!(server.seen()[1].body, b"abc");
+}
+
+#[tokio::test]
+async fn happens_for_any_request_that_found_nobody_and_then_says_so_in_plain_words() {
+    let port = nobody();
+    let url = format!("http://127.0.0.1:{port}/");
+    let error = client().post(&url).send().await.unwrap_err();
+    assert_eq!(
+        report(&error, &[]).replace(&port.to_string(), "PORT"),
+        "error: `POST http://127.0.0.1:PORT/` got no whole answer (5 tries)\n\
+         caused by: `127.0.0.1` refused the connection"
+    );
+    assert_eq!(kind(&error), TransportKind::Connection);
+    let name = format!("{}.invalid", "a".repeat(64));
+    let error = client().get(format!("http://{name}/")).retry(Retry::never()).send().await.unwrap_err();
+    assert_eq!(
+        report(&error, &[]).replace(&name, "NAME"),
+        "error: `GET http://NAME/` got no whole answer\ncaused by: the name of `NAME` cannot be resolved"
+    );
+    assert_eq!(kind(&error), TransportKind::Name);
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_given_up_on() {
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".to_vec();
+    let server = Server::start([Act::Stall(Vec::new()), Act::Stall(head)]).await;
+    let settings = HttpSettings { read_timeout: Duration::from_millis(200), ..quick() };
+    let client = Screen::default().context().http(settings).unwrap();
+    let silent = client.post(server.url("/")).send().await.unwrap_err();
+    let body = client.get(server.url("/")).send().await.unwrap().text().await.unwrap_err();
+    for (error, method) in [(silent, "POST"), (body, "GET")] {
+        assert_eq!(
+            report(&error, &[&server]),
+            format!(
+                "error: `{method} http://127.0.0.1:PORT1/` got no whole answer\ncaused by: nothing was received for 0.2 s"
+            )
+        );
+        assert_eq!(kind(&error), TransportKind::Stalled);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_nothing_in_is_given_up_on_and_one_that_takes_its_time_is_not() {
+    let server = Server::start([Act::Deaf, ok("")]).await;
+    let settings = HttpSettings { read_timeout: Duration::from_millis(300), ..quick() };
+    let client = Screen::default().context().http(settings).unwrap();
+    let error = client.post(server.url("/")).body(vec![0; 50_000_000]).send().await.unwrap_err();
+    assert_eq!(kind(&error), TransportKind::Stalled, "{error:?}");
+    // A slow source counts as life: every piece that is sent pushes the limit on.
+    let slow = || {
+        let (reader, mut writer) = tokio::io::duplex(16);
+        tokio::spawn(async move {
+            use tokio::io::AsyncWriteExt as _;
+            for _ in 0..8 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                writer.write_all(b"piece").await.unwrap();
+            }
+        });
+        Ok(reader)
+    };
+    client.post(server.url("/")).reader(None, slow).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn ends_when_the_total_time_is_up() {
+    let server = Server::start((0..9).map(|_| answer("502 Bad Gateway", &[], ""))).await;
+    let retry = Retry { tries: 9, total: Duration::ZERO, ..quick().retry };
+    let error = client().get(server.url("/")).retry(retry).send().await.unwrap_err();
+    assert_eq!(report(&error, &[&server]), "error: `GET http://127.0.0.1:PORT1/` answered 502 Bad Gateway");
+    assert_eq!(server.seen().len(), 1);
+}
