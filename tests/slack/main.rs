@@ -8,5 +8,13 @@
     reason = "this is test code: what is not as it should be ends its test there and then"
 )]
 
+mod alert;
+mod bad_input;
+mod bot;
+mod injection;
 mod message;
+mod peer_bugs;
+mod secrets;
 mod support;
+mod trouble;
+mod version;

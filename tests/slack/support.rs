@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use jetway_tests::scratch;
-use jetway_tests::slack::Webhook;
+use jetway_tests::slack::{BOT, SlackApi, Webhook};
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,6 +19,11 @@ pub(crate) fn with(mut value: Value, more: Value) -> Value {
 /// The source of a webhook.
 pub(crate) fn source(webhook: &Webhook) -> Value {
     json!({ "url": webhook.url() })
+}
+
+/// The source of a bot.
+pub(crate) fn bot(api: &SlackApi) -> Value {
+    json!({ "token": BOT, "api_url": api.url() })
 }
 
 /// Inputs with these files.

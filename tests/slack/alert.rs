@@ -1,0 +1,299 @@
+//! Alerts: the looks of the established alert resource, and when `fixed` and `broke` are due.
+
+use jetway_tests::concourse::{Concourse, Era, USER};
+use jetway_tests::slack::Webhook;
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+
+use crate::support::{inputs, message, metadata, put, put_step, put_with, said, source, with};
+
+const PAGE: &str = "https://ci.example.com/teams/main/pipelines/delivery/jobs/build/builds/42";
+
+/// The one attachment of an alert.
+fn attachment(message: &Value) -> &Value {
+    assert_eq!(message["attachments"].as_array().expect("attachments").len(), 1);
+    &message["attachments"][0]
+}
+
+#[test]
+fn each_type_has_its_colour_icon_and_headline() {
+    for (kind, colour, icon, headline) in [
+        ("default", "#35495c", "pending", ""),
+        ("success", "#32cd32", "succeeded", "Success"),
+        ("failed", "#d00000", "failed", "Failed"),
+        ("started", "#f7cd42", "started", "Started"),
+        ("aborted", "#8d4b32", "aborted", "Aborted"),
+        ("errored", "#f5a623", "errored", "Errored"),
+    ] {
+        let webhook = Webhook::start();
+        let outcome = put(&source(&webhook), json!({ "alert_type": kind }));
+        let expected = json!({ "attachments": [{
+            "fallback": format!("{headline}: delivery/build/42 -- {PAGE}"),
+            "color": colour,
+            "author_name": headline,
+            "fields": [
+                { "title": "Job", "value": "delivery/build", "short": true },
+                { "title": "Build", "value": "42", "short": true },
+            ],
+            "footer": PAGE,
+            "footer_icon": format!("https://ci.concourse-ci.org/public/images/favicon-{icon}.png"),
+            "text": "",
+        }]});
+        assert_eq!(webhook.messages(), [expected], "{kind}");
+        assert_eq!(outcome.json()["version"], json!({ "ver": "static" }));
+        let lines = [("type", kind), ("channel", ""), ("alerted", "true")];
+        assert_eq!(metadata(&outcome), lines.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+}
+
+#[test]
+fn no_params_at_all_are_an_alert() {
+    assert_eq!(attachment(&message(json!({}), &[]))["color"], "#35495c");
+    assert_eq!(attachment(&message(json!({ "channel": "#a" }), &[]))["color"], "#35495c");
+}
+
+#[test]
+fn headline_text_and_colour_may_be_others() {
+    let params = json!({
+        "alert_type": "failed", "message": "Oh no: $BUILD_NAME", "text": "job $BUILD_JOB_NAME of $NOBODY", "color": "#123456",
+    });
+    let message = message(params, &[]);
+    let alert = attachment(&message);
+    assert_eq!(alert["author_name"], "Oh no: 42");
+    assert_eq!(alert["fallback"], format!("Oh no: 42: delivery/build/42 -- {PAGE}"));
+    // What has no value stays: the established resource knows no variables.
+    assert_eq!((&alert["text"], &alert["color"]), (&json!("job build of $NOBODY"), &json!("#123456")));
+}
+
+#[test]
+fn files_win_are_trimmed_and_are_taken_as_they_are() {
+    let params = json!({
+        "message": "m", "message_file": "a/message", "text": "t", "text_file": "a/text", "channel": "#c",
+        "channel_file": "a/channel",
+    });
+    let files = [("a/message", " from $BUILD_NAME\n"), ("a/text", "\n\n$BUILD_ID `id`\n"), ("a/channel", "#file\n")];
+    let sent = message(params.clone(), &files);
+    assert_eq!(sent["channel"], "#file");
+    assert_eq!(attachment(&sent)["author_name"], "from $BUILD_NAME");
+    assert_eq!(attachment(&sent)["text"], "$BUILD_ID `id`");
+    // A file that is not there is told of, and what stands beside it is used.
+    let webhook = Webhook::start();
+    let outcome = put(&source(&webhook), params);
+    outcome.succeeded();
+    let sent = &webhook.messages()[0];
+    assert_eq!((&sent["channel"], &attachment(sent)["text"]), (&json!("#c"), &json!("t")));
+    assert_eq!(attachment(sent)["author_name"], "m");
+    assert!(said(&outcome).contains("warning: there is no file `a/message` (`message_file`)\n"), "{}", said(&outcome));
+}
+
+#[test]
+fn attachments_and_blocks_may_stand_beside_it() {
+    let params = json!({
+        "alert_type": "success", "attachments": [{ "text": "more $BUILD_NAME" }], "blocks": [{ "type": "divider" }],
+        "username": "ci",
+    });
+    let sent = message(params, &[]);
+    assert_eq!(sent["attachments"][1], json!({ "text": "more 42" }));
+    assert_eq!((&sent["blocks"], &sent["username"]), (&json!([{ "type": "divider" }]), &json!("ci")));
+}
+
+#[test]
+fn the_link_has_instance_vars_and_escaped_names() {
+    let webhook = Webhook::start();
+    let inputs = inputs(&[]);
+    put_step(
+        &with(source(&webhook), json!({ "concourse_url": "https://other.example/" })),
+        json!({ "alert_type": "success" }),
+        inputs.path(),
+    )
+    .env("BUILD_JOB_NAME", "a/b c")
+    .env("BUILD_PIPELINE_INSTANCE_VARS", r#"{"branch":"x & y"}"#)
+    .run()
+    .succeeded();
+    assert_eq!(
+        attachment(&webhook.messages()[0])["footer"],
+        "https://other.example/teams/main/pipelines/delivery/jobs/a%2Fb%20c/builds/42?vars=%7B%22branch%22%3A%22x+%26+y%22%7D"
+    );
+    assert_eq!(attachment(&webhook.messages()[0])["fields"][0]["value"], "delivery/a/b c");
+}
+
+#[test]
+fn a_one_off_build_has_an_alert_too() {
+    let webhook = Webhook::start();
+    let inputs = inputs(&[]);
+    let mut verb = put_step(&source(&webhook), json!({ "alert_type": "failed" }), inputs.path());
+    for name in ["BUILD_NAME", "BUILD_JOB_NAME", "BUILD_PIPELINE_NAME", "BUILD_URL"] {
+        verb = verb.without_env(name);
+    }
+    verb.run().succeeded();
+    let sent = &webhook.messages()[0];
+    assert_eq!(attachment(sent)["footer"], "https://ci.example.com/builds/4242");
+    assert_eq!(attachment(sent)["fields"][0]["value"], "one-off");
+}
+
+/// A put by a build of this name.
+fn by_build(concourse: &Concourse, webhook: &Webhook, more: Value, kind: &str, name: &str) -> Outcome {
+    let source = with(with(source(webhook), json!({ "concourse_url": concourse.url() })), more);
+    let inputs = inputs(&[]);
+    put_step(&source, json!({ "alert_type": kind, "channel": "#a" }), inputs.path()).env("BUILD_NAME", name).run()
+}
+
+#[track_caller]
+fn alerted(outcome: &Outcome) -> bool {
+    let lines = metadata(outcome);
+    let (_, value) = lines.iter().find(|(name, _)| name == "alerted").expect("a line of metadata");
+    assert_eq!(outcome.json()["version"], json!({ "ver": "static" }));
+    value == "true"
+}
+
+mod fixed_and_broke {
+    use super::*;
+
+    #[test]
+    fn depend_on_how_the_build_before_ended() {
+        for (status, fixed, broke) in [
+            ("succeeded", false, true),
+            ("failed", true, false),
+            ("errored", true, false),
+            ("aborted", true, false),
+            ("started", true, false),
+            ("pending", true, false),
+        ] {
+            for (kind, due) in [("fixed", fixed), ("broke", broke)] {
+                let (concourse, webhook) = (Concourse::public(), Webhook::start());
+                concourse.ended("41", status);
+                let outcome = by_build(&concourse, &webhook, json!({}), kind, "42");
+                assert_eq!(alerted(&outcome), due, "{kind} after {status}");
+                assert_eq!(webhook.messages().len(), usize::from(due), "{kind} after {status}");
+                assert_eq!(concourse.server().asked().len(), 1);
+                assert!(said(&outcome).starts_with(&format!("build 41 of this job: {status}\n")), "{}", said(&outcome));
+            }
+        }
+    }
+
+    #[test]
+    fn ask_nobody_in_the_first_build() {
+        let (concourse, webhook) = (Concourse::public(), Webhook::start());
+        assert!(alerted(&by_build(&concourse, &webhook, json!({}), "fixed", "1")));
+        let outcome = by_build(&concourse, &webhook, json!({}), "broke", "1");
+        assert!(!alerted(&outcome));
+        assert_eq!(said(&outcome), "nothing has changed: no alert is due\n");
+        assert_eq!((concourse.server().connections(), webhook.messages().len()), (0, 1));
+    }
+
+    #[test]
+    fn find_builds_of_odd_names_and_instances() {
+        let webhook = Webhook::start();
+        let concourse = Concourse::public();
+        let vars = r#"{"branch":"x & y"}"#;
+        concourse.ended_at("main", "delivery", "a/b c", "10", vars, "succeeded");
+        let source = with(source(&webhook), json!({ "concourse_url": format!("{}/", concourse.url()) }));
+        let inputs = inputs(&[]);
+        let outcome = put_step(&source, json!({ "alert_type": "broke" }), inputs.path())
+            .env("BUILD_NAME", "10.1")
+            .env("BUILD_JOB_NAME", "a/b c")
+            .env("BUILD_PIPELINE_INSTANCE_VARS", vars)
+            .run();
+        assert!(alerted(&outcome));
+    }
+
+    #[test]
+    fn fail_when_the_build_before_cannot_be_seen_and_send_nothing() {
+        let (concourse, webhook) = (Concourse::private("8.2.5", Era::Issuer), Webhook::start());
+        let outcome = by_build(&concourse, &webhook, json!({}), "fixed", "42");
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: cannot tell how build 41 of this job ended\n  \
+             caused by: `GET http://127.0.0.1:[PORT]/api/v1/teams/main/pipelines/delivery/jobs/build/builds/41` answered 401 \
+             Unauthorized\n  caused by: not authorized\n\
+             hint: the pipeline is not public: give a local user of Concourse as `username` and `password` in the source\n"
+        );
+        let (concourse, webhook) = (Concourse::public(), webhook);
+        let outcome = by_build(&concourse, &webhook, json!({}), "fixed", "42");
+        outcome.failed();
+        assert!(said(&outcome).contains("hint: the build is not there (any more)"), "{}", said(&outcome));
+        assert!(webhook.messages().is_empty());
+    }
+
+    #[test]
+    fn are_not_for_one_off_builds() {
+        let webhook = Webhook::start();
+        let inputs = inputs(&[]);
+        let step = put_step(&source(&webhook), json!({ "alert_type": "fixed" }), inputs.path());
+        let outcome = step.without_env("BUILD_NAME").run();
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: this build has no name, so that there is none before it\n\
+             hint: `fixed` and `broke` are for builds of a job; a one-off build belongs to none\n"
+        );
+    }
+}
+
+mod logins {
+    use super::*;
+
+    fn user() -> Value {
+        json!({ "username": USER.0, "password": USER.1 })
+    }
+
+    #[test]
+    fn of_every_era_are_known() {
+        for (version, era) in [
+            ("3.14.1", Era::Team),
+            ("4.2.3", Era::Sky),
+            ("5.8.0", Era::Sky),
+            ("6.0.0", Era::Sky),
+            ("6.1.0", Era::IssuerId),
+            ("6.4.1", Era::IssuerId),
+            ("6.5.0", Era::Issuer),
+            ("7.11.2", Era::Issuer),
+            ("8.2.5", Era::Issuer),
+        ] {
+            let (concourse, webhook) = (Concourse::private(version, era), Webhook::start());
+            concourse.ended("41", "failed");
+            let outcome = by_build(&concourse, &webhook, user(), "fixed", "42");
+            assert!(alerted(&outcome), "{version}");
+            assert_eq!(concourse.server().asked().len(), 3, "{version}");
+            // Whatever is for Concourse goes nowhere else.
+            assert!(webhook.server().asked().iter().all(|asked| asked.header("authorization").is_none()));
+        }
+    }
+
+    #[test]
+    fn are_for_local_users_and_the_others_are_told() {
+        let (concourse, webhook) = (Concourse::private("8.2.5", Era::Issuer), Webhook::start());
+        let of_oidc = json!({ "username": "ada@example.com", "password": "s1ngles1gn0n" });
+        let outcome = by_build(&concourse, &webhook, of_oidc, "fixed", "42");
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: cannot tell how build 41 of this job ended\n  \
+             caused by: cannot log in to Concourse as `ada@example.com`\n  \
+             caused by: `POST http://127.0.0.1:[PORT]/sky/issuer/token` answered 401 Unauthorized\n  \
+             caused by: {\"error\":\"access_denied\",\"error_description\":\"Invalid username or password\"}\n\
+             hint: the user must be a local one of Concourse (`--add-local-user`); those who log in by another service have \
+             no password here\n"
+        );
+        assert!(webhook.messages().is_empty());
+    }
+
+    #[test]
+    fn leave_no_secret_anywhere() {
+        let (concourse, webhook) = (Concourse::private("8.2.5", Era::Issuer), Webhook::start());
+        let outcome = by_build(&concourse, &webhook, user(), "fixed", "42");
+        outcome.failed();
+        for secret in [USER.1, jetway_tests::concourse::ACCESS_TOKEN, webhook.secret()] {
+            assert!(!outcome.stderr.contains(secret), "{}", outcome.stderr);
+        }
+    }
+}
+
+#[test]
+fn disabled_alerts_keep_their_version() {
+    let outcome = put_with(&json!({ "disable": true }), json!({ "alert_type": "fixed" }), &[]);
+    assert!(!alerted(&outcome));
+    let outcome = Verb::check("slack").request(&json!({ "source": { "url": "https://x.example/y" } })).run();
+    assert_eq!(outcome.json(), json!([]));
+}

@@ -1,0 +1,192 @@
+//! Wrong input: each mistake with the exact words that answer it. Nothing is printed for Concourse, and nothing is sent.
+
+use jetway_tests::slack::Webhook;
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+
+use crate::support::{put, put_with, said, source};
+
+/// The release, which requests' errors name.
+const PROGRAM: &str = concat!("jetway-slack ", env!("CARGO_PKG_VERSION"));
+
+#[track_caller]
+fn refused(outcome: &Outcome, expected: &str) {
+    outcome.failed();
+    assert_eq!(said(outcome), expected.replace("PROGRAM", PROGRAM));
+    assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+}
+
+fn problem(expected: &str) -> String {
+    format!("error: the request has 1 problem (PROGRAM)\n    {expected}\n")
+}
+
+fn url() -> Value {
+    json!({ "url": "https://hooks.example/x" })
+}
+
+#[test]
+fn of_a_source() {
+    for (source, expected) in [
+        (
+            json!({}),
+            "`source.url`: required, but missing; a webhook's address stands here; a bot token, as `token`, does instead",
+        ),
+        (
+            json!({ "url": " " }),
+            "`source.url`: required, but missing; a webhook's address stands here; a bot token, as `token`, does instead",
+        ),
+        (
+            json!({ "url": "https://x.example", "token": "xoxb-1" }),
+            "`source.token`: stands beside `url`; one of the two says how to send",
+        ),
+        (
+            json!({ "url": "ftp://x.example/y" }),
+            "`source.url`: expected an address that begins with `https://`; a webhook's address begins with `https://`",
+        ),
+        (json!({ "url": ["x"] }), "`source.url`: expected text, found a list"),
+        (
+            json!({ "url": "xoxb-1" }),
+            "`source.url`: is a token, not the address of a webhook; write a bot token as `token`",
+        ),
+        (
+            json!({ "token": "xoxb 1" }),
+            "`source.token`: has a space or a line break inside; the bot token begins with `xoxb-` and is one word",
+        ),
+        (
+            json!({ "token": "xoxb-1", "api_url": "slack.com/api" }),
+            "`source.api_url`: expected an address, `https://...`: relative URL without a base",
+        ),
+        (
+            json!({ "url": "https://x.example", "concourse_url": "ci" }),
+            "`source.concourse_url`: expected an address, `https://...`: relative URL without a base",
+        ),
+        (
+            json!({ "url": "https://x.example", "password": "p4ssw0rd" }),
+            "`source.password`: stands without the `username` that it belongs to",
+        ),
+        (
+            json!({ "url": "https://x.example", "proxy": "socks5://x" }),
+            "`source.proxy`: expected `http://host:port`, found the scheme `socks5`",
+        ),
+        (json!({ "url": "https://x.example", "ca_certs": "x" }), "`source.ca_certs`: expected a list, found text"),
+        (
+            json!({ "url": "https://x.example", "read_timeout": 0 }),
+            "`source.read_timeout`: expected a whole number from 1 to 4294967295, found 0",
+        ),
+        (
+            json!({ "url": "https://x.example", "chanel": "#a" }),
+            "`source.chanel`: unknown key; did you mean `channel`?",
+        ),
+    ] {
+        let expected = problem(expected);
+        refused(&put(&source, json!({ "text": "x" })), &expected);
+        refused(&Verb::check("slack").request(&json!({ "source": source })).run(), &expected);
+    }
+}
+
+#[test]
+fn of_a_puts_params() {
+    for (params, expected) in [
+        (json!({ "txt": "x" }), "`params.txt`: unknown key; did you mean `text`?"),
+        (json!({ "text": ["x"] }), "`params.text`: expected text, found a list"),
+        (json!({ "attachments": "[]" }), "`params.attachments`: expected a list, found text"),
+        (json!({ "blocks": { "type": "divider" } }), "`params.blocks`: expected a list, found keys and values"),
+        (json!({ "text": "x", "silent": "yes" }), "`params.silent`: expected true or false, found text"),
+        (
+            json!({ "alert_type": "green" }),
+            "`params.alert_type`: expected `default`, `success`, `failed`, `started`, `aborted`, `errored`, `fixed` or `broke`, \
+             found `green`",
+        ),
+        (json!({ "text_file": "/etc/passwd" }), "`params.text_file`: must stay inside the directory of the inputs"),
+        (json!({ "text": "x", "thread": "../x" }), "`params.thread`: must stay inside the directory of the inputs"),
+        (json!({ "text": "x", "thread": "" }), "`params.thread`: must not be empty"),
+        (
+            json!({ "text": "x", "thread": { "ts": "now" } }),
+            "`params.thread.ts`: must be a message's `ts`, such as `1700000000.000100`",
+        ),
+        (json!({ "text": "x", "update": ["x"] }), "`params.update`: expected text or keys and values, found a list"),
+        (
+            json!({ "text": "x", "thread": "a", "update": "b" }),
+            "`params.update`: stands beside `thread`; a message is a new one or an old one",
+        ),
+        (
+            json!({ "reactions": ["tada"] }),
+            "`params.reactions`: there is no message to react to: neither a text nor `thread` or `update`",
+        ),
+        (
+            json!({ "text": "x", "reactions": ["a b"] }),
+            "`params.reactions[0]`: must be the name of an emoji, such as `tada` or `-tada`",
+        ),
+        (json!({ "text": "x", "mentions": ["ada"] }), "`params.mentions[0]`: must be an e-mail address"),
+        (
+            json!({ "text": "x", "escape": true, "link_names": true }),
+            "`params.link_names`: makes mentions of text, which `escape` is to prevent",
+        ),
+    ] {
+        refused(&put(&url(), params), &problem(expected));
+    }
+}
+
+#[test]
+fn several_mistakes_at_once() {
+    refused(
+        &put(&json!({ "urll": "x", "disable": 1 }), json!({ "text": {}, "chanels": [] })),
+        "error: the request has 4 problems (PROGRAM)\n    \
+         `source.urll`: unknown key; did you mean `url`?\n    \
+         `source.disable`: expected true or false, found a number\n    \
+         `params.text`: expected text, found keys and values\n    \
+         `params.chanels`: unknown key; did you mean `channels`?\n",
+    );
+}
+
+#[test]
+fn of_a_get() {
+    let request = json!({ "source": url(), "version": { "timestamp": ["x"] }, "params": { "skip": true } });
+    let directory = jetway_tests::scratch::directory();
+    refused(
+        &Verb::get("slack").dir(directory.path()).request(&request).run(),
+        "error: the request has 2 problems (PROGRAM)\n    \
+         `version.timestamp`: expected text, found a list\n    \
+         `params.skip`: unknown key; no key is known here\n",
+    );
+}
+
+#[test]
+fn in_files() {
+    let webhook = Webhook::start();
+    for (params, content, expected) in [
+        (
+            json!({ "attachments_file": "f" }),
+            "[{\"text\": $BUILD_ID}]",
+            "error: the file `f` is not valid JSON\n  caused by: expected value at line 1 column 11\n\
+             hint: variables stand inside of texts: `\"build $BUILD_NAME\"`\n",
+        ),
+        (json!({ "attachments_file": "f" }), "{\"a\": 1}", "error: the file `f` holds no list of attachments\n"),
+        (json!({ "blocks_file": "f" }), "12", "error: the file `f` holds no list of blocks\n"),
+        (
+            json!({ "text": "x", "thread": "f" }),
+            "now\n",
+            "error: `f` (`thread`) names no message\n  \
+             caused by: expected a message's `ts`, such as `1700000000.000100`\n",
+        ),
+        (
+            json!({ "text": "x", "thread": "f" }),
+            "{\"channel\": \"C1\"}",
+            "error: `f` (`thread`) names no message\n  caused by: there is no `ts` in it\n",
+        ),
+    ] {
+        refused(&put_with(&source(&webhook), params, &[("f", content)]), expected);
+    }
+    assert_eq!(webhook.server().connections(), 0);
+}
+
+#[test]
+fn in_the_name_of_the_build() {
+    let webhook = Webhook::start();
+    let inputs = crate::support::inputs(&[]);
+    let step = crate::support::put_step(&source(&webhook), json!({ "alert_type": "broke" }), inputs.path());
+    refused(
+        &step.env("BUILD_NAME", "x").run(),
+        "error: the build's name, `x`, is not a number such as `42` or `42.1`\n",
+    );
+}

@@ -1,0 +1,314 @@
+//! Messages by a bot's token: ids, threads, updates, reactions, mentions.
+
+use std::path::Path;
+
+use jetway_tests::scratch;
+use jetway_tests::slack::{SlackApi, Webhook};
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+
+use crate::support::{bot, metadata, put, put_step, put_with, said, source, with};
+
+/// Gets a message of a put into the inputs of a later one, as Concourse does after each put.
+fn get_into(inputs: &Path, name: &str, source: &Value, put: &Outcome) {
+    let directory = inputs.join(name);
+    std::fs::create_dir(&directory).expect("make a directory");
+    let request = json!({ "source": source, "version": put.json()["version"] });
+    let get = Verb::get("slack").dir(&directory).request(&request).run();
+    assert_eq!(get.json()["version"], put.json()["version"]);
+}
+
+#[test]
+fn the_version_names_the_message() {
+    let api = SlackApi::start();
+    let outcome =
+        put(&bot(&api), json!({ "text": "x", "channel": "#builds", "username": "ci", "icon_emoji": ":tada:" }));
+    assert_eq!(outcome.json()["version"], json!({ "channel": "C0BUILDS", "ts": "1700000000.000001" }));
+    assert_eq!(said(&outcome), "sent to #builds\n");
+    let message = &api.messages()[0];
+    assert_eq!(Value::Object(message.body.clone()), json!({ "text": "x\n", "username": "ci", "icon_emoji": ":tada:" }));
+}
+
+#[test]
+fn the_version_names_the_messages_of_all_channels() {
+    let api = SlackApi::start();
+    let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#builds #alerts" }));
+    assert_eq!(
+        outcome.json()["version"],
+        json!({ "channel": "C0BUILDS C0ALERTS", "ts": "1700000000.000001 1700000000.000002" })
+    );
+}
+
+#[test]
+fn an_alert_has_an_id_too() {
+    let api = SlackApi::start();
+    let source = with(bot(&api), json!({ "channel": "#alerts" }));
+    let outcome = put(&source, json!({ "alert_type": "failed" }));
+    assert_eq!(outcome.json()["version"]["channel"], "C0ALERTS");
+    assert_eq!(metadata(&outcome)[2], ("alerted".to_owned(), "true".to_owned()));
+    assert_eq!(api.messages()[0].body["attachments"][0]["author_name"], "Failed");
+}
+
+#[test]
+fn without_a_channel_there_is_nowhere_to_go() {
+    let api = SlackApi::start();
+    let outcome = put(&bot(&api), json!({ "text": "x" }));
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: there is no channel to send to\nhint: set `channel` in the source or in the put's params\n"
+    );
+    assert_eq!(api.server().connections(), 0);
+}
+
+mod threads {
+    use super::*;
+
+    #[test]
+    fn begin_with_an_earlier_put() {
+        let api = SlackApi::start();
+        let inputs = scratch::directory();
+        let first = put(&bot(&api), json!({ "text": "one", "channel": "#builds" }));
+        get_into(inputs.path(), "announce", &bot(&api), &first);
+        // The message's own channel counts, not the source's.
+        let source = with(bot(&api), json!({ "channel": "#alerts" }));
+        let second = put_step(&source, json!({ "text": "two", "thread": "announce" }), inputs.path()).run();
+        assert_eq!(second.json()["version"], json!({ "channel": "C0BUILDS", "ts": "1700000000.000002" }));
+        assert_eq!(api.messages()[1].body["thread_ts"], "1700000000.000001");
+    }
+
+    #[test]
+    fn of_several_channels_are_answered_in_each() {
+        let api = SlackApi::start();
+        let inputs = scratch::directory();
+        let first = put(&bot(&api), json!({ "text": "one", "channel": "#builds #alerts" }));
+        get_into(inputs.path(), "announce", &bot(&api), &first);
+        put_step(&bot(&api), json!({ "text": "two", "thread": "announce" }), inputs.path()).run().succeeded();
+        let threads: Vec<(String, Value)> = api.messages()[2..]
+            .iter()
+            .map(|message| (message.channel.clone(), message.body["thread_ts"].clone()))
+            .collect();
+        assert_eq!(
+            threads,
+            [("C0BUILDS".to_owned(), json!("1700000000.000001")), ("C0ALERTS".to_owned(), json!("1700000000.000002"))]
+        );
+    }
+
+    #[test]
+    fn are_named_in_other_ways_too() {
+        let api = SlackApi::start();
+        put(&bot(&api), json!({ "text": "one", "channel": "#builds" })).succeeded();
+        let version = r#"{"channel": "C0BUILDS", "ts": "1700000000.000001"}"#;
+        let files = [("m/version.json", version), ("m/id", "1700000000.000001\n")];
+        for thread in [
+            json!("m/version.json"),
+            json!("m/id"),
+            json!("1700000000.000001"),
+            json!({ "channel": "C0BUILDS", "ts": "1700000000.000001" }),
+            json!({ "ts": "1700000000.000001" }),
+        ] {
+            let params = json!({ "text": "two", "thread": thread, "channel": "C0BUILDS" });
+            put_with(&bot(&api), params, &files).succeeded();
+        }
+        assert_eq!(api.messages().len(), 6);
+        assert!(api.messages()[1..].iter().all(|message| message.body["thread_ts"] == "1700000000.000001"));
+    }
+
+    #[test]
+    fn may_be_answered_by_a_webhook_whose_channel_is_the_threads() {
+        let webhook = Webhook::start();
+        put(&source(&webhook), json!({ "text": "x", "thread": "1700000000.000001" })).succeeded();
+        assert_eq!(webhook.messages(), [json!({ "text": "x\n", "thread_ts": "1700000000.000001" })]);
+    }
+
+    #[test]
+    fn do_not_begin_with_a_message_that_has_no_id() {
+        let (api, webhook) = (SlackApi::start(), Webhook::start());
+        let inputs = scratch::directory();
+        let first = put(&source(&webhook), json!({ "text": "x" }));
+        get_into(inputs.path(), "announce", &source(&webhook), &first);
+        let params = json!({ "text": "x", "thread": "announce" });
+        let outcome = put_step(&bot(&api), params, inputs.path()).run();
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: `announce` (`thread`) names no message\n  caused by: there is no file `ts` in it\n\
+             hint: only messages that were sent with `token` have an id; a webhook tells none\n"
+        );
+        let outcome = put_step(&bot(&api), json!({ "text": "x", "thread": "nothing" }), inputs.path()).run();
+        assert_eq!(
+            said(&outcome),
+            "error: `nothing` (`thread`) is not in the inputs\n\
+             hint: it is the name of an earlier put or get of a message, or a file with its `ts`\n"
+        );
+        assert_eq!(api.server().connections(), 0);
+    }
+}
+
+#[test]
+fn an_update_takes_the_place_of_a_message() {
+    let api = SlackApi::start();
+    let inputs = scratch::directory();
+    let first = put(&bot(&api), json!({ "text": "one", "channel": "#builds", "username": "ci" }));
+    get_into(inputs.path(), "announce", &bot(&api), &first);
+    let params = json!({ "text": "two", "update": "announce", "username": "ci" });
+    let second = put_step(&bot(&api), params, inputs.path()).run();
+    assert_eq!(second.json()["version"], first.json()["version"]);
+    let messages = api.messages();
+    assert_eq!((messages.len(), messages[0].edits, &messages[0].body["text"]), (1, 1, &json!("two\n")));
+}
+
+mod reactions {
+    use super::*;
+
+    fn under(api: &SlackApi, index: usize) -> Vec<String> {
+        api.messages()[index].reactions.iter().cloned().collect()
+    }
+
+    #[test]
+    fn come_and_go_under_a_new_message_and_an_old_one() {
+        let api = SlackApi::start();
+        let inputs = scratch::directory();
+        let first =
+            put(&bot(&api), json!({ "text": "one", "channel": "#builds", "reactions": ["hourglass", ":eyes:"] }));
+        assert_eq!(under(&api, 0), ["eyes", "hourglass"]);
+        get_into(inputs.path(), "announce", &bot(&api), &first);
+        // Fixed: the old message is marked, and answered.
+        let params = json!({ "text": "two", "thread": "announce", "reactions": ["-hourglass", "white_check_mark"] });
+        put_step(&bot(&api), params, inputs.path()).run().succeeded();
+        assert_eq!(
+            (under(&api, 0), under(&api, 1)),
+            (vec!["eyes".to_owned(), "white_check_mark".to_owned()], Vec::new())
+        );
+        // Reactions alone are a put as well, and one that can be repeated.
+        for _ in 0..2 {
+            let params = json!({ "update": "announce", "reactions": ["-eyes", "tada"] });
+            let outcome = put_step(&bot(&api), params, inputs.path()).run();
+            assert_eq!(outcome.json()["version"], first.json()["version"]);
+            assert_eq!(said(&outcome), "reacted by -eyes, tada\n");
+        }
+        assert_eq!(under(&api, 0), ["tada", "white_check_mark"]);
+        assert_eq!(api.messages().len(), 2);
+    }
+
+    #[test]
+    fn that_there_are_none_of_fail_the_put() {
+        let api = SlackApi::start();
+        let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#builds", "reactions": ["no_such_emoji"] }));
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "sent to #builds\n\
+             error: cannot react by `no_such_emoji` to the message 1700000000.000001 in `C0BUILDS`\n  \
+             caused by: Slack answered `invalid_name` to `reactions.add`: there is no emoji of this name\n"
+        );
+    }
+}
+
+mod mentions {
+    use super::*;
+
+    #[test]
+    fn stand_before_the_text_or_where_it_wants_them() {
+        let api = SlackApi::start();
+        let source = with(bot(&api), json!({ "channel": "#builds" }));
+        put(&source, json!({ "text": "broke it", "mentions": ["ada@example.com"] })).succeeded();
+        let params = json!({ "text": "Look, $MENTIONS!", "mentions_file": "code/.git/committer", "escape": true });
+        put_with(&source, params, &[("code/.git/committer", "ada@example.com\n")]).succeeded();
+        put(&source, json!({ "alert_type": "failed", "mentions": ["ada@example.com"] })).succeeded();
+        let texts: Vec<Value> = api.messages().iter().map(|message| message.body["text"].clone()).collect();
+        assert_eq!(texts, ["<@U0ADA> broke it\n", "Look, <@U0ADA>!\n", "<@U0ADA>"]);
+    }
+
+    #[test]
+    fn of_somebody_whom_slack_does_not_know_are_the_address() {
+        let api = SlackApi::start();
+        let source = with(bot(&api), json!({ "channel": "#builds" }));
+        let outcome = put(&source, json!({ "text": "x", "mentions": ["bob+<!channel>@example.com"] }));
+        outcome.succeeded();
+        assert_eq!(api.messages()[0].body["text"], "bob+!channel@example.com x\n");
+        assert_eq!(
+            said(&outcome),
+            "warning: nobody has the address `bob+<!channel>@example.com` in Slack\nsent to #builds\n"
+        );
+    }
+
+    #[test]
+    fn that_the_bot_may_not_look_up_fail_the_put_before_anything_is_sent() {
+        let api = SlackApi::start();
+        api.without_scope("users:read.email");
+        let params = json!({ "text": "x", "channel": "#builds", "mentions": ["ada@example.com"] });
+        let outcome = put(&bot(&api), params);
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: cannot find out who has the address `ada@example.com`\n  \
+             caused by: Slack answered `missing_scope` to `users.lookupByEmail`: the app lacks a permission; add it to the app \
+             and install it again\n    needed: users:read.email; the token has: chat:write,reactions:write,users:read\n"
+        );
+        assert!(api.messages().is_empty());
+    }
+}
+
+#[test]
+fn slacks_reasons_are_told_with_what_they_mean() {
+    let api = SlackApi::start();
+    for (channel, reason) in [
+        (
+            "#nowhere",
+            "`channel_not_found` to `chat.postMessage`: there is no such channel, or it is private and the bot was \
+                      not invited to it",
+        ),
+        ("#archived", "`is_archived` to `chat.postMessage`: the channel is archived"),
+        (
+            "#private",
+            "`not_in_channel` to `chat.postMessage`: the bot is not in the channel; invite it there, or give the app \
+                      `chat:write.public`",
+        ),
+    ] {
+        let outcome = put(&bot(&api), json!({ "text": "x", "channel": channel }));
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            format!("error: the message did not reach `{channel}`\n  caused by: Slack answered {reason}\n")
+        );
+    }
+    let outcome =
+        put(&with(bot(&api), json!({ "token": "xoxb-wrong-t0k3n" })), json!({ "text": "x", "channel": "#builds" }));
+    outcome.failed();
+    assert!(
+        said(&outcome).contains("`invalid_auth` to `chat.postMessage`: the token is not valid"),
+        "{}",
+        said(&outcome)
+    );
+    let params = json!({ "text": "x", "channel": "#builds", "attachments": [{ "colour": "good" }] });
+    let outcome = put(&bot(&api), params);
+    outcome.failed();
+    assert!(
+        said(&outcome).contains("`attachments` are not as Slack wants them\n    unknown key `colour`\n"),
+        "{}",
+        said(&outcome)
+    );
+}
+
+#[test]
+fn what_a_webhook_cannot_do_is_refused_before_anything_is_sent() {
+    let webhook = Webhook::start();
+    for (key, params) in [
+        ("update", json!({ "text": "x", "update": "1700000000.000001" })),
+        ("reactions", json!({ "text": "x", "reactions": ["tada"] })),
+        ("mentions", json!({ "text": "x", "mentions": ["ada@example.com"] })),
+        ("mentions_file", json!({ "text": "x", "mentions_file": "f" })),
+    ] {
+        let outcome = put(&source(&webhook), params);
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            format!(
+                "error: `{key}` needs a bot token; a webhook can only post\n\
+                 hint: write the token as `token` in the source, in place of `url`\n"
+            )
+        );
+    }
+    assert_eq!(webhook.server().connections(), 0);
+}

@@ -1,0 +1,216 @@
+//! Text that others wrote: whatever is in it arrives as it is, and does nothing.
+
+use std::os::unix::fs::symlink;
+
+use jetway_tests::slack::Webhook;
+use serde_json::{Value, json};
+
+use crate::support::{inputs, message, put_step, put_with, said, source, with};
+
+/// Texts that a shell, a JSON writer, a URL or an HTTP header might trip over.
+const NASTY: [&str; 14] = [
+    "`touch /tmp/pwned`",
+    "$(touch /tmp/pwned)",
+    "${IFS}; touch /tmp/pwned; #",
+    "\"}, {\"channel\": \"#general\", \"x\": \"",
+    "'; DROP TABLE",
+    "back\\slash \\n \\\" \\u0041",
+    "a & b | c > d < e",
+    "100% %s %n %20",
+    "one\ntwo\r\nX-Injected: yes\r\n\r\nthree",
+    "tab\t and \u{1b}[31mred\u{1b}[0m and \u{0}nul",
+    "ünïcödé 🚀 \u{202e}right to left",
+    "* ? [a-z] ~ {a,b} !!",
+    "-o /tmp/pwned --data @/etc/passwd",
+    "<!channel> <https://evil.example|your bank>",
+];
+
+#[test]
+fn a_file_arrives_as_it_is() {
+    for text in NASTY {
+        // What looks like a variable is one here, unless that is switched off.
+        let sent = message(json!({ "text_file": "f", "expand": false }), &[("f", text)]);
+        assert_eq!(sent, json!({ "text": format!("{text}\n") }));
+    }
+}
+
+#[test]
+fn a_variable_arrives_as_it_is_in_every_place() {
+    for text in NASTY {
+        let webhook = Webhook::start();
+        let inputs = inputs(&[]);
+        let params = json!({
+            "text": "t $BUILD_JOB_NAME", "username": "u $BUILD_JOB_NAME", "icon_url": "https://x/?$BUILD_JOB_NAME",
+            "icon_emoji": ":$BUILD_JOB_NAME:",
+            "attachments": [{ "text": "a ${BUILD_JOB_NAME}" }],
+            "blocks": [{ "type": "header", "text": { "type": "plain_text", "text": "b $BUILD_JOB_NAME" } }],
+        });
+        // No environment has a NUL in it.
+        let value = text.replace('\0', "");
+        put_step(&source(&webhook), params, inputs.path()).env("BUILD_JOB_NAME", &value).run().succeeded();
+        let expected = json!({
+            "text": format!("t {}\n", value.trim_end_matches('\n')), "username": format!("u {value}"),
+            "icon_url": format!("https://x/?{value}"), "icon_emoji": format!(":{value}:"),
+            "attachments": [{ "text": format!("a {value}") }],
+            "blocks": [{ "type": "header", "text": { "type": "plain_text", "text": format!("b {value}") } }],
+        });
+        assert_eq!(webhook.messages(), [expected]);
+        assert_eq!(webhook.server().asked().len(), 1);
+        assert!(webhook.server().asked()[0].header("x-injected").is_none());
+        assert!(!std::path::Path::new("/tmp/pwned").exists());
+    }
+}
+
+#[test]
+fn a_value_of_an_env_file_is_text() {
+    for text in NASTY.iter().filter(|text| !text.contains(['\n', '\0'])) {
+        let line = format!("V='{text}'\n");
+        let sent = message(json!({ "text": "$V", "env_file": "e" }), &[("e", &line)]);
+        assert_eq!(sent, json!({ "text": format!("{text}\n") }));
+    }
+}
+
+#[test]
+fn a_text_of_a_file_in_an_alert_is_text() {
+    for text in NASTY.iter().filter(|text| !text.contains('\0')) {
+        let sent = message(json!({ "alert_type": "failed", "text_file": "f" }), &[("f", text)]);
+        assert_eq!(sent["attachments"][0]["text"], text.trim());
+    }
+}
+
+#[test]
+fn one_pass_fills_in_and_no_second() {
+    let sent = message(json!({ "text": "$A", "env_file": "e" }), &[("e", "B=secret\nA='$B ${B}'\n")]);
+    assert_eq!(sent, json!({ "text": "$B ${B}\n" }));
+}
+
+mod mentions_and_links {
+    use super::*;
+
+    const HARMLESS: &str = "&lt;!channel&gt; &lt;@U1&gt; &lt;https://evil.example|bank&gt; a &amp;amp; b";
+    const HARMFUL: &str = "<!channel> <@U1> <https://evil.example|bank> a &amp; b";
+
+    #[test]
+    fn of_a_file_act_as_they_do_in_the_established_resource() {
+        assert_eq!(message(json!({ "text_file": "f" }), &[("f", HARMFUL)]), json!({ "text": format!("{HARMFUL}\n") }));
+    }
+
+    #[test]
+    fn of_files_and_variables_are_text_with_escape() {
+        let params = json!({
+            "text": "<!here> $TEXT_FILE_CONTENT $V", "text_file": "f", "env_file": "e", "escape": true,
+            "attachments": [{ "text": "$TEXT_FILE_CONTENT" }],
+        });
+        let sent = message(params, &[("f", HARMFUL), ("e", &format!("V={HARMFUL}\n"))]);
+        assert_eq!(
+            sent,
+            // What the pipeline's author wrote keeps its meaning.
+            json!({ "text": format!("<!here> {HARMLESS} {HARMLESS}\n"), "attachments": [{ "text": HARMLESS }] })
+        );
+    }
+
+    #[test]
+    fn of_an_alerts_files_are_text_with_escape() {
+        let params = json!({ "message_file": "m", "text_file": "f", "escape": true });
+        let sent = message(params, &[("m", HARMFUL), ("f", HARMFUL)]);
+        let alert = &sent["attachments"][0];
+        assert_eq!((&alert["author_name"], &alert["text"]), (&json!(HARMLESS), &json!(HARMLESS)));
+    }
+}
+
+mod channels {
+    use super::*;
+
+    #[test]
+    fn are_names_and_no_patterns() {
+        let webhook = Webhook::start();
+        let params = json!({ "text": "x", "channel": "* $(id) `id` $BUILD_NAME" });
+        put_with(&source(&webhook), params, &[("file", "x")]).succeeded();
+        let channels: Vec<Value> = webhook.messages().iter().map(|message| message["channel"].clone()).collect();
+        assert_eq!(channels, ["*", "$(id)", "`id`", "42"]);
+    }
+}
+
+mod paths {
+    use super::*;
+
+    #[test]
+    fn that_lead_out_of_the_inputs_are_refused() {
+        let webhook = Webhook::start();
+        for key in [
+            "text_file",
+            "attachments_file",
+            "blocks_file",
+            "channel_file",
+            "env_file",
+            "message_file",
+            "mentions_file",
+        ] {
+            for path in ["/etc/hostname", "../../etc/hostname", "a/../../x"] {
+                let outcome = put_with(&source(&webhook), with(json!({ "text": "x" }), json!({ key: path })), &[]);
+                outcome.failed();
+                assert!(
+                    said(&outcome)
+                        .ends_with(&format!("`params.{key}`: must stay inside the directory of the inputs\n")),
+                    "{}",
+                    said(&outcome)
+                );
+            }
+        }
+        assert_eq!(webhook.server().connections(), 0);
+    }
+
+    #[test]
+    fn of_links_that_lead_out_are_refused() {
+        let webhook = Webhook::start();
+        let inputs = inputs(&[("code/real", "fine")]);
+        for (link, target) in [("out", "/etc/passwd"), ("up", "../.."), ("in", "real")] {
+            symlink(target, inputs.path().join("code").join(link)).expect("make a link");
+        }
+        for (key, path) in
+            [("text_file", "code/out"), ("attachments_file", "code/up/x/y"), ("message_file", "code/out")]
+        {
+            let outcome = put_step(&source(&webhook), json!({ key: path }), inputs.path()).run();
+            if path == "code/up/x/y" {
+                // Nothing is there: what is outside is not even told apart.
+                outcome.succeeded();
+                continue;
+            }
+            outcome.failed();
+            assert_eq!(
+                said(&outcome),
+                format!(
+                    "error: cannot use `{key}`\n  \
+                     caused by: `{path}` is a link that leads out of the directory of the inputs\n"
+                )
+            );
+        }
+        put_step(&source(&webhook), json!({ "text_file": "code/in" }), inputs.path()).run().succeeded();
+        assert_eq!(webhook.messages().last().expect("a message")["text"], "fine\n");
+    }
+
+    #[test]
+    fn of_what_is_no_file_are_refused() {
+        let webhook = Webhook::start();
+        let outcome = put_with(&source(&webhook), json!({ "text_file": "dir" }), &[("dir/file", "x")]);
+        outcome.failed();
+        assert_eq!(said(&outcome), "error: cannot use `text_file`\n  caused by: `dir` is not a file\n");
+        let large = "x".repeat(1024 * 1024 + 1);
+        let outcome = put_with(&source(&webhook), json!({ "text_file": "f" }), &[("f", &large)]);
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: cannot use `text_file`\n  caused by: the file `f` is larger than 1 MiB\n\
+             hint: Slack takes 40,000 characters of text\n"
+        );
+    }
+}
+
+#[test]
+fn a_token_with_a_line_break_makes_no_header() {
+    let source = json!({ "token": "xoxb-1\r\nX-Injected: yes", "api_url": "http://127.0.0.1:9" });
+    let outcome = crate::support::put(&source, json!({ "text": "x", "channel": "#a" }));
+    outcome.failed();
+    assert!(said(&outcome).contains("`source.token`: has a space or a line break inside"), "{}", said(&outcome));
+    assert!(!outcome.stderr.contains("xoxb-1"));
+}

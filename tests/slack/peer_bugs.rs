@@ -1,0 +1,187 @@
+//! What users of the established resources suffered from, each as a case that must not come back.
+
+use jetway_tests::slack::Webhook;
+use jetway_tests::stand_in::{Answer, Fault};
+use serde_json::{Value, json};
+
+use crate::support::{inputs, message, metadata, put, put_step, put_with, said, source, with};
+
+/// slack-notification-resource: `ca_certs` with any entry died of "Cannot index array with string".
+#[test]
+fn ca_certs_are_read_in_both_forms() {
+    let webhook = Webhook::start();
+    let certificate = include_str!("authority.pem");
+    for entry in [json!(certificate), json!({ "domain": "slack.example.com", "cert": certificate })] {
+        put(&with(source(&webhook), json!({ "ca_certs": [entry] })), json!({ "text": "x" })).succeeded();
+    }
+    let outcome = put(
+        &with(source(&webhook), json!({ "ca_certs": [{ "domain": "x", "cert": "none" }] })),
+        json!({ "text": "x" }),
+    );
+    outcome.failed();
+    assert!(said(&outcome).contains("`source.ca_certs[0]`: expected certificates in PEM form"), "{}", said(&outcome));
+}
+
+/// slack-notification-resource: no `url` became the host `null`.
+#[test]
+fn a_missing_address_is_told() {
+    let outcome = put(&json!({}), json!({ "text": "x" }));
+    outcome.failed();
+    assert!(said(&outcome).contains("`source.url`: required, but missing"), "{}", said(&outcome));
+}
+
+/// slack-notification-resource: `redact_hook_url: "false"` sent the message, showed the address, and made the put red.
+#[test]
+fn redact_hook_url_false_shows_nothing_and_fails_nothing() {
+    let webhook = Webhook::start();
+    let outcome = put(&source(&webhook), json!({ "text": "x", "redact_hook_url": "false" }));
+    outcome.succeeded();
+    assert_eq!(
+        said(&outcome),
+        "warning: the webhook's address is a secret, and is not shown\nsent to the webhook's channel\n"
+    );
+}
+
+/// slack-notification-resource: a name with a blank lost its second word, an icon's address was cut at `&`.
+#[test]
+fn names_and_addresses_are_whole() {
+    let sent = message(json!({ "text": "x", "username": "a b & c %s", "icon_url": "https://x/?a=1&b=%20" }), &[]);
+    assert_eq!((&sent["username"], &sent["icon_url"]), (&json!("a b & c %s"), &json!("https://x/?a=1&b=%20")));
+}
+
+/// slack-notification-resource: `channel: "*"` posted to a channel named after each file of the inputs.
+#[test]
+fn a_star_is_no_pattern() {
+    let webhook = Webhook::start();
+    put_with(&source(&webhook), json!({ "text": "x", "channel": "*" }), &[("secret-plans", "")]).succeeded();
+    assert_eq!(webhook.messages(), [json!({ "channel": "*", "text": "x\n" })]);
+}
+
+/// slack-notification-resource: a quote in a variable broke the JSON of attachments, or rewrote it.
+#[test]
+fn a_quote_in_a_variable_stays_a_quote() {
+    let webhook = Webhook::start();
+    let inputs = inputs(&[("a", r#"[{"text": "$BUILD_JOB_NAME"}]"#)]);
+    let step = put_step(&source(&webhook), json!({ "attachments_file": "a" }), inputs.path());
+    step.env("BUILD_JOB_NAME", r#"a", "image_url": "https://evil.example"#).run().succeeded();
+    assert_eq!(
+        webhook.messages(),
+        [json!({ "attachments": [{ "text": r#"a", "image_url": "https://evil.example"# }] })]
+    );
+}
+
+/// slack-notification-resource: `A="q d"` in an `env_file` gave `q`; `PATH=x` there broke the resource; `$(cmd)` ran.
+#[test]
+fn an_env_file_is_no_program() {
+    let files = [("e", "A=\"q d\"\nPATH=/nowhere\nB=$(id -un) `id`\n")];
+    assert_eq!(
+        message(json!({ "text": "$A|$PATH|$B", "env_file": "e" }), &files)["text"],
+        "q d|/nowhere|$(id -un) `id`\n"
+    );
+}
+
+/// slack-notification-resource: a suppressed message with `metadata: true` printed invalid JSON.
+#[test]
+fn a_suppressed_message_has_metadata() {
+    let webhook = Webhook::start();
+    let outcome = put_with(&source(&webhook), json!({ "text_file": "f", "metadata": true }), &[("f", "")]);
+    let lines = metadata(&outcome);
+    assert_eq!(lines[5], ("text_file_exists".to_owned(), "Yes".to_owned()));
+    assert!(webhook.messages().is_empty());
+}
+
+/// slack-notification-resource: after a redirect the message was lost, and the put was green.
+#[test]
+fn a_redirect_is_no_success() {
+    let webhook = Webhook::start();
+    webhook.server().fail_next(Fault::Answer(Answer::text(302, "").with("Location", "/elsewhere")));
+    put(&source(&webhook), json!({ "text": "x" })).failed();
+    assert_eq!(webhook.server().asked().len(), 1);
+}
+
+/// slack-notification-resource: with `silent` a failure had no reason, and the other channels got nothing.
+#[test]
+fn silent_failures_have_a_reason_and_the_others_are_reached() {
+    let webhook = Webhook::start();
+    let outcome = put(&source(&webhook), json!({ "text": "x", "channel": "#nowhere #b", "silent": true }));
+    outcome.failed();
+    assert!(said(&outcome).contains("caused by: channel_not_found\n"), "{}", said(&outcome));
+    assert_eq!(webhook.messages().len(), 1);
+}
+
+/// slack-notification-resource#96: the webhook answered 403, and the put was green.
+#[test]
+fn a_refusal_is_no_success_96() {
+    let webhook = Webhook::start();
+    webhook.server().fail_next(Fault::Answer(Answer::text(403, "invalid_token")));
+    put(&source(&webhook), json!({ "text": "x" })).failed();
+}
+
+/// slack-notification-resource: `channel_file` alone posted to the webhook's own channel besides.
+#[test]
+fn a_channel_file_alone_names_all_channels() {
+    let webhook = Webhook::start();
+    put_with(&source(&webhook), json!({ "text": "x", "channel_file": "c" }), &[("c", "#a\n")]).succeeded();
+    assert_eq!(webhook.messages(), [json!({ "channel": "#a", "text": "x\n" })]);
+}
+
+/// slack-notification-resource: Mattermost refused every message with `link_names: false` in it.
+#[test]
+fn link_names_are_sent_only_when_they_are_wanted() {
+    assert_eq!(message(json!({ "text": "x", "link_names": false }), &[]), json!({ "text": "x\n" }));
+    assert_eq!(
+        message(json!({ "text": "x", "link_names": "true" }), &[]),
+        json!({ "text": "x\n", "link_names": true })
+    );
+}
+
+/// concourse-slack-alert-resource: a dead webhook was asked for half a minute, and its address was shown.
+#[test]
+fn a_dead_webhook_is_given_up_at_once() {
+    let webhook = Webhook::start();
+    webhook.server().fail_next(Fault::Answer(Answer::text(404, "no_service")));
+    let outcome = put(&source(&webhook), json!({ "alert_type": "failed" }));
+    outcome.failed();
+    assert_eq!(webhook.server().asked().len(), 1);
+    assert!(said(&outcome).ends_with("hint: the webhook was removed or switched off, or its address is not whole\n"));
+    assert!(!outcome.stderr.contains(webhook.secret()));
+}
+
+/// concourse-slack-alert-resource: `disable: "true"`, as a var gives it, was an error.
+#[test]
+fn true_may_be_text() {
+    put(&json!({ "url": "https://x.example/", "disable": "true" }), json!({ "alert_type": "failed" })).succeeded();
+}
+
+/// concourse-slack-alert-resource: `../../etc/hostname` was sent to the channel.
+#[test]
+fn files_outside_are_not_read() {
+    let webhook = Webhook::start();
+    put(&source(&webhook), json!({ "alert_type": "failed", "text_file": "../../etc/hostname" })).failed();
+    assert_eq!(webhook.server().connections(), 0);
+}
+
+/// concourse-slack-alert-resource#82: no variable could be used in an alert.
+#[test]
+fn an_alert_takes_variables_82() {
+    let sent = message(json!({ "alert_type": "failed", "message": "$BUILD_PIPELINE_NAME broke" }), &[]);
+    assert_eq!(sent["attachments"][0]["author_name"], "delivery broke");
+}
+
+/// concourse-slack-alert-resource: `"#a #b"` was one channel, which does not exist.
+#[test]
+fn an_alert_goes_to_several_channels() {
+    let webhook = Webhook::start();
+    put(&source(&webhook), json!({ "alert_type": "failed", "channel": "#a #b" })).succeeded();
+    let channels: Vec<Value> = webhook.messages().iter().map(|message| message["channel"].clone()).collect();
+    assert_eq!(channels, ["#a", "#b"]);
+}
+
+/// concourse-slack-alert-resource: a typo in `alert_type` was a grey message.
+#[test]
+fn an_unknown_alert_type_is_told() {
+    let webhook = Webhook::start();
+    let outcome = put(&source(&webhook), json!({ "alert_type": "failure" }));
+    outcome.failed();
+    assert!(said(&outcome).contains("found `failure`; did you mean `failed`?"), "{}", said(&outcome));
+}

@@ -1,0 +1,262 @@
+//! Chats that fail, and what the put makes of it: told, bounded, and never the same message twice.
+
+use std::time::Duration;
+
+use jetway_tests::slack::{Chat, SlackApi, Webhook};
+use jetway_tests::stand_in::{Answer, Fault, StandIn};
+use serde_json::json;
+
+use crate::support::{bot, inputs, put, put_step, said, source, with};
+
+const SOON: Duration = Duration::from_secs(15);
+
+#[test]
+fn slacks_words_are_told_with_what_they_mean() {
+    let webhook = Webhook::start();
+    for (channel, status, word, meaning) in [
+        (
+            "#nowhere",
+            "404 Not Found",
+            "channel_not_found",
+            "there is no such channel, or it is private and the bot was not invited to it",
+        ),
+        ("#archived", "410 Gone", "channel_is_archived", "the channel is archived"),
+        ("#forbidden", "403 Forbidden", "action_prohibited", "an admin of the workspace has forbidden this"),
+    ] {
+        let outcome = put(&source(&webhook), json!({ "text": "x", "channel": channel }));
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            format!(
+                "error: the message did not reach `{channel}`\n  \
+                 caused by: `POST http://127.0.0.1:[PORT]/...` answered {status}\n  caused by: {word}\nhint: {meaning}\n"
+            )
+        );
+        assert!(outcome.elapsed < SOON);
+    }
+    assert_eq!(webhook.server().asked().len(), 3);
+}
+
+#[test]
+fn other_chats_reasons_are_told_too() {
+    let webhook = Webhook::of(Chat::Mattermost);
+    let outcome = put(&source(&webhook), json!({ "text": "x", "channel": "#nowhere" }));
+    outcome.failed();
+    assert!(said(&outcome).contains("The channel cannot be used"), "{}", said(&outcome));
+}
+
+#[test]
+fn a_good_status_with_a_bad_answer_is_a_failure() {
+    for (answer, reason) in [
+        (
+            Answer::text(200, "invalid_token"),
+            "`invalid_token`: the webhook's address is not valid any more; make a new one",
+        ),
+        (
+            Answer::json(200, &json!({ "ok": false, "error": "no_text" })),
+            "`no_text`: there is nothing in the message that could be shown",
+        ),
+        (Answer::json(200, &json!({ "success": false })), "it says that it failed, and not why"),
+        (Answer::text(200, "<html>Log in"), "a web page came back: is a proxy or a login in between?"),
+    ] {
+        let webhook = Webhook::start();
+        webhook.server().fail_next(Fault::Answer(answer));
+        let outcome = put(&source(&webhook), json!({ "text": "x" }));
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            format!(
+                "error: the message did not reach the webhook's channel\n  \
+                 caused by: the webhook answered 200, but not that it took the message\n  caused by: {reason}\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn too_many_messages_wait_as_long_as_they_are_told_to() {
+    let (webhook, api) = (Webhook::start(), SlackApi::start());
+    let limit = || Fault::Answer(Answer::text(429, "rate_limited").with("Retry-After", "1"));
+    webhook.server().fail_next(limit());
+    api.server().fail_next(limit());
+    let by_webhook = put(&source(&webhook), json!({ "text": "x" }));
+    let by_token = put(&bot(&api), json!({ "text": "x", "channel": "#builds" }));
+    for (outcome, asked, messages) in [
+        (by_webhook, webhook.server().asked().len(), webhook.messages().len()),
+        (by_token, api.server().asked().len(), api.messages().len()),
+    ] {
+        outcome.succeeded();
+        assert!(outcome.elapsed >= Duration::from_secs(1));
+        assert!(said(&outcome).starts_with("waiting [TIME]: `POST http://127.0.0.1:[PORT]/"), "{}", said(&outcome));
+        assert_eq!((asked, messages), (2, 1));
+    }
+}
+
+#[test]
+fn too_long_a_wait_is_a_failure_at_once() {
+    let webhook = Webhook::start();
+    webhook.server().fail_next(Fault::Answer(Answer::text(429, "rate_limited").with("Retry-After", "3600")));
+    let outcome = put(&source(&webhook), json!({ "text": "x" }));
+    outcome.failed();
+    assert!(said(&outcome).contains("caused by: the server asks to wait for 60 min, and"), "{}", said(&outcome));
+    assert!(said(&outcome).ends_with("hint: too many messages in a short time\n"), "{}", said(&outcome));
+    assert!(outcome.elapsed < SOON);
+}
+
+#[test]
+fn a_message_that_may_have_arrived_is_not_sent_again() {
+    for fault in [Fault::CutAfter, Fault::Answer(Answer::text(500, "")), Fault::Answer(Answer::text(502, ""))] {
+        let (webhook, api) = (Webhook::start(), SlackApi::start());
+        webhook.server().fail_next(fault.clone());
+        api.server().fail_next(fault.clone());
+        let cut = matches!(fault, Fault::CutAfter);
+        let by_webhook = put(&source(&webhook), json!({ "text": "x" }));
+        let by_token = put(&bot(&api), json!({ "text": "x", "channel": "#builds" }));
+        for (outcome, asked, messages) in [
+            (by_webhook, webhook.server().asked().len(), webhook.messages().len()),
+            (by_token, api.server().asked().len(), api.messages().len()),
+        ] {
+            outcome.failed();
+            assert_eq!((asked, messages), (1, usize::from(cut)), "{fault:?}");
+            let told =
+                "hint: the message may have arrived; it is not sent again by itself, so that nobody reads it twice\n";
+            assert_eq!(said(&outcome).ends_with(told), cut, "{}", said(&outcome));
+        }
+    }
+}
+
+#[test]
+fn an_update_or_a_reaction_may_be_sent_again() {
+    let api = SlackApi::start();
+    put(&bot(&api), json!({ "text": "one", "channel": "#builds" })).succeeded();
+    let message = json!({ "channel": "C0BUILDS", "ts": "1700000000.000001" });
+    api.server().fail_next(Fault::CutAfter);
+    put(&bot(&api), json!({ "text": "two", "update": message })).succeeded();
+    api.server().fail_next(Fault::CutAfter);
+    put(&bot(&api), json!({ "reactions": ["tada"], "thread": message })).succeeded();
+    let messages = api.messages();
+    assert_eq!((messages.len(), &messages[0].body["text"], messages[0].reactions.len()), (1, &json!("two\n"), 1));
+}
+
+#[test]
+fn a_connection_that_is_cut_before_the_request_was_read_is_told() {
+    let webhook = Webhook::start();
+    webhook.server().fail_next(Fault::CutBefore);
+    let outcome = put(&source(&webhook), json!({ "text": "x" }));
+    outcome.failed();
+    assert!(said(&outcome).starts_with(
+        "error: the message did not reach the webhook's channel\n  \
+         caused by: `POST http://127.0.0.1:[PORT]/...` got no whole answer\n"
+    ));
+    assert!(webhook.messages().is_empty());
+}
+
+#[test]
+fn a_chat_that_is_slow_gets_its_time_and_one_that_is_silent_does_not() {
+    let webhook = Webhook::start();
+    let source = with(source(&webhook), json!({ "read_timeout": 1 }));
+    webhook.server().fail_next(Fault::Slow(Duration::from_millis(300)));
+    put(&source, json!({ "text": "slow" })).succeeded();
+    webhook.server().fail_next(Fault::Stall);
+    let outcome = put(&source, json!({ "text": "silent" }));
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: the message did not reach the webhook's channel\n  \
+         caused by: `POST http://127.0.0.1:[PORT]/...` got no whole answer\n  caused by: nothing was received for [TIME]\n\
+         hint: the message may have arrived; it is not sent again by itself, so that nobody reads it twice\n"
+    );
+    assert!(outcome.elapsed < SOON);
+    assert_eq!(webhook.messages().len(), 2);
+}
+
+#[test]
+fn sigterm_ends_every_wait() {
+    let limit = Fault::Answer(Answer::text(429, "rate_limited").with("Retry-After", "60"));
+    for (fault, begun) in [(Fault::Stall, ""), (limit, "waiting")] {
+        let webhook = Webhook::start();
+        webhook.server().fail_next(fault);
+        let inputs = inputs(&[]);
+        let running = put_step(&source(&webhook), json!({ "text": "x", "channel": "#a #b" }), inputs.path()).spawn();
+        let asked = jetway_tests::process::wait_until(SOON, || {
+            (!webhook.server().asked().is_empty() && running.stderr().contains(begun)).then_some(())
+        });
+        assert!(asked.is_some(), "{}", running.stderr());
+        running.terminate();
+        let outcome = running.wait(SOON);
+        assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
+        assert!(outcome.stdout.is_empty());
+        assert!(said(&outcome).contains("error: the message to `#a` was not finished\n"), "{}", said(&outcome));
+        // The other channel is left alone.
+        assert_eq!(webhook.server().asked().len(), 1);
+        assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+    }
+}
+
+mod several_channels {
+    use super::*;
+
+    #[test]
+    fn of_which_some_fail_are_both_named() {
+        let webhook = Webhook::start();
+        let outcome = put(&source(&webhook), json!({ "text": "x", "channel": "#a #nowhere #b #archived" }));
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "warning: the message did not reach `#nowhere`: `POST http://127.0.0.1:[PORT]/...` answered 404 Not Found\n    \
+             channel_not_found\n    there is no such channel, or it is private and the bot was not invited to it\n\
+             error: the message did not reach `#archived`\n  \
+             caused by: `POST http://127.0.0.1:[PORT]/...` answered 410 Gone\n  caused by: channel_is_archived\n\
+             hint: it has reached `#a`, `#b`, and would again\nhint: the channel is archived\n"
+        );
+        let channels: Vec<_> = webhook.messages().iter().map(|message| message["channel"].clone()).collect();
+        assert_eq!(channels, ["#a", "#b"]);
+    }
+
+    #[test]
+    fn of_which_none_is_reached_are_told_so() {
+        let api = SlackApi::start();
+        let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#nowhere #archived" }));
+        outcome.failed();
+        assert!(said(&outcome).ends_with("hint: it has reached nobody\n"), "{}", said(&outcome));
+    }
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_its_address_not_shown() {
+    let elsewhere = StandIn::start(|_| Answer::text(200, "ok"));
+    for status in [301, 302, 307, 308] {
+        let (webhook, api) = (Webhook::start(), SlackApi::start());
+        let to = format!("{}/services/T0/s3cretl0cat10n", elsewhere.url());
+        for server in [webhook.server(), api.server()] {
+            server.fail_next(Fault::Answer(Answer::text(status, "").with("Location", &to)));
+        }
+        let outcome = put(&source(&webhook), json!({ "text": "x" }));
+        outcome.failed();
+        assert!(
+            said(&outcome).ends_with(
+                "hint: it redirects to `http://127.0.0.1:[PORT]`; write the address that it leads to as `url`\n"
+            ),
+            "{}",
+            said(&outcome)
+        );
+        assert!(!outcome.stderr.contains("s3cretl0cat10n"));
+        put(&bot(&api), json!({ "text": "x", "channel": "#builds" })).failed();
+    }
+    assert_eq!(elsewhere.connections(), 0);
+}
+
+#[test]
+fn a_host_that_is_not_there_is_a_clear_error() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind a port");
+    let port = listener.local_addr().expect("a port").port();
+    drop(listener);
+    // It takes several tries, since nothing was sent.
+    let inputs = inputs(&[]);
+    let source = json!({ "url": format!("http://127.0.0.1:{port}/services/T0/s3cretp4ths3cretp4th") });
+    let running = put_step(&source, json!({ "text": "x" }), inputs.path()).spawn();
+    running.wait_for_stderr("refused the connection");
+    running.terminate();
+    let outcome = running.wait(SOON);
+    assert!(!outcome.stderr.contains("s3cretp4th"), "{}", outcome.stderr);
+}
