@@ -35,8 +35,12 @@ images: ## build the image of each resource type as jetway/TYPE:dev
 bench: deps ## measure whole processes beside the raw git commands that are their floor
 	$(CARGO) run --locked --release --quiet --package jetway-tests --bin jetway-bench
 
+# Each program by itself, as the story looks for it: cargo gives packages that are built together other features.
 demo: deps ## tell the story of the resource types, step by step, against servers started here
-	$(CARGO) run --locked --quiet --package jetway-tests --bin jetway-demo
+	$(CARGO) build --locked --package jetway-git
+	$(CARGO) build --locked --package jetway-cli
+	$(CARGO) build --locked --package jetway-tests --bin jetway-demo
+	@$(CARGO) run --locked --quiet --package jetway-tests --bin jetway-demo
 
 docs: ## write the parameter tables of the READMEs anew, and build the crates' documentation
 	JETWAY_UPDATE_DOCS=1 $(CARGO) test --locked --quiet --package jetway-tests --test docs
