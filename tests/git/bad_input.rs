@@ -188,14 +188,13 @@ mod get {
     #[test]
     fn with_params_of_a_put_or_ones_that_contradict() {
         let destination = scratch::directory();
-        let params = json!({ "repository": "x", "depth": 1, "git.depth": 2, "submodules": "none" });
+        let params = json!({ "depth": 1, "git.depth": 2, "submodule": "none" });
         let outcome =
             Verb::get("git").dir(destination.path()).request(&request(&source("file:///x"), None, &params)).run();
         refused(
             &outcome,
-            "error: the request has 3 problems (PROGRAM)\n    \
-             `params.repository`: unknown key; known keys: `depth`, `git.depth`, `debug`\n    \
-             `params.submodules`: known, but not supported by this release\n    \
+            "error: the request has 2 problems (PROGRAM)\n    \
+             `params.submodule`: unknown key; did you mean `submodules`?\n    \
              `params.git.depth`: says something else than `depth`, whose other name it is\n",
         );
     }

@@ -9,7 +9,7 @@ use jetway_tests::{assert_verb, git, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{history, request, said, serve, source};
+use crate::support::{history, request, said, serve, source, with};
 
 fn get(source: &Value, version: Option<&str>, params: Value) -> (TempDir, Outcome) {
     let destination = scratch::directory();
@@ -438,4 +438,257 @@ fn shows_where_a_person_can_look_at_the_commit() {
     let metadata = outcome.json()["metadata"].clone();
     let url = format!("https://github.example/team/app/commit/{}", commits[0]);
     assert!(metadata.as_array().expect("a list").contains(&json!({ "name": "url", "value": url })), "{metadata}");
+}
+
+mod tags {
+    use super::*;
+
+    /// A tag in the history, and one beside it.
+    fn tagged() -> (Repository, String) {
+        let (repository, commits) = history(&["one", "two", "three"]);
+        repository.tag("in-history", &commits[1]);
+        repository.branch("side", &commits[0]);
+        let side = repository.commit_on("side", "beside", &[("s", "1")]);
+        repository.annotated_tag("beside", &side, "not on main");
+        (repository, commits[2].clone())
+    }
+
+    fn tags(params: Value, more_source: Value) -> String {
+        let (repository, newest) = tagged();
+        let source = with(source(&repository.file_url()), more_source);
+        let (destination, outcome) = get(&source, Some(&newest), params);
+        outcome.succeeded();
+        git_in(destination.path(), &["tag"]).replace('\n', " ")
+    }
+
+    #[test]
+    fn are_those_of_the_history_by_default() {
+        assert_eq!(tags(json!({}), json!({})), "in-history");
+        assert_eq!(tags(json!({ "depth": 1 }), json!({})), "");
+        assert_eq!(tags(json!({ "depth": 2 }), json!({})), "in-history");
+    }
+
+    #[test]
+    fn are_all_or_none_when_that_is_asked_for_and_params_win() {
+        for params in [json!({}), json!({ "depth": 1 })] {
+            let with_tags = |value: bool| with(params.clone(), json!({ "fetch_tags": value }));
+            assert_eq!(tags(with_tags(true), json!({})), "beside in-history");
+            assert_eq!(tags(with_tags(false), json!({})), "");
+            assert_eq!(tags(params.clone(), json!({ "fetch_tags": true })), "beside in-history");
+            assert_eq!(tags(with_tags(false), json!({ "fetch_tags": true })), "");
+        }
+    }
+
+    #[test]
+    fn do_not_void_the_depth() {
+        let (repository, newest) = tagged();
+        let params = json!({ "depth": 1, "fetch_tags": true });
+        let (destination, outcome) = get(&source(&repository.file_url()), Some(&newest), params);
+        outcome.succeeded();
+        assert_eq!(git_in(destination.path(), &["rev-list", "--count", "HEAD"]), "1");
+    }
+
+    #[test]
+    fn are_deleted_by_clean_tags_after_they_were_told() {
+        let (repository, newest) = tagged();
+        repository.tag("here", &newest);
+        let (destination, outcome) = get(&source(&repository.file_url()), Some(&newest), json!({ "clean_tags": true }));
+        assert!(outcome.json()["metadata"].to_string().contains("here"));
+        assert_eq!(read(&destination, ".git/tags"), "here\n");
+        assert_eq!(git_in(destination.path(), &["tag"]), "");
+    }
+}
+
+#[test]
+fn brings_notes_along_and_leaves_the_clone_s_configuration_as_git_does() {
+    let (repository, commits) = history(&["one"]);
+    repository.git(&["notes", "add", "-m", "noted", &commits[0]]);
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[0]), params);
+        outcome.succeeded();
+        assert_eq!(git_in(destination.path(), &["notes", "show", "HEAD"]), "noted");
+        let fetched = git_in(destination.path(), &["config", "--get-all", "remote.origin.fetch"]);
+        assert_eq!(fetched, "+refs/heads/main:refs/remotes/origin/main");
+    }
+}
+
+mod branches {
+    use super::*;
+
+    #[test]
+    fn come_all_with_all_branches() {
+        let (repository, commits) = history(&["one", "two"]);
+        repository.branch("side", &commits[0]);
+        for (params, expected) in [
+            (json!({}), "origin/main"),
+            (json!({ "depth": 1 }), "origin/main"),
+            (json!({ "all_branches": true }), "origin/main origin/side"),
+            (json!({ "all_branches": "true", "depth": 1 }), "origin/main origin/side"),
+        ] {
+            let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[1]), params);
+            outcome.succeeded();
+            let refs =
+                git_in(destination.path(), &["for-each-ref", "--format=%(refname)", "refs/remotes/origin/[ms]*"]);
+            assert_eq!(refs.replace("refs/remotes/", "").replace('\n', " "), expected);
+        }
+    }
+
+    #[test]
+    fn named_by_fetch_come_as_local_ones() {
+        let (repository, commits) = history(&["one", "two"]);
+        repository.branch("side", &commits[0]);
+        for params in [json!({ "fetch": ["side", "main"] }), json!({ "fetch": ["side"], "depth": 1 })] {
+            let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[1]), params);
+            outcome.succeeded();
+            assert_eq!(git_in(destination.path(), &["rev-parse", "side"]), commits[0]);
+            assert_eq!(git_in(destination.path(), &["rev-parse", "main"]), commits[1]);
+        }
+        let (_destination, outcome) =
+            get(&source(&repository.file_url()), Some(&commits[1]), json!({ "fetch": ["nope"] }));
+        outcome.failed();
+        assert!(said(&outcome).contains("there is no branch `nope`"), "{}", said(&outcome));
+    }
+}
+
+mod submodules {
+    use super::*;
+
+    struct Nested {
+        repository: Repository,
+        commit: String,
+        newest_of_library: String,
+        _kept: [Repository; 2],
+    }
+
+    /// A repository with the submodules `lib` (which has one of its own, `inner`) and `sub/other`.
+    fn nested() -> Nested {
+        let (inner, inner_commits) = history(&["inner"]);
+        let library = Repository::new();
+        let of_library = format!("[submodule \"inner\"]\n\tpath = inner\n\turl = {}\n", inner.file_url());
+        let recorded =
+            library.change("library").write(".gitmodules", &of_library).submodule("inner", &inner_commits[0]).commit();
+        let newest_of_library = library.commit("newer", &[("newer", "1")]);
+        let repository = Repository::new();
+        let modules = format!(
+            "[submodule \"lib\"]\n\tpath = lib\n\turl = {}\n[submodule \"other\"]\n\tpath = sub/other\n\turl = {}\n",
+            library.file_url(),
+            inner.file_url()
+        );
+        let commit = repository
+            .change("use them")
+            .write(".gitmodules", &modules)
+            .submodule("lib", &recorded)
+            .submodule("sub/other", &inner_commits[0])
+            .commit();
+        Nested { repository, commit, newest_of_library, _kept: [inner, library] }
+    }
+
+    /// The files of submodules that are there.
+    fn fetched(nested: &Nested, params: Value) -> Vec<&'static str> {
+        let (destination, outcome) = get(&source(&nested.repository.file_url()), Some(&nested.commit), params);
+        outcome.succeeded();
+        let files = ["lib/.gitmodules", "lib/inner/file-0", "sub/other/file-0", "lib/newer"];
+        files.into_iter().filter(|file| destination.path().join(file).exists()).collect()
+    }
+
+    #[test]
+    fn are_all_none_or_those_that_are_named() {
+        let nested = nested();
+        let all = vec!["lib/.gitmodules", "lib/inner/file-0", "sub/other/file-0"];
+        assert_eq!(fetched(&nested, json!({})), all);
+        assert_eq!(fetched(&nested, json!({ "submodules": "all", "depth": 1 })), all);
+        assert_eq!(fetched(&nested, json!({ "submodules": [] })), all);
+        assert_eq!(fetched(&nested, json!({ "submodules": "none" })), Vec::<&str>::new());
+        assert_eq!(fetched(&nested, json!({ "submodules": ["sub"] })), ["sub/other/file-0"]);
+        assert_eq!(fetched(&nested, json!({ "submodules": ["lib"] })), ["lib/.gitmodules", "lib/inner/file-0"]);
+        assert_eq!(fetched(&nested, json!({ "submodules": ["b"] })), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn of_submodules_stay_away_without_recursion_a_plain_false_included() {
+        let nested = nested();
+        for value in [json!(false), json!("false")] {
+            let params = json!({ "submodule_recursive": value });
+            assert_eq!(fetched(&nested, params), ["lib/.gitmodules", "sub/other/file-0"]);
+        }
+    }
+
+    #[test]
+    fn are_at_their_branch_s_tip_with_submodule_remote() {
+        let nested = nested();
+        let params = json!({ "submodule_remote": true, "submodules": ["lib"] });
+        let (destination, outcome) = get(&source(&nested.repository.file_url()), Some(&nested.commit), params);
+        outcome.succeeded();
+        assert_eq!(git_in(&destination.path().join("lib"), &["rev-parse", "HEAD"]), nested.newest_of_library);
+    }
+
+    #[test]
+    fn that_a_sparse_checkout_leaves_out_are_skipped_with_a_warning() {
+        let nested = nested();
+        let source = with(source(&nested.repository.file_url()), json!({ "sparse_paths": ["/.gitmodules", "/lib"] }));
+        let (_destination, outcome) = get(&source, Some(&nested.commit), json!({}));
+        outcome.succeeded();
+        assert!(said(&outcome).contains("warning: skipping missing submodule: sub/other\n"), "{}", said(&outcome));
+    }
+}
+
+#[test]
+fn sparse_paths_are_all_that_is_checked_out() {
+    let repository = Repository::new();
+    let commit = repository.commit("all", &[("a/x", "1"), ("a/deep/y", "1"), ("b/z", "1"), ("README.md", "1")]);
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let source =
+            with(source(&repository.file_url()), json!({ "sparse_paths": ["/a", "!/a/deep", "*.md", "/nope"] }));
+        let (destination, outcome) = get(&source, Some(&commit), params);
+        outcome.succeeded();
+        let there = |file: &str| destination.path().join(file).exists();
+        assert!(there("a/x") && there("README.md") && !there("a/deep/y") && !there("b/z"));
+        assert_eq!(git_in(destination.path(), &["status", "--porcelain"]), "");
+    }
+}
+
+#[test]
+fn search_remote_refs_finds_what_a_server_gives_out_by_name_only() {
+    let (repository, commits) = history(&["one"]);
+    repository.branch("other", &commits[0]);
+    let elsewhere = repository.commit_on("other", "elsewhere", &[("o", "1")]);
+    repository.allow_any_commit(false);
+    let (_server, url) = serve(&repository);
+    for (searches, depth) in [(true, 0), (true, 1), (false, 0)] {
+        let source = with(source(&url), json!({ "search_remote_refs": searches }));
+        let destination = scratch::directory();
+        let outcome = Verb::get("git")
+            .dir(destination.path())
+            .request(&request(&source, Some(&elsewhere), &json!({ "depth": depth })))
+            .env("GIT_CONFIG_PARAMETERS", "'protocol.version'='0'")
+            .run();
+        if searches {
+            outcome.succeeded();
+            assert_eq!(git_in(destination.path(), &["rev-parse", "HEAD"]), elsewhere);
+        } else {
+            // git itself asks for a hash that a ref's tip has.
+            assert!(outcome.code == Some(0) || said(&outcome).contains("is gone"), "{}", said(&outcome));
+        }
+    }
+}
+
+#[test]
+fn formats_decide_how_refs_and_times_are_written() {
+    let (repository, commits) = history(&["one", "two"]);
+    repository.annotated_tag("v1", &commits[0], "first");
+    let params = json!({
+        "short_ref_format": "build-%s",
+        "timestamp_format": "format:%Y-%m-%dT%H:%M",
+        "describe_ref_options": "--tags --long",
+    });
+    let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[1]), params);
+    outcome.succeeded();
+    let short = commits[1].get(..7).expect("a hash");
+    assert_eq!(read(&destination, ".git/short_ref"), format!("build-{short}"));
+    assert_eq!(read(&destination, ".git/commit_timestamp"), "2023-11-14T22:14\n");
+    assert_eq!(read(&destination, ".git/describe_ref"), format!("v1-1-g{short}\n"));
+    let params = json!({ "describe_ref_options": "--exact-match --nonsense" });
+    let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[1]), params);
+    outcome.succeeded();
+    assert_eq!(read(&destination, ".git/describe_ref"), "\n");
 }

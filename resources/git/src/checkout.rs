@@ -8,6 +8,27 @@ use jetway::{Advise as _, Result};
 
 use crate::git::{Git, Refusal, open};
 
+/// Which tags come along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tags {
+    /// Those in the history that is fetched.
+    Following,
+    /// All that the server has.
+    All,
+    /// None.
+    None,
+}
+
+impl Tags {
+    fn option(self) -> Option<&'static str> {
+        match self {
+            Self::Following => None,
+            Self::All => Some("--tags"),
+            Self::None => Some("--no-tags"),
+        }
+    }
+}
+
 /// What is to be checked out.
 pub(crate) struct Wanted<'w> {
     /// The branch that the clone follows; the remote's default branch when there is none.
@@ -16,60 +37,76 @@ pub(crate) struct Wanted<'w> {
     pub(crate) commit: Option<Oid>,
     /// How many generations of history; all of it when there is none.
     pub(crate) depth: Option<u32>,
+    /// The tags that come along.
+    pub(crate) tags: Tags,
+    /// Whether all branches come along, or the followed one alone.
+    pub(crate) all_branches: bool,
+    /// Whether a commit that is not on the branch is looked for at the tips of all the server's refs.
+    pub(crate) search_remote_refs: bool,
+    /// Patterns of the files that are checked out; all of them when there is none.
+    pub(crate) sparse_paths: &'w [String],
+    /// Whether files in git-lfs are fetched.
+    pub(crate) lfs: bool,
 }
+
+/// Notes come along, since the tasks that follow may read them.
+const NOTES: &str = "+refs/notes/*:refs/notes/*";
 
 impl Wanted<'_> {
     /// Fetches and checks out into `destination`, an empty directory.
     pub(crate) async fn make(&self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
-        let repository = match (self.depth, self.branch, self.commit) {
-            (Some(depth), Some(branch), Some(commit)) => {
-                self.fetch_exactly(git, destination, depth, branch, commit).await?
-            }
-            _ => self.clone_branch(git, destination).await?,
+        let repository = match self.depth {
+            Some(depth) => self.fetch_so_deep(git, destination, depth).await?,
+            None => self.clone_whole_history(git, destination).await?,
         };
         if let Some(commit) = self.commit {
             self.find(git, destination, &repository, commit).await?;
         }
-        let mut checkout = git.command("checkout").directory(destination).args(["--quiet", "--force"]);
+        self.prepare_sparse_checkout(&repository)?;
+        let mut checkout =
+            git.network("checkout").directory(destination).args(["--progress", "--force"]).progress(None);
+        if !self.lfs {
+            checkout = checkout.env("GIT_LFS_SKIP_SMUDGE", "1");
+        }
         checkout = match self.commit {
             Some(commit) => checkout.args(["--detach", &commit.to_string()]),
             // Without a version HEAD stays on the branch, as after a plain clone.
             None => checkout,
         };
         checkout.arg("--").run().await?.success().context("cannot check the version out")?;
-        self.update_submodules(git, destination).await?;
         Ok(repository)
     }
 
     /// Asks for the branch's tip and the commit at once, in one round trip.
-    async fn fetch_exactly(
-        &self,
-        git: &Git<'_>,
-        destination: &Path,
-        depth: u32,
-        branch: &str,
-        commit: Oid,
-    ) -> Result<Repository> {
-        let repository = init(git, destination, branch)?;
-        let tip = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
+    async fn fetch_so_deep(&self, git: &Git<'_>, destination: &Path, depth: u32) -> Result<Repository> {
+        let branch = match self.branch {
+            Some(branch) => branch.to_owned(),
+            None => git.default_branch().await?,
+        };
+        let branch = branch.as_str();
+        let followed = if self.all_branches { "*" } else { branch };
+        let heads = format!("+refs/heads/{followed}:refs/remotes/origin/{followed}");
+        let repository = init(git, destination, branch, &heads)?;
         let depth = format!("--depth={depth}");
-        let fetch = |refspecs: &[&str]| {
+        let fetch = |commit: Option<Oid>| {
             git.network("fetch")
                 .directory(destination)
-                .args(["--progress", "--no-write-fetch-head", &depth, "origin"])
-                .args(refspecs)
+                .args(["--progress", "--no-write-fetch-head", &depth])
+                .args(self.tags.option())
+                .args(["origin", &heads, NOTES])
+                .args(commit.map(|commit| commit.to_string()))
                 .progress(None)
                 .run()
         };
-        let mut finished = fetch(&[&tip, &commit.to_string()]).await?;
-        match Refusal::of(&finished) {
-            Some(Refusal::UnknownCommit) => return Err(self.gone(git, commit)),
-            Some(Refusal::UnadvertisedCommit | Refusal::CannotShallow) => {
+        let mut finished = fetch(self.commit).await?;
+        match Refusal::of(&finished).zip(self.commit) {
+            Some((Refusal::UnknownCommit, commit)) => return Err(self.gone(git, commit)),
+            Some((Refusal::UnadvertisedCommit | Refusal::CannotShallow, _)) => {
                 let console = git.context().console();
                 console.step(format_args!("the server does not give out commits by their hash; looking in `{branch}`"));
-                finished = fetch(&[&tip]).await?;
+                finished = fetch(None).await?;
             }
-            Some(Refusal::UnknownRef) | None => {}
+            Some((Refusal::UnknownRef, _)) | None => {}
         }
         git.explain(finished, Some(branch)).with_context(|| git.cannot("fetch"))?;
         let tip = repository.refname_to_id(&format!("refs/remotes/origin/{branch}"));
@@ -78,17 +115,22 @@ impl Wanted<'_> {
         Ok(repository)
     }
 
-    async fn clone_branch(&self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
-        let mut clone = git.network("clone").args(["--progress", "--no-checkout", "--single-branch"]).progress(None);
+    /// Clones, which is the fastest way to a whole history, but brings no notes, and only the tags of its branches.
+    async fn clone_whole_history(&self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
+        let mut clone = git.network("clone").args(["--progress", "--no-checkout"]).progress(None);
+        clone = clone.arg(if self.all_branches { "--no-single-branch" } else { "--single-branch" });
+        if self.tags == Tags::None {
+            clone = clone.arg("--no-tags");
+        }
         if let Some(branch) = self.branch {
             clone = clone.args(["--branch", branch]);
         }
-        if let Some(depth) = self.depth {
-            // `--depth` is passed over for a plain path, unless git is told to go through its transport.
-            clone = clone.arg(format!("--depth={depth}")).arg("--no-local");
-        }
         let finished = clone.arg("--").arg(&git.remote().address).arg(destination).run().await?;
         git.explain(finished, self.branch).with_context(|| git.cannot("clone"))?;
+        let fetch = git.network("fetch").directory(destination).args(["--progress", "--no-write-fetch-head"]);
+        let tags = if self.tags == Tags::All { "--tags" } else { "--no-tags" };
+        let finished = fetch.arg(tags).args(["origin", NOTES]).progress(None).run().await?;
+        git.explain(finished, self.branch).with_context(|| git.cannot("fetch"))?;
         open(destination)
     }
 
@@ -113,6 +155,13 @@ impl Wanted<'_> {
         let finished = fetch(&by_hash).await?;
         match Refusal::of(&finished) {
             Some(Refusal::UnknownCommit) => return Err(self.gone(git, commit)),
+            Some(_) if self.search_remote_refs => {
+                for name in self.refs_at(git, &hash).await? {
+                    git.context().console().step(format_args!("fetching `{name}`, which is at {hash}"));
+                    let finished = fetch(&["origin", &format!("+{name}:refs/jetway/{name}")]).await?;
+                    git.explain(finished, self.branch).with_context(|| git.cannot("fetch"))?;
+                }
+            }
             Some(_) => {}
             None => {
                 git.explain(finished, self.branch).with_context(|| git.cannot("fetch"))?;
@@ -130,38 +179,45 @@ impl Wanted<'_> {
         if is_there() { Ok(()) } else { Err(self.gone(git, commit)) }
     }
 
+    /// The server's refs that name this commit.
+    async fn refs_at(&self, git: &Git<'_>, hash: &str) -> Result<Vec<String>> {
+        let listing = git.network("ls-remote").args(["--", &git.remote().address]).quiet().run().await?;
+        let listing = git.explain(listing, self.branch).with_context(|| git.cannot("read"))?.text();
+        let refs = listing.lines().filter_map(|line| line.split_once('\t')).filter(|(found, _)| *found == hash);
+        let names = refs.map(|(_, name)| name.to_owned());
+        Ok(names.filter(|name| name.starts_with("refs/") && !name.ends_with("^{}")).collect())
+    }
+
+    /// Tells git which files to check out, by patterns as in a `.gitignore`.
+    fn prepare_sparse_checkout(&self, repository: &Repository) -> Result<()> {
+        if self.sparse_paths.iter().all(|path| path == ".") {
+            return Ok(());
+        }
+        let prepare = || {
+            repository.config()?.set_bool("core.sparseCheckout", true)?;
+            let info = repository.path().join("info");
+            std::fs::create_dir_all(&info)?;
+            std::fs::write(info.join("sparse-checkout"), self.sparse_paths.join("\n") + "\n")?;
+            Ok::<_, jetway::Error>(())
+        };
+        prepare().context("cannot prepare the sparse checkout")
+    }
+
     fn gone(&self, git: &Git<'_>, commit: Oid) -> jetway::Error {
         let branch = self.branch.map_or("the default branch".to_owned(), |branch| format!("branch `{branch}`"));
         anyhow!("version `{commit}` is gone: it is not in {branch} of `{}`", git.remote().address)
             .hint("the branch was moved since the version was found; run a newer version")
     }
-
-    async fn update_submodules(&self, git: &Git<'_>, destination: &Path) -> Result<()> {
-        if !destination.join(".gitmodules").exists() {
-            return Ok(());
-        }
-        let mut update = git
-            .network("submodule")
-            .directory(destination)
-            .args(["update", "--init", "--recursive", "--force", "--progress"])
-            .progress(None);
-        if let Some(depth) = self.depth {
-            update = update.arg(format!("--depth={depth}"));
-        }
-        update.run().await?.success().context("cannot fetch the submodules")?;
-        Ok(())
-    }
 }
 
 /// An empty repository with the remote and the branch set up as `git clone` has them.
-fn init(git: &Git<'_>, destination: &Path, branch: &str) -> Result<Repository> {
+fn init(git: &Git<'_>, destination: &Path, branch: &str, heads: &str) -> Result<Repository> {
     let init = || {
         let repository = Repository::init(destination)?;
         repository.set_head(&format!("refs/heads/{branch}"))?;
         let mut configuration = repository.config()?;
         configuration.set_str("remote.origin.url", &git.remote().address)?;
-        let refspec = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
-        configuration.set_str("remote.origin.fetch", &refspec)?;
+        configuration.set_str("remote.origin.fetch", heads)?;
         configuration.set_str(&format!("branch.{branch}.remote"), "origin")?;
         configuration.set_str(&format!("branch.{branch}.merge"), &format!("refs/heads/{branch}"))?;
         Ok::<_, git2::Error>(repository)

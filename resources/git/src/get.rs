@@ -2,20 +2,23 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use git2::Oid;
 use jetway::{Context, Parameters, Problems, Response, Result, anyhow};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::checkout::Wanted;
+use crate::checkout::{Tags, Wanted};
 use crate::git::Git;
-use crate::metadata::CommitFacts;
+use crate::metadata::{CommitFacts, Formats};
 use crate::remote::{is_branch_name, is_commit_hash};
 use crate::source::Source;
+use crate::submodules::{Submodules, Update};
 use crate::version::Version;
 
 /// What a pipeline may write under a get step's `params:`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "the keys are the established resource's")]
 pub struct Params {
     /// How many generations of history to fetch; all of it when absent or 0.
     pub depth: Option<u32>,
@@ -24,9 +27,63 @@ pub struct Params {
     #[serde(rename = "git.depth")]
     pub git_depth: Option<u32>,
 
+    /// Branches to fetch besides, each as a local branch of that name.
+    #[serde(default)]
+    pub fetch: Vec<String>,
+
+    /// Whether to fetch all tags, or none; those of the fetched history come when nothing is said here or in the source.
+    pub fetch_tags: Option<bool>,
+
+    /// Fetch all branches instead of the followed one alone.
+    #[serde(default)]
+    pub all_branches: bool,
+
+    /// Delete all tags of the clone at the end; metadata and `.git/tags` still name those of the commit.
+    #[serde(default)]
+    pub clean_tags: bool,
+
+    /// Which submodules to fetch: `all`, `none`, or a list of paths.
+    #[serde(default)]
+    pub submodules: Submodules,
+
+    /// Fetch the submodules of submodules too.
+    #[serde(default = "yes")]
+    pub submodule_recursive: bool,
+
+    /// Check out the tip of each submodule's branch instead of the recorded commit.
+    #[serde(default)]
+    pub submodule_remote: bool,
+
+    /// Leave files in git-lfs as the pointers that stand in the commits.
+    #[serde(default)]
+    pub disable_git_lfs: bool,
+
+    /// How `.git/short_ref` is written: `%s` stands for the first seven characters of the version's ref.
+    #[serde(default = "plain")]
+    pub short_ref_format: String,
+
+    /// How `.git/commit_timestamp` is written: a format of `git log --date`.
+    #[serde(default = "iso8601")]
+    pub timestamp_format: String,
+
+    /// The options of `git describe` for `.git/describe_ref`, with blanks between them.
+    pub describe_ref_options: Option<String>,
+
     /// Show what git does, as in the source.
     #[serde(default)]
     pub debug: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn plain() -> String {
+    "%s".to_owned()
+}
+
+fn iso8601() -> String {
+    "iso8601".to_owned()
 }
 
 impl Parameters for Params {
@@ -35,6 +92,11 @@ impl Parameters for Params {
             && depth != alias
         {
             problems.add("git.depth", "says something else than `depth`, whose other name it is");
+        }
+        for (index, branch) in self.fetch.iter().enumerate() {
+            if let Err(problem) = is_branch_name(branch) {
+                problems.add(format!("fetch[{index}]"), problem);
+            }
         }
     }
 }
@@ -57,17 +119,71 @@ pub(crate) async fn get(
         is_branch_name(branch).map_err(|problem| anyhow!("the version's branch {problem}"))?;
     }
     let commit = reference.as_deref().map(commit_of).transpose()?;
+    let depth = params.depth.or(params.git_depth).filter(|depth| *depth > 0);
     let wanted = Wanted {
         branch: branch.as_deref().or(source.branch.as_deref()),
         commit,
-        depth: params.depth.or(params.git_depth).filter(|depth| *depth > 0),
+        depth,
+        tags: match params.fetch_tags.or(source.fetch_tags) {
+            Some(true) => Tags::All,
+            Some(false) => Tags::None,
+            None => Tags::Following,
+        },
+        all_branches: params.all_branches,
+        search_remote_refs: source.search_remote_refs,
+        sparse_paths: &source.sparse_paths,
+        lfs: !params.disable_git_lfs,
     };
     let repository = wanted.make(&git, destination).await?;
+    let submodules = Update {
+        which: &params.submodules,
+        recursive: params.submodule_recursive,
+        remote: params.submodule_remote,
+        depth,
+        lfs: !params.disable_git_lfs,
+    };
+    submodules.run(&git, &repository, destination).await?;
+    fetch_branches(&git, &repository, destination, &params.fetch).await?;
+
     let facts = CommitFacts::of_head(&repository, &git.remote().address)?;
     let reference = reference.unwrap_or_else(|| facts.hash().to_owned());
-    facts.write_files(&repository, &reference)?;
+    let formats = Formats {
+        short_ref: &params.short_ref_format,
+        timestamp: &params.timestamp_format,
+        describe: params.describe_ref_options.as_deref(),
+    };
+    facts.write_files(&git, &repository, destination, &reference, &formats).await?;
+    if params.clean_tags {
+        delete_tags(&repository).context("cannot delete the clone's tags")?;
+    }
     context.console().step(format_args!("checked out {} {}", facts.hash(), facts.subject()));
     Ok(Response { version: Version::of_commit(reference), metadata: facts.metadata() })
+}
+
+/// Fetches branches as local ones. One that is there already stays as it is.
+async fn fetch_branches(
+    git: &Git<'_>,
+    repository: &git2::Repository,
+    destination: &Path,
+    branches: &[String],
+) -> Result<()> {
+    let is_new = |branch: &&String| repository.find_branch(branch, git2::BranchType::Local).is_err();
+    let refspecs: Vec<String> =
+        branches.iter().filter(is_new).map(|branch| format!("refs/heads/{branch}:refs/heads/{branch}")).collect();
+    if refspecs.is_empty() {
+        return Ok(());
+    }
+    let fetch = git.network("fetch").directory(destination).args(["--progress", "--no-write-fetch-head", "origin"]);
+    let finished = fetch.args(&refspecs).progress(None).run().await?;
+    git.explain(finished, Some(&branches.join(", "))).with_context(|| git.cannot("fetch"))?;
+    Ok(())
+}
+
+fn delete_tags(repository: &git2::Repository) -> Result<(), git2::Error> {
+    for tag in repository.references_glob("refs/tags/*")? {
+        tag?.delete()?;
+    }
+    Ok(())
 }
 
 fn commit_of(reference: &str) -> Result<Oid> {

@@ -24,6 +24,7 @@ pub(crate) struct Git<'c> {
     remote: Remote,
     environment: Vec<(OsString, OsString)>,
     silence: Duration,
+    is_debugged: bool,
 }
 
 impl<'c> Git<'c> {
@@ -57,7 +58,8 @@ impl<'c> Git<'c> {
         if source.skip_ssl_verification {
             settings.push(("http.sslVerify".to_owned(), "false".to_owned()));
         }
-        if source.debug || step_debug {
+        let is_debugged = source.debug || step_debug;
+        if is_debugged {
             for variable in ["GIT_TRACE", "GIT_TRACE_PACKFILE_NAMES", "GIT_CURL_VERBOSE"] {
                 set(variable, OsStr::new("1"));
             }
@@ -67,7 +69,7 @@ impl<'c> Git<'c> {
             set(&format!("GIT_CONFIG_KEY_{index}"), OsStr::new(name));
             set(&format!("GIT_CONFIG_VALUE_{index}"), OsStr::new(value));
         }
-        Ok(Self { context, remote, environment, silence: source.silence() })
+        Ok(Self { context, remote, environment, silence: source.silence(), is_debugged })
     }
 
     /// The surroundings.
@@ -83,6 +85,9 @@ impl<'c> Git<'c> {
     /// A git command with a sub-command, not run yet.
     pub(crate) fn command(&self, subcommand: &str) -> Command {
         let mut command = self.context.command("git").label(format!("git {subcommand}")).arg(subcommand);
+        if self.is_debugged {
+            command = command.show_all();
+        }
         for (name, value) in &self.environment {
             command = command.env(name, value);
         }
@@ -131,6 +136,15 @@ impl<'c> Git<'c> {
         // The pattern is a suffix for git: `refs/remotes/x/refs/heads/main` would match too.
         let tip = text.lines().filter_map(|line| line.split_once('\t')).find(|(_, name)| *name == wanted);
         tip.map(|(hash, _)| hash.to_owned()).ok_or_else(|| self.no_such_branch(branch))
+    }
+
+    /// Asks the server which branch its HEAD names.
+    pub(crate) async fn default_branch(&self) -> Result<String> {
+        let listing = self.network("ls-remote").args(["--symref", "--", &self.remote.address, "HEAD"]).quiet();
+        let listing = self.explain(listing.run().await?, None).with_context(|| self.cannot("read"))?;
+        let text = listing.text();
+        let head = text.lines().find_map(|line| line.strip_prefix("ref: refs/heads/")?.strip_suffix("\tHEAD"));
+        head.map(str::to_owned).ok_or_else(|| self.no_such_branch(None))
     }
 
     /// The finished command, or an error that says in a user's words what the server's refusal means.

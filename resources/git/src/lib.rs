@@ -20,6 +20,7 @@ mod remote;
 mod repository_cache;
 mod source;
 mod ssh;
+mod submodules;
 mod version;
 mod web_url;
 
@@ -31,6 +32,7 @@ pub use get::Params as GetParams;
 pub use push::{Force, Lease};
 pub use put::{Params as PutParams, Returning, Words};
 pub use source::Source;
+pub use submodules::{AllOrNone, Submodules};
 pub use version::Version;
 
 /// The resource type.

@@ -9,6 +9,7 @@ use jetway::{Metadata, Result};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
+use crate::git::Git;
 use crate::web_url;
 
 /// The longest message that goes into metadata, in bytes; Concourse stores it with every version.
@@ -98,14 +99,23 @@ impl CommitFacts {
     }
 
     /// Writes the files that tasks read, into the repository's `.git`.
-    pub(crate) fn write_files(&self, repository: &Repository, reference: &str) -> Result<()> {
+    pub(crate) async fn write_files(
+        &self,
+        git: &Git<'_>,
+        repository: &Repository,
+        directory: &Path,
+        reference: &str,
+        formats: &Formats<'_>,
+    ) -> Result<()> {
+        let (timestamp, described) =
+            (self.timestamp(git, directory, formats).await?, describe(git, directory, repository, formats).await?);
         let line = |text: &str| if text.is_empty() { Vec::new() } else { format!("{text}\n").into_bytes() };
         let short: String = reference.chars().take(SHORT_REF).collect();
         let metadata = serde_json::to_string_pretty(&self.metadata()).context("cannot write the metadata")?;
         let committer_date = if self.is_committed_by_another { self.committer_date.as_str() } else { "" };
         let files: [(&str, Vec<u8>); 15] = [
             ("ref", format!("{reference}\n").into_bytes()),
-            ("short_ref", short.into_bytes()),
+            ("short_ref", format_short_ref(formats.short_ref, &short).into_bytes()),
             ("commit", line(&self.commit)),
             ("author", line(&self.author)),
             ("author_date", line(&self.author_date)),
@@ -116,8 +126,8 @@ impl CommitFacts {
             ("tags", line(&self.tags)),
             ("url", line(self.url.as_deref().unwrap_or_default())),
             ("commit_message", self.message.clone()),
-            ("commit_timestamp", line(&self.committer_date)),
-            ("describe_ref", format!("{}\n", describe(repository)).into_bytes()),
+            ("commit_timestamp", line(&timestamp)),
+            ("describe_ref", format!("{described}\n").into_bytes()),
             ("metadata.json", format!("{metadata}\n").into_bytes()),
         ];
         for (name, content) in files {
@@ -125,14 +135,63 @@ impl CommitFacts {
         }
         Ok(())
     }
+
+    /// When it was committed, as the params want it written.
+    async fn timestamp(&self, git: &Git<'_>, directory: &Path, formats: &Formats<'_>) -> Result<String> {
+        if matches!(formats.timestamp, "iso8601" | "iso") {
+            return Ok(self.committer_date.clone());
+        }
+        let log = git.command("log").directory(directory).args(["-1", "--format=%cd"]).quiet();
+        let log = log.arg(format!("--date={}", formats.timestamp)).arg("--").run().await?;
+        Ok(log.success().context("cannot write the time by `timestamp_format`")?.text())
+    }
+}
+
+/// How a get's params want some files written.
+pub(crate) struct Formats<'f> {
+    /// The text of `.git/short_ref`, with `%s` for the ref.
+    pub(crate) short_ref: &'f str,
+    /// A format of `git log --date`.
+    pub(crate) timestamp: &'f str,
+    /// Options of `git describe`.
+    pub(crate) describe: Option<&'f str>,
+}
+
+/// Fills a format of `printf` that has one text to show: `%s`, `%%` and the usual escapes.
+fn format_short_ref(format: &str, short: &str) -> String {
+    let mut text = String::new();
+    let mut characters = format.chars();
+    while let Some(character) = characters.next() {
+        match (character, character == '%' || character == '\\') {
+            (_, false) => text.push(character),
+            ('%', _) => match characters.next() {
+                Some('s') => text.push_str(short),
+                Some('%') | None => text.push('%'),
+                Some(other) => text.extend(['%', other]),
+            },
+            (_, true) => match characters.next() {
+                Some('n') => text.push('\n'),
+                Some('t') => text.push('\t'),
+                Some('\\') | None => text.push('\\'),
+                Some(other) => text.extend(['\\', other]),
+            },
+        }
+    }
+    text
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<()> {
     fs::write(path, content).with_context(|| format!("cannot write `{}`", path.display()))
 }
 
-/// What `git describe --always` says, or nothing.
-fn describe(repository: &Repository) -> String {
+/// What `git describe` says: by default with `--always`, and nothing when it fails.
+async fn describe(git: &Git<'_>, directory: &Path, repository: &Repository, formats: &Formats<'_>) -> Result<String> {
+    let Some(options) = formats.describe else { return Ok(describe_always(repository)) };
+    let described = git.command("describe").directory(directory).args(options.split_whitespace()).quiet().run().await?;
+    Ok(if described.is_success() { described.text() } else { String::new() })
+}
+
+fn describe_always(repository: &Repository) -> String {
     let mut options = DescribeOptions::new();
     options.show_commit_oid_as_fallback(true);
     repository
@@ -183,6 +242,12 @@ mod tests {
         assert_eq!(date(Time::new(951_782_400, -570)), "2000-02-28 14:30:00 -0930");
         assert_eq!(date(Time::new(-1, 0)), "1969-12-31 23:59:59 +0000");
         assert_eq!(date(Time::new(i64::MAX, 0)), i64::MAX.to_string());
+    }
+
+    #[test]
+    fn a_short_ref_is_written_by_its_format() {
+        assert_eq!(format_short_ref("%s", "abc"), "abc");
+        assert_eq!(format_short_ref("v-%s%%\\n%d\\x$(id)%", "abc"), "v-abc%\n%d\\x$(id)%");
     }
 
     #[test]

@@ -14,34 +14,21 @@ pub(crate) const NOT_YET: &[&str] = &[
     "source.commit_filter",
     "source.commit_verification_key_ids",
     "source.commit_verification_keys",
-    "source.fetch_tags",
     "source.forward_agent",
     "source.git_config",
     "source.git_crypt_key",
     "source.gpg_keyserver",
     "source.https_tunnel",
-    "source.search_remote_refs",
-    "source.sparse_paths",
     "source.submodule_credentials",
     "source.tag_behaviour",
     "source.tag_filter",
     "source.tag_regex",
     "source.version_type",
-    "params.all_branches",
-    "params.clean_tags",
-    "params.describe_ref_options",
-    "params.disable_git_lfs",
-    "params.fetch",
-    "params.fetch_tags",
-    "params.short_ref_format",
-    "params.submodule_recursive",
-    "params.submodule_remote",
-    "params.submodules",
-    "params.timestamp_format",
 ];
 
 /// Where the repository is, how to get in, and which commits count.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "the keys are the established resource's")]
 pub struct Source {
     /// Where the repository is: `https://`, `http://`, `ssh://`, `file://`, `user@host:path` or a path. A user and
     /// password inside it are used as `username` and `password`, and appear nowhere else.
@@ -82,6 +69,18 @@ pub struct Source {
     #[serde(default = "one")]
     #[schemars(range(min = 1))]
     pub version_depth: u32,
+
+    /// Whether gets fetch all tags, or none, where their params say nothing.
+    pub fetch_tags: Option<bool>,
+
+    /// Patterns, as in a `.gitignore`, of the files that gets check out; all of them by default.
+    #[serde(default)]
+    pub sparse_paths: Vec<String>,
+
+    /// Let a get look for a version at the tips of all the server's refs, where it is not on the branch and the server
+    /// gives out no commits by their hash.
+    #[serde(default)]
+    pub search_remote_refs: bool,
 
     /// Do not verify the server's TLS certificate.
     #[serde(default)]

@@ -39,6 +39,7 @@ pub struct Command {
     reply: Vec<u8>,
     stderr: Shown,
     relay_stdout: bool,
+    shows_all: bool,
     silence_limit: Option<(Duration, String)>,
     console: Console,
     interrupt: Interrupt,
@@ -57,6 +58,7 @@ impl Command {
             reply: Vec::new(),
             stderr: Shown::Lines,
             relay_stdout: false,
+            shows_all: false,
             silence_limit: None,
             console,
             interrupt,
@@ -139,6 +141,13 @@ impl Command {
     #[must_use]
     pub fn relay_stdout(mut self) -> Self {
         self.relay_stdout = true;
+        self
+    }
+
+    /// Shows every line of the child's standard error, whatever else is said of it: for a type's debug mode.
+    #[must_use]
+    pub fn show_all(mut self) -> Self {
+        self.shows_all = true;
         self
     }
 
@@ -268,6 +277,7 @@ impl Running {
                 Ok(())
             };
             let console = &command.console;
+            let stderr_shown = if command.shows_all { Shown::Lines } else { command.stderr };
             let mut unused = String::new();
             let out = async {
                 match stdout {
@@ -280,7 +290,7 @@ impl Running {
             };
             let err = async {
                 match stderr {
-                    Some(pipe) => relay(pipe, console, command.stderr, &mut tail, &activity).await,
+                    Some(pipe) => relay(pipe, console, stderr_shown, &mut tail, &activity).await,
                     None => Ok(()),
                 }
             };
