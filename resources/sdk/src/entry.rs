@@ -191,8 +191,10 @@ fn perform<R: Resource, T>(
 async fn until_signal<T>(context: &Context, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::pin!(work);
     let interrupted = tokio::select! {
-        outcome = &mut work => return outcome,
+        // First, so that a signal is heard from before the work's first step on: unheard, it would leave secrets behind.
+        biased;
         interrupted = context.interrupt().listen() => interrupted.context("cannot listen for signals")?,
+        outcome = &mut work => return outcome,
     };
     match tokio::time::timeout(GRACE, work).await {
         Ok(outcome) => outcome,
