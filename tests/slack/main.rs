@@ -14,6 +14,7 @@ mod bot;
 mod injection;
 mod message;
 mod peer_bugs;
+mod readme;
 mod secrets;
 mod support;
 mod trouble;
