@@ -258,3 +258,72 @@ mod ssh {
         assert_eq!(refs(&check(&source, None)), commits);
     }
 }
+
+mod git_config {
+    use super::*;
+
+    #[test]
+    fn reaches_git_as_it_is_written_and_stays_in_the_clone() {
+        let (repository, commits) = history(&["one"]);
+        let odd = "a 'b\"c  $(touch pwned)\\;#d";
+        let source = with(
+            source("https://somewhere.example/app.git"),
+            json!({ "git_config": [
+                { "name": format!("url.{}.insteadOf", repository.file_url()), "value": "https://somewhere.example/app.git" },
+                { "name": "core.pager", "value": odd },
+                { "name": "core.longPaths", "value": true },
+            ]}),
+        );
+        assert_eq!(refs(&check(&source, Some(&commits[0]))), commits);
+        for params in [json!({}), json!({ "depth": 1 })] {
+            let destination = scratch::directory();
+            let outcome =
+                Verb::get("git").dir(destination.path()).request(&request(&source, Some(&commits[0]), &params)).run();
+            outcome.succeeded();
+            let config = |name: &str| jetway_tests::git::run(destination.path(), &["config", "--local", name]);
+            assert_eq!(config("core.pager").trim_end_matches('\n'), odd);
+            assert_eq!(config("core.longPaths").trim(), "true");
+            assert_eq!(outcome.leftovers(), Vec::<PathBuf>::new());
+        }
+    }
+
+    #[test]
+    fn may_carry_a_credential_that_is_masked_and_does_not_stay() {
+        let (repository, commits) = history(&["one"]);
+        let (server, _) = behind_a_password(&repository);
+        let credential = base64_of(&format!("bob:{PASSWORD}"));
+        let source = with(
+            source(&server.url(repository.name())),
+            json!({ "debug": true, "git_config": [
+                { "name": "http.extraHeader", "value": format!("Authorization: Basic {credential}") },
+            ]}),
+        );
+        let destination = scratch::directory();
+        let outcome =
+            Verb::get("git").dir(destination.path()).request(&request(&source, Some(&commits[0]), &json!({}))).run();
+        outcome.succeeded();
+        assert!(!outcome.stderr.contains(&credential), "{}", outcome.stderr);
+        let config = std::fs::read_to_string(destination.path().join(".git/config")).expect("read the configuration");
+        assert!(!config.contains(&credential) && !config.contains("extraHeader"), "{config}");
+    }
+
+    #[test]
+    fn with_a_name_that_is_none_is_a_clear_error() {
+        let settings = json!([{ "name": "x", "value": "1" }, { "name": "a.b\nc", "value": "1" }, { "value": "1" }]);
+        let outcome = check(&with(source("file:///x"), json!({ "git_config": settings })), None);
+        outcome.failed();
+        assert!(said(&outcome).contains("`source.git_config[2].name`: required, but missing"), "{}", said(&outcome));
+        let settings = json!([{ "name": "x", "value": "1" }, { "name": "a.b\nc", "value": "1" }]);
+        let outcome = check(&with(source("file:///x"), json!({ "git_config": settings })), None);
+        outcome.failed();
+        for index in [0, 1] {
+            let expected = format!("`source.git_config[{index}].name`: is not the name of a setting, such as");
+            assert!(said(&outcome).contains(&expected), "{}", said(&outcome));
+        }
+    }
+
+    fn base64_of(text: &str) -> String {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(text)
+    }
+}

@@ -12,6 +12,7 @@ use crate::checkout::{Tags, Wanted};
 use crate::git::Git;
 use crate::metadata::{CommitFacts, Formats};
 use crate::remote::{is_branch_name, is_commit_hash};
+use crate::settings;
 use crate::source::Source;
 use crate::submodules::{Submodules, Update};
 use crate::version::Version;
@@ -135,6 +136,7 @@ pub(crate) async fn get(
         lfs: !params.disable_git_lfs,
     };
     let repository = wanted.make(&git, destination).await?;
+    settings::keep(&repository, &source.git_config)?;
     let submodules = Update {
         which: &params.submodules,
         recursive: params.submodule_recursive,

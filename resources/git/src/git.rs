@@ -11,7 +11,7 @@ use jetway::{Advise as _, Command, Context, Finished, Result};
 use crate::ls_refs::{self, Unanswered};
 use crate::remote::Remote;
 use crate::source::Source;
-use crate::{askpass, ssh};
+use crate::{askpass, settings, ssh};
 
 /// How much longer than for other answers a push is waited for: hooks run on the server meanwhile.
 const PUSH_PATIENCE: u32 = 10;
@@ -25,6 +25,7 @@ pub(crate) struct Git<'c> {
     environment: Vec<(OsString, OsString)>,
     silence: Duration,
     is_debugged: bool,
+    rewrites_addresses: bool,
 }
 
 impl<'c> Git<'c> {
@@ -36,7 +37,7 @@ impl<'c> Git<'c> {
         set("GIT_TERMINAL_PROMPT", OsStr::new("0"));
         // What git says is read by people, and its refusals also by this program.
         set("LC_ALL", OsStr::new("C"));
-        let mut settings: Vec<(String, String)> = [
+        let mut pairs: Vec<(String, String)> = [
             ("advice.detachedHead", "false"),
             // Nothing may go on in the background after the verb, nor be tidied up for a repository that is thrown away.
             ("gc.auto", "0"),
@@ -49,14 +50,14 @@ impl<'c> Git<'c> {
             set("SSH_ASKPASS", askpass.as_os_str());
             set("SSH_ASKPASS_REQUIRE", OsStr::new("force"));
             // Nothing of ours may end up in a credential store of the machine, nor be taken from there.
-            settings.push(("credential.helper".to_owned(), String::new()));
+            pairs.push(("credential.helper".to_owned(), String::new()));
         }
         if let Some(ssh) = ssh::install(context, source)? {
             set("GIT_SSH", ssh.as_os_str());
             set("GIT_SSH_VARIANT", OsStr::new("ssh"));
         }
         if source.skip_ssl_verification {
-            settings.push(("http.sslVerify".to_owned(), "false".to_owned()));
+            pairs.push(("http.sslVerify".to_owned(), "false".to_owned()));
         }
         let is_debugged = source.debug || step_debug;
         if is_debugged {
@@ -64,12 +65,18 @@ impl<'c> Git<'c> {
                 set(variable, OsStr::new("1"));
             }
         }
-        set("GIT_CONFIG_COUNT", OsStr::new(&settings.len().to_string()));
-        for (index, (name, value)) in settings.iter().enumerate() {
+        // Last, so that what the pipeline says counts.
+        if let Some(file) = settings::install(context, &source.git_config)? {
+            pairs.push(("include.path".to_owned(), file.display().to_string()));
+        }
+        set("GIT_CONFIG_COUNT", OsStr::new(&pairs.len().to_string()));
+        for (index, (name, value)) in pairs.iter().enumerate() {
             set(&format!("GIT_CONFIG_KEY_{index}"), OsStr::new(name));
             set(&format!("GIT_CONFIG_VALUE_{index}"), OsStr::new(value));
         }
-        Ok(Self { context, remote, environment, silence: source.silence(), is_debugged })
+        // Only the whole program knows these rules; its transports do not.
+        let rewrites_addresses = settings::rewrite_addresses(&source.git_config);
+        Ok(Self { context, remote, environment, silence: source.silence(), is_debugged, rewrites_addresses })
     }
 
     /// The surroundings.
@@ -111,7 +118,7 @@ impl<'c> Git<'c> {
     /// Asks the server for the hash of the tip of `branch`, or of its default branch.
     pub(crate) async fn remote_tip(&self, branch: Option<&str>) -> Result<String> {
         let wanted = branch.map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/heads/{branch}"));
-        if self.remote.is_http() {
+        if self.remote.is_http() && !self.rewrites_addresses {
             let transport = self
                 .network("remote-http")
                 .args(["origin", &self.remote.address])

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::private_key;
 use crate::remote::{Remote, is_branch_name};
+use crate::settings::Setting;
 
 /// Keys of the established resource that this release does not know.
 pub(crate) const NOT_YET: &[&str] = &[
@@ -15,7 +16,6 @@ pub(crate) const NOT_YET: &[&str] = &[
     "source.commit_verification_key_ids",
     "source.commit_verification_keys",
     "source.forward_agent",
-    "source.git_config",
     "source.git_crypt_key",
     "source.gpg_keyserver",
     "source.https_tunnel",
@@ -81,6 +81,10 @@ pub struct Source {
     /// gives out no commits by their hash.
     #[serde(default)]
     pub search_remote_refs: bool,
+
+    /// Settings of git, for all that it does here; a get writes them into the clone too, credentials excepted.
+    #[serde(default)]
+    pub git_config: Vec<Setting>,
 
     /// Do not verify the server's TLS certificate.
     #[serde(default)]
@@ -158,6 +162,9 @@ impl Parameters for Source {
                 }
             }
         }
+        for (index, setting) in self.git_config.iter().enumerate() {
+            setting.rules(index, problems);
+        }
         if let Some(key) = self.private_key.as_ref().filter(|key| !key.is_empty()) {
             let passphrase = self.private_key_passphrase.as_ref().filter(|passphrase| !passphrase.is_empty());
             if let Err(problem) = private_key::usable(key.expose(), passphrase.is_some()) {
@@ -170,7 +177,12 @@ impl Parameters for Source {
         let remote = self.remote();
         // A token is often written in place of the user: `https://TOKEN@host`.
         let token = if remote.password.is_none() && remote.is_http() { remote.user } else { None };
-        remote.password.into_iter().chain(token).collect()
+        let settings = self.git_config.iter().filter(|setting| setting.is_secret());
+        // The credential itself is the last word of a header.
+        let settings =
+            settings.flat_map(|setting| [Some(setting.value.as_str()), setting.value.split_whitespace().last()]);
+        let settings = settings.flatten().map(str::to_owned);
+        remote.password.into_iter().chain(token).chain(settings).collect()
     }
 }
 
