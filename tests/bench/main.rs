@@ -1,4 +1,4 @@
-//! `make bench`: what a verb costs beside the raw git command that is its floor.
+//! `make bench`: what a verb costs beside the raw command that is its floor: git, or one curl.
 //!
 //! Whole processes are measured, in one run and in turns, so that a busy machine slows both sides alike; what is compared are
 //! medians. The history is long on purpose: the figures must not depend on it. Exits non-zero when a limit is missed.
@@ -14,33 +14,57 @@
 
 mod git;
 mod measure;
+mod one_request;
 mod report;
+mod slack;
 
 use std::process::ExitCode;
 
 use jetway_tests::scratch;
+
+use crate::measure::Measured;
+
+/// The benchmarks of one type.
+struct Bench {
+    kind: &'static str,
+    /// What is measured, for the head of the table.
+    what: &'static str,
+    measure: fn(usize) -> Vec<Measured>,
+}
+
+const BENCHES: [Bench; 2] = [
+    Bench { kind: "git", what: "25,000 commits over HTTP on loopback", measure: git::measure },
+    Bench { kind: "slack", what: "one request over HTTP on loopback", measure: slack::measure },
+];
 
 fn main() -> ExitCode {
     if cfg!(debug_assertions) {
         eprintln!("only a release build is worth measuring: use `make bench`");
         return ExitCode::FAILURE;
     }
-    let runs = match std::env::args().nth(1).map(|argument| argument.parse()) {
-        None => 15,
-        Some(Ok(runs @ 1..)) => runs,
-        Some(_) => {
-            eprintln!("usage: jetway-bench [RUNS]");
-            return ExitCode::FAILURE;
+    let (mut runs, mut kinds) = (15, Vec::new());
+    for argument in std::env::args().skip(1) {
+        match (argument.parse(), BENCHES.iter().find(|bench| bench.kind == argument)) {
+            (Ok(number @ 1..), _) => runs = number,
+            (_, Some(bench)) => kinds.push(bench.kind),
+            _ => {
+                let known: Vec<&str> = BENCHES.iter().map(|bench| bench.kind).collect();
+                eprintln!("usage: jetway-bench [RUNS] [TYPE]..., where TYPE is one of {}", known.join(", "));
+                return ExitCode::FAILURE;
+            }
         }
-    };
-    let results = git::measure(runs);
-    let (table, missed) = report::render(runs, &results);
-    print!("{table}");
+    }
     let folder = scratch::target_directory().join("bench");
     std::fs::create_dir_all(&folder).expect("create the folder of results");
-    std::fs::write(folder.join("git.md"), table).expect("write the results");
-    for miss in &missed {
+    let mut all_missed = Vec::new();
+    for bench in BENCHES.iter().filter(|bench| kinds.is_empty() || kinds.contains(&bench.kind)) {
+        let (table, missed) = report::render(runs, bench.what, &(bench.measure)(runs));
+        println!("# {}\n\n{table}", bench.kind);
+        std::fs::write(folder.join(format!("{}.md", bench.kind)), table).expect("write the results");
+        all_missed.extend(missed);
+    }
+    for miss in &all_missed {
         eprintln!("missed: {miss}");
     }
-    if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if all_missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use crate::measure::Measured;
 
 /// A table in Markdown, and a sentence for each limit that was missed.
-pub(crate) fn render(runs: usize, results: &[Measured]) -> (String, Vec<String>) {
-    let mut table =
-        format!("Medians of {runs} runs in turns, whole processes, 25,000 commits over HTTP on loopback.\n\n");
+pub(crate) fn render(runs: usize, what: &str, results: &[Measured]) -> (String, Vec<String>) {
+    let mut table = format!("Medians of {runs} runs in turns, whole processes, {what}.\n\n");
     table.push_str(
         "| what | wall | × floor | limit | CPU of the tree | × floor | own peak memory | processes started |\n",
     );

@@ -17,5 +17,6 @@ mod peer_bugs;
 mod readme;
 mod secrets;
 mod support;
+mod tls;
 mod trouble;
 mod version;

@@ -14,6 +14,7 @@ packages=(
   git               # the resource itself, its test servers (git-http-backend is in it) and the fixtures
   openssh-client    # deploy keys: made by ssh-keygen, used by ssh
   openssh-server    # the ssh test server
+  curl              # the benchmark measures one request of it beside a put
   strace            # the benchmark counts started processes with it
   docker.io         # builds and runs the images
   iptables          # the engine's bridge network

@@ -2,13 +2,16 @@
 //!
 //! One thread and one request per connection, over blocking sockets: that is enough for a test, and it can be cut at any point.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, crypto};
 use serde_json::Value;
 
 /// A request as it came.
@@ -53,6 +56,7 @@ pub enum Fault {
 /// A running server. It ends when it is dropped.
 pub struct StandIn {
     address: SocketAddr,
+    authority: Option<String>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -61,6 +65,7 @@ type Handler = dyn Fn(&Asked) -> Answer + Send + Sync;
 
 struct Shared {
     handler: Box<Handler>,
+    tls: Option<Arc<ServerConfig>>,
     asked: Mutex<Vec<Asked>>,
     faults: Mutex<Vec<Fault>>,
     connections: AtomicUsize,
@@ -130,10 +135,23 @@ impl Answer {
 impl StandIn {
     /// Starts a server on a port of the system's choice.
     pub fn start(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        Self::serve(Box::new(handler), None)
+    }
+
+    /// The same over TLS, with a certificate for `localhost` of an authority of its own.
+    pub fn start_tls(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        let (config, authority) = certificate();
+        let mut server = Self::serve(Box::new(handler), Some(Arc::new(config)));
+        server.authority = Some(authority);
+        server
+    }
+
+    fn serve(handler: Box<Handler>, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind a port on loopback");
         let address = listener.local_addr().expect("the listener's address");
         let shared = Arc::new(Shared {
-            handler: Box::new(handler),
+            handler,
+            tls,
             asked: Mutex::default(),
             faults: Mutex::default(),
             connections: AtomicUsize::new(0),
@@ -147,15 +165,26 @@ impl StandIn {
                 }
                 let (Ok(stream), served) = (stream, Arc::clone(&served)) else { continue };
                 served.connections.fetch_add(1, Ordering::SeqCst);
-                std::thread::spawn(move || served.serve(&stream));
+                std::thread::spawn(move || served.accepted(&stream));
             }
         });
-        Self { address, shared, thread: Some(thread) }
+        Self { address, authority: None, shared, thread: Some(thread) }
     }
 
-    /// `http://127.0.0.1:PORT`, without a slash at its end.
+    /// `http://127.0.0.1:PORT`, or `https://localhost:PORT`, without a slash at its end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        match self.authority {
+            Some(_) => format!("https://localhost:{}", self.address.port()),
+            None => format!("http://{}", self.address),
+        }
+    }
+
+    /// The authority of its certificate, in PEM form.
+    ///
+    /// # Panics
+    /// When it has none: it speaks plain HTTP.
+    pub fn authority(&self) -> &str {
+        self.authority.as_deref().expect("a server over TLS")
     }
 
     /// Every request that was read since the start, in the order of arrival.
@@ -186,7 +215,7 @@ impl Drop for StandIn {
 }
 
 impl Shared {
-    fn serve(&self, stream: &TcpStream) {
+    fn accepted(&self, stream: &TcpStream) {
         let fault = {
             let mut faults = lock(&self.faults);
             if faults.is_empty() { None } else { Some(faults.remove(0)) }
@@ -195,19 +224,32 @@ impl Shared {
             let _ = stream.shutdown(Shutdown::Both);
             return;
         }
+        let _ = stream.set_read_timeout(Some(Duration::from_mins(1)));
+        match &self.tls {
+            None => self.answer(&mut &*stream, stream, fault),
+            Some(config) => {
+                let Ok(connection) = ServerConnection::new(Arc::clone(config)) else { return };
+                self.answer(&mut StreamOwned::new(connection, stream), stream, fault);
+            }
+        }
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+
+    /// Answers the one request of a connection; `socket` is what `stream` is on top of.
+    fn answer(&self, stream: &mut (impl Read + Write), socket: &TcpStream, fault: Option<Fault>) {
         let Some(asked) = read(stream) else { return };
         lock(&self.asked).push(asked.clone());
         let answer = match fault {
             Some(Fault::Answer(answer)) => answer,
             Some(Fault::CutAfter) => {
                 (self.handler)(&asked);
-                let _ = stream.shutdown(Shutdown::Both);
+                let _ = socket.shutdown(Shutdown::Both);
                 return;
             }
             Some(Fault::Stall) => {
                 (self.handler)(&asked);
                 // Until the client has enough, or the test is over.
-                while !self.ends.load(Ordering::SeqCst) && stream.peek(&mut [0]).is_ok_and(|bytes| bytes > 0) {
+                while !self.ends.load(Ordering::SeqCst) && socket.peek(&mut [0]).is_ok_and(|bytes| bytes > 0) {
                     std::thread::sleep(Duration::from_millis(20));
                 }
                 return;
@@ -222,8 +264,25 @@ impl Shared {
     }
 }
 
-fn read(stream: &TcpStream) -> Option<Asked> {
-    stream.set_read_timeout(Some(Duration::from_mins(1))).ok()?;
+/// A certificate for `localhost`, and its authority in PEM form.
+fn certificate() -> (ServerConfig, String) {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_key = KeyPair::generate().expect("make a key");
+    let pem = authority.self_signed(&authority_key).expect("sign an authority").pem();
+    let key = KeyPair::generate().expect("make a key");
+    let own = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    let own = own.signed_by(&key, &Issuer::new(authority, authority_key)).expect("sign a certificate");
+    let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions of TLS")
+        .with_no_client_auth()
+        .with_single_cert(vec![own.der().clone()], PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())))
+        .expect("a certificate and its key");
+    (config, pem)
+}
+
+fn read(stream: &mut impl Read) -> Option<Asked> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
@@ -246,7 +305,7 @@ fn read(stream: &TcpStream) -> Option<Asked> {
     (asked.body.len() as u64 == length).then_some(asked)
 }
 
-fn write(mut stream: &TcpStream, answer: &Answer) {
+fn write(stream: &mut impl Write, answer: &Answer) {
     let mut text =
         format!("HTTP/1.1 {} x\r\nContent-Length: {}\r\nConnection: close\r\n", answer.status, answer.body.len());
     for (name, value) in &answer.headers {
@@ -258,7 +317,6 @@ fn write(mut stream: &TcpStream, answer: &Answer) {
     text.push_str(&answer.body);
     // A client that has gone is an event of the test.
     let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
-    let _ = stream.shutdown(Shutdown::Write);
 }
 
 fn field(text: &str, name: &str) -> Option<String> {
