@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 /// Megabytes that an image may add to its base. The tools that a type cannot do without are most of it. An image without a
 /// base is its binary and little else.
-const MOST: [(&str, u64); 2] = [("git", 50), ("slack", 6)];
+const MOST: [(&str, u64); 3] = [("git", 50), ("github-status", 6), ("slack", 6)];
 
 /// The types that have an image and whose image is here.
 fn kinds() -> Vec<String> {

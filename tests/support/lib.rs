@@ -17,6 +17,7 @@ pub mod binaries;
 pub mod checkout;
 pub mod concourse;
 pub mod git;
+pub mod github;
 pub mod http_git;
 pub mod large_repository;
 pub mod layer;

@@ -79,6 +79,6 @@ tests cargo test --locked --workspace --no-fail-fast
 if [ "$images" = built ]; then
   # The cases of the binaries once more, each in a container of the image.
   tests env JETWAY_TEST_RUNNER=image cargo test --locked --package jetway-tests --no-fail-fast \
-    --test git --test slack
+    --test git --test github-status --test slack
 fi
 exit "$failed"

@@ -12,7 +12,11 @@ pub(crate) struct Catalogue {
 impl Catalogue {
     /// Every type that there is.
     pub(crate) fn ours() -> Self {
-        Self::new(vec![ResourceType::of::<jetway_git::Git>(), ResourceType::of::<jetway_slack::Slack>()])
+        Self::new(vec![
+            ResourceType::of::<jetway_git::Git>(),
+            ResourceType::of::<jetway_github_status::GithubStatus>(),
+            ResourceType::of::<jetway_slack::Slack>(),
+        ])
     }
 
     pub(crate) fn new(types: Vec<ResourceType>) -> Self {

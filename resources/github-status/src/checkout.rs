@@ -1,0 +1,300 @@
+//! Which commit a checkout is at, read from its files: no git is needed for that, and none is in the image.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, Metadata, Result};
+use serde::Deserialize;
+
+use crate::inputs::Inputs;
+
+/// The most refs that refer to refs in a row.
+const DEEPEST: usize = 5;
+
+/// Whether a text is a commit's full hash, SHA-1 or SHA-256.
+pub(crate) fn is_commit_hash(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A repository's directories: one for what belongs to the checkout, one for what all worktrees share.
+#[derive(Debug)]
+struct Directories {
+    own: PathBuf,
+    common: PathBuf,
+}
+
+/// The commit at the HEAD of the checkout in `directory`, which is inside the inputs.
+pub(crate) fn head(inputs: &Inputs, directory: &Path) -> Result<String> {
+    let directories = Directories::of(inputs, directory)?;
+    if directories.common.join("reftable").is_dir() {
+        return Err(anyhow!("it keeps its refs in the format `reftable`, which is not read here")
+            .hint("name a file that holds the commit's hash, such as `.git/ref` of a git resource's get"));
+    }
+    let head = directories.own.join("HEAD");
+    let mut content = inputs.read(&head).context("cannot read its `HEAD`")?;
+    for _ in 0..DEEPEST {
+        let line = content.trim();
+        let Some(name) = line.strip_prefix("ref:").map(str::trim) else {
+            return if is_commit_hash(line) {
+                Ok(line.to_ascii_lowercase())
+            } else {
+                Err(anyhow!("its `HEAD` names no commit"))
+            };
+        };
+        content = directories.reference(inputs, name)?;
+    }
+    Err(anyhow!("its `HEAD` leads from ref to ref without an end"))
+}
+
+impl Directories {
+    /// Those of the checkout in `directory`.
+    fn of(inputs: &Inputs, directory: &Path) -> Result<Self> {
+        let dot_git = inputs.resolve(&directory.join(".git"))?.ok_or_else(|| {
+            anyhow!("it has no `.git`")
+                .hint("a commit is named by a checkout, by a file that holds its hash, or by the hash")
+        })?;
+        if dot_git.is_dir() {
+            return Ok(Self { own: dot_git.clone(), common: dot_git });
+        }
+        // Of a worktree or a submodule it is a file that says where the directory is.
+        let text = inputs.read(&dot_git).context("cannot read its `.git`")?;
+        let target = text.trim().strip_prefix("gitdir:").map(str::trim).context("its `.git` is not one of git's")?;
+        let own = locate(inputs, directory, Path::new(target))?;
+        let common = match inputs.resolve(&own.join("commondir"))? {
+            None => own.clone(),
+            Some(file) => locate(inputs, &own, Path::new(inputs.read(&file)?.trim()))?,
+        };
+        Ok(Self { own, common })
+    }
+
+    /// What the ref `name` holds.
+    fn reference(&self, inputs: &Inputs, name: &str) -> Result<String> {
+        let is_legal = name.split('/').all(|part| !part.is_empty() && !part.starts_with('.')) && !name.contains('\0');
+        if !is_legal {
+            return Err(anyhow!("its `HEAD` names a ref that is none"));
+        }
+        for directory in [&self.own, &self.common] {
+            if let Some(file) = inputs.resolve(&directory.join(name))?.filter(|file| file.is_file()) {
+                return inputs.read(&file).with_context(|| format!("cannot read the ref `{name}`"));
+            }
+        }
+        if let Some(file) = inputs.resolve(&self.common.join("packed-refs"))? {
+            let packed = read_packed(&file, name).context("cannot read its packed refs")?;
+            if let Some(hash) = packed {
+                return Ok(hash);
+            }
+        }
+        Err(anyhow!("its branch `{name}` has no commit yet"))
+    }
+}
+
+/// The hash of a ref in a file of packed refs, read line by line: a repository may have very many.
+fn read_packed(file: &Path, name: &str) -> Result<Option<String>> {
+    use std::io::BufRead as _;
+    let mut reader = std::io::BufReader::new(std::fs::File::open(file)?);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        if let Some((hash, packed)) = text.trim_end().split_once(' ')
+            && packed == name
+        {
+            return Ok(Some(hash.to_owned()));
+        }
+        line.clear();
+    }
+    Ok(None)
+}
+
+/// The directory that a file of git's names, seen from `base`.
+///
+/// A worktree names its repository by the path that it had in the container it was made in. Here the inputs are in another
+/// directory, so that what counts is the end of that path, found below the inputs.
+fn locate(inputs: &Inputs, base: &Path, target: &Path) -> Result<PathBuf> {
+    let as_written = inputs.resolve(&base.join(target));
+    if let Ok(Some(found)) = &as_written {
+        return Ok(found.clone());
+    }
+    if target.is_absolute() {
+        let parts: Vec<_> = target.components().skip(1).collect();
+        for start in 1..parts.len() {
+            let end: PathBuf = parts.iter().skip(start).collect();
+            if end.components().all(|part| matches!(part, std::path::Component::Normal(_)))
+                && let Ok(Some(found)) = inputs.resolve(&inputs.root().join(end))
+            {
+                return Ok(found);
+            }
+        }
+    }
+    Err(match as_written {
+        Err(error) => error.context("cannot use the directory that its `.git` names"),
+        Ok(_) => anyhow!("the directory that its `.git` names is not in the inputs")
+            .hint("a worktree needs the repository that it belongs to as an input too"),
+    })
+}
+
+/// What an earlier get of a pull request left in its checkout.
+#[derive(Debug, Default)]
+pub(crate) struct PullRequest {
+    /// The head of the pull request, where that is told; the checkout may be at a merge of it.
+    pub(crate) commit: Option<String>,
+    /// Its number.
+    pub(crate) number: Option<u64>,
+    /// What that get told of it.
+    pub(crate) metadata: Vec<Metadata>,
+}
+
+/// The most of the metadata of another resource that is taken over.
+const MOST_METADATA: usize = 50;
+
+impl PullRequest {
+    /// The pull request that the checkout in `directory` is of.
+    pub(crate) fn of(inputs: &Inputs, directory: &Path) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            pr: Option<String>,
+            commit: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            name: String,
+            value: String,
+        }
+        let git = directory.join(".git");
+        let read = |path: &str| -> Result<Option<String>> {
+            match inputs.resolve(&git.join(path)) {
+                Ok(Some(file)) if file.is_file() => {
+                    inputs.read(&file).with_context(|| format!("cannot read `.git/{path}`")).map(Some)
+                }
+                Ok(_) => Ok(None),
+                Err(error) => Err(error.context(format!("cannot read `.git/{path}`"))),
+            }
+        };
+        let mut found = Self::default();
+        if let Some(text) = read("resource/version.json")? {
+            let version: Version =
+                serde_json::from_str(&text).context("cannot understand `.git/resource/version.json`")?;
+            found.number = version.pr.and_then(|number| number.trim().parse().ok());
+            found.commit = version.commit;
+            if let Some(text) = read("resource/metadata.json")? {
+                let entries: Vec<Entry> =
+                    serde_json::from_str(&text).context("cannot understand `.git/resource/metadata.json`")?;
+                found.metadata = entries
+                    .into_iter()
+                    .take(MOST_METADATA)
+                    .map(|entry| Metadata::new(entry.name, entry.value))
+                    .collect();
+            }
+        } else {
+            // Two files that older pull-request resources write.
+            found.number = read("id")?.and_then(|text| text.trim().parse().ok());
+            found.commit = read("head_sha")?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        }
+        match &found.commit {
+            Some(commit) if !is_commit_hash(commit) => Err(anyhow!("the version that its get left names no commit")),
+            _ => Ok(found),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const HASH: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    struct Fixture {
+        root: tempfile::TempDir,
+    }
+
+    impl Fixture {
+        fn new(files: &[(&str, &str)]) -> Self {
+            let root = tempfile::tempdir().unwrap();
+            for (path, content) in files {
+                let path = root.path().join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, content).unwrap();
+            }
+            Self { root }
+        }
+
+        fn head(&self, directory: &str) -> Result<String> {
+            let inputs = Inputs::new(self.root.path()).unwrap();
+            let directory = inputs.find(directory).unwrap().unwrap();
+            head(&inputs, &directory)
+        }
+    }
+
+    #[test]
+    fn a_head_is_detached_or_a_branch_loose_or_packed() {
+        let hash = format!("{HASH}\n");
+        for files in [
+            &[("c/.git/HEAD", hash.as_str())][..],
+            &[("c/.git/HEAD", "ref: refs/heads/a/b\n"), ("c/.git/refs/heads/a/b", &hash)],
+            &[
+                ("c/.git/HEAD", "ref: refs/heads/x\n"),
+                (
+                    "c/.git/packed-refs",
+                    &format!(
+                        "# pack-refs with: peeled\n{} refs/tags/x\n^{HASH}\n{HASH} refs/heads/x\n",
+                        "1".repeat(40)
+                    ),
+                ),
+            ],
+        ] {
+            assert_eq!(Fixture::new(files).head("c").unwrap(), HASH);
+        }
+    }
+
+    #[test]
+    fn a_worktree_is_found_though_its_repository_was_elsewhere() {
+        let fixture = Fixture::new(&[
+            ("repo/.git/HEAD", "ref: refs/heads/main\n"),
+            ("repo/.git/refs/heads/side", HASH),
+            ("repo/.git/worktrees/tree/HEAD", "ref: refs/heads/side\n"),
+            ("repo/.git/worktrees/tree/commondir", "../..\n"),
+            ("tree/.git", "gitdir: /tmp/build/0a1b2c/repo/.git/worktrees/tree\n"),
+        ]);
+        assert_eq!(fixture.head("tree").unwrap(), HASH);
+    }
+
+    #[test]
+    fn a_submodule_is_a_checkout_of_its_own() {
+        let fixture = Fixture::new(&[
+            ("repo/.git/HEAD", "ref: refs/heads/main\n"),
+            ("repo/.git/modules/sub/HEAD", HASH),
+            ("repo/sub/.git", "gitdir: ../.git/modules/sub\n"),
+        ]);
+        assert_eq!(fixture.head("repo/sub").unwrap(), HASH);
+    }
+
+    #[test]
+    fn nothing_outside_of_the_inputs_is_read() {
+        let outside = Fixture::new(&[("repo/HEAD", HASH)]);
+        let target = format!("gitdir: {}/repo\n", outside.root.path().display());
+        let fixture = Fixture::new(&[("c/.git", target.as_str())]);
+        let error = format!("{:#}", fixture.head("c").unwrap_err());
+        assert!(error.contains("leads out of the directory of the inputs"), "{error}");
+        for name in ["../../../etc/passwd", "refs/heads/../../../x", "/etc/passwd"] {
+            let head = format!("ref: {name}\n");
+            let fixture = Fixture::new(&[("c/.git/HEAD", head.as_str())]);
+            assert_eq!(fixture.head("c").unwrap_err().to_string(), "its `HEAD` names a ref that is none");
+        }
+    }
+
+    #[test]
+    fn what_is_no_checkout_is_an_error_in_words() {
+        for (files, words) in [
+            (&[("c/x", "")][..], "it has no `.git`"),
+            (&[("c/.git/HEAD", "ref: refs/heads/main\n")], "its branch `refs/heads/main` has no commit yet"),
+            (&[("c/.git/HEAD", "nonsense")], "its `HEAD` names no commit"),
+            (&[("c/.git", "nonsense")], "its `.git` is not one of git's"),
+            (
+                &[("c/.git/HEAD", "ref: refs/a\n"), ("c/.git/refs/a", "ref: refs/a\n")],
+                "its `HEAD` leads from ref to ref without an end",
+            ),
+        ] {
+            assert_eq!(Fixture::new(files).head("c").unwrap_err().to_string(), words);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Comments on pull requests.
+
+use anyhow::{Context as _, anyhow};
+use jetway::http::{Method, StatusCode};
+use jetway::{Advise as _, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::credentials::{app, as_app};
+use crate::github::{GitHub, PullRequest, User, is_gone, refusal};
+
+/// A comment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Comment {
+    pub(crate) id: u64,
+    pub(crate) html_url: Option<String>,
+    pub(crate) created_at: String,
+    pub(crate) user: Option<User>,
+}
+
+/// The open pull request whose newest commit this is.
+pub(crate) async fn pull_request_of(github: &GitHub<'_>, commit: &str) -> Result<u64> {
+    let requests = github.list::<PullRequest>(github.of_repository(&format!("commits/{commit}/pulls")), "").all().await;
+    let requests = requests.with_context(|| format!("cannot find the pull request of {commit}"))?;
+    let is_its_head = |request: &&PullRequest| {
+        request.head.sha == commit && request.state.as_deref().is_none_or(|state| state == "open")
+    };
+    let found = requests.iter().find(is_its_head).map(|request| request.number);
+    found.ok_or_else(|| {
+        anyhow!("there is no open pull request whose newest commit is {commit}, and only pull requests have comments")
+    })
+}
+
+/// Adds a comment.
+pub(crate) async fn add(github: &GitHub<'_>, number: u64, body: &str) -> Result<Comment> {
+    let path = github.of_repository(&format!("issues/{number}/comments"));
+    let said =
+        async { github.send(github.request(&Method::POST, &path).json(&json!({ "body": body }))).await?.json().await };
+    said.await.with_context(|| format!("cannot comment on the pull request {number}"))
+}
+
+/// Deletes what we have commented so far, and returns how many comments that were.
+pub(crate) async fn delete_ours(github: &GitHub<'_>, number: u64) -> Result<usize> {
+    let work = async {
+        let path = github.of_repository(&format!("issues/{number}/comments"));
+        let comments: Vec<Comment> = github.list(path, "").all().await?;
+        if comments.is_empty() {
+            return Ok(0);
+        }
+        let login = login(github).await.context("cannot tell whose comments are ours")?;
+        let mut deleted = 0;
+        for comment in comments {
+            if comment.user.is_some_and(|user| user.login.eq_ignore_ascii_case(&login)) {
+                let path = github.of_repository(&format!("issues/comments/{}", comment.id));
+                match github.send(github.request(&Method::DELETE, &path)).await {
+                    Ok(_) => deleted += 1,
+                    // Somebody else was faster.
+                    Err(error) if is_gone(&error) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(deleted)
+    };
+    work.await.with_context(|| format!("cannot delete the previous comments on the pull request {number}"))
+}
+
+/// The login that our comments are under. An App's has `[bot]` at its end there.
+async fn login(github: &GitHub<'_>) -> Result<String> {
+    #[derive(Deserialize)]
+    struct App {
+        slug: String,
+    }
+    #[derive(Deserialize)]
+    struct Answer {
+        data: Option<Data>,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        viewer: User,
+    }
+    if let Some((id, private_key)) = app(github.source()) {
+        let answer = as_app(github.request(&Method::GET, "/app"), id, private_key)?.send().await;
+        let app: App = GitHub::explained(answer)?.json().await?;
+        return Ok(format!("{}[bot]", app.slug));
+    }
+    match github.read::<User>("/user").await {
+        Ok(user) => Ok(user.login),
+        // The token of an installation, which is no user; the other API knows what it is called.
+        Err(error) if refusal(&error) == Some(StatusCode::FORBIDDEN) => {
+            let request = github
+                .request_to(&Method::POST, &github.source().graphql())
+                .json(&json!({ "query": "{ viewer { login } }" }))
+                .repeatable();
+            let answer: Answer = github.send(request).await?.json().await?;
+            answer
+                .data
+                .map(|data| data.viewer.login)
+                .ok_or_else(|| error.hint("GitHub does not tell whose token it is"))
+        }
+        Err(error) => Err(error),
+    }
+}

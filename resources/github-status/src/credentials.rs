@@ -1,0 +1,93 @@
+//! Who the requests are made as.
+
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use jetway::http::{HttpRequest, Method};
+use jetway::{Result, Secret, anyhow};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::app::Key;
+use crate::github::GitHub;
+use crate::source::Source;
+use crate::store::Login;
+
+/// How long a token that was kept must still hold to be used, in seconds.
+const MARGIN: i64 = 5 * 60;
+
+/// A token for the repository, and where it came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Token {
+    pub(crate) secret: Secret,
+    /// Whether an earlier check got it: it may have been revoked since.
+    pub(crate) is_kept: bool,
+}
+
+/// The App that the source logs in as, if it does.
+pub(crate) fn app(source: &Source) -> Option<(&str, &Secret)> {
+    let id = source.app_id.as_deref().map(str::trim).filter(|id| !id.is_empty())?;
+    Some((id, source.private_key.as_ref()?))
+}
+
+/// The token to make requests with.
+pub(crate) async fn token(github: &GitHub<'_>) -> Result<Token> {
+    let source = github.source();
+    let Some((id, private_key)) = app(source) else {
+        let given = source.access_token.as_ref().map(|token| token.expose().trim()).unwrap_or_default();
+        return Ok(Token { secret: Secret::new(given), is_kept: false });
+    };
+    let installation = source.installation_id.as_deref().unwrap_or_default();
+    let login = Login { private_key, names: [source.api(), id, installation, &source.repository] };
+    let now = Timestamp::now().as_second();
+    if let Some((secret, _)) = github.kept_token(&login).filter(|(_, ends)| *ends > now + MARGIN) {
+        return Ok(Token { secret, is_kept: true });
+    }
+    let (secret, ends) = installation_token(github, id, private_key)
+        .await
+        .with_context(|| format!("cannot log in as the GitHub App `{id}`"))?;
+    github.keep_token(&login, &secret, ends);
+    Ok(Token { secret, is_kept: false })
+}
+
+/// A request by the App itself, not by an installation of it.
+pub(crate) fn as_app(request: HttpRequest, id: &str, private_key: &Secret) -> Result<HttpRequest> {
+    let key = Key::parse(private_key.expose()).map_err(|problem| anyhow!("`private_key` {problem}"))?;
+    Ok(request.bearer(&key.token(id, SystemTime::now())?))
+}
+
+/// A new token for the repository alone, and the second at which it ends.
+async fn installation_token(github: &GitHub<'_>, id: &str, private_key: &Secret) -> Result<(Secret, i64)> {
+    #[derive(Deserialize)]
+    struct Installation {
+        id: u64,
+    }
+    #[derive(Deserialize)]
+    struct Granted {
+        token: Secret,
+        expires_at: String,
+    }
+    let source = github.source();
+    let installation = if let Some(installation) = source.installation_id.as_deref() {
+        installation.to_owned()
+    } else {
+        let request = github.request(&Method::GET, &github.of_repository("installation"));
+        let answer = as_app(request, id, private_key)?.send().await;
+        let found: Installation = GitHub::explained(answer)
+            .with_context(|| format!("cannot find the App's installation for `{}`", source.repository))?
+            .json()
+            .await?;
+        found.id.to_string()
+    };
+    let request = github
+        .request(&Method::POST, &format!("/app/installations/{installation}/access_tokens"))
+        .json(&json!({ "repositories": [source.repository_name()] }))
+        // A token more than is needed does no harm; it ends by itself.
+        .repeatable();
+    let answer = as_app(request, id, private_key)?.send().await;
+    let granted: Granted = GitHub::explained(answer)?.json().await?;
+    github.console().redactor().add(granted.token.expose());
+    let ends: Timestamp = granted.expires_at.parse().context("cannot tell when the token ends")?;
+    Ok((granted.token, ends.as_second()))
+}

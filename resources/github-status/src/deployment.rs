@@ -1,0 +1,275 @@
+//! Deployments: GitHub's own record of which commit is where.
+
+use anyhow::Context as _;
+use jetway::http::Method;
+use jetway::{Problems, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::check::counts_from;
+use crate::description::fit;
+use crate::github::{GitHub, Pages, User, escape_value, is_gone};
+use crate::source::{Followed, GateOfDeployment};
+use crate::state::{State, deployment_state, require_deployment_state};
+use crate::version::Version;
+
+/// The most deployments that a check looks at, newest first.
+const MOST_LOOKED_AT: usize = 100;
+
+/// A deployment to make or to go on with, and what to say of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct DeploymentParams {
+    /// The environment, such as `production`.
+    pub environment: String,
+
+    /// What to say of it: `success`, `failure`, `error`, `inactive`, `in_progress`, `queued` or `pending`, in any case.
+    /// Without it, what `BUILD_STATUS` says; without either the deployment is just made.
+    pub state: Option<String>,
+
+    /// A short text, cut at 140 characters.
+    pub description: Option<String>,
+
+    /// Where the deployed thing can be seen.
+    pub environment_url: Option<String>,
+
+    /// What is done, GitHub's `deploy` when absent.
+    pub task: Option<String>,
+
+    /// Contexts that must have succeeded on the commit before GitHub lets it be deployed.
+    #[serde(default)]
+    pub required_contexts: Vec<String>,
+
+    /// Whether a success makes earlier deployments in the environment inactive, as GitHub does when not told.
+    pub auto_inactive: Option<bool>,
+
+    /// Whether the environment is one that users see; GitHub takes `production` for one.
+    pub production_environment: Option<bool>,
+
+    /// Whether the environment will be gone again some day.
+    pub transient_environment: Option<bool>,
+}
+
+impl DeploymentParams {
+    pub(crate) fn rules(&self, problems: &mut Problems) {
+        if self.environment.trim().is_empty() {
+            problems.add("deployment.environment", "must not be empty");
+        }
+        if let Some(state) = &self.state {
+            require_deployment_state(problems, "deployment.state", state);
+        }
+    }
+}
+
+/// A deployment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Deployment {
+    pub(crate) id: u64,
+    pub(crate) sha: String,
+    pub(crate) environment: String,
+    pub(crate) description: Option<String>,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
+    pub(crate) creator: Option<User>,
+}
+
+/// What was said of one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DeploymentStatus {
+    pub(crate) id: u64,
+    pub(crate) state: String,
+    pub(crate) description: Option<String>,
+    pub(crate) target_url: Option<String>,
+    pub(crate) log_url: Option<String>,
+    pub(crate) environment_url: Option<String>,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
+    pub(crate) creator: Option<User>,
+}
+
+/// What was said of a deployment, newest first.
+pub(crate) fn statuses<'g, 'c>(github: &'g GitHub<'c>, deployment: u64) -> Pages<'g, 'c, DeploymentStatus> {
+    github.list(github.of_repository(&format!("deployments/{deployment}/statuses")), "")
+}
+
+/// Whether a deployment's status is what is waited for.
+pub(crate) fn passes(gate: &GateOfDeployment, environment: Option<&str>, state: &str, creator: &str) -> bool {
+    environment == Some(gate.environment.as_str())
+        && deployment_state(&gate.state) == Some(state)
+        && counts_from(&gate.creators, creator)
+}
+
+/// The deployments that have reached the state, from the known one on, oldest first.
+pub(crate) async fn versions(
+    github: &GitHub<'_>,
+    gate: &GateOfDeployment,
+    known: Option<Version>,
+) -> Result<Vec<Version>> {
+    let known = known.and_then(|version| Some((version.deployment.as_ref()?.parse::<u64>().ok()?, version)));
+    let mut query = format!("environment={}", escape_value(&gate.environment));
+    match github.source().followed() {
+        Followed::Commit(commit) => query = format!("{query}&sha={}", escape_value(commit)),
+        // Deployments are made of commits as often as of branches, so that a branch is a filter only when it is named.
+        Followed::Ref(reference) if github.source().branch.is_some() => {
+            query = format!("{query}&ref={}", escape_value(reference));
+        }
+        Followed::Ref(_) | Followed::PullRequests(_) => {}
+    }
+    let mut versions = Vec::new();
+    let mut looked_at = 0;
+    let mut pages: Pages<'_, '_, Deployment> = github.list(github.of_repository("deployments"), &query);
+    'pages: while let Some(page) = pages.next().await? {
+        for deployment in page {
+            let reached = reached(github, gate, &deployment).await?;
+            let version = reached.map(|status| Version::of_deployment(&deployment.sha, deployment.id, Some(status)));
+            match &known {
+                Some((id, known)) if *id == deployment.id => {
+                    versions.extend(version.filter(|version| version != known));
+                    versions.push(known.clone());
+                    return Ok(versions.into_iter().rev().collect());
+                }
+                None if version.is_some() => return Ok(version.into_iter().collect()),
+                _ => versions.extend(version),
+            }
+            looked_at += 1;
+            if looked_at == MOST_LOOKED_AT {
+                break 'pages;
+            }
+        }
+    }
+    if let Some((id, known)) = known
+        && is_there(github, id).await?
+    {
+        versions.push(known);
+    }
+    Ok(versions.into_iter().rev().collect())
+}
+
+/// The status by which a deployment has reached the state and stays in it.
+async fn reached(github: &GitHub<'_>, gate: &GateOfDeployment, deployment: &Deployment) -> Result<Option<u64>> {
+    let mut first = None;
+    let mut pages = statuses(github, deployment.id);
+    while let Some(page) = pages.next().await? {
+        for status in page {
+            let creator = status.creator.as_ref().map_or("", |creator| creator.login.as_str());
+            if passes(gate, Some(&deployment.environment), &status.state, creator) {
+                // What is said again does not make it another version.
+                first = Some(status.id);
+            } else if first.is_some() || status.state != "inactive" {
+                return Ok(first);
+            }
+            // GitHub itself calls a deployment inactive once the next one has succeeded.
+        }
+    }
+    Ok(first)
+}
+
+async fn is_there(github: &GitHub<'_>, id: u64) -> Result<bool> {
+    match github.read::<Deployment>(&github.of_repository(&format!("deployments/{id}"))).await {
+        Ok(_) => Ok(true),
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A deployment that a put has made or gone on with.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) deployment: Deployment,
+    pub(crate) status: Option<DeploymentStatus>,
+}
+
+/// Says of the commit's deployment what the params say; one is made when there is none to go on with.
+pub(crate) async fn tell(
+    github: &GitHub<'_>,
+    params: &DeploymentParams,
+    commit: &str,
+    log_url: Option<&str>,
+) -> Result<Told> {
+    let build = github.context().build();
+    let state = match &params.state {
+        Some(word) => deployment_state(word),
+        None => build.status.as_deref().and_then(State::of_build).map(State::word),
+    };
+    let description = params.description.as_deref().map(fit).filter(|text| !text.is_empty());
+    let deployment = match going_on(github, params, commit, state).await? {
+        Some(deployment) => deployment,
+        None => make(github, params, commit, description.as_deref())
+            .await
+            .with_context(|| format!("cannot make a deployment of {commit} to `{}`", params.environment))?,
+    };
+    let Some(state) = state else { return Ok(Told { deployment, status: None }) };
+    let mut body = Map::new();
+    body.insert("state".to_owned(), json!(state));
+    let texts = [
+        ("description", description.as_deref()),
+        ("log_url", log_url),
+        ("environment_url", params.environment_url.as_deref()),
+    ];
+    for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text.filter(|text| !text.is_empty())?)))
+    {
+        body.insert(name.to_owned(), json!(text));
+    }
+    if let Some(auto_inactive) = params.auto_inactive {
+        body.insert("auto_inactive".to_owned(), json!(auto_inactive));
+    }
+    let path = github.of_repository(&format!("deployments/{}/statuses", deployment.id));
+    // Said twice it is the same.
+    let request = github.request(&Method::POST, &path).json(&Value::Object(body)).repeatable();
+    let said = async { github.send(request).await?.json().await };
+    let status: DeploymentStatus = said
+        .await
+        .with_context(|| format!("cannot set the status of the deployment {} to `{state}`", deployment.id))?;
+    Ok(Told { deployment, status: Some(status) })
+}
+
+/// The newest deployment of the commit in the environment, when it has not ended, or has ended as the put says: so that
+/// steps of a job tell of one deployment, and a put that is repeated makes no second one.
+async fn going_on(
+    github: &GitHub<'_>,
+    params: &DeploymentParams,
+    commit: &str,
+    state: Option<&str>,
+) -> Result<Option<Deployment>> {
+    let mut query = format!("sha={commit}&environment={}", escape_value(&params.environment));
+    if let Some(task) = &params.task {
+        query = format!("{query}&task={}", escape_value(task));
+    }
+    let mut pages: Pages<'_, '_, Deployment> = github.list(github.of_repository("deployments"), &query);
+    let found = pages.next().await?.and_then(|page| page.into_iter().next());
+    let Some(deployment) = found else { return Ok(None) };
+    let newest = statuses(github, deployment.id).next().await?.and_then(|page| page.into_iter().next());
+    let has_ended = newest
+        .as_ref()
+        .is_some_and(|newest| ["success", "failure", "error", "inactive"].contains(&newest.state.as_str()));
+    let goes_on = !has_ended || newest.is_some_and(|newest| Some(newest.state.as_str()) == state);
+    // A deployment that is over can only be called inactive; there is nothing to begin anew.
+    Ok(Some(deployment).filter(|_| goes_on || state == Some("inactive")))
+}
+
+async fn make(
+    github: &GitHub<'_>,
+    params: &DeploymentParams,
+    commit: &str,
+    description: Option<&str>,
+) -> Result<Deployment> {
+    let mut body = Map::new();
+    body.insert("ref".to_owned(), json!(commit));
+    body.insert("environment".to_owned(), json!(params.environment));
+    // The pipeline has decided what is deployed: nothing is merged into it.
+    body.insert("auto_merge".to_owned(), json!(false));
+    body.insert("required_contexts".to_owned(), json!(params.required_contexts));
+    let texts = [("task", params.task.as_deref()), ("description", description)];
+    for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+        body.insert(name.to_owned(), json!(text));
+    }
+    let flags = [
+        ("production_environment", params.production_environment),
+        ("transient_environment", params.transient_environment),
+    ];
+    for (name, flag) in flags.into_iter().filter_map(|(name, flag)| Some((name, flag?))) {
+        body.insert(name.to_owned(), json!(flag));
+    }
+    let request = github.request(&Method::POST, &github.of_repository("deployments")).json(&Value::Object(body));
+    github.send(request).await?.json().await
+}

@@ -1,0 +1,237 @@
+//! get: what was said, in files for the tasks that follow.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, Context, Metadata, Response, Result};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::check::counts_from;
+use crate::checkout::is_commit_hash;
+use crate::deployment::{self, Deployment};
+use crate::github::{GitHub, User, is_gone};
+use crate::source::Source;
+use crate::state::State;
+use crate::version::Version;
+
+/// What was said of a commit, wherever it was said.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) id: u64,
+    pub(crate) state: String,
+    pub(crate) context: Option<String>,
+    pub(crate) environment: Option<String>,
+    pub(crate) deployment: Option<u64>,
+    pub(crate) description: String,
+    pub(crate) target_url: String,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
+    pub(crate) creator: String,
+}
+
+/// Fetches a version into `destination`.
+pub(crate) async fn get(
+    context: &Context,
+    source: &Source,
+    version: Option<Version>,
+    destination: &Path,
+) -> Result<Response<Version>> {
+    let version = version.ok_or_else(|| anyhow!("there is no version to get"))?;
+    if !is_commit_hash(&version.commit) {
+        return Err(anyhow!("the version's commit, `{}`, is not a full commit hash", version.commit));
+    }
+    let is_of_gate = match (&source.gate, &source.deployment) {
+        (None, None) => true,
+        (Some(_), _) => version.deployment.is_none() && version.status.is_some(),
+        (None, Some(_)) => version.deployment.is_some() && version.status.is_some(),
+    };
+    if !is_of_gate {
+        return Err(anyhow!("the version is none that this gate gives"));
+    }
+    let github = GitHub::new(context, source)?;
+    let said = match (&version.deployment, &version.status, &version.comment) {
+        (Some(id), status, _) => of_deployment(&github, &version, id, status.as_deref()).await?,
+        (None, Some(id), _) => of_status(&github, &version, id).await?,
+        (None, None, Some(id)) => of_comment(&github, id).await?,
+        // A put that only took comments away has nothing else to show.
+        (None, None, None) => Said::default(),
+    };
+    let write = |name: &str, content: &str| {
+        let path = destination.join(name);
+        fs::write(&path, content).with_context(|| format!("cannot write `{}`", path.display()))
+    };
+    let is_something = said.id != 0;
+    let id = said.id.to_string();
+    let number = said.deployment.map(|number| number.to_string());
+    let files = [
+        ("commit", Some(version.commit.as_str())),
+        ("description", is_something.then_some(said.description.as_str())),
+        ("state", is_something.then_some(said.state.as_str())),
+        ("target_url", is_something.then_some(said.target_url.as_str())),
+        ("updated_at", is_something.then_some(said.updated_at.as_str())),
+        ("created_at", is_something.then_some(said.created_at.as_str())),
+        ("creator", is_something.then_some(said.creator.as_str())),
+        ("id", is_something.then_some(id.as_str())),
+        ("context", said.context.as_deref()),
+        ("environment", said.environment.as_deref()),
+        ("deployment", number.as_deref()),
+        ("pr", version.pr.as_deref()),
+    ];
+    let mut whole = serde_json::Map::new();
+    for (name, content) in files.into_iter().filter_map(|(name, content)| Some((name, content?))) {
+        write(name, content)?;
+        whole.insert(name.to_owned(), json!(content));
+    }
+    write("status.json", &serde_json::Value::Object(whole).to_string())?;
+    github.finish();
+    if !is_something {
+        return Ok(Response::new(version));
+    }
+    context.console().step(format_args!("{} is {}", version.commit, said.words()));
+    let metadata = said.metadata();
+    Ok(Response { version, metadata })
+}
+
+impl Said {
+    /// The metadata, the established resource's lines first.
+    pub(crate) fn metadata(&self) -> Vec<Metadata> {
+        let mut metadata = vec![Metadata::typed("created_at", &self.created_at, "time")];
+        let lines = [
+            ("created_by", Some(&self.creator)),
+            ("state", Some(&self.state)),
+            ("context", self.context.as_ref()),
+            ("environment", self.environment.as_ref()),
+            ("description", Some(&self.description)),
+            ("target_url", Some(&self.target_url)),
+        ];
+        for (name, value) in lines {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                metadata.push(Metadata::new(name, value));
+            }
+        }
+        metadata
+    }
+
+    fn words(&self) -> String {
+        let by = if self.creator.is_empty() { String::new() } else { format!(", says {}", self.creator) };
+        match (&self.context, &self.environment) {
+            (Some(context), _) => format!("`{}` in `{context}`{by}", self.state),
+            (None, Some(environment)) => format!("`{}` in the environment `{environment}`{by}", self.state),
+            (None, None) => format!("commented on{by}"),
+        }
+    }
+}
+
+async fn of_status(github: &GitHub<'_>, version: &Version, id: &str) -> Result<Said> {
+    let number: u64 = id.parse().with_context(|| format!("the version's status, `{id}`, is not a number"))?;
+    let found = github.statuses(&version.commit).find(|status| status.id == number).await;
+    let found = match found {
+        Err(error) if is_gone(&error) => Err(error.context(format!("the commit {} is not there", version.commit))),
+        found => found,
+    };
+    let status = found?.ok_or_else(|| {
+        anyhow!("the status {id} is not on the commit {} (any more)", version.commit)
+            .hint("a check finds the statuses that are there")
+    })?;
+    let said = Said {
+        id: status.id,
+        context: Some(status.context().to_owned()),
+        creator: status.creator().to_owned(),
+        state: status.state,
+        description: status.description.unwrap_or_default(),
+        target_url: status.target_url.unwrap_or_default(),
+        created_at: status.created_at,
+        updated_at: status.updated_at,
+        ..Said::default()
+    };
+    if let Some(gate) = &github.source().gate {
+        // Whoever pins a version by hand does not get past the gate with just any status.
+        let passes = State::parse(&gate.state).is_some_and(|state| state.word() == said.state)
+            && said.context.as_deref() == Some(github.source().gate_context(gate))
+            && counts_from(&gate.creators, &said.creator);
+        if !passes {
+            return Err(anyhow!(
+                "the status {id} does not pass the gate: it is `{}` in `{}`, set by {}",
+                said.state,
+                said.context.as_deref().unwrap_or_default(),
+                said.creator
+            ));
+        }
+    }
+    Ok(said)
+}
+
+async fn of_deployment(github: &GitHub<'_>, version: &Version, id: &str, status: Option<&str>) -> Result<Said> {
+    let number: u64 = id.parse().with_context(|| format!("the version's deployment, `{id}`, is not a number"))?;
+    let read = github.read(&github.of_repository(&format!("deployments/{number}"))).await;
+    let deployment: Deployment = read.with_context(|| format!("cannot read the deployment {id}"))?;
+    if deployment.sha != version.commit {
+        return Err(anyhow!("the deployment {id} is of the commit {}, not of {}", deployment.sha, version.commit));
+    }
+    let mut said = Said {
+        id: deployment.id,
+        environment: Some(deployment.environment),
+        deployment: Some(deployment.id),
+        description: deployment.description.unwrap_or_default(),
+        created_at: deployment.created_at,
+        updated_at: deployment.updated_at,
+        creator: deployment.creator.map(|creator| creator.login).unwrap_or_default(),
+        ..Said::default()
+    };
+    let Some(status) = status else {
+        // GitHub shows a deployment that nothing was said of yet so.
+        "pending".clone_into(&mut said.state);
+        return Ok(said);
+    };
+    let found = deployment::statuses(github, number).find(|found| found.id.to_string() == status).await?;
+    let found = found.ok_or_else(|| anyhow!("the deployment {id} has no status {status} (any more)"))?;
+    said.id = found.id;
+    said.state = found.state;
+    said.creator = found.creator.map(|creator| creator.login).unwrap_or_default();
+    said.target_url = [found.log_url, found.target_url, found.environment_url]
+        .into_iter()
+        .flatten()
+        .find(|url| !url.is_empty())
+        .unwrap_or_default();
+    if let Some(description) = found.description.filter(|description| !description.is_empty()) {
+        said.description = description;
+    }
+    (said.created_at, said.updated_at) = (found.created_at, found.updated_at);
+    if let Some(gate) = &github.source().deployment
+        && !deployment::passes(gate, said.environment.as_deref(), &said.state, &said.creator)
+    {
+        return Err(anyhow!(
+            "the status {status} does not pass the gate: it is `{}` in the environment `{}`, set by {}",
+            said.state,
+            said.environment.unwrap_or_default(),
+            said.creator
+        ));
+    }
+    Ok(said)
+}
+
+async fn of_comment(github: &GitHub<'_>, id: &str) -> Result<Said> {
+    #[derive(Deserialize)]
+    struct Comment {
+        id: u64,
+        body: Option<String>,
+        html_url: Option<String>,
+        created_at: String,
+        updated_at: String,
+        user: Option<User>,
+    }
+    let number: u64 = id.parse().with_context(|| format!("the version's comment, `{id}`, is not a number"))?;
+    let read = github.read(&github.of_repository(&format!("issues/comments/{number}"))).await;
+    let comment: Comment = read.with_context(|| format!("cannot read the comment {id}"))?;
+    Ok(Said {
+        id: comment.id,
+        description: comment.body.unwrap_or_default(),
+        target_url: comment.html_url.unwrap_or_default(),
+        created_at: comment.created_at,
+        updated_at: comment.updated_at,
+        creator: comment.user.map(|user| user.login).unwrap_or_default(),
+        ..Said::default()
+    })
+}

@@ -1,0 +1,64 @@
+//! The github-status resource type: versions are statuses of commits, or of deployments.
+//!
+//! A put tells people how a commit fares; a check waits for what people, or other machines, say of one, which makes it the
+//! go/no-go of a pipeline. Everything goes over GitHub's REST API, in this process.
+
+mod app;
+mod check;
+mod checkout;
+mod comments;
+mod context_name;
+mod credentials;
+mod deployment;
+mod description;
+mod get;
+mod github;
+mod inputs;
+mod put;
+mod source;
+mod state;
+mod store;
+mod variables;
+mod version;
+
+use std::path::Path;
+
+use jetway::{Context, NoParams, Resource, Response, Result};
+
+pub use deployment::DeploymentParams;
+pub use put::{Params as PutParams, StatusParams};
+pub use source::{Gate, GateOfDeployment, Source};
+pub use version::Version;
+
+/// The resource type.
+#[derive(Debug)]
+pub struct GithubStatus;
+
+impl Resource for GithubStatus {
+    const NAME: &'static str = "github-status";
+    const ABOUT: &'static str = "Statuses of commits on GitHub: set them, follow them, wait for a go";
+    const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
+
+    type Source = Source;
+    type Version = Version;
+    type GetParams = NoParams;
+    type PutParams = PutParams;
+
+    async fn check(context: &Context, source: Source, version: Option<Version>) -> Result<Vec<Version>> {
+        check::check(context, &source, version).await
+    }
+
+    async fn get(
+        context: &Context,
+        source: Source,
+        version: Option<Version>,
+        _: NoParams,
+        destination: &Path,
+    ) -> Result<Response<Version>> {
+        get::get(context, &source, version, destination).await
+    }
+
+    async fn put(context: &Context, source: Source, params: PutParams, inputs: &Path) -> Result<Response<Version>> {
+        put::put(context, &source, &params, inputs).await
+    }
+}

@@ -1,0 +1,365 @@
+//! What a pipeline may write under `source:`.
+
+use jetway::http::{HttpSettings, Url};
+use jetway::{Parameters, Problems, Secret};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::app;
+use crate::checkout::is_commit_hash;
+use crate::context_name;
+use crate::state::{require_deployment_state, require_state};
+
+/// The repository, how to get in, and which statuses count.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Source {
+    /// The repository, `OWNER/NAME`.
+    pub repository: String,
+
+    /// A token that may write commit statuses: `repo:status` of a classic one, `Commit statuses` of a fine-grained one.
+    /// Comments need `Pull requests` (write) beside it, `deployment` needs `Deployments`.
+    pub access_token: Option<Secret>,
+
+    /// The number (or client ID) of a GitHub App, to log in as an installation of it in place of `access_token`.
+    pub app_id: Option<String>,
+
+    /// The number of the App's installation. Without it, the one that has the repository is looked up.
+    pub installation_id: Option<String>,
+
+    /// The App's private key in PEM form, PKCS#1 (as GitHub gives it) or PKCS#8.
+    pub private_key: Option<Secret>,
+
+    /// The address of the REST API; of GitHub Enterprise it is `https://HOST/api/v3`.
+    #[serde(default = "endpoint")]
+    pub endpoint: String,
+
+    /// The branch (or another ref, such as `pull/1/head`) whose newest commit is followed; `master` when nothing else is
+    /// named. With `pull_requests`, the branch that they are to be merged into.
+    pub branch: Option<String>,
+
+    /// The full hash of one commit to follow, in place of a branch.
+    pub commit: Option<String>,
+
+    /// Follow the newest commit of each open pull request, in place of a branch.
+    #[serde(default)]
+    pub pull_requests: bool,
+
+    /// The context of the statuses to follow, and to set where a put names none.
+    #[serde(default = "default_context")]
+    pub context: String,
+
+    /// The contexts to follow, in place of `context`: each a name in which `*` stands for any text.
+    #[serde(default)]
+    pub contexts: Vec<String>,
+
+    /// Makes a go/no-go of the resource: there is a version only while the newest status of a context says so. A put is
+    /// refused then, since its version would pass for a go.
+    pub gate: Option<Gate>,
+
+    /// Follows deployments in place of commits' statuses: a deployment that reaches the state is a version. A put is
+    /// refused then, since its version would pass for one.
+    pub deployment: Option<GateOfDeployment>,
+
+    /// Certificates of authorities to trust besides the system's, in PEM form.
+    #[serde(default)]
+    pub ca_certs: Vec<String>,
+
+    /// Accept any certificate of the server. Whoever can reach into the network then reads the token.
+    #[serde(default)]
+    pub insecure: bool,
+
+    /// The established resource's name for `insecure`.
+    #[serde(default)]
+    pub skip_ssl_verification: bool,
+
+    /// The proxy for all requests, `http://user:password@host:port`. Without it, `HTTPS_PROXY`, `HTTP_PROXY` and
+    /// `NO_PROXY` of the worker are used.
+    pub proxy: Option<String>,
+}
+
+/// What a commit's status must say.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Gate {
+    /// The context that decides; the source's `context` when absent.
+    pub context: Option<String>,
+
+    /// The state that lets the commit through: `success`, `failure`, `error` or `pending`.
+    #[serde(default = "success")]
+    pub state: String,
+
+    /// The logins of those whose word counts; anybody's when empty. A GitHub App's is `NAME[bot]`.
+    #[serde(default)]
+    pub creators: Vec<String>,
+}
+
+/// What a deployment's status must say.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct GateOfDeployment {
+    /// The environment, such as `production`.
+    pub environment: String,
+
+    /// The state that makes the deployment a version: `success`, `failure`, `error`, `inactive`, `in_progress`, `queued` or
+    /// `pending`.
+    #[serde(default = "success")]
+    pub state: String,
+
+    /// The logins of those whose word counts; anybody's when empty. A GitHub App's is `NAME[bot]`.
+    #[serde(default)]
+    pub creators: Vec<String>,
+}
+
+fn endpoint() -> String {
+    "https://api.github.com".to_owned()
+}
+
+fn default_context() -> String {
+    "default".to_owned()
+}
+
+fn success() -> String {
+    "success".to_owned()
+}
+
+/// The commits whose statuses are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Followed<'s> {
+    /// The commit that a ref names.
+    Ref(&'s str),
+    /// One commit.
+    Commit(&'s str),
+    /// The newest commits of open pull requests, of those into a branch where one is named.
+    PullRequests(Option<&'s str>),
+}
+
+impl Source {
+    /// The commits to follow.
+    pub(crate) fn followed(&self) -> Followed<'_> {
+        match (&self.commit, self.pull_requests) {
+            (Some(commit), _) => Followed::Commit(commit),
+            (None, true) => Followed::PullRequests(self.branch.as_deref()),
+            (None, false) => Followed::Ref(self.branch.as_deref().unwrap_or("master")),
+        }
+    }
+
+    /// Whether statuses of that context are followed.
+    pub(crate) fn follows_context(&self, context: &str) -> bool {
+        if let Some(gate) = &self.gate {
+            return self.gate_context(gate) == context;
+        }
+        match self.contexts.as_slice() {
+            [] => self.context == context,
+            patterns => patterns.iter().any(|pattern| context_name::matches(pattern, context)),
+        }
+    }
+
+    /// The context that decides.
+    pub(crate) fn gate_context<'s>(&'s self, gate: &'s Gate) -> &'s str {
+        gate.context.as_deref().unwrap_or(&self.context)
+    }
+
+    /// The address of the REST API without a slash at its end.
+    pub(crate) fn api(&self) -> &str {
+        self.endpoint.trim().trim_end_matches('/')
+    }
+
+    /// The address of the GraphQL API that belongs to it.
+    pub(crate) fn graphql(&self) -> String {
+        match self.api().strip_suffix("/api/v3") {
+            Some(host) => format!("{host}/api/graphql"),
+            None => format!("{}/graphql", self.api()),
+        }
+    }
+
+    /// The name of the repository without its owner's.
+    pub(crate) fn repository_name(&self) -> &str {
+        self.repository.split_once('/').map_or(self.repository.as_str(), |(_, name)| name)
+    }
+
+    /// How to connect.
+    pub(crate) fn http(&self) -> HttpSettings {
+        HttpSettings {
+            ca_certs: self.ca_certs.clone(),
+            insecure: self.insecure || self.skip_ssl_verification,
+            proxy: self.proxy.clone(),
+            ..HttpSettings::default()
+        }
+    }
+
+    fn credential_rules(&self, problems: &mut Problems) {
+        let is_given = |secret: Option<&Secret>| secret.is_some_and(|secret| !secret.expose().trim().is_empty());
+        let app = [
+            ("app_id", self.app_id.as_ref().is_some_and(|id| !id.trim().is_empty())),
+            ("private_key", is_given(self.private_key.as_ref())),
+        ];
+        match (is_given(self.access_token.as_ref()), app) {
+            (true, [(_, false), (_, false)]) if self.installation_id.is_none() => {}
+            (true, _) => problems.add("access_token", "excludes `app_id`, `installation_id` and `private_key`"),
+            (false, [(_, true), (_, true)]) => {}
+            (false, [(_, false), (_, false)]) => problems.add_with_hint(
+                "access_token",
+                "required, but missing",
+                "or log in as a GitHub App by `app_id` and `private_key`",
+            ),
+            (false, _) => {
+                for (key, _) in app.into_iter().filter(|(_, given)| !given) {
+                    problems.add(key, "required to log in as a GitHub App, but missing");
+                }
+            }
+        }
+        if is_given(self.private_key.as_ref())
+            && let Some(key) = &self.private_key
+            && let Err(problem) = app::Key::parse(key.expose())
+        {
+            problems.add("private_key", problem);
+        }
+        if let Some(id) = &self.installation_id
+            && !is_number(id)
+        {
+            problems.add("installation_id", "expected a whole number");
+        }
+        if let Some(id) = &self.app_id
+            && !id.trim().chars().all(|character| character.is_ascii_alphanumeric() || ".-_".contains(character))
+        {
+            problems.add("app_id", "expected the App's number or its client ID");
+        }
+    }
+}
+
+impl Parameters for Source {
+    fn rules(&self, problems: &mut Problems) {
+        if !is_repository(&self.repository) {
+            problems.add("repository", format!("expected `OWNER/NAME`, found `{}`", self.repository));
+        }
+        self.credential_rules(problems);
+        match Url::parse(self.api()) {
+            Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) => {
+                problems.add("endpoint", "expected `https://...`");
+            }
+            Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+                problems.add("endpoint", "must not have a query");
+            }
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                problems.add("endpoint", "must not hold a user or password");
+            }
+            Ok(_) => {}
+            Err(error) => problems.add("endpoint", format!("expected `https://...`: {error}")),
+        }
+        if let Some(branch) = &self.branch
+            && !is_ref(branch)
+        {
+            problems.add("branch", format!("`{branch}` is not a legal branch name"));
+        }
+        if let Some(commit) = &self.commit {
+            if !is_commit_hash(commit) {
+                problems.add("commit", "expected a full commit hash");
+            }
+            if self.branch.is_some() || self.pull_requests {
+                problems.add("commit", "excludes `branch` and `pull_requests`");
+            }
+        }
+        if self.context.trim().is_empty() {
+            problems.add("context", "must not be empty");
+        }
+        if let Some(gate) = &self.gate {
+            require_state(problems, "gate.state", &gate.state);
+            if gate.context.as_ref().is_some_and(|context| context.trim().is_empty()) {
+                problems.add("gate.context", "must not be empty");
+            }
+            if !self.contexts.is_empty() {
+                problems.add("contexts", "has no effect with `gate`, which has one context");
+            }
+        }
+        if let Some(deployment) = &self.deployment {
+            require_deployment_state(problems, "deployment.state", &deployment.state);
+            if deployment.environment.trim().is_empty() {
+                problems.add("deployment.environment", "must not be empty");
+            }
+            let others = [
+                ("gate", self.gate.is_some()),
+                ("pull_requests", self.pull_requests),
+                ("contexts", !self.contexts.is_empty()),
+            ];
+            for (key, _) in others.into_iter().filter(|(_, given)| *given) {
+                problems.add(key, "has no effect with `deployment`");
+            }
+        }
+        self.http().rules(problems);
+    }
+
+    fn hidden_secrets(&self) -> Vec<String> {
+        self.http().hidden_secrets()
+    }
+}
+
+/// Whether a text is `OWNER/NAME` and nothing that would be another path on the server.
+fn is_repository(text: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name != "."
+            && name != ".."
+            && name.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
+    };
+    text.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name))
+}
+
+/// Whether a text can be a ref: nothing that git refuses, above all nothing that would be another path on the server.
+fn is_ref(text: &str) -> bool {
+    let legal = |part: &str| !part.is_empty() && !part.starts_with('.');
+    !text.starts_with('-')
+        && text.split('/').all(legal)
+        && !text.contains("..")
+        && !text.contains("@{")
+        && !text.ends_with('.')
+        && !text.chars().any(|character| character.is_control() || " ~^:?*[\\".contains(character))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(more: &serde_json::Value) -> Source {
+        let mut value = serde_json::json!({ "repository": "o/n", "access_token": "token" });
+        value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn repositories_are_owner_and_name() {
+        for text in ["o/n", "my-org/my.repo_1"] {
+            assert!(is_repository(text), "{text}");
+        }
+        for text in ["", "o", "o/", "/n", "o/n/x", "o/..", "../n", "o/n?x", "o/n#", "o /n", "o/%2e%2e", "o/n\n"] {
+            assert!(!is_repository(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn refs_cannot_lead_to_another_path() {
+        for text in ["main", "feature/x", "pull/1/head", "ümlaut", "a.b"] {
+            assert!(is_ref(text), "{text}");
+        }
+        for text in ["", "..", "../../user", "a//b", "/a", "a/", "-o", "a b", "a?b", "a\nb", ".x", "@{-1}"] {
+            assert!(!is_ref(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_branch_is_master_when_nothing_else_is_named() {
+        assert_eq!(source(&serde_json::json!({})).followed(), Followed::Ref("master"));
+        assert_eq!(source(&serde_json::json!({ "branch": "b" })).followed(), Followed::Ref("b"));
+        let requests = source(&serde_json::json!({ "branch": "b", "pull_requests": true }));
+        assert_eq!(requests.followed(), Followed::PullRequests(Some("b")));
+    }
+
+    #[test]
+    fn graphql_is_beside_the_rest_api() {
+        assert_eq!(source(&serde_json::json!({})).graphql(), "https://api.github.com/graphql");
+        let enterprise = source(&serde_json::json!({ "endpoint": "https://ghe.example/api/v3/" }));
+        assert_eq!(enterprise.api(), "https://ghe.example/api/v3");
+        assert_eq!(enterprise.graphql(), "https://ghe.example/api/graphql");
+    }
+}

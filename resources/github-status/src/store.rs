@@ -1,0 +1,256 @@
+//! What one check keeps for the next in the same container: answers, so that the server need not give (and count) them
+//! again, and a GitHub App's token for its life.
+//!
+//! The file is this user's alone. Whatever else is found in its place, or in it, counts as nothing kept. The token in it is
+//! sealed with a key that is made from the App's private key, which comes with every request and is never on disk: the
+//! file by itself opens no door.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jetway::Secret;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::digest::{Context as Digest, SHA256};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 32 * 1024 * 1024;
+
+/// What is kept, and where.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    kept: Content,
+    /// What this check has used or learnt; only that is kept for the next one.
+    used: Content,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Content {
+    #[serde(default)]
+    answers: BTreeMap<String, Answer>,
+    #[serde(default)]
+    token: Option<String>,
+}
+
+/// A page of an answer, and how the server calls this state of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    pub(crate) etag: String,
+    pub(crate) next: Option<String>,
+    pub(crate) items: Value,
+}
+
+/// A token and the second at which it ends.
+#[derive(Debug, Serialize, Deserialize)]
+struct Sealed {
+    token: String,
+    ends: i64,
+}
+
+impl Store {
+    /// What was kept in `directory` for this server and repository.
+    pub(crate) fn open(directory: &Path, server: &str, repository: &str) -> Self {
+        let name = digest(&[b"jetway github-status", server.as_bytes(), repository.as_bytes()]);
+        let name = name.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+        let path = directory.join(format!("jetway-github-status-{name:016x}.json"));
+        let kept = read(&path).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        Self { path, kept, used: Content::default() }
+    }
+
+    /// The answer that was kept for a request.
+    pub(crate) fn answer(&self, request: &str) -> Option<&Answer> {
+        self.used.answers.get(request).or_else(|| self.kept.answers.get(request))
+    }
+
+    /// Keeps an answer for the next check.
+    pub(crate) fn keep(&mut self, request: &str, answer: Answer) {
+        self.used.answers.insert(request.to_owned(), answer);
+    }
+
+    /// The token that was kept for `login`, and when it ends.
+    pub(crate) fn token(&mut self, login: &Login<'_>) -> Option<(Secret, i64)> {
+        let sealed = self.kept.token.clone()?;
+        let opened = open(login, &sealed)?;
+        self.used.token = Some(sealed);
+        Some((Secret::new(opened.token), opened.ends))
+    }
+
+    /// Keeps a token.
+    pub(crate) fn keep_token(&mut self, login: &Login<'_>, token: &Secret, ends: i64) {
+        self.used.token = seal(login, &Sealed { token: token.expose().to_owned(), ends });
+    }
+
+    /// Keeps the token no longer.
+    pub(crate) fn forget_token(&mut self) {
+        self.kept.token = None;
+        self.used.token = None;
+    }
+
+    /// Writes what this check used. The next one can do without it, so that nothing becomes of a failure.
+    pub(crate) fn save(&self) {
+        let _ = self.write();
+    }
+
+    fn write(&self) -> std::io::Result<()> {
+        let content = serde_json::to_vec(&self.used)?;
+        let new = self.path.with_extension("new");
+        let _ = fs::remove_file(&new);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let written = file.write_all(&content).and_then(|()| fs::rename(&new, &self.path));
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        written
+    }
+}
+
+/// The content of a file that only this user can have written and can read.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    let no_links = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let flags = i32::try_from(no_links.bits()).ok()?;
+    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    let is_ours = metadata.is_file()
+        && metadata.uid() == rustix::process::geteuid().as_raw()
+        // Nothing for the group or others.
+        && metadata.mode().trailing_zeros() >= 6
+        && metadata.len() <= LARGEST;
+    if !is_ours {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Who a token is for: it opens for nobody else.
+#[derive(Debug)]
+pub(crate) struct Login<'s> {
+    pub(crate) private_key: &'s Secret,
+    /// Server, App, installation and repository.
+    pub(crate) names: [&'s str; 4],
+}
+
+impl Login<'_> {
+    fn key(&self) -> Option<LessSafeKey> {
+        let key = digest(&[b"jetway github-status token", self.private_key.expose().trim().as_bytes()]);
+        UnboundKey::new(&AES_256_GCM, &key).ok().map(LessSafeKey::new)
+    }
+
+    fn bound_to(&self) -> Aad<Vec<u8>> {
+        Aad::from(digest(&self.names.map(str::as_bytes)))
+    }
+}
+
+fn seal(login: &Login<'_>, sealed: &Sealed) -> Option<String> {
+    let mut nonce = [0; NONCE_LEN];
+    SystemRandom::new().fill(&mut nonce).ok()?;
+    let mut bytes = serde_json::to_vec(sealed).ok()?;
+    login.key()?.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), login.bound_to(), &mut bytes).ok()?;
+    Some(STANDARD.encode([&nonce[..], &bytes].concat()))
+}
+
+fn open(login: &Login<'_>, text: &str) -> Option<Sealed> {
+    let bytes = STANDARD.decode(text).ok()?;
+    let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut sealed = sealed.to_vec();
+    let opened = login.key()?.open_in_place(nonce, login.bound_to(), &mut sealed).ok()?;
+    serde_json::from_slice(opened).ok()
+}
+
+/// The SHA-256 of several texts, each with its length before it.
+fn digest(parts: &[&[u8]]) -> Vec<u8> {
+    let mut digest = Digest::new(&SHA256);
+    for part in parts {
+        digest.update(&(part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finish().as_ref().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn answer() -> Answer {
+        Answer { etag: "\"x\"".to_owned(), next: None, items: serde_json::json!([1]) }
+    }
+
+    fn kept_in(directory: &Path) -> PathBuf {
+        let mut store = Store::open(directory, "server", "o/n");
+        store.keep("a", answer());
+        store.save();
+        fs::read_dir(directory).unwrap().next().unwrap().unwrap().path()
+    }
+
+    #[test]
+    fn answers_are_kept_for_one_repository() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = kept_in(directory.path());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(Store::open(directory.path(), "server", "o/n").answer("a").unwrap().etag, "\"x\"");
+        assert!(Store::open(directory.path(), "server", "o/m").answer("a").is_none());
+    }
+
+    #[test]
+    fn what_is_not_used_is_kept_no_longer() {
+        let directory = tempfile::tempdir().unwrap();
+        kept_in(directory.path());
+        Store::open(directory.path(), "server", "o/n").save();
+        assert!(Store::open(directory.path(), "server", "o/n").answer("a").is_none());
+    }
+
+    #[test]
+    fn a_file_that_is_damaged_or_of_somebody_else_counts_as_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = kept_in(directory.path());
+        let is_used = || Store::open(directory.path(), "server", "o/n").answer("a").is_some();
+        let content = fs::read(&path).unwrap();
+        fs::write(&path, &content[..content.len() / 2]).unwrap();
+        assert!(!is_used());
+        fs::write(&path, &content).unwrap();
+        assert!(is_used());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(!is_used());
+        fs::remove_file(&path).unwrap();
+        let elsewhere = directory.path().join("elsewhere");
+        fs::write(&elsewhere, &content).unwrap();
+        fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        assert!(!is_used());
+        // What is written takes the place of the link, not of what it leads to.
+        kept_in(directory.path());
+        assert_eq!(fs::read(&elsewhere).unwrap(), content);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(!is_used());
+        Store::open(directory.path(), "server", "o/n").save();
+    }
+
+    #[test]
+    fn a_token_opens_only_with_the_key_that_it_was_sealed_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let (key, other) = (Secret::new("key\n"), Secret::new("other"));
+        let login = |private_key, repository| Login { private_key, names: ["server", "1", "", repository] };
+        let mut store = Store::open(directory.path(), "server", "o/n");
+        store.keep_token(&login(&key, "o/n"), &Secret::new("ghs_token"), 5);
+        store.save();
+        let path = fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+        assert!(!fs::read_to_string(path).unwrap().contains("ghs_token"));
+        let opened = |login| Store::open(directory.path(), "server", "o/n").token(&login);
+        let (token, ends) = opened(login(&key, "o/n")).unwrap();
+        assert_eq!((token.expose(), ends), ("ghs_token", 5));
+        assert!(opened(login(&other, "o/n")).is_none());
+        assert!(opened(login(&key, "o/m")).is_none());
+    }
+}

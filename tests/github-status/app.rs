@@ -1,0 +1,110 @@
+//! Logging in as a GitHub App.
+
+use std::fs;
+
+use jetway_tests::github::{AppKey, GitHub, REPOSITORY, commit};
+use jetway_tests::verb::Container;
+use serde_json::{Value, json};
+
+use crate::support::{check_in, metadata, put, said, version, with};
+
+fn source(github: &GitHub, key: &str) -> Value {
+    json!({
+        "repository": REPOSITORY, "endpoint": github.url(), "branch": "main", "app_id": 4711, "private_key": key,
+    })
+}
+
+fn installed() -> (GitHub, AppKey) {
+    let (github, key) = (GitHub::start(), AppKey::new());
+    github.install_app("4711", "jetway", &key);
+    (github, key)
+}
+
+#[test]
+fn a_put_is_made_by_the_app_with_a_key_in_either_form() {
+    let (github, key) = installed();
+    // Some ways into a pipeline make one line of a key.
+    let one_line = key.pkcs1.trim().replace('\n', "\\n");
+    for pem in [&key.pkcs1, &key.pkcs8, &one_line] {
+        let outcome = put(&source(&github, pem), json!({ "commit": commit(1), "state": "success" }));
+        assert!(metadata(&outcome).contains(&("created_by".to_owned(), "jetway[bot]".to_owned())));
+        assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+    }
+    let hash = commit(1);
+    assert_eq!(
+        github.requests()[..4],
+        [
+            "GET /repos/octo/app/installation".to_owned(),
+            "POST /app/installations/77/access_tokens".to_owned(),
+            format!("POST /repos/octo/app/statuses/{hash}"),
+            format!("GET /repos/octo/app/commits/{hash}/statuses?per_page=100"),
+        ]
+    );
+    // The token is for this repository alone.
+    assert_eq!(github.bodies("POST", "/access_tokens")[0], json!({ "repositories": ["app"] }));
+}
+
+#[test]
+fn the_installation_may_be_named() {
+    let (github, key) = installed();
+    let source = with(source(&github, &key.pkcs1), json!({ "installation_id": 77 }));
+    put(&source, json!({ "commit": commit(1), "state": "success" })).succeeded();
+    assert_eq!(github.requests()[0], "POST /app/installations/77/access_tokens");
+}
+
+mod a_check {
+    use super::*;
+
+    #[test]
+    fn uses_a_token_for_its_life_and_keeps_it_sealed() {
+        let (github, key) = installed();
+        let container = Container::new();
+        let known = version(&commit(1), github.set_status(&commit(1), "default", "success", "a"));
+        for _ in 0..3 {
+            let outcome = check_in(&container, &source(&github, &key.pkcs1), None);
+            assert_eq!(outcome.json(), json!([known]));
+            for file in outcome.leftovers() {
+                let content = fs::read_to_string(file).unwrap();
+                assert!(!content.contains("ghs_") && !content.contains("SECRET"), "{content}");
+            }
+        }
+        assert_eq!(github.issued_tokens().len(), 1);
+        assert_eq!(github.requests().len(), 2 + 3);
+    }
+
+    #[test]
+    fn gets_another_token_when_the_one_that_was_kept_is_revoked() {
+        let (github, key) = installed();
+        let container = Container::new();
+        check_in(&container, &source(&github, &key.pkcs1), None).succeeded();
+        github.revoke_tokens();
+        check_in(&container, &source(&github, &key.pkcs1), None).succeeded();
+        assert_eq!(github.issued_tokens().len(), 1);
+    }
+
+    #[test]
+    fn gets_another_token_for_another_key() {
+        let (github, key) = installed();
+        let container = Container::new();
+        check_in(&container, &source(&github, &key.pkcs1), None).succeeded();
+        let other = AppKey::generate();
+        let outcome = check_in(&container, &source(&github, &other.pkcs1), None);
+        outcome.failed();
+        assert!(said(&outcome).starts_with("error: cannot log in as the GitHub App `4711`\n"), "{}", outcome.stderr);
+        github.install_app("4711", "jetway", &other);
+        check_in(&container, &source(&github, &other.pkcs1), None).succeeded();
+    }
+}
+
+#[test]
+fn an_app_that_is_not_installed_is_an_error_in_words() {
+    let (github, key) = installed();
+    let elsewhere = with(source(&github, &key.pkcs1), json!({ "repository": "octo/other" }));
+    let outcome = put(&elsewhere, json!({ "commit": commit(1), "state": "success" }));
+    outcome.failed();
+    assert!(outcome.stderr.contains("cannot log in as the GitHub App `4711`"), "{}", outcome.stderr);
+    let wrong = with(source(&github, &key.pkcs1), json!({ "app_id": "4712" }));
+    let outcome = put(&wrong, json!({ "commit": commit(1), "state": "success" }));
+    outcome.failed();
+    assert!(outcome.stderr.contains("A JSON web token could not be decoded"), "{}", outcome.stderr);
+}

@@ -1,0 +1,313 @@
+//! Wrong input: each mistake with the exact words that answer it. Nothing is printed for Concourse, and nothing is asked.
+
+use jetway_tests::github::{GitHub, commit};
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+
+use crate::support::{check, inputs, put, put_with, said, source, with};
+
+/// The release, which requests' errors name.
+const PROGRAM: &str = concat!("jetway-github-status ", env!("CARGO_PKG_VERSION"));
+
+#[track_caller]
+fn refused(outcome: &Outcome, expected: &str) {
+    outcome.failed();
+    assert_eq!(said(outcome), expected.replace("PROGRAM", PROGRAM));
+    assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+}
+
+/// A put that is refused for its params alone.
+#[track_caller]
+fn params(params: Value, expected: &str) {
+    let github = GitHub::start();
+    let source = source(&github);
+    refused(&put(&source, params), expected);
+    assert_eq!(github.requests(), Vec::<String>::new());
+}
+
+/// A check that is refused for its source alone.
+#[track_caller]
+fn of_source(value: Value, expected: &str) {
+    refused(&check(&value, None), expected);
+}
+
+mod of_a_source {
+    use super::*;
+
+    #[test]
+    fn nothing_at_all() {
+        of_source(
+            json!({}),
+            "error: the request has 1 problem (PROGRAM)\n    `source.repository`: required, but missing\n",
+        );
+    }
+
+    #[test]
+    fn no_way_to_log_in() {
+        for token in [json!(null), json!(""), json!(" ")] {
+            of_source(
+                json!({ "repository": "o/n", "access_token": token }),
+                "error: the request has 1 problem (PROGRAM)\n    `source.access_token`: required, but missing; or log in as \
+                 a GitHub App by `app_id` and `private_key`\n",
+            );
+        }
+    }
+
+    #[test]
+    fn half_an_app_or_two_ways_at_once() {
+        of_source(
+            json!({ "repository": "o/n", "app_id": 1 }),
+            "error: the request has 1 problem (PROGRAM)\n    `source.private_key`: required to log in as a GitHub App, but \
+             missing\n",
+        );
+        of_source(
+            json!({ "repository": "o/n", "access_token": "hunter2", "app_id": 1 }),
+            "error: the request has 1 problem (PROGRAM)\n    `source.access_token`: excludes `app_id`, `installation_id` and \
+             `private_key`\n",
+        );
+    }
+
+    #[test]
+    fn an_app_whose_key_is_none() {
+        of_source(
+            json!({ "repository": "o/n", "app_id": "a b", "installation_id": "x", "private_key": "hunter2" }),
+            "error: the request has 3 problems (PROGRAM)\n    \
+             `source.private_key`: is not a private key (expected `-----BEGIN RSA PRIVATE KEY-----` to `-----END RSA PRIVATE \
+             KEY-----`)\n    \
+             `source.installation_id`: expected a whole number\n    \
+             `source.app_id`: expected the App's number or its client ID\n",
+        );
+    }
+
+    #[test]
+    fn keys_that_are_misspelt_or_of_the_wrong_kind() {
+        of_source(
+            json!({
+                "repo": "o/n", "access_tokn": "token", "skip_ssl_verification": "yes", "branch": ["a"],
+                "gate": { "creator": "alice" },
+            }),
+            "error: the request has 6 problems (PROGRAM)\n    \
+             `source.repo`: unknown key; did you mean `repository`?\n    \
+             `source.access_tokn`: unknown key; did you mean `access_token`?\n    \
+             `source.skip_ssl_verification`: expected true or false, found text\n    \
+             `source.branch`: expected text, found a list\n    \
+             `source.gate.creator`: unknown key; did you mean `creators`?\n    \
+             `source.repository`: required, but missing\n",
+        );
+    }
+
+    #[test]
+    fn values_that_cannot_be() {
+        of_source(
+            json!({
+                "repository": "https://github.com/o/n", "access_token": "token", "endpoint": "api.github.com",
+                "branch": "a..b", "commit": "main", "context": "", "gate": { "state": "succes", "context": " " },
+                "contexts": ["*"], "ca_certs": ["x"], "proxy": "ftp://x",
+            }),
+            "error: the request has 11 problems (PROGRAM)\n    \
+             `source.repository`: expected `OWNER/NAME`, found `https://github.com/o/n`\n    \
+             `source.endpoint`: expected `https://...`: relative URL without a base\n    \
+             `source.branch`: `a..b` is not a legal branch name\n    \
+             `source.commit`: expected a full commit hash\n    \
+             `source.commit`: excludes `branch` and `pull_requests`\n    \
+             `source.context`: must not be empty\n    \
+             `source.gate.state`: expected `error`, `failure`, `pending` or `success`, found `succes`; did you mean \
+             `success`?\n    \
+             `source.gate.context`: must not be empty\n    \
+             `source.contexts`: has no effect with `gate`, which has one context\n    \
+             `source.ca_certs[0]`: expected certificates in PEM form (-----BEGIN CERTIFICATE-----), found none\n    \
+             `source.proxy`: expected `http://host:port`, found the scheme `ftp`\n",
+        );
+    }
+
+    #[test]
+    fn deployments_and_something_else() {
+        of_source(
+            json!({
+                "repository": "o/n", "access_token": "token", "deployment": { "environment": "", "state": "failed" },
+                "gate": {}, "pull_requests": true, "contexts": ["*"],
+            }),
+            "error: the request has 6 problems (PROGRAM)\n    \
+             `source.contexts`: has no effect with `gate`, which has one context\n    \
+             `source.deployment.state`: expected `error`, `failure`, `in_progress`, `inactive`, `pending`, `queued` or \
+             `success`, found `failed`; did you mean `failure`?\n    \
+             `source.deployment.environment`: must not be empty\n    \
+             `source.gate`: has no effect with `deployment`\n    \
+             `source.pull_requests`: has no effect with `deployment`\n    \
+             `source.contexts`: has no effect with `deployment`\n",
+        );
+    }
+}
+
+mod of_a_put {
+    use super::*;
+
+    #[test]
+    fn no_commit_or_two() {
+        params(
+            json!({ "state": "success" }),
+            "error: the request has 1 problem (PROGRAM)\n    `params.commit`: required, but missing; name a checkout, a file \
+             that holds a hash, or a hash; or a pull request's checkout by `path`\n",
+        );
+        params(
+            json!({ "state": "success", "commit": "a", "path": "a" }),
+            "error: the request has 1 problem (PROGRAM)\n    `params.path`: excludes `commit`, which says the same in another \
+             way\n",
+        );
+    }
+
+    /// dpb587/github-status-resource#3: `failed` in place of `failure` made a version of null, without a word.
+    #[test]
+    fn states_that_are_none() {
+        for (word, near) in
+            [("failed", "failure"), ("succeeded", "success"), ("errored", "error"), ("PENDNG", "pending")]
+        {
+            params(
+                json!({ "state": word, "commit": "a" }),
+                &format!(
+                    "error: the request has 1 problem (PROGRAM)\n    `params.state`: expected `error`, `failure`, `pending` \
+                     or `success`, found `{word}`; did you mean `{near}`?\n"
+                ),
+            );
+        }
+        params(
+            json!({
+                "state": "success", "status": "failure", "commit": "a", "statuses": [{ "state": "aborted" }],
+                "deployment": { "environment": " ", "state": "done" },
+            }),
+            "error: the request has 4 problems (PROGRAM)\n    \
+             `params.status`: says something else than `state`, whose other name it is\n    \
+             `params.statuses[0].state`: expected `error`, `failure`, `pending` or `success`, found `aborted`\n    \
+             `params.deployment.environment`: must not be empty\n    \
+             `params.deployment.state`: expected `error`, `failure`, `in_progress`, `inactive`, `pending`, `queued` or \
+             `success`, found `done`\n",
+        );
+    }
+
+    #[test]
+    fn keys_that_are_unknown_or_of_the_wrong_kind() {
+        params(
+            json!({ "commit": "a", "state": ["success"], "descripton": "x", "statuses": { "a": 1 }, "comment": {} }),
+            "error: the request has 4 problems (PROGRAM)\n    \
+             `params.state`: expected text, found a list\n    \
+             `params.descripton`: unknown key; did you mean `description`?\n    \
+             `params.statuses`: expected a list, found keys and values\n    \
+             `params.comment`: expected text, found keys and values\n",
+        );
+    }
+
+    #[test]
+    fn commits_that_are_not_there() {
+        params(
+            json!({ "commit": "code", "state": "success" }),
+            "error: cannot tell the commit from `code`\n  caused by: it is neither in the inputs nor a full commit hash\n\
+             hint: name a checkout, a file that holds a hash, or a hash of 40 digits\n",
+        );
+        params(
+            json!({ "commit": "0123456", "state": "success" }),
+            "error: cannot tell the commit from `0123456`\n  caused by: it is neither in the inputs nor a full commit hash\n\
+             hint: name a checkout, a file that holds a hash, or a hash of 40 digits\n",
+        );
+        params(
+            json!({ "path": "pr", "state": "success" }),
+            "error: `pr` is not a directory in the inputs\n\
+             hint: `path` is the name of an earlier get of a pull request\n",
+        );
+    }
+
+    #[test]
+    fn inputs_that_hold_no_commit() {
+        let github = GitHub::start();
+        let (hash, large) = (commit(1), "x".repeat(1024 * 1024 + 1));
+        let files = [
+            ("short", "0123456\n"),
+            ("two", &format!("{hash} {hash}")),
+            ("large", &large),
+            ("empty/x", ""),
+            ("unborn/.git/HEAD", "ref: refs/heads/main\n"),
+            ("broken/.git/HEAD", "what\n"),
+            ("odd/.git/HEAD", "ref: refs/../../x\n"),
+            ("tables/.git/HEAD", "ref: refs/heads/.invalid\n"),
+            ("tables/.git/reftable/x", ""),
+            ("worktree/.git", "gitdir: /tmp/build/e55deab7/app/.git/worktrees/tree\n"),
+        ];
+        for (name, words) in [
+            ("short", "the file holds no full commit hash\n"),
+            ("two", "the file holds no full commit hash\n"),
+            ("large", "it is larger than 1024 KiB\n"),
+            (
+                "empty",
+                "it has no `.git`\nhint: a commit is named by a checkout, by a file that holds its hash, or by the hash\n",
+            ),
+            ("unborn", "its branch `refs/heads/main` has no commit yet\n"),
+            ("broken", "its `HEAD` names no commit\n"),
+            ("odd", "its `HEAD` names a ref that is none\n"),
+            (
+                "tables",
+                "it keeps its refs in the format `reftable`, which is not read here\nhint: name a file that holds the \
+                 commit's hash, such as `.git/ref` of a git resource's get\n",
+            ),
+            (
+                "worktree",
+                "the directory that its `.git` names is not in the inputs\nhint: a worktree needs the repository that it \
+                 belongs to as an input too\n",
+            ),
+        ] {
+            let outcome = put_with(&source(&github), json!({ "commit": name, "state": "success" }), &files);
+            refused(&outcome, &format!("error: cannot tell the commit from `{name}`\n  caused by: {words}"));
+        }
+        assert_eq!(github.requests(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn files_that_are_not_there_or_are_no_text() {
+        params(
+            json!({ "commit": commit(1), "state": "success", "description_file": "a/b" }),
+            "error: `description_file`\n  caused by: there is no `a/b` in the inputs\n\
+             hint: the path begins with the name of an earlier get or of a task's output\n",
+        );
+        let github = GitHub::start();
+        let inputs = inputs(&[("dir/x", "")]);
+        std::fs::write(inputs.path().join("binary"), b"\xff\xfe").unwrap();
+        for (path, words) in [("dir", "it is not a file"), ("binary", "it is not text (UTF-8)")] {
+            let params = json!({ "commit": commit(1), "state": "success", "target_url_path": path });
+            refused(
+                &crate::support::put_step(&source(&github), params, inputs.path()).run(),
+                &format!("error: `target_url_path`\n  caused by: cannot read `{path}`\n  caused by: {words}\n"),
+            );
+        }
+    }
+
+    #[test]
+    fn no_directory() {
+        let github = GitHub::start();
+        let request = json!({ "source": source(&github), "params": { "commit": commit(1), "state": "success" } });
+        refused(
+            &Verb::put("github-status").request(&request).run(),
+            "error: `out` needs a directory as its argument\n\
+             hint: usage: jetway-github-status out DIRECTORY < request.json (PROGRAM)\n",
+        );
+    }
+}
+
+#[test]
+fn an_unknown_key_is_a_warning_when_that_is_asked_for() {
+    let github = GitHub::start();
+    let source = with(source(&github), json!({ "allow_unknown_keys": true, "v4_endpoint": "x" }));
+    let outcome = put(&source, json!({ "commit": commit(1), "state": "success", "context": "a" }));
+    outcome.succeeded();
+    assert!(said(&outcome).starts_with("warning: `source.v4_endpoint`: unknown key"), "{}", outcome.stderr);
+}
+
+#[test]
+fn params_of_a_get_are_none() {
+    let github = GitHub::start();
+    let destination = inputs(&[]);
+    let request = json!({
+        "source": source(&github), "version": { "commit": commit(1), "status": "1" }, "params": { "skip": true },
+    });
+    refused(
+        &Verb::get("github-status").dir(destination.path()).request(&request).run(),
+        "error: the request has 1 problem (PROGRAM)\n    `params.skip`: unknown key; no key is known here\n",
+    );
+}

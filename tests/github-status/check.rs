@@ -1,0 +1,306 @@
+//! A check: which statuses are versions, in which order, and what it costs to know.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use jetway_tests::github::{GitHub, commit};
+use jetway_tests::stand_in::Answer;
+use jetway_tests::verb::Container;
+use serde_json::{Value, json};
+
+use crate::support::{check, check_in, said, source, version, with};
+
+/// What a check prints.
+#[track_caller]
+fn versions(source: &Value, known: Option<&Value>) -> Value {
+    check(source, known).json()
+}
+
+#[test]
+fn the_first_version_is_the_newest_status_of_the_context() {
+    let github = GitHub::start();
+    github.set_status(&commit(1), "default", "pending", "a");
+    let newest = github.set_status(&commit(1), "default", "success", "a");
+    github.set_status(&commit(1), "other", "failure", "a");
+    assert_eq!(versions(&source(&github), None), json!([version(&commit(1), newest)]));
+    assert_eq!(github.requests(), ["GET /repos/octo/app/commits/main/statuses?per_page=100"]);
+}
+
+#[test]
+fn there_is_none_before_somebody_says_something() {
+    let github = GitHub::start();
+    assert_eq!(versions(&source(&github), None), json!([]));
+    github.set_status(&commit(1), "other", "failure", "a");
+    assert_eq!(versions(&source(&github), None), json!([]));
+}
+
+/// dpb587/github-status-resource answered in GitHub's order, newest first, and had no history.
+#[test]
+fn versions_come_oldest_first_from_the_known_one_on() {
+    let github = GitHub::start();
+    let hash = commit(1);
+    let ids: Vec<u64> = ["pending", "failure", "pending", "success"]
+        .map(|state| github.set_status(&hash, "default", state, "a"))
+        .into();
+    let expected: Vec<Value> = ids[1..].iter().map(|id| version(&hash, *id)).collect();
+    assert_eq!(versions(&source(&github), Some(&version(&hash, ids[1]))), json!(expected));
+    assert_eq!(github.requests().len(), 1);
+}
+
+#[test]
+fn the_context_may_be_named_or_any() {
+    let github = GitHub::start();
+    let hash = commit(1);
+    let known = github.set_status(&hash, "ci/a", "success", "a");
+    let other = github.set_status(&hash, "lint", "success", "a");
+    let last = github.set_status(&hash, "ci/b", "success", "a");
+    let followed = |more: Value| versions(&with(source(&github), more), Some(&version(&hash, known)));
+    let list = |ids: &[u64]| json!(ids.iter().map(|id| version(&hash, *id)).collect::<Vec<_>>());
+    assert_eq!(followed(json!({ "context": "lint" })), list(&[known, other]));
+    assert_eq!(followed(json!({ "contexts": ["ci/*"] })), list(&[known, last]));
+    assert_eq!(followed(json!({ "contexts": ["*"] })), list(&[known, other, last]));
+}
+
+/// Only the first page of 30 was read by what is there (bors-ng#1169, test-infra#10380).
+#[test]
+fn every_page_is_read() {
+    for count in [31, 101, 250] {
+        let github = GitHub::start();
+        let hash = commit(1);
+        let first = github.set_status(&hash, "default", "pending", "a");
+        for index in 1..count {
+            github.set_status(&hash, &format!("other/{index}"), "success", "a");
+        }
+        assert_eq!(versions(&source(&github), None), json!([version(&hash, first)]), "{count}");
+        assert_eq!(github.requests().len(), usize::div_ceil(count, 100));
+        let all = versions(&with(source(&github), json!({ "contexts": ["*"] })), Some(&version(&hash, first)));
+        assert_eq!(all.as_array().unwrap().len(), count);
+    }
+}
+
+#[test]
+fn no_more_pages_are_read_than_it_takes() {
+    let github = GitHub::start();
+    let hash = commit(1);
+    for index in 0..250 {
+        github.set_status(&hash, &format!("other/{index}"), "success", "a");
+    }
+    let known = github.set_status(&hash, "default", "success", "a");
+    versions(&source(&github), None);
+    versions(&source(&github), Some(&version(&hash, known)));
+    assert_eq!(github.requests().len(), 2);
+}
+
+#[test]
+fn the_known_version_stays_when_the_branch_moves_on() {
+    let github = GitHub::start();
+    let known = github.set_status(&commit(1), "default", "success", "a");
+    github.set_ref("main", &commit(2));
+    let known = version(&commit(1), known);
+    assert_eq!(versions(&source(&github), Some(&known)), json!([known]));
+    let new = github.set_status(&commit(2), "default", "pending", "a");
+    assert_eq!(versions(&source(&github), Some(&known)), json!([known, version(&commit(2), new)]));
+    github.forget_commit(&commit(1));
+    assert_eq!(versions(&source(&github), Some(&known)), json!([version(&commit(2), new)]));
+}
+
+/// The peer's put printed `"status": "null"` when GitHub had refused it.
+#[test]
+fn a_version_that_is_none_is_passed_over() {
+    let github = GitHub::start();
+    let newest = version(&commit(1), github.set_status(&commit(1), "default", "success", "a"));
+    for known in [
+        json!({ "commit": commit(1), "status": "null" }),
+        json!({ "commit": "null", "status": "1" }),
+        json!({ "commit": "../../user", "status": "1" }),
+        json!({ "commit": commit(8), "status": "1" }),
+        json!({ "commit": commit(1), "status": "1", "deployment": "4" }),
+    ] {
+        assert_eq!(versions(&source(&github), Some(&known)), json!([newest]), "{known}");
+    }
+}
+
+#[test]
+fn a_ref_may_be_any_that_github_knows() {
+    for (name, path) in [("pull/1/head", "pull/1/head"), ("feature/ü", "feature/%C3%BC"), ("a#b", "a%23b")] {
+        let github = GitHub::start();
+        github.set_ref(name, &commit(3));
+        let id = github.set_status(&commit(3), "default", "success", "a");
+        let source = with(source(&github), json!({ "branch": name }));
+        assert_eq!(versions(&source, None), json!([version(&commit(3), id)]));
+        assert_eq!(github.requests(), [format!("GET /repos/octo/app/commits/{path}/statuses?per_page=100")]);
+    }
+}
+
+#[test]
+fn the_branch_is_master_when_none_is_named() {
+    let github = GitHub::start();
+    let id = github.set_status(&commit(1), "default", "success", "a");
+    let mut source = source(&github);
+    source.as_object_mut().unwrap().remove("branch");
+    assert_eq!(versions(&source, None), json!([version(&commit(1), id)]));
+    assert!(github.requests()[0].contains("/commits/master/"));
+}
+
+#[test]
+fn one_commit_may_be_followed() {
+    let github = GitHub::start();
+    github.add_commit(&commit(4));
+    let id = github.set_status(&commit(4), "default", "success", "a");
+    let mut source = with(source(&github), json!({ "commit": commit(4) }));
+    source.as_object_mut().unwrap().remove("branch");
+    assert_eq!(versions(&source, None), json!([version(&commit(4), id)]));
+}
+
+mod pull_requests {
+    use super::*;
+
+    fn of(hash: &str, status: u64, pr: &str) -> Value {
+        with(version(hash, status), json!({ "pr": pr }))
+    }
+
+    #[test]
+    fn that_are_open_are_followed_at_their_heads() {
+        let github = GitHub::start();
+        for (number, base) in [(1, "main"), (2, "main"), (3, "release")] {
+            github.open_pull_request(number.into(), &commit(10 + number), base);
+        }
+        let source = with(source(&github), json!({ "pull_requests": true }));
+        assert_eq!(versions(&source, None), json!([]));
+        let a = github.set_status(&commit(12), "default", "pending", "a");
+        let b = github.set_status(&commit(11), "default", "success", "a");
+        github.set_status(&commit(13), "default", "success", "a");
+        assert_eq!(versions(&source, None), json!([of(&commit(11), b, "1")]));
+        let c = github.set_status(&commit(12), "default", "success", "a");
+        let known = of(&commit(12), a, "2");
+        let expected = json!([known, of(&commit(11), b, "1"), of(&commit(12), c, "2")]);
+        assert_eq!(versions(&source, Some(&known)), expected);
+        github.close_pull_request(2);
+        assert_eq!(versions(&source, Some(&known)), json!([known, of(&commit(11), b, "1")]));
+        github.forget_commit(&commit(12));
+        assert_eq!(versions(&source, Some(&known)), json!([of(&commit(11), b, "1")]));
+    }
+
+    #[test]
+    fn fill_more_than_one_page() {
+        let github = GitHub::start();
+        for number in 1..=101 {
+            github.open_pull_request(number.into(), &commit(1000 + number), "main");
+        }
+        let id = github.set_status(&commit(1101), "default", "success", "a");
+        let source = with(source(&github), json!({ "pull_requests": true }));
+        assert_eq!(versions(&source, None), json!([of(&commit(1101), id, "101")]));
+    }
+}
+
+mod again_in_the_same_container {
+    use super::*;
+
+    #[test]
+    fn answers_that_have_not_changed_cost_no_rate() {
+        let github = GitHub::start();
+        let container = Container::new();
+        let id = github.set_status(&commit(1), "default", "success", "a");
+        let known = version(&commit(1), id);
+        for _ in 0..3 {
+            assert_eq!(check_in(&container, &source(&github), Some(&known)).json(), json!([known]));
+        }
+        let asked = github.asked();
+        assert_eq!(asked.len(), 3);
+        assert!(asked[0].header("if-none-match").is_none());
+        // With it the answer is 304, which GitHub does not count.
+        assert!(asked[1].header("if-none-match").is_some() && asked[2].header("if-none-match").is_some());
+        let new = github.set_status(&commit(1), "default", "failure", "a");
+        let expected = json!([known, version(&commit(1), new)]);
+        assert_eq!(check_in(&container, &source(&github), Some(&known)).json(), expected);
+    }
+
+    #[test]
+    fn what_is_kept_is_for_this_user_alone_and_holds_no_token() {
+        let github = GitHub::start();
+        let container = Container::new();
+        github.set_status(&commit(1), "default", "success", "a");
+        let outcome = check_in(&container, &source(&github), None);
+        outcome.succeeded();
+        let left = outcome.leftovers();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert_eq!(fs::metadata(&left[0]).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!fs::read_to_string(&left[0]).unwrap().contains("SECRET"));
+    }
+
+    #[test]
+    fn what_is_damaged_is_asked_for_again() {
+        let github = GitHub::start();
+        let container = Container::new();
+        let known = version(&commit(1), github.set_status(&commit(1), "default", "success", "a"));
+        let kept = check_in(&container, &source(&github), None).leftovers().remove(0);
+        let whole = fs::read_to_string(&kept).unwrap();
+        for damaged in [
+            String::new(),
+            "{".to_owned(),
+            "[]".to_owned(),
+            whole.replace("\"items\":[", "\"items\":[7,"),
+            "\0".repeat(99),
+        ] {
+            fs::write(&kept, damaged).unwrap();
+            assert_eq!(check_in(&container, &source(&github), Some(&known)).json(), json!([known]));
+            assert!(github.asked().last().unwrap().header("if-none-match").is_none());
+        }
+    }
+}
+
+#[test]
+fn people_see_what_is_left_of_the_rate_limit() {
+    let github = GitHub::start();
+    github.rate(5000, 4321, 1_700_000_000);
+    let outcome = check(&source(&github), None);
+    outcome.succeeded();
+    assert_eq!(said(&outcome), "rate limit: 4321 of 5000 requests are left until 22:13 UTC\n");
+}
+
+/// dpb587/github-status-resource printed nothing and ended with 0, or showed an error of its JSON program.
+#[test]
+fn a_refusal_is_told_in_github_s_words() {
+    let github = GitHub::start();
+    let outcome = check(&with(source(&github), json!({ "access_token": "ghp_wrong" })), None);
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: `GET http://127.0.0.1:[PORT]/repos/octo/app/commits/main/statuses?per_page=...` answered 401 Unauthorized \
+         (x-github-request-id: ABCD:1234)\n  caused by: Bad credentials\n\
+         hint: the token, or the App's key, is wrong, expired or revoked\n"
+    );
+    let mut source = with(source(&github), json!({}));
+    source["branch"] = json!("nope");
+    let outcome = check(&source, None);
+    outcome.failed();
+    assert!(said(&outcome).contains("  caused by: No commit found for SHA: nope\n"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_list_without_an_end_is_given_up() {
+    let github = GitHub::start();
+    let page = Answer::json(200, &json!([])).with("Link", "<https://x.example/?page=2>; rel=\"next\"");
+    github.answer(1000, "GET", "/statuses", page);
+    let outcome = check(&source(&github), None);
+    outcome.failed();
+    assert!(said(&outcome).contains("has more than 100 pages"), "{}", outcome.stderr);
+    assert_eq!(github.requests().len(), 100);
+}
+
+#[test]
+fn answers_that_are_not_what_github_gives_are_errors_in_words() {
+    for body in [
+        "",
+        "{}",
+        "[1]",
+        "[{\"id\": -1}]",
+        "[{\"id\":1,\"state\":\"success\",\"created_at\":\"\",\"updated_at\":\"\"}]",
+    ] {
+        let github = GitHub::start();
+        github.answer(9, "GET", "/statuses", Answer::text(200, body));
+        let outcome = check(&source(&github), None);
+        outcome.failed();
+        assert!(outcome.stderr.contains("error"), "{}", outcome.stderr);
+    }
+}

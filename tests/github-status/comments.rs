@@ -1,0 +1,187 @@
+//! Comments on pull requests, and what pull-request resources leave in a checkout.
+
+use jetway_tests::github::{AppKey, GitHub, LOGIN, REPOSITORY, commit};
+use jetway_tests::stand_in::Fault;
+use serde_json::{Value, json};
+
+use crate::support::{get, metadata, put, put_with, said, source, with};
+
+const METADATA: &str =
+    r#"[{"name":"pr","value":"5"},{"name":"title","value":"Add x"},{"name":"author","value":"alice"}]"#;
+
+/// Runs a put with a pull request's checkout as telia-oss/github-pr-resource gets it.
+fn put_path(github: &GitHub, source: &Value, params: Value) -> jetway_tests::verb::Outcome {
+    github.open_pull_request(5, &commit(5), "main");
+    let version = format!(r#"{{"pr":"5","commit":"{}","committed":"2026-01-01T00:00:00Z"}}"#, commit(5));
+    let merged = commit(99);
+    let files = [
+        ("pr/.git/resource/version.json", version.as_str()),
+        ("pr/.git/resource/metadata.json", METADATA),
+        // What is checked out is the merge, which nobody knows.
+        ("pr/.git/HEAD", merged.as_str()),
+        ("out/comment.md", "from a file: `$BUILD_JOB_NAME`\n"),
+        ("out/empty", "\n"),
+    ];
+    put_with(source, with(json!({ "path": "pr" }), params), &files)
+}
+
+fn texts(github: &GitHub) -> Vec<String> {
+    github.comments(5).into_iter().map(|(_, text)| text).collect()
+}
+
+#[test]
+fn a_status_is_set_on_the_head_that_the_get_was_of() {
+    let github = GitHub::start();
+    let outcome = put_path(&github, &source(&github), json!({ "status": "success", "context": "unit" }));
+    assert_eq!(outcome.json()["version"]["commit"], commit(5));
+    assert_eq!(github.statuses(&commit(5))[0]["context"], "concourse-ci/unit");
+    let metadata = metadata(&outcome);
+    for pair in [("title", "Add x"), ("author", "alice"), ("context", "concourse-ci/unit")] {
+        assert!(metadata.contains(&(pair.0.to_owned(), pair.1.to_owned())), "{metadata:?}");
+    }
+}
+
+#[test]
+fn a_checkout_of_the_older_resource_will_do() {
+    let github = GitHub::start();
+    github.open_pull_request(5, &commit(5), "main");
+    let (head, merged) = (commit(5), commit(99));
+    let files = [("git-pr/.git/head_sha", head.as_str()), ("git-pr/.git/id", "5\n"), ("git-pr/.git/HEAD", &merged)];
+    let params = json!({ "path": "git-pr", "status": "pending", "context": "build", "comment": "begun" });
+    put_with(&source(&github), params, &files).succeeded();
+    assert_eq!(github.statuses(&commit(5))[0]["context"], "concourse-ci/build");
+    assert_eq!(texts(&github), ["begun"]);
+}
+
+#[test]
+fn both_kinds_of_comment_are_made_with_variables_filled_in() {
+    let github = GitHub::start();
+    let params = json!({
+        "status": "success", "comment": "build $BUILD_NAME of ${BUILD_PIPELINE_NAME}: $HOME $(id)",
+        "comment_file": "out/comment.md",
+    });
+    let outcome = put_path(&github, &source(&github), params);
+    outcome.succeeded();
+    assert_eq!(texts(&github), ["build 42 of delivery: $HOME $(id)", "from a file: `build`"]);
+    assert_eq!(github.comments(5)[0].0, LOGIN);
+    assert_eq!(metadata(&outcome).iter().filter(|(name, _)| name == "comment").count(), 2);
+}
+
+#[test]
+fn an_empty_file_is_no_comment() {
+    let github = GitHub::start();
+    put_path(&github, &source(&github), json!({ "status": "success", "comment_file": "out/empty" })).succeeded();
+    assert!(texts(&github).is_empty());
+}
+
+#[test]
+fn without_a_state_only_the_comment_is_made_and_the_get_finds_it() {
+    let github = GitHub::start();
+    let outcome = put_path(&github, &source(&github), json!({ "comment": "hello" }));
+    let version = outcome.json()["version"].clone();
+    assert_eq!(version, json!({ "commit": commit(5), "comment": "1001" }));
+    assert!(github.statuses(&commit(5)).is_empty());
+    let destination = jetway_tests::scratch::directory();
+    get(&source(&github), &version, destination.path()).succeeded();
+    assert_eq!(std::fs::read_to_string(destination.path().join("description")).unwrap(), "hello");
+}
+
+#[test]
+fn the_pull_request_of_a_commit_is_looked_up() {
+    let github = GitHub::start();
+    github.open_pull_request(4, &commit(5), "main");
+    github.close_pull_request(4);
+    github.open_pull_request(5, &commit(5), "main");
+    put(&source(&github), json!({ "commit": commit(5), "state": "success", "comment": "hello" })).succeeded();
+    assert_eq!(texts(&github), ["hello"]);
+    let outcome = put(&source(&github), json!({ "commit": commit(1), "comment": "hello" }));
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: there is no open pull request whose newest commit is 0000000000000000000000000000000000000001, and only \
+         pull requests have comments\n"
+    );
+}
+
+mod delete_previous_comments {
+    use super::*;
+
+    #[test]
+    fn takes_away_our_own_alone_however_many() {
+        let github = GitHub::start();
+        for number in 0..110 {
+            github.comment(5, if number % 2 == 0 { LOGIN } else { "alice" }, "old");
+        }
+        let params = json!({ "delete_previous_comments": true, "comment": "new", "status": "success" });
+        put_path(&github, &source(&github), params).succeeded();
+        let logins = github.comments(5);
+        assert_eq!(logins.iter().filter(|(login, _)| login == "alice").count(), 55);
+        assert_eq!(logins.iter().filter(|(login, _)| login == LOGIN).count(), 1);
+    }
+
+    /// telia-oss/github-pr-resource#245: with an App's token nothing was deleted, and nobody was told.
+    #[test]
+    fn works_with_an_app_and_with_its_token_alone() {
+        let github = GitHub::start();
+        let key = AppKey::new();
+        github.install_app("4711", "jetway", &key);
+        github.comment(5, "jetway[bot]", "old");
+        github.comment(5, "jetway", "a person of that name");
+        let app = json!({
+            "repository": REPOSITORY, "endpoint": github.url(), "app_id": "4711", "private_key": key.pkcs1,
+        });
+        put_path(&github, &app, json!({ "delete_previous_comments": true, "comment": "new" })).succeeded();
+        assert_eq!(texts(&github), ["a person of that name", "new"]);
+
+        let github = GitHub::start();
+        github.take_app_token("ghs_fromElsewhere", "jetway[bot]");
+        github.comment(5, "jetway[bot]", "old");
+        let source = with(source(&github), json!({ "access_token": "ghs_fromElsewhere" }));
+        put_path(&github, &source, json!({ "delete_previous_comments": true, "comment": "new" })).succeeded();
+        assert_eq!(texts(&github), ["new"]);
+    }
+
+    #[test]
+    fn may_be_all_that_a_put_does() {
+        let github = GitHub::start();
+        github.comment(5, LOGIN, "old");
+        let outcome = put_path(&github, &source(&github), json!({ "delete_previous_comments": true }));
+        let version = outcome.json()["version"].clone();
+        assert_eq!(version, json!({ "commit": commit(5) }));
+        let destination = jetway_tests::scratch::directory();
+        get(&source(&github), &version, destination.path()).succeeded();
+        assert_eq!(std::fs::read_to_string(destination.path().join("commit")).unwrap(), commit(5));
+    }
+}
+
+#[test]
+fn a_comment_is_never_made_twice() {
+    let github = GitHub::start();
+    github.fail_next(Fault::CutAfter);
+    let outcome = put_path(&github, &source(&github), json!({ "comment": "once" }));
+    outcome.failed();
+    assert!(said(&outcome).starts_with("error: cannot comment on the pull request 5\n"), "{}", outcome.stderr);
+    assert_eq!(texts(&github), ["once"]);
+}
+
+#[test]
+fn what_the_get_left_must_be_whole() {
+    let github = GitHub::start();
+    for (content, words) in [
+        ("{", "cannot understand `.git/resource/version.json`"),
+        (r#"{"pr":"5","commit":"../../x"}"#, "the version that its get left names no commit"),
+    ] {
+        let outcome = put_with(
+            &source(&github),
+            json!({ "path": "pr", "status": "success" }),
+            &[("pr/.git/resource/version.json", content)],
+        );
+        outcome.failed();
+        assert!(
+            said(&outcome).starts_with(&format!("error: cannot tell the commit of `pr`\n  caused by: {words}\n")),
+            "{}",
+            outcome.stderr
+        );
+    }
+    assert_eq!(github.requests(), Vec::<String>::new());
+}

@@ -1,0 +1,176 @@
+//! A server that is busy, slow, broken or not the right one; an end in the middle.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jetway_tests::github::{GitHub, commit};
+use jetway_tests::stand_in::{Answer, Fault};
+use jetway_tests::{github, scratch};
+use serde_json::json;
+
+use crate::support::{check, put, put_step, said, source, with};
+
+fn params() -> serde_json::Value {
+    json!({ "commit": commit(1), "state": "success" })
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+#[test]
+fn a_secondary_limit_is_waited_for_and_shown() {
+    let github = GitHub::start();
+    for (status, part) in [(403, "/statuses/"), (429, "/statuses/")] {
+        let body = json!({ "message": "You have exceeded a secondary rate limit." });
+        github.answer(1, "POST", part, Answer::json(status, &body).with("Retry-After", "1"));
+        let outcome = put(&source(&github), params());
+        outcome.succeeded();
+        assert!(outcome.elapsed >= Duration::from_secs(1));
+        assert!(outcome.stderr.contains("waiting 1 s: `POST"), "{}", outcome.stderr);
+    }
+    assert_eq!(github.statuses(&commit(1)).len(), 2);
+}
+
+#[test]
+fn a_primary_limit_is_waited_for_when_it_ends_soon() {
+    let github = GitHub::start();
+    let limited = Answer::json(403, &json!({ "message": "API rate limit exceeded" }))
+        .with("X-RateLimit-Limit", "5000")
+        .with("X-RateLimit-Remaining", "0")
+        .with("X-RateLimit-Reset", &(now() + 1).to_string());
+    github.answer(1, "GET", "/statuses", limited);
+    check(&source(&github), None).succeeded();
+    assert_eq!(github.requests().len(), 2);
+}
+
+#[test]
+fn a_limit_that_lasts_fails_at_once_and_says_for_how_long() {
+    let github = GitHub::start();
+    let limited = Answer::json(403, &json!({ "message": "API rate limit exceeded for user ID 1." }))
+        .with("X-RateLimit-Remaining", "0")
+        .with("X-RateLimit-Reset", &(now() + 2400).to_string());
+    github.answer(9, "GET", "/statuses", limited);
+    let outcome = check(&source(&github), None);
+    outcome.failed();
+    let said = said(&outcome);
+    assert!(said.contains("  caused by: the server asks to wait for 4"), "{said}");
+    assert!(said.contains("  caused by: API rate limit exceeded for user ID 1.\n"), "{said}");
+    assert!(outcome.elapsed < Duration::from_secs(10));
+    assert_eq!(github.requests().len(), 1);
+}
+
+#[test]
+fn a_put_says_when_little_is_left() {
+    let github = GitHub::start();
+    github.rate(5000, 499, 4_102_444_800);
+    let outcome = put(&source(&github), params());
+    assert!(outcome.succeeded().stderr.contains("rate limit: 499 of 5000 requests are left until 00:00 UTC"));
+}
+
+#[test]
+fn a_connection_that_is_cut_costs_no_status() {
+    for fault in [Fault::CutBefore, Fault::CutAfter] {
+        let github = GitHub::start();
+        github.fail_next(fault);
+        put(&source(&github), params()).succeeded();
+        // Set twice is the same as set once: the newest counts.
+        assert_eq!(github.statuses(&commit(1))[0]["state"], "success");
+    }
+}
+
+#[test]
+fn a_gateway_that_fails_once_is_asked_again() {
+    for status in [502, 503, 504] {
+        let github = GitHub::start();
+        github.answer(1, "POST", "/statuses/", Answer::text(status, "bad gateway"));
+        put(&source(&github), params()).succeeded();
+        assert_eq!(github.statuses(&commit(1)).len(), 1);
+    }
+}
+
+#[test]
+fn a_slow_server_is_waited_for() {
+    let github = GitHub::start();
+    github.fail_next(Fault::Slow(Duration::from_secs(2)));
+    put(&source(&github), params()).succeeded();
+}
+
+#[test]
+fn sigterm_ends_every_wait() {
+    let github = GitHub::start();
+    for fault in [Fault::Stall, Fault::Answer(Answer::json(429, &json!({})).with("Retry-After", "60"))] {
+        let before = github.requests().len();
+        github.fail_next(fault);
+        let inputs = scratch::directory();
+        let running = put_step(&source(&github), params(), inputs.path()).spawn();
+        let asked = jetway_tests::process::wait_until(Duration::from_secs(20), || {
+            (github.requests().len() > before).then_some(())
+        });
+        assert!(asked.is_some());
+        std::thread::sleep(Duration::from_millis(300));
+        running.terminate();
+        let outcome = running.wait(Duration::from_secs(10));
+        assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
+        assert!(outcome.stdout.is_empty());
+        assert!(outcome.stderr.contains("interrupted by SIGTERM"), "{}", outcome.stderr);
+        assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+    }
+}
+
+#[test]
+fn sigterm_ends_the_wait_for_reading_back() {
+    let github = GitHub::start();
+    github.lag(1000);
+    let inputs = scratch::directory();
+    let running = put_step(&source(&github), params(), inputs.path()).spawn();
+    running.wait_for_stderr("set `default`");
+    running.terminate();
+    assert_eq!(running.wait(Duration::from_secs(5)).code, Some(143));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_in_words() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let source = json!({ "repository": github::REPOSITORY, "access_token": github::TOKEN, "endpoint": endpoint });
+    let inputs = scratch::directory();
+    let running = put_step(&source, params(), inputs.path()).spawn();
+    let outcome = running.wait(Duration::from_secs(120));
+    outcome.failed();
+    assert!(said(&outcome).contains("got no whole answer"), "{}", outcome.stderr);
+}
+
+/// A server that is not GitHub must not get the token from it.
+#[test]
+fn the_token_stays_behind_when_a_redirect_leads_elsewhere() {
+    let (github, other) = (GitHub::start(), GitHub::start());
+    let elsewhere = format!("{}/repos/octo/app/commits/main/statuses?per_page=100", other.url());
+    github.answer(1, "GET", "/statuses", Answer::text(302, "").with("Location", &elsewhere));
+    let outcome = check(&source(&github), None);
+    outcome.failed();
+    assert_eq!(other.asked().len(), 1);
+    assert!(other.asked()[0].header("authorization").is_none());
+}
+
+#[test]
+fn a_repository_that_was_renamed_is_followed() {
+    let github = GitHub::start();
+    let hash = commit(1);
+    let moved = json!({ "message": "Moved Permanently" });
+    let new = format!("{}/repos/octo/app/statuses/{hash}", github.url());
+    github.answer(1, "POST", "/repos/octo/old/", Answer::json(307, &moved).with("Location", &new));
+    let list = format!("{}/repos/octo/app/commits/{hash}/statuses?per_page=100", github.url());
+    github.answer(1, "GET", "/repos/octo/old/", Answer::json(301, &moved).with("Location", &list));
+    put(&with(source(&github), json!({ "repository": "octo/old" })), params()).succeeded();
+    assert_eq!(github.statuses(&hash).len(), 1);
+}
+
+#[test]
+fn a_path_of_github_enterprise_is_kept() {
+    let github = GitHub::start();
+    github.answer(1, "POST", "/api/v3/repos/octo/app/statuses/", Answer::json(404, &json!({ "message": "here" })));
+    let outcome = put(&with(source(&github), json!({ "endpoint": format!("{}/api/v3/", github.url()) })), params());
+    outcome.failed();
+    assert!(said(&outcome).contains("  caused by: here\n"), "{}", outcome.stderr);
+}

@@ -1,0 +1,124 @@
+//! The go/no-go of a pipeline: a version only when the right person has said the right word.
+
+use jetway_tests::github::{GitHub, commit};
+use jetway_tests::scratch;
+use serde_json::{Value, json};
+
+use crate::support::{check, get, put, said, source, version, with};
+
+fn gated(github: &GitHub, gate: Value) -> Value {
+    with(source(github), json!({ "gate": gate }))
+}
+
+#[test]
+fn opens_when_the_state_appears_on_the_commit() {
+    let github = GitHub::start();
+    let source = gated(&github, json!({ "context": "go" }));
+    let hash = commit(1);
+    let versions = || check(&source, None).json();
+    assert_eq!(versions(), json!([]));
+    github.set_status(&hash, "go", "pending", "ci");
+    github.set_status(&hash, "unit", "success", "ci");
+    assert_eq!(versions(), json!([]));
+    let go = github.set_status(&hash, "go", "success", "alice");
+    github.set_status(&hash, "unit", "failure", "ci");
+    assert_eq!(versions(), json!([version(&hash, go)]));
+    let known = version(&hash, go);
+    assert_eq!(check(&source, Some(&known)).json(), json!([known]));
+    assert!(github.asked().iter().all(|asked| asked.method == "GET"));
+}
+
+#[test]
+fn closes_when_the_word_is_taken_back() {
+    let github = GitHub::start();
+    let source = gated(&github, json!({ "context": "go" }));
+    github.set_status(&commit(1), "go", "success", "alice");
+    github.set_status(&commit(1), "go", "failure", "bob");
+    assert_eq!(check(&source, None).json(), json!([]));
+}
+
+#[test]
+fn counts_only_those_who_are_named() {
+    let github = GitHub::start();
+    let source = gated(&github, json!({ "context": "go", "creators": ["Alice", "release[bot]"] }));
+    github.set_status(&commit(1), "go", "success", "mallory");
+    assert_eq!(check(&source, None).json(), json!([]));
+    let go = github.set_status(&commit(1), "go", "success", "alice");
+    assert_eq!(check(&source, None).json(), json!([version(&commit(1), go)]));
+    // What somebody else says afterwards closes it: nobody opens it for others.
+    github.set_status(&commit(1), "go", "success", "mallory");
+    assert_eq!(check(&source, None).json(), json!([]));
+    let bot = github.set_status(&commit(1), "go", "success", "release[bot]");
+    assert_eq!(check(&source, None).json(), json!([version(&commit(1), bot)]));
+}
+
+#[test]
+fn waits_for_another_state_when_told() {
+    let github = GitHub::start();
+    let source = gated(&github, json!({ "context": "deploy", "state": "FAILURE" }));
+    github.set_status(&commit(1), "deploy", "success", "ci");
+    assert_eq!(check(&source, None).json(), json!([]));
+    let id = github.set_status(&commit(1), "deploy", "failure", "ci");
+    assert_eq!(check(&source, None).json(), json!([version(&commit(1), id)]));
+}
+
+#[test]
+fn is_for_each_new_commit_again() {
+    let github = GitHub::start();
+    let source = gated(&github, json!({ "context": "go" }));
+    let known = version(&commit(1), github.set_status(&commit(1), "go", "success", "alice"));
+    github.set_ref("main", &commit(2));
+    assert_eq!(check(&source, Some(&known)).json(), json!([known]));
+    let second = github.set_status(&commit(2), "go", "success", "alice");
+    assert_eq!(check(&source, Some(&known)).json(), json!([known, version(&commit(2), second)]));
+}
+
+#[test]
+fn works_on_pull_requests_too() {
+    let github = GitHub::start();
+    github.open_pull_request(5, &commit(50), "main");
+    let source = with(gated(&github, json!({ "context": "go" })), json!({ "pull_requests": true }));
+    github.set_status(&commit(50), "go", "pending", "a");
+    assert_eq!(check(&source, None).json(), json!([]));
+    let go = github.set_status(&commit(50), "go", "success", "a");
+    assert_eq!(check(&source, None).json(), json!([with(version(&commit(50), go), json!({ "pr": "5" }))]));
+}
+
+#[test]
+fn is_not_passed_by_a_version_that_somebody_pins() {
+    let github = GitHub::start();
+    let hash = commit(1);
+    let source = gated(&github, json!({ "context": "go", "creators": ["alice"] }));
+    let wrong = [
+        version(&hash, github.set_status(&hash, "go", "pending", "alice")),
+        version(&hash, github.set_status(&hash, "unit", "success", "alice")),
+        version(&hash, github.set_status(&hash, "go", "success", "mallory")),
+        json!({ "commit": hash }),
+        json!({ "commit": hash, "comment": "1" }),
+        json!({ "commit": hash, "deployment": "1", "status": "1" }),
+    ];
+    for version in wrong {
+        let destination = scratch::directory();
+        let outcome = get(&source, &version, destination.path());
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(said.contains("does not pass the gate") || said.contains("is none that this gate gives"), "{said}");
+        assert_eq!(std::fs::read_dir(destination.path()).unwrap().count(), 0);
+    }
+    let go = version(&hash, github.set_status(&hash, "go", "success", "Alice"));
+    get(&source, &go, scratch::directory().path()).succeeded();
+}
+
+/// A put's version counts as a version of the resource; it would pass for a go.
+#[test]
+fn cannot_be_put_through() {
+    let github = GitHub::start();
+    let outcome = put(&gated(&github, json!({})), json!({ "commit": commit(1), "state": "success" }));
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: a resource whose source has `gate` is for waiting only\n\
+         hint: the version of a put would pass for a go; put through another resource of this type\n"
+    );
+    assert_eq!(github.requests(), Vec::<String>::new());
+}

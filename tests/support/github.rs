@@ -1,0 +1,382 @@
+//! A stand-in for GitHub's REST API: it keeps what it is told, and holds every request against what GitHub documents.
+//!
+//! A request that GitHub would refuse is refused in GitHub's words. One that GitHub takes although its documentation does not
+//! (an unknown key, no API version) is remembered as a [`problem`](GitHub::problems), and a server that has seen one panics
+//! when it is dropped: a test need not look.
+
+mod app;
+mod comments;
+mod deployments;
+mod lists;
+mod schema;
+mod statuses;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use self::app::App;
+pub use self::app::AppKey;
+use crate::stand_in::{Answer, Asked, Fault, StandIn};
+
+/// The repository that is served.
+pub const REPOSITORY: &str = "octo/app";
+
+/// The token that is let in.
+pub const TOKEN: &str = "ghp_0123456789abcdefSECRET";
+
+/// The user whose token that is.
+pub const LOGIN: &str = "octo-ci";
+
+/// A running stand-in.
+pub struct GitHub {
+    server: StandIn,
+    state: Arc<Mutex<State>>,
+}
+
+/// What is known of the repository.
+struct State {
+    token: String,
+    login: String,
+    is_app_token: bool,
+    app: Option<App>,
+    issued: Vec<String>,
+    commits: Vec<String>,
+    refs: Vec<(String, String)>,
+    statuses: Vec<Status>,
+    pulls: Vec<Value>,
+    comments: Vec<Value>,
+    deployments: Vec<Value>,
+    next_id: u64,
+    /// How many more times a list leaves out the newest status.
+    lag: usize,
+    rate: Option<(u64, u64, u64)>,
+    faults: Vec<Planned>,
+    problems: Vec<String>,
+}
+
+/// A status of a commit.
+struct Status {
+    commit: String,
+    value: Value,
+}
+
+/// An answer that stands in for the real one.
+struct Planned {
+    times: usize,
+    method: String,
+    part: String,
+    answer: Answer,
+}
+
+impl GitHub {
+    /// A server with one commit, the head of `main` and `master`.
+    pub fn start() -> Self {
+        let state = Arc::new(Mutex::new(State {
+            token: TOKEN.to_owned(),
+            login: LOGIN.to_owned(),
+            is_app_token: false,
+            app: None,
+            issued: Vec::new(),
+            commits: vec![commit(1)],
+            refs: vec![("main".to_owned(), commit(1)), ("master".to_owned(), commit(1))],
+            statuses: Vec::new(),
+            pulls: Vec::new(),
+            comments: Vec::new(),
+            deployments: Vec::new(),
+            next_id: 1000,
+            lag: 0,
+            rate: Some((5000, 4999, 4_102_444_800)),
+            faults: Vec::new(),
+            problems: Vec::new(),
+        }));
+        let known = Arc::clone(&state);
+        let server = StandIn::start(move |asked| lock(&known).answer(asked));
+        Self { server, state }
+    }
+
+    /// The address of the API, for `endpoint`.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Every request, `METHOD /path?query`, in the order of arrival.
+    pub fn requests(&self) -> Vec<String> {
+        self.asked().iter().map(|asked| format!("{} {}", asked.method, asked.target)).collect()
+    }
+
+    /// The same with headers and bodies.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.server.asked()
+    }
+
+    /// The bodies of the requests of one method to a path that contains `part`.
+    pub fn bodies(&self, method: &str, part: &str) -> Vec<Value> {
+        let asked = self.asked();
+        asked.iter().filter(|asked| asked.method == method && asked.target.contains(part)).map(Asked::json).collect()
+    }
+
+    /// Lets a connection misbehave.
+    pub fn fail_next(&self, fault: Fault) {
+        self.server.fail_next(fault);
+    }
+
+    /// Gives this answer to the next `times` requests of a method to a path that contains `part`, without acting on them.
+    pub fn answer(&self, times: usize, method: &str, part: &str, answer: Answer) {
+        let planned = Planned { times, method: method.to_owned(), part: part.to_owned(), answer };
+        self.state().faults.push(planned);
+    }
+
+    /// Adds a commit.
+    pub fn add_commit(&self, hash: &str) {
+        self.state().commits.push(hash.to_owned());
+    }
+
+    /// Lets a ref lead to a commit, which is added when it is not there.
+    pub fn set_ref(&self, name: &str, hash: &str) {
+        let mut state = self.state();
+        if !state.commits.iter().any(|known| known == hash) {
+            state.commits.push(hash.to_owned());
+        }
+        state.refs.retain(|(known, _)| known != name);
+        state.refs.push((name.to_owned(), hash.to_owned()));
+    }
+
+    /// Sets a status as somebody, and returns its number.
+    pub fn set_status(&self, hash: &str, context: &str, state: &str, creator: &str) -> u64 {
+        let body = json!({ "context": context, "state": state });
+        self.state().add_status(hash, &body, creator)["id"].as_u64().expect("a number")
+    }
+
+    /// Forgets a commit and all that was said of it.
+    pub fn forget_commit(&self, hash: &str) {
+        let mut state = self.state();
+        state.commits.retain(|known| known != hash);
+        state.statuses.retain(|status| status.commit != hash);
+    }
+
+    /// The statuses of a commit, newest first.
+    pub fn statuses(&self, hash: &str) -> Vec<Value> {
+        self.state().statuses_of(hash)
+    }
+
+    /// Leaves new statuses out of this many lists.
+    pub fn lag(&self, lists: usize) {
+        self.state().lag = lists;
+    }
+
+    /// Opens a pull request.
+    pub fn open_pull_request(&self, number: u64, head: &str, base: &str) {
+        self.add_commit(head);
+        self.state().pulls.push(json!({
+            "number": number, "state": "open", "head": { "sha": head, "ref": "topic" }, "base": { "ref": base, "sha": commit(1) },
+        }));
+    }
+
+    /// Closes one.
+    pub fn close_pull_request(&self, number: u64) {
+        for pull in &mut self.state().pulls {
+            if pull["number"] == number {
+                pull["state"] = json!("closed");
+            }
+        }
+    }
+
+    /// Comments on a pull request as somebody.
+    pub fn comment(&self, number: u64, login: &str, body: &str) {
+        self.state().add_comment(number, login, body);
+    }
+
+    /// The comments on a pull request: login and text.
+    pub fn comments(&self, number: u64) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        let state = self.state();
+        let of_it = state.comments.iter().filter(|comment| comment["issue"] == number);
+        of_it.map(|comment| (text(&comment["user"]["login"]), text(&comment["body"]))).collect()
+    }
+
+    /// Makes a deployment as somebody, and returns its number.
+    pub fn deploy(&self, hash: &str, environment: &str, creator: &str) -> u64 {
+        let body = json!({ "ref": hash, "environment": environment });
+        self.state().add_deployment(&body, creator)["id"].as_u64().expect("a number")
+    }
+
+    /// Says how a deployment fares, and returns the status's number.
+    pub fn set_deployment(&self, deployment: u64, state: &str, creator: &str) -> u64 {
+        self.state().add_deployment_status(deployment, &json!({ "state": state }), creator)["id"]
+            .as_u64()
+            .expect("a number")
+    }
+
+    /// The deployments with what was said of each, oldest first.
+    pub fn deployments(&self) -> Vec<Value> {
+        self.state().deployments.clone()
+    }
+
+    /// What the headers say of the rate limit: how many requests there are, how many are left, and the second they are
+    /// renewed at.
+    pub fn rate(&self, limit: u64, left: u64, renewed: u64) {
+        self.state().rate = Some((limit, left, renewed));
+    }
+
+    /// Takes this token instead, which is an App's installation's that the pipeline has from elsewhere.
+    pub fn take_app_token(&self, token: &str, login: &str) {
+        let mut state = self.state();
+        (state.token, state.login, state.is_app_token) = (token.to_owned(), login.to_owned(), true);
+    }
+
+    /// Knows an App that is installed for the repository.
+    pub fn install_app(&self, id: &str, slug: &str, key: &AppKey) {
+        self.state().app = Some(App::new(id, slug, key));
+    }
+
+    /// Takes none of the tokens any more that were issued so far.
+    pub fn revoke_tokens(&self) {
+        self.state().issued.clear();
+    }
+
+    /// The tokens that were issued and are taken.
+    pub fn issued_tokens(&self) -> Vec<String> {
+        self.state().issued.clone()
+    }
+
+    /// What was wrong with requests that were answered all the same.
+    pub fn problems(&self) -> Vec<String> {
+        self.state().problems.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl Drop for GitHub {
+    fn drop(&mut self) {
+        let problems = self.problems();
+        assert!(
+            problems.is_empty() || std::thread::panicking(),
+            "requests that GitHub does not document: {problems:#?}"
+        );
+    }
+}
+
+/// A hash for tests: the same number, the same hash.
+pub fn commit(number: u32) -> String {
+    format!("{number:040x}")
+}
+
+impl State {
+    fn answer(&mut self, asked: &Asked) -> Answer {
+        let planned = self.faults.iter_mut().find(|planned| {
+            planned.times > 0 && planned.method == asked.method && asked.target.contains(&planned.part)
+        });
+        if let Some(planned) = planned {
+            planned.times -= 1;
+            return planned.answer.clone();
+        }
+        schema::of_request(asked, &mut self.problems);
+        let answer = match self.let_in(asked) {
+            Ok(()) => self.route(asked),
+            Err(refused) => refused,
+        };
+        let mut answer = lists::with_etag(asked, answer).with("X-GitHub-Request-Id", "ABCD:1234");
+        if let Some((limit, left, renewed)) = self.rate {
+            for (name, value) in [("Limit", limit), ("Remaining", left), ("Reset", renewed)] {
+                answer = answer.with(&format!("X-RateLimit-{name}"), &value.to_string());
+            }
+        }
+        answer
+    }
+
+    /// Who may ask what.
+    fn let_in(&mut self, asked: &Asked) -> Result<(), Answer> {
+        let bearer = asked.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        if app::is_for_the_app_itself(asked) {
+            return match &self.app {
+                Some(app) => app.verify(bearer).map_err(|problem| refuse(401, &problem)),
+                None => Err(refuse(401, "A JSON web token could not be decoded")),
+            };
+        }
+        if bearer == self.token || self.issued.iter().any(|token| token == bearer) {
+            Ok(())
+        } else {
+            Err(refuse(401, "Bad credentials"))
+        }
+    }
+
+    fn route(&mut self, asked: &Asked) -> Answer {
+        let parts = asked.parts();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let of_repository = match parts.as_slice() {
+            ["user"] => {
+                return if self.is_app_token {
+                    refuse(403, "Resource not accessible by integration")
+                } else {
+                    Answer::json(200, &json!({ "login": self.login, "id": 1, "type": "User" }))
+                };
+            }
+            ["graphql"] => {
+                let viewer = json!({ "data": { "viewer": { "login": self.login } } });
+                return Answer::json(200, &viewer);
+            }
+            ["app", ..] => return self.app_itself(asked, &parts),
+            ["repos", owner, name, rest @ ..] if format!("{owner}/{name}") == REPOSITORY => rest,
+            _ => return refuse(404, "Not Found"),
+        };
+        match (asked.method.as_str(), of_repository) {
+            ("GET", ["installation"]) => self.app_itself(asked, &parts),
+            ("POST", ["statuses", hash]) => self.post_status(asked, hash),
+            ("GET", ["commits", reference @ .., "statuses"]) => self.list_statuses(asked, &reference.join("/")),
+            ("GET", ["commits", hash, "pulls"]) => {
+                let of_it = self.pulls.iter().filter(|pull| pull["head"]["sha"] == *hash).cloned().collect();
+                lists::page(asked, of_it)
+            }
+            ("GET", ["pulls"]) => {
+                let state = asked.query("state").unwrap_or_else(|| "open".to_owned());
+                let base = asked.query("base");
+                let is_listed = |pull: &&Value| {
+                    pull["state"] == state.as_str()
+                        && base.as_ref().is_none_or(|base| pull["base"]["ref"] == base.as_str())
+                };
+                lists::page(asked, self.pulls.iter().filter(is_listed).cloned().collect())
+            }
+            (_, ["issues", ..]) => self.issues(asked, of_repository),
+            (_, ["deployments", ..]) => self.deployments(asked, of_repository),
+            _ => refuse(404, "Not Found"),
+        }
+    }
+
+    fn take_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// The login of whoever asks.
+    fn asker(&self, asked: &Asked) -> String {
+        let bearer = asked.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        match &self.app {
+            Some(app) if self.issued.iter().any(|token| token == bearer) => app.login(),
+            _ => self.login.clone(),
+        }
+    }
+}
+
+/// Whether a value is the number in a path.
+fn is_number(value: &Value, text: &str) -> bool {
+    value.as_u64().is_some_and(|number| text.parse() == Ok(number))
+}
+
+/// A refusal in GitHub's form.
+fn refuse(status: u16, message: &str) -> Answer {
+    Answer::json(status, &json!({ "message": message, "documentation_url": "https://docs.github.com/rest" }))
+}
+
+/// The time at which something with that number was made: the same in every run.
+fn time_of(id: u64) -> String {
+    let seconds = id % 86_400;
+    format!("2026-01-01T{:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,51 @@
+//! Lists in pages, and answers that need not be given twice.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use serde_json::Value;
+
+use crate::stand_in::{Answer, Asked};
+
+/// One page of a list, with the links to the others.
+///
+/// The links lead to another host, and to the repository by its number, as GitHub's may: only their queries are of use.
+pub(super) fn page(asked: &Asked, all: Vec<Value>) -> Answer {
+    let number = |name: &str, default: usize| {
+        asked.query(name).and_then(|text| text.parse().ok()).filter(|number| *number > 0).unwrap_or(default)
+    };
+    let (size, page) = (number("per_page", 30).min(100), number("page", 1));
+    let pages = all.len().div_ceil(size).max(1);
+    let items: Vec<Value> = all.into_iter().skip((page - 1) * size).take(size).collect();
+    let answer = Answer::json(200, &Value::Array(items));
+    let others: Vec<String> = asked
+        .target
+        .split_once('?')
+        .map(|(_, query)| query.split('&').filter(|pair| !pair.starts_with("page=")).map(str::to_owned).collect())
+        .unwrap_or_default();
+    let link = |page: usize, relation: &str| {
+        let query = [others.join("&"), format!("page={page}")].join("&");
+        format!("<https://elsewhere.example/repositories/1/list?{query}>; rel=\"{relation}\"")
+    };
+    let mut links = Vec::new();
+    if page > 1 {
+        links.extend([link(page - 1, "prev"), link(1, "first")]);
+    }
+    if page < pages {
+        links.extend([link(page + 1, "next"), link(pages, "last")]);
+    }
+    if links.is_empty() { answer } else { answer.with("Link", &links.join(", ")) }
+}
+
+/// The answer, or 304 when the asker has it already.
+pub(super) fn with_etag(asked: &Asked, answer: Answer) -> Answer {
+    if asked.method != "GET" || answer.status != 200 {
+        return answer;
+    }
+    let mut hasher = DefaultHasher::new();
+    answer.body.hash(&mut hasher);
+    let etag = format!("W/\"{:016x}\"", hasher.finish());
+    if asked.header("if-none-match") == Some(etag.as_str()) {
+        return Answer { status: 304, headers: Vec::new(), body: String::new() }.with("ETag", &etag);
+    }
+    answer.with("ETag", &etag)
+}

@@ -1,0 +1,100 @@
+//! What GitHub's documentation says of requests.
+
+use serde_json::Value;
+
+use crate::stand_in::{Answer, Asked};
+
+/// Notes what is wrong with a request whoever it is to.
+pub(super) fn of_request(asked: &Asked, problems: &mut Vec<String>) {
+    let mut note = |text: String| problems.push(format!("{} {}: {text}", asked.method, asked.target));
+    let expected = [("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
+    for (name, value) in expected {
+        if asked.header(name) != Some(value) {
+            note(format!("`{name}` is {:?}, not `{value}`", asked.header(name)));
+        }
+    }
+    if asked.header("user-agent").is_none_or(|agent| !agent.starts_with("jetway-github-status/")) {
+        note(format!("`user-agent` is {:?}", asked.header("user-agent")));
+    }
+    if asked.method == "POST" && asked.header("content-type") != Some("application/json") {
+        note(format!("`content-type` is {:?}", asked.header("content-type")));
+    }
+    if asked.method != "POST" && !asked.body.is_empty() {
+        note("it has a body".to_owned());
+    }
+    // GitHub gives thirty items of a list when it is not asked for more.
+    let is_list = ["statuses", "/pulls", "/comments", "deployments?"].iter().any(|part| asked.target.contains(part));
+    if asked.method == "GET"
+        && is_list
+        && asked.target.contains('?')
+        && asked.query("per_page").as_deref() != Some("100")
+    {
+        note("it does not ask for full pages".to_owned());
+    }
+}
+
+/// The kinds of values in bodies.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    /// Text of at most that many characters.
+    Short(usize),
+    /// One of these words.
+    Word(&'static [&'static str]),
+    Flag,
+    Texts,
+}
+
+/// The body of a request as an object of these keys, the first `required` of which must be there; or the refusal.
+pub(super) fn body(
+    asked: &Asked,
+    resource: &str,
+    keys: &[(&str, Kind)],
+    required: usize,
+    problems: &mut Vec<String>,
+) -> Result<Value, Answer> {
+    let Ok(value) = serde_json::from_slice::<Value>(&asked.body) else {
+        return Err(super::refuse(400, "Problems parsing JSON"));
+    };
+    let Some(object) = value.as_object() else {
+        return Err(super::refuse(400, "Body should be a JSON object"));
+    };
+    for name in object.keys().filter(|name| !keys.iter().any(|(known, _)| known == name)) {
+        problems.push(format!("{} {}: `{name}` is not documented", asked.method, asked.target));
+    }
+    for (index, (name, kind)) in keys.iter().enumerate() {
+        let invalid = |message: String| {
+            let error =
+                serde_json::json!({ "resource": resource, "code": "custom", "field": name, "message": message });
+            let body = serde_json::json!({
+                "message": "Validation Failed", "errors": [error], "documentation_url": "https://docs.github.com/rest",
+            });
+            Err(Answer::json(422, &body))
+        };
+        let Some(found) = object.get(*name) else {
+            if index < required {
+                return invalid(format!("{name} is missing"));
+            }
+            continue;
+        };
+        let fits = match kind {
+            Kind::Text | Kind::Short(_) | Kind::Word(_) => found.is_string(),
+            Kind::Flag => found.is_boolean(),
+            Kind::Texts => found.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
+        };
+        if !fits {
+            return invalid(format!("{name} is of the wrong type"));
+        }
+        let text = found.as_str().unwrap_or_default();
+        match kind {
+            Kind::Short(most) if text.chars().count() > *most => {
+                return invalid(format!("{name} is too long (maximum is {most} characters)"));
+            }
+            Kind::Word(words) if !words.contains(&text) => {
+                return invalid(format!("{name} is not included in the list"));
+            }
+            _ => {}
+        }
+    }
+    Ok(value)
+}

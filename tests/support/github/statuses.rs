@@ -1,0 +1,65 @@
+//! Statuses of commits.
+
+use serde_json::{Value, json};
+
+use super::schema::{Kind, body};
+use super::{REPOSITORY, State, Status, lists, refuse, time_of};
+use crate::stand_in::{Answer, Asked};
+
+impl State {
+    pub(super) fn post_status(&mut self, asked: &Asked, hash: &str) -> Answer {
+        if !self.commits.iter().any(|known| known == hash) {
+            return refuse(422, &format!("No commit found for SHA: {hash}"));
+        }
+        let keys = [
+            ("state", Kind::Word(&["error", "failure", "pending", "success"])),
+            ("context", Kind::Short(255)),
+            ("description", Kind::Short(140)),
+            ("target_url", Kind::Text),
+        ];
+        let body = match body(asked, "Status", &keys, 1, &mut self.problems) {
+            Ok(body) => body,
+            Err(refused) => return refused,
+        };
+        let creator = self.asker(asked);
+        Answer::json(201, &self.add_status(hash, &body, &creator))
+    }
+
+    pub(super) fn add_status(&mut self, hash: &str, body: &Value, creator: &str) -> Value {
+        let id = self.take_id();
+        let text = |name: &str| body.get(name).cloned().unwrap_or_default();
+        let context = body.get("context").cloned().unwrap_or_else(|| json!("default"));
+        let value = json!({
+            "url": format!("https://api.github.com/repos/{REPOSITORY}/statuses/{hash}"),
+            "avatar_url": "https://avatars.example/u/1",
+            "id": id,
+            "node_id": "SC_x",
+            "state": text("state"),
+            "description": text("description"),
+            "target_url": text("target_url"),
+            "context": context,
+            "created_at": time_of(id),
+            "updated_at": time_of(id),
+            "creator": { "login": creator, "id": 1, "type": "User" },
+        });
+        self.statuses.push(Status { commit: hash.to_owned(), value: value.clone() });
+        value
+    }
+
+    /// Newest first.
+    pub(super) fn statuses_of(&self, hash: &str) -> Vec<Value> {
+        self.statuses.iter().rev().filter(|status| status.commit == hash).map(|status| status.value.clone()).collect()
+    }
+
+    pub(super) fn list_statuses(&mut self, asked: &Asked, reference: &str) -> Answer {
+        let named = self.refs.iter().find(|(name, _)| name == reference).map(|(_, hash)| hash.clone());
+        let hash = named.or_else(|| self.commits.iter().find(|hash| *hash == reference).cloned());
+        let Some(hash) = hash else { return refuse(422, &format!("No commit found for SHA: {reference}")) };
+        let mut statuses = self.statuses_of(&hash);
+        if self.lag > 0 {
+            self.lag -= 1;
+            statuses.drain(..1.min(statuses.len()));
+        }
+        lists::page(asked, statuses)
+    }
+}
