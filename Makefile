@@ -32,7 +32,7 @@ test: ## all that must pass: deps, build, lint, tests of the binaries, images, t
 images: ## build the image of each resource type as jetway/TYPE:dev
 	@images/build.sh
 
-bench: deps ## measure whole processes beside the raw git commands that are their floor
+bench: deps ## measure whole processes beside the raw commands (git, curl) that are their floor
 	$(CARGO) run --locked --release --quiet --package jetway-tests --bin jetway-bench
 
 # Each program by itself, as the story looks for it: cargo gives packages that are built together other features.

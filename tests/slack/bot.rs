@@ -214,7 +214,7 @@ mod mentions {
         let source = with(bot(&api), json!({ "channel": "#builds" }));
         put(&source, json!({ "text": "broke it", "mentions": ["ada@example.com"] })).succeeded();
         let params = json!({ "text": "Look, $MENTIONS!", "mentions_file": "code/.git/committer", "escape": true });
-        put_with(&source, params, &[("code/.git/committer", "ada@example.com\n")]).succeeded();
+        put_with(&source, params, &[("code/.git/committer", "Ada <ada@example.com>\n")]).succeeded();
         put(&source, json!({ "alert_type": "failed", "mentions": ["ada@example.com"] })).succeeded();
         let texts: Vec<Value> = api.messages().iter().map(|message| message.body["text"].clone()).collect();
         assert_eq!(texts, ["<@U0ADA> broke it\n", "Look, <@U0ADA>!\n", "<@U0ADA>"]);

@@ -402,7 +402,7 @@ impl Put<'_> {
         let mut addresses = self.params.mentions.clone();
         if let Some(path) = given(self.params.mentions_file.as_ref()) {
             match inputs.text(path).context("cannot use `mentions_file`")? {
-                Some(text) => addresses.extend(text.split_whitespace().map(str::to_owned)),
+                Some(text) => addresses.extend(addresses_in(&text)),
                 None => self.context.console().warn(format_args!("there is no file `{path}` (`mentions_file`)")),
             }
         }
@@ -542,6 +542,12 @@ impl Put<'_> {
             _ => self.source.api_url.clone(),
         }
     }
+}
+
+/// The e-mail addresses in a text, such as `Ada Lovelace <ada@example.com>`.
+fn addresses_in(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split_whitespace().map(|word| word.trim_matches(['<', '>', ',', ';', '"']));
+    words.filter(|word| word.contains('@')).map(str::to_owned)
 }
 
 impl Target {

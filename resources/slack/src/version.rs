@@ -12,10 +12,10 @@ pub struct Version {
     /// With `token`: the message's own id in its channel. As many as there are channels, in the same order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ts: Option<String>,
-    /// With `url`, which tells no id: when the put began, in seconds since 1970.
+    /// Where there is no id, since a webhook tells none or nothing was sent: when the put began, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,
-    /// With `url`, for an alert: always `static`.
+    /// For an alert that has no id: always `static`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ver: Option<String>,
 }
