@@ -13,6 +13,7 @@
 )]
 
 mod git;
+mod github_status;
 mod measure;
 mod one_request;
 mod report;
@@ -32,8 +33,9 @@ struct Bench {
     measure: fn(usize) -> Vec<Measured>,
 }
 
-const BENCHES: [Bench; 2] = [
+const BENCHES: [Bench; 3] = [
     Bench { kind: "git", what: "25,000 commits over HTTP on loopback", measure: git::measure },
+    Bench { kind: "github-status", what: "one status over HTTP on loopback", measure: github_status::measure },
     Bench { kind: "slack", what: "one request over HTTP on loopback", measure: slack::measure },
 ];
 

@@ -55,10 +55,10 @@ fn the_context_may_be_named_or_any() {
     let other = github.set_status(&hash, "lint", "success", "a");
     let last = github.set_status(&hash, "ci/b", "success", "a");
     let followed = |more: Value| versions(&with(source(&github), more), Some(&version(&hash, known)));
-    let list = |ids: &[u64]| json!(ids.iter().map(|id| version(&hash, *id)).collect::<Vec<_>>());
-    assert_eq!(followed(json!({ "context": "lint" })), list(&[known, other]));
-    assert_eq!(followed(json!({ "contexts": ["ci/*"] })), list(&[known, last]));
-    assert_eq!(followed(json!({ "contexts": ["*"] })), list(&[known, other, last]));
+    let all_of = |ids: &[u64]| json!(ids.iter().map(|id| version(&hash, *id)).collect::<Vec<_>>());
+    assert_eq!(followed(json!({ "context": "lint" })), all_of(&[known, other]));
+    assert_eq!(followed(json!({ "contexts": ["ci/*"] })), all_of(&[known, last]));
+    assert_eq!(followed(json!({ "contexts": ["*"] })), all_of(&[known, other, last]));
 }
 
 /// Only the first page of 30 was read by what is there (bors-ng#1169, test-infra#10380).

@@ -136,7 +136,7 @@ fn a_server_that_is_not_there_is_an_error_in_words() {
     let source = json!({ "repository": github::REPOSITORY, "access_token": github::TOKEN, "endpoint": endpoint });
     let inputs = scratch::directory();
     let running = put_step(&source, params(), inputs.path()).spawn();
-    let outcome = running.wait(Duration::from_secs(120));
+    let outcome = running.wait(Duration::from_mins(2));
     outcome.failed();
     assert!(said(&outcome).contains("got no whole answer"), "{}", outcome.stderr);
 }

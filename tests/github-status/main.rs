@@ -18,5 +18,7 @@ mod gate;
 mod get;
 mod injection;
 mod put;
+mod readme;
 mod secrets;
 mod support;
+mod tls;

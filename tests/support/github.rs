@@ -72,6 +72,15 @@ struct Planned {
 impl GitHub {
     /// A server with one commit, the head of `main` and `master`.
     pub fn start() -> Self {
+        Self::serve(|state| StandIn::start(move |asked| lock(&state).answer(asked)))
+    }
+
+    /// The same over TLS, with a certificate of an authority of its own.
+    pub fn start_tls() -> Self {
+        Self::serve(|state| StandIn::start_tls(move |asked| lock(&state).answer(asked)))
+    }
+
+    fn serve(start: impl FnOnce(Arc<Mutex<State>>) -> StandIn) -> Self {
         let state = Arc::new(Mutex::new(State {
             token: TOKEN.to_owned(),
             login: LOGIN.to_owned(),
@@ -90,9 +99,12 @@ impl GitHub {
             faults: Vec::new(),
             problems: Vec::new(),
         }));
-        let known = Arc::clone(&state);
-        let server = StandIn::start(move |asked| lock(&known).answer(asked));
-        Self { server, state }
+        Self { server: start(Arc::clone(&state)), state }
+    }
+
+    /// The authority of the certificate, in PEM form.
+    pub fn authority(&self) -> &str {
+        self.server.authority()
     }
 
     /// The address of the API, for `endpoint`.

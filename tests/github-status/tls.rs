@@ -1,0 +1,45 @@
+//! Whom a put trusts with the token.
+
+use jetway_tests::github::{GitHub, commit};
+use serde_json::{Value, json};
+
+use crate::support::{put, said, source, with};
+
+fn params() -> Value {
+    json!({ "commit": commit(1), "state": "success", "context": "ci" })
+}
+
+#[test]
+fn an_authority_that_nobody_knows_is_not_trusted() {
+    let github = GitHub::start_tls();
+    let outcome = put(&source(&github), params());
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: cannot set the status `ci` of 0000000000000000000000000000000000000001 to `success`\n  caused by: `POST \
+         https://localhost:[PORT]/repos/octo/app/statuses/0000000000000000000000000000000000000001` got no whole answer\n  \
+         caused by: the server's certificate is not signed by a trusted authority\n\
+         hint: add the certificate of its authority, in PEM form, to `ca_certs`\n"
+    );
+    assert_eq!(github.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn an_authority_that_the_pipeline_names_is() {
+    let github = GitHub::start_tls();
+    put(&with(source(&github), json!({ "ca_certs": [github.authority()] })), params()).succeeded();
+    assert_eq!(github.statuses(&commit(1)).len(), 1);
+}
+
+/// dpb587/github-status-resource ran the value of `skip_ssl_verification` as a command.
+#[test]
+fn anybody_is_when_told_so_by_either_name() {
+    let github = GitHub::start_tls();
+    for (key, value) in [("insecure", json!(true)), ("skip_ssl_verification", json!("true"))] {
+        put(&with(source(&github), json!({ key: value })), params()).succeeded();
+    }
+    assert_eq!(github.statuses(&commit(1)).len(), 2);
+    let outcome = put(&with(source(&github), json!({ "skip_ssl_verification": "touch /tmp/pwned" })), params());
+    outcome.failed();
+    assert!(said(&outcome).contains("`source.skip_ssl_verification`: expected true or false, found text\n"));
+}
