@@ -13,16 +13,15 @@ use crate::alert::{self, AlertType};
 use crate::concourse::Concourse;
 use crate::delivery::{Delivery, Kind, Target};
 use crate::inputs::{Inputs, leads_out};
-use crate::message::{self, Message, TextFile, given};
+use crate::mention;
+use crate::message::{self, Message, given};
 use crate::reaction::{is_reaction, react};
 use crate::reference::{Found, Reference};
+use crate::report::Report;
 use crate::source::{Source, Way, set};
 use crate::variables::{Signs, Variables};
 use crate::version::Version;
 use crate::web_api::WebApi;
-
-/// The variable that holds the people of `mentions`.
-const MENTIONS: &str = "MENTIONS";
 
 /// What a pipeline may write under a put step's `params:`.
 ///
@@ -239,17 +238,6 @@ struct Put<'p> {
     now: String,
 }
 
-/// What came of it, for the metadata.
-#[derive(Default)]
-struct Report {
-    message: Message,
-    file: TextFile,
-    channels: Vec<String>,
-    sent: Vec<Found>,
-    alerted: bool,
-    payload: Vec<Value>,
-}
-
 impl Put<'_> {
     async fn run(&self, inputs: &Path) -> Result<Response<Version>> {
         let console = self.context.console();
@@ -270,9 +258,12 @@ impl Put<'_> {
         }
         let delivery = self.delivery(way)?;
         let mut variables = self.variables(&inputs)?;
-        let mentions = self.mentions(&delivery, &inputs).await?;
+        let mentions = match &delivery {
+            Delivery::Api(api) => mention::people(self.params, &inputs, api, console).await?,
+            Delivery::Webhook { .. } => None,
+        };
         if let Some(mentions) = &mentions {
-            variables.set_trusted(MENTIONS, mentions);
+            variables.set_trusted(mention::VARIABLE, mentions);
         }
         let mut report = Report::default();
         let Some(mut message) = self.message(&inputs, &mut variables, &mut report)? else {
@@ -280,7 +271,7 @@ impl Put<'_> {
             return Ok(self.respond(&report));
         };
         if let Some(mentions) = mentions
-            && !self.places_mentions()
+            && !mention::are_placed(self.params)
         {
             let text = message.text.unwrap_or_default();
             message.text = Some(format!("{mentions} {text}").trim_end_matches(' ').to_owned());
@@ -397,40 +388,6 @@ impl Put<'_> {
         Ok(variables)
     }
 
-    /// The people to mention, in the chat's own form; one whom Slack does not know, by the address.
-    async fn mentions(&self, delivery: &Delivery<'_>, inputs: &Inputs) -> Result<Option<String>> {
-        let mut addresses = self.params.mentions.clone();
-        if let Some(path) = given(self.params.mentions_file.as_ref()) {
-            match inputs.text(path).context("cannot use `mentions_file`")? {
-                Some(text) => addresses.extend(addresses_in(&text)),
-                None => self.context.console().warn(format_args!("there is no file `{path}` (`mentions_file`)")),
-            }
-        }
-        addresses.dedup();
-        let (false, Delivery::Api(api)) = (addresses.is_empty(), delivery) else { return Ok(None) };
-        let mut people = Vec::new();
-        for address in addresses {
-            let address = address.trim();
-            let user = api.user_by_email(address).await;
-            if let Some(id) = user.with_context(|| format!("cannot find out who has the address `{address}`"))? {
-                people.push(format!("<@{id}>"));
-            } else {
-                self.context.console().warn(format_args!("nobody has the address `{address}` in Slack"));
-                people.push(address.replace(['<', '>', '&'], ""));
-            }
-        }
-        Ok(Some(people.join(" ")))
-    }
-
-    /// Whether a text of the pipeline says where the mentions go.
-    fn places_mentions(&self) -> bool {
-        let is_placed = |text: &str| text.contains("$MENTIONS") || text.contains("${MENTIONS}");
-        let lists = [&self.params.attachments, &self.params.blocks];
-        self.params.expand
-            && (self.params.text.as_deref().is_some_and(is_placed)
-                || lists.into_iter().flatten().flatten().any(|value| is_placed(&value.to_string())))
-    }
-
     /// The message to send; `None` when there is nothing to say.
     fn message(&self, inputs: &Inputs, variables: &mut Variables, report: &mut Report) -> Result<Option<Message>> {
         let console = self.context.console();
@@ -488,66 +445,14 @@ impl Put<'_> {
         }
     }
 
-    /// The version and the metadata.
     fn respond(&self, report: &Report) -> Response<Version> {
-        let ids = || report.sent.iter().filter_map(|found| Some((found.channel.as_deref()?, found.ts.as_str())));
-        let version = match self.kind {
-            _ if ids().next().is_some() => Version::of_messages(ids()),
-            Some(_) => Version::of_alert(),
-            None => Version::of_time(&self.now),
-        };
+        let version = report.version(self.kind, &self.now);
         // The message's own texts may repeat what must not be shown.
         let redactor = self.context.console().redactor();
-        let metadata = self.metadata(report).into_iter().map(|Metadata { name, value, kind }| Metadata {
-            name,
-            value: redactor.redact(&value).into_owned(),
-            kind,
-        });
-        Response { version, metadata: metadata.collect() }
+        let masked = |line: Metadata| Metadata { value: redactor.redact(&line.value).into_owned(), ..line };
+        let metadata = report.metadata(self.source, self.params, self.kind);
+        Response { version, metadata: metadata.into_iter().map(masked).collect() }
     }
-
-    fn metadata(&self, report: &Report) -> Vec<Metadata> {
-        let channels = report.channels.join(" ");
-        let mut metadata = Vec::new();
-        let mut add = |name: &str, value: &str| metadata.push(Metadata::new(name, value));
-        if let Some(kind) = self.kind {
-            add("type", kind.name());
-            add("channel", &channels);
-            add("alerted", if report.alerted { "true" } else { "false" });
-        } else if self.params.metadata {
-            add("url", &self.shown_url());
-            add("channel", if channels.is_empty() { "null" } else { &channels });
-            add("username", report.message.username.as_deref().unwrap_or("null"));
-            add("text", report.message.text.as_deref().unwrap_or("null"));
-            add("text_file", self.params.text_file.as_deref().unwrap_or_default());
-            add("text_file_exists", if report.file.exists { "Yes" } else { "No" });
-            add("text_file_content", &report.file.content);
-        }
-        if self.params.payload_in_metadata {
-            let payload = match report.payload.as_slice() {
-                [only] => only.clone(),
-                all => Value::Array(all.to_vec()),
-            };
-            add("payload", &payload.to_string());
-        }
-        metadata
-    }
-
-    /// Where the message went, without what is secret of it.
-    fn shown_url(&self) -> String {
-        let origin =
-            |url: &str| jetway::http::Url::parse(url.trim()).ok().map(|url| url.origin().ascii_serialization());
-        match self.source.way() {
-            Some(Way::Webhook(url)) => origin(url.expose()).map(|origin| format!("{origin}/…")).unwrap_or_default(),
-            _ => self.source.api_url.clone(),
-        }
-    }
-}
-
-/// The e-mail addresses in a text, such as `Ada Lovelace <ada@example.com>`.
-fn addresses_in(text: &str) -> impl Iterator<Item = String> {
-    let words = text.split_whitespace().map(|word| word.trim_matches(['<', '>', ',', ';', '"']));
-    words.filter(|word| word.contains('@')).map(str::to_owned)
 }
 
 impl Target {

@@ -1,0 +1,67 @@
+//! Mentions by e-mail address: who that is, and where in the message they stand.
+
+use anyhow::Context as _;
+use jetway::{Console, Result};
+
+use crate::inputs::Inputs;
+use crate::message::given;
+use crate::put::Params;
+use crate::web_api::WebApi;
+
+/// The variable that holds the people to mention.
+pub(crate) const VARIABLE: &str = "MENTIONS";
+
+/// The people to mention, in the chat's own form; one whom Slack does not know, by the address.
+pub(crate) async fn people(
+    params: &Params,
+    inputs: &Inputs,
+    api: &WebApi<'_>,
+    console: &Console,
+) -> Result<Option<String>> {
+    let mut addresses = params.mentions.clone();
+    if let Some(path) = given(params.mentions_file.as_ref()) {
+        match inputs.text(path).context("cannot use `mentions_file`")? {
+            Some(text) => addresses.extend(addresses_in(&text)),
+            None => console.warn(format_args!("there is no file `{path}` (`mentions_file`)")),
+        }
+    }
+    addresses.dedup();
+    let mut people = Vec::new();
+    for address in addresses {
+        let address = address.trim();
+        let user = api.user_by_email(address).await;
+        if let Some(id) = user.with_context(|| format!("cannot find out who has the address `{address}`"))? {
+            people.push(format!("<@{id}>"));
+        } else {
+            console.warn(format_args!("nobody has the address `{address}` in Slack"));
+            people.push(address.replace(['<', '>', '&'], ""));
+        }
+    }
+    Ok((!people.is_empty()).then(|| people.join(" ")))
+}
+
+/// Whether a text of the pipeline says where the mentions go.
+pub(crate) fn are_placed(params: &Params) -> bool {
+    let is_placed = |text: &str| text.contains("$MENTIONS") || text.contains("${MENTIONS}");
+    let lists = [&params.attachments, &params.blocks];
+    params.expand
+        && (params.text.as_deref().is_some_and(is_placed)
+            || lists.into_iter().flatten().flatten().any(|value| is_placed(&value.to_string())))
+}
+
+/// The e-mail addresses in a text, such as `Ada Lovelace <ada@example.com>`.
+fn addresses_in(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split_whitespace().map(|word| word.trim_matches(['<', '>', ',', ';', '"']));
+    words.filter(|word| word.contains('@')).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_found_in_what_stands_around_them() {
+        let text = "Ada Lovelace <ada@example.com>, bob@example.com;\n\"carol@example.com\" nobody\n";
+        assert_eq!(addresses_in(text).collect::<Vec<_>>(), ["ada@example.com", "bob@example.com", "carol@example.com"]);
+    }
+}
