@@ -263,7 +263,7 @@ mod put_step {
         let source = source(&repository.file_url());
         refused(
             &put(inputs.path(), &source, params.clone()),
-            "error: cannot read the tag file `version`\n  caused by: No such file or directory (os error 2)\n",
+            "error: cannot read the tag file `version`\n  caused by: there is no such file in the inputs\n",
         );
         fs::write(inputs.path().join("version"), "a b\n").expect("write the tag file");
         refused(

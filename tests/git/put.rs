@@ -177,12 +177,17 @@ mod a_branch_that_has_moved {
         const RACERS: usize = 5;
         let (repository, _) = history(&["one"]);
         let url = repository.file_url();
-        thread::scope(|scope| {
-            for racer in 0..RACERS {
-                let (repository, url) = (&repository, &url);
-                let (inputs, checkout) = inputs(repository);
+        // All of them have seen the same branch before the first one pushes.
+        let racers: Vec<TempDir> = (0..RACERS)
+            .map(|racer| {
+                let (inputs, checkout) = inputs(&repository);
                 checkout.commit("racing", &[(&format!("racer-{racer}"), "1")]);
-                scope.spawn(move || put(&source(url), inputs.path(), rebase()).succeeded().json());
+                inputs
+            })
+            .collect();
+        thread::scope(|scope| {
+            for inputs in &racers {
+                scope.spawn(|| put(&source(&url), inputs.path(), rebase()).succeeded().json());
             }
         });
         assert_eq!(repository.history("main").len(), 1 + RACERS);
@@ -335,12 +340,17 @@ mod merge {
         const RACERS: usize = 4;
         let (repository, _) = history(&["one"]);
         let url = repository.file_url();
-        thread::scope(|scope| {
-            for racer in 0..RACERS {
-                let (repository, url) = (&repository, &url);
-                let (inputs, checkout) = inputs(repository);
+        // All of them have seen the same branch before the first one pushes.
+        let racers: Vec<TempDir> = (0..RACERS)
+            .map(|racer| {
+                let (inputs, checkout) = inputs(&repository);
                 checkout.commit("racing", &[(&format!("racer-{racer}"), "1")]);
-                scope.spawn(move || put(&source(url), inputs.path(), merge()).succeeded().json());
+                inputs
+            })
+            .collect();
+        thread::scope(|scope| {
+            for inputs in &racers {
+                scope.spawn(|| put(&source(&url), inputs.path(), merge()).succeeded().json());
             }
         });
         let merges = repository.git(&["rev-list", "--merges", "--count", "main"]);

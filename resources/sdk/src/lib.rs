@@ -76,6 +76,7 @@ mod entry;
 mod error;
 #[cfg(feature = "http")]
 pub mod http;
+mod inputs;
 mod interpolate;
 mod interrupt;
 mod private_directory;
@@ -95,6 +96,7 @@ pub use console::{Colour, Console};
 pub use context::Context;
 pub use entry::{console as stderr_console, main, serve_companion};
 pub use error::{Advise, Error, Interrupted, Line, Result, lines};
+pub use inputs::Inputs;
 pub use interpolate::{Interpolated, Unknown, interpolate};
 pub use interrupt::Interrupt;
 pub use private_directory::PrivateDirectory;

@@ -1,0 +1,160 @@
+//! The files of a put's inputs. Whoever wrote them, no path leads out of the directory that holds them: what is read there
+//! may leave the house in a message, or end up in an image.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+
+use crate::error::Result;
+use crate::schema::Problems;
+
+/// The largest file that is read whole, in bytes: a name, a message, a list.
+const LARGEST: u64 = 1024 * 1024;
+
+/// The directory that holds a step's inputs by name.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// Its path with all links resolved.
+    root: PathBuf,
+}
+
+impl Inputs {
+    /// The inputs in `directory`.
+    pub fn new(directory: &Path) -> Result<Self> {
+        let root = directory.canonicalize();
+        let root =
+            root.with_context(|| format!("cannot find the directory of the inputs, `{}`", directory.display()))?;
+        Ok(Self { root })
+    }
+
+    /// The directory itself, with all links resolved.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where `path` is, all links resolved; `None` when nothing is there. One that leads out of the inputs, by itself or
+    /// by a link, is an error.
+    pub fn find(&self, path: &str) -> Result<Option<PathBuf>> {
+        if leads_out(path) {
+            return Err(anyhow!("`{path}` leads out of the directory of the inputs"));
+        }
+        self.resolve(&self.root.join(path)).with_context(|| format!("cannot use `{path}`"))
+    }
+
+    /// The same for a path that was put together from one that was found.
+    pub fn resolve(&self, path: &Path) -> Result<Option<PathBuf>> {
+        use ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
+        match path.canonicalize() {
+            Ok(found) if found.starts_with(&self.root) => Ok(Some(found)),
+            Ok(_) => Err(anyhow!("it is a link that leads out of the directory of the inputs")),
+            // What can be no path at all (too long, a NUL in it) is no file either.
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory | InvalidInput | InvalidFilename) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What is in a file that was found.
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let path = self.resolve(path)?.context("No such file or directory (os error 2)")?;
+        // Opening a pipe would wait for somebody to write into it.
+        if !path.is_file() {
+            return Err(anyhow!("it is not a file"));
+        }
+        let mut bytes = Vec::new();
+        File::open(&path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(anyhow!("it is larger than {} MiB", LARGEST / 1024 / 1024));
+        }
+        Ok(bytes)
+    }
+}
+
+impl Problems {
+    /// Notes that `path`, the value of `key`, cannot be a path in the inputs: when it is empty, begins with `-`, or leads
+    /// out of them.
+    pub fn require_input(&mut self, key: &str, path: &str) {
+        if path.trim().is_empty() {
+            self.add(key, "must not be empty");
+        } else if path.starts_with('-') {
+            self.add(key, "must not begin with `-`");
+        } else if leads_out(path) {
+            self.add(key, "must stay inside the directory of the inputs");
+        }
+    }
+}
+
+/// Whether a path leads out of the directory that it is relative to.
+fn leads_out(path: &str) -> bool {
+    let mut depth = 0_i32;
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(_) => depth += 1,
+            Component::ParentDir => depth -= 1,
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => return true,
+        }
+        if depth < 0 {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    fn read(inputs: &Inputs, path: &str) -> Result<Option<Vec<u8>>> {
+        inputs.find(path)?.map(|found| inputs.read(&found)).transpose()
+    }
+
+    #[test]
+    fn what_is_outside_is_never_read() {
+        let house = tempfile::tempdir().unwrap();
+        fs::write(house.path().join("secret"), "s").unwrap();
+        let root = house.path().join("inputs");
+        fs::create_dir_all(root.join("a")).unwrap();
+        fs::write(root.join("a/file"), "text\n").unwrap();
+        symlink("../../secret", root.join("a/out")).unwrap();
+        symlink("..", root.join("a/up")).unwrap();
+        symlink("a/file", root.join("in")).unwrap();
+        let inputs = Inputs::new(&root).unwrap();
+        for path in ["a/out", "a/up/../secret", "../secret", "/etc/hostname", "a/../../secret"] {
+            assert!(read(&inputs, path).is_err(), "{path}");
+        }
+        for path in ["a/file", "in", "a/up/in", "./a/../a/file"] {
+            assert_eq!(read(&inputs, path).unwrap().as_deref(), Some(b"text\n".as_slice()), "{path}");
+        }
+        for path in ["b", "a/file/x", "a/b/c", &"x".repeat(5000), "a\0b"] {
+            assert!(read(&inputs, path).unwrap().is_none(), "{path}");
+        }
+        let error = format!("{:#}", read(&inputs, "a/out").unwrap_err());
+        assert_eq!(error, "cannot use `a/out`: it is a link that leads out of the directory of the inputs");
+    }
+
+    #[test]
+    fn what_is_no_small_file_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("large"), vec![b'x'; 1024 * 1024 + 1]).unwrap();
+        let inputs = Inputs::new(root.path()).unwrap();
+        assert_eq!(read(&inputs, "large").unwrap_err().to_string(), "it is larger than 1 MiB");
+        assert_eq!(read(&inputs, ".").unwrap_err().to_string(), "it is not a file");
+    }
+
+    #[test]
+    fn paths_that_can_be_none_of_the_inputs_are_problems() {
+        let problems = |path: &str| {
+            let mut problems = Problems::default();
+            problems.require_input("file", path);
+            problems.below("params").iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(problems("a/b"), "");
+        assert_eq!(problems(" "), "`params.file`: must not be empty");
+        assert_eq!(problems("-x"), "`params.file`: must not begin with `-`");
+        assert_eq!(problems("../x"), "`params.file`: must stay inside the directory of the inputs");
+    }
+}
