@@ -58,7 +58,7 @@ fn several_mistakes_at_once() {
     });
     refused(
         &Verb::check("git").request(&request).run(),
-        "error: the request has 9 problems (PROGRAM)\n    \
+        "error: the request has 8 problems (PROGRAM)\n    \
          `parms`: unknown key; did you mean `params`?\n    \
          `source.url`: unknown key; did you mean `uri`?\n    \
          `source.branch`: expected text, found a list\n    \
@@ -66,8 +66,7 @@ fn several_mistakes_at_once() {
          `source.disable_ci_skip`: expected true or false, found text\n    \
          `source.version_depth`: expected a whole number from 1 to 4294967295, found 0\n    \
          `source.tag_filter`: known, but not supported by this release\n    \
-         `source.uri`: required, but missing\n    \
-         `version.ref`: required, but missing\n",
+         `source.uri`: required, but missing\n",
     );
 }
 

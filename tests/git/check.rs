@@ -430,3 +430,37 @@ mod a_repository_from_an_earlier_check {
         assert_eq!(found, second_commits);
     }
 }
+
+#[test]
+fn reads_a_commit_whose_author_line_is_malformed() {
+    let (repository, commits) = history(&["one", "two"]);
+    let tree = repository.resolve("main^{tree}");
+    let text = format!(
+        "tree {tree}\nparent {}\nauthor broken 1600000000 +0000\ncommitter broken 1600000000 +0000\n\nodd\n",
+        commits[1]
+    );
+    let file = repository.root().join("commit");
+    fs::write(&file, text).expect("write the commit");
+    let odd = repository.git(&["hash-object", "-t", "commit", "-w", "--literally", file.to_str().expect("UTF-8")]);
+    let odd = odd.trim().to_owned();
+    repository.move_branch("main", &odd);
+    let newest = repository.commit("after it", &[("x", "1")]);
+    let source = source(&repository.file_url());
+    assert_eq!(refs(&check(&source, Some(&commits[1]))), [commits[1].clone(), odd.clone(), newest.clone()]);
+    assert_eq!(refs(&check(&source, Some(&odd))), [odd.clone(), newest]);
+    let destination = jetway_tests::scratch::directory();
+    let get = crate::support::request(&source, Some(&odd), &json!({}));
+    let outcome = Verb::get("git").dir(destination.path()).request(&get).run();
+    assert_eq!(outcome.json()["version"], json!({ "ref": odd }));
+}
+
+#[test]
+fn takes_empty_text_and_null_for_not_set() {
+    let (repository, commits) = history(&["one"]);
+    let source =
+        json!({ "uri": repository.file_url(), "branch": "", "private_key": "", "username": "", "password": "" });
+    for version in [json!({ "ref": null }), json!({ "ref": "" }), json!({}), json!(null)] {
+        let outcome = Verb::check("git").request(&json!({ "source": source, "version": version })).run();
+        assert_eq!(refs(&outcome), commits);
+    }
+}

@@ -145,6 +145,64 @@ mod a_branch_that_has_moved {
     }
 
     #[test]
+    fn is_built_on_from_a_shallow_get_of_an_older_version() {
+        for how in ["rebase", "merge"] {
+            let (repository, commits) = history(&["one", "two", "three", "four"]);
+            let (_server, url) = serve(&repository);
+            repository.configure("http.receivepack", "true");
+            let inputs = scratch::directory();
+            let app_directory = inputs.path().join("app");
+            fs::create_dir(&app_directory).expect("make the destination");
+            let get = request(&source(&url), Some(&commits[1]), &json!({ "depth": 1 }));
+            Verb::get("git").dir(&app_directory).request(&get).run().succeeded();
+            fs::write(app_directory.join("ours"), "1").expect("change a file");
+            jetway_tests::git::run(&app_directory, &["add", "."]);
+            jetway_tests::git::run(&app_directory, &["commit", "-q", "-m", "ours"]);
+            let outcome = put(&source(&url), inputs.path(), json!({ "repository": "app", how: true }));
+            outcome.succeeded();
+            assert!(!said(&outcome).contains("has moved meanwhile"), "{}", said(&outcome));
+            assert!(repository.history("main").contains(&commits[3]));
+            assert_eq!(repository.file("main", "ours"), "1");
+            assert_eq!(jetway_tests::git::run(&app_directory, &["for-each-ref", "refs/jetway"]), "");
+        }
+    }
+
+    #[test]
+    fn with_nothing_in_common_is_a_clear_error() {
+        let (repository, _) = history(&["one"]);
+        let (other, _) = history(&["unrelated"]);
+        let inputs = scratch::directory();
+        Checkout::clone(&other.file_url(), inputs.path(), "app");
+        let outcome = put(&source(&repository.file_url()), inputs.path(), rebase());
+        outcome.failed();
+        let expected = "error: HEAD and `main` of `file://[TEMP]/repository.git` have no commit in common\n";
+        assert_eq!(said(&outcome), expected);
+    }
+
+    #[test]
+    fn loses_no_commit_and_no_tag_of_puts_that_race_with_tags() {
+        const RACERS: usize = 6;
+        let (repository, _) = history(&["one"]);
+        let url = repository.file_url();
+        let racers: Vec<TempDir> = (0..RACERS)
+            .map(|racer| {
+                let (inputs, checkout) = inputs(&repository);
+                checkout.commit("racing", &[(&format!("racer-{racer}"), "1")]);
+                fs::write(inputs.path().join("version"), format!("v{racer}")).expect("write the tag file");
+                inputs
+            })
+            .collect();
+        let params = json!({ "repository": "app", "rebase": true, "tag": "version" });
+        thread::scope(|scope| {
+            for inputs in &racers {
+                scope.spawn(|| put(&source(&url), inputs.path(), params.clone()).succeeded().json());
+            }
+        });
+        assert_eq!(repository.history("main").len(), 1 + RACERS);
+        assert_eq!(repository.git(&["tag"]).lines().count(), RACERS);
+    }
+
+    #[test]
     fn keeps_merges_when_it_is_rebased_onto() {
         let (repository, _) = history(&["one"]);
         let (inputs, checkout) = inputs(&repository);

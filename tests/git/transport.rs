@@ -124,6 +124,35 @@ mod http {
     }
 
     #[test]
+    fn a_wrong_password_does_not_cost_what_earlier_checks_have_fetched() {
+        let (repository, commits) = history(&["one"]);
+        let (server, source) = behind_a_password(&repository);
+        let container = jetway_tests::verb::Container::new();
+        crate::support::check_in(&container, &source, None).succeeded();
+        server.reset();
+        let wrong = with(source, json!({ "password": "s3cret but wrong" }));
+        crate::support::check_in(&container, &wrong, None).failed();
+        assert!(server.requests().len() <= 2, "one try: {:?}", server.requests());
+        assert!(commits.len() == 1);
+    }
+
+    #[test]
+    fn a_password_with_a_slash_is_refused_unseen() {
+        let outcome = check(&source("http://user:pa/s3cret@127.0.0.1:1/A.git"), None);
+        outcome.failed();
+        keeps_the_password(&outcome);
+        assert!(
+            said(&outcome).ends_with("`source.uri`: has a `/` in its password, which is written `%2F`\n"),
+            "{}",
+            said(&outcome)
+        );
+        let outcome = check(&source("ftp://bob:s3cret@127.0.0.1:1/A.git"), None);
+        outcome.failed();
+        keeps_the_password(&outcome);
+        assert!(said(&outcome).contains("`source.uri`: must begin with `https://`"), "{}", said(&outcome));
+    }
+
+    #[test]
     fn the_password_is_in_no_argument_and_no_environment_of_a_child() {
         let (repository, commits) = history(&["one", "two"]);
         let (server, source) = behind_a_password(&repository);
@@ -239,6 +268,34 @@ mod ssh {
             said.ends_with("hint: check `private_key`, and that its public half may read this repository\n"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn neither_a_user_nor_a_repository_s_settings_run_a_program() {
+        if !require(Layer::Ssh) {
+            return;
+        }
+        let (repository, _) = history(&["one"]);
+        let server = SshGit::start();
+        let key = server.deploy_key().private.clone();
+        let pwned = scratch::directory();
+        let touch = format!("touch {}/pwned;", pwned.path().display());
+        let user = with(
+            source(&server.url(repository.path())),
+            json!({ "private_key": key, "private_key_user": format!("u\"\nProxyCommand {touch}\n#") }),
+        );
+        let outcome = check(&user, None);
+        outcome.failed();
+        assert!(said(&outcome).contains("`source.private_key_user`: must be letters"), "{}", said(&outcome));
+        let inputs = scratch::directory();
+        let checkout = Checkout::clone(&repository.file_url(), inputs.path(), "work");
+        checkout.git(&["config", "core.sshCommand", &format!("{touch} ssh")]);
+        checkout.commit("two", &[("x", "2")]);
+        let source = with_key(&server, &repository);
+        let params = json!({ "repository": "work", "rebase": true });
+        let put = Verb::put("git").dir(inputs.path()).request(&request(&source, None, &params)).run();
+        put.succeeded();
+        assert!(!pwned.path().join("pwned").exists());
     }
 
     #[test]

@@ -67,7 +67,11 @@ impl Knowledge {
         let url = question.split('\'').nth(1)?;
         let (scheme, rest) = url.split_once("://")?;
         let host = rest.split('/').next()?.rsplit('@').next()?;
-        if self.origin.as_deref() != Some(format!("{scheme}://{}", host.to_ascii_lowercase()).as_str()) {
+        let host = host.to_ascii_lowercase();
+        let asked = format!("{scheme}://{host}");
+        // A server that sends us from http to https of its own is the same server, and safer.
+        let is_upgrade = scheme == "https" && !host.contains(':') && self.origin == Some(format!("http://{host}"));
+        if self.origin.as_deref() != Some(&asked) && !is_upgrade {
             return None;
         }
         if lower.starts_with("username for") {
@@ -99,6 +103,13 @@ mod tests {
         assert_eq!(knowledge.answer("Username for 'https://example.org:8443': "), Some("bob"));
         assert_eq!(knowledge.answer("Password for 'https://bob@Example.org:8443': "), Some("s3cret"));
         assert_eq!(knowledge.answer("Enter passphrase for key '/x/key': "), Some("open"));
+    }
+
+    #[test]
+    fn answers_for_https_where_the_same_host_was_asked_by_http() {
+        let knowledge = Knowledge { origin: Some("http://example.org".into()), ..knowledge() };
+        assert_eq!(knowledge.answer("Password for 'https://bob@example.org': "), Some("s3cret"));
+        assert_eq!(knowledge.answer("Password for 'https://bob@example.org:8443': "), None);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! check: which commits are there?
 
 use git2::Oid;
-use jetway::{Context, Result};
+use jetway::{Context, Result, anyhow};
 
 use crate::git::{Git, NoDefaultBranch};
 use crate::history::History;
-use crate::remote::is_commit_hash;
+use crate::remote::{NO_SHA256, is_commit_hash, is_sha256};
 use crate::source::Source;
 use crate::version::Version;
 
@@ -33,6 +33,9 @@ async fn search(context: &Context, source: &Source, version: Option<Version>) ->
         let tip = git.remote_tip(source.branch.as_deref()).await?;
         if known.as_ref().is_none_or(|known| *known == tip) {
             return Ok(vec![Version::of_commit(tip)]);
+        }
+        if is_sha256(&tip) {
+            return Err(anyhow!(NO_SHA256));
         }
         server_tip = Oid::from_str(&tip).ok();
     }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::checkout::{Tags, Wanted};
 use crate::git::Git;
 use crate::metadata::{CommitFacts, Formats};
-use crate::remote::{is_branch_name, is_commit_hash};
+use crate::remote::{NO_SHA256, is_branch_name, is_commit_hash, is_sha256};
 use crate::settings;
 use crate::source::Source;
 use crate::submodules::{Submodules, Update};
@@ -68,7 +68,8 @@ pub struct Params {
     pub timestamp_format: String,
 
     /// The options of `git describe` for `.git/describe_ref`, with blanks between them.
-    pub describe_ref_options: Option<String>,
+    #[serde(default = "always")]
+    pub describe_ref_options: String,
 
     /// Show what git does, as in the source.
     #[serde(default)]
@@ -85,6 +86,10 @@ fn plain() -> String {
 
 fn iso8601() -> String {
     "iso8601".to_owned()
+}
+
+fn always() -> String {
+    "--always --dirty --broken".to_owned()
 }
 
 impl Parameters for Params {
@@ -152,7 +157,7 @@ pub(crate) async fn get(
     let formats = Formats {
         short_ref: &params.short_ref_format,
         timestamp: &params.timestamp_format,
-        describe: params.describe_ref_options.as_deref(),
+        describe: &params.describe_ref_options,
     };
     facts.write_files(&git, &repository, destination, &reference, &formats).await?;
     if params.clean_tags {
@@ -189,6 +194,9 @@ fn delete_tags(repository: &git2::Repository) -> Result<(), git2::Error> {
 }
 
 fn commit_of(reference: &str) -> Result<Oid> {
+    if is_sha256(reference) {
+        return Err(anyhow!(NO_SHA256));
+    }
     if !is_commit_hash(reference) {
         return Err(anyhow!("version `{reference}` is not a full commit hash"));
     }

@@ -16,6 +16,18 @@ use crate::{askpass, settings, ssh};
 /// How much longer than for other answers a push is waited for: hooks run on the server meanwhile.
 const PUSH_PATIENCE: u32 = 10;
 
+/// The variables that make git work on another repository than the one it is started in.
+const OTHER_REPOSITORY: [&str; 8] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
 const SILENCE_HINT: &str = "`network_timeout` in the source says how long a server may stay silent";
 
 /// The git program with the environment that this source needs.
@@ -53,7 +65,12 @@ impl<'c> Git<'c> {
             pairs.push(("credential.helper".to_owned(), String::new()));
         }
         if let Some(ssh) = ssh::install(context, source)? {
-            set("GIT_SSH", ssh.as_os_str());
+            // The variable goes before `core.sshCommand`, which a task may have left in a put's repository. A plain path is
+            // run as it is; only one with other characters, which need quotes, goes through a shell.
+            let path = ssh.display().to_string();
+            let is_plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
+            let quoted = if is_plain { path } else { format!("'{}'", path.replace('\'', r"'\''")) };
+            set("GIT_SSH_COMMAND", OsStr::new(&quoted));
             set("GIT_SSH_VARIANT", OsStr::new("ssh"));
         }
         if source.skip_ssl_verification {
@@ -61,7 +78,7 @@ impl<'c> Git<'c> {
         }
         let is_debugged = source.debug || step_debug;
         if is_debugged {
-            for variable in ["GIT_TRACE", "GIT_TRACE_PACKFILE_NAMES", "GIT_CURL_VERBOSE"] {
+            for variable in ["GIT_TRACE", "GIT_TRACE_SETUP", "GIT_CURL_VERBOSE"] {
                 set(variable, OsStr::new("1"));
             }
         }
@@ -99,7 +116,7 @@ impl<'c> Git<'c> {
             command = command.env(name, value);
         }
         // Left over from a hook or a script around us, they would make git work on another repository.
-        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"] {
+        for name in OTHER_REPOSITORY {
             command = command.env_remove(name);
         }
         command
@@ -121,7 +138,8 @@ impl<'c> Git<'c> {
         if self.remote.is_http() && !self.rewrites_addresses {
             let transport = self
                 .network("remote-http")
-                .args(["origin", &self.remote.address])
+                // As its own name: a remote that the directory around us happens to have has nothing to do with it.
+                .args([&self.remote.address, &self.remote.address])
                 .label("git ls-remote")
                 .input(ls_refs::CONNECT)
                 .reply(ls_refs::question(&wanted))
@@ -168,7 +186,9 @@ impl<'c> Git<'c> {
             return Err(finished.failure());
         }
         let error = jetway::Error::new(FromServer(finished.failure()));
-        Err(if any(&["authentication failed", "could not read username", "could not read password"]) {
+        Err(if said.contains("unable to read askpass response") && said.contains("could not read username") {
+            error.hint("the server sends us to another address, which gets no credentials; put that one in `uri`")
+        } else if any(&["authentication failed", "could not read username", "could not read password"]) {
             error.hint("check `username` and `password`; a hosting service may want a token in place of the password")
         } else if said.contains("permission denied (publickey") {
             error.hint("check `private_key`, and that its public half may read this repository")
@@ -269,7 +289,10 @@ pub(crate) enum Refusal {
 impl Refusal {
     /// What a failed command's last words mean.
     pub(crate) fn of(finished: &Finished) -> Option<Self> {
-        let said = finished.stderr.to_lowercase();
+        // Only git's own last words count: a hook or a trace may say anything.
+        let is_verdict =
+            |line: &&str| ["fatal: ", "error: ", "remote error: "].iter().any(|word| line.starts_with(word));
+        let said = finished.stderr.lines().filter(is_verdict).collect::<Vec<_>>().join("\n").to_lowercase();
         let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
         if finished.is_success() {
             None
@@ -277,7 +300,7 @@ impl Refusal {
             Some(Self::UnknownRef)
         } else if any(&["not our ref"]) {
             Some(Self::UnknownCommit)
-        } else if any(&["unadvertised object", "not valid"]) {
+        } else if any(&["unadvertised object"]) || (said.contains("want ") && said.contains("not valid")) {
             // The first is git's own word, the second that of JGit (`want HASH not valid`).
             Some(Self::UnadvertisedCommit)
         } else if any(&["does not support shallow", "shallow capabilities", "dumb http transport does not support"]) {

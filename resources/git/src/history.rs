@@ -11,6 +11,7 @@ use git2::Oid;
 use jetway::{Finished, Result};
 
 use crate::git::{FromServer, Git, Refusal};
+use crate::raw_commit::RawCommit;
 use crate::repository_cache::{Content, RepositoryCache, TIP};
 use crate::source::Source;
 
@@ -205,8 +206,7 @@ impl<'g> History<'g> {
     }
 
     fn is_skipped(&self, commit: Oid) -> Result<bool> {
-        let commit = self.cache.repository().find_commit(commit)?;
-        Ok(asks_to_be_skipped(commit.message_raw_bytes()))
+        Ok(asks_to_be_skipped(&RawCommit::read(self.cache.repository(), commit)?.message))
     }
 
     /// Walks the first-parent chain from `tip` until `is_end` holds, the history ends, or the window does.
@@ -244,11 +244,7 @@ impl<'g> History<'g> {
 
     /// A commit's parents as the commit itself names them: libgit2 hides those that a shallow repository lacks.
     fn parents(&self, commit: Oid) -> Result<Vec<Oid>> {
-        let odb = self.cache.repository().odb()?;
-        let object = odb.read(commit).with_context(|| format!("cannot read commit `{commit}`"))?;
-        let header = object.data().split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
-        let parents = header.filter_map(|line| line.strip_prefix(b"parent "));
-        Ok(parents.filter_map(|hash| Oid::from_str(std::str::from_utf8(hash).ok()?).ok()).collect())
+        Ok(RawCommit::read(self.cache.repository(), commit)?.parents)
     }
 
     fn window(depth: usize) -> Reach {

@@ -15,6 +15,7 @@ mod metadata;
 mod private_key;
 mod push;
 mod put;
+mod raw_commit;
 mod rejection;
 mod remote;
 mod repository_cache;

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use git2::{Commit, DescribeFormatOptions, DescribeOptions, Repository, Time};
+use git2::{Oid, Repository, Time};
 use jetway::{Metadata, Result};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
 use crate::git::Git;
+use crate::raw_commit::RawCommit;
 use crate::web_url;
 
 /// The longest message that goes into metadata, in bytes; Concourse stores it with every version.
@@ -37,30 +38,28 @@ impl CommitFacts {
     /// Reads them; `address` is where the repository came from.
     pub(crate) fn of_head(repository: &Repository, address: &str) -> Result<Self> {
         let read = || {
-            let commit = repository.head()?.peel_to_commit()?;
-            Self::of_commit(repository, &commit, address)
+            let id = repository.refname_to_id("HEAD")?;
+            Self::of_commit(repository, id, address)
         };
         read().context("cannot read the commit at HEAD")
     }
 
-    fn of_commit(repository: &Repository, commit: &Commit<'_>, address: &str) -> Result<Self> {
-        let (author, committer) = (commit.author(), commit.committer());
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (author_date, committer_date) = (date(author.when()), date(committer.when()));
-        let is_committed_by_another = author.name_bytes() != committer.name_bytes() || author_date != committer_date;
-        let hash = commit.id().to_string();
+    fn of_commit(repository: &Repository, id: Oid, address: &str) -> Result<Self> {
+        let RawCommit { author, committer, message, .. } = RawCommit::read(repository, id)?;
+        let (author_date, committer_date) = (date(author.when), date(committer.when));
+        let is_committed_by_another = author.name != committer.name || author_date != committer_date;
         Ok(Self {
-            url: web_url::of_commit(address, &hash),
-            commit: hash,
-            author: text(author.name_bytes()),
+            url: web_url::of_commit(address, &id.to_string()),
+            commit: id.to_string(),
+            author: author.name,
             author_date,
-            committer: text(committer.name_bytes()),
-            committer_email: text(committer.email_bytes()),
+            committer: committer.name,
+            committer_email: committer.email,
             committer_date,
             is_committed_by_another,
-            branches: names_at(repository, commit, "refs/heads/")?,
-            tags: names_at(repository, commit, "refs/tags/")?,
-            message: commit.message_raw_bytes().to_vec(),
+            branches: names_at(repository, id, "refs/heads/")?,
+            tags: names_at(repository, id, "refs/tags/")?,
+            message,
         })
     }
 
@@ -108,7 +107,7 @@ impl CommitFacts {
         formats: &Formats<'_>,
     ) -> Result<()> {
         let (timestamp, described) =
-            (self.timestamp(git, directory, formats).await?, describe(git, directory, repository, formats).await?);
+            (self.timestamp(git, directory, formats).await?, describe(git, directory, formats).await?);
         let line = |text: &str| if text.is_empty() { Vec::new() } else { format!("{text}\n").into_bytes() };
         let short: String = reference.chars().take(SHORT_REF).collect();
         let metadata = serde_json::to_string_pretty(&self.metadata()).context("cannot write the metadata")?;
@@ -154,7 +153,7 @@ pub(crate) struct Formats<'f> {
     /// A format of `git log --date`.
     pub(crate) timestamp: &'f str,
     /// Options of `git describe`.
-    pub(crate) describe: Option<&'f str>,
+    pub(crate) describe: &'f str,
 }
 
 /// Fills a format of `printf` that has one text to show: `%s`, `%%` and the usual escapes.
@@ -184,35 +183,39 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     fs::write(path, content).with_context(|| format!("cannot write `{}`", path.display()))
 }
 
-/// What `git describe` says: by default with `--always`, and nothing when it fails.
-async fn describe(git: &Git<'_>, directory: &Path, repository: &Repository, formats: &Formats<'_>) -> Result<String> {
-    let Some(options) = formats.describe else { return Ok(describe_always(repository)) };
-    let described = git.command("describe").directory(directory).args(options.split_whitespace()).quiet().run().await?;
+/// What `git describe` says, and nothing when it fails.
+async fn describe(git: &Git<'_>, directory: &Path, formats: &Formats<'_>) -> Result<String> {
+    let options = formats.describe.split_whitespace();
+    let described = git.command("describe").directory(directory).args(options).quiet().run().await?;
     Ok(if described.is_success() { described.text() } else { String::new() })
 }
 
-fn describe_always(repository: &Repository) -> String {
-    let mut options = DescribeOptions::new();
-    options.show_commit_oid_as_fallback(true);
-    repository
-        .describe(&options)
-        .and_then(|description| description.format(Some(DescribeFormatOptions::new().abbreviated_size(7))))
-        .unwrap_or_default()
-}
-
-/// The names below `prefix` of all refs that lead to the commit, in the refs' order, joined by commas.
-fn names_at(repository: &Repository, commit: &Commit<'_>, prefix: &str) -> Result<String> {
+/// The names below `prefix` of all refs that lead to the commit, in the order of their names, joined by commas.
+fn names_at(repository: &Repository, commit: Oid, prefix: &str) -> Result<String> {
     let mut names = Vec::new();
     for reference in repository.references_glob(&format!("{prefix}*"))? {
         let reference = reference?;
-        // A ref that leads to something else, a tagged file for one, is not this commit.
-        if reference.peel_to_commit().is_ok_and(|target| target.id() == commit.id()) {
+        let target = reference.resolve().ok().and_then(|reference| reference.target());
+        if target.is_some_and(|target| untagged(repository, target) == commit) {
             let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
             names.push(name.strip_prefix(prefix).unwrap_or(&name).to_owned());
         }
     }
     names.sort();
     Ok(names.join(","))
+}
+
+/// What an annotated tag is about, or a tag on it; anything else is itself.
+fn untagged(repository: &Repository, id: Oid) -> Oid {
+    let mut id = id;
+    // A tag of a tag is rare, and longer chains are nobody's.
+    for _ in 0..8 {
+        match repository.find_tag(id) {
+            Ok(tag) => id = tag.target_id(),
+            Err(_) => break,
+        }
+    }
+    id
 }
 
 /// `YYYY-MM-DD HH:MM:SS +ZZZZ`, as `git log --date=iso8601` has it; a date that no calendar has stays a number.

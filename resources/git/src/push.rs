@@ -98,12 +98,25 @@ pub(crate) struct Push<'p> {
 impl Push<'_> {
     /// The commit that HEAD names.
     pub(crate) fn head(&self) -> Result<Oid> {
-        let commit = || self.repository.head()?.peel_to_commit();
-        Ok(commit().context("the repository has no commit to push")?.id())
+        self.repository.refname_to_id("HEAD").context("the repository has no commit to push")
     }
 
     /// Pushes until it is done, somebody has a reason to refuse it, or others were faster too often.
     pub(crate) async fn run(&self) -> Result<()> {
+        let pushed = self.try_until_done().await;
+        // What was fetched to build on is of no use to the tasks that follow.
+        if let Ok(mut upstream) = self.repository.find_reference(UPSTREAM) {
+            upstream.delete().context("cannot remove the ref that was built on")?;
+        }
+        pushed?;
+        if let Some(Tag { name, message: None }) = &self.tag {
+            let tagged = self.repository.reference(&format!("refs/tags/{name}"), self.head()?, true, "jetway: pushed");
+            tagged.with_context(|| format!("cannot make the tag `{name}`"))?;
+        }
+        Ok(())
+    }
+
+    async fn try_until_done(&self) -> Result<()> {
         let start = self.head()?;
         let console = self.git.context().console();
         let mut pause = FIRST_PAUSE;
@@ -133,6 +146,7 @@ impl Push<'_> {
             return Ok(());
         }
         self.git.explain(finished, Some(branch)).with_context(|| self.git.cannot("fetch from"))?;
+        self.join_histories(branch).await?;
         let (verb, command) = match &self.integration {
             Integration::None => return Ok(()),
             Integration::Rebase { strategy, options } => {
@@ -155,7 +169,12 @@ impl Push<'_> {
         };
         let finished = command.run().await?;
         if finished.is_success() {
-            return Ok(());
+            // Else each push would be refused, and look like a lost race.
+            return if self.asks(&["--is-ancestor", UPSTREAM, "HEAD"]).await? {
+                Ok(())
+            } else {
+                Err(anyhow!("after `git {verb}`, HEAD still lacks commits of `{branch}`"))
+            };
         }
         let conflicts = self.conflicts();
         // Half of it is of no use to anybody; the error tells what is needed.
@@ -168,6 +187,39 @@ impl Push<'_> {
             [] => error,
             files => error.hint(format!("conflicts in: {}", files.join(", "))),
         })
+    }
+
+    /// Makes sure that HEAD and the branch have a commit in common here: of a shallow get of an older version, that commit
+    /// has yet to be fetched.
+    async fn join_histories(&self, branch: &str) -> Result<()> {
+        for deeper in ["--deepen=50", "--deepen=1000", "--unshallow"] {
+            if self.asks(&[UPSTREAM, "HEAD"]).await? {
+                return Ok(());
+            }
+            if !self.repository.is_shallow() {
+                break;
+            }
+            let fetch = self.git.network("fetch").directory(&self.directory).progress(None);
+            let fetch = fetch.args(["--progress", "--no-tags", "--no-write-fetch-head", deeper, "--"]);
+            let refspec = format!("+refs/heads/{branch}:{UPSTREAM}");
+            let finished = fetch.args([self.git.remote().address.as_str(), &refspec]).run().await?;
+            self.git.explain(finished, Some(branch)).with_context(|| self.git.cannot("fetch from"))?;
+        }
+        if self.asks(&[UPSTREAM, "HEAD"]).await? {
+            Ok(())
+        } else {
+            Err(anyhow!("HEAD and `{branch}` of `{}` have no commit in common", self.git.remote().address))
+        }
+    }
+
+    /// Asks `git merge-base` a question that it answers by its exit code.
+    async fn asks(&self, question: &[&str]) -> Result<bool> {
+        let finished = self.command("merge-base").args(question).run().await?;
+        match finished.code() {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ => Err(finished.failure()),
+        }
     }
 
     fn conflicts(&self) -> Vec<String> {
@@ -196,7 +248,8 @@ impl Push<'_> {
         if let Some(tag) = &self.tag
             && self.make_tag(tag).await?
         {
-            refspecs.push(format!("refs/tags/{}", tag.name));
+            let from = if tag.message.is_some() { format!("refs/tags/{}", tag.name) } else { "HEAD".to_owned() };
+            refspecs.push(format!("{from}:refs/tags/{}", tag.name));
         }
         if self.all_tags {
             refspecs.push("refs/tags/*:refs/tags/*".to_owned());
@@ -241,15 +294,11 @@ impl Push<'_> {
         Ok(format!("--force-with-lease={}/{branch}:{found}", self.refs_prefix))
     }
 
-    /// Makes the tag on HEAD; `false` when the server has it there already.
+    /// Makes the object of an annotated tag on HEAD; `false` when the server has the tag there already.
     async fn make_tag(&self, tag: &Tag) -> Result<bool> {
         let head = self.head()?;
         let what = || format!("cannot make the tag `{}`", tag.name);
-        let Some(message) = &tag.message else {
-            let commit = self.repository.find_commit(head)?;
-            self.repository.tag_lightweight(&tag.name, commit.as_object(), true).with_context(what)?;
-            return Ok(true);
-        };
+        let Some(message) = &tag.message else { return Ok(true) };
         // An annotated tag made anew is another object each time, though it says the same of the same commit.
         if self.tagged_on_server(&tag.name).await? == Some(head) {
             return Ok(false);
@@ -310,6 +359,12 @@ impl Push<'_> {
                 || (self.integration != Integration::None
                     && self.branch.is_some_and(|branch| name == format!("{}/{branch}", self.refs_prefix)))
         };
+        // Where all or nothing is to arrive, the server blames every ref for the one that it found moved.
+        let locked = self.branch.map(|branch| format!("{}/{branch}", self.refs_prefix));
+        let locked = locked.filter(|name| finished.stderr.contains(&format!("cannot lock ref '{name}'")));
+        if let Some(name) = locked.filter(|name| can_catch_up(name)) {
+            return Some(name);
+        }
         let refused: Vec<Rejection> = of_push(finished).into_iter().filter(|rejection| !rejection.is_echo()).collect();
         let all_can = refused.iter().all(|rejection| rejection.has_moved() && can_catch_up(&rejection.name));
         refused.first().filter(|_| all_can && !finished.is_success()).map(|rejection| rejection.name.clone())

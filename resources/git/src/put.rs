@@ -11,7 +11,7 @@ use crate::git::{Git, open};
 use crate::metadata::CommitFacts;
 use crate::push::{Force, Integration, Push, Tag};
 use crate::remote::is_branch_name;
-use crate::source::Source;
+use crate::source::{Source, given};
 use crate::version::Version;
 
 /// What a pipeline may write under a put step's `params:`.
@@ -22,6 +22,7 @@ pub struct Params {
     pub repository: String,
 
     /// The branch to push to, instead of the source's.
+    #[serde(default, deserialize_with = "given")]
     pub branch: Option<String>,
 
     /// Rebase onto the branch before the push, and again when others push meanwhile.
@@ -29,6 +30,7 @@ pub struct Params {
     pub rebase: bool,
 
     /// The strategy of `git rebase`, such as `ort`.
+    #[serde(default, deserialize_with = "given")]
     pub rebase_strategy: Option<String>,
 
     /// Options of that strategy, such as `theirs`: a list, or one line with blanks between them.
@@ -43,6 +45,7 @@ pub struct Params {
     pub returning: Returning,
 
     /// A file in the inputs that holds the name of a tag to put on the pushed commit.
+    #[serde(default, deserialize_with = "given")]
     pub tag: Option<String>,
 
     /// Text to put before the tag's name.
@@ -50,6 +53,7 @@ pub struct Params {
     pub tag_prefix: String,
 
     /// A file in the inputs that holds a message, which makes the tag an annotated one.
+    #[serde(default, deserialize_with = "given")]
     pub annotate: Option<String>,
 
     /// Push the tag and leave the branch alone.
@@ -65,6 +69,7 @@ pub struct Params {
     pub force: Force,
 
     /// A file in the inputs that holds a note (`git notes`) to put on the pushed commit.
+    #[serde(default, deserialize_with = "given")]
     pub notes: Option<String>,
 
     /// What the branch's name stands behind on the server, such as `refs/for` for a review.
@@ -130,10 +135,8 @@ impl Parameters for Params {
         for (key, path) in paths.into_iter().filter_map(|(key, path)| Some((key, path?))) {
             problems.require_input(key, path);
         }
-        for (key, is_set) in [("tag_prefix", !self.tag_prefix.is_empty()), ("annotate", self.annotate.is_some())] {
-            if is_set && self.tag.is_none() {
-                problems.add(key, "has no effect without `tag`");
-            }
+        if self.annotate.is_some() && self.tag.is_none() {
+            problems.add("annotate", "has no effect without `tag`");
         }
         if self.only_tag && self.tag.is_none() && !self.push_all_tags {
             problems.add("only_tag", "needs a `tag`, or `push_all_tags: true`");

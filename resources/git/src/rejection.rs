@@ -32,7 +32,7 @@ impl Rejection {
 
     /// Whether it was refused only since another ref was.
     pub(crate) fn is_echo(&self) -> bool {
-        self.says(&["atomic"])
+        self.says(&["atomic push failed", "atomic push failure"])
     }
 
     fn says(&self, words: &[&str]) -> bool {

@@ -1,5 +1,8 @@
 //! Where a repository is: a URI taken apart, and branch names.
 
+/// What is spoken to. Others would be handed to a helper, user and password included.
+const SCHEMES: [&str; 7] = ["https", "http", "ssh", "git+ssh", "ssh+git", "git", "file"];
+
 /// A remote repository's address without its credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Remote {
@@ -19,7 +22,15 @@ impl Remote {
     pub(crate) fn parse(uri: &str) -> Self {
         let uri = uri.trim();
         let as_it_is = Self { address: uri.to_owned(), origin: None, user: None, password: None };
-        let Some((scheme, rest)) = uri.split_once("://") else { return as_it_is };
+        let Some((scheme, rest)) = uri.split_once("://") else {
+            // Children work in other directories than this process.
+            let is_path = !uri.starts_with('-') && !uri.split('/').next().is_some_and(|first| first.contains(':'));
+            let absolute = std::path::absolute(uri).ok().filter(|_| is_path && !uri.is_empty());
+            return match absolute.as_ref().and_then(|path| path.to_str()) {
+                Some(path) => Self { address: path.to_owned(), ..as_it_is },
+                None => as_it_is,
+            };
+        };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (userinfo, host) = match authority.rsplit_once('@') {
             Some((userinfo, host)) => (Some(userinfo), host),
@@ -42,7 +53,7 @@ impl Remote {
                 let at = userinfo.and_then(|userinfo| userinfo.split_once(':')).map_or("", |(user, _)| user);
                 Self { address: format!("{scheme}://{at}@{host}{path}"), origin: None, user, password }
             }
-            _ => Self { user, password, ..as_it_is },
+            _ => as_it_is,
         }
     }
 
@@ -58,6 +69,10 @@ impl Remote {
         }
         if self.address.chars().any(char::is_control) {
             return Err("must not contain control characters");
+        }
+        let scheme = self.address.split_once("://").map(|(scheme, _)| scheme);
+        if scheme.is_some_and(|scheme| !SCHEMES.contains(&scheme)) {
+            return Err("must begin with `https://`, `http://`, `ssh://`, `git://` or `file://`, or be a path");
         }
         let host = self.address.split_once("://").map(|(_, rest)| rest.rsplit('@').next().unwrap_or(rest));
         if host.is_some_and(|host| host.starts_with('-')) {
@@ -105,9 +120,21 @@ pub(crate) fn is_branch_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// Whether `text` is a full commit hash (SHA-1 or SHA-256).
+/// Whether `text` is a full commit hash.
 pub(crate) fn is_commit_hash(text: &str) -> bool {
-    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 40 && is_hash(text)
+}
+
+/// Whether `text` is a commit hash of a repository that counts by SHA-256, which libgit2 cannot read.
+pub(crate) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && is_hash(text)
+}
+
+/// What is said of such a repository.
+pub(crate) const NO_SHA256: &str = "repositories with SHA-256 hashes are not supported by this release";
+
+fn is_hash(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -132,7 +159,9 @@ mod tests {
 
     #[test]
     fn addresses_that_git_would_take_for_something_else_are_refused() {
-        for uri in ["-oProxyCommand=x", "ssh://-oProxyCommand=x/y", "ssh://u@-x/y", "ext::sh -c id", "a\nb"] {
+        for uri in
+            ["-oProxyCommand=x", "ssh://-oProxyCommand=x/y", "ssh://u@-x/y", "ftp://u:p@h/x", "ext::sh -c id", "a\nb"]
+        {
             assert!(Remote::parse(uri).usable().is_err(), "{uri}");
         }
         for uri in ["git@host:a::b", "/a::b/c", "https://[::1]:80/x", "file:///a b"] {

@@ -97,7 +97,7 @@ impl RepositoryCache {
 
     /// Whether the commit itself is here.
     pub(crate) fn has(&self, commit: Oid) -> bool {
-        self.repository.find_commit(commit).is_ok()
+        self.repository.odb().is_ok_and(|odb| odb.exists(commit))
     }
 
     /// The commits at which a shallow fetch has cut history off, from git's own list of them.
@@ -127,6 +127,8 @@ fn lock_shared_place(temporary: &Path, name: &str) -> Option<(PathBuf, File)> {
     let lock =
         OpenOptions::new().write(true).create(true).truncate(false).open(parent.join(format!("{name}.lock"))).ok()?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+    // Children hold it too: when this process is killed, its git may still be at work here.
+    rustix::io::fcntl_setfd(&lock, rustix::io::FdFlags::empty()).ok()?;
     Some((parent.join(name), lock))
 }
 
@@ -136,12 +138,12 @@ fn open_sound(path: &Path) -> Option<Repository> {
     remove_stale_locks(path);
     // A check that was killed may have written a ref whose objects it had no time to write.
     if let Ok(tip) = repository.refname_to_id(TIP) {
-        repository.find_commit(tip).ok()?;
+        repository.odb().ok().filter(|odb| odb.exists(tip))?;
     }
     Some(repository)
 }
 
-/// Removes git's lock files. Ours is held, so that whoever made them is gone.
+/// Removes git's lock files. Ours is held, by children of ours too, so that whoever made them is gone.
 fn remove_stale_locks(path: &Path) {
     for file in ["shallow.lock", "config.lock", "packed-refs.lock", "HEAD.lock", "refs/jetway/tip.lock"] {
         let _ = fs::remove_file(path.join(file));

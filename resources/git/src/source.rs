@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::private_key;
 use crate::remote::{Remote, is_branch_name};
@@ -36,18 +36,21 @@ pub struct Source {
 
     /// The branch to follow and to push to. Without it, the remote's default branch is followed, and a put needs a
     /// `branch` of its own.
+    #[serde(default, deserialize_with = "given")]
     pub branch: Option<String>,
 
     /// A private SSH key in PEM or OpenSSH form, for `ssh://` and `user@host:path`.
     pub private_key: Option<Secret>,
 
     /// The user to log in as over SSH, where `uri` names none.
+    #[serde(default, deserialize_with = "given")]
     pub private_key_user: Option<String>,
 
     /// The passphrase of `private_key`.
     pub private_key_passphrase: Option<Secret>,
 
     /// The user name for `https://` and `http://`. It goes to the host of `uri` only.
+    #[serde(default, deserialize_with = "given")]
     pub username: Option<String>,
 
     /// The password or token for `https://` and `http://`. It goes to the host of `uri` only.
@@ -93,12 +96,17 @@ pub struct Source {
     /// The seconds for which a server may stay silent before it is given up. A push waits ten times as long, since
     /// hooks run on the server meanwhile.
     #[serde(default = "two_minutes")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 86400))]
     pub network_timeout: u32,
 
     /// Show what git does (`GIT_TRACE`, `GIT_CURL_VERBOSE`), secrets masked.
     #[serde(default)]
     pub debug: bool,
+}
+
+/// Reads text for which pipelines write `""` when it is not set.
+pub(crate) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
 fn one() -> u32 {
@@ -129,6 +137,26 @@ impl Source {
     }
 }
 
+/// The password of a URI in which it has a `/` as it is, so that the rest of it passes for a path.
+fn unencoded_password(uri: &str) -> Option<&str> {
+    let (scheme, rest) = uri.trim().split_once("://")?;
+    let (authority, _) = rest.split_once('/')?;
+    let (_, after_user) = authority.split_once(':')?;
+    let is_port = after_user.chars().all(|c| c.is_ascii_digit());
+    if authority.contains('@') || is_port || scheme.eq_ignore_ascii_case("file") {
+        return None;
+    }
+    let (userinfo, _) = rest.rsplit_once('@')?;
+    userinfo.split_once(':').map(|(_, password)| password)
+}
+
+fn password_is_encoded(uri: &str) -> Result<(), &'static str> {
+    match unencoded_password(uri) {
+        Some(_) => Err("has a `/` in its password, which is written `%2F`"),
+        None => Ok(()),
+    }
+}
+
 /// The pathspec that takes out what `path` matches, magic of its own kept.
 fn exclude(path: &str) -> String {
     match path.strip_prefix(":(") {
@@ -141,7 +169,7 @@ impl Parameters for Source {
     fn rules(&self, problems: &mut Problems) {
         if self.uri.trim().is_empty() {
             problems.add("uri", "must not be empty");
-        } else if let Err(problem) = self.remote().usable() {
+        } else if let Err(problem) = self.remote().usable().and_then(|()| password_is_encoded(&self.uri)) {
             problems.add("uri", problem);
         }
         if let Some(branch) = &self.branch
@@ -162,6 +190,12 @@ impl Parameters for Source {
                 }
             }
         }
+        let is_plain = |user: &String| {
+            !user.starts_with('-') && user.chars().all(|c| c.is_ascii_alphanumeric() || "._@+-".contains(c))
+        };
+        if self.private_key_user.as_ref().is_some_and(|user| !is_plain(user)) {
+            problems.add("private_key_user", "must be letters, digits and `._@+-`, and not begin with `-`");
+        }
         for (index, setting) in self.git_config.iter().enumerate() {
             setting.rules(index, problems);
         }
@@ -175,14 +209,18 @@ impl Parameters for Source {
 
     fn hidden_secrets(&self) -> Vec<String> {
         let remote = self.remote();
-        // A token is often written in place of the user: `https://TOKEN@host`.
-        let token = if remote.password.is_none() && remote.is_http() { remote.user } else { None };
+        // A token is often written in place of the user: `https://TOKEN@host`, `https://TOKEN:x-oauth-basic@host`.
+        let stands_for_token = |password: &Option<String>| password.as_ref().is_none_or(|word| word == "x-oauth-basic");
+        let given = self.password.as_ref().map(|password| password.expose().to_owned());
+        let user = remote.user.filter(|_| remote.origin.is_some() && stands_for_token(&remote.password));
+        let token = user.or_else(|| self.username.clone().filter(|_| given.is_some() && stands_for_token(&given)));
+        let unencoded = unencoded_password(&self.uri).map(str::to_owned);
         let settings = self.git_config.iter().filter(|setting| setting.is_secret());
         // The credential itself is the last word of a header.
         let settings =
             settings.flat_map(|setting| [Some(setting.value.as_str()), setting.value.split_whitespace().last()]);
         let settings = settings.flatten().map(str::to_owned);
-        remote.password.into_iter().chain(token).chain(settings).collect()
+        remote.password.into_iter().chain(token).chain(unencoded).chain(settings).collect()
     }
 }
 
@@ -213,6 +251,10 @@ mod tests {
         let secrets = |uri: &str| source(serde_json::json!({"uri": uri})).hidden_secrets();
         assert_eq!(secrets("https://bob:s3cret@host/x"), ["s3cret"]);
         assert_eq!(secrets("https://ghp_token@host/x"), ["ghp_token"]);
+        assert_eq!(secrets("https://ghp_token:x-oauth-basic@host/x"), ["x-oauth-basic", "ghp_token"]);
+        assert_eq!(secrets("https://bob:pa/ss@word@host/x"), ["pa/ss@word"]);
+        assert!(password_is_encoded("https://bob:pa/ss@host/x").is_err());
+        assert!(password_is_encoded("https://host:8443/a@b").is_ok());
         assert_eq!(secrets("ssh://git@host/x"), Vec::<String>::new());
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
     /// The commit's full hash.
-    #[serde(rename = "ref")]
+    #[serde(rename = "ref", default)]
     pub reference: String,
     /// The branch that a put with `branch` pushed to, so that the get after it looks there.
     #[serde(default, skip_serializing_if = "Option::is_none")]

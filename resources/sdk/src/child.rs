@@ -238,7 +238,10 @@ impl Finished {
 
 /// The lines that tell why: the last few, without progress, and without advice for who sits at the program itself.
 fn last_words(stderr: &str) -> String {
-    let is_noise = |line: &str| line.contains("% (") || line.ends_with("done.") || line.starts_with("hint:");
+    let is_noise = |line: &str| {
+        let begins = ["hint:", "Total ", "Delta compression "].iter().any(|word| line.starts_with(word));
+        begins || line.contains("% (") || line.ends_with("done.")
+    };
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !is_noise(line)).collect();
     let skipped = lines.len().saturating_sub(8);
     lines.into_iter().skip(skipped).collect::<Vec<_>>().join("\n")

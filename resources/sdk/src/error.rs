@@ -31,9 +31,9 @@ impl fmt::Display for Advised {
 }
 
 impl StdError for Advised {
+    /// The wrapped error itself, so that its type is found in the chain. Its text, which is this one's, is shown once.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        let error: &(dyn StdError + 'static) = self.error.as_ref();
-        error.source()
+        Some(self.error.as_ref())
     }
 }
 
@@ -154,6 +154,13 @@ mod tests {
         let inner: Result<(), _> = Err(anyhow!("no such file"));
         let error = inner.context("cannot read `x`: no such file").unwrap_err();
         assert_eq!(lines(&error), [Line::Failure("cannot read `x`: no such file".into())]);
+    }
+
+    #[test]
+    fn the_type_of_an_error_is_found_below_the_advice_on_it() {
+        let error = Error::new(Interrupted { signal: "SIGTERM", number: 15 }).hint("wait").hint("or do not");
+        assert!(error.chain().any(<dyn StdError>::is::<Interrupted>));
+        assert_eq!(lines(&error).len(), 3);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 
 use crate::error::Result;
 
@@ -95,7 +95,8 @@ fn remove_abandoned(parent: &Path) {
     for entry in entries.flatten() {
         let of_ours = |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with(PREFIX));
         if of_ours(&entry.file_name())
-            && let Ok(directory) = File::open(entry.path())
+            // Anything may have such a name in a directory that others write to: a pipe would be waited for.
+            && let Ok(directory) = open(entry.path(), OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
             && flock(&directory, FlockOperation::NonBlockingLockExclusive).is_ok()
         {
             let _ = fs::remove_dir_all(entry.path());
@@ -128,6 +129,8 @@ mod tests {
         let abandoned = parent.path().join("jetway-private-old");
         fs::create_dir(&abandoned).unwrap();
         fs::write(abandoned.join("key"), "secret").unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, parent.path().join("jetway-private-pipe"), Mode::RUSR | Mode::WUSR)
+            .unwrap();
         let other = parent.path().join("somebody-elses");
         fs::create_dir(&other).unwrap();
         let first = PrivateDirectory::new(parent.path().to_owned());

@@ -1,0 +1,119 @@
+//! Commits as they stand in the object database.
+//!
+//! libgit2 refuses a commit whose author line is not well formed, which imported histories have and git itself reads. So
+//! the text is taken apart here, and what is not there is empty.
+
+use anyhow::Context as _;
+use git2::{Oid, Repository, Time};
+use jetway::Result;
+
+/// A commit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RawCommit {
+    /// The commits before it, as it names them, whether they are here or not.
+    pub(crate) parents: Vec<Oid>,
+    /// Who wrote it.
+    pub(crate) author: Person,
+    /// Who committed it.
+    pub(crate) committer: Person,
+    /// Its message, in UTF-8 where the commit says how it is encoded.
+    pub(crate) message: Vec<u8>,
+}
+
+/// A name, an address and a time.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Person {
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) when: Time,
+}
+
+impl RawCommit {
+    /// Reads a commit.
+    pub(crate) fn read(repository: &Repository, id: Oid) -> Result<Self> {
+        let database = repository.odb()?;
+        let object = database.read(id).with_context(|| format!("cannot read commit `{id}`"))?;
+        Ok(Self::parse(object.data()))
+    }
+
+    fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(2).position(|pair| pair == b"\n\n").unwrap_or(bytes.len());
+        let (header, rest) = bytes.split_at(end);
+        let message = rest.get(2..).unwrap_or_default();
+        let lines = || header.split(|byte| *byte == b'\n');
+        let value = |name: &str| lines().find_map(|line| line.strip_prefix(name.as_bytes())).unwrap_or_default();
+        let encoding = String::from_utf8_lossy(value("encoding ")).to_ascii_lowercase();
+        let parents = lines().filter_map(|line| line.strip_prefix(b"parent "));
+        Self {
+            parents: parents.filter_map(|hash| Oid::from_str(std::str::from_utf8(hash).ok()?).ok()).collect(),
+            author: Person::parse(value("author "), &encoding),
+            committer: Person::parse(value("committer "), &encoding),
+            message: if is_latin(&encoding) { decode(message, &encoding).into_bytes() } else { message.to_vec() },
+        }
+    }
+}
+
+impl Person {
+    /// Takes `NAME <EMAIL> SECONDS ZONE` apart.
+    fn parse(line: &[u8], encoding: &str) -> Self {
+        let text = decode(line, encoding);
+        let (person, when) = text.rsplit_once('>').unwrap_or((&text, ""));
+        let (name, email) = person.split_once('<').unwrap_or((person, ""));
+        let mut words = when.split_whitespace();
+        let seconds = words.next().and_then(|word| word.parse().ok()).unwrap_or_default();
+        let zone: i32 = words.next().and_then(|word| word.parse().ok()).unwrap_or_default();
+        Self {
+            name: name.trim().to_owned(),
+            email: email.trim().to_owned(),
+            when: Time::new(seconds, zone / 100 * 60 + zone % 100),
+        }
+    }
+}
+
+/// Whether each byte is the character of that number.
+fn is_latin(encoding: &str) -> bool {
+    matches!(encoding, "iso-8859-1" | "iso8859-1" | "latin1" | "latin-1")
+}
+
+fn decode(bytes: &[u8], encoding: &str) -> String {
+    if is_latin(encoding) {
+        bytes.iter().copied().map(char::from).collect()
+    } else {
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_read_whole() {
+        let parent = "1".repeat(40);
+        let text = format!(
+            "tree {parent}\nparent {parent}\nauthor Ada L <a@b> 1709251199 +0130\ncommitter C <c@d> 0 -0930\n\
+             gpgsig x\n y\n\nSubject\n\nparent of all\n"
+        );
+        let commit = RawCommit::parse(text.as_bytes());
+        assert_eq!(commit.parents, [Oid::from_str(&parent).unwrap()]);
+        assert_eq!((commit.author.name.as_str(), commit.author.email.as_str()), ("Ada L", "a@b"));
+        assert_eq!(commit.author.when, Time::new(1_709_251_199, 90));
+        assert_eq!(commit.committer.when, Time::new(0, -570));
+        assert_eq!(commit.message, b"Subject\n\nparent of all\n");
+    }
+
+    #[test]
+    fn what_is_malformed_or_missing_is_empty() {
+        let commit = RawCommit::parse(b"tree x\nauthor broken 1600000000 +0000\n\nm");
+        assert_eq!((commit.author.name.as_str(), commit.committer.name.as_str()), ("broken 1600000000 +0000", ""));
+        assert_eq!(commit.message, b"m");
+        assert_eq!(RawCommit::parse(b"").message, b"");
+    }
+
+    #[test]
+    fn a_latin_1_commit_is_shown_as_it_was_meant() {
+        let commit = RawCommit::parse(b"author J\xfcrgen <j@x> 0 +0000\nencoding ISO-8859-1\n\nGr\xfc\xdfe");
+        assert_eq!(commit.author.name, "J\u{fc}rgen");
+        assert_eq!(commit.message, "Gr\u{fc}\u{df}e".as_bytes());
+    }
+}
