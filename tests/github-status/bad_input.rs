@@ -234,7 +234,7 @@ mod of_a_put {
         for (name, words) in [
             ("short", "the file holds no full commit hash\n"),
             ("two", "the file holds no full commit hash\n"),
-            ("large", "it is larger than 1024 KiB\n"),
+            ("large", "it is larger than 1 MiB\n"),
             (
                 "empty",
                 "it has no `.git`\nhint: a commit is named by a checkout, by a file that holds its hash, or by the hash\n",

@@ -181,7 +181,8 @@ mod paths {
                 said(&outcome),
                 format!(
                     "error: cannot use `{key}`\n  \
-                     caused by: `{path}` is a link that leads out of the directory of the inputs\n"
+                     caused by: cannot use `{path}`\n  \
+                     caused by: it is a link that leads out of the directory of the inputs\n"
                 )
             );
         }
@@ -194,14 +195,16 @@ mod paths {
         let webhook = Webhook::start();
         let outcome = put_with(&source(&webhook), json!({ "text_file": "dir" }), &[("dir/file", "x")]);
         outcome.failed();
-        assert_eq!(said(&outcome), "error: cannot use `text_file`\n  caused by: `dir` is not a file\n");
+        assert_eq!(
+            said(&outcome),
+            "error: cannot use `text_file`\n  caused by: cannot read the file `dir`\n  caused by: it is not a file\n"
+        );
         let large = "x".repeat(1024 * 1024 + 1);
         let outcome = put_with(&source(&webhook), json!({ "text_file": "f" }), &[("f", &large)]);
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            "error: cannot use `text_file`\n  caused by: the file `f` is larger than 1 MiB\n\
-             hint: Slack takes 40,000 characters of text\n"
+            "error: cannot use `text_file`\n  caused by: cannot read the file `f`\n  caused by: it is larger than 1 MiB\n"
         );
     }
 }

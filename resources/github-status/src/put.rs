@@ -17,7 +17,7 @@ use crate::deployment::{self, DeploymentParams};
 use crate::description::fit;
 use crate::get::Said;
 use crate::github::{GitHub, Status};
-use crate::inputs::{Inputs, require_path};
+use crate::inputs::Inputs;
 use crate::source::Source;
 use crate::state::{State, require_state};
 use crate::variables::fill;
@@ -145,8 +145,8 @@ impl Parameters for Params {
                 "name a checkout, a file that holds a hash, or a hash; or a pull request's checkout by `path`",
             ),
             // A hash needs no file; whether it is one is seen once the inputs are known.
-            (Some(commit), None) => require_path(problems, "commit", commit),
-            (None, Some(path)) => require_path(problems, "path", path),
+            (Some(commit), None) => problems.require_input("commit", commit),
+            (None, Some(path)) => problems.require_input("path", path),
         }
         let states = [("state", given(self.state.as_ref())), ("status", given(self.status.as_ref()))];
         for (key, state) in states {
@@ -167,7 +167,7 @@ impl Parameters for Params {
         ];
         for (key, path) in paths {
             if let Some(path) = given(path.as_ref()) {
-                require_path(problems, key, path);
+                problems.require_input(key, path);
             }
         }
         for (index, status) in self.statuses.iter().enumerate() {
@@ -175,7 +175,7 @@ impl Parameters for Params {
                 require_state(problems, &format!("statuses[{index}].state"), state);
             }
             if let Some(path) = given(status.description_file.as_ref()) {
-                require_path(problems, &format!("statuses[{index}].description_file"), path);
+                problems.require_input(&format!("statuses[{index}].description_file"), path);
             }
         }
         if let Some(deployment) = &self.deployment {

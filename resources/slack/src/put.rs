@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::alert::{self, AlertType};
 use crate::concourse::Concourse;
 use crate::delivery::{Delivery, Kind, Target};
-use crate::inputs::{Inputs, leads_out};
+use crate::inputs::Inputs;
 use crate::mention;
 use crate::message::{self, Message, given};
 use crate::reaction::{is_reaction, react};
@@ -185,8 +185,8 @@ impl Parameters for Params {
             ("mentions_file", &self.mentions_file),
         ];
         for (key, path) in files {
-            if given(path.as_ref()).is_some_and(leads_out) {
-                problems.add(key, "must stay inside the directory of the inputs");
+            if let Some(path) = given(path.as_ref()) {
+                problems.require_input(key, path);
             }
         }
         for (key, reference) in [("thread", &self.thread), ("update", &self.update)] {

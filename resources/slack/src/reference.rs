@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::get;
-use crate::inputs::{Inputs, leads_out};
+use crate::inputs::Inputs;
 use crate::version::Version;
 
 /// A message, as a pipeline names it.
@@ -39,14 +39,11 @@ impl Reference {
     /// Notes what can be seen to be wrong without looking.
     pub(crate) fn rules(&self, key: &str, problems: &mut Problems) {
         match self {
-            Self::Place(place) if place.trim().is_empty() => problems.add(key, "must not be empty"),
-            Self::Place(place) if leads_out(place) => {
-                problems.add(key, "must stay inside the directory of the inputs");
-            }
+            Self::Place(place) => problems.require_input(key, place),
             Self::Message { ts, .. } if !ts.split_whitespace().all(is_ts) => {
                 problems.add(format!("{key}.ts"), "must be a message's `ts`, such as `1700000000.000100`");
             }
-            _ => {}
+            Self::Message { .. } => {}
         }
     }
 
