@@ -199,7 +199,8 @@ pub(crate) async fn put(
     let start = push.head()?;
     push.run().await?;
     let facts = CommitFacts::of_head(&repository, &git.remote().address)?;
-    context.console().step(format_args!("pushed {} {}", facts.hash(), facts.subject()));
+    let place = branch.map(|branch| format!(" to `{branch}`")).unwrap_or_default();
+    context.console().step(format_args!("pushed {} {}{place}", facts.hash(), facts.subject()));
     let reference = match params.returning {
         Returning::Unmerged if params.merge => start.to_string(),
         _ => facts.hash().to_owned(),

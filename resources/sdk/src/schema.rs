@@ -224,8 +224,9 @@ impl<'s> Reader<'s> {
 
     fn integer(&mut self, schema: &Value, value: Value, path: &str) -> Value {
         let Some(number) = scalar_text(&value).and_then(|text| whole_number(text.trim())) else {
-            if let Value::Number(number) = &value {
-                self.problem(path, format!("expected a whole number, found {number}"), None);
+            if value.is_number() {
+                // What it is exactly is not said: in a pipeline file a var may stand behind it.
+                self.problem(path, "expected a whole number, found a fraction".to_owned(), None);
                 return value;
             }
             return self.expected("a whole number", &value, path);
