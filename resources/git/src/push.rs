@@ -141,7 +141,7 @@ impl Push<'_> {
         if self.integration == Integration::None {
             return Ok(());
         }
-        let finished = self.fetch(&format!("+refs/heads/{branch}:{UPSTREAM}")).await?;
+        let finished = self.fetch(&format!("+refs/heads/{branch}:{UPSTREAM}"), None).await?;
         if Refusal::of(&finished) == Some(Refusal::UnknownRef) {
             return Ok(());
         }
@@ -199,10 +199,7 @@ impl Push<'_> {
             if !self.repository.is_shallow() {
                 break;
             }
-            let fetch = self.git.network("fetch").directory(&self.directory).progress(None);
-            let fetch = fetch.args(["--progress", "--no-tags", "--no-write-fetch-head", deeper, "--"]);
-            let refspec = format!("+refs/heads/{branch}:{UPSTREAM}");
-            let finished = fetch.args([self.git.remote().address.as_str(), &refspec]).run().await?;
+            let finished = self.fetch(&format!("+refs/heads/{branch}:{UPSTREAM}"), Some(deeper)).await?;
             self.git.explain(finished, Some(branch)).with_context(|| self.git.cannot("fetch from"))?;
         }
         if self.asks(&[UPSTREAM, "HEAD"]).await? {
@@ -320,7 +317,7 @@ impl Push<'_> {
 
     /// Puts the note on HEAD, on top of the notes that the server has.
     async fn add_notes(&self, file: &PathBuf) -> Result<()> {
-        let finished = self.fetch(&format!("+{NOTES}:{NOTES}")).await?;
+        let finished = self.fetch(&format!("+{NOTES}:{NOTES}"), None).await?;
         if Refusal::of(&finished) != Some(Refusal::UnknownRef) {
             self.git.explain(finished, self.branch).with_context(|| self.git.cannot("fetch the notes of"))?;
         }
@@ -338,11 +335,14 @@ impl Push<'_> {
         Ok(())
     }
 
-    async fn fetch(&self, refspec: &str) -> Result<Finished> {
+    /// Fetches a ref, and when `deeper` says so, more of the history that a shallow get has cut off.
+    async fn fetch(&self, refspec: &str, deeper: Option<&str>) -> Result<Finished> {
         self.git
             .network("fetch")
             .directory(&self.directory)
-            .args(["--progress", "--no-tags", "--no-write-fetch-head", "--", &self.git.remote().address, refspec])
+            .args(["--progress", "--no-tags", "--no-write-fetch-head"])
+            .args(deeper)
+            .args(["--", &self.git.remote().address, refspec])
             .progress(None)
             .run()
             .await
