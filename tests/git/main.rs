@@ -11,8 +11,10 @@
 
 mod bad_input;
 mod check;
+mod encrypted;
 mod get;
 mod interruption;
 mod put;
 mod support;
 mod transport;
+mod verification;

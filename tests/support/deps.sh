@@ -15,6 +15,11 @@ packages=(
   openssh-client    # deploy keys: made by ssh-keygen, used by ssh
   openssh-server    # the ssh test server
   curl              # the benchmark measures one request of it beside a put
+  gpg               # makes the keys that commits are signed with, and signs
+  gpg-agent         # gpg signs by it alone
+  gpgv              # verifies those signatures; apt brings it everywhere
+  git-crypt         # decrypts files, in the resource and in its fixtures
+  git-lfs           # fetches and uploads large files, in the resource and in its fixtures
   strace            # the benchmark counts started processes with it
   docker.io         # builds and runs the images
   iptables          # the engine's bridge network

@@ -13,6 +13,8 @@ pub enum Layer<'a> {
     Ssh,
     /// A `strace` that may trace.
     Trace,
+    /// A program of a Debian package.
+    Program(&'a str),
     /// A container engine and the image of a resource type in it.
     Image(&'a str),
 }
@@ -22,6 +24,7 @@ impl Layer<'_> {
         match self {
             Self::Ssh => "ssh".to_owned(),
             Self::Trace => "trace".to_owned(),
+            Self::Program(program) => program.to_owned(),
             Self::Image(resource) => format!("image {resource}"),
         }
     }
@@ -33,6 +36,11 @@ impl Layer<'_> {
                 .then(|| format!("there is no {} (`make deps` installs it)", ssh_git::SSHD)),
             Self::Trace => (!succeeds("strace", &["-qq", "-o", "/dev/null", "true"]))
                 .then(|| "strace cannot trace here".to_owned()),
+            Self::Program(program) => {
+                let is_there =
+                    std::env::split_paths(&crate::git::search_path()).any(|path| path.join(program).exists());
+                (!is_there).then(|| format!("there is no {program} (`make deps` installs it)"))
+            }
             Self::Image(resource) => {
                 let image = image_name(resource);
                 if !succeeds("docker", &["info"]) {

@@ -24,6 +24,7 @@ pub mod layer;
 pub mod process;
 pub mod repository;
 pub mod scratch;
+pub mod signing;
 pub mod slack;
 pub mod snapshot;
 pub mod ssh_git;

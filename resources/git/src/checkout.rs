@@ -53,8 +53,8 @@ pub(crate) struct Wanted<'w> {
 const NOTES: &str = "+refs/notes/*:refs/notes/*";
 
 impl Wanted<'_> {
-    /// Fetches and checks out into `destination`, an empty directory.
-    pub(crate) async fn make(&self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
+    /// Fetches into `destination`, an empty directory.
+    pub(crate) async fn fetch(&self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
         let repository = match self.depth {
             Some(depth) => self.fetch_so_deep(git, destination, depth).await?,
             None => self.clone_whole_history(git, destination).await?,
@@ -62,7 +62,12 @@ impl Wanted<'_> {
         if let Some(commit) = self.commit {
             self.find(git, destination, &repository, commit).await?;
         }
-        self.prepare_sparse_checkout(&repository)?;
+        Ok(repository)
+    }
+
+    /// Makes the work tree.
+    pub(crate) async fn check_out(&self, git: &Git<'_>, repository: &Repository, destination: &Path) -> Result<()> {
+        self.prepare_sparse_checkout(repository)?;
         let mut checkout =
             git.network("checkout").directory(destination).args(["--progress", "--force"]).progress(None);
         if !self.lfs {
@@ -74,7 +79,7 @@ impl Wanted<'_> {
             None => checkout,
         };
         checkout.arg("--").run().await?.success().context("cannot check the version out")?;
-        Ok(repository)
+        Ok(())
     }
 
     /// Asks for the branch's tip and the commit at once, in one round trip.

@@ -12,10 +12,11 @@ use crate::checkout::{Tags, Wanted};
 use crate::git::Git;
 use crate::metadata::{CommitFacts, Formats};
 use crate::remote::{NO_SHA256, is_branch_name, is_commit_hash, is_sha256};
-use crate::settings;
 use crate::source::Source;
 use crate::submodules::{Submodules, Update};
+use crate::verification::Trusted;
 use crate::version::Version;
+use crate::{git_crypt, settings};
 
 /// What a pipeline may write under a get step's `params:`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -140,7 +141,16 @@ pub(crate) async fn get(
         sparse_paths: &source.sparse_paths,
         lfs: !params.disable_git_lfs,
     };
-    let repository = wanted.make(&git, destination).await?;
+    let trusted = Trusted::gather(context, source).await?;
+    let repository = wanted.fetch(&git, destination).await?;
+    if let Some(trusted) = trusted {
+        let commit = commit.map_or_else(|| repository.refname_to_id("HEAD"), Ok);
+        trusted.verify(&repository, commit.context("cannot read HEAD")?).await?;
+    }
+    if let Some(key) = source.git_crypt_key() {
+        git_crypt::unlock(&git, key, &repository, destination).await?;
+    }
+    wanted.check_out(&git, &repository, destination).await.map_err(git_crypt::explain)?;
     settings::keep(&repository, &source.git_config)?;
     let submodules = Update {
         which: &params.submodules,

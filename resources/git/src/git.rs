@@ -108,7 +108,12 @@ impl<'c> Git<'c> {
 
     /// A git command with a sub-command, not run yet.
     pub(crate) fn command(&self, subcommand: &str) -> Command {
-        let mut command = self.context.command("git").label(format!("git {subcommand}")).arg(subcommand);
+        self.tool("git").label(format!("git {subcommand}")).arg(subcommand)
+    }
+
+    /// A program that calls git itself, not run yet.
+    pub(crate) fn tool(&self, program: &str) -> Command {
+        let mut command = self.context.command(program);
         if self.is_debugged {
             command = command.show_all();
         }

@@ -6,18 +6,14 @@ use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use crate::private_key;
 use crate::remote::{Remote, is_branch_name};
 use crate::settings::Setting;
+use crate::{git_crypt, private_key, verification};
 
 /// Keys of the established resource that this release does not know.
 pub(crate) const NOT_YET: &[&str] = &[
     "source.commit_filter",
-    "source.commit_verification_key_ids",
-    "source.commit_verification_keys",
     "source.forward_agent",
-    "source.git_crypt_key",
-    "source.gpg_keyserver",
     "source.https_tunnel",
     "source.submodule_credentials",
     "source.tag_behaviour",
@@ -85,6 +81,24 @@ pub struct Source {
     #[serde(default)]
     pub search_remote_refs: bool,
 
+    /// Armored GPG public keys: a get takes only commits that one of the keys in this list or the next ones has signed.
+    #[serde(default)]
+    pub commit_verification_keys: Vec<String>,
+
+    /// The fingerprints (40 digits) or long ids (16) of further such keys, which `gpg_keyserver` has.
+    #[serde(default)]
+    pub commit_verification_key_ids: Vec<String>,
+
+    /// Where the keys of `commit_verification_key_ids` are: `hkps://`, `hkp://`, `https://` or `http://`.
+    #[serde(default = "ubuntu")]
+    pub gpg_keyserver: String,
+
+    /// The same for SSH signatures: who may sign, as in the file that ssh-keygen and git read, a line for each key.
+    pub allowed_signers: Option<String>,
+
+    /// The key of git-crypt (`git-crypt export-key`) in base64, with which gets decrypt files.
+    pub git_crypt_key: Option<Secret>,
+
     /// Settings of git, for all that it does here; a get writes them into the clone too, credentials excepted.
     #[serde(default)]
     pub git_config: Vec<Setting>,
@@ -117,6 +131,10 @@ fn two_minutes() -> u32 {
     120
 }
 
+fn ubuntu() -> String {
+    "hkps://keyserver.ubuntu.com".to_owned()
+}
+
 impl Source {
     /// Where the repository is, taken apart.
     pub(crate) fn remote(&self) -> Remote {
@@ -126,6 +144,11 @@ impl Source {
     /// How long a server may stay silent.
     pub(crate) fn silence(&self) -> Duration {
         Duration::from_secs(u64::from(self.network_timeout))
+    }
+
+    /// The key of git-crypt, unless it is empty, which is how pipelines write "not set".
+    pub(crate) fn git_crypt_key(&self) -> Option<&Secret> {
+        self.git_crypt_key.as_ref().filter(|key| !key.is_empty())
     }
 
     /// The pathspecs of `paths` and `ignore_paths`; none when every commit counts.
@@ -198,6 +221,10 @@ impl Parameters for Source {
         }
         for (index, setting) in self.git_config.iter().enumerate() {
             setting.rules(index, problems);
+        }
+        verification::rules(self, problems);
+        if let Some(Err(problem)) = self.git_crypt_key().map(|key| git_crypt::key(key.expose())) {
+            problems.add("git_crypt_key", problem);
         }
         if let Some(key) = self.private_key.as_ref().filter(|key| !key.is_empty()) {
             let passphrase = self.private_key_passphrase.as_ref().filter(|passphrase| !passphrase.is_empty());

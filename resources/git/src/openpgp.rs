@@ -1,0 +1,246 @@
+//! As much of RFC 4880, the format of GPG, as must be known before `gpgv` is given anything: the armour is taken off, and packets
+//! are told apart, so that a key is a public key and a signature is one signature and nothing else.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// The tags of packets, from section 4.3.
+mod tag {
+    pub(super) const SIGNATURE: u8 = 2;
+    pub(super) const SECRET_KEY: u8 = 5;
+    pub(super) const PUBLIC_KEY: u8 = 6;
+    pub(super) const SECRET_SUBKEY: u8 = 7;
+    pub(super) const TRUST: u8 = 12;
+    pub(super) const USER_ID: u8 = 13;
+    pub(super) const PUBLIC_SUBKEY: u8 = 14;
+    pub(super) const USER_ATTRIBUTE: u8 = 17;
+}
+
+/// A public key with its user ids, its subkeys and their signatures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PublicKey {
+    /// The fingerprint of the primary key: 40 hexadecimal digits in capitals.
+    pub(crate) fingerprint: String,
+    /// All of its packets, as a keyring holds them.
+    pub(crate) packets: Vec<u8>,
+}
+
+/// The public keys in an armored text. The error says what was found instead.
+pub(crate) fn public_keys(text: &str) -> Result<Vec<PublicKey>, &'static str> {
+    if text.contains("-----BEGIN PGP PRIVATE KEY BLOCK-----") {
+        return Err("a private key, of which only the public half is wanted (`gpg --armor --export`)");
+    }
+    let mut keys: Vec<PublicKey> = Vec::new();
+    for block in unarmored(text, &["PGP PUBLIC KEY BLOCK"])? {
+        let mut rest = block.as_slice();
+        while !rest.is_empty() {
+            let (packet, after) = Packet::read(rest)?;
+            rest = after;
+            match (packet.tag, keys.last_mut()) {
+                (tag::PUBLIC_KEY, _) => {
+                    keys.push(PublicKey { fingerprint: fingerprint(packet.body)?, packets: packet.whole.to_vec() });
+                }
+                (tag::SECRET_KEY | tag::SECRET_SUBKEY, _) => {
+                    return Err("a private key, of which only the public half is wanted (`gpg --armor --export`)");
+                }
+                (tag::SIGNATURE | tag::TRUST | tag::USER_ID | tag::PUBLIC_SUBKEY | tag::USER_ATTRIBUTE, Some(key)) => {
+                    key.packets.extend_from_slice(packet.whole);
+                }
+                _ => return Err("packets that are not those of a public key"),
+            }
+        }
+    }
+    Ok(keys)
+}
+
+/// The one signature in an armored text, without its armour.
+pub(crate) fn signature(text: &str) -> Result<Vec<u8>, &'static str> {
+    // Long ago, gpg put the second name on detached signatures too.
+    let blocks = unarmored(text, &["PGP SIGNATURE", "PGP MESSAGE"])?;
+    let [block] = blocks.as_slice() else { return Err("more than one signature") };
+    let (packet, rest) = Packet::read(block)?;
+    if packet.tag == tag::SIGNATURE && rest.is_empty() {
+        Ok(packet.whole.to_vec())
+    } else {
+        Err("something else than one signature")
+    }
+}
+
+/// The bytes in each armored block of one of these kinds (section 6.2).
+fn unarmored(text: &str, kinds: &[&str]) -> Result<Vec<Vec<u8>>, &'static str> {
+    const NO_ARMOUR: &str = "text without `-----BEGIN PGP ...-----` and `-----END PGP ...-----` on lines of their own";
+    let mut blocks = Vec::new();
+    let mut lines = text.lines().map(str::trim);
+    while let Some(line) = lines.next() {
+        let begins = |kind: &&&str| line == format!("-----BEGIN {kind}-----");
+        let Some(kind) = kinds.iter().find(begins) else { continue };
+        let end = format!("-----END {kind}-----");
+        let (mut body, mut checksum, mut is_closed) = (String::new(), None, false);
+        for line in lines.by_ref() {
+            if line == end {
+                is_closed = true;
+                break;
+            }
+            // `Version: ...` and the like stand before the body; no line of base64 has a colon.
+            if let Some(sum) = line.strip_prefix('=') {
+                checksum = Some(sum.to_owned());
+            } else if !line.contains(':') {
+                body.push_str(line);
+            }
+        }
+        if !is_closed {
+            return Err(NO_ARMOUR);
+        }
+        let bytes = STANDARD.decode(body).map_err(|_| "armour around what is not base64")?;
+        if let Some(sum) = checksum
+            && STANDARD.decode(sum).ok().as_deref() != Some(&crc24(&bytes))
+        {
+            return Err("armour whose checksum is wrong: some of the text was lost or changed");
+        }
+        blocks.push(bytes);
+    }
+    if blocks.is_empty() { Err(NO_ARMOUR) } else { Ok(blocks) }
+}
+
+/// The checksum of armour (section 6.1).
+fn crc24(bytes: &[u8]) -> [u8; 3] {
+    let mut crc: u32 = 0x00b7_04ce;
+    for byte in bytes {
+        crc ^= u32::from(*byte) << 16;
+        for _ in 0..8 {
+            crc <<= 1;
+            if crc & 0x0100_0000 != 0 {
+                crc ^= 0x0186_4cfb;
+            }
+        }
+    }
+    let [_, high, middle, low] = crc.to_be_bytes();
+    [high, middle, low]
+}
+
+/// A fingerprint (section 12.2).
+fn fingerprint(key: &[u8]) -> Result<String, &'static str> {
+    let length = u16::try_from(key.len()).map_err(|_| "a key that is too large")?;
+    if key.first() != Some(&4) {
+        return Err("a key of another version than 4, which `gpgv` does not know");
+    }
+    let mut hashed = ring::digest::Context::new(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY);
+    hashed.update(&[0x99]);
+    hashed.update(&length.to_be_bytes());
+    hashed.update(key);
+    Ok(hashed.finish().as_ref().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02X}");
+        text
+    }))
+}
+
+/// A packet.
+struct Packet<'p> {
+    tag: u8,
+    body: &'p [u8],
+    whole: &'p [u8],
+}
+
+impl<'p> Packet<'p> {
+    /// The first packet, and what follows (section 4.2).
+    fn read(bytes: &'p [u8]) -> Result<(Self, &'p [u8]), &'static str> {
+        const CUT: &str = "packets that are cut short or none at all";
+        let number = |bytes: &[u8]| bytes.iter().fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
+        let (first, rest) = bytes.split_first().filter(|(first, _)| *first & 0x80 != 0).ok_or(CUT)?;
+        let (tag, width, length) = if first & 0x40 == 0 {
+            // The old format, whose length is one, two or four bytes long.
+            let width = match first & 3 {
+                0 => 1,
+                1 => 2,
+                2 => 4,
+                _ => return Err(CUT),
+            };
+            (first >> 2 & 0x0f, width, number(rest.get(..width).ok_or(CUT)?))
+        } else {
+            let (width, length) = match *rest {
+                [one @ ..=191, ..] => (1, usize::from(one)),
+                [one @ 192..=223, two, ..] => (2, (usize::from(one) - 192) * 256 + usize::from(two) + 192),
+                [255, ..] => (5, number(rest.get(1..5).ok_or(CUT)?)),
+                _ => return Err(CUT),
+            };
+            (first & 0x3f, width, length)
+        };
+        let end = (1 + width).checked_add(length).ok_or(CUT)?;
+        let (whole, after) = bytes.split_at_checked(end).ok_or(CUT)?;
+        Ok((Self { tag, body: whole.get(1 + width..).unwrap_or_default(), whole }, after))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made by `gpg --armor --export`.
+    const KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mDMEawTfQBYJKwYBBAHaRw8BAQdA6YKgeFcQ62VgyBg3IGj3bL3RKpYK4dxA1BFq
+n9Qq8BK0HUFkYSBGaXh0dXJlIDxhZGFAZXhhbXBsZS5jb20+iJAEExYIADgWIQR2
+iwny7pDRl+jVB/DaMciNGLCrnQUCawTfQAIbAwULCQgHAgYVCgkICwIEFgIDAQIe
+AQIXgAAKCRDaMciNGLCrnZn3AP9WcIJRcFjqDVYVheELljzw2O7uhU6m/PGAWY9E
+j5f/SQEAg2YFGcPvtKmQXcGpYMpuYL2AvW98Lz3yFNN23H+fYgA=
+=jVqi
+-----END PGP PUBLIC KEY BLOCK-----
+";
+    const FINGERPRINT: &str = "768B09F2EE90D197E8D507F0DA31C88D18B0AB9D";
+
+    #[test]
+    fn a_public_key_is_known_by_its_fingerprint() {
+        let keys = public_keys(KEY).unwrap();
+        assert_eq!(keys.len(), 1);
+        assert_eq!(keys[0].fingerprint, FINGERPRINT);
+        let twice = format!("My keys:\n{KEY}\r\n{}", KEY.replace('\n', "\r\n"));
+        assert_eq!(public_keys(&twice).unwrap(), [keys[0].clone(), keys[0].clone()]);
+    }
+
+    #[test]
+    fn what_is_no_public_key_is_told_apart() {
+        let private = KEY.replace("PUBLIC", "PRIVATE");
+        let damaged = KEY.replacen("mDME", "mDMF", 1);
+        let armoured = |bytes: &[u8]| {
+            format!(
+                "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{}\n-----END PGP PUBLIC KEY BLOCK-----",
+                STANDARD.encode(bytes)
+            )
+        };
+        let short = &KEY[..200];
+        for (text, expected) in [
+            ("", "text without"),
+            ("ssh-ed25519 AAAA", "text without"),
+            (short, "text without"),
+            (&private, "a private key"),
+            (&damaged, "checksum"),
+            (&KEY.replace('x', "#"), "not base64"),
+            (&armoured(b"\x94\x01\x04"), "a private key"),
+            (&armoured(b"\x98\x01\x03"), "another version"),
+            (&armoured(b"\x98\x09\x04"), "cut short"),
+            (&armoured(b"\xd1\x01\x04"), "not those of a public key"),
+            (&armoured(b"plain"), "cut short"),
+        ] {
+            let problem = public_keys(text).unwrap_err();
+            assert!(problem.contains(expected), "{problem}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_one_and_nothing_else() {
+        let armoured = |bytes: &[u8]| {
+            format!(
+                "-----BEGIN PGP SIGNATURE-----\nVersion: x\n\n{}\n-----END PGP SIGNATURE-----\n",
+                STANDARD.encode(bytes)
+            )
+        };
+        assert_eq!(signature(&armoured(b"\x88\x02\x04\x00")).unwrap(), b"\x88\x02\x04\x00");
+        assert_eq!(signature(&armoured(b"\xc2\x02\x04\x00")).unwrap(), b"\xc2\x02\x04\x00");
+        // With text inside of it, which some programs take for what was signed.
+        assert!(signature(&armoured(b"\x88\x01\x04\xcb\x01x")).is_err());
+        assert!(signature(&armoured(b"\x88\x01\x04\x88\x01\x04")).is_err());
+        assert!(signature(&armoured(b"\x88\x01\x04").repeat(2)).is_err());
+    }
+}

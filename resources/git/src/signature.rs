@@ -1,0 +1,91 @@
+//! The signature that a commit carries, and what it is about.
+//!
+//! It is taken out here rather than by libgit2, which also finds one in a line of the message. What is signed is the
+//! commit's text without the signature (gitformat-signature(5)).
+
+use jetway::{Result, anyhow};
+
+/// The header with the signature in a repository that counts by SHA-1.
+const HEADER: &[u8] = b"gpgsig";
+
+/// The header with the signature for the same commit as a repository that counts by SHA-256 has it. git leaves it out of
+/// what is signed as well.
+const HEADER_SHA256: &[u8] = b"gpgsig-sha256";
+
+/// A signature and the bytes that it is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Signed {
+    /// The signature in its armour.
+    pub(crate) signature: String,
+    /// What was signed.
+    pub(crate) content: Vec<u8>,
+}
+
+impl Signed {
+    /// Takes a commit apart; `None` when it has no signature.
+    pub(crate) fn of_commit(commit: &[u8]) -> Result<Option<Self>> {
+        let mut content = Vec::with_capacity(commit.len());
+        let mut signature: Option<Vec<u8>> = None;
+        // The header whose further lines, which begin with a blank, are being read.
+        let mut header: &[u8] = b"";
+        let mut rest = commit;
+        loop {
+            let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+            let (line, after) = rest.split_at(end);
+            if line.is_empty() || line == b"\n" {
+                // From here on it is the message, whatever it looks like.
+                content.extend_from_slice(rest);
+                break;
+            }
+            let value = if let Some(value) = line.strip_prefix(b" ") {
+                value
+            } else {
+                let blank = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
+                let (name, value) = line.split_at(blank);
+                header = name;
+                if header == HEADER && signature.is_some() {
+                    return Err(anyhow!("it has more than one signature"));
+                }
+                value.get(1..).unwrap_or_default()
+            };
+            match header {
+                HEADER => signature.get_or_insert_default().extend_from_slice(value),
+                HEADER_SHA256 => {}
+                _ => content.extend_from_slice(line),
+            }
+            rest = after;
+        }
+        let Some(signature) = signature else { return Ok(None) };
+        let signature = String::from_utf8(signature).map_err(|_| anyhow!("its signature is not text"))?;
+        Ok(Some(Self { signature, content }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(commit: &str) -> Option<(String, String)> {
+        let signed = Signed::of_commit(commit.as_bytes()).unwrap()?;
+        Some((signed.signature, String::from_utf8(signed.content).unwrap()))
+    }
+
+    #[test]
+    fn is_taken_out_of_the_header() {
+        let commit = "tree 1\nauthor A\ngpgsig BEGIN\n \n abc\n END\ngpgsig-sha256 x\n y\nencoding z\n\nMessage\n";
+        let content = "tree 1\nauthor A\nencoding z\n\nMessage\n";
+        assert_eq!(signed(commit), Some(("BEGIN\n\nabc\nEND\n".to_owned(), content.to_owned())));
+    }
+
+    #[test]
+    fn is_not_looked_for_in_the_message_or_in_another_header() {
+        assert_eq!(signed("tree 1\nmergetag object 2\n gpgsig x\n\ngpgsig BEGIN\n END\n"), None);
+        assert_eq!(signed("tree 1"), None);
+        assert_eq!(signed(""), None);
+    }
+
+    #[test]
+    fn there_is_one_or_none() {
+        assert!(Signed::of_commit(b"tree 1\ngpgsig a\ngpgsig b\n\nm").is_err());
+    }
+}

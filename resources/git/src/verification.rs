@@ -1,0 +1,219 @@
+//! Whether a commit is signed by somebody whom the pipeline trusts.
+//!
+//! `gpgv` and `ssh-keygen` do the arithmetic. Both are told of no other keys than those of the source: there is no keyring
+//! of the machine, no agent and no web of trust that could say otherwise.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use git2::{Oid, Repository};
+use jetway::http::HttpSettings;
+use jetway::{Advise as _, Context, Finished, Problems, Result, anyhow};
+
+use crate::keyserver::{self, KeyId};
+use crate::openpgp;
+use crate::raw_commit::RawCommit;
+use crate::signature::Signed;
+use crate::source::Source;
+
+/// The private files.
+const KEYRING: &str = "trusted.gpg";
+const ALLOWED_SIGNERS: &str = "allowed_signers";
+const SIGNATURE: &str = "signature";
+
+/// What git signs under, so that a signature made for anything else is none on a commit.
+const NAMESPACE: &str = "git";
+
+/// What begins the line of a status that gpg writes for programs (`doc/DETAILS` of its sources).
+const STATUS: &str = "[GNUPG:] ";
+
+/// Those whose signatures count.
+pub(crate) struct Trusted<'c> {
+    context: &'c Context,
+    /// A keyring with the GPG keys.
+    keyring: Option<PathBuf>,
+    /// The SSH keys, in ssh-keygen's form.
+    allowed_signers: Option<PathBuf>,
+}
+
+/// Notes what is wrong with the keys in a source.
+pub(crate) fn rules(source: &Source, problems: &mut Problems) {
+    for (index, key) in source.commit_verification_keys.iter().enumerate() {
+        if let Err(found) = openpgp::public_keys(key) {
+            problems.add(format!("commit_verification_keys[{index}]"), format!("Invalid GPG key in: {found}"));
+        }
+    }
+    for (index, id) in source.commit_verification_key_ids.iter().enumerate() {
+        if let Err(problem) = KeyId::parse(id) {
+            problems.add(format!("commit_verification_key_ids[{index}]"), problem);
+        }
+    }
+    if let Err(problem) = keyserver::address(&source.gpg_keyserver) {
+        problems.add("gpg_keyserver", problem);
+    }
+    if let Some(Err(problem)) = source.allowed_signers.as_deref().map(are_signers) {
+        problems.add("allowed_signers", problem);
+    }
+}
+
+/// Whether `text` is what ssh-keygen reads under "ALLOWED SIGNERS": principals, options, a key's type and the key.
+fn are_signers(text: &str) -> Result<(), String> {
+    let mut lines = text.lines().enumerate().map(|(index, line)| (index, line.trim()));
+    let is_type = |word: &str| ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| word.starts_with(kind));
+    let is_signer = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+        words.windows(2).any(|pair| matches!(pair, [kind, key] if is_type(kind) && key.starts_with("AAAA")))
+    };
+    let is_said = |line: &str| !line.is_empty() && !line.starts_with('#');
+    if let Some((index, _)) = lines.clone().find(|(_, line)| is_said(line) && !is_signer(line)) {
+        return Err(format!("has no SSH public key in line {} (expected `NAME ssh-ed25519 AAAA...`)", index + 1));
+    }
+    // Nothing at all is more likely a variable that is not set than a wish to trust nobody.
+    if lines.any(|(_, line)| is_said(line)) { Ok(()) } else { Err("must not be empty".to_owned()) }
+}
+
+impl<'c> Trusted<'c> {
+    /// Gathers the keys; `None` when the source asks for no signature.
+    pub(crate) async fn gather(context: &'c Context, source: &Source) -> Result<Option<Self>> {
+        let mut keys = Vec::new();
+        for (index, key) in source.commit_verification_keys.iter().enumerate() {
+            keys.extend(
+                openpgp::public_keys(key)
+                    .map_err(|found| anyhow!("Invalid GPG key in: {found} (commit_verification_keys[{index}])"))?,
+            );
+        }
+        for id in &source.commit_verification_key_ids {
+            let id = KeyId::parse(id).map_err(|problem| anyhow!("`{id}` {problem}"))?;
+            context.console().step(format_args!("fetching a GPG key from {}", source.gpg_keyserver));
+            keys.push(keyserver::fetch(context, HttpSettings::default(), &source.gpg_keyserver, &id).await?);
+        }
+        let private = context.private_directory();
+        let packets: Vec<u8> = keys.into_iter().flat_map(|key| key.packets).collect();
+        let keyring = (!packets.is_empty()).then(|| private.write(KEYRING, &packets)).transpose()?;
+        let signers = source.allowed_signers.as_deref();
+        let allowed_signers = signers.map(|text| private.write(ALLOWED_SIGNERS, format!("{text}\n").as_bytes()));
+        let trusted = Self { context, keyring, allowed_signers: allowed_signers.transpose()? };
+        Ok((trusted.keyring.is_some() || trusted.allowed_signers.is_some()).then_some(trusted))
+    }
+
+    /// Makes sure that one of them has signed the commit.
+    pub(crate) async fn verify(&self, repository: &Repository, commit: Oid) -> Result<()> {
+        let database = repository.odb()?;
+        let object = database.read(commit).with_context(|| format!("cannot read commit `{commit}`"))?;
+        let not_signed = || format!("The commit {commit} is not signed by a key that the source names");
+        let Some(signed) = Signed::of_commit(object.data()).with_context(not_signed)? else {
+            return Err(anyhow!("The commit {commit} is not signed"));
+        };
+        let armour = signed.signature.trim_start();
+        let by = if armour.starts_with("-----BEGIN PGP ") {
+            self.verify_openpgp(&signed).await
+        } else if armour.starts_with("-----BEGIN SSH SIGNATURE-----") {
+            self.verify_ssh(&signed, &RawCommit::read(repository, commit)?).await
+        } else {
+            Err(anyhow!("its signature is neither OpenPGP's nor SSH's"))
+        };
+        let by = by.with_context(not_signed)?;
+        self.context.console().step(format_args!("commit {commit} has a good signature by {by}"));
+        Ok(())
+    }
+
+    /// Returns the signer.
+    async fn verify_openpgp(&self, signed: &Signed) -> Result<String> {
+        let keyring = self.keyring.as_ref().ok_or_else(|| {
+            anyhow!("it is signed with a GPG key, and the source names SSH keys alone")
+                .hint("`commit_verification_keys` names GPG keys")
+        })?;
+        let private = self.context.private_directory();
+        let signature = openpgp::signature(&signed.signature).map_err(|found| anyhow!("its signature is {found}"))?;
+        let signature = private.write(SIGNATURE, &signature)?;
+        let gpgv = self.context.command("gpgv").args(["--status-fd", "1", "--homedir"]).arg(private.path()?);
+        let gpgv = gpgv.arg("--keyring").arg(keyring).arg("--").arg(signature).arg("-");
+        let finished = gpgv.env("LC_ALL", "C").input(signed.content.clone()).quiet().run().await?;
+        openpgp_signer(&finished)
+    }
+
+    /// Returns the signer.
+    async fn verify_ssh(&self, signed: &Signed, commit: &RawCommit) -> Result<String> {
+        let signers = self.allowed_signers.as_ref().ok_or_else(|| {
+            anyhow!("it is signed with an SSH key, and the source names GPG keys alone")
+                .hint("`allowed_signers` names SSH keys")
+        })?;
+        let signature = self.context.private_directory().write(SIGNATURE, signed.signature.as_bytes())?;
+        // Keys may be allowed for a time (`valid-before`), which is that of the commit, as git has it.
+        let when = jiff::Timestamp::from_second(commit.committer.when.seconds()).context("its date is none")?;
+        let when = format!("-Overify-time={}", when.strftime("%Y%m%d%H%M%S"));
+        let found = self.ssh_keygen("find-principals", &signature, &[&when]).arg("-f").arg(signers);
+        let found = found.run().await?;
+        let principals = if found.is_success() { found.text() } else { String::new() };
+        for principal in principals.lines().filter(|line| !line.is_empty()) {
+            let verify = self.ssh_keygen("verify", &signature, &[&when, "-n", NAMESPACE, "-I", principal]);
+            let verify = verify.arg("-f").arg(signers).input(signed.content.clone()).run().await?;
+            if verify.is_success() {
+                return Ok(verify.text().trim_start_matches("Good \"git\" signature for ").to_owned());
+            }
+        }
+        let sound = self.ssh_keygen("check-novalidate", &signature, &["-n", NAMESPACE]);
+        let sound = sound.input(signed.content.clone()).run().await?;
+        Err(if sound.is_success() {
+            let by = sound.text().rsplit(" key ").next().unwrap_or_default().to_owned();
+            anyhow!("it is signed by the SSH key `{by}`, which `allowed_signers` does not allow at that time")
+        } else {
+            sound.failure().context("its signature does not fit: it was changed after it was signed")
+        })
+    }
+
+    fn ssh_keygen(&self, task: &str, signature: &Path, options: &[&str]) -> jetway::Command {
+        let command = self.context.command("ssh-keygen").label(format!("ssh-keygen -Y {task}"));
+        // Times without a zone, those in `allowed_signers` too, are meant by the zone that the program finds.
+        command.env("LC_ALL", "C").env("TZ", "UTC").args(["-Y", task, "-s"]).arg(signature).args(options).quiet()
+    }
+}
+
+/// Who made the one good signature that gpgv tells of.
+fn openpgp_signer(finished: &Finished) -> Result<String> {
+    /// Each signature has one of these.
+    const VERDICTS: [&str; 6] = ["GOODSIG", "BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG"];
+    let text = String::from_utf8_lossy(&finished.stdout).into_owned();
+    let statuses = || {
+        text.lines().filter_map(|line| line.strip_prefix(STATUS)).map(|line| line.split_once(' ').unwrap_or((line, "")))
+    };
+    let argument = |word: &str| statuses().find(|(found, _)| *found == word).map(|(_, arguments)| arguments);
+    let verdicts: Vec<(&str, &str)> = statuses().filter(|(word, _)| VERDICTS.contains(word)).collect();
+    let [(verdict, arguments)] = verdicts.as_slice() else { return Err(finished.failure()) };
+    let (id, user) = arguments.split_once(' ').unwrap_or((arguments, ""));
+    match *verdict {
+        "GOODSIG" if finished.is_success() => {
+            let fingerprint = argument("VALIDSIG").and_then(|arguments| arguments.split(' ').next_back());
+            let fingerprint = fingerprint.ok_or_else(|| finished.failure())?;
+            Ok(format!("{user} ({fingerprint})"))
+        }
+        "ERRSIG" if argument("NO_PUBKEY").is_some() => {
+            Err(anyhow!("it is signed by the GPG key `{id}`, which is none of them"))
+        }
+        "BADSIG" => Err(anyhow!("it was changed after the GPG key `{id}` had signed it")),
+        "EXPSIG" => Err(anyhow!("the signature by the GPG key `{id}` has expired")),
+        "EXPKEYSIG" => Err(anyhow!("the GPG key `{id}` ({user}) has expired")
+            .hint("when its owner has made it last longer, give the key anew")),
+        "REVKEYSIG" => Err(anyhow!("the GPG key `{id}` ({user}) has been revoked")),
+        _ => Err(finished.failure()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allowed_signers_are_lines_with_a_key_each() {
+        let line = "ada@example.com,*@example.org namespaces=\"git\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 comment";
+        assert_eq!(are_signers(&format!("# ours\n\n{line}\n")), Ok(()));
+        for (text, expected) in [
+            ("", "empty"),
+            ("# nobody\n", "empty"),
+            (&format!("{line}\nada@example.com"), "line 2"),
+            ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5", "line 1"),
+        ] {
+            assert!(are_signers(text).unwrap_err().contains(expected), "{text}");
+        }
+    }
+}

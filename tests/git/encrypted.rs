@@ -1,0 +1,164 @@
+//! get of a repository with files that git-crypt encrypts.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jetway_tests::checkout::Checkout;
+use jetway_tests::layer::{Layer, require};
+use jetway_tests::repository::Repository;
+use jetway_tests::verb::{Outcome, Verb};
+use jetway_tests::{git, scratch};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{check, request, said, source, with};
+
+const SECRET: &str = "the launch code is 0000\n";
+
+/// A repository with an encrypted file, and the key in base64.
+struct Encrypted {
+    repository: Repository,
+    commit: String,
+    key: String,
+}
+
+impl Encrypted {
+    fn new() -> Self {
+        let repository = Repository::new();
+        repository.commit("begin", &[("README.md", "hello\n")]);
+        let work = scratch::directory();
+        let checkout = Checkout::clone(&repository.file_url(), work.path(), "app");
+        git_crypt(checkout.path(), &["init"]);
+        let attributes = "/secrets/** filter=git-crypt diff=git-crypt\n";
+        let commit =
+            checkout.commit("secret", &[(".gitattributes", attributes), ("secrets/code", SECRET), ("docs/x", "x\n")]);
+        checkout.git(&["push", "-q", "origin", "main"]);
+        let file = work.path().join("key");
+        git_crypt(checkout.path(), &["export-key", file.to_str().expect("UTF-8")]);
+        let key = STANDARD.encode(fs::read(file).expect("the key"));
+        Self { repository, commit, key }
+    }
+
+    fn get(&self, more_source: Value, params: Value) -> (TempDir, Outcome) {
+        let destination = scratch::directory();
+        let source = with(source(&self.repository.file_url()), more_source);
+        let request = request(&source, Some(&self.commit), &params);
+        let outcome = Verb::get("git").dir(destination.path()).request(&request).run();
+        assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+        assert!(!outcome.stderr.contains(&self.key[20..60]), "{}", outcome.stderr);
+        (destination, outcome)
+    }
+}
+
+fn git_crypt(directory: &Path, arguments: &[&str]) {
+    let mut command = Command::new("git-crypt");
+    command.current_dir(directory).env_clear().env("PATH", git::search_path()).envs(git::ISOLATION);
+    let output = command.args(arguments).output().expect("start git-crypt");
+    assert!(output.status.success(), "git-crypt {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn read(destination: &TempDir, file: &str) -> Vec<u8> {
+    fs::read(destination.path().join(file)).unwrap_or_else(|error| panic!("read {file}: {error}"))
+}
+
+/// The files below `directory` that hold these bytes.
+fn files_with(directory: &Path, bytes: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("list a directory").flatten() {
+        let path = entry.path();
+        if entry.file_type().expect("a type").is_dir() {
+            found.extend(files_with(&path, bytes));
+        } else if fs::read(&path).expect("read a file").windows(bytes.len()).any(|window| window == bytes) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn files_are_decrypted_with_the_key_and_left_alone_without_it() {
+    if !require(Layer::Program("git-crypt")) {
+        return;
+    }
+    let encrypted = Encrypted::new();
+    let (first, second) = encrypted.key.split_at(76);
+    // As YAML folds what `base64` prints, and as it prints it.
+    let folded = format!("{first} {second}");
+    let as_printed = format!("{first}\n{second}\n");
+    for (key, params) in [
+        (&encrypted.key, json!({})),
+        (&encrypted.key, json!({ "depth": 1 })),
+        (&folded, json!({})),
+        (&as_printed, json!({ "submodules": "none" })),
+    ] {
+        let (destination, outcome) = encrypted.get(json!({ "git_crypt_key": key }), params);
+        outcome.succeeded();
+        assert_eq!(read(&destination, "secrets/code"), SECRET.as_bytes());
+        assert_eq!(read(&destination, "docs/x"), b"x\n");
+        assert_eq!(git::run(destination.path(), &["status", "--porcelain"]), "");
+        // git-crypt needs its own copy for what is checked out later. There is no other.
+        let key = STANDARD.decode(&encrypted.key).expect("base64");
+        let copy = destination.path().join(".git/git-crypt/keys/default");
+        assert_eq!(files_with(destination.path(), &key[key.len() - 40..]), [copy.display().to_string()]);
+    }
+    for without in [json!({}), json!({ "git_crypt_key": "" })] {
+        let (destination, outcome) = encrypted.get(without, json!({}));
+        outcome.succeeded();
+        assert!(read(&destination, "secrets/code").starts_with(b"\0GITCRYPT\0"));
+    }
+}
+
+#[test]
+fn files_that_a_sparse_checkout_leaves_out_stay_away() {
+    if !require(Layer::Program("git-crypt")) {
+        return;
+    }
+    let encrypted = Encrypted::new();
+    for (paths, is_there) in [(json!(["/docs"]), false), (json!(["/secrets", "/.gitattributes"]), true)] {
+        let source = json!({ "git_crypt_key": encrypted.key, "sparse_paths": paths });
+        let (destination, outcome) = encrypted.get(source, json!({}));
+        outcome.succeeded();
+        let file = destination.path().join("secrets/code");
+        assert_eq!(file.exists(), is_there);
+        if is_there {
+            assert_eq!(read(&destination, "secrets/code"), SECRET.as_bytes());
+        }
+        assert_eq!(destination.path().join("docs/x").exists(), !is_there);
+        assert_eq!(git::run(destination.path(), &["status", "--porcelain"]), "");
+    }
+}
+
+#[test]
+fn the_key_of_another_repository_is_a_clear_error() {
+    if !require(Layer::Program("git-crypt")) {
+        return;
+    }
+    let (encrypted, other) = (Encrypted::new(), Encrypted::new());
+    let (_destination, outcome) = encrypted.get(json!({ "git_crypt_key": other.key }), json!({}));
+    outcome.failed();
+    let said = said(&outcome);
+    assert!(said.starts_with("error: cannot check the version out\n  caused by: `git checkout` ended"), "{said}");
+    assert!(said.contains("git-crypt: error: encrypted file has been tampered with!"), "{said}");
+    assert!(said.ends_with("hint: is `git_crypt_key` the key of this repository?\n"), "{said}");
+    assert!(!outcome.stderr.contains(&other.key[20..60]));
+}
+
+#[test]
+fn what_is_no_key_is_told_before_anything_is_fetched() {
+    for (key, problem) in [
+        ("not base64!", "is not base64"),
+        ("aGVsbG8gd29ybGQ=", "is base64 of something else than a key of git-crypt (`git-crypt export-key`)"),
+    ] {
+        let source = json!({ "uri": "https://git.invalid/app.git", "git_crypt_key": key });
+        let outcome = check(&source, None);
+        outcome.failed();
+        let expected = format!(
+            "error: the request has 1 problem (jetway-git {})\n    `source.git_crypt_key`: {problem}\n",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert_eq!(said(&outcome), expected);
+    }
+}

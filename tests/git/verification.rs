@@ -1,0 +1,389 @@
+//! get with keys in the source: what is signed by them is checked out, and nothing else.
+
+use std::fs;
+use std::path::Path;
+
+use jetway_tests::layer::{Layer, require};
+use jetway_tests::repository::Repository;
+use jetway_tests::scratch;
+use jetway_tests::signing::{Gpg, SshSigner};
+use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+
+use crate::support::{request, said, source, with};
+
+/// Gets the commit; a failed get must have left no file outside of `.git`.
+fn get(repository: &Repository, version: Option<&str>, keys: Value) -> Outcome {
+    get_with(repository, version, keys, json!({}))
+}
+
+fn get_with(repository: &Repository, version: Option<&str>, keys: Value, params: Value) -> Outcome {
+    let destination = scratch::directory();
+    let source = with(source(&repository.file_url()), keys);
+    let outcome = Verb::get("git").dir(destination.path()).request(&request(&source, version, &params)).run();
+    let is_empty = files(destination.path()).is_empty();
+    assert_eq!(is_empty, outcome.code != Some(0), "{:?}: {}", files(destination.path()), outcome.stderr);
+    assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+    outcome
+}
+
+fn files(directory: &Path) -> Vec<String> {
+    let names = fs::read_dir(directory).expect("list the destination").flatten();
+    names.map(|entry| entry.file_name().into_string().expect("UTF-8")).filter(|name| name != ".git").collect()
+}
+
+/// What a refusal says, with the commit's hash as COMMIT.
+fn refusal(outcome: &Outcome, commit: &str) -> String {
+    outcome.failed();
+    said(outcome).replace(commit, "COMMIT")
+}
+
+const REFUSED: &str = "error: The commit COMMIT is not signed by a key that the source names\n  caused by: ";
+
+mod gpg {
+    use super::*;
+
+    #[test]
+    fn takes_a_commit_that_one_of_the_keys_has_signed() {
+        if !require(Layer::Program("gpg")) {
+            return;
+        }
+        let gpg = Gpg::new();
+        let (ada, grace) = (gpg.signer("Ada"), gpg.signer_by_subkey("Grace"));
+        let repository = Repository::new();
+        let by_ada = repository.signed_commit(&ada, "one", ("a", "1"));
+        let by_grace = repository.signed_commit(&grace, "two", ("b", "1"));
+        let keys = json!({ "commit_verification_keys": [ada.public, grace.public] });
+        for (version, params) in [
+            (Some(by_ada.as_str()), json!({})),
+            (Some(by_grace.as_str()), json!({ "depth": 1 })),
+            (None, json!({})),
+            (None, json!({ "depth": 1 })),
+        ] {
+            let outcome = get_with(&repository, version, keys.clone(), params);
+            assert_eq!(outcome.json()["version"]["ref"], version.unwrap_or(&by_grace));
+        }
+        let outcome = get(&repository, Some(&by_ada), keys);
+        let expected = format!(
+            "commit {by_ada} has a good signature by Ada <ada@example.com> ({})\nchecked out {by_ada} one\n",
+            ada.fingerprint
+        );
+        assert_eq!(said(&outcome), expected);
+    }
+
+    #[test]
+    fn refuses_a_commit_without_a_signature() {
+        if !require(Layer::Program("gpg")) {
+            return;
+        }
+        let gpg = Gpg::new();
+        let ada = gpg.signer("Ada");
+        let repository = Repository::new();
+        repository.signed_commit(&ada, "one", ("a", "1"));
+        let commit = repository.commit("two", &[("b", "1")]);
+        let keys = json!({ "commit_verification_keys": [ada.public] });
+        assert_eq!(
+            refusal(&get(&repository, Some(&commit), keys), &commit),
+            "error: The commit COMMIT is not signed\n"
+        );
+    }
+
+    #[test]
+    fn refuses_the_signature_of_any_other_key() {
+        if !require(Layer::Program("gpg")) {
+            return;
+        }
+        let gpg = Gpg::new();
+        let (ada, eve) = (gpg.signer("Ada"), gpg.signer("Eve"));
+        let repository = Repository::new();
+        let commit = repository.signed_commit(&eve, "one", ("a", "1"));
+        let keys = json!({ "commit_verification_keys": [ada.public] });
+        let id = &eve.fingerprint[24..];
+        assert_eq!(
+            refusal(&get(&repository, Some(&commit), keys), &commit),
+            format!("{REFUSED}it is signed by the GPG key `{id}`, which is none of them\n")
+        );
+    }
+
+    #[test]
+    fn refuses_a_commit_that_was_changed_after_it_was_signed() {
+        if !require(Layer::Program("gpg")) {
+            return;
+        }
+        let gpg = Gpg::new();
+        let ada = gpg.signer("Ada");
+        let repository = Repository::new();
+        let signed = repository.signed_commit(&ada, "one", ("a", "1"));
+        let text = repository.git(&["cat-file", "commit", &signed]);
+        let commit = repository.raw_commit(&text.replace("\n\none", "\n\none, and more\n"));
+        let keys = json!({ "commit_verification_keys": [ada.public] });
+        assert_eq!(
+            refusal(&get(&repository, Some(&commit), keys.clone()), &commit),
+            format!("{REFUSED}it was changed after the GPG key `{}` had signed it\n", &ada.fingerprint[24..])
+        );
+        // A second signature, of which one could be shown and the other be checked.
+        let (header, rest) = text.split_once("gpgsig ").expect("a signature");
+        let (signature, message) = rest.split_once("\n\n").expect("a message");
+        let commit = repository.raw_commit(&format!("{header}gpgsig {signature}\ngpgsig {signature}\n\n{message}\n"));
+        let said = refusal(&get(&repository, Some(&commit), keys.clone()), &commit);
+        assert_eq!(said, format!("{REFUSED}it has more than one signature\n"));
+        // One that stands in the message alone.
+        let commit = repository.raw_commit(&format!("{header}\n{message}\ngpgsig {signature}\n"));
+        let said = refusal(&get(&repository, Some(&commit), keys), &commit);
+        assert_eq!(said, "error: The commit COMMIT is not signed\n");
+    }
+
+    #[test]
+    fn refuses_keys_that_have_expired_or_were_revoked() {
+        if !require(Layer::Program("gpg")) {
+            return;
+        }
+        let gpg = Gpg::new();
+        let (old, ada) = (gpg.expired_signer("Old"), gpg.signer("Ada"));
+        let repository = Repository::new();
+        let by_old = repository.signed_commit(&old, "one", ("a", "1"));
+        let by_ada = repository.signed_commit(&ada, "two", ("b", "1"));
+        let outcome = get(&repository, Some(&by_old), json!({ "commit_verification_keys": [old.public] }));
+        assert_eq!(
+            refusal(&outcome, &by_old),
+            format!(
+                "{REFUSED}the GPG key `{}` (Old <old@example.com>) has expired\n\
+                 hint: when its owner has made it last longer, give the key anew\n",
+                &old.fingerprint[24..]
+            )
+        );
+        let outcome = get(&repository, Some(&by_ada), json!({ "commit_verification_keys": [gpg.revoked(&ada)] }));
+        assert_eq!(
+            refusal(&outcome, &by_ada),
+            format!("{REFUSED}the GPG key `{}` (Ada <ada@example.com>) has been revoked\n", &ada.fingerprint[24..])
+        );
+    }
+
+    #[test]
+    fn leaves_a_check_as_it_is() {
+        let repository = Repository::new();
+        let commit = repository.commit("unsigned", &[("a", "1")]);
+        let source = with(source(&repository.file_url()), json!({ "commit_verification_key_ids": ["0".repeat(40)] }));
+        assert_eq!(crate::support::refs(&crate::support::check(&source, None)), [commit]);
+    }
+}
+
+mod a_keyserver {
+    use super::*;
+
+    fn serving(status: u16, body: &str) -> StandIn {
+        let body = body.to_owned();
+        StandIn::start(move |_| Answer::text(status, body.clone()))
+    }
+
+    fn keys(server: &StandIn, id: &str) -> Value {
+        json!({ "commit_verification_key_ids": [id], "gpg_keyserver": server.url() })
+    }
+
+    #[test]
+    fn is_asked_for_the_key_of_an_id() {
+        if !require(Layer::Program("gpg")) {
+            return;
+        }
+        let gpg = Gpg::new();
+        let ada = gpg.signer("Ada");
+        let repository = Repository::new();
+        let commit = repository.signed_commit(&ada, "one", ("a", "1"));
+        let server = serving(200, &ada.public);
+        let hkp = server.url().replace("http://", "hkp://");
+        let id = &ada.fingerprint[24..];
+        for keys in [keys(&server, &ada.fingerprint), keys(&server, &format!("0x{}", id.to_lowercase()))] {
+            get(&repository, Some(&commit), with(keys, json!({ "gpg_keyserver": hkp }))).succeeded();
+        }
+        let asked: Vec<String> = server.asked().into_iter().map(|asked| asked.target).collect();
+        let target = |id: &str| format!("/pks/lookup?op=get&options=mr&search=0x{id}");
+        assert_eq!(asked, [target(&ada.fingerprint), target(id)]);
+    }
+
+    #[test]
+    fn cannot_put_in_a_key_of_its_own() {
+        if !require(Layer::Program("gpg")) {
+            return;
+        }
+        let gpg = Gpg::new();
+        let (ada, eve) = (gpg.signer("Ada"), gpg.signer("Eve"));
+        let repository = Repository::new();
+        let commit = repository.signed_commit(&eve, "one", ("a", "1"));
+        // In place of the key.
+        let server = serving(200, &eve.public);
+        let outcome = get(&repository, Some(&commit), keys(&server, &ada.fingerprint));
+        assert_eq!(
+            refusal(&outcome, &commit),
+            format!(
+                "fetching a GPG key from http://127.0.0.1:[PORT]\n\
+                 error: cannot fetch the GPG key `{}` from `http://127.0.0.1:[PORT]`\n  \
+                 caused by: the server sent another key: {}\n\
+                 hint: give the fingerprint of the primary key, not that of a subkey\n",
+                ada.fingerprint, eve.fingerprint
+            )
+        );
+        // Beside the key.
+        let server = serving(200, &format!("{}\n{}", eve.public, ada.public));
+        let outcome = get(&repository, Some(&commit), keys(&server, &ada.fingerprint));
+        assert!(refusal(&outcome, &commit).contains("which is none of them"), "{}", said(&outcome));
+    }
+
+    #[test]
+    fn that_has_no_such_key_is_a_clear_error() {
+        let repository = Repository::new();
+        let commit = repository.commit("one", &[("a", "1")]);
+        let id = "0".repeat(40);
+        let server = serving(404, "No keys found");
+        let outcome = get(&repository, Some(&commit), keys(&server, &id));
+        let said = refusal(&outcome, &commit);
+        assert!(said.contains(&format!("error: cannot fetch the GPG key `{id}`")), "{said}");
+        assert!(said.contains("404"), "{said}");
+        assert!(said.contains("hint: `commit_verification_keys` takes a key that is published nowhere"), "{said}");
+        let server = serving(200, "<html>captcha</html>");
+        let said = refusal(&get(&repository, Some(&commit), keys(&server, &id)), &commit);
+        assert!(said.contains("caused by: the server sent text without `-----BEGIN PGP"), "{said}");
+    }
+}
+
+mod ssh {
+    use super::*;
+
+    #[test]
+    fn takes_a_commit_that_an_allowed_signer_has_signed() {
+        for kind in ["ed25519", "ecdsa", "rsa"] {
+            let person = SshSigner::new(kind);
+            let repository = Repository::new();
+            let commit = repository.signed_commit(&person.signer(), "one", ("a", "1"));
+            let line = format!("# ours\nada@example.com,*@example.org namespaces=\"git\" {}", person.public);
+            for params in [json!({}), json!({ "depth": 1 })] {
+                let keys = json!({ "allowed_signers": line });
+                let outcome = get_with(&repository, Some(&commit), keys, params);
+                outcome.succeeded();
+                let said = said(&outcome);
+                assert!(said.contains(&format!("commit {commit} has a good signature by ada@example.com")), "{said}");
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_all_others() {
+        let (ada, eve) = (SshSigner::new("ed25519"), SshSigner::new("ed25519"));
+        let repository = Repository::new();
+        let unsigned = repository.commit("none", &[("n", "1")]);
+        let signed = repository.signed_commit(&ada.signer(), "one", ("a", "1"));
+        let by_eve = repository.signed_commit(&eve.signer(), "two", ("b", "1"));
+        let keys = json!({ "allowed_signers": format!("ada@example.com {}", ada.public) });
+        let said = |commit: &str, keys: &Value| refusal(&get(&repository, Some(commit), keys.clone()), commit);
+        assert_eq!(said(&unsigned, &keys), "error: The commit COMMIT is not signed\n");
+        let not_allowed = |fingerprint: &str| {
+            format!(
+                "{REFUSED}it is signed by the SSH key `{fingerprint}`, which `allowed_signers` does not allow at that time\n"
+            )
+        };
+        assert_eq!(said(&by_eve, &keys), not_allowed(&eve.signer().fingerprint));
+
+        let text = repository.git(&["cat-file", "commit", &signed]);
+        let changed = repository.raw_commit(&text.replace("\n\none", "\n\none, and more\n"));
+        let refused = said(&changed, &keys);
+        assert!(refused.starts_with(&format!("{REFUSED}its signature does not fit: it was changed")), "{refused}");
+
+        // What was signed as a file is no signed commit.
+        let (header, message) = text.split_once("gpgsig ").expect("a signature");
+        let message = message.split_once("\n\n").expect("a message").1;
+        let content = format!("{header}\n{message}\n");
+        let signature = ada.sign("file", &content).trim_end().replace('\n', "\n ");
+        let for_files = repository.raw_commit(&format!("{header}gpgsig {signature}\n\n{message}\n"));
+        assert!(said(&for_files, &keys).starts_with(REFUSED));
+        let signature = ada.sign("git", &content).trim_end().replace('\n', "\n ");
+        let for_git = repository.raw_commit(&format!("{header}gpgsig {signature}\n\n{message}\n"));
+        get(&repository, Some(&for_git), keys).succeeded();
+    }
+
+    #[test]
+    fn goes_by_the_time_for_which_a_key_is_allowed() {
+        let ada = SshSigner::new("ed25519");
+        let repository = Repository::new();
+        // Of today: git signs with the clock of the machine.
+        let commit = repository.signed_commit(&ada.signer(), "one", ("a", "1"));
+        for (option, is_allowed) in [
+            ("valid-before=\"20000101\"", false),
+            ("valid-after=\"20000101\"", true),
+            ("valid-after=\"29990101\"", false),
+        ] {
+            let keys = json!({ "allowed_signers": format!("ada@example.com {option} {}", ada.public) });
+            let outcome = get(&repository, Some(&commit), keys);
+            assert_eq!(outcome.code == Some(0), is_allowed, "{option}: {}", outcome.stderr);
+        }
+    }
+
+    #[test]
+    fn and_gpg_keys_stand_side_by_side() {
+        if !require(Layer::Program("gpg")) {
+            return;
+        }
+        let gpg = Gpg::new();
+        let (ada, grace) = (gpg.signer("Ada"), SshSigner::new("ed25519"));
+        let repository = Repository::new();
+        let by_ada = repository.signed_commit(&ada, "one", ("a", "1"));
+        let by_grace = repository.signed_commit(&grace.signer(), "two", ("b", "1"));
+        let of_ada = json!({ "commit_verification_keys": [ada.public] });
+        let of_grace = json!({ "allowed_signers": format!("grace {}", grace.public) });
+        let both = with(of_ada.clone(), of_grace.clone());
+        get(&repository, Some(&by_ada), both.clone()).succeeded();
+        get(&repository, Some(&by_grace), both).succeeded();
+        assert_eq!(
+            refusal(&get(&repository, Some(&by_ada), of_grace), &by_ada),
+            format!(
+                "{REFUSED}it is signed with a GPG key, and the source names SSH keys alone\n\
+                 hint: `commit_verification_keys` names GPG keys\n"
+            )
+        );
+        assert_eq!(
+            refusal(&get(&repository, Some(&by_grace), of_ada), &by_grace),
+            format!(
+                "{REFUSED}it is signed with an SSH key, and the source names GPG keys alone\n\
+                 hint: `allowed_signers` names SSH keys\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn wrong_keys_are_told_before_anything_is_fetched() {
+    let armoured = |kind: &str, body: &str| format!("-----BEGIN PGP {kind}-----\n\n{body}\n-----END PGP {kind}-----\n");
+    let source = json!({
+        "uri": "https://git.invalid/app.git",
+        "commit_verification_keys": [
+            "abcd",
+            armoured("PRIVATE KEY BLOCK", "lFgE"),
+            armoured("PUBLIC KEY BLOCK", "abc$"),
+            armoured("PUBLIC KEY BLOCK", "aGVsbG8="),
+        ],
+        "commit_verification_key_ids": ["A4EC9B2F", "ada@example.com"],
+        "gpg_keyserver": "ldap://keys.example",
+        "allowed_signers": "ada@example.com",
+    });
+    let destination = scratch::directory();
+    let outcome = Verb::get("git").dir(destination.path()).request(&request(&source, None, &json!({}))).run();
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        format!(
+            "error: the request has 8 problems (jetway-git {})\n    \
+             `source.commit_verification_keys[0]`: Invalid GPG key in: text without `-----BEGIN PGP ...-----` and \
+             `-----END PGP ...-----` on lines of their own\n    \
+             `source.commit_verification_keys[1]`: Invalid GPG key in: a private key, of which only the public half is \
+             wanted (`gpg --armor --export`)\n    \
+             `source.commit_verification_keys[2]`: Invalid GPG key in: armour around what is not base64\n    \
+             `source.commit_verification_keys[3]`: Invalid GPG key in: packets that are cut short or none at all\n    \
+             `source.commit_verification_key_ids[0]`: must be a fingerprint of 40 hexadecimal digits, or a key id of 16; \
+             shorter ones are anybody's\n    \
+             `source.commit_verification_key_ids[1]`: must be a fingerprint of 40 hexadecimal digits, or a key id of 16; \
+             shorter ones are anybody's\n    \
+             `source.gpg_keyserver`: must be the address of a keyserver, such as `hkps://keyserver.ubuntu.com`\n    \
+             `source.allowed_signers`: has no SSH public key in line 1 (expected `NAME ssh-ed25519 AAAA...`)\n",
+            env!("CARGO_PKG_VERSION")
+        )
+    );
+}
