@@ -9,6 +9,9 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
 
+use crate::build_metadata::BuildMetadata;
+use crate::context::Context;
+use crate::entry;
 use crate::error::Result;
 use crate::private_directory::PrivateDirectory;
 
@@ -28,6 +31,17 @@ pub struct CompanionCall {
     pub directory: PathBuf,
     /// The arguments that the child gave.
     pub arguments: Vec<OsString>,
+}
+
+impl CompanionCall {
+    /// Does what takes waiting, such as a request, in surroundings like a verb's: a signal ends it, and what it left in a
+    /// private directory of its own is removed.
+    pub fn wait_for<T>(&self, work: impl AsyncFnOnce(&Context) -> Result<T>) -> Result<T> {
+        let context = Context::new(BuildMetadata::from_environment(), entry::console(), std::env::temp_dir());
+        let outcome = entry::block_on(&context, work(&context));
+        context.private_directory().remove();
+        outcome
+    }
 }
 
 /// What a companion does in the end.

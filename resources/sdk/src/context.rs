@@ -72,6 +72,11 @@ impl Context {
         &self.temporary
     }
 
+    /// What the worker's environment says under a name, when it says anything: where a cloud's servers are, say.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
+
     /// A child process to be.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         Command::new(program, self.console.clone(), self.interrupt.clone())

@@ -166,18 +166,11 @@ fn perform<R: Resource, T>(
     let context = Context::new(BuildMetadata::from_environment(), console(), temporary).for_type(R::NAME, R::RELEASE);
     clean_up_on_panic(&context);
     let outcome = StdoutGuard::take().and_then(|mut stdout| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot start the asynchronous runtime")?;
         let work = async {
             let answer = answer::<R>(&context, verb, input, directory).await?;
             deliver(answer, &mut stdout)
         };
-        let outcome = runtime.block_on(until_signal(&context, work));
-        // A read of standard input may still wait on its thread; nothing is lost with it.
-        runtime.shutdown_background();
-        outcome
+        block_on(&context, work)
     });
     context.private_directory().remove();
     outcome.map_err(|error| {
@@ -185,6 +178,18 @@ fn perform<R: Resource, T>(
         let interrupted = error.chain().find_map(|cause| cause.downcast_ref::<Interrupted>());
         interrupted.map_or(ExitCode::FAILURE, |interrupted| ExitCode::from(128 + interrupted.number))
     })
+}
+
+/// Does the work to its end, or to that of the process by a signal.
+pub(crate) fn block_on<T>(context: &Context, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")?;
+    let outcome = runtime.block_on(until_signal(context, work));
+    // A read of standard input may still wait on its thread; nothing is lost with it.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Lets the work end by itself after a signal, since every wait in it ends then, but not for long.

@@ -57,7 +57,7 @@ pub use redirect::Redirects;
 pub use request::HttpRequest;
 pub use response::HttpResponse;
 pub use retry::Retry;
-pub use settings::{ClientCertificate, HttpSettings};
+pub use settings::{Authorities, ClientCertificate, HttpSettings};
 
 use crate::console::Console;
 use crate::error::Result;

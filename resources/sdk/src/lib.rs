@@ -65,6 +65,8 @@
 //! }
 //! ```
 
+#[cfg(feature = "aws")]
+pub mod aws;
 mod build_metadata;
 mod child;
 mod child_output;

@@ -214,6 +214,24 @@ impl HttpRequest {
         if offset == 0 { self } else { self.with_header(RANGE.as_str(), &format!("bytes={offset}-"), false) }
     }
 
+    /// What a signature covers: the method, the URL, the headers that Amazon's services look at, and the body.
+    #[cfg(feature = "aws")]
+    pub(crate) fn signed_parts(&self) -> Result<crate::aws::Parts<'_>> {
+        let url = self.url.as_ref().map_err(|problem| anyhow!("a URL cannot be used: {problem}"))?;
+        let body = match &self.upload {
+            Upload::Nothing => &[][..],
+            Upload::Bytes(bytes) => bytes,
+            Upload::Opened { .. } => return Err(anyhow!("{} cannot be signed: its body is a stream", self.asked(url))),
+        };
+        let is_signed = |name: &str| name == "content-type" || name.starts_with("x-amz-");
+        let headers = self.headers.iter().filter(|(name, _)| is_signed(name.as_str()));
+        let headers = headers.map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        });
+        Ok(crate::aws::Parts { method: self.method.as_str(), url, headers: headers.collect(), body })
+    }
+
     /// Sends the request, again where that helps and does no harm (see [`crate::http`]), and returns the answer once its
     /// head is there. An answer other than 2xx is a [`super::StatusError`] unless it was allowed.
     pub async fn send(self) -> Result<HttpResponse> {

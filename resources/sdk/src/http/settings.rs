@@ -46,6 +46,24 @@ pub struct HttpSettings {
     /// When requests are tried again.
     #[serde(skip)]
     pub retry: Retry,
+
+    /// The authorities that count.
+    #[serde(skip)]
+    pub authorities: Authorities,
+
+    /// The name that the server's certificate must be for, where that is not the host of the URL.
+    #[serde(skip)]
+    pub server_name: Option<String>,
+}
+
+/// The authorities whose certificates a server may show.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Authorities {
+    /// Those of `ca_certs`, and the system's.
+    #[default]
+    OursAndTheSystems,
+    /// Those of `ca_certs` alone: the server has an authority of its own, and nobody else may speak for it.
+    Ours,
 }
 
 /// A certificate to log in with, and its key.
@@ -76,6 +94,8 @@ impl Default for HttpSettings {
             connect_timeout: connect_timeout(),
             read_timeout: read_timeout(),
             retry: Retry::default(),
+            authorities: Authorities::default(),
+            server_name: None,
         }
     }
 }
@@ -92,6 +112,11 @@ impl HttpSettings {
             && let Err(problem) = proxy_url(proxy)
         {
             problems.add("proxy", problem);
+        }
+        if let Some(name) = &self.server_name
+            && let Err(problem) = trust::server_name(name)
+        {
+            problems.add("server_name", problem);
         }
         if let Some(client) = &self.client_certificate {
             if let Err(problem) = trust::certificates(&client.certificate) {

@@ -21,7 +21,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
 
-use super::settings::{HttpSettings, Surroundings};
+use super::settings::{Authorities, HttpSettings, Surroundings};
 use super::{Identity, TransportKind};
 use crate::error::Result;
 
@@ -119,6 +119,11 @@ pub(crate) fn private_key(pem: &str) -> Result<PrivateKeyDer<'static>, String> {
         .map_err(|_| "expected a private key in PEM form (PKCS#8, PKCS#1 or SEC1)".to_owned())
 }
 
+/// The name that a certificate may be for.
+pub(crate) fn server_name(text: &str) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(text.to_owned()).map_err(|_| format!("`{text}` is neither a host's name nor an address"))
+}
+
 /// The TLS configuration of a client.
 pub(crate) fn tls(settings: &HttpSettings, surroundings: &Surroundings, identity: Identity) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
@@ -129,7 +134,13 @@ pub(crate) fn tls(settings: &HttpSettings, surroundings: &Surroundings, identity
         for pem in &settings.ca_certs {
             own.extend(authorities(pem).map_err(|problem| anyhow::anyhow!("`ca_certs`: {problem}"))?);
         }
-        Arc::new(Trusted::new(provider.clone(), own, surroundings.trust.clone()))
+        let name = settings.server_name.as_deref().map(server_name).transpose();
+        let name = name.map_err(|problem| anyhow::anyhow!("the server's name cannot be used: {problem}"))?;
+        let system = match settings.authorities {
+            Authorities::OursAndTheSystems => Some(surroundings.trust.clone()),
+            Authorities::Ours => None,
+        };
+        Arc::new(Trusted::new(provider.clone(), own, system, name))
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -156,32 +167,52 @@ pub(crate) fn tls(settings: &HttpSettings, surroundings: &Surroundings, identity
 struct Trusted {
     provider: Arc<CryptoProvider>,
     own: Vec<CertificateDer<'static>>,
-    sources: TrustSources,
+    /// Where the system's are, unless only `own` count.
+    system: Option<TrustSources>,
+    /// The name that stands for every server's own.
+    name: Option<ServerName<'static>>,
     bundle: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
     everything: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
 }
 
 impl Trusted {
-    fn new(provider: Arc<CryptoProvider>, own: Vec<CertificateDer<'static>>, sources: TrustSources) -> Self {
-        Self { provider, own, sources, bundle: OnceLock::new(), everything: OnceLock::new() }
+    fn new(
+        provider: Arc<CryptoProvider>,
+        own: Vec<CertificateDer<'static>>,
+        system: Option<TrustSources>,
+        name: Option<ServerName<'static>>,
+    ) -> Self {
+        Self { provider, own, system, name, bundle: OnceLock::new(), everything: OnceLock::new() }
     }
 
     /// By the pipeline's authorities and the system's bundle; `None` when there are none.
     fn by_bundle(&self) -> Option<&Arc<WebPkiServerVerifier>> {
-        let load = || self.verifier(self.sources.bundle(), RootCertStore::empty());
+        let load = || {
+            let system = self.system.as_ref().map(TrustSources::bundle).unwrap_or_default();
+            self.verifier(system, RootCertStore::empty())
+        };
         self.bundle.get_or_init(load).as_ref()
     }
 
     /// By all that can be found.
     fn by_everything(&self) -> Option<&Arc<WebPkiServerVerifier>> {
+        let Some(sources) = &self.system else { return self.by_bundle() };
         let load = || {
-            let mut system = self.sources.bundle();
-            system.extend(self.sources.singles());
+            let mut system = sources.bundle();
+            system.extend(sources.singles());
             let built_in = if system.is_empty() { webpki_roots::TLS_SERVER_ROOTS } else { &[] };
             let built_in = built_in.iter().cloned().collect();
             self.verifier(system, built_in)
         };
         self.everything.get_or_init(load).as_ref()
+    }
+
+    /// The error about a server whose authority does not count.
+    fn unknown(&self) -> Error {
+        Error::InvalidCertificate(match self.system {
+            Some(_) => CertificateError::UnknownIssuer,
+            None => CertificateError::Other(OtherError(Arc::new(Stranger))),
+        })
     }
 
     fn verifier(
@@ -203,10 +234,10 @@ impl ServerCertVerifier for Trusted {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let unknown = Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let name = self.name.as_ref().unwrap_or(name);
         let verify = |verifier: Option<&Arc<WebPkiServerVerifier>>| match verifier {
             Some(verifier) => verifier.verify_server_cert(server, intermediates, name, ocsp, now),
-            None => Err(unknown.clone()),
+            None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
         };
         let verified = match verify(self.by_bundle()) {
             // A renewed authority may have its old certificate in the bundle, under the same name.
@@ -216,11 +247,14 @@ impl ServerCertVerifier for Trusted {
             other => other,
         };
         match verified {
+            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
+                Err(self.unknown())
+            }
             // A server that signs for itself, as `openssl req -x509` makes it: an authority that acts as a server. Go
             // and OpenSSL take it when it is trusted by name; here too, its dates having been looked at before its role.
             Err(error) if is_authority_as_server(&error) => {
                 if !self.own.iter().any(|own| own == server) {
-                    return Err(unknown);
+                    return Err(self.unknown());
                 }
                 verify_server_name(&ParsedCertificate::try_from(server)?, name)?;
                 Ok(ServerCertVerified::assertion())
@@ -251,6 +285,18 @@ impl ServerCertVerifier for Trusted {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
+
+/// A server's certificate is of none of the authorities that alone count.
+#[derive(Debug)]
+struct Stranger;
+
+impl std::fmt::Display for Stranger {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the server's certificate is not signed by the authority that is given for it")
+    }
+}
+
+impl std::error::Error for Stranger {}
 
 /// Whether a server showed an authority's certificate as its own. The type that says so is not public; its text is.
 fn is_authority_as_server(error: &Error) -> bool {
@@ -316,6 +362,7 @@ pub(crate) fn explain(error: &Error) -> (TransportKind, String, Option<&'static 
         };
     };
     let (text, hint) = match reason {
+        CertificateError::Other(OtherError(reason)) if reason.is::<Stranger>() => (reason.to_string(), None),
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             ("the server's certificate is not signed by a trusted authority".to_owned(), Some(NAME_THE_AUTHORITY))
         }
@@ -347,7 +394,7 @@ mod tests {
         let sources = TrustSources::from_lookup(|name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         });
-        Trusted::new(Arc::new(ring::default_provider()), Vec::new(), sources)
+        Trusted::new(Arc::new(ring::default_provider()), Vec::new(), Some(sources), None)
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jetway::Secret;
-use jetway::http::{ClientCertificate, HttpClient, HttpSettings, Retry, TransportKind};
+use jetway::http::{Authorities, ClientCertificate, HttpClient, HttpSettings, Retry, TransportKind};
 
 use crate::client::{Screen, client, kind, quick, report};
 use crate::server::{Authority, Certified, Server, answer, ok};
@@ -58,6 +58,37 @@ async fn a_certificate_must_name_the_host_and_be_in_date() {
     let server = Server::start_tls([], old.config()).await;
     let error = trusting(&authority.pem).get(server.url("/")).send().await.unwrap_err();
     assert!(report(&error, &[]).ends_with("caused by: the server's certificate has expired"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_may_be_known_by_another_name_than_its_host_s() {
+    let authority = Authority::new("test");
+    let server = Server::start_tls([ok("safe")], authority.certify(&["kubernetes.default"]).config()).await;
+    let named = |name: &str| {
+        let (ca_certs, server_name) = (vec![authority.pem.clone()], Some(name.to_owned()));
+        Screen::default().context().http(HttpSettings { ca_certs, server_name, ..quick() })
+    };
+    let error = named("other.example").unwrap().get(server.url("/")).send().await.unwrap_err();
+    assert!(report(&error, &[]).ends_with("is for another name: `kubernetes.default`"), "{error:?}");
+    named("kubernetes.default").unwrap().get(server.url("/")).send().await.unwrap();
+    assert!(named("not a name").is_err());
+}
+
+#[tokio::test]
+async fn the_authorities_that_are_given_may_be_the_only_ones() {
+    let (own, other) = (Authority::new("own"), Authority::new("other"));
+    let server = Server::start_tls([ok("safe")], own.certify(&["127.0.0.1"]).config()).await;
+    let only = |pem: &str| {
+        let settings = HttpSettings { ca_certs: vec![pem.to_owned()], authorities: Authorities::Ours, ..quick() };
+        Screen::default().context().http(settings).unwrap()
+    };
+    only(&own.pem).get(server.url("/")).send().await.unwrap();
+    let error = only(&other.pem).get(server.url("/")).send().await.unwrap_err();
+    assert_eq!(
+        report(&error, &[&server]),
+        "error: `GET https://127.0.0.1:PORT1/` got no whole answer\n\
+         caused by: the server's certificate is not signed by the authority that is given for it"
+    );
 }
 
 #[tokio::test]
