@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 /// Megabytes that an image may add to its base. The tools that a type cannot do without are most of it. An image without a
 /// base is its binary and little else.
-const MOST: [(&str, u64); 3] = [("git", 50), ("github-status", 6), ("slack", 6)];
+const MOST: [(&str, u64); 3] = [("git", 60), ("github-status", 6), ("slack", 6)];
 
 /// The types that have an image and whose image is here.
 fn kinds() -> Vec<String> {
@@ -206,6 +206,51 @@ mod git {
         let expected = "user.name=git\nuser.email=git@localhost\npull.rebase=false\nprotocol.file.allow=always\n\
                         http.version=HTTP/2\nsafe.directory=*";
         assert_eq!(inside("git", &["git", "config", "--system", "--list"]), expected);
+    }
+
+    /// The programs that git calls for a resource, each with a task that fails without it.
+    #[test]
+    fn has_the_programs_that_gets_and_puts_need() {
+        if !layer::require(Layer::Image("git")) {
+            return;
+        }
+        let script = "set -e; for program in git git-crypt git-lfs gpgv ssh ssh-keygen; do command -v $program; done
+            ! command -v gpg-agent; git lfs version >/dev/null; git-crypt version >/dev/null; gpgv --version >/dev/null";
+        let expected =
+            "/usr/bin/git\n/usr/bin/git-crypt\n/usr/bin/git-lfs\n/usr/bin/gpgv\n/usr/bin/ssh\n/usr/bin/ssh-keygen";
+        assert_eq!(inside("git", &["sh", "-c", script]), expected);
+    }
+
+    #[test]
+    fn is_not_much_larger_than_what_its_packages_need() {
+        if !layer::require(Layer::Image("git")) {
+            return;
+        }
+        let base = std::env::var("JETWAY_BASE").unwrap_or_else(|_| "debian:bookworm-slim".to_owned());
+        let size = |image: &str| inspect(image)["Size"].as_u64().unwrap();
+        // The package database has sizes in kilobytes of 1024.
+        let script = "dpkg-query -W -f '${Package} ${Installed-Size}\\n'";
+        let packages = |image: &str| -> BTreeMap<String, u64> {
+            let output = docker(&["run", "--rm", "--network", "none", "--entrypoint", "sh", image, "-c", script]);
+            let text = String::from_utf8(output.stdout).unwrap();
+            let lines = text.lines().filter_map(|line| line.split_once(' '));
+            lines.map(|(name, size)| (name.to_owned(), size.parse().unwrap_or_default())).collect()
+        };
+        let (before, after) = (packages(&base), packages(&layer::image_name("git")));
+        let added: u64 =
+            after.iter().filter(|(name, _)| !before.contains_key(*name)).map(|(_, size)| size * 1024).sum();
+        let grown = size(&layer::image_name("git")) - size(&base);
+        println!("image git: {grown} bytes on top of the base; its packages need {added}");
+        assert!(grown * 10 <= added * 13, "{grown} bytes on top of the base, where packages need {added}");
+    }
+
+    #[test]
+    fn has_a_small_binary() {
+        if !layer::require(Layer::Image("git")) {
+            return;
+        }
+        let bytes = files("git")["usr/local/bin/jetway-git"].size;
+        assert!(bytes < 6 * 1024 * 1024, "{bytes} bytes");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod check;
 mod encrypted;
 mod get;
 mod interruption;
+mod lfs;
 mod put;
 mod support;
 mod transport;

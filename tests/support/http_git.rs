@@ -1,11 +1,12 @@
 //! A git server over smart HTTP that counts what it is asked and misbehaves on request.
 //!
-//! Requests are answered by `git http-backend`, with bodies streamed both ways, so that what is measured and broken here is
-//! what a real server would do. It is meant for one test: state is per server, and each test starts its own.
+//! Git's requests are answered by `git http-backend`, with bodies streamed both ways, so that what is measured and broken here is
+//! what a real server would do. Those of git-lfs are answered here ([`lfs`]). It is meant for one test: state is per server, and each test starts its own.
 
 mod backend;
 mod body;
 mod faults;
+mod lfs;
 mod log;
 
 use std::convert::Infallible;
@@ -248,6 +249,10 @@ async fn answer(state: Arc<State>, request: Request<hyper::body::Incoming>) -> R
             Some(user.as_str())
         }
     };
+    if let Some(asked) = lfs::Asked::of(&request) {
+        let response = lfs::answer(&state.root, asked, request, &entry).await;
+        return Ok(entry.answered(response));
+    }
     let response = backend::run(&state.root, user, request, &entry, manner).await.unwrap_or_else(|error| {
         let mut response = Response::new(Body::text(format!("git http-backend: {error}\n"), &entry));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

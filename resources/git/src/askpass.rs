@@ -63,8 +63,8 @@ impl Knowledge {
         if lower.starts_with("enter passphrase for") {
             return self.passphrase.as_ref().map(Secret::expose);
         }
-        // git asks `Username for 'https://host': ` and `Password for 'https://user@host': `.
-        let url = question.split('\'').nth(1)?;
+        // git asks `Username for 'https://host': ` and `Password for 'https://user@host': `, git-lfs with other quotes.
+        let url = question.split(['\'', '"']).nth(1)?;
         let (scheme, rest) = url.split_once("://")?;
         let host = rest.split('/').next()?.rsplit('@').next()?;
         let host = host.to_ascii_lowercase();
@@ -102,6 +102,7 @@ mod tests {
         let knowledge = knowledge();
         assert_eq!(knowledge.answer("Username for 'https://example.org:8443': "), Some("bob"));
         assert_eq!(knowledge.answer("Password for 'https://bob@Example.org:8443': "), Some("s3cret"));
+        assert_eq!(knowledge.answer("Password for \"https://bob@example.org:8443/x/info/lfs\""), Some("s3cret"));
         assert_eq!(knowledge.answer("Enter passphrase for key '/x/key': "), Some("open"));
     }
 

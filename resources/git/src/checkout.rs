@@ -7,6 +7,7 @@ use git2::{Oid, Repository};
 use jetway::{Advise as _, Result};
 
 use crate::git::{Git, Refusal, open};
+use crate::lfs;
 
 /// Which tags come along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +46,6 @@ pub(crate) struct Wanted<'w> {
     pub(crate) search_remote_refs: bool,
     /// Patterns of the files that are checked out; all of them when there is none.
     pub(crate) sparse_paths: &'w [String],
-    /// Whether files in git-lfs are fetched.
-    pub(crate) lfs: bool,
 }
 
 /// Notes come along, since the tasks that follow may read them.
@@ -70,15 +69,12 @@ impl Wanted<'_> {
         self.prepare_sparse_checkout(repository)?;
         let mut checkout =
             git.network("checkout").directory(destination).args(["--progress", "--force"]).progress(None);
-        if !self.lfs {
-            checkout = checkout.env("GIT_LFS_SKIP_SMUDGE", "1");
-        }
         checkout = match self.commit {
             Some(commit) => checkout.args(["--detach", &commit.to_string()]),
             // Without a version HEAD stays on the branch, as after a plain clone.
             None => checkout,
         };
-        checkout.arg("--").run().await?.success().context("cannot check the version out")?;
+        lfs::explain(checkout.arg("--").run().await?).context("cannot check the version out")?;
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::checkout::{Tags, Wanted};
 use crate::git::Git;
+use crate::lfs::Lfs;
 use crate::metadata::{CommitFacts, Formats};
 use crate::remote::{NO_SHA256, is_branch_name, is_commit_hash, is_sha256};
 use crate::source::Source;
@@ -116,7 +117,8 @@ pub(crate) async fn get(
     params: &Params,
     destination: &Path,
 ) -> Result<Response<Version>> {
-    let git = Git::new(context, source, params.debug)?;
+    let lfs = if params.disable_git_lfs { Lfs::Pointers } else { Lfs::Files };
+    let git = Git::new(context, source, params.debug)?.with_lfs(lfs);
     let (reference, branch) = match version {
         Some(version) => (Some(version.reference).filter(|text| !text.is_empty()), version.branch),
         None => (None, None),
@@ -139,7 +141,6 @@ pub(crate) async fn get(
         all_branches: params.all_branches,
         search_remote_refs: source.search_remote_refs,
         sparse_paths: &source.sparse_paths,
-        lfs: !params.disable_git_lfs,
     };
     let trusted = Trusted::gather(context, source).await?;
     let repository = wanted.fetch(&git, destination).await?;
@@ -157,7 +158,6 @@ pub(crate) async fn get(
         recursive: params.submodule_recursive,
         remote: params.submodule_remote,
         depth,
-        lfs: !params.disable_git_lfs,
     };
     submodules.run(&git, &repository, destination).await?;
     fetch_branches(&git, &repository, destination, &params.fetch).await?;

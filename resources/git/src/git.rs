@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Command, Context, Finished, Result};
 
+use crate::lfs::Lfs;
 use crate::ls_refs::{self, Unanswered};
 use crate::remote::Remote;
 use crate::source::Source;
@@ -35,6 +36,8 @@ pub(crate) struct Git<'c> {
     context: &'c Context,
     remote: Remote,
     environment: Vec<(OsString, OsString)>,
+    settings: Vec<(String, String)>,
+    lfs: Lfs,
     silence: Duration,
     is_debugged: bool,
     rewrites_addresses: bool,
@@ -73,6 +76,10 @@ impl<'c> Git<'c> {
             set("GIT_SSH_COMMAND", OsStr::new(&quoted));
             set("GIT_SSH_VARIANT", OsStr::new("ssh"));
         }
+        if remote.address.starts_with("http://") {
+            // git-lfs takes the image's `HTTP/2` at its word, and there is none without TLS.
+            pairs.push(("http.version".to_owned(), "HTTP/1.1".to_owned()));
+        }
         if source.skip_ssl_verification {
             pairs.push(("http.sslVerify".to_owned(), "false".to_owned()));
         }
@@ -86,14 +93,23 @@ impl<'c> Git<'c> {
         if let Some(file) = settings::install(context, &source.git_config)? {
             pairs.push(("include.path".to_owned(), file.display().to_string()));
         }
-        set("GIT_CONFIG_COUNT", OsStr::new(&pairs.len().to_string()));
-        for (index, (name, value)) in pairs.iter().enumerate() {
-            set(&format!("GIT_CONFIG_KEY_{index}"), OsStr::new(name));
-            set(&format!("GIT_CONFIG_VALUE_{index}"), OsStr::new(value));
-        }
         // Only the whole program knows these rules; its transports do not.
         let rewrites_addresses = settings::rewrite_addresses(&source.git_config);
-        Ok(Self { context, remote, environment, silence: source.silence(), is_debugged, rewrites_addresses })
+        Ok(Self {
+            context,
+            remote,
+            environment,
+            settings: pairs,
+            lfs: Lfs::Files,
+            silence: source.silence(),
+            is_debugged,
+            rewrites_addresses,
+        })
+    }
+
+    /// The same with or without files of git-lfs.
+    pub(crate) fn with_lfs(self, lfs: Lfs) -> Self {
+        Self { lfs, ..self }
     }
 
     /// The surroundings.
@@ -120,6 +136,17 @@ impl<'c> Git<'c> {
         for (name, value) in &self.environment {
             command = command.env(name, value);
         }
+        let lfs = self.lfs.settings(self.silence.as_secs());
+        let lfs = lfs.iter().map(|(name, value)| (*name, value.as_str()));
+        let others = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut count = 0_usize;
+        // The pipeline's own come last, and so win.
+        for (name, value) in lfs.chain(others) {
+            command = command.env(format!("GIT_CONFIG_KEY_{count}"), name);
+            command = command.env(format!("GIT_CONFIG_VALUE_{count}"), value);
+            count += 1;
+        }
+        command = command.env("GIT_CONFIG_COUNT", count.to_string());
         // Left over from a hook or a script around us, they would make git work on another repository.
         for name in OTHER_REPOSITORY {
             command = command.env_remove(name);
@@ -129,12 +156,23 @@ impl<'c> Git<'c> {
 
     /// A git command that waits for the server, not run yet.
     pub(crate) fn network(&self, subcommand: &str) -> Command {
-        self.command(subcommand).silence_limit(self.silence, SILENCE_HINT)
+        let (name, value) = Lfs::sign_of_life();
+        self.command(subcommand).silence_limit(self.silence, SILENCE_HINT).env(name, value)
     }
 
     /// A push, not run yet.
     pub(crate) fn push(&self) -> Command {
-        self.command("push").silence_limit(self.silence * PUSH_PATIENCE, SILENCE_HINT)
+        self.sending(self.command("push"))
+    }
+
+    /// A program that sends something to the server, and waits as a push does, not run yet.
+    pub(crate) fn push_tool(&self, program: &str) -> Command {
+        self.sending(self.tool(program))
+    }
+
+    fn sending(&self, command: Command) -> Command {
+        let (name, value) = Lfs::sign_of_life();
+        command.silence_limit(self.silence * PUSH_PATIENCE, SILENCE_HINT).env(name, value)
     }
 
     /// Asks the server for the hash of the tip of `branch`, or of its default branch.

@@ -12,6 +12,7 @@ mod git;
 mod git_crypt;
 mod history;
 mod keyserver;
+mod lfs;
 mod ls_refs;
 mod metadata;
 mod openpgp;

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::git::{Git, Refusal};
+use crate::lfs;
 use crate::rejection::{Rejection, of_push};
 
 /// How often a push is tried while others move the branch. With the pauses between them, about a minute.
@@ -255,6 +256,7 @@ impl Push<'_> {
             self.add_notes(file).await?;
             refspecs.push(format!("{NOTES}:{NOTES}"));
         }
+        lfs::upload(self.git, self.repository, &self.directory).await?;
         let finished = self.push(&refspecs, refspecs.len() > 1 || self.all_tags).await?;
         // A server that cannot do all or nothing is asked once more, without that.
         if finished.stderr.contains("does not support --atomic") {
@@ -276,7 +278,8 @@ impl Push<'_> {
         for option in self.options {
             push = push.arg(format!("--push-option={option}"));
         }
-        push.progress(Some("remote: ")).arg("--").arg(&self.git.remote().address).args(refspecs).run().await
+        let push = push.progress(Some("remote: ")).arg("--").arg(&self.git.remote().address).args(refspecs);
+        push.run().await.map(lfs::without_progress)
     }
 
     /// The option that lets the server overwrite the branch only while it is where the get found it.

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::git::Git;
+use crate::lfs;
 
 /// Which submodules a get fetches.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -62,8 +63,6 @@ pub(crate) struct Update<'u> {
     pub(crate) remote: bool,
     /// How many generations of history; all of it when there is none.
     pub(crate) depth: Option<u32>,
-    /// Whether files in git-lfs are fetched.
-    pub(crate) lfs: bool,
 }
 
 impl Update<'_> {
@@ -102,10 +101,7 @@ impl Update<'_> {
         if self.remote {
             update = update.arg("--remote");
         }
-        if !self.lfs {
-            update = update.env("GIT_LFS_SKIP_SMUDGE", "1");
-        }
-        update.arg("--").args(&paths).run().await?.success().context("cannot fetch the submodules")?;
+        lfs::explain(update.arg("--").args(&paths).run().await?).context("cannot fetch the submodules")?;
         Ok(())
     }
 }

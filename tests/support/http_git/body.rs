@@ -36,7 +36,7 @@ enum Content {
 const CHUNK: usize = 64 * 1024;
 
 impl Body {
-    pub(super) fn text(text: String, entry: &Arc<Entry>) -> Self {
+    pub(super) fn text(text: impl Into<Bytes>, entry: &Arc<Entry>) -> Self {
         Self { entry: Arc::clone(entry), content: Content::Text(Some(text.into())) }
     }
 

@@ -1,0 +1,102 @@
+//! A server of git-lfs beside the one of git: its batch API with the basic transfer, and nothing else.
+//!
+//! <https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md>. Objects stand in the repository's `lfs/objects`, where
+//! git-lfs itself puts those that it pushes to a `file://` address.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::body::Body;
+use super::log::Entry;
+
+/// The media type of its answers.
+const MEDIA_TYPE: &str = "application/vnd.git-lfs+json";
+
+/// What a request is about.
+pub(super) struct Asked {
+    /// The repository's folder below the root.
+    repository: String,
+    what: What,
+}
+
+enum What {
+    Batch,
+    Object(String),
+    Other,
+}
+
+impl Asked {
+    /// `None` when it is a request of git.
+    pub(super) fn of<B>(request: &Request<B>) -> Option<Self> {
+        let (repository, rest) = request.uri().path().split_once("/info/lfs/")?;
+        let what = match rest.split_once('/') {
+            Some(("objects", "batch")) => What::Batch,
+            Some(("storage", id)) if id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                What::Object(id.to_owned())
+            }
+            _ => What::Other,
+        };
+        Some(Self { repository: repository.trim_start_matches('/').to_owned(), what })
+    }
+}
+
+pub(super) async fn answer(
+    root: &Path,
+    asked: Asked,
+    request: Request<Incoming>,
+    entry: &Arc<Entry>,
+) -> Response<Body> {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let storage = format!("http://{host}/{}/info/lfs/storage", asked.repository);
+    let repository = root.join(&asked.repository);
+    let is_upload = request.method() == Method::PUT;
+    let content = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    entry.received(content.len());
+    let (status, body) = match asked.what {
+        What::Batch => (StatusCode::OK, batch(&repository, &storage, &content).to_string().into_bytes()),
+        What::Object(id) if is_upload => {
+            let path = path(&repository, &id);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("make the object's folder");
+            std::fs::write(path, content).expect("keep the object");
+            (StatusCode::OK, Vec::new())
+        }
+        What::Object(id) => match std::fs::read(path(&repository, &id)) {
+            Ok(content) => (StatusCode::OK, content),
+            Err(_) => (StatusCode::NOT_FOUND, Vec::new()),
+        },
+        // Such as locks, which a server need not have.
+        What::Other => (StatusCode::NOT_FOUND, json!({ "message": "not found" }).to_string().into_bytes()),
+    };
+    let mut response = Response::new(Body::text(body, entry));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    response
+}
+
+fn path(repository: &Path, id: &str) -> PathBuf {
+    repository.join("lfs/objects").join(&id[..2]).join(&id[2..4]).join(id)
+}
+
+/// Where each object is to be had from or sent to.
+fn batch(repository: &Path, storage: &str, request: &[u8]) -> Value {
+    let request: Value = serde_json::from_slice(request).unwrap_or_default();
+    let operation = request["operation"].as_str().unwrap_or_default();
+    let objects = request["objects"].as_array().cloned().unwrap_or_default();
+    let answered = objects.into_iter().map(|mut object| {
+        let id = object["oid"].as_str().unwrap_or_default().to_owned();
+        match (operation, path(repository, &id).exists()) {
+            ("download", false) => object["error"] = json!({ "code": 404, "message": "Object does not exist" }),
+            // What is there already needs no action.
+            ("upload", true) => {}
+            _ => object["actions"] = json!({ operation: { "href": format!("{storage}/{id}") } }),
+        }
+        object
+    });
+    json!({ "transfer": "basic", "objects": answered.collect::<Vec<_>>() })
+}
