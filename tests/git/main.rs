@@ -16,6 +16,7 @@ mod get;
 mod interruption;
 mod lfs;
 mod put;
+mod submodules;
 mod support;
 mod transport;
 mod verification;

@@ -1,15 +1,21 @@
 //! The submodules of a work tree.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use git2::Repository;
-use jetway::Result;
+use jetway::{Finished, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::git::Git;
+use crate::git::{Git, Refusal};
 use crate::lfs;
+
+/// How much further back a submodule's commit is looked for, step by step.
+const DEEPER: [&str; 3] = ["--deepen=100", "--deepen=1000", "--unshallow"];
+
+/// All branches of a submodule's server: a shallow clone follows one alone, and the commit may be on another.
+const HEADS: &str = "+refs/heads/*:refs/remotes/origin/*";
 
 /// Which submodules a get fetches.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -87,12 +93,36 @@ impl Update<'_> {
         if paths.is_empty() {
             return Ok(());
         }
+        let mut finished = self.update(git, directory, &paths, self.depth).await?;
+        // A server that gives out no commit by its hash has it further back in a branch, which git does not look for.
+        for more in DEEPER {
+            if self.depth.is_none() || Refusal::of(&finished) != Some(Refusal::UnadvertisedCommit) {
+                break;
+            }
+            git.context().console().step(format_args!("looking for a submodule's commit further back ({more})"));
+            for shallow in shallow_repositories(&repository.commondir().join("modules")) {
+                let fetch =
+                    git.network("fetch").directory(&shallow).args(["--progress", "--no-write-fetch-head", more]);
+                let fetched = fetch.args(["origin", HEADS]).progress(None).run().await?;
+                git.explain(fetched, None).context("cannot fetch a submodule's history")?;
+            }
+            finished = self.update(git, directory, &paths, self.depth).await?;
+        }
+        if self.depth.is_some() && Refusal::of(&finished) == Some(Refusal::CannotShallow) {
+            git.context().console().step("a submodule's server cannot do shallow fetches; fetching all of its history");
+            finished = self.update(git, directory, &paths, None).await?;
+        }
+        lfs::explain(finished).context("cannot fetch the submodules")?;
+        Ok(())
+    }
+
+    async fn update(&self, git: &Git<'_>, directory: &Path, paths: &[PathBuf], depth: Option<u32>) -> Result<Finished> {
         let mut update = git
             .network("submodule")
             .directory(directory)
             .args(["update", "--init", "--force", "--progress"])
             .progress(None);
-        if let Some(depth) = self.depth {
+        if let Some(depth) = depth {
             update = update.arg(format!("--depth={depth}"));
         }
         if self.recursive {
@@ -101,9 +131,28 @@ impl Update<'_> {
         if self.remote {
             update = update.arg("--remote");
         }
-        lfs::explain(update.arg("--").args(&paths).run().await?).context("cannot fetch the submodules")?;
-        Ok(())
+        update.arg("--").args(paths).run().await
     }
+}
+
+/// The shallow repositories of submodules, and of theirs, below a repository's `modules`.
+fn shallow_repositories(modules: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut waiting = vec![modules.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        let is_repository = directory.join("HEAD").is_file();
+        if directory.join("shallow").is_file() {
+            found.push(directory.clone());
+        }
+        // A submodule's name may have slashes in it, so that its repository is further down.
+        let below = if is_repository { directory.join("modules") } else { directory };
+        let entries = std::fs::read_dir(below).into_iter().flatten().flatten();
+        waiting.extend(
+            entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()),
+        );
+    }
+    found.sort();
+    found
 }
 
 #[cfg(test)]

@@ -1,0 +1,95 @@
+//! Submodules of a shallow get: the recorded commit arrives, at that depth where the server can do it.
+
+use std::path::Path;
+
+use jetway_tests::http_git::HttpGit;
+use jetway_tests::repository::Repository;
+use jetway_tests::verb::{Outcome, Verb};
+use jetway_tests::{git, scratch};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::{history, request, said, source};
+
+/// A repository that uses `library` at `commit`, by the address `url`.
+fn using(library_url: &str, commit: &str) -> (Repository, String) {
+    let repository = Repository::new();
+    let modules = format!("[submodule \"lib/rary\"]\n\tpath = lib/rary\n\turl = {library_url}\n");
+    let change = repository.change("use it").write(".gitmodules", &modules);
+    let user = change.submodule("lib/rary", commit).commit();
+    (repository, user)
+}
+
+fn get(repository: &Repository, commit: &str, protocol: u8) -> (TempDir, Outcome) {
+    let destination = scratch::directory();
+    let outcome = Verb::get("git")
+        .dir(destination.path())
+        .request(&request(&source(&repository.file_url()), Some(commit), &json!({ "depth": 1 })))
+        .env("GIT_CONFIG_PARAMETERS", &format!("'protocol.version'='{protocol}'"))
+        .run();
+    (destination, outcome)
+}
+
+fn generations(directory: &Path) -> String {
+    git::run(directory, &["rev-list", "--count", "HEAD"])
+}
+
+#[test]
+fn have_the_depth_of_the_get_also_where_the_commit_is_not_a_branch_s_tip() {
+    let (library, commits) = history(&["commit"; 12]);
+    let server = HttpGit::serve(library.root());
+    let (repository, commit) = using(&server.url(library.name()), &commits[3]);
+    let (destination, outcome) = get(&repository, &commit, 2);
+    outcome.succeeded();
+    let at = destination.path().join("lib/rary");
+    assert_eq!(git::run(&at, &["rev-parse", "HEAD"]), commits[3]);
+    assert_eq!(generations(&at), "1");
+}
+
+#[test]
+fn are_looked_for_further_back_where_a_server_gives_out_no_commit_by_hash() {
+    let (library, commits) = history(&["commit"; 12]);
+    library.branch("side", &commits[0]);
+    let aside = library.commit_on("side", "aside", &[("s", "1")]);
+    let beyond = library.commit_on("side", "beyond", &[("t", "1")]);
+    library.allow_any_commit(false);
+    let server = HttpGit::serve(library.root());
+    for wanted in [&commits[3], &aside, &beyond] {
+        let (repository, commit) = using(&server.url(library.name()), wanted);
+        let (destination, outcome) = get(&repository, &commit, 0);
+        outcome.succeeded();
+        assert_eq!(&git::run(&destination.path().join("lib/rary"), &["rev-parse", "HEAD"]), wanted);
+        let looked = said(&outcome).contains("looking for a submodule's commit further back (--deepen=100)\n");
+        // git itself asks for a hash that a ref's tip has.
+        assert_eq!(looked, wanted != &beyond, "{}", said(&outcome));
+    }
+}
+
+#[test]
+fn of_submodules_are_looked_for_as_well() {
+    let (inner, inner_commits) = history(&["commit"; 5]);
+    inner.allow_any_commit(false);
+    let server = HttpGit::serve(inner.root());
+    let (library, library_commit) = using(&server.url(inner.name()), &inner_commits[1]);
+    let (repository, commit) = using(&library.file_url(), &library_commit);
+    let (destination, outcome) = get(&repository, &commit, 0);
+    outcome.succeeded();
+    let at = destination.path().join("lib/rary/lib/rary");
+    assert_eq!(git::run(&at, &["rev-parse", "HEAD"]), inner_commits[1]);
+}
+
+#[test]
+fn whose_commit_is_gone_fail_the_get() {
+    let (library, commits) = history(&["one", "two"]);
+    library.move_branch("main", &commits[0]);
+    library.forget_unreachable();
+    let server = HttpGit::serve(library.root());
+    for protocol in [0, 2] {
+        let (repository, commit) = using(&server.url(library.name()), &commits[1]);
+        let (_destination, outcome) = get(&repository, &commit, protocol);
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(said.contains("error: cannot fetch the submodules\n"), "{said}");
+        assert!(said.contains(&commits[1]), "{said}");
+    }
+}
