@@ -10,6 +10,9 @@ export RUSTFLAGS += -D warnings
 export RUSTDOCFLAGS += -D warnings
 endif
 
+# What a crate's first page says of its rooms is read with the private items too.
+DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links
+
 .DEFAULT_GOAL := help
 .PHONY: help deps build lint test images bench demo docs deny clean
 
@@ -22,9 +25,10 @@ deps: ## install what cargo cannot bring: Debian packages, a container engine, a
 build: ## build every crate, tests included
 	$(CARGO) build --locked --workspace --all-targets
 
-lint: ## formatting and clippy; a warning fails it
+lint: ## formatting, clippy and the crates' documentation; a warning fails it
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="$(DOC_LINTS)" $(CARGO) doc --locked --quiet --workspace --no-deps --all-features --document-private-items
 
 test: ## all that must pass: deps, build, lint, tests of the binaries, images, the same tests against the images
 	@tests/support/test.sh
