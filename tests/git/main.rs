@@ -12,6 +12,7 @@
 mod bad_input;
 mod check;
 mod encrypted;
+mod filters;
 mod get;
 mod interruption;
 mod lfs;

@@ -3,6 +3,7 @@
 use git2::Oid;
 use jetway::{Context, Result, anyhow};
 
+use crate::commit_filter::MessageFilter;
 use crate::git::{Git, NoDefaultBranch};
 use crate::history::History;
 use crate::remote::{NO_SHA256, is_commit_hash, is_sha256};
@@ -27,7 +28,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
 async fn search(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     let git = Git::new(context, source, false)?;
     let known = version.map(|version| version.reference).filter(|reference| !reference.is_empty());
-    let every_commit_counts = source.disable_ci_skip && source.pathspecs().is_empty();
+    let every_commit_counts = MessageFilter::of(source)?.passes_everything() && source.pathspecs().is_empty();
     let mut server_tip = None;
     if known.is_some() || (every_commit_counts && source.version_depth == 1) {
         let tip = git.remote_tip(source.branch.as_deref()).await?;

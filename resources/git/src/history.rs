@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use git2::Oid;
 use jetway::{Finished, Result};
 
+use crate::commit_filter::MessageFilter;
 use crate::git::{FromServer, Git, Refusal};
 use crate::raw_commit::RawCommit;
 use crate::repository_cache::{Content, RepositoryCache, TIP};
@@ -49,6 +50,7 @@ pub(crate) struct History<'g> {
     git: &'g Git<'g>,
     source: &'g Source,
     pathspecs: Vec<String>,
+    messages: MessageFilter,
     cache: RepositoryCache,
 }
 
@@ -75,7 +77,7 @@ impl<'g> History<'g> {
         let pathspecs = source.pathspecs();
         let content = if pathspecs.is_empty() { Content::Commits } else { Content::Trees };
         let cache = RepositoryCache::open(git.context(), git.remote(), source.branch.as_deref(), content)?;
-        Ok(Self { git, source, pathspecs, cache })
+        Ok(Self { git, source, pathspecs, messages: MessageFilter::of(source)?, cache })
     }
 
     /// The newest commits that make versions when `known` is `None`, else those that are newer than it. `server_tip` is
@@ -172,7 +174,7 @@ impl<'g> History<'g> {
             if chosen.len() >= most {
                 break;
             }
-            if self.source.disable_ci_skip || !self.is_skipped(commit)? {
+            if self.passes(commit)? {
                 chosen.push(commit);
             }
         }
@@ -205,8 +207,10 @@ impl<'g> History<'g> {
         Ok(matching.into_iter().filter(|commit| of_chain.contains(commit)).collect())
     }
 
-    fn is_skipped(&self, commit: Oid) -> Result<bool> {
-        Ok(asks_to_be_skipped(&RawCommit::read(self.cache.repository(), commit)?.message))
+    /// Whether a commit's message lets it be a version.
+    fn passes(&self, commit: Oid) -> Result<bool> {
+        let everything = self.messages.passes_everything();
+        Ok(everything || self.messages.passes(&RawCommit::read(self.cache.repository(), commit)?.message))
     }
 
     /// Walks the first-parent chain from `tip` until `is_end` holds, the history ends, or the window does.
@@ -307,26 +311,4 @@ impl Chain {
 /// Whether a fresh repository could do better: not when the server is the reason, or when the verb is being ended.
 fn is_worth_another_try(error: &jetway::Error) -> bool {
     !error.chain().any(|cause| cause.is::<FromServer>() || cause.is::<jetway::Interrupted>())
-}
-
-/// Whether a commit message has `[ci skip]` or `[skip ci]` on one of its lines, with one blank or tab in the gap, as the
-/// established resource has it.
-fn asks_to_be_skipped(message: &[u8]) -> bool {
-    const WORDS: [&[u8]; 4] = [b"[ci skip]", b"[ci\tskip]", b"[skip ci]", b"[skip\tci]"];
-    WORDS.iter().any(|word| message.windows(word.len()).any(|window| window == *word))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ci_skip_is_as_exact_as_the_established_resource_has_it() {
-        for message in ["x [ci skip]", "subject\n\nbody [skip ci] y", "[ci\tskip]"] {
-            assert!(asks_to_be_skipped(message.as_bytes()), "{message}");
-        }
-        for message in ["[CI SKIP]", "[skip-ci]", "[ci  skip]", "[ci\nskip]", "ci skip"] {
-            assert!(!asks_to_be_skipped(message.as_bytes()), "{message}");
-        }
-    }
 }

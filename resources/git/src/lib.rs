@@ -4,18 +4,26 @@
 //! users' servers, filters and hooks expect it; libgit2 reads objects, refs and metadata in this process. Nothing is
 //! asked of a child per commit or per tag.
 
+#[cfg(test)]
+mod agrees_with_git;
 mod askpass;
+mod character_set;
 mod check;
 mod checkout;
+mod commit_filter;
 mod get;
 mod git;
 mod git_crypt;
+#[cfg(test)]
+mod glob;
 mod history;
 mod keyserver;
 mod lfs;
 mod ls_refs;
 mod metadata;
 mod openpgp;
+mod pattern;
+mod posix_regex;
 mod private_key;
 mod push;
 mod put;
@@ -36,6 +44,7 @@ use std::path::Path;
 
 use jetway::{Companion, Context, Resource, Response, Result};
 
+pub use commit_filter::CommitFilter;
 pub use get::Params as GetParams;
 pub use push::{Force, Lease};
 pub use put::{Params as PutParams, Returning, Words};

@@ -6,13 +6,13 @@ use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+use crate::commit_filter::CommitFilter;
 use crate::remote::{Remote, is_branch_name};
 use crate::settings::Setting;
 use crate::{git_crypt, private_key, verification};
 
 /// Keys of the established resource that this release does not know.
 pub(crate) const NOT_YET: &[&str] = &[
-    "source.commit_filter",
     "source.forward_agent",
     "source.https_tunnel",
     "source.submodule_credentials",
@@ -63,6 +63,10 @@ pub struct Source {
     /// Take commits too whose message has `[ci skip]` or `[skip ci]` in it, which are passed over otherwise.
     #[serde(default)]
     pub disable_ci_skip: bool,
+
+    /// Which commits count, by what their messages say.
+    #[serde(default)]
+    pub commit_filter: CommitFilter,
 
     /// How many versions a first check gives, the newest ones.
     #[serde(default = "one")]
@@ -219,6 +223,7 @@ impl Parameters for Source {
         if self.private_key_user.as_ref().is_some_and(|user| !is_plain(user)) {
             problems.add("private_key_user", "must be letters, digits and `._@+-`, and not begin with `-`");
         }
+        self.commit_filter.rules(&self.git_config, problems);
         for (index, setting) in self.git_config.iter().enumerate() {
             setting.rules(index, problems);
         }

@@ -1,0 +1,190 @@
+//! Patterns that pipelines give: compiled once, matched against bytes, in time that grows with the text alone.
+
+use regex::bytes::{Regex, RegexBuilder};
+
+#[cfg(test)]
+use crate::glob;
+use crate::posix_regex::{self, Dialect};
+
+/// The longest pattern, in bytes.
+const LONGEST: usize = 4_096;
+
+/// The most memory that a compiled pattern may take, in bytes.
+const LARGEST: usize = 4 * 1024 * 1024;
+
+/// A pattern, ready to be matched.
+#[derive(Debug)]
+pub(crate) struct Pattern(Regex);
+
+impl Pattern {
+    /// A regular expression that may match any part of a text. An error says what is wrong with it.
+    pub(crate) fn regex(dialect: Dialect, pattern: &str) -> Result<Self, String> {
+        Self::compile(pattern, || posix_regex::expression(dialect, pattern))
+    }
+
+    /// A regular expression that matches a text from end to end.
+    #[cfg(test)]
+    pub(crate) fn whole_regex(dialect: Dialect, pattern: &str) -> Result<Self, String> {
+        Self::compile(pattern, || Ok(format!(r"\A(?:{})\z", posix_regex::expression(dialect, pattern)?)))
+    }
+
+    /// A glob, which matches a text from end to end.
+    #[cfg(test)]
+    pub(crate) fn glob(pattern: &str) -> Result<Self, String> {
+        Self::compile(pattern, || glob::expression(pattern))
+    }
+
+    /// Text that means itself, and may stand anywhere.
+    pub(crate) fn text(text: &str) -> Result<Self, String> {
+        Self::compile(text, || Ok(regex::escape(text)))
+    }
+
+    /// Whether it matches.
+    pub(crate) fn matches(&self, text: &[u8]) -> bool {
+        self.0.is_match(text)
+    }
+
+    fn compile(pattern: &str, translate: impl FnOnce() -> Result<String, String>) -> Result<Self, String> {
+        if pattern.len() > LONGEST {
+            return Err(format!("is longer than {LONGEST} bytes"));
+        }
+        let compiled = RegexBuilder::new(&translate()?).size_limit(LARGEST).build();
+        compiled.map(Self).map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => "repeats too much to be matched quickly".to_owned(),
+            // The translation is always well-formed, but groups may be nested deeper than the engine goes.
+            _ => "is nested too deep".to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basic(pattern: &str, text: &str) -> bool {
+        Pattern::regex(Dialect::Basic, pattern).unwrap().matches(text.as_bytes())
+    }
+
+    fn extended(pattern: &str, text: &str) -> bool {
+        Pattern::whole_regex(Dialect::Extended, pattern).unwrap().matches(text.as_bytes())
+    }
+
+    fn glob(pattern: &str, text: &str) -> bool {
+        Pattern::glob(pattern).unwrap().matches(text.as_bytes())
+    }
+
+    #[test]
+    fn basic_regular_expressions_have_their_operators_behind_backslashes() {
+        for (pattern, text) in [
+            ("a+b?", "a+b?"),
+            ("(a|b){1}", "(a|b){1}"),
+            (r"\(fix\|feat\)\+:", "featfix: x"),
+            (r"^ab\{2,3\}\?$", "abbb"),
+            (r"^a\{,2\}$", "aa"),
+            ("*a", "*a"),
+            (r"\(*a\)", "*a"),
+            ("^*a", "*a"),
+            ("a^b$c", "a^b$c"),
+            (r"\(^a$\)", "a"),
+            (r"\<fix\>", "a fix!"),
+            (r"\w\W\w\s\S", "a-b c"),
+            (r"a\bb\|\Bx", "axb"),
+            (r"[]a]\.[^]]", "].x"),
+            (r"[\]", r"\"),
+            ("[[:digit:][.-.]x][[=y=]]", "-y"),
+            ("[+--]", ","),
+            ("été.", "étés"),
+            ("^.$", "é"),
+            ("", "anything"),
+        ] {
+            assert!(basic(pattern, text), "{pattern} in {text}");
+        }
+        for (pattern, text) in [
+            (r"a\+b", "a+b"),
+            (r"^a\{2\}$", "aaa"),
+            (r"\<ix", "fix"),
+            (r"a\Bb", "a b"),
+            ("[a-c]", "B"),
+            ("A", "a"),
+            ("x$y", "x"),
+        ] {
+            assert!(!basic(pattern, text), "{pattern} in {text}");
+        }
+    }
+
+    #[test]
+    fn extended_regular_expressions_match_the_whole_text() {
+        for (pattern, text) in [
+            (r"v[0-9]+(\.[0-9]+){2}", "v1.20.3"),
+            ("a|b", "b"),
+            ("(|x)y", "y"),
+            (r"a\+\{", "a+{"),
+            ("a{0,1}b**", "bb"),
+            ("a+?b", "aab"),
+            ("^v1$", "v1"),
+        ] {
+            assert!(extended(pattern, text), "{pattern} on {text}");
+        }
+        for (pattern, text) in [("v1", "v1.0"), ("a|b", "ab"), ("1", "v1"), ("a+?", "")] {
+            assert!(!extended(pattern, text) || pattern == "a+?", "{pattern} on {text}");
+        }
+        assert!(extended("a+?", ""), "an optional repetition, not a reluctant one");
+    }
+
+    #[test]
+    fn globs_cross_slashes() {
+        for (pattern, text) in [
+            ("v*", "v1/2"),
+            ("*", ""),
+            ("a/?", "a/b"),
+            ("a?b", "a/b"),
+            ("[!a-c]", "d"),
+            ("[^a]", "/"),
+            (r"\*", "*"),
+            (r"[\]]", "]"),
+            ("[]-]", "-"),
+            ("[[:digit:]]*", "1x"),
+            ("[[:x]", ":"),
+            ("a.b", "a.b"),
+            ("é?", "éè"),
+        ] {
+            assert!(glob(pattern, text), "{pattern} on {text}");
+        }
+        for (pattern, text) in [("v*", "xv1"), ("?", ""), ("[a-c]", "d"), ("a.b", "axb"), ("[z-a]", "b"), ("v", "v1")] {
+            assert!(!glob(pattern, text), "{pattern} on {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_pattern_is_said() {
+        let said = |result: Result<Pattern, String>| result.unwrap_err();
+        for (pattern, expected) in [
+            (r"\(a", r"has a `\(` without its `\)`"),
+            (r"a\)", r"has a `\)` without its `\(`"),
+            (r"a\{2", r"has a `\{` without its `\}`"),
+            (r"a\{3,2\}", r"has `\{3,2\}`, which is no count from 0 to 32767"),
+            (r"a\{,\}", r"has `\{,\}`, which is no count from 0 to 32767"),
+            (r"\{1\}", "repeats something where there is nothing before"),
+            (r"\(a\)\1", r"has the back-reference `\1`, which is not supported"),
+            (r"\d", r"has `\d`, which means nothing in a POSIX regular expression"),
+            ("a\\", r"ends with a `\` that escapes nothing"),
+            ("[a", "has a `[` without its `]`"),
+            ("[b-a]", "has the range `b-a`, whose ends are the wrong way round"),
+            ("[a-c-e]", "has a `-` between two ranges; a `-` as itself stands first or last in `[]`"),
+            ("[[.ab.]]", "has a `[.` that is not one character and `.]`"),
+            (r"\(\(a\{1000\}\)\{1000\}\)\{1000\}", "repeats too much to be matched quickly"),
+        ] {
+            assert_eq!(said(Pattern::regex(Dialect::Basic, pattern)), expected, "{pattern}");
+        }
+        let class = "has the class `[:word:]`, which there is not; there are alnum, alpha, ";
+        assert!(said(Pattern::regex(Dialect::Basic, "[[:word:]]")).starts_with(class));
+        assert!(said(Pattern::glob("[[:word:]]")).starts_with(class));
+        assert_eq!(said(Pattern::regex(Dialect::Extended, "a|*")), "repeats something where there is nothing before");
+        assert_eq!(said(Pattern::glob("[a")), "has a `[` without its `]`");
+        assert_eq!(said(Pattern::glob("a\\")), r"ends with a `\` that escapes nothing");
+        assert_eq!(said(Pattern::text(&"x".repeat(5000))), "is longer than 4096 bytes");
+        assert_eq!(said(Pattern::regex(Dialect::Extended, &"(".repeat(2000))), "has a `(` without its `)`");
+        let deep = format!("{}a{}", "(".repeat(2000), ")".repeat(2000));
+        assert_eq!(said(Pattern::regex(Dialect::Extended, &deep)), "is nested too deep");
+    }
+}

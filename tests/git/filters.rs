@@ -1,0 +1,134 @@
+//! check: commits chosen by their messages.
+
+use jetway_tests::repository::Repository;
+use serde_json::{Value, json};
+
+use crate::support::{check, history, refs, said, serve, source, with};
+
+const MESSAGES: [&str; 6] = [
+    "base",
+    "feat: windows\n\nTicket: ABC-1\n",
+    "fix: doors | locks",
+    "chore: paint\n\nfeat: is not meant\n",
+    "FIX: shouted",
+    "feat: roof\n\nTicket: ABC-22\nSigned-off-by: Ada\n",
+];
+
+/// Which of the messages a filter lets through, in a first check and after the first commit.
+#[track_caller]
+fn chosen(filter: Value) -> Vec<usize> {
+    chosen_by(json!({ "commit_filter": filter }))
+}
+
+#[track_caller]
+fn chosen_by(keys: Value) -> Vec<usize> {
+    let (repository, commits) = history(&MESSAGES);
+    let (_server, url) = serve(&repository);
+    let source = with(source(&url), keys);
+    let found = refs(&check(&with(source.clone(), json!({ "version_depth": 99 })), None));
+    let since = refs(&check(&source, Some(&commits[0])));
+    let newer = found.iter().filter(|commit| **commit != commits[0]);
+    assert_eq!(since, [&commits[0]].into_iter().chain(newer).cloned().collect::<Vec<_>>());
+    found.iter().map(|found| commits.iter().position(|commit| commit == found).expect("a commit")).collect()
+}
+
+#[test]
+fn lets_commits_through_of_which_a_line_matches_a_pattern() {
+    assert_eq!(chosen(json!({ "include": ["^feat:"] })), [1, 3, 5]);
+    assert_eq!(chosen(json!({ "include": ["^feat:", "^fix:"] })), [1, 2, 3, 5]);
+    assert_eq!(chosen(json!({ "include": ["nothing"] })), Vec::<usize>::new());
+}
+
+#[test]
+fn keeps_commits_out_of_which_a_line_matches_a_pattern() {
+    assert_eq!(chosen(json!({ "exclude": ["^chore", "Ticket"] })), [0, 2, 4]);
+    assert_eq!(chosen(json!({ "include": ["feat"], "exclude": ["^chore"] })), [1, 5]);
+}
+
+#[test]
+fn can_ask_that_all_patterns_match() {
+    assert_eq!(chosen(json!({ "include": ["^feat", "Signed-off"], "include_all_match": true })), [5]);
+    let exclude = json!({ "exclude": ["^feat", "Signed-off"], "exclude_all_match": "true" });
+    assert_eq!(chosen(exclude), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn reads_basic_regular_expressions_with_the_escapes_of_gnu() {
+    assert_eq!(chosen(json!({ "include": [r"ABC-[0-9]\{2\}$"] })), [5]);
+    assert_eq!(chosen(json!({ "include": [r"^\(fix\|chore\):\s"] })), [2, 3]);
+    assert_eq!(chosen(json!({ "include": ["doors | locks"] })), [2], "`|` is itself");
+    assert_eq!(chosen(json!({ "include": [r"\<ABC\>-2\+"] })), [5]);
+}
+
+#[test]
+fn reads_patterns_as_git_config_says() {
+    let settings = |kind: &str| json!([{ "name": "grep.patternType", "value": kind }]);
+    let filter = json!({ "include": ["^(fix|chore): "] });
+    assert_eq!(chosen_by(json!({ "commit_filter": filter, "git_config": settings("extended") })), [2, 3]);
+    let filter = json!({ "include": ["s | l"] });
+    assert_eq!(chosen_by(json!({ "commit_filter": filter, "git_config": settings("fixed") })), [2]);
+}
+
+#[test]
+fn goes_with_paths_and_with_ci_skip() {
+    let repository = Repository::new();
+    let base = repository.commit("base", &[("a/x", "0")]);
+    repository.commit("feat: elsewhere", &[("b/x", "1")]);
+    repository.commit("feat: a [ci skip]", &[("a/x", "2")]);
+    let wanted = repository.commit("feat: a", &[("a/x", "3")]);
+    repository.commit("docs: a", &[("a/x", "4")]);
+    let (_server, url) = serve(&repository);
+    let filter = json!({ "paths": ["a"], "commit_filter": { "include": ["^feat"] } });
+    let source = with(source(&url), filter);
+    assert_eq!(refs(&check(&source, Some(&base))), [base, wanted.clone()]);
+    assert_eq!(refs(&check(&source, None)), [wanted]);
+}
+
+#[test]
+fn is_heeded_when_nothing_else_filters() {
+    let (repository, commits) = history(&["feat: one", "docs: two"]);
+    let (_server, url) = serve(&repository);
+    let filter = json!({ "disable_ci_skip": true, "commit_filter": { "include": ["feat"] } });
+    assert_eq!(refs(&check(&with(source(&url), filter), None)), [commits[0].clone()]);
+}
+
+#[test]
+fn does_not_hide_the_version_that_was_given() {
+    let (repository, commits) = history(&["docs: one", "docs: two"]);
+    let source = with(source(&repository.file_url()), json!({ "commit_filter": { "include": ["feat"] } }));
+    assert_eq!(refs(&check(&source, Some(&commits[0]))), [commits[0].clone()]);
+}
+
+#[test]
+fn is_refused_when_its_patterns_make_no_sense() {
+    let (repository, _) = history(&["one"]);
+    let filter = json!({
+        "include": ["fine", "[a"], "exclude": [r"\(a\)\1", r"\d\+"], "exlude": [], "include_all_match": "often",
+    });
+    let outcome = check(&with(source(&repository.file_url()), json!({ "commit_filter": filter })), None);
+    outcome.failed();
+    let expected = [
+        "`source.commit_filter.exlude`: unknown key; did you mean `exclude`?",
+        "`source.commit_filter.include_all_match`: expected true or false, found text",
+    ];
+    expected.iter().for_each(|line| assert!(said(&outcome).contains(line), "{}", said(&outcome)));
+    let filter = json!({ "include": ["fine", "[a"], "exclude": [r"\(a\)\1", r"\d\+"] });
+    let outcome = check(&with(source(&repository.file_url()), json!({ "commit_filter": filter })), None);
+    outcome.failed();
+    let expected = [
+        "`source.commit_filter.include[1]`: has a `[` without its `]`\n",
+        "`source.commit_filter.exclude[0]`: has the back-reference `\\1`, which is not supported\n",
+        "`source.commit_filter.exclude[1]`: has `\\d`, which means nothing in a POSIX regular expression\n",
+    ];
+    expected.iter().for_each(|line| assert!(said(&outcome).contains(line), "{}", said(&outcome)));
+    let settings = json!([{ "name": "grep.patternType", "value": "perl" }]);
+    let source =
+        with(source(&repository.file_url()), json!({ "commit_filter": { "include": ["a"] }, "git_config": settings }));
+    let outcome = check(&source, None);
+    outcome.failed();
+    assert!(
+        said(&outcome).contains("`source.commit_filter`: has patterns of a kind that is not"),
+        "{}",
+        said(&outcome)
+    );
+}
