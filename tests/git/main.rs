@@ -15,6 +15,7 @@ mod encrypted;
 mod filters;
 mod get;
 mod interruption;
+mod kill;
 mod lfs;
 mod put;
 mod submodules;

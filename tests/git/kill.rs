@@ -1,0 +1,178 @@
+//! Verbs that are killed (SIGKILL, as a worker that goes away does it) at any moment, and puts that race: whatever is left
+//! half done, the next run is right.
+
+use std::time::{Duration, Instant, SystemTime};
+use std::{fs, thread};
+
+use jetway_tests::checkout::Checkout;
+use jetway_tests::http_git::HttpGit;
+use jetway_tests::process::Process;
+use jetway_tests::repository::Repository;
+use jetway_tests::verb::{Container, Runner, Running, Verb};
+use jetway_tests::{git, process, scratch};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{check_in, history, refs, request, source, with};
+
+const KILLS: usize = 100;
+
+/// Moments within `longest`, and the seed that they are drawn from: `JETWAY_TEST_SEED` draws the same ones again.
+fn moments(longest: Duration) -> (u64, Vec<Duration>) {
+    let given = std::env::var("JETWAY_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock").as_nanos() as u64;
+    let seed = given.unwrap_or(now);
+    let mut state = seed;
+    let mut draw = || {
+        // SplitMix64.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        longest.mul_f64(f64::from((mixed >> 32) as u32) / f64::from(u32::MAX))
+    };
+    (seed, (0..KILLS).map(|_| draw()).collect())
+}
+
+/// How long an uninterrupted run takes: the longest of three.
+fn measured(mut run: impl FnMut()) -> Duration {
+    let mut time = || {
+        let begin = Instant::now();
+        run();
+        begin.elapsed()
+    };
+    [time(), time(), time()].into_iter().max().expect("three")
+}
+
+/// Kills the verb at that moment, with all that it has started, as the end of its container does.
+fn kill_after(running: Running, moment: Duration, container: &Container) {
+    thread::sleep(moment);
+    running.kill();
+    running.wait(Duration::from_secs(20));
+    // Orphans have other parents by now; what they were started with tells whose they are.
+    let home = container.home().into_os_string().into_encoded_bytes();
+    let gone = process::wait_until(Duration::from_secs(20), || {
+        let left: Vec<Process> = started_with(&home);
+        left.iter().for_each(Process::kill);
+        left.is_empty().then_some(())
+    });
+    assert!(gone.is_some(), "processes of a killed verb do not end");
+}
+
+/// The processes whose environment holds `text`.
+fn started_with(text: &[u8]) -> Vec<Process> {
+    let pids = fs::read_dir("/proc").expect("list the processes").flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_of_it = |pid: &u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.windows(text.len()).any(|window| window == text)
+    };
+    pids.filter(is_of_it).filter_map(Process::find).filter(Process::is_alive).collect()
+}
+
+fn logged_in(server: &HttpGit, repository: &Repository) -> Value {
+    with(source(&server.url(repository.name())), json!({ "username": "bob", "password": "s3cret" }))
+}
+
+#[test]
+fn a_check_that_is_killed_at_any_moment_harms_no_later_one() {
+    if Runner::chosen() == Runner::Image {
+        // A container that is killed is gone with all that it had: there is no later check in it.
+        return;
+    }
+    let (repository, mut commits) = history(&["commit"; 20]);
+    let server = HttpGit::builder(repository.root()).credentials("bob", "s3cret").start();
+    let source = with(logged_in(&server, &repository), json!({ "ignore_paths": ["docs"] }));
+    let longest = measured(|| {
+        check_in(&Container::new(), &source, Some(&commits[0])).succeeded();
+    });
+    let (seed, moments) = moments(longest);
+    let mut container = Container::new();
+    for (round, moment) in moments.into_iter().enumerate() {
+        if round % 4 == 0 {
+            container = Container::new();
+        }
+        commits.push(repository.commit("more", &[(&format!("more-{round}"), "1")]));
+        let known = &commits[commits.len() - 3];
+        let verb = Verb::check("git").container(&container).request(&request(&source, Some(known), &json!({})));
+        kill_after(verb.spawn(), moment, &container);
+        let outcome = check_in(&container, &source, Some(known));
+        let what = format!("round {round}, killed after {moment:?} of {longest:?}, JETWAY_TEST_SEED={seed}");
+        assert_eq!(outcome.code, Some(0), "{what}: {}", outcome.stderr);
+        assert_eq!(refs(&outcome), commits[commits.len() - 3..], "{what}");
+    }
+}
+
+#[test]
+fn a_get_that_is_killed_at_any_moment_harms_no_later_one() {
+    if Runner::chosen() == Runner::Image {
+        return;
+    }
+    let (library, library_commits) = history(&["library"]);
+    let (repository, _) = history(&["commit"; 20]);
+    let modules = format!("[submodule \"lib\"]\n\tpath = lib\n\turl = {}\n", library.file_url());
+    let change = repository.change("use it").write(".gitmodules", &modules).submodule("lib", &library_commits[0]);
+    let commit = change.commit();
+    let server = HttpGit::builder(repository.root()).credentials("bob", "s3cret").start();
+    let source = logged_in(&server, &repository);
+    let container = Container::new();
+    let get = |destination: &TempDir, params: &Value| {
+        let request = request(&source, Some(&commit), params);
+        Verb::get("git").container(&container).dir(destination.path()).request(&request)
+    };
+    let longest = measured(|| {
+        get(&scratch::directory(), &json!({})).run().succeeded();
+    });
+    let (seed, moments) = moments(longest);
+    for (round, moment) in moments.into_iter().enumerate() {
+        let params = if round % 2 == 0 { json!({}) } else { json!({ "depth": 1 }) };
+        let half_done = scratch::directory();
+        kill_after(get(&half_done, &params).spawn(), moment, &container);
+        let destination = scratch::directory();
+        let outcome = get(&destination, &params).run();
+        let what = format!("round {round}, killed after {moment:?} of {longest:?}, JETWAY_TEST_SEED={seed}");
+        assert_eq!(outcome.code, Some(0), "{what}: {}", outcome.stderr);
+        assert_eq!(git::run(destination.path(), &["rev-parse", "HEAD"]), commit, "{what}");
+        assert_eq!(git::run(destination.path(), &["status", "--porcelain"]), "", "{what}");
+        assert!(
+            destination.path().join("file-19").exists() && destination.path().join("lib/file-0").exists(),
+            "{what}"
+        );
+        // The password that the killed one had written down is gone.
+        let files: Vec<_> = outcome.leftovers().into_iter().filter(|path| !path.is_dir()).collect();
+        assert_eq!(files, Vec::<std::path::PathBuf>::new(), "{what}");
+    }
+}
+
+#[test]
+fn two_puts_that_race_twenty_times_lose_no_commit() {
+    const ROUNDS: usize = 20;
+    let (repository, _) = history(&["one"]);
+    let url = repository.file_url();
+    for round in 1..=ROUNDS {
+        // Both have seen the same branch before the first one pushes.
+        let racers = ["left", "right"].map(|racer| {
+            let inputs = scratch::directory();
+            let checkout = Checkout::clone(&url, inputs.path(), "app");
+            checkout.commit(racer, &[(&format!("{racer}-{round}"), "1")]);
+            inputs
+        });
+        let refs: Vec<String> = thread::scope(|scope| {
+            let put = |inputs: &TempDir| {
+                let params = json!({ "repository": "app", "rebase": true });
+                let request = request(&source(&url), None, &params);
+                let outcome = Verb::put("git").dir(inputs.path()).request(&request).run();
+                outcome.json()["version"]["ref"].as_str().expect("a ref").to_owned()
+            };
+            let threads = racers.each_ref().map(|inputs| scope.spawn(move || put(inputs)));
+            threads.into_iter().map(|thread| thread.join().expect("a put")).collect()
+        });
+        let history = repository.history("main");
+        assert_eq!(history.len(), 1 + 2 * round, "round {round}");
+        // Each has told the commit that is on the server.
+        assert!(refs.iter().all(|reference| history[..2].contains(reference)), "round {round}: {refs:?}, {history:?}");
+        for racer in ["left", "right"] {
+            assert_eq!(repository.file("main", &format!("{racer}-{round}")), "1");
+        }
+    }
+}
