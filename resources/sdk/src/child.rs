@@ -4,6 +4,8 @@
 //! shows no sign of life for too long, or when its future is dropped, the whole group is ended, so that what the child
 //! has started goes with it.
 
+mod background;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,8 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, test_kill_pr
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command as TokioCommand};
 use tokio::time::{Instant, sleep, timeout};
+
+pub use background::Background;
 
 use crate::child_output::{Activity, Shown, capture, relay};
 use crate::console::Console;
@@ -161,13 +165,19 @@ impl Command {
 
     /// Runs the child to its end. A child that fails is no error here: see [`Finished::success`].
     pub async fn run(self) -> Result<Finished> {
+        let stdin = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
+        let child = self.spawn(stdin)?;
+        Running::new(child).finish(self).await
+    }
+
+    fn spawn(&self, stdin: Stdio) -> Result<Child> {
         if let Some(interrupted) = self.interrupt.received() {
             return Err(interrupted.into());
         }
         let mut command = TokioCommand::new(&self.program);
         command
             .args(&self.arguments)
-            .stdin(if self.input.is_empty() { Stdio::null() } else { Stdio::piped() })
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -181,8 +191,7 @@ impl Command {
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
-        let child = command.spawn().map_err(|error| self.not_started(error))?;
-        Running::new(child).finish(self).await
+        command.spawn().map_err(|error| self.not_started(error))
     }
 
     fn not_started(&self, error: io::Error) -> crate::Error {

@@ -51,6 +51,8 @@ pub enum CompanionAnswer {
     Print(Vec<u8>),
     /// Becomes this program.
     Become(Command),
+    /// Nothing more: it has done its work on standard input and output itself.
+    Done,
     /// Refuses, so that the child gives up.
     Refuse,
 }
@@ -58,7 +60,17 @@ pub enum CompanionAnswer {
 impl Companion {
     /// Puts the companion into the private directory and returns the path by which a child calls it.
     pub fn install(&self, private: &PrivateDirectory) -> Result<PathBuf> {
-        let path = private.path()?.join(self.name);
+        self.install_at(&private.path()?)
+    }
+
+    /// The same in a directory inside the private one, for a companion that is to know other things there. Its call
+    /// names that directory.
+    pub fn install_in(&self, private: &PrivateDirectory, name: &str) -> Result<PathBuf> {
+        self.install_at(&private.directory(name)?)
+    }
+
+    fn install_at(&self, directory: &Path) -> Result<PathBuf> {
+        let path = directory.join(self.name);
         let own = std::env::current_exe().context("cannot find this program's own file")?;
         if !path.exists() {
             std::os::unix::fs::symlink(&own, &path)
@@ -81,6 +93,7 @@ impl Companion {
                 let program = command.get_program().to_string_lossy().into_owned();
                 Err(crate::Error::new(error).context(format!("cannot run `{program}`")))
             }
+            CompanionAnswer::Done => Ok(ExitCode::SUCCESS),
             CompanionAnswer::Refuse => Ok(ExitCode::FAILURE),
         }
     }

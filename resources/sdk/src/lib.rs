@@ -68,6 +68,7 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 mod build_metadata;
+mod ca_bundle;
 mod child;
 mod child_output;
 mod companion;
@@ -92,7 +93,8 @@ pub use anyhow::anyhow;
 pub use schemars;
 
 pub use build_metadata::BuildMetadata;
-pub use child::{Command, Finished};
+pub use ca_bundle::system_ca_bundle;
+pub use child::{Background, Command, Finished};
 pub use companion::{Companion, CompanionAnswer, CompanionCall};
 pub use console::{Colour, Console};
 pub use context::Context;

@@ -5,9 +5,9 @@
 //! removes those whose lock is free.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,6 +65,17 @@ impl PrivateDirectory {
         Ok(path)
     }
 
+    /// A directory inside it, made when it is not there yet, and as private.
+    pub fn directory(&self, name: impl AsRef<Path>) -> Result<PathBuf> {
+        let path = self.path()?.join(name);
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(error).with_context(|| format!("cannot make the private directory `{}`", path.display()))
+            }
+            _ => Ok(path),
+        }
+    }
+
     /// Removes it. What is asked of it later makes a new one.
     pub(crate) fn remove(&self) {
         if let Some(made) = self.made.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -119,6 +130,8 @@ mod tests {
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
         let key = private.write("key", b"secret").unwrap();
         assert_eq!((mode(&private.path().unwrap()), mode(&key)), (0o700, 0o600));
+        let inner = private.directory("inner").unwrap();
+        assert_eq!((private.directory("inner").unwrap(), mode(&inner)), (inner, 0o700));
         private.remove();
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
     }

@@ -23,18 +23,10 @@ use rustls::{
 
 use super::settings::{Authorities, HttpSettings, Surroundings};
 use super::{Identity, TransportKind};
+use crate::ca_bundle;
 use crate::error::Result;
 
-/// Where distributions keep their bundle of authorities.
-const BUNDLES: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
-/// Where they keep them one by one.
+/// Where distributions keep authorities one by one.
 const DIRECTORIES: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
 /// Where the system's authorities are.
@@ -53,7 +45,7 @@ impl TrustSources {
         let named = get("SSL_CERT_FILE");
         Self {
             named: named.is_some(),
-            bundles: named.map_or_else(|| BUNDLES.map(PathBuf::from).to_vec(), |file| vec![PathBuf::from(file)]),
+            bundles: ca_bundle::places(named.as_deref()),
             directories: get("SSL_CERT_DIR").map_or_else(
                 || DIRECTORIES.map(PathBuf::from).to_vec(),
                 |directories| directories.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect(),
