@@ -14,6 +14,9 @@ packages=(
   git               # the resource itself, its test servers (git-http-backend is in it) and the fixtures
   openssh-client    # deploy keys: made by ssh-keygen, used by ssh
   openssh-server    # the ssh test server
+  nginx-light       # the web server in front of git, with TLS and passwords
+  fcgiwrap          # runs git-http-backend for it
+  tinyproxy-bin     # the HTTP proxy that ssh goes by way of
   curl              # the benchmark measures one request of it beside a put
   gpg               # makes the keys that commits are signed with, and signs
   gpg-agent         # gpg signs by it alone
@@ -49,7 +52,8 @@ install_packages() {
   [ ${#missing[@]} -gt 0 ] || return 0
   say "installing ${missing[*]}"
   as_root apt-get -q -o Acquire::Retries=3 update >&2
-  as_root env DEBIAN_FRONTEND=noninteractive \
+  # At run level 1 no package starts its service: the tests start their own.
+  as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
     apt-get -q -y -o Acquire::Retries=3 install --no-install-recommends "${missing[@]}" >&2
 }
 

@@ -4,13 +4,17 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::ssh_git;
+use crate::{nginx_git, ssh_git, tinyproxy};
 
 /// Something that a test needs of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layer<'a> {
     /// OpenSSH's server.
     Ssh,
+    /// nginx, and what runs `git http-backend` behind it.
+    WebServer,
+    /// tinyproxy.
+    Proxy,
     /// A `strace` that may trace.
     Trace,
     /// A program of a Debian package.
@@ -23,6 +27,8 @@ impl Layer<'_> {
     fn name(self) -> String {
         match self {
             Self::Ssh => "ssh".to_owned(),
+            Self::WebServer => "web server".to_owned(),
+            Self::Proxy => "proxy".to_owned(),
             Self::Trace => "trace".to_owned(),
             Self::Program(program) => program.to_owned(),
             Self::Image(resource) => format!("image {resource}"),
@@ -32,8 +38,9 @@ impl Layer<'_> {
     /// Why the layer cannot run here.
     fn missing(self) -> Option<String> {
         match self {
-            Self::Ssh => (!std::path::Path::new(ssh_git::SSHD).exists())
-                .then(|| format!("there is no {} (`make deps` installs it)", ssh_git::SSHD)),
+            Self::Ssh => absent(&[ssh_git::SSHD]),
+            Self::WebServer => absent(&nginx_git::PROGRAMS),
+            Self::Proxy => absent(&[tinyproxy::TINYPROXY]),
             Self::Trace => (!succeeds("strace", &["-qq", "-o", "/dev/null", "true"]))
                 .then(|| "strace cannot trace here".to_owned()),
             Self::Program(program) => {
@@ -82,6 +89,12 @@ pub fn image_name(resource: &str) -> String {
 /// Whether this run is the one whose outcome counts.
 pub fn is_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true")
+}
+
+/// Which of the programs is not installed.
+fn absent(programs: &[&str]) -> Option<String> {
+    let missing = programs.iter().find(|program| !std::path::Path::new(program).exists())?;
+    Some(format!("there is no {missing} (`make deps` installs it)"))
 }
 
 fn succeeds(program: &str, arguments: &[&str]) -> bool {

@@ -1,0 +1,55 @@
+//! Servers that are programs of their own and insist on being told their port.
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::process;
+
+/// How often another port is tried.
+const TRIES: u32 = 5;
+
+/// How long a server may take to listen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server's process. It ends, with all that it started, when it is dropped.
+pub struct Daemon(Child);
+
+impl Daemon {
+    /// Starts a program that needs no port.
+    pub fn start(command: &mut Command) -> Self {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        Self(child.unwrap_or_else(|error| panic!("start {command:?}: {error}")))
+    }
+
+    /// Starts a program on a port that was free a moment ago, and waits until it listens there. When somebody else was
+    /// faster to take the port, another one is tried.
+    pub fn listen(mut command: impl FnMut(u16) -> Command) -> (Self, u16) {
+        for _ in 0..TRIES {
+            let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+            let port = free.expect("find a free port").port();
+            let mut daemon = Self::start(&mut command(port));
+            let listens = process::wait_until(PATIENCE, || {
+                let ended = !matches!(daemon.0.try_wait(), Ok(None));
+                (ended || TcpStream::connect(("127.0.0.1", port)).is_ok()).then_some(!ended)
+            });
+            if listens == Some(true) {
+                return (daemon, port);
+            }
+        }
+        panic!("{:?} does not listen", command(0))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // A child that has been waited for is nobody's: its number is left alone.
+        if matches!(self.0.try_wait(), Ok(None)) {
+            for process in process::descendants(self.0.id()) {
+                process.kill();
+            }
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
