@@ -9,6 +9,7 @@
     reason = "this is test code: what is not as it should be ends its test there and then"
 )]
 
+mod agent;
 mod bad_input;
 mod check;
 mod encrypted;
@@ -18,7 +19,11 @@ mod interruption;
 mod kill;
 mod lfs;
 mod put;
+mod secrecy;
+mod submodule_credentials;
 mod submodules;
 mod support;
 mod transport;
+mod tunnel;
 mod verification;
+mod web_server;

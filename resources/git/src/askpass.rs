@@ -1,11 +1,15 @@
 //! The companion that answers when git asks for a user name or password, and ssh for a passphrase.
 //!
-//! It answers for the host of `uri` only: when a server redirects git elsewhere, or a submodule lives on another host,
-//! git asks in that host's name, and gets nothing.
+//! It answers in the name of the hosts that its logins are for: when a server redirects git elsewhere, or a submodule
+//! lives on another host, git asks in that host's name, and gets nothing, or what is meant for that host.
+
+use std::path::{Path, PathBuf};
 
 use jetway::{Companion, CompanionAnswer, CompanionCall, Context, Result, Secret};
 use serde::Deserialize;
 
+use crate::address::host_and_port;
+use crate::keys::Keys;
 use crate::remote::Remote;
 use crate::source::Source;
 
@@ -15,34 +19,110 @@ pub(crate) const COMPANION: Companion = Companion { name: "jetway-askpass", run:
 /// What it knows, in a private file beside it.
 const KNOWLEDGE: &str = "askpass.json";
 
+/// The directory of the one that answers for submodules.
+const FOR_SUBMODULES: &str = "submodules";
+
+/// What the companion knows. Of several logins for a host the first one counts.
 #[derive(Debug, Default, Deserialize)]
 struct Knowledge {
-    origin: Option<String>,
-    username: Option<String>,
-    password: Option<Secret>,
-    passphrase: Option<Secret>,
+    logins: Vec<Login>,
+    passphrases: Vec<Passphrase>,
 }
 
-/// Installs the companion when there is anything to answer; returns its path.
-pub(crate) fn install(context: &Context, source: &Source, remote: &Remote) -> Result<Option<std::path::PathBuf>> {
-    let text = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
-    let username = text(&source.username).or_else(|| remote.user.clone());
-    let given = source.password.as_ref().map(|password| password.expose().to_owned());
-    // A token in place of the user (`https://TOKEN@host`) goes with an empty password.
-    let password =
-        text(&given).or_else(|| remote.password.clone()).or_else(|| username.as_ref().map(|_| String::new()));
-    let passphrase = source.private_key_passphrase.as_ref().map(Secret::expose).filter(|text| !text.is_empty());
-    if (username.is_none() || !remote.is_http()) && passphrase.is_none() {
+/// A user and password, and where they may be sent.
+#[derive(Debug, Deserialize)]
+struct Login {
+    /// Both when there is none.
+    scheme: Option<String>,
+    host: String,
+    /// Any when there is none.
+    port: Option<u16>,
+    username: String,
+    password: Secret,
+}
+
+/// What opens a key.
+#[derive(Debug, Deserialize)]
+struct Passphrase {
+    file: PathBuf,
+    passphrase: Secret,
+}
+
+/// The companions, where there is anything to answer.
+#[derive(Debug)]
+pub(crate) struct Askpass {
+    /// Answers for the repository.
+    pub(crate) repository: PathBuf,
+    /// Answers for submodules: what is written for them comes first.
+    pub(crate) submodules: PathBuf,
+}
+
+/// Installs the companions when there is anything to answer.
+pub(crate) fn install(context: &Context, source: &Source, remote: &Remote, keys: &Keys) -> Result<Option<Askpass>> {
+    let own = logins_of_uri(source, remote);
+    let of_submodules: Vec<serde_json::Value> = source
+        .submodule_credentials
+        .iter()
+        .filter_map(|entry| {
+            let (host, username, password) = entry.login()?;
+            Some(login(host.scheme, host.name, host.port, username, password.expose()))
+        })
+        .collect();
+    let passphrases = keys.all().filter_map(|key| {
+        Some(serde_json::json!({ "file": key.file, "passphrase": key.passphrase.as_ref()?.expose() }))
+    });
+    let passphrases: Vec<serde_json::Value> = passphrases.collect();
+    if own.is_empty() && of_submodules.is_empty() && passphrases.is_empty() {
         return Ok(None);
     }
-    let knowledge = serde_json::json!({
-        "origin": remote.origin,
+    let private = context.private_directory();
+    let write = |directory: &Path, first: &[serde_json::Value], then: &[serde_json::Value]| {
+        let logins = [first, then].concat();
+        let knowledge = serde_json::json!({ "logins": logins, "passphrases": passphrases });
+        private.write(directory.join(KNOWLEDGE), knowledge.to_string().as_bytes())
+    };
+    write(&private.path()?, &own, &of_submodules)?;
+    write(&private.directory(FOR_SUBMODULES)?, &of_submodules, &own)?;
+    Ok(Some(Askpass {
+        repository: COMPANION.install(private)?,
+        submodules: COMPANION.install_in(private, FOR_SUBMODULES)?,
+    }))
+}
+
+/// The login for the host of `uri`.
+fn logins_of_uri(source: &Source, remote: &Remote) -> Vec<serde_json::Value> {
+    let Some((scheme, authority)) = remote.origin.as_deref().and_then(|origin| origin.split_once("://")) else {
+        return Vec::new();
+    };
+    let given = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
+    let Some(username) = given(&source.username).or_else(|| remote.user.clone()) else { return Vec::new() };
+    let password = source.password.as_ref().map(|password| password.expose().to_owned());
+    // A token in place of the user (`https://TOKEN@host`) goes with an empty password.
+    let password = given(&password).or_else(|| remote.password.clone()).unwrap_or_default();
+    let (host, port) = host_and_port(authority);
+    let own = login(Some(scheme), host, port.or_else(|| usual_port(scheme)), &username, &password);
+    // A server that sends us from http to https of its own is the same server, and safer.
+    let is_upgradable = scheme == "http" && port.is_none();
+    let upgraded = is_upgradable.then(|| login(Some("https"), host, usual_port("https"), &username, &password));
+    [own].into_iter().chain(upgraded).collect()
+}
+
+fn login(scheme: Option<&str>, host: &str, port: Option<u16>, username: &str, password: &str) -> serde_json::Value {
+    serde_json::json!({
+        "scheme": scheme,
+        "host": host,
+        "port": port,
         "username": username,
         "password": password,
-        "passphrase": passphrase,
-    });
-    context.private_directory().write(KNOWLEDGE, knowledge.to_string().as_bytes())?;
-    COMPANION.install(context.private_directory()).map(Some)
+    })
+}
+
+fn usual_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
 }
 
 fn answer(call: &CompanionCall) -> Result<CompanionAnswer> {
@@ -61,23 +141,29 @@ impl Knowledge {
     fn answer(&self, question: &str) -> Option<&str> {
         let lower = question.to_lowercase();
         if lower.starts_with("enter passphrase for") {
-            return self.passphrase.as_ref().map(Secret::expose);
+            // ssh asks `Enter passphrase for key 'FILE': `, ssh-add `Enter passphrase for FILE: `. Either asks again in
+            // other words when the answer was wrong, and then gets none.
+            let opens = |known: &&Passphrase| {
+                let file = known.file.to_string_lossy();
+                question.contains(&format!(" '{file}': ")) || question.contains(&format!(" {file}: "))
+            };
+            return self.passphrases.iter().find(opens).map(|known| known.passphrase.expose());
         }
         // git asks `Username for 'https://host': ` and `Password for 'https://user@host': `, git-lfs with other quotes.
         let url = question.split(['\'', '"']).nth(1)?;
         let (scheme, rest) = url.split_once("://")?;
-        let host = rest.split('/').next()?.rsplit('@').next()?;
-        let host = host.to_ascii_lowercase();
-        let asked = format!("{scheme}://{host}");
-        // A server that sends us from http to https of its own is the same server, and safer.
-        let is_upgrade = scheme == "https" && !host.contains(':') && self.origin == Some(format!("http://{host}"));
-        if self.origin.as_deref() != Some(&asked) && !is_upgrade {
-            return None;
-        }
+        let (host, port) = host_and_port(rest.split('/').next()?.rsplit('@').next()?);
+        let port = port.or_else(|| usual_port(scheme));
+        let is_for = |login: &&Login| {
+            login.scheme.as_ref().is_none_or(|only| only == scheme)
+                && login.host.eq_ignore_ascii_case(host)
+                && login.port.is_none_or(|only| Some(only) == port)
+        };
+        let login = self.logins.iter().find(is_for)?;
         if lower.starts_with("username for") {
-            self.username.as_deref()
+            Some(&login.username)
         } else if lower.starts_with("password for") {
-            self.password.as_ref().map(Secret::expose)
+            Some(login.password.expose())
         } else {
             None
         }
@@ -88,34 +174,54 @@ impl Knowledge {
 mod tests {
     use super::*;
 
-    fn knowledge() -> Knowledge {
-        Knowledge {
-            origin: Some("https://example.org:8443".into()),
-            username: Some("bob".into()),
-            password: Some(Secret::new("s3cret")),
-            passphrase: Some(Secret::new("open")),
-        }
+    fn knowledge(uri: &str) -> Knowledge {
+        let source: Source =
+            serde_json::from_value(serde_json::json!({ "uri": uri, "username": "bob", "password": "s3cret" })).unwrap();
+        let logins = logins_of_uri(&source, &source.remote());
+        let other = login(None, "sub.example", Some(8443), "eve", "other");
+        let passphrases = [("/x/key", "open"), ("/x/key_0", "sesame")];
+        let passphrases =
+            passphrases.map(|(file, passphrase)| serde_json::json!({ "file": file, "passphrase": passphrase }));
+        let logins = [logins, vec![other]].concat();
+        let all = serde_json::json!({ "logins": logins, "passphrases": passphrases });
+        serde_json::from_value(all).unwrap()
     }
 
     #[test]
     fn answers_for_the_host_of_the_uri() {
-        let knowledge = knowledge();
+        let knowledge = knowledge("https://example.org:8443/x");
         assert_eq!(knowledge.answer("Username for 'https://example.org:8443': "), Some("bob"));
         assert_eq!(knowledge.answer("Password for 'https://bob@Example.org:8443': "), Some("s3cret"));
         assert_eq!(knowledge.answer("Password for \"https://bob@example.org:8443/x/info/lfs\""), Some("s3cret"));
+    }
+
+    #[test]
+    fn answers_for_a_submodule_s_host_with_what_is_meant_for_it() {
+        let knowledge = knowledge("https://example.org/x");
+        assert_eq!(knowledge.answer("Password for 'http://eve@sub.example:8443': "), Some("other"));
+        assert_eq!(knowledge.answer("Password for 'https://sub.example': "), None);
+        assert_eq!(knowledge.answer("Password for 'https://example.org:443': "), Some("s3cret"));
+    }
+
+    #[test]
+    fn answers_with_the_passphrase_of_the_very_key() {
+        let knowledge = knowledge("git@host:x");
         assert_eq!(knowledge.answer("Enter passphrase for key '/x/key': "), Some("open"));
+        assert_eq!(knowledge.answer("Enter passphrase for /x/key_0: "), Some("sesame"));
+        assert_eq!(knowledge.answer("Enter passphrase for key '/y/key': "), None);
+        assert_eq!(knowledge.answer("Bad passphrase, try again for /x/key: "), None);
     }
 
     #[test]
     fn answers_for_https_where_the_same_host_was_asked_by_http() {
-        let knowledge = Knowledge { origin: Some("http://example.org".into()), ..knowledge() };
+        let knowledge = knowledge("http://example.org/x");
         assert_eq!(knowledge.answer("Password for 'https://bob@example.org': "), Some("s3cret"));
         assert_eq!(knowledge.answer("Password for 'https://bob@example.org:8443': "), None);
     }
 
     #[test]
     fn answers_for_no_other_host_port_or_scheme() {
-        let knowledge = knowledge();
+        let knowledge = knowledge("https://example.org:8443/x");
         for url in [
             "https://example.org",
             "http://example.org:8443",

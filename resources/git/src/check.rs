@@ -26,7 +26,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
 }
 
 async fn search(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
-    let git = Git::new(context, source, false)?;
+    let git = Git::new(context, source, false).await?;
     let known = version.map(|version| version.reference).filter(|reference| !reference.is_empty());
     let every_commit_counts = MessageFilter::of(source)?.passes_everything() && source.pathspecs().is_empty();
     let mut server_tip = None;

@@ -118,7 +118,7 @@ pub(crate) async fn get(
     destination: &Path,
 ) -> Result<Response<Version>> {
     let lfs = if params.disable_git_lfs { Lfs::Pointers } else { Lfs::Files };
-    let git = Git::new(context, source, params.debug)?.with_lfs(lfs);
+    let git = Git::new(context, source, params.debug).await?.with_lfs(lfs);
     let (reference, branch) = match version {
         Some(version) => (Some(version.reference).filter(|text| !text.is_empty()), version.branch),
         None => (None, None),

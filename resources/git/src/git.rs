@@ -8,11 +8,15 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Command, Context, Finished, Result};
 
+use crate::agent::Agent;
+use crate::askpass::{self, Askpass};
+use crate::keys::Keys;
 use crate::lfs::Lfs;
 use crate::ls_refs::{self, Unanswered};
 use crate::remote::Remote;
 use crate::source::Source;
-use crate::{askpass, settings, ssh};
+use crate::ssh::{self, Ssh};
+use crate::{settings, trust};
 
 /// How much longer than for other answers a push is waited for: hooks run on the server meanwhile.
 const PUSH_PATIENCE: u32 = 10;
@@ -41,11 +45,16 @@ pub(crate) struct Git<'c> {
     silence: Duration,
     is_debugged: bool,
     rewrites_addresses: bool,
+    has_authorities: bool,
+    askpass: Option<Askpass>,
+    ssh: Option<Ssh>,
+    /// Held for its end.
+    _agent: Option<Agent>,
 }
 
 impl<'c> Git<'c> {
-    /// Prepares credentials and settings; runs nothing yet.
-    pub(crate) fn new(context: &'c Context, source: &Source, step_debug: bool) -> Result<Self> {
+    /// Prepares credentials and settings. Nothing runs yet, but an ssh agent where one is to be forwarded.
+    pub(crate) async fn new(context: &'c Context, source: &Source, step_debug: bool) -> Result<Self> {
         let remote = source.remote();
         let mut environment: Vec<(OsString, OsString)> = Vec::new();
         let mut set = |name: &str, value: &OsStr| environment.push((name.into(), value.to_owned()));
@@ -60,25 +69,30 @@ impl<'c> Git<'c> {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
-        if let Some(askpass) = askpass::install(context, source, &remote)? {
-            set("GIT_ASKPASS", askpass.as_os_str());
-            set("SSH_ASKPASS", askpass.as_os_str());
+        let keys = Keys::write(context, source)?;
+        let askpass = askpass::install(context, source, &remote, &keys)?;
+        if let Some(askpass) = &askpass {
+            set("GIT_ASKPASS", askpass.repository.as_os_str());
+            set("SSH_ASKPASS", askpass.repository.as_os_str());
             set("SSH_ASKPASS_REQUIRE", OsStr::new("force"));
             // Nothing of ours may end up in a credential store of the machine, nor be taken from there.
             pairs.push(("credential.helper".to_owned(), String::new()));
         }
-        if let Some(ssh) = ssh::install(context, source)? {
-            // The variable goes before `core.sshCommand`, which a task may have left in a put's repository. A plain path is
-            // run as it is; only one with other characters, which need quotes, goes through a shell.
-            let path = ssh.display().to_string();
-            let is_plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
-            let quoted = if is_plain { path } else { format!("'{}'", path.replace('\'', r"'\''")) };
-            set("GIT_SSH_COMMAND", OsStr::new(&quoted));
+        let agent = match &keys.main {
+            Some(key) if source.forward_agent => Some(Agent::start(context, key, askpass.as_ref()).await?),
+            _ => None,
+        };
+        let ssh = ssh::install(context, source, &remote, &keys, agent.as_ref())?;
+        if let Some(ssh) = &ssh {
+            set("GIT_SSH_COMMAND", OsStr::new(&as_command(&ssh.repository)));
             set("GIT_SSH_VARIANT", OsStr::new("ssh"));
         }
         if remote.address.starts_with("http://") {
             // git-lfs takes the image's `HTTP/2` at its word, and there is none without TLS.
             pairs.push(("http.version".to_owned(), "HTTP/1.1".to_owned()));
+        }
+        if let Some(file) = trust::install(context, &source.ca_certs)? {
+            pairs.push(("http.sslCAInfo".to_owned(), file.display().to_string()));
         }
         if source.skip_ssl_verification {
             pairs.push(("http.sslVerify".to_owned(), "false".to_owned()));
@@ -104,6 +118,10 @@ impl<'c> Git<'c> {
             silence: source.silence(),
             is_debugged,
             rewrites_addresses,
+            has_authorities: !source.ca_certs.is_empty(),
+            askpass,
+            ssh,
+            _agent: agent,
         })
     }
 
@@ -147,6 +165,10 @@ impl<'c> Git<'c> {
             count += 1;
         }
         command = command.env("GIT_CONFIG_COUNT", count.to_string());
+        if self.has_authorities {
+            // It would count more than the setting.
+            command = command.env_remove("GIT_SSL_CAINFO");
+        }
         // Left over from a hook or a script around us, they would make git work on another repository.
         for name in OTHER_REPOSITORY {
             command = command.env_remove(name);
@@ -158,6 +180,23 @@ impl<'c> Git<'c> {
     pub(crate) fn network(&self, subcommand: &str) -> Command {
         let (name, value) = Lfs::sign_of_life();
         self.command(subcommand).silence_limit(self.silence, SILENCE_HINT).env(name, value)
+    }
+
+    /// The command with the credentials that are for submodules, and the key that is for the one at `url`, when it has its
+    /// own.
+    pub(crate) fn for_submodule(&self, url: Option<&str>, mut command: Command) -> Command {
+        if let Some(askpass) = &self.askpass {
+            command = command.env("GIT_ASKPASS", &askpass.submodules);
+        }
+        match url.and_then(|url| self.ssh.as_ref()?.for_submodule(url)) {
+            Some(companion) => command.env("GIT_SSH_COMMAND", as_command(companion)),
+            None => command,
+        }
+    }
+
+    /// Whether the submodule that has this address in `.gitmodules` has a key of its own.
+    pub(crate) fn has_key_for(&self, url: &str) -> bool {
+        self.ssh.as_ref().is_some_and(|ssh| ssh.for_submodule(url).is_some())
     }
 
     /// A push, not run yet.
@@ -235,8 +274,10 @@ impl<'c> Git<'c> {
             error.hint("check `username` and `password`; a hosting service may want a token in place of the password")
         } else if said.contains("permission denied (publickey") {
             error.hint("check `private_key`, and that its public half may read this repository")
+        } else if any(&["host key verification failed", "remote host identification has changed"]) {
+            error.hint("the server's host key is not the one in `known_hosts`; take a new one over only from where you trust it")
         } else if said.contains("certificate") {
-            error.hint("the server's certificate is not trusted; `skip_ssl_verification: true` turns the check off")
+            error.hint("the server's certificate is not trusted; put the certificate of its authority into `ca_certs`")
         } else {
             error
         })
@@ -256,6 +297,16 @@ impl<'c> Git<'c> {
             None => jetway::Error::new(NoDefaultBranch(self.remote.address.clone())),
         }
     }
+}
+
+/// A program's path as the value of `GIT_SSH_COMMAND`.
+///
+/// The variable goes before `core.sshCommand`, which a task may have left in a put's repository. A plain path is run as it
+/// is; only one with other characters, which need quotes, goes through a shell.
+fn as_command(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
+    if is_plain { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 /// A failure whose reason is the server or the way to it, not a repository on this side.

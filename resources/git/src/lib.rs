@@ -4,6 +4,8 @@
 //! users' servers, filters and hooks expect it; libgit2 reads objects, refs and metadata in this process. Nothing is
 //! asked of a child per commit or per tag.
 
+mod address;
+mod agent;
 #[cfg(test)]
 mod agrees_with_git;
 mod askpass;
@@ -17,6 +19,7 @@ mod git_crypt;
 #[cfg(test)]
 mod glob;
 mod history;
+mod keys;
 mod keyserver;
 mod lfs;
 mod ls_refs;
@@ -35,7 +38,10 @@ mod settings;
 mod signature;
 mod source;
 mod ssh;
+mod submodule_credentials;
 mod submodules;
+mod trust;
+mod tunnel;
 mod verification;
 mod version;
 mod web_url;
@@ -50,7 +56,9 @@ pub use push::{Force, Lease};
 pub use put::{Params as PutParams, Returning, Words};
 pub use settings::Setting;
 pub use source::Source;
+pub use submodule_credentials::SubmoduleCredential;
 pub use submodules::{AllOrNone, Submodules};
+pub use tunnel::Tunnel;
 pub use version::Version;
 
 /// The resource type.
@@ -62,7 +70,7 @@ impl Resource for Git {
     const ABOUT: &'static str = "Commits of a git repository: follow a branch, check it out, push to it";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
     const NOT_YET: &'static [&'static str] = source::NOT_YET;
-    const COMPANIONS: &'static [Companion] = &[askpass::COMPANION, ssh::COMPANION];
+    const COMPANIONS: &'static [Companion] = &[agent::COMPANION, askpass::COMPANION, ssh::COMPANION, tunnel::COMPANION];
 
     type Source = Source;
     type Version = Version;

@@ -180,7 +180,7 @@ pub(crate) async fn put(
         .filter(|_| !params.only_tag)
         .map(|file| find_notes(inputs, &directory, file))
         .transpose()?;
-    let git = Git::new(context, source, params.debug)?;
+    let git = Git::new(context, source, params.debug).await?;
     let repository = open(&directory).with_context(|| format!("`{}` is not a git repository", params.repository))?;
 
     let push = Push {

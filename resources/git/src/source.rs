@@ -9,18 +9,14 @@ use serde::{Deserialize, Deserializer};
 use crate::commit_filter::CommitFilter;
 use crate::remote::{Remote, is_branch_name};
 use crate::settings::Setting;
-use crate::{git_crypt, private_key, verification};
+use crate::ssh::is_plain_user;
+use crate::submodule_credentials::SubmoduleCredential;
+use crate::tunnel::Tunnel;
+use crate::{git_crypt, private_key, trust, verification};
 
 /// Keys of the established resource that this release does not know.
-pub(crate) const NOT_YET: &[&str] = &[
-    "source.forward_agent",
-    "source.https_tunnel",
-    "source.submodule_credentials",
-    "source.tag_behaviour",
-    "source.tag_filter",
-    "source.tag_regex",
-    "source.version_type",
-];
+pub(crate) const NOT_YET: &[&str] =
+    &["source.tag_behaviour", "source.tag_filter", "source.tag_regex", "source.version_type"];
 
 /// Where the repository is, how to get in, and which commits count.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -45,12 +41,28 @@ pub struct Source {
     /// The passphrase of `private_key`.
     pub private_key_passphrase: Option<Secret>,
 
+    /// Let the host of `uri` use `private_key` as long as it is spoken to, by an ssh agent that is started for it and
+    /// forwarded (`ssh -A`). Without a `private_key`, the agent of `SSH_AUTH_SOCK` is forwarded.
+    #[serde(default)]
+    pub forward_agent: bool,
+
+    /// The lines of a `known_hosts` file: the keys that servers are held to over SSH. Without it any host key is taken.
+    #[serde(default, deserialize_with = "given")]
+    pub known_hosts: Option<String>,
+
+    /// The HTTP proxy that SSH goes by way of.
+    pub https_tunnel: Option<Tunnel>,
+
     /// The user name for `https://` and `http://`. It goes to the host of `uri` only.
     #[serde(default, deserialize_with = "given")]
     pub username: Option<String>,
 
     /// The password or token for `https://` and `http://`. It goes to the host of `uri` only.
     pub password: Option<Secret>,
+
+    /// Credentials for submodules on other hosts, or with keys of their own.
+    #[serde(default)]
+    pub submodule_credentials: Vec<SubmoduleCredential>,
 
     /// Git pathspecs: only commits that change a file that one of them matches are versions.
     #[serde(default)]
@@ -107,6 +119,10 @@ pub struct Source {
     #[serde(default)]
     pub git_config: Vec<Setting>,
 
+    /// Certificates of authorities to trust besides the system's, in PEM form.
+    #[serde(default)]
+    pub ca_certs: Vec<String>,
+
     /// Do not verify the server's TLS certificate.
     #[serde(default)]
     pub skip_ssl_verification: bool,
@@ -153,6 +169,11 @@ impl Source {
     /// The key of git-crypt, unless it is empty, which is how pipelines write "not set".
     pub(crate) fn git_crypt_key(&self) -> Option<&Secret> {
         self.git_crypt_key.as_ref().filter(|key| !key.is_empty())
+    }
+
+    /// What is known of servers' host keys, when anything is to be held against them.
+    pub(crate) fn known_hosts(&self) -> Option<String> {
+        self.known_hosts.as_ref().map(|lines| format!("{}\n", lines.trim()))
     }
 
     /// The pathspecs of `paths` and `ignore_paths`; none when every commit counts.
@@ -217,13 +238,17 @@ impl Parameters for Source {
                 }
             }
         }
-        let is_plain = |user: &String| {
-            !user.starts_with('-') && user.chars().all(|c| c.is_ascii_alphanumeric() || "._@+-".contains(c))
-        };
-        if self.private_key_user.as_ref().is_some_and(|user| !is_plain(user)) {
+        if self.private_key_user.as_ref().is_some_and(|user| !is_plain_user(user)) {
             problems.add("private_key_user", "must be letters, digits and `._@+-`, and not begin with `-`");
         }
         self.commit_filter.rules(&self.git_config, problems);
+        for (index, entry) in self.submodule_credentials.iter().enumerate() {
+            entry.rules(index, problems);
+        }
+        if let Some(tunnel) = &self.https_tunnel {
+            tunnel.rules(problems);
+        }
+        trust::rules(&self.ca_certs, self.known_hosts.as_deref(), problems);
         for (index, setting) in self.git_config.iter().enumerate() {
             setting.rules(index, problems);
         }

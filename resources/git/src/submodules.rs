@@ -1,10 +1,11 @@
 //! The submodules of a work tree.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use git2::Repository;
-use jetway::{Finished, Result};
+use jetway::{Advise as _, Finished, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -77,7 +78,8 @@ impl Update<'_> {
         if *self.which == Submodules::Word(AllOrNone::None) || !directory.join(".gitmodules").exists() {
             return Ok(());
         }
-        let mut paths = Vec::new();
+        // Those with a key of their own, and the others: one update for each key.
+        let mut groups: BTreeMap<Option<String>, Group> = BTreeMap::new();
         for submodule in repository.submodules().context("cannot read `.gitmodules`")? {
             let path = submodule.path();
             if !self.which.includes(&path.to_string_lossy()) {
@@ -85,40 +87,64 @@ impl Update<'_> {
             }
             // A sparse checkout leaves it out, or it is no longer part of the tree.
             if directory.join(path).exists() {
-                paths.push(path.to_owned());
+                let url = submodule.opt_url_bytes().map(|url| String::from_utf8_lossy(url).into_owned());
+                let group = groups.entry(url.filter(|url| git.has_key_for(url))).or_default();
+                group.paths.push(path.to_owned());
+                let name = String::from_utf8_lossy(submodule.name_bytes()).into_owned();
+                group.repositories.push(repository.commondir().join("modules").join(name));
             } else {
                 git.context().console().warn(format_args!("skipping missing submodule: {}", path.display()));
             }
         }
-        if paths.is_empty() {
-            return Ok(());
+        for (url, group) in &groups {
+            self.fetch(git, directory, url.as_deref(), group).await?;
         }
-        let mut finished = self.update(git, directory, &paths, self.depth).await?;
+        Ok(())
+    }
+
+    /// Fetches those that are opened by the same key: that of the submodule at `url`, or the source's own.
+    async fn fetch(&self, git: &Git<'_>, directory: &Path, url: Option<&str>, group: &Group) -> Result<()> {
+        let update = |depth| self.update(git, directory, url, &group.paths, depth);
+        let mut finished = update(self.depth).await?;
         // A server that gives out no commit by its hash has it further back in a branch, which git does not look for.
         for more in DEEPER {
             if self.depth.is_none() || Refusal::of(&finished) != Some(Refusal::UnadvertisedCommit) {
                 break;
             }
             git.context().console().step(format_args!("looking for a submodule's commit further back ({more})"));
-            for shallow in shallow_repositories(&repository.commondir().join("modules")) {
+            for shallow in group.repositories.iter().flat_map(|repository| shallow_repositories(repository)) {
                 let fetch =
                     git.network("fetch").directory(&shallow).args(["--progress", "--no-write-fetch-head", more]);
-                let fetched = fetch.args(["origin", HEADS]).progress(None).run().await?;
+                let fetched = git.for_submodule(url, fetch).args(["origin", HEADS]).progress(None).run().await?;
                 git.explain(fetched, None).context("cannot fetch a submodule's history")?;
             }
-            finished = self.update(git, directory, &paths, self.depth).await?;
+            finished = update(self.depth).await?;
         }
         if self.depth.is_some() && Refusal::of(&finished) == Some(Refusal::CannotShallow) {
             git.context().console().step("a submodule's server cannot do shallow fetches; fetching all of its history");
-            finished = self.update(git, directory, &paths, None).await?;
+            finished = update(None).await?;
         }
-        lfs::explain(finished).context("cannot fetch the submodules")?;
+        let said = finished.stderr.to_lowercase();
+        let is_refused = ["authentication failed", "could not read username", "permission denied (publickey"];
+        let fetched = lfs::explain(finished).context("cannot fetch the submodules");
+        if fetched.is_err() && is_refused.iter().any(|words| said.contains(words)) {
+            fetched.hint("`submodule_credentials` has users and passwords of other hosts, and keys of submodules")?;
+        } else {
+            fetched?;
+        }
         Ok(())
     }
 
-    async fn update(&self, git: &Git<'_>, directory: &Path, paths: &[PathBuf], depth: Option<u32>) -> Result<Finished> {
+    async fn update(
+        &self,
+        git: &Git<'_>,
+        directory: &Path,
+        url: Option<&str>,
+        paths: &[PathBuf],
+        depth: Option<u32>,
+    ) -> Result<Finished> {
         let mut update = git
-            .network("submodule")
+            .for_submodule(url, git.network("submodule"))
             .directory(directory)
             .args(["update", "--init", "--force", "--progress"])
             .progress(None);
@@ -133,6 +159,15 @@ impl Update<'_> {
         }
         update.arg("--").args(paths).run().await
     }
+}
+
+/// Submodules that are opened by the same key.
+#[derive(Default)]
+struct Group {
+    /// Where they are in the work tree.
+    paths: Vec<PathBuf>,
+    /// Where their repositories are, or will be.
+    repositories: Vec<PathBuf>,
 }
 
 /// The shallow repositories of submodules, and of theirs, below a repository's `modules`.

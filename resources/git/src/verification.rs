@@ -85,7 +85,8 @@ impl<'c> Trusted<'c> {
         for id in &source.commit_verification_key_ids {
             let id = KeyId::parse(id).map_err(|problem| anyhow!("`{id}` {problem}"))?;
             context.console().step(format_args!("fetching a GPG key from {}", source.gpg_keyserver));
-            keys.push(keyserver::fetch(context, HttpSettings::default(), &source.gpg_keyserver, &id).await?);
+            let settings = HttpSettings { ca_certs: source.ca_certs.clone(), ..HttpSettings::default() };
+            keys.push(keyserver::fetch(context, settings, &source.gpg_keyserver, &id).await?);
         }
         let private = context.private_directory();
         let packets: Vec<u8> = keys.into_iter().flat_map(|key| key.packets).collect();

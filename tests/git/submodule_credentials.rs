@@ -1,0 +1,195 @@
+//! Submodules that are opened by other keys than the repository.
+
+use std::fmt::Write as _;
+
+use jetway_tests::layer::{Layer, require};
+use jetway_tests::repository::Repository;
+use jetway_tests::scratch;
+use jetway_tests::ssh_git::{KeyPair, SshGit, key_pair};
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::secrecy::{is_clean, keeps, leaves_nothing_private};
+use crate::support::{check, history, request, said, source, with};
+
+/// Lets a key in for some repositories alone, as hosting services do with deploy keys.
+fn authorize_for(server: &SshGit, key: &KeyPair, repositories: &[&Repository]) {
+    let names: Vec<String> =
+        repositories.iter().map(|repository| format!("*\\\"'{}'\\\"*", repository.path().display())).collect();
+    let command = format!(
+        "case \\\"$SSH_ORIGINAL_COMMAND\\\" in {}) exec sh -c \\\"$SSH_ORIGINAL_COMMAND\\\";; \
+         *) echo 'another key is for this' >&2; exit 1;; esac",
+        names.join("|")
+    );
+    server.authorize(&format!("command=\"{command}\" {}", key.public));
+}
+
+/// A repository with submodules: their paths, addresses and commits.
+fn with_submodules(name: &str, submodules: &[(&str, &str, &str)]) -> (Repository, String) {
+    let repository = Repository::named(name);
+    let mut modules = String::new();
+    for (path, url, _) in submodules {
+        let _ = write!(modules, "[submodule \"{path}\"]\n\tpath = {path}\n\turl = {url}\n");
+    }
+    let mut change = repository.change("use them").write(".gitmodules", &modules);
+    for (path, _, commit) in submodules {
+        change = change.submodule(path, commit);
+    }
+    let commit = change.commit();
+    (repository, commit)
+}
+
+fn named(name: &str) -> (Repository, String) {
+    let repository = Repository::named(name);
+    let commit = repository.commit(name, &[(&format!("{name}.txt"), name)]);
+    (repository, commit)
+}
+
+fn get(source: &Value, version: &str, params: &Value) -> (TempDir, Outcome) {
+    let destination = scratch::directory();
+    let outcome = Verb::get("git").dir(destination.path()).request(&request(source, Some(version), params)).run();
+    (destination, outcome)
+}
+
+#[test]
+fn two_submodules_on_one_host_have_a_key_each() {
+    if !require(Layer::Ssh) {
+        return;
+    }
+    let server = SshGit::start();
+    let (main_key, one_key, two_key) =
+        (key_pair("ed25519", None), key_pair("ed25519", Some("open sesame")), key_pair("ecdsa", None));
+    let ((one, one_commit), (two, two_commit)) = (named("one"), named("two"));
+    let (one_url, two_url) = (server.url(one.path()), server.url(two.path()));
+    let (application, commit) =
+        with_submodules("application", &[("one", &one_url, &one_commit), ("two", &two_url, &two_commit)]);
+    authorize_for(&server, &main_key, &[&application]);
+    authorize_for(&server, &one_key, &[&one]);
+    authorize_for(&server, &two_key, &[&two]);
+    let source = with(
+        source(&server.url(application.path())),
+        json!({
+            "private_key": main_key.private,
+            "submodule_credentials": [
+                { "url": one_url, "private_key": one_key.private, "private_key_passphrase": "open sesame" },
+                { "url": two_url, "private_key": two_key.private },
+            ],
+        }),
+    );
+    let secrets = [&*main_key.private, &*one_key.private, &*two_key.private, "open sesame"];
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let (destination, outcome) = get(&source, &commit, &params);
+        outcome.succeeded();
+        assert!(destination.path().join("one/one.txt").is_file() && destination.path().join("two/two.txt").is_file());
+        keeps(&outcome, &secrets);
+        is_clean(destination.path(), &secrets);
+        leaves_nothing_private(&outcome);
+    }
+    let without = with(source, json!({ "submodule_credentials": [] }));
+    let (_, outcome) = get(&without, &commit, &json!({}));
+    outcome.failed();
+    assert!(said(&outcome).contains("another key is for this"), "{}", said(&outcome));
+}
+
+#[test]
+fn a_submodule_of_a_submodule_has_its_own_key_or_that_of_the_one_above_it() {
+    if !require(Layer::Ssh) {
+        return;
+    }
+    let server = SshGit::start();
+    let (main_key, library_key, inner_key) =
+        (key_pair("ed25519", None), key_pair("ed25519", None), key_pair("ed25519", None));
+    let ((inner, inner_commit), (twin, twin_commit)) = (named("inner"), named("twin"));
+    let (inner_url, twin_url) = (server.url(inner.path()), server.url(twin.path()));
+    let (library, library_commit) =
+        with_submodules("library", &[("inner", &inner_url, &inner_commit), ("twin", &twin_url, &twin_commit)]);
+    // As another host would have it: a setting of git brings the address to where the repository is.
+    let library_url = "https://git.example/library.git";
+    let (application, commit) = with_submodules("application", &[("library", library_url, &library_commit)]);
+    authorize_for(&server, &main_key, &[&application]);
+    authorize_for(&server, &library_key, &[&library, &twin]);
+    authorize_for(&server, &inner_key, &[&inner]);
+    let rule = format!("url.{}.insteadOf", server.url(library.path()));
+    let source = with(
+        source(&server.url(application.path())),
+        json!({
+            "private_key": main_key.private,
+            "git_config": [{ "name": rule, "value": library_url }],
+            "submodule_credentials": [
+                { "url": library_url, "private_key": library_key.private },
+                { "url": inner_url, "private_key": inner_key.private },
+            ],
+        }),
+    );
+    let (destination, outcome) = get(&source, &commit, &json!({}));
+    outcome.succeeded();
+    for file in ["library/inner/inner.txt", "library/twin/twin.txt"] {
+        assert!(destination.path().join(file).is_file(), "{file}");
+    }
+    is_clean(destination.path(), &[&main_key.private, &library_key.private, &inner_key.private]);
+}
+
+#[test]
+fn the_source_s_key_opens_submodules_on_another_host_too() {
+    if !require(Layer::Ssh) {
+        return;
+    }
+    let (here, there) = (SshGit::start(), SshGit::start());
+    let (library, library_commit) = named("library");
+    there.authorize(&here.deploy_key().public);
+    let url = there.url(library.path());
+    let (application, commit) = with_submodules("application", &[("library", &url, &library_commit)]);
+    let source = with(source(&here.url(application.path())), json!({ "private_key": here.deploy_key().private }));
+    let (destination, outcome) = get(&source, &commit, &json!({}));
+    outcome.succeeded();
+    assert!(destination.path().join("library/library.txt").is_file());
+}
+
+#[test]
+fn a_key_is_enough_where_the_repository_itself_needs_none() {
+    if !require(Layer::Ssh) {
+        return;
+    }
+    let server = SshGit::start();
+    let (library, library_commit) = named("library");
+    let url = server.url(library.path()).replace(&format!("{}@", server.user()), "");
+    let (application, commit) = with_submodules("application", &[("library", &url, &library_commit)]);
+    let entry = json!({
+        "url": url,
+        "private_key": server.deploy_key().private,
+        "private_key_user": server.user(),
+    });
+    let source = with(source(&application.file_url()), json!({ "submodule_credentials": [entry] }));
+    let (destination, outcome) = get(&source, &commit, &json!({}));
+    outcome.succeeded();
+    assert!(destination.path().join("library/library.txt").is_file());
+}
+
+#[test]
+fn half_an_entry_is_a_clear_error_and_an_empty_one_says_nothing() {
+    let (repository, _) = history(&["one"]);
+    let entries = json!([
+        { "host": "a.example", "username": "bob" },
+        { "username": "bob", "password": "s3cret-word" },
+        { "host": "ssh://a.example", "username": "bob", "password": "s3cret-word" },
+        { "private_key": "s3cret-word" },
+        { "host": "a.example", "password": "s3cret-word" },
+    ]);
+    let outcome = check(&with(source("file:///x"), json!({ "submodule_credentials": entries })), None);
+    outcome.failed();
+    keeps(&outcome, &["s3cret-word"]);
+    for problem in [
+        "`source.submodule_credentials[0].password`: is needed with `username`",
+        "`source.submodule_credentials[1].host`: is needed with `username` and `password`",
+        "`source.submodule_credentials[2].host`: must be a host",
+        "`source.submodule_credentials[3].url`: is needed with `private_key`",
+        "`source.submodule_credentials[3].private_key`: is not a private key",
+        "`source.submodule_credentials[4].username`: is needed with `password`",
+    ] {
+        assert!(said(&outcome).contains(problem), "{problem}:\n{}", said(&outcome));
+    }
+    let empty =
+        json!([{ "host": "a.example", "username": "", "password": "" }, { "url": "git@h:x", "private_key": "" }, {}]);
+    check(&with(source(&repository.file_url()), json!({ "submodule_credentials": empty })), None).succeeded();
+}
