@@ -132,6 +132,37 @@ fn files_that_a_sparse_checkout_leaves_out_stay_away() {
 }
 
 #[test]
+fn files_stay_encrypted_on_the_server_when_a_put_rebases_them() {
+    if !require(Layer::Program("git-crypt")) {
+        return;
+    }
+    let encrypted = Encrypted::new();
+    let inputs = scratch::directory();
+    let app = inputs.path().join("app");
+    fs::create_dir(&app).expect("make the destination");
+    let url = encrypted.repository.file_url();
+    let with_key = with(source(&url), json!({ "git_crypt_key": encrypted.key }));
+    let get = request(&with_key, Some(&encrypted.commit), &json!({}));
+    Verb::get("git").dir(&app).request(&get).run().succeeded();
+    fs::write(app.join("secrets/other"), "the door is open\n").expect("write a secret");
+    git::run(&app, &["add", "."]);
+    git::run(&app, &["commit", "-q", "-m", "another secret"]);
+    encrypted.repository.commit("theirs", &[("docs/y", "y\n")]);
+
+    // The put needs no key of its own: the clone has it.
+    let put = request(&source(&url), None, &json!({ "repository": "app", "rebase": true }));
+    let outcome = Verb::put("git").dir(inputs.path()).request(&put).run();
+    let version = outcome.json()["version"]["ref"].as_str().expect("a ref").to_owned();
+    let mut stored = git::command(encrypted.repository.path());
+    let stored = stored.args(["cat-file", "blob", "main:secrets/other"]).output().expect("start git").stdout;
+    assert!(stored.starts_with(b"\0GITCRYPT\0"), "{:?}", String::from_utf8_lossy(&stored));
+    let destination = scratch::directory();
+    let get = request(&with_key, Some(&version), &json!({}));
+    Verb::get("git").dir(destination.path()).request(&get).run().succeeded();
+    assert_eq!(read(&destination, "secrets/other"), b"the door is open\n");
+}
+
+#[test]
 fn the_key_of_another_repository_is_a_clear_error() {
     if !require(Layer::Program("git-crypt")) {
         return;

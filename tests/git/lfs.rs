@@ -1,14 +1,17 @@
 //! Files in git-lfs: what a get brings, what a put sends, and who gets to see the password.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jetway_tests::checkout::Checkout;
 use jetway_tests::http_git::{Fault, HttpGit};
 use jetway_tests::layer::{Layer, require};
 use jetway_tests::repository::Repository;
+use jetway_tests::ssh_git::{SshGit, key_pair};
 use jetway_tests::verb::{Outcome, Runner, Verb};
 use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
@@ -200,6 +203,39 @@ mod get {
         outcome.succeeded();
         assert_eq!(read(&destination, "a/one.bin"), "one, large\n");
         assert!(open.requests().iter().all(|seen| !seen.authorized));
+    }
+
+    #[test]
+    fn over_ssh_goes_where_the_server_says_with_the_login_that_it_names() {
+        if !require(Layer::Program("git-lfs")) || !require(Layer::Ssh) {
+            return;
+        }
+        let large = Large::new();
+        let (files, files_url) = large.server();
+        let server = SshGit::start();
+        // As hosting services do it: a command of the key's own answers git-lfs, and hands all else on.
+        let login = json!({
+            "href": format!("{files_url}/info/lfs"),
+            "header": { "Authorization": format!("Basic {}", STANDARD.encode("bob:s3cret-pw")) },
+        });
+        let script = large.repository.root().join("serve");
+        let text = format!(
+            "#!/bin/sh\ncase \"$SSH_ORIGINAL_COMMAND\" in\n\
+             git-lfs-authenticate*) echo '{login}' ;;\n\
+             git-lfs-transfer*) exit 127 ;;\n\
+             *) exec sh -c \"$SSH_ORIGINAL_COMMAND\" ;;\nesac\n"
+        );
+        fs::write(&script, text).expect("write the command");
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("make it executable");
+        let key = key_pair("ed25519", None);
+        server.authorize(&format!("command=\"{}\" {}", script.display(), key.public));
+        let source = with(source(&server.url(large.repository.path())), json!({ "private_key": key.private }));
+        for params in [json!({}), json!({ "depth": 1 })] {
+            let (destination, outcome) = get(&source, &large.commit, params);
+            outcome.succeeded();
+            assert_eq!(read(&destination, "a/one.bin"), "one, large\n");
+        }
+        assert_eq!(fetched(&files), 4);
     }
 
     #[test]

@@ -79,6 +79,28 @@ fn of_submodules_are_looked_for_as_well() {
 }
 
 #[test]
+fn with_an_address_relative_to_the_source_s_have_its_login() {
+    let (library, commits) = history(&["one", "two"]);
+    // The address ends in the repository's own folder, which the first `..` leaves, and the second one `app`.
+    let (repository, commit) = using(&format!("../../library/{}", library.name()), &commits[0]);
+    let root = scratch::directory();
+    for (name, directory) in [("app", repository.root()), ("library", library.root())] {
+        std::os::unix::fs::symlink(directory, root.path().join(name)).expect("serve both from one place");
+    }
+    let server = HttpGit::builder(root.path()).credentials("bob", "s3cret-pw").start();
+    let url = server.url_with_credentials(&format!("app/{}", repository.name()), "bob", "s3cret-pw");
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let destination = scratch::directory();
+        let request = request(&source(&url), Some(&commit), &params);
+        let outcome = Verb::get("git").dir(destination.path()).request(&request).run();
+        outcome.succeeded();
+        assert_eq!(git::run(&destination.path().join("lib/rary"), &["rev-parse", "HEAD"]), commits[0]);
+        let configuration = git::run(&destination.path().join("lib/rary"), &["config", "--list"]);
+        assert!(!configuration.contains("s3cret-pw"), "{configuration}");
+    }
+}
+
+#[test]
 fn whose_commit_is_gone_fail_the_get() {
     let (library, commits) = history(&["one", "two"]);
     library.move_branch("main", &commits[0]);

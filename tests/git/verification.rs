@@ -202,6 +202,31 @@ mod a_keyserver {
     }
 
     #[test]
+    fn is_spoken_to_by_tls_and_has_to_be_whom_it_says() {
+        if !require(Layer::Program("gpg")) {
+            return;
+        }
+        let gpg = Gpg::new();
+        let ada = gpg.signer("Ada");
+        let repository = Repository::new();
+        let commit = repository.signed_commit(&ada, "one", ("a", "1"));
+        let key = ada.public.clone();
+        let server = StandIn::start_tls(move |_| Answer::text(200, key.clone()));
+        let hkps = server.url().replace("https://", "hkps://");
+        let keys = json!({ "commit_verification_key_ids": [ada.fingerprint], "gpg_keyserver": hkps });
+        let said = refusal(&get(&repository, Some(&commit), keys.clone()), &commit);
+        assert!(said.contains("caused by: the server's certificate is not signed by a trusted authority"), "{said}");
+
+        let directory = scratch::directory();
+        let authority = directory.path().join("authority.pem");
+        fs::write(&authority, server.authority()).expect("write the authority");
+        let destination = scratch::directory();
+        let request = request(&with(source(&repository.file_url()), keys), Some(&commit), &json!({}));
+        let get = Verb::get("git").dir(destination.path()).request(&request);
+        get.env("SSL_CERT_FILE", authority.to_str().expect("UTF-8")).run().succeeded();
+    }
+
+    #[test]
     fn cannot_put_in_a_key_of_its_own() {
         if !require(Layer::Program("gpg")) {
             return;

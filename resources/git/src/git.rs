@@ -87,7 +87,7 @@ impl<'c> Git<'c> {
             set("GIT_SSH_COMMAND", OsStr::new(&as_command(&ssh.repository)));
             set("GIT_SSH_VARIANT", OsStr::new("ssh"));
         }
-        if remote.address.starts_with("http://") {
+        if !remote.address.starts_with("https://") {
             // git-lfs takes the image's `HTTP/2` at its word, and there is none without TLS.
             pairs.push(("http.version".to_owned(), "HTTP/1.1".to_owned()));
         }

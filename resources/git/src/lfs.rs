@@ -42,6 +42,8 @@ impl Lfs {
             ("lfs.activitytimeout", silence.to_string()),
             ("lfs.dialtimeout", silence.to_string()),
             ("lfs.transfer.maxretries", TRIES.to_owned()),
+            // A connection that is shared leaves its socket behind in the temporary directory.
+            ("lfs.ssh.autoMultiplex", "false".to_owned()),
         ]
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -55,11 +55,14 @@ pub(super) async fn answer(
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let storage = format!("http://{host}/{}/info/lfs/storage", asked.repository);
     let repository = root.join(&asked.repository);
+    let login = request.headers().get(AUTHORIZATION).and_then(|login| login.to_str().ok()).map(str::to_owned);
     let is_upload = request.method() == Method::PUT;
     let content = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     entry.received(content.len());
     let (status, body) = match asked.what {
-        What::Batch => (StatusCode::OK, batch(&repository, &storage, &content).to_string().into_bytes()),
+        What::Batch => {
+            (StatusCode::OK, batch(&repository, &storage, login.as_deref(), &content).to_string().into_bytes())
+        }
         What::Object(id) if is_upload => {
             let path = path(&repository, &id);
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("make the object's folder");
@@ -83,8 +86,8 @@ fn path(repository: &Path, id: &str) -> PathBuf {
     repository.join("lfs/objects").join(&id[..2]).join(&id[2..4]).join(id)
 }
 
-/// Where each object is to be had from or sent to.
-fn batch(repository: &Path, storage: &str, request: &[u8]) -> Value {
+/// Where each object is to be had from or sent to, by the login that the question came with.
+fn batch(repository: &Path, storage: &str, login: Option<&str>, request: &[u8]) -> Value {
     let request: Value = serde_json::from_slice(request).unwrap_or_default();
     let operation = request["operation"].as_str().unwrap_or_default();
     let objects = request["objects"].as_array().cloned().unwrap_or_default();
@@ -94,7 +97,11 @@ fn batch(repository: &Path, storage: &str, request: &[u8]) -> Value {
             ("download", false) => object["error"] = json!({ "code": 404, "message": "Object does not exist" }),
             // What is there already needs no action.
             ("upload", true) => {}
-            _ => object["actions"] = json!({ operation: { "href": format!("{storage}/{id}") } }),
+            _ => {
+                let header = login.map_or(json!({}), |login| json!({ "Authorization": login }));
+                object["authenticated"] = json!(login.is_some());
+                object["actions"] = json!({ operation: { "href": format!("{storage}/{id}"), "header": header } });
+            }
         }
         object
     });
