@@ -195,6 +195,14 @@ mod get {
         assert!(!other.requests().is_empty());
         assert!(other.requests().iter().all(|seen| !seen.authorized), "{:?}", other.requests());
 
+        // A login that is for that host, in the list for submodules, is used there.
+        let host = other_url.trim_start_matches("http://").split('/').next().expect("a host");
+        let credentials = json!([{ "host": host, "username": "bob", "password": "s3cret-pw" }]);
+        let with_both = with(logged_in(&url), json!({ "submodule_credentials": credentials }));
+        let (destination, outcome) = get(&with_both, &commit, json!({}));
+        outcome.succeeded();
+        assert_eq!(read(&destination, "a/one.bin"), "one, large\n");
+
         // A host that asks nobody who he is.
         let open = HttpGit::serve(elsewhere.repository.root());
         let configuration = format!("[lfs]\n\turl = {}/info/lfs\n", open.url(elsewhere.repository.name()));

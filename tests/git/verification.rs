@@ -217,13 +217,7 @@ mod a_keyserver {
         let said = refusal(&get(&repository, Some(&commit), keys.clone()), &commit);
         assert!(said.contains("caused by: the server's certificate is not signed by a trusted authority"), "{said}");
 
-        let directory = scratch::directory();
-        let authority = directory.path().join("authority.pem");
-        fs::write(&authority, server.authority()).expect("write the authority");
-        let destination = scratch::directory();
-        let request = request(&with(source(&repository.file_url()), keys), Some(&commit), &json!({}));
-        let get = Verb::get("git").dir(destination.path()).request(&request);
-        get.env("SSL_CERT_FILE", authority.to_str().expect("UTF-8")).run().succeeded();
+        get(&repository, Some(&commit), with(keys, json!({ "ca_certs": [server.authority()] }))).succeeded();
     }
 
     #[test]

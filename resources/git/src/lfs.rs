@@ -66,7 +66,8 @@ pub(crate) fn explain(finished: Finished) -> Result<Finished> {
     Err(if is_lfs && any(&["git-lfs: not found", "git-lfs: command not found", "git-lfs: no such file"]) {
         error.hint("git-lfs, which this repository needs, is not installed; `disable_git_lfs: true` leaves pointers")
     } else if is_lfs && any(&["authentication required", "authorization error", "credentials"]) {
-        error.hint("`username` and `password` go to the host of `uri` only; large files that are elsewhere get none")
+        error
+            .hint("`username` and `password` go to the host of `uri` only; `submodule_credentials` has those of others")
     } else {
         error
     })

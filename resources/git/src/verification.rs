@@ -48,7 +48,9 @@ pub(crate) fn rules(source: &Source, problems: &mut Problems) {
             problems.add(format!("commit_verification_key_ids[{index}]"), problem);
         }
     }
-    if let Err(problem) = keyserver::address(&source.gpg_keyserver) {
+    if !source.commit_verification_key_ids.is_empty()
+        && let Err(problem) = keyserver::address(&source.gpg_keyserver)
+    {
         problems.add("gpg_keyserver", problem);
     }
     if let Some(Err(problem)) = source.allowed_signers.as_deref().map(are_signers) {
@@ -85,7 +87,8 @@ impl<'c> Trusted<'c> {
         for id in &source.commit_verification_key_ids {
             let id = KeyId::parse(id).map_err(|problem| anyhow!("`{id}` {problem}"))?;
             context.console().step(format_args!("fetching a GPG key from {}", source.gpg_keyserver));
-            let settings = HttpSettings { ca_certs: source.ca_certs.clone(), ..HttpSettings::default() };
+            let (ca_certs, read_timeout) = (source.ca_certs.clone(), source.silence());
+            let settings = HttpSettings { ca_certs, read_timeout, ..HttpSettings::default() };
             keys.push(keyserver::fetch(context, settings, &source.gpg_keyserver, &id).await?);
         }
         let private = context.private_directory();
