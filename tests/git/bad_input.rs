@@ -51,21 +51,20 @@ fn a_request_that_is_no_json() {
 fn several_mistakes_at_once() {
     let request = json!({
         "source": {
-            "url": "x", "branch": ["a"], "paths": "a", "disable_ci_skip": "yes", "version_depth": 0, "tag_filter": "v*",
+            "url": "x", "branch": ["a"], "paths": "a", "disable_ci_skip": "yes", "version_depth": 0,
         },
         "version": { "reff": "x" },
         "parms": {},
     });
     refused(
         &Verb::check("git").request(&request).run(),
-        "error: the request has 8 problems (PROGRAM)\n    \
+        "error: the request has 7 problems (PROGRAM)\n    \
          `parms`: unknown key; did you mean `params`?\n    \
          `source.url`: unknown key; did you mean `uri`?\n    \
          `source.branch`: expected text, found a list\n    \
          `source.paths`: expected a list, found text\n    \
          `source.disable_ci_skip`: expected true or false, found text\n    \
          `source.version_depth`: expected a whole number from 1 to 4294967295, found 0\n    \
-         `source.tag_filter`: known, but not supported by this release\n    \
          `source.uri`: required, but missing\n",
     );
 }
@@ -180,7 +179,7 @@ mod get {
             .dir(destination.path())
             .request(&request(&source(&repository.file_url()), Some("--all"), &json!({})))
             .run();
-        refused(&outcome, "error: version `--all` is not a full commit hash\n");
+        refused(&outcome, "error: version `--all` is neither a full commit hash nor the name of a tag or branch\n");
         assert_eq!(fs::read_dir(destination.path()).expect("list").count(), 0);
     }
 

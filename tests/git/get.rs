@@ -83,7 +83,7 @@ fn looks_in_the_branch_that_the_version_names() {
         "version": { "ref": released, "branch": "release" },
     });
     let outcome = Verb::get("git").dir(destination.path()).request(&request).run();
-    assert_eq!(outcome.json()["version"], json!({ "ref": released }));
+    assert_eq!(outcome.json()["version"], json!({ "ref": released, "branch": "release" }));
     assert_eq!(read(&destination, ".git/branch"), "release\n");
 }
 

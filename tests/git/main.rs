@@ -23,6 +23,7 @@ mod secrecy;
 mod submodule_credentials;
 mod submodules;
 mod support;
+mod tags;
 mod transport;
 mod tunnel;
 mod verification;

@@ -1,4 +1,4 @@
-//! check: which commits are there?
+//! check: which versions are there?
 
 use git2::Oid;
 use jetway::{Context, Result, anyhow};
@@ -6,14 +6,13 @@ use jetway::{Context, Result, anyhow};
 use crate::commit_filter::MessageFilter;
 use crate::git::{Git, NoDefaultBranch};
 use crate::history::History;
+use crate::label_search;
+use crate::labels::Followed;
 use crate::remote::{NO_SHA256, is_commit_hash, is_sha256};
 use crate::source::Source;
 use crate::version::Version;
 
-/// The commits from `version` on, oldest first.
-///
-/// The server is asked for the branch's tip first. When that is the known version, or when nothing needs to be read to
-/// know that it is a version, its answer is all that is fetched.
+/// The versions from `version` on, oldest first.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     match search(context, source, version).await {
         // A repository that waits for its first push has no versions; that is no failure.
@@ -27,7 +26,20 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
 
 async fn search(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     let git = Git::new(context, source, false).await?;
-    let known = version.map(|version| version.reference).filter(|reference| !reference.is_empty());
+    let version = version.and_then(Version::filled);
+    match source.followed()? {
+        Followed::Commits => commits(&git, source, version).await,
+        followed => label_search::search(&git, source, &followed, version.as_ref()).await,
+    }
+}
+
+/// The commits of the branch from `version` on.
+///
+/// The server is asked for the branch's tip first. When that is the known version, or when nothing needs to be read to
+/// know that it is a version, its answer is all that is fetched.
+async fn commits(git: &Git<'_>, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
+    // A tag, from before `tag_filter` was taken out, stands for its commit.
+    let known = version.map(|version| version.commit.unwrap_or(version.reference));
     let every_commit_counts = MessageFilter::of(source)?.passes_everything() && source.pathspecs().is_empty();
     let mut server_tip = None;
     if known.is_some() || (every_commit_counts && source.version_depth == 1) {
@@ -40,14 +52,13 @@ async fn search(context: &Context, source: &Source, version: Option<Version>) ->
         }
         server_tip = Oid::from_str(&tip).ok();
     }
-    let known = known.and_then(|known| commit_of(context, &known));
-    let found = History::open(&git, source)?.search(known, server_tip).await?;
+    let known = known.and_then(|known| commit_of(git.context(), &known));
+    let found = History::open(git, source)?.search(known, server_tip).await?;
     let versions = known.filter(|_| found.known_is_there).into_iter().chain(found.commits);
     Ok(versions.map(|commit| Version::of_commit(commit.to_string())).collect())
 }
 
-/// The commit that a version names. One that names none, such as a tag from before `tag_filter` was taken out, is
-/// treated as gone.
+/// The commit that a version names. One that names none, such as a tag without its commit, is treated as gone.
 fn commit_of(context: &Context, reference: &str) -> Option<Oid> {
     let commit = is_commit_hash(reference).then(|| Oid::from_str(reference).ok()).flatten();
     if commit.is_none() {

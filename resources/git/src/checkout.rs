@@ -36,6 +36,8 @@ pub(crate) struct Wanted<'w> {
     pub(crate) branch: Option<&'w str>,
     /// The commit, or the branch's tip when there is none.
     pub(crate) commit: Option<Oid>,
+    /// The tag that names the commit.
+    pub(crate) tag: Option<&'w str>,
     /// How many generations of history; all of it when there is none.
     pub(crate) depth: Option<u32>,
     /// The tags that come along.
@@ -58,10 +60,30 @@ impl Wanted<'_> {
             Some(depth) => self.fetch_so_deep(git, destination, depth).await?,
             None => self.clone_whole_history(git, destination).await?,
         };
+        if let Some(tag) = self.tag.filter(|_| self.tags != Tags::None) {
+            self.bring_tag(git, destination, &repository, tag).await?;
+        }
         if let Some(commit) = self.commit {
             self.find(git, destination, &repository, commit).await?;
         }
         Ok(repository)
+    }
+
+    /// Makes sure that the version's tag is there, unless it was deleted.
+    async fn bring_tag(&self, git: &Git<'_>, destination: &Path, repository: &Repository, tag: &str) -> Result<()> {
+        let name = format!("refs/tags/{tag}");
+        if repository.find_reference(&name).is_ok() {
+            return Ok(());
+        }
+        let fetch = git.network("fetch").directory(destination).args(["--progress", "--no-write-fetch-head"]);
+        let fetch = fetch.args(self.depth.map(|depth| format!("--depth={depth}"))).progress(None);
+        let finished = fetch.args(["--no-tags", "origin", &format!("+{name}:{name}")]).run().await?;
+        if Refusal::of(&finished) == Some(Refusal::UnknownRef) {
+            git.context().console().warn(format_args!("tag `{tag}` was deleted since the version was found"));
+            return Ok(());
+        }
+        git.explain(finished, self.branch).with_context(|| git.cannot("fetch"))?;
+        Ok(())
     }
 
     /// Makes the work tree.

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use git2::Oid;
-use jetway::{Context, Parameters, Problems, Response, Result, anyhow};
+use jetway::{Context, Parameters, Problems, Response, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -12,9 +11,10 @@ use crate::checkout::{Tags, Wanted};
 use crate::git::Git;
 use crate::lfs::Lfs;
 use crate::metadata::{CommitFacts, Formats};
-use crate::remote::{NO_SHA256, is_branch_name, is_commit_hash, is_sha256};
+use crate::remote::is_branch_name;
 use crate::source::Source;
 use crate::submodules::{Submodules, Update};
+use crate::target::Target;
 use crate::verification::Trusted;
 use crate::version::Version;
 use crate::{git_crypt, settings};
@@ -119,23 +119,19 @@ pub(crate) async fn get(
 ) -> Result<Response<Version>> {
     let lfs = if params.disable_git_lfs { Lfs::Pointers } else { Lfs::Files };
     let git = Git::new(context, source, params.debug).await?.with_lfs(lfs);
-    let (reference, branch) = match version {
-        Some(version) => (Some(version.reference).filter(|text| !text.is_empty()), version.branch),
-        None => (None, None),
-    };
-    let branch = branch.filter(|branch| !branch.is_empty());
-    if let Some(branch) = &branch {
-        is_branch_name(branch).map_err(|problem| anyhow!("the version's branch {problem}"))?;
-    }
-    let commit = reference.as_deref().map(commit_of).transpose()?;
+    let version = version.and_then(Version::filled);
+    let target = Target::of(&git, source, version.as_ref()).await?;
+    let commit = target.commit;
     let depth = params.depth.or(params.git_depth).filter(|depth| *depth > 0);
     let wanted = Wanted {
-        branch: branch.as_deref().or(source.branch.as_deref()),
+        branch: target.branch.as_deref().or(source.branch.as_deref()),
         commit,
+        tag: target.tag.as_deref(),
         depth,
         tags: match params.fetch_tags.or(source.fetch_tags) {
             Some(true) => Tags::All,
             Some(false) => Tags::None,
+            None if source.follows_tags() => Tags::All,
             None => Tags::Following,
         },
         all_branches: params.all_branches,
@@ -144,6 +140,7 @@ pub(crate) async fn get(
     };
     let trusted = Trusted::gather(context, source).await?;
     let repository = wanted.fetch(&git, destination).await?;
+    target.tell_of_moved_tag(&git, &repository);
     if let Some(trusted) = trusted {
         let commit = commit.map_or_else(|| repository.refname_to_id("HEAD"), Ok);
         trusted.verify(&repository, commit.context("cannot read HEAD")?).await?;
@@ -163,18 +160,18 @@ pub(crate) async fn get(
     fetch_branches(&git, &repository, destination, &params.fetch).await?;
 
     let facts = CommitFacts::of_head(&repository, &git.remote().address)?;
-    let reference = reference.unwrap_or_else(|| facts.hash().to_owned());
+    let version = version.unwrap_or_else(|| Version::of_commit(facts.hash()));
     let formats = Formats {
         short_ref: &params.short_ref_format,
         timestamp: &params.timestamp_format,
         describe: &params.describe_ref_options,
     };
-    facts.write_files(&git, &repository, destination, &reference, &formats).await?;
+    facts.write_files(&git, &repository, destination, &version.reference, &formats).await?;
     if params.clean_tags {
         delete_tags(&repository).context("cannot delete the clone's tags")?;
     }
     context.console().step(format_args!("checked out {} {}", facts.hash(), facts.subject()));
-    Ok(Response { version: Version::of_commit(reference), metadata: facts.metadata() })
+    Ok(Response { version, metadata: facts.metadata() })
 }
 
 /// Fetches branches as local ones. One that is there already stays as it is.
@@ -201,14 +198,4 @@ fn delete_tags(repository: &git2::Repository) -> Result<(), git2::Error> {
         tag?.delete()?;
     }
     Ok(())
-}
-
-fn commit_of(reference: &str) -> Result<Oid> {
-    if is_sha256(reference) {
-        return Err(anyhow!(NO_SHA256));
-    }
-    if !is_commit_hash(reference) {
-        return Err(anyhow!("version `{reference}` is not a full commit hash"));
-    }
-    Ok(Oid::from_str(reference)?)
 }

@@ -12,7 +12,7 @@ use crate::agent::Agent;
 use crate::askpass::{self, Askpass};
 use crate::keys::Keys;
 use crate::lfs::Lfs;
-use crate::ls_refs::{self, Unanswered};
+use crate::ls_refs::{self, RemoteRef, Unanswered};
 use crate::remote::Remote;
 use crate::source::Source;
 use crate::ssh::{self, Ssh};
@@ -217,6 +217,14 @@ impl<'c> Git<'c> {
     /// Asks the server for the hash of the tip of `branch`, or of its default branch.
     pub(crate) async fn remote_tip(&self, branch: Option<&str>) -> Result<String> {
         let wanted = branch.map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/heads/{branch}"));
+        let refs = self.remote_refs(std::slice::from_ref(&wanted), branch).await?;
+        // A longer name that begins alike is no answer.
+        let tip = refs.into_iter().find(|found| found.name == wanted);
+        tip.map(|tip| tip.hash).ok_or_else(|| self.no_such_branch(branch))
+    }
+
+    /// Asks the server for its refs whose full names begin with one of `prefixes`. `branch` is what errors name.
+    pub(crate) async fn remote_refs(&self, prefixes: &[String], branch: Option<&str>) -> Result<Vec<RemoteRef>> {
         if self.remote.is_http() && !self.rewrites_addresses {
             let transport = self
                 .network("remote-http")
@@ -224,12 +232,12 @@ impl<'c> Git<'c> {
                 .args([&self.remote.address, &self.remote.address])
                 .label("git ls-remote")
                 .input(ls_refs::CONNECT)
-                .reply(ls_refs::question(&wanted))
+                .reply(ls_refs::question(prefixes))
                 .quiet()
                 .run()
                 .await?;
-            match ls_refs::hash_of(&wanted, &transport.stdout) {
-                Ok(hash) => return hash.ok_or_else(|| self.no_such_branch(branch)),
+            match ls_refs::refs_of(&transport.stdout) {
+                Ok(refs) => return Ok(refs),
                 // The way to the server is the same for the longer question.
                 Err(Unanswered) if FromServer::is_why(&transport) => {
                     self.explain(transport, branch).with_context(|| self.cannot("read"))?;
@@ -237,12 +245,12 @@ impl<'c> Git<'c> {
                 Err(Unanswered) => {}
             }
         }
-        let listing = self.network("ls-remote").args(["--", &self.remote.address, &wanted]).quiet().run().await?;
+        // For git a pattern may begin anywhere in a name: `refs/remotes/x/refs/heads/main` would match too.
+        let patterns = prefixes.iter().map(|prefix| format!("{prefix}*"));
+        let listing = self.network("ls-remote").args(["--", &self.remote.address]).args(patterns).quiet().run().await?;
         let listing = self.explain(listing, branch).with_context(|| self.cannot("read"))?;
-        let text = listing.text();
-        // The pattern is a suffix for git: `refs/remotes/x/refs/heads/main` would match too.
-        let tip = text.lines().filter_map(|line| line.split_once('\t')).find(|(_, name)| *name == wanted);
-        tip.map(|(hash, _)| hash.to_owned()).ok_or_else(|| self.no_such_branch(branch))
+        let refs = ls_refs::refs_of_listing(&listing.text());
+        Ok(refs.into_iter().filter(|found| prefixes.iter().any(|prefix| found.name.starts_with(prefix))).collect())
     }
 
     /// Asks the server which branch its HEAD names.
@@ -288,7 +296,8 @@ impl<'c> Git<'c> {
         format!("cannot {verb} `{}`", self.remote.address)
     }
 
-    fn no_such_branch(&self, branch: Option<&str>) -> jetway::Error {
+    /// There is no such branch, or no default branch.
+    pub(crate) fn no_such_branch(&self, branch: Option<&str>) -> jetway::Error {
         match branch {
             Some(branch) => {
                 let error = anyhow!("there is no branch `{branch}` in `{}`", self.remote.address);
@@ -403,6 +412,11 @@ impl Refusal {
             None
         }
     }
+}
+
+/// Whether a fetch failed for no other reason than that the server left something out that it was asked for.
+pub(crate) fn is_incomplete(finished: &Finished) -> bool {
+    !finished.is_success() && finished.stderr.contains("did not send all necessary objects")
 }
 
 /// Opens a repository in this process.

@@ -19,6 +19,11 @@ pub(crate) fn expression(glob: &str) -> Result<String, String> {
     Ok(expression)
 }
 
+/// What every match of `glob` begins with.
+pub(crate) fn literal_prefix(glob: &str) -> &str {
+    glob.split(['*', '?', '[', '\\']).next().unwrap_or_default()
+}
+
 /// Reads a set whose `[` was read.
 fn set(rest: &mut &str) -> Result<String, String> {
     const UNCLOSED: &str = "has a `[` without its `]`";

@@ -12,7 +12,7 @@ use jetway::{Finished, Result};
 
 use crate::commit_filter::MessageFilter;
 use crate::git::{FromServer, Git, Refusal};
-use crate::raw_commit::RawCommit;
+use crate::raw_commit::{self, RawCommit};
 use crate::repository_cache::{Content, RepositoryCache, TIP};
 use crate::source::Source;
 
@@ -76,7 +76,7 @@ impl<'g> History<'g> {
     pub(crate) fn open(git: &'g Git<'g>, source: &'g Source) -> Result<Self> {
         let pathspecs = source.pathspecs();
         let content = if pathspecs.is_empty() { Content::Commits } else { Content::Trees };
-        let cache = RepositoryCache::open(git.context(), git.remote(), source.branch.as_deref(), content)?;
+        let cache = RepositoryCache::open(git.context(), git.remote(), &source.branch, content)?;
         Ok(Self { git, source, pathspecs, messages: MessageFilter::of(source)?, cache })
     }
 
@@ -248,7 +248,7 @@ impl<'g> History<'g> {
 
     /// A commit's parents as the commit itself names them: libgit2 hides those that a shallow repository lacks.
     fn parents(&self, commit: Oid) -> Result<Vec<Oid>> {
-        Ok(RawCommit::read(self.cache.repository(), commit)?.parents)
+        raw_commit::parents(self.cache.repository(), commit)
     }
 
     fn window(depth: usize) -> Reach {
@@ -309,6 +309,6 @@ impl Chain {
 }
 
 /// Whether a fresh repository could do better: not when the server is the reason, or when the verb is being ended.
-fn is_worth_another_try(error: &jetway::Error) -> bool {
+pub(crate) fn is_worth_another_try(error: &jetway::Error) -> bool {
     !error.chain().any(|cause| cause.is::<FromServer>() || cause.is::<jetway::Interrupted>())
 }

@@ -1,4 +1,4 @@
-//! The git resource type: versions are commits of a branch.
+//! The git resource type: versions are commits of a branch, tags, or branches.
 //!
 //! The git program moves bytes, walks history by pathspec and makes work trees, one child for one whole question, since
 //! users' servers, filters and hooks expect it; libgit2 reads objects, refs and metadata in this process. Nothing is
@@ -16,11 +16,12 @@ mod commit_filter;
 mod get;
 mod git;
 mod git_crypt;
-#[cfg(test)]
 mod glob;
 mod history;
 mod keys;
 mod keyserver;
+mod label_search;
+mod labels;
 mod lfs;
 mod ls_refs;
 mod metadata;
@@ -40,6 +41,7 @@ mod source;
 mod ssh;
 mod submodule_credentials;
 mod submodules;
+mod target;
 mod trust;
 mod tunnel;
 mod verification;
@@ -52,6 +54,7 @@ use jetway::{Companion, Context, Resource, Response, Result};
 
 pub use commit_filter::CommitFilter;
 pub use get::Params as GetParams;
+pub use labels::{TagBehaviour, VersionType};
 pub use push::{Force, Lease};
 pub use put::{Params as PutParams, Returning, Words};
 pub use settings::Setting;
@@ -69,7 +72,6 @@ impl Resource for Git {
     const NAME: &'static str = "git";
     const ABOUT: &'static str = "Commits of a git repository: follow a branch, check it out, push to it";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
-    const NOT_YET: &'static [&'static str] = source::NOT_YET;
     const COMPANIONS: &'static [Companion] = &[agent::COMPANION, askpass::COMPANION, ssh::COMPANION, tunnel::COMPANION];
 
     type Source = Source;

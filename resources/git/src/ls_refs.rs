@@ -1,4 +1,4 @@
-//! Asking a server for one ref, and getting no other.
+//! Asking a server for some refs, and getting no others.
 //!
 //! `git ls-remote` downloads the list of all branches and tags, and picks from it on this side: megabytes for a busy
 //! repository, each minute. Protocol version 2 has a command that lists refs by prefix (gitprotocol-v2, "ls-refs"). Over
@@ -15,40 +15,71 @@ const FALLBACK: &[u8] = b"fallback\n";
 /// What to write to `git remote-http` first; it answers when the connection is made.
 pub(crate) const CONNECT: &[u8] = b"stateless-connect git-upload-pack\n";
 
-/// What to write then, to list the refs that begin with `prefix`.
-pub(crate) fn question(prefix: &str) -> Vec<u8> {
+/// A ref of the server's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RemoteRef {
+    /// Its full name, `refs/` included.
+    pub(crate) name: String,
+    /// The hash of what it names: a commit, or the object of an annotated tag.
+    pub(crate) hash: String,
+    /// What an annotated tag is about.
+    pub(crate) peeled: Option<String>,
+}
+
+/// What to write then, to list the refs that begin with one of `prefixes`, with what annotated tags are about.
+pub(crate) fn question(prefixes: &[String]) -> Vec<u8> {
     let mut text = packet("command=ls-refs\n");
     text.push_str(DELIMITER);
-    text.push_str(&packet(&format!("ref-prefix {prefix}\n")));
+    text.push_str(&packet("peel\n"));
+    for prefix in prefixes {
+        text.push_str(&packet(&format!("ref-prefix {prefix}\n")));
+    }
     text.push_str(FLUSH);
     text.into_bytes()
 }
 
-/// The hash of the ref `name` in what `git remote-http` answered.
+/// The refs in what `git remote-http` answered.
 ///
-/// `Ok(None)` when the server has no such ref, `Err` when there is no such answer: the server speaks an older version of
-/// the protocol, or something else than expected.
-pub(crate) fn hash_of(name: &str, answer: &[u8]) -> Result<Option<String>, Unanswered> {
+/// `Err` when there is no such answer: the server speaks an older version of the protocol, or something else than expected.
+pub(crate) fn refs_of(answer: &[u8]) -> Result<Vec<RemoteRef>, Unanswered> {
     if answer.starts_with(FALLBACK) {
         return Err(Unanswered);
     }
     // An empty line says that the connection is made; the server's capabilities follow, and then the refs.
     let mut rest = answer.strip_prefix(b"\n").ok_or(Unanswered)?;
+    let mut refs = Vec::new();
     for is_answer in [false, true] {
         loop {
             let (line, after) = next_packet(rest)?;
             rest = after;
             let Some(line) = line else { break };
-            let text = String::from_utf8_lossy(line);
-            if is_answer
-                && let Some((hash, found)) = text.trim_end().split_once(' ')
-                && found == name
-            {
-                return Ok(Some(hash.to_owned()));
+            // A name that is no UTF-8 can be in no pipeline, and in no version.
+            if is_answer && let Ok(text) = std::str::from_utf8(line) {
+                refs.extend(remote_ref(text));
             }
         }
     }
-    Ok(None)
+    Ok(refs)
+}
+
+/// Reads `HASH NAME`, followed by attributes.
+fn remote_ref(line: &str) -> Option<RemoteRef> {
+    let mut words = line.trim_end().split(' ');
+    let (hash, name) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let peeled = words.find_map(|word| word.strip_prefix("peeled:")).map(str::to_owned);
+    Some(RemoteRef { name, hash, peeled })
+}
+
+/// The refs in what `git ls-remote` printed, where what a tag is about stands in a line of its own after it.
+pub(crate) fn refs_of_listing(listing: &str) -> Vec<RemoteRef> {
+    let mut refs: Vec<RemoteRef> = Vec::new();
+    for (hash, name) in listing.lines().filter_map(|line| line.split_once('\t')) {
+        match (name.strip_suffix("^{}"), refs.last_mut()) {
+            (Some(tag), Some(last)) if last.name == tag => last.peeled = Some(hash.to_owned()),
+            _ => refs.push(RemoteRef { name: name.to_owned(), hash: hash.to_owned(), peeled: None }),
+        }
+    }
+    refs
 }
 
 /// There is no answer to go by.
@@ -77,6 +108,7 @@ fn packet(line: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test that finds nothing there ends")]
 mod tests {
     use super::*;
 
@@ -89,18 +121,24 @@ mod tests {
     }
 
     #[test]
-    fn the_question_is_one_command_for_one_prefix() {
+    fn the_question_is_one_command_for_all_prefixes() {
         assert_eq!(
-            String::from_utf8(question("refs/heads/main")).unwrap(),
-            "0014command=ls-refs\n0001001fref-prefix refs/heads/main\n0000"
+            String::from_utf8(question(&["refs/heads/main".to_owned(), "refs/tags/".to_owned()])).unwrap(),
+            "0014command=ls-refs\n00010009peel\n001fref-prefix refs/heads/main\n001aref-prefix refs/tags/\n0000"
         );
     }
 
     #[test]
-    fn only_the_ref_of_that_very_name_is_the_answer() {
-        let answer = answer(&["refs/heads/main-2", "refs/heads/main"]);
-        assert_eq!(hash_of("refs/heads/main", &answer), Ok(Some(HASH.to_owned())));
-        assert_eq!(hash_of("refs/heads/ma", &answer), Ok(None));
+    fn refs_are_read_with_what_tags_are_about() {
+        let answer = answer(&["refs/heads/main", &format!("refs/tags/v1 peeled:{}", "2".repeat(40))]);
+        let refs = refs_of(&answer).unwrap();
+        assert_eq!(
+            (refs[0].name.as_str(), refs[0].hash.as_str(), refs[0].peeled.as_ref()),
+            ("refs/heads/main", HASH, None)
+        );
+        assert_eq!((refs[1].name.as_str(), refs[1].peeled.clone()), ("refs/tags/v1", Some("2".repeat(40))));
+        let listing = format!("{HASH}\trefs/heads/main\n{HASH}\trefs/tags/v1\n{}\trefs/tags/v1^{{}}\n", "2".repeat(40));
+        assert_eq!(refs_of_listing(&listing), refs);
     }
 
     #[test]
@@ -108,7 +146,7 @@ mod tests {
         let whole = answer(&["refs/heads/main"]);
         let cut = whole.get(..whole.len() - 20).unwrap();
         for bytes in [b"fallback\n".as_slice(), b"", b"\n", b"\nzzzz", b"\n0003", cut] {
-            assert_eq!(hash_of("refs/heads/other", bytes), Err(Unanswered), "{}", String::from_utf8_lossy(bytes));
+            assert_eq!(refs_of(bytes), Err(Unanswered), "{}", String::from_utf8_lossy(bytes));
         }
     }
 }

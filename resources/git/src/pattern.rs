@@ -2,7 +2,6 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-#[cfg(test)]
 use crate::glob;
 use crate::posix_regex::{self, Dialect};
 
@@ -23,13 +22,11 @@ impl Pattern {
     }
 
     /// A regular expression that matches a text from end to end.
-    #[cfg(test)]
     pub(crate) fn whole_regex(dialect: Dialect, pattern: &str) -> Result<Self, String> {
         Self::compile(pattern, || Ok(format!(r"\A(?:{})\z", posix_regex::expression(dialect, pattern)?)))
     }
 
     /// A glob, which matches a text from end to end.
-    #[cfg(test)]
     pub(crate) fn glob(pattern: &str) -> Result<Self, String> {
         Self::compile(pattern, || glob::expression(pattern))
     }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::git::{Git, open};
+use crate::labels::VersionType;
 use crate::metadata::CommitFacts;
 use crate::push::{Force, Integration, Push, Tag};
 use crate::remote::is_branch_name;
@@ -205,7 +206,11 @@ pub(crate) async fn put(
         Returning::Unmerged if params.merge => start.to_string(),
         _ => facts.hash().to_owned(),
     };
-    let version = Version { reference, branch: params.branch.clone() };
+    let version = match &params.branch {
+        // As a check has it.
+        Some(branch) if source.version_type == Some(VersionType::Branches) => Version::of_label(branch, reference),
+        branch => Version { branch: branch.clone(), ..Version::of_commit(reference) },
+    };
     Ok(Response { version, metadata: facts.metadata() })
 }
 

@@ -4,12 +4,14 @@
 //! the text is taken apart here, and what is not there is empty.
 
 use anyhow::Context as _;
-use git2::{Oid, Repository, Time};
+use git2::{ObjectType, Oid, Repository, Time};
 use jetway::Result;
 
 /// A commit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RawCommit {
+    /// Its tree.
+    pub(crate) tree: Option<Oid>,
     /// The commits before it, as it names them, whether they are here or not.
     pub(crate) parents: Vec<Oid>,
     /// Who wrote it.
@@ -45,7 +47,8 @@ impl RawCommit {
         let encoding = String::from_utf8_lossy(value("encoding ")).to_ascii_lowercase();
         let parents = lines().filter_map(|line| line.strip_prefix(b"parent "));
         Self {
-            parents: parents.filter_map(|hash| Oid::from_str(std::str::from_utf8(hash).ok()?).ok()).collect(),
+            tree: hash(value("tree ")),
+            parents: parents.filter_map(hash).collect(),
             author: Person::parse(value("author "), &encoding),
             committer: Person::parse(value("committer "), &encoding),
             message: if is_latin(&encoding) { decode(message, &encoding).into_bytes() } else { message.to_vec() },
@@ -68,6 +71,29 @@ impl Person {
             when: Time::new(seconds, zone / 100 * 60 + zone % 100),
         }
     }
+}
+
+/// When a tag was made (by its tagger, if it is an annotated one) or a commit was committed, in seconds since 1970: git's
+/// `creatordate`, by which tags are in order. 0 where a tag does not say.
+pub(crate) fn created(repository: &Repository, id: Oid) -> Result<i64> {
+    let database = repository.odb()?;
+    let object = database.read(id).with_context(|| format!("cannot read `{id}`"))?;
+    let role = if object.kind() == ObjectType::Tag { "tagger " } else { "committer " };
+    let header = object.data().split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
+    let line = header.into_iter().find_map(|line| line.strip_prefix(role.as_bytes())).unwrap_or_default();
+    Ok(Person::parse(line, "").when.seconds())
+}
+
+/// A commit's parents alone.
+pub(crate) fn parents(repository: &Repository, id: Oid) -> Result<Vec<Oid>> {
+    let database = repository.odb()?;
+    let object = database.read(id).with_context(|| format!("cannot read commit `{id}`"))?;
+    let header = object.data().split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
+    Ok(header.filter_map(|line| hash(line.strip_prefix(b"parent ")?)).collect())
+}
+
+fn hash(text: &[u8]) -> Option<Oid> {
+    Oid::from_str(std::str::from_utf8(text).ok()?).ok()
 }
 
 /// Whether each byte is the character of that number.

@@ -4,13 +4,14 @@
 //! the next one. Nothing relies on it: a cache that is damaged (a check was killed at a bad moment) is made anew, and
 //! one that another process uses is left to it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use git2::{Oid, Repository};
+use git2::{OdbLookupFlags, Oid, Repository};
 use jetway::{Context, Result};
 use rustix::fs::{FlockOperation, flock};
 
@@ -48,10 +49,10 @@ pub(crate) struct RepositoryCache {
 }
 
 impl RepositoryCache {
-    /// Opens the cache for this remote and branch and what is kept of commits, or makes it.
-    pub(crate) fn open(context: &Context, remote: &Remote, branch: Option<&str>, kept: Content) -> Result<Self> {
+    /// Opens the cache for this remote, what of it is followed, and what is kept of commits, or makes it.
+    pub(crate) fn open(context: &Context, remote: &Remote, followed: &impl Hash, kept: Content) -> Result<Self> {
         let mut hasher = DefaultHasher::new();
-        (&remote.address, branch, kept).hash(&mut hasher);
+        (&remote.address, followed, kept).hash(&mut hasher);
         let name = format!("{:016x}", hasher.finish());
         match lock_shared_place(context.temporary(), &name) {
             Some((path, lock)) => Self::open_at(path, remote, Some(lock)),
@@ -98,6 +99,27 @@ impl RepositoryCache {
     /// Whether the commit itself is here.
     pub(crate) fn has(&self, commit: Oid) -> bool {
         self.repository.odb().is_ok_and(|odb| odb.exists(commit))
+    }
+
+    /// Which of these objects are not here.
+    pub(crate) fn missing(&self, objects: impl IntoIterator<Item = Oid>) -> Result<Vec<Oid>> {
+        let database = self.repository.odb()?;
+        database.refresh()?;
+        let is_here = |object: &Oid| database.exists_ext(*object, OdbLookupFlags::NO_REFRESH);
+        Ok(objects.into_iter().filter(|object| !is_here(object)).collect())
+    }
+
+    /// Makes these all the refs that there are, so that fetches tell the server what is here. A file of each, as git
+    /// writes them, would cost more than the fetch.
+    pub(crate) fn write_refs(&self, refs: &BTreeMap<String, Oid>) -> Result<()> {
+        let lines: String =
+            refs.iter().map(|(name, target)| [target.to_string().as_str(), " ", name, "\n"].concat()).collect();
+        let (file, written) = (self.path.join("packed-refs"), self.path.join("packed-refs.new"));
+        let write = || {
+            fs::write(&written, format!("# pack-refs with: sorted \n{lines}"))?;
+            fs::rename(&written, &file)
+        };
+        write().with_context(|| format!("cannot write `{}`", file.display()))
     }
 
     /// The commits at which a shallow fetch has cut history off, from git's own list of them.

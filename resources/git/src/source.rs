@@ -7,16 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::commit_filter::CommitFilter;
+use crate::labels::{TagBehaviour, VersionType};
 use crate::remote::{Remote, is_branch_name};
 use crate::settings::Setting;
 use crate::ssh::is_plain_user;
 use crate::submodule_credentials::SubmoduleCredential;
 use crate::tunnel::Tunnel;
 use crate::{git_crypt, private_key, trust, verification};
-
-/// Keys of the established resource that this release does not know.
-pub(crate) const NOT_YET: &[&str] =
-    &["source.tag_behaviour", "source.tag_filter", "source.tag_regex", "source.version_type"];
 
 /// Where the repository is, how to get in, and which commits count.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -79,6 +76,25 @@ pub struct Source {
     /// Which commits count, by what their messages say.
     #[serde(default)]
     pub commit_filter: CommitFilter,
+
+    /// A glob as in `git tag --list`, in which `*` crosses `/`: the tags that match it are the versions.
+    #[serde(default, deserialize_with = "given")]
+    pub tag_filter: Option<String>,
+
+    /// The same by an extended regular expression that matches the whole name.
+    #[serde(default, deserialize_with = "given")]
+    pub tag_regex: Option<String>,
+
+    /// Whether tags that match are versions themselves, or the commits of which their histories are made.
+    #[serde(default)]
+    pub tag_behaviour: TagBehaviour,
+
+    /// What a version is; commits when nothing is said, and tags where `tag_filter` or `tag_regex` chooses them.
+    pub version_type: Option<VersionType>,
+
+    /// With `version_type: branches`, an extended regular expression that matches the whole names of those that count.
+    #[serde(default, deserialize_with = "given")]
+    pub branch_regex: Option<String>,
 
     /// How many versions a first check gives, the newest ones.
     #[serde(default = "one")]
@@ -241,6 +257,7 @@ impl Parameters for Source {
         if self.private_key_user.as_ref().is_some_and(|user| !is_plain_user(user)) {
             problems.add("private_key_user", "must be letters, digits and `._@+-`, and not begin with `-`");
         }
+        self.label_rules(problems);
         self.commit_filter.rules(&self.git_config, problems);
         for (index, entry) in self.submodule_credentials.iter().enumerate() {
             entry.rules(index, problems);
