@@ -176,6 +176,7 @@ impl<'p> Packet<'p> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// Made by `gpg --armor --export`.
     const KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----
@@ -242,5 +243,29 @@ j5f/SQEAg2YFGcPvtKmQXcGpYMpuYL2AvW98Lz3yFNN23H+fYgA=
         assert!(signature(&armoured(b"\x88\x01\x04\xcb\x01x")).is_err());
         assert!(signature(&armoured(b"\x88\x01\x04\x88\x01\x04")).is_err());
         assert!(signature(&armoured(b"\x88\x01\x04").repeat(2)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_in_armour_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            for kind in ["PUBLIC KEY BLOCK", "SIGNATURE"] {
+                let body = STANDARD.encode(&bytes);
+                let text = format!("-----BEGIN PGP {kind}-----\n\n{body}\n-----END PGP {kind}-----\n");
+                // What is taken is whole packets, and no more than there was.
+                prop_assert!(public_keys(&text).map_or(0, |keys| keys.iter().map(|key| key.packets.len()).sum()) <= bytes.len());
+                prop_assert!(signature(&text).map_or(true, |signature| signature == bytes));
+            }
+        }
+
+        #[test]
+        fn a_key_that_was_cut_or_changed_is_none_or_is_still_one(
+            at in 0..KEY.len(), with in "[ -~\n]{0,3}", length in 0_usize..60
+        ) {
+            let end = (at + length).min(KEY.len());
+            let text = format!("{}{with}{}", &KEY[..at], &KEY[end..]);
+            for key in public_keys(&text).unwrap_or_default() {
+                prop_assert_eq!(key.fingerprint.len(), 40);
+            }
+        }
     }
 }

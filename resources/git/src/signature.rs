@@ -64,6 +64,7 @@ impl Signed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn signed(commit: &str) -> Option<(String, String)> {
         let signed = Signed::of_commit(commit.as_bytes()).unwrap()?;
@@ -87,5 +88,26 @@ mod tests {
     #[test]
     fn there_is_one_or_none() {
         assert!(Signed::of_commit(b"tree 1\ngpgsig a\ngpgsig b\n\nm").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_signed_is_the_commit_without_its_signature(
+            before in "([a-z]{1,9} [ -~]{0,9}\n( [ -~]{0,9}\n)?){0,3}",
+            signature in "[ -~]{1,20}(\n[ -~]{0,20}){0,3}",
+            after in "([a-z]{1,9} [ -~]{0,9}\n){0,3}",
+            message in "[ -~\n]{0,40}",
+        ) {
+            prop_assume!(!before.contains("gpgsig") && !after.contains("gpgsig"));
+            let header = signature.replace('\n', "\n ");
+            let commit = format!("tree 1\n{before}gpgsig {header}\n{after}\n{message}");
+            let found = signed(&commit);
+            prop_assert_eq!(found, Some((format!("{signature}\n"), format!("tree 1\n{before}{after}\n{message}"))));
+        }
+
+        #[test]
+        fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Signed::of_commit(&bytes);
+        }
     }
 }

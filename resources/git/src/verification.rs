@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use git2::{Oid, Repository};
+use git2::{ObjectType, Oid, Repository};
 use jetway::http::HttpSettings;
 use jetway::{Advise as _, Context, Finished, Problems, Result, anyhow};
 
@@ -103,6 +103,11 @@ impl<'c> Trusted<'c> {
     /// Makes sure that one of them has signed the commit.
     pub(crate) async fn verify(&self, repository: &Repository, commit: Oid) -> Result<()> {
         let database = repository.odb()?;
+        // What a checkout makes of an annotated tag is its commit.
+        let commit = match database.read_header(commit) {
+            Ok((_, ObjectType::Tag)) => repository.find_object(commit, None)?.peel(ObjectType::Commit)?.id(),
+            _ => commit,
+        };
         let object = database.read(commit).with_context(|| format!("cannot read commit `{commit}`"))?;
         let not_signed = || format!("The commit {commit} is not signed by a key that the source names");
         let Some(signed) = Signed::of_commit(object.data()).with_context(not_signed)? else {
