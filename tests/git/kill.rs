@@ -17,8 +17,8 @@ use crate::support::{check_in, history, refs, request, source, with};
 
 const KILLS: usize = 100;
 
-/// Moments within `longest`, and the seed that they are drawn from: `JETWAY_TEST_SEED` draws the same ones again.
-fn moments(longest: Duration) -> (u64, Vec<Duration>) {
+/// Moments as parts of a whole run, and the seed that they are drawn from: `JETWAY_TEST_SEED` draws the same ones again.
+fn moments() -> (u64, Vec<f64>) {
     let given = std::env::var("JETWAY_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock").as_nanos() as u64;
     let seed = given.unwrap_or(now);
@@ -29,7 +29,7 @@ fn moments(longest: Duration) -> (u64, Vec<Duration>) {
         let mut mixed = state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        longest.mul_f64(f64::from((mixed >> 32) as u32) / f64::from(u32::MAX))
+        f64::from((mixed >> 32) as u32) / f64::from(u32::MAX)
     };
     (seed, (0..KILLS).map(|_| draw()).collect())
 }
@@ -83,10 +83,10 @@ fn a_check_that_is_killed_at_any_moment_harms_no_later_one() {
     let (repository, mut commits) = history(&["commit"; 20]);
     let server = HttpGit::builder(repository.root()).credentials("bob", "s3cret").start();
     let source = with(logged_in(&server, &repository), json!({ "ignore_paths": ["docs"] }));
-    let longest = measured(|| {
+    let whole = measured(|| {
         check_in(&Container::new(), &source, Some(&commits[0])).succeeded();
     });
-    let (seed, moments) = moments(longest);
+    let (seed, moments) = moments();
     let mut container = Container::new();
     for (round, moment) in moments.into_iter().enumerate() {
         if round % 4 == 0 {
@@ -95,9 +95,9 @@ fn a_check_that_is_killed_at_any_moment_harms_no_later_one() {
         commits.push(repository.commit("more", &[(&format!("more-{round}"), "1")]));
         let known = &commits[commits.len() - 3];
         let verb = Verb::check("git").container(&container).request(&request(&source, Some(known), &json!({})));
-        kill_after(verb.spawn(), moment, &container);
+        kill_after(verb.spawn(), whole.mul_f64(moment), &container);
         let outcome = check_in(&container, &source, Some(known));
-        let what = format!("round {round}, killed after {moment:?} of {longest:?}, JETWAY_TEST_SEED={seed}");
+        let what = format!("round {round}, killed after {moment:.3} of {whole:?}, JETWAY_TEST_SEED={seed}");
         assert_eq!(outcome.code, Some(0), "{what}: {}", outcome.stderr);
         assert_eq!(refs(&outcome), commits[commits.len() - 3..], "{what}");
     }
@@ -120,24 +120,28 @@ fn a_get_that_is_killed_at_any_moment_harms_no_later_one() {
         let request = request(&source, Some(&commit), params);
         Verb::get("git").container(&container).dir(destination.path()).request(&request)
     };
-    let longest = measured(|| {
-        get(&scratch::directory(), &json!({})).run().succeeded();
+    // Submodules take most of the time of a get: one round of four has them.
+    let without = |params: Value| with(params, json!({ "submodules": "none" }));
+    let kinds = [json!({}), without(json!({})), without(json!({ "depth": 1 })), without(json!({ "depth": 2 }))];
+    let wholes = kinds.each_ref().map(|params| {
+        measured(|| {
+            get(&scratch::directory(), params).run().succeeded();
+        })
     });
-    let (seed, moments) = moments(longest);
+    let (seed, moments) = moments();
     for (round, moment) in moments.into_iter().enumerate() {
-        let params = if round % 2 == 0 { json!({}) } else { json!({ "depth": 1 }) };
+        let kind = round % kinds.len();
+        let (params, whole) = (&kinds[kind], wholes[kind]);
         let half_done = scratch::directory();
-        kill_after(get(&half_done, &params).spawn(), moment, &container);
+        kill_after(get(&half_done, params).spawn(), whole.mul_f64(moment), &container);
         let destination = scratch::directory();
-        let outcome = get(&destination, &params).run();
-        let what = format!("round {round}, killed after {moment:?} of {longest:?}, JETWAY_TEST_SEED={seed}");
+        let outcome = get(&destination, params).run();
+        let what = format!("round {round}, killed after {moment:.3} of {whole:?}, JETWAY_TEST_SEED={seed}");
         assert_eq!(outcome.code, Some(0), "{what}: {}", outcome.stderr);
         assert_eq!(git::run(destination.path(), &["rev-parse", "HEAD"]), commit, "{what}");
         assert_eq!(git::run(destination.path(), &["status", "--porcelain"]), "", "{what}");
-        assert!(
-            destination.path().join("file-19").exists() && destination.path().join("lib/file-0").exists(),
-            "{what}"
-        );
+        assert!(destination.path().join("file-19").exists(), "{what}");
+        assert_eq!(destination.path().join("lib/file-0").exists(), kind == 0, "{what}");
         // The password that the killed one had written down is gone.
         let files: Vec<_> = outcome.leftovers().into_iter().filter(|path| !path.is_dir()).collect();
         assert_eq!(files, Vec::<std::path::PathBuf>::new(), "{what}");
