@@ -25,6 +25,7 @@ mod submodules;
 mod support;
 mod tags;
 mod transport;
+mod trouble;
 mod tunnel;
 mod verification;
 mod web_server;

@@ -8,12 +8,14 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Command, Context, Finished, Result};
 
+use crate::address::Address;
 use crate::agent::Agent;
 use crate::askpass::{self, Askpass};
 use crate::keys::Keys;
 use crate::lfs::Lfs;
 use crate::ls_refs::{self, RemoteRef, Unanswered};
 use crate::remote::Remote;
+use crate::retry::{self, Effect, Traces};
 use crate::source::Source;
 use crate::ssh::{self, Ssh};
 use crate::{settings, trust};
@@ -46,6 +48,7 @@ pub(crate) struct Git<'c> {
     is_debugged: bool,
     rewrites_addresses: bool,
     has_authorities: bool,
+    traces: Option<Traces>,
     askpass: Option<Askpass>,
     ssh: Option<Ssh>,
     /// Held for its end.
@@ -107,6 +110,9 @@ impl<'c> Git<'c> {
         if let Some(file) = settings::install(context, &source.git_config)? {
             pairs.push(("include.path".to_owned(), file.display().to_string()));
         }
+        // A path of this machine is no server.
+        let traces =
+            Address::parse(&remote.address).filter(|_| !is_debugged).map(|_| Traces::new(context)).transpose()?;
         // Only the whole program knows these rules; its transports do not.
         let rewrites_addresses = settings::rewrite_addresses(&source.git_config);
         Ok(Self {
@@ -119,6 +125,7 @@ impl<'c> Git<'c> {
             is_debugged,
             rewrites_addresses,
             has_authorities: !source.ca_certs.is_empty(),
+            traces,
             askpass,
             ssh,
             _agent: agent,
@@ -176,10 +183,12 @@ impl<'c> Git<'c> {
         command
     }
 
-    /// A git command that waits for the server, not run yet.
+    /// A git command that waits for the server and changes nothing there, not run yet. It is run again when the server or
+    /// the way to it is in trouble that passes.
     pub(crate) fn network(&self, subcommand: &str) -> Command {
         let (name, value) = Lfs::sign_of_life();
-        self.command(subcommand).silence_limit(self.silence, SILENCE_HINT).env(name, value)
+        let command = self.command(subcommand).silence_limit(self.silence, SILENCE_HINT).env(name, value);
+        retry::prepare(self.context, command, self.traces.as_ref(), Effect::None)
     }
 
     /// The command with the credentials that are for submodules, and the key that is for the one at `url`, when it has its
@@ -199,9 +208,10 @@ impl<'c> Git<'c> {
         self.ssh.as_ref().is_some_and(|ssh| ssh.for_submodule(url).is_some())
     }
 
-    /// A push, not run yet.
+    /// A push, not run yet. It is run again only when the server has certainly done nothing.
     pub(crate) fn push(&self) -> Command {
-        self.sending(self.command("push"))
+        let push = self.sending(self.command("push"));
+        retry::prepare(self.context, push, self.traces.as_ref(), Effect::Change)
     }
 
     /// A program that sends something to the server, and waits as a push does, not run yet.

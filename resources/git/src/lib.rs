@@ -35,6 +35,7 @@ mod raw_commit;
 mod rejection;
 mod remote;
 mod repository_cache;
+mod retry;
 mod settings;
 mod signature;
 mod source;

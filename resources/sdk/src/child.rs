@@ -4,6 +4,7 @@
 //! shows no sign of life for too long, or when its future is dropped, the whole group is ended, so that what the child
 //! has started goes with it.
 
+mod again;
 mod background;
 
 use std::ffi::{OsStr, OsString};
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub use background::Background;
 
+use self::again::Again;
 use crate::child_output::{Activity, Shown, capture, relay};
 use crate::console::Console;
 use crate::error::{Advise as _, Interrupted, Result};
@@ -45,6 +47,7 @@ pub struct Command {
     relay_stdout: bool,
     shows_all: bool,
     silence_limit: Option<(Duration, String)>,
+    again: Option<Again>,
     console: Console,
     interrupt: Interrupt,
 }
@@ -64,6 +67,7 @@ impl Command {
             relay_stdout: false,
             shows_all: false,
             silence_limit: None,
+            again: None,
             console,
             interrupt,
         }
@@ -165,9 +169,16 @@ impl Command {
 
     /// Runs the child to its end. A child that fails is no error here: see [`Finished::success`].
     pub async fn run(self) -> Result<Finished> {
-        let stdin = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
-        let child = self.spawn(stdin)?;
-        Running::new(child).finish(self).await
+        let mut runs = 0;
+        loop {
+            let stdin = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
+            let child = self.spawn(stdin)?;
+            let finished = Running::new(child).finish(&self).await?;
+            runs += 1;
+            let pause = self.again.as_ref().and_then(|Again(again)| again(&finished, runs));
+            let Some(pause) = pause else { return Ok(finished) };
+            self.interrupt.sleep(pause).await?;
+        }
     }
 
     fn spawn(&self, stdin: Stdio) -> Result<Child> {
@@ -268,7 +279,7 @@ impl Running {
         Self { child, group }
     }
 
-    async fn finish(mut self, command: Command) -> Result<Finished> {
+    async fn finish(mut self, command: &Command) -> Result<Finished> {
         let activity = Activity::default();
         let stdin = self.child.stdin.take();
         let stdout = self.child.stdout.take();
@@ -329,7 +340,7 @@ impl Running {
         let ended = tokio::select! {
             status = work => Ended::ByItself(status),
             interrupted = command.interrupt.wait() => Ended::Interrupted(interrupted),
-            error = silence(&activity, &command) => Ended::Silent(error),
+            error = silence(&activity, command) => Ended::Silent(error),
         };
         match ended {
             Ended::ByItself(status) => {
@@ -338,7 +349,7 @@ impl Running {
                     self.terminate().await;
                 }
                 self.group = None;
-                Ok(Finished { label: command.label, status, stdout: captured, stderr: tail })
+                Ok(Finished { label: command.label.clone(), status, stdout: captured, stderr: tail })
             }
             Ended::Interrupted(interrupted) => {
                 self.terminate().await;

@@ -56,7 +56,7 @@ pub use failure::{StatusError, TransportError, TransportKind};
 pub use redirect::Redirects;
 pub use request::HttpRequest;
 pub use response::HttpResponse;
-pub use retry::Retry;
+pub use retry::{Again, Retry, after_answer};
 pub use settings::{Authorities, ClientCertificate, HttpSettings};
 
 use crate::console::Console;

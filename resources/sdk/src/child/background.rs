@@ -68,3 +68,51 @@ impl Command {
         Ok(Background { _running: running, _stdin: stdin })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{BuildMetadata, Colour, Console, Context, Redactor};
+
+    fn shell(script: &str) -> Command {
+        let console = Console::new(std::io::sink(), Redactor::default(), Colour::Never);
+        let context = Context::new(BuildMetadata::default(), console, std::env::temp_dir());
+        context.command("sh").args(["-c", script]).silence_limit(Duration::from_secs(20), "none")
+    }
+
+    #[tokio::test]
+    async fn a_child_ends_when_it_is_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let pids = directory.path().join("pids");
+        let script = format!("sleep 600 & echo $$ $! >'{}'; echo ready; wait", pids.display());
+        let background = shell(&script).start().await.unwrap();
+        let pids = std::fs::read_to_string(&pids).unwrap();
+        let is_running = |pid: &str| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            !status.is_empty() && !status.contains(") Z ")
+        };
+        assert!(pids.split_whitespace().all(is_running));
+        drop(background);
+        for _ in 0..500 {
+            if !pids.split_whitespace().any(is_running) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("something is left running");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_ends_before_it_is_ready_tells_why() {
+        let error = shell("echo no room >&2; exit 1").start().await.unwrap_err();
+        assert_eq!(format!("{error:#}"), "`sh` ended before it was ready: no room");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_is_never_ready_is_given_up() {
+        let error = shell("sleep 600").silence_limit(Duration::from_millis(50), "none").start().await.unwrap_err();
+        assert!(error.to_string().contains("showed no sign of life"), "{error}");
+    }
+}

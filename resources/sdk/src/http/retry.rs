@@ -39,6 +39,11 @@ impl Retry {
         Self { tries: 1, ..Self::default() }
     }
 
+    /// The pause after the given number of tries, for who tries by other means than this client.
+    pub fn pause_after(&self, tries: u32) -> Duration {
+        self.pause(tries, random())
+    }
+
     /// The pause after the given number of tries; `random` is from 0 to 1.
     pub(crate) fn pause(&self, tries: u32, random: f64) -> Duration {
         let limit = self.first_pause.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
@@ -48,7 +53,7 @@ impl Retry {
 
 /// Whether an answer or a failure is worth another try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
+pub enum Again {
     /// It would change nothing, or do something twice.
     No,
     /// After a pause of our own.
@@ -63,7 +68,7 @@ pub(crate) fn is_idempotent(method: &Method) -> bool {
 }
 
 /// What an answer means for another try; `repeatable` tells whether the request may be done twice.
-pub(crate) fn after_answer(status: StatusCode, headers: &HeaderMap, repeatable: bool, now: SystemTime) -> Again {
+pub fn after_answer(status: StatusCode, headers: &HeaderMap, repeatable: bool, now: SystemTime) -> Again {
     let asked = asked(headers, now);
     let or_paused = asked.map_or(Again::Paused, Again::Asked);
     match status {

@@ -1,0 +1,291 @@
+//! When git is run again: by itself it gives up at once, whatever a server answers.
+//!
+//! What a server has answered, and when it asks to be asked again, git does not tell. It can write a protocol of its requests
+//! (`GIT_TRACE_CURL`), bodies left out and credentials masked: that goes to a private file, and is read when git has failed.
+
+use std::cell::Cell;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use jetway::http::header::{HeaderName, HeaderValue};
+use jetway::http::{Again, HeaderMap, Retry, StatusCode, after_answer};
+use jetway::{Command, Console, Context, Finished, Result};
+
+/// The bounds. A check is asked for again by Concourse within a minute or so, and a person waits for the rest.
+const RETRY: Retry = Retry {
+    tries: 4,
+    first_pause: Duration::from_secs(1),
+    longest_pause: Duration::from_secs(8),
+    total: Duration::from_mins(2),
+};
+
+/// The most that is read of a protocol, in bytes. One that is longer does not tell for certain what was not done.
+const LONGEST_TRACE: u64 = 4 * 1024 * 1024;
+
+/// What a command does at the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It reads.
+    None,
+    /// It changes something, which is not to be done twice.
+    Change,
+}
+
+/// The private directory with git's protocols, one for each command.
+pub(crate) struct Traces {
+    directory: PathBuf,
+    count: Cell<u32>,
+}
+
+impl Traces {
+    /// The directory is made now.
+    pub(crate) fn new(context: &Context) -> Result<Self> {
+        Ok(Self { directory: context.private_directory().directory("traces")?, count: Cell::new(0) })
+    }
+
+    fn next(&self) -> PathBuf {
+        let number = self.count.get();
+        self.count.set(number.wrapping_add(1));
+        self.directory.join(number.to_string())
+    }
+}
+
+/// Lets a command be run again when that may help and does nothing twice.
+pub(crate) fn prepare(context: &Context, command: Command, traces: Option<&Traces>, effect: Effect) -> Command {
+    let file = traces.map(Traces::next);
+    let command = match &file {
+        Some(file) => command.env("GIT_TRACE_CURL", file).env("GIT_TRACE_CURL_NO_DATA", "1"),
+        None => command,
+    };
+    let (console, started) = (context.console().clone(), Instant::now());
+    command.again(move |finished, tries| {
+        let trace = file.as_ref().and_then(Trace::take);
+        let verdict = after(finished, trace.as_ref(), effect);
+        pause(&console, &verdict, tries, started.elapsed())
+    })
+}
+
+/// The pause before the next try, told to people; none when there is no next try.
+fn pause(console: &Console, verdict: &Verdict, tries: u32, elapsed: Duration) -> Option<Duration> {
+    let pause = match verdict.again {
+        Again::No => return None,
+        _ if tries >= RETRY.tries => {
+            console.warn(format_args!("{}; it was tried {tries} times", verdict.why));
+            return None;
+        }
+        Again::Paused => RETRY.pause_after(tries),
+        Again::Asked(pause) => pause,
+    };
+    if elapsed.saturating_add(pause) > RETRY.total {
+        let (asked, most) = (pause.as_secs(), RETRY.total.as_secs());
+        console.warn(format_args!(
+            "{}, and wants to be asked again in {asked} s; no more than {most} s in all are waited for",
+            verdict.why
+        ));
+        return None;
+    }
+    console.warn(format_args!("{}; trying again in {:.1} s", verdict.why, pause.as_secs_f64()));
+    Some(pause)
+}
+
+/// Whether to try again, and what has happened in a few words.
+struct Verdict {
+    again: Again,
+    why: String,
+}
+
+impl Verdict {
+    fn no() -> Self {
+        Self { again: Again::No, why: String::new() }
+    }
+}
+
+/// What git says, in lower case, of a server or a way to it that may be well again soon.
+const TROUBLE: [&str; 18] = [
+    "banner exchange",
+    "connection closed by",
+    "connection refused",
+    "connection reset",
+    "connection timed out",
+    "could not resolve host",
+    "couldn't connect to server",
+    "early eof",
+    "empty reply from server",
+    "error in the pull function",
+    "failed to connect",
+    "gnutls recv error",
+    "hung up unexpectedly",
+    "kex_exchange_identification",
+    "non-properly terminated",
+    "rpc failed",
+    "transfer closed",
+    "unexpected disconnect",
+];
+
+/// What git says besides when the reason is another one, which stays.
+const REFUSALS: [&str; 12] = [
+    "access denied",
+    "authentication failed",
+    "certificate",
+    "could not read password",
+    "could not read username",
+    "does not appear to be a git repository",
+    "host key verification failed",
+    "no tunnel to",
+    "not our ref",
+    "permission denied",
+    "remote error",
+    "repository not found",
+];
+
+/// Those of the troubles in which nothing has reached the server.
+const NOT_REACHED: [&str; 6] = [
+    "banner exchange",
+    "could not resolve host",
+    "couldn't connect to server",
+    "failed to connect",
+    "kex_exchange_identification",
+    "ssh: connect to host",
+];
+
+/// What a command's end means for another try.
+fn after(finished: &Finished, trace: Option<&Trace>, effect: Effect) -> Verdict {
+    if finished.is_success() {
+        return Verdict::no();
+    }
+    judge(&finished.stderr.to_lowercase(), trace, effect)
+}
+
+fn judge(said: &str, trace: Option<&Trace>, effect: Effect) -> Verdict {
+    let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
+    let is_undone = match trace.filter(|trace| trace.has_requests) {
+        Some(trace) => !trace.has_sent_a_push,
+        None => any(&NOT_REACHED),
+    };
+    let repeatable = effect == Effect::None || is_undone;
+    if let Some(status) = status_in(said) {
+        let headers = trace.filter(|trace| trace.status == Some(status)).map(|trace| trace.headers.clone());
+        let again = after_answer(status, &headers.unwrap_or_default(), repeatable, SystemTime::now());
+        return Verdict { again, why: format!("the server answered {status}") };
+    }
+    if !repeatable || !any(&TROUBLE) || any(&REFUSALS) {
+        return Verdict::no();
+    }
+    let why = if any(&NOT_REACHED) { "the server cannot be reached" } else { "the connection was cut" };
+    Verdict { again: Again::Paused, why: why.to_owned() }
+}
+
+/// The status that made a request fail: `The requested URL returned error: 503`.
+fn status_in(said: &str) -> Option<StatusCode> {
+    let (_, rest) = said.rsplit_once("returned error: ")?;
+    StatusCode::from_bytes(rest.get(..3)?.as_bytes()).ok()
+}
+
+/// What is of interest in a protocol of requests.
+#[derive(Debug, Default)]
+struct Trace {
+    /// Whether it has any.
+    has_requests: bool,
+    /// Whether what a push changes was sent, or may have been.
+    has_sent_a_push: bool,
+    /// The status of the last answer.
+    status: Option<StatusCode>,
+    /// Its headers.
+    headers: HeaderMap,
+}
+
+impl Trace {
+    /// Reads the protocol and removes it; `None` when there is none.
+    fn take(file: &PathBuf) -> Option<Self> {
+        let length = fs::metadata(file).ok()?.len();
+        let text = if length <= LONGEST_TRACE { fs::read(file).ok() } else { None };
+        let _ = fs::remove_file(file);
+        let unknown = Self { has_requests: true, has_sent_a_push: true, ..Self::default() };
+        Some(text.map_or(unknown, |text| Self::parse(&String::from_utf8_lossy(&text))))
+    }
+
+    /// Reads lines such as `12:00:00.000000 http.c:664   <= Recv header: HTTP/1.1 503 Service Unavailable`.
+    fn parse(text: &str) -> Self {
+        let mut trace = Self::default();
+        for line in text.lines() {
+            if let Some((_, sent)) = line.split_once("=> Send header: ") {
+                trace.has_requests = true;
+                trace.has_sent_a_push |= sent.starts_with("POST ") && sent.contains("/git-receive-pack");
+            } else if let Some((_, received)) = line.split_once("<= Recv header: ") {
+                if received.starts_with("HTTP/") {
+                    let status = received.split_whitespace().nth(1);
+                    trace.status = status.and_then(|status| StatusCode::from_bytes(status.as_bytes()).ok());
+                    trace.headers.clear();
+                } else if let Some((name, value)) = received.split_once(':')
+                    && let Ok(name) = HeaderName::from_bytes(name.trim().as_bytes())
+                    && let Ok(value) = HeaderValue::from_str(value.trim())
+                {
+                    trace.headers.insert(name, value);
+                }
+            }
+        }
+        trace
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNAVAILABLE: &str = "fatal: unable to access 'http://h/x/': the requested url returned error: 503";
+    const CUT: &str = "error: rpc failed; curl 18 transfer closed\nfatal: the remote end hung up unexpectedly";
+
+    fn trace(sent: &str, received: &[&str]) -> Trace {
+        let received: Vec<String> =
+            received.iter().map(|header| format!("t http.c:1 <= Recv header: {header}")).collect();
+        let received = received.join("\n");
+        Trace::parse(&format!("t http.c:1 == Info: x\nt http.c:1 => Send header: {sent}\n{received}"))
+    }
+
+    #[test]
+    fn a_server_s_wish_is_read_from_the_last_answer() {
+        let mut text = trace(
+            "GET /x/info/refs?service=git-upload-pack HTTP/1.1",
+            &["HTTP/1.1 401 Unauthorized", "Retry-After: 99", "HTTP/2 503", "retry-after: 7"],
+        );
+        assert_eq!(judge(UNAVAILABLE, Some(&text), Effect::None).again, Again::Asked(Duration::from_secs(7)));
+        text.headers.clear();
+        assert_eq!(judge(UNAVAILABLE, Some(&text), Effect::None).again, Again::Paused);
+        assert_eq!(judge(UNAVAILABLE, None, Effect::None).again, Again::Paused);
+    }
+
+    #[test]
+    fn a_push_is_repeated_only_when_it_has_certainly_done_nothing() {
+        let asked = trace("GET /x/info/refs?service=git-receive-pack HTTP/1.1", &["HTTP/1.1 200 OK"]);
+        let sent = trace("POST /x/git-receive-pack HTTP/1.1", &["HTTP/1.1 200 OK"]);
+        assert_eq!(judge(CUT, Some(&asked), Effect::Change).again, Again::Paused);
+        assert_eq!(judge(CUT, Some(&sent), Effect::Change).again, Again::No);
+        assert_eq!(judge(CUT, None, Effect::Change).again, Again::No);
+        assert_eq!(judge(CUT, Some(&sent), Effect::None).again, Again::Paused);
+        assert_eq!(judge(UNAVAILABLE, Some(&sent), Effect::Change).again, Again::No);
+        let later = trace("POST /x/git-receive-pack HTTP/1.1", &["HTTP/1.1 503 x", "Retry-After: 3"]);
+        assert_eq!(judge(UNAVAILABLE, Some(&later), Effect::Change).again, Again::Asked(Duration::from_secs(3)));
+        let refused =
+            "ssh: connect to host h port 22: connection refused\nfatal: could not read from remote repository.";
+        assert_eq!(judge(refused, None, Effect::Change).again, Again::Paused);
+        let closed = "connection to h closed by remote host.\nfatal: the remote end hung up unexpectedly";
+        assert_eq!(judge(closed, None, Effect::Change).again, Again::No);
+    }
+
+    #[test]
+    fn a_refusal_stays_one() {
+        for said in [
+            "fatal: unable to access 'x': the requested url returned error: 403",
+            "fatal: unable to access 'x': the requested url returned error: 500",
+            "fatal: authentication failed for 'x'",
+            "git@h: permission denied (publickey).\nconnection closed by h",
+            "error: no tunnel to `h:22`\nkex_exchange_identification: connection closed by remote host",
+            "remote error: upload-pack: not our ref 1\nfatal: the remote end hung up unexpectedly",
+            "fatal: couldn't find remote ref x",
+            "",
+        ] {
+            assert_eq!(judge(said, None, Effect::None).again, Again::No, "{said}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Servers in trouble: what is tried again, what is not, and what is told of it.
+
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use jetway_tests::checkout::Checkout;
+use jetway_tests::http_git::{Fault, HttpGit};
+use jetway_tests::layer::{Layer, require};
+use jetway_tests::repository::Repository;
+use jetway_tests::scratch;
+use jetway_tests::ssh_git::SshGit;
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::secrecy::leaves_nothing_private;
+use crate::support::{check, history, refs, request, said, serve, source, with};
+
+fn get(source: &Value, version: &str, params: &Value) -> Outcome {
+    let destination = scratch::directory();
+    Verb::get("git").dir(destination.path()).request(&request(source, Some(version), params)).run()
+}
+
+/// A repository, its server, and a checkout with a commit that is to be pushed.
+struct Pushing {
+    repository: Repository,
+    server: HttpGit,
+    inputs: TempDir,
+    source: Value,
+    commit: String,
+}
+
+impl Pushing {
+    fn new() -> Self {
+        let (repository, _) = history(&["one"]);
+        repository.configure("http.receivepack", "true");
+        let (server, url) = serve(&repository);
+        let inputs = scratch::directory();
+        let commit = Checkout::clone(&repository.file_url(), inputs.path(), "work").commit("two", &[("x", "2")]);
+        Self { source: source(&url), repository, server, inputs, commit }
+    }
+
+    fn put(&self) -> Outcome {
+        let params = json!({ "repository": "work" });
+        Verb::put("git").dir(self.inputs.path()).request(&request(&self.source, None, &params)).run()
+    }
+
+    fn pushes(&self) -> usize {
+        self.server.requests_to("git-receive-pack").iter().filter(|request| request.method == "POST").count()
+    }
+}
+
+#[test]
+fn a_server_that_asks_for_patience_gets_it() {
+    for status in [429, 503] {
+        let (repository, commits) = history(&["one", "two"]);
+        let (server, url) = serve(&repository);
+        let source = source(&url);
+        // Each of the requests of a fetch may be the one that is put off.
+        for (skipped, part) in [(0, "info/refs"), (0, "/git-upload-pack"), (1, "/git-upload-pack")] {
+            server.fail_after(skipped, part, Fault::retry_after(status, "1"));
+            let outcome = get(&source, &commits[0], &json!({ "depth": 1 }));
+            outcome.succeeded();
+            assert!(outcome.elapsed >= Duration::from_secs(1), "{:?}", outcome.elapsed);
+            let expected = format!("warning: the server answered {status} ");
+            assert!(said(&outcome).contains(&expected), "{}", said(&outcome));
+            assert!(said(&outcome).contains("; trying again in [TIME]\n"), "{}", said(&outcome));
+            server.recover();
+        }
+        server.fail(2, "info/refs", Fault::retry_after(status, "1"));
+        assert_eq!(refs(&check(&source, Some(&commits[0]))), commits);
+        server.fail(1, "info/refs", Fault::retry_after(status, "1"));
+        get(&source, &commits[0], &json!({})).succeeded();
+
+        let pushing = Pushing::new();
+        for skipped in [0, 1] {
+            pushing.server.fail_after(skipped, "git-receive-pack", Fault::retry_after(status, "1"));
+        }
+        let put = pushing.put();
+        put.succeeded();
+        assert!(said(&put).contains("; trying again in [TIME]\n"), "{}", said(&put));
+        assert_eq!(pushing.repository.tip("main"), pushing.commit);
+    }
+}
+
+#[test]
+fn more_patience_than_there_is_ends_the_verb_at_once() {
+    let (repository, commits) = history(&["one", "two"]);
+    let (server, url) = serve(&repository);
+    let pushing = Pushing::new();
+    for server in [&server, &pushing.server] {
+        server.fail_always("", Fault::retry_after(503, "3600"));
+    }
+    for outcome in [check(&source(&url), Some(&commits[0])), get(&source(&url), &commits[0], &json!({})), pushing.put()]
+    {
+        outcome.failed();
+        assert!(outcome.elapsed < Duration::from_secs(30), "{:?}", outcome.elapsed);
+        let said = said(&outcome);
+        assert!(
+            said.contains(
+                "warning: the server answered 503 Service Unavailable, and wants to be asked again in [TIME]; \
+                 no more than [TIME] in all are waited for\n"
+            ),
+            "{said}"
+        );
+        assert!(said.contains("The requested URL returned error: 503"), "{said}");
+    }
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn trouble_that_does_not_pass_ends_after_a_few_tries() {
+    let (repository, commits) = history(&["one", "two"]);
+    let (server, url) = serve(&repository);
+    server.fail_always("", Fault::status(502));
+    let outcome = check(&source(&url), Some(&commits[0]));
+    outcome.failed();
+    assert_eq!(server.requests().len(), 4);
+    assert!(
+        said(&outcome).contains("warning: the server answered 502 Bad Gateway; it was tried 4 times\n"),
+        "{}",
+        said(&outcome)
+    );
+}
+
+#[test]
+fn other_answers_are_not_asked_for_again() {
+    for status in [400, 403, 404, 500, 501] {
+        let (repository, commits) = history(&["one", "two"]);
+        let (server, url) = serve(&repository);
+        server.fail_always("", Fault::status(status));
+        let outcome = check(&source(&url), Some(&commits[0]));
+        outcome.failed();
+        assert!(!outcome.stderr.contains("trying again"), "{status}: {}", outcome.stderr);
+        // Of a repository that is not found an older way of asking may know more.
+        assert!(server.requests().len() <= 2, "{status}: {:?}", server.requests());
+    }
+}
+
+#[test]
+fn a_fetch_that_is_cut_is_made_again() {
+    let (repository, commits) = history(&["one", "two"]);
+    let (server, url) = serve(&repository);
+    let source = source(&url);
+    for params in [json!({}), json!({ "depth": 1 })] {
+        for skipped in 0..3 {
+            server.fail_after(skipped, "upload-pack", Fault::CutAfter { bytes: 20 });
+            let outcome = get(&source, &commits[0], &params);
+            outcome.succeeded();
+            assert!(said(&outcome).contains("warning: the connection was cut; trying again in "), "{}", said(&outcome));
+            server.recover();
+        }
+    }
+    server.fail_after(1, "/git-upload-pack", Fault::CutAfter { bytes: 20 });
+    assert_eq!(refs(&check(&source, Some(&commits[0]))), commits);
+}
+
+#[test]
+fn a_push_whose_end_is_not_known_is_not_made_again() {
+    for fault in [Fault::CutAfter { bytes: 10 }, Fault::status(503), Fault::status(502), Fault::status(504)] {
+        let pushing = Pushing::new();
+        pushing.server.fail_after(1, "git-receive-pack", fault);
+        pushing.put().failed();
+        assert_eq!(pushing.pushes(), 1);
+        // Done or not: the same put again comes to the same end.
+        pushing.put().succeeded();
+        assert_eq!(pushing.repository.tip("main"), pushing.commit);
+    }
+}
+
+#[test]
+fn a_push_that_has_not_begun_is_made_again() {
+    for fault in [Fault::CutAfter { bytes: 10 }, Fault::status(503), Fault::status(502), Fault::status(504)] {
+        let pushing = Pushing::new();
+        pushing.server.fail(1, "info/refs", fault);
+        pushing.put().succeeded();
+        assert_eq!(pushing.pushes(), 1);
+        assert_eq!(pushing.repository.tip("main"), pushing.commit);
+    }
+}
+
+#[test]
+fn silence_ends_each_verb_in_time() {
+    let (repository, commits) = history(&["one", "two"]);
+    let (server, url) = serve(&repository);
+    let source = with(source(&url), json!({ "network_timeout": 1 }));
+    let mut pushing = Pushing::new();
+    pushing.source = with(pushing.source.clone(), json!({ "network_timeout": 1 }));
+    server.fail_always("", Fault::Stall);
+    pushing.server.fail_always("", Fault::Stall);
+    for outcome in [check(&source, Some(&commits[0])), get(&source, &commits[0], &json!({})), pushing.put()] {
+        outcome.failed();
+        assert!(outcome.elapsed < Duration::from_mins(1), "{:?}", outcome.elapsed);
+        assert!(said(&outcome).contains("showed no sign of life for "), "{}", said(&outcome));
+        assert!(said(&outcome).contains("hint: `network_timeout` in the source says"), "{}", said(&outcome));
+    }
+}
+
+#[test]
+fn a_wait_between_tries_ends_with_the_verb() {
+    let (repository, commits) = history(&["one", "two"]);
+    let (server, url) = serve(&repository);
+    server.fail_always("", Fault::retry_after(503, "60"));
+    let running = Verb::check("git").request(&request(&source(&url), Some(&commits[0]), &json!({}))).spawn();
+    running.wait_for_stderr("trying again in 60.0 s");
+    running.terminate();
+    let outcome = running.wait(Duration::from_secs(10));
+    assert!(outcome.stderr.contains("interrupted by SIGTERM"), "{}", outcome.stderr);
+    leaves_nothing_private(&outcome);
+}
+
+/// A way to a server on which the first connections are cut before a word is said.
+fn shaky_way_to(port: u16, cut: usize) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind a port on loopback");
+    let own = listener.local_addr().expect("the listener's address").port();
+    let connections = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&connections);
+    // The thread ends with the test's process.
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if counted.fetch_add(1, Ordering::SeqCst) < cut {
+                continue;
+            }
+            let upstream = TcpStream::connect(("127.0.0.1", port)).expect("connect to the server");
+            for (mut from, mut to) in [(stream.try_clone(), upstream.try_clone()), (Ok(upstream), Ok(stream))]
+                .map(|(from, to)| (from.expect("clone a socket"), to.expect("clone a socket")))
+            {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    (own, connections)
+}
+
+#[test]
+fn an_ssh_server_that_is_not_reached_is_asked_again_by_every_verb() {
+    if !require(Layer::Ssh) {
+        return;
+    }
+    let (repository, commits) = history(&["one", "two"]);
+    let server = SshGit::start();
+    let by_way_of = |port: u16| {
+        let url = server.url(repository.path()).replace(&format!(":{}/", server.port()), &format!(":{port}/"));
+        with(source(&url), json!({ "private_key": server.deploy_key().private }))
+    };
+    let (port, connections) = shaky_way_to(server.port(), 1);
+    assert_eq!(refs(&check(&by_way_of(port), None)), [commits[1].clone()]);
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+    let (port, _) = shaky_way_to(server.port(), 1);
+    let outcome = get(&by_way_of(port), &commits[0], &json!({ "depth": 1 }));
+    outcome.succeeded();
+    assert!(said(&outcome).contains("warning: the server cannot be reached; trying again in "), "{}", said(&outcome));
+    let inputs = scratch::directory();
+    let commit = Checkout::clone(&repository.file_url(), inputs.path(), "work").commit("three", &[("x", "3")]);
+    let (port, connections) = shaky_way_to(server.port(), 1);
+    let params = json!({ "repository": "work" });
+    Verb::put("git").dir(inputs.path()).request(&request(&by_way_of(port), None, &params)).run().succeeded();
+    assert_eq!(repository.tip("main"), commit);
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
