@@ -19,7 +19,7 @@ DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
-deps: ## install what cargo cannot bring: Debian packages, a container engine, a base image
+deps: ## install what cargo cannot bring: Debian packages, a Kubernetes, a container engine, a base image
 	@tests/support/deps.sh
 
 build: ## build every crate, tests included

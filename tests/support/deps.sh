@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What building and testing need and cargo cannot bring: Debian packages, a container engine that answers, a base image.
+# What building and testing need and cargo cannot bring: Debian packages, a Kubernetes and helm, a container engine that
+# answers, a base image.
 #
 # It may be run at any time; what is there already is left alone (well under two seconds then). A package that cannot be
 # installed fails it. An engine that cannot run here does not: it says why and goes on, because the tests that want one
@@ -110,6 +111,8 @@ make_base_image() {
 }
 
 install_packages
+# It takes minutes once, and nothing but the tests of helm-release waits for it.
+"$(dirname "$0")/kubernetes/make.sh" start || say "no Kubernetes can be built here: the tests that talk to one will be skipped"
 if start_engine && make_base_image; then
   exit 0
 fi

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::{nginx_git, ssh_git, tinyproxy};
+use crate::{kubernetes, nginx_git, ssh_git, tinyproxy};
 
 /// Something that a test needs of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Layer<'a> {
     Trace,
     /// A program of a Debian package.
     Program(&'a str),
+    /// A Kubernetes, and helm.
+    Kubernetes,
     /// A container engine and the image of a resource type in it.
     Image(&'a str),
 }
@@ -31,6 +33,7 @@ impl Layer<'_> {
             Self::Proxy => "proxy".to_owned(),
             Self::Trace => "trace".to_owned(),
             Self::Program(program) => program.to_owned(),
+            Self::Kubernetes => "kubernetes".to_owned(),
             Self::Image(resource) => format!("image {resource}"),
         }
     }
@@ -48,6 +51,7 @@ impl Layer<'_> {
                     std::env::split_paths(&crate::git::search_path()).any(|path| path.join(program).exists());
                 (!is_there).then(|| format!("there is no {program} (`make deps` installs it)"))
             }
+            Self::Kubernetes => kubernetes::unavailable(),
             Self::Image(resource) => {
                 let image = image_name(resource);
                 if !succeeds("docker", &["info"]) {

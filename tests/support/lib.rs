@@ -20,6 +20,7 @@ pub mod daemon;
 pub mod git;
 pub mod github;
 pub mod http_git;
+pub mod kubernetes;
 pub mod large_repository;
 pub mod layer;
 pub mod nginx_git;

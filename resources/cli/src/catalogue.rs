@@ -15,6 +15,7 @@ impl Catalogue {
         Self::new(vec![
             ResourceType::of::<jetway_git::Git>(),
             ResourceType::of::<jetway_github_status::GithubStatus>(),
+            ResourceType::of::<jetway_helm_release::HelmRelease>(),
             ResourceType::of::<jetway_slack::Slack>(),
         ])
     }

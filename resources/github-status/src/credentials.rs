@@ -4,12 +4,13 @@ use std::time::SystemTime;
 
 use anyhow::Context as _;
 use jetway::http::{HttpRequest, Method};
+use jetway::web_token::SigningKey;
 use jetway::{Result, Secret, anyhow};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::app::Key;
+use crate::app::token as app_token;
 use crate::github::GitHub;
 use crate::source::Source;
 use crate::store::Login;
@@ -53,8 +54,8 @@ pub(crate) async fn token(github: &GitHub<'_>) -> Result<Token> {
 
 /// A request by the App itself, not by an installation of it.
 pub(crate) fn as_app(request: HttpRequest, id: &str, private_key: &Secret) -> Result<HttpRequest> {
-    let key = Key::parse(private_key.expose()).map_err(|problem| anyhow!("`private_key` {problem}"))?;
-    Ok(request.bearer(&key.token(id, SystemTime::now())?))
+    let key = SigningKey::parse(private_key.expose()).map_err(|problem| anyhow!("`private_key` {problem}"))?;
+    Ok(request.bearer(&app_token(&key, id, SystemTime::now())?))
 }
 
 /// A new token for the repository alone, and the second at which it ends.

@@ -1,11 +1,11 @@
 //! What a pipeline may write under `source:`.
 
 use jetway::http::{HttpSettings, Url};
+use jetway::web_token::SigningKey;
 use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::app;
 use crate::checkout::is_commit_hash;
 use crate::context_name;
 use crate::state::{require_deployment_state, require_state};
@@ -208,7 +208,7 @@ impl Source {
         }
         if is_given(self.private_key.as_ref())
             && let Some(key) = &self.private_key
-            && let Err(problem) = app::Key::parse(key.expose())
+            && let Err(problem) = SigningKey::parse(key.expose())
         {
             problems.add("private_key", problem);
         }

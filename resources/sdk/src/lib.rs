@@ -88,6 +88,8 @@ mod resource;
 mod resource_type;
 mod schema;
 mod secret;
+#[cfg(feature = "http")]
+pub mod web_token;
 
 pub use anyhow::anyhow;
 pub use schemars;

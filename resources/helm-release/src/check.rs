@@ -1,0 +1,70 @@
+//! check: which revisions of the release have been deployed?
+
+use jetway::{Advise as _, Context, Result, anyhow, nearest};
+
+use crate::kubernetes::Kubernetes;
+use crate::records::Records;
+use crate::source::{Source, Status, given};
+use crate::version::Version;
+
+/// The namespace of a release of which nobody says where it is.
+pub(crate) const DEFAULT_NAMESPACE: &str = "default";
+
+/// The versions from `version` on, oldest first; the newest one when there is no `version`.
+pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
+    let Some(release) = release(source, version.as_ref()) else {
+        return Err(anyhow!("there is no release to look for").hint("name one as `release` in the source"));
+    };
+    let kubernetes = Kubernetes::new(context, source).await?;
+    let namespace = namespace(source, &kubernetes);
+    let records = Records::new(&kubernetes, source.storage, namespace);
+    let all = records.of(release).await?;
+    // A put into another namespace made that version; it is nothing to go on from here.
+    let known = version.as_ref().filter(|version| version.release == release && version.namespace.is_none());
+    if all.is_empty() {
+        // What a put has just taken away is as it should be.
+        if let Some(known) = known.filter(|version| version.uninstalled.is_some()) {
+            return Ok(vec![known.clone()]);
+        }
+        return Err(missing(&records, release, namespace).await);
+    }
+    let words: Vec<&str> = source.statuses.iter().map(|status| Status::word(*status)).collect();
+    let mut revisions: Vec<u64> =
+        all.iter().filter(|record| words.contains(&record.status.as_str())).map(|record| record.revision).collect();
+    match known.and_then(Version::number) {
+        Some(known) => revisions.retain(|revision| *revision >= known),
+        None => revisions = revisions.pop().into_iter().collect(),
+    }
+    if revisions.is_empty()
+        && let Some(newest) = all.last()
+    {
+        let (revision, status) = (newest.revision, &newest.status);
+        context.console().step(format_args!("no version yet: revision {revision} of `{release}` is `{status}`"));
+    }
+    Ok(revisions.into_iter().map(|revision| Version::of_revision(release, revision)).collect())
+}
+
+/// The release to look at: the source's, or else the version's.
+fn release<'s>(source: &'s Source, version: Option<&'s Version>) -> Option<&'s str> {
+    let of_version = version.map(|version| version.release.as_str());
+    let legal = of_version.filter(|name| crate::name::release(name).is_ok());
+    given(source.release.as_ref()).or(legal)
+}
+
+/// The namespace of the source's release.
+pub(crate) fn namespace<'s>(source: &'s Source, kubernetes: &'s Kubernetes) -> &'s str {
+    given(source.namespace.as_ref()).or(kubernetes.namespace()).unwrap_or(DEFAULT_NAMESPACE)
+}
+
+async fn missing(records: &Records<'_>, release: &str, namespace: &str) -> jetway::Error {
+    let error = anyhow!("there is no release `{release}` in the namespace `{namespace}`");
+    let names = match records.releases().await {
+        Ok(names) => names,
+        Err(other) => return other.context(error.to_string()),
+    };
+    match nearest(release, names.iter().map(String::as_str)) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None if names.is_empty() => error.hint("the namespace has no release at all; the first put makes one"),
+        None => error.hint("the first put makes it; a check finds it from then on"),
+    }
+}

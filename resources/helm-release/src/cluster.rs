@@ -1,0 +1,119 @@
+//! The cluster: where its API server is, whom to trust there, and how to log in.
+//!
+//! A source names one of several ways, and each comes down to a [`Cluster`]. No cloud's own program is needed for any.
+
+pub(crate) mod aws;
+pub(crate) mod digitalocean;
+pub(crate) mod google;
+pub(crate) mod in_cluster;
+pub(crate) mod kubeconfig;
+
+use anyhow::anyhow;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jetway::http::{Authorities, ClientCertificate, HttpSettings};
+use jetway::{Advise as _, Context, Result, Secret};
+
+use crate::source::{Source, Way, given, pem, set};
+use kubeconfig::Kubeconfig;
+
+/// A cluster, and how to get in.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    /// The address of the API server, without a slash at its end.
+    pub(crate) server: String,
+    /// The certificate of its authority, which alone may speak for it; the system's authorities where there is none.
+    pub(crate) authority: Option<String>,
+    /// Whether any certificate of its is accepted.
+    pub(crate) insecure: bool,
+    /// The name that its certificate is for, where it is not the host's.
+    pub(crate) server_name: Option<String>,
+    /// The proxy on the way to it.
+    pub(crate) proxy: Option<String>,
+    /// The namespace that goes with it.
+    pub(crate) namespace: Option<String>,
+    /// Who logs in.
+    pub(crate) user: User,
+}
+
+/// Who logs in: a certificate in the handshake, and one of the others in each request.
+#[derive(Debug, Default)]
+pub(crate) struct User {
+    pub(crate) certificate: Option<ClientCertificate>,
+    pub(crate) token: Option<Secret>,
+    /// A user and a password.
+    pub(crate) password: Option<(String, Secret)>,
+}
+
+impl User {
+    fn of_token(token: Secret) -> Self {
+        Self { token: Some(token), ..Self::default() }
+    }
+}
+
+impl Cluster {
+    /// The cluster that the source names.
+    pub(crate) async fn find(context: &Context, source: &Source) -> Result<Self> {
+        let way = source.way().ok_or_else(|| anyhow!("the source names no cluster"))?;
+        let mut cluster = match way {
+            Way::Kubeconfig(text) => {
+                let parsed = Kubeconfig::parse(text.expose()).map_err(|problem| anyhow!("`kubeconfig` {problem}"))?;
+                parsed.cluster(given(source.kubeconfig_context.as_ref()))?
+            }
+            Way::Url(url) => of_url(source, url)?,
+            Way::InCluster => in_cluster::find(context)?,
+            Way::Google => google::find(context, source).await?,
+            Way::Aws(aws) => aws::find(context, source, aws).await?,
+            Way::DigitalOcean(cluster) => digitalocean::find(context, source, cluster).await?,
+        };
+        for secret in cluster.user.token.iter().chain(cluster.user.password.iter().map(|(_, password)| password)) {
+            context.console().redactor().add(secret.expose());
+        }
+        cluster.proxy = cluster.proxy.or_else(|| given(source.proxy.as_ref()).map(str::to_owned));
+        Ok(cluster)
+    }
+
+    /// How to connect to it.
+    pub(crate) fn http(&self) -> HttpSettings {
+        HttpSettings {
+            ca_certs: self.authority.iter().cloned().collect(),
+            authorities: if self.authority.is_some() { Authorities::Ours } else { Authorities::OursAndTheSystems },
+            insecure: self.insecure,
+            server_name: self.server_name.clone(),
+            proxy: self.proxy.clone(),
+            client_certificate: self.user.certificate.clone(),
+            ..HttpSettings::default()
+        }
+    }
+}
+
+/// The cluster of `cluster_url` and the keys that go with it.
+fn of_url(source: &Source, url: &str) -> Result<Cluster> {
+    let unusable = |key: &'static str| move |problem: String| anyhow!("`{key}`: {problem}");
+    let certificate = match (given(source.admin_cert.as_ref()), set(source.admin_key.as_ref())) {
+        (Some(certificate), Some(key)) => Some(ClientCertificate {
+            certificate: pem(certificate).map_err(unusable("admin_cert"))?,
+            key: Secret::new(pem(key.expose()).map_err(unusable("admin_key"))?),
+        }),
+        _ => None,
+    };
+    let token = set(source.token.as_ref()).map(|token| Secret::new(token.expose().trim()));
+    // As the established resource: whoever reads along on plain HTTP gets nothing to log in with.
+    let is_secret = url.starts_with("https://");
+    let user = User { certificate, token, password: None };
+    Ok(Cluster {
+        server: url.trim_end_matches('/').to_owned(),
+        authority: source.authority().map_err(unusable("cluster_ca"))?,
+        insecure: source.insecure_cluster,
+        server_name: given(source.tls_server_name.as_ref()).map(str::to_owned),
+        proxy: None,
+        namespace: None,
+        user: if is_secret { user } else { User::default() },
+    })
+}
+
+/// The PEM text in a cloud's answer, which has it in base64.
+fn authority_in(text: &str) -> Result<String> {
+    let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    bytes.ok_or_else(|| anyhow!("the certificate of the cluster's authority is damaged")).hint("is the cluster up?")
+}

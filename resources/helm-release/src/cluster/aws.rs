@@ -1,0 +1,171 @@
+//! A cluster of Amazon's Elastic Kubernetes Service: its address and authority by its API, a token by a signed URL.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jetway::aws::{Aws as Services, Credentials, Login, Role as AssumedRole};
+use jetway::{Context, Problems, Result, Secret};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Cluster, User, authority_in};
+use crate::source::{Source, given, set};
+
+/// What the session of an assumed role is called, as the established resource has it.
+const SESSION: &str = "EKSAssumeRoleSession";
+
+/// How long a signed URL may be used, in seconds. (The cluster takes it as a token for about a quarter of an hour.)
+const LIFETIME: Duration = Duration::from_mins(1);
+
+/// A cluster of Amazon's, and who logs in.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Aws {
+    /// The region of the cluster, such as `eu-west-1`.
+    pub region: String,
+
+    /// The name of the cluster.
+    pub cluster_name: String,
+
+    /// A role to assume: its ARN, or that with what else its owner asks for.
+    pub role: Option<Role>,
+
+    /// A role to assume, where `role` is not given.
+    pub role_arn: Option<String>,
+
+    /// The keys of a user. Without them, the worker's own identity: a web identity, or the role of its container or machine.
+    pub user: Option<AwsUser>,
+
+    /// Taken as the established resource has it, without effect: nothing is written that would need a name.
+    #[allow(dead_code, reason = "it is documentation for the pipeline's reader")]
+    pub profile: Option<String>,
+}
+
+/// A role of Amazon's.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Role {
+    /// Its ARN.
+    Arn(String),
+    /// With more.
+    More {
+        /// Its name in full, `arn:aws:iam::123456789012:role/deployer`.
+        arn: String,
+        /// What the session is called in Amazon's logs; `EKSAssumeRoleSession` when not given.
+        session_name: Option<String>,
+        /// What the role's owner asks for, when it is somebody else's.
+        external_id: Option<String>,
+    },
+}
+
+/// The keys of a user.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct AwsUser {
+    /// The key's id.
+    pub access_key_id: String,
+    /// The key.
+    pub secret_access_key: Secret,
+    /// What temporary keys come with.
+    pub session_token: Option<Secret>,
+    /// A role to assume with these keys.
+    pub role_arn: Option<String>,
+}
+
+impl Aws {
+    pub(crate) fn rules(&self, problems: &mut Problems) {
+        let is_name = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        if !is_name(self.cluster_name.trim()) {
+            problems.add("aws.cluster_name", format!("`{}` is no legal name of a cluster", self.cluster_name));
+        }
+        if !is_name(self.region.trim()) {
+            problems.add("aws.region", format!("`{}` is no region", self.region));
+        }
+        for role in self.roles() {
+            if !role.arn.starts_with("arn:") {
+                problems.add(
+                    "aws.role",
+                    format!(
+                        "expected the name of a role in full, `arn:aws:iam::ACCOUNT:role/NAME`, found `{}`",
+                        role.arn
+                    ),
+                );
+            }
+        }
+        if let Some(user) = &self.user
+            && (user.access_key_id.trim().is_empty() || set(Some(&user.secret_access_key)).is_none())
+        {
+            problems.add("aws.user", "must have both `access_key_id` and `secret_access_key`");
+        }
+    }
+
+    fn roles(&self) -> Vec<AssumedRole> {
+        let plain =
+            |arn: &str| AssumedRole { arn: arn.to_owned(), session_name: SESSION.to_owned(), external_id: None };
+        let of_user = self.user.as_ref().and_then(|user| given(user.role_arn.as_ref())).map(plain);
+        let role = match &self.role {
+            Some(Role::Arn(arn)) => given(Some(arn)).map(plain),
+            Some(Role::More { arn, session_name, external_id }) => Some(AssumedRole {
+                arn: arn.trim().to_owned(),
+                session_name: given(session_name.as_ref()).unwrap_or(SESSION).to_owned(),
+                external_id: given(external_id.as_ref()).map(str::to_owned),
+            }),
+            None => given(self.role_arn.as_ref()).map(plain),
+        };
+        of_user.into_iter().chain(role).collect()
+    }
+
+    fn login(&self) -> Login {
+        let keys = self.user.as_ref().map(|user| Credentials {
+            access_key_id: user.access_key_id.trim().to_owned(),
+            secret_access_key: Secret::new(user.secret_access_key.expose().trim()),
+            session_token: set(user.session_token.as_ref()).map(|token| Secret::new(token.expose().trim())),
+            expires: None,
+        });
+        Login { keys, roles: self.roles() }
+    }
+}
+
+/// The cluster that `aws` names.
+pub(crate) async fn find(context: &Context, source: &Source, aws: &Aws) -> Result<Cluster> {
+    #[derive(Deserialize)]
+    struct Answer {
+        cluster: Found,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Found {
+        endpoint: String,
+        certificate_authority: Authority,
+    }
+    #[derive(Deserialize)]
+    struct Authority {
+        data: String,
+    }
+    let services = Services::new(context, context.http(source.http())?, aws.region.trim())?;
+    let credentials = services.log_in(&aws.login()).await?;
+    let name = aws.cluster_name.trim();
+    let url = format!("{}/clusters/{name}", services.endpoint("eks"));
+    let asked = services.sign(services.http().get(url), "eks", &credentials)?.send().await;
+    let asked =
+        asked.with_context(|| format!("cannot find the cluster `{name}` in the region `{}`", services.region()));
+    let Answer { cluster } = asked?.json().await?;
+    Ok(Cluster {
+        server: cluster.endpoint.trim_end_matches('/').to_owned(),
+        authority: Some(authority_in(&cluster.certificate_authority.data)?),
+        insecure: false,
+        server_name: None,
+        proxy: None,
+        namespace: None,
+        user: User::of_token(token(&services, name, &credentials)?),
+    })
+}
+
+/// A token for the cluster: the URL by which it asks Amazon who is calling.
+fn token(services: &Services, cluster: &str, credentials: &Credentials) -> Result<Secret> {
+    let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", services.endpoint("sts"));
+    let url = services.presign(&url, &[("x-k8s-aws-id", cluster)], "sts", credentials, LIFETIME)?;
+    Ok(Secret::new(format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(url.expose()))))
+}

@@ -1,0 +1,207 @@
+//! A cluster of Google Kubernetes Engine: a token by OAuth, the cluster's address and authority by its API.
+
+use anyhow::{Context as _, anyhow};
+use jetway::http::{HttpClient, Url};
+use jetway::web_token::SigningKey;
+use jetway::{Advise as _, Context, Problems, Result, Secret};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Cluster, User, authority_in};
+use crate::source::{Source, given, set};
+
+/// What the token is for.
+const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+
+/// How long a token of our own making holds, in seconds: as long as Google allows.
+const HOLDS: i64 = 3600;
+
+/// A service account's key, as the console hands it out.
+#[derive(Deserialize)]
+struct Account {
+    client_email: String,
+    private_key: Secret,
+    private_key_id: Option<String>,
+    token_uri: String,
+    project_id: Option<String>,
+}
+
+impl Account {
+    fn parse(text: &str) -> Result<Self, String> {
+        // The decoder's own words may quote the text.
+        serde_json::from_str(text)
+            .map_err(|_| "expected the JSON key of a service account (client_email, private_key, token_uri)".to_owned())
+    }
+}
+
+/// What is wrong with the keys that begin with `gcloud_`.
+pub(crate) fn rules(source: &Source, problems: &mut Problems) {
+    match (set(source.gcloud_service_account_key_file.as_ref()), source.gcloud_workload_identity_enabled) {
+        (Some(_), true) => {
+            problems.add("gcloud_service_account_key_file", "has no effect with `gcloud_workload_identity_enabled`");
+        }
+        (Some(key), false) => match Account::parse(key.expose()) {
+            Err(problem) => problems.add("gcloud_service_account_key_file", problem),
+            Ok(account) => {
+                if let Err(problem) = SigningKey::parse(account.private_key.expose()) {
+                    problems.add("gcloud_service_account_key_file", format!("its `private_key` {problem}"));
+                }
+                if !is_address(&account.token_uri) {
+                    problems.add("gcloud_service_account_key_file", "its `token_uri` is no `https://` address");
+                }
+            }
+        },
+        (None, false) => problems.add_with_hint(
+            "gcloud_service_account_key_file",
+            "required, but missing",
+            "`gcloud_workload_identity_enabled` does instead on a worker that has a Google service account",
+        ),
+        (None, true) => {}
+    }
+    for (key, value) in [
+        ("gcloud_k8s_cluster_name", &source.gcloud_k8s_cluster_name),
+        ("gcloud_k8s_zone", &source.gcloud_k8s_zone),
+        ("gcloud_project_name", &source.gcloud_project_name),
+    ] {
+        match given(value.as_ref()) {
+            None if key != "gcloud_project_name" => problems.add(key, "required, but missing"),
+            Some(text) if !is_name(text) => problems.add(key, format!("`{text}` is no legal name")),
+            _ => {}
+        }
+    }
+}
+
+/// The private key inside of an account's.
+pub(crate) fn hidden_secrets(key: &Secret) -> Option<String> {
+    Account::parse(key.expose()).ok().map(|account| account.private_key.expose().to_owned())
+}
+
+/// Whether a name is only that when it stands in a URL. (A project may be `example.com:name`.)
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte)) && !text.starts_with('.')
+}
+
+/// Whether secrets can be sent there.
+fn is_address(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        let is_near = url.host_str().is_some_and(|host| host == "localhost" || host == "127.0.0.1");
+        url.scheme() == "https" || (url.scheme() == "http" && is_near)
+    })
+}
+
+/// The cluster that the keys beginning with `gcloud_` name.
+pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Found {
+        endpoint: Option<String>,
+        master_auth: MasterAuth,
+        private_cluster_config: Option<PrivateCluster>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct MasterAuth {
+        cluster_ca_certificate: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct PrivateCluster {
+        private_endpoint: Option<String>,
+    }
+    let http = context.http(source.http())?;
+    let (token, of_account) = match set(source.gcloud_service_account_key_file.as_ref()) {
+        Some(key) if !source.gcloud_workload_identity_enabled => {
+            let account = Account::parse(key.expose())
+                .map_err(|problem| anyhow!("`gcloud_service_account_key_file`: {problem}"))?;
+            let token = token_of_account(&http, &account).await;
+            (token.with_context(|| format!("cannot log in as `{}`", account.client_email))?, account.project_id)
+        }
+        _ => {
+            let token = token_of_worker(context, &http).await;
+            (token.context("cannot log in as the worker's own service account").hint(NO_WORKLOAD_IDENTITY)?, None)
+        }
+    };
+    context.console().redactor().add(token.expose());
+    let project = match given(source.gcloud_project_name.as_ref()).map(str::to_owned).or(of_account) {
+        Some(project) => project,
+        None => metadata(context, &http, "project/project-id").await?.text().await?.trim().to_owned(),
+    };
+    let zone = given(source.gcloud_k8s_zone.as_ref()).unwrap_or_default();
+    let name = given(source.gcloud_k8s_cluster_name.as_ref()).unwrap_or_default();
+    // The variable that gcloud knows for its property `api_endpoint_overrides/container`.
+    let api = context.variable("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER");
+    let api = api.unwrap_or_else(|| "https://container.googleapis.com/".to_owned());
+    let url = format!("{}/v1/projects/{project}/locations/{zone}/clusters/{name}", api.trim_end_matches('/'));
+    let asked = http.get(url).bearer(&token).send().await;
+    let asked =
+        asked.with_context(|| format!("cannot find the cluster `{name}` in `{zone}` of the project `{project}`"));
+    let found: Found = asked?.json().await?;
+    let internal = found.private_cluster_config.and_then(|config| config.private_endpoint);
+    let endpoint = if source.gcloud_use_internal_ip { internal } else { found.endpoint };
+    let endpoint = endpoint.filter(|endpoint| !endpoint.is_empty());
+    let endpoint = endpoint.ok_or_else(|| anyhow!("the cluster `{name}` has no such address (yet)"))?;
+    Ok(Cluster {
+        server: format!("https://{endpoint}"),
+        authority: Some(authority_in(&found.master_auth.cluster_ca_certificate)?),
+        insecure: false,
+        server_name: None,
+        proxy: None,
+        namespace: None,
+        user: User::of_token(token),
+    })
+}
+
+const NO_WORKLOAD_IDENTITY: &str =
+    "the worker must run on Google Cloud, under a service account that may use the cluster";
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: Secret,
+}
+
+/// A token for a service account: one of our own making, signed with its key, is exchanged. See "Using OAuth 2.0 for
+/// Server to Server Applications" in Google's documentation.
+async fn token_of_account(http: &HttpClient, account: &Account) -> Result<Secret> {
+    let key =
+        SigningKey::parse(account.private_key.expose()).map_err(|problem| anyhow!("its `private_key` {problem}"))?;
+    let now = Timestamp::now().as_second();
+    let claims = json!({
+        "iss": account.client_email, "scope": SCOPE, "aud": account.token_uri, "iat": now, "exp": now + HOLDS,
+    });
+    let header: Vec<(&str, &str)> = account.private_key_id.iter().map(|id| ("kid", id.as_str())).collect();
+    let assertion = key.token(&header, &claims)?;
+    let fields = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion.expose())];
+    // A token more than is needed does no harm; it ends by itself.
+    let granted: Granted = http.post(&account.token_uri).form(fields).repeatable().send().await?.json().await?;
+    Ok(granted.access_token)
+}
+
+/// A token of the service account that the worker runs under.
+async fn token_of_worker(context: &Context, http: &HttpClient) -> Result<Secret> {
+    let answer = metadata(context, http, "instance/service-accounts/default/token").await?;
+    Ok(answer.json::<Granted>().await?.access_token)
+}
+
+/// What the worker's metadata server says.
+async fn metadata(context: &Context, http: &HttpClient, of: &str) -> Result<jetway::http::HttpResponse> {
+    // The variable that Google's own libraries know.
+    let host = context.variable("GCE_METADATA_HOST").unwrap_or_else(|| "metadata.google.internal".to_owned());
+    let retry = jetway::http::Retry { tries: 2, ..jetway::http::Retry::default() };
+    let url = format!("http://{host}/computeMetadata/v1/{of}");
+    http.get(url).header("metadata-flavor", "Google").retry(retry).send().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_addresses_lead_nowhere_else() {
+        assert!(
+            is_name("my-project") && is_name("example.com:p") && !is_name("a/b") && !is_name("..") && !is_name("a?b")
+        );
+        assert!(is_address("https://oauth2.googleapis.com/token") && is_address("http://127.0.0.1:1/token"));
+        assert!(!is_address("http://oauth2.googleapis.com/token") && !is_address("token"));
+    }
+}

@@ -1,0 +1,60 @@
+//! The cluster that the worker itself runs in: by the service account of its pod.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, Context, Result, Secret};
+
+use super::{Cluster, User};
+
+/// Where Kubernetes mounts a pod's service account.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+const HINT: &str = "`in_cluster` is for workers that run as pods, with the token of their service account mounted";
+
+/// The cluster of the pod that this runs in.
+pub(crate) fn find(context: &Context) -> Result<Cluster> {
+    let host = context.variable("KUBERNETES_SERVICE_HOST");
+    let port =
+        context.variable("KUBERNETES_SERVICE_PORT_HTTPS").or_else(|| context.variable("KUBERNETES_SERVICE_PORT"));
+    let (Some(host), Some(port)) = (host, port) else {
+        return Err(anyhow!("this is no pod of a cluster: `KUBERNETES_SERVICE_HOST` is not set").hint(HINT));
+    };
+    of_account(Path::new(ACCOUNT), &host, &port).context("cannot use the pod's service account").hint(HINT)
+}
+
+fn of_account(account: &Path, host: &str, port: &str) -> Result<Cluster> {
+    let read = |name: &str| {
+        let path = account.join(name);
+        fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))
+    };
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    Ok(Cluster {
+        server: format!("https://{host}:{port}"),
+        authority: Some(read("ca.crt")?),
+        insecure: false,
+        server_name: None,
+        proxy: None,
+        namespace: read("namespace").ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
+        user: User::of_token(Secret::new(read("token")?.trim())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_s_account_is_all_that_it_takes() {
+        let account = tempfile::tempdir().unwrap();
+        assert!(of_account(account.path(), "10.0.0.1", "443").is_err());
+        for (name, text) in [("token", "t0ken\n"), ("ca.crt", "PEM"), ("namespace", "team\n")] {
+            fs::write(account.path().join(name), text).unwrap();
+        }
+        let cluster = of_account(account.path(), "fd00::1", "443").unwrap();
+        assert_eq!(cluster.server, "https://[fd00::1]:443");
+        assert_eq!(cluster.namespace.as_deref(), Some("team"));
+        assert_eq!(cluster.user.token.unwrap().expose(), "t0ken");
+    }
+}

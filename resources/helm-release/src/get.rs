@@ -1,0 +1,139 @@
+//! get: what is known of a revision, in files for the tasks that follow.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, Context, Metadata, Response, Result};
+use serde_json::{Map, Value, json};
+
+use crate::check::namespace;
+use crate::kubernetes::Kubernetes;
+use crate::name;
+use crate::records::Records;
+use crate::release::Release;
+use crate::source::{Source, given};
+use crate::version::Version;
+use crate::yaml;
+
+/// Writes what the version says, and what helm's record of its revision says, into `destination`.
+pub(crate) async fn get(
+    context: &Context,
+    source: &Source,
+    version: Option<Version>,
+    destination: &Path,
+) -> Result<Response<Version>> {
+    let version = version.ok_or_else(|| anyhow!("there is no version to get"))?;
+    let files = Files { destination };
+    let Some(revision) = version.number() else {
+        // A test, a dry run or the end of a release: there is no revision to tell more of.
+        files.write("release", &version.release)?;
+        return Ok(Response::new(version));
+    };
+    for (key, problem) in [
+        ("release", name::release(&version.release).err()),
+        ("namespace", version.namespace.as_deref().and_then(|namespace| name::namespace(namespace).err())),
+    ] {
+        if let Some(problem) = problem {
+            return Err(anyhow!("the version's `{key}` {problem}"));
+        }
+    }
+    let kubernetes = Kubernetes::new(context, source).await?;
+    let namespace = given(version.namespace.as_ref()).unwrap_or_else(|| namespace(source, &kubernetes));
+    let found = Records::new(&kubernetes, source.storage, namespace).read(&version.release, revision).await?;
+    let release = found.ok_or_else(|| {
+        anyhow!(
+            "revision {revision} of the release `{}` is not in the namespace `{namespace}` (any more)",
+            version.release
+        )
+        .hint("helm forgets the oldest revisions; `helm_history_max` in the source says how many a put leaves")
+    })?;
+    files.write_all(&release)?;
+    let chart = &release.chart;
+    context.console().step(format_args!(
+        "revision {revision} of `{}`: {}-{}, {}",
+        release.name,
+        chart.field("name"),
+        chart.field("version"),
+        release.info.status
+    ));
+    let metadata = metadata(&release, namespace);
+    Ok(Response { version, metadata })
+}
+
+/// The metadata of a revision, the established resource's lines first.
+fn metadata(release: &Release, namespace: &str) -> Vec<Metadata> {
+    let chart = &release.chart;
+    [
+        ("release", release.name.clone()),
+        ("revision", release.version.to_string()),
+        ("chart", format!("{}-{}", chart.field("name"), chart.field("version"))),
+        ("app_version", chart.field("appVersion").to_owned()),
+        ("namespace", namespace.to_owned()),
+        ("status", release.info.status.clone()),
+        ("deployed", release.info.last_deployed.clone()),
+        ("description", release.info.description.clone()),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(name, value)| Metadata::new(name, value))
+    .collect()
+}
+
+/// The files of a get.
+struct Files<'d> {
+    destination: &'d Path,
+}
+
+impl Files<'_> {
+    fn write(&self, name: &str, content: &str) -> Result<()> {
+        let path = self.destination.join(name);
+        fs::write(&path, content).with_context(|| format!("cannot write `{}`", path.display()))
+    }
+
+    fn write_all(&self, release: &Release) -> Result<()> {
+        let nothing = Value::Object(Map::new());
+        let values = release.config.as_ref().filter(|values| !values.is_null()).unwrap_or(&nothing);
+        let chart = &release.chart;
+        self.write("release", &release.name)?;
+        self.write("revision", &release.version.to_string())?;
+        self.write("namespace", &release.namespace)?;
+        self.write("values.json", &format!("{values:#}\n"))?;
+        self.write("values.yaml", &yaml::document(values))?;
+        self.write("manifest.yaml", &release.manifest)?;
+        self.write("notes.txt", &release.info.notes)?;
+        self.write("release.json", &format!("{:#}\n", summary(release)))?;
+        let directory = self.destination.join("chart");
+        fs::create_dir(&directory).with_context(|| format!("cannot make `{}`", directory.display()))?;
+        self.write("chart/Chart.yaml", &yaml::document(&chart.metadata))?;
+        self.write(
+            "chart/values.yaml",
+            &yaml::document(if chart.values.is_null() { &nothing } else { &chart.values }),
+        )?;
+        self.write("chart/name", chart.field("name"))?;
+        self.write("chart/version", chart.field("version"))?;
+        self.write("chart/app_version", chart.field("appVersion"))
+    }
+}
+
+/// What `helm status` and `helm history` tell of a revision.
+fn summary(release: &Release) -> Value {
+    let (info, chart) = (&release.info, &release.chart);
+    let hooks = release.hooks.as_deref().unwrap_or_default().iter().map(|hook| {
+        json!({
+            "name": hook.name, "kind": hook.kind, "events": hook.events.as_deref().unwrap_or_default(),
+            "last_run": {
+                "started_at": hook.last_run.started_at, "completed_at": hook.last_run.completed_at,
+                "phase": hook.last_run.phase,
+            },
+        })
+    });
+    json!({
+        "name": release.name, "namespace": release.namespace, "revision": release.version, "status": info.status,
+        "description": info.description, "first_deployed": info.first_deployed, "last_deployed": info.last_deployed,
+        "chart": {
+            "name": chart.field("name"), "version": chart.field("version"), "app_version": chart.field("appVersion"),
+        },
+        "hooks": hooks.collect::<Vec<_>>(),
+    })
+}

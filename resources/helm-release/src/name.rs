@@ -1,0 +1,56 @@
+//! The names of releases and namespaces: they become parts of URLs and arguments, and must be nothing but names.
+
+/// The longest name of a release (helm's own limit), in bytes.
+const LONGEST_RELEASE: usize = 53;
+
+/// The longest name of a namespace (a DNS label), in bytes.
+const LONGEST_NAMESPACE: usize = 63;
+
+/// What is wrong with the name of a release: helm takes lower-case letters, digits, `-` and `.`.
+pub(crate) fn release(name: &str) -> Result<(), String> {
+    check(name, LONGEST_RELEASE, |part| name_of_parts(part, '.'))
+}
+
+/// What is wrong with the name of a namespace: the same without `.`.
+pub(crate) fn namespace(name: &str) -> Result<(), String> {
+    check(name, LONGEST_NAMESPACE, is_label)
+}
+
+fn check(name: &str, longest: usize, is_legal: impl Fn(&str) -> bool) -> Result<(), String> {
+    if name.len() > longest {
+        Err(format!("is longer than {longest} characters"))
+    } else if is_legal(name) {
+        Ok(())
+    } else {
+        Err(format!("`{name}` is no legal name: lower-case letters, digits and `-` between them"))
+    }
+}
+
+fn name_of_parts(name: &str, separator: char) -> bool {
+    name.split(separator).all(is_label)
+}
+
+fn is_label(text: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.bytes().next().is_some_and(is_legal)
+        && text.bytes().last().is_some_and(is_legal)
+        && text.bytes().all(|byte| is_legal(byte) || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_can_lead_nowhere_else() {
+        for name in ["demo", "demo-1", "a.b", "1"] {
+            assert_eq!(release(name), Ok(()), "{name}");
+        }
+        for name in ["", "-x", "x-", "..", "a/b", "a b", "Demo", "a?b", "a%2e", "ü", "a\n", "a..b"] {
+            assert!(release(name).is_err(), "{name:?}");
+        }
+        assert!(namespace("a.b").is_err());
+        assert!(release(&"a".repeat(54)).is_err());
+        assert_eq!(namespace(&"a".repeat(63)), Ok(()));
+    }
+}

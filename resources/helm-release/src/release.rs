@@ -1,0 +1,214 @@
+//! A release as helm writes it down: base64 of gzip of JSON, and for a Secret in base64 once more.
+
+use std::io::Read as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::source::Storage;
+
+/// The largest record that is read, decompressed, in bytes. Compressed it has to fit into an object of Kubernetes, so that a
+/// real one is smaller by far; a few kilobytes of gzip can be gigabytes.
+const LARGEST: u64 = 32 * 1024 * 1024;
+
+/// How gzip begins. Helm wrote records without compression once.
+const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
+
+/// One revision of a release. What else is in a record (templates, files) is passed over while it is read.
+#[derive(Debug, Deserialize)]
+pub struct Release {
+    /// The name.
+    pub name: String,
+    /// The namespace.
+    #[serde(default)]
+    pub namespace: String,
+    /// The number of the revision.
+    #[serde(default)]
+    pub version: u64,
+    /// How it is, and since when.
+    #[serde(default)]
+    pub info: Info,
+    /// The chart that it was made from.
+    #[serde(default)]
+    pub chart: Chart,
+    /// The values that the user gave; nothing of the chart's own is in them.
+    #[serde(default)]
+    pub config: Option<Value>,
+    /// What was handed to Kubernetes.
+    #[serde(default)]
+    pub manifest: String,
+    /// What is run at certain moments, tests among them.
+    #[serde(default)]
+    pub hooks: Option<Vec<Hook>>,
+}
+
+/// How a revision is.
+#[derive(Debug, Default, Deserialize)]
+pub struct Info {
+    /// When its release came first, as RFC 3339 has it.
+    #[serde(default)]
+    pub first_deployed: String,
+    /// When it came.
+    #[serde(default)]
+    pub last_deployed: String,
+    /// What helm says of it.
+    #[serde(default)]
+    pub description: String,
+    /// One of helm's words.
+    #[serde(default)]
+    pub status: String,
+    /// What the chart's author has to say to whoever deploys it.
+    #[serde(default)]
+    pub notes: String,
+}
+
+/// The chart of a release.
+#[derive(Debug, Default, Deserialize)]
+pub struct Chart {
+    /// Its `Chart.yaml`.
+    #[serde(default)]
+    pub metadata: Value,
+    /// Its default values.
+    #[serde(default)]
+    pub values: Value,
+}
+
+/// A hook of a release.
+#[derive(Debug, Deserialize)]
+pub struct Hook {
+    /// The name of its object.
+    #[serde(default)]
+    pub name: String,
+    /// The kind of its object.
+    #[serde(default)]
+    pub kind: String,
+    /// When it is run.
+    #[serde(default)]
+    pub events: Option<Vec<String>>,
+    /// How its last run went.
+    #[serde(default)]
+    pub last_run: LastRun,
+}
+
+/// The last run of a hook, which may have been one of an earlier revision.
+#[derive(Debug, Default, Deserialize)]
+pub struct LastRun {
+    /// When it began.
+    #[serde(default)]
+    pub started_at: String,
+    /// When it ended.
+    #[serde(default)]
+    pub completed_at: String,
+    /// `Succeeded`, `Failed`, or nothing.
+    #[serde(default)]
+    pub phase: String,
+}
+
+impl Chart {
+    /// A text of its `Chart.yaml`.
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.metadata.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// The release in a record's text; else what is wrong, as it goes on from "the record".
+pub fn decode(text: &str, storage: Storage) -> Result<Release, String> {
+    let damaged = |_| "is damaged: it is not base64".to_owned();
+    let mut bytes = STANDARD.decode(text.trim()).map_err(damaged)?;
+    if storage == Storage::Secret {
+        bytes = STANDARD.decode(bytes.trim_ascii()).map_err(damaged)?;
+    }
+    if bytes.starts_with(&GZIP) {
+        let mut plain = Vec::new();
+        let read = GzDecoder::new(bytes.as_slice()).take(LARGEST + 1).read_to_end(&mut plain);
+        read.map_err(|_| "is damaged: its gzip data is cut or wrong".to_owned())?;
+        if plain.len() as u64 > LARGEST {
+            return Err(format!("is larger than {} MiB", LARGEST / 1024 / 1024));
+        }
+        bytes = plain;
+    }
+    // The decoder's own words may quote values, which may be secret.
+    serde_json::from_slice(&bytes).map_err(|error| {
+        format!("is no release that this program understands (line {}, column {})", error.line(), error.column())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+    use std::io::Write as _;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn encode(bytes: &[u8], storage: Storage) -> String {
+        let inner = STANDARD.encode(bytes);
+        if storage == Storage::Secret { STANDARD.encode(inner) } else { inner }
+    }
+
+    #[test]
+    fn a_record_is_read_in_each_of_its_forms() {
+        let json = br#"{"name": "demo", "version": 3, "chart": {"metadata": {"name": "c", "version": "1.0"}, "templates": [{"data": "e30="}]}, "unknown": {"a": [1]}, "hooks": null, "config": null}"#;
+        for storage in [Storage::Secret, Storage::Configmap] {
+            for bytes in [json.to_vec(), gzip(json)] {
+                let release = decode(&encode(&bytes, storage), storage).unwrap();
+                assert_eq!((release.name.as_str(), release.version), ("demo", 3));
+                assert_eq!(release.chart.field("version"), "1.0");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_refused_and_not_unpacked() {
+        let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
+        let zeros = vec![b' '; 1024 * 1024];
+        for _ in 0..33 {
+            bomb.write_all(&zeros).unwrap();
+        }
+        let problem = decode(&encode(&bomb.finish().unwrap(), Storage::Secret), Storage::Secret).unwrap_err();
+        assert_eq!(problem, "is larger than 32 MiB");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_text() {
+        for (text, words) in [
+            ("hunter2!".to_owned(), "not base64"),
+            (encode(&[0x1f, 0x8b, 0x08, 1], Storage::Secret), "gzip data is cut"),
+            (encode(br#"{"name": ["hunter2"]}"#, Storage::Secret), "line 1, column 9"),
+            (encode(&gzip(b"[]"), Storage::Secret), "no release"),
+            (encode("[".repeat(100_000).as_bytes(), Storage::Secret), "no release"),
+        ] {
+            let problem = decode(&text, Storage::Secret).unwrap_err();
+            assert!(problem.contains(words) && !problem.contains("hunter2"), "{problem}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn anything_at_all_is_a_release_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300), text in ".*") {
+            for storage in [Storage::Secret, Storage::Configmap] {
+                let _ = decode(&text, storage);
+                let _ = decode(&encode(&bytes, storage), storage);
+                let _ = decode(&encode(&gzip(&bytes), storage), storage);
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read(name in "[a-z]{1,20}", version in 0_u64..1000, notes in ".*") {
+            let json = serde_json::json!({ "name": name, "version": version, "info": { "notes": notes } });
+            let release = decode(&encode(&gzip(json.to_string().as_bytes()), Storage::Secret), Storage::Secret).unwrap();
+            prop_assert_eq!((release.name, release.version, release.info.notes), (name, version, notes));
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! What a pipeline may write under `source:`.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jetway::http::{HttpSettings, Url};
+use jetway::{Parameters, Problems, Secret};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::cluster::aws::Aws;
+use crate::cluster::digitalocean::DigitalOcean;
+use crate::cluster::google;
+use crate::cluster::kubeconfig::Kubeconfig;
+use crate::name;
+
+/// The shortest variable that is taken for a secret.
+const SHORTEST_VARIABLE: usize = 8;
+
+/// The release, and how to get to its cluster.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a key of the established resource, or like one")]
+pub struct Source {
+    /// The name of the release.
+    pub release: Option<String>,
+
+    /// The namespace of the release; without it, the one that the kubeconfig's context names, or else `default`.
+    pub namespace: Option<String>,
+
+    /// A whole kubeconfig, as text. Its certificates, keys and tokens must stand in it, and it must not ask for a program to
+    /// be run.
+    pub kubeconfig: Option<Secret>,
+
+    /// The context of `kubeconfig` to use, in place of its current one.
+    pub kubeconfig_context: Option<String>,
+
+    /// The address of the API server, `https://...`.
+    pub cluster_url: Option<String>,
+
+    /// The certificate of the API server's authority, in PEM form; its base64 form is taken too.
+    pub cluster_ca: Option<String>,
+
+    /// The certificate of the API server's authority, in PEM form and that in base64.
+    pub cluster_ca_base64: Option<String>,
+
+    /// Accept any certificate of the API server. Whoever can reach into the network then has the cluster.
+    #[serde(default)]
+    pub insecure_cluster: bool,
+
+    /// The name that the API server's certificate is for, where it is not the host of `cluster_url`.
+    pub tls_server_name: Option<String>,
+
+    /// A token to log in to `cluster_url` with.
+    pub token: Option<Secret>,
+
+    /// The private key of `admin_cert`, in PEM form and that in base64; plain PEM is taken too.
+    pub admin_key: Option<Secret>,
+
+    /// A certificate to log in to `cluster_url` with, in PEM form and that in base64; plain PEM is taken too.
+    pub admin_cert: Option<String>,
+
+    /// Use the cluster that the worker itself runs in, by the service account of its pod.
+    #[serde(default)]
+    pub in_cluster: bool,
+
+    /// Use a cluster of Google Kubernetes Engine, by the keys that begin with `gcloud_`.
+    #[serde(default)]
+    pub gcloud_cluster_auth: bool,
+
+    /// The JSON key of a Google service account.
+    pub gcloud_service_account_key_file: Option<Secret>,
+
+    /// The Google project of the cluster; without it, the service account's.
+    pub gcloud_project_name: Option<String>,
+
+    /// The name of the cluster in Google Kubernetes Engine.
+    pub gcloud_k8s_cluster_name: Option<String>,
+
+    /// The zone or region of the cluster.
+    pub gcloud_k8s_zone: Option<String>,
+
+    /// Log in as the worker's own Google service account, in place of `gcloud_service_account_key_file`.
+    #[serde(default)]
+    pub gcloud_workload_identity_enabled: bool,
+
+    /// Use the cluster's address inside of Google's network.
+    #[serde(default)]
+    pub gcloud_use_internal_ip: bool,
+
+    /// Use a cluster of Amazon's Elastic Kubernetes Service.
+    pub aws: Option<Aws>,
+
+    /// Use a cluster of DigitalOcean.
+    pub digitalocean: Option<DigitalOcean>,
+
+    /// Where helm keeps its releases in the cluster.
+    #[serde(default)]
+    pub storage: Storage,
+
+    /// The statuses of the revisions that are versions. A revision is `superseded` once a later one is deployed.
+    #[serde(default = "statuses")]
+    pub statuses: Vec<Status>,
+
+    /// Certificates of authorities to trust besides the system's in requests to a cloud's services, in PEM form.
+    #[serde(default)]
+    pub ca_certs: Vec<String>,
+
+    /// The proxy for all requests, `http://user:password@host:port`. Without it, `HTTPS_PROXY`, `HTTP_PROXY` and
+    /// `NO_PROXY` of the worker are used.
+    pub proxy: Option<String>,
+
+    /// The most revisions that a put leaves; 0 is no limit.
+    pub helm_history_max: Option<u32>,
+
+    /// Repositories of charts for puts.
+    #[serde(default)]
+    pub repos: Vec<Repository>,
+
+    /// The repository that is known as `stable`: its address, or `false` for none. There is none when it is not given.
+    pub stable_repo: Option<StableRepository>,
+
+    /// Plugins of helm for puts.
+    #[serde(default)]
+    pub plugins: Vec<Plugin>,
+
+    /// A private registry of charts for puts.
+    pub private_registry: Option<PrivateRegistry>,
+
+    /// Variables for the environment of helm in puts.
+    #[serde(default)]
+    pub env_vars: BTreeMap<String, Value>,
+
+    /// Taken as the established resource has it, without effect: nothing is traced here.
+    #[serde(default)]
+    pub tracing_enabled: bool,
+
+    /// Refused: the established resource's option to take every release away has never worked.
+    #[serde(default)]
+    pub helm_setup_purge_all: bool,
+}
+
+/// Where helm keeps releases; helm's own `HELM_DRIVER`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Storage {
+    /// In Secrets.
+    #[default]
+    Secret,
+    /// In ConfigMaps.
+    Configmap,
+}
+
+/// The status of a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// The one that runs.
+    Deployed,
+    /// A later one runs.
+    Superseded,
+    /// It did not come up.
+    Failed,
+    /// It was taken away.
+    Uninstalled,
+    /// It is being taken away.
+    Uninstalling,
+    /// It is being installed.
+    PendingInstall,
+    /// It is being brought up in place of another.
+    PendingUpgrade,
+    /// It is being brought up in place of one that was to go.
+    PendingRollback,
+    /// Helm does not know.
+    Unknown,
+}
+
+impl Status {
+    /// The word that helm writes.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Deployed => "deployed",
+            Self::Superseded => "superseded",
+            Self::Failed => "failed",
+            Self::Uninstalled => "uninstalled",
+            Self::Uninstalling => "uninstalling",
+            Self::PendingInstall => "pending-install",
+            Self::PendingUpgrade => "pending-upgrade",
+            Self::PendingRollback => "pending-rollback",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A repository of charts.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Repository {
+    /// Its name in `chart: NAME/CHART`.
+    pub name: String,
+    /// Its address.
+    pub url: String,
+    /// The user to log in as.
+    pub username: Option<String>,
+    /// That user's password.
+    pub password: Option<Secret>,
+}
+
+/// The address of the repository `stable`, or whether there is one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum StableRepository {
+    /// Whether there is one.
+    Wanted(bool),
+    /// Its address.
+    Url(String),
+}
+
+/// A plugin of helm.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Plugin {
+    /// Its address, or a directory in the inputs.
+    pub url: String,
+    /// Its version.
+    pub version: Option<String>,
+}
+
+/// A registry that puts log in to.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct PrivateRegistry {
+    /// A registry of Amazon's.
+    pub ecr: Option<Ecr>,
+}
+
+/// A registry of Amazon's.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Ecr {
+    /// Its region.
+    pub region: String,
+    /// The number of the account that it belongs to.
+    pub account_id: String,
+}
+
+fn statuses() -> Vec<Status> {
+    vec![Status::Deployed, Status::Superseded]
+}
+
+/// The ways to a cluster, of which a source names one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way<'s> {
+    Kubeconfig(&'s Secret),
+    Url(&'s str),
+    InCluster,
+    Google,
+    Aws(&'s Aws),
+    DigitalOcean(&'s DigitalOcean),
+}
+
+impl Source {
+    /// The way to the cluster: the first in the established resource's order, which is the only one when the rules hold.
+    pub(crate) fn way(&self) -> Option<Way<'_>> {
+        self.ways().into_iter().map(|(_, way)| way).next()
+    }
+
+    fn ways(&self) -> Vec<(&'static str, Way<'_>)> {
+        let google = self.gcloud_cluster_auth || self.gcloud_workload_identity_enabled;
+        [
+            self.digitalocean.as_ref().map(|cluster| ("digitalocean", Way::DigitalOcean(cluster))),
+            google.then_some(("gcloud_cluster_auth", Way::Google)),
+            self.aws.as_ref().map(|cluster| ("aws", Way::Aws(cluster))),
+            set(self.kubeconfig.as_ref()).map(|text| ("kubeconfig", Way::Kubeconfig(text))),
+            given(self.cluster_url.as_ref()).map(|url| ("cluster_url", Way::Url(url))),
+            self.in_cluster.then_some(("in_cluster", Way::InCluster)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// How to connect to a cloud's services.
+    pub(crate) fn http(&self) -> HttpSettings {
+        HttpSettings {
+            ca_certs: self.ca_certs.clone(),
+            proxy: given(self.proxy.as_ref()).map(str::to_owned),
+            ..HttpSettings::default()
+        }
+    }
+
+    /// The certificate of the API server's authority, or what is wrong with what is given for it.
+    pub(crate) fn authority(&self) -> Result<Option<String>, String> {
+        match (given(self.cluster_ca_base64.as_ref()), given(self.cluster_ca.as_ref())) {
+            (Some(text), _) | (None, Some(text)) => pem(text).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn url_rules(&self, url: &str, problems: &mut Problems) {
+        let secure = match Url::parse(url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url.scheme() == "https",
+            Ok(_) => return problems.add("cluster_url", "expected an address that begins with `https://`"),
+            Err(error) => return problems.add("cluster_url", format!("expected an address, `https://...`: {error}")),
+        };
+        match self.authority() {
+            Err(problem) if given(self.cluster_ca_base64.as_ref()).is_some() => {
+                problems.add("cluster_ca_base64", problem);
+            }
+            Err(problem) => problems.add("cluster_ca", problem),
+            Ok(Some(_)) if self.insecure_cluster => {
+                problems
+                    .add("insecure_cluster", "makes the authority that stands beside it worth nothing; leave one out");
+            }
+            Ok(_) => {}
+        }
+        let certificate = given(self.admin_cert.as_ref());
+        let key = set(self.admin_key.as_ref());
+        match (certificate, key) {
+            (Some(_), None) => problems.add("admin_key", "required beside `admin_cert`, but missing"),
+            (None, Some(_)) => problems.add("admin_cert", "required beside `admin_key`, but missing"),
+            (None, None) if set(self.token.as_ref()).is_none() && secure => problems.add_with_hint(
+                "token",
+                "required, but missing",
+                "a certificate, as `admin_cert` and `admin_key`, does instead",
+            ),
+            _ => {}
+        }
+        for (key, text) in [("admin_cert", certificate), ("admin_key", key.map(Secret::expose))] {
+            if let Some(text) = text
+                && let Err(problem) = pem(text)
+            {
+                problems.add(key, problem);
+            }
+        }
+    }
+}
+
+/// A text that has something in it.
+pub(crate) fn given(text: Option<&String>) -> Option<&str> {
+    text.map(|text| text.trim()).filter(|text| !text.is_empty())
+}
+
+/// A secret that has something in it.
+pub(crate) fn set(secret: Option<&Secret>) -> Option<&Secret> {
+    secret.filter(|secret| !secret.expose().trim().is_empty())
+}
+
+/// PEM, as it is or out of base64; what is wrong with it, in words that do not repeat it.
+pub(crate) fn pem(text: &str) -> Result<String, String> {
+    if text.contains("-----BEGIN ") {
+        return Ok(text.to_owned());
+    }
+    let compact: String = text.split_whitespace().collect();
+    let decoded = STANDARD.decode(compact).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded
+        .filter(|text| text.contains("-----BEGIN "))
+        .ok_or_else(|| "expected PEM (-----BEGIN ...), as it is or in base64".to_owned())
+}
+
+impl Parameters for Source {
+    fn rules(&self, problems: &mut Problems) {
+        if let Some(release) = &self.release
+            && let Err(problem) = name::release(release)
+        {
+            problems.add("release", problem);
+        }
+        if let Some(namespace) = given(self.namespace.as_ref())
+            && let Err(problem) = name::namespace(namespace)
+        {
+            problems.add("namespace", problem);
+        }
+        let ways: Vec<&str> = self.ways().into_iter().map(|(key, _)| key).collect();
+        match ways.as_slice() {
+            [] => problems.add_with_hint(
+                "cluster_url",
+                "required, but missing",
+                "other ways to a cluster are `kubeconfig`, `in_cluster`, `gcloud_cluster_auth`, `aws` and `digitalocean`",
+            ),
+            [_] => {}
+            [first, others @ ..] => {
+                for key in others {
+                    problems.add(*key, format!("names another cluster than `{first}` does; leave one out"));
+                }
+            }
+        }
+        if let Some(url) = given(self.cluster_url.as_ref()) {
+            self.url_rules(url, problems);
+        }
+        if let Some(text) = set(self.kubeconfig.as_ref())
+            && let Err(error) = Kubeconfig::parse(text.expose())
+        {
+            problems.add("kubeconfig", error);
+        }
+        if self.gcloud_cluster_auth || self.gcloud_workload_identity_enabled {
+            google::rules(self, problems);
+        }
+        if let Some(aws) = &self.aws {
+            aws.rules(problems);
+        }
+        if let Some(digitalocean) = &self.digitalocean {
+            digitalocean.rules(problems);
+        }
+        if self.statuses.is_empty() {
+            problems.add("statuses", "must not be empty");
+        }
+        if self.helm_setup_purge_all {
+            problems.add_with_hint(
+                "helm_setup_purge_all",
+                "is refused: one typo would take every release of the cluster away",
+                "a put with `uninstall` takes one away",
+            );
+        }
+        self.http().rules(problems);
+    }
+
+    fn hidden_secrets(&self) -> Vec<String> {
+        let mut secrets = self.http().hidden_secrets();
+        if let Some(text) = set(self.kubeconfig.as_ref())
+            && let Ok(kubeconfig) = Kubeconfig::parse(text.expose())
+        {
+            secrets.extend(kubeconfig.secrets());
+        }
+        if let Some(key) = set(self.admin_key.as_ref()) {
+            secrets.extend(pem(key.expose()).ok());
+        }
+        if let Some(key) = set(self.gcloud_service_account_key_file.as_ref()) {
+            secrets.extend(google::hidden_secrets(key));
+        }
+        // A short one is a word, and masking it would hide much.
+        let variables =
+            self.env_vars.values().filter_map(Value::as_str).filter(|value| value.len() >= SHORTEST_VARIABLE);
+        secrets.extend(variables.map(str::to_owned));
+        secrets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pem_is_taken_in_both_forms() {
+        let text = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n";
+        assert_eq!(pem(text).unwrap(), text);
+        let mut wrapped = STANDARD.encode(text);
+        wrapped.insert(20, '\n');
+        assert_eq!(pem(&wrapped).unwrap(), text);
+        assert!(pem("hunter2").is_err());
+        assert!(pem(&STANDARD.encode("hunter2")).is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! Who gets in, and what those are told who do not.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jetway_tests::kubernetes::{Helm, cluster};
+use serde_json::{Value, json};
+
+use crate::support::{check, deploy, revisions, said, source, source_with_token, with};
+
+#[test]
+fn each_plain_way_gets_in() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    deploy(&namespace, Helm::Four, "demo", &[]);
+    let (token, _) = namespace.account("reader", &[("get,list", "secrets")]);
+    let by_token = source_with_token(cluster, &namespace, &token);
+    let mut without_authority = by_token.clone();
+    without_authority.as_object_mut().unwrap().remove("cluster_ca");
+    let base64 = STANDARD.encode(cluster.authority());
+    let by_name = cluster.url().replace("127.0.0.1", "localhost");
+    let mut sources = vec![
+        with(by_token.clone(), json!({ "token": format!("{token}\n") })),
+        with(without_authority.clone(), json!({ "cluster_ca_base64": base64 })),
+        with(by_token.clone(), json!({ "cluster_ca": base64 })),
+        with(without_authority, json!({ "insecure_cluster": true })),
+        with(by_token, json!({ "cluster_url": by_name, "tls_server_name": "kubernetes.default" })),
+    ];
+    if let Some((certificate, key)) = cluster.certificate() {
+        let mut by_certificate = sources[0].clone();
+        by_certificate.as_object_mut().unwrap().remove("token");
+        let (certificate, key) = (STANDARD.encode(certificate), STANDARD.encode(key));
+        sources.push(with(by_certificate, json!({ "admin_cert": certificate, "admin_key": key })));
+    }
+    // The namespace of the kubeconfig's context counts where the source names none.
+    let mut kubeconfig: Value = serde_json::from_str(&cluster.kubeconfig()).unwrap();
+    kubeconfig["contexts"][0]["context"]["namespace"] = json!(namespace.name());
+    kubeconfig["contexts"][0]["name"] = json!("one");
+    kubeconfig["current-context"] = json!("");
+    sources.push(json!({ "kubeconfig": kubeconfig.to_string(), "kubeconfig_context": "one", "release": "demo" }));
+    for source in sources {
+        assert_eq!(check(&source, Value::Null).json(), revisions([1]), "{source:#}");
+    }
+}
+
+#[test]
+fn a_token_that_is_none_is_said_to_be_that() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let source = source_with_token(cluster, &namespace, "hunter2hunter2");
+    let outcome = check(&source, Value::Null);
+    outcome.failed();
+    let said = said(&outcome);
+    assert!(said.starts_with("error: the API server does not know who is calling\n"), "{said}");
+    assert!(said.contains(" answered 401 Unauthorized"), "{said}");
+    assert!(said.ends_with("hint: has the token or certificate ended, and is it one for this cluster?\n"), "{said}");
+    assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+}
+
+#[test]
+fn who_may_not_is_told_what_it_takes() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let (token, user) = namespace.account("nobody", &[]);
+    let outcome = check(&source_with_token(cluster, &namespace, &token), Value::Null);
+    outcome.failed();
+    let (said, name) = (said(&outcome), namespace.name());
+    assert!(
+        said.starts_with(&format!(
+            "error: the API server refuses: secrets is forbidden: User \"{user}\" cannot list resource \"secrets\""
+        )),
+        "{said}"
+    );
+    let hint = format!("hint: the user needs a role that allows `list` on `secrets` in the namespace `{name}`\n");
+    assert!(said.ends_with(&hint), "{said}");
+    assert!(!outcome.stderr.contains(&token), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_server_that_the_authority_does_not_know_gets_no_token() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let other = jetway_tests::stand_in::StandIn::start_tls(|_| jetway_tests::stand_in::Answer::text(200, "{}"));
+    let source =
+        with(source_with_token(cluster, &namespace, "s3cret-token"), json!({ "cluster_ca": other.authority() }));
+    let outcome = check(&source, Value::Null);
+    outcome.failed();
+    let text = said(&outcome);
+    assert!(text.contains("the server's certificate is not signed by the authority that is given for it"), "{text}");
+    assert!(text.contains("hint: the API server's authority is `cluster_ca`"), "{text}");
+    // The other way round: a server of another authority is asked nothing.
+    let source = with(source_with_token(cluster, &namespace, "s3cret-token"), json!({ "cluster_url": other.url() }));
+    check(&source, Value::Null).failed();
+    assert!(other.asked().is_empty());
+}
+
+#[test]
+fn a_certificate_for_another_name_is_not_taken() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let source = with(source_with_token(cluster, &namespace, "t"), json!({ "tls_server_name": "other.example" }));
+    let outcome = check(&source, Value::Null);
+    outcome.failed();
+    assert!(said(&outcome).contains("the server's certificate is for another name"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_cluster_that_is_not_there_is_an_error_within_bounds() {
+    let source = json!({ "cluster_url": "http://127.0.0.1:1", "release": "demo" });
+    let verb = jetway_tests::verb::Verb::check("helm-release").request(&json!({ "source": source }));
+    let outcome = verb.run();
+    outcome.failed();
+    assert!(said(&outcome).contains("`127.0.0.1` refused the connection"), "{}", outcome.stderr);
+    assert!(outcome.leftovers().is_empty());
+}
+
+#[test]
+fn a_worker_that_is_no_pod_is_told_so() {
+    let outcome = check(&json!({ "in_cluster": true, "release": "demo" }), Value::Null);
+    outcome.failed();
+    assert!(said(&outcome).starts_with("error: this is no pod of a cluster"), "{}", outcome.stderr);
+}
+
+#[test]
+fn nothing_is_left_on_the_disk() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    deploy(&namespace, Helm::Four, "demo", &[]);
+    let outcome = check(&source(&namespace), Value::Null);
+    outcome.succeeded();
+    assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
+}

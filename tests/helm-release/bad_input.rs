@@ -1,0 +1,90 @@
+//! Requests that cannot be meant: each message as it is.
+
+use serde_json::{Value, json};
+
+use crate::support::{check, said};
+
+/// What is said of a source, without the head.
+#[track_caller]
+fn problems(source: Value) -> String {
+    let outcome = check(&source, Value::Null);
+    outcome.failed();
+    let said = said(&outcome);
+    let (head, problems) = said.split_once('\n').expect("a head and problems");
+    assert!(head.starts_with("error: the request has "), "{said}");
+    problems.lines().map(str::trim).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_source_names_one_cluster() {
+    assert_eq!(
+        problems(json!({ "release": "demo" })),
+        "`source.cluster_url`: required, but missing; other ways to a cluster are `kubeconfig`, `in_cluster`, \
+         `gcloud_cluster_auth`, `aws` and `digitalocean`"
+    );
+    assert_eq!(
+        problems(json!({ "cluster_url": "http://k", "in_cluster": true, "kubeconfig": "{}" })),
+        "`source.cluster_url`: names another cluster than `kubeconfig` does; leave one out\n\
+         `source.in_cluster`: names another cluster than `kubeconfig` does; leave one out"
+    );
+}
+
+#[test]
+fn names_and_addresses_are_held_to_their_forms() {
+    assert_eq!(
+        problems(json!({ "cluster_url": "k.example", "release": "a/b", "namespace": "Team", "statuses": ["failled"] })),
+        "`source.statuses[0]`: expected `deployed`, `superseded`, `failed`, `uninstalled`, `uninstalling`, \
+         `pending-install`, `pending-upgrade`, `pending-rollback` or `unknown`, found `failled`; did you mean `failed`?"
+    );
+    assert_eq!(
+        problems(json!({ "cluster_url": "k.example", "release": "a/b", "namespace": "Team" })),
+        "`source.release`: `a/b` is no legal name: lower-case letters, digits and `-` between them\n\
+         `source.namespace`: `Team` is no legal name: lower-case letters, digits and `-` between them\n\
+         `source.cluster_url`: expected an address, `https://...`: relative URL without a base"
+    );
+}
+
+#[test]
+fn a_login_is_complete() {
+    assert_eq!(
+        problems(json!({ "cluster_url": "https://k.example", "release": "demo" })),
+        "`source.token`: required, but missing; a certificate, as `admin_cert` and `admin_key`, does instead"
+    );
+    assert_eq!(
+        problems(json!({ "cluster_url": "https://k.example", "admin_key": "hunter2", "cluster_ca": "hunter2" })),
+        "`source.cluster_ca`: expected PEM (-----BEGIN ...), as it is or in base64\n\
+         `source.admin_cert`: required beside `admin_key`, but missing\n\
+         `source.admin_key`: expected PEM (-----BEGIN ...), as it is or in base64"
+    );
+}
+
+#[test]
+fn clouds_are_told_what_they_lack() {
+    assert_eq!(
+        problems(json!({ "gcloud_cluster_auth": true, "gcloud_service_account_key_file": "/key.json" })),
+        "`source.gcloud_service_account_key_file`: expected the JSON key of a service account (client_email, private_key, \
+         token_uri)\n\
+         `source.gcloud_k8s_cluster_name`: required, but missing\n\
+         `source.gcloud_k8s_zone`: required, but missing"
+    );
+    assert_eq!(
+        problems(json!({ "aws": { "region": "eu.example/", "cluster_name": "../x", "role": "admin" } })),
+        "`source.aws.cluster_name`: `../x` is no legal name of a cluster\n\
+         `source.aws.region`: `eu.example/` is no region\n\
+         `source.aws.role`: expected the name of a role in full, `arn:aws:iam::ACCOUNT:role/NAME`, found `admin`"
+    );
+}
+
+#[test]
+fn a_kubeconfig_that_is_none_is_not_repeated() {
+    let said = problems(json!({ "kubeconfig": "token: hunter2\nclusters: [" }));
+    assert!(said.starts_with("`source.kubeconfig`: is no kubeconfig: line ") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn what_has_never_worked_is_refused() {
+    assert!(
+        problems(json!({ "cluster_url": "http://k", "helm_setup_purge_all": true }))
+            .starts_with("`source.helm_setup_purge_all`: is refused")
+    );
+}

@@ -1,0 +1,162 @@
+//! check: revisions that were deployed, from helm's own records.
+
+use std::time::Duration;
+
+use jetway_tests::kubernetes::{Helm, cluster};
+use jetway_tests::process::wait_until;
+use serde_json::{Value, json};
+
+use crate::support::{check, deploy, revisions, said, source, source_with_token, with};
+
+#[test]
+fn returns_the_newest_deployed_revision_at_first_and_all_newer_ones_later() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let source = source(&namespace);
+        for replicas in ["replicas=1", "replicas=2", "replicas=3"] {
+            deploy(&namespace, helm, "demo", &["--set", replicas]);
+        }
+        assert_eq!(check(&source, Value::Null).json(), revisions([3]), "{helm:?}");
+        assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions([1, 2, 3]), "{helm:?}");
+        assert_eq!(check(&source, revisions([3])[0].clone()).json(), revisions([3]), "{helm:?}");
+        // Helm has forgotten it; the newer ones still count.
+        namespace.kubectl(&["delete", "secret", "sh.helm.release.v1.demo.v1"]);
+        assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions([2, 3]), "{helm:?}");
+    }
+}
+
+#[test]
+fn a_failed_revision_is_no_version_unless_it_is_asked_for() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        deploy(&namespace, helm, "demo", &[]);
+        // The word that the established resource looked for, where it does not belong.
+        deploy(
+            &namespace,
+            helm,
+            "demo",
+            &["--set=image=broken-deployed", "--wait", "--timeout=1s", "--description=deployed"],
+        );
+        let source = source(&namespace);
+        assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions([1]), "{helm:?}");
+        let all = with(source, json!({ "statuses": ["deployed", "failed"] }));
+        assert_eq!(check(&all, revisions([1])[0].clone()).json(), revisions([1, 2]), "{helm:?}");
+        assert_eq!(
+            check(&with(all, json!({ "statuses": ["failed"] })), Value::Null).json(),
+            revisions([2]),
+            "{helm:?}"
+        );
+    }
+}
+
+#[test]
+fn a_release_that_never_came_up_has_no_version_and_that_is_said() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    deploy(&namespace, Helm::Four, "demo", &["--set=image=broken", "--wait", "--timeout=1s"]);
+    let outcome = check(&source(&namespace), Value::Null);
+    assert_eq!(outcome.json(), json!([]));
+    assert_eq!(said(&outcome), "no version yet: revision 1 of `demo` is `failed`\n");
+}
+
+#[test]
+fn a_release_that_is_not_there_is_an_error_that_names_its_neighbour() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let name = namespace.name();
+    let outcome = check(&source(&namespace), Value::Null);
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        format!(
+            "error: there is no release `demo` in the namespace `{name}`\n\
+             hint: the namespace has no release at all; the first put makes one\n"
+        )
+    );
+    deploy(&namespace, Helm::Four, "demo", &[]);
+    let outcome = check(&with(source(&namespace), json!({ "release": "demmo" })), Value::Null);
+    outcome.failed();
+    assert!(said(&outcome).ends_with("hint: did you mean `demo`?\n"), "{}", outcome.stderr);
+    // A release of that name elsewhere is another one.
+    check(&with(source(&namespace), json!({ "namespace": "default" })), Value::Null).failed();
+}
+
+#[test]
+fn versions_that_name_no_revision_are_taken() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let source = source(&namespace);
+    let uninstalled = json!({ "release": "demo", "uninstalled": "true" });
+    assert_eq!(check(&source, uninstalled.clone()).json(), json!([uninstalled]));
+    deploy(&namespace, Helm::Three, "demo", &[]);
+    for version in [
+        json!({ "release": "demo", "tested": "true" }),
+        json!({ "release": "N/A", "revision": "N/A" }),
+        json!({ "release": "other", "revision": "7" }),
+        uninstalled,
+    ] {
+        assert_eq!(check(&source, version.clone()).json(), revisions([1]), "{version}");
+    }
+    // As the established resource: the version names the release where the source does not.
+    let mut without = source.clone();
+    without.as_object_mut().unwrap().remove("release");
+    assert_eq!(check(&without, revisions([1])[0].clone()).json(), revisions([1]));
+    check(&without, Value::Null).failed();
+}
+
+#[test]
+fn costs_one_request_however_many_revisions_there_are() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let (token, user) = namespace.account("reader", &[("get,list", "secrets")]);
+    let source = source_with_token(cluster, &namespace, &token);
+    deploy(&namespace, Helm::Four, "demo", &[]);
+    // Copies of a record, as helm would have left them behind.
+    let record = namespace.kubectl_json(&["get", "secret", "sh.helm.release.v1.demo.v1", "--output=json"]);
+    let copies: Vec<Value> = (2..=50)
+        .map(|number| {
+            let labels = with(record["metadata"]["labels"].clone(), json!({ "version": number.to_string() }));
+            let metadata = json!({ "name": format!("sh.helm.release.v1.demo.v{number}"), "labels": labels });
+            with(record.clone(), json!({ "metadata": metadata }))
+        })
+        .collect();
+    let directory = jetway_tests::scratch::directory();
+    let file = directory.path().join("copies.json");
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": copies });
+    std::fs::write(&file, list.to_string()).unwrap();
+    namespace.kubectl(&["create", "--filename", file.to_str().unwrap()]);
+    assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions(1..=50));
+    if cluster.asked_by(&user).is_some() {
+        let asked = wait_until(Duration::from_secs(10), || cluster.asked_by(&user).filter(|asked| !asked.is_empty()));
+        let asked = asked.expect("the request is logged");
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert!(
+            asked[0].starts_with("list ") && asked[0].contains("labelSelector=owner%3Dhelm%2Cname%3Ddemo"),
+            "{asked:?}"
+        );
+    }
+}
+
+#[test]
+fn reads_records_in_config_maps() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let chart = crate::support::chart();
+    for helm in Helm::BOTH {
+        let deployed = namespace
+            .helm_command(helm)
+            .env("HELM_DRIVER", "configmap")
+            .args(["upgrade", "--install", "demo"])
+            .arg(&chart)
+            .output()
+            .unwrap();
+        assert!(deployed.status.success(), "{}", String::from_utf8_lossy(&deployed.stderr));
+    }
+    let source = with(source(&namespace), json!({ "storage": "configmap" }));
+    assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions([1, 2]));
+    let (outcome, directory) = crate::support::get(&source, revisions([2])[0].clone());
+    outcome.succeeded();
+    assert_eq!(std::fs::read_to_string(directory.path().join("notes.txt")).unwrap().trim(), "hello from demo 2");
+}

@@ -1,0 +1,16 @@
+//! The helm-release resource from outside: the binary against a real Kubernetes with releases of real helm, and against
+//! stand-ins of clouds that verify signatures.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this is test code: what is not as it should be ends its test there and then"
+)]
+
+mod access;
+mod bad_input;
+mod check;
+mod get;
+mod support;

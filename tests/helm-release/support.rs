@@ -1,0 +1,65 @@
+//! What the cases share: releases, sources and verbs in a line each.
+
+use std::path::{Path, PathBuf};
+
+use jetway_tests::kubernetes::{Helm, Kubernetes, Namespace};
+use jetway_tests::scratch;
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The chart that releases are made from.
+pub(crate) fn chart() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("helm-release/chart")
+}
+
+/// `value` with the entries of `more` over its own.
+pub(crate) fn with(mut value: Value, more: Value) -> Value {
+    let (Some(entries), Value::Object(more)) = (value.as_object_mut(), more) else { panic!("objects are merged") };
+    entries.extend(more);
+    value
+}
+
+/// Brings a revision about by helm, which may fail.
+pub(crate) fn deploy(namespace: &Namespace, helm: Helm, release: &str, arguments: &[&str]) {
+    let chart = chart();
+    let mut all = vec!["upgrade", "--install", release, chart.to_str().expect("a path in UTF-8"), "--history-max=0"];
+    all.extend(arguments);
+    namespace.try_helm(helm, &all);
+}
+
+/// A source with everything in a kubeconfig.
+pub(crate) fn source(namespace: &Namespace) -> Value {
+    json!({ "kubeconfig": namespace.cluster().kubeconfig(), "namespace": namespace.name(), "release": "demo" })
+}
+
+/// A source with an address, an authority and a token.
+pub(crate) fn source_with_token(cluster: &Kubernetes, namespace: &Namespace, token: &str) -> Value {
+    json!({
+        "cluster_url": cluster.url(), "cluster_ca": cluster.authority(), "token": token,
+        "namespace": namespace.name(), "release": "demo",
+    })
+}
+
+pub(crate) fn check(source: &Value, version: Value) -> Outcome {
+    Verb::check("helm-release").request(&json!({ "source": source, "version": version })).run()
+}
+
+/// A get and the directory that it filled.
+pub(crate) fn get(source: &Value, version: Value) -> (Outcome, TempDir) {
+    let directory = scratch::directory();
+    let request = json!({ "source": source, "version": version });
+    (Verb::get("helm-release").dir(directory.path()).request(&request).run(), directory)
+}
+
+/// Versions of the release `demo`, by their revisions.
+pub(crate) fn revisions(numbers: impl IntoIterator<Item = u64>) -> Value {
+    numbers.into_iter().map(|number| json!({ "release": "demo", "revision": number.to_string() })).collect()
+}
+
+/// What the verb told people, without colours, ports and temporary paths.
+pub(crate) fn said(outcome: &Outcome) -> String {
+    let rendered = outcome.view().render();
+    let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
+    said.to_owned()
+}
