@@ -14,6 +14,7 @@
 
 mod git;
 mod github_status;
+mod helm_release;
 mod measure;
 mod one_request;
 mod report;
@@ -33,9 +34,10 @@ struct Bench {
     measure: fn(usize) -> Vec<Measured>,
 }
 
-const BENCHES: [Bench; 3] = [
+const BENCHES: [Bench; 4] = [
     Bench { kind: "git", what: "25,000 commits over HTTP on loopback", measure: git::measure },
     Bench { kind: "github-status", what: "one status over HTTP on loopback", measure: github_status::measure },
+    Bench { kind: "helm-release", what: "ten revisions in a Kubernetes on loopback", measure: helm_release::measure },
     Bench { kind: "slack", what: "one request over HTTP on loopback", measure: slack::measure },
 ];
 

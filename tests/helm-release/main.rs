@@ -12,5 +12,6 @@
 mod access;
 mod bad_input;
 mod check;
+mod clouds;
 mod get;
 mod support;

@@ -13,6 +13,7 @@
     reason = "this is test code: a fixture that cannot be set up ends its test there and then"
 )]
 
+pub mod aws;
 pub mod binaries;
 pub mod checkout;
 pub mod concourse;

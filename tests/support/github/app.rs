@@ -63,6 +63,18 @@ impl AppKey {
         let (_, exponent, modulus) = (next(), next(), next());
         Self { pkcs1, pkcs8, modulus, exponent }
     }
+
+    /// The header and the claims of a token that was signed with the key; `None` when it was not, or is none.
+    pub fn verified(&self, token: &str) -> Option<(Value, Value)> {
+        let parts: Vec<&str> = token.split('.').collect();
+        let [header, claims, signature] = parts.as_slice() else { return None };
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
+        let public = RsaPublicKeyComponents { n: &self.modulus, e: &self.exponent };
+        let signed = format!("{header}.{claims}");
+        public.verify(&RSA_PKCS1_2048_8192_SHA256, signed.as_bytes(), &decode(signature)?).ok()?;
+        let json = |part: &str| serde_json::from_slice(&decode(part)?).ok();
+        Some((json(header)?, json(claims)?))
+    }
 }
 
 impl Default for AppKey {
@@ -91,15 +103,7 @@ impl App {
     /// Whether a token is one that the App has signed, and is of now.
     pub(super) fn verify(&self, token: &str) -> Result<(), String> {
         let undecoded = || "A JSON web token could not be decoded".to_owned();
-        let parts: Vec<&str> = token.split('.').collect();
-        let [header, claims, signature] = parts.as_slice() else { return Err(undecoded()) };
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| undecoded());
-        let json = |part: &str| serde_json::from_slice::<Value>(&decode(part)?).map_err(|_| undecoded());
-        let public = RsaPublicKeyComponents { n: &self.key.modulus, e: &self.key.exponent };
-        public
-            .verify(&RSA_PKCS1_2048_8192_SHA256, format!("{header}.{claims}").as_bytes(), &decode(signature)?)
-            .map_err(|_| undecoded())?;
-        let (header, claims) = (json(header)?, json(claims)?);
+        let (header, claims) = self.key.verified(token).ok_or_else(undecoded)?;
         if header["alg"] != "RS256" || header["typ"] != "JWT" || claims["iss"] != self.id.as_str() {
             return Err(undecoded());
         }

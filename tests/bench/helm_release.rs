@@ -1,0 +1,80 @@
+//! The helm-release resource: a check of a release with ten revisions, beside one curl and beside `helm history`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use jetway_tests::kubernetes::{Helm, cluster};
+use jetway_tests::verb::{Container, Verb};
+use jetway_tests::{git, scratch};
+use serde_json::json;
+
+use crate::measure::{Case, Limits, Measured, Run, in_turns};
+
+/// How many revisions the release has.
+const REVISIONS: usize = 10;
+
+/// Measures a check, the curl that asks the API server the same, and helm's own answer; nothing where there is no cluster.
+pub(crate) fn measure(runs: usize) -> Vec<Measured> {
+    let Some(cluster) = cluster() else { return Vec::new() };
+    let namespace = cluster.namespace();
+    let chart = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("helm-release/chart");
+    for _ in 0..REVISIONS {
+        namespace.helm(Helm::Four, &["upgrade", "--install", "demo", chart.to_str().expect("a path in UTF-8")]);
+    }
+    let (token, _) = namespace.account("reader", &[("get,list", "secrets")]);
+    let directory = scratch::directory();
+    let write = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).expect("write a file");
+        path
+    };
+    let authority = write("ca.crt", &cluster.authority());
+    let source = json!({
+        "cluster_url": cluster.url(), "cluster_ca": cluster.authority(), "token": token, "release": "demo",
+        "namespace": namespace.name(),
+    });
+    let input = write("request.json", &json!({ "source": source }).to_string());
+    let url = format!(
+        "{}/api/v1/namespaces/{}/secrets?labelSelector=owner%3Dhelm%2Cname%3Ddemo&limit=500",
+        cluster.url(),
+        namespace.name()
+    );
+    let nothing = || PathBuf::from("/dev/null");
+    let curl = Case {
+        name: "curl",
+        floor: None,
+        limits: Limits::default(),
+        succeeds: true,
+        prepare: Box::new(|| {
+            let mut command = Command::new("curl");
+            command.env_clear().env("PATH", git::search_path());
+            command.args(["--silent", "--show-error", "--fail", "--cacert"]).arg(&authority);
+            command.args(["--header", "Accept: application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"]);
+            command.arg("--header").arg(format!("Authorization: Bearer {token}")).arg(&url);
+            Run { command, input: nothing(), _container: None }
+        }),
+    };
+    let history = Case {
+        name: "helm history",
+        floor: None,
+        limits: Limits::default(),
+        succeeds: true,
+        prepare: Box::new(|| {
+            let mut command = namespace.helm_command(Helm::Four);
+            command.args(["history", "demo", "--max", "20"]);
+            Run { command, input: nothing(), _container: None }
+        }),
+    };
+    let check = Case {
+        name: "check",
+        floor: Some("curl"),
+        limits: Limits { ratio: Some(1.5), children: Some(0), peak_rss: Some(30 * 1024 * 1024), ..Limits::default() },
+        succeeds: true,
+        prepare: Box::new(|| {
+            let container = Container::new();
+            let command = Verb::check("helm-release").command(&container);
+            Run { command, input: input.clone(), _container: Some(container) }
+        }),
+    };
+    in_turns(runs, vec![curl, history, check])
+}
