@@ -111,7 +111,9 @@ fn is_refused_when_its_patterns_make_no_sense() {
         "`source.commit_filter.exlude`: unknown key; did you mean `exclude`?",
         "`source.commit_filter.include_all_match`: expected true or false, found text",
     ];
-    expected.iter().for_each(|line| assert!(said(&outcome).contains(line), "{}", said(&outcome)));
+    for line in expected {
+        assert!(said(&outcome).contains(line), "{}", said(&outcome));
+    }
     let filter = json!({ "include": ["fine", "[a"], "exclude": [r"\(a\)\1", r"\d\+"] });
     let outcome = check(&with(source(&repository.file_url()), json!({ "commit_filter": filter })), None);
     outcome.failed();
@@ -120,7 +122,9 @@ fn is_refused_when_its_patterns_make_no_sense() {
         "`source.commit_filter.exclude[0]`: has the back-reference `\\1`, which is not supported\n",
         "`source.commit_filter.exclude[1]`: has `\\d`, which means nothing in a POSIX regular expression\n",
     ];
-    expected.iter().for_each(|line| assert!(said(&outcome).contains(line), "{}", said(&outcome)));
+    for line in expected {
+        assert!(said(&outcome).contains(line), "{}", said(&outcome));
+    }
     let settings = json!([{ "name": "grep.patternType", "value": "perl" }]);
     let source =
         with(source(&repository.file_url()), json!({ "commit_filter": { "include": ["a"] }, "git_config": settings }));

@@ -702,7 +702,9 @@ mod a_repository_from_an_earlier_check {
                     .flatten()
                     .map(|entry| entry.path())
                     .collect();
-                packs.iter().for_each(|pack| fs::remove_file(pack).expect("remove a pack"));
+                for pack in &packs {
+                    fs::remove_file(pack).expect("remove a pack");
+                }
             });
         }
     }
