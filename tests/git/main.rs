@@ -19,6 +19,7 @@ mod interruption;
 mod kill;
 mod lfs;
 mod put;
+mod random_histories;
 mod secrecy;
 mod submodule_credentials;
 mod submodules;
