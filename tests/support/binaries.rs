@@ -20,6 +20,17 @@ pub fn named(name: &str) -> PathBuf {
 }
 
 fn find(name: &str) -> PathBuf {
+    // One binary is two types: which one, the name that it is installed under says.
+    if name == "jetway-registry-image" {
+        let binary = find("jetway-docker-image");
+        let link = binary.with_file_name(name);
+        match std::os::unix::fs::symlink(&binary, &link) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                panic!("link {}: {error}", link.display())
+            }
+            _ => return link,
+        }
+    }
     if let Some(directory) = std::env::var_os("JETWAY_BINARIES") {
         let path = Path::new(&directory).join(name);
         assert!(path.is_file(), "JETWAY_BINARIES has no `{name}`: there is no {}", path.display());

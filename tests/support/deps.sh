@@ -18,6 +18,10 @@ packages=(
   nginx-light       # the web server in front of git, with TLS and passwords
   fcgiwrap          # runs git-http-backend for it
   tinyproxy-bin     # the HTTP proxy that ssh goes by way of
+  docker-registry   # the registry that images are fetched from and pushed to
+  skopeo            # copies images into registries, and is measured beside a get
+  umoci             # makes and unpacks images: the judge of what a get unpacks
+  apache2-utils     # htpasswd makes the registry's file of users
   curl              # the benchmark measures one request of it beside a put
   gpg               # makes the keys that commits are signed with, and signs
   gpg-agent         # gpg signs by it alone

@@ -35,7 +35,7 @@ pub struct Answer {
     /// Headers besides `Content-Length` and `Connection`.
     pub headers: Vec<(String, String)>,
     /// The body.
-    pub body: String,
+    pub body: Vec<u8>,
 }
 
 /// What happens to a request instead of, or besides, a good answer.
@@ -51,6 +51,8 @@ pub enum Fault {
     Stall,
     /// A good answer, late.
     Slow(Duration),
+    /// A good answer, whose body is cut after so many bytes.
+    CutBody(usize),
 }
 
 /// A running server. It ends when it is dropped.
@@ -112,7 +114,16 @@ impl Asked {
 impl Answer {
     /// Plain text.
     pub fn text(status: u16, body: impl Into<String>) -> Self {
-        Self { status, headers: vec![("Content-Type".to_owned(), "text/plain".to_owned())], body: body.into() }
+        Self {
+            status,
+            headers: vec![("Content-Type".to_owned(), "text/plain".to_owned())],
+            body: body.into().into_bytes(),
+        }
+    }
+
+    /// Bytes.
+    pub fn bytes(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, headers: vec![("Content-Type".to_owned(), content_type.to_owned())], body: body.into() }
     }
 
     /// JSON.
@@ -120,7 +131,7 @@ impl Answer {
         Self {
             status,
             headers: vec![("Content-Type".to_owned(), "application/json; charset=utf-8".to_owned())],
-            body: body.to_string(),
+            body: body.to_string().into_bytes(),
         }
     }
 
@@ -226,21 +237,21 @@ impl Shared {
         }
         let _ = stream.set_read_timeout(Some(Duration::from_mins(1)));
         match &self.tls {
-            None => self.answer(&mut &*stream, stream, fault),
+            None => self.answer(&mut &*stream, stream, fault.as_ref()),
             Some(config) => {
                 let Ok(connection) = ServerConnection::new(Arc::clone(config)) else { return };
-                self.answer(&mut StreamOwned::new(connection, stream), stream, fault);
+                self.answer(&mut StreamOwned::new(connection, stream), stream, fault.as_ref());
             }
         }
         let _ = stream.shutdown(Shutdown::Write);
     }
 
     /// Answers the one request of a connection; `socket` is what `stream` is on top of.
-    fn answer(&self, stream: &mut (impl Read + Write), socket: &TcpStream, fault: Option<Fault>) {
+    fn answer(&self, stream: &mut (impl Read + Write), socket: &TcpStream, fault: Option<&Fault>) {
         let Some(asked) = read(stream) else { return };
         lock(&self.asked).push(asked.clone());
         let answer = match fault {
-            Some(Fault::Answer(answer)) => answer,
+            Some(Fault::Answer(answer)) => answer.clone(),
             Some(Fault::CutAfter) => {
                 (self.handler)(&asked);
                 let _ = socket.shutdown(Shutdown::Both);
@@ -255,12 +266,18 @@ impl Shared {
                 return;
             }
             Some(Fault::Slow(time)) => {
-                std::thread::sleep(time);
+                std::thread::sleep(*time);
                 (self.handler)(&asked)
             }
-            Some(Fault::CutBefore) | None => (self.handler)(&asked),
+            Some(Fault::CutBefore | Fault::CutBody(_)) | None => (self.handler)(&asked),
         };
-        write(stream, &answer);
+        let most = match fault {
+            Some(Fault::CutBody(most)) => *most,
+            // What a HEAD would be answered with is in its headers.
+            _ if asked.method == "HEAD" => 0,
+            _ => usize::MAX,
+        };
+        write(stream, &answer, most);
     }
 }
 
@@ -305,7 +322,8 @@ fn read(stream: &mut impl Read) -> Option<Asked> {
     (asked.body.len() as u64 == length).then_some(asked)
 }
 
-fn write(stream: &mut impl Write, answer: &Answer) {
+/// Sends an answer, `most` bytes of its body.
+fn write(stream: &mut impl Write, answer: &Answer, most: usize) {
     let mut text =
         format!("HTTP/1.1 {} x\r\nContent-Length: {}\r\nConnection: close\r\n", answer.status, answer.body.len());
     for (name, value) in &answer.headers {
@@ -314,9 +332,9 @@ fn write(stream: &mut impl Write, answer: &Answer) {
         }
     }
     text.push_str("\r\n");
-    text.push_str(&answer.body);
+    let body = &answer.body[..answer.body.len().min(most)];
     // A client that has gone is an event of the test.
-    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.write_all(body)).and_then(|()| stream.flush());
 }
 
 fn field(text: &str, name: &str) -> Option<String> {

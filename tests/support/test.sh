@@ -77,8 +77,11 @@ else
 fi
 tests cargo test --locked --workspace --no-fail-fast
 if [ "$images" = built ]; then
-  # The cases of the binaries once more, each in a container of the image.
-  tests env JETWAY_TEST_RUNNER=image cargo test --locked --package jetway-tests --no-fail-fast \
-    --test git --test github-status --test slack
+  # The cases of the binaries once more, each in a container of the image, for every type that has one.
+  cases=()
+  for kind in docker-image git github-status helm-release slack; do
+    if [ -f "images/$kind/Dockerfile" ]; then cases+=(--test "$kind"); fi
+  done
+  tests env JETWAY_TEST_RUNNER=image cargo test --locked --package jetway-tests --no-fail-fast "${cases[@]}"
 fi
 exit "$failed"

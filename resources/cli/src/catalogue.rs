@@ -13,6 +13,8 @@ impl Catalogue {
     /// Every type that there is.
     pub(crate) fn ours() -> Self {
         Self::new(vec![
+            ResourceType::of::<jetway_docker_image::DockerImage>(),
+            ResourceType::of::<jetway_docker_image::RegistryImage>(),
             ResourceType::of::<jetway_git::Git>(),
             ResourceType::of::<jetway_github_status::GithubStatus>(),
             ResourceType::of::<jetway_helm_release::HelmRelease>(),

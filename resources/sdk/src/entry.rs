@@ -30,12 +30,21 @@ const GRACE: Duration = Duration::from_secs(8);
 /// The verb is told by the name that the binary is called by (`check`, `in`, `out`: links in `/opt/resource`) or by a
 /// sub-command (`check`, `in` or `get`, `out` or `put`).
 pub fn main<R: Resource>() -> ExitCode {
-    let kind = ResourceType::of::<R>();
+    main_of(ResourceType::of::<R>(), &[])
+}
+
+/// The `main` of a binary that is several resource types: the one whose name the binary is installed under, `jetway-NAME`,
+/// or else `usual`. Where the binary is called by a verb's name, that is the name of what the link leads to.
+pub fn main_of(usual: ResourceType, others: &[ResourceType]) -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    let called = arguments.first().map(PathBuf::from).unwrap_or_default();
+    let kinds: Vec<ResourceType> = std::iter::once(usual).chain(others.iter().copied()).collect();
+    let kind = installed_as(&called, &kinds).unwrap_or(usual);
     if let Some(code) = serve_companion(&[kind]) {
         return code;
     }
-    match called_for::<R>(env::args_os().collect()) {
-        Ok((verb, directory)) => serve::<R>(verb, Input::Stdin, directory, env::temp_dir()),
+    match called_for(&kind, arguments) {
+        Ok((verb, directory)) => kind.serve_stdin(verb, directory),
         Err(Refused::Usage(error)) => {
             let _ = error.print();
             if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
@@ -45,6 +54,25 @@ pub fn main<R: Resource>() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The type of the first name on the way from what was called, by links, to the binary itself.
+fn installed_as(called: &Path, kinds: &[ResourceType]) -> Option<ResourceType> {
+    /// As many links in a row as the kernel follows.
+    const MOST_LINKS: usize = 40;
+    let named = |path: &Path| {
+        let name = path.file_name()?.to_str()?.strip_prefix("jetway-")?;
+        kinds.iter().find(|kind| kind.name() == name).copied()
+    };
+    let mut path = called.to_owned();
+    for _ in 0..MOST_LINKS {
+        if let Some(kind) = named(&path) {
+            return Some(kind);
+        }
+        let Ok(target) = std::fs::read_link(&path) else { return None };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    None
 }
 
 /// Does a companion's work when this process was called by a companion's name; `None` when it was not.
@@ -71,7 +99,7 @@ enum Refused {
     Name(Error),
 }
 
-fn called_for<R: Resource>(arguments: Vec<OsString>) -> Result<(Verb, Option<PathBuf>), Refused> {
+fn called_for(kind: &ResourceType, arguments: Vec<OsString>) -> Result<(Verb, Option<PathBuf>), Refused> {
     let path = arguments.first().map(PathBuf::from).unwrap_or_default();
     let verb = match path.file_name().and_then(OsStr::to_str) {
         Some("check") => Verb::Check,
@@ -81,27 +109,27 @@ fn called_for<R: Resource>(arguments: Vec<OsString>) -> Result<(Verb, Option<Pat
         Some(name) if path.parent().is_some_and(|parent| parent.ends_with("opt/resource")) => {
             return Err(Refused::Name(anyhow!("called as `{name}`, expected `check`, `in` or `out`")));
         }
-        _ => return sub_command::<R>(arguments).map_err(Refused::Usage),
+        _ => return sub_command(kind, arguments).map_err(Refused::Usage),
     };
     Ok((verb, arguments.get(1).map(PathBuf::from)))
 }
 
-fn sub_command<R: Resource>(arguments: Vec<OsString>) -> Result<(Verb, Option<PathBuf>), clap::Error> {
+fn sub_command(kind: &ResourceType, arguments: Vec<OsString>) -> Result<(Verb, Option<PathBuf>), clap::Error> {
     let directory = |help: &'static str| {
         Arg::new("directory").value_name("DIRECTORY").required(true).value_parser(value_parser!(PathBuf)).help(help)
     };
-    let clap = Clap::new(format!("jetway-{}", R::NAME))
-        .version(R::RELEASE)
-        .about(R::ABOUT)
+    let clap = Clap::new(format!("jetway-{}", kind.name()))
+        .version(kind.release())
+        .about(kind.about())
         .long_about(format!(
             "{}\n\nReads a request, one JSON object, on standard input and answers with JSON on standard output, as \
              Concourse's resource types do. Messages for people go to standard error.",
-            R::ABOUT
+            kind.about()
         ))
         .after_help(format!(
             "Example:\n  echo '{{\"source\": {{...}}}}' | jetway-{} check\n\nCalled by the name check, in or out (a \
              link), it does that verb at once.",
-            R::NAME
+            kind.name()
         ))
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -261,6 +289,8 @@ fn prepare_destination(destination: &Path) -> Result<()> {
     }
     std::fs::create_dir_all(destination)
         .with_context(|| format!("cannot make the destination `{}`", destination.display()))?;
+    crate::unfinished::remove_abandoned(destination)
+        .with_context(|| format!("cannot remove from `{}` what a get left that was killed", destination.display()))?;
     let mut entries = std::fs::read_dir(destination)
         .with_context(|| format!("cannot read the destination `{}`", destination.display()))?;
     if entries.next().is_some() {

@@ -88,6 +88,7 @@ mod resource;
 mod resource_type;
 mod schema;
 mod secret;
+mod unfinished;
 #[cfg(feature = "http")]
 pub mod web_token;
 
@@ -100,7 +101,7 @@ pub use child::{Background, Command, Finished};
 pub use companion::{Companion, CompanionAnswer, CompanionCall};
 pub use console::{Colour, Console};
 pub use context::Context;
-pub use entry::{console as stderr_console, main, serve_companion};
+pub use entry::{console as stderr_console, main, main_of, serve_companion};
 pub use error::{Advise, Error, Interrupted, Line, Result, lines};
 pub use inputs::Inputs;
 pub use interpolate::{Interpolated, Unknown, interpolate};
@@ -113,3 +114,4 @@ pub use resource::{Metadata, NoParams, Parameters, Resource, Response};
 pub use resource_type::ResourceType;
 pub use schema::{Problem, ProblemKind, Problems, nearest};
 pub use secret::{MASK, Redactor, Secret};
+pub use unfinished::Unfinished;

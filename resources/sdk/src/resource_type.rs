@@ -90,6 +90,11 @@ impl ResourceType {
         (self.serve)(verb, Input::Bytes(request.to_string().into_bytes()), directory, std::env::temp_dir())
     }
 
+    /// The same for the request on standard input.
+    pub(crate) fn serve_stdin(&self, verb: Verb, directory: Option<PathBuf>) -> ExitCode {
+        (self.serve)(verb, Input::Stdin, directory, std::env::temp_dir())
+    }
+
     /// Does the same but hands the response back, for a program that goes on with it. After a failure, which people
     /// have been told of by then, there is the exit code.
     pub fn ask(&self, verb: Verb, request: &Value, directory: Option<PathBuf>) -> Result<Value, ExitCode> {

@@ -34,7 +34,7 @@ impl State {
                     "GET" => Answer::json(200, &self.comments[index]),
                     "DELETE" => {
                         self.comments.remove(index);
-                        Answer { status: 204, headers: Vec::new(), body: String::new() }
+                        Answer { status: 204, headers: Vec::new(), body: Vec::new() }
                     }
                     _ => refuse(404, "Not Found"),
                 }

@@ -45,7 +45,7 @@ pub(super) fn with_etag(asked: &Asked, answer: Answer) -> Answer {
     answer.body.hash(&mut hasher);
     let etag = format!("W/\"{:016x}\"", hasher.finish());
     if asked.header("if-none-match") == Some(etag.as_str()) {
-        return Answer { status: 304, headers: Vec::new(), body: String::new() }.with("ETag", &etag);
+        return Answer { status: 304, headers: Vec::new(), body: Vec::new() }.with("ETag", &etag);
     }
     answer.with("ETag", &etag)
 }

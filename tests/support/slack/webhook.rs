@@ -95,7 +95,7 @@ fn answer(chat: Chat, asked: &Asked, kept: &Mutex<Vec<Value>>) -> Answer {
     kept.lock().expect("no request panicked").push(Value::Object(message));
     match chat {
         Chat::Slack | Chat::Mattermost => Answer::text(200, "ok"),
-        Chat::Discord => Answer { status: 204, headers: Vec::new(), body: String::new() },
+        Chat::Discord => Answer { status: 204, headers: Vec::new(), body: Vec::new() },
     }
 }
 

@@ -89,7 +89,7 @@ resources:
     disable_ci_skip: ((skip))
 - {name: nightly, type: time, source: {interval: 24h, days: [Monday], unknown: 1.10}}
 - {name: notify, type: slack, source: {url: ((hook))}}
-- {name: image, type: registry-image, source: {repository: x, tag: 1.10}}
+- {name: image, type: registry-image, source: {repository: x, tag: '1.10'}}
 groups: [{name: all, jobs: ['*']}]
 jobs:
 - name: test
@@ -118,7 +118,7 @@ jobs:
 - {name: empty, plan: []}
 ",
     );
-    assert_eq!(stdout, "no problems in 1 pipeline; 1 of 4 resources of our types\n");
+    assert_eq!(stdout, "no problems in 1 pipeline; 2 of 4 resources of our types\n");
     assert_eq!(code, 0);
 }
 

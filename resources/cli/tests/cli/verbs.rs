@@ -186,7 +186,7 @@ fn what_cannot_be_run_is_told_before_anything_is_done() {
     assert_refused(
         &run(&place, "check --resource other"),
         "error: resource `other` is of a type `time` that is not one of ours\n\
-         hint: the types here: git, github-status, helm-release, slack\nhint: --type TYPE says which one it is\n",
+         hint: the types here: docker-image, registry-image, git, github-status, helm-release, slack\nhint: --type TYPE says which one it is\n",
     );
     assert_eq!(run(&place, "check --resource other --type git").stdout, format!("[{{\"ref\":\"{TWO}\"}}]\n"));
     assert_refused(

@@ -76,6 +76,18 @@ pub struct ClientCertificate {
     pub key: Secret,
 }
 
+impl ClientCertificate {
+    /// Notes what is wrong with the certificate and its key, under the names that these have in a source.
+    pub fn rules(&self, certificate: &str, key: &str, problems: &mut Problems) {
+        if let Err(problem) = trust::certificates(&self.certificate) {
+            problems.add(certificate, problem);
+        }
+        if let Err(problem) = trust::private_key(self.key.expose()) {
+            problems.add(key, problem);
+        }
+    }
+}
+
 fn connect_timeout() -> Duration {
     Duration::from_secs(15)
 }
@@ -119,12 +131,7 @@ impl HttpSettings {
             problems.add("server_name", problem);
         }
         if let Some(client) = &self.client_certificate {
-            if let Err(problem) = trust::certificates(&client.certificate) {
-                problems.add("client_certificate.certificate", problem);
-            }
-            if let Err(problem) = trust::private_key(client.key.expose()) {
-                problems.add("client_certificate.key", problem);
-            }
+            client.rules("client_certificate.certificate", "client_certificate.key", problems);
         }
     }
 

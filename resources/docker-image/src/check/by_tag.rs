@@ -1,0 +1,33 @@
+//! One tag: what it points to now, and what it pointed to before as long as that is there.
+
+use jetway::Result;
+
+use crate::digest::Digest;
+use crate::flavour::Flavour;
+use crate::registry::{Asked, Registry};
+use crate::version::Version;
+
+pub(crate) async fn check(
+    registry: &Registry<'_>,
+    flavour: Flavour,
+    tag: &str,
+    known: Option<&Version>,
+) -> Result<Vec<Version>> {
+    let current = registry.digest(Asked::Tag(tag)).await?;
+    // What is no digest cannot be there.
+    let known = known.and_then(|version| version.digest.as_ref()?.parse::<Digest>().ok());
+    let is_news = known.as_ref().filter(|known| current.as_ref() != Some(known));
+    let mut versions = Vec::new();
+    if let Some(known) = is_news
+        && (current.is_some() || flavour.outlives_its_tag())
+        && registry.digest(Asked::Digest(known)).await?.is_some()
+    {
+        versions.push(flavour.version(tag, known));
+    }
+    if let Some(current) = current {
+        versions.push(flavour.version(tag, &current));
+    } else {
+        registry.context().console().step(format_args!("`{}` has no tag `{tag}`", registry.repository()));
+    }
+    Ok(versions)
+}

@@ -1,0 +1,108 @@
+//! Every tag that is a semantic version.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use jetway::Result;
+use semver::Version as Semantic;
+
+use super::constraint::Constraint;
+use super::tag_version::{PreReleases, parse};
+use super::{AT_ONCE, tags_of};
+use crate::concurrent;
+use crate::digest::Digest;
+use crate::flavour::Flavour;
+use crate::registry::{Asked, Registry};
+use crate::source::{Source, set};
+use crate::version::Version;
+
+/// A tag that may be told of.
+#[derive(Debug, Clone)]
+struct Candidate {
+    tag: String,
+    version: Semantic,
+}
+
+pub(crate) async fn check(
+    registry: &Registry<'_>,
+    flavour: Flavour,
+    source: &Source,
+    constraint: Option<&Constraint>,
+    known: Option<&Version>,
+) -> Result<Vec<Version>> {
+    let tags = tags_of(registry).await?;
+    let bare = source.variant().unwrap_or("latest");
+    let mut candidates = candidates(&tags, source, constraint);
+    let least = still_there(registry, known, &candidates).await?;
+    if let Some((least, _)) = &least {
+        candidates.retain(|candidate| candidate.version.cmp_precedence(&least.version).is_gt());
+    }
+    let ask = async |candidate: &Candidate| registry.digest(Asked::Tag(&candidate.tag)).await;
+    let digests = concurrent::map(&candidates, AT_ONCE, ask).await?;
+    let found = candidates.into_iter().zip(digests).filter_map(|(candidate, digest)| Some((candidate, digest?)));
+    let mut versions = one_for_each_digest(least.into_iter().chain(found));
+    versions.sort_by(|(a, _), (b, _)| a.version.cmp_precedence(&b.version).then_with(|| a.tag.cmp(&b.tag)));
+    let mut answer: Vec<Version> =
+        versions.iter().map(|(candidate, digest)| flavour.version(&candidate.tag, digest)).collect();
+    // The bare tag is told of when it is something that no version is.
+    if constraint.is_none()
+        && tags.iter().any(|tag| tag == bare)
+        && let Some(digest) = registry.digest(Asked::Tag(bare)).await?
+        && !versions.iter().any(|(_, known)| *known == digest)
+    {
+        answer.push(flavour.version(bare, &digest));
+    }
+    Ok(answer)
+}
+
+/// The tags that are versions within the bounds.
+fn candidates(tags: &[String], source: &Source, constraint: Option<&Constraint>) -> Vec<Candidate> {
+    let pre_releases = PreReleases {
+        wanted: source.pre_releases || constraint.is_some_and(Constraint::names_a_pre_release),
+        prefixes: &source.pre_release_prefixes,
+    };
+    let suffix = source.variant().map(|variant| format!("-{variant}"));
+    let candidate = |tag: &String| {
+        let text = match &suffix {
+            Some(suffix) => tag.strip_suffix(suffix)?,
+            None => tag,
+        };
+        let version = parse(text)?;
+        let counts = pre_releases.admit(&version) && constraint.is_none_or(|constraint| constraint.admits(&version));
+        counts.then(|| Candidate { tag: tag.clone(), version })
+    };
+    tags.iter().filter_map(candidate).collect()
+}
+
+/// The known version, when it is one of the candidates and its tag still points to the same image: what is older is then
+/// of no interest.
+async fn still_there(
+    registry: &Registry<'_>,
+    known: Option<&Version>,
+    candidates: &[Candidate],
+) -> Result<Option<(Candidate, Digest)>> {
+    let Some(known) = known else { return Ok(None) };
+    let digest = known.digest.as_ref().and_then(|digest| digest.parse::<Digest>().ok());
+    let candidate = candidates.iter().find(|candidate| Some(candidate.tag.as_str()) == set(known.tag.as_deref()));
+    let (Some(digest), Some(candidate)) = (digest, candidate) else { return Ok(None) };
+    let now = registry.digest(Asked::Tag(&candidate.tag)).await?;
+    Ok((now.as_ref() == Some(&digest)).then(|| (candidate.clone(), digest)))
+}
+
+/// One tag for each image: a final version before a pre-release, then the one that says most (1.2.3 before 1.2).
+fn one_for_each_digest(found: impl Iterator<Item = (Candidate, Digest)>) -> Vec<(Candidate, Digest)> {
+    let rank = |candidate: &Candidate| {
+        let numbers = candidate.tag.split('-').next().unwrap_or_default().matches('.').count();
+        (candidate.version.pre.is_empty(), numbers, candidate.tag.matches('.').count())
+    };
+    let mut best: HashMap<Digest, Candidate> = HashMap::new();
+    for (candidate, digest) in found {
+        match best.get(&digest) {
+            Some(known) if (rank(known), Reverse(&known.tag)) >= (rank(&candidate), Reverse(&candidate.tag)) => {}
+            _ => {
+                best.insert(digest, candidate);
+            }
+        }
+    }
+    best.into_iter().map(|(digest, candidate)| (candidate, digest)).collect()
+}

@@ -1,0 +1,88 @@
+//! What differs between the two resource types, all of it. Everything else is the same code.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::digest::Digest;
+use crate::version::Version;
+
+/// Which of the two types is at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// As `docker-image` was: one tag, `latest` unless told otherwise; versions are digests.
+    DockerImage,
+    /// As `registry-image` was: one tag or many; versions are tags with digests.
+    RegistryImage,
+}
+
+/// A flavour as a type, for the trait that resource types are made by.
+pub trait Kind: fmt::Debug + 'static {
+    /// The flavour.
+    #[doc(hidden)]
+    const IS_DOCKER_IMAGE: bool;
+    /// The type's name.
+    const NAME: &'static str;
+    /// What it is, in one line.
+    const ABOUT: &'static str;
+}
+
+/// The kind `docker-image`.
+#[derive(Debug)]
+pub struct OfDockerImage;
+
+impl Kind for OfDockerImage {
+    const IS_DOCKER_IMAGE: bool = true;
+    const NAME: &'static str = "docker-image";
+    const ABOUT: &'static str = "Images of containers: follows a tag, fetches and unpacks, builds and pushes";
+}
+
+/// The kind `registry-image`.
+#[derive(Debug)]
+pub struct OfRegistryImage;
+
+impl Kind for OfRegistryImage {
+    const IS_DOCKER_IMAGE: bool = false;
+    const NAME: &'static str = "registry-image";
+    const ABOUT: &'static str = "Images in registries: follows tags and semantic versions, fetches, unpacks, pushes";
+}
+
+/// A resource type of the kind `K`.
+#[derive(Debug)]
+pub struct Image<K>(PhantomData<K>);
+
+impl Flavour {
+    /// The flavour of a kind.
+    pub(crate) const fn of<K: Kind>() -> Self {
+        if K::IS_DOCKER_IMAGE { Self::DockerImage } else { Self::RegistryImage }
+    }
+
+    /// The tag that is meant when the source names none, and nothing to choose tags by.
+    pub(crate) fn usual_tag(self) -> Option<&'static str> {
+        match self {
+            Self::DockerImage => Some("latest"),
+            Self::RegistryImage => None,
+        }
+    }
+
+    /// The version of an image.
+    pub(crate) fn version(self, tag: &str, digest: &Digest) -> Version {
+        let tag = match self {
+            Self::DockerImage => None,
+            Self::RegistryImage => Some(tag.to_owned()),
+        };
+        Version { tag, digest: Some(digest.to_string()) }
+    }
+
+    /// Whether a known version stays one when its tag is gone, as long as the registry still has the image.
+    pub(crate) fn outlives_its_tag(self) -> bool {
+        self == Self::DockerImage
+    }
+
+    /// What ends the text of a file with one value in it.
+    pub(crate) fn line_end(self) -> &'static str {
+        match self {
+            Self::DockerImage => "\n",
+            Self::RegistryImage => "",
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Images as registries describe them: manifests, indexes, configurations, platforms.
+
+pub(crate) mod config;
+pub(crate) mod manifest;
+pub(crate) mod media_type;
+pub(crate) mod platform;

@@ -1,0 +1,174 @@
+//! Manifests, byte for byte as the registry has them, and what they say.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
+use super::platform::EntryPlatform;
+use crate::digest::Digest;
+
+/// The largest manifest that is read, in bytes. Registries themselves take 4 MiB.
+pub(crate) const LARGEST: u64 = 8 * 1024 * 1024;
+
+/// A manifest.
+#[derive(Debug, Clone)]
+pub(crate) struct Manifest {
+    /// As it came, so that its digest stays true.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) digest: Digest,
+    pub(crate) media_type: String,
+    pub(crate) content: Content,
+}
+
+/// What a manifest describes.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    /// An image for one platform.
+    Image(Box<ImageManifest>),
+    /// Images for several.
+    Index(Index),
+}
+
+/// An image for one platform.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ImageManifest {
+    pub(crate) config: Descriptor,
+    /// From the bottom to the top.
+    #[serde(default)]
+    pub(crate) layers: Vec<Descriptor>,
+    #[serde(default, deserialize_with = "or_nothing")]
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// Images for several platforms.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Index {
+    #[serde(default)]
+    pub(crate) manifests: Vec<Descriptor>,
+}
+
+/// What a manifest says of something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Descriptor {
+    #[serde(default)]
+    pub(crate) media_type: String,
+    pub(crate) digest: Digest,
+    /// In bytes.
+    pub(crate) size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) platform: Option<EntryPlatform>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_nothing")]
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// What tells one kind of manifest from another.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Shape {
+    media_type: Option<String>,
+    schema_version: Option<serde_json::Value>,
+    #[serde(default)]
+    manifests: Option<serde_json::Value>,
+    #[serde(default)]
+    config: Option<serde_json::Value>,
+}
+
+fn or_nothing<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+impl Manifest {
+    /// Reads a manifest. What its `Content-Type` was counts only where it does not say itself what it is.
+    pub(crate) fn parse(bytes: Vec<u8>, content_type: &str) -> Result<Self, String> {
+        let shape: Shape = serde_json::from_slice(&bytes).map_err(|error| {
+            let kind = content_type.split(';').next().unwrap_or_default().trim();
+            format!("what came is no manifest (`{kind}`): {error}")
+        })?;
+        let named = shape.media_type.filter(|name| !name.is_empty());
+        let content_type = content_type.split(';').next().unwrap_or_default().trim();
+        let of_shape = || match (&shape.manifests, &shape.config) {
+            (Some(_), None) => Some(OCI_INDEX.to_owned()),
+            (None, Some(_)) => Some(OCI_MANIFEST.to_owned()),
+            _ => None,
+        };
+        let is_known = |name: &str| [DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX].contains(&name);
+        let media_type = named
+            .or_else(|| is_known(content_type).then(|| content_type.to_owned()))
+            .or_else(of_shape)
+            .unwrap_or_else(|| content_type.to_owned());
+        let read = |error: serde_json::Error| format!("the manifest (`{media_type}`) cannot be read: {error}");
+        let content = match media_type.as_str() {
+            DOCKER_MANIFEST | OCI_MANIFEST => Content::Image(serde_json::from_slice(&bytes).map_err(read)?),
+            DOCKER_LIST | OCI_INDEX => Content::Index(serde_json::from_slice(&bytes).map_err(read)?),
+            _ if shape.schema_version == Some(1.into()) => {
+                return Err("the image is in the first format of Docker's (schema 1), which engines no longer take; \
+                            push it again with a newer one"
+                    .to_owned());
+            }
+            other => {
+                return Err(format!("the manifest is of the type `{other}`, and not an image or an index of images"));
+            }
+        };
+        let digest = Digest::of(&bytes);
+        Ok(Self { bytes, digest, media_type, content })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ZEROS: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+    fn parse(json: &str, content_type: &str) -> Result<Manifest, String> {
+        Manifest::parse(json.as_bytes().to_vec(), content_type)
+    }
+
+    fn image(media_type: &str) -> String {
+        format!(
+            r#"{{"schemaVersion":2,{media_type}"config":{{"mediaType":"m","digest":"{ZEROS}","size":1}},"layers":[],"annotations":null}}"#
+        )
+    }
+
+    #[test]
+    fn a_manifest_says_itself_what_it_is() {
+        let named = image(&format!(r#""mediaType":"{DOCKER_MANIFEST}","#));
+        assert_eq!(parse(&named, "text/plain").unwrap().media_type, DOCKER_MANIFEST);
+        assert_eq!(
+            parse(&image(""), &format!("{DOCKER_MANIFEST}; charset=utf-8")).unwrap().media_type,
+            DOCKER_MANIFEST
+        );
+        assert_eq!(parse(&image(""), "application/json").unwrap().media_type, OCI_MANIFEST);
+        assert_eq!(parse(r#"{"manifests":[]}"#, "application/json").unwrap().media_type, OCI_INDEX);
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused_by_name() {
+        for (json, content_type, says) in [
+            ("<html>", "text/html", "what came is no manifest (`text/html`): expected value at line 1 column 1"),
+            (
+                r#"{"schemaVersion":1,"fsLayers":[]}"#,
+                "application/vnd.docker.distribution.manifest.v1+json",
+                "schema 1",
+            ),
+            ("{}", "application/json", "the manifest is of the type `application/json`"),
+            (r#"{"mediaType":"application/x"}"#, OCI_INDEX, "the manifest is of the type `application/x`"),
+            (r#"{"config":{"digest":"sha256:../x","size":1}}"#, "", "cannot be read: expected a digest"),
+            (r#"{"config":{"digest":"x","size":-1}}"#, "", "cannot be read"),
+        ] {
+            let problem = parse(json, content_type).unwrap_err();
+            assert!(problem.contains(says), "{problem}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), json in "\\{[\\{\\}\\[\\]:,\"a-z0-9]{0,80}") {
+            let _ = Manifest::parse(bytes, OCI_INDEX);
+            let _ = Manifest::parse(json.into_bytes(), "");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Media types of the two families, Docker's and the Open Container Initiative's.
+
+pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+
+/// What is asked for where a manifest is due. On one line: some registries read no more than one `Accept`.
+pub(crate) fn accepted() -> String {
+    [DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX].join(", ")
+}
+
+/// Why a layer of this type cannot be unpacked, if so.
+pub(crate) fn refusal(layer: &str) -> Option<&'static str> {
+    if layer.contains(".foreign.") || layer.contains(".nondistributable.") {
+        return Some("a foreign layer, which no registry may hand out");
+    }
+    if layer.contains("+encrypted") {
+        return Some("an encrypted layer");
+    }
+    let is_layer = ["application/vnd.docker.image.rootfs.diff.tar", "application/vnd.oci.image.layer.v1.tar"]
+        .iter()
+        .any(|prefix| layer.starts_with(prefix));
+    (!is_layer).then_some("no layer of a file system")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_known_by_their_type() {
+        for layer in [
+            "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            "application/vnd.oci.image.layer.v1.tar",
+            "application/vnd.oci.image.layer.v1.tar+zstd",
+        ] {
+            assert_eq!(refusal(layer), None, "{layer}");
+        }
+        for layer in [
+            "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+            "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
+            "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+        ] {
+            assert!(refusal(layer).is_some(), "{layer}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Platforms: which of an index's images is meant.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::manifest::{Descriptor, Index};
+use crate::source::{self, set};
+
+/// A platform as an index names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EntryPlatform {
+    pub(crate) architecture: String,
+    pub(crate) os: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) variant: Option<String>,
+    #[serde(default, rename = "os.version", skip_serializing_if = "Option::is_none")]
+    pub(crate) os_version: Option<String>,
+}
+
+/// A platform that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    os: String,
+    architecture: String,
+    variant: Option<String>,
+}
+
+impl Wanted {
+    /// What a pipeline asks for; what it leaves out is that of this program.
+    pub(crate) fn new(asked: Option<&source::Platform>) -> Self {
+        let (os, architecture, variant) = match asked {
+            None => (None, None, None),
+            Some(source::Platform::Parts { architecture, os, variant }) => {
+                (os.as_deref(), architecture.as_deref(), variant.as_deref())
+            }
+            Some(source::Platform::Text(text)) => match text.split_once('/') {
+                Some((os, architecture)) => (Some(os), Some(architecture), None),
+                None => (None, Some(text.as_str()), None),
+            },
+        };
+        let architecture = set(architecture).unwrap_or(std::env::consts::ARCH);
+        // `arm64/v8` is how tools write both in one.
+        let (architecture, of_architecture) =
+            architecture.split_once('/').map_or((architecture, None), |(name, variant)| (name, Some(variant)));
+        let variant = set(variant).or(of_architecture).map(str::to_owned);
+        Self {
+            os: set(os).unwrap_or(std::env::consts::OS).to_ascii_lowercase(),
+            architecture: architecture_in_go(&architecture.to_ascii_lowercase()).to_owned(),
+            variant,
+        }
+    }
+
+    /// The first of an index's entries that is for this platform. An entry that names none is for linux/amd64.
+    pub(crate) fn choose<'i>(&self, index: &'i Index) -> Option<&'i Descriptor> {
+        let fits = |descriptor: &&Descriptor| match &descriptor.platform {
+            None => self.os == "linux" && self.architecture == "amd64",
+            Some(entry) => self.fits(entry),
+        };
+        // One that names the variant itself is nearer than one that leaves it open.
+        let exact = |descriptor: &&Descriptor| {
+            fits(descriptor) && descriptor.platform.as_ref().is_some_and(|entry| entry.variant == self.variant)
+        };
+        let entries = || index.manifests.iter();
+        entries().find(|entry| self.variant.is_some() && exact(entry)).or_else(|| entries().find(fits))
+    }
+
+    fn fits(&self, entry: &EntryPlatform) -> bool {
+        let variant_fits = match (&self.variant, set(entry.variant.as_deref())) {
+            (None, _) | (_, None) => true,
+            (Some(wanted), Some(has)) => wanted == has,
+        };
+        self.os == entry.os && self.architecture == architecture_in_go(&entry.architecture) && variant_fits
+    }
+}
+
+/// The platforms of an index, for who finds none that fits.
+pub(crate) fn platforms(index: &Index) -> String {
+    let names = index.manifests.iter().map(|entry| match &entry.platform {
+        None => "linux/amd64".to_owned(),
+        Some(platform) => platform.to_string(),
+    });
+    // What builders attach to an image has a platform of this name.
+    let mut names: Vec<String> = names.filter(|name| name != "unknown/unknown").collect();
+    names.dedup();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+impl fmt::Display for EntryPlatform {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.os, self.architecture)?;
+        match set(self.variant.as_deref()) {
+            Some(variant) => write!(formatter, "/{variant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.os, self.architecture)?;
+        match &self.variant {
+            Some(variant) => write!(formatter, "/{variant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An architecture as Go names it, which is what images have.
+fn architecture_in_go(name: &str) -> &str {
+    match name {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" | "i386" | "i686" => "386",
+        "powerpc64" => "ppc64le",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    fn index(platforms: &[&str]) -> Index {
+        let manifests = platforms.iter().map(|text| {
+            let mut parts = text.split('/').map(str::to_owned);
+            let platform = (!text.is_empty()).then(|| EntryPlatform {
+                os: parts.next().unwrap(),
+                architecture: parts.next().unwrap(),
+                variant: parts.next(),
+                os_version: None,
+            });
+            Descriptor {
+                media_type: String::new(),
+                digest: Digest::of(text.as_bytes()),
+                size: 1,
+                platform,
+                annotations: std::collections::BTreeMap::new(),
+            }
+        });
+        Index { manifests: manifests.collect() }
+    }
+
+    fn chosen(wanted: &str, platforms: &[&str]) -> Option<usize> {
+        let index = index(platforms);
+        let wanted = Wanted::new(Some(&source::Platform::Text(wanted.to_owned())));
+        let chosen = wanted.choose(&index)?;
+        index.manifests.iter().position(|entry| std::ptr::eq(entry, chosen))
+    }
+
+    #[test]
+    fn the_first_image_for_the_platform_is_meant() {
+        let all = ["linux/amd64", "linux/arm/v7", "linux/arm/v6", "linux/arm64/v8", "unknown/unknown", "windows/amd64"];
+        for (wanted, position) in [
+            ("linux/amd64", Some(0)),
+            ("linux/x86_64", Some(0)),
+            ("linux/arm", Some(1)),
+            ("linux/arm/v6", Some(2)),
+            ("linux/arm/v5", None),
+            ("linux/arm64", Some(3)),
+            ("linux/arm64/v8", Some(3)),
+            ("linux/aarch64", Some(3)),
+            ("windows/amd64", Some(5)),
+            ("linux/s390x", None),
+        ] {
+            assert_eq!(chosen(wanted, &all), position, "{wanted}");
+        }
+        assert_eq!(chosen("linux/amd64", &[""]), Some(0));
+        assert_eq!(chosen("linux/arm64", &[""]), None);
+        assert_eq!(chosen("linux/arm64/v8", &["linux/arm64", "linux/arm64/v8"]), Some(1));
+        assert_eq!(platforms(&index(&all)), "linux/amd64, linux/arm/v7, linux/arm/v6, linux/arm64/v8, windows/amd64");
+    }
+}

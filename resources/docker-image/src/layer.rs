@@ -1,0 +1,8 @@
+//! Layers: archives of files, applied one on the other.
+
+pub(crate) mod apply;
+pub(crate) mod decompress;
+pub(crate) mod pipe;
+pub(crate) mod spool;
+pub(crate) mod tar;
+pub(crate) mod tree;

@@ -1,0 +1,85 @@
+//! The docker-image and registry-image resource types: images in registries, without a container engine.
+//!
+//! Both are the same code; [`flavour`](Image) has what differs. A check ([`check`]) asks for digests, a get ([`get`])
+//! downloads, verifies and unpacks. Everything goes by [`places`] (mirrors, then the origin) to a [`registry`], which logs in
+//! by what [`credentials`] has for it.
+
+#![allow(dead_code, reason = "what a get needs of images and registries is here before the get")]
+
+mod check;
+mod concurrent;
+mod credentials;
+mod digest;
+mod flavour;
+mod get;
+mod image;
+mod places;
+mod put;
+mod reference;
+mod registry;
+mod source;
+mod version;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use jetway::{Context, Resource, ResourceType, Response, Result};
+
+pub use credentials::docker_config::{Config as DockerConfigKeys, Entry as DockerConfigEntry};
+pub use flavour::{Image, Kind, OfDockerImage, OfRegistryImage};
+pub use get::Params as GetParams;
+pub use put::Params as PutParams;
+pub use source::{
+    CaCertificate, ClientCertificate, DockerConfig, Insecure, Mirror, MirrorEntry, Mirrors, Platform, PrivateRegistry,
+    Source,
+};
+pub use version::Version;
+
+use flavour::Flavour;
+
+/// The resource type `docker-image`.
+pub type DockerImage = Image<OfDockerImage>;
+
+/// The resource type `registry-image`.
+pub type RegistryImage = Image<OfRegistryImage>;
+
+/// The `main` of the binary: `registry-image` where it is installed under that name, else `docker-image`.
+pub fn main() -> ExitCode {
+    jetway::main_of(ResourceType::of::<DockerImage>(), &[ResourceType::of::<RegistryImage>()])
+}
+
+impl<K: Kind> Resource for Image<K> {
+    const NAME: &'static str = K::NAME;
+    const ABOUT: &'static str = K::ABOUT;
+    const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
+    const NOT_YET: &'static [&'static str] = &[
+        "source.azure_acr",
+        "source.azure_client_id",
+        "source.azure_tenant_id",
+        "source.azure_environment",
+        "source.content_trust",
+    ];
+
+    type Source = Source;
+    type Version = Version;
+    type GetParams = GetParams;
+    type PutParams = PutParams;
+
+    async fn check(context: &Context, source: Source, version: Option<Version>) -> Result<Vec<Version>> {
+        check::check(context, Flavour::of::<K>(), &source, version).await
+    }
+
+    async fn get(
+        context: &Context,
+        source: Source,
+        version: Option<Version>,
+        params: GetParams,
+        destination: &Path,
+    ) -> Result<Response<Version>> {
+        get::get(context, Flavour::of::<K>(), &source, version, &params, destination).await
+    }
+
+    async fn put(context: &Context, source: Source, params: PutParams, inputs: &Path) -> Result<Response<Version>> {
+        put::put(context, Flavour::of::<K>(), &source, &params, inputs).await
+    }
+}

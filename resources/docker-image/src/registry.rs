@@ -1,0 +1,198 @@
+//! A repository in a registry, spoken to by HTTP (the distribution specification of the OCI).
+//!
+//! [`Registry::send`] is how every request goes out: it finds the scheme, logs in when the registry asks for that, and shows
+//! what the registry says of its limits. Beside it: [`manifests`](self), tags, blobs, each a module that adds its requests.
+
+mod auth;
+pub(crate) mod blobs;
+mod challenge;
+mod manifests;
+mod quota;
+mod tags;
+
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::anyhow;
+use jetway::http::{
+    HttpClient, HttpRequest, HttpResponse, Method, Retry, StatusCode, StatusError, TransportError, TransportKind, Url,
+};
+use jetway::{Advise as _, Context, Error, Result};
+
+use crate::credentials::Login;
+use crate::reference::Repository;
+use crate::source::{Schemes, Source};
+use auth::Auth;
+use challenge::Challenge;
+use quota::Quota;
+
+pub(crate) use auth::Access;
+pub(crate) use manifests::Asked;
+
+/// A repository in a registry. Requests may run side by side.
+pub(crate) struct Registry<'c> {
+    context: &'c Context,
+    source: &'c Source,
+    repository: Repository,
+    http: HttpClient,
+    schemes: Schemes,
+    /// The scheme that has worked.
+    scheme: Mutex<Option<&'static str>>,
+    auth: Auth,
+    quota: Quota,
+}
+
+impl<'c> Registry<'c> {
+    /// A repository, to be spoken to as the source says. `is_main` tells the repository of the source from a mirror.
+    pub(crate) fn new(
+        context: &'c Context,
+        source: &'c Source,
+        repository: Repository,
+        is_main: bool,
+        login: Login,
+        access: Access,
+    ) -> Result<Self> {
+        let schemes = source.schemes(repository.registry(), is_main);
+        Ok(Self {
+            context,
+            source,
+            http: context.http(source.http(repository.registry()))?,
+            schemes,
+            scheme: Mutex::new((schemes == Schemes::Encrypted).then_some("https")),
+            auth: Auth::new(login, access, repository.path()),
+            quota: Quota::default(),
+            repository,
+        })
+    }
+
+    /// The repository.
+    pub(crate) fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// The surroundings of the verb.
+    pub(crate) fn context(&self) -> &'c Context {
+        self.context
+    }
+
+    /// Sends a request for something below the repository, such as `manifests/latest`, or for an address that the registry
+    /// gave. Status 401 is answered by logging in; every other status is as the request says.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        prepare: impl Fn(HttpRequest) -> HttpRequest,
+    ) -> Result<HttpResponse> {
+        // A login, and one more when the first one's scope does not reach or its time is over.
+        let mut logins = 0;
+        loop {
+            let (generation, header) = self.auth.current().await;
+            let response = self
+                .send_by_some_scheme(&method, target, |request| {
+                    let request = prepare(request).allow(StatusCode::UNAUTHORIZED);
+                    match &header {
+                        Some(header) => header.apply(request),
+                        None => request,
+                    }
+                })
+                .await?;
+            self.quota.show(self.context.console(), &self.repository, &response);
+            if response.status() != StatusCode::UNAUTHORIZED {
+                return Ok(response);
+            }
+            let challenge = Challenge::of(&response).filter(|_| self.is_own(response.url()));
+            match challenge {
+                Some(challenge) if logins < 2 => {
+                    logins += 1;
+                    let encrypted = response.url().scheme() == "https";
+                    if !self.auth.answer(self, &challenge, generation, encrypted).await? {
+                        return Err(self.refused(response).await);
+                    }
+                }
+                _ => return Err(self.refused(response).await),
+            }
+        }
+    }
+
+    /// Whether an address is one of this registry's.
+    pub(crate) fn is_own(&self, url: &Url) -> bool {
+        let port = |url: &Url| url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let host = format!("{}{}", url.host_str().unwrap_or_default(), port(url));
+        // `host:443` and `host` are the same by `https`; a URL leaves the usual port out.
+        let own = self.repository.registry();
+        host == own || own.strip_suffix(":443").or(own.strip_suffix(":80")).is_some_and(|own| own == host)
+    }
+
+    async fn send_by_some_scheme(
+        &self,
+        method: &Method,
+        target: &str,
+        prepare: impl Fn(HttpRequest) -> HttpRequest,
+    ) -> Result<HttpResponse> {
+        let known = *self.scheme.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = |scheme: &str| prepare(self.http.request(method.clone(), self.url(scheme, target)));
+        if let Some(scheme) = known {
+            return request(scheme).send().await;
+        }
+        match request("https").retry(Retry::never()).send().await {
+            Err(error) if speaks_no_tls(&error) => {
+                let response = request("http").send().await?;
+                self.found("http");
+                Ok(response)
+            }
+            other => {
+                if other.is_ok() {
+                    self.found("https");
+                }
+                other
+            }
+        }
+    }
+
+    fn found(&self, scheme: &'static str) {
+        *self.scheme.lock().unwrap_or_else(PoisonError::into_inner) = Some(scheme);
+    }
+
+    fn url(&self, scheme: &str, target: &str) -> String {
+        if target.starts_with("http://") || target.starts_with("https://") {
+            return target.to_owned();
+        }
+        format!("{scheme}://{}/v2/{}/{target}", self.repository.registry(), self.repository.path())
+    }
+
+    /// The error of an answer 401 that nothing can be done about.
+    async fn refused(&self, response: HttpResponse) -> Error {
+        let error = Error::new(response.into_error().await);
+        if self.auth.is_anonymous() {
+            error.hint(format!("`{}` asks for credentials: `username` and `password`", self.repository.registry()))
+        } else {
+            error.hint(format!("`{}` does not take these credentials", self.repository.registry()))
+        }
+    }
+}
+
+/// Whether a server may be one that speaks plain HTTP. A certificate that is not trusted is no reason to do without one.
+fn speaks_no_tls(error: &Error) -> bool {
+    use TransportKind::{Connection, Cut, Tls};
+    let kind = error.downcast_ref::<TransportError>().map(TransportError::kind);
+    matches!(kind, Some(Tls | Connection | Cut))
+}
+
+/// The answer of a status that was not allowed, when the error is that.
+pub(crate) fn status_of(error: &Error) -> Option<StatusCode> {
+    error.downcast_ref::<StatusError>().map(StatusError::status)
+}
+
+/// Says why the registry does not hand something out, in the words that people know.
+pub(crate) fn explain(error: Error, repository: &Repository) -> Error {
+    match status_of(&error) {
+        Some(StatusCode::NOT_FOUND) => error.hint(format!("is there a repository `{repository}`, and may it be read?")),
+        Some(StatusCode::FORBIDDEN) => error.hint(format!("the credentials do not reach `{repository}`")),
+        _ => error,
+    }
+}
+
+/// An error for what the registry sent.
+pub(crate) fn nonsense(problem: impl Into<String>) -> Error {
+    let problem: String = problem.into();
+    anyhow!(problem)
+}

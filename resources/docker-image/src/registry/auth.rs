@@ -1,0 +1,245 @@
+//! Logging in to a registry, as it asks for it: by user and password, or by a token of another server.
+
+use std::net::IpAddr;
+
+use anyhow::{Context as _, anyhow};
+use jetway::http::{HttpClient, HttpRequest, StatusCode, Url};
+use jetway::{Result, Secret};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use super::Registry;
+use super::challenge::Challenge;
+use crate::credentials::Login;
+
+/// The largest answer of a token server that is read, in bytes.
+const LARGEST: u64 = 64 * 1024;
+
+/// What a token is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// To read.
+    Pull,
+    /// To write, too.
+    #[allow(dead_code, reason = "a put's")]
+    PullAndPush,
+}
+
+/// The login to one repository.
+pub(crate) struct Auth {
+    login: Login,
+    /// What a token must be good for, whatever the registry says.
+    scope: String,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// How often the header has changed: requests that ran side by side ask for one new token, not for many.
+    generation: u64,
+    header: Option<Header>,
+    /// What a token server gave to ask it by later.
+    refresh: Option<Secret>,
+}
+
+/// What a request logs in with.
+#[derive(Clone)]
+pub(crate) enum Header {
+    Basic(String, Secret),
+    Bearer(Secret),
+}
+
+impl Header {
+    pub(crate) fn apply(&self, request: HttpRequest) -> HttpRequest {
+        match self {
+            Self::Basic(user, password) => request.basic(user, password),
+            Self::Bearer(token) => request.bearer(token),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Token {
+    #[serde(rename = "token")]
+    plain: Option<Secret>,
+    #[serde(rename = "access_token")]
+    access: Option<Secret>,
+    #[serde(rename = "refresh_token")]
+    refresh: Option<Secret>,
+}
+
+impl Auth {
+    pub(crate) fn new(login: Login, access: Access, path: &str) -> Self {
+        let actions = match access {
+            Access::Pull => "pull",
+            Access::PullAndPush => "pull,push",
+        };
+        Self { login, scope: format!("repository:{path}:{actions}"), state: Mutex::default() }
+    }
+
+    pub(crate) fn is_anonymous(&self) -> bool {
+        matches!(self.login, Login::Anonymous)
+    }
+
+    /// What requests log in with now, and which one that is.
+    pub(crate) async fn current(&self) -> (u64, Option<Header>) {
+        let state = self.state.lock().await;
+        (state.generation, state.header.clone())
+    }
+
+    /// Does what a challenge asks for, unless that has been done since the request went out by the header of `generation`.
+    /// Returns whether there is now something to try.
+    pub(crate) async fn answer(
+        &self,
+        registry: &Registry<'_>,
+        challenge: &Challenge,
+        generation: u64,
+        encrypted: bool,
+    ) -> Result<bool> {
+        let mut state = self.state.lock().await;
+        if state.generation != generation {
+            return Ok(true);
+        }
+        let header = match (challenge, &self.login) {
+            (Challenge::Basic, Login::Password { user, password }) => {
+                if matches!(state.header, Some(Header::Basic(..))) {
+                    return Ok(false);
+                }
+                Header::Basic(user.clone(), password.clone())
+            }
+            (Challenge::Basic, _) => return Ok(false),
+            (Challenge::Bearer { realm, service, scope }, _) => {
+                let realm = allowed(realm, registry, encrypted)?;
+                let token = self
+                    .token(registry, &realm, service, scope.as_deref(), &mut state)
+                    .await
+                    .with_context(|| format!("cannot get a token for `{}`", registry.repository()))?;
+                Header::Bearer(token)
+            }
+        };
+        state.header = Some(header);
+        state.generation += 1;
+        Ok(true)
+    }
+
+    async fn token(
+        &self,
+        registry: &Registry<'_>,
+        realm: &Url,
+        service: &str,
+        scope: Option<&str>,
+        state: &mut State,
+    ) -> Result<Secret> {
+        let http = client_for(registry, realm)?;
+        let mut scopes = vec![self.scope.as_str()];
+        // What the registry names may be more than this: a blob to mount, say.
+        scopes.extend(scope.into_iter().flat_map(str::split_whitespace).filter(|scope| *scope != self.scope));
+        let refresh = match &self.login {
+            Login::Refresh(token) => Some(token.clone()),
+            _ => state.refresh.clone(),
+        };
+        let answer = match refresh {
+            Some(refresh) => match by_refresh(&http, realm, service, &scopes, &refresh).await? {
+                Some(answer) => answer,
+                None => self.by_get(&http, realm, service, &scopes).await?,
+            },
+            None => self.by_get(&http, realm, service, &scopes).await?,
+        };
+        let redactor = registry.context().console().redactor();
+        if let Some(refresh) = answer.refresh.filter(|token| !token.is_empty()) {
+            redactor.add(refresh.expose());
+            state.refresh = Some(refresh);
+        }
+        let token = answer.access.filter(|token| !token.is_empty()).or(answer.plain.filter(|token| !token.is_empty()));
+        let token = token.ok_or_else(|| anyhow!("the token server's answer has no token in it"))?;
+        redactor.add(token.expose());
+        Ok(token)
+    }
+
+    async fn by_get(&self, http: &HttpClient, realm: &Url, service: &str, scopes: &[&str]) -> Result<Token> {
+        let mut request = http.get(realm).query("service", service);
+        for scope in scopes {
+            request = request.query("scope", scope);
+        }
+        if let Login::Password { user, password } = &self.login {
+            request = request.basic(user, password);
+        }
+        read(request.send().await?).await
+    }
+}
+
+/// The way of OAuth 2, which some servers do not know: `None` then.
+async fn by_refresh(
+    http: &HttpClient,
+    realm: &Url,
+    service: &str,
+    scopes: &[&str],
+    refresh: &Secret,
+) -> Result<Option<Token>> {
+    let scope = scopes.join(" ");
+    let fields = [
+        ("grant_type", "refresh_token"),
+        ("service", service),
+        ("scope", &scope),
+        ("client_id", "jetway"),
+        ("refresh_token", refresh.expose()),
+    ];
+    let asked = http.post(realm).form(fields).repeatable();
+    let response = asked.allow(StatusCode::NOT_FOUND).allow(StatusCode::METHOD_NOT_ALLOWED).send().await?;
+    if response.status().is_success() { read(response).await.map(Some) } else { Ok(None) }
+}
+
+async fn read(response: jetway::http::HttpResponse) -> Result<Token> {
+    let body = response.bytes(LARGEST).await?;
+    // The body may hold a token: what the parser says of it would repeat it.
+    serde_json::from_slice(&body).map_err(|_| anyhow!("the token server's answer is not the JSON that is expected"))
+}
+
+/// A client for the token server: what the registry's client has to show is not for others.
+fn client_for(registry: &Registry<'_>, realm: &Url) -> Result<HttpClient> {
+    if registry.is_own(realm) {
+        return Ok(registry.http.clone());
+    }
+    let port = realm.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let host = format!("{}{port}", realm.host_str().unwrap_or_default());
+    registry.context.http(registry.source.http(&host))
+}
+
+/// The realm, when credentials may go there: not without encryption where the registry has that, and not to an address that
+/// a registry on the internet has no business to name.
+fn allowed(realm: &str, registry: &Registry<'_>, encrypted: bool) -> Result<Url> {
+    let refuse =
+        |why: &str| anyhow!("`{}` names a token server that is not asked: {why}", registry.repository.registry());
+    let url = Url::parse(realm).map_err(|_| refuse("its address is no URL"))?;
+    if url.scheme() != "https" && (url.scheme() != "http" || encrypted) {
+        return Err(refuse("credentials would go there without encryption"));
+    }
+    if url.host_str().is_none() || !url.username().is_empty() || url.password().is_some() {
+        return Err(refuse("its address is not that of a server alone"));
+    }
+    let own_host = registry.repository.registry();
+    let is_nearby = crate::source::is_nearby(own_host);
+    if !registry.is_own(&url) && !is_nearby && is_private(&url) {
+        return Err(refuse("its address is a private one"));
+    }
+    Ok(url)
+}
+
+fn is_private(url: &Url) -> bool {
+    match url.host_str().unwrap_or_default().trim_matches(['[', ']']).parse() {
+        Ok(IpAddr::V4(address)) => {
+            address.is_loopback() || address.is_private() || address.is_link_local() || address.is_unspecified()
+        }
+        Ok(IpAddr::V6(address)) => {
+            let mapped = address
+                .to_ipv4_mapped()
+                .is_some_and(|address| address.is_loopback() || address.is_private() || address.is_link_local());
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+                || mapped
+        }
+        Err(_) => false,
+    }
+}

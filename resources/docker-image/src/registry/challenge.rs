@@ -1,0 +1,127 @@
+//! `WWW-Authenticate`: how a registry says what it wants to see (RFC 9110, section 11.6.1).
+
+use jetway::http::HttpResponse;
+
+/// What a registry asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    /// A user and a password.
+    Basic,
+    /// A token.
+    Bearer {
+        /// Where tokens are to be had.
+        realm: String,
+        service: String,
+        /// What the token must be good for.
+        scope: Option<String>,
+    },
+}
+
+impl Challenge {
+    /// The first challenge of an answer that is understood.
+    pub(crate) fn of(response: &HttpResponse) -> Option<Self> {
+        let headers = response.headers().get_all("www-authenticate");
+        headers.iter().filter_map(|value| value.to_str().ok()).find_map(Self::parse)
+    }
+
+    /// The first challenge in a header's value that is understood.
+    pub(crate) fn parse(value: &str) -> Option<Self> {
+        let mut rest = value;
+        while let Some((scheme, parameters, after)) = next_challenge(rest) {
+            let get = |name: &str| {
+                parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+            };
+            if scheme.eq_ignore_ascii_case("basic") {
+                return Some(Self::Basic);
+            }
+            if scheme.eq_ignore_ascii_case("bearer")
+                && let Some(realm) = get("realm").filter(|realm| !realm.is_empty())
+            {
+                let scope = get("scope").filter(|scope| !scope.is_empty());
+                return Some(Self::Bearer { realm, service: get("service").unwrap_or_default(), scope });
+            }
+            rest = after;
+        }
+        None
+    }
+}
+
+type Parameters = Vec<(String, String)>;
+
+/// A scheme with its parameters, and what follows them.
+fn next_challenge(text: &str) -> Option<(&str, Parameters, &str)> {
+    let text = text.trim_start_matches([' ', ',', '\t']);
+    let (scheme, mut rest) = word(text)?;
+    let mut parameters = Vec::new();
+    loop {
+        let before = rest.trim_start_matches([' ', ',', '\t']);
+        // A word without `=` is the next scheme.
+        let Some((name, after)) = word(before) else { return Some((scheme, parameters, before)) };
+        let Some(after) = after.trim_start().strip_prefix('=') else { return Some((scheme, parameters, before)) };
+        let (value, after) = value(after.trim_start());
+        parameters.push((name.to_owned(), value));
+        rest = after;
+    }
+}
+
+fn word(text: &str) -> Option<(&str, &str)> {
+    let end = text.find(|character: char| !(character.is_ascii_alphanumeric() || "-_.".contains(character)));
+    let (word, rest) = text.split_at(end.unwrap_or(text.len()));
+    (!word.is_empty()).then_some((word, rest))
+}
+
+/// A value, in quotation marks or without, and what follows it.
+fn value(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
+        let (value, rest) = text.split_at(end);
+        return (value.to_owned(), rest);
+    };
+    let mut value = String::new();
+    let mut characters = quoted.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return (value, quoted.get(at + 1..).unwrap_or_default()),
+            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+            other => value.push(other),
+        }
+    }
+    (value, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bearer(realm: &str, service: &str, scope: Option<&str>) -> Challenge {
+        Challenge::Bearer { realm: realm.into(), service: service.into(), scope: scope.map(str::to_owned) }
+    }
+
+    #[test]
+    fn registries_write_it_in_several_ways() {
+        for (value, expected) in [
+            (
+                r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#,
+                Some(bearer("https://auth.docker.io/token", "registry.docker.io", Some("repository:a/b:pull,push"))),
+            ),
+            (r#"bearer realm="https://h/t" , service=x"#, Some(bearer("https://h/t", "x", None))),
+            (r#"Negotiate, Basic realm="Registry Realm""#, Some(Challenge::Basic)),
+            (r#"Digest realm="a, Basic", nonce="x", Bearer realm="r""#, Some(bearer("r", "", None))),
+            ("BASIC", Some(Challenge::Basic)),
+            (r#"Bearer realm="a\"b""#, Some(bearer("a\"b", "", None))),
+            (r#"Bearer error="invalid_token""#, None),
+            ("Bearer", None),
+            ("", None),
+        ] {
+            assert_eq!(Challenge::parse(value), expected, "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(value in "(Bearer|Basic|[a-z]+)? ?([a-z]{1,8}=?\"?[ -~é]{0,12}\"?,? ?){0,6}") {
+            let _ = Challenge::parse(&value);
+        }
+    }
+}

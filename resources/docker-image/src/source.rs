@@ -1,0 +1,305 @@
+//! What a pipeline may write under `source:`.
+
+mod connection;
+mod shapes;
+
+use std::time::Duration;
+
+use jetway::aws;
+use jetway::{Parameters, Problems, Secret};
+use regex::Regex;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) use connection::{Schemes, is_nearby};
+pub(crate) use shapes::MirrorAt;
+pub use shapes::{
+    CaCertificate, ClientCertificate, DockerConfig, Insecure, Mirror, MirrorEntry, Mirrors, Platform, PrivateRegistry,
+};
+
+use crate::check::constraint::Constraint;
+use crate::credentials::docker_config;
+use crate::flavour::Flavour;
+use crate::reference::{Repository, is_tag, registry_of};
+
+/// Where the image is, which of its tags count, and how to get there.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Source {
+    /// The repository: `debian`, `team/app`, `registry.example.com:5000/team/app`. Without a host it is on Docker Hub.
+    pub repository: String,
+
+    /// The tag to follow, and the tag that a put gives. For `docker-image` it is `latest` when nothing else chooses tags.
+    pub tag: Option<String>,
+
+    /// Follow every tag that this pattern (RE2's syntax) matches somewhere, instead of one tag.
+    pub tag_regex: Option<String>,
+
+    /// With `tag_regex`: order the tags by when their images were made, oldest first, instead of as the registry lists them.
+    #[serde(default)]
+    pub created_at_sort: bool,
+
+    /// Follow the tags that are semantic versions within these bounds: `~1.2`, `>=1.4 <3 || 4.x`, `1.2 - 1.4`.
+    pub semver_constraint: Option<String>,
+
+    /// Follow versions of this variant alone: `alpine` for tags such as `1.2.3-alpine`. A put adds it to its tags.
+    pub variant: Option<String>,
+
+    /// Follow pre-releases too: `alpha`, `beta` and `rc`. A constraint that names a pre-release (`>=1.2-0`) implies it.
+    #[serde(default)]
+    pub pre_releases: bool,
+
+    /// With `pre_releases`: further words that a pre-release may begin with.
+    #[serde(default)]
+    pub pre_release_prefixes: Vec<String>,
+
+    /// The user of the registry; `_json_key` for a key of Google's, `AWS` for a token of ECR's. Only with `password`.
+    pub username: Option<String>,
+
+    /// The password or token of `username`. It goes to the registry, and to the server of tokens that this one names.
+    pub password: Option<Secret>,
+
+    /// A `config.json` of Docker's, as text or as keys and values: its `auths` are credentials for the registries it names.
+    pub docker_config: Option<DockerConfig>,
+
+    /// Registries that may be spoken to without encryption. `true` allows plain HTTP for the registry of `repository`; its
+    /// certificate, where it has one, is still checked. A list is as `insecure_registries`.
+    pub insecure: Option<Insecure>,
+
+    /// Registries whose certificates are not checked and which may speak plain HTTP: `host`, `host:port`, or addresses
+    /// such as `10.0.0.0/8`.
+    #[serde(default)]
+    pub insecure_registries: Vec<String>,
+
+    /// A registry to ask first for images of Docker Hub: a URL, or `host` with `username` and `password`. Several are asked
+    /// in turn. What no mirror has comes from the origin.
+    pub registry_mirror: Option<Mirrors>,
+
+    /// Authorities to trust besides the system's: certificates in PEM form for every registry, or `{domain, cert}` for one.
+    #[serde(default)]
+    pub ca_certs: Vec<CaCertificate>,
+
+    /// Certificates to log in with, each for one registry.
+    #[serde(default)]
+    pub client_certs: Vec<ClientCertificate>,
+
+    /// The platform whose image is meant where there are several: `linux/arm64/v8`, or `architecture`, `os` and `variant`.
+    /// What is left out is that of this worker.
+    pub platform: Option<Platform>,
+
+    /// Show the image's labels whose names this pattern matches, in the metadata of a get.
+    pub label_regex: Option<String>,
+
+    /// Show the image's annotations whose names this pattern matches, in the metadata of a get.
+    pub annotation_regex: Option<String>,
+
+    /// Credentials of further registries, for what a put builds upon.
+    #[serde(default)]
+    pub additional_private_registries: Vec<PrivateRegistry>,
+
+    /// How many layers are downloaded at once.
+    #[serde(default = "side_by_side")]
+    #[schemars(range(min = 1, max = 32))]
+    pub max_concurrent_downloads: u32,
+
+    /// How many layers are uploaded at once.
+    #[serde(default = "side_by_side")]
+    #[schemars(range(min = 1, max = 32))]
+    pub max_concurrent_uploads: u32,
+
+    /// The longest time to wait for a container engine to start, in seconds. Only a build needs one.
+    #[serde(default = "startup_timeout")]
+    #[schemars(range(min = 1))]
+    pub startup_timeout: u32,
+
+    /// The region of an Amazon registry (ECR) whose credentials are to be asked for. A `repository` of ECR's implies it.
+    pub aws_region: Option<String>,
+
+    /// The id of an access key. Without one, the roles that the worker may use.
+    pub aws_access_key_id: Option<String>,
+
+    /// The access key.
+    pub aws_secret_access_key: Option<Secret>,
+
+    /// What a temporary access key comes with.
+    pub aws_session_token: Option<Secret>,
+
+    /// A role to assume before asking for credentials.
+    pub aws_role_arn: Option<String>,
+
+    /// Roles to assume, each by the one before, instead of `aws_role_arn`.
+    #[serde(default)]
+    pub aws_role_arns: Vec<String>,
+
+    /// The account whose registry is meant, when it is not that of the credentials.
+    pub aws_account_id: Option<String>,
+
+    /// Taken as the established resource has it, without effect.
+    #[allow(dead_code, reason = "pipelines have it")]
+    pub aws_ecr_registry_id: Option<String>,
+
+    /// Say more of what is asked and answered.
+    #[serde(default)]
+    pub debug: bool,
+
+    /// The longest time in which a registry may send nothing, in seconds.
+    #[serde(default = "read_timeout")]
+    #[schemars(range(min = 1))]
+    pub read_timeout: u32,
+}
+
+fn side_by_side() -> u32 {
+    3
+}
+
+fn startup_timeout() -> u32 {
+    120
+}
+
+fn read_timeout() -> u32 {
+    60
+}
+
+/// Which tags a check looks at.
+#[derive(Debug)]
+pub(crate) enum Follow<'s> {
+    /// One tag.
+    Tag(&'s str),
+    /// Every tag that matches.
+    Pattern(Regex),
+    /// Every tag that is a semantic version.
+    Versions(Option<Constraint>),
+}
+
+impl Source {
+    /// The repository. The rules have seen that it is one.
+    pub(crate) fn repository(&self) -> jetway::Result<Repository> {
+        self.repository.trim().parse().map_err(|problem: String| jetway::anyhow!("`repository`: {problem}"))
+    }
+
+    /// The one tag to follow, when the source names one.
+    pub(crate) fn tag(&self) -> Option<&str> {
+        set(self.tag.as_deref())
+    }
+
+    /// The variant.
+    pub(crate) fn variant(&self) -> Option<&str> {
+        set(self.variant.as_deref())
+    }
+
+    /// Which tags a check looks at. One tag comes first, then a pattern.
+    pub(crate) fn follow(&self, flavour: Flavour) -> jetway::Result<Follow<'_>> {
+        if let Some(tag) = self.tag() {
+            return Ok(Follow::Tag(tag));
+        }
+        if let Some(pattern) = set(self.tag_regex.as_deref()) {
+            return Ok(Follow::Pattern(Regex::new(pattern)?));
+        }
+        let constraint = set(self.semver_constraint.as_deref());
+        let chooses_versions = constraint.is_some() || self.variant().is_some() || self.pre_releases;
+        match flavour.usual_tag() {
+            Some(tag) if !chooses_versions => Ok(Follow::Tag(tag)),
+            _ => {
+                let parse = |text: &str| text.parse().map_err(|problem: String| jetway::anyhow!(problem));
+                Ok(Follow::Versions(constraint.map(parse).transpose()?))
+            }
+        }
+    }
+
+    /// The tag that is meant where a version names none.
+    pub(crate) fn tag_or_usual(&self, flavour: Flavour) -> &str {
+        self.tag().or(flavour.usual_tag()).unwrap_or_default()
+    }
+
+    /// The user and password, when both are there.
+    pub(crate) fn login(&self) -> Option<(&str, &Secret)> {
+        let user = set(self.username.as_deref())?;
+        self.password.as_ref().filter(|password| !password.is_empty()).map(|password| (user, password))
+    }
+
+    /// The mirrors, in the order in which they are asked.
+    pub(crate) fn mirrors(&self) -> Vec<MirrorAt<'_>> {
+        self.registry_mirror.as_ref().map(Mirrors::list).unwrap_or_default()
+    }
+
+    /// How to get credentials of Amazon's.
+    pub(crate) fn aws_login(&self) -> aws::Login {
+        let id = set(self.aws_access_key_id.as_deref());
+        let key = self.aws_secret_access_key.as_ref().filter(|key| !key.is_empty());
+        let keys = id.zip(key).map(|(id, key)| aws::Credentials {
+            access_key_id: id.to_owned(),
+            secret_access_key: key.clone(),
+            session_token: self.aws_session_token.clone().filter(|token| !token.is_empty()),
+            expires: None,
+        });
+        let roles = set(self.aws_role_arn.as_deref()).into_iter().chain(self.aws_role_arns.iter().map(String::as_str));
+        let role = |arn: &str| aws::Role { arn: arn.to_owned(), session_name: "jetway".to_owned(), external_id: None };
+        aws::Login { keys, roles: roles.map(role).collect() }
+    }
+
+    /// The longest time in which a registry may send nothing.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.read_timeout.into())
+    }
+}
+
+/// A text that has something in it: pipelines write an empty one for "not set".
+pub(crate) fn set(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
+}
+
+impl Parameters for Source {
+    fn rules(&self, problems: &mut Problems) {
+        if let Err(problem) = self.repository.trim().parse::<Repository>() {
+            problems.add("repository", problem);
+        }
+        if let Some(tag) = self.tag()
+            && !is_tag(tag)
+        {
+            problems.add("tag", "is no tag: letters, digits, `_`, `.` and `-`, 128 of them at most");
+        }
+        for (key, pattern) in [
+            ("tag_regex", &self.tag_regex),
+            ("label_regex", &self.label_regex),
+            ("annotation_regex", &self.annotation_regex),
+        ] {
+            if let Some(Err(error)) = set(pattern.as_deref()).map(Regex::new) {
+                problems.add(key, format!("is no pattern: {}", last_line(&error.to_string())));
+            }
+        }
+        if let Some(Err(problem)) = set(self.semver_constraint.as_deref()).map(str::parse::<Constraint>) {
+            problems.add("semver_constraint", problem);
+        }
+        // A var that is empty means that there is no login; a key that is missing is a mistake.
+        let has_password = self.password.as_ref().is_some_and(|password| !password.is_empty());
+        if set(self.username.as_deref()).is_some() && self.password.is_none() {
+            problems.add("username", "stands without the `password` that it belongs to");
+        } else if has_password && self.username.is_none() {
+            problems.add("password", "stands without the `username` that it belongs to");
+        }
+        if set(self.aws_role_arn.as_deref()).is_some() && !self.aws_role_arns.is_empty() {
+            problems.add("aws_role_arns", "stands beside `aws_role_arn`; one of the two names the roles");
+        }
+        if let Some(DockerConfig::Text(text)) = &self.docker_config
+            && let Err(problem) = docker_config::parse(text.expose())
+        {
+            problems.add("docker_config", problem);
+        }
+        let mirrors = self.mirrors();
+        for (index, mirror) in mirrors.iter().enumerate() {
+            if let Err(problem) = registry_of(mirror.host) {
+                let one = mirrors.len() == 1;
+                problems.add(if one { "registry_mirror".into() } else { format!("registry_mirror[{index}]") }, problem);
+            }
+        }
+        self.connection_rules(problems);
+    }
+
+    fn hidden_secrets(&self) -> Vec<String> {
+        self.docker_config.as_ref().map(|config| config.config().secrets()).unwrap_or_default()
+    }
+}
+
+/// What a parser says in the end: before that it repeats the text.
+fn last_line(text: &str) -> &str {
+    text.lines().last().unwrap_or_default().trim_start_matches("error: ")
+}

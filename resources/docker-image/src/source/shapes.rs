@@ -1,0 +1,186 @@
+//! Keys that the two established resources have in different shapes. Each shape is read in either type.
+
+use std::fmt;
+
+use jetway::Secret;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::set;
+use crate::credentials::docker_config;
+
+/// Whether to do without encryption.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Insecure {
+    /// For the registry of `repository`.
+    All(bool),
+    /// For these registries.
+    Registries(Vec<String>),
+}
+
+/// One mirror or several.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Mirrors {
+    /// A URL or a host.
+    Url(String),
+    /// With credentials.
+    Entry(MirrorEntry),
+    /// Several.
+    Several(Vec<Mirror>),
+}
+
+/// One mirror of several.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Mirror {
+    /// A URL or a host.
+    Url(String),
+    /// With credentials.
+    Entry(MirrorEntry),
+}
+
+/// A mirror with credentials.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct MirrorEntry {
+    /// Its host, with its port where that is not the usual one.
+    pub host: String,
+    /// The user there.
+    pub username: Option<String>,
+    /// The password there. The credentials of `repository` never go to a mirror.
+    pub password: Option<Secret>,
+}
+
+/// A mirror as the rest of the code knows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MirrorAt<'s> {
+    /// A host or a URL.
+    pub(crate) host: &'s str,
+    pub(crate) login: Option<(&'s str, &'s Secret)>,
+}
+
+impl Mirrors {
+    pub(crate) fn list(&self) -> Vec<MirrorAt<'_>> {
+        match self {
+            Self::Url(host) => set(Some(host)).map(|host| MirrorAt { host, login: None }).into_iter().collect(),
+            Self::Entry(entry) => entry.at().into_iter().collect(),
+            Self::Several(mirrors) => mirrors
+                .iter()
+                .filter_map(|mirror| match mirror {
+                    Mirror::Url(host) => set(Some(host)).map(|host| MirrorAt { host, login: None }),
+                    Mirror::Entry(entry) => entry.at(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl MirrorEntry {
+    fn at(&self) -> Option<MirrorAt<'_>> {
+        let password = self.password.as_ref().filter(|password| !password.is_empty());
+        Some(MirrorAt { host: set(Some(&self.host))?, login: set(self.username.as_deref()).zip(password) })
+    }
+}
+
+/// An authority to trust.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum CaCertificate {
+    /// Certificates in PEM form, for every registry.
+    Pem(String),
+    /// For one registry.
+    Entry {
+        /// The registry: `host`, or `host:port`.
+        domain: Option<String>,
+        /// Certificates in PEM form.
+        cert: String,
+    },
+}
+
+impl CaCertificate {
+    pub(crate) fn pem(&self) -> &str {
+        match self {
+            Self::Pem(pem) => pem,
+            Self::Entry { cert, .. } => cert,
+        }
+    }
+
+    /// Whether it counts for a registry.
+    pub(crate) fn is_for(&self, registry: &str) -> bool {
+        match self {
+            Self::Pem(_) => true,
+            Self::Entry { domain, .. } => set(domain.as_deref()).is_none_or(|domain| is_registry(domain, registry)),
+        }
+    }
+}
+
+/// A certificate to log in with.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct ClientCertificate {
+    /// The registry: `host`, or `host:port`.
+    pub domain: String,
+    /// The certificate in PEM form.
+    pub cert: String,
+    /// Its private key in PEM form, without a passphrase.
+    pub key: Secret,
+}
+
+/// Whether a `domain` means a registry.
+pub(crate) fn is_registry(domain: &str, registry: &str) -> bool {
+    crate::reference::registry_of(domain).is_ok_and(|(host, _)| host == registry)
+}
+
+/// The platform whose image is meant.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Platform {
+    /// `os/architecture`, or `os/architecture/variant`.
+    Text(String),
+    /// Its parts.
+    Parts {
+        /// As in Go: `amd64`, `arm64`. A variant may follow: `arm64/v8`.
+        architecture: Option<String>,
+        /// As in Go: `linux`.
+        os: Option<String>,
+        /// Such as `v8`.
+        variant: Option<String>,
+    },
+}
+
+/// Credentials of a registry.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct PrivateRegistry {
+    /// The registry: `host`, or `host:port`.
+    pub registry: String,
+    /// The user there.
+    pub username: String,
+    /// The password there.
+    pub password: Secret,
+}
+
+/// Docker's `config.json`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum DockerConfig {
+    /// Its text.
+    Text(Secret),
+    /// Its keys.
+    Keys(docker_config::Config),
+}
+
+impl fmt::Debug for DockerConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("DockerConfig")
+    }
+}
+
+impl DockerConfig {
+    /// The credentials in it; none when its text cannot be read, which the rules have told by then.
+    pub(crate) fn config(&self) -> docker_config::Config {
+        match self {
+            Self::Text(text) => docker_config::parse(text.expose()).unwrap_or_default(),
+            Self::Keys(config) => config.clone(),
+        }
+    }
+}

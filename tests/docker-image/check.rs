@@ -1,0 +1,99 @@
+//! check of one tag.
+
+use jetway_tests::registry::Registry;
+use jetway_tests::registry::image::Image;
+use serde_json::{Value, json};
+
+use crate::support::{check, said, source};
+
+const NOWHERE: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+fn filled() -> (Registry, String, String) {
+    let registry = Registry::start();
+    let old = Image::named("old").push(registry.client(), "team/app", "latest");
+    let new = Image::named("new").push(registry.client(), "team/app", "latest");
+    (registry, old, new)
+}
+
+fn requests(registry: &Registry, since: usize) -> Vec<String> {
+    registry.requests().split_off(since)
+}
+
+#[test]
+fn one_tag_costs_one_head() {
+    let (registry, _, new) = filled();
+    let before = registry.requests().len();
+    let outcome = check("registry-image", &source(&registry, "team/app", json!({ "tag": "latest" })), None);
+    assert_eq!(outcome.json(), json!([{ "tag": "latest", "digest": new }]));
+    assert_eq!(requests(&registry, before), ["HEAD /v2/team/app/manifests/latest 200"]);
+}
+
+#[test]
+fn docker_image_follows_latest_and_its_versions_are_digests() {
+    let (registry, _, new) = filled();
+    let outcome = check("docker-image", &source(&registry, "team/app", json!({})), None);
+    assert_eq!(outcome.json(), json!([{ "digest": new }]));
+}
+
+#[test]
+fn a_known_version_comes_first_as_long_as_its_image_is_there() {
+    let (registry, old, new) = filled();
+    let with_tag = source(&registry, "team/app", json!({ "tag": "latest" }));
+    let known = |digest: &str| json!({ "tag": "other", "digest": digest });
+    let both = json!([{ "tag": "latest", "digest": old }, { "tag": "latest", "digest": new }]);
+    assert_eq!(check("registry-image", &with_tag, Some(&known(&old))).json(), both);
+    let one = json!([{ "tag": "latest", "digest": new }]);
+    for digest in [new.as_str(), NOWHERE, "sha256:../../x", ""] {
+        assert_eq!(check("registry-image", &with_tag, Some(&known(digest))).json(), one, "{digest}");
+    }
+    let known = json!({ "digest": old });
+    assert_eq!(check("docker-image", &with_tag, Some(&known)).json(), json!([{ "digest": old }, { "digest": new }]));
+}
+
+#[test]
+fn a_tag_that_has_gone_is_no_failure() {
+    let (registry, old, _) = filled();
+    let gone = source(&registry, "team/app", json!({ "tag": "gone" }));
+    let known = json!({ "tag": "gone", "digest": old });
+    assert_eq!(check("registry-image", &gone, None).json(), json!([]));
+    assert_eq!(check("registry-image", &gone, Some(&known)).json(), json!([]));
+    assert_eq!(check("docker-image", &gone, None).json(), json!([]));
+    assert_eq!(check("docker-image", &gone, Some(&known)).json(), json!([{ "digest": old }]));
+    let outcome = check("registry-image", &source(&registry, "no/such", json!({ "tag": "x" })), None);
+    assert_eq!(outcome.json(), json!([]));
+    assert_eq!(said(&outcome), "`localhost:[PORT]/no/such` has no tag `x`\n");
+}
+
+#[test]
+fn the_digest_is_that_of_the_index_where_there_is_one() {
+    let registry = Registry::start();
+    let client = registry.client();
+    let image = Image::named("amd64");
+    image.push(client, "team/app", "amd64");
+    let mut entry = image.manifest.descriptor();
+    entry["platform"] = json!({ "os": "linux", "architecture": "amd64" });
+    for media_type in
+        ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"]
+    {
+        let mut entry = entry.clone();
+        if media_type.contains("docker") {
+            // A list of Docker's holds manifests of Docker's for this registry's amd64 fall-back.
+            entry["mediaType"] = json!("application/vnd.docker.distribution.manifest.v2+json");
+        }
+        let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": [entry] }).to_string();
+        let digest = client.put_manifest("team/app", "multi", media_type, index.as_bytes());
+        for kind in ["registry-image", "docker-image"] {
+            let versions = check(kind, &source(&registry, "team/app", json!({ "tag": "multi" })), None).json();
+            assert_eq!(versions[0]["digest"], Value::from(digest.clone()), "{kind} {media_type}");
+        }
+    }
+}
+
+#[test]
+fn a_number_is_a_tag_as_it_was_written() {
+    let registry = Registry::start();
+    let digest = Image::named("x").push(registry.client(), "app", "42.10");
+    let request = format!(r#"{{"source":{{"repository":"{}","tag":42.10}}}}"#, registry.repository("app"));
+    let outcome = jetway_tests::verb::Verb::check("registry-image").stdin(request).run();
+    assert_eq!(outcome.json(), json!([{ "tag": "42.10", "digest": digest }]));
+}

@@ -1,0 +1,140 @@
+//! Logging in: to whom, with what, and with nothing else.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jetway_tests::registry::image::Image;
+use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
+use jetway_tests::token_server::TokenServer;
+use serde_json::{Value, json};
+
+use crate::support::{check, said, source};
+
+/// A registry with an image in it, which skopeo has put there as [`USER`].
+fn filled(manner: &Manner<'_>) -> Registry {
+    let registry = Registry::with(manner);
+    let layout = jetway_tests::scratch::directory();
+    Image::named("x").write_layout(layout.path());
+    let credentials = format!("{USER}:{PASSWORD}");
+    let mut arguments = vec!["--dest-creds", &credentials];
+    if !manner.htpasswd && manner.tokens.is_none() {
+        arguments.clear();
+    }
+    registry.copy(&format!("oci:{}:x", layout.path().display()), "team/app:latest", &arguments);
+    registry
+}
+
+fn login() -> Value {
+    json!({ "tag": "latest", "username": USER, "password": PASSWORD })
+}
+
+#[test]
+fn a_user_and_a_password_are_sent_when_the_registry_asks() {
+    let registry = filled(&Manner { htpasswd: true, ..Manner::default() });
+    let before = registry.requests().len();
+    let outcome = check("registry-image", &source(&registry, "team/app", login()), None);
+    assert_eq!(outcome.json().as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        registry.requests().split_off(before),
+        ["HEAD /v2/team/app/manifests/latest 401", "HEAD /v2/team/app/manifests/latest 200"]
+    );
+}
+
+#[test]
+fn credentials_that_are_missing_or_wrong_are_a_clear_failure() {
+    let registry = filled(&Manner { htpasswd: true, ..Manner::default() });
+    let none = check("registry-image", &source(&registry, "team/app", json!({ "tag": "latest" })), None);
+    none.failed();
+    assert_eq!(
+        said(&none),
+        "error: cannot read `localhost:[PORT]/team/app:latest`\n  \
+         caused by: `HEAD http://localhost:[PORT]/v2/team/app/manifests/latest` answered 401 Unauthorized\n\
+         hint: `localhost:[PORT]` asks for credentials: `username` and `password`\n"
+    );
+    let mut wrong = login();
+    wrong["password"] = json!("n0t-the-password");
+    let outcome = check("registry-image", &source(&registry, "team/app", wrong), None);
+    outcome.failed();
+    assert!(
+        said(&outcome).ends_with("hint: `localhost:[PORT]` does not take these credentials\n"),
+        "{}",
+        said(&outcome)
+    );
+    assert!(!outcome.stderr.contains("n0t-the-password"));
+}
+
+#[test]
+fn a_token_is_got_once_and_costs_two_requests_more() {
+    let tokens = TokenServer::start();
+    let registry = filled(&Manner { tokens: Some(&tokens), ..Manner::default() });
+    let (before, asked) = (registry.requests().len(), tokens.server().asked().len());
+    let outcome = check("registry-image", &source(&registry, "team/app", login()), None);
+    outcome.succeeded();
+    assert_eq!(
+        registry.requests().split_off(before),
+        ["HEAD /v2/team/app/manifests/latest 401", "HEAD /v2/team/app/manifests/latest 200"]
+    );
+    let asked = tokens.server().asked().split_off(asked);
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].query("scope").as_deref(), Some("repository:team/app:pull"));
+    assert_eq!(asked[0].query("service").as_deref(), Some(TokenServer::SERVICE));
+}
+
+#[test]
+fn a_token_server_may_let_everybody_in() {
+    let tokens = TokenServer::start();
+    let registry = filled(&Manner { tokens: Some(&tokens), ..Manner::default() });
+    let public = source(&registry, "team/app", json!({ "tag": "latest" }));
+    let refused = check("registry-image", &public, None);
+    refused.failed();
+    assert!(said(&refused).contains("cannot get a token for `localhost:[PORT]/team/app`"), "{}", said(&refused));
+    tokens.let_everybody_in();
+    check("registry-image", &public, None).succeeded();
+}
+
+#[test]
+fn a_docker_config_has_the_credentials_of_several_registries() {
+    let registry = filled(&Manner { htpasswd: true, ..Manner::default() });
+    let auth = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    let config =
+        json!({ "auths": { registry.host(): { "auth": auth }, "other.example": { "auth": STANDARD.encode("a:b") } } });
+    for config in [config.clone(), json!(config.to_string())] {
+        let keys = json!({ "tag": "latest", "docker_config": config });
+        check("registry-image", &source(&registry, "team/app", keys), None).succeeded();
+    }
+}
+
+#[test]
+fn an_identity_token_is_changed_for_a_token() {
+    let tokens = TokenServer::start();
+    let registry = filled(&Manner { tokens: Some(&tokens), ..Manner::default() });
+    let config = json!({ "auths": { registry.host(): { "identitytoken": TokenServer::REFRESH } } });
+    let outcome = check(
+        "registry-image",
+        &source(&registry, "team/app", json!({ "tag": "latest", "docker_config": config })),
+        None,
+    );
+    outcome.succeeded();
+    let asked = tokens.server().asked();
+    let last = asked.last().expect("a request");
+    assert_eq!((last.method.as_str(), last.form("grant_type").as_deref()), ("POST", Some("refresh_token")));
+}
+
+#[test]
+fn an_authority_is_named_for_all_registries_or_for_one() {
+    let registry = filled(&Manner { tls: true, ..Manner::default() });
+    let with = |key: &str, value: Value| {
+        let mut keys = json!({ "tag": "latest" });
+        keys[key] = value;
+        check("registry-image", &source(&registry, "team/app", keys), None)
+    };
+    let untrusted = with("tag", json!("latest"));
+    untrusted.failed();
+    assert!(said(&untrusted).contains("not signed by a trusted authority"), "{}", said(&untrusted));
+    with("ca_certs", json!([registry.authority()])).succeeded();
+    with("ca_certs", json!([{ "domain": registry.host(), "cert": registry.authority() }])).succeeded();
+    with("ca_certs", json!([{ "domain": "other.example", "cert": registry.authority() }])).failed();
+    // `insecure` allows to do without TLS, not to trust whoever speaks it; a list does both.
+    with("insecure", json!(true)).failed();
+    with("insecure", json!([registry.host()])).succeeded();
+    with("insecure_registries", json!(["other.example", registry.host()])).succeeded();
+}

@@ -1,0 +1,17 @@
+//! The docker-image and registry-image resources from outside: the binary or the image, against Debian's registry, what
+//! skopeo has pushed to it, and stand-ins of registries that no one would want.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this is test code: what is not as it should be ends its test there and then"
+)]
+
+mod bad_input;
+mod check;
+mod login;
+mod mirror;
+mod support;
+mod versions;

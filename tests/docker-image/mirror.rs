@@ -1,0 +1,65 @@
+//! Mirrors: of Docker Hub, and of nothing else. (Docker Hub itself is not asked here: where the origin has to answer, it is out
+//! of reach, and says so.)
+
+use jetway_tests::registry::image::Image;
+use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
+use jetway_tests::verb::Verb;
+use serde_json::{Value, json};
+
+use crate::support::{check, merge, said};
+
+/// Docker Hub by way of a mirror; a proxy that refuses every connection stands for a network without a way to the Hub.
+fn through(mirror: Value, more: Value) -> jetway_tests::verb::Outcome {
+    let mut source = json!({ "repository": "debian", "tag": "12", "registry_mirror": mirror, "username": "hub", "password": "hub-s3cret" });
+    merge(&mut source, more);
+    let request = json!({ "source": source });
+    Verb::check("registry-image").request(&request).env("HTTPS_PROXY", "http://127.0.0.1:9").run()
+}
+
+#[test]
+fn what_the_mirror_has_comes_from_there_whatever_shape_it_is_written_in() {
+    let registry = Registry::start();
+    let digest = Image::named("x").push(registry.client(), "library/debian", "12");
+    let host = registry.host();
+    for mirror in [json!({ "host": host }), json!(host), json!(format!("http://{host}/")), json!([{ "host": host }])] {
+        assert_eq!(through(mirror, json!({})).json(), json!([{ "tag": "12", "digest": digest }]));
+    }
+}
+
+#[test]
+fn the_mirror_gets_its_own_credentials_and_never_those_of_the_origin() {
+    let registry = Registry::with(&Manner { htpasswd: true, ..Manner::default() });
+    let mirror = json!({ "host": registry.host(), "username": USER, "password": PASSWORD });
+    let outcome = through(mirror, json!({}));
+    // It knows no such image, and the origin cannot be reached: but it has let us in.
+    outcome.failed();
+    assert!(registry.requests().contains(&"HEAD /v2/library/debian/manifests/12 404".to_owned()), "{}", outcome.stderr);
+    let before = registry.requests().len();
+    let outcome = through(json!(registry.host()), json!({}));
+    outcome.failed();
+    assert!(
+        said(&outcome).starts_with("warning: the mirror cannot be used, the origin is asked:"),
+        "{}",
+        said(&outcome)
+    );
+    let statuses: Vec<String> = registry.requests().split_off(before);
+    assert_eq!(statuses, ["HEAD /v2/library/debian/manifests/12 401"], "it was asked without credentials, once");
+}
+
+#[test]
+fn several_mirrors_are_asked_in_turn() {
+    let (empty, full) = (Registry::start(), Registry::start());
+    let digest = Image::named("x").push(full.client(), "hub/library/debian", "12");
+    let mirrors = json!([empty.host(), format!("{}/hub", full.host())]);
+    assert_eq!(through(mirrors, json!({})).json(), json!([{ "tag": "12", "digest": digest }]));
+    assert_eq!(empty.requests(), ["HEAD /v2/library/debian/manifests/12 404"]);
+}
+
+#[test]
+fn another_registry_has_no_mirror() {
+    let (mirror, origin) = (Registry::start(), Registry::start());
+    Image::named("x").push(origin.client(), "app", "12");
+    let source = json!({ "repository": origin.repository("app"), "tag": "12", "registry_mirror": mirror.host() });
+    check("docker-image", &source, None).succeeded();
+    assert_eq!(mirror.requests(), Vec::<String>::new());
+}

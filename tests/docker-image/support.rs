@@ -1,0 +1,44 @@
+//! What the cases have in common.
+
+use jetway_tests::registry::Registry;
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+
+/// Runs a check.
+pub(crate) fn check(kind: &str, source: &Value, version: Option<&Value>) -> Outcome {
+    let mut request = json!({ "source": source });
+    if let Some(version) = version {
+        request["version"] = version.clone();
+    }
+    Verb::check(kind).request(&request).run()
+}
+
+/// The source of a repository.
+pub(crate) fn source(registry: &Registry, path: &str, more: Value) -> Value {
+    let mut source = json!({ "repository": registry.repository(path) });
+    merge(&mut source, more);
+    source
+}
+
+/// Adds keys.
+pub(crate) fn merge(to: &mut Value, more: Value) {
+    let (to, more) = (to.as_object_mut().expect("an object"), more);
+    for (key, value) in more.as_object().expect("an object") {
+        to.insert(key.clone(), value.clone());
+    }
+}
+
+/// The tags of an answer.
+#[track_caller]
+pub(crate) fn tags(outcome: &Outcome) -> Vec<String> {
+    let answer = outcome.json();
+    let versions = answer.as_array().expect("a list").iter();
+    versions.map(|version| version["tag"].as_str().expect("a tag").to_owned()).collect()
+}
+
+/// What the verb told people, without colours, ports and digests of this run.
+pub(crate) fn said(outcome: &Outcome) -> String {
+    let rendered = outcome.view().render();
+    let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
+    said.to_owned()
+}

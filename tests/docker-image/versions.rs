@@ -1,0 +1,189 @@
+//! check of many tags: by pattern, and as semantic versions.
+
+use jetway_tests::registry::Registry;
+use jetway_tests::registry::image::{Image, MANIFEST};
+use serde_json::{Value, json};
+
+use crate::support::{check, said, source, tags};
+
+const PATH: &str = "team/app";
+
+/// A registry with tags: `1.0 1.0.0=a` are two tags for the image `a`; a tag alone has an image of its own.
+fn filled(spec: &str) -> Registry {
+    let registry = Registry::start();
+    push(&registry, spec);
+    registry
+}
+
+fn push(registry: &Registry, spec: &str) {
+    for word in spec.split_whitespace() {
+        let (tag, name) = word.split_once('=').unwrap_or((word, word));
+        Image::named(name).push(registry.client(), PATH, tag);
+    }
+}
+
+fn digest(name: &str) -> String {
+    Image::named(name).manifest.digest
+}
+
+/// The tags of a check with these keys.
+#[track_caller]
+fn found(spec: &str, keys: Value) -> String {
+    let registry = filled(spec);
+    tags(&check("registry-image", &source(&registry, PATH, keys), None)).join(" ")
+}
+
+/// The same with a known version: its tag, and the image that it was.
+#[track_caller]
+fn found_since(spec: &str, keys: Value, tag: &str, name: &str) -> String {
+    let registry = filled(spec);
+    let known = json!({ "tag": tag, "digest": digest(name) });
+    tags(&check("registry-image", &source(&registry, PATH, keys), Some(&known))).join(" ")
+}
+
+mod by_version {
+    use super::*;
+
+    #[test]
+    fn tags_are_versions_in_their_own_order() {
+        for (spec, keys, expected) in [
+            ("latest", json!({}), "latest"),
+            ("edge 1.0.0 x-1", json!({}), "1.0.0"),
+            ("1.10.0 1.9.0 v1.2 2", json!({}), "v1.2 1.9.0 1.10.0 2"),
+            ("1.0.0 1.1.0 1.2.0 2.0.0", json!({ "semver_constraint": "1.x" }), "1.0.0 1.1.0 1.2.0"),
+            ("1.0.0 1.1.0 latest", json!({ "semver_constraint": "~1.1" }), "1.1.0"),
+            ("2024.01.05 2023.12.31", json!({}), "2023.12.31 2024.01.05"),
+        ] {
+            assert_eq!(found(spec, keys.clone()), expected, "{spec} {keys}");
+        }
+    }
+
+    #[test]
+    fn pre_releases_are_told_of_when_they_are_wanted() {
+        let spec = "1.0.0 1.1.0-rc.9 1.1.0-rc.10 1.1.0-alpha 1.1.0-beta1 1.1.0-dev.1 1.1.0-rc.1-slim 1.0.0-alpine";
+        for (keys, expected) in [
+            (json!({}), "1.0.0"),
+            (json!({ "pre_releases": true }), "1.0.0 1.1.0-alpha 1.1.0-beta1 1.1.0-rc.9 1.1.0-rc.10"),
+            (
+                json!({ "pre_releases": true, "pre_release_prefixes": ["dev"] }),
+                "1.0.0 1.1.0-alpha 1.1.0-beta1 1.1.0-dev.1 1.1.0-rc.9 1.1.0-rc.10 1.1.0-rc.1-slim",
+            ),
+            (json!({ "semver_constraint": ">=1.1.0-beta" }), "1.1.0-beta1 1.1.0-rc.9 1.1.0-rc.10"),
+            (json!({ "semver_constraint": ">=1.1", "pre_releases": true }), ""),
+        ] {
+            assert_eq!(found(spec, keys.clone()), expected, "{keys}");
+        }
+    }
+
+    #[test]
+    fn one_tag_stands_for_an_image_with_several() {
+        assert_eq!(found("1=a 1.2=a 1.2.3=a 1.2.3-rc.1=a", json!({ "pre_releases": true })), "1.2.3");
+        assert_eq!(found("1.2.3-rc.1=a 1.2=a", json!({ "pre_releases": true })), "1.2");
+        assert_eq!(found("1.0=a 1.0.0=b", json!({})), "1.0 1.0.0");
+    }
+
+    #[test]
+    fn the_bare_tag_is_told_of_when_it_is_no_version() {
+        assert_eq!(found("1.0.0 1.1.0 latest", json!({})), "1.0.0 1.1.0 latest");
+        assert_eq!(found("1.0.0=a 1.1.0=b latest=b", json!({})), "1.0.0 1.1.0");
+        assert_eq!(found("1.0.0=a 1.1.0=b latest=a", json!({})), "1.0.0 1.1.0");
+        assert_eq!(found("1.0.0 1.0.0-alp alp latest", json!({ "variant": "alp" })), "1.0.0-alp alp");
+        assert_eq!(found("1.0.0-alp=a alp=a latest", json!({ "variant": "alp" })), "1.0.0-alp");
+    }
+
+    #[test]
+    fn a_variant_is_the_end_of_a_tag() {
+        let spec = "1.2.3 1.2.3-foo 1.3.0-foo 1.4.0-bar 1.3.1-rc.1-foo 1.5.0-barfoo";
+        assert_eq!(found(spec, json!({ "variant": "foo" })), "1.2.3-foo 1.3.0-foo");
+        assert_eq!(
+            found(spec, json!({ "variant": "foo", "pre_releases": true })),
+            "1.2.3-foo 1.3.0-foo 1.3.1-rc.1-foo"
+        );
+    }
+
+    #[test]
+    fn what_is_older_than_the_known_version_is_not_told_again() {
+        let spec = "1.0.0 1.1.0 1.2.0 2.0.0-rc.1 1.1";
+        assert_eq!(found_since(spec, json!({}), "1.1.0", "1.1.0"), "1.1.0 1.2.0");
+        // Its tag points elsewhere, or is gone, or is none that counts: everything is told.
+        assert_eq!(found_since(spec, json!({}), "1.1.0", "other"), "1.0.0 1.1 1.1.0 1.2.0");
+        assert_eq!(found_since(spec, json!({}), "1.0.5", "1.1.0"), "1.0.0 1.1 1.1.0 1.2.0");
+        assert_eq!(found_since("1.0.0 latest", json!({}), "latest", "latest"), "1.0.0 latest");
+    }
+
+    #[test]
+    fn each_tag_that_may_be_told_costs_one_head() {
+        let registry = filled("1.0.0");
+        // Two hundred tags for one manifest are made by two hundred requests and no more.
+        let manifest = Image::named("1.0.0").manifest;
+        for minor in 1..=200 {
+            registry.client().put_manifest(PATH, &format!("1.{minor}.0"), MANIFEST, &manifest.bytes);
+        }
+        let before = registry.requests().len();
+        let keys = json!({ "semver_constraint": ">=1.100" });
+        let known = json!({ "tag": "1.191.0", "digest": manifest.digest });
+        let outcome = check("registry-image", &source(&registry, PATH, keys), Some(&known));
+        assert_eq!(tags(&outcome).len(), 1);
+        let requests = registry.requests().split_off(before);
+        let heads = requests.iter().filter(|line| line.starts_with("HEAD ")).count();
+        assert_eq!((heads, requests.len()), (10, 11), "{requests:?}");
+    }
+
+    #[test]
+    fn a_repository_that_nobody_knows_is_a_failure() {
+        let outcome = check("registry-image", &source(&Registry::start(), "no/such", json!({})), None);
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: `localhost:[PORT]` knows no repository `no/such`\n\
+             hint: a registry may also hide one that must not be read\n"
+        );
+    }
+
+    #[test]
+    fn docker_image_knows_versions_too() {
+        let registry = filled("1.0.0 1.1.0 2.0.0");
+        let keys = json!({ "semver_constraint": "1.x" });
+        let answer = check("docker-image", &source(&registry, PATH, keys), None).json();
+        assert_eq!(answer, json!([{ "digest": digest("1.0.0") }, { "digest": digest("1.1.0") }]));
+    }
+}
+
+mod by_pattern {
+    use super::*;
+
+    /// An image that says when it was made.
+    fn made(registry: &Registry, tag: &str, created: &str) {
+        let config = json!({ "architecture": "amd64", "os": "linux", "created": created, "config": { "Labels": { "tag": tag } } });
+        Image::new(&config, Vec::new()).push(registry.client(), PATH, tag);
+    }
+
+    /// The tags in an order of ours: this registry has none.
+    #[track_caller]
+    fn found(spec: &str, keys: Value) -> String {
+        let found = super::found(spec, keys);
+        let mut tags: Vec<&str> = found.split(' ').collect();
+        tags.sort_unstable();
+        tags.join(" ")
+    }
+
+    #[test]
+    fn every_tag_that_matches_is_told() {
+        let spec = "b-2 a-1 c-3 1.0.0";
+        assert_eq!(found(spec, json!({ "tag_regex": "-[0-9]$" })), "a-1 b-2 c-3");
+        assert_eq!(found(spec, json!({ "tag_regex": "(?i)^[AB]" })), "a-1 b-2");
+        assert_eq!(found(spec, json!({ "tag_regex": "nothing" })), "");
+        assert_eq!(found(spec, json!({ "tag_regex": "^a", "semver_constraint": "1.x" })), "a-1");
+        assert_eq!(found_since(spec, json!({ "tag_regex": "^b" }), "b-2", "b-2"), "b-2");
+    }
+
+    #[test]
+    fn tags_may_be_told_by_the_age_of_their_images() {
+        let registry = Registry::start();
+        made(&registry, "a", "2024-03-01T00:00:00Z");
+        made(&registry, "b", "2024-01-01T12:00:00.5+02:00");
+        made(&registry, "c", "2024-02-01T00:00:00Z");
+        let keys = json!({ "tag_regex": ".", "created_at_sort": true });
+        assert_eq!(tags(&check("registry-image", &source(&registry, PATH, keys), None)), ["b", "c", "a"]);
+    }
+}

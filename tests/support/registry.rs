@@ -1,0 +1,192 @@
+//! A registry: Debian's, which is the distribution project's own. And what is needed to fill it.
+
+pub mod client;
+pub mod image;
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tempfile::TempDir;
+
+use self::client::Client;
+use crate::token_server::TokenServer;
+use crate::{process, scratch};
+
+/// The user of a registry that asks for one.
+pub const USER: &str = "jet";
+
+/// The password of [`USER`].
+pub const PASSWORD: &str = "w4y-t0-g0-s3cret";
+
+/// A running registry. It ends when it is dropped.
+pub struct Registry {
+    child: Child,
+    port: u16,
+    authority: Option<String>,
+    directory: TempDir,
+}
+
+/// How a registry is to be.
+#[derive(Default)]
+pub struct Manner<'t> {
+    /// It asks for [`USER`] and [`PASSWORD`].
+    pub htpasswd: bool,
+    /// It has a certificate for `localhost` of an authority of its own.
+    pub tls: bool,
+    /// It asks for a token of this server.
+    pub tokens: Option<&'t TokenServer>,
+}
+
+impl Registry {
+    /// Starts one that lets everybody in.
+    pub fn start() -> Self {
+        Self::with(&Manner::default())
+    }
+
+    /// Starts one on a port of the system's choice.
+    pub fn with(manner: &Manner<'_>) -> Self {
+        let directory = scratch::directory();
+        let file = |name: &str, content: &str| {
+            let path = directory.path().join(name);
+            fs::write(&path, content).expect("write a file of the registry");
+            path.display().to_string()
+        };
+        let mut configuration = format!(
+            "version: 0.1\nlog: {{level: info, accesslog: {{disabled: false}}}}\n\
+             storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n",
+            directory.path().join("storage").display()
+        );
+        let mut authority = None;
+        let mut http = "addr: '127.0.0.1:0'".to_owned();
+        if manner.tls {
+            let (pem, certificate, key) = certificate();
+            authority = Some(pem);
+            let _ = write!(
+                http,
+                ", tls: {{certificate: {}, key: {}}}",
+                file("cert.pem", &certificate),
+                file("key.pem", &key)
+            );
+        }
+        let _ = writeln!(configuration, "http: {{{http}}}");
+        if manner.htpasswd {
+            let made =
+                Command::new("htpasswd").args(["-Bbn", "-C", "4", USER, PASSWORD]).output().expect("run htpasswd");
+            let users = file("htpasswd", &String::from_utf8_lossy(&made.stdout));
+            let _ = writeln!(configuration, "auth: {{htpasswd: {{realm: registry, path: {users}}}}}");
+        }
+        if let Some(tokens) = manner.tokens {
+            let bundle = file("tokens.pem", tokens.certificate());
+            let _ = writeln!(
+                configuration,
+                "auth: {{token: {{realm: '{}', service: {}, issuer: {}, rootcertbundle: {bundle}}}}}",
+                tokens.realm(),
+                TokenServer::SERVICE,
+                TokenServer::ISSUER
+            );
+        }
+        let configuration = file("config.yml", &configuration);
+        let log = File::create(directory.path().join("log")).expect("create the registry's log");
+        let child = Command::new("docker-registry")
+            .args(["serve", &configuration])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("share the registry's log"))
+            .stderr(log)
+            .spawn()
+            .expect("start docker-registry (`make deps` installs it)");
+        let mut registry = Self { child, port: 0, authority, directory };
+        let port = process::wait_until(Duration::from_secs(20), || registry.listens_on());
+        registry.port = port.unwrap_or_else(|| panic!("the registry did not start:\n{}", registry.log()));
+        registry
+    }
+
+    /// `localhost:PORT`.
+    pub fn host(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
+    /// The name of a repository in it.
+    pub fn repository(&self, path: &str) -> String {
+        format!("{}/{path}", self.host())
+    }
+
+    /// The authority of its certificate, in PEM form.
+    pub fn authority(&self) -> &str {
+        self.authority.as_deref().expect("a registry over TLS")
+    }
+
+    /// A client that writes to it. (Not for one over TLS.)
+    pub fn client(&self) -> Client {
+        Client::new(self.port)
+    }
+
+    /// The requests that it has answered, `GET /v2/x/tags/list 200`, those for `/v2/` included.
+    pub fn requests(&self) -> Vec<String> {
+        let request = |line: &str| {
+            // The common log format: `127.0.0.1 - - [time] "GET /v2/ HTTP/1.1" 200 2 "" "agent"`
+            let mut parts = line.split('"');
+            let (before, asked, status) = (parts.next()?, parts.next()?, parts.next()?);
+            let target = asked.strip_suffix(" HTTP/1.1").or_else(|| asked.strip_suffix(" HTTP/2.0"))?;
+            let status = status.split_whitespace().next()?;
+            before.contains(" - ").then(|| format!("{target} {status}"))
+        };
+        self.log().lines().filter_map(request).collect()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Copies an image into it by skopeo; `from` is as skopeo writes it, `oci:DIR:TAG`.
+    pub fn copy(&self, from: &str, path: &str, arguments: &[&str]) {
+        let to = format!("docker://{}", self.repository(path));
+        let mut command = Command::new("skopeo");
+        command.args(["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false"]).args(arguments);
+        run(command.args([from, &to]));
+    }
+
+    fn listens_on(&self) -> Option<u16> {
+        let log = self.log();
+        let (_, after) = log.split_once("listening on 127.0.0.1:")?;
+        after.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a command that must succeed, and gives back what it printed.
+pub fn run(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("run {command:?}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The folder of a registry's own files.
+impl AsRef<Path> for Registry {
+    fn as_ref(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+/// An authority, a certificate of it for `localhost`, and the key.
+fn certificate() -> (String, String, String) {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_key = KeyPair::generate().expect("make a key");
+    let pem = authority.self_signed(&authority_key).expect("sign an authority").pem();
+    let key = KeyPair::generate().expect("make a key");
+    let own = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    let own = own.signed_by(&key, &Issuer::new(authority, authority_key)).expect("sign a certificate");
+    (pem, own.pem(), key.serialize_pem())
+}

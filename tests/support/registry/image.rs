@@ -1,0 +1,103 @@
+//! Images made by hand, down to the bytes.
+
+use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
+
+use super::client::Client;
+
+/// The type of an image's manifest (OCI).
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The type of an index (OCI).
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// The type of an image's manifest (Docker).
+pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// The type of a layer that is not compressed (OCI).
+pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// Bytes with their digest.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// `sha256:...`.
+    pub digest: String,
+    /// What a manifest calls it.
+    pub media_type: String,
+}
+
+impl Blob {
+    /// Bytes of a type.
+    pub fn new(media_type: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Self { digest: sha256(&bytes), bytes, media_type: media_type.to_owned() }
+    }
+
+    /// What a manifest says of it.
+    pub fn descriptor(&self) -> Value {
+        json!({ "mediaType": self.media_type, "digest": self.digest, "size": self.bytes.len() })
+    }
+}
+
+/// An image: its manifest, and the blobs that it names.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// The manifest.
+    pub manifest: Blob,
+    /// Its configuration.
+    pub config: Blob,
+    /// Its layers, from the bottom to the top.
+    pub layers: Vec<Blob>,
+}
+
+impl Image {
+    /// An image of layers with a configuration.
+    pub fn new(config: &Value, layers: Vec<Blob>) -> Self {
+        let config = Blob::new("application/vnd.oci.image.config.v1+json", config.to_string());
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": config.descriptor(),
+            "layers": layers.iter().map(Blob::descriptor).collect::<Vec<_>>(),
+        });
+        Self { manifest: Blob::new(MANIFEST, manifest.to_string()), config, layers }
+    }
+
+    /// An image without layers that differs from those of other names.
+    pub fn named(name: &str) -> Self {
+        Self::new(
+            &json!({ "architecture": "amd64", "os": "linux", "config": { "Labels": { "name": name } } }),
+            Vec::new(),
+        )
+    }
+
+    /// Stores it under a tag, and returns its digest.
+    pub fn push(&self, client: Client, path: &str, tag: &str) -> String {
+        client.put_blob(path, &self.config);
+        for layer in &self.layers {
+            client.put_blob(path, layer);
+        }
+        client.put_manifest(path, tag, &self.manifest.media_type, &self.manifest.bytes)
+    }
+}
+
+/// The digest of bytes.
+pub fn sha256(bytes: &[u8]) -> String {
+    let hex: Vec<String> = digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{}", hex.concat())
+}
+
+impl Image {
+    /// Writes it as an OCI layout, under the name `x`.
+    pub fn write_layout(&self, directory: &std::path::Path) {
+        let blobs = directory.join("blobs/sha256");
+        std::fs::create_dir_all(&blobs).expect("create a layout");
+        let write = |name: &str, bytes: &[u8]| std::fs::write(directory.join(name), bytes).expect("write a layout");
+        for blob in self.layers.iter().chain([&self.config, &self.manifest]) {
+            write(&format!("blobs/{}", blob.digest.replace(':', "/")), &blob.bytes);
+        }
+        let mut entry = self.manifest.descriptor();
+        entry["annotations"] = json!({ "org.opencontainers.image.ref.name": "x" });
+        write("index.json", json!({ "schemaVersion": 2, "manifests": [entry] }).to_string().as_bytes());
+        write("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#);
+    }
+}

@@ -1,0 +1,131 @@
+//! A token server, as the distribution project specifies it: it knows one user, and signs what it grants, so that a real
+//! registry takes its tokens.
+
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use rcgen::{CertificateParams, KeyPair};
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use serde_json::json;
+
+use crate::registry::{PASSWORD, USER};
+use crate::stand_in::{Answer, Asked, StandIn};
+
+/// A running token server.
+pub struct TokenServer {
+    server: StandIn,
+    certificate: String,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    key: Vec<u8>,
+    /// In DER form.
+    certificate: Vec<u8>,
+    anonymous: Mutex<bool>,
+    /// The life of a token, in seconds.
+    life: Mutex<i64>,
+}
+
+impl TokenServer {
+    /// What registries call it.
+    pub const ISSUER: &'static str = "jetway-tests";
+    /// What it calls registries.
+    pub const SERVICE: &'static str = "registry.test";
+    /// What a refresh token is.
+    pub const REFRESH: &'static str = "r3fr3sh-t0k3n-for-tests";
+
+    /// Starts one that knows [`USER`] with [`PASSWORD`] and nobody else.
+    pub fn start() -> Self {
+        let key = KeyPair::generate().expect("make a key");
+        let certificate = CertificateParams::new(["tokens.test".to_owned()]).expect("a name");
+        let certificate = certificate.self_signed(&key).expect("sign a certificate");
+        let shared = Arc::new(Shared {
+            key: key.serialize_der(),
+            certificate: certificate.der().to_vec(),
+            anonymous: Mutex::new(false),
+            life: Mutex::new(300),
+        });
+        let grants = Arc::clone(&shared);
+        let server = StandIn::start(move |asked| grants.answer(asked));
+        Self { server, certificate: certificate.pem(), shared }
+    }
+
+    /// Lets those in who have no password, too.
+    pub fn let_everybody_in(&self) {
+        *self.shared.anonymous.lock().expect("no request panicked") = true;
+    }
+
+    /// Gives out tokens that end so many seconds from now (or have ended).
+    pub fn give_tokens_for(&self, seconds: i64) {
+        *self.shared.life.lock().expect("no request panicked") = seconds;
+    }
+
+    /// Where tokens are to be had. By name, since a registry's own host is one.
+    pub fn realm(&self) -> String {
+        format!("{}/token", self.server.url().replace("127.0.0.1", "localhost"))
+    }
+
+    /// The certificate of its key, in PEM form.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// The server, for its log and its faults.
+    pub fn server(&self) -> &StandIn {
+        &self.server
+    }
+}
+
+impl Shared {
+    fn answer(&self, asked: &Asked) -> Answer {
+        let (scopes, allowed) = if asked.method == "POST" {
+            let scopes = asked.form("scope").unwrap_or_default();
+            (scopes, asked.form("refresh_token").as_deref() == Some(TokenServer::REFRESH))
+        } else {
+            let login = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
+            let anonymous = *self.anonymous.lock().expect("no request panicked");
+            let allowed = match asked.header("authorization") {
+                Some(given) => given == login,
+                None => anonymous,
+            };
+            (asked.query("scope").unwrap_or_default(), allowed)
+        };
+        if !allowed {
+            return Answer::json(401, &json!({ "errors": [{ "code": "UNAUTHORIZED", "message": "who are you?" }] }));
+        }
+        let token = self.token(&scopes);
+        Answer::json(
+            200,
+            &json!({ "token": token, "access_token": token, "refresh_token": TokenServer::REFRESH, "expires_in": 300 }),
+        )
+    }
+
+    fn token(&self, scopes: &str) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+        let now = i64::try_from(now.as_secs()).expect("a date");
+        let life = *self.life.lock().expect("no request panicked");
+        let access: Vec<_> = scopes
+            .split_whitespace()
+            .filter_map(|scope| {
+                let (kind, rest) = scope.split_once(':')?;
+                let (name, actions) = rest.rsplit_once(':')?;
+                Some(json!({ "type": kind, "name": name, "actions": actions.split(',').collect::<Vec<_>>() }))
+            })
+            .collect();
+        let header = json!({ "typ": "JWT", "alg": "ES256", "x5c": [STANDARD.encode(&self.certificate)] });
+        let claims = json!({
+            "iss": TokenServer::ISSUER, "sub": USER, "aud": TokenServer::SERVICE, "access": access,
+            "nbf": now - 600, "iat": now, "exp": now + life, "jti": format!("{now}-{scopes}"),
+        });
+        let signed =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let random = SystemRandom::new();
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.key, &random).expect("a key");
+        let signature = key.sign(&random, signed.as_bytes()).expect("sign a token");
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+    }
+}
