@@ -1,8 +1,11 @@
 //! Servers that are programs of their own and insist on being told their port.
 
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::process;
 
@@ -18,7 +21,8 @@ pub struct Daemon(Child);
 impl Daemon {
     /// Starts a program that needs no port.
     pub fn start(command: &mut Command) -> Self {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = silent.process_group(0).spawn();
         Self(child.unwrap_or_else(|error| panic!("start {command:?}: {error}")))
     }
 
@@ -45,10 +49,10 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         // A child that has been waited for is nobody's: its number is left alone.
         if matches!(self.0.try_wait(), Ok(None)) {
-            for process in process::descendants(self.0.id()) {
-                process.kill();
+            // All at once: a server that is left for a moment makes up for the workers that it has lost.
+            if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+                let _ = kill_process_group(group, Signal::KILL);
             }
-            let _ = self.0.kill();
             let _ = self.0.wait();
         }
     }
