@@ -14,4 +14,5 @@ mod bad_input;
 mod check;
 mod clouds;
 mod get;
+mod put;
 mod support;

@@ -5,8 +5,11 @@
 pub(crate) mod aws;
 pub(crate) mod digitalocean;
 pub(crate) mod google;
+pub(crate) mod handover;
 pub(crate) mod in_cluster;
 pub(crate) mod kubeconfig;
+
+use std::path::PathBuf;
 
 use anyhow::anyhow;
 use base64::Engine as _;
@@ -40,13 +43,30 @@ pub(crate) struct Cluster {
 #[derive(Debug, Default)]
 pub(crate) struct User {
     pub(crate) certificate: Option<ClientCertificate>,
-    pub(crate) token: Option<Secret>,
+    pub(crate) token: Option<Token>,
+    /// Where the worker finds a token that is renewed there.
+    pub(crate) token_file: Option<PathBuf>,
     /// A user and a password.
     pub(crate) password: Option<(String, Secret)>,
 }
 
+/// A token to log in with.
+#[derive(Debug, Clone)]
+pub(crate) struct Token {
+    pub(crate) secret: Secret,
+    /// When it ends and another can be had, in seconds since 1970.
+    pub(crate) expires: Option<i64>,
+}
+
+impl Token {
+    /// A token that holds for as long as it holds.
+    fn lasting(secret: Secret) -> Self {
+        Self { secret, expires: None }
+    }
+}
+
 impl User {
-    fn of_token(token: Secret) -> Self {
+    fn of_token(token: Token) -> Self {
         Self { token: Some(token), ..Self::default() }
     }
 }
@@ -66,7 +86,8 @@ impl Cluster {
             Way::Aws(aws) => aws::find(context, source, aws).await?,
             Way::DigitalOcean(cluster) => digitalocean::find(context, source, cluster).await?,
         };
-        for secret in cluster.user.token.iter().chain(cluster.user.password.iter().map(|(_, password)| password)) {
+        let token = cluster.user.token.iter().map(|token| &token.secret);
+        for secret in token.chain(cluster.user.password.iter().map(|(_, password)| password)) {
             context.console().redactor().add(secret.expose());
         }
         cluster.proxy = cluster.proxy.or_else(|| given(source.proxy.as_ref()).map(str::to_owned));
@@ -97,10 +118,10 @@ fn of_url(source: &Source, url: &str) -> Result<Cluster> {
         }),
         _ => None,
     };
-    let token = set(source.token.as_ref()).map(|token| Secret::new(token.expose().trim()));
+    let token = set(source.token.as_ref()).map(|token| Token::lasting(Secret::new(token.expose().trim())));
     // As the established resource: whoever reads along on plain HTTP gets nothing to log in with.
     let is_secret = url.starts_with("https://");
-    let user = User { certificate, token, password: None };
+    let user = User { certificate, token, ..User::default() };
     Ok(Cluster {
         server: url.trim_end_matches('/').to_owned(),
         authority: source.authority().map_err(unusable("cluster_ca"))?,

@@ -62,7 +62,7 @@ pub(crate) async fn get(
 }
 
 /// The metadata of a revision, the established resource's lines first.
-fn metadata(release: &Release, namespace: &str) -> Vec<Metadata> {
+pub(crate) fn metadata(release: &Release, namespace: &str) -> Vec<Metadata> {
     let chart = &release.chart;
     [
         ("release", release.name.clone()),

@@ -28,7 +28,11 @@ pub(crate) struct Asked<'a> {
 impl Kubernetes {
     /// Finds the source's cluster. No request goes to the cluster itself before something is read.
     pub(crate) async fn new(context: &Context, source: &Source) -> Result<Self> {
-        let cluster = Cluster::find(context, source).await?;
+        Self::of(context, Cluster::find(context, source).await?)
+    }
+
+    /// The same for a cluster that has been found.
+    pub(crate) fn of(context: &Context, cluster: Cluster) -> Result<Self> {
         let http = context.http(cluster.http())?;
         Ok(Self { http, cluster })
     }
@@ -55,7 +59,7 @@ impl Kubernetes {
         }
         let user = &self.cluster.user;
         if let Some(token) = &user.token {
-            request = request.bearer(token);
+            request = request.bearer(&token.secret);
         } else if let Some((name, password)) = &user.password {
             request = request.basic(name, password);
         }

@@ -1,11 +1,12 @@
 //! The helm-release resource type: versions are the revisions of a release that have been deployed.
 //!
-//! check and get read helm's own records from Kubernetes, without helm: see [`records`] and [`release`]. How to get to the
-//! cluster, in whatever cloud, is [`cluster`]'s matter.
+//! check and get read helm's own records from Kubernetes, without helm: see [`records`] and [`release`]. A put is helm's own
+//! work ([`mod@helm`]). How to get to the cluster, in whatever cloud, is [`cluster`]'s matter.
 
 mod check;
 mod cluster;
 mod get;
+mod helm;
 mod kubernetes;
 mod name;
 mod put;
@@ -17,10 +18,11 @@ mod yaml;
 
 use std::path::Path;
 
-use jetway::{Context, NoParams, Resource, Response, Result};
+use jetway::{Companion, Context, NoParams, Resource, Response, Result};
 
 pub use cluster::aws::{Aws, AwsUser, Role};
 pub use cluster::digitalocean::DigitalOcean;
+pub use put::{Params as PutParams, Values};
 pub use source::{Ecr, Plugin, PrivateRegistry, Repository, Source, StableRepository, Status, Storage};
 pub use version::Version;
 
@@ -30,14 +32,15 @@ pub struct HelmRelease;
 
 impl Resource for HelmRelease {
     const NAME: &'static str = "helm-release";
-    const ABOUT: &'static str = "Releases of helm charts in a Kubernetes cluster: follow them, read them";
+    const ABOUT: &'static str = "Releases of helm charts in a Kubernetes cluster: deploy them, follow them, read them";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
     const NOT_YET: &'static [&'static str] = put::NOT_YET;
+    const COMPANIONS: &'static [Companion] = &[cluster::handover::COMPANION];
 
     type Source = Source;
     type Version = Version;
     type GetParams = NoParams;
-    type PutParams = NoParams;
+    type PutParams = PutParams;
 
     async fn check(context: &Context, source: Source, version: Option<Version>) -> Result<Vec<Version>> {
         check::check(context, &source, version).await
@@ -53,7 +56,7 @@ impl Resource for HelmRelease {
         get::get(context, &source, version, destination).await
     }
 
-    async fn put(_: &Context, _: Source, _: NoParams, _: &Path) -> Result<Response<Version>> {
-        put::put()
+    async fn put(context: &Context, source: Source, params: PutParams, inputs: &Path) -> Result<Response<Version>> {
+        put::put(context, &source, &params, inputs).await
     }
 }

@@ -8,12 +8,13 @@ use jetway::http::{HttpSettings, Url};
 use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cluster::aws::Aws;
 use crate::cluster::digitalocean::DigitalOcean;
 use crate::cluster::google;
 use crate::cluster::kubeconfig::Kubeconfig;
+use crate::helm;
 use crate::name;
 
 /// The shortest variable that is taken for a secret.
@@ -262,6 +263,19 @@ impl Source {
         self.ways().into_iter().map(|(_, way)| way).next()
     }
 
+    /// The part of the source that it takes to log in to a cloud anew, as it is written. It holds the keys.
+    pub(crate) fn cloud(&self) -> Value {
+        json!({
+            "gcloud_cluster_auth": self.gcloud_cluster_auth,
+            "gcloud_service_account_key_file":
+                set(self.gcloud_service_account_key_file.as_ref()).map(|key| key.expose().to_owned()),
+            "gcloud_workload_identity_enabled": self.gcloud_workload_identity_enabled,
+            "aws": self.aws.as_ref().map(Aws::written),
+            "ca_certs": self.ca_certs,
+            "proxy": self.proxy,
+        })
+    }
+
     fn ways(&self) -> Vec<(&'static str, Way<'_>)> {
         let google = self.gcloud_cluster_auth || self.gcloud_workload_identity_enabled;
         [
@@ -397,6 +411,11 @@ impl Parameters for Source {
         }
         if let Some(digitalocean) = &self.digitalocean {
             digitalocean.rules(problems);
+        }
+        for (name, value) in &self.env_vars {
+            if !helm::is_variable(value) {
+                problems.add(format!("env_vars.{name}"), "expected text, a number, true or false");
+            }
         }
         if self.statuses.is_empty() {
             problems.add("statuses", "must not be empty");

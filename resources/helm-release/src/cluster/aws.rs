@@ -7,17 +7,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jetway::aws::{Aws as Services, Credentials, Login, Role as AssumedRole};
 use jetway::{Context, Problems, Result, Secret};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::{Cluster, User, authority_in};
+use super::{Cluster, Token, User, authority_in};
 use crate::source::{Source, given, set};
 
 /// What the session of an assumed role is called, as the established resource has it.
 const SESSION: &str = "EKSAssumeRoleSession";
 
-/// How long a signed URL may be used, in seconds. (The cluster takes it as a token for about a quarter of an hour.)
+/// How long a signed URL says that it may be used, as Amazon's own tools have it.
 const LIFETIME: Duration = Duration::from_mins(1);
+
+/// How long the cluster takes a token, in seconds: a quarter of an hour, less a minute for clocks that differ.
+const HOLDS: i64 = 14 * 60;
 
 /// A cluster of Amazon's, and who logs in.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -101,6 +106,22 @@ impl Aws {
         }
     }
 
+    /// The same as it is written in a source, for the program that logs in anew. It holds the keys.
+    pub(crate) fn written(&self) -> Value {
+        let roles = self.roles();
+        let role = roles.last().filter(|_| self.role.is_some() || self.role_arn.is_some());
+        let secret = |secret: &Secret| secret.expose().to_owned();
+        let user = self.user.as_ref().map(|user| {
+            json!({
+                "access_key_id": user.access_key_id, "secret_access_key": secret(&user.secret_access_key),
+                "session_token": user.session_token.as_ref().map(secret), "role_arn": user.role_arn,
+            })
+        });
+        let role = role
+            .map(|role| json!({ "arn": role.arn, "session_name": role.session_name, "external_id": role.external_id }));
+        json!({ "region": self.region, "cluster_name": self.cluster_name, "user": user, "role": role })
+    }
+
     fn roles(&self) -> Vec<AssumedRole> {
         let plain =
             |arn: &str| AssumedRole { arn: arn.to_owned(), session_name: SESSION.to_owned(), external_id: None };
@@ -144,8 +165,7 @@ pub(crate) async fn find(context: &Context, source: &Source, aws: &Aws) -> Resul
     struct Authority {
         data: String,
     }
-    let services = Services::new(context, context.http(source.http())?, aws.region.trim())?;
-    let credentials = services.log_in(&aws.login()).await?;
+    let (services, credentials) = services(context, source, aws).await?;
     let name = aws.cluster_name.trim();
     let url = format!("{}/clusters/{name}", services.endpoint("eks"));
     let asked = services.sign(services.http().get(url), "eks", &credentials)?.send().await;
@@ -163,9 +183,23 @@ pub(crate) async fn find(context: &Context, source: &Source, aws: &Aws) -> Resul
     })
 }
 
+/// A new token.
+pub(crate) async fn log_in(context: &Context, source: &Source, aws: &Aws) -> Result<Token> {
+    let (services, credentials) = services(context, source, aws).await?;
+    token(&services, aws.cluster_name.trim(), &credentials)
+}
+
+async fn services(context: &Context, source: &Source, aws: &Aws) -> Result<(Services, Credentials)> {
+    let services = Services::new(context, context.http(source.http())?, aws.region.trim())?;
+    let credentials = services.log_in(&aws.login()).await?;
+    Ok((services, credentials))
+}
+
 /// A token for the cluster: the URL by which it asks Amazon who is calling.
-fn token(services: &Services, cluster: &str, credentials: &Credentials) -> Result<Secret> {
+fn token(services: &Services, cluster: &str, credentials: &Credentials) -> Result<Token> {
     let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", services.endpoint("sts"));
     let url = services.presign(&url, &[("x-k8s-aws-id", cluster)], "sts", credentials, LIFETIME)?;
-    Ok(Secret::new(format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(url.expose()))))
+    let secret = Secret::new(format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(url.expose())));
+    let holds = Timestamp::now().as_second() + HOLDS;
+    Ok(Token { secret, expires: Some(credentials.expires.map_or(holds, |end| end.min(holds))) })
 }

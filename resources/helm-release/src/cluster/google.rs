@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Cluster, User, authority_in};
+use super::{Cluster, Token, User, authority_in};
 use crate::source::{Source, given, set};
 
 /// What the token is for.
@@ -110,19 +110,8 @@ pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> 
         private_endpoint: Option<String>,
     }
     let http = context.http(source.http())?;
-    let (token, of_account) = match set(source.gcloud_service_account_key_file.as_ref()) {
-        Some(key) if !source.gcloud_workload_identity_enabled => {
-            let account = Account::parse(key.expose())
-                .map_err(|problem| anyhow!("`gcloud_service_account_key_file`: {problem}"))?;
-            let token = token_of_account(&http, &account).await;
-            (token.with_context(|| format!("cannot log in as `{}`", account.client_email))?, account.project_id)
-        }
-        _ => {
-            let token = token_of_worker(context, &http).await;
-            (token.context("cannot log in as the worker's own service account").hint(NO_WORKLOAD_IDENTITY)?, None)
-        }
-    };
-    context.console().redactor().add(token.expose());
+    let token = log_in(context, source).await?;
+    let of_account = account(source)?.and_then(|account| account.project_id);
     let project = match given(source.gcloud_project_name.as_ref()).map(str::to_owned).or(of_account) {
         Some(project) => project,
         None => metadata(context, &http, "project/project-id").await?.text().await?.trim().to_owned(),
@@ -133,7 +122,7 @@ pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> 
     let api = context.variable("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER");
     let api = api.unwrap_or_else(|| "https://container.googleapis.com/".to_owned());
     let url = format!("{}/v1/projects/{project}/locations/{zone}/clusters/{name}", api.trim_end_matches('/'));
-    let asked = http.get(url).bearer(&token).send().await;
+    let asked = http.get(url).bearer(&token.secret).send().await;
     let asked =
         asked.with_context(|| format!("cannot find the cluster `{name}` in `{zone}` of the project `{project}`"));
     let found: Found = asked?.json().await?;
@@ -152,17 +141,40 @@ pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> 
     })
 }
 
+/// A new token, of the account whose key is given or of the worker's own.
+pub(crate) async fn log_in(context: &Context, source: &Source) -> Result<Token> {
+    let http = context.http(source.http())?;
+    let granted = if let Some(account) = account(source)? {
+        let granted = token_of_account(&http, &account).await;
+        granted.with_context(|| format!("cannot log in as `{}`", account.client_email))?
+    } else {
+        let granted = token_of_worker(context, &http).await;
+        granted.context("cannot log in as the worker's own service account").hint(NO_WORKLOAD_IDENTITY)?
+    };
+    context.console().redactor().add(granted.access_token.expose());
+    let expires = Timestamp::now().as_second().saturating_add(granted.expires_in.unwrap_or(HOLDS));
+    Ok(Token { secret: granted.access_token, expires: Some(expires) })
+}
+
+/// The account whose key is given, unless the worker's own is wanted.
+fn account(source: &Source) -> Result<Option<Account>> {
+    let key = set(source.gcloud_service_account_key_file.as_ref()).filter(|_| !source.gcloud_workload_identity_enabled);
+    let parsed = key.map(|key| Account::parse(key.expose())).transpose();
+    parsed.map_err(|problem| anyhow!("`gcloud_service_account_key_file`: {problem}"))
+}
+
 const NO_WORKLOAD_IDENTITY: &str =
     "the worker must run on Google Cloud, under a service account that may use the cluster";
 
 #[derive(Deserialize)]
 struct Granted {
     access_token: Secret,
+    expires_in: Option<i64>,
 }
 
 /// A token for a service account: one of our own making, signed with its key, is exchanged. See "Using OAuth 2.0 for
 /// Server to Server Applications" in Google's documentation.
-async fn token_of_account(http: &HttpClient, account: &Account) -> Result<Secret> {
+async fn token_of_account(http: &HttpClient, account: &Account) -> Result<Granted> {
     let key =
         SigningKey::parse(account.private_key.expose()).map_err(|problem| anyhow!("its `private_key` {problem}"))?;
     let now = Timestamp::now().as_second();
@@ -173,14 +185,12 @@ async fn token_of_account(http: &HttpClient, account: &Account) -> Result<Secret
     let assertion = key.token(&header, &claims)?;
     let fields = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion.expose())];
     // A token more than is needed does no harm; it ends by itself.
-    let granted: Granted = http.post(&account.token_uri).form(fields).repeatable().send().await?.json().await?;
-    Ok(granted.access_token)
+    http.post(&account.token_uri).form(fields).repeatable().send().await?.json().await
 }
 
 /// A token of the service account that the worker runs under.
-async fn token_of_worker(context: &Context, http: &HttpClient) -> Result<Secret> {
-    let answer = metadata(context, http, "instance/service-accounts/default/token").await?;
-    Ok(answer.json::<Granted>().await?.access_token)
+async fn token_of_worker(context: &Context, http: &HttpClient) -> Result<Granted> {
+    metadata(context, http, "instance/service-accounts/default/token").await?.json().await
 }
 
 /// What the worker's metadata server says.

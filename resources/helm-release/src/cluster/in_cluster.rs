@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Context, Result, Secret};
 
-use super::{Cluster, User};
+use super::{Cluster, Token, User};
 
 /// Where Kubernetes mounts a pod's service account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -37,7 +37,10 @@ fn of_account(account: &Path, host: &str, port: &str) -> Result<Cluster> {
         server_name: None,
         proxy: None,
         namespace: read("namespace").ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
-        user: User::of_token(Secret::new(read("token")?.trim())),
+        user: User {
+            token_file: Some(account.join("token")),
+            ..User::of_token(Token::lasting(Secret::new(read("token")?.trim())))
+        },
     })
 }
 
@@ -55,6 +58,6 @@ mod tests {
         let cluster = of_account(account.path(), "fd00::1", "443").unwrap();
         assert_eq!(cluster.server, "https://[fd00::1]:443");
         assert_eq!(cluster.namespace.as_deref(), Some("team"));
-        assert_eq!(cluster.user.token.unwrap().expose(), "t0ken");
+        assert_eq!(cluster.user.token.unwrap().secret.expose(), "t0ken");
     }
 }

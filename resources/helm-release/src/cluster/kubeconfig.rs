@@ -10,7 +10,7 @@ use jetway::{Advise as _, Error, Result, Secret, nearest};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{Cluster, User};
+use super::{Cluster, Token, User};
 
 /// A kubeconfig as it is written; see "Organizing Cluster Access Using kubeconfig Files" in the documentation of Kubernetes.
 #[derive(Debug, Deserialize)]
@@ -205,7 +205,7 @@ impl Person {
             (Some(name), Some(password)) if token.is_none() => Some((name.clone(), password.clone())),
             _ => None,
         };
-        Ok(User { certificate, token: token.cloned(), password })
+        Ok(User { certificate, token: token.cloned().map(Token::lasting), password, token_file: None })
     }
 }
 
@@ -251,7 +251,7 @@ contexts:
         let a = config.cluster(Some("a")).unwrap();
         assert_eq!((a.server.as_str(), a.namespace.as_deref()), ("https://one.example:6443", Some("n")));
         assert_eq!(a.authority.as_deref(), Some("-----BEGIN"));
-        assert_eq!(a.user.token.unwrap().expose(), "s3cret");
+        assert_eq!(a.user.token.unwrap().secret.expose(), "s3cret");
         let b = config.cluster(None).unwrap();
         assert!(b.insecure && b.user.password.is_some());
         assert_eq!((b.server_name.as_deref(), b.proxy.as_deref()), (Some("k"), Some("http://p:1")));

@@ -1,0 +1,132 @@
+//! The cluster handed over to helm: a kubeconfig that nobody else can read, and for a cloud's token the program that gets
+//! the next one. That program is this one under another name, since a token may end while helm still waits.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jetway::{Companion, CompanionAnswer, CompanionCall, Context, PrivateDirectory, Result};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Cluster, Token, aws, google};
+use crate::source::{Source, Way};
+
+/// The program that helm calls for a token.
+pub(crate) const COMPANION: Companion = Companion { name: "jetway-cluster-token", run: answer };
+
+/// What that program needs to get one: the part of a source that names the cloud.
+const SOURCE: &str = "cluster-source.json";
+
+/// The newest token, and when it ends.
+const TOKEN: &str = "cluster-token.json";
+
+/// How long before its end a token is given up, in seconds.
+const MARGIN: i64 = 60;
+
+impl Cluster {
+    /// Writes a kubeconfig for the cluster and returns its path.
+    pub(crate) fn hand_over(&self, private: &PrivateDirectory, source: &Source) -> Result<PathBuf> {
+        let encoded = |text: &str| STANDARD.encode(text);
+        let mut cluster = json!({ "server": self.server });
+        let mut user = json!({});
+        set(&mut cluster, "certificate-authority-data", self.authority.as_deref().map(encoded));
+        set(&mut cluster, "insecure-skip-tls-verify", self.insecure.then_some(true));
+        set(&mut cluster, "tls-server-name", self.server_name.clone());
+        set(&mut cluster, "proxy-url", self.proxy.clone());
+        let who = &self.user;
+        if let Some(certificate) = &who.certificate {
+            set(&mut user, "client-certificate-data", Some(encoded(&certificate.certificate)));
+            set(&mut user, "client-key-data", Some(encoded(certificate.key.expose())));
+        }
+        if let Some((name, password)) = &who.password {
+            set(&mut user, "username", Some(name.as_str()));
+            set(&mut user, "password", Some(password.expose()));
+        }
+        match (&who.token, &who.token_file) {
+            (Some(token), None) if token.expires.is_some() => {
+                private.write(SOURCE, source.cloud().to_string().as_bytes())?;
+                private.write(TOKEN, kept(token).to_string().as_bytes())?;
+                let command = COMPANION.install(private)?;
+                set(
+                    &mut user,
+                    "exec",
+                    Some(json!({
+                        "apiVersion": "client.authentication.k8s.io/v1", "command": command, "interactiveMode": "Never",
+                    })),
+                );
+            }
+            (Some(token), None) => set(&mut user, "token", Some(token.secret.expose())),
+            (_, Some(file)) => set(&mut user, "tokenFile", Some(file)),
+            (None, None) => {}
+        }
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "cluster",
+            "clusters": [{ "name": "cluster", "cluster": cluster }],
+            "users": [{ "name": "user", "user": user }],
+            "contexts": [{ "name": "cluster", "context": { "cluster": "cluster", "user": "user" } }],
+        });
+        private.write("kubeconfig", config.to_string().as_bytes())
+    }
+}
+
+fn set(object: &mut Value, key: &str, value: Option<impl serde::Serialize>) {
+    if let (Some(object), Some(value)) = (object.as_object_mut(), value) {
+        object.insert(key.to_owned(), json!(value));
+    }
+}
+
+fn kept(token: &Token) -> Value {
+    json!({ "token": token.secret.expose(), "expires": token.expires })
+}
+
+/// Answers helm: with the token at hand while it holds, else with a new one.
+fn answer(call: &CompanionCall) -> Result<CompanionAnswer> {
+    let token = match at_hand(&call.directory) {
+        Some(token) => token,
+        None => call.wait_for(async |context| renewed(context, &call.directory).await)?,
+    };
+    let expires = token.expires.map(Timestamp::from_second).transpose().context("the token's end is no time")?;
+    let status = json!({ "token": token.secret.expose(), "expirationTimestamp": expires.map(|time| time.to_string()) });
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status,
+    });
+    Ok(CompanionAnswer::Print(credential.to_string().into_bytes()))
+}
+
+fn at_hand(directory: &Path) -> Option<Token> {
+    #[derive(Deserialize)]
+    struct Kept {
+        token: jetway::Secret,
+        expires: i64,
+    }
+    let kept: Kept = serde_json::from_slice(&fs::read(directory.join(TOKEN)).ok()?).ok()?;
+    let holds = kept.expires > Timestamp::now().as_second() + MARGIN;
+    holds.then_some(Token { secret: kept.token, expires: Some(kept.expires) })
+}
+
+async fn renewed(context: &Context, directory: &Path) -> Result<Token> {
+    let text = fs::read(directory.join(SOURCE)).context("cannot read what it takes to log in")?;
+    let source: Source = serde_json::from_slice(&text).map_err(|_| anyhow!("cannot read what it takes to log in"))?;
+    let token = match source.way() {
+        Some(Way::Google) => google::log_in(context, &source).await?,
+        Some(Way::Aws(aws)) => aws::log_in(context, &source, aws).await?,
+        _ => return Err(anyhow!("there is no cloud to log in to")),
+    };
+    // Only a convenience: the next call would get its own.
+    let _ = keep(directory, &token);
+    Ok(token)
+}
+
+/// Puts the new token in the place of the old one, at once for whoever reads it meanwhile.
+fn keep(directory: &Path, token: &Token) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let new = directory.join(format!("{TOKEN}.{}", std::process::id()));
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    file.write_all(kept(token).to_string().as_bytes())?;
+    fs::rename(new, directory.join(TOKEN))
+}

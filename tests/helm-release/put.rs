@@ -1,0 +1,221 @@
+//! put: what helm makes of a chart, and what is said when it does not come up.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jetway_tests::kubernetes::{Helm, Namespace, cluster};
+use jetway_tests::process::wait_until;
+use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::verb::Verb;
+use jetway_tests::{git, scratch};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{chart, check, deploy, get, revisions, said, source, with};
+
+/// Inputs with the chart and these files.
+fn inputs(files: &[(&str, &str)]) -> TempDir {
+    let inputs = scratch::directory();
+    let copied = std::process::Command::new("cp").arg("-r").arg(chart()).arg(inputs.path().join("chart")).status();
+    assert!(copied.unwrap().success());
+    for (name, content) in files {
+        std::fs::write(inputs.path().join(name), content).unwrap();
+    }
+    inputs
+}
+
+/// A put that finds that helm as `helm`.
+fn put(helm: Helm, programs: &Path, source: &Value, params: Value, inputs: &Path) -> Verb {
+    // It goes with the inputs.
+    let directory = inputs.join(format!(".{}", helm.program()));
+    if std::fs::create_dir(&directory).is_ok() {
+        symlink(programs.join(helm.program()), directory.join("helm")).unwrap();
+    }
+    Verb::put("helm-release")
+        .env("PATH", &format!("{}:{}", directory.display(), git::search_path()))
+        .dir(inputs)
+        .request(&json!({ "source": source, "params": params }))
+}
+
+fn values_of(namespace: &Namespace, helm: Helm) -> Value {
+    serde_json::from_str(&namespace.helm(helm, &["get", "values", "demo", "--output=json"])).unwrap()
+}
+
+#[test]
+fn deploys_a_chart_and_answers_with_the_revision() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let source = source(&namespace);
+        let inputs = inputs(&[("a.yaml", "replicas: 2\nsettings: {greeting: hi}\n"), ("b.yaml", "replicas: 1\n")]);
+        let params = json!({
+            "chart": "chart", "values": "a.yaml missing.yaml b.yaml", "skip_missing_values": true, "check_is_ready": "true",
+            "timeout": 60,
+        });
+        let put = |params: Value| put(helm, cluster.programs(), &source, params, inputs.path()).run();
+        let outcome = put(params.clone());
+        assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
+        assert_eq!(outcome.json()["metadata"][2], json!({ "name": "chart", "value": "demo-1.2.3" }));
+        assert!(outcome.stderr.contains("hi from demo 1"), "{}", outcome.stderr);
+        assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
+        assert_eq!(values_of(&namespace, helm), json!({ "replicas": 1, "settings": { "greeting": "hi" } }));
+        let outcome = put(json!({ "chart": "chart", "reuse_values": true }));
+        assert_eq!(outcome.json()["version"], revisions([2])[0], "{helm:?}");
+        assert_eq!(values_of(&namespace, helm)["settings"]["greeting"], "hi");
+        // What follows a put: the get of its version, and the next check.
+        get(&source, revisions([2])[0].clone()).0.succeeded();
+        assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions([1, 2]));
+        let missing = put(json!({ "chart": "chart", "values": ["missing.yaml"] }));
+        missing.failed();
+        assert!(
+            said(&missing).starts_with("error: there is no file `missing.yaml` in the inputs\n"),
+            "{}",
+            missing.stderr
+        );
+    }
+}
+
+#[test]
+fn names_may_stand_in_files_and_an_archive_is_a_chart() {
+    let Some(cluster) = cluster() else { return };
+    let (namespace, other) = (cluster.namespace(), cluster.namespace());
+    let inputs = inputs(&[("name", "demo\n"), ("space", other.name())]);
+    let root = inputs.path().to_str().unwrap();
+    namespace.helm(Helm::Four, &["package", &format!("{root}/chart"), "--destination", root]);
+    let source = with(source(&namespace), json!({ "release": null, "helm_history_max": 2 }));
+    for number in 1..=3 {
+        let params = json!({ "chart": "demo-1.2.3.tgz", "release": "name", "namespace": "space", "version": "9.9.9" });
+        let outcome = put(Helm::Four, cluster.programs(), &source, params, inputs.path()).run();
+        let version = with(revisions([number])[0].clone(), json!({ "namespace": other.name() }));
+        assert_eq!(outcome.json()["version"], version);
+    }
+    let secrets = other.kubectl(&["get", "secrets", "--selector=owner=helm", "--output=name"]);
+    assert_eq!(secrets, "secret/sh.helm.release.v1.demo.v2\nsecret/sh.helm.release.v1.demo.v3\n");
+}
+
+#[test]
+fn what_does_not_come_up_fails_and_says_what_runs() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let source = source(&namespace);
+        let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
+        let params = json!({ "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "2s" });
+        let put = |params: Value| put(helm, cluster.programs(), &source, params, inputs.path()).run();
+        let first = put(params.clone());
+        first.failed();
+        let text = said(&first);
+        assert!(
+            text.contains("error: `demo` was not deployed: revision 1 is `failed`, and none is deployed\n"),
+            "{text}"
+        );
+        assert!(text.contains("`helm upgrade` ended with exit code 1"), "{text}");
+        deploy(&namespace, helm, "demo", &[]);
+        let second = put(params);
+        second.failed();
+        let text = said(&second);
+        assert!(text.contains("revision 3 is `failed`, and revision 2 is deployed\n"), "{text}");
+    }
+}
+
+#[test]
+fn an_atomic_put_that_does_not_come_up_goes_back_and_fails() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
+        deploy(&namespace, helm, "demo", &["--wait"]);
+        let params = json!({ "chart": "chart", "values": "broken.yaml", "atomic": true, "timeout": "10s" });
+        let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        outcome.failed();
+        let text = said(&outcome);
+        assert!(text.contains("`demo` was not deployed: revision 3 is deployed now\n"), "{helm:?}: {text}");
+        assert_eq!(check(&source(&namespace), revisions([1])[0].clone()).json(), revisions([1, 3]), "{helm:?}");
+    }
+}
+
+#[test]
+fn a_token_that_ends_meanwhile_is_renewed() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let everything = [("*", "secrets,pods,services,configmaps"), ("*", "deployments.apps,replicasets.apps")];
+    let (token, user) = namespace.account("deployer", &everything);
+    let (address, authority) = (cluster.url().replace("https://", ""), STANDARD.encode(cluster.authority()));
+    let granted = token.clone();
+    let google = StandIn::start(move |asked| {
+        if asked.path() == "/computeMetadata/v1/instance/service-accounts/default/token" {
+            // So short that no token is used twice.
+            return Answer::json(200, &json!({ "access_token": granted, "expires_in": 5 }));
+        }
+        let auth = json!({ "clusterCaCertificate": authority });
+        Answer::json(200, &json!({ "endpoint": address, "masterAuth": auth }))
+    });
+    let source = json!({
+        "release": "demo", "namespace": namespace.name(), "gcloud_workload_identity_enabled": true,
+        "gcloud_project_name": "p", "gcloud_k8s_cluster_name": "c", "gcloud_k8s_zone": "z",
+    });
+    let inputs = inputs(&[]);
+    let params = json!({ "chart": "chart" });
+    for helm in Helm::BOTH {
+        let before = google.asked().len();
+        let verb = put(helm, cluster.programs(), &source, params.clone(), inputs.path());
+        let host = google.url().replace("http://", "");
+        let outcome =
+            verb.env("GCE_METADATA_HOST", &host).env("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", &google.url()).run();
+        outcome.succeeded();
+        assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
+        assert!(!outcome.stderr.contains(&token), "{}", outcome.stderr);
+        let asked = google.asked().split_off(before);
+        let tokens = asked.iter().filter(|asked| asked.path().ends_with("/token")).count();
+        assert!(tokens >= 2, "helm called for a token of its own: {tokens}");
+    }
+    if cluster.asked_by(&user).is_some() {
+        let creates = || cluster.asked_by(&user).filter(|asked| asked.iter().any(|line| line.contains("deployments")));
+        assert!(wait_until(Duration::from_secs(10), creates).is_some());
+    }
+}
+
+#[test]
+fn an_abort_ends_helm_and_leaves_nothing_on_the_disk() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
+    let params = json!({ "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "5m" });
+    let running = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).spawn();
+    let pending =
+        || namespace.kubectl(&["get", "secrets", "--selector=owner=helm", "--output=name"]).contains("demo.v1");
+    wait_until(Duration::from_mins(1), || pending().then_some(())).expect("helm has begun");
+    running.terminate();
+    let outcome = running.wait(Duration::from_mins(1));
+    assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
+    assert!(!outcome.held_open, "helm outlived the put");
+    assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
+}
+
+#[test]
+fn what_is_not_yet_there_is_refused_by_name() {
+    let inputs = scratch::directory();
+    let request = |params: Value| json!({ "source": { "cluster_url": "http://127.0.0.1:1", "release": "demo" }, "params": params });
+    let verb = |params: Value| Verb::put("helm-release").dir(inputs.path()).request(&request(params)).run();
+    let outcome = verb(json!({ "chart": "-x", "override_values": [], "timeout": "5 minutes", "valeus": "a" }));
+    outcome.failed();
+    let text = said(&outcome);
+    for line in [
+        "`params.override_values`: known, but not supported by this release",
+        "`params.valeus`: unknown key; did you mean `values`?",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let outcome = verb(json!({ "chart": "-x", "timeout": "5 minutes" }));
+    outcome.failed();
+    let text = said(&outcome);
+    for line in [
+        "`params.chart`: must not begin with `-`",
+        "`params.timeout`: expected seconds or a duration such as `5m0s`, found `5 minutes`",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+}
