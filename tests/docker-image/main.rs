@@ -13,5 +13,8 @@ mod bad_input;
 mod check;
 mod login;
 mod mirror;
+mod put;
+mod put_tags;
+mod put_trouble;
 mod support;
 mod versions;

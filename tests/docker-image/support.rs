@@ -1,5 +1,7 @@
 //! What the cases have in common.
 
+use std::path::Path;
+
 use jetway_tests::registry::Registry;
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
@@ -11,6 +13,11 @@ pub(crate) fn check(kind: &str, source: &Value, version: Option<&Value>) -> Outc
         request["version"] = version.clone();
     }
     Verb::check(kind).request(&request).run()
+}
+
+/// Runs a put.
+pub(crate) fn put(kind: &str, source: &Value, params: &Value, inputs: &Path) -> Outcome {
+    Verb::put(kind).request(&json!({ "source": source, "params": params })).dir(inputs).run()
 }
 
 /// The source of a repository.

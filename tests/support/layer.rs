@@ -21,6 +21,8 @@ pub enum Layer<'a> {
     Program(&'a str),
     /// A Kubernetes, and helm.
     Kubernetes,
+    /// A container engine.
+    Engine,
     /// A container engine and the image of a resource type in it.
     Image(&'a str),
 }
@@ -34,6 +36,7 @@ impl Layer<'_> {
             Self::Trace => "trace".to_owned(),
             Self::Program(program) => program.to_owned(),
             Self::Kubernetes => "kubernetes".to_owned(),
+            Self::Engine => "engine".to_owned(),
             Self::Image(resource) => format!("image {resource}"),
         }
     }
@@ -52,6 +55,8 @@ impl Layer<'_> {
                 (!is_there).then(|| format!("there is no {program} (`make deps` installs it)"))
             }
             Self::Kubernetes => kubernetes::unavailable(),
+            Self::Engine => (!succeeds("docker", &["info"]))
+                .then(|| "no container engine answers (`make deps` starts one)".to_owned()),
             Self::Image(resource) => {
                 let image = image_name(resource);
                 if !succeeds("docker", &["info"]) {

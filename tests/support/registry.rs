@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod image;
+pub mod proxy;
+pub mod receiver;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};

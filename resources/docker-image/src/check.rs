@@ -4,7 +4,7 @@ mod by_pattern;
 mod by_tag;
 mod by_version;
 pub(crate) mod constraint;
-mod tag_version;
+pub(crate) mod tag_version;
 
 use anyhow::anyhow;
 use jetway::{Advise as _, Context, Result};

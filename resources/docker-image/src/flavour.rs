@@ -78,6 +78,11 @@ impl Flavour {
         self == Self::DockerImage
     }
 
+    /// Whether `tag_prefix` goes before the tags of `additional_tags`.
+    pub(crate) fn prefixes_additional_tags(self) -> bool {
+        self == Self::RegistryImage
+    }
+
     /// What ends the text of a file with one value in it.
     pub(crate) fn line_end(self) -> &'static str {
         match self {

@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "what a get needs of images and registries is here before the get")]
 
+mod background;
 mod check;
 mod concurrent;
 mod credentials;
@@ -13,7 +14,9 @@ mod digest;
 mod flavour;
 mod get;
 mod image;
+mod local;
 mod places;
+mod push;
 mod put;
 mod reference;
 mod registry;
@@ -52,13 +55,8 @@ impl<K: Kind> Resource for Image<K> {
     const NAME: &'static str = K::NAME;
     const ABOUT: &'static str = K::ABOUT;
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
-    const NOT_YET: &'static [&'static str] = &[
-        "source.azure_acr",
-        "source.azure_client_id",
-        "source.azure_tenant_id",
-        "source.azure_environment",
-        "source.content_trust",
-    ];
+    const NOT_YET: &'static [&'static str] =
+        &["source.azure_acr", "source.azure_client_id", "source.azure_tenant_id", "source.azure_environment"];
 
     type Source = Source;
     type Version = Version;

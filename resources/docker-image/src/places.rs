@@ -48,6 +48,11 @@ impl<'c> Places<'c> {
         self.origin.repository()
     }
 
+    /// Where a put goes.
+    pub(crate) fn origin(&self) -> &Registry<'c> {
+        &self.origin
+    }
+
     /// What the first place has that has it. A mirror that fails is a warning; what the origin says is final.
     pub(crate) async fn first_with<T: Default>(
         &self,

@@ -9,6 +9,7 @@ mod challenge;
 mod manifests;
 mod quota;
 mod tags;
+pub(crate) mod uploads;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -67,6 +68,16 @@ impl<'c> Registry<'c> {
     /// The repository.
     pub(crate) fn repository(&self) -> &Repository {
         &self.repository
+    }
+
+    /// Who asks.
+    pub(crate) fn login(&self) -> &Login {
+        self.auth.login()
+    }
+
+    /// How many blobs are sent at once.
+    pub(crate) fn uploads_at_once(&self) -> usize {
+        usize::try_from(self.source.max_concurrent_uploads).unwrap_or(1)
     }
 
     /// The surroundings of the verb.

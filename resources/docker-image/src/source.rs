@@ -137,6 +137,9 @@ pub struct Source {
     #[allow(dead_code, reason = "pipelines have it")]
     pub aws_ecr_registry_id: Option<String>,
 
+    /// Signatures of Notary's first version, which has been retired: a put with this key is refused, and nothing else minds it.
+    pub content_trust: Option<serde_json::Map<String, serde_json::Value>>,
+
     /// Say more of what is asked and answered.
     #[serde(default)]
     pub debug: bool,
@@ -295,7 +298,11 @@ impl Parameters for Source {
     }
 
     fn hidden_secrets(&self) -> Vec<String> {
-        self.docker_config.as_ref().map(|config| config.config().secrets()).unwrap_or_default()
+        let mut secrets = self.docker_config.as_ref().map(|config| config.config().secrets()).unwrap_or_default();
+        // Which of them are secrets does not matter where none is ever shown.
+        let of_trust = self.content_trust.iter().flat_map(serde_json::Map::values);
+        secrets.extend(of_trust.filter_map(|value| value.as_str()).filter(|text| text.len() >= 8).map(str::to_owned));
+        secrets
     }
 }
 

@@ -5,6 +5,9 @@ pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manife
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+pub(crate) const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+pub(crate) const OCI_LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+pub(crate) const OCI_LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 /// What is asked for where a manifest is due. On one line: some registries read no more than one `Accept`.
@@ -12,9 +15,14 @@ pub(crate) fn accepted() -> String {
     [DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX].join(", ")
 }
 
+/// Whether a layer is one that registries do not hand out.
+pub(crate) fn is_foreign(layer: &str) -> bool {
+    layer.contains(".foreign.") || layer.contains(".nondistributable.")
+}
+
 /// Why a layer of this type cannot be unpacked, if so.
 pub(crate) fn refusal(layer: &str) -> Option<&'static str> {
-    if layer.contains(".foreign.") || layer.contains(".nondistributable.") {
+    if is_foreign(layer) {
         return Some("a foreign layer, which no registry may hand out");
     }
     if layer.contains("+encrypted") {

@@ -51,6 +51,21 @@ impl Wanted {
         }
     }
 
+    /// The operating system, as images name it.
+    pub(crate) fn os(&self) -> &str {
+        &self.os
+    }
+
+    /// The architecture, as images name it.
+    pub(crate) fn architecture(&self) -> &str {
+        &self.architecture
+    }
+
+    /// The architecture's variant.
+    pub(crate) fn variant(&self) -> Option<&str> {
+        self.variant.as_deref()
+    }
+
     /// The first of an index's entries that is for this platform. An entry that names none is for linux/amd64.
     pub(crate) fn choose<'i>(&self, index: &'i Index) -> Option<&'i Descriptor> {
         let fits = |descriptor: &&Descriptor| match &descriptor.platform {

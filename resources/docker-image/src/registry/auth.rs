@@ -21,7 +21,6 @@ pub(crate) enum Access {
     /// To read.
     Pull,
     /// To write, too.
-    #[allow(dead_code, reason = "a put's")]
     PullAndPush,
 }
 
@@ -75,6 +74,10 @@ impl Auth {
             Access::PullAndPush => "pull,push",
         };
         Self { login, scope: format!("repository:{path}:{actions}"), state: Mutex::default() }
+    }
+
+    pub(crate) fn login(&self) -> &Login {
+        &self.login
     }
 
     pub(crate) fn is_anonymous(&self) -> bool {

@@ -1,10 +1,12 @@
 //! Blobs: layers and configurations, verified as they come, resumed when the connection is cut.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use jetway::http::{Bytes, HttpResponse, Method, TransportError, TransportKind};
 use jetway::{Error, Result};
+use tokio::io::AsyncWriteExt as _;
 
 use super::{Registry, explain};
 use crate::digest::Hasher;
@@ -48,6 +50,20 @@ impl Registry<'_> {
         }
     }
 
+    /// A blob as a temporary file, which is whole and what its digest says.
+    pub(crate) async fn fetch_to_file(&self, descriptor: &Descriptor) -> Result<Temporary> {
+        let directory = self.context().private_directory().directory("blobs")?;
+        let file = Temporary(directory.join(descriptor.digest.hex()));
+        let write = |error: std::io::Error| anyhow!("cannot write a temporary file: {error}");
+        let mut target = tokio::fs::File::create(file.path()).await.map_err(write)?;
+        let mut blob = self.blob(descriptor);
+        while let Some(piece) = blob.piece().await? {
+            target.write_all(&piece).await.map_err(write)?;
+        }
+        target.flush().await.map_err(write)?;
+        Ok(file)
+    }
+
     /// A small blob, whole.
     pub(crate) async fn small_blob(&self, descriptor: &Descriptor, most: u64) -> Result<Vec<u8>> {
         if descriptor.size > most {
@@ -63,6 +79,27 @@ impl Registry<'_> {
             bytes.extend_from_slice(&piece);
         }
         Ok(bytes)
+    }
+}
+
+/// A temporary file, removed when it is not needed any more.
+#[derive(Debug)]
+pub(crate) struct Temporary(PathBuf);
+
+impl Temporary {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What stays is removed with the private directory.
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 

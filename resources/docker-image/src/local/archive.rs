@@ -1,0 +1,164 @@
+//! Archives of `docker save`: `manifest.json`, configurations, layers that are mostly not compressed.
+
+use anyhow::{Context as _, anyhow};
+use jetway::http::Bytes;
+use jetway::{Advise as _, Result};
+use serde::{Deserialize, Deserializer};
+
+use super::store::Store;
+use super::{Image, Layer, Layered, layout};
+use crate::digest::Digest;
+use crate::image::config;
+
+/// The largest `manifest.json` that is read, in bytes.
+const LARGEST: u64 = 8 * 1024 * 1024;
+
+/// Which of an archive's images is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Meant {
+    /// The only one.
+    Only,
+    /// The one of this id.
+    Id(Digest),
+    /// The one of this name.
+    Named(String),
+}
+
+/// An image of an archive.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Saved {
+    config: String,
+    #[serde(default, deserialize_with = "or_none")]
+    repo_tags: Vec<String>,
+    #[serde(default, deserialize_with = "or_none")]
+    layers: Vec<String>,
+}
+
+/// The part of a configuration that says what the layers are.
+#[derive(Debug, Deserialize)]
+struct Configuration {
+    rootfs: RootFs,
+}
+
+#[derive(Debug, Deserialize)]
+struct RootFs {
+    #[serde(default, deserialize_with = "or_none")]
+    diff_ids: Vec<Digest>,
+}
+
+/// Null is how Go's programs write an empty list.
+fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Option::<Vec<T>>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// The digests of the layers' tar archives, as a configuration has them.
+pub(crate) fn diff_ids(config: &[u8]) -> Result<Vec<Digest>> {
+    let config: Configuration = serde_json::from_slice(config).context("the configuration cannot be read")?;
+    Ok(config.rootfs.diff_ids)
+}
+
+/// The image that is meant. An archive without `manifest.json` may be that of a layout.
+pub(crate) async fn read(store: &Store, meant: &Meant) -> Result<Image> {
+    let Some(file) = store.find("manifest.json")? else {
+        if *meant == Meant::Only && store.find("index.json")?.is_some() {
+            return layout::read(store).await;
+        }
+        return Err(anyhow!("there is no `manifest.json` in it"))
+            .hint("an image is an archive of `docker save`, or an OCI layout");
+    };
+    let bytes = file.read(LARGEST).context("cannot read `manifest.json`")?;
+    let images: Vec<Saved> = serde_json::from_slice(&bytes).context("cannot read `manifest.json`")?;
+    let (saved, config) = choose(store, images, meant)?;
+    let diff_ids = diff_ids(&config).with_context(|| format!("`{}`", saved.config))?;
+    if diff_ids.len() != saved.layers.len() {
+        let (layers, ids) = (saved.layers.len(), diff_ids.len());
+        return Err(anyhow!("the archive has {layers} layers, the image's configuration has {ids}"));
+    }
+    let mut layers = Vec::new();
+    for (name, diff_id) in saved.layers.iter().zip(diff_ids) {
+        let part = store.find(name)?.with_context(|| format!("the layer `{name}` is missing"))?;
+        let compression = part.compression().with_context(|| format!("cannot read the layer `{name}`"))?;
+        layers.push(Layer { diff_id, part, compression });
+    }
+    Ok(Image::Layered(Layered { config: Bytes::from(config), layers }))
+}
+
+/// The image that is meant, and its configuration.
+fn choose(store: &Store, images: Vec<Saved>, meant: &Meant) -> Result<(Saved, Vec<u8>)> {
+    let config = |saved: &Saved| -> Result<Vec<u8>> {
+        let part = store.find(&saved.config)?;
+        let part = part.with_context(|| format!("the configuration `{}` is missing", saved.config))?;
+        part.read(config::LARGEST).with_context(|| format!("cannot read the configuration `{}`", saved.config))
+    };
+    let names = || -> String {
+        let names: Vec<&str> = images.iter().flat_map(|image| &image.repo_tags).map(String::as_str).collect();
+        if names.is_empty() { "no name".to_owned() } else { format!("`{}`", names.join("`, `")) }
+    };
+    let count = images.len();
+    let missing = match meant {
+        Meant::Only if count == 1 => None,
+        Meant::Only => Some(anyhow!("the archive has {count} images, and not one").hint(format!(
+            "it has {}; `load_file` with `load_repository` and `load_tag` says which one is meant",
+            names()
+        ))),
+        Meant::Named(name) => (!images.iter().any(|image| image.is_called(name)))
+            .then(|| anyhow!("the archive has no image `{name}`").hint(format!("it has {}", names()))),
+        Meant::Id(_) => None,
+    };
+    if let Some(error) = missing {
+        return Err(error);
+    }
+    for saved in images {
+        let is_meant = match meant {
+            Meant::Only => true,
+            Meant::Named(name) => saved.is_called(name),
+            Meant::Id(id) => id.is_of(&config(&saved)?),
+        };
+        if is_meant {
+            let config = config(&saved)?;
+            return Ok((saved, config));
+        }
+    }
+    match meant {
+        Meant::Id(id) => Err(anyhow!("the archive has no image of the id `{id}`, which `image-id` names")),
+        _ => Err(anyhow!("the archive has no image")),
+    }
+}
+
+impl Saved {
+    /// Docker leaves the hub's host and `library` out where a name may be written without.
+    fn is_called(&self, name: &str) -> bool {
+        let short = |name: &str| -> String {
+            let name = ["index.docker.io/", "docker.io/", "registry-1.docker.io/"]
+                .iter()
+                .find_map(|host| name.strip_prefix(host))
+                .unwrap_or(name);
+            name.strip_prefix("library/").unwrap_or(name).to_owned()
+        };
+        self.repo_tags.iter().any(|tag| short(tag) == short(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_same_with_the_hub_or_without() {
+        let saved = Saved { config: String::new(), repo_tags: vec!["debian:12".to_owned()], layers: Vec::new() };
+        for name in ["debian:12", "docker.io/library/debian:12", "library/debian:12"] {
+            assert!(saved.is_called(name), "{name}");
+        }
+        for name in ["debian:13", "debian", "h:5000/debian:12"] {
+            assert!(!saved.is_called(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_without_layers_has_none() {
+        assert!(diff_ids(br#"{"rootfs":{"type":"layers","diff_ids":null}}"#).unwrap().is_empty());
+        assert!(diff_ids(b"{}").is_err());
+        assert!(diff_ids(br#"{"rootfs":{"diff_ids":["x"]}}"#).is_err());
+    }
+}

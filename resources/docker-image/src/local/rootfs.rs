@@ -1,0 +1,61 @@
+//! A file system as a tar archive, made into an image of one layer: what `docker import` does.
+
+use jetway::http::Bytes;
+use jetway::{Context, Result, anyhow};
+use serde_json::json;
+
+use super::store::{Part, decoder, digest_of};
+use super::{Image, Layer, Layered};
+use crate::background;
+use crate::digest::Hasher;
+use crate::image::platform::Wanted;
+
+/// The shortest archive that is one: the two empty records at its end.
+const SHORTEST: u64 = 1024;
+
+/// An image with the file system in `part`, for a platform.
+///
+/// The configuration says nothing of when it was made, so that the same file system is the same image.
+pub(crate) async fn read(context: &Context, part: Part, wanted: &Wanted) -> Result<Image> {
+    let compression = part.compression()?;
+    let hash = background::run(context, {
+        let part = part.clone();
+        move |stop| {
+            let mut reader = decoder(&part, compression)?;
+            let mut first = vec![0; 512];
+            reader.read_exact(&mut first)?;
+            if !is_header(&first) {
+                return Err(anyhow!("it is no tar archive"));
+            }
+            let mut whole = std::io::Read::chain(&first[..], reader);
+            digest_of(&mut whole, Hasher::sha256(), stop)
+        }
+    });
+    let (diff_id, size) = hash.await?;
+    if size < SHORTEST {
+        return Err(anyhow!("it is no tar archive"));
+    }
+    let mut config = json!({
+        "architecture": wanted.architecture(),
+        "os": wanted.os(),
+        "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [diff_id.to_string()] },
+        "history": [{ "comment": "imported" }],
+    });
+    if let (Some(variant), Some(config)) = (wanted.variant(), config.as_object_mut()) {
+        config.insert("variant".to_owned(), variant.into());
+    }
+    let layers = vec![Layer { diff_id, part, compression }];
+    Ok(Image::Layered(Layered { config: Bytes::from(config.to_string()), layers }))
+}
+
+/// Whether a record is the header of an archive's entry, or the empty one at an archive's end.
+fn is_header(record: &[u8]) -> bool {
+    if record.iter().all(|byte| *byte == 0) {
+        return true;
+    }
+    // The sum of all bytes, those of the sum itself counted as spaces (POSIX, pax: ustar interchange format).
+    let sum = record.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) });
+    let field = record.get(148..156).and_then(|field| std::str::from_utf8(field).ok()).unwrap_or_default();
+    u32::from_str_radix(field.trim_matches([' ', '\0']), 8).is_ok_and(|expected| expected == sum.sum::<u32>())
+}

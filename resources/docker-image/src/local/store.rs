@@ -1,0 +1,338 @@
+//! Where the pieces of an image are: a directory, or an archive of which nothing is unpacked.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom, Take};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use flate2::read::MultiGzDecoder;
+use jetway::{Context, Inputs, Result};
+use tar::{Archive, EntryType};
+
+use super::Compression;
+use crate::background::{self, Stop};
+use crate::digest::{Digest, Hasher};
+
+/// How many links in an archive may lead to each other.
+const DEEPEST: usize = 8;
+
+/// How many entries of an archive are read. An image has some for each of its layers, of which it has 127 at most.
+const MOST_ENTRIES: usize = 100_000;
+
+/// How much is read at once, in bytes.
+const PIECE: usize = 256 * 1024;
+
+/// A part of a file: all of it, or an entry of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) path: PathBuf,
+    /// In bytes of the file.
+    pub(crate) range: Range<u64>,
+}
+
+impl Part {
+    /// A whole file.
+    pub(crate) fn of_file(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path)?;
+        // Opening a pipe would wait for somebody to write into it.
+        if !metadata.is_file() {
+            return Err(anyhow!("it is not a file"));
+        }
+        Ok(Self { path: path.to_owned(), range: 0..metadata.len() })
+    }
+
+    /// How long it is, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.range.end.saturating_sub(self.range.start)
+    }
+
+    /// A reader of it.
+    pub(crate) fn open(&self) -> io::Result<Take<File>> {
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.range.start))?;
+        Ok(file.take(self.size()))
+    }
+
+    /// All of it, which must not be larger than `most` bytes.
+    pub(crate) fn read(&self, most: u64) -> Result<Vec<u8>> {
+        if self.size() > most {
+            return Err(anyhow!("it has {} bytes, and no more than {most} are read", self.size()));
+        }
+        let mut bytes = Vec::new();
+        self.open()?.read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != self.size() {
+            return Err(anyhow!("it became shorter while it was read"));
+        }
+        Ok(bytes)
+    }
+
+    /// How it is compressed.
+    pub(crate) fn compression(&self) -> Result<Compression> {
+        let mut start = Vec::new();
+        self.open()?.take(4).read_to_end(&mut start)?;
+        Ok(Compression::of(&start))
+    }
+
+    /// Its digest.
+    pub(crate) fn digest(&self, hasher: Hasher, stop: &Stop) -> Result<Digest> {
+        let mut file = self.open()?;
+        let (digest, count) = digest_of(&mut file, hasher, stop)?;
+        if count != self.size() {
+            return Err(anyhow!("it became shorter while it was read"));
+        }
+        Ok(digest)
+    }
+}
+
+/// The digest of all that a reader gives, and how many bytes it was.
+pub(crate) fn digest_of(reader: &mut impl Read, mut hasher: Hasher, stop: &Stop) -> Result<(Digest, u64)> {
+    let mut count = 0;
+    let mut piece = vec![0; PIECE];
+    loop {
+        stop.check()?;
+        let read = reader.read(&mut piece)?;
+        if read == 0 {
+            return Ok((hasher.finish(), count));
+        }
+        count += read as u64;
+        hasher.update(piece.get(..read).unwrap_or_default());
+    }
+}
+
+/// Files by their names.
+#[derive(Debug)]
+pub(crate) enum Store {
+    /// In a directory of the inputs.
+    Directory { inputs: Inputs, root: PathBuf },
+    /// In an archive.
+    Archive { path: PathBuf, entries: HashMap<String, Entry> },
+}
+
+/// What an archive has under a name.
+#[derive(Debug, Clone)]
+pub(crate) enum Entry {
+    File(Range<u64>),
+    /// Another name, relative to the archive.
+    Link(String),
+}
+
+impl Store {
+    /// The directory or archive at `path`. An archive that is compressed is decompressed into a temporary file.
+    pub(crate) async fn open(context: &Context, inputs: &Inputs, path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Ok(Self::Directory { inputs: inputs.clone(), root: path.to_owned() });
+        }
+        let part = Part::of_file(path)?;
+        let compression = part.compression()?;
+        let path =
+            if compression == Compression::None { part.path } else { decompressed(context, part, compression).await? };
+        let entries = background::run(context, {
+            let path = path.clone();
+            move |stop| entries(&path, stop)
+        });
+        Ok(Self::Archive { entries: entries.await?, path })
+    }
+
+    /// The file of a name; `None` when there is none.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<Part>> {
+        match self {
+            Self::Directory { inputs, root } => {
+                let found = inputs.resolve(&root.join(name)).with_context(|| format!("cannot use `{name}`"))?;
+                found.map(|path| Part::of_file(&path)).transpose().with_context(|| format!("cannot use `{name}`"))
+            }
+            Self::Archive { path, entries } => {
+                let mut name = cleaned(name);
+                for _ in 0..DEEPEST {
+                    match name.as_ref().and_then(|name| entries.get(name)) {
+                        None => return Ok(None),
+                        Some(Entry::File(range)) => {
+                            return Ok(Some(Part { path: path.clone(), range: range.clone() }));
+                        }
+                        Some(Entry::Link(to)) => name = Some(to.clone()),
+                    }
+                }
+                Err(anyhow!("the archive has links that lead to each other"))
+            }
+        }
+    }
+}
+
+/// What is in an archive.
+fn entries(path: &Path, stop: &Stop) -> Result<HashMap<String, Entry>> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let unreadable = |error: io::Error| anyhow!("it is no tar archive that can be read: {error}");
+    let mut archive = Archive::new(file);
+    let mut found = HashMap::new();
+    for entry in archive.entries_with_seek().map_err(unreadable)? {
+        stop.check()?;
+        let entry = entry.map_err(unreadable)?;
+        if found.len() >= MOST_ENTRIES {
+            return Err(anyhow!("the archive has more than {MOST_ENTRIES} entries, which no image has"));
+        }
+        // A name that leads out of the archive, or that is no text, is nobody's: manifests can only name what is here.
+        let Some(name) = entry.path().ok().and_then(|path| cleaned(path.to_str()?)) else { continue };
+        let begin = entry.raw_file_position();
+        let kind = entry.header().entry_type();
+        match kind {
+            EntryType::Regular | EntryType::Continuous => {
+                let end = begin.checked_add(entry.size()).filter(|end| *end <= length);
+                let end = end.with_context(|| format!("the archive ends in the middle of `{name}`"))?;
+                found.insert(name, Entry::File(begin..end));
+            }
+            EntryType::Symlink | EntryType::Link => {
+                let target = entry.link_name().ok().flatten();
+                let target = target.as_deref().and_then(Path::to_str);
+                let parent = name.rsplit_once('/').map(|(parent, _)| parent).filter(|_| kind == EntryType::Symlink);
+                let joined =
+                    target.map(|target| parent.map_or(target.to_owned(), |parent| format!("{parent}/{target}")));
+                if let Some(to) = joined.as_deref().and_then(cleaned) {
+                    found.insert(name, Entry::Link(to));
+                }
+            }
+            EntryType::GNUSparse => return Err(anyhow!("`{name}` has holes in it, which no image's archive has")),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// A name without `.` and `..`; `None` when it leads out.
+fn cleaned(name: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in name.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            other => parts.push(other),
+        }
+    }
+    let is_absolute = name.starts_with('/');
+    (!is_absolute && !parts.is_empty()).then(|| parts.join("/"))
+}
+
+/// Decompresses an archive.
+async fn decompressed(context: &Context, part: Part, compression: Compression) -> Result<PathBuf> {
+    let target = context.private_directory().directory("archive")?.join("image.tar");
+    context.console().step("the archive is compressed: it is decompressed first");
+    let to = target.clone();
+    let work = background::run(context, move |stop| {
+        let mut file = File::create(&to)?;
+        let mut reader = decoder(&part, compression)?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            stop.check()?;
+            let read = reader.read(&mut piece)?;
+            if read == 0 {
+                return Ok(());
+            }
+            io::Write::write_all(&mut file, piece.get(..read).unwrap_or_default())?;
+        }
+    });
+    work.await.context("cannot decompress it")?;
+    Ok(target)
+}
+
+/// A reader of what is in a part, without its compression.
+pub(crate) fn decoder(part: &Part, compression: Compression) -> Result<Box<dyn Read>> {
+    let file = io::BufReader::with_capacity(PIECE, part.open()?);
+    Ok(match compression {
+        Compression::None => Box::new(file),
+        Compression::Gzip => Box::new(MultiGzDecoder::new(file)),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn archive(bytes: &[u8]) -> (tempfile::NamedTempFile, Result<HashMap<String, Entry>>) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let found = entries(file.path(), &Stop::default());
+        (file, found)
+    }
+
+    fn tar(build: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        build(&mut builder);
+        builder.into_inner().unwrap()
+    }
+
+    fn header(kind: EntryType, size: u64) -> tar::Header {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(size);
+        header.set_mode(0o644);
+        header
+    }
+
+    #[test]
+    fn files_are_found_by_name_and_by_links_within_the_archive() {
+        let bytes = tar(|builder| {
+            builder.append_data(&mut header(EntryType::Regular, 5), "./a/layer.tar", &b"hello"[..]).unwrap();
+            builder.append_link(&mut header(EntryType::Symlink, 0), "b/layer.tar", "../a/layer.tar").unwrap();
+            builder.append_link(&mut header(EntryType::Link, 0), "c", "a/layer.tar").unwrap();
+            builder.append_link(&mut header(EntryType::Symlink, 0), "out", "/etc/passwd").unwrap();
+            builder.append_link(&mut header(EntryType::Symlink, 0), "up", "../../etc/passwd").unwrap();
+            builder.append_link(&mut header(EntryType::Symlink, 0), "x", "y").unwrap();
+            builder.append_link(&mut header(EntryType::Symlink, 0), "y", "x").unwrap();
+            let long = format!("{}/f", "d".repeat(150));
+            builder.append_data(&mut header(EntryType::Regular, 2), long, &b"hi"[..]).unwrap();
+        });
+        let (file, entries) = archive(&bytes);
+        let store = Store::Archive { path: file.path().to_owned(), entries: entries.unwrap() };
+        for name in ["a/layer.tar", "b/layer.tar", "c", "./a/../c"] {
+            assert_eq!(store.find(name).unwrap().unwrap().read(10).unwrap(), b"hello", "{name}");
+        }
+        assert_eq!(store.find(&format!("{}/f", "d".repeat(150))).unwrap().unwrap().read(10).unwrap(), b"hi");
+        for name in ["out", "up", "none", "/etc/passwd", "../x", ""] {
+            assert_eq!(store.find(name).unwrap(), None, "{name}");
+        }
+        assert!(store.find("x").is_err());
+    }
+
+    #[test]
+    fn an_archive_that_ends_early_is_refused() {
+        let bytes = tar(|builder| {
+            builder.append_data(&mut header(EntryType::Regular, 2000), "layer.tar", &[7; 2000][..]).unwrap();
+        });
+        let (_file, found) = archive(&bytes[..1500]);
+        assert_eq!(found.unwrap_err().to_string(), "the archive ends in the middle of `layer.tar`");
+        assert!(archive(&bytes[..300]).1.is_err());
+    }
+
+    #[test]
+    fn a_directory_gives_nothing_from_outside() {
+        let house = tempfile::tempdir().unwrap();
+        let root = house.path().join("inputs/layout");
+        std::fs::create_dir_all(&root).unwrap();
+        std::fs::write(house.path().join("secret"), "s").unwrap();
+        std::os::unix::fs::symlink("../../secret", root.join("index.json")).unwrap();
+        let inputs = Inputs::new(&house.path().join("inputs")).unwrap();
+        let root = root.canonicalize().unwrap();
+        let store = Store::Directory { inputs, root };
+        assert!(store.find("index.json").is_err());
+        assert_eq!(store.find("none").unwrap(), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn nothing_makes_it_panic(at in 0_usize..2048, byte in any::<u8>(), cut in 0_usize..4096) {
+            let mut bytes = tar(|builder| {
+                builder.append_data(&mut header(EntryType::Regular, 5), "a", &b"hello"[..]).unwrap();
+                builder.append_link(&mut header(EntryType::Symlink, 0), "b", "a").unwrap();
+            });
+            if let Some(place) = bytes.get_mut(at) { *place = byte; }
+            bytes.truncate(cut);
+            let _ = archive(&bytes);
+        }
+    }
+}

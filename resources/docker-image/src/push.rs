@@ -1,0 +1,132 @@
+//! Pushing: blobs, then manifests, then tags. What the registry has is never sent again.
+
+mod layers;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, Error, Result};
+
+use crate::concurrent;
+use crate::image::manifest::{Descriptor, Manifest};
+use crate::image::walk::everything;
+use crate::local::store::Part;
+use crate::local::{Blob, Image, Whole};
+use crate::registry::uploads::{Mount, Outgoing};
+use crate::registry::{Asked, Registry};
+use crate::{background, digest};
+
+/// What a push has brought about.
+#[derive(Debug)]
+pub(crate) struct Pushed {
+    /// What the tags point to.
+    pub(crate) root: Manifest,
+}
+
+/// Sends an image that is on disk.
+pub(crate) async fn local(to: &Registry<'_>, image: Image, tags: &[String]) -> Result<Pushed> {
+    let root = match image {
+        Image::Layered(layered) => layers::send(to, &layered, tags).await?,
+        Image::Whole(Whole { manifests, blobs }) => {
+            let send = async |blob: &Blob| verified_and_sent(to, blob).await;
+            concurrent::map(&blobs, to.uploads_at_once(), send).await?;
+            children(to, manifests).await?
+        }
+    };
+    tag(to, &root, tags).await?;
+    Ok(Pushed { root })
+}
+
+/// Copies the image of a manifest from one repository to another.
+pub(crate) async fn copy(from: &Registry<'_>, to: &Registry<'_>, root: Manifest, tags: &[String]) -> Result<Pushed> {
+    let found = everything(root, async |entry: &Descriptor| from.manifest_of(&entry.digest).await).await?;
+    let send = async |blob: &Descriptor| copy_blob(from, to, blob).await;
+    concurrent::map(&found.blobs, to.uploads_at_once(), send).await?;
+    let root = children(to, found.manifests).await?;
+    tag(to, &root, tags).await?;
+    Ok(Pushed { root })
+}
+
+/// Sends a blob that is on disk; what is not what its digest says is not sent.
+async fn verified_and_sent(to: &Registry<'_>, blob: &Blob) -> Result<()> {
+    let Blob { descriptor: Descriptor { digest, size, .. }, part } = blob;
+    if to.has_blob(digest, *size).await? {
+        return Ok(());
+    }
+    verify(to, digest, part).await?;
+    to.upload(digest, Outgoing::Part(part), None).await
+}
+
+async fn verify(to: &Registry<'_>, digest: &digest::Digest, part: &Part) -> Result<()> {
+    let (hasher, part) = (digest.hasher(), part.clone());
+    let found = background::run(to.context(), move |stop| part.digest(hasher, stop)).await;
+    let found = found.with_context(|| format!("cannot read the blob `{digest}`"))?;
+    if found != *digest {
+        return Err(anyhow!("the blob `{digest}` has the digest {found}"));
+    }
+    Ok(())
+}
+
+/// Copies a blob: by a mount where both repositories are in one registry, else by way of a temporary file, which is what it
+/// is to be before any of it is sent.
+async fn copy_blob(from: &Registry<'_>, to: &Registry<'_>, blob: &Descriptor) -> Result<()> {
+    let Descriptor { digest, size, .. } = blob;
+    if to.has_blob(digest, *size).await? {
+        return Ok(());
+    }
+    let mut begun = None;
+    if from.repository().registry() == to.repository().registry() {
+        match to.mount(digest, from.repository().path()).await? {
+            Mount::Done => return Ok(()),
+            Mount::At(url) => begun = Some(url),
+            Mount::Refused => {}
+        }
+    }
+    let file = from.fetch_to_file(blob).await?;
+    let part = Part { path: file.path().to_owned(), range: 0..*size };
+    to.upload(digest, Outgoing::Part(&part), begun).await
+}
+
+/// Sends the manifests that others name, by their digests, and gives back the one that none names.
+async fn children(to: &Registry<'_>, manifests: Vec<Manifest>) -> Result<Manifest> {
+    let mut root = None;
+    for manifest in manifests {
+        // The one before is named by this one or another: only the last is not.
+        let Some(child) = root.replace(manifest) else { continue };
+        let asked = Asked::Digest(&child.digest);
+        if to.has_manifest(asked).await?.is_none() {
+            to.put_manifest(asked, &child).await?;
+        }
+    }
+    root.context("there is no manifest to send")
+}
+
+/// Lets the tags point to a manifest, in their order. A failure says how far it got.
+async fn tag(to: &Registry<'_>, root: &Manifest, tags: &[String]) -> Result<()> {
+    let console = to.context().console();
+    for (index, tag) in tags.iter().enumerate() {
+        let name = format!("{}:{tag}", to.repository());
+        let set = async {
+            if to.has_manifest(Asked::Tag(tag)).await?.as_ref() == Some(&root.digest) {
+                console.step(format_args!("`{name}` is that image already"));
+                return Ok(());
+            }
+            to.put_manifest(Asked::Tag(tag), root).await?;
+            console.step(format_args!("pushed `{name}`, {}", root.digest));
+            Ok(())
+        };
+        set.await.map_err(|error: Error| {
+            let (done, rest) = tags.split_at(index);
+            how_far(error, done, rest)
+        })?;
+    }
+    Ok(())
+}
+
+/// Says which tags are out, and which are not.
+fn how_far(error: Error, done: &[String], rest: &[String]) -> Error {
+    let list = |tags: &[String]| tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ");
+    if done.is_empty() && rest.len() == 1 {
+        return error;
+    }
+    let done = if done.is_empty() { "no tag is pushed".to_owned() } else { format!("pushed: {}", list(done)) };
+    error.hint(format!("{done}; not pushed: {}", list(rest)))
+}

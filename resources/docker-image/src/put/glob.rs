@@ -1,0 +1,164 @@
+//! Patterns for paths in the inputs, as Go's `filepath.Glob` reads them: `*`, `?` and `[a-z]` within one name.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Inputs, Result};
+use regex::Regex;
+
+/// The one path that a pattern matches. A path that is there is itself, whatever characters it has.
+pub(crate) fn only(inputs: &Inputs, pattern: &str) -> Result<String> {
+    let pattern = pattern.trim().trim_end_matches('/');
+    if inputs.find(pattern)?.is_some() {
+        return Ok(pattern.to_owned());
+    }
+    let mut found = vec![PathBuf::new()];
+    for part in pattern.split('/').filter(|part| !part.is_empty()) {
+        let expression = expression(part).with_context(|| format!("`{pattern}` is no pattern"))?;
+        let mut next = Vec::new();
+        for parent in found {
+            match &expression {
+                None => next.push(parent.join(part)),
+                Some(expression) => next.extend(names(inputs, &parent, expression)?),
+            }
+        }
+        found = next;
+    }
+    let mut paths = Vec::new();
+    for path in found {
+        // A name that is not UTF-8 cannot be what a pipeline means.
+        if let Some(path) = path.to_str()
+            && inputs.find(path)?.is_some()
+        {
+            paths.push(path.to_owned());
+        }
+    }
+    paths.sort();
+    match paths.as_slice() {
+        [] => Err(anyhow!("nothing in the inputs matches `{pattern}`")),
+        [_] => Ok(paths.swap_remove(0)),
+        several => Err(anyhow!("several files or directories match `{pattern}`: `{}`", several.join("`, `"))),
+    }
+}
+
+/// The entries of a directory that match.
+fn names(inputs: &Inputs, parent: &std::path::Path, expression: &Regex) -> Result<Vec<PathBuf>> {
+    let shown = parent.to_str().unwrap_or_default();
+    let directory = if shown.is_empty() { Some(inputs.root().to_owned()) } else { inputs.find(shown)? };
+    let Some(directory) = directory.filter(|directory| directory.is_dir()) else { return Ok(Vec::new()) };
+    let entries = std::fs::read_dir(&directory).with_context(|| format!("cannot read the directory `{shown}`"))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.with_context(|| format!("cannot read the directory `{shown}`"))?.file_name();
+        if name.to_str().is_some_and(|name| expression.is_match(name)) {
+            names.push(parent.join(name));
+        }
+    }
+    Ok(names)
+}
+
+/// The expression for one name; `None` when the pattern has nothing special in it.
+fn expression(pattern: &str) -> Result<Option<Regex>> {
+    if !pattern.contains(['*', '?', '[', '\\']) {
+        return Ok(None);
+    }
+    let mut expression = String::from(r"(?s)\A");
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '*' => expression.push_str(".*"),
+            '?' => expression.push('.'),
+            '[' => set(&mut characters, &mut expression)?,
+            '\\' => {
+                let escaped = characters.next().context("it ends with a `\\` that escapes nothing")?;
+                expression.push_str(&regex::escape(escaped.encode_utf8(&mut [0; 4])));
+            }
+            other => expression.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    expression.push_str(r"\z");
+    Ok(Some(Regex::new(&expression).map_err(|_| anyhow!("it has a set with a range that is none"))?))
+}
+
+/// Reads a set whose `[` was read.
+fn set(characters: &mut std::str::Chars<'_>, expression: &mut String) -> Result<()> {
+    expression.push('[');
+    let mut is_first = true;
+    loop {
+        let character = characters.next().context("it has a `[` without its `]`")?;
+        match character {
+            ']' if !is_first => break,
+            '^' if is_first && expression.ends_with('[') => {
+                expression.push('^');
+                continue;
+            }
+            // Between two characters it is a range.
+            '-' if !is_first => expression.push('-'),
+            '\\' => {
+                let escaped = characters.next().context("it has a `[` without its `]`")?;
+                expression.push_str(&literal(escaped));
+            }
+            other => expression.push_str(&literal(other)),
+        }
+        is_first = false;
+    }
+    expression.push(']');
+    Ok(())
+}
+
+/// A character that stands for itself in a set.
+fn literal(character: char) -> String {
+    if character.is_alphanumeric() { character.to_string() } else { format!("\\x{{{:x}}}", u32::from(character)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn inputs(files: &[&str]) -> (tempfile::TempDir, Inputs) {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = root.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let inputs = Inputs::new(root.path()).unwrap();
+        (root, inputs)
+    }
+
+    #[test]
+    fn one_path_is_found_by_its_pattern() {
+        let (_root, inputs) = inputs(&["a/image-1.tar", "a/notes", "b/x[1].tar", "c/.hidden.tar"]);
+        for (pattern, path) in [
+            ("a/*.tar", "a/image-1.tar"),
+            ("*/image-?.tar", "a/image-1.tar"),
+            ("a/image-[0-9].tar", "a/image-1.tar"),
+            ("a/image-[^2-9].*", "a/image-1.tar"),
+            ("a/", "a"),
+            ("b/x[1].tar", "b/x[1].tar"),
+            ("b/x\\[1\\].tar", "b/x[1].tar"),
+            ("c/*.tar", "c/.hidden.tar"),
+        ] {
+            assert_eq!(only(&inputs, pattern).unwrap(), path, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn none_and_several_are_mistakes_that_are_told() {
+        let (_root, inputs) = inputs(&["a/1.tar", "a/2.tar"]);
+        let problem = |pattern: &str| format!("{:#}", only(&inputs, pattern).unwrap_err());
+        assert_eq!(problem("b/*.tar"), "nothing in the inputs matches `b/*.tar`");
+        assert_eq!(problem("a/*.tar"), "several files or directories match `a/*.tar`: `a/1.tar`, `a/2.tar`");
+        assert_eq!(problem("a/[1"), "`a/[1` is no pattern: it has a `[` without its `]`");
+        assert_eq!(problem("a/[9-1]"), "`a/[9-1]` is no pattern: it has a set with a range that is none");
+        assert_eq!(problem("../*"), "`../*` leads out of the directory of the inputs");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(pattern in "[a*?\\[\\]\\\\^!-]{0,12}") {
+            let _ = expression(&pattern);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! A put of an image that is ready: found, read, sent.
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, Context, Inputs, Response, Result};
+
+use super::{Origin, Params, glob, tags};
+use crate::digest::Digest;
+use crate::flavour::Flavour;
+use crate::image::manifest::Content;
+use crate::image::platform::Wanted;
+use crate::local::archive::{self, Meant};
+use crate::local::store::Store;
+use crate::local::{Image, layout, rootfs};
+use crate::places::Places;
+use crate::push::{self, Pushed};
+use crate::reference::Repository;
+use crate::registry::{Access, Asked, Registry};
+use crate::source::Source;
+use crate::version::Version;
+
+/// What a put of a ready image is done with.
+pub(crate) struct Ready<'p> {
+    context: &'p Context,
+    flavour: Flavour,
+    source: &'p Source,
+    params: &'p Params,
+    inputs: &'p Inputs,
+}
+
+impl<'p> Ready<'p> {
+    pub(crate) fn new(
+        context: &'p Context,
+        flavour: Flavour,
+        source: &'p Source,
+        params: &'p Params,
+        inputs: &'p Inputs,
+    ) -> Self {
+        Self { context, flavour, source, params, inputs }
+    }
+
+    /// Sends the image of `origin`.
+    pub(crate) async fn put(self, origin: Origin<'_>) -> Result<Response<Version>> {
+        if self.source.content_trust.is_some() {
+            return Err(anyhow!("`content_trust` asks for signatures of Notary, which this release does not make"))
+                .hint(
+                    "Notary's first version has been retired; sign the digest that a put gives by `cosign` in a task",
+                );
+        }
+        let places = Places::find(self.context, self.source, Access::PullAndPush).await?;
+        let registry = places.origin();
+        let tags = tags::of_put(registry, self.flavour, self.source, self.params, self.inputs).await?;
+        let pushed = match origin {
+            Origin::Elsewhere(name, tag) => self.copy(registry, name, tag, &tags).await?,
+            local => push::local(registry, self.read(local).await?, &tags).await?,
+        };
+        Ok(self.response(registry.repository(), &tags, &pushed))
+    }
+
+    /// The image on disk that `origin` names.
+    async fn read(&self, origin: Origin<'_>) -> Result<Image> {
+        let (name, image) = match origin {
+            Origin::Found(pattern) => {
+                let name = glob::only(self.inputs, pattern)?;
+                let image = self.any(&name, Meant::Only).await;
+                (name, image)
+            }
+            Origin::Directory(directory) => (directory.to_owned(), self.saved(directory).await),
+            Origin::Archive(name, None) => (name.to_owned(), self.any(name, Meant::Only).await),
+            Origin::Archive(name, Some((repository, tag))) => {
+                (name.to_owned(), self.any(name, Meant::Named(format!("{repository}:{tag}"))).await)
+            }
+            Origin::Files(name) => {
+                let wanted = Wanted::new(self.source.platform.as_ref());
+                let store = self.file(name);
+                let image = match store {
+                    Ok(part) => rootfs::read(self.context, part, &wanted).await,
+                    Err(error) => Err(error),
+                };
+                (name.to_owned(), image)
+            }
+            Origin::Elsewhere(name, _) => (name.to_owned(), Err(anyhow!("it is not on disk"))),
+        };
+        image.with_context(|| format!("cannot read the image `{name}`"))
+    }
+
+    /// The image in a directory (an OCI layout) or an archive.
+    async fn any(&self, name: &str, meant: Meant) -> Result<Image> {
+        let path = self.inputs.find(name)?.context("there is no such file or directory in the inputs")?;
+        let store = Store::open(self.context, self.inputs, &path).await?;
+        if path.is_dir() { layout::read(&store).await } else { archive::read(&store, &meant).await }
+    }
+
+    /// The image in a directory that a get has filled.
+    async fn saved(&self, directory: &str) -> Result<Image> {
+        let path = self.inputs.find(directory)?.context("there is no such directory in the inputs")?;
+        let below = |name: &str| self.inputs.resolve(&path.join(name));
+        let id = match below("image-id")? {
+            Some(file) => {
+                let text =
+                    String::from_utf8_lossy(&self.inputs.read(&file).context("cannot read `image-id`")?).into_owned();
+                let id: Digest = text.trim().parse().map_err(|problem: String| anyhow!("`image-id`: {problem}"))?;
+                Meant::Id(id)
+            }
+            None => Meant::Only,
+        };
+        for name in ["image", "image.tar"] {
+            if let Some(file) = below(name)?.filter(|file| file.is_file()) {
+                let store = Store::open(self.context, self.inputs, &file).await?;
+                return archive::read(&store, &id).await;
+            }
+        }
+        Err(anyhow!("there is no file `image` in it")).hint("a get with `save: true` leaves one there")
+    }
+
+    fn file(&self, name: &str) -> Result<crate::local::store::Part> {
+        let path = self.inputs.find(name)?.context("there is no such file in the inputs")?;
+        crate::local::store::Part::of_file(&path)
+    }
+
+    /// Copies an image of another repository.
+    async fn copy(&self, to: &Registry<'_>, name: &str, tag: &str, tags: &[String]) -> Result<Pushed> {
+        let repository: Repository = name.parse().map_err(|problem: String| anyhow!("`pull_repository`: {problem}"))?;
+        let from = self.beside(to, repository)?;
+        let read = async {
+            let manifest = from.manifest(Asked::Tag(tag)).await?;
+            let manifest = manifest.with_context(|| format!("`{name}` has no tag `{tag}`"))?;
+            // One platform is what is asked for by name; everything there is, otherwise.
+            match &self.source.platform {
+                Some(platform) => {
+                    let (manifest, _) = from.image_for(manifest, &Wanted::new(Some(platform))).await?;
+                    Ok::<_, jetway::Error>(manifest)
+                }
+                None => Ok(manifest),
+            }
+        };
+        let manifest = read.await.with_context(|| format!("cannot copy `{name}:{tag}`"))?;
+        push::copy(&from, to, manifest, tags).await
+    }
+
+    /// The repository that is copied from. The source's credentials are for its own registry alone.
+    fn beside(&self, to: &Registry<'_>, repository: Repository) -> Result<Registry<'p>> {
+        let is_same = repository.registry() == to.repository().registry();
+        let login = if is_same { to.login().clone() } else { self.source.login_for(repository.registry(), false) };
+        Registry::new(self.context, self.source, repository, is_same, login, Access::Pull)
+    }
+
+    fn response(&self, repository: &Repository, tags: &[String], pushed: &Pushed) -> Response<Version> {
+        let first = tags.first().map(String::as_str).unwrap_or_default();
+        let mut response = Response::new(self.flavour.version(first, &pushed.root.digest));
+        if let Content::Image(image) = &pushed.root.content
+            && self.flavour == Flavour::DockerImage
+        {
+            // As engines show an image's id to people.
+            response = response.with("image", image.config.digest.hex().chars().take(12).collect::<String>());
+        }
+        response.with("repository", repository.to_string()).with("tags", tags.join(" "))
+    }
+}

@@ -1,0 +1,397 @@
+//! put of images that are ready: what arrives, and what is not sent.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use jetway_tests::layer::{Layer, require};
+use jetway_tests::registry::image::{Blob, INDEX, Image, LAYER, sha256};
+use jetway_tests::registry::{Manner, PASSWORD, Registry, USER, run};
+use jetway_tests::scratch;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{merge, put, said, source};
+
+/// A program for x86-64 that ends with the status 42: an ELF header, one segment, twelve bytes of code.
+const PROGRAM: [u8; 132] = {
+    let mut elf = [0_u8; 132];
+    let head: [u8; 64] = [
+        0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 62, 0, 1, 0, 0, 0, 0x78, 0, 0x40, 0, 0, 0, 0,
+        0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+    ];
+    let segment: [u8; 56] = [
+        1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 132, 0,
+        0, 0, 0, 0, 0, 0, 132, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0,
+    ];
+    let code: [u8; 12] = [0xbf, 42, 0, 0, 0, 0xb8, 60, 0, 0, 0, 0x0f, 0x05];
+    let mut at = 0;
+    while at < 132 {
+        elf[at] = if at < 64 {
+            head[at]
+        } else if at < 120 {
+            segment[at - 64]
+        } else {
+            code[at - 120]
+        };
+        at += 1;
+    }
+    elf
+};
+
+/// A tar archive with one file that may be run.
+pub(crate) fn tar(name: &str, content: &[u8]) -> Vec<u8> {
+    let directory = scratch::directory();
+    fs::write(directory.path().join(name), content).unwrap();
+    let output = Command::new("tar")
+        .args(["--create", "--owner=0", "--group=0", "--mode=0755", "--mtime=@0", "--directory"])
+        .arg(directory.path())
+        .arg(name)
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    output.stdout
+}
+
+/// Bytes that do not compress, the same every time.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[4]
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+/// An image of plain layers.
+pub(crate) fn image(layers: &[Vec<u8>]) -> Image {
+    let layers: Vec<Blob> = layers.iter().map(|layer| Blob::new(LAYER, layer.clone())).collect();
+    let ids: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+    let config = json!({
+        "architecture": "amd64", "os": "linux",
+        "config": { "Entrypoint": ["/program"] },
+        "rootfs": { "type": "layers", "diff_ids": ids },
+    });
+    Image::new(&config, layers)
+}
+
+/// An archive of `docker save`, as skopeo writes it.
+pub(crate) fn save(image: &Image, archive: &Path, name: &str) {
+    let layout = scratch::directory();
+    image.write_layout(layout.path());
+    let (from, to) =
+        (format!("oci:{}:x", layout.path().display()), format!("docker-archive:{}:{name}", archive.display()));
+    run(Command::new("skopeo").args(["--insecure-policy", "copy", "--quiet", &from, &to]));
+}
+
+/// Inputs with an archive `build/image.tar`.
+fn saved(image: &Image) -> TempDir {
+    let inputs = scratch::directory();
+    fs::create_dir(inputs.path().join("build")).unwrap();
+    save(image, &inputs.path().join("build/image.tar"), "app:1");
+    inputs
+}
+
+/// Inputs with a layout `build/layout`.
+fn laid_out(image: &Image) -> TempDir {
+    let inputs = scratch::directory();
+    image.write_layout(&inputs.path().join("build/layout"));
+    inputs
+}
+
+fn program_image() -> Image {
+    image(&[tar("program", &PROGRAM), tar("noise", &noise(100_000))])
+}
+
+/// What skopeo says of an image.
+fn inspect(registry: &Registry, name: &str, arguments: &[&str]) -> String {
+    let name = format!("docker://{}", registry.repository(name));
+    run(Command::new("skopeo").args(["inspect", "--tls-verify=false"]).args(arguments).arg(name))
+}
+
+/// The requests since `before`, sorted, without those that ask for what a registry is.
+fn since(registry: &Registry, before: usize) -> Vec<String> {
+    let mut requests = registry.requests().split_off(before);
+    requests.sort();
+    requests
+}
+
+#[test]
+fn an_archive_of_docker_save_is_pushed_and_runs() {
+    let registry = Registry::start();
+    let inputs = saved(&program_image());
+    let outcome = put(
+        "registry-image",
+        &source(&registry, "team/app", json!({ "tag": "1.0" })),
+        &json!({ "image": "build/*.tar" }),
+        inputs.path(),
+    );
+    let answer = outcome.json();
+    let digest = answer["version"]["digest"].as_str().unwrap().to_owned();
+    assert_eq!(answer["version"]["tag"], json!("1.0"));
+    assert_eq!(
+        answer["metadata"],
+        json!([{ "name": "repository", "value": registry.repository("team/app") }, { "name": "tags", "value": "1.0" }])
+    );
+    assert_eq!(sha256(inspect(&registry, "team/app:1.0", &["--raw"]).trim_end().as_bytes()), digest);
+    // Skopeo checks every digest, and every layer against the configuration.
+    let copy = scratch::directory();
+    let (from, to) =
+        (format!("docker://{}:1.0", registry.repository("team/app")), format!("oci:{}:x", copy.path().display()));
+    run(Command::new("skopeo").args(["--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", &from, &to]));
+    let unpacked = copy.path().join("unpacked");
+    let mut umoci = Command::new("umoci");
+    umoci.args(["unpack", "--rootless", "--image"]).arg(format!("{}:x", copy.path().display())).arg(&unpacked);
+    run(&mut umoci);
+    assert_eq!(fs::read(unpacked.join("rootfs/program")).unwrap(), PROGRAM);
+    assert_eq!(fs::read(unpacked.join("rootfs/noise")).unwrap(), noise(100_000));
+    if require(Layer::Engine) {
+        let name = format!("{}@{digest}", registry.repository("team/app"));
+        let status = Command::new("docker").args(["run", "--rm", "--quiet", &name]).status();
+        let status = match status {
+            Ok(status) if status.code() != Some(125) => status,
+            // Older engines' command lines know no `--quiet`.
+            _ => Command::new("docker").args(["run", "--rm", &name]).status().unwrap(),
+        };
+        let _ = Command::new("docker").args(["rmi", &name]).output();
+        assert_eq!(status.code(), Some(42));
+    }
+}
+
+#[test]
+fn a_second_put_of_an_archive_sends_nothing() {
+    let registry = Registry::start();
+    let image = program_image();
+    let inputs = saved(&image);
+    let source = source(&registry, "team/app", json!({ "tag": "1.0" }));
+    let params = json!({ "image": "build/image.tar" });
+    let first = put("registry-image", &source, &params, inputs.path()).json();
+    let before = registry.requests().len();
+    let second = put("registry-image", &source, &params, inputs.path()).json();
+    assert_eq!(first, second);
+    let requests = since(&registry, before);
+    assert_eq!(requests.iter().filter(|request| request.starts_with("HEAD /v2/team/app/blobs/")).count(), 3);
+    assert_eq!(
+        requests.into_iter().filter(|request| !request.contains("/blobs/")).collect::<Vec<_>>(),
+        ["GET /v2/team/app/manifests/1.0 200", "HEAD /v2/team/app/manifests/1.0 200"]
+    );
+}
+
+#[test]
+fn what_another_tool_has_compressed_is_not_compressed_again() {
+    let registry = Registry::start();
+    let image = program_image();
+    let inputs = saved(&image);
+    let archive = inputs.path().join("build/image.tar");
+    let from = format!("docker-archive:{}", archive.display());
+    registry.copy(&from, "team/app:1.0", &["--format", "v2s2"]);
+    let theirs = sha256(inspect(&registry, "team/app:1.0", &["--raw"]).trim_end().as_bytes());
+    let before = registry.requests().len();
+    let source = source(&registry, "team/app", json!({ "tag": "1.0" }));
+    let answer = put("registry-image", &source, &json!({ "image": "build/image.tar" }), inputs.path()).json();
+    assert_eq!(answer["version"]["digest"], json!(theirs));
+    assert!(
+        !since(&registry, before)
+            .iter()
+            .any(|request| ["POST", "PATCH", "PUT"].contains(&request.split(' ').next().unwrap()))
+    );
+}
+
+#[test]
+fn a_layer_that_the_last_image_had_is_not_sent_again() {
+    let registry = Registry::start();
+    let base = tar("base", &noise(200_000));
+    let params = json!({ "image": "build/image.tar" });
+    let put_it = |tag: &str, top: &[u8]| {
+        let inputs = saved(&image(&[base.clone(), tar("top", top)]));
+        put("registry-image", &source(&registry, "team/app", json!({ "tag": tag })), &params, inputs.path())
+            .succeeded();
+    };
+    put_it("latest", b"one");
+    let before = registry.requests().len();
+    put_it("1.1", b"two");
+    let requests = since(&registry, before);
+    // The new layer and the new configuration.
+    assert_eq!(requests.iter().filter(|request| request.starts_with("PATCH")).count(), 2, "{requests:#?}");
+    let copy = scratch::directory();
+    let from = format!("docker://{}:1.1", registry.repository("team/app"));
+    let to = format!("oci:{}:x", copy.path().display());
+    run(Command::new("skopeo").args(["--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", &from, &to]));
+}
+
+#[test]
+fn a_layout_keeps_its_digests_and_a_second_put_is_one_head_for_each_blob_and_manifest() {
+    let registry = Registry::start();
+    let image = program_image();
+    let inputs = laid_out(&image);
+    let index = fs::read(inputs.path().join("build/layout/index.json")).unwrap();
+    let source = source(&registry, "team/app", json!({ "tag": "1.0" }));
+    let params = json!({ "image": "build/layout" });
+    let answer = put("registry-image", &source, &params, inputs.path()).json();
+    assert_eq!(answer["version"], json!({ "tag": "1.0", "digest": sha256(&index) }));
+    assert_eq!(inspect(&registry, "team/app:1.0", &["--raw"]).trim_end().as_bytes(), index);
+    let before = registry.requests().len();
+    assert_eq!(put("registry-image", &source, &params, inputs.path()).json(), answer);
+    let mut expected: Vec<String> = image
+        .layers
+        .iter()
+        .chain([&image.config])
+        .map(|blob| format!("HEAD /v2/team/app/blobs/{} 200", blob.digest))
+        .chain([
+            format!("HEAD /v2/team/app/manifests/{} 200", image.manifest.digest),
+            "HEAD /v2/team/app/manifests/1.0 200".to_owned(),
+        ])
+        .collect();
+    expected.sort();
+    assert_eq!(since(&registry, before), expected);
+}
+
+#[test]
+fn the_one_image_that_was_fetched_is_pushed_itself() {
+    let registry = Registry::start();
+    let image = program_image();
+    let inputs = laid_out(&image);
+    fs::write(inputs.path().join("build/layout/single-image-digest"), &image.manifest.digest).unwrap();
+    let source = source(&registry, "team/app", json!({ "tag": "1.0" }));
+    let answer = put("registry-image", &source, &json!({ "image": "build/layout" }), inputs.path()).json();
+    assert_eq!(answer["version"]["digest"], json!(image.manifest.digest));
+}
+
+#[test]
+fn an_index_in_an_index_is_unwrapped_and_its_annotations_stay() {
+    let registry = Registry::start();
+    let inputs = scratch::directory();
+    let layout = inputs.path().join("layout");
+    let (amd64, arm64) = (Image::named("amd64"), Image::named("arm64"));
+    amd64.write_layout(&layout);
+    arm64.write_layout(&layout);
+    let entry = |image: &Image, architecture: &str| {
+        let mut entry = image.manifest.descriptor();
+        merge(&mut entry, json!({ "platform": { "os": "linux", "architecture": architecture } }));
+        entry
+    };
+    let inner = json!({
+        "schemaVersion": 2, "mediaType": INDEX, "annotations": { "org.example.team": "jets" },
+        "manifests": [entry(&amd64, "amd64"), entry(&arm64, "arm64")],
+    });
+    let inner = Blob::new(INDEX, inner.to_string());
+    fs::write(layout.join("blobs").join(inner.digest.replace(':', "/")), &inner.bytes).unwrap();
+    let outer = json!({ "schemaVersion": 2, "manifests": [inner.descriptor()] });
+    fs::write(layout.join("index.json"), outer.to_string()).unwrap();
+    let source = source(&registry, "team/app", json!({ "tag": "multi" }));
+    let answer = put("registry-image", &source, &json!({ "image": "layout" }), inputs.path()).json();
+    assert_eq!(answer["version"]["digest"], json!(inner.digest));
+    assert_eq!(inspect(&registry, "team/app:multi", &["--raw"]).trim_end().as_bytes(), inner.bytes);
+    for (architecture, image) in [("amd64", &amd64), ("arm64", &arm64)] {
+        let config = inspect(&registry, "team/app:multi", &["--override-arch", architecture, "--config", "--raw"]);
+        assert_eq!(config.trim_end().as_bytes(), image.config.bytes);
+    }
+}
+
+#[test]
+fn a_directory_of_a_get_is_loaded_by_its_id_and_a_file_by_its_name() {
+    let registry = Registry::start();
+    let image = program_image();
+    let inputs = saved(&image);
+    let directory = inputs.path().join("build");
+    fs::rename(directory.join("image.tar"), directory.join("image")).unwrap();
+    let source = source(&registry, "team/app", json!({}));
+    let id = || fs::write(directory.join("image-id"), format!("{}\n", image.config.digest)).unwrap();
+    id();
+    let loaded = put("docker-image", &source, &json!({ "load": "build" }), inputs.path()).json();
+    let short = &image.config.digest["sha256:".len()..][..12];
+    assert_eq!(
+        loaded["metadata"],
+        json!([
+            { "name": "image", "value": short },
+            { "name": "repository", "value": registry.repository("team/app") },
+            { "name": "tags", "value": "latest" },
+        ])
+    );
+    assert_eq!(loaded["version"].as_object().unwrap().keys().collect::<Vec<_>>(), ["digest"]);
+    for params in [
+        json!({ "load_file": "build/image" }),
+        json!({ "load_file": "build/image", "load_repository": "app", "load_tag": "1" }),
+    ] {
+        assert_eq!(put("docker-image", &source, &params, inputs.path()).json(), loaded);
+    }
+    let named = json!({ "load_file": "build/image", "load_repository": "other" });
+    let outcome = put("docker-image", &source, &named, inputs.path());
+    outcome.failed();
+    assert!(said(&outcome).contains("the archive has no image `other:latest`"), "{}", said(&outcome));
+    fs::write(directory.join("image-id"), sha256(b"other")).unwrap();
+    let outcome = put("docker-image", &source, &json!({ "load": "build" }), inputs.path());
+    outcome.failed();
+    assert!(said(&outcome).contains("which `image-id` names"), "{}", said(&outcome));
+}
+
+#[test]
+fn a_file_system_becomes_the_same_image_every_time() {
+    let registry = Registry::start();
+    let inputs = scratch::directory();
+    fs::write(inputs.path().join("root.tar"), tar("program", &PROGRAM)).unwrap();
+    run(Command::new("gzip").arg("--keep").arg(inputs.path().join("root.tar")));
+    let source = source(&registry, "team/app", json!({ "platform": "linux/amd64" }));
+    let import = |file: &str| put("docker-image", &source, &json!({ "import_file": file }), inputs.path());
+    let answer = import("root.tar").json();
+    assert_eq!(import("root.tar").json(), answer);
+    let config: Value = serde_json::from_str(&inspect(&registry, "team/app:latest", &["--config", "--raw"])).unwrap();
+    assert_eq!(config["rootfs"]["diff_ids"], json!([sha256(&tar("program", &PROGRAM))]));
+    // The same layer, compressed by others: the same image by its id.
+    assert_eq!(import("root.tar.gz").json()["metadata"][0], answer["metadata"][0]);
+    fs::write(inputs.path().join("text"), "no archive".repeat(200)).unwrap();
+    let outcome = import("text");
+    outcome.failed();
+    assert!(said(&outcome).contains("it is no tar archive"), "{}", said(&outcome));
+    if require(Layer::Engine) {
+        let name = format!("{}@{}", registry.repository("team/app"), answer["version"]["digest"].as_str().unwrap());
+        let status = Command::new("docker").args(["run", "--rm", &name, "/program"]).status().unwrap();
+        let _ = Command::new("docker").args(["rmi", &name]).output();
+        assert_eq!(status.code(), Some(42));
+    }
+}
+
+#[test]
+fn an_image_of_the_same_registry_is_mounted_and_one_of_another_is_copied() {
+    let registry = Registry::start();
+    let image = image(&[tar("noise", &noise(100_000))]);
+    let digest = image.push(registry.client(), "base/image", "3");
+    let before = registry.requests().len();
+    let params = json!({ "pull_repository": registry.repository("base/image"), "pull_tag": "3" });
+    let inputs = scratch::directory();
+    let answer = put("docker-image", &source(&registry, "team/app", json!({})), &params, inputs.path()).json();
+    assert_eq!(answer["version"], json!({ "digest": digest }));
+    let requests = since(&registry, before);
+    assert_eq!(requests.iter().filter(|request| request.starts_with("POST")).count(), 2, "{requests:#?}");
+    assert!(
+        !requests.iter().any(|request| request.starts_with("PATCH") || request.starts_with("GET /v2/base/image/blobs"))
+    );
+
+    let other = Registry::start();
+    let answer = put("docker-image", &source(&other, "team/app", json!({})), &params, inputs.path()).json();
+    assert_eq!(answer["version"], json!({ "digest": digest }));
+    let raw = inspect(&other, "team/app:latest", &["--raw"]);
+    assert_eq!(raw.trim_end().as_bytes(), image.manifest.bytes);
+    let missing = json!({ "pull_repository": registry.repository("base/image"), "pull_tag": "4" });
+    let outcome = put("docker-image", &source(&other, "team/app", json!({})), &missing, inputs.path());
+    outcome.failed();
+    assert!(said(&outcome).contains("has no tag `4`"), "{}", said(&outcome));
+}
+
+#[test]
+fn a_registry_that_asks_who_pushes_is_told() {
+    let registry = Registry::with(&Manner { htpasswd: true, tls: true, ..Manner::default() });
+    let inputs = saved(&program_image());
+    let params = json!({ "image": "build/image.tar" });
+    let mut keys = json!({ "tag": "1", "ca_certs": [registry.authority()], "username": USER, "password": PASSWORD });
+    let outcome = put("registry-image", &source(&registry, "team/app", keys.clone()), &params, inputs.path());
+    assert_eq!(outcome.json()["version"]["tag"], json!("1"));
+    assert!(!outcome.stderr.contains(PASSWORD));
+    keys["password"] = json!("n0t-the-password");
+    let outcome = put("registry-image", &source(&registry, "team/app", keys), &params, inputs.path());
+    outcome.failed();
+    assert!(said(&outcome).contains("does not take these credentials"), "{}", said(&outcome));
+    assert!(!outcome.stderr.contains("n0t-the-password"));
+}

@@ -1,0 +1,113 @@
+//! The tags of a put.
+
+use std::fs;
+
+use jetway_tests::registry::Registry;
+use jetway_tests::registry::image::Image;
+use jetway_tests::registry::proxy::{Proxy, Trouble};
+use jetway_tests::scratch;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{put, said, source};
+
+/// Inputs with an image, and files of tags.
+fn inputs() -> TempDir {
+    let inputs = scratch::directory();
+    Image::named("x").write_layout(&inputs.path().join("image"));
+    for (name, text) in [("tag", "1.0-rc.7\n"), ("more", "one two\nthree\n"), ("wrong", "a/b")] {
+        fs::write(inputs.path().join(name), text).unwrap();
+    }
+    inputs
+}
+
+/// The tags that a put reports, the first of which is the version's.
+#[track_caller]
+fn tags(kind: &str, registry: &Registry, keys: Value, more: Value) -> String {
+    let mut params = json!({ "image": "image" });
+    crate::support::merge(&mut params, more);
+    let answer = put(kind, &source(registry, "team/app", keys), &params, inputs().path()).json();
+    let metadata = answer["metadata"].as_array().unwrap();
+    let tags = metadata.iter().find(|entry| entry["name"] == "tags").unwrap()["value"].as_str().unwrap().to_owned();
+    if kind == "registry-image" {
+        assert_eq!(answer["version"]["tag"].as_str(), tags.split(' ').next());
+    }
+    tags
+}
+
+#[test]
+fn a_version_brings_its_aliases_as_far_as_nothing_newer_has_them() {
+    let registry = Registry::start();
+    let bump = |version: &str, keys: Value| {
+        tags("registry-image", &registry, keys, json!({ "version": version, "bump_aliases": true }))
+    };
+    assert_eq!(bump("v1.2", json!({})), "1.2.0 latest 1 1.2");
+    assert_eq!(bump("1.2.0", json!({})), "1.2.0 latest 1 1.2");
+    assert_eq!(bump("1.3.0", json!({})), "1.3.0 latest 1 1.3");
+    assert_eq!(bump("1.2.1", json!({})), "1.2.1 1.2");
+    assert_eq!(bump("2.0.0-rc.1", json!({})), "2.0.0-rc.1");
+    assert_eq!(bump("2.0.0", json!({ "tag": "edge" })), "edge 2.0.0 latest 2 2.0");
+    assert_eq!(bump("1.4.0", json!({})), "1.4.0 1 1.4");
+    assert_eq!(bump("1.0.0", json!({ "variant": "alpine" })), "1.0.0-alpine alpine 1-alpine 1.0-alpine");
+    assert_eq!(bump("1.3.9", json!({})), "1.3.9 1.3");
+}
+
+#[test]
+fn tags_come_from_files_with_the_prefix_of_each_flavour() {
+    let registry = Registry::start();
+    let of = |kind: &str, keys: Value, params: Value| tags(kind, &registry, keys, params);
+    assert_eq!(of("docker-image", json!({}), json!({})), "latest");
+    assert_eq!(of("docker-image", json!({ "tag": 42.10 }), json!({})), "42.1");
+    assert_eq!(of("docker-image", json!({}), json!({ "tag": "tag", "tag_prefix": "v" })), "v1.0-rc.7");
+    assert_eq!(
+        of(
+            "docker-image",
+            json!({}),
+            json!({ "tag_file": "tag", "tag_prefix": "v", "additional_tags": "more", "tag_as_latest": true })
+        ),
+        "v1.0-rc.7 one two three latest"
+    );
+    assert_eq!(of("registry-image", json!({}), json!({ "tag_file": "tag" })), "1.0-rc.7");
+    assert_eq!(
+        of("registry-image", json!({ "tag": "x" }), json!({ "additional_tags": "more", "tag_prefix": "v" })),
+        "x vone vtwo vthree"
+    );
+    assert_eq!(
+        of("registry-image", json!({}), json!({ "additional_tags": "more", "tag_as_latest": true })),
+        "one two three latest"
+    );
+}
+
+#[test]
+fn a_put_without_a_tag_or_with_one_that_is_none_is_a_clear_failure() {
+    let registry = Registry::start();
+    let inputs = inputs();
+    let refused = |params: Value| {
+        let outcome = put("registry-image", &source(&registry, "team/app", json!({})), &params, inputs.path());
+        outcome.failed();
+        said(&outcome)
+    };
+    let text = refused(json!({ "image": "image" }));
+    assert!(text.starts_with("error: there is no tag to push under\nhint: `tag` of the source, or"), "{text}");
+    let text = refused(json!({ "image": "image", "tag_file": "wrong" }));
+    assert!(text.contains("`a/b` is no tag"), "{text}");
+    let text = refused(json!({ "image": "image", "tag_prefix": "v" }));
+    assert!(text.contains("`tag_prefix` is for tags of files, and there are none"), "{text}");
+    let text = refused(json!({ "image": "image", "version": "1.2.3.4" }));
+    assert!(text.contains("`params.version`: `1.2.3.4` is no semantic version"), "{text}");
+    assert_eq!(registry.requests().len(), 0);
+}
+
+#[test]
+fn a_tag_that_is_refused_fails_the_put_which_says_how_far_it_got() {
+    let registry = Registry::start();
+    let proxy = Proxy::start(&registry, Trouble::Refuse("PUT /v2/team/app/manifests/two "));
+    let inputs = inputs();
+    let params = json!({ "image": "image", "additional_tags": "more" });
+    let outcome = put("registry-image", &json!({ "repository": proxy.repository("team/app") }), &params, inputs.path());
+    outcome.failed();
+    let text = said(&outcome);
+    assert!(text.contains("cannot push `localhost:[PORT]/team/app:two`"), "{text}");
+    assert!(text.contains("the credentials need the right (the scope) `push` for `team/app`"), "{text}");
+    assert!(text.contains("hint: pushed: `one`; not pushed: `two`, `three`"), "{text}");
+}

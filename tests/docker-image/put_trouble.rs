@@ -1,0 +1,216 @@
+//! put of images that are not what they should be, and over connections that are not.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use jetway_tests::registry::image::{Image, sha256};
+use jetway_tests::registry::proxy::{Proxy, Trouble};
+use jetway_tests::registry::receiver::Receiver;
+use jetway_tests::registry::{Registry, run};
+use jetway_tests::scratch;
+use serde_json::{Value, json};
+
+use crate::put::{image, noise, save, tar};
+use crate::support::{put, said, source};
+
+/// Debian's registry throws away what a cut has left of an upload: it is begun again.
+#[test]
+fn an_upload_that_is_cut_and_forgotten_is_begun_again() {
+    let registry = Registry::start();
+    let proxy = Proxy::start(&registry, Trouble::Cut { times: 3, after: 1_500_000 });
+    let image = image(&[tar("noise", &noise(5_000_000))]);
+    let inputs = scratch::directory();
+    image.write_layout(&inputs.path().join("image"));
+    let keys = json!({ "repository": proxy.repository("team/app"), "tag": "1", "max_concurrent_uploads": 1 });
+    put("registry-image", &keys, &json!({ "image": "image" }), inputs.path()).succeeded();
+    assert_eq!(proxy.cuts_left(), 0);
+    let to = format!("oci:{}:x", inputs.path().join("copy").display());
+    let from = format!("docker://{}:1", registry.repository("team/app"));
+    run(Command::new("skopeo").args(["--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", &from, &to]));
+}
+
+/// As the distribution specification has it: a registry says how much it has, and takes the rest.
+#[test]
+fn an_upload_that_is_cut_goes_on_where_it_was() {
+    let registry = Receiver::start(3, 1_500_000);
+    let image = image(&[tar("noise", &noise(5_000_000))]);
+    let inputs = scratch::directory();
+    image.write_layout(&inputs.path().join("image"));
+    let keys = json!({ "repository": registry.repository("team/app"), "tag": "1", "max_concurrent_uploads": 1 });
+    put("registry-image", &keys, &json!({ "image": "image" }), inputs.path()).succeeded();
+    let layer = &image.layers[0];
+    assert_eq!(registry.blob(&layer.digest).as_deref(), Some(layer.bytes.as_slice()));
+    let requests = registry.requests();
+    assert_eq!(requests.iter().filter(|request| request.starts_with("POST")).count(), 2, "{requests:#?}");
+    let ranges: Vec<&str> = requests.iter().filter_map(|request| request.strip_prefix("PATCH ")).collect();
+    let last = layer.bytes.len() - 1;
+    let expected = [1_500_000, 3_000_000, 4_500_000].map(|from| format!("{from}-{last}"));
+    assert_eq!(ranges, ["", &expected[0], &expected[1], &expected[2], ""]);
+}
+
+/// A registry that knows no parts gets each blob with the request that names it.
+#[test]
+fn a_registry_without_parts_gets_everything_at_once() {
+    let registry = Receiver::without_parts();
+    let image = image(&[tar("noise", &noise(500_000))]);
+    let inputs = scratch::directory();
+    image.write_layout(&inputs.path().join("image"));
+    let keys = json!({ "repository": registry.repository("team/app"), "tag": "1" });
+    put("registry-image", &keys, &json!({ "image": "image" }), inputs.path()).succeeded();
+    assert_eq!(registry.blob(&image.layers[0].digest).as_deref(), Some(image.layers[0].bytes.as_slice()));
+}
+
+#[test]
+fn an_upload_that_is_always_cut_comes_to_an_end() {
+    let registry = Registry::start();
+    let proxy = Proxy::start(&registry, Trouble::Cut { times: 1000, after: 1 });
+    let inputs = scratch::directory();
+    image(&[tar("noise", &noise(100_000))]).write_layout(&inputs.path().join("image"));
+    let keys = json!({ "repository": proxy.repository("team/app"), "tag": "1" });
+    let outcome = put("registry-image", &keys, &json!({ "image": "image" }), inputs.path());
+    outcome.failed();
+    assert!(said(&outcome).contains("cannot upload `sha256:"), "{}", said(&outcome));
+}
+
+/// Puts what `spoil` leaves of a layout, and returns what was said. Nothing may have got a tag.
+fn spoilt(spoil: impl FnOnce(&Path, &Image)) -> String {
+    let registry = Registry::start();
+    let inputs = scratch::directory();
+    let image = image(&[tar("noise", &noise(1000))]);
+    let layout = inputs.path().join("image");
+    image.write_layout(&layout);
+    fs::write(inputs.path().join("secret"), "s").unwrap();
+    spoil(&layout, &image);
+    refused(&registry, json!({ "image": "image" }), inputs.path())
+}
+
+fn refused(registry: &Registry, params: Value, inputs: &Path) -> String {
+    let outcome = put("registry-image", &source(registry, "team/app", json!({ "tag": "1" })), &params, inputs);
+    outcome.failed();
+    assert!(!registry.requests().iter().any(|request| request.starts_with("PUT /v2/team/app/manifests/")));
+    said(&outcome)
+}
+
+#[track_caller]
+fn says(text: &str, expected: &str) {
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn a_layout_that_is_not_what_it_says_is_not_pushed() {
+    let blob = |layout: &Path, digest: &str| layout.join("blobs").join(digest.replace(':', "/"));
+    let text = spoilt(|layout, image| {
+        let mut bytes = image.layers[0].bytes.clone();
+        bytes[700] ^= 1;
+        fs::write(blob(layout, &image.layers[0].digest), bytes).unwrap();
+    });
+    says(&text, "has the digest sha256:");
+    let text = spoilt(|layout, image| fs::write(blob(layout, &image.layers[0].digest), "short").unwrap());
+    says(&text, "has 5 bytes, the manifest says 10240");
+    let text = spoilt(|layout, image| fs::write(blob(layout, &image.manifest.digest), "{}").unwrap());
+    says(&text, "has the digest sha256:");
+    let text = spoilt(|layout, image| fs::remove_file(blob(layout, &image.config.digest)).unwrap());
+    says(&text, "is missing");
+    let text = spoilt(|layout, _| fs::remove_file(layout.join("index.json")).unwrap());
+    says(&text, "there is no `index.json` in it");
+    let text = spoilt(|layout, _| fs::write(layout.join("index.json"), r#"{"manifests":[]}"#).unwrap());
+    says(&text, "`index.json` names no image");
+    let text = spoilt(|layout, _| fs::write(layout.join("single-image-digest"), "sha256:../../../secret").unwrap());
+    says(&text, "`single-image-digest`: expected a digest");
+    let text = spoilt(|layout, _| {
+        let index = json!({ "manifests": [{ "mediaType": "x", "digest": "sha256:../../secret", "size": 1 }] });
+        fs::write(layout.join("index.json"), index.to_string()).unwrap();
+    });
+    says(&text, "expected a digest");
+}
+
+#[test]
+fn a_layout_does_not_lead_out_of_the_inputs() {
+    let outside = scratch::directory();
+    fs::write(outside.path().join("secret"), "s").unwrap();
+    let text = spoilt(|layout, image| {
+        let blob = layout.join("blobs").join(image.layers[0].digest.replace(':', "/"));
+        fs::remove_file(&blob).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret"), &blob).unwrap();
+    });
+    says(&text, "it is a link that leads out of the directory of the inputs");
+}
+
+#[test]
+fn an_archive_that_is_not_what_it_says_is_not_pushed() {
+    let registry = Registry::start();
+    let inputs = scratch::directory();
+    let archive = inputs.path().join("image.tar");
+    let image = image(&[tar("noise", &noise(100_000))]);
+    save(&image, &archive, "app:1");
+    let params = json!({ "image": "image.tar" });
+    let whole = fs::read(&archive).unwrap();
+    fs::write(&archive, &whole[..whole.len() / 2]).unwrap();
+    says(&refused(&registry, params.clone(), inputs.path()), "the archive ends in the middle of");
+
+    // A byte of the layer, which is the largest part.
+    let mut spoilt = whole.clone();
+    let at = spoilt.windows(64).position(|window| window == &noise(100_000)[..64]).unwrap();
+    spoilt[at] ^= 1;
+    fs::write(&archive, spoilt).unwrap();
+    says(&refused(&registry, params.clone(), inputs.path()), "which is not what the image's configuration says");
+
+    fs::write(&archive, "this is no archive".repeat(100)).unwrap();
+    says(&refused(&registry, params.clone(), inputs.path()), "it is no tar archive that can be read");
+    fs::write(&archive, tar("other", b"x")).unwrap();
+    says(&refused(&registry, params.clone(), inputs.path()), "there is no `manifest.json` in it");
+
+    // An archive in gzip is one all the same.
+    fs::write(&archive, &whole).unwrap();
+    run(Command::new("gzip").arg(&archive));
+    let keys = source(&registry, "team/app", json!({ "tag": "1" }));
+    put("registry-image", &keys, &json!({ "image": "image.tar.gz" }), inputs.path()).succeeded();
+}
+
+#[test]
+fn an_archive_names_nothing_outside_of_itself() {
+    let registry = Registry::start();
+    let inputs = scratch::directory();
+    let files = scratch::directory();
+    let write = |name: &str, text: &str| fs::write(files.path().join(name), text).unwrap();
+    let pack = || {
+        let archive = inputs.path().join("image.tar");
+        let mut pack = Command::new("tar");
+        run(pack.arg("--create").arg("--file").arg(archive).arg("--directory").arg(files.path()).arg("."));
+    };
+    let id = sha256(b"");
+    write("config.json", &json!({ "rootfs": { "diff_ids": [id] } }).to_string());
+    std::os::unix::fs::symlink("/etc/hostname", files.path().join("link.tar")).unwrap();
+    for layer in ["../../etc/hostname", "/etc/hostname", "link.tar", "none.tar"] {
+        write("manifest.json", &json!([{ "Config": "config.json", "RepoTags": null, "Layers": [layer] }]).to_string());
+        pack();
+        says(&refused(&registry, json!({ "image": "image.tar" }), inputs.path()), "is missing");
+    }
+    write("manifest.json", &json!([{ "Config": "config.json", "Layers": [] }]).to_string());
+    pack();
+    let text = refused(&registry, json!({ "image": "image.tar" }), inputs.path());
+    says(&text, "the archive has 0 layers, the image's configuration has 1");
+}
+
+#[test]
+fn what_is_to_be_put_is_named_once_and_is_there() {
+    let registry = Registry::start();
+    let inputs = scratch::directory();
+    let of = |params: Value| refused(&registry, params, inputs.path());
+    says(&of(json!({})), "there is nothing to put");
+    says(&of(json!({ "image": "x", "load": "y" })), "`params.load`: stands beside `image`");
+    says(&of(json!({ "image": "../x" })), "`params.image`: must stay inside the directory of the inputs");
+    says(&of(json!({ "image": "x.tar" })), "nothing in the inputs matches `x.tar`");
+    says(&of(json!({ "load_file": "x.tar" })), "there is no such file or directory in the inputs");
+    says(&of(json!({ "load_tag": "x", "load_file": "y" })), "`params.load_tag`: stands without the `load_repository`");
+    says(&of(json!({ "pull_repository": "a:b" })), "`params.pull_repository`: a tag has no place in it");
+    let trusted = source(
+        &registry,
+        "team/app",
+        json!({ "tag": "1", "content_trust": { "repository_key": "k3y-of-the-repository" } }),
+    );
+    let outcome = put("registry-image", &trusted, &json!({ "image": "x.tar" }), inputs.path());
+    outcome.failed();
+    says(&said(&outcome), "`content_trust` asks for signatures of Notary, which this release does not make");
+}
