@@ -31,7 +31,7 @@ build() {
   version=$(sed -n 's/^\tk8s.io\/kubernetes \(v[^ ]*\)$/\1/p' go.mod)
   minor=$(cut -d. -f2 <<<"$version")
   # The version is what charts see as `.Capabilities.KubeVersion`.
-  nice -n 19 env CGO_ENABLED=0 GOTOOLCHAIN=local go build -trimpath -o "$out" \
+  nice -n 19 env CGO_ENABLED=0 GOTOOLCHAIN=local go build -trimpath -buildvcs=false -o "$out" \
     -ldflags "-s -w -X $stamp.gitVersion=$version -X $stamp.gitMajor=1 -X $stamp.gitMinor=$minor \
               -X $stamp.gitTreeState=clean -X $stamp.gitCommit=unknown -X $stamp.buildDate=1970-01-01T00:00:00Z" .
 }
