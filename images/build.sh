@@ -14,6 +14,14 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 
+# The package that a type's binary comes from. One may be several types, by the name that it is installed under.
+package_of() {
+  case $1 in
+    registry-image) echo jetway-docker-image ;;
+    *) echo "jetway-$1" ;;
+  esac
+}
+
 is_static() { grep -qx 'FROM scratch' "images/$1/Dockerfile"; }
 
 # The whole file system of a static type: $1 is the type, $2 its binary, $3 where the archive goes.
@@ -40,18 +48,19 @@ fi
 
 for kind in "${kinds[@]}"; do
   binary="jetway-$kind"
+  package=$(package_of "$kind")
   mkdir "$context/$kind"
   cp -R "images/$kind/." "$context/$kind/"
   if is_static "$kind"; then
     # With an explicit target the flags are for the binary alone, not for what runs while it is built.
     RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" \
-      cargo build --release --locked --package "$binary" --target "$host"
-    make_rootfs "$kind" "$target/$host/release/$binary" "$context/$kind/rootfs.tar"
+      cargo build --release --locked --package "$package" --target "$host"
+    make_rootfs "$kind" "$target/$host/release/$package" "$context/$kind/rootfs.tar"
   else
-    cargo build --release --locked --package "$binary"
-    install -m 0755 "$target/release/$binary" "$context/$kind/$binary"
+    cargo build --release --locked --package "$package"
+    install -m 0755 "$target/release/$package" "$context/$kind/$binary"
   fi
-  version=$(cargo pkgid --package "$binary" | sed 's/.*[#@]//')
+  version=$(cargo pkgid --package "$package" | sed 's/.*[#@]//')
   # The classic builder: the other one is a plugin that not every engine's client has.
   if ! DOCKER_BUILDKIT=0 docker build --build-arg "BASE=$base" --build-arg "VERSION=$version" \
     --tag "jetway/$kind:dev" "$context/$kind" >"$context/log" 2>&1; then

@@ -10,6 +10,10 @@
 )]
 
 mod bad_input;
+mod build;
+mod build_engine;
+mod build_kit;
+mod build_trouble;
 mod check;
 mod login;
 mod mirror;

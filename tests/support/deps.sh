@@ -21,6 +21,7 @@ packages=(
   docker-registry   # the registry that images are fetched from and pushed to
   skopeo            # copies images into registries, and is measured beside a get
   umoci             # makes and unpacks images: the judge of what a get unpacks
+  busybox-static    # what the images that tests build stand on
   apache2-utils     # htpasswd makes the registry's file of users
   curl              # the benchmark measures one request of it beside a put
   gpg               # makes the keys that commits are signed with, and signs

@@ -18,6 +18,7 @@ pub mod binaries;
 pub mod checkout;
 pub mod concourse;
 pub mod daemon;
+pub mod engine;
 pub mod git;
 pub mod github;
 pub mod http_git;

@@ -29,6 +29,8 @@ pub struct Registry {
     child: Child,
     port: u16,
     authority: Option<String>,
+    /// The address that it is reached by, when it is not `localhost`.
+    address: Option<String>,
     directory: TempDir,
 }
 
@@ -49,8 +51,17 @@ impl Registry {
         Self::with(&Manner::default())
     }
 
+    /// Starts one that containers reach too: at an address of this machine that they see.
+    pub fn start_for_containers(address: &str) -> Self {
+        Self::at(&Manner::default(), Some(address))
+    }
+
     /// Starts one on a port of the system's choice.
     pub fn with(manner: &Manner<'_>) -> Self {
+        Self::at(manner, None)
+    }
+
+    fn at(manner: &Manner<'_>, address: Option<&str>) -> Self {
         let directory = scratch::directory();
         let file = |name: &str, content: &str| {
             let path = directory.path().join(name);
@@ -63,7 +74,7 @@ impl Registry {
             directory.path().join("storage").display()
         );
         let mut authority = None;
-        let mut http = "addr: '127.0.0.1:0'".to_owned();
+        let mut http = format!("addr: '{}:0'", address.unwrap_or("127.0.0.1"));
         if manner.tls {
             let (pem, certificate, key) = certificate();
             authority = Some(pem);
@@ -100,7 +111,7 @@ impl Registry {
             .stderr(log)
             .spawn()
             .expect("start docker-registry (`make deps` installs it)");
-        let mut registry = Self { child, port: 0, authority, directory };
+        let mut registry = Self { child, port: 0, authority, address: address.map(str::to_owned), directory };
         let port = process::wait_until(Duration::from_secs(20), || registry.listens_on());
         registry.port = port.unwrap_or_else(|| panic!("the registry did not start:\n{}", registry.log()));
         registry
@@ -108,7 +119,7 @@ impl Registry {
 
     /// `localhost:PORT`.
     pub fn host(&self) -> String {
-        format!("localhost:{}", self.port)
+        format!("{}:{}", self.address.as_deref().unwrap_or("localhost"), self.port)
     }
 
     /// The name of a repository in it.
@@ -154,7 +165,8 @@ impl Registry {
 
     fn listens_on(&self) -> Option<u16> {
         let log = self.log();
-        let (_, after) = log.split_once("listening on 127.0.0.1:")?;
+        let address = self.address.as_deref().unwrap_or("127.0.0.1");
+        let (_, after) = log.split_once(&format!("listening on {address}:"))?;
         after.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
     }
 }

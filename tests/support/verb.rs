@@ -34,6 +34,8 @@ pub struct Verb {
     container: Option<Container>,
     binary: Option<PathBuf>,
     runner: Option<Runner>,
+    /// What an image's container is started with besides.
+    docker_arguments: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -145,6 +147,13 @@ impl Verb {
         self
     }
 
+    /// Starts the image's container with these arguments of `docker run` too; one that begins with
+    /// `--network=` stands in for this machine's network. A binary has none.
+    pub fn docker_arguments<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.docker_arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
     /// Runs the verb to its end.
     ///
     /// # Panics
@@ -189,7 +198,10 @@ impl Verb {
 
     fn docker_command(&self, container: &Container, name: &str) -> Command {
         let mut command = Command::new("docker");
-        command.args(["run", "--rm", "--interactive", "--network", "host", "--workdir", "/", "--name", name]);
+        command.args(["run", "--rm", "--interactive", "--workdir", "/", "--name", name]);
+        if !self.docker_arguments.iter().any(|argument| argument.starts_with("--network=")) {
+            command.arg("--network=host");
+        }
         let mut mount = |from: &Path, to: &Path| {
             command.arg("--volume").arg(format!("{}:{}", from.display(), to.display()));
         };
@@ -203,6 +215,7 @@ impl Verb {
         for (name, value) in &self.environment {
             command.arg("--env").arg(format!("{name}={value}"));
         }
+        command.args(&self.docker_arguments);
         command.arg("--entrypoint").arg(format!("/opt/resource/{}", self.step.name()));
         command.arg(layer::image_name(&self.kind));
         if self.directory.is_some() {
@@ -223,6 +236,7 @@ impl Verb {
             container: None,
             binary: None,
             runner: None,
+            docker_arguments: Vec::new(),
         }
     }
 }

@@ -7,10 +7,12 @@
 #![allow(dead_code, reason = "what a get needs of images and registries is here before the get")]
 
 mod background;
+mod build;
 mod check;
 mod concurrent;
 mod credentials;
 mod digest;
+mod engine;
 mod flavour;
 mod get;
 mod image;

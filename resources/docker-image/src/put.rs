@@ -4,14 +4,18 @@ mod glob;
 pub(crate) mod ready;
 pub(crate) mod tags;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::anyhow;
 use jetway::{Advise as _, Context, Inputs, Parameters, Problems, Response, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
+use crate::build::{Agents, Build, BuildSecret};
 use crate::check::tag_version;
+use crate::engine::found::Found;
 use crate::flavour::Flavour;
 use crate::reference::{Repository, is_tag};
 use crate::source::{Source, set};
@@ -46,6 +50,60 @@ pub struct Params {
     /// With `pull_repository`: the tag, when it is not `latest`.
     pub pull_tag: Option<String>,
 
+    /// The directory of the inputs to build an image from. Building needs a container engine: see `docker_host`.
+    pub build: Option<String>,
+
+    /// The recipe, relative to the inputs, when it is not the `Dockerfile` in `build`.
+    pub dockerfile: Option<String>,
+
+    /// The stage of the recipe to build, when it is not the last.
+    pub target_name: Option<String>,
+
+    /// Build args. `$BUILD_NAME` and the like are filled in; `{file: path}` is what is in a file of the inputs. They stay in the
+    /// image's history: see `secrets` for what must not.
+    pub build_args: Option<Map<String, Value>>,
+
+    /// A file of the inputs that holds more build args as a JSON object. They win over `build_args`, and are taken as they are.
+    pub build_args_file: Option<String>,
+
+    /// Secrets by their ids, for `RUN --mount=type=secret`: the secret itself, `{source: path}` for a file of the inputs, or
+    /// `{env: NAME}`. The build is BuildKit's then.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, BuildSecret>,
+
+    /// A private key for `RUN --mount=type=ssh`, or several by the ids of agents. The build is BuildKit's then.
+    pub ssh: Option<Agents>,
+
+    /// Labels of the image.
+    pub labels: Option<Map<String, Value>>,
+
+    /// A file of the inputs that holds more labels as a JSON object.
+    pub labels_file: Option<String>,
+
+    /// Use the layers of the image that was pushed before, of `cache_tag`.
+    #[serde(default)]
+    pub cache: bool,
+
+    /// The tag whose image `cache` uses, when it is not the one that is pushed.
+    pub cache_tag: Option<String>,
+
+    /// More images whose layers may be used: directories of the inputs that a get with `save` has filled, or names of images.
+    #[serde(default)]
+    pub cache_from: Vec<String>,
+
+    /// Where the layers are kept for the next build: `inline`, in the image itself. The build is BuildKit's then.
+    pub cache_to: Option<CacheTo>,
+
+    /// A directory of the inputs with an image to build upon, as a get with `save` has left it.
+    pub load_base: Option<String>,
+
+    /// More such directories.
+    #[serde(default)]
+    pub load_bases: Vec<String>,
+
+    /// Build by BuildKit (`1`) or by the classic builder (`0`), which it is unless something asks for BuildKit.
+    pub docker_buildkit: Option<String>,
+
     /// A semantic version to push under: `1.2` is the tag `1.2.0`. The source's `variant` is added.
     pub version: Option<String>,
 
@@ -68,6 +126,16 @@ pub struct Params {
 
     /// A file of the inputs with more tags to push under, separated by spaces or lines.
     pub additional_tags: Option<String>,
+}
+
+/// Where a build's layers are kept for the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheTo {
+    /// In the image itself.
+    Inline,
+    /// In an image of their own.
+    Registry,
 }
 
 /// Where the image comes from.
@@ -99,6 +167,15 @@ impl Params {
     }
 }
 
+/// A switch as environments have it.
+fn switch(word: &str) -> Option<bool> {
+    match word.trim().to_lowercase().as_str() {
+        "1" | "true" => Some(true),
+        "0" | "false" => Some(false),
+        _ => None,
+    }
+}
+
 impl Parameters for Params {
     fn rules(&self, problems: &mut Problems) {
         let paths = [
@@ -109,6 +186,11 @@ impl Parameters for Params {
             ("tag_file", &self.tag_file),
             ("tag", &self.tag),
             ("additional_tags", &self.additional_tags),
+            ("build", &self.build),
+            ("dockerfile", &self.dockerfile),
+            ("build_args_file", &self.build_args_file),
+            ("labels_file", &self.labels_file),
+            ("load_base", &self.load_base),
         ];
         for (key, path) in paths {
             if let Some(path) = set(path.as_deref()) {
@@ -116,6 +198,7 @@ impl Parameters for Params {
             }
         }
         self.origin_rules(problems);
+        self.build_rules(problems);
         if let Some(text) = set(self.version.as_deref())
             && tag_version::parse(text).is_none()
         {
@@ -128,6 +211,29 @@ impl Parameters for Params {
 }
 
 impl Params {
+    /// Whether something is asked for that only BuildKit can do, or BuildKit itself.
+    pub(crate) fn wants_buildkit(&self) -> bool {
+        let asked = set(self.docker_buildkit.as_deref()).is_some_and(|word| switch(word) == Some(true));
+        asked || !self.secrets.is_empty() || self.ssh.is_some() || self.cache_to.is_some()
+    }
+
+    fn build_rules(&self, problems: &mut Problems) {
+        for (index, path) in self.load_bases.iter().enumerate() {
+            problems.require_input(&format!("load_bases[{index}]"), path);
+        }
+        if let Some(word) = set(self.docker_buildkit.as_deref())
+            && switch(word).is_none()
+        {
+            problems.add("docker_buildkit", format!("expected `1` or `0`, found `{word}`"));
+        }
+        if self.cache_to == Some(CacheTo::Registry) {
+            problems.add(
+                "cache_to",
+                "engines export to a registry by a builder of their own alone; `inline` keeps the cache in the image",
+            );
+        }
+    }
+
     fn origin_rules(&self, problems: &mut Problems) {
         let origins = [
             ("image", &self.image),
@@ -135,6 +241,7 @@ impl Params {
             ("load_file", &self.load_file),
             ("import_file", &self.import_file),
             ("pull_repository", &self.pull_repository),
+            ("build", &self.build),
         ];
         let given: Vec<&str> =
             origins.iter().filter(|(_, value)| set(value.as_deref()).is_some()).map(|(key, _)| *key).collect();
@@ -170,9 +277,16 @@ pub(crate) async fn put(
     inputs: &Path,
 ) -> Result<Response<Version>> {
     let inputs = Inputs::new(inputs)?;
+    if let Some(directory) = set(params.build.as_deref()) {
+        let build = Build::plan(context, flavour, source, params, directory, &inputs).await?;
+        let found = Found::find(context, source, &build.registries()).await?;
+        let outcome = build.run(&found.engine).await;
+        found.stop().await;
+        return outcome;
+    }
     let Some(origin) = params.origin() else {
         return Err(anyhow!("there is nothing to put"))
-            .hint("`image`, `load`, `load_file`, `import_file` or `pull_repository` names an image that is ready");
+            .hint("`image`, `load`, `load_file`, `import_file` or `pull_repository` names an image that is ready, `build` a directory to build one from");
     };
     Ready::new(context, flavour, source, params, &inputs).put(origin).await
 }

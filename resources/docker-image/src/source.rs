@@ -1,6 +1,7 @@
 //! What a pipeline may write under `source:`.
 
 mod connection;
+mod engine;
 mod shapes;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use connection::{Schemes, is_nearby};
+pub(crate) use engine::{DockerHost, EngineAt};
 pub(crate) use shapes::MirrorAt;
 pub use shapes::{
     CaCertificate, ClientCertificate, DockerConfig, Insecure, Mirror, MirrorEntry, Mirrors, Platform, PrivateRegistry,
@@ -110,6 +112,10 @@ pub struct Source {
     #[serde(default = "startup_timeout")]
     #[schemars(range(min = 1))]
     pub startup_timeout: u32,
+
+    /// The container engine that builds: `unix:///var/run/docker.sock`, `tcp://host:2376`, `ssh://user@host`, or `url` with certificates
+    /// or a key. Without it, an engine is started in the step's container, which has to be privileged then.
+    pub docker_host: Option<DockerHost>,
 
     /// The region of an Amazon registry (ECR) whose credentials are to be asked for. A `repository` of ECR's implies it.
     pub aws_region: Option<String>,
@@ -295,6 +301,7 @@ impl Parameters for Source {
             }
         }
         self.connection_rules(problems);
+        self.engine_rules(problems);
     }
 
     fn hidden_secrets(&self) -> Vec<String> {

@@ -6,6 +6,7 @@
 
 mod again;
 mod background;
+mod service;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -20,6 +21,7 @@ use tokio::process::{Child, Command as TokioCommand};
 use tokio::time::{Instant, sleep, timeout};
 
 pub use background::Background;
+pub use service::Service;
 
 use self::again::Again;
 use crate::child_output::{Activity, Shown, capture, relay};
@@ -182,17 +184,15 @@ impl Command {
     }
 
     fn spawn(&self, stdin: Stdio) -> Result<Child> {
+        self.spawn_with(stdin, Stdio::piped(), Stdio::piped())
+    }
+
+    fn spawn_with(&self, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> Result<Child> {
         if let Some(interrupted) = self.interrupt.received() {
             return Err(interrupted.into());
         }
         let mut command = TokioCommand::new(&self.program);
-        command
-            .args(&self.arguments)
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
+        command.args(&self.arguments).stdin(stdin).stdout(stdout).stderr(stderr).process_group(0).kill_on_drop(true);
         for (name, value) in &self.environment {
             match value {
                 Some(value) => command.env(name, value),

@@ -77,6 +77,16 @@ impl Context {
         std::env::var(name).ok().filter(|value| !value.is_empty())
     }
 
+    /// The worker's proxies as programs inside a container are told of them: `http_proxy`, `https_proxy`, `no_proxy`, as far as
+    /// they are set, in small letters or in capitals.
+    pub fn proxy_variables(&self) -> Vec<(String, String)> {
+        let find = |name: &str| self.variable(name).or_else(|| self.variable(&name.to_uppercase()));
+        ["http_proxy", "https_proxy", "no_proxy"]
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), find(name)?)))
+            .collect()
+    }
+
     /// A child process to be.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         Command::new(program, self.console.clone(), self.interrupt.clone())

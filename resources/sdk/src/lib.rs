@@ -97,7 +97,7 @@ pub use schemars;
 
 pub use build_metadata::BuildMetadata;
 pub use ca_bundle::system_ca_bundle;
-pub use child::{Background, Command, Finished};
+pub use child::{Background, Command, Finished, Service};
 pub use companion::{Companion, CompanionAnswer, CompanionCall};
 pub use console::{Colour, Console};
 pub use context::Context;

@@ -8,6 +8,7 @@ use reqwest::{NoProxy, Proxy, Url};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Identity;
 use super::retry::Retry;
 use super::trust::{self, TrustSources};
 use crate::error::Result;
@@ -133,6 +134,11 @@ impl HttpSettings {
         if let Some(client) = &self.client_certificate {
             client.rules("client_certificate.certificate", "client_certificate.key", problems);
         }
+    }
+
+    /// The TLS of these settings, for a server that speaks something of its own on it.
+    pub fn tls(&self) -> Result<rustls::ClientConfig> {
+        trust::tls(self, &Surroundings::from_environment(), Identity::Shown)
     }
 
     /// The password inside `proxy`.

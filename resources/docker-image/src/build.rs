@@ -1,0 +1,337 @@
+//! A build: from a directory of the inputs to an image in a registry, by a container engine.
+//!
+//! Everything that the inputs can get wrong is looked at before an engine is asked for, since that may take seconds. The classic
+//! builder gets the directory as an archive; BuildKit, which is taken when the params ask for what only it can do, asks for
+//! files, secrets and credentials itself, over a session.
+
+mod archive;
+mod arguments;
+mod context;
+pub(crate) mod ignore;
+mod logins;
+mod progress;
+mod secrets;
+mod trace;
+pub(crate) mod walk;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Context, Inputs, Response, Result, Secret, Service};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::engine::session::{Offer, Session};
+use crate::engine::{Engine, Query, RegistryLogin, agent};
+use crate::flavour::Flavour;
+use crate::places::Places;
+use crate::put::{Params, tags};
+use crate::reference::{Repository, registry_of};
+use crate::registry::Access;
+use crate::source::{Source, set};
+use crate::version::Version;
+use context::{BuildContext, Saved};
+use logins::Logins;
+use progress::Progress;
+
+pub(crate) use secrets::{Agents, BuildSecret};
+
+/// What stands for a registry that needs no mention in an image's name.
+const LATEST: &str = "latest";
+
+/// A build that has all that it needs but an engine.
+pub(crate) struct Build<'c> {
+    context: &'c Context,
+    flavour: Flavour,
+    repository: Repository,
+    logins: Logins,
+    files: BuildContext,
+    /// The first is the version's.
+    tags: Vec<String>,
+    args: BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
+    target: Option<String>,
+    builder: Builder,
+    /// Images to have at hand before the build.
+    bases: Vec<Saved>,
+    /// Images whose layers may be used again.
+    cache: Vec<Cache>,
+    offer: Offer,
+    /// Keys for ssh agents, by the agents' ids.
+    keys: Vec<(String, Secret)>,
+}
+
+/// Which of an engine's builders is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Builder {
+    Classic,
+    BuildKit,
+}
+
+/// Where layers may come from.
+enum Cache {
+    /// The repository's own image of this tag, when there is one.
+    Tag(String),
+    /// An image of the inputs.
+    Saved(Saved),
+    /// Any image, by its name.
+    Image(String),
+}
+
+impl<'c> Build<'c> {
+    /// Reads what the params name.
+    pub(crate) async fn plan(
+        context: &'c Context,
+        flavour: Flavour,
+        source: &Source,
+        params: &Params,
+        build: &str,
+        inputs: &Inputs,
+    ) -> Result<Self> {
+        let files = BuildContext::find(inputs, build, set(params.dockerfile.as_deref()))?;
+        let mut args =
+            arguments::build_args(context, inputs, params.build_args.as_ref(), set(params.build_args_file.as_deref()))?;
+        let labels = arguments::labels(inputs, params.labels.as_ref(), set(params.labels_file.as_deref()))?;
+        let builder = if params.wants_buildkit() { Builder::BuildKit } else { Builder::Classic };
+        let mut offer = Offer { secrets: secrets::secrets(context, inputs, &params.secrets)?, ..Offer::default() };
+        let mut bases = Vec::new();
+        for base in params.load_base.iter().chain(&params.load_bases).filter_map(|base| set(Some(base))) {
+            let saved = Saved::find(inputs, base)?;
+            bases.push(saved.with_context(|| format!("there is no directory `{base}` in the inputs"))?);
+        }
+        let places = Places::find(context, source, Access::PullAndPush).await?;
+        let registry = places.origin();
+        let tags = tags::of_put(registry, flavour, source, params, inputs).await?;
+        let repository = registry.repository().clone();
+        let logins = Logins::of_source(source, &repository, registry.login());
+        offer.logins = logins.all().clone();
+        let mut cache = Vec::new();
+        for entry in params.cache_from.iter().filter_map(|entry| set(Some(entry))) {
+            cache.push(Saved::find(inputs, entry)?.map_or_else(|| Cache::Image(entry.to_owned()), Cache::Saved));
+        }
+        if params.cache {
+            let own = set(params.cache_tag.as_deref()).map(str::to_owned).or_else(|| tags.first().cloned());
+            cache.extend(own.map(Cache::Tag));
+        }
+        if builder == Builder::BuildKit && (params.cache || params.cache_to.is_some()) {
+            // What the image needs to be a cache for the next build.
+            args.entry("BUILDKIT_INLINE_CACHE".to_owned()).or_insert_with(|| "1".to_owned());
+        }
+        Ok(Self {
+            context,
+            flavour,
+            repository,
+            logins,
+            files,
+            tags,
+            args,
+            labels,
+            target: set(params.target_name.as_deref()).map(str::to_owned),
+            builder,
+            bases,
+            cache,
+            offer,
+            keys: params.ssh.iter().flat_map(Agents::keys).map(|(id, key)| (id.to_owned(), key.clone())).collect(),
+        })
+    }
+
+    /// The registries that an engine is to speak to, that of the repository first.
+    pub(crate) fn registries(&self) -> Vec<String> {
+        let own = self.repository.registry().to_owned();
+        let mut all = vec![own];
+        let others = self.cache.iter().filter_map(|cache| match cache {
+            Cache::Image(image) => Some(split(image).0.parse::<Repository>().ok()?.registry().to_owned()),
+            Cache::Tag(_) | Cache::Saved(_) => None,
+        });
+        for registry in others.chain(self.logins.registries()) {
+            if !all.contains(&registry) {
+                all.push(registry);
+            }
+        }
+        all
+    }
+
+    /// Builds, and sends the image to its registry.
+    pub(crate) async fn run(mut self, engine: &Engine) -> Result<Response<Version>> {
+        let mut agents = Vec::new();
+        let outcome = self.run_with(engine, &mut agents).await;
+        for agent in agents {
+            agent.stop().await;
+        }
+        outcome
+    }
+
+    async fn run_with(&mut self, engine: &Engine, agents: &mut Vec<Service>) -> Result<Response<Version>> {
+        for (number, (id, key)) in self.keys.iter().enumerate() {
+            let (agent, socket) = agent::start(self.context, number, key).await?;
+            agents.push(agent);
+            self.offer.agents.insert(id.clone(), socket);
+        }
+        for base in &self.bases {
+            self.load(engine, base).await?;
+        }
+        let cache = self.prepare_cache(engine).await?;
+        self.build(engine, &cache).await?;
+        let name = self.repository.to_string();
+        let main = self.tags.first().context("there is no tag")?;
+        let id =
+            engine.image_id(&format!("{name}:{main}")).await?.context("the engine has lost the image that it built")?;
+        let mut digest = None;
+        for tag in &self.tags {
+            let pushed = self.push(engine, tag).await?;
+            digest.get_or_insert(pushed);
+        }
+        let digest = digest.context("the engine told no digest of the image that it pushed")?;
+        let response = Response::new(self.flavour.version(main, &digest));
+        let short = id.trim_start_matches("sha256:").chars().take(12).collect::<String>();
+        Ok(response.with("image", short).with("repository", name).with("tags", self.tags.join(" ")))
+    }
+
+    async fn build(&mut self, engine: &Engine, cache: &[String]) -> Result<()> {
+        let unique = unique()?;
+        let name = self.repository.to_string();
+        let mut query: Query = self.tags.iter().map(|tag| ("t", format!("{name}:{tag}"))).collect();
+        query.push(("buildargs", serde_json::to_string(&self.args)?));
+        query.push(("labels", serde_json::to_string(&self.labels)?));
+        query.push(("cachefrom", serde_json::to_string(cache)?));
+        query.push(("rm", "1".to_owned()));
+        query.push(("forcerm", "1".to_owned()));
+        if let Some(target) = &self.target {
+            query.push(("target", target.clone()));
+        }
+        let console = self.context.console();
+        let mut progress = Progress::new(console);
+        let built = match self.builder {
+            Builder::Classic => {
+                let (archive, recipe) = self.files.archive(&unique)?;
+                query.push(("dockerfile", recipe));
+                engine.build(&query, archive, self.logins.all(), |message| progress.take(&message)).await
+            }
+            Builder::BuildKit => {
+                let (directories, recipe) = self.files.directories();
+                let mut offer = std::mem::take(&mut self.offer);
+                offer.directories = directories.into();
+                let session = Session::open(engine, unique.clone(), offer).await?;
+                query.push(("version", "2".to_owned()));
+                query.push(("session", session.id.clone()));
+                query.push(("buildid", unique.clone()));
+                query.push(("remote", "client-session".to_owned()));
+                query.push(("dockerfile", recipe));
+                let none = BTreeMap::new();
+                let nothing = crate::engine::connection::nothing();
+                let built = engine.build(&query, nothing, &none, |message| progress.take(&message)).await;
+                if self.context.interrupt().received().is_some() {
+                    let _ = engine.cancel(&unique).await;
+                }
+                built
+            }
+        };
+        progress.flush();
+        built.context("the build failed")?;
+        console
+            .step(format_args!("built `{name}`: {} of {} steps came from the cache", progress.cached, progress.steps));
+        Ok(())
+    }
+
+    /// Hands an image of the inputs to the engine, under its own name.
+    async fn load(&self, engine: &Engine, saved: &Saved) -> Result<Option<String>> {
+        let mut progress = Progress::new(self.context.console());
+        let loaded = engine.load(archive::file(saved.archive.clone()), |message| progress.take(&message)).await;
+        progress.flush();
+        loaded.with_context(|| format!("cannot load `{}`", saved.archive.display()))?;
+        let Some((repository, tag)) = &saved.name else { return Ok(saved.id.clone()) };
+        let Some(id) = &saved.id else { return Ok(Some(format!("{repository}:{tag}"))) };
+        engine.tag(id, repository, tag).await?;
+        Ok(Some(format!("{repository}:{tag}")))
+    }
+
+    /// Sees to the images whose layers may be used again, and says what the builder is to know them by.
+    async fn prepare_cache(&self, engine: &Engine) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for cache in &self.cache {
+            match cache {
+                Cache::Saved(saved) => names.extend(self.load(engine, saved).await?),
+                Cache::Tag(tag) => names.extend(self.pull(engine, &self.repository.to_string(), tag).await?),
+                Cache::Image(image) => {
+                    let (name, tag) = split(image);
+                    names.extend(self.pull(engine, name, tag).await?);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// Fetches an image for its layers. That there is none is the rule for the first build, and no failure.
+    async fn pull(&self, engine: &Engine, name: &str, tag: &str) -> Result<Option<String>> {
+        let image = if tag.starts_with("sha256:") { format!("{name}@{tag}") } else { format!("{name}:{tag}") };
+        // BuildKit looks into the registry itself, and fetches what it can use.
+        if self.builder == Builder::BuildKit {
+            return Ok(Some(image));
+        }
+        let console = self.context.console();
+        let login = name.parse::<Repository>().ok().and_then(|repository| self.logins.of(repository.registry()));
+        let mut progress = Progress::new(console);
+        match engine.pull(name, tag, login, |message| progress.take(&message)).await {
+            Ok(()) => Ok(Some(image)),
+            Err(error) if self.context.interrupt().received().is_some() => Err(error),
+            Err(error) => {
+                console.step(format_args!("no cache in `{image}`: {}", error.root_cause()));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Sends the image to its registry under a tag, and says which digest it has there.
+    async fn push(&self, engine: &Engine, tag: &str) -> Result<Digest> {
+        let name = self.repository.to_string();
+        let mut progress = Progress::new(self.context.console());
+        let mut digest = None;
+        let login = self.logins.of(self.repository.registry());
+        let pushed = engine.push(&name, tag, login, |message| {
+            digest = pushed_digest(&message).or_else(|| digest.take());
+            progress.take(&message)
+        });
+        pushed.await.with_context(|| format!("cannot push `{name}:{tag}`"))?;
+        let digest = digest.and_then(|digest: String| digest.parse().ok());
+        let digest: Digest = digest.with_context(|| format!("the engine told no digest of `{name}:{tag}`"))?;
+        self.context.console().step(format_args!("pushed `{name}:{tag}` as {digest}"));
+        Ok(digest)
+    }
+}
+
+/// The digest in a message about a push.
+fn pushed_digest(message: &Value) -> Option<String> {
+    message.pointer("/aux/Digest")?.as_str().map(str::to_owned)
+}
+
+/// An image's name and its tag, or digest.
+fn split(image: &str) -> (&str, &str) {
+    if let Some((name, digest)) = image.split_once('@') {
+        return (name, digest);
+    }
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (image, LATEST),
+    }
+}
+
+/// A name that is nobody else's.
+fn unique() -> Result<String> {
+    use std::fmt::Write as _;
+    let mut bytes = [0_u8; 12];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("there is no randomness to be had"))?;
+    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
+}
+
+/// The name that an engine keeps a registry's credentials under.
+pub(crate) fn engine_name(registry: &str) -> String {
+    let hub = registry_of("docker.io").map(|(hub, _)| hub).unwrap_or_default();
+    if registry == hub { "https://index.docker.io/v1/".to_owned() } else { registry.to_owned() }
+}
+
+/// Credentials, by what an engine calls their registries.
+pub(crate) type EngineLogins = BTreeMap<String, RegistryLogin>;

@@ -1,0 +1,84 @@
+//! What a pipeline hands to a recipe: build args and labels, from params and from files of the inputs.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Context, Inputs, Result, Unknown, interpolate};
+use serde_json::{Map, Value};
+
+/// The words by which the name of a secret mostly gives itself away.
+const TELLING: [&str; 9] =
+    ["password", "passwd", "secret", "token", "api_key", "apikey", "private_key", "credential", "access_key"];
+
+/// The build args: those of the worker's proxy, then `build_args` with the build's metadata filled in, then those of the file.
+pub(super) fn build_args(
+    context: &Context,
+    inputs: &Inputs,
+    given: Option<&Map<String, Value>>,
+    file: Option<&str>,
+) -> Result<BTreeMap<String, String>> {
+    let mut all: BTreeMap<String, String> = context.proxy_variables().into_iter().collect();
+    for (name, value) in given.into_iter().flatten() {
+        let value = match value.as_object().filter(|keys| keys.len() == 1).and_then(|keys| keys.get("file")) {
+            // A file is taken as it is: whoever wrote it means its text.
+            Some(Value::String(path)) => {
+                let text = read(inputs, path).with_context(|| format!("cannot read the build arg `{name}`"))?;
+                text.trim_end_matches('\n').to_owned()
+            }
+            _ => interpolate(&text(value), |name| context.build().variable(name), Unknown::Stays).text,
+        };
+        all.insert(name.clone(), value);
+    }
+    if let Some(path) = file {
+        all.extend(of_file(inputs, path).with_context(|| format!("cannot use `build_args_file` ({path})"))?);
+    }
+    warn_of_secrets(context, all.keys());
+    Ok(all)
+}
+
+/// The labels: `labels` as they are, then those of the file.
+pub(super) fn labels(
+    inputs: &Inputs,
+    given: Option<&Map<String, Value>>,
+    file: Option<&str>,
+) -> Result<BTreeMap<String, String>> {
+    let mut all: BTreeMap<String, String> =
+        given.into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect();
+    if let Some(path) = file {
+        all.extend(of_file(inputs, path).with_context(|| format!("cannot use `labels_file` ({path})"))?);
+    }
+    Ok(all)
+}
+
+/// A small file of the inputs as text.
+pub(super) fn read(inputs: &Inputs, path: &str) -> Result<String> {
+    let found = inputs.find(path)?.with_context(|| format!("there is no `{path}` in the inputs"))?;
+    let bytes = inputs.read(&found).with_context(|| format!("cannot read `{path}`"))?;
+    String::from_utf8(bytes).map_err(|_| anyhow!("`{path}` is no text"))
+}
+
+fn of_file(inputs: &Inputs, path: &str) -> Result<Vec<(String, String)>> {
+    let content: Map<String, Value> = serde_json::from_str(&read(inputs, path)?)
+        .map_err(|error| anyhow!("it holds no JSON object (line {}, column {})", error.line(), error.column()))?;
+    Ok(content.iter().map(|(name, value)| (name.clone(), text(value))).collect())
+}
+
+/// Text as it is, and anything else as JSON.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Build args stay in the image's history, where everybody who has the image reads them.
+fn warn_of_secrets<'n>(context: &Context, names: impl Iterator<Item = &'n String>) {
+    let telling = names.filter(|name| {
+        let name = name.to_lowercase().replace('-', "_");
+        TELLING.iter().any(|word| name.contains(word))
+    });
+    let names: Vec<String> = telling.map(|name| format!("`{name}`")).collect();
+    if !names.is_empty() {
+        context.console().warn(format_args!(
+            "{} of `build_args` may be a secret, and build args stay in the image's history; `secrets` do not",
+            names.join(", ")
+        ));
+    }
+}

@@ -1,0 +1,340 @@
+//! `.dockerignore`: which files of a directory are no part of a build.
+//!
+//! The rules are those of `moby/patternmatcher`, which docker and BuildKit share: Go's `filepath.Match` with `**` for any number of
+//! directories; a pattern also matches what is below what it matches; `!` takes a file in again; the last pattern that
+//! matches decides.
+
+use regex::Regex;
+
+/// The longest pattern, in bytes; longer than any path can be.
+const LONGEST: usize = 4096;
+
+/// The patterns of a file, in their order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Patterns(Vec<Pattern>);
+
+#[derive(Debug, Clone)]
+struct Pattern {
+    /// `!`: what matches is taken in again.
+    includes: bool,
+    /// As it is written, tidied: `a/*.b`.
+    text: String,
+    matches: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Exactly,
+    /// `a/**`: all below.
+    Prefix(String),
+    /// `**/a` and `**a`: all that ends so.
+    Suffix(String),
+    Expression(Regex),
+}
+
+impl Patterns {
+    /// Reads the text of a `.dockerignore`.
+    pub(crate) fn of_file(text: &str) -> Result<Self, String> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Self::new(text.lines().filter(|line| !line.starts_with('#')).filter_map(as_in_a_file))
+    }
+
+    /// Patterns that are relative and tidy already, as a builder sends them.
+    pub(crate) fn new<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, String> {
+        texts.into_iter().filter_map(|text| Pattern::new(text.as_ref()).transpose()).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the last pattern that matches a path, or a directory above it, is one without `!`.
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        let mut matched = false;
+        for pattern in &self.0 {
+            // A pattern that could only repeat what is known need not be looked at.
+            if pattern.includes == matched && pattern.matches_or_above(path) {
+                matched = !pattern.includes;
+            }
+        }
+        matched
+    }
+
+    /// Whether something below a directory that is left out may be taken in again.
+    pub(crate) fn may_include_below(&self, directory: &str) -> bool {
+        self.0.iter().filter(|pattern| pattern.includes).any(|pattern| pattern.may_match_below(directory))
+    }
+
+    /// Whether something below a directory may match.
+    pub(crate) fn may_match_below(&self, directory: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.may_match_below(directory))
+    }
+}
+
+/// A line of a file as a pattern: tidied as a path, and relative.
+fn as_in_a_file(line: &str) -> Option<String> {
+    let line = line.trim();
+    let (sign, path) = match line.strip_prefix('!') {
+        Some(path) => ("!", path.trim()),
+        None => ("", line),
+    };
+    if path.is_empty() {
+        return (!sign.is_empty()).then(|| sign.to_owned());
+    }
+    let path = clean(path);
+    let path = if path.len() > 1 { path.strip_prefix('/').unwrap_or(&path) } else { &path };
+    Some(format!("{sign}{path}"))
+}
+
+/// A path without `.`, `..` and empty parts, as Go's `filepath.Clean` has it.
+fn clean(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
+            part => parts.push(part),
+        }
+    }
+    match (rooted, parts.is_empty()) {
+        (true, _) => format!("/{}", parts.join("/")),
+        (false, true) => ".".to_owned(),
+        (false, false) => parts.join("/"),
+    }
+}
+
+impl Pattern {
+    fn new(text: &str) -> Result<Option<Self>, String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        if text.len() > LONGEST {
+            return Err(format!("a pattern is longer than {LONGEST} bytes"));
+        }
+        let text = clean(text);
+        let (includes, text) = match text.strip_prefix('!') {
+            Some("") => return Err("`!` stands without a pattern".to_owned()),
+            Some(rest) => (true, rest.to_owned()),
+            None => (false, text),
+        };
+        let matches = compile(&text).ok_or_else(|| format!("`{text}` is no pattern"))?;
+        Ok(Some(Self { includes, text, matches }))
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        match &self.matches {
+            Kind::Exactly => path == self.text,
+            Kind::Prefix(prefix) => path.starts_with(prefix),
+            // `**/a` is also `a` itself.
+            Kind::Suffix(suffix) => path.ends_with(suffix) || suffix.strip_prefix('/') == Some(path),
+            Kind::Expression(expression) => expression.is_match(path),
+        }
+    }
+
+    fn matches_or_above(&self, path: &str) -> bool {
+        self.matches(path)
+            || path.match_indices('/').any(|(at, _)| path.get(..at).is_some_and(|above| self.matches(above)))
+    }
+
+    /// Whether the pattern's first parts, as far as they are plain, lead into the directory or out of it again.
+    fn may_match_below(&self, directory: &str) -> bool {
+        for (ours, theirs) in self.text.split('/').zip(directory.split('/')) {
+            if ours.contains(['*', '?', '[', '\\']) {
+                return true;
+            }
+            if ours != theirs {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// The pattern as something that matches; `None` for a pattern that Go refuses.
+fn compile(pattern: &str) -> Option<Kind> {
+    let mut expression = String::from("(?s)^");
+    let mut characters = pattern.chars().peekable();
+    // What the pattern is while no wildcard says otherwise; `None` once only an expression will do.
+    let (mut is_first, mut simple) = (true, Some(Kind::Exactly));
+    while let Some(character) = characters.next() {
+        match character {
+            '*' if characters.peek() == Some(&'*') => {
+                characters.next();
+                let slash = characters.next_if_eq(&'/').is_some();
+                if characters.peek().is_none() {
+                    // `a/**`: whatever begins so.
+                    simple = match simple {
+                        Some(Kind::Exactly) => {
+                            Some(Kind::Prefix(pattern.strip_suffix(if slash { "**/" } else { "**" })?.to_owned()))
+                        }
+                        _ => None,
+                    };
+                    expression.push_str(".*");
+                } else {
+                    expression.push_str("(.*/)?");
+                    simple = None;
+                }
+                if is_first {
+                    simple = Some(Kind::Suffix(pattern.strip_prefix("**")?.to_owned()));
+                }
+            }
+            '*' => {
+                expression.push_str("[^/]*");
+                simple = None;
+            }
+            '?' => {
+                expression.push_str("[^/]");
+                simple = None;
+            }
+            '\\' => {
+                // One at the end is an error of Go's.
+                expression.push_str(&regex::escape(&characters.next()?.to_string()));
+                simple = None;
+            }
+            '[' => {
+                expression.push_str(&class(&mut characters)?);
+                simple = None;
+            }
+            plain => expression.push_str(&regex::escape(&plain.to_string())),
+        }
+        is_first = false;
+    }
+    expression.push('$');
+    Some(match simple {
+        Some(kind) => kind,
+        None => Kind::Expression(Regex::new(&expression).ok()?),
+    })
+}
+
+/// A class, `[a-c]`, `[^x]`, after its bracket has been read.
+fn class(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<String> {
+    let mut class = String::from("[");
+    if characters.next_if_eq(&'^').is_some() {
+        class.push('^');
+    }
+    let mut is_empty = true;
+    loop {
+        let character = match characters.next()? {
+            ']' if !is_empty => break,
+            // Go wants a class to have something in it, and a bracket in it to be escaped.
+            ']' | '-' => return None,
+            '\\' => characters.next()?,
+            other => other,
+        };
+        class.push_str(&escaped(character));
+        is_empty = false;
+        if characters.next_if_eq(&'-').is_some() {
+            let end = match characters.next()? {
+                ']' | '-' => return None,
+                '\\' => characters.next()?,
+                other => other,
+            };
+            class.push('-');
+            class.push_str(&escaped(end));
+        }
+    }
+    class.push(']');
+    Some(class)
+}
+
+/// A character in a class, where more of them mean something than outside.
+fn escaped(character: char) -> String {
+    if character.is_ascii_punctuation() { format!("\\{character}") } else { character.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Patterns, what they leave out, and what they do not. Most are `moby/patternmatcher`'s documented behaviour.
+    const TABLE: &[(&str, &[&str], &[&str])] = &[
+        ("a", &["a", "a/b", "a/b/c"], &["b/a", "ab"]),
+        ("/a", &["a"], &["b/a"]),
+        ("./a/", &["a", "a/x"], &["b"]),
+        ("a/../b", &["b"], &["a"]),
+        ("*", &["a", ".b", "a/b"], &[]),
+        ("*.md", &["a.md", ".md"], &["a/b.md", "a.mdx"]),
+        ("*/*.md", &["a/b.md"], &["a.md", "a/b/c.md"]),
+        ("**/*.md", &["a.md", "a/b.md", "a/b/c.md"], &["a.mdx"]),
+        ("**/a", &["a", "b/a", "b/c/a", "a/b"], &["ba", "b/ca"]),
+        ("**a", &["a", "ba", "b/ca"], &["ab"]),
+        ("a/**", &["a/b", "a/b/c"], &["a", "ab"]),
+        ("**", &["a", "a/b"], &[]),
+        ("a/**/b", &["a/b", "a/x/b", "a/x/y/b", "a/b/c"], &["a", "b", "ab"]),
+        ("a?c", &["abc"], &["ac", "a/c", "abbc"]),
+        ("[a-c]x", &["ax", "cx"], &["dx", "x"]),
+        ("[^a]x", &["bx"], &["ax"]),
+        (r"[\]]x", &["]x"], &["x"]),
+        (r"\*", &["*"], &["a"]),
+        (r"a\!b", &["a!b"], &["a"]),
+        ("a.b", &["a.b"], &["axb"]),
+        ("a+(b)|{c}$", &["a+(b)|{c}$"], &["aa"]),
+        ("# a comment\n\n  b  ", &["b"], &["# a comment", "a"]),
+        (" #no-comment", &["#no-comment"], &[]),
+        ("\u{feff}a", &["a"], &[]),
+        ("*\n!a", &["b"], &["a", "a/b"]),
+        ("*\n!a\na/b", &["c", "a/b", "a/b/c"], &["a", "a/c"]),
+        ("!a\n*", &["a", "b"], &[]),
+        ("a\n! a/b ", &["a", "a/c"], &["a/b", "a/b/c"]),
+        ("**/node_modules\n!keep/node_modules", &["node_modules/x", "a/node_modules"], &["keep/node_modules/x"]),
+        (".git", &[".git", ".git/HEAD"], &[".gitignore"]),
+        ("Dockerfile*\n!Dockerfile", &["Dockerfile.dev"], &["Dockerfile"]),
+    ];
+
+    #[test]
+    fn patterns_leave_out_what_docker_leaves_out() {
+        for (text, out, kept) in TABLE {
+            let patterns = Patterns::of_file(text).unwrap();
+            for path in *out {
+                assert!(patterns.matches(path), "{text:?} should leave out {path:?}");
+            }
+            for path in *kept {
+                assert!(!patterns.matches(path), "{text:?} should keep {path:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_go_refuses_is_refused() {
+        for text in ["[", "[]", "[a", "a\\", "!", "[a-]", "[-a]", "a[\\"] {
+            assert!(Patterns::of_file(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_is_searched_when_something_in_it_may_be_taken_in_again() {
+        let below = |text: &str, directory: &str| Patterns::of_file(text).unwrap().may_include_below(directory);
+        assert!(
+            below("*\n!a/b/c", "a") && below("*\n!a/b/c", "a/b") && below("*\n!**/x", "q/r") && below("*\n!a", "a/b")
+        );
+        assert!(!below("*\n!a/b/c", "b") && !below("*", "a") && !below("*\n!a/b", "a/c"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_strange(text in "\\PC*", path in "[a-c/*]{0,12}") {
+            if let Ok(patterns) = Patterns::of_file(&text) {
+                patterns.matches(&path);
+                patterns.may_include_below(&path);
+            }
+        }
+
+        #[test]
+        fn what_is_taken_in_below_a_directory_was_searched_for(
+            lines in proptest::collection::vec("!?(\\*\\*/)?[ab*?](/[ab*])?(/\\*\\*)?", 1..4),
+            path in "[ab](/[ab]){1,3}",
+        ) {
+            let patterns = Patterns::of_file(&lines.join("\n")).unwrap();
+            let directory = path.rsplit_once('/').unwrap().0;
+            if patterns.matches(directory) && !patterns.matches(&path) {
+                prop_assert!(patterns.may_include_below(directory), "{:?} {}", lines, path);
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! BuildKit's report of a build: steps that begin and end, in parallel, and what they say.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::engine::protobuf::{Fields, Value};
+
+/// How many lines are kept of each step.
+const LAST_LINES: usize = 10;
+
+/// What is known of a build.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    numbers: HashMap<String, usize>,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Default)]
+struct Step {
+    name: String,
+    /// It has been told that it began.
+    told: bool,
+    /// It has been told how it ended.
+    ended: bool,
+    cached: bool,
+    error: String,
+    /// The end of its output that has no line's end yet.
+    line: String,
+    last: VecDeque<String>,
+}
+
+impl Trace {
+    /// Reads a report (`StatusResponse` of BuildKit's control API), and says what is new in it.
+    pub(crate) fn take(&mut self, report: &[u8]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (field, value) in Fields(report) {
+            match field {
+                1 => self.step(&Fields(value.bytes()), &mut lines),
+                3 => self.log(&Fields(value.bytes()), &mut lines),
+                4 => {
+                    let text = Fields(value.bytes()).get(3).text();
+                    if !text.is_empty() {
+                        lines.push(format!("warning: {text}"));
+                    }
+                }
+                _ => {}
+            }
+        }
+        lines
+    }
+
+    /// How many steps of the recipe there were, and how many of them were not done again.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let of_recipe = |step: &&Step| step.name.starts_with('[') && !step.name.starts_with("[internal]");
+        let steps = self.steps.iter().filter(of_recipe).filter(|step| step.ended);
+        steps.fold((0, 0), |(all, cached), step| (all + 1, cached + usize::from(step.cached)))
+    }
+
+    /// The step that failed, and its last lines.
+    pub(crate) fn failed(&self) -> Option<(&str, Vec<String>)> {
+        let cancelled = |step: &&Step| step.error.ends_with("context canceled");
+        let failed = || self.steps.iter().filter(|step| !step.error.is_empty());
+        let step = failed().find(|step| !cancelled(step)).or_else(|| failed().next())?;
+        Some((&step.name, step.last.iter().cloned().collect()))
+    }
+
+    fn step(&mut self, vertex: &Fields<'_>, lines: &mut Vec<String>) {
+        let number = self.number(&vertex.get(1).text());
+        let Some(step) = self.steps.get_mut(number - 1) else { return };
+        step.name = vertex.get(3).text();
+        let (began, completed) = (time(vertex.get(5)), time(vertex.get(6)));
+        if began.is_some() && !step.told {
+            step.told = true;
+            lines.push(format!("#{number} {}", step.name));
+        }
+        step.error = vertex.get(7).text();
+        step.cached |= vertex.get(4).number() != 0;
+        let Some(completed) = completed.filter(|_| !step.ended) else { return };
+        step.ended = true;
+        let rest = std::mem::take(&mut step.line);
+        step.tell(number, &rest, lines);
+        let step = &*step;
+        lines.push(if !step.error.is_empty() {
+            format!("#{number} ERROR: {}", step.error)
+        } else if step.cached {
+            format!("#{number} CACHED")
+        } else {
+            format!("#{number} DONE {:.1}s", (completed - began.unwrap_or(completed)).max(0.0))
+        });
+    }
+
+    fn log(&mut self, log: &Fields<'_>, lines: &mut Vec<String>) {
+        let number = self.number(&log.get(1).text());
+        let Some(step) = self.steps.get_mut(number - 1) else { return };
+        step.line.push_str(&log.get(4).text());
+        while let Some((line, rest)) = step.line.split_once('\n') {
+            let (line, rest) = (line.to_owned(), rest.to_owned());
+            step.line = rest;
+            step.tell(number, &line, lines);
+        }
+    }
+
+    /// The number of a step, from 1 on.
+    fn number(&mut self, digest: &str) -> usize {
+        if let Some(number) = self.numbers.get(digest) {
+            return *number;
+        }
+        self.steps.push(Step::default());
+        self.numbers.insert(digest.to_owned(), self.steps.len());
+        self.steps.len()
+    }
+}
+
+impl Step {
+    fn tell(&mut self, number: usize, line: &str, lines: &mut Vec<String>) {
+        let line = line.trim_end().rsplit('\r').next().unwrap_or_default();
+        if line.is_empty() {
+            return;
+        }
+        if self.last.len() == LAST_LINES {
+            self.last.pop_front();
+        }
+        self.last.push_back(line.to_owned());
+        lines.push(format!("#{number} {line}"));
+    }
+}
+
+/// A `google.protobuf.Timestamp`, in seconds; `None` when it is absent.
+#[allow(clippy::cast_precision_loss, reason = "a duration is shown with one decimal")]
+fn time(value: Value<'_>) -> Option<f64> {
+    let fields = Fields(value.bytes());
+    let (seconds, nanoseconds) = (fields.get(1).number(), fields.get(2).number());
+    (seconds != 0).then(|| seconds as f64 + nanoseconds as f64 / 1e9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::protobuf::Message;
+
+    fn vertex(digest: &str, name: &str, began: u64, completed: u64, cached: bool, error: &str) -> Message {
+        let time = |seconds: u64| Message::default().number(1, seconds).into_bytes();
+        let mut vertex =
+            Message::default().bytes(1, digest.as_bytes()).bytes(3, name.as_bytes()).number(4, cached.into());
+        if began > 0 {
+            vertex = vertex.bytes(5, &time(began));
+        }
+        if completed > 0 {
+            vertex = vertex.bytes(6, &time(completed));
+        }
+        vertex.bytes(7, error.as_bytes())
+    }
+
+    #[test]
+    fn steps_are_told_once_with_what_they_say_and_how_they_end() {
+        let mut trace = Trace::default();
+        let report = |vertex: Message| Message::default().bytes(1, &vertex.into_bytes()).into_bytes();
+        let log = |text: &str| {
+            let log = Message::default().bytes(1, b"b").bytes(4, text.as_bytes());
+            Message::default().bytes(3, &log.into_bytes()).into_bytes()
+        };
+        assert_eq!(trace.take(&report(vertex("a", "[1/2] FROM x", 0, 0, false, ""))), Vec::<String>::new());
+        assert_eq!(trace.take(&report(vertex("a", "[1/2] FROM x", 5, 5, true, ""))), ["#1 [1/2] FROM x", "#1 CACHED"]);
+        assert_eq!(trace.take(&report(vertex("b", "[2/2] RUN y", 5, 0, false, ""))), ["#2 [2/2] RUN y"]);
+        assert_eq!(trace.take(&log("one\ntw")), ["#2 one"]);
+        assert_eq!(trace.take(&log("o\rthree\n")), ["#2 three"]);
+        let ended = trace.take(&report(vertex("b", "[2/2] RUN y", 5, 7, false, "exit code: 1")));
+        assert_eq!(ended, ["#2 ERROR: exit code: 1"]);
+        assert_eq!(trace.counts(), (2, 1));
+        assert_eq!(trace.failed(), Some(("[2/2] RUN y", vec!["one".to_owned(), "three".to_owned()])));
+    }
+
+    #[test]
+    fn a_report_that_is_damaged_is_no_trouble() {
+        let mut trace = Trace::default();
+        for bytes in [&b"\xff\xff"[..], b"\x0a\x05ab", b"\x0a\x00", b"\x1a\x00"] {
+            trace.take(bytes);
+        }
+    }
+}

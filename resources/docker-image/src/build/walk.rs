@@ -1,0 +1,173 @@
+//! The files of a build's context, one by one, in the order that builders want: a directory before what is in it, names sorted by
+//! their bytes. Links are told, never followed.
+
+use std::fs::{self, DirEntry, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::vec;
+
+use super::ignore::Patterns;
+
+/// Which files of a directory are meant.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selection {
+    /// Those that match are left out.
+    pub(crate) ignore: Patterns,
+    /// Only those that match are taken, when there are any patterns.
+    pub(crate) only: Option<Patterns>,
+}
+
+impl Selection {
+    fn takes(&self, path: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.matches(path)) && !self.ignore.matches(path)
+    }
+
+    /// Whether something below a directory that is not taken itself may be.
+    fn may_take_below(&self, directory: &str) -> bool {
+        let ignored = self.ignore.matches(directory) && !self.ignore.may_include_below(directory);
+        !ignored && self.only.as_ref().is_none_or(|only| only.matches(directory) || only.may_match_below(directory))
+    }
+}
+
+/// A file, a directory or a link of the context.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Its path in the context.
+    pub(crate) path: PathBuf,
+    pub(crate) metadata: Metadata,
+}
+
+/// Walks through a directory.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    root: PathBuf,
+    selection: Selection,
+    /// The directories that are open, the innermost last: what is left in each.
+    open: Vec<vec::IntoIter<DirEntry>>,
+    /// Directories above the current one that have not been told, as nothing in them was taken so far.
+    untold: Vec<(usize, Found)>,
+    ready: std::collections::VecDeque<Found>,
+}
+
+impl Walk {
+    pub(crate) fn new(root: &Path, selection: Selection) -> io::Result<Self> {
+        Ok(Self {
+            open: vec![sorted(root)?],
+            root: root.to_owned(),
+            selection,
+            untold: Vec::new(),
+            ready: std::collections::VecDeque::new(),
+        })
+    }
+
+    /// Looks at the next entry: `false` when there is none.
+    fn advance(&mut self) -> io::Result<bool> {
+        let depth = self.open.len();
+        let Some(directory) = self.open.last_mut() else { return Ok(false) };
+        let Some(entry) = directory.next() else {
+            self.open.pop();
+            self.untold.retain(|(at, _)| *at < depth - 1);
+            return Ok(true);
+        };
+        let full = entry.path();
+        let Ok(path) = full.strip_prefix(&self.root).map(Path::to_owned) else { return Ok(true) };
+        let metadata = entry.metadata().map_err(|error| named(&full, &error))?;
+        // Patterns are text. A name that is none is looked at as far as it is.
+        let text = path.to_string_lossy();
+        let (taken, is_directory) = (self.selection.takes(&text), metadata.is_dir());
+        let searched = is_directory && (taken || self.selection.may_take_below(&text));
+        if searched {
+            self.open.push(sorted(&full)?);
+        }
+        let found = Found { path, metadata };
+        if taken {
+            self.ready.extend(self.untold.drain(..).map(|(_, found)| found));
+            self.ready.push_back(found);
+        } else if searched {
+            self.untold.push((depth, found));
+        }
+        Ok(true)
+    }
+}
+
+impl Iterator for Walk {
+    type Item = io::Result<Found>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(found) = self.ready.pop_front() {
+                return Some(Ok(found));
+            }
+            match self.advance() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    self.open.clear();
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+fn sorted(directory: &Path) -> io::Result<vec::IntoIter<DirEntry>> {
+    let read = || fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>();
+    let mut entries = read().map_err(|error| named(directory, &error))?;
+    entries.sort_by_key(DirEntry::file_name);
+    Ok(entries.into_iter())
+}
+
+/// The error with the file's name, which the operating system leaves out.
+pub(crate) fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for path in ["a/b/c", "a/x", "a.txt", "node_modules/p/keep", "node_modules/p/drop", "z"] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        std::os::unix::fs::symlink("/", root.path().join("link")).unwrap();
+        root
+    }
+
+    fn walked(ignore: &str, only: Option<&[&str]>) -> String {
+        let root = tree();
+        let selection = Selection {
+            ignore: Patterns::of_file(ignore).unwrap(),
+            only: only.map(|only| Patterns::new(only).unwrap()),
+        };
+        let found = Walk::new(root.path(), selection).unwrap().map(|found| found.unwrap().path.display().to_string());
+        found.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn directories_come_before_what_is_in_them_and_links_are_not_followed() {
+        let all = "a a/b a/b/c a/x a.txt link node_modules node_modules/p node_modules/p/drop node_modules/p/keep z";
+        assert_eq!(walked("", None), all);
+    }
+
+    #[test]
+    fn what_is_taken_in_again_comes_with_the_directories_above_it() {
+        assert_eq!(
+            walked("node_modules\n!node_modules/p/keep\na", None),
+            "a.txt link node_modules node_modules/p node_modules/p/keep z"
+        );
+        assert_eq!(walked("*\n!a/x", None), "a a/x");
+        assert_eq!(walked("*\n!**/keep", None), "node_modules node_modules/p node_modules/p/keep");
+        assert_eq!(walked("**", None), "");
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_taken() {
+        assert_eq!(walked("", Some(&["a/b", "z"])), "a a/b a/b/c z");
+        assert_eq!(walked("a/b/c", Some(&["a"])), "a a/b a/x");
+        assert_eq!(walked("", Some(&["nothing"])), "");
+    }
+}

@@ -1,0 +1,36 @@
+//! ssh agents for builds: OpenSSH's own, each with one key, which no recipe gets to see.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use jetway::{Context, Result, Secret, Service};
+
+use super::daemon::{Waiting, wait_for};
+
+/// How long an agent may take to start, in seconds.
+const START: u32 = 10;
+
+/// Starts an agent that has a key, and says where its socket is. `number` tells it from others.
+pub(crate) async fn start(context: &Context, number: usize, key: &Secret) -> Result<(Service, PathBuf)> {
+    let private = context.private_directory();
+    let socket = private.path()?.join(format!("agent-{number}"));
+    let log = private.path()?.join(format!("agent-{number}.log"));
+    let mut agent = context.command("ssh-agent").arg("-D").arg("-a").arg(&socket).serve(&log)?;
+    let waiting = Waiting { what: "the ssh agent", seconds: START, key: None };
+    let started = async {
+        wait_for(context, &mut agent, &waiting, async || socket.exists()).await?;
+        // OpenSSH refuses a key without a line's end.
+        let text = format!("{}\n", key.expose().trim_end());
+        let file = private.write(format!("agent-{number}.key"), text.as_bytes())?;
+        // Without a terminal and a program to ask, a key with a passphrase is refused.
+        let add = context.command("ssh-add").arg("-q").arg("--").arg(&file).env("SSH_AUTH_SOCK", &socket);
+        add.env("SSH_ASKPASS_REQUIRE", "never").quiet().run().await?.success()
+    };
+    match started.await {
+        Ok(_) => Ok((agent, socket)),
+        Err(error) => {
+            agent.stop().await;
+            Err(error).context("cannot hand a key of `ssh` to an agent")
+        }
+    }
+}

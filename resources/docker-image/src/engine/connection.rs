@@ -1,0 +1,255 @@
+//! One request on one connection to the engine, and what it answers.
+//!
+//! Engines are next door mostly, on a socket, so that a connection for each request costs nothing; and when an answer is dropped
+//! its connection ends with it, which is how an engine learns that a build is to be cancelled.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Empty, Full};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::client::conn::http1;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use jetway::{Advise as _, Interrupt, Result};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(15);
+
+/// The most that is read of an answer that is read whole, in bytes.
+const LARGEST: usize = 4 * 1024 * 1024;
+
+/// What a request carries.
+pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// A request without a body.
+pub(crate) fn nothing() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that is there in whole.
+pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that arrives piece by piece from somebody else; it ends when the sender is gone.
+pub(crate) struct Pieces(pub(crate) mpsc::Receiver<io::Result<Frame<Bytes>>>);
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        self.0.poll_recv(context)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// Where connections go.
+#[derive(Clone)]
+pub(crate) enum Endpoint {
+    /// A socket of this machine.
+    Unix(PathBuf),
+    /// Another machine, encrypted when there is a configuration for that.
+    Tcp { host: String, port: u16, tls: Option<Arc<ClientConfig>> },
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Endpoint({self})")
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(formatter, "unix://{}", path.display()),
+            Self::Tcp { host, port, .. } if host.contains(':') => write!(formatter, "tcp://[{host}]:{port}"),
+            Self::Tcp { host, port, .. } => write!(formatter, "tcp://{host}:{port}"),
+        }
+    }
+}
+
+impl Endpoint {
+    async fn open(&self) -> Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            Self::Tcp { host, port, tls } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                match tls {
+                    None => Box::new(stream),
+                    Some(config) => {
+                        let name = ServerName::try_from(host.clone()).context("it has no name that TLS knows")?;
+                        Box::new(TlsConnector::from(Arc::clone(config)).connect(name, stream).await?)
+                    }
+                }
+            }
+        })
+    }
+
+    /// Sends a request on a connection of its own.
+    pub(crate) async fn send(&self, request: Request<Body>, interrupt: &Interrupt) -> Result<Answer> {
+        let connect = async {
+            let stream = timeout(CONNECT, self.open()).await;
+            let stream = stream.map_err(|_| anyhow!("no connection within {} s", CONNECT.as_secs()))??;
+            Ok::<_, jetway::Error>(http1::handshake(TokioIo::new(stream)).await?)
+        };
+        let exchange = async {
+            let (mut sender, connection) =
+                connect.await.with_context(|| format!("cannot connect to the container engine at `{self}`"))?;
+            let connection = tokio::spawn(async move {
+                // What goes wrong here is told by the request that it goes wrong for.
+                let _ = connection.with_upgrades().await;
+            });
+            let connection = Connection(connection.abort_handle());
+            let response = sender.send_request(request).await;
+            let response = response.with_context(|| format!("the container engine at `{self}` did not answer"))?;
+            Ok(Answer { response, connection })
+        };
+        tokio::select! {
+            interrupted = interrupt.wait() => Err(interrupted.into()),
+            answer = exchange => answer,
+        }
+    }
+}
+
+/// A connection that ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Connection(AbortHandle);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What an engine answers.
+pub(crate) struct Answer {
+    pub(crate) response: Response<Incoming>,
+    connection: Connection,
+}
+
+impl Answer {
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// The same, or the error that the engine tells.
+    pub(crate) async fn success(self, what: &str, interrupt: &Interrupt) -> Result<Self> {
+        let status = self.response.status();
+        if status.is_success() || status.is_informational() {
+            return Ok(self);
+        }
+        let body = self.whole(interrupt).await.unwrap_or_default();
+        let message = serde_json::from_slice::<Value>(&body)
+            .ok()
+            .and_then(|body| body.get("message").and_then(Value::as_str).map(str::to_owned))
+            .unwrap_or_else(|| String::from_utf8_lossy(&body).chars().take(300).collect());
+        let error = anyhow!("{}", message.trim()).context(format!("{what}: the container engine answered {status}"));
+        Err(error)
+    }
+
+    /// The connection's bytes after the engine has agreed to another protocol.
+    pub(crate) async fn upgrade(self) -> Result<(hyper::upgrade::Upgraded, Connection)> {
+        let upgraded = hyper::upgrade::on(self.response).await.context("the container engine keeps its connection")?;
+        Ok((upgraded, self.connection))
+    }
+
+    /// All of a small answer.
+    pub(crate) async fn whole(self, interrupt: &Interrupt) -> Result<Vec<u8>> {
+        let mut whole = Vec::new();
+        let mut body = self.response.into_body();
+        while let Some(piece) = next_piece(&mut body, interrupt).await? {
+            whole.extend_from_slice(&piece);
+            if whole.len() > LARGEST {
+                return Err(anyhow!("the answer is larger than {} MiB", LARGEST / 1024 / 1024));
+            }
+        }
+        Ok(whole)
+    }
+
+    /// Hands each JSON message of a stream to `take`, as it comes.
+    pub(crate) async fn messages(self, interrupt: &Interrupt, mut take: impl FnMut(Value) -> Result<()>) -> Result<()> {
+        let mut pending: Vec<u8> = Vec::new();
+        let mut body = self.response.into_body();
+        loop {
+            let piece = next_piece(&mut body, interrupt).await?;
+            let ended = piece.is_none();
+            // Only what is new can hold a line's end.
+            let mut searched = pending.len();
+            pending.extend_from_slice(&piece.unwrap_or_default());
+            while let Some(end) = pending.iter().skip(searched).position(|byte| *byte == b'\n') {
+                let rest = pending.split_off(searched + end + 1);
+                let line = std::mem::replace(&mut pending, rest);
+                searched = 0;
+                take_line(&line, &mut take)?;
+            }
+            if ended {
+                return take_line(&pending, &mut take);
+            }
+            if pending.len() > LARGEST {
+                return Err(anyhow!("a message of the container engine is larger than {} MiB", LARGEST / 1024 / 1024));
+            }
+        }
+    }
+}
+
+fn take_line(line: &[u8], take: &mut impl FnMut(Value) -> Result<()>) -> Result<()> {
+    if line.trim_ascii().is_empty() {
+        return Ok(());
+    }
+    take(serde_json::from_slice(line).context("the container engine sent what is no message")?)
+}
+
+async fn next_piece(body: &mut Incoming, interrupt: &Interrupt) -> Result<Option<Bytes>> {
+    loop {
+        let frame = tokio::select! {
+            interrupted = interrupt.wait() => return Err(interrupted.into()),
+            frame = body.frame() => frame,
+        };
+        match frame {
+            None => return Ok(None),
+            Some(frame) => {
+                let frame = frame
+                    .context("the container engine's answer broke off")
+                    .hint("an engine that ended or was restarted does this; its log tells more")?;
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+/// Keeps a future's type short where one is stored.
+pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;

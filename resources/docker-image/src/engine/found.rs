@@ -1,0 +1,124 @@
+//! The engine that a put builds by: the one that source names, or one that is started for it.
+
+use std::sync::Arc;
+
+use jetway::{Context, Result, Service};
+
+use super::address::Address;
+use super::connection::Endpoint;
+use super::daemon::{Certificates, Daemon, Options};
+use super::{Engine, tunnel};
+use crate::source::{EngineAt, Insecure, Source};
+
+/// An engine, and what has to be stopped after it was used.
+pub(crate) struct Found {
+    pub(crate) engine: Engine,
+    daemon: Option<Daemon>,
+    tunnel: Option<Service>,
+}
+
+impl Found {
+    /// Finds the engine, or starts one. `registries` are those that it will be asked to speak to.
+    pub(crate) async fn find(context: &Context, source: &Source, registries: &[String]) -> Result<Self> {
+        match source.engine() {
+            Some(at) => Self::named(context, source, &at).await,
+            None => Self::started(context, source, registries).await,
+        }
+    }
+
+    async fn named(context: &Context, source: &Source, at: &EngineAt) -> Result<Self> {
+        let settings = [
+            ("insecure_registries", !source.insecure_registries.is_empty()),
+            ("registry_mirror", source.registry_mirror.is_some()),
+            ("ca_certs", !source.ca_certs.is_empty()),
+            ("client_certs", !source.client_certs.is_empty()),
+        ];
+        let unused: Vec<String> =
+            settings.iter().filter(|(_, given)| *given).map(|(key, _)| format!("`{key}`")).collect();
+        if !unused.is_empty() {
+            let unused = unused.join(", ");
+            context
+                .console()
+                .warn(format_args!("the engine of `docker_host` has settings of its own: {unused} count for it not"));
+        }
+        let address: Address = at.url.parse().map_err(|problem: String| jetway::anyhow!("`docker_host`: {problem}"))?;
+        let (endpoint, tunnel) = match &address {
+            Address::Unix(path) => (Endpoint::Unix(path.clone()), None),
+            Address::Tcp { host, port } => {
+                let tls = at.tls().map(|settings| settings.tls()).transpose()?.map(Arc::new);
+                let port = Address::port_or_usual(*port, tls.is_some());
+                (Endpoint::Tcp { host: host.clone(), port, tls }, None)
+            }
+            Address::Ssh { destination, port, socket } => {
+                let (tunnel, end) = tunnel::open(context, at, destination, *port, socket).await?;
+                (Endpoint::Unix(end), Some(tunnel))
+            }
+        };
+        match Engine::connect(endpoint, context.interrupt().clone()).await {
+            Ok(engine) => Ok(Self { engine, daemon: None, tunnel }),
+            Err(error) => {
+                if let Some(tunnel) = tunnel {
+                    tunnel.stop().await;
+                }
+                Err(error.context(format!("cannot use `docker_host` ({address})")))
+            }
+        }
+    }
+
+    async fn started(context: &Context, source: &Source, registries: &[String]) -> Result<Self> {
+        let options = options(source, registries);
+        let daemon = Daemon::start(context, &options).await?;
+        let endpoint = Endpoint::Unix(daemon.socket().to_owned());
+        match Engine::connect(endpoint, context.interrupt().clone()).await {
+            Ok(engine) => Ok(Self { engine, daemon: Some(daemon), tunnel: None }),
+            Err(error) => {
+                daemon.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends what was started.
+    pub(crate) async fn stop(self) {
+        if let Some(daemon) = self.daemon {
+            daemon.stop().await;
+        }
+        if let Some(tunnel) = self.tunnel {
+            tunnel.stop().await;
+        }
+    }
+}
+
+/// What the source says to an engine of our own.
+fn options(source: &Source, registries: &[String]) -> Options {
+    let mut insecure = source.insecure_registries.clone();
+    match &source.insecure {
+        Some(Insecure::Registries(named)) => insecure.extend(named.iter().cloned()),
+        // For the registry of `repository`, which is the first.
+        Some(Insecure::All(true)) => insecure.extend(registries.first().cloned()),
+        _ => {}
+    }
+    let certificates = registries.iter().filter_map(|registry| {
+        let http = source.http(registry);
+        let client = http.client_certificate.map(|client| (client.certificate, client.key));
+        let authorities = http.ca_certs.join("\n");
+        (client.is_some() || !authorities.is_empty()).then(|| Certificates {
+            registry: registry.clone(),
+            authorities,
+            client,
+        })
+    });
+    Options {
+        startup_timeout: source.startup_timeout,
+        downloads: source.max_concurrent_downloads,
+        uploads: source.max_concurrent_uploads,
+        insecure: insecure.into_iter().filter(|registry| !registry.trim().is_empty()).collect(),
+        mirrors: source.mirrors().iter().map(|mirror| with_scheme(mirror.host)).collect(),
+        certificates: certificates.collect(),
+    }
+}
+
+/// Engines want a mirror with its scheme.
+fn with_scheme(mirror: &str) -> String {
+    if mirror.contains("://") { mirror.to_owned() } else { format!("https://{mirror}") }
+}

@@ -1,0 +1,102 @@
+//! Where the container engine is that builds.
+
+use jetway::http::{ClientCertificate, HttpSettings};
+use jetway::{Problems, Secret};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Source, set};
+use crate::engine::address::Address;
+
+/// `docker_host`: an address, with what it takes to be let in there.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum DockerHost {
+    /// An address.
+    Url(String),
+    /// An address, with certificates or a key.
+    At(EngineAt),
+}
+
+/// An engine on another machine.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct EngineAt {
+    /// The address: `tcp://host:2376` or `ssh://user@host`.
+    pub url: String,
+    /// The authority of a `tcp` engine, in PEM form.
+    pub ca_cert: Option<String>,
+    /// The certificate to log in with, in PEM form.
+    pub client_cert: Option<String>,
+    /// The private key of `client_cert`, in PEM form.
+    pub client_key: Option<Secret>,
+    /// The private key to log in with by ssh.
+    pub private_key: Option<Secret>,
+    /// What ssh knows the machine by: lines of a `known_hosts` file.
+    pub known_hosts: Option<String>,
+}
+
+impl DockerHost {
+    /// The address, and all that is said of it.
+    pub(crate) fn at(&self) -> EngineAt {
+        match self {
+            Self::Url(url) => EngineAt { url: url.clone(), ..EngineAt::default() },
+            Self::At(at) => EngineAt {
+                url: at.url.clone(),
+                ca_cert: at.ca_cert.clone(),
+                client_cert: at.client_cert.clone(),
+                client_key: at.client_key.clone(),
+                private_key: at.private_key.clone(),
+                known_hosts: at.known_hosts.clone(),
+            },
+        }
+    }
+}
+
+impl EngineAt {
+    /// How to speak TLS there, when anything says that it is to be spoken.
+    pub(crate) fn tls(&self) -> Option<HttpSettings> {
+        let client = set(self.client_cert.as_deref()).zip(self.client_key.as_ref().filter(|key| !key.is_empty()));
+        let ca_certs: Vec<String> = set(self.ca_cert.as_deref()).map(str::to_owned).into_iter().collect();
+        if client.is_none() && ca_certs.is_empty() && !self.url.starts_with("https:") {
+            return None;
+        }
+        let client_certificate = client
+            .map(|(certificate, key)| ClientCertificate { certificate: certificate.to_owned(), key: key.clone() });
+        Some(HttpSettings { ca_certs, client_certificate, ..HttpSettings::default() })
+    }
+}
+
+impl Source {
+    /// The engine that is named, if one is.
+    pub(crate) fn engine(&self) -> Option<EngineAt> {
+        self.docker_host.as_ref().map(DockerHost::at).filter(|at| !at.url.trim().is_empty())
+    }
+
+    pub(super) fn engine_rules(&self, problems: &mut Problems) {
+        let Some(at) = self.engine() else { return };
+        let key = |name: &str| match self.docker_host {
+            Some(DockerHost::At(_)) => format!("docker_host.{name}"),
+            _ => "docker_host".to_owned(),
+        };
+        let address = match at.url.parse::<Address>() {
+            Ok(address) => address,
+            Err(problem) => return problems.add(key("url"), problem),
+        };
+        let is_ssh = matches!(address, Address::Ssh { .. });
+        let is_tcp = matches!(address, Address::Tcp { .. });
+        for (name, given, fits, scheme) in [
+            ("ca_cert", at.ca_cert.is_some(), is_tcp, "tcp"),
+            ("client_cert", at.client_cert.is_some(), is_tcp, "tcp"),
+            ("client_key", at.client_key.is_some(), is_tcp, "tcp"),
+            ("private_key", at.private_key.is_some(), is_ssh, "ssh"),
+            ("known_hosts", at.known_hosts.is_some(), is_ssh, "ssh"),
+        ] {
+            if given && !fits {
+                problems.add(key(name), format!("is for a `{scheme}` address"));
+            }
+        }
+        if at.client_cert.is_some() != at.client_key.is_some() {
+            problems.add(key("client_cert"), "`client_cert` and `client_key` belong together");
+        }
+    }
+}

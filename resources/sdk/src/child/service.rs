@@ -1,0 +1,119 @@
+//! Children that serve while the verb works: a daemon, a tunnel.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, anyhow};
+
+use super::{Command, Running};
+use crate::error::Result;
+
+/// How much of a service's log is looked at for its last words, in bytes.
+const TAIL: u64 = 16 * 1024;
+
+/// A child that serves. Dropping it ends it at once; [`Service::stop`] lets it clean up.
+///
+/// Unlike a [`super::Background`] it may say as much as it likes, and may take its time to be ready: who has started it knows
+/// by what it serves, and finds in its log why it does not.
+pub struct Service {
+    running: Running,
+    label: String,
+    log: PathBuf,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Service").field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+impl Command {
+    /// Starts the child beside other work. All that it says goes into the file `log`, which is made anew; it reads nothing.
+    pub fn serve(self, log: &Path) -> Result<Service> {
+        let open = || {
+            let file = File::create(log)?;
+            Ok::<_, io::Error>((file.try_clone()?, file))
+        };
+        let (out, err) = open().with_context(|| format!("cannot write `{}`", log.display()))?;
+        let child = self.spawn_with(Stdio::null(), out.into(), err.into())?;
+        Ok(Service { running: Running::new(child), label: self.label, log: log.to_owned() })
+    }
+}
+
+impl Service {
+    /// How it has ended, if it has.
+    pub fn ended(&mut self) -> Option<crate::Error> {
+        let status = self.running.child.try_wait().ok()??;
+        Some(match status.code() {
+            Some(code) => anyhow!("`{}` ended with exit code {code}", self.label),
+            None => anyhow!("`{}` was ended by a signal ({status})", self.label),
+        })
+    }
+
+    /// The last `lines` lines of what it has said, as it said them: not redacted.
+    pub fn last_words(&self, lines: usize) -> String {
+        let read = || {
+            let mut file = File::open(&self.log)?;
+            let length = file.metadata()?.len();
+            file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+            let mut bytes = Vec::new();
+            file.take(TAIL).read_to_end(&mut bytes)?;
+            Ok::<_, io::Error>(bytes)
+        };
+        let bytes = read().unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let all: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+        let skipped = all.len().saturating_sub(lines);
+        all.into_iter().skip(skipped).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Ends it and all that it has started: SIGTERM first, SIGKILL for what is left after a few seconds.
+    pub async fn stop(mut self) {
+        self.running.terminate().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{BuildMetadata, Colour, Console, Context, Redactor};
+
+    fn shell(script: &str, log: &Path) -> Service {
+        let console = Console::new(io::sink(), Redactor::default(), Colour::Never);
+        let context = Context::new(BuildMetadata::default(), console, std::env::temp_dir());
+        context.command("sh").args(["-c", script]).serve(log).unwrap()
+    }
+
+    async fn until(mut is_so: impl FnMut() -> bool) {
+        for _ in 0..1000 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("it did not come to that");
+    }
+
+    #[tokio::test]
+    async fn a_service_that_ends_leaves_its_last_words() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut service = shell("echo one; echo two >&2; echo; echo three; exit 4", &directory.path().join("log"));
+        until(|| service.ended().is_some()).await;
+        assert_eq!(service.ended().unwrap().to_string(), "`sh` ended with exit code 4");
+        assert_eq!(service.last_words(2), "two\nthree");
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_stopped_may_clean_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let service = shell("trap 'echo cleaned; exit' TERM; echo ready; while :; do sleep 0.01; done", &log);
+        until(|| service.last_words(1) == "ready").await;
+        service.stop().await;
+        assert!(std::fs::read_to_string(log).unwrap().ends_with("cleaned\n"));
+    }
+}

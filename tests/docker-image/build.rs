@@ -1,0 +1,259 @@
+//! put with `build`, by the classic builder: what a pipeline writes, and what is in the registry and in the image afterwards.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use jetway_tests::engine::{self, BASE, Images, docker};
+use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
+use jetway_tests::scratch;
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{merge, source};
+
+/// A put by this machine's engine.
+pub(crate) fn put(source: &Value, params: &Value, inputs: &Path) -> Outcome {
+    by_engine(source, params, inputs).run()
+}
+
+pub(crate) fn by_engine(source: &Value, params: &Value, inputs: &Path) -> Verb {
+    let mut source = source.clone();
+    merge(&mut source, json!({ "docker_host": format!("unix://{}", engine::SOCKET) }));
+    let socket = format!("{0}:{0}", engine::SOCKET);
+    Verb::put("docker-image")
+        .request(&json!({ "source": source, "params": params }))
+        .dir(inputs)
+        .docker_arguments(["--volume", &socket])
+}
+
+/// Inputs: files by their paths.
+pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
+    let root = scratch::directory();
+    for (path, content) in files {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content.replace("BASE", BASE)).unwrap();
+    }
+    root
+}
+
+/// What a command prints in a container of the image that is in the registry, which the engine has to fetch anew.
+pub(crate) fn run(image: &str, command: &[&str]) -> String {
+    let (repository, _) = image.rsplit_once(':').unwrap();
+    Images::of(repository).remove();
+    docker(&["pull", "--quiet", image]);
+    let mut arguments = vec!["run", "--rm", "--network", "none", image];
+    arguments.extend(command);
+    docker(&arguments)
+}
+
+#[test]
+fn the_main_step_of_a_delivery_builds_pushes_and_finds_its_cache_again() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::with(&Manner { htpasswd: true, ..Manner::default() });
+    let repository = registry.repository("gcr/artifact-app");
+    let _images = Images::of(&repository);
+    let source = source(&registry, "gcr/artifact-app", json!({ "username": USER, "password": PASSWORD }));
+    let inputs = inputs(&[
+        ("artifact-app/Dockerfile", "FROM BASE\nCOPY app /app\nRUN sh /app > /made\nCMD [\"cat\", \"/made\"]\n"),
+        ("artifact-app/app", "echo made by $0\n"),
+        ("metadata/short-commit-hash", "abc1234\n"),
+    ]);
+    let params = json!({
+        "build": "artifact-app/", "cache": true, "cache_tag": "latest",
+        "tag": "metadata/short-commit-hash", "tag_as_latest": true,
+    });
+    let first = put(&source, &params, inputs.path());
+    let answer = first.json();
+    let digest = answer["version"]["digest"].as_str().unwrap().to_owned();
+    assert_eq!(answer["version"], json!({ "digest": digest }));
+    assert!(digest.starts_with("sha256:") && digest.len() == 71, "{digest}");
+    assert_eq!(answer["metadata"][0]["name"], "image");
+    assert_eq!(answer["metadata"][0]["value"].as_str().unwrap().len(), 12);
+    assert!(first.stderr.contains("no cache in"), "{}", first.stderr);
+    assert!(first.stderr.contains("Step 3/4 : RUN sh /app > /made"), "{}", first.stderr);
+    assert!(first.stderr.contains("0 of 4 steps came from the cache"), "{}", first.stderr);
+    assert!(!first.stderr.contains(PASSWORD) && !first.stderr.contains("{\""), "{}", first.stderr);
+    assert_eq!(first.leftovers(), Vec::<std::path::PathBuf>::new());
+
+    // Another worker: its engine has nothing but what the registry has.
+    Images::of(&repository).remove();
+    let second = put(&source, &params, inputs.path());
+    assert_eq!(second.json()["version"]["digest"], digest);
+    assert!(second.stderr.contains("3 of 4 steps came from the cache"), "{}", second.stderr);
+
+    Images::of(&repository).remove();
+    let login = scratch::directory();
+    let config = login.path().to_str().unwrap();
+    docker(&["--config", config, "login", "--username", USER, "--password", PASSWORD, &registry.host()]);
+    for tag in ["abc1234", "latest"] {
+        let image = format!("{repository}:{tag}");
+        docker(&["--config", config, "pull", "--quiet", &image]);
+        assert_eq!(docker(&["run", "--rm", "--network", "none", &image]), "made by /app", "{tag}");
+    }
+}
+
+#[test]
+fn args_labels_and_the_stage_come_from_params_and_files() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::start();
+    let repository = registry.repository("args");
+    let _images = Images::of(&repository);
+    let inputs = inputs(&[
+        (
+            "ci/Dockerfile.app",
+            "FROM BASE AS app\nARG NAME\nARG NUMBER\nARG LIST\nARG FROM_FILE\nARG BUILD\nARG http_proxy\nCOPY x /x\n\
+             RUN echo \"$NAME|$NUMBER|$LIST|$FROM_FILE|$BUILD|$http_proxy\" > /args\nFROM app AS never\nRUN false\n",
+        ),
+        ("app/x", "x"),
+        ("args.json", r#"{"NAME": "from $BUILD_NAME", "FROM_FILE": true}"#),
+        ("labels.json", r#"{"b": "2", "c": 3}"#),
+        ("text", "some text\n"),
+        ("tags", "one two\nthree\n"),
+        ("version", "1.2\n"),
+    ]);
+    let params = json!({
+        "build": "app", "dockerfile": "ci/Dockerfile.app", "target_name": "app",
+        "build_args": { "NAME": "loses", "NUMBER": 1.10, "LIST": ["a"], "FROM_FILE": { "file": "text" },
+            "BUILD": "$BUILD_NAME of ${BUILD_JOB_NAME} $HOME" },
+        "build_args_file": "args.json",
+        "labels": { "a": "$BUILD_NAME", "b": "1" }, "labels_file": "labels.json",
+        "tag_file": "version", "tag_prefix": "v", "additional_tags": "tags",
+    });
+    let verb = by_engine(&source(&registry, "args", json!({})), &params, inputs.path());
+    let outcome = verb.env("HTTP_PROXY", "http://proxy.example:3128").env("NO_PROXY", "localhost").run();
+    assert_eq!(outcome.json()["metadata"][2]["value"], "v1.2 one two three");
+    let printed = run(&format!("{repository}:three"), &["cat", "/args"]);
+    assert_eq!(printed, "from $BUILD_NAME|1.1|[\"a\"]|true|42 of build $HOME|http://proxy.example:3128");
+    let labels = docker(&["inspect", "--format", "{{json .Config.Labels}}", &format!("{repository}:three")]);
+    let labels: Value = serde_json::from_str(&labels).unwrap();
+    assert_eq!(labels, json!({ "a": "$BUILD_NAME", "b": "2", "c": "3" }));
+    for tag in ["v1.2", "one", "two", "three"] {
+        docker(&["pull", "--quiet", &format!("{repository}:{tag}")]);
+    }
+}
+
+/// A context with names, links and modes of every kind, and the recipe that shows it.
+fn strange_context(dockerfile: &str) -> TempDir {
+    let root = inputs(&[
+        (dockerfile, "FROM BASE\nCOPY . /c\nRUN cd /c && find . | sort > /list && ls -l exec | cut -c1-10 >> /list\n"),
+        (
+            "app/.dockerignore",
+            "# a comment\nnode_modules\n!node_modules/keep\n**/*.log\n!important.log\nDockerfile*\n.dockerignore\n",
+        ),
+        ("app/node_modules/a/index.js", ""),
+        ("app/node_modules/keep/index.js", ""),
+        ("app/deep/er/x.log", ""),
+        ("app/important.log", ""),
+        ("app/exec", "#!/bin/sh\n"),
+        ("app/name with ü and spaces", ""),
+        (&format!("app/{}/{}", "d".repeat(110), "f".repeat(120)), ""),
+        ("outside", "secret"),
+    ]);
+    let app = root.path().join("app");
+    symlink("../../etc/passwd", app.join("link")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o751);
+    fs::set_permissions(app.join("exec"), mode).unwrap();
+    fs::File::create(app.join("hole")).unwrap().set_len(64 * 1024 * 1024).unwrap();
+    root
+}
+
+/// What is in the image of that context, whichever builder made it.
+pub(crate) fn strange_contents() -> String {
+    let (long, name) = ("d".repeat(110), "f".repeat(120));
+    let all = [
+        ".",
+        &format!("./{long}"),
+        &format!("./{long}/{name}"),
+        "./deep",
+        "./deep/er",
+        "./exec",
+        "./hole",
+        "./important.log",
+        "./link",
+        "./name with ü and spaces",
+        "./node_modules",
+        "./node_modules/keep",
+        "./node_modules/keep/index.js",
+    ];
+    format!("{}\n-rwxr-x--x", all.join("\n"))
+}
+
+#[test]
+fn what_is_ignored_is_left_out_and_all_else_is_there_as_it_was() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::start();
+    for (builder, repository) in [("0", "ignored-classic"), ("1", "ignored-kit")] {
+        for (dockerfile, more) in
+            [("app/Dockerfile", json!({})), ("ci/Dockerfile", json!({ "dockerfile": "ci/Dockerfile" }))]
+        {
+            let name = registry.repository(repository);
+            let _images = Images::of(&name);
+            let inputs = strange_context(dockerfile);
+            let mut params = json!({ "build": "app", "docker_buildkit": builder });
+            merge(&mut params, more);
+            put(&source(&registry, repository, json!({})), &params, inputs.path()).succeeded();
+            assert_eq!(run(&format!("{name}:latest"), &["cat", "/list"]), strange_contents(), "{builder} {dockerfile}");
+        }
+    }
+}
+
+#[test]
+fn an_ignore_file_beside_the_recipe_comes_first() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::start();
+    let inputs = inputs(&[
+        ("app/special.dockerfile", "FROM BASE\nCOPY . /c\nRUN ls /c > /list\n"),
+        ("app/special.dockerfile.dockerignore", "b\n*.dockerfile*\n"),
+        ("app/.dockerignore", "a\n"),
+        ("app/a", ""),
+        ("app/b", ""),
+    ]);
+    for (builder, repository) in [("0", "beside-classic"), ("1", "beside-kit")] {
+        let name = registry.repository(repository);
+        let _images = Images::of(&name);
+        let params = json!({ "build": "app", "dockerfile": "app/special.dockerfile", "docker_buildkit": builder });
+        put(&source(&registry, repository, json!({})), &params, inputs.path()).succeeded();
+        assert_eq!(run(&format!("{name}:latest"), &["cat", "/list"]), "a", "{builder}");
+    }
+}
+
+#[test]
+fn bases_and_caches_come_from_directories_that_a_get_has_filled() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::start();
+    let repository = registry.repository("bases");
+    let _images = [Images::of(&repository), Images::of("jetway-tests/loaded")];
+    let inputs = inputs(&[
+        ("app/Dockerfile", "FROM jetway-tests/loaded:one\nRUN echo x > /x\n"),
+        ("base/repository", "jetway-tests/loaded\n"),
+        ("base/tag", "one\n"),
+    ]);
+    docker(&["tag", BASE, "jetway-tests/saved:two"]);
+    let archive = inputs.path().join("base/image");
+    docker(&["save", "--output", archive.to_str().unwrap(), "jetway-tests/saved:two"]);
+    let id = docker(&["inspect", "--format", "{{.Id}}", BASE]);
+    docker(&["rmi", "jetway-tests/saved:two"]);
+    fs::write(inputs.path().join("base/image-id"), format!("{id}\n")).unwrap();
+    let source = source(&registry, "bases", json!({}));
+    let params =
+        json!({ "build": "app", "load_bases": ["base"], "cache_from": ["base", format!("{repository}:none")] });
+    let outcome = put(&source, &params, inputs.path());
+    outcome.succeeded();
+    assert_eq!(run(&format!("{repository}:latest"), &["cat", "/x"]), "x");
+    let params = json!({ "build": "app", "load_base": "app" });
+    let refused = put(&source, &params, inputs.path());
+    assert!(refused.failed().stderr.contains("there is no `image` in `app`"), "{}", refused.stderr);
+}

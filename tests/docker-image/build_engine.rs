@@ -1,0 +1,132 @@
+//! put with `build` by an engine of its own: dockerd, started for the step and stopped with it.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use jetway_tests::engine::{self, BASE, docker};
+use jetway_tests::layer::{self, Layer};
+use jetway_tests::registry::Registry;
+use jetway_tests::scratch;
+use jetway_tests::verb::{Runner, Verb};
+use serde_json::json;
+
+use crate::build::inputs;
+use crate::support::source;
+
+#[test]
+fn an_engine_that_does_not_start_is_quoted() {
+    if !layer::require(Layer::Program("dockerd")) {
+        return;
+    }
+    let registry = Registry::start();
+    let inputs = inputs(&[("app/Dockerfile", "FROM scratch\n")]);
+    // It looks at its options before it touches anything.
+    let source = source(&registry, "x", json!({ "insecure_registries": ["not/a/registry"] }));
+    let request = json!({ "source": source, "params": { "build": "app" } });
+    let outcome = Verb::put("docker-image").request(&request).dir(inputs.path()).run();
+    assert!(outcome.failed().stderr.contains("the container engine did not start"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("it said last:") && outcome.stderr.contains("not/a/registry"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(outcome.stderr.contains("privileged: true"), "{}", outcome.stderr);
+    assert_eq!(outcome.leftovers(), Vec::<PathBuf>::new());
+}
+
+/// A container that may hold an engine: privileged, or all that it comes to where the machine itself has not every capability.
+fn privileged() -> Vec<String> {
+    let works = Command::new("docker").args(["run", "--rm", "--privileged", BASE, "true"]).output();
+    let flags: &[&str] = if works.is_ok_and(|output| output.status.success()) {
+        &["--privileged"]
+    } else {
+        &[
+            "--cap-add=ALL",
+            "--cap-drop=SYS_RESOURCE",
+            "--security-opt=seccomp=unconfined",
+            "--security-opt=apparmor=unconfined",
+            "--security-opt=systempaths=unconfined",
+            "--device-cgroup-rule=a *:* rwm",
+        ]
+    };
+    flags.iter().map(|flag| (*flag).to_owned()).collect()
+}
+
+/// A put in the image, with a network of its own: an engine in there must not meet this machine's.
+fn in_image(request: &serde_json::Value, inputs: &std::path::Path, disk: &std::path::Path) -> Verb {
+    Verb::put("docker-image")
+        .runner(Runner::Image)
+        .request(request)
+        .dir(inputs)
+        .docker_arguments(privileged())
+        .docker_arguments(["--network=bridge", "--volume", &format!("{}:/scratch", disk.display())])
+}
+
+/// Where a registry of this machine is seen by containers.
+fn bridge_address() -> String {
+    let routes = docker(&["run", "--rm", BASE, "ip", "route"]);
+    let gateway = routes.lines().find_map(|line| line.strip_prefix("default via ")?.split(' ').next());
+    gateway.expect("a default route in a container").to_owned()
+}
+
+#[test]
+fn the_image_brings_its_engine_builds_pushes_and_leaves_nothing() {
+    if !layer::require(Layer::Image("docker-image")) || !engine::require() {
+        return;
+    }
+    let registry = Registry::start_for_containers(&bridge_address());
+    let repository = registry.repository("inside");
+    let inputs = inputs(&[
+        ("app/Dockerfile", "FROM BASE\nRUN echo built inside > /x\n"),
+        ("base/repository", "jetway-tests/base"),
+        ("base/tag", "busybox"),
+    ]);
+    docker(&["save", "--output", inputs.path().join("base/image").to_str().unwrap(), BASE]);
+    let disk = scratch::directory();
+    for builder in ["0", "1"] {
+        let source = source(&registry, "inside", json!({ "insecure_registries": [registry.host()] }));
+        let params = json!({ "build": "app", "load_base": "base", "docker_buildkit": builder });
+        let request = json!({ "source": source, "params": params });
+        let outcome = in_image(&request, inputs.path(), disk.path()).run();
+        let digest = outcome.json()["version"]["digest"].clone();
+        assert!(outcome.stderr.contains("a container engine runs after"), "{}", outcome.stderr);
+        assert_eq!(outcome.leftovers(), Vec::<PathBuf>::new());
+        let listed = Command::new("skopeo")
+            .args([
+                "inspect",
+                "--tls-verify=false",
+                "--format",
+                "{{.Digest}}",
+                &format!("docker://{repository}:latest"),
+            ])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), digest.as_str().unwrap());
+    }
+}
+
+#[test]
+fn an_abort_stops_the_engine_in_the_image() {
+    if !layer::require(Layer::Image("docker-image")) || !engine::require() {
+        return;
+    }
+    let registry = Registry::start_for_containers(&bridge_address());
+    let inputs = inputs(&[
+        ("app/Dockerfile", "FROM BASE\nRUN echo begun && sleep 1000\n"),
+        ("base/repository", "jetway-tests/base"),
+        ("base/tag", "busybox"),
+    ]);
+    docker(&["save", "--output", inputs.path().join("base/image").to_str().unwrap(), BASE]);
+    let disk = scratch::directory();
+    let request =
+        json!({ "source": source(&registry, "x", json!({})), "params": { "build": "app", "load_base": "base" } });
+    let mut running = in_image(&request, inputs.path(), disk.path()).spawn();
+    running.wait_for_stderr("begun\n");
+    let engine = running.wait_for_child("dockerd");
+    running.terminate();
+    let outcome = running.wait(Duration::from_secs(10));
+    assert_ne!(outcome.code, Some(0));
+    assert!(!engine.is_alive());
+    assert_eq!(outcome.leftovers(), Vec::<PathBuf>::new());
+}

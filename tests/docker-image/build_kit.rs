@@ -1,0 +1,143 @@
+//! put with `build`, by BuildKit: what only it can do.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use jetway_tests::engine::{self, Images, docker};
+use jetway_tests::layer::{self, Layer};
+use jetway_tests::process;
+use jetway_tests::registry::Registry;
+use serde_json::json;
+
+use crate::build::{by_engine, inputs, put, run};
+use crate::support::source;
+
+const VALUE: &str = "s3cr3t-of-the-pipeline";
+const FILE: &str = "s3cr3t-of-a-file";
+
+#[test]
+fn secrets_are_there_for_a_step_and_nowhere_else() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::start();
+    let repository = registry.repository("secrets");
+    let _images = Images::of(&repository);
+    // BuildKit's cache does not look at secrets: without a mark the step would not be done again.
+    let recipe = format!(
+        "FROM BASE\nRUN --mount=type=secret,id=value --mount=type=secret,id=a-file --mount=type=secret,id=name echo {repository} \
+         && cat /run/secrets/value /run/secrets/a-file /run/secrets/name && wc -c < /run/secrets/value > /length \
+         && sha256sum /run/secrets/* > /sums && sleep 1\n"
+    );
+    let inputs = inputs(&[("app/Dockerfile", &recipe), ("keys/token", FILE)]);
+    let params = json!({
+        "build": "app",
+        "secrets": { "value": VALUE, "a-file": { "source": "keys/token" }, "name": { "env": "BUILD_NAME" } },
+    });
+    let running = by_engine(&source(&registry, "secrets", json!({})), &params, inputs.path()).spawn();
+    running.wait_for_stderr("RUN --mount");
+    for process in process::descendants(std::process::id()) {
+        assert!(!process.command.contains(VALUE) && !process.command.contains(FILE), "{}", process.command);
+    }
+    let outcome = running.wait(std::time::Duration::from_mins(2));
+    outcome.succeeded();
+    // The step itself prints them: that is masked.
+    assert!(outcome.stderr.contains("((redacted))"), "{}", outcome.stderr);
+    let image = format!("{repository}:latest");
+    assert_eq!(run(&image, &["cat", "/length"]), VALUE.len().to_string());
+    assert_eq!(
+        run(&image, &["sh", "-c", "find / -xdev -type f -exec grep -l s3cr3t {} + | grep -v /proc; ls /run; true"]),
+        "secrets"
+    );
+    let history = docker(&["history", "--no-trunc", &image]);
+    let config = docker(&["inspect", &image]);
+    for text in [&history, &config, &outcome.stderr, &String::from_utf8_lossy(&outcome.stdout).into_owned()] {
+        assert!(!text.contains(VALUE) && !text.contains(FILE), "{text}");
+    }
+    assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn an_ssh_agent_has_the_key_and_the_image_has_not() {
+    if !engine::require() || !layer::require(Layer::Program("ssh-agent")) {
+        return;
+    }
+    let registry = Registry::start();
+    let repository = registry.repository("agent");
+    let _images = Images::of(&repository);
+    // BuildKit's cache does not look at agents: without a mark the step would not be done again.
+    let recipe = format!("FROM BASE\nCOPY ssh /\nRUN --mount=type=ssh echo {repository} && ssh-add -L > /answer\n");
+    let inputs = inputs(&[("app/Dockerfile", &recipe)]);
+    take_along("/usr/bin/ssh-add", &inputs.path().join("app/ssh"));
+    let key = inputs.path().join("key");
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"]).arg(&key).status();
+    assert!(made.unwrap().success());
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+    let key = fs::read_to_string(key).unwrap();
+    let params = json!({ "build": "app", "ssh": key });
+    let outcome = put(&source(&registry, "agent", json!({})), &params, inputs.path());
+    outcome.succeeded();
+    let image = format!("{repository}:latest");
+    let answer = run(&image, &["cat", "/answer"]);
+    assert_eq!(answer.rsplit_once(' ').unwrap().0, public.trim());
+    let line = key.lines().nth(1).unwrap();
+    assert_eq!(run(&image, &["sh", "-c", &format!("find / -xdev -type f -exec grep -l {line} {{}} +; true")]), "");
+    assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn steps_are_told_by_name_with_what_came_from_the_cache() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::start();
+    let repository = registry.repository("cached");
+    let _images = Images::of(&repository);
+    let stamp = format!("FROM BASE\nCOPY x /x\nRUN echo {repository} && cp /x /y\n");
+    let inputs = inputs(&[("app/Dockerfile", &stamp), ("app/x", "x")]);
+    let params = json!({ "build": "app", "docker_buildkit": 1, "cache": true });
+    let source = source(&registry, "cached", json!({}));
+    let first = put(&source, &params, inputs.path());
+    first.succeeded();
+    assert!(first.stderr.contains("[3/3] RUN echo") && first.stderr.contains(" DONE "), "{}", first.stderr);
+    assert!(first.stderr.contains("ERROR: ") && first.stderr.contains("not found"), "{}", first.stderr);
+    // The engine may know the steps still. (Its cache is everybody's here, and is not emptied.) What it finds in the registry is told.
+    Images::of(&repository).remove();
+    let second = put(&source, &params, inputs.path());
+    second.succeeded();
+    assert!(second.stderr.contains(" CACHED") && !second.stderr.contains("ERROR"), "{}", second.stderr);
+    assert!(second.stderr.contains(&format!("importing cache manifest from {repository}:latest")), "{}", second.stderr);
+    assert!(second.stderr.contains("2 of 3 steps came from the cache"), "{}", second.stderr);
+}
+
+#[test]
+fn a_step_that_fails_is_named_with_its_last_lines() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::start();
+    let inputs = inputs(&[("app/Dockerfile", "FROM BASE\nRUN echo about to fail && exit 3\n")]);
+    for builder in ["0", "1"] {
+        let params = json!({ "build": "app", "docker_buildkit": builder });
+        let outcome = put(&source(&registry, "failing", json!({})), &params, inputs.path());
+        let report = outcome.failed().stderr.split("error").last().unwrap().to_owned();
+        let report = format!("error{report}\n{}", outcome.stderr);
+        assert!(report.contains("RUN echo about to fail && exit 3` failed"), "{report}");
+        assert!(report.contains("it said last:\n    about to fail"), "{report}");
+    }
+}
+
+/// Copies a program and the libraries that it needs, each to where it is on this machine.
+fn take_along(program: &str, root: &Path) {
+    let libraries = Command::new("ldd").arg(program).output().unwrap();
+    let libraries = String::from_utf8(libraries.stdout).unwrap();
+    let paths = libraries.split_whitespace().filter(|word| word.starts_with('/'));
+    for path in paths.chain([program]) {
+        let to = root.join(path.trim_start_matches('/'));
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(path, to).unwrap();
+    }
+    fs::create_dir_all(root.join("bin")).unwrap();
+    fs::copy(program, root.join("bin/ssh-add")).unwrap();
+}

@@ -1,0 +1,133 @@
+//! put with `build` when something is wrong: the inputs, the recipe, the registry, the engine, the time.
+
+use std::time::Duration;
+
+use jetway_tests::engine::{self, Images};
+use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
+use jetway_tests::verb::Verb;
+use serde_json::json;
+
+use crate::build::{by_engine, inputs, put};
+use crate::support::source;
+
+#[test]
+fn what_the_inputs_lack_is_told_before_an_engine_is_asked() {
+    let registry = Registry::start();
+    let inputs = inputs(&[
+        ("app/Dockerfile", "FROM scratch\n"),
+        ("bad/Dockerfile", "FROM scratch\n"),
+        ("bad/.dockerignore", "[\n"),
+        ("empty/x", ""),
+        ("tag", "a b\n"),
+        ("list.json", "[1]"),
+    ]);
+    std::os::unix::fs::symlink("/etc", inputs.path().join("out")).unwrap();
+    for (params, text) in [
+        (json!({ "build": "none" }), "there is no `none` in the inputs"),
+        (json!({ "build": "empty" }), "there is no Dockerfile `empty/Dockerfile` in the inputs"),
+        (json!({ "build": "app", "dockerfile": "Dockerfile" }), "there is no Dockerfile `Dockerfile` in the inputs"),
+        (json!({ "build": "bad" }), "`[` is no pattern"),
+        (json!({ "build": "out" }), "leads out of the directory of the inputs"),
+        (json!({ "build": "../x" }), "must stay inside the directory of the inputs"),
+        (json!({ "build": "app", "tag": "nothing" }), "there is no such file in the inputs"),
+        (json!({ "build": "app", "tag": "tag" }), "`a b` is no tag"),
+        (json!({ "build": "app", "build_args_file": "list.json" }), "it holds no JSON object"),
+        (json!({ "build": "app", "secrets": { "x": { "env": "NOPE" } } }), "the step's environment has no `NOPE`"),
+        (json!({ "build": "app", "docker_buildkit": "maybe" }), "expected `1` or `0`, found `maybe`"),
+        (json!({ "build": "app", "cache_to": "registry" }), "`inline` keeps the cache in the image"),
+        (json!({}), "there is nothing to put"),
+    ] {
+        // An engine that is not there would be the error if it were asked.
+        let source = source(&registry, "x", json!({ "docker_host": "unix:///nowhere.sock" }));
+        let request = json!({ "source": source, "params": params });
+        let outcome = Verb::put("docker-image").request(&request).dir(inputs.path()).run();
+        assert!(outcome.failed().stderr.contains(text), "{params}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_recipe_that_is_none_is_told() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::start();
+    let inputs = inputs(&[("app/Dockerfile", "FROM BASE\nRUUN x\n")]);
+    for builder in ["0", "1"] {
+        let params = json!({ "build": "app", "docker_buildkit": builder });
+        let outcome = put(&source(&registry, "bad", json!({})), &params, inputs.path());
+        assert!(outcome.failed().stderr.to_lowercase().contains("unknown instruction: ruun"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_registry_that_refuses_or_is_gone_fails_the_put() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::with(&Manner { htpasswd: true, ..Manner::default() });
+    let repository = registry.repository("refused");
+    let _images = Images::of(&repository);
+    let inputs = inputs(&[("app/Dockerfile", "FROM BASE\nLABEL a=b\n")]);
+    let params = json!({ "build": "app" });
+    let wrong = source(&registry, "refused", json!({ "username": USER, "password": "wr0ng-pass" }));
+    let outcome = put(&wrong, &params, inputs.path());
+    assert!(outcome.failed().stderr.contains(&format!("cannot push `{repository}:latest`")), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("are `username` and `password` those of the registry"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("wr0ng-pass"), "{}", outcome.stderr);
+
+    let right = source(&registry, "refused", json!({ "username": USER, "password": PASSWORD }));
+    drop(registry);
+    let outcome = put(&right, &params, inputs.path());
+    assert!(outcome.failed().stderr.contains("connection refused"), "{}", outcome.stderr);
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_told_by_its_address() {
+    let registry = Registry::start();
+    let inputs = inputs(&[("app/Dockerfile", "FROM scratch\n")]);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for (host, text) in [
+        ("unix:///nowhere.sock".to_owned(), "cannot connect to the container engine at `unix:///nowhere.sock`"),
+        (format!("tcp://127.0.0.1:{port}"), "cannot connect to the container engine at `tcp://127.0.0.1:"),
+        (
+            format!("tcp://127.0.0.1:{}", registry.host().rsplit_once(':').unwrap().1),
+            "what answers there (404 Not Found) is no container engine",
+        ),
+        ("npipe:////./pipe/x".to_owned(), "expected `unix:///var/run/docker.sock`"),
+    ] {
+        let source = source(&registry, "x", json!({ "docker_host": host }));
+        let request = json!({ "source": source, "params": { "build": "app" } });
+        let outcome = Verb::put("docker-image").request(&request).dir(inputs.path()).run();
+        assert!(outcome.failed().stderr.contains(text), "{host}: {}", outcome.stderr);
+        assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+    }
+}
+
+#[test]
+fn an_abort_ends_the_build_on_the_engine_too() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::start();
+    for builder in ["0", "1"] {
+        let mark = format!("{}{builder}", registry.host().replace(':', "-"));
+        let recipe = format!("FROM BASE\nRUN echo begun {mark} && sleep 1000\n");
+        let inputs = inputs(&[("app/Dockerfile", &recipe)]);
+        let params = json!({ "build": "app", "docker_buildkit": builder, "secrets": if builder == "1" { json!({"s": "value-of-it"}) } else { json!({}) } });
+        let running = by_engine(&source(&registry, "aborted", json!({})), &params, inputs.path()).spawn();
+        running.wait_for_stderr(&format!("begun {mark}\n"));
+        running.terminate();
+        let outcome = running.wait(Duration::from_secs(10));
+        assert_ne!(outcome.code, Some(0));
+        assert!(outcome.stderr.contains("interrupted by SIGTERM"), "{}", outcome.stderr);
+        assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+        let runs = || {
+            let listed = std::process::Command::new("ps").args(["-eo", "args"]).output().unwrap();
+            String::from_utf8_lossy(&listed.stdout)
+                .lines()
+                .any(|line| line.contains("sleep 1000") && line.contains(&mark))
+        };
+        let ended = jetway_tests::process::wait_until(Duration::from_secs(20), || (!runs()).then_some(()));
+        assert!(ended.is_some(), "the step of builder {builder} still runs");
+    }
+}
