@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jetway_tests::checkout::Checkout;
 use jetway_tests::http_git::HttpGit;
-use jetway_tests::large_repository::{Size, large_repository};
+use jetway_tests::large_repository::{Size, add_tags, large_repository};
 use jetway_tests::verb::{Container, Verb};
 use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
 /// What all cases share: the server, and a place for what they write.
 struct Bench {
     /// First, so that it ends before what it serves is removed.
-    _server: HttpGit,
+    server: HttpGit,
     directory: TempDir,
     url: String,
     tip: String,
@@ -46,6 +46,10 @@ impl Bench {
         for (key, value) in [("http.receivepack", "true"), ("uploadpack.allowFilter", "true"), ("gc.auto", "0")] {
             git::run(&repository, &["config", key, value]);
         }
+        git::run(directory.path(), &["clone", "-q", "--mirror", kept, "tagged.git"]);
+        let tagged = directory.path().join("tagged.git");
+        git::run(&tagged, &["config", "uploadpack.allowFilter", "true"]);
+        add_tags(&tagged, 5_000);
         for branch in ["pushed", "put"] {
             git::run(&repository, &["branch", branch, "main"]);
         }
@@ -55,7 +59,7 @@ impl Bench {
         let inputs = directory.path().join("inputs");
         std::fs::create_dir(&inputs).expect("create a directory");
         let checkout = Checkout::clone(&url, &inputs, "code");
-        Self { directory, _server: server, url, tip, checkout, counter: Cell::new(0), container: Container::new() }
+        Self { directory, server, url, tip, checkout, counter: Cell::new(0), container: Container::new() }
     }
 
     fn cases(&self) -> Vec<Case<'_>> {
@@ -65,6 +69,11 @@ impl Bench {
         let get = json!({ "source": source, "version": { "ref": self.tip }, "params": { "depth": 1 } });
         let put = json!({ "source": { "uri": self.url, "branch": "put" }, "params": { "repository": "code" } });
         let unreadable = json!({ "source": { "uri": self.url, "branch": "main", "brunch": "main" } });
+        let tags = json!({ "source": { "uri": self.server.url("tagged.git"), "tag_filter": "v*" } });
+        let long_ago = git::run(&self.directory.path().join("large.git"), &["rev-parse", "main~2000"]);
+        let by_path = json!({ "uri": self.url, "branch": "main", "paths": ["area-1/folder-01"] });
+        let far_back = json!({ "source": by_path, "version": { "ref": long_ago } });
+        let moving = json!({ "uri": self.url, "branch": "moving" });
         let megabytes = |count: u64| Some(count * 1024 * 1024);
         vec![
             self.raw("git ls-remote", |_| {
@@ -83,6 +92,52 @@ impl Bench {
                 Some("git ls-remote"),
                 Limits { ratio: Some(2.5), ..Limits::default() },
                 move |bench| bench.run(&Verb::check("git"), &first, Container::new()),
+            ),
+            self.raw("git fetch, 5,000 tags", |bench| {
+                let mut fetch = bench.git(&bench.mirror("tagged.git"));
+                fetch.args(["fetch", "--quiet", "--depth=1", "--filter=tree:0", "origin", "+refs/tags/*:refs/tags/*"]);
+                fetch
+            }),
+            self.verb(
+                "check, 5,000 tags",
+                Some("git fetch, 5,000 tags"),
+                Limits { ratio: Some(1.5), ..Limits::default() },
+                move |bench| bench.run(&Verb::check("git"), &tags, Container::new()),
+            ),
+            self.raw("git fetch, 2,000 commits and their trees", |bench| {
+                let mut fetch = bench.git(&bench.mirror("large.git"));
+                fetch.args(["fetch", "--quiet", "--depth=2001", "--filter=blob:none", "origin", "main"]);
+                fetch
+            }),
+            self.verb(
+                "check, 2,000 commits by path",
+                Some("git fetch, 2,000 commits and their trees"),
+                Limits { ratio: Some(1.25), ..Limits::default() },
+                move |bench| bench.run(&Verb::check("git"), &far_back, Container::new()),
+            ),
+            self.raw("git fetch, 20 commits", |bench| {
+                let mirror = bench.mirror("large.git");
+                let refspec = "+refs/heads/moving:refs/heads/moving";
+                bench.move_branch("moving", "main~20");
+                git::run(&mirror, &["fetch", "--quiet", "--depth=1", "--filter=tree:0", "origin", refspec]);
+                bench.move_branch("moving", "main");
+                let mut fetch = bench.git(&mirror);
+                fetch.args(["fetch", "--quiet", "--filter=tree:0", "origin", refspec]);
+                fetch
+            }),
+            self.verb(
+                "check, 20 new commits",
+                Some("git fetch, 20 commits"),
+                Limits { ratio: Some(1.5), ..Limits::default() },
+                move |bench| {
+                    let container = Container::new();
+                    bench.move_branch("moving", "main~20");
+                    Verb::check("git").container(&container).request(&json!({ "source": moving })).run().succeeded();
+                    bench.move_branch("moving", "main");
+                    let version = git::run(&bench.directory.path().join("large.git"), &["rev-parse", "main~20"]);
+                    let request = json!({ "source": moving, "version": { "ref": version } });
+                    bench.run(&Verb::check("git"), &request, container)
+                },
             ),
             self.raw("git clone --depth 1", |bench| {
                 let mut command = bench.git(bench.directory.path());
@@ -151,6 +206,21 @@ impl Bench {
         let mut command = git::command(directory);
         command.env_remove("GIT_CONFIG_NOSYSTEM").env("GIT_CONFIG_SYSTEM", system.expect("the image's configuration"));
         command
+    }
+
+    /// An empty bare repository whose `origin` is one of the server's.
+    fn mirror(&self, name: &str) -> PathBuf {
+        let path = self.fresh_path();
+        let path_text = path.to_str().expect("UTF-8");
+        git::run(self.directory.path(), &["init", "--quiet", "--bare", path_text]);
+        git::run(&path, &["config", "remote.origin.url", &self.server.url(name)]);
+        path
+    }
+
+    /// Makes a branch on the server point somewhere else.
+    fn move_branch(&self, name: &str, to: &str) {
+        let repository = self.directory.path().join("large.git");
+        git::run(&repository, &["update-ref", &format!("refs/heads/{name}"), to]);
     }
 
     /// Writes a commit that the server has under no name: each push sends one.

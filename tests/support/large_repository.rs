@@ -1,9 +1,10 @@
 //! The repository of the benchmark: tens of thousands of commits, made once and kept below the target directory.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::{git, scratch};
@@ -81,6 +82,31 @@ fn write(size: Size, stream: &mut impl Write) -> io::Result<()> {
     // The side branches were merged; only their commits stay.
     write!(stream, "reset refs/heads/side\nfrom 0000000000000000000000000000000000000000\n\ndone\n")?;
     stream.flush()
+}
+
+/// Puts tags on commits of a copy of it, evenly spread along the whole history, every other one annotated: `v0` and so on.
+pub fn add_tags(repository: &Path, count: usize) {
+    let commits = git::run(repository, &["rev-list", "--reverse", "--first-parent", "main"]);
+    let commits: Vec<&str> = commits.lines().collect();
+    let mut stream = String::new();
+    for number in 0..count {
+        let commit = commits[number * commits.len() / count];
+        let (name, email) = git::IDENTITY;
+        let date = git::FIRST_COMMIT + 600 * number as u64;
+        if number.is_multiple_of(2) {
+            writeln!(stream, "reset refs/tags/v{number}\nfrom {commit}\n").expect("a string");
+        } else {
+            writeln!(stream, "tag v{number}\nfrom {commit}\ntagger {name} <{email}> {date} +0000").expect("a string");
+            writeln!(stream, "data 8\nRelease\n").expect("a string");
+        }
+    }
+    let arguments = ["fast-import", "--quiet", "--force", "--date-format=raw"];
+    let mut child =
+        git::command(repository).args(arguments).stdin(Stdio::piped()).spawn().expect("start git fast-import");
+    child.stdin.take().expect("a pipe").write_all(stream.as_bytes()).expect("write to git fast-import");
+    let status = child.wait().expect("wait for git fast-import");
+    assert!(status.success(), "git fast-import failed: {status}");
+    git::run(repository, &["pack-refs", "--all"]);
 }
 
 struct History {
