@@ -28,6 +28,8 @@ struct Bench {
     directory: TempDir,
     url: String,
     tip: String,
+    /// A commit that is 2,000 behind it.
+    long_ago: String,
     checkout: Checkout,
     /// Directories are new for each run: making files where as many were just removed costs the file system extra.
     counter: Cell<usize>,
@@ -54,26 +56,26 @@ impl Bench {
             git::run(&repository, &["branch", branch, "main"]);
         }
         let tip = git::run(&repository, &["rev-parse", "main"]);
+        let long_ago = git::run(&repository, &["rev-parse", "main~2000"]);
         let server = HttpGit::serve(directory.path());
         let url = server.url("large.git");
         let inputs = directory.path().join("inputs");
         std::fs::create_dir(&inputs).expect("create a directory");
         let checkout = Checkout::clone(&url, &inputs, "code");
-        Self { directory, server, url, tip, checkout, counter: Cell::new(0), container: Container::new() }
+        Self { directory, server, url, tip, long_ago, checkout, counter: Cell::new(0), container: Container::new() }
     }
 
     fn cases(&self) -> Vec<Case<'_>> {
+        [self.checks(), self.checks_of_much(), self.gets(), self.puts()].into_iter().flatten().collect()
+    }
+
+    /// Nothing or little has changed.
+    fn checks(&self) -> Vec<Case<'_>> {
         let source = json!({ "uri": self.url, "branch": "main" });
         let unchanged = json!({ "source": source, "version": { "ref": self.tip } });
         let first = json!({ "source": source });
-        let get = json!({ "source": source, "version": { "ref": self.tip }, "params": { "depth": 1 } });
-        let put = json!({ "source": { "uri": self.url, "branch": "put" }, "params": { "repository": "code" } });
-        let unreadable = json!({ "source": { "uri": self.url, "branch": "main", "brunch": "main" } });
-        let tags = json!({ "source": { "uri": self.server.url("tagged.git"), "tag_filter": "v*" } });
-        let long_ago = git::run(&self.directory.path().join("large.git"), &["rev-parse", "main~2000"]);
-        let by_path = json!({ "uri": self.url, "branch": "main", "paths": ["area-1/folder-01"] });
-        let far_back = json!({ "source": by_path, "version": { "ref": long_ago } });
         let moving = json!({ "uri": self.url, "branch": "moving" });
+        let unreadable = json!({ "source": { "uri": self.url, "branch": "main", "brunch": "main" } });
         let megabytes = |count: u64| Some(count * 1024 * 1024);
         vec![
             self.raw("git ls-remote", |_| {
@@ -87,34 +89,9 @@ impl Bench {
                 Limits { ratio: Some(1.3), children: Some(1), peak_rss: megabytes(25), ..Limits::default() },
                 move |bench| bench.run(&Verb::check("git"), &unchanged, bench.container.clone()),
             ),
-            self.verb(
-                "check, the first one",
-                Some("git ls-remote"),
-                Limits { ratio: Some(2.5), ..Limits::default() },
-                move |bench| bench.run(&Verb::check("git"), &first, Container::new()),
-            ),
-            self.raw("git fetch, 5,000 tags", |bench| {
-                let mut fetch = bench.git(&bench.mirror("tagged.git"));
-                fetch.args(["fetch", "--quiet", "--depth=1", "--filter=tree:0", "origin", "+refs/tags/*:refs/tags/*"]);
-                fetch
+            self.verb("check, the first one", Some("git ls-remote"), at_most(2.5), move |bench| {
+                bench.run(&Verb::check("git"), &first, Container::new())
             }),
-            self.verb(
-                "check, 5,000 tags",
-                Some("git fetch, 5,000 tags"),
-                Limits { ratio: Some(1.5), ..Limits::default() },
-                move |bench| bench.run(&Verb::check("git"), &tags, Container::new()),
-            ),
-            self.raw("git fetch, 2,000 commits and their trees", |bench| {
-                let mut fetch = bench.git(&bench.mirror("large.git"));
-                fetch.args(["fetch", "--quiet", "--depth=2001", "--filter=blob:none", "origin", "main"]);
-                fetch
-            }),
-            self.verb(
-                "check, 2,000 commits by path",
-                Some("git fetch, 2,000 commits and their trees"),
-                Limits { ratio: Some(1.25), ..Limits::default() },
-                move |bench| bench.run(&Verb::check("git"), &far_back, Container::new()),
-            ),
             self.raw("git fetch, 20 commits", |bench| {
                 let mirror = bench.mirror("large.git");
                 let refspec = "+refs/heads/moving:refs/heads/moving";
@@ -125,46 +102,14 @@ impl Bench {
                 fetch.args(["fetch", "--quiet", "--filter=tree:0", "origin", refspec]);
                 fetch
             }),
-            self.verb(
-                "check, 20 new commits",
-                Some("git fetch, 20 commits"),
-                Limits { ratio: Some(1.5), ..Limits::default() },
-                move |bench| {
-                    let container = Container::new();
-                    bench.move_branch("moving", "main~20");
-                    Verb::check("git").container(&container).request(&json!({ "source": moving })).run().succeeded();
-                    bench.move_branch("moving", "main");
-                    let version = git::run(&bench.directory.path().join("large.git"), &["rev-parse", "main~20"]);
-                    let request = json!({ "source": moving, "version": { "ref": version } });
-                    bench.run(&Verb::check("git"), &request, container)
-                },
-            ),
-            self.raw("git clone --depth 1", |bench| {
-                let mut command = bench.git(bench.directory.path());
-                command.args(["clone", "--quiet", "--depth", "1", "--single-branch", "--branch", "main"]);
-                command.arg(&bench.url).arg(bench.fresh_path());
-                command
-            }),
-            self.verb(
-                "get, depth 1",
-                Some("git clone --depth 1"),
-                Limits { ratio: Some(1.25), ..Limits::default() },
-                move |bench| {
-                    let destination = bench.fresh_path();
-                    std::fs::create_dir(&destination).expect("create a destination");
-                    bench.run(&Verb::get("git").dir(destination), &get, Container::new())
-                },
-            ),
-            self.raw("git push", |bench| {
-                bench.commit();
-                let mut command = bench.git(bench.checkout.path());
-                command.args(["push", "--quiet", &bench.url, "HEAD:refs/heads/pushed"]);
-                command
-            }),
-            self.verb("put", Some("git push"), Limits::default(), move |bench| {
-                bench.commit();
-                let inputs = bench.checkout.path().parent().expect("a checkout is in a directory");
-                bench.run(&Verb::put("git").dir(inputs), &put, Container::new())
+            self.verb("check, 20 new commits", Some("git fetch, 20 commits"), at_most(1.5), move |bench| {
+                let container = Container::new();
+                bench.move_branch("moving", "main~20");
+                Verb::check("git").container(&container).request(&json!({ "source": moving })).run().succeeded();
+                bench.move_branch("moving", "main");
+                let version = git::run(&bench.directory.path().join("large.git"), &["rev-parse", "main~20"]);
+                let request = json!({ "source": moving, "version": { "ref": version } });
+                bench.run(&Verb::check("git"), &request, container)
             }),
             Case {
                 succeeds: false,
@@ -176,6 +121,90 @@ impl Bench {
                 )
             },
         ]
+    }
+
+    /// A container that knows nothing yet, and much to know.
+    fn checks_of_much(&self) -> Vec<Case<'_>> {
+        let tags = json!({ "source": { "uri": self.server.url("tagged.git"), "tag_filter": "v*" } });
+        let by_path = json!({ "uri": self.url, "branch": "main", "paths": ["area-1/folder-01"] });
+        let far_back = json!({ "source": by_path, "version": { "ref": self.long_ago } });
+        vec![
+            self.raw("git fetch, 5,000 tags", |bench| {
+                let mut fetch = bench.git(&bench.mirror("tagged.git"));
+                fetch.args(["fetch", "--quiet", "--depth=1", "--filter=tree:0", "origin", "+refs/tags/*:refs/tags/*"]);
+                fetch
+            }),
+            self.verb("check, 5,000 tags", Some("git fetch, 5,000 tags"), at_most(1.5), move |bench| {
+                bench.run(&Verb::check("git"), &tags, Container::new())
+            }),
+            self.raw("git fetch, 2,000 commits and their trees", |bench| {
+                let mut fetch = bench.git(&bench.mirror("large.git"));
+                fetch.args(["fetch", "--quiet", "--depth=2001", "--filter=blob:none", "origin", "main"]);
+                fetch
+            }),
+            self.verb(
+                "check, 2,000 commits by path",
+                Some("git fetch, 2,000 commits and their trees"),
+                at_most(1.25),
+                move |bench| bench.run(&Verb::check("git"), &far_back, Container::new()),
+            ),
+        ]
+    }
+
+    fn gets(&self) -> Vec<Case<'_>> {
+        let source = json!({ "uri": self.url, "branch": "main" });
+        let shallow = json!({ "source": source, "version": { "ref": self.tip }, "params": { "depth": 1 } });
+        let old = json!({ "source": source, "version": { "ref": self.long_ago }, "params": { "depth": 1 } });
+        let whole = json!({ "source": source, "version": { "ref": self.tip } });
+        vec![
+            self.raw("git clone --depth 1", |bench| bench.clone(&["--depth", "1"])),
+            self.get("get, depth 1", "git clone --depth 1", 1.25, shallow),
+            self.raw("git fetch and checkout of a commit 2,000 back", |bench| {
+                let path = bench.fresh_path();
+                let mut command = bench.git(bench.directory.path());
+                command.env("URL", &bench.url).env("COMMIT", &bench.long_ago).env("PLACE", path);
+                in_shell(
+                    &command,
+                    "git init --quiet \"$PLACE\" && cd \"$PLACE\" && git fetch --quiet --depth 1 \"$URL\" \"$COMMIT\" \
+                     && git checkout --quiet --detach FETCH_HEAD",
+                )
+            }),
+            self.get("get, depth 1, 2,000 back", "git fetch and checkout of a commit 2,000 back", 1.3, old),
+            self.raw("git clone --single-branch", |bench| bench.clone(&["--no-tags"])),
+            self.get("get, whole", "git clone --single-branch", 1.1, whole),
+        ]
+    }
+
+    fn puts(&self) -> Vec<Case<'_>> {
+        let put = json!({ "source": { "uri": self.url, "branch": "put" }, "params": { "repository": "code" } });
+        vec![
+            self.raw("git push", |bench| {
+                bench.commit();
+                let mut command = bench.git(bench.checkout.path());
+                command.args(["push", "--quiet", &bench.url, "HEAD:refs/heads/pushed"]);
+                command
+            }),
+            self.verb("put", Some("git push"), at_most(1.5), move |bench| {
+                bench.commit();
+                let inputs = bench.checkout.path().parent().expect("a checkout is in a directory");
+                bench.run(&Verb::put("git").dir(inputs), &put, Container::new())
+            }),
+        ]
+    }
+
+    fn get<'a>(&'a self, name: &'static str, floor: &'static str, ratio: f64, request: Value) -> Case<'a> {
+        self.verb(name, Some(floor), at_most(ratio), move |bench| {
+            let destination = bench.fresh_path();
+            std::fs::create_dir(&destination).expect("create a destination");
+            bench.run(&Verb::get("git").dir(destination), &request, Container::new())
+        })
+    }
+
+    fn clone(&self, options: &[&str]) -> Command {
+        let mut command = self.git(self.directory.path());
+        command.args(["clone", "--quiet", "--single-branch", "--branch", "main"]).args(options);
+        command.arg(&self.url).arg(self.fresh_path());
+        command
     }
 
     fn raw<'a>(&'a self, name: &'static str, command: impl Fn(&'a Self) -> Command + 'a) -> Case<'a> {
@@ -236,4 +265,16 @@ impl Bench {
     fn fresh_path(&self) -> PathBuf {
         self.directory.path().join(format!("run-{}", self.next()))
     }
+}
+
+fn at_most(ratio: f64) -> Limits {
+    Limits { ratio: Some(ratio), ..Limits::default() }
+}
+
+/// The commands of a script, with the environment of `command`: what people write for want of one command.
+fn in_shell(command: &Command, script: &str) -> Command {
+    let mut shell = Command::new("sh");
+    let variables = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    shell.args(["-euc", script]).env_clear().envs(variables);
+    shell
 }
