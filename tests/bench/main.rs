@@ -12,6 +12,7 @@
     reason = "a benchmark that cannot be set up has nothing to report but that"
 )]
 
+mod docker_image;
 mod git;
 mod github_status;
 mod helm_release;
@@ -34,7 +35,8 @@ struct Bench {
     measure: fn(usize) -> Vec<Measured>,
 }
 
-const BENCHES: [Bench; 4] = [
+const BENCHES: [Bench; 5] = [
+    Bench { kind: "docker-image", what: docker_image::WHAT, measure: docker_image::measure },
     Bench { kind: "git", what: "25,000 commits over HTTP on loopback", measure: git::measure },
     Bench { kind: "github-status", what: "one status over HTTP on loopback", measure: github_status::measure },
     Bench { kind: "helm-release", what: "ten revisions in a Kubernetes on loopback", measure: helm_release::measure },

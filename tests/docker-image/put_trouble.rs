@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use jetway_tests::registry::image::{Image, sha256};
 use jetway_tests::registry::proxy::{Proxy, Trouble};
 use jetway_tests::registry::receiver::Receiver;
 use jetway_tests::registry::{Registry, run};
-use jetway_tests::scratch;
+use jetway_tests::verb::{Container, Verb};
+use jetway_tests::{process, scratch};
 use serde_json::{Value, json};
 
 use crate::put::{image, noise, save, tar};
@@ -71,6 +73,24 @@ fn an_upload_that_is_always_cut_comes_to_an_end() {
     let outcome = put("registry-image", &keys, &json!({ "image": "image" }), inputs.path());
     outcome.failed();
     assert!(said(&outcome).contains("cannot upload `sha256:"), "{}", said(&outcome));
+}
+
+#[test]
+fn a_put_that_is_ended_leaves_nothing() {
+    let registry = Registry::start();
+    let proxy = Proxy::start(&registry, Trouble::Stall("PATCH "));
+    let inputs = scratch::directory();
+    save(&image(&[tar("noise", &noise(2_000_000))]), &inputs.path().join("image.tar"), "app:1");
+    let request = json!({
+        "source": { "repository": proxy.repository("team/app"), "tag": "1" }, "params": { "image": "image.tar" }
+    });
+    let container = Container::new();
+    let running = Verb::put("registry-image").request(&request).dir(inputs.path()).container(&container).spawn();
+    process::wait_until(Duration::from_secs(20), || proxy.has_stalled().then_some(())).expect("an upload");
+    running.terminate();
+    let outcome = running.wait(Duration::from_secs(10));
+    assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
+    assert_eq!(container.leftovers(), [] as [std::path::PathBuf; 0]);
 }
 
 /// Puts what `spoil` leaves of a layout, and returns what was said. Nothing may have got a tag.

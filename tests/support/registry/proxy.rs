@@ -21,6 +21,8 @@ pub enum Trouble {
     },
     /// A request that begins so, `PUT /v2/x/manifests/y`, is answered with 403.
     Refuse(&'static str),
+    /// A request that begins so goes nowhere, and its connection stays open.
+    Stall(&'static str),
 }
 
 /// The proxy. It ends with the process of the tests.
@@ -41,7 +43,7 @@ impl Proxy {
         let target = registry.host().replace("localhost", "127.0.0.1");
         let times = match trouble {
             Trouble::Cut { times, .. } => times,
-            Trouble::Refuse(_) => usize::MAX,
+            Trouble::Refuse(_) | Trouble::Stall(_) => usize::MAX,
         };
         let left = Arc::new(AtomicUsize::new(times));
         let shared = Arc::clone(&left);
@@ -62,6 +64,11 @@ impl Proxy {
     /// How many cuts have not come about.
     pub fn cuts_left(&self) -> usize {
         self.left.load(Ordering::SeqCst)
+    }
+
+    /// Whether a request stands still, or has.
+    pub fn has_stalled(&self) -> bool {
+        self.left.load(Ordering::SeqCst) < usize::MAX
     }
 }
 
@@ -89,6 +96,12 @@ fn serve(mut client: &TcpStream, target: &str, trouble: Trouble, left: &AtomicUs
                     let head =
                         format!("HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
                     let _ = client.write_all((head + body).as_bytes());
+                    break;
+                }
+                // Until the client goes.
+                Trouble::Stall(start) if sent.starts_with(start.as_bytes()) => {
+                    left.fetch_sub(1, Ordering::SeqCst);
+                    while client.read(&mut piece).is_ok_and(|count| count > 0) {}
                     break;
                 }
                 Trouble::Cut { after, .. } if sent.starts_with(b"PATCH ") => {
