@@ -76,6 +76,20 @@ fn an_upload_that_is_always_cut_comes_to_an_end() {
 }
 
 #[test]
+fn credentials_do_not_follow_an_upload_to_another_server() {
+    let storage = Receiver::start(0, 0);
+    let registry = Receiver::with_storage(&storage);
+    let image = image(&[tar("noise", &noise(500_000))]);
+    let inputs = scratch::directory();
+    image.write_layout(&inputs.path().join("image"));
+    let keys = json!({ "repository": registry.repository("team/app"), "tag": "1", "username": "u", "password": "s3cret-word" });
+    put("registry-image", &keys, &json!({ "image": "image" }), inputs.path()).succeeded();
+    assert_eq!(storage.blob(&image.layers[0].digest).as_deref(), Some(image.layers[0].bytes.as_slice()));
+    assert!(registry.logins() > 0);
+    assert_eq!(storage.logins(), 0);
+}
+
+#[test]
 fn a_put_that_is_ended_leaves_nothing() {
     let registry = Registry::start();
     let proxy = Proxy::start(&registry, Trouble::Stall("PATCH "));

@@ -1,8 +1,8 @@
 //! The docker-image and registry-image resource types: images in registries, without a container engine.
 //!
 //! Both are the same code; [`flavour`](Image) has what differs. A check ([`check`]) asks for digests, a get ([`get`])
-//! downloads, verifies and unpacks. Everything goes by [`places`] (mirrors, then the origin) to a [`registry`], which logs in
-//! by what [`credentials`] has for it.
+//! downloads, verifies and unpacks, a put ([`put`]) reads what is [`local`] and pushes it ([`push`]). Everything goes by
+//! [`places`] (mirrors, then the origin) to a [`registry`], which logs in by what [`credentials`] has for it.
 
 #![allow(dead_code, reason = "what a get needs of images and registries is here before the get")]
 

@@ -25,6 +25,10 @@ struct State {
     blobs: HashMap<String, Vec<u8>>,
     manifests: HashMap<String, Vec<u8>>,
     requests: Vec<String>,
+    /// Where uploads go, and who may begin one.
+    storage: Option<(u16, Arc<Mutex<State>>)>,
+    /// How many requests had credentials.
+    logins: usize,
 }
 
 impl Receiver {
@@ -36,6 +40,17 @@ impl Receiver {
     /// One that takes nothing in parts.
     pub fn without_parts() -> Self {
         Self::serve(State::default())
+    }
+
+    /// One that wants credentials, and has blobs sent to another server.
+    pub fn with_storage(storage: &Self) -> Self {
+        let storage = Some((storage.port, Arc::clone(&storage.state)));
+        Self::serve(State { takes_parts: true, storage, ..State::default() })
+    }
+
+    /// How many requests came with credentials.
+    pub fn logins(&self) -> usize {
+        lock(&self.state).logins
     }
 
     /// The name of a repository in it.
@@ -97,7 +112,16 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
     };
     let mut body = vec![0; most];
     reader.read_exact(&mut body).ok()?;
-    let (head, content) = lock(state).respond(method, &target, &range, body)?;
+    let (head, content) = {
+        let mut state = lock(state);
+        let has_login = headers.contains_key("authorization");
+        state.logins += usize::from(has_login);
+        if state.storage.is_some() && !has_login {
+            ("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"".to_owned(), String::new())
+        } else {
+            state.respond(method, &target, &range, body)?
+        }
+    };
     if most < length {
         let _ = stream.shutdown(Shutdown::Both);
         return None;
@@ -115,6 +139,11 @@ impl State {
         let upload = path.contains("/blobs/uploads/").then(|| name.parse::<usize>().ok()).flatten();
         let plain = |head: &str| Some((head.to_owned(), String::new()));
         match (method, upload) {
+            ("POST", _) if let Some((port, storage)) = &self.storage => {
+                let mut storage = lock(storage);
+                storage.uploads.push(Vec::new());
+                plain(&format!("202 Accepted\r\nLocation: http://localhost:{port}{path}{}", storage.uploads.len() - 1))
+            }
             ("POST", _) => {
                 self.uploads.push(Vec::new());
                 plain(&format!("202 Accepted\r\nLocation: {path}{}", self.uploads.len() - 1))

@@ -228,7 +228,8 @@ fn allowed(realm: &str, registry: &Registry<'_>, encrypted: bool) -> Result<Url>
     Ok(url)
 }
 
-fn is_private(url: &Url) -> bool {
+/// Whether a URL's host is an address of no public network.
+pub(super) fn is_private(url: &Url) -> bool {
     match url.host_str().unwrap_or_default().trim_matches(['[', ']']).parse() {
         Ok(IpAddr::V4(address)) => {
             address.is_loopback() || address.is_private() || address.is_link_local() || address.is_unspecified()

@@ -8,10 +8,12 @@ use jetway::http::{
 };
 use jetway::{Advise as _, Error, Result};
 
+use super::auth::is_private;
 use super::{Asked, Registry, status_of};
 use crate::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::local::store::Part;
+use crate::source::is_nearby;
 
 /// How often an upload that is cut goes on, when nothing more arrived in between.
 const MOST_CUTS_IN_A_ROW: u32 = 4;
@@ -400,6 +402,10 @@ fn next_address(registry: &Registry<'_>, answer: &HttpResponse, before: Option<&
     }
     if !matches!(url.scheme(), "http" | "https") {
         return Err(anyhow!("the registry's address for the upload is no `https` URL"));
+    }
+    // A registry on the internet has no business to name an address of the worker's own network.
+    if !registry.is_own(&url) && !is_nearby(registry.repository().registry()) && is_private(&url) {
+        return Err(anyhow!("the registry wants the upload at a private address, where nothing is sent"));
     }
     Ok(url)
 }
