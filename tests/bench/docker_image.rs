@@ -60,7 +60,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let memory = Limits { children: Some(0), peak_rss: Some(64 * 1024 * 1024), ..Limits::default() };
     let cases = vec![
         case("skopeo copy", None, Limits::default(), Box::new(|| copy(&fresh())) as Box<dyn FnMut() -> Run>),
-        case("put", Some("skopeo copy"), Limits { ratio: Some(0.6), ..memory }, Box::new(|| put(&fresh()))),
+        case("put", Some("skopeo copy"), Limits { ratio: Some(1.2), ..memory }, Box::new(|| put(&fresh()))),
         case("skopeo copy again", None, Limits::default(), Box::new(|| copy(&known))),
         case("put again", Some("skopeo copy again"), Limits { ratio: Some(0.2), ..memory }, Box::new(|| put(&known))),
     ];
