@@ -1,6 +1,6 @@
 //! The docker-image resource: a put of an archive of `docker save` with plain layers, fresh and again, beside skopeo.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,10 +29,12 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let inputs = scratch::directory();
     let archive = inputs.path().join("image.tar");
     save(&archive);
-    let count = Cell::new(0);
+    // A new registry each time: skopeo remembers, for root outside of its home, which registries have which layers.
+    let newest = RefCell::new(None);
     let fresh = || {
-        count.set(count.get() + 1);
-        registry.repository(&format!("bench/{}", count.get()))
+        let registry = newest.replace(Some(Registry::start()));
+        drop(registry);
+        newest.borrow().as_ref().map(|registry: &Registry| registry.repository("bench/new")).expect("a registry")
     };
     let known = registry.repository("bench/known");
     let put = |repository: &str| {
@@ -47,7 +49,6 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let copy = |repository: &str| {
         let container = Container::new();
         let mut command = Command::new("skopeo");
-        // Its cache of what registries have is empty each time, as in a new container.
         command.env_clear().env("PATH", git::search_path()).env("HOME", container.home());
         command.args(["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false"]);
         command.arg(format!("docker-archive:{}", archive.display())).arg(format!("docker://{repository}:1"));
