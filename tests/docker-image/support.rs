@@ -20,6 +20,17 @@ pub(crate) fn put(kind: &str, source: &Value, params: &Value, inputs: &Path) -> 
     Verb::put(kind).request(&json!({ "source": source, "params": params })).dir(inputs).run()
 }
 
+/// Runs a get.
+pub(crate) fn get(kind: &str, source: &Value, version: &Value, params: Value, target: &Path) -> Outcome {
+    let request = json!({ "source": source, "version": version, "params": params });
+    Verb::get(kind).dir(target).request(&request).run()
+}
+
+/// What is in a file.
+pub(crate) fn read(directory: &Path, name: &str) -> String {
+    std::fs::read_to_string(directory.join(name)).unwrap_or_else(|error| panic!("read {name}: {error}"))
+}
+
 /// The source of a repository.
 pub(crate) fn source(registry: &Registry, path: &str, more: Value) -> Value {
     let mut source = json!({ "repository": registry.repository(path) });

@@ -37,4 +37,5 @@ pub mod ssh_git;
 pub mod stand_in;
 pub mod tinyproxy;
 pub mod token_server;
+pub mod tree;
 pub mod verb;

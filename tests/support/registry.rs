@@ -1,9 +1,11 @@
 //! A registry: Debian's, which is the distribution project's own. And what is needed to fill it.
 
 pub mod client;
+pub mod hand_made;
 pub mod image;
 pub mod proxy;
 pub mod receiver;
+pub mod tar;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};

@@ -1,28 +1,103 @@
 //! get: an image as files.
 
+mod archive;
+mod describe;
+mod layout;
+mod progress;
+mod unpack;
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use anyhow::Context as _;
-use jetway::{Context, Parameters, Response, Result};
+use anyhow::{Context as _, anyhow};
+use jetway::{Context, Parameters, Problems, Response, Result, Unfinished};
+use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::archive::{Archive, Style};
+use self::describe::Described;
+use self::progress::amount;
 use crate::digest::Digest;
 use crate::flavour::Flavour;
+use crate::image::config::{self, Config};
+use crate::image::manifest::{ImageManifest, Manifest};
+use crate::image::platform::Wanted;
+use crate::layer::tar_writer::write_tree;
 use crate::places::Places;
+use crate::reference::Repository;
 use crate::registry::{Access, Registry};
-use crate::source::{Source, set};
+use crate::source::{Platform, Source, set};
 use crate::version::Version;
 
 /// What stands under a get step's `params:`.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Params {
+    /// What the image becomes: `rootfs` is its files, with `metadata.json`; `oci` is `image.tar`, which engines load;
+    /// `oci-layout` is the folder `oci` with every platform of the image.
+    #[serde(default)]
+    pub format: Format,
+
     /// Fetch nothing: write what the version says, and make sure that it is still there.
     #[serde(default)]
     pub skip_download: bool,
+
+    /// With `format: rootfs`: write `image` too, an archive of the image that engines load.
+    #[serde(default)]
+    pub save: bool,
+
+    /// With `format: rootfs`: write `rootfs.tar` too, the files as one archive.
+    #[serde(default)]
+    pub rootfs: bool,
+
+    /// The platform whose image is meant, instead of the source's.
+    pub platform: Option<Platform>,
 }
 
-impl Parameters for Params {}
+/// What an image becomes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Its files.
+    #[default]
+    Rootfs,
+    /// An archive that engines load.
+    Oci,
+    /// A folder as the OCI specifies it.
+    OciLayout,
+}
+
+impl Parameters for Params {
+    fn rules(&self, problems: &mut Problems) {
+        for (key, given) in [("save", self.save), ("rootfs", self.rootfs)] {
+            if given && self.format != Format::Rootfs {
+                problems.add(key, "goes with `format: rootfs` alone");
+            }
+        }
+    }
+}
+
+/// What a get works on.
+struct Work<'w> {
+    flavour: Flavour,
+    source: &'w Source,
+    params: &'w Params,
+    destination: &'w Path,
+    /// As people know it, wherever it is fetched from.
+    repository: &'w Repository,
+    tag: &'w str,
+    digest: &'w Digest,
+    wanted: Wanted,
+}
+
+/// What is told of an image besides its files.
+#[derive(Default)]
+struct Told {
+    id: Option<Digest>,
+    /// Labels and annotations that the pipeline wants to see.
+    shown: Vec<(String, String)>,
+}
 
 pub(crate) async fn get(
     context: &Context,
@@ -33,26 +108,189 @@ pub(crate) async fn get(
     destination: &Path,
 ) -> Result<Response<Version>> {
     let version = version.context("there is no version to get")?;
-    let digest: Digest = version
-        .digest
-        .as_deref()
-        .and_then(|digest| set(Some(digest)))
-        .context("the version has no digest")?
-        .parse()
-        .map_err(|problem: String| jetway::anyhow!("the version's digest cannot be used: {problem}"))?;
-    let _ = params;
+    let digest = set(version.digest.as_deref()).context("the version has no digest")?;
+    let digest: Digest =
+        digest.parse().map_err(|problem: String| anyhow!("the version's digest cannot be used: {problem}"))?;
     let places = Places::find(context, source, Access::Pull).await?;
     let tag = version.tag.clone().unwrap_or_else(|| source.tag_or_usual(flavour).to_owned());
-    places
-        .first_with(async |registry: &Registry<'_>, _| {
-            registry.manifest_of(&digest).await?;
-            Ok(Some(()))
-        })
-        .await?;
-    for (name, value) in [("repository", source.repository.trim()), ("tag", &tag), ("digest", &digest.to_string())] {
-        let path = destination.join(name);
-        std::fs::write(&path, format!("{value}{}", flavour.line_end()))
-            .with_context(|| format!("cannot write the file `{name}`"))?;
+    let work = Work {
+        flavour,
+        source,
+        params,
+        destination,
+        repository: places.repository(),
+        tag: &tag,
+        digest: &digest,
+        wanted: Wanted::new(params.platform.as_ref().or(source.platform.as_ref())),
+    };
+    let told = places.first_with(async |registry, _| work.fetch(registry).await.map(Some)).await?;
+    let name = work.name();
+    for (file_name, value) in [("repository", &name), ("tag", &tag), ("digest", &digest.to_string())] {
+        file(destination, file_name, &format!("{value}{}", flavour.line_end()))?;
     }
-    Ok(Response::new(version).with("repository", source.repository.trim()).with("tag", tag))
+    let mut response = Response::new(version).with("repository", name);
+    if !tag.is_empty() || flavour == Flavour::RegistryImage {
+        response = response.with("tag", tag.as_str());
+    }
+    if flavour == Flavour::DockerImage
+        && let Some(id) = told.id
+    {
+        response = response.with("image", id.hex().get(..12).unwrap_or_default());
+    }
+    Ok(told.shown.into_iter().fold(response, |response, (name, value)| response.with(name, value)))
+}
+
+impl Work<'_> {
+    /// The repository's name in files and metadata: as the pipeline wrote it, unless Amazon's credentials said where it is.
+    fn name(&self) -> String {
+        let written = self.source.repository.trim();
+        let same = written.parse::<Repository>().is_ok_and(|repository| repository == *self.repository);
+        if same { written.to_owned() } else { self.repository.to_string() }
+    }
+
+    async fn fetch(&self, registry: &Registry<'_>) -> Result<Told> {
+        let manifest = registry.manifest_of(self.digest).await?;
+        if self.params.skip_download {
+            return self.only_tell(registry, manifest).await;
+        }
+        let unfinished = Unfinished::new(self.destination)?;
+        if self.params.format == Format::OciLayout {
+            return self.layout(registry, manifest, &unfinished).await;
+        }
+        let (_, image) = registry.image_for(manifest, &self.wanted).await?;
+        let described = describe_image(registry, &image).await?;
+        if self.params.format == Format::Oci {
+            self.archive(registry, &image, &described, Style::Registry, "image.tar", &unfinished).await?;
+            describe::labels(self.destination, &described.config.execution.labels)?;
+        } else {
+            self.rootfs(registry, &image, &described, &unfinished).await?;
+        }
+        Ok(self.told(&image, described))
+    }
+
+    async fn layout(&self, registry: &Registry<'_>, manifest: Manifest, unfinished: &Unfinished) -> Result<Told> {
+        let folder = unfinished.path().join("oci");
+        make_directory(&folder)?;
+        let told = self.only_tell(registry, manifest.clone()).await?;
+        layout::write(registry, manifest, self.at_once(), &folder).await?;
+        unfinished.publish("oci")?;
+        Ok(told)
+    }
+
+    async fn archive(
+        &self,
+        registry: &Registry<'_>,
+        image: &ImageManifest,
+        described: &Described,
+        style: Style,
+        file_name: &str,
+        unfinished: &Unfinished,
+    ) -> Result<()> {
+        let name = match style {
+            Style::Registry => self.repository.full_name(),
+            Style::Engine => self.name(),
+        };
+        let name = (!self.tag.is_empty()).then(|| format!("{name}:{}", self.tag));
+        let path = unfinished.path().join(file_name);
+        let archive = Archive { style, name: name.as_deref(), path: &path, beside: unfinished.path() };
+        archive.write(registry, image, described, self.at_once()).await?;
+        unfinished.publish(file_name)
+    }
+
+    fn at_once(&self) -> usize {
+        usize::try_from(self.source.max_concurrent_downloads).unwrap_or(1)
+    }
+
+    async fn only_tell(&self, registry: &Registry<'_>, manifest: Manifest) -> Result<Told> {
+        let is_asked = [&self.source.label_regex, &self.source.annotation_regex];
+        if is_asked.iter().all(|pattern| set(pattern.as_deref()).is_none()) {
+            return Ok(Told::default());
+        }
+        let (_, image) = registry.image_for(manifest, &self.wanted).await?;
+        let described = describe_image(registry, &image).await?;
+        Ok(Told { id: None, ..self.told(&image, described) })
+    }
+
+    async fn rootfs(
+        &self,
+        registry: &Registry<'_>,
+        image: &ImageManifest,
+        described: &Described,
+        unfinished: &Unfinished,
+    ) -> Result<()> {
+        let rootfs = unfinished.path().join("rootfs");
+        let size = image.layers.iter().map(|layer| layer.size).sum();
+        let console = registry.context().console();
+        if !image.layers.is_empty() || self.flavour == Flavour::DockerImage {
+            make_directory(&rootfs)?;
+            console.step(format_args!("fetching {} layers, {}", image.layers.len(), amount(size)));
+            unpack::unpack(registry, &image.layers, self.at_once(), &rootfs, unfinished.path())
+                .await
+                .with_context(|| format!("cannot unpack `{}@{}`", self.repository, self.digest))?;
+            describe::metadata(self.flavour, self.destination, &rootfs, &described.config.execution)?;
+            if self.params.rootfs {
+                write_archive(&rootfs, &unfinished.path().join("rootfs.tar")).await?;
+                unfinished.publish("rootfs.tar")?;
+            }
+            unfinished.publish("rootfs")?;
+        } else {
+            describe::metadata(self.flavour, self.destination, &rootfs, &described.config.execution)?;
+        }
+        if self.params.save {
+            self.archive(registry, image, described, Style::Engine, "image", unfinished).await?;
+        }
+        describe::labels(self.destination, &described.config.execution.labels)?;
+        if self.flavour == Flavour::DockerImage {
+            file(self.destination, "image-id", &format!("{}\n", described.id))?;
+            describe::inspect(self.destination, described, &self.name(), self.tag, self.digest, size)?;
+        }
+        Ok(())
+    }
+
+    fn told(&self, image: &ImageManifest, described: Described) -> Told {
+        let mut shown = Vec::new();
+        for (pattern, entries) in [
+            (&self.source.label_regex, &described.config.execution.labels),
+            (&self.source.annotation_regex, &image.annotations),
+        ] {
+            // The rules have seen that it is a pattern.
+            let Some(Ok(pattern)) = set(pattern.as_deref()).map(Regex::new) else { continue };
+            let matching = entries.iter().filter(|(name, _)| pattern.is_match(name));
+            shown.extend(matching.map(|(name, value)| (name.clone(), value.clone())));
+        }
+        Told { id: Some(described.id), shown }
+    }
+}
+
+async fn describe_image(registry: &Registry<'_>, image: &ImageManifest) -> Result<Described> {
+    let bytes = registry.small_blob(&image.config, config::LARGEST).await?;
+    let read = |error| jetway::Error::new(error).context("the image's configuration cannot be read");
+    let config: Config = serde_json::from_slice(&bytes).map_err(read)?;
+    let raw = serde_json::from_slice(&bytes).map_err(read)?;
+    Ok(Described { id: image.config.digest.clone(), bytes, raw, config })
+}
+
+/// Writes the files below a directory as one archive.
+async fn write_archive(root: &Path, path: &Path) -> Result<()> {
+    let (root, target) = (root.to_owned(), path.to_owned());
+    let write = tokio::task::spawn_blocking(move || {
+        let mut output = BufWriter::with_capacity(256 * 1024, File::create(target)?);
+        write_tree(&root, &mut output)?;
+        output.flush()
+    });
+    write.await.context("writing ended")?.with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Makes a directory that anybody may enter.
+fn make_directory(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir(path)
+        .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)))
+        .with_context(|| format!("cannot make the directory `{}`", path.display()))
+}
+
+/// Writes a file into the destination.
+fn file(destination: &Path, name: &str, content: &str) -> Result<()> {
+    let path = destination.join(name);
+    std::fs::write(&path, content).with_context(|| format!("cannot write `{}`", path.display()))
 }

@@ -5,4 +5,5 @@ pub(crate) mod decompress;
 pub(crate) mod pipe;
 pub(crate) mod spool;
 pub(crate) mod tar;
+pub(crate) mod tar_writer;
 pub(crate) mod tree;

@@ -4,8 +4,6 @@
 //! downloads, verifies and unpacks, a put ([`put`]) reads what is [`local`] and pushes it ([`push`]). Everything goes by
 //! [`places`] (mirrors, then the origin) to a [`registry`], which logs in by what [`credentials`] has for it.
 
-#![allow(dead_code, reason = "what a get needs of images and registries is here before the get")]
-
 mod background;
 mod build;
 mod check;
@@ -16,6 +14,7 @@ mod engine;
 mod flavour;
 mod get;
 mod image;
+mod layer;
 mod local;
 mod places;
 mod push;

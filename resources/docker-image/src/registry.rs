@@ -35,7 +35,6 @@ pub(crate) struct Registry<'c> {
     source: &'c Source,
     repository: Repository,
     http: HttpClient,
-    schemes: Schemes,
     /// The scheme that has worked.
     scheme: Mutex<Option<&'static str>>,
     auth: Auth,
@@ -57,7 +56,6 @@ impl<'c> Registry<'c> {
             context,
             source,
             http: context.http(source.http(repository.registry()))?,
-            schemes,
             scheme: Mutex::new((schemes == Schemes::Encrypted).then_some("https")),
             auth: Auth::new(login, access, repository.path()),
             quota: Quota::default(),

@@ -1,5 +1,7 @@
 //! Images made by hand, down to the bytes.
 
+use std::io::Write as _;
+
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
@@ -38,6 +40,32 @@ impl Blob {
     }
 }
 
+/// How layers are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// By gzip.
+    Gzip,
+    /// By zstd.
+    Zstd,
+}
+
+impl Compression {
+    /// A layer of an archive.
+    pub fn layer(self, archive: &[u8]) -> Blob {
+        match self {
+            Self::None => Blob::new(LAYER, archive),
+            Self::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                encoder.write_all(archive).expect("compress a layer");
+                Blob::new(&format!("{LAYER}+gzip"), encoder.finish().expect("compress a layer"))
+            }
+            Self::Zstd => Blob::new(&format!("{LAYER}+zstd"), zstd::encode_all(archive, 3).expect("compress a layer")),
+        }
+    }
+}
+
 /// An image: its manifest, and the blobs that it names.
 #[derive(Debug, Clone)]
 pub struct Image {
@@ -60,6 +88,18 @@ impl Image {
             "layers": layers.iter().map(Blob::descriptor).collect::<Vec<_>>(),
         });
         Self { manifest: Blob::new(MANIFEST, manifest.to_string()), config, layers }
+    }
+
+    /// An image of archives for this machine's platform, with what its containers run as.
+    pub fn of_archives(execution: &Value, archives: &[Vec<u8>], compression: Compression) -> Self {
+        let layers = archives.iter().map(|archive| compression.layer(archive)).collect();
+        let diff_ids: Vec<String> = archives.iter().map(|archive| sha256(archive)).collect();
+        let config = json!({
+            "architecture": "amd64", "os": "linux", "created": "2024-01-01T00:00:00Z", "config": execution,
+            "rootfs": { "type": "layers", "diff_ids": diff_ids },
+            "history": archives.iter().map(|_| json!({ "created_by": "test" })).collect::<Vec<_>>(),
+        });
+        Self::new(&config, layers)
     }
 
     /// An image without layers that differs from those of other names.

@@ -13,10 +13,6 @@ pub(crate) struct Config {
     /// When the image was made, as it says.
     #[serde(default)]
     pub(crate) created: Option<String>,
-    #[serde(default)]
-    pub(crate) architecture: String,
-    #[serde(default)]
-    pub(crate) os: String,
     /// What its containers run as.
     #[serde(default, rename = "config", deserialize_with = "or_usual")]
     pub(crate) execution: Execution,

@@ -15,7 +15,7 @@ pub(crate) fn accepted() -> String {
     [DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX].join(", ")
 }
 
-/// Whether a layer is one that registries do not hand out.
+/// Whether a layer of this type must not be handed out by registries: its makers keep that to themselves.
 pub(crate) fn is_foreign(layer: &str) -> bool {
     layer.contains(".foreign.") || layer.contains(".nondistributable.")
 }

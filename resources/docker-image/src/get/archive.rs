@@ -1,0 +1,176 @@
+//! An image as one archive that engines load: a configuration, layers, and a list of both.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Seek as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use jetway::Result;
+use serde_json::json;
+
+use super::describe::Described;
+use super::progress::Progress;
+use crate::concurrent;
+use crate::image::manifest::{Descriptor, ImageManifest};
+use crate::layer::decompress::decompressed;
+use crate::layer::spool::nameless;
+use crate::layer::tar_writer::{END, Member, padding};
+use crate::registry::Registry;
+
+/// What the parts of an archive are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// As `registry-image` has it: layers as they are in the registry.
+    Registry,
+    /// As engines write it. Layers in zstd are decompressed, since older engines do not know that.
+    Engine,
+}
+
+/// A layer's place in the archive.
+struct Place<'i> {
+    layer: &'i Descriptor,
+    name: String,
+    /// What it was decompressed to.
+    plain: Option<(File, u64)>,
+}
+
+/// An archive to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Archive<'a> {
+    pub(crate) style: Style,
+    /// What the image is called in it.
+    pub(crate) name: Option<&'a str>,
+    pub(crate) path: &'a Path,
+    /// Where more room is taken for a while.
+    pub(crate) beside: &'a Path,
+}
+
+impl Archive<'_> {
+    /// Writes an image.
+    pub(crate) async fn write(
+        self,
+        registry: &Registry<'_>,
+        image: &ImageManifest,
+        described: &Described,
+        at_once: usize,
+    ) -> Result<()> {
+        let Self { style, name, path, beside } = self;
+        let whither = || format!("cannot write `{}`", path.display());
+        let progress = Progress::new(registry.context(), image.layers.iter().map(|layer| layer.size).sum());
+        let mut known = BTreeSet::new();
+        let distinct: Vec<&Descriptor> = image.layers.iter().filter(|layer| known.insert(&layer.digest)).collect();
+        let work = async {
+            let mut places = Vec::new();
+            for layer in distinct {
+                let is_zstd = layer.media_type.ends_with("zstd");
+                let plain = match style {
+                    Style::Engine if is_zstd => Some(decompress(registry, layer, beside, &progress).await?),
+                    _ => None,
+                };
+                places.push(Place { layer, name: layer_name(style, layer), plain });
+            }
+            let config_name = match style {
+                Style::Registry => described.id.to_string(),
+                Style::Engine => format!("{}.json", described.id.hex()),
+            };
+            let list = json!([{
+                "Config": config_name,
+                "RepoTags": name.map(|name| vec![name]),
+                "Layers": image.layers.iter().map(|layer| layer_name(style, layer)).collect::<Vec<_>>(),
+            }]);
+            let archive = File::create(path).with_context(whither)?;
+            let mut end = put(&archive, 0, &config_name, &described.bytes).with_context(whither)?;
+            let mut offsets = Vec::new();
+            for place in &places {
+                let size = place.plain.as_ref().map_or(place.layer.size, |(_, size)| *size);
+                let header = Member::file(&place.name, size).header();
+                archive.write_all_at(&header, end).with_context(whither)?;
+                let begin = end + header.len() as u64;
+                offsets.push((place, begin));
+                end = begin + size + padding(size) as u64;
+            }
+            let end = put(&archive, end, "manifest.json", list.to_string().as_bytes()).with_context(whither)?;
+            archive.write_all_at(&END, end).with_context(whither)?;
+            concurrent::map(&offsets, at_once, async |(place, begin)| {
+                let write = |bytes: &[u8], at: u64| archive.write_all_at(bytes, begin + at).with_context(whither);
+                match &place.plain {
+                    Some((plain, _)) => copy(plain, write),
+                    None => fetch(registry, place.layer, &progress, write).await,
+                }
+            })
+            .await
+            .map(drop)
+        };
+        progress.during(work).await
+    }
+}
+
+fn layer_name(style: Style, layer: &Descriptor) -> String {
+    let hex = layer.digest.hex();
+    match style {
+        Style::Engine => format!("{hex}/layer.tar"),
+        Style::Registry if layer.media_type.ends_with("zstd") => format!("{hex}.tar.zst"),
+        Style::Registry => format!("{hex}.tar.gz"),
+    }
+}
+
+/// Writes a small file at an offset, and returns where it ends.
+fn put(archive: &File, at: u64, name: &str, content: &[u8]) -> io::Result<u64> {
+    let size = content.len() as u64;
+    let mut bytes = Member::file(name, size).header();
+    bytes.extend_from_slice(content);
+    bytes.resize(bytes.len() + padding(size), 0);
+    archive.write_all_at(&bytes, at)?;
+    Ok(at + bytes.len() as u64)
+}
+
+/// Downloads a blob, each piece to its place.
+pub(crate) async fn fetch(
+    registry: &Registry<'_>,
+    descriptor: &Descriptor,
+    progress: &Progress<'_>,
+    write: impl Fn(&[u8], u64) -> Result<()>,
+) -> Result<()> {
+    let mut blob = registry.blob(descriptor);
+    let mut at = 0;
+    while let Some(piece) = blob.piece().await? {
+        write(&piece, at)?;
+        at += piece.len() as u64;
+        progress.add(piece.len() as u64);
+    }
+    Ok(())
+}
+
+fn copy(plain: &File, write: impl Fn(&[u8], u64) -> Result<()>) -> Result<()> {
+    let mut buffer = vec![0; 256 * 1024];
+    let mut at = 0;
+    loop {
+        let read = plain.read_at(&mut buffer, at)?;
+        let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { return Ok(()) };
+        write(piece, at)?;
+        at += read as u64;
+    }
+}
+
+/// Downloads and decompresses a layer into a file without a name.
+async fn decompress(
+    registry: &Registry<'_>,
+    layer: &Descriptor,
+    beside: &Path,
+    progress: &Progress<'_>,
+) -> Result<(File, u64)> {
+    let here = || format!("cannot make a file in `{}`", beside.display());
+    let packed = nameless(beside).with_context(here)?;
+    fetch(registry, layer, progress, |bytes, at| packed.write_all_at(bytes, at).context("cannot keep a layer")).await?;
+    let plain = nameless(beside).with_context(here)?;
+    let unpack = tokio::task::spawn_blocking(move || {
+        let mut packed = packed;
+        packed.rewind()?;
+        let mut target = &plain;
+        let size = io::copy(&mut decompressed(packed)?, &mut target)?;
+        Ok::<_, io::Error>((plain, size))
+    });
+    unpack.await.context("decompressing ended")?.with_context(|| format!("cannot decompress `{}`", layer.digest))
+}

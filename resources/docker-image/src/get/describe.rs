@@ -1,0 +1,170 @@
+//! What a get tells of an image in files: how its containers run, its labels, and what `docker inspect` would say.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jetway::Result;
+use serde_json::{Value, json};
+
+use super::file;
+use crate::digest::Digest;
+use crate::flavour::Flavour;
+use crate::image::config::{Config, Execution};
+
+/// What a container's processes find when the image does not say.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The largest `/etc/passwd` that is read, in bytes.
+const LARGEST_PASSWD: u64 = 16 * 1024 * 1024;
+
+/// An image's configuration, as it came and decoded.
+pub(crate) struct Described {
+    pub(crate) id: Digest,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) raw: Value,
+    pub(crate) config: Config,
+}
+
+/// Writes `metadata.json`, by which Concourse runs the image.
+pub(crate) fn metadata(flavour: Flavour, destination: &Path, rootfs: &Path, execution: &Execution) -> Result<()> {
+    let metadata = match flavour {
+        Flavour::RegistryImage => {
+            let Execution { cmd, entrypoint, env, user, .. } = execution;
+            json!({ "cmd": cmd, "entrypoint": entrypoint, "env": env, "user": user })
+        }
+        Flavour::DockerImage => as_a_process_sees_it(execution, rootfs),
+    };
+    file(destination, "metadata.json", &format!("{}\n", go_json(&metadata)))
+}
+
+/// The environment and the user that a process of the image would find.
+fn as_a_process_sees_it(execution: &Execution, rootfs: &Path) -> Value {
+    let user = User::find(&execution.user, rootfs);
+    let mut env = execution.env.clone().unwrap_or_default();
+    let has = |env: &[String], name: &str| env.iter().any(|entry| entry.starts_with(name));
+    if !has(&env, "PATH=") {
+        env.insert(0, PATH.to_owned());
+    }
+    if !has(&env, "HOME=") {
+        env.push(format!("HOME={}", user.home));
+    }
+    match user.name {
+        Some(name) => json!({ "user": name, "env": env }),
+        None => json!({ "env": env }),
+    }
+}
+
+struct User {
+    name: Option<String>,
+    home: String,
+}
+
+impl User {
+    /// Looks a user up, by name or number, in the image's own list.
+    fn find(asked: &str, rootfs: &Path) -> Self {
+        let asked = asked.split(':').next().unwrap_or_default();
+        let asked = if asked.is_empty() { "0" } else { asked };
+        let passwd = read_inside(rootfs, "etc/passwd").unwrap_or_default();
+        let entry = passwd.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let (name, _, id, _, _, home) =
+                (fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+            (name == asked || id == asked).then(|| (name.to_owned(), home.to_owned()))
+        });
+        match entry {
+            Some((name, home)) => Self { name: Some(name), home: if home.is_empty() { "/".to_owned() } else { home } },
+            None => Self { name: None, home: "/".to_owned() },
+        }
+    }
+}
+
+/// Reads a file of the image; no link in it leads out of it.
+fn read_inside(rootfs: &Path, path: &str) -> Option<String> {
+    use std::io::Read as _;
+    let root = rootfs.canonicalize().ok()?;
+    let path = root.join(path).canonicalize().ok().filter(|path| path.starts_with(&root) && path.is_file())?;
+    let mut text = Vec::new();
+    std::fs::File::open(path).ok()?.take(LARGEST_PASSWD).read_to_end(&mut text).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Writes `labels.json`.
+pub(crate) fn labels(destination: &Path, labels: &BTreeMap<String, String>) -> Result<()> {
+    file(destination, "labels.json", &go_json(&json!(labels)))
+}
+
+/// Writes `docker_inspect.json`: what the engine would say of the image, as far as the image itself tells.
+pub(crate) fn inspect(
+    destination: &Path,
+    described: &Described,
+    name: &str,
+    tag: &str,
+    digest: &Digest,
+    size: u64,
+) -> Result<()> {
+    let raw = |key: &str| described.raw.get(key).cloned().unwrap_or(Value::Null);
+    let text = |key: &str| raw(key).as_str().unwrap_or_default().to_owned();
+    let inspected = json!([{
+        "Id": described.id.to_string(),
+        "RepoTags": if tag.is_empty() { json!([]) } else { json!([format!("{name}:{tag}")]) },
+        "RepoDigests": [format!("{name}@{digest}")],
+        "Parent": "",
+        "Comment": text("comment"),
+        "Created": text("created"),
+        "DockerVersion": text("docker_version"),
+        "Author": text("author"),
+        "Config": raw("config"),
+        "Architecture": text("architecture"),
+        "Variant": text("variant"),
+        "Os": text("os"),
+        "Size": size,
+        "RootFS": {
+            "Type": "layers",
+            "Layers": described.raw.pointer("/rootfs/diff_ids").cloned().unwrap_or_else(|| json!([])),
+        },
+    }]);
+    let text = serde_json::to_string_pretty(&inspected)?;
+    file(destination, "docker_inspect.json", &format!("{text}\n"))
+}
+
+/// JSON as Go writes it: what HTML takes for markup is escaped.
+fn go_json(value: &Value) -> String {
+    let text = value.to_string();
+    text.replace('&', "\\u0026")
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(user: &str, env: Option<&[&str]>) -> Value {
+        let rootfs = tempfile::tempdir().unwrap();
+        std::fs::create_dir(rootfs.path().join("etc")).unwrap();
+        std::fs::write(
+            rootfs.path().join("etc/passwd"),
+            "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n",
+        )
+        .unwrap();
+        let env = env.map(|env| env.iter().map(ToString::to_string).collect());
+        as_a_process_sees_it(&Execution { user: user.to_owned(), env, ..Execution::default() }, rootfs.path())
+    }
+
+    #[test]
+    fn a_process_finds_more_than_the_image_says() {
+        assert_eq!(seen("", None), json!({ "user": "root", "env": [PATH, "HOME=/root"] }));
+        assert_eq!(
+            seen("1000:5", Some(&["PATH=/x", "A=b"])),
+            json!({ "user": "app", "env": ["PATH=/x", "A=b", "HOME=/home/app"] })
+        );
+        assert_eq!(seen("nobody", Some(&["HOME=/h", "PATH=/x"])), json!({ "env": ["HOME=/h", "PATH=/x"] }));
+    }
+
+    #[test]
+    fn markup_is_escaped_as_go_does_it() {
+        assert_eq!(go_json(&json!({ "a": "<b>&" })), r#"{"a":"\u003cb\u003e\u0026"}"#);
+    }
+}

@@ -1,0 +1,468 @@
+//! Applying layers: each adds to, replaces and takes away from what the ones below it made.
+//!
+//! After the image specification of the OCI ("Applying Changesets"). A name that begins with `.wh.` takes the rest of that
+//! name away from the layers below, `.wh..wh..opq` all that those have in its directory; what the same layer brings stays,
+//! whichever comes first.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::hash::BuildHasher as _;
+use std::io::{self, Read, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, openat, statat,
+};
+use rustix::io::Errno;
+
+use super::tar::{Archive, Entry, Kind};
+use super::tree::{Missing, Name, Tree, is_directory, names};
+
+/// What the name of a whiteout begins with.
+const WHITEOUT: &[u8] = b".wh.";
+
+/// The name that hides all that the layers below have in a directory.
+const OPAQUE: &[u8] = b".wh..wh..opq";
+
+/// What else begins so is the bookkeeping of a file system (AUFS), and no file.
+const BOOKKEEPING: &[u8] = b".wh..wh.";
+
+/// How much is written to a file at once, in bytes.
+const PIECE: usize = 256 * 1024;
+
+/// The root file system that layers make.
+pub(crate) struct Rootfs {
+    tree: Tree,
+    owners: Owners,
+    /// The modes and times that directories get in the end: what is put into one changes its time, and may need its
+    /// permission.
+    directories: BTreeMap<Vec<OsString>, (u32, (i64, u32))>,
+    /// Whether a layer has been applied: the first one has nothing below it.
+    has_layers: bool,
+    left_out: LeftOut,
+    buffer: Vec<u8>,
+}
+
+/// Whether files can be given to their owners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owners {
+    AsInTheImage,
+    Ours,
+}
+
+/// What could not be made here, for a warning: how many of each, and the first one's name.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct LeftOut {
+    pub(crate) devices: Vec<PathBuf>,
+    pub(crate) attributes: Vec<(PathBuf, String)>,
+}
+
+/// What the layer at hand has brought: names of directories are in it for all that is below them.
+struct Brought {
+    hasher: RandomState,
+    names: Option<HashSet<u64>>,
+}
+
+impl Rootfs {
+    /// An empty root file system in an empty directory.
+    pub(crate) fn new(directory: &Path) -> io::Result<Self> {
+        let owners = if rustix::process::geteuid().is_root() { Owners::AsInTheImage } else { Owners::Ours };
+        Ok(Self {
+            tree: Tree::new(directory)?,
+            owners,
+            directories: BTreeMap::new(),
+            has_layers: false,
+            left_out: LeftOut::default(),
+            buffer: vec![0; PIECE],
+        })
+    }
+
+    /// Applies a layer.
+    pub(crate) fn apply(&mut self, layer: impl Read) -> io::Result<()> {
+        let mut archive = Archive::new(layer);
+        let mut brought = Brought { hasher: RandomState::new(), names: self.has_layers.then(HashSet::new) };
+        while let Some(entry) = archive.next()? {
+            let applied = self.entry(&entry, &mut archive, &mut brought);
+            applied.map_err(|error| named(&error, &entry.path))?;
+        }
+        self.has_layers = true;
+        Ok(())
+    }
+
+    /// Gives directories their modes and times, and says what could not be made.
+    pub(crate) fn finish(mut self) -> io::Result<LeftOut> {
+        let directories = std::mem::take(&mut self.directories);
+        // From the bottom up: a directory that may not be entered is closed after all that is in it.
+        for (parts, (mode, mtime)) in directories.into_iter().rev() {
+            let directory = match self.tree.directory(&parts, Missing::Fail) {
+                Ok(directory) => directory,
+                // A layer above has put something else in its place, or in that of one above it.
+                Err(error) if is_gone(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            rustix::fs::fchmod(&directory, Mode::from_raw_mode(mode))?;
+            rustix::fs::futimens(&directory, &times(mtime))?;
+            // The mode may not let the way down any more.
+            self.tree.forget();
+        }
+        Ok(self.left_out)
+    }
+
+    fn entry<R: Read>(&mut self, entry: &Entry, archive: &mut Archive<R>, brought: &mut Brought) -> io::Result<()> {
+        let Some(name) = Name::new(&entry.path)? else {
+            // The root itself.
+            if entry.kind == Kind::Directory {
+                self.attributes(entry, self.tree.root().try_clone_to_owned()?.as_fd(), None)?;
+                self.own(entry, self.tree.root().try_clone_to_owned()?.as_fd())?;
+                self.directories.insert(Vec::new(), (entry.mode, entry.mtime));
+            }
+            return Ok(());
+        };
+        let last = name.last.as_bytes();
+        if last == OPAQUE {
+            return self.hide_all(&name, brought);
+        }
+        if last.starts_with(BOOKKEEPING) {
+            return Ok(());
+        }
+        if let Some(hidden) = last.strip_prefix(WHITEOUT) {
+            return self.hide(&name, hidden, brought);
+        }
+        brought.add(&name);
+        let directory = self.tree.directory(&name.directories, Missing::Make)?;
+        let (directory, last) = (directory.as_fd(), name.last.as_os_str());
+        match entry.kind {
+            Kind::Directory => self.directory(entry, directory, &name),
+            Kind::File => self.file(entry, archive, directory, &name),
+            Kind::HardLink => self.hard_link(entry, directory, &name),
+            Kind::SymbolicLink => {
+                let target = OsStr::from_bytes(&entry.target);
+                self.make(directory, &name, |directory| rustix::fs::symlinkat(target, directory, last))?;
+                self.finish_special(entry, directory, last)
+            }
+            Kind::Fifo => self.special(entry, FileType::Fifo, directory, &name),
+            Kind::CharacterDevice => self.special(entry, FileType::CharacterDevice, directory, &name),
+            Kind::BlockDevice => self.special(entry, FileType::BlockDevice, directory, &name),
+            Kind::Other(letter) => Err(io::Error::other(format!(
+                "an entry of the kind `{}` is not known",
+                char::from(letter).escape_default()
+            ))),
+        }
+    }
+
+    fn directory(&mut self, entry: &Entry, parent: BorrowedFd<'_>, name: &Name) -> io::Result<()> {
+        let last = name.last.as_os_str();
+        // Open to us until the end, whatever its mode will be.
+        let made = rustix::fs::mkdirat(parent, last, Mode::RWXU);
+        let was_there = match made {
+            Ok(()) => false,
+            Err(Errno::EXIST) if is_directory(parent, last)? => true,
+            Err(Errno::EXIST) => {
+                self.tree.remove(parent, last)?;
+                rustix::fs::mkdirat(parent, last, Mode::RWXU)?;
+                false
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = openat(parent, last, flags, Mode::empty())?;
+        if was_there {
+            remove_attributes(directory.as_fd())?;
+        }
+        self.own(entry, directory.as_fd())?;
+        self.attributes(entry, directory.as_fd(), None)?;
+        // By where it is, and not by the way of links that the archive takes.
+        let parts = name.parts().map(OsStr::to_owned).collect();
+        self.directories.insert(parts, (entry.mode, entry.mtime));
+        Ok(())
+    }
+
+    fn file<R: Read>(
+        &mut self,
+        entry: &Entry,
+        archive: &mut Archive<R>,
+        parent: BorrowedFd<'_>,
+        name: &Name,
+    ) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = self.make(parent, name, |parent| openat(parent, &name.last, flags, Mode::RUSR | Mode::WUSR))?;
+        let mut file = File::from(file);
+        match &entry.pieces {
+            None => {
+                let mut content = archive.content();
+                loop {
+                    let read = fill(&mut content, &mut self.buffer)?;
+                    if read == 0 {
+                        break;
+                    }
+                    file.write_all(self.buffer.get(..read).unwrap_or_default())?;
+                    if read < self.buffer.len() {
+                        break;
+                    }
+                }
+            }
+            Some(pieces) => {
+                for (offset, length) in pieces {
+                    let mut content = archive.content().take(*length);
+                    let mut at = *offset;
+                    loop {
+                        let read = fill(&mut content, &mut self.buffer)?;
+                        if read == 0 {
+                            break;
+                        }
+                        file.write_all_at(self.buffer.get(..read).unwrap_or_default(), at)?;
+                        at += read as u64;
+                    }
+                }
+                file.set_len(entry.size)?;
+            }
+        }
+        self.own(entry, file.as_fd())?;
+        // After the owner, since a change of that takes set-user-id away, and capabilities.
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(entry.mode))?;
+        self.attributes(entry, file.as_fd(), None)?;
+        rustix::fs::futimens(&file, &times(entry.mtime))?;
+        Ok(())
+    }
+
+    fn hard_link(&mut self, entry: &Entry, parent: BorrowedFd<'_>, name: &Name) -> io::Result<()> {
+        let last = name.last.as_os_str();
+        let target = Name::new(&entry.target)?.ok_or_else(|| io::Error::other("a hard link leads to the root"))?;
+        let shown = || String::from_utf8_lossy(&entry.target).into_owned();
+        let not_there = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                io::Error::other(format!("a hard link leads to `{}`, which is not there", shown()))
+            }
+            _ => error,
+        };
+        let directory = self.tree.directory(&target.directories, Missing::Fail).map_err(not_there)?;
+        let stat = |directory: BorrowedFd<'_>, name: &OsStr| statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        let origin = stat(directory.as_fd(), &target.last).map_err(|error| not_there(error.into()))?;
+        // A link to itself would take the file away before it is linked.
+        if stat(parent, last).is_ok_and(|there| (there.st_dev, there.st_ino) == (origin.st_dev, origin.st_ino)) {
+            return Ok(());
+        }
+        let link =
+            |parent: BorrowedFd<'_>| rustix::fs::linkat(&directory, &target.last, parent, last, AtFlags::empty());
+        self.make(parent, name, link).map_err(not_there)
+    }
+
+    fn special(&mut self, entry: &Entry, kind: FileType, parent: BorrowedFd<'_>, name: &Name) -> io::Result<()> {
+        let last = name.last.as_os_str();
+        let device = rustix::fs::makedev(entry.device.0, entry.device.1);
+        let mode = Mode::from_raw_mode(entry.mode);
+        match self.make(parent, name, |parent| rustix::fs::mknodat(parent, last, kind, mode, device)) {
+            Ok(()) => {}
+            // A container without the right to: what is in /dev of its own is made by whoever runs the image.
+            Err(error) if kind != FileType::Fifo && error.kind() == io::ErrorKind::PermissionDenied => {
+                self.left_out.devices.push(name.parts().collect());
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        rustix::fs::chmodat(parent, last, mode, AtFlags::empty())?;
+        self.finish_special(entry, parent, last)?;
+        // As with files, the owner takes bits away.
+        rustix::fs::chmodat(parent, last, mode, AtFlags::empty())?;
+        Ok(())
+    }
+
+    /// Owner, attributes and time of what is not opened.
+    fn finish_special(&mut self, entry: &Entry, parent: BorrowedFd<'_>, last: &OsStr) -> io::Result<()> {
+        if self.owners == Owners::AsInTheImage {
+            let (uid, gid) = ids(entry);
+            rustix::fs::chownat(parent, last, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        self.attributes(entry, parent, Some(last))?;
+        rustix::fs::utimensat(parent, last, &times(entry.mtime), AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(())
+    }
+
+    /// Makes something, in the place of what may be there.
+    fn make<T>(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &Name,
+        make: impl Fn(BorrowedFd<'_>) -> Result<T, Errno>,
+    ) -> io::Result<T> {
+        match make(parent) {
+            Err(Errno::EXIST) => {
+                self.clear(parent, name)?;
+                Ok(make(parent)?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// Removes what is at a name, and with directories what they would have got in the end.
+    fn clear(&mut self, parent: BorrowedFd<'_>, name: &Name) -> io::Result<()> {
+        if is_directory(parent, &name.last)? {
+            let parts: Vec<OsString> = name.parts().map(OsStr::to_owned).collect();
+            let below = self.directories.range(parts.clone()..).map(|(known, _)| known);
+            let gone: Vec<_> = below.take_while(|known| known.starts_with(&parts)).cloned().collect();
+            for known in gone {
+                self.directories.remove(&known);
+            }
+        }
+        self.tree.remove(parent, &name.last)
+    }
+
+    fn own(&self, entry: &Entry, file: BorrowedFd<'_>) -> io::Result<()> {
+        if self.owners == Owners::AsInTheImage {
+            let (uid, gid) = ids(entry);
+            rustix::fs::fchown(file, Some(uid), Some(gid))?;
+        }
+        Ok(())
+    }
+
+    /// Sets the extended attributes of an open file, or of a name in an open directory.
+    fn attributes(&mut self, entry: &Entry, file: BorrowedFd<'_>, name: Option<&OsStr>) -> io::Result<()> {
+        for (attribute, value) in &entry.attributes {
+            // What the worker's own policy decides is not the image's to say.
+            if attribute == b"security.selinux" {
+                continue;
+            }
+            let attribute = OsStr::from_bytes(attribute);
+            let set = match name {
+                None => rustix::fs::fsetxattr(file, attribute, value, XattrFlags::empty()),
+                Some(name) => {
+                    use std::os::fd::AsRawFd as _;
+                    let path = Path::new("/proc/self/fd").join(file.as_raw_fd().to_string()).join(name);
+                    rustix::fs::lsetxattr(path, attribute, value, XattrFlags::empty())
+                }
+            };
+            match set {
+                Ok(()) => {}
+                Err(Errno::PERM | Errno::ACCESS | Errno::NOTSUP | Errno::INVAL | Errno::NOENT) => {
+                    let path = PathBuf::from(OsStr::from_bytes(&entry.path));
+                    self.left_out.attributes.push((path, attribute.to_string_lossy().into_owned()));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a name away from the layers below.
+    fn hide(&mut self, name: &Name, hidden: &[u8], brought: &Brought) -> io::Result<()> {
+        if matches!(hidden, b"" | b"." | b"..") {
+            return Err(io::Error::other("a whiteout takes nothing away that could have a name"));
+        }
+        // The bottom has nothing below it.
+        if brought.names.is_none() {
+            return Ok(());
+        }
+        let hidden = Name { directories: name.directories.clone(), last: OsStr::from_bytes(hidden).to_owned() };
+        self.remove_below(&hidden, brought)
+    }
+
+    fn hide_all(&mut self, name: &Name, brought: &Brought) -> io::Result<()> {
+        if brought.names.is_none() {
+            return Ok(());
+        }
+        let directory = match self.tree.directory(&name.directories, Missing::Fail) {
+            Ok(directory) => directory,
+            Err(error) if is_gone(&error) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for child in names(directory.as_fd())? {
+            self.remove_below(&Name { directories: name.directories.clone(), last: child }, brought)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what the layers below have at a name, and leaves what this one has brought.
+    fn remove_below(&mut self, name: &Name, brought: &Brought) -> io::Result<()> {
+        let directory = match self.tree.directory(&name.directories, Missing::Fail) {
+            Ok(directory) => directory,
+            Err(error) if is_gone(&error) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        if !brought.has(name) {
+            return self.clear(directory.as_fd(), name);
+        }
+        if is_directory(directory.as_fd(), &name.last)? {
+            let parts: Vec<OsString> = name.parts().map(OsStr::to_owned).collect();
+            let inside = self.tree.directory(&parts, Missing::Fail)?;
+            for child in names(inside.as_fd())? {
+                self.remove_below(&Name { directories: parts.clone(), last: child }, brought)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Brought {
+    fn add(&mut self, name: &Name) {
+        if let Some(names) = &mut self.names {
+            let mut path = Vec::new();
+            for part in name.parts() {
+                path.extend_from_slice(part.as_bytes());
+                path.push(b'/');
+                names.insert(self.hasher.hash_one(&path));
+            }
+        }
+    }
+
+    /// Whether this layer has brought it, or something below it.
+    fn has(&self, name: &Name) -> bool {
+        let mut path = Vec::new();
+        for part in name.parts() {
+            path.extend_from_slice(part.as_bytes());
+            path.push(b'/');
+        }
+        self.names.as_ref().is_some_and(|names| names.contains(&self.hasher.hash_one(&path)))
+    }
+}
+
+/// Reads until the buffer is full or nothing more comes.
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match reader.read(rest)? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
+fn remove_attributes(directory: BorrowedFd<'_>) -> io::Result<()> {
+    let mut list = [0_u8; 4096];
+    let length = match rustix::fs::flistxattr(directory, &mut list) {
+        Ok(length) => length,
+        Err(Errno::NOTSUP | Errno::RANGE) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    for name in list.get(..length).unwrap_or_default().split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        // Those that are not ours to remove are not the image's either.
+        let _ = rustix::fs::fremovexattr(directory, OsStr::from_bytes(name));
+    }
+    Ok(())
+}
+
+fn ids(entry: &Entry) -> (Uid, Gid) {
+    (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid))
+}
+
+fn times((seconds, nanoseconds): (i64, u32)) -> Timestamps {
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// The error with the name that it is about.
+fn named(error: &io::Error, path: &[u8]) -> io::Error {
+    let path = String::from_utf8_lossy(path).into_owned();
+    io::Error::new(error.kind(), format!("`{}`: {error}", path.escape_debug()))
+}

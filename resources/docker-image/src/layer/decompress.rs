@@ -1,0 +1,75 @@
+//! Layers are gzip, zstd or plain: their first bytes say which, whatever the media type says.
+
+use std::io::{self, BufReader, Read};
+
+use flate2::bufread::MultiGzDecoder;
+
+/// How much of a layer is read at once, in bytes.
+const BUFFER: usize = 128 * 1024;
+
+/// The largest window of zstd that is taken, as a power of two: 8 MiB, which decoders must know (RFC 8878, 3.1.1.1.2).
+const LARGEST_WINDOW: u32 = 23;
+
+/// How a layer is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    Gzip,
+    Zstd,
+    Plain,
+}
+
+impl Compression {
+    /// By the first four bytes, or fewer.
+    pub(crate) fn of(first: &[u8]) -> Self {
+        match first {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // A skippable frame may stand first.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// What a layer holds.
+pub(crate) fn decompressed<'r>(mut layer: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
+    let mut first = Vec::with_capacity(4);
+    layer.by_ref().take(4).read_to_end(&mut first)?;
+    let compression = Compression::of(&first);
+    let whole = BufReader::with_capacity(BUFFER, io::Cursor::new(first).chain(layer));
+    Ok(match compression {
+        Compression::Gzip => Box::new(MultiGzDecoder::new(whole)),
+        Compression::Zstd => {
+            let mut decoder = zstd::Decoder::with_buffer(whole)?;
+            decoder.window_log_max(LARGEST_WINDOW)?;
+            Box::new(decoder)
+        }
+        Compression::Plain => Box::new(whole),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn read(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut read = Vec::new();
+        decompressed(bytes)?.read_to_end(&mut read)?;
+        Ok(read)
+    }
+
+    #[test]
+    fn the_first_bytes_tell_the_compression() {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"text").unwrap();
+        let gzip = gzip.finish().unwrap();
+        let zstd = zstd::encode_all(&b"text"[..], 1).unwrap();
+        for bytes in [&gzip[..], &zstd, b"text"] {
+            assert_eq!(read(bytes).unwrap(), b"text");
+        }
+        // Builders that work in parallel write many members, one after the other.
+        assert_eq!(read(&[gzip.clone(), gzip.clone()].concat()).unwrap(), b"texttext");
+        assert!(read(&gzip[..10]).is_err() && read(&zstd[..8]).is_err());
+        assert_eq!(read(b"").unwrap(), b"");
+    }
+}

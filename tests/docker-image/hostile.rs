@@ -1,0 +1,320 @@
+//! What a registry or an image must not be able to do.
+
+use std::fs;
+use std::path::Path;
+
+use jetway_tests::registry::hand_made::{HandMade, answer, part};
+use jetway_tests::registry::image::{Blob, Compression, Image, LAYER};
+use jetway_tests::registry::tar::Tar;
+use jetway_tests::scratch;
+use jetway_tests::stand_in::{Answer, Fault, StandIn};
+use jetway_tests::verb::Outcome;
+use serde_json::{Value, json};
+
+use crate::support::{check, get, merge, said};
+
+fn fetch(registry: &HandMade, image: &Image, more: Value, target: &Path) -> Outcome {
+    let mut source = json!({ "repository": registry.repository(), "read_timeout": 2 });
+    merge(&mut source, more);
+    get("registry-image", &source, &json!({ "tag": "latest", "digest": image.manifest.digest }), json!({}), target)
+}
+
+/// Unpacks layers below a directory that has a secret beside the destination.
+fn unpack(layers: &[Vec<u8>]) -> (Outcome, tempfile::TempDir) {
+    let image = Image::of_archives(&json!({}), layers, Compression::None);
+    let house = scratch::directory();
+    fs::write(house.path().join("secret"), "s3cret").unwrap();
+    let target = house.path().join("a/b/target");
+    fs::create_dir_all(&target).unwrap();
+    let outcome = fetch(&HandMade::start(&image), &image, json!({}), &target);
+    // Whatever it was, nothing has changed outside.
+    assert_eq!(fs::read_to_string(house.path().join("secret")).unwrap(), "s3cret");
+    let names = |path: &Path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    assert_eq!(names(house.path()).len(), 2, "{:?}", names(house.path()));
+    assert_eq!((names(&house.path().join("a")).len(), names(&house.path().join("a/b")).len()), (1, 1));
+    (outcome, house)
+}
+
+#[track_caller]
+fn refused(layers: &[Vec<u8>], says: &str) {
+    let (outcome, house) = unpack(layers);
+    outcome.failed();
+    assert!(outcome.stderr.contains(says), "{}", outcome.stderr);
+    assert_eq!(fs::read_dir(house.path().join("a/b/target")).unwrap().count(), 0, "nothing is left half made");
+}
+
+#[track_caller]
+fn inside(layers: &[Vec<u8>], path: &str, content: &str) {
+    let (outcome, house) = unpack(layers);
+    outcome.succeeded();
+    assert_eq!(fs::read_to_string(house.path().join("a/b/target/rootfs").join(path)).unwrap(), content);
+}
+
+#[test]
+fn no_name_leads_out() {
+    refused(&[Tar::new().file("../../pwned", 0o644, b"x").finish()], "the name `../../pwned` leads out of the image");
+    refused(&[Tar::new().file("a/../../../pwned", 0o644, b"x").finish()], "leads out of the image");
+    inside(&[Tar::new().file("/etc/absolute", 0o644, b"x").finish()], "etc/absolute", "x");
+    inside(&[Tar::new().with("path", "/../x".replace("..", "y")).file("z", 0o644, b"x").finish()], "y/x", "x");
+}
+
+#[test]
+fn no_link_leads_out() {
+    let up = "../".repeat(20);
+    inside(&[Tar::new().link("out", &up).file("out/pwned", 0o644, b"x").finish()], "pwned", "x");
+    inside(&[Tar::new().link("out", "/").finish(), Tar::new().file("out/pwned", 0o644, b"x").finish()], "pwned", "x");
+    // A layer that puts a link in the place of a directory and writes through it.
+    let first = Tar::new().directory("d/", 0o755).file("d/file", 0o644, b"1").finish();
+    let second = Tar::new().link("d", format!("{up}{}", "tmp")).file("d/pwned", 0o644, b"x").finish();
+    inside(&[first, second], "tmp/pwned", "x");
+    // A link in the place of a file is replaced, not written through.
+    inside(&[Tar::new().link("f", format!("{up}secret")).file("f", 0o644, b"x").finish()], "f", "x");
+    refused(&[Tar::new().link("l", "l").file("l/x", 0o644, b"x").finish()], "symbolic link");
+}
+
+#[test]
+fn no_hard_link_leads_out() {
+    refused(&[Tar::new().hard_link("h", "../../../secret").finish()], "leads out of the image");
+    refused(
+        &[Tar::new().hard_link("h", "/etc/hostname").finish()],
+        "a hard link leads to `/etc/hostname`, which is not there",
+    );
+    let through = Tar::new().link("up", "../../..").hard_link("h", "up/secret").finish();
+    refused(&[through], "a hard link leads to `up/secret`, which is not there");
+}
+
+#[test]
+fn a_whiteout_takes_away_nothing_outside() {
+    let up = "../".repeat(20);
+    let first = Tar::new().link("up", &up).file("kept", 0o644, b"x").finish();
+    inside(&[first.clone(), Tar::new().whiteout("up/secret").finish()], "kept", "x");
+    refused(&[first.clone(), Tar::new().file("up/.wh...", 0o644, b"").finish()], "a whiteout takes nothing away");
+    // By way of a link it is the root that is emptied.
+    unpack(&[first, Tar::new().file("up/.wh..wh..opq", 0o644, b"").finish()]).0.succeeded();
+}
+
+#[test]
+fn names_need_not_be_text() {
+    let (outcome, house) = unpack(&[Tar::new().file(b"caf\xe9", 0o644, b"x").finish()]);
+    outcome.succeeded();
+    use std::os::unix::ffi::OsStrExt as _;
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    assert!(house.path().join("a/b/target/rootfs").join(name).exists());
+}
+
+#[test]
+fn an_archive_that_is_broken_is_a_failure() {
+    let whole = Tar::new().file("a", 0o644, &[7; 2000]);
+    refused(&[whole.clone().cut(1000)], "cannot unpack layer 1");
+    refused(&[whole.cut(700)], "ends in the middle of a file");
+    refused(&[b"this is no archive at all, and long enough to be taken for one".repeat(20)], "the archive is broken");
+    refused(&[Tar::new().entry(b"a", b'x', 0o644, b"", 4 << 30, b"").finish()], "larger than 1 MiB");
+    refused(&[Tar::new().entry(b"a", b'Q', 0o644, b"", 0, b"").finish()], "an entry of the kind `Q` is not known");
+}
+
+#[test]
+fn a_layer_must_be_what_the_manifest_says() {
+    let layer = Tar::new().file("a", 0o644, b"good").finish();
+    let image = Image::of_archives(&json!({}), &[layer.clone()], Compression::None);
+    let evil = Tar::new().file("a", 0o644, b"evil").finish();
+    for (bytes, says) in [
+        (evil, "what came has the digest sha256:"),
+        (layer[..layer.len() - 512].to_vec(), "the registry has 1536 bytes of it, the manifest says 2048"),
+        ([layer.clone(), vec![0; 512]].concat(), "the registry has 2560 bytes of it"),
+    ] {
+        let registry = HandMade::start(&image);
+        let digest = image.layers[0].digest.clone();
+        registry.twist(move |asked| asked.path().ends_with(&digest).then(|| part(&bytes, asked)));
+        let target = scratch::directory();
+        let outcome = fetch(&registry, &image, json!({}), target.path());
+        outcome.failed();
+        assert!(outcome.stderr.contains(says), "{}", outcome.stderr);
+        assert_eq!(fs::read_dir(target.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_manifest_must_be_what_its_digest_says() {
+    let image = Image::named("good");
+    let registry = HandMade::start(&image);
+    let other = Image::named("evil");
+    registry.twist(move |asked| {
+        asked
+            .path()
+            .contains("/manifests/")
+            .then(|| Answer::bytes(200, "application/json", other.manifest.bytes.clone()))
+    });
+    let outcome = fetch(&registry, &image, json!({}), scratch::directory().path());
+    outcome.failed();
+    assert!(outcome.stderr.contains("what came has the digest"), "{}", outcome.stderr);
+}
+
+#[test]
+fn what_is_no_manifest_of_an_image_is_refused_by_name() {
+    let image = Image::named("x");
+    let registry = HandMade::start(&image);
+    for (media_type, body, says) in [
+        ("text/html", "<html>log in</html>", "what came is no manifest (`text/html`)"),
+        ("application/vnd.docker.distribution.manifest.v1+json", r#"{"schemaVersion":1}"#, "schema 1"),
+        (
+            "application/vnd.cncf.artifact",
+            r#"{"mediaType":"application/x"}"#,
+            "the manifest is of the type `application/x`",
+        ),
+    ] {
+        registry.twist(move |asked| {
+            let answer = Answer::bytes(200, media_type, body);
+            (asked.path().contains("/manifests/")).then_some(answer)
+        });
+        let outcome = check("registry-image", &json!({ "repository": registry.repository(), "tag": "latest" }), None);
+        outcome.failed();
+        assert!(said(&outcome).contains(says), "{}", said(&outcome));
+    }
+    let foreign = Blob::new("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "x");
+    let image = Image::new(&json!({}), vec![foreign]);
+    let outcome = fetch(&HandMade::start(&image), &image, json!({}), scratch::directory().path());
+    outcome.failed();
+    assert!(outcome.stderr.contains("is a foreign layer, which no registry may hand out"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_download_that_is_cut_goes_on_where_it_was() {
+    let content: Vec<u8> = (0..400_000_u32).map(|number| number.to_le_bytes()[1]).collect();
+    let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, &content).finish()], Compression::None);
+    for knows_ranges in [true, false] {
+        let registry = HandMade::start(&image);
+        let (layer, whole) = (image.layers[0].digest.clone(), image.clone());
+        registry.twist(move |asked| {
+            let mut asked = asked.clone();
+            if !knows_ranges {
+                asked.headers.retain(|(name, _)| name != "range");
+            }
+            asked.path().ends_with(&layer).then(|| answer(&whole, &asked))
+        });
+        // The manifest, the configuration, and the layer in three goes.
+        let good = |registry: &HandMade| registry.server().fail_next(Fault::Slow(std::time::Duration::ZERO));
+        // The first try speaks TLS, which this registry does not.
+        good(&registry);
+        good(&registry);
+        good(&registry);
+        registry.server().fail_next(Fault::CutBody(100_000));
+        registry.server().fail_next(Fault::CutBody(250_000));
+        let target = scratch::directory();
+        fetch(&registry, &image, json!({}), target.path()).succeeded();
+        assert!(fs::read(target.path().join("rootfs/a")).unwrap() == content);
+        let asked = registry.server().asked();
+        let ranges: Vec<_> = asked.iter().filter_map(|asked| asked.header("range").map(str::to_owned)).collect();
+        assert_eq!(ranges.len(), 2, "{ranges:?}");
+    }
+}
+
+#[test]
+fn a_registry_that_says_nothing_is_given_up() {
+    let image = Image::of_archives(&json!({}), &[Tar::new().finish()], Compression::None);
+    let registry = HandMade::start(&image);
+    registry.server().fail_next(Fault::Slow(std::time::Duration::ZERO));
+    registry.server().fail_next(Fault::Answer(Answer::text(403, "you may not")));
+    let outcome = fetch(&registry, &image, json!({}), scratch::directory().path());
+    outcome.failed();
+    assert!(outcome.stderr.contains("403 Forbidden"), "{}", outcome.stderr);
+}
+
+#[test]
+fn credentials_stay_with_the_registry_when_it_redirects_to_a_store() {
+    let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::None);
+    let stored = image.clone();
+    let store = StandIn::start(move |asked| {
+        let digest = asked.path().trim_start_matches('/');
+        let blob = stored.layers.iter().chain([&stored.config]).find(|blob| blob.digest == digest);
+        blob.map_or_else(|| Answer::text(404, ""), |blob| part(&blob.bytes, asked))
+    });
+    let registry = HandMade::start(&image);
+    let url = store.url();
+    registry.twist(move |asked| {
+        if asked.header("authorization").is_none() {
+            return Some(Answer::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\""));
+        }
+        let digest = asked.path().rsplit_once("/blobs/").map(|(_, digest)| digest.to_owned())?;
+        Some(Answer::text(307, "").with("Location", &format!("{url}/{digest}?signature=s")))
+    });
+    let target = scratch::directory();
+    fetch(&registry, &image, json!({ "username": "u", "password": "p4ssw0rd-of-u" }), target.path()).succeeded();
+    assert_eq!(store.asked().len(), 2);
+    assert!(store.asked().iter().all(|asked| asked.header("authorization").is_none()));
+}
+
+#[test]
+fn redirects_without_end_are_given_up() {
+    let image = Image::named("x");
+    let registry = HandMade::start(&image);
+    registry.twist(|asked| Some(Answer::text(302, "").with("Location", &asked.target)));
+    let outcome = check("registry-image", &json!({ "repository": registry.repository(), "tag": "latest" }), None);
+    outcome.failed();
+    assert!(said(&outcome).contains("more than 10 redirects in a row"), "{}", said(&outcome));
+}
+
+#[test]
+fn too_many_requests_are_waited_for_and_limits_are_shown() {
+    let image = Image::named("x");
+    let registry = HandMade::start(&image);
+    let own = image.clone();
+    registry.twist(move |asked| {
+        Some(answer(&own, asked).with("RateLimit-Limit", "100;w=21600").with("RateLimit-Remaining", "7;w=21600"))
+    });
+    registry.server().fail_next(Fault::Slow(std::time::Duration::ZERO));
+    registry.server().fail_next(Fault::Answer(Answer::text(429, "slow down").with("Retry-After", "1")));
+    let outcome = check("registry-image", &json!({ "repository": registry.repository(), "tag": "latest" }), None);
+    outcome.succeeded();
+    assert!(outcome.stderr.contains("waiting 1 s"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("allows 7 of 100 more pulls for 6 h"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_token_server_at_a_private_address_is_none_of_a_public_registrys() {
+    // The registry is here, so that it may name one here; over TLS nothing goes out without.
+    let image = Image::named("x");
+    let registry = HandMade::start(&image);
+    registry.twist(|_| Some(Answer::text(401, "").with("WWW-Authenticate", "Bearer realm=\"ftp://x/token\"")));
+    let outcome = check("registry-image", &json!({ "repository": registry.repository(), "tag": "latest" }), None);
+    outcome.failed();
+    assert!(said(&outcome).contains("names a token server that is not asked"), "{}", said(&outcome));
+}
+
+#[test]
+fn a_get_that_was_killed_is_no_hindrance_to_the_next() {
+    let image =
+        Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, &[7; 100_000]).finish()], Compression::None);
+    let registry = HandMade::start(&image);
+    let digest = image.layers[0].digest.clone();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let sender = std::sync::Mutex::new(sender);
+    registry.twist(move |asked| {
+        if asked.path().ends_with(&digest) {
+            let _ = sender.lock().unwrap().send(());
+            // Until the one who asks is gone.
+            std::thread::sleep(std::time::Duration::from_secs(3));
+        }
+        None
+    });
+    let target = scratch::directory();
+    let source = json!({ "repository": registry.repository(), "read_timeout": 30 });
+    let request = json!({ "source": source, "version": { "tag": "latest", "digest": image.manifest.digest } });
+    let verb = jetway_tests::verb::Verb::get("registry-image").dir(target.path()).request(&request);
+    let running = verb.clone().spawn();
+    receiver.recv_timeout(std::time::Duration::from_secs(60)).expect("the layer is asked for");
+    running.kill();
+    let left: Vec<_> = fs::read_dir(target.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name.to_string_lossy().starts_with(".jetway-unfinished-")), "{left:?}");
+    registry.twist(|_| None);
+    verb.run().succeeded();
+    assert!(target.path().join("rootfs/a").exists());
+}
+
+#[test]
+fn layers_of_an_unknown_kind_are_not_unpacked() {
+    let image = Image::new(&json!({}), vec![Blob::new("application/vnd.cncf.helm.chart.content.v1.tar+gzip", "x")]);
+    let outcome = fetch(&HandMade::start(&image), &image, json!({}), scratch::directory().path());
+    outcome.failed();
+    assert!(outcome.stderr.contains("is no layer of a file system"), "{}", outcome.stderr);
+    let _ = LAYER;
+}
