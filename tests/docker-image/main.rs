@@ -15,6 +15,7 @@ mod build_engine;
 mod build_kit;
 mod build_trouble;
 mod check;
+mod ecr;
 mod formats;
 mod get;
 mod hostile;

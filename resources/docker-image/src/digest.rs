@@ -78,6 +78,11 @@ impl fmt::Debug for Hasher {
 }
 
 impl Hasher {
+    /// A hasher for SHA-256.
+    pub(crate) fn sha256() -> Self {
+        Self { kind: Kind::Sha256, context: Context::new(&SHA256) }
+    }
+
     /// Takes the next piece.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.context.update(bytes);
