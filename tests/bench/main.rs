@@ -18,6 +18,7 @@ mod github_status;
 mod helm_release;
 mod measure;
 mod one_request;
+mod registry_image;
 mod report;
 mod slack;
 
@@ -35,11 +36,12 @@ struct Bench {
     measure: fn(usize) -> Vec<Measured>,
 }
 
-const BENCHES: [Bench; 5] = [
+const BENCHES: [Bench; 6] = [
     Bench { kind: "docker-image", what: docker_image::WHAT, measure: docker_image::measure },
     Bench { kind: "git", what: "25,000 commits over HTTP on loopback", measure: git::measure },
     Bench { kind: "github-status", what: "one status over HTTP on loopback", measure: github_status::measure },
     Bench { kind: "helm-release", what: "ten revisions in a Kubernetes on loopback", measure: helm_release::measure },
+    Bench { kind: "registry-image", what: registry_image::WHAT, measure: registry_image::measure },
     Bench { kind: "slack", what: "one request over HTTP on loopback", measure: slack::measure },
 ];
 

@@ -22,7 +22,8 @@ fn ecr(registry: &Registry) -> StandIn {
         let target = asked.header("x-amz-target");
         assert_eq!(target, Some("AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"));
         let token = STANDARD.encode(format!("{USER}:{PASSWORD}"));
-        let data = json!([{ "authorizationToken": token, "expiresAt": 1.7e9, "proxyEndpoint": format!("https://{host}") }]);
+        let data =
+            json!([{ "authorizationToken": token, "expiresAt": 1.7e9, "proxyEndpoint": format!("https://{host}") }]);
         Answer::json(200, &json!({ "authorizationData": data }))
     })
 }

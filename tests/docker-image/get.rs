@@ -105,7 +105,7 @@ fn an_image_is_unpacked_as_umoci_does_it_however_it_is_compressed() {
     let judge = unpacked_by_umoci(layout.path());
     let theirs = tree(&judge.path().join("b/rootfs"));
     for compression in [Compression::Gzip, Compression::Zstd, Compression::None] {
-        let (registry, digest, layout) = pushed(&everything(), compression);
+        let (registry, digest, _) = pushed(&everything(), compression);
         let target = scratch::directory();
         let outcome = get(
             "registry-image",

@@ -16,6 +16,8 @@ mod get;
 mod image;
 mod layer;
 mod local;
+#[doc(hidden)]
+pub mod parsers;
 mod places;
 mod push;
 mod put;

@@ -5,7 +5,7 @@
 
 mod auth;
 pub(crate) mod blobs;
-mod challenge;
+pub(crate) mod challenge;
 mod manifests;
 mod quota;
 mod tags;

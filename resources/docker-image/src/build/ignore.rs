@@ -44,10 +44,6 @@ impl Patterns {
         texts.into_iter().filter_map(|text| Pattern::new(text.as_ref()).transpose()).collect::<Result<_, _>>().map(Self)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Whether the last pattern that matches a path, or a directory above it, is one without `!`.
     pub(crate) fn matches(&self, path: &str) -> bool {
         let mut matched = false;

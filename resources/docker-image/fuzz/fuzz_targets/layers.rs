@@ -1,0 +1,6 @@
+//! Layers: decompressed and read as archives, whatever they are.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| jetway_docker_image::parsers::layer(bytes));

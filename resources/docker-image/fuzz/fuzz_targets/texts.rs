@@ -1,0 +1,6 @@
+//! What is written in a line: names of repositories, tags, constraints, challenges.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| jetway_docker_image::parsers::text(text));

@@ -1,0 +1,152 @@
+//! The registry-image resource: a check, and a get of an image with six layers.
+
+use std::cell::RefCell;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use jetway_tests::registry::image::{Compression, Image};
+use jetway_tests::registry::{Registry, run};
+use jetway_tests::verb::{Container, Verb};
+use jetway_tests::{git, scratch};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::measure::{Case, Limits, Measured, Run, in_turns};
+
+/// What is measured.
+pub(crate) const WHAT: &str = "an image of 600 MB in six layers, and a registry on loopback";
+
+/// How much each layer holds, in bytes, and how many there are.
+const LAYER: u64 = 100_000_000;
+const LAYERS: usize = 6;
+
+/// An image this large is not fetched more often than that.
+const MOST_RUNS: usize = 5;
+
+const MEGABYTE: u64 = 1024 * 1024;
+
+/// Measures a get as `rootfs` beside skopeo and umoci, which do the same in two steps, and a check beside skopeo.
+pub(crate) fn measure(runs: usize) -> Vec<Measured> {
+    let registry = Registry::start();
+    let image = image();
+    let digest = image.push(registry.client(), "bench/app", "latest");
+    drop(image);
+    let repository = registry.repository("bench/app");
+    let directory = scratch::directory();
+    let request = |name: &str, request: serde_json::Value| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, request.to_string()).expect("write a request");
+        path
+    };
+    let source = json!({ "repository": repository, "tag": "latest" });
+    let check = request("check.json", json!({ "source": source }));
+    let get = request("get.json", json!({ "source": source, "version": { "tag": "latest", "digest": digest } }));
+    // Removed in the end: making files where as many were just removed costs the file system extra.
+    let targets = RefCell::new(Vec::<TempDir>::new());
+    let target = || {
+        let target = scratch::directory();
+        let path = target.path().to_owned();
+        targets.borrow_mut().push(target);
+        path
+    };
+    let shell = |script: String| {
+        let mut command = Command::new("sh");
+        command.env_clear().env("PATH", git::search_path()).env("HOME", directory.path()).args(["-ec", &script]);
+        Run { command, input: PathBuf::from("/dev/null"), _container: None }
+    };
+    let verb = |verb: Verb, input: &Path| {
+        let container = Container::new();
+        Run { command: verb.command(&container), input: input.to_owned(), _container: Some(container) }
+    };
+    let limits = |ratio: f64, megabytes: u64| Limits {
+        ratio: Some(ratio),
+        peak_rss: Some(megabytes * MEGABYTE),
+        children: Some(0),
+        ..Limits::default()
+    };
+    let cases = vec![
+        Case {
+            name: "skopeo inspect",
+            floor: None,
+            limits: Limits::default(),
+            succeeds: true,
+            prepare: Box::new(|| {
+                shell(format!("skopeo inspect --raw --tls-verify=false docker://{repository}:latest"))
+            }),
+        },
+        Case {
+            name: "check",
+            floor: Some("skopeo inspect"),
+            limits: limits(1.0, 30),
+            succeeds: true,
+            prepare: Box::new(|| verb(Verb::check("registry-image"), &check)),
+        },
+        Case {
+            name: "skopeo copy, umoci unpack",
+            floor: None,
+            limits: Limits::default(),
+            succeeds: true,
+            prepare: Box::new(|| {
+                let target = target();
+                let target = target.display();
+                shell(format!(
+                    "skopeo --insecure-policy copy --quiet --src-tls-verify=false docker://{repository}:latest oci:{target}/oci:x; \
+                     umoci unpack --image {target}/oci:x {target}/bundle"
+                ))
+            }),
+        },
+        Case {
+            name: "get",
+            floor: Some("skopeo copy, umoci unpack"),
+            limits: limits(0.6, 64),
+            succeeds: true,
+            prepare: Box::new(|| verb(Verb::get("registry-image").dir(target()), &get)),
+        },
+    ];
+    in_turns(runs.min(MOST_RUNS), cases)
+}
+
+/// An image of this machine's own programs and libraries, in layers of about the same size.
+fn image() -> Image {
+    let mut files = Vec::new();
+    list(Path::new("/usr"), &mut files);
+    files.sort();
+    let mut files = files.into_iter();
+    let mut archives = Vec::new();
+    for _ in 0..LAYERS {
+        let mut size = 0;
+        let mut names = Vec::new();
+        for (path, length) in files.by_ref() {
+            names.push(path);
+            size += length;
+            if size >= LAYER {
+                break;
+            }
+        }
+        archives.push(archive(&names));
+    }
+    Image::of_archives(&json!({}), &archives, Compression::Gzip)
+}
+
+fn list(directory: &Path, files: &mut Vec<(PathBuf, u64)>) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let Ok(metadata) = entry.path().symlink_metadata() else { continue };
+        if metadata.is_dir() {
+            list(&entry.path(), files);
+        } else if metadata.is_file() && metadata.len() < LAYER / 4 {
+            files.push((entry.path(), metadata.len()));
+        }
+    }
+}
+
+fn archive(names: &[PathBuf]) -> Vec<u8> {
+    let directory = scratch::directory();
+    let (list, archive) = (directory.path().join("list"), directory.path().join("layer.tar"));
+    let mut text = std::fs::File::create(&list).expect("write a list");
+    for name in names {
+        writeln!(text, "{}", name.display()).expect("write a list");
+    }
+    run(Command::new("tar").args(["-C", "/", "--absolute-names", "-cf"]).arg(&archive).arg("-T").arg(&list));
+    std::fs::read(archive).expect("read an archive")
+}
