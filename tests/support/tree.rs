@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -13,7 +14,7 @@ use crate::registry::image::sha256;
 pub fn tree(root: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut first_names: HashMap<(u64, u64), PathBuf> = HashMap::new();
-    walk(root, root, &mut |path, metadata| {
+    walk(root, &mut |path, metadata| {
         let name = path.strip_prefix(root).expect("below the root").to_owned();
         let kind = metadata.file_type();
         let what = if kind.is_dir() {
@@ -46,7 +47,7 @@ pub fn tree(root: &Path) -> BTreeMap<PathBuf, String> {
     found
 }
 
-fn walk(root: &Path, directory: &Path, visit: &mut dyn FnMut(&Path, &fs::Metadata)) {
+fn walk(directory: &Path, visit: &mut dyn FnMut(&Path, &fs::Metadata)) {
     let mut paths: Vec<PathBuf> =
         fs::read_dir(directory).expect("list").map(|entry| entry.expect("an entry").path()).collect();
     paths.sort();
@@ -54,7 +55,7 @@ fn walk(root: &Path, directory: &Path, visit: &mut dyn FnMut(&Path, &fs::Metadat
         let metadata = path.symlink_metadata().expect("look at a file");
         visit(&path, &metadata);
         if metadata.is_dir() {
-            walk(root, &path, visit);
+            walk(&path, visit);
         }
     }
 }
@@ -67,11 +68,8 @@ fn attributes(path: &Path) -> String {
         let name = OsString::from_vec(name.to_vec());
         let mut value = vec![0; 4096];
         let length = rustix::fs::lgetxattr(path, name.as_os_str(), &mut value).expect("read an attribute");
-        text.push_str(&format!(
-            " {}={}",
-            String::from_utf8_lossy(name.as_bytes()),
-            String::from_utf8_lossy(&value[..length]).escape_debug()
-        ));
+        let (name, value) = (String::from_utf8_lossy(name.as_bytes()), String::from_utf8_lossy(&value[..length]));
+        let _ = write!(text, " {name}={}", value.escape_debug());
     }
     text
 }

@@ -98,6 +98,6 @@ impl Tar {
 
 fn record(key: &str, value: &[u8]) -> Vec<u8> {
     let base = key.len() + value.len() + 3;
-    let length = (base + 1..).find(|length| base + length.to_string().len() == *length).expect("a length");
+    let length = (base + 1..base + 20).find(|length| base + length.to_string().len() == *length).expect("a length");
     [format!("{length} {key}=").as_bytes(), value, b"\n"].concat()
 }
