@@ -1,6 +1,7 @@
 //! What a registry or an image must not be able to do.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use jetway_tests::registry::hand_made::{HandMade, answer, part};
@@ -97,7 +98,6 @@ fn a_whiteout_takes_away_nothing_outside() {
 fn names_need_not_be_text() {
     let (outcome, house) = unpack(&[Tar::new().file(b"caf\xe9", 0o644, b"x").finish()]);
     outcome.succeeded();
-    use std::os::unix::ffi::OsStrExt as _;
     let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
     assert!(house.path().join("a/b/target/rootfs").join(name).exists());
 }
@@ -115,7 +115,7 @@ fn an_archive_that_is_broken_is_a_failure() {
 #[test]
 fn a_layer_must_be_what_the_manifest_says() {
     let layer = Tar::new().file("a", 0o644, b"good").finish();
-    let image = Image::of_archives(&json!({}), &[layer.clone()], Compression::None);
+    let image = Image::of_archives(&json!({}), std::slice::from_ref(&layer), Compression::None);
     let evil = Tar::new().file("a", 0o644, b"evil").finish();
     for (bytes, says) in [
         (evil, "what came has the digest sha256:"),
@@ -283,7 +283,7 @@ fn a_token_server_at_a_private_address_is_none_of_a_public_registrys() {
 #[test]
 fn a_get_that_was_killed_is_no_hindrance_to_the_next() {
     let image =
-        Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, &[7; 100_000]).finish()], Compression::None);
+        Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, &vec![7; 100_000]).finish()], Compression::None);
     let registry = HandMade::start(&image);
     let digest = image.layers[0].digest.clone();
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -301,7 +301,7 @@ fn a_get_that_was_killed_is_no_hindrance_to_the_next() {
     let request = json!({ "source": source, "version": { "tag": "latest", "digest": image.manifest.digest } });
     let verb = jetway_tests::verb::Verb::get("registry-image").dir(target.path()).request(&request);
     let running = verb.clone().spawn();
-    receiver.recv_timeout(std::time::Duration::from_secs(60)).expect("the layer is asked for");
+    receiver.recv_timeout(std::time::Duration::from_mins(1)).expect("the layer is asked for");
     running.kill();
     let left: Vec<_> = fs::read_dir(target.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| name.to_string_lossy().starts_with(".jetway-unfinished-")), "{left:?}");
