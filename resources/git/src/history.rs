@@ -130,7 +130,7 @@ impl<'g> History<'g> {
             }
         }
         if server_tip.is_none() || self.cache.tip().ok() != server_tip {
-            self.fetch_tip(Reach::New).await?;
+            self.fetch_new(server_tip).await?;
         }
         let tip = self.cache.tip()?;
         let chain = self.chain(tip, |commit| commit == known)?;
@@ -253,6 +253,20 @@ impl<'g> History<'g> {
 
     fn window(depth: usize) -> Reach {
         if depth > DEEPEST_WINDOW { Reach::Everything } else { Reach::Depth(depth) }
+    }
+
+    /// Fetches what is new on the branch: by the hash of its tip, where that is known, so that the server need not be asked
+    /// once more what the branch's name stands for.
+    async fn fetch_new(&self, server_tip: Option<Oid>) -> Result<()> {
+        if let Some(tip) = server_tip {
+            let finished = self.fetch(&format!("+{tip}:{TIP}"), Reach::New).await?;
+            if Refusal::of(&finished).is_none() {
+                self.git.explain(finished, None).with_context(|| self.git.cannot("fetch"))?;
+                return Ok(());
+            }
+        }
+        // It was moved meanwhile, or the server gives out no commits by their hash.
+        self.fetch_tip(Reach::New).await
     }
 
     /// Fetches the branch's tip with so much of its history.
