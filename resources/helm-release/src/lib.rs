@@ -3,16 +3,21 @@
 //! check and get read helm's own records from Kubernetes, without helm: see [`records`] and [`release`]. A put is helm's own
 //! work ([`mod@helm`]). How to get to the cluster, in whatever cloud, is [`cluster`]'s matter.
 
+mod chart;
 mod check;
 mod cluster;
 mod get;
 mod helm;
 mod kubernetes;
 mod name;
+mod params;
 mod put;
 mod records;
 pub mod release;
 mod source;
+mod target;
+mod upgrade;
+mod values;
 mod version;
 mod yaml;
 
@@ -22,7 +27,7 @@ use jetway::{Companion, Context, NoParams, Resource, Response, Result};
 
 pub use cluster::aws::{Aws, AwsUser, Role};
 pub use cluster::digitalocean::DigitalOcean;
-pub use put::{Params as PutParams, Values};
+pub use params::{Params as PutParams, Values};
 pub use source::{Ecr, Plugin, PrivateRegistry, Repository, Source, StableRepository, Status, Storage};
 pub use version::Version;
 
@@ -34,7 +39,7 @@ impl Resource for HelmRelease {
     const NAME: &'static str = "helm-release";
     const ABOUT: &'static str = "Releases of helm charts in a Kubernetes cluster: deploy them, follow them, read them";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
-    const NOT_YET: &'static [&'static str] = put::NOT_YET;
+    const NOT_YET: &'static [&'static str] = params::NOT_YET;
     const COMPANIONS: &'static [Companion] = &[cluster::handover::COMPANION];
 
     type Source = Source;

@@ -1,0 +1,171 @@
+//! What a pipeline may write under `params:` of a put.
+
+use std::time::Duration;
+
+use jetway::{Parameters, Problems};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The params of the established resource's put that this release does not know yet.
+pub(crate) const NOT_YET: &[&str] = &[
+    "params.debug",
+    "params.delete_namespace",
+    "params.diff_opts",
+    "params.force",
+    "params.kubeconfig",
+    "params.kubeconfig_path",
+    "params.override_values",
+    "params.post_renderer",
+    "params.replace",
+    "params.show_diff",
+    "params.test",
+    "params.test_logs",
+    "params.token_path",
+    "params.uninstall",
+    "params.wait",
+];
+
+/// What to deploy.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a key of the established resource")]
+pub struct Params {
+    /// The chart: a directory or a `.tgz` in the inputs, or an address, `oci://...` or `https://...`.
+    pub chart: String,
+
+    /// The release, in place of the source's: its name, or a file in the inputs with the name.
+    pub release: Option<String>,
+
+    /// The namespace, in place of the source's: its name, or a file in the inputs with the name.
+    pub namespace: Option<String>,
+
+    /// The version of a chart that comes from an address: itself, or a file in the inputs with it.
+    pub version: Option<String>,
+
+    /// Files of values in the inputs: one or several, separated by white space or as a list. Later ones win.
+    #[serde(default)]
+    pub values: Values,
+
+    /// Leave out files of `values` that are not there.
+    #[serde(default)]
+    pub skip_missing_values: bool,
+
+    /// Make the namespace when it is not there.
+    #[serde(default)]
+    pub create_namespace: bool,
+
+    /// Wait until everything that was deployed is ready.
+    #[serde(default)]
+    pub check_is_ready: bool,
+
+    /// Wait until all jobs have ended, too.
+    #[serde(default)]
+    pub wait_for_jobs: bool,
+
+    /// Have helm wait, and go back (or take a first release away) when it does not come up.
+    #[serde(default)]
+    pub atomic: bool,
+
+    /// Begin with the values of the revision before, and put the new ones over them.
+    #[serde(default)]
+    pub reuse_values: bool,
+
+    /// Forget the values of the revision before.
+    #[serde(default)]
+    pub reset_values: bool,
+
+    /// Take versions of charts that are still in development, too.
+    #[serde(default)]
+    pub devel: bool,
+
+    /// How long helm waits for each single step: seconds, or a duration as helm writes it (`5m0s`).
+    #[serde(default = "timeout")]
+    pub timeout: String,
+}
+
+/// Files of values.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Values {
+    /// Separated by white space.
+    Text(String),
+    /// One by one.
+    List(Vec<String>),
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+impl Values {
+    /// The files, one by one.
+    pub(crate) fn files(&self) -> Vec<&str> {
+        match self {
+            Self::Text(text) => text.split_whitespace().collect(),
+            Self::List(list) => list.iter().flat_map(|text| text.split_whitespace()).collect(),
+        }
+    }
+}
+
+fn timeout() -> String {
+    "5m0s".to_owned()
+}
+
+/// How many revisions helm keeps when nothing is said.
+pub(crate) const HISTORY: u32 = 10;
+
+impl Parameters for Params {
+    fn rules(&self, problems: &mut Problems) {
+        if self.chart.trim().is_empty() {
+            problems.add("chart", "must not be empty");
+        } else if self.chart.starts_with('-') {
+            problems.add("chart", "must not begin with `-`");
+        }
+        for file in self.values.files() {
+            problems.require_input("values", file);
+        }
+        if self.reuse_values && self.reset_values {
+            problems.add("reset_values", "excludes `reuse_values`");
+        }
+        if let Err(problem) = duration(&self.timeout) {
+            problems.add("timeout", problem);
+        }
+    }
+}
+
+/// A duration as helm takes it; a plain number is seconds.
+pub(crate) fn duration(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(format!("{}s", Duration::from_secs(seconds).as_secs()));
+    }
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(rest.len());
+        let (number, unit) = rest.split_at(digits);
+        let unit = ["ms", "h", "m", "s"].into_iter().find_map(|name| unit.strip_prefix(name));
+        rest = match unit {
+            Some(rest) if number.parse::<f64>().is_ok() => rest,
+            _ => return Err(format!("expected seconds or a duration such as `5m0s`, found `{text}`")),
+        };
+    }
+    if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_those_of_helm_and_plain_seconds() {
+        for (text, words) in
+            [("120", "120s"), ("5m0s", "5m0s"), ("1h30m", "1h30m"), ("1.5s", "1.5s"), ("300ms", "300ms")]
+        {
+            assert_eq!(duration(text).as_deref(), Ok(words));
+        }
+        for text in ["", "5 minutes", "5x", "m", "-1", "1d", "s5"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `helm upgrade --install`: how params become its options.
+
+use anyhow::anyhow;
+use jetway::{Command, Result};
+
+use crate::chart::Chart;
+use crate::params::{HISTORY, duration};
+use crate::source::given;
+use crate::target::Target;
+use crate::values;
+
+/// Runs what [`command`] made. That helm fails is an error with what it said last.
+pub(crate) async fn run(target: &Target<'_>, upgrade: Command) -> Result<()> {
+    let Target { context, release, namespace, .. } = target;
+    context.console().step(format_args!("deploying `{release}` into the namespace `{namespace}`"));
+    upgrade.relay_stdout().run().await?.success().map(|_| ())
+}
+
+/// The command that brings up the chart.
+pub(crate) fn command(target: &Target<'_>, chart: &Chart) -> Result<Command> {
+    let Target { context, source, params, .. } = target;
+    let mut upgrade = target.helm.command("upgrade").arg("--install").arg(format!("--namespace={}", target.namespace));
+    for file in values::files(context, params, &target.inputs)? {
+        upgrade = upgrade.arg("--values").arg(file);
+    }
+    let wait = params.check_is_ready || params.wait_for_jobs;
+    for (flag, wanted) in [
+        ("--create-namespace", params.create_namespace),
+        ("--wait", wait),
+        ("--wait-for-jobs", params.wait_for_jobs),
+        ("--atomic", params.atomic),
+        ("--reuse-values", params.reuse_values),
+        ("--reset-values", params.reset_values),
+        ("--devel", params.devel),
+    ] {
+        if wanted {
+            upgrade = upgrade.arg(flag);
+        }
+    }
+    let version = given(params.version.as_ref()).map(|text| target.named("version", text)).transpose()?;
+    if let (Some(version), Chart::Elsewhere(_)) = (&version, chart) {
+        upgrade = upgrade.arg(format!("--version={version}"));
+    }
+    let timeout = duration(&params.timeout).map_err(|problem| anyhow!("`timeout`: {problem}"))?;
+    let history = source.helm_history_max.unwrap_or(HISTORY);
+    upgrade = upgrade.arg(format!("--timeout={timeout}")).arg(format!("--history-max={history}"));
+    Ok(upgrade.arg("--").arg(&target.release).arg(chart.argument()))
+}
