@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jetway::{Console, Result};
 use serde_json::Value;
 
-use super::trace::Trace;
+use super::trace::{Trace, is_base};
 use crate::engine::failure;
 
 /// How many lines of a failing step its error repeats.
@@ -25,7 +25,9 @@ pub(crate) struct Progress<'c> {
     trace: Trace,
     /// What the engine says of layers that it fetches: the last word on each.
     layers: BTreeMap<String, String>,
+    /// How many steps of the recipe there were; what they are based on (`FROM`) is none of them.
     pub(crate) steps: usize,
+    /// How many of them were not done again.
     pub(crate) cached: usize,
     pub(crate) image: Option<String>,
 }
@@ -97,10 +99,10 @@ impl<'c> Progress<'c> {
         if line.is_empty() {
             return;
         }
-        if line.starts_with("Step ") && line.contains(" : ") {
+        if let Some((_, instruction)) = line.strip_prefix("Step ").and_then(|rest| rest.split_once(" : ")) {
             line.clone_into(&mut self.step);
             self.last.clear();
-            self.steps += 1;
+            self.steps += usize::from(!is_base(instruction));
         } else if line.trim_start() == "---> Using cache" {
             self.cached += 1;
         } else {

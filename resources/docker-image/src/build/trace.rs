@@ -50,8 +50,7 @@ impl Trace {
 
     /// How many steps of the recipe there were, and how many of them were not done again.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let of_recipe = |step: &&Step| step.name.starts_with('[') && !step.name.starts_with("[internal]");
-        let steps = self.steps.iter().filter(of_recipe).filter(|step| step.ended);
+        let steps = self.steps.iter().filter(|step| step.ended && is_work(&step.name));
         steps.fold((0, 0), |(all, cached), step| (all + 1, cached + usize::from(step.cached)))
     }
 
@@ -124,6 +123,23 @@ impl Step {
     }
 }
 
+/// Whether a step does something of the recipe: `[2/3] RUN x`, `[build 2/3] RUN x`. A `FROM` has a number too, but is what
+/// the others begin with: BuildKit calls it cached or not by what else the engine has at that moment. `[internal]`,
+/// `[auth]` and `[context x]` are work around the recipe.
+fn is_work(name: &str) -> bool {
+    let Some((place, instruction)) = name.strip_prefix('[').and_then(|rest| rest.split_once("] ")) else {
+        return false;
+    };
+    let number = place.rsplit(' ').next().and_then(|number| number.split_once('/'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    number.is_some_and(|(number, of)| is_number(number) && is_number(of)) && !is_base(instruction)
+}
+
+/// Whether an instruction names what a stage begins with.
+pub(super) fn is_base(instruction: &str) -> bool {
+    instruction.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("FROM"))
+}
+
 /// A `google.protobuf.Timestamp`, in seconds; `None` when it is absent.
 #[allow(clippy::cast_precision_loss, reason = "a duration is shown with one decimal")]
 fn time(value: Value<'_>) -> Option<f64> {
@@ -165,8 +181,31 @@ mod tests {
         assert_eq!(trace.take(&log("o\rthree\n")), ["#2 three"]);
         let ended = trace.take(&report(vertex("b", "[2/2] RUN y", 5, 7, false, "exit code: 1")));
         assert_eq!(ended, ["#2 ERROR: exit code: 1"]);
-        assert_eq!(trace.counts(), (2, 1));
+        assert_eq!(trace.counts(), (1, 0));
         assert_eq!(trace.failed(), Some(("[2/2] RUN y", vec!["one".to_owned(), "three".to_owned()])));
+    }
+
+    #[test]
+    fn the_steps_that_count_are_those_that_do_something() {
+        // The base may be told as cached or not; a step is told several times, and may be known as cached only in the end.
+        for base_is_cached in [true, false] {
+            let mut trace = Trace::default();
+            let mut tell = |digest, name, completed, cached| {
+                let vertex = vertex(digest, name, 5, completed, cached, "").into_bytes();
+                trace.take(&Message::default().bytes(1, &vertex).into_bytes());
+            };
+            tell("a", "[internal] load metadata for docker.io/library/debian:12", 5, false);
+            tell("b", "[auth] library/debian:pull token for registry-1.docker.io", 5, false);
+            tell("c", "[context app] load .dockerignore", 5, false);
+            tell("d", "[1/3] FROM docker.io/library/debian:12@sha256:0123", 5, base_is_cached);
+            tell("e", "[build 1/2] FROM docker.io/library/rust", 5, base_is_cached);
+            tell("f", "[linux/arm64 build 2/2] RUN make", 0, false);
+            tell("f", "[linux/arm64 build 2/2] RUN make", 6, true);
+            tell("g", "[2/3] COPY --from=build [x y] /", 6, true);
+            tell("h", "[3/3] RUN from here", 6, false);
+            tell("i", "exporting to image", 6, false);
+            assert_eq!(trace.counts(), (3, 2));
+        }
     }
 
     #[test]
