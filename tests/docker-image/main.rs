@@ -9,6 +9,7 @@
     reason = "this is test code: what is not as it should be ends its test there and then"
 )]
 
+mod acr;
 mod bad_input;
 mod build;
 mod build_engine;

@@ -1,5 +1,6 @@
 //! Credentials: whose they are, and for which registry.
 
+pub(crate) mod acr;
 pub(crate) mod docker_config;
 pub(crate) mod ecr;
 

@@ -58,8 +58,6 @@ impl<K: Kind> Resource for Image<K> {
     const NAME: &'static str = K::NAME;
     const ABOUT: &'static str = K::ABOUT;
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
-    const NOT_YET: &'static [&'static str] =
-        &["source.azure_acr", "source.azure_client_id", "source.azure_tenant_id", "source.azure_environment"];
 
     type Source = Source;
     type Version = Version;

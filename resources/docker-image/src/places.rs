@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use jetway::{Context, Error, Interrupted, Result};
 
-use crate::credentials::{Login, ecr};
+use crate::credentials::{Login, acr, ecr};
 use crate::reference::{Repository, registry_of};
 use crate::registry::{Access, Registry};
 use crate::source::Source;
@@ -15,11 +15,14 @@ pub(crate) struct Places<'c> {
 }
 
 impl<'c> Places<'c> {
-    /// The places of the source's repository. Nothing is asked of them yet, but Amazon for credentials.
+    /// The places of the source's repository. Nothing is asked yet, but for credentials:
+    /// Amazon, or Azure and its registry.
     pub(crate) async fn find(context: &'c Context, source: &'c Source, access: Access) -> Result<Self> {
         let repository = source.repository()?;
         let (repository, login) = if let Some(found) = ecr::find(context, source, &repository).await? {
             found
+        } else if let Some(login) = acr::find(context, source, &repository).await? {
+            (repository, login)
         } else {
             let login = source.login_for(repository.registry(), true);
             (repository, login)

@@ -122,6 +122,16 @@ impl<'c> Registry<'c> {
         }
     }
 
+    /// Sends a request for a path of the registry's host, such as `/v2/`, without logging in.
+    pub(crate) async fn send_to_host(
+        &self,
+        method: Method,
+        path: &str,
+        prepare: impl Fn(HttpRequest) -> HttpRequest,
+    ) -> Result<HttpResponse> {
+        self.send_by_some_scheme(&method, path, prepare).await
+    }
+
     /// Whether an address is one of this registry's.
     pub(crate) fn is_own(&self, url: &Url) -> bool {
         let port = |url: &Url| url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -164,6 +174,9 @@ impl<'c> Registry<'c> {
     fn url(&self, scheme: &str, target: &str) -> String {
         if target.starts_with("http://") || target.starts_with("https://") {
             return target.to_owned();
+        }
+        if target.starts_with('/') {
+            return format!("{scheme}://{}{target}", self.repository.registry());
         }
         format!("{scheme}://{}/v2/{}/{target}", self.repository.registry(), self.repository.path())
     }

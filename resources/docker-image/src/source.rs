@@ -26,6 +26,7 @@ use crate::reference::{Repository, is_tag, registry_of};
 
 /// Where the image is, which of its tags count, and how to get there.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a key that pipelines have, and none depends on another")]
 pub struct Source {
     /// The repository: `debian`, `team/app`, `registry.example.com:5000/team/app`. Without a host it is on Docker Hub.
     pub repository: String,
@@ -142,6 +143,20 @@ pub struct Source {
     /// Taken as the established resource has it, without effect.
     #[allow(dead_code, reason = "pipelines have it")]
     pub aws_ecr_registry_id: Option<String>,
+
+    /// The registry is one of Azure's (ACR), and the identity that the worker runs under may use it: a managed identity of its
+    /// machine, or what its cluster says that it is (workload identity). A service principal is a `username` and a `password`.
+    #[serde(default)]
+    pub azure_acr: bool,
+
+    /// Which of the machine's identities is meant: the client id of a user-assigned one.
+    pub azure_client_id: Option<String>,
+
+    /// The tenant of the identity, where the registry does not tell it.
+    pub azure_tenant_id: Option<String>,
+
+    /// The cloud: `AzurePublic`, `AzureGovernment` or `AzureChina`. Without it the registry's name tells.
+    pub azure_environment: Option<String>,
 
     /// Signatures of Notary's first version, which has been retired: a put with this key is refused, and nothing else minds it.
     pub content_trust: Option<serde_json::Map<String, serde_json::Value>>,
@@ -287,6 +302,14 @@ impl Parameters for Source {
         }
         if set(self.aws_role_arn.as_deref()).is_some() && !self.aws_role_arns.is_empty() {
             problems.add("aws_role_arns", "stands beside `aws_role_arn`; one of the two names the roles");
+        }
+        if self.azure_acr && self.repository.trim().parse::<Repository>().is_ok_and(|repository| repository.is_on_hub())
+        {
+            problems
+                .add("azure_acr", "goes with the name of a registry in `repository`, such as `team.azurecr.io/app`");
+        }
+        if self.azure_acr && set(self.aws_region.as_deref()).is_some() {
+            problems.add("azure_acr", "stands beside `aws_region`; a registry is Azure's or Amazon's");
         }
         if let Some(DockerConfig::Text(text)) = &self.docker_config
             && let Err(problem) = docker_config::parse(text.expose())

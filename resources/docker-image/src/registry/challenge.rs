@@ -26,27 +26,42 @@ impl Challenge {
 
     /// The first challenge in a header's value that is understood.
     pub(crate) fn parse(value: &str) -> Option<Self> {
-        let mut rest = value;
-        while let Some((scheme, parameters, after)) = next_challenge(rest) {
-            let get = |name: &str| {
-                parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
-            };
+        challenges(value).find_map(|(scheme, parameters)| {
             if scheme.eq_ignore_ascii_case("basic") {
                 return Some(Self::Basic);
             }
-            if scheme.eq_ignore_ascii_case("bearer")
-                && let Some(realm) = get("realm").filter(|realm| !realm.is_empty())
-            {
-                let scope = get("scope").filter(|scope| !scope.is_empty());
-                return Some(Self::Bearer { realm, service: get("service").unwrap_or_default(), scope });
-            }
-            rest = after;
-        }
-        None
+            let get = |name: &str| parameter(&parameters, name);
+            let realm = get("realm").filter(|realm| scheme.eq_ignore_ascii_case("bearer") && !realm.is_empty())?;
+            let scope = get("scope").filter(|scope| !scope.is_empty());
+            Some(Self::Bearer { realm, service: get("service").unwrap_or_default(), scope })
+        })
     }
 }
 
+/// A parameter of an answer's challenge for a token that no specification knows.
+pub(crate) fn bearer_parameter(response: &HttpResponse, name: &str) -> Option<String> {
+    let headers = response.headers().get_all("www-authenticate");
+    let mut all = headers.iter().filter_map(|value| value.to_str().ok()).flat_map(challenges);
+    all.find_map(|(scheme, parameters)| {
+        scheme.eq_ignore_ascii_case("bearer").then(|| parameter(&parameters, name)).flatten()
+    })
+}
+
 type Parameters = Vec<(String, String)>;
+
+fn parameter(parameters: &Parameters, name: &str) -> Option<String> {
+    parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+}
+
+/// The challenges in a header's value, each a scheme with its parameters.
+fn challenges(value: &str) -> impl Iterator<Item = (&str, Parameters)> {
+    let mut rest = value;
+    std::iter::from_fn(move || {
+        let (scheme, parameters, after) = next_challenge(rest)?;
+        rest = after;
+        Some((scheme, parameters))
+    })
+}
 
 /// A scheme with its parameters, and what follows them.
 fn next_challenge(text: &str) -> Option<(&str, Parameters, &str)> {

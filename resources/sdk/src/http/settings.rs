@@ -203,8 +203,9 @@ impl Surroundings {
     }
 
     fn proxies(&self) -> Result<Vec<Proxy>> {
-        // A worker's proxy never leads back into the container, so loopback is left out as Go does it.
-        let no_proxy = NoProxy::from_string(&format!("{},localhost,127.0.0.0/8,::1", self.no_proxy));
+        // A worker's proxy never leads back into the container, so loopback is left out as Go does it; nor to the services of
+        // the machine itself at link-local addresses, which would give it credentials of the proxy's machine.
+        let no_proxy = NoProxy::from_string(&format!("{},localhost,127.0.0.0/8,::1,169.254.0.0/16", self.no_proxy));
         let proxy = |name: &str, value: &Option<String>, make: fn(Url) -> reqwest::Result<Proxy>| {
             let Some(value) = value else { return Ok(None) };
             let url = proxy_url(value).map_err(|problem| anyhow::anyhow!("`{name}` of the environment: {problem}"))?;

@@ -1,0 +1,242 @@
+//! Azure's registries (ACR): a password for the identity that the worker runs under.
+//!
+//! The identity's token for Azure itself is exchanged by the registry for a refresh token, which is a password there. Other
+//! ways in need no exchange: a service principal, a token of the registry's and its administrator are a user and a password.
+
+use anyhow::{Context as _, anyhow};
+use jetway::http::{HttpResponse, HttpSettings, Method, Retry, StatusCode, Url};
+use jetway::{Advise as _, Context, Result, Secret};
+use serde::Deserialize;
+use std::time::Duration;
+
+use super::Login;
+use crate::reference::Repository;
+use crate::registry::challenge::bearer_parameter;
+use crate::registry::{Access, Registry};
+use crate::source::{Source, set};
+
+/// The user that a refresh token is the password of.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
+/// Where a machine asks for the tokens of its identities. `AZURE_POD_IDENTITY_AUTHORITY_HOST` names another place, as it does for
+/// Azure's own tools.
+const MACHINE: &str = "http://169.254.169.254";
+
+/// How long the machine's service is waited for: it is on the machine itself, or nowhere.
+const MACHINE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The tenant that is named when nobody knows one.
+const ANY_TENANT: &str = "common";
+
+/// The largest answer that is read, in bytes.
+const LARGEST: u64 = 64 * 1024;
+
+/// One of Azure's clouds, which know nothing of each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cloud {
+    Public,
+    Government,
+    China,
+}
+
+impl Cloud {
+    /// The cloud that a pipeline names, as Azure's tools do: `AzurePublic`, `AzureUSGovernment`, `AzureChinaCloud`.
+    fn named(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().trim_end_matches("cloud") {
+            "azurepublic" | "azure" => Some(Self::Public),
+            "azuregovernment" | "azureusgovernment" => Some(Self::Government),
+            "azurechina" => Some(Self::China),
+            _ => None,
+        }
+    }
+
+    /// The cloud that a registry's name tells of.
+    fn of(registry: &str) -> Self {
+        let host = registry.split(':').next().unwrap_or_default();
+        match host.rsplit_once(".azurecr.").map(|(_, end)| end) {
+            Some("us") => Self::Government,
+            Some("cn") => Self::China,
+            _ => Self::Public,
+        }
+    }
+
+    /// What a token has to be good for.
+    fn resource(self) -> &'static str {
+        match self {
+            Self::Public => "https://management.azure.com",
+            Self::Government => "https://management.usgovcloudapi.net",
+            Self::China => "https://management.chinacloudapi.cn",
+        }
+    }
+
+    /// Who gives tokens for tokens of others.
+    fn authority(self) -> &'static str {
+        match self {
+            Self::Public => "https://login.microsoftonline.com",
+            Self::Government => "https://login.microsoftonline.us",
+            Self::China => "https://login.chinacloudapi.cn",
+        }
+    }
+}
+
+/// How to log in to the registry of `repository`; `None` when the source does not say that it is one of Azure's.
+pub(crate) async fn find(context: &Context, source: &Source, repository: &Repository) -> Result<Option<Login>> {
+    if !source.azure_acr {
+        return Ok(None);
+    }
+    let host = repository.registry();
+    let named = set(source.azure_environment.as_deref());
+    let cloud = named.and_then(Cloud::named);
+    if let (Some(name), None) = (named, cloud) {
+        context.console().warn(format_args!(
+            "`azure_environment`: `{name}` is not known (`AzurePublic`, `AzureGovernment`, `AzureChina`); the registry's name counts"
+        ));
+    }
+    let identity = Identity { context, source, cloud: cloud.unwrap_or_else(|| Cloud::of(host)) };
+    let log_in = async {
+        let token = identity.token().await?;
+        context.console().redactor().add(token.expose());
+        exchange(context, source, repository, &token).await
+    };
+    let password = log_in.await.with_context(|| format!("cannot get credentials of Azure for `{host}`"))?;
+    context.console().redactor().add(password.expose());
+    Ok(Some(Login::password(NOBODY, &password)))
+}
+
+/// Who the worker is to Azure.
+struct Identity<'i> {
+    context: &'i Context,
+    source: &'i Source,
+    cloud: Cloud,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    access_token: Secret,
+}
+
+impl Identity<'_> {
+    /// A token for Azure itself: for what the cluster calls the worker, where it does, else for an identity of the machine.
+    async fn token(&self) -> Result<Secret> {
+        match self.context.variable("AZURE_FEDERATED_TOKEN_FILE") {
+            Some(file) => self.of_cluster(&file).await.context("cannot get a token by the cluster's identity"),
+            None => self.of_machine().await.context("cannot get a token of the machine's identity").hint(
+                "the machine needs a managed identity that may pull (the role `AcrPull`) or push (`AcrPush`); \
+                 `azure_client_id` says which one where it has several",
+            ),
+        }
+    }
+
+    async fn of_machine(&self) -> Result<Secret> {
+        let retry = Retry { tries: 3, ..Retry::default() };
+        let http =
+            self.context.http(HttpSettings { connect_timeout: MACHINE_PATIENCE, retry, ..HttpSettings::default() })?;
+        let given = self.context.variable("AZURE_POD_IDENTITY_AUTHORITY_HOST");
+        let service = given.as_deref().unwrap_or(MACHINE).trim_end_matches('/');
+        let mut request = http
+            .get(format!("{service}/metadata/identity/oauth2/token"))
+            // What a request that was led astray cannot send.
+            .header("metadata", "true")
+            .query("api-version", "2018-02-01")
+            .query("resource", self.cloud.resource());
+        if let Some(client) = set(self.source.azure_client_id.as_deref()) {
+            request = request.query("client_id", client);
+        }
+        read::<Token>(request.send().await?).await.map(|token| token.access_token)
+    }
+
+    /// By a token of the cluster's, for what it says that the worker is ("workload identity").
+    async fn of_cluster(&self, file: &str) -> Result<Secret> {
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the token in `{file}`"))?;
+        let ours = Secret::new(text.trim());
+        self.context.console().redactor().add(ours.expose());
+        let known = |key: &Option<String>, variable: &str| {
+            let given = set(key.as_deref()).map(str::to_owned).or_else(|| self.context.variable(variable));
+            given.ok_or_else(|| anyhow!("neither the source nor `{variable}` names what is needed for that"))
+        };
+        let client = known(&self.source.azure_client_id, "AZURE_CLIENT_ID")?;
+        let tenant = known(&self.source.azure_tenant_id, "AZURE_TENANT_ID")?;
+        let authority = self.context.variable("AZURE_AUTHORITY_HOST");
+        let authority = authority.as_deref().unwrap_or(self.cloud.authority());
+        let mut url = Url::parse(authority).map_err(|_| anyhow!("`AZURE_AUTHORITY_HOST` is no URL"))?;
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend([tenant.as_str(), "oauth2", "v2.0", "token"]);
+        }
+        let scope = format!("{}/.default", self.cloud.resource());
+        let fields = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &client),
+            ("scope", &scope),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", ours.expose()),
+        ];
+        let http = self.context.http(HttpSettings::default())?;
+        let answer = http.post(url).form(fields).repeatable().send().await?;
+        read::<Token>(answer).await.map(|token| token.access_token)
+    }
+}
+
+#[derive(Deserialize)]
+struct Exchanged {
+    refresh_token: Secret,
+}
+
+/// What the registry gives for a token of Azure's: a password.
+async fn exchange(context: &Context, source: &Source, repository: &Repository, token: &Secret) -> Result<Secret> {
+    let registry = Registry::new(context, source, repository.clone(), true, Login::Anonymous, Access::Pull)?;
+    let tenant = match set(source.azure_tenant_id.as_deref()) {
+        Some(tenant) => tenant.to_owned(),
+        None => tenant_of(&registry).await.unwrap_or_else(|| ANY_TENANT.to_owned()),
+    };
+    let host = repository.registry();
+    let fields =
+        [("grant_type", "access_token"), ("service", host), ("tenant", &tenant), ("access_token", token.expose())];
+    let asked = registry.send_to_host(Method::POST, "/oauth2/exchange", |request| request.form(fields).repeatable());
+    let exchanged = async { read::<Exchanged>(asked.await?).await }.await;
+    let exchanged = exchanged.context("the registry does not take the identity's token").hint(
+        "the identity needs the right to pull or push there; `azure_tenant_id` names its tenant where that is not found out",
+    )?;
+    if exchanged.refresh_token.is_empty() {
+        return Err(anyhow!("the registry's answer to the identity's token is empty"));
+    }
+    Ok(exchanged.refresh_token)
+}
+
+/// The tenant that a registry says it belongs to. Not all do, and what fails here fails again, and better, when it is used.
+async fn tenant_of(registry: &Registry<'_>) -> Option<String> {
+    let ping = registry.send_to_host(Method::GET, "/v2/", |request| request.allow(StatusCode::UNAUTHORIZED));
+    bearer_parameter(&ping.await.ok()?, "tenant").filter(|tenant| !tenant.is_empty())
+}
+
+/// Reads an answer. It holds a secret: what a parser says of it would repeat it.
+async fn read<T: serde::de::DeserializeOwned>(response: HttpResponse) -> Result<T> {
+    let body = response.bytes(LARGEST).await?;
+    serde_json::from_slice(&body).map_err(|_| anyhow!("the answer is not the JSON with a token that is expected"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cloud_is_named_or_told_by_the_registry() {
+        for (name, cloud) in [
+            ("AzurePublic", Cloud::Public),
+            ("AzureGovernment", Cloud::Government),
+            ("AzureUSGovernmentCloud", Cloud::Government),
+            ("azurechina", Cloud::China),
+            ("AzureChinaCloud", Cloud::China),
+        ] {
+            assert_eq!(Cloud::named(name), Some(cloud), "{name}");
+        }
+        assert_eq!(Cloud::named("AzureGermanCloud"), None);
+        for (registry, cloud) in [
+            ("team.azurecr.io", Cloud::Public),
+            ("team.azurecr.us", Cloud::Government),
+            ("team.azurecr.cn:443", Cloud::China),
+            ("registry.example.cn", Cloud::Public),
+        ] {
+            assert_eq!(Cloud::of(registry), cloud, "{registry}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Azure's registries: tokens from stand-ins of a machine's identity service and of the registry's exchange, for a real
+//! registry that takes what comes of them.
+
+use jetway_tests::registry::image::Image;
+use jetway_tests::scratch;
+use jetway_tests::stand_in::{Answer, Asked, StandIn};
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::support::{merge, said};
+
+/// What the machine's identity is to Azure.
+const ACCESS: &str = "acc3ss-t0ken-of-the-identity";
+/// What the registry gives for it.
+const REFRESH: &str = "r3fresh-t0ken-of-the-registry";
+/// What the registry's own token server gives for that.
+const TOKEN: &str = "t0ken-f0r-one-repository";
+const CLIENT: &str = "11111111-2222-3333-4444-555555555555";
+const TENANT: &str = "99999999-8888-7777-6666-555555555555";
+
+/// A machine's identity service.
+fn machine() -> StandIn {
+    StandIn::start(|asked| {
+        if asked.header("metadata") != Some("true") || asked.path() != "/metadata/identity/oauth2/token" {
+            return Answer::json(400, &json!({ "error": "invalid_request" }));
+        }
+        if asked.query("client_id").is_some_and(|client| client != CLIENT) {
+            let body = json!({ "error": "invalid_request", "error_description": "Identity not found" });
+            return Answer::json(400, &body);
+        }
+        // Azure's service writes its numbers as text.
+        Answer::json(200, &json!({ "access_token": ACCESS, "expires_in": "86399", "token_type": "Bearer" }))
+    })
+}
+
+/// A registry of Azure's with one image: it wants a token, which its own server gives for the refresh token alone.
+fn registry(image: Image, tenant: Option<&'static str>) -> StandIn {
+    StandIn::start(move |asked| {
+        let host = asked.header("host").unwrap_or_default().to_owned();
+        match asked.path() {
+            "/oauth2/exchange" => {
+                let field = |name: &str| asked.form(name).unwrap_or_default();
+                assert_eq!((field("grant_type").as_str(), field("service")), ("access_token", host));
+                if field("access_token") != ACCESS || field("tenant") != tenant.unwrap_or("common") {
+                    return Answer::json(401, &json!({ "errors": [{ "code": "UNAUTHORIZED", "message": "no" }] }));
+                }
+                Answer::json(200, &json!({ "refresh_token": REFRESH }))
+            }
+            "/oauth2/token" => {
+                let login = STANDARD.encode(format!("00000000-0000-0000-0000-000000000000:{REFRESH}"));
+                if asked.header("authorization") != Some(&format!("Basic {login}")) {
+                    return Answer::text(401, "");
+                }
+                Answer::json(200, &json!({ "access_token": TOKEN }))
+            }
+            path if path.starts_with("/v2/") => {
+                if asked.header("authorization") == Some(&format!("Bearer {TOKEN}")) {
+                    return jetway_tests::registry::hand_made::answer(&image, asked);
+                }
+                let tenant = tenant.map(|tenant| format!(",tenant=\"{tenant}\"")).unwrap_or_default();
+                let challenge = format!("Bearer realm=\"http://{host}/oauth2/token\",service=\"{host}\"{tenant}");
+                Answer::text(401, "").with("WWW-Authenticate", &challenge)
+            }
+            _ => Answer::text(404, ""),
+        }
+    })
+}
+
+fn check(registry: &StandIn, machine: &StandIn, more: Value) -> Outcome {
+    let host = registry.url().replace("http://", "");
+    let mut source = json!({ "repository": format!("{host}/team/app"), "tag": "latest", "azure_acr": true });
+    merge(&mut source, more);
+    let request = json!({ "source": source });
+    Verb::check("registry-image").request(&request).env("AZURE_POD_IDENTITY_AUTHORITY_HOST", &machine.url()).run()
+}
+
+fn paths(asked: &[Asked]) -> Vec<String> {
+    asked.iter().map(|asked| format!("{} {}", asked.method, asked.path())).collect()
+}
+
+#[test]
+fn the_machines_identity_gets_a_password_of_the_registry() {
+    let image = Image::named("x");
+    let (machine, registry) = (machine(), registry(image.clone(), Some(TENANT)));
+    let outcome = check(&registry, &machine, json!({}));
+    assert_eq!(outcome.json(), json!([{ "tag": "latest", "digest": image.manifest.digest }]));
+    assert_eq!(machine.asked().len(), 1);
+    assert_eq!(machine.asked()[0].query("resource").as_deref(), Some("https://management.azure.com"));
+    assert_eq!(machine.asked()[0].query("client_id"), None);
+    assert_eq!(
+        paths(&registry.asked()),
+        [
+            "GET /v2/",
+            "POST /oauth2/exchange",
+            "HEAD /v2/team/app/manifests/latest",
+            "GET /oauth2/token",
+            "HEAD /v2/team/app/manifests/latest"
+        ]
+    );
+    for secret in [ACCESS, REFRESH, TOKEN] {
+        assert!(!outcome.stderr.contains(secret), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn an_identity_a_tenant_and_a_cloud_can_be_named() {
+    let (machine, named) = (machine(), registry(Image::named("x"), Some(TENANT)));
+    let keys = json!({ "azure_client_id": CLIENT, "azure_tenant_id": TENANT, "azure_environment": "AzureChina" });
+    check(&named, &machine, keys).succeeded();
+    assert_eq!(machine.asked()[0].query("client_id").as_deref(), Some(CLIENT));
+    assert_eq!(machine.asked()[0].query("resource").as_deref(), Some("https://management.chinacloudapi.cn"));
+    assert_eq!(paths(&named.asked())[0], "POST /oauth2/exchange", "the tenant is not looked for");
+    // A cloud that nobody knows is warned of; the tenant of a registry that tells none is any.
+    let silent = registry(Image::named("x"), None);
+    let outcome = check(&silent, &machine, json!({ "azure_environment": "AzureMoon" }));
+    outcome.succeeded();
+    assert!(said(&outcome).starts_with("warning: `azure_environment`: `AzureMoon` is not known"), "{}", said(&outcome));
+    assert_eq!(machine.asked()[1].query("resource").as_deref(), Some("https://management.azure.com"));
+}
+
+#[test]
+fn what_fails_is_told_with_what_to_do() {
+    let (machine, good) = (machine(), registry(Image::named("x"), Some(TENANT)));
+    let outcome = check(&good, &machine, json!({ "azure_client_id": "unknown" }));
+    outcome.failed();
+    for text in
+        ["cannot get credentials of Azure for `127.0.0.1:", "Identity not found", "hint: the machine needs a managed"]
+    {
+        assert!(said(&outcome).contains(text), "{}", said(&outcome));
+    }
+    assert_eq!(good.asked(), [], "no registry is asked without a token");
+    let outcome = check(&good, &machine, json!({ "azure_tenant_id": "other" }));
+    outcome.failed();
+    assert!(said(&outcome).contains("the registry does not take the identity's token"), "{}", said(&outcome));
+    let empty = StandIn::start(|_| Answer::json(200, &json!({ "refresh_token": "" })));
+    let outcome = check(&empty, &machine, json!({}));
+    outcome.failed();
+    assert!(said(&outcome).contains("the registry's answer to the identity's token is empty"), "{}", said(&outcome));
+    let html = StandIn::start(|_| Answer::text(200, format!("<html>{ACCESS}</html>")));
+    let outcome = check(&html, &machine, json!({}));
+    outcome.failed();
+    assert!(said(&outcome).contains("not the JSON with a token"), "{}", said(&outcome));
+    assert!(!outcome.stderr.contains(ACCESS));
+}
+
+#[test]
+fn a_cluster_may_say_who_the_worker_is() {
+    let house = scratch::directory();
+    let file = house.path().join("token");
+    std::fs::write(&file, "t0ken-of-the-cluster\n").unwrap();
+    let authority = StandIn::start(|asked| {
+        let field = |name: &str| asked.form(name).unwrap_or_default();
+        assert_eq!(asked.path(), format!("/{TENANT}/oauth2/v2.0/token"));
+        assert_eq!(field("client_assertion"), "t0ken-of-the-cluster");
+        assert_eq!((field("client_id").as_str(), field("grant_type").as_str()), (CLIENT, "client_credentials"));
+        assert_eq!(field("scope"), "https://management.azure.com/.default");
+        Answer::json(200, &json!({ "access_token": ACCESS }))
+    });
+    let registry = registry(Image::named("x"), Some(TENANT));
+    let host = registry.url().replace("http://", "");
+    let source = json!({ "repository": format!("{host}/team/app"), "tag": "latest", "azure_acr": "true" });
+    let verb = Verb::check("registry-image")
+        .request(&json!({ "source": source }))
+        .env("AZURE_FEDERATED_TOKEN_FILE", file.to_str().unwrap())
+        .env("AZURE_AUTHORITY_HOST", &authority.url())
+        .env("AZURE_CLIENT_ID", CLIENT);
+    let outcome = verb.clone().run();
+    outcome.failed();
+    assert!(said(&outcome).contains("neither the source nor `AZURE_TENANT_ID` names"), "{}", said(&outcome));
+    verb.env("AZURE_TENANT_ID", TENANT).run().succeeded();
+    assert_eq!(authority.asked().len(), 1);
+}
+
+#[test]
+fn a_token_of_azures_goes_to_no_registry_that_is_not_named() {
+    let machine = machine();
+    for (keys, says) in [
+        (json!({ "repository": "team/app" }), "goes with the name of a registry"),
+        (json!({ "aws_region": "eu-west-1" }), "a registry is Azure's or Amazon's"),
+    ] {
+        let mut source = json!({ "repository": "team.azurecr.io/app", "tag": "latest", "azure_acr": true });
+        merge(&mut source, keys);
+        let request = json!({ "source": source });
+        let verb = Verb::check("registry-image").request(&request);
+        let outcome = verb.env("AZURE_POD_IDENTITY_AUTHORITY_HOST", &machine.url()).run();
+        outcome.failed();
+        assert!(said(&outcome).contains(says), "{}", said(&outcome));
+    }
+    assert_eq!(machine.asked(), []);
+}
