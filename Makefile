@@ -14,10 +14,10 @@ endif
 DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build lint test images bench demo docs deny clean
+.PHONY: help deps build lint test e2e images bench demo docs deny clean
 
 help: ## show this
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 10
 
 deps: ## install what cargo cannot bring: Debian packages, a Kubernetes, a container engine, a base image
 	@tests/support/deps.sh
@@ -32,6 +32,9 @@ lint: ## formatting, clippy and the crates' documentation; a warning fails it
 
 test: ## all that must pass: deps, build, lint, tests of the binaries, images, the same tests against the images
 	@tests/support/test.sh
+
+e2e: deps images ## run the delivery pipeline, whole: its images in containers, as a worker runs them, against real servers
+	$(CARGO) test --locked --package jetway-tests --test e2e
 
 images: ## build the image of each resource type as jetway/TYPE:dev
 	@images/build.sh

@@ -101,6 +101,17 @@ fn examples_are_valid_pipelines() {
     }
 }
 
+#[test]
+fn the_pipelines_of_the_tests_are_valid() {
+    let pipelines = fs::read_dir(root().join("tests/pipelines"))
+        .expect("the pipelines")
+        .map(|entry| entry.expect("an entry").path());
+    let output =
+        Command::new(binaries::named("jetway")).arg("validate").args(pipelines).output().expect("run jetway validate");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("no problems"), "{said}");
+}
+
 /// A piece of a plan or of resources becomes a pipeline that it could stand in.
 fn whole_pipeline(block: &str, readme: &Path) -> String {
     let kind = readme.parent().and_then(Path::file_name).expect("a README is in a folder").to_string_lossy();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use jetway_tests::engine::{self, BASE, docker};
+use jetway_tests::engine::{self, BASE, bridge_address, docker, privileged};
 use jetway_tests::layer::{self, Layer};
 use jetway_tests::registry::Registry;
 use jetway_tests::scratch;
@@ -35,24 +35,6 @@ fn an_engine_that_does_not_start_is_quoted() {
     assert_eq!(outcome.leftovers(), Vec::<PathBuf>::new());
 }
 
-/// A container that may hold an engine: privileged, or all that it comes to where the machine itself has not every capability.
-fn privileged() -> Vec<String> {
-    let works = Command::new("docker").args(["run", "--rm", "--privileged", BASE, "true"]).output();
-    let flags: &[&str] = if works.is_ok_and(|output| output.status.success()) {
-        &["--privileged"]
-    } else {
-        &[
-            "--cap-add=ALL",
-            "--cap-drop=SYS_RESOURCE",
-            "--security-opt=seccomp=unconfined",
-            "--security-opt=apparmor=unconfined",
-            "--security-opt=systempaths=unconfined",
-            "--device-cgroup-rule=a *:* rwm",
-        ]
-    };
-    flags.iter().map(|flag| (*flag).to_owned()).collect()
-}
-
 /// A put in the image, with a network of its own: an engine in there must not meet this machine's.
 fn in_image(request: &serde_json::Value, inputs: &std::path::Path, disk: &std::path::Path) -> Verb {
     Verb::put("docker-image")
@@ -61,13 +43,6 @@ fn in_image(request: &serde_json::Value, inputs: &std::path::Path, disk: &std::p
         .dir(inputs)
         .docker_arguments(privileged())
         .docker_arguments(["--network=bridge", "--volume", &format!("{}:/scratch", disk.display())])
-}
-
-/// Where a registry of this machine is seen by containers.
-fn bridge_address() -> String {
-    let routes = docker(&["run", "--rm", BASE, "ip", "route"]);
-    let gateway = routes.lines().find_map(|line| line.strip_prefix("default via ")?.split(' ').next());
-    gateway.expect("a default route in a container").to_owned()
 }
 
 #[test]

@@ -74,6 +74,31 @@ fn call(arguments: &[&str]) -> Output {
         .expect("run docker")
 }
 
+/// The arguments of `docker run` for a container that may hold an engine: privileged, or all that it comes to where the machine
+/// itself has not every capability.
+pub fn privileged() -> Vec<String> {
+    let flags: &[&str] = if try_docker(&["run", "--rm", "--privileged", BASE, "true"]).is_some() {
+        &["--privileged"]
+    } else {
+        &[
+            "--cap-add=ALL",
+            "--cap-drop=SYS_RESOURCE",
+            "--security-opt=seccomp=unconfined",
+            "--security-opt=apparmor=unconfined",
+            "--security-opt=systempaths=unconfined",
+            "--device-cgroup-rule=a *:* rwm",
+        ]
+    };
+    flags.iter().map(|flag| (*flag).to_owned()).collect()
+}
+
+/// This machine's address as containers with a network of their own see it.
+pub fn bridge_address() -> String {
+    let routes = docker(&["run", "--rm", BASE, "ip", "route"]);
+    let gateway = routes.lines().find_map(|line| line.strip_prefix("default via ")?.split(' ').next());
+    gateway.expect("a default route in a container").to_owned()
+}
+
 /// The images of a repository; they are removed when this is dropped.
 pub struct Images(String);
 

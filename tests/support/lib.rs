@@ -39,3 +39,4 @@ pub mod tinyproxy;
 pub mod token_server;
 pub mod tree;
 pub mod verb;
+pub mod worker;

@@ -41,7 +41,11 @@ pub struct Registry {
 pub struct Manner<'t> {
     /// It asks for [`USER`] and [`PASSWORD`].
     pub htpasswd: bool,
-    /// It has a certificate for `localhost` of an authority of its own.
+    /// With `htpasswd`: the user and the password that it asks for instead.
+    pub login: Option<(&'t str, &'t str)>,
+    /// The address of this machine that it listens at, in place of loopback: one that containers with a network of their own see.
+    pub address: Option<&'t str>,
+    /// It has a certificate for `localhost` and its address of an authority of its own.
     pub tls: bool,
     /// It asks for a token of this server.
     pub tokens: Option<&'t TokenServer>,
@@ -55,15 +59,12 @@ impl Registry {
 
     /// Starts one that containers reach too: at an address of this machine that they see.
     pub fn start_for_containers(address: &str) -> Self {
-        Self::at(&Manner::default(), Some(address))
+        Self::with(&Manner { address: Some(address), ..Manner::default() })
     }
 
     /// Starts one on a port of the system's choice.
     pub fn with(manner: &Manner<'_>) -> Self {
-        Self::at(manner, None)
-    }
-
-    fn at(manner: &Manner<'_>, address: Option<&str>) -> Self {
+        let address = manner.address;
         let directory = scratch::directory();
         let file = |name: &str, content: &str| {
             let path = directory.path().join(name);
@@ -78,7 +79,7 @@ impl Registry {
         let mut authority = None;
         let mut http = format!("addr: '{}:0'", address.unwrap_or("127.0.0.1"));
         if manner.tls {
-            let (pem, certificate, key) = certificate();
+            let (pem, certificate, key) = certificate(address);
             authority = Some(pem);
             let _ = write!(
                 http,
@@ -89,8 +90,9 @@ impl Registry {
         }
         let _ = writeln!(configuration, "http: {{{http}}}");
         if manner.htpasswd {
+            let (user, password) = manner.login.unwrap_or((USER, PASSWORD));
             let made =
-                Command::new("htpasswd").args(["-Bbn", "-C", "4", USER, PASSWORD]).output().expect("run htpasswd");
+                Command::new("htpasswd").args(["-Bbn", "-C", "4", user, password]).output().expect("run htpasswd");
             let users = file("htpasswd", &String::from_utf8_lossy(&made.stdout));
             let _ = writeln!(configuration, "auth: {{htpasswd: {{realm: registry, path: {users}}}}}");
         }
@@ -195,14 +197,15 @@ impl AsRef<Path> for Registry {
     }
 }
 
-/// An authority, a certificate of it for `localhost`, and the key.
-fn certificate() -> (String, String, String) {
+/// An authority, a certificate of it for `localhost` and an address, and the key.
+fn certificate(address: Option<&str>) -> (String, String, String) {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_key = KeyPair::generate().expect("make a key");
     let pem = authority.self_signed(&authority_key).expect("sign an authority").pem();
     let key = KeyPair::generate().expect("make a key");
-    let own = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    let names = ["localhost"].into_iter().chain(address).map(str::to_owned);
+    let own = CertificateParams::new(names.collect::<Vec<_>>()).expect("names");
     let own = own.signed_by(&key, &Issuer::new(authority, authority_key)).expect("sign a certificate");
     (pem, own.pem(), key.serialize_pem())
 }

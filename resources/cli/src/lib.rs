@@ -2,7 +2,7 @@
 //!
 //! A pipeline file is read once, into values with positions (`document`, `node`, `scalar`); vars are filled in
 //! (`reference`, `vars`); what it declares is found (`pipeline`, `steps`, `catalogue`); and then it is held
-//! against the types (`part`, `altered`, `report`, `validate`) or one verb is run from it (`run`).
+//! against the types (`part`, `altered`, `report`, `validate`), one verb is run from it (`run`), or it is handed on (`resolved`).
 
 mod altered;
 mod budget;
@@ -19,6 +19,7 @@ mod position;
 mod print;
 mod reference;
 mod report;
+mod resolved;
 mod run;
 mod scalar;
 mod schema;
@@ -31,6 +32,7 @@ use std::process::ExitCode;
 use jetway::{ResourceType, serve_companion};
 
 use crate::catalogue::Catalogue;
+pub use crate::resolved::resolved;
 
 /// The `main` of the `jetway` command.
 pub fn main() -> ExitCode {

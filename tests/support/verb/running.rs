@@ -61,6 +61,16 @@ impl Running {
         Self { child, name, started, stdout, stderr, ended: None, directory, container }
     }
 
+    /// Starts a command that runs the container of that name, or in it.
+    pub(crate) fn of_container(command: Command, input: Vec<u8>, name: &str) -> Self {
+        Self::start(command, input, Some(name.to_owned()), None, Container::default())
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
     /// The verb's process, as this machine numbers it.
     pub fn pid(&self) -> u32 {
         let Some(name) = &self.name else { return self.child.id() };

@@ -1,0 +1,63 @@
+//! A YAML file of Concourse's with its vars filled in, for programs that go on from there.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::document::load;
+use crate::pipeline::document;
+use crate::position::Severity;
+use crate::vars::Vars;
+
+/// Reads a pipeline (or the configuration of a task) and puts vars into it, as `fly set-pipeline` does.
+///
+/// The error has a line for each problem: where it stands and what it is, and never what a var holds.
+pub fn resolved(file: &Path, vars: &Map<String, Value>) -> Result<Value, String> {
+    let mut given = Vars::default();
+    for (name, value) in vars {
+        // JSON is YAML.
+        let value = load(value.to_string().as_bytes()).map_err(|_| format!("the var `{name}` cannot be used"))?;
+        given.set(name.clone(), value.root.content);
+    }
+    let mut document = document(file)?;
+    given.fill(&mut document.root);
+    let problems = document.findings.iter().filter(|finding| finding.severity == Severity::Problem);
+    let mut lines: Vec<String> = problems.map(|finding| format!("{}:{finding}", file.display())).collect();
+    let unresolved = given.unresolved(&document.root);
+    let line =
+        |var: &crate::vars::Unresolved| format!("{}:{}: `{}` is not given", file.display(), var.position, var.written);
+    lines.extend(unresolved.iter().map(line));
+    if lines.is_empty() { Ok(document.root.to_json()) } else { Err(lines.join("\n")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(text: &str, vars: &Value) -> Result<Value, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ci.yml");
+        std::fs::write(&file, text).unwrap();
+        let place = format!("{}:", file.display());
+        resolved(&file, vars.as_object().unwrap()).map_err(|error| error.replace(&place, ""))
+    }
+
+    #[test]
+    fn vars_keep_what_they_are() {
+        let vars = json!({ "name": "x: [", "list": [1, true], "deep": { "key": "a\n((name))" } });
+        assert_eq!(
+            of("a: ((name))\nb: ((list))\nc: z-((deep.key))\n", &vars).unwrap(),
+            json!({ "a": "x: [", "b": [1, true], "c": "z-a\n((name))" })
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_told_by_its_place() {
+        assert_eq!(
+            of("a: ((name))\nb: ((deep.key))\n", &json!({ "deep": {} })).unwrap_err(),
+            "1:4: `((name))` is not given\n2:4: `((deep.key))` is not given"
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! A stand-in of a Concourse with one worker: it does to the images of resource types what those do, and nothing more.
+//!
+//! A pipeline's YAML goes in as it is. A job is run when a test says so: its inputs are looked for (`check`, in a container
+//! that is used again), its steps run in containers of the container engine, with what Concourse gives them: the request on standard
+//! input, `/tmp/build/get` and `/tmp/build/put`, the build's variables, the worker's certificates, hooks, an abort. Nothing is
+//! scheduled, and nothing is kept but versions. A step that it does not know ends the test.
+//!
+//! Containers share this machine's network, so that they reach servers on loopback; those of privileged types have one of their
+//! own, since an engine in there must not meet this machine's.
+
+mod build;
+mod container;
+mod image;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use jetway::system_ca_bundle;
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+
+use self::build::Run;
+pub use self::build::{Build, Status};
+use self::container::Checks;
+use self::image::Image;
+use crate::{engine, layer, process, scratch};
+
+/// A worker with a pipeline.
+pub struct Worker {
+    pipeline: Value,
+    vars: Map<String, Value>,
+    /// Images of this machine's engine, by the repository that they would be fetched from.
+    fetched: BTreeMap<String, String>,
+    /// What was made here of images in registries, by their source.
+    made: Mutex<HashMap<String, Image>>,
+    checks: Checks,
+    /// The versions of each resource that are known, oldest first.
+    versions: Mutex<HashMap<String, Vec<Value>>>,
+    /// The versions that the last green build of a job had: by job and resource.
+    passed: Mutex<HashMap<(String, String), Value>>,
+    builds: AtomicUsize,
+    /// What stands in containers' `/etc/ssl/certs`.
+    certificates: TempDir,
+    privileged: Vec<String>,
+}
+
+impl Worker {
+    /// A worker with the pipeline of a file, which goes in as `fly set-pipeline` would set it. The authorities, in PEM form, are
+    /// those that the worker trusts besides the system's.
+    pub fn new(file: &Path, vars: Value, authorities: &[&str]) -> Self {
+        let Value::Object(vars) = vars else { panic!("vars are keys and values") };
+        let pipeline = jetway_cli::resolved(file, &vars).unwrap_or_else(|problems| panic!("{problems}"));
+        let certificates = scratch::directory();
+        let mut bundle = system_ca_bundle().unwrap_or_default();
+        for authority in authorities {
+            bundle.extend_from_slice(authority.as_bytes());
+        }
+        std::fs::write(certificates.path().join("ca-certificates.crt"), bundle).expect("write the certificates");
+        Self {
+            pipeline,
+            vars,
+            fetched: BTreeMap::new(),
+            made: Mutex::default(),
+            checks: Checks::default(),
+            versions: Mutex::default(),
+            passed: Mutex::default(),
+            builds: AtomicUsize::new(0),
+            certificates,
+            privileged: engine::privileged(),
+        }
+    }
+
+    /// Says that the worker has the image of a type from an earlier build: what is at `repository` is this machine's image of `kind`.
+    #[must_use]
+    pub fn with_image(mut self, repository: &str, kind: &str) -> Self {
+        self.fetched.insert(repository.to_owned(), layer::image_name(kind));
+        self
+    }
+
+    /// Runs a job; `None` when an input of it has no version yet.
+    pub fn run(&self, job: &str) -> Option<Build> {
+        Run::new(self, job).run()
+    }
+
+    /// Runs a job and aborts it as soon as `is_time` says so.
+    ///
+    /// # Panics
+    /// When that does not happen while the job runs.
+    pub fn run_and_abort(&self, job: &str, mut is_time: impl FnMut() -> bool + Send) -> Build {
+        let run = Run::new(self, job);
+        let abort = run.abort();
+        std::thread::scope(|scope| {
+            let watch = scope.spawn(move || {
+                let due = || (abort.is_over() || is_time()).then_some(());
+                process::wait_until(Duration::from_mins(5), due);
+                abort.request();
+            });
+            let build = run.run().expect("the job's inputs have versions");
+            watch.join().expect("nothing panics while it is watched");
+            build
+        })
+    }
+
+    /// Checks a resource, and gives the versions of it that are known now, oldest first.
+    pub fn check(&self, resource: &str) -> Vec<Value> {
+        let declared = self.resource(resource);
+        let source = declared["source"].clone();
+        let known = self.known(resource).last().cloned();
+        let image = self.image_of_type(text(&declared["type"]));
+        let found = self.checks.check(self, resource, &image, &source, known.as_ref());
+        for version in found {
+            self.learn(resource, version);
+        }
+        self.known(resource)
+    }
+
+    fn known(&self, resource: &str) -> Vec<Value> {
+        self.versions.lock().expect("no panic").get(resource).cloned().unwrap_or_default()
+    }
+
+    /// A version that is the newest now.
+    fn learn(&self, resource: &str, version: Value) {
+        let mut versions = self.versions.lock().expect("no panic");
+        let known = versions.entry(resource.to_owned()).or_default();
+        if !known.contains(&version) {
+            known.push(version);
+        }
+    }
+
+    /// The version that a get is to have, if there is one.
+    fn choose(&self, resource: &str, passed: &[String]) -> Option<Value> {
+        let Some(first) = passed.first() else { return self.check(resource).pop() };
+        let green = self.passed.lock().expect("no panic");
+        let of = |job: &String| green.get(&(job.clone(), resource.to_owned())).cloned();
+        let version = of(first)?;
+        passed.iter().all(|job| of(job).as_ref() == Some(&version)).then_some(version)
+    }
+
+    fn resource(&self, name: &str) -> &Value {
+        self.named("resources", name).unwrap_or_else(|| panic!("no resource `{name}`"))
+    }
+
+    /// What the pipeline declares under that name.
+    fn named(&self, list: &str, name: &str) -> Option<&Value> {
+        self.pipeline[list].as_array()?.iter().find(|item| item["name"] == name)
+    }
+
+    /// The variables that every verb gets. A check gets no others.
+    fn variables() -> [(&'static str, String); 5] {
+        [
+            ("ATC_EXTERNAL_URL", "https://ci.example.com"),
+            ("BUILD_PIPELINE_ID", "7"),
+            ("BUILD_PIPELINE_NAME", "delivery"),
+            ("BUILD_TEAM_ID", "1"),
+            ("BUILD_TEAM_NAME", "main"),
+        ]
+        .map(|(name, value)| (name, value.to_owned()))
+    }
+
+    fn next_build(&self) -> usize {
+        self.builds.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn certificates(&self) -> PathBuf {
+        self.certificates.path().to_owned()
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("text is due, not {value}"))
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().map(|item| text(item).to_owned()).collect()
+}

@@ -1,0 +1,403 @@
+//! A build of a job: its plan, step by step.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use super::container::{Abort, Process, assert_version};
+use super::image::Image;
+use super::{Worker, text, texts};
+use crate::{registry, scratch};
+
+/// What a step may say besides what it does.
+const MODIFIERS: [&str; 7] = ["on_success", "on_failure", "on_abort", "on_error", "ensure", "privileged", "image"];
+
+/// How a build, or a step, has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Everything was well.
+    Succeeded,
+    /// A step has failed.
+    Failed,
+    /// It was aborted.
+    Aborted,
+}
+
+/// A build that has ended.
+#[derive(Debug)]
+pub struct Build {
+    /// How.
+    pub status: Status,
+    /// All that was printed for people, each step under its name.
+    pub log: String,
+    /// The versions that gets had and puts made, by the names of their steps.
+    pub versions: BTreeMap<String, Value>,
+}
+
+impl Build {
+    /// Asserts how it has ended.
+    #[track_caller]
+    pub fn ended(&self, status: Status) -> &Self {
+        assert!(
+            self.status == status,
+            "the build {}, and was to be {}:\n{}",
+            self.status.word(),
+            status.word(),
+            self.log
+        );
+        self
+    }
+}
+
+impl Status {
+    /// As `BUILD_STATUS` has it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+/// A build while it runs.
+pub(super) struct Run<'w> {
+    worker: &'w Worker,
+    job: &'w Value,
+    name: String,
+    number: usize,
+    abort: Abort,
+    /// What the gets are to have.
+    inputs: HashMap<String, Value>,
+    /// Where the artifacts are, by name.
+    artifacts: BTreeMap<String, PathBuf>,
+    directory: TempDir,
+    /// The versions by resource, for jobs that come later.
+    used: HashMap<String, Value>,
+    build: Build,
+}
+
+/// Whether an abort ends what runs, and what hooks are told.
+type Hook = Option<Status>;
+
+impl<'w> Run<'w> {
+    pub(super) fn new(worker: &'w Worker, name: &str) -> Self {
+        let job = worker.named("jobs", name).unwrap_or_else(|| panic!("no job `{name}`"));
+        let build = Build { status: Status::Succeeded, log: String::new(), versions: BTreeMap::new() };
+        Self {
+            worker,
+            job,
+            name: name.to_owned(),
+            number: worker.next_build(),
+            abort: Abort::default(),
+            inputs: HashMap::new(),
+            artifacts: BTreeMap::new(),
+            directory: scratch::directory(),
+            used: HashMap::new(),
+            build,
+        }
+    }
+
+    pub(super) fn abort(&self) -> Abort {
+        self.abort.clone()
+    }
+
+    pub(super) fn run(mut self) -> Option<Build> {
+        let has_inputs = self.find_inputs(&self.job["plan"]);
+        if has_inputs {
+            let plan = json!({ "do": self.job["plan"] });
+            let mut whole = plan.as_object().expect("a step").clone();
+            for hook in MODIFIERS.iter().filter(|key| self.job.get(**key).is_some()) {
+                whole.insert((*hook).to_owned(), self.job[*hook].clone());
+            }
+            self.build.status = self.step(&Value::Object(whole), None);
+        }
+        self.abort.end();
+        if self.build.status == Status::Succeeded {
+            let mut passed = self.worker.passed.lock().expect("no panic");
+            passed.extend(self.used.into_iter().map(|(resource, version)| ((self.name.clone(), resource), version)));
+        }
+        has_inputs.then_some(self.build)
+    }
+
+    /// Chooses the versions of all gets, which Concourse does before a build begins.
+    fn find_inputs(&mut self, steps: &Value) -> bool {
+        steps.as_array().into_iter().flatten().all(|step| {
+            if let Some(name) = step["get"].as_str() {
+                let resource = step["resource"].as_str().unwrap_or(name);
+                let Some(version) = self.worker.choose(resource, &texts(&step["passed"])) else { return false };
+                self.inputs.insert(name.to_owned(), version);
+            }
+            ["do", "in_parallel", "aggregate"].iter().all(|key| self.find_inputs(list(&step[*key])))
+        })
+    }
+
+    /// Runs a step with its hooks.
+    fn step(&mut self, step: &Value, hook: Hook) -> Status {
+        let mut status = self.core(step, hook);
+        let then = match status {
+            Status::Succeeded => "on_success",
+            Status::Failed => "on_failure",
+            Status::Aborted => "on_abort",
+        };
+        for key in [then, "ensure"] {
+            if let Some(next) = step.get(key)
+                && self.step(next, Some(status)) != Status::Succeeded
+                && status == Status::Succeeded
+            {
+                status = Status::Failed;
+            }
+        }
+        status
+    }
+
+    fn core(&mut self, step: &Value, hook: Hook) -> Status {
+        if hook.is_none() && self.abort.is_requested() {
+            return Status::Aborted;
+        }
+        let keys: Vec<&str> = step.as_object().expect("a step").keys().map(String::as_str).collect();
+        let known = |does: &[&str]| {
+            let strange = keys.iter().find(|key| !does.contains(key) && !MODIFIERS.contains(key));
+            assert!(strange.is_none(), "the stand-in does not know `{}` of {step}", strange.expect("a key"));
+        };
+        if step.get("get").is_some() {
+            known(&["get", "resource", "passed", "trigger", "params"]);
+            self.get(step, hook)
+        } else if step.get("put").is_some() {
+            known(&["put", "resource", "params", "get_params", "no_get", "inputs"]);
+            self.put(step, hook)
+        } else if step.get("task").is_some() {
+            known(&["task", "config", "file", "params", "vars"]);
+            self.task(step, hook)
+        } else if let Some(tried) = step.get("try") {
+            known(&["try"]);
+            let status = self.step(tried, hook);
+            if status == Status::Aborted { status } else { Status::Succeeded }
+        } else {
+            known(&["do", "in_parallel", "aggregate"]);
+            // One after the other is one of the orders that steps in parallel may run in.
+            let steps = ["do", "in_parallel", "aggregate"].iter().filter_map(|key| list(&step[*key]).as_array());
+            for step in steps.flatten() {
+                let status = self.step(step, hook);
+                if status != Status::Succeeded {
+                    return status;
+                }
+            }
+            Status::Succeeded
+        }
+    }
+
+    fn get(&mut self, step: &Value, hook: Hook) -> Status {
+        let name = text(&step["get"]);
+        let resource = step["resource"].as_str().unwrap_or(name);
+        let version = self.inputs.get(name).cloned();
+        let version = version.or_else(|| self.worker.choose(resource, &texts(&step["passed"])));
+        self.fetch(name, resource, version, &step["params"], hook)
+    }
+
+    /// `in`, after a put too.
+    fn fetch(&mut self, name: &str, resource: &str, version: Option<Value>, params: &Value, hook: Hook) -> Status {
+        let target = self.fresh("get", name);
+        let mut request = json!({ "source": self.worker.resource(resource)["source"] });
+        for (key, value) in [("version", version.as_ref()), ("params", Some(params).filter(|params| !params.is_null()))]
+        {
+            if let Some(value) = value {
+                request[key] = value.clone();
+            }
+        }
+        let (status, answer) = self.verb(&format!("get: {name}"), resource, "in", &target, &request, hook);
+        if status == Status::Succeeded {
+            let version = version.unwrap_or_else(|| answer["version"].clone());
+            self.artifacts.insert(name.to_owned(), target);
+            self.build.versions.insert(name.to_owned(), version.clone());
+            self.used.insert(resource.to_owned(), version);
+        }
+        status
+    }
+
+    fn put(&mut self, step: &Value, hook: Hook) -> Status {
+        let name = text(&step["put"]);
+        let resource = step["resource"].as_str().unwrap_or(name);
+        let inputs = self.fresh("put", name);
+        for (name, artifact) in &self.artifacts {
+            copy(artifact, &inputs.join(name));
+        }
+        let mut request = json!({ "source": self.worker.resource(resource)["source"] });
+        if !step["params"].is_null() {
+            request["params"] = step["params"].clone();
+        }
+        let (status, answer) = self.verb(&format!("put: {name}"), resource, "out", &inputs, &request, hook);
+        if status != Status::Succeeded {
+            return status;
+        }
+        let version = answer.get("version").filter(|version| !version.is_null()).cloned();
+        if let Some(version) = &version {
+            assert_version(version);
+            self.worker.learn(resource, version.clone());
+            self.build.versions.insert(name.to_owned(), version.clone());
+            self.used.insert(resource.to_owned(), version.clone());
+        }
+        if step["no_get"] == true {
+            return status;
+        }
+        self.fetch(name, resource, version, &step["get_params"], hook)
+    }
+
+    fn verb(
+        &mut self,
+        title: &str,
+        resource: &str,
+        verb: &str,
+        directory: &Path,
+        request: &Value,
+        hook: Hook,
+    ) -> (Status, Value) {
+        let image = self.worker.image_of_type(text(&self.worker.resource(resource)["type"]));
+        let inside = if verb == "in" { "/tmp/build/get" } else { "/tmp/build/put" };
+        let process = Process {
+            worker: self.worker,
+            image: &image,
+            path: format!("/opt/resource/{verb}"),
+            arguments: vec![inside.to_owned()],
+            directory: "/".to_owned(),
+            environment: self.environment(hook),
+            mounts: vec![(directory.to_owned(), inside.to_owned())],
+            privileged: image.privileged,
+        };
+        self.process(title, &process, request, hook, true)
+    }
+
+    fn task(&mut self, step: &Value, hook: Hook) -> Status {
+        let name = text(&step["task"]);
+        let config = match step["file"].as_str() {
+            Some(file) => self.file(file, &step["vars"]),
+            None => step["config"].clone(),
+        };
+        let fetched = step["image"].as_str().map(|artifact| Image::of_artifact(self.artifact(artifact)));
+        let image = match &fetched {
+            Some(image) => image.clone(),
+            None => self.worker.image_of_task(&config["image_resource"]),
+        };
+        let root = self.fresh("task", name);
+        let mut outputs = Vec::new();
+        for input in config["inputs"].as_array().into_iter().flatten() {
+            let name = text(&input["name"]);
+            if let (true, None) = (input["optional"] == true, self.artifacts.get(name)) {
+                continue;
+            }
+            copy(self.artifact(name), &root.join(input["path"].as_str().unwrap_or(name)));
+        }
+        for output in config["outputs"].as_array().into_iter().flatten() {
+            let name = text(&output["name"]);
+            let directory = root.join(output["path"].as_str().unwrap_or(name));
+            std::fs::create_dir_all(&directory).expect("make an output");
+            outputs.push((name.to_owned(), directory));
+        }
+        let given = |value: &Value| value.as_object().cloned().unwrap_or_default();
+        let mut params: Map<String, Value> = given(&config["params"]);
+        params.extend(given(&step["params"]));
+        let param =
+            |(name, value): (String, Value)| (name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let inside = "/tmp/build/task";
+        let process = Process {
+            worker: self.worker,
+            image: &image,
+            path: text(&config["run"]["path"]).to_owned(),
+            arguments: texts(&config["run"]["args"]),
+            directory: format!("{inside}/{}", config["run"]["dir"].as_str().unwrap_or_default()),
+            environment: params.into_iter().map(param).collect(),
+            mounts: vec![(root, inside.to_owned())],
+            privileged: false,
+        };
+        let (status, _) = self.process(&format!("task: {name}"), &process, &Value::Null, hook, false);
+        self.artifacts.extend(outputs);
+        if let Some(image) = fetched {
+            image.remove();
+        }
+        status
+    }
+
+    /// Runs a process; what a verb that succeeds prints is JSON.
+    fn process(
+        &mut self,
+        title: &str,
+        process: &Process<'_>,
+        request: &Value,
+        hook: Hook,
+        is_verb: bool,
+    ) -> (Status, Value) {
+        // An abort ends what runs then. Hooks run after it, and are left alone.
+        let outcome = process.run(request, hook.is_none().then_some(&self.abort));
+        let said = String::from_utf8_lossy(&outcome.stdout);
+        let _ = writeln!(self.build.log, "── {title}\n{}{}", outcome.stderr, if is_verb { "" } else { &said });
+        if hook.is_none() && self.abort.is_requested() {
+            (Status::Aborted, Value::Null)
+        } else if outcome.code != Some(0) {
+            (Status::Failed, Value::Null)
+        } else if is_verb {
+            (Status::Succeeded, outcome.json())
+        } else {
+            (Status::Succeeded, Value::Null)
+        }
+    }
+
+    fn environment(&self, hook: Hook) -> Vec<(String, String)> {
+        let number = self.number;
+        let page = format!("https://ci.example.com/teams/main/pipelines/delivery/jobs/{}/builds/{number}", self.name);
+        let mut all: Vec<(String, String)> =
+            Worker::variables().map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+        let own = [
+            ("HOME", "/".to_owned()),
+            ("BUILD_NAME", number.to_string()),
+            ("BUILD_ID", (1000 + number).to_string()),
+            ("BUILD_JOB_ID", "77".to_owned()),
+            ("BUILD_JOB_NAME", self.name.clone()),
+            ("BUILD_URL", page),
+            ("BUILD_URL_SHORT", format!("https://ci.example.com/builds/{}", 1000 + number)),
+        ];
+        all.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        all.extend(hook.map(|status| ("BUILD_STATUS".to_owned(), status.word().to_owned())));
+        all
+    }
+
+    fn artifact(&self, name: &str) -> &Path {
+        self.artifacts
+            .get(name)
+            .unwrap_or_else(|| panic!("nothing is called `{name}`; there are {:?}", self.artifacts.keys()))
+    }
+
+    /// The configuration of a task in an artifact.
+    fn file(&self, path: &str, vars: &Value) -> Value {
+        let (artifact, rest) = path.split_once('/').expect("a file in an artifact");
+        let mut given = self.worker.vars.clone();
+        given.extend(vars.as_object().cloned().unwrap_or_default());
+        jetway_cli::resolved(&self.artifact(artifact).join(rest), &given).unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// A new directory of the build.
+    fn fresh(&self, what: &str, name: &str) -> PathBuf {
+        let directory = self.directory.path().join(format!("{what}-{name}"));
+        if directory.exists() {
+            std::fs::remove_dir_all(&directory).expect("clear a directory");
+        }
+        std::fs::create_dir(&directory).expect("make a directory");
+        directory
+    }
+}
+
+/// The steps of a list, which may be below `steps`.
+fn list(value: &Value) -> &Value {
+    value.get("steps").unwrap_or(value)
+}
+
+/// Copies an artifact: what a step does to its inputs is nobody else's business.
+fn copy(from: &Path, to: &Path) {
+    if let Some(parent) = to.parent() {
+        std::fs::create_dir_all(parent).expect("make a directory");
+    }
+    registry::run(Command::new("cp").args(["--archive", "--reflink=auto"]).arg(from).arg(to));
+}

@@ -1,0 +1,210 @@
+//! One process in one container, as a worker starts it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::image::Image;
+use super::{Worker, text};
+use crate::engine::{docker, try_docker};
+use crate::process::wait_until;
+use crate::scratch;
+use crate::verb::{Outcome, Running};
+
+/// The longest that a step may take here.
+const LIMIT: Duration = Duration::from_mins(5);
+
+/// How long Concourse waits for the end of a step that it has told to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How often is looked whether a step has ended or is to be aborted.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What keeps a check container up: this machine's static busybox, since an image may hold no program but its own.
+const PAUSER: &str = "/bin/busybox";
+
+/// A process to start.
+pub(super) struct Process<'w> {
+    pub(super) worker: &'w Worker,
+    pub(super) image: &'w Image,
+    pub(super) path: String,
+    pub(super) arguments: Vec<String>,
+    pub(super) directory: String,
+    pub(super) environment: Vec<(String, String)>,
+    /// Directories of this machine and where they are in the container.
+    pub(super) mounts: Vec<(PathBuf, String)>,
+    pub(super) privileged: bool,
+}
+
+/// A build's abort: asked for once, by anybody.
+#[derive(Clone, Default)]
+pub(super) struct Abort(Arc<(AtomicBool, AtomicBool)>);
+
+impl Abort {
+    pub(super) fn request(&self) {
+        self.0.0.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_requested(&self) -> bool {
+        self.0.0.load(Ordering::SeqCst)
+    }
+
+    /// The build has ended, and nothing is left to abort.
+    pub(super) fn end(&self) {
+        self.0.1.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.0.1.load(Ordering::SeqCst)
+    }
+}
+
+impl Process<'_> {
+    /// Runs it to its end. Without `abort` nothing can stop it: a hook.
+    pub(super) fn run(&self, input: &Value, abort: Option<&Abort>) -> Outcome {
+        let name = name();
+        let disk = scratch::directory();
+        let mut command = self.container(&["run", "--rm", "--interactive", "--name", &name], disk.path());
+        command.args(["--workdir", &self.directory]);
+        for (name, value) in &self.environment {
+            command.arg("--env").arg(format!("{name}={value}"));
+        }
+        command.args(["--entrypoint", &self.path, &self.image.name]).args(&self.arguments);
+        let input = if input.is_null() { Vec::new() } else { input.to_string().into_bytes() };
+        let mut running = Running::of_container(command, input, &name);
+        if let Some(abort) = abort {
+            while !running.has_ended() {
+                if abort.is_requested() && try_docker(&["kill", "--signal=TERM", &name]).is_some() {
+                    if wait_until(GRACE, || running.has_ended().then_some(())).is_none() {
+                        try_docker(&["kill", &name]);
+                    }
+                    break;
+                }
+                std::thread::sleep(PAUSE);
+            }
+        }
+        running.wait(LIMIT)
+    }
+
+    /// A command of the engine with all that both kinds of containers have.
+    fn container(&self, arguments: &[&str], disk: &Path) -> Command {
+        let mut command = Command::new("docker");
+        command.args(arguments);
+        let mut mount = |from: &Path, to: &str| {
+            command.arg("--volume").arg(format!("{}:{to}", from.display()));
+        };
+        mount(&self.worker.certificates(), "/etc/ssl/certs:ro");
+        self.mounts.iter().for_each(|(from, to)| mount(from, to));
+        if self.privileged {
+            mount(disk, "/scratch");
+            command.args(&self.worker.privileged);
+        } else {
+            command.arg("--network=host");
+        }
+        for (name, value) in &self.image.environment {
+            command.arg("--env").arg(format!("{name}={value}"));
+        }
+        if let Some(user) = &self.image.user {
+            command.args(["--user", user]);
+        }
+        command
+    }
+}
+
+/// The containers that checks run in. They are kept, with what a check leaves in them.
+#[derive(Default)]
+pub(super) struct Checks(Mutex<HashMap<String, String>>);
+
+impl Checks {
+    /// Runs a check and gives what it found.
+    pub(super) fn check(
+        &self,
+        worker: &Worker,
+        key: &str,
+        image: &Image,
+        source: &Value,
+        known: Option<&Value>,
+    ) -> Vec<Value> {
+        let container = self.container(worker, key, image);
+        let mut request = json!({ "source": source });
+        if let Some(version) = known {
+            request["version"] = version.clone();
+        }
+        let mut command = Command::new("docker");
+        command.args(["exec", "--interactive", "--workdir", "/", "--env", "HOME=/", "--env", "BUILD_NAME=check"]);
+        for (name, value) in Worker::variables() {
+            command.arg("--env").arg(format!("{name}={value}"));
+        }
+        command.args([&container, "/opt/resource/check"]);
+        let outcome = Running::of_container(command, request.to_string().into_bytes(), &container).wait(LIMIT);
+        outcome.succeeded();
+        let found = outcome.json();
+        let versions = found.as_array().unwrap_or_else(|| panic!("check of {key} printed {found}"));
+        versions.iter().for_each(assert_version);
+        versions.clone()
+    }
+
+    fn container(&self, worker: &Worker, key: &str, image: &Image) -> String {
+        let mut containers = self.0.lock().expect("no panic");
+        let start = || {
+            let process = Process {
+                worker,
+                image,
+                path: String::new(),
+                arguments: Vec::new(),
+                directory: "/".to_owned(),
+                environment: Vec::new(),
+                mounts: vec![(PathBuf::from(PAUSER), "/busybox:ro".to_owned())],
+                privileged: image.privileged,
+            };
+            let name = name();
+            let disk = scratch::directory();
+            let mut command = process.container(&["run", "--detach", "--rm", "--name", &name], disk.path());
+            crate::registry::run(command.args(["--entrypoint", "/busybox", &image.name, "sleep", "3600"]));
+            name
+        };
+        containers.entry(key.to_owned()).or_insert_with(start).clone()
+    }
+}
+
+impl Drop for Checks {
+    fn drop(&mut self) {
+        for container in self.0.get_mut().expect("no panic").values() {
+            try_docker(&["rm", "--force", container]);
+        }
+    }
+}
+
+/// What Concourse takes for a version.
+pub(super) fn assert_version(version: &Value) {
+    let entries = version.as_object().unwrap_or_else(|| panic!("{version} is no version"));
+    assert!(!entries.is_empty(), "a version must have a key");
+    entries.values().for_each(|value| {
+        text(value);
+    });
+}
+
+/// Makes an image of the engine of an archive, and gives its name.
+pub(super) fn import(rootfs: &Path) -> String {
+    let name = format!("jetway-tests/worker:{}", name());
+    let script = r#"tar --create --numeric-owner --directory "$1" . | docker import - "$2""#;
+    let mut command = Command::new("bash");
+    command.args(["-o", "pipefail", "-c", script, "import"]).arg(rootfs).arg(&name);
+    crate::registry::run(&mut command);
+    name
+}
+
+/// Removes what [`import`] made.
+pub(super) fn remove(image: &str) {
+    docker(&["rmi", "--force", image]);
+}
+
+fn name() -> String {
+    static COUNTER: AtomicUsize = AtomicUsize::new(0);
+    format!("jetway-worker-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
+}
