@@ -14,5 +14,6 @@ mod bad_input;
 mod check;
 mod clouds;
 mod get;
+mod override_values;
 mod put;
 mod support;

@@ -1,48 +1,17 @@
 //! put: what helm makes of a chart, and what is said when it does not come up.
 
-use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jetway_tests::kubernetes::{Helm, Namespace, cluster};
+use jetway_tests::kubernetes::{Helm, cluster};
 use jetway_tests::process::wait_until;
+use jetway_tests::scratch;
 use jetway_tests::stand_in::{Answer, StandIn};
 use jetway_tests::verb::Verb;
-use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::support::{chart, check, deploy, get, revisions, said, source, with};
-
-/// Inputs with the chart and these files.
-fn inputs(files: &[(&str, &str)]) -> TempDir {
-    let inputs = scratch::directory();
-    let copied = std::process::Command::new("cp").arg("-r").arg(chart()).arg(inputs.path().join("chart")).status();
-    assert!(copied.unwrap().success());
-    for (name, content) in files {
-        std::fs::write(inputs.path().join(name), content).unwrap();
-    }
-    inputs
-}
-
-/// A put that finds that helm as `helm`.
-fn put(helm: Helm, programs: &Path, source: &Value, params: Value, inputs: &Path) -> Verb {
-    // It goes with the inputs.
-    let directory = inputs.join(format!(".{}", helm.program()));
-    if std::fs::create_dir(&directory).is_ok() {
-        symlink(programs.join(helm.program()), directory.join("helm")).unwrap();
-    }
-    Verb::put("helm-release")
-        .env("PATH", &format!("{}:{}", directory.display(), git::search_path()))
-        .dir(inputs)
-        .request(&json!({ "source": source, "params": params }))
-}
-
-fn values_of(namespace: &Namespace, helm: Helm) -> Value {
-    serde_json::from_str(&namespace.helm(helm, &["get", "values", "demo", "--output=json"])).unwrap()
-}
+use crate::support::{check, deploy, get, inputs, put, revisions, said, source, values_of, with};
 
 #[test]
 fn deploys_a_chart_and_answers_with_the_revision() {
@@ -200,11 +169,11 @@ fn what_is_not_yet_there_is_refused_by_name() {
     let inputs = scratch::directory();
     let request = |params: Value| json!({ "source": { "cluster_url": "http://127.0.0.1:1", "release": "demo" }, "params": params });
     let verb = |params: Value| Verb::put("helm-release").dir(inputs.path()).request(&request(params)).run();
-    let outcome = verb(json!({ "chart": "-x", "override_values": [], "timeout": "5 minutes", "valeus": "a" }));
+    let outcome = verb(json!({ "chart": "-x", "show_diff": true, "timeout": "5 minutes", "valeus": "a" }));
     outcome.failed();
     let text = said(&outcome);
     for line in [
-        "`params.override_values`: known, but not supported by this release",
+        "`params.show_diff`: known, but not supported by this release",
         "`params.valeus`: unknown key; did you mean `values`?",
     ] {
         assert!(text.contains(line), "{text}");

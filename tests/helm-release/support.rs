@@ -1,10 +1,11 @@
 //! What the cases share: releases, sources and verbs in a line each.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use jetway_tests::kubernetes::{Helm, Kubernetes, Namespace};
-use jetway_tests::scratch;
 use jetway_tests::verb::{Outcome, Verb};
+use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -39,6 +40,35 @@ pub(crate) fn source_with_token(cluster: &Kubernetes, namespace: &Namespace, tok
         "cluster_url": cluster.url(), "cluster_ca": cluster.authority(), "token": token,
         "namespace": namespace.name(), "release": "demo",
     })
+}
+
+/// Inputs with the chart and these files.
+pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
+    let inputs = scratch::directory();
+    let copied = std::process::Command::new("cp").arg("-r").arg(chart()).arg(inputs.path().join("chart")).status();
+    assert!(copied.unwrap().success());
+    for (name, content) in files {
+        std::fs::write(inputs.path().join(name), content).unwrap();
+    }
+    inputs
+}
+
+/// A put that finds that helm as `helm`.
+pub(crate) fn put(helm: Helm, programs: &Path, source: &Value, params: Value, inputs: &Path) -> Verb {
+    // It goes with the inputs.
+    let directory = inputs.join(format!(".{}", helm.program()));
+    if std::fs::create_dir(&directory).is_ok() {
+        symlink(programs.join(helm.program()), directory.join("helm")).unwrap();
+    }
+    Verb::put("helm-release")
+        .env("PATH", &format!("{}:{}", directory.display(), git::search_path()))
+        .dir(inputs)
+        .request(&json!({ "source": source, "params": params }))
+}
+
+/// The values that the user gave for the release `demo`.
+pub(crate) fn values_of(namespace: &Namespace, helm: Helm) -> Value {
+    serde_json::from_str(&namespace.helm(helm, &["get", "values", "demo", "--output=json"])).unwrap()
 }
 
 pub(crate) fn check(source: &Value, version: Value) -> Outcome {

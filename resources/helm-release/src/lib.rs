@@ -27,8 +27,9 @@ use jetway::{Companion, Context, NoParams, Resource, Response, Result};
 
 pub use cluster::aws::{Aws, AwsUser, Role};
 pub use cluster::digitalocean::DigitalOcean;
-pub use params::{Params as PutParams, Values};
+pub use params::{Params as PutParams, ValueFiles};
 pub use source::{Ecr, Plugin, PrivateRegistry, Repository, Source, StableRepository, Status, Storage};
+pub use values::{Kind as OverrideKind, Override};
 pub use version::Version;
 
 /// The resource type.

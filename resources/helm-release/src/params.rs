@@ -6,6 +6,8 @@ use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::values::Override;
+
 /// The params of the established resource's put that this release does not know yet.
 pub(crate) const NOT_YET: &[&str] = &[
     "params.debug",
@@ -14,7 +16,6 @@ pub(crate) const NOT_YET: &[&str] = &[
     "params.force",
     "params.kubeconfig",
     "params.kubeconfig_path",
-    "params.override_values",
     "params.post_renderer",
     "params.replace",
     "params.show_diff",
@@ -43,11 +44,15 @@ pub struct Params {
 
     /// Files of values in the inputs: one or several, separated by white space or as a list. Later ones win.
     #[serde(default)]
-    pub values: Values,
+    pub values: ValueFiles,
 
     /// Leave out files of `values` that are not there.
     #[serde(default)]
     pub skip_missing_values: bool,
+
+    /// Single values over those of the files. Later ones win.
+    #[serde(default)]
+    pub override_values: Vec<Override>,
 
     /// Make the namespace when it is not there.
     #[serde(default)]
@@ -85,20 +90,20 @@ pub struct Params {
 /// Files of values.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum Values {
+pub enum ValueFiles {
     /// Separated by white space.
     Text(String),
     /// One by one.
     List(Vec<String>),
 }
 
-impl Default for Values {
+impl Default for ValueFiles {
     fn default() -> Self {
         Self::List(Vec::new())
     }
 }
 
-impl Values {
+impl ValueFiles {
     /// The files, one by one.
     pub(crate) fn files(&self) -> Vec<&str> {
         match self {
@@ -125,12 +130,19 @@ impl Parameters for Params {
         for file in self.values.files() {
             problems.require_input("values", file);
         }
+        for (index, one) in self.override_values.iter().enumerate() {
+            one.rules(index, problems);
+        }
         if self.reuse_values && self.reset_values {
             problems.add("reset_values", "excludes `reuse_values`");
         }
         if let Err(problem) = duration(&self.timeout) {
             problems.add("timeout", problem);
         }
+    }
+
+    fn hidden_secrets(&self) -> Vec<String> {
+        self.override_values.iter().flat_map(Override::secrets).collect()
     }
 }
 

@@ -12,6 +12,7 @@ use crate::records::Record;
 use crate::source::{Source, StableRepository};
 use crate::target::Target;
 use crate::upgrade;
+use crate::values::Values;
 use crate::version::Version;
 
 /// Deploys the chart, and answers with the revision that came of it.
@@ -25,7 +26,8 @@ pub(crate) async fn put(
     let target = Target::find(context, source, params, inputs).await?;
     let chart = Chart::find(&target.inputs, &params.chart)?;
     chart.complete(context, &target.helm).await?;
-    let upgrade = upgrade::command(&target, &chart)?;
+    let values = Values::gather(&target).await?;
+    let upgrade = upgrade::command(&target, &chart, &values)?;
     let outcome = upgrade::run(&target, upgrade).await;
 
     let (records, release) = (target.records(), &target.release);

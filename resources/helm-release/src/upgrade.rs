@@ -7,7 +7,7 @@ use crate::chart::Chart;
 use crate::params::{HISTORY, duration};
 use crate::source::given;
 use crate::target::Target;
-use crate::values;
+use crate::values::Values;
 
 /// Runs what [`command`] made. That helm fails is an error with what it said last.
 pub(crate) async fn run(target: &Target<'_>, upgrade: Command) -> Result<()> {
@@ -17,12 +17,10 @@ pub(crate) async fn run(target: &Target<'_>, upgrade: Command) -> Result<()> {
 }
 
 /// The command that brings up the chart.
-pub(crate) fn command(target: &Target<'_>, chart: &Chart) -> Result<Command> {
-    let Target { context, source, params, .. } = target;
+pub(crate) fn command(target: &Target<'_>, chart: &Chart, values: &Values) -> Result<Command> {
+    let Target { source, params, .. } = target;
     let mut upgrade = target.helm.command("upgrade").arg("--install").arg(format!("--namespace={}", target.namespace));
-    for file in values::files(context, params, &target.inputs)? {
-        upgrade = upgrade.arg("--values").arg(file);
-    }
+    upgrade = values.add_to(upgrade);
     let wait = params.check_is_ready || params.wait_for_jobs;
     for (flag, wanted) in [
         ("--create-namespace", params.create_namespace),

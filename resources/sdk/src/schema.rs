@@ -273,8 +273,8 @@ impl<'s> Reader<'s> {
         for (key, item) in entries {
             let at = join(path, &key);
             match (known.and_then(|known| known.get(&key)), others) {
-                // A null is how a pipeline says "not set" (an undefined anchor, an empty line).
-                (Some(_), _) if item.is_null() => {}
+                // A null is how a pipeline says "not set" (an undefined anchor, an empty line), but where anything may stand.
+                (Some(schema), _) if item.is_null() && !is_anything(schema) => {}
                 (Some(schema), _) | (None, Some(schema)) => {
                     let item = self.value(schema, item, &at, shown);
                     read.insert(key, item);
@@ -311,6 +311,12 @@ impl<'s> Reader<'s> {
     fn problem(&mut self, path: &str, message: String, hint: Option<String>) {
         self.reading.problems.push(Problem { path: path.to_owned(), message, hint, kind: ProblemKind::Invalid });
     }
+}
+
+/// Whether a schema says nothing of what may stand there: then null is a value like any other.
+fn is_anything(schema: &Value) -> bool {
+    let keywords = ["$ref", "type", "const", "enum", "anyOf", "oneOf", "allOf"];
+    keywords.iter().all(|keyword| schema.get(keyword).is_none())
 }
 
 /// Follows `$ref`s to the schema that they name.
@@ -529,6 +535,7 @@ mod tests {
         nested: Vec<Nested>,
         #[serde(default)]
         args: std::collections::BTreeMap<String, String>,
+        anything: Option<Value>,
     }
 
     #[derive(Deserialize, JsonSchema)]
@@ -629,6 +636,9 @@ mod tests {
         assert_eq!(reading.problems, []);
         assert_eq!(reading.value, json!({"uri": "u"}));
         assert_eq!(problems(json!({"uri": null})), ["`source.uri`: required, but missing"]);
+        // Where anything may stand it is a value.
+        let reading = sample(json!({"uri": "u", "anything": null}));
+        assert_eq!(reading.value, json!({"uri": "u", "anything": null}));
     }
 
     #[test]

@@ -1,0 +1,223 @@
+//! `override_values`: what reaches helm, and what nobody else sees of it.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use jetway_tests::kubernetes::{Helm, cluster};
+use jetway_tests::scratch;
+use jetway_tests::verb::Verb;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+
+use crate::support::{inputs, put, said, source, values_of};
+
+#[test]
+fn values_stay_what_they_are() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[
+            (
+                "values.yaml",
+                "replicas: 3\nhosts: [{name: a, flag: on, mode: 0755}, {name: b}]\nsettings: {a: 1, b: 2}\n",
+            ),
+            ("tag", "1.2.3\n\n"),
+            ("number", "7\n"),
+            ("ca.pem", "a\nb\n"),
+        ]);
+        let overrides = json!([
+            { "key": "replicas", "value": 1 },
+            { "key": "off", "value": false },
+            { "key": "none", "value": null },
+            { "key": "list", "value": [1, "two", { "three": [] }] },
+            { "key": "settings", "value": { "b": 3 } },
+            { "key": "text", "value": r"1,admin=true\,{}" },
+            { "key": "json", "value": "{\"auths\": {}}" },
+            { "key": "braces", "value": "{a,1}" },
+            { "key": r"annotations.prometheus\.io/scrape", "value": "true", "type": "string" },
+            { "key": "word", "value": "true" },
+            { "key": "share", "value": 1.5 },
+            { "key": "escaped", "value": r"a\,b", "type": "helm" },
+            { "key": "version", "value": 1.1, "type": "string" },
+            { "key": "tag", "path": "tag", "value": "loses" },
+            { "key": "number", "path": "number" },
+            { "key": "ca", "value": "ca.pem", "type": "file" },
+            { "key": "ca2", "path": "ca.pem", "type": "file" },
+            { "key": "hosts[1].name", "value": "c" },
+            { "key": "hosts[2].name", "value": "d" },
+            { "key": "account.id", "value": 123_456_789_012_u64 },
+            { "key": "account.pin", "value": 98_765_432, "hide": true },
+        ]);
+        let params = json!({ "chart": "chart", "values": "values.yaml", "override_values": overrides });
+        let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        outcome.succeeded();
+        assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
+        assert_eq!(
+            values_of(&namespace, helm),
+            json!({
+                "replicas": 1, "off": false, "none": null, "list": [1, "two", { "three": [] }],
+                "settings": { "a": 1, "b": 3 }, "text": r"1,admin=true\,{}", "json": "{\"auths\": {}}",
+                "braces": ["a", 1], "annotations": { "prometheus.io/scrape": "true" }, "word": true, "share": 1.5,
+                "escaped": "a,b", "version": "1.1", "tag": "1.2.3", "number": 7, "ca": "a\nb\n", "ca2": "a\nb\n",
+                "hosts": [{ "name": "a", "flag": true, "mode": 493 }, { "name": "c" }, { "name": "d" }],
+                "account": { "id": 123_456_789_012_u64, "pin": "98765432" },
+            }),
+            "{helm:?}"
+        );
+    }
+}
+
+#[test]
+fn a_large_number_is_shown_by_a_template_as_it_is_written() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[(
+            "chart/templates/NOTES.txt",
+            "id {{ .Values.id }} {{ (index .Values.list 1).id }} pin {{ .Values.pin }}\n",
+        )]);
+        let overrides = json!([
+            { "key": "id", "value": 123_456_789_012_u64 },
+            { "key": "list", "value": [{}, { "id": 7_654_321 }] },
+            { "key": "pin", "value": 98_765_432, "hide": true },
+        ]);
+        let params = json!({ "chart": "chart", "override_values": overrides });
+        let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        outcome.succeeded();
+        assert!(outcome.stderr.contains("id 123456789012 7654321 pin ((redacted))"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_hidden_value_is_in_no_argument_and_in_no_line() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let notes =
+            "password {{ .Values.password }} of {{ .Values.account.key }} {{ .Values.fromFile }} {{ .Values.pin }}\n";
+        let inputs = inputs(&[("chart/templates/NOTES.txt", notes), ("key", "hunter4-of-file\n")]);
+        // What stands between the put and helm writes down what it is called with, and how its files are protected.
+        let log = inputs.path().join("log");
+        let programs = inputs.path().join("programs");
+        fs::create_dir(&programs).unwrap();
+        let real = cluster.programs().join(helm.program());
+        let script = format!(
+            "#!/bin/sh\n{{ tr '\\0' '\\n' </proc/$$/cmdline; env; for one; do [ -f \"$one\" ] && stat -c '%a %n' \"$one\"; done; }} >>{}\nexec {} \"$@\"\n",
+            log.display(),
+            real.display()
+        );
+        let program = programs.join(helm.program());
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let overrides = json!([
+            { "key": "password", "value": "hunter2,secret", "hide": true },
+            { "key": "account", "value": { "key": "hunter3-nested" }, "hide": true },
+            { "key": "fromFile", "path": "key", "hide": true },
+            { "key": "pin", "value": 98_765_432, "hide": true },
+            { "key": "shown", "value": "hunter5-shown" },
+        ]);
+        let params = json!({ "chart": "chart", "override_values": overrides });
+        let outcome = put(helm, &programs, &source(&namespace), params, inputs.path()).run();
+        outcome.succeeded();
+        assert_eq!(values_of(&namespace, helm)["password"], "hunter2,secret");
+        let notes = "password ((redacted)) of ((redacted)) ((redacted)) ((redacted))";
+        assert!(outcome.stderr.contains(notes), "{}", outcome.stderr);
+        let log = fs::read_to_string(log).unwrap();
+        assert!(log.contains("--values\n") && log.contains("\n600 "), "{log}");
+        for secret in ["hunter2", "hunter3", "hunter4", "98765432", "hunter5"] {
+            assert!(!log.contains(secret), "{secret} in {log}");
+        }
+    }
+}
+
+#[test]
+fn keys_lead_where_those_of_helm_lead() {
+    let Some(cluster) = cluster() else { return };
+    // Names with anything in them, and lists in between; `set` is unlike anything that a key begins with.
+    let name = r"[-a-z0-9_/ \]{}:é\\.=,\[]{1,6}";
+    let step = prop_oneof![3 => name.prop_map(Err), 1 => (0_usize..4).prop_map(Ok)];
+    let path = (name, proptest::collection::vec(step, 0..5));
+    let escaped = |name: &str| {
+        let special = |character| matches!(character, '\\' | '.' | '=' | ',' | '[');
+        name.chars()
+            .flat_map(|character| special(character).then_some('\\').into_iter().chain([character]))
+            .collect::<String>()
+    };
+    let mut runner = TestRunner::deterministic();
+    let keys: Vec<String> = (0..150)
+        .map(|number| {
+            let (first, steps) = path.new_tree(&mut runner).unwrap().current();
+            let mut key = format!("set{number}{}", escaped(&first));
+            for step in steps {
+                match step {
+                    Ok(index) => write!(key, "[{index}]").unwrap(),
+                    Err(name) => write!(key, ".{}", escaped(&name)).unwrap(),
+                }
+            }
+            key
+        })
+        .collect();
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        let overrides: Vec<Value> =
+            keys.iter().enumerate().map(|(index, key)| json!({ "key": key, "value": format!("v{index}") })).collect();
+        let params = json!({ "chart": "chart", "override_values": overrides });
+        put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run().succeeded();
+        let ours = values_of(&namespace, helm);
+        let chart = inputs.path().join("chart");
+        let mut arguments =
+            vec!["upgrade".to_owned(), "--install".to_owned(), "demo".to_owned(), chart.display().to_string()];
+        for (index, key) in keys.iter().enumerate() {
+            arguments.extend(["--set-string".to_owned(), format!("{key}=v{index}")]);
+        }
+        namespace.helm(helm, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let theirs = values_of(&namespace, helm);
+        for (name, value) in theirs.as_object().unwrap() {
+            assert_eq!(&ours[name], value, "{helm:?}: {name}");
+        }
+        assert_eq!(ours, theirs, "{helm:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_said() {
+    let inputs = scratch::directory();
+    let overrides = json!([
+        { "key": "a..b", "value": 1 },
+        { "key": "a" },
+        { "value": 1 },
+        { "key": "a", "path": "../x" },
+        { "key": "a", "value": ["x"], "type": "file" },
+        { "key": "a", "value": "1,b=2", "type": "helm" },
+        { "key": "a", "value": "x", "type": "strnig" },
+    ]);
+    let verb = |overrides: Value| {
+        let source = json!({ "cluster_url": "http://127.0.0.1:1", "release": "demo" });
+        let params = json!({ "chart": "chart", "override_values": overrides });
+        Verb::put("helm-release").dir(inputs.path()).request(&json!({ "source": source, "params": params })).run()
+    };
+    let outcome = verb(overrides.clone());
+    outcome.failed();
+    for line in [
+        "`params.override_values[2].key`: required, but missing\n",
+        "`params.override_values[6].type`: expected `string`, `file` or `helm`, found `strnig`; did you mean `string`?",
+    ] {
+        assert!(said(&outcome).contains(line), "{}", said(&outcome));
+    }
+    let mut overrides = overrides;
+    overrides.as_array_mut().unwrap().retain(|one| one["key"].is_string() && one["type"] != "strnig");
+    let outcome = verb(overrides);
+    outcome.failed();
+    for line in [
+        "`params.override_values[0].key`: has a part without a name\n",
+        "`params.override_values[1].value`: required, but missing; `path` names a file in the inputs with the value instead\n",
+        "`params.override_values[2].path`: must stay inside the directory of the inputs\n",
+        "`params.override_values[3].value`: expected the name of a file in the inputs\n",
+        "`params.override_values[4].value`: has a comma that ends it; `\\,` is a comma in it",
+    ] {
+        assert!(said(&outcome).contains(line), "{}", said(&outcome));
+    }
+}
