@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use jetway_tests::layer::{self, Layer};
 use jetway_tests::registry::hand_made::{HandMade, answer, part};
 use jetway_tests::registry::image::{Blob, Compression, Image, LAYER};
 use jetway_tests::registry::tar::Tar;
@@ -317,4 +318,104 @@ fn layers_of_an_unknown_kind_are_not_unpacked() {
     outcome.failed();
     assert!(outcome.stderr.contains("is no layer of a file system"), "{}", outcome.stderr);
     let _ = LAYER;
+}
+
+#[test]
+fn a_registry_that_falls_silent_in_the_middle_is_asked_for_the_rest_and_then_given_up() {
+    let image =
+        Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, &vec![7; 50_000]).finish()], Compression::None);
+    let run = |stalls: usize| {
+        let registry = HandMade::start(&image);
+        // TLS, the manifest, the configuration.
+        for _ in 0..3 {
+            registry.server().fail_next(Fault::Slow(std::time::Duration::ZERO));
+        }
+        for index in 0..stalls {
+            registry.server().fail_next(Fault::StallBody(if index == 0 { 20_000 } else { 0 }));
+        }
+        let target = scratch::directory();
+        let outcome = fetch(&registry, &image, json!({ "read_timeout": 1 }), target.path());
+        let ranges: Vec<_> =
+            registry.server().asked().iter().filter_map(|asked| asked.header("range").map(str::to_owned)).collect();
+        (outcome, ranges, fs::read_dir(target.path()).unwrap().count())
+    };
+    let (outcome, ranges, _) = run(1);
+    outcome.succeeded();
+    assert_eq!(ranges, ["bytes=20000-"]);
+    let (outcome, ranges, left) = run(10);
+    outcome.failed();
+    assert!(outcome.stderr.contains("cannot download `sha256:"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("nothing was received for 1 s"), "{}", outcome.stderr);
+    assert_eq!((ranges.len(), left), (4, 0), "it is given up after as many tries as any other cut");
+}
+
+#[test]
+fn a_page_for_people_is_no_answer_whatever_was_asked() {
+    let image = Image::of_archives(&json!({}), &[Tar::new().finish()], Compression::None);
+    let page = "<html><title>Log in</title></html>";
+    let html = move || Answer::bytes(200, "text/html", page);
+    for (part, tag, says) in [
+        ("/tags/list", json!(null), "the answer is not the JSON that is expected"),
+        ("/blobs/", json!("latest"), "the registry has 34 bytes of it"),
+    ] {
+        let registry = HandMade::start(&image);
+        registry.twist(move |asked| asked.path().contains(part).then(html));
+        let mut source = json!({ "repository": registry.repository() });
+        source["tag"] = tag;
+        let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+        let outcome = match part {
+            "/tags/list" => check("registry-image", &source, None),
+            _ => get("registry-image", &source, &version, json!({}), scratch::directory().path()),
+        };
+        outcome.failed();
+        assert!(said(&outcome).contains(says), "{}", said(&outcome));
+    }
+    // A token server that is a proxy's page.
+    let registry = HandMade::start(&image);
+    let realm = format!("http://{}/token", registry.repository().split('/').next().unwrap());
+    registry.twist(move |asked| {
+        let challenge = format!("Bearer realm=\"{realm}\",service=\"x\"");
+        Some(if asked.path() == "/token" { html() } else { Answer::text(401, "").with("WWW-Authenticate", &challenge) })
+    });
+    let outcome = check("registry-image", &json!({ "repository": registry.repository(), "tag": "latest" }), None);
+    outcome.failed();
+    assert!(
+        said(&outcome).contains("the token server's answer is not the JSON that is expected"),
+        "{}",
+        said(&outcome)
+    );
+}
+
+#[test]
+fn devices_are_left_out_with_a_warning_where_none_may_be_made() {
+    if !layer::require(Layer::Program("setpriv")) || !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let dev = Tar::new()
+        .directory("dev/", 0o755)
+        .entry(b"dev/sda", b'4', 0o660, b"", 0, b"")
+        .entry(b"dev/sdb", b'4', 0o660, b"", 0, b"")
+        .entry(b"dev/pipe", b'6', 0o600, b"", 0, b"")
+        .file("dev/file", 0o644, b"x");
+    let image = Image::of_archives(&json!({}), &[dev.finish()], Compression::None);
+    let registry = HandMade::start(&image);
+    let (house, target) = (scratch::directory(), scratch::directory());
+    // As in an unprivileged container.
+    let script = house.path().join("without-mknod");
+    let binary = jetway_tests::binaries::resource("docker-image");
+    let text =
+        format!("#!/bin/sh\nexec setpriv --bounding-set=-mknod --inh-caps=-mknod {} in \"$@\"\n", binary.display());
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let version = json!({ "digest": image.manifest.digest });
+    let request = json!({ "source": { "repository": registry.repository() }, "version": version });
+    let get = jetway_tests::verb::Verb::get("docker-image").binary(&script).dir(target.path()).request(&request);
+    let outcome = get.run();
+    outcome.succeeded();
+    let warning = "devices are left out, since this container may make none: `dev/sda`, `dev/sdb`";
+    assert!(outcome.stderr.contains(warning), "{}", outcome.stderr);
+    let mut names: Vec<_> =
+        fs::read_dir(target.path().join("rootfs/dev")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["file", "pipe"]);
 }

@@ -11,6 +11,7 @@
 
 mod acr;
 mod bad_input;
+mod bounds;
 mod build;
 mod build_engine;
 mod build_kit;

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use crate::small_disk::SmallDisk;
 use crate::{kubernetes, nginx_git, ssh_git, tinyproxy};
 
 /// Something that a test needs of the machine.
@@ -17,6 +18,8 @@ pub enum Layer<'a> {
     Proxy,
     /// A `strace` that may trace.
     Trace,
+    /// The right to mount a file system.
+    Mount,
     /// A program of a Debian package.
     Program(&'a str),
     /// A Kubernetes, and helm.
@@ -34,6 +37,7 @@ impl Layer<'_> {
             Self::WebServer => "web server".to_owned(),
             Self::Proxy => "proxy".to_owned(),
             Self::Trace => "trace".to_owned(),
+            Self::Mount => "mount".to_owned(),
             Self::Program(program) => program.to_owned(),
             Self::Kubernetes => "kubernetes".to_owned(),
             Self::Engine => "engine".to_owned(),
@@ -49,6 +53,7 @@ impl Layer<'_> {
             Self::Proxy => absent(&[tinyproxy::TINYPROXY]),
             Self::Trace => (!succeeds("strace", &["-qq", "-o", "/dev/null", "true"]))
                 .then(|| "strace cannot trace here".to_owned()),
+            Self::Mount => SmallDisk::try_mount(1 << 20).is_none().then(|| "nothing may be mounted here".to_owned()),
             Self::Program(program) => {
                 let is_there =
                     std::env::split_paths(&crate::git::search_path()).any(|path| path.join(program).exists());

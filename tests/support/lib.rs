@@ -32,6 +32,7 @@ pub mod repository;
 pub mod scratch;
 pub mod signing;
 pub mod slack;
+pub mod small_disk;
 pub mod snapshot;
 pub mod ssh_git;
 pub mod stand_in;

@@ -53,6 +53,8 @@ pub enum Fault {
     Slow(Duration),
     /// A good answer, whose body is cut after so many bytes.
     CutBody(usize),
+    /// A good answer, of whose body nothing comes after so many bytes.
+    StallBody(usize),
 }
 
 /// A running server. It ends when it is dropped.
@@ -259,25 +261,31 @@ impl Shared {
             }
             Some(Fault::Stall) => {
                 (self.handler)(&asked);
-                // Until the client has enough, or the test is over.
-                while !self.ends.load(Ordering::SeqCst) && socket.peek(&mut [0]).is_ok_and(|bytes| bytes > 0) {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                return;
+                return self.stand_still(socket);
             }
             Some(Fault::Slow(time)) => {
                 std::thread::sleep(*time);
                 (self.handler)(&asked)
             }
-            Some(Fault::CutBefore | Fault::CutBody(_)) | None => (self.handler)(&asked),
+            Some(Fault::CutBefore | Fault::CutBody(_) | Fault::StallBody(_)) | None => (self.handler)(&asked),
         };
         let most = match fault {
-            Some(Fault::CutBody(most)) => *most,
+            Some(Fault::CutBody(most) | Fault::StallBody(most)) => *most,
             // What a HEAD would be answered with is in its headers.
             _ if asked.method == "HEAD" => 0,
             _ => usize::MAX,
         };
         write(stream, &answer, most);
+        if matches!(fault, Some(Fault::StallBody(_))) {
+            self.stand_still(socket);
+        }
+    }
+
+    /// Says nothing until the client has enough, or the test is over.
+    fn stand_still(&self, socket: &TcpStream) {
+        while !self.ends.load(Ordering::SeqCst) && socket.peek(&mut [0]).is_ok_and(|bytes| bytes > 0) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

@@ -160,7 +160,8 @@ impl Work<'_> {
         let (_, image) = registry.image_for(manifest, &self.wanted).await?;
         let described = describe_image(registry, &image).await?;
         if self.params.format == Format::Oci {
-            self.archive(registry, &image, &described, Style::Registry, "image.tar", &unfinished).await?;
+            self.archive(registry, &image, &described, Style::Registry, &unfinished.path().join("image.tar")).await?;
+            unfinished.publish("image.tar")?;
             describe::labels(self.destination, &described.config.execution.labels)?;
         } else {
             self.rootfs(registry, &image, &described, &unfinished).await?;
@@ -183,18 +184,15 @@ impl Work<'_> {
         image: &ImageManifest,
         described: &Described,
         style: Style,
-        file_name: &str,
-        unfinished: &Unfinished,
+        path: &Path,
     ) -> Result<()> {
         let name = match style {
             Style::Registry => self.repository.full_name(),
             Style::Engine => self.name(),
         };
         let name = (!self.tag.is_empty()).then(|| format!("{name}:{}", self.tag));
-        let path = unfinished.path().join(file_name);
-        let archive = Archive { style, name: name.as_deref(), path: &path, beside: unfinished.path() };
-        archive.write(registry, image, described, self.at_once()).await?;
-        unfinished.publish(file_name)
+        let archive = Archive { style, name: name.as_deref(), path };
+        archive.write(registry, image, described, self.at_once()).await
     }
 
     fn at_once(&self) -> usize {
@@ -218,27 +216,30 @@ impl Work<'_> {
         described: &Described,
         unfinished: &Unfinished,
     ) -> Result<()> {
-        let rootfs = unfinished.path().join("rootfs");
+        let made = |name: &str| unfinished.path().join(name);
+        let rootfs = made("rootfs");
+        let mut names = Vec::new();
         let size = image.layers.iter().map(|layer| layer.size).sum();
         let console = registry.context().console();
         if !image.layers.is_empty() || self.flavour == Flavour::DockerImage {
             make_directory(&rootfs)?;
             console.step(format_args!("fetching {} layers, {}", image.layers.len(), amount(size)));
-            unpack::unpack(registry, &image.layers, self.at_once(), &rootfs, unfinished.path())
+            let layers = unpack::layers(image, &described.config)?;
+            unpack::unpack(registry, &layers, self.at_once(), &rootfs, unfinished.path())
                 .await
                 .with_context(|| format!("cannot unpack `{}@{}`", self.repository, self.digest))?;
-            describe::metadata(self.flavour, self.destination, &rootfs, &described.config.execution)?;
             if self.params.rootfs {
-                write_archive(&rootfs, &unfinished.path().join("rootfs.tar")).await?;
-                unfinished.publish("rootfs.tar")?;
+                write_archive(&rootfs, &made("rootfs.tar")).await?;
+                names.push("rootfs.tar");
             }
-            unfinished.publish("rootfs")?;
-        } else {
-            describe::metadata(self.flavour, self.destination, &rootfs, &described.config.execution)?;
+            names.push("rootfs");
         }
         if self.params.save {
-            self.archive(registry, image, described, Style::Engine, "image", unfinished).await?;
+            self.archive(registry, image, described, Style::Engine, &made("image")).await?;
+            names.push("image");
         }
+        describe::metadata(self.flavour, self.destination, &rootfs, &described.config.execution)?;
+        names.into_iter().try_for_each(|name| unfinished.publish(name))?;
         describe::labels(self.destination, &described.config.execution.labels)?;
         if self.flavour == Flavour::DockerImage {
             file(self.destination, "image-id", &format!("{}\n", described.id))?;
@@ -289,8 +290,12 @@ fn make_directory(path: &Path) -> Result<()> {
         .with_context(|| format!("cannot make the directory `{}`", path.display()))
 }
 
-/// Writes a file into the destination.
+/// Writes a file into the destination: all of it, or none.
 fn file(destination: &Path, name: &str, content: &str) -> Result<()> {
     let path = destination.join(name);
-    std::fs::write(&path, content).with_context(|| format!("cannot write `{}`", path.display()))
+    let written = std::fs::write(&path, content);
+    if written.is_err() {
+        let _ = std::fs::remove_file(&path);
+    }
+    written.with_context(|| format!("cannot write `{}`", path.display()))
 }

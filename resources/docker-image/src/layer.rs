@@ -1,6 +1,7 @@
 //! Layers: archives of files, applied one on the other.
 
 pub(crate) mod apply;
+pub(crate) mod content;
 pub(crate) mod decompress;
 pub(crate) mod pipe;
 pub(crate) mod spool;

@@ -14,7 +14,7 @@ use super::describe::Described;
 use super::progress::Progress;
 use crate::concurrent;
 use crate::image::manifest::{Descriptor, ImageManifest};
-use crate::layer::decompress::decompressed;
+use crate::layer::content::{Allowance, Content};
 use crate::layer::spool::nameless;
 use crate::layer::tar_writer::{END, Member, padding};
 use crate::registry::Registry;
@@ -42,9 +42,8 @@ pub(crate) struct Archive<'a> {
     pub(crate) style: Style,
     /// What the image is called in it.
     pub(crate) name: Option<&'a str>,
+    /// Where it will be. Beside it more room is taken for a while.
     pub(crate) path: &'a Path,
-    /// Where more room is taken for a while.
-    pub(crate) beside: &'a Path,
 }
 
 impl Archive<'_> {
@@ -56,7 +55,8 @@ impl Archive<'_> {
         described: &Described,
         at_once: usize,
     ) -> Result<()> {
-        let Self { style, name, path, beside } = self;
+        let Self { style, name, path } = self;
+        let beside = path.parent().unwrap_or(path);
         let whither = || format!("cannot write `{}`", path.display());
         let progress = Progress::new(registry.context(), image.layers.iter().map(|layer| layer.size).sum());
         let mut known = BTreeSet::new();
@@ -165,11 +165,12 @@ async fn decompress(
     let packed = nameless(beside).with_context(here)?;
     fetch(registry, layer, progress, |bytes, at| packed.write_all_at(bytes, at).context("cannot keep a layer")).await?;
     let plain = nameless(beside).with_context(here)?;
+    let mut allowance = Allowance::of(layer.size);
     let unpack = tokio::task::spawn_blocking(move || {
         let mut packed = packed;
         packed.rewind()?;
         let mut target = &plain;
-        let size = io::copy(&mut decompressed(packed)?, &mut target)?;
+        let size = io::copy(&mut Content::new(packed, None, &mut allowance)?, &mut target)?;
         Ok::<_, io::Error>((plain, size))
     });
     unpack.await.context("decompressing ended")?.with_context(|| format!("cannot decompress `{}`", layer.digest))

@@ -10,36 +10,64 @@ use tokio::task::spawn_blocking;
 
 use super::progress::Progress;
 use crate::concurrent;
-use crate::image::manifest::Descriptor;
+use crate::digest::Digest;
+use crate::image::config::Config;
+use crate::image::manifest::{Descriptor, ImageManifest};
 use crate::image::media_type;
 use crate::layer::apply::{LeftOut, Rootfs};
-use crate::layer::decompress::decompressed;
+use crate::layer::content::{Allowance, Content};
 use crate::layer::pipe::{Receiving, pipe};
 use crate::layer::spool::{Reader, Writer, spool};
 use crate::registry::Registry;
 
+/// A layer, by what it is downloaded as.
+pub(crate) struct Layer<'i> {
+    descriptor: &'i Descriptor,
+    /// The digest of what it holds, where the configuration tells more than the manifest does.
+    holds: Option<&'i Digest>,
+}
+
+/// The layers of an image, from the bottom to the top, as its manifest and its configuration tell of them.
+pub(crate) fn layers<'i>(image: &'i ImageManifest, config: &'i Config) -> Result<Vec<Layer<'i>>> {
+    let unfit = image.layers.iter().find_map(|layer| Some((layer, media_type::refusal(&layer.media_type)?)));
+    if let Some((layer, why)) = unfit {
+        return Err(anyhow!("`{}` is {why} (`{}`), and cannot be unpacked", layer.digest, layer.media_type));
+    }
+    let diff_ids = &config.file_system.diff_ids;
+    if !diff_ids.is_empty() && diff_ids.len() != image.layers.len() {
+        return Err(anyhow!(
+            "the image's manifest has {} layers, and its configuration has {}",
+            image.layers.len(),
+            diff_ids.len()
+        ));
+    }
+    let layer = |(index, descriptor): (usize, &'i Descriptor)| {
+        // The digest of a layer that is not compressed is held against what comes anyway.
+        Layer { descriptor, holds: diff_ids.get(index).filter(|digest| **digest != descriptor.digest) }
+    };
+    Ok(image.layers.iter().enumerate().map(layer).collect())
+}
+
 /// Unpacks layers into an empty directory. `beside` is where what waits for its turn is kept.
 pub(crate) async fn unpack(
     registry: &Registry<'_>,
-    layers: &[Descriptor],
+    layers: &[Layer<'_>],
     at_once: usize,
     rootfs: &Path,
     beside: &Path,
 ) -> Result<()> {
-    if let Some((layer, why)) = layers.iter().find_map(|layer| Some((layer, media_type::refusal(&layer.media_type)?))) {
-        return Err(anyhow!("`{}` is {why} (`{}`), and cannot be unpacked", layer.digest, layer.media_type));
-    }
     let context = registry.context();
-    let (mut downloads, mut readers) = (Vec::new(), Vec::new());
+    let (mut downloads, mut arriving) = (Vec::new(), Vec::new());
     for layer in layers {
         let (writer, reader) =
             spool(beside).with_context(|| format!("cannot make a file in `{}`", beside.display()))?;
-        downloads.push((layer, Cell::new(Some(writer))));
-        readers.push(reader);
+        downloads.push((layer.descriptor, Cell::new(Some(writer))));
+        arriving.push((reader, layer.holds.cloned()));
     }
+    let whole = layers.iter().map(|layer| layer.descriptor.size).sum();
     let (interrupt, directory) = (context.interrupt().clone(), rootfs.to_owned());
-    let apply = spawn_blocking(move || apply(readers, &directory, &interrupt));
-    let progress = Progress::new(context, layers.iter().map(|layer| layer.size).sum());
+    let apply = spawn_blocking(move || apply(arriving, Allowance::of(whole), &directory, &interrupt));
+    let progress = Progress::new(context, whole);
     let download =
         concurrent::map(&downloads, at_once, |(layer, writer)| download(registry, layer, writer.take(), &progress));
     tokio::pin!(apply, download);
@@ -87,23 +115,34 @@ async fn download(
     Ok(())
 }
 
-/// Applies layers in their order. They are decompressed by a thread of its own, which may be a layer ahead.
-fn apply(layers: Vec<Reader>, directory: &Path, interrupt: &Interrupt) -> Result<LeftOut> {
+/// Applies layers in their order, each with the digest of what it holds. They are decompressed by a thread of its own, which
+/// may be a layer ahead.
+fn apply(
+    layers: Vec<(Reader, Option<Digest>)>,
+    mut allowance: Allowance,
+    directory: &Path,
+    interrupt: &Interrupt,
+) -> Result<LeftOut> {
     let whither = || format!("cannot unpack into `{}`", directory.display());
     let mut rootfs = Rootfs::new(directory).with_context(whither)?;
     let (senders, receiving): (Vec<_>, Vec<_>) = layers.iter().map(|_| pipe()).unzip();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            for (layer, sender) in layers.into_iter().zip(senders) {
-                match decompressed(layer) {
+            for ((layer, holds), sender) in layers.into_iter().zip(senders) {
+                let goes_on = match Content::new(layer, holds, &mut allowance) {
                     Ok(content) => sender.send_all(content),
                     Err(error) => sender.fail(error),
+                };
+                if !goes_on {
+                    return;
                 }
             }
         });
         for (index, layer) in receiving.into_iter().enumerate() {
-            let layer = Watched { layer, interrupt };
-            if let Err(error) = rootfs.apply(layer) {
+            let mut layer = Watched { layer, interrupt };
+            // What follows the end of the archive makes no file, but counts for its digest.
+            let applied = rootfs.apply(&mut layer).and_then(|()| io::copy(&mut layer, &mut io::sink()));
+            if let Err(error) = applied {
                 // A signal is told as such.
                 if let Some(interrupted) = interrupt.received() {
                     return Err(jetway::Error::new(interrupted).context("unpacking did not finish"));

@@ -35,22 +35,27 @@ pub(crate) struct Receiving {
 }
 
 impl Sender {
-    /// Sends all that a reader gives. Ends early, and well, when nobody reads any more.
-    pub(crate) fn send_all(&self, mut reader: impl Read) {
+    /// Sends all that a reader gives, its failure included. Returns whether somebody has read all that was sent so far; when
+    /// nobody reads any more it ends early.
+    pub(crate) fn send_all(&self, mut reader: impl Read) -> bool {
         loop {
             let mut piece = self.used.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE));
             piece.clear();
             let outcome = reader.by_ref().take(PIECE as u64).read_to_end(&mut piece);
-            let is_end = matches!(outcome, Ok(0));
-            if is_end || self.full.send(outcome.map(|_| piece)).is_err() {
-                return;
+            if matches!(outcome, Ok(0)) {
+                return true;
+            }
+            let has_failed = outcome.is_err();
+            if self.full.send(outcome.map(|_| piece)).is_err() || has_failed {
+                return false;
             }
         }
     }
 
-    /// Tells the other end of a failure.
-    pub(crate) fn fail(&self, error: io::Error) {
+    /// Tells the other end of a failure. There is no more to send then, as what it returns says.
+    pub(crate) fn fail(&self, error: io::Error) -> bool {
         let _ = self.full.send(Err(error));
+        false
     }
 }
 
@@ -97,6 +102,6 @@ mod tests {
     fn a_sender_ends_when_nobody_reads() {
         let (sender, receiving) = pipe();
         drop(receiving);
-        sender.send_all(io::repeat(0));
+        assert!(!sender.send_all(io::repeat(0)));
     }
 }

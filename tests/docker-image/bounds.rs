@@ -1,0 +1,153 @@
+//! What there is not room for, and what is not what the image itself says of it: a disk that is full, layers that grow
+//! without end, layers of another image.
+
+use std::fs;
+use std::path::Path;
+
+use jetway_tests::layer::{self, Layer};
+use jetway_tests::registry::hand_made::HandMade;
+use jetway_tests::registry::image::{Blob, Compression, Image, LAYER, sha256};
+use jetway_tests::registry::tar::Tar;
+use jetway_tests::scratch;
+use jetway_tests::small_disk::SmallDisk;
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+
+use crate::support::get;
+
+const MEGABYTE: usize = 1024 * 1024;
+
+fn fetch(kind: &str, image: &Image, params: Value, target: &Path) -> Outcome {
+    let registry = HandMade::start(image);
+    let source = json!({ "repository": registry.repository() });
+    get(kind, &source, &json!({ "tag": "latest", "digest": image.manifest.digest }), params, target)
+}
+
+/// Bytes that no compressor makes smaller.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let next = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56).to_le_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(bytes).collect()
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn a_disk_that_is_full_is_told_and_nothing_half_made_stays() {
+    if !layer::require(Layer::Mount) {
+        return;
+    }
+    let large = Tar::new().directory("d", 0o555).file("d/file", 0o644, &noise(3 * MEGABYTE)).finish();
+    let zeros = Tar::new().file("file", 0o644, &vec![0; 3 * MEGABYTE]).finish();
+    let half = Tar::new().file("file", 0o644, &vec![0; MEGABYTE * 5 / 4]).finish();
+    for (layer, compression, kind, params) in [
+        // What is downloaded does not fit, in any format.
+        (&large, Compression::Gzip, "registry-image", json!({})),
+        (&large, Compression::None, "registry-image", json!({ "format": "oci" })),
+        (&large, Compression::None, "registry-image", json!({ "format": "oci-layout" })),
+        // What it is unpacked to does not.
+        (&zeros, Compression::Gzip, "registry-image", json!({})),
+        (&zeros, Compression::Zstd, "docker-image", json!({ "save": true })),
+        // What is made beside the files does not.
+        (&half, Compression::Gzip, "docker-image", json!({ "rootfs": true })),
+        (&half, Compression::Zstd, "docker-image", json!({ "save": true })),
+    ] {
+        let image = Image::of_archives(&json!({}), std::slice::from_ref(layer), compression);
+        let disk = SmallDisk::mount(2 * 1024 * 1024);
+        let outcome = fetch(kind, &image, params.clone(), disk.path());
+        outcome.failed();
+        assert!(outcome.stderr.contains("No space left on device"), "{params}: {}", outcome.stderr);
+        assert_eq!(names(disk.path()), Vec::<String>::new(), "{params}");
+    }
+}
+
+#[test]
+fn a_put_without_room_for_temporary_files_says_so() {
+    if !layer::require(Layer::Mount) {
+        return;
+    }
+    let disk = SmallDisk::mount(2 * 1024 * 1024);
+    let image = Image::of_archives(
+        &json!({}),
+        &[Tar::new().file("file", 0o644, &noise(3 * MEGABYTE)).finish()],
+        Compression::None,
+    );
+    let inputs = scratch::directory();
+    image.write_layout(&inputs.path().join("layout"));
+    let archive = inputs.path().join("image.tar");
+    let mut tar = std::process::Command::new("tar");
+    assert!(
+        tar.arg("-C").arg(inputs.path().join("layout")).arg("-czf").arg(&archive).arg(".").status().unwrap().success()
+    );
+    let registry = HandMade::start(&image);
+    let request =
+        json!({ "source": { "repository": registry.repository(), "tag": "x" }, "params": { "image": "image.tar" } });
+    let put = Verb::put("registry-image").request(&request).dir(inputs.path());
+    let outcome = put.env("TMPDIR", disk.path().to_str().unwrap()).run();
+    outcome.failed();
+    assert!(outcome.stderr.contains("No space left on device"), "{}", outcome.stderr);
+    assert_eq!(names(disk.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_layer_that_grows_out_of_all_proportion_is_given_up() {
+    // More than 1 GiB of zeros after the end of the archive: they would take no room, but time without end.
+    let mut content = Tar::new().file("file", 0o644, b"x").finish();
+    content.resize(64 * MEGABYTE, 0);
+    let first = zstd::encode_all(&content[..], 1).unwrap();
+    let more = zstd::encode_all(&vec![0; 64 * MEGABYTE][..], 1).unwrap();
+    let layer = [first, more.repeat(17)].concat();
+    assert!(layer.len() < MEGABYTE, "{}", layer.len());
+    let image = Image::new(&json!({}), vec![Blob::new(&format!("{LAYER}+zstd"), layer)]);
+    for (kind, params) in [("registry-image", json!({})), ("docker-image", json!({ "save": true }))] {
+        let target = scratch::directory();
+        let outcome = fetch(kind, &image, params, target.path());
+        outcome.failed();
+        assert!(outcome.stderr.contains("cannot unpack layer 1"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("bytes that are taken: 1 GiB, and 100 times"), "{}", outcome.stderr);
+        assert_eq!(names(target.path()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_layer_must_hold_what_the_configuration_says() {
+    let (own, other) = (Tar::new().file("a", 0o644, b"own").finish(), Tar::new().file("a", 0o644, b"other").finish());
+    let of = |layers: &[&[u8]], diff_ids: &[&[u8]], compression: Compression| {
+        let diff_ids: Vec<String> = diff_ids.iter().map(|content| sha256(content)).collect();
+        let config = json!({ "architecture": "amd64", "os": "linux", "rootfs": { "diff_ids": diff_ids } });
+        Image::new(&config, layers.iter().map(|layer| compression.layer(layer)).collect())
+    };
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        for (image, says) in [
+            (of(&[&own], &[&other], compression), "and the image's configuration says sha256:"),
+            (of(&[&own, &other], &[&other, &own], compression), "cannot unpack layer 1"),
+            (of(&[&own, &other], &[&own], compression), "manifest has 2 layers, and its configuration has 1"),
+        ] {
+            let target = scratch::directory();
+            let outcome = fetch("registry-image", &image, json!({}), target.path());
+            outcome.failed();
+            assert!(outcome.stderr.contains(says), "{}", outcome.stderr);
+            assert_eq!(names(target.path()), Vec::<String>::new());
+        }
+        // What follows the end of the archive counts, as it does for engines.
+        let mut padded = own.clone();
+        padded.resize(10_240, 0);
+        let target = scratch::directory();
+        fetch("registry-image", &of(&[&padded], &[&padded], compression), json!({}), target.path()).succeeded();
+        // Not everything in a registry says what its layers hold.
+        let target = scratch::directory();
+        fetch("registry-image", &of(&[&own], &[], compression), json!({}), target.path()).succeeded();
+    }
+    // A file that is damaged behind the end of its archive, where no file comes to harm.
+    let mut gzip = Compression::Gzip.layer(&own).bytes;
+    let last = gzip.len() - 5;
+    gzip[last] ^= 1;
+    let image = Image::new(&json!({}), vec![Blob::new(&format!("{LAYER}+gzip"), gzip)]);
+    fetch("registry-image", &image, json!({}), scratch::directory().path()).failed();
+}
