@@ -115,3 +115,17 @@ fn whose_commit_is_gone_fail_the_get() {
         assert!(said.contains(&commits[1]), "{said}");
     }
 }
+
+#[test]
+fn one_that_follows_its_branch_makes_the_description_dirty() {
+    let (library, commits) = history(&["commit"; 2]);
+    let (repository, commit) = using(&library.file_url(), &commits[0]);
+    for (remote, ending) in [(false, ""), (true, "-dirty")] {
+        let destination = scratch::directory();
+        let params = json!({ "submodule_remote": remote });
+        let request = request(&source(&repository.file_url()), Some(&commit), &params);
+        Verb::get("git").dir(destination.path()).request(&request).run().succeeded();
+        let described = std::fs::read_to_string(destination.path().join(".git/describe_ref")).unwrap();
+        assert_eq!(described, format!("{}{ending}\n", &commit[..7]));
+    }
+}

@@ -86,9 +86,20 @@ impl Wanted<'_> {
         Ok(())
     }
 
-    /// Makes the work tree.
+    /// Makes the work tree. What history does not hang on comes meanwhile.
     pub(crate) async fn check_out(&self, git: &Git<'_>, repository: &Repository, destination: &Path) -> Result<()> {
         self.prepare_sparse_checkout(repository)?;
+        let notes = async {
+            // The one fetch of a shallow history has brought them along, and so has the fetch of all tags.
+            if self.depth.is_some() || self.tags == Tags::All {
+                return Ok(());
+            }
+            self.fetch_notes(git, destination).await
+        };
+        tokio::try_join!(self.make_work_tree(git, destination), notes).map(|_| ())
+    }
+
+    async fn make_work_tree(&self, git: &Git<'_>, destination: &Path) -> Result<()> {
         let mut checkout =
             git.network("checkout").directory(destination).args(["--progress", "--force"]).progress(None);
         checkout = match self.commit {
@@ -150,11 +161,19 @@ impl Wanted<'_> {
         }
         let finished = clone.arg("--").arg(&git.remote().address).arg(destination).run().await?;
         git.explain(finished, self.branch).with_context(|| git.cannot("clone"))?;
+        if self.tags == Tags::All {
+            self.fetch_notes(git, destination).await?;
+        }
+        open(destination)
+    }
+
+    /// Fetches the notes, and what tags a clone of branches has left out.
+    async fn fetch_notes(&self, git: &Git<'_>, destination: &Path) -> Result<()> {
         let fetch = git.network("fetch").directory(destination).args(["--progress", "--no-write-fetch-head"]);
         let tags = if self.tags == Tags::All { "--tags" } else { "--no-tags" };
         let finished = fetch.arg(tags).args(["origin", NOTES]).progress(None).run().await?;
         git.explain(finished, self.branch).with_context(|| git.cannot("fetch"))?;
-        open(destination)
+        Ok(())
     }
 
     /// Makes sure that the commit is there: the server is asked for it by its hash, then for more and more of the

@@ -165,6 +165,7 @@ pub(crate) async fn get(
         short_ref: &params.short_ref_format,
         timestamp: &params.timestamp_format,
         describe: &params.describe_ref_options,
+        is_untouched: source.git_config.is_empty(),
     };
     facts.write_files(&git, &repository, destination, &version.reference, &formats).await?;
     if params.clean_tags {

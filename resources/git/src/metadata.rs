@@ -107,7 +107,7 @@ impl CommitFacts {
         formats: &Formats<'_>,
     ) -> Result<()> {
         let (timestamp, described) =
-            (self.timestamp(git, directory, formats).await?, describe(git, directory, formats).await?);
+            (self.timestamp(git, directory, formats).await?, describe(git, repository, directory, formats).await?);
         let line = |text: &str| if text.is_empty() { Vec::new() } else { format!("{text}\n").into_bytes() };
         let short: String = reference.chars().take(SHORT_REF).collect();
         let metadata = serde_json::to_string_pretty(&self.metadata()).context("cannot write the metadata")?;
@@ -154,6 +154,8 @@ pub(crate) struct Formats<'f> {
     pub(crate) timestamp: &'f str,
     /// Options of `git describe`.
     pub(crate) describe: &'f str,
+    /// Whether the work tree was made by git's own settings.
+    pub(crate) is_untouched: bool,
 }
 
 /// Fills a format of `printf` that has one text to show: `%s`, `%%` and the usual escapes.
@@ -184,10 +186,28 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// What `git describe` says, and nothing when it fails.
-async fn describe(git: &Git<'_>, directory: &Path, formats: &Formats<'_>) -> Result<String> {
-    let options = formats.describe.split_whitespace();
+async fn describe(git: &Git<'_>, repository: &Repository, directory: &Path, formats: &Formats<'_>) -> Result<String> {
+    let about_changes = |option: &&str| option.starts_with("--dirty") || option.starts_with("--broken");
+    let mut options: Vec<&str> = formats.describe.split_whitespace().collect();
+    if formats.is_untouched && is_as_committed(repository)? {
+        // Git would read every file again: those just written are not told from changed ones by their times.
+        options.retain(|option| !about_changes(option));
+    }
     let described = git.command("describe").directory(directory).args(options).quiet().run().await?;
     Ok(if described.is_success() { described.text() } else { String::new() })
+}
+
+/// Whether a work tree that was just checked out cannot differ from its commit: nothing turns a file into something else on
+/// its way (attributes do, gitattributes(5)), and no submodule may be at another commit than the one recorded.
+fn is_as_committed(repository: &Repository) -> Result<bool> {
+    const SUBMODULE: u32 = 0o160_000;
+    let index = repository.index().context("cannot read the index")?;
+    let is_plain = |entry: git2::IndexEntry| {
+        let name = entry.path.rsplit(|byte| *byte == b'/').next();
+        entry.mode != SUBMODULE && name != Some(b".gitattributes")
+    };
+    let of_user = repository.config().is_ok_and(|settings| settings.get_path("core.attributesFile").is_ok());
+    Ok(!of_user && !repository.path().join("info/attributes").exists() && index.iter().all(is_plain))
 }
 
 /// The names below `prefix` of all refs that lead to the commit, in the order of their names, joined by commas.
