@@ -14,7 +14,7 @@ endif
 DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build lint test e2e images bench demo docs deny clean
+.PHONY: help deps build lint test e2e images bundles bench demo docs deny clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 10
@@ -38,6 +38,9 @@ e2e: deps images ## run the delivery pipeline, whole: its images in containers, 
 
 images: ## build the image of each resource type as jetway/TYPE:dev
 	@images/build.sh
+
+bundles: images ## make the base resource types git, docker-image and registry-image for workers, in target/bundles
+	@images/bundle.sh
 
 bench: deps ## measure whole processes beside the raw commands (git, curl) that are their floor
 	$(CARGO) run --locked --release --quiet --package jetway-tests --bin jetway-bench

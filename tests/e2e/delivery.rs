@@ -14,7 +14,7 @@ fn a_good_commit_is_built_and_tested() {
         build.ended(Status::Succeeded);
         assert_eq!(build.versions["code-base"]["ref"], commit);
         let digest = build.versions["artifact-image"]["digest"].as_str().unwrap().to_owned();
-        assert_eq!((&world.digest(&commit[..7]), &world.digest("latest")), (&digest, &digest));
+        assert_eq!((&world.digest("team/app", &commit[..7]), &world.digest("team/app", "latest")), (&digest, &digest));
         worker.run("unit-tests").expect("an image").ended(Status::Succeeded);
         assert_eq!(world.statuses(&commit), ["concourse-ci/unit-tests success", "concourse-ci/unit-tests pending"]);
         assert!(!build.log.contains("0f1e2d3c4b5a") && !build.log.contains("PRIVATE KEY"), "{}", build.log);

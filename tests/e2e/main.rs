@@ -2,5 +2,6 @@
 //! of git, images and Kubernetes and stand-ins of GitHub and Slack.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "test code")]
 
+mod bundles;
 mod delivery;
 mod world;

@@ -104,9 +104,9 @@ impl World {
         hash
     }
 
-    /// The digest of the application's image under a tag, as another program sees it.
-    pub(crate) fn digest(&self, tag: &str) -> String {
-        let image = format!("docker://{}:{tag}", self.registry.repository("team/app"));
+    /// The digest of an image in the registry, as another program sees it.
+    pub(crate) fn digest(&self, path: &str, tag: &str) -> String {
+        let image = format!("docker://{}:{tag}", self.registry.repository(path));
         let login = format!("_json_key:{KEY}");
         let mut command = std::process::Command::new("skopeo");
         command.args(["inspect", "--tls-verify=false", "--creds", &login, "--format", "{{.Digest}}", &image]);

@@ -34,7 +34,9 @@ pub struct Worker {
     vars: Map<String, Value>,
     /// Images of this machine's engine, by the repository that they would be fetched from.
     fetched: BTreeMap<String, String>,
-    /// What was made here of images in registries, by their source.
+    /// Where base types are, when they are not images of this machine's engine.
+    bundles: Option<PathBuf>,
+    /// What was made here of images in registries, by their source, and of base types.
     made: Mutex<HashMap<String, Image>>,
     checks: Checks,
     /// The versions of each resource that are known, oldest first.
@@ -63,6 +65,7 @@ impl Worker {
             pipeline,
             vars,
             fetched: BTreeMap::new(),
+            bundles: None,
             made: Mutex::default(),
             checks: Checks::default(),
             versions: Mutex::default(),
@@ -77,6 +80,13 @@ impl Worker {
     #[must_use]
     pub fn with_image(mut self, repository: &str, kind: &str) -> Self {
         self.fetched.insert(repository.to_owned(), layer::image_name(kind));
+        self
+    }
+
+    /// Loads the worker's own types from a directory of bundles, as `make bundles` makes them.
+    #[must_use]
+    pub fn with_bundles(mut self, directory: &Path) -> Self {
+        self.bundles = Some(directory.to_owned());
         self
     }
 

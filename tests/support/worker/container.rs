@@ -1,8 +1,9 @@
 //! One process in one container, as a worker starts it.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -189,13 +190,21 @@ pub(super) fn assert_version(version: &Value) {
     });
 }
 
-/// Makes an image of the engine of an archive, and gives its name.
-pub(super) fn import(rootfs: &Path) -> String {
+/// Makes an image of the engine of a directory or an archive, and gives its name.
+pub(super) fn import(files: &Path) -> String {
     let name = format!("jetway-tests/worker:{}", name());
-    let script = r#"tar --create --numeric-owner --directory "$1" . | docker import - "$2""#;
-    let mut command = Command::new("bash");
-    command.args(["-o", "pipefail", "-c", script, "import"]).arg(rootfs).arg(&name);
-    crate::registry::run(&mut command);
+    let mut command = Command::new("docker");
+    command.args(["import", "-", &name]).stdout(Stdio::null());
+    if files.is_dir() {
+        let mut tar = Command::new("tar");
+        tar.args(["--create", "--numeric-owner", "--directory"]).arg(files).arg(".").stdout(Stdio::piped());
+        let mut tar = tar.spawn().expect("start tar");
+        command.stdin(tar.stdout.take().expect("a pipe"));
+        assert!(command.status().expect("run docker").success() && tar.wait().expect("wait for tar").success());
+    } else {
+        command.stdin(File::open(files).expect("open the archive"));
+        assert!(command.status().expect("run docker").success());
+    }
     name
 }
 

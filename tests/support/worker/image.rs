@@ -35,10 +35,18 @@ impl Image {
             .into_iter()
             .filter_map(|pair| pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())));
         let user = metadata["user"].as_str().filter(|user| !user.is_empty()).map(str::to_owned);
-        Self { name: import(&directory.join("rootfs")), environment: pairs.collect(), user, privileged: false }
+        let name = import(&directory.join("rootfs"));
+        Self { name, environment: pairs.collect(), user, privileged: false }
     }
 
-    /// Removes an image of [`Image::of_artifact`].
+    /// A base type: `rootfs.tgz` and `resource_metadata.json`.
+    fn of_bundle(directory: &Path) -> Self {
+        let metadata = std::fs::read(directory.join("resource_metadata.json")).expect("a base type has its metadata");
+        let metadata: Value = serde_json::from_slice(&metadata).expect("JSON");
+        Self::of_engine(import(&directory.join("rootfs.tgz")), metadata["privileged"] == true)
+    }
+
+    /// Removes an image of [`Image::of_artifact`] or [`Image::of_bundle`].
     pub(super) fn remove(&self) {
         remove(&self.name);
     }
@@ -49,7 +57,7 @@ impl Worker {
     pub(super) fn image_of_type(&self, kind: &str) -> Image {
         match self.named("resource_types", kind) {
             Some(declared) => self.image_of_own_type(declared),
-            None => base(kind),
+            None => self.base(kind),
         }
     }
 
@@ -60,7 +68,7 @@ impl Worker {
             return Image::of_engine(image.clone(), privileged);
         }
         // A type may take the place of the very type that its own image is fetched by.
-        let by = if name == kind { base(kind) } else { self.image_of_type(kind) };
+        let by = if name == kind { self.base(kind) } else { self.image_of_type(kind) };
         Image { privileged, ..self.fetch(&by, source) }
     }
 
@@ -93,15 +101,20 @@ impl Worker {
         self.made.lock().expect("no panic").insert(key, image.clone());
         image
     }
+
+    /// A type of the worker's own.
+    fn base(&self, kind: &str) -> Image {
+        assert!(BASE.contains(&kind), "a worker has no type `{kind}`");
+        let Some(bundles) = &self.bundles else {
+            return Image::of_engine(layer::image_name(kind), kind == "docker-image");
+        };
+        let mut made = self.made.lock().expect("no panic");
+        made.entry(kind.to_owned()).or_insert_with(|| Image::of_bundle(&bundles.join(kind))).clone()
+    }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
         self.made.get_mut().expect("no panic").values().for_each(Image::remove);
     }
-}
-
-fn base(kind: &str) -> Image {
-    assert!(BASE.contains(&kind), "a worker has no type `{kind}`");
-    Image::of_engine(layer::image_name(kind), kind == "docker-image")
 }

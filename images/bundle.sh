@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Makes base resource types of the images: a folder for each in target/bundles (or in the one that `JETWAY_BUNDLES` names), which goes to
+# where a worker keeps its types (`/usr/local/concourse/resource-types`, say) and takes the place of the one of that name there:
+#
+#   TYPE/rootfs.tgz              the image's file system
+#   TYPE/resource_metadata.json  what the worker is to know of it
+#
+# The types that a worker has by itself are made, or those that are named. The same image makes the same bundle.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+bundles=${JETWAY_BUNDLES:-${CARGO_TARGET_DIR:-target}/bundles}
+base=${JETWAY_BASE:-debian:bookworm-slim}
+container=
+work=$(mktemp -d)
+trap 'rm -rf "$work"; [ -z "$container" ] || docker rm "$container" >/dev/null' EXIT
+
+kinds=("$@")
+if [ ${#kinds[@]} -eq 0 ]; then kinds=(git docker-image registry-image); fi
+
+for kind in "${kinds[@]}"; do
+  image="jetway/$kind:dev"
+  version=$(docker image inspect --format '{{index .Config.Labels "org.opencontainers.image.version"}}' "$image")
+  # Only a build by an engine of its own needs privilege.
+  privileged=false
+  if [ "$kind" = docker-image ]; then privileged=true; fi
+  container=$(docker create --entrypoint /none "$image")
+  docker export --output "$work/rootfs.tar" "$container"
+  docker rm "$container" >/dev/null
+  container=
+  # In a container, so that owners are what they are without being root here. Devices and the files of the engine's own are left
+  # out, since a worker brings its own; names are in order and times are one time, so that nothing differs by when it was made.
+  docker run --rm --network none --volume "$work:/work" --env "TIME=@${SOURCE_DATE_EPOCH:-0}" "$base" sh -ec '
+    mkdir /root/fs
+    cd /root/fs
+    tar --extract --preserve-permissions --numeric-owner --xattrs --xattrs-include="*" --file /work/rootfs.tar \
+      --exclude="dev/*" --exclude=.dockerenv --exclude=etc/hostname --exclude=etc/hosts --exclude=etc/resolv.conf --exclude=etc/mtab
+    tar --create --sort=name --mtime="$TIME" --numeric-owner --xattrs \
+      --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime . | gzip -4 --no-name >/work/rootfs.tgz'
+  mkdir -p "$bundles/$kind"
+  mv --force "$work/rootfs.tgz" "$bundles/$kind/rootfs.tgz"
+  printf '{"type":"%s","version":"%s","privileged":%s,"unique_version_history":false}\n' \
+    "$kind" "$version" "$privileged" >"$bundles/$kind/resource_metadata.json"
+  printf 'bundle %s/%s: %d MB, version %s\n' "$bundles" "$kind" \
+    $(($(stat --format %s "$bundles/$kind/rootfs.tgz") / 1000000)) "$version"
+done

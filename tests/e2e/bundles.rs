@@ -1,0 +1,34 @@
+//! Base resource types, as a worker loads them: unpacked, without what an image says of itself.
+
+use std::path::Path;
+use std::process::Command;
+
+use jetway_tests::worker::Status;
+use jetway_tests::{registry, scratch};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[test]
+fn a_worker_loads_them_as_its_own_types() {
+    let Some(world) = World::start() else { return };
+    let bundles = scratch::directory();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("images/bundle.sh");
+    registry::run(Command::new(script).env("JETWAY_BUNDLES", bundles.path()));
+    for (kind, privileged) in [("git", false), ("docker-image", true), ("registry-image", false)] {
+        let metadata = std::fs::read(bundles.path().join(kind).join("resource_metadata.json")).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<Value>(&metadata).unwrap(),
+            json!({
+                "type": kind, "version": env!("CARGO_PKG_VERSION"), "privileged": privileged, "unique_version_history": false,
+            })
+        );
+    }
+    let worker = world.worker("base-types.yml").with_bundles(bundles.path());
+    let commit = world.push("one");
+    let build = worker.run("release").expect("a commit");
+    build.ended(Status::Succeeded);
+    assert_eq!(build.versions["artifact-image"]["digest"], world.digest("team/app", "latest"));
+    assert_eq!(build.versions["release-image"]["digest"], world.digest("team/release", "1.0"));
+    assert_eq!(world.code.resolve(&format!("built-{}", &commit[..7])), commit);
+}
