@@ -14,7 +14,7 @@ endif
 DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build lint test e2e images bundles bench demo docs deny clean
+.PHONY: help deps build lint test e2e images bundles bench demo docs schemas deny clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 10
@@ -55,6 +55,9 @@ demo: deps ## tell the story of the resource types, step by step, against server
 docs: ## write the parameter tables of the READMEs anew, and build the crates' documentation
 	JETWAY_UPDATE_DOCS=1 $(CARGO) test --locked --quiet --package jetway-tests --test docs
 	$(CARGO) doc --locked --workspace --no-deps
+
+schemas: ## write JSON Schemas for editors to target/schemas: each type, and whole pipelines
+	$(CARGO) run --locked --quiet --package jetway-cli -- schema --all $(or $(CARGO_TARGET_DIR),target)/schemas
 
 deny: ## hold the dependencies' licences and sources against deny.toml (needs cargo-deny)
 	$(CARGO) deny check bans licenses sources

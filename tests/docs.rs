@@ -13,6 +13,7 @@ use std::process::Command;
 
 use jetway::docs;
 use jetway_tests::{binaries, scratch};
+use serde_json::{Value, json};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's root").to_owned()
@@ -110,6 +111,46 @@ fn the_pipelines_of_the_tests_are_valid() {
         Command::new(binaries::named("jetway")).arg("validate").args(pipelines).output().expect("run jetway validate");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("no problems"), "{said}");
+}
+
+#[test]
+fn editors_find_the_mistakes_of_a_source_and_none_in_the_examples() {
+    let directory = scratch::directory();
+    let mut jetway = Command::new(binaries::named("jetway"));
+    let status = jetway.args(["schema", "--all"]).arg(directory.path()).status().expect("run jetway schema");
+    assert!(status.success());
+    let schema = |name: &str| {
+        let text = read(&directory.path().join(format!("{name}.json")));
+        let schema: Value = serde_json::from_str(&text).expect("a schema is JSON");
+        jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{name}.json: {error}"))
+    };
+    for kind in jetway_cli::types() {
+        let nothing = json!({ "source": {}, "unknown": {} });
+        assert!(!schema(kind.name()).is_valid(&nothing), "{}", kind.name());
+    }
+    let pipelines = schema("pipeline");
+    let mistakes = |pipeline: &str| -> Vec<String> {
+        let pipeline: Value = serde_saphyr::from_str(pipeline).expect("YAML");
+        pipelines.iter_errors(&pipeline).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    };
+    for readme in readmes() {
+        for (line, block) in blocks(&read(&readme), "yaml") {
+            let found = mistakes(&whole_pipeline(&block, &readme));
+            assert!(found.is_empty(), "{}:{line}: {found:#?}", readme.display());
+        }
+    }
+    for (source, expected) in [
+        ("type: git, source: {url: x}", "/resources/0/source"),
+        ("type: git", "/resources/0: \"source\" is a required property"),
+        ("type: jetway-slack, source: {url: x, channel: [1]}", "/resources/0/source"),
+        ("type: registry-image, source: {repository: x, semver_constraint: {}}", "/resources/0/source"),
+    ] {
+        let found = mistakes(&format!("resources: [{{name: it, {source}}}]"));
+        assert!(found.iter().any(|mistake| mistake.starts_with(expected)), "{source}: {found:#?}");
+    }
+    for fine in ["type: time", "type: git, source: ((source))", "type: s3, source: {bucket: x}"] {
+        assert_eq!(mistakes(&format!("resources: [{{name: it, {fine}}}]")), Vec::<String>::new(), "{fine}");
+    }
 }
 
 /// A piece of a plan or of resources becomes a pipeline that it could stand in.

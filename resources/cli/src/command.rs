@@ -72,7 +72,7 @@ enum Command {
     #[command(verbatim_doc_comment)]
     Validate(ValidateArguments),
 
-    /// Print the JSON Schema of a type, or list the types
+    /// Print the JSON Schema of a type, list the types, or write all schemas
     Schema(SchemaArguments),
 }
 
@@ -86,8 +86,8 @@ Examples:
       that version, in the directory `checkout`
   jetway put --pipeline ci.yml --resource repo --job release --load-vars-from vars.yml inputs
       what the step of job `release` would put; `inputs` holds a directory for each input
-  jetway schema git > git.schema.json
-      for an editor
+  jetway schema --all schemas
+      for an editor: a file for each type, and `pipeline.json` for pipelines
 
 Responses go to standard output, messages to standard error. Vars are given as for `fly set-pipeline`;
 `--var NAME=@FILE` also takes a file's content, as it is.";

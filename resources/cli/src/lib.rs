@@ -23,6 +23,7 @@ mod resolved;
 mod run;
 mod scalar;
 mod schema;
+mod schema_bundle;
 mod steps;
 mod validate;
 mod vars;

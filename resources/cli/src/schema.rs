@@ -1,6 +1,7 @@
 //! `jetway schema`: the JSON Schema of a type's parts, for editors.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use anyhow::anyhow;
 use jetway::{Advise as _, Part, ResourceType, Result, nearest};
@@ -8,6 +9,13 @@ use serde_json::{Map, Value, json};
 
 use crate::catalogue::Catalogue;
 use crate::print::print;
+use crate::schema_bundle;
+
+/// What all schemas here are written in.
+pub(crate) const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// A text that is a var and nothing else.
+pub(crate) const VAR: &str = r"^\(\(.+\)\)$";
 
 /// What `jetway schema` is told.
 #[derive(Debug, clap::Args)]
@@ -19,6 +27,10 @@ pub(crate) struct SchemaArguments {
     /// Only this part, as a schema of its own
     #[arg(long, value_enum, requires = "kind")]
     part: Option<PartArgument>,
+
+    /// Write one of each type into a directory, and `pipeline.json` for whole pipelines
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "kind")]
+    all: Option<PathBuf>,
 }
 
 /// The parts by the names that a pipeline's author knows.
@@ -58,16 +70,29 @@ impl PartArgument {
 
 /// Prints a schema, or the list of types.
 pub(crate) fn run(arguments: &SchemaArguments, catalogue: &Catalogue) -> Result<()> {
+    if let Some(directory) = &arguments.all {
+        return schema_bundle::write(directory, catalogue);
+    }
     let Some(name) = &arguments.kind else {
         return print(&listing(catalogue));
     };
     let kind = named(name, catalogue)?;
-    let mut schema = match arguments.part {
-        Some(part) => kind.schema(part.part()),
-        None => all_parts(kind),
+    let schema = match arguments.part {
+        Some(part) => with_vars(kind.schema(part.part())),
+        None => whole(kind),
     };
-    allow_vars(&mut schema);
     print(&format!("{schema:#}\n"))
+}
+
+/// The document of a type, as it is for editors.
+pub(crate) fn whole(kind: ResourceType) -> Value {
+    with_vars(all_parts(kind))
+}
+
+/// The schema with a var allowed in the place of every value.
+fn with_vars(mut schema: Value) -> Value {
+    allow_vars(&mut schema);
+    schema
 }
 
 /// The types, a line each.
@@ -95,26 +120,9 @@ pub(crate) fn named(name: &str, catalogue: &Catalogue) -> Result<ResourceType> {
 /// One document with a property for each part, named as `--part` names them.
 fn all_parts(kind: ResourceType) -> Value {
     let mut definitions = Map::new();
-    let mut properties = Map::new();
-    for part in PartArgument::ALL {
-        let mut schema = kind.schema(part.part());
-        if let Some(object) = schema.as_object_mut() {
-            object.shift_remove("$schema");
-            if let Some(Value::Object(own)) = object.shift_remove("$defs") {
-                // Two parts may each have a type of the same name.
-                definitions.extend(own.into_iter().map(|(name, schema)| (format!("{}.{name}", part.name()), schema)));
-            }
-        }
-        properties.insert(part.name().to_owned(), schema);
-    }
-    for part in PartArgument::ALL {
-        let prefix = part.name();
-        properties.get_mut(prefix).into_iter().for_each(|schema| point_into(prefix, schema));
-        let own = definitions.iter_mut().filter(|(name, _)| name.starts_with(&format!("{prefix}.")));
-        own.for_each(|(_, schema)| point_into(prefix, schema));
-    }
+    let properties = parts(kind, "", &mut definitions);
     let mut document = json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DIALECT,
         "title": format!("jetway {}", kind.name()),
         "description": kind.about(),
         "type": "object",
@@ -125,6 +133,25 @@ fn all_parts(kind: ResourceType) -> Value {
         object.insert("$defs".to_owned(), Value::Object(definitions));
     }
     document
+}
+
+/// The schema of each part. What they define goes into `definitions`, by names that begin with `prefix` and the part's: two
+/// parts may each have a type of the same name.
+pub(crate) fn parts(kind: ResourceType, prefix: &str, definitions: &mut Map<String, Value>) -> Map<String, Value> {
+    let mut parts = Map::new();
+    for part in PartArgument::ALL {
+        let mut schema = kind.schema(part.part());
+        let prefix = format!("{prefix}{}", part.name());
+        point_into(&prefix, &mut schema);
+        if let Some(object) = schema.as_object_mut() {
+            object.shift_remove("$schema");
+            if let Some(Value::Object(own)) = object.shift_remove("$defs") {
+                definitions.extend(own.into_iter().map(|(name, schema)| (format!("{prefix}.{name}"), schema)));
+            }
+        }
+        parts.insert(part.name().to_owned(), schema);
+    }
+    parts
 }
 
 /// Makes references to a part's own definitions lead to where they are in the whole document.
@@ -143,9 +170,9 @@ fn point_into(prefix: &str, schema: &mut Value) {
     }
 }
 
-/// Lets a var stand in the place of every value, as it may in a pipeline: an editor would mark `((depth))` where a
-/// number is due.
-fn allow_vars(schema: &mut Value) {
+/// Lets stand what may stand in a pipeline: a var in the place of every value, a number or a flag where text is due, and either
+/// in quotes. An editor would mark `((depth))` where a number is due.
+pub(crate) fn allow_vars(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else {
         return;
     };
@@ -173,13 +200,19 @@ fn allow_vars(schema: &mut Value) {
 }
 
 fn or_var(schema: &mut Value) {
-    let is_free_text = schema.get("enum").is_none()
-        && match schema.get("type") {
-            Some(Value::String(name)) => name == "string",
-            Some(Value::Array(names)) => names.iter().any(|name| name == "string"),
-            _ => false,
-        };
-    let Some(object) = schema.as_object_mut().filter(|_| !is_free_text) else {
+    if let Some(types) = free_text(schema) {
+        if let Some(object) = schema.as_object_mut() {
+            object.insert("type".to_owned(), types);
+        }
+        return;
+    }
+    let as_text = match schema.get("type").and_then(Value::as_str) {
+        Some("boolean") => Some(json!({ "enum": ["true", "false"] })),
+        Some("integer") => Some(json!({ "type": "string", "pattern": r"^\s*-?[0-9]+(\.0)?\s*$" })),
+        Some("number") => Some(json!({ "type": "string", "pattern": r"^\s*-?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?\s*$" })),
+        _ => None,
+    };
+    let Some(object) = schema.as_object_mut() else {
         return;
     };
     // What an editor shows belongs to the key, whichever of the two stands there.
@@ -187,9 +220,32 @@ fn or_var(schema: &mut Value) {
     for key in ["title", "description", "default"] {
         outer.extend(object.shift_remove(key).map(|value| (key.to_owned(), value)));
     }
-    let var = json!({ "type": "string", "pattern": r"^\(\(.+\)\)$" });
-    outer.insert("anyOf".to_owned(), json!([Value::Object(std::mem::take(object)), var]));
+    let var = json!({ "type": "string", "pattern": VAR });
+    let itself = Value::Object(std::mem::take(object));
+    let choices: Vec<Value> = [itself].into_iter().chain(as_text).chain([var]).collect();
+    outer.insert("anyOf".to_owned(), json!(choices));
     *object = outer;
+}
+
+/// The types of what may be any text, with those that are read as text where it is due: an id of digits, a version `1.10`.
+fn free_text(schema: &Value) -> Option<Value> {
+    if schema.get("enum").is_some() {
+        return None;
+    }
+    let mut types: Vec<&str> = match schema.get("type")? {
+        Value::String(name) => vec![name],
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+        _ => return None,
+    };
+    if !types.contains(&"string") {
+        return None;
+    }
+    for scalar in ["number", "boolean"] {
+        if !types.contains(&scalar) {
+            types.push(scalar);
+        }
+    }
+    Some(json!(types))
 }
 
 #[cfg(test)]
@@ -227,11 +283,13 @@ mod tests {
         let mut schema = catalogue().types()[0].schema(Part::Source);
         allow_vars(&mut schema);
         let var = json!({ "type": "string", "pattern": r"^\(\(.+\)\)$" });
-        let paths = json!({ "type": "array", "items": { "type": "string" } });
+        let text = json!(["string", "number", "boolean"]);
+        let paths = json!({ "type": "array", "items": { "type": text } });
         assert_eq!(schema["properties"]["paths"], json!({ "default": [], "anyOf": [paths, var] }));
-        assert_eq!(schema["properties"]["force"]["anyOf"], json!([{ "type": "boolean" }, var]));
+        let in_quotes = json!({ "enum": ["true", "false"] });
+        assert_eq!(schema["properties"]["force"]["anyOf"], json!([{ "type": "boolean" }, in_quotes, var]));
         assert_eq!(schema["properties"]["hosts"]["anyOf"][0]["items"]["anyOf"][1], var);
-        assert_eq!(schema["properties"]["uri"]["type"], "string");
+        assert_eq!(schema["properties"]["uri"]["type"], text);
         assert_eq!(schema["required"], json!(["uri"]));
     }
 

@@ -1,0 +1,86 @@
+//! The schemas of all types as files, and one for whole pipelines.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+use jetway::{ResourceType, Result};
+use serde_json::{Map, Value, json};
+
+use crate::catalogue::Catalogue;
+use crate::schema::{DIALECT, allow_vars, parts, whole};
+
+/// Writes `TYPE.json` for each type, and `pipeline.json`. The directory is made when it is not there.
+pub(crate) fn write(directory: &Path, catalogue: &Catalogue) -> Result<()> {
+    fs::create_dir_all(directory).with_context(|| format!("cannot make the directory `{}`", directory.display()))?;
+    let of_types = catalogue.types().iter().map(|kind| (kind.name(), whole(*kind)));
+    for (name, schema) in of_types.chain([("pipeline", pipeline(catalogue))]) {
+        let path = directory.join(format!("{name}.json"));
+        fs::write(&path, format!("{schema:#}\n")).with_context(|| format!("cannot write `{}`", path.display()))?;
+    }
+    Ok(())
+}
+
+/// What an editor can know of a pipeline: the sources of resources and resource types, by the name of their type. The params
+/// of a step hang on the type of another entry, which JSON Schema cannot look up: `jetway validate` does.
+fn pipeline(catalogue: &Catalogue) -> Value {
+    let mut definitions = Map::new();
+    let mut by_type = Vec::new();
+    for kind in catalogue.types() {
+        by_type.push(of_type(*kind, &mut definitions));
+    }
+    let named = json!({
+        "type": "object",
+        "required": ["name", "type"],
+        "properties": { "name": { "type": "string" }, "type": { "type": "string" } },
+        "allOf": by_type,
+    });
+    definitions.insert("typed".to_owned(), named);
+    let list = json!({ "type": "array", "items": { "$ref": "#/$defs/typed" } });
+    json!({
+        "$schema": DIALECT,
+        "title": "A pipeline of Concourse",
+        "description": "Resources of Jetway's types are held to their type; all else may be anything.",
+        "type": "object",
+        "properties": { "resources": list, "resource_types": list },
+        "$defs": definitions,
+    })
+}
+
+/// The rule for what has this type.
+fn of_type(kind: ResourceType, definitions: &mut Map<String, Value>) -> Value {
+    let name = kind.name();
+    let mut own = Map::new();
+    let mut parts = parts(kind, &format!("{name}."), &mut own);
+    let mut source = parts.shift_remove("source").unwrap_or_default();
+    let is_required = source.get("required").is_some();
+    allow_vars(&mut source);
+    own.values_mut().for_each(allow_vars);
+    let of_source = format!("{name}.source.");
+    definitions.extend(own.into_iter().filter(|(name, _)| name.starts_with(&of_source)));
+    let is_it = json!({ "required": ["type"], "properties": { "type": { "enum": [name, format!("jetway-{name}")] } } });
+    let var = json!({ "type": "string", "pattern": crate::schema::VAR });
+    let mut rule = json!({ "properties": { "source": { "anyOf": [source, var] } } });
+    if let (Some(rule), true) = (rule.as_object_mut(), is_required) {
+        rule.insert("required".to_owned(), json!(["source"]));
+    }
+    json!({ "if": is_it, "then": rule })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::catalogue;
+
+    #[test]
+    fn a_pipeline_has_a_rule_for_each_type_and_what_it_needs() {
+        let schema = pipeline(&catalogue());
+        let rules = schema["$defs"]["typed"]["allOf"].as_array().unwrap();
+        assert_eq!(rules.len(), catalogue().types().len());
+        assert_eq!(rules[0]["if"]["properties"]["type"]["enum"], json!(["example", "jetway-example"]));
+        assert_eq!(rules[0]["then"]["required"], json!(["source"]));
+        let definitions: Vec<_> = schema["$defs"].as_object().unwrap().keys().collect();
+        assert!(definitions.contains(&&"example.source.Host".to_owned()), "{definitions:?}");
+        assert!(definitions.iter().all(|name| *name == "typed" || name.contains(".source.")), "{definitions:?}");
+    }
+}
