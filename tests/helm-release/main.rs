@@ -11,6 +11,7 @@
 
 mod access;
 mod bad_input;
+mod charts;
 mod check;
 mod clouds;
 mod get;

@@ -11,7 +11,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::support::{inputs, put, said, source, values_of};
+use crate::support::{inputs, put, said, source, values_of, watched};
 
 #[test]
 fn values_stay_what_they_are() {
@@ -98,19 +98,7 @@ fn a_hidden_value_is_in_no_argument_and_in_no_line() {
         let notes =
             "password {{ .Values.password }} of {{ .Values.account.key }} {{ .Values.fromFile }} {{ .Values.pin }}\n";
         let inputs = inputs(&[("chart/templates/NOTES.txt", notes), ("key", "hunter4-of-file\n")]);
-        // What stands between the put and helm writes down what it is called with, and how its files are protected.
-        let log = inputs.path().join("log");
-        let programs = inputs.path().join("programs");
-        fs::create_dir(&programs).unwrap();
-        let real = cluster.programs().join(helm.program());
-        let script = format!(
-            "#!/bin/sh\n{{ tr '\\0' '\\n' </proc/$$/cmdline; env; for one; do [ -f \"$one\" ] && stat -c '%a %n' \"$one\"; done; }} >>{}\nexec {} \"$@\"\n",
-            log.display(),
-            real.display()
-        );
-        let program = programs.join(helm.program());
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let (programs, log) = watched(helm, cluster.programs(), inputs.path());
         let overrides = json!([
             { "key": "password", "value": "hunter2,secret", "hide": true },
             { "key": "account", "value": { "key": "hunter3-nested" }, "hide": true },

@@ -1,6 +1,7 @@
 //! What the cases share: releases, sources and verbs in a line each.
 
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use jetway_tests::kubernetes::{Helm, Kubernetes, Namespace};
@@ -64,6 +65,23 @@ pub(crate) fn put(helm: Helm, programs: &Path, source: &Value, params: Value, in
         .env("PATH", &format!("{}:{}", directory.display(), git::search_path()))
         .dir(inputs)
         .request(&json!({ "source": source, "params": params }))
+}
+
+/// Programs with one in helm's place that writes down what it is called with (arguments, environment, and how the files among
+/// the arguments are protected) before helm takes over. Also where it writes.
+pub(crate) fn watched(helm: Helm, programs: &Path, directory: &Path) -> (PathBuf, PathBuf) {
+    let (ours, log) = (directory.join(".watched"), directory.join(".log"));
+    fs::create_dir(&ours).unwrap();
+    let (program, real) = (ours.join(helm.program()), programs.join(helm.program()));
+    let script = format!(
+        "#!/bin/sh\n{{ tr '\\0' '\\n' </proc/$$/cmdline; env; for one; do [ -f \"$one\" ] && stat -c '%a %n' \"$one\"; done; }} >>{}\n\
+         exec {} \"$@\"\n",
+        log.display(),
+        real.display()
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    (ours, log)
 }
 
 /// The values that the user gave for the release `demo`.

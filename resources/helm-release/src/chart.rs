@@ -1,62 +1,116 @@
 //! The chart of a put: in the inputs, or elsewhere.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
-use jetway::{Advise as _, Context, Inputs, Result};
+use jetway::{Advise as _, Result, anyhow};
 use serde::Deserialize;
 
-use crate::helm::Helm;
+use crate::repositories;
+use crate::source::Source;
+use crate::target::Target;
 
 /// Where a chart comes from.
 pub(crate) enum Chart {
     Directory(PathBuf),
     Archive(PathBuf),
+    /// In a repository of the source's: that one's name, and both names as helm has them.
+    Repository(String, String),
+    /// At an address.
     Elsewhere(String),
 }
 
 impl Chart {
-    /// The chart that `text` names: by its address, or in the inputs.
-    pub(crate) fn find(inputs: &Inputs, text: &str) -> Result<Self> {
+    /// The chart that `text` names: by its address, in the inputs, or in a repository.
+    pub(crate) fn find(target: &Target<'_>, text: &str) -> Result<Self> {
+        let text = text.trim();
         if text.contains("://") {
             return Ok(Self::Elsewhere(text.to_owned()));
         }
-        match inputs.find(text)? {
-            Some(path) if path.is_dir() => Ok(Self::Directory(path)),
-            Some(path) => Ok(Self::Archive(path)),
-            None => Err(anyhow!("there is no chart `{text}` in the inputs")
-                .hint("a chart from elsewhere is written with its address, `oci://...` or `https://...`")),
+        match target.inputs.find(text)? {
+            Some(path) if path.is_dir() => return Ok(Self::Directory(path)),
+            Some(path) => return Ok(Self::Archive(path)),
+            None => {}
         }
+        let known = target.source.repositories();
+        if let Some((repository, _)) = text.split_once('/')
+            && known.contains(&repository)
+        {
+            return Ok(Self::Repository(repository.to_owned(), text.to_owned()));
+        }
+        let error = anyhow!("there is no chart `{text}` in the inputs");
+        Err(if known.is_empty() {
+            error.hint(
+                "a chart from elsewhere is written with its address, `oci://...` or `https://...`, or as \
+                 `REPOSITORY/CHART` with a repository in `repos` of the source",
+            )
+        } else {
+            error.hint(format!("the repositories of the source are `{}`", known.join("`, `")))
+        })
     }
 
-    /// Fetches the charts that one in a directory depends on, when it names any.
-    pub(crate) async fn complete(&self, context: &Context, helm: &Helm<'_>) -> Result<()> {
-        let Self::Directory(directory) = self else { return Ok(()) };
-        if has_dependencies(directory) {
-            context.console().step("fetching the charts that the chart depends on");
-            helm.command("dependency").arg("update").arg("--").arg(directory).relay_stdout().run().await?.success()?;
+    /// Fetches what it takes to use it: the index of its repository, or the charts that one in a directory depends on.
+    pub(crate) async fn prepare(&self, target: &Target<'_>) -> Result<()> {
+        match self {
+            Self::Repository(name, _) => repositories::update(target, name).await,
+            Self::Directory(directory) => {
+                let dependencies = dependencies(directory);
+                if dependencies.is_empty() {
+                    return Ok(());
+                }
+                target.context.console().step("fetching the charts that the chart depends on");
+                let options: BTreeSet<_> =
+                    dependencies.iter().flat_map(|address| connection_options(target.source, address)).collect();
+                let update = target.helm.command("dependency").arg("update").args(options).arg("--").arg(directory);
+                update.relay_stdout().run().await?.success().map(|_| ())
+            }
+            Self::Archive(_) | Self::Elsewhere(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// What helm is told.
     pub(crate) fn argument(&self) -> &OsStr {
         match self {
             Self::Directory(path) | Self::Archive(path) => path.as_os_str(),
-            Self::Elsewhere(address) => address.as_ref(),
+            Self::Repository(_, text) | Self::Elsewhere(text) => text.as_ref(),
+        }
+    }
+
+    /// Whether there may be several versions of it.
+    pub(crate) fn has_versions(&self) -> bool {
+        matches!(self, Self::Repository(..) | Self::Elsewhere(_))
+    }
+
+    /// The options for a command that fetches it.
+    pub(crate) fn options(&self, source: &Source) -> Vec<&'static str> {
+        match self {
+            Self::Repository(name, _) => connection_options(source, name),
+            Self::Elsewhere(address) => connection_options(source, address),
+            Self::Directory(_) | Self::Archive(_) => Vec::new(),
         }
     }
 }
 
-/// Whether a chart needs others. One that cannot be read is for helm to complain about.
-fn has_dependencies(chart: &Path) -> bool {
+/// How to connect to a repository (its name or address) or a registry, where it is not as usual.
+fn connection_options(source: &Source, place: &str) -> Vec<&'static str> {
+    source.repository_option(place).into_iter().chain(source.registry_options(place)).collect()
+}
+
+/// Where the charts come from that a chart needs. A chart that cannot be read is for helm to complain about.
+fn dependencies(chart: &Path) -> Vec<String> {
     #[derive(Deserialize)]
     struct Metadata {
         #[serde(default)]
-        dependencies: Vec<serde::de::IgnoredAny>,
+        dependencies: Vec<Dependency>,
     }
-    let of_chart = std::fs::read_to_string(chart.join("Chart.yaml")).ok();
-    let parsed = of_chart.and_then(|text| serde_saphyr::from_str::<Metadata>(&text).ok());
-    chart.join("requirements.yaml").exists() || parsed.is_some_and(|metadata| !metadata.dependencies.is_empty())
+    #[derive(Deserialize)]
+    struct Dependency {
+        #[serde(default)]
+        repository: String,
+    }
+    // Charts of helm 2's form have a file of their own for it.
+    let texts = ["Chart.yaml", "requirements.yaml"].map(|name| std::fs::read_to_string(chart.join(name)).ok());
+    let parsed = texts.into_iter().flatten().filter_map(|text| serde_saphyr::from_str::<Metadata>(&text).ok());
+    parsed.flat_map(|metadata| metadata.dependencies).map(|dependency| dependency.repository).collect()
 }

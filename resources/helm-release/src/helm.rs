@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
-use jetway::{Command, Context, Result};
+use jetway::{Command, Context, Result, anyhow, system_ca_bundle};
 use serde_json::Value;
 
 use crate::cluster::Cluster;
-use crate::source::{Source, Storage};
+use crate::source::{Source, Storage, given};
+
+/// The directory of helm's own files.
+const HOME: &str = "helm";
 
 /// helm, ready to be run for one cluster.
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub(crate) struct Helm<'c> {
     context: &'c Context,
     source: &'c Source,
     kubeconfig: PathBuf,
+    /// The system's authorities and the source's.
+    authorities: Option<PathBuf>,
     home: PathBuf,
 }
 
@@ -22,12 +27,55 @@ impl<'c> Helm<'c> {
     pub(crate) fn new(context: &'c Context, source: &'c Source, cluster: &Cluster) -> Result<Self> {
         let private = context.private_directory();
         let kubeconfig = cluster.hand_over(private, source)?;
-        Ok(Self { context, source, kubeconfig, home: private.path()?.join("helm") })
+        let authorities = if source.ca_certs.is_empty() {
+            None
+        } else {
+            let mut bundle = system_ca_bundle().unwrap_or_default();
+            for authority in &source.ca_certs {
+                bundle.extend_from_slice(b"\n");
+                bundle.extend_from_slice(authority.as_bytes());
+            }
+            bundle.push(b'\n');
+            Some(private.write("authorities.pem", &bundle)?)
+        };
+        Ok(Self { context, source, kubeconfig, authorities, home: private.path()?.join(HOME) })
+    }
+
+    /// The number in front of its version: 3 or 4, which differ in some options.
+    pub(crate) async fn major(&self) -> Result<u32> {
+        let told = self.command("version").arg("--template={{.Version}}").quiet().run().await?.success()?.text();
+        let number = told.trim_start_matches('v').split('.').next().and_then(|number| number.parse().ok());
+        number.ok_or_else(|| anyhow!("`helm version` answered `{told}`, which is no version"))
+    }
+
+    /// Writes a file of helm's own configuration, such as `repositories.yaml`.
+    pub(crate) fn configure(&self, name: &str, content: &[u8]) -> Result<()> {
+        let private = self.context.private_directory();
+        let mut directory = PathBuf::from(HOME).join("config");
+        private.directory(HOME)?;
+        private.directory(&directory)?;
+        if let Some((inner, _)) = name.rsplit_once('/') {
+            private.directory(directory.join(inner))?;
+        }
+        directory.push(name);
+        private.write(directory, content).map(|_| ())
+    }
+
+    /// Where helm keeps what it has fetched under that name.
+    pub(crate) fn cached(&self, name: &str) -> PathBuf {
+        self.home.join("cache").join(name)
     }
 
     /// A command of helm's, such as `upgrade`.
     pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = self.context.command("helm").label(format!("helm {name}")).arg(name);
+        // For repositories and registries; the kubeconfig says it for the cluster.
+        if let Some(proxy) = given(self.source.proxy.as_ref()) {
+            command = command.env("HTTPS_PROXY", proxy).env("HTTP_PROXY", proxy);
+        }
+        if let Some(authorities) = &self.authorities {
+            command = command.env("SSL_CERT_FILE", authorities);
+        }
         for (name, value) in &self.source.env_vars {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             command = command.env(name, value);

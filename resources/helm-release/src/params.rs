@@ -6,6 +6,7 @@ use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::plugins::has_password;
 use crate::values::Override;
 
 /// The params of the established resource's put that this release does not know yet.
@@ -30,7 +31,7 @@ pub(crate) const NOT_YET: &[&str] = &[
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a key of the established resource")]
 pub struct Params {
-    /// The chart: a directory or a `.tgz` in the inputs, or an address, `oci://...` or `https://...`.
+    /// The chart: a directory or a `.tgz` in the inputs, `REPOSITORY/CHART`, or an address, `oci://...` or `https://...`.
     pub chart: String,
 
     /// The release, in place of the source's: its name, or a file in the inputs with the name.
@@ -39,7 +40,7 @@ pub struct Params {
     /// The namespace, in place of the source's: its name, or a file in the inputs with the name.
     pub namespace: Option<String>,
 
-    /// The version of a chart that comes from an address: itself, or a file in the inputs with it.
+    /// The version of a chart that comes from a repository or an address: itself, or a file in the inputs with it.
     pub version: Option<String>,
 
     /// Files of values in the inputs: one or several, separated by white space or as a list. Later ones win.
@@ -126,6 +127,12 @@ impl Parameters for Params {
             problems.add("chart", "must not be empty");
         } else if self.chart.starts_with('-') {
             problems.add("chart", "must not begin with `-`");
+        } else if has_password(&self.chart) {
+            problems.add_with_hint(
+                "chart",
+                "must not hold a password: helm is told it in an argument, which every process can read",
+                "`repos` and `private_registry` in the source log in",
+            );
         }
         for file in self.values.files() {
             problems.require_input("values", file);

@@ -8,8 +8,11 @@ use jetway::{Context, Error, Response, Result};
 use crate::chart::Chart;
 use crate::get;
 use crate::params::Params;
+use crate::plugins;
 use crate::records::Record;
-use crate::source::{Source, StableRepository};
+use crate::registries;
+use crate::repositories;
+use crate::source::Source;
 use crate::target::Target;
 use crate::upgrade;
 use crate::values::Values;
@@ -22,10 +25,12 @@ pub(crate) async fn put(
     params: &Params,
     inputs: &Path,
 ) -> Result<Response<Version>> {
-    refuse_what_is_not_yet(source)?;
     let target = Target::find(context, source, params, inputs).await?;
-    let chart = Chart::find(&target.inputs, &params.chart)?;
-    chart.complete(context, &target.helm).await?;
+    plugins::install(&target).await?;
+    registries::log_in(&target).await?;
+    repositories::write(&target)?;
+    let chart = Chart::find(&target, &params.chart)?;
+    chart.prepare(&target).await?;
     let values = Values::gather(&target).await?;
     let upgrade = upgrade::command(&target, &chart, &values)?;
     let outcome = upgrade::run(&target, upgrade).await;
@@ -41,22 +46,6 @@ pub(crate) async fn put(
     let made = made.ok_or_else(|| anyhow!("revision {revision} of `{release}` went away at once"))?;
     let version = target.in_namespace(Version::of_revision(release, revision));
     Ok(Response { version, metadata: get::metadata(&made, &target.namespace) })
-}
-
-/// What the source asks for and this release cannot do.
-fn refuse_what_is_not_yet(source: &Source) -> Result<()> {
-    let has_stable = matches!(&source.stable_repo, Some(StableRepository::Url(url)) if url != "false");
-    for (key, is_given) in [
-        ("repos", !source.repos.is_empty()),
-        ("plugins", !source.plugins.is_empty()),
-        ("private_registry", source.private_registry.is_some()),
-        ("stable_repo", has_stable),
-    ] {
-        if is_given {
-            return Err(anyhow!("`source.{key}` is known, but not supported by this release"));
-        }
-    }
-    Ok(())
 }
 
 /// The error of helm with what is there now.

@@ -16,6 +16,9 @@ use crate::cluster::google;
 use crate::cluster::kubeconfig::Kubeconfig;
 use crate::helm;
 use crate::name;
+use crate::plugins::Plugin;
+use crate::registries::PrivateRegistries;
+use crate::repositories::{self, Repository, StableRepository};
 
 /// The shortest variable that is taken for a secret.
 const SHORTEST_VARIABLE: usize = 8;
@@ -104,7 +107,8 @@ pub struct Source {
     #[serde(default = "statuses")]
     pub statuses: Vec<Status>,
 
-    /// Certificates of authorities to trust besides the system's in requests to a cloud's services, in PEM form.
+    /// Certificates of authorities to trust besides the system's, in PEM form: in requests to a cloud's services, and to
+    /// repositories and registries of charts.
     #[serde(default)]
     pub ca_certs: Vec<String>,
 
@@ -115,7 +119,7 @@ pub struct Source {
     /// The most revisions that a put leaves; 0 is no limit.
     pub helm_history_max: Option<u32>,
 
-    /// Repositories of charts for puts.
+    /// Repositories of charts for puts. The index of one is fetched when a chart comes from it.
     #[serde(default)]
     pub repos: Vec<Repository>,
 
@@ -126,8 +130,8 @@ pub struct Source {
     #[serde(default)]
     pub plugins: Vec<Plugin>,
 
-    /// A private registry of charts for puts.
-    pub private_registry: Option<PrivateRegistry>,
+    /// Private registries of charts for puts: one, or a list.
+    pub private_registry: Option<PrivateRegistries>,
 
     /// Variables for the environment of helm in puts.
     #[serde(default)]
@@ -192,54 +196,6 @@ impl Status {
             Self::Unknown => "unknown",
         }
     }
-}
-
-/// A repository of charts.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct Repository {
-    /// Its name in `chart: NAME/CHART`.
-    pub name: String,
-    /// Its address.
-    pub url: String,
-    /// The user to log in as.
-    pub username: Option<String>,
-    /// That user's password.
-    pub password: Option<Secret>,
-}
-
-/// The address of the repository `stable`, or whether there is one.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum StableRepository {
-    /// Whether there is one.
-    Wanted(bool),
-    /// Its address.
-    Url(String),
-}
-
-/// A plugin of helm.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct Plugin {
-    /// Its address, or a directory in the inputs.
-    pub url: String,
-    /// Its version.
-    pub version: Option<String>,
-}
-
-/// A registry that puts log in to.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct PrivateRegistry {
-    /// A registry of Amazon's.
-    pub ecr: Option<Ecr>,
-}
-
-/// A registry of Amazon's.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct Ecr {
-    /// Its region.
-    pub region: String,
-    /// The number of the account that it belongs to.
-    pub account_id: String,
 }
 
 fn statuses() -> Vec<Status> {
@@ -417,6 +373,13 @@ impl Parameters for Source {
                 problems.add(format!("env_vars.{name}"), "expected text, a number, true or false");
             }
         }
+        repositories::rules(self, problems);
+        for (index, plugin) in self.plugins.iter().enumerate() {
+            plugin.rules(index, problems);
+        }
+        if let Some(registries) = &self.private_registry {
+            registries.rules(problems);
+        }
         if self.statuses.is_empty() {
             problems.add("statuses", "must not be empty");
         }
@@ -443,6 +406,7 @@ impl Parameters for Source {
         if let Some(key) = set(self.gcloud_service_account_key_file.as_ref()) {
             secrets.extend(google::hidden_secrets(key));
         }
+        secrets.extend(repositories::hidden_secrets(self));
         // A short one is a word, and masking it would hide much.
         let variables =
             self.env_vars.values().filter_map(Value::as_str).filter(|value| value.len() >= SHORTEST_VARIABLE);

@@ -36,9 +36,10 @@ pub(crate) fn command(target: &Target<'_>, chart: &Chart, values: &Values) -> Re
         }
     }
     let version = given(params.version.as_ref()).map(|text| target.named("version", text)).transpose()?;
-    if let (Some(version), Chart::Elsewhere(_)) = (&version, chart) {
+    if let Some(version) = version.filter(|_| chart.has_versions()) {
         upgrade = upgrade.arg(format!("--version={version}"));
     }
+    upgrade = upgrade.args(chart.options(source));
     let timeout = duration(&params.timeout).map_err(|problem| anyhow!("`timeout`: {problem}"))?;
     let history = source.helm_history_max.unwrap_or(HISTORY);
     upgrade = upgrade.arg(format!("--timeout={timeout}")).arg(format!("--history-max={history}"));

@@ -23,6 +23,7 @@
 
 mod chain;
 mod credentials;
+mod registry;
 mod signature;
 mod token_service;
 
@@ -37,6 +38,7 @@ use crate::error::{Advise as _, Result};
 use crate::http::{HttpClient, HttpRequest, Url};
 
 pub use credentials::{Credentials, Login, Role};
+pub use registry::RegistryLogin;
 
 pub(crate) use signature::Parts;
 use signature::Signing;

@@ -1,12 +1,9 @@
-//! Amazon's registries (ECR): their names, and the passwords that their API hands out.
+//! Amazon's registries (ECR): their names, and how to log in there.
 
-use anyhow::{Context as _, anyhow};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use anyhow::anyhow;
 use jetway::aws::Aws;
 use jetway::http::HttpSettings;
-use jetway::{Advise as _, Context, Result, Secret};
-use serde::Deserialize;
+use jetway::{Context, Result};
 
 use super::Login;
 use crate::reference::{Repository, registry_of};
@@ -26,14 +23,7 @@ pub(crate) async fn find(
         _ => return Ok(None),
     };
     let aws = Aws::new(context, context.http(HttpSettings::default())?, &region)?;
-    let log_in = async {
-        let credentials = aws.log_in(&source.aws_login()).await?;
-        authorization(context, &aws, &credentials).await
-    };
-    let given = log_in
-        .await
-        .with_context(|| format!("cannot get credentials of ECR in `{region}`"))
-        .hint("the credentials need the permission `ecr:GetAuthorizationToken`")?;
+    let given = aws.registry_login(&source.aws_login()).await?;
     let repository = match (host, set(source.aws_account_id.as_deref())) {
         (Some(_), _) => repository.clone(),
         (None, Some(account)) => {
@@ -43,7 +33,11 @@ pub(crate) async fn find(
             let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
             below(&format!("{account}.dkr.ecr.{region}.{domain}"), repository)?
         }
-        (None, None) => below(&given.registry, repository)?,
+        (None, None) => {
+            let (registry, _) =
+                registry_of(&given.address).map_err(|problem| anyhow!("ECR named no registry: {problem}"))?;
+            below(&registry, repository)?
+        }
     };
     Ok(Some((repository, Login::Password { user: given.user, password: given.password })))
 }
@@ -51,54 +45,6 @@ pub(crate) async fn find(
 /// The repository in a registry that its own name leaves out.
 fn below(registry: &str, repository: &Repository) -> Result<Repository> {
     Repository::new(registry, &repository.to_string()).map_err(|problem| anyhow!("`repository`: {problem}"))
-}
-
-/// What the API gives.
-struct Given {
-    user: String,
-    password: Secret,
-    registry: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer {
-    authorization_data: Vec<Data>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Data {
-    authorization_token: Secret,
-    proxy_endpoint: Option<String>,
-}
-
-async fn authorization(context: &Context, aws: &Aws, credentials: &jetway::aws::Credentials) -> Result<Given> {
-    // The variable that Amazon's tools know has another name than the host.
-    let given = context.variable("AWS_ENDPOINT_URL_ECR").map(|url| url.trim_end_matches('/').to_owned());
-    let url = format!("{}/", given.unwrap_or_else(|| aws.endpoint("api.ecr")));
-    let request = aws
-        .http()
-        .post(url)
-        .header("x-amz-target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken")
-        .header("content-type", "application/x-amz-json-1.1")
-        .body("{}")
-        // It changes nothing but the time until which its answer is good.
-        .repeatable();
-    let answer: Answer = aws.sign(request, "ecr", credentials)?.send().await?.json().await?;
-    let data = answer.authorization_data.into_iter().next().ok_or_else(|| anyhow!("ECR gave no authorization"))?;
-    let redactor = context.console().redactor();
-    redactor.add(data.authorization_token.expose());
-    let decoded = STANDARD.decode(data.authorization_token.expose().trim()).ok();
-    let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-    let (user, password) = decoded
-        .as_deref()
-        .and_then(|text| text.split_once(':'))
-        .ok_or_else(|| anyhow!("ECR gave an authorization that is no user and password"))?;
-    redactor.add(password);
-    let registry = data.proxy_endpoint.unwrap_or_default();
-    let (registry, _) = registry_of(&registry).map_err(|problem| anyhow!("ECR named no registry: {problem}"))?;
-    Ok(Given { user: user.to_owned(), password: Secret::new(password), registry })
 }
 
 /// What the name of a registry of Amazon's says.

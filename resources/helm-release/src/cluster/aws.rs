@@ -138,7 +138,8 @@ impl Aws {
         of_user.into_iter().chain(role).collect()
     }
 
-    fn login(&self) -> Login {
+    /// How to log in to Amazon's services.
+    pub(crate) fn login(&self) -> Login {
         let keys = self.user.as_ref().map(|user| Credentials {
             access_key_id: user.access_key_id.trim().to_owned(),
             secret_access_key: Secret::new(user.secret_access_key.expose().trim()),

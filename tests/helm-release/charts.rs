@@ -1,0 +1,322 @@
+//! Charts from elsewhere: repositories, registries, and the plugins that may be needed for them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jetway_tests::aws::Key;
+use jetway_tests::kubernetes::{Helm, Namespace, cluster};
+use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
+use jetway_tests::scratch;
+use jetway_tests::stand_in::{Answer, StandIn};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{chart, check, inputs, put, revisions, said, source, watched, with};
+
+/// The chart as an archive of that version.
+fn package(namespace: &Namespace, version: &str, directory: &Path) -> PathBuf {
+    let (chart, version_argument) = (chart(), format!("--version={version}"));
+    let arguments =
+        ["package", chart.to_str().unwrap(), &version_argument, "--destination", directory.to_str().unwrap()];
+    namespace.helm(Helm::Four, &arguments);
+    directory.join(format!("demo-{version}.tgz"))
+}
+
+/// The files of a repository of charts.
+fn repository(namespace: &Namespace) -> TempDir {
+    let directory = scratch::directory();
+    for version in ["1.0.0", "1.1.0"] {
+        package(namespace, version, directory.path());
+    }
+    namespace.helm(Helm::Four, &["repo", "index", directory.path().to_str().unwrap()]);
+    directory
+}
+
+/// What a server of these files answers; with a password, to whom knows it.
+fn file_server(
+    files: &Path,
+    password: bool,
+) -> impl Fn(&jetway_tests::stand_in::Asked) -> Answer + Send + Sync + 'static {
+    let files = files.to_owned();
+    move |asked| {
+        let expected = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
+        if password && asked.header("authorization") != Some(&expected) {
+            return Answer::text(401, "who are you?");
+        }
+        match fs::read(files.join(asked.path().trim_start_matches('/'))) {
+            Ok(content) => Answer::bytes(200, "application/gzip", content),
+            Err(_) => Answer::text(404, "not here"),
+        }
+    }
+}
+
+#[test]
+fn a_repository_with_a_password_gives_the_version_that_is_asked_for() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let files = repository(&namespace);
+        let server = StandIn::start(file_server(files.path(), true));
+        // Nothing listens there: a repository that no chart comes from is not asked.
+        let repos = json!([
+            { "name": "ours", "url": server.url(), "username": USER, "password": PASSWORD },
+            { "name": "other", "url": "http://127.0.0.1:1" },
+        ]);
+        let source = with(source(&namespace), json!({ "repos": repos, "stable_repo": "http://127.0.0.1:1/stable" }));
+        let inputs = inputs(&[]);
+        let (programs, log) = watched(helm, cluster.programs(), inputs.path());
+        let run = |params: Value| put(helm, &programs, &source, params, inputs.path()).run();
+        let outcome = run(json!({ "chart": "ours/demo", "version": "1.0.0" }));
+        assert_eq!(outcome.json()["metadata"][2]["value"], "demo-1.0.0", "{helm:?}");
+        assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
+        let outcome = run(json!({ "chart": "ours/demo" }));
+        assert_eq!(outcome.json()["metadata"][2]["value"], "demo-1.1.0", "{helm:?}");
+        assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions([1, 2]));
+        assert!(!fs::read_to_string(log).unwrap().contains(PASSWORD));
+        assert!(!outcome.stderr.contains(PASSWORD), "{}", outcome.stderr);
+
+        let outcome = run(json!({ "chart": "other/demo" }));
+        outcome.failed();
+        let text = said(&outcome);
+        assert!(text.contains("cannot fetch the index of the repository `other`"), "{helm:?}: {text}");
+        assert!(text.contains("connection refused"), "{helm:?}: {text}");
+        let outcome = run(json!({ "chart": "orus/demo" }));
+        outcome.failed();
+        assert!(
+            said(&outcome).contains("hint: the repositories of the source are `ours`, `other`, `stable`"),
+            "{}",
+            outcome.stderr
+        );
+    }
+}
+
+#[test]
+fn a_repository_may_have_an_authority_of_its_own() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let files = repository(&namespace);
+        let server = StandIn::start_tls(file_server(files.path(), false));
+        let inputs = inputs(&[]);
+        let run = |more: Value, repository: Value| {
+            let repository = with(json!({ "name": "ours", "url": server.url() }), repository);
+            let source = with(with(source(&namespace), json!({ "repos": [repository] })), more);
+            put(helm, cluster.programs(), &source, json!({ "chart": "ours/demo" }), inputs.path()).run()
+        };
+        let outcome = run(json!({}), json!({}));
+        outcome.failed();
+        assert!(said(&outcome).contains("certificate"), "{helm:?}: {}", outcome.stderr);
+        run(json!({}), json!({ "ca_cert": server.authority() })).succeeded();
+        run(json!({ "ca_certs": [server.authority()] }), json!({})).succeeded();
+        run(json!({}), json!({ "insecure": true })).succeeded();
+    }
+}
+
+#[test]
+fn a_chart_in_the_inputs_gets_what_it_depends_on() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let files = repository(&namespace);
+        let server = StandIn::start(file_server(files.path(), true));
+        let repos = json!([{ "name": "ours", "url": server.url(), "username": USER, "password": PASSWORD }]);
+        let source = with(source(&namespace), json!({ "repos": repos }));
+        let metadata = format!(
+            "apiVersion: v2\nname: whole\nversion: 2.0.0\ndependencies:\n- {{name: demo, version: 1.0.0, repository: '{}'}}\n",
+            server.url()
+        );
+        let inputs = scratch::directory();
+        fs::create_dir(inputs.path().join("whole")).unwrap();
+        fs::write(inputs.path().join("whole/Chart.yaml"), metadata).unwrap();
+        let outcome = put(helm, cluster.programs(), &source, json!({ "chart": "whole" }), inputs.path()).run();
+        assert_eq!(outcome.json()["metadata"][2]["value"], "whole-2.0.0", "{helm:?}");
+        assert!(namespace.kubectl(&["get", "deployments", "--output=name"]).contains("demo"));
+    }
+}
+
+/// Pushes the chart into the registry, as whoever may.
+fn push(namespace: &Namespace, registry: &Registry, options: &[&str]) {
+    let directory = scratch::directory();
+    let archive = package(namespace, "1.0.0", directory.path());
+    let config = directory.path().join("config.json");
+    let auth = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    fs::write(&config, json!({ "auths": { registry.host(): { "auth": auth } } }).to_string()).unwrap();
+    let (address, config) = (format!("oci://{}/charts", registry.host()), config.display().to_string());
+    let mut arguments = vec!["push", archive.to_str().unwrap(), &address, "--registry-config", &config];
+    arguments.extend(options);
+    namespace.helm(Helm::Four, &arguments);
+}
+
+#[test]
+fn a_private_registry_gives_a_chart_to_whom_it_knows() {
+    let Some(cluster) = cluster() else { return };
+    let registry = Registry::with(&Manner { htpasswd: true, ..Manner::default() });
+    push(&cluster.namespace(), &registry, &["--plain-http"]);
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        let (programs, log) = watched(helm, cluster.programs(), inputs.path());
+        let params = json!({ "chart": format!("oci://{}/charts/demo", registry.host()), "version": "1.0.0" });
+        let run = |registries: Value| {
+            let source = with(source(&namespace), json!({ "private_registry": registries }));
+            put(helm, &programs, &source, params.clone(), inputs.path()).run()
+        };
+        let login = json!({ "host": registry.host(), "username": USER, "password": PASSWORD, "plain_http": true });
+        let outcome = run(login.clone());
+        assert_eq!(outcome.json()["metadata"][2]["value"], "demo-1.0.0", "{helm:?}");
+        assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
+        run(json!([{ "host": "other.example", "username": "a", "password": "bcd" }, login])).succeeded();
+        assert!(!fs::read_to_string(log).unwrap().contains(PASSWORD));
+        let wrong =
+            run(json!({ "host": registry.host(), "username": USER, "password": "wr0ng-s3cret", "plain_http": true }));
+        wrong.failed();
+        assert!(!wrong.stderr.contains("wr0ng-s3cret"), "{}", wrong.stderr);
+        assert!(said(&wrong).contains("`helm upgrade` ended with exit code 1"), "{}", wrong.stderr);
+    }
+}
+
+#[test]
+fn a_registry_s_authority_is_one_of_those_that_are_trusted_besides() {
+    let Some(cluster) = cluster() else { return };
+    let registry = Registry::with(&Manner { tls: true, ..Manner::default() });
+    push(&cluster.namespace(), &registry, &["--insecure-skip-tls-verify"]);
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[]);
+    let params = json!({ "chart": format!("oci://{}/charts/demo", registry.host()) });
+    // Helm 3 speaks plain HTTP with this machine, whatever it is told.
+    let run = |more: Value| {
+        put(Helm::Four, cluster.programs(), &with(source(&namespace), more), params.clone(), inputs.path()).run()
+    };
+    run(json!({})).failed();
+    run(json!({ "ca_certs": [registry.authority()] })).succeeded();
+    run(json!({ "private_registry": { "host": registry.host(), "insecure": true } })).succeeded();
+}
+
+#[test]
+fn amazon_s_registry_is_logged_in_to_with_a_password_of_amazon_s() {
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    let Some(cluster) = cluster() else { return };
+    let ecr = StandIn::start(|asked| {
+        if let Err(problem) = Key::new("AKIDEXAMPLE", SECRET).has_signed(asked, "eu-west-1", "ecr") {
+            return Answer::json(400, &json!({ "__type": "InvalidSignatureException", "message": problem }));
+        }
+        let token = STANDARD.encode("AWS:s3cret-of-ecr");
+        Answer::json(200, &json!({ "authorizationData": [{ "authorizationToken": token }] }))
+    });
+    let namespace = cluster.namespace();
+    let source = with(
+        source(&namespace),
+        json!({ "private_registry": { "ecr": { "region": "eu-west-1", "account_id": "123456789012" } } }),
+    );
+    let inputs = inputs(&[]);
+    // A program in helm's place shows what it would log in with.
+    let programs = inputs.path().join("programs");
+    fs::create_dir(&programs).unwrap();
+    let program = programs.join(Helm::Four.program());
+    let log = inputs.path().join("log");
+    let script = format!("#!/bin/sh\ncat \"$HELM_CONFIG_HOME/registry/config.json\" >{}\nexit 1\n", log.display());
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let run = |secret: &str| {
+        put(Helm::Four, &programs, &source, json!({ "chart": "oci://x/y" }), inputs.path())
+            .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", secret)
+            .env("AWS_ENDPOINT_URL_ECR", &ecr.url())
+            .run()
+    };
+    run(SECRET).failed();
+    let config: Value = serde_json::from_str(&fs::read_to_string(&log).unwrap()).unwrap();
+    let auth = &config["auths"]["123456789012.dkr.ecr.eu-west-1.amazonaws.com"]["auth"];
+    assert_eq!(auth, &STANDARD.encode("AWS:s3cret-of-ecr"));
+    let wrong = run("wr0ngXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    wrong.failed();
+    assert!(said(&wrong).contains("cannot get credentials of ECR in `eu-west-1`"), "{}", wrong.stderr);
+}
+
+#[test]
+fn a_plugin_comes_from_the_inputs_or_as_an_archive() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        // A plugin that fetches charts from addresses of its own.
+        let plugin = inputs.path().join("plugin");
+        fs::create_dir(&plugin).unwrap();
+        let metadata = match helm {
+            Helm::Three => {
+                "name: shelf\nversion: 1.0.0\nusage: x\ndescription: x\ncommand: $HELM_PLUGIN_DIR/fetch\ndownloaders: [{command: fetch, protocols: [shelf]}]\n"
+            }
+            Helm::Four => {
+                "apiVersion: v1\ntype: getter/v1\nname: shelf\nversion: 1.0.0\nruntime: subprocess\nconfig: {protocols: [shelf]}\n\
+                 runtimeConfig: {protocolCommands: [{protocols: [shelf], platformCommand: [{command: fetch}]}]}\n"
+            }
+        };
+        fs::write(plugin.join("plugin.yaml"), metadata).unwrap();
+        let archive = package(&namespace, "1.0.0", inputs.path());
+        fs::write(plugin.join("fetch"), format!("#!/bin/sh\ncat {}\n", archive.display())).unwrap();
+        fs::set_permissions(plugin.join("fetch"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let packed = std::process::Command::new("tar")
+            .args(["--create", "--gzip", "--file"])
+            .arg(inputs.path().join("shelf-1.0.0.tar.gz"))
+            .arg("--directory")
+            .arg(&plugin)
+            .args(["plugin.yaml", "fetch"])
+            .status();
+        assert!(packed.unwrap().success());
+        let server = StandIn::start(file_server(inputs.path(), false));
+        let run = |plugins: Value| {
+            let source = with(source(&namespace), json!({ "plugins": plugins }));
+            put(helm, cluster.programs(), &source, json!({ "chart": "shelf://charts/demo-1.0.0.tgz" }), inputs.path())
+                .run()
+        };
+        run(json!([])).failed();
+        let outcome = run(json!([{ "url": "plugin" }]));
+        assert_eq!(outcome.json()["metadata"][2]["value"], "demo-1.0.0", "{helm:?}: {}", outcome.stderr);
+        assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
+        run(json!([{ "url": format!("{}/shelf-1.0.0.tar.gz", server.url()), "verify": false }])).succeeded();
+        let missing = run(json!([{ "url": format!("{}/none-1.0.0.tar.gz", server.url()) }]));
+        missing.failed();
+        assert!(said(&missing).contains("hint: a plugin is a directory in the inputs"), "{}", missing.stderr);
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_said() {
+    let source = json!({
+        "cluster_url": "http://127.0.0.1:1", "release": "demo",
+        "repos": [
+            { "name": "a/b", "url": "https://charts.example.com" },
+            { "name": "a", "url": "oci://registry.example.com/charts", "username": "x" },
+            { "name": "a", "url": "charts.example.com", "ca_cert": "x" },
+        ],
+        "stable_repo": "ftp://x", "plugins": [{ "url": "https://bob:s3cret@git.example.com/p" }, { "url": "-x" }],
+        "private_registry": [
+            { "ecr": { "region": "EU", "account_id": "12" }, "host": "x" }, { "username": "x", "password": "abc" },
+            { "host": "https://x/y" },
+        ],
+    });
+    let outcome = check(&source, Value::Null);
+    outcome.failed();
+    let text = said(&outcome);
+    for line in [
+        "`source.repos[0].name`: expected a name: letters, digits, `-`, `_` and `.`\n",
+        "`source.repos[1].url`: is the address of a registry, which has no index; a chart there is `chart: oci://registry.example.com/charts/CHART`",
+        "`source.repos[1].password`: required beside `username`, but missing\n",
+        "`source.repos[2].name`: is the name of another repository, too: `a`\n",
+        "`source.repos[2].url`: expected an address, `https://...`\n",
+        "`source.repos[2].ca_cert`: expected a certificate in PEM form",
+        "`source.stable_repo`: expected an address, `https://...`\n",
+        "`source.plugins[0].url`: must not hold a password",
+        "`source.plugins[1].url`: must not begin with `-`\n",
+        "`source.private_registry[0].host`: names another registry than `ecr` does; leave one out\n",
+        "`source.private_registry[0].ecr.region`: expected the name of a region",
+        "`source.private_registry[0].ecr.account_id`: expected 12 digits",
+        "`source.private_registry[1].host`: required, but missing; or `ecr`",
+        "`source.private_registry[2].host`: expected a host without a scheme and a path",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(!text.contains("s3cret"), "{text}");
+}
