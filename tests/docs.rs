@@ -29,6 +29,17 @@ fn readmes() -> Vec<PathBuf> {
     readmes
 }
 
+/// All pages: the READMEs, those in `docs`, and those beside the workspace's own README.
+fn pages() -> Vec<PathBuf> {
+    let folders = [root(), root().join("docs")];
+    let listed = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("list a folder").flatten());
+    let mut pages: Vec<PathBuf> = listed.map(|entry| entry.path()).chain(readmes()).collect();
+    pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.sort();
+    pages.dedup();
+    pages
+}
+
 /// The folder of a type: two of them are one crate.
 fn folder(kind: &str) -> &str {
     if kind == "registry-image" { "docker-image" } else { kind }
@@ -72,6 +83,28 @@ fn parameter_tables_are_those_of_the_types() {
 }
 
 #[test]
+fn links_between_pages_lead_somewhere() {
+    for page in pages() {
+        let text = read(&page);
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://")) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let linked = if file.is_empty() { page.clone() } else { page.with_file_name(file) };
+            assert!(linked.exists(), "{}: there is no {file}", page.display());
+            let anchors = || read(&linked).lines().filter_map(|line| line.strip_prefix('#')).map(anchor).collect::<Vec<_>>();
+            assert!(heading.is_empty() || anchors().contains(&heading.to_owned()), "{}: {target}", page.display());
+        }
+    }
+}
+
+/// The name that a heading has in links.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words.chars().filter(|character| character.is_alphanumeric() || " -_".contains(*character));
+    kept.map(|character| if character == ' ' { '-' } else { character }).collect()
+}
+
+#[test]
 fn every_key_has_a_word_of_documentation() {
     for kind in jetway_cli::types() {
         for part in [jetway::Part::Source, jetway::Part::GetParams, jetway::Part::PutParams, jetway::Part::Version] {
@@ -87,7 +120,7 @@ fn every_key_has_a_word_of_documentation() {
 #[test]
 fn examples_are_valid_pipelines() {
     let directory = scratch::directory();
-    for readme in readmes() {
+    for readme in pages() {
         for (line, block) in blocks(&read(&readme), "yaml") {
             let pipeline = whole_pipeline(&block, &readme);
             let file = directory.path().join("pipeline.yml");
@@ -133,7 +166,7 @@ fn editors_find_the_mistakes_of_a_source_and_none_in_the_examples() {
         let pipeline: Value = serde_saphyr::from_str(pipeline).expect("YAML");
         pipelines.iter_errors(&pipeline).map(|error| format!("{}: {error}", error.instance_path())).collect()
     };
-    for readme in readmes() {
+    for readme in pages() {
         for (line, block) in blocks(&read(&readme), "yaml") {
             let found = mistakes(&whole_pipeline(&block, &readme));
             assert!(found.is_empty(), "{}:{line}: {found:#?}", readme.display());

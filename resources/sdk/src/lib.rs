@@ -115,3 +115,8 @@ pub use resource_type::ResourceType;
 pub use schema::{Problem, ProblemKind, Problems, nearest};
 pub use secret::{MASK, Redactor, Secret};
 pub use unfinished::Unfinished;
+
+/// The page for those who write a type of their own, so that its code is compiled.
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../../../docs/your-own-type.md")]
+struct YourOwnType;
