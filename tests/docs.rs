@@ -91,7 +91,8 @@ fn links_between_pages_lead_somewhere() {
             let (file, heading) = target.split_once('#').unwrap_or((target, ""));
             let linked = if file.is_empty() { page.clone() } else { page.with_file_name(file) };
             assert!(linked.exists(), "{}: there is no {file}", page.display());
-            let anchors = || read(&linked).lines().filter_map(|line| line.strip_prefix('#')).map(anchor).collect::<Vec<_>>();
+            let anchors =
+                || read(&linked).lines().filter_map(|line| line.strip_prefix('#')).map(anchor).collect::<Vec<_>>();
             assert!(heading.is_empty() || anchors().contains(&heading.to_owned()), "{}: {target}", page.display());
         }
     }
