@@ -271,6 +271,25 @@ fn too_many_requests_are_waited_for_and_limits_are_shown() {
 }
 
 #[test]
+fn the_first_request_to_a_registry_nearby_is_tried_again_too() {
+    // Nearby, so that plain HTTP would do; but it speaks TLS, and is busy.
+    let image = Image::named("x");
+    let own = image.clone();
+    let server = StandIn::start_tls(move |asked| answer(&own, asked));
+    let host = server.url().replace("https://", "");
+    let source = json!({ "repository": format!("{host}/team/app"), "tag": "latest", "ca_certs": [server.authority()] });
+    for fault in [
+        Fault::Answer(Answer::text(429, "slow down").with("Retry-After", "1")),
+        Fault::Answer(Answer::text(503, "not yet")),
+        Fault::CutAfter,
+    ] {
+        server.fail_next(fault);
+        let outcome = check("registry-image", &source, None);
+        assert_eq!(outcome.json(), json!([{ "tag": "latest", "digest": image.manifest.digest }]));
+    }
+}
+
+#[test]
 fn a_token_server_at_a_private_address_is_none_of_a_public_registrys() {
     // The registry is here, so that it may name one here; over TLS nothing goes out without.
     let image = Image::named("x");

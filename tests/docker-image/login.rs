@@ -2,12 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jetway_tests::registry::image::Image;
+use jetway_tests::registry::image::{Compression, Image};
+use jetway_tests::registry::tar::Tar;
 use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
+use jetway_tests::scratch;
 use jetway_tests::token_server::TokenServer;
 use serde_json::{Value, json};
 
-use crate::support::{check, said, source};
+use crate::support::{check, get, put, read, said, source};
 
 /// A registry with an image in it, which skopeo has put there as [`USER`].
 fn filled(manner: &Manner<'_>) -> Registry {
@@ -137,4 +139,40 @@ fn an_authority_is_named_for_all_registries_or_for_one() {
     with("insecure", json!(true)).failed();
     with("insecure", json!([registry.host()])).succeeded();
     with("insecure_registries", json!(["other.example", registry.host()])).succeeded();
+}
+
+#[test]
+fn a_client_certificate_is_shown_to_its_registry_and_to_no_other() {
+    let registry = Registry::with(&Manner { tls: true, client_certificates: true, ..Manner::default() });
+    let identity = registry.client_certificate();
+    let with = |domain: &str| {
+        json!({
+            "tag": "latest",
+            "ca_certs": [{ "domain": registry.host(), "cert": registry.authority() }],
+            "client_certs": [{ "domain": domain, "cert": identity.certificate, "key": identity.key }],
+        })
+    };
+    let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::Gzip);
+    let inputs = scratch::directory();
+    image.write_layout(&inputs.path().join("layout"));
+    let own = source(&registry, "team/app", with(&registry.host()));
+    let put = put("registry-image", &own, &json!({ "image": "layout" }), inputs.path());
+    let version = put.json()["version"].clone();
+    assert_eq!(check("registry-image", &own, None).json(), json!([version]));
+    let target = scratch::directory();
+    get("registry-image", &own, &version, json!({}), target.path()).succeeded();
+    assert_eq!(read(target.path(), "rootfs/a"), "x");
+    for domain in ["other.example", "localhost", &format!("localhost:{}", registry.port() ^ 1)] {
+        let outcome = check("registry-image", &source(&registry, "team/app", with(domain)), None);
+        outcome.failed();
+        // Whether its alert is seen before the end of the connection is a matter of luck; that plain HTTP is not tried is not.
+        assert!(said(&outcome).contains("cannot read `localhost:[PORT]/team/app:latest`"), "{}", said(&outcome));
+        assert!(!outcome.stderr.contains("http://"), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("PRIVATE KEY"), "{}", outcome.stderr);
+    }
+    // A registry that the key is not for, and that would take any.
+    let other = Registry::with(&Manner { tls: true, client_certificates: true, ..Manner::default() });
+    let mut keys = with(&registry.host());
+    keys["ca_certs"] = json!([other.authority()]);
+    check("registry-image", &source(&other, "team/app", keys), None).failed();
 }

@@ -21,6 +21,7 @@ mod ecr;
 mod formats;
 mod get;
 mod hostile;
+mod hub;
 mod login;
 mod mirror;
 mod put;

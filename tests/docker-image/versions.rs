@@ -187,3 +187,117 @@ mod by_pattern {
         assert_eq!(tags(&check("registry-image", &source(&registry, PATH, keys), None)), ["b", "c", "a"]);
     }
 }
+
+mod cost {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use jetway_tests::stand_in::{Answer, StandIn};
+
+    use super::*;
+
+    /// The tags that a registry was asked for by HEAD, in their order.
+    fn heads(requests: &[String]) -> Vec<String> {
+        let tag = |request: &String| {
+            let rest = request.strip_prefix("HEAD /v2/team/app/manifests/")?;
+            rest.split(' ').next().map(str::to_owned)
+        };
+        let mut tags: Vec<String> = requests.iter().filter_map(tag).collect();
+        tags.sort();
+        tags
+    }
+
+    #[test]
+    fn of_five_hundred_tags_those_are_asked_for_that_are_told_of() {
+        let registry = Registry::start();
+        let client = registry.client();
+        let base = Image::named("x");
+        client.put_blob(PATH, &base.config);
+        let mut manifest: Value = serde_json::from_slice(&base.manifest.bytes).unwrap();
+        // 0.0.0 to 9.9.4: an image each.
+        let tags: Vec<String> =
+            (0..500).map(|number| format!("{}.{}.{}", number / 50, number / 5 % 10, number % 5)).collect();
+        for tag in &tags {
+            manifest["annotations"] = json!({ "tag": tag });
+            client.put_manifest(PATH, tag, MANIFEST, manifest.to_string().as_bytes());
+        }
+        let run = |keys: Value, version: Option<&Value>| {
+            let before = registry.requests().len();
+            let outcome = check("registry-image", &source(&registry, PATH, keys), version);
+            let answer = outcome.json();
+            let mut told = super::tags(&outcome);
+            told.sort();
+            let requests = registry.requests().split_off(before);
+            assert_eq!(heads(&requests), told, "one HEAD for each tag that is told of, and none for another");
+            assert_eq!(requests.len(), told.len() + 1, "and the list: {requests:?}");
+            answer.as_array().unwrap().clone()
+        };
+        let all = run(json!({}), None);
+        assert_eq!(all.len(), 500);
+        let ordered: Vec<&str> = all.iter().map(|version| version["tag"].as_str().unwrap()).collect();
+        assert_eq!(ordered, tags.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(run(json!({ "semver_constraint": "~3.1" }), None).len(), 5);
+        assert_eq!(run(json!({ "tag_regex": "^4\\." }), None).len(), 50);
+        // The known version and what is newer.
+        assert_eq!(run(json!({}), Some(&all[490])).len(), 10);
+        assert_eq!(run(json!({ "semver_constraint": "<9.9.3" }), Some(&all[490])).len(), 8);
+    }
+
+    #[test]
+    fn a_list_in_pages_is_followed_and_tags_are_asked_for_side_by_side_within_a_bound() {
+        const PAGES: usize = 5;
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let highest = Arc::clone(&most);
+        let server = StandIn::start(move |asked| {
+            if asked.path().ends_with("/tags/list") {
+                let page: usize = asked.query("last").map_or(0, |last| last.parse().unwrap());
+                let tags: Vec<String> = (0..8).map(|patch| format!("1.{page}.{patch}")).collect();
+                let answer = Answer::json(200, &json!({ "name": PATH, "tags": tags }));
+                let link = format!("</v2/team/app/tags/list?last={}&n=8>; rel=\"next\"", page + 1);
+                return if page + 1 < PAGES { answer.with("Link", &link) } else { answer };
+            }
+            highest.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            // Long enough for the others that may come to be there too.
+            std::thread::sleep(Duration::from_millis(50));
+            now.fetch_sub(1, Ordering::SeqCst);
+            let digest = digest(asked.path());
+            Answer::text(200, "").with("Docker-Content-Digest", &digest)
+        });
+        let host = server.url().replace("http://", "");
+        let outcome = check("registry-image", &json!({ "repository": format!("{host}/team/app") }), None);
+        assert_eq!(tags(&outcome).len(), PAGES * 8);
+        assert_eq!((tags(&outcome)[0].as_str(), tags(&outcome)[39].as_str()), ("1.0.0", "1.4.7"));
+        let lists = server.asked().into_iter().filter(|asked| asked.path().ends_with("/tags/list")).count();
+        assert_eq!(lists, PAGES);
+        let most = most.load(Ordering::SeqCst);
+        assert!((2..=8).contains(&most), "{most} at once");
+    }
+
+    #[test]
+    fn a_list_that_leads_elsewhere_or_round_in_circles_is_a_failure() {
+        let other = StandIn::start(|_| Answer::json(200, &json!({ "tags": ["2.0.0"] })));
+        let page = |link: String| {
+            StandIn::start(move |asked| {
+                if !asked.path().ends_with("/tags/list") {
+                    return Answer::text(404, "");
+                }
+                Answer::json(200, &json!({ "tags": ["1.0.0"] })).with("Link", &format!("<{link}>; rel=\"next\""))
+            })
+        };
+        for (link, says) in [
+            (format!("{}/v2/team/app/tags/list", other.url()), "the next page is said to be at another server"),
+            ("https://registry.example/v2/team/app/tags/list".to_owned(), "at another server, which is not asked"),
+            ("?n=1000".to_owned(), "the list has more than 2000 pages"),
+        ] {
+            let server = page(link);
+            let host = server.url().replace("http://", "");
+            let source =
+                json!({ "repository": format!("{host}/team/app"), "username": "u", "password": "p4ssw0rd-of-u" });
+            let outcome = check("registry-image", &source, None);
+            outcome.failed();
+            assert!(said(&outcome).contains(says), "{}", said(&outcome));
+        }
+        assert_eq!(other.asked(), []);
+    }
+}

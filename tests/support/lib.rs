@@ -15,6 +15,7 @@
 
 pub mod aws;
 pub mod binaries;
+pub mod certificates;
 pub mod checkout;
 pub mod concourse;
 pub mod daemon;

@@ -1,6 +1,7 @@
 //! A registry: Debian's, which is the distribution project's own. And what is needed to fill it.
 
 pub mod client;
+pub mod detour;
 pub mod hand_made;
 pub mod image;
 pub mod proxy;
@@ -13,10 +14,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 use self::client::Client;
+use crate::certificates::{Authority, Identity};
 use crate::token_server::TokenServer;
 use crate::{process, scratch};
 
@@ -30,7 +31,7 @@ pub const PASSWORD: &str = "w4y-t0-g0-s3cret";
 pub struct Registry {
     child: Child,
     port: u16,
-    authority: Option<String>,
+    authority: Option<Authority>,
     /// The address that it is reached by, when it is not `localhost`.
     address: Option<String>,
     directory: TempDir,
@@ -47,6 +48,10 @@ pub struct Manner<'t> {
     pub address: Option<&'t str>,
     /// It has a certificate for `localhost` and its address of an authority of its own.
     pub tls: bool,
+    /// Another name that its certificate is for.
+    pub name: Option<&'t str>,
+    /// It lets in who has a certificate of its authority, as [`Registry::client_certificate`] is one, and nobody else.
+    pub client_certificates: bool,
     /// It asks for a token of this server.
     pub tokens: Option<&'t TokenServer>,
 }
@@ -79,14 +84,17 @@ impl Registry {
         let mut authority = None;
         let mut http = format!("addr: '{}:0'", address.unwrap_or("127.0.0.1"));
         if manner.tls {
-            let (pem, certificate, key) = certificate(address);
-            authority = Some(pem);
-            let _ = write!(
-                http,
-                ", tls: {{certificate: {}, key: {}}}",
-                file("cert.pem", &certificate),
-                file("key.pem", &key)
-            );
+            let own = Authority::new();
+            let names: Vec<&str> = ["localhost"].into_iter().chain(address).chain(manner.name).collect();
+            let Identity { certificate, key } = own.server(&names);
+            let (certificate, key) = (file("cert.pem", &certificate), file("key.pem", &key));
+            let clients = if manner.client_certificates {
+                format!(", clientcas: [{}]", file("authority.pem", own.pem()))
+            } else {
+                String::new()
+            };
+            let _ = write!(http, ", tls: {{certificate: {certificate}, key: {key}{clients}}}");
+            authority = Some(own);
         }
         let _ = writeln!(configuration, "http: {{{http}}}");
         if manner.htpasswd {
@@ -133,7 +141,17 @@ impl Registry {
 
     /// The authority of its certificate, in PEM form.
     pub fn authority(&self) -> &str {
-        self.authority.as_deref().expect("a registry over TLS")
+        self.authority.as_ref().expect("a registry over TLS").pem()
+    }
+
+    /// A certificate that its authority vouches for.
+    pub fn client_certificate(&self) -> Identity {
+        self.authority.as_ref().expect("a registry over TLS").client("jetway")
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// A client that writes to it. (Not for one over TLS.)
@@ -195,17 +213,4 @@ impl AsRef<Path> for Registry {
     fn as_ref(&self) -> &Path {
         self.directory.path()
     }
-}
-
-/// An authority, a certificate of it for `localhost` and an address, and the key.
-fn certificate(address: Option<&str>) -> (String, String, String) {
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority_key = KeyPair::generate().expect("make a key");
-    let pem = authority.self_signed(&authority_key).expect("sign an authority").pem();
-    let key = KeyPair::generate().expect("make a key");
-    let names = ["localhost"].into_iter().chain(address).map(str::to_owned);
-    let own = CertificateParams::new(names.collect::<Vec<_>>()).expect("names");
-    let own = own.signed_by(&key, &Issuer::new(authority, authority_key)).expect("sign a certificate");
-    (pem, own.pem(), key.serialize_pem())
 }

@@ -2,17 +2,19 @@
 //!
 //! One thread and one request per connection, over blocking sockets: that is enough for a test, and it can be cut at any point.
 
-use std::io::{BufRead as _, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, crypto};
 use serde_json::Value;
+
+use crate::certificates::{Authority, Identity};
 
 /// A request as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,9 +155,15 @@ impl StandIn {
 
     /// The same over TLS, with a certificate for `localhost` of an authority of its own.
     pub fn start_tls(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
-        let (config, authority) = certificate();
+        Self::start_tls_for("localhost", handler)
+    }
+
+    /// The same with a certificate for another name.
+    pub fn start_tls_for(name: &str, handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        let authority = Authority::new();
+        let config = tls(&authority.server(&[name]));
         let mut server = Self::serve(Box::new(handler), Some(Arc::new(config)));
-        server.authority = Some(authority);
+        server.authority = Some(authority.pem().to_owned());
         server
     }
 
@@ -190,6 +198,11 @@ impl StandIn {
             Some(_) => format!("https://localhost:{}", self.address.port()),
             None => format!("http://{}", self.address),
         }
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// The authority of its certificate, in PEM form.
@@ -289,22 +302,16 @@ impl Shared {
     }
 }
 
-/// A certificate for `localhost`, and its authority in PEM form.
-fn certificate() -> (ServerConfig, String) {
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority_key = KeyPair::generate().expect("make a key");
-    let pem = authority.self_signed(&authority_key).expect("sign an authority").pem();
-    let key = KeyPair::generate().expect("make a key");
-    let own = CertificateParams::new(["localhost".to_owned()]).expect("a name");
-    let own = own.signed_by(&key, &Issuer::new(authority, authority_key)).expect("sign a certificate");
-    let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+/// What a server with that certificate speaks TLS by.
+fn tls(identity: &Identity) -> ServerConfig {
+    let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("a key");
+    ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions of TLS")
         .with_no_client_auth()
-        .with_single_cert(vec![own.der().clone()], PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())))
-        .expect("a certificate and its key");
-    (config, pem)
+        .with_single_cert(vec![certificate], key)
+        .expect("a certificate and its key")
 }
 
 fn read(stream: &mut impl Read) -> Option<Asked> {
@@ -325,9 +332,30 @@ fn read(stream: &mut impl Read) -> Option<Asked> {
         headers.push((name.to_lowercase(), value.trim().to_owned()));
     }
     let mut asked = Asked { method, target, headers, body: Vec::new() };
+    if asked.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        asked.body = chunks(&mut reader)?;
+        return Some(asked);
+    }
     let length = asked.header("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
     reader.take(length).read_to_end(&mut asked.body).ok()?;
     (asked.body.len() as u64 == length).then_some(asked)
+}
+
+/// A body that comes in chunks, each with its length before it.
+fn chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let length = u64::from_str_radix(line.split(';').next()?.trim(), 16).ok()?;
+        let before = body.len() as u64;
+        reader.by_ref().take(length).read_to_end(&mut body).ok()?;
+        // The line's end after a chunk, or after the last.
+        reader.read_line(&mut String::new()).ok()?;
+        if length == 0 || (body.len() as u64) < before + length {
+            return (length == 0).then_some(body);
+        }
+    }
 }
 
 /// Sends an answer, `most` bytes of its body.

@@ -158,6 +158,10 @@ impl<'c> Registry<'c> {
                 self.found("http");
                 Ok(response)
             }
+            Err(error) if may_pass(&error) => {
+                self.found("https");
+                request("https").send().await
+            }
             other => {
                 if other.is_ok() {
                     self.found("https");
@@ -192,11 +196,20 @@ impl<'c> Registry<'c> {
     }
 }
 
-/// Whether a server may be one that speaks plain HTTP. A certificate that is not trusted is no reason to do without one.
+/// Whether a server may be one that speaks plain HTTP. A certificate that is not trusted is no reason to do without one, nor
+/// is a server that asks for ours; and a connection that is cut later on had TLS.
 fn speaks_no_tls(error: &Error) -> bool {
-    use TransportKind::{Connection, Cut, Tls};
+    use TransportKind::{Connection, Tls};
     let kind = error.downcast_ref::<TransportError>().map(TransportError::kind);
-    matches!(kind, Some(Tls | Connection | Cut))
+    matches!(kind, Some(Tls | Connection))
+}
+
+/// Whether the same request may succeed a little later.
+fn may_pass(error: &Error) -> bool {
+    use TransportKind::{Cut, Stalled};
+    let kind = error.downcast_ref::<TransportError>().map(TransportError::kind);
+    let is_busy = |status: StatusCode| status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+    matches!(kind, Some(Cut | Stalled)) || status_of(error).is_some_and(is_busy)
 }
 
 /// The answer of a status that was not allowed, when the error is that.

@@ -170,6 +170,8 @@ pub enum TransportKind {
     Proxy,
     /// The server's certificate is not trusted.
     Certificate,
+    /// The server speaks TLS, and ended it by an alert: it wants a client certificate, say.
+    Alert,
     /// There is no TLS for another reason.
     Tls,
     /// The connection was closed, or the protocol was broken, before the answer was complete.
@@ -218,8 +220,8 @@ impl TransportError {
 
     /// Whether the server cannot have seen any of the request.
     pub fn is_unsent(&self) -> bool {
-        use TransportKind::{Certificate, Connection, Name, Proxy, Tls};
-        matches!(self.kind, Name | Connection | Proxy | Certificate | Tls)
+        use TransportKind::{Alert, Certificate, Connection, Name, Proxy, Tls};
+        matches!(self.kind, Name | Connection | Proxy | Certificate | Alert | Tls)
     }
 
     /// The method of the request.
@@ -278,8 +280,14 @@ fn explain(error: &reqwest::Error, limits: &Limits) -> Explained {
         unknown = cause.to_string();
         next = cause.source();
     }
-    if let Some(found) = found {
-        return found;
+    match found {
+        // Some servers that do not speak TLS just hang up on who does.
+        Some((TransportKind::Cut, ..)) if error.is_connect() => {
+            let text = format!("{} closed the connection before anything was sent", limits.host);
+            return (TransportKind::Connection, text, None);
+        }
+        Some(found) => return found,
+        None => {}
     }
     if error.is_connect() {
         if error.is_timeout() {
@@ -297,7 +305,7 @@ fn carried_by<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdErr
 }
 
 fn explain_one(cause: &(dyn StdError + 'static), limits: &Limits) -> Option<Explained> {
-    use TransportKind::{Connection, Cut, Name, Proxy, Upload};
+    use TransportKind::{Alert, Connection, Cut, Name, Proxy, Upload};
     let host = &limits.host;
     let said = |kind, text: String| Some((kind, text, None));
     if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
@@ -325,6 +333,11 @@ fn explain_one(cause: &(dyn StdError + 'static), limits: &Limits) -> Option<Expl
         "dns error" => said(Name, format!("the name of {host} cannot be resolved")),
         "connection closed before message completed" | "end of file before message length reached" => {
             said(Cut, CLOSED.to_owned())
+        }
+        // HTTP/2 keeps no more of an error of TLS than its text.
+        text if text.starts_with("received fatal alert: ") => {
+            let text = text.replace("received fatal alert:", "the server ended TLS by the alert");
+            Some((Alert, text, Some("does it ask for a client certificate, or not take the one that it got?")))
         }
         "tunnel error: proxy authorization required" => Some((
             Proxy,

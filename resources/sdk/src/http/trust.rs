@@ -18,7 +18,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
+    SignatureScheme,
 };
 
 use super::settings::{Authorities, HttpSettings, Surroundings};
@@ -347,8 +348,17 @@ pub(crate) fn explain(error: &Error) -> (TransportKind, String, Option<&'static 
                 "the server does not speak TLS on this port".to_owned(),
                 Some("is it an `http://` server?"),
             ),
-            Error::AlertReceived(rustls::AlertDescription::CertificateRequired) => {
-                (TransportKind::Tls, "the server asks for a client certificate".to_owned(), None)
+            Error::AlertReceived(AlertDescription::CertificateRequired) => {
+                (TransportKind::Alert, "the server asks for a client certificate".to_owned(), None)
+            }
+            // TLS 1.2 has one alert for a certificate that is missing and for one that is wrong.
+            Error::AlertReceived(AlertDescription::BadCertificate | AlertDescription::UnknownCA) => (
+                TransportKind::Alert,
+                "the server does not take the client certificate, or asks for one".to_owned(),
+                None,
+            ),
+            Error::AlertReceived(alert) => {
+                (TransportKind::Alert, format!("the server ended TLS by the alert {alert:?}"), None)
             }
             other => (TransportKind::Tls, format!("TLS failed: {other}"), None),
         };
