@@ -16,6 +16,7 @@ mod docker_image;
 mod git;
 mod github_status;
 mod helm_release;
+mod images;
 mod measure;
 mod one_request;
 mod registry_image;
@@ -36,11 +37,12 @@ struct Bench {
     measure: fn(usize) -> Vec<Measured>,
 }
 
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     Bench { kind: "docker-image", what: docker_image::WHAT, measure: docker_image::measure },
     Bench { kind: "git", what: "25,000 commits over HTTP on loopback", measure: git::measure },
     Bench { kind: "github-status", what: "one status over HTTP on loopback", measure: github_status::measure },
     Bench { kind: "helm-release", what: "ten revisions in a Kubernetes on loopback", measure: helm_release::measure },
+    Bench { kind: "images", what: "`docker run` of a check, servers on loopback", measure: images::measure },
     Bench { kind: "registry-image", what: registry_image::WHAT, measure: registry_image::measure },
     Bench { kind: "slack", what: "one request over HTTP on loopback", measure: slack::measure },
 ];

@@ -17,7 +17,7 @@ pub(crate) fn render(runs: usize, what: &str, results: &[Measured]) -> (String, 
         let floor = result.floor.and_then(|name| results.iter().find(|other| other.name == name));
         let wall_ratio = floor.map(|floor| result.wall.as_secs_f64() / floor.wall.as_secs_f64());
         let cpu_ratio = floor.map(|floor| result.cpu.as_secs_f64() / floor.cpu.as_secs_f64());
-        let is_ours = floor.is_some() || result.limits.wall.is_some();
+        let is_ours = (floor.is_some() || result.limits.wall.is_some()) && result.limits.over.is_none();
         let ratio = |ratio: Option<f64>| ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
         let peak = if is_ours { mebibytes(result.footprint.peak_rss) } else { String::new() };
         writeln!(
@@ -33,13 +33,21 @@ pub(crate) fn render(runs: usize, what: &str, results: &[Measured]) -> (String, 
         )
         .expect("a string");
         missed.extend(misses(result, wall_ratio));
+        if let Some((limit, floor)) = result.limits.over.zip(floor)
+            && result.wall > floor.wall + limit
+        {
+            let over = milliseconds(result.wall.saturating_sub(floor.wall));
+            missed.push(format!("{}: {over} beyond its floor, at most {}", result.name, milliseconds(limit)));
+        }
     }
     (table, missed)
 }
 
 fn limit(result: &Measured) -> String {
     let ratio = result.limits.ratio.map(|ratio| format!("{ratio:.2}"));
-    ratio.or_else(|| result.limits.wall.map(|wall| format!("< {}", milliseconds(wall)))).unwrap_or_default()
+    let wall = || result.limits.wall.map(|wall| format!("< {}", milliseconds(wall)));
+    let over = || result.limits.over.map(|over| format!("+ {}", milliseconds(over)));
+    ratio.or_else(wall).or_else(over).unwrap_or_default()
 }
 
 fn misses(result: &Measured, wall_ratio: Option<f64>) -> Vec<String> {
