@@ -11,6 +11,7 @@ mod service;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -337,10 +338,23 @@ impl Running {
             Ok(status)
         };
 
-        let ended = tokio::select! {
-            status = work => Ended::ByItself(status),
-            interrupted = command.interrupt.wait() => Ended::Interrupted(interrupted),
-            error = silence(&activity, command) => Ended::Silent(error),
+        let (ended, deadline) = {
+            let mut work = pin!(work);
+            let ended = tokio::select! {
+                status = &mut work => Ended::ByItself(status),
+                interrupted = command.interrupt.wait() => Ended::Interrupted(interrupted),
+                error = silence(&activity, command) => Ended::Silent(error),
+            };
+            let deadline = Instant::now() + GRACE;
+            if !matches!(ended, Ended::ByItself(_)) {
+                if let Some(group) = self.group {
+                    let _ = kill_process_group(group, Signal::TERM);
+                }
+                // A child that sets things right before it ends has something to say about it, and would be killed by
+                // saying it to nobody: its pipes are read to the end.
+                let _ = timeout(GRACE, work).await;
+            }
+            (ended, deadline)
         };
         match ended {
             Ended::ByItself(status) => {
@@ -352,11 +366,11 @@ impl Running {
                 Ok(Finished { label: command.label.clone(), status, stdout: captured, stderr: tail })
             }
             Ended::Interrupted(interrupted) => {
-                self.terminate().await;
+                self.kill(deadline).await;
                 Err(crate::Error::new(interrupted).context(format!("`{}` did not finish", command.label)))
             }
             Ended::Silent(error) => {
-                self.terminate().await;
+                self.kill(deadline).await;
                 Err(error)
             }
         }
@@ -364,10 +378,16 @@ impl Running {
 
     /// Ends the group: SIGTERM, and SIGKILL for what is left of it after the grace.
     async fn terminate(&mut self) {
-        let Some(group) = self.group.take() else { return };
-        let _ = kill_process_group(group, Signal::TERM);
+        let Some(group) = self.group else { return };
         let deadline = Instant::now() + GRACE;
+        let _ = kill_process_group(group, Signal::TERM);
         let _ = timeout(GRACE, self.child.wait()).await;
+        self.kill(deadline).await;
+    }
+
+    /// Waits for what is left of the group, and ends it at the deadline.
+    async fn kill(&mut self, deadline: Instant) {
+        let Some(group) = self.group.take() else { return };
         while group_exists(group) && Instant::now() < deadline {
             sleep(Duration::from_millis(20)).await;
         }

@@ -61,6 +61,13 @@ impl Context {
         &self.interrupt
     }
 
+    /// The same surroundings for what is left to do after a signal, such as to say what it has left behind: nothing in
+    /// them is ended by it. The end is near all the same, so that whatever waits here must be bounded by few seconds.
+    #[must_use]
+    pub fn after_interrupt(&self) -> Self {
+        Self { interrupt: Interrupt::default(), ..self.clone() }
+    }
+
     /// The only place on disk for secrets; removed at the end.
     pub fn private_directory(&self) -> &PrivateDirectory {
         &self.private

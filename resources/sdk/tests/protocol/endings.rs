@@ -44,6 +44,23 @@ fn a_signal_ends_a_grandchild_that_does_not_listen_before_concourse_would() {
 }
 
 #[test]
+fn a_child_that_is_ended_may_say_what_it_leaves_and_set_it_right() {
+    let directory = tempfile::tempdir().unwrap();
+    let done = directory.path().join("done");
+    // Whoever writes to a pipe that nobody reads is killed by it, before what comes next.
+    let tidy =
+        format!("echo cancelled; echo cancelled >&2; sleep 0.2; echo again >&2; echo >'{}'; exit 1", done.display());
+    let script =
+        format!("trap \"{}\" TERM; echo listening >&2; while :; do sleep 0.05; done", tidy.replace('"', "\\\""));
+    let mut run = counter("check").source(&json!({"run": ["sh", "-c", script]})).start();
+    run.line("listening");
+    let (outcome, _) = interrupted(run, Signal::TERM);
+    assert_eq!(outcome.code, Some(143));
+    assert!(outcome.stderr.contains("cancelled\n") && outcome.stderr.contains("again\n"), "{}", outcome.stderr);
+    assert!(done.exists(), "the child came to its end");
+}
+
+#[test]
 fn a_signal_ends_a_wait_for_standard_input() {
     let run = counter("check").start();
     run.listens();
