@@ -9,12 +9,18 @@
     reason = "this is test code: what is not as it should be ends its test there and then"
 )]
 
+mod abort;
 mod access;
 mod bad_input;
 mod charts;
 mod check;
 mod clouds;
+mod diagnosis;
 mod get;
 mod override_values;
 mod put;
+mod recovery;
+mod rollback;
 mod support;
+mod testing;
+mod waiting;

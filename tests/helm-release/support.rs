@@ -111,3 +111,25 @@ pub(crate) fn said(outcome: &Outcome) -> String {
     let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
     said.to_owned()
 }
+
+/// The statuses of the revisions in the namespace, by helm's own records.
+pub(crate) fn statuses(namespace: &Namespace) -> Vec<String> {
+    let list = namespace.kubectl_json(&["get", "secrets", "--selector=owner=helm,name=demo", "--output=json"]);
+    let label = |item: &Value, name: &str| item["metadata"]["labels"][name].as_str().unwrap_or_default().to_owned();
+    let items = list["items"].as_array().expect("a list");
+    let mut revisions: Vec<(u64, String)> =
+        items.iter().map(|item| (label(item, "version").parse().expect("a number"), label(item, "status"))).collect();
+    revisions.sort();
+    revisions.into_iter().map(|(_, status)| status).collect()
+}
+
+/// Waits until the newest revision has that status.
+#[track_caller]
+pub(crate) fn wait_for_status(namespace: &Namespace, count: usize, status: &str) {
+    let found = || {
+        let statuses = statuses(namespace);
+        (statuses.len() == count && statuses.last().is_some_and(|last| last == status)).then_some(())
+    };
+    jetway_tests::process::wait_until(std::time::Duration::from_mins(1), found)
+        .unwrap_or_else(|| panic!("revision {count} is not `{status}`: {:?}", statuses(namespace)));
+}

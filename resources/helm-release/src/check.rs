@@ -52,7 +52,7 @@ fn release<'s>(source: &'s Source, version: Option<&'s Version>) -> Option<&'s s
 }
 
 /// The namespace of the source's release.
-pub(crate) fn namespace<'s>(source: &'s Source, kubernetes: &'s Kubernetes) -> &'s str {
+pub(crate) fn namespace<'s>(source: &'s Source, kubernetes: &'s Kubernetes<'_>) -> &'s str {
     given(source.namespace.as_ref()).or(kubernetes.namespace()).unwrap_or(DEFAULT_NAMESPACE)
 }
 

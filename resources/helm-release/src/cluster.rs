@@ -16,9 +16,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jetway::http::{Authorities, ClientCertificate, HttpSettings};
 use jetway::{Advise as _, Context, Result, Secret};
+use jiff::Timestamp;
 
 use crate::source::{Source, Way, given, pem, set};
 use kubeconfig::Kubeconfig;
+
+/// How long before its end a token is given up, in seconds.
+const MARGIN: i64 = 60;
 
 /// A cluster, and how to get in.
 #[derive(Debug)]
@@ -62,6 +66,20 @@ impl Token {
     /// A token that holds for as long as it holds.
     fn lasting(secret: Secret) -> Self {
         Self { secret, expires: None }
+    }
+
+    /// Whether it can still be used, and for as long as a request takes.
+    pub(crate) fn holds(&self) -> bool {
+        self.expires.is_none_or(|end| end > Timestamp::now().as_second() + MARGIN)
+    }
+
+    /// The next one, from the cloud that the source names.
+    pub(crate) async fn renewed(context: &Context, source: &Source) -> Result<Self> {
+        match source.way() {
+            Some(Way::Google) => google::log_in(context, source).await,
+            Some(Way::Aws(aws)) => aws::log_in(context, source, aws).await,
+            _ => Err(anyhow!("there is no cloud to log in to")),
+        }
     }
 }
 

@@ -1,22 +1,40 @@
-//! The cluster's API, as far as helm's records go: reads over HTTP, and what its refusals mean.
+//! The cluster's API, as far as releases go: requests over HTTP, and what its refusals mean.
 
-use jetway::http::{HttpClient, HttpResponse, StatusError, TransportError, TransportKind};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use jetway::http::{HttpClient, HttpRequest, HttpResponse, Method, Retry, StatusError, TransportError, TransportKind};
 use jetway::{Advise as _, Context, Error, Result};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Token};
 use crate::source::Source;
+
+/// How long an answer may take that is wanted for what people are told beside the work itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long an answer may take after a signal: the process is killed a few seconds later.
+const LAST_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The cluster's API.
 #[derive(Debug)]
-pub(crate) struct Kubernetes {
+pub(crate) struct Kubernetes<'p> {
+    context: Context,
+    source: &'p Source,
     http: HttpClient,
-    cluster: Cluster,
+    cluster: Rc<Cluster>,
+    token: RefCell<Option<Token>>,
+    patience: Option<Duration>,
 }
 
-/// What is being read, for requests and their errors.
+/// What is asked for, for requests and their errors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
+    /// The group and version of the kind, as it stands in paths.
+    pub(crate) api: &'a str,
     /// The kind in the plural, as it stands in paths: `secrets`.
     pub(crate) kind: &'a str,
     /// The namespace.
@@ -25,16 +43,39 @@ pub(crate) struct Asked<'a> {
     pub(crate) verb: &'a str,
 }
 
-impl Kubernetes {
+/// The API of what has been there from the beginning: pods, secrets, events.
+pub(crate) const CORE: &str = "api/v1";
+
+impl<'p> Kubernetes<'p> {
     /// Finds the source's cluster. No request goes to the cluster itself before something is read.
-    pub(crate) async fn new(context: &Context, source: &Source) -> Result<Self> {
-        Self::of(context, Cluster::find(context, source).await?)
+    pub(crate) async fn new(context: &Context, source: &'p Source) -> Result<Self> {
+        Self::of(context, source, Cluster::find(context, source).await?)
     }
 
     /// The same for a cluster that has been found.
-    pub(crate) fn of(context: &Context, cluster: Cluster) -> Result<Self> {
+    pub(crate) fn of(context: &Context, source: &'p Source, cluster: Cluster) -> Result<Self> {
         let http = context.http(cluster.http())?;
-        Ok(Self { http, cluster })
+        let token = RefCell::new(cluster.user.token.clone());
+        Ok(Self { context: context.clone(), source, http, cluster: Rc::new(cluster), token, patience: None })
+    }
+
+    /// The same cluster, asked for what people are told beside the work: once, and not for long.
+    pub(crate) fn briefly(&self) -> Self {
+        Self {
+            context: self.context.clone(),
+            http: self.http.clone(),
+            cluster: Rc::clone(&self.cluster),
+            token: self.token.clone(),
+            patience: Some(PATIENCE),
+            ..*self
+        }
+    }
+
+    /// The same cluster, asked after a signal, which ends no request here.
+    pub(crate) fn after_interrupt(&self) -> Result<Self> {
+        let context = self.context.after_interrupt();
+        let http = context.http(self.cluster.http())?;
+        Ok(Self { context, http, patience: Some(LAST_PATIENCE), ..self.briefly() })
     }
 
     /// The namespace that goes with the cluster.
@@ -50,26 +91,87 @@ impl Kubernetes {
         query: &[(&str, &str)],
         accept: &str,
     ) -> Result<HttpResponse> {
-        let Asked { kind, namespace, .. } = asked;
-        let name = name.map(|name| format!("/{name}")).unwrap_or_default();
-        let url = format!("{}/api/v1/namespaces/{namespace}/{kind}{name}", self.cluster.server);
-        let mut request = self.http.get(url).header("accept", accept);
+        let mut request = self.request(Method::GET, asked, name).await?.header("accept", accept);
         for (name, value) in query {
             request = request.query(name, value);
         }
-        let user = &self.cluster.user;
-        if let Some(token) = &user.token {
-            request = request.bearer(&token.secret);
-        } else if let Some((name, password)) = &user.password {
-            request = request.basic(name, password);
-        }
         request.send().await.map_err(|error| explained(error, asked))
+    }
+
+    /// Reads all objects of a kind that the query selects, as far as they fit into `most` bytes.
+    pub(crate) async fn list<T: DeserializeOwned>(
+        &self,
+        asked: Asked<'_>,
+        query: &[(&str, &str)],
+        most: u64,
+    ) -> Result<Vec<T>> {
+        #[derive(Deserialize)]
+        #[serde(bound(deserialize = "T: DeserializeOwned"))]
+        struct List<T> {
+            /// `null` when there are none.
+            items: Option<Vec<T>>,
+        }
+        let answer = self.read(asked, None, query, "application/json").await?;
+        let list: List<T> = serde_json::from_slice(&answer.bytes(most).await?)
+            .map_err(|error| jetway::anyhow!("the API server's answer is no list: {error}"))?;
+        Ok(list.items.unwrap_or_default())
+    }
+
+    /// Puts an object in the place of the one of its name. One whose `resourceVersion` is no longer the newest is refused
+    /// (see [`is_outdated`]).
+    pub(crate) async fn replace(&self, asked: Asked<'_>, name: &str, object: &Value) -> Result<()> {
+        let request = self.request(Method::PUT, asked, Some(name)).await?.json(object);
+        request.send().await.map(|_| ()).map_err(|error| explained(error, asked))
+    }
+
+    /// Takes an object away, and in the background what belongs to it. One that is another by now (by its `uid`) stays.
+    pub(crate) async fn delete(&self, asked: Asked<'_>, name: &str, uid: &str) -> Result<()> {
+        let options = serde_json::json!({
+            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
+            "preconditions": { "uid": uid },
+        });
+        let request = self.request(Method::DELETE, asked, Some(name)).await?.json(&options);
+        request.send().await.map(|_| ()).map_err(|error| explained(error, asked))
+    }
+
+    async fn request(&self, method: Method, asked: Asked<'_>, name: Option<&str>) -> Result<HttpRequest> {
+        let Asked { api, kind, namespace, .. } = asked;
+        let name = name.map(|name| format!("/{name}")).unwrap_or_default();
+        let url = format!("{}/{api}/namespaces/{namespace}/{kind}{name}", self.cluster.server);
+        let mut request = self.http.request(method, url);
+        if let Some(patience) = self.patience {
+            request = request.retry(Retry::never()).read_timeout(patience);
+        }
+        if let Some(token) = self.token().await? {
+            return Ok(request.bearer(&token.secret));
+        }
+        Ok(match &self.cluster.user.password {
+            Some((name, password)) => request.basic(name, password),
+            None => request,
+        })
+    }
+
+    /// The token to log in with. A deploy may take longer than a cloud's token holds.
+    async fn token(&self) -> Result<Option<Token>> {
+        let token = self.token.borrow().clone();
+        if token.as_ref().is_none_or(Token::holds) {
+            return Ok(token);
+        }
+        let token = Token::renewed(&self.context, self.source).await?;
+        self.context.console().redactor().add(token.secret.expose());
+        *self.token.borrow_mut() = Some(token.clone());
+        Ok(Some(token))
     }
 }
 
 /// Whether there is no such object.
 pub(crate) fn is_gone(error: &Error) -> bool {
     error.downcast_ref::<StatusError>().is_some_and(|answer| answer.status().as_u16() == 404)
+}
+
+/// Whether the object has changed since it was read.
+pub(crate) fn is_outdated(error: &Error) -> bool {
+    error.downcast_ref::<StatusError>().is_some_and(|answer| answer.status().as_u16() == 409)
 }
 
 /// The error with what the API server says, in its own words, and with advice.
@@ -85,7 +187,7 @@ fn explained(error: Error, asked: Asked<'_>) -> Error {
     }
     let Some(answer) = error.downcast_ref::<StatusError>() else { return error };
     let status = answer.status().as_u16();
-    let Asked { kind, namespace, verb } = asked;
+    let Asked { kind, namespace, verb, .. } = asked;
     match (status, answer.json::<Status>()) {
         (401, _) => error
             .context("the API server does not know who is calling")

@@ -6,22 +6,31 @@
 mod chart;
 mod check;
 mod cluster;
+mod deploy;
+mod diagnosis;
 mod get;
 mod helm;
 mod kubernetes;
+mod manifest;
 mod name;
 mod params;
 mod plugins;
 mod put;
 mod records;
+mod recovery;
 mod registries;
 pub mod release;
+mod release_tests;
 mod repositories;
+mod rollback;
 mod source;
+mod span;
+mod state;
 mod target;
 mod upgrade;
 mod values;
 mod version;
+mod waiting;
 mod yaml;
 
 use std::path::Path;
@@ -32,11 +41,15 @@ pub use cluster::aws::{Aws, AwsUser, Role};
 pub use cluster::digitalocean::DigitalOcean;
 pub use params::{Params as PutParams, ValueFiles};
 pub use plugins::Plugin;
+pub use recovery::{Recovery, RecoveryRules};
 pub use registries::{Ecr, PrivateRegistries, PrivateRegistry};
+pub use release_tests::{Test, TestRules};
 pub use repositories::{Repository, StableRepository};
+pub use rollback::{FirstInstall, Rollback, RollbackOnFailure, RollbackRules, RollbackTo};
 pub use source::{Source, Status, Storage};
 pub use values::{Kind as OverrideKind, Override};
 pub use version::Version;
+pub use waiting::{Strategy, Wait};
 
 /// The resource type.
 #[derive(Debug)]

@@ -7,7 +7,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::plugins::has_password;
+use crate::recovery::Recovery;
+use crate::release_tests::{Test, Tests};
+use crate::rollback::{Rollback, RollbackOnFailure};
+use crate::span;
 use crate::values::Override;
+use crate::waiting::Wait;
 
 /// The params of the established resource's put that this release does not know yet.
 pub(crate) const NOT_YET: &[&str] = &[
@@ -20,19 +25,17 @@ pub(crate) const NOT_YET: &[&str] = &[
     "params.post_renderer",
     "params.replace",
     "params.show_diff",
-    "params.test",
-    "params.test_logs",
     "params.token_path",
     "params.uninstall",
-    "params.wait",
 ];
 
 /// What to deploy.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a key of the established resource")]
 pub struct Params {
-    /// The chart: a directory or a `.tgz` in the inputs, `REPOSITORY/CHART`, or an address, `oci://...` or `https://...`.
-    pub chart: String,
+    /// The chart: a directory or a `.tgz` in the inputs, `REPOSITORY/CHART`, or an address, `oci://...` or `https://...`. A put
+    /// that only tests or goes back needs none.
+    pub chart: Option<String>,
 
     /// The release, in place of the source's: its name, or a file in the inputs with the name.
     pub release: Option<String>,
@@ -86,6 +89,24 @@ pub struct Params {
     /// How long helm waits for each single step: seconds, or a duration as helm writes it (`5m0s`).
     #[serde(default = "timeout")]
     pub timeout: String,
+
+    /// What to wait for: seconds after the upgrade, or how helm waits until everything is ready.
+    pub wait: Option<Wait>,
+
+    /// Test the release by its chart's tests, after the upgrade when there is a `chart`.
+    pub test: Option<Test>,
+
+    /// Show what the tests say; `test.logs` counts before it.
+    pub test_logs: Option<bool>,
+
+    /// Go back to the newest good revision when the upgrade or the tests fail. The put fails all the same.
+    pub rollback_on_failure: Option<RollbackOnFailure>,
+
+    /// Go back to a revision, and do nothing else.
+    pub rollback: Option<Rollback>,
+
+    /// When a release that a deploy has left pending is taken for that of a dead one; `false` for never.
+    pub recover_pending: Option<Recovery>,
 }
 
 /// Files of values.
@@ -118,22 +139,28 @@ fn timeout() -> String {
     "5m0s".to_owned()
 }
 
+/// What [`timeout`] is.
+const TIMEOUT: Duration = Duration::from_mins(5);
+
 /// How many revisions helm keeps when nothing is said.
 pub(crate) const HISTORY: u32 = 10;
 
 impl Parameters for Params {
     fn rules(&self, problems: &mut Problems) {
-        if self.chart.trim().is_empty() {
-            problems.add("chart", "must not be empty");
-        } else if self.chart.starts_with('-') {
-            problems.add("chart", "must not begin with `-`");
-        } else if has_password(&self.chart) {
-            problems.add_with_hint(
+        let goes_back = self.rollback.as_ref().is_some_and(Rollback::is_wanted);
+        match &self.chart {
+            Some(_) if goes_back => problems.add("chart", "excludes `rollback`, which brings up an old revision"),
+            Some(chart) if chart.trim().is_empty() => problems.add("chart", "must not be empty"),
+            Some(chart) if chart.starts_with('-') => problems.add("chart", "must not begin with `-`"),
+            Some(chart) if has_password(chart) => problems.add_with_hint(
                 "chart",
                 "must not hold a password: helm is told it in an argument, which every process can read",
                 "`repos` and `private_registry` in the source log in",
-            );
+            ),
+            None if !goes_back && self.tests().is_none() => problems.add("chart", "required, but missing"),
+            Some(_) | None => {}
         }
+        self.deploy_rules(problems);
         for file in self.values.files() {
             problems.require_input("values", file);
         }
@@ -150,6 +177,34 @@ impl Parameters for Params {
 
     fn hidden_secrets(&self) -> Vec<String> {
         self.override_values.iter().flat_map(Override::secrets).collect()
+    }
+}
+
+impl Params {
+    /// The tests to run, if any.
+    pub(crate) fn tests(&self) -> Option<Tests> {
+        self.test.as_ref()?.wanted(self.span(), self.test_logs)
+    }
+
+    /// How long each step may take.
+    pub(crate) fn span(&self) -> Duration {
+        span::parse(&self.timeout).unwrap_or(TIMEOUT)
+    }
+
+    fn deploy_rules(&self, problems: &mut Problems) {
+        self.waiting_rules(problems);
+        if let Some(test) = &self.test {
+            test.rules("test", problems);
+        }
+        if let Some(rules) = &self.rollback_on_failure {
+            rules.rules(problems);
+            if self.atomic && rules.is_wanted() {
+                problems.add("rollback_on_failure", "excludes `atomic`, by which helm itself goes back");
+            }
+        }
+        if let Some(recovery) = &self.recover_pending {
+            recovery.rules(problems);
+        }
     }
 }
 

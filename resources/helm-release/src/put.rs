@@ -3,22 +3,23 @@
 use std::path::Path;
 
 use anyhow::anyhow;
-use jetway::{Context, Error, Response, Result};
+use jetway::{Context, Interrupted, Response, Result};
 
 use crate::chart::Chart;
+use crate::deploy;
 use crate::get;
 use crate::params::Params;
 use crate::plugins;
-use crate::records::Record;
 use crate::registries;
+use crate::release::Release;
+use crate::release_tests::{self, Verdict};
 use crate::repositories;
+use crate::rollback::{self, Rollback};
 use crate::source::Source;
 use crate::target::Target;
-use crate::upgrade;
-use crate::values::Values;
 use crate::version::Version;
 
-/// Deploys the chart, and answers with the revision that came of it.
+/// Does what the params ask for, and answers with the revision that came of it, or with what was done.
 pub(crate) async fn put(
     context: &Context,
     source: &Source,
@@ -26,40 +27,51 @@ pub(crate) async fn put(
     inputs: &Path,
 ) -> Result<Response<Version>> {
     let target = Target::find(context, source, params, inputs).await?;
-    plugins::install(&target).await?;
-    registries::log_in(&target).await?;
-    repositories::write(&target)?;
-    let chart = Chart::find(&target, &params.chart)?;
-    chart.prepare(&target).await?;
-    let values = Values::gather(&target).await?;
-    let upgrade = upgrade::command(&target, &chart, &values)?;
-    let outcome = upgrade::run(&target, upgrade).await;
-
-    let (records, release) = (target.records(), &target.release);
-    if let Err(error) = outcome {
-        return Err(with_state(error, &records.of(release).await.unwrap_or_default(), release));
+    match work(&target).await {
+        Err(error) if Interrupted::caused(&error) => Err(deploy::aborted(&target, error).await),
+        done => done,
     }
-    let newest = records.of(release).await?.into_iter().rfind(|record| record.status == "deployed");
-    let revision = newest.map(|record| record.revision);
-    let revision = revision.ok_or_else(|| anyhow!("helm ended well, and no revision of `{release}` is deployed"))?;
-    let made = records.read(release, revision).await?;
-    let made = made.ok_or_else(|| anyhow!("revision {revision} of `{release}` went away at once"))?;
-    let version = target.in_namespace(Version::of_revision(release, revision));
-    Ok(Response { version, metadata: get::metadata(&made, &target.namespace) })
 }
 
-/// The error of helm with what is there now.
-fn with_state(error: Error, records: &[Record], release: &str) -> Error {
-    let deployed = records.iter().rfind(|record| record.status == "deployed").map(|record| record.revision);
-    let now = match (records.last(), deployed) {
-        (None, _) => "nothing of it is there".to_owned(),
-        (Some(newest), Some(deployed)) if newest.revision == deployed => format!("revision {deployed} is deployed now"),
-        (Some(Record { revision, status, .. }), Some(deployed)) => {
-            format!("revision {revision} is `{status}`, and revision {deployed} is deployed")
-        }
-        (Some(Record { revision, status, .. }), None) => {
-            format!("revision {revision} is `{status}`, and none is deployed")
-        }
-    };
-    error.context(format!("`{release}` was not deployed: {now}"))
+async fn work(target: &Target<'_>) -> Result<Response<Version>> {
+    let params = target.params;
+    if let Some(rollback) = params.rollback.as_ref().filter(|rollback| rollback.is_wanted()) {
+        return taken_back(target, rollback).await;
+    }
+    let Some(chart) = &params.chart else { return tested(target).await };
+    plugins::install(target).await?;
+    registries::log_in(target).await?;
+    repositories::write(target)?;
+    let chart = Chart::find(target, chart)?;
+    chart.prepare(target).await?;
+    let made = deploy::deploy(target, &chart).await?;
+    Ok(answer(target, &made))
+}
+
+/// Only tests what is there.
+async fn tested(target: &Target<'_>) -> Result<Response<Version>> {
+    let tests = target.params.tests().ok_or_else(|| anyhow!("there is no `chart` to deploy"))?;
+    let release = release_tests::current(target).await?;
+    if let Verdict::Failed(error) = tests.run(target, &release).await? {
+        let what = format!("revision {} of `{}` is not good", release.version, target.release);
+        return Err(deploy::gone_back(target, what, error, release.version).await?);
+    }
+    let version = Version { tested: Some("true".to_owned()), ..Version::of_release(&target.release) };
+    Ok(Response::new(target.in_namespace(version)).with("release", &target.release))
+}
+
+/// Only goes back.
+async fn taken_back(target: &Target<'_>, rollback: &Rollback) -> Result<Response<Version>> {
+    let made = rollback::put(target, rollback).await?;
+    if let Some(tests) = target.params.tests()
+        && let Verdict::Failed(error) = tests.run(target, &made).await?
+    {
+        return Err(error.context(deploy::not_good(target, &made)));
+    }
+    Ok(answer(target, &made))
+}
+
+fn answer(target: &Target<'_>, made: &Release) -> Response<Version> {
+    let version = target.in_namespace(Version::of_revision(&target.release, made.version));
+    Response { version, metadata: get::metadata(made, &target.namespace) }
 }

@@ -1,9 +1,11 @@
 //! Helm's own records of a release: one Secret (or `ConfigMap`) for each revision, whose labels say all that a list needs.
 
 use jetway::{Result, anyhow};
+use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::kubernetes::{Asked, Kubernetes, is_gone};
+use crate::kubernetes::{Asked, CORE, Kubernetes, is_gone, is_outdated};
 use crate::release::{self, Release};
 use crate::source::Storage;
 
@@ -19,7 +21,7 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 /// The records of one namespace.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Records<'k> {
-    kubernetes: &'k Kubernetes,
+    kubernetes: &'k Kubernetes<'k>,
     storage: Storage,
     namespace: &'k str,
 }
@@ -30,6 +32,24 @@ pub(crate) struct Record {
     pub(crate) release: String,
     pub(crate) revision: u64,
     pub(crate) status: String,
+    /// When it was made.
+    pub(crate) made: Option<Timestamp>,
+    /// When it last changed.
+    pub(crate) changed: Option<Timestamp>,
+    /// The program that made it, as it calls itself to the API server.
+    pub(crate) maker: Option<String>,
+}
+
+impl Record {
+    /// Whether somebody is at work on it, or was until something ended the work.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.status.starts_with("pending-")
+    }
+
+    /// Whether it has been what runs.
+    pub(crate) fn has_run(&self) -> bool {
+        matches!(self.status.as_str(), "deployed" | "superseded")
+    }
 }
 
 #[derive(Deserialize)]
@@ -52,26 +72,72 @@ struct Item {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Metadata {
     labels: Option<Labels>,
+    creation_timestamp: Option<String>,
+    managed_fields: Option<Vec<Manager>>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Labels {
     name: Option<String>,
     status: Option<String>,
     version: Option<String>,
+    /// In seconds since 1970.
+    modified_at: Option<String>,
 }
 
-impl Labels {
+#[derive(Deserialize)]
+struct Manager {
+    #[serde(default)]
+    manager: String,
+}
+
+impl Metadata {
     /// The record, unless the labels are none of helm's.
     fn record(self) -> Option<Record> {
-        Some(Record { release: self.name?, revision: self.version?.parse().ok()?, status: self.status? })
+        let Labels { name, status, version, modified_at } = self.labels?;
+        let made = self.creation_timestamp.as_deref().and_then(release::moment);
+        let modified = modified_at.and_then(|seconds| Timestamp::from_second(seconds.parse().ok()?).ok());
+        let maker = self.managed_fields.unwrap_or_default().into_iter().next().map(|first| first.manager);
+        Some(Record {
+            release: name?,
+            revision: version?.parse().ok()?,
+            status: status?,
+            made,
+            changed: made.max(modified),
+            maker: maker.filter(|name| !name.is_empty()),
+        })
     }
 }
 
+/// A record as a whole.
+#[derive(Deserialize)]
+struct Object {
+    data: Option<Data>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    release: Option<String>,
+}
+
+impl Object {
+    fn decoded(self, name: &str, storage: Storage) -> Result<Release> {
+        let text = self.data.and_then(|data| data.release).ok_or_else(|| anyhow!("the record `{name}` is empty"))?;
+        release::decode(&text, storage).map_err(|problem| anyhow!("the record `{name}` {problem}"))
+    }
+}
+
+/// What the object of a record is called.
+fn name(release: &str, revision: u64) -> String {
+    format!("sh.helm.release.v1.{release}.v{revision}")
+}
+
 impl<'k> Records<'k> {
-    pub(crate) fn new(kubernetes: &'k Kubernetes, storage: Storage, namespace: &'k str) -> Self {
+    pub(crate) fn new(kubernetes: &'k Kubernetes<'k>, storage: Storage, namespace: &'k str) -> Self {
         Self { kubernetes, storage, namespace }
     }
 
@@ -103,7 +169,7 @@ impl<'k> Records<'k> {
             let list: List = serde_json::from_slice(&answer.bytes(LARGEST).await?)
                 .map_err(|error| anyhow!("the API server's answer is no list: {error}"))?;
             let items = list.items.unwrap_or_default().into_iter();
-            records.extend(items.filter_map(|item| item.metadata.labels?.record()));
+            records.extend(items.filter_map(|item| item.metadata.record()));
             if list.metadata.next.is_empty() {
                 return Ok(records);
             }
@@ -113,24 +179,54 @@ impl<'k> Records<'k> {
 
     /// One revision; `None` when there is none of that number.
     pub(crate) async fn read(&self, release: &str, revision: u64) -> Result<Option<Release>> {
-        #[derive(Deserialize)]
-        struct Object {
-            data: Option<Data>,
-        }
-        #[derive(Deserialize)]
-        struct Data {
-            release: Option<String>,
-        }
-        let name = format!("sh.helm.release.v1.{release}.v{revision}");
+        let name = name(release, revision);
         let answer = match self.kubernetes.read(self.asked("get"), Some(&name), &[], "application/json").await {
             Err(error) if is_gone(&error) => return Ok(None),
             answer => answer?,
         };
         let object: Object = serde_json::from_slice(&answer.bytes(LARGEST).await?)
             .map_err(|_| anyhow!("the record `{name}` is no object of Kubernetes"))?;
-        let text = object.data.and_then(|data| data.release).ok_or_else(|| anyhow!("the record `{name}` is empty"))?;
-        let decoded = release::decode(&text, self.storage);
-        decoded.map(Some).map_err(|problem| anyhow!("the record `{name}` {problem}"))
+        object.decoded(&name, self.storage).map(Some)
+    }
+
+    /// Several revisions, oldest first, by one request. Those that are not there are left out.
+    pub(crate) async fn read_several(&self, release: &str, revisions: &[u64]) -> Result<Vec<Release>> {
+        let numbers: Vec<String> = revisions.iter().map(u64::to_string).collect();
+        let selector = format!("owner=helm,name={release},version in ({})", numbers.join(","));
+        let objects: Vec<Object> =
+            self.kubernetes.list(self.asked("list"), &[("labelSelector", &selector)], LARGEST).await?;
+        let decoded = objects.into_iter().map(|object| object.decoded(release, self.storage));
+        let mut releases = decoded.collect::<Result<Vec<Release>>>()?;
+        releases.sort_by_key(|release| release.version);
+        Ok(releases)
+    }
+
+    /// Writes into a pending record that it has failed, for this reason; whether it did. A record that is no longer
+    /// pending, or that somebody changes at the same moment, stays as it is.
+    pub(crate) async fn give_up(&self, record: &Record, reason: &str) -> Result<bool> {
+        let name = name(&record.release, record.revision);
+        let answer = self.kubernetes.read(self.asked("get"), Some(&name), &[], "application/json").await?;
+        let mut object: Value = serde_json::from_slice(&answer.bytes(LARGEST).await?)
+            .map_err(|_| anyhow!("the record `{name}` is no object of Kubernetes"))?;
+        let damaged = || anyhow!("the record `{name}` is none of helm's");
+        let labels = object.pointer_mut("/metadata/labels").and_then(Value::as_object_mut).ok_or_else(damaged)?;
+        if labels.get("status").and_then(Value::as_str) != Some(record.status.as_str()) {
+            return Ok(false);
+        }
+        labels.insert("status".to_owned(), "failed".into());
+        labels.insert("modifiedAt".to_owned(), Timestamp::now().as_second().to_string().into());
+        let text = object.pointer_mut("/data/release").ok_or_else(damaged)?;
+        let edited = release::edited(text.as_str().unwrap_or_default(), self.storage, |release| {
+            if let Some(info) = release.get_mut("info").and_then(Value::as_object_mut) {
+                info.insert("status".to_owned(), "failed".into());
+                info.insert("description".to_owned(), reason.into());
+            }
+        });
+        *text = edited.map_err(|problem| anyhow!("the record `{name}` {problem}"))?.into();
+        match self.kubernetes.replace(self.asked("update"), &name, &object).await {
+            Err(error) if is_outdated(&error) => Ok(false),
+            replaced => replaced.map(|()| true),
+        }
     }
 
     fn asked(&self, verb: &'k str) -> Asked<'k> {
@@ -138,6 +234,6 @@ impl<'k> Records<'k> {
             Storage::Secret => "secrets",
             Storage::Configmap => "configmaps",
         };
-        Asked { kind, namespace: self.namespace, verb }
+        Asked { api: CORE, kind, namespace: self.namespace, verb }
     }
 }

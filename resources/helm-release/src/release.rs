@@ -1,10 +1,13 @@
 //! A release as helm writes it down: base64 of gzip of JSON, and for a Secret in base64 once more.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
 use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -108,14 +111,67 @@ pub struct LastRun {
 }
 
 impl Chart {
+    /// Its name and version, as helm writes them together.
+    pub(crate) fn label(&self) -> String {
+        format!("{}-{}", self.field("name"), self.field("version"))
+    }
+
     /// A text of its `Chart.yaml`.
     pub(crate) fn field(&self, name: &str) -> &str {
         self.metadata.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
+impl Release {
+    /// What it is made of, in a few words: `demo-1.2.3, app version 4.5`.
+    pub(crate) fn summary(&self) -> String {
+        let chart = self.chart.label();
+        match self.chart.field("appVersion") {
+            "" => chart,
+            version => format!("{chart}, app version {version}"),
+        }
+    }
+
+    /// Its tests.
+    pub(crate) fn tests(&self) -> impl Iterator<Item = &Hook> {
+        let hooks = self.hooks.as_deref().unwrap_or_default().iter();
+        hooks.filter(|hook| hook.events.iter().flatten().any(|event| event == "test"))
+    }
+}
+
+impl LastRun {
+    /// Whether it began at `time` or later. What was copied from an earlier revision did not.
+    pub(crate) fn began_since(&self, time: Timestamp) -> bool {
+        moment(&self.started_at).is_some_and(|began| began >= time)
+    }
+}
+
+/// A time as helm writes it, when it is one.
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
+    text.parse().ok()
+}
+
 /// The release in a record's text; else what is wrong, as it goes on from "the record".
 pub fn decode(text: &str, storage: Storage) -> Result<Release, String> {
+    // The decoder's own words may quote values, which may be secret.
+    serde_json::from_slice(&unpack(text, storage)?).map_err(|error| {
+        format!("is no release that this program understands (line {}, column {})", error.line(), error.column())
+    })
+}
+
+/// The text of the record after `edit` has changed its JSON; nothing else in it changes.
+pub(crate) fn edited(text: &str, storage: Storage, edit: impl FnOnce(&mut Value)) -> Result<String, String> {
+    let mut value: Value =
+        serde_json::from_slice(&unpack(text, storage)?).map_err(|_| "is no release in JSON".to_owned())?;
+    edit(&mut value);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let packed = encoder.write_all(value.to_string().as_bytes()).and_then(|()| encoder.finish());
+    let inner = STANDARD.encode(packed.map_err(|error| format!("cannot be packed: {error}"))?);
+    Ok(if storage == Storage::Secret { STANDARD.encode(inner) } else { inner })
+}
+
+/// The JSON in a record's text.
+fn unpack(text: &str, storage: Storage) -> Result<Vec<u8>, String> {
     let damaged = |_| "is damaged: it is not base64".to_owned();
     let mut bytes = STANDARD.decode(text.trim()).map_err(damaged)?;
     if storage == Storage::Secret {
@@ -130,19 +186,13 @@ pub fn decode(text: &str, storage: Storage) -> Result<Release, String> {
         }
         bytes = plain;
     }
-    // The decoder's own words may quote values, which may be secret.
-    serde_json::from_slice(&bytes).map_err(|error| {
-        format!("is no release that this program understands (line {}, column {})", error.line(), error.column())
-    })
+    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
     use proptest::prelude::*;
-    use std::io::Write as _;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -164,6 +214,18 @@ mod tests {
                 assert_eq!((release.name.as_str(), release.version), ("demo", 3));
                 assert_eq!(release.chart.field("version"), "1.0");
             }
+        }
+    }
+
+    #[test]
+    fn an_edit_leaves_everything_else_as_it_was() {
+        let json = br#"{"name":"demo","info":{"status":"pending-upgrade"},"config":{"b":1.10,"a":12345678901234567890123,"e":1e400}}"#;
+        for storage in [Storage::Secret, Storage::Configmap] {
+            let edit = |value: &mut Value| value["info"]["status"] = "failed".into();
+            let text = edited(&encode(&gzip(json), storage), storage, edit).unwrap();
+            let plain = String::from_utf8(unpack(&text, storage).unwrap()).unwrap();
+            let expected = String::from_utf8(json.to_vec()).unwrap().replace("pending-upgrade", "failed");
+            assert_eq!(plain, expected.replace("1e400", "1e+400"));
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct Target<'p> {
     pub(crate) params: &'p Params,
     pub(crate) inputs: Inputs,
     pub(crate) helm: Helm<'p>,
-    pub(crate) kubernetes: Kubernetes,
+    pub(crate) kubernetes: Kubernetes<'p>,
     /// The name of the release.
     pub(crate) release: String,
     /// The namespace that it is in.
@@ -47,7 +47,7 @@ impl<'p> Target<'p> {
         name::release(&release).map_err(|problem| anyhow!("the name of the release {problem}"))?;
         let cluster = Cluster::find(context, source).await?;
         let helm = Helm::new(context, source, &cluster)?;
-        let kubernetes = Kubernetes::of(context, cluster)?;
+        let kubernetes = Kubernetes::of(context, source, cluster)?;
         let namespace = match given(params.namespace.as_ref()) {
             Some(text) => named(&inputs, "namespace", text)?,
             None => crate::check::namespace(source, &kubernetes).to_owned(),

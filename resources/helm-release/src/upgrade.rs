@@ -1,30 +1,29 @@
 //! `helm upgrade --install`: how params become its options.
 
 use anyhow::anyhow;
-use jetway::{Command, Result};
+use jetway::{Command, Finished, Result};
 
 use crate::chart::Chart;
 use crate::params::{HISTORY, duration};
 use crate::source::given;
 use crate::target::Target;
 use crate::values::Values;
+use crate::waiting;
 
-/// Runs what [`command`] made. That helm fails is an error with what it said last.
-pub(crate) async fn run(target: &Target<'_>, upgrade: Command) -> Result<()> {
+/// Runs what [`command`] made to its end, whether that is a good one or not.
+pub(crate) async fn run(target: &Target<'_>, upgrade: Command) -> Result<Finished> {
     let Target { context, release, namespace, .. } = target;
     context.console().step(format_args!("deploying `{release}` into the namespace `{namespace}`"));
-    upgrade.relay_stdout().run().await?.success().map(|_| ())
+    upgrade.relay_stdout().run().await
 }
 
 /// The command that brings up the chart.
-pub(crate) fn command(target: &Target<'_>, chart: &Chart, values: &Values) -> Result<Command> {
+pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values) -> Result<Command> {
     let Target { source, params, .. } = target;
     let mut upgrade = target.helm.command("upgrade").arg("--install").arg(format!("--namespace={}", target.namespace));
-    upgrade = values.add_to(upgrade);
-    let wait = params.check_is_ready || params.wait_for_jobs;
+    upgrade = values.add_to(upgrade).args(waiting::options(&target.helm, params.strategy()).await?);
     for (flag, wanted) in [
         ("--create-namespace", params.create_namespace),
-        ("--wait", wait),
         ("--wait-for-jobs", params.wait_for_jobs),
         ("--atomic", params.atomic),
         ("--reuse-values", params.reuse_values),

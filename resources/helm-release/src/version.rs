@@ -28,6 +28,11 @@ impl Version {
         Self { release: release.to_owned(), revision: Some(revision.to_string()), ..Self::default() }
     }
 
+    /// A version of the release that is still to be told what was done to it.
+    pub(crate) fn of_release(release: &str) -> Self {
+        Self { release: release.to_owned(), ..Self::default() }
+    }
+
     /// The number of the revision, when it names one: what a dry run or a test puts there (`N/A`, nothing) is none.
     pub(crate) fn number(&self) -> Option<u64> {
         self.revision.as_deref()?.trim().parse().ok()

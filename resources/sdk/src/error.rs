@@ -75,6 +75,13 @@ pub struct Interrupted {
     pub number: u8,
 }
 
+impl Interrupted {
+    /// Whether an error is only that a signal ended the verb.
+    pub fn caused(error: &Error) -> bool {
+        error.chain().any(<dyn StdError>::is::<Self>)
+    }
+}
+
 impl fmt::Display for Interrupted {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "interrupted by {}", self.signal)

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Cluster, Token, aws, google};
-use crate::source::{Source, Way};
+use super::{Cluster, Token};
+use crate::source::Source;
 
 /// The program that helm calls for a token.
 pub(crate) const COMPANION: Companion = Companion { name: "jetway-cluster-token", run: answer };
@@ -23,9 +23,6 @@ const SOURCE: &str = "cluster-source.json";
 
 /// The newest token, and when it ends.
 const TOKEN: &str = "cluster-token.json";
-
-/// How long before its end a token is given up, in seconds.
-const MARGIN: i64 = 60;
 
 impl Cluster {
     /// Writes a kubeconfig for the cluster and returns its path.
@@ -104,18 +101,14 @@ fn at_hand(directory: &Path) -> Option<Token> {
         expires: i64,
     }
     let kept: Kept = serde_json::from_slice(&fs::read(directory.join(TOKEN)).ok()?).ok()?;
-    let holds = kept.expires > Timestamp::now().as_second() + MARGIN;
-    holds.then_some(Token { secret: kept.token, expires: Some(kept.expires) })
+    let token = Token { secret: kept.token, expires: Some(kept.expires) };
+    token.holds().then_some(token)
 }
 
 async fn renewed(context: &Context, directory: &Path) -> Result<Token> {
     let text = fs::read(directory.join(SOURCE)).context("cannot read what it takes to log in")?;
     let source: Source = serde_json::from_slice(&text).map_err(|_| anyhow!("cannot read what it takes to log in"))?;
-    let token = match source.way() {
-        Some(Way::Google) => google::log_in(context, &source).await?,
-        Some(Way::Aws(aws)) => aws::log_in(context, &source, aws).await?,
-        _ => return Err(anyhow!("there is no cloud to log in to")),
-    };
+    let token = Token::renewed(context, &source).await?;
     // Only a convenience: the next call would get its own.
     let _ = keep(directory, &token);
     Ok(token)

@@ -1,0 +1,127 @@
+//! A deploy from its beginning to its end: the upgrade, the tests, and the way back when either fails.
+
+use jetway::{Advise as _, Error, Finished, Interrupted, Result, anyhow};
+use jiff::Timestamp;
+
+use crate::chart::Chart;
+use crate::diagnosis::{self, Logs};
+use crate::records::{Record, Records};
+use crate::recovery;
+use crate::release::Release;
+use crate::release_tests::Verdict;
+use crate::rollback;
+use crate::span;
+use crate::state;
+use crate::target::Target;
+use crate::upgrade;
+use crate::values::Values;
+
+/// What helm says when another one holds the release's lock.
+const LOCKED: &str = "another operation (install/upgrade/rollback) is in progress";
+
+/// Brings the chart up, tests it, and returns the revision that came of it.
+pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release> {
+    let values = Values::gather(target).await?;
+    let command = upgrade::command(target, chart, &values).await?;
+    let records = recovery::unlocked(target).await?;
+    let before = records.last().map_or(0, |newest| newest.revision);
+    let began = Timestamp::now();
+    let upgraded = match upgrade::run(target, command).await {
+        Err(error) if Interrupted::caused(&error) => {
+            let kubernetes = target.kubernetes.after_interrupt()?;
+            let _ = recovery::settle(target, &kubernetes, before, "was ended").await;
+            return Err(error);
+        }
+        upgraded => upgraded?,
+    };
+    if !upgraded.is_success() {
+        return Err(not_upgraded(target, &upgraded, before, began).await?);
+    }
+    if let Some(pause) = target.params.pause() {
+        target.context.console().step(format_args!("waiting {}, as `wait` says", span::words(pause)));
+        target.context.interrupt().sleep(pause).await?;
+    }
+    let made = made(target).await?;
+    if let Some(tests) = target.params.tests()
+        && let Verdict::Failed(error) = tests.run(target, &made).await?
+    {
+        return Err(gone_back(target, not_good(target, &made), error, made.version).await?);
+    }
+    Ok(made)
+}
+
+/// The revision that is deployed after an upgrade that went well, shown with those before it.
+async fn made(target: &Target<'_>) -> Result<Release> {
+    let name = &target.release;
+    let mut records = target.records().of(name).await?;
+    let newest = records.iter().rposition(|record| record.status == "deployed");
+    let newest = newest.ok_or_else(|| anyhow!("helm ended well, and no revision of `{name}` is deployed"))?;
+    records.truncate(newest + 1);
+    let made = diagnosis::brief(target, &records).await?;
+    made.ok_or_else(|| anyhow!("the new revision of `{name}` went away at once"))
+}
+
+/// The error of an upgrade that failed, when all has been said and done about it.
+async fn not_upgraded(target: &Target<'_>, upgraded: &Finished, before: u64, began: Timestamp) -> Result<Error> {
+    let name = &target.release;
+    let failure = upgraded.failure();
+    if upgraded.stderr.contains(LOCKED) {
+        let records = target.records().of(name).await.unwrap_or_default();
+        let holder = records.last().filter(|newest| newest.is_pending()).map(recovery::held);
+        let words = format!("somebody else began to work on `{name}` at the same time");
+        return Ok(failure.context(holder.map_or_else(|| words.clone(), |holder| format!("{words}: {holder}"))));
+    }
+    if upgraded.code().is_none() {
+        // Killed, it had no time to give its lock back.
+        let _ = recovery::settle(target, &target.kubernetes, before, &rollback::how(upgraded)).await;
+    }
+    let records = target.records().of(name).await.unwrap_or_default();
+    let failed = records.last().filter(|newest| newest.revision > before && newest.status == "failed");
+    let Some(failed) = failed else {
+        // Nothing was begun, or helm has put things right by itself.
+        return Ok(failure.context(not_deployed(&records, name)));
+    };
+    diagnosis::full(target, began, Logs::All).await?;
+    gone_back(target, not_deployed(&records, name), failure, failed.revision).await
+}
+
+/// The error that `what` failed for that cause, with what came of going back, when that is wanted.
+pub(crate) async fn gone_back(target: &Target<'_>, what: String, cause: Error, failed: u64) -> Result<Error> {
+    Ok(cause.context(match rollback::after_failure(target, failed).await? {
+        Some(words) => format!("{what}; {words}"),
+        None => what,
+    }))
+}
+
+/// That helm failed, and what is there now.
+fn not_deployed(records: &[Record], release: &str) -> String {
+    format!("`{release}` was not deployed: {}", state::sentence(records))
+}
+
+/// That the tests of a revision failed.
+pub(crate) fn not_good(target: &Target<'_>, release: &Release) -> String {
+    format!("revision {} of `{}` came up, but is not good", release.version, target.release)
+}
+
+/// The error of a put that a signal ended, with what it has left behind.
+pub(crate) async fn aborted(target: &Target<'_>, error: Error) -> Error {
+    let name = &target.release;
+    let Ok(kubernetes) = target.kubernetes.after_interrupt() else { return error };
+    let records = Records::new(&kubernetes, target.source.storage, &target.namespace).of(name).await;
+    let records = match records {
+        Ok(records) => records,
+        Err(problem) => return error.context(format!("`{name}` was left as it was at that moment ({problem:#})")),
+    };
+    let advice = match records.last() {
+        Some(newest) if newest.is_pending() => {
+            "that is the lock of a deploy: the next put takes it for dead when it has not changed for a while \
+             (`recover_pending`)"
+        }
+        Some(newest) if newest.status == "deployed" => {
+            "what had been brought up stays; what came after that (tests, a rollback) has not come to its end"
+        }
+        Some(_) => "the next put goes on from there; what was begun of it is not taken back",
+        None => "the next put begins anew",
+    };
+    error.context(format!("`{name}` was left as it was at that moment: {}", state::sentence(&records))).hint(advice)
+}

@@ -1,0 +1,100 @@
+//! What the cluster has warned of.
+
+use jetway::Result;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::table;
+use crate::kubernetes::{Asked, CORE, Kubernetes};
+use crate::manifest::Belongings;
+use crate::release::moment;
+
+/// How many warnings are shown.
+const MOST_EVENTS: usize = 15;
+
+/// How many events of the namespace are asked for.
+const PAGE: &str = "500";
+
+/// The most that such a page may be, in bytes.
+const LARGEST: u64 = 8 * 1024 * 1024;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Event {
+    involved_object: Involved,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    message: String,
+    count: Option<u64>,
+    last_timestamp: Option<String>,
+    #[serde(rename = "eventTime")]
+    occurred: Option<String>,
+    series: Option<Series>,
+    metadata: Metadata,
+}
+
+#[derive(Debug, Deserialize)]
+struct Involved {
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Series {
+    count: Option<u64>,
+    last_observed_time: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    creation_timestamp: Option<String>,
+}
+
+/// The newest warnings about what belongs to the release, and is not older than `since`, oldest first.
+pub(super) async fn read(
+    kubernetes: &Kubernetes<'_>,
+    namespace: &str,
+    its: &Belongings,
+    since: Timestamp,
+) -> Result<Vec<Event>> {
+    let asked = Asked { api: CORE, kind: "events", namespace, verb: "list" };
+    let query = [("fieldSelector", "type=Warning"), ("limit", PAGE)];
+    let mut events: Vec<Event> = kubernetes.list(asked, &query, LARGEST).await?;
+    events.retain(|event| {
+        // The API server's clock counts in seconds.
+        event.time().is_some_and(|time| time.as_second() >= since.as_second()) && its.made(&event.involved_object.name)
+    });
+    events.sort_by_key(Event::time);
+    let first = events.len().saturating_sub(MOST_EVENTS);
+    Ok(events.split_off(first))
+}
+
+/// The table of them.
+pub(super) fn table(events: &[Event]) -> Vec<String> {
+    let head = ["LAST SEEN", "TIMES", "OBJECT", "WARNING"].map(str::to_owned);
+    table::lines(&std::iter::once(head).chain(events.iter().map(Event::row)).collect::<Vec<_>>())
+}
+
+impl Event {
+    fn time(&self) -> Option<Timestamp> {
+        let series = self.series.as_ref().and_then(|series| series.last_observed_time.as_deref());
+        let times = [series, self.last_timestamp.as_deref(), self.occurred.as_deref()];
+        times.into_iter().chain([self.metadata.creation_timestamp.as_deref()]).flatten().find_map(moment)
+    }
+
+    fn row(&self) -> [String; 4] {
+        let Involved { kind, name } = &self.involved_object;
+        let times = self.series.as_ref().and_then(|series| series.count).or(self.count).unwrap_or(1);
+        [
+            self.time().map(|time| time.strftime("%H:%M:%SZ").to_string()).unwrap_or_default(),
+            times.to_string(),
+            format!("{} {name}", kind.to_lowercase()),
+            format!("{}: {}", self.reason, self.message),
+        ]
+    }
+}

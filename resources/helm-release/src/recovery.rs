@@ -1,0 +1,146 @@
+//! Releases that somebody is at work on, or was when something ended the work.
+//!
+//! helm writes a record as `pending-...` before it begins, and refuses to touch a release whose newest record is pending:
+//! that is its lock. A helm that is killed leaves the lock behind for ever. Nothing in the record tells the dead from the
+//! living but its age: helm rewrites it at the start of each hook and at the end, and each of the steps between takes no
+//! longer than that helm's `--timeout`. So a record is taken for dead when it has not changed for twice the put's own
+//! `timeout`, and for ten minutes at least; `recover_pending` says otherwise. It is then marked as failed, in a write that the
+//! API server refuses when anything has changed it meanwhile. A record that this put's own helm has left is known to be dead
+//! at once.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jetway::{Advise as _, Error, Problems, Result, anyhow};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::kubernetes::Kubernetes;
+use crate::records::{Record, Records};
+use crate::span;
+use crate::target::Target;
+
+/// The shortest time after which a record is taken for dead when nothing is said.
+const SHORTEST: Duration = Duration::from_mins(10);
+
+/// How the description of a record begins that was marked as failed here.
+pub(crate) const GIVEN_UP: &str = "Given up: ";
+
+/// Whether and when a pending release is taken for dead.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Recovery {
+    /// Whether it is at all.
+    Wanted(bool),
+    /// When it is.
+    By(RecoveryRules),
+}
+
+/// When a pending release is taken for dead.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct RecoveryRules {
+    /// When its record has not changed for that long: seconds, or a duration (`10m`). It must be longer than any deploy that
+    /// is under way leaves its record alone.
+    pub after: String,
+}
+
+impl Recovery {
+    /// Notes what is wrong with it.
+    pub(crate) fn rules(&self, problems: &mut Problems) {
+        if let Self::By(RecoveryRules { after }) = self
+            && let Err(problem) = span::parse(after)
+        {
+            problems.add("recover_pending.after", problem);
+        }
+    }
+
+    /// The age of a record that is dead; `None` when none ever is.
+    fn age(recovery: Option<&Self>, timeout: Duration) -> Option<Duration> {
+        match recovery {
+            Some(Self::Wanted(false)) => None,
+            Some(Self::By(rules)) => span::parse(&rules.after).ok(),
+            Some(Self::Wanted(true)) | None => Some(SHORTEST.max(timeout * 2)),
+        }
+    }
+}
+
+/// Makes sure that nobody is at work on the release, and returns its records, oldest first. A dead deploy's lock is taken
+/// away; that of a living one is an error.
+pub(crate) async fn unlocked(target: &Target<'_>) -> Result<Vec<Record>> {
+    let mut records = target.records().of(&target.release).await?;
+    let Some(newest) = records.last_mut().filter(|newest| newest.is_pending()) else { return Ok(records) };
+    let age = Recovery::age(target.params.recover_pending.as_ref(), target.params.span());
+    let untouched = newest.changed.map_or(Duration::ZERO, elapsed);
+    match age {
+        Some(age) if untouched >= age => {
+            let reason =
+                format!("{GIVEN_UP}it was {} and had not changed for {}", newest.status, span::words(untouched));
+            if !target.records().give_up(newest, &reason).await? {
+                return Err(anyhow!("somebody is at work on `{}`: {} changed just now", target.release, held(newest)));
+            }
+            target.context.console().warn(format_args!(
+                "revision {} of `{}` was left `{}` by a deploy that is dead: it has not changed for {}; it is `failed` now",
+                newest.revision,
+                target.release,
+                newest.status,
+                span::words(untouched)
+            ));
+            "failed".clone_into(&mut newest.status);
+            Ok(records)
+        }
+        age => Err(locked(target, newest, age)),
+    }
+}
+
+/// The error that somebody else is at work on the release, as the pending record says.
+fn locked(target: &Target<'_>, newest: &Record, age: Option<Duration>) -> Error {
+    let error = anyhow!("somebody is at work on `{}`: {}", target.release, held(newest));
+    let error = error.hint("wait until that is done, and run this again");
+    match age {
+        Some(age) => error.hint(format!(
+            "a record that has not changed for {} is taken for a dead deploy's; `recover_pending` says when",
+            span::words(age)
+        )),
+        None => error.hint("no deploy is taken for dead, as `recover_pending` says; `helm rollback` ends one that is"),
+    }
+}
+
+/// Who holds the lock, and since when.
+pub(crate) fn held(record: &Record) -> String {
+    let mut words = format!("revision {} is `{}`", record.revision, record.status);
+    if let Some(made) = record.made {
+        let (time, span) = (made.strftime("%Y-%m-%d %H:%M:%SZ"), span::words(elapsed(made)));
+        let _ = write!(words, " since {time} ({span})");
+    }
+    if let Some(changed) = record.changed.filter(|changed| Some(*changed) != record.made) {
+        let _ = write!(words, ", last changed {} ago", span::words(elapsed(changed)));
+    }
+    if let Some(maker) = &record.maker {
+        let _ = write!(words, ", by `{maker}`");
+    }
+    words
+}
+
+/// How long ago it was; nothing for a time that a server's clock is ahead by.
+fn elapsed(time: Timestamp) -> Duration {
+    Duration::try_from(Timestamp::now().duration_since(time)).unwrap_or_default()
+}
+
+/// Marks the record as failed that this put's own helm has left pending; whether there was one. `before` is the newest
+/// revision from before that helm began, which came to its end without having ended its work.
+pub(crate) async fn settle(target: &Target<'_>, kubernetes: &Kubernetes<'_>, before: u64, how: &str) -> Result<bool> {
+    let records = Records::new(kubernetes, target.source.storage, &target.namespace);
+    let all = records.of(&target.release).await?;
+    let Some(left) = all.last().filter(|newest| newest.is_pending() && newest.revision == before + 1) else {
+        return Ok(false);
+    };
+    let given_up = records.give_up(left, &format!("{GIVEN_UP}helm {how} while it was {}", left.status)).await?;
+    if given_up {
+        let (revision, name, status) = (left.revision, &target.release, &left.status);
+        target.context.console().warn(format_args!(
+            "helm {how} and left revision {revision} of `{name}` as `{status}`; nobody works on it, and it is `failed` now"
+        ));
+    }
+    Ok(given_up)
+}

@@ -1,0 +1,312 @@
+//! Going back to a revision that was good: after a deploy that failed, or as a put of its own.
+
+use std::time::Duration;
+
+use jetway::{Advise as _, Finished, Interrupted, Problems, Result, anyhow};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::diagnosis::{self, Logs};
+use crate::params::HISTORY;
+use crate::records::Record;
+use crate::recovery;
+use crate::release::{Release, moment};
+use crate::release_tests::{Test, Tests, Verdict};
+use crate::span;
+use crate::state;
+use crate::target::Target;
+use crate::waiting::{self, Strategy};
+
+/// How many revisions are looked at for a good one. helm keeps ten when nothing is said.
+const MOST_LOOKED_AT: usize = 20;
+
+/// Whether and how a put goes back when it fails.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RollbackOnFailure {
+    /// Whether it does.
+    Wanted(bool),
+    /// How.
+    By(RollbackRules),
+}
+
+/// How a put goes back when it fails.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct RollbackRules {
+    /// How long helm waits for the old revision to be ready; the put's `timeout` when not given.
+    pub timeout: Option<String>,
+
+    /// Whether and how the old revision is tested then; as the new one when not given.
+    pub test: Option<Test>,
+
+    /// What becomes of a first revision that fails, since there is none to go back to.
+    #[serde(default)]
+    pub first_install: FirstInstall,
+}
+
+/// What becomes of a first revision that fails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FirstInstall {
+    /// It stays, to be looked at, and the next put goes on from it.
+    #[default]
+    Leave,
+    /// It is uninstalled.
+    Uninstall,
+}
+
+/// The revision that a put goes back to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Rollback {
+    /// The newest good one before the one that runs.
+    Wanted(bool),
+    /// This one.
+    To(RollbackTo),
+}
+
+/// The revision that a put goes back to.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct RollbackTo {
+    /// Its number, or a file in the inputs with the number, such as `revision` of a get.
+    pub revision: String,
+}
+
+impl RollbackOnFailure {
+    /// Notes what is wrong with it.
+    pub(crate) fn rules(&self, problems: &mut Problems) {
+        let Self::By(rules) = self else { return };
+        if let Some(Err(problem)) = rules.timeout.as_deref().map(span::parse) {
+            problems.add("rollback_on_failure.timeout", problem);
+        }
+        if let Some(test) = &rules.test {
+            test.rules("rollback_on_failure.test", problems);
+        }
+    }
+
+    /// Whether a put goes back at all.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !matches!(self, Self::Wanted(false))
+    }
+}
+
+impl Rollback {
+    /// Whether a put goes back at all.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !matches!(self, Self::Wanted(false))
+    }
+}
+
+/// Goes back as `rollback_on_failure` wants it, away from the revision of that number, and says what came of it, in words that
+/// follow a semicolon. `None` when nothing of the kind is wanted. Only a signal is an error.
+pub(crate) async fn after_failure(target: &Target<'_>, failed: u64) -> Result<Option<String>> {
+    let usual = RollbackRules::default();
+    let rules = match &target.params.rollback_on_failure {
+        None | Some(RollbackOnFailure::Wanted(false)) => return Ok(None),
+        Some(RollbackOnFailure::Wanted(true)) => &usual,
+        Some(RollbackOnFailure::By(rules)) => rules,
+    };
+    match went_back(target, rules, failed).await {
+        Err(error) if Interrupted::caused(&error) => Err(error),
+        Err(error) => Ok(Some(format!("and going back failed too: {error:#}"))),
+        Ok(words) => Ok(Some(words)),
+    }
+}
+
+async fn went_back(target: &Target<'_>, rules: &RollbackRules, failed: u64) -> Result<String> {
+    let name = &target.release;
+    let records = target.records().of(name).await?;
+    let Some(good) = newest_good(target, &records, failed).await? else {
+        let is_first = records.iter().all(|record| record.revision == failed || !record.has_run());
+        if is_first && rules.first_install == FirstInstall::Uninstall {
+            uninstall(target).await?;
+            return Ok("there was no revision to go back to, and what there was of it is uninstalled".to_owned());
+        }
+        return Ok(format!("there is no good revision to go back to; {}", state::sentence(&records)));
+    };
+    target.context.console().step(format_args!("going back to revision {} of `{name}`", good.version));
+    let timeout = rules.timeout.as_deref().and_then(|text| span::parse(text).ok());
+    let strategy = target.params.given_strategy().filter(|strategy| *strategy != Strategy::None);
+    let before = records.last().map_or(failed, |newest| newest.revision);
+    let now = back_to(target, good.version, before, strategy, timeout.unwrap_or_else(|| target.params.span())).await?;
+    let ran = format!(
+        "it is back at what revision {} was: revision {} runs now ({})",
+        good.version,
+        now.version,
+        now.summary()
+    );
+    let tests = match &rules.test {
+        Some(test) => test.wanted(target.params.span(), target.params.test_logs),
+        None => target.params.tests(),
+    };
+    Ok(match verdict(target, tests, &now).await? {
+        None => ran,
+        Some(Verdict::Passed) => format!("{ran}, and its tests passed"),
+        Some(Verdict::Untested) => format!("{ran}, and it has no tests"),
+        Some(Verdict::Failed(error)) => format!("{ran}, and its tests failed as well: {error:#}"),
+    })
+}
+
+async fn verdict(target: &Target<'_>, tests: Option<Tests>, release: &Release) -> Result<Option<Verdict>> {
+    match tests {
+        Some(tests) => tests.run(target, release).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Goes back as a put of its own, and returns the revision that came of it.
+pub(crate) async fn put(target: &Target<'_>, rollback: &Rollback) -> Result<Release> {
+    let name = &target.release;
+    let records = recovery::unlocked(target).await?;
+    let newest = records.last().ok_or_else(|| anyhow!("there is no release `{name}` to take back"))?.revision;
+    let revision = match rollback {
+        Rollback::To(to) => {
+            let text = target.named("rollback.revision", &to.revision)?;
+            let number = text.parse().map_err(|_| anyhow!("`rollback.revision`: `{text}` is no revision's number"))?;
+            known(&records, number, name)?
+        }
+        Rollback::Wanted(_) => {
+            let running = records.iter().rfind(|record| record.status == "deployed").map_or(newest, |it| it.revision);
+            let good = newest_good(target, &records, running).await?;
+            good.ok_or_else(|| anyhow!("`{name}` has no good revision before {running} to go back to"))?.version
+        }
+    };
+    target.context.console().step(format_args!("taking `{name}` back to revision {revision}"));
+    // It is the only thing that this put does: that it is done is seen by waiting, unless that is not wanted.
+    let strategy = target.params.given_strategy();
+    back_to(target, revision, newest, strategy, target.params.span()).await
+}
+
+/// The revision, if helm still knows it.
+fn known(records: &[Record], revision: u64, name: &str) -> Result<u64> {
+    if records.iter().any(|record| record.revision == revision) {
+        return Ok(revision);
+    }
+    let known: Vec<String> = records.iter().map(|record| format!("{} ({})", record.revision, record.status)).collect();
+    Err(anyhow!("`{name}` has no revision {revision} (any more)").hint(format!("there are {}", known.join(", "))))
+}
+
+/// The newest revision before `before` that came up and whose tests, if they were run, did not fail.
+async fn newest_good(target: &Target<'_>, records: &[Record], before: u64) -> Result<Option<Release>> {
+    let candidates = records.iter().rev().filter(|record| record.revision < before && record.has_run());
+    for candidate in candidates.take(MOST_LOOKED_AT) {
+        let Some(release) = target.records().read(&target.release, candidate.revision).await? else { continue };
+        match fault(&release) {
+            None => return Ok(Some(release)),
+            Some(fault) => {
+                let revision = release.version;
+                target.context.console().step(format_args!("revision {revision} is not gone back to: {fault}"));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Why a revision is none to go back to, though helm says that it was deployed.
+fn fault(release: &Release) -> Option<&'static str> {
+    // What never came up becomes `superseded` all the same: a first revision by the next one, and any by a rollback that fails.
+    let description = &release.info.description;
+    let failed = ["Upgrade", "Rollback", "Release"].iter().any(|word| description.starts_with(&format!("{word} \"")));
+    if (failed && description.contains("\" failed: ")) || description.starts_with(recovery::GIVEN_UP) {
+        return Some("it never came up");
+    }
+    // helm copies what a test came to into the revisions after it.
+    let deployed = moment(&release.info.last_deployed).unwrap_or(Timestamp::MIN);
+    let failed = release.tests().any(|test| test.last_run.phase == "Failed" && test.last_run.began_since(deployed));
+    failed.then_some("its tests failed")
+}
+
+/// Has helm go back, and returns the revision that came of it. `before` is the newest revision that there is.
+async fn back_to(
+    target: &Target<'_>,
+    revision: u64,
+    before: u64,
+    strategy: Option<Strategy>,
+    timeout: Duration,
+) -> Result<Release> {
+    let name = &target.release;
+    let began = Timestamp::now();
+    let mut command = target
+        .helm
+        .command("rollback")
+        .arg(format!("--namespace={}", target.namespace))
+        .args(waiting::options(&target.helm, strategy).await?)
+        .arg(format!("--timeout={}", span::argument(timeout)))
+        .arg(format!("--history-max={}", target.source.helm_history_max.unwrap_or(HISTORY)));
+    if target.params.wait_for_jobs && strategy != Some(Strategy::None) {
+        command = command.arg("--wait-for-jobs");
+    }
+    let finished = command.args(["--", name]).arg(revision.to_string()).relay_stdout().run().await;
+    let finished = match finished {
+        Ok(finished) => finished,
+        Err(error) if Interrupted::caused(&error) => {
+            // helm does not listen to signals here, and leaves its lock behind.
+            let kubernetes = target.kubernetes.after_interrupt()?;
+            let _ = recovery::settle(target, &kubernetes, before, "was ended").await;
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
+    if !finished.is_success() {
+        // It leaves its lock behind when a hook of the chart fails, too.
+        let _ = recovery::settle(target, &target.kubernetes, before, &how(&finished)).await;
+        diagnosis::full(target, began, Logs::All).await?;
+        return Err(finished.failure());
+    }
+    let newest = target.records().of(name).await?.into_iter().rfind(|record| record.status == "deployed");
+    let newest = newest.ok_or_else(|| anyhow!("helm ended well, and no revision of `{name}` is deployed"))?;
+    let made = target.records().read(name, newest.revision).await?;
+    made.ok_or_else(|| anyhow!("revision {} of `{name}` went away at once", newest.revision))
+}
+
+/// How helm ended, as it goes on from "helm".
+pub(crate) fn how(finished: &Finished) -> String {
+    match finished.code() {
+        Some(code) => format!("ended with exit code {code}"),
+        None => "was killed".to_owned(),
+    }
+}
+
+async fn uninstall(target: &Target<'_>) -> Result<()> {
+    let name = &target.release;
+    target.context.console().step(format_args!("uninstalling `{name}`, whose first revision failed"));
+    let command = target.helm.command("uninstall").arg(format!("--namespace={}", target.namespace));
+    command.args(["--", name]).relay_stdout().run().await?.success().map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn release(description: &str, phase: &str, started: &str) -> Release {
+        serde_json::from_value(json!({
+            "name": "demo", "version": 3,
+            "info": { "description": description, "last_deployed": "2026-01-02T03:04:05.678+01:00" },
+            "hooks": [
+                { "name": "hook", "events": ["pre-upgrade"], "last_run": { "phase": "Failed", "started_at": "2026-02-02T00:00:00Z" } },
+                { "name": "test", "events": ["test"], "last_run": { "phase": phase, "started_at": started } },
+            ],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_revision_is_good_that_came_up_and_did_not_fail_its_tests() {
+        let (later, earlier) = ("2026-01-02T02:04:06Z", "2026-01-02T02:04:05Z");
+        for (description, phase, started, expected) in [
+            ("Upgrade complete", "", "", None),
+            ("Upgrade complete", "Succeeded", later, None),
+            ("Upgrade complete", "Failed", later, Some("its tests failed")),
+            // Copied from another revision.
+            ("Rollback to 1", "Failed", earlier, None),
+            ("Upgrade \"demo\" failed: context deadline exceeded", "", "", Some("it never came up")),
+            ("Release \"demo\" failed: timed out", "", "", Some("it never came up")),
+            ("Given up: helm was killed while it was pending-install", "", "", Some("it never came up")),
+            ("after the rollback failed: by hand", "", "", None),
+        ] {
+            assert_eq!(fault(&release(description, phase, started)), expected, "{description} {phase} {started}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A pipeline's abort: helm hears of it, and what is left is said.
+
+use std::time::Duration;
+
+use jetway_tests::kubernetes::{Helm, Namespace, cluster};
+use jetway_tests::verb::{Outcome, Running};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{deploy, inputs, put, revisions, said, source, statuses, wait_for_status};
+
+/// Inputs whose chart comes up only when that is all one waits for, and whose test never ends.
+fn slow() -> TempDir {
+    inputs(&[("broken.yaml", "image: broken\n"), ("runs.yaml", "testAnnotations: {jetway.test/ready: \"false\"}\n")])
+}
+
+fn start(namespace: &Namespace, helm: Helm, params: Value, inputs: &TempDir) -> Running {
+    put(helm, namespace.cluster().programs(), &source(namespace), params, inputs.path()).spawn()
+}
+
+/// Ends it, and says what it said.
+fn aborted(running: Running) -> (Outcome, String) {
+    running.terminate();
+    let outcome = running.wait(Duration::from_secs(30));
+    assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
+    assert!(!outcome.held_open, "helm outlived the put");
+    assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
+    let said = said(&outcome);
+    (outcome, said)
+}
+
+#[test]
+fn in_an_upgrade_helm_writes_down_that_it_failed() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = slow();
+        deploy(&namespace, helm, "demo", &["--wait"]);
+        let params = json!({
+            "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "5m", "rollback_on_failure": true,
+        });
+        let running = start(&namespace, helm, params, &inputs);
+        wait_for_status(&namespace, 2, "pending-upgrade");
+        let (_, said) = aborted(running);
+        let left =
+            "error: `demo` was left as it was at that moment: revision 2 is `failed`, and revision 1 is deployed\n";
+        assert!(said.contains(left), "{helm:?}: {said}");
+        assert!(
+            said.contains("hint: the next put goes on from there; what was begun of it is not taken back\n"),
+            "{said}"
+        );
+        assert_eq!(statuses(&namespace), ["deployed", "failed"], "{helm:?}");
+        let next = put(helm, cluster.programs(), &source(&namespace), json!({ "chart": "chart" }), inputs.path()).run();
+        assert_eq!(next.json()["version"], revisions([3])[0], "{helm:?}");
+    }
+}
+
+#[test]
+fn in_a_test_the_new_revision_stays() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = slow();
+        let params = json!({
+            "chart": "chart", "values": "runs.yaml", "timeout": "5m", "test": { "attempts": 3 }, "rollback_on_failure": true,
+        });
+        let mut running = start(&namespace, helm, params, &inputs);
+        running.wait_for_child("helm test");
+        let (_, said) = aborted(running);
+        let left = "error: `demo` was left as it was at that moment: revision 1 is deployed now\n";
+        assert!(said.contains(left), "{helm:?}: {said}");
+        assert!(
+            said.contains("hint: what had been brought up stays; what came after that (tests, a rollback)"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn in_a_pause_between_tests_and_in_a_plain_wait_it_ends_at_once() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[("fails.yaml", "testAnnotations: {jetway.test/exit-code: \"1\"}\n")]);
+    for (params, line) in [
+        (json!({ "chart": "chart", "wait": 600 }), "waiting 10 min, as `wait` says"),
+        (
+            json!({ "chart": "chart", "values": "fails.yaml", "test": { "attempts": 2, "delay": "10m" } }),
+            "waiting 10 min before try 2 of 2",
+        ),
+    ] {
+        let running = start(&namespace, Helm::Four, params, &inputs);
+        running.wait_for_stderr(line);
+        let (outcome, said) = aborted(running);
+        assert!(outcome.elapsed < Duration::from_mins(1));
+        assert!(said.contains("`demo` was left as it was at that moment: revision "), "{said}");
+    }
+}
+
+#[test]
+fn in_a_rollback_helms_lock_is_taken_away() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = slow();
+        // What ran once and cannot any more.
+        deploy(&namespace, helm, "demo", &["--set=image=broken"]);
+        deploy(&namespace, helm, "demo", &["--set=image=app:2", "--wait"]);
+        let running = start(&namespace, helm, json!({ "rollback": { "revision": 1 }, "timeout": "5m" }), &inputs);
+        wait_for_status(&namespace, 3, "pending-rollback");
+        let (_, said) = aborted(running);
+        let warning = "warning: helm was ended and left revision 3 of `demo` as `pending-rollback`; nobody works on it, and it is \
+                       `failed` now\n";
+        assert!(said.contains(warning), "{helm:?}: {said}");
+        assert!(said.contains("revision 3 is `failed`, and revision 2 is deployed\n"), "{said}");
+        assert_eq!(statuses(&namespace), ["superseded", "deployed", "failed"], "{helm:?}");
+    }
+}

@@ -1,0 +1,56 @@
+//! What is shown of a release that does not come up.
+
+use jetway_tests::kubernetes::{Helm, cluster};
+use serde_json::json;
+
+use crate::support::{deploy, inputs, put, said, source, source_with_token, with};
+
+#[test]
+fn pods_jobs_warnings_and_logs_are_shown_as_a_person_would_look_for_them() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let crash =
+        "podAnnotations: {jetway.test/exit-code: \"3\", jetway.test/logs: \"no database, password hunter2hunter2\"}\n";
+    let inputs = inputs(&[("crash.yaml", crash)]);
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate}\nspec:\n  backoffLimit: 0\n  template:\n    metadata: {annotations: {jetway.test/exit-code: \"5\"}}\n    spec: {restartPolicy: Never, containers: [{name: migrate, image: migrate}]}\n";
+    std::fs::write(inputs.path().join("chart/templates/job.yaml"), job).unwrap();
+    deploy(&namespace, Helm::Four, "other", &["--set=image=broken"]);
+    let params = json!({ "chart": "chart", "values": "crash.yaml", "check_is_ready": true, "timeout": "3s" });
+    let source = with(source(&namespace), json!({ "env_vars": { "PASSWORD": "hunter2hunter2" } }));
+    let outcome = put(Helm::Four, cluster.programs(), &source, params, inputs.path()).run();
+    outcome.failed();
+    let said = said(&outcome);
+    for part in [
+        "revision 1 of `demo`: failed, demo-1.2.3, app version 4.5\n",
+        "history of `demo`:\n  REVISION  UPDATED",
+        "pods of `demo`:\n  POD ",
+        "app: CrashLoopBackOff: back-off [TIME] restarting failed container (last: exit code 3 Error)\n",
+        "migrate: exit code 5 Error\n",
+        "jobs of `demo`:\n  JOB      COMPLETED  ACTIVE  FAILED  REASON\n  migrate  0/1        0       1       BackoffLimitExceeded: ",
+        "what the cluster warns of:\n",
+        "job migrate  BackoffLimitExceeded: Job has reached the specified backoff limit\n",
+        "(container `app`, the run before this one):\n  | no database, password ",
+        "(container `migrate`):\n  | log of migrate-",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+    assert!(!said.contains("hunter2") && !said.contains("other-"), "{said}");
+}
+
+#[test]
+fn what_may_not_be_read_is_said_and_the_rest_is_shown() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let (token, _) =
+        namespace.account("deployer", &[("*", "secrets"), ("*", "deployments.apps"), ("get,list,watch", "pods")]);
+    let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
+    let source = source_with_token(cluster, &namespace, &token);
+    let params = json!({ "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "2s" });
+    let outcome = put(Helm::Three, cluster.programs(), &source, params, inputs.path()).run();
+    outcome.failed();
+    let said = said(&outcome);
+    assert!(said.contains("cannot read its jobs: the API server refuses: jobs.batch is forbidden"), "{said}");
+    assert!(said.contains("cannot read events: the API server refuses: events is forbidden"), "{said}");
+    assert!(said.contains("app: ImagePullBackOff"), "{said}");
+    assert!(said.contains("error: `demo` was not deployed: revision 1 is `failed`, and none is deployed\n"), "{said}");
+}

@@ -1,0 +1,123 @@
+//! Releases that somebody is at work on, or was until something ended the work.
+
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use jetway_tests::kubernetes::{Helm, Namespace, cluster};
+use serde_json::{Value, json};
+
+use crate::support::{chart, deploy, inputs, put, revisions, said, source, statuses, wait_for_status};
+
+/// A helm that waits for an image that never comes.
+struct Deploying(Child);
+
+impl Deploying {
+    fn start(namespace: &Namespace, helm: Helm) -> Self {
+        let mut command: Command = namespace.helm_command(helm);
+        command.args(["upgrade", "--install", "demo"]).arg(chart());
+        command.args(["--set=image=broken", "--wait", "--timeout=5m"]).stdout(std::process::Stdio::null());
+        Self(command.stderr(std::process::Stdio::null()).spawn().unwrap())
+    }
+
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Deploying {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_deploy_that_is_under_way_is_left_alone() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        deploy(&namespace, helm, "demo", &["--wait"]);
+        let mut other = Deploying::start(&namespace, helm);
+        wait_for_status(&namespace, 2, "pending-upgrade");
+        for params in [
+            json!({ "chart": "chart", "rollback_on_failure": true, "test": true }),
+            json!({ "chart": "chart", "recover_pending": false }),
+            json!({ "rollback": true }),
+        ] {
+            let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+            outcome.failed();
+            let said = said(&outcome);
+            assert!(
+                said.contains("error: somebody is at work on `demo`: revision 2 is `pending-upgrade` since "),
+                "{helm:?}: {said}"
+            );
+            assert!(said.contains(", by `Helm`\n"), "{said}");
+            assert!(said.contains("hint: wait until that is done, and run this again\n"), "{said}");
+        }
+        assert_eq!(statuses(&namespace), ["deployed", "pending-upgrade"], "{helm:?}");
+        assert!(other.0.try_wait().unwrap().is_none(), "the other deploy goes on");
+    }
+}
+
+#[test]
+fn a_deploy_that_was_killed_is_taken_for_dead_in_time() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[("good.yaml", "image: app:2\n")]);
+        // From an install on: the first one that was killed has nothing to go back to.
+        for (count, pending) in [(1, "pending-install"), (3, "pending-upgrade")] {
+            let other = Deploying::start(&namespace, helm);
+            wait_for_status(&namespace, count, pending);
+            other.kill();
+            let put = |recover: Value| {
+                let params = json!({
+                    "chart": "chart", "values": "good.yaml", "check_is_ready": true, "timeout": "30s", "recover_pending": recover,
+                });
+                put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run()
+            };
+            let early = put(json!(true));
+            early.failed();
+            let hint = "hint: a record that has not changed for 10 min is taken for a dead deploy's; `recover_pending` says when\n";
+            assert!(said(&early).contains(hint), "{}", early.stderr);
+            // The API server's clock counts whole seconds.
+            let outcome = put(json!({ "after": "0s" }));
+            assert_eq!(outcome.json()["version"], revisions([count as u64 + 1])[0], "{helm:?}");
+            let warning =
+                format!("warning: revision {count} of `demo` was left `{pending}` by a deploy that is dead: ");
+            assert!(said(&outcome).contains(&warning), "{}", outcome.stderr);
+        }
+        // helm itself says so of a first revision that failed when the next one is deployed.
+        assert_eq!(statuses(&namespace), ["superseded", "superseded", "failed", "deployed"], "{helm:?}");
+        let history = namespace.helm(helm, &["history", "demo"]);
+        assert!(history.contains("Given up: it was pending-upgrade and had not changed for"), "{history}");
+    }
+}
+
+#[test]
+fn a_helm_of_its_own_that_was_killed_is_known_to_be_dead_at_once() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let source = source(&namespace);
+        let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
+        deploy(&namespace, helm, "demo", &["--wait"]);
+        let params = json!({
+            "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "5m", "rollback_on_failure": true,
+        });
+        let mut running = put(helm, cluster.programs(), &source, params, inputs.path()).spawn();
+        let child = running.wait_for_child("upgrade --install");
+        wait_for_status(&namespace, 2, "pending-upgrade");
+        child.kill();
+        let outcome = running.wait(Duration::from_mins(1));
+        outcome.failed();
+        let said = said(&outcome);
+        let warning = "warning: helm was killed and left revision 2 of `demo` as `pending-upgrade`; nobody works on it, and it is \
+                       `failed` now\n";
+        assert!(said.contains(warning), "{helm:?}: {said}");
+        assert!(said.contains("it is back at what revision 1 was: revision 3 runs now"), "{said}");
+        assert_eq!(statuses(&namespace), ["superseded", "failed", "deployed"], "{helm:?}");
+    }
+}

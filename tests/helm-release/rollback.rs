@@ -1,0 +1,194 @@
+//! Going back: after a deploy that failed, and as a put of its own.
+
+use jetway_tests::kubernetes::{Helm, cluster};
+use serde_json::{Value, json};
+
+use crate::support::{check, deploy, inputs, put, revisions, said, source, statuses};
+
+const BROKEN: &str = "image: broken\n";
+
+#[test]
+fn what_does_not_come_up_goes_back_while_the_old_pods_serve() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let source = source(&namespace);
+        let inputs = inputs(&[("broken.yaml", BROKEN)]);
+        deploy(&namespace, helm, "demo", &["--wait", "--set=replicas=2"]);
+        let ready =
+            || namespace.kubectl(&["get", "deployment", "demo", "--output=jsonpath={.status.availableReplicas}"]);
+        let params = json!({
+            "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "3s",
+            "test": true, "rollback_on_failure": { "timeout": "30s" },
+        });
+        let running = put(helm, cluster.programs(), &source, params, inputs.path()).spawn();
+        crate::support::wait_for_status(&namespace, 2, "failed");
+        assert!(["1", "2"].contains(&ready().as_str()), "{}", ready());
+        let outcome = running.wait(std::time::Duration::from_mins(1));
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(
+            said.contains(
+                "error: `demo` was not deployed: revision 2 is `failed`, and revision 1 is deployed; it is back at what revision \
+                 1 was: revision 3 runs now (demo-1.2.3, app version 4.5), and its tests passed\n  caused by: `helm upgrade` \
+                 ended with exit code 1\n"
+            ),
+            "{helm:?}: {said}"
+        );
+        assert!(said.contains("app: ImagePullBackOff: Back-off pulling image \"broken\""), "{said}");
+        assert_eq!(statuses(&namespace), ["superseded", "failed", "deployed"], "{helm:?}");
+        assert_eq!(ready(), "2");
+        assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions([1, 3]));
+    }
+}
+
+#[test]
+fn a_first_revision_that_fails_stays_or_goes_as_is_wanted() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[("broken.yaml", BROKEN)]);
+        let put = |back: Value| {
+            let params = json!({
+                "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "1s", "rollback_on_failure": back,
+            });
+            let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+            outcome.failed();
+            said(&outcome)
+        };
+        let said = put(json!(true));
+        assert!(
+            said.contains(
+                "error: `demo` was not deployed: revision 1 is `failed`, and none is deployed; there is no good revision to go \
+                 back to; revision 1 is `failed`, and none is deployed\n"
+            ),
+            "{helm:?}: {said}"
+        );
+        assert_eq!(statuses(&namespace), ["failed"], "{helm:?}");
+        let said = put(json!({ "first_install": "uninstall" }));
+        assert!(
+            said.contains("; there was no revision to go back to, and what there was of it is uninstalled\n"),
+            "{helm:?}: {said}"
+        );
+        assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
+    }
+}
+
+#[test]
+fn neither_a_failed_revision_nor_one_whose_tests_failed_is_gone_back_to() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[("broken.yaml", BROKEN)]);
+    let helm = Helm::Four;
+    deploy(&namespace, helm, "demo", &["--wait"]);
+    deploy(&namespace, helm, "demo", &["--set-string=testAnnotations.jetway\\.test/exit-code=1"]);
+    assert!(!namespace.try_helm(helm, &["test", "demo"]).status.success());
+    deploy(&namespace, helm, "demo", &["--set=image=broken", "--wait", "--timeout=1s"]);
+    let params = json!({
+        "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "1s",
+        "rollback_on_failure": { "timeout": "30s", "test": false },
+    });
+    let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+    outcome.failed();
+    let said = said(&outcome);
+    assert!(said.contains("revision 2 is not gone back to: its tests failed\n"), "{said}");
+    assert!(
+        said.contains("; it is back at what revision 1 was: revision 5 runs now (demo-1.2.3, app version 4.5)\n"),
+        "{said}"
+    );
+    assert_eq!(statuses(&namespace), ["superseded", "superseded", "failed", "failed", "deployed"]);
+}
+
+#[test]
+fn a_first_revision_that_failed_is_not_gone_back_to_though_helm_calls_it_superseded() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[("fails.yaml", "image: app:2\ntestAnnotations: {jetway.test/exit-code: \"1\"}\n")]);
+        deploy(&namespace, helm, "demo", &["--set=image=broken", "--wait", "--timeout=1s"]);
+        let params = json!({ "chart": "chart", "values": "fails.yaml", "test": true, "rollback_on_failure": true });
+        let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(said.contains("revision 1 is not gone back to: it never came up\n"), "{helm:?}: {said}");
+        let left = "error: revision 2 of `demo` came up, but is not good; there is no good revision to go back to; revision 2 is \
+                    deployed now\n";
+        assert!(said.contains(left), "{helm:?}: {said}");
+        assert_eq!(statuses(&namespace), ["superseded", "deployed"], "{helm:?}");
+    }
+}
+
+#[test]
+fn a_rollback_whose_tests_fail_as_well_says_so() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[("broken.yaml", BROKEN)]);
+    deploy(&namespace, Helm::Three, "demo", &["--wait", "--set-string=testAnnotations.jetway\\.test/exit-code=1"]);
+    let params = json!({
+        "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "1s", "test": true,
+        "rollback_on_failure": { "timeout": "30s" },
+    });
+    let outcome = put(Helm::Three, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+    outcome.failed();
+    let said = said(&outcome);
+    assert!(
+        said.contains("revision 3 runs now (demo-1.2.3, app version 4.5), and its tests failed as well: "),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_chart_that_cannot_be_rendered_changes_nothing_and_takes_nothing_back() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[("values.yaml", "podAnnotations: {a: b}\n")]);
+    std::fs::write(inputs.path().join("chart/templates/wrong.yaml"), "{{ fail \"no\" }}\n").unwrap();
+    deploy(&namespace, Helm::Four, "demo", &[]);
+    let params = json!({ "chart": "chart", "values": "values.yaml", "rollback_on_failure": true });
+    let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+    outcome.failed();
+    assert!(
+        said(&outcome).contains("error: `demo` was not deployed: revision 1 is deployed now\n"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(statuses(&namespace), ["deployed"]);
+}
+
+#[test]
+fn a_put_may_go_back_and_do_nothing_else() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let source = source(&namespace);
+        let inputs = inputs(&[("revision", "1\n")]);
+        for replicas in ["--set=replicas=1", "--set=replicas=2", "--set=replicas=3"] {
+            deploy(&namespace, helm, "demo", &[replicas]);
+        }
+        let put = |params: Value| put(helm, cluster.programs(), &source, params, inputs.path()).run();
+        let replicas = || namespace.kubectl(&["get", "deployment", "demo", "--output=jsonpath={.spec.replicas}"]);
+        let outcome = put(json!({ "rollback": true, "timeout": "30s" }));
+        assert_eq!(outcome.json()["version"], revisions([4])[0], "{helm:?}");
+        assert_eq!(replicas(), "2");
+        for (revision, made) in [(json!(3), 5), (json!("revision"), 6)] {
+            let outcome = put(json!({ "rollback": { "revision": revision }, "timeout": "30s", "test": true }));
+            assert_eq!(outcome.json()["version"], revisions([made])[0], "{helm:?}");
+            assert!(outcome.stderr.contains("the tests of `demo` passed"), "{}", outcome.stderr);
+        }
+        assert_eq!(replicas(), "1");
+        let unknown = put(json!({ "rollback": { "revision": "9" } }));
+        unknown.failed();
+        let text = said(&unknown);
+        assert!(
+            text.contains("error: `demo` has no revision 9 (any more)\nhint: there are 1 (superseded), 2 (superseded)"),
+            "{text}"
+        );
+        let words = put(json!({ "rollback": { "revision": "the last one" } }));
+        words.failed();
+        assert!(
+            said(&words).contains("`rollback.revision`: `the last one` is no revision's number"),
+            "{}",
+            words.stderr
+        );
+    }
+}

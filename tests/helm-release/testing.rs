@@ -1,0 +1,176 @@
+//! put with `test`: how often, with what shown, and what is left.
+
+use std::time::Duration;
+
+use jetway_tests::kubernetes::{Helm, Namespace, cluster};
+use jetway_tests::process::wait_until;
+use serde_json::{Value, json};
+
+use crate::support::{deploy, inputs, put, revisions, said, source, statuses, with};
+
+/// Values for a test that fails and says so.
+const FAILS: &str = "testAnnotations: {jetway.test/exit-code: \"1\", jetway.test/logs: \"expected 2, found 3\"}\n";
+
+/// Values for a test that runs until somebody says how it ended.
+const RUNS: &str = "testAnnotations: {jetway.test/ready: \"false\"}\n";
+
+/// Ends the test pod that runs and is none of those, and returns its id.
+fn end_test(namespace: &Namespace, known: &[String], phase: &str) -> String {
+    let running = || {
+        let pods =
+            namespace.kubectl_json(&["get", "pods", "--field-selector=metadata.name=demo-test", "--output=json"]);
+        let pod = &pods["items"][0];
+        let id = pod["metadata"]["uid"].as_str()?.to_owned();
+        (pod["status"]["phase"] == "Running" && !known.contains(&id)).then_some(id)
+    };
+    let id = wait_until(Duration::from_secs(30), running).expect("a new test pod runs");
+    let patch = json!({ "status": { "phase": phase } }).to_string();
+    namespace.kubectl(&["patch", "pod", "demo-test", "--subresource=status", "--type=merge", "--patch", &patch]);
+    id
+}
+
+#[test]
+fn a_test_that_passes_on_the_third_try_is_one_that_passes() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[("runs.yaml", RUNS)]);
+        let test = json!({ "attempts": 3, "delay": "300ms", "timeout": 60, "cleanup": true });
+        let params = json!({ "chart": "chart", "values": "runs.yaml", "test": test });
+        let running = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).spawn();
+        let mut known = Vec::new();
+        for phase in ["Failed", "Failed", "Succeeded"] {
+            known.push(end_test(&namespace, &known, phase));
+        }
+        let outcome = running.wait(Duration::from_mins(1));
+        assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
+        let said = said(&outcome);
+        for line in [
+            "testing `demo`, try 1 of 3\n",
+            "the tests of `demo` failed, try 1 of 3\n",
+            "removing the pod `demo-test` of a test\n",
+            "waiting [TIME] before try 2 of 3\n",
+            "the tests of `demo` failed, try 2 of 3\n",
+            "the tests of `demo` passed, try 3 of 3\n",
+            "the end of the log of `demo-test` (container `test`):\n",
+        ] {
+            assert!(said.contains(line), "{helm:?}, {line}: {said}");
+        }
+        assert_eq!(
+            namespace.kubectl(&["get", "pods", "--field-selector=metadata.name=demo-test", "--output=name"]),
+            ""
+        );
+    }
+}
+
+#[test]
+fn a_test_that_fails_three_times_takes_the_release_back() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[("fails.yaml", FAILS)]);
+        deploy(&namespace, helm, "demo", &["--wait"]);
+        let params = json!({
+            "chart": "chart", "values": "fails.yaml", "check_is_ready": true, "timeout": "30s",
+            "test": { "attempts": 3, "delay": "100ms" }, "rollback_on_failure": { "timeout": "30s" },
+        });
+        let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(
+            said.contains(
+                "error: revision 2 of `demo` came up, but is not good; it is back at what revision 1 was: revision 3 runs now \
+                 (demo-1.2.3, app version 4.5), and its tests passed\n  caused by: its tests failed in each of 3 tries\n"
+            ),
+            "{helm:?}: {said}"
+        );
+        assert_eq!(said.matches("  | expected 2, found 3\n").count(), 3, "{said}");
+        assert_eq!(statuses(&namespace), ["superseded", "superseded", "deployed"], "{helm:?}");
+    }
+}
+
+#[test]
+fn without_a_chart_it_only_tests_as_the_established_resource_does() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let source = source(&namespace);
+        let inputs = inputs(&[]);
+        let put = |params: Value| put(helm, cluster.programs(), &source, params, inputs.path()).run();
+        let missing = put(json!({ "test": true }));
+        missing.failed();
+        assert!(said(&missing).contains("error: there is no release `demo` to test\n"), "{}", missing.stderr);
+        deploy(&namespace, helm, "demo", &[]);
+        let outcome = put(json!({ "test": "true", "test_logs": false }));
+        assert_eq!(
+            outcome.json(),
+            json!({
+                "version": { "release": "demo", "tested": "true" },
+                "metadata": [{ "name": "release", "value": "demo" }],
+            })
+        );
+        assert!(!outcome.stderr.contains("the end of the log"), "{}", outcome.stderr);
+        assert_eq!(statuses(&namespace), ["deployed"], "{helm:?}");
+        deploy(&namespace, helm, "demo", &["--set-string=testAnnotations.jetway\\.test/exit-code=7"]);
+        let outcome = put(json!({ "test": true }));
+        outcome.failed();
+        let text = said(&outcome);
+        assert!(text.contains("error: revision 2 of `demo` is not good\n  caused by: its tests failed\n"), "{text}");
+        assert!(text.contains("test: exit code 7 Error"), "{text}");
+        assert_eq!(statuses(&namespace), ["superseded", "deployed"], "{helm:?}");
+    }
+}
+
+#[test]
+fn a_chart_and_its_tests_are_one_put_and_a_chart_without_tests_is_said_to_have_none() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let source = source(&namespace);
+    let inputs = inputs(&[]);
+    let put = |params: Value| put(Helm::Four, cluster.programs(), &source, params, inputs.path()).run();
+    let outcome = put(json!({ "chart": "chart", "test": true }));
+    assert_eq!(outcome.json()["version"], revisions([1])[0]);
+    assert!(said(&outcome).contains("the tests of `demo` passed\n"), "{}", outcome.stderr);
+    std::fs::remove_file(inputs.path().join("chart/templates/test.yaml")).unwrap();
+    let outcome = put(json!({ "chart": "chart", "test": { "attempts": 2 } }));
+    assert_eq!(outcome.json()["version"], revisions([2])[0]);
+    let warning = "warning: the chart of `demo`, demo-1.2.3, has no tests: nothing is tested\n";
+    assert!(said(&outcome).contains(warning), "{}", outcome.stderr);
+}
+
+#[test]
+fn what_cannot_be_meant_is_said() {
+    let problems = |params: Value| {
+        let inputs = inputs(&[]);
+        let source = json!({ "cluster_url": "http://127.0.0.1:1", "release": "demo" });
+        let outcome = put(Helm::Four, inputs.path(), &source, params, inputs.path()).run();
+        outcome.failed();
+        said(&outcome).lines().skip(1).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(json!({})), ["`params.chart`: required, but missing"]);
+    assert_eq!(problems(json!({ "test": false })), ["`params.chart`: required, but missing"]);
+    assert_eq!(
+        problems(json!({ "chart": "c", "rollback": true })),
+        ["`params.chart`: excludes `rollback`, which brings up an old revision"]
+    );
+    let rules = with(
+        json!({ "chart": "c", "atomic": true, "wait": "none", "check_is_ready": true }),
+        json!({
+            "test": { "attempts": 0, "delay": "soon" }, "recover_pending": { "after": "1d" },
+            "rollback_on_failure": { "timeout": "5 m", "test": { "timeout": "x" } },
+        }),
+    );
+    assert_eq!(
+        problems(rules),
+        [
+            "`params.wait`: `none` excludes `check_is_ready` and `wait_for_jobs`",
+            "`params.test.attempts`: expected a number from 1 to 50",
+            "`params.test.delay`: expected seconds or a duration such as `1m30s`, found `soon`",
+            "`params.rollback_on_failure.timeout`: expected seconds or a duration such as `1m30s`, found `5 m`",
+            "`params.rollback_on_failure.test.timeout`: expected seconds or a duration such as `1m30s`, found `x`",
+            "`params.rollback_on_failure`: excludes `atomic`, by which helm itself goes back",
+            "`params.recover_pending.after`: expected seconds or a duration such as `1m30s`, found `1d`",
+        ]
+    );
+    assert_eq!(problems(json!({ "chart": "c", "wait": 3601 })), ["`params.wait`: expected [TIME] at most"]);
+}
