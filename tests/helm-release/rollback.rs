@@ -176,6 +176,11 @@ fn a_put_may_go_back_and_do_nothing_else() {
             assert!(outcome.stderr.contains("the tests of `demo` passed"), "{}", outcome.stderr);
         }
         assert_eq!(replicas(), "1");
+        // What failed is not what one wants to go back from it to.
+        deploy(&namespace, helm, "demo", &["--set=image=broken,replicas=3", "--wait", "--timeout=1s"]);
+        let outcome = put(json!({ "rollback": true, "timeout": "30s" }));
+        assert_eq!(outcome.json()["version"], revisions([8])[0], "{helm:?}");
+        assert_eq!(replicas(), "1");
         let unknown = put(json!({ "rollback": { "revision": "9" } }));
         unknown.failed();
         let text = said(&unknown);
@@ -190,5 +195,55 @@ fn a_put_may_go_back_and_do_nothing_else() {
             "{}",
             words.stderr
         );
+    }
+}
+
+#[test]
+fn a_rollback_whose_hook_fails_leaves_no_lock_behind() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        let root = inputs.path().join("chart");
+        let hook = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: before\n  annotations: {helm.sh/hook: pre-rollback, jetway.test/exit-code: \"1\"}\n\
+                    spec: {restartPolicy: Never, containers: [{name: hook, image: hook}]}\n";
+        std::fs::write(root.join("templates/hook.yaml"), hook).unwrap();
+        for replicas in ["--set=replicas=1", "--set=replicas=2"] {
+            namespace.helm(helm, &["upgrade", "--install", "demo", root.to_str().unwrap(), replicas]);
+        }
+        let source = source(&namespace);
+        let params = json!({ "rollback": { "revision": 1 }, "timeout": "10s" });
+        let outcome = put(helm, cluster.programs(), &source, params, inputs.path()).run();
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(said.contains("hook: exit code 1 Error"), "{helm:?}: {said}");
+        assert!(
+            said.contains("warning: helm ended with exit code 1 and left revision 3 of `demo` as `pending-rollback`"),
+            "{said}"
+        );
+        assert_eq!(statuses(&namespace), ["superseded", "deployed", "failed"], "{helm:?}");
+        let next = put(helm, cluster.programs(), &source, json!({ "chart": "chart" }), inputs.path()).run();
+        assert_eq!(next.json()["version"], revisions([4])[0], "{helm:?}");
+    }
+}
+
+#[test]
+fn a_hook_of_an_upgrade_that_fails_is_one_more_thing_to_go_back_from() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        deploy(&namespace, helm, "demo", &["--wait"]);
+        let hook = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\n  annotations: {helm.sh/hook: pre-upgrade}\nspec:\n  \
+                    backoffLimit: 0\n  template:\n    metadata: {annotations: {jetway.test/exit-code: \"4\"}}\n    \
+                    spec: {restartPolicy: Never, containers: [{name: hook, image: hook}]}\n";
+        std::fs::write(inputs.path().join("chart/templates/hook.yaml"), hook).unwrap();
+        let params = json!({ "chart": "chart", "rollback_on_failure": true, "timeout": "20s" });
+        let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(said.contains("hook: exit code 4 Error"), "{helm:?}: {said}");
+        assert!(said.contains("; it is back at what revision 1 was: revision 3 runs now "), "{helm:?}: {said}");
+        assert_eq!(statuses(&namespace), ["superseded", "failed", "deployed"], "{helm:?}");
     }
 }

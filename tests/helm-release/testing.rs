@@ -90,6 +90,49 @@ fn a_test_that_fails_three_times_takes_the_release_back() {
 }
 
 #[test]
+fn what_somebody_else_has_begun_meanwhile_is_not_taken_back() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[("runs.yaml", RUNS)]);
+    deploy(&namespace, Helm::Four, "demo", &["--wait"]);
+    let params = json!({ "chart": "chart", "values": "runs.yaml", "test": true, "rollback_on_failure": true });
+    let mut running = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).spawn();
+    running.wait_for_child("helm test");
+    deploy(&namespace, Helm::Four, "demo", &["--set=replicas=2"]);
+    end_test(&namespace, &[], "Failed");
+    let outcome = running.wait(Duration::from_mins(1));
+    outcome.failed();
+    let left = "; nothing is taken back, since somebody else has begun to work on it: revision 3 is `deployed` since ";
+    assert!(said(&outcome).contains(left), "{}", outcome.stderr);
+    assert_eq!(statuses(&namespace).len(), 3);
+}
+
+#[test]
+fn a_job_is_a_test_like_any_other() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        let job = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: demo-test\n  annotations: {helm.sh/hook: test}\nspec:\n  \
+                   backoffLimit: 0\n  template:\n    metadata: {annotations: {jetway.test/exit-code: \"6\", jetway.test/logs: \"no answer\"}}\n    \
+                   spec: {restartPolicy: Never, containers: [{name: ask, image: ask}]}\n";
+        std::fs::write(inputs.path().join("chart/templates/test.yaml"), job).unwrap();
+        let params = json!({ "chart": "chart", "test": { "cleanup": true, "timeout": "20s" } });
+        let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        outcome.failed();
+        let said = said(&outcome);
+        for part in [
+            "(container `ask`):\n  | no answer\n",
+            "ask: exit code 6 Error",
+            "removing the job `demo-test` of a test\n",
+        ] {
+            assert!(said.contains(part), "{helm:?}, {part}: {said}");
+        }
+        assert_eq!(namespace.kubectl(&["get", "jobs", "--output=name"]), "", "{helm:?}");
+    }
+}
+
+#[test]
 fn without_a_chart_it_only_tests_as_the_established_resource_does() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {

@@ -107,6 +107,7 @@ fn documents(manifest: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
@@ -130,5 +131,17 @@ mod tests {
         assert!(!its.has_pod("other", &labels(&[("app", "other"), ("tier", "front"), ("job-name", "x")])));
         assert!(its.has("ConfigMap", "text"));
         assert!(its.made("web-5d8") && its.made("migrate") && !its.made("webhook"));
+    }
+
+    proptest! {
+        #[test]
+        fn anything_at_all_is_a_manifest(manifest in ".*", lines in proptest::collection::vec("(---|kind: [A-Z]|metadata: \\{name: [a-z-]{0,3}\\}|spec: .{0,9}|.{0,9})", 0..20)) {
+            for manifest in [manifest, lines.join("\n")] {
+                let release: Release = serde_json::from_value(json!({ "name": "demo", "manifest": manifest })).unwrap();
+                let its = Belongings::of(&release);
+                // What has no name has made nothing.
+                prop_assert!(!its.made(""));
+            }
+        }
     }
 }

@@ -60,7 +60,7 @@ pub enum FirstInstall {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Rollback {
-    /// The newest good one before the one that runs.
+    /// The newest good one before the newest one.
     Wanted(bool),
     /// This one.
     To(RollbackTo),
@@ -117,6 +117,13 @@ pub(crate) async fn after_failure(target: &Target<'_>, failed: u64) -> Result<Op
 async fn went_back(target: &Target<'_>, rules: &RollbackRules, failed: u64) -> Result<String> {
     let name = &target.release;
     let records = target.records().of(name).await?;
+    if let Some(other) = records.last().filter(|newest| newest.revision > failed) {
+        // Going back would take their work back, too.
+        return Ok(format!(
+            "nothing is taken back, since somebody else has begun to work on it: {}",
+            recovery::held(other)
+        ));
+    }
     let Some(good) = newest_good(target, &records, failed).await? else {
         let is_first = records.iter().all(|record| record.revision == failed || !record.has_run());
         if is_first && rules.first_install == FirstInstall::Uninstall {
@@ -128,8 +135,7 @@ async fn went_back(target: &Target<'_>, rules: &RollbackRules, failed: u64) -> R
     target.context.console().step(format_args!("going back to revision {} of `{name}`", good.version));
     let timeout = rules.timeout.as_deref().and_then(|text| span::parse(text).ok());
     let strategy = target.params.given_strategy().filter(|strategy| *strategy != Strategy::None);
-    let before = records.last().map_or(failed, |newest| newest.revision);
-    let now = back_to(target, good.version, before, strategy, timeout.unwrap_or_else(|| target.params.span())).await?;
+    let now = back_to(target, good.version, failed, strategy, timeout.unwrap_or_else(|| target.params.span())).await?;
     let ran = format!(
         "it is back at what revision {} was: revision {} runs now ({})",
         good.version,
@@ -167,9 +173,8 @@ pub(crate) async fn put(target: &Target<'_>, rollback: &Rollback) -> Result<Rele
             known(&records, number, name)?
         }
         Rollback::Wanted(_) => {
-            let running = records.iter().rfind(|record| record.status == "deployed").map_or(newest, |it| it.revision);
-            let good = newest_good(target, &records, running).await?;
-            good.ok_or_else(|| anyhow!("`{name}` has no good revision before {running} to go back to"))?.version
+            let good = newest_good(target, &records, newest).await?;
+            good.ok_or_else(|| anyhow!("`{name}` has no good revision before {newest} to go back to"))?.version
         }
     };
     target.context.console().step(format_args!("taking `{name}` back to revision {revision}"));
