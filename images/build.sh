@@ -4,7 +4,8 @@
 # The binary is built on the host and sent with the folder's own files as the whole context: the target directory, gigabytes
 # of it, never is. A type that needs programs beside it stands on `BASE` (Debian's slim image, the same Debian as the host, so
 # that the C library is the same). A type whose Dockerfile says FROM scratch needs none: its binary is static, and it gets
-# `rootfs.tar`, which holds that and the little that Concourse and a container runtime look for.
+# `rootfs.tar`, which holds that and the little that Concourse and a container runtime look for, and what the folder's `rootfs.sh`
+# puts there, if it has one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,6 +34,7 @@ make_rootfs() {
   # Runtimes look the user up; Go's programs, which workers run, take its home from here.
   echo 'root:x:0:0:root:/root:/sbin/nologin' >"$root/etc/passwd"
   echo 'root:x:0:' >"$root/etc/group"
+  if [ -x "images/$1/rootfs.sh" ]; then "images/$1/rootfs.sh" "$root"; fi
   find "$root" -type d -exec chmod 0755 {} +
   chmod 0644 "$root/etc/passwd" "$root/etc/group"
   chmod 0700 "$root/root"
@@ -60,9 +62,13 @@ for kind in "${kinds[@]}"; do
     cargo build --release --locked --package "$package"
     install -m 0755 "$target/release/$package" "$context/$kind/$binary"
   fi
+  arguments=()
+  if grep -q '^ARG HELM_VERSION=' "images/$kind/Dockerfile" && [ -n "${HELM_VERSION:-}" ]; then
+    arguments+=(--build-arg "HELM_VERSION=$HELM_VERSION")
+  fi
   version=$(cargo pkgid --package "$package" | sed 's/.*[#@]//')
   # The classic builder: the other one is a plugin that not every engine's client has.
-  if ! DOCKER_BUILDKIT=0 docker build --build-arg "BASE=$base" --build-arg "VERSION=$version" \
+  if ! DOCKER_BUILDKIT=0 docker build --build-arg "BASE=$base" --build-arg "VERSION=$version" "${arguments[@]}" \
     --tag "jetway/$kind:dev" "$context/$kind" >"$context/log" 2>&1; then
     cat "$context/log" >&2
     exit 1

@@ -25,8 +25,20 @@ use serde_json::{Value, json};
 
 /// Megabytes that an image may add to its base. The tools that a type cannot do without are most of it. An image without a
 /// base is its binary and little else.
-const MOST: [(&str, u64); 5] =
-    [("docker-image", 190), ("git", 60), ("github-status", 6), ("registry-image", 9), ("slack", 6)];
+const MOST: [(&str, u64); 6] = [
+    ("docker-image", 190),
+    ("git", 60),
+    ("github-status", 6),
+    ("helm-release", 90),
+    ("registry-image", 9),
+    ("slack", 6),
+];
+
+/// The programs that an image without a base has beside its binary, each for what cannot be done without it: helm deploys, and the
+/// shell is for post-renderers and plugins, which are scripts as a rule.
+fn companions(kind: &str) -> &'static [&'static str] {
+    if kind == "helm-release" { &["bin/busybox", "usr/local/bin/helm"] } else { &[] }
+}
 
 /// The types that have an image and whose image is here.
 fn kinds() -> Vec<String> {
@@ -161,7 +173,7 @@ fn it_is_the_base_with_a_few_small_layers() {
 }
 
 #[test]
-fn an_image_without_a_base_holds_the_binary_and_no_program_beside_it() {
+fn an_image_without_a_base_holds_the_binary_and_no_program_but_those_that_it_needs() {
     for kind in kinds().into_iter().filter(|kind| is_static(kind)) {
         let files = files(&kind);
         let programs: Vec<&String> = files
@@ -169,7 +181,10 @@ fn an_image_without_a_base_holds_the_binary_and_no_program_beside_it() {
             .filter(|(_, entry)| entry.mode.starts_with('-') && entry.mode.contains('x') && entry.size > 0)
             .map(|(path, _)| path)
             .collect();
-        assert_eq!(programs, [&format!("usr/local/bin/jetway-{kind}")]);
+        let binary = format!("usr/local/bin/jetway-{kind}");
+        let mut expected: Vec<&str> = companions(&kind).iter().copied().chain([binary.as_str()]).collect();
+        expected.sort_unstable();
+        assert_eq!(programs, expected);
         let bytes: u64 = files.values().map(|entry| entry.size).sum();
         let (_, most) = MOST.iter().find(|(name, _)| *name == kind).expect("a limit for each image");
         assert!(bytes < most * 1024 * 1024, "{kind}: {bytes} bytes");
@@ -194,6 +209,22 @@ fn a_request_that_is_none_is_refused_with_words() {
             let outcome = verb.runner(Runner::Image).dir(directory.path()).stdin("{").run();
             assert!(outcome.failed().stderr.contains("error"), "{}", outcome.stderr);
         }
+    }
+}
+
+mod helm_release {
+    use super::*;
+
+    #[test]
+    fn has_the_helm_that_its_label_names_and_a_shell() {
+        if !layer::require(Layer::Image("helm-release")) {
+            return;
+        }
+        let labels = inspect(&layer::image_name("helm-release"))["Config"]["Labels"].take();
+        let version = format!("v{}", labels["sh.helm.version"].as_str().unwrap());
+        assert_eq!(inside("helm-release", &["helm", "version", "--template={{.Version}}"]), version);
+        let script = "printf '#!/usr/bin/env sh\ncat\n' >/tmp/x && chmod +x /tmp/x && echo it runs | /tmp/x";
+        assert_eq!(inside("helm-release", &["sh", "-c", script]), "it runs");
     }
 }
 

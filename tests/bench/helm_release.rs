@@ -1,19 +1,24 @@
-//! The helm-release resource: a check of a release with ten revisions, beside one curl and beside `helm history`.
+//! The helm-release resource: a check of a release with ten revisions, beside one curl and beside `helm history`; a put beside
+//! the `helm upgrade` that it runs.
 
-use std::path::PathBuf;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use jetway_tests::kubernetes::{Helm, cluster};
+use jetway_tests::kubernetes::{Helm, Namespace, cluster};
 use jetway_tests::verb::{Container, Verb};
 use jetway_tests::{git, scratch};
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::measure::{Case, Limits, Measured, Run, in_turns};
 
 /// How many revisions the release has.
 const REVISIONS: usize = 10;
 
-/// Measures a check, the curl that asks the API server the same, and helm's own answer; nothing where there is no cluster.
+/// Measures a check, the curl that asks the API server the same, and helm's own answer; a put and helm's own upgrade. Nothing where
+/// there is no cluster.
 pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let Some(cluster) = cluster() else { return Vec::new() };
     let namespace = cluster.namespace();
@@ -68,7 +73,13 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let check = Case {
         name: "check",
         floor: Some("curl"),
-        limits: Limits { ratio: Some(1.5), children: Some(0), peak_rss: Some(30 * 1024 * 1024), ..Limits::default() },
+        limits: Limits {
+            ratio: Some(1.5),
+            over: Some(Duration::from_millis(15)),
+            children: Some(0),
+            peak_rss: Some(30 * 1024 * 1024),
+            ..Limits::default()
+        },
         succeeds: true,
         prepare: Box::new(|| {
             let container = Container::new();
@@ -76,5 +87,56 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             Run { command, input: input.clone(), _container: Some(container) }
         }),
     };
-    in_turns(runs, vec![curl, history, check])
+    let programs = Programs::new(&namespace, &chart);
+    let (upgrade, put) = programs.cases(&namespace);
+    in_turns(runs, vec![curl, history, check, upgrade, put])
+}
+
+/// What a put and helm's own upgrade need. Each has a release of its own, which gets one revision more by each run; ten are kept.
+struct Programs {
+    directory: TempDir,
+    inputs: TempDir,
+}
+
+impl Programs {
+    fn new(namespace: &Namespace, chart: &Path) -> Self {
+        let (directory, inputs) = (scratch::directory(), scratch::directory());
+        let (chart, target) = (chart.display().to_string(), inputs.path().display().to_string());
+        namespace.helm(Helm::Four, &["package", &chart, "--version=1.2.3", "--destination", &target]);
+        let helm = namespace.cluster().programs().join(Helm::Four.program());
+        symlink(helm, directory.path().join("helm")).expect("link helm");
+        let source = json!({
+            "kubeconfig": namespace.cluster().kubeconfig(), "release": "by-put", "namespace": namespace.name(),
+        });
+        let request = json!({ "source": source, "params": { "chart": "demo-1.2.3.tgz" } });
+        std::fs::write(directory.path().join("put.json"), request.to_string()).expect("write a file");
+        Self { directory, inputs }
+    }
+
+    fn cases<'a>(&'a self, namespace: &'a Namespace) -> (Case<'a>, Case<'a>) {
+        let upgrade = Case {
+            name: "helm upgrade",
+            floor: None,
+            limits: Limits::default(),
+            succeeds: true,
+            prepare: Box::new(|| {
+                let mut command = namespace.helm_command(Helm::Four);
+                command.args(["upgrade", "--install", "by-helm"]).arg(self.inputs.path().join("demo-1.2.3.tgz"));
+                Run { command, input: PathBuf::from("/dev/null"), _container: None }
+            }),
+        };
+        let put = Case {
+            name: "put",
+            floor: Some("helm upgrade"),
+            limits: Limits { over: Some(Duration::from_millis(150)), ..Limits::default() },
+            succeeds: true,
+            prepare: Box::new(|| {
+                let container = Container::new();
+                let mut command = Verb::put("helm-release").dir(self.inputs.path()).command(&container);
+                command.env("PATH", format!("{}:{}", self.directory.path().display(), git::search_path()));
+                Run { command, input: self.directory.path().join("put.json"), _container: Some(container) }
+            }),
+        };
+        (upgrade, put)
+    }
 }

@@ -17,10 +17,13 @@ fn problems(source: Value) -> String {
 
 #[test]
 fn a_source_names_one_cluster() {
+    let outcome = check(&json!({ "release": "demo" }), Value::Null);
+    outcome.failed();
     assert_eq!(
-        problems(json!({ "release": "demo" })),
-        "`source.cluster_url`: required, but missing; other ways to a cluster are `kubeconfig`, `in_cluster`, \
-         `gcloud_cluster_auth`, `aws` and `digitalocean`"
+        said(&outcome),
+        "error: the source names no cluster\n\
+         hint: the ways to one are `cluster_url`, `kubeconfig`, `in_cluster`, `gcloud_cluster_auth`, `aws` and \
+         `digitalocean`; a put may have `kubeconfig` or `kubeconfig_path` in its params\n"
     );
     assert_eq!(
         problems(json!({ "cluster_url": "http://k", "in_cluster": true, "kubeconfig": "{}" })),
@@ -46,9 +49,12 @@ fn names_and_addresses_are_held_to_their_forms() {
 
 #[test]
 fn a_login_is_complete() {
+    let outcome = check(&json!({ "cluster_url": "https://k.example", "release": "demo" }), Value::Null);
+    outcome.failed();
     assert_eq!(
-        problems(json!({ "cluster_url": "https://k.example", "release": "demo" })),
-        "`source.token`: required, but missing; a certificate, as `admin_cert` and `admin_key`, does instead"
+        said(&outcome),
+        "error: there is nothing to log in to `cluster_url` with\n\
+         hint: `token` in the source, or `admin_cert` and `admin_key`; a put may have `token_path` in its params\n"
     );
     assert_eq!(
         problems(json!({ "cluster_url": "https://k.example", "admin_key": "hunter2", "cluster_ca": "hunter2" })),

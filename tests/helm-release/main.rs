@@ -17,6 +17,7 @@ mod check;
 mod clouds;
 mod diagnosis;
 mod get;
+mod given_access;
 mod override_values;
 mod put;
 mod recovery;

@@ -68,16 +68,16 @@ pub(crate) fn put(helm: Helm, programs: &Path, source: &Value, params: Value, in
 }
 
 /// Programs with one in helm's place that writes down what it is called with (arguments, environment, and how the files among
-/// the arguments are protected) before helm takes over. Also where it writes.
+/// the arguments are protected) before helm takes over, the image's own where that is what runs. Also where it writes.
 pub(crate) fn watched(helm: Helm, programs: &Path, directory: &Path) -> (PathBuf, PathBuf) {
     let (ours, log) = (directory.join(".watched"), directory.join(".log"));
     fs::create_dir(&ours).unwrap();
     let (program, real) = (ours.join(helm.program()), programs.join(helm.program()));
     let script = format!(
         "#!/bin/sh\n{{ tr '\\0' '\\n' </proc/$$/cmdline; env; for one; do [ -f \"$one\" ] && stat -c '%a %n' \"$one\"; done; }} >>{}\n\
-         exec {} \"$@\"\n",
+         [ -x {real} ] && exec {real} \"$@\"\nexec /usr/local/bin/helm \"$@\"\n",
         log.display(),
-        real.display()
+        real = real.display()
     );
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();

@@ -19,8 +19,9 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
     let namespace = namespace(source, &kubernetes);
     let records = Records::new(&kubernetes, source.storage, namespace);
     let all = records.of(release).await?;
-    // A put into another namespace made that version; it is nothing to go on from here.
-    let known = version.as_ref().filter(|version| version.release == release && version.namespace.is_none());
+    // A put into another namespace or cluster made that version; it is nothing to go on from here.
+    let is_here = |version: &&Version| version.namespace.is_none() && version.cluster.is_none();
+    let known = version.as_ref().filter(|version| version.release == release).filter(is_here);
     if all.is_empty() {
         // What a put has just taken away is as it should be.
         if let Some(known) = known.filter(|version| version.uninstalled.is_some()) {

@@ -92,24 +92,48 @@ impl User {
 impl Cluster {
     /// The cluster that the source names.
     pub(crate) async fn find(context: &Context, source: &Source) -> Result<Self> {
-        let way = source.way().ok_or_else(|| anyhow!("the source names no cluster"))?;
-        let mut cluster = match way {
-            Way::Kubeconfig(text) => {
-                let parsed = Kubeconfig::parse(text.expose()).map_err(|problem| anyhow!("`kubeconfig` {problem}"))?;
-                parsed.cluster(given(source.kubeconfig_context.as_ref()))?
-            }
-            Way::Url(url) => of_url(source, url)?,
+        Self::find_with(context, source, None).await
+    }
+
+    /// The same, logged in to with `token` in place of the source's, when there is one.
+    pub(crate) async fn find_with(context: &Context, source: &Source, token: Option<&Secret>) -> Result<Self> {
+        let way = source.way().ok_or_else(|| {
+            anyhow!("the source names no cluster").hint(
+                "the ways to one are `cluster_url`, `kubeconfig`, `in_cluster`, `gcloud_cluster_auth`, `aws` and \
+                 `digitalocean`; a put may have `kubeconfig` or `kubeconfig_path` in its params",
+            )
+        })?;
+        if token.is_some() && !matches!(way, Way::Url(_)) {
+            return Err(anyhow!("`token_path` goes with `cluster_url` in the source, and there is none"));
+        }
+        let cluster = match way {
+            Way::Kubeconfig(text) => return Self::of_kubeconfig(context, source, text),
+            Way::Url(url) => of_url(source, url, token)?,
             Way::InCluster => in_cluster::find(context)?,
             Way::Google => google::find(context, source).await?,
             Way::Aws(aws) => aws::find(context, source, aws).await?,
             Way::DigitalOcean(cluster) => digitalocean::find(context, source, cluster).await?,
         };
-        let token = cluster.user.token.iter().map(|token| &token.secret);
-        for secret in token.chain(cluster.user.password.iter().map(|(_, password)| password)) {
+        Ok(cluster.known_to(context, source))
+    }
+
+    /// The cluster of a kubeconfig that must be complete in itself.
+    pub(crate) fn of_kubeconfig(context: &Context, source: &Source, text: &Secret) -> Result<Self> {
+        let parsed = Kubeconfig::parse(text.expose()).map_err(|problem| anyhow!("`kubeconfig` {problem}"))?;
+        for secret in parsed.secrets() {
+            context.console().redactor().add(&secret);
+        }
+        Ok(parsed.cluster(given(source.kubeconfig_context.as_ref()))?.known_to(context, source))
+    }
+
+    /// The same with its secrets masked from now on, and reached as the source says.
+    fn known_to(mut self, context: &Context, source: &Source) -> Self {
+        let token = self.user.token.iter().map(|token| &token.secret);
+        for secret in token.chain(self.user.password.iter().map(|(_, password)| password)) {
             context.console().redactor().add(secret.expose());
         }
-        cluster.proxy = cluster.proxy.or_else(|| given(source.proxy.as_ref()).map(str::to_owned));
-        Ok(cluster)
+        self.proxy = self.proxy.or_else(|| given(source.proxy.as_ref()).map(str::to_owned));
+        self
     }
 
     /// How to connect to it.
@@ -127,7 +151,7 @@ impl Cluster {
 }
 
 /// The cluster of `cluster_url` and the keys that go with it.
-fn of_url(source: &Source, url: &str) -> Result<Cluster> {
+fn of_url(source: &Source, url: &str, token: Option<&Secret>) -> Result<Cluster> {
     let unusable = |key: &'static str| move |problem: String| anyhow!("`{key}`: {problem}");
     let certificate = match (given(source.admin_cert.as_ref()), set(source.admin_key.as_ref())) {
         (Some(certificate), Some(key)) => Some(ClientCertificate {
@@ -136,9 +160,14 @@ fn of_url(source: &Source, url: &str) -> Result<Cluster> {
         }),
         _ => None,
     };
-    let token = set(source.token.as_ref()).map(|token| Token::lasting(Secret::new(token.expose().trim())));
+    let token = token.or(set(source.token.as_ref())).map(|token| Token::lasting(Secret::new(token.expose().trim())));
     // As the established resource: whoever reads along on plain HTTP gets nothing to log in with.
     let is_secret = url.starts_with("https://");
+    if is_secret && token.is_none() && certificate.is_none() {
+        return Err(anyhow!("there is nothing to log in to `cluster_url` with").hint(
+            "`token` in the source, or `admin_cert` and `admin_key`; a put may have `token_path` in its params",
+        ));
+    }
     let user = User { certificate, token, ..User::default() };
     Ok(Cluster {
         server: url.trim_end_matches('/').to_owned(),

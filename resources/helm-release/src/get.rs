@@ -30,6 +30,14 @@ pub(crate) async fn get(
         files.write("release", &version.release)?;
         return Ok(Response::new(version));
     };
+    if version.cluster.is_some() || !source.leads_to_a_cluster() {
+        context
+            .console()
+            .step("this source does not lead to the cluster of that put: the version is all there is to tell");
+        files.write("release", &version.release)?;
+        files.write("revision", &revision.to_string())?;
+        return Ok(Response::new(version));
+    }
     for (key, problem) in [
         ("release", name::release(&version.release).err()),
         ("namespace", version.namespace.as_deref().and_then(|namespace| name::namespace(namespace).err())),

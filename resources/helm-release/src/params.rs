@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use jetway::{Parameters, Problems};
+use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::cluster::kubeconfig::Kubeconfig;
 use crate::plugins::has_password;
 use crate::recovery::Recovery;
 use crate::release_tests::{Test, Tests};
 use crate::rollback::{Rollback, RollbackOnFailure};
+use crate::source::{given, set};
 use crate::span;
 use crate::values::Override;
 use crate::waiting::Wait;
@@ -20,12 +22,9 @@ pub(crate) const NOT_YET: &[&str] = &[
     "params.delete_namespace",
     "params.diff_opts",
     "params.force",
-    "params.kubeconfig",
-    "params.kubeconfig_path",
     "params.post_renderer",
     "params.replace",
     "params.show_diff",
-    "params.token_path",
     "params.uninstall",
 ];
 
@@ -81,6 +80,15 @@ pub struct Params {
     /// Forget the values of the revision before.
     #[serde(default)]
     pub reset_values: bool,
+
+    /// A whole kubeconfig, as text, for another cluster than the source's.
+    pub kubeconfig: Option<Secret>,
+
+    /// A file in the inputs with such a kubeconfig.
+    pub kubeconfig_path: Option<String>,
+
+    /// A file in the inputs with a token to log in to `cluster_url` of the source with, in place of the source's.
+    pub token_path: Option<String>,
 
     /// Take versions of charts that are still in development, too.
     #[serde(default)]
@@ -164,6 +172,16 @@ impl Parameters for Params {
         for file in self.values.files() {
             problems.require_input("values", file);
         }
+        for (key, path) in [("kubeconfig_path", &self.kubeconfig_path), ("token_path", &self.token_path)] {
+            if let Some(path) = given(path.as_ref()) {
+                problems.require_input(key, path);
+            }
+        }
+        if let Some(text) = set(self.kubeconfig.as_ref())
+            && let Err(problem) = Kubeconfig::parse(text.expose())
+        {
+            problems.add("kubeconfig", problem);
+        }
         for (index, one) in self.override_values.iter().enumerate() {
             one.rules(index, problems);
         }
@@ -176,7 +194,11 @@ impl Parameters for Params {
     }
 
     fn hidden_secrets(&self) -> Vec<String> {
-        self.override_values.iter().flat_map(Override::secrets).collect()
+        let mut secrets: Vec<String> = self.override_values.iter().flat_map(Override::secrets).collect();
+        if let Some(Ok(kubeconfig)) = set(self.kubeconfig.as_ref()).map(|text| Kubeconfig::parse(text.expose())) {
+            secrets.extend(kubeconfig.secrets());
+        }
+        secrets
     }
 }
 

@@ -219,6 +219,18 @@ impl Source {
         self.ways().into_iter().map(|(_, way)| way).next()
     }
 
+    /// Whether it names a cluster and has what it takes to log in there. A put may bring that along.
+    pub(crate) fn leads_to_a_cluster(&self) -> bool {
+        match self.way() {
+            Some(Way::Url(url)) => {
+                url.starts_with("http://")
+                    || set(self.token.as_ref()).is_some()
+                    || set(self.admin_key.as_ref()).is_some()
+            }
+            way => way.is_some(),
+        }
+    }
+
     /// The part of the source that it takes to log in to a cloud anew, as it is written. It holds the keys.
     pub(crate) fn cloud(&self) -> Value {
         json!({
@@ -265,11 +277,11 @@ impl Source {
     }
 
     fn url_rules(&self, url: &str, problems: &mut Problems) {
-        let secure = match Url::parse(url) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url.scheme() == "https",
+        match Url::parse(url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
             Ok(_) => return problems.add("cluster_url", "expected an address that begins with `https://`"),
             Err(error) => return problems.add("cluster_url", format!("expected an address, `https://...`: {error}")),
-        };
+        }
         match self.authority() {
             Err(problem) if given(self.cluster_ca_base64.as_ref()).is_some() => {
                 problems.add("cluster_ca_base64", problem);
@@ -286,11 +298,6 @@ impl Source {
         match (certificate, key) {
             (Some(_), None) => problems.add("admin_key", "required beside `admin_cert`, but missing"),
             (None, Some(_)) => problems.add("admin_cert", "required beside `admin_key`, but missing"),
-            (None, None) if set(self.token.as_ref()).is_none() && secure => problems.add_with_hint(
-                "token",
-                "required, but missing",
-                "a certificate, as `admin_cert` and `admin_key`, does instead",
-            ),
             _ => {}
         }
         for (key, text) in [("admin_cert", certificate), ("admin_key", key.map(Secret::expose))] {
@@ -338,17 +345,9 @@ impl Parameters for Source {
             problems.add("namespace", problem);
         }
         let ways: Vec<&str> = self.ways().into_iter().map(|(key, _)| key).collect();
-        match ways.as_slice() {
-            [] => problems.add_with_hint(
-                "cluster_url",
-                "required, but missing",
-                "other ways to a cluster are `kubeconfig`, `in_cluster`, `gcloud_cluster_auth`, `aws` and `digitalocean`",
-            ),
-            [_] => {}
-            [first, others @ ..] => {
-                for key in others {
-                    problems.add(*key, format!("names another cluster than `{first}` does; leave one out"));
-                }
+        if let [first, others @ ..] = ways.as_slice() {
+            for key in others {
+                problems.add(*key, format!("names another cluster than `{first}` does; leave one out"));
             }
         }
         if let Some(url) = given(self.cluster_url.as_ref()) {

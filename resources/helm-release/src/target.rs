@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Context, Inputs, Result};
+use jetway::{Advise as _, Context, Inputs, Result, Secret};
 
 use crate::cluster::Cluster;
 use crate::helm::Helm;
@@ -11,7 +11,7 @@ use crate::kubernetes::Kubernetes;
 use crate::name;
 use crate::params::Params;
 use crate::records::Records;
-use crate::source::{Source, given};
+use crate::source::{Source, given, set};
 use crate::version::Version;
 
 /// The release of a put.
@@ -23,6 +23,8 @@ pub(crate) struct Target<'p> {
     pub(crate) inputs: Inputs,
     pub(crate) helm: Helm<'p>,
     pub(crate) kubernetes: Kubernetes<'p>,
+    /// The address of the cluster, when it is not the source's.
+    elsewhere: Option<String>,
     /// The name of the release.
     pub(crate) release: String,
     /// The namespace that it is in.
@@ -45,7 +47,12 @@ impl<'p> Target<'p> {
                 .to_owned(),
         };
         name::release(&release).map_err(|problem| anyhow!("the name of the release {problem}"))?;
-        let cluster = Cluster::find(context, source).await?;
+        let Login { kubeconfig, token } = Login::find(params, &inputs)?;
+        let cluster = match &kubeconfig {
+            Some(text) => Cluster::of_kubeconfig(context, source, text)?,
+            None => Cluster::find_with(context, source, token.as_ref()).await?,
+        };
+        let elsewhere = kubeconfig.is_some().then(|| cluster.server.clone());
         let helm = Helm::new(context, source, &cluster)?;
         let kubernetes = Kubernetes::of(context, source, cluster)?;
         let namespace = match given(params.namespace.as_ref()) {
@@ -53,7 +60,7 @@ impl<'p> Target<'p> {
             None => crate::check::namespace(source, &kubernetes).to_owned(),
         };
         name::namespace(&namespace).map_err(|problem| anyhow!("the name of the namespace {problem}"))?;
-        Ok(Self { context, source, params, inputs, helm, kubernetes, release, namespace })
+        Ok(Self { context, source, params, inputs, helm, kubernetes, elsewhere, release, namespace })
     }
 
     /// What the value of `key` stands for: itself, or what is in the file of the inputs that it names.
@@ -66,10 +73,36 @@ impl<'p> Target<'p> {
         Records::new(&self.kubernetes, self.source.storage, &self.namespace)
     }
 
-    /// `version` with the namespace, where that is not the one that a check looks into.
+    /// `version` with the namespace and the cluster, where these are not the ones that a check looks into.
     pub(crate) fn in_namespace(&self, version: Version) -> Version {
         let usual = crate::check::namespace(self.source, &self.kubernetes);
-        Version { namespace: (self.namespace != usual).then(|| self.namespace.clone()), ..version }
+        let namespace = (self.namespace != usual).then(|| self.namespace.clone());
+        Version { namespace, cluster: self.elsewhere.clone(), ..version }
+    }
+}
+
+/// What a put brings along to log in with.
+struct Login {
+    kubeconfig: Option<Secret>,
+    token: Option<Secret>,
+}
+
+impl Login {
+    fn find(params: &Params, inputs: &Inputs) -> Result<Self> {
+        let read = |key: &str, path: &str| -> Result<Secret> {
+            let failed = || format!("cannot use `{key}`");
+            let found = inputs.find(path).with_context(failed)?;
+            let found = found.ok_or_else(|| anyhow!("there is no file `{path}` in the inputs")).with_context(failed)?;
+            let text = String::from_utf8(inputs.read(&found).with_context(failed)?);
+            Ok(Secret::new(text.map_err(|_| anyhow!("the file `{path}` is not text"))?.trim()))
+        };
+        let kubeconfig = match (set(params.kubeconfig.as_ref()), given(params.kubeconfig_path.as_ref())) {
+            (Some(text), _) => Some(text.clone()),
+            (None, Some(path)) => Some(read("kubeconfig_path", path)?),
+            (None, None) => None,
+        };
+        let token = given(params.token_path.as_ref()).map(|path| read("token_path", path)).transpose()?;
+        Ok(Self { kubeconfig, token })
     }
 }
 

@@ -14,6 +14,9 @@ pub struct Version {
     /// The namespace, where it is another one than the source's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// The address of the cluster, where a put was told of another one than the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// `true` after a put that tested the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tested: Option<String>,

