@@ -6,7 +6,7 @@ use std::time::Duration;
 use jetway_tests::kubernetes::{Helm, Namespace, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{chart, deploy, inputs, put, revisions, said, source, statuses, wait_for_status};
+use crate::support::{chart, deploy, inputs, put, revisions, said, source, statuses, wait_for_status, with};
 
 /// A helm that waits for an image that never comes.
 struct Deploying(Child);
@@ -94,6 +94,24 @@ fn a_deploy_that_was_killed_is_taken_for_dead_in_time() {
         let history = namespace.helm(helm, &["history", "demo"]);
         assert!(history.contains("Given up: it was pending-upgrade and had not changed for"), "{history}");
     }
+}
+
+#[test]
+fn a_record_in_a_config_map_is_recovered_like_one_in_a_secret() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[("good.yaml", "image: app:2\n")]);
+    let source = with(source(&namespace), json!({ "storage": "configmap" }));
+    let params = json!({
+        "chart": "chart", "values": "good.yaml", "check_is_ready": true, "timeout": "30s", "recover_pending": { "after": 0 },
+    });
+    let put = || put(Helm::Three, cluster.programs(), &source, params.clone(), inputs.path());
+    put().run().succeeded();
+    let pending = json!({ "metadata": { "labels": { "status": "pending-upgrade" } } }).to_string();
+    namespace.kubectl(&["patch", "configmap", "sh.helm.release.v1.demo.v1", "--type=merge", "--patch", &pending]);
+    let outcome = put().run();
+    assert_eq!(outcome.json()["version"], revisions([2])[0]);
+    assert!(said(&outcome).contains("revision 1 of `demo` was left `pending-upgrade`"), "{}", outcome.stderr);
 }
 
 #[test]

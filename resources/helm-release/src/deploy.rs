@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::chart::Chart;
 use crate::diagnosis::{self, Logs};
 use crate::records::{Record, Records};
-use crate::recovery;
+use crate::recovery::{self, Work};
 use crate::release::Release;
 use crate::release_tests::Verdict;
 use crate::rollback;
@@ -29,7 +29,7 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
     let upgraded = match upgrade::run(target, command).await {
         Err(error) if Interrupted::caused(&error) => {
             let kubernetes = target.kubernetes.after_interrupt()?;
-            let _ = recovery::settle(target, &kubernetes, before, "was ended").await;
+            let _ = recovery::settle(target, &kubernetes, before, Work::Upgrade, "was ended").await;
             return Err(error);
         }
         upgraded => upgraded?,
@@ -73,7 +73,7 @@ async fn not_upgraded(target: &Target<'_>, upgraded: &Finished, before: u64, beg
     }
     if upgraded.code().is_none() {
         // Killed, it had no time to give its lock back.
-        let _ = recovery::settle(target, &target.kubernetes, before, &rollback::how(upgraded)).await;
+        let _ = recovery::settle(target, &target.kubernetes, before, Work::Upgrade, &rollback::how(upgraded)).await;
     }
     let records = target.records().of(name).await.unwrap_or_default();
     let failed = records.last().filter(|newest| newest.revision > before && newest.status == "failed");

@@ -1,5 +1,7 @@
 //! Helm's own records of a release: one Secret (or `ConfigMap`) for each revision, whose labels say all that a list needs.
 
+use std::time::Duration;
+
 use jetway::{Result, anyhow};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -38,12 +40,21 @@ pub(crate) struct Record {
     pub(crate) changed: Option<Timestamp>,
     /// The program that made it, as it calls itself to the API server.
     pub(crate) maker: Option<String>,
+    /// The time at which it was so, by the API server's clock.
+    pub(crate) seen: Timestamp,
+    /// Which of its states it was in, as the API server counts them.
+    state: Option<String>,
 }
 
 impl Record {
     /// Whether somebody is at work on it, or was until something ended the work.
     pub(crate) fn is_pending(&self) -> bool {
         self.status.starts_with("pending-")
+    }
+
+    /// How long ago a time of its was when it was seen; nothing for one that another clock is ahead by.
+    pub(crate) fn since(&self, time: Timestamp) -> Duration {
+        Duration::try_from(self.seen.duration_since(time)).unwrap_or_default()
     }
 
     /// Whether it has been what runs.
@@ -77,6 +88,7 @@ struct Metadata {
     labels: Option<Labels>,
     creation_timestamp: Option<String>,
     managed_fields: Option<Vec<Manager>>,
+    resource_version: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -97,7 +109,7 @@ struct Manager {
 
 impl Metadata {
     /// The record, unless the labels are none of helm's.
-    fn record(self) -> Option<Record> {
+    fn record(self, seen: Timestamp) -> Option<Record> {
         let Labels { name, status, version, modified_at } = self.labels?;
         let made = self.creation_timestamp.as_deref().and_then(release::moment);
         let modified = modified_at.and_then(|seconds| Timestamp::from_second(seconds.parse().ok()?).ok());
@@ -109,6 +121,8 @@ impl Metadata {
             made,
             changed: made.max(modified),
             maker: maker.filter(|name| !name.is_empty()),
+            seen,
+            state: self.resource_version,
         })
     }
 }
@@ -166,10 +180,11 @@ impl<'k> Records<'k> {
                 query.push(("continue", &next));
             }
             let answer = self.kubernetes.read(self.asked("list"), None, &query, METADATA).await?;
+            let seen = answer.header("date").and_then(date).unwrap_or_else(Timestamp::now);
             let list: List = serde_json::from_slice(&answer.bytes(LARGEST).await?)
                 .map_err(|error| anyhow!("the API server's answer is no list: {error}"))?;
             let items = list.items.unwrap_or_default().into_iter();
-            records.extend(items.filter_map(|item| item.metadata.record()));
+            records.extend(items.filter_map(|item| item.metadata.record(seen)));
             if list.metadata.next.is_empty() {
                 return Ok(records);
             }
@@ -201,18 +216,18 @@ impl<'k> Records<'k> {
         Ok(releases)
     }
 
-    /// Writes into a pending record that it has failed, for this reason; whether it did. A record that is no longer
-    /// pending, or that somebody changes at the same moment, stays as it is.
+    /// Writes into a record that it has failed, for this reason; whether it did. One that has changed since it was listed
+    /// stays as it is.
     pub(crate) async fn give_up(&self, record: &Record, reason: &str) -> Result<bool> {
         let name = name(&record.release, record.revision);
         let answer = self.kubernetes.read(self.asked("get"), Some(&name), &[], "application/json").await?;
         let mut object: Value = serde_json::from_slice(&answer.bytes(LARGEST).await?)
             .map_err(|_| anyhow!("the record `{name}` is no object of Kubernetes"))?;
         let damaged = || anyhow!("the record `{name}` is none of helm's");
-        let labels = object.pointer_mut("/metadata/labels").and_then(Value::as_object_mut).ok_or_else(damaged)?;
-        if labels.get("status").and_then(Value::as_str) != Some(record.status.as_str()) {
+        if object.pointer("/metadata/resourceVersion").and_then(Value::as_str) != record.state.as_deref() {
             return Ok(false);
         }
+        let labels = object.pointer_mut("/metadata/labels").and_then(Value::as_object_mut).ok_or_else(damaged)?;
         labels.insert("status".to_owned(), "failed".into());
         labels.insert("modifiedAt".to_owned(), Timestamp::now().as_second().to_string().into());
         let text = object.pointer_mut("/data/release").ok_or_else(damaged)?;
@@ -235,5 +250,30 @@ impl<'k> Records<'k> {
             Storage::Configmap => "configmaps",
         };
         Asked { api: CORE, kind, namespace: self.namespace, verb }
+    }
+}
+
+/// The time in a header of HTTP.
+fn date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_as_old_as_the_api_servers_clock_says() {
+        let seen = date("Tue, 24 Nov 2026 05:07:09 GMT").unwrap();
+        assert_eq!(seen.to_string(), "2026-11-24T05:07:09Z");
+        let metadata = serde_json::json!({
+            "creationTimestamp": "2026-11-24T05:00:09Z", "resourceVersion": "77",
+            "labels": { "name": "demo", "version": "3", "status": "pending-upgrade", "modifiedAt": "1795496529" },
+        });
+        let record = serde_json::from_value::<Metadata>(metadata).unwrap().record(seen).unwrap();
+        assert_eq!(record.since(record.made.unwrap()), Duration::from_mins(7));
+        assert_eq!(record.since(record.changed.unwrap()), Duration::from_mins(5));
+        assert_eq!(record.since("2027-01-01T00:00:00Z".parse().unwrap()), Duration::ZERO);
+        assert_eq!(date("yesterday"), None);
     }
 }

@@ -12,7 +12,6 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use jetway::{Advise as _, Error, Problems, Result, anyhow};
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -71,7 +70,7 @@ pub(crate) async fn unlocked(target: &Target<'_>) -> Result<Vec<Record>> {
     let mut records = target.records().of(&target.release).await?;
     let Some(newest) = records.last_mut().filter(|newest| newest.is_pending()) else { return Ok(records) };
     let age = Recovery::age(target.params.recover_pending.as_ref(), target.params.span());
-    let untouched = newest.changed.map_or(Duration::ZERO, elapsed);
+    let untouched = newest.changed.map_or(Duration::ZERO, |changed| newest.since(changed));
     match age {
         Some(age) if untouched >= age => {
             let reason =
@@ -110,11 +109,11 @@ fn locked(target: &Target<'_>, newest: &Record, age: Option<Duration>) -> Error 
 pub(crate) fn held(record: &Record) -> String {
     let mut words = format!("revision {} is `{}`", record.revision, record.status);
     if let Some(made) = record.made {
-        let (time, span) = (made.strftime("%Y-%m-%d %H:%M:%SZ"), span::words(elapsed(made)));
+        let (time, span) = (made.strftime("%Y-%m-%d %H:%M:%SZ"), span::words(record.since(made)));
         let _ = write!(words, " since {time} ({span})");
     }
     if let Some(changed) = record.changed.filter(|changed| Some(*changed) != record.made) {
-        let _ = write!(words, ", last changed {} ago", span::words(elapsed(changed)));
+        let _ = write!(words, ", last changed {} ago", span::words(record.since(changed)));
     }
     if let Some(maker) = &record.maker {
         let _ = write!(words, ", by `{maker}`");
@@ -122,19 +121,45 @@ pub(crate) fn held(record: &Record) -> String {
     words
 }
 
-/// How long ago it was; nothing for a time that a server's clock is ahead by.
-fn elapsed(time: Timestamp) -> Duration {
-    Duration::try_from(Timestamp::now().duration_since(time)).unwrap_or_default()
+/// What a helm of this put's own was about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// To install or upgrade.
+    Upgrade,
+    /// To go back to that revision.
+    Rollback(u64),
+}
+
+impl Work {
+    /// Whether a pending record may be of this work.
+    async fn has_left(self, records: &Records<'_>, record: &Record) -> Result<bool> {
+        match self {
+            Self::Upgrade => Ok(matches!(record.status.as_str(), "pending-install" | "pending-upgrade")),
+            Self::Rollback(_) if record.status != "pending-rollback" => Ok(false),
+            Self::Rollback(to) => {
+                let release = records.read(&record.release, record.revision).await?;
+                Ok(release.is_some_and(|release| release.info.description == format!("Rollback to {to}")))
+            }
+        }
+    }
 }
 
 /// Marks the record as failed that this put's own helm has left pending; whether there was one. `before` is the newest
-/// revision from before that helm began, which came to its end without having ended its work.
-pub(crate) async fn settle(target: &Target<'_>, kubernetes: &Kubernetes<'_>, before: u64, how: &str) -> Result<bool> {
+/// revision from before that helm began, which has ended as `how` says, without having ended its work.
+pub(crate) async fn settle(
+    target: &Target<'_>,
+    kubernetes: &Kubernetes<'_>,
+    before: u64,
+    work: Work,
+    how: &str,
+) -> Result<bool> {
     let records = Records::new(kubernetes, target.source.storage, &target.namespace);
     let all = records.of(&target.release).await?;
-    let Some(left) = all.last().filter(|newest| newest.is_pending() && newest.revision == before + 1) else {
+    let left = all.last().filter(|newest| newest.is_pending() && newest.revision == before + 1);
+    let Some(left) = left else { return Ok(false) };
+    if !work.has_left(&records, left).await? {
         return Ok(false);
-    };
+    }
     let given_up = records.give_up(left, &format!("{GIVEN_UP}helm {how} while it was {}", left.status)).await?;
     if given_up {
         let (revision, name, status) = (left.revision, &target.release, &left.status);

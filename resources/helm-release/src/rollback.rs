@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::diagnosis::{self, Logs};
 use crate::params::HISTORY;
 use crate::records::Record;
-use crate::recovery;
+use crate::recovery::{self, Work};
 use crate::release::{Release, moment};
 use crate::release_tests::{Test, Tests, Verdict};
 use crate::span;
@@ -248,14 +248,14 @@ async fn back_to(
         Err(error) if Interrupted::caused(&error) => {
             // helm does not listen to signals here, and leaves its lock behind.
             let kubernetes = target.kubernetes.after_interrupt()?;
-            let _ = recovery::settle(target, &kubernetes, before, "was ended").await;
+            let _ = recovery::settle(target, &kubernetes, before, Work::Rollback(revision), "was ended").await;
             return Err(error);
         }
         Err(error) => return Err(error),
     };
     if !finished.is_success() {
         // It leaves its lock behind when a hook of the chart fails, too.
-        let _ = recovery::settle(target, &target.kubernetes, before, &how(&finished)).await;
+        let _ = recovery::settle(target, &target.kubernetes, before, Work::Rollback(revision), &how(&finished)).await;
         diagnosis::full(target, began, Logs::All).await?;
         return Err(finished.failure());
     }

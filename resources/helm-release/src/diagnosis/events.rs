@@ -18,6 +18,9 @@ const PAGE: &str = "500";
 /// The most that such a page may be, in bytes.
 const LARGEST: u64 = 8 * 1024 * 1024;
 
+/// By how much the cluster's clock may be behind, in seconds.
+const TOLERANCE: i64 = 5;
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event {
@@ -66,8 +69,8 @@ pub(super) async fn read(
     let query = [("fieldSelector", "type=Warning"), ("limit", PAGE)];
     let mut events: Vec<Event> = kubernetes.list(asked, &query, LARGEST).await?;
     events.retain(|event| {
-        // The API server's clock counts in seconds.
-        event.time().is_some_and(|time| time.as_second() >= since.as_second()) && its.made(&event.involved_object.name)
+        let is_new = event.time().is_some_and(|time| time.as_second() + TOLERANCE >= since.as_second());
+        is_new && its.made(&event.involved_object.name)
     });
     events.sort_by_key(Event::time);
     let first = events.len().saturating_sub(MOST_EVENTS);
