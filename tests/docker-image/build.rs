@@ -257,3 +257,42 @@ fn bases_and_caches_come_from_directories_that_a_get_has_filled() {
     let refused = put(&source, &params, inputs.path());
     assert!(refused.failed().stderr.contains("there is no `image` in `app`"), "{}", refused.stderr);
 }
+
+#[test]
+fn a_base_in_a_private_registry_is_fetched_by_credentials_of_its_own() {
+    if !engine::require() {
+        return;
+    }
+    let private = Registry::with(&Manner { htpasswd: true, ..Manner::default() });
+    let public = Registry::start();
+    let base = private.repository("team/base");
+    let login = scratch::directory();
+    let config = login.path().to_str().unwrap();
+    docker(&["--config", config, "login", "--username", USER, "--password", PASSWORD, &private.host()]);
+    docker(&["tag", BASE, &format!("{base}:1")]);
+    docker(&["--config", config, "push", "--quiet", &format!("{base}:1")]);
+    let inputs = inputs(&[("app/Dockerfile", &format!("FROM {base}:1\nRUN echo {base} > /x\n"))]);
+    for builder in ["0", "1"] {
+        let repository = public.repository(&format!("built-{builder}"));
+        let _images = [Images::of(&repository), Images::of(&base)];
+        // What the engine has it does not ask for.
+        Images::of(&base).remove();
+        let params = json!({ "build": "app", "docker_buildkit": builder });
+        let known = json!([{ "registry": private.host(), "username": USER, "password": PASSWORD }]);
+        let keys =
+            json!({ "additional_private_registries": known, "username": "another", "password": "an0ther-s3cret" });
+        let outcome = put(&source(&public, &format!("built-{builder}"), keys), &params, inputs.path());
+        outcome.succeeded();
+        assert_eq!(run(&format!("{repository}:latest"), &["cat", "/x"]), base);
+        assert!(!outcome.stderr.contains(PASSWORD), "{}", outcome.stderr);
+    }
+    // Without them nothing is fetched, and the error names what was not.
+    for builder in ["0", "1"] {
+        let stranger = private.repository(&format!("team/other-{builder}"));
+        let inputs = crate::build::inputs(&[("app/Dockerfile", &format!("FROM {stranger}:1\nLABEL a=b\n"))]);
+        let params = json!({ "build": "app", "docker_buildkit": builder });
+        let outcome = put(&source(&public, "none", json!({})), &params, inputs.path());
+        outcome.failed();
+        assert!(outcome.stderr.contains(&format!("{stranger}:1")), "{}", outcome.stderr);
+    }
+}

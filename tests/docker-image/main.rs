@@ -14,6 +14,8 @@ mod bad_input;
 mod bounds;
 mod build;
 mod build_engine;
+mod build_hosts;
+mod build_ignore;
 mod build_kit;
 mod build_trouble;
 mod check;

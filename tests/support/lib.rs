@@ -38,6 +38,7 @@ pub mod snapshot;
 pub mod ssh_git;
 pub mod stand_in;
 pub mod tinyproxy;
+pub mod tls_engine;
 pub mod token_server;
 pub mod tree;
 pub mod verb;

@@ -52,7 +52,7 @@ pub use bytes::Bytes;
 pub use reqwest::header::{self, HeaderMap};
 pub use reqwest::{Method, StatusCode, Url};
 
-pub use failure::{StatusError, TransportError, TransportKind};
+pub use failure::{StatusError, TransportError, TransportKind, tls_problem};
 pub use redirect::Redirects;
 pub use request::HttpRequest;
 pub use response::HttpResponse;

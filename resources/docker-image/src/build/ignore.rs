@@ -13,6 +13,15 @@ const LONGEST: usize = 4096;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Patterns(Vec<Pattern>);
 
+/// What patterns make of a path.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Judgement {
+    /// The last pattern that matches is one without `!`.
+    pub(crate) matched: bool,
+    /// Which of them match it, or a directory above it.
+    by: Vec<bool>,
+}
+
 #[derive(Debug, Clone)]
 struct Pattern {
     /// `!`: what matches is taken in again.
@@ -44,16 +53,28 @@ impl Patterns {
         texts.into_iter().filter_map(|text| Pattern::new(text.as_ref()).transpose()).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether the last pattern that matches a path, or a directory above it, is one without `!`.
-    pub(crate) fn matches(&self, path: &str) -> bool {
+    /// What the patterns make of a path; `above` is what they make of the directory that it is in.
+    ///
+    /// A pattern that matches a directory matches what is in it. That is known of the patterns that were looked at: one that could
+    /// only repeat what the ones before it say is not, and then it does not count for what is below either, as docker has it.
+    pub(crate) fn judge(&self, path: &str, above: &Judgement) -> Judgement {
         let mut matched = false;
-        for pattern in &self.0 {
-            // A pattern that could only repeat what is known need not be looked at.
-            if pattern.includes == matched && pattern.matches_or_above(path) {
+        let judge = |(index, pattern): (usize, &Pattern)| {
+            let fits = above.by.get(index) == Some(&true) || pattern.includes == matched && pattern.matches(path);
+            if fits {
                 matched = !pattern.includes;
             }
-        }
-        matched
+            fits
+        };
+        let by = self.0.iter().enumerate().map(judge).collect();
+        Judgement { matched, by }
+    }
+
+    /// Whether a path is matched, and not taken in again.
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        let judge = |above: Judgement, end| self.judge(path.get(..end).unwrap_or_default(), &above);
+        ends.fold(Judgement::default(), judge).matched
     }
 
     /// Whether something below a directory that is left out may be taken in again.
@@ -130,11 +151,6 @@ impl Pattern {
             Kind::Suffix(suffix) => path.ends_with(suffix) || suffix.strip_prefix('/') == Some(path),
             Kind::Expression(expression) => expression.is_match(path),
         }
-    }
-
-    fn matches_or_above(&self, path: &str) -> bool {
-        self.matches(path)
-            || path.match_indices('/').any(|(at, _)| path.get(..at).is_some_and(|above| self.matches(above)))
     }
 
     /// Whether the pattern's first parts, as far as they are plain, lead into the directory or out of it again.
@@ -280,6 +296,8 @@ mod tests {
         ("a\n! a/b ", &["a", "a/c"], &["a/b", "a/b/c"]),
         ("**/node_modules\n!keep/node_modules", &["node_modules/x", "a/node_modules"], &["keep/node_modules/x"]),
         (".git", &[".git", ".git/HEAD"], &[".gitignore"]),
+        // `.git` itself is not left out, so that nothing takes it in again, nor what is in it.
+        ("*/**\n!.git", &[".git/HEAD", "a/b"], &[".git", "a"]),
         ("Dockerfile*\n!Dockerfile", &["Dockerfile.dev"], &["Dockerfile"]),
     ];
 

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::vec;
 
-use super::ignore::Patterns;
+use super::ignore::{Judgement, Patterns};
 
 /// Which files of a directory are meant.
 #[derive(Debug, Clone, Default)]
@@ -17,15 +17,27 @@ pub(crate) struct Selection {
     pub(crate) only: Option<Patterns>,
 }
 
+/// What a selection makes of a path.
+#[derive(Debug, Clone, Default)]
+struct Verdict {
+    ignore: Judgement,
+    only: Judgement,
+    taken: bool,
+}
+
 impl Selection {
-    fn takes(&self, path: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| only.matches(path)) && !self.ignore.matches(path)
+    /// What becomes of a path, below a directory of which `above` is known.
+    fn verdict(&self, path: &str, above: &Verdict) -> Verdict {
+        let ignore = self.ignore.judge(path, &above.ignore);
+        let only = self.only.as_ref().map(|only| only.judge(path, &above.only)).unwrap_or_default();
+        let taken = !ignore.matched && (only.matched || self.only.is_none());
+        Verdict { ignore, only, taken }
     }
 
-    /// Whether something below a directory that is not taken itself may be.
-    fn may_take_below(&self, directory: &str) -> bool {
-        let ignored = self.ignore.matches(directory) && !self.ignore.may_include_below(directory);
-        !ignored && self.only.as_ref().is_none_or(|only| only.matches(directory) || only.may_match_below(directory))
+    /// Whether something below a directory may be taken.
+    fn may_take_below(&self, directory: &str, verdict: &Verdict) -> bool {
+        let ignored = verdict.ignore.matched && !self.ignore.may_include_below(directory);
+        !ignored && self.only.as_ref().is_none_or(|only| verdict.only.matched || only.may_match_below(directory))
     }
 }
 
@@ -42,8 +54,8 @@ pub(crate) struct Found {
 pub(crate) struct Walk {
     root: PathBuf,
     selection: Selection,
-    /// The directories that are open, the innermost last: what is left in each.
-    open: Vec<vec::IntoIter<DirEntry>>,
+    /// The directories that are open, the innermost last: what is left in each, and what was made of it.
+    open: Vec<(vec::IntoIter<DirEntry>, Verdict)>,
     /// Directories above the current one that have not been told, as nothing in them was taken so far.
     untold: Vec<(usize, Found)>,
     ready: std::collections::VecDeque<Found>,
@@ -52,7 +64,7 @@ pub(crate) struct Walk {
 impl Walk {
     pub(crate) fn new(root: &Path, selection: Selection) -> io::Result<Self> {
         Ok(Self {
-            open: vec![sorted(root)?],
+            open: vec![(sorted(root)?, Verdict::default())],
             root: root.to_owned(),
             selection,
             untold: Vec::new(),
@@ -63,7 +75,7 @@ impl Walk {
     /// Looks at the next entry: `false` when there is none.
     fn advance(&mut self) -> io::Result<bool> {
         let depth = self.open.len();
-        let Some(directory) = self.open.last_mut() else { return Ok(false) };
+        let Some((directory, above)) = self.open.last_mut() else { return Ok(false) };
         let Some(entry) = directory.next() else {
             self.open.pop();
             self.untold.retain(|(at, _)| *at < depth - 1);
@@ -74,10 +86,11 @@ impl Walk {
         let metadata = entry.metadata().map_err(|error| named(&full, &error))?;
         // Patterns are text. A name that is none is looked at as far as it is.
         let text = path.to_string_lossy();
-        let (taken, is_directory) = (self.selection.takes(&text), metadata.is_dir());
-        let searched = is_directory && (taken || self.selection.may_take_below(&text));
+        let verdict = self.selection.verdict(&text, above);
+        let taken = verdict.taken;
+        let searched = metadata.is_dir() && (taken || self.selection.may_take_below(&text, &verdict));
         if searched {
-            self.open.push(sorted(&full)?);
+            self.open.push((sorted(&full)?, verdict));
         }
         let found = Found { path, metadata };
         if taken {

@@ -20,6 +20,7 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use jetway::http::tls_problem;
 use jetway::{Advise as _, Interrupt, Result};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -61,6 +62,17 @@ impl HttpBody for Pieces {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
+    }
+}
+
+/// An error of TLS in words for people; any other as it is.
+fn in_words(error: jetway::Error) -> jetway::Error {
+    match tls_problem(error.as_ref()) {
+        Some(problem) => anyhow!(problem).hint(
+            "`docker_host` may have the authority of the engine's certificate, `ca_cert`, and a certificate that it takes, \
+             `client_cert` with `client_key`",
+        ),
+        None => error,
     }
 }
 
@@ -119,14 +131,18 @@ impl Endpoint {
             Ok::<_, jetway::Error>(http1::handshake(TokioIo::new(stream)).await?)
         };
         let exchange = async {
-            let (mut sender, connection) =
-                connect.await.with_context(|| format!("cannot connect to the container engine at `{self}`"))?;
+            let (mut sender, connection) = connect
+                .await
+                .map_err(in_words)
+                .with_context(|| format!("cannot connect to the container engine at `{self}`"))?;
             let connection = tokio::spawn(async move {
                 // What goes wrong here is told by the request that it goes wrong for.
                 let _ = connection.with_upgrades().await;
             });
             let connection = Connection(connection.abort_handle());
             let response = sender.send_request(request).await;
+            // An engine that does not take our certificate says so only now.
+            let response = response.map_err(|error| in_words(error.into()));
             let response = response.with_context(|| format!("the container engine at `{self}` did not answer"))?;
             Ok(Answer { response, connection })
         };

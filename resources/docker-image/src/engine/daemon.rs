@@ -180,26 +180,20 @@ pub(crate) async fn wait_for(
         if ready().await {
             return Ok(());
         }
-        let failed = if let Some(ended) = service.ended() {
-            Some(ended.context(format!("{what} did not start")))
-        } else if Instant::now() >= deadline {
-            let error = anyhow!("{what} did not start within {} s", waiting.seconds);
-            Some(match waiting.key {
-                Some(key) => error.hint(format!("`{key}` in source sets the limit")),
-                None => error,
-            })
-        } else {
-            None
+        let (problem, is_late) = match service.ended() {
+            Some(ended) => (format!("{what} did not start: {ended:#}"), false),
+            None if Instant::now() >= deadline => (format!("{what} did not start within {} s", waiting.seconds), true),
+            None => {
+                context.interrupt().sleep(PAUSE).await?;
+                continue;
+            }
         };
-        if let Some(error) = failed {
-            let said = service.last_words(TAIL);
-            return Err(if said.is_empty() {
-                error
-            } else {
-                anyhow!("it said last:\n{said}").context(format!("{error:#}"))
-            });
-        }
-        context.interrupt().sleep(PAUSE).await?;
+        let said = service.last_words(TAIL);
+        let error = if said.is_empty() { anyhow!(problem) } else { anyhow!("it said last:\n{said}").context(problem) };
+        return Err(match waiting.key {
+            Some(key) if is_late => error.hint(format!("`{key}` in source sets the limit")),
+            _ => error,
+        });
     }
 }
 

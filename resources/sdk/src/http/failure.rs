@@ -299,6 +299,22 @@ fn explain(error: &reqwest::Error, limits: &Limits) -> Explained {
     (TransportKind::Cut, one_line(unknown.as_bytes()), None)
 }
 
+/// What went wrong with TLS, in words for people, when an error comes of that: for who speaks something of their own on it.
+pub fn tls_problem(error: &(dyn StdError + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let mut carried = Some(cause);
+        while let Some(inner) = carried {
+            if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+                return Some(trust::explain(tls).1);
+            }
+            carried = carried_by(inner);
+        }
+        next = cause.source();
+    }
+    None
+}
+
 fn carried_by<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
     let carried = error.downcast_ref::<io::Error>()?.get_ref()?;
     Some(carried)

@@ -1,0 +1,82 @@
+//! This machine's container engine as one elsewhere has it: behind TLS, for who shows a certificate. The engine itself is
+//! untouched; here is what stands before its socket.
+
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, crypto};
+use tokio::net::{TcpListener, UnixStream};
+use tokio::runtime::Runtime;
+use tokio_rustls::TlsAcceptor;
+
+use crate::certificates::{Authority, Identity};
+use crate::engine::SOCKET;
+
+/// The engine's door. It closes, with all connections, when it is dropped.
+pub struct TlsEngine {
+    port: u16,
+    authority: Authority,
+    _runtime: Runtime,
+}
+
+impl TlsEngine {
+    /// Opens one on a port of the system's choice.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub fn start() -> Self {
+        let authority = Authority::new();
+        let config = Arc::new(configuration(&authority));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_io().build();
+        let runtime = runtime.expect("a runtime");
+        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).expect("bind a port on loopback");
+        let port = listener.local_addr().expect("the listener's address").port();
+        runtime.spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let acceptor = TlsAcceptor::from(Arc::clone(&config));
+                tokio::spawn(async move {
+                    // A client that is refused, or goes, is an event of the test.
+                    let mut client = acceptor.accept(client).await?;
+                    let mut engine = UnixStream::connect(SOCKET).await?;
+                    tokio::io::copy_bidirectional(&mut client, &mut engine).await
+                });
+            }
+        });
+        Self { port, authority, _runtime: runtime }
+    }
+
+    /// Where it is: `tcp://localhost:PORT`.
+    pub fn url(&self) -> String {
+        format!("tcp://localhost:{}", self.port)
+    }
+
+    /// The authority that its certificate is of, in PEM form.
+    pub fn authority(&self) -> &str {
+        self.authority.pem()
+    }
+
+    /// A certificate that it lets in.
+    pub fn client(&self) -> Identity {
+        self.authority.client("jetway")
+    }
+}
+
+fn configuration(authority: &Authority) -> ServerConfig {
+    let own = authority.server(&["localhost"]);
+    let certificate = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
+    let provider = Arc::new(crypto::ring::default_provider());
+    let mut clients = RootCertStore::empty();
+    clients.add(certificate(authority.pem())).expect("an authority");
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(clients), Arc::clone(&provider));
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions of TLS")
+        .with_client_cert_verifier(verifier.build().expect("a verifier"))
+        .with_single_cert(
+            vec![certificate(&own.certificate)],
+            PrivateKeyDer::from_pem_slice(own.key.as_bytes()).expect("a key"),
+        )
+        .expect("a certificate and its key")
+}
