@@ -31,6 +31,8 @@ pub(crate) struct Case<'a> {
 pub(crate) struct Limits {
     /// Wall time, as a multiple of the floor's.
     pub(crate) ratio: Option<f64>,
+    /// CPU time of the whole tree of processes, as a multiple of the floor's.
+    pub(crate) cpu_ratio: Option<f64>,
     /// Wall time.
     pub(crate) wall: Option<Duration>,
     /// Wall time beyond the floor's. Where this is the limit, the process measured is an engine's client: its memory says nothing.

@@ -26,11 +26,13 @@ const MOST_RUNS: usize = 5;
 
 const MEGABYTE: u64 = 1024 * 1024;
 
-/// Measures a get as `rootfs` beside skopeo and umoci, which do the same in two steps, and a check beside skopeo.
+/// Measures a get as `rootfs` beside skopeo and umoci, which do the same in two steps, one as `oci-layout` beside fetching, writing
+/// and hashing the same blobs, and a check beside skopeo.
 pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let registry = Registry::start();
     let image = image();
     let digest = image.push(registry.client(), "bench/app", "latest");
+    let blobs: Vec<String> = image.layers.iter().chain([&image.config]).map(|blob| blob.digest.clone()).collect();
     drop(image);
     let repository = registry.repository("bench/app");
     let directory = scratch::directory();
@@ -41,7 +43,10 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     };
     let source = json!({ "repository": repository, "tag": "latest" });
     let check = request("check.json", json!({ "source": source }));
-    let get = request("get.json", json!({ "source": source, "version": { "tag": "latest", "digest": digest } }));
+    let version = json!({ "tag": "latest", "digest": digest });
+    let get = request("get.json", json!({ "source": source, "version": version }));
+    let params = json!({ "format": "oci-layout" });
+    let layout = request("layout.json", json!({ "source": source, "version": version, "params": params }));
     // Removed in the end: making files where as many were just removed costs the file system extra.
     let targets = RefCell::new(Vec::<TempDir>::new());
     let target = || {
@@ -102,6 +107,31 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             limits: limits(0.6, 64),
             succeeds: true,
             prepare: Box::new(|| verb(Verb::get("registry-image").dir(target()), &get)),
+        },
+        Case {
+            name: "curl, openssl dgst",
+            floor: None,
+            limits: Limits::default(),
+            succeeds: true,
+            prepare: Box::new(|| {
+                let target = target();
+                let fetch = blobs.iter().map(|digest| {
+                    let name = digest.replace(':', "-");
+                    format!("--output {name} http://{}/v2/bench/app/blobs/{digest}", registry.host())
+                });
+                let fetch = fetch.collect::<Vec<_>>().join(" ");
+                let target = target.display();
+                shell(format!(
+                    "cd {target}; curl --no-progress-meter --fail --parallel {fetch}; openssl dgst -sha256 sha256-* > sums"
+                ))
+            }),
+        },
+        Case {
+            name: "get as oci-layout",
+            floor: Some("curl, openssl dgst"),
+            limits: Limits { ratio: None, cpu_ratio: Some(1.3), ..limits(1.0, 64) },
+            succeeds: true,
+            prepare: Box::new(|| verb(Verb::get("registry-image").dir(target()), &layout)),
         },
     ];
     in_turns(runs.min(MOST_RUNS), cases)

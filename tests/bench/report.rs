@@ -33,6 +33,11 @@ pub(crate) fn render(runs: usize, what: &str, results: &[Measured]) -> (String, 
         )
         .expect("a string");
         missed.extend(misses(result, wall_ratio));
+        if let (Some(limit), Some(ratio)) = (result.limits.cpu_ratio, cpu_ratio)
+            && ratio > limit
+        {
+            missed.push(format!("{}: {ratio:.2} times its floor's CPU, at most {limit:.2}", result.name));
+        }
         if let Some((limit, floor)) = result.limits.over.zip(floor)
             && result.wall > floor.wall + limit
         {
@@ -47,7 +52,8 @@ fn limit(result: &Measured) -> String {
     let ratio = result.limits.ratio.map(|ratio| format!("{ratio:.2}"));
     let wall = || result.limits.wall.map(|wall| format!("< {}", milliseconds(wall)));
     let over = || result.limits.over.map(|over| format!("+ {}", milliseconds(over)));
-    ratio.or_else(wall).or_else(over).unwrap_or_default()
+    let cpu = || result.limits.cpu_ratio.map(|ratio| format!("{ratio:.2} of CPU"));
+    ratio.or_else(cpu).or_else(wall).or_else(over).unwrap_or_default()
 }
 
 fn misses(result: &Measured, wall_ratio: Option<f64>) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jetway_tests::engine::{self, BASE, bridge_address, docker, privileged};
 use jetway_tests::layer::{self, Layer};
-use jetway_tests::registry::Registry;
+use jetway_tests::registry::{Manner, Registry};
 use jetway_tests::scratch;
 use jetway_tests::verb::{Runner, Verb};
 use serde_json::json;
@@ -104,4 +104,45 @@ fn an_abort_stops_the_engine_in_the_image() {
     assert_ne!(outcome.code, Some(0));
     assert!(!engine.is_alive());
     assert_eq!(outcome.leftovers(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn the_engine_in_the_image_knows_the_mirror_and_the_authority_of_a_registry() {
+    if !layer::require(Layer::Image("docker-image")) || !engine::require() || !layer::require(Layer::Program("skopeo"))
+    {
+        return;
+    }
+    let address = bridge_address();
+    let registry = Registry::with(&Manner { tls: true, address: Some(&address), ..Manner::default() });
+    let mirror = Registry::start_for_containers(&address);
+    let archive = scratch::directory();
+    let archive = archive.path().join("base.tar");
+    docker(&["save", "--output", archive.to_str().unwrap(), BASE]);
+    let archive = format!("docker-archive:{}", archive.display());
+    // What the recipes build upon: an image of Docker Hub's that the mirror has, and one of the registry's own.
+    mirror.copy(&archive, "library/jetway-mirrored:1", &[]);
+    registry.copy(&archive, "team/base:1", &[]);
+    let own = registry.repository("team/base:1");
+    let inputs = inputs(&[
+        ("mirrored/Dockerfile", "FROM jetway-mirrored:1\nRUN echo mirrored > /x\n"),
+        ("own/Dockerfile", &format!("FROM {own}\nRUN echo own > /x\n")),
+    ]);
+    let disk = scratch::directory();
+    let keys = json!({
+        "registry_mirror": format!("http://{}", mirror.host()),
+        "ca_certs": [{ "domain": registry.host(), "cert": registry.authority() }],
+    });
+    for (build, builder) in [("mirrored", "0"), ("own", "1")] {
+        let params = json!({ "build": build, "docker_buildkit": builder });
+        let request = json!({ "source": source(&registry, "team/app", keys.clone()), "params": params });
+        let outcome = in_image(&request, inputs.path(), disk.path()).run();
+        let digest = outcome.json()["version"]["digest"].clone();
+        assert_eq!(outcome.leftovers(), Vec::<PathBuf>::new());
+        // The binary out here, by the same keys.
+        let check =
+            Verb::check("docker-image").request(&json!({ "source": source(&registry, "team/app", keys.clone()) }));
+        assert_eq!(check.run().json(), json!([{ "digest": digest }]));
+    }
+    assert!(mirror.requests().iter().any(|asked| asked.starts_with("GET /v2/library/jetway-mirrored/blobs/")));
+    assert!(registry.requests().iter().any(|asked| asked.starts_with("GET /v2/team/base/")));
 }

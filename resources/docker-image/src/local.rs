@@ -12,6 +12,7 @@ use jetway::http::Bytes;
 
 use crate::digest::Digest;
 use crate::image::manifest::{Descriptor, Manifest};
+use crate::layer::decompress::Compression;
 use store::Part;
 
 /// An image that can be sent.
@@ -47,25 +48,6 @@ pub(crate) struct Layer {
     pub(crate) diff_id: Digest,
     pub(crate) part: Part,
     pub(crate) compression: Compression,
-}
-
-/// How a layer is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Compression {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Compression {
-    /// What the first bytes say.
-    pub(crate) fn of(start: &[u8]) -> Self {
-        match start {
-            [0x1f, 0x8b, ..] => Self::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
-            _ => Self::None,
-        }
-    }
 }
 
 /// A blob of a whole image.

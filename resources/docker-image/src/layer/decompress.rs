@@ -1,4 +1,8 @@
 //! Layers are gzip, zstd or plain: their first bytes say which, whatever the media type says.
+//!
+//! **Which inflater.** A layer is as large as its maker likes, and a verb has 64 MiB: it has to be decompressed piece by piece. Of
+//! 668 MB of gzip (1,531 MB of tar) in 128 KiB pieces zlib-rs made 4.7 to 6.5 s of CPU, zlib-ng, which needs a C compiler, 4.7 to
+//! 5.0 s, and `miniz_oxide` 6.4 to 6.8 s. libdeflate took 2.8 s, but it wants all of a layer, and of what that holds, in memory.
 
 use std::io::{self, BufReader, Read};
 

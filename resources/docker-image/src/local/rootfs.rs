@@ -4,11 +4,12 @@ use jetway::http::Bytes;
 use jetway::{Context, Result, anyhow};
 use serde_json::json;
 
-use super::store::{Part, decoder, digest_of};
+use super::store::{Part, digest_of};
 use super::{Image, Layer, Layered};
 use crate::background;
 use crate::digest::Hasher;
 use crate::image::platform::Wanted;
+use crate::layer::decompress::decompressed;
 
 /// The shortest archive that is one: the two empty records at its end.
 const SHORTEST: u64 = 1024;
@@ -21,7 +22,7 @@ pub(crate) async fn read(context: &Context, part: Part, wanted: &Wanted) -> Resu
     let hash = background::run(context, {
         let part = part.clone();
         move |stop| {
-            let mut reader = decoder(&part, compression)?;
+            let mut reader = decompressed(part.open()?)?;
             let mut first = vec![0; 512];
             reader.read_exact(&mut first)?;
             if !is_header(&first) {

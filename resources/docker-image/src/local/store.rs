@@ -7,13 +7,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use flate2::read::MultiGzDecoder;
 use jetway::{Context, Inputs, Result};
 use tar::{Archive, EntryType};
 
-use super::Compression;
 use crate::background::{self, Stop};
 use crate::digest::{Digest, Hasher};
+use crate::layer::decompress::{Compression, decompressed};
 
 /// How many links in an archive may lead to each other.
 const DEEPEST: usize = 8;
@@ -126,8 +125,7 @@ impl Store {
         }
         let part = Part::of_file(path)?;
         let compression = part.compression()?;
-        let path =
-            if compression == Compression::None { part.path } else { decompressed(context, part, compression).await? };
+        let path = if compression == Compression::Plain { part.path } else { unpacked(context, part).await? };
         let entries = background::run(context, {
             let path = path.clone();
             move |stop| entries(&path, stop)
@@ -215,14 +213,14 @@ fn cleaned(name: &str) -> Option<String> {
     (!is_absolute && !parts.is_empty()).then(|| parts.join("/"))
 }
 
-/// Decompresses an archive.
-async fn decompressed(context: &Context, part: Part, compression: Compression) -> Result<PathBuf> {
+/// Decompresses an archive into a temporary file.
+async fn unpacked(context: &Context, part: Part) -> Result<PathBuf> {
     let target = context.private_directory().directory("archive")?.join("image.tar");
     context.console().step("the archive is compressed: it is decompressed first");
     let to = target.clone();
     let work = background::run(context, move |stop| {
         let mut file = File::create(&to)?;
-        let mut reader = decoder(&part, compression)?;
+        let mut reader = decompressed(part.open()?)?;
         let mut piece = vec![0; PIECE];
         loop {
             stop.check()?;
@@ -235,16 +233,6 @@ async fn decompressed(context: &Context, part: Part, compression: Compression) -
     });
     work.await.context("cannot decompress it")?;
     Ok(target)
-}
-
-/// A reader of what is in a part, without its compression.
-pub(crate) fn decoder(part: &Part, compression: Compression) -> Result<Box<dyn Read>> {
-    let file = io::BufReader::with_capacity(PIECE, part.open()?);
-    Ok(match compression {
-        Compression::None => Box::new(file),
-        Compression::Gzip => Box::new(MultiGzDecoder::new(file)),
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
-    })
 }
 
 #[cfg(test)]

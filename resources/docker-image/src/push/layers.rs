@@ -26,9 +26,10 @@ use crate::image::manifest::{Content, Descriptor, Manifest};
 use crate::image::media_type::{
     DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, OCI_CONFIG, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST,
 };
+use crate::layer::decompress::Compression;
 use crate::local::archive::diff_ids;
 use crate::local::store::Part;
-use crate::local::{Compression, Layer, Layered};
+use crate::local::{Layer, Layered};
 use crate::registry::blobs::Temporary;
 use crate::registry::uploads::Outgoing;
 use crate::registry::{Asked, Registry};
@@ -62,7 +63,7 @@ struct NewManifest<'m> {
 
 /// Sends layers and configuration, and gives back the image's manifest.
 pub(super) async fn send(to: &Registry<'_>, image: &Layered, tags: &[String]) -> Result<Manifest> {
-    let known = if image.layers.iter().any(|layer| layer.compression == Compression::None) {
+    let known = if image.layers.iter().any(|layer| layer.compression == Compression::Plain) {
         Known::find(to, image, tags).await?
     } else {
         Known::default()
@@ -120,10 +121,10 @@ fn descriptor(media_type: &str, digest: Digest, size: u64) -> Descriptor {
 /// Sees to it that the registry has a layer, and says what it is called there.
 async fn one(to: &Registry<'_>, layer: &Layer, known: &Known, processors: &Semaphore) -> Result<Descriptor> {
     let media_type = match layer.compression {
-        Compression::None | Compression::Gzip => DOCKER_LAYER,
+        Compression::Plain | Compression::Gzip => DOCKER_LAYER,
         Compression::Zstd => OCI_LAYER_ZSTD,
     };
-    if layer.compression != Compression::None {
+    if layer.compression != Compression::Plain {
         let part = layer.part.clone();
         let hash = background::run(to.context(), move |stop| part.digest(Hasher::sha256(), stop));
         let digest = hash.await.with_context(|| format!("cannot read the layer `{}`", layer.diff_id))?;
