@@ -113,18 +113,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             floor: None,
             limits: Limits::default(),
             succeeds: true,
-            prepare: Box::new(|| {
-                let target = target();
-                let fetch = blobs.iter().map(|digest| {
-                    let name = digest.replace(':', "-");
-                    format!("--output {name} http://{}/v2/bench/app/blobs/{digest}", registry.host())
-                });
-                let fetch = fetch.collect::<Vec<_>>().join(" ");
-                let target = target.display();
-                shell(format!(
-                    "cd {target}; curl --no-progress-meter --fail --parallel {fetch}; openssl dgst -sha256 sha256-* > sums"
-                ))
-            }),
+            prepare: Box::new(|| shell(fetch_and_hash(&registry.host(), &blobs, &target()))),
         },
         Case {
             name: "get as oci-layout",
@@ -135,6 +124,16 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
         },
     ];
     in_turns(runs.min(MOST_RUNS), cases)
+}
+
+/// A script that fetches blobs, writes them and hashes them: what a layout cannot do without.
+fn fetch_and_hash(host: &str, blobs: &[String], target: &Path) -> String {
+    let fetch = blobs.iter().map(|digest| {
+        let name = digest.replace(':', "-");
+        format!("--output {name} http://{host}/v2/bench/app/blobs/{digest}")
+    });
+    let (fetch, target) = (fetch.collect::<Vec<_>>().join(" "), target.display());
+    format!("cd {target}; curl --no-progress-meter --fail --parallel {fetch}; openssl dgst -sha256 sha256-* > sums")
 }
 
 /// An image of this machine's own programs and libraries, in layers of about the same size.
