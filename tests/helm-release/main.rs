@@ -21,6 +21,7 @@ mod given_access;
 mod override_values;
 mod put;
 mod recovery;
+mod removal;
 mod rollback;
 mod support;
 mod testing;

@@ -22,7 +22,7 @@ const LOCKED: &str = "another operation (install/upgrade/rollback) is in progres
 /// Brings the chart up, tests it, and returns the revision that came of it.
 pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release> {
     let values = Values::gather(target).await?;
-    let command = upgrade::command(target, chart, &values).await?;
+    let command = upgrade::command(target, chart, &values, &[]).await?;
     let records = recovery::unlocked(target).await?;
     let before = records.last().map_or(0, |newest| newest.revision);
     let began = Timestamp::now();

@@ -61,6 +61,18 @@ impl<'c> Helm<'c> {
         private.write(directory, content).map(|_| ())
     }
 
+    /// A directory for a plugin of ours.
+    pub(crate) fn plugin_directory(&self, name: &str) -> Result<PathBuf> {
+        let private = self.context.private_directory();
+        let mut directory = PathBuf::from(HOME);
+        private.directory(&directory)?;
+        for part in ["data", "plugins", name] {
+            directory.push(part);
+            private.directory(&directory)?;
+        }
+        private.directory(directory)
+    }
+
     /// Where helm keeps what it has fetched under that name.
     pub(crate) fn cached(&self, name: &str) -> PathBuf {
         self.home.join("cache").join(name)

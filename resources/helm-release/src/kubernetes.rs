@@ -37,7 +37,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) api: &'a str,
     /// The kind in the plural, as it stands in paths: `secrets`.
     pub(crate) kind: &'a str,
-    /// The namespace.
+    /// The namespace; empty for what is in none.
     pub(crate) namespace: &'a str,
     /// What the user must be allowed to do with them.
     pub(crate) verb: &'a str,
@@ -137,7 +137,8 @@ impl<'p> Kubernetes<'p> {
     async fn request(&self, method: Method, asked: Asked<'_>, name: Option<&str>) -> Result<HttpRequest> {
         let Asked { api, kind, namespace, .. } = asked;
         let name = name.map(|name| format!("/{name}")).unwrap_or_default();
-        let url = format!("{}/{api}/namespaces/{namespace}/{kind}{name}", self.cluster.server);
+        let place = if namespace.is_empty() { String::new() } else { format!("namespaces/{namespace}/") };
+        let url = format!("{}/{api}/{place}{kind}{name}", self.cluster.server);
         let mut request = self.http.request(method, url);
         if let Some(patience) = self.patience {
             request = request.retry(Retry::never()).read_timeout(patience);
@@ -194,9 +195,13 @@ fn explained(error: Error, asked: Asked<'_>) -> Error {
             .hint("has the token or certificate ended, and is it one for this cluster?"),
         (403, said) => {
             let said = said.map_or_else(|| "not allowed".to_owned(), |status| status.message);
+            let place = match namespace {
+                "" => "in the whole cluster".to_owned(),
+                namespace => format!("in the namespace `{namespace}`"),
+            };
             error
                 .context(format!("the API server refuses: {said}"))
-                .hint(format!("the user needs a role that allows `{verb}` on `{kind}` in the namespace `{namespace}`"))
+                .hint(format!("the user needs a role that allows `{verb}` on `{kind}` {place}"))
         }
         (_, _) => error,
     }

@@ -17,16 +17,7 @@ use crate::values::Override;
 use crate::waiting::Wait;
 
 /// The params of the established resource's put that this release does not know yet.
-pub(crate) const NOT_YET: &[&str] = &[
-    "params.debug",
-    "params.delete_namespace",
-    "params.diff_opts",
-    "params.force",
-    "params.post_renderer",
-    "params.replace",
-    "params.show_diff",
-    "params.uninstall",
-];
+pub(crate) const NOT_YET: &[&str] = &["params.diff_opts", "params.show_diff"];
 
 /// What to deploy.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -81,6 +72,33 @@ pub struct Params {
     #[serde(default)]
     pub reset_values: bool,
 
+    /// Take the release away, with all that belongs to it. One that is not there is gone already.
+    #[serde(default)]
+    pub uninstall: bool,
+
+    /// Take the release away before it is deployed anew, once a dry run of the deploy has gone well.
+    #[serde(default)]
+    pub replace: bool,
+
+    /// With `uninstall`: take the namespace away, too, with everything that is in it.
+    #[serde(default)]
+    pub delete_namespace: bool,
+
+    /// Change nothing, and show what helm would do: as `client` without asking the cluster for more than what is there, as `server`
+    /// with its help.
+    pub dry_run: Option<DryRun>,
+
+    /// A dry run (`client`, unless `dry_run` says otherwise) in which helm says more, values included.
+    #[serde(default)]
+    pub debug: bool,
+
+    /// Replace objects that cannot be changed (`--force`, which helm 4 calls `--force-replace`).
+    #[serde(default)]
+    pub force: bool,
+
+    /// A program that changes what is deployed: in the chart's directory, or else in the inputs. Helm hands it the manifests.
+    pub post_renderer: Option<String>,
+
     /// A whole kubeconfig, as text, for another cluster than the source's.
     pub kubeconfig: Option<Secret>,
 
@@ -115,6 +133,16 @@ pub struct Params {
 
     /// When a release that a deploy has left pending is taken for that of a dead one; `false` for never.
     pub recover_pending: Option<Recovery>,
+}
+
+/// Who takes part in a dry run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DryRun {
+    /// Helm by itself.
+    Client,
+    /// The cluster, too: charts can look things up there, and it must know the kinds of the objects.
+    Server,
 }
 
 /// Files of values.
@@ -165,9 +193,12 @@ impl Parameters for Params {
                 "must not hold a password: helm is told it in an argument, which every process can read",
                 "`repos` and `private_registry` in the source log in",
             ),
-            None if !goes_back && self.tests().is_none() => problems.add("chart", "required, but missing"),
+            None if !goes_back && !self.uninstall && self.tests().is_none() => {
+                problems.add("chart", "required, but missing");
+            }
             Some(_) | None => {}
         }
+        self.removal_rules(goes_back, problems);
         self.deploy_rules(problems);
         for file in self.values.files() {
             problems.require_input("values", file);
@@ -176,6 +207,9 @@ impl Parameters for Params {
             if let Some(path) = given(path.as_ref()) {
                 problems.require_input(key, path);
             }
+        }
+        if let Some(program) = given(self.post_renderer.as_ref()) {
+            problems.require_input("post_renderer", program);
         }
         if let Some(text) = set(self.kubeconfig.as_ref())
             && let Err(problem) = Kubeconfig::parse(text.expose())
@@ -211,6 +245,28 @@ impl Params {
     /// How long each step may take.
     pub(crate) fn span(&self) -> Duration {
         span::parse(&self.timeout).unwrap_or(TIMEOUT)
+    }
+
+    /// Who takes part in a dry run, when it is to be one.
+    pub(crate) fn dry(&self) -> Option<DryRun> {
+        self.dry_run.or(self.debug.then_some(DryRun::Client))
+    }
+
+    fn removal_rules(&self, goes_back: bool, problems: &mut Problems) {
+        for (key, is_given) in [("replace", self.replace), ("test", self.tests().is_some()), ("rollback", goes_back)] {
+            if self.uninstall && is_given {
+                problems.add(key, "excludes `uninstall`, after which nothing is there");
+            }
+        }
+        if self.replace && self.chart.is_none() {
+            problems.add("replace", "takes a `chart`, to be deployed in the place of what is there");
+        }
+        if self.delete_namespace && !self.uninstall {
+            problems.add("delete_namespace", "takes `uninstall`: without it, the namespace would be deployed into");
+        }
+        if self.dry().is_some() && goes_back {
+            problems.add("rollback", "excludes a dry run: helm's says nothing of what would change");
+        }
     }
 
     fn deploy_rules(&self, problems: &mut Problems) {

@@ -7,6 +7,7 @@ use jetway::{Context, Interrupted, Response, Result};
 
 use crate::chart::Chart;
 use crate::deploy;
+use crate::dry_run;
 use crate::get;
 use crate::params::Params;
 use crate::plugins;
@@ -17,6 +18,7 @@ use crate::repositories;
 use crate::rollback::{self, Rollback};
 use crate::source::Source;
 use crate::target::Target;
+use crate::uninstall;
 use crate::version::Version;
 
 /// Does what the params ask for, and answers with the revision that came of it, or with what was done.
@@ -38,12 +40,22 @@ async fn work(target: &Target<'_>) -> Result<Response<Version>> {
     if let Some(rollback) = params.rollback.as_ref().filter(|rollback| rollback.is_wanted()) {
         return taken_back(target, rollback).await;
     }
+    if params.uninstall {
+        return uninstall::put(target).await;
+    }
     let Some(chart) = &params.chart else { return tested(target).await };
     plugins::install(target).await?;
     registries::log_in(target).await?;
     repositories::write(target)?;
     let chart = Chart::find(target, chart)?;
     chart.prepare(target).await?;
+    if let Some(dry) = params.dry() {
+        dry_run::deploy(target, &chart, dry).await?;
+        return Ok(Response::new(Version::of_nothing()));
+    }
+    if params.replace {
+        uninstall::make_room(target, &chart).await?;
+    }
     let made = deploy::deploy(target, &chart).await?;
     Ok(answer(target, &made))
 }

@@ -5,6 +5,7 @@ use jetway::{Command, Finished, Result};
 
 use crate::chart::Chart;
 use crate::params::{HISTORY, duration};
+use crate::post_renderer;
 use crate::source::given;
 use crate::target::Target;
 use crate::values::Values;
@@ -17,8 +18,8 @@ pub(crate) async fn run(target: &Target<'_>, upgrade: Command) -> Result<Finishe
     upgrade.relay_stdout().run().await
 }
 
-/// The command that brings up the chart.
-pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values) -> Result<Command> {
+/// The command that brings up the chart, with these options besides.
+pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values, options: &[&str]) -> Result<Command> {
     let Target { source, params, .. } = target;
     let mut upgrade = target.helm.command("upgrade").arg("--install").arg(format!("--namespace={}", target.namespace));
     upgrade = values.add_to(upgrade).args(waiting::options(&target.helm, params.strategy()).await?);
@@ -34,6 +35,15 @@ pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values)
             upgrade = upgrade.arg(flag);
         }
     }
+    if params.force {
+        // Replacing and applying by the server exclude each other.
+        let flags: &[&str] =
+            if target.helm.major().await? >= 4 { &["--force-replace", "--server-side=false"] } else { &["--force"] };
+        upgrade = upgrade.args(flags);
+    }
+    if let Some(program) = given(params.post_renderer.as_ref()) {
+        upgrade = upgrade.arg(format!("--post-renderer={}", post_renderer::install(target, chart, program).await?));
+    }
     let version = given(params.version.as_ref()).map(|text| target.named("version", text)).transpose()?;
     if let Some(version) = version.filter(|_| chart.has_versions()) {
         upgrade = upgrade.arg(format!("--version={version}"));
@@ -42,5 +52,5 @@ pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values)
     let timeout = duration(&params.timeout).map_err(|problem| anyhow!("`timeout`: {problem}"))?;
     let history = source.helm_history_max.unwrap_or(HISTORY);
     upgrade = upgrade.arg(format!("--timeout={timeout}")).arg(format!("--history-max={history}"));
-    Ok(upgrade.arg("--").arg(&target.release).arg(chart.argument()))
+    Ok(upgrade.args(options).arg("--").arg(&target.release).arg(chart.argument()))
 }

@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What a dry run has for a release and its revision.
+const NOTHING: &str = "N/A";
+
 /// A revision of a release, or what a put did to a release.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
@@ -34,6 +37,11 @@ impl Version {
     /// A version of the release that is still to be told what was done to it.
     pub(crate) fn of_release(release: &str) -> Self {
         Self { release: release.to_owned(), ..Self::default() }
+    }
+
+    /// The version of a put that did nothing, as the established resource has it.
+    pub(crate) fn of_nothing() -> Self {
+        Self { release: NOTHING.to_owned(), revision: Some(NOTHING.to_owned()), ..Self::default() }
     }
 
     /// The number of the revision, when it names one: what a dry run or a test puts there (`N/A`, nothing) is none.
