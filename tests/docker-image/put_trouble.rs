@@ -244,7 +244,9 @@ fn what_is_to_be_put_is_named_once_and_is_there() {
         "team/app",
         json!({ "tag": "1", "content_trust": { "repository_key": "k3y-of-the-repository" } }),
     );
-    let outcome = put("registry-image", &trusted, &json!({ "image": "x.tar" }), inputs.path());
-    outcome.failed();
-    says(&said(&outcome), "`content_trust` asks for signatures of Notary, which this release does not make");
+    for params in [json!({ "image": "x.tar" }), json!({ "build": "x" })] {
+        let outcome = put("registry-image", &trusted, &params, inputs.path());
+        outcome.failed();
+        says(&said(&outcome), "`content_trust` asks for signatures of Notary, which this release does not make");
+    }
 }

@@ -172,6 +172,9 @@ mod by_pattern {
         let spec = "b-2 a-1 c-3 1.0.0";
         assert_eq!(found(spec, json!({ "tag_regex": "-[0-9]$" })), "a-1 b-2 c-3");
         assert_eq!(found(spec, json!({ "tag_regex": "(?i)^[AB]" })), "a-1 b-2");
+        // As nearly everybody writes it.
+        assert_eq!(found(spec, json!({ "tag_regex": r"^\d+\.\d+\.\d+$" })), "1.0.0");
+        assert_eq!(found(spec, json!({ "tag_regex": r"\b\w-\d\b" })), "a-1 b-2 c-3");
         assert_eq!(found(spec, json!({ "tag_regex": "nothing" })), "");
         assert_eq!(found(spec, json!({ "tag_regex": "^a", "semver_constraint": "1.x" })), "a-1");
         assert_eq!(found_since(spec, json!({ "tag_regex": "^b" }), "b-2", "b-2"), "b-2");

@@ -12,7 +12,6 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Context, Parameters, Problems, Response, Result, Unfinished};
-use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -25,6 +24,7 @@ use crate::image::config::{self, Config};
 use crate::image::manifest::{ImageManifest, Manifest};
 use crate::image::platform::Wanted;
 use crate::layer::tar_writer::write_tree;
+use crate::pattern;
 use crate::places::Places;
 use crate::reference::Repository;
 use crate::registry::{Access, Registry};
@@ -255,7 +255,7 @@ impl Work<'_> {
             (&self.source.annotation_regex, &image.annotations),
         ] {
             // The rules have seen that it is a pattern.
-            let Some(Ok(pattern)) = set(pattern.as_deref()).map(Regex::new) else { continue };
+            let Some(Ok(pattern)) = set(pattern.as_deref()).map(pattern::compile) else { continue };
             let matching = entries.iter().filter(|(name, _)| pattern.is_match(name));
             shown.extend(matching.map(|(name, value)| (name.clone(), value.clone())));
         }

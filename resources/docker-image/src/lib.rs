@@ -18,6 +18,7 @@ mod layer;
 mod local;
 #[doc(hidden)]
 pub mod parsers;
+mod pattern;
 mod places;
 mod push;
 mod put;

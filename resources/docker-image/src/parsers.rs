@@ -10,6 +10,7 @@ use crate::image::media_type::OCI_INDEX;
 use crate::layer::decompress::decompressed;
 use crate::layer::tar::Archive;
 use crate::layer::tree::Name;
+use crate::pattern;
 use crate::reference::{Repository, is_tag, registry_of};
 use crate::registry::challenge::Challenge;
 
@@ -37,6 +38,7 @@ pub fn text(text: &str) {
     let _ = text.parse::<Repository>();
     let _ = registry_of(text);
     let _ = is_tag(text);
+    let _ = pattern::compile(text);
     let _ = Challenge::parse(text);
     if let Some(version) = tag_version::parse(text)
         && let Ok(constraint) = text.parse::<Constraint>()

@@ -276,6 +276,10 @@ pub(crate) async fn put(
     params: &Params,
     inputs: &Path,
 ) -> Result<Response<Version>> {
+    if source.content_trust.is_some() {
+        return Err(anyhow!("`content_trust` asks for signatures of Notary, which this release does not make"))
+            .hint("Notary's first version has been retired; sign the digest that a put gives by `cosign` in a task");
+    }
     let inputs = Inputs::new(inputs)?;
     if let Some(directory) = set(params.build.as_deref()) {
         let build = Build::plan(context, flavour, source, params, directory, &inputs).await?;

@@ -22,6 +22,7 @@ pub use shapes::{
 use crate::check::constraint::Constraint;
 use crate::credentials::docker_config;
 use crate::flavour::Flavour;
+use crate::pattern;
 use crate::reference::{Repository, is_tag, registry_of};
 
 /// Where the image is, which of its tags count, and how to get there.
@@ -216,7 +217,7 @@ impl Source {
             return Ok(Follow::Tag(tag));
         }
         if let Some(pattern) = set(self.tag_regex.as_deref()) {
-            return Ok(Follow::Pattern(Regex::new(pattern)?));
+            return Ok(Follow::Pattern(pattern::compile(pattern).map_err(|problem| jetway::anyhow!(problem))?));
         }
         let constraint = set(self.semver_constraint.as_deref());
         let chooses_versions = constraint.is_some() || self.variant().is_some() || self.pre_releases;
@@ -286,8 +287,8 @@ impl Parameters for Source {
             ("label_regex", &self.label_regex),
             ("annotation_regex", &self.annotation_regex),
         ] {
-            if let Some(Err(error)) = set(pattern.as_deref()).map(Regex::new) {
-                problems.add(key, format!("is no pattern: {}", last_line(&error.to_string())));
+            if let Some(Err(problem)) = set(pattern.as_deref()).map(pattern::compile) {
+                problems.add(key, format!("is no pattern: {problem}"));
             }
         }
         if let Some(Err(problem)) = set(self.semver_constraint.as_deref()).map(str::parse::<Constraint>) {
@@ -334,9 +335,4 @@ impl Parameters for Source {
         secrets.extend(of_trust.filter_map(|value| value.as_str()).filter(|text| text.len() >= 8).map(str::to_owned));
         secrets
     }
-}
-
-/// What a parser says in the end: before that it repeats the text.
-fn last_line(text: &str) -> &str {
-    text.lines().last().unwrap_or_default().trim_start_matches("error: ")
 }
