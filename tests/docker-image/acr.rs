@@ -191,3 +191,15 @@ fn a_token_of_azures_goes_to_no_registry_that_is_not_named() {
     }
     assert_eq!(machine.asked(), []);
 }
+
+#[test]
+fn a_proxy_of_the_worker_is_not_asked_who_the_worker_is() {
+    // The machine's own service is at a link-local address: by way of a proxy it would be the proxy's machine that answers.
+    let proxy = StandIn::start(|_| Answer::json(200, &json!({ "access_token": ACCESS })));
+    let registry = registry(Image::named("x"), Some(TENANT));
+    let host = registry.url().replace("http://", "");
+    let source = json!({ "repository": format!("{host}/team/app"), "tag": "latest", "azure_acr": true });
+    let check = Verb::check("registry-image").request(&json!({ "source": source }));
+    check.env("HTTP_PROXY", &proxy.url()).run();
+    assert_eq!(proxy.asked(), []);
+}
