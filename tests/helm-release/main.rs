@@ -16,6 +16,7 @@ mod charts;
 mod check;
 mod clouds;
 mod diagnosis;
+mod diff;
 mod get;
 mod given_access;
 mod override_values;

@@ -8,6 +8,7 @@ mod check;
 mod cluster;
 mod deploy;
 mod diagnosis;
+mod diff;
 mod dry_run;
 mod get;
 mod helm;
@@ -62,7 +63,6 @@ impl Resource for HelmRelease {
     const NAME: &'static str = "helm-release";
     const ABOUT: &'static str = "Releases of helm charts in a Kubernetes cluster: deploy them, follow them, read them";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
-    const NOT_YET: &'static [&'static str] = params::NOT_YET;
     const COMPANIONS: &'static [Companion] = &[cluster::handover::COMPANION];
 
     type Source = Source;

@@ -89,7 +89,7 @@ impl Belongings {
 }
 
 /// The documents of a manifest. Three dashes at the start of a line begin one, wherever they stand.
-fn documents(manifest: &str) -> Vec<String> {
+pub(crate) fn documents(manifest: &str) -> Vec<String> {
     let mut documents = vec![String::new()];
     for line in manifest.lines() {
         let begins = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));

@@ -16,9 +16,6 @@ use crate::span;
 use crate::values::Override;
 use crate::waiting::Wait;
 
-/// The params of the established resource's put that this release does not know yet.
-pub(crate) const NOT_YET: &[&str] = &["params.diff_opts", "params.show_diff"];
-
 /// What to deploy.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a key of the established resource")]
@@ -91,6 +88,13 @@ pub struct Params {
     /// A dry run (`client`, unless `dry_run` says otherwise) in which helm says more, values included.
     #[serde(default)]
     pub debug: bool,
+
+    /// Show first what would change, object by object, without what Secrets hold.
+    #[serde(default)]
+    pub show_diff: bool,
+
+    /// How that is shown, in the words of helm's plugin `diff`: `--context N`, `--suppress KIND`, `--no-hooks`.
+    pub diff_opts: Option<String>,
 
     /// Replace objects that cannot be changed (`--force`, which helm 4 calls `--force-replace`).
     #[serde(default)]

@@ -7,6 +7,7 @@ use jetway::{Context, Interrupted, Response, Result};
 
 use crate::chart::Chart;
 use crate::deploy;
+use crate::diff;
 use crate::dry_run;
 use crate::get;
 use crate::params::Params;
@@ -49,6 +50,9 @@ async fn work(target: &Target<'_>) -> Result<Response<Version>> {
     repositories::write(target)?;
     let chart = Chart::find(target, chart)?;
     chart.prepare(target).await?;
+    if params.show_diff {
+        diff::show(target, &chart).await?;
+    }
     if let Some(dry) = params.dry() {
         dry_run::deploy(target, &chart, dry).await?;
         return Ok(Response::new(Version::of_nothing()));

@@ -88,6 +88,9 @@ pub struct Hook {
     /// The kind of its object.
     #[serde(default)]
     pub kind: String,
+    /// Its object.
+    #[serde(default)]
+    pub manifest: String,
     /// When it is run.
     #[serde(default)]
     pub events: Option<Vec<String>>,

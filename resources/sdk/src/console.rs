@@ -21,6 +21,17 @@ pub enum Colour {
     Always,
 }
 
+/// What a line says of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It comes.
+    Added,
+    /// It goes.
+    Removed,
+    /// Where it is.
+    Place,
+}
+
 /// The one way to say something to people. Everything that passes is redacted.
 #[derive(Clone)]
 pub struct Console {
@@ -59,6 +70,20 @@ impl Console {
     /// A line as it came from somewhere else (a child process), redacted but not decorated.
     pub fn relay(&self, line: &str) {
         self.write(&format!("{}\n", self.redactor.redact(line)));
+    }
+
+    /// A line of a comparison, in the colour that people know for it.
+    pub fn change(&self, change: Change, line: &str) {
+        let colour = match change {
+            Change::Added => AnsiColor::Green,
+            Change::Removed => AnsiColor::Red,
+            Change::Place => AnsiColor::Cyan,
+        };
+        let style = match self.colour {
+            Colour::Always => colour.on_default(),
+            Colour::Never => Style::new(),
+        };
+        self.write(&format!("{style}{}{style:#}\n", self.redactor.redact(line)));
     }
 
     /// The report of an error: what failed, why, and what to do.
@@ -142,6 +167,16 @@ pub(crate) mod tests {
         console.relay("with hunter2");
         console.error(&anyhow::anyhow!("with hunter2"));
         assert!(!captured.text().contains("hunter2"), "{}", captured.text());
+    }
+
+    #[test]
+    fn what_comes_is_green_and_what_goes_is_red() {
+        let captured = Captured::default();
+        let console = Console::new(captured.clone(), Redactor::default(), Colour::Always);
+        console.redactor().add("hunter2");
+        console.change(Change::Added, "+hunter2");
+        console.change(Change::Removed, "-x");
+        assert_eq!(captured.text(), "\u{1b}[32m+((redacted))\u{1b}[0m\n\u{1b}[31m-x\u{1b}[0m\n");
     }
 
     #[test]

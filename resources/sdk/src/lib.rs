@@ -99,7 +99,7 @@ pub use build_metadata::BuildMetadata;
 pub use ca_bundle::system_ca_bundle;
 pub use child::{Background, Command, Finished, Service};
 pub use companion::{Companion, CompanionAnswer, CompanionCall};
-pub use console::{Colour, Console};
+pub use console::{Change, Colour, Console};
 pub use context::Context;
 pub use entry::{console as stderr_console, main, main_of, serve_companion};
 pub use error::{Advise, Error, Interrupted, Line, Result, lines};

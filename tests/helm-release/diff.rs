@@ -1,0 +1,78 @@
+//! `show_diff`: what would change is shown before it does, and nothing that is secret.
+
+use jetway_tests::kubernetes::{Helm, cluster};
+use jetway_tests::verb::Outcome;
+use serde_json::{Value, json};
+
+use crate::support::{check, deploy, inputs, put, revisions, said, source, with};
+
+const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  same: always-the-same\n  \
+                      password: '{{ .Values.settings.password }}'\n";
+
+#[test]
+fn what_changes_is_shown_object_by_object_without_what_secrets_hold() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let source = source(&namespace);
+        let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: goes}\ndata: {a: b}\n";
+        let inputs = inputs(&[("chart/templates/secret.yaml", SECRET), ("chart/templates/map.yaml", map)]);
+        let run = |password: &str, more: Value| -> Outcome {
+            let overrides = json!([{ "key": "settings.password", "value": password }]);
+            let params = with(json!({ "chart": "chart", "show_diff": true, "override_values": overrides }), more);
+            let outcome = put(helm, cluster.programs(), &source, params, inputs.path()).env("NO_COLOR", "1").run();
+            outcome.succeeded();
+            for secret in ["hunter1", "hunter2", "always-the-same"] {
+                assert!(!outcome.stderr.contains(secret), "{helm:?}: {}", outcome.stderr);
+            }
+            outcome
+        };
+        let text = said(&run("hunter1", json!({})));
+        assert!(text.contains("what comes, since nothing of `demo` is deployed:\n"), "{text}");
+        assert!(text.contains("Secret s comes\n"), "{text}");
+        assert!(text.contains("objects that come: 4, change: 0, go: 0\n"), "{text}");
+
+        std::fs::remove_file(inputs.path().join("chart/templates/map.yaml")).unwrap();
+        let text =
+            said(&run("hunter2", json!({ "values": "more.yaml", "skip_missing_values": true, "dry_run": "server" })));
+        assert!(text.contains("what comes, beside revision 1 of `demo` that is deployed:\n"), "{text}");
+        assert!(text.contains("ConfigMap goes goes\n") && text.contains("-data: {a: b}\n"), "{text}");
+        assert!(text.contains("-  password: \"((redacted)) (7 characters before)\"\n"), "{text}");
+        assert!(text.contains("+  password: \"((redacted)) (7 characters now)\"\n"), "{text}");
+        assert!(text.contains("   same: \"((redacted))\"\n"), "{text}");
+        assert!(text.contains("objects that come: 0, change: 1, go: 1\n"), "{text}");
+        // That was none to stay.
+        assert_eq!(check(&source, Value::Null).json(), revisions([1]));
+
+        let text = said(&run("hunter1", json!({ "diff_opts": "--suppress ConfigMap --three-way-merge" })));
+        assert!(text.contains("warning: `diff_opts`: `--three-way-merge` means nothing here\n"), "{text}");
+        assert!(text.contains("nothing changes\n"), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_shown_is_not_deployed() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[("chart/templates/broken.yaml", "{{ fail \"not like this\" }}")]);
+    deploy(&namespace, Helm::Four, "demo", &[]);
+    let params = json!({ "chart": "chart", "show_diff": true });
+    let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+    outcome.failed();
+    assert!(said(&outcome).contains("not like this"), "{}", outcome.stderr);
+    assert_eq!(check(&source(&namespace), Value::Null).json(), revisions([1]));
+}
+
+#[test]
+fn colours_tell_what_comes_from_what_goes() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[("two.yaml", "replicas: 2\n")]);
+    deploy(&namespace, Helm::Four, "demo", &[]);
+    let params =
+        json!({ "chart": "chart", "show_diff": true, "dry_run": "client", "values": "two.yaml", "diff_opts": "-C 1" });
+    let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+    outcome.succeeded();
+    assert!(outcome.stderr.contains("\u{1b}[31m-  replicas: 1\u{1b}[0m\n"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("\u{1b}[32m+  replicas: 2\u{1b}[0m\n"), "{}", outcome.stderr);
+}
