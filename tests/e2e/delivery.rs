@@ -1,8 +1,24 @@
 //! `delivery.yml`, commit by commit.
 
-use jetway_tests::worker::Status;
+use jetway_tests::worker::{Status, Worker};
+use serde_json::{Value, json};
 
 use crate::world::World;
+
+/// Values for pods that never become ready.
+const NEVER_READY: &str = "podAnnotations: {jetway.test/ready: \"false\"}\n";
+
+/// Values for a test that fails, and says why.
+const FAILING_TEST: &str =
+    "testAnnotations: {jetway.test/exit-code: \"1\", jetway.test/logs: \"expected 2, found 3\"}\n";
+
+/// Builds and tests what `develop` has, and gives the image's digest.
+fn built(worker: &Worker) -> Value {
+    let build = worker.run("build").expect("a commit");
+    build.ended(Status::Succeeded);
+    worker.run("unit-tests").expect("an image").ended(Status::Succeeded);
+    build.versions["artifact-image"]["digest"].clone()
+}
 
 #[test]
 fn a_good_commit_is_built_and_tested() {
@@ -23,6 +39,44 @@ fn a_good_commit_is_built_and_tested() {
 }
 
 #[test]
+fn a_good_commit_comes_to_production_when_somebody_who_may_says_so() {
+    let Some(world) = World::start() else { return };
+    let worker = world.worker("delivery.yml");
+    let commit = world.push("hello");
+    let digest = built(&worker);
+    let build = worker.run("staging").expect("an image whose tests passed");
+    build.ended(Status::Succeeded);
+    assert_eq!(build.versions["staging"], json!({ "release": "app", "revision": "1" }));
+    assert!(build.log.contains("the tests of `app` passed"), "{}", build.log);
+    assert_eq!(World::running(&world.staging), vec![world.application(&digest); 2]);
+    let staged =
+        ["Build 3 brings the application to staging. :white_check_mark:", "  It is there, and its tests have passed."];
+    assert_eq!(world.heard(), staged);
+
+    assert!(worker.run("production").is_none(), "nobody has said a word");
+    world.github.set_status(&commit, "go-no-go", "success", "mallory");
+    assert!(worker.run("production").is_none(), "mallory is nobody to say so");
+    world.github.set_status(&commit, "go-no-go", "failure", "grace");
+    assert!(worker.run("production").is_none(), "grace said no");
+    assert_eq!(World::running(&world.production), Vec::<String>::new());
+    world.github.set_status(&commit, "go-no-go", "success", "grace");
+    let build = worker.run("production").expect("a go");
+    build.ended(Status::Succeeded);
+    assert_eq!(build.versions["production"], json!({ "release": "app", "revision": "1" }));
+    assert_eq!(World::running(&world.production), vec![world.application(&digest); 3]);
+    assert_eq!(world.deployments(), [(commit, vec!["in_progress".to_owned(), "success".to_owned()])]);
+    assert_eq!(world.heard().len(), 4);
+
+    // The next commit is on staging, and the go is still that for the first.
+    world.push("hello # again");
+    let next = built(&worker);
+    worker.run("staging").expect("an image").ended(Status::Succeeded);
+    assert_eq!(World::running(&world.staging), vec![world.application(&next); 2]);
+    worker.run("production").expect("an old go").ended(Status::Failed);
+    assert_eq!(World::running(&world.production), vec![world.application(&digest); 3]);
+}
+
+#[test]
 fn a_commit_whose_tests_fail_gets_no_further() {
     let Some(world) = World::start() else { return };
     let worker = world.worker("delivery.yml");
@@ -31,6 +85,8 @@ fn a_commit_whose_tests_fail_gets_no_further() {
     worker.run("build").expect("a commit").ended(Status::Succeeded);
     worker.run("unit-tests").expect("an image").ended(Status::Failed);
     assert_eq!(world.statuses(&commit), ["concourse-ci/unit-tests failure", "concourse-ci/unit-tests pending"]);
+    assert!(worker.run("staging").is_none(), "no image has passed its tests");
+    assert_eq!(World::revisions(&world.staging), Vec::<String>::new());
 }
 
 #[test]
@@ -44,4 +100,60 @@ fn a_build_that_fails_is_told() {
     let messages = world.slack.messages();
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].body["attachments"][0]["color"], "#d00000");
+}
+
+#[test]
+fn a_deploy_that_is_not_good_is_taken_back() {
+    let Some(world) = World::start() else { return };
+    let worker = world.worker("delivery.yml");
+    world.push("hello");
+    let good = world.application(&built(&worker));
+    worker.run("staging").expect("an image").ended(Status::Succeeded);
+    let cases = [
+        (NEVER_READY, vec!["superseded", "failed", "deployed"], "revision 3 runs now"),
+        (FAILING_TEST, vec!["superseded", "failed", "superseded", "superseded", "deployed"], "revision 5 runs now"),
+    ];
+    for (number, (values, revisions, runs)) in cases.into_iter().enumerate() {
+        world.push_for_staging(&format!("hello # {number}"), values);
+        built(&worker);
+        let build = worker.run("staging").expect("an image");
+        build.ended(Status::Failed);
+        assert!(!build.versions.contains_key("staging"), "{}", build.log);
+        assert!(build.log.contains(runs) && build.log.contains("and its tests passed"), "{}", build.log);
+        assert_eq!(World::revisions(&world.staging), revisions);
+        assert_eq!(World::running(&world.staging), [good.as_str(); 2]);
+        if values == FAILING_TEST {
+            let log = &build.log;
+            assert!(log.contains("failed, try 3 of 3") && log.contains("expected 2, found 3"), "{log}");
+        }
+        let heard = world.heard();
+        let [.., began, ended] = heard.as_slice() else { panic!("{heard:?}") };
+        assert!(began.ends_with(" brings the application to staging. :x:"), "{heard:?}");
+        assert!(ended.starts_with("  It is not good, and was taken back: https://ci.example.com/"), "{heard:?}");
+    }
+    // What is on staging is still what may go to production.
+    assert!(worker.run("production").is_none(), "nobody has said a word");
+}
+
+#[test]
+fn a_deploy_that_is_aborted_is_told_and_the_next_one_goes_on_from_there() {
+    let Some(world) = World::start() else { return };
+    let worker = world.worker("delivery.yml");
+    world.push("hello");
+    let good = world.application(&built(&worker));
+    worker.run("staging").expect("an image").ended(Status::Succeeded);
+    world.push_for_staging("hello # slow", NEVER_READY);
+    built(&worker);
+    let is_time = || World::revisions(&world.staging).last().is_some_and(|status| status == "pending-upgrade");
+    let build = worker.run_and_abort("staging", is_time);
+    build.ended(Status::Aborted);
+    assert!(build.log.contains("revision 2 is `failed`, and revision 1 is deployed"), "{}", build.log);
+    assert!(World::running(&world.staging).contains(&good));
+    let heard = world.heard();
+    assert_eq!(heard.last().unwrap(), "  Somebody has put a stop to it.", "{heard:?}");
+    world.push("hello # quick");
+    let quick = world.application(&built(&worker));
+    worker.run("staging").expect("an image").ended(Status::Succeeded);
+    assert_eq!(World::running(&world.staging), [quick.as_str(); 2]);
+    assert_eq!(World::revisions(&world.staging), ["superseded", "failed", "deployed"]);
 }

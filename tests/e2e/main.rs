@@ -4,4 +4,5 @@
 
 mod bundles;
 mod delivery;
+mod legacy;
 mod world;

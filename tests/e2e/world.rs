@@ -4,10 +4,11 @@ use std::path::Path;
 
 use jetway_tests::engine::{self, BASE};
 use jetway_tests::github::{self, GitHub};
+use jetway_tests::kubernetes::{Helm, Namespace, cluster};
 use jetway_tests::layer::{self, Layer};
 use jetway_tests::registry::{Manner, Registry};
 use jetway_tests::repository::Repository;
-use jetway_tests::slack::{BOT, SlackApi};
+use jetway_tests::slack::{BOT, Message, SlackApi, Webhook};
 use jetway_tests::ssh_git::SshGit;
 use jetway_tests::worker::Worker;
 use serde_json::{Value, json};
@@ -15,8 +16,16 @@ use serde_json::{Value, json};
 /// A service account's key, as a registry of Google's takes it for a password.
 const KEY: &str = r#"{"type": "service_account", "private_key_id": "0f1e2d3c4b5a"}"#;
 
+/// The application's chart.
+const CHART: [(&str, &str); 4] = [
+    ("app/Chart.yaml", include_str!("../pipelines/chart/Chart.yaml")),
+    ("app/values.yaml", include_str!("../pipelines/chart/values.yaml")),
+    ("app/templates/deployment.yaml", include_str!("../pipelines/chart/templates/deployment.yaml")),
+    ("app/templates/test.yaml", include_str!("../pipelines/chart/templates/test.yaml")),
+];
+
 /// The types that a worker has fetched before: their images are large, and how images are fetched the small ones show.
-const FETCHED: [&str; 2] = ["git", "docker-image"];
+const FETCHED: [&str; 3] = ["git", "docker-image", "helm-release"];
 
 /// Types that are fetched from the registry, and those of the worker itself.
 const OTHERS: [&str; 3] = ["github-status", "slack", "registry-image"];
@@ -28,6 +37,10 @@ pub(crate) struct World {
     pub(crate) registry: Registry,
     pub(crate) github: GitHub,
     pub(crate) slack: SlackApi,
+    pub(crate) webhook: Webhook,
+    pub(crate) staging: Namespace,
+    pub(crate) production: Namespace,
+    charts: Repository,
 }
 
 impl World {
@@ -37,6 +50,7 @@ impl World {
         if !images || !engine::require() || !layer::require(Layer::Ssh) || !layer::require(Layer::Program("skopeo")) {
             return None;
         }
+        let cluster = cluster()?;
         let address = engine::bridge_address();
         let registry = Registry::with(&Manner {
             htpasswd: true,
@@ -51,7 +65,12 @@ impl World {
             registry,
             github: GitHub::start_tls(),
             slack: SlackApi::start(),
+            webhook: Webhook::start(),
+            staging: cluster.namespace(),
+            production: cluster.namespace(),
+            charts: Repository::named("charts"),
         };
+        world.charts.commit("A chart", &CHART);
         world.fill("base", BASE);
         for kind in ["github-status", "slack"] {
             world.fill(&format!("jetway-{kind}"), &layer::image_name(kind));
@@ -80,16 +99,38 @@ impl World {
                 "uri": self.ssh.url(self.code.path()), "deploy_key": self.ssh.deploy_key().private,
                 "known_hosts": self.ssh.known_hosts(),
             },
+            "charts": { "uri": self.ssh.url(self.charts.path()) },
+            "cluster": {
+                "kubeconfig": self.staging.cluster().kubeconfig(),
+                "url": self.staging.cluster().url(),
+                "authority": self.staging.cluster().authority(),
+                "token": self.deployer(),
+                "staging": self.staging.name(), "production": self.production.name(),
+            },
+            "deploy": { "timeout": 40, "pause": "100ms" },
             "registry": { "host": self.registry.host(), "key": KEY },
             "github": {
                 "repository": github::REPOSITORY, "token": github::TOKEN, "endpoint": self.github.url(), "deciders": ["grace"],
             },
-            "slack": { "token": BOT, "api_url": self.slack.url() },
+            "slack": { "token": BOT, "api_url": self.slack.url(), "webhook": self.webhook.url() },
         })
+    }
+
+    /// A token that lets its bearer do everything in staging.
+    fn deployer(&self) -> String {
+        let account = format!("--serviceaccount={}:deployer", self.staging.name());
+        self.staging.kubectl(&["create", "serviceaccount", "deployer"]);
+        self.staging.kubectl(&["create", "rolebinding", "deployer", "--clusterrole=cluster-admin", &account]);
+        self.staging.kubectl(&["create", "token", "deployer"]).trim().to_owned()
     }
 
     /// Pushes a commit to `develop`: the application says `word`, and its tests want `hello`.
     pub(crate) fn push(&self, word: &str) -> String {
+        self.push_for_staging(word, "")
+    }
+
+    /// The same with values for staging, where two pods are to run.
+    pub(crate) fn push_for_staging(&self, word: &str, values: &str) -> String {
         let recipe = format!("FROM {}\nCOPY app /app\nRUN chmod 0755 /app/test.sh\n", self.registry.repository("base"));
         let hash = self
             .code
@@ -99,9 +140,56 @@ impl World {
             .write("app/say.sh", format!("echo {word}\n"))
             .write("app/test.sh", "#!/bin/sh\ntest \"$(sh /app/say.sh)\" = hello\n")
             .write("ci/unit-tests.yml", "platform: linux\nrun: {path: /app/test.sh}\n")
+            .write("deploy/staging.yaml", format!("replicas: 2\n{values}"))
+            .write("deploy/production.yaml", "replicas: 3\n")
             .commit();
         self.github.set_ref("develop", &hash);
         hash
+    }
+
+    /// The images that the application's pods run, those that are ready alone.
+    pub(crate) fn running(namespace: &Namespace) -> Vec<String> {
+        let pods =
+            namespace.kubectl_json(&["get", "pods", "--selector=app.kubernetes.io/instance=app", "--output=json"]);
+        let ready = |pod: &&Value| {
+            let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+            pod["metadata"]["deletionTimestamp"].is_null()
+                && conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
+        };
+        let image = |pod: &Value| pod["spec"]["containers"][0]["image"].as_str().unwrap().to_owned();
+        pods["items"].as_array().unwrap().iter().filter(ready).map(image).collect()
+    }
+
+    /// What the application's image of that digest is called.
+    pub(crate) fn application(&self, digest: &Value) -> String {
+        format!("{}@{}", self.registry.repository("team/app"), digest.as_str().unwrap())
+    }
+
+    /// The statuses of the revisions in a namespace, oldest first; none when nothing was deployed.
+    pub(crate) fn revisions(namespace: &Namespace) -> Vec<String> {
+        let output = namespace.try_helm(Helm::Four, &["history", "app", "--output=json"]);
+        let all = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default();
+        all.as_array().into_iter().flatten().map(|one| one["status"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The commits that were deployed to production, with what was said of each deployment, oldest first.
+    pub(crate) fn deployments(&self) -> Vec<(String, Vec<String>)> {
+        let words = |deployment: &Value| {
+            let statuses = deployment["statuses"].as_array().unwrap().iter();
+            statuses.map(|status| status["state"].as_str().unwrap().to_owned()).collect()
+        };
+        let all = self.github.deployments();
+        all.iter().map(|one| (one["sha"].as_str().unwrap().to_owned(), words(one))).collect()
+    }
+
+    /// The texts of Slack's messages with the emoji under them, answers indented.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        let line = |message: Message| {
+            let indent = if message.body.contains_key("thread_ts") { "  " } else { "" };
+            let text = format!("{indent}{}", message.body["text"].as_str().unwrap().trim_end());
+            message.reactions.iter().fold(text, |text, emoji| format!("{text} :{emoji}:"))
+        };
+        self.slack.messages().into_iter().map(line).collect()
     }
 
     /// The digest of an image in the registry, as another program sees it.

@@ -30,6 +30,8 @@ use crate::{engine, layer, process, scratch};
 
 /// A worker with a pipeline.
 pub struct Worker {
+    /// The pipeline's name: that of its file.
+    name: String,
     pipeline: Value,
     vars: Map<String, Value>,
     /// Images of this machine's engine, by the repository that they would be fetched from.
@@ -62,6 +64,7 @@ impl Worker {
         }
         std::fs::write(certificates.path().join("ca-certificates.crt"), bundle).expect("write the certificates");
         Self {
+            name: file.file_stem().and_then(|stem| stem.to_str()).expect("a name in UTF-8").to_owned(),
             pipeline,
             vars,
             fetched: BTreeMap::new(),
@@ -104,12 +107,16 @@ impl Worker {
         let abort = run.abort();
         std::thread::scope(|scope| {
             let watch = scope.spawn(move || {
-                let due = || (abort.is_over() || is_time()).then_some(());
-                process::wait_until(Duration::from_mins(5), due);
-                abort.request();
+                let due = || if is_time() { Some(true) } else { abort.is_over().then_some(false) };
+                let is_due = process::wait_until(Duration::from_mins(5), due) == Some(true);
+                if is_due {
+                    abort.request();
+                }
+                is_due
             });
             let build = run.run().expect("the job's inputs have versions");
-            watch.join().expect("nothing panics while it is watched");
+            let was_aborted = watch.join().expect("nothing panics while it is watched");
+            assert!(was_aborted, "the build ended before it was time for its abort:\n{}", build.log);
             build
         })
     }
@@ -159,11 +166,11 @@ impl Worker {
     }
 
     /// The variables that every verb gets. A check gets no others.
-    fn variables() -> [(&'static str, String); 5] {
+    fn variables(&self) -> [(&'static str, String); 5] {
         [
             ("ATC_EXTERNAL_URL", "https://ci.example.com"),
             ("BUILD_PIPELINE_ID", "7"),
-            ("BUILD_PIPELINE_NAME", "delivery"),
+            ("BUILD_PIPELINE_NAME", &self.name),
             ("BUILD_TEAM_ID", "1"),
             ("BUILD_TEAM_NAME", "main"),
         ]

@@ -224,7 +224,9 @@ impl<'w> Run<'w> {
         let resource = step["resource"].as_str().unwrap_or(name);
         let inputs = self.fresh("put", name);
         for (name, artifact) in &self.artifacts {
-            copy(artifact, &inputs.join(name));
+            if wants(step, name) {
+                copy(artifact, &inputs.join(name));
+            }
         }
         let mut request = json!({ "source": self.worker.resource(resource)["source"] });
         if !step["params"].is_null() {
@@ -311,7 +313,7 @@ impl<'w> Run<'w> {
             directory: format!("{inside}/{}", config["run"]["dir"].as_str().unwrap_or_default()),
             environment: params.into_iter().map(param).collect(),
             mounts: vec![(root, inside.to_owned())],
-            privileged: false,
+            privileged: step["privileged"] == true,
         };
         let (status, _) = self.process(&format!("task: {name}"), &process, &Value::Null, hook, false);
         self.artifacts.extend(outputs);
@@ -347,16 +349,16 @@ impl<'w> Run<'w> {
 
     fn environment(&self, hook: Hook) -> Vec<(String, String)> {
         let number = self.number;
-        let page = format!("https://ci.example.com/teams/main/pipelines/delivery/jobs/{}/builds/{number}", self.name);
+        let job = format!("https://ci.example.com/teams/main/pipelines/{}/jobs/{}", self.worker.name, self.name);
         let mut all: Vec<(String, String)> =
-            Worker::variables().map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+            self.worker.variables().map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
         let own = [
             ("HOME", "/".to_owned()),
             ("BUILD_NAME", number.to_string()),
             ("BUILD_ID", (1000 + number).to_string()),
             ("BUILD_JOB_ID", "77".to_owned()),
             ("BUILD_JOB_NAME", self.name.clone()),
-            ("BUILD_URL", page),
+            ("BUILD_URL", format!("{job}/builds/{number}")),
             ("BUILD_URL_SHORT", format!("https://ci.example.com/builds/{}", 1000 + number)),
         ];
         all.extend(own.map(|(name, value)| (name.to_owned(), value)));
@@ -392,6 +394,23 @@ impl<'w> Run<'w> {
 /// The steps of a list, which may be below `steps`.
 fn list(value: &Value) -> &Value {
     value.get("steps").unwrap_or(value)
+}
+
+/// Whether a put is given an artifact: all of them, those that it names, or (`detect`) those that its params name.
+fn wants(put: &Value, artifact: &str) -> bool {
+    fn names(value: &Value, artifact: &str) -> bool {
+        match value {
+            Value::String(text) => text.split('/').next() == Some(artifact),
+            Value::Array(values) => values.iter().any(|value| names(value, artifact)),
+            Value::Object(values) => values.values().any(|value| names(value, artifact)),
+            _ => false,
+        }
+    }
+    match &put["inputs"] {
+        Value::Array(listed) => listed.iter().any(|listed| listed == artifact),
+        named if *named == "detect" => names(&put["params"], artifact),
+        _ => true,
+    }
 }
 
 /// Copies an artifact: what a step does to its inputs is nobody else's business.

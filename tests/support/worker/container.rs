@@ -138,7 +138,7 @@ impl Checks {
         }
         let mut command = Command::new("docker");
         command.args(["exec", "--interactive", "--workdir", "/", "--env", "HOME=/", "--env", "BUILD_NAME=check"]);
-        for (name, value) in Worker::variables() {
+        for (name, value) in worker.variables() {
             command.arg("--env").arg(format!("{name}={value}"));
         }
         command.args([&container, "/opt/resource/check"]);

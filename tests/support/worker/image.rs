@@ -92,7 +92,11 @@ impl Worker {
             path: "/opt/resource/in".to_owned(),
             arguments: vec!["/tmp/build/get".to_owned()],
             directory: "/".to_owned(),
-            environment: vec![("HOME".to_owned(), "/".to_owned())],
+            environment: [("HOME", "/".to_owned())]
+                .into_iter()
+                .chain(self.variables())
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             mounts: vec![(target.path().to_owned(), "/tmp/build/get".to_owned())],
             privileged: by.privileged,
         };
