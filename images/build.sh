@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
 # Builds the image of every folder here that has a Dockerfile (or of those that are named): `jetway/TYPE:dev`.
 #
-# The binary is built on the host and sent with the folder's own files as the whole context: the target directory, gigabytes
-# of it, never is. A type that needs programs beside it stands on `BASE` (Debian's slim image, the same Debian as the host, so
-# that the C library is the same). A type whose Dockerfile says FROM scratch needs none: its binary is static, and it gets
-# `rootfs.tar`, which holds that and the little that Concourse and a container runtime look for, and what the folder's `rootfs.sh`
-# puts there, if it has one.
+# The binary is built on the host. Everything of ours goes into the image by one archive, `rootfs.tar`, with one owner and one time in it,
+# so that the same binary makes the same layer. The archive and the folder's own files are the whole context: the target
+# directory, gigabytes of it, never is. A type that needs programs beside it stands on `BASE` (Debian's slim image, the same Debian as the
+# host, so that the C library is the same). A type whose Dockerfile says FROM scratch needs none: its binary is static, and the
+# archive has the little that Concourse and a container runtime look for. In either case it has what the folder's `rootfs.sh`
+# puts there, if there is one.
+#
+# `--archive FILE TYPE` makes that archive and nothing else.
 set -euo pipefail
+# What fails in `$(...)` fails.
+shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
 base=${JETWAY_BASE:-debian:bookworm-slim}
@@ -25,23 +30,52 @@ package_of() {
 
 is_static() { grep -qx 'FROM scratch' "images/$1/Dockerfile"; }
 
-# The whole file system of a static type: $1 is the type, $2 its binary, $3 where the archive goes.
+# What an image gets from here: $1 is the type, $2 its binary, $3 where the archive goes.
 make_rootfs() {
-  local root="$context/$1.rootfs" verb
-  mkdir -p "$root/usr/local/bin" "$root/opt/resource" "$root/etc/ssl/certs" "$root/tmp" "$root/root"
+  local root="$context/$1.rootfs" verb programs=
+  mkdir -p "$root/usr/local/bin" "$root/usr/local/share/sbom" "$root/opt/resource"
   install -m 0755 "$2" "$root/usr/local/bin/jetway-$1"
   for verb in check in out; do ln -s "/usr/local/bin/jetway-$1" "$root/opt/resource/$verb"; done
-  # Runtimes look the user up; Go's programs, which workers run, take its home from here.
-  echo 'root:x:0:0:root:/root:/sbin/nologin' >"$root/etc/passwd"
-  echo 'root:x:0:' >"$root/etc/group"
-  if [ -x "images/$1/rootfs.sh" ]; then "images/$1/rootfs.sh" "$root"; fi
+  if is_static "$1"; then
+    mkdir -p "$root/etc/ssl/certs" "$root/tmp" "$root/root"
+    # Runtimes look the user up; Go's programs, which workers run, take its home from here.
+    echo 'root:x:0:0:root:/root:/sbin/nologin' >"$root/etc/passwd"
+    echo 'root:x:0:' >"$root/etc/group"
+    chmod 0644 "$root/etc/passwd" "$root/etc/group"
+  fi
+  if [ -x "images/$1/rootfs.sh" ]; then programs=$("images/$1/rootfs.sh" "$root"); fi
+  images/sbom.sh "$1" "$(package_of "$1")" <<<"$programs" >"$root/usr/local/share/sbom/jetway-$1.cdx.json"
+  chmod 0644 "$root/usr/local/share/sbom/jetway-$1.cdx.json"
   find "$root" -type d -exec chmod 0755 {} +
-  chmod 0644 "$root/etc/passwd" "$root/etc/group"
-  chmod 0700 "$root/root"
-  chmod 1777 "$root/tmp"
-  # One owner and one time, so that the same binary makes the same archive.
+  if is_static "$1"; then
+    chmod 0700 "$root/root"
+    chmod 1777 "$root/tmp"
+  fi
   tar --create --file "$3" --directory "$root" --owner=0 --group=0 --numeric-owner --mtime=@0 --sort=name .
 }
+
+# Builds the binary of the type $1, and prints where it is.
+build_binary() {
+  local package
+  package=$(package_of "$1")
+  # Where it was built says nothing of what it does: the same sources are to make the same binary in any directory.
+  local flags="${RUSTFLAGS:-} --remap-path-prefix=$PWD=/jetway --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+  if is_static "$1"; then
+    # With an explicit target the flags are for the binary alone, not for what runs while it is built.
+    RUSTFLAGS="$flags -C target-feature=+crt-static" \
+      cargo build --release --locked --package "$package" --target "$host" >&2
+    echo "$target/$host/release/$package"
+  else
+    RUSTFLAGS="$flags" cargo build --release --locked --package "$package" >&2
+    echo "$target/release/$package"
+  fi
+}
+
+if [ "${1:-}" = --archive ]; then
+  binary=$(build_binary "$3")
+  make_rootfs "$3" "$binary" "$2"
+  exit
+fi
 
 kinds=("$@")
 if [ ${#kinds[@]} -eq 0 ]; then
@@ -49,24 +83,15 @@ if [ ${#kinds[@]} -eq 0 ]; then
 fi
 
 for kind in "${kinds[@]}"; do
-  binary="jetway-$kind"
-  package=$(package_of "$kind")
   mkdir "$context/$kind"
   cp -R "images/$kind/." "$context/$kind/"
-  if is_static "$kind"; then
-    # With an explicit target the flags are for the binary alone, not for what runs while it is built.
-    RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" \
-      cargo build --release --locked --package "$package" --target "$host"
-    make_rootfs "$kind" "$target/$host/release/$package" "$context/$kind/rootfs.tar"
-  else
-    cargo build --release --locked --package "$package"
-    install -m 0755 "$target/release/$package" "$context/$kind/$binary"
-  fi
+  binary=$(build_binary "$kind")
+  make_rootfs "$kind" "$binary" "$context/$kind/rootfs.tar"
   arguments=()
   if grep -q '^ARG HELM_VERSION=' "images/$kind/Dockerfile" && [ -n "${HELM_VERSION:-}" ]; then
     arguments+=(--build-arg "HELM_VERSION=$HELM_VERSION")
   fi
-  version=$(cargo pkgid --package "$package" | sed 's/.*[#@]//')
+  version=$(cargo pkgid --package "$(package_of "$kind")" | sed 's/.*[#@]//')
   # The classic builder: the other one is a plugin that not every engine's client has.
   if ! DOCKER_BUILDKIT=0 docker build --build-arg "BASE=$base" --build-arg "VERSION=$version" "${arguments[@]}" \
     --tag "jetway/$kind:dev" "$context/$kind" >"$context/log" 2>&1; then

@@ -16,10 +16,15 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use jetway_tests::binaries;
+use jetway_tests::engine;
+use jetway_tests::github::{self, GitHub};
 use jetway_tests::http_git::{Fault, HttpGit};
 use jetway_tests::layer::{self, Layer};
+use jetway_tests::registry::Registry;
 use jetway_tests::repository::Repository;
 use jetway_tests::scratch;
+use jetway_tests::slack::Webhook;
 use jetway_tests::verb::{Runner, Verb};
 use serde_json::{Value, json};
 
@@ -154,16 +159,11 @@ fn labels_say_what_it_is() {
 fn it_is_the_base_with_a_few_small_layers() {
     let base = std::env::var("JETWAY_BASE").unwrap_or_else(|_| "debian:bookworm-slim".to_owned());
     for kind in kinds() {
-        let image = inspect(&layer::image_name(&kind));
-        let layers = |image: &Value| image["RootFS"]["Layers"].as_array().unwrap().clone();
+        let name = layer::image_name(&kind);
         let size = |image: &Value| image["Size"].as_u64().unwrap() / 1_000_000;
-        let (below, size_below) = if is_static(&kind) {
-            (Vec::new(), 0)
-        } else {
-            let base = inspect(&base);
-            (layers(&base), size(&base))
-        };
-        let all = layers(&image);
+        let (below, size_below) =
+            if is_static(&kind) { (Vec::new(), 0) } else { (layers(&base), size(&inspect(&base))) };
+        let (all, image) = (layers(&name), inspect(&name));
         assert!(all.starts_with(&below), "the base has changed since: run `make images`");
         assert!(all.len() - below.len() <= 4, "{} layers on top of the base", all.len() - below.len());
         println!("image {kind}: {} MB, {} MB of it on top of the base", size(&image), size(&image) - size_below);
@@ -208,6 +208,136 @@ fn a_request_that_is_none_is_refused_with_words() {
             let directory = scratch::directory();
             let outcome = verb.runner(Runner::Image).dir(directory.path()).stdin("{").run();
             assert!(outcome.failed().stderr.contains("error"), "{}", outcome.stderr);
+        }
+    }
+}
+
+/// What the image says it is made of: names and versions of crates and programs.
+fn made_of(kind: &str) -> Vec<(String, String, Value)> {
+    let created = docker(&["create", "--entrypoint", "/none", &layer::image_name(kind)]);
+    let container = String::from_utf8(created.stdout).unwrap().trim().to_owned();
+    let script =
+        format!("docker cp {container}:/usr/local/share/sbom/jetway-{kind}.cdx.json - | tar --extract --to-stdout");
+    let read = Command::new("sh").args(["-c", &script]).output().unwrap();
+    docker(&["rm", &container]);
+    let bill: Value = serde_json::from_slice(&read.stdout).expect("a bill of materials");
+    assert_eq!((&bill["bomFormat"], &bill["specVersion"]), (&json!("CycloneDX"), &json!("1.5")));
+    assert_eq!(bill["metadata"]["component"]["name"], format!("jetway-{kind}"));
+    let component = |one: &Value| {
+        let text = |key: &str| one[key].as_str().unwrap().to_owned();
+        (text("name"), text("version"), one.clone())
+    };
+    bill["components"].as_array().unwrap().iter().map(component).collect()
+}
+
+#[test]
+fn what_it_is_made_of_is_told_crate_by_crate() {
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("Cargo.lock");
+    let lock = std::fs::read_to_string(lock).unwrap();
+    for kind in kinds() {
+        let (programs, crates): (Vec<_>, Vec<_>) =
+            made_of(&kind).into_iter().partition(|(_, _, one)| one["type"] == "application");
+        for (name, version, one) in &crates {
+            let locked = format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n");
+            assert!(lock.contains(&locked), "{kind}: {name} {version}");
+            assert_eq!(one["purl"], format!("pkg:cargo/{name}@{version}"));
+            assert!(one["licenses"][0]["expression"].is_string(), "{kind}: {one}");
+        }
+        let has = |wanted: &str| crates.iter().any(|(name, _, _)| name == wanted);
+        assert!(["jetway", "tokio", "rustls", "serde_json"].into_iter().all(has), "{kind}");
+        assert!(!["jetway-tests", "proptest", "serde_derive"].into_iter().any(has), "{kind}");
+        let names: Vec<&str> = programs.iter().map(|(name, _, _)| name.as_str()).collect();
+        assert_eq!(names, if kind == "helm-release" { vec!["helm", "busybox"] } else { vec![] }, "{kind}");
+        for (_, _, one) in &programs {
+            assert_eq!(one["hashes"][0]["content"].as_str().unwrap().len(), 64, "{one}");
+        }
+    }
+}
+
+/// The layers of an image, from the lowest.
+fn layers(image: &str) -> Vec<Value> {
+    inspect(image)["RootFS"]["Layers"].as_array().unwrap().clone()
+}
+
+#[test]
+fn the_layer_with_the_binary_is_the_same_however_often_it_is_built() {
+    let base = std::env::var("JETWAY_BASE").unwrap_or_else(|_| "debian:bookworm-slim".to_owned());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("images/build.sh");
+    for (kind, below) in [("git", base.as_str()), ("slack", "scratch")] {
+        if !layer::require(Layer::Image(kind)) {
+            continue;
+        }
+        let built = [1, 2].map(|number| {
+            let context = scratch::directory();
+            let archive = context.path().join("rootfs.tar");
+            let mut command = Command::new(&script);
+            binaries::of_no_package(&mut command);
+            let output = command.arg("--archive").arg(&archive).arg(kind).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            std::fs::write(context.path().join("Dockerfile"), format!("FROM {below}\nADD rootfs.tar /\n")).unwrap();
+            let image = format!("jetway-tests/layer-{kind}:{number}");
+            let built = Command::new("docker")
+                .env("DOCKER_BUILDKIT", "0")
+                .args(["build", "--quiet", "--no-cache", "--tag", &image])
+                .arg(context.path())
+                .output()
+                .unwrap();
+            assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+            let layers = layers(&image);
+            docker(&["rmi", "--force", &image]);
+            layers
+        });
+        assert_eq!(built[0], built[1], "{kind}");
+        assert_eq!(built[0].last(), layers(&layer::image_name(kind)).last(), "{kind}: it is what the image has");
+    }
+}
+
+/// A worker's user is root as a rule. What needs no right of root's asks for none: a check and a put run as nobody, with
+/// a file system that nobody may write to.
+#[test]
+fn a_check_and_a_put_need_no_right() {
+    let nobody = |verb: Verb| {
+        let arguments =
+            ["--user=65534:65534", "--cap-drop=ALL", "--read-only", "--tmpfs=/scratch", "--env=TMPDIR=/scratch"];
+        verb.runner(Runner::Image).docker_arguments(arguments).run()
+    };
+    let required = |kind: &str| layer::require(Layer::Image(kind));
+    if required("git") {
+        let repository = Repository::new();
+        let tip = repository.commit("Begin", &[("README.md", "hello\n")]);
+        let server = HttpGit::serve(repository.root());
+        let source = json!({ "uri": server.url(repository.name()), "branch": "main" });
+        assert_eq!(nobody(Verb::check("git").request(&json!({ "source": source }))).json(), json!([{ "ref": tip }]));
+    }
+    if required("github-status") {
+        let github = GitHub::start();
+        let (hash, source) = (
+            github::commit(1),
+            json!({
+                "repository": github::REPOSITORY, "access_token": github::TOKEN, "endpoint": github.url(),
+            }),
+        );
+        let params = json!({ "commit": hash, "state": "success" });
+        let inputs = scratch::directory();
+        let put = Verb::put("github-status").dir(inputs.path());
+        nobody(put.request(&json!({ "source": source, "params": params }))).succeeded();
+        let check = nobody(Verb::check("github-status").request(&json!({ "source": source })));
+        assert_eq!(check.json()[0]["commit"], hash);
+    }
+    if required("slack") {
+        let webhook = Webhook::start();
+        let inputs = scratch::directory();
+        let request = json!({ "source": { "url": webhook.url() }, "params": { "text": "hello" } });
+        nobody(Verb::put("slack").dir(inputs.path()).request(&request)).succeeded();
+        assert_eq!(webhook.messages().len(), 1);
+    }
+    if required("registry-image") && engine::require() && layer::require(Layer::Program("skopeo")) {
+        let registry = Registry::start();
+        registry.copy(&format!("docker-daemon:{}", engine::BASE), "team/app:1", &[]);
+        for kind in ["registry-image", "docker-image"] {
+            let source = json!({ "repository": registry.repository("team/app"), "tag": "1" });
+            let check = nobody(Verb::check(kind).request(&json!({ "source": source })));
+            assert!(check.json()[0]["digest"].as_str().unwrap().starts_with("sha256:"));
         }
     }
 }

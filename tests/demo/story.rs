@@ -136,6 +136,11 @@ impl Step<'_> {
         self.transcript.labelled(label, text);
     }
 
+    /// Whether what is shown may have colours.
+    pub(crate) fn is_coloured(&self) -> bool {
+        self.transcript.palette() == Palette::Coloured
+    }
+
     /// The secrets, to tell of one more or to look for them.
     pub(crate) fn secrets(&mut self) -> &mut Secrets {
         self.secrets

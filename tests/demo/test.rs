@@ -25,6 +25,9 @@ fn every_step_is_as_it_should_be_and_shows_no_secret() {
     }
     let output = demo().output().expect("start the demo");
     let told = told(&output);
+    if require(Layer::Image("docker-image")) && require(Layer::Kubernetes) {
+        assert!(told.contains("✓ three pods run the image"), "{told}");
+    }
     assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(told.contains(" ok, 0 wrong, in "), "{told}");
     assert!(!told.contains("h%rse") && !told.contains("PRIVATE KEY") && !told.contains("Basic "), "{told}");
@@ -43,7 +46,8 @@ fn a_resource_that_does_not_work_makes_it_fail_at_the_end() {
     fs::set_permissions(&stand_in, fs::Permissions::from_mode(0o755)).expect("make it executable");
     symlink(binaries::named("jetway"), directory.path().join("jetway")).expect("link the command");
     let output =
-        demo().env("JETWAY_BINARIES", directory.path()).env("CLICOLOR_FORCE", "1").output().expect("start the demo");
+        demo().args(["git", "command"]).env("JETWAY_BINARIES", directory.path()).env("CLICOLOR_FORCE", "1").output();
+    let output = output.expect("start the demo");
     let told = told(&output);
     assert_eq!(output.status.code(), Some(1), "{told}");
     let (story, summary) = told.split_once("── Summary").expect("a summary");

@@ -169,6 +169,13 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// A text without what makes it coloured on a terminal.
+pub(crate) fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once('m').map_or("", |(_, rest)| rest))
+}
+
 /// `1 request`, `2 requests`.
 pub(crate) fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
@@ -200,6 +207,11 @@ mod tests {
             lines(&json!([["a", "b"], "c"]), 9),
             ["[", "  [", "    \"a\",", "    \"b\"", "  ],", "  \"c\"", "]"]
         );
+    }
+
+    #[test]
+    fn colours_can_be_taken_away() {
+        assert_eq!(without_colours("\u{1b}[1m\u{1b}[31merror:\u{1b}[0m no"), "error: no");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use jetway_tests::worker::Status;
 use jetway_tests::{registry, scratch};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use jetway_tests::delivery::World;
 
 #[test]
 fn a_worker_loads_them_as_its_own_types() {

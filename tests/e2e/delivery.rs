@@ -3,7 +3,7 @@
 use jetway_tests::worker::{Status, Worker};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use jetway_tests::delivery::World;
 
 /// Values for pods that never become ready.
 const NEVER_READY: &str = "podAnnotations: {jetway.test/ready: \"false\"}\n";

@@ -3,7 +3,7 @@
 use jetway_tests::worker::Status;
 use serde_json::json;
 
-use crate::world::World;
+use jetway_tests::delivery::World;
 
 #[test]
 fn a_pipeline_of_2018_needs_no_change() {

@@ -5,4 +5,3 @@
 mod bundles;
 mod delivery;
 mod legacy;
-mod world;

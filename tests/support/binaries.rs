@@ -46,14 +46,7 @@ fn find(name: &str) -> PathBuf {
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
-    // Cargo tells the programs that it runs which package they are of. Build scripts that read the same variables (ring's
-    // does) would run anew for that, here and again in the next build from a shell, and all that depends on them with them.
-    let of_this_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(of_this_package) {
-            cargo.env_remove(name);
-        }
-    }
+    of_no_package(&mut cargo);
     let output = cargo.output().expect("start cargo");
     assert!(output.status.success(), "cargo build --package {package} failed");
     let executable = String::from_utf8_lossy(&output.stdout)
@@ -62,4 +55,17 @@ fn find(name: &str) -> PathBuf {
         .filter(|message| message["target"]["name"] == name)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from));
     executable.unwrap_or_else(|| panic!("cargo built no `{name}`"))
+}
+
+/// Takes from a command that runs cargo what cargo has told this program.
+///
+/// Cargo tells the programs that it runs which package they are of. Build scripts that read the same variables (ring's does) would
+/// run anew for that, here and again in the next build from a shell, and all that depends on them with them.
+pub fn of_no_package(command: &mut Command) {
+    let of_this_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_this_package) {
+            command.env_remove(name);
+        }
+    }
 }

@@ -19,6 +19,7 @@ pub mod certificates;
 pub mod checkout;
 pub mod concourse;
 pub mod daemon;
+pub mod delivery;
 pub mod engine;
 pub mod git;
 pub mod github;

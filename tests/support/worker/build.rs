@@ -55,7 +55,7 @@ impl Build {
 
 impl Status {
     /// As `BUILD_STATUS` has it.
-    fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",

@@ -1,16 +1,16 @@
-//! The world that a pipeline delivers to: all that is outside of Concourse.
+//! The world that the delivery pipelines (`tests/pipelines`) deliver to: all that is outside of Concourse.
 
 use std::path::Path;
 
-use jetway_tests::engine::{self, BASE};
-use jetway_tests::github::{self, GitHub};
-use jetway_tests::kubernetes::{Helm, Namespace, cluster};
-use jetway_tests::layer::{self, Layer};
-use jetway_tests::registry::{Manner, Registry};
-use jetway_tests::repository::Repository;
-use jetway_tests::slack::{BOT, Message, SlackApi, Webhook};
-use jetway_tests::ssh_git::SshGit;
-use jetway_tests::worker::Worker;
+use crate::engine::{self, BASE};
+use crate::github::{self, GitHub};
+use crate::kubernetes::{Helm, Namespace, cluster};
+use crate::layer::{self, Layer};
+use crate::registry::{Manner, Registry};
+use crate::repository::Repository;
+use crate::slack::{BOT, Message, SlackApi, Webhook};
+use crate::ssh_git::SshGit;
+use crate::worker::Worker;
 use serde_json::{Value, json};
 
 /// A service account's key, as a registry of Google's takes it for a password.
@@ -31,21 +31,29 @@ const FETCHED: [&str; 3] = ["git", "docker-image", "helm-release"];
 const OTHERS: [&str; 3] = ["github-status", "slack", "registry-image"];
 
 /// Everything that the pipelines talk to.
-pub(crate) struct World {
-    pub(crate) code: Repository,
-    pub(crate) ssh: SshGit,
-    pub(crate) registry: Registry,
-    pub(crate) github: GitHub,
-    pub(crate) slack: SlackApi,
-    pub(crate) webhook: Webhook,
-    pub(crate) staging: Namespace,
-    pub(crate) production: Namespace,
+pub struct World {
+    /// The application's repository.
+    pub code: Repository,
+    ssh: SshGit,
+    registry: Registry,
+    /// What is said of commits, and of deployments to production.
+    pub github: GitHub,
+    /// What people read, by the bot of `delivery.yml`.
+    pub slack: SlackApi,
+    /// What people read, by the webhook of `legacy.yml`.
+    pub webhook: Webhook,
+    /// Where staging is.
+    pub staging: Namespace,
+    /// Where production is.
+    pub production: Namespace,
     charts: Repository,
+    /// How long a deploy may take, in seconds.
+    pub patience: u64,
 }
 
 impl World {
     /// All servers, with nothing in them but what the build starts from; `None` when they cannot be here.
-    pub(crate) fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let images = FETCHED.iter().chain(&OTHERS).all(|kind| layer::require(Layer::Image(kind)));
         if !images || !engine::require() || !layer::require(Layer::Ssh) || !layer::require(Layer::Program("skopeo")) {
             return None;
@@ -69,6 +77,7 @@ impl World {
             staging: cluster.namespace(),
             production: cluster.namespace(),
             charts: Repository::named("charts"),
+            patience: 40,
         };
         world.charts.commit("A chart", &CHART);
         world.fill("base", BASE);
@@ -85,7 +94,7 @@ impl World {
     }
 
     /// A worker with a pipeline of `tests/pipelines`.
-    pub(crate) fn worker(&self, pipeline: &str) -> Worker {
+    pub fn worker(&self, pipeline: &str) -> Worker {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines").join(pipeline);
         let worker = Worker::new(&file, self.vars(), &[self.registry.authority(), self.github.authority()]);
         FETCHED
@@ -107,7 +116,7 @@ impl World {
                 "token": self.deployer(),
                 "staging": self.staging.name(), "production": self.production.name(),
             },
-            "deploy": { "timeout": 40, "pause": "100ms" },
+            "deploy": { "timeout": self.patience, "pause": "100ms" },
             "registry": { "host": self.registry.host(), "key": KEY },
             "github": {
                 "repository": github::REPOSITORY, "token": github::TOKEN, "endpoint": self.github.url(), "deciders": ["grace"],
@@ -125,12 +134,12 @@ impl World {
     }
 
     /// Pushes a commit to `develop`: the application says `word`, and its tests want `hello`.
-    pub(crate) fn push(&self, word: &str) -> String {
+    pub fn push(&self, word: &str) -> String {
         self.push_for_staging(word, "")
     }
 
     /// The same with values for staging, where two pods are to run.
-    pub(crate) fn push_for_staging(&self, word: &str, values: &str) -> String {
+    pub fn push_for_staging(&self, word: &str, values: &str) -> String {
         let recipe = format!("FROM {}\nCOPY app /app\nRUN chmod 0755 /app/test.sh\n", self.registry.repository("base"));
         let hash = self
             .code
@@ -148,7 +157,7 @@ impl World {
     }
 
     /// The images that the application's pods run, those that are ready alone.
-    pub(crate) fn running(namespace: &Namespace) -> Vec<String> {
+    pub fn running(namespace: &Namespace) -> Vec<String> {
         let pods =
             namespace.kubectl_json(&["get", "pods", "--selector=app.kubernetes.io/instance=app", "--output=json"]);
         let ready = |pod: &&Value| {
@@ -161,19 +170,19 @@ impl World {
     }
 
     /// What the application's image of that digest is called.
-    pub(crate) fn application(&self, digest: &Value) -> String {
+    pub fn application(&self, digest: &Value) -> String {
         format!("{}@{}", self.registry.repository("team/app"), digest.as_str().unwrap())
     }
 
     /// The statuses of the revisions in a namespace, oldest first; none when nothing was deployed.
-    pub(crate) fn revisions(namespace: &Namespace) -> Vec<String> {
+    pub fn revisions(namespace: &Namespace) -> Vec<String> {
         let output = namespace.try_helm(Helm::Four, &["history", "app", "--output=json"]);
         let all = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default();
         all.as_array().into_iter().flatten().map(|one| one["status"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The commits that were deployed to production, with what was said of each deployment, oldest first.
-    pub(crate) fn deployments(&self) -> Vec<(String, Vec<String>)> {
+    pub fn deployments(&self) -> Vec<(String, Vec<String>)> {
         let words = |deployment: &Value| {
             let statuses = deployment["statuses"].as_array().unwrap().iter();
             statuses.map(|status| status["state"].as_str().unwrap().to_owned()).collect()
@@ -183,7 +192,7 @@ impl World {
     }
 
     /// The texts of Slack's messages with the emoji under them, answers indented.
-    pub(crate) fn heard(&self) -> Vec<String> {
+    pub fn heard(&self) -> Vec<String> {
         let line = |message: Message| {
             let indent = if message.body.contains_key("thread_ts") { "  " } else { "" };
             let text = format!("{indent}{}", message.body["text"].as_str().unwrap().trim_end());
@@ -193,16 +202,16 @@ impl World {
     }
 
     /// The digest of an image in the registry, as another program sees it.
-    pub(crate) fn digest(&self, path: &str, tag: &str) -> String {
+    pub fn digest(&self, path: &str, tag: &str) -> String {
         let image = format!("docker://{}:{tag}", self.registry.repository(path));
         let login = format!("_json_key:{KEY}");
         let mut command = std::process::Command::new("skopeo");
         command.args(["inspect", "--tls-verify=false", "--creds", &login, "--format", "{{.Digest}}", &image]);
-        jetway_tests::registry::run(&mut command).trim().to_owned()
+        crate::registry::run(&mut command).trim().to_owned()
     }
 
     /// The states of a commit's statuses, newest first: `unit-tests success`.
-    pub(crate) fn statuses(&self, hash: &str) -> Vec<String> {
+    pub fn statuses(&self, hash: &str) -> Vec<String> {
         let word = |status: &Value| {
             [&status["context"], &status["state"]].map(|value| value.as_str().unwrap().to_owned()).join(" ")
         };

@@ -1,0 +1,136 @@
+//! The other resource types, a verb or two of each: their binaries, against servers that are started here. No engine is needed.
+
+use jetway_tests::github::{self, GitHub};
+use jetway_tests::kubernetes::{Kubernetes, cluster};
+use jetway_tests::registry::{self, Registry};
+use jetway_tests::scratch;
+use jetway_tests::slack::{BOT, SlackApi};
+use jetway_tests::verb::Verb;
+use serde_json::json;
+
+use crate::story::{Server, Step, Story};
+use crate::transcript::counted;
+
+/// Tells the chapter.
+pub(crate) fn tell(story: &mut Story) {
+    story.chapter("docker-image, registry-image, github-status, slack, helm-release");
+    story.step("docker-image: put a file system, without an engine; registry-image: check and get it", images);
+    story.step("github-status: put a status", sets_a_status);
+    story.step("slack: put a message", sends_a_message);
+    if let Some(cluster) = cluster() {
+        story.step("helm-release: put a chart, check, get", |step| deploys(step, cluster));
+    }
+}
+
+impl Server for Registry {
+    fn forget(&self) {}
+
+    fn saw(&self) -> String {
+        format!("the registry saw {} so far", counted(self.requests().len(), "request"))
+    }
+}
+
+impl Server for GitHub {
+    fn forget(&self) {}
+
+    fn saw(&self) -> String {
+        format!("GitHub saw {}", counted(self.requests().len(), "request"))
+    }
+}
+
+impl Server for SlackApi {
+    fn forget(&self) {}
+
+    fn saw(&self) -> String {
+        format!("Slack has {}", counted(self.messages().len(), "message"))
+    }
+}
+
+impl Server for &Kubernetes {
+    fn forget(&self) {}
+
+    fn saw(&self) -> String {
+        "a real API server was asked".to_owned()
+    }
+}
+
+fn images(step: &mut Step<'_>) {
+    let registry = Registry::start();
+    let inputs = scratch::directory();
+    let files = scratch::directory();
+    std::fs::write(files.path().join("hello"), "hello\n").expect("write a file");
+    let archive = inputs.path().join("rootfs.tar");
+    registry::run(
+        std::process::Command::new("tar")
+            .arg("--create")
+            .arg("--file")
+            .arg(&archive)
+            .arg("--directory")
+            .arg(files.path())
+            .arg("."),
+    );
+    let source = json!({ "repository": registry.repository("team/app"), "tag": "1" });
+    let request = json!({ "source": source, "params": { "import_file": "rootfs.tar" } });
+    let put = step.verb("out build", Verb::put("docker-image").dir(inputs.path()), &request, &registry);
+    let digest = &put.response["version"]["digest"];
+    step.expect("the put names a digest", digest.as_str().is_some_and(|digest| digest.starts_with("sha256:")));
+    let check = step.verb("check", Verb::check("registry-image"), &json!({ "source": source }), &registry);
+    let version = json!({ "tag": "1", "digest": digest });
+    step.same("a check finds it", &check.response, &json!([version]));
+    let target = scratch::directory();
+    let request = json!({ "source": source, "version": version });
+    step.verb("in image", Verb::get("registry-image").dir(target.path()), &request, &registry);
+    let unpacked = std::fs::read_to_string(target.path().join("rootfs/hello")).unwrap_or_default();
+    step.same("a get has its files", &unpacked, &"hello\n".to_owned());
+}
+
+fn sets_a_status(step: &mut Step<'_>) {
+    let github = GitHub::start();
+    step.secrets().keep(github::TOKEN);
+    let commit = github::commit(1);
+    let inputs = scratch::directory();
+    let source = json!({ "repository": github::REPOSITORY, "access_token": github::TOKEN, "endpoint": github.url(), "branch": "main" });
+    let params = json!({ "commit": commit, "context": "unit-tests", "state": "success" });
+    let request = json!({ "source": source, "params": params });
+    let put = step.verb("out build", Verb::put("github-status").dir(inputs.path()), &request, &github);
+    step.same("the version is the commit's", &put.response["version"]["commit"], &json!(commit));
+    step.same("GitHub has it", &github.statuses(&commit)[0]["state"], &json!("success"));
+}
+
+fn sends_a_message(step: &mut Step<'_>) {
+    let slack = SlackApi::start();
+    step.secrets().keep(BOT);
+    let inputs = scratch::directory();
+    let source = json!({ "token": BOT, "api_url": slack.url(), "channel": "#builds" });
+    let params = json!({ "text": "Build $BUILD_NAME is on staging", "reactions": ["white_check_mark"] });
+    let request = json!({ "source": source, "params": params });
+    step.verb("out build", Verb::put("slack").dir(inputs.path()), &request, &slack);
+    let message = slack.messages().pop().expect("a message");
+    step.show("text", message.body["text"].as_str().unwrap_or_default());
+    step.expect("it has its emoji", message.reactions.contains("white_check_mark"));
+}
+
+fn deploys(step: &mut Step<'_>, cluster: &'static Kubernetes) {
+    let namespace = cluster.namespace();
+    let inputs = scratch::directory();
+    let chart = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/chart");
+    registry::run(std::process::Command::new("cp").arg("--recursive").arg(&chart).arg(inputs.path().join("chart")));
+    std::os::unix::fs::symlink(cluster.programs().join("helm4"), inputs.path().join("helm")).expect("link helm");
+    let path = format!("{}:{}", inputs.path().display(), jetway_tests::git::search_path());
+    step.secrets().keep(&cluster.kubeconfig());
+    let source = json!({ "kubeconfig": cluster.kubeconfig(), "namespace": namespace.name(), "release": "app" });
+    let params = json!({
+        "chart": "chart", "override_values": [{ "key": "image.digest", "value": "sha256:0" }], "check_is_ready": true, "test": true,
+    });
+    let request = json!({ "source": source, "params": params });
+    let verb = Verb::put("helm-release").env("PATH", &path).dir(inputs.path());
+    let put = step.verb("out build", verb, &request, &cluster);
+    let version = json!({ "release": "app", "revision": "1" });
+    step.same("the put names the revision", &put.response["version"], &version);
+    let check = step.verb("check", Verb::check("helm-release"), &json!({ "source": source }), &cluster);
+    step.same("a check finds it", &check.response, &json!([version]));
+    let target = scratch::directory();
+    let request = json!({ "source": source, "version": version });
+    step.verb("in release", Verb::get("helm-release").dir(target.path()), &request, &cluster);
+    step.expect("a get has its manifest", target.path().join("manifest.yaml").is_file());
+}
