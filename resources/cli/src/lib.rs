@@ -1,13 +1,14 @@
 //! The `jetway` command: what people need beside the resource types themselves, and no image does.
 //!
 //! A pipeline file is read once, into values with positions (`document`, `node`, `scalar`); vars are filled in
-//! (`reference`, `vars`); what it declares is found (`pipeline`, `steps`, `catalogue`); and then it is held
+//! (`reference`, `vars`), and what types give to their resources (`defaults`); what it declares is found (`pipeline`, `steps`, `catalogue`); and then it is held
 //! against the types (`part`, `altered`, `report`, `validate`), one verb is run from it (`run`), or it is handed on (`resolved`).
 
 mod altered;
 mod budget;
 mod catalogue;
 mod command;
+mod defaults;
 mod document;
 #[cfg(test)]
 mod example;

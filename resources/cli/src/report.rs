@@ -3,6 +3,7 @@
 use jetway::{Part, Redactor, ResourceType, Verb, nearest};
 
 use crate::catalogue::Catalogue;
+use crate::defaults;
 use crate::document::Document;
 use crate::node::{Content, Entry, Node};
 use crate::part::PartInPipeline;
@@ -25,6 +26,7 @@ pub(crate) struct Report {
 pub(crate) fn report(document: Document, vars: &Vars, catalogue: &Catalogue) -> Report {
     let Document { mut root, findings } = document;
     vars.fill(&mut root);
+    defaults::fill(&mut root);
     let mut report = Report { findings, redactor: vars.redactor(), resources: 0, of_ours: 0 };
     let pipeline = Pipeline::read(&root, &mut report.findings);
     report.resources = pipeline.resources.len();
@@ -257,6 +259,24 @@ jobs:
                 "36:18: job `test`, put `alias`: `get_params.dept`: unknown key; did you mean `depth`?",
                 "39:56: image of task `unit`: `source.brunch`: unknown key; did you mean `branch`?",
                 "41:5: job `test`, put `repo`: `params.repository`: required, but missing",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_type_gives_to_its_resources_is_not_missing_from_them() {
+        let text = "\
+resource_types:
+- {name: mine, type: registry-image, source: {repository: jetway-example}, defaults: {uri: u, brnach: x}}
+resources:
+- {name: one, type: mine, source: {branch: b}}
+- {name: two, type: mine}
+";
+        assert_eq!(
+            findings(text),
+            [
+                "2:95: resource `one`: `source.brnach`: unknown key; did you mean `branch`?",
+                "2:95: resource `two`: `source.brnach`: unknown key; did you mean `branch`?",
             ]
         );
     }

@@ -8,6 +8,7 @@ use jetway::{Advise as _, Console, Error, ResourceType, Result, Verb, nearest};
 use serde_json::{Map, Value, json};
 
 use crate::catalogue::Catalogue;
+use crate::defaults;
 use crate::given::VarArguments;
 use crate::node::{Content, Node};
 use crate::part::PartInPipeline;
@@ -76,6 +77,7 @@ impl Call<'_> {
         let mut document = document(file).map_err(Error::msg)?;
         refuse(file, &document.findings, "the pipeline cannot be used")?;
         vars.fill(&mut document.root);
+        defaults::fill(&mut document.root);
         // What is wrong elsewhere in the pipeline is for `validate` to tell.
         let pipeline = Pipeline::read(&document.root, &mut Vec::new());
         let resource = find(&self.resource.resource, &pipeline, file)?;

@@ -25,15 +25,17 @@ pub(crate) fn write(directory: &Path, catalogue: &Catalogue) -> Result<()> {
 /// of a step hang on the type of another entry, which JSON Schema cannot look up: `jetway validate` does.
 fn pipeline(catalogue: &Catalogue) -> Value {
     let mut definitions = Map::new();
-    let mut by_type = Vec::new();
+    let mut rules = Vec::new();
     for kind in catalogue.types() {
-        by_type.push(of_type(*kind, &mut definitions));
+        let rule = of_type(*kind, &mut definitions);
+        let every = json!({ "items": rule });
+        let held = json!({ "properties": { "resources": every, "resource_types": every } });
+        rules.push(json!({ "if": is_of_somebody_else(kind.name()), "else": held }));
     }
     let named = json!({
         "type": "object",
         "required": ["name", "type"],
         "properties": { "name": { "type": "string" }, "type": { "type": "string" } },
-        "allOf": by_type,
     });
     definitions.insert("typed".to_owned(), named);
     let list = json!({ "type": "array", "items": { "$ref": "#/$defs/typed" } });
@@ -43,8 +45,22 @@ fn pipeline(catalogue: &Catalogue) -> Value {
         "description": "Resources of Jetway's types are held to their type; all else may be anything.",
         "type": "object",
         "properties": { "resources": list, "resource_types": list },
+        "allOf": rules,
         "$defs": definitions,
     })
+}
+
+/// Whether a pipeline gives a name of ours to an image that is none of ours, or says what all of its resources begin with: then
+/// a source by itself tells nothing.
+fn is_of_somebody_else(name: &str) -> Value {
+    let ours = json!({ "pattern": format!("(^|/)jetway-{name}([:@]|$)") });
+    let theirs = json!({ "not": { "required": ["repository"], "properties": { "repository": ours } } });
+    let definition = json!({
+        "required": ["name"],
+        "properties": { "name": { "const": name } },
+        "anyOf": [{ "properties": { "source": theirs } }, { "required": ["defaults"] }],
+    });
+    json!({ "required": ["resource_types"], "properties": { "resource_types": { "contains": definition } } })
 }
 
 /// The rule for what has this type.
@@ -75,10 +91,13 @@ mod tests {
     #[test]
     fn a_pipeline_has_a_rule_for_each_type_and_what_it_needs() {
         let schema = pipeline(&catalogue());
-        let rules = schema["$defs"]["typed"]["allOf"].as_array().unwrap();
+        let rules = schema["allOf"].as_array().unwrap();
         assert_eq!(rules.len(), catalogue().types().len());
-        assert_eq!(rules[0]["if"]["properties"]["type"]["enum"], json!(["example", "jetway-example"]));
-        assert_eq!(rules[0]["then"]["required"], json!(["source"]));
+        for list in ["resources", "resource_types"] {
+            let rule = &rules[0]["else"]["properties"][list]["items"];
+            assert_eq!(rule["if"]["properties"]["type"]["enum"], json!(["example", "jetway-example"]));
+            assert_eq!(rule["then"]["required"], json!(["source"]));
+        }
         let definitions: Vec<_> = schema["$defs"].as_object().unwrap().keys().collect();
         assert!(definitions.contains(&&"example.source.Host".to_owned()), "{definitions:?}");
         assert!(definitions.iter().all(|name| *name == "typed" || name.contains(".source.")), "{definitions:?}");

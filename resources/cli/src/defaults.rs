@@ -1,0 +1,118 @@
+//! `defaults` of a resource type: what the sources of all its resources begin with. Concourse puts them below each source, key by
+//! key, before a resource is asked anything; so what they give is not missing from a source, and what is wrong in them is wrong there.
+
+use crate::node::{Content, Entry, Key, Node, Origin};
+
+/// Gives every resource, resource type and image of a task what its type's `defaults` say and its own source does not.
+pub(crate) fn fill(root: &mut Node) {
+    let types = root.get("resource_types").and_then(Node::items).unwrap_or_default();
+    let defaults: Vec<Defaults> = types.iter().filter_map(Defaults::of).collect();
+    if !defaults.is_empty() {
+        visit(root, &defaults, Place::Root);
+    }
+}
+
+/// What a type gives to the sources of its resources.
+struct Defaults {
+    kind: String,
+    entries: Vec<Entry>,
+}
+
+/// Where in a pipeline a value stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Root,
+    /// In a list of what has a type: `resources`, `resource_types`.
+    Typed,
+    /// Somewhere in a job.
+    Elsewhere,
+}
+
+impl Defaults {
+    fn of(definition: &Node) -> Option<Self> {
+        let kind = definition.get("name")?.text()?.to_owned();
+        match &definition.get("defaults")?.content {
+            Content::Map(entries) => Some(Self { kind, entries: entries.clone() }),
+            _ => None,
+        }
+    }
+
+    /// Puts them below the source of what is of their type. A type may be fetched by the very type that it takes the place of.
+    fn put_below(&self, declared: &mut Node) {
+        let text = |key: &str| declared.get(key).and_then(Node::text);
+        if text("type") != Some(&self.kind) || text("name") == Some(&self.kind) {
+            return;
+        }
+        let position = declared.position;
+        let Content::Map(entries) = &mut declared.content else { return };
+        if let Some(Entry { value, .. }) = entries.iter_mut().find(|entry| entry.key.text == "source") {
+            match &mut value.content {
+                Content::Map(given) => {
+                    let missing = |entry: &&Entry| given.iter().all(|own| own.key.text != entry.key.text);
+                    let missing: Vec<Entry> = self.entries.iter().filter(missing).cloned().collect();
+                    given.extend(missing);
+                }
+                Content::Null => value.content = Content::Map(self.entries.clone()),
+                _ => {}
+            }
+            return;
+        }
+        let key = Key { text: "source".to_owned(), position, origin: Origin::Written };
+        entries.push(Entry { key, value: Node::written(position, Content::Map(self.entries.clone())) });
+    }
+}
+
+fn visit(node: &mut Node, defaults: &[Defaults], place: Place) {
+    match &mut node.content {
+        Content::List(items) => {
+            for item in items {
+                if place == Place::Typed {
+                    defaults.iter().for_each(|one| one.put_below(item));
+                } else {
+                    visit(item, defaults, Place::Elsewhere);
+                }
+            }
+        }
+        Content::Map(entries) => {
+            for Entry { key, value } in entries {
+                match (place, key.text.as_str()) {
+                    (Place::Root, "resources" | "resource_types") => visit(value, defaults, Place::Typed),
+                    (Place::Elsewhere, "image_resource") => defaults.iter().for_each(|one| one.put_below(value)),
+                    _ => visit(value, defaults, Place::Elsewhere),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::load;
+
+    fn filled(text: &str) -> serde_json::Value {
+        let mut root = load(text.as_bytes()).unwrap().root;
+        fill(&mut root);
+        root.to_json()
+    }
+
+    #[test]
+    fn a_source_has_what_its_type_says_unless_it_says_otherwise() {
+        let pipeline = filled(
+            "resource_types:\n- {name: mine, type: mine, source: {a: own}, defaults: {a: 1, b: {c: 2}}}\n\
+             - {name: other, type: mine}\n\
+             resources:\n- {name: r, type: mine, source: {a: x}}\n- {name: s, type: mine}\n- {name: t, type: time}\n\
+             jobs:\n- plan: [{task: t, config: {image_resource: {type: mine, source: {}}, resources: [{type: mine}]}}]\n",
+        );
+        assert_eq!(pipeline["resource_types"][0]["source"], serde_json::json!({ "a": "own" }));
+        assert_eq!(pipeline["resource_types"][1]["source"], serde_json::json!({ "a": 1, "b": { "c": 2 } }));
+        let resources = &pipeline["resources"];
+        assert_eq!(resources[0]["source"], serde_json::json!({ "a": "x", "b": { "c": 2 } }));
+        assert_eq!(resources[1]["source"], serde_json::json!({ "a": 1, "b": { "c": 2 } }));
+        assert_eq!(resources[2].get("source"), None);
+        let task = &pipeline["jobs"][0]["plan"][0]["config"];
+        assert_eq!(task["image_resource"]["source"], serde_json::json!({ "a": 1, "b": { "c": 2 } }));
+        assert_eq!(task["resources"][0].get("source"), None);
+    }
+}
