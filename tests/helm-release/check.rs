@@ -37,7 +37,7 @@ fn a_failed_revision_is_no_version_unless_it_is_asked_for() {
             &namespace,
             helm,
             "demo",
-            &["--set=image=broken-deployed", "--wait", "--timeout=1s", "--description=deployed"],
+            &["--set=image=broken-deployed", "--wait", "--timeout=6s", "--description=deployed"],
         );
         let source = source(&namespace);
         assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions([1]), "{helm:?}");
@@ -55,7 +55,7 @@ fn a_failed_revision_is_no_version_unless_it_is_asked_for() {
 fn a_release_that_never_came_up_has_no_version_and_that_is_said() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
-    deploy(&namespace, Helm::Four, "demo", &["--set=image=broken", "--wait", "--timeout=1s"]);
+    deploy(&namespace, Helm::Four, "demo", &["--set=image=broken", "--wait", "--timeout=6s"]);
     let outcome = check(&source(&namespace), Value::Null);
     assert_eq!(outcome.json(), json!([]));
     assert_eq!(said(&outcome), "no version yet: revision 1 of `demo` is `failed`\n");

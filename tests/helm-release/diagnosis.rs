@@ -15,7 +15,7 @@ fn pods_jobs_warnings_and_logs_are_shown_as_a_person_would_look_for_them() {
     let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate}\nspec:\n  backoffLimit: 0\n  template:\n    metadata: {annotations: {jetway.test/exit-code: \"5\"}}\n    spec: {restartPolicy: Never, containers: [{name: migrate, image: migrate}]}\n";
     std::fs::write(inputs.path().join("chart/templates/job.yaml"), job).unwrap();
     deploy(&namespace, Helm::Four, "other", &["--set=image=broken"]);
-    let params = json!({ "chart": "chart", "values": "crash.yaml", "check_is_ready": true, "timeout": "3s" });
+    let params = json!({ "chart": "chart", "values": "crash.yaml", "check_is_ready": true, "timeout": "6s" });
     let source = with(source(&namespace), json!({ "env_vars": { "PASSWORD": "hunter2hunter2" } }));
     let outcome = put(Helm::Four, cluster.programs(), &source, params, inputs.path()).run();
     outcome.failed();
@@ -45,7 +45,7 @@ fn what_may_not_be_read_is_said_and_the_rest_is_shown() {
         namespace.account("deployer", &[("*", "secrets"), ("*", "deployments.apps"), ("get,list,watch", "pods")]);
     let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
     let source = source_with_token(cluster, &namespace, &token);
-    let params = json!({ "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "2s" });
+    let params = json!({ "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s" });
     let outcome = put(Helm::Three, cluster.programs(), &source, params, inputs.path()).run();
     outcome.failed();
     let said = said(&outcome);

@@ -72,7 +72,7 @@ fn what_does_not_come_up_fails_and_says_what_runs() {
         let namespace = cluster.namespace();
         let source = source(&namespace);
         let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
-        let params = json!({ "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "2s" });
+        let params = json!({ "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s" });
         let put = |params: Value| put(helm, cluster.programs(), &source, params, inputs.path()).run();
         let first = put(params.clone());
         first.failed();

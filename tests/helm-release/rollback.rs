@@ -18,7 +18,7 @@ fn what_does_not_come_up_goes_back_while_the_old_pods_serve() {
         let ready =
             || namespace.kubectl(&["get", "deployment", "demo", "--output=jsonpath={.status.availableReplicas}"]);
         let params = json!({
-            "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "3s",
+            "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s",
             "test": true, "rollback_on_failure": { "timeout": "30s" },
         });
         let running = put(helm, cluster.programs(), &source, params, inputs.path()).spawn();
@@ -50,7 +50,7 @@ fn a_first_revision_that_fails_stays_or_goes_as_is_wanted() {
         let inputs = inputs(&[("broken.yaml", BROKEN)]);
         let put = |back: Value| {
             let params = json!({
-                "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "1s", "rollback_on_failure": back,
+                "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s", "rollback_on_failure": back,
             });
             let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
             outcome.failed();
@@ -83,9 +83,9 @@ fn neither_a_failed_revision_nor_one_whose_tests_failed_is_gone_back_to() {
     deploy(&namespace, helm, "demo", &["--wait"]);
     deploy(&namespace, helm, "demo", &["--set-string=testAnnotations.jetway\\.test/exit-code=1"]);
     assert!(!namespace.try_helm(helm, &["test", "demo"]).status.success());
-    deploy(&namespace, helm, "demo", &["--set=image=broken", "--wait", "--timeout=1s"]);
+    deploy(&namespace, helm, "demo", &["--set=image=broken", "--wait", "--timeout=6s"]);
     let params = json!({
-        "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "1s",
+        "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s",
         "rollback_on_failure": { "timeout": "30s", "test": false },
     });
     let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
@@ -105,7 +105,7 @@ fn a_first_revision_that_failed_is_not_gone_back_to_though_helm_calls_it_superse
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
         let inputs = inputs(&[("fails.yaml", "image: app:2\ntestAnnotations: {jetway.test/exit-code: \"1\"}\n")]);
-        deploy(&namespace, helm, "demo", &["--set=image=broken", "--wait", "--timeout=1s"]);
+        deploy(&namespace, helm, "demo", &["--set=image=broken", "--wait", "--timeout=6s"]);
         let params = json!({ "chart": "chart", "values": "fails.yaml", "test": true, "rollback_on_failure": true });
         let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         outcome.failed();
@@ -125,7 +125,7 @@ fn a_rollback_whose_tests_fail_as_well_says_so() {
     let inputs = inputs(&[("broken.yaml", BROKEN)]);
     deploy(&namespace, Helm::Three, "demo", &["--wait", "--set-string=testAnnotations.jetway\\.test/exit-code=1"]);
     let params = json!({
-        "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "1s", "test": true,
+        "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s", "test": true,
         "rollback_on_failure": { "timeout": "30s" },
     });
     let outcome = put(Helm::Three, cluster.programs(), &source(&namespace), params, inputs.path()).run();
@@ -177,7 +177,7 @@ fn a_put_may_go_back_and_do_nothing_else() {
         }
         assert_eq!(replicas(), "1");
         // What failed is not what one wants to go back from it to.
-        deploy(&namespace, helm, "demo", &["--set=image=broken,replicas=3", "--wait", "--timeout=1s"]);
+        deploy(&namespace, helm, "demo", &["--set=image=broken,replicas=3", "--wait", "--timeout=6s"]);
         let outcome = put(json!({ "rollback": true, "timeout": "30s" }));
         assert_eq!(outcome.json()["version"], revisions([8])[0], "{helm:?}");
         assert_eq!(replicas(), "1");
