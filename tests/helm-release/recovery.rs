@@ -45,6 +45,11 @@ fn a_deploy_that_is_under_way_is_left_alone() {
             json!({ "chart": "chart", "rollback_on_failure": true, "test": true }),
             json!({ "chart": "chart", "recover_pending": false }),
             json!({ "rollback": true }),
+            json!({ "chart": "chart", "show_diff": true }),
+            json!({ "chart": "chart", "replace": true }),
+            json!({ "chart": "chart", "dry_run": "server" }),
+            json!({ "test": true }),
+            json!({ "uninstall": true }),
         ] {
             let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
             outcome.failed();
@@ -93,6 +98,45 @@ fn a_deploy_that_was_killed_is_taken_for_dead_in_time() {
         assert_eq!(statuses(&namespace), ["superseded", "superseded", "failed", "deployed"], "{helm:?}");
         let history = namespace.helm(helm, &["history", "demo"]);
         assert!(history.contains("Given up: it was pending-upgrade and had not changed for"), "{history}");
+    }
+}
+
+#[test]
+fn a_dead_deploys_lock_stands_in_the_way_of_no_put_and_a_dry_run_leaves_it() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        deploy(&namespace, helm, "demo", &["--wait"]);
+        let put = |params: Value| {
+            let params = with(params, json!({ "recover_pending": { "after": 0 } }));
+            put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run()
+        };
+        let lock = |count: usize| {
+            let other = Deploying::start(&namespace, helm);
+            wait_for_status(&namespace, count, "pending-upgrade");
+            other.kill();
+        };
+        lock(2);
+        let pretended = put(json!({ "chart": "chart", "dry_run": "server", "show_diff": true }));
+        pretended.failed();
+        let text = said(&pretended);
+        assert!(text.contains("error: `demo` is locked by a deploy that is dead: revision 2 is `pending-upgrade`"), "{text}");
+        assert!(text.contains("hint: a dry run changes nothing; the next put that deploys takes the lock away\n"), "{text}");
+        assert_eq!(statuses(&namespace), ["deployed", "pending-upgrade"], "{helm:?}");
+        let shown = put(json!({ "chart": "chart", "show_diff": true }));
+        assert_eq!(shown.json()["version"], revisions([3])[0], "{helm:?}");
+        lock(4);
+        let replaced = put(json!({ "chart": "chart", "replace": true }));
+        assert_eq!(replaced.json()["version"], revisions([1])[0], "{helm:?}");
+        lock(2);
+        // A test alone, of what is there.
+        put(json!({ "test": true, "recover_pending": { "after": 0 } }));
+        assert_eq!(statuses(&namespace), ["deployed", "failed"], "{helm:?}");
+        lock(3);
+        let gone = put(json!({ "uninstall": true }));
+        assert_eq!(gone.json()["version"], json!({ "release": "demo", "uninstalled": "true" }), "{helm:?}");
+        assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
     }
 }
 

@@ -12,6 +12,7 @@ use crate::dry_run;
 use crate::get;
 use crate::params::Params;
 use crate::plugins;
+use crate::recovery;
 use crate::registries;
 use crate::release::Release;
 use crate::release_tests::{self, Verdict};
@@ -50,6 +51,12 @@ async fn work(target: &Target<'_>) -> Result<Response<Version>> {
     repositories::write(target)?;
     let chart = Chart::find(target, chart)?;
     chart.prepare(target).await?;
+    // Before anything is asked of helm that it refuses to do with a locked release, dry runs among them.
+    match params.dry() {
+        Some(_) => recovery::free(target).await?,
+        None if params.show_diff || params.replace => drop(recovery::unlocked(target).await?),
+        None => {}
+    }
     if params.show_diff {
         diff::show(target, &chart).await?;
     }
@@ -67,6 +74,7 @@ async fn work(target: &Target<'_>) -> Result<Response<Version>> {
 /// Only tests what is there.
 async fn tested(target: &Target<'_>) -> Result<Response<Version>> {
     let tests = target.params.tests().ok_or_else(|| anyhow!("there is no `chart` to deploy"))?;
+    recovery::unlocked(target).await?;
     let release = release_tests::current(target).await?;
     if let Verdict::Failed(error) = tests.run(target, &release).await? {
         let what = format!("revision {} of `{}` is not good", release.version, target.release);

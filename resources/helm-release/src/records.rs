@@ -57,6 +57,11 @@ impl Record {
         Duration::try_from(self.seen.duration_since(time)).unwrap_or_default()
     }
 
+    /// How long it had not changed when it was seen.
+    pub(crate) fn untouched(&self) -> Duration {
+        self.changed.map_or(Duration::ZERO, |changed| self.since(changed))
+    }
+
     /// Whether it has been what runs.
     pub(crate) fn has_run(&self) -> bool {
         matches!(self.status.as_str(), "deployed" | "superseded")

@@ -64,13 +64,27 @@ impl Recovery {
     }
 }
 
+/// Makes sure that nobody is at work on the release, for a put that only pretends: no lock is taken away, and each is an
+/// error. Helm refuses a locked release in dry runs, too, in words that help nobody.
+pub(crate) async fn free(target: &Target<'_>) -> Result<()> {
+    let records = target.records().of(&target.release).await?;
+    let Some(newest) = records.last().filter(|newest| newest.is_pending()) else { return Ok(()) };
+    let age = Recovery::age(target.params.recover_pending.as_ref(), target.params.span());
+    Err(if age.is_some_and(|age| newest.untouched() >= age) {
+        anyhow!("`{}` is locked by a deploy that is dead: {}", target.release, held(newest))
+            .hint("a dry run changes nothing; the next put that deploys takes the lock away")
+    } else {
+        locked(target, newest, age)
+    })
+}
+
 /// Makes sure that nobody is at work on the release, and returns its records, oldest first. A dead deploy's lock is taken
 /// away; that of a living one is an error.
 pub(crate) async fn unlocked(target: &Target<'_>) -> Result<Vec<Record>> {
     let mut records = target.records().of(&target.release).await?;
     let Some(newest) = records.last_mut().filter(|newest| newest.is_pending()) else { return Ok(records) };
     let age = Recovery::age(target.params.recover_pending.as_ref(), target.params.span());
-    let untouched = newest.changed.map_or(Duration::ZERO, |changed| newest.since(changed));
+    let untouched = newest.untouched();
     match age {
         Some(age) if untouched >= age => {
             let reason =

@@ -117,7 +117,7 @@ pub(crate) async fn after_failure(target: &Target<'_>, failed: u64) -> Result<Op
 async fn went_back(target: &Target<'_>, rules: &RollbackRules, failed: u64) -> Result<String> {
     let name = &target.release;
     let records = target.records().of(name).await?;
-    if let Some(other) = records.last().filter(|newest| newest.revision > failed) {
+    if let Some(other) = records.last().filter(|newest| newest.revision > failed || newest.is_pending()) {
         // Going back would take their work back, too.
         return Ok(format!(
             "nothing is taken back, since somebody else has begun to work on it: {}",

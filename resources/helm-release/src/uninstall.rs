@@ -10,6 +10,7 @@ use crate::chart::Chart;
 use crate::dry_run;
 use crate::kubernetes::{Asked, CORE, is_gone};
 use crate::params::{Params, duration};
+use crate::recovery;
 use crate::span;
 use crate::target::Target;
 use crate::version::Version;
@@ -24,7 +25,12 @@ const LARGEST: u64 = 1024 * 1024;
 /// Takes the release away. One that is not there is no failure.
 pub(crate) async fn put(target: &Target<'_>) -> Result<Response<Version>> {
     let Target { context, params, release, namespace, .. } = target;
-    if is_there(target).await? {
+    // Helm itself would take a release away under the hands of somebody who deploys it.
+    let is_there = match params.dry() {
+        Some(_) => is_there(target).await?,
+        None => !recovery::unlocked(target).await?.is_empty(),
+    };
+    if is_there {
         remove(target, params.check_is_ready || params.given_strategy().is_some()).await?;
     } else {
         context.console().step(format_args!("there is no release `{release}` in the namespace `{namespace}`"));
