@@ -7,7 +7,7 @@ use jetway_tests::verb::{Outcome, Running};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{deploy, inputs, put, revisions, said, source, statuses, wait_for_status};
+use crate::support::{RUNS, add_hook, deploy, inputs, put, revisions, said, source, statuses, wait_for_status};
 
 /// Inputs whose chart comes up only when that is all one waits for, and whose test never ends.
 fn slow() -> TempDir {
@@ -43,7 +43,7 @@ fn in_an_upgrade_helm_writes_down_that_it_failed() {
         wait_for_status(&namespace, 2, "pending-upgrade");
         let (_, said) = aborted(running);
         let left =
-            "error: `demo` was left as it was at that moment: revision 2 is `failed`, and revision 1 is deployed\n";
+            "error: `demo` was left as it was at that moment: revision 2 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5)\n";
         assert!(said.contains(left), "{helm:?}: {said}");
         assert!(
             said.contains("hint: the next put goes on from there; what was begun of it is not taken back\n"),
@@ -67,7 +67,7 @@ fn in_a_test_the_new_revision_stays() {
         let mut running = start(&namespace, helm, params, &inputs);
         running.wait_for_child("helm test");
         let (_, said) = aborted(running);
-        let left = "error: `demo` was left as it was at that moment: revision 1 is deployed now\n";
+        let left = "error: `demo` was left as it was at that moment: revision 1 is deployed now (demo-1.2.3, app version 4.5)\n";
         assert!(said.contains(left), "{helm:?}: {said}");
         assert!(
             said.contains("hint: what had been brought up stays; what came after that (tests, a rollback)"),
@@ -111,7 +111,43 @@ fn in_a_rollback_helms_lock_is_taken_away() {
         let warning = "warning: helm was ended and left revision 3 of `demo` as `pending-rollback`; nobody works on it, and it is \
                        `failed` now\n";
         assert!(said.contains(warning), "{helm:?}: {said}");
-        assert!(said.contains("revision 3 is `failed`, and revision 2 is deployed\n"), "{said}");
+        assert!(said.contains("revision 3 is `failed`, and revision 2 is deployed (demo-1.2.3, app version 4.5)\n"), "{said}");
         assert_eq!(statuses(&namespace), ["superseded", "deployed", "failed"], "{helm:?}");
+    }
+}
+
+#[test]
+fn on_helms_own_way_back_its_lock_is_taken_away() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = slow();
+        add_hook(inputs.path(), "pre-rollback", RUNS);
+        start(&namespace, helm, json!({ "chart": "chart" }), &inputs).wait(Duration::from_mins(1)).succeeded();
+        let params = json!({ "chart": "chart", "values": "broken.yaml", "atomic": true, "timeout": "20s" });
+        let running = start(&namespace, helm, params, &inputs);
+        wait_for_status(&namespace, 3, "pending-rollback");
+        let (_, said) = aborted(running);
+        assert!(said.contains("revision 3 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5)\n"), "{said}");
+        assert_eq!(statuses(&namespace), ["deployed", "failed", "failed"], "{helm:?}");
+    }
+}
+
+#[test]
+fn in_an_uninstall_what_is_left_is_no_lock() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = slow();
+        add_hook(inputs.path(), "pre-delete", RUNS);
+        start(&namespace, helm, json!({ "chart": "chart" }), &inputs).wait(Duration::from_mins(1)).succeeded();
+        let running = start(&namespace, helm, json!({ "uninstall": true }), &inputs);
+        wait_for_status(&namespace, 1, "uninstalling");
+        let (_, said) = aborted(running);
+        let left = "error: `demo` was left as it was at that moment: revision 1 is `failed`, and none is deployed\n";
+        assert!(said.contains(left), "{helm:?}: {said}");
+        let hint = "hint: what was taken away is gone: a deploy brings it back, and an uninstall takes away the rest\n";
+        assert!(said.contains(hint), "{said}");
+        assert_eq!(statuses(&namespace), ["failed"], "{helm:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jetway_tests::kubernetes::{Helm, Namespace, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{chart, deploy, inputs, put, revisions, said, source, statuses, wait_for_status, with};
+use crate::support::{FAILS, RUNS, add_hook, chart, deploy, inputs, put, revisions, said, source, statuses, wait_for_status, with};
 
 /// A helm that waits for an image that never comes.
 struct Deploying(Child);
@@ -181,5 +181,78 @@ fn a_helm_of_its_own_that_was_killed_is_known_to_be_dead_at_once() {
         assert!(said.contains(warning), "{helm:?}: {said}");
         assert!(said.contains("it is back at what revision 1 was: revision 3 runs now"), "{said}");
         assert_eq!(statuses(&namespace), ["superseded", "failed", "deployed"], "{helm:?}");
+    }
+}
+
+#[test]
+fn an_uninstall_that_did_not_come_to_its_end_stands_in_the_way_of_no_later_put() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let source = source(&namespace);
+        let inputs = inputs(&[]);
+        let put = |params: Value| put(helm, cluster.programs(), &source, params, inputs.path());
+        let deployments = || namespace.kubectl(&["get", "deployments", "--output=name"]);
+        // One by hand, killed in its hook, when all but that is gone.
+        add_hook(inputs.path(), "pre-delete", RUNS);
+        put(json!({ "chart": "chart" })).run().succeeded();
+        let mut other = Deploying(namespace.helm_command(helm).args(["uninstall", "demo"]).spawn().unwrap());
+        wait_for_status(&namespace, 1, "uninstalling");
+        assert!(other.0.try_wait().unwrap().is_none(), "the uninstall is under way");
+        other.kill();
+        namespace.kubectl(&["delete", "deployment", "demo"]);
+        let locked = put(json!({ "chart": "chart" })).run();
+        locked.failed();
+        let text = said(&locked);
+        assert!(text.contains("error: somebody is at work on `demo`: revision 1 is `uninstalling` since "), "{text}");
+        let hint = "hint: a record that has not changed for 20 min is taken for a dead uninstall's; `recover_pending` says when\n";
+        assert!(text.contains(hint), "{text}");
+        add_hook(inputs.path(), "pre-delete", FAILS);
+        let deployed = put(json!({ "chart": "chart", "recover_pending": { "after": 0 } })).run();
+        assert_eq!(deployed.json()["version"], revisions([2])[0], "{helm:?}");
+        assert!(said(&deployed).contains("revision 1 of `demo` was left `uninstalling` by an uninstall that is dead: "));
+        assert_eq!(deployments(), "deployment.apps/demo\n", "{helm:?}");
+        // One of a put's own, whose hook fails.
+        let failed = put(json!({ "uninstall": true })).run();
+        failed.failed();
+        let text = said(&failed);
+        let warning = "warning: helm ended with exit code 1 and left revision 2 of `demo` as `uninstalling`; nobody works on it, and \
+                       it is `failed` now\n";
+        assert!(text.contains(warning), "{helm:?}: {text}");
+        assert!(text.contains("hook: exit code 1 Error"), "{text}");
+        add_hook(inputs.path(), "pre-delete", RUNS);
+        let deployed = put(json!({ "chart": "chart" })).run();
+        assert_eq!(deployed.json()["version"], revisions([3])[0], "{helm:?}");
+        // One that was to make room, killed.
+        let mut replacing = put(json!({ "chart": "chart", "replace": true })).spawn();
+        let child = replacing.wait_for_child("helm uninstall");
+        wait_for_status(&namespace, 3, "uninstalling");
+        child.kill();
+        let replaced = replacing.wait(Duration::from_mins(1));
+        replaced.failed();
+        assert!(said(&replaced).contains("helm was killed and left revision 3 of `demo` as `uninstalling`"), "{helm:?}");
+        let deployed = put(json!({ "chart": "chart" })).run();
+        assert_eq!(deployed.json()["version"], revisions([4])[0], "{helm:?}");
+    }
+}
+
+#[test]
+fn an_atomic_put_whose_way_back_fails_leaves_no_lock_behind_and_says_why() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
+        let put = |params: Value| put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        add_hook(inputs.path(), "pre-rollback", FAILS);
+        put(json!({ "chart": "chart" })).succeeded();
+        let outcome = put(json!({ "chart": "chart", "values": "broken.yaml", "atomic": true, "timeout": "10s" }));
+        outcome.failed();
+        let text = said(&outcome);
+        let warning = "warning: helm ended with exit code 1 and left revision 3 of `demo` as `pending-rollback`; nobody works on it, \
+                       and it is `failed` now\n";
+        assert!(text.contains(warning), "{helm:?}: {text}");
+        assert!(text.contains("hook: exit code 1 Error"), "{text}");
+        assert_eq!(statuses(&namespace), ["deployed", "failed", "failed"], "{helm:?}");
+        assert_eq!(put(json!({ "chart": "chart" })).json()["version"], revisions([4])[0], "{helm:?}");
     }
 }

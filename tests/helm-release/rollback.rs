@@ -3,7 +3,7 @@
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{check, deploy, inputs, put, revisions, said, source, statuses};
+use crate::support::{FAILS, add_hook, check, deploy, inputs, put, revisions, said, source, statuses};
 
 const BROKEN: &str = "image: broken\n";
 
@@ -29,7 +29,7 @@ fn what_does_not_come_up_goes_back_while_the_old_pods_serve() {
         let said = said(&outcome);
         assert!(
             said.contains(
-                "error: `demo` was not deployed: revision 2 is `failed`, and revision 1 is deployed; it is back at what revision \
+                "error: `demo` was not deployed: revision 2 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5); it is back at what revision \
                  1 was: revision 3 runs now (demo-1.2.3, app version 4.5), and its tests passed\n  caused by: `helm upgrade` \
                  ended with exit code 1\n"
             ),
@@ -112,7 +112,7 @@ fn a_first_revision_that_failed_is_not_gone_back_to_though_helm_calls_it_superse
         let said = said(&outcome);
         assert!(said.contains("revision 1 is not gone back to: it never came up\n"), "{helm:?}: {said}");
         let left = "error: revision 2 of `demo` came up, but is not good; there is no good revision to go back to; revision 2 is \
-                    deployed now\n";
+                    deployed now (demo-1.2.3, app version 4.5)\n";
         assert!(said.contains(left), "{helm:?}: {said}");
         assert_eq!(statuses(&namespace), ["superseded", "deployed"], "{helm:?}");
     }
@@ -148,7 +148,7 @@ fn a_chart_that_cannot_be_rendered_changes_nothing_and_takes_nothing_back() {
     let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     outcome.failed();
     assert!(
-        said(&outcome).contains("error: `demo` was not deployed: revision 1 is deployed now\n"),
+        said(&outcome).contains("error: `demo` was not deployed: revision 1 is deployed now (demo-1.2.3, app version 4.5)\n"),
         "{}",
         outcome.stderr
     );
@@ -205,9 +205,7 @@ fn a_rollback_whose_hook_fails_leaves_no_lock_behind() {
         let namespace = cluster.namespace();
         let inputs = inputs(&[]);
         let root = inputs.path().join("chart");
-        let hook = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: before\n  annotations: {helm.sh/hook: pre-rollback, jetway.test/exit-code: \"1\"}\n\
-                    spec: {restartPolicy: Never, containers: [{name: hook, image: hook}]}\n";
-        std::fs::write(root.join("templates/hook.yaml"), hook).unwrap();
+        add_hook(inputs.path(), "pre-rollback", FAILS);
         for replicas in ["--set=replicas=1", "--set=replicas=2"] {
             namespace.helm(helm, &["upgrade", "--install", "demo", root.to_str().unwrap(), replicas]);
         }
@@ -224,6 +222,27 @@ fn a_rollback_whose_hook_fails_leaves_no_lock_behind() {
         assert_eq!(statuses(&namespace), ["superseded", "deployed", "failed"], "{helm:?}");
         let next = put(helm, cluster.programs(), &source, json!({ "chart": "chart" }), inputs.path()).run();
         assert_eq!(next.json()["version"], revisions([4])[0], "{helm:?}");
+    }
+}
+
+#[test]
+fn a_way_back_that_fails_says_what_runs_now() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[("broken.yaml", BROKEN)]);
+        let put = |params: Value| put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        add_hook(inputs.path(), "pre-rollback", FAILS);
+        put(json!({ "chart": "chart" })).succeeded();
+        let outcome = put(json!({
+            "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "8s", "rollback_on_failure": true,
+        }));
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(said.contains("; and going back failed too: `helm rollback` ended with exit code 1"), "{helm:?}: {said}");
+        let now = "; revision 3 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5)\n";
+        assert!(said.contains(now), "{helm:?}: {said}");
+        assert_eq!(statuses(&namespace), ["deployed", "failed", "failed"], "{helm:?}");
     }
 }
 

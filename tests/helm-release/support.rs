@@ -54,6 +54,19 @@ pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
     inputs
 }
 
+/// Gives the chart in the inputs a hook: a pod `before` that does what the annotation says.
+pub(crate) fn add_hook(inputs: &Path, event: &str, annotation: &str) {
+    let hook = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: before\n  annotations: {{helm.sh/hook: {event}, {annotation}}}\n\
+         spec: {{restartPolicy: Never, containers: [{{name: hook, image: hook}}]}}\n"
+    );
+    fs::write(inputs.join("chart/templates/hook.yaml"), hook).unwrap();
+}
+
+/// What a hook does that fails, and one that runs until somebody ends it.
+pub(crate) const FAILS: &str = "jetway.test/exit-code: \"1\"";
+pub(crate) const RUNS: &str = "jetway.test/ready: \"false\"";
+
 /// A put that finds that helm as `helm`.
 pub(crate) fn put(helm: Helm, programs: &Path, source: &Value, params: Value, inputs: &Path) -> Verb {
     // It goes with the inputs.

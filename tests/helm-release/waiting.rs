@@ -30,7 +30,7 @@ fn a_word_is_how_helm_waits_and_a_number_is_how_long_is_slept() {
             let refused = "error: `wait: watcher` is nothing that helm 3 can do\nhint: helm 3 waits in one way, `legacy`; watching came with helm 4\n";
             assert!(text.ends_with(refused), "{text}");
         } else {
-            assert!(text.contains("revision 4 is `failed`, and revision 2 is deployed\n"), "{text}");
+            assert!(text.contains("revision 4 is `failed`, and revision 2 is deployed (demo-1.2.3, app version 4.5)\n"), "{text}");
         }
     }
 }

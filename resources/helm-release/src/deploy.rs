@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::chart::Chart;
 use crate::diagnosis::{self, Logs};
-use crate::records::{Record, Records};
+use crate::records::Records;
 use crate::recovery::{self, Work};
 use crate::release::Release;
 use crate::release_tests::Verdict;
@@ -16,8 +16,13 @@ use crate::target::Target;
 use crate::upgrade;
 use crate::values::Values;
 
-/// What helm says when another one holds the release's lock.
-const LOCKED: &str = "another operation (install/upgrade/rollback) is in progress";
+/// What helm says when another one holds the release's lock, or took it a moment earlier.
+const LOCKED: [&str; 4] = [
+    "another operation (install/upgrade/rollback) is in progress",
+    "release: already exists",
+    "cannot reuse a name that is still in use",
+    "cannot re-use a name that is still in use",
+];
 
 /// Brings the chart up, tests it, and returns the revision that came of it.
 pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release> {
@@ -29,7 +34,8 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
     let upgraded = match upgrade::run(target, command).await {
         Err(error) if Interrupted::caused(&error) => {
             let kubernetes = target.kubernetes.after_interrupt()?;
-            let _ = recovery::settle(target, &kubernetes, before, Work::Upgrade, "was ended").await;
+            let work = if target.params.atomic { Work::Atomic } else { Work::Upgrade };
+            let _ = recovery::settle(target, &kubernetes, before, work, "was ended").await;
             return Err(error);
         }
         upgraded => upgraded?,
@@ -65,24 +71,31 @@ async fn made(target: &Target<'_>) -> Result<Release> {
 async fn not_upgraded(target: &Target<'_>, upgraded: &Finished, before: u64, began: Timestamp) -> Result<Error> {
     let name = &target.release;
     let failure = upgraded.failure();
-    if upgraded.stderr.contains(LOCKED) {
+    if LOCKED.iter().any(|words| upgraded.stderr.contains(words)) {
         let records = target.records().of(name).await.unwrap_or_default();
         let holder = records.last().filter(|newest| newest.is_pending()).map(recovery::held);
         let words = format!("somebody else began to work on `{name}` at the same time");
         return Ok(failure.context(holder.map_or_else(|| words.clone(), |holder| format!("{words}: {holder}"))));
     }
-    if upgraded.code().is_none() {
+    let left = match (upgraded.code(), target.params.atomic) {
         // Killed, it had no time to give its lock back.
-        let _ = recovery::settle(target, &target.kubernetes, before, Work::Upgrade, &rollback::how(upgraded)).await;
+        (None, true) => Some(Work::Atomic),
+        (None, false) => Some(Work::Upgrade),
+        // It leaves the lock of its own way back behind when a hook of the chart fails there.
+        (Some(_), true) => Some(Work::WayBack),
+        (Some(_), false) => None,
+    };
+    if let Some(work) = left {
+        let _ = recovery::settle(target, &target.kubernetes, before, work, &recovery::how(upgraded)).await;
     }
     let records = target.records().of(name).await.unwrap_or_default();
-    let failed = records.last().filter(|newest| newest.revision > before && newest.status == "failed");
-    let Some(failed) = failed else {
-        // Nothing was begun, or helm has put things right by itself.
-        return Ok(failure.context(not_deployed(&records, name)));
+    let not_deployed = format!("`{name}` was not deployed: {}", state::sentence(&target.records(), &records).await);
+    let Some(its) = records.iter().find(|record| record.revision > before) else {
+        // Nothing was begun, or helm has taken it away by itself.
+        return Ok(failure.context(not_deployed));
     };
     diagnosis::full(target, began, Logs::All).await?;
-    gone_back(target, not_deployed(&records, name), failure, failed.revision).await
+    if its.status == "failed" { gone_back(target, not_deployed, failure, its.revision).await } else { Ok(failure.context(not_deployed)) }
 }
 
 /// The error that `what` failed for that cause, with what came of going back, when that is wanted.
@@ -91,11 +104,6 @@ pub(crate) async fn gone_back(target: &Target<'_>, what: String, cause: Error, f
         Some(words) => format!("{what}; {words}"),
         None => what,
     }))
-}
-
-/// That helm failed, and what is there now.
-fn not_deployed(records: &[Record], release: &str) -> String {
-    format!("`{release}` was not deployed: {}", state::sentence(records))
 }
 
 /// That the tests of a revision failed.
@@ -107,12 +115,15 @@ pub(crate) fn not_good(target: &Target<'_>, release: &Release) -> String {
 pub(crate) async fn aborted(target: &Target<'_>, error: Error) -> Error {
     let name = &target.release;
     let Ok(kubernetes) = target.kubernetes.after_interrupt() else { return error };
-    let records = Records::new(&kubernetes, target.source.storage, &target.namespace).of(name).await;
-    let records = match records {
+    let its = Records::new(&kubernetes, target.source.storage, &target.namespace);
+    let records = match its.of(name).await {
         Ok(records) => records,
         Err(problem) => return error.context(format!("`{name}` was left as it was at that moment ({problem:#})")),
     };
     let advice = match records.last() {
+        Some(newest) if newest.is_going() || (target.params.uninstall && newest.status == "failed") => {
+            "what was taken away is gone: a deploy brings it back, and an uninstall takes away the rest"
+        }
         Some(newest) if newest.is_pending() => {
             "that is the lock of a deploy: the next put takes it for dead when it has not changed for a while \
              (`recover_pending`)"
@@ -123,5 +134,6 @@ pub(crate) async fn aborted(target: &Target<'_>, error: Error) -> Error {
         Some(_) => "the next put goes on from there; what was begun of it is not taken back",
         None => "the next put begins anew",
     };
-    error.context(format!("`{name}` was left as it was at that moment: {}", state::sentence(&records))).hint(advice)
+    let is = state::sentence(&its, &records).await;
+    error.context(format!("`{name}` was left as it was at that moment: {is}")).hint(advice)
 }

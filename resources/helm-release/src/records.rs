@@ -49,7 +49,12 @@ pub(crate) struct Record {
 impl Record {
     /// Whether somebody is at work on it, or was until something ended the work.
     pub(crate) fn is_pending(&self) -> bool {
-        self.status.starts_with("pending-")
+        self.status.starts_with("pending-") || self.is_going()
+    }
+
+    /// Whether that work is an uninstall.
+    pub(crate) fn is_going(&self) -> bool {
+        self.status == "uninstalling"
     }
 
     /// How long ago a time of its was when it was seen; nothing for one that another clock is ahead by.
@@ -110,6 +115,8 @@ struct Labels {
 struct Manager {
     #[serde(default)]
     manager: String,
+    /// When it wrote last.
+    time: Option<String>,
 }
 
 impl Metadata {
@@ -118,13 +125,16 @@ impl Metadata {
         let Labels { name, status, version, modified_at } = self.labels?;
         let made = self.creation_timestamp.as_deref().and_then(release::moment);
         let modified = modified_at.and_then(|seconds| Timestamp::from_second(seconds.parse().ok()?).ok());
-        let maker = self.managed_fields.unwrap_or_default().into_iter().next().map(|first| first.manager);
+        let managers = self.managed_fields.unwrap_or_default();
+        let written = managers.iter().filter_map(|manager| release::moment(manager.time.as_deref()?)).max();
+        let maker = managers.into_iter().next().map(|first| first.manager);
         Some(Record {
             release: name?,
             revision: version?.parse().ok()?,
             status: status?,
             made,
-            changed: made.max(modified),
+            // The API server's clock goes before that of the machine that helm runs on.
+            changed: made.max(written.or(modified)),
             maker: maker.filter(|name| !name.is_empty()),
             seen,
             state: self.resource_version,
@@ -280,5 +290,22 @@ mod tests {
         assert_eq!(record.since(record.changed.unwrap()), Duration::from_mins(5));
         assert_eq!(record.since("2027-01-01T00:00:00Z".parse().unwrap()), Duration::ZERO);
         assert_eq!(date("yesterday"), None);
+    }
+
+    #[test]
+    fn a_record_changed_when_the_api_server_says_and_not_when_helms_clock_does() {
+        let metadata = serde_json::json!({
+            "creationTimestamp": "2026-11-24T05:00:09Z",
+            // Helm's clock is an hour behind.
+            "labels": { "name": "demo", "version": "3", "status": "pending-upgrade", "modifiedAt": "1795493109" },
+            "managedFields": [
+                { "manager": "helm", "operation": "Update", "time": "2026-11-24T05:06:09Z" },
+                { "manager": "backup", "time": "2026-11-24T05:02:09Z" },
+            ],
+        });
+        let seen = date("Tue, 24 Nov 2026 05:07:09 GMT").unwrap();
+        let record = serde_json::from_value::<Metadata>(metadata).unwrap().record(seen).unwrap();
+        assert_eq!(record.untouched(), Duration::from_mins(1));
+        assert_eq!(record.maker.as_deref(), Some("helm"));
     }
 }

@@ -1,9 +1,12 @@
 //! Releases that somebody is at work on, or was when something ended the work.
 //!
 //! helm writes a record as `pending-...` before it begins, and refuses to touch a release whose newest record is pending:
-//! that is its lock. A helm that is killed leaves the lock behind for ever. Nothing in the record tells the dead from the
-//! living but its age: helm rewrites it at the start of each hook and at the end, and each of the steps between takes no
-//! longer than that helm's `--timeout`. So a record is taken for dead when it has not changed for twice the put's own
+//! that is its lock. A helm that is killed leaves the lock behind for ever. An uninstall that did not come to its end leaves
+//! `uninstalling`, from which helm upgrades no more than from a lock; it is treated like one. Marked as failed, helm goes on from it:
+//! a deploy brings back what is gone by then, an uninstall takes away the rest. Nothing in the record tells the dead from the
+//! living but its age: helm rewrites it before and after each hook and at the end. Between two of these it may wait for the
+//! hook before to go, for a hook to run, for what it deletes to go and for everything to be ready, each for as long as that
+//! helm's `--timeout` and one after another. So a record is taken for dead when it has not changed for four times the put's own
 //! `timeout`, and for ten minutes at least; `recover_pending` says otherwise. It is then marked as failed, in a write that the
 //! API server refuses when anything has changed it meanwhile. A record that this put's own helm has left is known to be dead
 //! at once.
@@ -11,7 +14,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use jetway::{Advise as _, Error, Problems, Result, anyhow};
+use jetway::{Advise as _, Error, Finished, Problems, Result, anyhow};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -22,6 +25,9 @@ use crate::target::Target;
 
 /// The shortest time after which a record is taken for dead when nothing is said.
 const SHORTEST: Duration = Duration::from_mins(10);
+
+/// How many steps of a helm, each as long as its `--timeout`, may lie between two writes of a record.
+const STEPS: u32 = 4;
 
 /// How the description of a record begins that was marked as failed here.
 pub(crate) const GIVEN_UP: &str = "Given up: ";
@@ -59,7 +65,7 @@ impl Recovery {
         match recovery {
             Some(Self::Wanted(false)) => None,
             Some(Self::By(rules)) => span::parse(&rules.after).ok(),
-            Some(Self::Wanted(true)) | None => Some(SHORTEST.max(timeout * 2)),
+            Some(Self::Wanted(true)) | None => Some(SHORTEST.max(timeout * STEPS)),
         }
     }
 }
@@ -71,7 +77,7 @@ pub(crate) async fn free(target: &Target<'_>) -> Result<()> {
     let Some(newest) = records.last().filter(|newest| newest.is_pending()) else { return Ok(()) };
     let age = Recovery::age(target.params.recover_pending.as_ref(), target.params.span());
     Err(if age.is_some_and(|age| newest.untouched() >= age) {
-        anyhow!("`{}` is locked by a deploy that is dead: {}", target.release, held(newest))
+        anyhow!("`{}` is locked by {} that is dead: {}", target.release, what(newest), held(newest))
             .hint("a dry run changes nothing; the next put that deploys takes the lock away")
     } else {
         locked(target, newest, age)
@@ -93,10 +99,11 @@ pub(crate) async fn unlocked(target: &Target<'_>) -> Result<Vec<Record>> {
                 return Err(anyhow!("somebody is at work on `{}`: {} changed just now", target.release, held(newest)));
             }
             target.context.console().warn(format_args!(
-                "revision {} of `{}` was left `{}` by a deploy that is dead: it has not changed for {}; it is `failed` now",
+                "revision {} of `{}` was left `{}` by {} that is dead: it has not changed for {}; it is `failed` now",
                 newest.revision,
                 target.release,
                 newest.status,
+                what(newest),
                 span::words(untouched)
             ));
             "failed".clone_into(&mut newest.status);
@@ -112,11 +119,20 @@ fn locked(target: &Target<'_>, newest: &Record, age: Option<Duration>) -> Error 
     let error = error.hint("wait until that is done, and run this again");
     match age {
         Some(age) => error.hint(format!(
-            "a record that has not changed for {} is taken for a dead deploy's; `recover_pending` says when",
-            span::words(age)
+            "a record that has not changed for {} is taken for a dead {}'s; `recover_pending` says when",
+            span::words(age),
+            if newest.is_going() { "uninstall" } else { "deploy" }
         )),
+        None if newest.is_going() => {
+            error.hint("no uninstall is taken for dead, as `recover_pending` says; `helm uninstall` ends one that is")
+        }
         None => error.hint("no deploy is taken for dead, as `recover_pending` says; `helm rollback` ends one that is"),
     }
+}
+
+/// What somebody does who holds the lock.
+fn what(record: &Record) -> &'static str {
+    if record.is_going() { "an uninstall" } else { "a deploy" }
 }
 
 /// Who holds the lock, and since when.
@@ -140,21 +156,44 @@ pub(crate) fn held(record: &Record) -> String {
 pub(crate) enum Work {
     /// To install or upgrade.
     Upgrade,
+    /// The same, and to go back by itself (or to uninstall, when there is nothing to go back to).
+    Atomic,
+    /// To go back by itself from what did not come up.
+    WayBack,
     /// To go back to that revision.
     Rollback(u64),
+    /// To take the release away.
+    Uninstall,
 }
 
 impl Work {
-    /// Whether a pending record may be of this work.
-    async fn has_left(self, records: &Records<'_>, record: &Record) -> Result<bool> {
-        match self {
-            Self::Upgrade => Ok(matches!(record.status.as_str(), "pending-install" | "pending-upgrade")),
-            Self::Rollback(_) if record.status != "pending-rollback" => Ok(false),
-            Self::Rollback(to) => {
-                let release = records.read(&record.release, record.revision).await?;
-                Ok(release.is_some_and(|release| release.info.description == format!("Rollback to {to}")))
+    /// Whether the newest of `all` records may be left of this work, which began when `before` was the newest revision.
+    async fn has_left(self, records: &Records<'_>, all: &[Record], before: u64) -> Result<bool> {
+        let Some(newest) = all.last() else { return Ok(false) };
+        let (status, its) = (newest.status.as_str(), newest.revision.checked_sub(before));
+        let is_upgrade = its == Some(1) && matches!(status, "pending-install" | "pending-upgrade");
+        let is_way_back = match its {
+            Some(1) => status == "uninstalling",
+            // It goes back from a revision of its own only.
+            Some(2) => {
+                let failed = all.iter().rev().nth(1);
+                status == "pending-rollback"
+                    && failed.is_some_and(|failed| failed.revision == before + 1 && failed.status == "failed")
             }
-        }
+            _ => false,
+        };
+        Ok(match self {
+            Self::Upgrade => is_upgrade,
+            Self::Atomic => is_upgrade || is_way_back,
+            Self::WayBack => is_way_back,
+            Self::Uninstall => its == Some(0) && status == "uninstalling",
+            Self::Rollback(to) => {
+                its == Some(1) && status == "pending-rollback" && {
+                    let release = records.read(&newest.release, newest.revision).await?;
+                    release.is_some_and(|release| release.info.description == format!("Rollback to {to}"))
+                }
+            }
+        })
     }
 }
 
@@ -169,11 +208,10 @@ pub(crate) async fn settle(
 ) -> Result<bool> {
     let records = Records::new(kubernetes, target.source.storage, &target.namespace);
     let all = records.of(&target.release).await?;
-    let left = all.last().filter(|newest| newest.is_pending() && newest.revision == before + 1);
-    let Some(left) = left else { return Ok(false) };
-    if !work.has_left(&records, left).await? {
+    if !work.has_left(&records, &all, before).await? {
         return Ok(false);
     }
+    let Some(left) = all.last() else { return Ok(false) };
     let given_up = records.give_up(left, &format!("{GIVEN_UP}helm {how} while it was {}", left.status)).await?;
     if given_up {
         let (revision, name, status) = (left.revision, &target.release, &left.status);
@@ -182,4 +220,29 @@ pub(crate) async fn settle(
         ));
     }
     Ok(given_up)
+}
+
+/// How helm ended, as it goes on from "helm".
+pub(crate) fn how(finished: &Finished) -> String {
+    match finished.code() {
+        Some(code) => format!("ended with exit code {code}"),
+        None => "was killed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_dead_when_no_helm_of_that_timeout_could_still_be_alive() {
+        let age = |rules: Option<Recovery>, minutes| Recovery::age(rules.as_ref(), Duration::from_mins(minutes));
+        // Waiting for a hook before to go, the next to run, objects to go, and the rest to be ready.
+        assert_eq!(age(None, 5), Some(Duration::from_mins(20)));
+        assert_eq!(age(Some(Recovery::Wanted(true)), 30), Some(Duration::from_hours(2)));
+        assert_eq!(age(None, 1), Some(Duration::from_mins(10)));
+        assert_eq!(age(Some(Recovery::Wanted(false)), 5), None);
+        let rules = RecoveryRules { after: "90s".to_owned() };
+        assert_eq!(age(Some(Recovery::By(rules)), 5), Some(Duration::from_secs(90)));
+    }
 }

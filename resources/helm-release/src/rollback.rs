@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jetway::{Advise as _, Finished, Interrupted, Problems, Result, anyhow};
+use jetway::{Advise as _, Interrupted, Problems, Result, anyhow};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use crate::release_tests::{Test, Tests, Verdict};
 use crate::span;
 use crate::state;
 use crate::target::Target;
+use crate::uninstall;
 use crate::waiting::{self, Strategy};
 
 /// How many revisions are looked at for a good one. helm keeps ten when nothing is said.
@@ -109,7 +110,15 @@ pub(crate) async fn after_failure(target: &Target<'_>, failed: u64) -> Result<Op
     };
     match went_back(target, rules, failed).await {
         Err(error) if Interrupted::caused(&error) => Err(error),
-        Err(error) => Ok(Some(format!("and going back failed too: {error:#}"))),
+        Err(error) => {
+            let its = target.records();
+            let is = match its.of(&target.release).await {
+                Err(other) if Interrupted::caused(&other) => return Err(other),
+                Err(other) => format!("what runs now cannot be read: {other:#}"),
+                Ok(records) => state::sentence(&its, &records).await,
+            };
+            Ok(Some(format!("and going back failed too: {error:#}; {is}")))
+        }
         Ok(words) => Ok(Some(words)),
     }
 }
@@ -127,10 +136,12 @@ async fn went_back(target: &Target<'_>, rules: &RollbackRules, failed: u64) -> R
     let Some(good) = newest_good(target, &records, failed).await? else {
         let is_first = records.iter().all(|record| record.revision == failed || !record.has_run());
         if is_first && rules.first_install == FirstInstall::Uninstall {
-            uninstall(target).await?;
+            target.context.console().step(format_args!("uninstalling `{name}`, whose first revision failed"));
+            uninstall::without_waiting(target, failed).await?;
             return Ok("there was no revision to go back to, and what there was of it is uninstalled".to_owned());
         }
-        return Ok(format!("there is no good revision to go back to; {}", state::sentence(&records)));
+        let is = state::sentence(&target.records(), &records).await;
+        return Ok(format!("there is no good revision to go back to; {is}"));
     };
     target.context.console().step(format_args!("going back to revision {} of `{name}`", good.version));
     let timeout = rules.timeout.as_deref().and_then(|text| span::parse(text).ok());
@@ -255,7 +266,7 @@ async fn back_to(
     };
     if !finished.is_success() {
         // It leaves its lock behind when a hook of the chart fails, too.
-        let _ = recovery::settle(target, &target.kubernetes, before, Work::Rollback(revision), &how(&finished)).await;
+        let _ = recovery::settle(target, &target.kubernetes, before, Work::Rollback(revision), &recovery::how(&finished)).await;
         diagnosis::full(target, began, Logs::All).await?;
         return Err(finished.failure());
     }
@@ -263,21 +274,6 @@ async fn back_to(
     let newest = newest.ok_or_else(|| anyhow!("helm ended well, and no revision of `{name}` is deployed"))?;
     let made = target.records().read(name, newest.revision).await?;
     made.ok_or_else(|| anyhow!("revision {} of `{name}` went away at once", newest.revision))
-}
-
-/// How helm ended, as it goes on from "helm".
-pub(crate) fn how(finished: &Finished) -> String {
-    match finished.code() {
-        Some(code) => format!("ended with exit code {code}"),
-        None => "was killed".to_owned(),
-    }
-}
-
-async fn uninstall(target: &Target<'_>) -> Result<()> {
-    let name = &target.release;
-    target.context.console().step(format_args!("uninstalling `{name}`, whose first revision failed"));
-    let command = target.helm.command("uninstall").arg(format!("--namespace={}", target.namespace));
-    command.args(["--", name]).relay_stdout().run().await?.success().map(|_| ())
 }
 
 #[cfg(test)]

@@ -3,18 +3,20 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Response, Result};
+use jetway::{Advise as _, Interrupted, Response, Result};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::chart::Chart;
+use crate::diagnosis::{self, Logs};
 use crate::dry_run;
 use crate::kubernetes::{Asked, CORE, is_gone};
 use crate::params::{Params, duration};
-use crate::recovery;
+use crate::recovery::{self, Work};
 use crate::span;
 use crate::target::Target;
 use crate::version::Version;
-use crate::waiting;
+use crate::waiting::{self, Strategy};
 
 /// How long to wait before looking again whether a namespace is gone.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -24,14 +26,16 @@ const LARGEST: u64 = 1024 * 1024;
 
 /// Takes the release away. One that is not there is no failure.
 pub(crate) async fn put(target: &Target<'_>) -> Result<Response<Version>> {
-    let Target { context, params, release, namespace, .. } = target;
+    let Target { context, helm, params, release, namespace, .. } = target;
     // Helm itself would take a release away under the hands of somebody who deploys it.
-    let is_there = match params.dry() {
-        Some(_) => is_there(target).await?,
-        None => !recovery::unlocked(target).await?.is_empty(),
+    let records = match params.dry() {
+        Some(_) => target.records().of(release).await?,
+        None => recovery::unlocked(target).await?,
     };
-    if is_there {
-        remove(target, params.check_is_ready || params.given_strategy().is_some()).await?;
+    if let Some(newest) = records.last() {
+        let waits = params.check_is_ready || params.given_strategy().is_some();
+        let options = if waits { waiting::options(helm, params.given_strategy()).await? } else { Vec::new() };
+        remove(target, newest.revision, &options).await?;
     } else {
         context.console().step(format_args!("there is no release `{release}` in the namespace `{namespace}`"));
     }
@@ -47,29 +51,28 @@ pub(crate) async fn put(target: &Target<'_>) -> Result<Response<Version>> {
 
 /// Takes the release away for another to come in its place, when a dry run says that the other can come.
 pub(crate) async fn make_room(target: &Target<'_>, chart: &Chart) -> Result<()> {
-    if !is_there(target).await? {
-        return Ok(());
-    }
-    let Target { release, .. } = target;
+    let Target { helm, params, release, .. } = target;
+    let records = target.records().of(release).await?;
+    let Some(newest) = records.last() else { return Ok(()) };
     dry_run::try_out(target, chart)
         .await
         .with_context(|| format!("`{release}` was not replaced, and stays as it is"))?;
-    remove(target, true).await
+    // What comes must not meet what goes, whatever is waited for afterwards.
+    let strategy = params.given_strategy().filter(|strategy| *strategy != Strategy::None);
+    remove(target, newest.revision, &waiting::options(helm, strategy).await?).await
 }
 
-async fn is_there(target: &Target<'_>) -> Result<bool> {
-    Ok(!target.records().of(&target.release).await?.is_empty())
+/// Takes the release away whose newest revision that is, and does not wait until its objects are gone.
+pub(crate) async fn without_waiting(target: &Target<'_>, newest: u64) -> Result<()> {
+    remove(target, newest, &[]).await
 }
 
-async fn remove(target: &Target<'_>, waits: bool) -> Result<()> {
+async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()> {
     let Target { context, helm, params, release, namespace, .. } = target;
     let Params { timeout, debug, .. } = params;
     let timeout = duration(timeout).map_err(|problem| anyhow!("`timeout`: {problem}"))?;
     let mut command = helm.command("uninstall").arg(format!("--namespace={namespace}"));
-    command = command.arg(format!("--timeout={timeout}"));
-    if waits {
-        command = command.args(waiting::options(helm, params.given_strategy()).await?);
-    }
+    command = command.arg(format!("--timeout={timeout}")).args(options);
     if params.dry().is_some() {
         command = command.arg("--dry-run");
     }
@@ -78,7 +81,24 @@ async fn remove(target: &Target<'_>, waits: bool) -> Result<()> {
     }
     let word = if params.dry().is_some() { "pretending to take" } else { "taking" };
     context.console().step(format_args!("{word} `{release}` out of the namespace `{namespace}`"));
-    command.arg("--").arg(release).relay_stdout().run().await?.success().map(|_| ())
+    let began = Timestamp::now();
+    match command.arg("--").arg(release).relay_stdout().run().await {
+        Ok(finished) if finished.is_success() => Ok(()),
+        Ok(finished) if params.dry().is_some() => Err(finished.failure()),
+        Ok(finished) => {
+            // A hook of the chart that fails is enough for helm to leave it half done, for ever.
+            let how = recovery::how(&finished);
+            let _ = recovery::settle(target, &target.kubernetes, newest, Work::Uninstall, &how).await;
+            diagnosis::full(target, began, Logs::All).await?;
+            Err(finished.failure())
+        }
+        Err(error) if Interrupted::caused(&error) => {
+            let kubernetes = target.kubernetes.after_interrupt()?;
+            let _ = recovery::settle(target, &kubernetes, newest, Work::Uninstall, "was ended").await;
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Takes the namespace away, and waits until it is gone.
