@@ -27,6 +27,26 @@ fn returns_the_newest_deployed_revision_at_first_and_all_newer_ones_later() {
 }
 
 #[test]
+fn a_release_that_was_made_anew_is_followed_from_its_beginning() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let source = source(&namespace);
+    for replicas in ["replicas=1", "replicas=2", "replicas=3"] {
+        deploy(&namespace, Helm::Four, "demo", &["--set", replicas]);
+    }
+    namespace.helm(Helm::Four, &["uninstall", "demo"]);
+    deploy(&namespace, Helm::Four, "demo", &[]);
+    deploy(&namespace, Helm::Four, "demo", &["--set=replicas=2"]);
+    let outcome = check(&source, revisions([3])[0].clone());
+    assert_eq!(outcome.json(), revisions([1, 2]));
+    assert_eq!(
+        said(&outcome),
+        "warning: the newest revision of `demo` is 2, and the known one 3: the release was made anew, and all of its revisions \
+         are versions\n"
+    );
+}
+
+#[test]
 fn a_failed_revision_is_no_version_unless_it_is_asked_for() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {

@@ -176,9 +176,13 @@ fn what_cannot_be_meant_is_said() {
     let outcome = verb(json!({ "chart": "-x", "timeout": "5 minutes" }));
     outcome.failed();
     let text = said(&outcome);
+    // helm would wait for two days, and this program for five minutes.
+    let outcome = verb(json!({ "chart": "chart", "timeout": "48h" }));
+    outcome.failed();
+    assert!(said(&outcome).contains("`params.timeout`: is longer than a day: `48h`"), "{}", outcome.stderr);
     for line in [
         "`params.chart`: must not begin with `-`",
-        "`params.timeout`: expected seconds or a duration such as `5m0s`, found `5 minutes`",
+        "`params.timeout`: expected seconds or a duration such as `1m30s`, found `5 minutes`",
     ] {
         assert!(text.contains(line), "{text}");
     }

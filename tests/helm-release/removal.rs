@@ -8,7 +8,7 @@ use jetway_tests::scratch;
 use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
-use crate::support::{check, deploy, get, inputs, put, revisions, said, source, values_of, with};
+use crate::support::{check, deploy, get, inputs, put, revisions, said, source, values_of, watched, with};
 
 #[test]
 fn an_uninstall_takes_the_release_away_and_again_is_as_good() {
@@ -113,6 +113,14 @@ fn what_is_replaced_begins_anew_and_only_when_what_comes_can_come() {
         }
         assert_eq!(run(json!({})).json()["version"], revisions([1])[0], "{helm:?}");
         assert_eq!(check(&source, Value::Null).json(), revisions([1]), "{helm:?}");
+        // What comes must not meet what goes, also when nobody waits for what comes.
+        let others = crate::support::inputs(&[]);
+        let (programs, log) = watched(helm, cluster.programs(), others.path());
+        let params = json!({ "chart": "chart", "replace": true, "wait": "none" });
+        put(helm, &programs, &source, params, others.path()).run().succeeded();
+        let called = fs::read_to_string(log).unwrap();
+        let (_, uninstall) = called.split_once("\nuninstall\n").expect("an uninstall");
+        assert!(uninstall.starts_with(&format!("--namespace={}\n--timeout=300s\n--wait\n", namespace.name())), "{uninstall}");
     }
 }
 

@@ -3,7 +3,7 @@
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{FAILS, add_hook, check, deploy, inputs, put, revisions, said, source, statuses};
+use crate::support::{FAILS, add_hook, check, deploy, inputs, put, revisions, said, source, statuses, watched};
 
 const BROKEN: &str = "image: broken\n";
 
@@ -222,6 +222,25 @@ fn a_rollback_whose_hook_fails_leaves_no_lock_behind() {
         assert_eq!(statuses(&namespace), ["superseded", "deployed", "failed"], "{helm:?}");
         let next = put(helm, cluster.programs(), &source, json!({ "chart": "chart" }), inputs.path()).run();
         assert_eq!(next.json()["version"], revisions([4])[0], "{helm:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_changed_is_replaced_on_the_way_back_too() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        for replicas in ["--set=replicas=1", "--set=replicas=2"] {
+            deploy(&namespace, helm, "demo", &[replicas]);
+        }
+        let (programs, log) = watched(helm, cluster.programs(), inputs.path());
+        let params = json!({ "rollback": true, "force": true, "wait": "none" });
+        put(helm, &programs, &source(&namespace), params, inputs.path()).run().succeeded();
+        let options = if helm == Helm::Three { "\n--force\n" } else { "\n--force-replace\n--server-side=false\n" };
+        let called = std::fs::read_to_string(log).unwrap();
+        let (_, rollback) = called.split_once("\nrollback\n").expect("a rollback");
+        assert!(rollback.contains(options), "{helm:?}: {rollback}");
     }
 }
 

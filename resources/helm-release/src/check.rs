@@ -32,7 +32,13 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
     let words: Vec<&str> = source.statuses.iter().map(|status| Status::word(*status)).collect();
     let mut revisions: Vec<u64> =
         all.iter().filter(|record| words.contains(&record.status.as_str())).map(|record| record.revision).collect();
+    let newest = all.last().map_or(0, |newest| newest.revision);
     match known.and_then(Version::number) {
+        // Helm's numbers only grow while a release is there: this one went away and came again.
+        Some(known) if newest < known => context.console().warn(format_args!(
+            "the newest revision of `{release}` is {newest}, and the known one {known}: the release was made anew, and all of its \
+             revisions are versions"
+        )),
         Some(known) => revisions.retain(|revision| *revision >= known),
         None => revisions = revisions.pop().into_iter().collect(),
     }

@@ -116,7 +116,7 @@ pub struct Params {
     #[serde(default)]
     pub devel: bool,
 
-    /// How long helm waits for each single step: seconds, or a duration as helm writes it (`5m0s`).
+    /// How long helm waits for each single step: seconds, or a duration as helm writes it (`5m0s`), a day at most.
     #[serde(default = "timeout")]
     pub timeout: String,
 
@@ -226,7 +226,7 @@ impl Parameters for Params {
         if self.reuse_values && self.reset_values {
             problems.add("reset_values", "excludes `reuse_values`");
         }
-        if let Err(problem) = duration(&self.timeout) {
+        if let Err(problem) = span::parse(&self.timeout) {
             problems.add("timeout", problem);
         }
     }
@@ -286,42 +286,6 @@ impl Params {
         }
         if let Some(recovery) = &self.recover_pending {
             recovery.rules(problems);
-        }
-    }
-}
-
-/// A duration as helm takes it; a plain number is seconds.
-pub(crate) fn duration(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Ok(format!("{}s", Duration::from_secs(seconds).as_secs()));
-    }
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(rest.len());
-        let (number, unit) = rest.split_at(digits);
-        let unit = ["ms", "h", "m", "s"].into_iter().find_map(|name| unit.strip_prefix(name));
-        rest = match unit {
-            Some(rest) if number.parse::<f64>().is_ok() => rest,
-            _ => return Err(format!("expected seconds or a duration such as `5m0s`, found `{text}`")),
-        };
-    }
-    if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_those_of_helm_and_plain_seconds() {
-        for (text, words) in
-            [("120", "120s"), ("5m0s", "5m0s"), ("1h30m", "1h30m"), ("1.5s", "1.5s"), ("300ms", "300ms")]
-        {
-            assert_eq!(duration(text).as_deref(), Ok(words));
-        }
-        for text in ["", "5 minutes", "5x", "m", "-1", "1d", "s5"] {
-            assert!(duration(text).is_err(), "{text}");
         }
     }
 }

@@ -11,6 +11,10 @@ use serde_json::{Map, Value, json};
 use crate::source::{Source, given, set};
 use crate::target::Target;
 
+/// The names of Docker Hub, and the one under which helm looks for a login there, as Docker itself does.
+const HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+const HUB_LOGIN: &str = "https://index.docker.io/v1/";
+
 /// How many digits the number of an account of Amazon's has.
 const ACCOUNT_DIGITS: usize = 12;
 
@@ -144,7 +148,7 @@ impl Source {
 
 /// Leaves helm the logins of all registries.
 pub(crate) async fn log_in(target: &Target<'_>) -> Result<()> {
-    let mut logins = Map::new();
+    let mut logins = Vec::new();
     for registry in target.source.registries() {
         let (user, password) = match &registry.ecr {
             Some(ecr) => amazon(target, ecr).await?,
@@ -156,14 +160,20 @@ pub(crate) async fn log_in(target: &Target<'_>) -> Result<()> {
         let login = Secret::new(STANDARD.encode(format!("{user}:{}", password.expose())));
         target.context.console().redactor().add(login.expose());
         if let Some(host) = registry.host() {
-            logins.insert(host, json!({ "auth": login.expose() }));
+            logins.push((host, login));
         }
     }
     if logins.is_empty() {
         return Ok(());
     }
-    let config: Value = json!({ "auths": logins });
-    target.helm.configure("registry/config.json", config.to_string().as_bytes())
+    target.helm.configure("registry/config.json", config(&logins).to_string().as_bytes())
+}
+
+/// What Docker's own configuration says of these hosts and logins.
+fn config(logins: &[(String, Secret)]) -> Value {
+    let place = |host: &str| if HUB.contains(&host) { HUB_LOGIN.to_owned() } else { host.to_owned() };
+    let logins = logins.iter().map(|(host, login)| (place(host), json!({ "auth": login.expose() })));
+    json!({ "auths": logins.collect::<Map<_, _>>() })
 }
 
 async fn amazon(target: &Target<'_>, ecr: &Ecr) -> Result<(String, Secret)> {
@@ -172,4 +182,20 @@ async fn amazon(target: &Target<'_>, ecr: &Ecr) -> Result<(String, Secret)> {
     let login = source.aws.as_ref().map_or_else(Login::default, crate::cluster::aws::Aws::login);
     let given = aws.registry_login(&login).await?;
     Ok((given.user, given.password))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_stand_where_helm_looks_for_them() {
+        let of = |host: &str| config(&[(host.to_owned(), Secret::new("dTpw"))]);
+        let hub = json!({ "auths": { "https://index.docker.io/v1/": { "auth": "dTpw" } } });
+        for host in ["docker.io", "index.docker.io", "registry-1.docker.io"] {
+            assert_eq!(of(host), hub, "{host}");
+        }
+        let other = json!({ "auths": { "registry.example.com:5000": { "auth": "dTpw" } } });
+        assert_eq!(of("registry.example.com:5000"), other);
+    }
 }

@@ -17,6 +17,7 @@ use crate::span;
 use crate::state;
 use crate::target::Target;
 use crate::uninstall;
+use crate::upgrade;
 use crate::waiting::{self, Strategy};
 
 /// How many revisions are looked at for a good one. helm keeps ten when nothing is said.
@@ -248,6 +249,7 @@ async fn back_to(
         .command("rollback")
         .arg(format!("--namespace={}", target.namespace))
         .args(waiting::options(&target.helm, strategy).await?)
+        .args(upgrade::force(target).await?)
         .arg(format!("--timeout={}", span::argument(timeout)))
         .arg(format!("--history-max={}", target.source.helm_history_max.unwrap_or(HISTORY)));
     if target.params.wait_for_jobs && strategy != Some(Strategy::None) {

@@ -33,7 +33,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
 
 /// The span as helm takes it.
 pub(crate) fn argument(span: Duration) -> String {
-    format!("{}ms", span.as_millis())
+    if span.subsec_nanos() == 0 { format!("{}s", span.as_secs()) } else { format!("{}ms", span.as_millis()) }
 }
 
 /// The span as people read it: `90 s`, `15 min`.
@@ -59,6 +59,19 @@ mod tests {
         for text in ["", "soon", "5 minutes", "-1", "1d", "s", "1..2s", "99999999999", "25h", "999999999999999999999h"]
         {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn helm_reads_what_was_given() {
+        for (text, words) in
+            [("120", "120s"), ("5m0s", "300s"), ("1h30m", "5400s"), ("1.5s", "1500ms"), ("300ms", "300ms"), ("24h", "86400s")]
+        {
+            assert_eq!(parse(text).map(argument).as_deref(), Ok(words));
+        }
+        // What is refused for one key is not taken for another.
+        for text in ["25h", "48h", "90000"] {
+            assert_eq!(parse(text), Err(format!("is longer than a day: `{text}`")));
         }
     }
 

@@ -11,7 +11,6 @@ use crate::chart::Chart;
 use crate::diagnosis::{self, Logs};
 use crate::dry_run;
 use crate::kubernetes::{Asked, CORE, is_gone};
-use crate::params::{Params, duration};
 use crate::recovery::{self, Work};
 use crate::span;
 use crate::target::Target;
@@ -69,14 +68,13 @@ pub(crate) async fn without_waiting(target: &Target<'_>, newest: u64) -> Result<
 
 async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()> {
     let Target { context, helm, params, release, namespace, .. } = target;
-    let Params { timeout, debug, .. } = params;
-    let timeout = duration(timeout).map_err(|problem| anyhow!("`timeout`: {problem}"))?;
+    let timeout = span::argument(params.span());
     let mut command = helm.command("uninstall").arg(format!("--namespace={namespace}"));
     command = command.arg(format!("--timeout={timeout}")).args(options);
     if params.dry().is_some() {
         command = command.arg("--dry-run");
     }
-    if *debug {
+    if params.debug {
         command = command.arg("--debug");
     }
     let word = if params.dry().is_some() { "pretending to take" } else { "taking" };

@@ -1,12 +1,12 @@
 //! `helm upgrade --install`: how params become its options.
 
-use anyhow::anyhow;
 use jetway::{Command, Finished, Result};
 
 use crate::chart::Chart;
-use crate::params::{HISTORY, duration};
+use crate::params::HISTORY;
 use crate::post_renderer;
 use crate::source::given;
+use crate::span;
 use crate::target::Target;
 use crate::values::Values;
 use crate::waiting;
@@ -16,6 +16,15 @@ pub(crate) async fn run(target: &Target<'_>, upgrade: Command) -> Result<Finishe
     let Target { context, release, namespace, .. } = target;
     context.console().step(format_args!("deploying `{release}` into the namespace `{namespace}`"));
     upgrade.relay_stdout().run().await
+}
+
+/// The options for helm to replace what cannot be changed, when that is wanted: of upgrades and of rollbacks alike.
+pub(crate) async fn force(target: &Target<'_>) -> Result<&'static [&'static str]> {
+    if !target.params.force {
+        return Ok(&[]);
+    }
+    // Replacing and applying by the server exclude each other.
+    Ok(if target.helm.major().await? >= 4 { &["--force-replace", "--server-side=false"] } else { &["--force"] })
 }
 
 /// The command that brings up the chart, with these options besides.
@@ -35,12 +44,7 @@ pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values,
             upgrade = upgrade.arg(flag);
         }
     }
-    if params.force {
-        // Replacing and applying by the server exclude each other.
-        let flags: &[&str] =
-            if target.helm.major().await? >= 4 { &["--force-replace", "--server-side=false"] } else { &["--force"] };
-        upgrade = upgrade.args(flags);
-    }
+    upgrade = upgrade.args(force(target).await?);
     if let Some(program) = given(params.post_renderer.as_ref()) {
         upgrade = upgrade.arg(format!("--post-renderer={}", post_renderer::install(target, chart, program).await?));
     }
@@ -49,7 +53,7 @@ pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values,
         upgrade = upgrade.arg(format!("--version={version}"));
     }
     upgrade = upgrade.args(chart.options(source));
-    let timeout = duration(&params.timeout).map_err(|problem| anyhow!("`timeout`: {problem}"))?;
+    let timeout = span::argument(params.span());
     let history = source.helm_history_max.unwrap_or(HISTORY);
     upgrade = upgrade.arg(format!("--timeout={timeout}")).arg(format!("--history-max={history}"));
     Ok(upgrade.args(options).arg("--").arg(&target.release).arg(chart.argument()))

@@ -13,8 +13,9 @@ use crate::target::Target;
 const LOOKS: u32 = 150;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The annotation by which helm tells its hooks.
+/// The annotation by which helm tells its hooks, and what it says of tests; the longer word is that of helm 2, and as good.
 const HOOK: &str = "helm.sh/hook";
+const TESTS: [&str; 2] = ["test", "test-success"];
 
 #[derive(Deserialize)]
 struct Object {
@@ -59,7 +60,7 @@ async fn remove_one(target: &Target<'_>, test: &Hook) -> Result<()> {
     let Some(found) = look().await? else { return Ok(()) };
     // Something else may have the name of a hook of ours.
     let is_test =
-        found.annotations.get(HOOK).is_some_and(|events| events.split(',').any(|event| event.trim() == "test"));
+        found.annotations.get(HOOK).is_some_and(|events| events.split(',').any(|event| TESTS.contains(&event.trim())));
     if !is_test {
         return Ok(());
     }
