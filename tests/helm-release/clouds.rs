@@ -12,7 +12,7 @@ use jetway_tests::stand_in::{Answer, Asked, StandIn};
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{revisions, said};
+use crate::support::{revisions, said, with};
 
 const TOKEN: &str = "ya29.s3cret-token-of-a-cloud";
 
@@ -133,6 +133,20 @@ mod google {
             "gcloud_k8s_cluster_name": "production", "gcloud_k8s_zone": "europe-west1",
         });
         gets_in(&source, &[("GCE_METADATA_HOST", &host), ("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", &google.url())]);
+    }
+
+    #[test]
+    fn no_proxy_is_asked_who_the_worker_is() {
+        // By way of one it would be the proxy's machine that answers.
+        let proxy = StandIn::start(|_| Answer::json(200, &json!({ "access_token": TOKEN })));
+        let source = json!({
+            "release": "demo", "gcloud_cluster_auth": true, "gcloud_workload_identity_enabled": true,
+            "gcloud_k8s_cluster_name": "production", "gcloud_k8s_zone": "europe-west1",
+        });
+        let server = ("GCE_METADATA_HOST", "metadata.invalid");
+        check(&source, &[server, ("HTTP_PROXY", &proxy.url())]).failed();
+        check(&with(source, json!({ "proxy": proxy.url() })), &[server]).failed();
+        assert_eq!(proxy.asked(), []);
     }
 
     #[test]

@@ -23,6 +23,7 @@ packages=(
   umoci             # makes and unpacks images: the judge of what a get unpacks
   busybox-static    # what the images that tests build stand on
   apache2-utils     # htpasswd makes the registry's file of users
+  ca-certificates   # the authorities in the image of helm-release
   curl              # the benchmark measures one request of it beside a put
   gpg               # makes the keys that commits are signed with, and signs
   gpg-agent         # gpg signs by it alone

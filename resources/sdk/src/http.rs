@@ -57,7 +57,7 @@ pub use redirect::Redirects;
 pub use request::HttpRequest;
 pub use response::HttpResponse;
 pub use retry::{Again, Retry, after_answer};
-pub use settings::{Authorities, ClientCertificate, HttpSettings};
+pub use settings::{Authorities, ClientCertificate, HttpSettings, Proxies};
 
 use crate::console::Console;
 use crate::error::Result;
@@ -158,7 +158,7 @@ impl HttpClient {
 
     /// Where requests to `url` go by way of, for messages.
     pub(crate) fn proxy_for(&self, url: &Url) -> Option<String> {
-        self.shared.settings.shown_proxy().or_else(|| self.shared.surroundings.shown_proxy(url.scheme()))
+        self.shared.settings.shown_proxy(&self.shared.surroundings, url.scheme())
     }
 
     /// The client for a host that the caller's credentials are for, or for any other.

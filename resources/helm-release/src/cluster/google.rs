@@ -1,7 +1,7 @@
 //! A cluster of Google Kubernetes Engine: a token by OAuth, the cluster's address and authority by its API.
 
 use anyhow::{Context as _, anyhow};
-use jetway::http::{HttpClient, Url};
+use jetway::http::{HttpClient, HttpResponse, HttpSettings, Proxies, Retry, Url};
 use jetway::web_token::SigningKey;
 use jetway::{Advise as _, Context, Problems, Result, Secret};
 use jiff::Timestamp;
@@ -114,7 +114,7 @@ pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> 
     let of_account = account(source)?.and_then(|account| account.project_id);
     let project = match given(source.gcloud_project_name.as_ref()).map(str::to_owned).or(of_account) {
         Some(project) => project,
-        None => metadata(context, &http, "project/project-id").await?.text().await?.trim().to_owned(),
+        None => metadata(context, "project/project-id").await?.text().await?.trim().to_owned(),
     };
     let zone = given(source.gcloud_k8s_zone.as_ref()).unwrap_or_default();
     let name = given(source.gcloud_k8s_cluster_name.as_ref()).unwrap_or_default();
@@ -148,7 +148,7 @@ pub(crate) async fn log_in(context: &Context, source: &Source) -> Result<Token> 
         let granted = token_of_account(&http, &account).await;
         granted.with_context(|| format!("cannot log in as `{}`", account.client_email))?
     } else {
-        let granted = token_of_worker(context, &http).await;
+        let granted = token_of_worker(context).await;
         granted.context("cannot log in as the worker's own service account").hint(NO_WORKLOAD_IDENTITY)?
     };
     context.console().redactor().add(granted.access_token.expose());
@@ -189,17 +189,18 @@ async fn token_of_account(http: &HttpClient, account: &Account) -> Result<Grante
 }
 
 /// A token of the service account that the worker runs under.
-async fn token_of_worker(context: &Context, http: &HttpClient) -> Result<Granted> {
-    metadata(context, http, "instance/service-accounts/default/token").await?.json().await
+async fn token_of_worker(context: &Context) -> Result<Granted> {
+    metadata(context, "instance/service-accounts/default/token").await?.json().await
 }
 
-/// What the worker's metadata server says.
-async fn metadata(context: &Context, http: &HttpClient, of: &str) -> Result<jetway::http::HttpResponse> {
+/// What the worker's metadata server says. It is on the machine itself, or nowhere: no proxy leads there.
+async fn metadata(context: &Context, of: &str) -> Result<HttpResponse> {
     // The variable that Google's own libraries know.
     let host = context.variable("GCE_METADATA_HOST").unwrap_or_else(|| "metadata.google.internal".to_owned());
-    let retry = jetway::http::Retry { tries: 2, ..jetway::http::Retry::default() };
+    let retry = Retry { tries: 2, ..Retry::default() };
+    let http = context.http(HttpSettings { proxies: Proxies::None, retry, ..HttpSettings::default() })?;
     let url = format!("http://{host}/computeMetadata/v1/{of}");
-    http.get(url).header("metadata-flavor", "Google").retry(retry).send().await
+    http.get(url).header("metadata-flavor", "Google").send().await
 }
 
 #[cfg(test)]

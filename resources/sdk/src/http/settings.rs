@@ -52,6 +52,10 @@ pub struct HttpSettings {
     #[serde(skip)]
     pub authorities: Authorities,
 
+    /// The proxies that count.
+    #[serde(skip)]
+    pub proxies: Proxies,
+
     /// The name that the server's certificate must be for, where that is not the host of the URL.
     #[serde(skip)]
     pub server_name: Option<String>,
@@ -65,6 +69,16 @@ pub enum Authorities {
     OursAndTheSystems,
     /// Those of `ca_certs` alone: the server has an authority of its own, and nobody else may speak for it.
     Ours,
+}
+
+/// The proxies that requests go by way of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Proxies {
+    /// `proxy`, or else those of the environment.
+    #[default]
+    Usual,
+    /// None: a service of the machine itself is asked, and by way of a proxy another machine's would answer.
+    None,
 }
 
 /// A certificate to log in with, and its key.
@@ -108,6 +122,7 @@ impl Default for HttpSettings {
             read_timeout: read_timeout(),
             retry: Retry::default(),
             authorities: Authorities::default(),
+            proxies: Proxies::default(),
             server_name: None,
         }
     }
@@ -146,13 +161,20 @@ impl HttpSettings {
         self.proxy.iter().flat_map(|proxy| passwords(proxy)).collect()
     }
 
-    /// The proxy as it may be shown.
-    pub(crate) fn shown_proxy(&self) -> Option<String> {
-        self.proxy.as_deref().and_then(|proxy| Some(origin(&proxy_url(proxy).ok()?)))
+    /// The proxy for that scheme as it may be shown.
+    pub(crate) fn shown_proxy(&self, surroundings: &Surroundings, scheme: &str) -> Option<String> {
+        if self.proxies == Proxies::None {
+            return None;
+        }
+        let ours = self.proxy.as_deref().and_then(|proxy| Some(origin(&proxy_url(proxy).ok()?)));
+        ours.or_else(|| surroundings.shown_proxy(scheme))
     }
 
     /// The proxies as reqwest takes them.
     pub(crate) fn proxies(&self, surroundings: &Surroundings) -> Result<Vec<Proxy>> {
+        if self.proxies == Proxies::None {
+            return Ok(Vec::new());
+        }
         if let Some(proxy) = &self.proxy {
             let url = proxy_url(proxy).map_err(|problem| anyhow::anyhow!("`proxy`: {problem}"))?;
             return Ok(vec![Proxy::all(url).map_err(reqwest::Error::without_url).context("cannot use the proxy")?]);
@@ -197,7 +219,7 @@ impl Surroundings {
         [&self.http_proxy, &self.https_proxy].into_iter().flatten().flat_map(|proxy| passwords(proxy)).collect()
     }
 
-    pub(crate) fn shown_proxy(&self, scheme: &str) -> Option<String> {
+    fn shown_proxy(&self, scheme: &str) -> Option<String> {
         let proxy = if scheme == "https" { &self.https_proxy } else { &self.http_proxy };
         proxy.as_deref().and_then(|proxy| Some(origin(&proxy_url(proxy).ok()?)))
     }

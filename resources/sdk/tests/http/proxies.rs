@@ -1,6 +1,6 @@
 //! Requests by way of a proxy.
 
-use jetway::http::{HttpSettings, Retry};
+use jetway::http::{HttpSettings, Proxies, Retry};
 use jetway::{Context, Secret};
 
 use crate::client::{Screen, nobody, quick, report};
@@ -62,4 +62,14 @@ async fn that_refuse_are_named_without_their_password() {
     assert!(report(&error, &[]).contains("hint: requests go by way of the proxy `http://127.0.0.1:"), "{error:?}");
     context.console().error(&error);
     assert!(!screen.text().contains("pass is") && !screen.text().contains("2Fpass"), "{}", screen.text());
+}
+
+#[tokio::test]
+async fn are_not_asked_for_what_the_machine_itself_says() {
+    let proxy = Server::start([]).await;
+    let machine = Server::start([ok("who I am")]).await;
+    let (_, context, settings) = by(&proxy, &Authority::new("test").pem);
+    let client = context.http(HttpSettings { proxies: Proxies::None, ..settings }).unwrap();
+    assert_eq!(client.get(machine.url("/me")).send().await.unwrap().text().await.unwrap(), "who I am");
+    assert_eq!(proxy.seen().len(), 0);
 }
