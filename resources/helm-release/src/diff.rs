@@ -64,9 +64,10 @@ pub(crate) async fn show(target: &Target<'_>, chart: &Chart) -> Result<()> {
     for word in &options.unknown {
         context.console().warn(format_args!("`diff_opts`: `{word}` means nothing here"));
     }
-    let comes = dry_run::release(target, chart).await?;
     let records = target.records();
-    let deployed = records.of(release).await?.into_iter().rfind(|record| record.status == "deployed");
+    let all = records.of(release).await?;
+    let comes = dry_run::release(target, chart, all.is_empty()).await?;
+    let deployed = all.into_iter().rfind(|record| record.status == "deployed");
     let is_there = match &deployed {
         Some(record) => records.read(release, record.revision).await?,
         None => None,

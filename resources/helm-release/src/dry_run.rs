@@ -18,12 +18,26 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart, dry: DryRun) -> R
     command.relay_stdout().run().await?.success().map(|_| ())
 }
 
-/// What a deploy of the chart would hand over, with all that is secret in it: nothing of it is shown here.
-pub(crate) async fn release(target: &Target<'_>, chart: &Chart) -> Result<Release> {
+/// What helm says, and the API server, of an object whose kind is not there (yet).
+const UNKNOWN_KIND: &str = "ensure CRDs are installed first";
+
+/// What a deploy of the chart would hand over, with all that is secret in it: nothing of it is shown here. A first one may bring
+/// the kinds of its own objects along, which no cluster can help with before they are there.
+pub(crate) async fn release(target: &Target<'_>, chart: &Chart, is_first: bool) -> Result<Release> {
     let dry = target.params.dry().unwrap_or(DryRun::Server);
     let values = Values::gather(target).await?;
     let command = upgrade::command(target, chart, &values, &[word(dry), "--output=json"]).await?;
-    diff::printed(&command.quiet().run().await?.success()?.stdout)
+    let finished = command.quiet().run().await?;
+    if finished.is_success() || !is_first || !finished.stderr.contains(UNKNOWN_KIND) {
+        return diff::printed(&finished.success()?.stdout);
+    }
+    target
+        .context
+        .console()
+        .step("the cluster does not know all kinds of what comes yet: it is shown without its help");
+    let command = upgrade::template(target, chart, &values, &["--include-crds"]).await?;
+    let manifest = command.quiet().run().await?.success()?.text();
+    Ok(Release::of_manifest(&target.release, manifest))
 }
 
 /// Tries a deploy of the chart, and shows nothing of it unless it fails.

@@ -126,6 +126,13 @@ impl Chart {
 }
 
 impl Release {
+    /// One of which nothing is known but what would be handed to Kubernetes, hooks included.
+    pub(crate) fn of_manifest(name: &str, manifest: String) -> Self {
+        let (name, namespace) = (name.to_owned(), String::new());
+        let (info, chart) = (Info::default(), Chart::default());
+        Self { name, namespace, version: 0, info, chart, config: None, manifest, hooks: None }
+    }
+
     /// What it is made of, in a few words: `demo-1.2.3, app version 4.5`.
     pub(crate) fn summary(&self) -> String {
         let chart = self.chart.label();

@@ -30,31 +30,46 @@ pub(crate) async fn force(target: &Target<'_>) -> Result<&'static [&'static str]
 /// The command that brings up the chart, with these options besides.
 pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values, options: &[&str]) -> Result<Command> {
     let Target { source, params, .. } = target;
-    let mut upgrade = target.helm.command("upgrade").arg("--install").arg(format!("--namespace={}", target.namespace));
-    upgrade = values.add_to(upgrade).args(waiting::options(&target.helm, params.strategy()).await?);
+    let mut upgrade = target.helm.command("upgrade").arg("--install");
+    upgrade = rendering(target, chart, values, upgrade).await?;
+    upgrade = upgrade.args(waiting::options(&target.helm, params.strategy()).await?);
     for (flag, wanted) in [
         ("--create-namespace", params.create_namespace),
         ("--wait-for-jobs", params.wait_for_jobs),
         ("--atomic", params.atomic),
         ("--reuse-values", params.reuse_values),
         ("--reset-values", params.reset_values),
-        ("--devel", params.devel),
     ] {
         if wanted {
             upgrade = upgrade.arg(flag);
         }
     }
     upgrade = upgrade.args(force(target).await?);
-    if let Some(program) = given(params.post_renderer.as_ref()) {
-        upgrade = upgrade.arg(format!("--post-renderer={}", post_renderer::install(target, chart, program).await?));
-    }
-    let version = given(params.version.as_ref()).map(|text| target.named("version", text)).transpose()?;
-    if let Some(version) = version.filter(|_| chart.has_versions()) {
-        upgrade = upgrade.arg(format!("--version={version}"));
-    }
-    upgrade = upgrade.args(chart.options(source));
     let timeout = span::argument(params.span());
     let history = source.helm_history_max.unwrap_or(HISTORY);
     upgrade = upgrade.arg(format!("--timeout={timeout}")).arg(format!("--history-max={history}"));
     Ok(upgrade.args(options).arg("--").arg(&target.release).arg(chart.argument()))
+}
+
+/// The command that makes of the chart what it is without a cluster, with these options besides.
+pub(crate) async fn template(target: &Target<'_>, chart: &Chart, values: &Values, options: &[&str]) -> Result<Command> {
+    let template = rendering(target, chart, values, target.helm.command("template")).await?;
+    Ok(template.args(options).arg("--").arg(&target.release).arg(chart.argument()))
+}
+
+/// The command with all that says what the chart is and what is made of it.
+async fn rendering(target: &Target<'_>, chart: &Chart, values: &Values, command: Command) -> Result<Command> {
+    let Target { source, params, .. } = target;
+    let mut command = values.add_to(command.arg(format!("--namespace={}", target.namespace)));
+    if params.devel {
+        command = command.arg("--devel");
+    }
+    if let Some(program) = given(params.post_renderer.as_ref()) {
+        command = command.arg(format!("--post-renderer={}", post_renderer::install(target, chart, program).await?));
+    }
+    let version = given(params.version.as_ref()).map(|text| target.named("version", text)).transpose()?;
+    if let Some(version) = version.filter(|_| chart.has_versions()) {
+        command = command.arg(format!("--version={version}"));
+    }
+    Ok(command.args(chart.options(source)))
 }

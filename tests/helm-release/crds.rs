@@ -1,0 +1,88 @@
+//! Charts that bring kinds of objects along, and objects of those kinds.
+
+use jetway_tests::kubernetes::{Helm, Kubernetes, cluster};
+use serde_json::{Value, json};
+
+use crate::support::{inputs, put, revisions, said, source, with};
+
+/// A kind that goes with the test.
+struct Kind {
+    cluster: &'static Kubernetes,
+    group: String,
+}
+
+impl Kind {
+    fn definition(&self) -> String {
+        let group = &self.group;
+        format!(
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: widgets.{group}}}\nspec:\n  \
+             group: {group}\n  scope: Namespaced\n  names: {{plural: widgets, singular: widget, kind: Widget}}\n  versions:\n  \
+             - name: v1\n    served: true\n    storage: true\n    schema:\n      openAPIV3Schema:\n        type: object\n        \
+             x-kubernetes-preserve-unknown-fields: true\n"
+        )
+    }
+
+    fn object(&self) -> String {
+        format!(
+            "apiVersion: {}/v1\nkind: Widget\nmetadata: {{name: one}}\nspec: {{size: {{{{ .Values.replicas }}}}}}\n",
+            self.group
+        )
+    }
+}
+
+impl Drop for Kind {
+    fn drop(&mut self) {
+        self.cluster.kubectl(&[
+            "delete",
+            "crd",
+            &format!("widgets.{}", self.group),
+            "--ignore-not-found",
+            "--wait=false",
+        ]);
+    }
+}
+
+#[test]
+fn a_chart_that_brings_kinds_along_is_installed_and_upgraded_shown_or_not() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        for shown in [false, true] {
+            let namespace = cluster.namespace();
+            let kind = Kind { cluster, group: format!("{}.jetway.test", namespace.name()) };
+            let inputs = inputs(&[]);
+            std::fs::create_dir(inputs.path().join("chart/crds")).unwrap();
+            for (file, text) in [("crds/widgets.yaml", kind.definition()), ("templates/widget.yaml", kind.object())] {
+                std::fs::write(inputs.path().join("chart").join(file), text).unwrap();
+            }
+            let run = |replicas: u64, more: Value| {
+                let overrides = json!([{ "key": "replicas", "value": replicas }]);
+                let params = with(json!({ "chart": "chart", "show_diff": shown, "override_values": overrides }), more);
+                put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).env("NO_COLOR", "1").run()
+            };
+            let plural = format!("widgets.{}", kind.group);
+            let size = || namespace.kubectl(&["get", &plural, "one", "--output=jsonpath={.spec.size}"]);
+            let outcome = run(1, json!({}));
+            assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}, shown: {shown}");
+            assert_eq!(size(), "1");
+            if shown {
+                let text = said(&outcome);
+                assert!(
+                    text.contains(
+                        "the cluster does not know all kinds of what comes yet: it is shown without its help\n"
+                    ),
+                    "{helm:?}: {text}"
+                );
+                let definition = format!("CustomResourceDefinition widgets.{} comes\n", kind.group);
+                assert!(text.contains(&definition) && text.contains("Widget one comes\n"), "{helm:?}: {text}");
+                assert!(text.contains("Deployment demo comes\n") && text.contains("Pod demo-test comes\n"), "{text}");
+            }
+            let outcome = run(2, json!({}));
+            assert_eq!(outcome.json()["version"], revisions([2])[0], "{helm:?}, shown: {shown}");
+            assert_eq!(size(), "2");
+            assert_eq!(said(&outcome).contains("Widget one changes\n"), shown, "{helm:?}: {}", outcome.stderr);
+            let outcome = run(3, json!({ "replace": true }));
+            assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}, shown: {shown}");
+            assert_eq!(size(), "3");
+        }
+    }
+}
