@@ -42,8 +42,7 @@ fn in_an_upgrade_helm_writes_down_that_it_failed() {
         let running = start(&namespace, helm, params, &inputs);
         wait_for_status(&namespace, 2, "pending-upgrade");
         let (_, said) = aborted(running);
-        let left =
-            "error: `demo` was left as it was at that moment: revision 2 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5)\n";
+        let left = "error: `demo` was left as it was at that moment: revision 2 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5)\n";
         assert!(said.contains(left), "{helm:?}: {said}");
         assert!(
             said.contains("hint: the next put goes on from there; what was begun of it is not taken back\n"),
@@ -111,7 +110,10 @@ fn in_a_rollback_helms_lock_is_taken_away() {
         let warning = "warning: helm was ended and left revision 3 of `demo` as `pending-rollback`; nobody works on it, and it is \
                        `failed` now\n";
         assert!(said.contains(warning), "{helm:?}: {said}");
-        assert!(said.contains("revision 3 is `failed`, and revision 2 is deployed (demo-1.2.3, app version 4.5)\n"), "{said}");
+        assert!(
+            said.contains("revision 3 is `failed`, and revision 2 is deployed (demo-1.2.3, app version 4.5)\n"),
+            "{said}"
+        );
         assert_eq!(statuses(&namespace), ["superseded", "deployed", "failed"], "{helm:?}");
     }
 }
@@ -128,7 +130,10 @@ fn on_helms_own_way_back_its_lock_is_taken_away() {
         let running = start(&namespace, helm, params, &inputs);
         wait_for_status(&namespace, 3, "pending-rollback");
         let (_, said) = aborted(running);
-        assert!(said.contains("revision 3 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5)\n"), "{said}");
+        assert!(
+            said.contains("revision 3 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5)\n"),
+            "{said}"
+        );
         assert_eq!(statuses(&namespace), ["deployed", "failed", "failed"], "{helm:?}");
     }
 }

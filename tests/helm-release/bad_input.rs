@@ -1,5 +1,7 @@
 //! Requests that cannot be meant: each message as it is.
 
+use jetway_tests::scratch;
+use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
 use crate::support::{check, said};
@@ -17,7 +19,18 @@ fn problems(source: Value) -> String {
 
 #[test]
 fn a_source_names_one_cluster() {
-    let outcome = check(&json!({ "release": "demo" }), Value::Null);
+    // Puts may bring a cluster along: a check has nothing to look at, and what is known stays.
+    for version in [Value::Null, json!({ "release": "demo", "revision": "7", "cluster": "https://k" })] {
+        let outcome = check(&json!({ "release": "demo" }), version.clone());
+        assert_eq!(outcome.json(), if version.is_null() { json!([]) } else { json!([version]) });
+        assert_eq!(
+            said(&outcome),
+            "the source names no cluster: there are no versions but those of puts that bring one along\n"
+        );
+    }
+    let inputs = scratch::directory();
+    let request = json!({ "source": { "release": "demo" }, "params": { "test": true } });
+    let outcome = Verb::put("helm-release").dir(inputs.path()).request(&request).run();
     outcome.failed();
     assert_eq!(
         said(&outcome),

@@ -308,7 +308,7 @@ fn what_cannot_be_meant_is_said() {
         "`source.repos[2].url`: expected an address, `https://...`\n",
         "`source.repos[2].ca_cert`: expected a certificate in PEM form",
         "`source.stable_repo`: expected an address, `https://...`\n",
-        "`source.plugins[0].url`: must not hold a password",
+        "`source.plugins[0].url`: must not hold a password or a token",
         "`source.plugins[1].url`: must not begin with `-`\n",
         "`source.private_registry[0].host`: names another registry than `ecr` does; leave one out\n",
         "`source.private_registry[0].ecr.region`: expected the name of a region",

@@ -1,7 +1,7 @@
 //! What is shown of a release that does not come up.
 
 use jetway_tests::kubernetes::{Helm, cluster};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{deploy, inputs, put, said, source, source_with_token, with};
 
@@ -53,4 +53,35 @@ fn what_may_not_be_read_is_said_and_the_rest_is_shown() {
     assert!(said.contains("cannot read events: the API server refuses: events is forbidden"), "{said}");
     assert!(said.contains("app: ImagePullBackOff"), "{said}");
     assert!(said.contains("error: `demo` was not deployed: revision 1 is `failed`, and none is deployed\n"), "{said}");
+}
+
+#[test]
+fn a_warning_is_found_in_a_namespace_that_is_full_of_them() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let name = namespace.name();
+    // More than a page of them, and by their names before those of the release.
+    let events: Vec<Value> = (0..520)
+        .map(|number| {
+            json!({
+                "apiVersion": "v1", "kind": "Event", "metadata": { "name": format!("a{number}"), "namespace": name },
+                "type": "Warning", "reason": "Noise", "message": "of somebody else",
+                "involvedObject": { "kind": "Pod", "name": "a", "namespace": name },
+            })
+        })
+        .collect();
+    let warning = json!({
+        "apiVersion": "v1", "kind": "Event", "metadata": { "name": "z", "namespace": name }, "type": "Warning",
+        "reason": "Signal", "message": "look here", "lastTimestamp": "2099-01-01T00:00:00Z",
+        "involvedObject": { "kind": "Deployment", "name": "demo", "namespace": name },
+    });
+    let items: Vec<Value> = events.into_iter().chain([warning]).collect();
+    let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
+    let file = inputs.path().join("events.json");
+    std::fs::write(&file, json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string()).unwrap();
+    namespace.kubectl(&["create", "--filename", file.to_str().unwrap()]);
+    let params = json!({ "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s" });
+    let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+    outcome.failed();
+    assert!(said(&outcome).contains("Signal: look here\n"), "{}", outcome.stderr);
 }

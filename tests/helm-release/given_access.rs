@@ -66,3 +66,24 @@ fn a_token_from_a_file_goes_before_the_source_s() {
     outcome.failed();
     assert_eq!(said(&outcome), "error: `token_path` goes with `cluster_url` in the source, and there is none\n");
 }
+
+#[test]
+fn the_context_of_one_kubeconfig_means_nothing_in_another() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[]);
+    let mut renamed: Value = serde_json::from_str(&cluster.kubeconfig()).unwrap();
+    renamed["contexts"][0]["name"] = json!("staging");
+    renamed["current-context"] = json!("staging");
+    let own = json!({
+        "kubeconfig": renamed.to_string(), "kubeconfig_context": "staging", "release": "demo", "namespace": namespace.name(),
+    });
+    let given = json!({ "chart": "chart", "kubeconfig": cluster.kubeconfig() });
+    put(Helm::Four, cluster.programs(), &own, given, inputs.path()).run().succeeded();
+    // Where the source has none of its own, it can only mean the one that is given.
+    let none = json!({ "kubeconfig_context": "production", "release": "demo", "namespace": namespace.name() });
+    let given = json!({ "chart": "chart", "kubeconfig": renamed.to_string() });
+    let outcome = put(Helm::Four, cluster.programs(), &none, given, inputs.path()).run();
+    outcome.failed();
+    assert!(said(&outcome).contains("the kubeconfig has no context `production`"), "{}", outcome.stderr);
+}

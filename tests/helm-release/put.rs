@@ -86,7 +86,10 @@ fn what_does_not_come_up_fails_and_says_what_runs() {
         let second = put(params);
         second.failed();
         let text = said(&second);
-        assert!(text.contains("revision 3 is `failed`, and revision 2 is deployed (demo-1.2.3, app version 4.5)\n"), "{text}");
+        assert!(
+            text.contains("revision 3 is `failed`, and revision 2 is deployed (demo-1.2.3, app version 4.5)\n"),
+            "{text}"
+        );
     }
 }
 
@@ -101,7 +104,10 @@ fn an_atomic_put_that_does_not_come_up_goes_back_and_fails() {
         let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         outcome.failed();
         let text = said(&outcome);
-        assert!(text.contains("`demo` was not deployed: revision 3 is deployed now (demo-1.2.3, app version 4.5)\n"), "{helm:?}: {text}");
+        assert!(
+            text.contains("`demo` was not deployed: revision 3 is deployed now (demo-1.2.3, app version 4.5)\n"),
+            "{helm:?}: {text}"
+        );
         assert_eq!(check(&source(&namespace), revisions([1])[0].clone()).json(), revisions([1, 3]), "{helm:?}");
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use jetway_tests::kubernetes::{Helm, Namespace, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{FAILS, RUNS, add_hook, chart, deploy, inputs, put, revisions, said, source, statuses, wait_for_status, with};
+use crate::support::{
+    FAILS, RUNS, add_hook, chart, deploy, inputs, put, revisions, said, source, statuses, wait_for_status, with,
+};
 
 /// A helm that waits for an image that never comes.
 struct Deploying(Child);
@@ -121,8 +123,14 @@ fn a_dead_deploys_lock_stands_in_the_way_of_no_put_and_a_dry_run_leaves_it() {
         let pretended = put(json!({ "chart": "chart", "dry_run": "server", "show_diff": true }));
         pretended.failed();
         let text = said(&pretended);
-        assert!(text.contains("error: `demo` is locked by a deploy that is dead: revision 2 is `pending-upgrade`"), "{text}");
-        assert!(text.contains("hint: a dry run changes nothing; the next put that deploys takes the lock away\n"), "{text}");
+        assert!(
+            text.contains("error: `demo` is locked by a deploy that is dead: revision 2 is `pending-upgrade`"),
+            "{text}"
+        );
+        assert!(
+            text.contains("hint: a dry run changes nothing; the next put that deploys takes the lock away\n"),
+            "{text}"
+        );
         assert_eq!(statuses(&namespace), ["deployed", "pending-upgrade"], "{helm:?}");
         let shown = put(json!({ "chart": "chart", "show_diff": true }));
         assert_eq!(shown.json()["version"], revisions([3])[0], "{helm:?}");
@@ -210,7 +218,9 @@ fn an_uninstall_that_did_not_come_to_its_end_stands_in_the_way_of_no_later_put()
         add_hook(inputs.path(), "pre-delete", FAILS);
         let deployed = put(json!({ "chart": "chart", "recover_pending": { "after": 0 } })).run();
         assert_eq!(deployed.json()["version"], revisions([2])[0], "{helm:?}");
-        assert!(said(&deployed).contains("revision 1 of `demo` was left `uninstalling` by an uninstall that is dead: "));
+        assert!(
+            said(&deployed).contains("revision 1 of `demo` was left `uninstalling` by an uninstall that is dead: ")
+        );
         assert_eq!(deployments(), "deployment.apps/demo\n", "{helm:?}");
         // One of a put's own, whose hook fails.
         let failed = put(json!({ "uninstall": true })).run();
@@ -230,7 +240,10 @@ fn an_uninstall_that_did_not_come_to_its_end_stands_in_the_way_of_no_later_put()
         child.kill();
         let replaced = replacing.wait(Duration::from_mins(1));
         replaced.failed();
-        assert!(said(&replaced).contains("helm was killed and left revision 3 of `demo` as `uninstalling`"), "{helm:?}");
+        assert!(
+            said(&replaced).contains("helm was killed and left revision 3 of `demo` as `uninstalling`"),
+            "{helm:?}"
+        );
         let deployed = put(json!({ "chart": "chart" })).run();
         assert_eq!(deployed.json()["version"], revisions([4])[0], "{helm:?}");
     }

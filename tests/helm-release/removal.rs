@@ -120,7 +120,10 @@ fn what_is_replaced_begins_anew_and_only_when_what_comes_can_come() {
         put(helm, &programs, &source, params, others.path()).run().succeeded();
         let called = fs::read_to_string(log).unwrap();
         let (_, uninstall) = called.split_once("\nuninstall\n").expect("an uninstall");
-        assert!(uninstall.starts_with(&format!("--namespace={}\n--timeout=300s\n--wait\n", namespace.name())), "{uninstall}");
+        assert!(
+            uninstall.starts_with(&format!("--namespace={}\n--timeout=300s\n--wait\n", namespace.name())),
+            "{uninstall}"
+        );
     }
 }
 
@@ -221,6 +224,11 @@ fn what_excludes_each_other_is_said() {
     assert!(text.contains("`params.delete_namespace`: takes `uninstall`"), "{text}");
     let text = problems(json!({ "debug": true, "rollback": true }));
     assert!(text.contains("`params.rollback`: excludes a dry run"), "{text}");
+    // Tests do run, and what fails is taken back: that is none to pretend.
+    for dry in [json!({ "debug": true, "test": true }), json!({ "dry_run": "server", "test": { "attempts": 2 } })] {
+        let text = problems(dry);
+        assert!(text.contains("`params.test`: excludes a dry run without a `chart`"), "{text}");
+    }
 }
 
 #[test]

@@ -115,6 +115,39 @@ fn a_first_revision_that_failed_is_not_gone_back_to_though_helm_calls_it_superse
                     deployed now (demo-1.2.3, app version 4.5)\n";
         assert!(said.contains(left), "{helm:?}: {said}");
         assert_eq!(statuses(&namespace), ["superseded", "deployed"], "{helm:?}");
+        // So there is still nothing to go back to, and the release goes where that is wanted.
+        let params = json!({
+            "chart": "chart", "values": "fails.yaml", "test": true, "rollback_on_failure": { "first_install": "uninstall" },
+        });
+        namespace.helm(helm, &["uninstall", "demo"]);
+        deploy(&namespace, helm, "demo", &["--set=image=broken", "--wait", "--timeout=6s"]);
+        let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        outcome.failed();
+        let text = crate::support::said(&outcome);
+        let gone = "; there was no revision to go back to, and what there was of it is uninstalled\n";
+        assert!(text.contains(gone), "{helm:?}: {text}");
+        assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_passed_over() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        for replicas in ["--set=replicas=1", "--set=replicas=2", "--set=replicas=3"] {
+            deploy(&namespace, helm, "demo", &[replicas]);
+        }
+        let damage = json!({ "stringData": { "release": "no release" } }).to_string();
+        namespace.kubectl(&["patch", "secret", "sh.helm.release.v1.demo.v2", "--type=merge", "--patch", &damage]);
+        let outcome =
+            put(helm, cluster.programs(), &source(&namespace), json!({ "rollback": true }), inputs.path()).run();
+        assert_eq!(outcome.json()["version"], revisions([4])[0], "{helm:?}");
+        let line =
+            "revision 2 is not gone back to: the record `sh.helm.release.v1.demo.v2` is damaged: it is not base64\n";
+        assert!(said(&outcome).contains(line), "{helm:?}: {}", outcome.stderr);
+        assert!(said(&outcome).contains("taking `demo` back to revision 1\n"), "{}", outcome.stderr);
     }
 }
 
@@ -148,7 +181,8 @@ fn a_chart_that_cannot_be_rendered_changes_nothing_and_takes_nothing_back() {
     let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     outcome.failed();
     assert!(
-        said(&outcome).contains("error: `demo` was not deployed: revision 1 is deployed now (demo-1.2.3, app version 4.5)\n"),
+        said(&outcome)
+            .contains("error: `demo` was not deployed: revision 1 is deployed now (demo-1.2.3, app version 4.5)\n"),
         "{}",
         outcome.stderr
     );
@@ -258,7 +292,10 @@ fn a_way_back_that_fails_says_what_runs_now() {
         }));
         outcome.failed();
         let said = said(&outcome);
-        assert!(said.contains("; and going back failed too: `helm rollback` ended with exit code 1"), "{helm:?}: {said}");
+        assert!(
+            said.contains("; and going back failed too: `helm rollback` ended with exit code 1"),
+            "{helm:?}: {said}"
+        );
         let now = "; revision 3 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5)\n";
         assert!(said.contains(now), "{helm:?}: {said}");
         assert_eq!(statuses(&namespace), ["deployed", "failed", "failed"], "{helm:?}");

@@ -111,7 +111,9 @@ fn what_somebody_else_has_begun_meanwhile_is_not_taken_back() {
 fn a_job_is_a_test_like_any_other() {
     let Some(cluster) = cluster() else { return };
     // The longer word is what charts of helm 2 say.
-    for (helm, hook) in [(Helm::Three, "test"), (Helm::Three, "test-success"), (Helm::Four, "test"), (Helm::Four, "test-success")] {
+    for (helm, hook) in
+        [(Helm::Three, "test"), (Helm::Three, "test-success"), (Helm::Four, "test"), (Helm::Four, "test-success")]
+    {
         let namespace = cluster.namespace();
         let inputs = inputs(&[]);
         let job = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: demo-test\n  annotations: {helm.sh/hook: HOOK}\nspec:\n  \

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{inputs, put, revisions, said, source};
+use crate::support::{deploy, inputs, put, revisions, said, source, watched};
 
 #[test]
 fn a_word_is_how_helm_waits_and_a_number_is_how_long_is_slept() {
@@ -30,7 +30,60 @@ fn a_word_is_how_helm_waits_and_a_number_is_how_long_is_slept() {
             let refused = "error: `wait: watcher` is nothing that helm 3 can do\nhint: helm 3 waits in one way, `legacy`; watching came with helm 4\n";
             assert!(text.ends_with(refused), "{text}");
         } else {
-            assert!(text.contains("revision 4 is `failed`, and revision 2 is deployed (demo-1.2.3, app version 4.5)\n"), "{text}");
+            assert!(
+                text.contains("revision 4 is `failed`, and revision 2 is deployed (demo-1.2.3, app version 4.5)\n"),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_somebody_else_deploys_in_a_pause_is_none_of_the_put_s() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[]);
+    let params = json!({ "chart": "chart", "wait": 15 });
+    let running = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).spawn();
+    running.wait_for_stderr("waiting 15 s, as `wait` says");
+    deploy(&namespace, Helm::Four, "demo", &["--set=replicas=2"]);
+    let outcome = running.wait(Duration::from_mins(1));
+    assert_eq!(outcome.json()["version"], revisions([1])[0]);
+}
+
+#[test]
+fn jobs_are_waited_for_when_that_is_wanted() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        // It ends, and takes its time for it.
+        let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate}\nspec:\n  template:\n    metadata:\n      \
+                   annotations: {jetway.test/exit-code: \"0\", jetway.test/after: 3s}\n    \
+                   spec: {restartPolicy: Never, containers: [{name: migrate, image: migrate}]}\n";
+        std::fs::write(inputs.path().join("chart/templates/job.yaml"), job).unwrap();
+        let params = json!({ "chart": "chart", "wait_for_jobs": true, "timeout": "2m" });
+        let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
+        let ended = namespace.kubectl(&["get", "job", "migrate", "--output=jsonpath={.status.succeeded}"]);
+        assert_eq!(ended, "1", "{helm:?}");
+    }
+}
+
+#[test]
+fn helm_is_told_how_to_wait_in_its_own_words() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        let (programs, log) = watched(helm, cluster.programs(), inputs.path());
+        let params =
+            json!({ "chart": "chart", "check_is_ready": true, "wait": "legacy", "wait_for_jobs": true, "timeout": 90 });
+        put(helm, &programs, &source(&namespace), params, inputs.path()).run().succeeded();
+        let called = std::fs::read_to_string(log).unwrap();
+        let word = if helm == Helm::Three { "--wait" } else { "--wait=legacy" };
+        for option in [word, "--wait-for-jobs", "--timeout=90s"] {
+            assert!(called.contains(&format!("\n{option}\n")), "{helm:?} {option}: {called}");
         }
     }
 }

@@ -55,10 +55,7 @@ impl Chart {
         match self {
             Self::Repository(name, _) => repositories::update(target, name).await,
             Self::Directory(directory) => {
-                let dependencies = dependencies(directory);
-                if dependencies.is_empty() {
-                    return Ok(());
-                }
+                let Some(dependencies) = dependencies(directory) else { return Ok(()) };
                 target.context.console().step("fetching the charts that the chart depends on");
                 let options: BTreeSet<_> =
                     dependencies.iter().flat_map(|address| connection_options(target.source, address)).collect();
@@ -97,20 +94,52 @@ fn connection_options(source: &Source, place: &str) -> Vec<&'static str> {
     source.repository_option(place).into_iter().chain(source.registry_options(place)).collect()
 }
 
-/// Where the charts come from that a chart needs. A chart that cannot be read is for helm to complain about.
-fn dependencies(chart: &Path) -> Vec<String> {
+/// Where the charts come from that a chart needs; `None` when it needs none. Helm reads more than this program does, and complains
+/// better: what cannot be read here and speaks of dependencies has some.
+fn dependencies(chart: &Path) -> Option<Vec<String>> {
     #[derive(Deserialize)]
     struct Metadata {
-        #[serde(default)]
-        dependencies: Vec<Dependency>,
+        dependencies: Option<Vec<Dependency>>,
     }
     #[derive(Deserialize)]
     struct Dependency {
-        #[serde(default)]
-        repository: String,
+        repository: Option<String>,
     }
     // Charts of helm 2's form have a file of their own for it.
     let texts = ["Chart.yaml", "requirements.yaml"].map(|name| std::fs::read_to_string(chart.join(name)).ok());
-    let parsed = texts.into_iter().flatten().filter_map(|text| serde_saphyr::from_str::<Metadata>(&text).ok());
-    parsed.flat_map(|metadata| metadata.dependencies).map(|dependency| dependency.repository).collect()
+    let mut has_some = false;
+    let mut places = Vec::new();
+    for text in texts.into_iter().flatten() {
+        match serde_saphyr::from_str::<Metadata>(&text) {
+            Ok(metadata) => {
+                let dependencies = metadata.dependencies.unwrap_or_default();
+                has_some |= !dependencies.is_empty();
+                places.extend(dependencies.into_iter().filter_map(|dependency| dependency.repository));
+            }
+            Err(_) => has_some |= text.lines().any(|line| line.starts_with("dependencies:")),
+        }
+    }
+    has_some.then_some(places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_helm_alone_can_read_may_have_dependencies() {
+        let some = |places: &[&str]| Some(places.iter().map(|place| (*place).to_owned()).collect::<Vec<_>>());
+        for (text, expected) in [
+            ("name: a\nversion: 1.0.0\n", None),
+            ("name: a\ndependencies:\n", None),
+            ("name: a\ndependencies:\n- {name: b, repository: file://../b}\n- {name: c}\n", some(&["file://../b"])),
+            // Twice the same key, which helm takes.
+            ("name: a\nname: a\ndependencies:\n- {name: b, repository: file://../b}\n", some(&[])),
+            ("name: a\nname: a\n", None),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            std::fs::write(directory.path().join("Chart.yaml"), text).unwrap();
+            assert_eq!(dependencies(directory.path()), expected, "{text}");
+        }
+    }
 }

@@ -15,6 +15,12 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
     let Some(release) = release(source, version.as_ref()) else {
         return Err(anyhow!("there is no release to look for").hint("name one as `release` in the source"));
     };
+    if source.way().is_none() {
+        context
+            .console()
+            .step("the source names no cluster: there are no versions but those of puts that bring one along");
+        return Ok(version.into_iter().collect());
+    }
     let kubernetes = Kubernetes::new(context, source).await?;
     let namespace = namespace(source, &kubernetes);
     let records = Records::new(&kubernetes, source.storage, namespace);

@@ -107,7 +107,9 @@ impl Cluster {
             return Err(anyhow!("`token_path` goes with `cluster_url` in the source, and there is none"));
         }
         let cluster = match way {
-            Way::Kubeconfig(text) => return Self::of_kubeconfig(context, source, text),
+            Way::Kubeconfig(text) => {
+                return Self::of_kubeconfig(context, source, text, given(source.kubeconfig_context.as_ref()));
+            }
             Way::Url(url) => of_url(source, url, token)?,
             Way::InCluster => in_cluster::find(context)?,
             Way::Google => google::find(context, source).await?,
@@ -117,13 +119,18 @@ impl Cluster {
         Ok(cluster.known_to(context, source))
     }
 
-    /// The cluster of a kubeconfig that must be complete in itself.
-    pub(crate) fn of_kubeconfig(context: &Context, source: &Source, text: &Secret) -> Result<Self> {
+    /// The cluster of a kubeconfig that must be complete in itself, by the context of that name or else its current one.
+    pub(crate) fn of_kubeconfig(
+        context: &Context,
+        source: &Source,
+        text: &Secret,
+        wanted: Option<&str>,
+    ) -> Result<Self> {
         let parsed = Kubeconfig::parse(text.expose()).map_err(|problem| anyhow!("`kubeconfig` {problem}"))?;
         for secret in parsed.secrets() {
             context.console().redactor().add(&secret);
         }
-        Ok(parsed.cluster(given(source.kubeconfig_context.as_ref()))?.known_to(context, source))
+        Ok(parsed.cluster(wanted)?.known_to(context, source))
     }
 
     /// The same with its secrets masked from now on, and reached as the source says.

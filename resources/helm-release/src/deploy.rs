@@ -43,11 +43,12 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
     if !upgraded.is_success() {
         return Err(not_upgraded(target, &upgraded, before, began).await?);
     }
+    // Before the pause, in which somebody else may deploy.
+    let made = made(target).await?;
     if let Some(pause) = target.params.pause() {
         target.context.console().step(format_args!("waiting {}, as `wait` says", span::words(pause)));
         target.context.interrupt().sleep(pause).await?;
     }
-    let made = made(target).await?;
     if let Some(tests) = target.params.tests()
         && let Verdict::Failed(error) = tests.run(target, &made).await?
     {
@@ -95,7 +96,11 @@ async fn not_upgraded(target: &Target<'_>, upgraded: &Finished, before: u64, beg
         return Ok(failure.context(not_deployed));
     };
     diagnosis::full(target, began, Logs::All).await?;
-    if its.status == "failed" { gone_back(target, not_deployed, failure, its.revision).await } else { Ok(failure.context(not_deployed)) }
+    if its.status == "failed" {
+        gone_back(target, not_deployed, failure, its.revision).await
+    } else {
+        Ok(failure.context(not_deployed))
+    }
 }
 
 /// The error that `what` failed for that cause, with what came of going back, when that is wanted.

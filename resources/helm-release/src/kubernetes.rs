@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long an answer may take after a signal: the process is killed a few seconds later.
 const LAST_PATIENCE: Duration = Duration::from_millis(1500);
 
+/// How many pages of a list are read.
+const MOST_PAGES: usize = 20;
+
 /// The cluster's API.
 #[derive(Debug)]
 pub(crate) struct Kubernetes<'p> {
@@ -98,7 +101,8 @@ impl<'p> Kubernetes<'p> {
         request.send().await.map_err(|error| explained(error, asked))
     }
 
-    /// Reads all objects of a kind that the query selects, as far as they fit into `most` bytes.
+    /// Reads the objects of a kind that the query selects, page by page where it limits these. A page is an error that does not
+    /// fit into `most` bytes, and after so many pages the rest is left out.
     pub(crate) async fn list<T: DeserializeOwned>(
         &self,
         asked: Asked<'_>,
@@ -108,13 +112,31 @@ impl<'p> Kubernetes<'p> {
         #[derive(Deserialize)]
         #[serde(bound(deserialize = "T: DeserializeOwned"))]
         struct List<T> {
+            #[serde(default)]
+            metadata: ListMetadata,
             /// `null` when there are none.
             items: Option<Vec<T>>,
         }
-        let answer = self.read(asked, None, query, "application/json").await?;
-        let list: List<T> = serde_json::from_slice(&answer.bytes(most).await?)
-            .map_err(|error| jetway::anyhow!("the API server's answer is no list: {error}"))?;
-        Ok(list.items.unwrap_or_default())
+        #[derive(Default, Deserialize)]
+        struct ListMetadata {
+            #[serde(default, rename = "continue")]
+            next: String,
+        }
+        let mut all = Vec::new();
+        let mut next = String::new();
+        for _ in 0..MOST_PAGES {
+            let more = (!next.is_empty()).then_some(("continue", next.as_str()));
+            let query: Vec<_> = query.iter().copied().chain(more).collect();
+            let answer = self.read(asked, None, &query, "application/json").await?;
+            let list: List<T> = serde_json::from_slice(&answer.bytes(most).await?)
+                .map_err(|error| jetway::anyhow!("the API server's answer is no list: {error}"))?;
+            all.extend(list.items.unwrap_or_default());
+            next = list.metadata.next;
+            if next.is_empty() {
+                break;
+            }
+        }
+        Ok(all)
     }
 
     /// Puts an object in the place of the one of its name. One whose `resourceVersion` is no longer the newest is refused

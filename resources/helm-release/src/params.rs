@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::cluster::kubeconfig::Kubeconfig;
-use crate::plugins::has_password;
+use crate::plugins::holds_secret;
 use crate::recovery::Recovery;
 use crate::release_tests::{Test, Tests};
 use crate::rollback::{Rollback, RollbackOnFailure};
@@ -192,9 +192,9 @@ impl Parameters for Params {
             Some(_) if goes_back => problems.add("chart", "excludes `rollback`, which brings up an old revision"),
             Some(chart) if chart.trim().is_empty() => problems.add("chart", "must not be empty"),
             Some(chart) if chart.starts_with('-') => problems.add("chart", "must not begin with `-`"),
-            Some(chart) if has_password(chart) => problems.add_with_hint(
+            Some(chart) if holds_secret(chart) => problems.add_with_hint(
                 "chart",
-                "must not hold a password: helm is told it in an argument, which every process can read",
+                "must not hold a password or a token: helm is told it in an argument, which every process can read",
                 "`repos` and `private_registry` in the source log in",
             ),
             None if !goes_back && !self.uninstall && self.tests().is_none() => {
@@ -267,6 +267,9 @@ impl Params {
         }
         if self.delete_namespace && !self.uninstall {
             problems.add("delete_namespace", "takes `uninstall`: without it, the namespace would be deployed into");
+        }
+        if self.dry().is_some() && self.chart.is_none() && self.tests().is_some() {
+            problems.add("test", "excludes a dry run without a `chart`: there is nothing to pretend, tests are run");
         }
         if self.dry().is_some() && goes_back {
             problems.add("rollback", "excludes a dry run: helm's says nothing of what would change");

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use jetway::{Advise as _, Interrupted, Problems, Result, anyhow};
+use jetway::http::{StatusError, TransportError};
+use jetway::{Advise as _, Error, Interrupted, Problems, Result, anyhow};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -134,9 +135,9 @@ async fn went_back(target: &Target<'_>, rules: &RollbackRules, failed: u64) -> R
             recovery::held(other)
         ));
     }
-    let Some(good) = newest_good(target, &records, failed).await? else {
-        let is_first = records.iter().all(|record| record.revision == failed || !record.has_run());
-        if is_first && rules.first_install == FirstInstall::Uninstall {
+    let before = Before::look(target, &records, failed).await?;
+    let Some(good) = before.good else {
+        if !before.came_up && rules.first_install == FirstInstall::Uninstall {
             target.context.console().step(format_args!("uninstalling `{name}`, whose first revision failed"));
             uninstall::without_waiting(target, failed).await?;
             return Ok("there was no revision to go back to, and what there was of it is uninstalled".to_owned());
@@ -185,7 +186,7 @@ pub(crate) async fn put(target: &Target<'_>, rollback: &Rollback) -> Result<Rele
             known(&records, number, name)?
         }
         Rollback::Wanted(_) => {
-            let good = newest_good(target, &records, newest).await?;
+            let good = Before::look(target, &records, newest).await?.good;
             good.ok_or_else(|| anyhow!("`{name}` has no good revision before {newest} to go back to"))?.version
         }
     };
@@ -204,34 +205,76 @@ fn known(records: &[Record], revision: u64, name: &str) -> Result<u64> {
     Err(anyhow!("`{name}` has no revision {revision} (any more)").hint(format!("there are {}", known.join(", "))))
 }
 
-/// The newest revision before `before` that came up and whose tests, if they were run, did not fail.
-async fn newest_good(target: &Target<'_>, records: &[Record], before: u64) -> Result<Option<Release>> {
-    let candidates = records.iter().rev().filter(|record| record.revision < before && record.has_run());
-    for candidate in candidates.take(MOST_LOOKED_AT) {
-        let Some(release) = target.records().read(&target.release, candidate.revision).await? else { continue };
-        match fault(&release) {
-            None => return Ok(Some(release)),
-            Some(fault) => {
-                let revision = release.version;
-                target.context.console().step(format_args!("revision {revision} is not gone back to: {fault}"));
-            }
+/// What there was before a revision.
+#[derive(Default)]
+struct Before {
+    /// The newest revision that came up and whose tests, if they were run, did not fail.
+    good: Option<Release>,
+    /// Whether any may have come up, good or not.
+    came_up: bool,
+}
+
+impl Before {
+    async fn look(target: &Target<'_>, records: &[Record], before: u64) -> Result<Self> {
+        let mut candidates = records.iter().rev().filter(|record| record.revision < before && record.has_run());
+        let mut found = Self::default();
+        for Record { revision, .. } in candidates.by_ref().take(MOST_LOOKED_AT) {
+            let problem = match target.records().read(&target.release, *revision).await {
+                Ok(None) => continue,
+                Ok(Some(release)) => match fault(&release) {
+                    None => return Ok(Self { good: Some(release), came_up: true }),
+                    Some(fault) => {
+                        found.came_up |= fault != Fault::NeverUp;
+                        fault.words().to_owned()
+                    }
+                },
+                Err(error) if is_answerless(&error) => return Err(error),
+                Err(error) => {
+                    found.came_up = true;
+                    format!("{error:#}")
+                }
+            };
+            target.context.console().step(format_args!("revision {revision} is not gone back to: {problem}"));
         }
+        found.came_up |= candidates.next().is_some();
+        Ok(found)
     }
-    Ok(None)
+}
+
+/// Whether an error is one of asking, and not of what was answered.
+fn is_answerless(error: &Error) -> bool {
+    Interrupted::caused(error)
+        || error.downcast_ref::<StatusError>().is_some()
+        || error.downcast_ref::<TransportError>().is_some()
 }
 
 /// Why a revision is none to go back to, though helm says that it was deployed.
-fn fault(release: &Release) -> Option<&'static str> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    NeverUp,
+    TestsFailed,
+}
+
+impl Fault {
+    fn words(self) -> &'static str {
+        match self {
+            Self::NeverUp => "it never came up",
+            Self::TestsFailed => "its tests failed",
+        }
+    }
+}
+
+fn fault(release: &Release) -> Option<Fault> {
     // What never came up becomes `superseded` all the same: a first revision by the next one, and any by a rollback that fails.
     let description = &release.info.description;
     let failed = ["Upgrade", "Rollback", "Release"].iter().any(|word| description.starts_with(&format!("{word} \"")));
     if (failed && description.contains("\" failed: ")) || description.starts_with(recovery::GIVEN_UP) {
-        return Some("it never came up");
+        return Some(Fault::NeverUp);
     }
     // helm copies what a test came to into the revisions after it.
     let deployed = moment(&release.info.last_deployed).unwrap_or(Timestamp::MIN);
     let failed = release.tests().any(|test| test.last_run.phase == "Failed" && test.last_run.began_since(deployed));
-    failed.then_some("its tests failed")
+    failed.then_some(Fault::TestsFailed)
 }
 
 /// Has helm go back, and returns the revision that came of it. `before` is the newest revision that there is.
@@ -268,7 +311,9 @@ async fn back_to(
     };
     if !finished.is_success() {
         // It leaves its lock behind when a hook of the chart fails, too.
-        let _ = recovery::settle(target, &target.kubernetes, before, Work::Rollback(revision), &recovery::how(&finished)).await;
+        let _ =
+            recovery::settle(target, &target.kubernetes, before, Work::Rollback(revision), &recovery::how(&finished))
+                .await;
         diagnosis::full(target, began, Logs::All).await?;
         return Err(finished.failure());
     }
@@ -309,7 +354,8 @@ mod tests {
             ("Given up: helm was killed while it was pending-install", "", "", Some("it never came up")),
             ("after the rollback failed: by hand", "", "", None),
         ] {
-            assert_eq!(fault(&release(description, phase, started)), expected, "{description} {phase} {started}");
+            let found = fault(&release(description, phase, started)).map(Fault::words);
+            assert_eq!(found, expected, "{description} {phase} {started}");
         }
     }
 }

@@ -64,9 +64,14 @@ mod tests {
 
     #[test]
     fn helm_reads_what_was_given() {
-        for (text, words) in
-            [("120", "120s"), ("5m0s", "300s"), ("1h30m", "5400s"), ("1.5s", "1500ms"), ("300ms", "300ms"), ("24h", "86400s")]
-        {
+        for (text, words) in [
+            ("120", "120s"),
+            ("5m0s", "300s"),
+            ("1h30m", "5400s"),
+            ("1.5s", "1500ms"),
+            ("300ms", "300ms"),
+            ("24h", "86400s"),
+        ] {
             assert_eq!(parse(text).map(argument).as_deref(), Ok(words));
         }
         // What is refused for one key is not taken for another.

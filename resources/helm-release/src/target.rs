@@ -49,7 +49,12 @@ impl<'p> Target<'p> {
         name::release(&release).map_err(|problem| anyhow!("the name of the release {problem}"))?;
         let Login { kubeconfig, token } = Login::find(params, &inputs)?;
         let cluster = match &kubeconfig {
-            Some(text) => Cluster::of_kubeconfig(context, source, text)?,
+            Some(text) => {
+                // The source's word for its own kubeconfig means nothing in another.
+                let wanted = given(source.kubeconfig_context.as_ref());
+                let wanted = wanted.filter(|_| set(source.kubeconfig.as_ref()).is_none());
+                Cluster::of_kubeconfig(context, source, text, wanted)?
+            }
             None => Cluster::find_with(context, source, token.as_ref()).await?,
         };
         let elsewhere = kubeconfig.is_some().then(|| cluster.server.clone());
