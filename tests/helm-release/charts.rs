@@ -93,6 +93,25 @@ fn a_repository_with_a_password_gives_the_version_that_is_asked_for() {
 }
 
 #[test]
+fn a_version_that_is_still_in_development_is_taken_when_that_is_wanted() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let files = repository(&namespace);
+        package(&namespace, "2.0.0-beta.1", files.path());
+        namespace.helm(Helm::Four, &["repo", "index", files.path().to_str().unwrap()]);
+        let server = StandIn::start(file_server(files.path(), false));
+        let source = with(source(&namespace), json!({ "repos": [{ "name": "ours", "url": server.url() }] }));
+        let inputs = inputs(&[]);
+        for (devel, chart) in [(false, "demo-1.1.0"), (true, "demo-2.0.0-beta.1")] {
+            let params = json!({ "chart": "ours/demo", "devel": devel });
+            let outcome = put(helm, cluster.programs(), &source, params, inputs.path()).run();
+            assert_eq!(outcome.json()["metadata"][2]["value"], chart, "{helm:?}");
+        }
+    }
+}
+
+#[test]
 fn a_repository_may_have_an_authority_of_its_own() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {

@@ -6,7 +6,7 @@ use jetway_tests::kubernetes::{Helm, cluster};
 use jetway_tests::process::wait_until;
 use serde_json::{Value, json};
 
-use crate::support::{check, deploy, revisions, said, source, source_with_token, with};
+use crate::support::{check, deploy, fill, revisions, said, source, source_with_token, with};
 
 #[test]
 fn returns_the_newest_deployed_revision_at_first_and_all_newer_ones_later() {
@@ -133,20 +133,7 @@ fn costs_one_request_however_many_revisions_there_are() {
     let (token, user) = namespace.account("reader", &[("get,list", "secrets")]);
     let source = source_with_token(cluster, &namespace, &token);
     deploy(&namespace, Helm::Four, "demo", &[]);
-    // Copies of a record, as helm would have left them behind.
-    let record = namespace.kubectl_json(&["get", "secret", "sh.helm.release.v1.demo.v1", "--output=json"]);
-    let copies: Vec<Value> = (2..=50)
-        .map(|number| {
-            let labels = with(record["metadata"]["labels"].clone(), json!({ "version": number.to_string() }));
-            let metadata = json!({ "name": format!("sh.helm.release.v1.demo.v{number}"), "labels": labels });
-            with(record.clone(), json!({ "metadata": metadata }))
-        })
-        .collect();
-    let directory = jetway_tests::scratch::directory();
-    let file = directory.path().join("copies.json");
-    let list = json!({ "apiVersion": "v1", "kind": "List", "items": copies });
-    std::fs::write(&file, list.to_string()).unwrap();
-    namespace.kubectl(&["create", "--filename", file.to_str().unwrap()]);
+    fill(&namespace, 50);
     assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions(1..=50));
     if cluster.asked_by(&user).is_some() {
         let asked = wait_until(Duration::from_secs(10), || cluster.asked_by(&user).filter(|asked| !asked.is_empty()));

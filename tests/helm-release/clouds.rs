@@ -7,12 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jetway_tests::aws::Key;
 use jetway_tests::github::AppKey;
+use jetway_tests::kubernetes::Helm;
 use jetway_tests::scratch;
 use jetway_tests::stand_in::{Answer, Asked, StandIn};
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{revisions, said, with};
+use crate::support::{put, revisions, said, with};
 
 const TOKEN: &str = "ya29.s3cret-token-of-a-cloud";
 
@@ -294,6 +295,30 @@ mod amazon {
         let amazon = start(user(), &cluster);
         gets_in(&source(json!({ "user": keys() })), &[("AWS_ENDPOINT_URL", &amazon.url())]);
         assert_eq!(amazon.asked().len(), 1);
+    }
+
+    #[test]
+    fn helm_gets_in_by_tokens_that_this_program_signs_for_it() {
+        let Some(real) = jetway_tests::kubernetes::cluster() else { return };
+        let cluster = cluster_for(user());
+        let amazon = start(user(), &cluster);
+        let inputs = crate::support::inputs(&[]);
+        for helm in Helm::BOTH {
+            let before = cluster.asked().len();
+            let source = source(json!({ "user": keys() }));
+            let put = put(helm, real.programs(), &source, json!({ "chart": "chart" }), inputs.path());
+            // That cluster knows no more than one release by its name: what counts is who asks it.
+            put.env("AWS_ENDPOINT_URL", &amazon.url()).run().failed();
+            let asked = cluster.asked().split_off(before);
+            let by_helm = asked.iter().filter(|asked| {
+                asked.header("user-agent").is_some_and(|agent| agent.to_lowercase().starts_with("helm"))
+            });
+            let tokens: Vec<&str> = by_helm
+                .map(|asked| asked.header("authorization").unwrap_or_default().trim_start_matches("Bearer "))
+                .collect();
+            assert!(!tokens.is_empty(), "{helm:?} asked nothing: {asked:?}");
+            assert!(tokens.iter().all(|token| is_signed_by(&user(), token)), "{helm:?}: {tokens:?}");
+        }
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use jetway_tests::kubernetes::{Helm, cluster};
+use jetway_tests::process::wait_until;
 use serde_json::{Value, json};
 
-use crate::support::{deploy, get, revisions, said, source, with};
+use crate::support::{deploy, fill, get, revisions, said, source, source_with_token, with};
 
 fn read(directory: &Path, name: &str) -> String {
     fs::read_to_string(directory.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -132,5 +134,22 @@ fn a_version_s_own_namespace_is_where_it_is_looked_for() {
     for wrong in ["../x", "a/b", "x?y"] {
         let version = with(revisions([1])[0].clone(), json!({ "namespace": wrong }));
         get(&elsewhere, version).0.failed();
+    }
+}
+
+#[test]
+fn costs_one_request_however_many_revisions_there_are() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let (token, user) = namespace.account("reader", &[("get", "secrets")]);
+    deploy(&namespace, Helm::Four, "demo", &[]);
+    fill(&namespace, 50);
+    let (outcome, directory) = get(&source_with_token(cluster, &namespace, &token), revisions([37])[0].clone());
+    assert_eq!(outcome.json()["version"], revisions([37])[0]);
+    assert!(read(directory.path(), "manifest.yaml").contains("kind: Deployment"));
+    let path = format!("get /api/v1/namespaces/{}/secrets/sh.helm.release.v1.demo.v37", namespace.name());
+    let asked = || cluster.asked_by(&user).filter(|asked| !asked.is_empty());
+    if cluster.asked_by(&user).is_some() {
+        assert_eq!(wait_until(Duration::from_secs(10), asked).expect("it is told"), [path]);
     }
 }

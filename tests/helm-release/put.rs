@@ -5,13 +5,15 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jetway_tests::kubernetes::{Helm, cluster};
+use jetway_tests::layer::{Layer, require};
 use jetway_tests::process::wait_until;
 use jetway_tests::scratch;
 use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::tinyproxy::Tinyproxy;
 use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
-use crate::support::{check, deploy, get, inputs, put, revisions, said, source, values_of, with};
+use crate::support::{check, deploy, get, inputs, put, revisions, said, source, statuses, values_of, watched, with};
 
 #[test]
 fn deploys_a_chart_and_answers_with_the_revision() {
@@ -191,5 +193,96 @@ fn what_cannot_be_meant_is_said() {
         "`params.timeout`: expected seconds or a duration such as `1m30s`, found `5 minutes`",
     ] {
         assert!(text.contains(line), "{text}");
+    }
+}
+
+#[test]
+fn a_namespace_that_is_not_there_is_made_when_that_is_wanted() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        let other = format!("{}-made", namespace.name());
+        let params = json!({ "chart": "chart", "namespace": other });
+        let run = |more: Value| {
+            put(helm, cluster.programs(), &source(&namespace), with(params.clone(), more), inputs.path()).run()
+        };
+        let outcome = run(json!({}));
+        outcome.failed();
+        assert!(said(&outcome).contains(&format!("namespaces \"{other}\" not found")), "{helm:?}: {}", outcome.stderr);
+        let outcome = run(json!({ "create_namespace": true }));
+        assert_eq!(
+            outcome.json()["version"],
+            with(revisions([1])[0].clone(), json!({ "namespace": other })),
+            "{helm:?}"
+        );
+        cluster.kubectl(&["delete", "namespace", &other, "--wait=false"]);
+    }
+}
+
+#[test]
+fn values_of_the_revision_before_stay_or_are_forgotten() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        let values_after = |params: Value| {
+            let params = with(json!({ "chart": "chart" }), params);
+            put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run().succeeded();
+            values_of(&namespace, helm)
+        };
+        let (two, hey) =
+            (json!([{ "key": "replicas", "value": 2 }]), json!([{ "key": "settings.greeting", "value": "hey" }]));
+        assert_eq!(values_after(json!({ "override_values": two })), json!({ "replicas": 2 }), "{helm:?}");
+        assert_eq!(
+            values_after(json!({ "override_values": hey, "reuse_values": true })),
+            json!({ "replicas": 2, "settings": { "greeting": "hey" } }),
+            "{helm:?}"
+        );
+        assert_eq!(values_after(json!({ "reset_values": true })), Value::Null, "{helm:?}");
+    }
+}
+
+#[test]
+fn an_atomic_first_install_that_does_not_come_up_leaves_nothing() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
+        let params = json!({ "chart": "chart", "values": "broken.yaml", "atomic": true, "timeout": "8s" });
+        let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        outcome.failed();
+        let text = said(&outcome);
+        assert!(text.contains("error: `demo` was not deployed: nothing of it is there\n"), "{helm:?}: {text}");
+        assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
+        put(helm, cluster.programs(), &source(&namespace), json!({ "chart": "chart" }), inputs.path())
+            .run()
+            .succeeded();
+    }
+}
+
+#[test]
+fn all_of_it_goes_by_way_of_the_source_s_proxy() {
+    let Some(cluster) = cluster() else { return };
+    if !require(Layer::Proxy) {
+        return;
+    }
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        let proxy = Tinyproxy::start(Some(("bob", "pr0xy-passw0rd")), "");
+        let address = format!("http://bob:pr0xy-passw0rd@127.0.0.1:{}", proxy.port());
+        let source = with(source(&namespace), json!({ "proxy": address }));
+        let (programs, log) = watched(helm, cluster.programs(), inputs.path());
+        let outcome = put(helm, &programs, &source, json!({ "chart": "chart" }), inputs.path()).run();
+        assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
+        assert!(!outcome.stderr.contains("pr0xy-passw0rd"), "{}", outcome.stderr);
+        let host = cluster.url().replace("https://", "");
+        // This program's own connection, and helm's.
+        let tunnels = proxy.log().lines().filter(|line| line.contains(&format!("CONNECT {host} "))).count();
+        assert!(tunnels >= 2, "{helm:?}: {}", proxy.log());
+        let called = std::fs::read_to_string(log).unwrap();
+        let arguments = called.lines().filter(|line| !line.contains("_PROXY=")).collect::<Vec<_>>().join("\n");
+        assert!(!arguments.contains("pr0xy-passw0rd"), "{arguments}");
     }
 }

@@ -1,9 +1,11 @@
 //! Releases that somebody is at work on, or was until something ended the work.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command};
 use std::time::Duration;
 
 use jetway_tests::kubernetes::{Helm, Namespace, cluster};
+use jetway_tests::process::wait_until;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -267,5 +269,40 @@ fn an_atomic_put_whose_way_back_fails_leaves_no_lock_behind_and_says_why() {
         assert!(text.contains("hook: exit code 1 Error"), "{text}");
         assert_eq!(statuses(&namespace), ["deployed", "failed", "failed"], "{helm:?}");
         assert_eq!(put(json!({ "chart": "chart" })).json()["version"], revisions([4])[0], "{helm:?}");
+    }
+}
+
+#[test]
+fn who_comes_a_moment_later_is_told_who_came_first() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        deploy(&namespace, helm, "demo", &["--wait"]);
+        // Between the look at the lock and helm's own one, somebody else begins.
+        let (ours, late) = (inputs.path().join(".late"), inputs.path().join(".upgrading"));
+        std::fs::create_dir(&ours).unwrap();
+        let script = format!(
+            "#!/bin/sh\nif [ \"$1\" = upgrade ]; then\n  : >{late}\n  until {kubectl} --namespace={name} get secret \
+             sh.helm.release.v1.demo.v2 >/dev/null 2>&1; do :; done\nfi\nexec {helm} \"$@\"\n",
+            late = late.display(),
+            helm = cluster.programs().join(helm.program()).display(),
+            kubectl = cluster.programs().join("kubectl").display(),
+            name = namespace.name(),
+        );
+        let program = ours.join(helm.program());
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let params = json!({ "chart": "chart", "rollback_on_failure": true });
+        let running = put(helm, &ours, &source(&namespace), params, inputs.path()).spawn();
+        wait_until(Duration::from_mins(1), || late.exists().then_some(())).expect("helm is called");
+        let _other = Deploying::start(&namespace, helm);
+        let outcome = running.wait(Duration::from_mins(1));
+        outcome.failed();
+        let text = said(&outcome);
+        let held =
+            "error: somebody else began to work on `demo` at the same time: revision 2 is `pending-upgrade` since ";
+        assert!(text.contains(held), "{helm:?}: {text}");
+        assert_eq!(statuses(&namespace), ["deployed", "pending-upgrade"], "{helm:?}");
     }
 }

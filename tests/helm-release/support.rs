@@ -30,6 +30,23 @@ pub(crate) fn deploy(namespace: &Namespace, helm: Helm, release: &str, arguments
     namespace.try_helm(helm, &all);
 }
 
+/// Copies the release's only record until there are so many, as helm would have left them behind.
+pub(crate) fn fill(namespace: &Namespace, count: u64) {
+    let record = namespace.kubectl_json(&["get", "secret", "sh.helm.release.v1.demo.v1", "--output=json"]);
+    let copies: Vec<Value> = (2..=count)
+        .map(|number| {
+            let labels = with(record["metadata"]["labels"].clone(), json!({ "version": number.to_string() }));
+            let metadata = json!({ "name": format!("sh.helm.release.v1.demo.v{number}"), "labels": labels });
+            with(record.clone(), json!({ "metadata": metadata }))
+        })
+        .collect();
+    let directory = scratch::directory();
+    let file = directory.path().join("copies.json");
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": copies });
+    fs::write(&file, list.to_string()).unwrap();
+    namespace.kubectl(&["create", "--filename", file.to_str().unwrap()]);
+}
+
 /// A source with everything in a kubeconfig.
 pub(crate) fn source(namespace: &Namespace) -> Value {
     json!({ "kubeconfig": namespace.cluster().kubeconfig(), "namespace": namespace.name(), "release": "demo" })
