@@ -31,7 +31,7 @@ pub enum PrivateRegistries {
 /// A registry that puts log in to.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PrivateRegistry {
-    /// A registry of Amazon's, by the keys of `aws.user` or else by the worker's own identity.
+    /// A registry of Amazon's, by the role and keys of `aws` or else by the worker's own identity.
     pub ecr: Option<Ecr>,
     /// The registry's host, as it stands in `chart: oci://HOST/...`, with the port if it has one.
     pub host: Option<String>,

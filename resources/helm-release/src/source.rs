@@ -37,7 +37,7 @@ pub struct Source {
     /// be run.
     pub kubeconfig: Option<Secret>,
 
-    /// The context of `kubeconfig` to use, in place of its current one.
+    /// The context of `kubeconfig` to use, in place of its current one (of a put's, when the source has none).
     pub kubeconfig_context: Option<String>,
 
     /// The address of the API server, `https://...`.
