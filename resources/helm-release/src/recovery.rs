@@ -138,11 +138,13 @@ fn what(record: &Record) -> &'static str {
 /// Who holds the lock, and since when.
 pub(crate) fn held(record: &Record) -> String {
     let mut words = format!("revision {} is `{}`", record.revision, record.status);
-    if let Some(made) = record.made {
-        let (time, span) = (made.strftime("%Y-%m-%d %H:%M:%SZ"), span::words(record.since(made)));
+    // A record is made by what it is the lock of, but for that of an uninstall.
+    let began = if record.is_going() { record.changed } else { record.made };
+    if let Some(began) = began {
+        let (time, span) = (began.strftime("%Y-%m-%d %H:%M:%SZ"), span::words(record.since(began)));
         let _ = write!(words, " since {time} ({span})");
     }
-    if let Some(changed) = record.changed.filter(|changed| Some(*changed) != record.made) {
+    if let Some(changed) = record.changed.filter(|changed| Some(*changed) != began) {
         let _ = write!(words, ", last changed {} ago", span::words(record.since(changed)));
     }
     if let Some(maker) = &record.maker {
