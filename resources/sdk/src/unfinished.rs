@@ -15,6 +15,9 @@ use crate::error::Result;
 /// How the names begin.
 const PREFIX: &str = ".jetway-unfinished-";
 
+/// The file in such a directory that says, one a line, which names it was about to give or has given.
+const PUBLISHED: &str = ".published";
+
 /// A directory inside of the destination, in which a get makes what belongs there.
 #[derive(Debug)]
 pub struct Unfinished {
@@ -39,8 +42,41 @@ impl Unfinished {
     /// Gives what is finished in it, by the name `name`, that name in the destination.
     pub fn publish(&self, name: &str) -> Result<()> {
         let (from, to) = (self.path.join(name), self.destination.join(name));
-        fs::rename(&from, &to).with_context(|| format!("cannot make `{}`", to.display()))
+        give(&from, &to).with_context(|| format!("cannot make `{}`", to.display()))
     }
+
+    /// Gives all of these their names: all of them, or none. Whoever kills this process in between leaves some, which the next
+    /// get removes.
+    pub fn publish_all(&self, names: &[&str]) -> Result<()> {
+        let list = self.path.join(PUBLISHED);
+        fs::write(&list, names.join("\n")).with_context(|| format!("cannot write `{}`", list.display()))?;
+        for (index, name) in names.iter().enumerate() {
+            if let Err(error) = self.publish(name) {
+                for name in names.iter().take(index) {
+                    // What stays is removed by the next get.
+                    let _ = remove_any(&self.destination.join(name));
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Renames, a directory that its owner may not write to included: to move such a one, who is not root needs that right.
+fn give(from: &Path, to: &Path) -> io::Result<()> {
+    let error = match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => error,
+        other => return other,
+    };
+    let metadata = fs::symlink_metadata(from)?;
+    if !metadata.is_dir() {
+        return Err(error);
+    }
+    let permissions = metadata.permissions();
+    fs::set_permissions(from, fs::Permissions::from_mode(permissions.mode() | 0o200))?;
+    fs::rename(from, to)?;
+    fs::set_permissions(to, permissions)
 }
 
 impl Drop for Unfinished {
@@ -55,10 +91,29 @@ pub(crate) fn remove_abandoned(destination: &Path) -> io::Result<()> {
     for entry in fs::read_dir(destination)? {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) && entry.file_type()?.is_dir() {
+            let list = fs::read(entry.path().join(PUBLISHED)).unwrap_or_default();
+            for name in String::from_utf8_lossy(&list).lines().filter(|name| is_plain(name)) {
+                remove_any(&destination.join(name))?;
+            }
             remove(&entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Whether a name is that of something in a directory, and leads nowhere else.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.contains('/') && name != "." && name != ".."
+}
+
+/// Removes a file or a directory, if there is one.
+fn remove_any(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => remove(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes a directory with all that is in it, read-only directories included.
@@ -100,6 +155,34 @@ mod tests {
         unfinished.publish("rootfs").unwrap();
         drop(unfinished);
         assert_eq!(names(destination.path()), ["rootfs"]);
+    }
+
+    #[test]
+    fn all_is_published_or_nothing() {
+        let destination = tempfile::tempdir().unwrap();
+        let unfinished = Unfinished::new(destination.path()).unwrap();
+        fs::create_dir(unfinished.path().join("rootfs")).unwrap();
+        fs::write(unfinished.path().join("digest"), "").unwrap();
+        assert!(unfinished.publish_all(&["rootfs", "missing", "digest"]).is_err());
+        drop(unfinished);
+        assert_eq!(names(destination.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_published_by_a_process_that_was_killed_meanwhile_is_removed() {
+        let house = tempfile::tempdir().unwrap();
+        let destination = house.path().join("destination");
+        let left = destination.join(".jetway-unfinished-1");
+        fs::create_dir_all(destination.join("rootfs/etc")).unwrap();
+        fs::create_dir_all(&left).unwrap();
+        fs::write(left.join("digest"), "").unwrap();
+        for name in ["tag", "kept", "../outside"] {
+            fs::write(destination.join(name), "").unwrap();
+        }
+        fs::write(left.join(PUBLISHED), "rootfs\ntag\ndigest\n../outside\n\n.").unwrap();
+        remove_abandoned(&destination).unwrap();
+        assert_eq!(names(&destination), ["kept"]);
+        assert!(house.path().join("outside").exists());
     }
 
     #[test]
