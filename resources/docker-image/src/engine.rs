@@ -19,6 +19,8 @@ pub(crate) mod session;
 mod tunnel;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use base64::Engine as _;
@@ -28,10 +30,13 @@ use hyper::{Method, Request};
 use jetway::{Advise as _, Interrupt, Result, Secret};
 use serde_json::{Value, json};
 
-use connection::{Answer, Body, Endpoint, nothing};
+use connection::{Answer, Body, Endpoint, PROMPTLY, nothing};
 
 /// The newest version of the API that is spoken here. An older engine's own is taken; newer ones still know this one.
 const NEWEST: (u32, u32) = (1, 47);
+
+/// How long an engine may take to end a build, once the verb itself is being ended.
+const LAST: Duration = Duration::from_secs(3);
 
 /// An engine that answers.
 #[derive(Debug)]
@@ -70,7 +75,7 @@ impl Engine {
     pub(crate) async fn connect(endpoint: Endpoint, interrupt: Interrupt) -> Result<Self> {
         let mut engine = Self { endpoint, prefix: String::new(), interrupt };
         let request = engine.prepare(Method::GET, "/_ping", &Vec::new(), nothing(), &[])?;
-        let answer = engine.endpoint.send(request, &engine.interrupt).await?;
+        let answer = engine.endpoint.send(request, Some(PROMPTLY), &engine.interrupt).await?;
         let version = answer.header("api-version").and_then(api_version);
         let status = answer.response.status();
         let no_engine = || anyhow!("what answers there ({status}) is no container engine");
@@ -118,7 +123,10 @@ impl Engine {
     /// Gives an image a name.
     pub(crate) async fn tag(&self, image: &str, repository: &str, tag: &str) -> Result<()> {
         let query = vec![("repo", repository.to_owned()), ("tag", tag.to_owned())];
-        self.request(Method::POST, &format!("/images/{image}/tag"), &query, nothing(), &[]).await.map(|_| ())
+        let path = format!("/images/{image}/tag");
+        let request = self.prepare(Method::POST, &path, &query, nothing(), &[])?;
+        let answer = self.endpoint.send(request, Some(PROMPTLY), &self.interrupt).await?;
+        answer.success(&format!("POST {path}"), &self.interrupt).await.map(|_| ())
     }
 
     /// Sends an image to its registry.
@@ -143,7 +151,7 @@ impl Engine {
     pub(crate) async fn image_id(&self, image: &str) -> Result<Option<String>> {
         let path = format!("/images/{image}/json");
         let request = self.prepare(Method::GET, &path, &Vec::new(), nothing(), &[])?;
-        let answer = self.endpoint.send(request, &self.interrupt).await?;
+        let answer = self.endpoint.send(request, Some(PROMPTLY), &self.interrupt).await?;
         if answer.response.status() == hyper::StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -157,7 +165,7 @@ impl Engine {
         let query = vec![("id", build.to_owned())];
         // The verb is being interrupted already when this is asked.
         let request = self.prepare(Method::POST, "/build/cancel", &query, nothing(), &[])?;
-        self.endpoint.send(request, &Interrupt::default()).await.map(|_| ())
+        self.endpoint.send(request, Some(LAST), &Interrupt::default()).await.map(|_| ())
     }
 
     async fn request(
@@ -170,7 +178,8 @@ impl Engine {
     ) -> Result<Answer> {
         let what = format!("{method} {path}");
         let request = self.prepare(method, path, query, body, headers)?;
-        self.endpoint.send(request, &self.interrupt).await?.success(&what, &self.interrupt).await
+        // How long the work takes that is asked for, nobody knows.
+        self.endpoint.send(request, None, &self.interrupt).await?.success(&what, &self.interrupt).await
     }
 
     fn prepare(

@@ -37,6 +37,9 @@ const CONNECT: Duration = Duration::from_secs(15);
 
 /// The most that is read of an answer that is read whole, in bytes.
 const LARGEST: usize = 4 * 1024 * 1024;
+/// How long an engine may think about what it knows without work: who it is, what an image is, a name for one.
+pub(crate) const PROMPTLY: Duration = Duration::from_secs(30);
+
 
 /// What a request carries.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -123,8 +126,14 @@ impl Endpoint {
         })
     }
 
-    /// Sends a request on a connection of its own.
-    pub(crate) async fn send(&self, request: Request<Body>, interrupt: &Interrupt) -> Result<Answer> {
+    /// Sends a request on a connection of its own. `limit` is how long the answer's beginning may take, where work is no
+    /// reason for it to take long.
+    pub(crate) async fn send(
+        &self,
+        request: Request<Body>,
+        limit: Option<Duration>,
+        interrupt: &Interrupt,
+    ) -> Result<Answer> {
         let connect = async {
             let stream = timeout(CONNECT, self.open()).await;
             let stream = stream.map_err(|_| anyhow!("no connection within {} s", CONNECT.as_secs()))??;
@@ -140,7 +149,7 @@ impl Endpoint {
                 let _ = connection.with_upgrades().await;
             });
             let connection = Connection(connection.abort_handle());
-            let response = sender.send_request(request).await;
+            let response = within(limit, sender.send_request(request)).await;
             // An engine that does not take our certificate says so only now.
             let response = response.map_err(|error| in_words(error.into()));
             let response = response.with_context(|| format!("the container engine at `{self}` did not answer"))?;
@@ -155,6 +164,14 @@ impl Endpoint {
 
 /// A connection that ends when this is dropped.
 #[derive(Debug)]
+/// Waits no longer than that, where there is a limit.
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Result<T> {
+    match limit {
+        Some(limit) => timeout(limit, work).await.map_err(|_| anyhow!("nothing came within {} s", limit.as_secs_f32())),
+        None => Ok(work.await),
+    }
+}
+
 pub(crate) struct Connection(AbortHandle);
 
 impl Drop for Connection {
@@ -199,6 +216,10 @@ impl Answer {
     /// All of a small answer.
     pub(crate) async fn whole(self, interrupt: &Interrupt) -> Result<Vec<u8>> {
         let mut whole = Vec::new();
+        within(Some(PROMPTLY), self.read(interrupt)).await?
+    }
+
+    async fn read(self, interrupt: &Interrupt) -> Result<Vec<u8>> {
         let mut body = self.response.into_body();
         while let Some(piece) = next_piece(&mut body, interrupt).await? {
             whole.extend_from_slice(&piece);
@@ -264,3 +285,22 @@ async fn next_piece(body: &mut Incoming, interrupt: &Interrupt) -> Result<Option
 
 /// Keeps a future's type short where one is stored.
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_engine_that_takes_a_request_and_never_answers_is_given_up() {
+        let house = tempfile::tempdir().unwrap();
+        let socket = house.path().join("engine.sock");
+        // Connections are taken by the system, and nobody reads them.
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let mut request = Request::new(nothing());
+        *request.uri_mut() = "/_ping".parse().unwrap();
+        let limit = Some(Duration::from_millis(50));
+        let sent = Endpoint::Unix(socket).send(request, limit, &Interrupt::default()).await;
+        let problem = format!("{:#}", sent.err().expect("nobody answers"));
+        assert!(problem.contains("did not answer: nothing came within 0.05 s"), "{problem}");
+    }
+}

@@ -9,6 +9,7 @@ use jetway::{Advise as _, Context, Result, Secret, Service};
 
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use tokio::time::timeout_at;
 
 use super::cgroups;
 
@@ -177,7 +178,8 @@ pub(crate) async fn wait_for(
     let deadline = Instant::now() + Duration::from_secs(waiting.seconds.into());
     let what = waiting.what;
     loop {
-        if ready().await {
+        // What is asked whether it is ready may as well say nothing for ever.
+        if timeout_at(deadline.into(), ready()).await == Ok(true) {
             return Ok(());
         }
         let (problem, is_late) = match service.ended() {

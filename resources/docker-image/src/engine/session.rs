@@ -26,7 +26,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
-use super::connection::{Body, Boxed, Connection, Pieces, nothing};
+use super::connection::{Body, Boxed, Connection, PROMPTLY, Pieces, nothing};
 use super::protobuf::{Fields, Message};
 use super::{Engine, RegistryLogin};
 
@@ -105,7 +105,7 @@ impl Session {
         for method in offer.methods() {
             headers.append("x-docker-expose-session-grpc-method", HeaderValue::from_static(method));
         }
-        let answer = engine.endpoint.send(request, &engine.interrupt).await?;
+        let answer = engine.endpoint.send(request, Some(PROMPTLY), &engine.interrupt).await?;
         let answer = answer.success("POST /session", &engine.interrupt).await;
         let answer = answer.context("the container engine opens no session; does it know BuildKit?")?;
         let (upgraded, connection) = answer.upgrade().await?;
