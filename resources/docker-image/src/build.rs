@@ -15,6 +15,7 @@ mod trace;
 pub(crate) mod walk;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Context, Inputs, Response, Result, Secret, Service};
@@ -23,10 +24,11 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::engine::session::{Offer, Session};
-use crate::engine::{Engine, Query, RegistryLogin, agent};
+use crate::engine::{Engine, Query, RegistryLogin, agent, may_pass};
 use crate::flavour::Flavour;
 use crate::places::Places;
-use crate::put::{Params, tags};
+use crate::push::how_far;
+use crate::put::{CacheTo, Params, tags};
 use crate::reference::{Repository, registry_of};
 use crate::registry::Access;
 use crate::source::{Source, set};
@@ -36,6 +38,10 @@ use logins::Logins;
 use progress::Progress;
 
 pub(crate) use secrets::{Agents, BuildSecret};
+
+/// The pauses before an engine is asked once more to speak to a registry, where what went wrong may pass. It tries uploads
+/// again itself, but not the first question to a registry, nor the last.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 
 /// What stands for a registry that needs no mention in an image's name.
 const LATEST: &str = "latest";
@@ -172,14 +178,26 @@ impl<'c> Build<'c> {
             self.load(engine, base).await?;
         }
         let cache = self.prepare_cache(engine).await?;
-        self.build(engine, &cache).await?;
+        let built = self.build(engine, &cache).await?;
         let name = self.repository.to_string();
         let main = self.tags.first().context("there is no tag")?;
-        let id =
-            engine.image_id(&format!("{name}:{main}")).await?.context("the engine has lost the image that it built")?;
+        let id = if let Some(id) = built {
+            id
+        } else {
+            let found = engine.image_id(&format!("{name}:{main}")).await?;
+            found.context("the engine has lost the image that it built")?
+        };
         let mut digest = None;
-        for tag in &self.tags {
-            let pushed = self.push(engine, tag).await?;
+        for (index, tag) in self.tags.iter().enumerate() {
+            let pushed = async {
+                // An engine that others build by may have given the name to an image of theirs meanwhile.
+                engine.tag(&id, &name, tag).await.with_context(|| format!("cannot name the image `{name}:{tag}`"))?;
+                self.push(engine, tag).await
+            };
+            let pushed = pushed.await.map_err(|error| {
+                let (done, rest) = self.tags.split_at(index);
+                how_far(error, done, rest)
+            })?;
             digest.get_or_insert(pushed);
         }
         let digest = digest.context("the engine told no digest of the image that it pushed")?;
@@ -188,7 +206,8 @@ impl<'c> Build<'c> {
         Ok(response.with("image", short).with("repository", name).with("tags", self.tags.join(" ")))
     }
 
-    async fn build(&mut self, engine: &Engine, cache: &[String]) -> Result<()> {
+    /// Builds, and says by which id the engine has the image, where it tells.
+    async fn build(&mut self, engine: &Engine, cache: &[String]) -> Result<Option<String>> {
         let unique = unique()?;
         let name = self.repository.to_string();
         let mut query: Query = self.tags.iter().map(|tag| ("t", format!("{name}:{tag}"))).collect();
@@ -231,7 +250,7 @@ impl<'c> Build<'c> {
         built.context("the build failed")?;
         console
             .step(format_args!("built `{name}`: {} of {} steps came from the cache", progress.cached, progress.steps));
-        Ok(())
+        Ok(progress.image.filter(|id| id.parse::<Digest>().is_ok()))
     }
 
     /// Hands an image of the inputs to the engine, under its own name.
@@ -272,7 +291,10 @@ impl<'c> Build<'c> {
         let console = self.context.console();
         let login = name.parse::<Repository>().ok().and_then(|repository| self.logins.of(repository.registry()));
         let mut progress = Progress::new(console);
-        match engine.pull(name, tag, login, |message| progress.take(&message)).await {
+        let pulled = self.persistently(format!("the pull of `{image}`"), async || {
+            engine.pull(name, tag, login, |message| progress.take(&message)).await
+        });
+        match pulled.await {
             Ok(()) => Ok(Some(image)),
             Err(error) if self.context.interrupt().received().is_some() => Err(error),
             Err(error) => {
@@ -282,15 +304,37 @@ impl<'c> Build<'c> {
         }
     }
 
+    /// Lets an engine speak to a registry, and once more where what it tells may pass.
+    async fn persistently(&self, what: String, mut ask: impl AsyncFnMut() -> Result<()>) -> Result<()> {
+        for pause in PAUSES {
+            match ask().await {
+                Err(error) if may_pass(&error) => {
+                    let console = self.context.console();
+                    console.warn(format_args!(
+                        "{what} did not succeed, and is tried again in {} s: {}",
+                        pause.as_secs(),
+                        error.root_cause()
+                    ));
+                    self.context.interrupt().sleep(pause).await?;
+                }
+                other => return other,
+            }
+        }
+        ask().await
+    }
+
     /// Sends the image to its registry under a tag, and says which digest it has there.
     async fn push(&self, engine: &Engine, tag: &str) -> Result<Digest> {
         let name = self.repository.to_string();
         let mut progress = Progress::new(self.context.console());
         let mut digest = None;
         let login = self.logins.of(self.repository.registry());
-        let pushed = engine.push(&name, tag, login, |message| {
-            digest = pushed_digest(&message).or_else(|| digest.take());
-            progress.take(&message)
+        let pushed = self.persistently(format!("the push of `{name}:{tag}`"), async || {
+            let take = |message: Value| {
+                digest = pushed_digest(&message).or_else(|| digest.take());
+                progress.take(&message)
+            };
+            engine.push(&name, tag, login, take).await
         });
         pushed.await.with_context(|| format!("cannot push `{name}:{tag}`"))?;
         let digest = digest.and_then(|digest: String| digest.parse().ok());

@@ -214,16 +214,60 @@ impl Engine {
 /// The error that a message tells of, with what failed.
 pub(crate) fn failure(message: &Value) -> Option<jetway::Error> {
     let detail = message.pointer("/errorDetail/message").or_else(|| message.get("error"))?.as_str()?;
-    Some(anyhow!("{}", detail.trim()))
+    Some(told(detail.trim()))
+}
+
+/// What an engine tells of a failure that another try may not meet: a registry, or the way to it, that was too slow or too busy.
+#[derive(Debug)]
+struct Passing(String);
+
+impl fmt::Display for Passing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Passing {}
+
+/// Whether the same request may succeed a little later.
+pub(crate) fn may_pass(error: &jetway::Error) -> bool {
+    error.downcast_ref::<Passing>().is_some()
+}
+
+/// What a registry's refusal has in it, in the words of engines.
+const REFUSED: [&str; 4] = ["unauthorized", "denied", "authentication required", "no basic auth"];
+
+/// What a failure has in it that may pass. Engines hand on what Go's HTTP client says, and statuses with their names.
+const PASSING: [&str; 13] = [
+    "client.timeout",
+    "tls handshake timeout",
+    "i/o timeout",
+    "timeout awaiting response headers",
+    "unexpected eof",
+    "connection reset by peer",
+    "connection refused",
+    "too many requests",
+    "toomanyrequests",
+    "500 internal server error",
+    "502 bad gateway",
+    "503 service unavailable",
+    "504 gateway timeout",
+];
+
+/// The error that an engine's words are.
+pub(crate) fn told(text: &str) -> jetway::Error {
+    let lower = text.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let passes = !has(&REFUSED) && (has(&PASSING) || lower.ends_with(": eof"));
+    if passes { Passing(text.to_owned()).into() } else { anyhow!("{text}") }
 }
 
 /// Passes messages on until one tells of a failure.
 fn failing(mut messages: impl FnMut(Value) -> Result<()>) -> impl FnMut(Value) -> Result<()> {
     move |message| match failure(&message) {
         Some(error) => {
-            let refused = ["unauthorized", "denied", "authentication required", "no basic auth"];
             let text = error.to_string().to_lowercase();
-            Err(if refused.iter().any(|word| text.contains(word)) {
+            Err(if REFUSED.iter().any(|word| text.contains(word)) {
                 error.hint("are `username` and `password` those of the registry, and may they do this?")
             } else {
                 error
@@ -258,4 +302,39 @@ fn percent_encoded(text: &str) -> String {
         }
     }
     encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_told_from_what_stays() {
+        let passes = |text: &str| may_pass(&told(text).context("cannot push"));
+        for text in [
+            "Get \"https://r.example/v2/\": net/http: request canceled while waiting for connection (Client.Timeout \
+             exceeded while awaiting headers)",
+            "Get \"https://r.example/v2/\": net/http: TLS handshake timeout",
+            "read tcp 10.0.0.1:5->10.0.0.2:443: i/o timeout",
+            "Head \"https://r.example/v2/x/blobs/y\": EOF",
+            "dial tcp 10.0.0.2:443: connect: connection refused",
+            "write tcp 10.0.0.1:5->10.0.0.2:443: write: connection reset by peer",
+            "received unexpected HTTP status: 503 Service Unavailable",
+            "toomanyrequests: You have reached your pull rate limit",
+        ] {
+            assert!(passes(text), "{text}");
+        }
+        for text in [
+            "denied: requested access to the resource is denied",
+            "unauthorized: authentication required",
+            "no basic auth credentials",
+            "received unexpected HTTP status: 503 Service Unavailable: access denied",
+            "manifest unknown",
+            "x509: certificate signed by unknown authority",
+            "The command '/bin/sh -c exit 3' returned a non-zero code: 3",
+            "",
+        ] {
+            assert!(!passes(text), "{text}");
+        }
+    }
 }

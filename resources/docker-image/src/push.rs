@@ -122,7 +122,7 @@ async fn tag(to: &Registry<'_>, root: &Manifest, tags: &[String]) -> Result<()> 
 }
 
 /// Says which tags are out, and which are not.
-fn how_far(error: Error, done: &[String], rest: &[String]) -> Error {
+pub(crate) fn how_far(error: Error, done: &[String], rest: &[String]) -> Error {
     let list = |tags: &[String]| tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ");
     if done.is_empty() && rest.len() == 1 {
         return error;

@@ -32,14 +32,16 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::told;
+
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(15);
 
-/// The most that is read of an answer that is read whole, in bytes.
-const LARGEST: usize = 4 * 1024 * 1024;
 /// How long an engine may think about what it knows without work: who it is, what an image is, a name for one.
 pub(crate) const PROMPTLY: Duration = Duration::from_secs(30);
 
+/// The most that is read of an answer that is read whole, in bytes.
+const LARGEST: usize = 4 * 1024 * 1024;
 
 /// What a request carries.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -151,7 +153,7 @@ impl Endpoint {
             let connection = Connection(connection.abort_handle());
             let response = within(limit, sender.send_request(request)).await;
             // An engine that does not take our certificate says so only now.
-            let response = response.map_err(|error| in_words(error.into()));
+            let response = response.and_then(|response| response.map_err(|error| in_words(error.into())));
             let response = response.with_context(|| format!("the container engine at `{self}` did not answer"))?;
             Ok(Answer { response, connection })
         };
@@ -162,8 +164,6 @@ impl Endpoint {
     }
 }
 
-/// A connection that ends when this is dropped.
-#[derive(Debug)]
 /// Waits no longer than that, where there is a limit.
 async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Result<T> {
     match limit {
@@ -172,6 +172,8 @@ async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Re
     }
 }
 
+/// A connection that ends when this is dropped.
+#[derive(Debug)]
 pub(crate) struct Connection(AbortHandle);
 
 impl Drop for Connection {
@@ -203,8 +205,7 @@ impl Answer {
             .ok()
             .and_then(|body| body.get("message").and_then(Value::as_str).map(str::to_owned))
             .unwrap_or_else(|| String::from_utf8_lossy(&body).chars().take(300).collect());
-        let error = anyhow!("{}", message.trim()).context(format!("{what}: the container engine answered {status}"));
-        Err(error)
+        Err(told(message.trim()).context(format!("{what}: the container engine answered {status}")))
     }
 
     /// The connection's bytes after the engine has agreed to another protocol.
@@ -213,13 +214,13 @@ impl Answer {
         Ok((upgraded, self.connection))
     }
 
-    /// All of a small answer.
+    /// All of a small answer, which has to come promptly.
     pub(crate) async fn whole(self, interrupt: &Interrupt) -> Result<Vec<u8>> {
-        let mut whole = Vec::new();
         within(Some(PROMPTLY), self.read(interrupt)).await?
     }
 
     async fn read(self, interrupt: &Interrupt) -> Result<Vec<u8>> {
+        let mut whole = Vec::new();
         let mut body = self.response.into_body();
         while let Some(piece) = next_piece(&mut body, interrupt).await? {
             whole.extend_from_slice(&piece);

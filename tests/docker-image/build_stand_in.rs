@@ -1,0 +1,157 @@
+//! put with `build` by stand-ins of an engine: what it may do that this machine's does not do on request.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use jetway_tests::aws::Key;
+use jetway_tests::registry::Registry;
+use jetway_tests::stand_in::{Answer, Asked, StandIn};
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+
+use crate::build::inputs;
+use crate::support::{merge, source};
+
+const ID: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const DIGEST: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+/// What Go's HTTP client says of a registry that took too long.
+const TOO_SLOW: &str = "Get \"https://r.example/v2/\": net/http: request canceled while waiting for connection \
+                        (Client.Timeout exceeded while awaiting headers)";
+
+/// Messages, as an engine sends them.
+fn messages(all: &[Value]) -> Answer {
+    let lines: Vec<String> = all.iter().map(|message| format!("{message}\r\n")).collect();
+    Answer::bytes(200, "application/json", lines.concat())
+}
+
+fn failed(text: &str) -> Answer {
+    messages(&[
+        json!({ "status": "The push refers to repository" }),
+        json!({ "errorDetail": { "message": text }, "error": text }),
+    ])
+}
+
+fn pushed() -> Answer {
+    messages(&[json!({ "aux": { "Tag": "x", "Digest": DIGEST, "Size": 1 } })])
+}
+
+/// An engine that builds whatever it gets; `push` says how its pushes go, of which it is told the number.
+fn engine(push: impl Fn(usize, &Asked) -> Answer + Send + Sync + 'static) -> StandIn {
+    let pushes = AtomicUsize::new(0);
+    StandIn::start(move |asked| match asked.path().rsplit('/').next() {
+        Some("_ping") => Answer::text(200, "OK").with("Api-Version", "1.41"),
+        Some("build") => messages(&[
+            json!({ "stream": "Step 1/1 : FROM scratch\n" }),
+            json!({ "aux": { "ID": ID } }),
+            json!({ "stream": "Successfully built aaaaaaaaaaaa\n" }),
+        ]),
+        Some("tag") => Answer::text(201, ""),
+        Some("json") => Answer::json(200, &json!({ "Id": ID })),
+        Some("push" | "create") => push(pushes.fetch_add(1, Ordering::SeqCst), asked),
+        _ => Answer::json(404, &json!({ "message": "page not found" })),
+    })
+}
+
+fn put(engine: &StandIn, more: Value) -> Outcome {
+    let (registry, inputs) = (Registry::start(), inputs(&[("app/Dockerfile", "FROM scratch\n"), ("tags", "one two")]));
+    let host = format!("tcp://127.0.0.1:{}", engine.port());
+    let mut params = json!({ "build": "app" });
+    merge(&mut params, more);
+    let request = json!({ "source": source(&registry, "app", json!({ "docker_host": host })), "params": params });
+    Verb::put("docker-image").request(&request).dir(inputs.path()).run()
+}
+
+/// The requests for tags and pushes: what of, and under which tag.
+fn named(engine: &StandIn) -> Vec<String> {
+    let asked = engine.asked();
+    let of = |asked: &Asked| {
+        let what = asked.path().rsplit('/').next()?.to_owned();
+        let image = if asked.path().contains(ID) { "the id" } else { "the name" };
+        matches!(what.as_str(), "tag" | "push")
+            .then(|| format!("{what} {image} {}", asked.query("tag").unwrap_or_default()))
+    };
+    asked.iter().filter_map(of).collect()
+}
+
+#[test]
+fn a_push_that_meets_a_slow_registry_is_tried_again() {
+    for first in [failed(TOO_SLOW), Answer::json(500, &json!({ "message": TOO_SLOW }))] {
+        let engine = engine(move |number, _| if number == 0 { first.clone() } else { pushed() });
+        let outcome = put(&engine, json!({}));
+        assert_eq!(outcome.json()["version"], json!({ "digest": DIGEST }));
+        assert!(outcome.stderr.contains("is tried again in 1 s: Get \"https://r.example/v2/\""), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_push_is_tried_three_times_and_no_more() {
+    let engine = engine(|_, _| failed("received unexpected HTTP status: 503 Service Unavailable"));
+    let outcome = put(&engine, json!({}));
+    outcome.failed();
+    assert_eq!(named(&engine).iter().filter(|asked| asked.starts_with("push")).count(), 3);
+    assert!(outcome.stderr.contains("503 Service Unavailable"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_push_that_is_refused_is_not_tried_again() {
+    for refusal in ["denied: requested access to the resource is denied", "unauthorized: authentication required"] {
+        let engine = engine(move |_, _| failed(refusal));
+        let outcome = put(&engine, json!({}));
+        outcome.failed();
+        assert_eq!(named(&engine), ["tag the id latest", "push the name latest"]);
+        assert!(outcome.stderr.contains("are `username` and `password` those of the registry"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_pull_for_the_cache_that_meets_a_slow_registry_is_tried_again() {
+    let pulls = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&pulls);
+    let engine = engine(move |_, asked| {
+        if asked.path().ends_with("/push") {
+            return pushed();
+        }
+        *count.lock().unwrap() += 1;
+        if *count.lock().unwrap() == 1 { failed(TOO_SLOW) } else { messages(&[json!({ "status": "Pulled" })]) }
+    });
+    let outcome = put(&engine, json!({ "cache": true }));
+    outcome.succeeded();
+    assert_eq!(*pulls.lock().unwrap(), 2);
+    assert!(!outcome.stderr.contains("no cache in"), "{}", outcome.stderr);
+}
+
+#[test]
+fn what_is_pushed_is_what_was_built_whoever_else_uses_the_name() {
+    let engine = engine(|_, _| pushed());
+    put(&engine, json!({ "additional_tags": "tags" })).succeeded();
+    // Right before each push, the name is given to the image of this build.
+    let expected = ["latest", "one", "two"].map(|tag| [format!("tag the id {tag}"), format!("push the name {tag}")]);
+    assert_eq!(named(&engine), expected.concat());
+}
+
+#[test]
+fn a_push_that_fails_in_between_says_how_far_it_got() {
+    let engine = engine(|number, _| if number == 1 { failed("denied: no") } else { pushed() });
+    let outcome = put(&engine, json!({ "additional_tags": "tags" }));
+    outcome.failed();
+    assert!(outcome.stderr.contains("pushed: `latest`; not pushed: `one`, `two`"), "{}", outcome.stderr);
+}
+
+#[test]
+fn an_engine_that_takes_connections_and_says_nothing_is_given_up() {
+    // The system takes the connections, and nobody ever reads them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (registry, inputs) = (Registry::start(), inputs(&[("app/Dockerfile", "FROM scratch\n")]));
+    let host = format!("tcp://{}", silent.local_addr().unwrap());
+    let source = source(&registry, "app", json!({ "docker_host": host }));
+    let request = json!({ "source": source, "params": { "build": "app" } });
+    let outcome = Verb::put("docker-image").request(&request).dir(inputs.path()).run();
+    outcome.failed();
+    assert!(outcome.stderr.contains(&format!("cannot use `docker_host` ({host})")), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("nothing came within 30 s"), "{}", outcome.stderr);
+    assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+}
