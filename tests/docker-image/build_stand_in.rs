@@ -141,6 +141,49 @@ fn a_push_that_fails_in_between_says_how_far_it_got() {
     assert!(outcome.stderr.contains("pushed: `latest`; not pushed: `one`, `two`"), "{}", outcome.stderr);
 }
 
+/// Who pulls from Amazon's registries has to ask for credentials beforehand, for each region of its own.
+#[test]
+fn an_engine_gets_credentials_for_amazons_registries_that_a_recipe_names() {
+    let (first, second) =
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "210987654321.dkr.ecr.us-east-1.amazonaws.com");
+    let amazon = StandIn::start(|asked| {
+        let region = ["eu-west-1", "us-east-1"]
+            .into_iter()
+            .find(|region| Key::new("AKIDEXAMPLE", "s3cret-of-the-key").has_signed(asked, region, "ecr").is_ok());
+        let Some(region) = region else { return Answer::json(400, &json!({ "message": "no such key" })) };
+        let token = STANDARD.encode(format!("AWS:token-for-{region}"));
+        let data = json!([{ "authorizationToken": token, "expiresAt": 1.7e9, "proxyEndpoint": "https://x.example" }]);
+        Answer::json(200, &json!({ "authorizationData": data }))
+    });
+    let engine = engine(|_, _| pushed());
+    let recipe = format!("ARG OTHER\nFROM {first}/team/base:1 AS one\nFROM $OTHER\n");
+    let (registry, inputs) = (Registry::start(), inputs(&[("app/Dockerfile", &recipe)]));
+    let host = format!("tcp://127.0.0.1:{}", engine.port());
+    let keys = json!({
+        "docker_host": host, "aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "s3cret-of-the-key",
+    });
+    let params = json!({ "build": "app", "build_args": { "OTHER": format!("{second}/base") } });
+    let request = json!({ "source": source(&registry, "app", keys.clone()), "params": params });
+    let put = Verb::put("docker-image").request(&request).dir(inputs.path());
+    let outcome = put.clone().env("AWS_ENDPOINT_URL_ECR", &amazon.url()).run();
+    outcome.succeeded();
+    let configs = |engine: &StandIn| -> Vec<Value> {
+        let header = |asked: &Asked| URL_SAFE.decode(asked.header("x-registry-config")?).ok();
+        engine.asked().iter().filter_map(header).map(|config| serde_json::from_slice(&config).unwrap()).collect()
+    };
+    let config = configs(&engine).remove(0);
+    for (registry, region) in [(first, "eu-west-1"), (second, "us-east-1")] {
+        assert_eq!(config[registry]["username"], "AWS");
+        assert_eq!(config[registry]["password"], format!("token-for-{region}"));
+    }
+    // Whether they are needed is not known: a base may be public, or be there already.
+    let refusing = StandIn::start(|_| Answer::json(400, &json!({ "message": "no" })));
+    let outcome = put.env("AWS_ENDPOINT_URL_ECR", &refusing.url()).run();
+    outcome.succeeded();
+    assert!(outcome.stderr.contains(&format!("no login to `{first}`")), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("s3cret-of-the-key"), "{}", outcome.stderr);
+}
+
 #[test]
 fn an_engine_that_takes_connections_and_says_nothing_is_given_up() {
     // The system takes the connections, and nobody ever reads them.

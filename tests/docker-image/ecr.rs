@@ -6,17 +6,31 @@ use jetway_tests::aws::Key;
 use jetway_tests::registry::image::Image;
 use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Answer, Asked, StandIn};
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
+use crate::support::merge;
+
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/reader";
+
+const WEB_TOKEN: &str = "t0ken-of-the-worker";
 
 /// ECR's API: it gives the credentials of a registry to whom signs with the key.
 fn ecr(registry: &Registry) -> StandIn {
+    ecr_for(Key::new("AKIDEXAMPLE", SECRET), registry)
+}
+
+/// The same for another key; and, for whoever may have it, that key by a role.
+fn ecr_for(key: Key, registry: &Registry) -> StandIn {
     let host = registry.host();
     StandIn::start(move |asked| {
-        if let Err(problem) = Key::new("AKIDEXAMPLE", SECRET).has_signed(asked, "eu-west-1", "ecr") {
+        if asked.form("Action").is_some() {
+            return assume(asked, &key);
+        }
+        if let Err(problem) = key.has_signed(asked, "eu-west-1", "ecr") {
             return Answer::json(400, &json!({ "__type": "InvalidSignatureException", "message": problem }));
         }
         let target = asked.header("x-amz-target");
@@ -26,6 +40,71 @@ fn ecr(registry: &Registry) -> StandIn {
             json!([{ "authorizationToken": token, "expiresAt": 1.7e9, "proxyEndpoint": format!("https://{host}") }]);
         Answer::json(200, &json!({ "authorizationData": data }))
     })
+}
+
+/// STS: it gives a session's key for a role to whom signs, or to whom has the token of a worker.
+fn assume(asked: &Asked, session: &Key) -> Answer {
+    let may = match asked.form("Action").as_deref() {
+        Some("AssumeRole") => Key::new("AKIDEXAMPLE", SECRET).has_signed(asked, "eu-west-1", "sts"),
+        Some("AssumeRoleWithWebIdentity") if asked.form("WebIdentityToken").as_deref() == Some(WEB_TOKEN) => Ok(()),
+        _ => Err("no such token".to_owned()),
+    };
+    if may.is_err() || asked.form("RoleArn").as_deref() != Some(ROLE) {
+        return Answer::bytes(
+            403,
+            "text/xml",
+            "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>",
+        );
+    }
+    let (id, secret, token) = (&session.id, &session.secret, session.session.as_deref().unwrap_or_default());
+    Answer::text(
+        200,
+        format!(
+            "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>{id}</AccessKeyId>\
+             <SecretAccessKey>{secret}</SecretAccessKey><SessionToken>{token}</SessionToken>\
+             <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+        ),
+    )
+}
+
+#[test]
+fn a_role_that_is_assumed_gets_in_by_a_key_or_by_what_the_worker_is() {
+    let (registry, digest) = filled();
+    let session =
+        || Key { session: Some("t0ken-of-the-session".to_owned()), ..Key::new("ASIAEXAMPLE", "s3cret-of-the-session") };
+    let ecr = ecr_for(session(), &registry);
+    let house = scratch::directory();
+    let file = house.path().join("token");
+    std::fs::write(&file, format!("{WEB_TOKEN}\n")).unwrap();
+    let file = file.display().to_string();
+    let base = json!({ "repository": "team/app", "tag": "latest", "aws_region": "eu-west-1" });
+    let keys = json!({ "aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": SECRET });
+    let with = |more: [Value; 2]| {
+        let mut source = base.clone();
+        for more in more {
+            merge(&mut source, more);
+        }
+        source
+    };
+    let worker = [("AWS_ROLE_ARN", ROLE), ("AWS_WEB_IDENTITY_TOKEN_FILE", file.as_str())];
+    for (source, environment) in [
+        (with([keys.clone(), json!({ "aws_role_arn": ROLE })]), &[][..]),
+        (with([keys.clone(), json!({ "aws_role_arns": [ROLE] })]), &[]),
+        (base.clone(), &worker),
+    ] {
+        let mut check = Verb::check("registry-image").request(&json!({ "source": source }));
+        for (name, value) in [("AWS_ENDPOINT_URL_ECR", ecr.url()), ("AWS_ENDPOINT_URL_STS", ecr.url())] {
+            check = check.env(name, &value);
+        }
+        let outcome = environment.iter().fold(check, |check, (name, value)| check.env(name, value)).run();
+        assert_eq!(outcome.json(), json!([{ "tag": "latest", "digest": digest }]));
+    }
+    // A role that the key may not have is named.
+    let source = with([keys, json!({ "aws_role_arn": format!("{ROLE}-other") })]);
+    let check = Verb::check("registry-image").request(&json!({ "source": source }));
+    let outcome = check.env("AWS_ENDPOINT_URL_ECR", &ecr.url()).env("AWS_ENDPOINT_URL_STS", &ecr.url()).run();
+    outcome.failed();
+    assert!(outcome.stderr.contains(&format!("{ROLE}-other")), "{}", outcome.stderr);
 }
 
 fn check(ecr: &StandIn, key: &str) -> Outcome {

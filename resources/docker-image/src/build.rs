@@ -6,6 +6,7 @@
 
 mod archive;
 mod arguments;
+mod bases;
 mod context;
 pub(crate) mod ignore;
 mod logins;
@@ -110,7 +111,9 @@ impl<'c> Build<'c> {
         let registry = places.origin();
         let tags = tags::of_put(registry, flavour, source, params, inputs).await?;
         let repository = registry.repository().clone();
-        let logins = Logins::of_source(source, &repository, registry.login());
+        let mut logins = Logins::of_source(source, &repository, registry.login());
+        let others = params.cache_from.iter().chain(args.values()).map(String::as_str);
+        logins.add_of_amazon(context, source, files.registries(others)?).await?;
         offer.logins = logins.all().clone();
         let mut cache = Vec::new();
         for entry in params.cache_from.iter().filter_map(|entry| set(Some(entry))) {

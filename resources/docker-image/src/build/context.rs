@@ -1,5 +1,6 @@
 //! What a build is made of: the directory, the recipe, and what is left out.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -7,6 +8,7 @@ use jetway::{Advise as _, Inputs, Result};
 
 use super::archive::{self, Extra};
 use super::arguments;
+use super::bases;
 use super::ignore::Patterns;
 use super::walk::Selection;
 use crate::engine::connection::Body;
@@ -65,6 +67,15 @@ impl BuildContext {
         let shown = ignore_file.as_ref().map_or(Path::new(IGNORE), |(name, _)| name);
         let ignore = ignore.with_context(|| format!("cannot use `{}`", shown.display()))?;
         Ok(Self { root, recipe, ignore_file: ignore_file.map(|(_, found)| found), ignore_text, ignore })
+    }
+
+    /// What may be registries that the recipe wants images of, in itself and in these texts.
+    pub(super) fn registries<'t>(&self, others: impl Iterator<Item = &'t str>) -> Result<BTreeSet<String>> {
+        let bytes = std::fs::read(&self.recipe).with_context(|| format!("cannot read `{}`", self.recipe.display()))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut all: BTreeSet<String> = bases::registries(&text).map(str::to_ascii_lowercase).collect();
+        all.extend(others.flat_map(bases::of_words).map(str::to_ascii_lowercase));
+        Ok(all)
     }
 
     /// The archive for the classic builder, and the recipe's name in it. `unique` makes names that are nobody's.

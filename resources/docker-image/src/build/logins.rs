@@ -1,7 +1,11 @@
 //! The credentials that an engine is handed: each for one registry.
 
+use std::collections::BTreeSet;
+
+use jetway::{Context, Result};
+
 use super::{EngineLogins, engine_name};
-use crate::credentials::Login;
+use crate::credentials::{Login, ecr};
 use crate::engine::RegistryLogin;
 use crate::reference::{Repository, registry_of};
 use crate::source::Source;
@@ -28,6 +32,31 @@ impl Logins {
         }
         add(repository.registry(), login);
         Self(all)
+    }
+
+    /// Those that Amazon gives for its registries among these, unless there are some already. Whether the build needs them is
+    /// not known, so that it is no failure when there are none.
+    pub(super) async fn add_of_amazon(
+        &mut self,
+        context: &Context,
+        source: &Source,
+        registries: BTreeSet<String>,
+    ) -> Result<()> {
+        for registry in registries {
+            if self.of(&registry).is_some() {
+                continue;
+            }
+            match ecr::login_to(context, source, &registry).await {
+                Ok(login) => {
+                    if let Some(login) = login.as_ref().and_then(for_engine) {
+                        self.0.insert(engine_name(&registry), login);
+                    }
+                }
+                Err(error) if context.interrupt().received().is_some() => return Err(error),
+                Err(error) => context.console().warn(format_args!("no login to `{registry}`: {error:#}")),
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn all(&self) -> &EngineLogins {

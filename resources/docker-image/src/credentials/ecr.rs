@@ -31,20 +31,28 @@ pub(crate) async fn find(
                 return Err(anyhow!("`aws_account_id` must be 12 digits"));
             }
             let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-            below(&format!("{account}.dkr.ecr.{region}.{domain}"), repository)?
+            below(&format!("{account}.dkr.ecr.{region}.{domain}"), &source.repository)?
         }
         (None, None) => {
             let (registry, _) =
                 registry_of(&given.address).map_err(|problem| anyhow!("ECR named no registry: {problem}"))?;
-            below(&registry, repository)?
+            below(&registry, &source.repository)?
         }
     };
     Ok(Some((repository, Login::Password { user: given.user, password: given.password })))
 }
 
-/// The repository in a registry that its own name leaves out.
-fn below(registry: &str, repository: &Repository) -> Result<Repository> {
-    Repository::new(registry, &repository.to_string()).map_err(|problem| anyhow!("`repository`: {problem}"))
+/// How to log in to a registry, if it is one of Amazon's.
+pub(crate) async fn login_to(context: &Context, source: &Source, registry: &str) -> Result<Option<Login>> {
+    let Some(host) = Host::of(registry) else { return Ok(None) };
+    let aws = Aws::new(context, context.http(HttpSettings::default())?, host.region)?;
+    let given = aws.registry_login(&source.aws_login()).await?;
+    Ok(Some(Login::Password { user: given.user, password: given.password }))
+}
+
+/// The repository in a registry that its own name leaves out. It is called as it is written: `library/` is Docker Hub's alone.
+fn below(registry: &str, written: &str) -> Result<Repository> {
+    Repository::new(registry, written.trim()).map_err(|problem| anyhow!("`repository`: {problem}"))
 }
 
 /// What the name of a registry of Amazon's says.
@@ -72,6 +80,13 @@ impl<'h> Host<'h> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_repository_below_a_registry_of_amazons_is_called_as_it_is_written() {
+        for path in ["app", "library/app", "team/library/app"] {
+            assert_eq!(below("123456789012.dkr.ecr.eu-west-1.amazonaws.com", path).unwrap().path(), path);
+        }
+    }
 
     #[test]
     fn a_registry_of_amazons_tells_its_region() {
