@@ -87,6 +87,30 @@ fn an_ssh_agent_has_the_key_and_the_image_has_not() {
 }
 
 #[test]
+fn a_cache_in_the_registry_is_the_image_under_a_tag_of_its_own() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::start();
+    let repository = registry.repository("kept");
+    let _images = Images::of(&repository);
+    let recipe = format!("FROM BASE\nCOPY x /x\nRUN echo {repository} && cp /x /y\n");
+    let inputs = inputs(&[("app/Dockerfile", &recipe), ("app/x", "x")]);
+    let params = json!({ "build": "app", "cache": true, "cache_tag": "cache", "cache_to": "registry" });
+    let source = source(&registry, "kept", json!({}));
+    let first = put(&source, &params, inputs.path()).json();
+    let digest = first["version"]["digest"].as_str().unwrap().to_owned();
+    let pushed = |tag: &str| registry.requests().contains(&format!("PUT /v2/kept/manifests/{tag} 201"));
+    assert!(pushed("latest") && pushed("cache"));
+    let cache = json!({ "repository": repository, "tag": "cache" });
+    assert_eq!(crate::support::check("docker-image", &cache, None).json(), json!([{ "digest": digest }]));
+    Images::of(&repository).remove();
+    let second = put(&source, &params, inputs.path());
+    second.succeeded();
+    assert!(second.stderr.contains(&format!("importing cache manifest from {repository}:cache")), "{}", second.stderr);
+}
+
+#[test]
 fn steps_are_told_by_name_with_what_came_from_the_cache() {
     if !engine::require() {
         return;

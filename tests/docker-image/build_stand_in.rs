@@ -141,6 +141,21 @@ fn a_push_that_fails_in_between_says_how_far_it_got() {
     assert!(outcome.stderr.contains("pushed: `latest`; not pushed: `one`, `two`"), "{}", outcome.stderr);
 }
 
+#[test]
+fn a_cache_in_the_registry_needs_a_tag_and_buildkit() {
+    let engine = engine(|_, _| pushed());
+    let outcome = put(&engine, json!({ "cache_to": "registry", "cache_tag": "cache", "docker_buildkit": "0" }));
+    // The stand-in knows no sessions, which BuildKit is asked for by.
+    outcome.failed();
+    assert!(outcome.stderr.contains("does it know BuildKit?"), "{}", outcome.stderr);
+    let outcome = put(&engine, json!({ "cache_to": "registry" }));
+    outcome.failed();
+    assert!(outcome.stderr.contains("`params.cache_to`: `registry` goes with the `cache_tag`"), "{}", outcome.stderr);
+    let outcome = put(&engine, json!({ "cache_to": "registry", "cache_tag": "a b" }));
+    outcome.failed();
+    assert!(outcome.stderr.contains("`params.cache_tag`: is no tag"), "{}", outcome.stderr);
+}
+
 /// Who pulls from Amazon's registries has to ask for credentials beforehand, for each region of its own.
 #[test]
 fn an_engine_gets_credentials_for_amazons_registries_that_a_recipe_names() {

@@ -34,7 +34,7 @@ fn what_the_inputs_lack_is_told_before_an_engine_is_asked() {
         (json!({ "build": "app", "build_args_file": "list.json" }), "it holds no JSON object"),
         (json!({ "build": "app", "secrets": { "x": { "env": "NOPE" } } }), "the step's environment has no `NOPE`"),
         (json!({ "build": "app", "docker_buildkit": "maybe" }), "expected `1` or `0`, found `maybe`"),
-        (json!({ "build": "app", "cache_to": "registry" }), "`inline` keeps the cache in the image"),
+        (json!({ "build": "app", "cache_to": "registry" }), "`registry` goes with the `cache_tag`"),
         (json!({}), "there is nothing to put"),
     ] {
         // An engine that is not there would be the error if it were asked.

@@ -109,7 +109,7 @@ impl<'c> Build<'c> {
         }
         let places = Places::find(context, source, Access::PullAndPush).await?;
         let registry = places.origin();
-        let tags = tags::of_put(registry, flavour, source, params, inputs).await?;
+        let mut tags = tags::of_put(registry, flavour, source, params, inputs).await?;
         let repository = registry.repository().clone();
         let mut logins = Logins::of_source(source, &repository, registry.login());
         let others = params.cache_from.iter().chain(args.values()).map(String::as_str);
@@ -122,6 +122,11 @@ impl<'c> Build<'c> {
         if params.cache {
             let own = set(params.cache_tag.as_deref()).map(str::to_owned).or_else(|| tags.first().cloned());
             cache.extend(own.map(Cache::Tag));
+        }
+        if params.cache_to == Some(CacheTo::Registry)
+            && let Some(tag) = set(params.cache_tag.as_deref()).filter(|tag| !tags.iter().any(|known| known == tag))
+        {
+            tags.push(tag.to_owned());
         }
         if builder == Builder::BuildKit && (params.cache || params.cache_to.is_some()) {
             // What the image needs to be a cache for the next build.

@@ -22,6 +22,9 @@ use crate::source::{Source, set};
 use crate::version::Version;
 use ready::Ready;
 
+/// What is wrong with what is no tag.
+const NO_TAG: &str = "is no tag: letters, digits, `_`, `.` and `-`, 128 of them at most";
+
 /// What stands under a put step's `params:`.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Params {
@@ -91,7 +94,8 @@ pub struct Params {
     #[serde(default)]
     pub cache_from: Vec<String>,
 
-    /// Where the layers are kept for the next build: `inline`, in the image itself. The build is BuildKit's then.
+    /// Where the layers are kept for the next build: in the image itself, which with `registry` is pushed under `cache_tag` too.
+    /// The build is BuildKit's then.
     pub cache_to: Option<CacheTo>,
 
     /// A directory of the inputs with an image to build upon, as a get with `save` has left it.
@@ -134,7 +138,7 @@ pub struct Params {
 pub enum CacheTo {
     /// In the image itself.
     Inline,
-    /// In an image of their own.
+    /// In the image, under `cache_tag` too.
     Registry,
 }
 
@@ -226,11 +230,12 @@ impl Params {
         {
             problems.add("docker_buildkit", format!("expected `1` or `0`, found `{word}`"));
         }
-        if self.cache_to == Some(CacheTo::Registry) {
-            problems.add(
-                "cache_to",
-                "engines export to a registry by a builder of their own alone; `inline` keeps the cache in the image",
-            );
+        if let Some(tag) = set(self.cache_tag.as_deref()) {
+            if !is_tag(tag) {
+                problems.add("cache_tag", NO_TAG);
+            }
+        } else if self.cache_to == Some(CacheTo::Registry) {
+            problems.add("cache_to", "`registry` goes with the `cache_tag` that the image is pushed under too");
         }
     }
 
@@ -263,7 +268,7 @@ impl Params {
         if let Some(tag) = set(self.pull_tag.as_deref())
             && !is_tag(tag)
         {
-            problems.add("pull_tag", "is no tag: letters, digits, `_`, `.` and `-`, 128 of them at most");
+            problems.add("pull_tag", NO_TAG);
         }
     }
 }
