@@ -200,6 +200,20 @@ fn an_engine_gets_credentials_for_amazons_registries_that_a_recipe_names() {
 }
 
 #[test]
+fn an_id_of_a_base_that_is_none_is_not_asked_for() {
+    let engine = engine(|_, _| pushed());
+    let files = [("app/Dockerfile", "FROM scratch\n"), ("base/image", ""), ("base/image-id", "x/../../containers")];
+    let (registry, inputs) = (Registry::start(), inputs(&files));
+    let host = format!("tcp://127.0.0.1:{}", engine.port());
+    let source = source(&registry, "app", json!({ "docker_host": host }));
+    let request = json!({ "source": source, "params": { "build": "app", "load_base": "base" } });
+    let outcome = Verb::put("docker-image").request(&request).dir(inputs.path()).run();
+    outcome.failed();
+    assert!(outcome.stderr.contains("`image-id` in `base`"), "{}", outcome.stderr);
+    assert_eq!(engine.asked().len(), 0);
+}
+
+#[test]
 fn an_engine_that_takes_connections_and_says_nothing_is_given_up() {
     // The system takes the connections, and nobody ever reads them.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

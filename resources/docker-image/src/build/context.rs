@@ -11,6 +11,7 @@ use super::arguments;
 use super::bases;
 use super::ignore::Patterns;
 use super::walk::Selection;
+use crate::digest::Digest;
 use crate::engine::connection::Body;
 use crate::engine::session::sync::Directory;
 
@@ -157,6 +158,9 @@ impl Saved {
             Ok(Some(arguments::read(inputs, &path)?.trim().to_owned()).filter(|value| !value.is_empty()))
         };
         let id = value("image-id")?;
+        if let Some(Err(problem)) = id.as_ref().map(|id| id.parse::<Digest>()) {
+            return Err(anyhow!("`image-id` in `{directory}`: {problem}"));
+        }
         let name = value("repository")?.zip(value("tag")?);
         Ok(Some(Self { archive, id, name }))
     }
