@@ -8,7 +8,8 @@ use super::address::Address;
 use super::connection::Endpoint;
 use super::daemon::{Certificates, Daemon, Options};
 use super::{Engine, tunnel};
-use crate::source::{EngineAt, Insecure, Source};
+use crate::reference::registry_of;
+use crate::source::{CaCertificate, EngineAt, Insecure, Source};
 
 /// An engine, and what has to be stopped after it was used.
 pub(crate) struct Found {
@@ -98,7 +99,19 @@ fn options(source: &Source, registries: &[String]) -> Options {
         Some(Insecure::All(true)) => insecure.extend(registries.first().cloned()),
         _ => {}
     }
-    let certificates = registries.iter().filter_map(|registry| {
+    let mirrors = source.mirrors();
+    // A recipe may build upon images of any registry that the source has certificates for.
+    let named = (source.ca_certs.iter().filter_map(CaCertificate::domain))
+        .chain(source.client_certs.iter().map(|client| client.domain.as_str()))
+        .chain(mirrors.iter().map(|mirror| mirror.host))
+        .filter_map(|name| Some(registry_of(name).ok()?.0));
+    let mut distinct: Vec<String> = registries.to_vec();
+    for registry in named {
+        if !distinct.contains(&registry) {
+            distinct.push(registry);
+        }
+    }
+    let certificates = distinct.iter().filter_map(|registry| {
         let http = source.http(registry);
         let client = http.client_certificate.map(|client| (client.certificate, client.key));
         let authorities = http.ca_certs.join("\n");
@@ -113,7 +126,7 @@ fn options(source: &Source, registries: &[String]) -> Options {
         downloads: source.max_concurrent_downloads,
         uploads: source.max_concurrent_uploads,
         insecure: insecure.into_iter().filter(|registry| !registry.trim().is_empty()).collect(),
-        mirrors: source.mirrors().iter().map(|mirror| with_scheme(mirror.host)).collect(),
+        mirrors: mirrors.iter().map(|mirror| with_scheme(mirror.host)).collect(),
         certificates: certificates.collect(),
     }
 }
@@ -121,4 +134,34 @@ fn options(source: &Source, registries: &[String]) -> Options {
 /// Engines want a mirror with its scheme.
 fn with_scheme(mirror: &str) -> String {
     if mirror.contains("://") { mirror.to_owned() } else { format!("https://{mirror}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_of_our_own_gets_every_certificate_that_the_source_has() {
+        let source: Source = serde_json::from_str(
+            r#"{
+                "repository": "own.example/x",
+                "ca_certs": ["every", {"domain": "https://bases.example:5000", "cert": "bases"}],
+                "client_certs": [{"domain": "client.example", "cert": "c", "key": "k"}],
+                "registry_mirror": "https://mirror.example/hub"
+            }"#,
+        )
+        .unwrap();
+        let options = options(&source, &["own.example".to_owned()]);
+        let of = |certificates: &Certificates| (certificates.registry.clone(), certificates.authorities.clone());
+        let all: Vec<_> = options.certificates.iter().map(of).collect();
+        let expected = [
+            ("own.example", "every"),
+            ("bases.example:5000", "every\nbases"),
+            ("client.example", "every"),
+            ("mirror.example", "every"),
+        ];
+        assert_eq!(all, expected.map(|(registry, authorities)| (registry.to_owned(), authorities.to_owned())));
+        let clients: Vec<bool> = options.certificates.iter().map(|entry| entry.client.is_some()).collect();
+        assert_eq!(clients, [false, false, true, false]);
+    }
 }

@@ -106,11 +106,19 @@ impl CaCertificate {
         }
     }
 
+    /// The registry that it counts for, when it is one.
+    pub(crate) fn domain(&self) -> Option<&str> {
+        match self {
+            Self::Pem(_) => None,
+            Self::Entry { domain, .. } => set(domain.as_deref()),
+        }
+    }
+
     /// Whether it counts for a registry.
     pub(crate) fn is_for(&self, registry: &str) -> bool {
         match self {
             Self::Pem(_) => true,
-            Self::Entry { domain, .. } => set(domain.as_deref()).is_none_or(|domain| is_registry(domain, registry)),
+            Self::Entry { .. } => self.domain().is_none_or(|domain| is_registry(domain, registry)),
         }
     }
 }
