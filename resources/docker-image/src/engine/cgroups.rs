@@ -20,38 +20,68 @@ struct Mount {
     read_only: bool,
 }
 
-/// Makes control groups ready for an engine, in a container of our own. Elsewhere nothing is touched.
+/// What control groups there are to write to.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// Those of version 2.
+    Unified,
+    /// Those of version 1.
+    Legacy,
+    /// None that can be written: they are mounted read-only, or not at all, as in a container.
+    Out,
+}
+
+/// Makes control groups ready for an engine. Where they can be written already, as outside of containers, nothing is mounted.
+///
+/// What the mounts are says so. Which process this one is does not: in a container it is the first one with some runtimes, and
+/// the child of an init with others.
 pub(crate) fn prepare(console: &Console) {
-    if !in_container() {
-        return;
-    }
     if let Err(error) = try_prepare() {
         console.warn(format_args!("control groups could not be made ready for a container engine: {error}"));
     }
 }
 
-/// Whether this is the first process of its container, as a step's is, or is started by it: then the groups are ours to arrange.
-fn in_container() -> bool {
-    std::process::id() == 1
-}
-
 fn try_prepare() -> io::Result<()> {
     let mounts = mounts()?;
-    if mounts.iter().any(|mount| mount.at == ROOT && mount.kind == "cgroup2") || is_unified() {
-        return prepare_unified(&mounts);
+    match state(&mounts) {
+        State::Legacy => Ok(()),
+        State::Unified => hand_on(),
+        State::Out if mounts.iter().any(|mount| mount.at == ROOT && mount.kind == "cgroup2") || is_unified() => {
+            mount_unified(&mounts)?;
+            hand_on()
+        }
+        State::Out => prepare_legacy(&mounts),
     }
-    prepare_legacy(&mounts)
+}
+
+/// What the mounts say.
+fn state(mounts: &[Mount]) -> State {
+    let is_below = |mount: &&Mount| Path::new(&mount.at).starts_with(ROOT);
+    // What is mounted later at the same place is what counts.
+    let root = mounts.iter().rev().find(|mount| mount.at == ROOT);
+    match root {
+        Some(root) if root.read_only => State::Out,
+        Some(root) if root.kind == "cgroup2" => State::Unified,
+        Some(_) => {
+            let mut groups = mounts.iter().filter(is_below).filter(|mount| mount.kind == "cgroup").peekable();
+            if groups.peek().is_some() && groups.all(|mount| !mount.read_only) { State::Legacy } else { State::Out }
+        }
+        None => State::Out,
+    }
 }
 
 /// Version 2: one tree.
-fn prepare_unified(mounts: &[Mount]) -> io::Result<()> {
-    match mounts.iter().find(|mount| mount.at == ROOT) {
-        Some(mount) if mount.kind == "cgroup2" => {
-            if mount.read_only {
-                remount(ROOT)?;
-            }
-        }
-        _ => mount_new("cgroup2", ROOT, "")?,
+fn mount_unified(mounts: &[Mount]) -> io::Result<()> {
+    match mounts.iter().rev().find(|mount| mount.at == ROOT) {
+        Some(mount) if mount.kind == "cgroup2" => remount(ROOT),
+        _ => mount_new("cgroup2", ROOT, ""),
+    }
+}
+
+/// Lets groups be made below that of a container. The machine's own, the only one without a type, needs nothing done.
+fn hand_on() -> io::Result<()> {
+    if !Path::new(ROOT).join("cgroup.type").exists() {
+        return Ok(());
     }
     // Limits can be handed to groups below only when no process is in the group itself.
     let init = Path::new(ROOT).join("init");
@@ -136,4 +166,38 @@ fn parse(line: &str) -> Option<Mount> {
         kind: right.split(' ').next()?.to_owned(),
         read_only: options.split(',').any(|option| option == "ro"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(mountinfo: &str) -> State {
+        state(&mountinfo.lines().filter_map(parse).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_to_be_made_ready_whoever_the_first_process_is() {
+        // As containers of a step have them, under an init or not: read-only, of either version, or none.
+        let unified = "30 23 0:26 / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw";
+        let legacy = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - tmpfs tmpfs rw,mode=755\n\
+                      31 30 0:27 /step /sys/fs/cgroup/memory ro,nosuid - cgroup cgroup rw,memory";
+        let sealed = legacy.replace("cgroup rw,nosuid", "cgroup ro,nosuid");
+        for mountinfo in [unified, legacy, &sealed, "23 1 8:1 / / rw - ext4 /dev/root rw", ""] {
+            assert_eq!(of(mountinfo), State::Out, "{mountinfo}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_written_is_left_as_it_is() {
+        assert_eq!(of("30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw"), State::Unified);
+        let legacy = "30 23 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n\
+                      31 30 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
+                      41 30 0:38 / /sys/fs/cgroup/unified ro - cgroup2 cgroup2 rw";
+        assert_eq!(of(legacy), State::Legacy);
+        // The later mount covers the earlier one.
+        let covered = "30 23 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n\
+                       40 30 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup rw";
+        assert_eq!(of(covered), State::Unified);
+    }
 }
