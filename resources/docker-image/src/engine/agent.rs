@@ -21,9 +21,8 @@ pub(crate) async fn start(context: &Context, number: usize, key: &Secret) -> Res
         wait_for(context, &mut agent, &waiting, async || socket.exists()).await?;
         // OpenSSH refuses a key without a line's end.
         let text = format!("{}\n", key.expose().trim_end());
-        let file = private.write(format!("agent-{number}.key"), text.as_bytes())?;
         // Without a terminal and a program to ask, a key with a passphrase is refused.
-        let add = context.command("ssh-add").arg("-q").arg("--").arg(&file).env("SSH_AUTH_SOCK", &socket);
+        let add = context.command("ssh-add").args(["-q", "-"]).input(text).env("SSH_AUTH_SOCK", &socket);
         add.env("SSH_ASKPASS_REQUIRE", "never").quiet().run().await?.success()
     };
     match started.await {
