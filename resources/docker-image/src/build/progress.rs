@@ -86,11 +86,10 @@ impl<'c> Progress<'c> {
 
     fn stream(&mut self, text: &str) {
         self.line.push_str(text);
-        while let Some((line, rest)) = self.line.split_once('\n') {
-            let (line, rest) = (line.to_owned(), rest.to_owned());
-            self.line = rest;
-            self.tell(&line);
-        }
+        let Some((lines, rest)) = self.line.rsplit_once('\n') else { return };
+        let (lines, rest) = (lines.to_owned(), rest.to_owned());
+        self.line = rest;
+        lines.split('\n').for_each(|line| self.tell(line));
     }
 
     fn tell(&mut self, line: &str) {

@@ -91,11 +91,10 @@ impl Trace {
         let number = self.number(&log.get(1).text());
         let Some(step) = self.steps.get_mut(number - 1) else { return };
         step.line.push_str(&log.get(4).text());
-        while let Some((line, rest)) = step.line.split_once('\n') {
-            let (line, rest) = (line.to_owned(), rest.to_owned());
-            step.line = rest;
-            step.tell(number, &line, lines);
-        }
+        let Some((whole, rest)) = step.line.rsplit_once('\n') else { return };
+        let (whole, rest) = (whole.to_owned(), rest.to_owned());
+        step.line = rest;
+        whole.split('\n').for_each(|line| step.tell(number, line, lines));
     }
 
     /// The number of a step, from 1 on.
