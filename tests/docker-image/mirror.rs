@@ -3,6 +3,7 @@
 
 use jetway_tests::registry::image::Image;
 use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
+use jetway_tests::stand_in::{Answer, StandIn};
 use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
@@ -53,6 +54,25 @@ fn several_mirrors_are_asked_in_turn() {
     let mirrors = json!([empty.host(), format!("{}/hub", full.host())]);
     assert_eq!(through(mirrors, json!({})).json(), json!([{ "tag": "12", "digest": digest }]));
     assert_eq!(empty.requests(), ["HEAD /v2/library/debian/manifests/12 404"]);
+}
+
+#[test]
+fn a_mirror_without_encryption_is_asked_as_it_is_written() {
+    let image = Image::named("x");
+    let (digest, media_type, bytes) = (image.manifest.digest, image.manifest.media_type, image.manifest.bytes);
+    let own = digest.clone();
+    // The proxy that leads to it: a name that is not nearby, so that nothing but its address allows plain HTTP.
+    let proxy = StandIn::start(move |asked| {
+        if asked.target != "http://mirror.example:5000/v2/library/debian/manifests/12" {
+            return Answer::text(404, "");
+        }
+        Answer::bytes(200, &media_type, bytes.clone()).with("Docker-Content-Digest", &own)
+    });
+    let source = json!({ "repository": "debian", "tag": "12", "registry_mirror": "http://mirror.example:5000" });
+    let check = Verb::check("registry-image").request(&json!({ "source": source }));
+    let outcome = check.env("HTTPS_PROXY", "http://127.0.0.1:9").env("HTTP_PROXY", &proxy.url()).run();
+    assert_eq!(outcome.json(), json!([{ "tag": "12", "digest": digest }]));
+    assert_eq!(proxy.asked().len(), 1);
 }
 
 #[test]

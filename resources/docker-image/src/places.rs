@@ -39,7 +39,8 @@ impl<'c> Places<'c> {
                     Some((user, password)) => Login::password(user, password),
                     None => source.login_for(&registry, false),
                 };
-                mirrors.push(Registry::new(context, source, there, true, login, access)?);
+                let there = Registry::new(context, source, there, true, login, access)?;
+                mirrors.push(if mirror.host.starts_with("http://") { there.without_encryption() } else { there });
             }
         }
         let origin = Registry::new(context, source, repository, true, login, access)?;

@@ -102,7 +102,11 @@ pub(crate) fn registry_of(text: &str) -> Result<(String, String), String> {
     let (host, path) = bare.trim_end_matches('/').split_once('/').unwrap_or((bare.trim_end_matches('/'), ""));
     check_host(host)?;
     let host = host.to_ascii_lowercase();
-    let path = path.strip_prefix("v1").or_else(|| path.strip_prefix("v2")).unwrap_or(path);
+    // Where a registry's API begins is no part of what mirrors have below it; a path such as `v2mirror` is.
+    let path = match path.split_once('/').unwrap_or((path, "")) {
+        ("v1" | "v2", below) => below,
+        _ => path,
+    };
     Ok((if HUB_NAMES.contains(&host.as_str()) { HUB.to_owned() } else { host }, path.trim_matches('/').to_owned()))
 }
 
@@ -139,7 +143,9 @@ fn check_host(host: &str) -> Result<(), String> {
 }
 
 fn check_port(port: Option<&str>) -> Option<()> {
-    port?.parse::<u16>().ok().filter(|port| *port > 0).map(|_| ())
+    // What Rust takes for a number besides, `+80`, is no port.
+    let port = port.filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))?;
+    port.parse::<u16>().ok().filter(|port| *port > 0).map(|_| ())
 }
 
 fn check_path(path: &str) -> Result<(), String> {
@@ -234,6 +240,7 @@ mod tests {
             "host:port/x",
             "host:0/x",
             "host:70000/x",
+            "host:+80/x",
             "[fe80::1%eth0]/x",
             "a/../b",
             "a b",
@@ -271,6 +278,8 @@ mod tests {
         assert_eq!(mirrored.to_string(), "mirror.example:5000/hub/library/debian");
         assert_eq!(registry_of("https://Mirror.example:5000/hub/"), Ok(("mirror.example:5000".into(), "hub".into())));
         assert_eq!(registry_of("https://index.docker.io/v1/"), Ok((HUB.into(), String::new())));
+        assert_eq!(registry_of("mirror.example/v2foo"), Ok(("mirror.example".into(), "v2foo".into())));
+        assert_eq!(registry_of("mirror.example/v2/hub"), Ok(("mirror.example".into(), "hub".into())));
         assert!(registry_of("https://").is_err() && registry_of("u:p@h").is_err());
     }
 

@@ -63,6 +63,12 @@ impl<'c> Registry<'c> {
         })
     }
 
+    /// The same, spoken to without encryption: its address was given as `http://`.
+    pub(crate) fn without_encryption(self) -> Self {
+        self.found("http");
+        self
+    }
+
     /// The repository.
     pub(crate) fn repository(&self) -> &Repository {
         &self.repository
