@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use jetway_tests::registry::image::{Compression, Image, sha256};
+use jetway_tests::registry::image::{Blob, Compression, Image, sha256};
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::registry::{Registry, run};
 use jetway_tests::scratch;
@@ -183,7 +183,7 @@ fn what_is_not_downloaded_must_be_there_all_the_same() {
     let params = json!({ "skip_download": true });
     get("registry-image", &source(&registry, "team/app", json!({})), &version(&digest), params.clone(), target.path())
         .succeeded();
-    assert_eq!(registry.requests().split_off(before), [format!("GET /v2/team/app/manifests/{digest} 200")]);
+    assert_eq!(registry.requests().split_off(before), [format!("HEAD /v2/team/app/manifests/{digest} 200")]);
     assert_eq!(fs::read_dir(target.path()).unwrap().count(), 3);
     let gone = sha256(b"gone");
     let target = scratch::directory();
@@ -191,6 +191,38 @@ fn what_is_not_downloaded_must_be_there_all_the_same() {
         get("registry-image", &source(&registry, "team/app", json!({})), &version(&gone), params, target.path());
     outcome.failed();
     assert!(outcome.stderr.contains(&format!("has no image `{gone}` any more")), "{}", outcome.stderr);
+}
+
+#[test]
+fn labels_and_annotations_are_shown_when_their_names_match() {
+    let registry = Registry::start();
+    let mut image = Image::new(&json!({ "config": { "Labels": { "team": "jets", "other": "x" } } }), Vec::new());
+    let mut manifest: Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
+    manifest["annotations"] = json!({ "org.example.b": "2", "org.example.a": "1", "com.example.c": "3" });
+    image.manifest = Blob::new(&image.manifest.media_type.clone(), manifest.to_string());
+    let digest = image.push(registry.client(), "team/app", "latest");
+    let shown = |keys: Value, params: Value| {
+        let outcome = get(
+            "registry-image",
+            &source(&registry, "team/app", keys),
+            &version(&digest),
+            params,
+            scratch::directory().path(),
+        );
+        let metadata = outcome.json()["metadata"].clone();
+        let entries = metadata.as_array().unwrap().iter().skip(2);
+        entries
+            .map(|entry| format!("{}={}", entry["name"].as_str().unwrap(), entry["value"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    for params in [json!({}), json!({ "skip_download": true }), json!({ "format": "oci-layout" })] {
+        assert_eq!(
+            shown(json!({ "annotation_regex": "^org\\.", "label_regex": "team" }), params.clone()),
+            ["team=jets", "org.example.a=1", "org.example.b=2"]
+        );
+        assert_eq!(shown(json!({ "annotation_regex": "nothing" }), params.clone()), Vec::<String>::new());
+        assert_eq!(shown(json!({}), params), Vec::<String>::new());
+    }
 }
 
 #[test]

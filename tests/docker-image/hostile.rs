@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::support::{check, get, merge, said};
 
-fn fetch(registry: &HandMade, image: &Image, more: Value, target: &Path) -> Outcome {
+pub(crate) fn fetch(registry: &HandMade, image: &Image, more: Value, target: &Path) -> Outcome {
     let mut source = json!({ "repository": registry.repository(), "read_timeout": 2 });
     merge(&mut source, more);
     get("registry-image", &source, &json!({ "tag": "latest", "digest": image.manifest.digest }), json!({}), target)
@@ -402,6 +402,24 @@ fn a_page_for_people_is_no_answer_whatever_was_asked() {
         "{}",
         said(&outcome)
     );
+}
+
+#[test]
+fn a_get_that_was_killed_at_its_very_end_is_no_hindrance_to_the_next() {
+    let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::None);
+    let registry = HandMade::start(&image);
+    let target = scratch::directory();
+    // Killed between the first name that it gave and the last.
+    let left = target.path().join(".jetway-unfinished-1");
+    fs::create_dir_all(target.path().join("rootfs/old")).unwrap();
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("digest"), "").unwrap();
+    fs::write(left.join(".published"), "rootfs\nmetadata.json\nlabels.json\nrepository\ntag\ndigest").unwrap();
+    fetch(&registry, &image, json!({}), target.path()).succeeded();
+    let mut names: Vec<_> = fs::read_dir(target.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["digest", "labels.json", "metadata.json", "repository", "rootfs", "tag"]);
+    assert!(!target.path().join("rootfs/old").exists());
 }
 
 #[test]

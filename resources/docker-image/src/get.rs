@@ -18,16 +18,17 @@ use serde::Deserialize;
 use self::archive::{Archive, Style};
 use self::describe::Described;
 use self::progress::amount;
+use crate::background::{self, Stop};
 use crate::digest::Digest;
 use crate::flavour::Flavour;
 use crate::image::config::{self, Config};
-use crate::image::manifest::{ImageManifest, Manifest};
+use crate::image::manifest::{ImageManifest, Manifest, total};
 use crate::image::platform::Wanted;
 use crate::layer::tar_writer::write_tree;
 use crate::pattern;
 use crate::places::Places;
 use crate::reference::Repository;
-use crate::registry::{Access, Registry};
+use crate::registry::{Access, Asked, Registry};
 use crate::source::{Platform, Source, set};
 use crate::version::Version;
 
@@ -99,6 +100,14 @@ struct Told {
     shown: Vec<(String, String)>,
 }
 
+/// What has been made of an image, and not yet got its place.
+#[derive(Default)]
+struct Made {
+    /// The directory that it is in, and the names of what is in there.
+    place: Option<(Unfinished, Vec<&'static str>)>,
+    told: Told,
+}
+
 pub(crate) async fn get(
     context: &Context,
     flavour: Flavour,
@@ -123,11 +132,15 @@ pub(crate) async fn get(
         digest: &digest,
         wanted: Wanted::new(params.platform.as_ref().or(source.platform.as_ref())),
     };
-    let told = places.first_with(async |registry, _| work.fetch(registry).await.map(Some)).await?;
+    let Made { place, told } = places.first_with(async |registry, _| work.fetch(registry).await.map(Some)).await?;
+    let (unfinished, mut names) = place.context("nothing was made")?;
     let name = work.name();
     for (file_name, value) in [("repository", &name), ("tag", &tag), ("digest", &digest.to_string())] {
-        file(destination, file_name, &format!("{value}{}", flavour.line_end()))?;
+        file(unfinished.path(), file_name, &format!("{value}{}", flavour.line_end()))?;
+        names.push(file_name);
     }
+    // All at once and last: what is killed before leaves nothing that looks like an image.
+    unfinished.publish_all(&names)?;
     let mut response = Response::new(version).with("repository", name);
     if !tag.is_empty() || flavour == Flavour::RegistryImage {
         response = response.with("tag", tag.as_str());
@@ -148,34 +161,42 @@ impl Work<'_> {
         if same { written.to_owned() } else { self.repository.to_string() }
     }
 
-    async fn fetch(&self, registry: &Registry<'_>) -> Result<Told> {
+    async fn fetch(&self, registry: &Registry<'_>) -> Result<Made> {
+        let unfinished = Unfinished::new(self.destination)?;
+        let (names, told) = self.fetch_into(registry, unfinished.path()).await?;
+        Ok(Made { place: Some((unfinished, names)), told })
+    }
+
+    /// Makes what the params ask for in an empty directory. Returns what that is called.
+    async fn fetch_into(&self, registry: &Registry<'_>, place: &Path) -> Result<(Vec<&'static str>, Told)> {
+        if self.params.skip_download && !self.tells_of_entries() {
+            // A HEAD says as well whether it is there, and counts as no pull.
+            let found = registry.digest(Asked::Digest(self.digest)).await?;
+            found.with_context(|| registry.has_no_more(self.digest))?;
+            return Ok((Vec::new(), Told::default()));
+        }
         let manifest = registry.manifest_of(self.digest).await?;
         if self.params.skip_download {
             return self.only_tell(registry, manifest).await;
         }
-        let unfinished = Unfinished::new(self.destination)?;
         if self.params.format == Format::OciLayout {
-            return self.layout(registry, manifest, &unfinished).await;
+            let folder = place.join("oci");
+            make_directory(&folder)?;
+            let told = self.only_tell(registry, manifest.clone()).await?;
+            layout::write(registry, manifest, self.at_once(), &folder).await?;
+            return Ok((vec!["oci"], told));
         }
         let (_, image) = registry.image_for(manifest, &self.wanted).await?;
         let described = describe_image(registry, &image).await?;
-        if self.params.format == Format::Oci {
-            self.archive(registry, &image, &described, Style::Registry, &unfinished.path().join("image.tar")).await?;
-            unfinished.publish("image.tar")?;
-            describe::labels(self.destination, &described.config.execution.labels)?;
+        let mut names = if self.params.format == Format::Oci {
+            self.archive(registry, &image, &described, Style::Registry, &place.join("image.tar")).await?;
+            vec!["image.tar"]
         } else {
-            self.rootfs(registry, &image, &described, &unfinished).await?;
-        }
-        Ok(self.told(&image, described))
-    }
-
-    async fn layout(&self, registry: &Registry<'_>, manifest: Manifest, unfinished: &Unfinished) -> Result<Told> {
-        let folder = unfinished.path().join("oci");
-        make_directory(&folder)?;
-        let told = self.only_tell(registry, manifest.clone()).await?;
-        layout::write(registry, manifest, self.at_once(), &folder).await?;
-        unfinished.publish("oci")?;
-        Ok(told)
+            self.rootfs(registry, &image, &described, place).await?
+        };
+        describe::labels(place, &described.config.execution.labels)?;
+        names.push("labels.json");
+        Ok((names, self.told(&image, described)))
     }
 
     async fn archive(
@@ -200,8 +221,7 @@ impl Work<'_> {
     }
 
     async fn only_tell(&self, registry: &Registry<'_>, manifest: Manifest) -> Result<Told> {
-        let is_asked = [&self.source.label_regex, &self.source.annotation_regex];
-        if is_asked.iter().all(|pattern| set(pattern.as_deref()).is_none()) {
+        if !self.tells_of_entries() {
             return Ok(Told::default());
         }
         let (_, image) = registry.image_for(manifest, &self.wanted).await?;
@@ -209,27 +229,34 @@ impl Work<'_> {
         Ok(Told { id: None, ..self.told(&image, described) })
     }
 
+    /// Whether the pipeline wants to see labels or annotations.
+    fn tells_of_entries(&self) -> bool {
+        [&self.source.label_regex, &self.source.annotation_regex]
+            .iter()
+            .any(|pattern| set(pattern.as_deref()).is_some())
+    }
+
     async fn rootfs(
         &self,
         registry: &Registry<'_>,
         image: &ImageManifest,
         described: &Described,
-        unfinished: &Unfinished,
-    ) -> Result<()> {
-        let made = |name: &str| unfinished.path().join(name);
+        place: &Path,
+    ) -> Result<Vec<&'static str>> {
+        let made = |name: &str| place.join(name);
         let rootfs = made("rootfs");
         let mut names = Vec::new();
-        let size = image.layers.iter().map(|layer| layer.size).sum();
+        let size = total(&image.layers);
         let console = registry.context().console();
         if !image.layers.is_empty() || self.flavour == Flavour::DockerImage {
             make_directory(&rootfs)?;
             console.step(format_args!("fetching {} layers, {}", image.layers.len(), amount(size)));
             let layers = unpack::layers(image, &described.config)?;
-            unpack::unpack(registry, &layers, self.at_once(), &rootfs, unfinished.path())
+            unpack::unpack(registry, &layers, self.at_once(), &rootfs, place)
                 .await
                 .with_context(|| format!("cannot unpack `{}@{}`", self.repository, self.digest))?;
             if self.params.rootfs {
-                write_archive(&rootfs, &made("rootfs.tar")).await?;
+                write_archive(registry.context(), &rootfs, &made("rootfs.tar")).await?;
                 names.push("rootfs.tar");
             }
             names.push("rootfs");
@@ -238,14 +265,14 @@ impl Work<'_> {
             self.archive(registry, image, described, Style::Engine, &made("image")).await?;
             names.push("image");
         }
-        describe::metadata(self.flavour, self.destination, &rootfs, &described.config.execution)?;
-        names.into_iter().try_for_each(|name| unfinished.publish(name))?;
-        describe::labels(self.destination, &described.config.execution.labels)?;
+        describe::metadata(self.flavour, place, &rootfs, &described.config.execution)?;
+        names.push("metadata.json");
         if self.flavour == Flavour::DockerImage {
-            file(self.destination, "image-id", &format!("{}\n", described.id))?;
-            describe::inspect(self.destination, described, &self.name(), self.tag, self.digest, size)?;
+            file(place, "image-id", &format!("{}\n", described.id))?;
+            describe::inspect(place, described, &self.name(), self.tag, self.digest, size)?;
+            names.extend(["image-id", "docker_inspect.json"]);
         }
-        Ok(())
+        Ok(names)
     }
 
     fn told(&self, image: &ImageManifest, described: Described) -> Told {
@@ -272,14 +299,31 @@ async fn describe_image(registry: &Registry<'_>, image: &ImageManifest) -> Resul
 }
 
 /// Writes the files below a directory as one archive.
-async fn write_archive(root: &Path, path: &Path) -> Result<()> {
+async fn write_archive(context: &Context, root: &Path, path: &Path) -> Result<()> {
     let (root, target) = (root.to_owned(), path.to_owned());
-    let write = tokio::task::spawn_blocking(move || {
-        let mut output = BufWriter::with_capacity(256 * 1024, File::create(target)?);
+    let write = background::run(context, move |stop| {
+        let mut output = BufWriter::with_capacity(256 * 1024, Stoppable { file: File::create(target)?, stop });
         write_tree(&root, &mut output)?;
-        output.flush()
+        Ok(output.flush()?)
     });
-    write.await.context("writing ended")?.with_context(|| format!("cannot write `{}`", path.display()))
+    write.await.with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// A file that is written for as long as somebody wants it.
+struct Stoppable<'s> {
+    file: File,
+    stop: &'s Stop,
+}
+
+impl std::io::Write for Stoppable<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.stop.check().map_err(std::io::Error::other)?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Makes a directory that anybody may enter.

@@ -6,14 +6,15 @@ use std::io::{self, Seek as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use jetway::Result;
 use serde_json::json;
 
 use super::describe::Described;
 use super::progress::Progress;
 use crate::concurrent;
-use crate::image::manifest::{Descriptor, ImageManifest};
+use crate::image::manifest::{Descriptor, ImageManifest, total};
+use crate::image::media_type;
 use crate::layer::content::{Allowance, Content};
 use crate::layer::spool::nameless;
 use crate::layer::tar_writer::{END, Member, padding};
@@ -56,9 +57,13 @@ impl Archive<'_> {
         at_once: usize,
     ) -> Result<()> {
         let Self { style, name, path } = self;
+        let unfit = image.layers.iter().find_map(|layer| Some((layer, media_type::refusal(&layer.media_type)?)));
+        if let Some((layer, why)) = unfit {
+            return Err(anyhow!("`{}` is {why} (`{}`), and cannot be saved", layer.digest, layer.media_type));
+        }
         let beside = path.parent().unwrap_or(path);
         let whither = || format!("cannot write `{}`", path.display());
-        let progress = Progress::new(registry.context(), image.layers.iter().map(|layer| layer.size).sum());
+        let progress = Progress::new(registry.context(), total(&image.layers));
         let mut known = BTreeSet::new();
         let distinct: Vec<&Descriptor> = image.layers.iter().filter(|layer| known.insert(&layer.digest)).collect();
         let work = async {
@@ -87,9 +92,10 @@ impl Archive<'_> {
                 let size = place.plain.as_ref().map_or(place.layer.size, |(_, size)| *size);
                 let header = Member::file(&place.name, size).header();
                 archive.write_all_at(&header, end).with_context(whither)?;
-                let begin = end + header.len() as u64;
+                let begin = end.saturating_add(header.len() as u64);
                 offsets.push((place, begin));
-                end = begin + size + padding(size) as u64;
+                let next = begin.checked_add(size).and_then(|end| end.checked_add(padding(size) as u64));
+                end = next.context("the layers are larger than any file can be")?;
             }
             let end = put(&archive, end, "manifest.json", list.to_string().as_bytes()).with_context(whither)?;
             archive.write_all_at(&END, end).with_context(whither)?;

@@ -35,7 +35,7 @@ pub(crate) enum Content {
 pub(crate) struct ImageManifest {
     pub(crate) config: Descriptor,
     /// From the bottom to the top.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     pub(crate) layers: Vec<Descriptor>,
     #[serde(default, deserialize_with = "or_nothing")]
     pub(crate) annotations: BTreeMap<String, String>,
@@ -44,7 +44,7 @@ pub(crate) struct ImageManifest {
 /// Images for several platforms.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Index {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     pub(crate) manifests: Vec<Descriptor>,
 }
 
@@ -61,6 +61,11 @@ pub(crate) struct Descriptor {
     pub(crate) platform: Option<EntryPlatform>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_nothing")]
     pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// The sizes of blobs, together. A manifest may say what it likes, and none is so large.
+pub(crate) fn total<'d>(blobs: impl IntoIterator<Item = &'d Descriptor>) -> u64 {
+    blobs.into_iter().fold(0, |total, blob| total.saturating_add(blob.size))
 }
 
 /// What tells one kind of manifest from another.
@@ -162,6 +167,21 @@ mod tests {
             let problem = parse(json, content_type).unwrap_err();
             assert!(problem.contains(says), "{problem}");
         }
+    }
+
+    #[test]
+    fn what_is_null_is_nothing() {
+        let none = format!(r#"{{"config":{{"digest":"{ZEROS}","size":18446744073709551615}},"layers":null}}"#);
+        let Content::Image(image) = parse(&none, OCI_MANIFEST).unwrap().content else { panic!("an image") };
+        assert_eq!((image.layers.len(), total([&image.config, &image.config])), (0, u64::MAX));
+        let Content::Index(index) = parse(r#"{"manifests":null}"#, OCI_INDEX).unwrap().content else {
+            panic!("an index")
+        };
+        assert_eq!(index.manifests.len(), 0);
+        // Some builders write a platform with nothing in it; it is none that anybody asks for.
+        let entry = format!(r#"{{"manifests":[{{"digest":"{ZEROS}","size":1,"platform":{{}}}}]}}"#);
+        let Content::Index(index) = parse(&entry, OCI_INDEX).unwrap().content else { panic!("an index") };
+        assert!(crate::image::platform::Wanted::new(None).choose(&index).is_none());
     }
 
     proptest! {

@@ -10,7 +10,9 @@ use crate::source::{self, set};
 /// A platform as an index names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EntryPlatform {
+    #[serde(default)]
     pub(crate) architecture: String,
+    #[serde(default)]
     pub(crate) os: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) variant: Option<String>,

@@ -117,7 +117,8 @@ impl Blob<'_> {
                 none => match open(self.registry, self.descriptor, self.received).await {
                     Ok(response) => {
                         // A server that does not know parts begins at the start again.
-                        self.skip = self.received - response.offset();
+                        let begun = self.received.checked_sub(response.offset());
+                        self.skip = begun.context("what came begins behind what was asked for")?;
                         none.insert(response)
                     }
                     Err(error) => {

@@ -96,7 +96,12 @@ impl Registry<'_> {
     /// The same where there must be one.
     pub(crate) async fn manifest_of(&self, digest: &Digest) -> Result<Manifest> {
         let manifest = self.manifest(Asked::Digest(digest)).await?;
-        manifest.with_context(|| format!("`{}` has no image `{digest}` any more", self.repository()))
+        manifest.with_context(|| self.has_no_more(digest))
+    }
+
+    /// What there is to say of an image that there must be, and is not.
+    pub(crate) fn has_no_more(&self, digest: &Digest) -> String {
+        format!("`{}` has no image `{digest}` any more", self.repository())
     }
 
     /// The image for a platform, by way of the indexes that lead to it.
