@@ -423,6 +423,37 @@ fn a_get_that_was_killed_at_its_very_end_is_no_hindrance_to_the_next() {
 }
 
 #[test]
+fn a_root_that_nobody_may_write_to_is_no_hindrance_to_who_is_not_root() {
+    if !layer::require(Layer::Program("setpriv")) || !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let root = Tar::new().directory("./", 0o555).directory("d/", 0o555).file("d/file", 0o444, b"x");
+    let image = Image::of_archives(&json!({}), &[root.finish()], Compression::None);
+    let registry = HandMade::start(&image);
+    let (house, target) = (scratch::directory(), scratch::directory());
+    let binary = house.path().join("binary");
+    fs::copy(jetway_tests::binaries::resource("docker-image"), &binary).unwrap();
+    let script = house.path().join("as-nobody");
+    let text =
+        format!("#!/bin/sh\nexec setpriv --reuid=65534 --regid=65534 --clear-groups {} in \"$@\"\n", binary.display());
+    fs::write(&script, text).unwrap();
+    for path in [&script, &binary, &house.path().to_owned()] {
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    std::os::unix::fs::chown(target.path(), Some(65534), Some(65534)).unwrap();
+    let request =
+        json!({ "source": { "repository": registry.repository() }, "version": { "digest": image.manifest.digest } });
+    let get = jetway_tests::verb::Verb::get("docker-image").binary(&script).dir(target.path()).request(&request);
+    get.run().succeeded();
+    let mode = |path: &str| {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::metadata(target.path().join(path)).unwrap().permissions().mode() & 0o7777
+    };
+    assert_eq!((mode("rootfs"), mode("rootfs/d")), (0o555, 0o555));
+    assert_eq!(fs::read_to_string(target.path().join("rootfs/d/file")).unwrap(), "x");
+}
+
+#[test]
 fn devices_are_left_out_with_a_warning_where_none_may_be_made() {
     if !layer::require(Layer::Program("setpriv")) || !rustix::process::geteuid().is_root() {
         return;
