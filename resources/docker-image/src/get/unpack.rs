@@ -12,7 +12,7 @@ use super::progress::Progress;
 use crate::concurrent;
 use crate::digest::Digest;
 use crate::image::config::Config;
-use crate::image::manifest::{Descriptor, ImageManifest};
+use crate::image::manifest::{Descriptor, ImageManifest, total};
 use crate::image::media_type;
 use crate::layer::apply::{LeftOut, Rootfs};
 use crate::layer::content::{Allowance, Content};
@@ -64,7 +64,7 @@ pub(crate) async fn unpack(
         downloads.push((layer.descriptor, Cell::new(Some(writer))));
         arriving.push((reader, layer.holds.cloned()));
     }
-    let whole = layers.iter().map(|layer| layer.descriptor.size).sum();
+    let whole = total(layers.iter().map(|layer| layer.descriptor));
     let (interrupt, directory) = (context.interrupt().clone(), rootfs.to_owned());
     let apply = spawn_blocking(move || apply(arriving, Allowance::of(whole), &directory, &interrupt));
     let progress = Progress::new(context, whole);
@@ -125,10 +125,11 @@ fn apply(
 ) -> Result<LeftOut> {
     let whither = || format!("cannot unpack into `{}`", directory.display());
     let mut rootfs = Rootfs::new(directory).with_context(whither)?;
-    let (senders, receiving): (Vec<_>, Vec<_>) = layers.iter().map(|_| pipe()).unzip();
+    let count = layers.len();
+    let (sender, layer) = pipe();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            for ((layer, holds), sender) in layers.into_iter().zip(senders) {
+            for (layer, holds) in layers {
                 let goes_on = match Content::new(layer, holds, &mut allowance) {
                     Ok(content) => sender.send_all(content),
                     Err(error) => sender.fail(error),
@@ -138,8 +139,8 @@ fn apply(
                 }
             }
         });
-        for (index, layer) in receiving.into_iter().enumerate() {
-            let mut layer = Watched { layer, interrupt };
+        let mut layer = Watched { layer, interrupt };
+        for index in 0..count {
             // What follows the end of the archive makes no file, but counts for its digest.
             let applied = rootfs.apply(&mut layer).and_then(|()| io::copy(&mut layer, &mut io::sink()));
             if let Err(error) = applied {
@@ -149,6 +150,7 @@ fn apply(
                 }
                 return Err(jetway::Error::new(error).context(format!("cannot unpack layer {}", index + 1)));
             }
+            layer.layer.next_layer();
         }
         Ok(())
     })?;

@@ -1,4 +1,6 @@
-//! Bytes from one thread to another: one decompresses while the other writes files.
+//! Bytes from one thread to another: one decompresses layers, one after the other, while the other writes their files.
+//!
+//! All layers go by one pipe, so that what waits in it is bounded for all of them together, however many and small they are.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,14 +11,14 @@ const PIECE: usize = 256 * 1024;
 /// How many pieces wait: enough to let the two threads run at their own pace, and little memory.
 const WAITING: usize = 16;
 
-/// The outcome of the other end: a piece, or why there is none.
+/// The outcome of the other end: a piece, which is empty at the end of a layer, or why there is none.
 type Piece = io::Result<Vec<u8>>;
 
 /// A new pipe.
 pub(crate) fn pipe() -> (Sender, Receiving) {
     let (full, pieces) = sync_channel(WAITING);
     let (empty, used) = sync_channel(WAITING + 2);
-    (Sender { full, used }, Receiving { pieces, empty, piece: Vec::new(), position: 0 })
+    (Sender { full, used }, Receiving { pieces, empty, piece: Vec::new(), position: 0, is_at_end: false })
 }
 
 /// The end that sends.
@@ -26,24 +28,25 @@ pub(crate) struct Sender {
     used: Receiver<Vec<u8>>,
 }
 
-/// The end that reads. It is at its end when the other one has gone.
+/// The end that reads: one layer, and the next when that is asked for.
 pub(crate) struct Receiving {
     pieces: Receiver<Piece>,
     empty: SyncSender<Vec<u8>>,
     piece: Vec<u8>,
     position: usize,
+    is_at_end: bool,
 }
 
 impl Sender {
-    /// Sends all that a reader gives, its failure included. Returns whether somebody has read all that was sent so far; when
-    /// nobody reads any more it ends early.
+    /// Sends all that a reader gives as one layer, its failure included. Returns whether there may be another; when nobody
+    /// reads any more it ends early.
     pub(crate) fn send_all(&self, mut reader: impl Read) -> bool {
         loop {
             let mut piece = self.used.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE));
             piece.clear();
             let outcome = reader.by_ref().take(PIECE as u64).read_to_end(&mut piece);
             if matches!(outcome, Ok(0)) {
-                return true;
+                return self.full.send(Ok(Vec::new())).is_ok();
             }
             let has_failed = outcome.is_err();
             if self.full.send(outcome.map(|_| piece)).is_err() || has_failed {
@@ -59,14 +62,27 @@ impl Sender {
     }
 }
 
+impl Receiving {
+    /// Goes on to the next layer, once this one was read to its end.
+    pub(crate) fn next_layer(&mut self) {
+        self.is_at_end = false;
+    }
+}
+
 impl Read for Receiving {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.position == self.piece.len() {
-            let Ok(next) = self.pieces.recv() else { return Ok(0) };
+            if self.is_at_end {
+                return Ok(0);
+            }
+            let next = self.pieces.recv().map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
             let read = std::mem::replace(&mut self.piece, next?);
-            // The other end takes it back, or has enough.
-            let _ = self.empty.try_send(read);
             self.position = 0;
+            self.is_at_end = self.piece.is_empty();
+            if read.capacity() > 0 {
+                // The other end takes it back, or has enough.
+                let _ = self.empty.try_send(read);
+            }
         }
         let rest = self.piece.get(self.position..).unwrap_or_default();
         let most = rest.len().min(buffer.len());
@@ -94,8 +110,35 @@ mod tests {
         let mut read = vec![0; bytes.len()];
         receiving.read_exact(&mut read).unwrap();
         assert!(read == bytes);
+        // However often it is asked, a layer that is at its end stays there.
+        assert_eq!((receiving.read(&mut read).unwrap(), receiving.read(&mut read).unwrap()), (0, 0));
+        receiving.next_layer();
         assert_eq!(receiving.read(&mut read).unwrap_err().to_string(), "broken");
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn no_more_waits_for_many_layers_than_for_one() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let (sender, mut receiving) = pipe();
+        let sent = &AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for _ in 0..200 {
+                    sender.send_all(&b"x"[..]);
+                    sent.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            for read in 0..200 {
+                // Those that wait, the one that is being sent, and the one that is counted later than it is read.
+                assert!(sent.load(Ordering::SeqCst) <= read + WAITING + 2);
+                assert_eq!(receiving.read(&mut [0; 2]).unwrap(), 1);
+                assert_eq!(receiving.read(&mut [0; 2]).unwrap(), 0);
+                receiving.next_layer();
+            }
+        });
+        // That the other end has gone in the middle of a layer is no end of it.
+        assert!(receiving.read(&mut [0; 2]).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Reading tar archives: what image builders write (ustar, GNU's and POSIX's extensions), and what nobody should.
 //!
 //! A reader of its own, because what comes is not to be trusted: no header makes it keep more than [`LARGEST_EXTENSION`]
-//! bytes, nothing is read beyond the end of the archive, and names stay the bytes that they are.
+//! bytes for an entry, nothing is read beyond the end of the archive, and names stay the bytes that they are.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -99,6 +99,8 @@ impl<R: Read> Archive<R> {
     /// The next entry; what is left of the one before is passed over. `None` at the end of the archive.
     pub(crate) fn next(&mut self) -> io::Result<Option<Entry>> {
         let mut extension = Extension::default();
+        // How much of what is said of this entry may still come, in one header or in many.
+        let mut left = LARGEST_EXTENSION;
         loop {
             self.skip()?;
             let mut header = [0; BLOCK];
@@ -111,11 +113,11 @@ impl<R: Read> Archive<R> {
             self.content = size;
             self.padding = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
             match header.letter() {
-                b'L' => extension.path = Some(without_end(self.extension()?)),
-                b'K' => extension.target = Some(without_end(self.extension()?)),
-                b'x' => extension.read(&self.extension()?)?,
+                b'L' => extension.path = Some(without_end(self.extension(&mut left)?)),
+                b'K' => extension.target = Some(without_end(self.extension(&mut left)?)),
+                b'x' => extension.read(&self.extension(&mut left)?)?,
                 // What holds for the whole archive is nothing that a file system has.
-                b'g' => drop(self.extension()?),
+                b'g' => drop(self.extension(&mut left)?),
                 // A volume's label.
                 b'V' => {}
                 letter => {
@@ -199,17 +201,17 @@ impl<R: Read> Archive<R> {
     }
 
     fn skip(&mut self) -> io::Result<()> {
-        let left = self.content + self.padding;
+        let left = self.content.saturating_add(self.padding);
         (self.content, self.padding) = (0, 0);
         let skipped = io::copy(&mut (&mut self.input).take(left), &mut io::sink())?;
         if skipped < left { Err(broken("it ends in the middle of an entry")) } else { Ok(()) }
     }
 
     /// The content of an entry that says something of the next one.
-    fn extension(&mut self) -> io::Result<Vec<u8>> {
-        if self.content > LARGEST_EXTENSION {
-            return Err(broken("an extended header is larger than 1 MiB"));
-        }
+    fn extension(&mut self, left: &mut u64) -> io::Result<Vec<u8>> {
+        let taken = self.content.checked_add(BLOCK as u64);
+        let rest = taken.and_then(|taken| left.checked_sub(taken));
+        *left = rest.ok_or_else(|| broken("the extended headers of an entry are larger than 1 MiB"))?;
         let mut bytes = Vec::new();
         self.content().read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -417,7 +419,11 @@ impl Extension {
                 self.sparse.numbers = numbers?;
             }
             _ => {
-                if let Some(name) = key.strip_prefix(b"SCHILY.xattr.").or(key.strip_prefix(b"LIBARCHIVE.xattr.raw.")) {
+                let name = key.strip_prefix(b"SCHILY.xattr.").or(key.strip_prefix(b"LIBARCHIVE.xattr.raw."));
+                // By attributes of these names overlay file systems themselves note what is taken away: none of it is an image's.
+                let is_overlays =
+                    |name: &&[u8]| name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.");
+                if let Some(name) = name.filter(|name| !is_overlays(name)) {
                     self.attributes.insert(name.to_vec(), value.to_vec());
                 }
             }
@@ -537,6 +543,8 @@ mod tests {
             ("mtime", "1.25"),
             ("uid", "70000"),
             ("SCHILY.xattr.user.x", "v=1"),
+            ("SCHILY.xattr.trusted.overlay.opaque", "y"),
+            ("SCHILY.xattr.user.overlay.redirect", "/etc"),
         ]);
         bytes.extend(header("short", b'0', 3));
         bytes.extend(padded(b"abc"));
@@ -549,6 +557,7 @@ mod tests {
         );
         assert_eq!((first.mtime, first.uid, first.mode), ((1, 250_000_000), 70000, 0o4755));
         assert_eq!(first.attributes[b"user.x".as_slice()], b"v=1");
+        assert_eq!(first.attributes.len(), 1, "overlay file systems' own attributes are no image's");
         assert_eq!(entries[1].0.path, b"next");
     }
 
@@ -601,6 +610,12 @@ mod tests {
         assert!(entries(&wrong_sum).is_err());
         assert!(entries(&header("f", b'x', LARGEST_EXTENSION + 1)).is_err());
         assert!(entries(&header("f", b'L', u64::from(u32::MAX) * 2)).is_err());
+        // Many headers that say something of one entry are one as large as all of them.
+        let some = extended(&[("SCHILY.xattr.user.x", &"v".repeat(60_000))]);
+        let file = header("f", b'0', 0);
+        assert_eq!(entries(&[some.repeat(10), file.clone(), some.repeat(10), file.clone()].concat()).unwrap().len(), 2);
+        let problem = entries(&[some.repeat(20), file].concat()).unwrap_err().to_string();
+        assert!(problem.contains("the extended headers of an entry are larger than 1 MiB"), "{problem}");
         assert!(entries(&[extended(&[("size", "-1")]), header("f", b'0', 0)].concat()).is_err());
         assert!(
             entries(&[extended(&[("GNU.sparse.map", "5,3,1,1")]), header("f", b'0', 4), padded(b"abcd")].concat())
