@@ -37,7 +37,9 @@ pub(crate) async fn local(to: &Registry<'_>, image: Image, tags: &[String]) -> R
 
 /// Copies the image of a manifest from one repository to another.
 pub(crate) async fn copy(from: &Registry<'_>, to: &Registry<'_>, root: Manifest, tags: &[String]) -> Result<Pushed> {
-    let found = everything(root, async |entry: &Descriptor| from.manifest_of(&entry.digest).await).await?;
+    let found =
+        everything(root, to.uploads_at_once(), async |entry: &Descriptor| from.manifest_of(&entry.digest).await)
+            .await?;
     let send = async |blob: &Descriptor| copy_blob(from, to, blob).await;
     concurrent::map(&found.blobs, to.uploads_at_once(), send).await?;
     let root = children(to, found.manifests).await?;

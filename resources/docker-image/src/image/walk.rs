@@ -1,14 +1,13 @@
 //! Everything that an image is made of, through all of its indexes.
 
-use std::collections::HashSet;
-use std::future::Future;
-use std::pin::Pin;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::anyhow;
 use jetway::Result;
 
 use super::manifest::{Content, Descriptor, Manifest};
 use super::media_type::is_foreign;
+use crate::concurrent;
 use crate::digest::Digest;
 
 /// How many indexes may stand in each other. Builders make two.
@@ -17,6 +16,9 @@ pub(crate) const DEEPEST: usize = 4;
 /// How many manifests an index may lead to in all.
 const MOST_MANIFESTS: usize = 1000;
 
+/// How many bytes these may have together. They are kept until the last of them has come.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+
 /// Manifests and blobs.
 #[derive(Debug, Default)]
 pub(crate) struct Everything {
@@ -24,61 +26,144 @@ pub(crate) struct Everything {
     pub(crate) manifests: Vec<Manifest>,
     /// Configurations and layers, each once. Foreign layers are not among them: no registry hands those out.
     pub(crate) blobs: Vec<Descriptor>,
+    /// Whether there are such layers.
+    pub(crate) has_foreign: bool,
 }
 
-/// All that `root` leads to, by way of `read`.
+/// All that `root` leads to, by way of `read`, which is asked `at_once` times side by side.
 pub(crate) async fn everything(
     root: Manifest,
+    at_once: usize,
     read: impl AsyncFn(&Descriptor) -> Result<Manifest>,
 ) -> Result<Everything> {
-    let mut walk = Walk { found: Everything::default(), manifests: HashSet::new(), blobs: HashSet::new() };
-    walk.visit(root, &read, 0).await?;
-    Ok(walk.found)
-}
-
-struct Walk {
-    found: Everything,
-    manifests: HashSet<Digest>,
-    blobs: HashSet<Digest>,
-}
-
-impl Walk {
-    fn visit<'w, R: AsyncFn(&Descriptor) -> Result<Manifest>>(
-        &'w mut self,
-        manifest: Manifest,
-        read: &'w R,
-        depth: usize,
-    ) -> Pin<Box<dyn Future<Output = Result<()>> + 'w>> {
-        Box::pin(async move {
-            if !self.manifests.insert(manifest.digest.clone()) {
-                return Ok(());
+    let first = root.digest.clone();
+    let mut bytes = root.bytes.len();
+    let mut known = HashSet::from([first.clone()]);
+    let mut all = HashMap::new();
+    let mut level = vec![root];
+    for depth in 0.. {
+        let mut entries: Vec<Descriptor> = Vec::new();
+        for manifest in &level {
+            let Content::Index(index) = &manifest.content else { continue };
+            if depth >= DEEPEST {
+                return Err(anyhow!("`{}` is an index in more than {DEEPEST} indexes", manifest.digest));
             }
-            if self.manifests.len() > MOST_MANIFESTS {
+            entries.extend(index.manifests.iter().filter(|entry| known.insert(entry.digest.clone())).cloned());
+            if known.len() > MOST_MANIFESTS {
                 return Err(anyhow!("the index leads to more than {MOST_MANIFESTS} manifests"));
             }
-            match &manifest.content {
-                Content::Image(image) => {
-                    let layers = image.layers.iter().filter(|layer| !is_foreign(&layer.media_type));
-                    for blob in layers.chain([&image.config]) {
-                        if self.blobs.insert(blob.digest.clone()) {
-                            self.found.blobs.push(blob.clone());
-                        }
-                    }
-                }
-                Content::Index(_) if depth >= DEEPEST => {
-                    return Err(anyhow!("`{}` is an index in more than {DEEPEST} indexes", manifest.digest));
-                }
-                Content::Index(index) => {
-                    for entry in &index.manifests {
-                        if !self.manifests.contains(&entry.digest) {
-                            let child = read(entry).await?;
-                            self.visit(child, read, depth + 1).await?;
-                        }
-                    }
+        }
+        all.extend(level.into_iter().map(|manifest| (manifest.digest.clone(), manifest)));
+        if entries.is_empty() {
+            break;
+        }
+        level = Vec::new();
+        // Some at a time: what is too much is not all fetched before it is found to be.
+        for some in entries.chunks(at_once.max(1)) {
+            let read = concurrent::map(some, at_once, async |entry| read(entry).await).await?;
+            bytes = read.iter().fold(bytes, |bytes, manifest| bytes.saturating_add(manifest.bytes.len()));
+            if bytes > MOST_BYTES {
+                return Err(anyhow!("the index leads to manifests of more than {} MiB", MOST_BYTES / 1024 / 1024));
+            }
+            level.extend(read);
+        }
+    }
+    let mut found = Everything::default();
+    let mut blobs = HashSet::new();
+    for manifest in in_order(first, all) {
+        if let Content::Image(image) = &manifest.content {
+            found.has_foreign |= image.layers.iter().any(|layer| is_foreign(&layer.media_type));
+            let layers = image.layers.iter().filter(|layer| !is_foreign(&layer.media_type));
+            for blob in layers.chain([&image.config]) {
+                if blobs.insert(blob.digest.clone()) {
+                    found.blobs.push(blob.clone());
                 }
             }
-            self.found.manifests.push(manifest);
-            Ok(())
-        })
+        }
+        found.manifests.push(manifest);
+    }
+    Ok(found)
+}
+
+/// Manifests, each after those that it names.
+fn in_order(root: Digest, mut all: HashMap<Digest, Manifest>) -> Vec<Manifest> {
+    let mut ordered = Vec::new();
+    let mut seen = HashSet::new();
+    // What is to be looked at, and whether all that it names has been.
+    let mut pending = vec![(root, false)];
+    while let Some((digest, is_due)) = pending.pop() {
+        if is_due {
+            ordered.extend(all.remove(&digest));
+            continue;
+        }
+        if !seen.insert(digest.clone()) {
+            continue;
+        }
+        let Some(manifest) = all.get(&digest) else { continue };
+        pending.push((digest, true));
+        if let Content::Index(index) = &manifest.content {
+            pending.extend(index.manifests.iter().rev().map(|entry| (entry.digest.clone(), false)));
+        }
+    }
+    ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::media_type::OCI_INDEX;
+
+    fn index(entries: &[&Manifest], more: &str) -> Manifest {
+        let entry =
+            |manifest: &&Manifest| serde_json::json!({ "digest": manifest.digest, "size": manifest.bytes.len() });
+        let entries: Vec<_> = entries.iter().map(entry).collect();
+        let text = serde_json::json!({ "manifests": entries, "annotations": { "more": more } }).to_string();
+        Manifest::parse(text.into_bytes(), OCI_INDEX).unwrap()
+    }
+
+    fn walk(root: &Manifest, others: &[&Manifest]) -> Result<Everything> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(everything(root.clone(), 3, async |entry| {
+            let found = others.iter().find(|manifest| manifest.digest == entry.digest);
+            Ok((*found.expect("a manifest that there is")).clone())
+        }))
+    }
+
+    #[test]
+    fn what_an_index_names_stands_before_it_however_it_is_reached() {
+        let c = index(&[], "c");
+        let b = index(&[&c], "b");
+        let a = index(&[&b], "a");
+        // The root names all of them, the innermost first.
+        let root = index(&[&c, &a, &b], "root");
+        let found = walk(&root, &[&a, &b, &c]).unwrap();
+        let digests: Vec<_> = found.manifests.iter().map(|manifest| &manifest.digest).collect();
+        assert_eq!(digests, [&c.digest, &b.digest, &a.digest, &root.digest]);
+    }
+
+    #[test]
+    fn what_leads_too_far_is_refused_and_not_left_out() {
+        let mut all = vec![index(&[], "0")];
+        for depth in 1..=DEEPEST {
+            let next = index(&[all.last().unwrap()], &depth.to_string());
+            all.push(next);
+        }
+        let refs: Vec<&Manifest> = all.iter().collect();
+        let problem = walk(all.last().unwrap(), &refs).unwrap_err().to_string();
+        assert!(problem.contains("is an index in more than 4 indexes"), "{problem}");
+        assert_eq!(walk(&all[DEEPEST - 1], &refs).unwrap().manifests.len(), DEEPEST);
+    }
+
+    #[test]
+    fn no_index_leads_to_more_than_is_kept() {
+        let large: Vec<Manifest> =
+            (0..9).map(|number| index(&[], &number.to_string().repeat(4 * 1024 * 1024))).collect();
+        let large: Vec<&Manifest> = large.iter().collect();
+        let problem = walk(&index(&large, ""), &large).unwrap_err().to_string();
+        assert_eq!(problem, "the index leads to manifests of more than 32 MiB");
+        let many: Vec<Manifest> = (0..=MOST_MANIFESTS).map(|number| index(&[], &number.to_string())).collect();
+        let many: Vec<&Manifest> = many.iter().collect();
+        let problem = walk(&index(&many, ""), &many).unwrap_err().to_string();
+        assert_eq!(problem, "the index leads to more than 1000 manifests");
     }
 }

@@ -25,8 +25,8 @@ pub(crate) async fn read(store: &Store) -> Result<Image> {
         }
         None => index(store)?,
     };
-    let Everything { manifests, blobs } =
-        everything(root, async |entry: &Descriptor| manifest_of(store, entry)).await?;
+    let Everything { manifests, blobs, .. } =
+        everything(root, 1, async |entry: &Descriptor| manifest_of(store, entry)).await?;
     let mut found = Vec::new();
     for descriptor in blobs {
         let part = blob(store, &descriptor.digest)?;
