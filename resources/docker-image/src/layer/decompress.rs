@@ -11,8 +11,9 @@ use flate2::bufread::MultiGzDecoder;
 /// How much of a layer is read at once, in bytes.
 const BUFFER: usize = 128 * 1024;
 
-/// The largest window of zstd that is taken, as a power of two: 8 MiB, which decoders must know (RFC 8878, 3.1.1.1.2).
-const LARGEST_WINDOW: u32 = 23;
+/// The largest window of zstd that is taken, as a power of two: 128 MiB, which is as much as the `zstd` program takes unasked.
+/// It is the memory that a layer is decompressed in; levels up to 19, which builders use, ask for 8 MiB at most.
+const LARGEST_WINDOW: u32 = 27;
 
 /// How a layer is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,12 @@ mod tests {
         }
         // Builders that work in parallel write many members, one after the other.
         assert_eq!(read(&[gzip.clone(), gzip.clone()].concat()).unwrap(), b"texttext");
+        for (log, is_taken) in [(25, true), (27, true), (28, false)] {
+            let mut zstd = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            zstd.window_log(log).unwrap();
+            zstd.write_all(b"text").unwrap();
+            assert_eq!(read(&zstd.finish().unwrap()).is_ok(), is_taken, "{log}");
+        }
         assert!(read(&gzip[..10]).is_err() && read(&zstd[..8]).is_err());
         assert_eq!(read(b"").unwrap(), b"");
     }
