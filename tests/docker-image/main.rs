@@ -27,6 +27,7 @@ mod hostile;
 mod hub;
 mod login;
 mod mirror;
+mod odd;
 mod put;
 mod put_tags;
 mod put_trouble;

@@ -12,6 +12,7 @@ mod tags;
 pub(crate) mod uploads;
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use jetway::http::{
@@ -28,6 +29,12 @@ use quota::Quota;
 
 pub(crate) use auth::Access;
 pub(crate) use manifests::Asked;
+
+/// How often a small answer that is cut is asked for, in all.
+const MOST_READS: u32 = 3;
+
+/// The pause before it is asked for again, the second time twice as long.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// A repository in a registry. Requests may run side by side.
 pub(crate) struct Registry<'c> {
@@ -101,7 +108,7 @@ impl<'c> Registry<'c> {
         let mut logins = 0;
         loop {
             let (generation, header) = self.auth.current().await;
-            let response = self
+            let answered = self
                 .send_by_some_scheme(&method, target, |request| {
                     let request = prepare(request).allow(StatusCode::UNAUTHORIZED);
                     match &header {
@@ -109,7 +116,12 @@ impl<'c> Registry<'c> {
                         None => request,
                     }
                 })
-                .await?;
+                .await;
+            // Some registries ask nobody for credentials: what takes a login is hidden from who has none.
+            if header.is_none() && is_hidden(&answered) && self.auth.log_in_unasked(self, generation).await? {
+                continue;
+            }
+            let response = answered?;
             self.quota.show(self.context.console(), &self.repository, &response);
             if response.status() != StatusCode::UNAUTHORIZED {
                 return Ok(response);
@@ -136,6 +148,26 @@ impl<'c> Registry<'c> {
         prepare: impl Fn(HttpRequest) -> HttpRequest,
     ) -> Result<HttpResponse> {
         self.send_by_some_scheme(&method, path, prepare).await
+    }
+
+    /// Reads an answer whole, and asks once more where it was cut on its way or stood still. What fails before an answer has
+    /// begun has been tried again by then.
+    async fn read_whole<T>(
+        &self,
+        ask: impl AsyncFn() -> Result<HttpResponse>,
+        read: impl AsyncFn(HttpResponse) -> Result<T>,
+    ) -> Result<T> {
+        let mut tries = 1;
+        loop {
+            match read(ask().await?).await {
+                Err(error) if tries < MOST_READS && is_cut(&error) => {
+                    self.context.console().step("the registry's answer was cut; it is asked for again");
+                    self.context.interrupt().sleep(PAUSE.saturating_mul(tries)).await?;
+                    tries += 1;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Whether an address is one of this registry's.
@@ -202,6 +234,15 @@ impl<'c> Registry<'c> {
     }
 }
 
+/// Whether a registry says that there is no such thing, or none for this caller.
+fn is_hidden(answered: &Result<HttpResponse>) -> bool {
+    let status = match answered {
+        Ok(response) => Some(response.status()),
+        Err(error) => status_of(error),
+    };
+    matches!(status, Some(StatusCode::NOT_FOUND | StatusCode::FORBIDDEN))
+}
+
 /// Whether a server may be one that speaks plain HTTP. A certificate that is not trusted is no reason to do without one, nor
 /// is a server that asks for ours; and a connection that is cut later on had TLS.
 fn speaks_no_tls(error: &Error) -> bool {
@@ -212,10 +253,14 @@ fn speaks_no_tls(error: &Error) -> bool {
 
 /// Whether the same request may succeed a little later.
 fn may_pass(error: &Error) -> bool {
-    use TransportKind::{Cut, Stalled};
-    let kind = error.downcast_ref::<TransportError>().map(TransportError::kind);
     let is_busy = |status: StatusCode| status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
-    matches!(kind, Some(Cut | Stalled)) || status_of(error).is_some_and(is_busy)
+    is_cut(error) || status_of(error).is_some_and(is_busy)
+}
+
+/// Whether a connection was lost, or brought nothing more.
+fn is_cut(error: &Error) -> bool {
+    use TransportKind::{Cut, Stalled};
+    matches!(error.downcast_ref::<TransportError>().map(TransportError::kind), Some(Cut | Stalled))
 }
 
 /// The answer of a status that was not allowed, when the error is that.

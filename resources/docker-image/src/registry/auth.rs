@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use anyhow::{Context as _, anyhow};
-use jetway::http::{HttpClient, HttpRequest, StatusCode, Url};
-use jetway::{Result, Secret};
+use jetway::http::{HttpClient, HttpRequest, Method, StatusCode, Url};
+use jetway::{Interrupted, Result, Secret};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -39,6 +39,8 @@ struct State {
     header: Option<Header>,
     /// What a token server gave to ask it by later.
     refresh: Option<Secret>,
+    /// Whether the registry has been asked how to log in, though it had not asked for that.
+    has_offered: bool,
 }
 
 /// What a request logs in with.
@@ -100,6 +102,44 @@ impl Auth {
         encrypted: bool,
     ) -> Result<bool> {
         let mut state = self.state.lock().await;
+        self.answer_in(&mut state, registry, challenge, generation, encrypted).await
+    }
+
+    /// Logs in where nobody has asked for that, as far as there is something to log in with: once, by what the registry's root
+    /// asks for, or else by user and password. Returns whether there is now something to try.
+    pub(crate) async fn log_in_unasked(&self, registry: &Registry<'_>, generation: u64) -> Result<bool> {
+        if self.is_anonymous() {
+            return Ok(false);
+        }
+        let mut state = self.state.lock().await;
+        if state.generation != generation || state.has_offered {
+            return Ok(state.generation != generation);
+        }
+        state.has_offered = true;
+        let asked = registry.send_to_host(Method::GET, "/v2/", |request| request.allow(StatusCode::UNAUTHORIZED)).await;
+        let response = match asked {
+            Ok(response) => response,
+            Err(error) if error.downcast_ref::<Interrupted>().is_some() => return Err(error),
+            // The answer that was there before says more than one to a question of ours.
+            Err(_) => return Ok(false),
+        };
+        let encrypted = response.url().scheme() == "https";
+        let challenge = match response.status() {
+            StatusCode::UNAUTHORIZED => Challenge::of(&response),
+            _ => Some(Challenge::Basic),
+        };
+        let Some(challenge) = challenge.filter(|_| registry.is_own(response.url())) else { return Ok(false) };
+        self.answer_in(&mut state, registry, &challenge, generation, encrypted).await
+    }
+
+    async fn answer_in(
+        &self,
+        state: &mut State,
+        registry: &Registry<'_>,
+        challenge: &Challenge,
+        generation: u64,
+        encrypted: bool,
+    ) -> Result<bool> {
         if state.generation != generation {
             return Ok(true);
         }
@@ -114,7 +154,7 @@ impl Auth {
             (Challenge::Bearer { realm, service, scope }, _) => {
                 let realm = allowed(realm, registry, encrypted)?;
                 let token = self
-                    .token(registry, &realm, service, scope.as_deref(), &mut state)
+                    .token(registry, &realm, service, scope.as_deref(), state)
                     .await
                     .with_context(|| format!("cannot get a token for `{}`", registry.repository()))?;
                 Header::Bearer(token)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::{Context as _, anyhow};
-use jetway::http::{Method, StatusCode};
+use jetway::http::{HttpRequest, HttpResponse, Method, StatusCode};
 use jetway::{Advise as _, Error, Result};
 
 use super::{Registry, explain, nonsense, status_of};
@@ -64,16 +64,16 @@ impl Registry<'_> {
     pub(crate) async fn manifest(&self, asked: Asked<'_>) -> Result<Option<Manifest>> {
         let target = format!("manifests/{asked}");
         let accepted = media_type::accepted();
-        let answer = self
-            .send(Method::GET, &target, |request| request.header("accept", &accepted).allow(StatusCode::NOT_FOUND))
-            .await
-            .map_err(|error| self.unreadable(error, asked))?;
-        if answer.status() == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        let content_type = answer.header("content-type").unwrap_or_default().to_owned();
-        let claimed = answer.header(CONTENT_DIGEST).and_then(|text| text.parse::<Digest>().ok());
-        let read = async {
+        let ask = async || {
+            let prepare = |request: HttpRequest| request.header("accept", &accepted).allow(StatusCode::NOT_FOUND);
+            self.send(Method::GET, &target, prepare).await
+        };
+        let read = async |answer: HttpResponse| {
+            if answer.status() == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            let content_type = answer.header("content-type").unwrap_or_default().to_owned();
+            let claimed = answer.header(CONTENT_DIGEST).and_then(|text| text.parse::<Digest>().ok());
             let bytes = answer.bytes(manifest::LARGEST).await?;
             let expected = match asked {
                 Asked::Digest(digest) => Some(digest.clone()),
@@ -88,9 +88,9 @@ impl Registry<'_> {
             let mut manifest = Manifest::parse(bytes, &content_type).map_err(nonsense)?;
             // A registry may call it by another algorithm.
             manifest.digest = expected.unwrap_or(manifest.digest);
-            Ok(manifest)
+            Ok(Some(manifest))
         };
-        read.await.map(Some).map_err(|error| self.unreadable(error, asked))
+        self.read_whole(ask, read).await.map_err(|error| self.unreadable(error, asked))
     }
 
     /// The same where there must be one.

@@ -27,12 +27,17 @@ impl Registry<'_> {
             let mut next = Some(format!("tags/list?n={PAGE}"));
             for _ in 0..MOST_PAGES {
                 let Some(target) = next else { return Ok(Some(tags)) };
-                let answer = self.send(Method::GET, &target, |request| request.allow(StatusCode::NOT_FOUND)).await?;
-                if answer.status() == StatusCode::NOT_FOUND {
-                    return Ok(None);
-                }
-                next = self.next_page(&answer)?;
-                let page: Page = answer.json().await?;
+                let ask =
+                    async || self.send(Method::GET, &target, |request| request.allow(StatusCode::NOT_FOUND)).await;
+                let read = async |answer: HttpResponse| {
+                    if answer.status() == StatusCode::NOT_FOUND {
+                        return Ok(None);
+                    }
+                    let next = self.next_page(&answer)?;
+                    Ok(Some((next, answer.json::<Page>().await?)))
+                };
+                let Some((after, page)) = self.read_whole(ask, read).await? else { return Ok(None) };
+                next = after;
                 tags.extend(page.tags.unwrap_or_default());
             }
             Err(anyhow!("the list has more than {MOST_PAGES} pages"))
@@ -45,7 +50,12 @@ impl Registry<'_> {
     /// Where the next page is. It stays in the registry: what was asked with credentials is not asked elsewhere.
     fn next_page(&self, answer: &HttpResponse) -> Result<Option<String>> {
         let Some(link) = answer.header("link").and_then(next_link) else { return Ok(None) };
-        let url: Url = answer.url().join(link).map_err(|_| anyhow!("the next page's address is no URL"))?;
+        let asked = answer.url();
+        let mut url: Url = asked.join(link).map_err(|_| anyhow!("the next page's address is no URL"))?;
+        if url.scheme() != asked.scheme() && self.is_own(&url) {
+            // A registry behind a proxy that adds TLS may not know of it.
+            let _ = url.set_scheme(asked.scheme());
+        }
         if !self.is_own(&url) || url.scheme() != answer.url().scheme() {
             return Err(anyhow!("the next page is said to be at another server, which is not asked"));
         }
