@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use jetway_tests::registry::image::{Image, sha256};
+use jetway_tests::registry::image::{Compression, Image, sha256};
 use jetway_tests::registry::proxy::{Proxy, Trouble};
 use jetway_tests::registry::receiver::Receiver;
 use jetway_tests::registry::{Registry, run};
+use jetway_tests::stand_in::{Answer, StandIn};
 use jetway_tests::verb::{Container, Verb};
 use jetway_tests::{process, scratch};
 use serde_json::{Value, json};
@@ -200,6 +201,52 @@ fn an_archive_that_is_not_what_it_says_is_not_pushed() {
     run(Command::new("gzip").arg(&archive));
     let keys = source(&registry, "team/app", json!({ "tag": "1" }));
     put("registry-image", &keys, &json!({ "image": "image.tar.gz" }), inputs.path()).succeeded();
+}
+
+#[test]
+fn a_compressed_layer_of_an_archive_is_what_the_configuration_says() {
+    let registry = Registry::start();
+    let (inputs, files) = (scratch::directory(), scratch::directory());
+    let layer = tar("own", b"own");
+    for (diff_id, is_taken) in [(sha256(&layer), true), (sha256(b"another"), false)] {
+        let config = json!({ "architecture": "amd64", "os": "linux", "rootfs": { "diff_ids": [diff_id] } });
+        fs::write(files.path().join("config.json"), config.to_string()).unwrap();
+        let manifest = json!([{ "Config": "config.json", "RepoTags": null, "Layers": ["layer.tar.gz"] }]);
+        fs::write(files.path().join("manifest.json"), manifest.to_string()).unwrap();
+        fs::write(files.path().join("layer.tar.gz"), Compression::Gzip.layer(&layer).bytes).unwrap();
+        let archive = inputs.path().join("image.tar");
+        let mut pack = Command::new("tar");
+        run(pack.arg("--create").arg("--file").arg(archive).arg("--directory").arg(files.path()).arg("."));
+        let path = if is_taken { "taken" } else { "refused" };
+        let keys = source(&registry, path, json!({ "tag": "1" }));
+        let outcome = put("registry-image", &keys, &json!({ "image": "image.tar" }), inputs.path());
+        if is_taken {
+            outcome.succeeded();
+        } else {
+            outcome.failed();
+            says(&said(&outcome), "cannot send the layer `sha256:");
+            says(&said(&outcome), "and the image's configuration says sha256:");
+        }
+    }
+}
+
+/// Some registries answer a HEAD with the length of something else.
+#[test]
+fn a_blob_of_another_length_is_sent() {
+    let registry = StandIn::start(|asked| match (asked.method.as_str(), asked.path()) {
+        ("HEAD", path) if path.contains("/blobs/") => Answer::bytes(200, "application/octet-stream", [0; 3]),
+        ("POST", path) => Answer::text(202, "").with("Location", &format!("{path}1")),
+        ("PATCH", path) => Answer::text(202, "").with("Location", path),
+        ("PUT", _) => Answer::text(201, ""),
+        _ => Answer::text(404, ""),
+    });
+    let image = image(&[tar("own", b"own")]);
+    let inputs = scratch::directory();
+    image.write_layout(&inputs.path().join("image"));
+    let keys = json!({ "repository": format!("{}/team/app", registry.url().replace("http://", "")), "tag": "1" });
+    put("registry-image", &keys, &json!({ "image": "image" }), inputs.path()).succeeded();
+    let sent = |method: &str| registry.asked().iter().filter(|asked| asked.method == method).count();
+    assert_eq!(sent("PATCH"), 2, "the layer and the configuration");
 }
 
 #[test]

@@ -12,7 +12,8 @@ use tar::{Archive, EntryType};
 
 use crate::background::{self, Stop};
 use crate::digest::{Digest, Hasher};
-use crate::layer::decompress::{Compression, decompressed};
+use crate::layer::content::{Allowance, Content};
+use crate::layer::decompress::Compression;
 
 /// How many links in an archive may lead to each other.
 const DEEPEST: usize = 8;
@@ -220,7 +221,8 @@ async fn unpacked(context: &Context, part: Part) -> Result<PathBuf> {
     let to = target.clone();
     let work = background::run(context, move |stop| {
         let mut file = File::create(&to)?;
-        let mut reader = decompressed(part.open()?)?;
+        let mut allowance = Allowance::of(part.size());
+        let mut reader = Content::new(part.open()?, None, &mut allowance)?;
         let mut piece = vec![0; PIECE];
         loop {
             stop.check()?;

@@ -22,10 +22,11 @@ use crate::background::{self, Stop};
 use crate::concurrent;
 use crate::digest::{Digest, Hasher};
 use crate::image::config;
-use crate::image::manifest::{Content, Descriptor, Manifest};
+use crate::image::manifest::{Content as ManifestContent, Descriptor, Manifest};
 use crate::image::media_type::{
     DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, OCI_CONFIG, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST,
 };
+use crate::layer::content::{Allowance, Content};
 use crate::layer::decompress::Compression;
 use crate::local::archive::diff_ids;
 use crate::local::store::Part;
@@ -90,7 +91,7 @@ pub(super) async fn send(to: &Registry<'_>, image: &Layered, tags: &[String]) ->
         to.upload(&config.digest, Outgoing::Bytes(&image.config), None).await?;
     }
     if let Some(whole) = known.whole
-        && let Content::Image(there) = &whole.content
+        && let ManifestContent::Image(there) = &whole.content
         && there.layers.iter().map(|layer| &layer.digest).eq(layers.iter().map(|layer| &layer.digest))
     {
         return Ok(whole);
@@ -130,6 +131,12 @@ async fn one(to: &Registry<'_>, layer: &Layer, known: &Known, processors: &Semap
         let digest = hash.await.with_context(|| format!("cannot read the layer `{}`", layer.diff_id))?;
         let descriptor = descriptor(media_type, digest, layer.part.size());
         if !to.has_blob(&descriptor.digest, descriptor.size).await? {
+            let checked = {
+                let _permit = processors.acquire().await?;
+                let (part, id) = (layer.part.clone(), layer.diff_id.clone());
+                background::run(to.context(), move |stop| check(&part, id, stop)).await
+            };
+            checked.with_context(|| format!("cannot send the layer `{}`", layer.diff_id))?;
             to.upload(&descriptor.digest, Outgoing::Part(&layer.part), None).await?;
         }
         return Ok(descriptor);
@@ -151,6 +158,17 @@ async fn one(to: &Registry<'_>, layer: &Layer, known: &Known, processors: &Semap
         to.upload(&digest, Outgoing::Part(&part), None).await?;
     }
     Ok(descriptor(media_type, digest, size))
+}
+
+/// Makes sure that a compressed layer is what the configuration says.
+fn check(part: &Part, diff_id: Digest, stop: &Stop) -> Result<()> {
+    let mut allowance = Allowance::of(part.size());
+    let mut content = Content::new(part.open()?, Some(diff_id), &mut allowance)?;
+    let mut piece = vec![0; PIECE];
+    while content.read(&mut piece)? > 0 {
+        stop.check()?;
+    }
+    Ok(())
 }
 
 /// What a layer of another manifest is, in the words of a new one.
@@ -223,7 +241,7 @@ impl Known {
             }
             looked.push(tag);
             let Some(manifest) = to.manifest_if_readable(Asked::Tag(tag)).await? else { continue };
-            let Content::Image(there) = &manifest.content else { continue };
+            let ManifestContent::Image(there) = &manifest.content else { continue };
             let ids = if there.config.digest == own {
                 image.layers.iter().map(|layer| layer.diff_id.clone()).collect()
             } else {
