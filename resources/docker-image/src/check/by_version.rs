@@ -40,7 +40,8 @@ pub(crate) async fn check(
     let ask = async |candidate: &Candidate| registry.digest(Asked::Tag(&candidate.tag)).await;
     let digests = concurrent::map(&candidates, AT_ONCE, ask).await?;
     let found = candidates.into_iter().zip(digests).filter_map(|(candidate, digest)| Some((candidate, digest?)));
-    let mut versions = one_for_each_digest(least.into_iter().chain(found));
+    let before = least.as_ref().map(|(least, _)| least.tag.clone());
+    let mut versions = one_for_each_digest(least.into_iter().chain(found), before.as_deref());
     versions.sort_by(|(a, _), (b, _)| a.version.cmp_precedence(&b.version).then_with(|| a.tag.cmp(&b.tag)));
     let mut answer: Vec<Version> =
         versions.iter().map(|(candidate, digest)| flavour.version(&candidate.tag, digest)).collect();
@@ -89,20 +90,46 @@ async fn still_there(
     Ok((now.as_ref() == Some(&digest)).then(|| (candidate.clone(), digest)))
 }
 
-/// One tag for each image: a final version before a pre-release, then the one that says most (1.2.3 before 1.2).
-fn one_for_each_digest(found: impl Iterator<Item = (Candidate, Digest)>) -> Vec<(Candidate, Digest)> {
+/// One tag for each image: a final version before a pre-release, then the one that says most (1.2.3 before 1.2), then the one
+/// that was told of before, so that an image that gets another tag is no new version.
+fn one_for_each_digest(
+    found: impl Iterator<Item = (Candidate, Digest)>,
+    before: Option<&str>,
+) -> Vec<(Candidate, Digest)> {
     let rank = |candidate: &Candidate| {
         let numbers = candidate.tag.split('-').next().unwrap_or_default().matches('.').count();
-        (candidate.version.pre.is_empty(), numbers, candidate.tag.matches('.').count())
+        let rank = (candidate.version.pre.is_empty(), numbers, candidate.tag.matches('.').count());
+        (rank, before == Some(candidate.tag.as_str()), Reverse(candidate.tag.clone()))
     };
     let mut best: HashMap<Digest, Candidate> = HashMap::new();
     for (candidate, digest) in found {
         match best.get(&digest) {
-            Some(known) if (rank(known), Reverse(&known.tag)) >= (rank(&candidate), Reverse(&candidate.tag)) => {}
+            Some(known) if rank(known) >= rank(&candidate) => {}
             _ => {
                 best.insert(digest, candidate);
             }
         }
     }
     best.into_iter().map(|(digest, candidate)| (candidate, digest)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_keeps_its_tag_when_it_gets_another_that_says_as_much() {
+        let told = |tags: &[&str], before: Option<&str>| {
+            let candidate = |tag: &&str| Candidate { tag: (*tag).to_owned(), version: parse(tag).unwrap() };
+            let found = tags.iter().map(|tag| (candidate(tag), Digest::of(b"the same")));
+            let told: Vec<String> =
+                one_for_each_digest(found, before).into_iter().map(|(candidate, _)| candidate.tag).collect();
+            told.concat()
+        };
+        assert_eq!(told(&["9.0.0", "10.0.0"], Some("9.0.0")), "9.0.0");
+        assert_eq!(told(&["10.0.0", "9.0.0"], Some("9.0.0")), "9.0.0");
+        // What says more is told of all the same.
+        assert_eq!(told(&["9.0", "10.0.0"], Some("9.0")), "10.0.0");
+        assert_eq!(told(&["9.0.0", "10.0.0"], None), "10.0.0");
+    }
 }
