@@ -17,10 +17,10 @@ fn every_mistake_is_told_at_once() {
     refused(
         json!({
             "repository": "https://registry.example.com/App", "tag": "a b", "tag_regex": "(", "semver_constraint": "wat",
-            "label_regex": "[", "username": "u", "ca_certs": ["x"], "registry_mirror": "http://", "insecre": true,
+            "label_regex": "[", "ca_certs": ["x"], "registry_mirror": "http://", "insecre": true,
             "client_certs": [{"domain": "h", "cert": "x", "key": "y"}],
         }),
-        "error: the request has 11 problems (jetway-registry-image 0.1.0)\n    \
+        "error: the request has 10 problems (jetway-registry-image 0.1.0)\n    \
          `source.insecre`: unknown key; did you mean `insecure`?\n    \
          `source.repository`: expected a name such as `registry.example.com/team/app`, without `https://`\n    \
          `source.tag`: is no tag: letters, digits, `_`, `.` and `-`, 128 of them at most\n    \
@@ -28,7 +28,6 @@ fn every_mistake_is_told_at_once() {
          `source.label_regex`: is no pattern: unclosed character class\n    \
          `source.semver_constraint`: is no constraint; expected bounds such as `~1.2`, `^1`, `>=1.2, <3`, `1.x`, `1.2 - 1.4`, \
          with `||` between alternatives\n    \
-         `source.username`: stands without the `password` that it belongs to\n    \
          `source.registry_mirror`: `` is no registry; expected a host, `registry.example.com` or `registry.example.com:5000`\n    \
          `source.ca_certs[0]`: expected certificates in PEM form (-----BEGIN CERTIFICATE-----), found none\n    \
          `source.client_certs[0].cert`: expected certificates in PEM form (-----BEGIN CERTIFICATE-----), found none\n    \

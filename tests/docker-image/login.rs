@@ -2,10 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jetway_tests::registry::hand_made::HandMade;
 use jetway_tests::registry::image::{Compression, Image};
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
 use jetway_tests::scratch;
+use jetway_tests::stand_in::Answer;
 use jetway_tests::token_server::TokenServer;
 use serde_json::{Value, json};
 
@@ -102,6 +104,88 @@ fn a_docker_config_has_the_credentials_of_several_registries() {
     for config in [config.clone(), json!(config.to_string())] {
         let keys = json!({ "tag": "latest", "docker_config": config });
         check("registry-image", &source(&registry, "team/app", keys), None).succeeded();
+    }
+}
+
+/// Google's registries take a key file as a whole for a password.
+#[test]
+fn a_key_of_googles_goes_as_a_password() {
+    let key = "{\n  \"type\": \"service_account\",\n  \"private_key\": \"k3y\"\n}\n";
+    let expected = format!("Basic {}", STANDARD.encode(format!("_json_key:{key}")));
+    let image = Image::named("x");
+    let registry = HandMade::start(&image);
+    registry.twist(move |asked| {
+        let is_in = asked.header("authorization") == Some(expected.as_str());
+        (!is_in).then(|| Answer::text(401, "").with("WWW-Authenticate", "Basic realm=\"GCR\""))
+    });
+    let mut source = json!({ "repository": registry.repository(), "tag": "latest", "username": "_json_key" });
+    source["password"] = json!(key);
+    let outcome = check("registry-image", &source, None);
+    assert_eq!(outcome.json(), json!([{ "tag": "latest", "digest": image.manifest.digest }]));
+    assert!(!outcome.stderr.contains("k3y"));
+}
+
+#[test]
+fn half_a_login_is_none_and_is_told_of() {
+    let registry = filled(&Manner::default());
+    for (keys, says) in [
+        (
+            json!({ "username": "u" }),
+            "warning: `username` stands without a `password`: the registry is asked without a login",
+        ),
+        (json!({ "password": "p4ssw0rd" }), "warning: `password` stands without a `username`"),
+    ] {
+        let mut keys = keys;
+        keys["tag"] = json!("latest");
+        let outcome = check("registry-image", &source(&registry, "team/app", keys), None);
+        assert_eq!(outcome.json().as_array().map(Vec::len), Some(1));
+        assert!(said(&outcome).contains(says), "{}", said(&outcome));
+    }
+    // What is empty was meant to be: a pipeline's var for a registry that needs none.
+    let keys = json!({ "tag": "latest", "username": "", "password": "" });
+    assert_eq!(said(&check("registry-image", &source(&registry, "team/app", keys), None)), "");
+}
+
+#[test]
+fn more_at_once_than_there_may_be_is_as_many_as_there_may_be() {
+    let registry = filled(&Manner::default());
+    let keys = json!({ "tag": "latest", "max_concurrent_downloads": 100, "max_concurrent_uploads": 32 });
+    let outcome = check("docker-image", &source(&registry, "team/app", keys), None);
+    outcome.succeeded();
+    assert_eq!(said(&outcome), "warning: `max_concurrent_downloads` is 100; no more than 32 run at once\n");
+}
+
+/// Some registries ask nobody for credentials, and say of what takes them that it is not there.
+#[test]
+fn credentials_are_offered_to_a_registry_that_hides_instead_of_asking() {
+    let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::None);
+    for (root, status) in [(401, 404), (401, 403), (200, 404), (200, 403)] {
+        let registry = HandMade::start(&image);
+        registry.twist(move |asked| {
+            if asked.header("authorization").is_some() {
+                return None;
+            }
+            Some(match (asked.path(), root) {
+                ("/v2/", 401) => Answer::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\""),
+                ("/v2/", _) => Answer::json(200, &json!({})),
+                _ => Answer::text(status, "nothing here"),
+            })
+        });
+        let login =
+            json!({ "repository": registry.repository(), "tag": "latest", "username": "u", "password": "p4ssw0rd" });
+        let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+        assert_eq!(check("registry-image", &login, None).json(), json!([version]));
+        let offered =
+            |registry: &HandMade| registry.server().asked().iter().filter(|asked| asked.path() == "/v2/").count();
+        assert_eq!(offered(&registry), 1, "{root} {status}");
+        let target = scratch::directory();
+        get("registry-image", &login, &version, json!({}), target.path()).succeeded();
+        assert_eq!(offered(&registry), 2, "once for each step");
+        // Who has none to offer is not asked for any, and what is not there stays so.
+        let anonymous = json!({ "repository": registry.repository(), "tag": "latest" });
+        let outcome = check("registry-image", &anonymous, None);
+        assert_eq!(outcome.code == Some(0), status == 404, "{}", outcome.stderr);
+        assert_eq!(offered(&registry), 2);
     }
 }
 

@@ -177,7 +177,7 @@ impl Work<'_> {
         }
         let manifest = registry.manifest_of(self.digest).await?;
         if self.params.skip_download {
-            return self.only_tell(registry, manifest).await;
+            return Ok((Vec::new(), self.only_tell(registry, manifest).await?));
         }
         if self.params.format == Format::OciLayout {
             let folder = place.join("oci");
@@ -217,7 +217,7 @@ impl Work<'_> {
     }
 
     fn at_once(&self) -> usize {
-        usize::try_from(self.source.max_concurrent_downloads).unwrap_or(1)
+        usize::try_from(self.source.downloads_at_once()).unwrap_or(1)
     }
 
     async fn only_tell(&self, registry: &Registry<'_>, manifest: Manifest) -> Result<Told> {

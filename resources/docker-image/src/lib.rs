@@ -66,6 +66,7 @@ impl<K: Kind> Resource for Image<K> {
     type PutParams = PutParams;
 
     async fn check(context: &Context, source: Source, version: Option<Version>) -> Result<Vec<Version>> {
+        source.warn(context.console());
         check::check(context, Flavour::of::<K>(), &source, version).await
     }
 
@@ -76,10 +77,12 @@ impl<K: Kind> Resource for Image<K> {
         params: GetParams,
         destination: &Path,
     ) -> Result<Response<Version>> {
+        source.warn(context.console());
         get::get(context, Flavour::of::<K>(), &source, version, &params, destination).await
     }
 
     async fn put(context: &Context, source: Source, params: PutParams, inputs: &Path) -> Result<Response<Version>> {
+        source.warn(context.console());
         put::put(context, Flavour::of::<K>(), &source, &params, inputs).await
     }
 }

@@ -88,7 +88,7 @@ impl<'c> Registry<'c> {
 
     /// How many blobs are sent at once.
     pub(crate) fn uploads_at_once(&self) -> usize {
-        usize::try_from(self.source.max_concurrent_uploads).unwrap_or(1)
+        usize::try_from(self.source.uploads_at_once()).unwrap_or(1)
     }
 
     /// The surroundings of the verb.

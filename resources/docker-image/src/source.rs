@@ -7,7 +7,7 @@ mod shapes;
 use std::time::Duration;
 
 use jetway::aws;
-use jetway::{Parameters, Problems, Secret};
+use jetway::{Console, Parameters, Problems, Secret};
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,6 +24,9 @@ use crate::credentials::docker_config;
 use crate::flavour::Flavour;
 use crate::pattern;
 use crate::reference::{Repository, is_tag, registry_of};
+
+/// The most layers that are sent or fetched at once, whatever the source says.
+const MOST_AT_ONCE: u32 = 32;
 
 /// Where the image is, which of its tags count, and how to get there.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -100,14 +103,14 @@ pub struct Source {
     #[serde(default)]
     pub additional_private_registries: Vec<PrivateRegistry>,
 
-    /// How many layers are downloaded at once.
+    /// How many layers are downloaded at once, 32 at most.
     #[serde(default = "side_by_side")]
-    #[schemars(range(min = 1, max = 32))]
+    #[schemars(range(min = 1))]
     pub max_concurrent_downloads: u32,
 
-    /// How many layers are uploaded at once.
+    /// How many layers are uploaded at once, 32 at most.
     #[serde(default = "side_by_side")]
-    #[schemars(range(min = 1, max = 32))]
+    #[schemars(range(min = 1))]
     pub max_concurrent_uploads: u32,
 
     /// The longest time to wait for a container engine to start, in seconds. Only a build needs one.
@@ -261,6 +264,38 @@ impl Source {
         aws::Login { keys, roles: roles.map(role).collect() }
     }
 
+    /// How many layers are downloaded at once.
+    pub(crate) fn downloads_at_once(&self) -> u32 {
+        self.max_concurrent_downloads.min(MOST_AT_ONCE)
+    }
+
+    /// How many layers are uploaded at once.
+    pub(crate) fn uploads_at_once(&self) -> u32 {
+        self.max_concurrent_uploads.min(MOST_AT_ONCE)
+    }
+
+    /// Says what of the source is not followed to the letter.
+    pub(crate) fn warn(&self, console: &Console) {
+        // A var that is empty means that there is no login; a key that is missing may be a mistake.
+        let has_password = self.password.as_ref().is_some_and(|password| !password.is_empty());
+        let half = match (set(self.username.as_deref()), &self.username, &self.password) {
+            (Some(_), _, None) => Some(("username", "password")),
+            (_, None, Some(_)) if has_password => Some(("password", "username")),
+            _ => None,
+        };
+        if let Some((given, missing)) = half {
+            console.warn(format_args!("`{given}` stands without a `{missing}`: the registry is asked without a login"));
+        }
+        for (key, number) in [
+            ("max_concurrent_downloads", self.max_concurrent_downloads),
+            ("max_concurrent_uploads", self.max_concurrent_uploads),
+        ] {
+            if number > MOST_AT_ONCE {
+                console.warn(format_args!("`{key}` is {number}; no more than {MOST_AT_ONCE} run at once"));
+            }
+        }
+    }
+
     /// The longest time in which a registry may send nothing.
     pub(crate) fn patience(&self) -> Duration {
         Duration::from_secs(self.read_timeout.into())
@@ -293,13 +328,6 @@ impl Parameters for Source {
         }
         if let Some(Err(problem)) = set(self.semver_constraint.as_deref()).map(str::parse::<Constraint>) {
             problems.add("semver_constraint", problem);
-        }
-        // A var that is empty means that there is no login; a key that is missing is a mistake.
-        let has_password = self.password.as_ref().is_some_and(|password| !password.is_empty());
-        if set(self.username.as_deref()).is_some() && self.password.is_none() {
-            problems.add("username", "stands without the `password` that it belongs to");
-        } else if has_password && self.username.is_none() {
-            problems.add("password", "stands without the `username` that it belongs to");
         }
         if set(self.aws_role_arn.as_deref()).is_some() && !self.aws_role_arns.is_empty() {
             problems.add("aws_role_arns", "stands beside `aws_role_arn`; one of the two names the roles");

@@ -123,8 +123,8 @@ fn options(source: &Source, registries: &[String]) -> Options {
     });
     Options {
         startup_timeout: source.startup_timeout,
-        downloads: source.max_concurrent_downloads,
-        uploads: source.max_concurrent_uploads,
+        downloads: source.downloads_at_once(),
+        uploads: source.uploads_at_once(),
         insecure: insecure.into_iter().filter(|registry| !registry.trim().is_empty()).collect(),
         mirrors: mirrors.iter().map(|mirror| with_scheme(mirror.host)).collect(),
         certificates: certificates.collect(),
