@@ -81,6 +81,28 @@ fn the_image_brings_its_engine_builds_pushes_and_leaves_nothing() {
     }
 }
 
+/// As workers run steps whose first process is an init.
+#[test]
+fn the_engine_in_the_image_starts_under_an_init_too() {
+    if !layer::require(Layer::Image("docker-image")) || !engine::require() {
+        return;
+    }
+    let registry = Registry::start_for_containers(&bridge_address());
+    let inputs = inputs(&[
+        ("app/Dockerfile", "FROM BASE\nRUN echo built under an init > /x\n"),
+        ("base/repository", "jetway-tests/base"),
+        ("base/tag", "busybox"),
+    ]);
+    docker(&["save", "--output", inputs.path().join("base/image").to_str().unwrap(), BASE]);
+    let disk = scratch::directory();
+    let source = source(&registry, "init", json!({ "insecure_registries": [registry.host()] }));
+    let request = json!({ "source": source, "params": { "build": "app", "load_base": "base" } });
+    let outcome = in_image(&request, inputs.path(), disk.path()).docker_arguments(["--init"]).run();
+    outcome.succeeded();
+    assert!(!outcome.stderr.contains("control groups could not"), "{}", outcome.stderr);
+    assert_eq!(outcome.leftovers(), Vec::<PathBuf>::new());
+}
+
 #[test]
 fn an_abort_stops_the_engine_in_the_image() {
     if !layer::require(Layer::Image("docker-image")) || !engine::require() {

@@ -145,3 +145,20 @@ fn sizes_that_no_blob_has_are_no_reason_to_panic() {
         assert!(!outcome.stderr.contains("panic") && outcome.code == Some(1), "{format}: {}", outcome.stderr);
     }
 }
+
+#[test]
+fn a_part_that_begins_behind_what_was_asked_for_is_refused() {
+    let layer = Tar::new().file("a", 0o644, b"x").finish();
+    let image = Image::of_archives(&json!({}), std::slice::from_ref(&layer), Compression::None);
+    let registry = HandMade::start(&image);
+    let digest = image.layers[0].digest.clone();
+    registry.twist(move |asked| {
+        let part = Answer::bytes(206, "application/octet-stream", &layer[5..]);
+        let range = format!("bytes 5-{}/{}", layer.len() - 1, layer.len());
+        asked.path().ends_with(&digest).then(|| part.with("Content-Range", &range))
+    });
+    let outcome = fetch(&registry, &image, json!({}), scratch::directory().path());
+    outcome.failed();
+    assert!(outcome.stderr.contains("what came begins behind what was asked for"), "{}", outcome.stderr);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+}
