@@ -62,12 +62,18 @@ impl Defaults {
     }
 }
 
+fn put_below(defaults: &[Defaults], declared: &mut Node) {
+    for one in defaults {
+        one.put_below(declared);
+    }
+}
+
 fn visit(node: &mut Node, defaults: &[Defaults], place: Place) {
     match &mut node.content {
         Content::List(items) => {
             for item in items {
                 if place == Place::Typed {
-                    defaults.iter().for_each(|one| one.put_below(item));
+                    put_below(defaults, item);
                 } else {
                     visit(item, defaults, Place::Elsewhere);
                 }
@@ -77,7 +83,7 @@ fn visit(node: &mut Node, defaults: &[Defaults], place: Place) {
             for Entry { key, value } in entries {
                 match (place, key.text.as_str()) {
                     (Place::Root, "resources" | "resource_types") => visit(value, defaults, Place::Typed),
-                    (Place::Elsewhere, "image_resource") => defaults.iter().for_each(|one| one.put_below(value)),
+                    (Place::Elsewhere, "image_resource") => put_below(defaults, value),
                     _ => visit(value, defaults, Place::Elsewhere),
                 }
             }
