@@ -14,10 +14,10 @@ endif
 DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build lint test e2e images bundles bench demo docs schemas deny clean
+.PHONY: help deps build lint test e2e images bundles concourse concourse-down bench demo docs schemas deny clean
 
 help: ## show this
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
 
 deps: ## install what cargo cannot bring: Debian packages, a Kubernetes, a container engine, a base image
 	@tests/support/deps.sh
@@ -41,6 +41,12 @@ images: ## build the image of each resource type as jetway/TYPE:dev
 
 bundles: images ## make the base resource types git, docker-image and registry-image for workers, in target/bundles
 	@images/bundle.sh
+
+concourse: bundles ## bring up a real Concourse with these types (needs the network), and set the pipelines; VARS=FILE for all of them
+	@VARS=$(if $(VARS),$(abspath $(VARS))) tests/concourse/up.sh
+
+concourse-down: ## end it, and remove its data
+	@tests/concourse/up.sh down
 
 bench: deps ## measure whole processes beside the raw commands (git, curl) that are their floor
 	$(CARGO) run --locked --release --quiet --package jetway-tests --bin jetway-bench

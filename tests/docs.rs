@@ -150,6 +150,28 @@ fn the_pipelines_of_the_tests_are_valid() {
     assert!(output.status.success() && said.contains("no problems"), "{said}");
 }
 
+/// A real Concourse cannot run everywhere, so that what brings one up is held to what it is about.
+#[test]
+fn the_concourse_that_make_brings_up_is_given_what_there_is() {
+    let folder = root().join("tests/concourse");
+    let compose: Value = serde_saphyr::from_str(&read(&folder.join("compose.yml"))).expect("YAML");
+    let volumes = compose["services"]["concourse"]["volumes"].as_array().expect("a list");
+    let expected = ["git", "docker-image", "registry-image"]
+        .map(|kind| format!("../../target/bundles/{kind}:/usr/local/concourse/resource-types/{kind}:ro"));
+    assert_eq!(volumes.iter().map(|volume| volume.as_str().expect("text")).collect::<Vec<_>>(), expected);
+    let registry = json!({ "registry": "registry:5000" });
+    let vars: Value = serde_saphyr::from_str(&read(&folder.join("vars.example.yml"))).expect("YAML");
+    let pipelines =
+        ["base-types", "delivery", "legacy"].map(|name| (root().join(format!("tests/pipelines/{name}.yml")), &vars));
+    for (file, vars) in pipelines.into_iter().chain([(folder.join("smoke.yml"), &registry)]) {
+        let vars = vars.as_object().expect("keys and values");
+        jetway_cli::resolved(&file, vars).unwrap_or_else(|problem| panic!("{problem}"));
+    }
+    let validated = Command::new(binaries::named("jetway")).arg("validate").arg(folder.join("smoke.yml")).output();
+    let said = String::from_utf8_lossy(&validated.expect("run jetway validate").stdout).into_owned();
+    assert!(said.contains("no problems") && said.contains("3 of 3"), "{said}");
+}
+
 #[test]
 fn editors_find_the_mistakes_of_a_source_and_none_in_the_examples() {
     let directory = scratch::directory();
