@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use jetway_tests::http_git::HttpGit;
 use jetway_tests::layer::{Layer, require};
 use jetway_tests::repository::Repository;
 use jetway_tests::scratch;
@@ -158,6 +159,25 @@ mod gpg {
             refusal(&outcome, &by_ada),
             format!("{REFUSED}the GPG key `{}` (Ada <ada@example.com>) has been revoked\n", &ada.fingerprint[24..])
         );
+    }
+
+    #[test]
+    fn that_came_out_of_a_template_empty_is_an_error_and_no_get_without_verification() {
+        let repository = Repository::new();
+        repository.commit("unsigned", &[("a", "1")]);
+        let server = HttpGit::serve(repository.root());
+        let empty = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n\n-----END PGP PUBLIC KEY BLOCK-----\n";
+        for more in [json!({}), json!({ "commit_verification_key_ids": ["0".repeat(40)] })] {
+            let keys = with(json!({ "commit_verification_keys": [empty] }), more);
+            let source = with(source(&server.url(repository.name())), keys);
+            let destination = scratch::directory();
+            let outcome = Verb::get("git").dir(destination.path()).request(&request(&source, None, &json!({}))).run();
+            outcome.failed();
+            let expected = "`source.commit_verification_keys[0]`: Invalid GPG key in: armour with no key in it\n";
+            assert!(said(&outcome).contains(expected), "{}", said(&outcome));
+            assert_eq!(server.requests(), []);
+            assert_eq!(files(destination.path()), Vec::<String>::new());
+        }
     }
 
     #[test]

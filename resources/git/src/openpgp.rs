@@ -27,7 +27,7 @@ pub(crate) struct PublicKey {
     pub(crate) packets: Vec<u8>,
 }
 
-/// The public keys in an armored text. The error says what was found instead.
+/// The public keys in an armored text, one at least. The error says what was found instead.
 pub(crate) fn public_keys(text: &str) -> Result<Vec<PublicKey>, &'static str> {
     if text.contains("-----BEGIN PGP PRIVATE KEY BLOCK-----") {
         return Err("a private key, of which only the public half is wanted (`gpg --armor --export`)");
@@ -52,7 +52,8 @@ pub(crate) fn public_keys(text: &str) -> Result<Vec<PublicKey>, &'static str> {
             }
         }
     }
-    Ok(keys)
+    // Whoever gives a key wants it to be held to: a template whose variable came out empty is not a wish for no key.
+    if keys.is_empty() { Err("armour with no key in it") } else { Ok(keys) }
 }
 
 /// The one signature in an armored text, without its armour.
@@ -223,6 +224,8 @@ j5f/SQEAg2YFGcPvtKmQXcGpYMpuYL2AvW98Lz3yFNN23H+fYgA=
             (&armoured(b"\x98\x09\x04"), "cut short"),
             (&armoured(b"\xd1\x01\x04"), "not those of a public key"),
             (&armoured(b"plain"), "cut short"),
+            (&armoured(b""), "no key in it"),
+            (&armoured(b"").replace("\n\n\n", "\n"), "no key in it"),
         ] {
             let problem = public_keys(text).unwrap_err();
             assert!(problem.contains(expected), "{problem}: {text}");

@@ -77,6 +77,13 @@ fn are_signers(text: &str) -> Result<(), String> {
 impl<'c> Trusted<'c> {
     /// Gathers the keys; `None` when the source asks for no signature.
     pub(crate) async fn gather(context: &'c Context, source: &Source) -> Result<Option<Self>> {
+        // What was asked for decides, and not what came of it: without a key, no signature is good.
+        if source.commit_verification_keys.is_empty()
+            && source.commit_verification_key_ids.is_empty()
+            && source.allowed_signers.is_none()
+        {
+            return Ok(None);
+        }
         let mut keys = Vec::new();
         for (index, key) in source.commit_verification_keys.iter().enumerate() {
             keys.extend(
@@ -96,8 +103,7 @@ impl<'c> Trusted<'c> {
         let keyring = (!packets.is_empty()).then(|| private.write(KEYRING, &packets)).transpose()?;
         let signers = source.allowed_signers.as_deref();
         let allowed_signers = signers.map(|text| private.write(ALLOWED_SIGNERS, format!("{text}\n").as_bytes()));
-        let trusted = Self { context, keyring, allowed_signers: allowed_signers.transpose()? };
-        Ok((trusted.keyring.is_some() || trusted.allowed_signers.is_some()).then_some(trusted))
+        Ok(Some(Self { context, keyring, allowed_signers: allowed_signers.transpose()? }))
     }
 
     /// Makes sure that one of them has signed the commit.
