@@ -401,6 +401,55 @@ mod branches {
         assert_eq!(found, json!([version("feature/b", &commits[2]), version("feature/a", &commits[3])]));
     }
 
+    /// A branch that is pushed after newer ones were seen, though its tip is older than theirs.
+    fn pushed_late() -> (Repository, Vec<String>, Value) {
+        let (repository, mut commits) = three();
+        repository.branch("late", &commits[0]);
+        commits.insert(1, repository.commit_on("late", "late", &[("late", "1")]));
+        // It was committed before this one.
+        commits.push(repository.commit_on("feature/b", "b again", &[("b", "2")]));
+        repository.delete_branch("late");
+        let known = version("feature/b", &commits[4]);
+        (repository, commits, known)
+    }
+
+    #[test]
+    fn that_are_pushed_with_older_dates_than_what_is_known_are_new() {
+        let (repository, commits, known) = pushed_late();
+        let (server, url) = serve(&repository);
+        let source = json!({ "uri": url, "version_type": "branches" });
+        let container = Container::new();
+        assert_eq!(check_in(&container, &source, NONE).json(), json!([known]));
+        repository.branch("late", &commits[1]);
+        let late = version("late", &commits[1]);
+        assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known, late]));
+        // That answer was lost: what it told is told again.
+        let all = json!([version("main", &commits[0]), version("feature/a", &commits[2]), late, known]);
+        assert_eq!(check_in(&container, &source, known.clone()).json(), all);
+        assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known]));
+        // Now it is known, and the next one is new whatever its date.
+        server.reset();
+        assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known]));
+        assert_eq!(server.requests().len(), 2, "what is unchanged costs its list: {:?}", server.requests());
+    }
+
+    #[test]
+    fn are_all_given_before_the_known_one_where_no_earlier_check_tells_which_are_new() {
+        let (repository, commits, known) = pushed_late();
+        repository.branch("late", &commits[1]);
+        let newest = repository.commit("newest", &[("x", "1")]);
+        let (_server, url) = serve(&repository);
+        let source = json!({ "uri": url, "version_type": "branches" });
+        let expected =
+            [version("feature/a", &commits[2]), version("late", &commits[1]), known.clone(), version("main", &newest)];
+        assert_eq!(check(&source, known).json(), json!(expected));
+        // Of one that is gone, the commit tells where it stood.
+        let gone = version("gone", &commits[1]);
+        let outcome = check(&source, gone);
+        assert_eq!(refs(&outcome), ["late", "feature/b", "main"]);
+        assert!(said(&outcome).starts_with("warning: branch `gone` is gone"), "{}", said(&outcome));
+    }
+
     #[test]
     fn that_are_deleted_are_no_versions_any_more() {
         let (repository, commits) = three();

@@ -27,6 +27,9 @@ const CHUNK: usize = 100;
 /// The tree of a commit without files, which the first commit is compared with. Git knows it without having it.
 const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
+/// The file with the branches that the last check saw.
+const SEEN: &str = "jetway-seen";
+
 const TAGS: &str = "refs/tags/";
 const HEADS: &str = "refs/heads/";
 
@@ -163,6 +166,16 @@ impl Label {
     fn version(&self) -> Version {
         Version::of_label(&self.name, self.commit.to_string())
     }
+
+    /// Whether a version names it, and the commit that it is at.
+    fn is_as_in(&self, version: &Version) -> bool {
+        self.name == version.reference
+            && version.commit.as_ref().is_none_or(|commit| *commit == self.commit.to_string())
+    }
+
+    fn in_a_line(&self) -> String {
+        format!("{} {}", self.commit, self.name)
+    }
 }
 
 impl LabelSearch<'_, '_> {
@@ -174,9 +187,16 @@ impl LabelSearch<'_, '_> {
         }
         let chosen = match known {
             None => self.newest(&labels).await?,
+            Some(known) if self.question.prefix == HEADS => self.branches_from(&labels, known).await?,
             Some(known) => self.labels_from(&labels, known).await?,
         };
-        Ok(chosen.iter().map(Label::version).collect())
+        let versions: Vec<Version> = chosen.iter().map(Label::version).collect();
+        if self.question.prefix == HEADS
+            && let Some(last) = versions.last().or(known)
+        {
+            self.remember(&labels, last)?;
+        }
+        Ok(versions)
     }
 
     /// The labels that name commits and are on the branch, if there is one, oldest first.
@@ -211,13 +231,61 @@ impl LabelSearch<'_, '_> {
         Ok(chosen.split_off(chosen.len().saturating_sub(wanted)))
     }
 
+    /// The known branch, if it is as it was, and those that are new since.
+    ///
+    /// A branch is pushed when it is pushed, whatever date its tip has. So what the last check saw tells what is new. Where
+    /// that is not known, every branch is given, those with older tips before the known one: which of them are new
+    /// Concourse knows.
+    async fn branches_from(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
+        let kept: Vec<Label> = labels.iter().filter(|label| label.is_as_in(known)).cloned().collect();
+        if let Some(seen) = self.seen_before(known) {
+            let is_new = |label: &&Label| !seen.contains(&label.in_a_line()) && !label.is_as_in(known);
+            let new: Vec<Label> = labels.iter().filter(is_new).cloned().collect();
+            let found = [kept, self.passing(&new).await?].concat();
+            return if found.is_empty() { self.labels_from(labels, known).await } else { Ok(found) };
+        }
+        if let [label] = kept.as_slice() {
+            let (older, newer): (Vec<Label>, Vec<Label>) = labels
+                .iter()
+                .filter(|other| other.name != label.name)
+                .cloned()
+                .partition(|other| other.position() < label.position());
+            return Ok([self.passing(&older).await?, kept, self.passing(&newer).await?].concat());
+        }
+        // Of a branch that was deleted, its last commit tells where it stood.
+        let is_deleted = labels.iter().all(|label| label.name != known.reference);
+        let commit = known.commit.as_ref().filter(|commit| is_deleted && is_commit_hash(commit));
+        if let Some(commit) = commit
+            && self.bring(Oid::from_str(commit)?).await?
+        {
+            let (console, branch) = (self.git.context().console(), &known.reference);
+            console.warn(format_args!("branch `{branch}` is gone; going on from where it stood"));
+            return self.labels_from(labels, &Version::of_commit(commit)).await;
+        }
+        self.labels_from(labels, known).await
+    }
+
+    /// Notes what there is, and which version Concourse will know when it has this check's answer.
+    fn remember(&self, labels: &[Label], last: &Version) -> Result<()> {
+        let Some(commit) = &last.commit else { return Ok(()) };
+        let last = format!("{commit} {}", last.reference);
+        self.cache.keep(SEEN, &lines([last].into_iter().chain(labels.iter().map(Label::in_a_line))))
+    }
+
+    /// What the check before this one saw, if it was the one that found `known`: else its answer was lost, or another
+    /// container's check has answered since.
+    fn seen_before(&self, known: &Version) -> Option<HashSet<String>> {
+        let text = self.cache.kept(SEEN)?;
+        let (last, seen) = text.split_once('\n')?;
+        let is_answered = last == format!("{} {}", known.commit.as_ref()?, known.reference);
+        is_answered.then(|| seen.lines().map(str::to_owned).collect())
+    }
+
     /// The known label, if it is as it was, and the newer ones that pass the filters.
     async fn labels_from(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
         let (kind, reference) = (self.question.kind, &known.reference);
         let namesake = labels.iter().find(|label| label.name == *reference);
-        let is_as_it_was =
-            |label: &&Label| known.commit.as_ref().is_none_or(|commit| *commit == label.commit.to_string());
-        if let Some(label) = namesake.filter(is_as_it_was) {
+        if let Some(label) = namesake.filter(|label| label.is_as_in(known)) {
             let newer = labels.partition_point(|other| other.position() <= label.position());
             let newer = self.passing(labels.get(newer..).unwrap_or_default()).await?;
             return Ok([label.clone()].into_iter().chain(newer).collect());

@@ -114,12 +114,22 @@ impl RepositoryCache {
     pub(crate) fn write_refs(&self, refs: &BTreeMap<String, Oid>) -> Result<()> {
         let lines: String =
             refs.iter().map(|(name, target)| [target.to_string().as_str(), " ", name, "\n"].concat()).collect();
-        let (file, written) = (self.path.join("packed-refs"), self.path.join("packed-refs.new"));
+        self.keep("packed-refs", &format!("# pack-refs with: sorted \n{lines}"))
+    }
+
+    /// Keeps a text for the next check, whole or not at all.
+    pub(crate) fn keep(&self, name: &str, text: &str) -> Result<()> {
+        let (file, written) = (self.path.join(name), self.path.join(format!("{name}.new")));
         let write = || {
-            fs::write(&written, format!("# pack-refs with: sorted \n{lines}"))?;
+            fs::write(&written, text)?;
             fs::rename(&written, &file)
         };
         write().with_context(|| format!("cannot write `{}`", file.display()))
+    }
+
+    /// The text that an earlier check has kept.
+    pub(crate) fn kept(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.path.join(name)).ok()
     }
 
     /// The commits at which a shallow fetch has cut history off, from git's own list of them.
