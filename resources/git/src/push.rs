@@ -34,7 +34,7 @@ const NOTES: &str = "refs/notes/commits";
 pub enum Force {
     /// Always, or never.
     Flag(bool),
-    /// Only while the branch is where the get found it.
+    /// Only while the branch is where it was seen last.
     Lease(Lease),
 }
 
@@ -66,6 +66,17 @@ pub(crate) enum Integration {
     },
     /// What others have pushed is merged into it.
     Merge,
+}
+
+/// The branch as HEAD was brought up to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upstream {
+    /// HEAD was not brought up to it: what the get found is all that is known.
+    AsGot,
+    /// It is not on the server.
+    Absent,
+    /// HEAD builds on this commit.
+    At(Oid),
 }
 
 /// A tag to put on the pushed commit.
@@ -122,10 +133,11 @@ impl Push<'_> {
         let console = self.git.context().console();
         let mut pause = FIRST_PAUSE;
         for try_number in 1..=MOST_TRIES {
-            if let Some(branch) = self.branch {
-                self.integrate(branch, start).await?;
-            }
-            let finished = self.push_once().await?;
+            let upstream = match self.branch {
+                Some(branch) => self.integrate(branch, start).await?,
+                None => Upstream::AsGot,
+            };
+            let finished = self.push_once(upstream).await?;
             let Some(moved) = self.lost_race(&finished) else { return self.judge(finished) };
             if try_number < MOST_TRIES {
                 console.step(format_args!("`{moved}` has moved meanwhile; trying again on top of it"));
@@ -138,18 +150,19 @@ impl Push<'_> {
     }
 
     /// Brings HEAD up to the branch as the server has it. A branch that is not there yet needs nothing.
-    async fn integrate(&self, branch: &str, start: Oid) -> Result<()> {
+    async fn integrate(&self, branch: &str, start: Oid) -> Result<Upstream> {
         if self.integration == Integration::None {
-            return Ok(());
+            return Ok(Upstream::AsGot);
         }
         let finished = self.fetch(&format!("+refs/heads/{branch}:{UPSTREAM}"), None).await?;
         if Refusal::of(&finished) == Some(Refusal::UnknownRef) {
-            return Ok(());
+            return Ok(Upstream::Absent);
         }
         self.git.explain(finished, Some(branch)).with_context(|| self.git.cannot("fetch from"))?;
         self.join_histories(branch).await?;
+        let upstream = self.repository.refname_to_id(UPSTREAM).context("the fetch left no ref behind")?;
         let (verb, command) = match &self.integration {
-            Integration::None => return Ok(()),
+            Integration::None => return Ok(Upstream::AsGot),
             Integration::Rebase { strategy, options } => {
                 let mut rebase = self.command("rebase").args(["--rebase-merges", "--no-autostash"]);
                 if let Some(strategy) = strategy {
@@ -172,7 +185,7 @@ impl Push<'_> {
         if finished.is_success() {
             // Else each push would be refused, and look like a lost race.
             return if self.asks(&["--is-ancestor", UPSTREAM, "HEAD"]).await? {
-                Ok(())
+                Ok(Upstream::At(upstream))
             } else {
                 Err(anyhow!("after `git {verb}`, HEAD still lacks commits of `{branch}`"))
             };
@@ -238,7 +251,7 @@ impl Push<'_> {
     }
 
     /// Pushes all that was asked for at once: everything arrives, or nothing does.
-    async fn push_once(&self) -> Result<Finished> {
+    async fn push_once(&self, upstream: Upstream) -> Result<Finished> {
         let mut refspecs = Vec::new();
         if let Some(branch) = self.branch {
             refspecs.push(format!("HEAD:{}/{branch}", self.refs_prefix));
@@ -257,15 +270,15 @@ impl Push<'_> {
             refspecs.push(format!("{NOTES}:{NOTES}"));
         }
         lfs::upload(self.git, self.repository, &self.directory).await?;
-        let finished = self.push(&refspecs, refspecs.len() > 1 || self.all_tags).await?;
+        let finished = self.push(&refspecs, upstream, refspecs.len() > 1 || self.all_tags).await?;
         // A server that cannot do all or nothing is asked once more, without that.
         if finished.stderr.contains("does not support --atomic") {
-            return self.push(&refspecs, false).await;
+            return self.push(&refspecs, upstream, false).await;
         }
         Ok(finished)
     }
 
-    async fn push(&self, refspecs: &[String], all_or_nothing: bool) -> Result<Finished> {
+    async fn push(&self, refspecs: &[String], upstream: Upstream, all_or_nothing: bool) -> Result<Finished> {
         let mut push = self.git.push().directory(&self.directory).args(["--porcelain", "--progress"]);
         if all_or_nothing {
             push = push.arg("--atomic");
@@ -273,7 +286,7 @@ impl Push<'_> {
         push = match self.force {
             Force::Flag(false) => push,
             Force::Flag(true) => push.arg("--force"),
-            Force::Lease(_) => push.arg(self.lease()?),
+            Force::Lease(_) => push.arg(self.lease(upstream)?),
         };
         for option in self.options {
             push = push.arg(format!("--push-option={option}"));
@@ -282,16 +295,24 @@ impl Push<'_> {
         push.run().await.map(lfs::without_progress)
     }
 
-    /// The option that lets the server overwrite the branch only while it is where the get found it.
-    fn lease(&self) -> Result<String> {
+    /// The option that lets the server overwrite the branch only while it is where it was seen last: by the get, or when HEAD
+    /// was brought up to it. (A lease on what the get found would never hold again once others have pushed.)
+    fn lease(&self, upstream: Upstream) -> Result<String> {
         let Some(branch) = self.branch else { return Ok("--force-with-lease".to_owned()) };
+        let lease = |expected: &str| format!("--force-with-lease={}/{branch}:{expected}", self.refs_prefix);
+        match upstream {
+            Upstream::At(commit) => return Ok(lease(&commit.to_string())),
+            // Nothing is expected: the branch is still to be made.
+            Upstream::Absent => return Ok(lease("")),
+            Upstream::AsGot => {}
+        }
         let found = self.repository.refname_to_id(&format!("refs/remotes/origin/{branch}"));
         let found = found.map_err(|error| {
             jetway::Error::new(error)
                 .context(format!("`force: lease` needs to know where the get found `{branch}`"))
                 .hint("it works for a repository that a get of that branch has made")
         })?;
-        Ok(format!("--force-with-lease={}/{branch}:{found}", self.refs_prefix))
+        Ok(lease(&found.to_string()))
     }
 
     /// Makes the object of an annotated tag on HEAD; `false` when the server has the tag there already.

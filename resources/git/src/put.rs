@@ -65,7 +65,8 @@ pub struct Params {
     #[serde(default)]
     pub push_all_tags: bool,
 
-    /// Overwrite what is on the server; `lease` does so only while the branch is where the get found it.
+    /// Overwrite what is on the server; `lease` does so only while the branch is where the get found it. With `rebase` or
+    /// `merge` that is where it was when HEAD was brought up to it.
     #[serde(default)]
     pub force: Force,
 
@@ -155,6 +156,12 @@ impl Parameters for Params {
         let prefix = self.refs_prefix.trim_end_matches('/');
         if !prefix.starts_with("refs/") || !git2::Reference::is_valid_name(&format!("{prefix}/x")) {
             problems.add("refs_prefix", "must be the beginning of a ref's name, such as `refs/heads`");
+        } else if prefix != "refs/heads" && matches!(self.force, Force::Lease(_)) {
+            problems.add_with_hint(
+                "force",
+                "cannot be `lease` with another `refs_prefix` than `refs/heads`",
+                "what the get found is a branch, and says nothing of other refs",
+            );
         }
     }
 }
