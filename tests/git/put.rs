@@ -4,6 +4,7 @@ use std::path::Path;
 use std::{fs, thread};
 
 use jetway_tests::checkout::Checkout;
+use jetway_tests::http_git::HttpGit;
 use jetway_tests::repository::Repository;
 use jetway_tests::scratch;
 use jetway_tests::verb::{Outcome, Runner, Verb};
@@ -364,6 +365,20 @@ mod merge {
         assert_eq!(outcome.json()["version"], json!({ "ref": repository.tip("main") }));
         assert_eq!(repository.resolve("main^1"), ours);
         assert_eq!(repository.resolve("main^2"), theirs);
+    }
+
+    #[test]
+    fn says_what_was_merged_from_where_without_credentials() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        checkout.commit("ours", &[("ours", "1")]);
+        repository.commit("theirs", &[("theirs", "1")]);
+        let server = HttpGit::builder(repository.root()).credentials("bob", "s3cret-pw").start();
+        let url = server.url_with_credentials(repository.name(), "bob", "s3cret-pw");
+        put(&source(&url), inputs.path(), merge()).succeeded();
+        let subject = repository.git(&["log", "-1", "--format=%B", "main"]);
+        let address = server.url("repository");
+        assert_eq!(subject.trim(), format!("Merge branch 'main' of {address}"));
     }
 
     #[test]

@@ -178,7 +178,9 @@ impl Push<'_> {
                     // A merge that lost its race is thrown away: there shall be one merge, not a chain of them.
                     self.command("reset").args(["--quiet", "--hard", &start.to_string()]).run().await?.success()?;
                 }
-                ("merge", self.command("merge").args(["--no-edit", "--quiet", UPSTREAM]))
+                // The words that `git pull` has for it; those of `git merge` would be about a ref that nobody knows.
+                let message = format!("--message=Merge branch '{branch}' of {}", self.address_to_show());
+                ("merge", self.command("merge").args(["--no-edit", "--quiet", &message, UPSTREAM]))
             }
         };
         let finished = command.run().await?;
@@ -201,6 +203,12 @@ impl Push<'_> {
             [] => error,
             files => error.hint(format!("conflicts in: {}", files.join(", "))),
         })
+    }
+
+    /// The server's address as `git pull` writes it into a merge.
+    fn address_to_show(&self) -> &str {
+        let address = self.git.remote().address.trim_end_matches('/');
+        address.strip_suffix(".git").unwrap_or(address).trim_end_matches('/')
     }
 
     /// Makes sure that HEAD and the branch have a commit in common here: of a shallow get of an older version, that commit
