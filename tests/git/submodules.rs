@@ -101,6 +101,24 @@ fn with_an_address_relative_to_the_source_s_have_its_login() {
 }
 
 #[test]
+fn without_an_address_are_passed_over_and_told() {
+    let (library, commits) = history(&["one", "two"]);
+    let (repository, _) = using(&library.file_url(), &commits[0]);
+    // A repository that was added inside of another one is recorded so.
+    let commit = repository.change("add a repository").submodule("vendored", &commits[1]).commit();
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let destination = scratch::directory();
+        let request = request(&source(&repository.file_url()), Some(&commit), &params);
+        let outcome = Verb::get("git").dir(destination.path()).request(&request).run();
+        outcome.succeeded();
+        assert_eq!(git::run(&destination.path().join("lib/rary"), &["rev-parse", "HEAD"]), commits[0]);
+        let warning =
+            "warning: skipping `vendored`: it is recorded as a submodule, but `.gitmodules` has no address for it\n";
+        assert!(said(&outcome).contains(warning), "{}", said(&outcome));
+    }
+}
+
+#[test]
 fn whose_commit_is_gone_fail_the_get() {
     let (library, commits) = history(&["one", "two"]);
     library.move_branch("main", &commits[0]);

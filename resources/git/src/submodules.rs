@@ -85,10 +85,18 @@ impl Update<'_> {
             if !self.which.includes(&path.to_string_lossy()) {
                 continue;
             }
+            let url = submodule.opt_url_bytes().map(|url| String::from_utf8_lossy(url).into_owned());
+            let Some(url) = url else {
+                // A repository that was added inside of another: its commit is recorded, and where to have it from is not.
+                let path = path.display();
+                git.context().console().warn(format_args!(
+                    "skipping `{path}`: it is recorded as a submodule, but `.gitmodules` has no address for it"
+                ));
+                continue;
+            };
             // A sparse checkout leaves it out, or it is no longer part of the tree.
             if directory.join(path).exists() {
-                let url = submodule.opt_url_bytes().map(|url| String::from_utf8_lossy(url).into_owned());
-                let group = groups.entry(url.filter(|url| git.has_key_for(url))).or_default();
+                let group = groups.entry(Some(url).filter(|url| git.has_key_for(url))).or_default();
                 group.paths.push(path.to_owned());
                 let name = String::from_utf8_lossy(submodule.name_bytes()).into_owned();
                 group.repositories.push(repository.commondir().join("modules").join(name));
