@@ -365,6 +365,33 @@ mod git_config {
     }
 
     #[test]
+    fn may_carry_credentials_in_addresses_and_helpers_that_do_not_stay_either() {
+        const PASSWORD: &str = "s3cret-pass-word";
+        let (repository, commits) = history(&["one"]);
+        let server = HttpGit::builder(repository.root()).credentials("bob", PASSWORD).start();
+        let plain = server.url("");
+        let with_login = server.url_with_credentials("", "bob", PASSWORD);
+        for setting in [
+            json!({ "name": format!("url.{with_login}.insteadOf"), "value": plain }),
+            json!({ "name": format!("http.https://other.example/.proxy"), "value": with_login }),
+            json!({
+                "name": "credential.helper",
+                "value": format!("!f() {{ echo username=bob; echo password={PASSWORD}; }}; f"),
+            }),
+        ] {
+            let is_login = setting["name"] != "http.https://other.example/.proxy";
+            let address = if is_login { server.url(repository.name()) } else { repository.file_url() };
+            let source = with(source(&address), json!({ "debug": true, "git_config": [setting] }));
+            let destination = scratch::directory();
+            let request = request(&source, Some(&commits[0]), &json!({}));
+            let outcome = Verb::get("git").dir(destination.path()).request(&request).run();
+            outcome.succeeded();
+            crate::secrecy::keeps(&outcome, &[PASSWORD]);
+            crate::secrecy::is_clean(destination.path(), &[PASSWORD]);
+        }
+    }
+
+    #[test]
     fn with_a_name_that_is_none_is_a_clear_error() {
         let settings = json!([{ "name": "x", "value": "1" }, { "name": "a.b\nc", "value": "1" }, { "value": "1" }]);
         let outcome = check(&with(source("file:///x"), json!({ "git_config": settings })), None);

@@ -87,7 +87,7 @@ impl Remote {
 }
 
 /// Decodes percent escapes; `None` for nothing.
-fn decode(text: &str) -> Option<String> {
+pub(crate) fn decode(text: &str) -> Option<String> {
     if text.is_empty() {
         return None;
     }

@@ -6,8 +6,13 @@ use jetway::{Context, Problems, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::remote::decode;
+
 /// The private file that git is told to include.
 const FILE: &str = "git_config";
+
+/// The shortest user in an address that is taken for a token: those of hosting services are longer, and names are not.
+const SHORTEST_TOKEN: usize = 20;
 
 /// One setting of git.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -36,10 +41,64 @@ impl Setting {
         }
     }
 
-    /// Whether the value is a credential by the setting's nature.
+    /// Whether there is a credential in it, so that it has no place in a clone.
     pub(crate) fn is_secret(&self) -> bool {
+        self.is_credential() || self.is_inline_helper() || !self.in_addresses().is_empty()
+    }
+
+    /// The texts in it that nobody may read.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.in_addresses();
+        if self.is_credential() || self.is_inline_helper() {
+            // The credential itself is the last word of a header.
+            secrets.extend(
+                [Some(self.value.as_str()), self.value.split_whitespace().last()]
+                    .into_iter()
+                    .flatten()
+                    .map(str::to_owned),
+            );
+        }
+        if self.is_inline_helper() {
+            let is_end = |c: char| c.is_whitespace() || ";'\"}&|".contains(c);
+            let answers = self.value.split("password=").skip(1);
+            secrets.extend(answers.filter_map(|answer| answer.split(is_end).next()).map(str::to_owned));
+        }
+        secrets
+    }
+
+    /// Whether the value is a credential by the setting's nature.
+    fn is_credential(&self) -> bool {
         let name = self.name.to_ascii_lowercase();
         ["extraheader", "password", "passwd", "token", "secret", "cookie"].iter().any(|word| name.contains(word))
+    }
+
+    /// Whether it is a credential helper that is written out in the value: commands, which have the answer in them.
+    fn is_inline_helper(&self) -> bool {
+        let name = self.name.to_ascii_lowercase();
+        name.starts_with("credential.") && name.ends_with(".helper") && self.value.trim_start().starts_with('!')
+    }
+
+    /// The passwords and tokens in addresses, as `url.https://bob:PASSWORD@host/.insteadOf` and `http.proxy` have them:
+    /// as they are written, and decoded.
+    fn in_addresses(&self) -> Vec<String> {
+        let is_proxy = self.name.to_ascii_lowercase().ends_with("proxy");
+        // A proxy's address need not say that it is http.
+        let without_scheme = Some(self.value.as_str()).filter(|value| is_proxy && !value.contains("://"));
+        let authorities = [&self.name, &self.value].into_iter().flat_map(|text| text.split("://").skip(1));
+        let is_end = |c: char| c == '/' || c.is_whitespace() || "'\"".contains(c);
+        let authorities = authorities.chain(without_scheme).filter_map(|rest| rest.split(is_end).next());
+        let userinfo = authorities.filter_map(|authority| authority.rsplit_once('@').map(|(userinfo, _)| userinfo));
+        let secret = userinfo.filter_map(|userinfo| match userinfo.split_once(':') {
+            Some((user, "" | "x-oauth-basic")) => Some(user),
+            Some((_, password)) => Some(password),
+            // In place of the user, nothing tells a token from a name but its length.
+            None => Some(userinfo).filter(|user| user.len() >= SHORTEST_TOKEN),
+        });
+        secret
+            .flat_map(|secret| [Some(secret.to_owned()), decode(secret)])
+            .flatten()
+            .filter(|secret| !secret.is_empty())
+            .collect()
     }
 }
 
@@ -77,4 +136,47 @@ pub(crate) fn keep(repository: &Repository, settings: &[Setting]) -> Result<()> 
         kept.into_iter().try_for_each(|setting| configuration.set_str(&setting.name, &setting.value))
     };
     keep().context("cannot write the settings of `git_config` into the clone")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets(name: &str, value: &str) -> Vec<String> {
+        let setting = Setting { name: name.to_owned(), value: value.to_owned() };
+        let mut secrets = setting.secrets();
+        secrets.dedup();
+        assert_eq!(setting.is_secret(), !secrets.is_empty(), "{name}");
+        secrets
+    }
+
+    #[test]
+    fn credentials_are_found_in_names_values_and_helpers() {
+        assert_eq!(secrets("http.extraHeader", "Authorization: Basic abc"), ["Authorization: Basic abc", "abc"]);
+        assert_eq!(secrets("url.https://oauth2:t0ken@host/.insteadOf", "https://host/"), ["t0ken"]);
+        let token = "ghp_0123456789abcdefghij";
+        assert_eq!(secrets(&format!("url.https://{token}@host/.insteadOf"), "https://host/"), [token]);
+        assert_eq!(secrets(&format!("url.https://{token}:x-oauth-basic@host/.insteadOf"), "git@host:"), [token]);
+        assert_eq!(secrets("http.proxy", "http://bob:p%40ss@proxy:3128"), ["p%40ss", "p@ss"]);
+        assert_eq!(secrets("http.https://host/.proxy", "bob:pass@proxy:3128"), ["pass"]);
+        assert_eq!(
+            secrets("credential.https://host.helper", "!f() { echo username=x; echo password=pa55; }; f"),
+            ["!f() { echo username=x; echo password=pa55; }; f", "f", "pa55"]
+        );
+    }
+
+    #[test]
+    fn other_settings_are_none() {
+        for (name, value) in [
+            ("core.longPaths", "true"),
+            ("url.https://host/.insteadOf", "git@host:"),
+            ("url.git@host:.insteadOf", "https://host/"),
+            ("url.ssh://git@host/.insteadOf", "https://org@host/"),
+            ("http.proxy", "http://proxy:3128"),
+            ("credential.helper", "store --file=/x"),
+            ("user.email", "a:b@example.com"),
+        ] {
+            assert_eq!(secrets(name, value), Vec::<String>::new(), "{name}");
+        }
+    }
 }

@@ -289,11 +289,7 @@ impl Parameters for Source {
         let user = remote.user.filter(|_| remote.origin.is_some() && stands_for_token(&remote.password));
         let token = user.or_else(|| self.username.clone().filter(|_| given.is_some() && stands_for_token(&given)));
         let unencoded = unencoded_password(&self.uri).map(str::to_owned);
-        let settings = self.git_config.iter().filter(|setting| setting.is_secret());
-        // The credential itself is the last word of a header.
-        let settings =
-            settings.flat_map(|setting| [Some(setting.value.as_str()), setting.value.split_whitespace().last()]);
-        let settings = settings.flatten().map(str::to_owned);
+        let settings = self.git_config.iter().flat_map(Setting::secrets);
         remote.password.into_iter().chain(token).chain(unencoded).chain(settings).collect()
     }
 }
