@@ -5,11 +5,11 @@ use std::time::Duration;
 use jetway_tests::http_git::Fault;
 use jetway_tests::layer::{Layer, require};
 use jetway_tests::ssh_git::SshGit;
-use jetway_tests::verb::{Runner, Verb};
+use jetway_tests::verb::{Container, Runner, Verb};
 use jetway_tests::{process, scratch};
 use serde_json::json;
 
-use crate::support::{check, history, request, said, serve, source, with};
+use crate::support::{check, check_in, history, refs, request, said, serve, source, with};
 
 const SOON: Duration = Duration::from_secs(15);
 
@@ -85,6 +85,58 @@ fn a_server_that_accepts_and_never_answers_is_given_up() {
          hint: `network_timeout` in the source says how long a server may stay silent\n"
     );
     assert!(outcome.elapsed < SOON);
+}
+
+/// The files in which what earlier checks have fetched is kept.
+fn packs(container: &Container) -> Vec<std::path::PathBuf> {
+    let is_object = |path: &std::path::PathBuf| path.to_string_lossy().contains("/objects/") && path.is_file();
+    let mut files: Vec<_> = container.leftovers().into_iter().filter(is_object).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_server_s_silence_is_waited_for_once_and_costs_nothing_of_what_was_fetched() {
+    let (repository, commits) = history(&["one", "two"]);
+    repository.tag("v1", &commits[1]);
+    let (server, url) = serve(&repository);
+    for more in [json!({}), json!({ "tag_filter": "v*" })] {
+        let container = Container::new();
+        let source = with(with(source(&url), more), json!({ "network_timeout": 4 }));
+        let known = refs(&check_in(&container, &source, None)).remove(0);
+        check_in(&container, &source, Some(&commits[0])).succeeded();
+        let fetched = packs(&container);
+        assert!(!fetched.is_empty());
+        let newest = repository.commit("more", &[("x", &known)]);
+        repository.tag(&format!("v-{known}"), &newest);
+        // The tip or the tags are told; the fetch greets, and gets no answer then.
+        server.fail_after(3, "", Fault::Stall);
+        let outcome = check_in(&container, &source, Some(&known));
+        outcome.failed();
+        assert!(outcome.elapsed < Duration::from_secs(8), "{:?}", outcome.elapsed);
+        assert!(said(&outcome).contains("`git fetch` showed no sign of life for [TIME]"), "{}", said(&outcome));
+        assert!(!said(&outcome).contains("of no use"), "{}", said(&outcome));
+        let left = packs(&container);
+        assert!(fetched.iter().all(|file| left.contains(file)), "{fetched:?}: {left:?}");
+        server.recover();
+    }
+}
+
+#[test]
+fn a_repository_that_is_away_for_a_while_costs_nothing_of_what_was_fetched() {
+    let (repository, commits) = history(&["one", "two"]);
+    let (_server, url) = serve(&repository);
+    let container = Container::new();
+    let source = with(source(&url), json!({ "paths": ["file-*"] }));
+    assert_eq!(refs(&check_in(&container, &source, None)), commits[1..]);
+    let fetched = packs(&container);
+    let away = repository.path().with_extension("away");
+    std::fs::rename(repository.path(), &away).expect("move the repository away");
+    let outcome = check_in(&container, &source, None);
+    outcome.failed();
+    assert!(!said(&outcome).contains("of no use"), "{}", said(&outcome));
+    assert_eq!(packs(&container), fetched);
+    std::fs::rename(&away, repository.path()).expect("move the repository back");
 }
 
 #[test]

@@ -347,13 +347,17 @@ impl FromServer {
         "remote error",
         "rpc failed",
         "unable to access",
+        "unable to connect to",
         "unexpected disconnect",
     ];
 
     /// Whether a command failed for such a reason.
     fn is_why(finished: &Finished) -> bool {
         let said = finished.stderr.to_lowercase();
-        !finished.is_success() && Self::SIGNS.iter().any(|sign| said.contains(sign))
+        // `fatal: repository 'ADDRESS' not found`
+        let has_no_repository = |line: &str| line.starts_with("fatal: repository '") && line.ends_with("' not found");
+        let is_sign = Self::SIGNS.iter().any(|sign| said.contains(sign)) || said.lines().any(has_no_repository);
+        !finished.is_success() && is_sign
     }
 }
 

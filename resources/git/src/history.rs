@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use anyhow::Context as _;
 use git2::Oid;
-use jetway::{Finished, Result};
+use jetway::{Finished, Interrupted, Result, Silent};
 
 use crate::commit_filter::MessageFilter;
 use crate::git::{FromServer, Git, Refusal};
@@ -322,7 +322,9 @@ impl Chain {
     }
 }
 
-/// Whether a fresh repository could do better: not when the server is the reason, or when the verb is being ended.
+/// Whether a fresh repository could do better: not when the server is the reason, or its silence, or when the verb is being
+/// ended.
 pub(crate) fn is_worth_another_try(error: &jetway::Error) -> bool {
-    !error.chain().any(|cause| cause.is::<FromServer>() || cause.is::<jetway::Interrupted>())
+    let is_from_server = error.chain().any(<dyn std::error::Error>::is::<FromServer>);
+    !is_from_server && !Silent::caused(error) && !Interrupted::caused(error)
 }

@@ -27,7 +27,7 @@ pub use service::Service;
 use self::again::Again;
 use crate::child_output::{Activity, Shown, capture, relay};
 use crate::console::Console;
-use crate::error::{Advise as _, Interrupted, Result};
+use crate::error::{Advise as _, Interrupted, Result, Silent};
 use crate::interrupt::Interrupt;
 
 /// How long a child has to end after SIGTERM before it gets SIGKILL. Concourse gives the resource itself ten seconds.
@@ -415,8 +415,7 @@ fn group_exists(group: Pid) -> bool {
 async fn silence(activity: &Activity, command: &Command) -> crate::Error {
     let Some((limit, hint)) = &command.silence_limit else { return std::future::pending().await };
     activity.silence(*limit).await;
-    let (label, seconds) = (&command.label, limit.as_secs());
-    anyhow!("`{label}` showed no sign of life for {seconds} s, and was ended").hint(hint)
+    crate::Error::new(Silent { label: command.label.clone(), seconds: limit.as_secs() }).hint(hint)
 }
 
 enum Ended {

@@ -90,6 +90,30 @@ impl fmt::Display for Interrupted {
 
 impl StdError for Interrupted {}
 
+/// A child process said nothing for so long that it was ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silent {
+    /// What the child is called.
+    pub(crate) label: String,
+    /// For how many seconds nothing came of it.
+    pub(crate) seconds: u64,
+}
+
+impl Silent {
+    /// Whether an error is only that a child said nothing: what waited for it would wait as long again.
+    pub fn caused(error: &Error) -> bool {
+        error.chain().any(<dyn StdError>::is::<Self>)
+    }
+}
+
+impl fmt::Display for Silent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` showed no sign of life for {} s, and was ended", self.label, self.seconds)
+    }
+}
+
+impl StdError for Silent {}
+
 /// The lines of an error: what failed, then each cause once, then the hints of every level.
 ///
 /// A cause that only says again what the line above it ends with is left out.

@@ -102,7 +102,7 @@ pub use companion::{Companion, CompanionAnswer, CompanionCall};
 pub use console::{Change, Colour, Console};
 pub use context::Context;
 pub use entry::{console as stderr_console, main, main_of, serve_companion};
-pub use error::{Advise, Error, Interrupted, Line, Result, lines};
+pub use error::{Advise, Error, Interrupted, Line, Result, Silent, lines};
 pub use inputs::Inputs;
 pub use interpolate::{Interpolated, Unknown, interpolate};
 pub use interrupt::Interrupt;
