@@ -223,7 +223,8 @@ mod a_moved_branch {
         assert_eq!(refs(&outcome), [rewritten]);
         let version = &commits[2];
         let message = format!(
-            "warning: version `{version}` is no longer part of the branch; going on from where the branch was moved\n"
+            "looking for version `{version}` further back (git fetch --depth=50)\n\
+             warning: version `{version}` is no longer part of the branch; going on from where the branch was moved\n"
         );
         assert_eq!(said(&outcome), message);
     }
@@ -330,6 +331,69 @@ mod cost {
     }
 
     #[test]
+    fn of_a_merged_branch_that_began_far_back_is_that_branch() {
+        for first_protocol in [false, true] {
+            let (repository, mut commits) = history(&vec!["commit"; 150]);
+            let (server, url) = serve(&repository);
+            let container = Container::new();
+            let run = |container: &Container, version: &str| {
+                let request = json!({ "source": source(&url), "version": { "ref": version } });
+                let verb = Verb::check("git").container(container).request(&request);
+                if first_protocol {
+                    verb.env("GIT_CONFIG_PARAMETERS", "'protocol.version'='0'").run()
+                } else {
+                    verb.run()
+                }
+            };
+            run(&container, &commits[148]).succeeded();
+            repository.branch("topic", &commits[0]);
+            repository.commit_on("topic", "on the side", &[("s", "1")]);
+            commits.push(repository.merge("main", "topic", "merge"));
+            repository.allow_any_commit(!first_protocol);
+            for container in [container, Container::new()] {
+                server.reset();
+                let outcome = run(&container, &commits[148]);
+                assert_eq!(refs(&outcome), commits[148..]);
+                // A commit takes about 200 bytes; where the version is given out by no hash, 51 of them are in the window.
+                let most = if first_protocol { 16_000 } else { 6_144 };
+                assert!(server.bytes_sent() < most, "{} bytes: {}", server.bytes_sent(), said(&outcome));
+                assert!(!said(&outcome).contains("--unshallow"), "{}", said(&outcome));
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_version_that_is_given_out_by_no_hash_is_a_window_and_each_step_is_told() {
+        let (repository, commits) = history(&vec!["commit"; 90]);
+        repository.allow_any_commit(false);
+        let (_server, url) = serve(&repository);
+        let step =
+            |version: &str, how: &str| format!("looking for version `{version}` further back (git fetch {how})\n");
+        for (version, steps) in [(60, ["--depth=50"].as_slice()), (20, ["--depth=50", "--depth=400"].as_slice())] {
+            let known = &commits[version];
+            let request = json!({ "source": source(&url), "version": { "ref": known } });
+            let outcome =
+                Verb::check("git").request(&request).env("GIT_CONFIG_PARAMETERS", "'protocol.version'='0'").run();
+            assert_eq!(refs(&outcome), commits[version..]);
+            assert_eq!(said(&outcome), steps.iter().map(|how| step(known, how)).collect::<String>());
+        }
+    }
+
+    #[test]
+    fn of_a_version_from_the_side_is_a_window() {
+        let (repository, mut commits) = history(&vec!["commit"; 150]);
+        repository.branch("topic", &commits[147]);
+        let side = repository.commit_on("topic", "on the side", &[("s", "1")]);
+        commits.push(repository.merge("main", "topic", "merge"));
+        let (server, url) = serve(&repository);
+        let outcome = check(&source(&url), Some(&side));
+        let expected: Vec<String> = [&[side], &commits[148..]].concat();
+        assert_eq!(refs(&outcome), expected);
+        assert!(server.bytes_sent() < 18_000, "{} bytes", server.bytes_sent());
+        assert!(!said(&outcome).contains("--depth=400"), "{}", said(&outcome));
+    }
+
+    #[test]
     fn of_a_commit_that_is_passed_over_is_paid_once() {
         let (repository, commits) = history(&["one", "two [ci skip]"]);
         let (server, url) = serve(&repository);
@@ -410,7 +474,7 @@ mod a_repository_from_an_earlier_check {
     #[test]
     fn is_used_though_a_killed_check_left_its_locks() {
         survives(|cache| {
-            for name in ["shallow.lock", "config.lock", "refs/jetway/tip.lock"] {
+            for name in ["shallow.lock", "config.lock", "refs/jetway/tip.lock", "refs/jetway/known.lock"] {
                 fs::write(cache.join(name), "").expect("leave a lock");
             }
         });

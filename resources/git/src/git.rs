@@ -186,9 +186,13 @@ impl<'c> Git<'c> {
     /// A git command that waits for the server and changes nothing there, not run yet. It is run again when the server or
     /// the way to it is in trouble that passes.
     pub(crate) fn network(&self, subcommand: &str) -> Command {
+        retry::prepare(self.context, self.network_once(subcommand), self.traces.as_ref(), Effect::None)
+    }
+
+    /// The same for what is asked for in another way when it fails.
+    pub(crate) fn network_once(&self, subcommand: &str) -> Command {
         let (name, value) = Lfs::sign_of_life();
-        let command = self.command(subcommand).silence_limit(self.silence, SILENCE_HINT).env(name, value);
-        retry::prepare(self.context, command, self.traces.as_ref(), Effect::None)
+        self.command(subcommand).silence_limit(self.silence, SILENCE_HINT).env(name, value)
     }
 
     /// The command with the credentials that are for submodules, and the key that is for the one at `url`, when it has its
@@ -420,7 +424,12 @@ impl Refusal {
         } else if any(&["unadvertised object"]) || (said.contains("want ") && said.contains("not valid")) {
             // The first is git's own word, the second that of JGit (`want HASH not valid`).
             Some(Self::UnadvertisedCommit)
-        } else if any(&["does not support shallow", "shallow capabilities", "dumb http transport does not support"]) {
+        } else if any(&[
+            "does not support shallow",
+            "does not support --shallow",
+            "shallow capabilities",
+            "dumb http transport does not support",
+        ]) {
             Some(Self::CannotShallow)
         } else {
             None

@@ -4,11 +4,11 @@
 //! they are read from is a window on the branch's history: shallow, without files, and often without trees. An answer is
 //! given only when nothing beyond the window's edge could change it; else the window is opened further.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Context as _;
 use git2::Oid;
-use jetway::{Finished, Interrupted, Result, Silent};
+use jetway::{Command, Finished, Interrupted, Result, Silent};
 
 use crate::commit_filter::MessageFilter;
 use crate::git::{FromServer, Git, Refusal};
@@ -41,9 +41,14 @@ enum Reach {
     New,
     /// So many generations from the tip.
     Depth(usize),
+    /// What has this date, in seconds since 1970, or a later one.
+    Since(i64),
     /// All that was cut off before.
     Everything,
 }
+
+/// The ref that fetches write the known version to.
+const KNOWN: &str = "refs/jetway/known";
 
 /// The history of the followed branch, as far as it was fetched.
 pub(crate) struct History<'g> {
@@ -58,6 +63,26 @@ pub(crate) struct History<'g> {
 struct Chain {
     commits: Vec<Oid>,
     end: End,
+}
+
+/// Where a version stands to the branch.
+struct Place {
+    /// The chain from the tip down to it, or to where its history and the branch's part; none when they do not meet.
+    chain: Option<Chain>,
+    /// Whether the branch leads to it.
+    is_part_of_branch: bool,
+    /// Whether nothing that is beyond the window's edge could change that.
+    is_certain: bool,
+}
+
+/// Commits that one leads to.
+struct Walk {
+    /// All of them that were gone past.
+    seen: HashSet<Oid>,
+    /// Those at which the walk ended.
+    ends: HashSet<Oid>,
+    /// Whether the window's edge ended it somewhere.
+    is_cut: bool,
 }
 
 /// Where the walk along a chain ended.
@@ -105,7 +130,9 @@ impl<'g> History<'g> {
     async fn newest(&self) -> Result<Found> {
         let wanted = usize::try_from(self.source.version_depth).unwrap_or(usize::MAX);
         let first = if self.pathspecs.is_empty() { wanted } else { wanted.max(FIRST_WINDOW) };
-        let mut reach = if self.cache.tip().is_ok() { Reach::New } else { Self::window(first) };
+        // Of a shallow history `New` would bring all that is below a merged branch's beginning.
+        let is_whole = self.cache.tip().is_ok() && self.cache.boundary()?.is_empty();
+        let mut reach = if is_whole { Reach::New } else { Self::window(first) };
         loop {
             self.fetch_tip(reach).await?;
             let chain = self.chain(self.cache.tip()?, |_| false)?;
@@ -119,45 +146,86 @@ impl<'g> History<'g> {
 
     /// The commits that make versions and are newer than `known`.
     async fn newer_than(&self, known: Oid, server_tip: Option<Oid>) -> Result<Found> {
+        let mut is_given_by_hash = true;
         if !self.cache.has(known) {
-            let refusal = self.fetch_commit(known).await?;
-            if matches!(refusal, Some(Refusal::UnadvertisedCommit | Refusal::CannotShallow)) {
-                // Where commits are not given out by their hash, this one may still be part of the branch.
-                self.fetch_tip(Reach::Everything).await?;
-            }
-            if !self.cache.has(known) {
-                return self.begin_again(known, "is gone from the server").await;
+            match self.fetch_ends(known, server_tip).await? {
+                None => {}
+                // It may still be part of the branch.
+                Some(Refusal::UnadvertisedCommit | Refusal::CannotShallow) => is_given_by_hash = false,
+                Some(Refusal::UnknownCommit | Refusal::UnknownRef) => {
+                    return self.begin_again(known, "is gone from the server").await;
+                }
             }
         }
-        if server_tip.is_none() || self.cache.tip().ok() != server_tip {
+        let mut is_current = server_tip.is_some() && self.cache.tip().ok() == server_tip;
+        if !is_current && self.cache.tip().is_ok() && self.cache.boundary()?.is_empty() {
             self.fetch_new(server_tip).await?;
+            is_current = true;
         }
-        let tip = self.cache.tip()?;
+        let mut place = if is_current { self.place_of(known)? } else { Place::UNKNOWN };
+        if !place.is_certain && self.fetch_since(known, server_tip).await? {
+            is_current = true;
+            place = self.place_of(known)?;
+        }
+        let mut windows = std::iter::successors(Some(FIRST_WINDOW), |window| window.checked_mul(GROWTH));
+        while !place.is_certain {
+            // A whole history has no more to tell.
+            if is_current && self.cache.boundary()?.is_empty() {
+                break;
+            }
+            let reach = windows.next().map_or(Reach::Everything, Self::window);
+            let (console, how) = (self.git.context().console(), reach.option().unwrap_or_default());
+            console.step(format_args!("looking for version `{known}` further back (git fetch {how})"));
+            self.deepen(reach, Some(known).filter(|_| is_given_by_hash)).await?;
+            is_current = true;
+            place = self.place_of(known)?;
+            if reach == Reach::Everything {
+                break;
+            }
+        }
+        let Place { chain, is_part_of_branch, .. } = place;
+        let Some(chain) = chain else {
+            let is_here = self.cache.has(known);
+            let why = if is_here { "has no history in common with the branch" } else { "is gone from the server" };
+            return self.begin_again(known, why).await;
+        };
+        if !is_part_of_branch {
+            let console = self.git.context().console();
+            console.warn(format_args!(
+                "version `{known}` is no longer part of the branch; going on from where the branch was moved"
+            ));
+        }
+        Ok(Found { known_is_there: is_part_of_branch, commits: self.chosen(&chain, usize::MAX).await? })
+    }
+
+    /// Where the new commits begin: at `known`, when it is on the branch itself, else where its history and the branch's
+    /// part, since it was merged from the side or the branch was moved.
+    fn place_of(&self, known: Oid) -> Result<Place> {
+        let (Ok(tip), true) = (self.cache.tip(), self.cache.has(known)) else { return Ok(Place::UNKNOWN) };
         let chain = self.chain(tip, |commit| commit == known)?;
         if chain.end == End::Reached(known) {
-            return Ok(Found { known_is_there: true, commits: self.chosen(&chain, usize::MAX).await? });
+            return Ok(Place { chain: Some(chain), is_part_of_branch: true, is_certain: true });
         }
-        // It was merged from the side, or the branch was moved: the new commits begin where the histories part.
-        for reach in [None, Some(Reach::Everything)] {
-            if let Some(reach) = reach {
-                self.fetch_tip(reach).await?;
-            }
-            let older = self.ancestors(known, &HashSet::new())?;
-            let chain = self.chain(tip, |commit| older.contains(&commit))?;
-            if let End::Reached(_) = chain.end {
-                let mut rest = older;
-                rest.remove(&known);
-                let known_is_there = self.ancestors(tip, &rest)?.contains(&known);
-                if !known_is_there {
-                    let console = self.git.context().console();
-                    console.warn(format_args!(
-                        "version `{known}` is no longer part of the branch; going on from where the branch was moved"
-                    ));
-                }
-                return Ok(Found { known_is_there, commits: self.chosen(&chain, usize::MAX).await? });
-            }
-        }
-        self.begin_again(known, "has no history in common with the branch").await
+        // No commit of the chain is before one that is further down. So of those that `known` leads to, the uppermost is the
+        // one where the histories part, and nothing below the others needs to be looked at.
+        let places: HashMap<Oid, usize> = chain.commits.iter().copied().zip(0..).collect();
+        let back = self.walk(known, |commit| places.contains_key(&commit))?;
+        let uppermost = back.ends.iter().filter_map(|commit| Some((*places.get(commit)?, *commit))).min();
+        let Some((position, parting)) = uppermost else {
+            return Ok(Place { is_certain: !back.is_cut && chain.end == End::Root, ..Place::UNKNOWN });
+        };
+        let before = |commit| {
+            let is_before_known = back.seen.contains(&commit) && commit != known;
+            is_before_known || places.get(&commit).is_some_and(|place| *place >= position)
+        };
+        let down = self.walk(tip, before)?;
+        let is_part_of_branch = down.seen.contains(&known);
+        let commits = chain.commits.get(..position).unwrap_or_default().to_vec();
+        Ok(Place {
+            chain: Some(Chain { commits, end: End::Reached(parting) }),
+            is_part_of_branch,
+            is_certain: (position == 0 || !back.is_cut) && (is_part_of_branch || !down.is_cut),
+        })
     }
 
     /// Takes the newest commits instead of those after a version that cannot be found any more.
@@ -232,18 +300,23 @@ impl<'g> History<'g> {
         }
     }
 
-    /// `commit` and all commits before it that are in the window, without those in `except` and what is before them.
-    fn ancestors(&self, commit: Oid, except: &HashSet<Oid>) -> Result<HashSet<Oid>> {
+    /// Walks from `commit` to all commits before it that are in the window, but not past those for which `is_end` holds.
+    fn walk(&self, commit: Oid, is_end: impl Fn(Oid) -> bool) -> Result<Walk> {
         let boundary: HashSet<Oid> = self.cache.boundary()?.into_iter().collect();
-        let mut seen = HashSet::new();
+        let mut walk = Walk { seen: HashSet::new(), ends: HashSet::new(), is_cut: false };
         let mut pending = vec![commit];
         while let Some(commit) = pending.pop() {
-            if except.contains(&commit) || !seen.insert(commit) || boundary.contains(&commit) {
-                continue;
+            if is_end(commit) {
+                walk.ends.insert(commit);
+            } else if walk.seen.insert(commit) {
+                if boundary.contains(&commit) {
+                    walk.is_cut = true;
+                } else {
+                    pending.extend(self.parents(commit)?);
+                }
             }
-            pending.extend(self.parents(commit)?);
         }
-        Ok(seen)
+        Ok(walk)
     }
 
     /// A commit's parents as the commit itself names them: libgit2 hides those that a shallow repository lacks.
@@ -255,11 +328,29 @@ impl<'g> History<'g> {
         if depth > DEEPEST_WINDOW { Reach::Everything } else { Reach::Depth(depth) }
     }
 
+    /// Fetches what the branch has of the date of `known` and later. If clocks were right, that reaches down to `known` and
+    /// to nothing below it: a branch that was merged may begin far below, and a server sends what is below it, too, when it
+    /// is asked for all that is new. Returns whether the branch's tip is here now.
+    async fn fetch_since(&self, known: Oid, server_tip: Option<Oid>) -> Result<bool> {
+        let Some(tip) = server_tip.filter(|_| self.cache.has(known)) else { return Ok(false) };
+        let since = raw_commit::created(self.cache.repository(), known)?;
+        let is_later = !self.cache.has(tip) || raw_commit::created(self.cache.repository(), tip)? >= since;
+        if since <= 0 || !is_later {
+            return Ok(false);
+        }
+        let refspec = format!("+{tip}:{TIP}");
+        // A server that has nothing of such a date cuts the connection without a word, which is no trouble that passes. What
+        // else may be wrong is found by the fetch that comes instead.
+        let fetch = self.git.network_once("fetch");
+        let finished = self.fetch_by(fetch, &[&refspec], Reach::Since(since)).await?;
+        Ok(finished.is_success())
+    }
+
     /// Fetches what is new on the branch: by the hash of its tip, where that is known, so that the server need not be asked
     /// once more what the branch's name stands for.
     async fn fetch_new(&self, server_tip: Option<Oid>) -> Result<()> {
         if let Some(tip) = server_tip {
-            let finished = self.fetch(&format!("+{tip}:{TIP}"), Reach::New).await?;
+            let finished = self.fetch(&[&format!("+{tip}:{TIP}")], Reach::New).await?;
             if Refusal::of(&finished).is_none() {
                 self.git.explain(finished, None).with_context(|| self.git.cannot("fetch"))?;
                 return Ok(());
@@ -271,19 +362,39 @@ impl<'g> History<'g> {
 
     /// Fetches the branch's tip with so much of its history.
     async fn fetch_tip(&self, reach: Reach) -> Result<()> {
-        let branch = self.source.branch.as_deref();
-        let name = branch.map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/heads/{branch}"));
-        let mut finished = self.fetch(&format!("+{name}:{TIP}"), reach).await?;
+        let refspec = format!("+{}:{TIP}", self.name());
+        let mut finished = self.fetch(&[&refspec], reach).await?;
         if Refusal::of(&finished) == Some(Refusal::CannotShallow) {
-            finished = self.fetch(&format!("+{name}:{TIP}"), Reach::New).await?;
+            finished = self.fetch(&[&refspec], Reach::New).await?;
         }
-        self.git.explain(finished, branch).with_context(|| self.git.cannot("fetch"))?;
+        self.git.explain(finished, self.source.branch.as_deref()).with_context(|| self.git.cannot("fetch"))?;
         Ok(())
     }
 
-    /// Fetches one commit by its hash, or tells why the server does not give it out.
-    async fn fetch_commit(&self, commit: Oid) -> Result<Option<Refusal>> {
-        let finished = self.fetch(&format!("+{commit}:refs/jetway/known"), Reach::Depth(1)).await?;
+    /// Fetches the branch's tip and `known` with so much of their histories.
+    async fn deepen(&self, reach: Reach, known: Option<Oid>) -> Result<()> {
+        if let Some(known) = known {
+            let (tip, known) = (format!("+{}:{TIP}", self.name()), format!("+{known}:{KNOWN}"));
+            let finished = self.fetch(&[&tip, &known], reach).await?;
+            if Refusal::of(&finished).is_none() {
+                self.git.explain(finished, None).with_context(|| self.git.cannot("fetch"))?;
+                return Ok(());
+            }
+        }
+        // It is here from an earlier check, and gone from the server by now.
+        self.fetch_tip(reach).await
+    }
+
+    /// Fetches `known` and the branch's tip and nothing that is before them, or tells why the server does not give `known`
+    /// out.
+    async fn fetch_ends(&self, known: Oid, server_tip: Option<Oid>) -> Result<Option<Refusal>> {
+        let tip = server_tip.map_or_else(|| self.name(), |tip| tip.to_string());
+        let (known, tip) = (format!("+{known}:{KNOWN}"), format!("+{tip}:{TIP}"));
+        let mut finished = self.fetch(&[&known, &tip], Reach::Depth(1)).await?;
+        if matches!(Refusal::of(&finished), Some(Refusal::UnknownCommit | Refusal::UnknownRef)) {
+            // Which of them is gone? The branch may have been moved since its tip was asked for.
+            finished = self.fetch(&[&known], Reach::Depth(1)).await?;
+        }
         if let Some(refusal) = Refusal::of(&finished) {
             return Ok(Some(refusal));
         }
@@ -291,23 +402,45 @@ impl<'g> History<'g> {
         Ok(None)
     }
 
-    async fn fetch(&self, refspec: &str, reach: Reach) -> Result<Finished> {
+    /// What the server calls the branch.
+    fn name(&self) -> String {
+        self.source.branch.as_ref().map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/heads/{branch}"))
+    }
+
+    async fn fetch(&self, refspecs: &[&str], reach: Reach) -> Result<Finished> {
+        self.fetch_by(self.git.network("fetch"), refspecs, reach).await
+    }
+
+    async fn fetch_by(&self, command: Command, refspecs: &[&str], reach: Reach) -> Result<Finished> {
         let content = if self.pathspecs.is_empty() { Content::Commits } else { Content::Trees };
-        let mut command = self
-            .git
-            .network("fetch")
+        // git refuses to complete a history that is complete.
+        let reach = if reach == Reach::Everything && self.cache.boundary()?.is_empty() { Reach::New } else { reach };
+        command
             .directory(self.cache.path())
             .args(["--progress", "--no-tags", "--no-write-fetch-head", "--force"])
             .arg(format!("--filter={}", content.filter()))
-            .quiet();
-        command = match reach {
-            Reach::New => command,
-            Reach::Depth(depth) => command.arg(format!("--depth={depth}")),
-            // git refuses to complete a history that is complete.
-            Reach::Everything if self.cache.boundary()?.is_empty() => command,
-            Reach::Everything => command.arg("--unshallow"),
-        };
-        command.args(["origin", refspec]).run().await
+            .args(reach.option())
+            .arg("origin")
+            .args(refspecs)
+            .quiet()
+            .run()
+            .await
+    }
+}
+
+impl Place {
+    const UNKNOWN: Self = Self { chain: None, is_part_of_branch: false, is_certain: false };
+}
+
+impl Reach {
+    /// The option of `git fetch` for it.
+    fn option(self) -> Option<String> {
+        match self {
+            Self::New => None,
+            Self::Depth(depth) => Some(format!("--depth={depth}")),
+            Self::Since(seconds) => Some(format!("--shallow-since=@{seconds} +0000")),
+            Self::Everything => Some("--unshallow".to_owned()),
+        }
     }
 }
 

@@ -177,7 +177,15 @@ fn open_sound(path: &Path) -> Option<Repository> {
 
 /// Removes git's lock files. Ours is held, by children of ours too, so that whoever made them is gone.
 fn remove_stale_locks(path: &Path) {
-    for file in ["shallow.lock", "config.lock", "packed-refs.lock", "HEAD.lock", "refs/jetway/tip.lock"] {
+    let locks = [
+        "shallow.lock",
+        "config.lock",
+        "packed-refs.lock",
+        "HEAD.lock",
+        "refs/jetway/tip.lock",
+        "refs/jetway/known.lock",
+    ];
+    for file in locks {
         let _ = fs::remove_file(path.join(file));
     }
 }
