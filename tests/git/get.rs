@@ -109,6 +109,36 @@ mod depth {
     }
 
     #[test]
+    fn of_the_default_branch_costs_no_list_of_all_refs() {
+        let (repository, commits) = history(&["one", "two"]);
+        let refs = (0..2_000).map(|number| format!("{} refs/heads/topic-{number:05}\n", commits[0]));
+        let header = "# pack-refs with: peeled fully-peeled sorted \n".to_owned();
+        fs::write(repository.path().join("packed-refs"), header + &refs.collect::<String>())
+            .expect("write the branches");
+        let (server, url) = serve(&repository);
+        let (destination, outcome) = get(&json!({ "uri": url }), None, json!({ "depth": 1 }));
+        outcome.succeeded();
+        assert_eq!(git_in(destination.path(), &["rev-parse", "--abbrev-ref", "HEAD"]), "main");
+        assert_eq!(git_in(destination.path(), &["rev-parse", "HEAD"]), commits[1]);
+        assert!(server.bytes_sent() < 8_192, "{} bytes", server.bytes_sent());
+    }
+
+    #[test]
+    fn of_a_repository_whose_head_is_on_no_branch_is_that_commit() {
+        let (repository, commits) = history(&["one", "two", "three"]);
+        repository.git(&["update-ref", "--no-deref", "HEAD", &commits[1]]);
+        let (_server, url) = serve(&repository);
+        for uri in [url, repository.file_url()] {
+            for (version, expected) in [(None, 1), (Some(commits[0].as_str()), 0)] {
+                let (destination, outcome) = get(&json!({ "uri": uri }), version, json!({ "depth": 1 }));
+                assert_eq!(outcome.json()["version"]["ref"], json!(commits[expected]));
+                assert_eq!(git_in(destination.path(), &["rev-parse", "HEAD"]), commits[expected]);
+                assert_eq!(git_in(destination.path(), &["rev-list", "--count", "HEAD"]), "1");
+            }
+        }
+    }
+
+    #[test]
     fn stays_a_depth_for_a_version_far_back_and_costs_one_round_trip() {
         let (repository, commits) = history(&["commit"; 60]);
         let (server, url) = serve(&repository);

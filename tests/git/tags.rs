@@ -684,6 +684,27 @@ mod cost {
     }
 
     #[test]
+    fn of_a_list_without_http_is_not_that_of_every_ref() {
+        let (repository, commits) = history(&["one"]);
+        repository.tag("v1", &commits[0]);
+        repository.git(&["update-ref", "refs/pull/1/head", &commits[0]]);
+        for (source, expected) in [
+            (tags(&repository.file_url(), json!({})), vec!["v1".to_owned()]),
+            (crate::support::source(&repository.file_url()), commits.clone()),
+            (tags(&repository.file_url(), json!({ "branch": "main" })), vec!["v1".to_owned()]),
+        ] {
+            let trace = scratch::directory();
+            let file = trace.path().join("packets");
+            let request = json!({ "source": source });
+            let verb = Verb::check("git").request(&request);
+            let outcome = verb.env("GIT_TRACE_PACKET", file.to_str().expect("UTF-8")).run();
+            assert_eq!(refs(&outcome), expected);
+            let packets = fs::read_to_string(&file).expect("read what git has sent and received");
+            assert!(packets.contains("ls-refs") && !packets.contains("refs/pull/"), "{packets}");
+        }
+    }
+
+    #[test]
     fn of_a_few_tags_among_many_is_those_few() {
         let (repository, commits) = five_thousand();
         let (server, url) = serve(&repository);

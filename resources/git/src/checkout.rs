@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use git2::{Oid, Repository};
 use jetway::{Advise as _, Result};
 
-use crate::git::{Git, Refusal, open};
+use crate::git::{DefaultHead, Git, Refusal, open};
 use crate::lfs;
 
 /// Which tags come along.
@@ -113,39 +113,51 @@ impl Wanted<'_> {
 
     /// Asks for the branch's tip and the commit at once, in one round trip.
     async fn fetch_so_deep(&self, git: &Git<'_>, destination: &Path, depth: u32) -> Result<Repository> {
-        let branch = match self.branch {
-            Some(branch) => branch.to_owned(),
-            None => git.default_branch().await?,
+        let (branch, commit) = match self.branch {
+            Some(branch) => (Some(branch.to_owned()), self.commit),
+            None => match git.default_head().await? {
+                DefaultHead::Branch(branch) => (Some(branch), self.commit),
+                // As in a plain clone of such a repository, HEAD is on no branch then.
+                DefaultHead::Commit(hash) => (None, Some(self.commit.map_or_else(|| Oid::from_str(&hash), Ok)?)),
+            },
         };
-        let branch = branch.as_str();
-        let followed = if self.all_branches { "*" } else { branch };
-        let heads = format!("+refs/heads/{followed}:refs/remotes/origin/{followed}");
-        let repository = init(git, destination, branch, &heads)?;
+        let branch = branch.as_deref();
+        let followed = if self.all_branches { Some("*") } else { branch };
+        let heads = followed.map(|followed| format!("+refs/heads/{followed}:refs/remotes/origin/{followed}"));
+        let repository = self.init(git, destination, branch, heads.as_deref())?;
         let depth = format!("--depth={depth}");
         let fetch = |commit: Option<Oid>| {
             git.network("fetch")
                 .directory(destination)
                 .args(["--progress", "--no-write-fetch-head", &depth])
                 .args(self.tags.option())
-                .args(["origin", &heads, NOTES])
+                .arg("origin")
+                .args(&heads)
+                .arg(NOTES)
                 .args(commit.map(|commit| commit.to_string()))
                 .progress(None)
                 .run()
         };
-        let mut finished = fetch(self.commit).await?;
+        let mut finished = fetch(commit).await?;
         match Refusal::of(&finished).zip(self.commit) {
             Some((Refusal::UnknownCommit, commit)) => return Err(self.gone(git, commit)),
             Some((Refusal::UnadvertisedCommit | Refusal::CannotShallow, _)) => {
+                let branch = branch.unwrap_or("HEAD");
                 let console = git.context().console();
                 console.step(format_args!("the server does not give out commits by their hash; looking in `{branch}`"));
                 finished = fetch(None).await?;
             }
             Some((Refusal::UnknownRef, _)) | None => {}
         }
-        git.explain(finished, Some(branch)).with_context(|| git.cannot("fetch"))?;
-        let tip = repository.refname_to_id(&format!("refs/remotes/origin/{branch}"));
-        let tip = tip.with_context(|| git.cannot("fetch"))?;
-        repository.reference(&format!("refs/heads/{branch}"), tip, true, "jetway: fetched")?;
+        git.explain(finished, branch).with_context(|| git.cannot("fetch"))?;
+        if let Some(branch) = branch {
+            let tip = repository.refname_to_id(&format!("refs/remotes/origin/{branch}"));
+            // Of all branches, git fetches those that there are.
+            let tip = tip.map_err(|_| git.no_such_branch(Some(branch)))?;
+            repository.reference(&format!("refs/heads/{branch}"), tip, true, "jetway: fetched")?;
+        } else if let Some(commit) = commit.filter(|_| self.commit.is_none()) {
+            repository.set_head_detached(commit)?;
+        }
         Ok(repository)
     }
 
@@ -250,19 +262,23 @@ impl Wanted<'_> {
         anyhow!("version `{commit}` is gone: it is not in {branch} of `{}`", git.remote().address)
             .hint("the branch was moved since the version was found; run a newer version")
     }
-}
 
-/// An empty repository with the remote and the branch set up as `git clone` has them.
-fn init(git: &Git<'_>, destination: &Path, branch: &str, heads: &str) -> Result<Repository> {
-    let init = || {
-        let repository = Repository::init(destination)?;
-        repository.set_head(&format!("refs/heads/{branch}"))?;
-        let mut configuration = repository.config()?;
-        configuration.set_str("remote.origin.url", &git.remote().address)?;
-        configuration.set_str("remote.origin.fetch", heads)?;
-        configuration.set_str(&format!("branch.{branch}.remote"), "origin")?;
-        configuration.set_str(&format!("branch.{branch}.merge"), &format!("refs/heads/{branch}"))?;
-        Ok::<_, git2::Error>(repository)
-    };
-    init().with_context(|| format!("cannot make a repository in `{}`", destination.display()))
+    /// An empty repository with the remote and the branch set up as `git clone` has them.
+    fn init(&self, git: &Git<'_>, destination: &Path, branch: Option<&str>, heads: Option<&str>) -> Result<Repository> {
+        let init = || {
+            let repository = Repository::init(destination)?;
+            let mut configuration = repository.config()?;
+            configuration.set_str("remote.origin.url", &git.remote().address)?;
+            if let Some(heads) = heads {
+                configuration.set_str("remote.origin.fetch", heads)?;
+            }
+            if let Some(branch) = branch {
+                repository.set_head(&format!("refs/heads/{branch}"))?;
+                configuration.set_str(&format!("branch.{branch}.remote"), "origin")?;
+                configuration.set_str(&format!("branch.{branch}.merge"), &format!("refs/heads/{branch}"))?;
+            }
+            Ok::<_, git2::Error>(repository)
+        };
+        init().with_context(|| format!("cannot make a repository in `{}`", destination.display()))
+    }
 }

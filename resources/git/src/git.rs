@@ -261,19 +261,24 @@ impl<'c> Git<'c> {
         }
         // For git a pattern may begin anywhere in a name: `refs/remotes/x/refs/heads/main` would match too.
         let patterns = prefixes.iter().map(|prefix| format!("{prefix}*"));
-        let listing = self.network("ls-remote").args(["--", &self.remote.address]).args(patterns).quiet().run().await?;
+        // It picks by them on this side. These options are all that it asks the server by.
+        let kinds = [("--heads", "refs/heads/"), ("--tags", "refs/tags/")];
+        let begin_with = |kind: &str| prefixes.iter().any(|prefix| prefix.starts_with(kind));
+        let are_all = prefixes.iter().all(|prefix| kinds.iter().any(|(_, kind)| prefix.starts_with(kind)));
+        let kinds = kinds.iter().filter(|(_, kind)| are_all && begin_with(kind)).map(|(option, _)| option);
+        let listing = self.network("ls-remote").arg("--symref").args(kinds).args(["--", &self.remote.address]);
+        let listing = listing.args(patterns).quiet().run().await?;
         let listing = self.explain(listing, branch).with_context(|| self.cannot("read"))?;
         let refs = ls_refs::refs_of_listing(&listing.text());
         Ok(refs.into_iter().filter(|found| prefixes.iter().any(|prefix| found.name.starts_with(prefix))).collect())
     }
 
-    /// Asks the server which branch its HEAD names.
-    pub(crate) async fn default_branch(&self) -> Result<String> {
-        let listing = self.network("ls-remote").args(["--symref", "--", &self.remote.address, "HEAD"]).quiet();
-        let listing = self.explain(listing.run().await?, None).with_context(|| self.cannot("read"))?;
-        let text = listing.text();
-        let head = text.lines().find_map(|line| line.strip_prefix("ref: refs/heads/")?.strip_suffix("\tHEAD"));
-        head.map(str::to_owned).ok_or_else(|| self.no_such_branch(None))
+    /// Asks the server what its HEAD is.
+    pub(crate) async fn default_head(&self) -> Result<DefaultHead> {
+        let refs = self.remote_refs(&["HEAD".to_owned()], None).await?;
+        let head = refs.into_iter().find(|found| found.name == "HEAD").ok_or_else(|| self.no_such_branch(None))?;
+        let branch = head.stands_for.as_deref().and_then(|name| name.strip_prefix("refs/heads/"));
+        Ok(branch.map_or(DefaultHead::Commit(head.hash), |branch| DefaultHead::Branch(branch.to_owned())))
     }
 
     /// The finished command, or an error that says in a user's words what the server's refusal means.
@@ -320,6 +325,15 @@ impl<'c> Git<'c> {
             None => jetway::Error::new(NoDefaultBranch(self.remote.address.clone())),
         }
     }
+}
+
+/// What a server's HEAD is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum DefaultHead {
+    /// A branch, the default one.
+    Branch(String),
+    /// A commit, which is the tip of no branch that the server would name.
+    Commit(String),
 }
 
 /// A program's path as the value of `GIT_SSH_COMMAND`.

@@ -24,6 +24,8 @@ pub(crate) struct RemoteRef {
     pub(crate) hash: String,
     /// What an annotated tag is about.
     pub(crate) peeled: Option<String>,
+    /// The ref that it stands for, as HEAD does for the default branch.
+    pub(crate) stands_for: Option<String>,
 }
 
 /// What to write then, to list the refs that begin with one of `prefixes`, with what annotated tags are about.
@@ -31,6 +33,7 @@ pub(crate) fn question(prefixes: &[String]) -> Vec<u8> {
     let mut text = packet("command=ls-refs\n");
     text.push_str(DELIMITER);
     text.push_str(&packet("peel\n"));
+    text.push_str(&packet("symrefs\n"));
     for prefix in prefixes {
         text.push_str(&packet(&format!("ref-prefix {prefix}\n")));
     }
@@ -66,17 +69,28 @@ pub(crate) fn refs_of(answer: &[u8]) -> Result<Vec<RemoteRef>, Unanswered> {
 fn remote_ref(line: &str) -> Option<RemoteRef> {
     let mut words = line.trim_end().split(' ');
     let (hash, name) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let peeled = words.find_map(|word| word.strip_prefix("peeled:")).map(str::to_owned);
-    Some(RemoteRef { name, hash, peeled })
+    let attribute = |key: &str| words.clone().find_map(|word| word.strip_prefix(key)).map(str::to_owned);
+    Some(RemoteRef { name, hash, peeled: attribute("peeled:"), stands_for: attribute("symref-target:") })
 }
 
-/// The refs in what `git ls-remote` printed, where what a tag is about stands in a line of its own after it.
+/// The refs in what `git ls-remote --symref` printed: what a ref stands for is in a line of its own before it, and what a tag
+/// is about in one after it.
 pub(crate) fn refs_of_listing(listing: &str) -> Vec<RemoteRef> {
     let mut refs: Vec<RemoteRef> = Vec::new();
+    let mut stands_for = None;
     for (hash, name) in listing.lines().filter_map(|line| line.split_once('\t')) {
+        if let Some(target) = hash.strip_prefix("ref: ") {
+            stands_for = Some(target.to_owned());
+            continue;
+        }
         match (name.strip_suffix("^{}"), refs.last_mut()) {
             (Some(tag), Some(last)) if last.name == tag => last.peeled = Some(hash.to_owned()),
-            _ => refs.push(RemoteRef { name: name.to_owned(), hash: hash.to_owned(), peeled: None }),
+            _ => refs.push(RemoteRef {
+                name: name.to_owned(),
+                hash: hash.to_owned(),
+                peeled: None,
+                stands_for: stands_for.take(),
+            }),
         }
     }
     refs
@@ -124,20 +138,25 @@ mod tests {
     fn the_question_is_one_command_for_all_prefixes() {
         assert_eq!(
             String::from_utf8(question(&["refs/heads/main".to_owned(), "refs/tags/".to_owned()])).unwrap(),
-            "0014command=ls-refs\n00010009peel\n001fref-prefix refs/heads/main\n001aref-prefix refs/tags/\n0000"
+            "0014command=ls-refs\n00010009peel\n000csymrefs\n001fref-prefix refs/heads/main\n001aref-prefix refs/tags/\n0000"
         );
     }
 
     #[test]
     fn refs_are_read_with_what_tags_are_about() {
-        let answer = answer(&["refs/heads/main", &format!("refs/tags/v1 peeled:{}", "2".repeat(40))]);
+        let tag = format!("refs/tags/v1 peeled:{}", "2".repeat(40));
+        let answer = answer(&["refs/heads/main", &tag, "HEAD symref-target:refs/heads/main"]);
         let refs = refs_of(&answer).unwrap();
         assert_eq!(
             (refs[0].name.as_str(), refs[0].hash.as_str(), refs[0].peeled.as_ref()),
             ("refs/heads/main", HASH, None)
         );
         assert_eq!((refs[1].name.as_str(), refs[1].peeled.clone()), ("refs/tags/v1", Some("2".repeat(40))));
-        let listing = format!("{HASH}\trefs/heads/main\n{HASH}\trefs/tags/v1\n{}\trefs/tags/v1^{{}}\n", "2".repeat(40));
+        assert_eq!(refs[2].stands_for.as_deref(), Some("refs/heads/main"));
+        let listing = format!(
+            "{HASH}\trefs/heads/main\n{HASH}\trefs/tags/v1\n{}\trefs/tags/v1^{{}}\nref: refs/heads/main\tHEAD\n{HASH}\tHEAD\n",
+            "2".repeat(40)
+        );
         assert_eq!(refs_of_listing(&listing), refs);
     }
 
