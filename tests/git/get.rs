@@ -510,6 +510,22 @@ mod tags {
     }
 
     #[test]
+    fn do_not_come_with_what_is_fetched_later_either_when_none_are_wanted() {
+        let (repository, newest) = tagged();
+        repository.branch("topic", &newest);
+        let topic = repository.commit_on("topic", "topic", &[("t", "1")]);
+        repository.tag("of-topic", &topic);
+        for params in [json!({}), json!({ "depth": 1 })] {
+            let params = with(params, json!({ "fetch_tags": false, "fetch": ["topic"] }));
+            let (destination, outcome) = get(&source(&repository.file_url()), Some(&newest), params);
+            outcome.succeeded();
+            assert_eq!(git_in(destination.path(), &["rev-parse", "topic"]), topic);
+            git_in(destination.path(), &["fetch", "-q", "origin"]);
+            assert_eq!(git_in(destination.path(), &["tag"]), "");
+        }
+    }
+
+    #[test]
     fn do_not_void_the_depth() {
         let (repository, newest) = tagged();
         let params = json!({ "depth": 1, "fetch_tags": true });

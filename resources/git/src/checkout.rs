@@ -272,6 +272,10 @@ impl Wanted<'_> {
             if let Some(heads) = heads {
                 configuration.set_str("remote.origin.fetch", heads)?;
             }
+            if self.tags == Tags::None {
+                // Later fetches, those of tasks too, would bring the tags of what they fetch.
+                configuration.set_str("remote.origin.tagOpt", "--no-tags")?;
+            }
             if let Some(branch) = branch {
                 repository.set_head(&format!("refs/heads/{branch}"))?;
                 configuration.set_str(&format!("branch.{branch}.remote"), "origin")?;
