@@ -590,9 +590,15 @@ mod branches {
             assert_eq!(git_in(destination.path(), &["rev-parse", "main"]), commits[1]);
         }
         let (_destination, outcome) =
-            get(&source(&repository.file_url()), Some(&commits[1]), json!({ "fetch": ["nope"] }));
+            get(&source(&repository.file_url()), Some(&commits[1]), json!({ "fetch": ["side", "nope"] }));
         outcome.failed();
         assert!(said(&outcome).contains("there is no branch `nope`"), "{}", said(&outcome));
+        for params in [json!({}), json!({ "depth": 1 }), json!({ "depth": 1, "all_branches": true })] {
+            let source = with(source(&repository.file_url()), json!({ "branch": "nope" }));
+            let (_destination, outcome) = get(&source, None, params);
+            outcome.failed();
+            assert!(said(&outcome).contains("there is no branch `nope`"), "{}", said(&outcome));
+        }
     }
 }
 

@@ -190,7 +190,13 @@ async fn fetch_branches(
     }
     let fetch = git.network("fetch").directory(destination).args(["--progress", "--no-write-fetch-head", "origin"]);
     let finished = fetch.args(&refspecs).progress(None).run().await?;
-    git.explain(finished, Some(&branches.join(", "))).with_context(|| git.cannot("fetch"))?;
+    // git names the first one that it does not find.
+    let is_missing = |branch: &&String| {
+        let end = format!(" refs/heads/{branch}");
+        finished.stderr.lines().any(|line| line.trim_end().ends_with(&end))
+    };
+    let missing = branches.iter().find(is_missing).cloned().unwrap_or_else(|| branches.join(", "));
+    git.explain(finished, Some(&missing)).with_context(|| git.cannot("fetch"))?;
     Ok(())
 }
 
