@@ -61,7 +61,8 @@ pub struct Params {
     #[serde(default)]
     pub disable_git_lfs: bool,
 
-    /// How `.git/short_ref` is written: `%s` stands for the first seven characters of the version's ref.
+    /// How `.git/short_ref` is written: `%s` stands for the first seven characters of the version's ref, `%.5s` for five of
+    /// them.
     #[serde(default = "plain")]
     pub short_ref_format: String,
 

@@ -158,17 +158,23 @@ pub(crate) struct Formats<'f> {
     pub(crate) is_untouched: bool,
 }
 
-/// Fills a format of `printf` that has one text to show: `%s`, `%%` and the usual escapes.
+/// Fills a format of `printf` that has one text to show: `%s`, with a width and a precision (`%-10.5s`), `%%` and the usual
+/// escapes.
 fn format_short_ref(format: &str, short: &str) -> String {
     let mut text = String::new();
     let mut characters = format.chars();
     while let Some(character) = characters.next() {
         match (character, character == '%' || character == '\\') {
             (_, false) => text.push(character),
-            ('%', _) => match characters.next() {
-                Some('s') => text.push_str(short),
-                Some('%') | None => text.push('%'),
-                Some(other) => text.extend(['%', other]),
+            ('%', _) => match shown(characters.as_str(), short) {
+                Some((shown, rest)) => {
+                    text.push_str(&shown);
+                    characters = rest.chars();
+                }
+                None => match characters.next() {
+                    Some('%') | None => text.push('%'),
+                    Some(other) => text.extend(['%', other]),
+                },
             },
             (_, true) => match characters.next() {
                 Some('n') => text.push('\n'),
@@ -179,6 +185,26 @@ fn format_short_ref(format: &str, short: &str) -> String {
         }
     }
     text
+}
+
+/// What `%s` stands for, when `format` goes on like that after the `%`, and what follows it.
+fn shown<'f>(format: &'f str, short: &str) -> Option<(String, &'f str)> {
+    let number = |text: &'f str| text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let is_left = format.starts_with('-');
+    let (width, rest) = number(format.trim_start_matches('-'));
+    let (precision, rest) = match rest.strip_prefix('.') {
+        Some(rest) => {
+            let (digits, rest) = number(rest);
+            // A point without a number is none.
+            (if digits.is_empty() { 0 } else { digits.parse().ok()? }, rest)
+        }
+        None => (usize::MAX, rest),
+    };
+    let rest = rest.strip_prefix('s')?;
+    // No more than three digits: it is a file for people.
+    let width: usize = if width.is_empty() { 0 } else { width.parse().ok().filter(|_| width.len() <= 3)? };
+    let shown: String = short.chars().take(precision).collect();
+    Some((if is_left { format!("{shown:<width$}") } else { format!("{shown:>width$}") }, rest))
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<()> {
@@ -271,6 +297,8 @@ mod tests {
     fn a_short_ref_is_written_by_its_format() {
         assert_eq!(format_short_ref("%s", "abc"), "abc");
         assert_eq!(format_short_ref("v-%s%%\\n%d\\x$(id)%", "abc"), "v-abc%\n%d\\x$(id)%");
+        assert_eq!(format_short_ref("%.5s|%-9s|%9s|%-4.2s|%.s", "1234567"), "12345|1234567  |  1234567|12  |");
+        assert_eq!(format_short_ref("%-d %5", "abc"), "%-d %5");
     }
 
     #[test]
