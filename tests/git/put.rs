@@ -664,6 +664,45 @@ mod notes {
     }
 }
 
+mod notes_of_the_repository {
+    use super::*;
+
+    fn noted(theirs_on: usize) -> (Repository, TempDir, Checkout, Vec<String>) {
+        let (repository, commits) = history(&["one", "two", "three"]);
+        repository.git(&["notes", "add", "-m", "theirs", &commits[theirs_on]]);
+        let (inputs, checkout) = inputs(&repository);
+        checkout.git(&["notes", "add", "-m", "ours", &commits[0]]);
+        fs::write(inputs.path().join("note"), "built well\n").expect("write the note");
+        (repository, inputs, checkout, commits)
+    }
+
+    #[test]
+    fn are_joined_with_those_of_the_server() {
+        let (repository, inputs, checkout, commits) = noted(1);
+        let params = json!({ "repository": "app", "notes": "note" });
+        put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+        for (commit, note) in [(&commits[0], "ours"), (&commits[1], "theirs")] {
+            assert_eq!(checkout.git(&["notes", "show", commit]).trim(), note);
+        }
+        assert_eq!(repository.git(&["notes", "list"]), checkout.git(&["notes", "list"]));
+        assert_eq!(checkout.git(&["for-each-ref", "refs/jetway"]), "");
+    }
+
+    #[test]
+    fn that_contradict_those_of_the_server_are_an_error_before_the_push() {
+        let (repository, inputs, checkout, commits) = noted(0);
+        checkout.commit("four", &[("x", "1")]);
+        let params = json!({ "repository": "app", "notes": "note" });
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(said.contains("error: cannot merge the notes of the repository with those of the server\n"), "{said}");
+        assert_eq!(repository.tip("main"), commits[2]);
+        assert_eq!(checkout.git(&["notes", "show", &commits[0]]).trim(), "ours");
+        assert_eq!(repository.git(&["notes", "show", &commits[0]]).trim(), "theirs");
+    }
+}
+
 #[test]
 fn push_options_reach_the_server_s_hooks_as_they_are() {
     use std::os::unix::fs::PermissionsExt as _;

@@ -28,6 +28,9 @@ const UPSTREAM: &str = "refs/jetway/upstream";
 /// The ref that notes stand in.
 const NOTES: &str = "refs/notes/commits";
 
+/// Where the server's notes are fetched to.
+const NOTES_THERE: &str = "refs/jetway/notes";
+
 /// Whether what is on the server may be overwritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -117,8 +120,10 @@ impl Push<'_> {
     pub(crate) async fn run(&self) -> Result<()> {
         let pushed = self.try_until_done().await;
         // What was fetched to build on is of no use to the tasks that follow.
-        if let Ok(mut upstream) = self.repository.find_reference(UPSTREAM) {
-            upstream.delete().context("cannot remove the ref that was built on")?;
+        for name in [UPSTREAM, NOTES_THERE] {
+            if let Ok(mut fetched) = self.repository.find_reference(name) {
+                fetched.delete().context("cannot remove a ref that was built on")?;
+            }
         }
         pushed?;
         if let Some(Tag { name, message: None }) = &self.tag {
@@ -130,6 +135,7 @@ impl Push<'_> {
 
     async fn try_until_done(&self) -> Result<()> {
         let start = self.head()?;
+        let notes = self.repository.refname_to_id(NOTES).ok();
         let console = self.git.context().console();
         let mut pause = FIRST_PAUSE;
         for try_number in 1..=MOST_TRIES {
@@ -137,7 +143,7 @@ impl Push<'_> {
                 Some(branch) => self.integrate(branch, start).await?,
                 None => Upstream::AsGot,
             };
-            let finished = self.push_once(upstream).await?;
+            let finished = self.push_once(upstream, notes).await?;
             let Some(moved) = self.lost_race(&finished) else { return self.judge(finished) };
             if try_number < MOST_TRIES {
                 console.step(format_args!("`{moved}` has moved meanwhile; trying again on top of it"));
@@ -259,7 +265,7 @@ impl Push<'_> {
     }
 
     /// Pushes all that was asked for at once: everything arrives, or nothing does.
-    async fn push_once(&self, upstream: Upstream) -> Result<Finished> {
+    async fn push_once(&self, upstream: Upstream, notes: Option<Oid>) -> Result<Finished> {
         let mut refspecs = Vec::new();
         if let Some(branch) = self.branch {
             refspecs.push(format!("HEAD:{}/{branch}", self.refs_prefix));
@@ -274,7 +280,7 @@ impl Push<'_> {
             refspecs.push("refs/tags/*:refs/tags/*".to_owned());
         }
         if let Some(file) = &self.notes {
-            self.add_notes(file).await?;
+            self.add_notes(file, notes).await?;
             refspecs.push(format!("{NOTES}:{NOTES}"));
         }
         lfs::upload(self.git, self.repository, &self.directory).await?;
@@ -347,11 +353,21 @@ impl Push<'_> {
         Ok(found.and_then(|(hash, _)| Oid::from_str(hash).ok()))
     }
 
-    /// Puts the note on HEAD, on top of the notes that the server has.
-    async fn add_notes(&self, file: &PathBuf) -> Result<()> {
-        let finished = self.fetch(&format!("+{NOTES}:{NOTES}"), None).await?;
-        if Refusal::of(&finished) != Some(Refusal::UnknownRef) {
+    /// Puts the note on HEAD, on top of the notes that the server has and of those that were in the repository (`ours`).
+    async fn add_notes(&self, file: &PathBuf, ours: Option<Oid>) -> Result<()> {
+        let finished = self.fetch(&format!("+{NOTES}:{NOTES_THERE}"), None).await?;
+        let is_first = Refusal::of(&finished) == Some(Refusal::UnknownRef);
+        if !is_first {
             self.git.explain(finished, self.branch).with_context(|| self.git.cannot("fetch the notes of"))?;
+        }
+        // A try that lost its race may have put the note on a commit that was never pushed.
+        match (ours, self.repository.find_reference(NOTES)) {
+            (Some(ours), _) => drop(self.repository.reference(NOTES, ours, true, "jetway: as before")?),
+            (None, Ok(mut left)) => left.delete()?,
+            (None, Err(_)) => {}
+        }
+        if !is_first {
+            self.merge_notes(ours).await?;
         }
         let head = self.head()?;
         if let Ok(note) = self.repository.find_note(None, head) {
@@ -365,6 +381,22 @@ impl Push<'_> {
         let add = self.command("notes").args(["add", "--file"]).arg(file).arg(head.to_string());
         add.run().await?.success().with_context(|| format!("cannot add a note to `{head}`"))?;
         Ok(())
+    }
+
+    /// Brings the server's notes into those of the repository.
+    async fn merge_notes(&self, ours: Option<Oid>) -> Result<()> {
+        if ours.is_none() {
+            let theirs = self.repository.refname_to_id(NOTES_THERE)?;
+            self.repository.reference(NOTES, theirs, false, "jetway: fetched")?;
+            return Ok(());
+        }
+        let merge = self.command("notes").args(["merge", "--quiet", NOTES_THERE]).run().await?;
+        if merge.is_success() {
+            return Ok(());
+        }
+        self.command("notes").args(["merge", "--abort"]).run().await?;
+        let error = merge.failure().context("cannot merge the notes of the repository with those of the server");
+        Err(error.hint("the two have other notes on the same commit; no note was overwritten, and nothing was pushed"))
     }
 
     /// Fetches a ref, and when `deeper` says so, more of the history that a shallow get has cut off.
