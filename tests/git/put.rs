@@ -704,6 +704,27 @@ mod notes_of_the_repository {
 }
 
 #[test]
+fn tags_on_the_pushed_commits_that_stay_are_told() {
+    let (repository, commits) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    checkout.git(&["tag", "old", &commits[0]]);
+    checkout.commit("two", &[("x", "2")]);
+    checkout.git(&["tag", "v2"]);
+    fs::write(inputs.path().join("tag"), "v3").expect("write the tag file");
+    let params = json!({ "repository": "app", "tag": "tag" });
+    let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+    outcome.succeeded();
+    let warning = "warning: not pushed, though they are on commits that were: the tags `v2`; \
+                   `push_all_tags: true` pushes all tags\n";
+    assert!(said(&outcome).contains(warning), "{}", said(&outcome));
+    assert_eq!(repository.git(&["tag"]), "v3");
+    let params = json!({ "repository": "app", "push_all_tags": true });
+    let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+    outcome.succeeded();
+    assert!(!said(&outcome).contains("warning"), "{}", said(&outcome));
+}
+
+#[test]
 fn push_options_reach_the_server_s_hooks_as_they_are() {
     use std::os::unix::fs::PermissionsExt as _;
     let (repository, _) = history(&["one"]);

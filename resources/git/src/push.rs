@@ -1,5 +1,6 @@
 //! Pushing to a branch that others push to as well.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// How many of the pushed commits are looked at for tags.
+const MOST_COMMITS: usize = 1000;
 
 /// Where the branch is fetched to when HEAD is brought up to it.
 const UPSTREAM: &str = "refs/jetway/upstream";
@@ -130,7 +134,38 @@ impl Push<'_> {
             let tagged = self.repository.reference(&format!("refs/tags/{name}"), self.head()?, true, "jetway: pushed");
             tagged.with_context(|| format!("cannot make the tag `{name}`"))?;
         }
+        self.tell_of_tags_left_out();
         Ok(())
+    }
+
+    /// Tags that were put on what was pushed are wanted there as often as not, and with the established resource arrived.
+    fn tell_of_tags_left_out(&self) {
+        let left_out = if self.all_tags { Vec::new() } else { self.tags_left_out().unwrap_or_default() };
+        if !left_out.is_empty() {
+            self.git.context().console().warn(format_args!(
+                "not pushed, though they are on commits that were: the tags {}; `push_all_tags: true` pushes all tags",
+                left_out.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            ));
+        }
+    }
+
+    /// The repository's own tags on commits that no branch had when the get fetched them.
+    fn tags_left_out(&self) -> Result<Vec<String>> {
+        let mut new = self.repository.revwalk()?;
+        new.push_head()?;
+        // Nothing matches in a repository that was not fetched from anywhere.
+        new.hide_glob("refs/remotes/*")?;
+        let new: HashSet<Oid> = new.take(MOST_COMMITS).collect::<Result<_, _>>()?;
+        let mut names = Vec::new();
+        for tag in self.repository.references_glob("refs/tags/*")? {
+            let tag = tag?;
+            let name = String::from_utf8_lossy(tag.name_bytes()).replacen("refs/tags/", "", 1);
+            let is_pushed = self.tag.as_ref().is_some_and(|pushed| pushed.name == name);
+            if !is_pushed && tag.peel_to_commit().is_ok_and(|commit| new.contains(&commit.id())) {
+                names.push(name);
+            }
+        }
+        Ok(names)
     }
 
     async fn try_until_done(&self) -> Result<()> {
