@@ -48,6 +48,19 @@ fn a_request_that_is_no_json() {
 }
 
 #[test]
+fn a_password_that_would_not_be_used() {
+    let given = |source: Value| check(&with(source, json!({ "password": "s3cret-word" })), None);
+    refused(
+        &given(json!({ "uri": "https://git.example/x" })),
+        "error: the request has 1 problem (PROGRAM)\n    \
+         `source.username`: is needed with `password`, which would not be used; \
+         a hosting service that takes tokens says which user goes with them\n",
+    );
+    let (repository, _) = history(&["one"]);
+    given(source(&repository.file_url())).succeeded();
+}
+
+#[test]
 fn several_mistakes_at_once() {
     let request = json!({
         "source": {

@@ -558,6 +558,19 @@ fn brings_notes_along_and_leaves_the_clone_s_configuration_as_git_does() {
     }
 }
 
+#[test]
+fn of_a_shortened_hash_is_a_clear_error() {
+    let (repository, commits) = history(&["one"]);
+    let (_destination, outcome) = get(&source(&repository.file_url()), Some(&commits[0][..7]), json!({}));
+    outcome.failed();
+    let expected = format!(
+        "error: version `{}` is no tag, and too short for a commit hash\n\
+         hint: commits are named by all 40 digits of their hashes\n",
+        &commits[0][..7]
+    );
+    assert_eq!(said(&outcome), expected);
+}
+
 mod branches {
     use super::*;
 

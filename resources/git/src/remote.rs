@@ -53,6 +53,10 @@ impl Remote {
                 let at = userinfo.and_then(|userinfo| userinfo.split_once(':')).map_or("", |(user, _)| user);
                 Self { address: format!("{scheme}://{at}@{host}{path}"), origin: None, user, password }
             }
+            // There are no logins by this protocol: git would take all of it for the name of a host, and say so.
+            "git" if userinfo.is_some() => {
+                Self { address: format!("{scheme}://{host}{path}"), origin: None, user, password }
+            }
             _ => as_it_is,
         }
     }
@@ -125,6 +129,11 @@ pub(crate) fn is_commit_hash(text: &str) -> bool {
     text.len() == 40 && is_hash(text)
 }
 
+/// Whether `text` may be the beginning of a commit hash, as git shortens them.
+pub(crate) fn is_abbreviated_hash(text: &str) -> bool {
+    (7..40).contains(&text.len()) && is_hash(text)
+}
+
 /// Whether `text` is a commit hash of a repository that counts by SHA-256, which libgit2 cannot read.
 pub(crate) fn is_sha256(text: &str) -> bool {
     text.len() == 64 && is_hash(text)
@@ -153,6 +162,8 @@ mod tests {
     fn an_ssh_address_keeps_its_user_but_no_password() {
         assert_eq!(Remote::parse("ssh://git@host:22/x").address, "ssh://git@host:22/x");
         assert_eq!(Remote::parse("ssh://git:secret@host/x").address, "ssh://git@host/x");
+        let remote = Remote::parse("git://bob:secret@host:9418/x");
+        assert_eq!((remote.address.as_str(), remote.password.as_deref()), ("git://host:9418/x", Some("secret")));
         assert_eq!(Remote::parse("git@host:a/b.git").address, "git@host:a/b.git");
         assert_eq!(Remote::parse("/srv/a@b:c").address, "/srv/a@b:c");
     }

@@ -254,6 +254,18 @@ impl Parameters for Source {
                 }
             }
         }
+        let password = self.password.as_ref().filter(|password| !password.is_empty());
+        if password.is_some()
+            && self.username.is_none()
+            && self.remote().origin.is_some()
+            && self.remote().user.is_none()
+        {
+            problems.add_with_hint(
+                "username",
+                "is needed with `password`, which would not be used",
+                "a hosting service that takes tokens says which user goes with them",
+            );
+        }
         if self.private_key_user.as_ref().is_some_and(|user| !is_plain_user(user)) {
             problems.add("private_key_user", "must be letters, digits and `._@+-`, and not begin with `-`");
         }

@@ -5,7 +5,7 @@ use jetway::{Advise as _, Result, anyhow};
 
 use crate::git::Git;
 use crate::labels::VersionType;
-use crate::remote::{NO_SHA256, is_branch_name, is_commit_hash, is_sha256};
+use crate::remote::{NO_SHA256, is_abbreviated_hash, is_branch_name, is_commit_hash, is_sha256};
 use crate::source::Source;
 use crate::version::Version;
 
@@ -59,6 +59,10 @@ impl Target {
             (None, Some(commit)) => Ok(of_branch(Some(commit))),
             (None, None) => {
                 let kind = if is_branch { "branch" } else { "tag" };
+                if is_abbreviated_hash(reference) {
+                    return Err(anyhow!("version `{reference}` is no {kind}, and too short for a commit hash")
+                        .hint("commits are named by all 40 digits of their hashes"));
+                }
                 Err(anyhow!("version `{reference}` is gone: `{}` has no such {kind}", git.remote().address)
                     .hint(format!("the {kind} was deleted since the version was found; run a newer version")))
             }
