@@ -37,6 +37,12 @@ struct Bench {
     container: Container,
 }
 
+/// The tip or the list of refs, a fetch or two, and the choice by path.
+const CHILDREN_OF_A_CHECK: usize = 6;
+
+/// A fetch or a clone and its completion, the checkout, and what tells of the commit.
+const CHILDREN_OF_A_GET: usize = 10;
+
 impl Bench {
     fn new() -> Self {
         let kept = large_repository(Size::default());
@@ -89,7 +95,7 @@ impl Bench {
                 Limits { ratio: Some(1.3), children: Some(1), peak_rss: megabytes(25), ..Limits::default() },
                 move |bench| bench.run(&Verb::check("git"), &unchanged, bench.container.clone()),
             ),
-            self.verb("check, the first one", Some("git ls-remote"), at_most(2.5), move |bench| {
+            self.verb("check, the first one", Some("git ls-remote"), by_few(2.5, CHILDREN_OF_A_CHECK), move |bench| {
                 bench.run(&Verb::check("git"), &first, Container::new())
             }),
             self.raw("git fetch, 20 commits", |bench| {
@@ -102,15 +108,20 @@ impl Bench {
                 fetch.args(["fetch", "--quiet", "--filter=tree:0", "origin", refspec]);
                 fetch
             }),
-            self.verb("check, 20 new commits", Some("git fetch, 20 commits"), at_most(1.5), move |bench| {
-                let container = Container::new();
-                bench.move_branch("moving", "main~20");
-                Verb::check("git").container(&container).request(&json!({ "source": moving })).run().succeeded();
-                bench.move_branch("moving", "main");
-                let version = git::run(&bench.directory.path().join("large.git"), &["rev-parse", "main~20"]);
-                let request = json!({ "source": moving, "version": { "ref": version } });
-                bench.run(&Verb::check("git"), &request, container)
-            }),
+            self.verb(
+                "check, 20 new commits",
+                Some("git fetch, 20 commits"),
+                by_few(1.5, CHILDREN_OF_A_CHECK),
+                move |bench| {
+                    let container = Container::new();
+                    bench.move_branch("moving", "main~20");
+                    Verb::check("git").container(&container).request(&json!({ "source": moving })).run().succeeded();
+                    bench.move_branch("moving", "main");
+                    let version = git::run(&bench.directory.path().join("large.git"), &["rev-parse", "main~20"]);
+                    let request = json!({ "source": moving, "version": { "ref": version } });
+                    bench.run(&Verb::check("git"), &request, container)
+                },
+            ),
             Case {
                 succeeds: false,
                 ..self.verb(
@@ -134,9 +145,12 @@ impl Bench {
                 fetch.args(["fetch", "--quiet", "--depth=1", "--filter=tree:0", "origin", "+refs/tags/*:refs/tags/*"]);
                 fetch
             }),
-            self.verb("check, 5,000 tags", Some("git fetch, 5,000 tags"), at_most(1.5), move |bench| {
-                bench.run(&Verb::check("git"), &tags, Container::new())
-            }),
+            self.verb(
+                "check, 5,000 tags",
+                Some("git fetch, 5,000 tags"),
+                by_few(1.5, CHILDREN_OF_A_CHECK),
+                move |bench| bench.run(&Verb::check("git"), &tags, Container::new()),
+            ),
             // Two fetches, since no one command brings what is after a commit that is not here.
             self.raw("git fetch, a commit, then 2,000 more", |bench| {
                 let mirror = bench.mirror("large.git");
@@ -152,7 +166,7 @@ impl Bench {
             self.verb(
                 "check, 2,000 commits by path",
                 Some("git fetch, a commit, then 2,000 more"),
-                at_most(1.25),
+                by_few(1.25, CHILDREN_OF_A_CHECK),
                 move |bench| bench.run(&Verb::check("git"), &far_back, Container::new()),
             ),
         ]
@@ -200,7 +214,7 @@ impl Bench {
     }
 
     fn get<'a>(&'a self, name: &'static str, floor: &'static str, ratio: f64, request: Value) -> Case<'a> {
-        self.verb(name, Some(floor), at_most(ratio), move |bench| {
+        self.verb(name, Some(floor), by_few(ratio, CHILDREN_OF_A_GET), move |bench| {
             let destination = bench.fresh_path();
             std::fs::create_dir(&destination).expect("create a destination");
             bench.run(&Verb::get("git").dir(destination), &request, Container::new())
@@ -276,6 +290,11 @@ impl Bench {
 
 fn at_most(ratio: f64) -> Limits {
     Limits { ratio: Some(ratio), ..Limits::default() }
+}
+
+/// The same, in so few processes that nothing can be asked of one per commit or per tag.
+fn by_few(ratio: f64, children: usize) -> Limits {
+    Limits { children: Some(children), ..at_most(ratio) }
 }
 
 /// The commands of a script, with the environment of `command`: what people write for want of one command.
