@@ -104,6 +104,58 @@ fn a_check_that_is_killed_at_any_moment_harms_no_later_one() {
 }
 
 #[test]
+fn a_check_of_tags_or_branches_that_is_killed_at_any_moment_harms_no_later_one() {
+    if Runner::chosen() == Runner::Image {
+        return;
+    }
+    let (repository, _) = history(&["commit"; 5]);
+    let server = HttpGit::serve(repository.root());
+    let url = server.url(repository.name());
+    let kinds = [
+        json!({ "uri": url, "tag_filter": "v*" }),
+        json!({ "uri": url, "branch": "main", "tag_filter": "v*", "paths": ["more-*"] }),
+        json!({ "uri": url, "version_type": "branches", "branch_regex": "v.*" }),
+    ];
+    let mut known: Vec<Value> = Vec::new();
+    // Each is a tag and a branch at a commit of its own.
+    let push = |known: &mut Vec<Value>| {
+        let name = format!("v{:03}", known.len());
+        let commit = repository.commit("more", &[(&format!("more-{}", known.len()), "1")]);
+        repository.tag(&name, &commit);
+        repository.branch(&name, &commit);
+        known.push(json!({ "ref": name, "commit": commit }));
+    };
+    push(&mut known);
+    let check = |container: &Container, source: &Value, version: &Value| {
+        Verb::check("git").container(container).request(&json!({ "source": source, "version": version }))
+    };
+    let wholes = kinds.each_ref().map(|source| {
+        measured(|| {
+            check(&Container::new(), source, &known[0]).run().succeeded();
+        })
+    });
+    let (seed, moments) = moments();
+    let mut containers = kinds.each_ref().map(|_| Container::new());
+    for (round, moment) in moments.into_iter().enumerate() {
+        let kind = round % kinds.len();
+        if round % 12 < kinds.len() {
+            containers[kind] = Container::new();
+        }
+        push(&mut known);
+        let (source, container) = (&kinds[kind], &containers[kind]);
+        let expected = &known[known.len() - 2..];
+        kill_after(check(container, source, &expected[0]).spawn(), wholes[kind].mul_f64(moment), container);
+        let outcome = check(container, source, &expected[0]).run();
+        let what = format!("round {round}, killed after {moment:.3} of {:?}, JETWAY_TEST_SEED={seed}", wholes[kind]);
+        assert_eq!(outcome.code, Some(0), "{what}: {}", outcome.stderr);
+        let found = outcome.json();
+        let found = found.as_array().expect("a list");
+        // Of branches, those with older tips may stand before the known one.
+        assert_eq!(found[found.len().saturating_sub(2)..], *expected, "{what}");
+    }
+}
+
+#[test]
 fn a_get_that_is_killed_at_any_moment_harms_no_later_one() {
     if Runner::chosen() == Runner::Image {
         return;
