@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use jetway_tests::registry::image::{Compression, Image};
 use jetway_tests::registry::{Registry, run};
@@ -21,13 +22,16 @@ pub(crate) const WHAT: &str = "an image of 600 MB in six layers, and a registry 
 const LAYER: u64 = 100_000_000;
 const LAYERS: usize = 6;
 
+/// How many tags are versions, each of another image.
+const TAGS: usize = 500;
+
 /// An image this large is not fetched more often than that.
 const MOST_RUNS: usize = 5;
 
 const MEGABYTE: u64 = 1024 * 1024;
 
 /// Measures a get as `rootfs` beside skopeo and umoci, which do the same in two steps, one as `oci-layout` beside fetching, writing
-/// and hashing the same blobs, and a check beside skopeo.
+/// and hashing the same blobs, and a check beside skopeo; a check of many versions beside a HEAD for each, one after the other.
 pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let registry = Registry::start();
     let image = image();
@@ -71,15 +75,9 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
         ..Limits::default()
     };
     let cases = vec![
-        Case {
-            name: "skopeo inspect",
-            floor: None,
-            limits: Limits::default(),
-            succeeds: true,
-            prepare: Box::new(|| {
-                shell(format!("skopeo inspect --raw --tls-verify=false docker://{repository}:latest"))
-            }),
-        },
+        floor("skopeo inspect", || {
+            shell(format!("skopeo inspect --raw --tls-verify=false docker://{repository}:latest"))
+        }),
         Case {
             name: "check",
             floor: Some("skopeo inspect"),
@@ -87,34 +85,33 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             succeeds: true,
             prepare: Box::new(|| verb(Verb::check("registry-image"), &check)),
         },
-        Case {
-            name: "skopeo copy, umoci unpack",
-            floor: None,
-            limits: Limits::default(),
-            succeeds: true,
-            prepare: Box::new(|| {
-                let target = target();
-                let target = target.display();
-                shell(format!(
-                    "skopeo --insecure-policy copy --quiet --src-tls-verify=false docker://{repository}:latest oci:{target}/oci:x; \
+        floor("skopeo copy, umoci unpack", || {
+            let target = target();
+            let target = target.display();
+            shell(format!(
+                "skopeo --insecure-policy copy --quiet --src-tls-verify=false docker://{repository}:latest oci:{target}/oci:x; \
                      umoci unpack --image {target}/oci:x {target}/bundle"
-                ))
-            }),
-        },
+            ))
+        }),
         Case {
             name: "get",
             floor: Some("skopeo copy, umoci unpack"),
-            limits: limits(0.6, 64),
+            limits: Limits { cpu_ratio: Some(0.6), ..limits(0.6, 64) },
             succeeds: true,
             prepare: Box::new(|| verb(Verb::get("registry-image").dir(target()), &get)),
         },
+        floor("curl, openssl dgst, gzip, tar", || {
+            let unpack = "; mkdir rootfs; for blob in $(ls -S sha256-* | head -n 6); do gzip -dc <$blob | tar --extract --directory rootfs; done";
+            shell(fetch_and_hash(&registry.host(), &blobs, &target()) + unpack)
+        }),
         Case {
-            name: "curl, openssl dgst",
-            floor: None,
-            limits: Limits::default(),
+            name: "get, once more",
+            floor: Some("curl, openssl dgst, gzip, tar"),
+            limits: Limits { ratio: None, cpu_ratio: Some(1.4), ..limits(1.0, 64) },
             succeeds: true,
-            prepare: Box::new(|| shell(fetch_and_hash(&registry.host(), &blobs, &target()))),
+            prepare: Box::new(|| verb(Verb::get("registry-image").dir(target()), &get)),
         },
+        floor("curl, openssl dgst", || shell(fetch_and_hash(&registry.host(), &blobs, &target()))),
         Case {
             name: "get as oci-layout",
             floor: Some("curl, openssl dgst"),
@@ -123,7 +120,60 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             prepare: Box::new(|| verb(Verb::get("registry-image").dir(target()), &layout)),
         },
     ];
-    in_turns(runs.min(MOST_RUNS), cases)
+    let mut all = in_turns(runs.min(MOST_RUNS), cases);
+    all.extend(many_versions(&registry, runs));
+    all
+}
+
+/// Measures a check of many versions.
+fn many_versions(registry: &Registry, runs: usize) -> Vec<Measured> {
+    let tags: Vec<String> = (0..TAGS).map(|number| format!("1.{}.{}", number / 10, number % 10)).collect();
+    for tag in &tags {
+        Image::named(tag).push(registry.client(), "bench/tags", tag);
+    }
+    let heads = heads(&registry.host(), &tags);
+    let directory = scratch::directory();
+    let versions = directory.path().join("versions.json");
+    let request = json!({ "source": { "repository": registry.repository("bench/tags") } });
+    std::fs::write(&versions, request.to_string()).expect("write a request");
+    let cases = vec![
+        floor("curl, 500 HEADs in turn", || {
+            let mut command = Command::new("sh");
+            command.env_clear().env("PATH", git::search_path()).args(["-ec", &heads]);
+            Run { command, input: PathBuf::from("/dev/null"), _container: None }
+        }),
+        Case {
+            name: "check, 500 versions",
+            floor: Some("curl, 500 HEADs in turn"),
+            limits: Limits {
+                wall: Some(Duration::from_millis(280)),
+                ratio: Some(1.0),
+                peak_rss: Some(30 * MEGABYTE),
+                children: Some(0),
+                ..Limits::default()
+            },
+            succeeds: true,
+            prepare: Box::new(|| {
+                let container = Container::new();
+                let command = Verb::check("registry-image").command(&container);
+                Run { command, input: versions.clone(), _container: Some(container) }
+            }),
+        },
+    ];
+    in_turns(runs, cases)
+}
+
+/// What a verb is measured beside.
+fn floor<'a>(name: &'static str, prepare: impl FnMut() -> Run + 'a) -> Case<'a> {
+    Case { name, floor: None, limits: Limits::default(), succeeds: true, prepare: Box::new(prepare) }
+}
+
+/// A script that asks for the digest of each tag, one after the other on one connection.
+fn heads(host: &str, tags: &[String]) -> String {
+    let urls: Vec<String> = tags.iter().map(|tag| format!("http://{host}/v2/bench/tags/manifests/{tag}")).collect();
+    let accept =
+        "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+    format!("curl --silent --fail --head --header '{accept}' {} >/dev/null", urls.join(" "))
 }
 
 /// A script that fetches blobs, writes them and hashes them: what a layout cannot do without.
