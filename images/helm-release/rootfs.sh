@@ -80,8 +80,8 @@ install -D -m 0755 "$busybox" "$root/bin/busybox"
 "$busybox" --list | while read -r applet; do
   if [ "$applet" != busybox ]; then ln -s busybox "$root/bin/$applet"; fi
 done
-# helm knows no authority by itself. Go and this project's programs look here when nobody mounts /etc/ssl/certs, and only then. These are
-# the package's own files: what this machine trusts besides is none of the image's matter.
+# helm knows no authority by itself. Go and this project's programs look here when the worker's mount at /etc/ssl/certs has no bundle.
+# These are the package's own files: what this machine trusts besides is none of the image's matter.
 authorities=${JETWAY_AUTHORITIES:-/usr/share/ca-certificates/mozilla}
 if ! compgen -G "$authorities/*.crt" >/dev/null; then
   say "there are no certificates of authorities in $authorities (Debian's package is ca-certificates)"

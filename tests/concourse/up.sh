@@ -19,30 +19,32 @@ fi
 if [ "${1:-}" = down ]; then
   exec docker compose down --volumes --remove-orphans
 fi
-docker compose up --detach --wait
+docker compose up --detach --wait --wait-timeout 300
 
-registry=${JETWAY_REGISTRY:-localhost:${REGISTRY_PORT:-5000}}
-for dockerfile in "$root"/images/*/Dockerfile; do
-  kind=$(basename "$(dirname "$dockerfile")")
-  for tag in dev latest; do
-    docker tag "jetway/$kind:dev" "$registry/jetway-$kind:$tag"
-    docker push --quiet "$registry/jetway-$kind:$tag"
+# The smoke pipeline takes them from the registry beside Concourse, the others from the one that their vars name.
+for registry in "localhost:${REGISTRY_PORT:-5000}" ${JETWAY_REGISTRY:+"$JETWAY_REGISTRY"}; do
+  for dockerfile in "$root"/images/*/Dockerfile; do
+    kind=$(basename "$(dirname "$dockerfile")")
+    for tag in dev latest; do
+      docker tag "jetway/$kind:dev" "$registry/jetway-$kind:$tag"
+      docker push --quiet "$registry/jetway-$kind:$tag"
+    done
   done
 done
 
 # The web node needs a moment after its container is up.
-for ((tenths = 0; tenths < 600; tenths++)); do
-  if curl --fail --silent --output /dev/null "http://localhost:$port/api/v1/info"; then break; fi
-  if [ "$tenths" = 599 ]; then
+deadline=$((SECONDS + 60))
+until curl --fail --silent --max-time 5 --output /dev/null "http://localhost:$port/api/v1/info"; do
+  if [ "$SECONDS" -ge "$deadline" ]; then
     say "nothing answers at http://localhost:$port after a minute; what it says: docker compose logs concourse"
     exit 1
   fi
-  sleep 0.1
+  sleep 0.2
 done
 mkdir -p "$(dirname "$fly")"
 arch=amd64
 if [ "$(uname -m)" = aarch64 ]; then arch=arm64; fi
-curl --fail --silent --show-error --output "$fly" "http://localhost:$port/api/v1/cli?arch=$arch&platform=linux"
+curl --fail --silent --show-error --max-time 120 --output "$fly" "http://localhost:$port/api/v1/cli?arch=$arch&platform=linux"
 chmod +x "$fly"
 "$fly" --target jetway login --concourse-url "http://localhost:$port" --username test --password test
 

@@ -151,7 +151,7 @@ fn in_an_uninstall_what_is_left_is_no_lock() {
         let (_, said) = aborted(running);
         let left = "error: `demo` was left as it was at that moment: revision 1 is `failed`, and none is deployed\n";
         assert!(said.contains(left), "{helm:?}: {said}");
-        let hint = "hint: what was taken away is gone: a deploy brings it back, and an uninstall takes away the rest\n";
+        let hint = "hint: what was taken away by then is gone: a deploy brings it back, and an uninstall takes away the rest\n";
         assert!(said.contains(hint), "{said}");
         assert_eq!(statuses(&namespace), ["failed"], "{helm:?}");
     }

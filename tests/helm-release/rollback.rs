@@ -3,7 +3,7 @@
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{FAILS, add_hook, check, deploy, inputs, put, revisions, said, source, statuses, watched};
+use crate::support::{FAILS, RUNS, add_hook, check, deploy, inputs, put, revisions, said, source, statuses, watched};
 
 const BROKEN: &str = "image: broken\n";
 
@@ -320,5 +320,51 @@ fn a_hook_of_an_upgrade_that_fails_is_one_more_thing_to_go_back_from() {
         assert!(said.contains("hook: exit code 4 Error"), "{helm:?}: {said}");
         assert!(said.contains("; it is back at what revision 1 was: revision 3 runs now "), "{helm:?}: {said}");
         assert_eq!(statuses(&namespace), ["superseded", "failed", "deployed"], "{helm:?}");
+    }
+}
+
+#[test]
+fn what_an_uninstall_did_not_take_away_is_gone_back_to() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let source = source(&namespace);
+        let inputs = inputs(&[("broken.yaml", BROKEN)]);
+        let put = |params: Value| put(helm, cluster.programs(), &source, params, inputs.path()).run();
+        add_hook(inputs.path(), "pre-delete", FAILS);
+        put(json!({ "chart": "chart", "check_is_ready": true })).succeeded();
+        put(json!({ "uninstall": true })).failed();
+        assert_eq!(statuses(&namespace), ["failed"], "{helm:?}: its hook has failed before anything was taken away");
+        let outcome = put(json!({
+            "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s",
+            "rollback_on_failure": { "timeout": "1m", "first_install": "uninstall" },
+        }));
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(said.contains("it is back at what revision 1 was: revision 3 runs now"), "{helm:?}: {said}");
+        assert_eq!(statuses(&namespace).last().unwrap(), "deployed", "{helm:?}");
+        // The repetition of an uninstall that somebody has killed goes on with it.
+        add_hook(inputs.path(), "pre-delete", RUNS);
+        put(json!({ "chart": "chart" })).succeeded();
+        let mut other = namespace.helm_command(helm).args(["uninstall", "demo"]).spawn().unwrap();
+        crate::support::wait_for_status(&namespace, statuses(&namespace).len(), "uninstalling");
+        other.kill().unwrap();
+        other.wait().unwrap();
+        namespace.kubectl(&["delete", "pod", "before", "--wait=false"]);
+        let running =
+            super::support::put(helm, cluster.programs(), &source, json!({ "uninstall": true }), inputs.path());
+        let running = running.spawn();
+        let hook = || {
+            let pods =
+                namespace.kubectl_json(&["get", "pods", "--field-selector=metadata.name=before", "--output=json"]);
+            (pods["items"][0]["status"]["phase"] == "Running"
+                && pods["items"][0]["metadata"]["deletionTimestamp"].is_null())
+            .then_some(())
+        };
+        jetway_tests::process::wait_until(std::time::Duration::from_mins(1), hook).expect("the hook runs again");
+        let patch = json!({ "status": { "phase": "Succeeded" } }).to_string();
+        namespace.kubectl(&["patch", "pod", "before", "--subresource=status", "--type=merge", "--patch", &patch]);
+        running.wait(std::time::Duration::from_mins(2)).succeeded();
+        assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
     }
 }

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::defaults;
 use crate::document::load;
 use crate::pipeline::document;
 use crate::position::Severity;
 use crate::vars::Vars;
 
-/// Reads a pipeline (or the configuration of a task) and puts vars into it, as `fly set-pipeline` does.
+/// Reads a pipeline (or the configuration of a task) and puts vars into it, as `fly set-pipeline` does, and below each source what its type
+/// says of all of them, as Concourse does.
 ///
 /// The error has a line for each problem: where it stands and what it is, and never what a var holds.
 pub fn resolved(file: &Path, vars: &Map<String, Value>) -> Result<Value, String> {
@@ -27,6 +29,7 @@ pub fn resolved(file: &Path, vars: &Map<String, Value>) -> Result<Value, String>
     let line =
         |var: &crate::vars::Unresolved| format!("{}:{}: `{}` is not given", file.display(), var.position, var.written);
     lines.extend(unresolved.iter().map(line));
+    defaults::fill(&mut document.root);
     if lines.is_empty() { Ok(document.root.to_json()) } else { Err(lines.join("\n")) }
 }
 

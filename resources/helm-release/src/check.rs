@@ -43,7 +43,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
         // Helm's numbers only grow while a release is there: this one went away and came again.
         Some(known) if newest < known => context.console().warn(format_args!(
             "the newest revision of `{release}` is {newest}, and the known one {known}: the release was made anew, and all of its \
-             revisions are versions"
+             revisions are versions; Concourse takes those that it knows from before for the old ones, and starts nothing for them"
         )),
         Some(known) => revisions.retain(|revision| *revision >= known),
         None => revisions = revisions.pop().into_iter().collect(),

@@ -87,9 +87,17 @@ async fn not_upgraded(target: &Target<'_>, upgraded: &Finished, before: u64, beg
         (Some(_), false) => None,
     };
     if let Some(work) = left {
-        let _ = recovery::settle(target, &target.kubernetes, before, work, &recovery::how(upgraded)).await;
+        recovery::settle_or_warn(target, before, work, &recovery::how(upgraded)).await?;
     }
-    let records = target.records().of(name).await.unwrap_or_default();
+    let records = match target.records().of(name).await {
+        Ok(records) => records,
+        Err(error) if Interrupted::caused(&error) => return Err(error),
+        Err(error) => {
+            let words =
+                format!("`{name}` was not deployed, and nothing is taken back, since what runs now cannot be read");
+            return Ok(failure.context(format!("{words} ({error:#})")));
+        }
+    };
     let not_deployed = format!("`{name}` was not deployed: {}", state::sentence(&target.records(), &records).await);
     let Some(its) = records.iter().find(|record| record.revision > before) else {
         // Nothing was begun, or helm has taken it away by itself.
@@ -127,7 +135,7 @@ pub(crate) async fn aborted(target: &Target<'_>, error: Error) -> Error {
     };
     let advice = match records.last() {
         Some(newest) if newest.is_going() || (target.params.uninstall && newest.status == "failed") => {
-            "what was taken away is gone: a deploy brings it back, and an uninstall takes away the rest"
+            "what was taken away by then is gone: a deploy brings it back, and an uninstall takes away the rest"
         }
         Some(newest) if newest.is_pending() => {
             "that is the lock of a deploy: the next put takes it for dead when it has not changed for a while \

@@ -4,17 +4,17 @@
 //! that is its lock. A helm that is killed leaves the lock behind for ever. An uninstall that did not come to its end leaves
 //! `uninstalling`, from which helm upgrades no more than from a lock; it is treated like one. Marked as failed, helm goes on from it:
 //! a deploy brings back what is gone by then, an uninstall takes away the rest. Nothing in the record tells the dead from the
-//! living but its age: helm rewrites it before and after each hook and at the end. Between two of these it may wait for the
-//! hook before to go, for a hook to run, for what it deletes to go and for everything to be ready, each for as long as that
-//! helm's `--timeout` and one after another. So a record is taken for dead when it has not changed for four times the put's own
-//! `timeout`, and for ten minutes at least; `recover_pending` says otherwise. It is then marked as failed, in a write that the
+//! living but its age: helm rewrites it before each hook and at the end. Between two of these it may wait for a hook to run, for
+//! what it deletes to go and for everything to be ready, each for as long as that helm's `--timeout` and one after another. So a
+//! record is taken for dead when it has not changed for four times the put's own `timeout` (a rule of thumb: hooks that are
+//! deleted add steps), and for ten minutes at least; `recover_pending` says otherwise. It is then marked as failed, in a write that the
 //! API server refuses when anything has changed it meanwhile. A record that this put's own helm has left is known to be dead
 //! at once.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use jetway::{Advise as _, Error, Finished, Problems, Result, anyhow};
+use jetway::{Advise as _, Error, Finished, Interrupted, Problems, Result, anyhow};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -31,6 +31,12 @@ const STEPS: u32 = 4;
 
 /// How the description of a record begins that was marked as failed here.
 pub(crate) const GIVEN_UP: &str = "Given up: ";
+
+/// Whether a description is that of a revision which an uninstall was to take away when the work ended. It may run still, all of it
+/// or in part.
+pub(crate) fn was_going(description: &str) -> bool {
+    description.starts_with(GIVEN_UP) && description.contains("it was uninstalling")
+}
 
 /// Whether and when a pending release is taken for dead.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -222,6 +228,19 @@ pub(crate) async fn settle(
         ));
     }
     Ok(given_up)
+}
+
+/// The same for a put that goes on. That it could not be done is told; only a signal ends the put.
+pub(crate) async fn settle_or_warn(target: &Target<'_>, before: u64, work: Work, how: &str) -> Result<()> {
+    match settle(target, &target.kubernetes, before, work, how).await {
+        Ok(_) => {}
+        Err(error) if Interrupted::caused(&error) => return Err(error),
+        Err(error) => target.context.console().warn(format_args!(
+            "whether helm has left its lock behind on `{}` cannot be seen to: {error:#}",
+            target.release
+        )),
+    }
+    Ok(())
 }
 
 /// How helm ended, as it goes on from "helm".

@@ -216,11 +216,15 @@ struct Before {
 
 impl Before {
     async fn look(target: &Target<'_>, records: &[Record], before: u64) -> Result<Self> {
-        let mut candidates = records.iter().rev().filter(|record| record.revision < before && record.has_run());
+        // What an uninstall was to take away is `failed` when that came to nothing, though it has run.
+        let may_have_run = |record: &&Record| record.has_run() || record.status == "failed";
+        let mut candidates = records.iter().rev().filter(|record| record.revision < before).filter(may_have_run);
         let mut found = Self::default();
-        for Record { revision, .. } in candidates.by_ref().take(MOST_LOOKED_AT) {
+        for record in candidates.by_ref().take(MOST_LOOKED_AT) {
+            let revision = &record.revision;
             let problem = match target.records().read(&target.release, *revision).await {
                 Ok(None) => continue,
+                Ok(Some(release)) if !record.has_run() && !recovery::was_going(&release.info.description) => continue,
                 Ok(Some(release)) => match fault(&release) {
                     None => return Ok(Self { good: Some(release), came_up: true }),
                     Some(fault) => {
@@ -236,7 +240,7 @@ impl Before {
             };
             target.context.console().step(format_args!("revision {revision} is not gone back to: {problem}"));
         }
-        found.came_up |= candidates.next().is_some();
+        found.came_up |= candidates.any(Record::has_run);
         Ok(found)
     }
 }
@@ -268,7 +272,8 @@ fn fault(release: &Release) -> Option<Fault> {
     // What never came up becomes `superseded` all the same: a first revision by the next one, and any by a rollback that fails.
     let description = &release.info.description;
     let failed = ["Upgrade", "Rollback", "Release"].iter().any(|word| description.starts_with(&format!("{word} \"")));
-    if (failed && description.contains("\" failed: ")) || description.starts_with(recovery::GIVEN_UP) {
+    let given_up = description.starts_with(recovery::GIVEN_UP) && !recovery::was_going(description);
+    if (failed && description.contains("\" failed: ")) || given_up {
         return Some(Fault::NeverUp);
     }
     // helm copies what a test came to into the revisions after it.
@@ -311,9 +316,7 @@ async fn back_to(
     };
     if !finished.is_success() {
         // It leaves its lock behind when a hook of the chart fails, too.
-        let _ =
-            recovery::settle(target, &target.kubernetes, before, Work::Rollback(revision), &recovery::how(&finished))
-                .await;
+        recovery::settle_or_warn(target, before, Work::Rollback(revision), &recovery::how(&finished)).await?;
         diagnosis::full(target, began, Logs::All).await?;
         return Err(finished.failure());
     }

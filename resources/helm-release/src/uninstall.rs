@@ -26,11 +26,12 @@ const LARGEST: u64 = 1024 * 1024;
 /// Takes the release away. One that is not there is no failure.
 pub(crate) async fn put(target: &Target<'_>) -> Result<Response<Version>> {
     let Target { context, helm, params, release, namespace, .. } = target;
-    // Helm itself would take a release away under the hands of somebody who deploys it.
-    let records = match params.dry() {
-        Some(_) => target.records().of(release).await?,
-        None => recovery::unlocked(target).await?,
-    };
+    // Helm itself would take a release away under the hands of somebody who deploys it. Where it was to be taken away already, it
+    // goes on with that.
+    let mut records = target.records().of(release).await?;
+    if params.dry().is_none() && records.last().is_some_and(|newest| newest.is_pending() && !newest.is_going()) {
+        records = recovery::unlocked(target).await?;
+    }
     if let Some(newest) = records.last() {
         let waits = params.check_is_ready || params.given_strategy().is_some();
         let options = if waits { waiting::options(helm, params.given_strategy()).await? } else { Vec::new() };
@@ -51,11 +52,15 @@ pub(crate) async fn put(target: &Target<'_>) -> Result<Response<Version>> {
 /// Takes the release away for another to come in its place, when a dry run says that the other can come.
 pub(crate) async fn make_room(target: &Target<'_>, chart: &Chart) -> Result<()> {
     let Target { helm, params, release, .. } = target;
-    let records = target.records().of(release).await?;
-    let Some(newest) = records.last() else { return Ok(()) };
+    if target.records().of(release).await?.is_empty() {
+        return Ok(());
+    }
     dry_run::try_out(target, chart)
         .await
         .with_context(|| format!("`{release}` was not replaced, and stays as it is"))?;
+    // That took a while, in which somebody else may have begun.
+    let records = recovery::unlocked(target).await?;
+    let Some(newest) = records.last() else { return Ok(()) };
     // What comes must not meet what goes, whatever is waited for afterwards.
     let strategy = params.given_strategy().filter(|strategy| *strategy != Strategy::None);
     remove(target, newest.revision, &waiting::options(helm, strategy).await?).await
@@ -86,7 +91,7 @@ async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()
         Ok(finished) => {
             // A hook of the chart that fails is enough for helm to leave it half done, for ever.
             let how = recovery::how(&finished);
-            let _ = recovery::settle(target, &target.kubernetes, newest, Work::Uninstall, &how).await;
+            recovery::settle_or_warn(target, newest, Work::Uninstall, &how).await?;
             diagnosis::full(target, began, Logs::All).await?;
             Err(finished.failure())
         }

@@ -223,6 +223,9 @@ impl<'w> Run<'w> {
         let name = text(&step["put"]);
         let resource = step["resource"].as_str().unwrap_or(name);
         let inputs = self.fresh("put", name);
+        for listed in step["inputs"].as_array().into_iter().flatten() {
+            self.artifact(text(listed));
+        }
         for (name, artifact) in &self.artifacts {
             if wants(step, name) {
                 copy(artifact, &inputs.join(name));

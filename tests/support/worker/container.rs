@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -79,7 +79,8 @@ impl Process<'_> {
         let input = if input.is_null() { Vec::new() } else { input.to_string().into_bytes() };
         let mut running = Running::of_container(command, input, &name);
         if let Some(abort) = abort {
-            while !running.has_ended() {
+            let deadline = Instant::now() + LIMIT;
+            while !running.has_ended() && Instant::now() < deadline {
                 if abort.is_requested() && try_docker(&["kill", "--signal=TERM", &name]).is_some() {
                     if wait_until(GRACE, || running.has_ended().then_some(())).is_none() {
                         try_docker(&["kill", &name]);
