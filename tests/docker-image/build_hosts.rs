@@ -11,7 +11,7 @@ use jetway_tests::layer::{self, Layer};
 use jetway_tests::registry::Registry;
 use jetway_tests::ssh_git::{SshGit, key_pair};
 use jetway_tests::tls_engine::TlsEngine;
-use jetway_tests::verb::{Outcome, Verb};
+use jetway_tests::verb::{Outcome, Runner, Verb};
 use jetway_tests::{git, process, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -155,6 +155,10 @@ fn an_engine_that_takes_too_long_to_start_is_stopped_and_quoted() {
 
 #[test]
 fn an_engine_that_takes_connections_and_never_answers_has_not_started() {
+    // The socket would be in the container's own directory of temporary files.
+    if Runner::chosen() == Runner::Image {
+        return;
+    }
     // Its socket is served by this test, which takes what comes and says nothing.
     let script = "#!/bin/sh\necho \"$2\" > \"$0.new\"\nmv \"$0.new\" \"$0.host\"\nexec sleep 1000\n";
     for limit in LIMITS {

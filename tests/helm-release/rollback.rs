@@ -3,7 +3,9 @@
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{FAILS, RUNS, add_hook, check, deploy, inputs, put, revisions, said, source, statuses, watched};
+use crate::support::{
+    FAILS, RUNS, add_hook, check, deploy, helm_that_runs, inputs, put, revisions, said, source, statuses, watched,
+};
 
 const BROKEN: &str = "image: broken\n";
 
@@ -271,7 +273,11 @@ fn what_cannot_be_changed_is_replaced_on_the_way_back_too() {
         let (programs, log) = watched(helm, cluster.programs(), inputs.path());
         let params = json!({ "rollback": true, "force": true, "wait": "none" });
         put(helm, &programs, &source(&namespace), params, inputs.path()).run().succeeded();
-        let options = if helm == Helm::Three { "\n--force\n" } else { "\n--force-replace\n--server-side=false\n" };
+        let options = if helm_that_runs(helm) == Helm::Three {
+            "\n--force\n"
+        } else {
+            "\n--force-replace\n--server-side=false\n"
+        };
         let called = std::fs::read_to_string(log).unwrap();
         let (_, rollback) = called.split_once("\nrollback\n").expect("a rollback");
         assert!(rollback.contains(options), "{helm:?}: {rollback}");

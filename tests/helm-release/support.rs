@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use jetway_tests::kubernetes::{Helm, Kubernetes, Namespace};
-use jetway_tests::verb::{Outcome, Verb};
+use jetway_tests::verb::{Outcome, Runner, Verb};
 use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -83,6 +83,11 @@ pub(crate) fn add_hook(inputs: &Path, event: &str, annotation: &str) {
 /// What a hook does that fails, and one that runs until somebody ends it.
 pub(crate) const FAILS: &str = "jetway.test/exit-code: \"1\"";
 pub(crate) const RUNS: &str = "jetway.test/ready: \"false\"";
+
+/// The helm that runs where a test asks for that one: an image has its own, and no other.
+pub(crate) fn helm_that_runs(helm: Helm) -> Helm {
+    if Runner::chosen() == Runner::Image { Helm::Four } else { helm }
+}
 
 /// A put that finds that helm as `helm`.
 pub(crate) fn put(helm: Helm, programs: &Path, source: &Value, params: Value, inputs: &Path) -> Verb {

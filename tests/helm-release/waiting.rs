@@ -5,7 +5,7 @@ use std::time::Duration;
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{deploy, inputs, put, revisions, said, source, watched};
+use crate::support::{deploy, helm_that_runs, inputs, put, revisions, said, source, watched};
 
 #[test]
 fn a_word_is_how_helm_waits_and_a_number_is_how_long_is_slept() {
@@ -26,7 +26,7 @@ fn a_word_is_how_helm_waits_and_a_number_is_how_long_is_slept() {
         let watched = put(json!("watcher"), "6s");
         watched.failed();
         let text = said(&watched);
-        if helm == Helm::Three {
+        if helm_that_runs(helm) == Helm::Three {
             let refused = "error: `wait: watcher` is nothing that helm 3 can do\nhint: helm 3 waits in one way, `legacy`; watching came with helm 4\n";
             assert!(text.ends_with(refused), "{text}");
         } else {
@@ -81,7 +81,7 @@ fn helm_is_told_how_to_wait_in_its_own_words() {
             json!({ "chart": "chart", "check_is_ready": true, "wait": "legacy", "wait_for_jobs": true, "timeout": 90 });
         put(helm, &programs, &source(&namespace), params, inputs.path()).run().succeeded();
         let called = std::fs::read_to_string(log).unwrap();
-        let word = if helm == Helm::Three { "--wait" } else { "--wait=legacy" };
+        let word = if helm_that_runs(helm) == Helm::Three { "--wait" } else { "--wait=legacy" };
         for option in [word, "--wait-for-jobs", "--timeout=90s"] {
             assert!(called.contains(&format!("\n{option}\n")), "{helm:?} {option}: {called}");
         }
