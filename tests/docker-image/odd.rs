@@ -66,7 +66,7 @@ fn a_manifest_or_a_list_of_tags_that_is_cut_is_asked_for_again() {
         registry.server().fail_next(Fault::Slow(Duration::ZERO));
         registry.server().fail_next(fault.clone());
         registry.server().fail_next(fault.clone());
-        fetch(&registry, &image, json!({ "read_timeout": 1 }), scratch::directory().path()).succeeded();
+        fetch(&registry, &image, json!({ "read_timeout": 3 }), scratch::directory().path()).succeeded();
         // Three times in all, and no more.
         let registry = HandMade::start(&image);
         list(&registry);
@@ -74,7 +74,7 @@ fn a_manifest_or_a_list_of_tags_that_is_cut_is_asked_for_again() {
         for _ in 0..3 {
             registry.server().fail_next(fault.clone());
         }
-        let source = json!({ "repository": registry.repository(), "read_timeout": 1 });
+        let source = json!({ "repository": registry.repository(), "read_timeout": 3 });
         let outcome = check("registry-image", &source, None);
         outcome.failed();
         assert!(outcome.stderr.contains("cannot list the tags of"), "{}", outcome.stderr);

@@ -102,7 +102,7 @@ fn a_server_s_silence_is_waited_for_once_and_costs_nothing_of_what_was_fetched()
     let (server, url) = serve(&repository);
     for more in [json!({}), json!({ "tag_filter": "v*" })] {
         let container = Container::new();
-        let source = with(with(source(&url), more), json!({ "network_timeout": 4 }));
+        let source = with(with(source(&url), more), json!({ "network_timeout": 10 }));
         let known = refs(&check_in(&container, &source, None)).remove(0);
         check_in(&container, &source, Some(&commits[0])).succeeded();
         let fetched = packs(&container);
@@ -113,7 +113,7 @@ fn a_server_s_silence_is_waited_for_once_and_costs_nothing_of_what_was_fetched()
         server.fail_after(3, "", Fault::Stall);
         let outcome = check_in(&container, &source, Some(&known));
         outcome.failed();
-        assert!(outcome.elapsed < Duration::from_secs(8), "{:?}", outcome.elapsed);
+        assert!(outcome.elapsed < Duration::from_secs(20), "{:?}", outcome.elapsed);
         assert!(said(&outcome).contains("`git fetch` showed no sign of life for [TIME]"), "{}", said(&outcome));
         assert!(!said(&outcome).contains("of no use"), "{}", said(&outcome));
         let left = packs(&container);
