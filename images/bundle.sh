@@ -30,13 +30,13 @@ for kind in "${kinds[@]}"; do
   container=
   # In a container, so that owners are what they are without being root here. Devices and the files of the engine's own are left
   # out, since a worker brings its own; names are in order and times are one time, so that nothing differs by when it was made.
-  docker run --rm --network none --volume "$work:/work" --env "TIME=@${SOURCE_DATE_EPOCH:-0}" "$base" sh -ec '
+  docker run --rm --network none --volume "$work:/made" --env "TIME=@${SOURCE_DATE_EPOCH:-0}" "$base" sh -ec '
     mkdir /root/fs
     cd /root/fs
-    tar --extract --preserve-permissions --numeric-owner --xattrs --xattrs-include="*" --file /work/rootfs.tar \
+    tar --extract --preserve-permissions --numeric-owner --xattrs --xattrs-include="*" --file /made/rootfs.tar \
       --exclude="dev/*" --exclude=.dockerenv --exclude=etc/hostname --exclude=etc/hosts --exclude=etc/resolv.conf --exclude=etc/mtab
     tar --create --sort=name --mtime="$TIME" --numeric-owner --xattrs \
-      --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime . | gzip -4 --no-name >/work/rootfs.tgz'
+      --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime . | gzip -4 --no-name >/made/rootfs.tgz'
   mkdir -p "$bundles/$kind"
   mv --force "$work/rootfs.tgz" "$bundles/$kind/rootfs.tgz"
   printf '{"type":"%s","version":"%s","privileged":%s,"unique_version_history":false}\n' \
