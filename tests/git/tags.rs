@@ -398,6 +398,8 @@ mod branches {
         assert_eq!(found, json!([version("feature/b", &commits[2]), version("feature/a", &commits[3])]));
         // The branch of the known version has gone on, too.
         let found = check_in(&container, &features, version("feature/a", &commits[1])).json();
+        assert_eq!(found, json!([version("feature/a", &commits[3])]));
+        let found = check(&features, version("feature/a", &commits[1])).json();
         assert_eq!(found, json!([version("feature/b", &commits[2]), version("feature/a", &commits[3])]));
     }
 
@@ -423,14 +425,29 @@ mod branches {
         repository.branch("late", &commits[1]);
         let late = version("late", &commits[1]);
         assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known, late]));
-        // That answer was lost: what it told is told again.
-        let all = json!([version("main", &commits[0]), version("feature/a", &commits[2]), late, known]);
-        assert_eq!(check_in(&container, &source, known.clone()).json(), all);
-        assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known]));
+        // That answer was lost, twice: what it told is told again, before what came since.
+        assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known, late]));
+        repository.branch("later", &commits[0]);
+        let later = version("later", &commits[0]);
+        assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known, late, later]));
         // Now it is known, and the next one is new whatever its date.
         server.reset();
-        assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known]));
+        assert_eq!(check_in(&container, &source, later.clone()).json(), json!([later]));
         assert_eq!(server.requests().len(), 2, "what is unchanged costs its list: {:?}", server.requests());
+    }
+
+    #[test]
+    fn of_a_put_do_not_bring_all_others_along() {
+        let (repository, mut commits) = three();
+        let (_server, url) = serve(&repository);
+        let source = json!({ "uri": url, "version_type": "branches" });
+        let container = Container::new();
+        let known = version("feature/b", &commits[2]);
+        assert_eq!(check_in(&container, &source, NONE).json(), json!([known]));
+        assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known]));
+        commits.push(repository.commit_on("feature/a", "of a put", &[("a", "2")]));
+        let put = version("feature/a", &commits[3]);
+        assert_eq!(check_in(&container, &source, put.clone()).json(), json!([put]));
     }
 
     #[test]
@@ -440,27 +457,60 @@ mod branches {
         let newest = repository.commit("newest", &[("x", "1")]);
         let (_server, url) = serve(&repository);
         let source = json!({ "uri": url, "version_type": "branches" });
-        let expected =
-            [version("feature/a", &commits[2]), version("late", &commits[1]), known.clone(), version("main", &newest)];
-        assert_eq!(check(&source, known).json(), json!(expected));
-        // Of one that is gone, the commit tells where it stood.
-        let gone = version("gone", &commits[1]);
-        let outcome = check(&source, gone);
-        assert_eq!(refs(&outcome), ["late", "feature/b", "main"]);
-        assert!(said(&outcome).starts_with("warning: branch `gone` is gone"), "{}", said(&outcome));
+        let (a, late, main) =
+            (version("feature/a", &commits[2]), version("late", &commits[1]), version("main", &newest));
+        let container = Container::new();
+        for _ in 0..2 {
+            let found = check_in(&container, &source, known.clone()).json();
+            assert_eq!(found, json!([a, late, known, main]), "an answer that was lost is given again");
+        }
+        assert_eq!(check_in(&container, &source, main.clone()).json(), json!([main]));
+        // One that was moved comes last, to an older commit too: Concourse goes by what comes last.
+        let moved = version("late", &"1".repeat(40));
+        let container = Container::new();
+        for _ in 0..2 {
+            assert_eq!(check_in(&container, &source, moved.clone()).json(), json!([a, known, main, late]));
+        }
+        // Which were told before one that is gone, nothing says.
+        let container = Container::new();
+        for _ in 0..2 {
+            let outcome = check_in(&container, &source, version("gone", &commits[1]));
+            assert_eq!(outcome.json(), json!([a, late, known, main]));
+            assert!(said(&outcome).starts_with("warning: branch `gone` is gone"), "{}", said(&outcome));
+        }
     }
 
     #[test]
     fn that_are_deleted_are_no_versions_any_more() {
-        let (repository, commits) = three();
+        let (repository, mut commits) = three();
         let (_server, url) = serve(&repository);
         let source = json!({ "uri": url, "version_type": "branches" });
         let container = Container::new();
         assert_eq!(refs(&check_in(&container, &source, NONE)), ["feature/b"]);
         repository.delete_branch("feature/b");
+        for _ in 0..3 {
+            let outcome = check_in(&container, &source, version("feature/b", &commits[2]));
+            assert_eq!(refs(&outcome), ["feature/a"]);
+            assert!(said(&outcome).starts_with("warning: branch `feature/b` is gone"), "{}", said(&outcome));
+        }
+        // What is pushed then is new, and nothing else.
+        commits.push(repository.commit_on("main", "next", &[("x", "1")]));
         let outcome = check_in(&container, &source, version("feature/b", &commits[2]));
-        assert_eq!(refs(&outcome), ["feature/a"]);
-        assert!(said(&outcome).starts_with("warning: branch `feature/b` is gone"), "{}", said(&outcome));
+        assert_eq!(outcome.json(), json!([version("main", &commits[3])]));
+    }
+
+    #[test]
+    fn whose_new_tips_are_filtered_out_give_nothing() {
+        let (repository, commits) = three();
+        let (_server, url) = serve(&repository);
+        let source = json!({ "uri": url, "version_type": "branches" });
+        let container = Container::new();
+        let known = version("feature/b", &commits[2]);
+        assert_eq!(check_in(&container, &source, NONE).json(), json!([known]));
+        repository.commit_on("feature/b", "not this [ci skip]", &[("b", "2")]);
+        assert_eq!(check_in(&container, &source, known.clone()).json(), json!([]));
+        let built = repository.commit_on("feature/b", "but this", &[("b", "3")]);
+        assert_eq!(check_in(&container, &source, known).json(), json!([version("feature/b", &built)]));
     }
 
     #[test]

@@ -28,7 +28,13 @@ const CHUNK: usize = 100;
 const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 /// The file with the branches that the last check saw.
-const SEEN: &str = "jetway-seen";
+const MEMORY: &str = "jetway-branches";
+
+/// What marks a branch in it that Concourse has, or is not to have.
+const TOLD: char = '=';
+
+/// What marks one that it may not have: the answer that told it could be lost.
+const SEEN: char = '+';
 
 const TAGS: &str = "refs/tags/";
 const HEADS: &str = "refs/heads/";
@@ -94,6 +100,14 @@ struct Label {
     commit: Oid,
     /// When it was made. It is not known before the object is here.
     created: i64,
+}
+
+/// The branches of earlier checks, each in a line.
+struct Memory {
+    /// Those that are not new.
+    told: HashSet<String>,
+    /// All that the last check saw.
+    seen: HashSet<String>,
 }
 
 struct LabelSearch<'g, 's> {
@@ -186,17 +200,11 @@ impl LabelSearch<'_, '_> {
             return self.ancestors_from(&labels, known).await;
         }
         let chosen = match known {
+            _ if self.question.prefix == HEADS => self.branches_from(&labels, known).await?,
             None => self.newest(&labels).await?,
-            Some(known) if self.question.prefix == HEADS => self.branches_from(&labels, known).await?,
             Some(known) => self.labels_from(&labels, known).await?,
         };
-        let versions: Vec<Version> = chosen.iter().map(Label::version).collect();
-        if self.question.prefix == HEADS
-            && let Some(last) = versions.last().or(known)
-        {
-            self.remember(&labels, last)?;
-        }
-        Ok(versions)
+        Ok(chosen.iter().map(Label::version).collect())
     }
 
     /// The labels that name commits and are on the branch, if there is one, oldest first.
@@ -233,52 +241,90 @@ impl LabelSearch<'_, '_> {
 
     /// The known branch, if it is as it was, and those that are new since.
     ///
-    /// A branch is pushed when it is pushed, whatever date its tip has. So what the last check saw tells what is new. Where
-    /// that is not known, every branch is given, those with older tips before the known one: which of them are new
-    /// Concourse knows.
-    async fn branches_from(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
-        let kept: Vec<Label> = labels.iter().filter(|label| label.is_as_in(known)).cloned().collect();
-        if let Some(seen) = self.seen_before(known) {
-            let is_new = |label: &&Label| !seen.contains(&label.in_a_line()) && !label.is_as_in(known);
-            let new: Vec<Label> = labels.iter().filter(is_new).cloned().collect();
-            let found = [kept, self.passing(&new).await?].concat();
-            return if found.is_empty() { self.labels_from(labels, known).await } else { Ok(found) };
+    /// A branch is pushed when it is pushed, whatever date its tip has. So what earlier checks told says what is new, and
+    /// an answer that was lost is given again.
+    async fn branches_from(&self, labels: &[Label], known: Option<&Version>) -> Result<Vec<Label>> {
+        let memory = known.and_then(|known| self.told_before(known));
+        let (chosen, told) = match (known, memory) {
+            (None, _) => {
+                let chosen = self.newest(labels).await?;
+                // Those that `version_depth` leaves out are not to come with the next check.
+                let is_left_out = |label: &&Label| !chosen.iter().any(|other| other.name == label.name);
+                let told = labels.iter().filter(is_left_out).map(Label::in_a_line).collect();
+                (chosen, told)
+            }
+            (Some(known), Some(memory)) => (self.new_branches(labels, known, &memory).await?, memory.told),
+            (Some(known), None) => (self.all_branches(labels, known).await?, HashSet::new()),
+        };
+        let answered = chosen.last().map(Label::version);
+        if let Some(last) = answered.as_ref().or(known) {
+            self.remember(labels, &told, last)?;
         }
-        if let [label] = kept.as_slice() {
-            let (older, newer): (Vec<Label>, Vec<Label>) = labels
-                .iter()
-                .filter(|other| other.name != label.name)
-                .cloned()
-                .partition(|other| other.position() < label.position());
-            return Ok([self.passing(&older).await?, kept, self.passing(&newer).await?].concat());
-        }
-        // Of a branch that was deleted, its last commit tells where it stood.
-        let is_deleted = labels.iter().all(|label| label.name != known.reference);
-        let commit = known.commit.as_ref().filter(|commit| is_deleted && is_commit_hash(commit));
-        if let Some(commit) = commit
-            && self.bring(Oid::from_str(commit)?).await?
-        {
-            let (console, branch) = (self.git.context().console(), &known.reference);
-            console.warn(format_args!("branch `{branch}` is gone; going on from where it stood"));
-            return self.labels_from(labels, &Version::of_commit(commit)).await;
-        }
-        self.labels_from(labels, known).await
+        Ok(chosen)
     }
 
-    /// Notes what there is, and which version Concourse will know when it has this check's answer.
-    fn remember(&self, labels: &[Label], last: &Version) -> Result<()> {
+    /// The known branch, those that an answer before this one told and that may be lost, and those that came since.
+    async fn new_branches(&self, labels: &[Label], known: &Version, memory: &Memory) -> Result<Vec<Label>> {
+        let kept = labels.iter().filter(|label| label.is_as_in(known)).cloned();
+        let is_new = |label: &&Label| !memory.told.contains(&label.in_a_line()) && !label.is_as_in(known);
+        let new = labels.iter().filter(is_new).cloned();
+        let (again, new): (Vec<Label>, Vec<Label>) = new.partition(|label| memory.seen.contains(&label.in_a_line()));
+        let found = [kept.collect(), self.passing(&again).await?, self.passing(&new).await?].concat();
+        if found.is_empty() && labels.iter().all(|label| label.name != known.reference) {
+            self.warn_of_deleted_branch(known, "the newest branch");
+            let mut newest = self.newest(labels).await?;
+            return Ok(newest.pop().into_iter().collect());
+        }
+        Ok(found)
+    }
+
+    /// Every branch, where nothing tells which are new: Concourse keeps those that it has not seen. Those with newer tips
+    /// than the known one come after it, and so does the known one itself when it was moved, to be the newest again.
+    async fn all_branches(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
+        let (namesakes, others): (Vec<Label>, Vec<Label>) =
+            labels.iter().cloned().partition(|label| label.name == known.reference);
+        let Some(namesake) = namesakes.first() else {
+            self.warn_of_deleted_branch(known, "every branch");
+            return self.passing(&others).await;
+        };
+        if !namesake.is_as_in(known) {
+            return self.passing(&[others, namesakes].concat()).await;
+        }
+        let (older, newer): (Vec<Label>, Vec<Label>) =
+            others.into_iter().partition(|other| other.position() < namesake.position());
+        Ok([self.passing(&older).await?, namesakes, self.passing(&newer).await?].concat())
+    }
+
+    fn warn_of_deleted_branch(&self, known: &Version, start: &str) {
+        let (console, branch) = (self.git.context().console(), &known.reference);
+        console.warn(format_args!("branch `{branch}` is gone, or filtered out by now; going on from {start}"));
+    }
+
+    /// Notes what there is, what of it Concourse has for certain, and which version it will know when it has this
+    /// check's answer.
+    fn remember(&self, labels: &[Label], told: &HashSet<String>, last: &Version) -> Result<()> {
         let Some(commit) = &last.commit else { return Ok(()) };
         let last = format!("{commit} {}", last.reference);
-        self.cache.keep(SEEN, &lines([last].into_iter().chain(labels.iter().map(Label::in_a_line))))
+        let labels = labels.iter().map(Label::in_a_line).map(|line| {
+            let mark = if told.contains(&line) { TOLD } else { SEEN };
+            format!("{mark}{line}")
+        });
+        self.cache.keep(MEMORY, &lines([last].into_iter().chain(labels)))
     }
 
-    /// What the check before this one saw, if it was the one that found `known`: else its answer was lost, or another
-    /// container's check has answered since.
-    fn seen_before(&self, known: &Version) -> Option<HashSet<String>> {
-        let text = self.cache.kept(SEEN)?;
-        let (last, seen) = text.split_once('\n')?;
+    /// What earlier checks of this container say of what is new. When Concourse asks with what the last one answered, it
+    /// has that answer; else that was lost, or a put or another container's check came between.
+    fn told_before(&self, known: &Version) -> Option<Memory> {
+        let text = self.cache.kept(MEMORY)?;
+        let (last, marked) = text.split_once('\n')?;
         let is_answered = last == format!("{} {}", known.commit.as_ref()?, known.reference);
-        is_answered.then(|| seen.lines().map(str::to_owned).collect())
+        let seen: HashSet<String> = marked.lines().filter_map(|line| line.get(1..)).map(str::to_owned).collect();
+        let told: HashSet<String> = if is_answered {
+            seen.clone()
+        } else {
+            marked.lines().filter_map(|line| line.strip_prefix(TOLD)).map(str::to_owned).collect()
+        };
+        (!told.is_empty()).then_some(Memory { told, seen })
     }
 
     /// The known label, if it is as it was, and the newer ones that pass the filters.
