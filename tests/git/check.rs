@@ -363,6 +363,36 @@ mod cost {
     }
 
     #[test]
+    fn of_merges_of_commits_that_are_older_than_the_version_is_one_fetch() {
+        let (repository, mut commits) = history(&vec!["commit"; 100]);
+        for number in 0..6 {
+            let topic = format!("topic-{number}");
+            repository.branch(&topic, &commits[80]);
+            repository.commit_on(&topic, "on the side", &[(&topic, "1")]);
+        }
+        let (server, url) = serve(&repository);
+        let container = Container::new();
+        let mut merge = |number: usize| {
+            commits.push(repository.merge("main", &format!("topic-{number}"), "merge"));
+            commits.clone()
+        };
+        let known = merge(0).pop().expect("a merge");
+        assert_eq!(refs(&check_in(&container, &source(&url), None)), [known.clone()]);
+        merge(1);
+        let commits = merge(2);
+        // The tip is asked for, then fetched; a new container has to fetch the version, too.
+        for (container, requests) in [(container, 4), (Container::new(), 6)] {
+            server.reset();
+            let outcome = check_in(&container, &source(&url), Some(&known));
+            assert_eq!(refs(&outcome), commits[100..]);
+            assert_eq!(said(&outcome), "", "no step is needed after the first");
+            assert_eq!(server.requests().len(), requests, "{:?}", server.requests());
+            // A commit takes about 300 bytes, and some fifty of them are in the window.
+            assert!(server.bytes_sent() < 20_000, "{} bytes", server.bytes_sent());
+        }
+    }
+
+    #[test]
     fn of_a_version_that_is_given_out_by_no_hash_is_a_window_and_each_step_is_told() {
         let (repository, commits) = history(&vec!["commit"; 90]);
         repository.allow_any_commit(false);

@@ -163,11 +163,16 @@ impl<'g> History<'g> {
             is_current = true;
         }
         let mut place = if is_current { self.place_of(known)? } else { Place::UNKNOWN };
-        if !place.is_certain && self.fetch_since(known, server_tip).await? {
+        let mut windows = std::iter::successors(Some(FIRST_WINDOW), |window| window.checked_mul(GROWTH));
+        if !place.is_certain
+            && let Some(reach) = self.fetch_near(known, server_tip).await?
+        {
             is_current = true;
             place = self.place_of(known)?;
+            if reach == Self::window(FIRST_WINDOW) {
+                windows.next();
+            }
         }
-        let mut windows = std::iter::successors(Some(FIRST_WINDOW), |window| window.checked_mul(GROWTH));
         while !place.is_certain {
             // A whole history has no more to tell.
             if is_current && self.cache.boundary()?.is_empty() {
@@ -176,7 +181,7 @@ impl<'g> History<'g> {
             let reach = windows.next().map_or(Reach::Everything, Self::window);
             let (console, how) = (self.git.context().console(), reach.option().unwrap_or_default());
             console.step(format_args!("looking for version `{known}` further back (git fetch {how})"));
-            self.deepen(reach, Some(known).filter(|_| is_given_by_hash)).await?;
+            is_given_by_hash = self.deepen(reach, Some(known).filter(|_| is_given_by_hash)).await?;
             is_current = true;
             place = self.place_of(known)?;
             if reach == Reach::Everything {
@@ -328,22 +333,30 @@ impl<'g> History<'g> {
         if depth > DEEPEST_WINDOW { Reach::Everything } else { Reach::Depth(depth) }
     }
 
-    /// Fetches what the branch has of the date of `known` and later. If clocks were right, that reaches down to `known` and
-    /// to nothing below it: a branch that was merged may begin far below, and a server sends what is below it, too, when it
-    /// is asked for all that is new. Returns whether the branch's tip is here now.
-    async fn fetch_since(&self, known: Oid, server_tip: Option<Oid>) -> Result<bool> {
-        let Some(tip) = server_tip.filter(|_| self.cache.has(known)) else { return Ok(false) };
+    /// Fetches the branch's tip and what probably reaches down to `known`, without what is below it: a branch that was merged
+    /// may begin far below, and a server sends all of that, too, when it is asked for what is new. Returns what was asked
+    /// for, or `None` when nothing came of it.
+    ///
+    /// What has the date of `known` or a later one is just that where commits follow each other. Where branches are merged,
+    /// their commits are older than what was merged before them, and a server cuts history off at such a merge. So
+    /// after a merge the first window is asked for.
+    async fn fetch_near(&self, known: Oid, server_tip: Option<Oid>) -> Result<Option<Reach>> {
+        let Some(tip) = server_tip.filter(|_| self.cache.has(known)) else { return Ok(None) };
         let since = raw_commit::created(self.cache.repository(), known)?;
         let is_later = !self.cache.has(tip) || raw_commit::created(self.cache.repository(), tip)? >= since;
-        if since <= 0 || !is_later {
-            return Ok(false);
-        }
+        let reach = if self.parents(known)?.len() > 1 {
+            Self::window(FIRST_WINDOW)
+        } else if since > 0 && is_later {
+            Reach::Since(since)
+        } else {
+            return Ok(None);
+        };
         let refspec = format!("+{tip}:{TIP}");
         // A server that has nothing of such a date cuts the connection without a word, which is no trouble that passes. What
         // else may be wrong is found by the fetch that comes instead.
         let fetch = self.git.network_once("fetch");
-        let finished = self.fetch_by(fetch, &[&refspec], Reach::Since(since)).await?;
-        Ok(finished.is_success())
+        let finished = self.fetch_by(fetch, &[&refspec], reach).await?;
+        Ok(finished.is_success().then_some(reach))
     }
 
     /// Fetches what is new on the branch: by the hash of its tip, where that is known, so that the server need not be asked
@@ -371,18 +384,19 @@ impl<'g> History<'g> {
         Ok(())
     }
 
-    /// Fetches the branch's tip and `known` with so much of their histories.
-    async fn deepen(&self, reach: Reach, known: Option<Oid>) -> Result<()> {
+    /// Fetches the branch's tip and `known` with so much of their histories; returns whether the server gave `known` out.
+    async fn deepen(&self, reach: Reach, known: Option<Oid>) -> Result<bool> {
         if let Some(known) = known {
             let (tip, known) = (format!("+{}:{TIP}", self.name()), format!("+{known}:{KNOWN}"));
             let finished = self.fetch(&[&tip, &known], reach).await?;
             if Refusal::of(&finished).is_none() {
                 self.git.explain(finished, None).with_context(|| self.git.cannot("fetch"))?;
-                return Ok(());
+                return Ok(true);
             }
         }
         // It is here from an earlier check, and gone from the server by now.
-        self.fetch_tip(reach).await
+        self.fetch_tip(reach).await?;
+        Ok(false)
     }
 
     /// Fetches `known` and the branch's tip and nothing that is before them, or tells why the server does not give `known`
