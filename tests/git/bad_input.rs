@@ -8,7 +8,7 @@ use jetway_tests::scratch;
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{check, history, request, said, source, with};
+use crate::support::{check, history, refs, request, said, serve, source, with};
 
 /// The release, which requests' errors name.
 const PROGRAM: &str = concat!("jetway-git ", env!("CARGO_PKG_VERSION"));
@@ -47,17 +47,23 @@ fn a_request_that_is_no_json() {
     refused(&check_bytes("[]"), "error: the request on standard input must be a JSON object\n");
 }
 
+/// As with the established resource, what may be read by everybody is read.
 #[test]
 fn a_password_that_would_not_be_used() {
-    let given = |source: Value| check(&with(source, json!({ "password": "s3cret-word" })), None);
-    refused(
-        &given(json!({ "uri": "https://git.example/x" })),
-        "error: the request has 1 problem (PROGRAM)\n    \
-         `source.username`: is needed with `password`, which would not be used; \
-         a hosting service that takes tokens says which user goes with them\n",
-    );
-    let (repository, _) = history(&["one"]);
-    given(source(&repository.file_url())).succeeded();
+    let (repository, commits) = history(&["one"]);
+    let (_server, url) = serve(&repository);
+    let warning = "warning: `password` stands without a `username`: the server is asked without a login\n";
+    for (more, expected) in [
+        (json!({}), warning),
+        (json!({ "username": "" }), warning),
+        (json!({ "username": "bob" }), ""),
+        (json!({ "uri": repository.file_url() }), ""),
+    ] {
+        let source = with(with(source(&url), json!({ "password": "s3cret-word" })), more);
+        let outcome = check(&source, None);
+        assert_eq!(refs(&outcome), commits);
+        assert_eq!(said(&outcome), expected);
+    }
 }
 
 #[test]

@@ -725,6 +725,41 @@ fn tags_on_the_pushed_commits_that_stay_are_told() {
 }
 
 #[test]
+fn tags_that_a_get_has_brought_are_not_told_as_left_behind() {
+    let (repository, commits) = history(&["one", "two"]);
+    repository.tag("v1", &commits[0]);
+    let inputs = scratch::directory();
+    let destination = inputs.path().join("app");
+    let of_tags = json!({ "uri": repository.file_url(), "version_type": "tags" });
+    let request =
+        json!({ "source": of_tags, "version": { "ref": "v1", "commit": commits[0] }, "params": { "depth": 1 } });
+    Verb::get("git").dir(&destination).request(&request).run().succeeded();
+    let checkout = Checkout::of_get(&destination);
+    checkout.commit("a hotfix", &[("x", "2")]);
+    let source = json!({ "uri": repository.file_url(), "branch": "hotfix" });
+    let params = json!({ "repository": "app" });
+    let outcome = put(&source, inputs.path(), params.clone());
+    outcome.succeeded();
+    assert!(!said(&outcome).contains("warning"), "{}", said(&outcome));
+    // Of many, the first ones are named.
+    for number in 10..24 {
+        checkout.git(&["tag", &format!("v{number}")]);
+    }
+    let outcome = put(&source, inputs.path(), params);
+    outcome.succeeded();
+    assert!(
+        said(&outcome).contains("the tags `v10`, ") && said(&outcome).contains("`v19` and 4 more;"),
+        "{}",
+        said(&outcome)
+    );
+    // Where no commit is pushed, none of its tags is missed.
+    fs::write(inputs.path().join("tag"), "v3").expect("write the tag file");
+    let outcome = put(&source, inputs.path(), json!({ "repository": "app", "only_tag": true, "tag": "tag" }));
+    outcome.succeeded();
+    assert!(!said(&outcome).contains("warning"), "{}", said(&outcome));
+}
+
+#[test]
 fn push_options_reach_the_server_s_hooks_as_they_are() {
     use std::os::unix::fs::PermissionsExt as _;
     let (repository, _) = history(&["one"]);

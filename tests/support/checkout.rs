@@ -16,6 +16,11 @@ impl Checkout {
         Self { path: directory.join(name) }
     }
 
+    /// The work tree that a get has made.
+    pub fn of_get(directory: &Path) -> Self {
+        Self { path: directory.to_owned() }
+    }
+
     /// Where the work tree is.
     pub fn path(&self) -> &Path {
         &self.path

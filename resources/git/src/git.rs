@@ -58,6 +58,7 @@ pub(crate) struct Git<'c> {
 impl<'c> Git<'c> {
     /// Prepares credentials and settings. Nothing runs yet, but an ssh agent where one is to be forwarded.
     pub(crate) async fn new(context: &'c Context, source: &Source, step_debug: bool) -> Result<Self> {
+        source.warn(context.console());
         let remote = source.remote();
         let mut environment: Vec<(OsString, OsString)> = Vec::new();
         let mut set = |name: &str, value: &OsStr| environment.push((name.into(), value.to_owned()));

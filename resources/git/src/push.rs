@@ -26,6 +26,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// How many of the pushed commits are looked at for tags.
 const MOST_COMMITS: usize = 1000;
 
+/// How many tags a warning names.
+const MOST_TAGS: usize = 10;
+
 /// Where the branch is fetched to when HEAD is brought up to it.
 const UPSTREAM: &str = "refs/jetway/upstream";
 
@@ -140,11 +143,19 @@ impl Push<'_> {
 
     /// Tags that were put on what was pushed are wanted there as often as not, and with the established resource arrived.
     fn tell_of_tags_left_out(&self) {
-        let left_out = if self.all_tags { Vec::new() } else { self.tags_left_out().unwrap_or_default() };
+        if self.all_tags || self.branch.is_none() {
+            return;
+        }
+        let left_out = self.tags_left_out().unwrap_or_default();
         if !left_out.is_empty() {
+            let names: Vec<String> = left_out.iter().take(MOST_TAGS).map(|name| format!("`{name}`")).collect();
+            let more = match left_out.len().saturating_sub(MOST_TAGS) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
             self.git.context().console().warn(format_args!(
-                "not pushed, though they are on commits that were: the tags {}; `push_all_tags: true` pushes all tags",
-                left_out.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                "not pushed, though they are on commits that were: the tags {}{more}; `push_all_tags: true` pushes all tags",
+                names.join(", ")
             ));
         }
     }
@@ -155,6 +166,13 @@ impl Push<'_> {
         new.push_head()?;
         // Nothing matches in a repository that was not fetched from anywhere.
         new.hide_glob("refs/remotes/*")?;
+        // A shallow get, or one of a tag, has no branch that leads to what it found.
+        let found = std::fs::read_to_string(self.repository.path().join("commit")).unwrap_or_default();
+        if let Some(found) =
+            Oid::from_str(found.trim()).ok().filter(|found| self.repository.find_commit(*found).is_ok())
+        {
+            new.hide(found)?;
+        }
         let new: HashSet<Oid> = new.take(MOST_COMMITS).collect::<Result<_, _>>()?;
         let mut names = Vec::new();
         for tag in self.repository.references_glob("refs/tags/*")? {

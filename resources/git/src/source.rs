@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jetway::{Parameters, Problems, Secret};
+use jetway::{Console, Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
@@ -199,6 +199,19 @@ impl Source {
         let included = if everything { Vec::new() } else { self.paths.clone() };
         included.into_iter().chain(self.ignore_paths.iter().map(|path| exclude(path))).collect()
     }
+
+    /// Says what of the source is of no use.
+    pub(crate) fn warn(&self, console: &Console) {
+        let has_password = self.password.as_ref().is_some_and(|password| !password.is_empty());
+        if has_password
+            && self.username.is_none()
+            && let remote = self.remote()
+            && remote.origin.is_some()
+            && remote.user.is_none()
+        {
+            console.warn("`password` stands without a `username`: the server is asked without a login");
+        }
+    }
 }
 
 /// The password of a URI in which it has a `/` as it is, so that the rest of it passes for a path.
@@ -253,18 +266,6 @@ impl Parameters for Source {
                     problems.add(format!("{key}[{index}]"), "must not be empty");
                 }
             }
-        }
-        let password = self.password.as_ref().filter(|password| !password.is_empty());
-        if password.is_some()
-            && self.username.is_none()
-            && self.remote().origin.is_some()
-            && self.remote().user.is_none()
-        {
-            problems.add_with_hint(
-                "username",
-                "is needed with `password`, which would not be used",
-                "a hosting service that takes tokens says which user goes with them",
-            );
         }
         if self.private_key_user.as_ref().is_some_and(|user| !is_plain_user(user)) {
             problems.add("private_key_user", "must be letters, digits and `._@+-`, and not begin with `-`");
