@@ -757,3 +757,19 @@ fn formats_decide_how_refs_and_times_are_written() {
     outcome.succeeded();
     assert_eq!(read(&destination, ".git/describe_ref"), "\n");
 }
+
+#[test]
+fn of_an_old_version_follows_a_head_that_is_on_no_branch() {
+    let (repository, commits) = history(&["one", "two", "three", "four"]);
+    repository.move_branch("main", &commits[0]);
+    fs::write(repository.path().join("HEAD"), format!("{}\n", commits[3])).expect("detach HEAD");
+    repository.allow_any_commit(false);
+    let destination = scratch::directory();
+    let source = json!({ "uri": repository.file_url() });
+    let request = request(&source, Some(&commits[2]), &json!({ "depth": 1 }));
+    let verb = Verb::get("git").dir(destination.path()).request(&request);
+    let outcome = verb.env("GIT_CONFIG_PARAMETERS", "'protocol.version'='0'").run();
+    outcome.succeeded();
+    assert_eq!(git::run(destination.path(), &["rev-parse", "HEAD"]), commits[2]);
+    assert!(said(&outcome).contains("looking in `HEAD`"), "{}", said(&outcome));
+}

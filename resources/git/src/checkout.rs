@@ -133,6 +133,8 @@ impl Wanted<'_> {
                 .args(self.tags.option())
                 .arg("origin")
                 .args(&heads)
+                // What follows no branch follows HEAD.
+                .args(heads.is_none().then_some("HEAD"))
                 .arg(NOTES)
                 .args(commit.map(|commit| commit.to_string()))
                 .progress(None)
