@@ -53,6 +53,21 @@ fn gives_the_version_alone_when_nothing_is_new() {
 }
 
 #[test]
+fn takes_a_shortened_hash_for_the_commit() {
+    let (repository, commits) = history(&["one", "two", "three"]);
+    let (_server, url) = serve(&repository);
+    let container = Container::new();
+    for _ in 0..2 {
+        let outcome = check_in(&container, &source(&url), Some(&commits[1][..7]));
+        assert_eq!(refs(&outcome), commits[1..]);
+    }
+    let outcome = check(&source(&url), Some("1234567"));
+    assert_eq!(refs(&outcome), commits[2..]);
+    let warning = "warning: version `1234567` is no commit of the branch; going on from the newest commit\n";
+    assert!(said(&outcome).ends_with(warning), "{}", said(&outcome));
+}
+
+#[test]
 fn gives_nothing_for_an_empty_repository() {
     let repository = Repository::new();
     let outcome = check(&json!({ "uri": repository.file_url() }), None);

@@ -558,17 +558,25 @@ fn brings_notes_along_and_leaves_the_clone_s_configuration_as_git_does() {
     }
 }
 
+/// As the established resource has it: people type the first letters of a hash.
 #[test]
-fn of_a_shortened_hash_is_a_clear_error() {
-    let (repository, commits) = history(&["one"]);
-    let (_destination, outcome) = get(&source(&repository.file_url()), Some(&commits[0][..7]), json!({}));
+fn of_a_shortened_hash_is_of_that_commit() {
+    let (repository, commits) = history(&["one", "two", "three"]);
+    let source = source(&repository.file_url());
+    let short = &commits[1][..8];
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let (destination, outcome) = get(&source, Some(short), params);
+        assert_eq!(outcome.json()["version"], json!({ "ref": short }));
+        assert_eq!(git_in(destination.path(), &["rev-parse", "HEAD"]), commits[1]);
+    }
+    let (_destination, outcome) = get(&source, Some("1234567"), json!({}));
     outcome.failed();
-    let expected = format!(
-        "error: version `{}` is no tag, and too short for a commit hash\n\
-         hint: commits are named by all 40 digits of their hashes\n",
-        &commits[0][..7]
-    );
-    assert_eq!(said(&outcome), expected);
+    let expected = "error: version `1234567` is gone: it is not in branch `main` of `";
+    assert!(said(&outcome).contains(expected), "{}", said(&outcome));
+    // What is too short may be many a commit.
+    let (_destination, outcome) = get(&source, Some("12345"), json!({}));
+    outcome.failed();
+    assert!(said(&outcome).contains("error: version `12345` is gone"), "{}", said(&outcome));
 }
 
 mod branches {

@@ -8,7 +8,7 @@ use crate::git::{Git, NoDefaultBranch};
 use crate::history::History;
 use crate::label_search;
 use crate::labels::Followed;
-use crate::remote::{NO_SHA256, is_commit_hash, is_sha256};
+use crate::remote::{NO_SHA256, is_abbreviated_hash, is_commit_hash, is_sha256};
 use crate::source::Source;
 use crate::version::Version;
 
@@ -52,19 +52,27 @@ async fn commits(git: &Git<'_>, source: &Source, version: Option<Version>) -> Re
         }
         server_tip = Oid::from_str(&tip).ok();
     }
-    let known = known.and_then(|known| commit_of(git.context(), &known));
-    let found = History::open(git, source)?.search(known, server_tip).await?;
+    let mut history = History::open(git, source)?;
+    let known = match known {
+        Some(known) => commit_of(git.context(), &history, &known).await?,
+        None => None,
+    };
+    let found = history.search(known, server_tip).await?;
     let versions = known.filter(|_| found.known_is_there).into_iter().chain(found.commits);
     Ok(versions.map(|commit| Version::of_commit(commit.to_string())).collect())
 }
 
-/// The commit that a version names. One that names none, such as a tag without its commit, is treated as gone.
-fn commit_of(context: &Context, reference: &str) -> Option<Oid> {
-    let commit = is_commit_hash(reference).then(|| Oid::from_str(reference).ok()).flatten();
-    if commit.is_none() {
-        context
-            .console()
-            .warn(format_args!("version `{reference}` is not a commit hash; going on from the newest commit"));
+/// The commit that a version names, by its hash or the beginning of it.
+async fn commit_of(context: &Context, history: &History<'_>, reference: &str) -> Result<Option<Oid>> {
+    let (found, why) = if is_commit_hash(reference) {
+        (Some(Oid::from_str(reference)?), "")
+    } else if is_abbreviated_hash(reference) {
+        (history.resolve(reference).await?, "no commit of the branch")
+    } else {
+        (None, "not a commit hash")
+    };
+    if found.is_none() {
+        context.console().warn(format_args!("version `{reference}` is {why}; going on from the newest commit"));
     }
-    commit
+    Ok(found)
 }

@@ -1,5 +1,6 @@
 //! A work tree for one version: fetched in as few round trips as the server's answers allow, then checked out.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
@@ -7,7 +8,7 @@ use git2::{Oid, Repository};
 use jetway::{Advise as _, Result};
 
 use crate::git::{DefaultHead, Git, Refusal, open};
-use crate::lfs;
+use crate::{lfs, raw_commit};
 
 /// Which tags come along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) struct Wanted<'w> {
     pub(crate) branch: Option<&'w str>,
     /// The commit, or the branch's tip when there is none.
     pub(crate) commit: Option<Oid>,
+    /// What the commit's hash begins with, when that is all that is known of it; it becomes `commit` by the fetch.
+    pub(crate) beginning: Option<&'w str>,
     /// The tag that names the commit.
     pub(crate) tag: Option<&'w str>,
     /// How many generations of history; all of it when there is none.
@@ -55,11 +58,23 @@ const NOTES: &str = "+refs/notes/*:refs/notes/*";
 
 impl Wanted<'_> {
     /// Fetches into `destination`, an empty directory.
-    pub(crate) async fn fetch(&self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
+    pub(crate) async fn fetch(&mut self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
+        if let Some(beginning) = self.beginning
+            && self.depth.take().is_some()
+        {
+            let console = git.context().console();
+            console.step(format_args!(
+                "looking for `{beginning}` in the whole history: servers know commits by full hashes"
+            ));
+        }
         let repository = match self.depth {
             Some(depth) => self.fetch_so_deep(git, destination, depth).await?,
             None => self.clone_whole_history(git, destination).await?,
         };
+        if let Some(beginning) = self.beginning {
+            let found = raw_commit::by_prefix(&repository, beginning)?;
+            self.commit = Some(found.ok_or_else(|| self.gone(git, beginning))?);
+        }
         if let Some(tag) = self.tag.filter(|_| self.tags != Tags::None) {
             self.bring_tag(git, destination, &repository, tag).await?;
         }
@@ -259,7 +274,7 @@ impl Wanted<'_> {
         prepare().context("cannot prepare the sparse checkout")
     }
 
-    fn gone(&self, git: &Git<'_>, commit: Oid) -> jetway::Error {
+    fn gone(&self, git: &Git<'_>, commit: impl Display) -> jetway::Error {
         let branch = self.branch.map_or("the default branch".to_owned(), |branch| format!("branch `{branch}`"));
         anyhow!("version `{commit}` is gone: it is not in {branch} of `{}`", git.remote().address)
             .hint("the branch was moved since the version was found; run a newer version")

@@ -122,11 +122,11 @@ pub(crate) async fn get(
     let git = Git::new(context, source, params.debug).await?.with_lfs(lfs);
     let version = version.and_then(Version::filled);
     let target = Target::of(&git, source, version.as_ref()).await?;
-    let commit = target.commit;
     let depth = params.depth.or(params.git_depth).filter(|depth| *depth > 0);
-    let wanted = Wanted {
+    let mut wanted = Wanted {
         branch: target.branch.as_deref().or(source.branch.as_deref()),
-        commit,
+        commit: target.commit,
+        beginning: target.beginning.as_deref(),
         tag: target.tag.as_deref(),
         depth,
         tags: match params.fetch_tags.or(source.fetch_tags) {
@@ -141,6 +141,7 @@ pub(crate) async fn get(
     };
     let trusted = Trusted::gather(context, source).await?;
     let repository = wanted.fetch(&git, destination).await?;
+    let commit = wanted.commit;
     target.tell_of_moved_tag(&git, &repository);
     if let Some(trusted) = trusted {
         let commit = commit.map_or_else(|| repository.refname_to_id("HEAD"), Ok);

@@ -119,6 +119,17 @@ impl<'g> History<'g> {
         }
     }
 
+    /// The commit whose hash begins like this. Servers give out nothing by the beginning of a hash, so it is looked for in
+    /// the whole history.
+    pub(crate) async fn resolve(&self, beginning: &str) -> Result<Option<Oid>> {
+        if let Some(commit) = raw_commit::by_prefix(self.cache.repository(), beginning)? {
+            return Ok(Some(commit));
+        }
+        self.git.context().console().step(format_args!("looking for `{beginning}` in the whole history"));
+        self.fetch_tip(Reach::Everything).await?;
+        raw_commit::by_prefix(self.cache.repository(), beginning)
+    }
+
     async fn search_once(&self, known: Option<Oid>, server_tip: Option<Oid>) -> Result<Found> {
         match known {
             None => self.newest().await,

@@ -4,8 +4,8 @@
 //! the text is taken apart here, and what is not there is empty.
 
 use anyhow::Context as _;
-use git2::{ObjectType, Oid, Repository, Time};
-use jetway::Result;
+use git2::{ErrorCode, ObjectType, Oid, Repository, Time};
+use jetway::{Result, anyhow};
 
 /// A commit.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +53,20 @@ impl RawCommit {
             committer: Person::parse(value("committer "), &encoding),
             message: if is_latin(&encoding) { decode(message, &encoding).into_bytes() } else { message.to_vec() },
         }
+    }
+}
+
+/// The commit here whose hash begins like this.
+pub(crate) fn by_prefix(repository: &Repository, beginning: &str) -> Result<Option<Oid>> {
+    let database = repository.odb()?;
+    database.refresh()?;
+    match database.exists_prefix(Oid::from_str(beginning)?, beginning.len()) {
+        Ok(found) => Ok(database.read_header(found).is_ok_and(|(_, kind)| kind == ObjectType::Commit).then_some(found)),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+        Err(error) if error.code() == ErrorCode::Ambiguous => {
+            Err(anyhow!("more than one object has a hash that begins with `{beginning}`"))
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot look for `{beginning}`")),
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Target {
     pub(crate) branch: Option<String>,
     /// The tag that the version names.
     pub(crate) tag: Option<String>,
+    /// What the commit's hash begins with, when that is all that is known of it.
+    pub(crate) beginning: Option<String>,
 }
 
 impl Target {
@@ -32,15 +34,15 @@ impl Target {
             return Err(anyhow!(NO_SHA256));
         }
         if is_commit_hash(reference) {
-            return Ok(Self { commit: Some(Oid::from_str(reference)?), branch, tag: None });
+            return Ok(Self { commit: Some(Oid::from_str(reference)?), branch, ..Self::default() });
         }
         let (tag, head) = (format!("refs/tags/{reference}"), format!("refs/heads/{reference}"));
         if reference.starts_with('-') || !Reference::is_valid_name(&tag) {
             return Err(anyhow!("version `{reference}` is neither a full commit hash nor the name of a tag or branch"));
         }
         let is_branch = source.version_type == Some(VersionType::Branches);
-        let of_tag = |commit| Self { commit, branch: branch.clone(), tag: Some(reference.clone()) };
-        let of_branch = |commit| Self { commit, branch: Some(reference.clone()), tag: None };
+        let of_tag = |commit| Self { commit, branch: branch.clone(), tag: Some(reference.clone()), beginning: None };
+        let of_branch = |commit| Self { commit, branch: Some(reference.clone()), ..Self::default() };
         if let Some(commit) = &version.commit {
             if !is_commit_hash(commit) {
                 return Err(anyhow!("the version's commit `{commit}` is not a full commit hash"));
@@ -60,8 +62,7 @@ impl Target {
             (None, None) => {
                 let kind = if is_branch { "branch" } else { "tag" };
                 if is_abbreviated_hash(reference) {
-                    return Err(anyhow!("version `{reference}` is no {kind}, and too short for a commit hash")
-                        .hint("commits are named by all 40 digits of their hashes"));
+                    return Ok(Self { branch, beginning: Some(reference.clone()), ..Self::default() });
                 }
                 Err(anyhow!("version `{reference}` is gone: `{}` has no such {kind}", git.remote().address)
                     .hint(format!("the {kind} was deleted since the version was found; run a newer version")))
