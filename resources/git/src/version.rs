@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A commit, or a tag or branch and the commit that it names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
-    /// The commit's full hash, or the name of the tag or branch.
+    /// The commit's hash or its beginning (seven digits or more), or the name of the tag or branch.
     #[serde(rename = "ref", default)]
     pub reference: String,
     /// The full hash of the commit that the tag or branch names.
