@@ -92,6 +92,33 @@ fn two_submodules_on_one_host_have_a_key_each() {
     assert!(said(&outcome).contains("another key is for this"), "{}", said(&outcome));
 }
 
+/// The entry's `url` is the text in `.gitmodules`, whatever git makes of it.
+#[test]
+fn a_submodule_with_a_relative_address_has_its_key() {
+    if !require(Layer::Ssh) {
+        return;
+    }
+    let server = SshGit::start();
+    let (main_key, library_key) = (key_pair("ed25519", None), key_pair("ed25519", None));
+    let (library, library_commit) = named("library");
+    let relative = format!("../../{}/library.git", library.root().file_name().expect("a name").to_string_lossy());
+    let (application, commit) = with_submodules("application", &[("library", &relative, &library_commit)]);
+    authorize_for(&server, &main_key, &[&application]);
+    authorize_for(&server, &library_key, &[&library]);
+    let source = with(
+        source(&server.url(application.path())),
+        json!({
+            "private_key": main_key.private,
+            "submodule_credentials": [{ "url": relative, "private_key": library_key.private }],
+        }),
+    );
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let (destination, outcome) = get(&source, &commit, &params);
+        outcome.succeeded();
+        assert!(destination.path().join("library/library.txt").is_file());
+    }
+}
+
 #[test]
 fn a_submodule_of_a_submodule_has_its_own_key_or_that_of_the_one_above_it() {
     if !require(Layer::Ssh) {
