@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
@@ -46,6 +47,11 @@ impl Repository {
         let repository = Self { directory, path, clock: Cell::new(self.clock.get()) };
         repository.settle();
         repository
+    }
+
+    /// When the next commit is made; each later one follows by a minute.
+    pub fn set_clock(&self, now: SystemTime) {
+        self.clock.set(now.duration_since(UNIX_EPOCH).expect("a time since 1970").as_secs());
     }
 
     /// Where the repository is.

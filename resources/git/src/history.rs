@@ -5,6 +5,7 @@
 //! given only when nothing beyond the window's edge could change it; else the window is opened further.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use git2::Oid;
@@ -18,6 +19,9 @@ use crate::source::Source;
 
 /// The first window when commits are chosen by path: most branches have a match in it, and it costs one round trip.
 const FIRST_WINDOW: usize = 50;
+
+/// A time in which most branches get no more commits than the first window has.
+const RECENT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// By how much a window that was too small grows.
 const GROWTH: usize = 8;
@@ -175,13 +179,13 @@ impl<'g> History<'g> {
         }
         let mut place = if is_current { self.place_of(known)? } else { Place::UNKNOWN };
         let mut windows = std::iter::successors(Some(FIRST_WINDOW), |window| window.checked_mul(GROWTH));
-        if !place.is_certain
-            && let Some(reach) = self.fetch_near(known, server_tip).await?
-        {
-            is_current = true;
-            place = self.place_of(known)?;
-            if reach == Self::window(FIRST_WINDOW) {
-                windows.next();
+        for reach in self.likely_reaches(known, server_tip)? {
+            if !place.is_certain && self.fetch_once(reach, server_tip).await? {
+                is_current = true;
+                place = self.place_of(known)?;
+                if reach == Self::window(FIRST_WINDOW) {
+                    windows.next();
+                }
             }
         }
         while !place.is_certain {
@@ -344,30 +348,32 @@ impl<'g> History<'g> {
         if depth > DEEPEST_WINDOW { Reach::Everything } else { Reach::Depth(depth) }
     }
 
-    /// Fetches the branch's tip and what probably reaches down to `known`, without what is below it: a branch that was merged
-    /// may begin far below, and a server sends all of that, too, when it is asked for what is new. Returns what was asked
-    /// for, or `None` when nothing came of it.
+    /// What probably reaches down to `known` and not much further, to be asked for one after the other: a branch that was
+    /// merged may begin far below, and a server sends all of that, too, when it is asked for what is new.
     ///
     /// What has the date of `known` or a later one is just that where commits follow each other. Where branches are merged,
-    /// their commits are older than what was merged before them, and a server cuts history off at such a merge. So
-    /// after a merge the first window is asked for.
-    async fn fetch_near(&self, known: Oid, server_tip: Option<Oid>) -> Result<Option<Reach>> {
-        let Some(tip) = server_tip.filter(|_| self.cache.has(known)) else { return Ok(None) };
+    /// their commits may be older than what was merged before them, and a server cuts history off at such a merge. So after
+    /// a merge that is not long ago the first window is asked for.
+    fn likely_reaches(&self, known: Oid, server_tip: Option<Oid>) -> Result<Vec<Reach>> {
+        let Some(tip) = server_tip.filter(|_| self.cache.has(known)) else { return Ok(Vec::new()) };
         let since = raw_commit::created(self.cache.repository(), known)?;
         let is_later = !self.cache.has(tip) || raw_commit::created(self.cache.repository(), tip)? >= since;
-        let reach = if self.parents(known)?.len() > 1 {
-            Self::window(FIRST_WINDOW)
-        } else if since > 0 && is_later {
-            Reach::Since(since)
-        } else {
-            return Ok(None);
-        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let age = now.saturating_sub(Duration::from_secs(since.try_into().unwrap_or_default()));
+        let is_near = age < RECENT && self.parents(known)?.len() > 1;
+        let near = is_near.then(|| Self::window(FIRST_WINDOW));
+        let by_date = (since > 0 && is_later).then_some(Reach::Since(since));
+        Ok(near.into_iter().chain(by_date).collect())
+    }
+
+    /// Fetches the branch's tip with so much of its history, if the server does that; returns whether it did.
+    async fn fetch_once(&self, reach: Reach, server_tip: Option<Oid>) -> Result<bool> {
+        let Some(tip) = server_tip else { return Ok(false) };
         let refspec = format!("+{tip}:{TIP}");
         // A server that has nothing of such a date cuts the connection without a word, which is no trouble that passes. What
         // else may be wrong is found by the fetch that comes instead.
         let fetch = self.git.network_once("fetch");
-        let finished = self.fetch_by(fetch, &[&refspec], reach).await?;
-        Ok(finished.is_success().then_some(reach))
+        Ok(self.fetch_by(fetch, &[&refspec], reach).await?.is_success())
     }
 
     /// Fetches what is new on the branch: by the hash of its tip, where that is known, so that the server need not be asked
