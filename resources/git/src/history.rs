@@ -21,7 +21,7 @@ use crate::source::Source;
 const FIRST_WINDOW: usize = 50;
 
 /// A time in which most branches get no more commits than the first window has.
-const RECENT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+const RECENT: Duration = Duration::from_hours(72);
 
 /// By how much a window that was too small grows.
 const GROWTH: usize = 8;
