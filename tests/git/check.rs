@@ -394,7 +394,7 @@ mod cost {
             commits.clone()
         };
         let known = merge(0).pop().expect("a merge");
-        assert_eq!(refs(&check_in(&container, &source(&url), None)), [known.clone()]);
+        assert_eq!(refs(&check_in(&container, &source(&url), None)), std::slice::from_ref(&known));
         merge(1);
         let commits = merge(2);
         // The tip is asked for, then fetched; a new container has to fetch the version, too.
