@@ -1,0 +1,79 @@
+use super::*;
+
+struct Nested {
+    repository: Repository,
+    commit: String,
+    newest_of_library: String,
+    _kept: [Repository; 2],
+}
+
+/// A repository with the submodules `lib` (which has one of its own, `inner`) and `sub/other`.
+fn nested() -> Nested {
+    let (inner, inner_commits) = history(&["inner"]);
+    let library = Repository::new();
+    let of_library = format!("[submodule \"inner\"]\n\tpath = inner\n\turl = {}\n", inner.file_url());
+    let recorded =
+        library.change("library").write(".gitmodules", &of_library).submodule("inner", &inner_commits[0]).commit();
+    let newest_of_library = library.commit("newer", &[("newer", "1")]);
+    let repository = Repository::new();
+    let modules = format!(
+        "[submodule \"lib\"]\n\tpath = lib\n\turl = {}\n[submodule \"other\"]\n\tpath = sub/other\n\turl = {}\n",
+        library.file_url(),
+        inner.file_url()
+    );
+    let commit = repository
+        .change("use them")
+        .write(".gitmodules", &modules)
+        .submodule("lib", &recorded)
+        .submodule("sub/other", &inner_commits[0])
+        .commit();
+    Nested { repository, commit, newest_of_library, _kept: [inner, library] }
+}
+
+/// The files of submodules that are there.
+fn fetched(nested: &Nested, params: Value) -> Vec<&'static str> {
+    let (destination, outcome) = get(&source(&nested.repository.file_url()), Some(&nested.commit), params);
+    outcome.succeeded();
+    let files = ["lib/.gitmodules", "lib/inner/file-0", "sub/other/file-0", "lib/newer"];
+    files.into_iter().filter(|file| destination.path().join(file).exists()).collect()
+}
+
+#[test]
+fn are_all_none_or_those_that_are_named() {
+    let nested = nested();
+    let all = vec!["lib/.gitmodules", "lib/inner/file-0", "sub/other/file-0"];
+    assert_eq!(fetched(&nested, json!({})), all);
+    assert_eq!(fetched(&nested, json!({ "submodules": "all", "depth": 1 })), all);
+    assert_eq!(fetched(&nested, json!({ "submodules": [] })), all);
+    assert_eq!(fetched(&nested, json!({ "submodules": "none" })), Vec::<&str>::new());
+    assert_eq!(fetched(&nested, json!({ "submodules": ["sub"] })), ["sub/other/file-0"]);
+    assert_eq!(fetched(&nested, json!({ "submodules": ["lib"] })), ["lib/.gitmodules", "lib/inner/file-0"]);
+    assert_eq!(fetched(&nested, json!({ "submodules": ["b"] })), Vec::<&str>::new());
+}
+
+#[test]
+fn of_submodules_stay_away_without_recursion_a_plain_false_included() {
+    let nested = nested();
+    for value in [json!(false), json!("false")] {
+        let params = json!({ "submodule_recursive": value });
+        assert_eq!(fetched(&nested, params), ["lib/.gitmodules", "sub/other/file-0"]);
+    }
+}
+
+#[test]
+fn are_at_their_branch_s_tip_with_submodule_remote() {
+    let nested = nested();
+    let params = json!({ "submodule_remote": true, "submodules": ["lib"] });
+    let (destination, outcome) = get(&source(&nested.repository.file_url()), Some(&nested.commit), params);
+    outcome.succeeded();
+    assert_eq!(git_in(&destination.path().join("lib"), &["rev-parse", "HEAD"]), nested.newest_of_library);
+}
+
+#[test]
+fn that_a_sparse_checkout_leaves_out_are_skipped_with_a_warning() {
+    let nested = nested();
+    let source = with(source(&nested.repository.file_url()), json!({ "sparse_paths": ["/.gitmodules", "/lib"] }));
+    let (_destination, outcome) = get(&source, Some(&nested.commit), json!({}));
+    outcome.succeeded();
+    assert!(said(&outcome).contains("warning: skipping missing submodule: sub/other\n"), "{}", said(&outcome));
+}

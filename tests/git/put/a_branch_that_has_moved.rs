@@ -1,0 +1,162 @@
+use super::*;
+
+#[test]
+fn is_a_clear_error_without_rebase() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    checkout.commit("ours", &[("ours", "1")]);
+    let theirs = repository.commit("theirs", &[("theirs", "1")]);
+    let outcome = put(&source(&repository.file_url()), inputs.path(), app());
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: cannot push to `file://[TEMP]/repository.git`\n  \
+         caused by: `refs/heads/main`: [rejected] (fetch first)\n\
+         hint: the branch has commits that this one does not have; `rebase: true` puts it on top of them\n"
+    );
+    assert_eq!(repository.tip("main"), theirs);
+}
+
+#[test]
+fn is_rebased_onto_and_the_new_commit_is_the_version() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let before = checkout.commit("ours", &[("ours", "1")]);
+    let theirs = repository.commit("theirs", &[("theirs", "1")]);
+    let outcome = put(&source(&repository.file_url()), inputs.path(), rebase());
+    let tip = repository.tip("main");
+    assert_eq!(outcome.json()["version"], json!({ "ref": tip }));
+    assert_ne!(tip, before);
+    assert_eq!(repository.resolve("main~1"), theirs);
+    assert_eq!(repository.file("main", "ours"), "1");
+}
+
+#[test]
+fn is_rebased_onto_from_a_shallow_get() {
+    let (repository, commits) = history(&["one", "two", "three"]);
+    let (_server, url) = serve(&repository);
+    repository.configure("http.receivepack", "true");
+    let inputs = scratch::directory();
+    let app_directory = inputs.path().join("app");
+    fs::create_dir(&app_directory).expect("make the destination");
+    Verb::get("git")
+        .dir(&app_directory)
+        .request(&request(&source(&url), Some(&commits[2]), &json!({ "depth": 1 })))
+        .run()
+        .succeeded();
+    let git = |arguments: &[&str]| jetway_tests::git::run(&app_directory, arguments);
+    fs::write(app_directory.join("ours"), "1").expect("change a file");
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "ours"]);
+    let theirs = repository.commit("theirs", &[("theirs", "1")]);
+    put(&source(&url), inputs.path(), rebase()).succeeded();
+    assert_eq!(repository.resolve("main~1"), theirs);
+    assert_eq!(repository.resolve("main~4"), commits[0]);
+}
+
+#[test]
+fn is_built_on_from_a_shallow_get_of_an_older_version() {
+    for how in ["rebase", "merge"] {
+        let (repository, commits) = history(&["one", "two", "three", "four"]);
+        let (_server, url) = serve(&repository);
+        repository.configure("http.receivepack", "true");
+        let inputs = scratch::directory();
+        let app_directory = inputs.path().join("app");
+        fs::create_dir(&app_directory).expect("make the destination");
+        let get = request(&source(&url), Some(&commits[1]), &json!({ "depth": 1 }));
+        Verb::get("git").dir(&app_directory).request(&get).run().succeeded();
+        fs::write(app_directory.join("ours"), "1").expect("change a file");
+        jetway_tests::git::run(&app_directory, &["add", "."]);
+        jetway_tests::git::run(&app_directory, &["commit", "-q", "-m", "ours"]);
+        let outcome = put(&source(&url), inputs.path(), json!({ "repository": "app", how: true }));
+        outcome.succeeded();
+        assert!(!said(&outcome).contains("has moved meanwhile"), "{}", said(&outcome));
+        assert!(repository.history("main").contains(&commits[3]));
+        assert_eq!(repository.file("main", "ours"), "1");
+        assert_eq!(jetway_tests::git::run(&app_directory, &["for-each-ref", "refs/jetway"]), "");
+    }
+}
+
+#[test]
+fn with_nothing_in_common_is_a_clear_error() {
+    let (repository, _) = history(&["one"]);
+    let (other, _) = history(&["unrelated"]);
+    let inputs = scratch::directory();
+    Checkout::clone(&other.file_url(), inputs.path(), "app");
+    let outcome = put(&source(&repository.file_url()), inputs.path(), rebase());
+    outcome.failed();
+    let expected = "error: HEAD and `main` of `file://[TEMP]/repository.git` have no commit in common\n";
+    assert_eq!(said(&outcome), expected);
+}
+
+#[test]
+fn loses_no_commit_and_no_tag_of_puts_that_race_with_tags() {
+    const RACERS: usize = 6;
+    let (repository, _) = history(&["one"]);
+    let url = repository.file_url();
+    let racers: Vec<TempDir> = (0..RACERS)
+        .map(|racer| {
+            let (inputs, checkout) = inputs(&repository);
+            checkout.commit("racing", &[(&format!("racer-{racer}"), "1")]);
+            fs::write(inputs.path().join("version"), format!("v{racer}")).expect("write the tag file");
+            inputs
+        })
+        .collect();
+    let params = json!({ "repository": "app", "rebase": true, "tag": "version" });
+    thread::scope(|scope| {
+        for inputs in &racers {
+            scope.spawn(|| put(&source(&url), inputs.path(), params.clone()).succeeded().json());
+        }
+    });
+    assert_eq!(repository.history("main").len(), 1 + RACERS);
+    assert_eq!(repository.git(&["tag"]).lines().count(), RACERS);
+}
+
+#[test]
+fn keeps_merges_when_it_is_rebased_onto() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    checkout.git(&["checkout", "-q", "-b", "topic"]);
+    checkout.commit("side", &[("side", "1")]);
+    checkout.git(&["checkout", "-q", "main"]);
+    checkout.git(&["merge", "-q", "--no-ff", "-m", "merge", "topic"]);
+    repository.commit("theirs", &[("theirs", "1")]);
+    put(&source(&repository.file_url()), inputs.path(), rebase()).succeeded();
+    assert_eq!(repository.git(&["rev-list", "--merges", "--count", "main"]).trim(), "1");
+}
+
+#[test]
+fn is_a_clear_error_when_the_changes_conflict_and_the_repository_is_as_before() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let ours = checkout.commit("ours", &[("same file", "ours")]);
+    repository.commit("theirs", &[("same file", "theirs")]);
+    let outcome = put(&source(&repository.file_url()), inputs.path(), rebase());
+    outcome.failed();
+    let said = said(&outcome).replace(&ours, "ID");
+    assert!(said.starts_with("error: cannot rebase `ID` onto `main`\n  caused by: `git rebase` ended"), "{said}");
+    assert!(said.ends_with("hint: conflicts in: same file\n"), "{said}");
+    assert_eq!(checkout.head(), ours);
+    assert_eq!(checkout.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn loses_no_commit_of_puts_that_race() {
+    const RACERS: usize = 5;
+    let (repository, _) = history(&["one"]);
+    let url = repository.file_url();
+    // All of them have seen the same branch before the first one pushes.
+    let racers: Vec<TempDir> = (0..RACERS)
+        .map(|racer| {
+            let (inputs, checkout) = inputs(&repository);
+            checkout.commit("racing", &[(&format!("racer-{racer}"), "1")]);
+            inputs
+        })
+        .collect();
+    thread::scope(|scope| {
+        for inputs in &racers {
+            scope.spawn(|| put(&source(&url), inputs.path(), rebase()).succeeded().json());
+        }
+    });
+    assert_eq!(repository.history("main").len(), 1 + RACERS);
+}

@@ -1,0 +1,40 @@
+use super::*;
+
+#[test]
+fn has_the_message_of_its_file_and_can_be_pushed_again() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let commit = checkout.commit("two", &[("x", "2")]);
+    fs::write(inputs.path().join("version"), "1.0").expect("write the tag file");
+    fs::write(inputs.path().join("message"), "The $(touch pwned) release\n\nDetails.\n").expect("write the message");
+    let params = json!({ "repository": "app", "tag": "version", "annotate": "message" });
+    put(&source(&repository.file_url()), inputs.path(), params.clone()).succeeded();
+    let object = repository.resolve("refs/tags/1.0");
+    assert_eq!(repository.resolve("refs/tags/1.0^{commit}"), commit);
+    let message = repository.git(&["tag", "-l", "--format=%(contents)", "1.0"]);
+    assert_eq!(message.trim(), "The $(touch pwned) release\n\nDetails.");
+    put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+    assert_eq!(repository.resolve("refs/tags/1.0"), object);
+}
+
+#[test]
+fn needs_its_file_and_a_tag() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, _checkout) = inputs(&repository);
+    fs::write(inputs.path().join("version"), "1.0").expect("write the tag file");
+    let params = json!({ "repository": "app", "tag": "version", "annotate": "nope" });
+    let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+    outcome.failed();
+    assert!(said(&outcome).starts_with("error: cannot read the annotation file `nope`\n"), "{}", said(&outcome));
+    let params = json!({ "repository": "app", "annotate": "nope", "only_tag": true });
+    let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+    outcome.failed();
+    assert!(
+        said(&outcome).ends_with(
+            "`params.annotate`: has no effect without `tag`\n    \
+         `params.only_tag`: needs a `tag`, or `push_all_tags: true`\n"
+        ),
+        "{}",
+        said(&outcome)
+    );
+}

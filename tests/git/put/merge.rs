@@ -1,0 +1,99 @@
+use super::*;
+
+fn merge() -> Value {
+    json!({ "repository": "app", "merge": true })
+}
+
+#[test]
+fn joins_what_others_have_pushed_and_the_merge_is_the_version() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let ours = checkout.commit("ours", &[("ours", "1")]);
+    let theirs = repository.commit("theirs", &[("theirs", "1")]);
+    let outcome = put(&source(&repository.file_url()), inputs.path(), merge());
+    assert_eq!(outcome.json()["version"], json!({ "ref": repository.tip("main") }));
+    assert_eq!(repository.resolve("main^1"), ours);
+    assert_eq!(repository.resolve("main^2"), theirs);
+}
+
+#[test]
+fn says_what_was_merged_from_where_without_credentials() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    checkout.commit("ours", &[("ours", "1")]);
+    repository.commit("theirs", &[("theirs", "1")]);
+    let server = HttpGit::builder(repository.root()).credentials("bob", "s3cret-pw").start();
+    let url = server.url_with_credentials(repository.name(), "bob", "s3cret-pw");
+    put(&source(&url), inputs.path(), merge()).succeeded();
+    let subject = repository.git(&["log", "-1", "--format=%B", "main"]);
+    let address = server.url("repository");
+    assert_eq!(subject.trim(), format!("Merge branch 'main' of {address}"));
+}
+
+#[test]
+fn answers_with_what_was_merged_when_that_is_asked_for() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let ours = checkout.commit("ours", &[("ours", "1")]);
+    repository.commit("theirs", &[("theirs", "1")]);
+    let params = json!({ "repository": "app", "merge": true, "returning": "unmerged" });
+    let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+    assert_eq!(outcome.json()["version"], json!({ "ref": ours }));
+    assert_eq!(outcome.json()["metadata"][0]["value"], json!(repository.tip("main")));
+}
+
+#[test]
+fn of_conflicting_changes_is_a_clear_error_and_the_repository_is_as_before() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let ours = checkout.commit("ours", &[("same", "ours")]);
+    let theirs = repository.commit("theirs", &[("same", "theirs")]);
+    let outcome = put(&source(&repository.file_url()), inputs.path(), merge());
+    outcome.failed();
+    let said = said(&outcome).replace(&ours, "ID");
+    assert!(said.starts_with("error: cannot merge `main` into `ID`\n"), "{said}");
+    assert!(said.ends_with("hint: conflicts in: same\n"), "{said}");
+    assert_eq!((checkout.head(), repository.tip("main")), (ours, theirs));
+    assert_eq!(checkout.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn loses_no_commit_of_puts_that_race_and_makes_one_merge_for_each() {
+    const RACERS: usize = 4;
+    let (repository, _) = history(&["one"]);
+    let url = repository.file_url();
+    // All of them have seen the same branch before the first one pushes.
+    let racers: Vec<TempDir> = (0..RACERS)
+        .map(|racer| {
+            let (inputs, checkout) = inputs(&repository);
+            checkout.commit("racing", &[(&format!("racer-{racer}"), "1")]);
+            inputs
+        })
+        .collect();
+    thread::scope(|scope| {
+        for inputs in &racers {
+            scope.spawn(|| put(&source(&url), inputs.path(), merge()).succeeded().json());
+        }
+    });
+    let merges = repository.git(&["rev-list", "--merges", "--count", "main"]);
+    assert_eq!(merges.trim(), (RACERS - 1).to_string());
+    assert_eq!(repository.history("main").len(), 1 + RACERS + RACERS - 1);
+}
+
+#[test]
+fn and_rebase_exclude_each_other() {
+    let inputs = scratch::directory();
+    let params = json!({ "repository": "app", "merge": true, "rebase": true, "returning": "unmergd" });
+    let outcome = put(&source("file:///x"), inputs.path(), params);
+    outcome.failed();
+    assert!(
+        said(&outcome).ends_with(
+            "`params.returning`: expected `merged` or `unmerged`, found `unmergd`; did you mean `unmerged`?\n"
+        ),
+        "{}",
+        said(&outcome)
+    );
+    let params = json!({ "repository": "app", "merge": true, "rebase": true });
+    let outcome = put(&source("file:///x"), inputs.path(), params);
+    assert!(said(&outcome).ends_with("`params.merge`: either merge or rebase can be set, but not both\n"));
+}

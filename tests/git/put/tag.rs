@@ -1,0 +1,48 @@
+use super::*;
+
+#[test]
+fn is_pushed_with_the_branch_and_has_the_prefix() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let commit = checkout.commit("two", &[("x", "2")]);
+    fs::write(inputs.path().join("version"), "1.2.3\n\n").expect("write the tag file");
+    let params = json!({ "repository": "app", "tag": "version", "tag_prefix": "v" });
+    let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+    assert!(outcome.json()["metadata"].to_string().contains(r#"{"name":"tags","value":"v1.2.3"}"#));
+    assert_eq!(repository.resolve("refs/tags/v1.2.3"), commit);
+}
+
+#[test]
+fn names_the_rebased_commit() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    checkout.commit("ours", &[("ours", "1")]);
+    repository.commit("theirs", &[("theirs", "1")]);
+    fs::write(inputs.path().join("version"), "1").expect("write the tag file");
+    let params = json!({ "repository": "app", "rebase": true, "tag": "version" });
+    put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+    assert_eq!(repository.resolve("refs/tags/1"), repository.tip("main"));
+}
+
+#[test]
+fn on_another_commit_fails_at_once_and_moves_nothing() {
+    for params in
+        [json!({ "repository": "app", "tag": "t" }), json!({ "repository": "app", "tag": "t", "rebase": true })]
+    {
+        let (repository, commits) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        repository.tag("taken", &commits[0]);
+        checkout.commit("two", &[("x", "2")]);
+        fs::write(inputs.path().join("t"), "taken").expect("write the tag file");
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: cannot push to `file://[TEMP]/repository.git`\n  \
+             caused by: `refs/heads/main`: [rejected] (atomic push failed)\n    \
+             `refs/tags/taken`: [rejected] (already exists)\n\
+             hint: the tag is there already, on another commit\n"
+        );
+        assert_eq!(repository.tip("main"), commits[0]);
+    }
+}

@@ -1,0 +1,110 @@
+use super::*;
+
+#[test]
+fn checks_the_tag_out_and_brings_all_tags_along() {
+    let (repository, commits) = tagged();
+    let (_server, url) = serve(&repository);
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let source = tags(&url, json!({}));
+        let (directory, outcome) = get(&source, version("v2", &commits[1]), params.clone());
+        assert_eq!(outcome.json()["version"], version("v2", &commits[1]));
+        assert_eq!(file(&directory, "ref"), "v2\n");
+        assert_eq!(file(&directory, "short_ref"), "v2");
+        assert_eq!(file(&directory, "commit"), format!("{}\n", commits[1]));
+        assert_eq!(file(&directory, "tags"), "v2\n");
+        assert_eq!(file(&directory, "describe_ref"), "v2\n");
+        assert_eq!(tags_of(directory.path()), ["other", "v1", "v2", "v3"]);
+        assert!(directory.path().join("file-1").is_file() && !directory.path().join("file-2").exists());
+        if params["depth"] == 1 {
+            let history = jetway_tests::git::run(directory.path(), &["rev-list", "HEAD"]);
+            assert_eq!(history, commits[1], "a depth stays a depth");
+        }
+    }
+}
+
+#[test]
+fn brings_no_tag_but_the_commit_when_it_is_told_so() {
+    let (repository, commits) = tagged();
+    let (_server, url) = serve(&repository);
+    for (version, params) in [
+        (version("v2", &commits[1]), json!({ "fetch_tags": false })),
+        (json!({ "ref": "v2" }), json!({ "fetch_tags": false, "depth": 1 })),
+    ] {
+        let (directory, outcome) = get(&tags(&url, json!({})), version, params);
+        outcome.succeeded();
+        assert_eq!(file(&directory, "commit"), format!("{}\n", commits[1]));
+        assert_eq!(tags_of(directory.path()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn finds_a_tag_on_no_branch_whatever_the_server_gives_out() {
+    let (repository, _) = tagged();
+    repository.branch("aside", "main");
+    let aside = repository.commit_on("aside", "aside", &[("aside", "1")]);
+    repository.annotated_tag("v4", &aside, "Release 4");
+    repository.delete_branch("aside");
+    repository.allow_any_commit(false);
+    let (_server, url) = serve(&repository);
+    for source in [tags(&url, json!({ "branch": "main" })), source(&url)] {
+        for version in [version("v4", &aside), json!({ "ref": "v4" })] {
+            for params in [json!({}), json!({ "depth": 1 })] {
+                let destination = scratch::directory();
+                let request = json!({ "source": source, "version": version, "params": params });
+                let verb = Verb::get("git").dir(destination.path()).request(&request);
+                let outcome = verb.env("GIT_CONFIG_PARAMETERS", "'protocol.version'='0'").run();
+                assert_eq!(outcome.json()["version"], version);
+                assert_eq!(file(&destination, "commit"), format!("{aside}\n"));
+                assert_eq!(file(&destination, "tags"), "v4\n");
+            }
+        }
+    }
+}
+
+#[test]
+fn of_a_tag_that_was_moved_gives_the_version_and_says_so() {
+    let (repository, commits) = tagged();
+    let (_server, url) = serve(&repository);
+    repository.git(&["tag", "-f", "v1", &commits[2]]);
+    for params in [json!({}), json!({ "depth": 1 }), json!({ "fetch_tags": true })] {
+        let (directory, outcome) = get(&tags(&url, json!({})), version("v1", &commits[0]), params);
+        outcome.succeeded();
+        assert_eq!(file(&directory, "commit"), format!("{}\n", commits[0]));
+        let message = format!(
+            "warning: tag `v1` was moved to {}; this is {}, which it named when the version was found\n",
+            commits[2], commits[0]
+        );
+        assert!(said(&outcome).contains(&message), "{}", said(&outcome));
+    }
+}
+
+#[test]
+fn of_a_tag_that_was_deleted_fails_unless_the_commit_is_there() {
+    let (repository, commits) = tagged();
+    let (_server, url) = serve(&repository);
+    repository.delete_tag("v1");
+    let source = with(source(&url), json!({ "fetch_tags": true }));
+    let (directory, outcome) = get(&source, version("v1", &commits[0]), json!({}));
+    outcome.succeeded();
+    assert_eq!(file(&directory, "commit"), format!("{}\n", commits[0]));
+    assert!(said(&outcome).contains("warning: tag `v1` was deleted since"), "{}", said(&outcome));
+    let outcome = get(&source, json!({ "ref": "v1" }), json!({})).1;
+    outcome.failed();
+    assert!(said(&outcome).contains("error: version `v1` is gone: `http://"), "{}", said(&outcome));
+    let outcome = get(&source, version("v1", &"1".repeat(40)), json!({})).1;
+    outcome.failed();
+}
+
+#[test]
+fn of_a_name_takes_the_tag_before_the_branch() {
+    let (repository, commits) = history(&["one", "two"]);
+    repository.branch("x", &commits[1]);
+    let source = source(&repository.file_url());
+    let (directory, outcome) = get(&source, json!({ "ref": "x" }), json!({}));
+    outcome.succeeded();
+    assert_eq!(file(&directory, "commit"), format!("{}\n", commits[1]));
+    repository.tag("x", &commits[0]);
+    let (directory, outcome) = get(&source, json!({ "ref": "x" }), json!({}));
+    outcome.succeeded();
+    assert_eq!(file(&directory, "commit"), format!("{}\n", commits[0]));
+}

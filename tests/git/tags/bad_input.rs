@@ -1,0 +1,58 @@
+use super::*;
+
+#[track_caller]
+fn refused(source: Value, problems: &[&str]) {
+    let outcome = check(&with(json!({ "uri": "file:///nowhere" }), source), NONE);
+    outcome.failed();
+    for problem in problems {
+        assert!(said(&outcome).contains(problem), "{}", said(&outcome));
+    }
+    let count = said(&outcome).lines().filter(|line| line.starts_with("    `")).count();
+    assert_eq!(count, problems.len(), "{}", said(&outcome));
+}
+
+#[test]
+fn is_told_by_key() {
+    refused(json!({ "tag_filter": "[v" }), &["`source.tag_filter`: has a `[` without its `]`\n"]);
+    refused(json!({ "tag_regex": "v(" }), &["`source.tag_regex`: has a `(` without its `)`\n"]);
+    refused(
+        json!({ "tag_filter": "v*", "tag_regex": "v.*" }),
+        &["`source.tag_regex`: cannot be given together with `tag_filter`\n"],
+    );
+    refused(
+        json!({ "tag_behaviour": "match_taged" }),
+        &[
+            "`source.tag_behaviour`: expected `match_tagged` or `match_tag_ancestors`, found `match_taged`; did you mean",
+        ],
+    );
+    refused(json!({ "version_type": "tag" }), &["`source.version_type`: expected `commits`, `tags` or `branches`"]);
+    refused(
+        json!({ "version_type": "branches", "branch": "main", "tag_filter": "v*" }),
+        &["`source.branch`: is one branch, and", "`source.tag_filter`: is about tags, and"],
+    );
+    refused(json!({ "branch_regex": "x" }), &["`source.branch_regex`: chooses branches only with"]);
+    refused(
+        json!({ "version_type": "commits", "tag_filter": "v*" }),
+        &["`source.version_type`: is `commits`, but `tag_filter` makes versions of tags; leave"],
+    );
+}
+
+#[test]
+fn is_told_of_a_version_that_names_nothing() {
+    let (repository, _) = history(&["one"]);
+    for (version, message) in [
+        (
+            json!({ "ref": "--all" }),
+            "error: version `--all` is neither a full commit hash nor the name of a tag or branch\n",
+        ),
+        (
+            json!({ "ref": "a b" }),
+            "error: version `a b` is neither a full commit hash nor the name of a tag or branch\n",
+        ),
+        (json!({ "ref": "v1", "commit": "x" }), "error: the version's commit `x` is not a full commit hash\n"),
+    ] {
+        let outcome = get(&source(&repository.file_url()), version, json!({})).1;
+        outcome.failed();
+        assert_eq!(said(&outcome), message);
+    }
+}

@@ -1,0 +1,59 @@
+use super::*;
+
+/// <https://github.com/concourse/git-resource/issues/223>
+#[test]
+fn that_was_moved_comes_again_with_its_new_commit() {
+    let (repository, commits) = history(&["one", "two", "three"]);
+    repository.tag("latest", &commits[0]);
+    repository.tag("v2", &commits[1]);
+    let (_server, url) = serve(&repository);
+    let container = Container::new();
+    let source = with(json!({ "uri": url }), json!({ "version_type": "tags" }));
+    assert_eq!(refs(&check_in(&container, &source, version("v2", &commits[1]))), ["v2"]);
+    repository.git(&["tag", "-f", "latest", &commits[2]]);
+    let found = check_in(&container, &source, version("v2", &commits[1])).json();
+    assert_eq!(found, json!([version("v2", &commits[1]), version("latest", &commits[2])]));
+    repository.tag("v3", &commits[2]);
+    repository.git(&["tag", "-f", "latest", &commits[0]]);
+    for container in [container, Container::new()] {
+        let outcome = check_in(&container, &source, version("latest", &commits[2]));
+        assert_eq!(outcome.json(), json!([version("v3", &commits[2]), version("latest", &commits[0])]));
+        assert_eq!(said(&outcome), format!("tag `latest` was moved to {}\n", commits[0]));
+    }
+}
+
+/// <https://github.com/concourse/git-resource/issues/116>
+#[test]
+fn that_was_deleted_makes_a_check_begin_again_at_the_newest() {
+    let (repository, commits) = tagged();
+    let (_server, url) = serve(&repository);
+    let container = Container::new();
+    let source = tags(&url, json!({}));
+    assert_eq!(refs(&check_in(&container, &source, version("v3", &commits[2]))), ["v3", "v2"]);
+    repository.delete_tag("v3");
+    for container in [container, Container::new()] {
+        let outcome = check_in(&container, &source, version("v3", &commits[2]));
+        assert_eq!(refs(&outcome), ["v2"]);
+        assert_eq!(said(&outcome), "warning: tag `v3` is gone, or filtered out by now; going on from the newest tag\n");
+    }
+    assert_eq!(refs(&check(&with(source, json!({ "tag_filter": "none" })), NONE)), Vec::<String>::new());
+}
+
+#[test]
+fn that_is_a_commit_of_a_put_gives_the_tags_made_since() {
+    let (repository, commits) = tagged();
+    let (_server, url) = serve(&repository);
+    for more in [json!({}), json!({ "branch": "main" })] {
+        let source = tags(&url, more);
+        assert_eq!(refs(&check(&source, json!({ "ref": commits[1] }))), ["v3", "v2"]);
+        let gone = "1".repeat(40);
+        assert_eq!(refs(&check(&source, json!({ "ref": gone }))), ["v2"]);
+    }
+}
+
+#[test]
+fn that_is_a_tag_is_understood_when_tags_are_not_followed_any_more() {
+    let (repository, commits) = tagged();
+    let source = source(&repository.file_url());
+    assert_eq!(refs(&check(&source, version("v2", &commits[1]))), commits[1..]);
+}
