@@ -5,3 +5,4 @@
 mod bundles;
 mod delivery;
 mod legacy;
+mod worker;

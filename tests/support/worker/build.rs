@@ -13,8 +13,11 @@ use super::image::Image;
 use super::{Worker, text, texts};
 use crate::{registry, scratch};
 
-/// What a step may say besides what it does.
-const MODIFIERS: [&str; 7] = ["on_success", "on_failure", "on_abort", "on_error", "ensure", "privileged", "image"];
+/// Steps that run after another, or after all of a job.
+const HOOKS: [&str; 5] = ["on_success", "on_failure", "on_abort", "on_error", "ensure"];
+
+/// What has a list of steps below it.
+const LISTS: [&str; 3] = ["do", "in_parallel", "aggregate"];
 
 /// How a build, or a step, has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,14 +110,13 @@ impl<'w> Run<'w> {
     }
 
     pub(super) fn run(mut self) -> Option<Build> {
-        let has_inputs = self.find_inputs(&self.job["plan"]);
+        let mut whole = json!({ "do": self.job["plan"] });
+        for hook in HOOKS.iter().filter(|key| self.job.get(**key).is_some()) {
+            whole[*hook] = self.job[*hook].clone();
+        }
+        let has_inputs = self.find_inputs(&whole);
         if has_inputs {
-            let plan = json!({ "do": self.job["plan"] });
-            let mut whole = plan.as_object().expect("a step").clone();
-            for hook in MODIFIERS.iter().filter(|key| self.job.get(**key).is_some()) {
-                whole.insert((*hook).to_owned(), self.job[*hook].clone());
-            }
-            self.build.status = self.step(&Value::Object(whole), None);
+            self.build.status = self.step(&whole, None);
         }
         self.abort.end();
         if self.build.status == Status::Succeeded {
@@ -124,16 +126,15 @@ impl<'w> Run<'w> {
         has_inputs.then_some(self.build)
     }
 
-    /// Chooses the versions of all gets, which Concourse does before a build begins.
-    fn find_inputs(&mut self, steps: &Value) -> bool {
-        steps.as_array().into_iter().flatten().all(|step| {
-            if let Some(name) = step["get"].as_str() {
-                let resource = step["resource"].as_str().unwrap_or(name);
-                let Some(version) = self.worker.choose(resource, &texts(&step["passed"])) else { return false };
-                self.inputs.insert(name.to_owned(), version);
-            }
-            ["do", "in_parallel", "aggregate"].iter().all(|key| self.find_inputs(list(&step[*key])))
-        })
+    /// Chooses the versions of all gets, which Concourse does before a build begins: those of hooks too.
+    fn find_inputs(&mut self, step: &Value) -> bool {
+        if let Some(name) = step["get"].as_str() {
+            let resource = step["resource"].as_str().unwrap_or(name);
+            let Some(version) = self.worker.choose(resource, &texts(&step["passed"])) else { return false };
+            self.inputs.insert(name.to_owned(), version);
+        }
+        let single = HOOKS.iter().chain(&["try"]).filter_map(|key| step.get(*key));
+        single.chain(listed(step)).all(|step| self.find_inputs(step))
     }
 
     /// Runs a step with its hooks.
@@ -161,7 +162,7 @@ impl<'w> Run<'w> {
         }
         let keys: Vec<&str> = step.as_object().expect("a step").keys().map(String::as_str).collect();
         let known = |does: &[&str]| {
-            let strange = keys.iter().find(|key| !does.contains(key) && !MODIFIERS.contains(key));
+            let strange = keys.iter().find(|key| !does.contains(key) && !HOOKS.contains(key));
             assert!(strange.is_none(), "the stand-in does not know `{}` of {step}", strange.expect("a key"));
         };
         if step.get("get").is_some() {
@@ -171,17 +172,16 @@ impl<'w> Run<'w> {
             known(&["put", "resource", "params", "get_params", "no_get", "inputs"]);
             self.put(step, hook)
         } else if step.get("task").is_some() {
-            known(&["task", "config", "file", "params", "vars"]);
+            known(&["task", "config", "file", "params", "vars", "privileged", "image"]);
             self.task(step, hook)
         } else if let Some(tried) = step.get("try") {
             known(&["try"]);
             let status = self.step(tried, hook);
             if status == Status::Aborted { status } else { Status::Succeeded }
         } else {
-            known(&["do", "in_parallel", "aggregate"]);
+            known(&LISTS);
             // One after the other is one of the orders that steps in parallel may run in.
-            let steps = ["do", "in_parallel", "aggregate"].iter().filter_map(|key| list(&step[*key]).as_array());
-            for step in steps.flatten() {
+            for step in listed(step) {
                 let status = self.step(step, hook);
                 if status != Status::Succeeded {
                     return status;
@@ -195,7 +195,6 @@ impl<'w> Run<'w> {
         let name = text(&step["get"]);
         let resource = step["resource"].as_str().unwrap_or(name);
         let version = self.inputs.get(name).cloned();
-        let version = version.or_else(|| self.worker.choose(resource, &texts(&step["passed"])));
         self.fetch(name, resource, version, &step["params"], hook)
     }
 
@@ -394,9 +393,10 @@ impl<'w> Run<'w> {
     }
 }
 
-/// The steps of a list, which may be below `steps`.
-fn list(value: &Value) -> &Value {
-    value.get("steps").unwrap_or(value)
+/// The steps in the list of a step that has one. It may be below `steps`.
+fn listed(step: &Value) -> impl Iterator<Item = &Value> {
+    let lists = LISTS.iter().filter_map(|key| step.get(*key));
+    lists.filter_map(|list| list.get("steps").unwrap_or(list).as_array()).flatten()
 }
 
 /// Whether a put is given an artifact: all of them, those that it names, or (`detect`) those that its params name.
