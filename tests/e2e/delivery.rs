@@ -33,7 +33,7 @@ fn a_good_commit_is_built_and_tested() {
         assert_eq!((&world.digest("team/app", &commit[..7]), &world.digest("team/app", "latest")), (&digest, &digest));
         worker.run("unit-tests").expect("an image").ended(Status::Succeeded);
         assert_eq!(world.statuses(&commit), ["concourse-ci/unit-tests success", "concourse-ci/unit-tests pending"]);
-        assert!(!build.log.contains("0f1e2d3c4b5a") && !build.log.contains("PRIVATE KEY"), "{}", build.log);
+        assert!(!World::betrays(&build.log), "{}", build.log);
     }
     assert!(world.slack.messages().is_empty());
 }
@@ -52,6 +52,7 @@ fn a_good_commit_comes_to_production_when_somebody_who_may_says_so() {
     let staged =
         ["Build 3 brings the application to staging. :white_check_mark:", "  It is there, and its tests have passed."];
     assert_eq!(world.heard(), staged);
+    assert!(!World::betrays(&build.log), "{}", build.log);
 
     assert!(worker.run("production").is_none(), "nobody has said a word");
     world.github.set_status(&commit, "go-no-go", "success", "mallory");
@@ -74,6 +75,19 @@ fn a_good_commit_comes_to_production_when_somebody_who_may_says_so() {
     assert_eq!(World::running(&world.staging), vec![world.application(&next); 2]);
     worker.run("production").expect("an old go").ended(Status::Failed);
     assert_eq!(World::running(&world.production), vec![world.application(&digest); 3]);
+}
+
+#[test]
+fn the_application_comes_by_ssh_and_the_charts_by_https() {
+    let Some(world) = World::start() else { return };
+    let worker = world.worker("delivery.yml");
+    let commit = world.push("hello");
+    assert_eq!(worker.check("code-base"), [json!({ "ref": commit })]);
+    assert_eq!(world.readers_of_charts(), Vec::<String>::new());
+    // Its certificate is of an authority that the worker's `/etc/ssl/certs` has, and no source names.
+    assert_eq!(worker.check("charts"), [json!({ "ref": world.tip_of_charts() })]);
+    let readers = world.readers_of_charts();
+    assert!(!readers.is_empty() && readers.iter().all(|user| user == "ci-charts"), "{readers:?}");
 }
 
 #[test]

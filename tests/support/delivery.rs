@@ -6,6 +6,7 @@ use crate::engine::{self, BASE};
 use crate::github::{self, GitHub};
 use crate::kubernetes::{Helm, Namespace, cluster};
 use crate::layer::{self, Layer};
+use crate::nginx_git::{Authority, NginxGit};
 use crate::registry::{Manner, Registry};
 use crate::repository::Repository;
 use crate::slack::{BOT, Message, SlackApi, Webhook};
@@ -15,6 +16,9 @@ use serde_json::{Value, json};
 
 /// A service account's key, as a registry of Google's takes it for a password.
 const KEY: &str = r#"{"type": "service_account", "private_key_id": "0f1e2d3c4b5a"}"#;
+
+/// The login of the web server that has the charts.
+const CHARTS_USER: (&str, &str) = ("ci-charts", "correct horse battery staple");
 
 /// The application's chart.
 const CHART: [(&str, &str); 4] = [
@@ -47,6 +51,9 @@ pub struct World {
     /// Where production is.
     pub production: Namespace,
     charts: Repository,
+    web: NginxGit,
+    /// Nobody but the worker trusts it.
+    web_authority: Authority,
     /// How long a deploy may take, in seconds.
     pub patience: u64,
 }
@@ -55,7 +62,8 @@ impl World {
     /// All servers, with nothing in them but what the build starts from; `None` when they cannot be here.
     pub fn start() -> Option<Self> {
         let images = FETCHED.iter().chain(&OTHERS).all(|kind| layer::require(Layer::Image(kind)));
-        if !images || !engine::require() || !layer::require(Layer::Ssh) || !layer::require(Layer::Program("skopeo")) {
+        let servers = [Layer::Ssh, Layer::WebServer, Layer::Program("skopeo")];
+        if !images || !engine::require() || !servers.into_iter().all(layer::require) {
             return None;
         }
         let cluster = cluster()?;
@@ -67,6 +75,7 @@ impl World {
             address: Some(&address),
             ..Manner::default()
         });
+        let (charts, web_authority) = (Repository::named("charts"), Authority::new());
         let world = Self {
             code: Repository::named("app"),
             ssh: SshGit::start(),
@@ -76,7 +85,9 @@ impl World {
             webhook: Webhook::start(),
             staging: cluster.namespace(),
             production: cluster.namespace(),
-            charts: Repository::named("charts"),
+            web: NginxGit::start(charts.root(), &web_authority, CHARTS_USER, ""),
+            charts,
+            web_authority,
             patience: 40,
         };
         world.charts.commit("A chart", &CHART);
@@ -96,7 +107,8 @@ impl World {
     /// A worker with a pipeline of `tests/pipelines`.
     pub fn worker(&self, pipeline: &str) -> Worker {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines").join(pipeline);
-        let worker = Worker::new(&file, self.vars(), &[self.registry.authority(), self.github.authority()]);
+        let authorities = [self.registry.authority(), self.github.authority(), &self.web_authority.pem];
+        let worker = Worker::new(&file, self.vars(), &authorities);
         FETCHED
             .iter()
             .fold(worker, |worker, kind| worker.with_image(&self.registry.repository(&format!("jetway-{kind}")), kind))
@@ -108,7 +120,9 @@ impl World {
                 "uri": self.ssh.url(self.code.path()), "deploy_key": self.ssh.deploy_key().private,
                 "known_hosts": self.ssh.known_hosts(),
             },
-            "charts": { "uri": self.ssh.url(self.charts.path()) },
+            "charts": {
+                "uri": self.web.url(self.charts.name()), "username": CHARTS_USER.0, "password": CHARTS_USER.1,
+            },
             "cluster": {
                 "kubeconfig": self.staging.cluster().kubeconfig(),
                 "url": self.staging.cluster().url(),
@@ -199,6 +213,25 @@ impl World {
             message.reactions.iter().fold(text, |text, emoji| format!("{text} :{emoji}:"))
         };
         self.slack.messages().into_iter().map(line).collect()
+    }
+
+    /// The commit that the charts are at.
+    pub fn tip_of_charts(&self) -> String {
+        self.charts.tip("main")
+    }
+
+    /// Who fetched the charts, a word for each request that was answered with something: the user that it named.
+    pub fn readers_of_charts(&self) -> Vec<String> {
+        let user = |line: String| {
+            let mut words = line.split(' ');
+            (words.next() == Some("200")).then(|| words.next().unwrap_or_default().to_owned())
+        };
+        self.web.requests().into_iter().filter_map(user).collect()
+    }
+
+    /// Whether a text has a secret of the pipelines' in it.
+    pub fn betrays(text: &str) -> bool {
+        ["0f1e2d3c4b5a", "PRIVATE KEY", CHARTS_USER.1].iter().any(|secret| text.contains(secret))
     }
 
     /// The digest of an image in the registry, as another program sees it.
