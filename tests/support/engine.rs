@@ -14,6 +14,9 @@ pub const SOCKET: &str = "/var/run/docker.sock";
 /// The image that fixtures build upon: busybox, and a `/tmp`.
 pub const BASE: &str = "jetway-tests/base:busybox";
 
+/// This machine's static busybox, for containers of images that hold no program but their own.
+pub const BUSYBOX: &str = "/bin/busybox";
+
 /// Whether there is an engine, with [`BASE`] in it. When there is none, the calling test is to return.
 pub fn require() -> bool {
     static MADE: OnceLock<()> = OnceLock::new();

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 pub use self::container::Container;
 pub use self::running::Running;
+use crate::engine::BUSYBOX;
 use crate::{binaries, git, layer, scratch};
 
 /// How long a verb may take before a test gives it up.
@@ -34,6 +35,7 @@ pub struct Verb {
     container: Option<Container>,
     binary: Option<PathBuf>,
     runner: Option<Runner>,
+    variables: Variables,
     /// What an image's container is started with besides.
     docker_arguments: Vec<String>,
 }
@@ -43,6 +45,15 @@ enum Step {
     Check,
     In,
     Out,
+}
+
+/// What variables a verb has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Variables {
+    /// Those that a worker sets, and the test.
+    Set,
+    /// None at all.
+    None,
 }
 
 /// Where verbs run.
@@ -129,6 +140,12 @@ impl Verb {
         self
     }
 
+    /// Leaves out every variable, `PATH` and `HOME` too.
+    pub fn without_environment(mut self) -> Self {
+        self.variables = Variables::None;
+        self
+    }
+
     /// Runs it there, whatever `JETWAY_TEST_RUNNER` says.
     pub fn runner(mut self, runner: Runner) -> Self {
         self.runner = Some(runner);
@@ -186,7 +203,11 @@ impl Verb {
         if let Some(directory) = &self.directory {
             command.arg(directory);
         }
-        command.current_dir("/").env_clear().env("PATH", git::search_path());
+        command.current_dir("/").env_clear();
+        if self.variables == Variables::None {
+            return command;
+        }
+        command.env("PATH", git::search_path());
         // What the image has in /etc, so that git behaves here as it does there.
         let system = images().join(&self.kind).join("gitconfig");
         if system.is_file() {
@@ -216,8 +237,14 @@ impl Verb {
             command.arg("--env").arg(format!("{name}={value}"));
         }
         command.args(&self.docker_arguments);
-        command.arg("--entrypoint").arg(format!("/opt/resource/{}", self.step.name()));
-        command.arg(layer::image_name(&self.kind));
+        let (program, image) = (format!("/opt/resource/{}", self.step.name()), layer::image_name(&self.kind));
+        if self.variables == Variables::None {
+            // An engine sets some by itself, and an image may have no program that could take them away.
+            command.arg("--volume").arg(format!("{BUSYBOX}:/busybox:ro"));
+            command.args(["--entrypoint", "/busybox", &image, "env", "-i", &program]);
+        } else {
+            command.args(["--entrypoint", &program, &image]);
+        }
         if self.directory.is_some() {
             command.args(self.step.target());
         }
@@ -236,6 +263,7 @@ impl Verb {
             container: None,
             binary: None,
             runner: None,
+            variables: Variables::Set,
             docker_arguments: Vec::new(),
         }
     }

@@ -36,6 +36,10 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long the output of a child that has ended is waited for: something that it left behind may hold the pipe open.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// Where programs are looked for when no `PATH` says so: images of ours have some in `/usr/local/bin`, which is not among the
+/// places that the C library thinks of.
+const PLACES: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// A child process to be. Made by [`crate::Context::command`].
 #[derive(Debug)]
 pub struct Command {
@@ -194,6 +198,9 @@ impl Command {
         }
         let mut command = TokioCommand::new(&self.program);
         command.args(&self.arguments).stdin(stdin).stdout(stdout).stderr(stderr).process_group(0).kill_on_drop(true);
+        if std::env::var_os("PATH").is_none_or(|path| path.is_empty()) {
+            command.env("PATH", PLACES);
+        }
         for (name, value) in &self.environment {
             match value {
                 Some(value) => command.env(name, value),

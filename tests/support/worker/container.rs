@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::image::Image;
 use super::{Worker, text};
-use crate::engine::{docker, try_docker};
+use crate::engine::{BUSYBOX, docker, try_docker};
 use crate::process::wait_until;
 use crate::scratch;
 use crate::verb::{Outcome, Running};
@@ -25,9 +25,6 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How often is looked whether a step has ended or is to be aborted.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// What keeps a check container up: this machine's static busybox, since an image may hold no program but its own.
-const PAUSER: &str = "/bin/busybox";
 
 /// A process to start.
 pub(super) struct Process<'w> {
@@ -161,11 +158,12 @@ impl Checks {
                 arguments: Vec::new(),
                 directory: "/".to_owned(),
                 environment: Vec::new(),
-                mounts: vec![(PathBuf::from(PAUSER), "/busybox:ro".to_owned())],
+                mounts: vec![(PathBuf::from(BUSYBOX), "/busybox:ro".to_owned())],
                 privileged: image.privileged,
             };
             let name = name();
             let disk = scratch::directory();
+            // What keeps it up.
             let mut command = process.container(&["run", "--detach", "--rm", "--name", &name], disk.path());
             crate::registry::run(command.args(["--entrypoint", "/busybox", &image.name, "sleep", "3600"]));
             name

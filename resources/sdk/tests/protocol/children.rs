@@ -54,6 +54,19 @@ fn no_secret_stands_in_the_arguments_or_the_environment_of_anybody() {
 }
 
 #[test]
+fn programs_are_found_where_nothing_says_where_they_are() {
+    let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n";
+    let env = json!({ "run": ["env"], "token": "hunter2" });
+    for run in [counter("check").without_env("PATH"), counter("check").env("PATH", "")] {
+        let outcome = run.source(&env).outcome();
+        outcome.response();
+        assert!(outcome.stderr.contains(path), "{}", outcome.stderr);
+    }
+    let outcome = counter("check").source(&env).outcome();
+    assert!(outcome.stderr.contains("PATH=/usr/bin:/bin\n"), "{}", outcome.stderr);
+}
+
+#[test]
 fn a_child_gets_a_secret_from_a_companion_by_a_private_file() {
     let outcome = counter("check").source(&json!({"misbehave": ["companion"], "token": "hunter2"})).outcome();
     outcome.response();

@@ -58,6 +58,11 @@ impl Run {
         self
     }
 
+    pub(crate) fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// Shares a temporary directory with other runs.
     pub(crate) fn temporary(mut self, directory: &Path) -> Self {
         self.temporary = None;
