@@ -4,10 +4,12 @@ CARGO ?= cargo
 # A machine with two cores is slower with more than two compilers at once.
 export CARGO_BUILD_JOBS ?= 2
 
-# Where warnings are mistakes: in the run whose outcome counts.
+# Where warnings are mistakes: in the run whose outcome counts. Said once, also where make runs make: with other flags cargo
+# builds everything anew.
 ifeq ($(CI),true)
-export RUSTFLAGS += -D warnings
-export RUSTDOCFLAGS += -D warnings
+deny = $(strip $(1) $(if $(findstring -D warnings,$(1)),,-D warnings))
+export RUSTFLAGS := $(call deny,$(RUSTFLAGS))
+export RUSTDOCFLAGS := $(call deny,$(RUSTDOCFLAGS))
 endif
 
 # What a crate's first page says of its rooms is read with the private items too.

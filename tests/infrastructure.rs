@@ -309,6 +309,32 @@ mod ssh {
     }
 }
 
+mod make {
+    use std::process::Command;
+
+    /// The flags for the compiler that a recipe sees under CI, where these are given.
+    fn flags(given: &str) -> String {
+        let makefile = concat!(env!("CARGO_MANIFEST_DIR"), "/../Makefile");
+        let output = Command::new("make")
+            .args(["--no-print-directory", "--file", makefile, "--eval", "show: ; @echo \"$$RUSTFLAGS\"", "show"])
+            .env("CI", "true")
+            .env("RUSTFLAGS", given)
+            .env_remove("MAKEFLAGS")
+            .output()
+            .expect("start make");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// With other flags cargo builds everything anew: the tests would not use what `make build` has built for them.
+    #[test]
+    fn gives_the_same_flags_where_it_is_run_by_itself() {
+        assert_eq!(flags(""), "-D warnings");
+        assert_eq!(flags("-C opt-level=1"), "-C opt-level=1 -D warnings");
+        assert_eq!(flags(&flags("")), flags(""));
+    }
+}
+
 mod measurement {
     use super::*;
     use std::process::Command;
