@@ -5,6 +5,7 @@
 //! against the types (`part`, `altered`, `report`, `validate`), one verb is run from it (`run`), or it is handed on (`resolved`).
 
 mod altered;
+mod artifacts;
 mod budget;
 mod catalogue;
 mod command;

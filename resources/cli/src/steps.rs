@@ -2,6 +2,7 @@
 
 use jetway::Verb;
 
+use crate::artifacts::Artifacts;
 use crate::node::{Content, Entry, Node};
 use crate::pipeline::{Declared, expected, is_open};
 use crate::position::{Finding, Position};
@@ -57,8 +58,9 @@ pub(crate) fn plan_of<'n>(job: &'n Node, findings: &mut Vec<Finding>) -> Plan<'n
     }
     let name = job.get("name").and_then(Node::scalar_text).unwrap_or_default();
     let shown = job.get("name").map(Node::shown).unwrap_or_default();
-    let mut walker = Walker { job: name, shown, plan: Plan::default(), findings };
+    let mut walker = Walker { job: name, shown, plan: Plan::default(), artifacts: Artifacts::default(), findings };
     walker.inside(job, &["plan"]);
+    walker.artifacts.findings(walker.findings);
     walker.plan
 }
 
@@ -66,6 +68,7 @@ struct Walker<'n, 'f> {
     job: String,
     shown: String,
     plan: Plan<'n>,
+    artifacts: Artifacts<'n>,
     findings: &'f mut Vec<Finding>,
 }
 
@@ -77,7 +80,7 @@ impl<'n> Walker<'n, '_> {
         };
         for Entry { key, value } in entries {
             let key = key.text.as_str();
-            if value.is_null() || is_open(value) {
+            if value.is_null() {
                 continue;
             }
             if lists.contains(&key) {
@@ -93,19 +96,22 @@ impl<'n> Walker<'n, '_> {
         let steps = node.get("steps").unwrap_or(node);
         match steps.items() {
             Some(items) => items.iter().for_each(|item| self.step(item)),
-            None if is_open(steps) || (node.is_map() && steps.is_null()) => {}
+            None if is_open(steps) => self.artifacts.open(),
+            None if node.is_map() && steps.is_null() => {}
             None => self.findings.push(expected("a list of steps", steps)),
         }
     }
 
     fn step(&mut self, node: &'n Node) {
         if is_open(node) {
+            self.artifacts.open();
             return;
         }
         if !node.is_map() {
             self.findings.push(expected("a step", node));
             return;
         }
+        self.artifacts.step(node);
         for (word, verb) in [("get", Verb::Get), ("put", Verb::Put)] {
             if let Some(entry) = node.entry(word) {
                 self.resource_step(verb, entry, node);
@@ -133,11 +139,15 @@ impl<'n> Walker<'n, '_> {
             self.findings.push(expected("the name of a resource", &named.value));
             return;
         };
+        let title = format!("job `{}`, {} `{}`", self.shown, word(verb), entry.value.shown());
+        if verb == Verb::Put {
+            self.artifacts.put(node, &title);
+        }
         self.plan.steps.push(Step {
             job: self.job.clone(),
             verb,
             name: entry.value.scalar_text().unwrap_or_default(),
-            title: format!("job `{}`, {} `{}`", self.shown, word(verb), entry.value.shown()),
+            title,
             position: entry.key.position,
             resource: Some(resource).filter(|name| !has_var(name)).map(str::to_owned),
             resource_position: named.value.position,

@@ -1,0 +1,167 @@
+//! The artifacts of a job: what its steps make, and what its puts ask for by name.
+
+use jetway::nearest;
+
+use crate::node::{Content, Entry, Node};
+use crate::pipeline::is_open;
+use crate::position::Finding;
+use crate::reference::has_var;
+
+/// What is known of a job's artifacts.
+#[derive(Default)]
+pub(crate) struct Artifacts<'n> {
+    /// The names, each with what may be shown of it.
+    made: Vec<(String, String)>,
+    /// What stands in the `inputs` of puts, each with the title of its put.
+    asked: Vec<(&'n Node, String)>,
+    /// Whether there may be more than can be seen here.
+    is_open: bool,
+}
+
+impl<'n> Artifacts<'n> {
+    /// Something may be made that cannot be seen here: a var stands in the place of steps.
+    pub(crate) fn open(&mut self) {
+        self.is_open = true;
+    }
+
+    /// What a step makes.
+    pub(crate) fn step(&mut self, node: &'n Node) {
+        for word in ["get", "put"] {
+            if let Some(name) = node.get(word) {
+                self.make(name);
+            }
+        }
+        if node.get("task").is_some() {
+            self.task(node);
+        }
+        // A prototype makes what it likes.
+        self.is_open |= node.get("run").is_some();
+    }
+
+    /// What a put of that title asks for.
+    pub(crate) fn put(&mut self, node: &'n Node, title: &str) {
+        let named = node.get("inputs").and_then(Node::items).unwrap_or_default();
+        self.asked.extend(named.iter().map(|name| (name, title.to_owned())));
+    }
+
+    /// Tells what puts ask for and nothing makes.
+    pub(crate) fn findings(self, findings: &mut Vec<Finding>) {
+        if self.is_open {
+            return;
+        }
+        for (node, title) in self.asked {
+            let Some(name) = node.text().filter(|name| !has_var(name)) else { continue };
+            if self.made.iter().any(|(made, _)| made == name) {
+                continue;
+            }
+            let near = nearest(name, self.made.iter().map(|(made, _)| made.as_str()));
+            let near = near.and_then(|near| self.made.iter().find(|(made, _)| made == near));
+            let hint = near.map(|(_, shown)| format!("; did you mean `{shown}`?")).unwrap_or_default();
+            let message = format!("{title}: nothing in the job makes the input `{}`{hint}", node.shown());
+            findings.push(Finding::problem(node.position, message));
+        }
+    }
+
+    fn make(&mut self, name: &Node) {
+        match name.scalar_text().filter(|name| !has_var(name)) {
+            Some(text) => self.made.push((text, name.shown())),
+            None => self.is_open = true,
+        }
+    }
+
+    /// The outputs of a task are in its configuration, which is here or in a file that is not.
+    fn task(&mut self, node: &'n Node) {
+        let Some(config) = node.get("config").filter(|config| config.is_map()) else {
+            self.is_open = true;
+            return;
+        };
+        match config.get("outputs") {
+            Some(outputs) if is_open(outputs) => self.is_open = true,
+            Some(outputs) => {
+                for output in outputs.items().unwrap_or_default() {
+                    match output.get("name") {
+                        Some(name) => self.make(name),
+                        None => self.is_open |= is_open(output),
+                    }
+                }
+            }
+            None => {}
+        }
+        match node.get("output_mapping") {
+            Some(Node { content: Content::Map(entries), .. }) => {
+                entries.iter().for_each(|Entry { value, .. }| self.make(value));
+            }
+            Some(mapping) => self.is_open |= is_open(mapping),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::document::load;
+    use crate::steps::plan_of;
+
+    fn findings(steps: &str) -> Vec<String> {
+        let document = load(format!("name: j\nplan:\n{steps}").as_bytes()).unwrap();
+        let mut findings = Vec::new();
+        plan_of(&document.root, &mut findings);
+        findings.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_input_that_nothing_makes_is_told() {
+        assert_eq!(
+            findings("- get: code\n- put: image\n  inputs: [code, imgae, docs]\n"),
+            [
+                "5:18: job `j`, put `image`: nothing in the job makes the input `imgae`; did you mean `image`?",
+                "5:25: job `j`, put `image`: nothing in the job makes the input `docs`",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_made_is_found_wherever_it_is_made() {
+        for steps in [
+            "- try: {get: code}",
+            "- do: [{in_parallel: {steps: [{get: code}]}}]",
+            "- get: other\n  on_failure: {get: code}",
+            "- get: other\n  ensure: {do: [{try: {get: code}}]}",
+            "- across: [{var: v, values: [1]}]\n  get: code",
+            "- {task: t, config: {outputs: [{name: code}]}}",
+            "- {task: t, config: {outputs: [{name: out}]}, output_mapping: {out: code}}",
+            "- {put: code}",
+        ] {
+            let put = "- {put: image, inputs: [code]}";
+            assert_eq!(findings(&format!("{steps}\n{put}\n")), Vec::<String>::new(), "{steps}");
+            assert_eq!(findings(&format!("{}\n{put}\n", steps.replace("code", "c0de"))).len(), 1, "{steps}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_where_there_may_be_more_than_can_be_seen() {
+        for steps in [
+            "- {task: t, file: ci/t.yml}",
+            "- {task: t, config: ((config))}",
+            "- {task: t, config: {outputs: ((outputs))}}",
+            "- {task: t, config: {outputs: [((output))]}}",
+            "- {task: t, config: {}, output_mapping: ((mapping))}",
+            "- {get: ((name))}",
+            "- {run: build, type: prototype}",
+            "- ((step))",
+            "- try: ((step))",
+            "- do: ((steps))",
+            "- in_parallel: {steps: ((steps))}",
+            "- {get: a, on_success: ((hook))}",
+        ] {
+            assert_eq!(
+                findings(&format!("{steps}\n- {{put: image, inputs: [code]}}\n")),
+                Vec::<String>::new(),
+                "{steps}"
+            );
+        }
+        for inputs in ["all", "detect", "((inputs))", "[((input))]"] {
+            assert_eq!(findings(&format!("- {{put: image, inputs: {inputs}}}\n")), Vec::<String>::new(), "{inputs}");
+        }
+    }
+}
