@@ -71,7 +71,7 @@ fn recipe(kind: &str) -> String {
 }
 
 /// Whether the image stands on nothing: then there is no program in it to look around with.
-fn is_static(kind: &str) -> bool {
+fn is_from_scratch(kind: &str) -> bool {
     recipe(kind).lines().any(|line| line == "FROM scratch")
 }
 
@@ -159,7 +159,7 @@ fn it_is_the_base_with_a_few_small_layers() {
         let name = layer::image_name(&kind);
         let size = |image: &Value| image["Size"].as_u64().unwrap() / 1_000_000;
         let (below, size_below) =
-            if is_static(&kind) { (Vec::new(), 0) } else { (layers(&base), size(&inspect(&base))) };
+            if is_from_scratch(&kind) { (Vec::new(), 0) } else { (layers(&base), size(&inspect(&base))) };
         let (all, image) = (layers(&name), inspect(&name));
         assert!(all.starts_with(&below), "the base has changed since: run `make images`");
         assert!(all.len() - below.len() <= 4, "{} layers on top of the base", all.len() - below.len());
@@ -171,7 +171,7 @@ fn it_is_the_base_with_a_few_small_layers() {
 
 #[test]
 fn an_image_without_a_base_holds_the_binary_and_no_program_but_those_that_it_needs() {
-    for kind in kinds().into_iter().filter(|kind| is_static(kind)) {
+    for kind in kinds().into_iter().filter(|kind| is_from_scratch(kind)) {
         let files = files(&kind);
         let programs: Vec<&String> = files
             .iter()
@@ -191,7 +191,7 @@ fn an_image_without_a_base_holds_the_binary_and_no_program_but_those_that_it_nee
 
 #[test]
 fn nothing_of_the_installation_is_left() {
-    for kind in kinds().into_iter().filter(|kind| !is_static(kind)) {
+    for kind in kinds().into_iter().filter(|kind| !is_from_scratch(kind)) {
         let leftovers = "find /var/lib/apt/lists /var/cache/apt /tmp /root /usr/share/man /etc/dpkg/dpkg.cfg.d/jetway \
                          -type f ! -name .bashrc ! -name .profile 2>/dev/null; true";
         assert_eq!(inside(&kind, &["sh", "-c", leftovers]), "");

@@ -89,7 +89,9 @@ impl<'n> Artifacts<'n> {
         }
         match node.get("output_mapping") {
             Some(Node { content: Content::Map(entries), .. }) => {
-                entries.iter().for_each(|Entry { value, .. }| self.make(value));
+                for Entry { value, .. } in entries {
+                    self.make(value);
+                }
             }
             Some(mapping) => self.is_open |= is_open(mapping),
             None => {}

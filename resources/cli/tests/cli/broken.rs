@@ -228,3 +228,35 @@ jobs: [{name: j, plan: [{get: repo, version: ((secret))}, {get: ((secret))}]}]
         }
     }
 }
+
+#[test]
+fn an_input_of_a_put_is_made_by_a_step_of_the_job_wherever_it_stands() {
+    let pipeline = |input: &str| {
+        format!(
+            "\
+resources:
+- {{name: nightly, type: time, source: {{interval: 24h}}}}
+- {{name: repo, type: git, source: {{uri: u, branch: main}}}}
+jobs:
+- name: release
+  plan:
+  - try: {{get: nightly}}
+  - task: bump
+    config: {{platform: linux, run: {{path: x}}, outputs: [{{name: bumped}}]}}
+    on_failure: {{get: notes, resource: nightly}}
+  - put: repo
+    inputs: [nightly, notes, {input}]
+    params: {{repository: bumped}}
+"
+        )
+    };
+    assert_eq!(validate(&pipeline("bumped")).0, 0);
+    let (code, stdout) = validate(&pipeline("bump"));
+    assert_eq!(code, 1);
+    assert!(
+        stdout.starts_with(
+            "ci.yml:12:30: job `release`, put `repo`: nothing in the job makes the input `bump`; did you mean `bumped`?\n"
+        ),
+        "{stdout}"
+    );
+}
