@@ -28,7 +28,7 @@ package_of() {
   esac
 }
 
-is_static() { grep -qx 'FROM scratch' "images/$1/Dockerfile"; }
+is_from_scratch() { grep -qx 'FROM scratch' "images/$1/Dockerfile"; }
 
 # What an image gets from here: $1 is the type, $2 its binary, $3 where the archive goes.
 make_rootfs() {
@@ -36,7 +36,7 @@ make_rootfs() {
   mkdir -p "$root/usr/local/bin" "$root/usr/local/share/sbom" "$root/opt/resource"
   install -m 0755 "$2" "$root/usr/local/bin/jetway-$1"
   for verb in check in out; do ln -s "/usr/local/bin/jetway-$1" "$root/opt/resource/$verb"; done
-  if is_static "$1"; then
+  if is_from_scratch "$1"; then
     mkdir -p "$root/etc/ssl/certs" "$root/tmp" "$root/root"
     # Runtimes look the user up; Go's programs, which workers run, take its home from here.
     echo 'root:x:0:0:root:/root:/sbin/nologin' >"$root/etc/passwd"
@@ -47,28 +47,35 @@ make_rootfs() {
   images/sbom.sh "$1" "$(package_of "$1")" <<<"$programs" >"$root/usr/local/share/sbom/jetway-$1.cdx.json"
   chmod 0644 "$root/usr/local/share/sbom/jetway-$1.cdx.json"
   find "$root" -type d -exec chmod 0755 {} +
-  if is_static "$1"; then
+  if is_from_scratch "$1"; then
     chmod 0700 "$root/root"
     chmod 1777 "$root/tmp"
   fi
   tar --create --file "$3" --directory "$root" --owner=0 --group=0 --numeric-owner --mtime=@0 --sort=name .
 }
 
+# Whether the package $1 makes a static binary: one of its types has nothing beneath it. The others may have the same one.
+is_static() {
+  local dockerfile
+  for dockerfile in images/*/Dockerfile; do
+    if [ "$(package_of "$(basename "$(dirname "$dockerfile")")")" = "$1" ] && grep -qx 'FROM scratch' "$dockerfile"; then
+      return
+    fi
+  done
+  return 1
+}
+
 # Builds the binary of the type $1, and prints where it is.
 build_binary() {
-  local package
+  local package linking=()
   package=$(package_of "$1")
   # Where it was built says nothing of what it does: the same sources are to make the same binary in any directory.
   local flags="${RUSTFLAGS:-} --remap-path-prefix=$PWD=/jetway --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-  if is_static "$1"; then
-    # With an explicit target the flags are for the binary alone, not for what runs while it is built.
-    RUSTFLAGS="$flags -C target-feature=+crt-static" \
-      cargo build --release --locked --package "$package" --target "$host" >&2
-    echo "$target/$host/release/$package"
-  else
-    RUSTFLAGS="$flags" cargo build --release --locked --package "$package" >&2
-    echo "$target/release/$package"
-  fi
+  # Only the last step knows whether it is static, so that all types share what they are made of: with flags of its own each kind
+  # of binary would have everything compiled for it. With an explicit target flags are not for what runs while it is built.
+  if is_static "$package"; then linking=(-C target-feature=+crt-static); fi
+  RUSTFLAGS="$flags" cargo rustc --release --locked --package "$package" --bin "$package" --target "$host" -- "${linking[@]}" >&2
+  echo "$target/$host/release/$package"
 }
 
 if [ "${1:-}" = --archive ]; then
@@ -99,7 +106,7 @@ for kind in "${kinds[@]}"; do
     exit 1
   fi
   bytes=$(docker image inspect --format '{{.Size}}' "jetway/$kind:dev")
-  if is_static "$kind"; then
+  if is_from_scratch "$kind"; then
     printf 'image jetway/%s:dev: %d KB in all\n' "$kind" $((bytes / 1000))
   else
     base_bytes=$(docker image inspect --format '{{.Size}}' "$base")
