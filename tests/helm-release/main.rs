@@ -15,6 +15,7 @@ mod bad_input;
 mod charts;
 mod check;
 mod clouds;
+mod containers;
 mod crds;
 mod diagnosis;
 mod diff;

@@ -21,7 +21,7 @@ packages=(
   docker-registry   # the registry that images are fetched from and pushed to
   skopeo            # copies images into registries, and is measured beside a get
   umoci             # makes and unpacks images: the judge of what a get unpacks
-  busybox-static    # what the images that tests build stand on
+  busybox-static    # what the images that tests build stand on, and the containers of the tests' Kubernetes
   apache2-utils     # htpasswd makes the registry's file of users
   ca-certificates   # the authorities in the image of helm-release
   curl              # the benchmark measures one request of it beside a put
@@ -32,6 +32,8 @@ packages=(
   git-lfs           # fetches and uploads large files, in the resource and in its fixtures
   strace            # the benchmark counts started processes with it
   docker.io         # builds and runs the images
+  containerd        # runs the containers of the tests' Kubernetes
+  runc              # the same, one by one
   iptables          # the engine's bridge network
   mmdebstrap        # makes the base image where none can be pulled
 )
@@ -50,10 +52,15 @@ as_root() {
 }
 
 install_packages() {
-  local missing=() package
+  local missing=() package program
   for package in "${packages[@]}"; do
-    # An engine that came from elsewhere is as good as Debian's.
-    if [ "$package" = docker.io ] && command -v dockerd >/dev/null; then continue; fi
+    # An engine that came from elsewhere is as good as Debian's, and so are its parts.
+    case $package in
+    docker.io) program=dockerd ;;
+    containerd | runc) program=$package ;;
+    *) program= ;;
+    esac
+    if [ -n "$program" ] && PATH=$PATH:/usr/sbin command -v "$program" >/dev/null; then continue; fi
     dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
   done
   [ ${#missing[@]} -gt 0 ] || return 0

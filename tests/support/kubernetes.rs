@@ -1,18 +1,18 @@
 //! A Kubernetes to deploy to, and the real helm: version 3 and version 4.
 //!
 //! The cluster is started once per test process and ends with it (see `kubernetes/` beside this file): real but for its
-//! node, whose pods do what their annotations say. Whoever has a cluster names its kubeconfig in `JETWAY_TEST_KUBECONFIG`.
-//! Each test has a namespace of its own.
+//! node, whose pods do what their annotations say. A second node, whose pods really run, joins it when a test asks for one.
+//! Whoever has a cluster names its kubeconfig in `JETWAY_TEST_KUBECONFIG`. Each test has a namespace of its own.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::process::{ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::layer::{self, Layer};
 use crate::{git, scratch};
@@ -25,8 +25,14 @@ pub struct Kubernetes {
     /// What administrators log in with, as JSON and complete in itself.
     access: Value,
     audit: Option<PathBuf>,
-    /// The cluster ends when this closes.
-    _alive: Option<ChildStdin>,
+    control: Option<Mutex<Control>>,
+}
+
+/// The cluster's own process, which ends when this does.
+#[derive(Debug)]
+struct Control {
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
 }
 
 /// A version of helm.
@@ -50,6 +56,21 @@ pub fn cluster() -> Option<&'static Kubernetes> {
     layer::require(Layer::Kubernetes).then(|| running().as_ref().expect("a cluster that is available"))
 }
 
+/// The same cluster, with a node whose pods really run; `None` when there can be none here.
+pub fn cluster_with_containers() -> Option<&'static Kubernetes> {
+    cluster().filter(|_| layer::require(Layer::Containers))
+}
+
+/// Why no container can run in the cluster.
+pub(crate) fn without_containers() -> Option<String> {
+    static ADDED: OnceLock<Option<String>> = OnceLock::new();
+    let add = || match running() {
+        Ok(cluster) => cluster.add_containers().err(),
+        Err(problem) => Some(problem.clone()),
+    };
+    ADDED.get_or_init(add).clone()
+}
+
 /// Why there can be no cluster here.
 pub(crate) fn unavailable() -> Option<String> {
     running().as_ref().err().cloned()
@@ -68,21 +89,21 @@ fn start() -> Result<Kubernetes, String> {
     }
     let programs = PathBuf::from(String::from_utf8_lossy(&made.stdout).trim());
     let given = std::env::var_os("JETWAY_TEST_KUBECONFIG").map(PathBuf::from);
-    let (kubeconfig, audit, alive) = if let Some(kubeconfig) = given {
+    let (kubeconfig, audit, control) = if let Some(kubeconfig) = given {
         (kubeconfig, None, None)
     } else {
         // The cluster removes it when it ends, which is later than anything here could.
         let directory = scratch::directory().keep();
-        let alive = run(&programs, &directory)?;
-        (directory.join("kubeconfig"), Some(directory.join("audit.log")), Some(alive))
+        let control = run(&programs, &directory)?;
+        (directory.join("kubeconfig"), Some(directory.join("audit.log")), Some(Mutex::new(control)))
     };
-    let mut cluster = Kubernetes { programs, kubeconfig, access: Value::Null, audit, _alive: alive };
+    let mut cluster = Kubernetes { programs, kubeconfig, access: Value::Null, audit, control };
     cluster.access = cluster.kubectl_json(&["config", "view", "--raw", "--minify", "--flatten", "--output=json"]);
     Ok(cluster)
 }
 
 /// Starts the cluster and waits until it says that it is ready, which is bounded by itself.
-fn run(programs: &Path, directory: &Path) -> Result<ChildStdin, String> {
+fn run(programs: &Path, directory: &Path) -> Result<Control, String> {
     let mut child = Command::new(programs.join("kubernetes"))
         .args(["cluster", "--dir"])
         .arg(directory)
@@ -91,21 +112,41 @@ fn run(programs: &Path, directory: &Path) -> Result<ChildStdin, String> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("the cluster cannot be started: {error}"))?;
-    let alive = child.stdin.take().expect("a pipe");
-    let mut said = String::new();
-    let read = BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut said);
-    if read.is_ok() && said.trim() == "ready" {
+    let output = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut control = Control { input: child.stdin.take().expect("a pipe"), output };
+    if control.said() == "ready" {
         // What it says later would fill the pipe.
         let mut rest = child.stderr.take().expect("a pipe");
         std::thread::spawn(move || std::io::copy(&mut rest, &mut std::io::sink()));
-        return Ok(alive);
+        return Ok(control);
     }
     let output = child.wait_with_output().map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     Err(format!("the cluster did not start: {}", said.lines().last().unwrap_or_default()))
 }
 
+impl Control {
+    /// The next line that it says; nothing when it has ended.
+    fn said(&mut self) -> String {
+        let mut said = String::new();
+        let _ = self.output.read_line(&mut said);
+        said.trim().to_owned()
+    }
+}
+
 impl Kubernetes {
+    /// Adds the node whose pods really run, which is bounded by itself. In a user's own cluster all of them do.
+    fn add_containers(&self) -> Result<(), String> {
+        let Some(control) = &self.control else { return Ok(()) };
+        let mut control = control.lock().map_err(|error| error.to_string())?;
+        control.input.write_all(b"containers\n").map_err(|error| error.to_string())?;
+        match control.said().as_str() {
+            "ready" => Ok(()),
+            "" => Err("the cluster has ended".to_owned()),
+            problem => Err(problem.to_owned()),
+        }
+    }
+
     /// The address of the API server.
     pub fn url(&self) -> &str {
         self.access["clusters"][0]["cluster"]["server"].as_str().expect("a server")
@@ -131,9 +172,23 @@ impl Kubernetes {
 
     /// A namespace that nobody else has.
     pub fn namespace(&'static self) -> Namespace {
+        self.new_namespace(&json!({}))
+    }
+
+    /// A namespace that nobody else has, whose pods really run. See [`cluster_with_containers`].
+    pub fn namespace_with_containers(&'static self) -> Namespace {
+        self.new_namespace(&json!({ "scheduler.alpha.kubernetes.io/node-selector": "jetway.test/pods=run" }))
+    }
+
+    fn new_namespace(&'static self, annotations: &Value) -> Namespace {
         static COUNTER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("jetway-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        self.kubectl(&["create", "namespace", &name]);
+        let metadata = json!({ "name": name, "annotations": annotations });
+        let directory = scratch::directory();
+        let file = directory.path().join("namespace.json");
+        let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata });
+        std::fs::write(&file, object.to_string()).expect("write a manifest");
+        self.kubectl(&["create", "--filename", file.to_str().expect("a path in UTF-8")]);
         Namespace { cluster: self, name }
     }
 

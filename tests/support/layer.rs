@@ -24,6 +24,8 @@ pub enum Layer<'a> {
     Program(&'a str),
     /// A Kubernetes, and helm.
     Kubernetes,
+    /// A node of that Kubernetes whose pods really run.
+    Containers,
     /// A container engine.
     Engine,
     /// A container engine and the image of a resource type in it.
@@ -40,6 +42,7 @@ impl Layer<'_> {
             Self::Mount => "mount".to_owned(),
             Self::Program(program) => program.to_owned(),
             Self::Kubernetes => "kubernetes".to_owned(),
+            Self::Containers => "containers".to_owned(),
             Self::Engine => "engine".to_owned(),
             Self::Image(resource) => format!("image {resource}"),
         }
@@ -60,6 +63,7 @@ impl Layer<'_> {
                 (!is_there).then(|| format!("there is no {program} (`make deps` installs it)"))
             }
             Self::Kubernetes => kubernetes::unavailable(),
+            Self::Containers => kubernetes::without_containers(),
             Self::Engine => (!succeeds("docker", &["info"]))
                 .then(|| "no container engine answers (`make deps` starts one)".to_owned()),
             Self::Image(resource) => {

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -37,24 +38,30 @@ type cluster struct {
 	// start runs a function on the one thread that starts parts: the kernel ends a part together with the thread that
 	// started it, so that no part outlives this process, however it ends.
 	start chan func()
+	// endContainers ends the node whose pods really run; nil when there is none.
+	endContainers func()
 }
 
 func newClusterCommand() *cobra.Command {
 	var dir string
 	command := &cobra.Command{
 		Use:           "cluster",
-		Short:         "Runs a cluster until standard input ends, then removes DIR",
+		Short:         "Runs a cluster until standard input ends, then removes DIR; a line of input adds a node that runs containers",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(command *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			// Whoever started this holds the other end of the pipe; it closes with that process, even if it is killed.
+			asked := make(chan string, 8)
 			go func() {
-				_, _ = io.Copy(io.Discard, os.Stdin)
+				lines := bufio.NewScanner(os.Stdin)
+				for lines.Scan() {
+					asked <- lines.Text()
+				}
 				stop()
 			}()
-			return run(ctx, dir)
+			return run(ctx, dir, asked)
 		},
 	}
 	command.Flags().StringVar(&dir, "dir", "", "a directory that is there for the cluster alone")
@@ -62,7 +69,7 @@ func newClusterCommand() *cobra.Command {
 	return command
 }
 
-func run(ctx context.Context, dir string) error {
+func run(ctx context.Context, dir string, asked <-chan string) error {
 	c := &cluster{dir: dir, ended: make(chan error, 8), start: make(chan func())}
 	defer os.RemoveAll(dir)
 	defer c.end()
@@ -76,11 +83,20 @@ func run(ctx context.Context, dir string) error {
 		return err
 	}
 	fmt.Println("ready")
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-c.ended:
-		return err
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-c.ended:
+			return err
+		case <-asked:
+			// What does not come up is no reason for the rest to end.
+			if err := c.startContainers(ctx); err != nil {
+				fmt.Println("no containers: " + strings.ReplaceAll(err.Error(), "\n", "; "))
+			} else {
+				fmt.Println("ready")
+			}
+		}
 	}
 }
 
@@ -158,9 +174,15 @@ func (c *cluster) startEtcd() (*embed.Etcd, error) {
 }
 
 func (c *cluster) startAPIServer(port int) error {
-	policy := filepath.Join(c.dir, "audit-policy.yaml")
+	policy, admission := filepath.Join(c.dir, "audit-policy.yaml"), filepath.Join(c.dir, "admission.yaml")
 	text := "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n"
 	if err := os.WriteFile(policy, []byte(text), 0o600); err != nil {
+		return err
+	}
+	// Pods go to the node that pretends, unless their namespace's annotation names another one's label.
+	text = "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n- name: PodNodeSelector\n" +
+		"  configuration: {podNodeSelectorPluginConfig: {clusterDefaultNodeSelector: " + podsLabel + "=pretend}}\n"
+	if err := os.WriteFile(admission, []byte(text), 0o600); err != nil {
 		return err
 	}
 	return c.part("kube-apiserver",
@@ -178,6 +200,7 @@ func (c *cluster) startAPIServer(port int) error {
 		"--service-cluster-ip-range=10.96.0.0/16",
 		"--authorization-mode=Node,RBAC", "--allow-privileged=true",
 		"--enable-priority-and-fairness=false", "--profiling=false",
+		"--enable-admission-plugins=PodNodeSelector", "--admission-control-config-file="+admission,
 		// What was asked, and by whom, for tests that count requests.
 		"--audit-policy-file="+policy, "--audit-log-path="+filepath.Join(c.dir, "audit.log"),
 	)
@@ -233,6 +256,9 @@ func (c *cluster) part(name string, arguments ...string) error {
 
 // end ends the parts, in the reverse of the order in which they were started.
 func (c *cluster) end() {
+	if c.endContainers != nil {
+		c.endContainers()
+	}
 	for i := len(c.parts) - 1; i >= 0; i-- {
 		_ = c.parts[i].Process.Kill()
 	}

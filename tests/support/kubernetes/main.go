@@ -1,5 +1,5 @@
-// A Kubernetes for tests in one binary: etcd, the API server, the controllers, the scheduler, and a node that only
-// pretends to run pods.
+// A Kubernetes for tests in one binary: etcd, the API server, the controllers, the scheduler, a node that only pretends to
+// run pods and, when somebody asks for it, one that really runs them.
 //
 // `kubernetes cluster --dir DIR` is what the tests call. The other commands are the parts that it starts, each under the
 // name that Kubernetes gives it.
@@ -17,6 +17,7 @@ import (
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
 func main() {
@@ -35,6 +36,10 @@ func main() {
 		command = controllers.NewControllerManagerCommand()
 	case "kube-scheduler":
 		command = scheduler.NewSchedulerCommand()
+	case "node":
+		command = newNodeCommand()
+	case "kubelet":
+		command = kubelet.NewKubeletCommand()
 	default:
 		usage()
 	}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +33,9 @@ const (
 )
 
 const nodeName = "node-0"
+
+// podsLabel says what a node does to pods: `pretend`, or `run`.
+const podsLabel = "jetway.test/pods"
 
 // node takes up every pod that is bound to it, and runs none: it writes the status that a kubelet would come to.
 type node struct {
@@ -69,7 +71,7 @@ func (n *node) start(ctx context.Context) error {
 }
 
 func (n *node) register(ctx context.Context) error {
-	labels := map[string]string{"kubernetes.io/hostname": nodeName, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
+	labels := map[string]string{"kubernetes.io/hostname": nodeName, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", podsLabel: "pretend"}
 	object := &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName, Labels: labels}}
 	object, err := n.client.CoreV1().Nodes().Create(ctx, object, metav1.CreateOptions{})
 	if err != nil {
@@ -144,7 +146,7 @@ func (n *node) begun(pod *v1.Pod) (v1.PodStatus, bool) {
 	pulled := true
 	for _, c := range pod.Spec.Containers {
 		s := v1.ContainerStatus{Name: c.Name, Image: c.Image, ImageID: "test://" + c.Image, Started: ptr(true)}
-		if strings.Contains(c.Image, "broken") || strings.Contains(c.Image, "missing") {
+		if isNeverPulled(c.Image) {
 			pulled = false
 			s.Started = ptr(false)
 			s.State.Waiting = &v1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: fmt.Sprintf("Back-off pulling image %q", c.Image)}

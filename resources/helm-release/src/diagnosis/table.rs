@@ -25,13 +25,17 @@ pub(super) fn lines<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
         .collect()
 }
 
-/// The text on one line, and no longer than that many characters.
+/// The text on one line, and no longer than that many characters. What is left out is the middle: a message begins with what was
+/// tried, and ends with what came of it.
 pub(super) fn cut(text: &str, most: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= most {
+    let length = line.chars().count();
+    if length <= most {
         return line;
     }
-    line.chars().take(most.saturating_sub(3)).chain("...".chars()).collect()
+    let kept = most.saturating_sub(3);
+    let begins = line.chars().take(kept.div_ceil(2));
+    begins.chain("...".chars()).chain(line.chars().skip(length - kept / 2)).collect()
 }
 
 #[cfg(test)]
@@ -47,5 +51,7 @@ mod tests {
         );
         let long = lines(&[row(&"ä".repeat(99), &"ö".repeat(999))]).remove(0);
         assert_eq!(long.chars().count(), 2 + WIDEST + 2 + LONGEST);
+        assert_eq!(cut("pulling\na long reference: not found", 24), "pulling a l... not found");
+        assert_eq!(cut("exactly ten", 11), "exactly ten");
     }
 }

@@ -1,0 +1,182 @@
+//! put against containers that really run: a kubelet starts them, probes them, restarts them and keeps their logs.
+
+use std::time::Duration;
+
+use jetway_tests::kubernetes::{Helm, Namespace, cluster_with_containers};
+use jetway_tests::process::wait_until;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{deploy, helm_that_runs, inputs, put, revisions, said, source, statuses, with};
+
+/// The container of a release: it serves its revision's word, and is ready when that can be fetched in it.
+fn serving(word: &str) -> Value {
+    // The first process of a container is one that a signal ends only when it says so.
+    let serve = format!(
+        "trap exit TERM; mkdir /www && echo {word} >/www/index.html && httpd -f -p 127.0.0.1:8080 -h /www & wait"
+    );
+    json!({
+        "command": ["sh", "-c", serve],
+        "readinessProbe": {
+            "exec": { "command": ["wget", "-q", "-O", "-", "http://127.0.0.1:8080/"] }, "periodSeconds": 1, "timeoutSeconds": 5,
+        },
+    })
+}
+
+/// A container that runs this in a shell.
+fn shell(script: &str) -> Value {
+    json!({ "command": ["sh", "-c", script] })
+}
+
+/// Values for images that are there, with `more` over them.
+fn values(more: Value) -> Value {
+    with(json!({ "image": "busybox:1.36" }), more)
+}
+
+/// Inputs with the chart and these values.
+fn inputs_with(values: &Value) -> TempDir {
+    inputs(&[("values.json", &values.to_string())])
+}
+
+/// Params of a deploy of these inputs that waits, with `more` over them.
+fn params(more: Value) -> Value {
+    with(json!({ "chart": "chart", "values": "values.json", "check_is_ready": true, "timeout": "60s" }), more)
+}
+
+/// What the release's ready pods serve, as each of them says by itself.
+fn served(namespace: &Namespace) -> Vec<String> {
+    let selector = "--selector=app.kubernetes.io/instance=demo";
+    let pods = namespace.kubectl_json(&["get", "pods", selector, "--output=json"]);
+    let is_ready = |pod: &&Value| {
+        pod["metadata"]["deletionTimestamp"].is_null() && pod["status"]["containerStatuses"][0]["ready"] == true
+    };
+    let pods = pods["items"].as_array().expect("a list").iter().filter(is_ready);
+    pods.map(|pod| {
+        let name = pod["metadata"]["name"].as_str().expect("a name");
+        namespace.kubectl(&["exec", name, "--", "wget", "-q", "-O", "-", "http://127.0.0.1:8080/"]).trim().to_owned()
+    })
+    .collect()
+}
+
+/// Brings up the first revision, which serves `old`.
+fn serve_old(namespace: &Namespace) {
+    let inputs = inputs_with(&values(json!({ "container": serving("old") })));
+    let file = format!("--values={}", inputs.path().join("values.json").display());
+    deploy(namespace, helm_that_runs(Helm::Four), "demo", &[&file, "--wait", "--timeout=60s"]);
+    assert_eq!(served(namespace), ["old"]);
+}
+
+#[test]
+fn a_deploy_waits_for_a_probe_that_runs_in_the_container_and_its_test_is_a_program() {
+    let Some(cluster) = cluster_with_containers() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace_with_containers();
+        let test = shell("echo all is well in $(hostname)");
+        let inputs = inputs_with(&values(json!({ "container": serving("new"), "testContainer": test })));
+        let params = params(json!({ "test": true }));
+        let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
+        let said = said(&outcome);
+        assert!(said.contains("(container `test`):\n  | all is well in demo-test\n"), "{helm:?}: {said}");
+        assert_eq!(served(&namespace), ["new"], "{helm:?}");
+    }
+}
+
+#[test]
+fn a_program_that_fails_three_times_takes_the_release_back_to_pods_that_serve_what_they_did() {
+    let Some(cluster) = cluster_with_containers() else { return };
+    let namespace = cluster.namespace_with_containers();
+    serve_old(&namespace);
+    let test = shell("echo expected 2, found $((1 + 2)); exit 1");
+    let inputs = inputs_with(&values(json!({ "container": serving("new"), "testContainer": test })));
+    let params = params(json!({
+        "test": { "attempts": 3, "delay": "100ms" }, "rollback_on_failure": { "timeout": "60s", "test": false },
+    }));
+    let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+    outcome.failed();
+    let said = said(&outcome);
+    assert_eq!(said.matches("  | expected 2, found 3\n").count(), 3, "{said}");
+    assert!(said.contains("test: exit code 1 Error"), "{said}");
+    let words = "it is back at what revision 1 was: revision 3 runs now (demo-1.2.3, app version 4.5)\n  caused by: its tests \
+                 failed in each of 3 tries\n";
+    assert!(said.contains(words), "{said}");
+    assert_eq!(statuses(&namespace), ["superseded", "superseded", "deployed"]);
+    assert_eq!(served(&namespace), ["old"]);
+}
+
+#[test]
+fn a_program_that_passes_on_the_third_try_is_one_that_passes() {
+    let Some(cluster) = cluster_with_containers() else { return };
+    let namespace = cluster.namespace_with_containers();
+    // The tries have nothing in common but the node: what each leaves there is what the next one counts.
+    let tries = format!("/tmp/tries-of-{}", namespace.name());
+    let test = with(
+        shell("echo >/tries/$(date +%s%N)-$$; tries=$(ls /tries | wc -l); echo try $tries; [ $tries -eq 3 ]"),
+        json!({ "volumeMounts": [{ "name": "tries", "mountPath": "/tries" }] }),
+    );
+    let inputs = inputs_with(&values(json!({ "container": serving("new"), "testContainer": test })));
+    let template = inputs.path().join("chart/templates/test.yaml");
+    let volume = json!([{ "name": "tries", "hostPath": { "path": tries, "type": "DirectoryOrCreate" } }]);
+    let with_volume = std::fs::read_to_string(&template).unwrap() + &format!("  volumes: {volume}\n");
+    std::fs::write(&template, with_volume).unwrap();
+    let params = params(json!({ "test": { "attempts": 3, "delay": "100ms", "cleanup": true } }));
+    let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+    let _ = std::fs::remove_dir_all(tries);
+    assert_eq!(outcome.json()["version"], revisions([1])[0]);
+    let said = said(&outcome);
+    for line in ["  | try 1\n", "  | try 2\n", "  | try 3\n", "the tests of `demo` passed, try 3 of 3\n"] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+}
+
+#[test]
+fn an_image_that_is_not_there_is_told_in_the_words_of_its_registry_while_the_old_pods_serve() {
+    let Some(cluster) = cluster_with_containers() else { return };
+    let namespace = cluster.namespace_with_containers();
+    serve_old(&namespace);
+    let inputs = inputs_with(&json!({ "image": "missing:7", "container": serving("new") }));
+    let params = params(json!({ "timeout": "8s", "rollback_on_failure": { "timeout": "60s", "test": false } }));
+    let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+    outcome.failed();
+    let said = said(&outcome);
+    // Which of its two states a pod is in changes by the second.
+    assert!(said.contains("app: ErrImagePull: ") || said.contains("app: ImagePullBackOff: "), "{said}");
+    for part in [
+        "Failed: Failed to pull image \"missing:7\": ",
+        "docker.io/library/missing:7: not found",
+        "it is back at what revision 1 was: revision 3 runs now",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(statuses(&namespace), ["superseded", "failed", "deployed"]);
+    assert_eq!(served(&namespace), ["old"]);
+}
+
+#[test]
+fn a_program_that_crashes_is_shown_with_its_restarts_and_its_last_words() {
+    let Some(cluster) = cluster_with_containers() else { return };
+    let namespace = cluster.namespace_with_containers();
+    let inputs = inputs_with(&values(json!({ "container": shell("echo no database at $HOSTNAME; exit 3") })));
+    let file = format!("--values={}", inputs.path().join("values.json").display());
+    deploy(&namespace, helm_that_runs(Helm::Four), "demo", &[&file]);
+    // Then the kubelet leaves it alone for twenty seconds, which the put's few are well within.
+    let waits_for_its_third_run = || {
+        let pods = namespace.kubectl_json(&["get", "pods", "--output=json"]);
+        let container = &pods["items"][0]["status"]["containerStatuses"][0];
+        let is = container["restartCount"] == 2 && container["state"]["waiting"]["reason"] == "CrashLoopBackOff";
+        is.then_some(())
+    };
+    wait_until(Duration::from_mins(1), waits_for_its_third_run).expect("two restarts");
+    let params = params(json!({ "timeout": "3s" }));
+    let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+    outcome.failed();
+    let said = said(&outcome);
+    for part in [
+        "  Running  0/1    2         app: CrashLoopBackOff: back-off [TIME] restarting failed container=app pod=demo-",
+        "(last: exit code 3 Error)\n",
+        "BackOff: Back-off restarting failed container",
+        "(container `app`, the run before this one):\n  | no database at demo-",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
