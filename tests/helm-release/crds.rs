@@ -86,3 +86,25 @@ fn a_chart_that_brings_kinds_along_is_installed_and_upgraded_shown_or_not() {
         }
     }
 }
+
+#[test]
+fn hooks_are_left_out_where_that_is_wanted_though_the_cluster_does_not_know_all_kinds_yet() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let kind = Kind { cluster, group: format!("{}.jetway.test", namespace.name()) };
+        let inputs = inputs(&[]);
+        std::fs::create_dir(inputs.path().join("chart/crds")).unwrap();
+        for (file, text) in [("crds/widgets.yaml", kind.definition()), ("templates/widget.yaml", kind.object())] {
+            std::fs::write(inputs.path().join("chart").join(file), text).unwrap();
+        }
+        let params = json!({ "chart": "chart", "show_diff": true, "diff_opts": "--no-hooks" });
+        let put = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).env("NO_COLOR", "1");
+        let outcome = put.run();
+        assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
+        let text = said(&outcome);
+        assert!(text.contains("it is shown without its help\n"), "{helm:?}: {text}");
+        assert!(text.contains("Deployment demo comes\n") && text.contains("Widget one comes\n"), "{helm:?}: {text}");
+        assert!(!text.contains("Pod demo-test"), "{helm:?}: {text}");
+    }
+}

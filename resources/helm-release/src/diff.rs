@@ -85,9 +85,10 @@ pub(crate) async fn show(target: &Target<'_>, chart: &Chart) -> Result<()> {
 }
 
 fn objects(release: &Release, options: &Options) -> Vec<Object> {
-    let hooks = release.hooks.as_deref().unwrap_or_default().iter().filter(|_| options.with_hooks);
-    let all = hooks.flat_map(|hook| Object::all(&hook.manifest));
-    let all = Object::all(&release.manifest).into_iter().chain(all);
+    let hooks = release.hooks.as_deref().unwrap_or_default().iter();
+    let hooks = hooks.flat_map(|hook| Object::all(&hook.manifest));
+    let all = Object::all(&release.manifest).into_iter().chain(hooks);
+    let all = all.filter(|object| options.with_hooks || !object.is_hook());
     all.filter(|object| !options.suppressed.contains(&object.kind)).collect()
 }
 

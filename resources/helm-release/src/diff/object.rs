@@ -43,6 +43,11 @@ impl Object {
         self.kind == other.kind && self.name == other.name
     }
 
+    /// Whether it is a hook. Where the cluster could not help, these stand among the others.
+    pub(super) fn is_hook(&self) -> bool {
+        self.value.pointer("/metadata/annotations").is_some_and(|annotations| annotations.get("helm.sh/hook").is_some())
+    }
+
     /// Whether it is in the same state, however that is written.
     pub(super) fn equals(&self, other: &Self) -> bool {
         self.value == other.value
