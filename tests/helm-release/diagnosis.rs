@@ -3,7 +3,7 @@
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{deploy, inputs, put, said, source, source_with_token, with};
+use crate::support::{deploy, inputs, put, revisions, said, source, source_with_token, with};
 
 #[test]
 fn pods_jobs_warnings_and_logs_are_shown_as_a_person_would_look_for_them() {
@@ -84,4 +84,31 @@ fn a_warning_is_found_in_a_namespace_that_is_full_of_them() {
     let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     outcome.failed();
     assert!(said(&outcome).contains("Signal: look here\n"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_damaged_record_of_before_is_told_of_and_the_others_are_shown() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
+        for replicas in ["--set=replicas=1", "--set=replicas=2"] {
+            deploy(&namespace, helm, "demo", &[replicas]);
+        }
+        let damage = json!({ "stringData": { "release": "no release" } }).to_string();
+        namespace.kubectl(&["patch", "secret", "sh.helm.release.v1.demo.v1", "--type=merge", "--patch", &damage]);
+        let put = |params: Value| put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        let warning = "warning: a revision is left out here: the record `sh.helm.release.v1.demo.v1` is damaged: it is not base64\n";
+        let outcome = put(json!({ "chart": "chart" }));
+        assert_eq!(outcome.json()["version"], revisions([3])[0], "{helm:?}");
+        let text = said(&outcome);
+        assert!(text.contains(warning), "{helm:?}: {text}");
+        assert!(text.contains("\n  2         ") && text.contains("\n  3         "), "{helm:?}: {text}");
+        let outcome =
+            put(json!({ "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s" }));
+        outcome.failed();
+        let text = said(&outcome);
+        assert!(text.contains(warning), "{helm:?}: {text}");
+        assert!(text.contains("app: ImagePullBackOff"), "{helm:?}: {text}");
+    }
 }

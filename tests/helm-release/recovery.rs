@@ -311,3 +311,61 @@ fn who_comes_a_moment_later_is_told_who_came_first() {
         assert_eq!(statuses(&namespace), ["deployed", "pending-upgrade"], "{helm:?}");
     }
 }
+
+#[test]
+fn a_way_back_of_somebody_else_is_not_taken_for_a_puts_own() {
+    // The one in helm's place calls programs of this machine, which no image has.
+    if Runner::chosen() == Runner::Image {
+        return;
+    }
+    let Some(cluster) = cluster() else { return };
+    let cases = [
+        // Its upgrade has failed, and before it goes back itself somebody else does.
+        (
+            "upgrade",
+            "for one; do shift; [ $one != --atomic ] || one=--wait; set -- \"$@\" \"$one\"; done; HELM \"$@\"",
+            "UPGRADE FAILED: x",
+        ),
+        // It is about to go back to where somebody else goes back to a moment earlier.
+        ("rollback", "", "release: already exists"),
+    ];
+    for (helm, (verb, before, words)) in Helm::BOTH.into_iter().flat_map(|helm| cases.map(|case| (helm, case))) {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
+        add_hook(inputs.path(), "pre-rollback", RUNS);
+        let root = inputs.path().join("chart");
+        let count = if verb == "upgrade" { 1 } else { 2 };
+        for revision in 1..=count {
+            let replicas = format!("--set=replicas={revision}");
+            namespace.helm(helm, &["upgrade", "--install", "demo", root.to_str().unwrap(), &replicas]);
+        }
+        let (ours, late) = (inputs.path().join(".late"), inputs.path().join(".called"));
+        std::fs::create_dir(&ours).unwrap();
+        let real = cluster.programs().join(helm.program());
+        let script = format!(
+            "#!/bin/sh\nif [ \"$1\" != {verb} ]; then exec {real} \"$@\"; fi\n{before}\n: >{late}\n\
+             until {kubectl} --namespace={name} get pod before >/dev/null 2>&1; do :; done\n\
+             echo 'Error: {words}' >&2\nexit 1\n",
+            before = before.replace("HELM", &real.display().to_string()),
+            real = real.display(),
+            late = late.display(),
+            kubectl = cluster.programs().join("kubectl").display(),
+            name = namespace.name(),
+        );
+        let program = ours.join(helm.program());
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let params = if verb == "upgrade" {
+            json!({ "chart": "chart", "values": "broken.yaml", "atomic": true, "timeout": "5s" })
+        } else {
+            json!({ "rollback": { "revision": 1 } })
+        };
+        let running = put(helm, &ours, &source(&namespace), params, inputs.path()).spawn();
+        wait_until(Duration::from_mins(1), || late.exists().then_some(())).expect("helm is called");
+        let mut other = Deploying(namespace.helm_command(helm).args(["rollback", "demo", "1"]).spawn().unwrap());
+        let outcome = running.wait(Duration::from_mins(1));
+        outcome.failed();
+        assert_eq!(statuses(&namespace).last().unwrap(), "pending-rollback", "{helm:?}, {verb}: {}", said(&outcome));
+        assert!(other.0.try_wait().unwrap().is_none(), "the other one goes on");
+    }
+}

@@ -1,6 +1,6 @@
 //! A deploy from its beginning to its end: the upgrade, the tests, and the way back when either fails.
 
-use jetway::{Advise as _, Error, Finished, Interrupted, Result, anyhow};
+use jetway::{Advise as _, Error, Finished, Interrupted, Result};
 use jiff::Timestamp;
 
 use crate::chart::Chart;
@@ -15,14 +15,6 @@ use crate::state;
 use crate::target::Target;
 use crate::upgrade;
 use crate::values::Values;
-
-/// What helm says when another one holds the release's lock, or took it a moment earlier.
-const LOCKED: [&str; 4] = [
-    "another operation (install/upgrade/rollback) is in progress",
-    "release: already exists",
-    "cannot reuse a name that is still in use",
-    "cannot re-use a name that is still in use",
-];
 
 /// Brings the chart up, tests it, and returns the revision that came of it.
 pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release> {
@@ -44,7 +36,7 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
         return Err(not_upgraded(target, &upgraded, before, began).await?);
     }
     // Before the pause, in which somebody else may deploy.
-    let made = made(target).await?;
+    let made = state::made(target).await?;
     if let Some(pause) = target.params.pause() {
         target.context.console().step(format_args!("waiting {}, as `wait` says", span::words(pause)));
         target.context.interrupt().sleep(pause).await?;
@@ -57,22 +49,11 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
     Ok(made)
 }
 
-/// The revision that is deployed after an upgrade that went well, shown with those before it.
-async fn made(target: &Target<'_>) -> Result<Release> {
-    let name = &target.release;
-    let mut records = target.records().of(name).await?;
-    let newest = records.iter().rposition(|record| record.status == "deployed");
-    let newest = newest.ok_or_else(|| anyhow!("helm ended well, and no revision of `{name}` is deployed"))?;
-    records.truncate(newest + 1);
-    let made = diagnosis::brief(target, &records).await?;
-    made.ok_or_else(|| anyhow!("the new revision of `{name}` went away at once"))
-}
-
 /// The error of an upgrade that failed, when all has been said and done about it.
 async fn not_upgraded(target: &Target<'_>, upgraded: &Finished, before: u64, began: Timestamp) -> Result<Error> {
     let name = &target.release;
     let failure = upgraded.failure();
-    if LOCKED.iter().any(|words| upgraded.stderr.contains(words)) {
+    if recovery::was_late(upgraded) {
         let records = target.records().of(name).await.unwrap_or_default();
         let holder = records.last().filter(|newest| newest.is_pending()).map(recovery::held);
         let words = format!("somebody else began to work on `{name}` at the same time");
@@ -83,8 +64,8 @@ async fn not_upgraded(target: &Target<'_>, upgraded: &Finished, before: u64, beg
         (None, true) => Some(Work::Atomic),
         (None, false) => Some(Work::Upgrade),
         // It leaves the lock of its own way back behind when a hook of the chart fails there.
-        (Some(_), true) => Some(Work::WayBack),
-        (Some(_), false) => None,
+        (Some(_), true) if recovery::failed_on_its_way_back(upgraded) => Some(Work::WayBack),
+        (Some(_), _) => None,
     };
     if let Some(work) = left {
         recovery::settle_or_warn(target, before, work, &recovery::how(upgraded)).await?;

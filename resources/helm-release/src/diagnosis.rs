@@ -7,7 +7,7 @@ mod logs;
 mod pods;
 mod table;
 
-use jetway::{Context, Interrupted, Result};
+use jetway::{Context, Error, Interrupted, Result};
 use jiff::Timestamp;
 
 use crate::manifest::Belongings;
@@ -33,18 +33,20 @@ pub(crate) enum Logs {
     Troubled,
 }
 
-/// Shows how the release is, and its last few revisions; the newest of them.
+/// Shows how the release is, and its last few revisions; the newest of them. That one must be readable.
 pub(crate) async fn brief(target: &Target<'_>, records: &[Record]) -> Result<Option<Release>> {
-    let mut revisions = history(&target.records(), &target.release, records, BRIEF).await?;
-    let newest = revisions.pop();
-    if let Some(newest) = &newest {
-        say_status(target, newest);
-        if !revisions.is_empty() {
-            let all: Vec<&Release> = revisions.iter().chain([newest]).collect();
-            say_history(target, &all);
-        }
+    let (mut revisions, problems) = history(&target.records(), &target.release, records, BRIEF).await?;
+    let newest = revisions.pop_if(|read| records.last().is_some_and(|newest| read.version == newest.revision));
+    let Some(newest) = newest else {
+        return problems.into_iter().next_back().map_or(Ok(None), Err);
+    };
+    say_unreadable(target.context, &problems);
+    say_status(target, &newest);
+    if !revisions.is_empty() {
+        let all: Vec<&Release> = revisions.iter().chain([&newest]).collect();
+        say_history(target, &all);
     }
-    Ok(newest)
+    Ok(Some(newest))
 }
 
 /// Shows all that may tell why the release is not as it should be. `since` is when the work on it began.
@@ -56,9 +58,12 @@ pub(crate) async fn full(target: &Target<'_>, since: Timestamp, shown: Logs) -> 
         let all = records.of(&target.release).await?;
         history(&records, &target.release, &all, FULL).await
     };
-    let revisions = tolerated(context, "its records", read.await)?.unwrap_or_default();
+    let Some((revisions, problems)) = tolerated(context, "its records", read.await)? else { return Ok(()) };
+    say_unreadable(context, &problems);
     let Some(newest) = revisions.last() else {
-        context.console().step(format_args!("there is nothing of `{}` in the cluster", target.release));
+        if problems.is_empty() {
+            context.console().step(format_args!("there is nothing of `{}` in the cluster", target.release));
+        }
         return Ok(());
     };
     say_status(target, newest);
@@ -102,10 +107,21 @@ pub(crate) async fn test_logs(target: &Target<'_>, release: &Release) -> Result<
     Ok(())
 }
 
-/// The newest revisions, oldest first.
-async fn history(records: &Records<'_>, release: &str, all: &[Record], most: usize) -> Result<Vec<Release>> {
+/// The newest revisions, oldest first, and what is wrong with those that cannot be read.
+async fn history(
+    records: &Records<'_>,
+    release: &str,
+    all: &[Record],
+    most: usize,
+) -> Result<(Vec<Release>, Vec<Error>)> {
     let newest: Vec<u64> = all.iter().rev().take(most).map(|record| record.revision).collect();
-    if newest.is_empty() { Ok(Vec::new()) } else { records.read_several(release, &newest).await }
+    if newest.is_empty() { Ok((Vec::new(), Vec::new())) } else { records.read_several(release, &newest).await }
+}
+
+fn say_unreadable(context: &Context, problems: &[Error]) {
+    for problem in problems {
+        context.console().warn(format_args!("a revision is left out here: {problem:#}"));
+    }
 }
 
 /// What was read; nothing, and a line about it, when it could not be. Only a signal ends the telling.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jetway::{Result, anyhow};
+use jetway::{Error, Result, anyhow};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -145,7 +145,14 @@ impl Metadata {
 /// A record as a whole.
 #[derive(Deserialize)]
 struct Object {
+    metadata: Option<ObjectName>,
     data: Option<Data>,
+}
+
+#[derive(Deserialize)]
+struct ObjectName {
+    #[serde(default)]
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -219,16 +226,23 @@ impl<'k> Records<'k> {
         object.decoded(&name, self.storage).map(Some)
     }
 
-    /// Several revisions, oldest first, by one request. Those that are not there are left out.
-    pub(crate) async fn read_several(&self, release: &str, revisions: &[u64]) -> Result<Vec<Release>> {
+    /// Several revisions, oldest first, by one request, and what is wrong with those that cannot be read. Those that are not
+    /// there are left out.
+    pub(crate) async fn read_several(&self, release: &str, revisions: &[u64]) -> Result<(Vec<Release>, Vec<Error>)> {
         let numbers: Vec<String> = revisions.iter().map(u64::to_string).collect();
         let selector = format!("owner=helm,name={release},version in ({})", numbers.join(","));
         let objects: Vec<Object> =
             self.kubernetes.list(self.asked("list"), &[("labelSelector", &selector)], LARGEST).await?;
-        let decoded = objects.into_iter().map(|object| object.decoded(release, self.storage));
-        let mut releases = decoded.collect::<Result<Vec<Release>>>()?;
+        let (mut releases, mut problems) = (Vec::new(), Vec::new());
+        for mut object in objects {
+            let name = object.metadata.take().map(|metadata| metadata.name).unwrap_or_default();
+            match object.decoded(&name, self.storage) {
+                Ok(release) => releases.push(release),
+                Err(problem) => problems.push(problem),
+            }
+        }
         releases.sort_by_key(|release| release.version);
-        Ok(releases)
+        Ok((releases, problems))
     }
 
     /// Writes into a record that it has failed, for this reason; whether it did. One that has changed since it was listed

@@ -32,6 +32,28 @@ const STEPS: u32 = 4;
 /// How the description of a record begins that was marked as failed here.
 pub(crate) const GIVEN_UP: &str = "Given up: ";
 
+/// What helm says when another one holds the release's lock, or took it a moment earlier.
+const LATE: [&str; 4] = [
+    "another operation (install/upgrade/rollback) is in progress",
+    "release: already exists",
+    "cannot reuse a name that is still in use",
+    "cannot re-use a name that is still in use",
+];
+
+/// What helm says when its own way back from what did not come up has failed.
+const WAY_BACK_FAILED: [&str; 2] =
+    ["an error occurred while rolling back the release", "an error occurred while uninstalling the release"];
+
+/// Whether a helm ended because somebody else's came first. Whatever is pending then is theirs.
+pub(crate) fn was_late(finished: &Finished) -> bool {
+    LATE.iter().any(|words| finished.stderr.contains(words))
+}
+
+/// Whether a helm ended while it was on its way back. Else what is on its way back is somebody else's.
+pub(crate) fn failed_on_its_way_back(finished: &Finished) -> bool {
+    WAY_BACK_FAILED.iter().any(|words| finished.stderr.contains(words))
+}
+
 /// Whether a description is that of a revision which an uninstall was to take away when the work ended. It may run still, all of it
 /// or in part.
 pub(crate) fn was_going(description: &str) -> bool {

@@ -316,14 +316,13 @@ async fn back_to(
     };
     if !finished.is_success() {
         // It leaves its lock behind when a hook of the chart fails, too.
-        recovery::settle_or_warn(target, before, Work::Rollback(revision), &recovery::how(&finished)).await?;
+        if !recovery::was_late(&finished) {
+            recovery::settle_or_warn(target, before, Work::Rollback(revision), &recovery::how(&finished)).await?;
+        }
         diagnosis::full(target, began, Logs::All).await?;
         return Err(finished.failure());
     }
-    let newest = target.records().of(name).await?.into_iter().rfind(|record| record.status == "deployed");
-    let newest = newest.ok_or_else(|| anyhow!("helm ended well, and no revision of `{name}` is deployed"))?;
-    let made = target.records().read(name, newest.revision).await?;
-    made.ok_or_else(|| anyhow!("revision {} of `{name}` went away at once", newest.revision))
+    state::made(target).await
 }
 
 #[cfg(test)]
