@@ -1,13 +1,14 @@
 //! Clusters of clouds: what is asked of each, signed as it must be, and what comes of it.
 
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jetway_tests::aws::Key;
 use jetway_tests::github::AppKey;
-use jetway_tests::kubernetes::Helm;
+use jetway_tests::kubernetes::{Helm, Namespace};
+use jetway_tests::process::wait_until;
 use jetway_tests::scratch;
 use jetway_tests::stand_in::{Answer, Asked, StandIn};
 use jetway_tests::verb::{Outcome, Verb};
@@ -134,6 +135,83 @@ mod google {
             "gcloud_k8s_cluster_name": "production", "gcloud_k8s_zone": "europe-west1",
         });
         gets_in(&source, &[("GCE_METADATA_HOST", &host), ("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", &google.url())]);
+    }
+
+    /// Google, for a cluster that is real: each token that it grants ends with a Secret of that number, and soon by its own words.
+    fn start_for(namespace: &Arc<Namespace>, granted: &Arc<Mutex<Vec<String>>>) -> StandIn {
+        let (namespace, granted) = (Arc::clone(namespace), Arc::clone(granted));
+        StandIn::start(move |asked| match (asked.method.as_str(), asked.path()) {
+            ("GET", "/computeMetadata/v1/instance/service-accounts/default/token") => {
+                let mut granted = granted.lock().unwrap();
+                let token = token_until(&namespace, granted.len());
+                granted.push(token);
+                // A minute before its end a token is given up.
+                Answer::json(200, &json!({ "access_token": granted.last(), "expires_in": 62 }))
+            }
+            ("GET", "/computeMetadata/v1/project/project-id") => Answer::text(200, "project-1"),
+            ("GET", "/v1/projects/project-1/locations/europe-west1/clusters/production") => {
+                let cluster = namespace.cluster();
+                let authority = json!({ "clusterCaCertificate": STANDARD.encode(cluster.authority()) });
+                let endpoint = cluster.url().replace("https://", "");
+                Answer::json(200, &json!({ "endpoint": endpoint, "status": "RUNNING", "masterAuth": authority }))
+            }
+            _ => Answer::text(404, "no such thing"),
+        })
+    }
+
+    fn token_until(namespace: &Namespace, number: usize) -> String {
+        let name = format!("lease-{number}");
+        namespace.kubectl(&["create", "secret", "generic", &name]);
+        let bound = format!("--bound-object-name={name}");
+        namespace.kubectl(&["create", "token", "deployer", "--bound-object-kind=Secret", &bound]).trim().to_owned()
+    }
+
+    #[test]
+    fn a_token_that_ends_while_helm_waits_is_renewed() {
+        let Some(cluster) = jetway_tests::kubernetes::cluster() else { return };
+        for helm in Helm::BOTH {
+            let namespace = Arc::new(cluster.namespace());
+            namespace.account("deployer", &[("*", "secrets,pods"), ("*", "deployments.apps,replicasets.apps")]);
+            let granted = Arc::new(Mutex::new(Vec::new()));
+            let google = start_for(&namespace, &granted);
+            let source = json!({
+                "release": "demo", "namespace": namespace.name(), "gcloud_cluster_auth": true,
+                "gcloud_workload_identity_enabled": true, "gcloud_k8s_cluster_name": "production",
+                "gcloud_k8s_zone": "europe-west1",
+            });
+            let inputs = crate::support::inputs(&[("waits.yaml", "podAnnotations: {jetway.test/ready: \"false\"}\n")]);
+            let params = json!({ "chart": "chart", "values": "waits.yaml", "check_is_ready": true, "timeout": "90s" });
+            let host = google.url().replace("http://", "");
+            let running = put(helm, cluster.programs(), &source, params, inputs.path())
+                .env("GCE_METADATA_HOST", &host)
+                .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", &google.url())
+                .spawn();
+            crate::support::wait_for_status(&namespace, 1, "pending-install");
+            let pod = || {
+                let pods = namespace.kubectl_json(&["get", "pods", "--output=json"]);
+                let is_running = pods["items"][0]["status"]["phase"] == "Running";
+                is_running.then(|| pods["items"][0]["metadata"]["name"].as_str().expect("a name").to_owned())
+            };
+            let pod = wait_until(Duration::from_mins(1), pod).expect("a pod that runs");
+            // All tokens of so far come to their end, which the API server takes some seconds to see.
+            let ending = granted.lock().unwrap().clone();
+            let leases: Vec<String> = (0..ending.len()).map(|number| format!("lease-{number}")).collect();
+            let delete: Vec<&str> = ["delete", "secret"].into_iter().chain(leases.iter().map(String::as_str)).collect();
+            namespace.kubectl(&delete);
+            let ended = || {
+                let ended = ending.iter().all(|token| {
+                    let source = crate::support::source_with_token(cluster, &namespace, token);
+                    check(&source, &[]).stderr.contains("does not know who is calling")
+                });
+                ended.then_some(())
+            };
+            wait_until(Duration::from_mins(1), ended).expect("the tokens end");
+            let ready = json!({ "status": { "conditions": [{ "type": "Ready", "status": "True" }] } }).to_string();
+            namespace.kubectl(&["patch", "pod", &pod, "--subresource=status", "--patch", &ready]);
+            let outcome = running.wait(Duration::from_mins(2));
+            assert_eq!(outcome.json()["version"]["revision"], "1", "{helm:?}");
+            assert!(granted.lock().unwrap().len() > ending.len(), "{helm:?}");
+        }
     }
 
     #[test]

@@ -70,7 +70,12 @@ impl Token {
 
     /// Whether it can still be used, and for as long as a request takes.
     pub(crate) fn holds(&self) -> bool {
-        self.expires.is_none_or(|end| end > Timestamp::now().as_second() + MARGIN)
+        self.given_up().is_none_or(|end| end > Timestamp::now().as_second())
+    }
+
+    /// When it is no longer to be used, in seconds since 1970.
+    pub(crate) fn given_up(&self) -> Option<i64> {
+        self.expires.map(|end| end.saturating_sub(MARGIN))
     }
 
     /// The next one, from the cloud that the source names.

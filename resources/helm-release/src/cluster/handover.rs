@@ -86,8 +86,9 @@ fn answer(call: &CompanionCall) -> Result<CompanionAnswer> {
         Some(token) => token,
         None => call.wait_for(async |context| renewed(context, &call.directory).await)?,
     };
-    let expires = token.expires.map(Timestamp::from_second).transpose().context("the token's end is no time")?;
-    let status = json!({ "token": token.secret.expose(), "expirationTimestamp": expires.map(|time| time.to_string()) });
+    // helm uses a token until the end that it is told of, and takes a refusal for an error.
+    let end = token.given_up().map(Timestamp::from_second).transpose().context("the token's end is no time")?;
+    let status = json!({ "token": token.secret.expose(), "expirationTimestamp": end.map(|time| time.to_string()) });
     let credential = json!({
         "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status,
     });
