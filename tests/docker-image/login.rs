@@ -7,11 +7,11 @@ use jetway_tests::registry::image::{Compression, Image};
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
 use jetway_tests::scratch;
-use jetway_tests::stand_in::Answer;
+use jetway_tests::stand_in::{Answer, StandIn};
 use jetway_tests::token_server::TokenServer;
 use serde_json::{Value, json};
 
-use crate::support::{check, get, put, read, said, source};
+use crate::support::{check, get, merge, put, read, said, source};
 
 /// A registry with an image in it, which skopeo has put there as [`USER`].
 fn filled(manner: &Manner<'_>) -> Registry {
@@ -186,6 +186,65 @@ fn credentials_are_offered_to_a_registry_that_hides_instead_of_asking() {
         let outcome = check("registry-image", &anonymous, None);
         assert_eq!(outcome.code == Some(0), status == 404, "{}", outcome.stderr);
         assert_eq!(offered(&registry), 2);
+    }
+}
+
+/// Who has a login for an open registry, a wrong one even, is told what a stranger is told.
+#[test]
+fn a_login_that_nobody_has_asked_for_and_that_is_not_taken_changes_nothing() {
+    let tokens = TokenServer::start();
+    let image = Image::named("x");
+    for asks_for_tokens in [true, false] {
+        let registry = HandMade::start(&image);
+        let challenge = format!("Bearer realm=\"{}\",service=\"{}\"", tokens.realm(), TokenServer::SERVICE);
+        registry.twist(move |asked| match (asked.path(), asks_for_tokens) {
+            ("/v2/", true) => Some(Answer::text(401, "").with("WWW-Authenticate", &challenge)),
+            ("/v2/", false) => Some(Answer::json(200, &json!({}))),
+            _ => asked
+                .header("authorization")
+                .map(|_| Answer::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\"")),
+        });
+        let source = |tag: &str| {
+            let login = json!({ "tag": tag, "username": "u", "password": "n0t-the-password" });
+            let mut source = json!({ "repository": registry.repository() });
+            merge(&mut source, login);
+            source
+        };
+        let outcome = check("registry-image", &source("gone"), None);
+        assert_eq!(outcome.json(), json!([]), "{asks_for_tokens}");
+        let text = said(&outcome);
+        let warning = "warning: `127.0.0.1:[PORT]` has not asked for a login, and does not take the one that there is";
+        assert_eq!(text.matches(warning).count(), 1, "{text}");
+        assert!(text.contains("answered 401 Unauthorized"), "{text}");
+        assert!(!outcome.stderr.contains("n0t-the-password"), "{}", outcome.stderr);
+        let found = check("registry-image", &source("latest"), None);
+        assert_eq!(found.json(), json!([{ "tag": "latest", "digest": image.manifest.digest }]));
+        assert_eq!(said(&found), "");
+    }
+}
+
+/// There is an answer already, and others wait: a server in trouble is not waited for.
+#[test]
+fn how_to_log_in_is_asked_once_where_nobody_has_asked_for_a_login() {
+    let busy = || Answer::text(503, "busy");
+    let image = Image::named("x");
+    for root_is_busy in [true, false] {
+        let (registry, tokens) = (HandMade::start(&image), StandIn::start(move |_| busy()));
+        let realm = format!("{}/token", tokens.url().replace("127.0.0.1", "localhost"));
+        registry.twist(move |asked| match (asked.path(), root_is_busy) {
+            ("/v2/", true) => Some(busy()),
+            ("/v2/", false) => {
+                let challenge = format!("Bearer realm=\"{realm}\",service=\"x\"");
+                Some(Answer::text(401, "").with("WWW-Authenticate", &challenge))
+            }
+            _ => None,
+        });
+        let source =
+            json!({ "repository": registry.repository(), "tag": "gone", "username": "u", "password": "p4ssw0rd" });
+        assert_eq!(check("registry-image", &source, None).json(), json!([]));
+        let asked = |server: &StandIn, path: &str| server.asked().iter().filter(|asked| asked.path() == path).count();
+        assert_eq!(asked(registry.server(), "/v2/"), 1);
+        assert_eq!(asked(&tokens, "/token"), usize::from(!root_is_busy));
     }
 }
 

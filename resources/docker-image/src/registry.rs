@@ -18,7 +18,7 @@ use anyhow::anyhow;
 use jetway::http::{
     HttpClient, HttpRequest, HttpResponse, Method, Retry, StatusCode, StatusError, TransportError, TransportKind, Url,
 };
-use jetway::{Advise as _, Context, Error, Result};
+use jetway::{Advise as _, Context, Error, Interrupted, Result};
 
 use crate::credentials::Login;
 use crate::reference::Repository;
@@ -127,15 +127,21 @@ impl<'c> Registry<'c> {
                 return Ok(response);
             }
             let challenge = Challenge::of(&response).filter(|_| self.is_own(response.url()));
-            match challenge {
+            let answered = match challenge {
                 Some(challenge) if logins < 2 => {
                     logins += 1;
                     let encrypted = response.url().scheme() == "https";
-                    if !self.auth.answer(self, &challenge, generation, encrypted).await? {
-                        return Err(self.refused(response).await);
-                    }
+                    self.auth.answer(self, &challenge, generation, encrypted).await
                 }
-                _ => return Err(self.refused(response).await),
+                _ => Ok(false),
+            };
+            let error = match answered {
+                Ok(true) => continue,
+                Ok(false) => self.refused(response).await,
+                Err(error) => error,
+            };
+            if Interrupted::caused(&error) || !self.auth.withdraw(self, generation, &error).await {
+                return Err(error);
             }
         }
     }

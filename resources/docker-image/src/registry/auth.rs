@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use anyhow::{Context as _, anyhow};
-use jetway::http::{HttpClient, HttpRequest, Method, StatusCode, Url};
-use jetway::{Interrupted, Result, Secret};
+use jetway::http::{HttpClient, HttpRequest, Method, Retry, StatusCode, Url};
+use jetway::{Error, Interrupted, Line, Result, Secret};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -41,6 +41,8 @@ struct State {
     refresh: Option<Secret>,
     /// Whether the registry has been asked how to log in, though it had not asked for that.
     has_offered: bool,
+    /// Whether the header is there because of that alone.
+    is_unasked: bool,
 }
 
 /// What a request logs in with.
@@ -102,11 +104,14 @@ impl Auth {
         encrypted: bool,
     ) -> Result<bool> {
         let mut state = self.state.lock().await;
-        self.answer_in(&mut state, registry, challenge, generation, encrypted).await
+        self.answer_in(&mut state, registry, challenge, generation, encrypted, Retry::default()).await
     }
 
     /// Logs in where nobody has asked for that, as far as there is something to log in with: once, by what the registry's root
     /// asks for, or else by user and password. Returns whether there is now something to try.
+    ///
+    /// Whoever else has a request for the registry waits meanwhile, and there is an answer already: so each question is put
+    /// once, and a login that is not taken is told of and changes nothing.
     pub(crate) async fn log_in_unasked(&self, registry: &Registry<'_>, generation: u64) -> Result<bool> {
         if self.is_anonymous() {
             return Ok(false);
@@ -116,10 +121,10 @@ impl Auth {
             return Ok(state.generation != generation);
         }
         state.has_offered = true;
-        let asked = registry.send_to_host(Method::GET, "/v2/", |request| request.allow(StatusCode::UNAUTHORIZED)).await;
-        let response = match asked {
+        let once = |request: HttpRequest| request.allow(StatusCode::UNAUTHORIZED).retry(Retry::never());
+        let response = match registry.send_to_host(Method::GET, "/v2/", once).await {
             Ok(response) => response,
-            Err(error) if error.downcast_ref::<Interrupted>().is_some() => return Err(error),
+            Err(error) if Interrupted::caused(&error) => return Err(error),
             // The answer that was there before says more than one to a question of ours.
             Err(_) => return Ok(false),
         };
@@ -129,7 +134,34 @@ impl Auth {
             _ => Some(Challenge::Basic),
         };
         let Some(challenge) = challenge.filter(|_| registry.is_own(response.url())) else { return Ok(false) };
-        self.answer_in(&mut state, registry, &challenge, generation, encrypted).await
+        match self.answer_in(&mut state, registry, &challenge, generation, encrypted, Retry::never()).await {
+            Ok(is_in) => {
+                state.is_unasked = is_in;
+                Ok(is_in)
+            }
+            Err(error) if Interrupted::caused(&error) => Err(error),
+            Err(error) => {
+                warn_of_refusal(registry, &error);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Takes back a login that nobody had asked for, since the registry refuses it for the reason `why`. Returns whether it is
+    /// to be asked once more, without that.
+    pub(crate) async fn withdraw(&self, registry: &Registry<'_>, generation: u64, why: &Error) -> bool {
+        let mut state = self.state.lock().await;
+        if state.generation != generation {
+            return state.header.is_none();
+        }
+        if !state.is_unasked {
+            return false;
+        }
+        warn_of_refusal(registry, why);
+        state.header = None;
+        state.is_unasked = false;
+        state.generation += 1;
+        true
     }
 
     async fn answer_in(
@@ -139,6 +171,7 @@ impl Auth {
         challenge: &Challenge,
         generation: u64,
         encrypted: bool,
+        retry: Retry,
     ) -> Result<bool> {
         if state.generation != generation {
             return Ok(true);
@@ -154,7 +187,7 @@ impl Auth {
             (Challenge::Bearer { realm, service, scope }, _) => {
                 let realm = allowed(realm, registry, encrypted)?;
                 let token = self
-                    .token(registry, &realm, service, scope.as_deref(), state)
+                    .token(registry, &realm, service, scope.as_deref(), state, retry)
                     .await
                     .with_context(|| format!("cannot get a token for `{}`", registry.repository()))?;
                 Header::Bearer(token)
@@ -172,6 +205,7 @@ impl Auth {
         service: &str,
         scope: Option<&str>,
         state: &mut State,
+        retry: Retry,
     ) -> Result<Secret> {
         let http = client_for(registry, realm)?;
         let mut scopes = vec![self.scope.as_str()];
@@ -182,11 +216,11 @@ impl Auth {
             _ => state.refresh.clone(),
         };
         let answer = match refresh {
-            Some(refresh) => match by_refresh(&http, realm, service, &scopes, &refresh).await? {
+            Some(refresh) => match by_refresh(&http, realm, service, &scopes, &refresh, retry).await? {
                 Some(answer) => answer,
-                None => self.by_get(&http, realm, service, &scopes).await?,
+                None => self.by_get(&http, realm, service, &scopes, retry).await?,
             },
-            None => self.by_get(&http, realm, service, &scopes).await?,
+            None => self.by_get(&http, realm, service, &scopes, retry).await?,
         };
         let redactor = registry.context().console().redactor();
         if let Some(refresh) = answer.refresh.filter(|token| !token.is_empty()) {
@@ -199,8 +233,15 @@ impl Auth {
         Ok(token)
     }
 
-    async fn by_get(&self, http: &HttpClient, realm: &Url, service: &str, scopes: &[&str]) -> Result<Token> {
-        let mut request = http.get(realm).query("service", service);
+    async fn by_get(
+        &self,
+        http: &HttpClient,
+        realm: &Url,
+        service: &str,
+        scopes: &[&str],
+        retry: Retry,
+    ) -> Result<Token> {
+        let mut request = http.get(realm).query("service", service).retry(retry);
         for scope in scopes {
             request = request.query("scope", scope);
         }
@@ -211,6 +252,17 @@ impl Auth {
     }
 }
 
+fn warn_of_refusal(registry: &Registry<'_>, why: &Error) {
+    let lines = jetway::lines(why);
+    let causes = lines.iter().filter(|line| !matches!(line, Line::Hint(_))).map(|line| line.text().to_owned());
+    let causes: Vec<String> = causes.collect();
+    registry.context().console().warn(format_args!(
+        "`{}` has not asked for a login, and does not take the one that there is; it is asked without: {}",
+        registry.repository().registry(),
+        causes.join(": ")
+    ));
+}
+
 /// The way of OAuth 2, which some servers do not know: `None` then.
 async fn by_refresh(
     http: &HttpClient,
@@ -218,6 +270,7 @@ async fn by_refresh(
     service: &str,
     scopes: &[&str],
     refresh: &Secret,
+    retry: Retry,
 ) -> Result<Option<Token>> {
     let scope = scopes.join(" ");
     let fields = [
@@ -227,7 +280,7 @@ async fn by_refresh(
         ("client_id", "jetway"),
         ("refresh_token", refresh.expose()),
     ];
-    let asked = http.post(realm).form(fields).repeatable();
+    let asked = http.post(realm).form(fields).repeatable().retry(retry);
     let response = asked.allow(StatusCode::NOT_FOUND).allow(StatusCode::METHOD_NOT_ALLOWED).send().await?;
     if response.status().is_success() { read(response).await.map(Some) } else { Ok(None) }
 }
