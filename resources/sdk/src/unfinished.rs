@@ -63,7 +63,8 @@ impl Unfinished {
     }
 }
 
-/// Renames, a directory that its owner may not write to included: to move such a one, who is not root needs that right.
+/// Renames, or leaves the name `to` free: a directory that its owner may not write to included. To move such a one, who is not
+/// root needs that right.
 fn give(from: &Path, to: &Path) -> io::Result<()> {
     let error = match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => error,
@@ -76,7 +77,15 @@ fn give(from: &Path, to: &Path) -> io::Result<()> {
     let permissions = metadata.permissions();
     fs::set_permissions(from, fs::Permissions::from_mode(permissions.mode() | 0o200))?;
     fs::rename(from, to)?;
-    fs::set_permissions(to, permissions)
+    settle(to, permissions)
+}
+
+/// Gives what has just been moved its own permissions, or takes it away again.
+fn settle(path: &Path, permissions: fs::Permissions) -> io::Result<()> {
+    fs::set_permissions(path, permissions).inspect_err(|_| {
+        // What stays is removed by the next get.
+        let _ = remove_any(path);
+    })
 }
 
 impl Drop for Unfinished {
@@ -166,6 +175,19 @@ mod tests {
         assert!(unfinished.publish_all(&["rootfs", "missing", "digest"]).is_err());
         drop(unfinished);
         assert_eq!(names(destination.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_cannot_have_its_permissions_does_not_keep_its_name() {
+        let destination = tempfile::tempdir().unwrap();
+        // Root may set any permissions, but not those of what is not there.
+        let path = destination.path().join("rootfs");
+        std::os::unix::fs::symlink("nowhere", &path).unwrap();
+        assert!(settle(&path, fs::Permissions::from_mode(0o555)).is_err());
+        assert_eq!(names(destination.path()), Vec::<String>::new());
+        fs::create_dir(&path).unwrap();
+        settle(&path, fs::Permissions::from_mode(0o555)).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o555);
     }
 
     #[test]
