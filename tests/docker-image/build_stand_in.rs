@@ -171,7 +171,7 @@ fn an_engine_gets_credentials_for_amazons_registries_that_a_recipe_names() {
         Answer::json(200, &json!({ "authorizationData": data }))
     });
     let engine = engine(|_, _| pushed());
-    let recipe = format!("ARG OTHER\nFROM {first}/team/base:1 AS one\nFROM $OTHER\n");
+    let recipe = format!("ARG OTHER\nFROM \\\n  # the base\n  {first}/team/base:1 \\\n  AS one\nFROM $OTHER\n");
     let (registry, inputs) = (Registry::start(), inputs(&[("app/Dockerfile", &recipe)]));
     let host = format!("tcp://127.0.0.1:{}", engine.port());
     let keys = json!({

@@ -1,36 +1,121 @@
 //! Which registries a recipe may want images of: some give their credentials only to who asks for them beforehand.
 
 /// What may be registries in a recipe: what stands before the first slash of a word, where images are named. That is `FROM`,
-/// `--from=`, and `ARG`, which has names for either.
-pub(super) fn registries(recipe: &str) -> impl Iterator<Item = &str> {
-    recipe.lines().filter(|line| may_name_images(line)).flat_map(of_words)
+/// `--from=`, `ARG`, which has names for either, and the frontend of `# syntax=`.
+pub(super) fn registries(recipe: &str) -> Vec<String> {
+    let named = instructions(recipe).into_iter().filter(|instruction| may_name_images(instruction));
+    named.flat_map(|instruction| of_words(&instruction).map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 /// The same of any text, a build arg's value, say.
 pub(super) fn of_words(text: &str) -> impl Iterator<Item = &str> {
-    let words = text.split(|character: char| character.is_whitespace() || "=\"',".contains(character));
-    words.filter_map(|word| Some(word.split_once('/')?.0))
+    // `${NAME:-registry/image}` is what a name stands for that has no value.
+    let between = |character: char| character.is_whitespace() || "=\"',{}$".contains(character);
+    text.split(between).filter_map(|word| {
+        let (name, _) = word.split_once('/')?;
+        Some(name.rsplit_once(":-").or(name.rsplit_once(":+")).map_or(name, |(_, name)| name))
+    })
 }
 
-fn may_name_images(line: &str) -> bool {
-    let instruction = line.split_whitespace().next().unwrap_or_default();
-    ["from", "arg"].iter().any(|name| instruction.eq_ignore_ascii_case(name)) || line.contains("from=")
+fn may_name_images(instruction: &str) -> bool {
+    let name = instruction.split_whitespace().next().unwrap_or_default();
+    ["from", "arg"].iter().any(|known| name.eq_ignore_ascii_case(known)) || instruction.contains("from=")
+}
+
+/// The instructions, each in one line, as docker reads them: lines that end with the escape character go on in the next one that
+/// is neither empty nor a comment. The text of a here-document is read as instructions too, and only ever adds words.
+fn instructions(recipe: &str) -> Vec<String> {
+    let recipe = recipe.trim_start_matches('\u{feff}');
+    let (escape, frontend) = directives(recipe);
+    let mut instructions: Vec<String> = frontend.map(|image| format!("FROM {image}")).into_iter().collect();
+    let mut begun: Option<String> = None;
+    for line in recipe.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (text, goes_on) = line.strip_suffix(escape).map_or((line, false), |text| (text, true));
+        let mut instruction = begun.take().unwrap_or_default();
+        instruction.push_str(text);
+        if goes_on {
+            begun = Some(instruction);
+        } else {
+            instructions.push(instruction);
+        }
+    }
+    instructions.extend(begun);
+    instructions
+}
+
+/// The character that lets a line go on, and the frontend's image: of the comments `# key=value` that a recipe begins with.
+fn directives(recipe: &str) -> (char, Option<&str>) {
+    let (mut escape, mut frontend) = ('\\', None);
+    for line in recipe.lines() {
+        let directive = line.trim().strip_prefix('#').and_then(|comment| comment.split_once('='));
+        match directive.map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim())) {
+            Some((key, "`")) if key == "escape" => escape = '`',
+            Some((key, value)) if key == "syntax" => frontend = Some(value),
+            Some((key, _)) if key == "escape" || key == "check" => {}
+            _ => break,
+        }
+    }
+    (escape, frontend)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn found(recipe: &str) -> Vec<String> {
+        registries(recipe).into_iter().filter(|name| name.contains(".example")).collect()
+    }
+
     #[test]
     fn registries_are_found_where_images_are_named() {
         let recipe = "# FROM commented.example/x\n\
                       ARG BASE=\"arg.example/team/base:1\"\n\
                       from --platform=linux/amd64 from.example:5000/x AS one\n\
+                      FROM ${OTHER:-default.example/x}\n\
                       COPY --from=copied.example/tools /a /b\n\
                       RUN --mount=type=bind,from=mounted.example/x,target=/x true\n\
                       COPY not.example/x /y\n\
                       FROM scratch\n";
-        let found: Vec<&str> = registries(recipe).filter(|name| name.contains(".example")).collect();
-        assert_eq!(found, ["arg.example", "from.example:5000", "copied.example", "mounted.example"]);
+        assert_eq!(
+            found(recipe),
+            ["arg.example", "from.example:5000", "default.example", "copied.example", "mounted.example"]
+        );
+    }
+
+    #[test]
+    fn an_instruction_may_go_on_in_further_lines() {
+        let recipe = "FROM \\\n\
+                      # FROM commented.example/x\n\
+                      \n\
+                      \x20 --platform=$BUILDPLATFORM \\  \r\n\
+                      \x20 one.example/base \\\n\
+                      \x20 AS base\n\
+                      ARG FIRST=two.example/x \\\n\
+                      \x20 SECOND=three.exa\\\n\
+                      mple/y\n\
+                      RUN true && \\\n\
+                      \x20 cp not.example/x /y\n\
+                      RUN --mount=type=cache,target=/x \\\n\
+                      \x20 --mount=type=bind,from=four.example/x,target=/x true\n\
+                      FROM five.example/last \\";
+        assert_eq!(found(recipe), ["one.example", "two.example", "three.example", "four.example", "five.example"]);
+    }
+
+    #[test]
+    fn the_directives_of_a_recipe_count() {
+        assert_eq!(
+            found("# escape=`\nFROM `\n one.example/x\nRUN C:\\\nFROM two.example/x"),
+            ["one.example", "two.example"]
+        );
+        assert_eq!(found("# syntax = one.example/frontend:1\nFROM two.example/x"), ["one.example", "two.example"]);
+        // What comes after anything else is a comment.
+        assert_eq!(found("# a comment\n# escape=`\nFROM \\\n one.example/x"), ["one.example"]);
+        assert_eq!(found("FROM scratch\n# syntax=one.example/x"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_here_document_hides_nothing() {
+        assert_eq!(found("RUN <<END\nset -e\ntrue\nEND\nFROM one.example/x"), ["one.example"]);
+        assert_eq!(found("COPY <<END /x\nends with \\\n\nEND\nFROM one.example/x"), ["one.example"]);
     }
 }

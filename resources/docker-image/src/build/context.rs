@@ -74,7 +74,7 @@ impl BuildContext {
     pub(super) fn registries<'t>(&self, others: impl Iterator<Item = &'t str>) -> Result<BTreeSet<String>> {
         let bytes = std::fs::read(&self.recipe).with_context(|| format!("cannot read `{}`", self.recipe.display()))?;
         let text = String::from_utf8_lossy(&bytes);
-        let mut all: BTreeSet<String> = bases::registries(&text).map(str::to_ascii_lowercase).collect();
+        let mut all: BTreeSet<String> = bases::registries(&text).iter().map(|name| name.to_ascii_lowercase()).collect();
         all.extend(others.flat_map(bases::of_words).map(str::to_ascii_lowercase));
         Ok(all)
     }
