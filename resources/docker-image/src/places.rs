@@ -1,7 +1,7 @@
 //! Where an image may be had: from mirrors, in their order, and from its origin.
 
 use anyhow::anyhow;
-use jetway::{Context, Error, Interrupted, Result};
+use jetway::{Context, Interrupted, Result};
 
 use crate::credentials::{Login, acr, ecr};
 use crate::reference::{Repository, registry_of};
@@ -66,7 +66,7 @@ impl<'c> Places<'c> {
             match look(mirror, false).await {
                 Ok(Some(found)) => return Ok(found),
                 Ok(None) => {}
-                Err(error) if is_interrupted(&error) => return Err(error),
+                Err(error) if Interrupted::caused(&error) => return Err(error),
                 Err(error) => {
                     let causes: Vec<String> = jetway::lines(&error).iter().map(|line| line.text().to_owned()).collect();
                     let console = self.origin.context().console();
@@ -76,8 +76,4 @@ impl<'c> Places<'c> {
         }
         look(&self.origin, true).await.map(Option::unwrap_or_default)
     }
-}
-
-fn is_interrupted(error: &Error) -> bool {
-    error.chain().any(<dyn std::error::Error>::is::<Interrupted>)
 }

@@ -82,7 +82,7 @@ impl Delivery<'_> {
                     sent.extend(found);
                     reached.push(target.shown());
                 }
-                Err(error) if error.chain().any(<dyn std::error::Error>::is::<Interrupted>) => {
+                Err(error) if Interrupted::caused(&error) => {
                     if !reached.is_empty() {
                         console.warn(format_args!("the message has reached {}", reached.join(", ")));
                     }

@@ -11,9 +11,7 @@ use crate::digest::Digest;
 use crate::image::manifest::{self, Content, ImageManifest, Manifest};
 use crate::image::media_type;
 use crate::image::platform::{Wanted, platforms};
-
-/// How many indexes may stand in each other. Builders make two.
-const DEEPEST: usize = 4;
+use crate::image::walk::DEEPEST;
 
 /// The header by which a registry says what it hands out.
 const CONTENT_DIGEST: &str = "docker-content-digest";

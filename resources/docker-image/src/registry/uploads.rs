@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use jetway::http::{
     Bytes, HttpRequest, HttpResponse, Method, StatusCode, StatusError, TransportError, TransportKind, Url,
 };
-use jetway::{Advise as _, Error, Result};
+use jetway::{Advise as _, Error, Interrupted, Result};
 
 use super::auth::is_private;
 use super::{Asked, Registry, status_of};
@@ -165,7 +165,7 @@ impl Registry<'_> {
 
 fn is_refused(error: &Error) -> bool {
     matches!(status_of(error), Some(StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS))
-        || error.downcast_ref::<jetway::Interrupted>().is_some()
+        || Interrupted::caused(error)
 }
 
 /// One blob on its way.
