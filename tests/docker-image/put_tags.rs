@@ -9,7 +9,7 @@ use jetway_tests::scratch;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{put, said, source};
+use crate::support::{check, put, said, source};
 
 /// Inputs with an image, and files of tags.
 fn inputs() -> TempDir {
@@ -95,6 +95,53 @@ fn a_put_without_a_tag_or_with_one_that_is_none_is_a_clear_failure() {
     assert!(text.contains("`tag_prefix` is for tags of files, and there are none"), "{text}");
     let text = refused(json!({ "image": "image", "version": "1.2.3.4" }));
     assert!(text.contains("`params.version`: `1.2.3.4` is no semantic version"), "{text}");
+    assert_eq!(registry.requests().len(), 0);
+}
+
+#[test]
+fn all_tags_may_be_named_by_the_step_and_are_of_one_manifest() {
+    for kind in ["docker-image", "registry-image"] {
+        let registry = Registry::start();
+        let of = |keys: Value, params: Value| tags(kind, &registry, keys, params);
+        let params = json!({ "tags": ["1.10", "edge"], "tags_file": "more", "tag_prefix": "v", "tag_as_latest": true });
+        assert_eq!(of(json!({ "tag": "x" }), params), "1.10 edge vone vtwo vthree latest", "{kind}");
+        let asked = registry.requests();
+        let of = |start: &str| asked.iter().filter(|request| request.starts_with(start)).count();
+        // Each blob and each manifest of the image once, and the tags.
+        assert_eq!(of("POST /v2/team/app/blobs/uploads/"), 1, "{asked:#?}");
+        assert_eq!(of("PUT /v2/team/app/manifests/sha256:"), 1, "{asked:#?}");
+        assert_eq!(of("PUT /v2/team/app/manifests/"), 1 + 6, "{asked:#?}");
+        let digest = |tag: &str| {
+            let outcome = check("registry-image", &source(&registry, "team/app", json!({ "tag": tag })), None);
+            outcome.json()[0]["digest"].clone()
+        };
+        for tag in ["edge", "vone", "vtwo", "vthree", "latest"] {
+            assert_eq!(digest(tag), digest("1.10"), "{tag}");
+        }
+        // What the source has is for who names none.
+        assert_eq!(registry.requests().iter().filter(|request| request.contains("/manifests/x")).count(), 0);
+    }
+}
+
+#[test]
+fn a_list_of_tags_beside_a_file_of_one_is_a_mistake() {
+    let (registry, inputs) = (Registry::start(), inputs());
+    let refused = |params: Value| {
+        let mut all = json!({ "image": "image" });
+        crate::support::merge(&mut all, params);
+        let outcome = put("docker-image", &source(&registry, "team/app", json!({})), &all, inputs.path());
+        outcome.failed();
+        said(&outcome)
+    };
+    let beside = "stands beside `tag_file`, a file with one tag; `additional_tags` is a file with more than that";
+    let text = refused(json!({ "tags": ["a"], "tag_file": "tag" }));
+    assert!(text.contains(&format!("`params.tags`: {beside}")), "{text}");
+    let text = refused(json!({ "tags_file": "more", "tag_file": "tag" }));
+    assert!(text.contains(&format!("`params.tags_file`: {beside}")), "{text}");
+    let text = refused(json!({ "tags": ["a", "b/c"], "tag": "" }));
+    assert!(text.contains("`params.tags[1]`: is no tag"), "{text}");
+    let text = refused(json!({ "tags_file": "wrong" }));
+    assert!(text.contains("`a/b` is no tag"), "{text}");
     assert_eq!(registry.requests().len(), 0);
 }
 

@@ -121,7 +121,15 @@ pub struct Params {
     /// The older name of `tag_file`.
     pub tag: Option<String>,
 
-    /// What to put before the tag of `tag_file`; with `registry-image` before those of `additional_tags`, too.
+    /// The tags to push under, instead of the source's.
+    #[serde(default)]
+    pub tags: Vec<String>,
+
+    /// A file of the inputs with the tags to push under, separated by spaces or lines, instead of the source's. Those of `tags` come
+    /// before them.
+    pub tags_file: Option<String>,
+
+    /// What to put before the tag of `tag_file` and those of `tags_file`; with `registry-image` before those of `additional_tags`, too.
     pub tag_prefix: Option<String>,
 
     /// Push under `latest` too.
@@ -189,6 +197,7 @@ impl Parameters for Params {
             ("import_file", &self.import_file),
             ("tag_file", &self.tag_file),
             ("tag", &self.tag),
+            ("tags_file", &self.tags_file),
             ("additional_tags", &self.additional_tags),
             ("build", &self.build),
             ("dockerfile", &self.dockerfile),
@@ -203,6 +212,7 @@ impl Parameters for Params {
         }
         self.origin_rules(problems);
         self.build_rules(problems);
+        self.tag_rules(problems);
         if let Some(text) = set(self.version.as_deref())
             && tag_version::parse(text).is_none()
         {
@@ -219,6 +229,26 @@ impl Params {
     pub(crate) fn wants_buildkit(&self) -> bool {
         let asked = set(self.docker_buildkit.as_deref()).is_some_and(|word| switch(word) == Some(true));
         asked || !self.secrets.is_empty() || self.ssh.is_some() || self.cache_to.is_some()
+    }
+
+    fn tag_rules(&self, problems: &mut Problems) {
+        for (index, tag) in self.tags.iter().enumerate() {
+            if !set(Some(tag)).is_none_or(is_tag) {
+                problems.add(&format!("tags[{index}]"), NO_TAG);
+            }
+        }
+        let one = [("tag_file", &self.tag_file), ("tag", &self.tag)];
+        let one = one.into_iter().find(|(_, value)| set(value.as_deref()).is_some());
+        let all = [
+            ("tags", self.tags.iter().any(|tag| set(Some(tag)).is_some())),
+            ("tags_file", set(self.tags_file.as_deref()).is_some()),
+        ];
+        if let (Some((one, _)), Some((all, _))) = (one, all.into_iter().find(|(_, is_set)| *is_set)) {
+            problems.add(
+                all,
+                format!("stands beside `{one}`, a file with one tag; `additional_tags` is a file with more than that"),
+            );
+        }
     }
 
     fn build_rules(&self, problems: &mut Problems) {

@@ -1,7 +1,7 @@
 //! The tags of a put: from the source, from files, from a version.
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Inputs, Result};
+use jetway::{Advise as _, Error, Inputs, Result};
 use semver::Version as Semantic;
 
 use super::Params;
@@ -32,7 +32,7 @@ pub(crate) async fn of_put(
     }
     tags.extend(plan.after);
     if plan.unused_prefix {
-        registry.context().console().warn("`tag_prefix` has no effect without `tag_file`");
+        registry.context().console().warn("`tag_prefix` has no effect without `tag_file` or `tags_file`");
     }
     settle(tags)
 }
@@ -50,7 +50,7 @@ fn settle(tags: Vec<String>) -> Result<Vec<String>> {
     }
     if settled.is_empty() {
         return Err(anyhow!("there is no tag to push under"))
-            .hint("`tag` of the source, or `version`, `tag_file`, `additional_tags` or `tag_as_latest` of the params gives one");
+            .hint("`tag` of the source, or `version`, `tags`, `tags_file`, `tag_file`, `additional_tags` or `tag_as_latest` of the params gives one");
     }
     Ok(settled)
 }
@@ -75,10 +75,17 @@ impl Plan {
             (None, old) => ("tag", old),
             (new, _) => ("tag_file", new),
         };
-        let main = match file {
-            Some(file) => Some(prefixed(&one(inputs, key, file)?)),
-            None => source.tag().or(flavour.usual_tag().filter(|_| version.is_none())).map(str::to_owned),
-        };
+        let mut before: Vec<String> = params.tags.iter().filter_map(|tag| set(Some(tag))).map(str::to_owned).collect();
+        let of_several = set(params.tags_file.as_deref());
+        if let Some(file) = of_several {
+            before.extend(several(inputs, "tags_file", file)?.iter().map(|tag| prefixed(tag)));
+        }
+        if let Some(file) = file {
+            before.push(prefixed(&one(inputs, key, file)?));
+        }
+        if before.is_empty() {
+            before.extend(source.tag().or(flavour.usual_tag().filter(|_| version.is_none())).map(str::to_owned));
+        }
         let mut after = Vec::new();
         if let Some(file) = set(params.additional_tags.as_deref()) {
             let text = read(inputs, "additional_tags", file)?;
@@ -87,16 +94,17 @@ impl Plan {
                 tags.map(|tag| if flavour.prefixes_additional_tags() { prefixed(tag) } else { tag.to_owned() }),
             );
         }
-        let unused_prefix =
-            prefix.is_some() && file.is_none() && (after.is_empty() || !flavour.prefixes_additional_tags());
+        let unused_prefix = prefix.is_some()
+            && file.or(of_several).is_none()
+            && (after.is_empty() || !flavour.prefixes_additional_tags());
         if unused_prefix && flavour.prefixes_additional_tags() {
             return Err(anyhow!("`tag_prefix` is for tags of files, and there are none"))
-                .hint("`additional_tags` or `tag_file` names a file with tags in it");
+                .hint("`additional_tags`, `tags_file` or `tag_file` names a file with tags in it");
         }
         if params.tag_as_latest {
             after.push("latest".to_owned());
         }
-        Ok(Self { before: main.into_iter().collect(), version, after, unused_prefix })
+        Ok(Self { before, version, after, unused_prefix })
     }
 }
 
@@ -104,10 +112,18 @@ impl Plan {
 fn one(inputs: &Inputs, key: &str, file: &str) -> Result<String> {
     let text = read(inputs, key, file)?;
     let tag = text.trim();
-    if tag.is_empty() {
-        return Err(anyhow!("`{key}` names a file without a tag in it, `{file}`"));
-    }
-    Ok(tag.to_owned())
+    if tag.is_empty() { Err(without_tag(key, file)) } else { Ok(tag.to_owned()) }
+}
+
+/// The tags in a file, one at least.
+fn several(inputs: &Inputs, key: &str, file: &str) -> Result<Vec<String>> {
+    let text = read(inputs, key, file)?;
+    let tags: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    if tags.is_empty() { Err(without_tag(key, file)) } else { Ok(tags) }
+}
+
+fn without_tag(key: &str, file: &str) -> Error {
+    anyhow!("`{key}` names a file without a tag in it, `{file}`")
 }
 
 fn read(inputs: &Inputs, key: &str, file: &str) -> Result<String> {
@@ -218,6 +234,11 @@ mod tests {
             (DockerImage, "", r#""tag_file":"tag","tag_as_latest":true"#, "1.0", "latest"),
             (RegistryImage, r#","tag":"x""#, r#""additional_tags":"more","tag_prefix":"v""#, "x", "va vb vc"),
             (RegistryImage, "", r#""additional_tags":"more""#, "", "a b c"),
+            (DockerImage, r#","tag":"x""#, r#""tags":["1","2",""]"#, "1 2", ""),
+            (DockerImage, "", r#""tags":["1"],"tag_as_latest":true,"additional_tags":"more""#, "1", "a b c latest"),
+            (DockerImage, "", r#""tags":["1"],"tags_file":"more","tag_prefix":"v""#, "1 va vb vc", ""),
+            (DockerImage, "", r#""tags":[]"#, "latest", ""),
+            (RegistryImage, r#","tag":"x""#, r#""tags_file":"more""#, "a b c", ""),
         ] {
             let (found_before, found_after) = case.plan(flavour, source, params).unwrap();
             assert_eq!((found_before.as_str(), found_after.as_str()), (before, after), "{flavour:?} {source} {params}");
@@ -235,6 +256,8 @@ mod tests {
                 r#""additional_tags":"../x""#,
                 "cannot read the file `../x` of `additional_tags`: `../x` leads out of the directory of the inputs",
             ),
+            (r#""tags_file":"none""#, "`tags_file` names a file without a tag in it, `none`"),
+            (r#""tag_prefix":"v","tags":["1"]"#, "`tag_prefix` is for tags of files, and there are none"),
             (r#""tag_prefix":"v""#, "`tag_prefix` is for tags of files, and there are none"),
             (r#""tag_prefix":"v","additional_tags":"none""#, "`tag_prefix` is for tags of files, and there are none"),
         ] {
