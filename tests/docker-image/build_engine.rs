@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jetway_tests::engine::{self, BASE, bridge_address, docker, privileged};
 use jetway_tests::layer::{self, Layer};
-use jetway_tests::registry::{Manner, Registry};
+use jetway_tests::registry::{self, Manner, Registry};
 use jetway_tests::scratch;
 use jetway_tests::verb::{Runner, Verb};
 use serde_json::json;
@@ -79,6 +79,25 @@ fn the_image_brings_its_engine_builds_pushes_and_leaves_nothing() {
             .unwrap();
         assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), digest.as_str().unwrap());
     }
+}
+
+/// It has the features that engines have to be started with.
+#[test]
+fn the_engine_in_the_image_makes_one_layer_of_all_steps() {
+    if !layer::require(Layer::Image("docker-image")) || !engine::require() || !layer::require(Layer::Program("skopeo"))
+    {
+        return;
+    }
+    let registry = Registry::start_for_containers(&bridge_address());
+    let inputs = inputs(&[("app/Dockerfile", "FROM scratch\nCOPY a /\nCOPY b /\n"), ("app/a", "a"), ("app/b", "b")]);
+    let disk = scratch::directory();
+    let source = source(&registry, "one", json!({ "insecure_registries": [registry.host()] }));
+    let request = json!({ "source": source, "params": { "build": "app", "squash": true } });
+    in_image(&request, inputs.path(), disk.path()).run().succeeded();
+    let image = format!("docker://{}:latest", registry.repository("one"));
+    let manifest = registry::run(Command::new("skopeo").args(["inspect", "--raw", "--tls-verify=false", &image]));
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["layers"].as_array().unwrap().len(), 1);
 }
 
 /// As workers run steps whose first process is an init.

@@ -17,6 +17,7 @@ mod build_engine;
 mod build_hosts;
 mod build_ignore;
 mod build_kit;
+mod build_options;
 mod build_stand_in;
 mod build_trouble;
 mod check;

@@ -10,6 +10,7 @@ mod bases;
 mod context;
 pub(crate) mod ignore;
 mod logins;
+pub(crate) mod options;
 mod progress;
 mod secrets;
 mod trace;
@@ -25,7 +26,7 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::engine::session::{Offer, Session};
-use crate::engine::{Engine, Query, RegistryLogin, agent, may_pass};
+use crate::engine::{Engine, Features, Query, RegistryLogin, agent, may_pass};
 use crate::flavour::Flavour;
 use crate::places::Places;
 use crate::push::how_far;
@@ -38,6 +39,7 @@ use context::{BuildContext, Saved};
 use logins::Logins;
 use progress::Progress;
 
+pub(crate) use options::{Limit, Network};
 pub(crate) use secrets::{Agents, BuildSecret};
 
 /// The pauses before an engine is asked once more to speak to a registry, where what went wrong may pass. It tries uploads
@@ -67,6 +69,9 @@ pub(crate) struct Build<'c> {
     offer: Offer,
     /// Keys for ssh agents, by the agents' ids.
     keys: Vec<(String, Secret)>,
+    /// How the engine is to go about it.
+    options: Query,
+    features: Features,
 }
 
 /// Which of an engine's builders is asked.
@@ -116,10 +121,11 @@ impl<'c> Build<'c> {
         logins.add_of_amazon(context, source, files.registries(others)?).await?;
         offer.logins = logins.all().clone();
         let mut cache = Vec::new();
-        for entry in params.cache_from.iter().filter_map(|entry| set(Some(entry))) {
+        let cached = if params.no_cache { &[] } else { params.cache_from.as_slice() };
+        for entry in cached.iter().filter_map(|entry| set(Some(entry))) {
             cache.push(Saved::find(inputs, entry)?.map_or_else(|| Cache::Image(entry.to_owned()), Cache::Saved));
         }
-        if params.cache {
+        if params.cache && !params.no_cache {
             let own = set(params.cache_tag.as_deref()).map(str::to_owned).or_else(|| tags.first().cloned());
             cache.extend(own.map(Cache::Tag));
         }
@@ -147,7 +153,14 @@ impl<'c> Build<'c> {
             cache,
             offer,
             keys: params.ssh.iter().flat_map(Agents::keys).map(|(id, key)| (id.to_owned(), key.clone())).collect(),
+            options: options::query(params),
+            features: if params.squash { Features::Experimental } else { Features::Settled },
         })
+    }
+
+    /// Which of its features an engine needs.
+    pub(crate) fn features(&self) -> Features {
+        self.features
     }
 
     /// The registries that an engine is to speak to, that of the repository first.
@@ -224,6 +237,7 @@ impl<'c> Build<'c> {
         query.push(("cachefrom", serde_json::to_string(cache)?));
         query.push(("rm", "1".to_owned()));
         query.push(("forcerm", "1".to_owned()));
+        query.extend(self.options.iter().cloned());
         if let Some(target) = &self.target {
             query.push(("target", target.clone()));
         }

@@ -67,6 +67,16 @@ impl RegistryLogin {
     }
 }
 
+/// Which of an engine's features are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Features {
+    /// Those that every engine has.
+    #[default]
+    Settled,
+    /// Those, too, that it has to be started with.
+    Experimental,
+}
+
 /// What a query is made of: keys and values, in their order.
 pub(crate) type Query = Vec<(&'static str, String)>;
 

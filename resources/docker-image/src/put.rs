@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::build::{Agents, Build, BuildSecret};
+use crate::build::{Agents, Build, BuildSecret, Limit, Network, options};
 use crate::check::tag_version;
 use crate::engine::found::Found;
 use crate::flavour::Flavour;
@@ -27,6 +27,7 @@ const NO_TAG: &str = "is no tag: letters, digits, `_`, `.` and `-`, 128 of them 
 
 /// What stands under a put step's `params:`.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a key that pipelines have, and none depends on another")]
 pub struct Params {
     /// An image that is ready, in the inputs: an archive of `docker save`, an OCI layout as a directory or an archive, what
     /// `oci-build-task` leaves. It may be a pattern (`*`, `?`, `[a-z]`) that one path matches.
@@ -107,6 +108,36 @@ pub struct Params {
 
     /// Build by BuildKit (`1`) or by the classic builder (`0`), which it is unless something asks for BuildKit.
     pub docker_buildkit: Option<String>,
+
+    /// Do every step anew. What `cache` and `cache_from` name is left alone then.
+    #[serde(default)]
+    pub no_cache: bool,
+
+    /// Look for newer images to build upon, also of those that the engine has.
+    #[serde(default)]
+    pub pull: bool,
+
+    /// The network of the steps.
+    pub network: Option<Network>,
+
+    /// Hosts that the steps know, with their addresses: `db.test: 10.0.0.5`. `host-gateway` is the engine's machine.
+    #[serde(default)]
+    pub extra_hosts: BTreeMap<String, String>,
+
+    /// How large `/dev/shm` is in the steps of the classic builder: `256m`.
+    pub shm_size: Option<String>,
+
+    /// The most memory that a step of the classic builder may use: `2g`.
+    pub memory: Option<String>,
+
+    /// Limits of the processes of the classic builder's steps, by docker's names: `nofile: 4096`, or `soft` and `hard`.
+    #[serde(default)]
+    pub ulimits: BTreeMap<String, Limit>,
+
+    /// Make one layer of all that the steps add, by the classic builder alone. An engine of `docker_host` needs its experimental
+    /// features for that.
+    #[serde(default)]
+    pub squash: bool,
 
     /// A semantic version to push under: `1.2` is the tag `1.2.0`. The source's `variant` is added.
     pub version: Option<String>,
@@ -227,14 +258,25 @@ impl Parameters for Params {
 impl Params {
     /// Whether something is asked for that only BuildKit can do, or BuildKit itself.
     pub(crate) fn wants_buildkit(&self) -> bool {
+        self.asks_for_buildkit().is_some()
+    }
+
+    /// The key that asks for BuildKit.
+    pub(crate) fn asks_for_buildkit(&self) -> Option<&'static str> {
         let asked = set(self.docker_buildkit.as_deref()).is_some_and(|word| switch(word) == Some(true));
-        asked || !self.secrets.is_empty() || self.ssh.is_some() || self.cache_to.is_some()
+        let keys = [
+            ("docker_buildkit", asked),
+            ("secrets", !self.secrets.is_empty()),
+            ("ssh", self.ssh.is_some()),
+            ("cache_to", self.cache_to.is_some()),
+        ];
+        keys.into_iter().find(|(_, asks)| *asks).map(|(key, _)| key)
     }
 
     fn tag_rules(&self, problems: &mut Problems) {
         for (index, tag) in self.tags.iter().enumerate() {
             if !set(Some(tag)).is_none_or(is_tag) {
-                problems.add(&format!("tags[{index}]"), NO_TAG);
+                problems.add(format!("tags[{index}]"), NO_TAG);
             }
         }
         let one = [("tag_file", &self.tag_file), ("tag", &self.tag)];
@@ -267,6 +309,7 @@ impl Params {
         } else if self.cache_to == Some(CacheTo::Registry) {
             problems.add("cache_to", "`registry` goes with the `cache_tag` that the image is pushed under too");
         }
+        options::rules(self, problems);
     }
 
     fn origin_rules(&self, problems: &mut Problems) {
@@ -318,7 +361,7 @@ pub(crate) async fn put(
     let inputs = Inputs::new(inputs)?;
     if let Some(directory) = set(params.build.as_deref()) {
         let build = Build::plan(context, flavour, source, params, directory, &inputs).await?;
-        let found = Found::find(context, source, &build.registries()).await?;
+        let found = Found::find(context, source, &build.registries(), build.features()).await?;
         let outcome = build.run(&found.engine).await;
         found.stop().await;
         return outcome;

@@ -11,7 +11,7 @@ use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::time::timeout_at;
 
-use super::cgroups;
+use super::{Features, cgroups};
 
 /// How often is looked whether a service is ready.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -39,6 +39,7 @@ pub(crate) struct Options {
     /// URLs.
     pub(crate) mirrors: Vec<String>,
     pub(crate) certificates: Vec<Certificates>,
+    pub(crate) features: Features,
 }
 
 /// What an engine needs to speak TLS with one registry.
@@ -82,6 +83,9 @@ impl Daemon {
             .args(["--max-concurrent-uploads".to_owned(), options.uploads.to_string()]);
         if let Some(mtu) = mtu() {
             command = command.args(["--mtu".to_owned(), mtu.to_string()]);
+        }
+        if options.features == Features::Experimental {
+            command = command.arg("--experimental");
         }
         for registry in &options.insecure {
             command = command.arg(format!("--insecure-registry={registry}"));

@@ -7,7 +7,7 @@ use jetway::{Context, Result, Service};
 use super::address::Address;
 use super::connection::Endpoint;
 use super::daemon::{Certificates, Daemon, Options};
-use super::{Engine, tunnel};
+use super::{Engine, Features, tunnel};
 use crate::reference::registry_of;
 use crate::source::{CaCertificate, EngineAt, Insecure, Source};
 
@@ -20,10 +20,15 @@ pub(crate) struct Found {
 
 impl Found {
     /// Finds the engine, or starts one. `registries` are those that it will be asked to speak to.
-    pub(crate) async fn find(context: &Context, source: &Source, registries: &[String]) -> Result<Self> {
+    pub(crate) async fn find(
+        context: &Context,
+        source: &Source,
+        registries: &[String],
+        features: Features,
+    ) -> Result<Self> {
         match source.engine() {
             Some(at) => Self::named(context, source, &at).await,
-            None => Self::started(context, source, registries).await,
+            None => Self::started(context, &Options { features, ..options(source, registries) }).await,
         }
     }
 
@@ -66,9 +71,8 @@ impl Found {
         }
     }
 
-    async fn started(context: &Context, source: &Source, registries: &[String]) -> Result<Self> {
-        let options = options(source, registries);
-        let daemon = Daemon::start(context, &options).await?;
+    async fn started(context: &Context, options: &Options) -> Result<Self> {
+        let daemon = Daemon::start(context, options).await?;
         let endpoint = Endpoint::Unix(daemon.socket().to_owned());
         match Engine::connect(endpoint, context.interrupt().clone()).await {
             Ok(engine) => Ok(Self { engine, daemon: Some(daemon), tunnel: None }),
@@ -128,6 +132,7 @@ fn options(source: &Source, registries: &[String]) -> Options {
         insecure: insecure.into_iter().filter(|registry| !registry.trim().is_empty()).collect(),
         mirrors: mirrors.iter().map(|mirror| with_scheme(mirror.host)).collect(),
         certificates: certificates.collect(),
+        features: Features::default(),
     }
 }
 
