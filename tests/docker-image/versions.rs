@@ -181,13 +181,72 @@ mod by_pattern {
     }
 
     #[test]
+    fn tags_may_be_ordered_by_what_a_named_group_matches() {
+        let spec = "main-9-beef main-10-cafe main-101-0a1b 1.10.0-x 1.9.0-x latest";
+        for (keys, expected) in [
+            // Numbers are versions.
+            (
+                json!({ "tag_regex": "^main-(?P<build>[0-9]+)-[0-9a-f]+$", "sort": "semver" }),
+                "main-9-beef main-10-cafe main-101-0a1b",
+            ),
+            (
+                json!({ "tag_regex": "^main-(?P<build>[0-9]+)-", "sort": "text" }),
+                "main-10-cafe main-101-0a1b main-9-beef",
+            ),
+            (
+                json!({ "tag_regex": "^main-[0-9]+-(?P<commit>.*)$", "sort": "text" }),
+                "main-101-0a1b main-9-beef main-10-cafe",
+            ),
+            (json!({ "tag_regex": "^(?P<version>.*)-x$", "sort": "semver" }), "1.9.0-x 1.10.0-x"),
+            (json!({ "tag_regex": "^(?P<version>.*)-x$", "sort": "semver", "semver_constraint": "~1.9" }), "1.9.0-x"),
+            // What has no key does not count.
+            (json!({ "tag_regex": "^latest$|^(?P<version>.*)-x$", "sort": "semver" }), "1.9.0-x 1.10.0-x"),
+            // Without a group it is the whole tag.
+            (json!({ "tag_regex": ".", "sort": "semver" }), "1.9.0-x 1.10.0-x"),
+            (json!({ "tag_regex": "^(main-1|l)", "sort": "text" }), "latest main-10-cafe main-101-0a1b"),
+        ] {
+            assert_eq!(super::found(spec, keys.clone()), expected, "{keys}");
+        }
+        let keys = json!({ "tag_regex": "^main-(?P<build>[0-9]+)-", "sort": "semver" });
+        assert_eq!(found_since(spec, keys.clone(), "main-10-cafe", "main-10-cafe"), "main-10-cafe main-101-0a1b");
+        // A tag that has moved, or gone, is no place to begin at.
+        assert_eq!(found_since(spec, keys.clone(), "main-10-cafe", "other"), "main-9-beef main-10-cafe main-101-0a1b");
+        assert_eq!(found_since(spec, keys, "main-11-cafe", "x"), "main-9-beef main-10-cafe main-101-0a1b");
+    }
+
+    #[test]
+    fn an_order_that_cannot_be_is_a_mistake() {
+        let registry = Registry::start();
+        for (keys, problem) in [
+            (json!({ "sort": "semver" }), "`source.sort`: stands without the `tag_regex` that it belongs to"),
+            (
+                json!({ "tag_regex": "(?P<a>.)(?P<b>.)", "sort": "text" }),
+                "`source.sort`: the `tag_regex` has several named groups; one of them is what tags are ordered by",
+            ),
+            (
+                json!({ "tag_regex": ".", "sort": "text", "created_at_sort": true }),
+                "`source.sort`: stands beside `created_at_sort`; one of the two says what the order is",
+            ),
+            (json!({ "tag_regex": ".", "sort": "age" }), "`source.sort`: expected `created`, `semver` or `text`"),
+        ] {
+            let outcome = check("registry-image", &source(&registry, PATH, keys), None);
+            outcome.failed();
+            assert!(said(&outcome).contains(problem), "{}", said(&outcome));
+        }
+        assert_eq!(registry.requests().len(), 0);
+    }
+
+    #[test]
     fn tags_may_be_told_by_the_age_of_their_images() {
         let registry = Registry::start();
         made(&registry, "a", "2024-03-01T00:00:00Z");
         made(&registry, "b", "2024-01-01T12:00:00.5+02:00");
         made(&registry, "c", "2024-02-01T00:00:00Z");
-        let keys = json!({ "tag_regex": ".", "created_at_sort": true });
-        assert_eq!(tags(&check("registry-image", &source(&registry, PATH, keys), None)), ["b", "c", "a"]);
+        for keys in [json!({ "created_at_sort": true }), json!({ "sort": "created" })] {
+            let mut keys = keys;
+            keys["tag_regex"] = json!(".");
+            assert_eq!(tags(&check("registry-image", &source(&registry, PATH, keys), None)), ["b", "c", "a"]);
+        }
     }
 }
 
@@ -242,6 +301,12 @@ mod cost {
         assert_eq!(ordered, tags.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(run(json!({ "semver_constraint": "~3.1" }), None).len(), 5);
         assert_eq!(run(json!({ "tag_regex": "^4\\." }), None).len(), 50);
+        // Within the bounds, and from the known version on, whatever the order is of.
+        let by_group = json!({ "tag_regex": "^(?P<version>[0-8].*)$", "sort": "semver", "semver_constraint": ">=8.9" });
+        let some = run(by_group.clone(), None);
+        assert_eq!(some.len(), 5);
+        assert_eq!(run(by_group, Some(&some[3])).len(), 2);
+        assert_eq!(run(json!({ "tag_regex": "^9", "sort": "text" }), Some(&all[490])).len(), 10);
         // The known version and what is newer.
         assert_eq!(run(json!({}), Some(&all[490])).len(), 10);
         assert_eq!(run(json!({ "semver_constraint": "<9.9.3" }), Some(&all[490])).len(), 8);

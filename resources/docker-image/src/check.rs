@@ -46,7 +46,7 @@ async fn in_registry(
 ) -> Result<Vec<Version>> {
     match follow {
         Follow::Tag(tag) => by_tag::check(registry, flavour, tag, known).await,
-        Follow::Pattern(pattern) => by_pattern::check(registry, flavour, source, pattern).await,
+        Follow::Pattern(pattern, order) => by_pattern::check(registry, flavour, source, pattern, order, known).await,
         Follow::Versions(constraint) => by_version::check(registry, flavour, source, constraint.as_ref(), known).await,
     }
 }

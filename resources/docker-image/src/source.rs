@@ -45,6 +45,11 @@ pub struct Source {
     #[serde(default)]
     pub created_at_sort: bool,
 
+    /// With `tag_regex`: order the tags by what the pattern's named group matches in them, or by all of a tag where it has none.
+    /// With `semver`, tags that are no version there, or that `semver_constraint` rules out, do not count. With `semver` and
+    /// `text`, nor do those before a known version that is still there.
+    pub sort: Option<Sort>,
+
     /// Follow the tags that are semantic versions within these bounds: `~1.2`, `>=1.4 <3 || 4.x`, `1.2 - 1.4`.
     pub semver_constraint: Option<String>,
 
@@ -187,15 +192,40 @@ fn read_timeout() -> u32 {
     60
 }
 
+/// How tags that a pattern matches are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Sort {
+    /// By when their images were made, as with `created_at_sort`.
+    Created,
+    /// As semantic versions, leniently; a number is one.
+    Semver,
+    /// Character by character.
+    Text,
+}
+
 /// Which tags a check looks at.
 #[derive(Debug)]
 pub(crate) enum Follow<'s> {
     /// One tag.
     Tag(&'s str),
     /// Every tag that matches.
-    Pattern(Regex),
+    Pattern(Regex, Order),
     /// Every tag that is a semantic version.
     Versions(Option<Constraint>),
+}
+
+/// In which order tags are told that a pattern matches.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// As the registry lists them.
+    Listed,
+    /// By when their images were made.
+    Created,
+    /// As versions, within the bounds.
+    Versions(Option<Constraint>),
+    /// As texts.
+    Texts,
 }
 
 impl Source {
@@ -220,16 +250,42 @@ impl Source {
             return Ok(Follow::Tag(tag));
         }
         if let Some(pattern) = set(self.tag_regex.as_deref()) {
-            return Ok(Follow::Pattern(pattern::compile(pattern).map_err(|problem| jetway::anyhow!(problem))?));
+            let pattern = pattern::compile(pattern).map_err(|problem| jetway::anyhow!(problem))?;
+            let order = match self.sort {
+                Some(Sort::Created) => Order::Created,
+                Some(Sort::Semver) => Order::Versions(self.constraint()?),
+                Some(Sort::Text) => Order::Texts,
+                None if self.created_at_sort => Order::Created,
+                None => Order::Listed,
+            };
+            return Ok(Follow::Pattern(pattern, order));
         }
-        let constraint = set(self.semver_constraint.as_deref());
+        let constraint = self.constraint()?;
         let chooses_versions = constraint.is_some() || self.variant().is_some() || self.pre_releases;
         match flavour.usual_tag() {
             Some(tag) if !chooses_versions => Ok(Follow::Tag(tag)),
-            _ => {
-                let parse = |text: &str| text.parse().map_err(|problem: String| jetway::anyhow!(problem));
-                Ok(Follow::Versions(constraint.map(parse).transpose()?))
-            }
+            _ => Ok(Follow::Versions(constraint)),
+        }
+    }
+
+    fn constraint(&self) -> jetway::Result<Option<Constraint>> {
+        let parse = |text: &str| text.parse().map_err(|problem: String| jetway::anyhow!(problem));
+        set(self.semver_constraint.as_deref()).map(parse).transpose()
+    }
+
+    fn sort_rules(&self, problems: &mut Problems) {
+        let Some(sort) = self.sort else { return };
+        let Some(pattern) = set(self.tag_regex.as_deref()) else {
+            problems.add("sort", "stands without the `tag_regex` that it belongs to");
+            return;
+        };
+        if self.created_at_sort && sort != Sort::Created {
+            problems.add("sort", "stands beside `created_at_sort`; one of the two says what the order is");
+        }
+        if let Ok(pattern) = pattern::compile(pattern)
+            && pattern.capture_names().flatten().count() > 1
+        {
+            problems.add("sort", "the `tag_regex` has several named groups; one of them is what tags are ordered by");
         }
     }
 
@@ -329,6 +385,7 @@ impl Parameters for Source {
         if let Some(Err(problem)) = set(self.semver_constraint.as_deref()).map(str::parse::<Constraint>) {
             problems.add("semver_constraint", problem);
         }
+        self.sort_rules(problems);
         if set(self.aws_role_arn.as_deref()).is_some() && !self.aws_role_arns.is_empty() {
             problems.add("aws_role_arns", "stands beside `aws_role_arn`; one of the two names the roles");
         }

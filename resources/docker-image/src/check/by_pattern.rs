@@ -4,15 +4,17 @@ use anyhow::Context as _;
 use jetway::Result;
 use jiff::Timestamp;
 use regex::Regex;
+use semver::Version as Semantic;
 
 use super::AT_ONCE;
+use super::tag_version::parse;
 use crate::concurrent;
 use crate::digest::Digest;
 use crate::flavour::Flavour;
 use crate::image::config::{self, Config};
 use crate::image::platform::Wanted;
 use crate::registry::{Asked, Registry};
-use crate::source::Source;
+use crate::source::{Order, Source, set};
 use crate::version::Version;
 
 pub(crate) async fn check(
@@ -20,16 +22,79 @@ pub(crate) async fn check(
     flavour: Flavour,
     source: &Source,
     pattern: &Regex,
+    order: &Order,
+    known: Option<&Version>,
 ) -> Result<Vec<Version>> {
-    let tags = super::tags_of(registry).await?;
-    let tags: Vec<String> = tags.into_iter().filter(|tag| pattern.is_match(tag)).collect();
-    let digests = concurrent::map(&tags, AT_ONCE, async |tag| registry.digest(Asked::Tag(tag)).await).await?;
-    let mut found: Vec<(String, Digest)> =
-        tags.into_iter().zip(digests).filter_map(|(tag, digest)| Some((tag, digest?))).collect();
-    if source.created_at_sort {
-        found = by_age(registry, source, found).await?;
-    }
+    let tags = super::tags_of(registry).await?.into_iter();
+    let found = match order {
+        Order::Listed | Order::Created => {
+            digests(registry, tags.filter(|tag| pattern.is_match(tag)).collect(), None).await?
+        }
+        Order::Versions(_) | Order::Texts => {
+            let mut keyed: Vec<(Key, String)> =
+                tags.filter_map(|tag| Some((key(pattern, order, &tag)?, tag))).collect();
+            keyed.sort();
+            let still = still_there(registry, known, &keyed).await?;
+            if let Some((least, _, _)) = &still {
+                keyed.retain(|(key, _)| key >= least);
+            }
+            let still = still.as_ref().map(|(_, tag, digest)| (tag.as_str(), digest));
+            digests(registry, keyed.into_iter().map(|(_, tag)| tag).collect(), still).await?
+        }
+    };
+    let found = if matches!(order, Order::Created) { by_age(registry, source, found).await? } else { found };
     Ok(found.iter().map(|(tag, digest)| flavour.version(tag, digest)).collect())
+}
+
+/// What a tag is ordered by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Version(Semantic),
+    Text(String),
+}
+
+/// What a tag is ordered by, when it counts: what the pattern's named group matches, or all of it.
+fn key(pattern: &Regex, order: &Order, tag: &str) -> Option<Key> {
+    let captures = pattern.captures(tag)?;
+    let text = match pattern.capture_names().flatten().next() {
+        Some(name) => captures.name(name)?.as_str(),
+        None => tag,
+    };
+    match order {
+        Order::Versions(constraint) => {
+            let version = parse(text).filter(|version| constraint.as_ref().is_none_or(|bounds| bounds.admits(version)));
+            version.map(Key::Version)
+        }
+        _ => Some(Key::Text(text.to_owned())),
+    }
+}
+
+/// The known version, when its tag counts and still points to the same image: what is before it is then of no interest.
+async fn still_there(
+    registry: &Registry<'_>,
+    known: Option<&Version>,
+    keyed: &[(Key, String)],
+) -> Result<Option<(Key, String, Digest)>> {
+    let Some(known) = known else { return Ok(None) };
+    let digest = known.digest.as_ref().and_then(|digest| digest.parse::<Digest>().ok());
+    let found = keyed.iter().find(|(_, tag)| Some(tag.as_str()) == set(known.tag.as_deref()));
+    let (Some(digest), Some((key, tag))) = (digest, found) else { return Ok(None) };
+    let now = registry.digest(Asked::Tag(tag)).await?;
+    Ok((now.as_ref() == Some(&digest)).then(|| (key.clone(), tag.clone(), digest)))
+}
+
+/// The tags with what they point to, which is `known` of one; those that have gone meanwhile are left out.
+async fn digests(
+    registry: &Registry<'_>,
+    tags: Vec<String>,
+    known: Option<(&str, &Digest)>,
+) -> Result<Vec<(String, Digest)>> {
+    let ask = async |tag: &String| match known {
+        Some((known, digest)) if known == tag => Ok(Some(digest.clone())),
+        _ => registry.digest(Asked::Tag(tag)).await,
+    };
+    let digests = concurrent::map(&tags, AT_ONCE, ask).await?;
+    Ok(tags.into_iter().zip(digests).filter_map(|(tag, digest)| Some((tag, digest?))).collect())
 }
 
 /// The tags in the order in which their images were made; as they were where that is the same.
