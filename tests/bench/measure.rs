@@ -35,7 +35,8 @@ pub(crate) struct Limits {
     pub(crate) cpu_ratio: Option<f64>,
     /// Wall time.
     pub(crate) wall: Option<Duration>,
-    /// Wall time beyond the floor's. Where this is the limit, the process measured is an engine's client: its memory says nothing.
+    /// Wall time beyond the floor's. Where this is the limit and there is none on memory, the process measured is an engine's
+    /// client: its memory says nothing.
     pub(crate) over: Option<Duration>,
     /// The resident size of the resource's own process, in bytes.
     pub(crate) peak_rss: Option<u64>,

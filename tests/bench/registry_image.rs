@@ -31,7 +31,8 @@ const MOST_RUNS: usize = 5;
 const MEGABYTE: u64 = 1024 * 1024;
 
 /// Measures a get as `rootfs` beside skopeo and umoci, which do the same in two steps, one as `oci-layout` beside fetching, writing
-/// and hashing the same blobs, and a check beside skopeo; a check of many versions beside a HEAD for each, one after the other.
+/// and hashing the same blobs, and a check beside skopeo; a check of one tag beside its one
+/// request, and one of many versions beside a HEAD for each, one after the other.
 pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let registry = Registry::start();
     let image = image();
@@ -121,8 +122,38 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
         },
     ];
     let mut all = in_turns(runs.min(MOST_RUNS), cases);
+    all.extend(one_tag(&registry, &check, runs));
     all.extend(many_versions(&registry, runs));
     all
+}
+
+/// Measures what a check of one tag costs beyond its one request.
+fn one_tag(registry: &Registry, check: &Path, runs: usize) -> Vec<Measured> {
+    let head = head(&[format!("http://{}/v2/bench/app/manifests/latest", registry.host())]);
+    let cases = vec![
+        floor("curl, one HEAD", || {
+            let mut command = Command::new("sh");
+            command.env_clear().env("PATH", git::search_path()).args(["-ec", &head]);
+            Run { command, input: PathBuf::from("/dev/null"), _container: None }
+        }),
+        Case {
+            name: "check, one tag",
+            floor: Some("curl, one HEAD"),
+            limits: Limits {
+                over: Some(Duration::from_millis(15)),
+                peak_rss: Some(30 * MEGABYTE),
+                children: Some(0),
+                ..Limits::default()
+            },
+            succeeds: true,
+            prepare: Box::new(|| {
+                let container = Container::new();
+                let command = Verb::check("registry-image").command(&container);
+                Run { command, input: check.to_owned(), _container: Some(container) }
+            }),
+        },
+    ];
+    in_turns(runs, cases)
 }
 
 /// Measures a check of many versions.
@@ -171,6 +202,10 @@ fn floor<'a>(name: &'static str, prepare: impl FnMut() -> Run + 'a) -> Case<'a> 
 /// A script that asks for the digest of each tag, one after the other on one connection.
 fn heads(host: &str, tags: &[String]) -> String {
     let urls: Vec<String> = tags.iter().map(|tag| format!("http://{host}/v2/bench/tags/manifests/{tag}")).collect();
+    head(&urls)
+}
+
+fn head(urls: &[String]) -> String {
     let accept =
         "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
     format!("curl --silent --fail --head --header '{accept}' {} >/dev/null", urls.join(" "))
