@@ -156,6 +156,27 @@ fn a_cache_in_the_registry_needs_a_tag_and_buildkit() {
     assert!(outcome.stderr.contains("`params.cache_tag`: is no tag"), "{}", outcome.stderr);
 }
 
+/// What may pass is met by another try as long as nothing has been done: steps are not done twice.
+#[test]
+fn a_build_that_fails_after_a_step_is_not_tried_again() {
+    for (steps, tries) in [(&["ARG X", "FROM $X"][..], 3), (&["FROM a", "COPY a b", "FROM c"], 1)] {
+        let lines = steps
+            .iter()
+            .enumerate()
+            .map(|(number, step)| json!({ "stream": format!("Step {}/{} : {step}\n", number + 1, steps.len()) }));
+        let error = json!({ "errorDetail": { "message": TOO_SLOW }, "error": TOO_SLOW });
+        let answer = messages(&lines.chain([error]).collect::<Vec<_>>());
+        let engine = StandIn::start(move |asked| match asked.path().rsplit('/').next() {
+            Some("_ping") => Answer::text(200, "OK").with("Api-Version", "1.41"),
+            Some("build") => answer.clone(),
+            _ => Answer::json(404, &json!({ "message": "page not found" })),
+        });
+        put(&engine, json!({})).failed();
+        let builds = engine.asked().iter().filter(|asked| asked.path().ends_with("/build")).count();
+        assert_eq!(builds, tries, "{steps:?}");
+    }
+}
+
 /// Who pulls from Amazon's registries has to ask for credentials beforehand, for each region of its own.
 #[test]
 fn an_engine_gets_credentials_for_amazons_registries_that_a_recipe_names() {

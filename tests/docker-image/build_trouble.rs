@@ -1,14 +1,19 @@
 //! put with `build` when something is wrong: the inputs, the recipe, the registry, the engine, the time.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jetway_tests::engine::{self, Images};
+use jetway_tests::registry::hand_made::HandMade;
+use jetway_tests::registry::image::{Compression, Image};
+use jetway_tests::registry::tar::Tar;
 use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
-use jetway_tests::verb::Verb;
+use jetway_tests::stand_in::Answer;
+use jetway_tests::verb::{Outcome, Verb};
 use serde_json::json;
 
 use crate::build::{by_engine, inputs, put};
-use crate::support::source;
+use crate::support::{said, source};
 
 #[test]
 fn what_the_inputs_lack_is_told_before_an_engine_is_asked() {
@@ -42,6 +47,52 @@ fn what_the_inputs_lack_is_told_before_an_engine_is_asked() {
         let request = json!({ "source": source, "params": params });
         let outcome = Verb::put("docker-image").request(&request).dir(inputs.path()).run();
         assert!(outcome.failed().stderr.contains(text), "{params}: {}", outcome.stderr);
+    }
+}
+
+/// A registry of an image to build upon that answers so to the first requests for it, and how a build goes on that.
+fn upon(builder: &str, troubles: usize, trouble: &Answer) -> Outcome {
+    let (registry, config) = (Registry::start(), json!({ "architecture": "amd64", "os": "linux" }));
+    let base =
+        HandMade::start(&Image::of_archives(&config, &[Tar::new().file("a", 0o644, b"x").finish()], Compression::Gzip));
+    let (left, trouble) = (AtomicUsize::new(troubles), trouble.clone());
+    base.twist(move |asked| match asked.path() {
+        "/v2/" => Some(Answer::json(200, &json!({}))),
+        path if path.contains("/manifests/") => {
+            let is_due = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+            is_due.then(|| trouble.clone())
+        }
+        _ => None,
+    });
+    let _images = (Images::of(&base.repository()), Images::of(&registry.repository("upon")));
+    let inputs =
+        inputs(&[("app/Dockerfile", &format!("ARG X=1\nFROM {}\nCOPY b /\n", base.repository())), ("app/b", "")]);
+    let params = json!({ "build": "app", "docker_buildkit": builder });
+    put(&source(&registry, "upon", json!({})), &params, inputs.path())
+}
+
+#[test]
+fn what_a_recipe_builds_upon_is_fetched_again_where_its_registry_was_in_trouble() {
+    if !engine::require() {
+        return;
+    }
+    // The classic builder asks twice each time, by HEAD and by GET.
+    for (builder, expected) in [("0", 2), ("1", 3)] {
+        let warning = "warning: what the image is built upon could not be fetched, and the build is tried again in";
+        let tries = |outcome: &Outcome| said(outcome).matches(warning).count() + 1;
+        let busy = Answer::text(503, "busy");
+        let outcome = upon(builder, 2, &busy);
+        outcome.succeeded();
+        assert_eq!(tries(&outcome), expected, "{builder}: {}", outcome.stderr);
+        let outcome = upon(builder, usize::MAX, &busy);
+        outcome.failed();
+        assert_eq!(tries(&outcome), 3, "{builder}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(": 503 "), "{builder}: {}", outcome.stderr);
+        for refusal in [Answer::text(404, "no"), Answer::text(403, "no")] {
+            let outcome = upon(builder, usize::MAX, &refusal);
+            outcome.failed();
+            assert_eq!(tries(&outcome), 1, "{builder}: {}", outcome.stderr);
+        }
     }
 }
 

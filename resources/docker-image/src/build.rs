@@ -227,8 +227,34 @@ impl<'c> Build<'c> {
         Ok(response.with("image", short).with("repository", name).with("tags", self.tags.join(" ")))
     }
 
-    /// Builds, and says by which id the engine has the image, where it tells.
-    async fn build(&mut self, engine: &Engine, cache: &[String]) -> Result<Option<String>> {
+    /// Builds, and says by which id the engine has the image, where it tells. An engine fetches what a recipe builds upon once, so
+    /// that a registry in trouble is met by another try of the whole, as long as nothing else has been done.
+    async fn build(&self, engine: &Engine, cache: &[String]) -> Result<Option<String>> {
+        let console = self.context.console();
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let mut progress = Progress::new(console);
+            let built = self.build_once(engine, cache, &mut progress).await;
+            progress.flush();
+            let Err(error) = built else {
+                let name = self.repository.to_string();
+                let Progress { steps, cached, .. } = progress;
+                console.step(format_args!("built `{name}`: {cached} of {steps} steps came from the cache"));
+                return Ok(progress.image.filter(|id| id.parse::<Digest>().is_ok()));
+            };
+            let pause = pauses.next().filter(|_| progress.may_try_again(&error));
+            let Some(pause) = pause else { return Err(error.context("the build failed")) };
+            let why = error.root_cause().to_string();
+            console.warn(format_args!(
+                "what the image is built upon could not be fetched, and the build is tried again in {} s: {}",
+                pause.as_secs(),
+                why.lines().next().unwrap_or_default()
+            ));
+            self.context.interrupt().sleep(pause).await?;
+        }
+    }
+
+    async fn build_once(&self, engine: &Engine, cache: &[String], progress: &mut Progress<'_>) -> Result<()> {
         let unique = unique()?;
         let name = self.repository.to_string();
         let mut query: Query = self.tags.iter().map(|tag| ("t", format!("{name}:{tag}"))).collect();
@@ -241,9 +267,7 @@ impl<'c> Build<'c> {
         if let Some(target) = &self.target {
             query.push(("target", target.clone()));
         }
-        let console = self.context.console();
-        let mut progress = Progress::new(console);
-        let built = match self.builder {
+        match self.builder {
             Builder::Classic => {
                 let (archive, recipe) = self.files.archive(&unique)?;
                 query.push(("dockerfile", recipe));
@@ -251,8 +275,7 @@ impl<'c> Build<'c> {
             }
             Builder::BuildKit => {
                 let (directories, recipe) = self.files.directories();
-                let mut offer = std::mem::take(&mut self.offer);
-                offer.directories = directories.into();
+                let offer = Offer { directories: directories.into(), ..self.offer.clone() };
                 let session = Session::open(engine, unique.clone(), offer).await?;
                 query.push(("version", "2".to_owned()));
                 query.push(("session", session.id.clone()));
@@ -267,12 +290,7 @@ impl<'c> Build<'c> {
                 }
                 built
             }
-        };
-        progress.flush();
-        built.context("the build failed")?;
-        console
-            .step(format_args!("built `{name}`: {} of {} steps came from the cache", progress.cached, progress.steps));
-        Ok(progress.image.filter(|id| id.parse::<Digest>().is_ok()))
+        }
     }
 
     /// Hands an image of the inputs to the engine, under its own name.

@@ -268,8 +268,15 @@ const PASSING: [&str; 13] = [
 pub(crate) fn told(text: &str) -> jetway::Error {
     let lower = text.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let passes = !has(&REFUSED) && (has(&PASSING) || lower.ends_with(": eof"));
+    let passes = !has(&REFUSED) && (has(&PASSING) || has_busy_status(&lower) || lower.ends_with(": eof"));
     if passes { Passing(text.to_owned()).into() } else { anyhow!("{text}") }
+}
+
+/// Whether a text tells of a status of a server in trouble, whatever that server calls it: `unexpected HTTP status: 503 Service
+/// Temporarily Unavailable`, `unexpected status code [manifests latest]: 502`.
+fn has_busy_status(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("status") else { return false };
+    rest.split([' ', ':']).any(|word| ["500", "502", "503", "504"].contains(&word))
 }
 
 /// Passes messages on until one tells of a failure.
@@ -331,6 +338,8 @@ mod tests {
             "write tcp 10.0.0.1:5->10.0.0.2:443: write: connection reset by peer",
             "received unexpected HTTP status: 503 Service Unavailable",
             "toomanyrequests: You have reached your pull rate limit",
+            "received unexpected HTTP status: 503 Service Temporarily Unavailable",
+            "unexpected status code [manifests latest]: 502",
         ] {
             assert!(passes(text), "{text}");
         }
@@ -340,6 +349,7 @@ mod tests {
             "no basic auth credentials",
             "received unexpected HTTP status: 503 Service Unavailable: access denied",
             "manifest unknown",
+            "unexpected status code [manifests latest]: 404 Not Found",
             "x509: certificate signed by unknown authority",
             "The command '/bin/sh -c exit 3' returned a non-zero code: 3",
             "",

@@ -8,7 +8,7 @@ use jetway::{Console, Result};
 use serde_json::Value;
 
 use super::trace::{Trace, is_base};
-use crate::engine::failure;
+use crate::engine::{failure, may_pass};
 
 /// How many lines of a failing step its error repeats.
 const LAST_LINES: usize = 10;
@@ -30,6 +30,10 @@ pub(crate) struct Progress<'c> {
     /// How many of them were not done again.
     pub(crate) cached: usize,
     pub(crate) image: Option<String>,
+    /// Whether a step has begun that does something.
+    has_begun: bool,
+    /// Whether the engine has told of a failure that may pass.
+    may_pass: bool,
 }
 
 impl<'c> Progress<'c> {
@@ -44,13 +48,21 @@ impl<'c> Progress<'c> {
             steps: 0,
             cached: 0,
             image: None,
+            has_begun: false,
+            may_pass: false,
         }
+    }
+
+    /// Whether another try may do better: what the recipe builds upon could not be fetched, and nothing else has been done.
+    pub(crate) fn may_try_again(&self, error: &jetway::Error) -> bool {
+        (self.may_pass || may_pass(error)) && !self.has_begun && !self.trace.has_begun()
     }
 
     /// Takes a message of the engine's; one that tells of a failure is the error.
     pub(crate) fn take(&mut self, message: &Value) -> Result<()> {
         if let Some(error) = failure(message) {
             self.flush();
+            self.may_pass = may_pass(&error);
             return Err(self.explain(error));
         }
         if let Some(text) = message.get("stream").and_then(Value::as_str) {
@@ -102,6 +114,7 @@ impl<'c> Progress<'c> {
             line.clone_into(&mut self.step);
             self.last.clear();
             self.steps += usize::from(!is_base(instruction));
+            self.has_begun |= !is_base(instruction) && !is_argument(instruction);
         } else if line.trim_start() == "---> Using cache" {
             self.cached += 1;
         } else {
@@ -138,4 +151,9 @@ impl<'c> Progress<'c> {
         let error = if said.is_empty() { error } else { jetway::anyhow!("{error}\nit said last:\n{said}") };
         error.context(format!("`{step}` failed"))
     }
+}
+
+/// Whether an instruction only names something, as one before the first `FROM` may.
+fn is_argument(instruction: &str) -> bool {
+    instruction.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("ARG"))
 }

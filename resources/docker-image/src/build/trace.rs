@@ -54,6 +54,11 @@ impl Trace {
         steps.fold((0, 0), |(all, cached), step| (all + 1, cached + usize::from(step.cached)))
     }
 
+    /// Whether a step of the recipe has begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.steps.iter().any(|step| (step.told || step.ended) && is_work(&step.name))
+    }
+
     /// The step that failed, and its last lines.
     pub(crate) fn failed(&self) -> Option<(&str, Vec<String>)> {
         let cancelled = |step: &&Step| step.error.ends_with("context canceled");

@@ -52,7 +52,7 @@ const AHEAD: usize = 8;
 const PIECE: usize = 32 * 1024;
 
 /// What a build may ask for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Offer {
     /// Directories by the name that the builder has for them: `context`, `dockerfile`.
     pub(crate) directories: BTreeMap<&'static str, sync::Directory>,
