@@ -21,6 +21,7 @@ mod build_options;
 mod build_stand_in;
 mod build_trouble;
 mod check;
+mod cosign;
 mod ecr;
 mod formats;
 mod get;

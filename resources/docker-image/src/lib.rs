@@ -8,6 +8,7 @@ mod background;
 mod build;
 mod check;
 mod concurrent;
+mod cosign;
 mod credentials;
 mod digest;
 mod engine;
@@ -37,8 +38,8 @@ pub use flavour::{Image, Kind, OfDockerImage, OfRegistryImage};
 pub use get::Params as GetParams;
 pub use put::Params as PutParams;
 pub use source::{
-    CaCertificate, ClientCertificate, DockerConfig, Insecure, Mirror, MirrorEntry, Mirrors, Platform, PrivateRegistry,
-    Source,
+    CaCertificate, ClientCertificate, Cosign, DockerConfig, Insecure, Mirror, MirrorEntry, Mirrors, Platform,
+    PrivateRegistry, Source,
 };
 pub use version::Version;
 

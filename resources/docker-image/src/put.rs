@@ -15,9 +15,13 @@ use serde_json::{Map, Value};
 
 use crate::build::{Agents, Build, BuildSecret, Limit, Network, options};
 use crate::check::tag_version;
+use crate::cosign::{self, SigningKey};
+use crate::digest::Digest;
 use crate::engine::found::Found;
 use crate::flavour::Flavour;
+use crate::places::Places;
 use crate::reference::{Repository, is_tag};
+use crate::registry::Access;
 use crate::source::{Source, set};
 use crate::version::Version;
 use ready::Ready;
@@ -346,8 +350,27 @@ impl Params {
     }
 }
 
-/// Sends an image to its registry.
+/// Sends an image to its registry, and signs it there.
 pub(crate) async fn put(
+    context: &Context,
+    flavour: Flavour,
+    source: &Source,
+    params: &Params,
+    inputs: &Path,
+) -> Result<Response<Version>> {
+    let key = source.cosign.as_ref().map(|cosign| SigningKey::parse(&cosign.key)).transpose();
+    let key = key.map_err(|problem| anyhow!("`cosign.key`: {problem}"))?;
+    let response = send(context, flavour, source, params, inputs).await?;
+    if let Some(key) = key {
+        let digest = response.version.digest.as_deref().unwrap_or_default();
+        let digest: Digest = digest.parse().map_err(|problem: String| anyhow!(problem))?;
+        let places = Places::find(context, source, Access::PullAndPush).await?;
+        cosign::sign(places.origin(), &key, &digest).await?;
+    }
+    Ok(response)
+}
+
+async fn send(
     context: &Context,
     flavour: Flavour,
     source: &Source,
@@ -356,7 +379,7 @@ pub(crate) async fn put(
 ) -> Result<Response<Version>> {
     if source.content_trust.is_some() {
         return Err(anyhow!("`content_trust` asks for signatures of Notary, which this release does not make"))
-            .hint("Notary's first version has been retired; sign the digest that a put gives by `cosign` in a task");
+            .hint("Notary's first version has been retired; `cosign` has a key to sign with as cosign does");
     }
     let inputs = Inputs::new(inputs)?;
     if let Some(directory) = set(params.build.as_deref()) {

@@ -16,10 +16,12 @@ pub(crate) use connection::{Schemes, is_nearby};
 pub(crate) use engine::{DockerHost, EngineAt};
 pub(crate) use shapes::MirrorAt;
 pub use shapes::{
-    CaCertificate, ClientCertificate, DockerConfig, Insecure, Mirror, MirrorEntry, Mirrors, Platform, PrivateRegistry,
+    CaCertificate, ClientCertificate, Cosign, DockerConfig, Insecure, Mirror, MirrorEntry, Mirrors, Platform,
+    PrivateRegistry,
 };
 
 use crate::check::constraint::Constraint;
+use crate::cosign::SigningKey;
 use crate::credentials::docker_config;
 use crate::flavour::Flavour;
 use crate::pattern;
@@ -166,6 +168,9 @@ pub struct Source {
 
     /// The cloud: `AzurePublic`, `AzureGovernment` or `AzureChina`. Without it the registry's name tells.
     pub azure_environment: Option<String>,
+
+    /// Sign what a put has brought, as cosign does with a key. The signature is in the repository, for `cosign verify --key`.
+    pub cosign: Option<Cosign>,
 
     /// Signatures of Notary's first version, which has been retired: a put with this key is refused, and nothing else minds it.
     pub content_trust: Option<serde_json::Map<String, serde_json::Value>>,
@@ -386,6 +391,9 @@ impl Parameters for Source {
             problems.add("semver_constraint", problem);
         }
         self.sort_rules(problems);
+        if let Some(Err(problem)) = self.cosign.as_ref().map(|cosign| SigningKey::parse(&cosign.key)) {
+            problems.add("cosign.key", problem);
+        }
         if set(self.aws_role_arn.as_deref()).is_some() && !self.aws_role_arns.is_empty() {
             problems.add("aws_role_arns", "stands beside `aws_role_arn`; one of the two names the roles");
         }

@@ -167,6 +167,13 @@ pub struct PrivateRegistry {
     pub password: Secret,
 }
 
+/// How images are signed.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Cosign {
+    /// A private key for ECDSA on the curve P-256, in PEM form (PKCS#8), without a passphrase.
+    pub key: Secret,
+}
+
 /// Docker's `config.json`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
