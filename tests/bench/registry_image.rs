@@ -31,8 +31,8 @@ const MOST_RUNS: usize = 5;
 const MEGABYTE: u64 = 1024 * 1024;
 
 /// Measures a get as `rootfs` beside skopeo and umoci, which do the same in two steps, one as `oci-layout` beside fetching, writing
-/// and hashing the same blobs, and a check beside skopeo; a check of one tag beside its one
-/// request, and one of many versions beside a HEAD for each, one after the other.
+/// and hashing the same blobs, and a check beside skopeo; a check of one tag beside its one request, and one of many versions beside
+/// a HEAD for each, one after the other.
 pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let registry = Registry::start();
     let image = image();

@@ -6,7 +6,7 @@
 
 mod archive;
 mod arguments;
-mod bases;
+pub(crate) mod bases;
 mod context;
 pub(crate) mod ignore;
 mod logins;

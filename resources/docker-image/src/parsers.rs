@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, sink};
 
+use crate::build::bases;
 use crate::check::constraint::Constraint;
 use crate::check::tag_version;
 use crate::image::config::Config;
@@ -33,13 +34,14 @@ pub fn manifest(bytes: &[u8]) {
     let _ = serde_json::from_slice::<Config>(bytes);
 }
 
-/// Reads a name, a tag, a constraint, a challenge.
+/// Reads a name, a tag, a constraint, a challenge, a recipe.
 pub fn text(text: &str) {
     let _ = text.parse::<Repository>();
     let _ = registry_of(text);
     let _ = is_tag(text);
     let _ = pattern::compile(text);
     let _ = Challenge::parse(text);
+    let _ = bases::registries(text);
     if let Some(version) = tag_version::parse(text)
         && let Ok(constraint) = text.parse::<Constraint>()
     {

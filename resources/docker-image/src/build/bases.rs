@@ -2,7 +2,7 @@
 
 /// What may be registries in a recipe: what stands before the first slash of a word, where images are named. That is `FROM`,
 /// `--from=`, `ARG`, which has names for either, and the frontend of `# syntax=`.
-pub(super) fn registries(recipe: &str) -> Vec<String> {
+pub(crate) fn registries(recipe: &str) -> Vec<String> {
     let named = instructions(recipe).into_iter().filter(|instruction| may_name_images(instruction));
     named.flat_map(|instruction| of_words(&instruction).map(str::to_owned).collect::<Vec<_>>()).collect()
 }
@@ -61,6 +61,7 @@ fn directives(recipe: &str) -> (char, Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn found(recipe: &str) -> Vec<String> {
         registries(recipe).into_iter().filter(|name| name.contains(".example")).collect()
@@ -111,6 +112,13 @@ mod tests {
         // What comes after anything else is a comment.
         assert_eq!(found("# a comment\n# escape=`\nFROM \\\n one.example/x"), ["one.example"]);
         assert_eq!(found("FROM scratch\n# syntax=one.example/x"), Vec::<String>::new());
+    }
+
+    proptest! {
+        #[test]
+        fn no_recipe_is_too_strange(recipe in "(# ?(escape|syntax)=[`\\\\x]?\\n)?([ \\\\`\\n#/:{}$=-]|FROM|ARG|a\u{e9}){0,40}") {
+            let _ = registries(&recipe);
+        }
     }
 
     #[test]
