@@ -3,9 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jetway_tests::kubernetes::{Helm, cluster};
+use jetway_tests::scratch;
+use jetway_tests::verb::{Runner, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{check, deploy, revisions, said, source, source_with_token, with};
+use crate::support::{check, deploy, inputs, put, revisions, said, source, source_with_token, with};
 
 #[test]
 fn each_plain_way_gets_in() {
@@ -118,6 +120,39 @@ fn a_worker_that_is_no_pod_is_told_so() {
     let outcome = check(&json!({ "in_cluster": true, "release": "demo" }), Value::Null);
     outcome.failed();
     assert!(said(&outcome).starts_with("error: this is no pod of a cluster"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_pods_service_account_gets_in() {
+    // The account is where Kubernetes mounts it, which is nowhere to write to on a machine. The binary's case is
+    // `containers::a_worker_that_is_a_pod_gets_in_by_its_service_account`.
+    if Runner::chosen() == Runner::Binary {
+        return;
+    }
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let (token, account) = namespace.account("worker", &[("*", "secrets"), ("*", "deployments.apps")]);
+    let mounted = scratch::directory();
+    for (name, text) in
+        [("token", &token), ("ca.crt", &cluster.authority()), ("namespace", &namespace.name().to_owned())]
+    {
+        std::fs::write(mounted.path().join(name), text).unwrap();
+    }
+    let volume = format!("{}:/var/run/secrets/kubernetes.io/serviceaccount:ro", mounted.path().display());
+    let (host, port) = cluster.url().trim_start_matches("https://").rsplit_once(':').expect("a port");
+    let source = json!({ "in_cluster": true, "release": "demo" });
+    let as_pod = |verb: Verb| {
+        let verb = verb.env("KUBERNETES_SERVICE_HOST", host).env("KUBERNETES_SERVICE_PORT", port);
+        verb.docker_arguments(["--volume", &volume]).run()
+    };
+    let inputs = inputs(&[]);
+    let deploy = put(Helm::Four, cluster.programs(), &source, json!({ "chart": "chart" }), inputs.path());
+    assert_eq!(as_pod(deploy).json()["version"], revisions([1])[0]);
+    let check = Verb::check("helm-release").request(&json!({ "source": source }));
+    assert_eq!(as_pod(check).json(), revisions([1]));
+    if let Some(asked) = cluster.asked_by(&account) {
+        assert!(asked.iter().any(|asked| asked.starts_with("create /api/v1/namespaces/")), "{asked:?}");
+    }
 }
 
 #[test]

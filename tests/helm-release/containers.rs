@@ -1,9 +1,12 @@
 //! put against containers that really run: a kubelet starts them, probes them, restarts them and keeps their logs.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jetway_tests::kubernetes::{Helm, Namespace, cluster_with_containers};
 use jetway_tests::process::wait_until;
+use jetway_tests::verb::Runner;
+use jetway_tests::{binaries, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -178,5 +181,61 @@ fn a_program_that_crashes_is_shown_with_its_restarts_and_its_last_words() {
         "(container `app`, the run before this one):\n  | no database at demo-",
     ] {
         assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn a_worker_that_is_a_pod_gets_in_by_its_service_account() {
+    // An image's case is `access::a_pods_service_account_gets_in`: what runs here is the binary of this machine.
+    if Runner::chosen() == Runner::Image {
+        return;
+    }
+    let Some(cluster) = cluster_with_containers() else { return };
+    let namespace = cluster.namespace_with_containers();
+    let (_, account) = namespace.account("worker", &[("*", "secrets,pods,deployments.apps,replicasets.apps")]);
+    let inputs = inputs_with(&values(json!({ "container": serving("new") })));
+    std::os::unix::fs::symlink(cluster.programs().join("helm4"), inputs.path().join("helm")).unwrap();
+
+    // The pod has the libraries, the programs and the inputs of this machine, and its network: the API server is on loopback.
+    let binary = binaries::resource("helm-release");
+    let places =
+        [Path::new("/lib"), Path::new("/lib64"), binary.parent().unwrap(), cluster.programs(), scratch::root()];
+    let volume = |(index, place)| json!({ "name": format!("place-{index}"), "hostPath": { "path": place } });
+    let volumes: Vec<Value> = places.iter().enumerate().map(volume).collect();
+    let mount = |(index, place)| json!({ "name": format!("place-{index}"), "mountPath": place });
+    let mounts: Vec<Value> = places.iter().enumerate().map(mount).collect();
+    let (host, port) = cluster.url().trim_start_matches("https://").rsplit_once(':').expect("a port");
+    let path = format!("{}:/bin", inputs.path().display());
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "worker" },
+        "spec": {
+            "serviceAccountName": "worker", "hostNetwork": true, "terminationGracePeriodSeconds": 0,
+            "volumes": volumes,
+            "containers": [{
+                "name": "worker", "image": "busybox:1.36", "volumeMounts": mounts,
+                "env": [
+                    { "name": "KUBERNETES_SERVICE_HOST", "value": host }, { "name": "KUBERNETES_SERVICE_PORT_HTTPS", "value": port },
+                    { "name": "PATH", "value": path },
+                ],
+            }],
+        },
+    });
+    std::fs::write(inputs.path().join("worker.json"), pod.to_string()).unwrap();
+    namespace.kubectl(&["create", "--filename", inputs.path().join("worker.json").to_str().unwrap()]);
+    namespace.kubectl(&["wait", "--for=condition=Ready", "pod/worker", "--timeout=60s"]);
+    let dir = inputs.path().display();
+    let run = |verb: &str, request: Value| {
+        std::fs::write(inputs.path().join("request.json"), request.to_string()).unwrap();
+        let script = format!("exec {} {verb} <{dir}/request.json", binary.display());
+        let printed = namespace.kubectl(&["exec", "worker", "--", "sh", "-c", &script]);
+        serde_json::from_str::<Value>(&printed).expect("the response")
+    };
+    let source = json!({ "in_cluster": true, "release": "demo" });
+    let deployed = run(&format!("out {dir}"), json!({ "source": source, "params": params(json!({})) }));
+    assert_eq!(deployed["version"], revisions([1])[0]);
+    assert_eq!(served(&namespace), ["new"]);
+    assert_eq!(run("check", json!({ "source": source })), revisions([1]));
+    if let Some(asked) = cluster.asked_by(&account) {
+        assert!(asked.iter().any(|asked| asked.starts_with("create /api/v1/namespaces/")), "{asked:?}");
     }
 }
