@@ -135,9 +135,10 @@ impl Control {
 }
 
 impl Kubernetes {
-    /// Adds the node whose pods really run, which is bounded by itself. In a user's own cluster all of them do.
+    /// Adds the node whose pods really run, which is bounded by itself. Its cases know its images and use this machine's files, so
+    /// that a user's own cluster cannot stand in for it.
     fn add_containers(&self) -> Result<(), String> {
-        let Some(control) = &self.control else { return Ok(()) };
+        let Some(control) = &self.control else { return Err("a user's own cluster gets no node of ours".to_owned()) };
         let mut control = control.lock().map_err(|error| error.to_string())?;
         control.input.write_all(b"containers\n").map_err(|error| error.to_string())?;
         match control.said().as_str() {
