@@ -14,7 +14,7 @@ const SHOWN: usize = 6;
 const WIDTH: usize = 150;
 
 /// How long a deploy may take, in seconds: one of them is to fail.
-const PATIENCE: u64 = 25;
+const PATIENCE: u64 = 15;
 
 /// Values for pods that never become ready.
 const NEVER_READY: &str = "podAnnotations: {jetway.test/ready: \"false\"}\n";
