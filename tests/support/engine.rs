@@ -33,8 +33,10 @@ fn make_base() {
     std::fs::create_dir_all(&bin).expect("make a directory");
     std::fs::create_dir_all(root.path().join("tmp")).expect("make a directory");
     let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).exists());
-    std::fs::copy(busybox.expect("busybox-static"), bin.join("busybox")).expect("copy busybox");
-    let names = Command::new(bin.join("busybox")).arg("--list").output().expect("ask busybox for its names");
+    let busybox = busybox.expect("busybox-static");
+    std::fs::copy(busybox, bin.join("busybox")).expect("copy busybox");
+    // Not the copy: a child that another test starts at this moment may still hold it open for writing.
+    let names = Command::new(busybox).arg("--list").output().expect("ask busybox for its names");
     for name in String::from_utf8_lossy(&names.stdout).lines().filter(|name| *name != "busybox") {
         let _ = std::os::unix::fs::symlink("busybox", bin.join(name));
     }
