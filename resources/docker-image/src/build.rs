@@ -24,6 +24,7 @@ use jetway::{Context, Inputs, Response, Result, Secret, Service};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::Value;
 
+use crate::cosign::{self, SigningKey};
 use crate::digest::Digest;
 use crate::engine::session::{Offer, Session};
 use crate::engine::{Engine, Features, Query, RegistryLogin, agent, may_pass};
@@ -54,6 +55,9 @@ pub(crate) struct Build<'c> {
     context: &'c Context,
     flavour: Flavour,
     repository: Repository,
+    /// Where the image is signed, and with what.
+    places: Places<'c>,
+    key: Option<SigningKey>,
     logins: Logins,
     files: BuildContext,
     /// The first is the version's.
@@ -96,11 +100,12 @@ impl<'c> Build<'c> {
     pub(crate) async fn plan(
         context: &'c Context,
         flavour: Flavour,
-        source: &Source,
+        source: &'c Source,
         params: &Params,
         build: &str,
         inputs: &Inputs,
     ) -> Result<Self> {
+        let key = SigningKey::of(source)?;
         let files = BuildContext::find(inputs, build, set(params.dockerfile.as_deref()))?;
         let mut args =
             arguments::build_args(context, inputs, params.build_args.as_ref(), set(params.build_args_file.as_deref()))?;
@@ -142,6 +147,8 @@ impl<'c> Build<'c> {
             context,
             flavour,
             repository,
+            places,
+            key,
             logins,
             files,
             tags,
@@ -222,6 +229,9 @@ impl<'c> Build<'c> {
             digest.get_or_insert(pushed);
         }
         let digest = digest.context("the engine told no digest of the image that it pushed")?;
+        if let Some(key) = &self.key {
+            cosign::sign(self.places.origin(), key, &digest).await?;
+        }
         let response = Response::new(self.flavour.version(main, &digest));
         let short = id.trim_start_matches("sha256:").chars().take(12).collect::<String>();
         Ok(response.with("image", short).with("repository", name).with("tags", self.tags.join(" ")))
@@ -245,12 +255,8 @@ impl<'c> Build<'c> {
             let pause = pauses.next().filter(|_| progress.may_try_again(&error));
             let Some(pause) = pause else { return Err(error.context("the build failed")) };
             let why = error.root_cause().to_string();
-            console.warn(format_args!(
-                "what the image is built upon could not be fetched, and the build is tried again in {} s: {}",
-                pause.as_secs(),
-                why.lines().next().unwrap_or_default()
-            ));
-            self.context.interrupt().sleep(pause).await?;
+            let what = "what the image is built upon could not be fetched, and the build";
+            self.wait_for_next_try(pause, what, why.lines().next().unwrap_or_default()).await?;
         }
     }
 
@@ -349,18 +355,19 @@ impl<'c> Build<'c> {
         for pause in PAUSES {
             match ask().await {
                 Err(error) if may_pass(&error) => {
-                    let console = self.context.console();
-                    console.warn(format_args!(
-                        "{what} did not succeed, and is tried again in {} s: {}",
-                        pause.as_secs(),
-                        error.root_cause()
-                    ));
-                    self.context.interrupt().sleep(pause).await?;
+                    let what = format!("{what} did not succeed, and");
+                    self.wait_for_next_try(pause, &what, &error.root_cause().to_string()).await?;
                 }
                 other => return other,
             }
         }
         ask().await
+    }
+
+    async fn wait_for_next_try(&self, pause: Duration, what: &str, why: &str) -> Result<()> {
+        let seconds = pause.as_secs();
+        self.context.console().warn(format_args!("{what} is tried again in {seconds} s: {why}"));
+        self.context.interrupt().sleep(pause).await
     }
 
     /// Sends the image to its registry under a tag, and says which digest it has there.

@@ -20,6 +20,7 @@ use crate::image::media_type::{OCI_CONFIG, OCI_MANIFEST};
 use crate::reference::Repository;
 use crate::registry::uploads::Outgoing;
 use crate::registry::{Asked, Registry};
+use crate::source::Source;
 
 /// The media type of what is signed.
 const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
@@ -34,6 +35,12 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 pub(crate) struct SigningKey(EcdsaKeyPair);
 
 impl SigningKey {
+    /// The key that a source has, if it has one.
+    pub(crate) fn of(source: &Source) -> Result<Option<Self>> {
+        let key = source.cosign.as_ref().map(|cosign| Self::parse(&cosign.key)).transpose();
+        key.map_err(|problem| anyhow!("`cosign.key`: {problem}"))
+    }
+
     /// The key in a PEM text, or what is wrong with the text, in words that do not repeat it.
     pub(crate) fn parse(pem: &Secret) -> Result<Self, &'static str> {
         let pem = pem.expose();

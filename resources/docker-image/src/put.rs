@@ -15,13 +15,9 @@ use serde_json::{Map, Value};
 
 use crate::build::{Agents, Build, BuildSecret, Limit, Network, options};
 use crate::check::tag_version;
-use crate::cosign::{self, SigningKey};
-use crate::digest::Digest;
 use crate::engine::found::Found;
 use crate::flavour::Flavour;
-use crate::places::Places;
 use crate::reference::{Repository, is_tag};
-use crate::registry::Access;
 use crate::source::{Source, set};
 use crate::version::Version;
 use ready::Ready;
@@ -352,25 +348,6 @@ impl Params {
 
 /// Sends an image to its registry, and signs it there.
 pub(crate) async fn put(
-    context: &Context,
-    flavour: Flavour,
-    source: &Source,
-    params: &Params,
-    inputs: &Path,
-) -> Result<Response<Version>> {
-    let key = source.cosign.as_ref().map(|cosign| SigningKey::parse(&cosign.key)).transpose();
-    let key = key.map_err(|problem| anyhow!("`cosign.key`: {problem}"))?;
-    let response = send(context, flavour, source, params, inputs).await?;
-    if let Some(key) = key {
-        let digest = response.version.digest.as_deref().unwrap_or_default();
-        let digest: Digest = digest.parse().map_err(|problem: String| anyhow!(problem))?;
-        let places = Places::find(context, source, Access::PullAndPush).await?;
-        cosign::sign(places.origin(), &key, &digest).await?;
-    }
-    Ok(response)
-}
-
-async fn send(
     context: &Context,
     flavour: Flavour,
     source: &Source,

@@ -4,6 +4,7 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Context, Inputs, Response, Result};
 
 use super::{Origin, Params, glob, tags};
+use crate::cosign::{self, SigningKey};
 use crate::digest::Digest;
 use crate::flavour::Flavour;
 use crate::image::manifest::Content;
@@ -40,6 +41,7 @@ impl<'p> Ready<'p> {
 
     /// Sends the image of `origin`.
     pub(crate) async fn put(self, origin: Origin<'_>) -> Result<Response<Version>> {
+        let key = SigningKey::of(self.source)?;
         let places = Places::find(self.context, self.source, Access::PullAndPush).await?;
         let registry = places.origin();
         let tags = tags::of_put(registry, self.flavour, self.source, self.params, self.inputs).await?;
@@ -47,6 +49,9 @@ impl<'p> Ready<'p> {
             Origin::Elsewhere(name, tag) => self.copy(registry, name, tag, &tags).await?,
             local => push::local(registry, self.read(local).await?, &tags).await?,
         };
+        if let Some(key) = key {
+            cosign::sign(registry, &key, &pushed.root.digest).await?;
+        }
         Ok(self.response(registry.repository(), &tags, &pushed))
     }
 
