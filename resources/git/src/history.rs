@@ -179,12 +179,16 @@ impl<'g> History<'g> {
         }
         let mut place = if is_current { self.place_of(known)? } else { Place::UNKNOWN };
         let mut windows = std::iter::successors(Some(FIRST_WINDOW), |window| window.checked_mul(GROWTH));
-        for reach in self.likely_reaches(known, server_tip)? {
-            if !place.is_certain && self.fetch_once(reach, server_tip).await? {
-                is_current = true;
-                place = self.place_of(known)?;
-                if reach == Self::window(FIRST_WINDOW) {
-                    windows.next();
+        if !place.is_certain
+            && let Some(tip) = server_tip.filter(|_| self.cache.has(known))
+        {
+            for reach in self.likely_reaches(known, tip)? {
+                if !place.is_certain && self.fetch_once(reach, tip).await? {
+                    is_current = true;
+                    place = self.place_of(known)?;
+                    if reach == Self::window(FIRST_WINDOW) {
+                        windows.next();
+                    }
                 }
             }
         }
@@ -354,8 +358,7 @@ impl<'g> History<'g> {
     /// What has the date of `known` or a later one is just that where commits follow each other. Where branches are merged,
     /// their commits may be older than what was merged before them, and a server cuts history off at such a merge. So after
     /// a merge that is not long ago the first window is asked for.
-    fn likely_reaches(&self, known: Oid, server_tip: Option<Oid>) -> Result<Vec<Reach>> {
-        let Some(tip) = server_tip.filter(|_| self.cache.has(known)) else { return Ok(Vec::new()) };
+    fn likely_reaches(&self, known: Oid, tip: Oid) -> Result<Vec<Reach>> {
         let since = raw_commit::created(self.cache.repository(), known)?;
         let is_later = !self.cache.has(tip) || raw_commit::created(self.cache.repository(), tip)? >= since;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -367,8 +370,7 @@ impl<'g> History<'g> {
     }
 
     /// Fetches the branch's tip with so much of its history, if the server does that; returns whether it did.
-    async fn fetch_once(&self, reach: Reach, server_tip: Option<Oid>) -> Result<bool> {
-        let Some(tip) = server_tip else { return Ok(false) };
+    async fn fetch_once(&self, reach: Reach, tip: Oid) -> Result<bool> {
         let refspec = format!("+{tip}:{TIP}");
         // A server that has nothing of such a date cuts the connection without a word, which is no trouble that passes. What
         // else may be wrong is found by the fetch that comes instead.

@@ -318,12 +318,10 @@ impl LabelSearch<'_, '_> {
         let text = self.cache.kept(MEMORY)?;
         let (last, marked) = text.split_once('\n')?;
         let is_answered = last == format!("{} {}", known.commit.as_ref()?, known.reference);
-        let seen: HashSet<String> = marked.lines().filter_map(|line| line.get(1..)).map(str::to_owned).collect();
-        let told: HashSet<String> = if is_answered {
-            seen.clone()
-        } else {
-            marked.lines().filter_map(|line| line.strip_prefix(TOLD)).map(str::to_owned).collect()
-        };
+        let unmarked = |line: &str| line.get(1..).map(str::to_owned);
+        let seen: HashSet<String> = marked.lines().filter_map(unmarked).collect();
+        let told = marked.lines().filter(|line| is_answered || line.starts_with(TOLD)).filter_map(unmarked);
+        let told: HashSet<String> = told.collect();
         (!told.is_empty()).then_some(Memory { told, seen })
     }
 
