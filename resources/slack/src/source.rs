@@ -232,11 +232,11 @@ mod tests {
     #[test]
     fn the_parts_of_a_webhooks_address_are_secrets_but_its_words_are_not() {
         let source = source(serde_json::json!({
-            "url": "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
+            "url": "https://hooks.slack.com/services/T00000000/B00000000/w0rdsThatNobodyMayRead24"
         }));
         assert_eq!(
             source.hidden_secrets(),
-            ["XXXXXXXXXXXXXXXXXXXXXXXX", "services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"]
+            ["w0rdsThatNobodyMayRead24", "services/T00000000/B00000000/w0rdsThatNobodyMayRead24"]
         );
     }
 
