@@ -60,14 +60,10 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
         targets.borrow_mut().push(target);
         path
     };
-    let shell = |script: String| {
-        let mut command = Command::new("sh");
-        command.env_clear().env("PATH", git::search_path()).env("HOME", directory.path()).args(["-ec", &script]);
-        Run { command, input: PathBuf::from("/dev/null"), _container: None }
-    };
-    let verb = |verb: Verb, input: &Path| {
-        let container = Container::new();
-        Run { command: verb.command(&container), input: input.to_owned(), _container: Some(container) }
+    let shell = |text: String| {
+        let mut run = script(&text);
+        run.command.env("HOME", directory.path());
+        run
     };
     let limits = |ratio: f64, megabytes: u64| Limits {
         ratio: Some(ratio),
@@ -84,7 +80,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             floor: Some("skopeo inspect"),
             limits: limits(1.0, 30),
             succeeds: true,
-            prepare: Box::new(|| verb(Verb::check("registry-image"), &check)),
+            prepare: Box::new(|| in_container(&Verb::check("registry-image"), &check)),
         },
         floor("skopeo copy, umoci unpack", || {
             let target = target();
@@ -99,7 +95,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             floor: Some("skopeo copy, umoci unpack"),
             limits: Limits { cpu_ratio: Some(0.6), ..limits(0.6, 64) },
             succeeds: true,
-            prepare: Box::new(|| verb(Verb::get("registry-image").dir(target()), &get)),
+            prepare: Box::new(|| in_container(&Verb::get("registry-image").dir(target()), &get)),
         },
         floor("curl, openssl dgst, gzip, tar", || {
             let unpack = "; mkdir rootfs; for blob in $(ls -S sha256-* | head -n 6); do gzip -dc <$blob | tar --extract --directory rootfs; done";
@@ -110,7 +106,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             floor: Some("curl, openssl dgst, gzip, tar"),
             limits: Limits { ratio: None, cpu_ratio: Some(1.4), ..limits(1.0, 64) },
             succeeds: true,
-            prepare: Box::new(|| verb(Verb::get("registry-image").dir(target()), &get)),
+            prepare: Box::new(|| in_container(&Verb::get("registry-image").dir(target()), &get)),
         },
         floor("curl, openssl dgst", || shell(fetch_and_hash(&registry.host(), &blobs, &target()))),
         Case {
@@ -118,7 +114,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             floor: Some("curl, openssl dgst"),
             limits: Limits { ratio: None, cpu_ratio: Some(1.3), ..limits(1.0, 64) },
             succeeds: true,
-            prepare: Box::new(|| verb(Verb::get("registry-image").dir(target()), &layout)),
+            prepare: Box::new(|| in_container(&Verb::get("registry-image").dir(target()), &layout)),
         },
     ];
     let mut all = in_turns(runs.min(MOST_RUNS), cases);
@@ -131,11 +127,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
 fn one_tag(registry: &Registry, check: &Path, runs: usize) -> Vec<Measured> {
     let head = head(&[format!("http://{}/v2/bench/app/manifests/latest", registry.host())]);
     let cases = vec![
-        floor("curl, one HEAD", || {
-            let mut command = Command::new("sh");
-            command.env_clear().env("PATH", git::search_path()).args(["-ec", &head]);
-            Run { command, input: PathBuf::from("/dev/null"), _container: None }
-        }),
+        floor("curl, one HEAD", || script(&head)),
         Case {
             name: "check, one tag",
             floor: Some("curl, one HEAD"),
@@ -146,11 +138,7 @@ fn one_tag(registry: &Registry, check: &Path, runs: usize) -> Vec<Measured> {
                 ..Limits::default()
             },
             succeeds: true,
-            prepare: Box::new(|| {
-                let container = Container::new();
-                let command = Verb::check("registry-image").command(&container);
-                Run { command, input: check.to_owned(), _container: Some(container) }
-            }),
+            prepare: Box::new(|| in_container(&Verb::check("registry-image"), check)),
         },
     ];
     in_turns(runs, cases)
@@ -168,11 +156,7 @@ fn many_versions(registry: &Registry, runs: usize) -> Vec<Measured> {
     let request = json!({ "source": { "repository": registry.repository("bench/tags") } });
     std::fs::write(&versions, request.to_string()).expect("write a request");
     let cases = vec![
-        floor("curl, 500 HEADs in turn", || {
-            let mut command = Command::new("sh");
-            command.env_clear().env("PATH", git::search_path()).args(["-ec", &heads]);
-            Run { command, input: PathBuf::from("/dev/null"), _container: None }
-        }),
+        floor("curl, 500 HEADs in turn", || script(&heads)),
         Case {
             name: "check, 500 versions",
             floor: Some("curl, 500 HEADs in turn"),
@@ -184,14 +168,23 @@ fn many_versions(registry: &Registry, runs: usize) -> Vec<Measured> {
                 ..Limits::default()
             },
             succeeds: true,
-            prepare: Box::new(|| {
-                let container = Container::new();
-                let command = Verb::check("registry-image").command(&container);
-                Run { command, input: versions.clone(), _container: Some(container) }
-            }),
+            prepare: Box::new(|| in_container(&Verb::check("registry-image"), &versions)),
         },
     ];
     in_turns(runs, cases)
+}
+
+/// One verb, in a container of its own.
+fn in_container(verb: &Verb, input: &Path) -> Run {
+    let container = Container::new();
+    Run { command: verb.command(&container), input: input.to_owned(), _container: Some(container) }
+}
+
+/// Commands as people write them, by a shell.
+fn script(text: &str) -> Run {
+    let mut command = Command::new("sh");
+    command.env_clear().env("PATH", git::search_path()).args(["-ec", text]);
+    Run { command, input: PathBuf::from("/dev/null"), _container: None }
 }
 
 /// What a verb is measured beside.

@@ -30,6 +30,35 @@ fn inputs(repository: &Repository) -> (TempDir, Checkout) {
     (inputs, checkout)
 }
 
+/// Inputs with what a get has made in `app`.
+fn got(request: &Value) -> (TempDir, Checkout) {
+    let inputs = scratch::directory();
+    let destination = inputs.path().join("app");
+    fs::create_dir(&destination).expect("make the destination");
+    Verb::get("git").dir(&destination).request(request).run().succeeded();
+    (inputs, Checkout::of_get(&destination))
+}
+
+/// Inputs of puts, each with a commit of its own: all of them have seen the same branch before the first one pushes.
+fn racers(repository: &Repository, count: usize) -> Vec<TempDir> {
+    let racer = |number: usize| {
+        let (inputs, checkout) = inputs(repository);
+        checkout.commit("racing", &[(&format!("racer-{number}"), "1")]);
+        inputs
+    };
+    (0..count).map(racer).collect()
+}
+
+/// Puts all of them at once; each succeeds.
+fn race(repository: &Repository, racers: &[TempDir], params: &Value) {
+    let source = source(&repository.file_url());
+    thread::scope(|scope| {
+        for inputs in racers {
+            scope.spawn(|| put(&source, inputs.path(), params.clone()).succeeded().json());
+        }
+    });
+}
+
 fn app() -> Value {
     json!({ "repository": "app" })
 }
@@ -277,13 +306,9 @@ fn tags_on_the_pushed_commits_that_stay_are_told() {
 fn tags_that_a_get_has_brought_are_not_told_as_left_behind() {
     let (repository, commits) = history(&["one", "two"]);
     repository.tag("v1", &commits[0]);
-    let inputs = scratch::directory();
-    let destination = inputs.path().join("app");
     let of_tags = json!({ "uri": repository.file_url(), "version_type": "tags" });
-    let request =
-        json!({ "source": of_tags, "version": { "ref": "v1", "commit": commits[0] }, "params": { "depth": 1 } });
-    Verb::get("git").dir(&destination).request(&request).run().succeeded();
-    let checkout = Checkout::of_get(&destination);
+    let version = json!({ "ref": "v1", "commit": commits[0] });
+    let (inputs, checkout) = got(&json!({ "source": of_tags, "version": version, "params": { "depth": 1 } }));
     checkout.commit("a hotfix", &[("x", "2")]);
     let source = json!({ "uri": repository.file_url(), "branch": "hotfix" });
     let params = json!({ "repository": "app" });

@@ -2,6 +2,7 @@
 
 use jetway_tests::kubernetes::{Helm, Kubernetes, cluster};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::support::{inputs, put, revisions, said, source, with};
 
@@ -12,6 +13,16 @@ struct Kind {
 }
 
 impl Kind {
+    /// Inputs with a chart that brings the kind along, and an object of it.
+    fn inputs(&self) -> TempDir {
+        let inputs = inputs(&[]);
+        std::fs::create_dir(inputs.path().join("chart/crds")).unwrap();
+        for (file, text) in [("crds/widgets.yaml", self.definition()), ("templates/widget.yaml", self.object())] {
+            std::fs::write(inputs.path().join("chart").join(file), text).unwrap();
+        }
+        inputs
+    }
+
     fn definition(&self) -> String {
         let group = &self.group;
         format!(
@@ -49,11 +60,7 @@ fn a_chart_that_brings_kinds_along_is_installed_and_upgraded_shown_or_not() {
         for shown in [false, true] {
             let namespace = cluster.namespace();
             let kind = Kind { cluster, group: format!("{}.jetway.test", namespace.name()) };
-            let inputs = inputs(&[]);
-            std::fs::create_dir(inputs.path().join("chart/crds")).unwrap();
-            for (file, text) in [("crds/widgets.yaml", kind.definition()), ("templates/widget.yaml", kind.object())] {
-                std::fs::write(inputs.path().join("chart").join(file), text).unwrap();
-            }
+            let inputs = kind.inputs();
             let run = |replicas: u64, more: Value| {
                 let overrides = json!([{ "key": "replicas", "value": replicas }]);
                 let params = with(json!({ "chart": "chart", "show_diff": shown, "override_values": overrides }), more);
@@ -93,11 +100,7 @@ fn hooks_are_left_out_where_that_is_wanted_though_the_cluster_does_not_know_all_
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
         let kind = Kind { cluster, group: format!("{}.jetway.test", namespace.name()) };
-        let inputs = inputs(&[]);
-        std::fs::create_dir(inputs.path().join("chart/crds")).unwrap();
-        for (file, text) in [("crds/widgets.yaml", kind.definition()), ("templates/widget.yaml", kind.object())] {
-            std::fs::write(inputs.path().join("chart").join(file), text).unwrap();
-        }
+        let inputs = kind.inputs();
         let params = json!({ "chart": "chart", "show_diff": true, "diff_opts": "--no-hooks" });
         let put = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).env("NO_COLOR", "1");
         let outcome = put.run();

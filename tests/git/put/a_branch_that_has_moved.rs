@@ -36,18 +36,8 @@ fn is_rebased_onto_from_a_shallow_get() {
     let (repository, commits) = history(&["one", "two", "three"]);
     let (_server, url) = serve(&repository);
     repository.configure("http.receivepack", "true");
-    let inputs = scratch::directory();
-    let app_directory = inputs.path().join("app");
-    fs::create_dir(&app_directory).expect("make the destination");
-    Verb::get("git")
-        .dir(&app_directory)
-        .request(&request(&source(&url), Some(&commits[2]), &json!({ "depth": 1 })))
-        .run()
-        .succeeded();
-    let git = |arguments: &[&str]| jetway_tests::git::run(&app_directory, arguments);
-    fs::write(app_directory.join("ours"), "1").expect("change a file");
-    git(&["add", "."]);
-    git(&["commit", "-q", "-m", "ours"]);
+    let (inputs, checkout) = got(&request(&source(&url), Some(&commits[2]), &json!({ "depth": 1 })));
+    checkout.commit("ours", &[("ours", "1")]);
     let theirs = repository.commit("theirs", &[("theirs", "1")]);
     put(&source(&url), inputs.path(), rebase()).succeeded();
     assert_eq!(repository.resolve("main~1"), theirs);
@@ -60,20 +50,14 @@ fn is_built_on_from_a_shallow_get_of_an_older_version() {
         let (repository, commits) = history(&["one", "two", "three", "four"]);
         let (_server, url) = serve(&repository);
         repository.configure("http.receivepack", "true");
-        let inputs = scratch::directory();
-        let app_directory = inputs.path().join("app");
-        fs::create_dir(&app_directory).expect("make the destination");
-        let get = request(&source(&url), Some(&commits[1]), &json!({ "depth": 1 }));
-        Verb::get("git").dir(&app_directory).request(&get).run().succeeded();
-        fs::write(app_directory.join("ours"), "1").expect("change a file");
-        jetway_tests::git::run(&app_directory, &["add", "."]);
-        jetway_tests::git::run(&app_directory, &["commit", "-q", "-m", "ours"]);
+        let (inputs, checkout) = got(&request(&source(&url), Some(&commits[1]), &json!({ "depth": 1 })));
+        checkout.commit("ours", &[("ours", "1")]);
         let outcome = put(&source(&url), inputs.path(), json!({ "repository": "app", how: true }));
         outcome.succeeded();
         assert!(!said(&outcome).contains("has moved meanwhile"), "{}", said(&outcome));
         assert!(repository.history("main").contains(&commits[3]));
         assert_eq!(repository.file("main", "ours"), "1");
-        assert_eq!(jetway_tests::git::run(&app_directory, &["for-each-ref", "refs/jetway"]), "");
+        assert_eq!(checkout.git(&["for-each-ref", "refs/jetway"]), "");
     }
 }
 
@@ -93,21 +77,12 @@ fn with_nothing_in_common_is_a_clear_error() {
 fn loses_no_commit_and_no_tag_of_puts_that_race_with_tags() {
     const RACERS: usize = 6;
     let (repository, _) = history(&["one"]);
-    let url = repository.file_url();
-    let racers: Vec<TempDir> = (0..RACERS)
-        .map(|racer| {
-            let (inputs, checkout) = inputs(&repository);
-            checkout.commit("racing", &[(&format!("racer-{racer}"), "1")]);
-            fs::write(inputs.path().join("version"), format!("v{racer}")).expect("write the tag file");
-            inputs
-        })
-        .collect();
+    let racers = racers(&repository, RACERS);
+    for (racer, inputs) in racers.iter().enumerate() {
+        fs::write(inputs.path().join("version"), format!("v{racer}")).expect("write the tag file");
+    }
     let params = json!({ "repository": "app", "rebase": true, "tag": "version" });
-    thread::scope(|scope| {
-        for inputs in &racers {
-            scope.spawn(|| put(&source(&url), inputs.path(), params.clone()).succeeded().json());
-        }
-    });
+    race(&repository, &racers, &params);
     assert_eq!(repository.history("main").len(), 1 + RACERS);
     assert_eq!(repository.git(&["tag"]).lines().count(), RACERS);
 }
@@ -144,19 +119,7 @@ fn is_a_clear_error_when_the_changes_conflict_and_the_repository_is_as_before() 
 fn loses_no_commit_of_puts_that_race() {
     const RACERS: usize = 5;
     let (repository, _) = history(&["one"]);
-    let url = repository.file_url();
-    // All of them have seen the same branch before the first one pushes.
-    let racers: Vec<TempDir> = (0..RACERS)
-        .map(|racer| {
-            let (inputs, checkout) = inputs(&repository);
-            checkout.commit("racing", &[(&format!("racer-{racer}"), "1")]);
-            inputs
-        })
-        .collect();
-    thread::scope(|scope| {
-        for inputs in &racers {
-            scope.spawn(|| put(&source(&url), inputs.path(), rebase()).succeeded().json());
-        }
-    });
+    let racers = racers(&repository, RACERS);
+    race(&repository, &racers, &rebase());
     assert_eq!(repository.history("main").len(), 1 + RACERS);
 }

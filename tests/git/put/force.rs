@@ -61,20 +61,9 @@ fn with_a_lease_loses_no_commit_of_puts_that_race() {
     const RACERS: usize = 3;
     for mode in ["rebase", "merge"] {
         let (repository, _) = history(&["one"]);
-        let url = repository.file_url();
-        let racers: Vec<TempDir> = (0..RACERS)
-            .map(|racer| {
-                let (inputs, checkout) = inputs(&repository);
-                checkout.commit("racing", &[(&format!("racer-{racer}"), "1")]);
-                inputs
-            })
-            .collect();
+        let racers = racers(&repository, RACERS);
         let params = json!({ "repository": "app", "force": "lease", mode: true });
-        thread::scope(|scope| {
-            for inputs in &racers {
-                scope.spawn(|| put(&source(&url), inputs.path(), params.clone()).succeeded().json());
-            }
-        });
+        race(&repository, &racers, &params);
         for racer in 0..RACERS {
             assert_eq!(repository.file("main", &format!("racer-{racer}")), "1");
         }

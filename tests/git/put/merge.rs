@@ -61,20 +61,8 @@ fn of_conflicting_changes_is_a_clear_error_and_the_repository_is_as_before() {
 fn loses_no_commit_of_puts_that_race_and_makes_one_merge_for_each() {
     const RACERS: usize = 4;
     let (repository, _) = history(&["one"]);
-    let url = repository.file_url();
-    // All of them have seen the same branch before the first one pushes.
-    let racers: Vec<TempDir> = (0..RACERS)
-        .map(|racer| {
-            let (inputs, checkout) = inputs(&repository);
-            checkout.commit("racing", &[(&format!("racer-{racer}"), "1")]);
-            inputs
-        })
-        .collect();
-    thread::scope(|scope| {
-        for inputs in &racers {
-            scope.spawn(|| put(&source(&url), inputs.path(), merge()).succeeded().json());
-        }
-    });
+    let racers = racers(&repository, RACERS);
+    race(&repository, &racers, &merge());
     let merges = repository.git(&["rev-list", "--merges", "--count", "main"]);
     assert_eq!(merges.trim(), (RACERS - 1).to_string());
     assert_eq!(repository.history("main").len(), 1 + RACERS + RACERS - 1);
