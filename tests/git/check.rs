@@ -518,6 +518,14 @@ mod a_repository_from_an_earlier_check {
         });
     }
 
+    /// A check was killed when it had made a repository, and not yet said where that one's commits come from.
+    #[test]
+    fn is_made_anew_when_it_knows_no_server() {
+        for config in ["", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"] {
+            survives(|cache| fs::write(cache.join("config"), config).expect("spoil the configuration"));
+        }
+    }
+
     #[test]
     fn is_used_though_a_killed_check_left_its_locks() {
         survives(|cache| {

@@ -39,6 +39,9 @@ impl Content {
 /// The ref that fetches write the followed branch's tip to.
 pub(crate) const TIP: &str = "refs/jetway/tip";
 
+/// The setting that a repository gets last when it is made: one without it was left half made.
+const IS_MADE: &str = "remote.origin.promisor";
+
 /// A repository for one check.
 pub(crate) struct RepositoryCache {
     path: PathBuf,
@@ -167,6 +170,7 @@ fn lock_shared_place(temporary: &Path, name: &str) -> Option<(PathBuf, File)> {
 /// Opens a repository that an earlier check left, if it can be used.
 fn open_sound(path: &Path) -> Option<Repository> {
     let repository = Repository::open_bare(path).ok()?;
+    repository.config().ok()?.get_bool(IS_MADE).ok().filter(|is_made| *is_made)?;
     remove_stale_locks(path);
     // A check that was killed may have written a ref whose objects it had no time to write.
     if let Ok(tip) = repository.refname_to_id(TIP) {
@@ -200,7 +204,7 @@ fn make(path: &Path, remote: &Remote) -> Result<Repository> {
         let repository = Repository::init_bare(path)?;
         let mut configuration = repository.config()?;
         configuration.set_str("remote.origin.url", &remote.address)?;
-        configuration.set_bool("remote.origin.promisor", true)?;
+        configuration.set_bool(IS_MADE, true)?;
         Ok::<_, jetway::Error>(repository)
     };
     make().with_context(|| format!("cannot make a repository in `{}`", path.display()))
