@@ -48,6 +48,7 @@ summary() {
   fi
   # A test that skips itself returns early and so was counted as passed.
   passed=$((passed - ($(wc -l <"$JETWAY_SKIPS") - layers_skipped)))
+  if [ "$failures" -gt 0 ]; then quote_failures; fi
   if [ -s "$JETWAY_SKIPS" ]; then
     printf '\nskipped:\n'
     cat "$JETWAY_SKIPS"
@@ -55,6 +56,17 @@ summary() {
   rm -rf "$records"
   printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failures" "$skipped"
   exit "$status"
+}
+
+# What the failed cases said, once more at the end: logs are often kept by their last lines. A case's own output stands between
+# `---- NAME stdout ----` and the list of those that failed; stack traces are left out, and of what is long the beginning counts.
+quote_failures() {
+  printf '\nwhat failed:\n'
+  awk '
+    /^---- .* stdout ----$/ { quoting = 1; lines = 0 }
+    /^(failures:|stack backtrace:)$/ { quoting = 0 }
+    quoting && NF && ++lines <= 40 { print substr($0, 1, 600) }
+  ' "$records/output"
 }
 
 count() {

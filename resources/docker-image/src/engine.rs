@@ -248,14 +248,20 @@ pub(crate) fn may_pass(error: &jetway::Error) -> bool {
 const REFUSED: [&str; 4] = ["unauthorized", "denied", "authentication required", "no basic auth"];
 
 /// What a failure has in it that may pass. Engines hand on what Go's HTTP client says, and statuses with their names.
-const PASSING: [&str; 13] = [
+const PASSING: [&str; 19] = [
     "client.timeout",
+    "context deadline exceeded",
     "tls handshake timeout",
     "i/o timeout",
     "timeout awaiting response headers",
     "unexpected eof",
     "connection reset by peer",
     "connection refused",
+    "broken pipe",
+    "no route to host",
+    "network is unreachable",
+    "server misbehaving",
+    "temporary failure in name resolution",
     "too many requests",
     "toomanyrequests",
     "500 internal server error",
@@ -340,6 +346,12 @@ mod tests {
             "toomanyrequests: You have reached your pull rate limit",
             "received unexpected HTTP status: 503 Service Temporarily Unavailable",
             "unexpected status code [manifests latest]: 502",
+            "failed to do request: Head \"http://10.0.0.2:5000/v2/x/manifests/1\": context deadline exceeded",
+            "dial tcp 10.0.0.2:443: connect: no route to host",
+            "dial tcp 10.0.0.2:443: connect: network is unreachable",
+            "dial tcp: lookup r.example on 10.0.0.1:53: server misbehaving",
+            "dial tcp: lookup r.example: Temporary failure in name resolution",
+            "write tcp 10.0.0.1:5->10.0.0.2:443: write: broken pipe",
         ] {
             assert!(passes(text), "{text}");
         }
@@ -349,6 +361,7 @@ mod tests {
             "no basic auth credentials",
             "received unexpected HTTP status: 503 Service Unavailable: access denied",
             "manifest unknown",
+            "dial tcp: lookup r.example on 10.0.0.1:53: no such host",
             "unexpected status code [manifests latest]: 404 Not Found",
             "x509: certificate signed by unknown authority",
             "The command '/bin/sh -c exit 3' returned a non-zero code: 3",
