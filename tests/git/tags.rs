@@ -220,7 +220,9 @@ mod a_repository_from_an_earlier_check {
             survives(more.clone(), |cache| fs::remove_dir_all(cache.join("objects")).expect("remove the objects"));
             survives(more.clone(), |cache| fs::remove_file(cache.join("HEAD")).expect("remove HEAD"));
             let unfinished = "[core]\n\tbare = true\n";
-            survives(more.clone(), |cache| fs::write(cache.join("config"), unfinished).expect("spoil the configuration"));
+            survives(more.clone(), |cache| {
+                fs::write(cache.join("config"), unfinished).expect("spoil the configuration");
+            });
             survives(more.clone(), |cache| fs::write(cache.join("packed-refs"), "nonsense\n").expect("spoil the refs"));
             survives(more, |cache| {
                 let packs: Vec<PathBuf> = fs::read_dir(cache.join("objects/pack"))

@@ -1,5 +1,6 @@
 //! Clusters of clouds: what is asked of each, signed as it must be, and what comes of it.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -388,15 +389,81 @@ mod amazon {
             // That cluster knows no more than one release by its name: what counts is who asks it.
             put.env("AWS_ENDPOINT_URL", &amazon.url()).run().failed();
             let asked = cluster.asked().split_off(before);
-            let by_helm = asked.iter().filter(|asked| {
-                asked.header("user-agent").is_some_and(|agent| agent.to_lowercase().starts_with("helm"))
-            });
-            let tokens: Vec<&str> = by_helm
-                .map(|asked| asked.header("authorization").unwrap_or_default().trim_start_matches("Bearer "))
-                .collect();
+            let tokens: Vec<&str> = asked_by_helm(&asked).map(bearer).collect();
             assert!(!tokens.is_empty(), "{helm:?} asked nothing: {asked:?}");
             assert!(tokens.iter().all(|token| is_signed_by(&user(), token)), "{helm:?}: {tokens:?}");
         }
+    }
+
+    /// Amazon, for a worker with an identity of its own: the keys that it is given are other ones each time, and a token signed
+    /// with them is given up two seconds later.
+    fn start_granting(granted: &Arc<Mutex<Vec<SystemTime>>>, cluster: &Arc<StandIn>) -> StandIn {
+        let (granted, cluster) = (Arc::clone(granted), Arc::clone(cluster));
+        StandIn::start(move |asked| match (asked.method.as_str(), asked.path()) {
+            ("GET", "/container") => {
+                let mut granted = granted.lock().unwrap();
+                let end = SystemTime::now() + Duration::from_secs(62);
+                let key = numbered(granted.len());
+                granted.push(end);
+                Answer::json(
+                    200,
+                    &json!({
+                        "AccessKeyId": key.id, "SecretAccessKey": key.secret, "Token": key.session,
+                        "Expiration": jiff::Timestamp::try_from(end).unwrap().to_string(),
+                    }),
+                )
+            }
+            ("GET", "/clusters/production") => {
+                let authority = json!({ "data": authority_data(&cluster) });
+                let found = json!({ "endpoint": cluster.url(), "certificateAuthority": authority });
+                Answer::json(200, &json!({ "cluster": found }))
+            }
+            _ => Answer::text(404, "no such thing"),
+        })
+    }
+
+    fn numbered(number: usize) -> Key {
+        let session = Some(format!("session+token/of={number}"));
+        Key { session, ..Key::new(&format!("ASIAROLE{number:04}"), "s3cret/key+of=the-role") }
+    }
+
+    #[test]
+    fn a_token_whose_keys_end_while_helm_works_is_signed_anew() {
+        let Some(real) = jetway_tests::kubernetes::cluster() else { return };
+        let inputs = crate::support::inputs(&[]);
+        for helm in Helm::BOTH {
+            let granted = Arc::new(Mutex::new(Vec::<SystemTime>::new()));
+            let knows = Arc::clone(&granted);
+            // The cluster lets the keys of a token come to their end before it answers, as a long wait would.
+            let cluster = Arc::new(api_server(move |token| {
+                let ends = knows.lock().unwrap().clone();
+                let signer = (0..ends.len()).find(|number| is_signed_by(&numbered(*number), token));
+                let given_up = signer.map(|number| ends[number] - Duration::from_mins(1));
+                let Some(given_up) = given_up else { return false };
+                std::thread::sleep(given_up.duration_since(SystemTime::now()).unwrap_or_default());
+                true
+            }));
+            let amazon = start_granting(&granted, &cluster);
+            let put = put(helm, real.programs(), &source(json!({})), json!({ "chart": "chart" }), inputs.path());
+            // That cluster knows no more than one release by its name: what counts is who asks it.
+            put.env("AWS_ENDPOINT_URL", &amazon.url())
+                .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &format!("{}/container", amazon.url()))
+                .run()
+                .failed();
+            let tokens: Vec<String> = asked_by_helm(&cluster.asked()).map(|asked| bearer(asked).to_owned()).collect();
+            let ways: HashSet<&String> = tokens.iter().collect();
+            assert!(ways.len() > 1, "{helm:?} asked {} times, by one token", tokens.len());
+        }
+    }
+
+    fn asked_by_helm(asked: &[Asked]) -> impl Iterator<Item = &Asked> {
+        asked
+            .iter()
+            .filter(|asked| asked.header("user-agent").is_some_and(|agent| agent.to_lowercase().starts_with("helm")))
+    }
+
+    fn bearer(asked: &Asked) -> &str {
+        asked.header("authorization").unwrap_or_default().trim_start_matches("Bearer ")
     }
 
     #[test]

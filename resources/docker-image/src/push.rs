@@ -23,15 +23,15 @@ pub(crate) struct Pushed {
 
 /// Sends an image that is on disk.
 pub(crate) async fn local(to: &Registry<'_>, image: Image, tags: &[String]) -> Result<Pushed> {
-    let root = match image {
+    let (root, seen) = match image {
         Image::Layered(layered) => layers::send(to, &layered, tags).await?,
         Image::Whole(Whole { manifests, blobs }) => {
             let send = async |blob: &Blob| verified_and_sent(to, blob).await;
             concurrent::map(&blobs, to.uploads_at_once(), send).await?;
-            children(to, manifests).await?
+            (children(to, manifests).await?, None)
         }
     };
-    tag(to, &root, tags).await?;
+    tag(to, &root, tags, seen.as_deref()).await?;
     Ok(Pushed { root })
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn copy(from: &Registry<'_>, to: &Registry<'_>, root: Manifest,
     let send = async |blob: &Descriptor| copy_blob(from, to, blob).await;
     concurrent::map(&found.blobs, to.uploads_at_once(), send).await?;
     let root = children(to, found.manifests).await?;
-    tag(to, &root, tags).await?;
+    tag(to, &root, tags, None).await?;
     Ok(Pushed { root })
 }
 
@@ -101,13 +101,15 @@ async fn children(to: &Registry<'_>, manifests: Vec<Manifest>) -> Result<Manifes
     root.context("there is no manifest to send")
 }
 
-/// Lets the tags point to a manifest, in their order. A failure says how far it got.
-async fn tag(to: &Registry<'_>, root: &Manifest, tags: &[String]) -> Result<()> {
+/// Lets the tags point to a manifest, in their order; `seen` is one that was seen to do so a moment ago. A failure says how far
+/// it got.
+async fn tag(to: &Registry<'_>, root: &Manifest, tags: &[String], seen: Option<&str>) -> Result<()> {
     let console = to.context().console();
     for (index, tag) in tags.iter().enumerate() {
         let name = format!("{}:{tag}", to.repository());
         let set = async {
-            if to.has_manifest(Asked::Tag(tag)).await?.as_ref() == Some(&root.digest) {
+            let is_there = seen == Some(tag) || to.has_manifest(Asked::Tag(tag)).await?.as_ref() == Some(&root.digest);
+            if is_there {
                 console.step(format_args!("`{name}` is that image already"));
                 return Ok(());
             }

@@ -47,8 +47,8 @@ const PIECE: usize = 256 * 1024;
 /// What the registry has.
 #[derive(Debug, Default)]
 struct Known {
-    /// The manifest of the very same image.
-    whole: Option<Manifest>,
+    /// The manifest of the very same image, and the tag that points to it.
+    whole: Option<(Manifest, String)>,
     /// Compressed layers by what they are.
     layers: HashMap<Digest, Descriptor>,
 }
@@ -62,8 +62,8 @@ struct NewManifest<'m> {
     layers: Vec<Descriptor>,
 }
 
-/// Sends layers and configuration, and gives back the image's manifest.
-pub(super) async fn send(to: &Registry<'_>, image: &Layered, tags: &[String]) -> Result<Manifest> {
+/// Sends layers and configuration, and gives back the image's manifest, with the tag that was seen to point to it already.
+pub(super) async fn send(to: &Registry<'_>, image: &Layered, tags: &[String]) -> Result<(Manifest, Option<String>)> {
     let known = if image.layers.iter().any(|layer| layer.compression == Compression::Plain) {
         Known::find(to, image, tags).await?
     } else {
@@ -78,25 +78,25 @@ pub(super) async fn send(to: &Registry<'_>, image: &Layered, tags: &[String]) ->
         }
     }
     let arrive = async |layer: &&Layer| one(to, layer, &known, &processors).await;
-    let descriptors = concurrent::map(&distinct, to.uploads_at_once(), arrive).await?;
+    let (digest, size) = (Digest::of(&image.config), image.config.len() as u64);
+    let config = async {
+        if !to.has_blob(&digest, size).await? {
+            to.upload(&digest, Outgoing::Bytes(&image.config), None).await?;
+        }
+        Ok(())
+    };
+    let (descriptors, ()) = tokio::try_join!(concurrent::map(&distinct, to.uploads_at_once(), arrive), config)?;
     let by_id: HashMap<&Digest, Descriptor> = distinct.iter().map(|layer| &layer.diff_id).zip(descriptors).collect();
     let layers: Vec<Descriptor> = image.layers.iter().filter_map(|layer| by_id.get(&layer.diff_id).cloned()).collect();
     let is_oci = layers.iter().any(|layer| layer.media_type == OCI_LAYER_ZSTD);
-    let config = descriptor(
-        if is_oci { OCI_CONFIG } else { DOCKER_CONFIG },
-        Digest::of(&image.config),
-        image.config.len() as u64,
-    );
-    if !to.has_blob(&config.digest, config.size).await? {
-        to.upload(&config.digest, Outgoing::Bytes(&image.config), None).await?;
-    }
-    if let Some(whole) = known.whole
+    let config = descriptor(if is_oci { OCI_CONFIG } else { DOCKER_CONFIG }, digest, size);
+    if let Some((whole, tag)) = known.whole
         && let ManifestContent::Image(there) = &whole.content
         && there.layers.iter().map(|layer| &layer.digest).eq(layers.iter().map(|layer| &layer.digest))
     {
-        return Ok(whole);
+        return Ok((whole, Some(tag)));
     }
-    manifest(config, layers, is_oci)
+    Ok((manifest(config, layers, is_oci)?, None))
 }
 
 /// The manifest of an image. Docker's own form, unless a layer is compressed as that does not know.
@@ -258,7 +258,7 @@ impl Known {
                 }
             }
             if is_ours {
-                known.whole = Some(manifest);
+                known.whole = Some((manifest, tag.clone()));
                 return Ok(known);
             }
         }
