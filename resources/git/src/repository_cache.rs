@@ -204,6 +204,8 @@ fn make(path: &Path, remote: &Remote) -> Result<Repository> {
         let repository = Repository::init_bare(path)?;
         let mut configuration = repository.config()?;
         configuration.set_str("remote.origin.url", &remote.address)?;
+        // It need not outlive the machine: to wait for the disk with each pack is to wait for nothing.
+        configuration.set_str("core.fsync", "none")?;
         configuration.set_bool(IS_MADE, true)?;
         Ok::<_, jetway::Error>(repository)
     };
