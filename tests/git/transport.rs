@@ -391,6 +391,34 @@ mod git_config {
         }
     }
 
+    /// Git tells its transport where to go in an argument, which others on the machine can read.
+    #[test]
+    fn keeps_the_logins_of_addresses_out_of_arguments() {
+        const TOKEN: &str = "ghp_0123456789abcdefghij";
+        let (repository, commits) = history(&["one"]);
+        for (user, password, written) in [
+            ("bob", "s3cret-p@ss", "bob:s3cret-p%40ss"),
+            (TOKEN, "x-oauth-basic", &format!("{TOKEN}:x-oauth-basic")),
+            (TOKEN, "", TOKEN),
+        ] {
+            let server = HttpGit::builder(repository.root()).credentials(user, password).start();
+            let with_login = server.url("").replace("://", &format!("://{written}@"));
+            let elsewhere = "https://elsewhere.example/";
+            let setting = json!({ "name": format!("url.{with_login}.insteadOf"), "value": elsewhere });
+            let source = with(source(&format!("{elsewhere}{}", repository.name())), json!({ "git_config": [setting] }));
+            server.fail_after(2, "", Fault::Stall);
+            let request = request(&source, Some(&commits[0]), &json!({}));
+            let mut running = Verb::check("git").request(&request).spawn();
+            running.wait_for_child("remote-http");
+            let asked_with_login = || (server.requests().len() > 1).then_some(());
+            jetway_tests::process::wait_until(std::time::Duration::from_secs(10), asked_with_login).expect("a login");
+            crate::secrecy::is_in_no_process(&running, &[TOKEN, "s3cret-p@ss", "s3cret-p%40ss"]);
+            server.recover();
+            drop(running);
+            assert_eq!(refs(&check(&source, Some(&commits[0]))), commits, "{written}");
+        }
+    }
+
     #[test]
     fn with_a_name_that_is_none_is_a_clear_error() {
         let settings = json!([{ "name": "x", "value": "1" }, { "name": "a.b\nc", "value": "1" }, { "value": "1" }]);

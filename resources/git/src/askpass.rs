@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::address::host_and_port;
 use crate::keys::Keys;
 use crate::remote::Remote;
+use crate::settings;
 use crate::source::Source;
 
 /// Answers git's and ssh's questions.
@@ -59,7 +60,13 @@ pub(crate) struct Askpass {
 
 /// Installs the companions when there is anything to answer.
 pub(crate) fn install(context: &Context, source: &Source, remote: &Remote, keys: &Keys) -> Result<Option<Askpass>> {
-    let own = logins_of_uri(source, remote);
+    // For the addresses that rules lead to git itself would take what stands there.
+    let of_rules = settings::logins(&source.git_config).map(|given| {
+        let (host, port) = host_and_port(&given.authority);
+        let port = port.or_else(|| usual_port(&given.scheme));
+        login(Some(&given.scheme), host, port, &given.username, &given.password)
+    });
+    let own: Vec<serde_json::Value> = of_rules.chain(logins_of_uri(source, remote)).collect();
     let of_submodules: Vec<serde_json::Value> = source
         .submodule_credentials
         .iter()

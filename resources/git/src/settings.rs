@@ -78,6 +78,29 @@ impl Setting {
         name.starts_with("credential.") && name.ends_with(".helper") && self.value.trim_start().starts_with('!')
     }
 
+    /// A rule that leads to an address with a login (`url.https://bob:PASSWORD@host/.insteadOf`): the same without the login, and
+    /// the login for itself. Git tells its transports in an argument where to go.
+    fn without_login(&self) -> Option<(Self, AddressLogin)> {
+        let (section, key) = (self.name.get(..4)?, self.name.rsplit_once('.')?.1);
+        let is_rule = section.eq_ignore_ascii_case("url.")
+            && ["insteadof", "pushinsteadof"].iter().any(|rule| key.eq_ignore_ascii_case(rule));
+        let address = self.name.get(4..self.name.len() - key.len() - 1).filter(|_| is_rule)?;
+        let (scheme, rest) = address.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme))?;
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (userinfo, host) = authority.rsplit_once('@')?;
+        secret_of(userinfo)?;
+        let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+        let decoded = |text: &str| decode(text).unwrap_or_default();
+        let login = AddressLogin {
+            scheme: scheme.to_owned(),
+            authority: host.to_owned(),
+            username: decoded(user),
+            password: decoded(password),
+        };
+        let name = format!("url.{scheme}://{host}{path}.{key}");
+        Some((Self { name, value: self.value.clone() }, login))
+    }
+
     /// The passwords and tokens in addresses, as `url.https://bob:PASSWORD@host/.insteadOf` and `http.proxy` have them:
     /// as they are written, and decoded.
     fn in_addresses(&self) -> Vec<String> {
@@ -88,17 +111,38 @@ impl Setting {
         let is_end = |c: char| c == '/' || c.is_whitespace() || "'\"".contains(c);
         let authorities = authorities.chain(without_scheme).filter_map(|rest| rest.split(is_end).next());
         let userinfo = authorities.filter_map(|authority| authority.rsplit_once('@').map(|(userinfo, _)| userinfo));
-        let secret = userinfo.filter_map(|userinfo| match userinfo.split_once(':') {
-            Some((user, "" | "x-oauth-basic")) => Some(user),
-            Some((_, password)) => Some(password),
-            // In place of the user, nothing tells a token from a name but its length.
-            None => Some(userinfo).filter(|user| user.len() >= SHORTEST_TOKEN),
-        });
+        let secret = userinfo.filter_map(secret_of);
         secret
             .flat_map(|secret| [Some(secret.to_owned()), decode(secret)])
             .flatten()
             .filter(|secret| !secret.is_empty())
             .collect()
+    }
+}
+
+/// A login that stood in an address.
+#[derive(Debug)]
+pub(crate) struct AddressLogin {
+    /// `http` or `https`.
+    pub(crate) scheme: String,
+    /// The host, and the port if there is one.
+    pub(crate) authority: String,
+    pub(crate) username: String,
+    pub(crate) password: String,
+}
+
+/// The logins in the addresses that settings lead to.
+pub(crate) fn logins(settings: &[Setting]) -> impl Iterator<Item = AddressLogin> {
+    settings.iter().filter_map(|setting| Some(setting.without_login()?.1))
+}
+
+/// What is secret of what stands before the host in an address.
+fn secret_of(userinfo: &str) -> Option<&str> {
+    match userinfo.split_once(':') {
+        Some((user, "" | "x-oauth-basic")) => Some(user),
+        Some((_, password)) => Some(password),
+        // In place of the user, nothing tells a token from a name but its length.
+        None => Some(userinfo).filter(|user| user.len() >= SHORTEST_TOKEN),
     }
 }
 
@@ -110,7 +154,11 @@ pub(crate) fn install(context: &Context, settings: &[Setting]) -> Result<Option<
     let path = context.private_directory().write(FILE, b"")?;
     let write = || {
         let mut configuration = git2::Config::open(&path)?;
-        settings.iter().try_for_each(|setting| configuration.set_str(&setting.name, &setting.value))
+        settings.iter().try_for_each(|setting| {
+            let without_login = setting.without_login().map(|(setting, _)| setting);
+            let Setting { name, value } = without_login.as_ref().unwrap_or(setting);
+            configuration.set_str(name, value)
+        })
     };
     write().context("cannot write the settings of `git_config`")?;
     Ok(Some(path))
@@ -163,6 +211,44 @@ mod tests {
             secrets("credential.https://host.helper", "!f() { echo username=x; echo password=pa55; }; f"),
             ["!f() { echo username=x; echo password=pa55; }; f", "f", "pa55"]
         );
+    }
+
+    #[test]
+    fn a_rule_is_parted_from_the_login_of_its_address() {
+        let parted = |name: &str| {
+            let setting = Setting { name: name.to_owned(), value: "x".to_owned() };
+            let (setting, login) = setting.without_login()?;
+            let AddressLogin { scheme, authority, username, password } = login;
+            Some([setting.name, scheme, authority, username, password].join(" "))
+        };
+        let token = "ghp_0123456789abcdefghij";
+        for (name, expected) in [
+            (
+                "url.https://bob:p%40ss@host:8443/x/.insteadOf",
+                "url.https://host:8443/x/.insteadOf https host:8443 bob p@ss",
+            ),
+            ("URL.http://bob:s3cret@host.pushInsteadOf", "url.http://host.pushInsteadOf http host bob s3cret"),
+            (
+                &format!("url.https://{token}@host/.insteadOf"),
+                &format!("url.https://host/.insteadOf https host {token} "),
+            ),
+            (
+                &format!("url.https://{token}:x-oauth-basic@host/.insteadOf"),
+                &format!("url.https://host/.insteadOf https host {token} x-oauth-basic"),
+            ),
+        ] {
+            assert_eq!(parted(name).as_deref(), Some(expected), "{name}");
+        }
+        for name in [
+            "url.https://bob@host/.insteadOf",
+            "url.ssh://bob:s3cret@host/.insteadOf",
+            "url.https://host/a:b@c.insteadOf",
+            "url.insteadOf",
+            "url.x",
+            "http.https://bob:s3cret@host/.proxy",
+        ] {
+            assert_eq!(parted(name), None, "{name}");
+        }
     }
 
     #[test]
