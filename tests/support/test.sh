@@ -61,11 +61,11 @@ summary() {
 # What the failed cases said, once more at the end: logs are often kept by their last lines. A case's own output stands between
 # `---- NAME stdout ----` and the list of those that failed; stack traces are left out, and of what is long the beginning counts.
 quote_failures() {
-  printf '\nwhat failed:\n'
   awk '
+    BEGIN { heading = "\nwhat failed:\n" }
     /^---- .* stdout ----$/ { quoting = 1; lines = 0 }
     /^(failures:|stack backtrace:)$/ { quoting = 0 }
-    quoting && NF && ++lines <= 40 { print substr($0, 1, 600) }
+    quoting && NF && ++lines <= 40 { print heading substr($0, 1, 600); heading = "" }
   ' "$records/output"
 }
 

@@ -61,10 +61,9 @@ pub(crate) struct Askpass {
 /// Installs the companions when there is anything to answer.
 pub(crate) fn install(context: &Context, source: &Source, remote: &Remote, keys: &Keys) -> Result<Option<Askpass>> {
     // For the addresses that rules lead to git itself would take what stands there.
-    let of_rules = settings::logins(&source.git_config).map(|given| {
-        let (host, port) = host_and_port(&given.authority);
-        let port = port.or_else(|| usual_port(&given.scheme));
-        login(Some(&given.scheme), host, port, &given.username, &given.password)
+    let of_rules = settings::remotes(&source.git_config).filter_map(|remote| {
+        let (scheme, authority) = remote.origin.as_deref()?.split_once("://")?;
+        Some(login_at(scheme, authority, remote.user.as_deref()?, &remote.password.unwrap_or_default()))
     });
     let own: Vec<serde_json::Value> = of_rules.chain(logins_of_uri(source, remote)).collect();
     let of_submodules: Vec<serde_json::Value> = source
@@ -106,12 +105,18 @@ fn logins_of_uri(source: &Source, remote: &Remote) -> Vec<serde_json::Value> {
     let password = source.password.as_ref().map(|password| password.expose().to_owned());
     // A token in place of the user (`https://TOKEN@host`) goes with an empty password.
     let password = given(&password).or_else(|| remote.password.clone()).unwrap_or_default();
+    let own = login_at(scheme, authority, &username, &password);
     let (host, port) = host_and_port(authority);
-    let own = login(Some(scheme), host, port.or_else(|| usual_port(scheme)), &username, &password);
     // A server that sends us from http to https of its own is the same server, and safer.
     let is_upgradable = scheme == "http" && port.is_none();
     let upgraded = is_upgradable.then(|| login(Some("https"), host, usual_port("https"), &username, &password));
     [own].into_iter().chain(upgraded).collect()
+}
+
+/// The login for a server, `host` or `host:port`.
+fn login_at(scheme: &str, authority: &str, username: &str, password: &str) -> serde_json::Value {
+    let (host, port) = host_and_port(authority);
+    login(Some(scheme), host, port.or_else(|| usual_port(scheme)), username, password)
 }
 
 fn login(scheme: Option<&str>, host: &str, port: Option<u16>, username: &str, password: &str) -> serde_json::Value {

@@ -6,7 +6,7 @@ use jetway::{Context, Problems, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::remote::decode;
+use crate::remote::{Remote, decode};
 
 /// The private file that git is told to include.
 const FILE: &str = "git_config";
@@ -79,26 +79,17 @@ impl Setting {
     }
 
     /// A rule that leads to an address with a login (`url.https://bob:PASSWORD@host/.insteadOf`): the same without the login, and
-    /// the login for itself. Git tells its transports in an argument where to go.
-    fn without_login(&self) -> Option<(Self, AddressLogin)> {
+    /// the address taken apart. Git tells its transports in an argument where to go.
+    fn without_login(&self) -> Option<(Self, Remote)> {
         let (section, key) = (self.name.get(..4)?, self.name.rsplit_once('.')?.1);
         let is_rule = section.eq_ignore_ascii_case("url.")
             && ["insteadof", "pushinsteadof"].iter().any(|rule| key.eq_ignore_ascii_case(rule));
         let address = self.name.get(4..self.name.len() - key.len() - 1).filter(|_| is_rule)?;
-        let (scheme, rest) = address.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme))?;
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (userinfo, host) = authority.rsplit_once('@')?;
+        let (userinfo, _) = address.split_once("://")?.1.split('/').next()?.rsplit_once('@')?;
         secret_of(userinfo)?;
-        let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-        let decoded = |text: &str| decode(text).unwrap_or_default();
-        let login = AddressLogin {
-            scheme: scheme.to_owned(),
-            authority: host.to_owned(),
-            username: decoded(user),
-            password: decoded(password),
-        };
-        let name = format!("url.{scheme}://{host}{path}.{key}");
-        Some((Self { name, value: self.value.clone() }, login))
+        let remote = Remote::parse(address);
+        let name = format!("url.{}.{key}", remote.address);
+        remote.is_http().then(|| (Self { name, value: self.value.clone() }, remote))
     }
 
     /// The passwords and tokens in addresses, as `url.https://bob:PASSWORD@host/.insteadOf` and `http.proxy` have them:
@@ -120,19 +111,8 @@ impl Setting {
     }
 }
 
-/// A login that stood in an address.
-#[derive(Debug)]
-pub(crate) struct AddressLogin {
-    /// `http` or `https`.
-    pub(crate) scheme: String,
-    /// The host, and the port if there is one.
-    pub(crate) authority: String,
-    pub(crate) username: String,
-    pub(crate) password: String,
-}
-
-/// The logins in the addresses that settings lead to.
-pub(crate) fn logins(settings: &[Setting]) -> impl Iterator<Item = AddressLogin> {
+/// The addresses with logins that settings lead to.
+pub(crate) fn remotes(settings: &[Setting]) -> impl Iterator<Item = Remote> {
     settings.iter().filter_map(|setting| Some(setting.without_login()?.1))
 }
 
@@ -217,24 +197,23 @@ mod tests {
     fn a_rule_is_parted_from_the_login_of_its_address() {
         let parted = |name: &str| {
             let setting = Setting { name: name.to_owned(), value: "x".to_owned() };
-            let (setting, login) = setting.without_login()?;
-            let AddressLogin { scheme, authority, username, password } = login;
-            Some([setting.name, scheme, authority, username, password].join(" "))
+            let (setting, Remote { origin, user, password, .. }) = setting.without_login()?;
+            Some([setting.name, origin?, user?, password.unwrap_or_default()].join(" "))
         };
         let token = "ghp_0123456789abcdefghij";
         for (name, expected) in [
             (
                 "url.https://bob:p%40ss@host:8443/x/.insteadOf",
-                "url.https://host:8443/x/.insteadOf https host:8443 bob p@ss",
+                "url.https://host:8443/x/.insteadOf https://host:8443 bob p@ss",
             ),
-            ("URL.http://bob:s3cret@host.pushInsteadOf", "url.http://host.pushInsteadOf http host bob s3cret"),
+            ("URL.http://bob:s3cret@host.pushInsteadOf", "url.http://host.pushInsteadOf http://host bob s3cret"),
             (
                 &format!("url.https://{token}@host/.insteadOf"),
-                &format!("url.https://host/.insteadOf https host {token} "),
+                &format!("url.https://host/.insteadOf https://host {token} "),
             ),
             (
                 &format!("url.https://{token}:x-oauth-basic@host/.insteadOf"),
-                &format!("url.https://host/.insteadOf https host {token} x-oauth-basic"),
+                &format!("url.https://host/.insteadOf https://host {token} x-oauth-basic"),
             ),
         ] {
             assert_eq!(parted(name).as_deref(), Some(expected), "{name}");

@@ -1,0 +1,279 @@
+//! Amazon's clusters, by keys, roles, and what the worker is.
+
+use super::*;
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/deployer";
+const WEB_TOKEN: &str = "eyJ.web-identity.s3cret";
+
+fn user() -> Key {
+    Key::new("AKIAUSER", "s3cret/key+of=the-user")
+}
+
+/// The key of the role, once it is assumed.
+fn session() -> Key {
+    Key { session: Some("session+token/of=the-role".to_owned()), ..Key::new("ASIAROLE", "s3cret/key+of=the-role") }
+}
+
+/// Amazon: the token service, Kubernetes' service and those of containers and machines in one. The cluster is described
+/// to whoever signs with `key`.
+fn start(key: Key, cluster: &Arc<StandIn>) -> StandIn {
+    let cluster = Arc::clone(cluster);
+    StandIn::start(move |asked| match (asked.method.as_str(), asked.path()) {
+        ("POST", "/") => assume(asked),
+        ("GET", "/clusters/production") => match key.has_signed(asked, "eu-west-1", "eks") {
+            Ok(()) => described(&cluster),
+            Err(problem) => Answer::json(403, &json!({ "message": problem })),
+        },
+        ("GET", "/container") if asked.header("authorization") == Some("s3cret-of-the-container") => given(),
+        ("PUT", "/latest/api/token") if asked.header("x-aws-ec2-metadata-token-ttl-seconds").is_some() => {
+            Answer::text(200, "s3cret-of-the-machine")
+        }
+        ("GET", "/latest/meta-data/iam/security-credentials/")
+            if asked.header("x-aws-ec2-metadata-token") == Some("s3cret-of-the-machine") =>
+        {
+            Answer::text(200, "the-role")
+        }
+        ("GET", "/latest/meta-data/iam/security-credentials/the-role")
+            if asked.header("x-aws-ec2-metadata-token") == Some("s3cret-of-the-machine") =>
+        {
+            given()
+        }
+        _ => Answer::text(404, "no such thing"),
+    })
+}
+
+/// What is said of the cluster.
+fn described(cluster: &StandIn) -> Answer {
+    let authority = json!({ "data": authority_data(cluster) });
+    Answer::json(200, &json!({ "cluster": { "endpoint": cluster.url(), "certificateAuthority": authority } }))
+}
+
+/// The role's key as the services of containers and machines give it.
+fn given() -> Answer {
+    let key = session();
+    Answer::json(
+        200,
+        &json!({
+            "AccessKeyId": key.id, "SecretAccessKey": key.secret, "Token": key.session,
+            "Expiration": "2099-01-01T00:00:00Z",
+        }),
+    )
+}
+
+fn assume(asked: &Asked) -> Answer {
+    let refuse = |code: &str, message: &str| {
+        let text =
+            format!("<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>");
+        Answer { headers: vec![("Content-Type".into(), "text/xml".into())], ..Answer::text(403, text) }
+    };
+    if asked.form("RoleArn").as_deref() != Some(ROLE) || asked.form("Version").as_deref() != Some("2011-06-15") {
+        return refuse("AccessDenied", "You are not authorized to perform: sts:AssumeRole");
+    }
+    match asked.form("Action").as_deref() {
+        Some("AssumeRole") => match user().has_signed(asked, "eu-west-1", "sts") {
+            Ok(()) => {}
+            Err(problem) => return refuse("SignatureDoesNotMatch", &problem),
+        },
+        Some("AssumeRoleWithWebIdentity") if asked.form("WebIdentityToken").as_deref() == Some(WEB_TOKEN) => {}
+        _ => return refuse("AccessDenied", "no such token"),
+    }
+    let key = session();
+    let (id, secret, token) = (key.id, key.secret, key.session.unwrap_or_default());
+    Answer::text(
+        200,
+        format!(
+            "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
+             <AssumedRoleUser><Arn>{ROLE}</Arn></AssumedRoleUser><Credentials><AccessKeyId>{id}</AccessKeyId>\
+             <SecretAccessKey>{secret}</SecretAccessKey><SessionToken>{token}</SessionToken>\
+             <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+        ),
+    )
+}
+
+/// Whether a token is a URL by which that key asks who it is, for the cluster `production`.
+fn is_signed_by(key: &Key, token: &str) -> bool {
+    let Some(url) = token.strip_prefix("k8s-aws-v1.").and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()) else {
+        return false;
+    };
+    let url = String::from_utf8(url).expect("a URL");
+    let (host, target) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a URL");
+    assert!(target.contains("Action=GetCallerIdentity&Version=2011-06-15") && target.contains("X-Amz-Expires=60&"));
+    // As the cluster sends it on to Amazon.
+    let asked = Asked {
+        method: "GET".to_owned(),
+        target: format!("/{target}"),
+        headers: vec![("host".to_owned(), host.to_owned()), ("x-k8s-aws-id".to_owned(), "production".to_owned())],
+        body: Vec::new(),
+    };
+    key.has_signed(&asked, "eu-west-1", "sts").is_ok()
+}
+
+fn cluster_for(key: Key) -> Arc<StandIn> {
+    Arc::new(api_server(move |token| is_signed_by(&key, token)))
+}
+
+fn source(more: Value) -> Value {
+    let aws = crate::support::with(json!({ "region": "eu-west-1", "cluster_name": "production" }), more);
+    json!({ "release": "demo", "aws": aws })
+}
+
+fn keys() -> Value {
+    json!({ "access_key_id": user().id, "secret_access_key": user().secret })
+}
+
+#[test]
+fn a_user_s_keys_get_in() {
+    let cluster = cluster_for(user());
+    let amazon = start(user(), &cluster);
+    gets_in(&source(json!({ "user": keys() })), &[("AWS_ENDPOINT_URL", &amazon.url())]);
+    assert_eq!(amazon.asked().len(), 1);
+}
+
+#[test]
+fn helm_gets_in_by_tokens_that_this_program_signs_for_it() {
+    let Some(real) = jetway_tests::kubernetes::cluster() else { return };
+    let cluster = cluster_for(user());
+    let amazon = start(user(), &cluster);
+    let inputs = crate::support::inputs(&[]);
+    for helm in Helm::BOTH {
+        let before = cluster.asked().len();
+        let source = source(json!({ "user": keys() }));
+        let put = put(helm, real.programs(), &source, json!({ "chart": "chart" }), inputs.path());
+        // That cluster knows no more than one release by its name: what counts is who asks it.
+        put.env("AWS_ENDPOINT_URL", &amazon.url()).run().failed();
+        let asked = cluster.asked().split_off(before);
+        let tokens: Vec<&str> = asked_by_helm(&asked).map(bearer).collect();
+        assert!(!tokens.is_empty(), "{helm:?} asked nothing: {asked:?}");
+        assert!(tokens.iter().all(|token| is_signed_by(&user(), token)), "{helm:?}: {tokens:?}");
+    }
+}
+
+/// Amazon, for a worker with an identity of its own: the keys that it is given are other ones each time, and a token signed
+/// with them is given up two seconds later.
+fn start_granting(granted: &Arc<Mutex<Vec<SystemTime>>>, cluster: &Arc<StandIn>) -> StandIn {
+    let (granted, cluster) = (Arc::clone(granted), Arc::clone(cluster));
+    StandIn::start(move |asked| match (asked.method.as_str(), asked.path()) {
+        ("GET", "/container") => {
+            let mut granted = granted.lock().unwrap();
+            let end = SystemTime::now() + Duration::from_secs(62);
+            let key = numbered(granted.len());
+            granted.push(end);
+            Answer::json(
+                200,
+                &json!({
+                    "AccessKeyId": key.id, "SecretAccessKey": key.secret, "Token": key.session,
+                    "Expiration": jiff::Timestamp::try_from(end).unwrap().to_string(),
+                }),
+            )
+        }
+        ("GET", "/clusters/production") => described(&cluster),
+        _ => Answer::text(404, "no such thing"),
+    })
+}
+
+fn numbered(number: usize) -> Key {
+    let session = Some(format!("session+token/of={number}"));
+    Key { session, ..Key::new(&format!("ASIAROLE{number:04}"), "s3cret/key+of=the-role") }
+}
+
+#[test]
+fn a_token_whose_keys_end_while_helm_works_is_signed_anew() {
+    let Some(real) = jetway_tests::kubernetes::cluster() else { return };
+    let inputs = crate::support::inputs(&[]);
+    for helm in Helm::BOTH {
+        let granted = Arc::new(Mutex::new(Vec::<SystemTime>::new()));
+        let knows = Arc::clone(&granted);
+        // The cluster lets the keys of a token come to their end before it answers, as a long wait would.
+        let cluster = Arc::new(api_server(move |token| {
+            let ends = knows.lock().unwrap().clone();
+            let signer = (0..ends.len()).find(|number| is_signed_by(&numbered(*number), token));
+            let given_up = signer.map(|number| ends[number] - Duration::from_mins(1));
+            let Some(given_up) = given_up else { return false };
+            std::thread::sleep(given_up.duration_since(SystemTime::now()).unwrap_or_default());
+            true
+        }));
+        let amazon = start_granting(&granted, &cluster);
+        let put = put(helm, real.programs(), &source(json!({})), json!({ "chart": "chart" }), inputs.path());
+        // That cluster knows no more than one release by its name: what counts is who asks it.
+        put.env("AWS_ENDPOINT_URL", &amazon.url())
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &format!("{}/container", amazon.url()))
+            .run()
+            .failed();
+        let asked = cluster.asked();
+        let tokens: HashSet<&str> = asked_by_helm(&asked).map(bearer).collect();
+        assert!(tokens.len() > 1, "{helm:?} asked by {} tokens: {asked:?}", tokens.len());
+    }
+}
+
+fn asked_by_helm(asked: &[Asked]) -> impl Iterator<Item = &Asked> {
+    asked
+        .iter()
+        .filter(|asked| asked.header("user-agent").is_some_and(|agent| agent.to_lowercase().starts_with("helm")))
+}
+
+fn bearer(asked: &Asked) -> &str {
+    asked.header("authorization").unwrap_or_default().trim_start_matches("Bearer ")
+}
+
+#[test]
+fn a_role_is_assumed_by_the_user() {
+    let cluster = cluster_for(session());
+    let amazon = start(session(), &cluster);
+    let environment = [("AWS_ENDPOINT_URL", amazon.url())];
+    let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+    for more in [
+        json!({ "user": keys(), "role": ROLE }),
+        json!({ "user": keys(), "role": { "arn": ROLE } }),
+        json!({ "user": keys(), "role_arn": ROLE }),
+        json!({ "user": crate::support::with(keys(), json!({ "role_arn": ROLE })) }),
+    ] {
+        gets_in(&source(more), &environment);
+    }
+    let (_, session_name) = amazon
+        .asked()
+        .iter()
+        .find_map(|asked| Some((asked.form("RoleArn")?, asked.form("RoleSessionName")?)))
+        .expect("a role is assumed");
+    assert_eq!(session_name, "EKSAssumeRoleSession");
+}
+
+#[test]
+fn a_worker_s_own_identity_gets_in() {
+    let cluster = cluster_for(session());
+    let amazon = start(session(), &cluster);
+    let url = amazon.url();
+    let directory = scratch::directory();
+    let token = directory.path().join("token");
+    std::fs::write(&token, format!("{WEB_TOKEN}\n")).expect("write the token");
+    let (token, container) = (token.to_str().expect("UTF-8").to_owned(), format!("{url}/container"));
+    let environments: [&[(&str, &str)]; 3] = [
+        &[("AWS_ROLE_ARN", ROLE), ("AWS_WEB_IDENTITY_TOKEN_FILE", &token)],
+        &[
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &container),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "s3cret-of-the-container"),
+        ],
+        &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &url)],
+    ];
+    for environment in environments {
+        let mut all = vec![("AWS_ENDPOINT_URL_EKS", url.as_str()), ("AWS_ENDPOINT_URL_STS", url.as_str())];
+        all.extend(environment);
+        gets_in(&source(json!({})), &all);
+    }
+}
+
+#[test]
+fn what_amazon_refuses_is_said_with_advice_and_without_secrets() {
+    let cluster = cluster_for(user());
+    let amazon = start(user(), &cluster);
+    let wrong = json!({ "access_key_id": "AKIAUSER", "secret_access_key": "hunter2hunter2" });
+    let outcome = check(&source(json!({ "user": wrong, "role": ROLE })), &[("AWS_ENDPOINT_URL", &amazon.url())]);
+    outcome.failed();
+    let text = said(&outcome);
+    assert!(text.starts_with(&format!("error: cannot assume the role `{ROLE}`\n")), "{text}");
+    assert!(text.contains("the token service refuses (SignatureDoesNotMatch): the signature is another one"), "{text}");
+    assert!(text.ends_with("hint: is the secret access key right, and is the worker's clock?\n"), "{text}");
+    assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+    let outcome = check(&source(json!({})), &[("AWS_EC2_METADATA_DISABLED", "true")]);
+    outcome.failed();
+    assert!(said(&outcome).starts_with("error: there are no credentials for AWS\n"), "{}", outcome.stderr);
+}

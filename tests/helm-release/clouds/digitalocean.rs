@@ -1,0 +1,37 @@
+//! DigitalOcean's clusters, by a token of its API.
+
+use super::*;
+
+const ACCESS: &str = "dop_v1_s3cret";
+
+#[test]
+fn a_token_gets_a_kubeconfig_and_that_gets_in() {
+    let cluster = api_server(|token| token == TOKEN);
+    let (server, authority) = (cluster.url(), authority_data(&cluster));
+    let api = StandIn::start(move |asked| {
+        if asked.header("authorization") != Some(&format!("Bearer {ACCESS}")) {
+            return Answer::json(401, &json!({ "id": "Unauthorized", "message": "Unable to authenticate you" }));
+        }
+        assert_eq!(asked.path(), "/v2/kubernetes/clusters/bd5f5959-5e1e/kubeconfig");
+        Answer::text(
+            200,
+            format!(
+                "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: {authority}\n    \
+                 server: {server}\n  name: do-ams3-one\ncontexts:\n- context:\n    cluster: do-ams3-one\n    \
+                 user: do-ams3-one-admin\n  name: do-ams3-one\ncurrent-context: do-ams3-one\nkind: Config\n\
+                 preferences: {{}}\nusers:\n- name: do-ams3-one-admin\n  user:\n    token: {TOKEN}\n"
+            ),
+        )
+    });
+    let source = |token: &str| {
+        let digitalocean = json!({ "cluster_id": "bd5f5959-5e1e", "access_token": token });
+        json!({ "release": "demo", "digitalocean": digitalocean })
+    };
+    let environment = [("DIGITALOCEAN_API_URL", api.url())];
+    let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+    gets_in(&source(ACCESS), &environment);
+    let outcome = check(&source("dop_v1_hunter2"), &environment);
+    outcome.failed();
+    assert!(said(&outcome).contains("Unable to authenticate you"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+}

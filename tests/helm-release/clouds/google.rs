@@ -1,0 +1,196 @@
+//! Google's clusters, by a service account's key or by the worker's own account.
+
+use super::*;
+
+const EMAIL: &str = "deployer@project-1.iam.gserviceaccount.com";
+
+/// Google: the token server, the metadata server and the API of its Kubernetes in one.
+fn start(key: &AppKey, cluster: &Arc<StandIn>) -> StandIn {
+    let (key, cluster) = (key.clone(), Arc::clone(cluster));
+    StandIn::start(move |asked| answer(&key, &cluster, asked))
+}
+
+fn answer(key: &AppKey, cluster: &StandIn, asked: &Asked) -> Answer {
+    let granted = || Answer::json(200, &json!({ "access_token": TOKEN, "expires_in": 3599, "token_type": "Bearer" }));
+    let of_worker = asked.header("metadata-flavor") == Some("Google");
+    match (asked.method.as_str(), asked.path()) {
+        ("POST", "/token") => match verified(key, asked) {
+            Ok(()) => granted(),
+            Err(problem) => Answer::json(400, &json!({ "error": "invalid_grant", "error_description": problem })),
+        },
+        ("GET", "/computeMetadata/v1/instance/service-accounts/default/token") if of_worker => granted(),
+        ("GET", "/computeMetadata/v1/project/project-id") if of_worker => Answer::text(200, "project-1"),
+        ("GET", "/v1/projects/project-1/locations/europe-west1/clusters/production")
+            if asked.header("authorization") == Some(&format!("Bearer {TOKEN}")) =>
+        {
+            let address = cluster.url().replace("https://", "");
+            Answer::json(
+                200,
+                &json!({
+                    "name": "production", "endpoint": address, "status": "RUNNING",
+                    "masterAuth": { "clusterCaCertificate": authority_data(cluster) },
+                }),
+            )
+        }
+        _ => Answer::json(404, &json!({ "error": { "code": 404, "message": "Not found", "status": "NOT_FOUND" } })),
+    }
+}
+
+/// What Google looks at before it grants a token.
+fn verified(key: &AppKey, asked: &Asked) -> Result<(), String> {
+    if asked.form("grant_type").as_deref() != Some("urn:ietf:params:oauth:grant-type:jwt-bearer") {
+        return Err("another grant".to_owned());
+    }
+    let assertion = asked.form("assertion").ok_or("no assertion")?;
+    let (header, claims) = key.verified(&assertion).ok_or("Invalid JWT Signature.")?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
+    let (from, to) = (claims["iat"].as_u64().unwrap_or(u64::MAX), claims["exp"].as_u64().unwrap_or_default());
+    let host = asked.header("host").unwrap_or_default();
+    let is_as_it_must_be = header == json!({ "alg": "RS256", "typ": "JWT", "kid": "key-1" })
+        && claims["iss"] == EMAIL
+        && claims["scope"] == "https://www.googleapis.com/auth/cloud-platform"
+        && claims["aud"] == format!("http://{host}/token")
+        && from <= now
+        && to > now
+        && to - from <= 3600;
+    if is_as_it_must_be { Ok(()) } else { Err(format!("Invalid JWT: {header} {claims}")) }
+}
+
+fn source(google: &StandIn, key: &AppKey) -> Value {
+    let account = json!({
+        "type": "service_account", "project_id": "project-1", "private_key_id": "key-1", "private_key": key.pkcs8,
+        "client_email": EMAIL, "token_uri": format!("{}/token", google.url()),
+    });
+    json!({
+        "release": "demo", "gcloud_cluster_auth": true, "gcloud_service_account_key_file": account.to_string(),
+        "gcloud_k8s_cluster_name": "production", "gcloud_k8s_zone": "europe-west1",
+    })
+}
+
+#[test]
+fn a_service_account_gets_in_by_a_signed_token() {
+    let key = AppKey::new();
+    let cluster = Arc::new(api_server(|token| token == TOKEN));
+    let google = start(&key, &cluster);
+    let container = [("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", google.url() + "/")];
+    gets_in(&source(&google, &key), &container.each_ref().map(|(name, value)| (*name, value.as_str())));
+    assert_eq!((google.asked().len(), cluster.asked().len()), (2, 1));
+}
+
+#[test]
+fn a_worker_gets_in_by_its_own_account() {
+    let cluster = Arc::new(api_server(|token| token == TOKEN));
+    let google = start(&AppKey::new(), &cluster);
+    let host = google.url().replace("http://", "");
+    let source = json!({
+        "release": "demo", "gcloud_cluster_auth": true, "gcloud_workload_identity_enabled": true,
+        "gcloud_k8s_cluster_name": "production", "gcloud_k8s_zone": "europe-west1",
+    });
+    gets_in(&source, &[("GCE_METADATA_HOST", &host), ("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", &google.url())]);
+}
+
+/// Google, for a cluster that is real: each token that it grants ends with a Secret of that number, and soon by its own words.
+fn start_for(namespace: &Arc<Namespace>, granted: &Arc<Mutex<Vec<String>>>) -> StandIn {
+    let (namespace, granted) = (Arc::clone(namespace), Arc::clone(granted));
+    StandIn::start(move |asked| match (asked.method.as_str(), asked.path()) {
+        ("GET", "/computeMetadata/v1/instance/service-accounts/default/token") => {
+            let mut granted = granted.lock().unwrap();
+            let token = token_until(&namespace, granted.len());
+            granted.push(token);
+            // A minute before its end a token is given up.
+            Answer::json(200, &json!({ "access_token": granted.last(), "expires_in": 62 }))
+        }
+        ("GET", "/computeMetadata/v1/project/project-id") => Answer::text(200, "project-1"),
+        ("GET", "/v1/projects/project-1/locations/europe-west1/clusters/production") => {
+            let cluster = namespace.cluster();
+            let authority = json!({ "clusterCaCertificate": STANDARD.encode(cluster.authority()) });
+            let endpoint = cluster.url().replace("https://", "");
+            Answer::json(200, &json!({ "endpoint": endpoint, "status": "RUNNING", "masterAuth": authority }))
+        }
+        _ => Answer::text(404, "no such thing"),
+    })
+}
+
+fn token_until(namespace: &Namespace, number: usize) -> String {
+    let name = format!("lease-{number}");
+    namespace.kubectl(&["create", "secret", "generic", &name]);
+    let bound = format!("--bound-object-name={name}");
+    namespace.kubectl(&["create", "token", "deployer", "--bound-object-kind=Secret", &bound]).trim().to_owned()
+}
+
+#[test]
+fn a_token_that_ends_while_helm_waits_is_renewed() {
+    let Some(cluster) = jetway_tests::kubernetes::cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = Arc::new(cluster.namespace());
+        namespace.account("deployer", &[("*", "secrets,pods"), ("*", "deployments.apps,replicasets.apps")]);
+        let granted = Arc::new(Mutex::new(Vec::new()));
+        let google = start_for(&namespace, &granted);
+        let source = json!({
+            "release": "demo", "namespace": namespace.name(), "gcloud_cluster_auth": true,
+            "gcloud_workload_identity_enabled": true, "gcloud_k8s_cluster_name": "production",
+            "gcloud_k8s_zone": "europe-west1",
+        });
+        let inputs = crate::support::inputs(&[("waits.yaml", "podAnnotations: {jetway.test/ready: \"false\"}\n")]);
+        let params = json!({ "chart": "chart", "values": "waits.yaml", "check_is_ready": true, "timeout": "90s" });
+        let host = google.url().replace("http://", "");
+        let running = put(helm, cluster.programs(), &source, params, inputs.path())
+            .env("GCE_METADATA_HOST", &host)
+            .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", &google.url())
+            .spawn();
+        crate::support::wait_for_status(&namespace, 1, "pending-install");
+        let pod = || {
+            let pods = namespace.kubectl_json(&["get", "pods", "--output=json"]);
+            let is_running = pods["items"][0]["status"]["phase"] == "Running";
+            is_running.then(|| pods["items"][0]["metadata"]["name"].as_str().expect("a name").to_owned())
+        };
+        let pod = wait_until(Duration::from_mins(1), pod).expect("a pod that runs");
+        // All tokens of so far come to their end, which the API server takes some seconds to see.
+        let ending = granted.lock().unwrap().clone();
+        let leases: Vec<String> = (0..ending.len()).map(|number| format!("lease-{number}")).collect();
+        let delete: Vec<&str> = ["delete", "secret"].into_iter().chain(leases.iter().map(String::as_str)).collect();
+        namespace.kubectl(&delete);
+        let ended = || {
+            let ended = ending.iter().all(|token| {
+                let source = crate::support::source_with_token(cluster, &namespace, token);
+                check(&source, &[]).stderr.contains("does not know who is calling")
+            });
+            ended.then_some(())
+        };
+        wait_until(Duration::from_mins(1), ended).expect("the tokens end");
+        let ready = json!({ "status": { "conditions": [{ "type": "Ready", "status": "True" }] } }).to_string();
+        namespace.kubectl(&["patch", "pod", &pod, "--subresource=status", "--patch", &ready]);
+        let outcome = running.wait(Duration::from_mins(2));
+        assert_eq!(outcome.json()["version"]["revision"], "1", "{helm:?}");
+        assert!(granted.lock().unwrap().len() > ending.len(), "{helm:?}");
+    }
+}
+
+#[test]
+fn no_proxy_is_asked_who_the_worker_is() {
+    // By way of one it would be the proxy's machine that answers.
+    let proxy = StandIn::start(|_| Answer::json(200, &json!({ "access_token": TOKEN })));
+    let source = json!({
+        "release": "demo", "gcloud_cluster_auth": true, "gcloud_workload_identity_enabled": true,
+        "gcloud_k8s_cluster_name": "production", "gcloud_k8s_zone": "europe-west1",
+    });
+    let server = ("GCE_METADATA_HOST", "metadata.invalid");
+    check(&source, &[server, ("HTTP_PROXY", &proxy.url())]).failed();
+    check(&with(source, json!({ "proxy": proxy.url() })), &[server]).failed();
+    assert_eq!(proxy.asked(), []);
+}
+
+#[test]
+fn a_key_that_google_does_not_know_is_refused_and_not_shown() {
+    let (key, other) = (AppKey::new(), AppKey::generate());
+    let cluster = Arc::new(api_server(|_| false));
+    let google = start(&key, &cluster);
+    let outcome = check(&source(&google, &other), &[]);
+    outcome.failed();
+    let said = said(&outcome);
+    assert!(said.starts_with(&format!("error: cannot log in as `{EMAIL}`\n")), "{said}");
+    assert!(said.contains("Invalid JWT Signature."), "{said}");
+    let line = other.pkcs8.lines().nth(3).expect("a line of the key");
+    assert!(!outcome.stderr.contains(line), "{}", outcome.stderr);
+    assert!(cluster.asked().is_empty());
+}
