@@ -116,7 +116,7 @@ mod of_a_source {
              `source.gate.context`: must not be empty\n    \
              `source.contexts`: has no effect with `gate`, which has one context\n    \
              `source.ca_certs[0]`: expected certificates in PEM form (-----BEGIN CERTIFICATE-----), found none\n    \
-             `source.proxy`: expected `http://host:port`, found the scheme `ftp`\n",
+             `source.proxy`: expected `http://host:port` or `socks5://host:port`, found the scheme `ftp`\n",
         );
     }
 

@@ -30,10 +30,10 @@ use serde_json::{Value, json};
 const MOST: [(&str, u64); 6] = [
     ("docker-image", 190),
     ("git", 60),
-    ("github-status", 6),
+    ("github-status", 8),
     ("helm-release", 90),
-    ("registry-image", 9),
-    ("slack", 6),
+    ("registry-image", 12),
+    ("slack", 8),
 ];
 
 /// The programs that an image without a base has beside its binary, each for what cannot be done without it: helm deploys, and the

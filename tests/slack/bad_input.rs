@@ -65,8 +65,8 @@ fn of_a_source() {
             "`source.password`: stands without the `username` that it belongs to",
         ),
         (
-            json!({ "url": "https://x.example", "proxy": "socks5://x" }),
-            "`source.proxy`: expected `http://host:port`, found the scheme `socks5`",
+            json!({ "url": "https://x.example", "proxy": "ftp://x" }),
+            "`source.proxy`: expected `http://host:port` or `socks5://host:port`, found the scheme `ftp`",
         ),
         (json!({ "url": "https://x.example", "ca_certs": "x" }), "`source.ca_certs`: expected a list, found text"),
         (

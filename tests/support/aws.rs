@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use ring::digest::{SHA256, digest};
-use ring::hmac;
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
 
 use crate::stand_in::Asked;
 

@@ -24,6 +24,7 @@ packages=(
   busybox-static    # what the images that tests build stand on, and the containers of the tests' Kubernetes
   apache2-utils     # htpasswd makes the registry's file of users
   ca-certificates   # the authorities in the image of helm-release
+  openssl           # the TLS servers with every kind of certificate
   curl              # the benchmark measures one request of it beside a put
   gpg               # makes the keys that commits are signed with, and signs
   gpg-agent         # gpg signs by it alone

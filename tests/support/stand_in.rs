@@ -306,7 +306,7 @@ impl Shared {
 fn tls(identity: &Identity) -> ServerConfig {
     let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).expect("a certificate");
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("a key");
-    ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+    ServerConfig::builder_with_provider(Arc::new(crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions of TLS")
         .with_no_client_auth()

@@ -66,7 +66,7 @@ impl TlsEngine {
 fn configuration(authority: &Authority) -> ServerConfig {
     let own = authority.server(&["localhost"]);
     let certificate = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
-    let provider = Arc::new(crypto::ring::default_provider());
+    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let mut clients = RootCertStore::empty();
     clients.add(certificate(authority.pem())).expect("an authority");
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(clients), Arc::clone(&provider));

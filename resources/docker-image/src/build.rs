@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use jetway::{Context, Inputs, Response, Result, Secret, Service};
-use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::Value;
 
 use crate::cosign::{self, SigningKey};

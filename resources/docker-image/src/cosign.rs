@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, anyhow};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jetway::http::Bytes;
 use jetway::{Advise as _, Result, Secret};
-use ring::rand::SystemRandom;
-use ring::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
-};
 use serde_json::{Value, json};
 
 use crate::digest::Digest;
@@ -52,7 +52,7 @@ impl SigningKey {
         // Line breaks may have become spaces or `\n` on the way through a pipeline.
         let body: String = body.replace("\\n", "").split_whitespace().collect();
         let der = STANDARD.decode(body).map_err(|_| "is cut or damaged")?;
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der, &SystemRandom::new());
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der);
         key.map(Self).map_err(|_| "is no key for ECDSA on the curve P-256")
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ring::digest::{Algorithm, Context, SHA256, SHA512, digest};
+use aws_lc_rs::digest::{Algorithm, Context, SHA256, SHA512, digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A digest as registries write it, `sha256:` and 64 hexadecimal digits.

@@ -127,7 +127,7 @@ fn fingerprint(key: &[u8]) -> Result<String, &'static str> {
     if key.first() != Some(&4) {
         return Err("a key of another version than 4, which `gpgv` does not know");
     }
-    let mut hashed = ring::digest::Context::new(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY);
+    let mut hashed = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY);
     hashed.update(&[0x99]);
     hashed.update(&length.to_be_bytes());
     hashed.update(key);

@@ -21,6 +21,7 @@ use crate::request::{Params, Request, Verb, decode, program, read_stdin};
 use crate::resource::Resource;
 use crate::resource_type::ResourceType;
 use crate::secret::Redactor;
+use crate::{core_dump, watchdog};
 
 /// How long a verb has to end by itself after a signal. Concourse sends SIGKILL ten seconds after SIGTERM.
 const GRACE: Duration = Duration::from_secs(8);
@@ -36,6 +37,7 @@ pub fn main<R: Resource>() -> ExitCode {
 /// The `main` of a binary that is several resource types: the one whose name the binary is installed under, `jetway-NAME`,
 /// or else `usual`. Where the binary is called by a verb's name, that is the name of what the link leads to.
 pub fn main_of(usual: ResourceType, others: &[ResourceType]) -> ExitCode {
+    core_dump::forbid();
     let arguments: Vec<OsString> = env::args_os().collect();
     let called = arguments.first().map(PathBuf::from).unwrap_or_default();
     let kinds: Vec<ResourceType> = std::iter::once(usual).chain(others.iter().copied()).collect();
@@ -214,6 +216,7 @@ pub(crate) fn block_on<T>(context: &Context, work: impl Future<Output = Result<T
         .enable_all()
         .build()
         .context("cannot start the asynchronous runtime")?;
+    watchdog::start(context, runtime.handle().clone());
     let outcome = runtime.block_on(until_signal(context, work));
     // A read of standard input may still wait on its thread; nothing is lost with it.
     runtime.shutdown_background();

@@ -26,19 +26,21 @@
 //! | no connection (name, refused, time-out) | always: nothing was sent |
 //! | connection cut or silent before the whole answer's head came | GET, HEAD, OPTIONS, PUT, DELETE |
 //! | 429; 403 that says it is a rate limit; 503 with `Retry-After` | always: the server says that it did nothing |
-//! | 502, 504; 503 without `Retry-After` | GET, HEAD, OPTIONS, PUT, DELETE |
+//! | 408, 499, 500, 502, 504, 522; 503 without `Retry-After` | GET, HEAD, OPTIONS, PUT, DELETE |
 //!
 //! [`HttpRequest::repeatable`] puts another request among those that may be done twice. A certificate that is not
 //! trusted, and anything else that will be the same next time, is an error at once. Once the head of an answer is there
 //! its body is the caller's: a download that is cut is resumed by [`HttpRequest::resume_at`].
 
 mod failure;
+mod provider;
 mod redirect;
 mod request;
 mod response;
 mod retry;
 mod settings;
 mod shown;
+mod tls_error;
 mod trust;
 mod upload;
 
@@ -52,11 +54,11 @@ pub use bytes::Bytes;
 pub use reqwest::header::{self, HeaderMap};
 pub use reqwest::{Method, StatusCode, Url};
 
-pub use failure::{StatusError, TransportError, TransportKind, tls_problem};
+pub use failure::{StatusError, TimeoutKeys, TransportError, TransportKind, tls_problem};
 pub use redirect::Redirects;
 pub use request::HttpRequest;
 pub use response::HttpResponse;
-pub use retry::{Again, Retry, after_answer};
+pub use retry::{Again, Retry, after_answer, is_transient};
 pub use settings::{Authorities, ClientCertificate, HttpSettings, Proxies};
 
 use crate::console::Console;
@@ -185,6 +187,12 @@ pub(crate) enum Identity {
 /// How long an idle connection is kept for the next request. A verb's requests follow each other closely.
 const IDLE: Duration = Duration::from_mins(1);
 
+/// The pause before and between the probes of a silent connection.
+const PROBES: Duration = Duration::from_secs(15);
+
+/// How long what was sent may stay without the acknowledgement of the server's machine.
+const GONE: Duration = Duration::from_mins(1);
+
 fn build(
     settings: &HttpSettings,
     surroundings: &Surroundings,
@@ -197,6 +205,11 @@ fn build(
         // Redirects are followed by `redirect`, which knows what must not go to another host.
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(settings.connect_timeout)
+        // A server may take minutes for an answer; one that is gone is noticed all the same.
+        .tcp_keepalive(PROBES)
+        .tcp_keepalive_interval(PROBES)
+        .tcp_keepalive_retries(3)
+        .tcp_user_timeout(GONE)
         .pool_idle_timeout(IDLE)
         .no_proxy();
     for proxy in settings.proxies(surroundings)? {

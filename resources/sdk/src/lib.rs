@@ -74,6 +74,7 @@ mod child_output;
 mod companion;
 mod console;
 mod context;
+mod core_dump;
 pub mod docs;
 mod entry;
 mod error;
@@ -89,6 +90,7 @@ mod resource_type;
 mod schema;
 mod secret;
 mod unfinished;
+mod watchdog;
 #[cfg(feature = "http")]
 pub mod web_token;
 

@@ -2,10 +2,10 @@
 //! tokens of theirs.
 
 use anyhow::{Context as _, anyhow};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use ring::rand::SystemRandom;
-use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::Value;
 
 use crate::error::Result;
@@ -27,7 +27,7 @@ impl SigningKey {
             return Err("expected a private key without a passphrase, found an encrypted one".to_owned());
         }
         for (label, read) in [
-            ("RSA PRIVATE KEY", RsaKeyPair::from_der as fn(&[u8]) -> Result<RsaKeyPair, ring::error::KeyRejected>),
+            ("RSA PRIVATE KEY", RsaKeyPair::from_der as fn(&[u8]) -> Result<RsaKeyPair, aws_lc_rs::error::KeyRejected>),
             ("PRIVATE KEY", RsaKeyPair::from_pkcs8),
         ] {
             if let Some(body) = body(pem, label) {
@@ -47,7 +47,7 @@ impl SigningKey {
         }
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", encode(&whole), encode(claims));
-        let mut signature = vec![0; self.0.public().modulus_len()];
+        let mut signature = vec![0; self.0.public_modulus_len()];
         self.0
             .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
             .map_err(|_| anyhow!("the private key does not sign"))

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use ring::digest::{SHA256, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 use super::client::Client;

@@ -6,9 +6,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
 use jiff::Timestamp;
-use ring::digest::{SHA256, digest};
-use ring::hmac;
 
 use super::Credentials;
 use crate::http::Url;

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::retry::words;
 use super::shown::one_line;
-use super::{trust, upload};
+use super::{tls_error, upload};
 use crate::error::{Advise as _, Error};
 
 /// The headers by which a server's own people find a request again.
@@ -213,6 +213,11 @@ impl TransportError {
         self
     }
 
+    /// How often the request was sent. Who repeats it once more multiplies that.
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+
     /// Why.
     pub fn kind(&self) -> TransportKind {
         self.kind
@@ -257,10 +262,38 @@ impl StdError for TransportError {
 pub(crate) struct Limits {
     pub(crate) host: String,
     pub(crate) connect: Duration,
+    /// How long the body may bring less than [`super::response::SLOWEST`].
+    pub(crate) read: Duration,
+    pub(crate) keys: TimeoutKeys,
     pub(crate) proxy: Option<String>,
 }
 
-type Explained = (TransportKind, String, Option<&'static str>);
+/// The keys of a source that set how long a client waits, for the hints of errors.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeoutKeys {
+    /// The key of [`super::HttpSettings::connect_timeout`].
+    pub connect: &'static str,
+    /// The key of [`super::HttpSettings::read_timeout`].
+    pub read: &'static str,
+}
+
+impl Default for TimeoutKeys {
+    fn default() -> Self {
+        Self { connect: "connect_timeout", read: "read_timeout" }
+    }
+}
+
+impl TimeoutKeys {
+    fn connect_hint(self) -> String {
+        format!("`{}` in the source says how long to wait for a connection", self.connect)
+    }
+
+    pub(crate) fn read_hint(self) -> String {
+        format!("`{}` in the source says how long a server may stay silent", self.read)
+    }
+}
+
+type Explained = (TransportKind, String, Option<String>);
 
 fn explain(error: &reqwest::Error, limits: &Limits) -> Explained {
     let mut unknown = String::new();
@@ -292,7 +325,7 @@ fn explain(error: &reqwest::Error, limits: &Limits) -> Explained {
     if error.is_connect() {
         if error.is_timeout() {
             let text = format!("no connection to {} within {}", limits.host, words(limits.connect));
-            return (TransportKind::Connection, text, None);
+            return (TransportKind::Connection, text, Some(limits.keys.connect_hint()));
         }
         return (TransportKind::Connection, format!("no connection to {}: {unknown}", limits.host), None);
     }
@@ -306,7 +339,7 @@ pub fn tls_problem(error: &(dyn StdError + 'static)) -> Option<String> {
         let mut carried = Some(cause);
         while let Some(inner) = carried {
             if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-                return Some(trust::explain(tls).1);
+                return Some(tls_error::explain(tls, "the server").1);
             }
             carried = carried_by(inner);
         }
@@ -325,7 +358,7 @@ fn explain_one(cause: &(dyn StdError + 'static), limits: &Limits) -> Option<Expl
     let host = &limits.host;
     let said = |kind, text: String| Some((kind, text, None));
     if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-        return Some(trust::explain(tls));
+        return Some(tls_error::explain(tls, host));
     }
     if let Some(upload) = cause.downcast_ref::<upload::Unreadable>() {
         return said(Upload, upload.to_string());
@@ -352,14 +385,26 @@ fn explain_one(cause: &(dyn StdError + 'static), limits: &Limits) -> Option<Expl
         }
         // HTTP/2 keeps no more of an error of TLS than its text.
         text if text.starts_with("received fatal alert: ") => {
-            let text = text.replace("received fatal alert:", "the server ended TLS by the alert");
-            Some((Alert, text, Some("does it ask for a client certificate, or not take the one that it got?")))
+            let name = tls_error::alert_name(text.trim_start_matches("received fatal alert: "));
+            let hint = "does it ask for a client certificate, or not take the one that it got?";
+            Some((Alert, format!("the server ended TLS by the alert {name}"), Some(hint.to_owned())))
         }
         "tunnel error: proxy authorization required" => Some((
             Proxy,
             "the proxy asks for a user and password, or refuses those that it got".to_owned(),
-            Some("they stand in the proxy's URL: `http://user:password@host:port`"),
+            Some("they stand in the proxy's URL: `http://user:password@host:port`".to_owned()),
         )),
+        "SOCKS error: credentials not accepted" | "SOCKS error: server does not support user/pass authentication" => {
+            Some((
+                Proxy,
+                "the SOCKS proxy asks for a user and password, or refuses those that it got".to_owned(),
+                Some("they stand in the proxy's URL: `socks5://user:password@host:port`".to_owned()),
+            ))
+        }
+        text if text.starts_with("SOCKS error: failed parsing") => {
+            said(Proxy, "the proxy does not answer as a SOCKS proxy".to_owned())
+        }
+        text if text.starts_with("SOCKS error: ") => said(Proxy, format!("the SOCKS proxy does not connect to {host}")),
         text if text.starts_with("tunnel error: unsuccessful") => {
             said(Proxy, format!("the proxy does not connect to {host}"))
         }

@@ -17,12 +17,12 @@ use tokio::time::Instant;
 
 use super::failure::{Asked, Limits, TransportError, TransportKind, status_words};
 use super::redirect::{self, Redirects, Refused};
-use super::response::HttpResponse;
+use super::response::{HttpResponse, Pace};
 use super::retry::{self, Again, Retry, after_answer, is_idempotent, words};
 use super::shown::{Shown, percent_decoded, shown};
 use super::upload::{Activity, Unreadable, Upload};
 use super::{HttpClient, Identity};
-use crate::error::{Error, Result};
+use crate::error::{Advise as _, Error, Result};
 use crate::secret::Secret;
 
 /// A request to be. Made by [`HttpClient`]; a mistake in its making (a URL that is none) is told when it is sent.
@@ -37,6 +37,7 @@ pub struct HttpRequest {
     allowed: Vec<StatusCode>,
     redirects: Redirects,
     retry: Retry,
+    answer_timeout: Duration,
     read_timeout: Duration,
     shown: Shown,
     repeatable: bool,
@@ -63,6 +64,7 @@ impl HttpRequest {
             allowed: Vec::new(),
             redirects: Redirects::Follow,
             retry: settings.retry,
+            answer_timeout: settings.answer_timeout(),
             read_timeout: settings.read_timeout,
             shown: Shown::Path,
             resume_at: 0,
@@ -190,6 +192,7 @@ impl HttpRequest {
     /// The longest time in which nothing is received or sent, in place of the client's: a server may need its time to
     /// take in what it was sent.
     pub fn read_timeout(mut self, limit: Duration) -> Self {
+        self.answer_timeout = limit;
         self.read_timeout = limit;
         self
     }
@@ -308,6 +311,8 @@ impl HttpRequest {
         let limits = Limits {
             host: format!("`{}`", url.host_str().unwrap_or_default()),
             connect: self.client.settings().connect_timeout,
+            read: self.read_timeout,
+            keys: self.client.settings().timeout_keys,
             proxy: self.client.proxy_for(url),
         };
         let activity = Activity::begins();
@@ -322,8 +327,9 @@ impl HttpRequest {
             interrupted = self.client.interrupt().wait() => {
                 return Err(Error::new(interrupted).context(format!("{asked} did not finish")));
             }
-            () = activity.silence(self.read_timeout) => {
-                let cause = anyhow!("nothing was received for {}", words(self.read_timeout));
+            () = activity.silence(self.answer_timeout) => {
+                let cause = anyhow!("nothing was received for {}", words(self.answer_timeout));
+                let cause = cause.hint(limits.keys.read_hint());
                 return Err(TransportError::new(asked, TransportKind::Stalled, cause).into());
             }
             answered = self.client.connections(identity)?.execute(request) => answered,
@@ -333,7 +339,7 @@ impl HttpRequest {
                 asked,
                 response,
                 limits,
-                read_timeout: self.read_timeout,
+                pace: Pace::default(),
                 interrupt: self.client.interrupt().clone(),
             }),
             Err(error) => Err(TransportError::explain(asked, &error, &limits).into()),

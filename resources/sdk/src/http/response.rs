@@ -8,11 +8,11 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::{StatusCode, Url};
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::failure::{Asked, Limits, StatusError, TransportError, TransportKind, excerpt};
 use super::retry::words;
-use crate::error::Result;
+use crate::error::{Advise as _, Result};
 use crate::interrupt::Interrupt;
 
 /// The largest body that [`HttpResponse::json`] and [`HttpResponse::text`] take, in bytes.
@@ -24,13 +24,38 @@ const LARGEST_ERROR: usize = 64 * 1024;
 /// The longest time that the body of an error is waited for: the status says most.
 const ERROR_PATIENCE: Duration = Duration::from_secs(5);
 
+/// The least that a body has to bring, in bytes per second over the time that silence is allowed for. A body of one byte now and
+/// then would have no end.
+pub(crate) const SLOWEST: u64 = 1024;
+
+/// How fast a body comes, counted over the time that was spent waiting for it: a reader may take its time.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    waited: Duration,
+    received: u64,
+}
+
+impl Pace {
+    /// Notes a piece, and says whether the body has been too slow for `window`.
+    fn is_too_slow(&mut self, waited: Duration, received: usize, window: Duration) -> bool {
+        self.waited += waited;
+        self.received += received as u64;
+        if self.waited < window {
+            return false;
+        }
+        let is_too_slow = u128::from(self.received) * 1000 < self.waited.as_millis() * u128::from(SLOWEST);
+        *self = Self::default();
+        is_too_slow
+    }
+}
+
 /// An answer whose head is there.
 #[derive(Debug)]
 pub struct HttpResponse {
     pub(crate) asked: Asked,
     pub(crate) response: reqwest::Response,
     pub(crate) limits: Limits,
-    pub(crate) read_timeout: Duration,
+    pub(crate) pace: Pace,
     pub(crate) interrupt: Interrupt,
 }
 
@@ -71,20 +96,27 @@ impl HttpResponse {
 
     /// The next piece of the body, `None` at its end. This is how large bodies are read: nothing is kept.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        let begin = Instant::now();
         let next = tokio::select! {
             interrupted = self.interrupt.wait() => {
                 return Err(crate::Error::new(interrupted).context(format!("{} did not finish", self.asked)));
             }
-            next = timeout(self.read_timeout, self.response.chunk()) => next,
+            next = timeout(self.limits.read, self.response.chunk()) => next,
         };
         match next {
+            Ok(Ok(Some(chunk))) if self.pace.is_too_slow(begin.elapsed(), chunk.len(), self.limits.read) => {
+                let (least, window) = (SLOWEST, words(self.limits.read));
+                Err(self.stalled(&format!("less than {least} bytes a second were received for {window}")))
+            }
             Ok(Ok(chunk)) => Ok(chunk),
             Ok(Err(error)) => Err(TransportError::explain(self.asked.clone(), &error, &self.limits).into()),
-            Err(_) => {
-                let cause = anyhow!("nothing was received for {}", words(self.read_timeout));
-                Err(TransportError::new(self.asked.clone(), TransportKind::Stalled, cause).into())
-            }
+            Err(_) => Err(self.stalled(&format!("nothing was received for {}", words(self.limits.read)))),
         }
+    }
+
+    fn stalled(&self, cause: &str) -> crate::Error {
+        let cause = anyhow!("{cause}").hint(self.limits.keys.read_hint());
+        TransportError::new(self.asked.clone(), TransportKind::Stalled, cause).into()
     }
 
     /// Writes the body as it comes, and returns how many bytes it was.

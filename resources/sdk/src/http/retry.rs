@@ -75,10 +75,15 @@ pub fn after_answer(status: StatusCode, headers: &HeaderMap, repeatable: bool, n
         StatusCode::TOO_MANY_REQUESTS => or_paused,
         // GitHub's limits, the second kind ("secondary") with `Retry-After`. A plain 403 means what it says.
         StatusCode::FORBIDDEN => asked.map_or(Again::No, Again::Asked),
-        StatusCode::SERVICE_UNAVAILABLE if asked.is_some() || repeatable => or_paused,
-        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT if repeatable => or_paused,
+        StatusCode::SERVICE_UNAVAILABLE if asked.is_some() => or_paused,
+        status if repeatable && is_transient(status) => or_paused,
         _ => Again::No,
     }
+}
+
+/// Whether another try may get another answer: the statuses that go-containerregistry retries, 522 of Cloudflare among them.
+pub fn is_transient(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 429 | 499 | 500 | 502 | 503 | 504 | 522)
 }
 
 /// How long the server asks to wait.
@@ -107,9 +112,9 @@ fn http_date(text: &str) -> Option<SystemTime> {
 
 /// A random number from 0 to 1.
 pub(crate) fn random() -> f64 {
-    use ring::rand::SecureRandom as _;
+    use aws_lc_rs::rand::SecureRandom as _;
     let mut bytes = [0_u8; 4];
-    match ring::rand::SystemRandom::new().fill(&mut bytes) {
+    match aws_lc_rs::rand::SystemRandom::new().fill(&mut bytes) {
         Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
         Err(_) => 0.5,
     }
@@ -159,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_server_that_may_have_done_something_is_asked_again_only_when_that_does_no_harm() {
-        for status in [502, 503, 504] {
+        for status in [408, 499, 500, 502, 503, 504, 522] {
             assert_eq!(again(status, true, &[]), Again::Paused, "{status}");
             assert_eq!(again(status, false, &[]), Again::No, "{status}");
         }
@@ -168,7 +173,7 @@ mod tests {
 
     #[test]
     fn all_other_answers_are_final() {
-        for status in [200, 302, 400, 401, 403, 404, 408, 409, 500, 501] {
+        for status in [200, 302, 400, 401, 403, 404, 409, 410, 412, 501, 505, 520] {
             assert_eq!(again(status, true, &[]), Again::No, "{status}");
         }
     }

@@ -9,11 +9,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Identity;
+use super::failure::TimeoutKeys;
 use super::retry::Retry;
 use super::trust::{self, TrustSources};
 use crate::error::Result;
 use crate::schema::Problems;
 use crate::secret::Secret;
+
+/// How long the beginning of an answer is waited for where `read_timeout` is not set.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// How a client connects. A type's `Source` may take it in with `#[serde(flatten)]`, or fill it from keys of its own.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -27,7 +31,8 @@ pub struct HttpSettings {
     #[serde(default)]
     pub insecure: bool,
 
-    /// The proxy for all requests, `http://user:password@host:port`. Without it, `HTTP_PROXY`, `HTTPS_PROXY` and
+    /// The proxy for all requests, `http://user:password@host:port`, or `socks5://` (`socks5h://`: the proxy resolves the
+    /// names). Without it, `HTTP_PROXY`, `HTTPS_PROXY` and
     /// `NO_PROXY` of the worker are used.
     pub proxy: Option<String>,
 
@@ -39,10 +44,15 @@ pub struct HttpSettings {
     #[schemars(with = "u32", range(min = 1))]
     pub connect_timeout: Duration,
 
-    /// The longest time in which nothing is received or sent, in seconds.
+    /// The longest time in which nothing is received or sent, in seconds. Unless it is set, a server has 5 minutes for the
+    /// beginning of an answer: a cache may have to fetch what it is asked for first.
     #[serde(default = "read_timeout", with = "seconds")]
     #[schemars(with = "u32", range(min = 1))]
     pub read_timeout: Duration,
+
+    /// What the keys of the source are called that set these times.
+    #[serde(skip)]
+    pub timeout_keys: TimeoutKeys,
 
     /// When requests are tried again.
     #[serde(skip)]
@@ -120,6 +130,7 @@ impl Default for HttpSettings {
             client_certificate: None,
             connect_timeout: connect_timeout(),
             read_timeout: read_timeout(),
+            timeout_keys: TimeoutKeys::default(),
             retry: Retry::default(),
             authorities: Authorities::default(),
             proxies: Proxies::default(),
@@ -149,6 +160,11 @@ impl HttpSettings {
         if let Some(client) = &self.client_certificate {
             client.rules("client_certificate.certificate", "client_certificate.key", problems);
         }
+    }
+
+    /// The longest time to wait for the beginning of an answer.
+    pub(crate) fn answer_timeout(&self) -> Duration {
+        if self.read_timeout == read_timeout() { ANSWER_TIMEOUT } else { self.read_timeout }
     }
 
     /// The TLS of these settings, for a server that speaks something of its own on it.
@@ -245,8 +261,9 @@ fn proxy_url(text: &str) -> Result<Url, String> {
     let text = text.trim();
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url = Url::parse(&with_scheme).map_err(|error| format!("expected `http://host:port`: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("expected `http://host:port`, found the scheme `{}`", url.scheme()));
+    if !matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") {
+        let found = url.scheme();
+        return Err(format!("expected `http://host:port` or `socks5://host:port`, found the scheme `{found}`"));
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err("expected `http://host:port`, found no host".to_owned());
@@ -265,7 +282,8 @@ fn passwords(text: &str) -> Vec<String> {
 
 /// Scheme, host and port.
 fn origin(url: &Url) -> String {
-    url.origin().ascii_serialization()
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
 /// Durations as pipelines write them: whole seconds.
@@ -281,5 +299,27 @@ mod seconds {
     /// For the default that the schema names.
     pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(duration.as_secs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_the_first_byte_minutes_unless_the_source_says_otherwise() {
+        assert_eq!(HttpSettings::default().answer_timeout(), Duration::from_mins(5));
+        let set = HttpSettings { read_timeout: Duration::from_secs(7), ..HttpSettings::default() };
+        assert_eq!(set.answer_timeout(), Duration::from_secs(7));
+    }
+
+    #[test]
+    fn takes_socks_proxies_and_names_them_without_their_login() {
+        for (text, shown) in
+            [("socks5://u:p@h:1080", "socks5://h:1080"), ("socks5h://h", "socks5h://h"), ("h:3128", "http://h:3128")]
+        {
+            assert_eq!(origin(&proxy_url(text).unwrap()), shown);
+        }
+        assert!(proxy_url("socks4://h:1").is_err());
     }
 }

@@ -13,17 +13,18 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context as _;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
-    SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
 
+use super::Identity;
+use super::provider::provider;
 use super::settings::{Authorities, HttpSettings, Surroundings};
-use super::{Identity, TransportKind};
+use super::tls_error::ForeignAuthority;
 use crate::ca_bundle;
 use crate::error::Result;
 
@@ -119,7 +120,7 @@ pub(crate) fn server_name(text: &str) -> Result<ServerName<'static>, String> {
 
 /// The TLS configuration of a client.
 pub(crate) fn tls(settings: &HttpSettings, surroundings: &Surroundings, identity: Identity) -> Result<ClientConfig> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = provider();
     let verifier: Arc<dyn ServerCertVerifier> = if settings.insecure {
         Arc::new(Anybody { provider: provider.clone() })
     } else {
@@ -204,7 +205,7 @@ impl Trusted {
     fn unknown(&self) -> Error {
         Error::InvalidCertificate(match self.system {
             Some(_) => CertificateError::UnknownIssuer,
-            None => CertificateError::Other(OtherError(Arc::new(Stranger))),
+            None => CertificateError::Other(OtherError(Arc::new(ForeignAuthority))),
         })
     }
 
@@ -279,18 +280,6 @@ impl ServerCertVerifier for Trusted {
     }
 }
 
-/// A server's certificate is of none of the authorities that alone count.
-#[derive(Debug)]
-struct Stranger;
-
-impl std::fmt::Display for Stranger {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the server's certificate is not signed by the authority that is given for it")
-    }
-}
-
-impl std::error::Error for Stranger {}
-
 /// Whether a server showed an authority's certificate as its own. The type that says so is not public; its text is.
 fn is_authority_as_server(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(OtherError(reason))) = error else { return false };
@@ -338,56 +327,6 @@ impl ServerCertVerifier for Anybody {
     }
 }
 
-/// What a TLS error means, and what to do about it.
-pub(crate) fn explain(error: &Error) -> (TransportKind, String, Option<&'static str>) {
-    const NAME_THE_AUTHORITY: &str = "add the certificate of its authority, in PEM form, to `ca_certs`";
-    let Error::InvalidCertificate(reason) = error else {
-        return match error {
-            Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => (
-                TransportKind::Tls,
-                "the server does not speak TLS on this port".to_owned(),
-                Some("is it an `http://` server?"),
-            ),
-            Error::AlertReceived(AlertDescription::CertificateRequired) => {
-                (TransportKind::Alert, "the server asks for a client certificate".to_owned(), None)
-            }
-            // TLS 1.2 has one alert for a certificate that is missing and for one that is wrong.
-            Error::AlertReceived(AlertDescription::BadCertificate | AlertDescription::UnknownCA) => (
-                TransportKind::Alert,
-                "the server does not take the client certificate, or asks for one".to_owned(),
-                None,
-            ),
-            Error::AlertReceived(alert) => {
-                (TransportKind::Alert, format!("the server ended TLS by the alert {alert:?}"), None)
-            }
-            other => (TransportKind::Tls, format!("TLS failed: {other}"), None),
-        };
-    };
-    let (text, hint) = match reason {
-        CertificateError::Other(OtherError(reason)) if reason.is::<Stranger>() => (reason.to_string(), None),
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            ("the server's certificate is not signed by a trusted authority".to_owned(), Some(NAME_THE_AUTHORITY))
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            ("the server's certificate has expired".to_owned(), None)
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            ("the server's certificate is not valid yet; is the worker's clock right?".to_owned(), None)
-        }
-        CertificateError::NotValidForName => ("the server's certificate is for another name".to_owned(), None),
-        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
-            ("the server's certificate names no host; a subject alternative name is needed".to_owned(), None)
-        }
-        CertificateError::NotValidForNameContext { presented, .. } => {
-            // The names come as `DnsName("a.example")`.
-            let names: Vec<&str> = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name)).collect();
-            (format!("the server's certificate is for another name: `{}`", names.join("`, `")), None)
-        }
-        other => (format!("the server's certificate cannot be accepted: {other}"), None),
-    };
-    (TransportKind::Certificate, text, hint)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -396,7 +335,7 @@ mod tests {
         let sources = TrustSources::from_lookup(|name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         });
-        Trusted::new(Arc::new(ring::default_provider()), Vec::new(), Some(sources), None)
+        Trusted::new(provider(), Vec::new(), Some(sources), None)
     }
 
     #[test]

@@ -16,5 +16,7 @@ mod redirects;
 mod requests;
 mod secrets;
 mod server;
+mod socks;
 mod tls;
+mod tls_algorithms;
 mod trying_again;

@@ -71,7 +71,7 @@ async fn take_the_clients_keys_in_their_source() {
     assert_eq!(server.seen()[0].header("user-agent"), Some(concat!("jetway-fetch/", env!("CARGO_PKG_VERSION"))));
     let pem = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
     let source = serde_json::json!({
-        "url": server.url("/x"), "ca_certs": ["text", pem], "read_timeout": 0, "proxy": "socks5://u:pr0xy@h:1",
+        "url": server.url("/x"), "ca_certs": ["text", pem], "read_timeout": 0, "proxy": "ftp://u:pr0xy@h:1",
         "client_certificate": {"certificate": "x", "key": "k3y"},
     });
     let output = fetch("check", &source).output().await;
@@ -81,7 +81,7 @@ async fn take_the_clients_keys_in_their_source() {
          `source.read_timeout`: expected a whole number from 1 to 4294967295, found 0\n"
     );
     let source = serde_json::json!({
-        "url": server.url("/x"), "ca_certs": ["text", pem], "proxy": "socks5://u:pr0xy@h:1",
+        "url": server.url("/x"), "ca_certs": ["text", pem], "proxy": "ftp://u:pr0xy@h:1",
         "client_certificate": {"certificate": "x", "key": "k3y"},
     });
     let output = fetch("check", &source).output().await;
@@ -90,7 +90,7 @@ async fn take_the_clients_keys_in_their_source() {
         "error: the request has 5 problems (jetway-fetch RELEASE)\n    \
          `source.ca_certs[0]`: expected certificates in PEM form (-----BEGIN CERTIFICATE-----), found none\n    \
          `source.ca_certs[1]`: expected X.509 certificates, found something else in PEM form\n    \
-         `source.proxy`: expected `http://host:port`, found the scheme `socks5`\n    \
+         `source.proxy`: expected `http://host:port` or `socks5://host:port`, found the scheme `ftp`\n    \
          `source.client_certificate.certificate`: expected certificates in PEM form (-----BEGIN CERTIFICATE-----), found none\n    \
          `source.client_certificate.key`: expected a private key in PEM form (PKCS#8, PKCS#1 or SEC1)\n"
     );

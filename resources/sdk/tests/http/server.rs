@@ -23,6 +23,10 @@ pub(crate) enum Act {
     Stall(Vec<u8>),
     /// Answers with these bytes as soon as the request's head is there, and closes without reading its body.
     Refuse(Vec<u8>),
+    /// Answers with these bytes and then a byte now and then.
+    Trickle(Vec<u8>),
+    /// Answers `late` after this time.
+    Late(Duration),
     /// Closes without an answer.
     Close,
     /// Reads the request's head and nothing more.
@@ -162,6 +166,19 @@ async fn one(
             tokio::time::sleep(Duration::from_mins(5)).await;
             Ok(())
         }
+        Act::Trickle(bytes) => {
+            connection.write_all(&bytes).await?;
+            loop {
+                connection.write_all(b"x").await?;
+                connection.flush().await?;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Act::Late(pause) => {
+            tokio::time::sleep(pause).await;
+            connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nlate").await?;
+            connection.shutdown().await
+        }
         Act::Close => Ok(()),
         Act::Tunnel(port) => {
             connection.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await?;
@@ -241,7 +258,7 @@ impl Authority {
     pub(crate) fn asking(&self, server: &Certified) -> ServerConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).unwrap();
-        let provider = Arc::new(crypto::ring::default_provider());
+        let provider = Arc::new(crypto::aws_lc_rs::default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
         builder()
             .with_client_cert_verifier(verifier)
@@ -274,7 +291,7 @@ impl Certified {
 }
 
 fn builder() -> tokio_rustls::rustls::ConfigBuilder<ServerConfig, tokio_rustls::rustls::WantsVerifier> {
-    ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+    ServerConfig::builder_with_provider(Arc::new(crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
 }

@@ -52,12 +52,19 @@ async fn a_certificate_must_name_the_host_and_be_in_date() {
     assert_eq!(
         report(&error, &[&server]),
         "error: `GET https://127.0.0.1:PORT1/` got no whole answer\n\
-         caused by: the server's certificate is for another name: `a.example`, `b.example`"
+         caused by: the server's certificate is for another name: `a.example`, `b.example`\n\
+         hint: address the server by a name of its certificate; it is not for `127.0.0.1`"
     );
     let old = authority.certify_until(&["127.0.0.1"], (2020, 1, 1));
     let server = Server::start_tls([], old.config()).await;
     let error = trusting(&authority.pem).get(server.url("/")).send().await.unwrap_err();
-    assert!(report(&error, &[]).ends_with("caused by: the server's certificate has expired"), "{error:?}");
+    assert!(
+        report(&error, &[]).ends_with(
+            "caused by: the server's certificate has expired on 2020-01-01\n\
+             hint: `127.0.0.1` needs a new certificate"
+        ),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -69,7 +76,7 @@ async fn a_server_may_be_known_by_another_name_than_its_host_s() {
         Screen::default().context().http(HttpSettings { ca_certs, server_name, ..quick() })
     };
     let error = named("other.example").unwrap().get(server.url("/")).send().await.unwrap_err();
-    assert!(report(&error, &[]).ends_with("is for another name: `kubernetes.default`"), "{error:?}");
+    assert!(report(&error, &[]).contains("is for another name: `kubernetes.default`\n"), "{error:?}");
     named("kubernetes.default").unwrap().get(server.url("/")).send().await.unwrap();
     assert!(named("not a name").is_err());
 }
@@ -110,7 +117,8 @@ async fn a_plain_server_is_told_from_a_tls_one() {
     assert_eq!(
         report(&error, &[&server]),
         "error: `GET https://127.0.0.1:PORT1/` got no whole answer\n\
-         caused by: no connection to `127.0.0.1` within 0.3 s"
+         caused by: no connection to `127.0.0.1` within 0.3 s\n\
+         hint: `connect_timeout` in the source says how long to wait for a connection"
     );
 }
 

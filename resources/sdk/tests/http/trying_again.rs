@@ -137,10 +137,45 @@ async fn a_server_that_falls_silent_is_given_up_on() {
         assert_eq!(
             report(&error, &[&server]),
             format!(
-                "error: `{method} http://127.0.0.1:PORT1/` got no whole answer\ncaused by: nothing was received for 0.2 s"
+                "error: `{method} http://127.0.0.1:PORT1/` got no whole answer\n\
+                 caused by: nothing was received for 0.2 s\n\
+                 hint: `read_timeout` in the source says how long a server may stay silent"
             )
         );
         assert_eq!(kind(&error), TransportKind::Stalled);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_is_given_up_on_and_a_slow_first_byte_is_not() {
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n";
+    let server = Server::start([Act::Trickle(head.to_vec()), Act::Late(Duration::from_millis(600))]).await;
+    let settings = HttpSettings { read_timeout: Duration::from_millis(300), ..quick() };
+    let client = Screen::default().context().http(settings).unwrap();
+    let body = client.get(server.url("/")).send().await.unwrap();
+    let error = body.text().await.unwrap_err();
+    assert_eq!(
+        report(&error, &[&server]),
+        "error: `GET http://127.0.0.1:PORT1/` got no whole answer\n\
+         caused by: less than 1024 bytes a second were received for 0.3 s\n\
+         hint: `read_timeout` in the source says how long a server may stay silent"
+    );
+    assert_eq!(kind(&error), TransportKind::Stalled);
+    // The default gives the first byte more time than the pieces of a body.
+    assert!(client.get(server.url("/")).retry(Retry::never()).send().await.is_err());
+    let server = Server::start([Act::Late(Duration::from_millis(600))]).await;
+    let client = Screen::default().context().http(quick()).unwrap();
+    let response = client.get(server.url("/")).retry(Retry::never()).send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), "late");
+}
+
+#[tokio::test]
+async fn survives_every_transient_status_of_an_idempotent_request() {
+    for status in ["408 x", "429 x", "499 x", "500 x", "502 x", "503 x", "504 x", "522 x"] {
+        let server = Server::start([answer(status, &[], ""), ok("got"), answer(status, &[], ""), ok("posted")]).await;
+        assert_eq!(client().get(server.url("/")).send().await.unwrap().text().await.unwrap(), "got", "{status}");
+        let is_repeated = client().post(server.url("/")).send().await.is_ok();
+        assert_eq!(is_repeated, status == "429 x", "{status}");
     }
 }
 
