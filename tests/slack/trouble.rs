@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jetway_tests::slack::{Chat, SlackApi, Webhook};
+use jetway_tests::slack::{Chat, SlackApi, Webhook, from_slack};
 use jetway_tests::stand_in::{Answer, Fault, StandIn};
 use serde_json::json;
 
@@ -37,19 +37,60 @@ fn slacks_words_are_told_with_what_they_mean() {
     assert_eq!(webhook.server().asked().len(), 3);
 }
 
+const CHATS: [Chat; 5] =
+    [Chat::Slack, Chat::Mattermost, Chat::Discord, Chat::DiscordWithoutWaiting, Chat::RocketChat];
+
 #[test]
-fn other_chats_reasons_are_told_too() {
-    let webhook = Webhook::of(Chat::Mattermost);
-    let outcome = put(&source(&webhook), json!({ "text": "x", "channel": "#nowhere" }));
-    outcome.failed();
-    assert!(said(&outcome).contains("The channel cannot be used"), "{}", said(&outcome));
+fn succeeds_on_the_documented_success_of_each_chat() {
+    for chat in CHATS {
+        let webhook = Webhook::of(chat);
+        for params in [json!({ "text": "x" }), json!({ "alert_type": "success" }), json!({ "text": "x", "channel": "#a #b" })] {
+            put(&source(&webhook), params).succeeded();
+        }
+        assert_eq!(webhook.messages().len(), 4, "{chat:?}");
+    }
+}
+
+#[test]
+fn shows_the_reason_of_each_chats_refusal() {
+    for chat in CHATS {
+        let webhook = Webhook::of(chat);
+        let outcome = put(&source(&webhook), json!({ "text": "x", "channel": "#nowhere" }));
+        outcome.failed();
+        let reason = match chat {
+            Chat::Slack | Chat::RocketChat => "channel_not_found",
+            Chat::Mattermost | Chat::Discord | Chat::DiscordWithoutWaiting => "The channel cannot be used",
+        };
+        assert!(said(&outcome).contains(reason), "{chat:?}: {}", said(&outcome));
+        assert_eq!(webhook.server().asked().len(), 1, "{chat:?}");
+    }
+}
+
+#[test]
+fn succeeds_with_a_warning_when_the_confirmation_is_cut_off() {
+    let webhook = Webhook::start();
+    webhook.server().fail_next(Fault::CutBody(1));
+    let outcome = put(&source(&webhook), json!({ "text": "x" }));
+    outcome.succeeded();
+    assert!(said(&outcome).contains("warning: the webhook answered 200 and took the message"), "{}", said(&outcome));
+    assert_eq!(webhook.messages().len(), 1);
+}
+
+#[test]
+fn succeeds_with_a_warning_when_slack_tells_no_id() {
+    let api = SlackApi::start();
+    api.server().fail_next(Fault::Answer(Answer::json(200, &json!({ "ok": true }))));
+    let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#builds" }));
+    outcome.succeeded();
+    assert!(said(&outcome).contains("warning: Slack took the message, but"), "{}", said(&outcome));
+    assert!(outcome.json()["version"]["timestamp"].is_string());
 }
 
 #[test]
 fn a_good_status_with_a_bad_answer_is_a_failure() {
     for (answer, reason) in [
         (
-            Answer::text(200, "invalid_token"),
+            from_slack(200, "invalid_token"),
             "`invalid_token`: the webhook's address is not valid any more; make a new one",
         ),
         (
@@ -57,6 +98,11 @@ fn a_good_status_with_a_bad_answer_is_a_failure() {
             "`no_text`: there is nothing in the message that could be shown",
         ),
         (Answer::json(200, &json!({ "success": false })), "it says that it failed, and not why"),
+        (
+            Answer::text(200, "Summary or Text is required."),
+            "Summary or Text is required.",
+        ),
+        (Answer::bytes(200, "text/html", "<!DOCTYPE html><html>Log in"), "a web page came back: is a proxy or a login in between?"),
         (Answer::text(200, "<html>Log in"), "a web page came back: is a proxy or a login in between?"),
     ] {
         let webhook = Webhook::start();

@@ -8,4 +8,4 @@ mod schema;
 mod webhook;
 
 pub use self::api::{BOT, Message, SlackApi};
-pub use self::webhook::{Chat, Webhook};
+pub use self::webhook::{Chat, Webhook, from_slack};

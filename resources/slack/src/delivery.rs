@@ -1,6 +1,5 @@
 //! From a message to the channels: each gets it once, and whom it did not reach is told.
 
-use anyhow::anyhow;
 use jetway::http::{HttpClient, TransportError, TransportKind};
 use jetway::{Advise as _, Console, Error, Interrupted, Result, Secret};
 use serde_json::{Map, Value};
@@ -77,7 +76,7 @@ impl Delivery<'_> {
     pub(crate) async fn send(&self, message: &Message, targets: &[Target], console: &Console) -> Result<Vec<Found>> {
         let (mut sent, mut reached, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for target in targets {
-            match self.send_one(&target.body(message), &target.kind).await {
+            match self.send_one(&target.body(message), &target.kind, console).await {
                 Ok(found) => {
                     sent.extend(found);
                     reached.push(target.shown());
@@ -105,9 +104,9 @@ impl Delivery<'_> {
         })
     }
 
-    async fn send_one(&self, body: &Map<String, Value>, kind: &Kind) -> Result<Option<Found>> {
+    async fn send_one(&self, body: &Map<String, Value>, kind: &Kind, console: &Console) -> Result<Option<Found>> {
         let api = match self {
-            Self::Webhook { client, url } => return webhook::post(client, url, body).await.map(|()| None),
+            Self::Webhook { client, url } => return webhook::post(client, url, body, console).await.map(|()| None),
             Self::Api(api) => api,
         };
         let answer = match kind {
@@ -117,7 +116,10 @@ impl Delivery<'_> {
         let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
         match (text("channel"), text("ts")) {
             (Some(channel), Some(ts)) => Ok(Some(Found { channel: Some(channel), ts })),
-            _ => Err(anyhow!("Slack took the message, but its answer does not tell the message's id")),
+            _ => {
+                console.warn("Slack took the message, but its answer has no `channel` and `ts`; later puts cannot refer to it");
+                Ok(None)
+            }
         }
     }
 }

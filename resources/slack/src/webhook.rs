@@ -1,8 +1,8 @@
 //! Incoming webhooks: Slack's own, and those of chats that take the same messages.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use jetway::http::{HttpClient, Redirects, StatusError, Url};
-use jetway::{Advise as _, Error, Result, Secret};
+use jetway::{Advise as _, Console, Error, Interrupted, Result, Secret};
 use serde_json::{Map, Value};
 
 use crate::meaning;
@@ -10,8 +10,11 @@ use crate::meaning;
 /// The most that is read of an answer, in bytes. Those that are known have a word in them, or a line.
 const LARGEST: u64 = 64 * 1024;
 
+/// The most characters of a chat's own sentence that an error shows.
+const LONGEST_REASON: usize = 300;
+
 /// Posts one message. It is posted once: what may have arrived is never sent again.
-pub(crate) async fn post(client: &HttpClient, url: &Secret, body: &Map<String, Value>) -> Result<()> {
+pub(crate) async fn post(client: &HttpClient, url: &Secret, body: &Map<String, Value>, console: &Console) -> Result<()> {
     // A redirect would take the message along as a GET without it, or to somebody else.
     let request = client.post(url.expose().trim()).secret_url().redirects(Redirects::Return).json(body);
     let response = match request.send().await {
@@ -26,40 +29,52 @@ pub(crate) async fn post(client: &HttpClient, url: &Secret, body: &Map<String, V
         };
         return Err(Error::new(response.into_error().await).hint(hint));
     }
-    let is_page = response.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
     let status = response.status();
-    let answer = response.bytes(LARGEST).await.context("the message was sent, but the answer could not be read")?;
-    let answer = String::from_utf8_lossy(&answer);
-    judge(answer.trim(), is_page).map_err(|reason| {
-        // The status says that all is well, so that the reason is the news.
+    let body = match response.bytes(LARGEST).await {
+        Ok(body) => body,
+        Err(error) if Interrupted::caused(&error) => return Err(error),
+        // The status has confirmed the message already.
+        Err(error) => {
+            console.warn(format_args!(
+                "the webhook answered {} and took the message, but its answer was cut off: {error}",
+                status.as_str()
+            ));
+            return Ok(());
+        }
+    };
+    check_body(String::from_utf8_lossy(&body).trim()).map_err(|reason| {
+        // The status reports success, so that the reason must come first.
         anyhow!(reason).context(format!("the webhook answered {}, but not that it took the message", status.as_str()))
     })
 }
 
-/// Whether the body of a good answer is a good one too.
+/// Checks the body of an answer whose status reports success.
 ///
-/// Slack, Mattermost and Discord say `ok`, or nothing at all (204); Rocket.Chat says `{"success":true}`, Discord shows the
-/// message when it is asked to. What is neither an error nor a web page is taken for success: others have words of their own.
-fn judge(answer: &str, is_page: bool) -> Result<(), String> {
-    if let Ok(Value::Object(answer)) = serde_json::from_str(answer) {
-        let refused = ["ok", "success"].iter().any(|key| answer.get(*key) == Some(&Value::Bool(false)));
-        let word = answer.get("error").or_else(|| answer.get("message")).and_then(Value::as_str);
+/// The content type is not looked at: Slack sends `ok` as `text/html`, and its refusals too. Slack and Mattermost answer `ok`,
+/// Discord nothing (204), Rocket.Chat `{"success":true}`, Microsoft Teams `1`. Teams reports a failure by a sentence, with
+/// status 200. Any other single word counts as success.
+fn check_body(body: &str) -> Result<(), String> {
+    if let Ok(Value::Object(answer)) = serde_json::from_str(body) {
+        let refused = ["ok", "success"].iter().any(|key| answer.get(*key) == Some(&Value::Bool(false)))
+            || answer.get("result").and_then(Value::as_str) == Some("error");
+        let word = ["error", "message", "msg"].iter().find_map(|key| answer.get(*key).and_then(Value::as_str));
         return match (refused, word) {
-            (true, Some(word)) => Err(said(word)),
+            (true, Some(word)) => Err(explain_word(word)),
             (true, None) => Err("it says that it failed, and not why".to_owned()),
             (false, _) => Ok(()),
         };
     }
-    if is_page || answer.starts_with('<') {
+    if body.starts_with('<') {
         return Err("a web page came back: is a proxy or a login in between?".to_owned());
     }
-    if meaning::of(answer).is_some() { Err(said(answer)) } else { Ok(()) }
+    let is_sentence = body.split_whitespace().nth(1).is_some();
+    if is_sentence || meaning::of(body).is_some() { Err(explain_word(body)) } else { Ok(()) }
 }
 
-fn said(word: &str) -> String {
+fn explain_word(word: &str) -> String {
     match meaning::of(word) {
         Some(meaning) => format!("`{word}`: {meaning}"),
-        None => word.to_owned(),
+        None => word.chars().filter(|character| !character.is_control()).take(LONGEST_REASON).collect(),
     }
 }
 
@@ -81,20 +96,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chats_say_in_several_ways_that_they_took_a_message() {
-        for answer in ["ok", "", "1", "{\"success\":true}", "{\"id\":\"1\",\"content\":\"x\"}", "{\"ok\":true}"] {
-            assert_eq!(judge(answer, false), Ok(()), "{answer}");
+    fn accepts_what_chats_answer_to_a_message() {
+        for body in
+            ["ok", "OK", "", "1", "accepted", "{\"success\":true}", "{\"id\":\"1\",\"content\":\"x\"}", "{\"ok\":true}", "{\"result\":\"success\",\"msg\":\"\"}"]
+        {
+            assert_eq!(check_body(body), Ok(()), "{body}");
         }
     }
 
     #[test]
-    fn a_good_status_does_not_make_a_bad_answer_good() {
-        for answer in ["no_text", "<html>", "{\"ok\":false,\"error\":\"no_text\"}", "{\"success\":false}"] {
-            assert!(judge(answer, false).is_err(), "{answer}");
+    fn refuses_bodies_that_report_a_failure() {
+        for body in [
+            "no_text",
+            "<html>",
+            "<!DOCTYPE html><p>Please log in",
+            "{\"ok\":false,\"error\":\"no_text\"}",
+            "{\"success\":false}",
+            "{\"result\":\"error\",\"msg\":\"Invalid API key\"}",
+            "Summary or Text is required.",
+            "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 400",
+        ] {
+            assert!(check_body(body).is_err(), "{body}");
         }
-        assert!(judge("Please log in", true).is_err());
         assert_eq!(
-            judge("no_text", false).unwrap_err(),
+            check_body("no_text").unwrap_err(),
             "`no_text`: there is nothing in the message that could be shown"
         );
     }

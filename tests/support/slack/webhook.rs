@@ -13,12 +13,17 @@ const SLACK: &str = "/services/T0SECRET/B0SECRET/w3bh00kt0k3nw3bh00kt0k3n";
 /// Whose webhook it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chat {
-    /// Slack: `ok`, or a word and a status.
+    /// Slack: `ok` or a word, both as `text/html` (slackapi/node-slack-sdk pull request 480; the headers of a refusal are those in
+    /// integrations/slack issue 770).
     Slack,
-    /// Mattermost: `ok`, or JSON with a message.
+    /// Mattermost: `ok` as `text/plain`, or JSON with a message (`incomingWebhook` in its `web/webhook.go`).
     Mattermost,
-    /// Discord's `/slack`: 204 without a body.
+    /// Discord's `/slack`: `ok` (discord/discord-api-docs issue 1067), or JSON with a message and a code.
     Discord,
+    /// Discord's `/slack?wait=false`, as its plain webhooks: 204 without a body ("Execute Webhook" in its documentation).
+    DiscordWithoutWaiting,
+    /// Rocket.Chat: `{"success":true}` (gogs/gogs issue 3169), or `{"success":false,"error":...}`.
+    RocketChat,
 }
 
 /// A webhook. The message for people is what [`messages`](Self::messages) gives.
@@ -67,15 +72,19 @@ fn path(chat: Chat) -> &'static str {
     match chat {
         Chat::Slack => SLACK,
         Chat::Mattermost => "/hooks/w3bh00kt0k3nw3bh00kt0k3n",
-        Chat::Discord => "/api/webhooks/1234567890/w3bh00kt0k3nw3bh00kt0k3n/slack",
+        Chat::Discord | Chat::DiscordWithoutWaiting => "/api/webhooks/1234567890/w3bh00kt0k3nw3bh00kt0k3n/slack",
+        Chat::RocketChat => "/hooks/64f1c0/w3bh00kt0k3nw3bh00kt0k3n",
     }
 }
 
 fn answer(chat: Chat, asked: &Asked, kept: &Mutex<Vec<Value>>) -> Answer {
     let refuse = |status: u16, word: &str, detail: &str| match chat {
-        Chat::Slack => Answer::text(status, word).with("x-detail", detail),
+        Chat::Slack => from_slack(status, word).with("x-detail", detail),
         Chat::Mattermost => Answer::json(status, &json!({ "id": word, "message": detail, "status_code": status })),
-        Chat::Discord => Answer::json(status, &json!({ "message": detail, "code": 50_006 })),
+        Chat::Discord | Chat::DiscordWithoutWaiting => {
+            Answer::json(status, &json!({ "message": detail, "code": 50_006 }))
+        }
+        Chat::RocketChat => Answer::json(status, &json!({ "success": false, "error": word })),
     };
     if asked.path() != path(chat) {
         return refuse(404, "no_service", "No such hook");
@@ -94,9 +103,27 @@ fn answer(chat: Chat, asked: &Asked, kept: &Mutex<Vec<Value>>) -> Answer {
     }
     kept.lock().expect("no request panicked").push(Value::Object(message));
     match chat {
-        Chat::Slack | Chat::Mattermost => Answer::text(200, "ok"),
-        Chat::Discord => Answer { status: 204, headers: Vec::new(), body: Vec::new() },
+        Chat::Slack => from_slack(200, "ok"),
+        Chat::Mattermost => Answer::text(200, "ok"),
+        Chat::Discord => Answer::bytes(200, "text/html; charset=utf-8", "ok").with("Server", "cloudflare"),
+        Chat::DiscordWithoutWaiting => Answer { status: 204, headers: Vec::new(), body: Vec::new() },
+        Chat::RocketChat => Answer::json(200, &json!({ "success": true })),
     }
+}
+
+/// A word with all the headers that Slack sends.
+pub fn from_slack(status: u16, word: &str) -> Answer {
+    let headers = [
+        ("Server", "Apache"),
+        ("Vary", "Accept-Encoding"),
+        ("Strict-Transport-Security", "max-age=31536000; includeSubDomains; preload"),
+        ("Referrer-Policy", "no-referrer"),
+        ("X-Frame-Options", "SAMEORIGIN"),
+        ("X-Slack-Backend", "r"),
+        ("Access-Control-Allow-Origin", "*"),
+        ("Via", "haproxy-www-icn9"),
+    ];
+    headers.into_iter().fold(Answer::bytes(status, "text/html", word), |answer, (name, value)| answer.with(name, value))
 }
 
 /// The channels that every workspace here has trouble with.
