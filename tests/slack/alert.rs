@@ -87,6 +87,25 @@ fn files_win_are_trimmed_and_are_taken_as_they_are() {
 }
 
 #[test]
+fn a_text_file_alone_is_an_alert_when_the_source_is_one_of_alerts() {
+    for more in
+        [json!({ "channel": "#a" }), json!({ "concourse_url": "https://ci.example" }), json!({ "username": "u" })]
+    {
+        for (files, text) in [(&[("t", "some text\n")][..], "some text"), (&[("t", "")], ""), (&[], "")] {
+            let webhook = Webhook::start();
+            let outcome = put_with(&with(source(&webhook), more.clone()), json!({ "text_file": "t" }), files);
+            assert_eq!(outcome.json()["version"], json!({ "ver": "static" }));
+            let alert = &webhook.messages()[0]["attachments"][0];
+            assert_eq!((&alert["color"], &alert["text"]), (&json!("#35495c"), &json!(text)), "{more}");
+        }
+    }
+    // Texts of its own make it a message.
+    let webhook = Webhook::start();
+    put(&with(source(&webhook), json!({ "channel": "#a" })), json!({ "text": "x" })).succeeded();
+    assert_eq!(webhook.messages(), [json!({ "channel": "#a", "text": "x\n" })]);
+}
+
+#[test]
 fn attachments_and_blocks_may_stand_beside_it() {
     let params = json!({
         "alert_type": "success", "attachments": [{ "text": "more $BUILD_NAME" }], "blocks": [{ "type": "divider" }],

@@ -89,8 +89,19 @@ fn of_a_puts_params() {
     for (params, expected) in [
         (json!({ "txt": "x" }), "`params.txt`: unknown key; did you mean `text`?"),
         (json!({ "text": ["x"] }), "`params.text`: expected text, found a list"),
-        (json!({ "attachments": "[]" }), "`params.attachments`: expected a list, found text"),
-        (json!({ "blocks": { "type": "divider" } }), "`params.blocks`: expected a list, found keys and values"),
+        (
+            json!({ "attachments": { "text": "x" } }),
+            "`params.attachments`: expected a list of anything or text, found keys and values",
+        ),
+        (
+            json!({ "blocks": { "type": "divider" } }),
+            "`params.blocks`: expected a list of anything or text, found keys and values",
+        ),
+        (json!({ "text": "x", "reply_broadcast": true }), "`params.reply_broadcast`: has no effect without `thread`"),
+        (
+            json!({ "text": "x", "delivery": "twice" }),
+            "`params.delivery`: expected `at_most_once` or `at_least_once`, found `twice`",
+        ),
         (json!({ "text": "x", "silent": "yes" }), "`params.silent`: expected true or false, found text"),
         (
             json!({ "alert_type": "green" }),

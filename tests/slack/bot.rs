@@ -24,9 +24,19 @@ fn the_version_names_the_message() {
     let outcome =
         put(&bot(&api), json!({ "text": "x", "channel": "#builds", "username": "ci", "icon_emoji": ":tada:" }));
     assert_eq!(outcome.json()["version"], json!({ "channel": "C0BUILDS", "ts": "1700000000.000001" }));
-    assert_eq!(said(&outcome), "sent to #builds\n");
+    assert_eq!(said(&outcome), "sent to `#builds`\n");
     let message = &api.messages()[0];
     assert_eq!(Value::Object(message.body.clone()), json!({ "text": "x\n", "username": "ci", "icon_emoji": ":tada:" }));
+}
+
+#[test]
+fn an_answer_in_a_thread_may_be_shown_in_the_channel() {
+    let api = SlackApi::start();
+    put(&bot(&api), json!({ "text": "one", "channel": "#builds" })).succeeded();
+    let thread = json!({ "channel": "C0BUILDS", "ts": "1700000000.000001" });
+    put(&bot(&api), json!({ "text": "two", "thread": thread, "reply_broadcast": true })).succeeded();
+    let body = Value::Object(api.messages()[1].body.clone());
+    assert_eq!(body, json!({ "text": "two\n", "thread_ts": "1700000000.000001", "reply_broadcast": true }));
 }
 
 #[test]
@@ -198,8 +208,8 @@ mod reactions {
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            "sent to #builds\n\
-             error: cannot react by `no_such_emoji` to the message 1700000000.000001 in `C0BUILDS`\n  \
+            "sent to `#builds`\n\
+             error: cannot react by `no_such_emoji` to the message 1700000000.000001 in `#builds`\n  \
              caused by: Slack answered `invalid_name` to `reactions.add`: there is no emoji of this name\n"
         );
     }
@@ -229,7 +239,7 @@ mod mentions {
         assert_eq!(api.messages()[0].body["text"], "bob+!channel@example.com x\n");
         assert_eq!(
             said(&outcome),
-            "warning: nobody has the address `bob+<!channel>@example.com` in Slack\nsent to #builds\n"
+            "warning: nobody has the address `bob+<!channel>@example.com` in Slack\nsent to `#builds`\n"
         );
     }
 

@@ -29,7 +29,7 @@ const NASTY: [&str; 14] = [
 fn a_file_arrives_as_it_is() {
     for text in NASTY {
         // What looks like a variable is one here, unless that is switched off.
-        let sent = message(json!({ "text_file": "f", "expand": false }), &[("f", text)]);
+        let sent = message(json!({ "text_file": "f", "expand": false, "strip_ansi": false }), &[("f", text)]);
         assert_eq!(sent, json!({ "text": format!("{text}\n") }));
     }
 }

@@ -24,7 +24,7 @@ fn a_text_goes_to_the_webhooks_channel() {
 
 #[test]
 fn mattermost_and_discord_take_messages_too() {
-    for chat in [Chat::Mattermost, Chat::Discord] {
+    for chat in [Chat::Mattermost, Chat::Discord, Chat::DiscordWithoutWaiting, Chat::RocketChat] {
         let webhook = Webhook::of(chat);
         put(&source(&webhook), json!({ "text": "x", "username": "ci", "link_names": false })).succeeded();
         assert_eq!(webhook.messages(), [json!({ "text": "x\n", "username": "ci" })], "{chat:?}");
@@ -185,6 +185,72 @@ mod json_parts {
     }
 }
 
+mod list_as_json_text {
+    use super::*;
+
+    #[test]
+    fn is_the_list() {
+        let params = json!({
+            "text": "t", "attachments": "[{\"color\": \"danger\", \"text\": \"build $BUILD_NAME\"}]",
+            "blocks": "{\"blocks\": [{\"type\": \"divider\"}]}",
+        });
+        assert_eq!(
+            message(params, &[]),
+            json!({
+                "text": "t\n", "attachments": [{ "color": "danger", "text": "build 42" }], "blocks": [{ "type": "divider" }],
+            })
+        );
+    }
+
+    #[test]
+    fn may_come_from_a_variable() {
+        let params = json!({ "text": "t", "attachments": "$LIST", "env_file": "e" });
+        assert_eq!(message(params, &[("e", "LIST=[{\"text\": \"x\"}]\n")])["attachments"], json!([{ "text": "x" }]));
+        assert_eq!(message(json!({ "text": "t", "attachments": "" }), &[]), json!({ "text": "t\n" }));
+    }
+
+    #[test]
+    fn fails_before_anything_is_sent_when_it_is_none() {
+        let webhook = Webhook::start();
+        let outcome = put(&source(&webhook), json!({ "text": "t", "attachments": "a text" }));
+        outcome.failed();
+        assert!(said(&outcome).contains("`attachments` is a text, but not valid JSON"), "{}", said(&outcome));
+        assert_eq!(webhook.server().connections(), 0);
+    }
+}
+
+#[test]
+fn a_line_break_in_two_characters_breaks_the_line_in_attachments() {
+    let params =
+        json!({ "text_file": "m", "attachments": [{ "text": "$TEXT_FILE_CONTENT" }], "text": "$TEXT_FILE_CONTENT" });
+    assert_eq!(
+        message(params, &[("m", "one\\ntwo")]),
+        json!({ "text": "one\\ntwo\n", "attachments": [{ "text": "one\ntwo" }] })
+    );
+}
+
+#[test]
+fn previews_of_links_are_switched_on_and_off() {
+    let params = json!({ "text": "x", "unfurl_links": false, "unfurl_media": true });
+    assert_eq!(message(params, &[]), json!({ "text": "x\n", "unfurl_links": false, "unfurl_media": true }));
+}
+
+#[test]
+fn terminal_colours_of_a_text_file_are_removed() {
+    let files = [("log", "\u{1b}[31merror\u{1b}[0m: 2 failed\u{7}\n")];
+    assert_eq!(message(json!({ "text_file": "log" }), &files), json!({ "text": "error: 2 failed\n" }));
+    let alert = message(json!({ "alert_type": "failed", "text_file": "log", "message_file": "log" }), &files);
+    assert_eq!(alert["attachments"][0]["text"], "error: 2 failed");
+    assert_eq!(alert["attachments"][0]["author_name"], "error: 2 failed");
+    let kept = message(json!({ "text_file": "log", "strip_ansi": false }), &files);
+    assert_eq!(kept, json!({ "text": "\u{1b}[31merror\u{1b}[0m: 2 failed\u{7}\n" }));
+}
+
+#[test]
+fn a_username_with_a_blank_stays_whole() {
+    assert_eq!(message(json!({ "text": "x", "username": "build bot 2" }), &[])["username"], "build bot 2");
+}
+
 mod channels {
     use super::*;
 
@@ -201,8 +267,11 @@ mod channels {
     }
 
     #[test]
-    fn of_a_file_alone_are_all_there_are() {
-        assert_eq!(reached(json!({}), json!({ "channel_file": "f" }), &[("f", "#d\n")]), ["#d"]);
+    fn of_a_file_alone_are_added_to_the_webhooks_own() {
+        let of_file = |source, params| reached(source, with(params, json!({ "channel_file": "f" })), &[("f", "#d\n")]);
+        assert_eq!(of_file(json!({}), json!({})), [Value::Null, json!("#d")]);
+        assert_eq!(of_file(json!({}), json!({ "channels": ["#c"] })), ["#c", "#d"]);
+        assert_eq!(of_file(json!({ "channel": "#s" }), json!({})), ["#d"]);
     }
 
     #[test]

@@ -117,14 +117,6 @@ fn a_refusal_is_no_success_96() {
     put(&source(&webhook), json!({ "text": "x" })).failed();
 }
 
-/// slack-notification-resource: `channel_file` alone posted to the webhook's own channel besides.
-#[test]
-fn a_channel_file_alone_names_all_channels() {
-    let webhook = Webhook::start();
-    put_with(&source(&webhook), json!({ "text": "x", "channel_file": "c" }), &[("c", "#a\n")]).succeeded();
-    assert_eq!(webhook.messages(), [json!({ "channel": "#a", "text": "x\n" })]);
-}
-
 /// slack-notification-resource: Mattermost refused every message with `link_names: false` in it.
 #[test]
 fn link_names_are_sent_only_when_they_are_wanted() {

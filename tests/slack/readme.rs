@@ -98,17 +98,17 @@ fn texts_and_variables() {
 #[test]
 fn blocks_of_a_file() {
     let files = [
-        ("result/channels", "#builds\n"),
+        ("result/channels", "#releases\n"),
         ("result/blocks.json", r#"[{"type": "header", "text": {"type": "plain_text", "text": "Build $BUILD_NAME"}}]"#),
     ];
-    assert_eq!(
-        message(&pipeline(&examples()[2]), &files),
-        [json!({
-            "channel": "#builds",
+    let message_to = |channel: &str| {
+        json!({
+            "channel": channel,
             "text": "A notification for those who see no blocks: https://ci.example.com/builds/4242\n",
             "blocks": [{ "type": "header", "text": { "type": "plain_text", "text": "Build 42" } }],
-        })]
-    );
+        })
+    };
+    assert_eq!(message(&pipeline(&examples()[2]), &files), [message_to("#builds"), message_to("#releases")]);
 }
 
 #[test]

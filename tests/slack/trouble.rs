@@ -37,14 +37,15 @@ fn slacks_words_are_told_with_what_they_mean() {
     assert_eq!(webhook.server().asked().len(), 3);
 }
 
-const CHATS: [Chat; 5] =
-    [Chat::Slack, Chat::Mattermost, Chat::Discord, Chat::DiscordWithoutWaiting, Chat::RocketChat];
+const CHATS: [Chat; 5] = [Chat::Slack, Chat::Mattermost, Chat::Discord, Chat::DiscordWithoutWaiting, Chat::RocketChat];
 
 #[test]
 fn succeeds_on_the_documented_success_of_each_chat() {
     for chat in CHATS {
         let webhook = Webhook::of(chat);
-        for params in [json!({ "text": "x" }), json!({ "alert_type": "success" }), json!({ "text": "x", "channel": "#a #b" })] {
+        for params in
+            [json!({ "text": "x" }), json!({ "alert_type": "success" }), json!({ "text": "x", "channel": "#a #b" })]
+        {
             put(&source(&webhook), params).succeeded();
         }
         assert_eq!(webhook.messages().len(), 4, "{chat:?}");
@@ -98,11 +99,11 @@ fn a_good_status_with_a_bad_answer_is_a_failure() {
             "`no_text`: there is nothing in the message that could be shown",
         ),
         (Answer::json(200, &json!({ "success": false })), "it says that it failed, and not why"),
+        (Answer::text(200, "Summary or Text is required."), "Summary or Text is required."),
         (
-            Answer::text(200, "Summary or Text is required."),
-            "Summary or Text is required.",
+            Answer::bytes(200, "text/html", "<!DOCTYPE html><html>Log in"),
+            "a web page came back: is a proxy or a login in between?",
         ),
-        (Answer::bytes(200, "text/html", "<!DOCTYPE html><html>Log in"), "a web page came back: is a proxy or a login in between?"),
         (Answer::text(200, "<html>Log in"), "a web page came back: is a proxy or a login in between?"),
     ] {
         let webhook = Webhook::start();
@@ -164,10 +165,58 @@ fn a_message_that_may_have_arrived_is_not_sent_again() {
         ] {
             outcome.failed();
             assert_eq!((asked, messages), (1, usize::from(cut)), "{fault:?}");
-            let told =
-                "hint: the message may have arrived; it is not sent again by itself, so that nobody reads it twice\n";
-            assert_eq!(said(&outcome).ends_with(told), cut, "{}", said(&outcome));
+            assert!(said(&outcome).ends_with(MAY_HAVE_ARRIVED), "{}", said(&outcome));
         }
+    }
+}
+
+const MAY_HAVE_ARRIVED: &str = "hint: the message may have arrived; it is not sent again, so that nobody reads it twice \
+                                (`delivery: at_least_once` sends it again)\n";
+
+#[test]
+fn a_message_that_did_not_arrive_has_no_such_hint() {
+    for (status, word) in [(503, "service_unavailable"), (400, "invalid_payload"), (404, "no_service")] {
+        let webhook = Webhook::start();
+        webhook.server().fail_next(Fault::Answer(from_slack(status, word)));
+        let outcome = put(&source(&webhook), json!({ "text": "x" }));
+        outcome.failed();
+        assert!(!said(&outcome).contains("may have arrived"), "{}", said(&outcome));
+    }
+}
+
+mod at_least_once {
+    use super::*;
+
+    #[test]
+    fn sends_a_message_again_that_may_have_arrived() {
+        let answer = |status: u16| Fault::Answer(Answer::text(status, ""));
+        for fault in [answer(500), answer(502), answer(504), answer(522), Fault::CutAfter] {
+            let (webhook, api) = (Webhook::start(), SlackApi::start());
+            webhook.server().fail_next(fault.clone());
+            api.server().fail_next(fault.clone());
+            let more = json!({ "delivery": "at_least_once" });
+            put(&with(source(&webhook), more.clone()), json!({ "text": "x" })).succeeded();
+            put(&bot(&api), with(json!({ "text": "x", "channel": "#builds" }), more)).succeeded();
+            assert_eq!((webhook.server().asked().len(), api.server().asked().len()), (2, 2), "{fault:?}");
+            assert!(!webhook.messages().is_empty() && !api.messages().is_empty());
+        }
+    }
+
+    #[test]
+    fn does_not_send_a_message_again_that_is_refused() {
+        let webhook = Webhook::start();
+        let source = with(source(&webhook), json!({ "delivery": "at_least_once" }));
+        put(&source, json!({ "text": "x", "channel": "#nowhere" })).failed();
+        assert_eq!(webhook.server().asked().len(), 1);
+    }
+
+    #[test]
+    fn gives_way_to_the_put() {
+        let webhook = Webhook::start();
+        webhook.server().fail_next(Fault::Answer(Answer::text(500, "")));
+        let source = with(source(&webhook), json!({ "delivery": "at_least_once" }));
+        put(&source, json!({ "text": "x", "delivery": "at_most_once" })).failed();
+        assert_eq!(webhook.server().asked().len(), 1);
     }
 }
 
@@ -208,9 +257,11 @@ fn a_chat_that_is_slow_gets_its_time_and_one_that_is_silent_does_not() {
     outcome.failed();
     assert_eq!(
         said(&outcome),
-        "error: the message did not reach the webhook's channel\n  \
-         caused by: `POST http://127.0.0.1:[PORT]/...` got no whole answer\n  caused by: nothing was received for [TIME]\n\
-         hint: the message may have arrived; it is not sent again by itself, so that nobody reads it twice\n"
+        format!(
+            "error: the message did not reach the webhook's channel\n  \
+             caused by: `POST http://127.0.0.1:[PORT]/...` got no whole answer\n  caused by: nothing was received for \
+             [TIME]\n{MAY_HAVE_ARRIVED}"
+        )
     );
     assert!(outcome.elapsed < SOON);
     assert_eq!(webhook.messages().len(), 2);
@@ -233,6 +284,9 @@ fn sigterm_ends_every_wait() {
         assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
         assert!(outcome.stdout.is_empty());
         assert!(said(&outcome).contains("error: the message to `#a` was not finished\n"), "{}", said(&outcome));
+        // While the put waits for another attempt, the chat has taken nothing.
+        let may_have_arrived = said(&outcome).contains("hint: the message may have arrived\n");
+        assert_eq!(may_have_arrived, begun.is_empty(), "{}", said(&outcome));
         // The other channel is left alone.
         assert_eq!(webhook.server().asked().len(), 1);
         assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());

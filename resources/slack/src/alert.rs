@@ -6,11 +6,12 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, BuildMetadata, Console, Result, Unknown};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::inputs::Inputs;
-use crate::message::{Message, given, list, look};
-use crate::put::Params;
+use crate::message::{Message, attachments, blocks, given, look};
+use crate::params::Params;
+use crate::terminal;
 use crate::variables::{Place, Variables};
 
 /// Where Concourse's own icons are.
@@ -100,7 +101,10 @@ pub(crate) fn compose(
     let either = |key: &str, file: Option<&String>, here: Option<&String>| -> Result<Option<String>> {
         if let Some(path) = given(file) {
             match inputs.text(path).with_context(|| format!("cannot use `{key}`"))? {
-                Some(text) => return Ok(Some(variables.harmless(text.trim()))),
+                Some(text) => {
+                    let text = if params.strip_ansi { terminal::strip(&text) } else { text };
+                    return Ok(Some(variables.harmless(text.trim())));
+                }
                 None => console.warn(format_args!("there is no file `{path}` (`{key}`)")),
             }
         }
@@ -130,12 +134,10 @@ pub(crate) fn compose(
         "footer_icon": format!("{ICONS}/favicon-{icon}.png"),
         "text": text,
     });
-    let more = list("attachments", params.attachments.as_deref(), params.attachments_file.as_ref(), inputs, console)?;
-    let blocks = list("blocks", params.blocks.as_deref(), params.blocks_file.as_ref(), inputs, console)?;
-    let filled = |list: Vec<Value>| list.into_iter().map(|value| variables.fill_json(value));
+    let more = attachments(params, inputs, variables, console)?;
     Ok(Message {
-        attachments: std::iter::once(alert).chain(filled(more)).collect(),
-        blocks: filled(blocks).collect(),
+        attachments: std::iter::once(alert).chain(more).collect(),
+        blocks: blocks(params, inputs, variables, console)?,
         ..look(params, variables)
     })
 }

@@ -1,12 +1,14 @@
 //! From a message to the channels: each gets it once, and whom it did not reach is told.
 
-use jetway::http::{HttpClient, TransportError, TransportKind};
-use jetway::{Advise as _, Console, Error, Interrupted, Result, Secret};
+use jetway::http::{HttpClient, Retry, StatusError, TransportError, TransportKind};
+use jetway::{Advise as _, Console, Context, Error, Interrupted, Result, Secret};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::message::Message;
 use crate::reference::Found;
-use crate::web_api::{Twice, WebApi};
+use crate::web_api::{Refused, Twice, WebApi};
 use crate::webhook;
 
 /// How messages go out.
@@ -20,6 +22,17 @@ pub(crate) enum Delivery<'s> {
     },
     /// By the Web API.
     Api(WebApi<'s>),
+}
+
+/// How often a message arrives when an attempt to send it has no certain outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Guarantee {
+    /// A message that may have arrived is not sent again, and the put fails.
+    #[default]
+    AtMostOnce,
+    /// A message that may have arrived is sent again.
+    AtLeastOnce,
 }
 
 /// One message to be.
@@ -42,8 +55,8 @@ pub(crate) enum Kind {
 }
 
 impl Target {
-    /// The channel for people.
-    fn shown(&self) -> String {
+    /// The channel for people, as the pipeline names it.
+    pub(crate) fn shown(&self) -> String {
         match &self.channel {
             Some(channel) => format!("`{channel}`"),
             None => "the webhook's channel".to_owned(),
@@ -57,10 +70,13 @@ impl Target {
             Kind::New => {}
             Kind::Reply(ts) => {
                 body.insert("thread_ts".to_owned(), Value::String(ts.clone()));
+                if message.reply_broadcast {
+                    body.insert("reply_broadcast".to_owned(), Value::Bool(true));
+                }
             }
             Kind::Update(ts) => {
                 // Who a message is from was settled when it was posted.
-                for key in ["username", "icon_url", "icon_emoji"] {
+                for key in ["username", "icon_url", "icon_emoji", "unfurl_links", "unfurl_media"] {
                     body.remove(key);
                 }
                 body.insert("ts".to_owned(), Value::String(ts.clone()));
@@ -73,10 +89,17 @@ impl Target {
 impl Delivery<'_> {
     /// Sends the message to every target, and returns the ids that it got. When some were not reached the others still
     /// are; then all are named in the error.
-    pub(crate) async fn send(&self, message: &Message, targets: &[Target], console: &Console) -> Result<Vec<Found>> {
+    pub(crate) async fn send(
+        &self,
+        message: &Message,
+        targets: &[Target],
+        guarantee: Guarantee,
+        context: &Context,
+    ) -> Result<Vec<Found>> {
+        let console = context.console();
         let (mut sent, mut reached, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for target in targets {
-            match self.send_one(&target.body(message), &target.kind, console).await {
+            match self.send_to(target, message, guarantee, context).await {
                 Ok(found) => {
                     sent.extend(found);
                     reached.push(target.shown());
@@ -85,9 +108,12 @@ impl Delivery<'_> {
                     if !reached.is_empty() {
                         console.warn(format_args!("the message has reached {}", reached.join(", ")));
                     }
-                    return Err(error.context(format!("the message to {} was not finished", target.shown())));
+                    // A request that was interrupted is the context of the interrupt; a wait between two requests has none.
+                    let was_sent = error.chain().nth(1).is_some();
+                    let error = error.context(format!("the message to {} was not finished", target.shown()));
+                    return Err(if was_sent { error.hint("the message may have arrived") } else { error });
                 }
-                Err(error) => failed.push((target.shown(), maybe_sent(error, &target.kind))),
+                Err(error) => failed.push((target.shown(), hint_that_it_may_have_arrived(error, target, guarantee))),
             }
         }
         let Some((first, error)) = failed.pop() else { return Ok(sent) };
@@ -104,7 +130,31 @@ impl Delivery<'_> {
         })
     }
 
-    async fn send_one(&self, body: &Map<String, Value>, kind: &Kind, console: &Console) -> Result<Option<Found>> {
+    /// Sends the message to one target, again where the guarantee asks for it.
+    async fn send_to(
+        &self,
+        target: &Target,
+        message: &Message,
+        guarantee: Guarantee,
+        context: &Context,
+    ) -> Result<Option<Found>> {
+        let (body, retry) = (target.body(message), Retry::default());
+        let mut attempts = 1;
+        loop {
+            let error = match self.send_once(&body, &target.kind, context.console()).await {
+                Err(error) if guarantee == Guarantee::AtLeastOnce && may_have_arrived(&error) => error,
+                outcome => return outcome,
+            };
+            if attempts == retry.tries {
+                return Err(error);
+            }
+            context.console().step(format_args!("sending the message to {} again: {error}", target.shown()));
+            context.interrupt().sleep(retry.pause_after(attempts)).await?;
+            attempts += 1;
+        }
+    }
+
+    async fn send_once(&self, body: &Map<String, Value>, kind: &Kind, console: &Console) -> Result<Option<Found>> {
         let api = match self {
             Self::Webhook { client, url } => return webhook::post(client, url, body, console).await.map(|()| None),
             Self::Api(api) => api,
@@ -114,24 +164,41 @@ impl Delivery<'_> {
             Kind::New | Kind::Reply(_) => api.call("chat.postMessage", body, Twice::Shows).await?,
         };
         let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
-        match (text("channel"), text("ts")) {
-            (Some(channel), Some(ts)) => Ok(Some(Found { channel: Some(channel), ts })),
-            _ => {
-                console.warn("Slack took the message, but its answer has no `channel` and `ts`; later puts cannot refer to it");
-                Ok(None)
-            }
+        if let (Some(channel), Some(ts)) = (text("channel"), text("ts")) {
+            return Ok(Some(Found { channel: Some(channel), ts }));
         }
+        console.warn("Slack took the message, but its answer has no `channel` and `ts`; later puts cannot refer to it");
+        Ok(None)
     }
 }
 
-/// Says so when nobody can know whether the message arrived.
-fn maybe_sent(error: Error, kind: &Kind) -> Error {
-    let unsure = error
-        .downcast_ref::<TransportError>()
-        .is_some_and(|transport| matches!(transport.kind(), TransportKind::Cut | TransportKind::Stalled));
-    if unsure && !matches!(kind, Kind::Update(_)) {
-        error.hint("the message may have arrived; it is not sent again by itself, so that nobody reads it twice")
-    } else {
-        error
+/// Whether the chat may have taken the message although it did not confirm it.
+///
+/// That is so when the connection broke after the request went out, and after 500 (Slack: `rollup_error`), 502, 504 and the statuses of
+/// a gateway (Cloudflare's 520 to 527, before Discord). 503 says that the request was not handled. Slack documents of `fatal_error` and
+/// `internal_error` that a part of the work may have been done.
+fn may_have_arrived(error: &Error) -> bool {
+    if let Some(transport) = error.downcast_ref::<TransportError>() {
+        return matches!(transport.kind(), TransportKind::Cut | TransportKind::Stalled);
     }
+    if let Some(answer) = error.downcast_ref::<StatusError>() {
+        return answer.status().is_server_error() && ![501, 503, 505].contains(&answer.status().as_u16());
+    }
+    error
+        .downcast_ref::<Refused>()
+        .is_some_and(|refused| ["fatal_error", "internal_error"].contains(&refused.word.as_str()))
+}
+
+/// Adds a hint when it is unknown whether the message arrived.
+fn hint_that_it_may_have_arrived(error: Error, target: &Target, guarantee: Guarantee) -> Error {
+    if matches!(target.kind, Kind::Update(_)) || !may_have_arrived(&error) {
+        return error;
+    }
+    error.hint(match guarantee {
+        Guarantee::AtMostOnce => {
+            "the message may have arrived; it is not sent again, so that nobody reads it twice \
+             (`delivery: at_least_once` sends it again)"
+        }
+        Guarantee::AtLeastOnce => "the message may have arrived, more than once too",
+    })
 }

@@ -5,7 +5,7 @@ use jetway::{Console, Result};
 
 use crate::inputs::Inputs;
 use crate::message::given;
-use crate::put::Params;
+use crate::params::Params;
 use crate::web_api::WebApi;
 
 /// The variable that holds the people to mention.
@@ -46,7 +46,7 @@ pub(crate) fn are_placed(params: &Params) -> bool {
     let lists = [&params.attachments, &params.blocks];
     params.expand
         && (params.text.as_deref().is_some_and(is_placed)
-            || lists.into_iter().flatten().flatten().any(|value| is_placed(&value.to_string())))
+            || lists.into_iter().flatten().any(|items| items.contain(is_placed)))
 }
 
 /// The e-mail addresses in a text, such as `Ada Lovelace <ada@example.com>`.

@@ -7,7 +7,9 @@ use jetway::{Advise as _, Console, Result, Unknown};
 use serde_json::{Map, Value};
 
 use crate::inputs::Inputs;
-use crate::put::Params;
+use crate::items;
+use crate::params::Params;
+use crate::terminal;
 use crate::variables::{Place, Variables};
 
 /// The variable that holds what is in `text_file`.
@@ -26,6 +28,9 @@ pub(crate) struct Message {
     pub(crate) icon_url: Option<String>,
     pub(crate) icon_emoji: Option<String>,
     pub(crate) link_names: bool,
+    pub(crate) unfurl_links: Option<bool>,
+    pub(crate) unfurl_media: Option<bool>,
+    pub(crate) reply_broadcast: bool,
 }
 
 impl Message {
@@ -47,6 +52,8 @@ impl Message {
             ("icon_emoji", text(&self.icon_emoji)),
             // Mattermost refuses it where it is false.
             ("link_names", self.link_names.then_some(Value::Bool(true))),
+            ("unfurl_links", self.unfurl_links.map(Value::Bool)),
+            ("unfurl_media", self.unfurl_media.map(Value::Bool)),
             ("attachments", list(&self.attachments)),
             ("blocks", list(&self.blocks)),
         ];
@@ -73,6 +80,7 @@ pub(crate) fn compose(
     if let Some(path) = given(params.text_file.as_ref()) {
         match inputs.text(path).context("cannot use `text_file`")? {
             Some(content) => {
+                let content = if params.strip_ansi { terminal::strip(&content) } else { content };
                 let content = variables.harmless(content.trim_end_matches('\n'));
                 file = TextFile { exists: true, content: variables.fill(&content, Unknown::Empties, Place::Text) };
             }
@@ -82,12 +90,9 @@ pub(crate) fn compose(
     if file.exists && file.content.is_empty() && !params.always_notify {
         return Ok((None, file));
     }
-    variables.set_trusted(TEXT_FILE_CONTENT, &file.content);
-    let attachments =
-        list("attachments", params.attachments.as_deref(), params.attachments_file.as_ref(), inputs, console)?;
-    let attachments: Vec<Value> = attachments.into_iter().map(|value| variables.fill_json(value)).collect();
-    let blocks = list("blocks", params.blocks.as_deref(), params.blocks_file.as_ref(), inputs, console)?;
-    let blocks: Vec<Value> = blocks.into_iter().map(|value| variables.fill_json(value)).collect();
+    variables.set_text_of_file(TEXT_FILE_CONTENT, &file.content);
+    let attachments = attachments(params, inputs, variables, console)?;
+    let blocks = blocks(params, inputs, variables, console)?;
     if attachments.is_empty() && blocks.is_empty() && file.content.is_empty() {
         NOTHING_PROVIDED.clone_into(&mut file.content);
         variables.set_trusted(TEXT_FILE_CONTENT, NOTHING_PROVIDED);
@@ -107,6 +112,24 @@ pub(crate) fn compose(
     Ok((Some(message), file))
 }
 
+/// The attachments of the params, with variables filled in.
+pub(crate) fn attachments(
+    params: &Params,
+    inputs: &Inputs,
+    variables: &Variables,
+    console: &Console,
+) -> Result<Vec<Value>> {
+    let (here, file) = (params.attachments.as_ref(), params.attachments_file.as_ref());
+    let items = items::read("attachments", here, file, inputs, variables, console)?;
+    Ok(items.into_iter().map(|item| variables.fill_json(item, Place::Attachment)).collect())
+}
+
+/// The blocks of the params, with variables filled in.
+pub(crate) fn blocks(params: &Params, inputs: &Inputs, variables: &Variables, console: &Console) -> Result<Vec<Value>> {
+    let items = items::read("blocks", params.blocks.as_ref(), params.blocks_file.as_ref(), inputs, variables, console)?;
+    Ok(items.into_iter().map(|item| variables.fill_json(item, Place::Text)).collect())
+}
+
 /// What kinds of messages have in common: who it seems to come from.
 pub(crate) fn look(params: &Params, variables: &Variables) -> Message {
     let fill = |text: &Option<String>| {
@@ -118,6 +141,9 @@ pub(crate) fn look(params: &Params, variables: &Variables) -> Message {
         icon_url: fill(&params.icon_url),
         icon_emoji: fill(&params.icon_emoji),
         link_names: params.link_names,
+        unfurl_links: params.unfurl_links,
+        unfurl_media: params.unfurl_media,
+        reply_broadcast: params.reply_broadcast,
         ..Message::default()
     }
 }
@@ -125,40 +151,6 @@ pub(crate) fn look(params: &Params, variables: &Variables) -> Message {
 /// The value of a key that has something in it.
 pub(crate) fn given(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.trim().is_empty())
-}
-
-/// The attachments or blocks that stand in the params, or else in a file.
-pub(crate) fn list(
-    key: &str,
-    here: Option<&[Value]>,
-    file: Option<&String>,
-    inputs: &Inputs,
-    console: &Console,
-) -> Result<Vec<Value>> {
-    if let Some(list) = here {
-        return Ok(list.to_vec());
-    }
-    let Some(path) = given(file) else { return Ok(Vec::new()) };
-    let key_of_file = format!("{key}_file");
-    let Some(text) = inputs.text(path).with_context(|| format!("cannot use `{key_of_file}`"))? else {
-        console.warn(format_args!("there is no file `{path}` (`{key_of_file}`)"));
-        return Ok(Vec::new());
-    };
-    if text.trim().is_empty() {
-        return Ok(Vec::new());
-    }
-    let parsed: Value = serde_json::from_str(&text)
-        .map_err(|error| anyhow!(error).context(format!("the file `{path}` is not valid JSON")))
-        .hint("variables stand inside of texts: `\"build $BUILD_NAME\"`")?;
-    match parsed {
-        Value::Array(items) => Ok(items),
-        // What Slack's Block Kit Builder hands out.
-        Value::Object(mut entries) => match entries.remove(key) {
-            Some(Value::Array(items)) => Ok(items),
-            _ => Err(anyhow!("the file `{path}` holds no list of {key}")),
-        },
-        _ => Err(anyhow!("the file `{path}` holds no list of {key}")),
-    }
 }
 
 /// The channels that a put goes to, in order and once each; none for a webhook's own one.

@@ -4,9 +4,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Context, Metadata, Parameters, Problems, Response, Result};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use jetway::{Advise as _, Context, Metadata, Response, Result};
 use serde_json::Value;
 
 use crate::alert::{self, AlertType};
@@ -15,206 +13,14 @@ use crate::delivery::{Delivery, Kind, Target};
 use crate::inputs::Inputs;
 use crate::mention;
 use crate::message::{self, Message, given};
-use crate::reaction::{is_reaction, react};
-use crate::reference::{Found, Reference};
+use crate::params::Params;
+use crate::reaction::react;
+use crate::reference::Found;
 use crate::report::Report;
 use crate::source::{Source, Way, set};
 use crate::variables::{Signs, Variables};
 use crate::version::Version;
 use crate::web_api::WebApi;
-
-/// What a pipeline may write under a put step's `params:`.
-///
-/// A put is a message of its own texts (`text`, `attachments`, `blocks`), or an alert about the build: when one of
-/// `alert_type`, `message`, `message_file`, `color` is there, or nothing at all that makes a message.
-#[allow(clippy::struct_excessive_bools, reason = "each is a key of a pipeline")]
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct Params {
-    /// The text, with `$VAR` and `${VAR}` filled in. Without it, what is in `text_file`, which is also the variable
-    /// `$TEXT_FILE_CONTENT`. In an alert, the text below the message.
-    pub text: Option<String>,
-
-    /// A file in the inputs for the text. Its variables are filled in, too (in an alert, they are not); when it is there
-    /// and empty, nothing is sent.
-    pub text_file: Option<String>,
-
-    /// Attachments as Slack's documentation describes them. Variables in their texts are filled in.
-    pub attachments: Option<Vec<Value>>,
-
-    /// A file in the inputs that holds a JSON list of attachments, where `attachments` is not given.
-    pub attachments_file: Option<String>,
-
-    /// Blocks (Block Kit) as Slack's documentation describes them. Variables in their texts are filled in.
-    pub blocks: Option<Vec<Value>>,
-
-    /// A file in the inputs that holds a JSON list of blocks, where `blocks` is not given.
-    pub blocks_file: Option<String>,
-
-    /// The channel, or several separated by spaces: `#name`, `@user` or an id. Each gets the message.
-    pub channel: Option<String>,
-
-    /// More channels, as a list.
-    #[serde(default)]
-    pub channels: Vec<String>,
-
-    /// A file in the inputs with more channels. In an alert, its channels take the place of the others.
-    pub channel_file: Option<String>,
-
-    /// The name that the message is sent under.
-    pub username: Option<String>,
-
-    /// The address of the picture beside the message.
-    pub icon_url: Option<String>,
-
-    /// The emoji beside the message, `:ghost:`.
-    pub icon_emoji: Option<String>,
-
-    /// Have the chat make mentions and links of `@name` and `#channel`.
-    #[serde(default)]
-    pub link_names: bool,
-
-    /// A file in the inputs with more variables: lines of `NAME=value`. Values are text, and nothing in them is run.
-    pub env_file: Option<String>,
-
-    /// Fill in variables. Where others have written the texts, `false` takes every one of them as it is.
-    #[serde(default = "yes")]
-    pub expand: bool,
-
-    /// Write `&`, `<` and `>` as text where they come from files and variables, so that what others wrote can mention nobody
-    /// (`<!channel>`) and pass for no link.
-    #[serde(default)]
-    pub escape: bool,
-
-    /// Say nothing about messages that were sent.
-    #[serde(default)]
-    pub silent: bool,
-
-    /// Send the message although `text_file` is empty.
-    #[serde(default)]
-    pub always_notify: bool,
-
-    /// Show what would be sent, and send nothing.
-    #[serde(default)]
-    pub debug: bool,
-
-    /// Show in the step's metadata what was sent.
-    #[serde(default)]
-    pub metadata: bool,
-
-    /// Show the message as it was sent in the metadata too, as `payload`.
-    #[serde(default)]
-    pub payload_in_metadata: bool,
-
-    /// Taken as the established resource has it, without effect: the webhook's address is never shown.
-    pub redact_hook_url: Option<bool>,
-
-    /// The same as `redact_hook_url`.
-    pub redact_hook: Option<bool>,
-
-    /// The same as `redact_hook_url`.
-    pub redact: Option<bool>,
-
-    /// Send nothing; the put is green all the same.
-    #[serde(default)]
-    pub disable: bool,
-
-    /// What the alert says.
-    pub alert_type: Option<AlertType>,
-
-    /// The alert's headline, in place of the one of `alert_type`.
-    pub message: Option<String>,
-
-    /// A file in the inputs for `message`, which it wins over.
-    pub message_file: Option<String>,
-
-    /// The alert's colour, `#rrggbb`, in place of the one of `alert_type`.
-    pub color: Option<String>,
-
-    /// The message to answer: the name of the put or get that it came by, a file with its `ts`, or its version. Without a text,
-    /// and with `reactions`, it only gets those.
-    pub thread: Option<Reference>,
-
-    /// The message to change, named as in `thread`. Needs `token`.
-    pub update: Option<Reference>,
-
-    /// Emoji to put under the message of `update` or `thread`, or else under the new one; `-name` takes one away. Needs `token`.
-    #[serde(default)]
-    pub reactions: Vec<String>,
-
-    /// E-mail addresses of people to mention: at the text's beginning, or where `$MENTIONS` stands in it. Needs `token`.
-    #[serde(default)]
-    pub mentions: Vec<String>,
-
-    /// A file in the inputs with more addresses, such as the `.git/committer` of a repository. Needs `token`.
-    pub mentions_file: Option<String>,
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl Params {
-    /// Whether a message of its own texts is described.
-    fn has_content(&self) -> bool {
-        let texts = [&self.text, &self.text_file, &self.attachments_file, &self.blocks_file];
-        texts.iter().any(|text| text.is_some()) || self.attachments.is_some() || self.blocks.is_some()
-    }
-
-    /// The alert that the put is, if it is one.
-    fn alert(&self) -> Option<AlertType> {
-        let says_so = self.alert_type.is_some() || self.message.is_some() || self.message_file.is_some();
-        let is_alert = says_so || self.color.is_some() || (!self.has_content() && self.reactions.is_empty());
-        is_alert.then(|| self.alert_type.unwrap_or_default())
-    }
-
-    /// Whether all that is asked for is reactions.
-    fn only_reacts(&self) -> bool {
-        self.alert().is_none() && !self.has_content()
-    }
-}
-
-impl Parameters for Params {
-    fn rules(&self, problems: &mut Problems) {
-        let files = [
-            ("text_file", &self.text_file),
-            ("attachments_file", &self.attachments_file),
-            ("blocks_file", &self.blocks_file),
-            ("channel_file", &self.channel_file),
-            ("env_file", &self.env_file),
-            ("message_file", &self.message_file),
-            ("mentions_file", &self.mentions_file),
-        ];
-        for (key, path) in files {
-            if let Some(path) = given(path.as_ref()) {
-                problems.require_input(key, path);
-            }
-        }
-        for (key, reference) in [("thread", &self.thread), ("update", &self.update)] {
-            if let Some(reference) = reference {
-                reference.rules(key, problems);
-            }
-        }
-        if self.thread.is_some() && self.update.is_some() {
-            problems.add("update", "stands beside `thread`; a message is a new one or an old one");
-        }
-        for (index, word) in self.reactions.iter().enumerate() {
-            if !is_reaction(word) {
-                problems.add(format!("reactions[{index}]"), "must be the name of an emoji, such as `tada` or `-tada`");
-            }
-        }
-        if self.only_reacts() && self.thread.is_none() && self.update.is_none() {
-            problems.add("reactions", "there is no message to react to: neither a text nor `thread` or `update`");
-        }
-        for (index, address) in self.mentions.iter().enumerate() {
-            if !address.contains('@') {
-                problems.add(format!("mentions[{index}]"), "must be an e-mail address");
-            }
-        }
-        if self.escape && self.link_names {
-            problems.add("link_names", "makes mentions of text, which `escape` is to prevent");
-        }
-    }
-}
 
 /// Sends the message.
 pub(crate) async fn put(
@@ -224,7 +30,7 @@ pub(crate) async fn put(
     inputs: &Path,
 ) -> Result<Response<Version>> {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let put = Put { context, source, params, kind: params.alert(), now: seconds.to_string() };
+    let put = Put { context, source, params, kind: params.alert(source), now: seconds.to_string() };
     put.run(inputs).await
 }
 
@@ -297,21 +103,19 @@ impl Put<'_> {
             return Ok(());
         }
         if !only_reacts {
-            report.sent = delivery.send(&report.message, targets, console).await?;
+            let guarantee = self.params.delivery.or(self.source.delivery).unwrap_or_default();
+            report.sent = delivery.send(&report.message, targets, guarantee, self.context).await?;
             report.alerted = true;
-            let to = if report.channels.is_empty() {
-                "the webhook's channel".to_owned()
-            } else {
-                report.channels.join(", ")
-            };
-            self.say(&format!("sent to {to}"));
+            let reached: Vec<String> = targets.iter().map(Target::shown).collect();
+            self.say(&format!("sent to {}", reached.join(", ")));
         }
         if let Delivery::Api(api) = delivery
             && !self.params.reactions.is_empty()
         {
             let referred: Vec<Found> = targets.iter().filter_map(Target::referred).collect();
             let messages = if referred.is_empty() { &report.sent } else { &referred };
-            react(api, &self.params.reactions, messages).await?;
+            let shown: Vec<String> = targets.iter().map(Target::shown).collect();
+            react(api, &self.params.reactions, messages, &shown).await?;
             self.say(&format!("reacted by {}", self.params.reactions.join(", ")));
             if only_reacts {
                 report.sent = referred;
@@ -415,20 +219,15 @@ impl Put<'_> {
             (None, Some(update)) => Some((update.find("update", inputs)?, Kind::Update as fn(String) -> Kind)),
             (None, None) => None,
         };
-        let targets: Vec<Target> = match referred {
+        let targets: Vec<Target> = if let Some((found, kind)) = referred {
             // A message is in one channel; where the reference does not tell which, the put does.
-            Some((found, kind)) => found
-                .into_iter()
-                .map(|Found { channel, ts }| Target {
-                    channel: channel.or_else(|| channels.first().cloned()),
-                    kind: kind(ts),
-                })
-                .collect(),
-            None if channels.is_empty() => vec![Target { channel: None, kind: Kind::New }],
-            None => {
-                let new = |channel: &String| Target { channel: Some(channel.clone()), kind: Kind::New };
-                channels.iter().map(new).collect()
-            }
+            let channel_of = |found: &Found| found.channel.clone().or_else(|| channels.first().cloned());
+            found.into_iter().map(|found| Target { channel: channel_of(&found), kind: kind(found.ts) }).collect()
+        } else {
+            let own = channels.is_empty() || (!is_token && self.file_adds_to_own_channel());
+            let own = own.then_some(Target { channel: None, kind: Kind::New });
+            let named = channels.iter().map(|channel| Target { channel: Some(channel.clone()), kind: Kind::New });
+            own.into_iter().chain(named).collect()
         };
         if is_token && targets.iter().any(|target| target.channel.is_none()) {
             return Err(
@@ -437,6 +236,15 @@ impl Put<'_> {
         }
         let names = targets.iter().filter_map(|target| target.channel.clone()).collect();
         Ok((targets, names))
+    }
+
+    /// Whether the channels of `channel_file` are added to the webhook's own channel, as the established resource does where nothing
+    /// else names a channel.
+    fn file_adds_to_own_channel(&self) -> bool {
+        let is_named = given(self.params.channel.as_ref()).is_some()
+            || !self.params.channels.is_empty()
+            || given(self.source.channel.as_ref()).is_some();
+        self.kind.is_none() && !is_named && given(self.params.channel_file.as_ref()).is_some()
     }
 
     fn say(&self, text: &str) {

@@ -22,15 +22,18 @@ fn parse(word: &str) -> (&'static str, &str) {
     }
 }
 
-/// Reacts to every one of the messages.
-pub(crate) async fn react(api: &WebApi<'_>, reactions: &[String], messages: &[Found]) -> Result<()> {
-    for message in messages {
+/// Reacts to every one of the messages; `shown` are their channels as the pipeline names them.
+pub(crate) async fn react(api: &WebApi<'_>, reactions: &[String], messages: &[Found], shown: &[String]) -> Result<()> {
+    for (index, message) in messages.iter().enumerate() {
         let channel = message.channel.as_deref().unwrap_or_default();
         for word in reactions {
             let (method, name) = parse(word);
             let reacted = api.react(method, name, channel, &message.ts).await;
-            reacted
-                .with_context(|| format!("cannot react by `{word}` to the message {} in `{channel}`", message.ts))?;
+            reacted.with_context(|| {
+                let id = format!("`{channel}`");
+                let shown = shown.get(index).unwrap_or(&id);
+                format!("cannot react by `{word}` to the message {} in {shown}", message.ts)
+            })?;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::alert::AlertType;
 use crate::message::{Message, TextFile};
-use crate::put::Params;
+use crate::params::Params;
 use crate::reference::Found;
 use crate::source::{Source, Way};
 use crate::version::Version;

@@ -7,6 +7,8 @@ use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::delivery::Guarantee;
+
 /// The shortest part of a webhook's path that is masked wherever it occurs. Shorter ones are words (`services`).
 const SHORTEST_PART: usize = 16;
 
@@ -26,6 +28,9 @@ pub struct Source {
 
     /// The channel of puts that name none; several, separated by spaces. Without it a webhook's own one is used.
     pub channel: Option<String>,
+
+    /// Whether a message that may have arrived is sent again. A put may say otherwise.
+    pub delivery: Option<Guarantee>,
 
     /// Send nothing at all; puts are green all the same.
     #[serde(default)]
@@ -120,6 +125,13 @@ impl Source {
     pub(crate) fn way(&self) -> Option<Way<'_>> {
         let webhook = set(self.url.as_ref()).map(Way::Webhook);
         webhook.or_else(|| set(self.token.as_ref()).map(Way::Token))
+    }
+
+    /// Whether it is a source of the established alert resource, by keys that the other one does not know.
+    pub(crate) fn is_of_alerts(&self) -> bool {
+        let texts = [&self.channel, &self.concourse_url, &self.username];
+        let has_key = texts.iter().any(|text| text.is_some()) || self.password.is_some();
+        has_key && set(self.url.as_ref()).is_some()
     }
 
     /// How to connect to the chat.

@@ -45,11 +45,29 @@ pub(crate) struct Variables {
     unknown: RefCell<BTreeSet<String>>,
 }
 
-/// A value for names and addresses, and the same for the texts of a message.
+/// A value for names and addresses, and the same for the texts and the attachments of a message.
 #[derive(Debug)]
 struct Held {
     plain: String,
     in_text: String,
+    in_attachment: String,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    File,
+    Elsewhere,
+}
+
+impl Held {
+    fn new(plain: String, in_text: String, origin: Origin) -> Self {
+        let in_attachment = match origin {
+            Origin::File => in_text.replace("\\n", "\n"),
+            Origin::Elsewhere => in_text.clone(),
+        };
+        Self { plain, in_text, in_attachment }
+    }
 }
 
 /// What a text is for.
@@ -57,6 +75,9 @@ struct Held {
 pub(crate) enum Place {
     /// A text that the chat reads for mentions and links.
     Text,
+    /// A text in an attachment. The established resource puts values into the JSON as they are, so that `\n` in two characters of a
+    /// file is a line break there.
+    Attachment,
     /// A name or an address.
     Name,
 }
@@ -81,7 +102,7 @@ impl Variables {
                 Line::Variable { name, value, expands } => {
                     let value =
                         if expands { self.fill(value, Unknown::Empties, Place::Name) } else { value.to_owned() };
-                    self.set(name, value);
+                    self.hold(name, value, Origin::File);
                 }
                 Line::Unknown(line) => {
                     console.warn(format_args!("line {line} of `{path}` is no `NAME=value`; it is passed over"));
@@ -92,15 +113,23 @@ impl Variables {
 
     /// Sets a variable to a value that came from outside.
     pub(crate) fn set(&mut self, name: &str, plain: impl Into<String>) {
-        let plain = plain.into();
+        self.hold(name, plain.into(), Origin::Elsewhere);
+    }
+
+    fn hold(&mut self, name: &str, plain: String, origin: Origin) {
         let in_text = self.harmless(&plain);
-        self.values.insert(name.to_owned(), Held { plain, in_text });
+        self.values.insert(name.to_owned(), Held::new(plain, in_text, origin));
     }
 
     /// Sets a variable to a text of ours, which means what it says.
     pub(crate) fn set_trusted(&mut self, name: &str, text: impl Into<String>) {
         let plain = text.into();
-        self.values.insert(name.to_owned(), Held { in_text: plain.clone(), plain });
+        self.values.insert(name.to_owned(), Held::new(plain.clone(), plain, Origin::Elsewhere));
+    }
+
+    /// Sets a variable to the text of a file, which is made harmless already.
+    pub(crate) fn set_text_of_file(&mut self, name: &str, text: &str) {
+        self.values.insert(name.to_owned(), Held::new(text.to_owned(), text.to_owned(), Origin::File));
     }
 
     /// Text that came from outside, as it may stand in a message.
@@ -118,7 +147,11 @@ impl Variables {
         }
         let lookup = |name: &str| {
             let value = self.values.get(name)?;
-            Some(if place == Place::Text { value.in_text.as_str() } else { value.plain.as_str() })
+            Some(match place {
+                Place::Text => value.in_text.as_str(),
+                Place::Attachment => value.in_attachment.as_str(),
+                Place::Name => value.plain.as_str(),
+            })
         };
         let filled = interpolate(text, lookup, unknown);
         self.unknown.borrow_mut().extend(filled.unknown);
@@ -127,11 +160,13 @@ impl Variables {
 
     /// A JSON value with the variables in its texts filled in. A value goes in as text, whatever is in it: it cannot
     /// end the text that it stands in.
-    pub(crate) fn fill_json(&self, value: Value) -> Value {
+    pub(crate) fn fill_json(&self, value: Value, place: Place) -> Value {
         match value {
-            Value::String(text) => Value::String(self.fill(&text, Unknown::Empties, Place::Text)),
-            Value::Array(items) => items.into_iter().map(|item| self.fill_json(item)).collect(),
-            Value::Object(entries) => entries.into_iter().map(|(key, value)| (key, self.fill_json(value))).collect(),
+            Value::String(text) => Value::String(self.fill(&text, Unknown::Empties, place)),
+            Value::Array(items) => items.into_iter().map(|item| self.fill_json(item, place)).collect(),
+            Value::Object(entries) => {
+                entries.into_iter().map(|(key, value)| (key, self.fill_json(value, place))).collect()
+            }
             other => other,
         }
     }
@@ -171,7 +206,8 @@ mod tests {
     #[test]
     fn a_value_in_json_stays_inside_its_text() {
         let variables = Variables::of_build(&build(), Signs::Act, true);
-        let filled = variables.fill_json(json!([{ "text": "x ${BUILD_JOB_NAME}", "short": true, "n": 1 }]));
+        let filled =
+            variables.fill_json(json!([{ "text": "x ${BUILD_JOB_NAME}", "short": true, "n": 1 }]), Place::Text);
         assert_eq!(filled, json!([{ "text": "x a \"job\" <!channel> & $BUILD_NAME `id`", "short": true, "n": 1 }]));
     }
 
@@ -197,6 +233,17 @@ mod tests {
         let variables = Variables::of_build(&build(), Signs::Act, true);
         assert_eq!(variables.fill("[$BUILD_ID][$NOPE]", Unknown::Stays, Place::Text), "[][$NOPE]");
         assert_eq!(variables.unknown.take().into_iter().collect::<Vec<_>>(), ["NOPE"]);
+    }
+
+    #[test]
+    fn a_line_break_in_two_characters_breaks_the_line_in_attachments_alone() {
+        let mut variables = Variables::of_build(&build(), Signs::Act, true);
+        variables.set_text_of_file("V", "a\\nb");
+        variables.set("W", "c\\nd");
+        let fill = |place| variables.fill_json(json!("$V \\n"), place);
+        assert_eq!(variables.fill_json(json!("$W"), Place::Attachment), json!("c\\nd"));
+        assert_eq!(fill(Place::Attachment), json!("a\nb \\n"));
+        assert_eq!(fill(Place::Text), json!("a\\nb \\n"));
     }
 
     #[test]

@@ -14,7 +14,12 @@ const LARGEST: u64 = 64 * 1024;
 const LONGEST_REASON: usize = 300;
 
 /// Posts one message. It is posted once: what may have arrived is never sent again.
-pub(crate) async fn post(client: &HttpClient, url: &Secret, body: &Map<String, Value>, console: &Console) -> Result<()> {
+pub(crate) async fn post(
+    client: &HttpClient,
+    url: &Secret,
+    body: &Map<String, Value>,
+    console: &Console,
+) -> Result<()> {
     // A redirect would take the message along as a GET without it, or to somebody else.
     let request = client.post(url.expose().trim()).secret_url().redirects(Redirects::Return).json(body);
     let response = match request.send().await {
@@ -97,9 +102,17 @@ mod tests {
 
     #[test]
     fn accepts_what_chats_answer_to_a_message() {
-        for body in
-            ["ok", "OK", "", "1", "accepted", "{\"success\":true}", "{\"id\":\"1\",\"content\":\"x\"}", "{\"ok\":true}", "{\"result\":\"success\",\"msg\":\"\"}"]
-        {
+        for body in [
+            "ok",
+            "OK",
+            "",
+            "1",
+            "accepted",
+            "{\"success\":true}",
+            "{\"id\":\"1\",\"content\":\"x\"}",
+            "{\"ok\":true}",
+            "{\"result\":\"success\",\"msg\":\"\"}",
+        ] {
             assert_eq!(check_body(body), Ok(()), "{body}");
         }
     }

@@ -35,7 +35,8 @@ pub(super) fn message(message: &Map<String, Value>, more_texts: &[&str]) -> Resu
             key if TEXTS.contains(&key) || more_texts.contains(&key) => {
                 value.as_str().is_some_and(|text| !text.is_empty())
             }
-            "link_names" => value.as_bool() == Some(true),
+            "link_names" | "reply_broadcast" => value.as_bool() == Some(true),
+            "unfurl_links" | "unfurl_media" => value.is_boolean(),
             "attachments" | "blocks" => value.as_array().is_some_and(|items| !items.is_empty()),
             _ => return refuse("invalid_payload", format!("unknown key `{key}`")),
         };
