@@ -24,7 +24,8 @@ fn what_does_not_come_up_goes_back_while_the_old_pods_serve() {
             "test": true, "rollback_on_failure": { "timeout": "30s" },
         });
         let running = put(helm, cluster.programs(), &source, params, inputs.path()).spawn();
-        crate::support::wait_for_status(&namespace, 2, "failed");
+        // It stays so, however soon the way back begins.
+        crate::support::wait_for_revision(&namespace, 2, "failed");
         assert!(["1", "2"].contains(&ready().as_str()), "{}", ready());
         let outcome = running.wait(std::time::Duration::from_mins(1));
         outcome.failed();

@@ -168,3 +168,11 @@ pub(crate) fn wait_for_status(namespace: &Namespace, count: usize, status: &str)
     jetway_tests::process::wait_until(std::time::Duration::from_mins(1), found)
         .unwrap_or_else(|| panic!("revision {count} is not `{status}`: {:?}", statuses(namespace)));
 }
+
+/// Waits until the revision of that number, the newest or not, has that status.
+#[track_caller]
+pub(crate) fn wait_for_revision(namespace: &Namespace, number: usize, status: &str) {
+    let found = || statuses(namespace).get(number - 1).is_some_and(|its| its == status).then_some(());
+    jetway_tests::process::wait_until(std::time::Duration::from_mins(1), found)
+        .unwrap_or_else(|| panic!("revision {number} is not `{status}`: {:?}", statuses(namespace)));
+}

@@ -1,14 +1,12 @@
 //! The chart of a put: in the inputs, or elsewhere.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use jetway::{Advise as _, Result, anyhow};
-use serde::Deserialize;
 
+use crate::dependencies;
 use crate::repositories;
-use crate::source::Source;
 use crate::target::Target;
 
 /// Where a chart comes from.
@@ -54,15 +52,16 @@ impl Chart {
     pub(crate) async fn prepare(&self, target: &Target<'_>) -> Result<()> {
         match self {
             Self::Repository(name, _) => repositories::update(target, name).await,
-            Self::Directory(directory) => {
-                let Some(dependencies) = dependencies(directory) else { return Ok(()) };
-                target.context.console().step("fetching the charts that the chart depends on");
-                let options: BTreeSet<_> =
-                    dependencies.iter().flat_map(|address| connection_options(target.source, address)).collect();
-                let update = target.helm.command("dependency").arg("update").args(options).arg("--").arg(directory);
-                update.relay_stdout().run().await?.success().map(|_| ())
-            }
+            Self::Directory(directory) => dependencies::fetch(target, directory).await,
             Self::Archive(_) | Self::Elsewhere(_) => Ok(()),
+        }
+    }
+
+    /// The directory that it is in, if it is one.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Directory(path) => Some(path),
+            _ => None,
         }
     }
 
@@ -80,66 +79,16 @@ impl Chart {
     }
 
     /// The options for a command that fetches it.
-    pub(crate) fn options(&self, source: &Source) -> Vec<&'static str> {
+    pub(crate) fn options(&self, target: &Target<'_>) -> Vec<&'static str> {
         match self {
-            Self::Repository(name, _) => connection_options(source, name),
-            Self::Elsewhere(address) => connection_options(source, address),
+            Self::Repository(name, _) => connection_options(target, name),
+            Self::Elsewhere(address) => connection_options(target, address),
             Self::Directory(_) | Self::Archive(_) => Vec::new(),
         }
     }
 }
 
 /// How to connect to a repository (its name or address) or a registry, where it is not as usual.
-fn connection_options(source: &Source, place: &str) -> Vec<&'static str> {
-    source.repository_option(place).into_iter().chain(source.registry_options(place)).collect()
-}
-
-/// Where the charts come from that a chart needs; `None` when it needs none. Helm reads more than this program does, and complains
-/// better: what cannot be read here and speaks of dependencies has some.
-fn dependencies(chart: &Path) -> Option<Vec<String>> {
-    #[derive(Deserialize)]
-    struct Metadata {
-        dependencies: Option<Vec<Dependency>>,
-    }
-    #[derive(Deserialize)]
-    struct Dependency {
-        repository: Option<String>,
-    }
-    // Charts of helm 2's form have a file of their own for it.
-    let texts = ["Chart.yaml", "requirements.yaml"].map(|name| std::fs::read_to_string(chart.join(name)).ok());
-    let mut has_some = false;
-    let mut places = Vec::new();
-    for text in texts.into_iter().flatten() {
-        match serde_saphyr::from_str::<Metadata>(&text) {
-            Ok(metadata) => {
-                let dependencies = metadata.dependencies.unwrap_or_default();
-                has_some |= !dependencies.is_empty();
-                places.extend(dependencies.into_iter().filter_map(|dependency| dependency.repository));
-            }
-            Err(_) => has_some |= text.lines().any(|line| line.starts_with("dependencies:")),
-        }
-    }
-    has_some.then_some(places)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_helm_alone_can_read_may_have_dependencies() {
-        let some = |places: &[&str]| Some(places.iter().map(|place| (*place).to_owned()).collect::<Vec<_>>());
-        for (text, expected) in [
-            ("name: a\nversion: 1.0.0\n", None),
-            ("name: a\ndependencies:\n", None),
-            ("name: a\ndependencies:\n- {name: b, repository: file://../b}\n- {name: c}\n", some(&["file://../b"])),
-            // Twice the same key, which helm takes.
-            ("name: a\nname: a\ndependencies:\n- {name: b, repository: file://../b}\n", some(&[])),
-            ("name: a\nname: a\n", None),
-        ] {
-            let directory = tempfile::tempdir().unwrap();
-            std::fs::write(directory.path().join("Chart.yaml"), text).unwrap();
-            assert_eq!(dependencies(directory.path()), expected, "{text}");
-        }
-    }
+pub(crate) fn connection_options(target: &Target<'_>, place: &str) -> Vec<&'static str> {
+    target.source.repository_option(place).into_iter().chain(target.registry_options(place)).collect()
 }

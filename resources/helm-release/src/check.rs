@@ -13,17 +13,19 @@ pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 /// The versions from `version` on, oldest first; the newest one when there is no `version`.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     let Some(release) = release(source, version.as_ref()) else {
-        return Err(anyhow!("there is no release to look for").hint("name one as `release` in the source"));
+        context.console().step("the source names no `release`: the only versions are those of puts, which name one");
+        return Ok(version.into_iter().collect());
     };
-    if source.way().is_none() {
-        context
-            .console()
-            .step("the source names no cluster: there are no versions but those of puts that bring one along");
+    if !source.leads_to_a_cluster() {
+        context.console().step(
+            "the source names no cluster, or nothing to log in with: the only versions are those of puts, whose params bring it",
+        );
         return Ok(version.into_iter().collect());
     }
     let kubernetes = Kubernetes::new(context, source).await?;
-    let namespace = namespace(source, &kubernetes);
-    let records = Records::new(&kubernetes, source.storage, namespace);
+    let namespace = namespace(source);
+    note_other_namespace(context, source, &kubernetes);
+    let records = Records::new(&kubernetes, source.storage(), namespace);
     let all = records.of(release).await?;
     // A put into another namespace or cluster made that version; it is nothing to go on from here.
     let is_here = |version: &&Version| version.namespace.is_none() && version.cluster.is_none();
@@ -65,8 +67,19 @@ fn release<'s>(source: &'s Source, version: Option<&'s Version>) -> Option<&'s s
 }
 
 /// The namespace of the source's release.
-pub(crate) fn namespace<'s>(source: &'s Source, kubernetes: &'s Kubernetes<'_>) -> &'s str {
-    given(source.namespace.as_ref()).or(kubernetes.namespace()).unwrap_or(DEFAULT_NAMESPACE)
+pub(crate) fn namespace(source: &Source) -> &str {
+    given(source.namespace.as_ref()).unwrap_or(DEFAULT_NAMESPACE)
+}
+
+/// Says that the namespace of a kubeconfig's context does not count, where it is another one.
+pub(crate) fn note_other_namespace(context: &Context, source: &Source, kubernetes: &Kubernetes<'_>) {
+    let named = kubernetes.named_namespace().filter(|named| *named != DEFAULT_NAMESPACE);
+    if let (Some(named), None) = (named, given(source.namespace.as_ref())) {
+        context.console().warn(format_args!(
+            "the namespace is `{DEFAULT_NAMESPACE}`, since `namespace` is not given; the namespace `{named}` of the kubeconfig's \
+             context (or of the worker's pod) has no effect"
+        ));
+    }
 }
 
 async fn missing(records: &Records<'_>, release: &str, namespace: &str) -> jetway::Error {

@@ -6,9 +6,11 @@ pub(crate) mod aws;
 pub(crate) mod digitalocean;
 pub(crate) mod google;
 pub(crate) mod handover;
+pub(crate) mod impersonation;
 pub(crate) mod in_cluster;
 pub(crate) mod kubeconfig;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -17,15 +19,17 @@ use base64::engine::general_purpose::STANDARD;
 use jetway::http::{Authorities, ClientCertificate, HttpSettings};
 use jetway::{Advise as _, Context, Result, Secret};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::source::{Source, Way, given, pem, set};
+use impersonation::Impersonation;
 use kubeconfig::Kubeconfig;
 
 /// How long before its end a token is given up, in seconds.
 const MARGIN: i64 = 60;
 
 /// A cluster, and how to get in.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Cluster {
     /// The address of the API server, without a slash at its end.
     pub(crate) server: String,
@@ -37,10 +41,22 @@ pub(crate) struct Cluster {
     pub(crate) server_name: Option<String>,
     /// The proxy on the way to it.
     pub(crate) proxy: Option<String>,
-    /// The namespace that goes with it.
+    /// The namespace that its kubeconfig or the worker's pod names. Releases are in `default` all the same, as with the
+    /// established resource.
     pub(crate) namespace: Option<String>,
     /// Who logs in.
     pub(crate) user: User,
+    /// What helm gets besides.
+    pub(crate) extra: Extra,
+    /// What the user has to know of how the cluster was found.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Keys of a kubeconfig's cluster and user that helm gets as they are.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    pub(crate) cluster: BTreeMap<String, Value>,
+    pub(crate) user: BTreeMap<String, Value>,
 }
 
 /// Who logs in: a certificate in the handshake, and one of the others in each request.
@@ -52,6 +68,8 @@ pub(crate) struct User {
     pub(crate) token_file: Option<PathBuf>,
     /// A user and a password.
     pub(crate) password: Option<(String, Secret)>,
+    /// Who to act as.
+    pub(crate) impersonation: Impersonation,
 }
 
 /// A token to log in with.
@@ -135,7 +153,11 @@ impl Cluster {
         for secret in parsed.secrets() {
             context.console().redactor().add(&secret);
         }
-        Ok(parsed.cluster(wanted)?.known_to(context, source))
+        let cluster = parsed.cluster(wanted)?;
+        for warning in &cluster.warnings {
+            context.console().warn(warning);
+        }
+        Ok(cluster.known_to(context, source))
     }
 
     /// The same with its secrets masked from now on, and reached as the source says.
@@ -155,11 +177,16 @@ impl Cluster {
             authorities: if self.authority.is_some() { Authorities::Ours } else { Authorities::OursAndTheSystems },
             insecure: self.insecure,
             server_name: self.server_name.clone(),
-            proxy: self.proxy.clone(),
+            proxy: self.proxy.as_deref().map(resolving),
             client_certificate: self.user.certificate.clone(),
             ..HttpSettings::default()
         }
     }
+}
+
+/// The proxy's address, such that a SOCKS proxy resolves names, as helm has it do.
+fn resolving(proxy: &str) -> String {
+    proxy.strip_prefix("socks5://").map_or_else(|| proxy.to_owned(), |rest| format!("socks5h://{rest}"))
 }
 
 /// The cluster of `cluster_url` and the keys that go with it.
@@ -183,12 +210,15 @@ fn of_url(source: &Source, url: &str, token: Option<&Secret>) -> Result<Cluster>
     let user = User { certificate, token, ..User::default() };
     Ok(Cluster {
         server: url.trim_end_matches('/').to_owned(),
-        authority: source.authority().map_err(unusable("cluster_ca"))?,
+        // Where no certificate is verified, no authority counts.
+        authority: match source.insecure_cluster {
+            true => None,
+            false => source.authority().map_err(unusable(source.authority_key()))?,
+        },
         insecure: source.insecure_cluster,
         server_name: given(source.tls_server_name.as_ref()).map(str::to_owned),
-        proxy: None,
-        namespace: None,
         user: if is_secret { user } else { User::default() },
+        ..Cluster::default()
     })
 }
 

@@ -3,8 +3,10 @@
 use jetway::{Advise as _, Error, Finished, Interrupted, Result};
 use jiff::Timestamp;
 
+use crate::advice;
 use crate::chart::Chart;
 use crate::diagnosis::{self, Logs};
+use crate::hook_output::{self, Hooks};
 use crate::records::Records;
 use crate::recovery::{self, Work};
 use crate::release::Release;
@@ -23,7 +25,7 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
     let records = recovery::unlocked(target).await?;
     let before = records.last().map_or(0, |newest| newest.revision);
     let began = Timestamp::now();
-    let upgraded = match upgrade::run(target, command).await {
+    let upgraded = match hook_output::during(target, Hooks::After(before), upgrade::run(target, command)).await {
         Err(error) if Interrupted::caused(&error) => {
             let kubernetes = target.kubernetes.after_interrupt()?;
             let work = if target.params.atomic { Work::Atomic } else { Work::Upgrade };
@@ -33,7 +35,7 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
         upgraded => upgraded?,
     };
     if !upgraded.is_success() {
-        return Err(not_upgraded(target, &upgraded, before, began).await?);
+        return Err(not_upgraded(target, chart, &upgraded, before, began).await?);
     }
     // Before the pause, in which somebody else may deploy.
     let made = state::made(target).await?;
@@ -50,13 +52,19 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
 }
 
 /// The error of an upgrade that failed, when all has been said and done about it.
-async fn not_upgraded(target: &Target<'_>, upgraded: &Finished, before: u64, began: Timestamp) -> Result<Error> {
+async fn not_upgraded(
+    target: &Target<'_>,
+    chart: &Chart,
+    upgraded: &Finished,
+    before: u64,
+    began: Timestamp,
+) -> Result<Error> {
     let name = &target.release;
-    let failure = upgraded.failure();
+    let failure = advice::failure(upgraded, Some(chart));
     if recovery::was_late(upgraded) {
         let records = target.records().of(name).await.unwrap_or_default();
         let holder = records.last().filter(|newest| newest.is_pending()).map(recovery::held);
-        let words = format!("somebody else began to work on `{name}` at the same time");
+        let words = format!("another operation on release `{name}` began at the same time");
         return Ok(failure.context(holder.map_or_else(|| words.clone(), |holder| format!("{words}: {holder}"))));
     }
     let left = match (upgraded.code(), target.params.atomic) {
@@ -109,7 +117,7 @@ pub(crate) fn not_good(target: &Target<'_>, release: &Release) -> String {
 pub(crate) async fn aborted(target: &Target<'_>, error: Error) -> Error {
     let name = &target.release;
     let Ok(kubernetes) = target.kubernetes.after_interrupt() else { return error };
-    let its = Records::new(&kubernetes, target.source.storage, &target.namespace);
+    let its = Records::new(&kubernetes, target.source.storage(), &target.namespace);
     let records = match its.of(name).await {
         Ok(records) => records,
         Err(problem) => return error.context(format!("`{name}` was left as it was at that moment ({problem:#})")),
@@ -119,8 +127,7 @@ pub(crate) async fn aborted(target: &Target<'_>, error: Error) -> Error {
             "what was taken away by then is gone: a deploy brings it back, and an uninstall takes away the rest"
         }
         Some(newest) if newest.is_pending() => {
-            "that is the lock of a deploy: the next put takes it for dead when it has not changed for a while \
-             (`recover_pending`)"
+            "that is the lock of a deploy: `recover_pending` in the params takes it over, or `helm rollback` ends it by hand"
         }
         Some(newest) if newest.status == "deployed" => {
             "what had been brought up stays; what came after that (tests, a rollback) has not come to its end"

@@ -53,7 +53,7 @@ pub(crate) async fn brief(target: &Target<'_>, records: &[Record]) -> Result<Opt
 pub(crate) async fn full(target: &Target<'_>, since: Timestamp, shown: Logs) -> Result<()> {
     let kubernetes = target.kubernetes.briefly();
     let (context, namespace) = (target.context, target.namespace.as_str());
-    let records = Records::new(&kubernetes, target.source.storage, namespace);
+    let records = Records::new(&kubernetes, target.source.storage(), namespace);
     let read = async {
         let all = records.of(&target.release).await?;
         history(&records, &target.release, &all, FULL).await
@@ -85,7 +85,8 @@ pub(crate) async fn full(target: &Target<'_>, since: Timestamp, shown: Logs) -> 
         (true, Logs::Troubled) => Vec::new(),
         (false, _) => pod.troubled_logs(),
     });
-    for log in logs.take(logs::MOST_LOGS) {
+    let new = logs.filter(|log| log.previous || !target.shown.has(&log.uid, &log.container));
+    for log in new.take(logs::MOST_LOGS) {
         let shown = logs::show(context, &kubernetes, namespace, &log).await;
         tolerated(context, &format!("the log of `{}`", log.pod), shown)?;
     }
@@ -100,7 +101,8 @@ pub(crate) async fn test_logs(target: &Target<'_>, release: &Release) -> Result<
     let read = pods::read(&kubernetes, namespace, &its).await;
     let found = tolerated(context, "the pods of the tests", read)?.unwrap_or_default();
     let is_test = |pod: &&pods::Pod| release.tests().any(|test| pod.is_run_by(&test.kind, &test.name));
-    for log in found.iter().filter(is_test).flat_map(pods::Pod::all_logs).take(logs::MOST_LOGS) {
+    let logs = found.iter().filter(is_test).flat_map(pods::Pod::all_logs);
+    for log in logs.filter(|log| !target.shown.has(&log.uid, &log.container)).take(logs::MOST_LOGS) {
         let shown = logs::show(context, &kubernetes, namespace, &log).await;
         tolerated(context, &format!("the log of `{}`", log.pod), shown)?;
     }

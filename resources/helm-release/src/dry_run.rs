@@ -2,6 +2,7 @@
 
 use jetway::{Command, Finished, Result};
 
+use crate::advice;
 use crate::chart::Chart;
 use crate::diff;
 use crate::params::DryRun;
@@ -15,7 +16,8 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart, dry: DryRun) -> R
     let Target { context, release, namespace, params, .. } = target;
     let command = command(target, chart, dry, params.debug.then_some("--debug")).await?;
     context.console().step(format_args!("pretending to deploy `{release}` into the namespace `{namespace}`"));
-    command.relay_stdout().run().await?.success().map(|_| ())
+    let finished = command.relay_stdout().run().await?;
+    if finished.is_success() { Ok(()) } else { Err(advice::failure(&finished, Some(chart))) }
 }
 
 /// What helm says, and the API server, of an object whose kind is not there (yet).
@@ -42,7 +44,8 @@ pub(crate) async fn release(target: &Target<'_>, chart: &Chart, is_first: bool) 
 
 /// Tries a deploy of the chart, and shows nothing of it unless it fails.
 pub(crate) async fn try_out(target: &Target<'_>, chart: &Chart) -> Result<Finished> {
-    command(target, chart, DryRun::Server, None).await?.quiet().run().await?.success()
+    let finished = command(target, chart, DryRun::Server, None).await?.quiet().run().await?;
+    if finished.is_success() { Ok(finished) } else { Err(advice::failure(&finished, Some(chart))) }
 }
 
 async fn command(target: &Target<'_>, chart: &Chart, dry: DryRun, option: Option<&'static str>) -> Result<Command> {

@@ -47,8 +47,8 @@ pub(crate) async fn get(
         }
     }
     let kubernetes = Kubernetes::new(context, source).await?;
-    let namespace = given(version.namespace.as_ref()).unwrap_or_else(|| namespace(source, &kubernetes));
-    let found = Records::new(&kubernetes, source.storage, namespace).read(&version.release, revision).await?;
+    let namespace = given(version.namespace.as_ref()).unwrap_or_else(|| namespace(source));
+    let found = Records::new(&kubernetes, source.storage(), namespace).read(&version.release, revision).await?;
     let release = found.ok_or_else(|| {
         anyhow!(
             "revision {revision} of the release `{}` is not in the namespace `{namespace}` (any more)",

@@ -1,11 +1,12 @@
 //! The helm program: where it finds the cluster and keeps its own files, and nothing of this machine's.
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 
 use jetway::{Command, Context, Result, anyhow, system_ca_bundle};
-use serde_json::Value;
 
 use crate::cluster::Cluster;
+use crate::env_vars;
 use crate::source::{Source, Storage, given};
 
 /// The directory of helm's own files.
@@ -20,12 +21,14 @@ pub(crate) struct Helm<'c> {
     /// The system's authorities and the source's.
     authorities: Option<PathBuf>,
     home: PathBuf,
+    major: OnceCell<u32>,
 }
 
 impl<'c> Helm<'c> {
     /// Hands the cluster over.
     pub(crate) fn new(context: &'c Context, source: &'c Source, cluster: &Cluster) -> Result<Self> {
         let private = context.private_directory();
+        env_vars::warn(source, context.console());
         let kubeconfig = cluster.hand_over(private, source)?;
         let authorities = if source.ca_certs.is_empty() {
             None
@@ -38,14 +41,18 @@ impl<'c> Helm<'c> {
             bundle.push(b'\n');
             Some(private.write("authorities.pem", &bundle)?)
         };
-        Ok(Self { context, source, kubeconfig, authorities, home: private.path()?.join(HOME) })
+        Ok(Self { context, source, kubeconfig, authorities, home: private.path()?.join(HOME), major: OnceCell::new() })
     }
 
     /// The number in front of its version: 3 or 4, which differ in some options.
     pub(crate) async fn major(&self) -> Result<u32> {
+        if let Some(major) = self.major.get() {
+            return Ok(*major);
+        }
         let told = self.command("version").arg("--template={{.Version}}").quiet().run().await?.success()?.text();
         let number = told.trim_start_matches('v').split('.').next().and_then(|number| number.parse().ok());
-        number.ok_or_else(|| anyhow!("`helm version` answered `{told}`, which is no version"))
+        let number = number.ok_or_else(|| anyhow!("`helm version` answered `{told}`, which is no version"))?;
+        Ok(*self.major.get_or_init(|| number))
     }
 
     /// Writes a file of helm's own configuration, such as `repositories.yaml`.
@@ -93,9 +100,10 @@ impl<'c> Helm<'c> {
             command = command.env(name, value);
         }
         // What would lead helm to another cluster, or to another user's files.
-        for name in ["HELM_KUBECONTEXT", "HELM_KUBETOKEN", "HELM_KUBEAPISERVER", "HELM_KUBECAFILE", "HELM_NAMESPACE"] {
+        for (name, _) in env_vars::OF_THE_CLUSTER {
             command = command.env_remove(name);
         }
+        command = command.env_remove("HELM_NAMESPACE");
         for (name, part) in [
             ("HELM_CACHE_HOME", "cache"),
             ("HELM_CONFIG_HOME", "config"),
@@ -104,15 +112,10 @@ impl<'c> Helm<'c> {
         ] {
             command = command.env(name, self.home.join(part));
         }
-        let driver = match self.source.storage {
+        let driver = match self.source.storage() {
             Storage::Secret => "secret",
             Storage::Configmap => "configmap",
         };
-        command.env("HELM_DRIVER", driver).env("KUBECONFIG", &self.kubeconfig)
+        command.env(env_vars::DRIVER, driver).env("KUBECONFIG", &self.kubeconfig)
     }
-}
-
-/// Whether a value can be a variable of helm's environment.
-pub(crate) fn is_variable(value: &Value) -> bool {
-    value.is_string() || value.is_number() || value.is_boolean()
 }

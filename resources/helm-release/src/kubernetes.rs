@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long an answer may take after a signal: the process is killed a few seconds later.
 const LAST_PATIENCE: Duration = Duration::from_millis(1500);
 
+/// How long a log or a watch may be silent: as long as the longest `timeout`. It ends with the helm that it is read beside.
+const LONG_PATIENCE: Duration = Duration::from_hours(24);
+
 /// How many pages of a list are read.
 const MOST_PAGES: usize = 20;
 
@@ -74,6 +77,11 @@ impl<'p> Kubernetes<'p> {
         }
     }
 
+    /// The same cluster, for answers that go on for as long as something runs.
+    pub(crate) fn following(&self) -> Self {
+        Self { patience: Some(LONG_PATIENCE), ..self.briefly() }
+    }
+
     /// The same cluster, asked after a signal, which ends no request here.
     pub(crate) fn after_interrupt(&self) -> Result<Self> {
         let context = self.context.after_interrupt();
@@ -81,8 +89,8 @@ impl<'p> Kubernetes<'p> {
         Ok(Self { context, http, patience: Some(LAST_PATIENCE), ..self.briefly() })
     }
 
-    /// The namespace that goes with the cluster.
-    pub(crate) fn namespace(&self) -> Option<&str> {
+    /// The namespace that its kubeconfig or the worker's pod names, which does not count.
+    pub(crate) fn named_namespace(&self) -> Option<&str> {
         self.cluster.namespace.as_deref()
     }
 
@@ -146,6 +154,12 @@ impl<'p> Kubernetes<'p> {
         request.send().await.map(|_| ()).map_err(|error| explained(error, asked))
     }
 
+    /// Tries whether an object could be created; nothing is stored.
+    pub(crate) async fn try_create(&self, asked: Asked<'_>, object: &Value) -> Result<()> {
+        let request = self.request(Method::POST, asked, None).await?.query("dryRun", "All").json(object);
+        request.send().await.map(|_| ()).map_err(|error| explained(error, asked))
+    }
+
     /// Takes an object away, and in the background what belongs to it. One that is another by now (by its `uid`) stays.
     pub(crate) async fn delete(&self, asked: Asked<'_>, name: &str, uid: &str) -> Result<()> {
         let options = serde_json::json!({
@@ -161,7 +175,7 @@ impl<'p> Kubernetes<'p> {
         let name = name.map(|name| format!("/{name}")).unwrap_or_default();
         let place = if namespace.is_empty() { String::new() } else { format!("namespaces/{namespace}/") };
         let url = format!("{}/{api}/{place}{kind}{name}", self.cluster.server);
-        let mut request = self.http.request(method, url);
+        let mut request = self.cluster.user.impersonation.add_to(self.http.request(method, url));
         if let Some(patience) = self.patience {
             request = request.retry(Retry::never()).read_timeout(patience);
         }
@@ -192,7 +206,12 @@ pub(crate) fn is_gone(error: &Error) -> bool {
     error.downcast_ref::<StatusError>().is_some_and(|answer| answer.status().as_u16() == 404)
 }
 
-/// Whether the object has changed since it was read.
+/// Whether the user may not do this.
+pub(crate) fn is_refused(error: &Error) -> bool {
+    error.downcast_ref::<StatusError>().is_some_and(|answer| matches!(answer.status().as_u16(), 401 | 403))
+}
+
+/// Whether the object has changed since it was read, or exists and was to be created.
 pub(crate) fn is_outdated(error: &Error) -> bool {
     error.downcast_ref::<StatusError>().is_some_and(|answer| answer.status().as_u16() == 409)
 }

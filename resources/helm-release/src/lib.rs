@@ -3,18 +3,24 @@
 //! check and get read helm's own records from Kubernetes, without helm: see [`records`] and [`release`]. A put is helm's own
 //! work ([`mod@helm`]). How to get to the cluster, in whatever cloud, is [`cluster`]'s matter.
 
+mod advice;
+mod apply;
 mod chart;
 mod check;
 mod cluster;
+mod dependencies;
 mod deploy;
 mod diagnosis;
 mod diff;
 mod dry_run;
+mod env_vars;
 mod get;
 mod helm;
+mod hook_output;
 mod kubernetes;
 mod manifest;
 mod name;
+mod namespace;
 mod params;
 mod plugins;
 mod post_renderer;
@@ -41,6 +47,7 @@ use std::path::Path;
 
 use jetway::{Companion, Context, NoParams, Resource, Response, Result};
 
+pub use apply::{Automatic, ServerSideApply};
 pub use cluster::aws::{Aws, AwsUser, Role};
 pub use cluster::digitalocean::DigitalOcean;
 pub use params::{DryRun, Params as PutParams, ValueFiles};

@@ -6,9 +6,11 @@ use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::apply::ServerSideApply;
 use crate::cluster::kubeconfig::Kubeconfig;
 use crate::plugins::holds_secret;
 use crate::recovery::Recovery;
+use crate::registries::PrivateRegistries;
 use crate::release_tests::{Test, Tests};
 use crate::rollback::{Rollback, RollbackOnFailure};
 use crate::source::{given, set};
@@ -69,6 +71,11 @@ pub struct Params {
     #[serde(default)]
     pub reset_values: bool,
 
+    /// Begin with the chart's own defaults, new ones included, put the values of the revision before over them, and the new
+    /// values over those.
+    #[serde(default)]
+    pub reset_then_reuse_values: bool,
+
     /// Take the release away, with all that belongs to it. One that is not there is gone already.
     #[serde(default)]
     pub uninstall: bool,
@@ -100,6 +107,17 @@ pub struct Params {
     #[serde(default)]
     pub force: bool,
 
+    /// Let the chart win over fields that somebody else has changed in the cluster (`kubectl scale`, an autoscaler), in deploys and
+    /// rollbacks; true when not given. With `false` such a conflict fails the put. Helm 4 only: with helm 3 the chart always wins.
+    pub force_conflicts: Option<bool>,
+
+    /// Whether helm 4 applies objects on the server. `auto`, its default, is as the revision before, and `true` for a new release.
+    pub server_side_apply: Option<ServerSideApply>,
+
+    /// Take over objects that are in the cluster but belong to no release, or to another one.
+    #[serde(default)]
+    pub take_ownership: bool,
+
     /// A program that changes what is deployed: in the chart's directory, or else in the inputs. Helm hands it the manifests.
     pub post_renderer: Option<String>,
 
@@ -111,6 +129,9 @@ pub struct Params {
 
     /// A file in the inputs with a token to log in to `cluster_url` of the source with, in place of the source's.
     pub token_path: Option<String>,
+
+    /// Private registries of charts, besides those of the source: one, or a list.
+    pub private_registry: Option<PrivateRegistries>,
 
     /// Take versions of charts that are still in development, too.
     #[serde(default)]
@@ -135,7 +156,8 @@ pub struct Params {
     /// Go back to a revision, and do nothing else.
     pub rollback: Option<Rollback>,
 
-    /// When a release that a deploy has left pending is taken for that of a dead one; `false` for never.
+    /// Take over the lock of another operation whose record has not changed for a while (`true`: four times `timeout`, ten minutes
+    /// at least). Without it no lock is ever taken over.
     pub recover_pending: Option<Recovery>,
 }
 
@@ -220,11 +242,22 @@ impl Parameters for Params {
         {
             problems.add("kubeconfig", problem);
         }
+        if let Some(registries) = &self.private_registry {
+            registries.rules(problems);
+        }
         for (index, one) in self.override_values.iter().enumerate() {
             one.rules(index, problems);
         }
-        if self.reuse_values && self.reset_values {
-            problems.add("reset_values", "excludes `reuse_values`");
+        let of_values = [
+            ("reuse_values", self.reuse_values),
+            ("reset_values", self.reset_values),
+            ("reset_then_reuse_values", self.reset_then_reuse_values),
+        ];
+        let mut given = of_values.into_iter().filter_map(|(key, is_given)| is_given.then_some(key));
+        if let Some(first) = given.next() {
+            for other in given {
+                problems.add(other, format!("excludes `{first}`"));
+            }
         }
         if let Err(problem) = span::parse(&self.timeout) {
             problems.add("timeout", problem);
@@ -278,6 +311,7 @@ impl Params {
 
     fn deploy_rules(&self, problems: &mut Problems) {
         self.waiting_rules(problems);
+        self.apply_rules(problems);
         if let Some(test) = &self.test {
             test.rules("test", problems);
         }

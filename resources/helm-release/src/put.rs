@@ -6,6 +6,7 @@ use anyhow::anyhow;
 use jetway::{Context, Interrupted, Response, Result};
 
 use crate::chart::Chart;
+use crate::dependencies;
 use crate::deploy;
 use crate::diff;
 use crate::dry_run;
@@ -48,8 +49,8 @@ async fn work(target: &Target<'_>) -> Result<Response<Version>> {
     let Some(chart) = &params.chart else { return tested(target).await };
     plugins::install(target).await?;
     registries::log_in(target).await?;
-    repositories::write(target)?;
     let chart = Chart::find(target, chart)?;
+    repositories::write(target, &chart.directory().map(dependencies::repositories).unwrap_or_default())?;
     chart.prepare(target).await?;
     // Before anything is asked of helm that it refuses to do with a locked release, dry runs among them.
     match params.dry() {

@@ -1,15 +1,13 @@
-//! Releases that somebody is at work on, or was when something ended the work.
+//! Locked releases: another operation is in progress, or one has left its lock behind.
 //!
-//! helm writes a record as `pending-...` before it begins, and refuses to touch a release whose newest record is pending:
-//! that is its lock. A helm that is killed leaves the lock behind for ever. An uninstall that did not come to its end leaves
-//! `uninstalling`, from which helm upgrades no more than from a lock; it is treated like one. Marked as failed, helm goes on from it:
-//! a deploy brings back what is gone by then, an uninstall takes away the rest. Nothing in the record tells the dead from the
-//! living but its age: helm rewrites it before each hook and at the end. Between two of these it may wait for a hook to run, for
-//! what it deletes to go and for everything to be ready, each for as long as that helm's `--timeout` and one after another. So a
-//! record is taken for dead when it has not changed for four times the put's own `timeout` (a rule of thumb: hooks that are
-//! deleted add steps), and for ten minutes at least; `recover_pending` says otherwise. It is then marked as failed, in a write that the
-//! API server refuses when anything has changed it meanwhile. A record that this put's own helm has left is known to be dead
-//! at once.
+//! helm writes a record as `pending-...` before it begins, and refuses to touch a release whose newest record is pending: that is its
+//! lock. A helm that is killed leaves the lock behind. An uninstall that did not finish leaves `uninstalling`, from which helm upgrades
+//! no more than from a lock; it is treated as one. Nothing in the record tells whether its helm is alive but the record's age: helm
+//! rewrites the record before each hook and at the end, and a hook, such as a migration, may run for hours. So a lock is taken over
+//! only when `recover_pending` says so: with `true`, when the record has not changed for four times the put's own `timeout`, and for ten
+//! minutes at least (between two writes helm may wait several times for as long as its `--timeout`). The record is then marked as
+//! failed, by a write that the API server refuses if anything has changed it meanwhile; helm goes on from it: a deploy restores what
+//! is gone by then, an uninstall removes the rest. A record that this put's own helm has left is stale at once, and needs no option.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -23,7 +21,7 @@ use crate::records::{Record, Records};
 use crate::span;
 use crate::target::Target;
 
-/// The shortest time after which a record is taken for dead when nothing is said.
+/// The shortest time after which a lock is stale with `recover_pending: true`.
 const SHORTEST: Duration = Duration::from_mins(10);
 
 /// How many steps of a helm, each as long as its `--timeout`, may lie between two writes of a record.
@@ -60,21 +58,21 @@ pub(crate) fn was_going(description: &str) -> bool {
     description.starts_with(GIVEN_UP) && description.contains("it was uninstalling")
 }
 
-/// Whether and when a pending release is taken for dead.
+/// Whether and when the lock of another operation is taken over.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Recovery {
-    /// Whether it is at all.
+    /// Whether it is, after four times `timeout` and ten minutes at least.
     Wanted(bool),
     /// When it is.
     By(RecoveryRules),
 }
 
-/// When a pending release is taken for dead.
+/// When the lock of another operation is taken over.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct RecoveryRules {
-    /// When its record has not changed for that long: seconds, or a duration (`10m`). It must be longer than any deploy that
-    /// is under way leaves its record alone.
+    /// When its record has not changed for that long: seconds, or a duration (`20m`). It must be longer than any hook of the chart
+    /// runs.
     pub after: String,
 }
 
@@ -88,32 +86,32 @@ impl Recovery {
         }
     }
 
-    /// The age of a record that is dead; `None` when none ever is.
+    /// The age of a stale lock; `None` when no lock is taken over.
     fn age(recovery: Option<&Self>, timeout: Duration) -> Option<Duration> {
         match recovery {
-            Some(Self::Wanted(false)) => None,
+            None | Some(Self::Wanted(false)) => None,
             Some(Self::By(rules)) => span::parse(&rules.after).ok(),
-            Some(Self::Wanted(true)) | None => Some(SHORTEST.max(timeout * STEPS)),
+            Some(Self::Wanted(true)) => Some(SHORTEST.max(timeout * STEPS)),
         }
     }
 }
 
-/// Makes sure that nobody is at work on the release, for a put that only pretends: no lock is taken away, and each is an
-/// error. Helm refuses a locked release in dry runs, too, in words that help nobody.
+/// Fails if the release is locked, for a put that changes nothing and so takes no lock over. Helm refuses a locked release in dry
+/// runs, too, with a message that does not say who holds the lock.
 pub(crate) async fn free(target: &Target<'_>) -> Result<()> {
     let records = target.records().of(&target.release).await?;
     let Some(newest) = records.last().filter(|newest| newest.is_pending()) else { return Ok(()) };
     let age = Recovery::age(target.params.recover_pending.as_ref(), target.params.span());
     Err(if age.is_some_and(|age| newest.untouched() >= age) {
-        anyhow!("`{}` is locked by {} that is dead: {}", target.release, what(newest), held(newest))
-            .hint("a dry run changes nothing; the next put that deploys takes the lock away")
+        anyhow!("release `{}` is locked by {} that is not running any more: {}", target.release, operation(newest), held(newest))
+            .hint("a dry run changes nothing; the next put that deploys takes the lock over")
     } else {
         locked(target, newest, age)
     })
 }
 
-/// Makes sure that nobody is at work on the release, and returns its records, oldest first. A dead deploy's lock is taken
-/// away; that of a living one is an error.
+/// Returns the records of the release, oldest first, once no lock is held. A stale lock is taken over if `recover_pending` says so;
+/// any other lock is an error.
 pub(crate) async fn unlocked(target: &Target<'_>) -> Result<Vec<Record>> {
     let mut records = target.records().of(&target.release).await?;
     let Some(newest) = records.last_mut().filter(|newest| newest.is_pending()) else { return Ok(records) };
@@ -124,14 +122,19 @@ pub(crate) async fn unlocked(target: &Target<'_>) -> Result<Vec<Record>> {
             let reason =
                 format!("{GIVEN_UP}it was {} and had not changed for {}", newest.status, span::words(untouched));
             if !target.records().give_up(newest, &reason).await? {
-                return Err(anyhow!("somebody is at work on `{}`: {} changed just now", target.release, held(newest)));
+                return Err(anyhow!(
+                    "another operation on release `{}` is in progress: {} changed just now",
+                    target.release,
+                    held(newest)
+                ));
             }
             target.context.console().warn(format_args!(
-                "revision {} of `{}` was left `{}` by {} that is dead: it has not changed for {}; it is `failed` now",
+                "revision {} of `{}` was left `{}` by {}, and has not changed for {}: it is marked `failed`, as \
+                 `recover_pending` says",
                 newest.revision,
                 target.release,
                 newest.status,
-                what(newest),
+                operation(newest),
                 span::words(untouched)
             ));
             "failed".clone_into(&mut newest.status);
@@ -141,25 +144,30 @@ pub(crate) async fn unlocked(target: &Target<'_>) -> Result<Vec<Record>> {
     }
 }
 
-/// The error that somebody else is at work on the release, as the pending record says.
+/// The error that another operation holds the lock, with who it is, since when, and how to recover.
 fn locked(target: &Target<'_>, newest: &Record, age: Option<Duration>) -> Error {
-    let error = anyhow!("somebody is at work on `{}`: {}", target.release, held(newest));
-    let error = error.hint("wait until that is done, and run this again");
+    let name = &target.release;
+    let error = anyhow!("another operation on release `{name}` is in progress: {}", held(newest));
+    let error = error.hint("wait until it has finished, and run this again");
     match age {
         Some(age) => error.hint(format!(
-            "a record that has not changed for {} is taken for a dead {}'s; `recover_pending` says when",
-            span::words(age),
-            if newest.is_going() { "uninstall" } else { "deploy" }
+            "`recover_pending` takes the lock over once its record has not changed for {}",
+            span::words(age)
         )),
-        None if newest.is_going() => {
-            error.hint("no uninstall is taken for dead, as `recover_pending` says; `helm uninstall` ends one that is")
+        None => {
+            let by_hand = if newest.is_going() { "uninstall" } else { "rollback" };
+            error.hint(format!(
+                "if {} is known to be dead, `recover_pending: {{after: 20m}}` in the params takes its lock over (choose a time \
+                 longer than any hook of the chart runs), or `helm {by_hand} {name} --namespace {}` ends it by hand",
+                operation(newest),
+                target.namespace
+            ))
         }
-        None => error.hint("no deploy is taken for dead, as `recover_pending` says; `helm rollback` ends one that is"),
     }
 }
 
-/// What somebody does who holds the lock.
-fn what(record: &Record) -> &'static str {
+/// The operation that holds the lock.
+fn operation(record: &Record) -> &'static str {
     if record.is_going() { "an uninstall" } else { "a deploy" }
 }
 
@@ -236,7 +244,7 @@ pub(crate) async fn settle(
     work: Work,
     how: &str,
 ) -> Result<bool> {
-    let records = Records::new(kubernetes, target.source.storage, &target.namespace);
+    let records = Records::new(kubernetes, target.source.storage(), &target.namespace);
     let all = records.of(&target.release).await?;
     if !work.has_left(&records, &all, before).await? {
         return Ok(false);
@@ -278,12 +286,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_is_dead_when_no_helm_of_that_timeout_could_still_be_alive() {
+    fn no_lock_is_stale_unless_the_params_say_when() {
         let age = |rules: Option<Recovery>, minutes| Recovery::age(rules.as_ref(), Duration::from_mins(minutes));
         // Waiting for a hook before to go, the next to run, objects to go, and the rest to be ready.
-        assert_eq!(age(None, 5), Some(Duration::from_mins(20)));
+        assert_eq!(age(Some(Recovery::Wanted(true)), 5), Some(Duration::from_mins(20)));
         assert_eq!(age(Some(Recovery::Wanted(true)), 30), Some(Duration::from_hours(2)));
-        assert_eq!(age(None, 1), Some(Duration::from_mins(10)));
+        assert_eq!(age(Some(Recovery::Wanted(true)), 1), Some(Duration::from_mins(10)));
+        assert_eq!(age(None, 5), None);
         assert_eq!(age(Some(Recovery::Wanted(false)), 5), None);
         let rules = RecoveryRules { after: "90s".to_owned() };
         assert_eq!(age(Some(Recovery::By(rules)), 5), Some(Duration::from_secs(90)));

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::source::{Source, given, set};
+use crate::cluster::aws::{self, AwsUser, Role};
+use crate::source::{given, set};
 use crate::target::Target;
 
 /// The names of Docker Hub, and the one under which helm looks for a login there, as Docker itself does.
@@ -31,7 +32,7 @@ pub enum PrivateRegistries {
 /// A registry that puts log in to.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PrivateRegistry {
-    /// A registry of Amazon's, by the role and keys of `aws` or else by the worker's own identity.
+    /// A registry of Amazon's, by its own `user` and `role`, or those of `aws`, or else by the worker's own identity.
     pub ecr: Option<Ecr>,
     /// The registry's host, as it stands in `chart: oci://HOST/...`, with the port if it has one.
     pub host: Option<String>,
@@ -54,6 +55,21 @@ pub struct Ecr {
     pub region: String,
     /// The number of the account that it belongs to.
     pub account_id: String,
+    /// The keys of a user to log in with.
+    pub user: Option<AwsUser>,
+    /// A role to assume: its ARN, or that with what else its owner asks for.
+    pub role: Option<Role>,
+    /// Taken for compatibility with the established resource, without effect: no file with profiles is written or read.
+    #[allow(dead_code, reason = "it is documentation for the pipeline's reader")]
+    pub profile: Option<String>,
+}
+
+impl Ecr {
+    /// How to log in to Amazon for it; `None` when it does not say.
+    fn login(&self) -> Option<Login> {
+        let is_given = self.user.is_some() || self.role.is_some();
+        is_given.then(|| aws::login_of(self.user.as_ref(), self.role.as_ref()))
+    }
 }
 
 impl PrivateRegistries {
@@ -114,12 +130,15 @@ impl PrivateRegistry {
             if user.is_some() {
                 problems.add(at("username"), "is nothing that goes with `ecr`");
             }
+            if let Some(login) = ecr.login() {
+                aws::login_rules(&at("ecr"), &login.roles, ecr.user.as_ref(), problems);
+            }
         }
     }
 
     fn host(&self) -> Option<String> {
         match &self.ecr {
-            Some(Ecr { region, account_id }) => {
+            Some(Ecr { region, account_id, .. }) => {
                 let region = region.trim();
                 let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
                 Some(format!("{}.dkr.ecr.{region}.{domain}", account_id.trim()))
@@ -129,16 +148,19 @@ impl PrivateRegistry {
     }
 }
 
-impl Source {
-    fn registries(&self) -> &[PrivateRegistry] {
-        self.private_registry.as_ref().map(PrivateRegistries::all).unwrap_or_default()
+impl Target<'_> {
+    /// The registries of the params, and those of the source, of which the first one of a host counts.
+    fn registries(&self) -> impl Iterator<Item = &PrivateRegistry> {
+        let of_params = self.params.private_registry.as_ref().map(PrivateRegistries::all).unwrap_or_default();
+        let of_source = self.source.private_registry.as_ref().map(PrivateRegistries::all).unwrap_or_default();
+        of_params.iter().chain(of_source)
     }
 
     /// The options for a command that fetches from this address.
     pub(crate) fn registry_options(&self, address: &str) -> Vec<&'static str> {
         let asked = address.trim().strip_prefix("oci://").and_then(|rest| rest.split('/').next());
         let Some(asked) = asked else { return Vec::new() };
-        let found = self.registries().iter().find(|registry| registry.host().as_deref() == Some(asked));
+        let found = self.registries().find(|registry| registry.host().as_deref() == Some(asked));
         let Some(registry) = found else { return Vec::new() };
         let plain = registry.plain_http.then_some("--plain-http");
         let insecure = registry.insecure.then_some("--insecure-skip-tls-verify");
@@ -148,8 +170,12 @@ impl Source {
 
 /// Leaves helm the logins of all registries.
 pub(crate) async fn log_in(target: &Target<'_>) -> Result<()> {
-    let mut logins = Vec::new();
-    for registry in target.source.registries() {
+    let mut logins: Vec<(String, Secret)> = Vec::new();
+    for registry in target.registries() {
+        let Some(host) = registry.host() else { continue };
+        if logins.iter().any(|(known, _)| *known == host) {
+            continue;
+        }
         let (user, password) = match &registry.ecr {
             Some(ecr) => amazon(target, ecr).await?,
             None => match (given(registry.username.as_ref()), set(registry.password.as_ref())) {
@@ -159,9 +185,7 @@ pub(crate) async fn log_in(target: &Target<'_>) -> Result<()> {
         };
         let login = Secret::new(STANDARD.encode(format!("{user}:{}", password.expose())));
         target.context.console().redactor().add(login.expose());
-        if let Some(host) = registry.host() {
-            logins.push((host, login));
-        }
+        logins.push((host, login));
     }
     if logins.is_empty() {
         return Ok(());
@@ -179,7 +203,7 @@ fn config(logins: &[(String, Secret)]) -> Value {
 async fn amazon(target: &Target<'_>, ecr: &Ecr) -> Result<(String, Secret)> {
     let Target { context, source, .. } = target;
     let aws = Aws::new(context, context.http(source.http())?, ecr.region.trim())?;
-    let login = source.aws.as_ref().map_or_else(Login::default, crate::cluster::aws::Aws::login);
+    let login = ecr.login().or_else(|| source.aws.as_ref().map(aws::Aws::login)).unwrap_or_default();
     let given = aws.registry_login(&login).await?;
     Ok((given.user, given.password))
 }

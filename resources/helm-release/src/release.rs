@@ -43,6 +43,9 @@ pub struct Release {
     /// What was handed to Kubernetes.
     #[serde(default)]
     pub manifest: String,
+    /// How helm 4 has applied it: `ssa` on the server, `csa` on the client. Helm 3 writes nothing.
+    #[serde(default)]
+    pub apply_method: String,
     /// What is run at certain moments, tests among them.
     #[serde(default)]
     pub hooks: Option<Vec<Hook>>,
@@ -94,6 +97,9 @@ pub struct Hook {
     /// When it is run.
     #[serde(default)]
     pub events: Option<Vec<String>>,
+    /// When its object is deleted: `before-hook-creation`, `hook-succeeded`, `hook-failed`.
+    #[serde(default)]
+    pub delete_policies: Option<Vec<String>>,
     /// How its last run went.
     #[serde(default)]
     pub last_run: LastRun,
@@ -130,7 +136,7 @@ impl Release {
     pub(crate) fn of_manifest(name: &str, manifest: String) -> Self {
         let (name, namespace) = (name.to_owned(), String::new());
         let (info, chart) = (Info::default(), Chart::default());
-        Self { name, namespace, version: 0, info, chart, config: None, manifest, hooks: None }
+        Self { name, namespace, version: 0, info, chart, config: None, manifest, apply_method: String::new(), hooks: None }
     }
 
     /// What it is made of, in a few words: `demo-1.2.3, app version 4.5`.
@@ -142,10 +148,24 @@ impl Release {
         }
     }
 
+    /// Its hooks with an event that has this in its name; those of tests have no `-`.
+    pub(crate) fn hooks_of(&self, word: &str) -> impl Iterator<Item = &Hook> {
+        let hooks = self.hooks.as_deref().unwrap_or_default().iter();
+        hooks.filter(move |hook| hook.events.iter().flatten().any(|event| event.contains(word)))
+    }
+
     /// Its tests.
     pub(crate) fn tests(&self) -> impl Iterator<Item = &Hook> {
         let hooks = self.hooks.as_deref().unwrap_or_default().iter();
         hooks.filter(|hook| hook.events.iter().flatten().any(|event| event == "test"))
+    }
+}
+
+impl Hook {
+    /// Whether its object may be deleted as soon as it has ended.
+    pub(crate) fn is_deleted_when_done(&self) -> bool {
+        let policies = self.delete_policies.iter().flatten();
+        policies.into_iter().any(|policy| matches!(policy.as_str(), "hook-succeeded" | "hook-failed"))
     }
 }
 

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::diagnosis::{self, Logs};
+use crate::hook_output::{self, Hooks};
 use crate::release::Release;
 use crate::span;
 use crate::target::Target;
@@ -39,6 +40,9 @@ pub struct TestRules {
     /// How long to wait between two tries: seconds, or a duration (`1m30s`); 10 seconds when not given.
     pub delay: Option<String>,
 
+    /// How long to wait before the first try, for what takes a while to serve: seconds, or a duration; not at all when not given.
+    pub initial_delay: Option<String>,
+
     /// How long a test may take; the put's `timeout` when not given.
     pub timeout: Option<String>,
 
@@ -55,6 +59,7 @@ pub struct TestRules {
 pub(crate) struct Tests {
     attempts: u32,
     delay: Duration,
+    initial_delay: Duration,
     timeout: Duration,
     logs: bool,
     cleanup: bool,
@@ -78,7 +83,8 @@ impl Test {
         if rules.attempts.is_some_and(|attempts| !(1..=MOST_ATTEMPTS).contains(&attempts)) {
             problems.add(format!("{key}.attempts"), format!("expected a number from 1 to {MOST_ATTEMPTS}"));
         }
-        for (name, text) in [("delay", &rules.delay), ("timeout", &rules.timeout)] {
+        let spans = [("delay", &rules.delay), ("initial_delay", &rules.initial_delay), ("timeout", &rules.timeout)];
+        for (name, text) in spans {
             if let Some(Err(problem)) = text.as_deref().map(span::parse) {
                 problems.add(format!("{key}.{name}"), problem);
             }
@@ -97,6 +103,7 @@ impl Test {
         Some(Tests {
             attempts: rules.attempts.unwrap_or(1),
             delay: given(&rules.delay).unwrap_or(DELAY),
+            initial_delay: given(&rules.initial_delay).unwrap_or_default(),
             timeout: given(&rules.timeout).unwrap_or(timeout),
             logs: rules.logs.or(logs).unwrap_or(true),
             cleanup: rules.cleanup,
@@ -114,6 +121,11 @@ impl Tests {
                 .console()
                 .warn(format_args!("the chart of `{name}`, {chart}, has no tests: nothing is tested"));
             return Ok(Verdict::Untested);
+        }
+        if !self.initial_delay.is_zero() {
+            let delay = span::words(self.initial_delay);
+            target.context.console().step(format_args!("waiting {delay} before the tests, as `test.initial_delay` says"));
+            target.context.interrupt().sleep(self.initial_delay).await?;
         }
         let mut attempt = 1;
         let verdict = loop {
@@ -142,16 +154,19 @@ impl Tests {
         let which = if attempts == 1 { String::new() } else { format!(", try {attempt} of {attempts}") };
         target.context.console().step(format_args!("testing `{name}`{which}"));
         let began = Timestamp::now();
-        let finished = target
+        let command = target
             .helm
             .command("test")
             .arg(format!("--namespace={}", target.namespace))
             .arg(format!("--timeout={}", span::argument(self.timeout)))
             .arg("--")
             .arg(name)
-            .relay_stdout()
-            .run()
-            .await?;
+            .relay_stdout();
+        let finished = if self.logs {
+            hook_output::during(target, Hooks::Tests(release), command.run()).await?
+        } else {
+            command.run().await?
+        };
         if finished.is_success() {
             target.context.console().step(format_args!("the tests of `{name}` passed{which}"));
             if self.logs {

@@ -131,8 +131,8 @@ pub(crate) fn hidden_secrets(source: &Source) -> Vec<String> {
     parsed.filter_map(|url| url.password().map(str::to_owned)).collect()
 }
 
-/// Tells helm of the repositories. None of them is asked yet.
-pub(crate) fn write(target: &Target<'_>) -> Result<()> {
+/// Tells helm of the repositories, and of these addresses where none of the source's has them. None of them is asked yet.
+pub(crate) fn write(target: &Target<'_>, others: &[String]) -> Result<()> {
     let Target { context, source, helm, .. } = target;
     let mut entries = Vec::new();
     for (index, repository) in source.repos.iter().enumerate() {
@@ -148,6 +148,9 @@ pub(crate) fn write(target: &Target<'_>) -> Result<()> {
         }));
     }
     entries.extend(source.stable().map(|url| json!({ "name": STABLE, "url": url })));
+    let known = source.repos.iter().map(|repository| repository.url.trim()).chain(source.stable());
+    let new = others.iter().filter(|url| !known.clone().any(|known| known.trim_end_matches('/') == url.as_str()));
+    entries.extend(new.enumerate().map(|(index, url)| json!({ "name": format!("jetway-dependency-{index}"), "url": url })));
     if entries.is_empty() {
         return Ok(());
     }

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::advice;
+use crate::apply;
 use crate::diagnosis::{self, Logs};
+use crate::hook_output::{self, Hooks};
 use crate::params::HISTORY;
 use crate::records::Record;
 use crate::recovery::{self, Work};
@@ -18,7 +21,6 @@ use crate::span;
 use crate::state;
 use crate::target::Target;
 use crate::uninstall;
-use crate::upgrade;
 use crate::waiting::{self, Strategy};
 
 /// How many revisions are looked at for a good one. helm keeps ten when nothing is said.
@@ -297,14 +299,14 @@ async fn back_to(
         .command("rollback")
         .arg(format!("--namespace={}", target.namespace))
         .args(waiting::options(&target.helm, strategy).await?)
-        .args(upgrade::force(target).await?)
+        .args(apply::for_rollback(target, revision).await?)
         .arg(format!("--timeout={}", span::argument(timeout)))
         .arg(format!("--history-max={}", target.source.helm_history_max.unwrap_or(HISTORY)));
     if target.params.wait_for_jobs && strategy != Some(Strategy::None) {
         command = command.arg("--wait-for-jobs");
     }
-    let finished = command.args(["--", name]).arg(revision.to_string()).relay_stdout().run().await;
-    let finished = match finished {
+    let command = command.args(["--", name]).arg(revision.to_string()).relay_stdout();
+    let finished = match hook_output::during(target, Hooks::After(before), command.run()).await {
         Ok(finished) => finished,
         Err(error) if Interrupted::caused(&error) => {
             // helm does not listen to signals here, and leaves its lock behind.
@@ -320,7 +322,7 @@ async fn back_to(
             recovery::settle_or_warn(target, before, Work::Rollback(revision), &recovery::how(&finished)).await?;
         }
         diagnosis::full(target, began, Logs::All).await?;
-        return Err(finished.failure());
+        return Err(advice::failure(&finished, None));
     }
     state::made(target).await
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jetway::http::{HttpSettings, Url};
+use jetway::http::{ClientCertificate, HttpSettings, Url, authority_problem};
 use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use crate::cluster::aws::Aws;
 use crate::cluster::digitalocean::DigitalOcean;
 use crate::cluster::google;
 use crate::cluster::kubeconfig::Kubeconfig;
-use crate::helm;
+use crate::env_vars;
 use crate::name;
 use crate::plugins::Plugin;
 use crate::registries::PrivateRegistries;
@@ -30,11 +30,11 @@ pub struct Source {
     /// The name of the release.
     pub release: Option<String>,
 
-    /// The namespace of the release; without it, the one that the kubeconfig's context names, or else `default`.
+    /// The namespace of the release; without it, `default`, whatever namespace a kubeconfig's context names.
     pub namespace: Option<String>,
 
-    /// A whole kubeconfig, as text. Its certificates, keys and tokens must stand in it, and it must not ask for a program to
-    /// be run.
+    /// A whole kubeconfig, as text or that in base64. Its certificates, keys and tokens must be in it, and it must not log in
+    /// with a program (`exec`).
     pub kubeconfig: Option<Secret>,
 
     /// The context of `kubeconfig` to use, in place of its current one (of a put's, when the source has none).
@@ -99,9 +99,8 @@ pub struct Source {
     /// Use a cluster of DigitalOcean.
     pub digitalocean: Option<DigitalOcean>,
 
-    /// Where helm keeps its releases in the cluster.
-    #[serde(default)]
-    pub storage: Storage,
+    /// Where helm stores its releases in the cluster; without it, where `HELM_DRIVER` in `env_vars` says, or else in Secrets.
+    pub storage: Option<Storage>,
 
     /// The statuses of the revisions that are versions. A revision is `superseded` once a later one is deployed.
     #[serde(default = "statuses")]
@@ -133,7 +132,7 @@ pub struct Source {
     /// Private registries of charts for puts: one, or a list.
     pub private_registry: Option<PrivateRegistries>,
 
-    /// Variables for the environment of helm in puts.
+    /// Variables for the environment of helm in puts. `HELM_DRIVER` (`secret` or `configmap`) counts for check and get, too.
     #[serde(default)]
     pub env_vars: BTreeMap<String, Value>,
 
@@ -276,22 +275,30 @@ impl Source {
         }
     }
 
+    /// The key that the certificate of the API server's authority is from.
+    pub(crate) fn authority_key(&self) -> &'static str {
+        if given(self.cluster_ca_base64.as_ref()).is_some() { "cluster_ca_base64" } else { "cluster_ca" }
+    }
+
+    /// Where helm stores releases.
+    pub(crate) fn storage(&self) -> Storage {
+        self.storage.or_else(|| env_vars::driver(&self.env_vars).ok().flatten()).unwrap_or_default()
+    }
+
     fn url_rules(&self, url: &str, problems: &mut Problems) {
         match Url::parse(url) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
             Ok(_) => return problems.add("cluster_url", "expected an address that begins with `https://`"),
             Err(error) => return problems.add("cluster_url", format!("expected an address, `https://...`: {error}")),
         }
-        match self.authority() {
-            Err(problem) if given(self.cluster_ca_base64.as_ref()).is_some() => {
-                problems.add("cluster_ca_base64", problem);
+        if !self.insecure_cluster {
+            let problem = match self.authority() {
+                Ok(authority) => authority.as_deref().and_then(authority_problem),
+                Err(problem) => Some(problem),
+            };
+            if let Some(problem) = problem {
+                problems.add(self.authority_key(), problem);
             }
-            Err(problem) => problems.add("cluster_ca", problem),
-            Ok(Some(_)) if self.insecure_cluster => {
-                problems
-                    .add("insecure_cluster", "makes the authority that stands beside it worth nothing; leave one out");
-            }
-            Ok(_) => {}
         }
         let certificate = given(self.admin_cert.as_ref());
         let key = set(self.admin_key.as_ref());
@@ -300,12 +307,18 @@ impl Source {
             (None, Some(_)) => problems.add("admin_cert", "required beside `admin_key`, but missing"),
             _ => {}
         }
-        for (key, text) in [("admin_cert", certificate), ("admin_key", key.map(Secret::expose))] {
-            if let Some(text) = text
-                && let Err(problem) = pem(text)
-            {
+        let read = |key: &str, text: Option<&str>, problems: &mut Problems| match text.map(pem) {
+            None => None,
+            Some(Ok(text)) => Some(text),
+            Some(Err(problem)) => {
                 problems.add(key, problem);
+                None
             }
+        };
+        let certificate = read("admin_cert", certificate, problems);
+        let key = read("admin_key", key.map(Secret::expose), problems);
+        if let (Some(certificate), Some(key)) = (certificate, key) {
+            ClientCertificate { certificate, key: Secret::new(key) }.rules("admin_cert", "admin_key", problems);
         }
     }
 }
@@ -367,11 +380,7 @@ impl Parameters for Source {
         if let Some(digitalocean) = &self.digitalocean {
             digitalocean.rules(problems);
         }
-        for (name, value) in &self.env_vars {
-            if !helm::is_variable(value) {
-                problems.add(format!("env_vars.{name}"), "expected text, a number, true or false");
-            }
-        }
+        env_vars::rules(self, problems);
         repositories::rules(self, problems);
         for (index, plugin) in self.plugins.iter().enumerate() {
             plugin.rules(index, problems);

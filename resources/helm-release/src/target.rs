@@ -7,6 +7,7 @@ use jetway::{Advise as _, Context, Inputs, Result, Secret};
 
 use crate::cluster::Cluster;
 use crate::helm::Helm;
+use crate::hook_output::Shown;
 use crate::kubernetes::Kubernetes;
 use crate::name;
 use crate::params::Params;
@@ -29,6 +30,8 @@ pub(crate) struct Target<'p> {
     pub(crate) release: String,
     /// The namespace that it is in.
     pub(crate) namespace: String,
+    /// The logs of hooks and tests that have been shown.
+    pub(crate) shown: Shown,
 }
 
 impl<'p> Target<'p> {
@@ -62,10 +65,13 @@ impl<'p> Target<'p> {
         let kubernetes = Kubernetes::of(context, source, cluster)?;
         let namespace = match given(params.namespace.as_ref()) {
             Some(text) => named(&inputs, "namespace", text)?,
-            None => crate::check::namespace(source, &kubernetes).to_owned(),
+            None => {
+                crate::check::note_other_namespace(context, source, &kubernetes);
+                crate::check::namespace(source).to_owned()
+            }
         };
         name::namespace(&namespace).map_err(|problem| anyhow!("the name of the namespace {problem}"))?;
-        Ok(Self { context, source, params, inputs, helm, kubernetes, elsewhere, release, namespace })
+        Ok(Self { context, source, params, inputs, helm, kubernetes, elsewhere, release, namespace, shown: Shown::default() })
     }
 
     /// What the value of `key` stands for: itself, or what is in the file of the inputs that it names.
@@ -75,12 +81,12 @@ impl<'p> Target<'p> {
 
     /// Helm's records in the namespace.
     pub(crate) fn records(&self) -> Records<'_> {
-        Records::new(&self.kubernetes, self.source.storage, &self.namespace)
+        Records::new(&self.kubernetes, self.source.storage(), &self.namespace)
     }
 
     /// `version` with the namespace and the cluster, where these are not the ones that a check looks into.
     pub(crate) fn in_namespace(&self, version: Version) -> Version {
-        let usual = crate::check::namespace(self.source, &self.kubernetes);
+        let usual = crate::check::namespace(self.source);
         let namespace = (self.namespace != usual).then(|| self.namespace.clone());
         Version { namespace, cluster: self.elsewhere.clone(), ..version }
     }

@@ -7,9 +7,11 @@ use jetway::{Advise as _, Interrupted, Response, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::advice;
 use crate::chart::Chart;
 use crate::diagnosis::{self, Logs};
 use crate::dry_run;
+use crate::hook_output::{self, Hooks};
 use crate::kubernetes::{Asked, CORE, is_gone};
 use crate::recovery::{self, Work};
 use crate::span;
@@ -85,15 +87,25 @@ async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()
     let word = if params.dry().is_some() { "pretending to take" } else { "taking" };
     context.console().step(format_args!("{word} `{release}` out of the namespace `{namespace}`"));
     let began = Timestamp::now();
-    match command.arg("--").arg(release).relay_stdout().run().await {
+    // helm itself says what is wrong with a record that cannot be read.
+    let its = match params.dry() {
+        None => target.records().read(release, newest).await.ok().flatten(),
+        Some(_) => None,
+    };
+    let command = command.arg("--").arg(release).relay_stdout();
+    let finished = match &its {
+        Some(its) => hook_output::during(target, Hooks::Removal(its), command.run()).await,
+        None => command.run().await,
+    };
+    match finished {
         Ok(finished) if finished.is_success() => Ok(()),
-        Ok(finished) if params.dry().is_some() => Err(finished.failure()),
+        Ok(finished) if params.dry().is_some() => Err(advice::failure(&finished, None)),
         Ok(finished) => {
             // A hook of the chart that fails is enough for helm to leave it half done, for ever.
             let how = recovery::how(&finished);
             recovery::settle_or_warn(target, newest, Work::Uninstall, &how).await?;
             diagnosis::full(target, began, Logs::All).await?;
-            Err(finished.failure())
+            Err(advice::failure(&finished, None))
         }
         Err(error) if Interrupted::caused(&error) => {
             let kubernetes = target.kubernetes.after_interrupt()?;

@@ -2,7 +2,9 @@
 
 use jetway::{Command, Finished, Result};
 
+use crate::apply;
 use crate::chart::Chart;
+use crate::namespace;
 use crate::params::HISTORY;
 use crate::post_renderer;
 use crate::source::given;
@@ -18,15 +20,6 @@ pub(crate) async fn run(target: &Target<'_>, upgrade: Command) -> Result<Finishe
     upgrade.relay_stdout().run().await
 }
 
-/// The options for helm to replace what cannot be changed, when that is wanted: of upgrades and of rollbacks alike.
-pub(crate) async fn force(target: &Target<'_>) -> Result<&'static [&'static str]> {
-    if !target.params.force {
-        return Ok(&[]);
-    }
-    // Replacing and applying by the server exclude each other.
-    Ok(if target.helm.major().await? >= 4 { &["--force-replace", "--server-side=false"] } else { &["--force"] })
-}
-
 /// The command that brings up the chart, with these options besides.
 pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values, options: &[&str]) -> Result<Command> {
     let Target { source, params, .. } = target;
@@ -34,17 +27,19 @@ pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values,
     upgrade = rendering(target, chart, values, upgrade).await?;
     upgrade = upgrade.args(waiting::options(&target.helm, params.strategy()).await?);
     for (flag, wanted) in [
-        ("--create-namespace", params.create_namespace),
+        ("--create-namespace", namespace::is_to_be_created(target).await?),
         ("--wait-for-jobs", params.wait_for_jobs),
         ("--atomic", params.atomic),
         ("--reuse-values", params.reuse_values),
         ("--reset-values", params.reset_values),
+        ("--reset-then-reuse-values", params.reset_then_reuse_values),
+        ("--take-ownership", params.take_ownership),
     ] {
         if wanted {
             upgrade = upgrade.arg(flag);
         }
     }
-    upgrade = upgrade.args(force(target).await?);
+    upgrade = upgrade.args(apply::for_upgrade(target).await?);
     let timeout = span::argument(params.span());
     let history = source.helm_history_max.unwrap_or(HISTORY);
     upgrade = upgrade.arg(format!("--timeout={timeout}")).arg(format!("--history-max={history}"));
@@ -59,7 +54,7 @@ pub(crate) async fn template(target: &Target<'_>, chart: &Chart, values: &Values
 
 /// The command with all that says what the chart is and what is made of it.
 async fn rendering(target: &Target<'_>, chart: &Chart, values: &Values, command: Command) -> Result<Command> {
-    let Target { source, params, .. } = target;
+    let params = target.params;
     let mut command = values.add_to(command.arg(format!("--namespace={}", target.namespace)));
     if params.devel {
         command = command.arg("--devel");
@@ -71,5 +66,5 @@ async fn rendering(target: &Target<'_>, chart: &Chart, values: &Values, command:
     if let Some(version) = version.filter(|_| chart.has_versions()) {
         command = command.arg(format!("--version={version}"));
     }
-    Ok(command.args(chart.options(source)))
+    Ok(command.args(chart.options(target)))
 }

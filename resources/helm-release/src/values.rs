@@ -2,6 +2,7 @@
 
 mod key_path;
 mod overrides;
+mod reused;
 mod text;
 
 use std::fs;
@@ -26,13 +27,15 @@ pub(crate) struct Values {
 impl Values {
     /// Finds the files, and writes the single values into a private one.
     pub(crate) async fn gather(target: &Target<'_>) -> Result<Self> {
-        let mut files = files(target)?;
+        let of_inputs = files(target)?;
+        let mut files: Vec<PathBuf> = reused::file(target).await?.into_iter().collect();
+        files.extend(of_inputs.iter().cloned());
         let overrides = &target.params.override_values;
         if overrides.is_empty() {
             return Ok(Self { files, numbers: Vec::new() });
         }
-        let below = if Overrides::change_lists(overrides) && !files.is_empty() {
-            merged(target, &files).await?
+        let below = if Overrides::change_lists(overrides) && !of_inputs.is_empty() {
+            merged(target, &of_inputs).await?
         } else {
             Value::Null
         };

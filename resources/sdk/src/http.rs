@@ -59,7 +59,7 @@ pub use redirect::Redirects;
 pub use request::HttpRequest;
 pub use response::HttpResponse;
 pub use retry::{Again, Retry, after_answer, is_transient};
-pub use settings::{Authorities, ClientCertificate, HttpSettings, Proxies};
+pub use settings::{Authorities, ClientCertificate, HttpSettings, Proxies, authority_problem};
 
 use crate::console::Console;
 use crate::error::Result;

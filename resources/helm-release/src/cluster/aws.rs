@@ -88,22 +88,7 @@ impl Aws {
         if !is_name(self.region.trim()) {
             problems.add("aws.region", format!("`{}` is no region", self.region));
         }
-        for role in self.roles() {
-            if !role.arn.starts_with("arn:") {
-                problems.add(
-                    "aws.role",
-                    format!(
-                        "expected the name of a role in full, `arn:aws:iam::ACCOUNT:role/NAME`, found `{}`",
-                        role.arn
-                    ),
-                );
-            }
-        }
-        if let Some(user) = &self.user
-            && (user.access_key_id.trim().is_empty() || set(Some(&user.secret_access_key)).is_none())
-        {
-            problems.add("aws.user", "must have both `access_key_id` and `secret_access_key`");
-        }
+        login_rules("aws", &self.roles(), self.user.as_ref(), problems);
     }
 
     /// The same as it is written in a source, for the program that logs in anew. It holds the keys.
@@ -123,31 +108,66 @@ impl Aws {
     }
 
     fn roles(&self) -> Vec<AssumedRole> {
-        let plain =
-            |arn: &str| AssumedRole { arn: arn.to_owned(), session_name: SESSION.to_owned(), external_id: None };
-        let of_user = self.user.as_ref().and_then(|user| given(user.role_arn.as_ref())).map(plain);
-        let role = match &self.role {
-            Some(Role::Arn(arn)) => given(Some(arn)).map(plain),
-            Some(Role::More { arn, session_name, external_id }) => Some(AssumedRole {
-                arn: arn.trim().to_owned(),
-                session_name: given(session_name.as_ref()).unwrap_or(SESSION).to_owned(),
-                external_id: given(external_id.as_ref()).map(str::to_owned),
-            }),
-            None => given(self.role_arn.as_ref()).map(plain),
-        };
-        of_user.into_iter().chain(role).collect()
+        let role = assumed(self.role.as_ref()).or_else(|| given(self.role_arn.as_ref()).map(plain_role));
+        roles(self.user.as_ref(), role)
     }
 
     /// How to log in to Amazon's services.
     pub(crate) fn login(&self) -> Login {
-        let keys = self.user.as_ref().map(|user| Credentials {
-            access_key_id: user.access_key_id.trim().to_owned(),
-            secret_access_key: Secret::new(user.secret_access_key.expose().trim()),
-            session_token: set(user.session_token.as_ref()).map(|token| Secret::new(token.expose().trim())),
-            expires: None,
-        });
-        Login { keys, roles: self.roles() }
+        Login { keys: self.user.as_ref().map(AwsUser::credentials), roles: self.roles() }
     }
+}
+
+impl AwsUser {
+    fn credentials(&self) -> Credentials {
+        Credentials {
+            access_key_id: self.access_key_id.trim().to_owned(),
+            secret_access_key: Secret::new(self.secret_access_key.expose().trim()),
+            session_token: set(self.session_token.as_ref()).map(|token| Secret::new(token.expose().trim())),
+            expires: None,
+        }
+    }
+}
+
+/// The login by these keys and this role, for a service other than the cluster.
+pub(crate) fn login_of(user: Option<&AwsUser>, role: Option<&Role>) -> Login {
+    Login { keys: user.map(AwsUser::credentials), roles: roles(user, assumed(role)) }
+}
+
+/// Notes what is wrong with keys and roles, as values below `place`.
+pub(crate) fn login_rules(place: &str, roles: &[AssumedRole], user: Option<&AwsUser>, problems: &mut Problems) {
+    for role in roles.iter().filter(|role| !role.arn.starts_with("arn:")) {
+        problems.add(
+            format!("{place}.role"),
+            format!("expected the name of a role in full, `arn:aws:iam::ACCOUNT:role/NAME`, found `{}`", role.arn),
+        );
+    }
+    if let Some(user) = user
+        && (user.access_key_id.trim().is_empty() || set(Some(&user.secret_access_key)).is_none())
+    {
+        problems.add(format!("{place}.user"), "must have both `access_key_id` and `secret_access_key`");
+    }
+}
+
+fn plain_role(arn: &str) -> AssumedRole {
+    AssumedRole { arn: arn.to_owned(), session_name: SESSION.to_owned(), external_id: None }
+}
+
+fn assumed(role: Option<&Role>) -> Option<AssumedRole> {
+    match role? {
+        Role::Arn(arn) => given(Some(arn)).map(plain_role),
+        Role::More { arn, session_name, external_id } => Some(AssumedRole {
+            arn: arn.trim().to_owned(),
+            session_name: given(session_name.as_ref()).unwrap_or(SESSION).to_owned(),
+            external_id: given(external_id.as_ref()).map(str::to_owned),
+        }),
+    }
+}
+
+/// The roles to assume, one after another: the user's own, and then `role`.
+fn roles(user: Option<&AwsUser>, role: Option<AssumedRole>) -> Vec<AssumedRole> {
+    let of_user = user.and_then(|user| given(user.role_arn.as_ref())).map(plain_role);
+    of_user.into_iter().chain(role).collect()
 }
 
 /// The cluster that `aws` names.
@@ -176,11 +196,8 @@ pub(crate) async fn find(context: &Context, source: &Source, aws: &Aws) -> Resul
     Ok(Cluster {
         server: cluster.endpoint.trim_end_matches('/').to_owned(),
         authority: Some(authority_in(&cluster.certificate_authority.data)?),
-        insecure: false,
-        server_name: None,
-        proxy: None,
-        namespace: None,
         user: User::of_token(token(&services, name, &credentials)?),
+        ..Cluster::default()
     })
 }
 

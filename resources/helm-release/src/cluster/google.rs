@@ -133,11 +133,8 @@ pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> 
     Ok(Cluster {
         server: format!("https://{endpoint}"),
         authority: Some(authority_in(&found.master_auth.cluster_ca_certificate)?),
-        insecure: false,
-        server_name: None,
-        proxy: None,
-        namespace: None,
         user: User::of_token(token),
+        ..Cluster::default()
     })
 }
 

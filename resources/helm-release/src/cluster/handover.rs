@@ -60,6 +60,14 @@ impl Cluster {
             (_, Some(file)) => set(&mut user, "tokenFile", Some(file)),
             (None, None) => {}
         }
+        for (object, extra) in [(&mut cluster, &self.extra.cluster), (&mut user, &self.extra.user)] {
+            if let Some(object) = object.as_object_mut() {
+                object.extend(extra.iter().map(|(key, value)| (key.clone(), value.clone())));
+            }
+        }
+        if let Some(user) = user.as_object_mut() {
+            who.impersonation.write(user);
+        }
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "cluster",
             "clusters": [{ "name": "cluster", "cluster": cluster }],

@@ -33,14 +33,12 @@ fn of_account(account: &Path, host: &str, port: &str) -> Result<Cluster> {
     Ok(Cluster {
         server: format!("https://{host}:{port}"),
         authority: Some(read("ca.crt")?),
-        insecure: false,
-        server_name: None,
-        proxy: None,
         namespace: read("namespace").ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
         user: User {
             token_file: Some(account.join("token")),
             ..User::of_token(Token::lasting(Secret::new(read("token")?.trim())))
         },
+        ..Cluster::default()
     })
 }
 

@@ -1,44 +1,84 @@
-//! A kubeconfig, as far as it can be used here: everything must stand in it, and nothing in it is run.
+//! A kubeconfig, read as kubectl reads it, but for two things: everything must be in it, and no program of its is run.
 
-use std::collections::BTreeSet;
+mod login;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::anyhow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jetway::http::{ClientCertificate, Url};
-use jetway::{Advise as _, Error, Result, Secret, nearest};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use jetway::http::{Url, authority_problem};
+use jetway::{Advise as _, Error, Result, nearest};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
-use super::{Cluster, Token, User};
+use super::Cluster;
+use login::Person;
+
+/// The keys of a cluster that are read here.
+const CLUSTER_KEYS: [&str; 7] = [
+    "server",
+    "certificate-authority",
+    "certificate-authority-data",
+    "insecure-skip-tls-verify",
+    "tls-server-name",
+    "proxy-url",
+    "extensions",
+];
+
+/// The keys that helm alone has a use for.
+const KEYS_OF_HELM: [&str; 1] = ["disable-compression"];
+
+/// The schemes of proxies that kubectl and helm know.
+const PROXY_SCHEMES: [&str; 3] = ["http", "https", "socks5"];
 
 /// A kubeconfig as it is written; see "Organizing Cluster Access Using kubeconfig Files" in the documentation of Kubernetes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Kubeconfig {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "even_null")]
     clusters: Vec<NamedCluster>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "even_null")]
     users: Vec<NamedUser>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "even_null")]
     contexts: Vec<NamedContext>,
     #[serde(default)]
     current_context: Option<String>,
+    /// The clusters and users with all their keys.
+    #[serde(skip)]
+    raw: Raw,
+}
+
+/// The same, as far as it takes to find keys that are not known here.
+#[derive(Debug, Default, Deserialize)]
+struct Raw {
+    #[serde(default, deserialize_with = "even_null")]
+    clusters: Vec<RawEntry>,
+    #[serde(default, deserialize_with = "even_null")]
+    users: Vec<RawEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawEntry {
+    name: String,
+    #[serde(default, alias = "cluster", alias = "user")]
+    content: Option<Map<String, Value>>,
 }
 
 #[derive(Debug, Deserialize)]
 struct NamedCluster {
     name: String,
+    #[serde(default, deserialize_with = "even_null")]
     cluster: Address,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Address {
-    server: String,
+    server: Option<String>,
     certificate_authority: Option<String>,
     certificate_authority_data: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "even_null")]
     insecure_skip_tls_verify: bool,
     tls_server_name: Option<String>,
     proxy_url: Option<String>,
@@ -47,104 +87,91 @@ struct Address {
 #[derive(Debug, Deserialize)]
 struct NamedUser {
     name: String,
-    #[serde(default)]
-    user: Option<Person>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Person {
-    client_certificate: Option<String>,
-    client_certificate_data: Option<String>,
-    client_key: Option<String>,
-    client_key_data: Option<Secret>,
-    token: Option<Secret>,
-    #[serde(rename = "tokenFile")]
-    token_file: Option<String>,
-    username: Option<String>,
-    password: Option<Secret>,
-    exec: Option<Exec>,
-    auth_provider: Option<IgnoredAny>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Exec {
-    command: String,
+    #[serde(default, deserialize_with = "even_null")]
+    user: Person,
 }
 
 #[derive(Debug, Deserialize)]
 struct NamedContext {
     name: String,
+    #[serde(default, deserialize_with = "even_null")]
     context: Inner,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Inner {
-    cluster: String,
-    #[serde(default)]
+    cluster: Option<String>,
     user: Option<String>,
     namespace: Option<String>,
 }
 
+/// Takes `null` for the default.
+fn even_null<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 impl Kubeconfig {
-    /// Reads the text; what is wrong is told in words that do not repeat it.
+    /// Reads the text, which may be in base64; several documents are merged as kubectl merges several files. An error does not
+    /// repeat the text.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        serde_saphyr::from_str(text).map_err(|error| match error.location() {
-            // The parser's own words quote the line, which may be a key.
-            Some(location) => format!("is no kubeconfig: line {} cannot be understood", location.line()),
-            None => "is no kubeconfig".to_owned(),
-        })
+        let decoded = whole_in_base64(text);
+        let text = decoded.as_deref().unwrap_or(text);
+        let documents: Vec<Self> =
+            serde_saphyr::from_multiple(text).map_err(|error| match error.location() {
+                // The parser's own words quote the line, which may be a key.
+                Some(location) => format!("is no kubeconfig: line {} cannot be understood", location.line()),
+                None => "is no kubeconfig".to_owned(),
+            })?;
+        let raw: Vec<Raw> = serde_saphyr::from_multiple(text).unwrap_or_default();
+        let mut merged = Self::default();
+        for document in documents {
+            merged.clusters.extend(document.clusters);
+            merged.users.extend(document.users);
+            merged.contexts.extend(document.contexts);
+            merged.current_context = merged.current_context.or(document.current_context.filter(|name| !name.is_empty()));
+        }
+        for document in raw {
+            merged.raw.clusters.extend(document.clusters);
+            merged.raw.users.extend(document.users);
+        }
+        Ok(merged)
     }
 
     /// All that is secret in it.
     pub(crate) fn secrets(&self) -> Vec<String> {
-        let mut secrets = BTreeSet::new();
-        for user in self.users.iter().filter_map(|user| user.user.as_ref()) {
-            let all = [&user.client_key_data, &user.token, &user.password];
-            secrets.extend(all.into_iter().flatten().map(|secret| secret.expose().to_owned()));
-            if let Some(Ok(key)) = user.client_key_data.as_ref().map(|key| data("client-key-data", key.expose())) {
-                secrets.insert(key);
-            }
-        }
+        let mut secrets: BTreeSet<String> = self.users.iter().flat_map(|user| user.user.secrets()).collect();
+        let proxies = self.clusters.iter().filter_map(|cluster| cluster.cluster.proxy_url.as_deref());
+        secrets.extend(proxies.filter_map(|url| Url::parse(url).ok()?.password().map(str::to_owned)));
         secrets.into_iter().collect()
     }
 
     /// The cluster of a context, or of the current one.
     pub(crate) fn cluster(&self, context: Option<&str>) -> Result<Cluster> {
         let (name, context) = self.context(context)?;
-        let missing = |kind: &str, wanted: &str| {
-            anyhow!("the kubeconfig's context `{name}` names the {kind} `{wanted}`, which is not in it")
-        };
-        let found = self.clusters.iter().find(|cluster| cluster.name == context.cluster);
-        let server = &found.ok_or_else(|| missing("cluster", &context.cluster))?.cluster;
-        let nobody = Person::default();
-        let person = match context.user.as_deref().filter(|name| !name.is_empty()) {
-            None => &nobody,
-            Some(name) => {
-                let found = self.users.iter().find(|user| user.name == name);
-                found.ok_or_else(|| missing("user", name))?.user.as_ref().unwrap_or(&nobody)
+        let wanted = filled(context.cluster.as_ref())
+            .ok_or_else(|| anyhow!("the kubeconfig's context `{name}` names no cluster"))?;
+        let found = self.clusters.iter().find(|cluster| cluster.name == wanted);
+        let address = &found
+            .ok_or_else(|| anyhow!("the kubeconfig's context `{name}` names the cluster `{wanted}`, which is not in it"))?
+            .cluster;
+        let mut cluster = address.cluster()?;
+        let mut extra = unknown_keys(&self.raw.clusters, wanted, &CLUSTER_KEYS);
+        note_unknown(&extra, "cluster", &mut cluster.warnings);
+        cluster.extra.cluster.append(&mut extra);
+        if let Some(wanted) = filled(context.user.as_ref()) {
+            // kubectl, too, calls without a login then.
+            match self.users.iter().find(|user| user.name == wanted) {
+                Some(user) => cluster.user = user.user.user()?,
+                None => cluster.warnings.push(format!(
+                    "the kubeconfig's context `{name}` names the user `{wanted}`, which is not in it: requests are anonymous"
+                )),
             }
-        };
-        if !Url::parse(&server.server).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
-            return Err(anyhow!("the kubeconfig's server is no address that begins with `https://`"));
+            let mut extra = unknown_keys(&self.raw.users, wanted, &login::KEYS);
+            note_unknown(&extra, "user", &mut cluster.warnings);
+            cluster.extra.user.append(&mut extra);
         }
-        if server.certificate_authority.is_some() && server.certificate_authority_data.is_none() {
-            return Err(elsewhere("certificate-authority"));
-        }
-        let namespace = context.namespace.clone().filter(|name| !name.is_empty());
-        if let Some(Err(problem)) = namespace.as_deref().map(crate::name::namespace) {
-            return Err(anyhow!("the namespace of the kubeconfig's context `{name}` {problem}"));
-        }
-        let authority = server.certificate_authority_data.as_deref().filter(|text| !text.is_empty());
-        Ok(Cluster {
-            server: server.server.trim_end_matches('/').to_owned(),
-            authority: authority.map(|text| data("certificate-authority-data", text)).transpose()?,
-            insecure: server.insecure_skip_tls_verify,
-            server_name: server.tls_server_name.clone().filter(|name| !name.is_empty()),
-            proxy: server.proxy_url.clone().filter(|url| !url.is_empty()),
-            namespace,
-            user: person.user()?,
-        })
+        cluster.namespace = filled(context.namespace.as_ref()).map(str::to_owned);
+        Ok(cluster)
     }
 
     fn context(&self, wanted: Option<&str>) -> Result<(&str, &Inner)> {
@@ -166,47 +193,81 @@ impl Kubeconfig {
     }
 }
 
-impl Person {
-    fn user(&self) -> Result<User> {
-        if let Some(exec) = &self.exec {
-            let error =
-                anyhow!("the kubeconfig logs in by the program `{}`, and nothing in a kubeconfig is run", exec.command);
-            let program = exec.command.rsplit('/').next().unwrap_or_default();
-            return Err(match program {
-                "aws" | "aws-iam-authenticator" => error.hint("`aws` in the source does the same without a program"),
-                "gke-gcloud-auth-plugin" | "gcloud" => {
-                    error.hint("`gcloud_cluster_auth` in the source does the same without a program")
+impl Address {
+    /// The cluster that nobody has logged in to yet.
+    fn cluster(&self) -> Result<Cluster> {
+        let insecure = self.insecure_skip_tls_verify;
+        let authority = filled(self.certificate_authority_data.as_ref());
+        // Where no certificate is verified, no authority counts.
+        let authority = match authority.filter(|_| !insecure) {
+            Some(text) => {
+                let pem = data("certificate-authority-data", text)?;
+                if let Some(problem) = authority_problem(&pem) {
+                    return Err(anyhow!("the kubeconfig's `certificate-authority-data` is damaged: {problem}"));
                 }
-                "doctl" => error.hint("`digitalocean` in the source does the same without a program"),
-                _ => error.hint("a token of a service account does without one"),
-            });
-        }
-        if self.auth_provider.is_some() {
-            return Err(anyhow!("the kubeconfig logs in by an `auth-provider`, which Kubernetes itself has given up"));
-        }
-        if self.token_file.is_some() && self.token.is_none() {
-            return Err(elsewhere("tokenFile"));
-        }
-        if self.client_certificate.is_some() && self.client_certificate_data.is_none() {
-            return Err(elsewhere("client-certificate"));
-        }
-        if self.client_key.is_some() && self.client_key_data.is_none() {
-            return Err(elsewhere("client-key"));
-        }
-        let certificate = match (&self.client_certificate_data, &self.client_key_data) {
-            (Some(certificate), Some(key)) => Some(ClientCertificate {
-                certificate: data("client-certificate-data", certificate)?,
-                key: Secret::new(data("client-key-data", key.expose())?),
-            }),
-            _ => None,
+                Some(pem)
+            }
+            None if !insecure && filled(self.certificate_authority.as_ref()).is_some() => {
+                return Err(elsewhere("certificate-authority"));
+            }
+            None => None,
         };
-        let token = self.token.as_ref().filter(|token| !token.is_empty());
-        let password = match (&self.username, &self.password) {
-            (Some(name), Some(password)) if token.is_none() => Some((name.clone(), password.clone())),
-            _ => None,
-        };
-        Ok(User { certificate, token: token.cloned().map(Token::lasting), password, token_file: None })
+        let proxy = filled(self.proxy_url.as_ref());
+        if let Some(url) = proxy
+            && !Url::parse(url).is_ok_and(|url| PROXY_SCHEMES.contains(&url.scheme()))
+        {
+            return Err(anyhow!("the kubeconfig's `proxy-url` is no address of a proxy that helm can use")
+                .hint("expected `http://HOST:PORT`, `https://HOST:PORT` or `socks5://HOST:PORT`"));
+        }
+        Ok(Cluster {
+            server: self.server(insecure || authority.is_some())?,
+            authority,
+            insecure,
+            server_name: filled(self.tls_server_name.as_ref()).map(str::to_owned),
+            proxy: proxy.map(str::to_owned),
+            ..Cluster::default()
+        })
     }
+
+    /// The address of the API server. One without a scheme is `https://` where something is said of its TLS, as with kubectl.
+    fn server(&self, has_tls: bool) -> Result<String> {
+        let text = filled(self.server.as_ref())
+            .ok_or_else(|| anyhow!("the kubeconfig's cluster has no `server`, the address of its API server"))?;
+        let address = match text.contains("://") {
+            true => text.to_owned(),
+            false if has_tls => format!("https://{text}"),
+            false => format!("http://{text}"),
+        };
+        if !Url::parse(&address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+            return Err(anyhow!("the kubeconfig's `server` is no address that begins with `https://`"));
+        }
+        Ok(address.trim_end_matches('/').to_owned())
+    }
+}
+
+/// The keys of the entry of that name that are not read here, with their values.
+fn unknown_keys(entries: &[RawEntry], name: &str, known: &[&str]) -> BTreeMap<String, Value> {
+    let content = entries.iter().find(|entry| entry.name == name).and_then(|entry| entry.content.as_ref());
+    let unknown = content.into_iter().flatten().filter(|(key, _)| !known.contains(&key.as_str()));
+    unknown.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn note_unknown(extra: &BTreeMap<String, Value>, what: &str, warnings: &mut Vec<String>) {
+    for key in extra.keys().filter(|key| !KEYS_OF_HELM.contains(&key.as_str())) {
+        warnings.push(format!("the key `{key}` of the kubeconfig's {what} is unknown: it is handed to helm as it is"));
+    }
+}
+
+/// The text of a whole kubeconfig in base64, which variables of a CI often hold.
+fn whole_in_base64(text: &str) -> Option<String> {
+    let compact: String = text.split_whitespace().collect();
+    let bytes = (!compact.is_empty()).then(|| STANDARD.decode(compact).ok()).flatten()?;
+    String::from_utf8(bytes).ok().filter(|text| text.contains("clusters") || text.contains("contexts"))
+}
+
+/// A text that has something in it.
+fn filled(text: Option<&String>) -> Option<&str> {
+    text.map(|text| text.trim()).filter(|text| !text.is_empty())
 }
 
 fn elsewhere(key: &str) -> Error {
@@ -224,18 +285,26 @@ fn data(key: &str, text: &str) -> Result<String> {
 mod tests {
     use super::*;
 
-    const TWO: &str = "
+    const MANY: &str = "
 apiVersion: v1
 kind: Config
 current-context: b
 clusters:
-- {name: one, cluster: {server: 'https://one.example:6443/', certificate-authority-data: LS0tLS1CRUdJTg==}}
-- {name: two, cluster: {server: 'https://two.example', insecure-skip-tls-verify: true, tls-server-name: k, proxy-url: 'http://p:1'}}
+- {name: one, cluster: {server: 'https://one.example:6443/', certificate-authority: ''}}
+- {name: two, cluster: {server: 'https://two.example', insecure-skip-tls-verify: true, tls-server-name: k, proxy-url: 'http://p:1', disable-compression: true}}
+- {name: damaged, cluster: {server: 'https://one.example', certificate-authority-data: LS0tLS1CRUdJTg==}}
+- {name: both, cluster: {server: 'one.example', insecure-skip-tls-verify: true, certificate-authority-data: '%', certificate-authority: /ca}}
+- {name: socks, cluster: {server: 'http://one.example', proxy-url: 'socks5://ada:pr0xy@p:1'}}
+- {name: socks4, cluster: {server: 'https://one.example', proxy-url: 'socks4://p:1'}}
+- {name: authority in a file, cluster: {server: 'https://one.example', certificate-authority: /ca}}
 users:
-- {name: ada, user: {token: s3cret}}
-- {name: bob, user: {username: bob, password: pw}}
+- {name: ada, user: {token: s3cret, as: eve, as-uid: '7', as-groups: [dev, ops], as-user-extra: {reason: [a, b]}, exec: {command: x}}}
+- {name: bob, user: {username: bob, colour: red}}
 - {name: exec, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: /usr/bin/aws, args: [eks]}}}
 - {name: files, user: {client-certificate: /home/x.crt, client-key: /home/x.key}}
+- {name: half, user: {client-certificate-data: YQ==}}
+- {name: groups, user: {token: t, as-groups: [dev]}}
+- {name: nobody, user: null}
 contexts:
 - {name: a, context: {cluster: one, user: ada, namespace: n}}
 - {name: b, context: {cluster: two, user: bob}}
@@ -243,39 +312,88 @@ contexts:
 - {name: d, context: {cluster: one, user: files}}
 - {name: e, context: {cluster: three, user: ada}}
 - {name: anonymous, context: {cluster: two, user: ''}}
+- {name: nobody, context: {cluster: two, user: nobody}}
+- {name: missing, context: {cluster: two, user: carl}}
+- {name: damaged, context: {cluster: damaged, user: ada}}
+- {name: both, context: {cluster: both, user: ada}}
+- {name: socks, context: {cluster: socks, user: ada}}
+- {name: socks4, context: {cluster: socks4, user: ada}}
+- {name: half, context: {cluster: one, user: half}}
+- {name: groups, context: {cluster: one, user: groups}}
+- {name: authority in a file, context: {cluster: authority in a file, user: ada}}
 ";
 
     #[test]
-    fn contexts_are_found() {
-        let config = Kubeconfig::parse(TWO).unwrap();
+    fn finds_the_cluster_and_the_login_of_a_context() {
+        let config = Kubeconfig::parse(MANY).unwrap();
         let a = config.cluster(Some("a")).unwrap();
         assert_eq!((a.server.as_str(), a.namespace.as_deref()), ("https://one.example:6443", Some("n")));
-        assert_eq!(a.authority.as_deref(), Some("-----BEGIN"));
         assert_eq!(a.user.token.unwrap().secret.expose(), "s3cret");
         let b = config.cluster(None).unwrap();
         assert!(b.insecure && b.user.password.is_some());
         assert_eq!((b.server_name.as_deref(), b.proxy.as_deref()), (Some("k"), Some("http://p:1")));
-        assert!(config.cluster(Some("anonymous")).unwrap().user.token.is_none());
-        assert!(config.secrets().contains(&"s3cret".to_owned()));
+        for anonymous in ["anonymous", "nobody"] {
+            assert!(config.cluster(Some(anonymous)).unwrap().user.token.is_none());
+        }
+        let socks = config.cluster(Some("socks")).unwrap();
+        assert_eq!(socks.proxy.as_deref(), Some("socks5://ada:pr0xy@p:1"));
+        for secret in ["s3cret", "pr0xy"] {
+            assert!(config.secrets().contains(&secret.to_owned()), "{secret}");
+        }
     }
 
     #[test]
-    fn what_cannot_be_used_is_said() {
-        let config = Kubeconfig::parse(TWO).unwrap();
+    fn keeps_impersonation_and_hands_unknown_keys_to_helm_with_a_warning() {
+        let config = Kubeconfig::parse(MANY).unwrap();
+        let its = config.cluster(Some("a")).unwrap().user.impersonation;
+        assert_eq!((its.user.as_deref(), its.uid.as_deref()), (Some("eve"), Some("7")));
+        assert_eq!(its.groups, ["dev", "ops"]);
+        assert_eq!(its.extra, BTreeMap::from([("reason".to_owned(), vec!["a".to_owned(), "b".to_owned()])]));
+        let b = config.cluster(Some("b")).unwrap();
+        assert_eq!(b.extra.cluster.get("disable-compression"), Some(&Value::Bool(true)));
+        assert_eq!(b.extra.user.get("colour"), Some(&Value::from("red")));
+        assert_eq!(b.warnings.len(), 1, "{:?}", b.warnings);
+        assert!(b.warnings[0].contains("the key `colour` of the kubeconfig's user is unknown"), "{:?}", b.warnings);
+    }
+
+    #[test]
+    fn takes_what_kubectl_takes() {
+        let both = Kubeconfig::parse(MANY).unwrap().cluster(Some("both")).unwrap();
+        assert_eq!((both.insecure, both.authority, both.server.as_str()), (true, None, "https://one.example"));
+        let missing = Kubeconfig::parse(MANY).unwrap().cluster(Some("missing")).unwrap();
+        assert!(missing.user.token.is_none() && missing.warnings[0].contains("requests are anonymous"));
+        let wrapped: String =
+            STANDARD.encode(MANY).as_bytes().chunks(76).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
+        assert!(Kubeconfig::parse(&wrapped).unwrap().cluster(Some("a")).is_ok());
+        let two = "contexts: [{name: a, context: {cluster: x, user: u}}]\nusers: null\n---\ncurrent-context: a\nusers:\nclusters: [{name: x, cluster: {server: 'x:1'}}]\n";
+        let merged = Kubeconfig::parse(two).unwrap().cluster(None).unwrap();
+        assert_eq!(merged.server, "http://x:1");
+    }
+
+    #[test]
+    fn refuses_by_name_what_cannot_be_used() {
+        let config = Kubeconfig::parse(MANY).unwrap();
         for (context, words) in [
-            ("c", "logs in by the program `/usr/bin/aws`"),
+            ("c", "`exec` logs in with the program `/usr/bin/aws`"),
             ("d", "`client-certificate` names a file"),
             ("e", "names the cluster `three`"),
             ("x", "has no context `x`"),
+            ("damaged", "`certificate-authority-data` is damaged"),
+            ("socks4", "`proxy-url`"),
+            ("half", "no `client-key-data`"),
+            ("groups", "no `as` that names a user"),
+            ("authority in a file", "`certificate-authority` names a file"),
         ] {
             let error = config.cluster(Some(context)).unwrap_err().to_string();
-            assert!(error.contains(words), "{error}");
+            assert!(error.contains(words), "{context}: {error}");
         }
         for text in ["token: hunter2\nclusters: [", "- hunter2", "clusters: hunter2", "\thunter2"] {
             let problem = Kubeconfig::parse(text).unwrap_err();
             assert!(problem.starts_with("is no kubeconfig") && !problem.contains("hunter2"), "{problem}");
         }
-        // Nothing at all is a kubeconfig, too, of no use.
-        assert!(Kubeconfig::parse("{}").unwrap().cluster(None).is_err());
+        // An empty one is a kubeconfig without a context.
+        for text in ["{}", "", "---\n"] {
+            assert!(Kubeconfig::parse(text).unwrap().cluster(None).is_err(), "{text}");
+        }
     }
 }

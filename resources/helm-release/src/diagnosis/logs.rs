@@ -19,7 +19,7 @@ pub(super) const MOST_LOGS: usize = 8;
 
 /// Shows the end of a log.
 pub(super) async fn show(context: &Context, kubernetes: &Kubernetes<'_>, namespace: &str, log: &Log) -> Result<()> {
-    let Log { pod, container, previous } = log;
+    let Log { pod, container, previous, .. } = log;
     let asked = Asked { api: CORE, kind: "pods", namespace, verb: "get" };
     let mut query = vec![("container", container.as_str()), ("tailLines", LINES), ("limitBytes", BYTES)];
     if *previous {

@@ -29,6 +29,8 @@ pub(super) struct Metadata {
     #[serde(default)]
     pub(super) name: String,
     #[serde(default)]
+    uid: String,
+    #[serde(default)]
     labels: Labels,
     deletion_timestamp: Option<String>,
 }
@@ -103,6 +105,8 @@ struct Terminated {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Log {
     pub(super) pod: String,
+    /// The pod's uid.
+    pub(super) uid: String,
     pub(super) container: String,
     pub(super) previous: bool,
 }
@@ -187,7 +191,8 @@ impl Pod {
     fn logs(&self, wanted: impl Fn(&Container) -> Option<bool>) -> Vec<Log> {
         let log = |container: &Container| {
             let previous = wanted(container)?;
-            Some(Log { pod: self.metadata.name.clone(), container: container.name.clone(), previous })
+            let Metadata { name: pod, uid, .. } = &self.metadata;
+            Some(Log { pod: pod.clone(), uid: uid.clone(), container: container.name.clone(), previous })
         };
         self.containers().filter_map(log).collect()
     }

@@ -180,12 +180,12 @@ impl Overrides {
     }
 }
 
-fn is_large(value: &Value) -> bool {
+pub(super) fn is_large(value: &Value) -> bool {
     value.as_i64().is_some_and(|number| number.unsigned_abs() >= LARGE)
 }
 
 /// Makes text of large numbers: it reads the same, and cannot be seen in an argument.
-fn spell_out(value: &mut Value) {
+pub(super) fn spell_out(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(spell_out),
         Value::Object(entries) => entries.values_mut().for_each(spell_out),

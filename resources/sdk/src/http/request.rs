@@ -85,6 +85,15 @@ impl HttpRequest {
         self.with_header(name.as_ref(), value.as_ref(), false)
     }
 
+    /// Adds one more value to a header that may have several.
+    pub fn add_header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        match header(name.as_ref(), value.as_ref()) {
+            Ok((name, value)) => drop(self.headers.append(name, value)),
+            Err(mistake) => self.mistake = Some(mistake),
+        }
+        self
+    }
+
     /// Sets a header whose value is a secret: it goes to the host of the URL only, whatever redirects say. White space
     /// around it, such as the line's end that a file gave it, is left out.
     pub fn secret_header(self, name: impl AsRef<str>, value: &Secret) -> Self {
@@ -392,14 +401,12 @@ impl HttpRequest {
     }
 
     fn with_header(mut self, name: &str, value: &str, secret: bool) -> Self {
-        match (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes())) {
-            (Ok(name), Ok(mut value)) => {
+        match header(name, value) {
+            Ok((name, mut value)) => {
                 value.set_sensitive(secret);
                 self.headers.insert(name, value);
             }
-            // Line breaks in a value would be headers of somebody else's making. The value is not shown.
-            (Ok(_), Err(_)) => self.mistake = Some(format!("the header `{name}` has a line break or the like in it")),
-            (Err(_), _) => self.mistake = Some(format!("`{name}` is no name of a header")),
+            Err(mistake) => self.mistake = Some(mistake),
         }
         self
     }
@@ -408,6 +415,15 @@ impl HttpRequest {
         self.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(value));
         self
     }
+}
+
+/// A header, or why there cannot be such a header. The value is not shown.
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let parsed = name.parse::<HeaderName>().map_err(|_| format!("`{name}` is no name of a header"))?;
+    // A line break in a value would begin another header.
+    let value = HeaderValue::from_bytes(value.as_bytes())
+        .map_err(|_| format!("the header `{parsed}` has a line break or the like in it"))?;
+    Ok((parsed, value))
 }
 
 /// The URL, or what is wrong with it, in words that do not repeat it.

@@ -113,6 +113,11 @@ impl ClientCertificate {
     }
 }
 
+/// What is wrong with the certificates of authorities in a PEM text, in words that do not repeat it.
+pub fn authority_problem(pem: &str) -> Option<String> {
+    trust::authorities(pem).err()
+}
+
 fn connect_timeout() -> Duration {
     Duration::from_secs(15)
 }

@@ -1,0 +1,124 @@
+//! Advice beside what helm says when it fails: which key helps, and what the likely cause is.
+
+use std::path::{Path, PathBuf};
+
+use jetway::{Advise as _, Error, Finished};
+
+use crate::chart::Chart;
+
+/// The largest record that Kubernetes stores, in words of both kinds.
+const LIMIT: &str = "1 MiB (1048576 bytes)";
+
+/// How many files of a chart are looked at for a large one.
+const MOST_FILES: usize = 10_000;
+
+/// The error of a helm that failed.
+pub(crate) fn failure(finished: &Finished, chart: Option<&Chart>) -> Error {
+    let hints = hints(&finished.stderr, chart);
+    hints.into_iter().fold(finished.failure(), |error, hint| error.hint(hint))
+}
+
+fn hints(said: &str, chart: Option<&Chart>) -> Vec<String> {
+    let says = |words: &str| said.contains(words);
+    let mut hints = Vec::new();
+    if says("conflict with ") && (says("Apply failed with") || says("conflict occurred")) {
+        hints.push(
+            "`force_conflicts: true` in the params lets the chart win; or leave the field out of the chart, if something else (an \
+             autoscaler) is to set it"
+                .to_owned(),
+        );
+    }
+    if says("invalid ownership metadata") || says("cannot be imported into the current release") {
+        hints.push("`take_ownership: true` in the params takes the object over".to_owned());
+    }
+    let is_too_large = says("Too long: m") && says("1048576");
+    if is_too_large || says("etcdserver: request is too large") || says("Request entity too large") {
+        hints.push(format!(
+            "helm stores a chart with all its files, the values and the manifest in one record, of {LIMIT} at most"
+        ));
+        let largest = chart.and_then(Chart::directory).and_then(largest_file);
+        hints.push(match largest {
+            Some((path, size)) => format!(
+                "the largest file of the chart is `{}` ({} KiB); `.helmignore` of the chart leaves out what is not needed",
+                path.display(),
+                size.div_ceil(1024)
+            ),
+            None => "`.helmignore` of the chart leaves out files that are not needed".to_owned(),
+        });
+    }
+    if says("no matches for kind") {
+        hints.push(if says("current release manifest") || says("for delete") {
+            "an object of the revision that is deployed has a kind that the cluster does not have any more: restore its CRD or API \
+             (`kubectl apply`), deploy, and remove it then; or correct helm's record with its plugin `mapkubeapis`"
+                .to_owned()
+        } else {
+            "the cluster does not have this kind: its CRD is to be installed first, by `crds/` of the chart for example".to_owned()
+        });
+    }
+    if says("field is immutable") || says("Forbidden: updates to ") {
+        hints.push("`force: true` in the params replaces objects that cannot be changed".to_owned());
+    }
+    if says("namespaces \"") && says("\" not found") {
+        hints.push("`create_namespace: true` in the params creates the namespace".to_owned());
+    }
+    hints
+}
+
+/// The largest file below a directory, by its path there and its size in bytes.
+fn largest_file(root: &Path) -> Option<(PathBuf, u64)> {
+    let mut directories = vec![root.to_owned()];
+    let mut largest: Option<(PathBuf, u64)> = None;
+    let mut seen = 0;
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            seen += 1;
+            if seen > MOST_FILES {
+                return largest;
+            }
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_dir() {
+                directories.push(entry.path());
+            } else if largest.as_ref().is_none_or(|(_, size)| metadata.len() > *size) {
+                let path = entry.path();
+                let path = path.strip_prefix(root).map(Path::to_owned).unwrap_or(path);
+                largest = Some((path, metadata.len()));
+            }
+        }
+    }
+    largest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_key_that_helps() {
+        let conflict = "Error: UPGRADE FAILED: conflict occurred while applying object n/app apps/v1, Kind=Deployment: Apply failed \
+                        with 1 conflict: conflict with \"kubectl\" using apps/v1: .spec.replicas";
+        for (said, words) in [
+            (conflict, "`force_conflicts: true`"),
+            ("ConfigMap \"a\" exists and cannot be imported into the current release: invalid ownership metadata", "`take_ownership"),
+            ("Secret \"s\" is invalid: data: Too long: may not be more than 1048576 bytes", "1 MiB (1048576 bytes)"),
+            ("Secret \"s\" is invalid: data: Too long: must have at most 1048576 bytes", "1 MiB (1048576 bytes)"),
+            ("unable to build kubernetes objects from current release manifest: no matches for kind \"G\"", "restore its CRD"),
+            ("unable to build kubernetes objects from release manifest: no matches for kind \"G\"", "installed first"),
+            ("spec.selector: Invalid value: field is immutable", "`force: true`"),
+            ("create: failed to create: namespaces \"n\" not found", "`create_namespace: true`"),
+        ] {
+            let hints = hints(said, None).join("\n");
+            assert!(hints.contains(words), "{said}: {hints}");
+        }
+        assert!(hints("Error: UPGRADE FAILED: timed out", None).is_empty());
+    }
+
+    #[test]
+    fn finds_the_largest_file_of_a_chart() {
+        let chart = tempfile::tempdir().unwrap();
+        assert_eq!(largest_file(chart.path()), None);
+        std::fs::create_dir(chart.path().join("files")).unwrap();
+        std::fs::write(chart.path().join("Chart.yaml"), "name: a\n").unwrap();
+        std::fs::write(chart.path().join("files/dump"), [0; 4096]).unwrap();
+        assert_eq!(largest_file(chart.path()), Some((PathBuf::from("files/dump"), 4096)));
+    }
+}

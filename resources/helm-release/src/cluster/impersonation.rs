@@ -1,0 +1,78 @@
+//! Impersonation: the user, the groups and the rest that a kubeconfig names to act as. Whoever drops it deploys with the rights of
+//! the account that logs in, which are more than were given.
+
+use std::collections::BTreeMap;
+
+use jetway::http::HttpRequest;
+use serde_json::{Map, Value, json};
+
+/// Who to act as.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Impersonation {
+    /// The user; without one nothing is impersonated.
+    pub(crate) user: Option<String>,
+    pub(crate) uid: Option<String>,
+    pub(crate) groups: Vec<String>,
+    /// Further attributes, each with its values.
+    pub(crate) extra: BTreeMap<String, Vec<String>>,
+}
+
+impl Impersonation {
+    /// Adds the headers to a request; see "User impersonation" in the documentation of Kubernetes' authentication.
+    pub(crate) fn add_to(&self, mut request: HttpRequest) -> HttpRequest {
+        let Some(user) = &self.user else { return request };
+        request = request.header("impersonate-user", user);
+        if let Some(uid) = &self.uid {
+            request = request.header("impersonate-uid", uid);
+        }
+        for group in &self.groups {
+            request = request.add_header("impersonate-group", group);
+        }
+        for (key, values) in &self.extra {
+            let name = format!("impersonate-extra-{}", escaped(key));
+            for value in values {
+                request = request.add_header(&name, value);
+            }
+        }
+        request
+    }
+
+    /// Writes the keys of a kubeconfig's user.
+    pub(crate) fn write(&self, user: &mut Map<String, Value>) {
+        let Some(name) = &self.user else { return };
+        user.insert("as".to_owned(), json!(name));
+        if let Some(uid) = &self.uid {
+            user.insert("as-uid".to_owned(), json!(uid));
+        }
+        if !self.groups.is_empty() {
+            user.insert("as-groups".to_owned(), json!(self.groups));
+        }
+        if !self.extra.is_empty() {
+            user.insert("as-user-extra".to_owned(), json!(self.extra));
+        }
+    }
+}
+
+/// The key as it stands in a header's name: what no name of a header may have is percent-encoded, as client-go does.
+fn escaped(key: &str) -> String {
+    let mut escaped = String::new();
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte) {
+            escaped.push(byte.into());
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_keys_that_are_no_names_of_headers() {
+        assert_eq!(escaped("reason"), "reason");
+        assert_eq!(escaped("example.com/ticket%1"), "example.com%2Fticket%251");
+    }
+}

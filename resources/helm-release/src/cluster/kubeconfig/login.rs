@@ -1,0 +1,165 @@
+//! The user of a kubeconfig: how to log in, and who to act as.
+
+use std::collections::BTreeMap;
+
+use anyhow::anyhow;
+use jetway::http::ClientCertificate;
+use jetway::{Advise as _, Result, Secret};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::super::impersonation::Impersonation;
+use super::super::{Token, User};
+use super::{data, elsewhere, filled};
+
+/// The keys of a user that are read here.
+pub(super) const KEYS: [&str; 15] = [
+    "client-certificate",
+    "client-certificate-data",
+    "client-key",
+    "client-key-data",
+    "token",
+    "tokenFile",
+    "as",
+    "as-uid",
+    "as-groups",
+    "as-user-extra",
+    "username",
+    "password",
+    "exec",
+    "auth-provider",
+    "extensions",
+];
+
+/// A user as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Person {
+    client_certificate: Option<String>,
+    client_certificate_data: Option<String>,
+    client_key: Option<String>,
+    client_key_data: Option<Secret>,
+    token: Option<Secret>,
+    #[serde(rename = "tokenFile")]
+    token_file: Option<String>,
+    r#as: Option<String>,
+    as_uid: Option<String>,
+    as_groups: Option<Vec<String>>,
+    as_user_extra: Option<BTreeMap<String, Option<Vec<String>>>>,
+    username: Option<String>,
+    password: Option<Secret>,
+    exec: Option<Exec>,
+    auth_provider: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Exec {
+    #[serde(default)]
+    command: String,
+}
+
+impl Person {
+    /// All that is secret in it.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let all = [&self.client_key_data, &self.token, &self.password];
+        let mut secrets: Vec<String> =
+            all.into_iter().flatten().map(|secret| secret.expose().to_owned()).filter(|text| !text.is_empty()).collect();
+        secrets.extend(self.client_key_data.iter().filter_map(|key| data("client-key-data", key.expose()).ok()));
+        secrets
+    }
+
+    /// How it logs in; a token goes before all else, as with kubectl.
+    pub(super) fn user(&self) -> Result<User> {
+        let token = self.token.as_ref().filter(|token| !token.expose().trim().is_empty());
+        if token.is_none() {
+            self.refuse_programs()?;
+            if filled(self.token_file.as_ref()).is_some() {
+                return Err(elsewhere("tokenFile"));
+            }
+        }
+        let password = match (filled(self.username.as_ref()), self.password.as_ref()) {
+            _ if token.is_some() => None,
+            (None, None) => None,
+            (None, Some(password)) if password.is_empty() => None,
+            (name, password) => Some((
+                name.unwrap_or_default().to_owned(),
+                password.cloned().unwrap_or_else(|| Secret::new(String::new())),
+            )),
+        };
+        Ok(User {
+            certificate: self.certificate()?,
+            token: token.cloned().map(Token::lasting),
+            password,
+            token_file: None,
+            impersonation: self.impersonation()?,
+        })
+    }
+
+    fn certificate(&self) -> Result<Option<ClientCertificate>> {
+        let certificate = filled(self.client_certificate_data.as_ref());
+        let key = self.client_key_data.as_ref().filter(|key| !key.expose().trim().is_empty());
+        if certificate.is_none() && filled(self.client_certificate.as_ref()).is_some() {
+            return Err(elsewhere("client-certificate"));
+        }
+        if key.is_none() && filled(self.client_key.as_ref()).is_some() {
+            return Err(elsewhere("client-key"));
+        }
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Ok(Some(ClientCertificate {
+                certificate: data("client-certificate-data", certificate)?,
+                key: Secret::new(data("client-key-data", key.expose())?),
+            })),
+            (None, None) => Ok(None),
+            (Some(_), None) => {
+                Err(anyhow!("the kubeconfig's user has `client-certificate-data`, but no `client-key-data`"))
+            }
+            (None, Some(_)) => {
+                Err(anyhow!("the kubeconfig's user has `client-key-data`, but no `client-certificate-data`"))
+            }
+        }
+    }
+
+    fn impersonation(&self) -> Result<Impersonation> {
+        let extra = self.as_user_extra.iter().flatten();
+        let its = Impersonation {
+            user: filled(self.r#as.as_ref()).map(str::to_owned),
+            uid: filled(self.as_uid.as_ref()).map(str::to_owned),
+            groups: self.as_groups.clone().unwrap_or_default(),
+            extra: extra.map(|(key, values)| (key.clone(), values.clone().unwrap_or_default())).collect(),
+        };
+        if its.user.is_none() && (its.uid.is_some() || !its.groups.is_empty() || !its.extra.is_empty()) {
+            return Err(anyhow!(
+                "the kubeconfig's user has `as-uid`, `as-groups` or `as-user-extra`, but no `as` that names a user"
+            ));
+        }
+        Ok(its)
+    }
+
+    fn refuse_programs(&self) -> Result<()> {
+        if let Some(exec) = &self.exec {
+            let error = anyhow!(
+                "the kubeconfig's `exec` logs in with the program `{}`, and no program of a kubeconfig is run here",
+                exec.command
+            );
+            let program = exec.command.rsplit(['/', '\\']).next().unwrap_or_default();
+            return Err(match program.trim_end_matches(".exe") {
+                "aws" | "aws-iam-authenticator" => error.hint("`aws` in the source logs in to Amazon EKS without a program"),
+                "gke-gcloud-auth-plugin" | "gcloud" => {
+                    error.hint("`gcloud_cluster_auth` in the source logs in to Google's clusters without a program")
+                }
+                "doctl" => error.hint("`digitalocean` in the source logs in to DigitalOcean's clusters without a program"),
+                "kubelogin" => error.hint(
+                    "for Azure (AKS), `az aks get-credentials --admin` writes a kubeconfig with a certificate; or use the token \
+                     of a service account",
+                ),
+                _ => error.hint("use the token of a service account"),
+            });
+        }
+        if self.auth_provider.is_some() {
+            return Err(anyhow!("the kubeconfig's `auth-provider` is not supported; Kubernetes has removed most of them")
+                .hint("use the token of a service account"));
+        }
+        Ok(())
+    }
+}
+
