@@ -33,12 +33,10 @@ fn each_plain_way_gets_in() {
         let (certificate, key) = (STANDARD.encode(certificate), STANDARD.encode(key));
         sources.push(with(by_certificate, json!({ "admin_cert": certificate, "admin_key": key })));
     }
-    // The namespace of the kubeconfig's context counts where the source names none.
     let mut kubeconfig: Value = serde_json::from_str(&cluster.kubeconfig()).unwrap();
-    kubeconfig["contexts"][0]["context"]["namespace"] = json!(namespace.name());
     kubeconfig["contexts"][0]["name"] = json!("one");
     kubeconfig["current-context"] = json!("");
-    sources.push(json!({ "kubeconfig": kubeconfig.to_string(), "kubeconfig_context": "one", "release": "demo" }));
+    sources.push(with(source(&namespace), json!({ "kubeconfig": kubeconfig.to_string(), "kubeconfig_context": "one" })));
     for source in sources {
         assert_eq!(check(&source, Value::Null).json(), revisions([1]), "{source:#}");
     }

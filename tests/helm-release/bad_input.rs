@@ -63,12 +63,15 @@ fn names_and_addresses_are_held_to_their_forms() {
 #[test]
 fn a_login_is_complete() {
     let outcome = check(&json!({ "cluster_url": "https://k.example", "release": "demo" }), Value::Null);
-    outcome.failed();
+    // Puts may bring a token along.
+    assert_eq!(outcome.json(), json!([]));
     assert_eq!(
         said(&outcome),
-        "error: there is nothing to log in to `cluster_url` with\n\
-         hint: `token` in the source, or `admin_cert` and `admin_key`; a put may have `token_path` in its params\n"
+        "the source has no login for `cluster_url`: there are no versions but those of puts that bring one along (`token_path`)\n"
     );
+    let certificate = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n";
+    let problems_of = problems(json!({ "cluster_url": "https://k.example", "token": "t", "cluster_ca": certificate }));
+    assert_eq!(problems_of, "`source.cluster_ca`: expected X.509 certificates, found something else in PEM form");
     assert_eq!(
         problems(json!({ "cluster_url": "https://k.example", "admin_key": "hunter2", "cluster_ca": "hunter2" })),
         "`source.cluster_ca`: expected PEM (-----BEGIN ...), as it is or in base64\n\

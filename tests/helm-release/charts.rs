@@ -155,6 +155,74 @@ fn a_chart_in_the_inputs_gets_what_it_depends_on() {
     }
 }
 
+/// A chart in the inputs that needs a `demo` of 1.0 from there.
+fn whole(inputs: &Path, url: &str) -> PathBuf {
+    let directory = inputs.join("whole");
+    fs::create_dir(&directory).unwrap();
+    let metadata = format!(
+        "apiVersion: v2\nname: whole\nversion: 2.0.0\ndependencies:\n- {{name: demo, version: ^1.0.0, repository: '{url}'}}\n"
+    );
+    fs::write(directory.join("Chart.yaml"), metadata).unwrap();
+    directory
+}
+
+#[test]
+fn the_versions_of_a_lock_are_fetched_and_the_lock_stays_as_it_is() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let files = repository(&namespace);
+        let server = StandIn::start(file_server(files.path(), false));
+        let inputs = scratch::directory();
+        let directory = whole(inputs.path(), &server.url());
+        // Locked when 1.0.0 was the newest version.
+        let later = files.path().join("demo-1.1.0.tgz");
+        let aside = files.path().join("later");
+        fs::rename(&later, &aside).unwrap();
+        let index = || namespace.helm(Helm::Four, &["repo", "index", files.path().to_str().unwrap()]);
+        index();
+        namespace.helm(helm, &["dependency", "update", directory.to_str().unwrap()]);
+        fs::remove_dir_all(directory.join("charts")).unwrap();
+        fs::rename(&aside, &later).unwrap();
+        index();
+        let lock = fs::read_to_string(directory.join("Chart.lock")).unwrap();
+        let deploy = |source: &Value| put(helm, cluster.programs(), source, json!({ "chart": "whole" }), inputs.path()).run();
+        deploy(&source(&namespace)).succeeded();
+        let charts = || -> Vec<_> {
+            fs::read_dir(directory.join("charts")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        };
+        assert_eq!(charts(), ["demo-1.0.0.tgz"], "{helm:?}");
+        assert_eq!(fs::read_to_string(directory.join("Chart.lock")).unwrap(), lock, "{helm:?}");
+        // A lock that is out of date is said to be, and is no failure.
+        let newer = fs::read_to_string(directory.join("Chart.yaml")).unwrap().replace("^1.0.0", "^1.1.0");
+        fs::write(directory.join("Chart.yaml"), newer).unwrap();
+        let outcome = deploy(&source(&namespace));
+        outcome.succeeded();
+        assert!(said(&outcome).contains("warning: the chart's lock does not match its dependencies"), "{}", outcome.stderr);
+        assert_eq!(charts(), ["demo-1.1.0.tgz"], "{helm:?}");
+        assert_eq!(fs::read_to_string(directory.join("Chart.lock")).unwrap(), lock, "{helm:?}");
+    }
+}
+
+#[test]
+fn charts_that_are_in_the_chart_s_directory_need_no_repository() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = scratch::directory();
+        let directory = whole(inputs.path(), "http://127.0.0.1:1");
+        fs::create_dir(directory.join("charts")).unwrap();
+        package(&namespace, "1.0.0", &directory.join("charts"));
+        let outcome = put(helm, cluster.programs(), &source(&namespace), json!({ "chart": "whole" }), inputs.path()).run();
+        outcome.succeeded();
+        assert!(said(&outcome).contains("are in its directory `charts`: none is fetched\n"), "{}", outcome.stderr);
+        assert!(!directory.join("Chart.lock").exists());
+        // With no copy there, the repository is asked.
+        fs::remove_dir_all(directory.join("charts")).unwrap();
+        put(helm, cluster.programs(), &source(&namespace), json!({ "chart": "whole" }), inputs.path()).run().failed();
+    }
+}
+
 /// Pushes the chart into the registry, as whoever may.
 fn push(namespace: &Namespace, registry: &Registry, options: &[&str]) {
     let directory = scratch::directory();
@@ -252,6 +320,18 @@ fn amazon_s_registry_is_logged_in_to_with_a_password_of_amazon_s() {
     let wrong = run("wr0ngXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     wrong.failed();
     assert!(said(&wrong).contains("cannot get credentials of ECR in `eu-west-1`"), "{}", wrong.stderr);
+    // As a parameter of the put, with keys of its own, which go before those of the source and the worker's.
+    fs::remove_file(&log).unwrap();
+    let user = json!({ "access_key_id": "AKIDEXAMPLE", "secret_access_key": SECRET });
+    let of_put = json!({ "region": "eu-west-1", "account_id": "123456789012", "profile": "charts", "user": user });
+    let params = json!({ "chart": "oci://x/y", "private_registry": { "ecr": of_put } });
+    put(Helm::Four, &programs, &source, params, inputs.path())
+        .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "wr0ngXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+        .env("AWS_ENDPOINT_URL_ECR", &ecr.url())
+        .run()
+        .failed();
+    assert!(fs::read_to_string(&log).unwrap().contains(&STANDARD.encode("AWS:s3cret-of-ecr")));
 }
 
 #[test]

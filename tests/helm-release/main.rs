@@ -11,6 +11,7 @@
 
 mod abort;
 mod access;
+mod applying;
 mod bad_input;
 mod charts;
 mod check;
@@ -22,6 +23,7 @@ mod diff;
 mod get;
 mod given_access;
 mod hooks;
+mod kubeconfigs;
 mod override_values;
 mod put;
 mod recovery;

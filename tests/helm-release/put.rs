@@ -221,6 +221,21 @@ fn a_namespace_that_is_not_there_is_made_when_that_is_wanted() {
 }
 
 #[test]
+fn create_namespace_passes_where_the_namespace_exists_and_the_user_may_not_create_any() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        let rules = [("*", "secrets,pods,services,configmaps"), ("*", "deployments.apps,replicasets.apps")];
+        let (token, _) = namespace.account("deployer", &rules);
+        let source = crate::support::source_with_token(cluster, &namespace, &token);
+        let params = json!({ "chart": "chart", "create_namespace": true });
+        let outcome = put(helm, cluster.programs(), &source, params, inputs.path()).run();
+        assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}: {}", outcome.stderr);
+    }
+}
+
+#[test]
 fn values_of_the_revision_before_stay_or_are_forgotten() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {

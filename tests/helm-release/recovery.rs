@@ -60,15 +60,34 @@ fn a_deploy_that_is_under_way_is_left_alone() {
             outcome.failed();
             let said = said(&outcome);
             assert!(
-                said.contains("error: somebody is at work on `demo`: revision 2 is `pending-upgrade` since "),
+                said.contains(
+                    "error: another operation on release `demo` is in progress: revision 2 is `pending-upgrade` since "
+                ),
                 "{helm:?}: {said}"
             );
             assert!(said.contains(", by `Helm`\n"), "{said}");
-            assert!(said.contains("hint: wait until that is done, and run this again\n"), "{said}");
+            assert!(said.contains("hint: wait until it has finished, and run this again\n"), "{said}");
+            assert!(said.contains("`recover_pending: {after: 20m}` in the params takes its lock over"), "{said}");
         }
         assert_eq!(statuses(&namespace), ["deployed", "pending-upgrade"], "{helm:?}");
         assert!(other.0.try_wait().unwrap().is_none(), "the other deploy goes on");
     }
+}
+
+/// However old it is: the holder may be in a hook that runs for hours.
+#[test]
+fn leaves_an_old_lock_alone_unless_recover_pending_is_given() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[]);
+    deploy(&namespace, Helm::Four, "demo", &["--wait"]);
+    let old = json!({ "metadata": { "labels": { "status": "pending-upgrade", "modifiedAt": "1600000000" }, "managedFields": [{}] } });
+    namespace.kubectl(&["patch", "secret", "sh.helm.release.v1.demo.v1", "--type=merge", "--patch", &old.to_string()]);
+    let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), json!({ "chart": "chart", "timeout": 0 }), inputs.path());
+    let outcome = outcome.run();
+    outcome.failed();
+    assert!(said(&outcome).contains("error: another operation on release `demo` is in progress"), "{}", outcome.stderr);
+    assert_eq!(statuses(&namespace), ["pending-upgrade"]);
 }
 
 #[test]
@@ -90,13 +109,13 @@ fn a_deploy_that_was_killed_is_taken_for_dead_in_time() {
             };
             let early = put(json!(true));
             early.failed();
-            let hint = "hint: a record that has not changed for 10 min is taken for a dead deploy's; `recover_pending` says when\n";
+            let hint = "hint: `recover_pending` takes the lock over once its record has not changed for 10 min\n";
             assert!(said(&early).contains(hint), "{}", early.stderr);
             // The API server's clock counts whole seconds.
             let outcome = put(json!({ "after": "0s" }));
             assert_eq!(outcome.json()["version"], revisions([count as u64 + 1])[0], "{helm:?}");
             let warning =
-                format!("warning: revision {count} of `demo` was left `{pending}` by a deploy that is dead: ");
+                format!("warning: revision {count} of `demo` was left `{pending}` by a deploy, and has not changed for ");
             assert!(said(&outcome).contains(&warning), "{}", outcome.stderr);
         }
         // helm itself says so of a first revision that failed when the next one is deployed.
@@ -127,11 +146,11 @@ fn a_dead_deploys_lock_stands_in_the_way_of_no_put_and_a_dry_run_leaves_it() {
         pretended.failed();
         let text = said(&pretended);
         assert!(
-            text.contains("error: `demo` is locked by a deploy that is dead: revision 2 is `pending-upgrade`"),
+            text.contains("error: release `demo` is locked by a deploy that is not running any more: revision 2 is `pending-upgrade`"),
             "{text}"
         );
         assert!(
-            text.contains("hint: a dry run changes nothing; the next put that deploys takes the lock away\n"),
+            text.contains("hint: a dry run changes nothing; the next put that deploys takes the lock over\n"),
             "{text}"
         );
         assert_eq!(statuses(&namespace), ["deployed", "pending-upgrade"], "{helm:?}");
@@ -215,14 +234,14 @@ fn an_uninstall_that_did_not_come_to_its_end_stands_in_the_way_of_no_later_put()
         let locked = put(json!({ "chart": "chart" })).run();
         locked.failed();
         let text = said(&locked);
-        assert!(text.contains("error: somebody is at work on `demo`: revision 1 is `uninstalling` since "), "{text}");
-        let hint = "hint: a record that has not changed for 20 min is taken for a dead uninstall's; `recover_pending` says when\n";
-        assert!(text.contains(hint), "{text}");
+        let words = "error: another operation on release `demo` is in progress: revision 1 is `uninstalling` since ";
+        assert!(text.contains(words), "{text}");
+        assert!(text.contains("or `helm uninstall demo --namespace "), "{text}");
         add_hook(inputs.path(), "pre-delete", FAILS);
         let deployed = put(json!({ "chart": "chart", "recover_pending": { "after": 0 } })).run();
         assert_eq!(deployed.json()["version"], revisions([2])[0], "{helm:?}");
         assert!(
-            said(&deployed).contains("revision 1 of `demo` was left `uninstalling` by an uninstall that is dead: ")
+            said(&deployed).contains("revision 1 of `demo` was left `uninstalling` by an uninstall, and has not changed for ")
         );
         assert_eq!(deployments(), "deployment.apps/demo\n", "{helm:?}");
         // One of a put's own, whose hook fails.
@@ -306,7 +325,7 @@ fn who_comes_a_moment_later_is_told_who_came_first() {
         outcome.failed();
         let text = said(&outcome);
         let held =
-            "error: somebody else began to work on `demo` at the same time: revision 2 is `pending-upgrade` since ";
+            "error: another operation on release `demo` began at the same time: revision 2 is `pending-upgrade` since ";
         assert!(text.contains(held), "{helm:?}: {text}");
         assert_eq!(statuses(&namespace), ["deployed", "pending-upgrade"], "{helm:?}");
     }

@@ -52,7 +52,7 @@ fn a_test_that_passes_on_the_third_try_is_one_that_passes() {
             "waiting [TIME] before try 2 of 3\n",
             "the tests of `demo` failed, try 2 of 3\n",
             "the tests of `demo` passed, try 3 of 3\n",
-            "the end of the log of `demo-test` (container `test`):\n",
+            "the log of `demo-test` (container `test`):\n",
         ] {
             assert!(said.contains(line), "{helm:?}, {line}: {said}");
         }

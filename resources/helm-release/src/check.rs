@@ -17,9 +17,11 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
         return Ok(version.into_iter().collect());
     };
     if !source.leads_to_a_cluster() {
-        context.console().step(
-            "the source names no cluster, or nothing to log in with: the only versions are those of puts, whose params bring it",
-        );
+        context.console().step(if source.way().is_none() {
+            "the source names no cluster: there are no versions but those of puts that bring one along"
+        } else {
+            "the source has no login for `cluster_url`: there are no versions but those of puts that bring one along (`token_path`)"
+        });
         return Ok(version.into_iter().collect());
     }
     let kubernetes = Kubernetes::new(context, source).await?;

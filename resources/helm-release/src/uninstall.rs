@@ -1,9 +1,11 @@
 //! The end of a release: helm takes away what belongs to it, and the API its namespace, when that is wanted.
 
+mod reason;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Interrupted, Response, Result};
+use jetway::{Advise as _, Context, Finished, Interrupted, Response, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -81,9 +83,8 @@ async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()
     if params.dry().is_some() {
         command = command.arg("--dry-run");
     }
-    if params.debug {
-        command = command.arg("--debug");
-    }
+    // Without it, helm does not say why it could not delete a release.
+    command = command.arg("--debug");
     let word = if params.dry().is_some() { "pretending to take" } else { "taking" };
     context.console().step(format_args!("{word} `{release}` out of the namespace `{namespace}`"));
     let began = Timestamp::now();
@@ -92,11 +93,13 @@ async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()
         None => target.records().read(release, newest).await.ok().flatten(),
         Some(_) => None,
     };
-    let command = command.arg("--").arg(release).relay_stdout();
+    let command = command.arg("--").arg(release);
+    let command = if params.debug { command.relay_stdout() } else { command.quiet() };
     let finished = match &its {
         Some(its) => hook_output::during(target, Hooks::Removal(its), command.run()).await,
         None => command.run().await,
     };
+    let finished = finished.map(|finished| if params.debug { finished } else { without_debug_output(context, finished) });
     match finished {
         Ok(finished) if finished.is_success() => Ok(()),
         Ok(finished) if params.dry().is_some() => Err(advice::failure(&finished, None)),
@@ -114,6 +117,16 @@ async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()
         }
         Err(error) => Err(error),
     }
+}
+
+/// Shows what helm has said but its debug output, which is gone from the result, too.
+fn without_debug_output(context: &Context, mut finished: Finished) -> Finished {
+    finished.stderr = reason::without_debug_output(&finished.stderr);
+    let (said, stderr) = (finished.text(), &finished.stderr);
+    for line in said.lines().chain(stderr.lines()) {
+        context.console().relay(line);
+    }
+    finished
 }
 
 /// Takes the namespace away, and waits until it is gone.
