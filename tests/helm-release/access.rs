@@ -36,7 +36,8 @@ fn each_plain_way_gets_in() {
     let mut kubeconfig: Value = serde_json::from_str(&cluster.kubeconfig()).unwrap();
     kubeconfig["contexts"][0]["name"] = json!("one");
     kubeconfig["current-context"] = json!("");
-    sources.push(with(source(&namespace), json!({ "kubeconfig": kubeconfig.to_string(), "kubeconfig_context": "one" })));
+    sources
+        .push(with(source(&namespace), json!({ "kubeconfig": kubeconfig.to_string(), "kubeconfig_context": "one" })));
     for source in sources {
         assert_eq!(check(&source, Value::Null).json(), revisions([1]), "{source:#}");
     }

@@ -27,7 +27,11 @@ fn the_chart_wins_over_a_field_that_somebody_else_has_set() {
         scale("2");
         let back = put(json!({ "values": "broken.yaml", "rollback_on_failure": { "timeout": "30s" } }));
         back.failed();
-        assert!(said(&back).contains("it is back at what revision 2 was: revision 4 runs now"), "{helm:?}: {}", back.stderr);
+        assert!(
+            said(&back).contains("it is back at what revision 2 was: revision 4 runs now"),
+            "{helm:?}: {}",
+            back.stderr
+        );
         assert_eq!(replicas(), "1", "{helm:?}");
     }
 }
@@ -53,9 +57,10 @@ fn a_conflict_is_an_error_that_names_the_key_where_the_chart_is_not_to_win() {
     // On the client there is no conflict, and the chart wins.
     put(Helm::Four, json!({ "force_conflicts": false, "server_side_apply": false })).succeeded();
     put(Helm::Four, json!({ "server_side_apply": "auto" })).succeeded();
-    for (params, key) in
-        [(json!({ "server_side_apply": true }), "`server_side_apply: true`"), (json!({ "force_conflicts": false }), "`force_conflicts: false`")]
-    {
+    for (params, key) in [
+        (json!({ "server_side_apply": true }), "`server_side_apply: true`"),
+        (json!({ "force_conflicts": false }), "`force_conflicts: false`"),
+    ] {
         let refused = put(Helm::Three, params);
         refused.failed();
         assert!(said(&refused).contains(&format!("{key} needs helm 4, and this is helm 3")), "{}", refused.stderr);
@@ -116,7 +121,9 @@ fn tags_that_look_like_numbers_stay_what_they_are_when_values_are_reused() {
         let namespace = cluster.namespace();
         let inputs = inputs(&[("tag", "5060547\n")]);
         let template = inputs.path().join("chart/templates/deployment.yaml");
-        let text = fs::read_to_string(&template).unwrap().replace("image: {{ .Values.image }}", "image: app:{{ .Values.tag }}");
+        let text = fs::read_to_string(&template)
+            .unwrap()
+            .replace("image: {{ .Values.image }}", "image: app:{{ .Values.tag }}");
         fs::write(&template, text).unwrap();
         let put = |more: Value| {
             let params = with(json!({ "chart": "chart" }), more);

@@ -186,10 +186,14 @@ fn the_versions_of_a_lock_are_fetched_and_the_lock_stays_as_it_is() {
         fs::rename(&aside, &later).unwrap();
         index();
         let lock = fs::read_to_string(directory.join("Chart.lock")).unwrap();
-        let deploy = |source: &Value| put(helm, cluster.programs(), source, json!({ "chart": "whole" }), inputs.path()).run();
+        let deploy =
+            |source: &Value| put(helm, cluster.programs(), source, json!({ "chart": "whole" }), inputs.path()).run();
         deploy(&source(&namespace)).succeeded();
         let charts = || -> Vec<_> {
-            fs::read_dir(directory.join("charts")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+            fs::read_dir(directory.join("charts"))
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect()
         };
         assert_eq!(charts(), ["demo-1.0.0.tgz"], "{helm:?}");
         assert_eq!(fs::read_to_string(directory.join("Chart.lock")).unwrap(), lock, "{helm:?}");
@@ -198,7 +202,11 @@ fn the_versions_of_a_lock_are_fetched_and_the_lock_stays_as_it_is() {
         fs::write(directory.join("Chart.yaml"), newer).unwrap();
         let outcome = deploy(&source(&namespace));
         outcome.succeeded();
-        assert!(said(&outcome).contains("warning: the chart's lock does not match its dependencies"), "{}", outcome.stderr);
+        assert!(
+            said(&outcome).contains("warning: the chart's lock does not match its dependencies"),
+            "{}",
+            outcome.stderr
+        );
         assert_eq!(charts(), ["demo-1.1.0.tgz"], "{helm:?}");
         assert_eq!(fs::read_to_string(directory.join("Chart.lock")).unwrap(), lock, "{helm:?}");
     }
@@ -213,7 +221,8 @@ fn charts_that_are_in_the_chart_s_directory_need_no_repository() {
         let directory = whole(inputs.path(), "http://127.0.0.1:1");
         fs::create_dir(directory.join("charts")).unwrap();
         package(&namespace, "1.0.0", &directory.join("charts"));
-        let outcome = put(helm, cluster.programs(), &source(&namespace), json!({ "chart": "whole" }), inputs.path()).run();
+        let outcome =
+            put(helm, cluster.programs(), &source(&namespace), json!({ "chart": "whole" }), inputs.path()).run();
         outcome.succeeded();
         assert!(said(&outcome).contains("are in its directory `charts`: none is fetched\n"), "{}", outcome.stderr);
         assert!(!directory.join("Chart.lock").exists());

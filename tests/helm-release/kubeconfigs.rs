@@ -64,7 +64,8 @@ fn the_namespace_of_a_context_has_no_effect_and_is_named() {
     let kubeconfig = changed(|config| config["contexts"][0]["context"]["namespace"] = json!(namespace.name()));
     let outcome = check(&json!({ "kubeconfig": kubeconfig, "release": "nowhere" }), Value::Null);
     outcome.failed();
-    let warning = format!("since `namespace` is not given; the namespace `{}` of the kubeconfig's context", namespace.name());
+    let warning =
+        format!("since `namespace` is not given; the namespace `{}` of the kubeconfig's context", namespace.name());
     assert!(outcome.stderr.contains(&warning), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("there is no release `nowhere` in the namespace `default`"), "{}", outcome.stderr);
 }

@@ -83,7 +83,13 @@ fn leaves_an_old_lock_alone_unless_recover_pending_is_given() {
     deploy(&namespace, Helm::Four, "demo", &["--wait"]);
     let old = json!({ "metadata": { "labels": { "status": "pending-upgrade", "modifiedAt": "1600000000" }, "managedFields": [{}] } });
     namespace.kubectl(&["patch", "secret", "sh.helm.release.v1.demo.v1", "--type=merge", "--patch", &old.to_string()]);
-    let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), json!({ "chart": "chart", "timeout": 0 }), inputs.path());
+    let outcome = put(
+        Helm::Four,
+        cluster.programs(),
+        &source(&namespace),
+        json!({ "chart": "chart", "timeout": 0 }),
+        inputs.path(),
+    );
     let outcome = outcome.run();
     outcome.failed();
     assert!(said(&outcome).contains("error: another operation on release `demo` is in progress"), "{}", outcome.stderr);
@@ -114,8 +120,9 @@ fn a_deploy_that_was_killed_is_taken_for_dead_in_time() {
             // The API server's clock counts whole seconds.
             let outcome = put(json!({ "after": "0s" }));
             assert_eq!(outcome.json()["version"], revisions([count as u64 + 1])[0], "{helm:?}");
-            let warning =
-                format!("warning: revision {count} of `demo` was left `{pending}` by a deploy, and has not changed for ");
+            let warning = format!(
+                "warning: revision {count} of `demo` was left `{pending}` by a deploy, and has not changed for "
+            );
             assert!(said(&outcome).contains(&warning), "{}", outcome.stderr);
         }
         // helm itself says so of a first revision that failed when the next one is deployed.
@@ -241,7 +248,8 @@ fn an_uninstall_that_did_not_come_to_its_end_stands_in_the_way_of_no_later_put()
         let deployed = put(json!({ "chart": "chart", "recover_pending": { "after": 0 } })).run();
         assert_eq!(deployed.json()["version"], revisions([2])[0], "{helm:?}");
         assert!(
-            said(&deployed).contains("revision 1 of `demo` was left `uninstalling` by an uninstall, and has not changed for ")
+            said(&deployed)
+                .contains("revision 1 of `demo` was left `uninstalling` by an uninstall, and has not changed for ")
         );
         assert_eq!(deployments(), "deployment.apps/demo\n", "{helm:?}");
         // One of a put's own, whose hook fails.

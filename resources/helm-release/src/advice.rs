@@ -98,10 +98,16 @@ mod tests {
                         with 1 conflict: conflict with \"kubectl\" using apps/v1: .spec.replicas";
         for (said, words) in [
             (conflict, "`force_conflicts: true`"),
-            ("ConfigMap \"a\" exists and cannot be imported into the current release: invalid ownership metadata", "`take_ownership"),
+            (
+                "ConfigMap \"a\" exists and cannot be imported into the current release: invalid ownership metadata",
+                "`take_ownership",
+            ),
             ("Secret \"s\" is invalid: data: Too long: may not be more than 1048576 bytes", "1 MiB (1048576 bytes)"),
             ("Secret \"s\" is invalid: data: Too long: must have at most 1048576 bytes", "1 MiB (1048576 bytes)"),
-            ("unable to build kubernetes objects from current release manifest: no matches for kind \"G\"", "restore its CRD"),
+            (
+                "unable to build kubernetes objects from current release manifest: no matches for kind \"G\"",
+                "restore its CRD",
+            ),
             ("unable to build kubernetes objects from release manifest: no matches for kind \"G\"", "installed first"),
             ("spec.selector: Invalid value: field is immutable", "`force: true`"),
             ("create: failed to create: namespaces \"n\" not found", "`create_namespace: true`"),

@@ -48,7 +48,9 @@ pub(crate) async fn for_upgrade(target: &Target<'_>) -> Result<Vec<&'static str>
     let newest = records.of(&target.release).await?.pop().filter(|newest| newest.status != "uninstalled");
     let method = match newest {
         // Helm itself says what is wrong with a record that cannot be read.
-        Some(newest) => records.read(&target.release, newest.revision).await.ok().flatten().map(|read| read.apply_method),
+        Some(newest) => {
+            records.read(&target.release, newest.revision).await.ok().flatten().map(|read| read.apply_method)
+        }
         None => Some(ON_THE_SERVER.to_owned()),
     };
     options(target, method.as_deref()).await

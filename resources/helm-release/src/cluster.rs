@@ -211,9 +211,10 @@ fn of_url(source: &Source, url: &str, token: Option<&Secret>) -> Result<Cluster>
     Ok(Cluster {
         server: url.trim_end_matches('/').to_owned(),
         // Where no certificate is verified, no authority counts.
-        authority: match source.insecure_cluster {
-            true => None,
-            false => source.authority().map_err(unusable(source.authority_key()))?,
+        authority: if source.insecure_cluster {
+            None
+        } else {
+            source.authority().map_err(unusable(source.authority_key()))?
         },
         insecure: source.insecure_cluster,
         server_name: given(source.tls_server_name.as_ref()).map(str::to_owned),

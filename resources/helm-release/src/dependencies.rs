@@ -46,7 +46,9 @@ pub(crate) async fn fetch(target: &Target<'_>, chart: &Path) -> Result<()> {
     if fetched.is_success() || !OUT_OF_SYNC.iter().any(|words| fetched.stderr.contains(words)) {
         return fetched.success().map(|_| ());
     }
-    console.warn("the chart's lock does not match its dependencies: their versions are resolved anew, and the lock is not used");
+    console.warn(
+        "the chart's lock does not match its dependencies: their versions are resolved anew, and the lock is not used",
+    );
     let fetched = command("update").run().await;
     locks.restore()?;
     fetched?.success().hint("`helm dependency update` makes the lock anew").map(|_| ())
@@ -70,13 +72,16 @@ fn is_beside(chart: &Path, place: &str) -> bool {
 async fn are_all_there(target: &Target<'_>, chart: &Path, locks: &Locks) -> Result<bool> {
     let listed = target.helm.command("dependency").label("helm dependency list").arg("list").arg("--").arg(chart);
     let listed = listed.quiet().run().await?;
-    Ok(listed.is_success() && all_usable(&listed.text()) && locks.versions().all(|(name, version)| has(chart, name, version)))
+    Ok(listed.is_success()
+        && all_usable(&listed.text())
+        && locks.versions().all(|(name, version)| has(chart, name, version)))
 }
 
 /// Whether each row of the table of `helm dependency list` ends in a good status.
 fn all_usable(table: &str) -> bool {
     let rows = table.lines().skip(1).take_while(|line| !line.trim().is_empty());
-    let mut statuses = rows.map(|row| row.rsplit('\t').map(str::trim).find(|cell| !cell.is_empty()).unwrap_or_default());
+    let mut statuses =
+        rows.map(|row| row.rsplit('\t').map(str::trim).find(|cell| !cell.is_empty()).unwrap_or_default());
     statuses.all(|status| USABLE.contains(&status))
 }
 
@@ -124,7 +129,8 @@ impl Locks {
         let files = LOCKS.iter().map(read).collect::<Result<Vec<_>>>()?;
         // helm itself complains about a lock that cannot be read.
         let texts = files.iter().filter_map(|(_, content)| std::str::from_utf8(content.as_ref()?).ok());
-        let locked = texts.filter_map(|text| serde_saphyr::from_str::<Lock>(text).ok()).flat_map(|lock| lock.dependencies);
+        let locked =
+            texts.filter_map(|text| serde_saphyr::from_str::<Lock>(text).ok()).flat_map(|lock| lock.dependencies);
         Ok(Self { locked: locked.collect(), files })
     }
 
@@ -204,7 +210,9 @@ mod tests {
     #[test]
     fn reads_the_table_of_dependencies() {
         let head = "NAME\tVERSION\tREPOSITORY      \tSTATUS  \n";
-        assert!(all_usable(&format!("{head}a   \t1.0.0  \thttps://x\tok      \nb\t~1\t\tunpacked\n\nWARNING: \"x\"\n")));
+        assert!(all_usable(&format!(
+            "{head}a   \t1.0.0  \thttps://x\tok      \nb\t~1\t\tunpacked\n\nWARNING: \"x\"\n"
+        )));
         for status in ["missing", "wrong version", "too many matches"] {
             assert!(!all_usable(&format!("{head}a\t1\thttps://x\tok\nb\t1\thttps://x\t{status}\n")), "{status}");
         }

@@ -46,7 +46,8 @@ pub(crate) fn driver(variables: &BTreeMap<String, Value>) -> Result<Option<Stora
         Some("secret" | "secrets") => Ok(Some(Storage::Secret)),
         Some("configmap" | "configmaps") => Ok(Some(Storage::Configmap)),
         Some("sql" | "memory") => {
-            Err("is a storage that check and get cannot read; releases in `secret` and `configmap` are supported".to_owned())
+            Err("is a storage that check and get cannot read; releases in `secret` and `configmap` are supported"
+                .to_owned())
         }
         _ => Err("expected `secret` or `configmap`".to_owned()),
     }

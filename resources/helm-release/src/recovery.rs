@@ -103,8 +103,13 @@ pub(crate) async fn free(target: &Target<'_>) -> Result<()> {
     let Some(newest) = records.last().filter(|newest| newest.is_pending()) else { return Ok(()) };
     let age = Recovery::age(target.params.recover_pending.as_ref(), target.params.span());
     Err(if age.is_some_and(|age| newest.untouched() >= age) {
-        anyhow!("release `{}` is locked by {} that is not running any more: {}", target.release, operation(newest), held(newest))
-            .hint("a dry run changes nothing; the next put that deploys takes the lock over")
+        anyhow!(
+            "release `{}` is locked by {} that is not running any more: {}",
+            target.release,
+            operation(newest),
+            held(newest)
+        )
+        .hint("a dry run changes nothing; the next put that deploys takes the lock over")
     } else {
         locked(target, newest, age)
     })

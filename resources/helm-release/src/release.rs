@@ -136,7 +136,17 @@ impl Release {
     pub(crate) fn of_manifest(name: &str, manifest: String) -> Self {
         let (name, namespace) = (name.to_owned(), String::new());
         let (info, chart) = (Info::default(), Chart::default());
-        Self { name, namespace, version: 0, info, chart, config: None, manifest, apply_method: String::new(), hooks: None }
+        Self {
+            name,
+            namespace,
+            version: 0,
+            info,
+            chart,
+            config: None,
+            manifest,
+            apply_method: String::new(),
+            hooks: None,
+        }
     }
 
     /// What it is made of, in a few words: `demo-1.2.3, app version 4.5`.

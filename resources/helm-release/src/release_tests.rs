@@ -124,7 +124,10 @@ impl Tests {
         }
         if !self.initial_delay.is_zero() {
             let delay = span::words(self.initial_delay);
-            target.context.console().step(format_args!("waiting {delay} before the tests, as `test.initial_delay` says"));
+            target
+                .context
+                .console()
+                .step(format_args!("waiting {delay} before the tests, as `test.initial_delay` says"));
             target.context.interrupt().sleep(self.initial_delay).await?;
         }
         let mut attempt = 1;

@@ -150,7 +150,9 @@ pub(crate) fn write(target: &Target<'_>, others: &[String]) -> Result<()> {
     entries.extend(source.stable().map(|url| json!({ "name": STABLE, "url": url })));
     let known = source.repos.iter().map(|repository| repository.url.trim()).chain(source.stable());
     let new = others.iter().filter(|url| !known.clone().any(|known| known.trim_end_matches('/') == url.as_str()));
-    entries.extend(new.enumerate().map(|(index, url)| json!({ "name": format!("jetway-dependency-{index}"), "url": url })));
+    entries.extend(
+        new.enumerate().map(|(index, url)| json!({ "name": format!("jetway-dependency-{index}"), "url": url })),
+    );
     if entries.is_empty() {
         return Ok(());
     }

@@ -71,7 +71,18 @@ impl<'p> Target<'p> {
             }
         };
         name::namespace(&namespace).map_err(|problem| anyhow!("the name of the namespace {problem}"))?;
-        Ok(Self { context, source, params, inputs, helm, kubernetes, elsewhere, release, namespace, shown: Shown::default() })
+        Ok(Self {
+            context,
+            source,
+            params,
+            inputs,
+            helm,
+            kubernetes,
+            elsewhere,
+            release,
+            namespace,
+            shown: Shown::default(),
+        })
     }
 
     /// What the value of `key` stands for: itself, or what is in the file of the inputs that it names.

@@ -99,7 +99,8 @@ async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()
         Some(its) => hook_output::during(target, Hooks::Removal(its), command.run()).await,
         None => command.run().await,
     };
-    let finished = finished.map(|finished| if params.debug { finished } else { without_debug_output(context, finished) });
+    let finished =
+        finished.map(|finished| if params.debug { finished } else { without_debug_output(context, finished) });
     match finished {
         Ok(finished) if finished.is_success() => Ok(()),
         Ok(finished) if params.dry().is_some() => Err(advice::failure(&finished, None)),

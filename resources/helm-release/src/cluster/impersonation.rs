@@ -2,6 +2,7 @@
 //! the account that logs in, which are more than were given.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use jetway::http::HttpRequest;
 use serde_json::{Map, Value, json};
@@ -60,7 +61,7 @@ fn escaped(key: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte) {
             escaped.push(byte.into());
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            let _ = write!(escaped, "%{byte:02X}");
         }
     }
     escaped

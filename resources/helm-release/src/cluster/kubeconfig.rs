@@ -116,19 +116,19 @@ impl Kubeconfig {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let decoded = whole_in_base64(text);
         let text = decoded.as_deref().unwrap_or(text);
-        let documents: Vec<Self> =
-            serde_saphyr::from_multiple(text).map_err(|error| match error.location() {
-                // The parser's own words quote the line, which may be a key.
-                Some(location) => format!("is no kubeconfig: line {} cannot be understood", location.line()),
-                None => "is no kubeconfig".to_owned(),
-            })?;
+        let documents: Vec<Self> = serde_saphyr::from_multiple(text).map_err(|error| match error.location() {
+            // The parser's own words quote the line, which may be a key.
+            Some(location) => format!("is no kubeconfig: line {} cannot be understood", location.line()),
+            None => "is no kubeconfig".to_owned(),
+        })?;
         let raw: Vec<Raw> = serde_saphyr::from_multiple(text).unwrap_or_default();
         let mut merged = Self::default();
         for document in documents {
             merged.clusters.extend(document.clusters);
             merged.users.extend(document.users);
             merged.contexts.extend(document.contexts);
-            merged.current_context = merged.current_context.or(document.current_context.filter(|name| !name.is_empty()));
+            merged.current_context =
+                merged.current_context.or(document.current_context.filter(|name| !name.is_empty()));
         }
         for document in raw {
             merged.raw.clusters.extend(document.clusters);
@@ -152,7 +152,9 @@ impl Kubeconfig {
             .ok_or_else(|| anyhow!("the kubeconfig's context `{name}` names no cluster"))?;
         let found = self.clusters.iter().find(|cluster| cluster.name == wanted);
         let address = &found
-            .ok_or_else(|| anyhow!("the kubeconfig's context `{name}` names the cluster `{wanted}`, which is not in it"))?
+            .ok_or_else(|| {
+                anyhow!("the kubeconfig's context `{name}` names the cluster `{wanted}`, which is not in it")
+            })?
             .cluster;
         let mut cluster = address.cluster()?;
         let mut extra = unknown_keys(&self.raw.clusters, wanted, &CLUSTER_KEYS);
@@ -233,10 +235,10 @@ impl Address {
     fn server(&self, has_tls: bool) -> Result<String> {
         let text = filled(self.server.as_ref())
             .ok_or_else(|| anyhow!("the kubeconfig's cluster has no `server`, the address of its API server"))?;
-        let address = match text.contains("://") {
-            true => text.to_owned(),
-            false if has_tls => format!("https://{text}"),
-            false => format!("http://{text}"),
+        let address = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("{}://{text}", if has_tls { "https" } else { "http" })
         };
         if !Url::parse(&address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
             return Err(anyhow!("the kubeconfig's `server` is no address that begins with `https://`"));
@@ -362,8 +364,12 @@ contexts:
         assert_eq!((both.insecure, both.authority, both.server.as_str()), (true, None, "https://one.example"));
         let missing = Kubeconfig::parse(MANY).unwrap().cluster(Some("missing")).unwrap();
         assert!(missing.user.token.is_none() && missing.warnings[0].contains("requests are anonymous"));
-        let wrapped: String =
-            STANDARD.encode(MANY).as_bytes().chunks(76).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
+        let wrapped: String = STANDARD
+            .encode(MANY)
+            .as_bytes()
+            .chunks(76)
+            .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
+            .collect();
         assert!(Kubeconfig::parse(&wrapped).unwrap().cluster(Some("a")).is_ok());
         let two = "contexts: [{name: a, context: {cluster: x, user: u}}]\nusers: null\n---\ncurrent-context: a\nusers:\nclusters: [{name: x, cluster: {server: 'x:1'}}]\n";
         let merged = Kubeconfig::parse(two).unwrap().cluster(None).unwrap();

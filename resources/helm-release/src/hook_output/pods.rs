@@ -157,8 +157,10 @@ async fn look_again_and_again(follower: &Follower<'_>, hook: &HookName) {
         match of(&briefly, follower.namespace, hook).await {
             Ok(pods) => pods.iter().for_each(|pod| follower.note(hook, pod)),
             Err(error) if is_refused(&error) => {
-                return follower
-                    .warn_once(true, format_args!("the output of hooks and tests is not shown while they run: {error:#}"));
+                return follower.warn_once(
+                    true,
+                    format_args!("the output of hooks and tests is not shown while they run: {error:#}"),
+                );
             }
             Err(_) => {}
         }

@@ -62,8 +62,12 @@ impl Person {
     /// All that is secret in it.
     pub(super) fn secrets(&self) -> Vec<String> {
         let all = [&self.client_key_data, &self.token, &self.password];
-        let mut secrets: Vec<String> =
-            all.into_iter().flatten().map(|secret| secret.expose().to_owned()).filter(|text| !text.is_empty()).collect();
+        let mut secrets: Vec<String> = all
+            .into_iter()
+            .flatten()
+            .map(|secret| secret.expose().to_owned())
+            .filter(|text| !text.is_empty())
+            .collect();
         secrets.extend(self.client_key_data.iter().filter_map(|key| data("client-key-data", key.expose()).ok()));
         secrets
     }
@@ -156,10 +160,11 @@ impl Person {
             });
         }
         if self.auth_provider.is_some() {
-            return Err(anyhow!("the kubeconfig's `auth-provider` is not supported; Kubernetes has removed most of them")
-                .hint("use the token of a service account"));
+            return Err(anyhow!(
+                "the kubeconfig's `auth-provider` is not supported; Kubernetes has removed most of them"
+            )
+            .hint("use the token of a service account"));
         }
         Ok(())
     }
 }
-
