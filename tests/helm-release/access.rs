@@ -139,7 +139,7 @@ fn a_pods_service_account_gets_in() {
     }
     let volume = format!("{}:/var/run/secrets/kubernetes.io/serviceaccount:ro", mounted.path().display());
     let (host, port) = cluster.url().trim_start_matches("https://").rsplit_once(':').expect("a port");
-    let source = json!({ "in_cluster": true, "release": "demo" });
+    let source = json!({ "in_cluster": true, "release": "demo", "namespace": namespace.name() });
     let as_pod = |verb: Verb| {
         let verb = verb.env("KUBERNETES_SERVICE_HOST", host).env("KUBERNETES_SERVICE_PORT", port);
         verb.docker_arguments(["--volume", &volume]).run()

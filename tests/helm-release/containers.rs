@@ -230,7 +230,7 @@ fn a_worker_that_is_a_pod_gets_in_by_its_service_account() {
         let printed = namespace.kubectl(&["exec", "worker", "--", "sh", "-c", &script]);
         serde_json::from_str::<Value>(&printed).expect("the response")
     };
-    let source = json!({ "in_cluster": true, "release": "demo" });
+    let source = json!({ "in_cluster": true, "release": "demo", "namespace": namespace.name() });
     let deployed = run(&format!("out {dir}"), json!({ "source": source, "params": params(json!({})) }));
     assert_eq!(deployed["version"], revisions([1])[0]);
     assert_eq!(served(&namespace), ["new"]);

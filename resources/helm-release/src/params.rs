@@ -63,6 +63,10 @@ pub struct Params {
     #[serde(default)]
     pub atomic: bool,
 
+    /// Remove the objects that an upgrade or rollback has created when it fails.
+    #[serde(default)]
+    pub cleanup_on_fail: bool,
+
     /// Begin with the values of the revision before, and put the new ones over them.
     #[serde(default)]
     pub reuse_values: bool,

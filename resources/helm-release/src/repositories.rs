@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jetway::http::Url;
+use jetway::http::{Url, authority_problem};
 use jetway::{Advise as _, Problems, Result, Secret, anyhow};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -93,10 +93,8 @@ pub(crate) fn rules(source: &Source, problems: &mut Problems) {
             (None, Some(_)) => problems.add(at("username"), "required beside `password`, but missing"),
             _ => {}
         }
-        if let Some(authority) = given(repository.ca_cert.as_ref())
-            && !authority.contains("-----BEGIN CERTIFICATE")
-        {
-            problems.add(at("ca_cert"), "expected a certificate in PEM form (-----BEGIN CERTIFICATE...)");
+        if let Some(problem) = given(repository.ca_cert.as_ref()).and_then(authority_problem) {
+            problems.add(at("ca_cert"), problem);
         }
     }
     if let Some(url) = source.stable() {

@@ -305,6 +305,9 @@ async fn back_to(
     if target.params.wait_for_jobs && strategy != Some(Strategy::None) {
         command = command.arg("--wait-for-jobs");
     }
+    if target.params.cleanup_on_fail {
+        command = command.arg("--cleanup-on-fail");
+    }
     let command = command.args(["--", name]).arg(revision.to_string()).relay_stdout();
     let finished = match hook_output::during(target, Hooks::After(before), command.run()).await {
         Ok(finished) => finished,
