@@ -77,8 +77,8 @@ fn several_mistakes_at_once() {
     });
     refused(
         &Verb::check("git").request(&request).run(),
-        "error: the request has 7 problems (PROGRAM)\n    \
-         `parms`: unknown key; did you mean `params`?\n    \
+        "warning: `parms`: unknown key, ignored; did you mean `params`?\n\
+         error: the request has 6 problems (PROGRAM)\n    \
          `source.url`: unknown key; did you mean `uri`?\n    \
          `source.branch`: expected text, found a list\n    \
          `source.paths`: expected a list, found text\n    \
@@ -96,8 +96,7 @@ fn an_unknown_key_is_a_warning_when_that_is_asked_for() {
     assert_eq!(crate::support::refs(&outcome), commits);
     assert_eq!(
         said(&outcome),
-        "warning: `source.brnach`: unknown key; did you mean `branch`?; it is passed over since `allow_unknown_keys` is \
-         set\n"
+        "warning: `source.brnach`: unknown key, ignored since `allow_unknown_keys` is set; did you mean `branch`?\n"
     );
 }
 

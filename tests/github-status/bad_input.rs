@@ -187,7 +187,7 @@ mod of_a_put {
     #[test]
     fn keys_that_are_unknown_or_of_the_wrong_kind() {
         params(
-            json!({ "commit": "a", "state": ["success"], "descripton": "x", "statuses": { "a": 1 }, "comment": {} }),
+            json!({ "commit": "a", "state": ["success"], "descripton": "x", "statuses": { "a": 1 }, "comment": { "a": 1 } }),
             "error: the request has 4 problems (PROGRAM)\n    \
              `params.state`: expected text, found a list\n    \
              `params.descripton`: unknown key; did you mean `description`?\n    \
@@ -291,12 +291,20 @@ mod of_a_put {
 }
 
 #[test]
-fn an_unknown_key_is_a_warning_when_that_is_asked_for() {
+fn unknown_keys_are_warnings_and_misspelt_ones_are_if_that_is_asked_for() {
     let github = GitHub::start();
-    let source = with(source(&github), json!({ "allow_unknown_keys": true, "v4_endpoint": "x" }));
-    let outcome = put(&source, json!({ "commit": commit(1), "state": "success", "context": "a" }));
-    outcome.succeeded();
-    assert!(said(&outcome).starts_with("warning: `source.v4_endpoint`: unknown key"), "{}", outcome.stderr);
+    for (keys, warning) in [
+        (json!({ "v4_endpoint": "x" }), "warning: `source.v4_endpoint`: unknown key, ignored\n"),
+        (
+            json!({ "allow_unknown_keys": true, "brnach": "x" }),
+            "warning: `source.brnach`: unknown key, ignored since `allow_unknown_keys` is set; did you mean `branch`?\n",
+        ),
+    ] {
+        let outcome =
+            put(&with(source(&github), keys), json!({ "commit": commit(1), "state": "success", "context": "a" }));
+        outcome.succeeded();
+        assert!(said(&outcome).starts_with(warning), "{}", outcome.stderr);
+    }
 }
 
 #[test]
@@ -304,7 +312,8 @@ fn params_of_a_get_are_none() {
     let github = GitHub::start();
     let destination = inputs(&[]);
     let request = json!({
-        "source": source(&github), "version": { "commit": commit(1), "status": "1" }, "params": { "skip": true },
+        "source": with(source(&github), json!({ "strict": true })), "version": { "commit": commit(1), "status": "1" },
+        "params": { "skip": true },
     });
     refused(
         &Verb::get("github-status").dir(destination.path()).request(&request).run(),

@@ -1,6 +1,6 @@
 //! One part of what a resource is sent, held against its type: problems with the position of what they speak of.
 
-use jetway::{Part, ProblemKind, Redactor, ResourceType};
+use jetway::{KeyPolicy, Part, Problem, Redactor, ResourceType, Severity};
 use serde_json::{Map, Value};
 
 use crate::altered::altered;
@@ -16,6 +16,8 @@ pub(crate) struct PartInPipeline<'n> {
     pub(crate) key: &'static str,
     /// `None` when the pipeline leaves it out.
     pub(crate) entry: Option<&'n Entry>,
+    /// What becomes of unknown keys in it.
+    pub(crate) keys: KeyPolicy,
     /// Where the owner stands, for what is said of a part that is left out.
     pub(crate) owner: Position,
 }
@@ -28,34 +30,51 @@ impl PartInPipeline<'_> {
     }
 
     /// What is wrong with it, and what Concourse would alter in it.
+    pub(crate) fn findings(&self, kind: ResourceType, redactor: &Redactor) -> Vec<Finding> {
+        let mut findings = self.problems(kind, redactor);
+        findings.extend(self.altered(kind));
+        findings
+    }
+
+    /// What the type says of it.
     ///
     /// The type's messages name values of some kinds, so what vars hold is masked in them.
-    pub(crate) fn findings(&self, kind: ResourceType, redactor: &Redactor) -> Vec<Finding> {
-        let problems = kind.problems(self.part, self.value()).into_iter().map(|problem| {
+    pub(crate) fn problems(&self, kind: ResourceType, redactor: &Redactor) -> Vec<Finding> {
+        let problems = kind.problems(self.part, self.value(), self.keys).into_iter();
+        let findings = problems.map(|problem| {
             let path = problem.path.strip_prefix(self.part.key()).unwrap_or(&problem.path);
-            let hint = problem.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            let hint = problem.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
             let message = format!("{}{hint}", problem.message);
             let message = format!("{}: `{}{path}`: {}", self.subject, self.key, redactor.redact(&message));
-            Finding::problem(self.place(path, problem.kind), message)
+            let position = self.place(path, &problem);
+            match problem.severity {
+                Severity::Error => Finding::problem(position, message),
+                Severity::Warning => Finding::warning(position, message),
+            }
         });
+        findings.collect()
+    }
+
+    /// What Concourse would alter in it.
+    pub(crate) fn altered(&self, kind: ResourceType) -> Vec<Finding> {
         let altered = self.node().into_iter().flat_map(|node| altered(&kind.schema(self.part), node));
         let warnings = altered.map(|(position, path, message)| {
             Finding::warning(position, format!("{}: `{}{path}`: {message}", self.subject, self.key))
         });
-        problems.chain(warnings).collect()
+        warnings.collect()
     }
 
     fn node(&self) -> Option<&Node> {
         self.entry.map(|entry| &entry.value)
     }
 
-    fn place(&self, path: &str, kind: ProblemKind) -> Position {
+    fn place(&self, path: &str, problem: &Problem) -> Position {
         let Some(Entry { key, value }) = self.entry else {
             return self.owner;
         };
-        match (locate(value, key.position, path), kind) {
-            (Place::Found { key, .. }, ProblemKind::UnknownKey) => key,
-            (Place::Found { value, .. }, ProblemKind::Invalid) => value,
+        match (locate(value, key.position, path), problem.kind.is_of_key()) {
+            (Place::Found { key, .. }, true) => key,
+            (Place::Found { value, .. }, false) => value,
             (Place::Missing(owner), _) => owner,
         }
     }

@@ -1,6 +1,6 @@
 //! What is to be said of one pipeline: our types' parts of it held against the types, and steps against resources.
 
-use jetway::{Part, Redactor, ResourceType, Verb, nearest};
+use jetway::{KeyPolicy, Part, Redactor, ResourceType, Verb, nearest};
 
 use crate::catalogue::Catalogue;
 use crate::defaults;
@@ -15,6 +15,7 @@ use crate::vars::{Lack, Vars};
 /// What was found in one pipeline.
 pub(crate) struct Report {
     pub(crate) findings: Vec<Finding>,
+    strict: bool,
     redactor: Redactor,
     /// How many resources it declares.
     pub(crate) resources: usize,
@@ -22,12 +23,12 @@ pub(crate) struct Report {
     pub(crate) of_ours: usize,
 }
 
-/// What is to be said of a pipeline, in the order of the file.
-pub(crate) fn report(document: Document, vars: &Vars, catalogue: &Catalogue) -> Report {
+/// What is to be said of a pipeline, in the order of the file. If it is `strict`, every unknown key is a problem.
+pub(crate) fn report(document: Document, vars: &Vars, catalogue: &Catalogue, strict: bool) -> Report {
     let Document { mut root, findings } = document;
     vars.fill(&mut root);
     defaults::fill(&mut root);
-    let mut report = Report { findings, redactor: vars.redactor(), resources: 0, of_ours: 0 };
+    let mut report = Report { findings, strict, redactor: vars.redactor(), resources: 0, of_ours: 0 };
     let pipeline = Pipeline::read(&root, &mut report.findings);
     report.resources = pipeline.resources.len();
     if !vars.is_empty() {
@@ -69,14 +70,10 @@ impl Report {
     }
 
     fn declared(&mut self, declared: &Declared<'_>, what: &str, kind: ResourceType) {
-        self.findings.extend(source_of(declared, what).findings(kind, &self.redactor));
+        let source = self.strictly(source_of(declared, what));
+        self.findings.extend(source.findings(kind, &self.redactor));
         if declared.version.is_some() {
-            let part = PartInPipeline {
-                part: Part::Version,
-                key: "version",
-                entry: declared.version,
-                ..source_of(declared, what)
-            };
+            let part = PartInPipeline { part: Part::Version, key: "version", entry: declared.version, ..source };
             self.findings.extend(part.findings(kind, &self.redactor));
         }
     }
@@ -97,20 +94,23 @@ impl Report {
         let Some(kind) = catalogue.kind_of(resource, pipeline) else {
             return;
         };
-        self.findings.extend(params_of(step).findings(kind, &self.redactor));
+        let params = self.strictly(params_of(step, Some(resource)));
+        self.findings.extend(params.findings(kind, &self.redactor));
         if let (Verb::Put, Some(_)) = (step.verb, step.get_params) {
-            let part =
-                PartInPipeline { part: Part::GetParams, key: "get_params", entry: step.get_params, ..params_of(step) };
+            let part = PartInPipeline { part: Part::GetParams, key: "get_params", entry: step.get_params, ..params };
             self.findings.extend(part.findings(kind, &self.redactor));
-        }
-        if let (Verb::Get, Some(entry)) = (step.verb, step.version) {
-            self.version(step, entry, kind);
+        } else if let (Verb::Get, Some(entry)) = (step.verb, step.version) {
+            self.version(PartInPipeline { part: Part::Version, key: "version", entry: Some(entry), ..params }, kind);
         }
     }
 
+    fn strictly<'n>(&self, part: PartInPipeline<'n>) -> PartInPipeline<'n> {
+        PartInPipeline { keys: part.keys.or_strict(self.strict), ..part }
+    }
+
     /// `every`, `latest`, or a version to stay at.
-    fn version(&mut self, step: &Step<'_>, entry: &Entry, kind: ResourceType) {
-        let part = PartInPipeline { part: Part::Version, key: "version", entry: Some(entry), ..params_of(step) };
+    fn version(&mut self, part: PartInPipeline<'_>, kind: ResourceType) {
+        let Some(entry) = part.entry else { return };
         let mut problem = |node: &Node, path: &str, message: &str| {
             let message = format!("{}: `version{path}`: {message}", part.subject);
             self.findings.push(Finding::problem(node.position, message));
@@ -150,17 +150,24 @@ pub(crate) fn source_of<'n>(declared: &Declared<'n>, what: &str) -> PartInPipeli
         part: Part::Source,
         key: "source",
         entry: declared.source,
+        keys: keys_of(declared),
         owner: declared.name_position,
     }
 }
 
-/// The params of a step.
-pub(crate) fn params_of<'n>(step: &Step<'n>) -> PartInPipeline<'n> {
+/// What becomes of unknown keys in a resource and its steps.
+fn keys_of(declared: &Declared<'_>) -> KeyPolicy {
+    declared.source.map(|entry| KeyPolicy::of_source(&entry.value.to_json())).unwrap_or_default()
+}
+
+/// The params of a step, and the resource that the step is of if that is known.
+pub(crate) fn params_of<'n>(step: &Step<'n>, resource: Option<&Declared<'_>>) -> PartInPipeline<'n> {
     PartInPipeline {
         subject: step.title.clone(),
         part: if step.verb == Verb::Put { Part::PutParams } else { Part::GetParams },
         key: "params",
         entry: step.params,
+        keys: resource.map(keys_of).unwrap_or_default(),
         owner: step.position,
     }
 }
@@ -175,7 +182,7 @@ mod tests {
 
     fn findings_with(text: &str, vars: &Vars) -> Vec<String> {
         let document = load(text.as_bytes()).unwrap();
-        report(document, vars, &catalogue()).findings.iter().map(ToString::to_string).collect()
+        report(document, vars, &catalogue(), false).findings.iter().map(ToString::to_string).collect()
     }
 
     fn findings(text: &str) -> Vec<String> {
@@ -232,8 +239,7 @@ jobs:
             findings(text),
             [
                 "4:3: resource type `typed`: `source.uri`: required, but missing",
-                "4:12: resource type `typed`: `source.repository`: unknown key; known keys: `uri`, `branch`, `paths`, \
-                 `password`, `strategy`, `force`, `hosts`, `allow_unknown_keys`",
+                "4:12: warning: resource type `typed`: `source.repository`: unknown key, ignored",
                 "10:5: resource `repo`: `source.brnach`: unknown key; did you mean `branch`?",
                 "11:12: resource `repo`: `source.paths`: expected a list, found text",
                 "12:15: resource `repo`: `source.password`: expected text, found a list",
@@ -389,7 +395,7 @@ resources:
             let mut vars = Vars::default();
             vars.give(Reference::parse("y").unwrap(), Content::List(Vec::new()));
             if let Ok(document) = load(parts.concat().as_bytes()) {
-                report(document, &vars, &catalogue());
+                report(document, &vars, &catalogue(), false);
             }
         }
     }

@@ -89,7 +89,7 @@ impl Call<'_> {
 
         let name = &self.resource.resource;
         let source = source_of(resource, "resource");
-        let params = step.map(params_of);
+        let params = step.map(|step| params_of(step, Some(resource)));
         let pinned = match step.and_then(|step| step.version) {
             Some(entry) if entry.value.is_map() => Some(&entry.value),
             _ => resource.version.map(|entry| &entry.value).filter(|value| value.is_map()),
@@ -98,10 +98,11 @@ impl Call<'_> {
         let parts: Vec<&PartInPipeline<'_>> = std::iter::once(&source).chain(&params).collect();
         resolved(file, &parts, pinned, &vars)?;
         let redactor = vars.redactor();
-        let findings: Vec<Finding> = parts.iter().flat_map(|part| part.findings(kind, &redactor)).collect();
-        for warning in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
+        // The type itself tells its warnings when it serves the request.
+        for warning in parts.iter().flat_map(|part| part.altered(kind)) {
             console.warn(format_args!("{}:{}: {}", file.display(), warning.position, warning.message));
         }
+        let findings: Vec<Finding> = parts.iter().flat_map(|part| part.problems(kind, &redactor)).collect();
         refuse(file, &findings, &format!("resource `{name}` cannot be used as it is written"))?;
 
         let mut request = Map::new();

@@ -20,6 +20,10 @@ pub(crate) struct ValidateArguments {
     #[arg(required = true, value_name = "PIPELINE")]
     files: Vec<PathBuf>,
 
+    /// Fail on every unknown key, also on one that a resource ignores with a warning
+    #[arg(long)]
+    strict: bool,
+
     #[command(flatten)]
     vars: VarArguments,
 }
@@ -32,7 +36,7 @@ pub(crate) fn run(arguments: &ValidateArguments, catalogue: &Catalogue) -> Resul
     for file in &arguments.files {
         match document(file) {
             Ok(document) => {
-                let report = report(document, &vars, catalogue);
+                let report = report(document, &vars, catalogue, arguments.strict);
                 total.add(&report);
                 for finding in report.findings {
                     let _ = writeln!(text, "{}:{finding}", file.display());

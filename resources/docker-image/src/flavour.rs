@@ -3,6 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use jetway::UnknownKeys;
+
 use crate::digest::Digest;
 use crate::version::Version;
 
@@ -61,6 +63,14 @@ impl Flavour {
         match self {
             Self::DockerImage => Some("latest"),
             Self::RegistryImage => None,
+        }
+    }
+
+    /// What becomes of unknown keys: the established docker-image resource ignores them, registry-image refuses them.
+    pub(crate) fn unknown_keys(self) -> UnknownKeys {
+        match self {
+            Self::DockerImage => UnknownKeys::Ignored,
+            Self::RegistryImage => UnknownKeys::Refused,
         }
     }
 

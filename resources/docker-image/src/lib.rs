@@ -31,7 +31,7 @@ mod version;
 use std::path::Path;
 use std::process::ExitCode;
 
-use jetway::{Context, Resource, ResourceType, Response, Result};
+use jetway::{Context, Part, Resource, ResourceType, Response, Result, UnknownKeys, Verb};
 
 pub use credentials::docker_config::{Config as DockerConfigKeys, Entry as DockerConfigEntry};
 pub use flavour::{Image, Kind, OfDockerImage, OfRegistryImage};
@@ -65,6 +65,10 @@ impl<K: Kind> Resource for Image<K> {
     type Version = Version;
     type GetParams = GetParams;
     type PutParams = PutParams;
+
+    fn unknown_keys(_: Verb, _: Part) -> UnknownKeys {
+        Flavour::of::<K>().unknown_keys()
+    }
 
     async fn check(context: &Context, source: Source, version: Option<Version>) -> Result<Vec<Version>> {
         source.warn(context.console());

@@ -15,10 +15,12 @@ pub struct CommitFilter {
     /// Regular expressions as `git log --grep` reads them (POSIX basic ones): only commits of which a line matches one of
     /// them are versions.
     #[serde(default)]
+    #[schemars(extend("x-keeps-blanks" = true))]
     pub include: Vec<String>,
 
     /// Regular expressions of the same kind: commits of which a line matches one of them are no versions.
     #[serde(default)]
+    #[schemars(extend("x-keeps-blanks" = true))]
     pub exclude: Vec<String>,
 
     /// Let a commit through only when each pattern of `include` matches one of its lines.

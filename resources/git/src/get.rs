@@ -72,6 +72,7 @@ pub struct Params {
 
     /// The options of `git describe` for `.git/describe_ref`, with blanks between them.
     #[serde(default = "always")]
+    #[schemars(extend("x-keeps-empty" = true))]
     pub describe_ref_options: String,
 
     /// Show what git does, as in the source.

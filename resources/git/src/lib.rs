@@ -51,7 +51,7 @@ mod web_url;
 
 use std::path::Path;
 
-use jetway::{Companion, Context, Resource, Response, Result};
+use jetway::{Companion, Context, Part, Resource, Response, Result, UnknownKeys, Verb};
 
 pub use commit_filter::CommitFilter;
 pub use get::Params as GetParams;
@@ -79,6 +79,15 @@ impl Resource for Git {
     type Version = Version;
     type GetParams = GetParams;
     type PutParams = PutParams;
+
+    /// The established resource refuses them in the source of a check and in params; a get and a put do not look at those
+    /// of the source.
+    fn unknown_keys(verb: Verb, part: Part) -> UnknownKeys {
+        match (verb, part) {
+            (Verb::Get | Verb::Put, Part::Source) => UnknownKeys::Ignored,
+            _ => UnknownKeys::RefusedAtTop,
+        }
+    }
 
     async fn check(context: &Context, source: Source, version: Option<Version>) -> Result<Vec<Version>> {
         check::check(context, &source, version).await

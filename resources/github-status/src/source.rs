@@ -54,6 +54,7 @@ pub struct Source {
 
     /// Makes a go/no-go of the resource: there is a version only while the newest status of a context says so. A put is
     /// refused then, since its version would pass for a go.
+    #[schemars(extend("x-keeps-empty" = true))]
     pub gate: Option<Gate>,
 
     /// Follows deployments in place of commits' statuses: a deployment that reaches the state is a version. A put is

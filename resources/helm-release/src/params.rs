@@ -149,12 +149,14 @@ pub struct Params {
     pub wait: Option<Wait>,
 
     /// Test the release by its chart's tests, after the upgrade when there is a `chart`.
+    #[schemars(extend("x-keeps-empty" = true))]
     pub test: Option<Test>,
 
     /// Show what the tests say; `test.logs` counts before it.
     pub test_logs: Option<bool>,
 
     /// Go back to the newest good revision when the upgrade or the tests fail. The put fails all the same.
+    #[schemars(extend("x-keeps-empty" = true))]
     pub rollback_on_failure: Option<RollbackOnFailure>,
 
     /// Go back to a revision, and do nothing else.

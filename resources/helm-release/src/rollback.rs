@@ -43,6 +43,7 @@ pub struct RollbackRules {
     pub timeout: Option<String>,
 
     /// Whether and how the old revision is tested then; as the new one when not given.
+    #[schemars(extend("x-keeps-empty" = true))]
     pub test: Option<Test>,
 
     /// What becomes of a first revision that fails, since there is none to go back to.

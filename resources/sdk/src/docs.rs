@@ -339,9 +339,9 @@ mod tests {
 | `main.passwords` | a list of text, secret | | Its passwords. |
 ";
         let table = table(&sample(), Part::Source);
-        let (rows, last) = table.trim_end().rsplit_once('\n').unwrap();
-        assert_eq!(format!("{rows}\n"), expected);
-        assert!(last.starts_with("| `allow_unknown_keys` | true or false | `false` | Warn about keys"), "{last}");
+        let own = table.strip_prefix(expected).unwrap();
+        let keys: Vec<&str> = own.lines().filter_map(|row| row.split(" | ").next()).collect();
+        assert_eq!(keys, ["| `allow_unknown_keys`", "| `strict`"], "{table}");
     }
 
     #[test]

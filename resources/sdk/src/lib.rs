@@ -1,7 +1,7 @@
 //! The Concourse resource protocol, written once.
 //!
 //! A resource type is a [`Resource`]: a `Source`, a `Version`, two kinds of params and three verbs. Everything else is
-//! here: the request is read strictly (unknown keys are errors) and leniently (scalars as pipelines write them), with
+//! here: the request is read strictly (misspelt keys are errors) and leniently (scalars as pipelines write them), with
 //! every problem reported at once; standard output carries nothing but the response; secrets are masked in all that
 //! people see; child processes end with the verb; SIGTERM cleans up.
 //!
@@ -83,12 +83,14 @@ pub mod http;
 mod inputs;
 mod interpolate;
 mod interrupt;
+mod keys;
 mod private_directory;
 mod request;
 mod resource;
 mod resource_type;
 mod schema;
 mod secret;
+mod trim;
 mod unfinished;
 mod watchdog;
 #[cfg(feature = "http")]
@@ -108,13 +110,14 @@ pub use error::{Advise, Error, Interrupted, Line, Result, Silent, lines};
 pub use inputs::Inputs;
 pub use interpolate::{Interpolated, Unknown, interpolate};
 pub use interrupt::Interrupt;
+pub use keys::{KeyPolicy, UnknownKeys};
 pub use private_directory::PrivateDirectory;
 #[doc(hidden)]
 pub use request::check_request;
 pub use request::{InvalidRequest, Part, Verb};
 pub use resource::{Metadata, NoParams, Parameters, Resource, Response};
 pub use resource_type::ResourceType;
-pub use schema::{Problem, ProblemKind, Problems, nearest};
+pub use schema::{Problem, ProblemKind, Problems, Severity, nearest};
 pub use secret::{MASK, Redactor, Secret};
 pub use unfinished::Unfinished;
 

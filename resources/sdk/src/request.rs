@@ -8,14 +8,14 @@ use serde_json::{Map, Value};
 
 use crate::console::Console;
 use crate::error::{Advise as _, Result};
+use crate::keys::{ALLOW_UNKNOWN_KEYS, KeyPolicy, STRICT};
 use crate::resource::{Parameters, Resource};
-use crate::schema::{Problem, ProblemKind, Problems, Reading, Vars, join, nearest, read, schema_of};
+use crate::schema::{
+    Leniency, Problem, ProblemKind, Problems, Reading, Severity, Vars, join, nearest, read, schema_of,
+};
 
 /// The largest request that is read, in bytes. Keys and params are small; what is larger is a mistake.
 const LARGEST: u64 = 16 * 1024 * 1024;
-
-/// The key that turns unknown keys into warnings, in every type's source.
-pub(crate) const ALLOW_UNKNOWN_KEYS: &str = "allow_unknown_keys";
 
 /// What the three verbs are called, by Concourse and by people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,11 @@ impl Part {
         }
     }
 
+    /// How it is read. A version comes back from Concourse as a program wrote it.
+    fn leniency(self) -> Leniency {
+        if self == Self::Version { Leniency::Verbatim } else { Leniency::Pipeline }
+    }
+
     /// The part's JSON Schema for a type.
     pub fn schema<R: Resource>(self) -> Value {
         let mut schema = match self {
@@ -79,8 +84,17 @@ impl Part {
                         serde_json::json!({
                             "type": "boolean",
                             "default": false,
-                            "description": "Warn about keys that this release does not know, instead of failing. \
-                                            For a pipeline that must run with several releases.",
+                            "description": "Warn about every unknown key, also one that is close to a known one, \
+                                            instead of failing. For a pipeline that must run with several releases.",
+                        }),
+                    );
+                    properties.insert(
+                        STRICT.to_owned(),
+                        serde_json::json!({
+                            "type": "boolean",
+                            "default": false,
+                            "description": "Fail on every unknown key, also on one that is ignored with a warning \
+                                            otherwise.",
                         }),
                     );
                 }
@@ -165,17 +179,14 @@ pub(crate) fn decode<R: Resource>(verb: Verb, bytes: &[u8], console: &Console) -
     let version = take(Part::Version);
     let params = take(params_part).unwrap_or_else(empty);
 
-    let unknown_is_fine = allows_unknown_keys(&source);
-    let mut report = Report { console, not_yet: R::NOT_YET, unknown_is_fine, problems: Vec::new() };
+    // Concourse writes these keys, and a newer one may send more of them. A typo in them is made by hand.
     for key in parts.keys() {
-        let near = nearest(key, ["source", "version", "params"]);
-        report.add(vec![Problem {
-            path: key.clone(),
-            message: "unknown key".to_owned(),
-            hint: near.map(|near| format!("did you mean `{near}`?")),
-            kind: ProblemKind::UnknownKey,
-        }]);
+        if let Some(near) = nearest(key, ["source", "version", "params"]) {
+            console.warn(format_args!("`{key}`: unknown key, ignored; did you mean `{near}`?"));
+        }
     }
+    let mut report = Report { console, verb, keys: KeyPolicy::of_source(&source), problems: Vec::new() };
+    report.problems.extend(contradiction(&source));
     let source = report.part::<R, R::Source>(Part::Source, source).map(|source| report.rules(Part::Source, source));
     let version = version.map(|version| report.part::<R, R::Version>(Part::Version, version));
     let params = match verb {
@@ -203,55 +214,74 @@ pub fn check_request<R: Resource>(verb: Verb, request: &[u8], console: &Console)
 }
 
 /// The problems of one part of a pipeline's step, as `jetway validate` reports them: variables may stand anywhere.
-pub(crate) fn problems_of<R: Resource>(part: Part, value: Value) -> Vec<Problem> {
-    let problems = match part {
+pub(crate) fn problems_of<R: Resource>(part: Part, value: Value, keys: KeyPolicy) -> Vec<Problem> {
+    let verb = match part {
+        // A check is the first to read a source.
+        Part::Source | Part::Version => Verb::Check,
+        Part::GetParams => Verb::Get,
+        Part::PutParams => Verb::Put,
+    };
+    let mut problems = match part {
         Part::Source => problems_with::<R, R::Source>(part, value),
         Part::GetParams => problems_with::<R, R::GetParams>(part, value),
         Part::PutParams => problems_with::<R, R::PutParams>(part, value),
-        Part::Version => read(&part.schema::<R>(), value, part.key(), Vars::Allowed)
-            .problems
-            .into_iter()
-            .filter(|problem| problem.kind != ProblemKind::UnknownKey)
-            .collect(),
+        Part::Version => read(&part.schema::<R>(), value, part.key(), Vars::Allowed, part.leniency()).problems,
     };
-    problems.into_iter().map(|problem| name_not_yet(problem, R::NOT_YET)).collect()
+    if part == Part::Version {
+        problems.retain(|problem| !problem.kind.is_of_key());
+    }
+    let apply = |problem| keys.apply(name_not_yet(problem, R::NOT_YET), part, R::unknown_keys(verb, part));
+    problems.into_iter().map(apply).collect()
 }
 
 fn problems_with<R: Resource, T: Parameters>(part: Part, value: Value) -> Vec<Problem> {
-    let unknown_is_fine = part == Part::Source && allows_unknown_keys(&value);
-    let Reading { value, mut problems, has_vars, .. } = read(&part.schema::<R>(), value, part.key(), Vars::Allowed);
-    if unknown_is_fine {
-        problems.retain(|problem| problem.kind != ProblemKind::UnknownKey);
-    }
+    let contradiction = if part == Part::Source { contradiction(&value) } else { None };
+    let Reading { value, mut problems, has_vars, .. } =
+        read(&part.schema::<R>(), value, part.key(), Vars::Allowed, part.leniency());
+    problems.extend(contradiction);
     // What a variable will hold is not known, so only a value without any can be decoded and held to the rules.
-    if problems.is_empty() && !has_vars {
+    if problems.iter().all(|problem| problem.kind.is_of_key()) && !has_vars {
         match decode_part::<T>(part, value) {
-            Ok(decoded) => problems = rules_of(part, &decoded),
+            Ok(decoded) => problems.extend(rules_of(part, &decoded)),
             Err(problem) => problems.push(problem),
         }
     }
     problems
 }
 
+/// The problem that a source asks for both treatments of unknown keys.
+fn contradiction(source: &Value) -> Option<Problem> {
+    let message = format!("cannot be set together with `{ALLOW_UNKNOWN_KEYS}`");
+    let path = join(Part::Source.key(), STRICT);
+    KeyPolicy::of_source(source).is_contradictory().then(|| Problem::invalid(path, message))
+}
+
 struct Report<'c> {
     console: &'c Console,
-    not_yet: &'static [&'static str],
-    unknown_is_fine: bool,
+    verb: Verb,
+    keys: KeyPolicy,
     problems: Vec<Problem>,
 }
 
 impl Report<'_> {
     fn part<R: Resource, T: DeserializeOwned>(&mut self, part: Part, value: Value) -> Option<T> {
-        let reading = read(&part.schema::<R>(), value, part.key(), Vars::Resolved);
+        let reading = read(&part.schema::<R>(), value, part.key(), Vars::Resolved, part.leniency());
         for secret in &reading.secrets {
             self.console.redactor().add(secret);
         }
         let mut problems = reading.problems;
         if part == Part::Version {
-            problems.retain(|problem| problem.kind != ProblemKind::UnknownKey);
+            problems.retain(|problem| !problem.kind.is_of_key());
         }
-        let decodes = problems.iter().all(|problem| problem.kind == ProblemKind::UnknownKey);
-        self.add(problems);
+        let decodes = problems.iter().all(|problem| problem.kind.is_of_key());
+        for problem in problems {
+            let problem = name_not_yet(problem, R::NOT_YET);
+            let problem = self.keys.apply(problem, part, R::unknown_keys(self.verb, part));
+            match problem.severity {
+                Severity::Error => self.problems.push(problem),
+                Severity::Warning => self.console.warn(problem),
+            }
+        }
         if !decodes {
             return None;
         }
@@ -265,37 +295,18 @@ impl Report<'_> {
         self.problems.extend(rules_of(part, &decoded));
         decoded
     }
-
-    fn add(&mut self, problems: Vec<Problem>) {
-        for problem in problems {
-            let problem = name_not_yet(problem, self.not_yet);
-            if problem.kind == ProblemKind::UnknownKey && self.unknown_is_fine {
-                self.console.warn(format_args!("{problem}; it is passed over since `{ALLOW_UNKNOWN_KEYS}` is set"));
-            } else {
-                self.problems.push(problem);
-            }
-        }
-    }
-}
-
-/// What the source says of keys that are not known; whether it says it well is for the reader to judge.
-fn allows_unknown_keys(source: &Value) -> bool {
-    match source.get(ALLOW_UNKNOWN_KEYS) {
-        Some(Value::Bool(allowed)) => *allowed,
-        Some(Value::String(text)) => text == "true",
-        _ => false,
-    }
 }
 
 fn decode_part<T: DeserializeOwned>(part: Part, mut value: Value) -> Result<T, Problem> {
     if let (Part::Source, Some(entries)) = (part, value.as_object_mut()) {
-        // The key is the reader's own; no type has a field for it.
+        // The keys are the reader's own; no type has a field for them.
         entries.shift_remove(ALLOW_UNKNOWN_KEYS);
+        entries.shift_remove(STRICT);
     }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let path = join(part.key(), if path == "." { "" } else { &path });
-        Problem { path, message: error.into_inner().to_string(), hint: None, kind: ProblemKind::Invalid }
+        Problem::invalid(path, error.into_inner().to_string())
     })
 }
 
@@ -306,7 +317,10 @@ fn rules_of<T: Parameters>(part: Part, decoded: &T) -> Vec<Problem> {
 }
 
 fn name_not_yet(mut problem: Problem, not_yet: &[&str]) -> Problem {
-    if problem.kind == ProblemKind::UnknownKey && not_yet.contains(&problem.path.as_str()) {
+    if matches!(problem.kind, ProblemKind::UnknownKey | ProblemKind::MisspeltKey)
+        && not_yet.contains(&problem.path.as_str())
+    {
+        problem.kind = ProblemKind::UnsupportedKey;
         "known, but not supported by this release".clone_into(&mut problem.message);
         problem.hint = None;
     }

@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::companion::Companion;
 use crate::context::Context;
 use crate::error::Result;
+use crate::keys::UnknownKeys;
+use crate::request::{Part, Verb};
 use crate::schema::Problems;
 
 /// A Concourse resource type.
 ///
-/// The associated types are read from the request by their [`JsonSchema`], strictly and leniently at once: every
-/// unknown key is an error, every scalar is taken as pipelines write it. Their doc comments are their documentation.
+/// The associated types are read from the request by their [`JsonSchema`], strictly and leniently at once: a misspelt
+/// key is an error, every scalar is taken as pipelines write it. Their doc comments are their documentation.
 ///
 /// Futures need not be `Send`: the SDK runs one verb on a single-threaded runtime.
 #[allow(async_fn_in_trait)]
@@ -31,6 +33,13 @@ pub trait Resource: Sized + 'static {
     /// Keys that users of the established resource may have in their pipelines and that this release does not know
     /// yet, such as `source.tag_filter`. They are refused by that name.
     const NOT_YET: &'static [&'static str] = &[];
+
+    /// What becomes of an unknown key that is not close to a known one, in that part of a request of `verb`: what the
+    /// established resource makes of it, so that its pipelines run unchanged and its errors stay errors.
+    fn unknown_keys(verb: Verb, part: Part) -> UnknownKeys {
+        let _ = (verb, part);
+        UnknownKeys::Ignored
+    }
 
     /// Programs that children of this type call back (see [`Companion`]).
     const COMPANIONS: &'static [Companion] = &[];

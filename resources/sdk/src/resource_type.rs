@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::companion::Companion;
 use crate::entry::{Input, ask, serve};
+use crate::keys::KeyPolicy;
 use crate::request::{Part, Verb, problems_of};
 use crate::resource::Resource;
 use crate::schema::Problem;
@@ -23,7 +24,7 @@ pub struct ResourceType {
     about: &'static str,
     companions: &'static [Companion],
     schema: fn(Part) -> Value,
-    problems: fn(Part, Value) -> Vec<Problem>,
+    problems: fn(Part, Value, KeyPolicy) -> Vec<Problem>,
     serve: Serve,
     ask: Ask,
 }
@@ -79,9 +80,10 @@ impl ResourceType {
         schema
     }
 
-    /// What is wrong with a value from a pipeline file, in which `((vars))` may stand anywhere.
-    pub fn problems(&self, part: Part, value: Value) -> Vec<Problem> {
-        (self.problems)(part, value)
+    /// What is wrong with a value from a pipeline file, in which `((vars))` may stand anywhere. `keys` is the policy of the
+    /// source that the value is or belongs to.
+    pub fn problems(&self, part: Part, value: Value, keys: KeyPolicy) -> Vec<Problem> {
+        (self.problems)(part, value, keys)
     }
 
     /// Serves a verb for `request`, as the type's own binary would: the response goes to standard output, messages go
@@ -102,7 +104,7 @@ impl ResourceType {
     }
 }
 
-/// Says in the schema what the reader does: keys that are not named are errors.
+/// Lets editors mark keys that are not named, whether the reader ignores them or not: they have no effect.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(entries) => {

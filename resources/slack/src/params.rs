@@ -137,6 +137,7 @@ pub struct Params {
 
     /// The message to answer: the name of the put or get that it came by, a file with its `ts`, or its version. Without a text,
     /// and with `reactions`, it only gets those.
+    #[schemars(extend("x-keeps-empty" = true))]
     pub thread: Option<Reference>,
 
     /// Show the answer of `thread` in the channel too.
@@ -144,6 +145,7 @@ pub struct Params {
     pub reply_broadcast: bool,
 
     /// The message to change, named as in `thread`. Needs `token`.
+    #[schemars(extend("x-keeps-empty" = true))]
     pub update: Option<Reference>,
 
     /// Emoji to put under the message of `update` or `thread`, or else under the new one; `-name` takes one away. Needs `token`.

@@ -70,6 +70,67 @@ ci.yml:30:17: job `test`, put `bear`: there is no resource `bear`
 }
 
 #[test]
+fn unknown_keys_are_warnings_unless_they_are_misspelt_or_refused() {
+    let pipeline = "\
+resources:
+- name: chat
+  type: slack
+  source: {URL: ((hook)), globs: [x], chanel: general}
+- name: image
+  type: docker-image
+  source: {repository: r, email: e}
+- name: registry
+  type: registry-image
+  source: {repository: r, allow_unknown_keys: true, email: e}
+- name: own
+  type: slack
+  source: {url: ((hook)), strict: true}
+jobs:
+- name: j
+  plan:
+  - get: image
+    params: {depth: 1}
+  - put: own
+    params: {text: x, trigger: true}
+  - get: registry
+    params: {globs: []}
+";
+    let expected = "\
+ci.yml:4:12: warning: resource `chat`: `source.URL`: the key is written `url`
+ci.yml:4:27: warning: resource `chat`: `source.globs`: unknown key, ignored
+ci.yml:4:39: resource `chat`: `source.chanel`: unknown key; did you mean `channel`?
+ci.yml:7:27: warning: resource `image`: `source.email`: unknown key, ignored
+ci.yml:10:53: warning: resource `registry`: `source.email`: unknown key, ignored since `allow_unknown_keys` is set
+ci.yml:18:14: warning: job `j`, get `image`: `params.depth`: unknown key, ignored
+";
+    let (code, stdout) = validate(pipeline);
+    let (told, rest) = stdout.split_at(expected.len().min(stdout.len()));
+    assert_eq!(told, expected);
+    assert!(
+        rest.starts_with("ci.yml:20:23: job `j`, put `own`: `params.trigger`: unknown key; known keys: "),
+        "{rest}"
+    );
+    let last = "\
+ci.yml:22:14: warning: job `j`, get `registry`: `params.globs`: unknown key, ignored since `allow_unknown_keys` is set
+2 problems, 6 warnings in 1 pipeline; 4 of 4 resources of our types
+";
+    assert!(rest.ends_with(last), "{rest}");
+    assert_eq!(code, 1);
+
+    let (code, stdout) =
+        validate_with("resources: [{name: i, type: docker-image, source: {repository: r, email: e}}]\n", "--strict");
+    assert!(stdout.starts_with("ci.yml:1:67: resource `i`: `source.email`: unknown key; known keys: "), "{stdout}");
+    assert_eq!(code, 1);
+    let refused = "resources: [{name: i, type: registry-image, source: {repository: r, email: e}}]\n";
+    assert!(validate(refused).1.contains("`source.email`: unknown key; known keys: "));
+    let refused =
+        "resources: [{name: r, type: git, source: {uri: u, email: e, git_config: [{name: a.b, value: c, x: y}]}}]\n";
+    let (_, stdout) = validate(refused);
+    assert!(stdout.contains("ci.yml:1:51: resource `r`: `source.email`: unknown key; known keys: "), "{stdout}");
+    assert!(stdout.contains("warning: resource `r`: `source.git_config[0].x`: unknown key, ignored\n"), "{stdout}");
+}
+
+#[test]
 fn a_pipeline_that_mixes_types_has_no_false_alarm() {
     let (code, stdout) = validate(
         "\

@@ -1,7 +1,7 @@
 //! Anything at all as a request to this resource type: it is read or refused, and a secret in it is in no message.
 #![no_main]
 
-use jetway::{Colour, Console, Part, Redactor, ResourceType, Verb, check_request, lines};
+use jetway::{Colour, Console, KeyPolicy, Part, Redactor, ResourceType, Verb, check_request, lines};
 use jetway_git::Git;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let Ok(value) = serde_json::from_slice::<Value>(bytes) else { return };
     for part in [Part::Source, Part::Version, Part::GetParams, Part::PutParams] {
-        let _ = ResourceType::of::<Git>().problems(part, value.clone());
+        let _ = ResourceType::of::<Git>().problems(part, value.clone(), KeyPolicy::of_source(&value));
     }
     let source = json!({
         "uri": format!("https://bob:{SECRET}@git.example/x"),

@@ -4,7 +4,7 @@
 #[path = "../../tests/support/sampler.rs"]
 mod sampler;
 
-use jetway::{Colour, Console, Part, Redactor, ResourceType, Verb, check_request, lines};
+use jetway::{Colour, Console, KeyPolicy, Part, Redactor, ResourceType, Verb, check_request, lines};
 use libfuzzer_sys::fuzz_target;
 use sampler::Sampler;
 
@@ -29,6 +29,6 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(!told, "{:?}", lines(&error));
     }
     for part in [Part::Source, Part::Version, Part::GetParams, Part::PutParams] {
-        let _ = ResourceType::of::<Sampler>().problems(part, value.clone());
+        let _ = ResourceType::of::<Sampler>().problems(part, value.clone(), KeyPolicy::of_source(&value));
     }
 });

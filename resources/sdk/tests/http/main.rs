@@ -8,8 +8,6 @@
 
 mod answers;
 mod client;
-#[path = "../support/example.rs"]
-mod example;
 mod processes;
 mod proxies;
 mod redirects;

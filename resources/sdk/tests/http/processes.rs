@@ -1,4 +1,4 @@
-//! The example `fetch`, run as Concourse runs a resource type: what only a process has (signals, an environment).
+//! The program `fetch`, run as Concourse runs a resource type: what only a process has (signals, an environment).
 
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
@@ -7,7 +7,6 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 
-use crate::example;
 use crate::server::{Act, Authority, Server, answer};
 
 struct Run {
@@ -16,7 +15,7 @@ struct Run {
 }
 
 fn fetch(verb: &str, source: &serde_json::Value) -> Run {
-    let mut command = Command::new(example::path("fetch"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fetch"));
     command.arg(verb).env_clear().env("NO_COLOR", "1").kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Run { command, request: serde_json::json!({ "source": source }) }

@@ -53,7 +53,7 @@ fn a_destination_that_cannot_be_made_is_named() {
 #[test]
 fn a_request_is_looked_at_before_the_destination_is_touched() {
     let root = tempfile::tempdir().unwrap();
-    let outcome = counter("in").arg(root.path().join("new")).source(&json!({"colour": "red"})).outcome();
+    let outcome = counter("in").arg(root.path().join("new")).source(&json!({"direcion": "up"})).outcome();
     assert!(outcome.failure().starts_with("error: the request has 1 problem"), "{}", outcome.stderr);
     assert!(entries(root.path()).is_empty());
 }

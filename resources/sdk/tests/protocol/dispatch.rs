@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::example;
-use crate::run::{Run, called, counter};
+use crate::run::{COUNTER, Run, called, counter};
 
 /// A link of this name to the counter, in a directory of this path.
 fn link(directory: &str, name: &str) -> (tempfile::TempDir, PathBuf) {
@@ -14,7 +13,7 @@ fn link(directory: &str, name: &str) -> (tempfile::TempDir, PathBuf) {
     let directory = root.path().join(directory);
     std::fs::create_dir_all(&directory).unwrap();
     let link = directory.join(name);
-    symlink(example::path("counter"), &link).unwrap();
+    symlink(COUNTER, &link).unwrap();
     (root, link)
 }
 

@@ -1,4 +1,4 @@
-//! The protocol from outside: the example `counter`, run as Concourse runs a resource type.
+//! The protocol from outside: the program `counter`, run as Concourse runs a resource type.
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,
@@ -10,8 +10,6 @@ mod children;
 mod destinations;
 mod dispatch;
 mod endings;
-#[path = "../support/example.rs"]
-mod example;
 mod output;
 mod requests;
 mod run;

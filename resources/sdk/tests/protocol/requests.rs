@@ -71,16 +71,62 @@ fn null_is_absent_everywhere() {
 }
 
 #[test]
-fn keys_that_are_not_known_are_passed_over_with_a_warning_when_the_source_allows_it() {
-    let source = json!({"allow_unknown_keys": "true", "steps": [{"by": 1, "hwo": 2}], "roman": true});
+fn unknown_keys_are_ignored_with_a_warning() {
+    let source = json!({"colour": "red", "steps": [{"by": 1, "globs": ["*"]}]});
+    let request = json!({"source": source, "version": {"number": "7"}, "params": {"push": true}});
+    let destination = tempfile::tempdir().unwrap();
+    let outcome = counter("in").arg(destination.path()).input(request.to_string()).outcome();
+    assert_eq!(outcome.response()["version"], json!({"number": "7"}));
+    assert_eq!(
+        outcome.stderr,
+        "warning: `source.colour`: unknown key, ignored\n\
+         warning: `source.steps[0].globs`: unknown key, ignored\n\
+         warning: `params.push`: unknown key, ignored\n\
+         wrote number 7\n"
+    );
+}
+
+#[test]
+fn keys_beside_the_known_parts_are_ignored() {
+    let request = json!({"source": {"initial": 3}, "scope": {"team": "main"}, "trace_id": "1", "parms": {}});
+    let outcome = counter("check").input(request.to_string()).outcome();
+    assert_eq!(outcome.response(), json!([{"number": "3"}]));
+    assert_eq!(outcome.stderr, "warning: `parms`: unknown key, ignored; did you mean `params`?\n");
+}
+
+#[test]
+fn keys_in_another_case_are_read_with_a_warning() {
+    let outcome = counter("check").source(&json!({"Initial": 3, "STEPS": []})).outcome();
+    assert_eq!(outcome.response(), json!([{"number": "3"}]));
+    assert_eq!(
+        outcome.stderr,
+        "warning: `source.Initial`: the key is written `initial`\n\
+         warning: `source.STEPS`: the key is written `steps`\n"
+    );
+}
+
+#[test]
+fn unset_variables_and_ends_of_lines_do_not_matter() {
+    let source = json!({
+        "initial": "41\n", "direction": "", "steps": "", "names": {}, "token": "", "run": [""], "silence_limit": "",
+        "misbehave": [""],
+    });
+    assert_eq!(counter("check").source(&source).outcome().response(), json!([{"number": "41"}]));
+    let down = json!({"direction": "down\n", "steps": [{"by": "2 ", "times": ""}]});
+    let request = json!({"source": down, "version": {"number": "41"}});
+    let response = counter("check").input(request.to_string()).outcome().response();
+    assert_eq!(response, json!([{"number": "41"}, {"number": "39"}]));
+}
+
+#[test]
+fn misspelt_keys_are_ignored_with_a_warning_when_the_source_allows_it() {
+    let source = json!({"allow_unknown_keys": "true", "steps": [{"by": 1, "tims": 2}], "roman": true});
     let outcome = counter("check").source(&source).outcome();
     assert_eq!(outcome.response(), json!([{"number": "0"}]));
     assert_eq!(
         outcome.stderr,
-        "warning: `source.steps[0].hwo`: unknown key; known keys: `by`, `times`; it is passed over since \
-         `allow_unknown_keys` is set\n\
-         warning: `source.roman`: known, but not supported by this release; it is passed over since \
-         `allow_unknown_keys` is set\n"
+        "warning: `source.steps[0].tims`: unknown key, ignored since `allow_unknown_keys` is set; did you mean `times`?\n\
+         warning: `source.roman`: known, but not supported by this release, ignored since `allow_unknown_keys` is set\n"
     );
 }
 

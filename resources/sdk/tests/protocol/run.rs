@@ -11,7 +11,8 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::example;
+/// The program that is run.
+pub(crate) const COUNTER: &str = env!("CARGO_BIN_EXE_counter");
 
 /// The longest that anything here takes before it counts as stuck.
 const STUCK: Duration = Duration::from_secs(30);
@@ -35,7 +36,7 @@ pub(crate) struct Outcome {
 
 /// The counter, called with a sub-command.
 pub(crate) fn counter(verb: &str) -> Run {
-    called(&example::path("counter")).arg(verb)
+    called(Path::new(COUNTER)).arg(verb)
 }
 
 /// The counter, called by a path of its own.
