@@ -77,8 +77,7 @@ fn helm_is_told_how_to_wait_in_its_own_words() {
         let namespace = cluster.namespace();
         let inputs = inputs(&[]);
         let (programs, log) = watched(helm, cluster.programs(), inputs.path());
-        let params =
-            json!({ "chart": "chart", "check_is_ready": true, "wait": "legacy", "wait_for_jobs": true, "timeout": 90, "cleanup_on_fail": true });
+        let params = json!({ "chart": "chart", "check_is_ready": true, "wait": "legacy", "wait_for_jobs": true, "timeout": 90, "cleanup_on_fail": true });
         put(helm, &programs, &source(&namespace), params, inputs.path()).run().succeeded();
         let called = std::fs::read_to_string(log).unwrap();
         let word = if helm_that_runs(helm) == Helm::Three { "--wait" } else { "--wait=legacy" };

@@ -1,5 +1,7 @@
 //! Where a repository is: a URI taken apart, and branch names.
 
+use jetway::percent_decode;
+
 /// What is spoken to. Others would be handed to a helper, user and password included.
 const SCHEMES: [&str; 7] = ["https", "http", "ssh", "git+ssh", "ssh+git", "git", "file"];
 
@@ -92,21 +94,7 @@ impl Remote {
 
 /// Decodes percent escapes; `None` for nothing.
 pub(crate) fn decode(text: &str) -> Option<String> {
-    if text.is_empty() {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let escaped = (*first == b'%').then(|| tail.split_at_checked(2)).flatten().and_then(|(digits, after)| {
-            let digits = std::str::from_utf8(digits).ok()?;
-            Some((u8::from_str_radix(digits, 16).ok()?, after))
-        });
-        let (byte, after) = escaped.unwrap_or((*first, tail));
-        bytes.push(byte);
-        rest = after;
-    }
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    (!text.is_empty()).then(|| percent_decode(text))
 }
 
 /// Whether `name` can be a branch, by the rules of `git check-ref-format`.

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use git2::Repository;
-use jetway::{Context, Problems, Result};
+use jetway::{Context, Problems, Result, userinfo_secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -10,9 +10,6 @@ use crate::remote::{Remote, decode};
 
 /// The private file that git is told to include.
 const FILE: &str = "git_config";
-
-/// The shortest user in an address that is taken for a token: those of hosting services are longer, and names are not.
-const SHORTEST_TOKEN: usize = 20;
 
 /// One setting of git.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -86,7 +83,7 @@ impl Setting {
             && ["insteadof", "pushinsteadof"].iter().any(|rule| key.eq_ignore_ascii_case(rule));
         let address = self.name.get(4..self.name.len() - key.len() - 1).filter(|_| is_rule)?;
         let (userinfo, _) = address.split_once("://")?.1.split('/').next()?.rsplit_once('@')?;
-        secret_of(userinfo)?;
+        userinfo_secret(userinfo)?;
         let remote = Remote::parse(address);
         let name = format!("url.{}.{key}", remote.address);
         remote.is_http().then(|| (Self { name, value: self.value.clone() }, remote))
@@ -102,7 +99,7 @@ impl Setting {
         let is_end = |c: char| c == '/' || c.is_whitespace() || "'\"".contains(c);
         let authorities = authorities.chain(without_scheme).filter_map(|rest| rest.split(is_end).next());
         let userinfo = authorities.filter_map(|authority| authority.rsplit_once('@').map(|(userinfo, _)| userinfo));
-        let secret = userinfo.filter_map(secret_of);
+        let secret = userinfo.filter_map(userinfo_secret);
         secret
             .flat_map(|secret| [Some(secret.to_owned()), decode(secret)])
             .flatten()
@@ -114,16 +111,6 @@ impl Setting {
 /// The addresses with logins that settings lead to.
 pub(crate) fn remotes(settings: &[Setting]) -> impl Iterator<Item = Remote> {
     settings.iter().filter_map(|setting| Some(setting.without_login()?.1))
-}
-
-/// What is secret of what stands before the host in an address.
-fn secret_of(userinfo: &str) -> Option<&str> {
-    match userinfo.split_once(':') {
-        Some((user, "" | "x-oauth-basic")) => Some(user),
-        Some((_, password)) => Some(password),
-        // In place of the user, nothing tells a token from a name but its length.
-        None => Some(userinfo).filter(|user| user.len() >= SHORTEST_TOKEN),
-    }
 }
 
 /// Writes the settings where only children of this verb look; returns the file, if there is anything in it.

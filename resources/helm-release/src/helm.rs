@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::path::PathBuf;
 
+use jetway::http::ProxyRelay;
 use jetway::{Command, Context, Result, anyhow, system_ca_bundle};
 
 use crate::cluster::Cluster;
@@ -22,6 +23,8 @@ pub(crate) struct Helm<'c> {
     authorities: Option<PathBuf>,
     home: PathBuf,
     major: OnceCell<u32>,
+    /// The proxy without its login, which the relay adds.
+    relay: Option<ProxyRelay>,
 }
 
 impl<'c> Helm<'c> {
@@ -41,7 +44,15 @@ impl<'c> Helm<'c> {
             bundle.push(b'\n');
             Some(private.write("authorities.pem", &bundle)?)
         };
-        Ok(Self { context, source, kubeconfig, authorities, home: private.path()?.join(HOME), major: OnceCell::new() })
+        Ok(Self {
+            context,
+            source,
+            kubeconfig,
+            authorities,
+            home: private.path()?.join(HOME),
+            major: OnceCell::new(),
+            relay: ProxyRelay::start(&source.http())?,
+        })
     }
 
     /// The number in front of its version: 3 or 4, which differ in some options.
@@ -90,7 +101,8 @@ impl<'c> Helm<'c> {
         let mut command = self.context.command("helm").label(format!("helm {name}")).arg(name);
         // For repositories and registries; the kubeconfig says it for the cluster.
         if let Some(proxy) = given(self.source.proxy.as_ref()) {
-            command = command.env("HTTPS_PROXY", proxy).env("HTTP_PROXY", proxy);
+            let proxy = self.relay.as_ref().map_or_else(|| proxy.to_owned(), ProxyRelay::address);
+            command = command.env("HTTPS_PROXY", &proxy).env("HTTP_PROXY", &proxy);
         }
         if let Some(authorities) = &self.authorities {
             command = command.env("SSL_CERT_FILE", authorities);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jetway::http::{Url, authority_problem};
-use jetway::{Advise as _, Problems, Result, Secret, anyhow};
+use jetway::{Advise as _, Problems, Result, Secret, address_secrets, anyhow};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -122,11 +122,10 @@ fn address_rules(url: &str, key: &str, problems: &mut Problems) {
     }
 }
 
-/// The passwords in addresses.
+/// The passwords and tokens in addresses.
 pub(crate) fn hidden_secrets(source: &Source) -> Vec<String> {
     let addresses = source.repos.iter().map(|repository| repository.url.trim()).chain(source.stable());
-    let parsed = addresses.filter_map(|address| Url::parse(address).ok());
-    parsed.filter_map(|url| url.password().map(str::to_owned)).collect()
+    addresses.flat_map(address_secrets).collect()
 }
 
 /// Tells helm of the repositories, and of these addresses where none of the source's has them. None of them is asked yet.

@@ -34,6 +34,7 @@
 
 mod failure;
 mod provider;
+mod proxy_relay;
 mod redirect;
 mod request;
 mod response;
@@ -55,6 +56,7 @@ pub use reqwest::header::{self, HeaderMap};
 pub use reqwest::{Method, StatusCode, Url};
 
 pub use failure::{StatusError, TimeoutKeys, TransportError, TransportKind, tls_problem};
+pub use proxy_relay::ProxyRelay;
 pub use redirect::Redirects;
 pub use request::HttpRequest;
 pub use response::HttpResponse;

@@ -65,6 +65,7 @@
 //! }
 //! ```
 
+mod address;
 #[cfg(feature = "aws")]
 pub mod aws;
 mod build_metadata;
@@ -99,6 +100,7 @@ pub mod web_token;
 pub use anyhow::anyhow;
 pub use schemars;
 
+pub use address::{address_secrets, percent_decode, userinfo_secret};
 pub use build_metadata::BuildMetadata;
 pub use ca_bundle::system_ca_bundle;
 pub use child::{Background, Command, Finished, Service};

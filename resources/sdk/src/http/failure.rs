@@ -75,6 +75,11 @@ impl StatusError {
         self
     }
 
+    /// How often the request was sent.
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.status

@@ -19,9 +19,10 @@ use super::failure::{Asked, Limits, TransportError, TransportKind, status_words}
 use super::redirect::{self, Redirects, Refused};
 use super::response::{HttpResponse, Pace};
 use super::retry::{self, Again, Retry, after_answer, is_idempotent, words};
-use super::shown::{Shown, percent_decoded, shown};
+use super::shown::{Shown, shown};
 use super::upload::{Activity, Unreadable, Upload};
 use super::{HttpClient, Identity};
+use crate::address::{address_secrets, percent_decode};
 use crate::error::{Advise as _, Error, Result};
 use crate::secret::Secret;
 
@@ -73,8 +74,11 @@ impl HttpRequest {
         };
         let user = request.url.as_ref().ok().filter(|url| !url.username().is_empty() || url.password().is_some());
         if let Some(url) = user {
-            let name = percent_decoded(url.username());
-            let password = Secret::new(percent_decoded(url.password().unwrap_or_default()));
+            for secret in address_secrets(url.as_str()) {
+                request.client.console().redactor().add(&secret);
+            }
+            let name = percent_decode(url.username());
+            let password = Secret::new(percent_decode(url.password().unwrap_or_default()));
             request = request.basic(&name, &password);
         }
         request

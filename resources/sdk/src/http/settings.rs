@@ -12,6 +12,7 @@ use super::Identity;
 use super::failure::TimeoutKeys;
 use super::retry::Retry;
 use super::trust::{self, TrustSources};
+use crate::address::address_secrets;
 use crate::error::Result;
 use crate::schema::Problems;
 use crate::secret::Secret;
@@ -179,7 +180,7 @@ impl HttpSettings {
 
     /// The password inside `proxy`.
     pub fn hidden_secrets(&self) -> Vec<String> {
-        self.proxy.iter().flat_map(|proxy| passwords(proxy)).collect()
+        self.proxy.iter().flat_map(|proxy| address_secrets(proxy)).collect()
     }
 
     /// The proxy for that scheme as it may be shown.
@@ -237,7 +238,7 @@ impl Surroundings {
     }
 
     pub(crate) fn proxy_passwords(&self) -> Vec<String> {
-        [&self.http_proxy, &self.https_proxy].into_iter().flatten().flat_map(|proxy| passwords(proxy)).collect()
+        [&self.http_proxy, &self.https_proxy].into_iter().flatten().flat_map(|proxy| address_secrets(proxy)).collect()
     }
 
     fn shown_proxy(&self, scheme: &str) -> Option<String> {
@@ -262,7 +263,7 @@ impl Surroundings {
 }
 
 /// The URL of a proxy; `host:port` is taken as `http://host:port`, as curl takes it.
-fn proxy_url(text: &str) -> Result<Url, String> {
+pub(super) fn proxy_url(text: &str) -> Result<Url, String> {
     let text = text.trim();
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url = Url::parse(&with_scheme).map_err(|error| format!("expected `http://host:port`: {error}"))?;
@@ -274,15 +275,6 @@ fn proxy_url(text: &str) -> Result<Url, String> {
         return Err("expected `http://host:port`, found no host".to_owned());
     }
     Ok(url)
-}
-
-/// The password in a URL, as it is written there and decoded.
-fn passwords(text: &str) -> Vec<String> {
-    let Some(password) = proxy_url(text).ok().and_then(|url| url.password().map(str::to_owned)) else {
-        return Vec::new();
-    };
-    let decoded = super::shown::percent_decoded(&password);
-    vec![password, decoded]
 }
 
 /// Scheme, host and port.

@@ -37,22 +37,6 @@ fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
-/// `text` with its `%xx` decoded.
-pub(crate) fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let escaped = (*first == b'%')
-            .then(|| tail.split_at_checked(2))
-            .flatten()
-            .and_then(|(digits, tail)| Some((u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?, tail)));
-        let (byte, tail) = escaped.unwrap_or((*first, tail));
-        bytes.push(byte);
-        rest = tail;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,11 +61,5 @@ mod tests {
     #[test]
     fn a_body_becomes_one_harmless_line() {
         assert_eq!(one_line(b"  <html>\r\n\t<b>\x1b[31mno\xff</b>\n"), "<html> <b> [31mno\u{fffd}</b>");
-    }
-
-    #[test]
-    fn escapes_are_decoded_and_all_else_stays() {
-        assert_eq!(percent_decoded("p%40ss%2fw%"), "p@ss/w%");
-        assert_eq!(percent_decoded("%zz%4"), "%zz%4");
     }
 }

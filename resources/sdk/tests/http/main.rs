@@ -10,6 +10,7 @@ mod answers;
 mod client;
 mod processes;
 mod proxies;
+mod proxy_relay;
 mod redirects;
 mod requests;
 mod secrets;

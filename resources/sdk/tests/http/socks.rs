@@ -10,8 +10,8 @@ use crate::client::{Screen, quick, report};
 use crate::server::{Authority, Server, ok};
 
 /// A proxy that connects to one port of the loopback interface, whatever it is asked for, and notes what that was.
-struct Socks {
-    port: u16,
+pub(crate) struct Socks {
+    pub(crate) port: u16,
     asked: Arc<Mutex<Vec<String>>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -24,7 +24,7 @@ impl Drop for Socks {
 
 impl Socks {
     /// Wants this user and password, if they are given.
-    async fn start(target: u16, login: Option<(&'static str, &'static str)>) -> Self {
+    pub(crate) async fn start(target: u16, login: Option<(&'static str, &'static str)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::<Mutex<Vec<String>>>::default();
@@ -44,7 +44,7 @@ impl Socks {
         HttpSettings { proxy, ca_certs, ..quick() }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }

@@ -89,6 +89,8 @@ enum Misbehaviour {
     Companion,
     /// Waits for the signal.
     Wait,
+    /// Keeps the runtime's thread busy for a minute.
+    Busy,
     /// Waits for ever, whatever the signal.
     Deaf,
 }
@@ -184,6 +186,13 @@ impl Source {
                     context.console().step(format_args!("told: {}", told.text().replace(token, "the token")));
                 }
                 Misbehaviour::Wait => return Err(context.interrupt().wait().await.into()),
+                Misbehaviour::Busy => {
+                    context.console().step("busy");
+                    let begin = std::time::Instant::now();
+                    while begin.elapsed() < Duration::from_mins(1) {
+                        std::hint::spin_loop();
+                    }
+                }
                 Misbehaviour::Deaf => {
                     context.console().step("deaf");
                     std::future::pending::<()>().await;

@@ -91,6 +91,26 @@ fn a_signal_ends_a_verb_that_waits_and_one_that_does_not_listen() {
 }
 
 #[test]
+fn a_signal_ends_a_verb_whose_runtime_is_busy_and_removes_what_is_private() {
+    let source = json!({"misbehave": ["private-file", "busy"], "token": "hunter2"});
+    let mut run = counter("check").source(&source).start();
+    run.line("busy");
+    let (outcome, took) = interrupted(run, Signal::TERM);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(143), "busy\nerror: interrupted by SIGTERM\n"));
+    assert!(outcome.leftovers.is_empty(), "{:?}", outcome.leftovers);
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+#[test]
+fn leaves_no_core_dump() {
+    let script = "grep 'core file' /proc/self/limits >&2; grep 'core file' /proc/$PPID/limits >&2";
+    let outcome = counter("check").source(&json!({"run": ["sh", "-c", script]})).outcome();
+    let limits: Vec<Vec<&str>> = outcome.stderr.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(limits.len(), 2, "{}", outcome.stderr);
+    assert!(limits.iter().all(|words| words.get(4..6) == Some(&["0", "0"])), "{}", outcome.stderr);
+}
+
+#[test]
 fn what_a_killed_run_left_behind_is_removed_by_the_next_one() {
     let temporary = tempfile::tempdir().unwrap();
     let source = json!({"misbehave": ["private-file", "wait"], "token": "hunter2"});

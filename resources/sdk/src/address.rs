@@ -1,0 +1,83 @@
+//! The login inside an address: `user:password@host`, or a token in place of the user.
+
+/// In place of the user, only its length tells a token from a name.
+const SHORTEST_TOKEN: usize = 20;
+
+/// The word that GitHub takes as a password beside a token.
+const NO_PASSWORD: &str = "x-oauth-basic";
+
+/// The texts of an address that nobody may read: password or token, as they are written and decoded. The address may be without
+/// a scheme, as that of a proxy is.
+pub fn address_secrets(address: &str) -> Vec<String> {
+    let Some(secret) = userinfo(address).and_then(userinfo_secret).filter(|secret| !secret.is_empty()) else {
+        return Vec::new();
+    };
+    let decoded = percent_decode(secret);
+    let mut secrets = vec![secret.to_owned()];
+    if decoded != secret {
+        secrets.push(decoded);
+    }
+    secrets
+}
+
+/// What is secret in the part before the `@`, as it is written.
+pub fn userinfo_secret(userinfo: &str) -> Option<&str> {
+    match userinfo.split_once(':') {
+        Some((user, "" | NO_PASSWORD)) => Some(user),
+        Some((_, password)) => Some(password),
+        None => Some(userinfo).filter(|user| user.len() >= SHORTEST_TOKEN),
+    }
+}
+
+/// The part before the `@`.
+fn userinfo(address: &str) -> Option<&str> {
+    let address = address.trim();
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next()?;
+    authority.rsplit_once('@').map(|(userinfo, _)| userinfo)
+}
+
+/// `text` with its `%xx` decoded.
+pub fn percent_decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = (*first == b'%')
+            .then(|| tail.split_at_checked(2))
+            .flatten()
+            .and_then(|(digits, tail)| Some((u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?, tail)));
+        let (byte, tail) = escaped.unwrap_or((*first, tail));
+        bytes.push(byte);
+        rest = tail;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_passwords_and_tokens_as_written_and_decoded() {
+        let token = "ghp_0123456789abcdefghij";
+        for (address, secrets) in [
+            ("https://bob:p%40ss@host/x", &["p%40ss", "p@ss"][..]),
+            ("bob:pass@proxy:3128", &["pass"]),
+            ("socks5h://bob:pass@proxy", &["pass"]),
+            (&format!("https://{token}@host/x"), &[token]),
+            (&format!("https://{token}:@host/x"), &[token]),
+            (&format!("https://{token}:x-oauth-basic@host"), &[token]),
+            ("https://bob@host/x", &[]),
+            ("https://host/a@b:c@d", &[]),
+            ("proxy:3128", &[]),
+        ] {
+            assert_eq!(address_secrets(address), secrets, "{address}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_decoded_and_all_else_stays() {
+        assert_eq!(percent_decode("p%40ss%2fw%"), "p@ss/w%");
+        assert_eq!(percent_decode("%zz%4"), "%zz%4");
+    }
+}
