@@ -201,19 +201,24 @@ impl<'p> Kubernetes<'p> {
     }
 }
 
+/// The status of the answer that an error is about. Advice beside the error hides its type from `downcast_ref` alone.
+fn status(error: &Error) -> Option<u16> {
+    error.chain().find_map(|cause| cause.downcast_ref::<StatusError>()).map(|answer| answer.status().as_u16())
+}
+
 /// Whether there is no such object.
 pub(crate) fn is_gone(error: &Error) -> bool {
-    error.downcast_ref::<StatusError>().is_some_and(|answer| answer.status().as_u16() == 404)
+    status(error) == Some(404)
 }
 
 /// Whether the user may not do this.
 pub(crate) fn is_refused(error: &Error) -> bool {
-    error.downcast_ref::<StatusError>().is_some_and(|answer| matches!(answer.status().as_u16(), 401 | 403))
+    matches!(status(error), Some(401 | 403))
 }
 
 /// Whether the object has changed since it was read, or exists and was to be created.
 pub(crate) fn is_outdated(error: &Error) -> bool {
-    error.downcast_ref::<StatusError>().is_some_and(|answer| answer.status().as_u16() == 409)
+    status(error) == Some(409)
 }
 
 /// The error with what the API server says, in its own words, and with advice.

@@ -250,9 +250,8 @@ impl Before {
 
 /// Whether an error is one of asking, and not of what was answered.
 fn is_answerless(error: &Error) -> bool {
-    Interrupted::caused(error)
-        || error.downcast_ref::<StatusError>().is_some()
-        || error.downcast_ref::<TransportError>().is_some()
+    let is_of_asking = |cause: &(dyn std::error::Error + 'static)| cause.is::<StatusError>() || cause.is::<TransportError>();
+    Interrupted::caused(error) || error.chain().any(is_of_asking)
 }
 
 /// Why a revision is none to go back to, though helm says that it was deployed.
