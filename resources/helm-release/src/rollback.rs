@@ -250,7 +250,8 @@ impl Before {
 
 /// Whether an error is one of asking, and not of what was answered.
 fn is_answerless(error: &Error) -> bool {
-    let is_of_asking = |cause: &(dyn std::error::Error + 'static)| cause.is::<StatusError>() || cause.is::<TransportError>();
+    let is_of_asking =
+        |cause: &(dyn std::error::Error + 'static)| cause.is::<StatusError>() || cause.is::<TransportError>();
     Interrupted::caused(error) || error.chain().any(is_of_asking)
 }
 
