@@ -11,12 +11,12 @@ use std::fs;
 use std::path::Path;
 
 use jetway_tests::repository::Repository;
-use jetway_tests::verb::{Outcome, Runner, Verb};
+use jetway_tests::verb::{Container, Outcome, Runner, Verb};
 use jetway_tests::{assert_verb, git, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{history, request, said, serve, source, with};
+use crate::support::{check_in, history, refs, request, said, serve, source, with};
 
 fn get(source: &Value, version: Option<&str>, params: Value) -> (TempDir, Outcome) {
     let destination = scratch::directory();

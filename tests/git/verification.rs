@@ -162,6 +162,26 @@ mod gpg {
     }
 
     #[test]
+    fn takes_copies_of_a_key_for_one_with_the_newest_expiry() {
+        if !require(Layer::Program("gpg")) {
+            return;
+        }
+        let gpg = Gpg::new();
+        let (old, ada) = (gpg.expired_signer("Old"), gpg.signer("Ada"));
+        let repository = Repository::new();
+        let by_old = repository.signed_commit(&old, "one", ("a", "1"));
+        let renewed = gpg.renewed(&old);
+        for keys in [
+            json!([old.public, renewed]),
+            json!([renewed, old.public]),
+            json!([format!("{}\n{}", old.public, renewed)]),
+            json!([ada.public, old.public, ada.public, renewed, old.public]),
+        ] {
+            get(&repository, Some(&by_old), json!({ "commit_verification_keys": keys })).succeeded();
+        }
+    }
+
+    #[test]
     fn that_came_out_of_a_template_empty_is_an_error_and_no_get_without_verification() {
         let repository = Repository::new();
         repository.commit("unsigned", &[("a", "1")]);

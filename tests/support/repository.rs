@@ -29,9 +29,19 @@ impl Repository {
 
     /// An empty repository in a folder `NAME.git`.
     pub fn named(name: &str) -> Self {
+        Self::made(name, "sha1")
+    }
+
+    /// An empty repository whose objects are named by this hash function: `sha1` or `sha256`.
+    pub fn with_object_format(format: &str) -> Self {
+        Self::made("repository", format)
+    }
+
+    fn made(name: &str, format: &str) -> Self {
         let directory = scratch::directory();
         let path = directory.path().join(format!("{name}.git"));
-        git::run(directory.path(), &["init", "-q", "--bare", "--initial-branch=main", path.to_str().expect("UTF-8")]);
+        let (format, to) = (format!("--object-format={format}"), path.to_str().expect("UTF-8"));
+        git::run(directory.path(), &["init", "-q", "--bare", "--initial-branch=main", &format, to]);
         let repository = Self { directory, path, clock: Cell::new(git::FIRST_COMMIT) };
         repository.settle();
         repository

@@ -52,6 +52,12 @@ impl Gpg {
         Signer { public: self.exported(&signer.fingerprint), ..signer }
     }
 
+    /// The public half of a key once its owner has made it last for ever.
+    pub fn renewed(&self, signer: &Signer) -> String {
+        self.gpg(&["--quick-set-expire", &signer.fingerprint, "0"]);
+        self.exported(&signer.fingerprint)
+    }
+
     /// The public half of a key once its owner has revoked it.
     pub fn revoked(&self, signer: &Signer) -> String {
         let certificate = self.home.path().join("openpgp-revocs.d").join(format!("{}.rev", signer.fingerprint));

@@ -1,36 +1,41 @@
 //! check: which versions are there?
 
 use git2::Oid;
-use jetway::{Context, Result, anyhow};
+use jetway::{Context, Result};
 
 use crate::commit_filter::MessageFilter;
-use crate::git::{Git, NoDefaultBranch};
+use crate::git::{Git, NoDefaultBranch, no_default_branch};
 use crate::history::History;
 use crate::label_search;
 use crate::labels::Followed;
-use crate::remote::{NO_SHA256, is_abbreviated_hash, is_commit_hash, is_sha256};
+use crate::object_id::object_id;
+use crate::remote::{is_abbreviated_hash, is_commit_hash};
 use crate::source::Source;
 use crate::version::Version;
 
 /// The versions from `version` on, oldest first.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
-    match search(context, source, version).await {
-        // A repository that waits for its first push has no versions; that is no failure.
-        Err(error) if error.chain().any(<dyn std::error::Error>::is::<NoDefaultBranch>) => {
-            context.console().warn(format_args!("`{}` has no commits yet", source.remote().address));
-            Ok(Vec::new())
-        }
-        outcome => outcome,
-    }
-}
-
-async fn search(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     let git = Git::new(context, source, false).await?;
     let version = version.and_then(Version::filled);
     match source.followed()? {
-        Followed::Commits => commits(&git, source, version).await,
+        Followed::Commits => match commits(&git, source, version).await {
+            Err(error) if error.chain().any(<dyn std::error::Error>::is::<NoDefaultBranch>) => no_versions(&git).await,
+            outcome => outcome,
+        },
         followed => label_search::search(&git, source, &followed, version.as_ref()).await,
     }
+}
+
+/// A repository that waits for its first push has no versions; that is no failure. One whose HEAD names a branch that is not
+/// there is broken.
+async fn no_versions(git: &Git<'_>) -> Result<Vec<Version>> {
+    let address = &git.remote().address;
+    let branches = git.remote_refs(&["refs/heads/".to_owned()], None).await?;
+    if !branches.is_empty() {
+        return Err(no_default_branch(address, &branches));
+    }
+    git.context().console().warn(format_args!("`{address}` has no commits yet"));
+    Ok(Vec::new())
 }
 
 /// The commits of the branch from `version` on.
@@ -47,12 +52,9 @@ async fn commits(git: &Git<'_>, source: &Source, version: Option<Version>) -> Re
         if known.as_ref().is_none_or(|known| *known == tip) {
             return Ok(vec![Version::of_commit(tip)]);
         }
-        if is_sha256(&tip) {
-            return Err(anyhow!(NO_SHA256));
-        }
-        server_tip = Oid::from_str(&tip).ok();
+        server_tip = Some(object_id(&tip)?);
     }
-    let mut history = History::open(git, source)?;
+    let mut history = History::open(git, source, server_tip.map(|tip| tip.object_format()))?;
     let known = match known {
         Some(known) => commit_of(git.context(), &history, &known).await?,
         None => None,
@@ -65,7 +67,9 @@ async fn commits(git: &Git<'_>, source: &Source, version: Option<Version>) -> Re
 /// The commit that a version names, by its hash or the beginning of it.
 async fn commit_of(context: &Context, history: &History<'_>, reference: &str) -> Result<Option<Oid>> {
     let (found, why) = if is_commit_hash(reference) {
-        (Some(Oid::from_str(reference)?), "")
+        let commit = object_id(reference)?;
+        let is_possible = commit.object_format() == history.object_format();
+        (Some(commit).filter(|_| is_possible), "a hash of another object format than the repository has")
     } else if is_abbreviated_hash(reference) {
         (history.resolve(reference).await?, "no commit of the branch")
     } else {

@@ -4,10 +4,12 @@ use std::fmt::Display;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use git2::{Oid, Repository};
-use jetway::{Advise as _, Result};
+use git2::{ObjectFormat, Oid, Repository, RepositoryInitOptions};
+use jetway::{Advise as _, Finished, Result};
 
 use crate::git::{DefaultHead, Git, Refusal, open};
+use crate::object_id::object_id;
+use crate::remote_head::{RemoteHead, set_origin_head};
 use crate::{lfs, raw_commit};
 
 /// Which tags come along.
@@ -51,6 +53,17 @@ pub(crate) struct Wanted<'w> {
     pub(crate) search_remote_refs: bool,
     /// Patterns of the files that are checked out; all of them when there is none.
     pub(crate) sparse_paths: &'w [String],
+}
+
+/// The fetch that a shallow get begins with.
+struct FirstFetch {
+    /// The branch, all branches or the tag; HEAD when there is none.
+    refspec: Option<String>,
+    /// The commit, where it is asked for by its hash.
+    commit: Option<Oid>,
+    depth: Option<u32>,
+    /// Whether the followed branch turned out to be a tag.
+    is_of_tag: bool,
 }
 
 /// Notes come along, since the tasks that follow may read them.
@@ -127,60 +140,128 @@ impl Wanted<'_> {
     }
 
     /// Asks for the branch's tip and the commit at once, in one round trip.
-    async fn fetch_so_deep(&self, git: &Git<'_>, destination: &Path, depth: u32) -> Result<Repository> {
+    async fn fetch_so_deep(&mut self, git: &Git<'_>, destination: &Path, depth: u32) -> Result<Repository> {
         let (branch, commit) = match self.branch {
             Some(branch) => (Some(branch.to_owned()), self.commit),
             None => match git.default_head().await? {
                 DefaultHead::Branch(branch) => (Some(branch), self.commit),
                 // As in a plain clone of such a repository, HEAD is on no branch then.
-                DefaultHead::Commit(hash) => (None, Some(self.commit.map_or_else(|| Oid::from_str(&hash), Ok)?)),
+                DefaultHead::Commit(hash) => (None, Some(self.commit.map_or_else(|| object_id(&hash), Ok)?)),
             },
         };
         let branch = branch.as_deref();
         let followed = if self.all_branches { Some("*") } else { branch };
         let heads = followed.map(|followed| format!("+refs/heads/{followed}:refs/remotes/origin/{followed}"));
-        let repository = self.init(git, destination, branch, heads.as_deref())?;
-        let depth = format!("--depth={depth}");
-        let fetch = |commit: Option<Oid>| {
-            git.network("fetch")
-                .directory(destination)
-                .args(["--progress", "--no-write-fetch-head", &depth])
-                .args(self.tags.option())
-                .arg("origin")
-                .args(&heads)
-                // What follows no branch follows HEAD.
-                .args(heads.is_none().then_some("HEAD"))
-                .arg(NOTES)
-                .args(commit.map(|commit| commit.to_string()))
-                .progress(None)
-                .run()
-        };
-        let mut finished = fetch(commit).await?;
-        match Refusal::of(&finished).zip(self.commit) {
-            Some((Refusal::UnknownCommit, commit)) => return Err(self.gone(git, commit)),
-            Some((Refusal::UnadvertisedCommit | Refusal::CannotShallow, _)) => {
-                let branch = branch.unwrap_or("HEAD");
-                let console = git.context().console();
-                console.step(format_args!("the server does not give out commits by their hash; looking in `{branch}`"));
-                finished = fetch(None).await?;
+        let mut format = commit.map_or(ObjectFormat::Sha1, |commit| commit.object_format());
+        let mut repository = self.init(git, destination, branch, heads.as_deref(), format)?;
+        let mut request = FirstFetch { refspec: heads, commit, depth: Some(depth), is_of_tag: false };
+        let head = RemoteHead::new(git)?;
+        // Each refusal makes the request smaller in another way, so that the loop ends.
+        let finished = loop {
+            let finished = self.fetch_first(git, destination, &request, &head).await?;
+            if Refusal::of(&finished) == Some(Refusal::OtherObjectFormat) && format == ObjectFormat::Sha1 {
+                format = ObjectFormat::Sha256;
+                std::fs::remove_dir_all(repository.path()).context("cannot make the repository anew")?;
+                repository = self.init(git, destination, branch, request.refspec.as_deref(), format)?;
+                continue;
             }
-            Some((Refusal::UnknownRef, _)) | None => {}
-        }
+            if !self.adapt(git, &finished, &mut request, branch)? {
+                break finished;
+            }
+        };
         git.explain(finished, branch).with_context(|| git.cannot("fetch"))?;
-        if let Some(branch) = branch {
-            let tip = repository.refname_to_id(&format!("refs/remotes/origin/{branch}"));
-            // Of all branches, git fetches those that there are.
-            let tip = tip.map_err(|_| git.no_such_branch(Some(branch)))?;
-            repository.reference(&format!("refs/heads/{branch}"), tip, true, "jetway: fetched")?;
-        } else if let Some(commit) = commit.filter(|_| self.commit.is_none()) {
-            repository.set_head_detached(commit)?;
+        self.depth = request.depth;
+        match branch {
+            Some(tag) if request.is_of_tag => self.follow_tag(&repository, tag)?,
+            Some(branch) => {
+                let tip = repository.refname_to_id(&format!("refs/remotes/origin/{branch}"));
+                // Of all branches, git fetches those that there are.
+                let tip = tip.map_err(|_| git.no_such_branch(Some(branch)))?;
+                repository.reference(&format!("refs/heads/{branch}"), tip, true, "jetway: fetched")?;
+            }
+            None => {
+                if let Some(commit) = commit.filter(|_| self.commit.is_none()) {
+                    repository.set_head_detached(commit)?;
+                }
+            }
         }
+        // Without a branch of the source, the default one was asked for.
+        let default = if self.branch.is_none() { branch.map(str::to_owned) } else { head.branch() };
+        set_origin_head(&repository, default.as_deref())?;
         Ok(repository)
+    }
+
+    async fn fetch_first(
+        &self,
+        git: &Git<'_>,
+        destination: &Path,
+        request: &FirstFetch,
+        head: &RemoteHead,
+    ) -> Result<Finished> {
+        let FirstFetch { refspec, commit, depth, .. } = request;
+        head.ask(git.network("fetch"))
+            .directory(destination)
+            .args(["--progress", "--no-write-fetch-head"])
+            .args(depth.map(|depth| format!("--depth={depth}")))
+            .args(self.tags.option())
+            .arg("origin")
+            .args(refspec)
+            // What follows no branch follows HEAD.
+            .args(if refspec.is_some() { RemoteHead::REFSPECS } else { &["HEAD"] })
+            .arg(NOTES)
+            .args(commit.map(|commit| commit.to_string()))
+            .progress(None)
+            .run()
+            .await
+    }
+
+    /// Leaves out of the request what the server has refused; returns whether there is something else to ask for.
+    fn adapt(
+        &self,
+        git: &Git<'_>,
+        finished: &Finished,
+        request: &mut FirstFetch,
+        branch: Option<&str>,
+    ) -> Result<bool> {
+        let console = git.context().console();
+        match (Refusal::of(finished), self.commit) {
+            (Some(Refusal::UnknownCommit), Some(commit)) => return Err(self.gone(git, commit)),
+            (Some(Refusal::UnadvertisedCommit), Some(_)) if request.commit.is_some() => {
+                request.commit = None;
+                let branch = branch.unwrap_or("HEAD");
+                console.step(format_args!("the server does not give out commits by their hash; looking in `{branch}`"));
+            }
+            (Some(Refusal::CannotShallow), _) if request.depth.is_some() => {
+                (request.depth, request.commit) = (None, None);
+                console.step("the server cannot do shallow fetches; fetching the whole history");
+            }
+            // `git clone --branch` takes a tag, too.
+            (Some(Refusal::UnknownRef), _) if !request.is_of_tag && !self.all_branches && branch.is_some() => {
+                request.is_of_tag = true;
+                request.refspec = branch.map(|tag| format!("+refs/tags/{tag}:refs/tags/{tag}"));
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Sets the repository up as `git clone --branch TAG` does.
+    fn follow_tag(&self, repository: &Repository, tag: &str) -> Result<()> {
+        let name = format!("refs/tags/{tag}");
+        let follow = || {
+            let commit = repository.find_reference(&name)?.peel_to_commit()?.id();
+            let mut configuration = repository.config()?;
+            configuration.set_str("remote.origin.fetch", &format!("+{name}:{name}"))?;
+            configuration.remove(&format!("branch.{tag}.remote"))?;
+            configuration.remove(&format!("branch.{tag}.merge"))?;
+            repository.set_head_detached(self.commit.unwrap_or(commit))
+        };
+        follow().with_context(|| format!("cannot check out the tag `{tag}`"))
     }
 
     /// Clones, which is the fastest way to a whole history, but brings no notes, and only the tags of its branches.
     async fn clone_whole_history(&self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
-        let mut clone = git.network("clone").args(["--progress", "--no-checkout"]).progress(None);
+        let mut clone = git.network("clone").args(["--progress", "--no-checkout", "--origin=origin"]).progress(None);
         clone = clone.arg(if self.all_branches { "--no-single-branch" } else { "--single-branch" });
         if self.tags == Tags::None {
             clone = clone.arg("--no-tags");
@@ -281,9 +362,17 @@ impl Wanted<'_> {
     }
 
     /// An empty repository with the remote and the branch set up as `git clone` has them.
-    fn init(&self, git: &Git<'_>, destination: &Path, branch: Option<&str>, heads: Option<&str>) -> Result<Repository> {
+    fn init(
+        &self,
+        git: &Git<'_>,
+        destination: &Path,
+        branch: Option<&str>,
+        heads: Option<&str>,
+        format: ObjectFormat,
+    ) -> Result<Repository> {
         let init = || {
-            let repository = Repository::init(destination)?;
+            let mut options = RepositoryInitOptions::new();
+            let repository = Repository::init_opts(destination, options.object_format(format))?;
             let mut configuration = repository.config()?;
             configuration.set_str("remote.origin.url", &git.remote().address)?;
             if let Some(heads) = heads {

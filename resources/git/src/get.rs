@@ -17,7 +17,7 @@ use crate::submodules::{Submodules, Update};
 use crate::target::Target;
 use crate::verification::Trusted;
 use crate::version::Version;
-use crate::{git_crypt, settings};
+use crate::{git_crypt, more_refs, settings};
 
 /// What a pipeline may write under a get step's `params:`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -30,7 +30,8 @@ pub struct Params {
     #[serde(rename = "git.depth")]
     pub git_depth: Option<u32>,
 
-    /// Branches to fetch besides, each as a local branch of that name.
+    /// Branches, tags, full refs (`refs/pull/7/head`) or full commit hashes to fetch besides. A branch becomes a local branch of that
+    /// name, a tag or a full ref is itself, and a commit is there by its hash.
     #[serde(default)]
     pub fetch: Vec<String>,
 
@@ -151,16 +152,19 @@ pub(crate) async fn get(
     if let Some(key) = source.git_crypt_key() {
         git_crypt::unlock(&git, key, &repository, destination).await?;
     }
+    // Before HEAD is detached, it is the followed branch.
+    let followed = repository.find_reference("HEAD").ok().and_then(|head| branch_of(&head));
     wanted.check_out(&git, &repository, destination).await.map_err(git_crypt::explain)?;
     settings::keep(&repository, &source.git_config)?;
     let submodules = Update {
         which: &params.submodules,
         recursive: params.submodule_recursive,
         remote: params.submodule_remote,
+        branch: followed.as_deref(),
         depth,
     };
     submodules.run(&git, &repository, destination).await?;
-    fetch_branches(&git, &repository, destination, &params.fetch).await?;
+    more_refs::fetch(&git, &repository, destination, &params.fetch).await?;
 
     let facts = CommitFacts::of_head(&repository, &git.remote().address)?;
     let version = version.unwrap_or_else(|| Version::of_commit(facts.hash()));
@@ -178,29 +182,10 @@ pub(crate) async fn get(
     Ok(Response { version, metadata: facts.metadata() })
 }
 
-/// Fetches branches as local ones. One that is there already stays as it is.
-async fn fetch_branches(
-    git: &Git<'_>,
-    repository: &git2::Repository,
-    destination: &Path,
-    branches: &[String],
-) -> Result<()> {
-    let is_new = |branch: &&String| repository.find_branch(branch, git2::BranchType::Local).is_err();
-    let refspecs: Vec<String> =
-        branches.iter().filter(is_new).map(|branch| format!("refs/heads/{branch}:refs/heads/{branch}")).collect();
-    if refspecs.is_empty() {
-        return Ok(());
-    }
-    let fetch = git.network("fetch").directory(destination).args(["--progress", "--no-write-fetch-head", "origin"]);
-    let finished = fetch.args(&refspecs).progress(None).run().await?;
-    // git names the first one that it does not find.
-    let is_missing = |branch: &&String| {
-        let end = format!(" refs/heads/{branch}");
-        finished.stderr.lines().any(|line| line.trim_end().ends_with(&end))
-    };
-    let missing = branches.iter().find(is_missing).cloned().unwrap_or_else(|| branches.join(", "));
-    git.explain(finished, Some(&missing)).with_context(|| git.cannot("fetch"))?;
-    Ok(())
+/// The branch that a symbolic HEAD names.
+fn branch_of(head: &git2::Reference<'_>) -> Option<String> {
+    let target = head.symbolic_target().ok().flatten()?;
+    target.strip_prefix("refs/heads/").map(str::to_owned)
 }
 
 fn delete_tags(repository: &git2::Repository) -> Result<(), git2::Error> {

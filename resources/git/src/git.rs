@@ -18,7 +18,7 @@ use crate::remote::Remote;
 use crate::retry::{self, Effect, Traces};
 use crate::source::Source;
 use crate::ssh::{self, Ssh};
-use crate::{settings, trust};
+use crate::{defaults, settings, trust};
 
 /// How much longer than for other answers a push is waited for: hooks run on the server meanwhile.
 const PUSH_PATIENCE: u32 = 10;
@@ -48,6 +48,8 @@ pub(crate) struct Git<'c> {
     is_debugged: bool,
     rewrites_addresses: bool,
     has_authorities: bool,
+    /// What ssh says, in lower case, because the source has no key for it.
+    signs_of_missing_key: &'static [&'static str],
     traces: Option<Traces>,
     askpass: Option<Askpass>,
     ssh: Option<Ssh>,
@@ -65,6 +67,7 @@ impl<'c> Git<'c> {
         set("GIT_TERMINAL_PROMPT", OsStr::new("0"));
         // What git says is read by people, and its refusals also by this program.
         set("LC_ALL", OsStr::new("C"));
+        set("GIT_CONFIG_SYSTEM", defaults::install(context)?.as_os_str());
         let mut pairs: Vec<(String, String)> = [
             ("advice.detachedHead", "false"),
             // Nothing may go on in the background after the verb, nor be tidied up for a repository that is thrown away.
@@ -91,6 +94,7 @@ impl<'c> Git<'c> {
             set("GIT_SSH_COMMAND", OsStr::new(&as_command(&ssh.repository)));
             set("GIT_SSH_VARIANT", OsStr::new("ssh"));
         }
+        settings::warn_of_unused(&source.git_config, askpass.is_some(), ssh.is_some(), context.console());
         if !remote.address.starts_with("https://") {
             // git-lfs takes the image's `HTTP/2` at its word, and there is none without TLS.
             pairs.push(("http.version".to_owned(), "HTTP/1.1".to_owned()));
@@ -111,6 +115,12 @@ impl<'c> Git<'c> {
         if let Some(file) = settings::install(context, &source.git_config)? {
             pairs.push(("include.path".to_owned(), file.display().to_string()));
         }
+        let is_ssh = Address::parse(&remote.address).is_some_and(|address| address.is_ssh());
+        let signs_of_missing_key: &[&str] = match source.known_hosts() {
+            _ if keys.main.is_some() || !is_ssh => &[],
+            Some(_) => &["permission denied ("],
+            None => &["permission denied (", "host key verification failed"],
+        };
         // A path of this machine is no server.
         let traces =
             Address::parse(&remote.address).filter(|_| !is_debugged).map(|_| Traces::new(context)).transpose()?;
@@ -126,6 +136,7 @@ impl<'c> Git<'c> {
             is_debugged,
             rewrites_addresses,
             has_authorities: !source.ca_certs.is_empty(),
+            signs_of_missing_key,
             traces,
             askpass,
             ssh,
@@ -177,6 +188,8 @@ impl<'c> Git<'c> {
             // It would count more than the setting.
             command = command.env_remove("GIT_SSL_CAINFO");
         }
+        // Our file includes the system's configuration, where that is wanted.
+        command = command.env_remove("GIT_CONFIG_NOSYSTEM");
         // Left over from a hook or a script around us, they would make git work on another repository.
         for name in OTHER_REPOSITORY {
             command = command.env_remove(name);
@@ -229,13 +242,18 @@ impl<'c> Git<'c> {
         command.silence_limit(self.silence * PUSH_PATIENCE, SILENCE_HINT).env(name, value)
     }
 
-    /// Asks the server for the hash of the tip of `branch`, or of its default branch.
+    /// Asks the server for the hash of the tip of `branch`, or of its default branch. A tag of that name is taken where there is
+    /// no such branch, as `git clone --branch` does.
     pub(crate) async fn remote_tip(&self, branch: Option<&str>) -> Result<String> {
-        let wanted = branch.map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/heads/{branch}"));
-        let refs = self.remote_refs(std::slice::from_ref(&wanted), branch).await?;
+        let wanted = match branch {
+            Some(branch) => ["heads", "tags"].map(|kind| format!("refs/{kind}/{branch}")).to_vec(),
+            None => vec!["HEAD".to_owned()],
+        };
+        let mut refs = self.remote_refs(&wanted, branch).await?;
         // A longer name that begins alike is no answer.
-        let tip = refs.into_iter().find(|found| found.name == wanted);
-        tip.map(|tip| tip.hash).ok_or_else(|| self.no_such_branch(branch))
+        let tip = wanted.iter().find_map(|name| refs.iter().position(|found| found.name == *name));
+        let tip = tip.map(|position| refs.swap_remove(position));
+        tip.map(|tip| tip.peeled.unwrap_or(tip.hash)).ok_or_else(|| self.no_such_branch(branch))
     }
 
     /// Asks the server for its refs whose full names begin with one of `prefixes`. `branch` is what errors name.
@@ -300,6 +318,8 @@ impl<'c> Git<'c> {
             error.hint("the server sends us to another address, which gets no credentials; put that one in `uri`")
         } else if any(&["authentication failed", "could not read username", "could not read password"]) {
             error.hint("check `username` and `password`; a hosting service may want a token in place of the password")
+        } else if any(self.signs_of_missing_key) {
+            error.hint("the source has no `private_key`, which an ssh address needs")
         } else if said.contains("permission denied (publickey") {
             error.hint("check `private_key`, and that its public half may read this repository")
         } else if any(&["host key verification failed", "remote host identification has changed"]) {
@@ -393,6 +413,21 @@ impl std::error::Error for FromServer {
     }
 }
 
+/// The branch that the server's HEAD names is not there, while others are.
+pub(crate) fn no_default_branch(address: &str, branches: &[RemoteRef]) -> jetway::Error {
+    /// How many branches an error names.
+    const MOST: usize = 10;
+    let names: Vec<String> = branches
+        .iter()
+        .filter_map(|branch| branch.name.strip_prefix("refs/heads/"))
+        .take(MOST)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = if branches.len() > MOST { format!(" and {} more", branches.len() - MOST) } else { String::new() };
+    anyhow!("the HEAD of `{address}`, which is its default branch, names a branch that does not exist")
+        .hint(format!("set `branch` in the source; there are {}{more}", names.join(", ")))
+}
+
 /// There is no commit where the remote's HEAD points to.
 #[derive(Debug)]
 pub(crate) struct NoDefaultBranch(String);
@@ -420,6 +455,10 @@ pub(crate) enum Refusal {
     UnadvertisedCommit,
     /// It cannot do shallow fetches.
     CannotShallow,
+    /// It does not leave out what it was asked to leave out.
+    CannotFilter,
+    /// Its objects are named by another hash function than those of the repository that fetches.
+    OtherObjectFormat,
 }
 
 impl Refusal {
@@ -434,8 +473,14 @@ impl Refusal {
             None
         } else if any(&["couldn't find remote ref", "remote branch", "could not find remote branch"]) {
             Some(Self::UnknownRef)
-        } else if any(&["not our ref"]) {
+        } else if any(&["not our ref"]) || is_missing_from_files(&finished.stderr) {
             Some(Self::UnknownCommit)
+        } else if said.contains("filter '") && said.contains("not supported")
+            || said.contains("filter allows max depth")
+        {
+            Some(Self::CannotFilter)
+        } else if said.contains("mismatched algorithms") || said.contains("unsupported object format") {
+            Some(Self::OtherObjectFormat)
         } else if any(&["unadvertised object"]) || (said.contains("want ") && said.contains("not valid")) {
             // The first is git's own word, the second that of JGit (`want HASH not valid`).
             Some(Self::UnadvertisedCommit)
@@ -450,6 +495,12 @@ impl Refusal {
             None
         }
     }
+}
+
+/// Whether a fetch over the dumb HTTP protocol, which reads plain files, did not find the object that it was asked for. (One that
+/// is missing further back in history is named with its type and the commit that needs it.)
+fn is_missing_from_files(said: &str) -> bool {
+    said.lines().any(|line| line.starts_with("Cannot obtain needed object "))
 }
 
 /// Whether a fetch failed for no other reason than that the server left something out that it was asked for.

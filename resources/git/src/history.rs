@@ -4,30 +4,40 @@
 //! they are read from is a window on the branch's history: shallow, without files, and often without trees. An answer is
 //! given only when nothing beyond the window's edge could change it; else the window is opened further.
 
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use git2::Oid;
-use jetway::{Command, Finished, Interrupted, Result, Silent};
+use git2::{ObjectFormat, Oid};
+use jetway::{Command, Finished, Result};
 
 use crate::commit_filter::MessageFilter;
-use crate::git::{FromServer, Git, Refusal};
+use crate::git::{Git, Refusal};
+use crate::object_id::object_id;
 use crate::raw_commit::{self, RawCommit};
 use crate::repository_cache::{Content, RepositoryCache, TIP};
 use crate::source::Source;
 
-/// The first window when commits are chosen by path: most branches have a match in it, and it costs one round trip.
-const FIRST_WINDOW: usize = 50;
-
 /// A time in which most branches get no more commits than the first window has.
 const RECENT: Duration = Duration::from_hours(72);
 
-/// By how much a window that was too small grows.
-const GROWTH: usize = 8;
+/// How far windows reach, in generations.
+#[derive(Debug, Clone, Copy)]
+struct Windows {
+    /// The first one when commits are chosen by path, or when the known version is looked for.
+    first: usize,
+    /// By how much one that was too small grows.
+    growth: usize,
+    /// From this depth on the whole history is fetched: each window counts its commits anew on the server.
+    deepest: usize,
+}
 
-/// From this depth on the whole history is fetched: each window counts its commits anew on the server.
-const DEEPEST_WINDOW: usize = 20_000;
+/// Most branches have a match in the first window, and it costs one round trip.
+const WINDOWS: Windows = Windows { first: 50, growth: 8, deepest: 20_000 };
 
 /// The commits that make versions, oldest first.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,8 +68,11 @@ const KNOWN: &str = "refs/jetway/known";
 pub(crate) struct History<'g> {
     git: &'g Git<'g>,
     source: &'g Source,
+    /// Whether `branch` turned out to be a tag, which `git clone --branch` takes, too.
+    follows_tag: Cell<bool>,
     pathspecs: Vec<String>,
     messages: MessageFilter,
+    windows: Windows,
     cache: RepositoryCache,
 }
 
@@ -101,25 +114,31 @@ enum End {
 }
 
 impl<'g> History<'g> {
-    /// Opens what earlier checks left.
-    pub(crate) fn open(git: &'g Git<'g>, source: &'g Source) -> Result<Self> {
+    /// Opens what earlier checks left. `format` is that of the server, where it is known.
+    pub(crate) fn open(git: &'g Git<'g>, source: &'g Source, format: Option<ObjectFormat>) -> Result<Self> {
         let pathspecs = source.pathspecs();
         let content = if pathspecs.is_empty() { Content::Commits } else { Content::Trees };
-        let cache = RepositoryCache::open(git.context(), git.remote(), &source.branch, content)?;
-        Ok(Self { git, source, pathspecs, messages: MessageFilter::of(source)?, cache })
+        let cache = RepositoryCache::open(git.context(), git.remote(), &source.branch, content, format)?;
+        let follows_tag = Cell::new(false);
+        Ok(Self { git, source, follows_tag, pathspecs, messages: MessageFilter::of(source)?, windows: WINDOWS, cache })
+    }
+
+    /// The object format of the repository.
+    pub(crate) fn object_format(&self) -> ObjectFormat {
+        self.cache.repository().object_format()
     }
 
     /// The newest commits that make versions when `known` is `None`, else those that are newer than it. `server_tip` is
     /// the branch's tip, when the server was asked for it before.
     pub(crate) async fn search(&mut self, known: Option<Oid>, server_tip: Option<Oid>) -> Result<Found> {
-        match self.search_once(known, server_tip).await {
-            Err(error) if self.cache.is_reused() && is_worth_another_try(&error) => {
-                let console = self.git.context().console();
-                console.warn(format_args!("the repository that an earlier check left is of no use: {error:#}"));
-                self.cache.renew(self.git.remote())?;
-                self.search_once(known, server_tip).await
+        loop {
+            let error = match self.search_once(known, server_tip).await {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            if !self.cache.renew_after(&error, self.git.context(), self.git.remote())? {
+                return Err(error);
             }
-            outcome => outcome,
         }
     }
 
@@ -144,19 +163,34 @@ impl<'g> History<'g> {
     /// The newest commits that make versions: the window grows until it holds enough of them.
     async fn newest(&self) -> Result<Found> {
         let wanted = usize::try_from(self.source.version_depth).unwrap_or(usize::MAX);
-        let first = if self.pathspecs.is_empty() { wanted } else { wanted.max(FIRST_WINDOW) };
+        let first = if self.pathspecs.is_empty() { wanted } else { wanted.max(self.windows.first) };
         // Of a shallow history `New` would bring all that is below a merged branch's beginning.
         let is_whole = self.cache.tip().is_ok() && self.cache.boundary()?.is_empty();
-        let mut reach = if is_whole { Reach::New } else { Self::window(first) };
+        let mut reach = if is_whole { Reach::New } else { self.window(first) };
+        let mut window = first;
+        let mut edge = None;
         loop {
             self.fetch_tip(reach).await?;
             let chain = self.chain(self.cache.tip()?, |_| false)?;
             let commits = self.chosen(&chain, wanted).await?;
-            if commits.len() >= wanted || chain.end == End::Root || reach == Reach::Everything {
+            // A server that is a shallow clone itself has no more to give.
+            let is_stuck = self.is_unmoved(&mut edge)?;
+            if commits.len() >= wanted || chain.end == End::Root || reach == Reach::Everything || is_stuck {
                 return Ok(Found { known_is_there: false, commits });
             }
-            reach = Self::window(chain.commits.len().max(first).saturating_mul(GROWTH));
+            window = chain.commits.len().max(window).saturating_mul(self.windows.growth);
+            reach = self.window(window);
         }
+    }
+
+    /// Whether the window has the same edge as at the last call, so that the fetch between the two brought nothing.
+    fn is_unmoved(&self, last: &mut Option<(Oid, Vec<Oid>)>) -> Result<bool> {
+        let mut boundary = self.cache.boundary()?;
+        boundary.sort();
+        let edge = Some((self.cache.tip()?, boundary));
+        let is_unmoved = *last == edge;
+        *last = edge;
+        Ok(is_unmoved)
     }
 
     /// The commits that make versions and are newer than `known`.
@@ -165,11 +199,11 @@ impl<'g> History<'g> {
         if !self.cache.has(known) {
             match self.fetch_ends(known, server_tip).await? {
                 None => {}
-                // It may still be part of the branch.
-                Some(Refusal::UnadvertisedCommit | Refusal::CannotShallow) => is_given_by_hash = false,
                 Some(Refusal::UnknownCommit | Refusal::UnknownRef) => {
                     return self.begin_again(known, "is gone from the server").await;
                 }
+                // It may still be part of the branch.
+                Some(_) => is_given_by_hash = false,
             }
         }
         let mut is_current = server_tip.is_some() && self.cache.tip().ok() == server_tip;
@@ -178,7 +212,8 @@ impl<'g> History<'g> {
             is_current = true;
         }
         let mut place = if is_current { self.place_of(known)? } else { Place::UNKNOWN };
-        let mut windows = std::iter::successors(Some(FIRST_WINDOW), |window| window.checked_mul(GROWTH));
+        let mut windows =
+            std::iter::successors(Some(self.windows.first), |window| window.checked_mul(self.windows.growth));
         if !place.is_certain
             && let Some(tip) = server_tip.filter(|_| self.cache.has(known))
         {
@@ -186,24 +221,25 @@ impl<'g> History<'g> {
                 if !place.is_certain && self.fetch_once(reach, tip).await? {
                     is_current = true;
                     place = self.place_of(known)?;
-                    if reach == Self::window(FIRST_WINDOW) {
+                    if reach == self.window(self.windows.first) {
                         windows.next();
                     }
                 }
             }
         }
+        let mut edge = None;
         while !place.is_certain {
             // A whole history has no more to tell.
             if is_current && self.cache.boundary()?.is_empty() {
                 break;
             }
-            let reach = windows.next().map_or(Reach::Everything, Self::window);
+            let reach = windows.next().map_or(Reach::Everything, |window| self.window(window));
             let (console, how) = (self.git.context().console(), reach.option().unwrap_or_default());
             console.step(format_args!("looking for version `{known}` further back (git fetch {how})"));
             is_given_by_hash = self.deepen(reach, Some(known).filter(|_| is_given_by_hash)).await?;
             is_current = true;
             place = self.place_of(known)?;
-            if reach == Reach::Everything {
+            if reach == Reach::Everything || self.is_unmoved(&mut edge)? {
                 break;
             }
         }
@@ -236,7 +272,16 @@ impl<'g> History<'g> {
         let back = self.walk(known, |commit| places.contains_key(&commit))?;
         let uppermost = back.ends.iter().filter_map(|commit| Some((*places.get(commit)?, *commit))).min();
         let Some((position, parting)) = uppermost else {
-            return Ok(Place { is_certain: !back.is_cut && chain.end == End::Root, ..Place::UNKNOWN });
+            // The histories may still meet beside the chain: in a history that was merged to the branch and has a beginning of its
+            // own. Then all of the chain is new to whoever knows only `known`.
+            let is_whole = !back.is_cut && chain.end == End::Root;
+            let down = self.walk(tip, |commit| back.seen.contains(&commit))?;
+            let is_part_of_branch = down.ends.contains(&known);
+            return Ok(Place {
+                chain: Some(chain).filter(|_| !down.ends.is_empty()),
+                is_part_of_branch,
+                is_certain: is_whole && (is_part_of_branch || !down.is_cut),
+            });
         };
         let before = |commit| {
             let is_before_known = back.seen.contains(&commit) && commit != known;
@@ -283,19 +328,15 @@ impl<'g> History<'g> {
         if self.pathspecs.is_empty() {
             return Ok(certain.to_vec());
         }
-        let mut command = self
-            .git
-            .command("rev-list")
-            .directory(self.cache.path())
-            .args(["--first-parent", &newest.to_string()])
-            .quiet();
+        let command = self.cache.local(self.git.command("rev-list"));
+        let mut command = command.args(["--first-parent", &newest.to_string()]).quiet();
         if let End::Reached(end) = chain.end {
             command = command.arg(format!("^{end}"));
         }
         let finished = command.arg("--").args(&self.pathspecs).run().await?.success();
         let finished = finished.context("cannot choose commits by `paths` and `ignore_paths`")?;
         let of_chain: HashSet<&Oid> = certain.iter().collect();
-        let matching = finished.text().lines().filter_map(|line| Oid::from_str(line).ok()).collect::<Vec<_>>();
+        let matching = finished.text().lines().filter_map(|line| object_id(line).ok()).collect::<Vec<_>>();
         Ok(matching.into_iter().filter(|commit| of_chain.contains(commit)).collect())
     }
 
@@ -348,8 +389,8 @@ impl<'g> History<'g> {
         raw_commit::parents(self.cache.repository(), commit)
     }
 
-    fn window(depth: usize) -> Reach {
-        if depth > DEEPEST_WINDOW { Reach::Everything } else { Reach::Depth(depth) }
+    fn window(&self, depth: usize) -> Reach {
+        if depth > self.windows.deepest { Reach::Everything } else { Reach::Depth(depth) }
     }
 
     /// What probably reaches down to `known` and not much further, to be asked for one after the other: a branch that was
@@ -364,7 +405,7 @@ impl<'g> History<'g> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let age = now.saturating_sub(Duration::from_secs(since.try_into().unwrap_or_default()));
         let is_near = age < RECENT && self.parents(known)?.len() > 1;
-        let near = is_near.then(|| Self::window(FIRST_WINDOW));
+        let near = is_near.then(|| self.window(self.windows.first));
         let by_date = (since > 0 && is_later).then_some(Reach::Since(since));
         Ok(near.into_iter().chain(by_date).collect())
     }
@@ -375,7 +416,32 @@ impl<'g> History<'g> {
         // A server that has nothing of such a date cuts the connection without a word, which is no trouble that passes. What
         // else may be wrong is found by the fetch that comes instead.
         let fetch = self.git.network_once("fetch");
-        Ok(self.fetch_by(fetch, &[&refspec], reach).await?.is_success())
+        let is_fetched = self.fetch_by(fetch, &[&refspec], reach).await?.is_success();
+        if is_fetched {
+            self.mend_boundary()?;
+        }
+        Ok(is_fetched)
+    }
+
+    /// Cuts history off where commits are missing. A server that is a shallow clone itself takes its own edge for the beginning of
+    /// history when it is asked by date, and git then believes that nothing is missing here.
+    fn mend_boundary(&self) -> Result<()> {
+        let mut boundary: HashSet<Oid> = self.cache.boundary()?.into_iter().collect();
+        let told = boundary.len();
+        let mut seen = HashSet::new();
+        let mut pending = vec![self.cache.tip()?];
+        while let Some(commit) = pending.pop() {
+            if boundary.contains(&commit) || !seen.insert(commit) {
+                continue;
+            }
+            let parents = self.parents(commit)?;
+            if parents.iter().all(|parent| self.cache.has(*parent)) {
+                pending.extend(parents);
+            } else {
+                boundary.insert(commit);
+            }
+        }
+        if boundary.len() == told { Ok(()) } else { self.cache.write_boundary(&boundary) }
     }
 
     /// Fetches what is new on the branch: by the hash of its tip, where that is known, so that the server need not be asked
@@ -394,10 +460,9 @@ impl<'g> History<'g> {
 
     /// Fetches the branch's tip with so much of its history.
     async fn fetch_tip(&self, reach: Reach) -> Result<()> {
-        let refspec = format!("+{}:{TIP}", self.name());
-        let mut finished = self.fetch(&[&refspec], reach).await?;
+        let mut finished = self.fetch_followed(reach).await?;
         if Refusal::of(&finished) == Some(Refusal::CannotShallow) {
-            finished = self.fetch(&[&refspec], Reach::New).await?;
+            finished = self.fetch_followed(Reach::New).await?;
         }
         self.git.explain(finished, self.source.branch.as_deref()).with_context(|| self.git.cannot("fetch"))?;
         Ok(())
@@ -435,9 +500,25 @@ impl<'g> History<'g> {
         Ok(None)
     }
 
+    /// Fetches the followed ref by its name: the branch, or else the tag of that name.
+    async fn fetch_followed(&self, reach: Reach) -> Result<Finished> {
+        let fetch = async || self.fetch(&[&format!("+{}:{TIP}", self.name())], reach).await;
+        let finished = fetch().await?;
+        if self.source.branch.is_none() || Refusal::of(&finished) != Some(Refusal::UnknownRef) {
+            return Ok(finished);
+        }
+        let was_tag = self.follows_tag.replace(!self.follows_tag.get());
+        let other = fetch().await?;
+        if Refusal::of(&other) == Some(Refusal::UnknownRef) {
+            self.follows_tag.set(was_tag);
+        }
+        Ok(other)
+    }
+
     /// What the server calls the branch.
     fn name(&self) -> String {
-        self.source.branch.as_ref().map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/heads/{branch}"))
+        let kind = if self.follows_tag.get() { "tags" } else { "heads" };
+        self.source.branch.as_ref().map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/{kind}/{branch}"))
     }
 
     async fn fetch(&self, refspecs: &[&str], reach: Reach) -> Result<Finished> {
@@ -445,19 +526,10 @@ impl<'g> History<'g> {
     }
 
     async fn fetch_by(&self, command: Command, refspecs: &[&str], reach: Reach) -> Result<Finished> {
-        let content = if self.pathspecs.is_empty() { Content::Commits } else { Content::Trees };
         // git refuses to complete a history that is complete.
         let reach = if reach == Reach::Everything && self.cache.boundary()?.is_empty() { Reach::New } else { reach };
-        command
-            .directory(self.cache.path())
-            .args(["--progress", "--no-tags", "--no-write-fetch-head", "--force"])
-            .arg(format!("--filter={}", content.filter()))
-            .args(reach.option())
-            .arg("origin")
-            .args(refspecs)
-            .quiet()
-            .run()
-            .await
+        let fetch = self.cache.fetch(command).arg("--force").args(reach.option()).arg("origin").args(refspecs);
+        RepositoryCache::accepted(fetch.quiet().run().await?)
     }
 }
 
@@ -486,11 +558,4 @@ impl Chain {
             None => None,
         }
     }
-}
-
-/// Whether a fresh repository could do better: not when the server is the reason, or its silence, or when the verb is being
-/// ended.
-pub(crate) fn is_worth_another_try(error: &jetway::Error) -> bool {
-    let is_from_server = error.chain().any(<dyn std::error::Error>::is::<FromServer>);
-    !is_from_server && !Silent::caused(error) && !Interrupted::caused(error)
 }

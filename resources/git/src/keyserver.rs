@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_key_is_named_by_its_fingerprint_or_the_long_end_of_it() {
-        let key = PublicKey { fingerprint: "768B09F2EE90D197E8D507F0DA31C88D18B0AB9D".into(), packets: Vec::new() };
+        let key = PublicKey { fingerprint: "768B09F2EE90D197E8D507F0DA31C88D18B0AB9D".into(), parts: Vec::new() };
         for id in [
             "768B09F2EE90D197E8D507F0DA31C88D18B0AB9D",
             "0x768b 09f2 ee90 d197 e8d5  07f0 da31 c88d 18b0 ab9d",

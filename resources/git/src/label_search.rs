@@ -13,19 +13,16 @@ use jetway::{Finished, Result, anyhow};
 
 use crate::commit_filter::MessageFilter;
 use crate::git::{Git, Refusal, is_incomplete};
-use crate::history::is_worth_another_try;
 use crate::labels::{Followed, Names};
+use crate::object_id::{empty_tree, object_id};
 use crate::raw_commit::{self, RawCommit};
-use crate::remote::{NO_SHA256, is_commit_hash, is_sha256};
+use crate::remote::is_commit_hash;
 use crate::repository_cache::{Content, RepositoryCache};
 use crate::source::Source;
 use crate::version::Version;
 
 /// How many labels are looked at together when only the newest are wanted.
 const CHUNK: usize = 100;
-
-/// The tree of a commit without files, which the first commit is compared with. Git knows it without having it.
-const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 /// The file with the branches that the last check saw.
 const MEMORY: &str = "jetway-branches";
@@ -48,20 +45,32 @@ pub(crate) async fn search(
 ) -> Result<Vec<Version>> {
     let question = Question::of(source, followed)?;
     let listed = question.ask(git).await?;
-    if listed.labels.is_empty() {
+    let Some(first) = listed.labels.first() else {
+        git.context().console().warn(nothing_matches(source, question.kind, &git.remote().address));
         return Ok(Vec::new());
-    }
+    };
     let key = (question.prefix, question.branch, question.depth);
-    let cache = RepositoryCache::open(git.context(), git.remote(), &key, question.content)?;
+    let format = Some(first.target.object_format());
+    let cache = RepositoryCache::open(git.context(), git.remote(), &key, question.content, format)?;
     let mut search = LabelSearch { git, question, cache, listed };
-    match search.versions(known).await {
-        Err(error) if search.cache.is_reused() && is_worth_another_try(&error) => {
-            let console = git.context().console();
-            console.warn(format_args!("the repository that an earlier check left is of no use: {error:#}"));
-            search.cache.renew(git.remote())?;
-            search.versions(known).await
+    loop {
+        let error = match search.versions(known).await {
+            Ok(versions) => return Ok(versions),
+            Err(error) => error,
+        };
+        if !search.cache.renew_after(&error, git.context(), git.remote())? {
+            return Err(error);
         }
-        outcome => outcome,
+    }
+}
+
+/// What is said when the server has no label that the source asks for.
+fn nothing_matches(source: &Source, kind: &str, address: &str) -> String {
+    let filters =
+        [("tag_filter", &source.tag_filter), ("tag_regex", &source.tag_regex), ("branch_regex", &source.branch_regex)];
+    match filters.iter().find_map(|(key, filter)| Some((key, filter.as_ref()?))) {
+        Some((key, filter)) => format!("no {kind} of `{address}` matches `{key}: {filter}`"),
+        None => format!("there is no {kind} in `{address}`"),
     }
 }
 
@@ -150,17 +159,14 @@ impl<'s> Question<'s> {
         let head = self.branch.map(|branch| format!("{HEADS}{branch}"));
         let prefixes = [Some(format!("{}{}", self.prefix, self.names.prefix())), head.clone()];
         let refs = git.remote_refs(&prefixes.into_iter().flatten().collect::<Vec<_>>(), self.branch).await?;
-        if refs.iter().any(|found| is_sha256(&found.hash)) {
-            return Err(anyhow!(NO_SHA256));
-        }
         let mut listed = Listed { tip: None, labels: Vec::new() };
         for found in &refs {
-            let target = Oid::from_str(&found.hash)?;
+            let target = object_id(&found.hash)?;
             if head.as_ref() == Some(&found.name) {
                 listed.tip = Some(target);
             }
             if let Some(name) = found.name.strip_prefix(self.prefix).filter(|name| self.names.include(name)) {
-                let commit = found.peeled.as_deref().map_or(Ok(target), Oid::from_str)?;
+                let commit = found.peeled.as_deref().map_or(Ok(target), object_id)?;
                 listed.labels.push(Label { name: name.to_owned(), target, commit, created: 0 });
             }
         }
@@ -339,7 +345,7 @@ impl LabelSearch<'_, '_> {
             Some(_) => known.commit.as_ref(),
             None => Some(reference),
         };
-        let commit = commit.filter(|commit| is_commit_hash(commit)).and_then(|commit| Oid::from_str(commit).ok());
+        let commit = commit.filter(|commit| is_commit_hash(commit)).and_then(|commit| object_id(commit).ok());
         let created = match commit {
             Some(commit) if self.bring(commit).await? => Some(raw_commit::created(self.cache.repository(), commit)?),
             _ => None,
@@ -378,7 +384,7 @@ impl LabelSearch<'_, '_> {
             // A tag, from before `tag_behaviour` was set, stands for its commit.
             let named = || labels.iter().find(|label| label.name == *reference).map(|label| label.commit);
             let hash = version.commit.as_ref().unwrap_or(reference);
-            let commit = if is_commit_hash(hash) { Oid::from_str(hash).ok() } else { named() };
+            let commit = if is_commit_hash(hash) { object_id(hash).ok() } else { named() };
             match commit {
                 Some(commit) if self.bring(commit).await? => {
                     if !older.contains(&commit) {
@@ -392,12 +398,12 @@ impl LabelSearch<'_, '_> {
         let tips = tagged.iter().chain(self.listed.tip.as_ref()).map(ToString::to_string);
         let input = lines(tips.chain(start.map(|start| format!("^{start}"))));
         // No commit before those that it is made of, whatever their dates say.
-        let list = self.git.command("rev-list").directory(self.cache.path()).quiet().input(input);
+        let list = self.cache.local(self.git.command("rev-list")).quiet().input(input);
         let list = list.args(["--first-parent", "--date-order", "--stdin", "--"]).args(&self.question.pathspecs);
         let finished = list.run().await?.success().context("cannot list the commits before the tags")?;
         let most = if start.is_some() { usize::MAX } else { self.question.version_depth };
         let mut chosen = Vec::new();
-        for commit in finished.text().lines().filter_map(|line| Oid::from_str(line).ok()) {
+        for commit in finished.text().lines().filter_map(|line| object_id(line).ok()) {
             if chosen.len() >= most {
                 break;
             }
@@ -440,7 +446,7 @@ impl LabelSearch<'_, '_> {
             let RawCommit { tree, parents, .. } = RawCommit::read(repository, label.commit)?;
             let before = match parents.first() {
                 Some(parent) => RawCommit::read(repository, *parent)?.tree,
-                None => Some(Oid::from_str(EMPTY_TREE)?),
+                None => Some(object_id(empty_tree(repository.object_format()))?),
             };
             if let Some((before, tree)) = before.zip(tree).filter(|(before, tree)| before != tree) {
                 commits.entry(format!("{before} {tree}")).or_default().push(label.commit);
@@ -450,7 +456,7 @@ impl LabelSearch<'_, '_> {
         if commits.is_empty() {
             return Ok(Some(changing));
         }
-        let compare = self.git.command("diff-tree").directory(self.cache.path()).quiet().input(lines(commits.keys()));
+        let compare = self.cache.local(self.git.command("diff-tree")).quiet().input(lines(commits.keys()));
         let compare = compare.args(["--stdin", "-r", "--raw", "--"]).args(&self.question.pathspecs);
         let finished = compare.run().await?.success();
         let finished = finished.context("cannot choose commits by `paths` and `ignore_paths`")?;
@@ -553,19 +559,15 @@ impl LabelSearch<'_, '_> {
     async fn fetch(&self, objects: &[Oid]) -> Result<Finished> {
         let hashes = lines(objects);
         let fetch = |depth: Option<u32>| {
-            self.git
-                .network("fetch")
-                .directory(self.cache.path())
-                .args(["--progress", "--no-tags", "--no-write-fetch-head"])
-                .arg(format!("--filter={}", self.question.content.filter()))
-                .args(depth.map(|depth| format!("--depth={depth}")))
-                .args(["--stdin", "origin"])
-                .input(hashes.clone())
-                .quiet()
-                .run()
+            let fetch = self.cache.fetch(self.git.network("fetch"));
+            let fetch = fetch.args(depth.map(|depth| format!("--depth={depth}"))).args(["--stdin", "origin"]);
+            fetch.input(hashes.clone()).quiet().run()
         };
-        let finished = fetch(self.question.depth).await?;
-        if Refusal::of(&finished) == Some(Refusal::CannotShallow) { fetch(None).await } else { Ok(finished) }
+        let mut finished = fetch(self.question.depth).await?;
+        if Refusal::of(&finished) == Some(Refusal::CannotShallow) {
+            finished = fetch(None).await?;
+        }
+        RepositoryCache::accepted(finished)
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 
 use crate::git::Git;
-use crate::raw_commit::RawCommit;
+use crate::raw_commit::{self, RawCommit};
 use crate::web_url;
 
 /// The longest message that goes into metadata, in bytes; Concourse stores it with every version.
@@ -242,26 +242,13 @@ fn names_at(repository: &Repository, commit: Oid, prefix: &str) -> Result<String
     for reference in repository.references_glob(&format!("{prefix}*"))? {
         let reference = reference?;
         let target = reference.resolve().ok().and_then(|reference| reference.target());
-        if target.is_some_and(|target| untagged(repository, target) == commit) {
+        if target.is_some_and(|target| raw_commit::untagged(repository, target) == commit) {
             let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
             names.push(name.strip_prefix(prefix).unwrap_or(&name).to_owned());
         }
     }
     names.sort();
     Ok(names.join(","))
-}
-
-/// What an annotated tag is about, or a tag on it; anything else is itself.
-fn untagged(repository: &Repository, id: Oid) -> Oid {
-    let mut id = id;
-    // A tag of a tag is rare, and longer chains are nobody's.
-    for _ in 0..8 {
-        match repository.find_tag(id) {
-            Ok(tag) => id = tag.target_id(),
-            Err(_) => break,
-        }
-    }
-    id
 }
 
 /// `YYYY-MM-DD HH:MM:SS +ZZZZ`, as `git log --date=iso8601` has it; a date that no calendar has stays a number.

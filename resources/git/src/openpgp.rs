@@ -23,8 +23,54 @@ mod tag {
 pub(crate) struct PublicKey {
     /// The fingerprint of the primary key: 40 hexadecimal digits in capitals.
     pub(crate) fingerprint: String,
+    /// The primary key, then user ids, then subkeys (section 11.1).
+    pub(crate) parts: Vec<Part>,
+}
+
+/// A packet of a public key, and the signatures that are about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    tag: u8,
+    body: Vec<u8>,
+    packet: Vec<u8>,
+    signatures: Vec<Vec<u8>>,
+}
+
+impl PublicKey {
     /// All of its packets, as a keyring holds them.
-    pub(crate) packets: Vec<u8>,
+    pub(crate) fn packets(&self) -> Vec<u8> {
+        let packets = self.parts.iter().flat_map(|part| std::iter::once(&part.packet).chain(&part.signatures));
+        packets.flatten().copied().collect()
+    }
+
+    /// Adds what another copy of the same key has besides: a renewed one has newer signatures, which say how long it lasts.
+    fn merge(&mut self, other: Self) {
+        for part in other.parts {
+            let is_same = |known: &&mut Part| known.tag == part.tag && known.body == part.body;
+            if let Some(known) = self.parts.iter_mut().find(is_same) {
+                let new = part.signatures.into_iter().filter(|signature| !known.signatures.contains(signature));
+                known.signatures.extend(new.collect::<Vec<_>>());
+                continue;
+            }
+            let first_subkey = self.parts.iter().position(|known| known.tag == tag::PUBLIC_SUBKEY);
+            let is_subkey = part.tag == tag::PUBLIC_SUBKEY;
+            let end = first_subkey.filter(|_| !is_subkey).unwrap_or(self.parts.len());
+            self.parts.insert(end, part);
+        }
+    }
+}
+
+/// The keys with all copies of one made into one, in the order in which they came. Of several copies in a keyring, `gpgv` would take the
+/// first one, expired or not.
+pub(crate) fn merged(keys: impl IntoIterator<Item = PublicKey>) -> Vec<PublicKey> {
+    let mut merged: Vec<PublicKey> = Vec::new();
+    for key in keys {
+        match merged.iter_mut().find(|known| known.fingerprint == key.fingerprint) {
+            Some(known) => known.merge(key),
+            None => merged.push(key),
+        }
+    }
+    merged
 }
 
 /// The public keys in an armored text, one at least. The error says what was found instead.
@@ -38,16 +84,25 @@ pub(crate) fn public_keys(text: &str) -> Result<Vec<PublicKey>, &'static str> {
         while !rest.is_empty() {
             let (packet, after) = Packet::read(rest)?;
             rest = after;
+            let part = || {
+                let (tag, body, signatures) = (packet.tag, packet.body.to_vec(), Vec::new());
+                Part { tag, body, packet: packet.whole.to_vec(), signatures }
+            };
             match (packet.tag, keys.last_mut()) {
                 (tag::PUBLIC_KEY, _) => {
-                    keys.push(PublicKey { fingerprint: fingerprint(packet.body)?, packets: packet.whole.to_vec() });
+                    keys.push(PublicKey { fingerprint: fingerprint(packet.body)?, parts: vec![part()] });
                 }
                 (tag::SECRET_KEY | tag::SECRET_SUBKEY, _) => {
                     return Err("a private key, of which only the public half is wanted (`gpg --armor --export`)");
                 }
-                (tag::SIGNATURE | tag::TRUST | tag::USER_ID | tag::PUBLIC_SUBKEY | tag::USER_ATTRIBUTE, Some(key)) => {
-                    key.packets.extend_from_slice(packet.whole);
+                // What a keyring of somebody else's says of trust means nothing here.
+                (tag::TRUST, Some(_)) => {}
+                (tag::SIGNATURE, Some(key)) => {
+                    if let Some(part) = key.parts.last_mut() {
+                        part.signatures.push(packet.whole.to_vec());
+                    }
                 }
+                (tag::USER_ID | tag::PUBLIC_SUBKEY | tag::USER_ATTRIBUTE, Some(key)) => key.parts.push(part()),
                 _ => return Err("packets that are not those of a public key"),
             }
         }
@@ -202,6 +257,27 @@ j5f/SQEAg2YFGcPvtKmQXcGpYMpuYL2AvW98Lz3yFNN23H+fYgA=
     }
 
     #[test]
+    fn copies_of_a_key_are_merged_into_one() {
+        let packet = |tag: u8, body: &[u8]| [[0xc0 | tag, u8::try_from(body.len()).unwrap()].as_slice(), body].concat();
+        let armour = |packets: &[Vec<u8>]| {
+            let body = STANDARD.encode(packets.concat());
+            format!("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{body}\n-----END PGP PUBLIC KEY BLOCK-----\n")
+        };
+        let (primary, user, subkey) = (packet(6, b"\x04p"), packet(13, b"ada"), packet(14, b"\x04s"));
+        let (old, new, binding, other) =
+            (packet(2, b"old"), packet(2, b"new"), packet(2, b"binding"), packet(13, b"other"));
+        let expired = armour(&[primary.clone(), user.clone(), old.clone(), subkey.clone(), binding.clone()]);
+        let renewed = armour(&[primary.clone(), user.clone(), new.clone(), other.clone(), old.clone()]);
+        let merged_from = |texts: [&str; 2]| merged(texts.iter().flat_map(|text| public_keys(text).unwrap()));
+        let keys = merged_from([&expired, &renewed]);
+        let expected = [&primary, &user, &old, &new, &other, &old, &subkey, &binding].map(Clone::clone).concat();
+        assert_eq!(keys.iter().map(PublicKey::packets).collect::<Vec<_>>(), [expected]);
+        let expected = [&primary, &user, &new, &old, &other, &old, &subkey, &binding].map(Clone::clone).concat();
+        assert_eq!(merged_from([&renewed, &expired])[0].packets(), expected);
+        assert_eq!(merged_from([&expired, &expired]), public_keys(&expired).unwrap());
+    }
+
+    #[test]
     fn what_is_no_public_key_is_told_apart() {
         let private = KEY.replace("PUBLIC", "PRIVATE");
         let damaged = KEY.replacen("mDME", "mDMF", 1);
@@ -255,7 +331,7 @@ j5f/SQEAg2YFGcPvtKmQXcGpYMpuYL2AvW98Lz3yFNN23H+fYgA=
                 let body = STANDARD.encode(&bytes);
                 let text = format!("-----BEGIN PGP {kind}-----\n\n{body}\n-----END PGP {kind}-----\n");
                 // What is taken is whole packets, and no more than there was.
-                prop_assert!(public_keys(&text).map_or(0, |keys| keys.iter().map(|key| key.packets.len()).sum()) <= bytes.len());
+                prop_assert!(public_keys(&text).map_or(0, |keys| keys.iter().map(|key| key.packets().len()).sum()) <= bytes.len());
                 prop_assert!(signature(&text).map_or(true, |signature| signature == bytes));
             }
         }

@@ -163,7 +163,7 @@ mod tests {
             (r"a\{,\}", r"has `\{,\}`, which is no count from 0 to 32767"),
             (r"\{1\}", "repeats something where there is nothing before"),
             (r"\(a\)\1", r"has the back-reference `\1`, which is not supported"),
-            (r"\d", r"has `\d`, which means nothing in a POSIX regular expression"),
+            (r"\d", r"has `\d`, which means nothing in a POSIX regular expression; write `[0-9]`"),
             ("a\\", r"ends with a `\` that escapes nothing"),
             ("[a", "has a `[` without its `]`"),
             ("[b-a]", "has the range `b-a`, whose ends are the wrong way round"),

@@ -64,6 +64,11 @@ struct Atom {
     is_repeated: bool,
 }
 
+/// What is said of an escape that other kinds of regular expressions have.
+fn no_class_escape(letter: char, set: &str) -> String {
+    format!("has `\\{letter}`, which means nothing in a POSIX regular expression; write `{set}`")
+}
+
 impl Dialect {
     /// An operator as this dialect writes it.
     fn spelled(self, operator: &str) -> String {
@@ -170,6 +175,8 @@ impl Translator<'_> {
             '`' => Token::Anchor(r"\A"),
             '\'' => Token::Anchor(r"\z"),
             '1'..='9' => return Err(format!("has the back-reference `\\{character}`, which is not supported")),
+            'd' => return Err(no_class_escape('d', "[0-9]")),
+            'D' => return Err(no_class_escape('D', "[^0-9]")),
             other if other.is_ascii_alphanumeric() => {
                 return Err(format!("has `\\{other}`, which means nothing in a POSIX regular expression"));
             }

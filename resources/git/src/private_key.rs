@@ -38,11 +38,12 @@ fn is_encrypted(lines: &[&str]) -> bool {
     bytes.strip_prefix(OPENSSH_MAGIC).is_some_and(|rest| !rest.starts_with(b"\0\0\0\x04none"))
 }
 
-/// The key as ssh wants it: line feeds only, one at the end.
+/// The key as ssh wants it: line feeds only, one at the end, and no blanks around the lines, which YAML and secret stores may
+/// have indented.
 pub(crate) fn normalised(key: &str) -> String {
-    let mut text = key.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    let mut text = key.trim().lines().map(str::trim).collect::<Vec<_>>().join("\n");
     text.push('\n');
-    text.trim_start().to_owned()
+    text
 }
 
 #[cfg(test)]
@@ -76,5 +77,7 @@ mod tests {
     #[test]
     fn line_ends_are_mended() {
         assert_eq!(normalised("\n-----BEGIN\r\nx \r\n-----END"), "-----BEGIN\nx\n-----END\n");
+        let indented = "  -----BEGIN\n  DEK-Info: x\n  \n\tbody\n  -----END\n \n";
+        assert_eq!(normalised(indented), "-----BEGIN\nDEK-Info: x\n\nbody\n-----END\n");
     }
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::git::{Git, Refusal};
 use crate::lfs;
+use crate::object_id::object_id;
 use crate::rejection::{Rejection, of_push};
 
 /// How often a push is tried while others move the branch. With the pauses between them, about a minute.
@@ -168,9 +169,7 @@ impl Push<'_> {
         new.hide_glob("refs/remotes/*")?;
         // A shallow get, or one of a tag, has no branch that leads to what it found.
         let found = std::fs::read_to_string(self.repository.path().join("commit")).unwrap_or_default();
-        if let Some(found) =
-            Oid::from_str(found.trim()).ok().filter(|found| self.repository.find_commit(*found).is_ok())
-        {
+        if let Some(found) = object_id(found.trim()).ok().filter(|found| self.repository.find_commit(*found).is_ok()) {
             new.hide(found)?;
         }
         let new: HashSet<Oid> = new.take(MOST_COMMITS).collect::<Result<_, _>>()?;
@@ -223,7 +222,7 @@ impl Push<'_> {
         let (verb, command) = match &self.integration {
             Integration::None => return Ok(Upstream::AsGot),
             Integration::Rebase { strategy, options } => {
-                let mut rebase = self.command("rebase").args(["--rebase-merges", "--no-autostash"]);
+                let mut rebase = self.command("rebase").arg("--rebase-merges");
                 if let Some(strategy) = strategy {
                     rebase = rebase.arg(format!("--strategy={strategy}"));
                 }
@@ -233,10 +232,7 @@ impl Push<'_> {
                 ("rebase", rebase.arg(UPSTREAM))
             }
             Integration::Merge => {
-                if self.head()? != start {
-                    // A merge that lost its race is thrown away: there shall be one merge, not a chain of them.
-                    self.command("reset").args(["--quiet", "--hard", &start.to_string()]).run().await?.success()?;
-                }
+                self.reset_work_tree(start).await?;
                 // The words that `git pull` has for it; those of `git merge` would be about a ref that nobody knows.
                 let message = format!("--message=Merge branch '{branch}' of {}", self.address_to_show());
                 ("merge", self.command("merge").args(["--no-edit", "--quiet", &message, UPSTREAM]))
@@ -262,6 +258,22 @@ impl Push<'_> {
             [] => error,
             files => error.hint(format!("conflicts in: {}", files.join(", "))),
         })
+    }
+
+    /// Makes the work tree that of `start`, as the established resource does before it merges. A merge that lost its race is thrown
+    /// away, too: there shall be one merge, not a chain of them.
+    async fn reset_work_tree(&self, start: Oid) -> Result<()> {
+        let status = self.command("status").args(["--porcelain", "--untracked-files=no", "--ignore-submodules=all"]);
+        let changed = status.run().await?.success()?.text();
+        if changed.is_empty() && self.head()? == start {
+            return Ok(());
+        }
+        if !changed.is_empty() {
+            let console = self.git.context().console();
+            console.warn("changes that were not committed are thrown away before the merge");
+        }
+        self.command("reset").args(["--quiet", "--hard", &start.to_string()]).run().await?.success()?;
+        Ok(())
     }
 
     /// The server's address as `git pull` writes it into a merge.
@@ -403,7 +415,7 @@ impl Push<'_> {
         let listing = self.git.explain(listing.arg(format!("refs/tags/{name}*")).quiet().run().await?, self.branch);
         let text = listing.with_context(|| self.git.cannot("read"))?.text();
         let found = text.lines().filter_map(|line| line.split_once('\t')).find(|(_, found)| *found == peeled);
-        Ok(found.and_then(|(hash, _)| Oid::from_str(hash).ok()))
+        Ok(found.and_then(|(hash, _)| object_id(hash).ok()))
     }
 
     /// Puts the note on HEAD, on top of the notes that the server has and of those that were in the repository (`ours`).

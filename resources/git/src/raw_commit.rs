@@ -7,6 +7,8 @@ use anyhow::Context as _;
 use git2::{ErrorCode, ObjectType, Oid, Repository, Time};
 use jetway::{Result, anyhow};
 
+use crate::object_id::object_id;
+
 /// A commit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RawCommit {
@@ -60,7 +62,8 @@ impl RawCommit {
 pub(crate) fn by_prefix(repository: &Repository, beginning: &str) -> Result<Option<Oid>> {
     let database = repository.odb()?;
     database.refresh()?;
-    match database.exists_prefix(Oid::from_str(beginning)?, beginning.len()) {
+    let Ok(prefix) = Oid::from_str_ext(beginning, repository.object_format()) else { return Ok(None) };
+    match database.exists_prefix(prefix, beginning.len()) {
         Ok(found) => Ok(database.read_header(found).is_ok_and(|(_, kind)| kind == ObjectType::Commit).then_some(found)),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
         Err(error) if error.code() == ErrorCode::Ambiguous => {
@@ -98,6 +101,19 @@ pub(crate) fn created(repository: &Repository, id: Oid) -> Result<i64> {
     Ok(Person::parse(line, "").when.seconds())
 }
 
+/// The object that an annotated tag, or a tag of a tag, points to; any other object is returned as it is.
+pub(crate) fn untagged(repository: &Repository, id: Oid) -> Oid {
+    let mut id = id;
+    // A tag of a tag is rare. The bound keeps a loop out.
+    for _ in 0..8 {
+        match repository.find_tag(id) {
+            Ok(tag) => id = tag.target_id(),
+            Err(_) => break,
+        }
+    }
+    id
+}
+
 /// A commit's parents alone.
 pub(crate) fn parents(repository: &Repository, id: Oid) -> Result<Vec<Oid>> {
     let database = repository.odb()?;
@@ -107,7 +123,7 @@ pub(crate) fn parents(repository: &Repository, id: Oid) -> Result<Vec<Oid>> {
 }
 
 fn hash(text: &[u8]) -> Option<Oid> {
-    Oid::from_str(std::str::from_utf8(text).ok()?).ok()
+    object_id(std::str::from_utf8(text).ok()?).ok()
 }
 
 /// Whether each byte is the character of that number.

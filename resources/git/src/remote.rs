@@ -112,23 +112,15 @@ pub(crate) fn is_branch_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// Whether `text` is a full commit hash.
+/// Whether `text` is a full commit hash, by SHA-1 or by SHA-256.
 pub(crate) fn is_commit_hash(text: &str) -> bool {
-    text.len() == 40 && is_hash(text)
+    matches!(text.len(), 40 | 64) && is_hash(text)
 }
 
-/// Whether `text` may be the beginning of a commit hash, as git shortens them.
+/// Whether `text` may be the beginning of a commit hash. Git shortens them to four digits at the least.
 pub(crate) fn is_abbreviated_hash(text: &str) -> bool {
-    (7..40).contains(&text.len()) && is_hash(text)
+    (4..64).contains(&text.len()) && text.len() != 40 && is_hash(text)
 }
-
-/// Whether `text` is a commit hash of a repository that counts by SHA-256, which libgit2 cannot read.
-pub(crate) fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && is_hash(text)
-}
-
-/// What is said of such a repository.
-pub(crate) const NO_SHA256: &str = "repositories with SHA-256 hashes are not supported by this release";
 
 fn is_hash(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

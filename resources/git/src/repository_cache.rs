@@ -4,17 +4,21 @@
 //! the next one. Nothing relies on it: a cache that is damaged (a check was killed at a bad moment) is made anew, and
 //! one that another process uses is left to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use git2::{OdbLookupFlags, Oid, Repository};
-use jetway::{Context, Result};
+use git2::{ObjectFormat, OdbLookupFlags, Oid, Repository, RepositoryInitOptions};
+use jetway::{Command, Context, Finished, Interrupted, Result, Silent};
 use rustix::fs::{FlockOperation, flock};
 
+use crate::git::{FromServer, Refusal};
+use crate::object_id::{object_id, other_format};
+use crate::raw_commit;
 use crate::remote::Remote;
 
 /// What a check needs of each commit, and so what it asks the server to leave out.
@@ -27,14 +31,69 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    /// The argument of `git fetch --filter`.
-    pub(crate) fn filter(self) -> &'static str {
+    /// What the server is asked to leave out.
+    fn filter(self) -> Filter {
         match self {
-            Self::Commits => "tree:0",
-            Self::Trees => "blob:none",
+            Self::Commits => Filter::Trees,
+            Self::Trees => Filter::Blobs,
         }
     }
 }
+
+/// What a fetch leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filter {
+    /// Trees and files.
+    Trees,
+    /// Files.
+    Blobs,
+    /// Nothing.
+    None,
+}
+
+impl Filter {
+    /// The option of `git fetch`.
+    fn option(self) -> &'static str {
+        match self {
+            Self::Trees => "--filter=tree:0",
+            Self::Blobs => "--filter=blob:none",
+            Self::None => "--no-filter",
+        }
+    }
+
+    /// The filter to ask for when the server refuses this one.
+    fn weaker(self) -> Option<Self> {
+        match self {
+            Self::Trees => Some(Self::Blobs),
+            Self::Blobs => Some(Self::None),
+            Self::None => None,
+        }
+    }
+}
+
+/// The server refuses the filter that a fetch asked for.
+#[derive(Debug)]
+struct FilterRefused(jetway::Error);
+
+impl fmt::Display for FilterRefused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, formatter)
+    }
+}
+
+impl std::error::Error for FilterRefused {}
+
+/// The server's objects are named by another hash function than those of the repository here.
+#[derive(Debug)]
+struct OtherObjectFormat(jetway::Error);
+
+impl fmt::Display for OtherObjectFormat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, formatter)
+    }
+}
+
+impl std::error::Error for OtherObjectFormat {}
 
 /// The ref that fetches write the followed branch's tip to.
 pub(crate) const TIP: &str = "refs/jetway/tip";
@@ -42,50 +101,99 @@ pub(crate) const TIP: &str = "refs/jetway/tip";
 /// The setting that a repository gets last when it is made: one without it was left half made.
 const IS_MADE: &str = "remote.origin.promisor";
 
+/// The setting with the option of a weaker filter than the one for the content, when the server refused that one.
+const FILTER: &str = "jetway.filter";
+
 /// A repository for one check.
 pub(crate) struct RepositoryCache {
     path: PathBuf,
     repository: Repository,
+    filter: Filter,
     reused: bool,
+    /// Whether it was made anew for the server's object format.
+    was_reformatted: bool,
     /// Held for its lock, which goes with the process.
     _lock: Option<File>,
 }
 
 impl RepositoryCache {
-    /// Opens the cache for this remote, what of it is followed, and what is kept of commits, or makes it.
-    pub(crate) fn open(context: &Context, remote: &Remote, followed: &impl Hash, kept: Content) -> Result<Self> {
+    /// Opens the cache for this remote, what of it is followed, and what is kept of commits, or makes it. `format` is the object
+    /// format of the remote, where it is known.
+    pub(crate) fn open(
+        context: &Context,
+        remote: &Remote,
+        followed: &impl Hash,
+        kept: Content,
+        format: Option<ObjectFormat>,
+    ) -> Result<Self> {
         let mut hasher = DefaultHasher::new();
         (&remote.address, followed, kept).hash(&mut hasher);
         let name = format!("{:016x}", hasher.finish());
-        match lock_shared_place(context.temporary(), &name) {
-            Some((path, lock)) => Self::open_at(path, remote, Some(lock)),
-            None => Self::open_at(context.private_directory().path()?.join(name), remote, None),
+        let (path, lock) = match lock_shared_place(context.temporary(), &name) {
+            Some((path, lock)) => (path, Some(lock)),
+            None => (context.private_directory().path()?.join(name), None),
+        };
+        let is_usable = |repository: &Repository| format.is_none_or(|format| format == repository.object_format());
+        if let Some(repository) = open_sound(&path).filter(is_usable) {
+            let filter = accepted_filter(&repository).unwrap_or(kept.filter());
+            return Ok(Self { path, repository, filter, reused: true, was_reformatted: false, _lock: lock });
         }
+        let repository = make(&path, remote, format.unwrap_or(ObjectFormat::Sha1))?;
+        Ok(Self { path, repository, filter: kept.filter(), reused: false, was_reformatted: false, _lock: lock })
     }
 
-    fn open_at(path: PathBuf, remote: &Remote, lock: Option<File>) -> Result<Self> {
-        if let Some(repository) = open_sound(&path) {
-            return Ok(Self { path, repository, reused: true, _lock: lock });
+    /// Makes the repository anew after a failure that another repository, or a weaker filter, may avoid. Returns whether
+    /// there is a reason to try again, which ends after as many tries as there are filters.
+    pub(crate) fn renew_after(&mut self, error: &jetway::Error, context: &Context, remote: &Remote) -> Result<bool> {
+        let console = context.console();
+        if error.chain().any(<dyn std::error::Error>::is::<FilterRefused>) {
+            let Some(weaker) = self.filter.weaker() else { return Ok(false) };
+            let (refused, instead) = (self.filter.option(), weaker.option());
+            console.step(format_args!("the server refuses `git fetch {refused}`; fetching with `{instead}`"));
+            self.filter = weaker;
+            self.renew(remote, self.repository.object_format())?;
+            let keep = || self.repository.config()?.set_str(FILTER, weaker.option());
+            keep().with_context(|| format!("cannot write the settings of `{}`", self.path.display()))?;
+            return Ok(true);
         }
-        let repository = make(&path, remote)?;
-        Ok(Self { path, repository, reused: false, _lock: lock })
+        if error.chain().any(<dyn std::error::Error>::is::<OtherObjectFormat>) {
+            let had_format = std::mem::replace(&mut self.was_reformatted, true);
+            self.renew(remote, other_format(self.repository.object_format()))?;
+            return Ok(!had_format);
+        }
+        if !self.reused || !is_worth_another_try(error) {
+            return Ok(false);
+        }
+        console.warn(format_args!("the repository that an earlier check left is of no use: {error:#}"));
+        self.renew(remote, self.repository.object_format())?;
+        Ok(true)
     }
 
-    /// Throws away what is there and begins again, when what is there came from an earlier check.
-    pub(crate) fn renew(&mut self, remote: &Remote) -> Result<()> {
-        self.repository = make(&self.path, remote)?;
+    /// Throws away what is there and begins again.
+    fn renew(&mut self, remote: &Remote, format: ObjectFormat) -> Result<()> {
+        self.repository = make(&self.path, remote, format)?;
         self.reused = false;
         Ok(())
     }
 
-    /// Whether an earlier check left it.
-    pub(crate) fn is_reused(&self) -> bool {
-        self.reused
+    /// A command on this repository. It never fetches a missing object by itself: over the dumb HTTP protocol git would start
+    /// itself again for each of them, without end.
+    pub(crate) fn local(&self, command: Command) -> Command {
+        command.directory(&self.path).env("GIT_NO_LAZY_FETCH", "1")
     }
 
-    /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// A fetch into this repository, of what its content needs. The refspecs are still to come.
+    pub(crate) fn fetch(&self, command: Command) -> Command {
+        self.local(command).args(["--progress", "--no-tags", "--no-write-fetch-head", self.filter.option()])
+    }
+
+    /// The finished fetch, or an error when the server refuses the filter or has another object format.
+    pub(crate) fn accepted(finished: Finished) -> Result<Finished> {
+        match Refusal::of(&finished) {
+            Some(Refusal::CannotFilter) => Err(jetway::Error::new(FilterRefused(finished.failure()))),
+            Some(Refusal::OtherObjectFormat) => Err(jetway::Error::new(OtherObjectFormat(finished.failure()))),
+            _ => Ok(finished),
+        }
     }
 
     /// The repository, to read.
@@ -93,10 +201,10 @@ impl RepositoryCache {
         &self.repository
     }
 
-    /// The commit that the last fetch found at the tip.
+    /// The commit that the last fetch found at the tip. The followed ref may be an annotated tag.
     pub(crate) fn tip(&self) -> Result<Oid> {
-        let oid = self.repository.refname_to_id(TIP).context("the fetch left no tip behind")?;
-        Ok(oid)
+        let tip = self.repository.refname_to_id(TIP).context("the fetch left no tip behind")?;
+        Ok(raw_commit::untagged(&self.repository, tip))
     }
 
     /// Whether the commit itself is here.
@@ -139,10 +247,16 @@ impl RepositoryCache {
     pub(crate) fn boundary(&self) -> Result<Vec<Oid>> {
         let file = self.path.join("shallow");
         match fs::read_to_string(&file) {
-            Ok(text) => Ok(text.lines().filter_map(|line| Oid::from_str(line.trim()).ok()).collect()),
+            Ok(text) => Ok(text.lines().filter_map(|line| object_id(line.trim()).ok()).collect()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error).with_context(|| format!("cannot read `{}`", file.display())),
         }
+    }
+
+    /// Replaces git's list of them.
+    pub(crate) fn write_boundary(&self, boundary: &HashSet<Oid>) -> Result<()> {
+        let lines: Vec<String> = boundary.iter().map(ToString::to_string).collect();
+        self.keep("shallow", &(lines.join("\n") + "\n"))
     }
 }
 
@@ -165,6 +279,19 @@ fn lock_shared_place(temporary: &Path, name: &str) -> Option<(PathBuf, File)> {
     // Children hold it too: when this process is killed, its git may still be at work here.
     rustix::io::fcntl_setfd(&lock, rustix::io::FdFlags::empty()).ok()?;
     Some((parent.join(name), lock))
+}
+
+/// The weaker filter that an earlier check had to take.
+fn accepted_filter(repository: &Repository) -> Option<Filter> {
+    let option = repository.config().ok()?.get_string(FILTER).ok()?;
+    [Filter::Blobs, Filter::None].into_iter().find(|filter| filter.option() == option)
+}
+
+/// Whether a fresh repository could do better: not when the server is the reason, or its silence, or when the verb is being
+/// ended.
+fn is_worth_another_try(error: &jetway::Error) -> bool {
+    let is_from_server = error.chain().any(<dyn std::error::Error>::is::<FromServer>);
+    !is_from_server && !Silent::caused(error) && !Interrupted::caused(error)
 }
 
 /// Opens a repository that an earlier check left, if it can be used.
@@ -195,13 +322,14 @@ fn remove_stale_locks(path: &Path) {
 }
 
 /// Makes an empty repository in place of whatever is there.
-fn make(path: &Path, remote: &Remote) -> Result<Repository> {
+fn make(path: &Path, remote: &Remote, format: ObjectFormat) -> Result<Repository> {
     let make = || {
         match fs::remove_dir_all(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        let repository = Repository::init_bare(path)?;
+        let mut options = RepositoryInitOptions::new();
+        let repository = Repository::init_opts(path, options.bare(true).object_format(format))?;
         let mut configuration = repository.config()?;
         configuration.set_str("remote.origin.url", &remote.address)?;
         // It need not outlive the machine: to wait for the disk with each pack is to wait for nothing.

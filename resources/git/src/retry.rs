@@ -277,7 +277,7 @@ mod tests {
     fn a_refusal_stays_one() {
         for said in [
             "fatal: unable to access 'x': the requested url returned error: 403",
-            "fatal: unable to access 'x': the requested url returned error: 500",
+            "fatal: unable to access 'x': the requested url returned error: 501",
             "fatal: authentication failed for 'x'",
             "git@h: permission denied (publickey).\nconnection closed by h",
             "error: no tunnel to `h:22`\nkex_exchange_identification: connection closed by remote host",

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use git2::Repository;
-use jetway::{Context, Problems, Result, userinfo_secret};
+use jetway::{Console, Context, Problems, Result, userinfo_secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -105,6 +105,37 @@ impl Setting {
             .flatten()
             .filter(|secret| !secret.is_empty())
             .collect()
+    }
+}
+
+/// The settings that have no effect, since a verb decides what they are about, and why. A name that ends with a dot stands for the
+/// whole section.
+const UNUSED: [(&str, &str); 5] = [
+    ("clone.defaultRemoteName", "a get names the remote `origin`, which tasks and puts rely on"),
+    ("core.editor", "a put never waits for an editor"),
+    ("pull.", "the params `merge` and `rebase` of a put say how it catches up with the branch"),
+    ("rebase.rebaseMerges", "a put with `rebase` keeps merges"),
+    ("sequence.editor", "a put never waits for an editor"),
+];
+
+/// Those that have no effect beside a login or passphrase of the source.
+const ASKPASS: (&str, &str) = ("core.askPass", "the logins and passphrases of the source answer git's questions");
+
+/// Those that have no effect beside keys of the source that are about ssh.
+const SSH: (&str, &str) = ("ssh.variant", "ssh is OpenSSH's, since the source has keys of its own for it");
+
+/// Says which settings have no effect, and why.
+pub(crate) fn warn_of_unused(settings: &[Setting], has_askpass: bool, has_ssh: bool, console: &Console) {
+    let unused = || UNUSED.into_iter().chain(has_askpass.then_some(ASKPASS)).chain(has_ssh.then_some(SSH));
+    for Setting { name, .. } in settings {
+        let lower = name.to_ascii_lowercase();
+        let is_same = |unused: &str| {
+            let unused = unused.to_ascii_lowercase();
+            lower == unused || (unused.ends_with('.') && lower.starts_with(&unused))
+        };
+        if let Some((_, why)) = unused().find(|(unused, _)| is_same(unused)) {
+            console.warn(format_args!("`{name}` in `git_config` is not used: {why}"));
+        }
     }
 }
 

@@ -3,14 +3,14 @@
 //! It is taken out here rather than by libgit2, which also finds one in a line of the message. What is signed is the
 //! commit's text without the signature (gitformat-signature(5)).
 
+use git2::ObjectFormat;
 use jetway::{Result, anyhow};
 
-/// The header with the signature in a repository that counts by SHA-1.
-const HEADER: &[u8] = b"gpgsig";
+/// The header with the signature in a repository whose objects are named by SHA-1.
+const SHA1: &[u8] = b"gpgsig";
 
-/// The header with the signature for the same commit as a repository that counts by SHA-256 has it. git leaves it out of
-/// what is signed as well.
-const HEADER_SHA256: &[u8] = b"gpgsig-sha256";
+/// The same for SHA-256. A commit may have both; git leaves both out of what is signed.
+const SHA256: &[u8] = b"gpgsig-sha256";
 
 /// A signature and the bytes that it is about.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,8 +22,12 @@ pub(crate) struct Signed {
 }
 
 impl Signed {
-    /// Takes a commit apart; `None` when it has no signature.
-    pub(crate) fn of_commit(commit: &[u8]) -> Result<Option<Self>> {
+    /// Takes a commit of a repository with this object format apart; `None` when it has no signature.
+    pub(crate) fn of_commit(commit: &[u8], format: ObjectFormat) -> Result<Option<Self>> {
+        let (own, other) = match format {
+            ObjectFormat::Sha1 => (SHA1, SHA256),
+            ObjectFormat::Sha256 => (SHA256, SHA1),
+        };
         let mut content = Vec::with_capacity(commit.len());
         let mut signature: Option<Vec<u8>> = None;
         // The header whose further lines, which begin with a blank, are being read.
@@ -43,15 +47,15 @@ impl Signed {
                 let blank = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
                 let (name, value) = line.split_at(blank);
                 header = name;
-                if header == HEADER && signature.is_some() {
+                if header == own && signature.is_some() {
                     return Err(anyhow!("it has more than one signature"));
                 }
                 value.get(1..).unwrap_or_default()
             };
-            match header {
-                HEADER => signature.get_or_insert_default().extend_from_slice(value),
-                HEADER_SHA256 => {}
-                _ => content.extend_from_slice(line),
+            if header == own {
+                signature.get_or_insert_default().extend_from_slice(value);
+            } else if header != other {
+                content.extend_from_slice(line);
             }
             rest = after;
         }
@@ -67,7 +71,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn signed(commit: &str) -> Option<(String, String)> {
-        let signed = Signed::of_commit(commit.as_bytes()).unwrap()?;
+        let signed = Signed::of_commit(commit.as_bytes(), ObjectFormat::Sha1).unwrap()?;
         Some((signed.signature, String::from_utf8(signed.content).unwrap()))
     }
 
@@ -76,6 +80,8 @@ mod tests {
         let commit = "tree 1\nauthor A\ngpgsig BEGIN\n \n abc\n END\ngpgsig-sha256 x\n y\nencoding z\n\nMessage\n";
         let content = "tree 1\nauthor A\nencoding z\n\nMessage\n";
         assert_eq!(signed(commit), Some(("BEGIN\n\nabc\nEND\n".to_owned(), content.to_owned())));
+        let signed = Signed::of_commit(commit.as_bytes(), ObjectFormat::Sha256).unwrap().unwrap();
+        assert_eq!(signed, Signed { signature: "x\ny\n".to_owned(), content: content.as_bytes().to_vec() });
     }
 
     #[test]
@@ -87,7 +93,7 @@ mod tests {
 
     #[test]
     fn there_is_one_or_none() {
-        assert!(Signed::of_commit(b"tree 1\ngpgsig a\ngpgsig b\n\nm").is_err());
+        assert!(Signed::of_commit(b"tree 1\ngpgsig a\ngpgsig b\n\nm", ObjectFormat::Sha1).is_err());
     }
 
     proptest! {
@@ -107,7 +113,7 @@ mod tests {
 
         #[test]
         fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Signed::of_commit(&bytes);
+            let _ = Signed::of_commit(&bytes, ObjectFormat::Sha1);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::settings::Setting;
 use crate::ssh::is_plain_user;
 use crate::submodule_credentials::SubmoduleCredential;
 use crate::tunnel::Tunnel;
-use crate::{git_crypt, private_key, trust, verification};
+use crate::{git_crypt, private_key, ssh_command, trust, verification};
 
 /// Where the repository is, how to get in, and which commits count.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -192,6 +192,14 @@ impl Source {
         self.known_hosts.as_ref().map(|lines| format!("{}\n", lines.trim()))
     }
 
+    /// Whether ssh is run with options that the source asks for, rather than as the machine has it.
+    pub(crate) fn configures_ssh(&self) -> bool {
+        let has_key = self.private_key.as_ref().is_some_and(|key| !key.is_empty());
+        let has_tunnel = self.https_tunnel.as_ref().is_some_and(|tunnel| tunnel.proxy_host.is_some());
+        let for_submodules = self.submodule_credentials.iter().any(|entry| entry.key().is_some());
+        has_key || has_tunnel || for_submodules || self.known_hosts.is_some() || self.forward_agent
+    }
+
     /// The pathspecs of `paths` and `ignore_paths`; none when every commit counts.
     pub(crate) fn pathspecs(&self) -> Vec<String> {
         // "." alone is the established resource's default, and means that nothing is filtered.
@@ -281,6 +289,11 @@ impl Parameters for Source {
         trust::rules(&self.ca_certs, self.known_hosts.as_deref(), problems);
         for (index, setting) in self.git_config.iter().enumerate() {
             setting.rules(index, problems);
+        }
+        if self.configures_ssh()
+            && let Some((index, Err(problem))) = ssh_command::of_settings(&self.git_config)
+        {
+            problems.add(format!("git_config[{index}].value"), problem);
         }
         verification::rules(self, problems);
         if let Some(Err(problem)) = self.git_crypt_key().map(|key| git_crypt::key(key.expose())) {

@@ -21,7 +21,7 @@ use crate::keys::{Key, Keys};
 use crate::remote::Remote;
 use crate::source::Source;
 use crate::submodule_credentials::SSH_PORT;
-use crate::tunnel;
+use crate::{ssh_command, tunnel};
 
 /// Becomes `ssh -F CONFIG ...`.
 pub(crate) const COMPANION: Companion = Companion { name: "jetway-ssh", run: become_ssh };
@@ -43,6 +43,8 @@ struct Knowledge {
     forward: Option<Forward>,
     /// The program that connections go through.
     tunnel: Option<PathBuf>,
+    /// `core.sshCommand` of the source: ssh, and options that count more than ours.
+    command: Vec<String>,
 }
 
 /// Who we are to a server.
@@ -104,6 +106,10 @@ pub(crate) fn install(
         others: keys.submodules.iter().map(|(url, key)| (url.clone(), identity(key))).collect(),
         forward: source.forward_agent.then(|| forward(remote, agent)).flatten(),
         tunnel,
+        command: match ssh_command::of_settings(&source.git_config) {
+            Some((_, command)) => command.map_err(|problem| anyhow!("`core.sshCommand` in `git_config` {problem}"))?,
+            None => vec!["ssh".to_owned()],
+        },
     };
     let write = |directory: &Path, knowledge: &Knowledge| {
         private.write(directory.join(KNOWLEDGE), serde_json::to_string(knowledge)?.as_bytes())
@@ -160,8 +166,10 @@ fn become_ssh(call: &CompanionCall) -> Result<CompanionAnswer> {
     let knowledge = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let knowledge: Knowledge = serde_json::from_slice(&knowledge)?;
     let destination = Destination::of(&call.arguments);
-    let mut ssh = Command::new("ssh");
-    ssh.arg("-F").arg(&knowledge.configuration);
+    let (program, options) = knowledge.command.split_first().ok_or_else(|| anyhow!("there is no program to run"))?;
+    let mut ssh = Command::new(program);
+    // Of an option that is given twice, ssh takes the first one.
+    ssh.args(options).arg("-F").arg(&knowledge.configuration);
     for option in knowledge.options(destination.as_ref())? {
         ssh.arg("-o").arg(option);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use git2::Repository;
 use jetway::{Advise as _, Finished, Result};
 use schemars::JsonSchema;
@@ -17,6 +17,9 @@ const DEEPER: [&str; 3] = ["--deepen=100", "--deepen=1000", "--unshallow"];
 
 /// All branches of a submodule's server: a shallow clone follows one alone, and the commit may be on another.
 const HEADS: &str = "+refs/heads/*:refs/remotes/origin/*";
+
+/// How many paths an error names.
+const MOST_PATHS: usize = 20;
 
 /// Which submodules a get fetches.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -45,6 +48,23 @@ impl Default for Submodules {
 }
 
 impl Submodules {
+    /// Makes sure that a list selects one of the submodules at `paths`, at least.
+    fn match_one_of<P: AsRef<str>>(&self, paths: &[P]) -> Result<()> {
+        let Self::Paths(wanted) = self else { return Ok(()) };
+        if wanted.is_empty() || paths.iter().any(|path| self.includes(path.as_ref())) {
+            return Ok(());
+        }
+        let there: Vec<String> = paths.iter().take(MOST_PATHS).map(|path| format!("`{}`", path.as_ref())).collect();
+        let more =
+            if paths.len() > MOST_PATHS { format!(" and {} more", paths.len() - MOST_PATHS) } else { String::new() };
+        let hint = if there.is_empty() {
+            "this commit has no submodules".to_owned()
+        } else {
+            format!("the submodules of this commit are at {}{more}", there.join(", "))
+        };
+        Err(anyhow!("`submodules` names `{}`, where there is no submodule", wanted.join("`, `")).hint(hint))
+    }
+
     /// Whether the submodule at `path` is one of them. An empty list is all, as the established resource has it.
     fn includes(&self, path: &str) -> bool {
         match self {
@@ -68,6 +88,8 @@ pub(crate) struct Update<'u> {
     pub(crate) recursive: bool,
     /// The tip of the branch that `.gitmodules` names, rather than the recorded commit.
     pub(crate) remote: bool,
+    /// The branch of the repository itself, which a submodule with `branch = .` follows.
+    pub(crate) branch: Option<&'u str>,
     /// How many generations of history; all of it when there is none.
     pub(crate) depth: Option<u32>,
 }
@@ -75,12 +97,21 @@ pub(crate) struct Update<'u> {
 impl Update<'_> {
     /// Fetches and checks them out.
     pub(crate) async fn run(&self, git: &Git<'_>, repository: &Repository, directory: &Path) -> Result<()> {
-        if *self.which == Submodules::Word(AllOrNone::None) || !directory.join(".gitmodules").exists() {
+        if *self.which == Submodules::Word(AllOrNone::None) {
             return Ok(());
+        }
+        if !directory.join(".gitmodules").exists() {
+            return self.which.match_one_of::<&str>(&[]);
+        }
+        if self.remote {
+            self.inherit_branch(repository)?;
         }
         // Those with a key of their own, and the others: one update for each key.
         let mut groups: BTreeMap<Option<String>, Group> = BTreeMap::new();
-        for submodule in repository.submodules().context("cannot read `.gitmodules`")? {
+        let submodules = repository.submodules().context("cannot read `.gitmodules`")?;
+        let paths: Vec<_> = submodules.iter().map(|submodule| submodule.path().to_string_lossy()).collect();
+        self.which.match_one_of(&paths)?;
+        for submodule in &submodules {
             let path = submodule.path();
             if !self.which.includes(&path.to_string_lossy()) {
                 continue;
@@ -108,6 +139,21 @@ impl Update<'_> {
             self.fetch(git, directory, url.as_deref(), group).await?;
         }
         Ok(())
+    }
+
+    /// Lets submodules with `branch = .` follow the branch of the repository (gitmodules(5)). Git itself takes it from HEAD, which a
+    /// get has detached.
+    fn inherit_branch(&self, repository: &Repository) -> Result<()> {
+        let inherit = || {
+            let mut configuration = repository.config()?;
+            for submodule in repository.submodules()? {
+                if let (Some("."), Some(branch), Ok(name)) = (submodule.branch()?, self.branch, submodule.name()) {
+                    configuration.set_str(&format!("submodule.{name}.branch"), branch)?;
+                }
+            }
+            Ok::<_, git2::Error>(())
+        };
+        inherit().context("cannot set the branch of the submodules that have `branch = .`")
     }
 
     /// Fetches those that are opened by the same key: that of the submodule at `url`, or the source's own.
@@ -164,6 +210,8 @@ impl Update<'_> {
         }
         if self.remote {
             update = update.arg("--remote");
+            // A shallow clone has the default branch alone, and this one may be another.
+            update = update.args(depth.map(|_| "--no-single-branch"));
         }
         update.arg("--").args(paths).run().await
     }

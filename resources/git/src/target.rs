@@ -5,7 +5,8 @@ use jetway::{Advise as _, Result, anyhow};
 
 use crate::git::Git;
 use crate::labels::VersionType;
-use crate::remote::{NO_SHA256, is_abbreviated_hash, is_branch_name, is_commit_hash, is_sha256};
+use crate::object_id::object_id;
+use crate::remote::{is_abbreviated_hash, is_branch_name, is_commit_hash};
 use crate::source::Source;
 use crate::version::Version;
 
@@ -30,15 +31,20 @@ impl Target {
             is_branch_name(branch).map_err(|problem| anyhow!("the version's branch {problem}"))?;
         }
         let (reference, branch) = (&version.reference, version.branch.clone());
-        if [Some(reference), version.commit.as_ref()].into_iter().flatten().any(|hash| is_sha256(hash)) {
-            return Err(anyhow!(NO_SHA256));
+        // As for git, HEAD is the newest commit of the followed branch.
+        if reference == "HEAD" {
+            return Ok(Self { branch, ..Self::default() });
         }
         if is_commit_hash(reference) {
-            return Ok(Self { commit: Some(Oid::from_str(reference)?), branch, ..Self::default() });
+            return Ok(Self { commit: Some(object_id(reference)?), branch, ..Self::default() });
         }
+        let short = ["refs/tags/", "refs/heads/"].iter().find_map(|prefix| reference.strip_prefix(prefix));
+        let (is_full_tag, is_full_head) = (reference.starts_with("refs/tags/"), reference.starts_with("refs/heads/"));
+        let full = reference;
+        let reference = &short.unwrap_or(reference).to_owned();
         let (tag, head) = (format!("refs/tags/{reference}"), format!("refs/heads/{reference}"));
         if reference.starts_with('-') || !Reference::is_valid_name(&tag) {
-            return Err(anyhow!("version `{reference}` is neither a full commit hash nor the name of a tag or branch"));
+            return Err(anyhow!("version `{full}` is neither a full commit hash nor the name of a tag or branch"));
         }
         let is_branch = source.version_type == Some(VersionType::Branches);
         let of_tag = |commit| Self { commit, branch: branch.clone(), tag: Some(reference.clone()), beginning: None };
@@ -47,24 +53,29 @@ impl Target {
             if !is_commit_hash(commit) {
                 return Err(anyhow!("the version's commit `{commit}` is not a full commit hash"));
             }
-            let commit = Some(Oid::from_str(commit)?);
+            let commit = Some(object_id(commit)?);
             return Ok(if is_branch { of_branch(commit) } else { of_tag(commit) });
         }
         let refs = git.remote_refs(&[tag.clone(), head.clone()], Some(reference)).await?;
         let find = |name: &str| {
             let found = refs.iter().find(|found| found.name == name);
-            found.map(|found| Oid::from_str(found.peeled.as_ref().unwrap_or(&found.hash))).transpose()
+            found.map(|found| object_id(found.peeled.as_ref().unwrap_or(&found.hash))).transpose()
         };
         // As for git itself, a tag goes before a branch of the same name.
-        match (if is_branch { None } else { find(&tag)? }, find(&head)?) {
+        let (find_tag, find_branch) = (!is_branch && !is_full_head, !is_full_tag);
+        match (if find_tag { find(&tag)? } else { None }, if find_branch { find(&head)? } else { None }) {
             (Some(commit), _) => Ok(of_tag(Some(commit))),
             (None, Some(commit)) => Ok(of_branch(Some(commit))),
             (None, None) => {
-                let kind = if is_branch { "branch" } else { "tag" };
-                if is_abbreviated_hash(reference) {
+                let kind = match (find_tag, find_branch) {
+                    (true, true) => "tag or branch",
+                    (true, false) => "tag",
+                    _ => "branch",
+                };
+                if is_abbreviated_hash(full) {
                     return Ok(Self { branch, beginning: Some(reference.clone()), ..Self::default() });
                 }
-                Err(anyhow!("version `{reference}` is gone: `{}` has no such {kind}", git.remote().address)
+                Err(anyhow!("version `{full}` is gone: `{}` has no such {kind}", git.remote().address)
                     .hint(format!("the {kind} was deleted since the version was found; run a newer version")))
             }
         }

@@ -99,7 +99,7 @@ impl<'c> Trusted<'c> {
             keys.push(keyserver::fetch(context, settings, &source.gpg_keyserver, &id).await?);
         }
         let private = context.private_directory();
-        let packets: Vec<u8> = keys.into_iter().flat_map(|key| key.packets).collect();
+        let packets: Vec<u8> = openpgp::merged(keys).iter().flat_map(openpgp::PublicKey::packets).collect();
         let keyring = (!packets.is_empty()).then(|| private.write(KEYRING, &packets)).transpose()?;
         let signers = source.allowed_signers.as_deref();
         let allowed_signers = signers.map(|text| private.write(ALLOWED_SIGNERS, format!("{text}\n").as_bytes()));
@@ -116,7 +116,8 @@ impl<'c> Trusted<'c> {
         };
         let object = database.read(commit).with_context(|| format!("cannot read commit `{commit}`"))?;
         let not_signed = || format!("The commit {commit} is not signed by a key that the source names");
-        let Some(signed) = Signed::of_commit(object.data()).with_context(not_signed)? else {
+        let Some(signed) = Signed::of_commit(object.data(), repository.object_format()).with_context(not_signed)?
+        else {
             return Err(anyhow!("The commit {commit} is not signed"));
         };
         let armour = signed.signature.trim_start();

@@ -48,7 +48,7 @@ fn are_all_none_or_those_that_are_named() {
     assert_eq!(fetched(&nested, json!({ "submodules": "none" })), Vec::<&str>::new());
     assert_eq!(fetched(&nested, json!({ "submodules": ["sub"] })), ["sub/other/file-0"]);
     assert_eq!(fetched(&nested, json!({ "submodules": ["lib"] })), ["lib/.gitmodules", "lib/inner/file-0"]);
-    assert_eq!(fetched(&nested, json!({ "submodules": ["b"] })), Vec::<&str>::new());
+    assert_eq!(fetched(&nested, json!({ "submodules": ["lib", "b"] })), ["lib/.gitmodules", "lib/inner/file-0"]);
 }
 
 #[test]
@@ -76,4 +76,39 @@ fn that_a_sparse_checkout_leaves_out_are_skipped_with_a_warning() {
     let (_destination, outcome) = get(&source, Some(&nested.commit), json!({}));
     outcome.succeeded();
     assert!(said(&outcome).contains("warning: skipping missing submodule: sub/other\n"), "{}", said(&outcome));
+}
+
+#[test]
+fn fails_when_the_list_matches_no_submodule_and_names_those_there_are() {
+    let nested = nested();
+    let source_of = |repository: &Repository| source(&repository.file_url());
+    let (_destination, outcome) =
+        get(&source_of(&nested.repository), Some(&nested.commit), json!({ "submodules": ["b"] }));
+    outcome.failed();
+    let expected = "error: `submodules` names `b`, where there is no submodule\n\
+                    hint: the submodules of this commit are at `lib`, `sub/other`\n";
+    assert!(said(&outcome).contains(expected), "{}", said(&outcome));
+    let (plain, commits) = history(&["one"]);
+    let (_destination, outcome) = get(&source_of(&plain), Some(&commits[0]), json!({ "submodules": ["lib"] }));
+    outcome.failed();
+    assert!(said(&outcome).contains("hint: this commit has no submodules\n"), "{}", said(&outcome));
+}
+
+#[test]
+fn follow_the_branch_of_the_repository_where_gitmodules_says_so() {
+    let (library, of_library) = history(&["one", "two"]);
+    let newest = library.commit_on("develop", "of develop", &[("d", "1")]);
+    let repository = Repository::new();
+    let modules = format!("[submodule \"lib\"]\n\tpath = lib\n\turl = {}\n\tbranch = .\n", library.file_url());
+    let change = repository.change("use it").on("develop").write(".gitmodules", &modules);
+    let commit = change.submodule("lib", &of_library[0]).commit();
+    let followed = with(source(&repository.file_url()), json!({ "branch": "develop" }));
+    repository.git(&["symbolic-ref", "HEAD", "refs/heads/develop"]);
+    for source in [followed, json!({ "uri": repository.file_url() })] {
+        for params in [json!({ "submodule_remote": true }), json!({ "submodule_remote": true, "depth": 1 })] {
+            let (destination, outcome) = get(&source, Some(&commit), params);
+            outcome.succeeded();
+            assert_eq!(git_in(&destination.path().join("lib"), &["rev-parse", "HEAD"]), newest);
+        }
+    }
 }

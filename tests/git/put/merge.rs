@@ -85,3 +85,18 @@ fn and_rebase_exclude_each_other() {
     let outcome = put(&source("file:///x"), inputs.path(), params);
     assert!(said(&outcome).ends_with("`params.merge`: either merge or rebase can be set, but not both\n"));
 }
+
+#[test]
+fn throws_changes_away_that_were_not_committed_and_says_so() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    checkout.commit("ours", &[("ours", "1")]);
+    repository.commit("theirs", &[("theirs", "1")]);
+    fs::write(inputs.path().join("app/ours"), "changed").expect("change a file");
+    fs::write(inputs.path().join("app/new"), "untracked").expect("write a file");
+    let outcome = put(&source(&repository.file_url()), inputs.path(), merge());
+    outcome.succeeded();
+    assert!(said(&outcome).contains("warning: changes that were not committed are thrown away"), "{}", said(&outcome));
+    assert_eq!(repository.file("main", "ours"), "1");
+    assert!(inputs.path().join("app/new").exists());
+}

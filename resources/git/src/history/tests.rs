@@ -1,0 +1,216 @@
+//! Random histories behind small windows: what a search finds is what git lists when it has the whole history.
+
+#![allow(clippy::indexing_slicing, reason = "a test that finds nothing there ends")]
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use jetway::{BuildMetadata, Colour, Console, Context, Redactor};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::*;
+
+const BRANCHES: [&str; 3] = ["main", "left", "right"];
+
+/// Windows that histories of a few commits reach beyond.
+const SMALL: Windows = Windows { first: 2, growth: 2, deepest: 16 };
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// A commit, so many minutes after the one before it, or before that.
+    Commit {
+        branch: usize,
+        minutes: i64,
+    },
+    Merge {
+        into: usize,
+        from: usize,
+        minutes: i64,
+    },
+    /// A branch begins where another is.
+    Begin {
+        branch: usize,
+        at: usize,
+    },
+    /// A branch begins anew, with a history of its own.
+    BeginAnew {
+        branch: usize,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let branch = || 0..BRANCHES.len();
+    // Clocks differ: a commit may be older than those that it builds on.
+    let minutes = || prop_oneof![4 => 0..5_i64, 1 => -90..90_i64];
+    prop_oneof![
+        8 => (branch(), minutes()).prop_map(|(branch, minutes)| Step::Commit { branch, minutes }),
+        4 => (branch(), branch(), minutes()).prop_map(|(into, from, minutes)| Step::Merge { into, from, minutes }),
+        2 => (branch(), branch()).prop_map(|(branch, at)| Step::Begin { branch, at }),
+        1 => branch().prop_map(|branch| Step::BeginAnew { branch }),
+    ]
+}
+
+/// What git prints; `None` when it fails.
+fn git(directory: &Path, arguments: &[&str], input: &str) -> Option<String> {
+    let mut child = std::process::Command::new("git")
+        .current_dir(directory)
+        .args(arguments)
+        .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"), ("LC_ALL", "C")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+/// Makes the history that the steps tell of in a bare repository; returns all of its commits.
+fn make_history(directory: &Path, steps: &[Step]) -> Vec<Oid> {
+    git(directory, &["init", "-q", "--bare", "--initial-branch=main", "."], "").unwrap();
+    for (key, value) in [("uploadpack.allowFilter", "true"), ("gc.auto", "0"), ("fastimport.unpackLimit", "0")] {
+        git(directory, &["config", key, value], "").unwrap();
+    }
+    let mut stream = String::new();
+    let (mut marks, mut now) = (0, 1_700_000_000_i64);
+    let mut tips: [Option<usize>; BRANCHES.len()] = [None; BRANCHES.len()];
+    let mut commit = |branch: usize, parents: &[usize], minutes: i64| {
+        (marks, now) = (marks + 1, now + 60 * minutes);
+        let (name, message) = (BRANCHES[branch], format!("commit {marks}"));
+        write!(stream, "reset refs/heads/{name}\n\ncommit refs/heads/{name}\nmark :{marks}\n").unwrap();
+        write!(stream, "committer A <a@b> {now} +0000\ndata {}\n{message}\n", message.len()).unwrap();
+        for (word, parent) in std::iter::once("from").chain(std::iter::repeat("merge")).zip(parents) {
+            writeln!(stream, "{word} :{parent}").unwrap();
+        }
+        write!(stream, "M 100644 inline f{}\ndata {}\n{message}\n\n", marks % 3, message.len()).unwrap();
+        marks
+    };
+    for branch in 0..BRANCHES.len() {
+        tips[branch] = Some(commit(branch, tips[0].as_slice(), 1));
+    }
+    for step in steps {
+        match *step {
+            Step::Commit { branch, minutes } => tips[branch] = Some(commit(branch, tips[branch].as_slice(), minutes)),
+            Step::Merge { into, from, minutes } if tips[into] != tips[from] => {
+                let parents: Vec<usize> = tips[into].into_iter().chain(tips[from]).collect();
+                tips[into] = Some(commit(into, &parents, minutes));
+            }
+            Step::Merge { .. } => {}
+            Step::Begin { branch, at } => tips[branch] = Some(commit(branch, tips[at].as_slice(), 1)),
+            Step::BeginAnew { branch } => tips[branch] = Some(commit(branch, &[], 1)),
+        }
+    }
+    // Commits that no branch leads to any more are kept, as those of a branch that was moved are for a while.
+    for mark in 1..=marks {
+        write!(stream, "reset refs/kept/{mark}\nfrom :{mark}\n\n").unwrap();
+    }
+    git(directory, &["fast-import", "--quiet", "--force", "--date-format=raw-permissive"], &stream).unwrap();
+    git(directory, &["config", "uploadpack.hideRefs", "refs/kept"], "").unwrap();
+    git(directory, &["config", "uploadpack.allowAnySHA1InWant", "true"], "").unwrap();
+    commits(&git(directory, &["rev-list", "--all"], "").unwrap())
+}
+
+fn commits(lines: &str) -> Vec<Oid> {
+    lines.lines().map(|line| object_id(line).unwrap()).collect()
+}
+
+/// What git says of the whole history.
+fn expected(directory: &Path, known: Oid) -> Found {
+    let known = known.to_string();
+    let is_before = git(directory, &["merge-base", "--is-ancestor", &known, "main"], "").is_some();
+    if git(directory, &["merge-base", &known, "main"], "").is_none() {
+        let newest = git(directory, &["rev-parse", "main"], "").unwrap();
+        return Found { known_is_there: false, commits: commits(&newest) };
+    }
+    let range = format!("{known}..main");
+    let newer = git(directory, &["rev-list", "--first-parent", "--reverse", &range], "").unwrap();
+    Found { known_is_there: is_before, commits: commits(&newer) }
+}
+
+fn source(directory: &Path, more: &serde_json::Value) -> Source {
+    let mut source = serde_json::json!({ "uri": format!("file://{}", directory.display()), "branch": "main" });
+    source.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    serde_json::from_value(source).unwrap()
+}
+
+fn context(directory: &Path) -> Context {
+    let console = Console::new(std::io::sink(), Redactor::default(), Colour::Never);
+    Context::new(BuildMetadata::default(), console, directory.to_owned())
+}
+
+/// Runs the search behind small windows, in a container that may have been used before.
+fn search(container: &Path, source: &Source, known: Option<Oid>, tip: Option<Oid>) -> Found {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let context = context(container);
+        let git = Git::new(&context, source, false).await.unwrap();
+        let mut history = History::open(&git, source, None).unwrap();
+        history.windows = SMALL;
+        history.search(known, tip).await.unwrap()
+    })
+}
+
+fn hold<T: std::fmt::Debug>(cases: u32, strategy: impl Strategy<Value = T>, law: impl Fn(T)) {
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
+    let law = |value| {
+        law(value);
+        Ok(())
+    };
+    TestRunner::new(config).run(&strategy, law).unwrap();
+}
+
+#[test]
+fn commits_after_any_version_are_those_of_git_however_small_the_window() {
+    let known = (any::<usize>(), any::<usize>());
+    hold(24, (prop::collection::vec(step(), 6..30), known), |(steps, (first, second))| {
+        let server = tempfile::tempdir().unwrap();
+        let all = make_history(server.path(), &steps);
+        let source = source(server.path(), &serde_json::json!({}));
+        let tip = commits(&git(server.path(), &["rev-parse", "main"], "").unwrap())[0];
+        let used = tempfile::tempdir().unwrap();
+        for known in [all[first % all.len()], all[second % all.len()]] {
+            let fresh = tempfile::tempdir().unwrap();
+            for container in [fresh.path(), used.path()] {
+                let found = search(container, &source, Some(known), Some(tip));
+                assert_eq!(found, expected(server.path(), known), "{known}");
+            }
+        }
+    });
+}
+
+#[test]
+fn newest_commits_of_a_path_are_those_of_git_however_small_the_window() {
+    hold(12, (prop::collection::vec(step(), 6..30), 1..6_usize), |(steps, wanted)| {
+        let server = tempfile::tempdir().unwrap();
+        make_history(server.path(), &steps);
+        let keys = serde_json::json!({ "paths": ["f0"], "version_depth": wanted });
+        let source = source(server.path(), &keys);
+        let listed = git(server.path(), &["rev-list", "--first-parent", "main", "--", "f0"], "").unwrap();
+        let mut newest = commits(&listed);
+        newest.truncate(wanted);
+        newest.reverse();
+        let container = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let found = search(container.path(), &source, None, None);
+            assert_eq!(found, Found { known_is_there: false, commits: newest.clone() });
+        }
+    });
+}
+
+/// A window on a chain: `edge` is where it was cut off.
+fn chain(commits: &[u8], end: End) -> Chain {
+    Chain { commits: commits.iter().map(|number| object_id(&format!("{number:040x}")).unwrap()).collect(), end }
+}
+
+#[test]
+fn the_commit_at_the_edge_is_left_out_only_when_its_parent_is_needed() {
+    let cut = chain(&[1, 2, 3], End::Boundary);
+    assert_eq!(cut.certain(true).map(<[Oid]>::len), Some(2));
+    assert_eq!(cut.certain(false).map(<[Oid]>::len), Some(3));
+    assert_eq!(chain(&[1, 2, 3], End::Root).certain(true).map(<[Oid]>::len), Some(3));
+    assert!(chain(&[], End::Root).certain(true).is_none());
+}

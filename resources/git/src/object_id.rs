@@ -1,0 +1,49 @@
+//! Hashes of both object formats: SHA-1 with 40 digits, SHA-256 with 64 (gitformat-signature and extensions.objectFormat in
+//! git-config(1)).
+
+use git2::{ObjectFormat, Oid};
+
+/// The digits of a SHA-256 hash.
+const SHA256_DIGITS: usize = 64;
+
+/// The object with this full hash.
+pub(crate) fn object_id(hash: &str) -> Result<Oid, git2::Error> {
+    Oid::from_str_ext(hash, format_of(hash))
+}
+
+/// The format of a repository in which objects have such a full hash.
+pub(crate) fn format_of(hash: &str) -> ObjectFormat {
+    if hash.len() == SHA256_DIGITS { ObjectFormat::Sha256 } else { ObjectFormat::Sha1 }
+}
+
+/// The other format.
+pub(crate) fn other_format(format: ObjectFormat) -> ObjectFormat {
+    match format {
+        ObjectFormat::Sha1 => ObjectFormat::Sha256,
+        ObjectFormat::Sha256 => ObjectFormat::Sha1,
+    }
+}
+
+/// The tree of a commit without files. Git knows it without having it.
+pub(crate) fn empty_tree(format: ObjectFormat) -> &'static str {
+    match format {
+        ObjectFormat::Sha1 => "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+        ObjectFormat::Sha256 => "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn format_is_told_by_the_number_of_digits() {
+        for (digits, format) in [(40, ObjectFormat::Sha1), (64, ObjectFormat::Sha256)] {
+            let hash = "a".repeat(digits);
+            let id = object_id(&hash).unwrap();
+            assert_eq!((id.to_string(), id.object_format()), (hash, format));
+            assert_eq!(empty_tree(format).len(), digits);
+        }
+        assert!(object_id("x").is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! `git_config`: what a user has set counts, or is told of.
+
+use std::fs;
+
+use jetway_tests::checkout::Checkout;
+use jetway_tests::layer::{Layer, require};
+use jetway_tests::repository::Repository;
+use jetway_tests::ssh_git::SshGit;
+use jetway_tests::verb::{Outcome, Verb};
+use jetway_tests::{git, scratch};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{check, history, refs, request, said, source, with};
+
+fn setting(name: &str, value: &str) -> Value {
+    json!({ "git_config": [{ "name": name, "value": value }] })
+}
+
+/// A put with a rebase, from a work tree with a change that is not committed.
+fn rebase_of_changed_work_tree(settings: Value) -> (Repository, TempDir, Outcome) {
+    let (repository, _) = history(&["one"]);
+    let inputs = scratch::directory();
+    Checkout::clone(&repository.file_url(), inputs.path(), "app").commit("ours", &[("ours", "1")]);
+    repository.commit("theirs", &[("theirs", "1")]);
+    fs::write(inputs.path().join("app/ours"), "changed").expect("change a file");
+    let source = with(source(&repository.file_url()), settings);
+    let request = request(&source, None, &json!({ "repository": "app", "rebase": true }));
+    let outcome = Verb::put("git").dir(inputs.path()).request(&request).run();
+    (repository, inputs, outcome)
+}
+
+#[test]
+fn rebase_auto_stash_keeps_changes_out_of_the_way() {
+    let (_repository, _inputs, outcome) = rebase_of_changed_work_tree(json!({}));
+    outcome.failed();
+    assert!(said(&outcome).contains("You have unstaged changes"), "{}", said(&outcome));
+    let (repository, inputs, outcome) = rebase_of_changed_work_tree(setting("rebase.autoStash", "true"));
+    outcome.succeeded();
+    assert_eq!(repository.file("main", "ours"), "1");
+    assert_eq!(fs::read_to_string(inputs.path().join("app/ours")).expect("read the change"), "changed");
+}
+
+#[test]
+fn core_ssh_command_is_run_with_the_key_of_the_source() {
+    if !require(Layer::Program("sshd")) {
+        return;
+    }
+    let (repository, commits) = history(&["one"]);
+    let server = SshGit::start();
+    let keys = json!({ "private_key": server.deploy_key().private });
+    let source = with(source(&server.url(repository.path())), keys);
+    let verbose = check(&with(source.clone(), setting("core.sshCommand", "ssh -v -o 'ServerAliveInterval 7'")), None);
+    assert_eq!(refs(&verbose), commits);
+    // An option that makes ssh fail shows that it arrives.
+    let broken = check(&with(source.clone(), setting("core.sshCommand", "ssh -o NoSuchOption=1")), None);
+    broken.failed();
+    assert!(broken.stderr.to_lowercase().contains("nosuchoption"), "{}", broken.stderr);
+    for command in ["ssh -i $HOME/key", "plink -batch", "ssh -F /dev/null"] {
+        let refused = check(&with(source.clone(), setting("core.sshCommand", command)), None);
+        refused.failed();
+        assert!(said(&refused).contains("`source.git_config[0].value`: must "), "{}", said(&refused));
+    }
+}
+
+#[test]
+fn settings_without_effect_are_named() {
+    let (repository, commits) = history(&["one"]);
+    for (name, value) in [
+        ("pull.ff", "only"),
+        ("core.editor", "vi"),
+        ("clone.defaultRemoteName", "upstream"),
+        ("rebase.rebaseMerges", "no"),
+    ] {
+        let source = with(source(&repository.file_url()), setting(name, value));
+        let destination = scratch::directory();
+        let get = Verb::get("git").dir(destination.path()).request(&request(&source, Some(&commits[0]), &json!({})));
+        let outcome = get.run();
+        outcome.succeeded();
+        let expected = format!("warning: `{name}` in `git_config` is not used: ");
+        assert!(said(&outcome).starts_with(&expected), "{}", said(&outcome));
+        assert_eq!(git::run(destination.path(), &["remote"]).trim(), "origin");
+    }
+}
+
+#[test]
+fn an_identity_is_there_without_any_configuration_and_gives_way_to_others() {
+    for (settings, expected) in
+        [(None, "git <git@localhost>"), (Some(("user.email", "bot@example.com")), "git <bot@example.com>")]
+    {
+        let (repository, _) = history(&["one"]);
+        let inputs = scratch::directory();
+        let checkout = Checkout::clone(&repository.file_url(), inputs.path(), "app");
+        checkout.commit("ours", &[("ours", "1")]);
+        if let Some((name, value)) = settings {
+            checkout.git(&["config", name, value]);
+        }
+        repository.commit("theirs", &[("theirs", "1")]);
+        let request = request(&source(&repository.file_url()), None, &json!({ "repository": "app", "rebase": true }));
+        let put = Verb::put("git").dir(inputs.path()).request(&request);
+        let put = put.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+        put.run().succeeded();
+        assert_eq!(repository.git(&["log", "-1", "--format=%cn <%ce>", "main"]).trim(), expected);
+    }
+}

@@ -1,0 +1,136 @@
+//! What people are told: the key to look at, and the truth about the server.
+
+use jetway_tests::layer::{Layer, require};
+use jetway_tests::repository::Repository;
+use jetway_tests::ssh_git::SshGit;
+use jetway_tests::verb::{Outcome, Verb};
+use jetway_tests::{git, scratch};
+use serde_json::{Value, json};
+
+use crate::support::{check, history, refs, request, said, source, with};
+
+fn get(source: &Value, version: &Value) -> (String, Outcome) {
+    let destination = scratch::directory();
+    let request = json!({ "source": source, "version": version, "params": {} });
+    let outcome = Verb::get("git").dir(destination.path()).request(&request).run();
+    let head =
+        if outcome.code == Some(0) { git::run(destination.path(), &["rev-parse", "HEAD"]) } else { String::new() };
+    (head.trim().to_owned(), outcome)
+}
+
+#[test]
+fn an_ssh_address_without_a_key_leads_to_private_key() {
+    if !require(Layer::Program("sshd")) {
+        return;
+    }
+    let (repository, _) = history(&["one"]);
+    let server = SshGit::start();
+    let url = server.url(repository.path());
+    for source in [source(&url), with(source(&url), json!({ "known_hosts": server.known_hosts() }))] {
+        let outcome = check(&source, None);
+        outcome.failed();
+        let hint = "hint: the source has no `private_key`, which an ssh address needs\n";
+        assert!(said(&outcome).ends_with(hint), "{}", said(&outcome));
+    }
+}
+
+#[test]
+fn an_indented_private_key_is_taken() {
+    if !require(Layer::Program("sshd")) {
+        return;
+    }
+    let (repository, commits) = history(&["one"]);
+    let server = SshGit::start();
+    let indented: String = server.deploy_key().private.lines().map(|line| format!("    {line}\n")).collect();
+    let source = with(source(&server.url(repository.path())), json!({ "private_key": format!("\n{indented}\n") }));
+    assert_eq!(refs(&check(&source, None)), commits);
+}
+
+#[test]
+fn a_head_that_names_a_missing_branch_is_an_error() {
+    let (repository, commits) = history(&["one", "two"]);
+    repository.branch("side", &commits[0]);
+    repository.git(&["symbolic-ref", "HEAD", "refs/heads/nowhere"]);
+    let source = json!({ "uri": repository.file_url() });
+    for version in [None, Some(commits[0].as_str())] {
+        let outcome = check(&source, version);
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: the HEAD of `file://[TEMP]/repository.git`, which is its default branch, names a branch that does not \
+             exist\nhint: set `branch` in the source; there are `main`, `side`\n"
+        );
+    }
+}
+
+#[test]
+fn a_filter_that_matches_no_tag_says_so() {
+    let (repository, _) = history(&["one"]);
+    repository.tag("v1", "main");
+    let outcome = check(&json!({ "uri": repository.file_url(), "tag_filter": "release-*" }), None);
+    assert_eq!(refs(&outcome), Vec::<String>::new());
+    let expected = "warning: no tag of `file://[TEMP]/repository.git` matches `tag_filter: release-*`\n";
+    assert_eq!(said(&outcome), expected);
+}
+
+#[test]
+fn head_and_full_names_are_versions_of_a_get() {
+    let (repository, commits) = history(&["one", "two"]);
+    repository.tag("v1", &commits[0]);
+    repository.branch("side", &commits[0]);
+    let source = source(&repository.file_url());
+    for (reference, expected) in [
+        ("HEAD", &commits[1]),
+        ("refs/tags/v1", &commits[0]),
+        ("refs/heads/side", &commits[0]),
+        (&commits[0][..5], &commits[0]),
+    ] {
+        let (head, outcome) = get(&source, &json!({ "ref": reference }));
+        assert_eq!(outcome.json()["version"], json!({ "ref": reference }));
+        assert_eq!(head, *expected, "{reference}");
+    }
+    for (reference, expected) in [
+        ("refs/tags/v2", "version `refs/tags/v2` is gone: `file://[TEMP]/repository.git` has no such tag\n"),
+        ("refs/heads/v1", "version `refs/heads/v1` is gone: `file://[TEMP]/repository.git` has no such branch\n"),
+        ("v3", "version `v3` is gone: `file://[TEMP]/repository.git` has no such tag or branch\n"),
+        ("123456", "version `123456` is gone: it is not in branch `main`"),
+    ] {
+        let (_, outcome) = get(&source, &json!({ "ref": reference }));
+        outcome.failed();
+        assert!(said(&outcome).contains(expected), "{}", said(&outcome));
+    }
+}
+
+#[test]
+fn a_version_inside_of_a_merged_unrelated_history_is_followed() {
+    let (repository, commits) = history(&["one", "two"]);
+    let other = Repository::new();
+    let known = other.commit("other one", &[("o", "1")]);
+    let tip = other.commit("other two", &[("o", "2")]);
+    repository.git(&["fetch", "-q", &other.file_url(), "main:other"]);
+    let merge = repository.git(&[
+        "commit-tree",
+        &repository.resolve("main^{tree}"),
+        "-p",
+        &commits[1],
+        "-p",
+        &tip,
+        "-m",
+        "merge the other history",
+    ]);
+    repository.move_branch("main", &merge);
+    let expected = repository.git(&["rev-list", "--first-parent", "--reverse", &format!("{known}..main")]);
+    let expected: Vec<&str> = [known.as_str()].into_iter().chain(expected.lines()).collect();
+    let outcome = check(&source(&repository.file_url()), Some(&known));
+    assert_eq!(refs(&outcome), expected);
+    assert!(!said(&outcome).contains("no history in common"), "{}", said(&outcome));
+}
+
+#[test]
+fn digits_in_a_tag_regex_are_written_as_a_set() {
+    let source = json!({ "uri": "file:///x", "tag_regex": r"v\d+" });
+    let outcome = Verb::check("git").request(&request(&source, None, &json!({}))).run();
+    outcome.failed();
+    let expected = r"`source.tag_regex`: has `\d`, which means nothing in a POSIX regular expression; write `[0-9]`";
+    assert!(said(&outcome).contains(expected), "{}", said(&outcome));
+}
