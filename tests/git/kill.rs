@@ -114,7 +114,7 @@ fn a_check_of_tags_or_branches_that_is_killed_at_any_moment_harms_no_later_one()
     let kinds = [
         json!({ "uri": url, "tag_filter": "v*" }),
         json!({ "uri": url, "branch": "main", "tag_filter": "v*", "paths": ["more-*"] }),
-        json!({ "uri": url, "version_type": "branches", "branch_regex": "v.*" }),
+        json!({ "uri": url, "version_type": "branch_heads", "branch_regex": "v.*" }),
     ];
     let mut known: Vec<Value> = Vec::new();
     // Each is a tag and a branch at a commit of its own.

@@ -12,6 +12,7 @@
 mod agent;
 mod bad_input;
 mod check;
+mod credential_hosts;
 mod encrypted;
 mod filters;
 mod get;

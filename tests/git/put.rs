@@ -4,6 +4,7 @@ mod a_branch_that_has_moved;
 mod an_annotated_tag;
 mod force;
 mod merge;
+mod own_tags;
 mod tag;
 
 use std::path::Path;
@@ -111,16 +112,72 @@ fn pushes_from_a_detached_head_and_makes_a_branch_that_is_not_there() {
 }
 
 #[test]
-fn pushes_nothing_but_what_was_asked_for() {
+fn pushes_no_other_branch_and_leaves_no_remote() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
-    checkout.git(&["tag", "private"]);
     checkout.git(&["branch", "private-branch"]);
     checkout.commit("two", &[("x", "2")]);
     put(&source(&repository.file_url()), inputs.path(), app()).succeeded();
-    assert_eq!(repository.git(&["tag"]), "");
     assert_eq!(repository.git(&["branch", "--format=%(refname:short)"]).trim(), "main");
     assert_eq!(checkout.git(&["remote"]).trim(), "origin");
+}
+
+#[test]
+fn says_when_it_makes_a_branch() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    checkout.commit("two", &[("x", "2")]);
+    for (params, kind) in [
+        (json!({ "repository": "app", "branch": "matser", "rebase": true }), "warning: "),
+        (json!({ "repository": "app", "branch": "topic" }), ""),
+    ] {
+        let branch = params["branch"].as_str().expect("a branch").to_owned();
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params.clone());
+        let metadata = outcome.json()["metadata"].to_string();
+        assert!(metadata.contains(&format!(r#"{{"name":"new_branch","value":"{branch}"}}"#)), "{metadata}");
+        let message = format!("\n{kind}branch `{branch}` is new: it was not on the server\n");
+        assert!(said(&outcome).contains(&message), "{}", said(&outcome));
+        // The second time it is there.
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+        assert!(!outcome.json()["metadata"].to_string().contains("new_branch"));
+        assert!(said(&outcome).contains("nothing to push: the server has"), "{}", said(&outcome));
+    }
+}
+
+#[test]
+fn takes_a_directory_inside_a_work_tree_but_none_beside_one() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let commit = checkout.commit("two", &[("docs/en/x", "2")]);
+    repository.commit("others", &[("y", "1")]);
+    let params = json!({ "repository": "app/docs/en", "rebase": true });
+    let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+    assert_ne!(outcome.json()["version"]["ref"], commit, "it was rebased");
+    assert_eq!(repository.tip("main"), checkout.head());
+    // Around the inputs nothing is looked for.
+    jetway_tests::git::run(inputs.path(), &["init", "-q"]);
+    fs::create_dir(inputs.path().join("none")).expect("make a directory");
+    let outcome = put(&source(&repository.file_url()), inputs.path(), json!({ "repository": "none" }));
+    outcome.failed();
+    assert!(said(&outcome).starts_with("error: `none` is not a git repository\n"), "{}", said(&outcome));
+}
+
+#[test]
+fn pushes_from_a_repository_with_extensions() {
+    for extension in ["partialClone", "preciousObjects", "worktreeConfig"] {
+        let (repository, _) = history(&["one", "two"]);
+        let inputs = scratch::directory();
+        let url = repository.file_url();
+        jetway_tests::git::run(inputs.path(), &["clone", "-q", "--filter=blob:none", &url, "app"]);
+        let checkout = Checkout::of_get(&inputs.path().join("app"));
+        checkout.git(&["config", "core.repositoryFormatVersion", "1"]);
+        let value = if extension == "partialClone" { "origin" } else { "true" };
+        checkout.git(&["config", &format!("extensions.{extension}"), value]);
+        checkout.commit("three", &[("x", "3")]);
+        repository.commit("others", &[("y", "1")]);
+        put(&source(&url), inputs.path(), rebase()).succeeded();
+        assert_eq!(repository.tip("main"), checkout.head(), "{extension}");
+    }
 }
 
 #[test]
@@ -208,17 +265,6 @@ fn only_tag_leaves_the_branch_alone_and_needs_none() {
     assert_eq!(repository.resolve("refs/tags/1.0"), commit);
 }
 
-#[test]
-fn push_all_tags_is_the_established_resource_s_habit() {
-    let (repository, commits) = history(&["one"]);
-    let (inputs, checkout) = inputs(&repository);
-    checkout.git(&["tag", "old"]);
-    checkout.commit("two", &[("x", "2")]);
-    let params = json!({ "repository": "app", "push_all_tags": true });
-    put(&source(&repository.file_url()), inputs.path(), params).succeeded();
-    assert_eq!(repository.resolve("refs/tags/old"), commits[0]);
-}
-
 mod notes {
     use super::*;
 
@@ -239,6 +285,17 @@ mod notes {
         let outcome = put(&source(&repository.file_url()), inputs.path(), params);
         outcome.failed();
         assert_eq!(said(&outcome), format!("error: commit `{commit}` has another note already\n"));
+    }
+
+    #[test]
+    fn keep_lines_that_begin_like_comments() {
+        let (repository, _) = history(&["one"]);
+        let (inputs, checkout) = inputs(&repository);
+        let commit = checkout.commit("two\n\n# a heading\ntext", &[("x", "2")]);
+        fs::write(inputs.path().join("note"), "# Built\n\n#12 is fixed\n").expect("write the note");
+        let params = json!({ "repository": "app", "notes": "note" });
+        put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+        assert_eq!(repository.git(&["notes", "show", &commit]).trim(), "# Built\n\n#12 is fixed");
     }
 }
 
@@ -279,58 +336,6 @@ mod notes_of_the_repository {
         assert_eq!(checkout.git(&["notes", "show", &commits[0]]).trim(), "ours");
         assert_eq!(repository.git(&["notes", "show", &commits[0]]).trim(), "theirs");
     }
-}
-
-#[test]
-fn tags_on_the_pushed_commits_that_stay_are_told() {
-    let (repository, commits) = history(&["one"]);
-    let (inputs, checkout) = inputs(&repository);
-    checkout.git(&["tag", "old", &commits[0]]);
-    checkout.commit("two", &[("x", "2")]);
-    checkout.git(&["tag", "v2"]);
-    fs::write(inputs.path().join("tag"), "v3").expect("write the tag file");
-    let params = json!({ "repository": "app", "tag": "tag" });
-    let outcome = put(&source(&repository.file_url()), inputs.path(), params);
-    outcome.succeeded();
-    let warning = "warning: not pushed, though they are on commits that were: the tags `v2`; \
-                   `push_all_tags: true` pushes all tags\n";
-    assert!(said(&outcome).contains(warning), "{}", said(&outcome));
-    assert_eq!(repository.git(&["tag"]), "v3");
-    let params = json!({ "repository": "app", "push_all_tags": true });
-    let outcome = put(&source(&repository.file_url()), inputs.path(), params);
-    outcome.succeeded();
-    assert!(!said(&outcome).contains("warning"), "{}", said(&outcome));
-}
-
-#[test]
-fn tags_that_a_get_has_brought_are_not_told_as_left_behind() {
-    let (repository, commits) = history(&["one", "two"]);
-    repository.tag("v1", &commits[0]);
-    let of_tags = json!({ "uri": repository.file_url(), "version_type": "tags" });
-    let version = json!({ "ref": "v1", "commit": commits[0] });
-    let (inputs, checkout) = got(&json!({ "source": of_tags, "version": version, "params": { "depth": 1 } }));
-    checkout.commit("a hotfix", &[("x", "2")]);
-    let source = json!({ "uri": repository.file_url(), "branch": "hotfix" });
-    let params = json!({ "repository": "app" });
-    let outcome = put(&source, inputs.path(), params.clone());
-    outcome.succeeded();
-    assert!(!said(&outcome).contains("warning"), "{}", said(&outcome));
-    // Of many, the first ones are named.
-    for number in 10..24 {
-        checkout.git(&["tag", &format!("v{number}")]);
-    }
-    let outcome = put(&source, inputs.path(), params);
-    outcome.succeeded();
-    assert!(
-        said(&outcome).contains("the tags `v10`, ") && said(&outcome).contains("`v19` and 4 more;"),
-        "{}",
-        said(&outcome)
-    );
-    // Where no commit is pushed, none of its tags is missed.
-    fs::write(inputs.path().join("tag"), "v3").expect("write the tag file");
-    let outcome = put(&source, inputs.path(), json!({ "repository": "app", "only_tag": true, "tag": "tag" }));
-    outcome.succeeded();
-    assert!(!said(&outcome).contains("warning"), "{}", said(&outcome));
 }
 
 #[test]

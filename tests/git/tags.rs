@@ -3,9 +3,11 @@
 mod a_branch;
 mod a_get;
 mod bad_input;
+mod branch_heads;
 mod branches;
 mod cost;
 mod filters;
+mod tag_versions;
 mod the_commits_before_tags;
 mod the_known_version;
 
@@ -100,6 +102,7 @@ fn are_chosen_by_a_glob_that_crosses_slashes_or_by_a_whole_regex() {
     assert_eq!(chosen(json!({ "tag_regex": r"v[0-9]+\.[0-9]+" })), ["v1.0"]);
     assert_eq!(chosen(json!({ "tag_regex": "(release/|x).*" })), ["release/1.0", "release/1.0-a/final", "xv1.0"]);
     assert_eq!(chosen(json!({ "tag_filter": "none*" })), Vec::<String>::new());
+    assert_eq!(chosen(json!({ "version_type": "commits", "tag_filter": "v*" })), ["v1.0"]);
     assert_eq!(chosen(json!({ "version_type": "tags" })), ["release/1.0", "release/1.0-a/final", "v1.0", "xv1.0"]);
 }
 
@@ -144,7 +147,7 @@ fn are_none_where_there_are_none() {
     let empty = Repository::new();
     let (_server, url) = serve(&empty);
     assert_eq!(refs(&check(&tags(&url, json!({})), NONE)), Vec::<String>::new());
-    let source = json!({ "uri": url, "version_type": "branches" });
+    let source = json!({ "uri": url, "version_type": "branch_heads" });
     assert_eq!(refs(&check(&source, NONE)), Vec::<String>::new());
 }
 

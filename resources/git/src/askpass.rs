@@ -13,6 +13,7 @@ use crate::keys::Keys;
 use crate::remote::Remote;
 use crate::settings;
 use crate::source::Source;
+use crate::submodule_credentials::Host;
 
 /// Answers git's and ssh's questions.
 pub(crate) const COMPANION: Companion = Companion { name: "jetway-askpass", run: answer };
@@ -95,16 +96,25 @@ pub(crate) fn install(context: &Context, source: &Source, remote: &Remote, keys:
     }))
 }
 
-/// The login for the host of `uri`.
+/// The login of the source, for each host that it may be sent to: those of `credential_hosts`, or that of `uri`.
 fn logins_of_uri(source: &Source, remote: &Remote) -> Vec<serde_json::Value> {
-    let Some((scheme, authority)) = remote.origin.as_deref().and_then(|origin| origin.split_once("://")) else {
-        return Vec::new();
-    };
     let given = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
     let Some(username) = given(&source.username).or_else(|| remote.user.clone()) else { return Vec::new() };
     let password = source.password.as_ref().map(|password| password.expose().to_owned());
     // A token in place of the user (`https://TOKEN@host`) goes with an empty password.
     let password = given(&password).or_else(|| remote.password.clone()).unwrap_or_default();
+    let origin = remote.origin.as_deref().and_then(|origin| origin.split_once("://"));
+    if !source.credential_hosts.is_empty() {
+        // What is encrypted on its way to `uri` goes nowhere in clear text.
+        let is_encrypted = origin.is_none_or(|(scheme, _)| scheme == "https");
+        let hosts = source.credential_hosts.iter().filter_map(|host| Host::parse(host));
+        let logins = hosts.map(|host| {
+            let scheme = host.scheme.or(is_encrypted.then_some("https"));
+            login(scheme, host.name, host.port, &username, &password)
+        });
+        return logins.collect();
+    }
+    let Some((scheme, authority)) = origin else { return Vec::new() };
     let own = login_at(scheme, authority, &username, &password);
     let (host, port) = host_and_port(authority);
     // A server that sends us from http to https of its own is the same server, and safer.
@@ -187,8 +197,14 @@ mod tests {
     use super::*;
 
     fn knowledge(uri: &str) -> Knowledge {
-        let source: Source =
-            serde_json::from_value(serde_json::json!({ "uri": uri, "username": "bob", "password": "s3cret" })).unwrap();
+        knowledge_of(uri, &[])
+    }
+
+    fn knowledge_of(uri: &str, hosts: &[&str]) -> Knowledge {
+        let source = serde_json::json!({
+            "uri": uri, "username": "bob", "password": "s3cret", "credential_hosts": hosts
+        });
+        let source: Source = serde_json::from_value(source).unwrap();
         let logins = logins_of_uri(&source, &source.remote());
         let other = login(None, "sub.example", Some(8443), "eve", "other");
         let passphrases = [("/x/key", "open"), ("/x/key_0", "sesame")];
@@ -205,6 +221,23 @@ mod tests {
         assert_eq!(knowledge.answer("Username for 'https://example.org:8443': "), Some("bob"));
         assert_eq!(knowledge.answer("Password for 'https://bob@Example.org:8443': "), Some("s3cret"));
         assert_eq!(knowledge.answer("Password for \"https://bob@example.org:8443/x/info/lfs\""), Some("s3cret"));
+    }
+
+    #[test]
+    fn answers_for_credential_hosts_and_no_others() {
+        for uri in ["https://example.org/x", "git@example.org:x"] {
+            let knowledge = knowledge_of(uri, &["Example.org", "library.example:8443"]);
+            for url in ["https://example.org", "https://example.org:444", "https://library.example:8443"] {
+                assert_eq!(knowledge.answer(&format!("Username for '{url}': ")), Some("bob"), "{url}");
+            }
+            for url in ["https://library.example", "http://example.org", "https://evil.example"] {
+                assert_eq!(knowledge.answer(&format!("Password for '{url}': ")), None, "{url}");
+            }
+        }
+        let elsewhere = knowledge_of("https://example.org/x", &["library.example"]);
+        assert_eq!(elsewhere.answer("Password for 'https://example.org': "), None);
+        let in_clear = knowledge_of("http://example.org/x", &["example.org"]);
+        assert_eq!(in_clear.answer("Password for 'http://example.org': "), Some("s3cret"));
     }
 
     #[test]

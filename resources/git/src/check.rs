@@ -3,6 +3,7 @@
 use git2::Oid;
 use jetway::{Context, Result};
 
+use crate::branch_set;
 use crate::commit_filter::MessageFilter;
 use crate::git::{Git, NoDefaultBranch, no_default_branch};
 use crate::history::History;
@@ -16,8 +17,12 @@ use crate::version::Version;
 /// The versions from `version` on, oldest first.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     let git = Git::new(context, source, false).await?;
+    let followed = source.followed()?;
+    if let Followed::Branches(names) = &followed {
+        return branch_set::check(&git, names, version).await;
+    }
     let version = version.and_then(Version::filled);
-    match source.followed()? {
+    match followed {
         Followed::Commits => match commits(&git, source, version).await {
             Err(error) if error.chain().any(<dyn std::error::Error>::is::<NoDefaultBranch>) => no_versions(&git).await,
             outcome => outcome,

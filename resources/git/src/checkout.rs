@@ -1,5 +1,7 @@
 //! A work tree for one version: fetched in as few round trips as the server's answers allow, then checked out.
 
+mod tag;
+
 use std::fmt::Display;
 use std::path::Path;
 

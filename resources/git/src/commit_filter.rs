@@ -33,7 +33,7 @@ pub struct CommitFilter {
 }
 
 impl CommitFilter {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.include.is_empty() && self.exclude.is_empty()
     }
 
@@ -110,6 +110,11 @@ struct Wanted {
 }
 
 impl MessageFilter {
+    /// The one that lets every commit through.
+    pub(crate) fn all() -> Self {
+        Self { obeys_ci_skip: false, include: None, exclude: None }
+    }
+
     /// The one that the source asks for.
     pub(crate) fn of(source: &Source) -> Result<Self> {
         let filter = &source.commit_filter;

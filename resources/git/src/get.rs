@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use jetway::{Context, Parameters, Problems, Response, Result};
+use jetway::{Context, Parameters, Problems, Response, Result, anyhow};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::checkout::{Tags, Wanted};
 use crate::git::Git;
+use crate::labels::{Followed, VersionType};
 use crate::lfs::Lfs;
 use crate::metadata::{CommitFacts, Formats};
 use crate::remote::is_branch_name;
@@ -17,13 +18,13 @@ use crate::submodules::{Submodules, Update};
 use crate::target::Target;
 use crate::verification::Trusted;
 use crate::version::Version;
-use crate::{git_crypt, more_refs, settings};
+use crate::{branch_set, git_crypt, label_search, more_refs, settings};
 
 /// What a pipeline may write under a get step's `params:`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "the keys are the established resource's")]
 pub struct Params {
-    /// How many generations of history to fetch; all of it when absent or 0.
+    /// How many generations of history to fetch; all of it when absent or 0. With `version_type: tags`, one when absent.
     pub depth: Option<u32>,
 
     /// The same as `depth`, in the spelling of older pull-request resources.
@@ -122,27 +123,43 @@ pub(crate) async fn get(
 ) -> Result<Response<Version>> {
     let lfs = if params.disable_git_lfs { Lfs::Pointers } else { Lfs::Files };
     let git = Git::new(context, source, params.debug).await?.with_lfs(lfs);
-    let version = version.and_then(Version::filled);
+    let followed = source.followed()?;
+    if let Followed::Branches(names) = &followed {
+        return branch_set::get(&git, names, version, destination).await;
+    }
+    let version = match version.and_then(Version::filled) {
+        // The branch's tip is not a tag.
+        None if source.version_type == VersionType::Tags => {
+            let newest = label_search::search(&git, source, &followed, None).await?.pop();
+            Some(newest.ok_or_else(|| anyhow!("there is no tag to get"))?)
+        }
+        version => version,
+    };
     let target = Target::of(&git, source, version.as_ref()).await?;
-    let depth = params.depth.or(params.git_depth).filter(|depth| *depth > 0);
+    let is_tag = source.version_type == VersionType::Tags;
+    let depth = params.depth.or(params.git_depth).or(is_tag.then_some(1)).filter(|depth| *depth > 0);
     let mut wanted = Wanted {
-        branch: target.branch.as_deref().or(source.branch.as_deref()),
+        branch: target.branch.as_deref().or(source.branch.as_deref().filter(|_| !is_tag)),
         commit: target.commit,
         beginning: target.beginning.as_deref(),
         tag: target.tag.as_deref(),
         depth,
-        tags: match params.fetch_tags.or(source.fetch_tags) {
+        tags: match params.fetch_tags.or(source.fetch_tags.filter(|_| !is_tag)) {
             Some(true) => Tags::All,
             Some(false) => Tags::None,
+            None if is_tag => Tags::None,
             None if source.follows_tags() => Tags::All,
             None => Tags::Following,
         },
         all_branches: params.all_branches,
-        search_remote_refs: source.search_remote_refs,
-        sparse_paths: &source.sparse_paths,
+        search_remote_refs: source.search_remote_refs && !is_tag,
+        sparse_paths: if is_tag { &[] } else { &source.sparse_paths },
     };
     let trusted = Trusted::gather(context, source).await?;
-    let repository = wanted.fetch(&git, destination).await?;
+    let repository = match (&target.tag, target.commit) {
+        (Some(tag), Some(commit)) if is_tag => wanted.fetch_tag(&git, destination, tag, commit).await?,
+        _ => wanted.fetch(&git, destination).await?,
+    };
     let commit = wanted.commit;
     target.tell_of_moved_tag(&git, &repository);
     if let Some(trusted) = trusted {
@@ -172,9 +189,11 @@ pub(crate) async fn get(
         short_ref: &params.short_ref_format,
         timestamp: &params.timestamp_format,
         describe: &params.describe_ref_options,
+        tag: target.tag.as_deref().filter(|_| is_tag),
         is_untouched: source.git_config.is_empty(),
     };
-    facts.write_files(&git, &repository, destination, &version.reference, &formats).await?;
+    let reference = if is_tag { facts.hash() } else { &version.reference };
+    facts.write_files(&git, &repository, destination, reference, &formats).await?;
     if params.clean_tags {
         delete_tags(&repository).context("cannot delete the clone's tags")?;
     }

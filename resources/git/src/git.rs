@@ -510,13 +510,35 @@ pub(crate) fn is_incomplete(finished: &Finished) -> bool {
 
 /// Opens a repository in this process.
 pub(crate) fn open(path: &Path) -> Result<git2::Repository> {
-    git2::Repository::open(path).map_err(|error| {
-        let is_somebody_elses = error.code() == git2::ErrorCode::Owner;
-        let error = jetway::Error::new(error).context(format!("cannot open the repository `{}`", path.display()));
-        if is_somebody_elses {
-            error.hint("git's setting `safe.directory` says whose repositories are trusted; the image trusts all")
-        } else {
-            error
-        }
-    })
+    git2::Repository::open(path).map_err(|error| cannot_open(path, error))
+}
+
+/// Opens the repository in whose work tree a directory is. Nothing is looked for in `root` itself or above it.
+pub(crate) fn open_around(directory: &Path, root: &Path) -> Result<git2::Repository> {
+    let flags = git2::RepositoryOpenFlags::empty();
+    git2::Repository::open_ext(directory, flags, [root]).map_err(|error| cannot_open(directory, error))
+}
+
+/// Lets libgit2 open repositories with extensions that make no difference to what is read here.
+///
+/// A partial clone lacks objects, but never the commits and refs that a put reads; git itself fetches what it needs. libgit2
+/// knows the other extensions that git writes without a new format of objects or refs.
+pub(crate) fn allow_partial_clones() -> Result<()> {
+    #[allow(
+        unsafe_code,
+        reason = "libgit2 keeps the list in a static variable, and nothing else runs yet that reads it"
+    )]
+    // SAFETY: the verb runs on one thread, and has opened no repository.
+    let set = unsafe { git2::opts::set_extensions(&["partialclone"]) };
+    set.context("cannot prepare libgit2")
+}
+
+fn cannot_open(path: &Path, error: git2::Error) -> jetway::Error {
+    let is_somebody_elses = error.code() == git2::ErrorCode::Owner;
+    let error = jetway::Error::new(error).context(format!("cannot open the repository `{}`", path.display()));
+    if is_somebody_elses {
+        error.hint("git's setting `safe.directory` says whose repositories are trusted; the image trusts all")
+    } else {
+        error
+    }
 }

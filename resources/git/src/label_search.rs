@@ -4,6 +4,7 @@
 //! what is missing, asked for by its hash: the commits that the names lead to, and their history only where the question
 //! needs it (which tags are merged, which commits are before a tag).
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::{Display, Write as _};
 
@@ -13,13 +14,14 @@ use jetway::{Finished, Result, anyhow};
 
 use crate::commit_filter::MessageFilter;
 use crate::git::{Git, Refusal, is_incomplete};
-use crate::labels::{Followed, Names};
+use crate::labels::{Followed, Names, TagSort};
 use crate::object_id::{empty_tree, object_id};
 use crate::raw_commit::{self, RawCommit};
 use crate::remote::is_commit_hash;
 use crate::repository_cache::{Content, RepositoryCache};
 use crate::source::Source;
 use crate::version::Version;
+use crate::version_sort;
 
 /// How many labels are looked at together when only the newest are wanted.
 const CHUNK: usize = 100;
@@ -46,7 +48,7 @@ pub(crate) async fn search(
     let question = Question::of(source, followed)?;
     let listed = question.ask(git).await?;
     let Some(first) = listed.labels.first() else {
-        git.context().console().warn(nothing_matches(source, question.kind, &git.remote().address));
+        question.warn_of_no_match(git);
         return Ok(Vec::new());
     };
     let key = (question.prefix, question.branch, question.depth);
@@ -64,16 +66,6 @@ pub(crate) async fn search(
     }
 }
 
-/// What is said when the server has no label that the source asks for.
-fn nothing_matches(source: &Source, kind: &str, address: &str) -> String {
-    let filters =
-        [("tag_filter", &source.tag_filter), ("tag_regex", &source.tag_regex), ("branch_regex", &source.branch_regex)];
-    match filters.iter().find_map(|(key, filter)| Some((key, filter.as_ref()?))) {
-        Some((key, filter)) => format!("no {kind} of `{address}` matches `{key}: {filter}`"),
-        None => format!("there is no {kind} in `{address}`"),
-    }
-}
-
 /// What a source asks for.
 struct Question<'s> {
     /// What the labels' full names begin with.
@@ -81,6 +73,8 @@ struct Question<'s> {
     /// What they are called, for people.
     kind: &'static str,
     names: &'s Names,
+    /// What they are sorted by.
+    sort: TagSort,
     /// The branch that tags have to be merged into.
     branch: Option<&'s str>,
     /// Whether the commits before the tags are the versions.
@@ -128,18 +122,22 @@ struct LabelSearch<'g, 's> {
 
 impl<'s> Question<'s> {
     fn of(source: &'s Source, followed: &'s Followed) -> Result<Self> {
-        let (prefix, kind, names) = match followed {
-            Followed::Commits => return Err(anyhow!("the commits of a branch are no labels")),
-            Followed::Tags(names) | Followed::TagAncestors(names) => (TAGS, "tag", names),
-            Followed::Branches(names) => (HEADS, "branch", names),
+        let (prefix, kind, names, sort) = match followed {
+            Followed::Commits | Followed::Branches(_) => return Err(anyhow!("no tags or branches are followed")),
+            Followed::Tags(names) | Followed::TagAncestors(names) => (TAGS, "tag", names, TagSort::CreatorDate),
+            Followed::AllTags(names, sort) => (TAGS, "tag", names, *sort),
+            Followed::BranchHeads(names) => (HEADS, "branch", names, TagSort::CreatorDate),
         };
-        let pathspecs = source.pathspecs();
+        let has_filters = !matches!(followed, Followed::AllTags(..));
+        let pathspecs = if has_filters { source.pathspecs() } else { Vec::new() };
+        let messages = if has_filters { MessageFilter::of(source)? } else { MessageFilter::all() };
         let is_about_ancestors = matches!(followed, Followed::TagAncestors(_));
-        let branch = source.branch.as_deref().filter(|_| prefix == TAGS);
+        let branch = source.branch.as_deref().filter(|_| has_filters && prefix == TAGS);
         Ok(Self {
             prefix,
             kind,
             names,
+            sort,
             branch,
             is_about_ancestors,
             depth: match (is_about_ancestors || branch.is_some(), pathspecs.is_empty()) {
@@ -150,15 +148,15 @@ impl<'s> Question<'s> {
             },
             content: if pathspecs.is_empty() { Content::Commits } else { Content::Trees },
             pathspecs,
-            messages: MessageFilter::of(source)?,
+            messages,
             version_depth: usize::try_from(source.version_depth).unwrap_or(usize::MAX),
         })
     }
 
     async fn ask(&self, git: &Git<'_>) -> Result<Listed> {
         let head = self.branch.map(|branch| format!("{HEADS}{branch}"));
-        let prefixes = [Some(format!("{}{}", self.prefix, self.names.prefix())), head.clone()];
-        let refs = git.remote_refs(&prefixes.into_iter().flatten().collect::<Vec<_>>(), self.branch).await?;
+        let prefixes = self.names.prefixes().iter().map(|prefix| format!("{}{prefix}", self.prefix));
+        let refs = git.remote_refs(&prefixes.chain(head.clone()).collect::<Vec<_>>(), self.branch).await?;
         let mut listed = Listed { tip: None, labels: Vec::new() };
         for found in &refs {
             let target = object_id(&found.hash)?;
@@ -175,10 +173,27 @@ impl<'s> Question<'s> {
         }
         Ok(listed)
     }
+
+    /// Says that the filter leaves nothing: an empty answer alone tells nobody why no version comes.
+    fn warn_of_no_match(&self, git: &Git<'_>) {
+        let (console, kind, address) = (git.context().console(), self.kind, &git.remote().address);
+        match self.names.written() {
+            Some(written) => console.warn(format_args!("no {kind} of `{address}` matches {written}")),
+            None => console.warn(format_args!("there is no {kind} in `{address}`")),
+        }
+    }
+
+    /// The order of two labels: that of git for `git tag --sort=creatordate`, or that of the versions in their names.
+    fn compare(&self, one: &Label, other: &Label) -> Ordering {
+        match self.sort {
+            TagSort::CreatorDate => one.position().cmp(&other.position()),
+            TagSort::Version => version_sort::compare(&one.name, &other.name),
+        }
+    }
 }
 
 impl Label {
-    /// What they are ordered by: git's own order for `git tag --sort=creatordate`.
+    /// Its place in the order of dates.
     fn position(&self) -> (i64, &str) {
         (self.created, &self.name)
     }
@@ -226,7 +241,7 @@ impl LabelSearch<'_, '_> {
         for label in &mut labels {
             label.created = raw_commit::created(self.cache.repository(), label.target)?;
         }
-        labels.sort_by(|one, other| one.position().cmp(&other.position()));
+        labels.sort_by(|one, other| self.question.compare(one, other));
         Ok(labels)
     }
 
@@ -336,9 +351,12 @@ impl LabelSearch<'_, '_> {
         let (kind, reference) = (self.question.kind, &known.reference);
         let namesake = labels.iter().find(|label| label.name == *reference);
         if let Some(label) = namesake.filter(|label| label.is_as_in(known)) {
-            let newer = labels.partition_point(|other| other.position() <= label.position());
+            let newer = labels.partition_point(|other| self.question.compare(other, label) != Ordering::Greater);
             let newer = self.passing(labels.get(newer..).unwrap_or_default()).await?;
             return Ok([label.clone()].into_iter().chain(newer).collect());
+        }
+        if self.question.sort == TagSort::Version {
+            return self.labels_from_name(labels, known).await;
         }
         // Where it stood is told by the commit that it named, or by the version itself: a put's is a commit.
         let commit = match namesake {
@@ -369,6 +387,23 @@ impl LabelSearch<'_, '_> {
             }
         }
         Ok(newer)
+    }
+
+    /// The labels from a name on that is gone, or names another commit by now, in the order of versions.
+    async fn labels_from_name(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
+        let (console, reference) = (self.git.context().console(), &known.reference);
+        let is_older = |label: &Label| version_sort::compare(&label.name, reference) == Ordering::Less;
+        let start = if let Some(label) = labels.iter().find(|label| label.name == *reference) {
+            console.step(format_args!("tag `{reference}` was moved to {}", label.commit));
+            labels.partition_point(is_older)
+        } else if is_commit_hash(reference) {
+            labels.iter().position(|label| label.commit.to_string() == *reference).unwrap_or(labels.len())
+        } else {
+            console.warn(format_args!("tag `{reference}` is gone, or filtered out by now; going on from its place"));
+            labels.partition_point(is_older)
+        };
+        let newer = self.passing(labels.get(start..).unwrap_or_default()).await?;
+        if newer.is_empty() { self.newest(labels).await } else { Ok(newer) }
     }
 
     /// The commits from the known one on that tags have been put on, and those before them, oldest first.

@@ -1,4 +1,4 @@
-//! The git resource type: versions are commits of a branch, tags, or branches.
+//! The git resource type: versions are commits of a branch, tags, or sets of branches.
 //!
 //! The git program moves bytes, walks history by pathspec and makes work trees, one child for one whole question, since
 //! users' servers, filters and hooks expect it; libgit2 reads objects, refs and metadata in this process. Nothing is
@@ -9,6 +9,7 @@ mod agent;
 #[cfg(test)]
 mod agrees_with_git;
 mod askpass;
+mod branch_set;
 mod character_set;
 mod check;
 mod checkout;
@@ -24,6 +25,7 @@ mod keyserver;
 mod label_search;
 mod labels;
 mod lfs;
+mod local_tags;
 mod ls_refs;
 mod metadata;
 mod more_refs;
@@ -52,6 +54,7 @@ mod trust;
 mod tunnel;
 mod verification;
 mod version;
+mod version_sort;
 mod web_url;
 
 use std::path::Path;
@@ -60,7 +63,7 @@ use jetway::{Companion, Context, Part, Resource, Response, Result, UnknownKeys, 
 
 pub use commit_filter::CommitFilter;
 pub use get::Params as GetParams;
-pub use labels::{TagBehaviour, VersionType};
+pub use labels::{TagBehaviour, TagSort, VersionType};
 pub use push::{Force, Lease};
 pub use put::{Params as PutParams, Returning, Words};
 pub use settings::Setting;

@@ -23,11 +23,10 @@ const SHORT_REF: usize = 7;
 pub(crate) struct CommitFacts {
     commit: String,
     author: String,
+    author_email: String,
     author_date: String,
     committer: String,
-    committer_email: String,
     committer_date: String,
-    is_committed_by_another: bool,
     branches: String,
     tags: String,
     message: Vec<u8>,
@@ -47,16 +46,14 @@ impl CommitFacts {
     fn of_commit(repository: &Repository, id: Oid, address: &str) -> Result<Self> {
         let RawCommit { author, committer, message, .. } = RawCommit::read(repository, id)?;
         let (author_date, committer_date) = (date(author.when), date(committer.when));
-        let is_committed_by_another = author.name != committer.name || author_date != committer_date;
         Ok(Self {
             url: web_url::of_commit(address, &id.to_string()),
             commit: id.to_string(),
             author: author.name,
+            author_email: author.email,
             author_date,
             committer: committer.name,
-            committer_email: committer.email,
             committer_date,
-            is_committed_by_another,
             branches: names_at(repository, id, "refs/heads/")?,
             tags: names_at(repository, id, "refs/tags/")?,
             message,
@@ -73,17 +70,15 @@ impl CommitFacts {
         String::from_utf8_lossy(&self.message).lines().next().unwrap_or_default().to_owned()
     }
 
-    /// The metadata in the established resource's order. A committer is named when there is one beside the author.
+    /// The metadata in the established resource's order.
     pub(crate) fn metadata(&self) -> Vec<Metadata> {
         let mut metadata = vec![
             Metadata::new("commit", &self.commit),
             Metadata::new("author", &self.author),
             Metadata::typed("author_date", &self.author_date, "time"),
+            Metadata::new("committer", &self.committer),
+            Metadata::typed("committer_date", &self.committer_date, "time"),
         ];
-        if self.is_committed_by_another {
-            metadata.push(Metadata::new("committer", &self.committer));
-            metadata.push(Metadata::typed("committer_date", &self.committer_date, "time"));
-        }
         if !self.branches.is_empty() {
             metadata.push(Metadata::new("branch", &self.branches));
         }
@@ -111,16 +106,16 @@ impl CommitFacts {
         let line = |text: &str| if text.is_empty() { Vec::new() } else { format!("{text}\n").into_bytes() };
         let short: String = reference.chars().take(SHORT_REF).collect();
         let metadata = serde_json::to_string_pretty(&self.metadata()).context("cannot write the metadata")?;
-        let committer_date = if self.is_committed_by_another { self.committer_date.as_str() } else { "" };
         let files: [(&str, Vec<u8>); 15] = [
             ("ref", format!("{reference}\n").into_bytes()),
             ("short_ref", format_short_ref(formats.short_ref, &short).into_bytes()),
             ("commit", line(&self.commit)),
             ("author", line(&self.author)),
             ("author_date", line(&self.author_date)),
-            ("committer", self.committer_email.clone().into_bytes()),
-            ("committer_name", self.committer.clone().into_bytes()),
-            ("committer_date", line(committer_date)),
+            // People notify the author of a change by these two: a merge on a hosting service is committed by the service.
+            ("committer", self.author_email.clone().into_bytes()),
+            ("committer_name", self.author.clone().into_bytes()),
+            ("committer_date", line(&self.committer_date)),
             ("branch", line(&self.branches)),
             ("tags", line(&self.tags)),
             ("url", line(self.url.as_deref().unwrap_or_default())),
@@ -131,6 +126,9 @@ impl CommitFacts {
         ];
         for (name, content) in files {
             write(&repository.path().join(name), &content)?;
+        }
+        if let Some(tag) = formats.tag {
+            write(&repository.path().join("tag"), &line(tag))?;
         }
         Ok(())
     }
@@ -154,6 +152,8 @@ pub(crate) struct Formats<'f> {
     pub(crate) timestamp: &'f str,
     /// Options of `git describe`.
     pub(crate) describe: &'f str,
+    /// The tag for `.git/tag`, when tags are the versions.
+    pub(crate) tag: Option<&'f str>,
     /// Whether the work tree was made by git's own settings.
     pub(crate) is_untouched: bool,
 }

@@ -1,6 +1,5 @@
 //! Pushing to a branch that others push to as well.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,8 +11,9 @@ use serde::Deserialize;
 
 use crate::git::{Git, Refusal};
 use crate::lfs;
+use crate::local_tags::{OtherTags, TagPlan};
 use crate::object_id::object_id;
-use crate::rejection::{Rejection, of_push};
+use crate::rejection::{Rejection, made_by, of_push};
 
 /// How often a push is tried while others move the branch. With the pauses between them, about a minute.
 const MOST_TRIES: u32 = 12;
@@ -23,12 +23,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-
-/// How many of the pushed commits are looked at for tags.
-const MOST_COMMITS: usize = 1000;
-
-/// How many tags a warning names.
-const MOST_TAGS: usize = 10;
 
 /// Where the branch is fetched to when HEAD is brought up to it.
 const UPSTREAM: &str = "refs/jetway/upstream";
@@ -99,6 +93,26 @@ pub(crate) struct Tag {
     pub(crate) message: Option<PathBuf>,
 }
 
+/// What a push has brought about.
+#[derive(Debug)]
+pub(crate) struct Pushed {
+    /// The full names of the refs that were not on the server before.
+    pub(crate) made: Vec<String>,
+    /// Whether the server had everything already.
+    pub(crate) is_unchanged: bool,
+}
+
+impl Pushed {
+    fn nothing() -> Self {
+        Self { made: Vec::new(), is_unchanged: true }
+    }
+
+    fn of(finished: &Finished) -> Self {
+        let is_change = |line: &str| line.contains('\t') && !line.starts_with("=\t");
+        Self { made: made_by(finished), is_unchanged: !finished.text().lines().any(is_change) }
+    }
+}
+
 /// One push, tried as often as it takes.
 pub(crate) struct Push<'p> {
     pub(crate) git: &'p Git<'p>,
@@ -111,7 +125,7 @@ pub(crate) struct Push<'p> {
     pub(crate) refs_prefix: &'p str,
     pub(crate) integration: Integration,
     pub(crate) tag: Option<Tag>,
-    pub(crate) all_tags: bool,
+    pub(crate) other_tags: OtherTags,
     /// The file with a note for the pushed commit.
     pub(crate) notes: Option<PathBuf>,
     pub(crate) force: Force,
@@ -125,7 +139,7 @@ impl Push<'_> {
     }
 
     /// Pushes until it is done, somebody has a reason to refuse it, or others were faster too often.
-    pub(crate) async fn run(&self) -> Result<()> {
+    pub(crate) async fn run(&self) -> Result<Pushed> {
         let pushed = self.try_until_done().await;
         // What was fetched to build on is of no use to the tasks that follow.
         for name in [UPSTREAM, NOTES_THERE] {
@@ -133,59 +147,15 @@ impl Push<'_> {
                 fetched.delete().context("cannot remove a ref that was built on")?;
             }
         }
-        pushed?;
+        let pushed = pushed?;
         if let Some(Tag { name, message: None }) = &self.tag {
             let tagged = self.repository.reference(&format!("refs/tags/{name}"), self.head()?, true, "jetway: pushed");
             tagged.with_context(|| format!("cannot make the tag `{name}`"))?;
         }
-        self.tell_of_tags_left_out();
-        Ok(())
+        Ok(pushed)
     }
 
-    /// Tags that were put on what was pushed are wanted there as often as not, and with the established resource arrived.
-    fn tell_of_tags_left_out(&self) {
-        if self.all_tags || self.branch.is_none() {
-            return;
-        }
-        let left_out = self.tags_left_out().unwrap_or_default();
-        if !left_out.is_empty() {
-            let names: Vec<String> = left_out.iter().take(MOST_TAGS).map(|name| format!("`{name}`")).collect();
-            let more = match left_out.len().saturating_sub(MOST_TAGS) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            self.git.context().console().warn(format_args!(
-                "not pushed, though they are on commits that were: the tags {}{more}; `push_all_tags: true` pushes all tags",
-                names.join(", ")
-            ));
-        }
-    }
-
-    /// The repository's own tags on commits that no branch had when the get fetched them.
-    fn tags_left_out(&self) -> Result<Vec<String>> {
-        let mut new = self.repository.revwalk()?;
-        new.push_head()?;
-        // Nothing matches in a repository that was not fetched from anywhere.
-        new.hide_glob("refs/remotes/*")?;
-        // A shallow get, or one of a tag, has no branch that leads to what it found.
-        let found = std::fs::read_to_string(self.repository.path().join("commit")).unwrap_or_default();
-        if let Some(found) = object_id(found.trim()).ok().filter(|found| self.repository.find_commit(*found).is_ok()) {
-            new.hide(found)?;
-        }
-        let new: HashSet<Oid> = new.take(MOST_COMMITS).collect::<Result<_, _>>()?;
-        let mut names = Vec::new();
-        for tag in self.repository.references_glob("refs/tags/*")? {
-            let tag = tag?;
-            let name = String::from_utf8_lossy(tag.name_bytes()).replacen("refs/tags/", "", 1);
-            let is_pushed = self.tag.as_ref().is_some_and(|pushed| pushed.name == name);
-            if !is_pushed && tag.peel_to_commit().is_ok_and(|commit| new.contains(&commit.id())) {
-                names.push(name);
-            }
-        }
-        Ok(names)
-    }
-
-    async fn try_until_done(&self) -> Result<()> {
+    async fn try_until_done(&self) -> Result<Pushed> {
         let start = self.head()?;
         let notes = self.repository.refname_to_id(NOTES).ok();
         let console = self.git.context().console();
@@ -195,8 +165,13 @@ impl Push<'_> {
                 Some(branch) => self.integrate(branch, start).await?,
                 None => Upstream::AsGot,
             };
-            let finished = self.push_once(upstream, notes).await?;
-            let Some(moved) = self.lost_race(&finished) else { return self.judge(finished) };
+            let (finished, tags) = self.push_once(upstream, notes).await?;
+            let moved = finished.as_ref().and_then(|finished| self.lost_race(finished));
+            let Some(moved) = moved else {
+                let finished = finished.map(|finished| self.judge(finished)).transpose()?;
+                tags.warn_of_those_left(self.git.context().console());
+                return Ok(finished.map_or_else(Pushed::nothing, |finished| Pushed::of(&finished)));
+            };
             if try_number < MOST_TRIES {
                 console.step(format_args!("`{moved}` has moved meanwhile; trying again on top of it"));
                 self.git.context().interrupt().sleep(jittered(pause)).await?;
@@ -329,8 +304,8 @@ impl Push<'_> {
         read().unwrap_or_default()
     }
 
-    /// Pushes all that was asked for at once: everything arrives, or nothing does.
-    async fn push_once(&self, upstream: Upstream, notes: Option<Oid>) -> Result<Finished> {
+    /// Pushes all that was asked for at once: everything arrives, or nothing does. There may be nothing to push.
+    async fn push_once(&self, upstream: Upstream, notes: Option<Oid>) -> Result<(Option<Finished>, TagPlan)> {
         let mut refspecs = Vec::new();
         if let Some(branch) = self.branch {
             refspecs.push(format!("HEAD:{}/{branch}", self.refs_prefix));
@@ -341,20 +316,35 @@ impl Push<'_> {
             let from = if tag.message.is_some() { format!("refs/tags/{}", tag.name) } else { "HEAD".to_owned() };
             refspecs.push(format!("{from}:refs/tags/{}", tag.name));
         }
-        if self.all_tags {
-            refspecs.push("refs/tags/*:refs/tags/*".to_owned());
-        }
         if let Some(file) = &self.notes {
             self.add_notes(file, notes).await?;
             refspecs.push(format!("{NOTES}:{NOTES}"));
         }
+        let mut tags = TagPlan::of(self).await?;
         lfs::upload(self.git, self.repository, &self.directory).await?;
-        let finished = self.push(&refspecs, upstream, refspecs.len() > 1 || self.all_tags).await?;
+        let wanted = [refspecs.as_slice(), tags.refspecs()].concat();
+        let finished = self.push_atomically(&wanted, upstream).await?;
+        let Some(refused) = finished.as_ref().filter(|finished| tags.are_why(finished)) else {
+            return Ok((finished, tags));
+        };
+        // Nobody asked for the tags that the server refuses, so they do not fail the rest.
+        tags.leave(refused);
+        let rest = [refspecs.as_slice(), tags.refspecs()].concat();
+        Ok((self.push_atomically(&rest, upstream).await?, tags))
+    }
+
+    async fn push_atomically(&self, refspecs: &[String], upstream: Upstream) -> Result<Option<Finished>> {
+        if refspecs.is_empty() {
+            // git would push what its settings say.
+            return Ok(None);
+        }
+        let is_one = refspecs.len() == 1 && !refspecs.iter().any(|refspec| refspec.contains('*'));
+        let finished = self.push(refspecs, upstream, !is_one).await?;
         // A server that cannot do all or nothing is asked once more, without that.
         if finished.stderr.contains("does not support --atomic") {
-            return self.push(&refspecs, upstream, false).await;
+            return self.push(refspecs, upstream, false).await.map(Some);
         }
-        Ok(finished)
+        Ok(Some(finished))
     }
 
     async fn push(&self, refspecs: &[String], upstream: Upstream, all_or_nothing: bool) -> Result<Finished> {
@@ -403,7 +393,8 @@ impl Push<'_> {
         if self.tagged_on_server(&tag.name).await? == Some(head) {
             return Ok(false);
         }
-        let make = self.command("tag").args(["--annotate", "--force", "--file"]).arg(message);
+        // Lines that begin with `#` are headings, not comments.
+        let make = self.command("tag").args(["--annotate", "--force", "--cleanup=whitespace", "--file"]).arg(message);
         make.args(["--", &tag.name, "HEAD"]).run().await?.success().with_context(what)?;
         Ok(true)
     }
@@ -443,7 +434,10 @@ impl Push<'_> {
                 Err(anyhow!("commit `{head}` has another note already"))
             };
         }
-        let add = self.command("notes").args(["add", "--file"]).arg(file).arg(head.to_string());
+        // As an object the note is taken as it is; of a file, git leaves out lines that begin with `#`.
+        let text = std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        let note = self.repository.blob(&text).context("cannot write the note")?;
+        let add = self.command("notes").args(["add", "-C", &note.to_string(), &head.to_string()]);
         add.run().await?.success().with_context(|| format!("cannot add a note to `{head}`"))?;
         Ok(())
     }
@@ -499,10 +493,13 @@ impl Push<'_> {
         refused.first().filter(|_| all_can && !finished.is_success()).map(|rejection| rejection.name.clone())
     }
 
-    /// Success, or an error that says which refs were refused and why.
-    fn judge(&self, finished: Finished) -> Result<()> {
+    /// The finished push, or an error that says which refs were refused and why.
+    fn judge(&self, finished: Finished) -> Result<Finished> {
         let refused = of_push(&finished);
-        let Err(error) = self.git.explain(finished, self.branch) else { return Ok(()) };
+        let error = match self.git.explain(finished, self.branch) {
+            Ok(finished) => return Ok(finished),
+            Err(error) => error,
+        };
         let Some(first) = refused.iter().find(|rejection| !rejection.is_echo()) else {
             return Err(error.context(self.git.cannot("push to")));
         };

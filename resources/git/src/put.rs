@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Context, Inputs, Parameters, Problems, Response, Result};
+use jetway::{Advise as _, Context, Inputs, Metadata, Parameters, Problems, Response, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::git::{Git, open};
+use crate::git::{Git, allow_partial_clones, open_around};
 use crate::labels::VersionType;
+use crate::local_tags::{OtherTags, named};
 use crate::metadata::CommitFacts;
 use crate::push::{Force, Integration, Push, Tag};
 use crate::remote::is_branch_name;
-use crate::source::{Source, given};
+use crate::source::{Source, given, trimmed};
 use crate::version::Version;
 
 /// What a pipeline may write under a put step's `params:`.
@@ -23,7 +24,7 @@ pub struct Params {
     pub repository: String,
 
     /// The branch to push to, instead of the source's.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "trimmed")]
     pub branch: Option<String>,
 
     /// Rebase onto the branch before the push, and again when others push meanwhile.
@@ -57,13 +58,14 @@ pub struct Params {
     #[serde(default, deserialize_with = "given")]
     pub annotate: Option<String>,
 
-    /// Push the tag and leave the branch alone.
+    /// Push tags and leave the branch alone: `tag`, and the repository's own.
     #[serde(default)]
     pub only_tag: bool,
 
-    /// Push every tag of the repository too, as the established resource always does.
-    #[serde(default)]
-    pub push_all_tags: bool,
+    /// Whether the repository's own tags are pushed too. By default, those are that the server does not have, and one that the
+    /// server has on another commit is left alone. With `true`, such a tag fails the put, or is overwritten with `force`; with
+    /// `false`, no tag but `tag` is pushed.
+    pub push_all_tags: Option<bool>,
 
     /// Overwrite what is on the server; `lease` does so only while the branch is where the get found it. With `rebase` or
     /// `merge` that is where it was when HEAD was brought up to it.
@@ -140,8 +142,8 @@ impl Parameters for Params {
         if self.annotate.is_some() && self.tag.is_none() {
             problems.add("annotate", "has no effect without `tag`");
         }
-        if self.only_tag && self.tag.is_none() && !self.push_all_tags {
-            problems.add("only_tag", "needs a `tag`, or `push_all_tags: true`");
+        if self.only_tag && self.tag.is_none() && self.push_all_tags == Some(false) {
+            problems.add("only_tag", "needs a `tag` with `push_all_tags: false`: there is nothing to push");
         }
         if self.merge && self.rebase {
             problems.add("merge", "either merge or rebase can be set, but not both");
@@ -173,6 +175,11 @@ pub(crate) async fn put(
     params: &Params,
     inputs: &Path,
 ) -> Result<Response<Version>> {
+    if matches!(source.version_type, VersionType::Tags | VersionType::Branches) {
+        let name = source.version_type.name();
+        return Err(anyhow!("there is no put with `version_type: {name}`")
+            .hint("put to another resource with the same `uri` and without `version_type`"));
+    }
     let branch = params.branch.as_ref().or(source.branch.as_ref());
     let branch = if params.only_tag { None } else { Some(branch.ok_or_else(no_branch)?.as_str()) };
     let inputs = &Inputs::new(inputs)?;
@@ -188,37 +195,66 @@ pub(crate) async fn put(
         .filter(|_| !params.only_tag)
         .map(|file| find_notes(inputs, &directory, file))
         .transpose()?;
+    allow_partial_clones()?;
     let git = Git::new(context, source, params.debug).await?;
-    let repository = open(&directory).with_context(|| format!("`{}` is not a git repository", params.repository))?;
+    let repository = open_around(&directory, inputs.root())
+        .with_context(|| format!("`{}` is not a git repository", params.repository))?;
 
     let push = Push {
         git: &git,
-        directory,
+        // The directory may be one below, which a rebase may remove.
+        directory: repository.workdir().unwrap_or(repository.path()).to_owned(),
         repository: &repository,
         branch,
         refs_prefix: params.refs_prefix.trim_end_matches('/'),
         integration: integration(params),
         tag,
-        all_tags: params.push_all_tags,
+        other_tags: match params.push_all_tags {
+            None => OtherTags::New,
+            Some(true) => OtherTags::All,
+            Some(false) => OtherTags::None,
+        },
         notes,
         force: params.force,
         options: &params.push_options,
     };
     let start = push.head()?;
-    push.run().await?;
+    let pushed = push.run().await?;
     let facts = CommitFacts::of_head(&repository, &git.remote().address)?;
-    let place = branch.map(|branch| format!(" to `{branch}`")).unwrap_or_default();
-    context.console().step(format_args!("pushed {} {}{place}", facts.hash(), facts.subject()));
+    let mut metadata = facts.metadata();
+    let console = context.console();
+    let destination = branch.map(|branch| format!(" to `{branch}`")).unwrap_or_default();
+    if pushed.is_unchanged {
+        console.step(format_args!(
+            "nothing to push: the server has {} {}{}",
+            facts.hash(),
+            facts.subject(),
+            destination.replacen(" to ", " on ", 1)
+        ));
+    } else {
+        console.step(format_args!("pushed {} {}{destination}", facts.hash(), facts.subject()));
+    }
+    if let Some(branch) = branch.filter(|branch| pushed.made.contains(&format!("{}/{branch}", push.refs_prefix))) {
+        metadata.push(Metadata::new("new_branch", branch));
+        let message = format!("branch `{branch}` is new: it was not on the server");
+        // Whoever rebases or merges expects the branch to be there, and may have mistyped its name.
+        if push.integration == Integration::None { console.step(message) } else { console.warn(message) }
+    }
+    let mut tags: Vec<&str> = pushed.made.iter().filter_map(|name| name.strip_prefix("refs/tags/")).collect();
+    tags.sort_unstable();
+    if let Some(tags) = named(tags.into_iter()) {
+        console.step(format_args!("pushed {tags}"));
+    }
     let reference = match params.returning {
         Returning::Unmerged if params.merge => start.to_string(),
         _ => facts.hash().to_owned(),
     };
     let version = match &params.branch {
         // As a check has it.
-        Some(branch) if source.version_type == Some(VersionType::Branches) => Version::of_label(branch, reference),
+        Some(branch) if source.version_type == VersionType::BranchHeads => Version::of_label(branch, reference),
         branch => Version { branch: branch.clone(), ..Version::of_commit(reference) },
     };
-    Ok(Response { version, metadata: facts.metadata() })
+    Ok(Response { version, metadata })
 }
 
 fn no_branch() -> jetway::Error {
@@ -243,15 +279,33 @@ fn read_tag(inputs: &Inputs, params: &Params) -> Result<Option<Tag>> {
     let Some(file) = &params.tag else { return Ok(None) };
     let read = || String::from_utf8(inputs.read(&find(inputs, file)?)?).map_err(|_| anyhow!("it is not text (UTF-8)"));
     let text = read().with_context(|| format!("cannot read the tag file `{file}`"))?;
-    let name = format!("{}{}", params.tag_prefix, text.trim_end_matches(['\n', '\r']));
+    // Editors on Windows write a byte order mark first, which no one sees.
+    let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']);
+    if text.trim().is_empty() {
+        return Err(anyhow!("the tag file `{file}` is empty"));
+    }
+    let name = format!("{}{text}", params.tag_prefix);
     if name.starts_with('-') || !git2::Reference::is_valid_name(&format!("refs/tags/{name}")) {
-        return Err(anyhow!("`{name}`, from the file `{file}`, is not a legal tag name"));
+        return Err(anyhow!("`{}`, from the file `{file}`, is not a legal tag name", name.escape_debug()));
+    }
+    if let Some(character) = name.chars().find(|character| is_invisible(*character)) {
+        let code = u32::from(character);
+        return Err(anyhow!("the tag name in the file `{file}` has an invisible character (U+{code:04X})"));
     }
     let message = params
         .annotate
         .as_ref()
         .map(|file| find(inputs, file).with_context(|| format!("cannot read the annotation file `{file}`")));
     Ok(Some(Tag { name, message: message.transpose()? }))
+}
+
+/// Whether a character takes no place or looks like a blank, so that two tags with other names would look the same.
+fn is_invisible(character: char) -> bool {
+    let is_format = matches!(
+        character,
+        '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    );
+    is_format || character.is_whitespace() || character.is_control()
 }
 
 fn find(inputs: &Inputs, file: &str) -> Result<PathBuf> {

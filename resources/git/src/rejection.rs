@@ -1,4 +1,4 @@
-//! Which refs a push could not move, and why.
+//! What a push did to the refs of the server: which it made, and which it could not move, and why.
 
 use std::fmt;
 
@@ -51,6 +51,17 @@ pub(crate) fn of_push(finished: &Finished) -> Vec<Rejection> {
     parse(&finished.text())
 }
 
+/// The refs that were not on the server before, by their full names.
+pub(crate) fn made_by(finished: &Finished) -> Vec<String> {
+    made(&finished.text())
+}
+
+fn made(porcelain: &str) -> Vec<String> {
+    let made = porcelain.lines().filter_map(|line| line.strip_prefix("*\t"));
+    let name = |line: &str| Some(line.split_once('\t')?.0.rsplit(':').next()?.to_owned());
+    made.filter_map(name).collect()
+}
+
 fn parse(porcelain: &str) -> Vec<Rejection> {
     let refused = porcelain.lines().filter_map(|line| line.strip_prefix("!\t"));
     let rejection = |line: &str| {
@@ -73,6 +84,10 @@ mod tests {
              !\tHEAD:refs/heads/main\t[rejected] (fetch first)\n\
              !\trefs/tags/v1:refs/tags/v1\t[rejected] (already exists)\n\
              Done\n",
+        );
+        assert_eq!(
+            made("*\tHEAD:refs/heads/new\t[new branch]\n=\tHEAD:refs/heads/x\t[up to date]\n"),
+            ["refs/heads/new"]
         );
         let names: Vec<&str> = refused.iter().map(|rejection| rejection.name.as_str()).collect();
         assert_eq!(names, ["refs/heads/main", "refs/tags/v1"]);

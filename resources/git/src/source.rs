@@ -6,12 +6,13 @@ use jetway::{Console, Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+use crate::address::host_and_port;
 use crate::commit_filter::CommitFilter;
-use crate::labels::{TagBehaviour, VersionType};
+use crate::labels::{TagBehaviour, TagSort, VersionType};
 use crate::remote::{Remote, is_branch_name};
 use crate::settings::Setting;
 use crate::ssh::is_plain_user;
-use crate::submodule_credentials::SubmoduleCredential;
+use crate::submodule_credentials::{Host, SubmoduleCredential};
 use crate::tunnel::Tunnel;
 use crate::{git_crypt, private_key, ssh_command, trust, verification};
 
@@ -25,7 +26,7 @@ pub struct Source {
 
     /// The branch to follow and to push to. Without it, the remote's default branch is followed, and a put needs a
     /// `branch` of its own.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "trimmed")]
     pub branch: Option<String>,
 
     /// A private SSH key in PEM or OpenSSH form, for `ssh://` and `user@host:path`.
@@ -50,12 +51,18 @@ pub struct Source {
     /// The HTTP proxy that SSH goes by way of.
     pub https_tunnel: Option<Tunnel>,
 
-    /// The user name for `https://` and `http://`. It goes to the host of `uri` only.
+    /// The user name for `https://` and `http://`. It goes to the host of `uri` only, unless `credential_hosts` is given.
     #[serde(default, deserialize_with = "given")]
     pub username: Option<String>,
 
-    /// The password or token for `https://` and `http://`. It goes to the host of `uri` only.
+    /// The password or token for `https://` and `http://`. It goes to the host of `uri` only, unless `credential_hosts` is
+    /// given.
     pub password: Option<Secret>,
+
+    /// The hosts that `username` and `password` go to, instead of the host of `uri` alone. A host may have a port
+    /// (`host:8443`), which is the only one then.
+    #[serde(default)]
+    pub credential_hosts: Vec<String>,
 
     /// Credentials for submodules on other hosts, or with keys of their own.
     #[serde(default)]
@@ -77,23 +84,38 @@ pub struct Source {
     #[serde(default)]
     pub commit_filter: CommitFilter,
 
+    /// What a version is.
+    #[serde(default)]
+    pub version_type: VersionType,
+
     /// A glob as in `git tag --list`, in which `*` crosses `/`: the tags that match it are the versions.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "trimmed")]
     pub tag_filter: Option<String>,
 
-    /// The same by an extended regular expression that matches the whole name.
-    #[serde(default, deserialize_with = "given")]
+    /// With `version_type: tags`, a list of such globs: the tags that match one of them are the versions.
+    #[serde(default)]
+    pub tag_filters: Vec<String>,
+
+    /// The same by an extended regular expression that matches the whole name; with `version_type: tags`, any part of it.
+    /// With `version_type: tags` it is ignored when a glob is given.
+    #[serde(default, deserialize_with = "trimmed")]
     pub tag_regex: Option<String>,
+
+    /// With `version_type: tags`, what tags are sorted by: `creatordate` (the default) or `version`.
+    pub tag_sort: Option<TagSort>,
 
     /// Whether tags that match are versions themselves, or the commits of which their histories are made.
     #[serde(default)]
     pub tag_behaviour: TagBehaviour,
 
-    /// What a version is; commits when nothing is said, and tags where `tag_filter` or `tag_regex` chooses them.
-    pub version_type: Option<VersionType>,
+    /// With `version_type: branches` or `branch_heads`, a list of globs in which `*` crosses `/`: the branches that match one
+    /// of them count.
+    #[serde(default)]
+    pub branch_filters: Vec<String>,
 
-    /// With `version_type: branches`, an extended regular expression that matches the whole names of those that count.
-    #[serde(default, deserialize_with = "given")]
+    /// The same by an extended regular expression that matches any part of the name. It is ignored when `branch_filters` is
+    /// given.
+    #[serde(default, deserialize_with = "trimmed")]
     pub branch_regex: Option<String>,
 
     /// How many versions a first check gives, the newest ones.
@@ -159,6 +181,12 @@ pub(crate) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
+/// Reads text that is never meant to begin or end with a blank: a value of a variable often ends with a newline.
+pub(crate) fn trimmed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = given(deserializer)?.map(|text| text.trim().to_owned());
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
 fn one() -> u32 {
     1
 }
@@ -203,9 +231,9 @@ impl Source {
     /// The pathspecs of `paths` and `ignore_paths`; none when every commit counts.
     pub(crate) fn pathspecs(&self) -> Vec<String> {
         // "." alone is the established resource's default, and means that nothing is filtered.
-        let everything = self.paths.iter().all(|path| path == ".");
-        let included = if everything { Vec::new() } else { self.paths.clone() };
-        included.into_iter().chain(self.ignore_paths.iter().map(|path| exclude(path))).collect()
+        let everything = self.paths.iter().all(|path| path == "." || path == "/");
+        let included = self.paths.iter().filter(|_| !everything).map(|path| from_root(path));
+        included.chain(self.ignore_paths.iter().map(|path| exclude(&from_root(path)))).collect()
     }
 
     /// Says what of the source is of no use.
@@ -218,6 +246,18 @@ impl Source {
             && remote.user.is_none()
         {
             console.warn("`password` stands without a `username`: the server is asked without a login");
+        }
+        if !self.credential_hosts.is_empty()
+            && let Some((_, authority)) = self.remote().origin.as_deref().and_then(|origin| origin.split_once("://"))
+            && let (name, _) = host_and_port(authority)
+            && !self.credential_hosts.iter().filter_map(|host| Host::parse(host)).any(|host| host.is_named(name))
+        {
+            console.warn(format_args!("`credential_hosts` leaves `{name}` out, the host of `uri`: it gets no login"));
+        }
+        let ineffective: Vec<String> = self.ineffective_keys().iter().map(|key| format!("`{key}`")).collect();
+        if !ineffective.is_empty() {
+            let (keys, name) = (ineffective.join(", "), self.version_type.name());
+            console.warn(format_args!("no effect with `version_type: {name}`: {keys}"));
         }
     }
 }
@@ -240,6 +280,17 @@ fn password_is_encoded(uri: &str) -> Result<(), &'static str> {
         Some(_) => Err("has a `/` in its password, which is written `%2F`"),
         None => Ok(()),
     }
+}
+
+/// The pathspec without the slash before it, which stands for the repository's root, as in a `.gitignore`.
+fn from_root(path: &str) -> String {
+    let (magic, pattern) = match path.strip_prefix(":(").and_then(|rest| rest.split_once(')')) {
+        Some((magic, pattern)) => (format!(":({magic})"), pattern),
+        None => (String::new(), path),
+    };
+    let relative = pattern.trim_start_matches('/');
+    let is_root = relative.is_empty() && !pattern.is_empty();
+    format!("{magic}{}", if is_root { "." } else { relative })
 }
 
 /// The pathspec that takes out what `path` matches, magic of its own kept.
@@ -279,6 +330,12 @@ impl Parameters for Source {
             problems.add("private_key_user", "must be letters, digits and `._@+-`, and not begin with `-`");
         }
         self.label_rules(problems);
+        for (index, host) in self.credential_hosts.iter().enumerate() {
+            if Host::parse(host).is_none() {
+                let problem = "must be a host, such as `git.example.com` or `git.example.com:8443`";
+                problems.add(format!("credential_hosts[{index}]"), problem);
+            }
+        }
         self.commit_filter.rules(&self.git_config, problems);
         for (index, entry) in self.submodule_credentials.iter().enumerate() {
             entry.rules(index, problems);
@@ -334,6 +391,24 @@ mod tests {
             "uri": "u", "paths": ["a", ":(glob)b/**"], "ignore_paths": ["*.md", ":(icase)README"]
         }));
         assert_eq!(source.pathspecs(), ["a", ":(glob)b/**", ":(exclude)*.md", ":(exclude,icase)README"]);
+    }
+
+    #[test]
+    fn a_slash_before_a_path_stands_for_the_root() {
+        let source = source(serde_json::json!({
+            "uri": "u", "paths": ["/src", "/"], "ignore_paths": ["/docs", ":(glob)/x/**"]
+        }));
+        assert_eq!(source.pathspecs(), ["src", ".", ":(exclude)docs", ":(exclude,glob)x/**"]);
+    }
+
+    #[test]
+    fn blanks_around_a_name_or_pattern_are_left_out() {
+        let source = source(serde_json::json!({
+            "uri": "u\n", "branch": "main\n", "tag_filter": " v* ", "tag_regex": "v.*\n", "branch_regex": "\n"
+        }));
+        assert_eq!(source.branch.as_deref(), Some("main"));
+        assert_eq!((source.tag_filter.as_deref(), source.tag_regex.as_deref()), (Some("v*"), Some("v.*")));
+        assert_eq!(source.branch_regex, None);
     }
 
     #[test]

@@ -98,7 +98,12 @@ pub(crate) struct Host<'a> {
 }
 
 impl<'a> Host<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
+    /// Whether it is the host of this name.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let text = text.trim();
         let (scheme, authority) = match text.split_once("://") {
             Some((scheme @ ("https" | "http"), rest)) => (Some(scheme), rest.trim_end_matches('/')),

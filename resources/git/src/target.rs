@@ -46,7 +46,7 @@ impl Target {
         if reference.starts_with('-') || !Reference::is_valid_name(&tag) {
             return Err(anyhow!("version `{full}` is neither a full commit hash nor the name of a tag or branch"));
         }
-        let is_branch = source.version_type == Some(VersionType::Branches);
+        let is_branch = source.version_type == VersionType::BranchHeads;
         let of_tag = |commit| Self { commit, branch: branch.clone(), tag: Some(reference.clone()), beginning: None };
         let of_branch = |commit| Self { commit, branch: Some(reference.clone()), ..Self::default() };
         if let Some(commit) = &version.commit {

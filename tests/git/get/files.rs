@@ -104,7 +104,7 @@ fn tell_all_about_the_commit() {
     ----- .git/committer -----
     ada@example.com
     ----- .git/committer_name -----
-    Ada Fixture
+    Ada Lovelace
     ----- .git/committer_date -----
     2023-11-14 22:14:20 +0000
     ----- .git/commit_message -----
@@ -156,13 +156,24 @@ fn tell_all_about_the_commit() {
     "#);
 }
 
+/// A hosting service commits merges in its own name; whoever is notified by these files is the author.
 #[test]
-fn name_the_committer_when_there_is_another() {
+fn name_the_author_as_committer_and_the_committer_in_the_metadata() {
     let repository = Repository::new();
-    let commit = repository.commit("by the same", &[("a", "1")]);
-    let (destination, outcome) = get(&source(&repository.file_url()), Some(&commit), json!({}));
-    assert!(!outcome.json()["metadata"].to_string().contains("committer"));
-    assert_eq!(read(&destination, ".git/committer_date"), "");
+    let by_another = repository.change("merge").author("Ada Lovelace", "lovelace@example.com").write("a", "1").commit();
+    let by_the_same = repository.commit("by the same", &[("a", "2")]);
+    for (commit, author, email) in
+        [(by_another, "Ada Lovelace", "lovelace@example.com"), (by_the_same, "Ada Fixture", "ada@example.com")]
+    {
+        let (destination, outcome) = get(&source(&repository.file_url()), Some(&commit), json!({}));
+        let date = repository.git(&["log", "-1", "--format=%ci", &commit]);
+        assert_eq!(read(&destination, ".git/committer"), email);
+        assert_eq!(read(&destination, ".git/committer_name"), author);
+        assert_eq!(read(&destination, ".git/committer_date"), format!("{}\n", date.trim()));
+        let metadata = outcome.json()["metadata"].clone();
+        assert_eq!(metadata[3], json!({ "name": "committer", "value": "Ada Fixture" }));
+        assert_eq!(metadata[4], json!({ "name": "committer_date", "value": date.trim(), "type": "time" }));
+    }
 }
 
 #[test]

@@ -26,15 +26,29 @@ fn needs_its_file_and_a_tag() {
     let outcome = put(&source(&repository.file_url()), inputs.path(), params);
     outcome.failed();
     assert!(said(&outcome).starts_with("error: cannot read the annotation file `nope`\n"), "{}", said(&outcome));
-    let params = json!({ "repository": "app", "annotate": "nope", "only_tag": true });
+    let params = json!({ "repository": "app", "annotate": "nope", "only_tag": true, "push_all_tags": false });
     let outcome = put(&source(&repository.file_url()), inputs.path(), params);
     outcome.failed();
     assert!(
         said(&outcome).ends_with(
             "`params.annotate`: has no effect without `tag`\n    \
-         `params.only_tag`: needs a `tag`, or `push_all_tags: true`\n"
+         `params.only_tag`: needs a `tag` with `push_all_tags: false`: there is nothing to push\n"
         ),
         "{}",
         said(&outcome)
     );
+}
+
+#[test]
+fn keeps_lines_of_markdown() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, _checkout) = inputs(&repository);
+    for (name, text) in [("1.0", "# 1.0\n\n## Fixed\n#13 is gone"), ("2.0", "# Nothing but a heading")] {
+        fs::write(inputs.path().join("version"), name).expect("write the tag file");
+        fs::write(inputs.path().join("message"), text).expect("write the message");
+        let params = json!({ "repository": "app", "tag": "version", "annotate": "message" });
+        put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+        let message = repository.git(&["tag", "-l", "--format=%(contents)", name]);
+        assert_eq!(message.trim(), text);
+    }
 }

@@ -46,3 +46,31 @@ fn on_another_commit_fails_at_once_and_moves_nothing() {
         assert_eq!(repository.tip("main"), commits[0]);
     }
 }
+
+#[test]
+fn has_a_file_with_a_name_that_everybody_can_see() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, _checkout) = inputs(&repository);
+    let put_with = |text: &str, prefix: &str| {
+        fs::write(inputs.path().join("t"), text).expect("write the tag file");
+        let params = json!({ "repository": "app", "tag": "t", "tag_prefix": prefix });
+        put(&source(&repository.file_url()), inputs.path(), params)
+    };
+    put_with("\u{feff}1.0\r\n", "v").succeeded();
+    assert_eq!(repository.git(&["tag"]).trim(), "v1.0");
+    for prefix in ["", "v"] {
+        for (text, expected) in [
+            ("", "error: the tag file `t` is empty\n"),
+            ("\u{feff}\n \n", "error: the tag file `t` is empty\n"),
+            ("1\u{200b}0", "error: the tag name in the file `t` has an invisible character (U+200B)\n"),
+            ("1\u{a0}0", "error: the tag name in the file `t` has an invisible character (U+00A0)\n"),
+        ] {
+            let outcome = put_with(text, prefix);
+            outcome.failed();
+            assert_eq!(said(&outcome), expected);
+        }
+        let outcome = put_with("1.0\nsecond\n", prefix);
+        outcome.failed();
+        assert!(said(&outcome).ends_with("1.0\\nsecond`, from the file `t`, is not a legal tag name\n"));
+    }
+}

@@ -25,15 +25,35 @@ fn is_told_by_key() {
             "`source.tag_behaviour`: expected `match_tagged` or `match_tag_ancestors`, found `match_taged`; did you mean",
         ],
     );
-    refused(json!({ "version_type": "tag" }), &["`source.version_type`: expected `commits`, `tags` or `branches`"]);
     refused(
-        json!({ "version_type": "branches", "branch": "main", "tag_filter": "v*" }),
+        json!({ "version_type": "tag" }),
+        &["`source.version_type`: expected `commits`, `tags`, `branches` or `branch_heads`"],
+    );
+    refused(
+        json!({ "version_type": "branch_heads", "branch": "main", "tag_filter": "v*" }),
         &["`source.branch`: is one branch, and", "`source.tag_filter`: is about tags, and"],
     );
-    refused(json!({ "branch_regex": "x" }), &["`source.branch_regex`: chooses branches only with"]);
     refused(
-        json!({ "version_type": "commits", "tag_filter": "v*" }),
-        &["`source.version_type`: is `commits`, but `tag_filter` makes versions of tags; leave"],
+        json!({ "branch_regex": "x", "branch_filters": ["x"], "tag_filters": ["v*"], "tag_sort": "version" }),
+        &[
+            "`source.tag_filters`: has an effect only with `version_type: tags`\n",
+            "`source.tag_sort`: has an effect only with `version_type: tags`\n",
+            "`source.branch_filters`: has an effect only with `version_type: branches` or `branch_heads`\n",
+            "`source.branch_regex`: has an effect only with",
+        ],
+    );
+    refused(
+        json!({ "version_type": "tags", "tag_filters": ["v*", "[v"], "tag_sort": "date" }),
+        &["`source.tag_sort`: expected `creatordate` or `version`, found `date`"],
+    );
+    refused(json!({ "version_type": "tags", "tag_filters": ["v*", "[v"] }), &["`source.tag_filters[1]`: has a `[`"]);
+    refused(
+        json!({ "version_type": "branches", "branch_filters": ["[v"], "branch_regex": "(" }),
+        &["`source.branch_filters[0]`: has a `[`", "`source.branch_regex`: has a `(`"],
+    );
+    refused(
+        json!({ "credential_hosts": ["git.example.com", "a/b"] }),
+        &["`source.credential_hosts[1]`: must be a host, such as"],
     );
 }
 

@@ -1,162 +1,108 @@
 use super::*;
 
-fn three() -> (Repository, Vec<String>) {
-    let (repository, mut commits) = history(&["one"]);
-    repository.branch("feature/a", &commits[0]);
-    commits.push(repository.commit_on("feature/a", "a", &[("a", "1")]));
+fn sets(uri: &str) -> Value {
+    json!({ "uri": uri, "version_type": "branches" })
+}
+
+/// The one version of a check, and the names in it.
+#[track_caller]
+fn set(outcome: &Outcome) -> (Value, Vec<String>) {
+    let versions = outcome.json();
+    let versions = versions.as_array().expect("a list").clone();
+    assert_eq!(versions.len(), 1, "{versions:?}");
+    let text = versions[0]["branches"].as_str().expect("branches");
+    let names = if text == "NONE" { Vec::new() } else { serde_json::from_str(text).expect("a JSON array of names") };
+    (versions[0].clone(), names)
+}
+
+fn three() -> Repository {
+    let (repository, commits) = history(&["one"]);
     repository.branch("feature/b", &commits[0]);
-    commits.push(repository.commit_on("feature/b", "b", &[("b", "1")]));
-    (repository, commits)
+    repository.branch("feature/A", &commits[0]);
+    repository
 }
 
 #[test]
-fn are_versions_by_the_dates_of_their_tips() {
-    let (repository, mut commits) = three();
-    let (_server, url) = serve(&repository);
-    let source = json!({ "uri": url, "version_type": "branches", "version_depth": 9 });
-    let found = check(&source, NONE).json();
-    let expected = [version("main", &commits[0]), version("feature/a", &commits[1]), version("feature/b", &commits[2])];
-    assert_eq!(found, json!(expected));
-    let features = with(source, json!({ "branch_regex": "feature/.*", "version_depth": 1 }));
-    let container = Container::new();
-    assert_eq!(check_in(&container, &features, NONE).json(), json!([version("feature/b", &commits[2])]));
-    commits.push(repository.commit_on("feature/a", "a again", &[("a", "2")]));
-    repository.commit("main is not one of them", &[("c", "1")]);
-    let found = check_in(&container, &features, version("feature/b", &commits[2])).json();
-    assert_eq!(found, json!([version("feature/b", &commits[2]), version("feature/a", &commits[3])]));
-    // The branch of the known version has gone on, too.
-    let found = check_in(&container, &features, version("feature/a", &commits[1])).json();
-    assert_eq!(found, json!([version("feature/a", &commits[3])]));
-    let found = check(&features, version("feature/a", &commits[1])).json();
-    assert_eq!(found, json!([version("feature/b", &commits[2]), version("feature/a", &commits[3])]));
-}
-
-/// A branch that is pushed after newer ones were seen, though its tip is older than theirs.
-fn pushed_late() -> (Repository, Vec<String>, Value) {
-    let (repository, mut commits) = three();
-    repository.branch("late", &commits[0]);
-    commits.insert(1, repository.commit_on("late", "late", &[("late", "1")]));
-    // It was committed before this one.
-    commits.push(repository.commit_on("feature/b", "b again", &[("b", "2")]));
-    repository.delete_branch("late");
-    let known = version("feature/b", &commits[4]);
-    (repository, commits, known)
-}
-
-#[test]
-fn that_are_pushed_with_older_dates_than_what_is_known_are_new() {
-    let (repository, commits, known) = pushed_late();
+fn are_one_version_sorted_by_bytes() {
+    let repository = three();
     let (server, url) = serve(&repository);
-    let source = json!({ "uri": url, "version_type": "branches" });
-    let container = Container::new();
-    assert_eq!(check_in(&container, &source, NONE).json(), json!([known]));
-    repository.branch("late", &commits[1]);
-    let late = version("late", &commits[1]);
-    assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known, late]));
-    // That answer was lost, twice: what it told is told again, before what came since.
-    assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known, late]));
-    repository.branch("later", &commits[0]);
-    let later = version("later", &commits[0]);
-    assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known, late, later]));
-    // Now it is known, and the next one is new whatever its date.
+    let (version, names) = set(&check(&sets(&url), NONE));
+    assert_eq!(names, ["feature/A", "feature/b", "main"]);
+    assert_eq!(version["branches"], r#"["feature/A","feature/b","main"]"#);
+    assert_eq!(server.requests().len(), 2, "the greeting and the list: {:?}", server.requests());
+}
+
+#[test]
+fn make_a_new_version_when_one_appears_or_goes_and_none_when_one_moves() {
+    let repository = three();
+    let source = sets(&repository.file_url());
+    let (first, _) = set(&check(&source, NONE));
+    repository.commit_on("feature/b", "moved", &[("x", "1")]);
+    assert_eq!(check(&source, first.clone()).json(), json!([first]));
+    repository.branch("new", "main");
+    let (second, names) = set(&check(&source, first.clone()));
+    assert_eq!(names, ["feature/A", "feature/b", "main", "new"]);
+    assert_eq!(check(&source, second.clone()).json(), json!([second]));
+    repository.delete_branch("new");
+    let (third, _) = set(&check(&source, second));
+    assert_eq!(third["branches"], first["branches"]);
+    // Concourse passes over a version that it has seen before.
+    assert_ne!(third, first, "a set that comes back is newer than what was between");
+}
+
+#[test]
+fn are_chosen_by_globs_or_else_by_a_part_of_their_names() {
+    let repository = three();
+    repository.branch("release/1", "main");
+    let chosen = |more: Value| set(&check(&with(sets(&repository.file_url()), more), NONE)).1;
+    assert_eq!(
+        chosen(json!({ "branch_filters": ["feature/*", "release/*"] })),
+        ["feature/A", "feature/b", "release/1"]
+    );
+    assert_eq!(chosen(json!({ "branch_regex": "^(feature|release)/[A-Z0-9]" })), ["feature/A", "release/1"]);
+    assert_eq!(chosen(json!({ "branch_regex": "ea" })), ["feature/A", "feature/b", "release/1"]);
+    assert_eq!(chosen(json!({ "branch_filters": ["main"], "branch_regex": "feature" })), ["main"]);
+}
+
+#[test]
+fn are_none_when_no_branch_counts() {
+    let source = with(sets(&three().file_url()), json!({ "branch_filters": ["no/*"] }));
+    let repository = three();
+    let source = with(source, json!({ "uri": repository.file_url() }));
+    let outcome = check(&source, NONE);
+    let (version, names) = set(&outcome);
+    assert_eq!((version["branches"].as_str(), names.len()), (Some("NONE"), 0));
+    assert!(said(&outcome).contains("matches `branch_filters: no/*`"), "{}", said(&outcome));
+    assert_eq!(check(&source, version.clone()).json(), json!([version]));
+    let (directory, outcome) = get(&source, version, json!({}));
+    outcome.succeeded();
+    assert_eq!(fs::read_to_string(directory.path().join("branches.json")).expect("read the names"), "[]\n");
+}
+
+#[test]
+fn are_a_file_of_the_get_and_nothing_else() {
+    let repository = three();
+    let (server, url) = serve(&repository);
+    let (version, names) = set(&check(&sets(&url), NONE));
+    repository.branch("later", "main");
     server.reset();
-    assert_eq!(check_in(&container, &source, later.clone()).json(), json!([later]));
-    assert_eq!(server.requests().len(), 2, "what is unchanged costs its list: {:?}", server.requests());
-}
-
-#[test]
-fn of_a_put_do_not_bring_all_others_along() {
-    let (repository, mut commits) = three();
-    let (_server, url) = serve(&repository);
-    let source = json!({ "uri": url, "version_type": "branches" });
-    let container = Container::new();
-    let known = version("feature/b", &commits[2]);
-    assert_eq!(check_in(&container, &source, NONE).json(), json!([known]));
-    assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known]));
-    commits.push(repository.commit_on("feature/a", "of a put", &[("a", "2")]));
-    let put = version("feature/a", &commits[3]);
-    assert_eq!(check_in(&container, &source, put.clone()).json(), json!([put]));
-}
-
-#[test]
-fn are_all_given_before_the_known_one_where_no_earlier_check_tells_which_are_new() {
-    let (repository, commits, known) = pushed_late();
-    repository.branch("late", &commits[1]);
-    let newest = repository.commit("newest", &[("x", "1")]);
-    let (_server, url) = serve(&repository);
-    let source = json!({ "uri": url, "version_type": "branches" });
-    let (a, late, main) = (version("feature/a", &commits[2]), version("late", &commits[1]), version("main", &newest));
-    let container = Container::new();
-    for _ in 0..2 {
-        let found = check_in(&container, &source, known.clone()).json();
-        assert_eq!(found, json!([a, late, known, main]), "an answer that was lost is given again");
-    }
-    assert_eq!(check_in(&container, &source, main.clone()).json(), json!([main]));
-    // One that was moved comes last, to an older commit too: Concourse goes by what comes last.
-    let moved = version("late", &"1".repeat(40));
-    let container = Container::new();
-    for _ in 0..2 {
-        assert_eq!(check_in(&container, &source, moved.clone()).json(), json!([a, known, main, late]));
-    }
-    // Which were told before one that is gone, nothing says.
-    let container = Container::new();
-    for _ in 0..2 {
-        let outcome = check_in(&container, &source, version("gone", &commits[1]));
-        assert_eq!(outcome.json(), json!([a, late, known, main]));
-        assert!(said(&outcome).starts_with("warning: branch `gone` is gone"), "{}", said(&outcome));
-    }
-}
-
-#[test]
-fn that_are_deleted_are_no_versions_any_more() {
-    let (repository, mut commits) = three();
-    let (_server, url) = serve(&repository);
-    let source = json!({ "uri": url, "version_type": "branches" });
-    let container = Container::new();
-    assert_eq!(refs(&check_in(&container, &source, NONE)), ["feature/b"]);
-    repository.delete_branch("feature/b");
-    for _ in 0..3 {
-        let outcome = check_in(&container, &source, version("feature/b", &commits[2]));
-        assert_eq!(refs(&outcome), ["feature/a"]);
-        assert!(said(&outcome).starts_with("warning: branch `feature/b` is gone"), "{}", said(&outcome));
-    }
-    // What is pushed then is new, and nothing else.
-    commits.push(repository.commit_on("main", "next", &[("x", "1")]));
-    let outcome = check_in(&container, &source, version("feature/b", &commits[2]));
-    assert_eq!(outcome.json(), json!([version("main", &commits[3])]));
-}
-
-#[test]
-fn whose_new_tips_are_filtered_out_give_nothing() {
-    let (repository, commits) = three();
-    let (_server, url) = serve(&repository);
-    let source = json!({ "uri": url, "version_type": "branches" });
-    let container = Container::new();
-    let known = version("feature/b", &commits[2]);
-    assert_eq!(check_in(&container, &source, NONE).json(), json!([known]));
-    repository.commit_on("feature/b", "not this [ci skip]", &[("b", "2")]);
-    assert_eq!(check_in(&container, &source, known.clone()).json(), json!([]));
-    let built = repository.commit_on("feature/b", "but this", &[("b", "3")]);
-    assert_eq!(check_in(&container, &source, known).json(), json!([version("feature/b", &built)]));
-}
-
-#[test]
-fn are_checked_out_as_branches() {
-    let (repository, commits) = three();
-    let (_server, url) = serve(&repository);
-    // A tag of that name is something else.
-    repository.tag("feature/a", &commits[0]);
-    let source = json!({ "uri": url, "version_type": "branches" });
-    for version in [version("feature/a", &commits[1]), json!({ "ref": "feature/a" })] {
-        for params in [json!({}), json!({ "depth": 1 })] {
-            let (directory, outcome) = get(&source, version.clone(), params);
-            assert_eq!(outcome.json()["version"], version);
-            assert_eq!(file(&directory, "ref"), "feature/a\n");
-            assert_eq!(file(&directory, "commit"), format!("{}\n", commits[1]));
-            assert_eq!(file(&directory, "branch"), "feature/a\n");
-        }
-    }
-    let outcome = get(&source, version("feature/c", &commits[1]), json!({})).1;
+    let (directory, outcome) = get(&sets(&url), version.clone(), json!({ "depth": 1 }));
+    assert_eq!(outcome.json()["version"], version);
+    let text = fs::read_to_string(directory.path().join("branches.json")).expect("read the names");
+    assert_eq!(serde_json::from_str::<Vec<String>>(&text).expect("a JSON array"), names);
+    assert_eq!(fs::read_dir(directory.path()).expect("list the destination").count(), 1);
+    assert!(server.requests().is_empty(), "{:?}", server.requests());
+    let outcome = get(&sets(&url), json!({ "branches": "main" }), json!({})).1;
     outcome.failed();
-    assert!(said(&outcome).contains("there is no branch `feature/c`"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("is neither a JSON array of names nor `NONE`: `main`"), "{}", said(&outcome));
+}
+
+#[test]
+fn say_which_keys_have_no_effect() {
+    let repository = three();
+    let source = with(sets(&repository.file_url()), json!({ "branch": "main", "paths": ["x"], "version_depth": 3 }));
+    let outcome = check(&source, NONE);
+    assert_eq!(set(&outcome).1.len(), 3);
+    let warning = "warning: no effect with `version_type: branches`: `branch`, `paths`, `version_depth`\n";
+    assert_eq!(said(&outcome), warning);
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod broken;
+mod multi_branch;
 mod readme;
 mod verbs;
 

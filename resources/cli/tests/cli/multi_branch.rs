@@ -1,0 +1,60 @@
+//! The multi-branch pipeline that the established git resource publishes, and one that follows releases by their tags.
+
+use crate::Place;
+
+const MULTI_BRANCH: &str = "\
+resources:
+- name: branches
+  type: git
+  source:
+    uri: https://git.test/example/app.git
+    version_type: branches
+    branch_regex: ^(feature|fix)/
+- name: ci
+  type: git
+  source: {uri: https://git.test/example/app.git, branch: main}
+- name: golang
+  type: git
+  source:
+    uri: https://git.test/golang/go.git
+    version_type: tags
+    tag_sort: version
+    tag_regex: ^go1\\.[0-9]+\\.[0-9]+$
+- name: postgresql
+  type: git
+  source: {uri: https://git.test/x.git, version_type: tags, tag_filter: postgresql/((major))*}
+
+jobs:
+- name: set-feature-pipelines
+  plan:
+  - in_parallel:
+    - {get: branches, trigger: true}
+    - {get: ci, trigger: true}
+    - {get: golang}
+    - {get: postgresql}
+  - load_var: branches
+    file: branches/branches.json
+  - across:
+    - var: branch
+      values: ((.:branches))
+    set_pipeline: dev
+    file: ci/ci/pipeline.yml
+    instance_vars: {branch: ((.:branch))}
+";
+
+#[test]
+fn is_valid() {
+    let outcome = Place::new().file("ci.yml", MULTI_BRANCH).jetway("validate ci.yml");
+    assert_eq!(outcome.stdout, "no problems in 1 pipeline; 4 of 4 resources of our types\n", "{}", outcome.stderr);
+    assert_eq!(outcome.code, 0);
+}
+
+#[test]
+fn is_told_of_a_version_type_that_is_mistyped() {
+    let text = MULTI_BRANCH.replace("version_type: branches", "version_type: branch");
+    let outcome = Place::new().file("ci.yml", &text).jetway("validate ci.yml");
+    let problem = "ci.yml:6:19: resource `branches`: `source.version_type`: expected `commits`, `tags`, `branches` or \
+                   `branch_heads`, found `branch`";
+    assert!(outcome.stdout.starts_with(problem), "{}", outcome.stdout);
+    assert_eq!(outcome.code, 1);
+}

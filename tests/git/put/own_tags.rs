@@ -1,0 +1,149 @@
+//! The repository's own tags, which nobody names in the params.
+use super::*;
+
+fn with_other_tag() -> (Repository, TempDir, Checkout, Vec<String>) {
+    let (repository, commits) = history(&["one", "two"]);
+    repository.tag("stale", &commits[0]);
+    let (inputs, checkout) = inputs(&repository);
+    repository.git(&["tag", "-f", "stale", &commits[1]]);
+    (repository, inputs, checkout, commits)
+}
+
+#[test]
+fn arrive_when_a_task_made_them() {
+    for more in [json!({}), json!({ "rebase": true }), json!({ "merge": true }), json!({ "tag": "tag" })] {
+        let (repository, commits) = history(&["one"]);
+        repository.tag("old", &commits[0]);
+        let (inputs, checkout) = inputs(&repository);
+        let commit = checkout.commit("two", &[("x", "2")]);
+        checkout.git(&["tag", "light"]);
+        checkout.git(&["tag", "-a", "-m", "A release", "annotated"]);
+        fs::write(inputs.path().join("tag"), "v3").expect("write the tag file");
+        let params = crate::support::with(app(), more);
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params.clone());
+        outcome.succeeded();
+        assert!(!said(&outcome).contains("warning"), "{}", said(&outcome));
+        for tag in ["light", "annotated^{commit}"] {
+            assert_eq!(repository.resolve(&format!("refs/tags/{tag}")), commit);
+        }
+        assert!(said(&outcome).contains("pushed the tags `annotated`, `light`"), "{}", said(&outcome));
+        put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+    }
+}
+
+#[test]
+fn arrive_with_a_mirror() {
+    let (repository, commits) = history(&["one", "two"]);
+    for number in 0..150 {
+        repository.tag(&format!("v{number:03}"), &commits[number % 2]);
+    }
+    let mirror = Repository::named("mirror");
+    let get = json!({ "source": source(&repository.file_url()), "params": { "fetch_tags": true } });
+    let (inputs, _checkout) = got(&get);
+    put(&source(&mirror.file_url()), inputs.path(), app()).succeeded();
+    assert_eq!(mirror.git(&["show-ref", "--tags"]), repository.git(&["show-ref", "--tags"]));
+    // One was moved there meanwhile, and some are new here.
+    mirror.git(&["tag", "-f", "v000", &commits[1]]);
+    for number in 0..150 {
+        jetway_tests::git::run(&inputs.path().join("app"), &["tag", &format!("w{number}"), &commits[0]]);
+    }
+    let outcome = put(&source(&mirror.file_url()), inputs.path(), app());
+    outcome.succeeded();
+    assert!(said(&outcome).contains("on another commit: the tag `v000`;"), "{}", said(&outcome));
+    assert_eq!(mirror.resolve("refs/tags/v000"), commits[1]);
+    assert_eq!(mirror.resolve("refs/tags/w149"), commits[0]);
+}
+
+#[test]
+fn are_pushed_alone_by_only_tag() {
+    let (repository, commits) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let commit = checkout.commit("two", &[("x", "2")]);
+    checkout.git(&["tag", "v2"]);
+    let source = json!({ "uri": repository.file_url() });
+    let params = json!({ "repository": "app", "only_tag": true });
+    let outcome = put(&source, inputs.path(), params.clone());
+    assert_eq!(outcome.json()["version"], json!({ "ref": commit }));
+    assert_eq!((repository.tip("main"), repository.resolve("refs/tags/v2")), (commits[0].clone(), commit));
+    let outcome = put(&source, inputs.path(), params);
+    outcome.succeeded();
+    assert!(said(&outcome).contains("nothing to push"), "{}", said(&outcome));
+}
+
+#[test]
+fn that_are_stale_are_left_alone_and_named() {
+    for more in [json!({}), json!({ "force": true }), json!({ "rebase": true }), json!({ "only_tag": true })] {
+        let (repository, inputs, checkout, commits) = with_other_tag();
+        checkout.commit("three", &[("x", "3")]);
+        checkout.git(&["tag", "fresh"]);
+        let outcome = put(&source(&repository.file_url()), inputs.path(), crate::support::with(app(), more));
+        outcome.succeeded();
+        let warning = "warning: not pushed, since the server has it on another commit: the tag `stale`; \
+                       `push_all_tags: true` with `force: true` overwrites them\n";
+        assert!(said(&outcome).contains(warning), "{}", said(&outcome));
+        assert_eq!(repository.resolve("refs/tags/stale"), commits[1]);
+        assert_eq!(repository.resolve("refs/tags/fresh"), checkout.head());
+    }
+}
+
+#[test]
+fn that_a_task_has_moved_are_overwritten_by_force() {
+    let (repository, commits) = history(&["one", "two"]);
+    repository.tag("latest", &commits[0]);
+    repository.tag("production", &commits[0]);
+    let request = json!({ "source": source(&repository.file_url()), "version": { "ref": commits[1] } });
+    let (inputs, checkout) = got(&request);
+    checkout.git(&["tag", "-f", "production"]);
+    let commit = checkout.commit("three", &[("x", "3")]);
+    checkout.git(&["tag", "-f", "latest"]);
+    let source = source(&repository.file_url());
+    let outcome = put(&source, inputs.path(), app());
+    outcome.succeeded();
+    assert!(said(&outcome).contains("the tags `latest`, `production`;"), "{}", said(&outcome));
+    let params = json!({ "repository": "app", "force": true });
+    let outcome = put(&source, inputs.path(), params);
+    outcome.succeeded();
+    assert!(!said(&outcome).contains("warning"), "{}", said(&outcome));
+    assert_eq!(repository.resolve("refs/tags/latest"), commit);
+    assert_eq!(repository.resolve("refs/tags/production"), commits[1]);
+}
+
+#[test]
+fn that_the_server_refuses_fail_nothing_else() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (repository, _) = history(&["one"]);
+    let hook = repository.path().join("hooks/update");
+    fs::create_dir_all(hook.parent().expect("a parent")).expect("make the folder of hooks");
+    fs::write(&hook, "#!/bin/sh\ncase $1 in refs/tags/protected*) exit 1;; esac\n").expect("write a hook");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("make it executable");
+    let (inputs, checkout) = inputs(&repository);
+    let commit = checkout.commit("two", &[("x", "2")]);
+    checkout.git(&["tag", "protected"]);
+    checkout.git(&["tag", "v2"]);
+    let outcome = put(&source(&repository.file_url()), inputs.path(), app());
+    outcome.succeeded();
+    assert!(
+        said(&outcome).contains("since the server refuses it: `refs/tags/protected`: [remote rejected]"),
+        "{}",
+        said(&outcome)
+    );
+    assert_eq!((repository.tip("main"), repository.git(&["tag"])), (commit, "v2".to_owned()));
+}
+
+#[test]
+fn stay_or_have_to_arrive_as_push_all_tags_says() {
+    let (repository, inputs, checkout, commits) = with_other_tag();
+    checkout.commit("three", &[("x", "3")]);
+    checkout.git(&["tag", "fresh"]);
+    let source = source(&repository.file_url());
+    let with = |more: Value| crate::support::with(app(), more);
+    let outcome = put(&source, inputs.path(), with(json!({ "push_all_tags": true })));
+    outcome.failed();
+    assert!(said(&outcome).contains("`refs/tags/stale`: [rejected] (already exists)"), "{}", said(&outcome));
+    assert_eq!(repository.tip("main"), commits[1], "nothing arrives");
+    put(&source, inputs.path(), with(json!({ "push_all_tags": false }))).succeeded();
+    assert_eq!(repository.git(&["tag"]), "stale");
+    put(&source, inputs.path(), with(json!({ "push_all_tags": true, "force": true }))).succeeded();
+    assert_eq!(repository.resolve("refs/tags/stale"), commits[0]);
+    assert_eq!(repository.resolve("refs/tags/fresh"), checkout.head());
+}
