@@ -21,7 +21,7 @@ DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links
 help: ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
 
-deps: ## install what cargo cannot bring: Debian packages, a Kubernetes, a container engine, a base image
+deps: ## install what cargo cannot bring: Debian packages, a Kubernetes, a container engine, base images
 	@tests/support/deps.sh
 
 build: ## build every crate, tests included

@@ -3,8 +3,8 @@
 #
 # The binary is built on the host. Everything of ours goes into the image by one archive, `rootfs.tar`, with one owner and one time in it,
 # so that the same binary makes the same layer. The archive and the folder's own files are the whole context: the target
-# directory, gigabytes of it, never is. A type that needs programs beside it stands on `BASE` (Debian's slim image, the same Debian as the
-# host, so that the C library is the same). A type whose Dockerfile says FROM scratch needs none: its binary is static, and the
+# directory, gigabytes of it, never is. A type that needs programs beside it stands on the `BASE` of its Dockerfile (a slim image of
+# Debian, the host's release or a newer one, so that the C library has all that the binary needs); `JETWAY_BASE` replaces it. A type whose Dockerfile says FROM scratch needs none: its binary is static, and the
 # archive has the little that Concourse and a container runtime look for. In either case it has what the folder's `rootfs.sh`
 # puts there, if there is one.
 #
@@ -14,7 +14,6 @@ set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
-base=${JETWAY_BASE:-debian:bookworm-slim}
 target=${CARGO_TARGET_DIR:-target}
 host=$(rustc -vV | sed -n 's/^host: //p')
 context=$(mktemp -d)
@@ -27,6 +26,9 @@ package_of() {
     *) echo "jetway-$1" ;;
   esac
 }
+
+# What the image of the type $1 stands on.
+base_of() { echo "${JETWAY_BASE:-$(sed -n 's/^ARG BASE=//p' "images/$1/Dockerfile")}"; }
 
 is_from_scratch() { grep -qx 'FROM scratch' "images/$1/Dockerfile"; }
 
@@ -98,6 +100,7 @@ for kind in "${kinds[@]}"; do
   if grep -q '^ARG HELM_VERSION=' "images/$kind/Dockerfile" && [ -n "${HELM_VERSION:-}" ]; then
     arguments+=(--build-arg "HELM_VERSION=$HELM_VERSION")
   fi
+  base=$(base_of "$kind")
   version=$(cargo pkgid --package "$(package_of "$kind")" | sed 's/.*[#@]//')
   # The classic builder: the other one is a plugin that not every engine's client has.
   if ! DOCKER_BUILDKIT=0 docker build --build-arg "BASE=$base" --build-arg "VERSION=$version" "${arguments[@]}" \

@@ -1,5 +1,6 @@
 //! put with `build` by an engine of its own: dockerd, started for the step and stopped with it.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -35,10 +36,32 @@ fn an_engine_that_does_not_start_is_quoted() {
     assert_eq!(outcome.leftovers(), Vec::<PathBuf>::new());
 }
 
-/// A put in the image, with a network of its own: an engine in there must not meet this machine's.
+/// Takes from the container what a worker does not give a privileged one: with control groups of version 1 its group allows
+/// the devices below, which the runtime specification has as defaults, but no console (seen with Concourse 8.2.5). Version 2 has no
+/// such group.
+const WORKER: &str = "#!/bin/sh -e
+group=$(sed -n 's/^[0-9]*:devices://p' /proc/self/cgroup)
+if [ -n \"$group\" ]; then
+  mkdir /worker
+  mount -t cgroup -o devices devices /worker
+  echo a >/worker/$group/devices.deny
+  for rule in 'c *:* m' 'b *:* m' 'c 1:3 rwm' 'c 1:5 rwm' 'c 1:7 rwm' 'c 1:8 rwm' 'c 1:9 rwm' 'c 5:0 rwm' 'c 5:2 rwm' 'c 136:* rwm'; do
+    echo $rule >/worker/$group/devices.allow
+  done
+  umount /worker
+  rmdir /worker
+fi
+exec \"$@\"
+";
+
+/// A put in the image as a worker runs it, with a network of its own: an engine in there must not meet this machine's.
 fn in_image(request: &serde_json::Value, inputs: &std::path::Path, disk: &std::path::Path) -> Verb {
+    let worker = disk.join("worker");
+    std::fs::write(&worker, WORKER).unwrap();
+    std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).unwrap();
     Verb::put("docker-image")
         .runner(Runner::Image)
+        .wrapped_by("/scratch/worker")
         .request(request)
         .dir(inputs)
         .docker_arguments(privileged())
@@ -79,6 +102,36 @@ fn the_image_brings_its_engine_builds_pushes_and_leaves_nothing() {
             .unwrap();
         assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), digest.as_str().unwrap());
     }
+}
+
+/// Neither a `# syntax=` line nor a network brings another frontend.
+#[test]
+fn the_engine_in_the_image_builds_dockerfiles_of_today_by_default() {
+    if !layer::require(Layer::Image("docker-image")) || !engine::require() {
+        return;
+    }
+    let registry = Registry::start_for_containers(&bridge_address());
+    let inputs = inputs(&[
+        (
+            "app/Dockerfile",
+            "FROM --platform=$BUILDPLATFORM BASE AS tools\nRUN <<EOF\nset -e\necho $((6 * 7)) > /answer\nEOF\n\
+             FROM BASE\nCOPY --link --chmod=755 --from=tools /answer /\nCOPY <<EOF /greeting\nhello\nEOF\n\
+             RUN --mount=type=cache,target=/kept grep 42 /answer && grep hello /greeting\n",
+        ),
+        ("base/repository", "jetway-tests/base"),
+        ("base/tag", "busybox"),
+    ]);
+    docker(&["save", "--output", inputs.path().join("base/image").to_str().unwrap(), BASE]);
+    let disk = scratch::directory();
+    let source = source(&registry, "today", json!({ "insecure_registries": [registry.host()] }));
+    let request = json!({ "source": source, "params": { "build": "app", "load_base": "base" } });
+    let outcome = in_image(&request, inputs.path(), disk.path()).run();
+    assert!(outcome.succeeded().stderr.contains("RUN --mount=type=cache"), "{}", outcome.stderr);
+    let params = json!({ "build": "app", "load_base": "base", "docker_buildkit": "0" });
+    let request = json!({ "source": request["source"], "params": params });
+    let outcome = in_image(&request, inputs.path(), disk.path()).run();
+    let hint = "`BUILDPLATFORM` in the Dockerfile needs BuildKit: remove `docker_buildkit: 0` from params";
+    assert!(outcome.failed().stderr.contains(hint), "{}", outcome.stderr);
 }
 
 /// It has the features that engines have to be started with.

@@ -142,6 +142,31 @@ fn a_push_that_fails_in_between_says_how_far_it_got() {
 }
 
 #[test]
+fn the_builder_is_the_default_of_the_engine_unless_params_ask_for_one() {
+    // Docker sends `Builder-Version` since 23; `2` is BuildKit. See `SystemPing` in the API's reference. podman sends it empty.
+    for (version, params, expected) in [
+        (Some("2"), json!({}), "/session"),
+        (Some("2"), json!({ "docker_buildkit": "0" }), "/build"),
+        (Some("2"), json!({ "memory": "256m" }), "/build"),
+        (Some(""), json!({}), "/build"),
+        (None, json!({}), "/build"),
+        (None, json!({ "docker_buildkit": "1" }), "/session"),
+    ] {
+        let engine = StandIn::start(move |asked| match asked.path().rsplit('/').next() {
+            Some("_ping") => {
+                let answer = Answer::text(200, "OK").with("Api-Version", "1.45");
+                version.map_or(answer.clone(), |version| answer.with("Builder-Version", version))
+            }
+            _ => Answer::json(404, &json!({ "message": "page not found" })),
+        });
+        put(&engine, params.clone()).failed();
+        let asked = engine.asked();
+        let last = asked.last().unwrap().path();
+        assert!(last.ends_with(expected), "{version:?} {params}: {last}");
+    }
+}
+
+#[test]
 fn a_cache_in_the_registry_needs_a_tag_and_buildkit() {
     let engine = engine(|_, _| pushed());
     let outcome = put(&engine, json!({ "cache_to": "registry", "cache_tag": "cache", "docker_buildkit": "0" }));

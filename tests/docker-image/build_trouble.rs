@@ -111,6 +111,32 @@ fn a_recipe_that_is_none_is_told() {
 }
 
 #[test]
+fn error_that_buildkit_would_not_have_made_names_docker_buildkit() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::start();
+    for (recipe, feature) in [
+        ("FROM --platform=$BUILDPLATFORM scratch\nCOPY x /\n", "`BUILDPLATFORM` in the Dockerfile"),
+        ("FROM scratch\nCOPY --chmod=755 x /\n", "`COPY --chmod`"),
+        ("FROM scratch\nCOPY --link x /\n", "`COPY --link`"),
+        ("FROM BASE\nRUN --mount=type=cache,target=/c true\n", "`RUN --mount`"),
+        ("FROM scratch\nCOPY <<EOF /x\nhello\nEOF\n", "the here-document of `COPY`"),
+    ] {
+        let inputs = inputs(&[("app/Dockerfile", recipe), ("app/x", "")]);
+        for (params, advice) in [
+            (json!({ "docker_buildkit": "0" }), "needs BuildKit: remove `docker_buildkit: 0` from params"),
+            (json!({ "memory": "256m" }), "needs BuildKit: replace `memory` by `docker_buildkit: 1` in params"),
+        ] {
+            let mut params = params;
+            params["build"] = json!("app");
+            let outcome = put(&source(&registry, "today", json!({})), &params, inputs.path());
+            assert!(outcome.failed().stderr.contains(&format!("{feature} {advice}")), "{}", outcome.stderr);
+        }
+    }
+}
+
+#[test]
 fn a_registry_that_refuses_or_is_gone_fails_the_put() {
     if !engine::require() {
         return;

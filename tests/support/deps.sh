@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # What building and testing need and cargo cannot bring: Debian packages, a Kubernetes and helm, a container engine that
-# answers, a base image.
+# answers, base images.
 #
 # It may be run at any time; what is there already is left alone (well under two seconds then). A package that cannot be
 # installed fails it. An engine that cannot run here does not: it says why and goes on, because the tests that want one
 # are then skipped, counted and shown (and fail under CI=true).
 set -euo pipefail
 
-base_image=${JETWAY_BASE:-debian:bookworm-slim}
+images=$(cd "$(dirname "$0")/../../images" && pwd)
 engine_log=${TMPDIR:-/tmp}/jetway-dockerd.log
 
 # One line each, with who wants it.
@@ -36,7 +36,7 @@ packages=(
   containerd        # runs the containers of the tests' Kubernetes
   runc              # the same, one by one
   iptables          # the engine's bridge network
-  mmdebstrap        # makes the base image where none can be pulled
+  mmdebstrap        # makes the base images where none can be pulled
 )
 
 say() { printf 'deps: %s\n' "$*" >&2; }
@@ -96,7 +96,17 @@ start_engine() {
   return 1
 }
 
+# What the images of the types stand on.
+base_images() {
+  if [ -n "${JETWAY_BASE:-}" ]; then
+    echo "$JETWAY_BASE"
+  else
+    sed -n 's/^ARG BASE=//p' "$images"/*/Dockerfile | sort -u
+  fi
+}
+
 make_base_image() {
+  local base_image=$1
   docker image inspect "$base_image" >/dev/null 2>&1 && return 0
   if timeout 20 docker pull -q "$base_image" >/dev/null 2>&1; then
     say "pulled $base_image"
@@ -127,7 +137,9 @@ make_base_image() {
 install_packages
 # It takes minutes once, and nothing but the tests of helm-release waits for it.
 "$(dirname "$0")/kubernetes/make.sh" start || say "no Kubernetes can be built here: the tests that talk to one will be skipped"
-if start_engine && make_base_image; then
-  exit 0
+if start_engine; then
+  is_complete=true
+  for image in $(base_images); do make_base_image "$image" || is_complete=false; done
+  if $is_complete; then exit 0; fi
 fi
 say "no images can be built here: the tests of the images layer will be skipped"

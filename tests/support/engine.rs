@@ -91,7 +91,6 @@ pub fn privileged() -> Vec<String> {
             "--security-opt=seccomp=unconfined",
             "--security-opt=apparmor=unconfined",
             "--security-opt=systempaths=unconfined",
-            "--device-cgroup-rule=a *:* rwm",
         ]
     };
     flags.iter().map(|flag| (*flag).to_owned()).collect()

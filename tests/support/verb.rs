@@ -38,6 +38,8 @@ pub struct Verb {
     variables: Variables,
     /// What an image's container is started with besides.
     docker_arguments: Vec<String>,
+    /// The program of the container that the verb is started by.
+    wrapper: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -171,6 +173,12 @@ impl Verb {
         self
     }
 
+    /// Starts the verb in the image by a program of its container, whose arguments are the verb's command line.
+    pub fn wrapped_by(mut self, program: &str) -> Self {
+        self.wrapper = Some(program.to_owned());
+        self
+    }
+
     /// Runs the verb to its end.
     ///
     /// # Panics
@@ -242,6 +250,8 @@ impl Verb {
             // An engine sets some by itself, and an image may have no program that could take them away.
             command.arg("--volume").arg(format!("{BUSYBOX}:/busybox:ro"));
             command.args(["--entrypoint", "/busybox", &image, "env", "-i", &program]);
+        } else if let Some(wrapper) = &self.wrapper {
+            command.args(["--entrypoint", wrapper, &image, &program]);
         } else {
             command.args(["--entrypoint", &program, &image]);
         }
@@ -265,6 +275,7 @@ impl Verb {
             runner: None,
             variables: Variables::Set,
             docker_arguments: Vec::new(),
+            wrapper: None,
         }
     }
 }

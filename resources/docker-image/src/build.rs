@@ -1,12 +1,13 @@
 //! A build: from a directory of the inputs to an image in a registry, by a container engine.
 //!
 //! Everything that the inputs can get wrong is looked at before an engine is asked for, since that may take seconds. The classic
-//! builder gets the directory as an archive; BuildKit, which is taken when the params ask for what only it can do, asks for
-//! files, secrets and credentials itself, over a session.
+//! builder gets the directory as an archive; BuildKit, the default of engines since Docker 23, asks for files, secrets and
+//! credentials itself, over a session.
 
 mod archive;
 mod arguments;
 pub(crate) mod bases;
+mod builder;
 mod context;
 pub(crate) mod ignore;
 mod logins;
@@ -36,6 +37,7 @@ use crate::reference::{Repository, registry_of};
 use crate::registry::Access;
 use crate::source::{Source, set};
 use crate::version::Version;
+use builder::{Builder, Reason};
 use context::{BuildContext, Saved};
 use logins::Logins;
 use progress::Progress;
@@ -65,7 +67,10 @@ pub(crate) struct Build<'c> {
     args: BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
     target: Option<String>,
-    builder: Builder,
+    /// The builder that a key of the params asks for.
+    requested: Option<(Builder, &'static str)>,
+    /// Whether the image is to be a cache for the next build.
+    is_cache: bool,
     /// Images to have at hand before the build.
     bases: Vec<Saved>,
     /// Images whose layers may be used again.
@@ -76,13 +81,6 @@ pub(crate) struct Build<'c> {
     /// How the engine is to go about it.
     options: Query,
     features: Features,
-}
-
-/// Which of an engine's builders is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Builder {
-    Classic,
-    BuildKit,
 }
 
 /// Where layers may come from.
@@ -107,10 +105,9 @@ impl<'c> Build<'c> {
     ) -> Result<Self> {
         let key = SigningKey::of(source)?;
         let files = BuildContext::find(inputs, build, set(params.dockerfile.as_deref()))?;
-        let mut args =
+        let args =
             arguments::build_args(context, inputs, params.build_args.as_ref(), set(params.build_args_file.as_deref()))?;
         let labels = arguments::labels(inputs, params.labels.as_ref(), set(params.labels_file.as_deref()))?;
-        let builder = if params.wants_buildkit() { Builder::BuildKit } else { Builder::Classic };
         let mut offer = Offer { secrets: secrets::secrets(context, inputs, &params.secrets)?, ..Offer::default() };
         let mut bases = Vec::new();
         for base in params.load_base.iter().chain(&params.load_bases).filter_map(|base| set(Some(base))) {
@@ -139,10 +136,6 @@ impl<'c> Build<'c> {
         {
             tags.push(tag.to_owned());
         }
-        if builder == Builder::BuildKit && (params.cache || params.cache_to.is_some()) {
-            // What the image needs to be a cache for the next build.
-            args.entry("BUILDKIT_INLINE_CACHE".to_owned()).or_insert_with(|| "1".to_owned());
-        }
         Ok(Self {
             context,
             flavour,
@@ -155,7 +148,8 @@ impl<'c> Build<'c> {
             args,
             labels,
             target: set(params.target_name.as_deref()).map(str::to_owned),
-            builder,
+            requested: builder::requested(params),
+            is_cache: params.cache || params.cache_to.is_some(),
             bases,
             cache,
             offer,
@@ -205,8 +199,13 @@ impl<'c> Build<'c> {
         for base in &self.bases {
             self.load(engine, base).await?;
         }
-        let cache = self.prepare_cache(engine).await?;
-        let built = self.build(engine, &cache).await?;
+        let builder = builder::choose(self.requested, engine);
+        if builder.0 == Builder::BuildKit && self.is_cache {
+            // What the image needs to be a cache for the next build.
+            self.args.entry("BUILDKIT_INLINE_CACHE".to_owned()).or_insert_with(|| "1".to_owned());
+        }
+        let cache = self.prepare_cache(engine, builder.0).await?;
+        let built = self.build(engine, builder, &cache).await?;
         let name = self.repository.to_string();
         let main = self.tags.first().context("there is no tag")?;
         let id = if let Some(id) = built {
@@ -239,12 +238,12 @@ impl<'c> Build<'c> {
 
     /// Builds, and says by which id the engine has the image, where it tells. An engine fetches what a recipe builds upon once, so
     /// that a registry in trouble is met by another try of the whole, as long as nothing else has been done.
-    async fn build(&self, engine: &Engine, cache: &[String]) -> Result<Option<String>> {
+    async fn build(&self, engine: &Engine, builder: (Builder, Reason), cache: &[String]) -> Result<Option<String>> {
         let console = self.context.console();
         let mut pauses = PAUSES.into_iter();
         loop {
             let mut progress = Progress::new(console);
-            let built = self.build_once(engine, cache, &mut progress).await;
+            let built = self.build_once(engine, builder.0, cache, &mut progress).await;
             progress.flush();
             let Err(error) = built else {
                 let name = self.repository.to_string();
@@ -253,14 +252,23 @@ impl<'c> Build<'c> {
                 return Ok(progress.image.filter(|id| id.parse::<Digest>().is_ok()));
             };
             let pause = pauses.next().filter(|_| progress.may_try_again(&error));
-            let Some(pause) = pause else { return Err(error.context("the build failed")) };
+            let Some(pause) = pause else {
+                let recipe = self.files.recipe_text().unwrap_or_default();
+                return Err(builder::advise(error, &recipe, builder, engine).context("the build failed"));
+            };
             let why = error.root_cause().to_string();
             let what = "what the image is built upon could not be fetched, and the build";
             self.wait_for_next_try(pause, what, why.lines().next().unwrap_or_default()).await?;
         }
     }
 
-    async fn build_once(&self, engine: &Engine, cache: &[String], progress: &mut Progress<'_>) -> Result<()> {
+    async fn build_once(
+        &self,
+        engine: &Engine,
+        builder: Builder,
+        cache: &[String],
+        progress: &mut Progress<'_>,
+    ) -> Result<()> {
         let unique = unique()?;
         let name = self.repository.to_string();
         let mut query: Query = self.tags.iter().map(|tag| ("t", format!("{name}:{tag}"))).collect();
@@ -273,7 +281,7 @@ impl<'c> Build<'c> {
         if let Some(target) = &self.target {
             query.push(("target", target.clone()));
         }
-        match self.builder {
+        match builder {
             Builder::Classic => {
                 let (archive, recipe) = self.files.archive(&unique)?;
                 query.push(("dockerfile", recipe));
@@ -312,15 +320,15 @@ impl<'c> Build<'c> {
     }
 
     /// Sees to the images whose layers may be used again, and says what the builder is to know them by.
-    async fn prepare_cache(&self, engine: &Engine) -> Result<Vec<String>> {
+    async fn prepare_cache(&self, engine: &Engine, builder: Builder) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for cache in &self.cache {
             match cache {
                 Cache::Saved(saved) => names.extend(self.load(engine, saved).await?),
-                Cache::Tag(tag) => names.extend(self.pull(engine, &self.repository.to_string(), tag).await?),
+                Cache::Tag(tag) => names.extend(self.pull(engine, builder, &self.repository.to_string(), tag).await?),
                 Cache::Image(image) => {
                     let (name, tag) = split(image);
-                    names.extend(self.pull(engine, name, tag).await?);
+                    names.extend(self.pull(engine, builder, name, tag).await?);
                 }
             }
         }
@@ -328,10 +336,10 @@ impl<'c> Build<'c> {
     }
 
     /// Fetches an image for its layers. That there is none is the rule for the first build, and no failure.
-    async fn pull(&self, engine: &Engine, name: &str, tag: &str) -> Result<Option<String>> {
+    async fn pull(&self, engine: &Engine, builder: Builder, name: &str, tag: &str) -> Result<Option<String>> {
         let image = if tag.starts_with("sha256:") { format!("{name}@{tag}") } else { format!("{name}:{tag}") };
         // BuildKit looks into the registry itself, and fetches what it can use.
-        if self.builder == Builder::BuildKit {
+        if builder == Builder::BuildKit {
             return Ok(Some(image));
         }
         let console = self.context.console();

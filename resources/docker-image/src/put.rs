@@ -106,7 +106,7 @@ pub struct Params {
     #[serde(default)]
     pub load_bases: Vec<String>,
 
-    /// Build by BuildKit (`1`) or by the classic builder (`0`), which it is unless something asks for BuildKit.
+    /// Build by BuildKit (`1`) or by the classic builder (`0`). The default is the engine's own: BuildKit since Docker 23, and in the image.
     pub docker_buildkit: Option<String>,
 
     /// Do every step anew. What `cache` and `cache_from` name is left alone then.
@@ -211,7 +211,7 @@ impl Params {
 }
 
 /// A switch as environments have it.
-fn switch(word: &str) -> Option<bool> {
+pub(crate) fn switch(word: &str) -> Option<bool> {
     match word.trim().to_lowercase().as_str() {
         "1" | "true" => Some(true),
         "0" | "false" => Some(false),
@@ -256,11 +256,6 @@ impl Parameters for Params {
 }
 
 impl Params {
-    /// Whether something is asked for that only BuildKit can do, or BuildKit itself.
-    pub(crate) fn wants_buildkit(&self) -> bool {
-        self.asks_for_buildkit().is_some()
-    }
-
     /// The key that asks for BuildKit.
     pub(crate) fn asks_for_buildkit(&self) -> Option<&'static str> {
         let asked = set(self.docker_buildkit.as_deref()).is_some_and(|word| switch(word) == Some(true));

@@ -24,7 +24,7 @@ fn may_name_images(instruction: &str) -> bool {
 
 /// The instructions, each in one line, as docker reads them: lines that end with the escape character go on in the next one that
 /// is neither empty nor a comment. The text of a here-document is read as instructions too, and only ever adds words.
-fn instructions(recipe: &str) -> Vec<String> {
+pub(super) fn instructions(recipe: &str) -> Vec<String> {
     let recipe = recipe.trim_start_matches('\u{feff}');
     let (escape, frontend) = directives(recipe);
     let mut instructions: Vec<String> = frontend.map(|image| format!("FROM {image}")).into_iter().collect();
@@ -44,7 +44,7 @@ fn instructions(recipe: &str) -> Vec<String> {
 }
 
 /// The character that lets a line go on, and the frontend's image: of the comments `# key=value` that a recipe begins with.
-fn directives(recipe: &str) -> (char, Option<&str>) {
+pub(super) fn directives(recipe: &str) -> (char, Option<&str>) {
     let (mut escape, mut frontend) = ('\\', None);
     for line in recipe.lines() {
         let directive = line.trim().strip_prefix('#').and_then(|comment| comment.split_once('='));

@@ -72,11 +72,16 @@ impl BuildContext {
 
     /// What may be registries that the recipe wants images of, in itself and in these texts.
     pub(super) fn registries<'t>(&self, others: impl Iterator<Item = &'t str>) -> Result<BTreeSet<String>> {
-        let bytes = std::fs::read(&self.recipe).with_context(|| format!("cannot read `{}`", self.recipe.display()))?;
-        let text = String::from_utf8_lossy(&bytes);
+        let text = self.recipe_text()?;
         let mut all: BTreeSet<String> = bases::registries(&text).iter().map(|name| name.to_ascii_lowercase()).collect();
         all.extend(others.flat_map(bases::of_words).map(str::to_ascii_lowercase));
         Ok(all)
+    }
+
+    /// The Dockerfile's text.
+    pub(super) fn recipe_text(&self) -> Result<String> {
+        let bytes = std::fs::read(&self.recipe).with_context(|| format!("cannot read `{}`", self.recipe.display()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The archive for the classic builder, and the recipe's name in it. `unique` makes names that are nobody's.

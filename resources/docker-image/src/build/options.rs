@@ -135,16 +135,28 @@ pub(crate) fn rules(params: &Params, problems: &mut Problems) {
             problems.add(&key, "`soft` is `hard` at most, and neither is below zero; `-1` is no limit");
         }
     }
-    let of_classic = [
-        ("shm_size", set(params.shm_size.as_deref()).is_some()),
-        ("memory", set(params.memory.as_deref()).is_some()),
-        ("ulimits", !params.ulimits.is_empty()),
-        ("squash", params.squash),
-    ];
     if let Some(asking) = params.asks_for_buildkit() {
-        for (key, _) in of_classic.into_iter().filter(|(_, is_set)| *is_set) {
+        for key in params.keys_of_classic_builder() {
             problems.add(key, format!("is for the classic builder; `{asking}` asks for BuildKit"));
         }
+    }
+}
+
+impl Params {
+    /// The keys that are set and only the classic builder has. An engine's BuildKit may ignore them silently.
+    fn keys_of_classic_builder(&self) -> impl Iterator<Item = &'static str> {
+        let keys = [
+            ("shm_size", set(self.shm_size.as_deref()).is_some()),
+            ("memory", set(self.memory.as_deref()).is_some()),
+            ("ulimits", !self.ulimits.is_empty()),
+            ("squash", self.squash),
+        ];
+        keys.into_iter().filter(|(_, is_set)| *is_set).map(|(key, _)| key)
+    }
+
+    /// The key that asks for the classic builder.
+    pub(super) fn asks_for_classic_builder(&self) -> Option<&'static str> {
+        self.keys_of_classic_builder().next()
     }
 }
 

@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use jetway::Console;
-use rustix::mount::{MountFlags, mount, mount_remount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 
 /// Where control groups are.
 const ROOT: &str = "/sys/fs/cgroup";
@@ -35,10 +35,61 @@ enum State {
 ///
 /// What the mounts are says so. Which process this one is does not: in a container it is the first one with some runtimes, and
 /// the child of an init with others.
-pub(crate) fn prepare(console: &Console) {
-    if let Err(error) = try_prepare() {
-        console.warn(format_args!("control groups could not be made ready for a container engine: {error}"));
+///
+/// `directory` is where a controller may be mounted for a moment; it does not exist yet.
+pub(crate) fn prepare(console: &Console, directory: &Path) {
+    // In this order: the devices cannot be opened once the engine has made groups below.
+    for prepared in [open_devices(directory), try_prepare()] {
+        if let Err(error) = prepared {
+            return console
+                .warn(format_args!("control groups could not be made ready for a container engine: {error}"));
+        }
     }
+}
+
+/// Lets the engine allow devices to its containers. With version 1 a group cannot allow what its parent does not, and the group of a
+/// worker's container has a list, even when the container is privileged: without this every `RUN` fails. Version 2 has no
+/// such controller.
+///
+/// See "Device Whitelist Controller" of the kernel, section 4 (hierarchy): <https://docs.kernel.org/admin-guide/cgroup-v1/devices.html>
+fn open_devices(directory: &Path) -> io::Result<()> {
+    let Some((controllers, group)) = devices_group(&fs::read_to_string("/proc/self/cgroup")?) else { return Ok(()) };
+    // A mount of its own: the usual one may be read-only, missing, or that of another group.
+    fs::create_dir_all(directory)?;
+    mount_new("cgroup", &directory.display().to_string(), &controllers)?;
+    let opened = group.and_then(|group| allow_all_devices(&directory.join(group)));
+    let unmounted = unmount(directory, UnmountFlags::DETACH);
+    opened?;
+    unmounted?;
+    fs::remove_dir(directory)
+}
+
+/// The controllers of the hierarchy that has `devices`, and this process's group in it, relative to the mount; see cgroups(7).
+fn devices_group(table: &str) -> Option<(String, io::Result<PathBuf>)> {
+    let (controllers, path) = table.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        controllers.split(',').any(|controller| controller == "devices").then_some((controllers, path))
+    })?;
+    let path = Path::new(path.trim_start_matches('/'));
+    let is_outside = path.components().any(|component| component == Component::ParentDir);
+    let outside = || io::Error::other("this process's group of `devices` is outside of its namespace");
+    Some((controllers.to_owned(), if is_outside { Err(outside()) } else { Ok(path.to_owned()) }))
+}
+
+/// Allows a group all devices.
+fn allow_all_devices(group: &Path) -> io::Result<()> {
+    let allow = group.join("devices.allow");
+    let Err(error) = fs::write(&allow, "a") else { return Ok(()) };
+    // A group with groups below keeps its list. The machine's own allows everything; that of a container in which an engine was
+    // killed can still grow.
+    if fs::read_to_string(group.join("devices.list"))?.starts_with("a *:* rwm") {
+        return Ok(());
+    }
+    let mut entries = ["c *:* rwm", "b *:* rwm"].iter();
+    if entries.all(|entry| fs::write(&allow, entry).is_ok()) {
+        return Ok(());
+    }
+    Err(io::Error::new(error.kind(), format!("devices cannot be allowed to containers: {error}")))
 }
 
 fn try_prepare() -> io::Result<()> {
@@ -171,6 +222,49 @@ fn parse(line: &str) -> Option<Mount> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn devices_group_is_that_of_version_1_and_hybrid_layouts() {
+        let legacy = "12:cpu,cpuacct:/\n7:devices:/garden/a:b\n1:name=systemd:/garden/a:b\n";
+        let hybrid = format!("{legacy}0::/garden/a:b\n");
+        for table in [legacy, &hybrid] {
+            let (controllers, group) = devices_group(table).unwrap();
+            assert_eq!((controllers.as_str(), group.unwrap().as_path()), ("devices", Path::new("garden/a:b")));
+        }
+        let (controllers, group) = devices_group("3:cpu,devices:/\n").unwrap();
+        assert_eq!((controllers.as_str(), group.unwrap().as_path()), ("cpu,devices", Path::new("")));
+    }
+
+    #[test]
+    fn devices_need_nothing_with_version_2() {
+        for table in ["0::/\n", "0::/garden/devices\n", "5:name=devices:/x\n", ""] {
+            assert!(devices_group(table).is_none(), "{table}");
+        }
+    }
+
+    #[test]
+    fn devices_group_outside_of_the_namespace_is_an_error() {
+        assert!(devices_group("7:devices:/../other\n").unwrap().1.is_err());
+    }
+
+    #[test]
+    fn group_is_asked_to_allow_all_devices() {
+        let group = tempfile::tempdir().unwrap();
+        allow_all_devices(group.path()).unwrap();
+        assert_eq!(fs::read_to_string(group.path().join("devices.allow")).unwrap(), "a");
+    }
+
+    #[test]
+    fn group_that_cannot_be_opened_is_an_error_unless_it_allows_all_devices() {
+        let group = tempfile::tempdir().unwrap();
+        // What cannot be written to.
+        fs::create_dir(group.path().join("devices.allow")).unwrap();
+        fs::write(group.path().join("devices.list"), "a *:* rwm\n").unwrap();
+        allow_all_devices(group.path()).unwrap();
+        fs::write(group.path().join("devices.list"), "c 1:3 rwm\n").unwrap();
+        let problem = allow_all_devices(group.path()).unwrap_err().to_string();
+        assert!(problem.contains("devices cannot be allowed to containers"), "{problem}");
+    }
 
     fn of(mountinfo: &str) -> State {
         state(&mountinfo.lines().filter_map(parse).collect::<Vec<_>>())

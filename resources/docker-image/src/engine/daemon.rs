@@ -65,8 +65,8 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts an engine and waits until it answers.
     pub(crate) async fn start(context: &Context, options: &Options) -> Result<Self> {
-        cgroups::prepare(context.console());
         let private = context.private_directory().path()?;
+        cgroups::prepare(context.console(), &private.join("devices"));
         let socket = private.join("engine.sock");
         let data = data_directory(&private);
         let mut command = context
@@ -79,6 +79,8 @@ impl Daemon {
             .arg(private.join("exec"))
             .arg("--pidfile")
             .arg(private.join("engine.pid"))
+            // No step publishes a port, and the image does not have the proxy for it, which Docker 26 does not start without.
+            .arg("--userland-proxy=false")
             .args(["--max-concurrent-downloads".to_owned(), options.downloads.to_string()])
             .args(["--max-concurrent-uploads".to_owned(), options.uploads.to_string()]);
         if let Some(mtu) = mtu() {
