@@ -106,7 +106,7 @@ pub struct Params {
     #[serde(default)]
     pub load_bases: Vec<String>,
 
-    /// Build by BuildKit (`1`) or by the classic builder (`0`). The default is the engine's own: BuildKit since Docker 23, and in the image.
+    /// Build by BuildKit (`1`) or by the classic builder (`0`). The default is the engine's own, which is BuildKit since Docker 23.
     pub docker_buildkit: Option<String>,
 
     /// Do every step anew. What `cache` and `cache_from` name is left alone then.
