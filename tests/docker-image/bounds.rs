@@ -97,11 +97,11 @@ fn a_put_without_room_for_temporary_files_says_so() {
 
 #[test]
 fn a_layer_that_grows_out_of_all_proportion_is_given_up() {
-    // More than 1 GiB of zeros after the end of the archive: they would take no room, but time without end.
+    // More than 1 GiB after the end of the archive: it would take no room, but time without end.
     let mut content = Tar::new().file("file", 0o644, b"x").finish();
     content.resize(64 * MEGABYTE, 0);
     let first = zstd::encode_all(&content[..], 1).unwrap();
-    let more = zstd::encode_all(&vec![0; 64 * MEGABYTE][..], 1).unwrap();
+    let more = zstd::encode_all(&vec![1; 64 * MEGABYTE][..], 1).unwrap();
     let layer = [first, more.repeat(17)].concat();
     assert!(layer.len() < MEGABYTE, "{}", layer.len());
     let image = Image::new(&json!({}), vec![Blob::new(&format!("{LAYER}+zstd"), layer)]);
@@ -110,9 +110,62 @@ fn a_layer_that_grows_out_of_all_proportion_is_given_up() {
         let outcome = fetch(kind, &image, params, target.path());
         outcome.failed();
         assert!(outcome.stderr.contains("cannot unpack layer 1"), "{}", outcome.stderr);
-        assert!(outcome.stderr.contains("bytes that are taken: 1 GiB, and 100 times"), "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("bytes that are taken; `max_unpacked_size` in the source allows more"),
+            "{}",
+            outcome.stderr
+        );
         assert_eq!(names(target.path()), Vec::<String>::new());
     }
+}
+
+/// A preallocated database or a disk image packs to next to nothing, and its zeros take no disk.
+#[test]
+fn a_large_file_of_zeros_is_unpacked_as_a_hole() {
+    use std::os::unix::fs::MetadataExt as _;
+    let size = 1300 * MEGABYTE;
+    let header = Tar::new().entry(b"disk.img", b'0', 0o644, b"", size, b"").cut(512);
+    let parts = [header, vec![0; 64 * MEGABYTE]].map(|part| zstd::encode_all(&part[..], 1).unwrap());
+    let layer = [parts[0].clone(), parts[1].repeat(21)].concat();
+    let image = Image::new(&json!({}), vec![Blob::new(&format!("{LAYER}+zstd"), layer)]);
+    let target = scratch::directory();
+    fetch("docker-image", &image, json!({ "rootfs": true }), target.path()).succeeded();
+    for (name, least) in [("rootfs/disk.img", size), ("rootfs.tar", size)] {
+        let file = std::fs::metadata(target.path().join(name)).unwrap();
+        assert!(
+            file.len() >= least as u64 && file.blocks() * 512 < MEGABYTE as u64,
+            "{name}: {} blocks",
+            file.blocks()
+        );
+    }
+}
+
+#[test]
+fn the_bound_on_what_layers_hold_is_the_pipelines_to_set() {
+    let mut content = Tar::new().file("file", 0o644, &vec![1; 2 * MEGABYTE]).finish();
+    content.resize(3 * MEGABYTE, 0);
+    let image = Image::of_archives(&json!({}), &[content], Compression::Gzip);
+    let with = |size: &str| {
+        let registry = HandMade::start(&image);
+        let source = json!({ "repository": registry.repository(), "max_unpacked_size": size });
+        let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+        get("registry-image", &source, &version, json!({}), scratch::directory().path())
+    };
+    with("3m").succeeded();
+    let outcome = with("1m");
+    outcome.failed();
+    assert!(
+        outcome.stderr.contains("more than the 1048576 bytes that are taken; `max_unpacked_size`"),
+        "{}",
+        outcome.stderr
+    );
+    let outcome = with("much");
+    outcome.failed();
+    assert!(
+        outcome.stderr.contains("`source.max_unpacked_size`: expected a size such as `500m` or `20g`, found `much`"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]

@@ -97,3 +97,28 @@ fn a_number_is_a_tag_as_it_was_written() {
     let outcome = jetway_tests::verb::Verb::check("registry-image").stdin(request).run();
     assert_eq!(outcome.json(), json!([{ "tag": "42.10", "digest": digest }]));
 }
+
+/// Generated pipelines pin the images of their resource types so.
+#[test]
+fn a_digest_in_the_place_of_a_tag_pins_an_image() {
+    let registry = Registry::start();
+    let image = Image::named("x");
+    let digest = image.push(registry.client(), "team/app", "1.0");
+    let source = source(&registry, "team/app", json!({ "tag": digest }));
+    let version = json!({ "tag": digest, "digest": digest });
+    assert_eq!(check("registry-image", &source, None).json(), json!([version]));
+    assert_eq!(check("registry-image", &source, Some(&version)).json(), json!([version]));
+    assert_eq!(check("docker-image", &source, None).json(), json!([{ "digest": digest }]));
+    let target = jetway_tests::scratch::directory();
+    crate::support::get("registry-image", &source, &version, json!({}), target.path()).succeeded();
+    let target = jetway_tests::scratch::directory();
+    crate::support::get("registry-image", &source, &version, json!({ "format": "oci" }), target.path()).succeeded();
+    let gone = format!("sha256:{}", "0".repeat(64));
+    let source = json!({ "repository": registry.repository("team/app"), "tag": gone });
+    assert_eq!(check("registry-image", &source, None).json(), json!([]));
+    let inputs = jetway_tests::scratch::directory();
+    image.write_layout(&inputs.path().join("layout"));
+    let outcome = crate::support::put("registry-image", &source, &json!({ "image": "layout" }), inputs.path());
+    outcome.failed();
+    assert!(outcome.stderr.contains("is a digest, which an image has by itself"), "{}", outcome.stderr);
+}

@@ -155,6 +155,107 @@ fn more_at_once_than_there_may_be_is_as_many_as_there_may_be() {
     assert_eq!(said(&outcome), "warning: `max_concurrent_downloads` is 100; no more than 32 run at once\n");
 }
 
+/// A registry of one image that takes the token of its own `/token` and nothing else, with these challenges.
+fn with_challenges(image: &Image, challenges: &'static [&'static str], login: Option<&'static str>) -> HandMade {
+    let registry = HandMade::start(image);
+    let own = registry.server().url();
+    registry.twist(move |asked| {
+        if asked.path() == "/token" {
+            let is_known = login.is_none_or(|login| asked.header("authorization") == Some(login));
+            return Some(if is_known {
+                Answer::json(200, &json!({ "token": "t0k3n" }))
+            } else {
+                Answer::text(401, "")
+            });
+        }
+        let refusal = challenges.iter().fold(Answer::text(401, ""), |answer, challenge| {
+            answer.with("WWW-Authenticate", &challenge.replace("OWN", &own))
+        });
+        (asked.header("authorization") != Some("Bearer t0k3n")).then_some(refusal)
+    });
+    registry
+}
+
+/// RFC 9110, section 11.6.1: a header may hold several challenges, and there may be several headers. A realm is an address, which
+/// may be relative (project-zot/zot#4033).
+#[test]
+fn prefers_a_token_among_several_challenges_and_resolves_a_relative_realm() {
+    let image = Image::named("x");
+    let login = format!("Basic {}", STANDARD.encode("u:p4ssw0rd")).leak();
+    for challenges in [
+        &["Basic realm=\"x\", Bearer realm=\"OWN/token\",service=\"s\""][..],
+        &["Basic realm=\"x\"", "Bearer realm=\"OWN/token\",service=\"s\""],
+        &["Bearer realm=\"/token\",service=\"s\"", "Basic realm=\"x\""],
+        &["Negotiate", "Bearer realm=\"/token\""],
+    ] {
+        for known in [None, Some(&*login)] {
+            let registry = with_challenges(&image, challenges, known);
+            let mut source = json!({ "repository": registry.repository(), "tag": "latest" });
+            if known.is_some() {
+                merge(&mut source, json!({ "username": "u", "password": "p4ssw0rd" }));
+            }
+            check("registry-image", &source, None).succeeded();
+        }
+    }
+}
+
+#[test]
+fn takes_the_password_where_no_token_can_be_had() {
+    let image = Image::named("x");
+    let registry = HandMade::start(&image);
+    registry.twist(|asked| match (asked.path(), asked.header("authorization")) {
+        ("/token", _) => Some(Answer::text(404, "")),
+        (_, Some(header)) if header.starts_with("Basic") => None,
+        _ => Some(Answer::text(401, "").with("WWW-Authenticate", "Bearer realm=\"/token\", Basic realm=\"x\"")),
+    });
+    let source =
+        json!({ "repository": registry.repository(), "tag": "latest", "username": "u", "password": "p4ssw0rd" });
+    check("registry-image", &source, None).succeeded();
+}
+
+/// Some registries and proxies answer 401 and do not say how to log in, or say it at `/v2/` alone.
+#[test]
+fn finds_out_how_to_log_in_where_a_401_does_not_say_it() {
+    let image = Image::named("x");
+    for root in ["", "Basic realm=\"x\"", "Bearer realm=\"/token\""] {
+        let registry = HandMade::start(&image);
+        registry.twist(move |asked| match (asked.path(), asked.header("authorization")) {
+            ("/token", Some(_)) => Some(Answer::json(200, &json!({ "token": "t0k3n" }))),
+            ("/token", None) => Some(Answer::text(401, "")),
+            (_, Some(_)) => None,
+            ("/v2/", None) if !root.is_empty() => Some(Answer::text(401, "").with("WWW-Authenticate", root)),
+            _ => Some(Answer::text(401, "who are you?")),
+        });
+        let mut source = json!({ "repository": registry.repository(), "tag": "latest" });
+        let anonymous = check("registry-image", &source, None);
+        anonymous.failed();
+        assert!(!said(&anonymous).contains("these credentials"), "{}", said(&anonymous));
+        merge(&mut source, json!({ "username": "u", "password": "p4ssw0rd" }));
+        check("registry-image", &source, None).succeeded();
+    }
+}
+
+#[test]
+fn says_nothing_of_credentials_that_were_not_sent() {
+    let image = Image::named("x");
+    let registry = HandMade::start(&image);
+    registry.twist(|asked| (asked.path() != "/v2/").then(|| Answer::text(403, "denied")));
+    let source = json!({ "repository": registry.repository(), "tag": "latest" });
+    let outcome = check("registry-image", &source, None);
+    outcome.failed();
+    assert!(
+        said(&outcome).contains("may not be read without a login: `username` and `password`"),
+        "{}",
+        said(&outcome)
+    );
+    assert!(!said(&outcome).contains("the credentials do not reach"), "{}", said(&outcome));
+    let inputs = scratch::directory();
+    image.write_layout(&inputs.path().join("layout"));
+    let outcome = put("registry-image", &source, &json!({ "image": "layout" }), inputs.path());
+    outcome.failed();
+    assert!(!said(&outcome).contains("the credentials need"), "{}", said(&outcome));
+}
+
 /// Some registries ask nobody for credentials, and say of what takes them that it is not there.
 #[test]
 fn credentials_are_offered_to_a_registry_that_hides_instead_of_asking() {

@@ -111,17 +111,22 @@ fn the_next_page_of_a_registry_that_does_not_know_of_its_tls_is_asked_for_over_t
 #[test]
 fn foreign_layers_are_refused_in_archives_too() {
     let foreign = Blob::new("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "x");
-    let image = Image::new(&json!({}), vec![foreign]);
+    let image = Image::new(&json!({}), vec![foreign.clone()]);
     for (kind, params) in [("registry-image", json!({ "format": "oci" })), ("docker-image", json!({ "format": "oci" }))]
     {
         let registry = HandMade::start(&image);
+        let digest = foreign.digest.clone();
+        registry.twist(move |asked| asked.path().ends_with(&digest).then(|| Answer::text(404, "")));
         let source = json!({ "repository": registry.repository() });
         let version = json!({ "tag": "latest", "digest": image.manifest.digest });
         let target = scratch::directory();
         let outcome = get(kind, &source, &version, params, target.path());
         outcome.failed();
-        assert!(outcome.stderr.contains("is a foreign layer, which no registry may hand out"), "{}", outcome.stderr);
-        assert!(outcome.stderr.contains("cannot be saved"), "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("it is a foreign layer, which registries do not hand out"),
+            "{}",
+            outcome.stderr
+        );
         assert_eq!(fs::read_dir(target.path()).unwrap().count(), 0);
     }
 }
@@ -161,4 +166,75 @@ fn a_part_that_begins_behind_what_was_asked_for_is_refused() {
     outcome.failed();
     assert!(outcome.stderr.contains("what came begins behind what was asked for"), "{}", outcome.stderr);
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+}
+
+/// What unpacks go by is the bytes: small tools leave the type of a layer out, and artifacts have types of their own.
+#[test]
+fn layers_are_unpacked_whatever_their_type_is() {
+    let archive = Tar::new().file("a", 0o644, b"x").finish();
+    let layer = Compression::Gzip.layer(&archive);
+    for media_type in [
+        None,
+        Some(""),
+        Some("application/octet-stream"),
+        Some("application/x-tar"),
+        Some("application/vnd.docker.container.image.rootfs.diff+x-gtar"),
+        Some("application/vnd.docker.image.rootfs.diff.tar.zstd"),
+        Some("application/vnd.cncf.helm.chart.content.v1.tar+gzip"),
+        Some("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"),
+    ] {
+        let mut image = Image::new(&json!({ "name": "chart", "version": "1.0.0" }), vec![layer.clone()]);
+        let mut manifest: serde_json::Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
+        match media_type {
+            Some(media_type) => manifest["layers"][0]["mediaType"] = json!(media_type),
+            None => drop(manifest["layers"][0].as_object_mut().unwrap().remove("mediaType")),
+        }
+        image.manifest = Blob::new(&image.manifest.media_type.clone(), manifest.to_string());
+        let registry = HandMade::start(&image);
+        let source = json!({ "repository": registry.repository() });
+        let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+        for (format, file) in [("rootfs", "rootfs/a"), ("oci", "image.tar")] {
+            let target = scratch::directory();
+            get("registry-image", &source, &version, json!({ "format": format }), target.path()).succeeded();
+            assert!(target.path().join(file).exists(), "{media_type:?} {format}");
+        }
+    }
+}
+
+/// Docker's engine makes places to mount things at in each container, so that `docker export` has them.
+#[test]
+fn the_files_of_docker_image_have_what_docker_export_has() {
+    let archive = Tar::new().directory("etc", 0o755).file("etc/hosts", 0o644, b"own").finish();
+    let image = Image::of_archives(&json!({ "Env": ["A=b", "HOSTNAME=x"] }), &[archive], Compression::Gzip);
+    let registry = HandMade::start(&image);
+    let source = json!({ "repository": registry.repository() });
+    let version = json!({ "digest": image.manifest.digest });
+    let target = scratch::directory();
+    get("docker-image", &source, &version, json!({ "rootfs": true }), target.path()).succeeded();
+    let rootfs = target.path().join("rootfs");
+    assert_eq!(fs::read_link(rootfs.join("etc/mtab")).unwrap(), std::path::Path::new("/proc/mounts"));
+    assert_eq!(fs::read_to_string(rootfs.join("etc/hosts")).unwrap(), "own");
+    for (path, is_directory) in [("proc", true), ("sys", true), ("dev/pts", true), ("etc/resolv.conf", false)] {
+        assert_eq!(fs::metadata(rootfs.join(path)).unwrap().is_dir(), is_directory, "{path}");
+    }
+    let metadata: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(target.path().join("metadata.json")).unwrap()).unwrap();
+    let env = metadata["env"].as_array().unwrap();
+    assert!(env.contains(&json!("A=b")) && !env.iter().any(|entry| entry.as_str().unwrap().starts_with("HOSTNAME")));
+    let target = scratch::directory();
+    get("registry-image", &source, &version, json!({}), target.path()).succeeded();
+    assert!(!target.path().join("rootfs/proc").exists());
+}
+
+#[test]
+fn an_image_of_very_many_layers_needs_few_files_at_once() {
+    let archives: Vec<Vec<u8>> =
+        (0..1100).map(|index| Tar::new().file(format!("f{index}"), 0o644, b"x").finish()).collect();
+    let image = Image::of_archives(&json!({}), &archives, Compression::None);
+    let registry = HandMade::start(&image);
+    let source = json!({ "repository": registry.repository() });
+    let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+    let target = scratch::directory();
+    get("registry-image", &source, &version, json!({}), target.path()).succeeded();
+    assert_eq!(fs::read_dir(target.path().join("rootfs")).unwrap().count(), 1100);
 }

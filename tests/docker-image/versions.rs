@@ -68,7 +68,12 @@ mod by_version {
                 json!({ "pre_releases": true, "pre_release_prefixes": ["dev"] }),
                 "1.0.0 1.1.0-alpha 1.1.0-beta1 1.1.0-dev.1 1.1.0-rc.9 1.1.0-rc.10 1.1.0-rc.1-slim",
             ),
-            (json!({ "semver_constraint": ">=1.1.0-beta" }), "1.1.0-beta1 1.1.0-rc.9 1.1.0-rc.10"),
+            // As the established resource: a constraint admits them, and `pre_releases` asks for them.
+            (json!({ "semver_constraint": ">=1.1.0-beta" }), ""),
+            (
+                json!({ "semver_constraint": ">=1.1.0-beta", "pre_releases": true }),
+                "1.1.0-beta1 1.1.0-rc.9 1.1.0-rc.10",
+            ),
             (json!({ "semver_constraint": ">=1.1", "pre_releases": true }), ""),
         ] {
             assert_eq!(found(spec, keys.clone()), expected, "{keys}");

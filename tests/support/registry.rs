@@ -4,6 +4,7 @@ pub mod client;
 pub mod detour;
 pub mod hand_made;
 pub mod image;
+pub mod memory;
 pub mod proxy;
 pub mod receiver;
 pub mod tar;

@@ -90,11 +90,8 @@ pub(crate) async fn sign(registry: &Registry<'_>, key: &SigningKey, digest: &Dig
             return Ok(format!("`{name}` is signed already"));
         }
         layers.push(Descriptor {
-            media_type: PAYLOAD.to_owned(),
-            digest: content,
-            size: payload.len() as u64,
-            platform: None,
             annotations: BTreeMap::from([(SIGNATURE.to_owned(), key.sign(&payload)?)]),
+            ..Descriptor::new(PAYLOAD, content, payload.len() as u64)
         });
         let config = config(&layers).to_string().into_bytes();
         let manifest = manifest(&config, &layers)?;

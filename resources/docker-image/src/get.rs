@@ -3,6 +3,7 @@
 mod archive;
 mod describe;
 mod layout;
+mod mount_points;
 mod progress;
 mod unpack;
 
@@ -24,11 +25,12 @@ use crate::flavour::Flavour;
 use crate::image::config::{self, Config};
 use crate::image::manifest::{ImageManifest, Manifest, total};
 use crate::image::platform::Wanted;
+use crate::layer::holes::Sparse;
 use crate::layer::tar_writer::write_tree;
 use crate::pattern;
 use crate::places::Places;
-use crate::reference::Repository;
-use crate::registry::{Access, Asked, Registry};
+use crate::reference::{Repository, is_tag};
+use crate::registry::{Access, Registry};
 use crate::source::{Platform, Source, set};
 use crate::version::Version;
 
@@ -171,8 +173,7 @@ impl Work<'_> {
     async fn fetch_into(&self, registry: &Registry<'_>, place: &Path) -> Result<(Vec<&'static str>, Told)> {
         if self.params.skip_download && !self.tells_of_entries() {
             // A HEAD says as well whether it is there, and counts as no pull.
-            let found = registry.digest(Asked::Digest(self.digest)).await?;
-            found.with_context(|| registry.has_no_more(self.digest))?;
+            registry.require(self.digest).await?;
             return Ok((Vec::new(), Told::default()));
         }
         let manifest = registry.manifest_of(self.digest).await?;
@@ -211,7 +212,8 @@ impl Work<'_> {
             Style::Registry => self.repository.full_name(),
             Style::Engine => self.name(),
         };
-        let name = (!self.tag.is_empty()).then(|| format!("{name}:{}", self.tag));
+        // An engine refuses a name with something else than a tag behind its colon.
+        let name = is_tag(self.tag).then(|| format!("{name}:{}", self.tag));
         let archive = Archive { style, name: name.as_deref(), path };
         archive.write(registry, image, described, self.at_once()).await
     }
@@ -250,11 +252,15 @@ impl Work<'_> {
         let console = registry.context().console();
         if !image.layers.is_empty() || self.flavour == Flavour::DockerImage {
             make_directory(&rootfs)?;
-            console.step(format_args!("fetching {} layers, {}", image.layers.len(), amount(size)));
+            let count = image.layers.len();
+            console.step(format_args!("fetching {count} layer{}, {}", if count == 1 { "" } else { "s" }, amount(size)));
             let layers = unpack::layers(image, &described.config)?;
             unpack::unpack(registry, &layers, self.at_once(), &rootfs, place)
                 .await
                 .with_context(|| format!("cannot unpack `{}@{}`", self.repository, self.digest))?;
+            if self.flavour == Flavour::DockerImage {
+                mount_points::make(&rootfs).with_context(|| format!("cannot write into `{}`", rootfs.display()))?;
+            }
             if self.params.rootfs {
                 write_archive(registry.context(), &rootfs, &made("rootfs.tar")).await?;
                 names.push("rootfs.tar");
@@ -293,7 +299,7 @@ impl Work<'_> {
 async fn describe_image(registry: &Registry<'_>, image: &ImageManifest) -> Result<Described> {
     let bytes = registry.small_blob(&image.config, config::LARGEST).await?;
     let read = |error| jetway::Error::new(error).context("the image's configuration cannot be read");
-    let config: Config = serde_json::from_slice(&bytes).map_err(read)?;
+    let config = Config::parse(&bytes).map_err(read)?;
     let raw = serde_json::from_slice(&bytes).map_err(read)?;
     Ok(Described { id: image.config.digest.clone(), bytes, raw, config })
 }
@@ -302,16 +308,19 @@ async fn describe_image(registry: &Registry<'_>, image: &ImageManifest) -> Resul
 async fn write_archive(context: &Context, root: &Path, path: &Path) -> Result<()> {
     let (root, target) = (root.to_owned(), path.to_owned());
     let write = background::run(context, move |stop| {
-        let mut output = BufWriter::with_capacity(256 * 1024, Stoppable { file: File::create(target)?, stop });
+        let file = Sparse::new(File::create(target)?);
+        let mut output = BufWriter::with_capacity(256 * 1024, Stoppable { file, stop });
         write_tree(&root, &mut output)?;
-        Ok(output.flush()?)
+        output.flush()?;
+        let written = output.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        Ok(written.file.finish().map(drop)?)
     });
     write.await.with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 /// A file that is written for as long as somebody wants it.
 struct Stoppable<'s> {
-    file: File,
+    file: Sparse,
     stop: &'s Stop,
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod content;
 pub(crate) mod decompress;
+pub(crate) mod holes;
 pub(crate) mod pipe;
 pub(crate) mod spool;
 pub(crate) mod tar;

@@ -88,6 +88,6 @@ impl<K: Kind> Resource for Image<K> {
 
     async fn put(context: &Context, source: Source, params: PutParams, inputs: &Path) -> Result<Response<Version>> {
         source.warn(context.console());
-        put::put(context, Flavour::of::<K>(), &source, &params, inputs).await
+        put::put(context, Flavour::of::<K>(), &source, params, inputs).await
     }
 }

@@ -48,11 +48,14 @@ pub(crate) struct Layer {
     pub(crate) diff_id: Digest,
     pub(crate) part: Part,
     pub(crate) compression: Compression,
+    /// How the archive itself describes the layer (`LayerSources`).
+    pub(crate) source: Option<Descriptor>,
 }
 
 /// A blob of a whole image.
 #[derive(Debug)]
 pub(crate) struct Blob {
     pub(crate) descriptor: Descriptor,
-    pub(crate) part: Part,
+    /// `None` when it is not on disk. The registry must have it then.
+    pub(crate) part: Option<Part>,
 }

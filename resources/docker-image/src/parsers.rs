@@ -31,7 +31,7 @@ pub fn layer(bytes: &[u8]) {
 /// Reads a manifest, an index or a configuration.
 pub fn manifest(bytes: &[u8]) {
     let _ = Manifest::parse(bytes.to_vec(), OCI_INDEX);
-    let _ = serde_json::from_slice::<Config>(bytes);
+    let _ = Config::parse(bytes);
 }
 
 /// Reads a name, a tag, a constraint, a challenge, a recipe.

@@ -39,7 +39,7 @@ impl<'c> Places<'c> {
                     Some((user, password)) => Login::password(user, password),
                     None => source.login_for(&registry, false),
                 };
-                let there = Registry::new(context, source, there, true, login, access)?;
+                let there = Registry::new(context, source, there, true, login, access)?.without_waiting();
                 mirrors.push(if mirror.host.starts_with("http://") { there.without_encryption() } else { there });
             }
         }

@@ -7,6 +7,7 @@ use jetway::{Advise as _, Error, Result};
 
 use crate::concurrent;
 use crate::image::manifest::{Descriptor, Manifest};
+use crate::image::media_type::is_foreign;
 use crate::image::walk::everything;
 use crate::local::store::Part;
 use crate::local::{Blob, Image, Whole};
@@ -49,12 +50,25 @@ pub(crate) async fn copy(from: &Registry<'_>, to: &Registry<'_>, root: Manifest,
 
 /// Sends a blob that is on disk; what is not what its digest says is not sent.
 async fn verified_and_sent(to: &Registry<'_>, blob: &Blob) -> Result<()> {
-    let Blob { descriptor: Descriptor { digest, size, .. }, part } = blob;
-    if to.has_blob(digest, *size).await? {
+    let Blob { descriptor, part } = blob;
+    let Descriptor { digest, size, .. } = descriptor;
+    if is_elsewhere(descriptor) || to.has_blob(digest, *size).await? {
         return Ok(());
     }
+    let Some(part) = part else {
+        // Where a HEAD is refused, a GET shows whether the blob is there.
+        if to.blob_begins_with(descriptor, &[]).await? {
+            return Ok(());
+        }
+        return Err(anyhow!("the blob `{digest}` is missing, and `{}` does not have it either", to.repository()));
+    };
     verify(to, digest, part).await?;
     to.upload(digest, Outgoing::Part(part), None).await
+}
+
+/// Whether a blob is one that registries do not store: whoever needs it downloads it from its own address.
+fn is_elsewhere(blob: &Descriptor) -> bool {
+    is_foreign(&blob.media_type) && !blob.urls.is_empty()
 }
 
 async fn verify(to: &Registry<'_>, digest: &digest::Digest, part: &Part) -> Result<()> {
@@ -71,7 +85,7 @@ async fn verify(to: &Registry<'_>, digest: &digest::Digest, part: &Part) -> Resu
 /// is to be before any of it is sent.
 async fn copy_blob(from: &Registry<'_>, to: &Registry<'_>, blob: &Descriptor) -> Result<()> {
     let Descriptor { digest, size, .. } = blob;
-    if to.has_blob(digest, *size).await? {
+    if is_elsewhere(blob) || to.has_blob(digest, *size).await? {
         return Ok(());
     }
     let mut begun = None;

@@ -1,6 +1,7 @@
 //! put: an image, in its registry.
 
 mod glob;
+mod paths;
 pub(crate) mod ready;
 pub(crate) mod tags;
 
@@ -238,7 +239,7 @@ impl Parameters for Params {
         ];
         for (key, path) in paths {
             if let Some(path) = set(path.as_deref()) {
-                problems.require_input(key, path);
+                problems.require_input(key, paths::relative(path));
             }
         }
         self.origin_rules(problems);
@@ -290,7 +291,7 @@ impl Params {
 
     fn build_rules(&self, problems: &mut Problems) {
         for (index, path) in self.load_bases.iter().enumerate() {
-            problems.require_input(&format!("load_bases[{index}]"), path);
+            problems.require_input(&format!("load_bases[{index}]"), paths::relative(path));
         }
         if let Some(word) = set(self.docker_buildkit.as_deref())
             && switch(word).is_none()
@@ -346,13 +347,15 @@ pub(crate) async fn put(
     context: &Context,
     flavour: Flavour,
     source: &Source,
-    params: &Params,
+    mut params: Params,
     inputs: &Path,
 ) -> Result<Response<Version>> {
     if source.content_trust.is_some() {
         return Err(anyhow!("`content_trust` asks for signatures of Notary, which this release does not make"))
             .hint("Notary's first version has been retired; `cosign` has a key to sign with as cosign does");
     }
+    paths::make_relative(&mut params, inputs);
+    let params = &params;
     let inputs = Inputs::new(inputs)?;
     if let Some(directory) = set(params.build.as_deref()) {
         let build = Build::plan(context, flavour, source, params, directory, &inputs).await?;

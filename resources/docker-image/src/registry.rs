@@ -6,35 +6,45 @@
 mod auth;
 pub(crate) mod blobs;
 pub(crate) mod challenge;
+mod elsewhere;
 mod manifests;
+mod problem;
 mod quota;
+mod referrers;
 mod tags;
 pub(crate) mod uploads;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::anyhow;
 use jetway::http::{
-    HttpClient, HttpRequest, HttpResponse, Method, Retry, StatusCode, StatusError, TransportError, TransportKind, Url,
+    HttpClient, HttpRequest, HttpResponse, Method, Retry, StatusCode, TransportError, TransportKind, Url,
 };
-use jetway::{Advise as _, Context, Error, Interrupted, Result};
+use jetway::{Context, Error, Interrupted, Result};
 
 use crate::credentials::Login;
+use crate::layer::content::Allowance;
 use crate::reference::Repository;
 use crate::source::{Schemes, Source};
 use auth::Auth;
 use challenge::Challenge;
+use elsewhere::Other;
 use quota::Quota;
 
 pub(crate) use auth::Access;
 pub(crate) use manifests::Asked;
+pub(crate) use problem::{nonsense, status_of};
 
 /// How often a small answer that is cut is asked for, in all.
 const MOST_READS: u32 = 3;
 
 /// The pause before it is asked for again, the second time twice as long.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// The pauses before a registry is asked again for what must be there, and is not seen yet: a registry whose parts do not agree at
+/// once, or a proxy that is still fetching.
+pub(super) const UNTIL_SEEN: [Duration; 3] =
+    [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
 /// A repository in a registry. Requests may run side by side.
 pub(crate) struct Registry<'c> {
@@ -44,8 +54,13 @@ pub(crate) struct Registry<'c> {
     http: HttpClient,
     /// The scheme that has worked.
     scheme: Mutex<Option<&'static str>>,
-    auth: Auth,
+    auth: Arc<Auth>,
+    access: Access,
     quota: Quota,
+    /// The hosts that this one redirects to and that ask for a login of their own.
+    others: Mutex<Vec<Other>>,
+    /// Whether what is not there yet is waited for.
+    waits: bool,
 }
 
 impl<'c> Registry<'c> {
@@ -64,8 +79,11 @@ impl<'c> Registry<'c> {
             source,
             http: context.http(source.http(repository.registry()))?,
             scheme: Mutex::new((schemes == Schemes::Encrypted).then_some("https")),
-            auth: Auth::new(login, access, repository.path()),
+            auth: Arc::new(Auth::new(login, access, repository.path())),
+            access,
             quota: Quota::default(),
+            others: Mutex::default(),
+            waits: true,
             repository,
         })
     }
@@ -74,6 +92,16 @@ impl<'c> Registry<'c> {
     pub(crate) fn without_encryption(self) -> Self {
         self.found("http");
         self
+    }
+
+    /// The same, which is not waited for: another place is asked for what this one does not have.
+    pub(crate) fn without_waiting(self) -> Self {
+        Self { waits: false, ..self }
+    }
+
+    /// How much layers may hold of which so many bytes are downloaded or on disk.
+    pub(crate) fn allowance(&self, packed: u64) -> Allowance {
+        self.source.allowance(packed)
     }
 
     /// The repository.
@@ -104,16 +132,26 @@ impl<'c> Registry<'c> {
         target: &str,
         prepare: impl Fn(HttpRequest) -> HttpRequest,
     ) -> Result<HttpResponse> {
+        self.send_with(method, target, &prepare).await
+    }
+
+    async fn send_with(
+        &self,
+        method: Method,
+        target: &str,
+        prepare: &dyn Fn(HttpRequest) -> HttpRequest,
+    ) -> Result<HttpResponse> {
         // A login, and one more when the first one's scope does not reach or its time is over.
         let mut logins = 0;
+        let is_ours = Url::parse(target).map_or(true, |url| self.is_own(&url));
         loop {
             let (generation, header) = self.auth.current().await;
             let answered = self
                 .send_by_some_scheme(&method, target, |request| {
                     let request = prepare(request).allow(StatusCode::UNAUTHORIZED);
                     match &header {
-                        Some(header) => header.apply(request),
-                        None => request,
+                        Some(header) if is_ours => header.apply(request),
+                        _ => request,
                     }
                 })
                 .await;
@@ -126,14 +164,21 @@ impl<'c> Registry<'c> {
             if response.status() != StatusCode::UNAUTHORIZED {
                 return Ok(response);
             }
-            let challenge = Challenge::of(&response).filter(|_| self.is_own(response.url()));
-            let answered = match challenge {
-                Some(challenge) if logins < 2 => {
-                    logins += 1;
-                    let encrypted = response.url().scheme() == "https";
-                    self.auth.answer(self, &challenge, generation, encrypted).await
+            let challenges = Challenge::all(&response);
+            if !self.is_own(response.url()) {
+                if challenges.is_empty() {
+                    return Err(self.refused(response).await);
                 }
-                _ => Ok(false),
+                return self.send_to_other(method, response.url(), prepare).await;
+            }
+            let answered = if logins >= 2 {
+                Ok(false)
+            } else if challenges.is_empty() {
+                logins += 1;
+                self.auth.answer_without_challenge(self, generation).await
+            } else {
+                logins += 1;
+                self.auth.answer(self, &challenges, generation, response.url()).await
             };
             let error = match answered {
                 Ok(true) => continue,
@@ -176,10 +221,28 @@ impl<'c> Registry<'c> {
         }
     }
 
+    /// Asks for something until it is there, for a short while: it was there for somebody else already.
+    pub(crate) async fn until_seen<T>(
+        &self,
+        what: &str,
+        ask: impl AsyncFn() -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        for pause in UNTIL_SEEN {
+            let found = ask().await?;
+            if found.is_some() || !self.waits {
+                return Ok(found);
+            }
+            self.context
+                .console()
+                .step(format_args!("`{}` does not have {what} (yet); it is asked again", self.repository));
+            self.context.interrupt().sleep(pause).await?;
+        }
+        ask().await
+    }
+
     /// Whether an address is one of this registry's.
     pub(crate) fn is_own(&self, url: &Url) -> bool {
-        let port = |url: &Url| url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let host = format!("{}{}", url.host_str().unwrap_or_default(), port(url));
+        let host = host_of(url);
         // `host:443` and `host` are the same by `https`; a URL leaves the usual port out.
         let own = self.repository.registry();
         host == own || own.strip_suffix(":443").or(own.strip_suffix(":80")).is_some_and(|own| own == host)
@@ -228,16 +291,12 @@ impl<'c> Registry<'c> {
         }
         format!("{scheme}://{}/v2/{}/{target}", self.repository.registry(), self.repository.path())
     }
+}
 
-    /// The error of an answer 401 that nothing can be done about.
-    async fn refused(&self, response: HttpResponse) -> Error {
-        let error = Error::new(response.into_error().await);
-        if self.auth.is_anonymous() {
-            error.hint(format!("`{}` asks for credentials: `username` and `password`", self.repository.registry()))
-        } else {
-            error.hint(format!("`{}` does not take these credentials", self.repository.registry()))
-        }
-    }
+/// The host of an address, with its port unless that is the usual one.
+pub(super) fn host_of(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
 /// Whether a registry says that there is no such thing, or none for this caller.
@@ -267,24 +326,4 @@ fn may_pass(error: &Error) -> bool {
 fn is_cut(error: &Error) -> bool {
     use TransportKind::{Cut, Stalled};
     matches!(error.downcast_ref::<TransportError>().map(TransportError::kind), Some(Cut | Stalled))
-}
-
-/// The answer of a status that was not allowed, when the error is that.
-pub(crate) fn status_of(error: &Error) -> Option<StatusCode> {
-    error.downcast_ref::<StatusError>().map(StatusError::status)
-}
-
-/// Says why the registry does not hand something out, in the words that people know.
-pub(crate) fn explain(error: Error, repository: &Repository) -> Error {
-    match status_of(&error) {
-        Some(StatusCode::NOT_FOUND) => error.hint(format!("is there a repository `{repository}`, and may it be read?")),
-        Some(StatusCode::FORBIDDEN) => error.hint(format!("the credentials do not reach `{repository}`")),
-        _ => error,
-    }
-}
-
-/// An error for what the registry sent.
-pub(crate) fn nonsense(problem: impl Into<String>) -> Error {
-    let problem: String = problem.into();
-    anyhow!(problem)
 }

@@ -20,10 +20,13 @@ pub use shapes::{
     PrivateRegistry,
 };
 
+use crate::build::options::bytes;
 use crate::check::constraint::Constraint;
 use crate::cosign::SigningKey;
 use crate::credentials::docker_config;
+use crate::digest::Digest;
 use crate::flavour::Flavour;
+use crate::layer::content::Allowance;
 use crate::pattern;
 use crate::reference::{Repository, is_tag, registry_of};
 
@@ -37,7 +40,7 @@ pub struct Source {
     /// The repository: `debian`, `team/app`, `registry.example.com:5000/team/app`. Without a host it is on Docker Hub.
     pub repository: String,
 
-    /// The tag to follow, and the tag that a put gives. For `docker-image` it is `latest` when nothing else chooses tags.
+    /// The tag to follow, and the tag that a put gives. A digest (`sha256:...`) pins the image; nothing can be put under it. For `docker-image` it is `latest` when nothing else chooses tags.
     pub tag: Option<String>,
 
     /// Follow every tag that this pattern (RE2's syntax) matches somewhere, instead of one tag.
@@ -58,7 +61,7 @@ pub struct Source {
     /// Follow versions of this variant alone: `alpine` for tags such as `1.2.3-alpine`. A put adds it to its tags.
     pub variant: Option<String>,
 
-    /// Follow pre-releases too: `alpha`, `beta` and `rc`. A constraint that names a pre-release (`>=1.2-0`) implies it.
+    /// Follow pre-releases too: `alpha`, `beta` and `rc`. With a constraint, those within bounds that name a pre-release (`>=1.2-0`).
     #[serde(default)]
     pub pre_releases: bool,
 
@@ -174,6 +177,10 @@ pub struct Source {
 
     /// Signatures of Notary's first version, which has been retired: a put with this key is refused, and nothing else minds it.
     pub content_trust: Option<serde_json::Map<String, serde_json::Value>>,
+
+    /// The most that the layers of an image, or an archive, may hold when they are decompressed: `20g`. Zeros that cost no disk do not
+    /// count. Without it, 1 GiB and a hundred times what is downloaded.
+    pub max_unpacked_size: Option<String>,
 
     /// Say more of what is asked and answered.
     #[serde(default)]
@@ -325,6 +332,12 @@ impl Source {
         aws::Login { keys, roles: roles.map(role).collect() }
     }
 
+    /// How much layers may hold of which so many bytes are downloaded or on disk.
+    pub(crate) fn allowance(&self, packed: u64) -> Allowance {
+        let most = set(self.max_unpacked_size.as_deref()).and_then(bytes);
+        most.map_or_else(|| Allowance::of(packed), Allowance::up_to)
+    }
+
     /// How many layers are downloaded at once.
     pub(crate) fn downloads_at_once(&self) -> u32 {
         self.max_concurrent_downloads.min(MOST_AT_ONCE)
@@ -375,8 +388,14 @@ impl Parameters for Source {
         }
         if let Some(tag) = self.tag()
             && !is_tag(tag)
+            && tag.parse::<Digest>().is_err()
         {
             problems.add("tag", "is no tag: letters, digits, `_`, `.` and `-`, 128 of them at most");
+        }
+        if let Some(size) = set(self.max_unpacked_size.as_deref())
+            && bytes(size).is_none()
+        {
+            problems.add("max_unpacked_size", format!("expected a size such as `500m` or `20g`, found `{size}`"));
         }
         for (key, pattern) in [
             ("tag_regex", &self.tag_regex),

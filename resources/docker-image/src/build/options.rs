@@ -161,7 +161,7 @@ impl Params {
 }
 
 /// A size in bytes: `268435456`, `256m`, `256MB`, `1.5g`. Units are powers of 1024, as docker has them.
-fn bytes(size: &str) -> Option<u64> {
+pub(crate) fn bytes(size: &str) -> Option<u64> {
     let size = size.trim().to_ascii_lowercase();
     let end = size.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(size.len());
     let (number, unit) = size.split_at_checked(end)?;

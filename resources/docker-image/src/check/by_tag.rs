@@ -13,10 +13,12 @@ pub(crate) async fn check(
     tag: &str,
     known: Option<&Version>,
 ) -> Result<Vec<Version>> {
-    let current = registry.digest(Asked::Tag(tag)).await?;
+    // A digest in the place of the tag pins an image.
+    let pinned = tag.parse::<Digest>().ok();
+    let current = registry.digest(pinned.as_ref().map_or(Asked::Tag(tag), Asked::Digest)).await?;
     // What is no digest cannot be there.
     let known = known.and_then(|version| version.digest.as_ref()?.parse::<Digest>().ok());
-    let is_news = known.as_ref().filter(|known| current.as_ref() != Some(known));
+    let is_news = known.as_ref().filter(|known| current.as_ref() != Some(known) && pinned.is_none());
     let mut versions = Vec::new();
     if let Some(known) = is_news
         && (current.is_some() || flavour.outlives_its_tag())
@@ -26,6 +28,8 @@ pub(crate) async fn check(
     }
     if let Some(current) = current {
         versions.push(flavour.version(tag, &current));
+    } else if pinned.is_some() {
+        registry.context().console().step(format_args!("`{}` has no image `{tag}`", registry.repository()));
     } else {
         registry.context().console().step(format_args!("`{}` has no tag `{tag}`", registry.repository()));
     }

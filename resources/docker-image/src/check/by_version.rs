@@ -58,10 +58,7 @@ pub(crate) async fn check(
 
 /// The tags that are versions within the bounds.
 fn candidates(tags: &[String], source: &Source, constraint: Option<&Constraint>) -> Vec<Candidate> {
-    let pre_releases = PreReleases {
-        wanted: source.pre_releases || constraint.is_some_and(Constraint::names_a_pre_release),
-        prefixes: &source.pre_release_prefixes,
-    };
+    let pre_releases = PreReleases { wanted: source.pre_releases, prefixes: &source.pre_release_prefixes };
     let suffix = source.variant().map(|variant| format!("-{variant}"));
     let candidate = |tag: &String| {
         let text = match &suffix {

@@ -65,11 +65,6 @@ impl Constraint {
                 && bounds.iter().all(|bound| bound.admits(version))
         })
     }
-
-    /// Whether some bound names a pre-release, so that pre-releases are meant.
-    pub(crate) fn names_a_pre_release(&self) -> bool {
-        self.alternatives.iter().flatten().any(Bound::names_a_pre_release)
-    }
 }
 
 impl Bound {

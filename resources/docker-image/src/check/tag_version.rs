@@ -28,7 +28,7 @@ pub(crate) fn parse(tag: &str) -> Option<Version> {
 /// Which versions count besides final ones.
 #[derive(Debug)]
 pub(crate) struct PreReleases<'s> {
-    /// Whether any do: the pipeline says so, or has a constraint that names one.
+    /// Whether any do. A constraint that names one (`>=1.2-0`) is no wish for them, as people write it to mean "any version".
     pub(crate) wanted: bool,
     /// Words that one may begin with, besides the usual ones.
     pub(crate) prefixes: &'s [String],

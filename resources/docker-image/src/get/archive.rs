@@ -15,7 +15,8 @@ use super::progress::Progress;
 use crate::concurrent;
 use crate::image::manifest::{Descriptor, ImageManifest, total};
 use crate::image::media_type;
-use crate::layer::content::{Allowance, Content};
+use crate::layer::content::Content;
+use crate::layer::holes::{Sparse, write_at};
 use crate::layer::spool::nameless;
 use crate::layer::tar_writer::{END, Member, padding};
 use crate::registry::Registry;
@@ -57,9 +58,9 @@ impl Archive<'_> {
         at_once: usize,
     ) -> Result<()> {
         let Self { style, name, path } = self;
-        let unfit = image.layers.iter().find_map(|layer| Some((layer, media_type::refusal(&layer.media_type)?)));
-        if let Some((layer, why)) = unfit {
-            return Err(anyhow!("`{}` is {why} (`{}`), and cannot be saved", layer.digest, layer.media_type));
+        if let Some(layer) = image.layers.iter().find(|layer| media_type::is_encrypted(&layer.media_type)) {
+            let (digest, media_type) = (&layer.digest, &layer.media_type);
+            return Err(anyhow!("`{digest}` is an encrypted layer (`{media_type}`), and cannot be saved"));
         }
         let beside = path.parent().unwrap_or(path);
         let whither = || format!("cannot write `{}`", path.display());
@@ -100,7 +101,8 @@ impl Archive<'_> {
             let end = put(&archive, end, "manifest.json", list.to_string().as_bytes()).with_context(whither)?;
             archive.write_all_at(&END, end).with_context(whither)?;
             concurrent::map(&offsets, at_once, async |(place, begin)| {
-                let write = |bytes: &[u8], at: u64| archive.write_all_at(bytes, begin + at).with_context(whither);
+                let write =
+                    |bytes: &[u8], at: u64| write_at(&archive, bytes, begin + at).map(drop).with_context(whither);
                 match &place.plain {
                     Some((plain, _)) => copy(plain, write),
                     None => fetch(registry, place.layer, &progress, write).await,
@@ -171,13 +173,13 @@ async fn decompress(
     let packed = nameless(beside).with_context(here)?;
     fetch(registry, layer, progress, |bytes, at| packed.write_all_at(bytes, at).context("cannot keep a layer")).await?;
     let plain = nameless(beside).with_context(here)?;
-    let mut allowance = Allowance::of(layer.size);
+    let mut allowance = registry.allowance(layer.size);
     let unpack = tokio::task::spawn_blocking(move || {
         let mut packed = packed;
         packed.rewind()?;
-        let mut target = &plain;
-        let size = io::copy(&mut Content::new(packed, None, &mut allowance)?, &mut target)?;
-        Ok::<_, io::Error>((plain, size))
+        let mut target = Sparse::new(plain);
+        io::copy(&mut Content::new(packed, None, &mut allowance)?, &mut target)?;
+        target.finish()
     });
     unpack.await.context("decompressing ended")?.with_context(|| format!("cannot decompress `{}`", layer.digest))
 }

@@ -40,18 +40,36 @@ pub(crate) fn metadata(flavour: Flavour, destination: &Path, rootfs: &Path, exec
 /// The environment and the user that a process of the image would find.
 fn as_a_process_sees_it(execution: &Execution, rootfs: &Path) -> Value {
     let user = User::find(&execution.user, rootfs);
-    let mut env = execution.env.clone().unwrap_or_default();
-    let has = |env: &[String], name: &str| env.iter().any(|entry| entry.starts_with(name));
-    if !has(&env, "PATH=") {
-        env.insert(0, PATH.to_owned());
-    }
-    if !has(&env, "HOME=") {
+    let mut env = environment(execution.env.as_deref().unwrap_or_default());
+    if !env.iter().any(|entry| entry.starts_with("HOME=")) {
         env.push(format!("HOME={}", user.home));
     }
     match user.name {
         Some(name) => json!({ "user": name, "env": env }),
         None => json!({ "env": env }),
     }
+}
+
+/// The environment as an engine makes it of an image's: `PATH` is always there and first, the last entry of a name counts, one without
+/// a value takes the name away. The container's own name is nobody else's.
+fn environment(entries: &[String]) -> Vec<String> {
+    let mut env = vec![PATH.to_owned()];
+    for entry in entries {
+        let name = entry.split('=').next().unwrap_or_default();
+        let known = env.iter().position(|known| known.split('=').next() == Some(name));
+        match (entry.contains('='), known) {
+            (true, Some(place)) => {
+                if let Some(known) = env.get_mut(place) {
+                    known.clone_from(entry);
+                }
+            }
+            (true, None) => env.push(entry.clone()),
+            (false, Some(place)) => drop(env.remove(place)),
+            (false, None) => {}
+        }
+    }
+    env.retain(|entry| !entry.starts_with("HOSTNAME="));
+    env
 }
 
 struct User {
@@ -65,12 +83,17 @@ impl User {
         let asked = asked.split(':').next().unwrap_or_default();
         let asked = if asked.is_empty() { "0" } else { asked };
         let passwd = read_inside(rootfs, "etc/passwd").unwrap_or_default();
-        let entry = passwd.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            let (name, _, id, _, _, home) =
-                (fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-            (name == asked || id == asked).then(|| (name.to_owned(), home.to_owned()))
-        });
+        let entries = || {
+            passwd.lines().filter_map(|line| {
+                let mut fields = line.split(':');
+                let (name, _, id) = (fields.next()?, fields.next()?, fields.next()?);
+                let (_, _, home) = (fields.next()?, fields.next()?, fields.next()?);
+                Some((name.to_owned(), id.to_owned(), home.to_owned()))
+            })
+        };
+        // A process knows its number alone: it is the first user of that number.
+        let id = entries().find(|(name, id, _)| name == asked || id == asked).map(|(_, id, _)| id);
+        let entry = id.and_then(|id| entries().find(|(_, known, _)| *known == id)).map(|(name, _, home)| (name, home));
         match entry {
             Some((name, home)) => Self { name: Some(name), home: if home.is_empty() { "/".to_owned() } else { home } },
             None => Self { name: None, home: "/".to_owned() },
@@ -157,10 +180,14 @@ mod tests {
     fn a_process_finds_more_than_the_image_says() {
         assert_eq!(seen("", None), json!({ "user": "root", "env": [PATH, "HOME=/root"] }));
         assert_eq!(
+            seen("root", Some(&["HOSTNAME=x", "A=1", "PATH=/x", "B=2", "A=3", "B"])),
+            json!({ "user": "root", "env": ["PATH=/x", "A=3", "HOME=/root"] })
+        );
+        assert_eq!(
             seen("1000:5", Some(&["PATH=/x", "A=b"])),
             json!({ "user": "app", "env": ["PATH=/x", "A=b", "HOME=/home/app"] })
         );
-        assert_eq!(seen("nobody", Some(&["HOME=/h", "PATH=/x"])), json!({ "env": ["HOME=/h", "PATH=/x"] }));
+        assert_eq!(seen("nobody", Some(&["HOME=/h", "PATH=/x"])), json!({ "env": ["PATH=/x", "HOME=/h"] }));
     }
 
     #[test]

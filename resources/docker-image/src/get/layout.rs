@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use jetway::Result;
+use jetway::{Interrupted, Result};
 use serde_json::json;
 
 use super::archive::fetch;
@@ -13,7 +13,7 @@ use super::progress::{Progress, amount};
 use crate::concurrent;
 use crate::digest::Digest;
 use crate::image::manifest::{Content, Descriptor, Manifest, total};
-use crate::image::media_type::OCI_INDEX;
+use crate::image::media_type::{OCI_INDEX, is_foreign};
 use crate::image::walk::everything;
 use crate::registry::Registry;
 
@@ -45,12 +45,11 @@ pub(crate) async fn write(registry: &Registry<'_>, manifest: Manifest, at_once: 
     let found =
         everything(manifest, at_once, async |entry: &Descriptor| registry.manifest_of(&entry.digest).await).await?;
     found.manifests.iter().filter(|manifest| manifest.digest != root).try_for_each(keep)?;
-    if found.has_foreign {
-        registry.context().console().warn("foreign layers, which no registry may hand out, are left out");
-    }
     let wanted = found.blobs;
     let whole = total(&wanted);
-    registry.context().console().step(format_args!("fetching {} blobs, {}", wanted.len(), amount(whole)));
+    let count = wanted.len();
+    let plural = if count == 1 { "" } else { "s" };
+    registry.context().console().step(format_args!("fetching {count} blob{plural}, {}", amount(whole)));
     let progress = Progress::new(registry.context(), whole);
     let work = concurrent::map(&wanted, at_once, async |descriptor| {
         let path = place(&descriptor.digest);
@@ -59,7 +58,21 @@ pub(crate) async fn write(registry: &Registry<'_>, manifest: Manifest, at_once: 
             .map_or(Ok(()), fs::create_dir_all)
             .and_then(|()| File::create(&path))
             .with_context(whither)?;
-        fetch(registry, descriptor, &progress, |bytes, at| file.write_all_at(bytes, at).with_context(whither)).await
+        let write = |bytes: &[u8], at: u64| file.write_all_at(bytes, at).with_context(whither);
+        match fetch(registry, descriptor, &progress, write).await {
+            // What registries do not hand out, whoever needs it gets elsewhere.
+            Err(error) if is_foreign(&descriptor.media_type) && !Interrupted::caused(&error) => {
+                fs::remove_file(&path).with_context(whither)?;
+                let causes: Vec<String> = jetway::lines(&error).iter().map(|line| line.text().to_owned()).collect();
+                registry.context().console().warn(format_args!(
+                    "the foreign layer `{}` cannot be had, and is left out: {}",
+                    descriptor.digest,
+                    causes.join(": ")
+                ));
+                Ok(())
+            }
+            other => other,
+        }
     });
     progress.during(work).await.map(drop)
 }

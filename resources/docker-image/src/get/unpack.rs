@@ -3,9 +3,11 @@
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Context, Interrupt, Result};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::progress::Progress;
@@ -20,6 +22,10 @@ use crate::layer::pipe::{Receiving, pipe};
 use crate::layer::spool::{Reader, Writer, spool};
 use crate::registry::Registry;
 
+/// How many layers are kept in files at once, at most: those that are downloaded, and those that wait for their turn. It is more than
+/// twice as many as are ever downloaded at once, so that the layer whose turn it is always has a file.
+const MOST_OPEN: usize = 128;
+
 /// A layer, by what it is downloaded as.
 pub(crate) struct Layer<'i> {
     descriptor: &'i Descriptor,
@@ -29,9 +35,9 @@ pub(crate) struct Layer<'i> {
 
 /// The layers of an image, from the bottom to the top, as its manifest and its configuration tell of them.
 pub(crate) fn layers<'i>(image: &'i ImageManifest, config: &'i Config) -> Result<Vec<Layer<'i>>> {
-    let unfit = image.layers.iter().find_map(|layer| Some((layer, media_type::refusal(&layer.media_type)?)));
-    if let Some((layer, why)) = unfit {
-        return Err(anyhow!("`{}` is {why} (`{}`), and cannot be unpacked", layer.digest, layer.media_type));
+    if let Some(layer) = image.layers.iter().find(|layer| media_type::is_encrypted(&layer.media_type)) {
+        let (digest, media_type) = (&layer.digest, &layer.media_type);
+        return Err(anyhow!("`{digest}` is an encrypted layer (`{media_type}`), and cannot be unpacked"));
     }
     let diff_ids = &config.file_system.diff_ids;
     if !diff_ids.is_empty() && diff_ids.len() != image.layers.len() {
@@ -59,17 +65,18 @@ pub(crate) async fn unpack(
     let context = registry.context();
     let (mut downloads, mut arriving) = (Vec::new(), Vec::new());
     for layer in layers {
-        let (writer, reader) =
-            spool(beside).with_context(|| format!("cannot make a file in `{}`", beside.display()))?;
+        let (writer, reader) = spool(beside);
         downloads.push((layer.descriptor, Cell::new(Some(writer))));
         arriving.push((reader, layer.holds.cloned()));
     }
     let whole = total(layers.iter().map(|layer| layer.descriptor));
-    let (interrupt, directory) = (context.interrupt().clone(), rootfs.to_owned());
-    let apply = spawn_blocking(move || apply(arriving, Allowance::of(whole), &directory, &interrupt));
+    let (interrupt, directory, allowance) = (context.interrupt().clone(), rootfs.to_owned(), registry.allowance(whole));
+    let apply = spawn_blocking(move || apply(arriving, allowance, &directory, &interrupt));
     let progress = Progress::new(context, whole);
-    let download =
-        concurrent::map(&downloads, at_once, |(layer, writer)| download(registry, layer, writer.take(), &progress));
+    let open = Arc::new(Semaphore::new(MOST_OPEN));
+    let download = concurrent::map(&downloads, at_once, |(layer, writer)| {
+        download(registry, layer, writer.take(), &open, &progress)
+    });
     tokio::pin!(apply, download);
     let (mut downloaded, mut applied) = (None, None);
     loop {
@@ -103,9 +110,12 @@ async fn download(
     registry: &Registry<'_>,
     layer: &Descriptor,
     writer: Option<Writer>,
+    open: &Arc<Semaphore>,
     progress: &Progress<'_>,
 ) -> Result<()> {
     let Some(mut writer) = writer else { return Ok(()) };
+    // Layers are applied in the order in which they are downloaded, so that a file will be closed.
+    writer.open(Arc::clone(open).acquire_owned().await?).context("cannot make a file for a layer")?;
     let mut blob = registry.blob(layer);
     while let Some(piece) = blob.piece().await? {
         writer.write(&piece).with_context(|| format!("cannot keep what came of `{}`", layer.digest))?;

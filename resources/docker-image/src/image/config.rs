@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::digest::Digest;
 
@@ -33,18 +34,49 @@ pub(crate) struct FileSystem {
 
 /// What containers of an image run as.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
 pub(crate) struct Execution {
     #[serde(default, deserialize_with = "or_usual")]
     pub(crate) user: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub(crate) env: Option<Vec<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub(crate) cmd: Option<Vec<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub(crate) entrypoint: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "or_usual")]
+    #[serde(default, deserialize_with = "labels")]
     pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// Reads a configuration as Go's programs do: names of keys count in any case.
+    pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Self> {
+        let mut value: Value = serde_json::from_slice(bytes)?;
+        lower_case(&mut value);
+        for key in ["config", "rootfs"] {
+            if let Some(inner) = value.get_mut(key) {
+                lower_case(inner);
+            }
+        }
+        serde_json::from_value(value)
+    }
+}
+
+/// Writes the names of an object's keys in lower case.
+fn lower_case(value: &mut Value) {
+    if let Value::Object(map) = value {
+        *map = std::mem::take(map).into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)).collect();
+    }
+}
+
+/// Null in a list or a map is an empty text.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    let texts = Option::<Vec<Option<String>>>::deserialize(deserializer)?;
+    Ok(texts.map(|texts| texts.into_iter().map(Option::unwrap_or_default).collect()))
+}
+
+fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let labels = Option::<BTreeMap<String, Option<String>>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(labels.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
 }
 
 /// Null is how Go's programs write "nothing".
@@ -63,9 +95,19 @@ mod tests {
             r#"{"config":null,"rootfs":null}"#,
             r#"{"config":{"User":null,"Labels":null,"Env":null},"rootfs":{"type":"layers","diff_ids":null}}"#,
         ] {
-            let config: Config = serde_json::from_str(text).unwrap();
+            let config = Config::parse(text.as_bytes()).unwrap();
             assert!(config.execution.labels.is_empty() && config.execution.user.is_empty(), "{text}");
             assert!(config.file_system.diff_ids.is_empty(), "{text}");
         }
+    }
+
+    #[test]
+    fn reads_keys_in_any_case_and_null_for_an_empty_text() {
+        let text = r#"{"Config":{"env":["A=b",null],"USER":"app","labels":{"a":null,"b":"c"}},"rootFS":{"Diff_IDs":[]},"Created":"x"}"#;
+        let config = Config::parse(text.as_bytes()).unwrap();
+        let Execution { user, env, labels, .. } = config.execution;
+        assert_eq!((user.as_str(), env.unwrap()), ("app", vec!["A=b".to_owned(), String::new()]));
+        assert_eq!(labels.into_iter().collect::<Vec<_>>(), [("a".into(), String::new()), ("b".into(), "c".into())]);
+        assert_eq!(config.created.as_deref(), Some("x"));
     }
 }

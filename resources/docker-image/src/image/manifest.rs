@@ -49,18 +49,46 @@ pub(crate) struct Index {
 }
 
 /// What a manifest says of something else.
+///
+/// The fields are in the order in which Go's programs write them, so that a manifest made here has the digest that theirs has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Descriptor {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     pub(crate) media_type: String,
-    pub(crate) digest: Digest,
     /// In bytes.
     pub(crate) size: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) platform: Option<EntryPlatform>,
+    pub(crate) digest: Digest,
+    /// Where else the content can be downloaded from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "or_nothing")]
+    pub(crate) urls: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_nothing")]
     pub(crate) annotations: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) platform: Option<EntryPlatform>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) artifact_type: Option<String>,
+}
+
+impl Descriptor {
+    /// A descriptor with a type, a digest and a size.
+    pub(crate) fn new(media_type: &str, digest: Digest, size: u64) -> Self {
+        Self {
+            media_type: media_type.to_owned(),
+            size,
+            digest,
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+            platform: None,
+            artifact_type: None,
+        }
+    }
+
+    /// Whether this entry of an index is a manifest. Indexes also hold other things: a build cache has its layers there.
+    pub(crate) fn is_manifest(&self) -> bool {
+        let media_type = self.media_type.as_str();
+        media_type.is_empty() || is_known(media_type) || media_type.contains(".manifest.")
+    }
 }
 
 /// The sizes of blobs, together. A manifest may say what it likes, and none is so large.
@@ -80,11 +108,46 @@ struct Shape {
     config: Option<serde_json::Value>,
 }
 
+fn is_known(media_type: &str) -> bool {
+    [DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX].contains(&media_type)
+}
+
 fn or_nothing<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// What a manifest says of another one that it belongs to, and of itself for those who ask for such manifests.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reference {
+    #[serde(default)]
+    subject: Option<Descriptor>,
+    #[serde(default)]
+    artifact_type: Option<String>,
+    #[serde(default)]
+    config: Option<Descriptor>,
+    #[serde(default, deserialize_with = "or_nothing")]
+    annotations: BTreeMap<String, String>,
+}
+
 impl Manifest {
+    /// The digest of the manifest that this one belongs to.
+    pub(crate) fn subject(&self) -> Option<Digest> {
+        let reference: Reference = serde_json::from_slice(&self.bytes).ok()?;
+        reference.subject.map(|subject| subject.digest)
+    }
+
+    /// How a list of the manifests that belong to one describes this one (the distribution specification, "Referrers Tag Schema").
+    pub(crate) fn as_referrer(&self) -> Descriptor {
+        let mut descriptor = Descriptor::new(&self.media_type, self.digest.clone(), self.bytes.len() as u64);
+        if let Ok(reference) = serde_json::from_slice::<Reference>(&self.bytes) {
+            let of_config = reference.config.map(|config| config.media_type);
+            descriptor.artifact_type = reference.artifact_type.filter(|name| !name.is_empty()).or(of_config);
+            descriptor.annotations = reference.annotations;
+        }
+        descriptor
+    }
+
     /// Reads a manifest. What its `Content-Type` was counts only where it does not say itself what it is.
     pub(crate) fn parse(bytes: Vec<u8>, content_type: &str) -> Result<Self, String> {
         let shape: Shape = serde_json::from_slice(&bytes).map_err(|error| {
@@ -98,7 +161,6 @@ impl Manifest {
             (None, Some(_)) => Some(OCI_MANIFEST.to_owned()),
             _ => None,
         };
-        let is_known = |name: &str| [DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX].contains(&name);
         let media_type = named
             .or_else(|| is_known(content_type).then(|| content_type.to_owned()))
             .or_else(of_shape)
@@ -166,6 +228,26 @@ mod tests {
         ] {
             let problem = parse(json, content_type).unwrap_err();
             assert!(problem.contains(says), "{problem}");
+        }
+    }
+
+    #[test]
+    fn writes_descriptors_in_the_field_order_of_go() {
+        let text = format!(
+            r#"{{"mediaType":"m","size":1,"digest":"{ZEROS}","urls":["https://h/x"],"annotations":{{"a":"b"}},"platform":{{"architecture":"amd64","os":"linux"}}}}"#
+        );
+        let descriptor: Descriptor = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&descriptor).unwrap(), text);
+    }
+
+    #[test]
+    fn tells_manifests_from_other_entries_of_an_index() {
+        let entry = |media_type: &str| Descriptor::new(media_type, Digest::of(b""), 0);
+        for media_type in ["", OCI_MANIFEST, DOCKER_LIST, "application/vnd.docker.distribution.manifest.v1+prettyjws"] {
+            assert!(entry(media_type).is_manifest(), "{media_type}");
+        }
+        for media_type in ["application/vnd.buildkit.cacheconfig.v0", "application/vnd.oci.image.layer.v1.tar+gzip"] {
+            assert!(!entry(media_type).is_manifest(), "{media_type}");
         }
     }
 

@@ -78,7 +78,7 @@ impl Wanted {
         let exact = |descriptor: &&Descriptor| {
             fits(descriptor) && descriptor.platform.as_ref().is_some_and(|entry| entry.variant == self.variant)
         };
-        let entries = || index.manifests.iter();
+        let entries = || index.manifests.iter().filter(|entry| entry.is_manifest());
         entries().find(|entry| self.variant.is_some() && exact(entry)).or_else(|| entries().find(fits))
     }
 
@@ -93,7 +93,7 @@ impl Wanted {
 
 /// The platforms of an index, for who finds none that fits.
 pub(crate) fn platforms(index: &Index) -> String {
-    let names = index.manifests.iter().map(|entry| match &entry.platform {
+    let names = index.manifests.iter().filter(|entry| entry.is_manifest()).map(|entry| match &entry.platform {
         None => "linux/amd64".to_owned(),
         Some(platform) => platform.to_string(),
     });
@@ -148,13 +148,7 @@ mod tests {
                 variant: parts.next(),
                 os_version: None,
             });
-            Descriptor {
-                media_type: String::new(),
-                digest: Digest::of(text.as_bytes()),
-                size: 1,
-                platform,
-                annotations: std::collections::BTreeMap::new(),
-            }
+            Descriptor { platform, ..Descriptor::new("", Digest::of(text.as_bytes()), 1) }
         });
         Index { manifests: manifests.collect() }
     }

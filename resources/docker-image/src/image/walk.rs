@@ -6,7 +6,6 @@ use anyhow::anyhow;
 use jetway::Result;
 
 use super::manifest::{Content, Descriptor, Manifest};
-use super::media_type::is_foreign;
 use crate::concurrent;
 use crate::digest::Digest;
 
@@ -24,10 +23,8 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 pub(crate) struct Everything {
     /// What an index names stands before it; the root is the last.
     pub(crate) manifests: Vec<Manifest>,
-    /// Configurations and layers, each once. Foreign layers are not among them: no registry hands those out.
+    /// Configurations and layers, each once.
     pub(crate) blobs: Vec<Descriptor>,
-    /// Whether there are such layers.
-    pub(crate) has_foreign: bool,
 }
 
 /// All that `root` leads to, by way of `read`, which is asked `at_once` times side by side.
@@ -48,7 +45,8 @@ pub(crate) async fn everything(
             if depth >= DEEPEST {
                 return Err(anyhow!("`{}` is an index in more than {DEEPEST} indexes", manifest.digest));
             }
-            entries.extend(index.manifests.iter().filter(|entry| known.insert(entry.digest.clone())).cloned());
+            let manifests = index.manifests.iter().filter(|entry| entry.is_manifest());
+            entries.extend(manifests.filter(|entry| known.insert(entry.digest.clone())).cloned());
             if known.len() > MOST_MANIFESTS {
                 return Err(anyhow!("the index leads to more than {MOST_MANIFESTS} manifests"));
             }
@@ -71,13 +69,13 @@ pub(crate) async fn everything(
     let mut found = Everything::default();
     let mut blobs = HashSet::new();
     for manifest in in_order(first, all) {
-        if let Content::Image(image) = &manifest.content {
-            found.has_foreign |= image.layers.iter().any(|layer| is_foreign(&layer.media_type));
-            let layers = image.layers.iter().filter(|layer| !is_foreign(&layer.media_type));
-            for blob in layers.chain([&image.config]) {
-                if blobs.insert(blob.digest.clone()) {
-                    found.blobs.push(blob.clone());
-                }
+        let named: Vec<&Descriptor> = match &manifest.content {
+            Content::Image(image) => image.layers.iter().chain([&image.config]).collect(),
+            Content::Index(index) => index.manifests.iter().filter(|entry| !entry.is_manifest()).collect(),
+        };
+        for blob in named {
+            if blobs.insert(blob.digest.clone()) {
+                found.blobs.push(blob.clone());
             }
         }
         found.manifests.push(manifest);
@@ -139,6 +137,17 @@ mod tests {
         let found = walk(&root, &[&a, &b, &c]).unwrap();
         let digests: Vec<_> = found.manifests.iter().map(|manifest| &manifest.digest).collect();
         assert_eq!(digests, [&c.digest, &b.digest, &a.digest, &root.digest]);
+    }
+
+    #[test]
+    fn finds_the_layers_that_an_index_of_a_build_cache_names() {
+        let layer = "application/vnd.oci.image.layer.v1.tar+gzip";
+        let digest = Digest::of(b"layer");
+        let text =
+            serde_json::json!({ "manifests": [{ "mediaType": layer, "digest": digest, "size": 5 }] }).to_string();
+        let cache = Manifest::parse(text.into_bytes(), OCI_INDEX).unwrap();
+        let found = walk(&cache, &[]).unwrap();
+        assert_eq!((found.manifests.len(), found.blobs), (1, vec![Descriptor::new(layer, digest, 5)]));
     }
 
     #[test]

@@ -9,10 +9,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::hash::BuildHasher as _;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
@@ -20,6 +19,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::holes::write_at;
 use super::tar::{Archive, Entry, Kind};
 use super::tree::{Missing, Name, Tree, is_directory, names};
 
@@ -191,36 +191,26 @@ impl Rootfs {
     ) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = self.make(parent, name, |parent| openat(parent, &name.last, flags, Mode::RUSR | Mode::WUSR))?;
-        let mut file = File::from(file);
-        match &entry.pieces {
-            None => {
-                let mut content = archive.content();
-                loop {
-                    let read = fill(&mut content, &mut self.buffer)?;
-                    if read == 0 {
-                        break;
-                    }
-                    file.write_all(self.buffer.get(..read).unwrap_or_default())?;
-                    if read < self.buffer.len() {
-                        break;
-                    }
+        let file = File::from(file);
+        let whole = [(0, entry.size)];
+        let mut end = 0;
+        for (offset, length) in entry.pieces.as_deref().unwrap_or(&whole) {
+            let mut content = archive.content().take(*length);
+            let mut at = *offset;
+            loop {
+                let read = fill(&mut content, &mut self.buffer)?;
+                if read == 0 {
+                    break;
+                }
+                end = write_at(&file, self.buffer.get(..read).unwrap_or_default(), at)?.unwrap_or(end);
+                at += read as u64;
+                if read < self.buffer.len() {
+                    break;
                 }
             }
-            Some(pieces) => {
-                for (offset, length) in pieces {
-                    let mut content = archive.content().take(*length);
-                    let mut at = *offset;
-                    loop {
-                        let read = fill(&mut content, &mut self.buffer)?;
-                        if read == 0 {
-                            break;
-                        }
-                        file.write_all_at(self.buffer.get(..read).unwrap_or_default(), at)?;
-                        at += read as u64;
-                    }
-                }
-                file.set_len(entry.size)?;
-            }
+        }
+        if end < entry.size {
+            file.set_len(entry.size)?;
         }
         self.own(entry, file.as_fd())?;
         // After the owner, since a change of that takes set-user-id away, and capabilities.
@@ -276,7 +266,7 @@ impl Rootfs {
     fn finish_special(&mut self, entry: &Entry, parent: BorrowedFd<'_>, last: &OsStr) -> io::Result<()> {
         if self.owners == Owners::AsInTheImage {
             let (uid, gid) = ids(entry);
-            rustix::fs::chownat(parent, last, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+            rustix::fs::chownat(parent, last, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
         }
         self.attributes(entry, parent, Some(last))?;
         rustix::fs::utimensat(parent, last, &times(entry.mtime), AtFlags::SYMLINK_NOFOLLOW)?;
@@ -315,7 +305,7 @@ impl Rootfs {
     fn own(&self, entry: &Entry, file: BorrowedFd<'_>) -> io::Result<()> {
         if self.owners == Owners::AsInTheImage {
             let (uid, gid) = ids(entry);
-            rustix::fs::fchown(file, Some(uid), Some(gid))?;
+            rustix::fs::fchown(file, uid, gid)?;
         }
         Ok(())
     }
@@ -446,8 +436,10 @@ fn remove_attributes(directory: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn ids(entry: &Entry) -> (Uid, Gid) {
-    (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid))
+/// The owner and the group. The kernel takes -1 for "as it is".
+fn ids(entry: &Entry) -> (Option<Uid>, Option<Gid>) {
+    let id = |id: u32| Some(id).filter(|id| *id != u32::MAX);
+    (id(entry.uid).map(Uid::from_raw), id(entry.gid).map(Gid::from_raw))
 }
 
 fn times((seconds, nanoseconds): (i64, u32)) -> Timestamps {

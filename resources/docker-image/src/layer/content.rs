@@ -3,41 +3,53 @@
 use std::io::{self, Read};
 
 use super::decompress::decompressed;
+use super::holes::{HOLE, is_zeros};
 use crate::digest::{Digest, Hasher};
 
-/// What any image may hold, in bytes, however little was downloaded: a file of zeros packs to next to nothing.
+/// What any image may hold, in bytes, however little was downloaded.
 const ALWAYS: u64 = 1024 * 1024 * 1024;
 
-/// How many times what was downloaded it may hold besides. Images pack to a third or a tenth; gzip at most to a thousandth,
-/// zstd to less still.
+/// How many times what was downloaded it may hold besides. Images pack to a third or a tenth.
 const TIMES: u64 = 100;
+
+/// How many bytes of zeros it may hold: they become holes in files, and cost no disk, but time.
+const ZEROS: u64 = 256 * 1024 * 1024 * 1024;
 
 /// How much the layers of one image may hold together. Nothing declares that: a manifest has the sizes of what is downloaded.
 /// Without a bound, a download of a few megabytes could fill the disk that a worker's other steps share.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Allowance {
     most: u64,
     left: u64,
+    zeros_left: u64,
 }
 
 impl Allowance {
     /// The allowance for layers of which so many bytes are downloaded.
     pub(crate) fn of(downloaded: u64) -> Self {
-        let most = downloaded.saturating_mul(TIMES).saturating_add(ALWAYS);
-        Self { most, left: most }
+        Self::up_to(downloaded.saturating_mul(TIMES).saturating_add(ALWAYS))
     }
 
-    fn take(&mut self, bytes: usize) -> io::Result<()> {
-        match self.left.checked_sub(bytes as u64) {
-            Some(left) => self.left = left,
-            None => {
-                return Err(io::Error::other(format!(
-                    "it is decompressed to more than the {} bytes that are taken: 1 GiB, and {TIMES} times what is downloaded",
-                    self.most
-                )));
+    /// An allowance of so many bytes.
+    pub(crate) fn up_to(most: u64) -> Self {
+        Self { most, left: most, zeros_left: ZEROS }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let zeros: usize = bytes.chunks_exact(HOLE).filter(|block| is_zeros(block)).map(<[u8]>::len).sum();
+        let (left, zeros_left) =
+            (self.left.checked_sub((bytes.len() - zeros) as u64), self.zeros_left.checked_sub(zeros as u64));
+        match (left, zeros_left) {
+            (Some(left), Some(zeros_left)) => {
+                (self.left, self.zeros_left) = (left, zeros_left);
+                Ok(())
             }
+            (None, _) => Err(io::Error::other(format!(
+                "it is decompressed to more than the {} bytes that are taken; `max_unpacked_size` in the source allows more",
+                self.most
+            ))),
+            (_, None) => Err(io::Error::other(format!("it is decompressed to more than {ZEROS} zeros"))),
         }
-        Ok(())
     }
 }
 
@@ -63,7 +75,7 @@ impl<'c> Content<'c> {
 impl Read for Content<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buffer)?;
-        self.allowance.take(read)?;
+        self.allowance.take(buffer.get(..read).unwrap_or_default())?;
         if read > 0 {
             if let Some((hasher, _)) = &mut self.expected {
                 hasher.update(buffer.get(..read).unwrap_or_default());
@@ -87,7 +99,7 @@ mod tests {
     use super::*;
 
     fn read(layer: &[u8], expected: Option<Digest>, most: u64) -> io::Result<Vec<u8>> {
-        let mut allowance = Allowance { most, left: most };
+        let mut allowance = Allowance::up_to(most);
         let mut read = Vec::new();
         Content::new(layer, expected, &mut allowance)?.read_to_end(&mut read)?;
         Ok(read)
@@ -104,10 +116,10 @@ mod tests {
 
     #[test]
     fn no_more_comes_than_is_allowed_for_all_layers_together() {
-        let layer = zstd::encode_all(&[0; 10_000][..], 1).unwrap();
+        let layer = zstd::encode_all(&[1; 10_000][..], 1).unwrap();
         assert!(layer.len() < 100, "it is a bomb, if a small one");
         assert!(read(&layer, None, 9_999).unwrap_err().to_string().contains("more than the 9999 bytes"));
-        let mut allowance = Allowance { most: 15_000, left: 15_000 };
+        let mut allowance = Allowance::up_to(15_000);
         let mut read = |layer: &[u8]| {
             let mut read = Vec::new();
             Content::new(layer, None, &mut allowance)?.read_to_end(&mut read)
@@ -115,5 +127,14 @@ mod tests {
         assert_eq!(read(&layer).unwrap(), 10_000);
         assert!(read(&layer).is_err());
         assert_eq!(Allowance::of(u64::MAX).left, u64::MAX);
+    }
+
+    #[test]
+    fn zeros_that_become_holes_count_for_no_disk() {
+        let mut content = vec![0; 100 * HOLE];
+        content[50 * HOLE] = 1;
+        let layer = zstd::encode_all(&content[..], 1).unwrap();
+        assert_eq!(read(&layer, None, 10 * HOLE as u64).unwrap(), content);
+        assert!(read(&layer, None, 10).is_err());
     }
 }

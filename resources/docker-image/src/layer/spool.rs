@@ -5,10 +5,11 @@
 use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::fs::{Mode, OFlags};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Makes a file without a name in a directory.
 pub(crate) fn nameless(directory: &Path) -> io::Result<File> {
@@ -23,16 +24,28 @@ pub(crate) fn nameless(directory: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// A new spool: the end that is written to, and the end that is read from.
-pub(crate) fn spool(directory: &Path) -> io::Result<(Writer, Reader)> {
-    let shared = Arc::new(Shared { file: nameless(directory)?, state: Mutex::default(), changed: Condvar::new() });
-    Ok((Writer { shared: Arc::clone(&shared) }, Reader { shared, position: 0 }))
+/// A new spool: the end that is written to, and the end that is read from. The file is made when the first end is opened.
+pub(crate) fn spool(directory: &Path) -> (Writer, Reader) {
+    let shared = Arc::new(Shared {
+        directory: directory.to_owned(),
+        file: OnceLock::new(),
+        state: Mutex::default(),
+        changed: Condvar::new(),
+    });
+    (Writer { shared: Arc::clone(&shared) }, Reader { shared, position: 0 })
 }
 
 struct Shared {
-    file: File,
+    directory: PathBuf,
+    file: OnceLock<Opened>,
     state: Mutex<State>,
     changed: Condvar,
+}
+
+/// The file, with the leave to have it open.
+struct Opened {
+    file: File,
+    _permit: OwnedSemaphorePermit,
 }
 
 #[derive(Default)]
@@ -66,9 +79,23 @@ impl Shared {
     }
 }
 
+impl Shared {
+    fn file(&self) -> io::Result<&File> {
+        self.file.get().map(|opened| &opened.file).ok_or_else(|| io::Error::other("the file was not opened"))
+    }
+}
+
 impl Writer {
+    /// Makes the file, before anything is written. The permit is given back when both ends are done.
+    pub(crate) fn open(&mut self, permit: OwnedSemaphorePermit) -> io::Result<()> {
+        let file = nameless(&self.shared.directory)?;
+        self.shared.file.get_or_init(|| Opened { file, _permit: permit });
+        Ok(())
+    }
+
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        (&self.shared.file).write_all(bytes)?;
+        let mut file = self.shared.file()?;
+        file.write_all(bytes)?;
         self.shared.state().written += bytes.len() as u64;
         self.shared.changed.notify_all();
         Ok(())
@@ -100,7 +127,10 @@ impl Read for Reader {
             state.written - self.position
         };
         let most = usize::try_from(available).unwrap_or(usize::MAX).min(buffer.len());
-        let read = self.shared.file.read_at(buffer.get_mut(..most).unwrap_or_default(), self.position)?;
+        if most == 0 {
+            return Ok(0);
+        }
+        let read = self.shared.file()?.read_at(buffer.get_mut(..most).unwrap_or_default(), self.position)?;
         self.position += read as u64;
         Ok(read)
     }
@@ -121,11 +151,30 @@ impl std::error::Error for Abandoned {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::sync::Semaphore;
+
+    fn opened(directory: &Path) -> (Writer, Reader) {
+        let (mut writer, reader) = spool(directory);
+        writer.open(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap()).unwrap();
+        (writer, reader)
+    }
+
+    #[test]
+    fn the_permit_comes_back_when_both_ends_are_done() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Arc::new(Semaphore::new(1));
+        let (mut writer, reader) = spool(directory.path());
+        writer.open(Arc::clone(&files).try_acquire_owned().unwrap()).unwrap();
+        writer.finish();
+        assert_eq!(files.available_permits(), 0);
+        drop(reader);
+        assert_eq!(files.available_permits(), 1);
+    }
 
     #[test]
     fn what_is_written_can_be_read_at_once_and_the_end_waits_for_the_last() {
         let directory = tempfile::tempdir().unwrap();
-        let (mut writer, mut reader) = spool(directory.path()).unwrap();
+        let (mut writer, mut reader) = opened(directory.path());
         writer.write(b"abc").unwrap();
         let mut buffer = [0; 8];
         assert_eq!(reader.read(&mut buffer).unwrap(), 3);
@@ -142,7 +191,7 @@ mod tests {
     #[test]
     fn a_reader_fails_with_its_writer() {
         let directory = tempfile::tempdir().unwrap();
-        let (mut writer, mut reader) = spool(directory.path()).unwrap();
+        let (mut writer, mut reader) = opened(directory.path());
         writer.write(b"abc").unwrap();
         drop(writer);
         assert!(reader.read_to_end(&mut Vec::new()).is_err());

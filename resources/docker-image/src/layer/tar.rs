@@ -113,9 +113,10 @@ impl<R: Read> Archive<R> {
             self.content = size;
             self.padding = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
             match header.letter() {
-                b'L' => extension.path = Some(without_end(self.extension(&mut left)?)),
-                b'K' => extension.target = Some(without_end(self.extension(&mut left)?)),
-                b'x' => extension.read(&self.extension(&mut left)?)?,
+                b'L' => extension.path = named(without_end(self.extension(&mut left)?)),
+                b'K' => extension.target = named(without_end(self.extension(&mut left)?)),
+                // Solaris' own letter for the same records.
+                b'x' | b'X' => extension.read(&self.extension(&mut left)?)?,
                 // What holds for the whole archive is nothing that a file system has.
                 b'g' => drop(self.extension(&mut left)?),
                 // A volume's label.
@@ -139,7 +140,8 @@ impl<R: Read> Archive<R> {
             b'2' => Kind::SymbolicLink,
             b'3' => Kind::CharacterDevice,
             b'4' => Kind::BlockDevice,
-            b'5' => Kind::Directory,
+            // GNU's incremental archives list in a directory's content what was in it.
+            b'5' | b'D' => Kind::Directory,
             b'6' => Kind::Fifo,
             other => Kind::Other(other),
         };
@@ -166,7 +168,9 @@ impl<R: Read> Archive<R> {
         if let Some(pieces) = &pieces {
             check_pieces(pieces, size, self.content)?;
         }
-        if !matches!(kind, Kind::File | Kind::Other(_)) {
+        if letter == b'D' {
+            size = 0;
+        } else if !matches!(kind, Kind::File | Kind::Other(_)) {
             // Some writers give a link the size of what it leads to. Nothing follows, as Go's reader has it.
             (self.content, self.padding, size) = (0, 0, 0);
         }
@@ -320,6 +324,16 @@ impl Header<'_> {
         self.number(124, 12)
     }
 
+    /// An owner, which in binary may be below zero.
+    fn id(&self, at: usize) -> io::Result<u32> {
+        let field = self.field(at, 8);
+        if field.first() == Some(&0xff) {
+            let number: [u8; 8] = field.try_into().unwrap_or_default();
+            return owner(i64::from_be_bytes(number));
+        }
+        owner(self.number(at, 8)?.try_into().unwrap_or(i64::MAX))
+    }
+
     /// A number in octal digits, or in binary when the first bit says so.
     fn number(&self, at: usize, length: usize) -> io::Result<u64> {
         let field = self.field(at, length);
@@ -343,10 +357,6 @@ impl Header<'_> {
                 .ok_or_else(|| broken("a number is too large")),
             _ => Err(broken("a number has something else than digits in it")),
         })
-    }
-
-    fn id(&self, at: usize) -> io::Result<u32> {
-        self.number(at, 8)?.try_into().map_err(|_| broken("an owner's number is too large"))
     }
 
     /// A time, which may be before 1970 in its binary form.
@@ -402,7 +412,11 @@ impl Extension {
     }
 
     fn record(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
-        let id = |value: &[u8]| decimal(value)?.try_into().map_err(|_| broken("an owner's number is too large"));
+        let is_attribute = key.starts_with(b"SCHILY.xattr.") || key.starts_with(b"LIBARCHIVE.xattr.");
+        if value.is_empty() && !is_attribute {
+            // It takes back what another record said: the header counts (POSIX, pax: "pax Extended Header").
+            return Ok(());
+        }
         match key {
             b"path" => self.path = Some(value.to_vec()),
             b"linkpath" => self.target = Some(value.to_vec()),
@@ -443,6 +457,24 @@ fn until_zero(field: &[u8]) -> &[u8] {
 fn without_end(mut name: Vec<u8>) -> Vec<u8> {
     name.truncate(until_zero(&name).len());
     name
+}
+
+/// A name that an extension gives, if it does.
+fn named(name: Vec<u8>) -> Option<Vec<u8>> {
+    Some(name).filter(|name| !name.is_empty())
+}
+
+/// The number of an owner or a group. Below zero it is what the kernel takes it for: -2 is the last one but one.
+fn owner(number: i64) -> io::Result<u32> {
+    u32::try_from(number)
+        .or_else(|_| i32::try_from(number).map(i32::cast_unsigned))
+        .map_err(|_| broken("an owner's number is too large"))
+}
+
+/// An owner in a record: a number, perhaps below zero.
+fn id(text: &[u8]) -> io::Result<u32> {
+    let wrong = || broken("an extended header has no number where one is due");
+    owner(std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()).ok_or_else(wrong)?)
 }
 
 fn decimal(text: &[u8]) -> io::Result<u64> {
@@ -559,6 +591,58 @@ mod tests {
         assert_eq!(first.attributes[b"user.x".as_slice()], b"v=1");
         assert_eq!(first.attributes.len(), 1, "overlay file systems' own attributes are no image's");
         assert_eq!(entries[1].0.path, b"next");
+    }
+
+    #[test]
+    fn an_empty_record_means_what_the_header_says() {
+        let names = ["path", "linkpath", "size", "uid", "gid", "mtime", "GNU.sparse.name", "GNU.sparse.realsize"];
+        let empty: Vec<(&str, &str)> = names.iter().map(|name| (*name, "")).collect();
+        let long = header("././@LongLink", b'L', 1);
+        let bytes = [extended(&empty), long, padded(b"\0"), header("kept", b'0', 3), padded(b"abc")].concat();
+        let entries = entries(&bytes).unwrap();
+        let (entry, content) = &entries[0];
+        assert_eq!((entry.path.as_slice(), content.as_slice(), entry.size), (&b"kept"[..], &b"abc"[..], 3));
+        // An attribute may well be empty.
+        let bytes = [extended(&[("SCHILY.xattr.user.x", "")]), header("f", b'0', 0)].concat();
+        let entries = super::tests::entries(&bytes).unwrap();
+        assert_eq!(entries[0].0.attributes[b"user.x".as_slice()], b"");
+    }
+
+    #[test]
+    fn owners_below_zero_are_what_the_kernel_takes_them_for() {
+        let binary = |bytes: [u8; 8]| {
+            let mut header = header("f", b'0', 0);
+            header[108..116].copy_from_slice(&bytes);
+            sum(&mut header);
+            entries(&header).map(|entries| entries[0].0.uid)
+        };
+        assert_eq!(binary([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe]).unwrap(), u32::MAX - 1);
+        assert_eq!(binary([0xff; 8]).unwrap(), u32::MAX);
+        assert_eq!(binary([0x80, 0, 0, 0, 0, 1, 0, 0]).unwrap(), 65536);
+        assert!(binary([0x80, 0, 0, 1, 0, 0, 0, 0]).is_err());
+        assert!(binary([0xff, 0, 0, 0, 0, 0, 0, 0]).is_err());
+        let record = |uid: &str| {
+            let bytes = [extended(&[("uid", uid)]), header("f", b'0', 0)].concat();
+            entries(&bytes).map(|entries| entries[0].0.uid)
+        };
+        assert_eq!((record("-1").unwrap(), record("-2").unwrap()), (u32::MAX, u32::MAX - 1));
+        assert!(record("x").is_err() && record("4294967296").is_err());
+    }
+
+    #[test]
+    fn entries_of_gnu_and_solaris_that_are_no_files_are_passed_over() {
+        let text = record("path", "renamed");
+        let bytes = [
+            header("dir/", b'D', 8),
+            padded(b"Yf\0\0abcd"),
+            header("x", b'X', text.len() as u64),
+            padded(text.as_bytes()),
+            header("f", b'7', 3),
+            padded(b"abc"),
+        ];
+        let entries = entries(&bytes.concat()).unwrap();
+        assert_eq!((entries[0].0.kind, entries[0].0.size), (Kind::Directory, 0));
+        assert_eq!((entries[1].0.path.as_slice(), entries[1].1.as_slice()), (&b"renamed"[..], &b"abc"[..]));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Archives of `docker save`: `manifest.json`, configurations, layers that are mostly not compressed.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, anyhow};
 use jetway::http::Bytes;
 use jetway::{Advise as _, Result};
@@ -9,6 +11,7 @@ use super::store::Store;
 use super::{Image, Layer, Layered, layout};
 use crate::digest::Digest;
 use crate::image::config;
+use crate::image::manifest::Descriptor;
 
 /// The largest `manifest.json` that is read, in bytes.
 const LARGEST: u64 = 8 * 1024 * 1024;
@@ -33,6 +36,9 @@ struct Saved {
     repo_tags: Vec<String>,
     #[serde(default, deserialize_with = "or_none")]
     layers: Vec<String>,
+    /// Descriptors of layers by their `diff_id`: of those that are compressed, or foreign.
+    #[serde(default, deserialize_with = "or_default")]
+    layer_sources: BTreeMap<String, Descriptor>,
 }
 
 /// The part of a configuration that says what the layers are.
@@ -49,7 +55,11 @@ struct RootFs {
 
 /// Null is how Go's programs write an empty list.
 fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    Option::<Vec<T>>::deserialize(deserializer).map(Option::unwrap_or_default)
+    or_default(deserializer)
+}
+
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// The digests of the layers' tar archives, as a configuration has them.
@@ -79,7 +89,8 @@ pub(crate) async fn read(store: &Store, meant: &Meant) -> Result<Image> {
     for (name, diff_id) in saved.layers.iter().zip(diff_ids) {
         let part = store.find(name)?.with_context(|| format!("the layer `{name}` is missing"))?;
         let compression = part.compression().with_context(|| format!("cannot read the layer `{name}`"))?;
-        layers.push(Layer { diff_id, part, compression });
+        let source = saved.layer_sources.get(&diff_id.to_string()).cloned();
+        layers.push(Layer { diff_id, part, compression, source });
     }
     Ok(Image::Layered(Layered { config: Bytes::from(config), layers }))
 }
@@ -146,7 +157,12 @@ mod tests {
 
     #[test]
     fn names_are_the_same_with_the_hub_or_without() {
-        let saved = Saved { config: String::new(), repo_tags: vec!["debian:12".to_owned()], layers: Vec::new() };
+        let saved = Saved {
+            config: String::new(),
+            repo_tags: vec!["debian:12".to_owned()],
+            layers: Vec::new(),
+            layer_sources: BTreeMap::new(),
+        };
         for name in ["debian:12", "docker.io/library/debian:12", "library/debian:12"] {
             assert!(saved.is_called(name), "{name}");
         }

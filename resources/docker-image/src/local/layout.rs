@@ -13,9 +13,13 @@ use crate::image::walk::{DEEPEST, Everything, everything};
 /// Beside a layout's index: the digest of the one image that was fetched.
 const SINGLE: &str = "single-image-digest";
 
-/// The image in a layout: the one that was fetched where it is known which, or else all that the index names.
+/// What a get leaves beside its layout: the digest of what it fetched.
+const FETCHED: &str = "digest";
+
+/// The image in a layout: the one that was fetched where it is known which, or else what the index names.
 ///
-/// An index that holds nothing but another index is passed over: builders make such.
+/// An index that names nothing but one image or one other index is that: builders always write an index. But one that was fetched
+/// as such stays as it was in its registry.
 pub(crate) async fn read(store: &Store) -> Result<Image> {
     let root = match store.find(SINGLE)? {
         Some(single) => {
@@ -29,8 +33,9 @@ pub(crate) async fn read(store: &Store) -> Result<Image> {
         everything(root, 1, async |entry: &Descriptor| manifest_of(store, entry)).await?;
     let mut found = Vec::new();
     for descriptor in blobs {
-        let part = blob(store, &descriptor.digest)?;
-        if part.size() != descriptor.size {
+        // Builders leave out what the registry has already: the layers of the base.
+        let part = store.find(&place_of(&descriptor.digest))?;
+        if let Some(part) = part.as_ref().filter(|part| part.size() != descriptor.size) {
             let (digest, size) = (&descriptor.digest, descriptor.size);
             return Err(anyhow!("the blob `{digest}` has {} bytes, the manifest says {size}", part.size()));
         }
@@ -47,18 +52,33 @@ fn index(store: &Store) -> Result<Manifest> {
         .hint("an image is an OCI layout, which is a directory with an `index.json`, or an archive of `docker save`")?;
     let bytes = file.read(manifest::LARGEST).context("cannot read `index.json`")?;
     let mut root = Manifest::parse(bytes, OCI_INDEX).map_err(|problem| anyhow!("`index.json`: {problem}"))?;
-    for _ in 0..DEEPEST {
+    if was_fetched(store, &root.digest)? {
+        return Ok(root);
+    }
+    for depth in 0..=DEEPEST {
         let only = match &root.content {
             Content::Index(index) => match index.manifests.as_slice() {
                 [] => return Err(anyhow!("`index.json` names no image")),
                 [only] if [OCI_INDEX, DOCKER_LIST].contains(&only.media_type.as_str()) => only.clone(),
+                // An inner index was made by whoever wanted an index, if only for one platform.
+                [only] if depth == 0 && only.is_manifest() => only.clone(),
                 _ => return Ok(root),
             },
-            Content::Image(_) => return Err(anyhow!("`index.json` is the manifest of an image, and not an index")),
+            Content::Image(_) if depth == 0 => {
+                return Err(anyhow!("`index.json` is the manifest of an image, and not an index"));
+            }
+            Content::Image(_) => return Ok(root),
         };
         root = manifest_of(store, &only)?;
     }
     Err(anyhow!("`index.json` is an index in more than {DEEPEST} indexes"))
+}
+
+/// Whether a get fetched this very index, as the file beside the layout says.
+fn was_fetched(store: &Store, index: &Digest) -> Result<bool> {
+    let Some(file) = store.find_beside(FETCHED)? else { return Ok(false) };
+    let text = file.read(1024).unwrap_or_default();
+    Ok(String::from_utf8_lossy(&text).trim() == index.to_string())
 }
 
 fn manifest_of(store: &Store, entry: &Descriptor) -> Result<Manifest> {
@@ -84,6 +104,11 @@ fn manifest_at(store: &Store, digest: &Digest, media_type: &str) -> Result<Manif
 }
 
 fn blob(store: &Store, digest: &Digest) -> Result<Part> {
-    let found = store.find(&format!("blobs/{}/{}", digest.algorithm(), digest.hex()))?;
+    let found = store.find(&place_of(digest))?;
     found.with_context(|| format!("the blob `{digest}` is missing"))
+}
+
+/// Where a layout has a blob.
+fn place_of(digest: &Digest) -> String {
+    format!("blobs/{}/{}", digest.algorithm(), digest.hex())
 }

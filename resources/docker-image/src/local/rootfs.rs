@@ -4,12 +4,13 @@ use jetway::http::Bytes;
 use jetway::{Context, Result, anyhow};
 use serde_json::json;
 
-use super::store::{Part, digest_of};
+use super::store::{Part, digest_of, unpacked};
 use super::{Image, Layer, Layered};
 use crate::background;
 use crate::digest::Hasher;
 use crate::image::platform::Wanted;
-use crate::layer::decompress::decompressed;
+use crate::layer::decompress::{Compression, decompressed};
+use crate::source::Source;
 
 /// The shortest archive that is one: the two empty records at its end.
 const SHORTEST: u64 = 1024;
@@ -17,8 +18,12 @@ const SHORTEST: u64 = 1024;
 /// An image with the file system in `part`, for a platform.
 ///
 /// The configuration says nothing of when it was made, so that the same file system is the same image.
-pub(crate) async fn read(context: &Context, part: Part, wanted: &Wanted) -> Result<Image> {
-    let compression = part.compression()?;
+pub(crate) async fn read(context: &Context, source: &Source, part: Part, wanted: &Wanted) -> Result<Image> {
+    let (part, compression) = match part.compression()? {
+        known @ (Compression::Gzip | Compression::Plain) => (part, known),
+        // Not every engine reads such a layer.
+        _ => (Part::of_file(&unpacked(context, source, part).await?)?, Compression::Plain),
+    };
     let hash = background::run(context, {
         let part = part.clone();
         move |stop| {
@@ -46,7 +51,7 @@ pub(crate) async fn read(context: &Context, part: Part, wanted: &Wanted) -> Resu
     if let (Some(variant), Some(config)) = (wanted.variant(), config.as_object_mut()) {
         config.insert("variant".to_owned(), variant.into());
     }
-    let layers = vec![Layer { diff_id, part, compression }];
+    let layers = vec![Layer { diff_id, part, compression, source: None }];
     Ok(Image::Layered(Layered { config: Bytes::from(config.to_string()), layers }))
 }
 

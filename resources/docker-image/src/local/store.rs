@@ -12,8 +12,10 @@ use tar::{Archive, EntryType};
 
 use crate::background::{self, Stop};
 use crate::digest::{Digest, Hasher};
-use crate::layer::content::{Allowance, Content};
+use crate::layer::content::Content;
 use crate::layer::decompress::Compression;
+use crate::layer::holes::Sparse;
+use crate::source::Source;
 
 /// How many links in an archive may lead to each other.
 const DEEPEST: usize = 8;
@@ -71,7 +73,7 @@ impl Part {
     /// How it is compressed.
     pub(crate) fn compression(&self) -> Result<Compression> {
         let mut start = Vec::new();
-        self.open()?.take(4).read_to_end(&mut start)?;
+        self.open()?.take(Compression::TELLING).read_to_end(&mut start)?;
         Ok(Compression::of(&start))
     }
 
@@ -120,18 +122,26 @@ pub(crate) enum Entry {
 
 impl Store {
     /// The directory or archive at `path`. An archive that is compressed is decompressed into a temporary file.
-    pub(crate) async fn open(context: &Context, inputs: &Inputs, path: &Path) -> Result<Self> {
+    pub(crate) async fn open(context: &Context, source: &Source, inputs: &Inputs, path: &Path) -> Result<Self> {
         if path.is_dir() {
             return Ok(Self::Directory { inputs: inputs.clone(), root: path.to_owned() });
         }
         let part = Part::of_file(path)?;
         let compression = part.compression()?;
-        let path = if compression == Compression::Plain { part.path } else { unpacked(context, part).await? };
+        let path = if compression == Compression::Plain { part.path } else { unpacked(context, source, part).await? };
         let entries = background::run(context, {
             let path = path.clone();
             move |stop| entries(&path, stop)
         });
         Ok(Self::Archive { entries: entries.await?, path })
+    }
+
+    /// A file beside the directory; `None` when there is none, or when this is an archive.
+    pub(crate) fn find_beside(&self, name: &str) -> Result<Option<Part>> {
+        let Self::Directory { inputs, root } = self else { return Ok(None) };
+        let Some(parent) = root.parent().filter(|parent| parent.starts_with(inputs.root())) else { return Ok(None) };
+        let found = inputs.resolve(&parent.join(name)).with_context(|| format!("cannot use `{name}`"))?;
+        found.filter(|path| path.is_file()).map(|path| Part::of_file(&path)).transpose()
     }
 
     /// The file of a name; `None` when there is none.
@@ -215,20 +225,20 @@ fn cleaned(name: &str) -> Option<String> {
 }
 
 /// Decompresses an archive into a temporary file.
-async fn unpacked(context: &Context, part: Part) -> Result<PathBuf> {
+pub(crate) async fn unpacked(context: &Context, source: &Source, part: Part) -> Result<PathBuf> {
     let target = context.private_directory().directory("archive")?.join("image.tar");
-    context.console().step("the archive is compressed: it is decompressed first");
+    context.console().step("the archive is compressed; decompressing it first");
     let to = target.clone();
+    let mut allowance = source.allowance(part.size());
     let work = background::run(context, move |stop| {
-        let mut file = File::create(&to)?;
-        let mut allowance = Allowance::of(part.size());
+        let mut file = Sparse::new(File::create(&to)?);
         let mut reader = Content::new(part.open()?, None, &mut allowance)?;
         let mut piece = vec![0; PIECE];
         loop {
             stop.check()?;
             let read = reader.read(&mut piece)?;
             if read == 0 {
-                return Ok(());
+                return Ok(file.finish().map(drop)?);
             }
             io::Write::write_all(&mut file, piece.get(..read).unwrap_or_default())?;
         }

@@ -1,31 +1,31 @@
-//! Layers that are not compressed yet: each is compressed once, and not at all when the registry has it.
+//! The layers of an image that is on disk without its manifest: an archive of `docker save`, or a file system.
 //!
-//! A registry knows a layer by the digest of its compressed form, which depends on the compressor. What the layer is without
-//! that, its `diff_id`, stands in an image's configuration. So the manifests that the tags of the put, and `latest`, point to
-//! now are looked at: where the configuration is ours, so are all the layers; where a `diff_id` is, so is that layer. (An
-//! engine compares each layer with its `diff_id` when it pulls: a registry that lies about one gets nobody to run it.)
+//! The same archive always gets the same manifest. Layers of an archive that holds compressed ones are sent as they are, and the
+//! manifest is the one that Go's programs make of that archive. Layers of an archive that holds none are compressed here, each once.
+//!
+//! A registry knows a layer by the digest of its compressed form. To find out whether the registry has a layer without compressing
+//! it, the manifests that the tags of the put, and `latest`, point to now are looked at: where a configuration names the `diff_id`,
+//! the compressed layer beside it is used if its header says that this compressor made it of that very content.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::num::NonZero;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use flate2::Compression as Level;
-use flate2::write::GzEncoder;
+use flate2::{Compression as Level, GzBuilder};
 use jetway::Result;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
+use super::is_elsewhere;
 use crate::background::{self, Stop};
 use crate::concurrent;
 use crate::digest::{Digest, Hasher};
 use crate::image::config;
 use crate::image::manifest::{Content as ManifestContent, Descriptor, Manifest};
-use crate::image::media_type::{
-    DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, OCI_CONFIG, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST,
-};
+use crate::image::media_type::{DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST};
 use crate::layer::content::{Allowance, Content};
 use crate::layer::decompress::Compression;
 use crate::local::archive::diff_ids;
@@ -38,6 +38,9 @@ use crate::registry::{Asked, Registry};
 /// How hard to compress. On programs and libraries this is within a tenth of the best in half of the time; one less is a fifth larger.
 const LEVEL: u32 = 2;
 
+/// What the header of a compressed layer says of its making. It changes whenever the compressor gives other bytes.
+const COMPRESSOR: &str = "jetway 1";
+
 /// How many tags are looked at for layers that are there.
 const MOST_LOOKS: usize = 4;
 
@@ -47,9 +50,9 @@ const PIECE: usize = 256 * 1024;
 /// What the registry has.
 #[derive(Debug, Default)]
 struct Known {
-    /// The manifest of the very same image, and the tag that points to it.
-    whole: Option<(Manifest, String)>,
-    /// Compressed layers by what they are.
+    /// The manifests that tags point to.
+    tags: Vec<(String, Digest)>,
+    /// Compressed layers by their `diff_id`.
     layers: HashMap<Digest, Descriptor>,
 }
 
@@ -64,20 +67,20 @@ struct NewManifest<'m> {
 
 /// Sends layers and configuration, and gives back the image's manifest, with the tag that was seen to point to it already.
 pub(super) async fn send(to: &Registry<'_>, image: &Layered, tags: &[String]) -> Result<(Manifest, Option<String>)> {
-    let known = if image.layers.iter().any(|layer| layer.compression == Compression::Plain) {
-        Known::find(to, image, tags).await?
-    } else {
-        Known::default()
-    };
+    let is_packed = image.layers.iter().any(|layer| layer.compression != Compression::Plain);
+    let known = if is_packed { Known::default() } else { Known::find(to, image, tags).await? };
     let processors = Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get));
     // A layer may stand in an image more than once.
+    let is_same = |a: &Layer, b: &Layer| a.diff_id == b.diff_id && (!is_packed || a.part == b.part);
     let mut distinct: Vec<&Layer> = Vec::new();
     for layer in &image.layers {
-        if !distinct.iter().any(|known| known.diff_id == layer.diff_id) {
+        if !distinct.iter().any(|known| is_same(known, layer)) {
             distinct.push(layer);
         }
     }
-    let arrive = async |layer: &&Layer| one(to, layer, &known, &processors).await;
+    let arrive = async |layer: &&Layer| {
+        if is_packed { packed(to, layer, &processors).await } else { plain(to, layer, &known, &processors).await }
+    };
     let (digest, size) = (Digest::of(&image.config), image.config.len() as u64);
     let config = async {
         if !to.has_blob(&digest, size).await? {
@@ -86,65 +89,55 @@ pub(super) async fn send(to: &Registry<'_>, image: &Layered, tags: &[String]) ->
         Ok(())
     };
     let (descriptors, ()) = tokio::try_join!(concurrent::map(&distinct, to.uploads_at_once(), arrive), config)?;
-    let by_id: HashMap<&Digest, Descriptor> = distinct.iter().map(|layer| &layer.diff_id).zip(descriptors).collect();
-    let layers: Vec<Descriptor> = image.layers.iter().filter_map(|layer| by_id.get(&layer.diff_id).cloned()).collect();
-    let is_oci = layers.iter().any(|layer| layer.media_type == OCI_LAYER_ZSTD);
-    let config = descriptor(if is_oci { OCI_CONFIG } else { DOCKER_CONFIG }, digest, size);
-    if let Some((whole, tag)) = known.whole
-        && let ManifestContent::Image(there) = &whole.content
-        && there.layers.iter().map(|layer| &layer.digest).eq(layers.iter().map(|layer| &layer.digest))
-    {
-        return Ok((whole, Some(tag)));
+    let mut layers = Vec::new();
+    for layer in &image.layers {
+        let place = distinct.iter().position(|known| is_same(known, layer));
+        layers.extend(place.and_then(|place| descriptors.get(place)).cloned());
     }
-    Ok((manifest(config, layers, is_oci)?, None))
-}
-
-/// The manifest of an image. Docker's own form, unless a layer is compressed as that does not know.
-fn manifest(config: Descriptor, mut layers: Vec<Descriptor>, is_oci: bool) -> Result<Manifest> {
-    for layer in &mut layers {
-        let is_zstd = layer.media_type == OCI_LAYER_ZSTD;
-        let media_type = match (is_oci, is_zstd) {
-            (true, true) => OCI_LAYER_ZSTD,
-            (true, false) => OCI_LAYER_GZIP,
-            (false, _) => DOCKER_LAYER,
-        };
-        media_type.clone_into(&mut layer.media_type);
-    }
-    let media_type = if is_oci { OCI_MANIFEST } else { DOCKER_MANIFEST };
-    let new = NewManifest { schema_version: 2, media_type, config, layers };
-    Manifest::parse(serde_json::to_vec(&new)?, media_type).map_err(|problem| anyhow!(problem))
-}
-
-fn descriptor(media_type: &str, digest: Digest, size: u64) -> Descriptor {
-    Descriptor { media_type: media_type.to_owned(), digest, size, platform: None, annotations: BTreeMap::new() }
-}
-
-/// Sees to it that the registry has a layer, and says what it is called there.
-async fn one(to: &Registry<'_>, layer: &Layer, known: &Known, processors: &Semaphore) -> Result<Descriptor> {
-    let media_type = match layer.compression {
-        Compression::Plain | Compression::Gzip => DOCKER_LAYER,
-        Compression::Zstd => OCI_LAYER_ZSTD,
+    let new = NewManifest {
+        schema_version: 2,
+        media_type: DOCKER_MANIFEST,
+        config: Descriptor::new(DOCKER_CONFIG, digest, size),
+        layers,
     };
-    if layer.compression != Compression::Plain {
-        let part = layer.part.clone();
-        let hash = background::run(to.context(), move |stop| part.digest(Hasher::sha256(), stop));
-        let digest = hash.await.with_context(|| format!("cannot read the layer `{}`", layer.diff_id))?;
-        let descriptor = descriptor(media_type, digest, layer.part.size());
-        if !to.has_blob(&descriptor.digest, descriptor.size).await? {
-            let checked = {
-                let _permit = processors.acquire().await?;
-                let (part, id) = (layer.part.clone(), layer.diff_id.clone());
-                background::run(to.context(), move |stop| check(&part, id, stop)).await
-            };
-            checked.with_context(|| format!("cannot send the layer `{}`", layer.diff_id))?;
-            to.upload(&descriptor.digest, Outgoing::Part(&layer.part), None).await?;
-        }
-        return Ok(descriptor);
+    let manifest = Manifest::parse(serde_json::to_vec(&new)?, DOCKER_MANIFEST).map_err(|problem| anyhow!(problem))?;
+    let seen = known.tags.into_iter().find(|(_, digest)| *digest == manifest.digest).map(|(tag, _)| tag);
+    Ok((manifest, seen))
+}
+
+/// Makes sure that the registry has a layer of an archive with compressed layers, as it is, and describes it.
+async fn packed(to: &Registry<'_>, layer: &Layer, processors: &Semaphore) -> Result<Descriptor> {
+    let part = layer.part.clone();
+    let hash = background::run(to.context(), move |stop| part.digest(Hasher::sha256(), stop));
+    let digest = hash.await.with_context(|| format!("cannot read the layer `{}`", layer.diff_id))?;
+    let found = Descriptor::new(DOCKER_LAYER, digest, layer.part.size());
+    let descriptor = match &layer.source {
+        Some(source) if is_elsewhere(source) => return Ok(source.clone()),
+        Some(source) if source.digest == found.digest && source.size == found.size => source.clone(),
+        _ => found,
+    };
+    if !to.has_blob(&descriptor.digest, descriptor.size).await? {
+        let checked = {
+            let _permit = processors.acquire().await?;
+            let (part, id, allowance) = (layer.part.clone(), layer.diff_id.clone(), to.allowance(layer.part.size()));
+            background::run(to.context(), move |stop| check(&part, id, allowance, stop)).await
+        };
+        checked.with_context(|| format!("cannot send the layer `{}`", layer.diff_id))?;
+        to.upload(&descriptor.digest, Outgoing::Part(&layer.part), None).await?;
+    }
+    Ok(descriptor)
+}
+
+/// Makes sure that the registry has the compressed form of a plain layer, and describes it.
+async fn plain(to: &Registry<'_>, layer: &Layer, known: &Known, processors: &Semaphore) -> Result<Descriptor> {
+    if let Some(source) = layer.source.as_ref().filter(|source| is_elsewhere(source)) {
+        return Ok(source.clone());
     }
     if let Some(there) = known.layers.get(&layer.diff_id)
         && to.has_blob(&there.digest, there.size).await?
+        && to.blob_begins_with(there, &header(&layer.diff_id)?).await?
     {
-        return Ok(descriptor(layer_type(there), there.digest.clone(), there.size));
+        return Ok(Descriptor::new(DOCKER_LAYER, there.digest.clone(), there.size));
     }
     let file = compressed_file(to, layer)?;
     let compressed = {
@@ -157,12 +150,11 @@ async fn one(to: &Registry<'_>, layer: &Layer, known: &Known, processors: &Semap
         let part = Part { path: file.path().to_owned(), range: 0..size };
         to.upload(&digest, Outgoing::Part(&part), None).await?;
     }
-    Ok(descriptor(media_type, digest, size))
+    Ok(Descriptor::new(DOCKER_LAYER, digest, size))
 }
 
 /// Makes sure that a compressed layer is what the configuration says.
-fn check(part: &Part, diff_id: Digest, stop: &Stop) -> Result<()> {
-    let mut allowance = Allowance::of(part.size());
+fn check(part: &Part, diff_id: Digest, mut allowance: Allowance, stop: &Stop) -> Result<()> {
     let mut content = Content::new(part.open()?, Some(diff_id), &mut allowance)?;
     let mut piece = vec![0; PIECE];
     while content.read(&mut piece)? > 0 {
@@ -171,9 +163,18 @@ fn check(part: &Part, diff_id: Digest, stop: &Stop) -> Result<()> {
     Ok(())
 }
 
-/// What a layer of another manifest is, in the words of a new one.
-fn layer_type(there: &Descriptor) -> &'static str {
-    if there.media_type.ends_with("zstd") { OCI_LAYER_ZSTD } else { DOCKER_LAYER }
+/// The gzip header of a layer that is compressed here: it says by what, and of which content.
+fn builder(diff_id: &Digest) -> GzBuilder {
+    GzBuilder::new().comment(format!("{COMPRESSOR} {diff_id}"))
+}
+
+/// The bytes of that header.
+fn header(diff_id: &Digest) -> Result<Vec<u8>> {
+    let comment = format!("{COMPRESSOR} {diff_id}");
+    let empty = builder(diff_id).write(Vec::new(), Level::new(LEVEL)).finish()?;
+    let place = empty.windows(comment.len()).position(|window| window == comment.as_bytes());
+    let end = place.context("the header has no comment")?.saturating_add(comment.len()).saturating_add(1);
+    Ok(empty.get(..end).unwrap_or_default().to_vec())
 }
 
 fn compressed_file(to: &Registry<'_>, layer: &Layer) -> Result<Temporary> {
@@ -187,8 +188,8 @@ fn compressed_file(to: &Registry<'_>, layer: &Layer) -> Result<Temporary> {
 fn compress(part: &Part, diff_id: &Digest, path: &Path, stop: &Stop) -> Result<(Digest, u64)> {
     let mut plain = diff_id.hasher();
     let mut reader = part.open()?;
-    let mut encoder =
-        GzEncoder::new(Hashed { file: File::create(path)?, hasher: Hasher::sha256(), size: 0 }, Level::new(LEVEL));
+    let target = Hashed { file: File::create(path)?, hasher: Hasher::sha256(), size: 0 };
+    let mut encoder = builder(diff_id).write(target, Level::new(LEVEL));
     let mut piece = vec![0; PIECE];
     loop {
         stop.check()?;
@@ -241,6 +242,7 @@ impl Known {
             }
             looked.push(tag);
             let Some(manifest) = to.manifest_if_readable(Asked::Tag(tag)).await? else { continue };
+            known.tags.push((tag.clone(), manifest.digest.clone()));
             let ManifestContent::Image(there) = &manifest.content else { continue };
             let ids = if there.config.digest == own {
                 image.layers.iter().map(|layer| layer.diff_id.clone()).collect()
@@ -251,17 +253,40 @@ impl Known {
             if ids.len() != there.layers.len() {
                 continue;
             }
-            let is_ours = there.config.digest == own;
-            for (id, layer) in ids.into_iter().zip(&there.layers) {
-                if crate::image::media_type::refusal(&layer.media_type).is_none() {
-                    known.layers.insert(id, layer.clone());
-                }
-            }
-            if is_ours {
-                known.whole = Some((manifest, tag.clone()));
+            known.layers.extend(ids.into_iter().zip(there.layers.iter().cloned()));
+            if there.config.digest == own {
                 return Ok(known);
             }
         }
         Ok(known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compressed(content: &[u8]) -> (Vec<u8>, Digest) {
+        let directory = tempfile::tempdir().unwrap();
+        let (plain, packed) = (directory.path().join("plain"), directory.path().join("packed"));
+        std::fs::write(&plain, content).unwrap();
+        let (digest, _) =
+            compress(&Part::of_file(&plain).unwrap(), &Digest::of(content), &packed, &Stop::default()).unwrap();
+        (std::fs::read(packed).unwrap(), digest)
+    }
+
+    #[test]
+    fn compresses_a_layer_to_the_same_bytes_in_every_release() {
+        let content: Vec<u8> = (0..300_000_u32).flat_map(|number| (number / 7).to_le_bytes()).collect();
+        // When this digest changes, layers of earlier releases are other layers: `COMPRESSOR` has to change too.
+        let (_, digest) = compressed(&content);
+        assert_eq!(digest.to_string(), "sha256:8dd09f6069c97334c54512640b8aa7b0f89bc458eedd77c2d806944ff570c98e");
+    }
+
+    #[test]
+    fn recognizes_a_layer_of_its_own_by_the_header() {
+        let (packed, _) = compressed(b"text");
+        assert!(packed.starts_with(&header(&Digest::of(b"text")).unwrap()));
+        assert!(!packed.starts_with(&header(&Digest::of(b"other")).unwrap()));
     }
 }

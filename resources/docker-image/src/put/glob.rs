@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Inputs, Result};
+use jetway::{Advise as _, Inputs, Result};
 use regex::Regex;
+
+/// The most entries of a directory that are shown.
+const MOST_SHOWN: usize = 8;
 
 /// The one path that a pattern matches. A path that is there is itself, whatever characters it has.
 pub(crate) fn only(inputs: &Inputs, pattern: &str) -> Result<String> {
@@ -35,9 +38,35 @@ pub(crate) fn only(inputs: &Inputs, pattern: &str) -> Result<String> {
     }
     paths.sort();
     match paths.as_slice() {
-        [] => Err(anyhow!("nothing in the inputs matches `{pattern}`")),
+        [] => {
+            let error = anyhow!("nothing in the inputs matches `{pattern}`");
+            Err(match nearby(inputs, pattern) {
+                Some(hint) => error.hint(hint),
+                None => error,
+            })
+        }
         [_] => Ok(paths.swap_remove(0)),
         several => Err(anyhow!("several files or directories match `{pattern}`: `{}`", several.join("`, `"))),
+    }
+}
+
+/// What there is instead of a path that is not there: the entries of the nearest directory above it.
+pub(super) fn nearby(inputs: &Inputs, path: &str) -> Option<String> {
+    let above = path.rsplit_once('/').map_or("", |(above, _)| above);
+    let directory = if above.is_empty() { Some(inputs.root().to_owned()) } else { inputs.find(above).ok()? };
+    let Some(directory) = directory.filter(|directory| directory.is_dir()) else {
+        return if above.is_empty() { None } else { nearby(inputs, above) };
+    };
+    let shown = |name: &str| if above.is_empty() { format!("`{name}`") } else { format!("`{above}/{name}`") };
+    let mut names: Vec<String> =
+        std::fs::read_dir(directory).ok()?.filter_map(|entry| Some(shown(entry.ok()?.file_name().to_str()?))).collect();
+    names.sort();
+    let more = names.len().saturating_sub(MOST_SHOWN);
+    names.truncate(MOST_SHOWN);
+    match (names.is_empty(), more) {
+        (true, _) => Some("the directory is empty".to_owned()).filter(|_| !above.is_empty()),
+        (false, 0) => Some(format!("there is {}", names.join(", "))),
+        (false, more) => Some(format!("there is {}, and {more} more", names.join(", "))),
     }
 }
 
@@ -147,8 +176,12 @@ mod tests {
     #[test]
     fn none_and_several_are_mistakes_that_are_told() {
         let (_root, inputs) = inputs(&["a/1.tar", "a/2.tar"]);
-        let problem = |pattern: &str| format!("{:#}", only(&inputs, pattern).unwrap_err());
-        assert_eq!(problem("b/*.tar"), "nothing in the inputs matches `b/*.tar`");
+        let problem = |pattern: &str| {
+            let lines = jetway::lines(&only(&inputs, pattern).unwrap_err());
+            lines.iter().map(|line| line.text().to_owned()).collect::<Vec<_>>().join(": ")
+        };
+        assert_eq!(problem("b/*.tar"), "nothing in the inputs matches `b/*.tar`: there is `a`");
+        assert_eq!(problem("a/3.tar"), "nothing in the inputs matches `a/3.tar`: there is `a/1.tar`, `a/2.tar`");
         assert_eq!(problem("a/*.tar"), "several files or directories match `a/*.tar`: `a/1.tar`, `a/2.tar`");
         assert_eq!(problem("a/[1"), "`a/[1` is no pattern: it has a `[` without its `]`");
         assert_eq!(problem("a/[9-1]"), "`a/[9-1]` is no pattern: it has a set with a range that is none");

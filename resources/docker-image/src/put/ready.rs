@@ -1,7 +1,9 @@
 //! A put of an image that is ready: found, read, sent.
 
+use std::path::Path;
+
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Context, Inputs, Response, Result};
+use jetway::{Advise as _, Context, Error, Inputs, Response, Result};
 
 use super::{Origin, Params, glob, tags};
 use crate::cosign::{self, SigningKey};
@@ -72,7 +74,7 @@ impl<'p> Ready<'p> {
                 let wanted = Wanted::new(self.source.platform.as_ref());
                 let store = self.file(name);
                 let image = match store {
-                    Ok(part) => rootfs::read(self.context, part, &wanted).await,
+                    Ok(part) => rootfs::read(self.context, self.source, part, &wanted).await,
                     Err(error) => Err(error),
                 };
                 (name.to_owned(), image)
@@ -84,9 +86,34 @@ impl<'p> Ready<'p> {
 
     /// The image in a directory (an OCI layout) or an archive.
     async fn any(&self, name: &str, meant: Meant) -> Result<Image> {
-        let path = self.inputs.find(name)?.context("there is no such file or directory in the inputs")?;
-        let store = Store::open(self.context, self.inputs, &path).await?;
+        let path = self.inputs.find(name)?.context("there is no such file or directory in the inputs");
+        let path = path.map_err(|error| match glob::nearby(self.inputs, name) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        })?;
+        if path.is_dir() && !path.join("index.json").exists() {
+            return Err(self.without_index(name, &path));
+        }
+        let store = Store::open(self.context, self.source, self.inputs, &path).await?;
         if path.is_dir() { layout::read(&store).await } else { archive::read(&store, &meant).await }
+    }
+
+    /// The error for a directory that is no image, with what may be meant in it: builders write an image into their output, and not
+    /// as their output.
+    fn without_index(&self, name: &str, path: &Path) -> Error {
+        let error = anyhow!("the directory is no OCI layout: there is no `index.json` in it");
+        let meant = ["image.tar", "image", "oci", "layout"].into_iter().find(|meant| {
+            let inside = path.join(meant);
+            self.inputs.resolve(&inside).is_ok_and(|found| found.is_some())
+                && (inside.is_file() || inside.join("index.json").is_file())
+        });
+        match meant {
+            Some(meant) => error.hint(format!("`{}/{meant}` is there; is that the image?", name.trim_end_matches('/'))),
+            None => match glob::nearby(self.inputs, &format!("{}/.", name.trim_end_matches('/'))) {
+                Some(hint) => error.hint(hint),
+                None => error,
+            },
+        }
     }
 
     /// The image in a directory that a get has filled.
@@ -104,7 +131,7 @@ impl<'p> Ready<'p> {
         };
         for name in ["image", "image.tar"] {
             if let Some(file) = below(name)?.filter(|file| file.is_file()) {
-                let store = Store::open(self.context, self.inputs, &file).await?;
+                let store = Store::open(self.context, self.source, self.inputs, &file).await?;
                 return archive::read(&store, &id).await;
             }
         }

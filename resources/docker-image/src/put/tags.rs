@@ -6,6 +6,7 @@ use semver::Version as Semantic;
 
 use super::Params;
 use crate::check::tag_version;
+use crate::digest::Digest;
 use crate::flavour::Flavour;
 use crate::reference::is_tag;
 use crate::registry::Registry;
@@ -41,6 +42,10 @@ pub(crate) async fn of_put(
 fn settle(tags: Vec<String>) -> Result<Vec<String>> {
     let mut settled: Vec<String> = Vec::new();
     for tag in tags {
+        if tag.parse::<Digest>().is_ok() {
+            return Err(anyhow!("`{tag}` is a digest, which an image has by itself"))
+                .hint("`tags`, `version` or another key of the params gives a tag to push under");
+        }
         if !is_tag(&tag) {
             return Err(anyhow!("`{tag}` is no tag: letters, digits, `_`, `.` and `-`, 128 of them at most"));
         }

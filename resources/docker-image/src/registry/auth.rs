@@ -1,15 +1,16 @@
 //! Logging in to a registry, as it asks for it: by user and password, or by a token of another server.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use jetway::http::{HttpClient, HttpRequest, Method, Retry, StatusCode, Url};
 use jetway::{Error, Interrupted, Line, Result, Secret};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::Registry;
 use super::challenge::Challenge;
+use super::{Registry, host_of};
 use crate::credentials::Login;
 
 /// The largest answer of a token server that is read, in bytes.
@@ -30,6 +31,8 @@ pub(crate) struct Auth {
     /// What a token must be good for, whatever the registry says.
     scope: String,
     state: Mutex<State>,
+    /// Whether the registry, or its token server, has seen the credentials.
+    has_shown: AtomicBool,
 }
 
 #[derive(Default)]
@@ -77,7 +80,12 @@ impl Auth {
             Access::Pull => "pull",
             Access::PullAndPush => "pull,push",
         };
-        Self { login, scope: format!("repository:{path}:{actions}"), state: Mutex::default() }
+        Self {
+            login,
+            scope: format!("repository:{path}:{actions}"),
+            state: Mutex::default(),
+            has_shown: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn login(&self) -> &Login {
@@ -94,17 +102,36 @@ impl Auth {
         (state.generation, state.header.clone())
     }
 
-    /// Does what a challenge asks for, unless that has been done since the request went out by the header of `generation`.
-    /// Returns whether there is now something to try.
+    /// Whether the credentials were sent anywhere. Only then can they be wrong.
+    pub(crate) fn has_shown(&self) -> bool {
+        self.has_shown.load(Ordering::Relaxed)
+    }
+
+    /// Does what one of the challenges asks for, unless that has been done since the request went out by the header of
+    /// `generation`. `base` is the address that sent the challenges. Returns whether there is now something to try.
     pub(crate) async fn answer(
         &self,
         registry: &Registry<'_>,
-        challenge: &Challenge,
+        challenges: &[Challenge],
         generation: u64,
-        encrypted: bool,
+        base: &Url,
     ) -> Result<bool> {
         let mut state = self.state.lock().await;
-        self.answer_in(&mut state, registry, challenge, generation, encrypted, Retry::default()).await
+        self.answer_in(&mut state, registry, challenges, generation, base, Retry::default()).await
+    }
+
+    /// Answers a 401 that does not say how to log in: the registry's root says it, or else user and password are tried.
+    pub(crate) async fn answer_without_challenge(&self, registry: &Registry<'_>, generation: u64) -> Result<bool> {
+        let mut state = self.state.lock().await;
+        if state.generation != generation {
+            return Ok(true);
+        }
+        if state.has_offered {
+            return Ok(false);
+        }
+        state.has_offered = true;
+        let Some((challenges, base)) = challenges_of_root(registry).await? else { return Ok(false) };
+        self.answer_in(&mut state, registry, &challenges, generation, &base, Retry::default()).await
     }
 
     /// Logs in where nobody has asked for that, as far as there is something to log in with: once, by what the registry's root
@@ -121,20 +148,8 @@ impl Auth {
             return Ok(state.generation != generation);
         }
         state.has_offered = true;
-        let once = |request: HttpRequest| request.allow(StatusCode::UNAUTHORIZED).retry(Retry::never());
-        let response = match registry.send_to_host(Method::GET, "/v2/", once).await {
-            Ok(response) => response,
-            Err(error) if Interrupted::caused(&error) => return Err(error),
-            // The answer that was there before says more than one to a question of ours.
-            Err(_) => return Ok(false),
-        };
-        let encrypted = response.url().scheme() == "https";
-        let challenge = match response.status() {
-            StatusCode::UNAUTHORIZED => Challenge::of(&response),
-            _ => Some(Challenge::Basic),
-        };
-        let Some(challenge) = challenge.filter(|_| registry.is_own(response.url())) else { return Ok(false) };
-        match self.answer_in(&mut state, registry, &challenge, generation, encrypted, Retry::never()).await {
+        let Some((challenges, base)) = challenges_of_root(registry).await? else { return Ok(false) };
+        match self.answer_in(&mut state, registry, &challenges, generation, &base, Retry::never()).await {
             Ok(is_in) => {
                 state.is_unasked = is_in;
                 Ok(is_in)
@@ -168,34 +183,52 @@ impl Auth {
         &self,
         state: &mut State,
         registry: &Registry<'_>,
-        challenge: &Challenge,
+        challenges: &[Challenge],
         generation: u64,
-        encrypted: bool,
+        base: &Url,
         retry: Retry,
     ) -> Result<bool> {
         if state.generation != generation {
             return Ok(true);
         }
-        let header = match (challenge, &self.login) {
-            (Challenge::Basic, Login::Password { user, password }) => {
-                if matches!(state.header, Some(Header::Basic(..))) {
-                    return Ok(false);
+        let mut failure = None;
+        for challenge in challenges {
+            let header = match (challenge, &self.login) {
+                (Challenge::Basic, Login::Password { user, password }) => {
+                    if matches!(state.header, Some(Header::Basic(..))) {
+                        continue;
+                    }
+                    self.has_shown.store(true, Ordering::Relaxed);
+                    Header::Basic(user.clone(), password.clone())
                 }
-                Header::Basic(user.clone(), password.clone())
-            }
-            (Challenge::Basic, _) => return Ok(false),
-            (Challenge::Bearer { realm, service, scope }, _) => {
-                let realm = allowed(realm, registry, encrypted)?;
-                let token = self
-                    .token(registry, &realm, service, scope.as_deref(), state, retry)
-                    .await
-                    .with_context(|| format!("cannot get a token for `{}`", registry.repository()))?;
-                Header::Bearer(token)
-            }
-        };
-        state.header = Some(header);
-        state.generation += 1;
-        Ok(true)
+                (Challenge::Basic, _) => continue,
+                (Challenge::Bearer { realm, service, scope }, _) => {
+                    // A token that was refused is replaced once; where there is another way, that is tried instead.
+                    let is_last = !challenges.contains(&Challenge::Basic) || self.is_anonymous();
+                    if matches!(state.header, Some(Header::Bearer(_))) && !is_last {
+                        continue;
+                    }
+                    let got = async {
+                        let realm = allowed(realm, registry, base)?;
+                        self.token(registry, &realm, service, scope.as_deref(), state, retry).await
+                    };
+                    match got.await {
+                        Ok(token) => Header::Bearer(token),
+                        Err(error) if Interrupted::caused(&error) => return Err(error),
+                        Err(error) => {
+                            failure.get_or_insert(
+                                error.context(format!("cannot get a token for `{}`", registry.repository())),
+                            );
+                            continue;
+                        }
+                    }
+                }
+            };
+            state.header = Some(header);
+            state.generation += 1;
+            return Ok(true);
+        }
+        failure.map_or(Ok(false), Err)
     }
 
     async fn token(
@@ -208,6 +241,7 @@ impl Auth {
         retry: Retry,
     ) -> Result<Secret> {
         let http = client_for(registry, realm)?;
+        self.has_shown.fetch_or(!self.is_anonymous(), Ordering::Relaxed);
         let mut scopes = vec![self.scope.as_str()];
         // What the registry names may be more than this: a blob to mount, say.
         scopes.extend(scope.into_iter().flat_map(str::split_whitespace).filter(|scope| *scope != self.scope));
@@ -250,6 +284,25 @@ impl Auth {
         }
         read(request.send().await?).await
     }
+}
+
+/// How the registry's root asks to log in, and the address that says so; user and password where it does not say. `None` when the
+/// root does not answer: what was asked before says more than that.
+async fn challenges_of_root(registry: &Registry<'_>) -> Result<Option<(Vec<Challenge>, Url)>> {
+    let once = |request: HttpRequest| request.allow(StatusCode::UNAUTHORIZED).retry(Retry::never());
+    let response = match registry.send_to_host(Method::GET, "/v2/", once).await {
+        Ok(response) => response,
+        Err(error) if Interrupted::caused(&error) => return Err(error),
+        Err(_) => return Ok(None),
+    };
+    if !registry.is_own(response.url()) {
+        return Ok(None);
+    }
+    let mut challenges = Challenge::all(&response);
+    if challenges.is_empty() {
+        challenges.push(Challenge::Basic);
+    }
+    Ok(Some((challenges, response.url().clone())))
 }
 
 fn warn_of_refusal(registry: &Registry<'_>, why: &Error) {
@@ -296,18 +349,19 @@ fn client_for(registry: &Registry<'_>, realm: &Url) -> Result<HttpClient> {
     if registry.is_own(realm) {
         return Ok(registry.http.clone());
     }
-    let port = realm.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let host = format!("{}{port}", realm.host_str().unwrap_or_default());
-    registry.context.http(registry.source.http(&host))
+    registry.context.http(registry.source.http(&host_of(realm)))
 }
 
 /// The realm, when credentials may go there: not without encryption where the registry has that, and not to an address that
 /// a registry on the internet has no business to name.
-fn allowed(realm: &str, registry: &Registry<'_>, encrypted: bool) -> Result<Url> {
-    let refuse =
-        |why: &str| anyhow!("`{}` names a token server that is not asked: {why}", registry.repository.registry());
-    let url = Url::parse(realm).map_err(|_| refuse("its address is no URL"))?;
-    if url.scheme() != "https" && (url.scheme() != "http" || encrypted) {
+///
+/// A realm may be relative to `base`, the address that sent the challenge.
+fn allowed(realm: &str, registry: &Registry<'_>, base: &Url) -> Result<Url> {
+    let refuse = |why: &str| {
+        anyhow!("`{}` names the token server `{realm}`, which is not asked: {why}", registry.repository.registry())
+    };
+    let url = base.join(realm).map_err(|_| refuse("its address is no URL"))?;
+    if url.scheme() != "https" && (url.scheme() != "http" || base.scheme() == "https") {
         return Err(refuse("credentials would go there without encryption"));
     }
     if url.host_str().is_none() || !url.username().is_empty() || url.password().is_some() {

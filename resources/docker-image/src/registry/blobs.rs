@@ -4,13 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use jetway::http::{Bytes, HttpResponse, Method, TransportError, TransportKind};
-use jetway::{Error, Result};
+use jetway::http::{
+    Bytes, HttpRequest, HttpResponse, Method, Redirects, StatusCode, TransportError, TransportKind, Url,
+};
+use jetway::{Advise as _, Error, Interrupted, Result};
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Registry, explain};
+use super::auth::is_private;
+use super::{Registry, UNTIL_SEEN, host_of, status_of};
 use crate::digest::Hasher;
 use crate::image::manifest::Descriptor;
+use crate::image::media_type::is_foreign;
+use crate::source::is_nearby;
 
 /// How often a download that is cut goes on, when nothing came in between.
 const MOST_CUTS_IN_A_ROW: u32 = 4;
@@ -33,6 +38,8 @@ pub(crate) struct Blob<'r> {
     skip: u64,
     cuts_in_a_row: u32,
     cuts: u32,
+    /// How often the registry did not have it.
+    absences: usize,
 }
 
 impl Registry<'_> {
@@ -47,6 +54,7 @@ impl Registry<'_> {
             skip: 0,
             cuts_in_a_row: 0,
             cuts: 0,
+            absences: 0,
         }
     }
 
@@ -62,6 +70,29 @@ impl Registry<'_> {
         }
         target.flush().await.map_err(write)?;
         Ok(file)
+    }
+
+    /// Whether the repository has a blob that begins with these bytes. One that cannot be read is taken not to.
+    pub(crate) async fn blob_begins_with(&self, descriptor: &Descriptor, bytes: &[u8]) -> Result<bool> {
+        let target = format!("blobs/{}", descriptor.digest);
+        let last = bytes.len().saturating_sub(1);
+        let follow = |request: HttpRequest| {
+            request.header("range", format!("bytes=0-{last}")).redirects(Redirects::FollowToPlainHttp)
+        };
+        let mut response = match self.send(Method::GET, &target, follow).await {
+            Ok(response) => response,
+            Err(error) if Interrupted::caused(&error) => return Err(error),
+            Err(_) => return Ok(false),
+        };
+        let mut begin = Vec::new();
+        while begin.len() < bytes.len() {
+            match response.chunk().await {
+                Ok(Some(piece)) => begin.extend_from_slice(&piece),
+                Err(error) if Interrupted::caused(&error) => return Err(error),
+                Ok(None) | Err(_) => return Ok(false),
+            }
+        }
+        Ok(begin.starts_with(bytes))
     }
 
     /// A small blob, whole.
@@ -106,7 +137,12 @@ impl Drop for Temporary {
 impl Blob<'_> {
     /// The next piece; `None` at the end, and then all that came was what the digest says.
     pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>> {
-        let piece = self.next().await.map_err(|error| explain(error, self.registry.repository()));
+        let piece = self.next().await.map_err(|error| {
+            if is_foreign(&self.descriptor.media_type) && status_of(&error).is_some() {
+                return error.hint("it is a foreign layer, which registries do not hand out");
+            }
+            self.registry.explain(error)
+        });
         piece.with_context(|| format!("cannot download `{}`", self.descriptor.digest))
     }
 
@@ -175,6 +211,18 @@ impl Blob<'_> {
     /// Waits before going on, when that may help.
     async fn after_cut(&mut self, error: Error) -> Result<()> {
         use TransportKind::{Connection, Cut, Name, Stalled};
+        if status_of(&error) == Some(StatusCode::NOT_FOUND) && self.descriptor.urls.is_empty() {
+            let pause = UNTIL_SEEN.get(self.absences).filter(|_| self.registry.waits);
+            let Some(pause) = pause else { return Err(error) };
+            self.absences += 1;
+            let context = self.registry.context();
+            context.console().step(format_args!(
+                "`{}` does not have `{}` (yet); it is asked again",
+                self.registry.repository(),
+                self.descriptor.digest
+            ));
+            return context.interrupt().sleep(*pause).await;
+        }
         let kind = error.downcast_ref::<TransportError>().map(TransportError::kind);
         let may_pass = matches!(kind, Some(Cut | Stalled | Connection | Name));
         if !may_pass || self.cuts_in_a_row >= MOST_CUTS_IN_A_ROW || self.cuts >= MOST_CUTS {
@@ -191,10 +239,31 @@ impl Blob<'_> {
     }
 }
 
-/// Asks for a blob from a byte on.
+/// Asks for a blob from a byte on: the registry first, then the addresses that the manifest names.
+///
+/// The blob may be anywhere, on plain HTTP too: its digest is compared, and no credentials go along.
 async fn open(registry: &Registry<'_>, descriptor: &Descriptor, from: u64) -> Result<HttpResponse> {
     let target = format!("blobs/{}", descriptor.digest);
-    let response = registry.send(Method::GET, &target, |request| request.resume_at(from)).await?;
+    let prepare = |request: HttpRequest| request.resume_at(from).redirects(Redirects::FollowToPlainHttp);
+    let mut opened = registry.send(Method::GET, &target, prepare).await;
+    for address in &descriptor.urls {
+        match opened {
+            Err(error) if status_of(&error).is_some() => {
+                let url = allowed(registry, address)?;
+                let http = registry.context.http(registry.source.http(&host_of(&url)))?;
+                registry.context.console().step(format_args!(
+                    "`{}` does not have `{}`; it is fetched from `{}`",
+                    registry.repository(),
+                    descriptor.digest,
+                    host_of(&url)
+                ));
+                let fetched = prepare(http.get(&url)).send().await;
+                opened = fetched.with_context(|| format!("the registry does not have it: {error}"));
+            }
+            _ => break,
+        }
+    }
+    let response = opened?;
     let whole = response.length().map(|length| response.offset().saturating_add(length));
     match whole {
         Some(whole) if whole != descriptor.size => {
@@ -202,4 +271,17 @@ async fn open(registry: &Registry<'_>, descriptor: &Descriptor, from: u64) -> Re
         }
         _ => Ok(response),
     }
+}
+
+/// An address of a layer. A registry on the internet has no business to name one of the worker's own network.
+fn allowed(registry: &Registry<'_>, address: &str) -> Result<Url> {
+    let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let mut url = url.ok_or_else(|| anyhow!("the manifest names `{address}`, which is no `https` URL"))?;
+    // Credentials are not the manifest's to give.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    if !registry.is_own(&url) && !is_nearby(registry.repository().registry()) && is_private(&url) {
+        return Err(anyhow!("the manifest names `{}`, a private address, which is not asked", host_of(&url)));
+    }
+    Ok(url)
 }

@@ -18,15 +18,16 @@ pub(crate) enum Challenge {
 }
 
 impl Challenge {
-    /// The first challenge of an answer that is understood.
-    pub(crate) fn of(response: &HttpResponse) -> Option<Self> {
+    /// The challenges of an answer that are understood. Those for a token come first: a registry that offers both may take a
+    /// password for nothing but tokens.
+    pub(crate) fn all(response: &HttpResponse) -> Vec<Self> {
         let headers = response.headers().get_all("www-authenticate");
-        headers.iter().filter_map(|value| value.to_str().ok()).find_map(Self::parse)
+        sorted(headers.iter().filter_map(|value| value.to_str().ok()).flat_map(Self::parse).collect())
     }
 
-    /// The first challenge in a header's value that is understood.
-    pub(crate) fn parse(value: &str) -> Option<Self> {
-        challenges(value).find_map(|(scheme, parameters)| {
+    /// The challenges in a header's value that are understood, in their order.
+    pub(crate) fn parse(value: &str) -> Vec<Self> {
+        let understood = challenges(value).filter_map(|(scheme, parameters)| {
             if scheme.eq_ignore_ascii_case("basic") {
                 return Some(Self::Basic);
             }
@@ -34,8 +35,15 @@ impl Challenge {
             let realm = get("realm").filter(|realm| scheme.eq_ignore_ascii_case("bearer") && !realm.is_empty())?;
             let scope = get("scope").filter(|scope| !scope.is_empty());
             Some(Self::Bearer { realm, service: get("service").unwrap_or_default(), scope })
-        })
+        });
+        understood.collect()
     }
+}
+
+fn sorted(mut challenges: Vec<Challenge>) -> Vec<Challenge> {
+    challenges.sort_by_key(|challenge| matches!(challenge, Challenge::Basic));
+    challenges.dedup();
+    challenges
 }
 
 /// A parameter of an answer's challenge for a token that no specification knows.
@@ -118,19 +126,26 @@ mod tests {
         for (value, expected) in [
             (
                 r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#,
-                Some(bearer("https://auth.docker.io/token", "registry.docker.io", Some("repository:a/b:pull,push"))),
+                vec![bearer("https://auth.docker.io/token", "registry.docker.io", Some("repository:a/b:pull,push"))],
             ),
-            (r#"bearer realm="https://h/t" , service=x"#, Some(bearer("https://h/t", "x", None))),
-            (r#"Negotiate, Basic realm="Registry Realm""#, Some(Challenge::Basic)),
-            (r#"Digest realm="a, Basic", nonce="x", Bearer realm="r""#, Some(bearer("r", "", None))),
-            ("BASIC", Some(Challenge::Basic)),
-            (r#"Bearer realm="a\"b""#, Some(bearer("a\"b", "", None))),
-            (r#"Bearer error="invalid_token""#, None),
-            ("Bearer", None),
-            ("", None),
+            (r#"bearer realm="https://h/t" , service=x"#, vec![bearer("https://h/t", "x", None)]),
+            (r#"Negotiate, Basic realm="Registry Realm""#, vec![Challenge::Basic]),
+            (r#"Digest realm="a, Basic", nonce="x", Bearer realm="r""#, vec![bearer("r", "", None)]),
+            ("BASIC", vec![Challenge::Basic]),
+            (r#"Bearer realm="a\"b""#, vec![bearer("a\"b", "", None)]),
+            (r#"Basic realm="x", Bearer realm="r",service="s""#, vec![Challenge::Basic, bearer("r", "s", None)]),
+            (r#"Bearer error="invalid_token""#, vec![]),
+            ("Bearer", vec![]),
+            ("", vec![]),
         ] {
             assert_eq!(Challenge::parse(value), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn prefers_a_token_to_a_password() {
+        let both = vec![Challenge::Basic, bearer("r", "", None), Challenge::Basic];
+        assert_eq!(sorted(both), [bearer("r", "", None), Challenge::Basic]);
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use jetway::http::{HttpRequest, HttpResponse, Method, StatusCode};
 use jetway::{Advise as _, Error, Result};
 
-use super::{Registry, explain, nonsense, status_of};
+use super::{Registry, nonsense, status_of};
 use crate::digest::Digest;
 use crate::image::manifest::{self, Content, ImageManifest, Manifest};
 use crate::image::media_type;
@@ -73,9 +73,10 @@ impl Registry<'_> {
             let content_type = answer.header("content-type").unwrap_or_default().to_owned();
             let claimed = answer.header(CONTENT_DIGEST).and_then(|text| text.parse::<Digest>().ok());
             let bytes = answer.bytes(manifest::LARGEST).await?;
+            // What a tag points to is what came: some registries name the digest of the index that it was chosen from.
             let expected = match asked {
                 Asked::Digest(digest) => Some(digest.clone()),
-                Asked::Tag(_) => claimed,
+                Asked::Tag(_) => claimed.filter(|claimed| claimed.is_of(&bytes)),
             };
             if let Some(expected) = &expected
                 && !expected.is_of(&bytes)
@@ -93,8 +94,14 @@ impl Registry<'_> {
 
     /// The same where there must be one.
     pub(crate) async fn manifest_of(&self, digest: &Digest) -> Result<Manifest> {
-        let manifest = self.manifest(Asked::Digest(digest)).await?;
+        let manifest = self.until_seen("the image", async || self.manifest(Asked::Digest(digest)).await).await?;
         manifest.with_context(|| self.has_no_more(digest))
+    }
+
+    /// Makes sure that there is a manifest.
+    pub(crate) async fn require(&self, digest: &Digest) -> Result<()> {
+        let found = self.until_seen("the image", async || self.digest(Asked::Digest(digest)).await).await?;
+        found.map(drop).with_context(|| self.has_no_more(digest))
     }
 
     /// What there is to say of an image that there must be, and is not.
@@ -126,7 +133,7 @@ impl Registry<'_> {
             Asked::Tag(_) => ':',
             Asked::Digest(_) => '@',
         };
-        explain(error, self.repository()).context(format!("cannot read `{}{separator}{asked}`", self.repository()))
+        self.explain(error).context(format!("cannot read `{}{separator}{asked}`", self.repository()))
     }
 }
 

@@ -1,17 +1,22 @@
 //! The list of a repository's tags, page by page.
 
+use std::collections::HashSet;
+
 use anyhow::{Context as _, anyhow};
-use jetway::Result;
 use jetway::http::{HttpResponse, Method, StatusCode, Url};
+use jetway::{Error, Interrupted, Result};
 use serde::Deserialize;
 
-use super::{Registry, explain};
+use super::{Registry, status_of};
 
 /// How many tags a page should have. Registries give fewer when they like that better.
 const PAGE: u32 = 1000;
 
-/// The most pages that are read: a list that leads back to itself has no end.
+/// The most pages that are read.
 const MOST_PAGES: usize = 2000;
+
+/// The most pages in a row that bring no new tag.
+const MOST_EMPTY: usize = 10;
 
 #[derive(Deserialize)]
 struct Page {
@@ -19,68 +24,154 @@ struct Page {
     tags: Option<Vec<String>>,
 }
 
+/// Where a page of the list is.
+struct Next {
+    target: String,
+    /// The same page at the registry's own address of the list, where a proxy has changed the link.
+    own: Option<String>,
+}
+
 impl Registry<'_> {
     /// All tags, in the registry's own order; `None` when it does not know the repository.
     pub(crate) async fn tags(&self) -> Result<Option<Vec<String>>> {
-        let list = async {
-            let mut tags = Vec::new();
-            let mut next = Some(format!("tags/list?n={PAGE}"));
-            for _ in 0..MOST_PAGES {
-                let Some(target) = next else { return Ok(Some(tags)) };
-                let ask =
-                    async || self.send(Method::GET, &target, |request| request.allow(StatusCode::NOT_FOUND)).await;
-                let read = async |answer: HttpResponse| {
-                    if answer.status() == StatusCode::NOT_FOUND {
-                        return Ok(None);
-                    }
-                    let next = self.next_page(&answer)?;
-                    Ok(Some((next, answer.json::<Page>().await?)))
-                };
-                let Some((after, page)) = self.read_whole(ask, read).await? else { return Ok(None) };
-                next = after;
-                tags.extend(page.tags.unwrap_or_default());
-            }
-            Err(anyhow!("the list has more than {MOST_PAGES} pages"))
-        };
-        list.await
-            .map_err(|error| explain(error, self.repository()))
+        self.list()
+            .await
+            .map_err(|error| self.explain(error))
             .with_context(|| format!("cannot list the tags of `{}`", self.repository()))
     }
 
+    async fn list(&self) -> Result<Option<Vec<String>>> {
+        let (mut tags, mut known, mut seen) = (Vec::new(), HashSet::new(), HashSet::new());
+        let Some((page, mut next)) = self.first_page().await? else { return Ok(None) };
+        let mut empty = 0;
+        let mut page = Some(page);
+        for _ in 0..MOST_PAGES {
+            let before = tags.len();
+            let new = page.take().and_then(|page| page.tags).unwrap_or_default();
+            tags.extend(new.into_iter().filter(|tag| known.insert(tag.clone())));
+            empty = if tags.len() == before { empty + 1 } else { 0 };
+            let Some(after) = next.take() else { return Ok(Some(tags)) };
+            if !seen.insert(after.target.clone()) {
+                return Err(anyhow!("the list of tags has no end: a page names one that came before as the next"));
+            }
+            if empty >= MOST_EMPTY {
+                return Err(anyhow!("the list of tags has no end: {MOST_EMPTY} pages in a row have no new tag"));
+            }
+            let (read, following) = self.next_page(&after).await?;
+            (page, next) = (Some(read), following);
+        }
+        Err(anyhow!("the list of tags has more than {MOST_PAGES} pages"))
+    }
+
+    /// The first page; `None` when the registry does not know the repository.
+    async fn first_page(&self) -> Result<Option<(Page, Option<Next>)>> {
+        match self.page(&format!("tags/list?n={PAGE}")).await {
+            // Some registries refuse pages of that size, or the parameter at all.
+            Err(error) if is_about_the_size(&error) => self.page("tags/list").await,
+            other => other,
+        }
+    }
+
+    async fn next_page(&self, next: &Next) -> Result<(Page, Option<Next>)> {
+        let missing = || anyhow!("the next page of the list, `{}`, is not there", next.target);
+        let read = async |target: &str| self.page(target).await?.ok_or_else(missing);
+        match (read(&next.target).await, &next.own) {
+            (Err(error), Some(own)) if !Interrupted::caused(&error) => {
+                self.context.console().step(format_args!(
+                    "the next page of the list, `{}`, cannot be read; it is asked for at the registry's own address",
+                    next.target
+                ));
+                read(own)
+                    .await
+                    .with_context(|| format!("the registry named `{}` as the next page of the list", next.target))
+            }
+            (other, _) => other,
+        }
+    }
+
+    /// A page of the list, and where the next one is; `None` when there is no such page.
+    async fn page(&self, target: &str) -> Result<Option<(Page, Option<Next>)>> {
+        let ask = async || self.send(Method::GET, target, |request| request.allow(StatusCode::NOT_FOUND)).await;
+        let read = async |answer: HttpResponse| {
+            if answer.status() == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            let next = self.next_of(&answer)?;
+            Ok(Some((answer.json::<Page>().await?, next)))
+        };
+        self.read_whole(ask, read).await
+    }
+
     /// Where the next page is. It stays in the registry: what was asked with credentials is not asked elsewhere.
-    fn next_page(&self, answer: &HttpResponse) -> Result<Option<String>> {
-        let Some(link) = answer.header("link").and_then(next_link) else { return Ok(None) };
+    fn next_of(&self, answer: &HttpResponse) -> Result<Option<Next>> {
         let asked = answer.url();
-        let mut url: Url = asked.join(link).map_err(|_| anyhow!("the next page's address is no URL"))?;
+        let headers = answer.headers().get_all("link").iter().filter_map(|value| value.to_str().ok());
+        let links: Vec<Link<'_>> = headers.flat_map(links).collect();
+        let resolve =
+            |link: &Link<'_>| asked.join(link.target).map_err(|_| anyhow!("the next page's address is no URL"));
+        let mut url: Option<Url> = links.iter().find(|link| link.is_next).map(resolve).transpose()?;
+        if url.is_none() {
+            // Some registries leave out what a link is. One to a list of tags can only be the next page.
+            let nameless = links.iter().filter(|link| !link.has_relation).filter_map(|link| resolve(link).ok());
+            url = nameless.into_iter().find(|url| url.path().ends_with("/tags/list"));
+        }
+        let Some(mut url) = url else { return Ok(None) };
+        let own = url.query().map(|query| format!("tags/list?{query}"));
         if url.scheme() != asked.scheme() && self.is_own(&url) {
             // A registry behind a proxy that adds TLS may not know of it.
             let _ = url.set_scheme(asked.scheme());
         }
-        if !self.is_own(&url) || url.scheme() != answer.url().scheme() {
-            return Err(anyhow!("the next page is said to be at another server, which is not asked"));
+        if !self.is_own(&url) || url.scheme() != asked.scheme() {
+            // A registry behind a proxy may not know its own name, and a gateway redirects every page.
+            let target =
+                own.ok_or_else(|| anyhow!("the next page is said to be at another server, which is not asked"))?;
+            return Ok(Some(Next { target, own: None }));
         }
-        Ok(Some(url.into()))
+        let own = own.filter(|_| url.path() != asked.path());
+        Ok(Some(Next { target: url.into(), own }))
     }
 }
 
-/// The target of `<...>; rel="next"` (RFC 8288).
-fn next_link(header: &str) -> Option<&str> {
+/// Whether a registry may have refused a page for its size.
+fn is_about_the_size(error: &Error) -> bool {
+    use StatusCode as S;
+    let other = [S::UNAUTHORIZED, S::FORBIDDEN, S::NOT_FOUND, S::REQUEST_TIMEOUT, S::TOO_MANY_REQUESTS];
+    status_of(error).is_some_and(|status| {
+        (status.is_client_error() && !other.contains(&status))
+            || [S::INTERNAL_SERVER_ERROR, S::NOT_IMPLEMENTED].contains(&status)
+    })
+}
+
+/// A link of a header.
+#[derive(Debug, PartialEq, Eq)]
+struct Link<'h> {
+    target: &'h str,
+    is_next: bool,
+    /// Whether it says what it is.
+    has_relation: bool,
+}
+
+/// The links `<...>; rel="next"` of a header (RFC 8288).
+fn links(header: &str) -> Vec<Link<'_>> {
+    let mut links = Vec::new();
     let mut rest = header;
-    loop {
-        let (_, after) = rest.split_once('<')?;
-        let (target, parameters) = after.split_once('>')?;
+    while let Some((_, after)) = rest.split_once('<')
+        && let Some((target, parameters)) = after.split_once('>')
+    {
         let end = parameters.find('<').unwrap_or(parameters.len());
         let (own, others) = parameters.split_at(end);
-        let is_next = own.split([';', ',']).any(|parameter| {
-            parameter.trim().split_once('=').is_some_and(|(name, value)| {
-                name.trim().eq_ignore_ascii_case("rel") && value.trim().trim_matches('"').eq_ignore_ascii_case("next")
-            })
-        });
-        if is_next {
-            return Some(target);
-        }
+        let relations: Vec<&str> = own
+            .split([';', ','])
+            .filter_map(|parameter| parameter.trim().split_once('='))
+            .filter(|(name, _)| name.trim().eq_ignore_ascii_case("rel"))
+            .map(|(_, value)| value.trim().trim_matches('"'))
+            .collect();
+        let is_next = relations.iter().flat_map(|value| value.split_whitespace());
+        let is_next = is_next.into_iter().any(|value| value.eq_ignore_ascii_case("next"));
+        links.push(Link { target, is_next, has_relation: !relations.is_empty() });
         rest = others;
     }
+    links
 }
 
 #[cfg(test)]
@@ -88,16 +179,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_page_is_the_link_that_says_so() {
+    fn reads_the_links_of_a_header() {
+        let next =
+            |header: &str| links(header).into_iter().find(|link| link.is_next).map(|link| link.target.to_owned());
         for (header, link) in [
             (r#"</v2/x/tags/list?last=b&n=2>; rel="next""#, Some("/v2/x/tags/list?last=b&n=2")),
             (r#"<a>; rel="prev", <b>; title="x"; rel=next"#, Some("b")),
+            (r#"<a>; rel="last next""#, Some("a")),
             ("<a>; rel=prev", None),
+            ("<a>", None),
             ("a; rel=next", None),
             ("<a", None),
             ("", None),
         ] {
-            assert_eq!(next_link(header), link, "{header}");
+            assert_eq!(next(header).as_deref(), link, "{header}");
         }
+        assert_eq!(links("<a>; title=x"), [Link { target: "a", is_next: false, has_relation: false }]);
     }
 }

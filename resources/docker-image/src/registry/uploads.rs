@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use jetway::http::{
-    Bytes, HttpRequest, HttpResponse, Method, StatusCode, StatusError, TransportError, TransportKind, Url,
+    Bytes, HttpRequest, HttpResponse, Method, Redirects, StatusCode, StatusError, TransportError, TransportKind, Url,
 };
-use jetway::{Advise as _, Error, Interrupted, Result};
+use jetway::{Error, Interrupted, Result};
 
 use super::auth::is_private;
-use super::{Asked, Registry, status_of};
+use super::problem::has_code;
+use super::{Asked, Registry, UNTIL_SEEN, status_of};
 use crate::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::local::store::Part;
@@ -70,8 +71,13 @@ impl Registry<'_> {
     /// Whether the repository has a blob. A registry that does not let this be read is taken to have none.
     pub(crate) async fn has_blob(&self, digest: &Digest, size: u64) -> Result<bool> {
         let target = format!("blobs/{digest}");
-        let asked = self
-            .send(Method::HEAD, &target, |request| request.allow(StatusCode::NOT_FOUND).allow(StatusCode::FORBIDDEN));
+        // A store that the registry redirects to may refuse a HEAD: its addresses are often signed for a GET alone.
+        let asked = self.send(Method::HEAD, &target, |request| {
+            let refusals =
+                [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN, StatusCode::BAD_REQUEST, StatusCode::METHOD_NOT_ALLOWED];
+            let request = request.redirects(Redirects::FollowToPlainHttp);
+            refusals.into_iter().fold(request, HttpRequest::allow)
+        });
         let answer = asked.await.map_err(|error| self.unpushable(error))?;
         if !answer.status().is_success() {
             return Ok(false);
@@ -85,9 +91,14 @@ impl Registry<'_> {
         let digest = digest.to_string();
         let asked = self.send(Method::POST, "blobs/uploads/", |request| {
             let request = request.query("mount", &digest).query("from", from).body(Bytes::new()).repeatable();
+            let request = request.redirects(Redirects::FollowWithBody).allow(StatusCode::INTERNAL_SERVER_ERROR);
             request.allow(StatusCode::NOT_FOUND).allow(StatusCode::FORBIDDEN)
         });
-        let answer = asked.await.map_err(|error| self.unpushable(error))?;
+        let answer = match asked.await {
+            // A mount saves an upload, and nothing else: whatever a registry has against it, the upload may succeed.
+            Err(error) if status_of(&error).is_some() => return Ok(Mount::Refused),
+            other => other?,
+        };
         match answer.status() {
             StatusCode::CREATED => Ok(Mount::Done),
             status if status.is_success() => next_address(self, &answer, None).map(Mount::At),
@@ -123,11 +134,10 @@ impl Registry<'_> {
         let target = format!("manifests/{asked}");
         let body = Bytes::from(manifest.bytes.clone());
         let put = async {
-            let answer = self
-                .send(Method::PUT, &target, |request| {
-                    request.header("content-type", &manifest.media_type).body(body.clone()).read_timeout(SETTLING)
-                })
-                .await?;
+            let answer = self.send_manifest(&target, manifest, &body).await?;
+            if let Some(subject) = manifest.subject().filter(|_| answer.header("oci-subject").is_none()) {
+                self.name_referrer(&subject, manifest).await?;
+            }
             // A registry that rewrites manifests would give out something else than what was put.
             match answer.header("docker-content-digest").and_then(|text| text.parse::<Digest>().ok()) {
                 Some(stored) if stored.algorithm() == manifest.digest.algorithm() && stored != manifest.digest => {
@@ -141,25 +151,27 @@ impl Registry<'_> {
             .with_context(|| format!("cannot push `{}{}{asked}`", self.repository(), asked.separator()))
     }
 
-    /// Says why a registry does not take something, in the words that people know.
-    fn unpushable(&self, error: Error) -> Error {
-        let repository = self.repository();
-        match status_of(&error) {
-            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => error.hint(format!(
-                "to push, the credentials need the right (the scope) `push` for `{}`",
-                repository.path()
-            )),
-            Some(StatusCode::NOT_FOUND) => {
-                error.hint(format!("is there a repository `{repository}`? some registries do not make one by a push"))
+    /// Sends a manifest, again for a short while when the registry does not see yet what the manifest names.
+    async fn send_manifest(&self, target: &str, manifest: &Manifest, body: &Bytes) -> Result<HttpResponse> {
+        let send = async || {
+            self.send(Method::PUT, target, |request| {
+                let request = request.header("content-type", &manifest.media_type).body(body.clone());
+                request.redirects(Redirects::FollowWithBody).read_timeout(SETTLING)
+            })
+            .await
+        };
+        for pause in UNTIL_SEEN {
+            match send().await {
+                Err(error) if has_code(&error, &["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"]) => {
+                    self.context
+                        .console()
+                        .step("the registry does not see yet what was sent; the manifest is sent again");
+                    self.context.interrupt().sleep(pause).await?;
+                }
+                other => return other,
             }
-            Some(StatusCode::METHOD_NOT_ALLOWED) => {
-                error.hint("a mirror, or a registry that is read-only, takes nothing")
-            }
-            Some(StatusCode::PAYLOAD_TOO_LARGE) => {
-                error.hint("the registry, or a proxy in front of it, does not take bodies of this size")
-            }
-            _ => error,
         }
+        send().await
     }
 }
 
@@ -224,8 +236,9 @@ impl Upload<'_> {
     /// Asks for an address to send to.
     async fn begin(&mut self) -> Result<Url> {
         self.offset = 0;
-        let answer =
-            self.registry.send(Method::POST, "blobs/uploads/", |request| request.body(Bytes::new()).repeatable());
+        let answer = self.registry.send(Method::POST, "blobs/uploads/", |request| {
+            request.body(Bytes::new()).repeatable().redirects(Redirects::FollowWithBody)
+        });
         next_address(self.registry, &answer.await?, None)
     }
 
@@ -290,8 +303,9 @@ impl Upload<'_> {
             return Ok(Step::Done);
         }
         let error = Error::new(answer.into_error().await);
-        // What was put together of parts may have gone wrong on the way; what was sent at once has not.
-        if self.cuts == 0 {
+        // What was put together of parts may have gone wrong on the way; what was sent at once has not, unless the registry has
+        // lost it.
+        if self.cuts == 0 && !is_lost(&error) {
             return Err(error);
         }
         self.after_cut_of(error, true).await?;
@@ -326,7 +340,7 @@ impl Upload<'_> {
     async fn after_cut(&mut self, error: Error) -> Result<()> {
         // A range that the registry did not expect after a cut.
         let is_confused = self.cuts > 0 && status_of(&error) == Some(StatusCode::BAD_REQUEST);
-        let may_pass = is_confused || may_pass(&error);
+        let may_pass = is_confused || is_lost(&error) || may_pass(&error);
         self.after_cut_of(error, may_pass).await
     }
 
@@ -353,11 +367,13 @@ impl Upload<'_> {
         if registry.is_own(url) {
             return registry.send(method, url.as_str(), prepare).await;
         }
-        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let host = format!("{}{port}", url.host_str().unwrap_or_default());
-        let http = registry.context.http(registry.source.http(&host))?;
-        prepare(http.request(method, url)).send().await
+        registry.send_elsewhere(method, url, prepare).await
     }
+}
+
+/// Whether the registry has lost an upload, which is to begin anew then.
+fn is_lost(error: &Error) -> bool {
+    has_code(error, &["BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN"])
 }
 
 /// Whether trying again may help.

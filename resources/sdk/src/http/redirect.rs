@@ -9,6 +9,10 @@ pub enum Redirects {
     /// It is followed, ten times at most. Credentials stay behind when it leads to another scheme, host or port; one
     /// from `https` to `http` is an error, and so is one that would take a body to another host.
     Follow,
+    /// As `Follow`, and from `https` to `http` too, without credentials: for content that is compared with a known digest.
+    FollowToPlainHttp,
+    /// As `Follow`, and the body goes to another host too: for content that is public to whoever may read the destination.
+    FollowWithBody,
     /// It is the answer.
     Return,
 }
@@ -50,6 +54,7 @@ pub(crate) fn next(
     has_body: bool,
     status: StatusCode,
     headers: &HeaderMap,
+    redirects: Redirects,
 ) -> Result<Next, Refused> {
     let location = headers.get(LOCATION).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
     let mut target = location.and_then(|location| url.join(location).ok()).ok_or(Refused::Location)?;
@@ -59,7 +64,7 @@ pub(crate) fn next(
     // Credentials are the caller's to give, not the server's.
     let _ = target.set_username("");
     let _ = target.set_password(None);
-    if url.scheme() == "https" && target.scheme() == "http" {
+    if url.scheme() == "https" && target.scheme() == "http" && redirects != Redirects::FollowToPlainHttp {
         return Err(Refused::Downgrade(target));
     }
     // What browsers do, and RFC 9110, section 15.4 allows: a POST becomes a GET, unless the status forbids it.
@@ -70,7 +75,7 @@ pub(crate) fn next(
     };
     let body = has_body && !becomes_get;
     let same_origin = url.origin() == target.origin();
-    if body && !same_origin {
+    if body && !same_origin && redirects != Redirects::FollowWithBody {
         return Err(Refused::Body(target));
     }
     let method = if becomes_get { Method::GET } else { method.clone() };
@@ -102,8 +107,19 @@ mod tests {
     use reqwest::header::{AUTHORIZATION, HeaderValue};
 
     fn followed(from: &str, method: &Method, body: bool, status: u16, location: &str) -> Result<Next, Refused> {
+        follow_by(Redirects::Follow, from, method, body, status, location)
+    }
+
+    fn follow_by(
+        redirects: Redirects,
+        from: &str,
+        method: &Method,
+        body: bool,
+        status: u16,
+        location: &str,
+    ) -> Result<Next, Refused> {
         let headers = [(LOCATION, location.parse().unwrap())].into_iter().collect();
-        next(&Url::parse(from).unwrap(), method, body, StatusCode::from_u16(status).unwrap(), &headers)
+        next(&Url::parse(from).unwrap(), method, body, StatusCode::from_u16(status).unwrap(), &headers, redirects)
     }
 
     fn url(text: &str) -> Url {
@@ -154,6 +170,17 @@ mod tests {
         for location in ["file:///etc/passwd", "http://", "data:x"] {
             assert_eq!(followed("http://a/", &Method::GET, false, 302, location), Err(Refused::Location), "{location}");
         }
+    }
+
+    #[test]
+    fn follows_to_plain_http_or_with_a_body_when_the_caller_allows_it() {
+        let plain = follow_by(Redirects::FollowToPlainHttp, "https://a/", &Method::GET, false, 302, "http://b/").unwrap();
+        assert_eq!((plain.url, plain.same_origin), (url("http://b/"), false));
+        let body = follow_by(Redirects::FollowWithBody, "https://a/", &Method::PUT, true, 307, "https://b/").unwrap();
+        assert_eq!((body.url, body.body, body.same_origin), (url("https://b/"), true, false));
+        // Neither permission implies the other.
+        let both = |redirects| follow_by(redirects, "https://a/", &Method::PUT, true, 307, "http://b/");
+        assert!(both(Redirects::FollowToPlainHttp).is_err() && both(Redirects::FollowWithBody).is_err());
     }
 
     #[test]

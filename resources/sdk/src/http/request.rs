@@ -296,7 +296,7 @@ impl HttpRequest {
             if self.redirects == Redirects::Return || !redirect::is_redirect(status, answered) {
                 return Ok(response);
             }
-            let next = redirect::next(&url, &method, !upload.is_nothing(), status, answered)
+            let next = redirect::next(&url, &method, !upload.is_nothing(), status, answered, self.redirects)
                 .map_err(|refused| self.not_followed(&method, &url, &refused))?;
             redirect::strip(&mut headers, &next);
             if !next.body {

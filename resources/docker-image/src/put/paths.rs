@@ -1,0 +1,64 @@
+//! Paths that pipelines write with a slash at the beginning: `/image.tar` in the inputs, or the whole path of a file in them. The
+//! established resources take both.
+
+use std::path::Path;
+
+use super::Params;
+
+/// The path without what makes it absolute.
+pub(super) fn relative(path: &str) -> &str {
+    path.trim().trim_start_matches('/')
+}
+
+/// Makes all paths of the params relative to the inputs.
+pub(super) fn make_relative(params: &mut Params, inputs: &Path) {
+    let own = inputs.canonicalize().ok();
+    let roots: Vec<&Path> =
+        [Some(inputs), own.as_deref()].into_iter().flatten().filter(|root| root.is_absolute()).collect();
+    let one = [
+        &mut params.image,
+        &mut params.load,
+        &mut params.load_file,
+        &mut params.import_file,
+        &mut params.build,
+        &mut params.dockerfile,
+        &mut params.build_args_file,
+        &mut params.labels_file,
+        &mut params.load_base,
+        &mut params.tag_file,
+        &mut params.tag,
+        &mut params.tags_file,
+        &mut params.additional_tags,
+    ];
+    for path in one.into_iter().flatten().chain(&mut params.load_bases).chain(&mut params.cache_from) {
+        if path.trim().starts_with('/') {
+            *path = below(path.trim(), &roots);
+        }
+    }
+}
+
+fn below(path: &str, roots: &[&Path]) -> String {
+    let inside = roots.iter().find_map(|root| Path::new(path).strip_prefix(root).ok()).and_then(Path::to_str);
+    let found = inside.unwrap_or_else(|| relative(path));
+    if found.is_empty() { ".".to_owned() } else { found.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_absolute_paths_for_paths_in_the_inputs() {
+        let roots = [Path::new("/tmp/build/put")];
+        for (path, expected) in [
+            ("/image.tar", "image.tar"),
+            ("//image/image.tar", "image/image.tar"),
+            ("/tmp/build/put/app", "app"),
+            ("/tmp/build/put/", "."),
+            ("/", "."),
+            ("/../x", "../x"),
+        ] {
+            assert_eq!(below(path, &roots), expected, "{path}");
+        }
+    }
+}

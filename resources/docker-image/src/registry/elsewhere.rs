@@ -1,0 +1,102 @@
+//! Other registries that one leads to: a gateway that redirects each request, or a registry that has blobs sent to another host.
+//!
+//! The other host gets no credentials but those that the source has for it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jetway::Result;
+use jetway::http::{HttpClient, HttpRequest, HttpResponse, Method, StatusCode, Url};
+
+use super::auth::Auth;
+use super::challenge::Challenge;
+use super::{Quota, Registry, host_of};
+use crate::reference::Repository;
+
+/// A login to another host.
+pub(super) struct Other {
+    repository: Repository,
+    auth: Arc<Auth>,
+    http: HttpClient,
+}
+
+impl Registry<'_> {
+    /// Sends a request to an address outside of this registry, logging in there when that host asks for it.
+    pub(super) async fn send_elsewhere(
+        &self,
+        method: Method,
+        url: &Url,
+        prepare: impl Fn(HttpRequest) -> HttpRequest,
+    ) -> Result<HttpResponse> {
+        let http = self.context.http(self.source.http(&host_of(url)))?;
+        let response = prepare(http.request(method.clone(), url)).allow(StatusCode::UNAUTHORIZED).send().await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
+        }
+        if Challenge::all(&response).is_empty() {
+            return Err(response.into_error().await.into());
+        }
+        self.send_to_other(method, url, &prepare).await
+    }
+
+    /// Sends a request to another registry, which has asked for a login.
+    pub(super) async fn send_to_other(
+        &self,
+        method: Method,
+        url: &Url,
+        prepare: &dyn Fn(HttpRequest) -> HttpRequest,
+    ) -> Result<HttpResponse> {
+        let other = self.other(url)?;
+        Box::pin(other.send_with(method, url.as_str(), prepare)).await
+    }
+
+    fn other(&self, url: &Url) -> Result<Registry<'_>> {
+        let path = path_of(url).unwrap_or(self.repository.path());
+        let repository = Repository::new(&host_of(url), path).map_err(super::nonsense)?;
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = others.iter().find(|other| other.repository == repository);
+        let (auth, http) = if let Some(known) = known {
+            (Arc::clone(&known.auth), known.http.clone())
+        } else {
+            let login = self.source.login_for(repository.registry(), false);
+            let auth = Arc::new(Auth::new(login, self.access, repository.path()));
+            let http = self.context.http(self.source.http(repository.registry()))?;
+            others.push(Other { repository: repository.clone(), auth: Arc::clone(&auth), http: http.clone() });
+            (auth, http)
+        };
+        Ok(Registry {
+            context: self.context,
+            source: self.source,
+            repository,
+            http,
+            scheme: Mutex::new(Some(if url.scheme() == "http" { "http" } else { "https" })),
+            auth,
+            access: self.access,
+            quota: Quota::default(),
+            others: Mutex::default(),
+            waits: false,
+        })
+    }
+}
+
+/// The repository in an address of the API.
+fn path_of(url: &Url) -> Option<&str> {
+    let rest = url.path().strip_prefix("/v2/")?;
+    let end = ["/manifests/", "/blobs/", "/tags/", "/referrers/"].iter().filter_map(|part| rest.rfind(part)).max()?;
+    let path = rest.get(..end)?;
+    // The address of an upload has `blobs` in it, too.
+    Some(path).filter(|path| !path.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_repository_in_an_address() {
+        let path = |text: &str| path_of(&Url::parse(text).unwrap()).map(str::to_owned);
+        assert_eq!(path("https://h/v2/a/b/manifests/latest").as_deref(), Some("a/b"));
+        assert_eq!(path("https://h/v2/a/blobs/uploads/1?x=y").as_deref(), Some("a"));
+        assert_eq!(path("https://h/v2/a/blobs/b/blobs/sha256:0").as_deref(), Some("a/blobs/b"));
+        assert_eq!(path("https://h/store/x"), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! Registries whose parts agree after a moment: what is not seen yet is asked for, or sent, again within bounds.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jetway_tests::registry::image::{Compression, Image};
+use jetway_tests::registry::memory::{Memory, error};
+use jetway_tests::registry::tar::Tar;
+use jetway_tests::scratch;
+use jetway_tests::stand_in::{Answer, Asked};
+use serde_json::{Value, json};
+
+use crate::support::{get, put, said};
+
+fn image() -> Image {
+    Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::Gzip)
+}
+
+/// Answers the first requests that `is_meant` otherwise.
+fn at_first(
+    registry: &Memory,
+    count: usize,
+    answer: Answer,
+    is_meant: impl Fn(&Asked) -> bool + Send + Sync + 'static,
+) {
+    let left = AtomicUsize::new(count);
+    registry.twist(move |asked| {
+        let is_due = is_meant(asked)
+            && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        is_due.then(|| answer.clone())
+    });
+}
+
+fn filled() -> (Memory, Image, Value, Value) {
+    let (registry, image) = (Memory::start(), image());
+    registry.hold(&image, "team/app", "latest");
+    let source = json!({ "repository": registry.repository("team/app"), "tag": "latest" });
+    let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+    (registry, image, source, version)
+}
+
+#[test]
+fn waits_for_a_manifest_or_a_layer_that_is_not_there_yet() {
+    for (what, params) in
+        [("/manifests/", json!({})), ("/manifests/", json!({ "skip_download": true })), ("/blobs/", json!({}))]
+    {
+        let (registry, _, source, version) = filled();
+        at_first(&registry, 2, error(404, "MANIFEST_UNKNOWN"), move |asked| asked.path().contains(what));
+        let outcome = get("registry-image", &source, &version, params, scratch::directory().path());
+        outcome.succeeded();
+        assert!(outcome.stderr.contains("it is asked again"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn gives_up_on_an_image_that_stays_away() {
+    let (registry, _, source, version) = filled();
+    registry.twist(|asked| asked.path().contains("/manifests/").then(|| error(404, "MANIFEST_UNKNOWN")));
+    let outcome = get("registry-image", &source, &version, json!({}), scratch::directory().path());
+    outcome.failed();
+    assert!(said(&outcome).contains("has no image"), "{}", said(&outcome));
+    let manifests = registry.server().asked().iter().filter(|asked| asked.path().contains("/manifests/")).count();
+    assert_eq!(manifests, 4);
+}
+
+fn put_layout(registry: &Memory, image: &Image) -> jetway_tests::verb::Outcome {
+    let inputs = scratch::directory();
+    image.write_layout(&inputs.path().join("layout"));
+    let source = json!({ "repository": registry.repository("team/new"), "tag": "1" });
+    put("registry-image", &source, &json!({ "image": "layout" }), inputs.path())
+}
+
+/// distribution/distribution#2225, concourse/registry-image-resource#278.
+#[test]
+fn sends_again_what_the_registry_does_not_see_yet() {
+    type Meant = fn(&Asked) -> bool;
+    let is_manifest: Meant = |asked| asked.method == "PUT" && asked.path().contains("/manifests/");
+    let is_upload: Meant = |asked| asked.method == "PATCH";
+    let is_end: Meant = |asked| asked.method == "PUT" && asked.path().contains("/uploads/");
+    for (status, code, is_meant) in [
+        (404, "MANIFEST_BLOB_UNKNOWN", is_manifest),
+        (400, "MANIFEST_BLOB_UNKNOWN", is_manifest),
+        (400, "BLOB_UPLOAD_INVALID", is_upload),
+        (404, "BLOB_UPLOAD_UNKNOWN", is_upload),
+        (400, "BLOB_UPLOAD_INVALID", is_end),
+        (404, "BLOB_UPLOAD_INVALID", is_end),
+    ] {
+        let (registry, image) = (Memory::start(), image());
+        at_first(&registry, 1, error(status, code), is_meant);
+        put_layout(&registry, &image).succeeded();
+        assert_eq!(registry.manifest("team/new:1"), Some(image.manifest.bytes.clone()), "{status} {code}");
+        assert!(registry.blob(&image.layers[0].digest).is_some());
+    }
+}
+
+#[test]
+fn says_what_the_code_of_an_error_means_and_not_what_its_status_may_mean() {
+    let (registry, image) = (Memory::start(), image());
+    registry.twist(|asked| {
+        let is_meant = asked.method == "PUT" && asked.path().contains("/manifests/");
+        is_meant.then(|| error(404, "MANIFEST_BLOB_UNKNOWN"))
+    });
+    let outcome = put_layout(&registry, &image);
+    outcome.failed();
+    assert!(
+        said(&outcome).contains("hint: the registry does not see what was sent to it a moment ago"),
+        "{}",
+        said(&outcome)
+    );
+    assert!(!said(&outcome).contains("is there a repository"), "{}", said(&outcome));
+    registry.twist(|asked| (asked.method == "POST").then(|| error(404, "NAME_UNKNOWN")));
+    let outcome = put_layout(&registry, &self::image());
+    assert!(outcome.stderr.is_empty() || !outcome.stderr.contains("a moment ago"), "{}", outcome.stderr);
+}
+
+/// The distribution specification, "Pushing Manifests with Subject": a registry that keeps no list of referrers does not answer
+/// with `OCI-Subject`, and the client keeps the list under a tag.
+#[test]
+fn lists_a_manifest_with_a_subject_under_the_tag_of_the_subject() {
+    let (registry, image) = (Memory::start(), image());
+    let subject = image.manifest.descriptor();
+    let index = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "artifactType": "application/x-proof",
+        "manifests": [image.manifest.descriptor(), image.manifest.descriptor()], "subject": subject,
+        "annotations": { "org.example.team": "jets" },
+    });
+    let inputs = scratch::directory();
+    let layout = inputs.path().join("layout");
+    image.write_layout(&layout);
+    std::fs::write(layout.join("index.json"), index.to_string()).unwrap();
+    let source = json!({ "repository": registry.repository("team/new"), "tag": "1" });
+    let push = || put("registry-image", &source, &json!({ "image": "layout" }), inputs.path()).succeeded();
+    push();
+    push();
+    let tag = image.manifest.digest.replace(':', "-");
+    let list: Value = serde_json::from_slice(&registry.manifest(&format!("team/new:{tag}")).expect("a list")).unwrap();
+    let entries = list["manifests"].as_array().unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0]["artifactType"], json!("application/x-proof"));
+    assert_eq!(entries[0]["annotations"], json!({ "org.example.team": "jets" }));
+    // A registry that lists them itself is left to do so.
+    let registry = Memory::start();
+    registry.twist(|asked| {
+        let is_meant = asked.method == "PUT" && asked.path().contains("/manifests/");
+        is_meant.then(|| Answer::text(201, "").with("OCI-Subject", "sha256:x"))
+    });
+    let source = json!({ "repository": registry.repository("team/new"), "tag": "1" });
+    put("registry-image", &source, &json!({ "image": "layout" }), inputs.path()).succeeded();
+    assert!(!registry.server().asked().iter().any(|asked| asked.path().contains(&tag)));
+}

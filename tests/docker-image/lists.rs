@@ -1,0 +1,98 @@
+//! Lists of tags as registries and the proxies in front of them give them out: no list is cut short in silence.
+
+use jetway_tests::registry::image::Image;
+use jetway_tests::registry::memory::{Memory, error};
+use jetway_tests::stand_in::{Answer, Asked};
+use jetway_tests::verb::Outcome;
+use serde_json::json;
+
+use crate::support::{check, said, tags};
+
+const LIST: &str = "/v2/team/app/tags/list";
+
+/// A check of a registry whose lists are answered by `list`, and how many lists it asked for.
+fn listed(list: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Outcome, usize) {
+    let registry = Memory::start();
+    for tag in ["1.0.0", "2.0.0"] {
+        registry.hold(&Image::named(tag), "team/app", tag);
+    }
+    registry.twist(move |asked| asked.path().ends_with("/tags/list").then(|| list(asked)));
+    let outcome = check("registry-image", &json!({ "repository": registry.repository("team/app") }), None);
+    let lists = registry.server().asked().iter().filter(|asked| asked.path().ends_with("/tags/list")).count();
+    (outcome, lists)
+}
+
+fn page(tags: &[&str]) -> Answer {
+    Answer::json(200, &json!({ "name": "team/app", "tags": tags }))
+}
+
+fn two_pages(links: &'static [&'static str]) -> Outcome {
+    let (outcome, lists) = listed(move |asked| match asked.query("last") {
+        Some(_) => page(&["2.0.0"]),
+        None => links.iter().fold(page(&["1.0.0"]), |answer, link| answer.with("Link", link)),
+    });
+    assert_eq!(lists, 2, "{}", outcome.stderr);
+    outcome
+}
+
+/// RFC 8288: proxies add links of their own, and some registries leave the relation out.
+#[test]
+fn follows_the_next_page_among_several_links_and_without_a_relation() {
+    for links in [
+        &["</style.css>; rel=preload", "</v2/team/app/tags/list?n=1000&last=1.0.0>; rel=\"next\""][..],
+        &["</style.css>; rel=preload, <?last=1.0.0>; rel=\"prev next\""],
+        &["</v2/team/app/tags/list?n=1000&last=1.0.0>"],
+    ] {
+        assert_eq!(tags(&two_pages(links)), ["1.0.0", "2.0.0"], "{links:?}");
+    }
+}
+
+/// sonatype/nexus-public#1011: the link has the path of another address. Some proxies name a host inside of the network.
+#[test]
+fn takes_the_query_of_a_link_that_leads_nowhere() {
+    let elsewhere = "<http://registry.internal:8081/v2/team/app/tags/list?last=1.0.0>; rel=\"next\"";
+    assert_eq!(tags(&two_pages(&[elsewhere])), ["1.0.0", "2.0.0"]);
+    let (outcome, _) = listed(|asked| match (asked.path() == LIST, asked.query("last")) {
+        (false, _) => Answer::text(400, "not a docker request"),
+        (true, Some(_)) => page(&["2.0.0"]),
+        (true, None) => page(&["1.0.0"]).with("Link", &format!("</repository/x{LIST}?last=1.0.0>; rel=\"next\"")),
+    });
+    assert_eq!(tags(&outcome), ["1.0.0", "2.0.0"]);
+}
+
+#[test]
+fn fails_when_a_page_is_missing() {
+    let (outcome, _) = listed(|asked| match asked.query("last") {
+        Some(_) => error(404, "NOT_FOUND"),
+        None => page(&["1.0.0"]).with("Link", "<?last=1.0.0>; rel=next"),
+    });
+    outcome.failed();
+    assert!(said(&outcome).contains("last=1.0.0`, is not there"), "{}", said(&outcome));
+}
+
+/// Distribution's `maxpagesize`: a larger `n` is answered by 400 PAGINATION_NUMBER_INVALID.
+#[test]
+fn asks_without_a_size_where_the_size_is_refused() {
+    for status in [400, 405, 422] {
+        let (outcome, lists) = listed(move |asked| match asked.query("n") {
+            Some(_) => error(status, "PAGINATION_NUMBER_INVALID"),
+            None => page(&["1.0.0", "2.0.0"]),
+        });
+        assert_eq!((tags(&outcome).len(), lists), (2, 2), "{status}");
+    }
+}
+
+#[test]
+fn fails_at_once_when_a_list_has_no_end() {
+    let (outcome, lists) = listed(|_| page(&["1.0.0"]).with("Link", "<?last=1.0.0>; rel=next"));
+    outcome.failed();
+    assert!(said(&outcome).contains("the list of tags has no end"), "{}", said(&outcome));
+    assert_eq!(lists, 2);
+    // A new address each time, and never a new tag.
+    let (outcome, lists) = listed(|asked| {
+        let last: usize = asked.query("last").and_then(|last| last.parse().ok()).unwrap_or_default();
+        page(&["1.0.0"]).with("Link", &format!("<?last={}>; rel=next", last + 1))
+    });
+    outcome.failed();
+    assert!(lists < 15, "{lists}");
+}

@@ -1,0 +1,233 @@
+//! Archives and layouts as other tools write them: the same image gets the same digest, whatever the registry holds.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use jetway_tests::registry::image::{Blob, Compression, INDEX, Image, sha256};
+use jetway_tests::registry::memory::Memory;
+use jetway_tests::registry::tar::Tar;
+use jetway_tests::registry::{Registry, run};
+use jetway_tests::scratch;
+use serde_json::{Value, json};
+
+use crate::put::{image, save, tar};
+use crate::support::{get, put, said, source};
+
+/// An archive of `docker save` with layers as they are.
+fn archive(path: &Path, config: &[u8], layers: &[&[u8]], sources: &Value) {
+    let names: Vec<String> = (0..layers.len()).map(|index| format!("{index}.tar.gz")).collect();
+    let mut manifest = json!([{ "Config": "config.json", "RepoTags": ["app:1"], "Layers": names }]);
+    if !sources.is_null() {
+        manifest[0]["LayerSources"] = sources.clone();
+    }
+    let mut tar = Tar::new().file("config.json", 0o644, config);
+    for (name, layer) in names.iter().zip(layers) {
+        tar = tar.file(name, 0o644, layer);
+    }
+    fs::write(path, tar.file("manifest.json", 0o644, manifest.to_string().as_bytes()).finish()).unwrap();
+}
+
+/// The manifest that go-containerregistry makes of such an archive (`tarball.Image`): the fields in Go's order, and Docker's types.
+fn manifest_of_go(config: &[u8], layers: &[&[u8]]) -> String {
+    let descriptor = |media_type: &str, bytes: &[u8]| {
+        format!(r#"{{"mediaType":"{media_type}","size":{},"digest":"{}"}}"#, bytes.len(), sha256(bytes))
+    };
+    let layers: Vec<String> =
+        layers.iter().map(|layer| descriptor("application/vnd.docker.image.rootfs.diff.tar.gzip", layer)).collect();
+    format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{},"layers":[{}]}}"#,
+        descriptor("application/vnd.docker.container.image.v1+json", config),
+        layers.join(",")
+    )
+}
+
+#[test]
+fn an_archive_with_compressed_layers_gets_the_digest_that_the_established_resource_gives_it() {
+    let contents = [tar("one", b"1"), tar("two", b"2"), tar("three", b"3")];
+    let of = |kinds: [Compression; 3]| -> Vec<Vec<u8>> {
+        kinds.iter().zip(&contents).map(|(kind, content)| kind.layer(content).bytes).collect()
+    };
+    let ids: Vec<String> = contents.iter().map(|content| sha256(content)).collect();
+    let config =
+        json!({ "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": ids } }).to_string();
+    for kinds in [
+        [Compression::Gzip; 3],
+        [Compression::Zstd, Compression::Gzip, Compression::Gzip],
+        // Where one is compressed, the others are taken as they are.
+        [Compression::None, Compression::Gzip, Compression::None],
+    ] {
+        let (registry, inputs) = (Registry::start(), scratch::directory());
+        let layers = of(kinds);
+        let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+        archive(&inputs.path().join("image.tar"), config.as_bytes(), &layers, &Value::Null);
+        let source = source(&registry, "team/app", json!({ "tag": "1" }));
+        let answer = put("registry-image", &source, &json!({ "image": "image.tar" }), inputs.path()).json();
+        let expected = manifest_of_go(config.as_bytes(), &layers);
+        assert_eq!(answer["version"]["digest"], json!(sha256(expected.as_bytes())), "{kinds:?}");
+    }
+}
+
+/// Newer engines describe each layer in their archives; that is what a manifest made of one says.
+#[test]
+fn an_archive_that_describes_its_layers_is_pushed_with_these_descriptors() {
+    let content = tar("one", b"1");
+    let layer = Compression::Gzip.layer(&content);
+    let config = json!({ "rootfs": { "type": "layers", "diff_ids": [sha256(&content)] } }).to_string();
+    let (registry, inputs) = (Registry::start(), scratch::directory());
+    let sources = json!({ sha256(&content): layer.descriptor() });
+    archive(&inputs.path().join("image.tar"), config.as_bytes(), &[&layer.bytes], &sources);
+    let source = source(&registry, "team/app", json!({ "tag": "1" }));
+    let answer = put("registry-image", &source, &json!({ "image": "image.tar" }), inputs.path()).json();
+    let expected = manifest_of_go(config.as_bytes(), &[&layer.bytes])
+        .replace("application/vnd.docker.image.rootfs.diff.tar.gzip", &layer.media_type);
+    assert_eq!(answer["version"]["digest"], json!(sha256(expected.as_bytes())));
+}
+
+#[test]
+fn an_archive_gets_the_same_digest_whatever_the_tags_point_to() {
+    let image = image(&[tar("a", b"a"), tar("b", b"b")]);
+    let inputs = scratch::directory();
+    let archive = inputs.path().join("image.tar");
+    save(&image, &archive, "app:1");
+    let push = |registry: &Registry| {
+        let source = source(registry, "team/app", json!({ "tag": "1.0" }));
+        put("registry-image", &source, &json!({ "image": "image.tar" }), inputs.path()).json()["version"]["digest"]
+            .clone()
+    };
+    let (empty, other) = (Registry::start(), Registry::start());
+    let digest = push(&empty);
+    // The same image, as another tool has compressed it.
+    other.copy(&format!("docker-archive:{}", archive.display()), "team/app:1.0", &["--format", "v2s2"]);
+    other.copy(&format!("docker-archive:{}", archive.display()), "team/app:latest", &["--format", "oci"]);
+    assert_eq!(push(&other), digest);
+    assert_eq!(push(&empty), digest);
+}
+
+#[test]
+fn a_layout_of_one_image_is_pushed_as_that_image_unless_an_index_was_fetched() {
+    let registry = Memory::start();
+    let image = Image::named("x");
+    let inputs = scratch::directory();
+    image.write_layout(&inputs.path().join("layout"));
+    let source = json!({ "repository": registry.repository("team/app"), "tag": "1" });
+    let push = || {
+        put("registry-image", &source, &json!({ "image": "layout" }), inputs.path()).json()["version"]["digest"].clone()
+    };
+    assert_eq!(push(), json!(image.manifest.digest));
+    assert_eq!(registry.manifest("team/app:1"), Some(image.manifest.bytes.clone()));
+    // A get of an index of one image, as it leaves it, is put as that index.
+    let index = fs::read(inputs.path().join("layout/index.json")).unwrap();
+    fs::write(inputs.path().join("digest"), sha256(&index)).unwrap();
+    assert_eq!(push(), json!(sha256(&index)));
+    fs::write(inputs.path().join("digest"), sha256(b"other")).unwrap();
+    assert_eq!(push(), json!(image.manifest.digest));
+}
+
+#[test]
+fn a_layout_may_leave_out_layers_that_the_registry_has() {
+    let image = image(&[tar("base", b"base"), tar("own", b"own")]);
+    let base = &image.layers[0];
+    let inputs = scratch::directory();
+    image.write_layout(&inputs.path().join("layout"));
+    fs::remove_file(inputs.path().join("layout/blobs").join(base.digest.replace(':', "/"))).unwrap();
+    let registry = Registry::start();
+    let source = source(&registry, "team/app", json!({ "tag": "1" }));
+    let params = json!({ "image": "layout" });
+    let outcome = put("registry-image", &source, &params, inputs.path());
+    outcome.failed();
+    assert!(
+        said(&outcome).contains("is missing, and `localhost:[PORT]/team/app` does not have it either"),
+        "{}",
+        said(&outcome)
+    );
+    registry.client().put_blob("team/app", base);
+    let answer = put("registry-image", &source, &params, inputs.path()).json();
+    assert_eq!(answer["version"]["digest"], json!(image.manifest.digest));
+}
+
+/// google/go-containerregistry#819: a build cache in a registry is an index whose entries are layers and a configuration.
+#[test]
+fn an_index_of_a_build_cache_is_copied_byte_for_byte() {
+    let registry = Memory::start();
+    let layer = Compression::Gzip.layer(&tar("x", b"1"));
+    let config = Blob::new("application/vnd.buildkit.cacheconfig.v0", "{}");
+    let index =
+        json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [layer.descriptor(), config.descriptor()] });
+    let cache = Image { manifest: Blob::new(INDEX, index.to_string()), config, layers: vec![layer.clone()] };
+    registry.hold(&cache, "team/cache", "latest");
+    let source = |path: &str| json!({ "repository": registry.repository(path), "tag": "latest" });
+    let version = json!({ "tag": "latest", "digest": cache.manifest.digest });
+    let target = scratch::directory();
+    get("registry-image", &source("team/cache"), &version, json!({ "format": "oci-layout" }), target.path())
+        .succeeded();
+    assert!(target.path().join("oci/blobs").join(layer.digest.replace(':', "/")).exists());
+    put("registry-image", &source("team/copy"), &json!({ "image": "oci" }), target.path()).succeeded();
+    assert_eq!(registry.manifest("team/copy:latest"), Some(cache.manifest.bytes.clone()));
+    let outcome = get("registry-image", &source("team/cache"), &version, json!({}), scratch::directory().path());
+    outcome.failed();
+    assert!(said(&outcome).contains("has no image for"), "{}", said(&outcome));
+}
+
+#[test]
+fn paths_with_a_slash_at_the_beginning_are_paths_in_the_inputs() {
+    let registry = Memory::start();
+    let inputs = scratch::directory();
+    Image::named("x").write_layout(&inputs.path().join("layout"));
+    fs::write(inputs.path().join("tags"), "a b").unwrap();
+    let source = json!({ "repository": registry.repository("team/app"), "tag": "1" });
+    for path in ["/layout".to_owned(), inputs.path().join("layout").display().to_string()] {
+        let params = json!({ "image": path, "additional_tags": "/tags" });
+        put("registry-image", &source, &params, inputs.path()).succeeded();
+    }
+    assert!(registry.manifest("team/app:a").is_some());
+    let outcome = put("registry-image", &source, &json!({ "image": "/../layout" }), inputs.path());
+    outcome.failed();
+    assert!(said(&outcome).contains("must stay inside the directory of the inputs"), "{}", said(&outcome));
+}
+
+/// concourse/registry-image-resource#345: people name the wrong one of what a build task leaves.
+#[test]
+fn a_wrong_path_into_the_output_of_a_build_is_answered_with_what_is_there() {
+    let registry = Memory::start();
+    let inputs = scratch::directory();
+    let source = json!({ "repository": registry.repository("team/app"), "tag": "1" });
+    fs::create_dir(inputs.path().join("image")).unwrap();
+    save(&image(&[tar("a", b"a")]), &inputs.path().join("image/image.tar"), "app:1");
+    let problem = |path: &str| {
+        let outcome = put("registry-image", &source, &json!({ "image": path }), inputs.path());
+        outcome.failed();
+        said(&outcome)
+    };
+    assert!(problem("image").contains("hint: `image/image.tar` is there; is that the image?"), "{}", problem("image"));
+    assert!(problem("image/x.tar").contains("hint: there is `image/image.tar`"), "{}", problem("image/x.tar"));
+    fs::remove_file(inputs.path().join("image/image.tar")).unwrap();
+    Image::named("x").write_layout(&inputs.path().join("image/image"));
+    assert!(problem("image/image.tar").contains("hint: there is `image/image`"), "{}", problem("image/image.tar"));
+    assert!(problem("image").contains("hint: `image/image` is there"), "{}", problem("image"));
+}
+
+#[test]
+fn archives_are_decompressed_whatever_they_are_compressed_by() {
+    let inputs = scratch::directory();
+    let image = image(&[tar("a", b"a")]);
+    let archive = inputs.path().join("image.tar");
+    save(&image, &archive, "app:1");
+    fs::write(inputs.path().join("root.tar"), tar("a", b"a")).unwrap();
+    let registry = Memory::start();
+    let source = json!({ "repository": registry.repository("team/app"), "tag": "1", "platform": "linux/amd64" });
+    let digest = |key: &str, file: &str| {
+        put("docker-image", &source, &json!({ key: file }), inputs.path()).json()["version"]["digest"].clone()
+    };
+    let (plain, imported) = (digest("load_file", "image.tar"), digest("import_file", "root.tar"));
+    for (program, ending) in [("gzip", "gz"), ("zstd", "zst"), ("xz", "xz"), ("bzip2", "bz2")] {
+        for name in ["image.tar", "root.tar"] {
+            run(Command::new(program).args(["-k", "-q", "-f"]).arg(inputs.path().join(name)));
+        }
+        assert_eq!(digest("load_file", &format!("image.tar.{ending}")), plain, "{program}");
+        assert_eq!(digest("image", &format!("image.tar.{ending}")), plain, "{program}");
+        if ["xz", "bz2"].contains(&ending) {
+            assert_eq!(digest("import_file", &format!("root.tar.{ending}")), imported, "{program}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Registries that send one elsewhere: stores of blobs, gateways, mounts that are refused.
+
+use jetway_tests::registry::hand_made::part;
+use jetway_tests::registry::image::{Compression, Image};
+use jetway_tests::registry::memory::{Memory, error};
+use jetway_tests::registry::tar::Tar;
+use jetway_tests::scratch;
+use jetway_tests::stand_in::{Answer, Asked, StandIn};
+use serde_json::json;
+
+use crate::support::{check, get, merge, put, read, said};
+
+fn image() -> Image {
+    Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::Gzip)
+}
+
+/// A store that gives out the blobs of an image by their digests.
+fn store(image: &Image) -> StandIn {
+    let image = image.clone();
+    StandIn::start(move |asked| {
+        let digest = asked.path().trim_start_matches('/');
+        let blob = image.layers.iter().chain([&image.config]).find(|blob| blob.digest == digest);
+        blob.map_or_else(|| Answer::text(404, ""), |blob| part(&blob.bytes, asked))
+    })
+}
+
+/// The blob is compared with its digest, so that the store may speak plain HTTP; go-containerregistry and docker follow, too.
+#[test]
+fn fetches_blobs_from_a_store_on_plain_http_behind_a_registry_with_tls() {
+    let image = image();
+    let (store, registry) = (store(&image), Memory::start_tls());
+    registry.hold(&image, "team/app", "latest");
+    let url = store.url();
+    registry.twist(move |asked| {
+        if asked.header("authorization").is_none() {
+            return Some(Answer::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\""));
+        }
+        let (_, digest) = asked.path().split_once("/blobs/sha256:")?;
+        Some(Answer::text(307, "").with("Location", &format!("{url}/sha256:{digest}")))
+    });
+    let source = json!({
+        "repository": registry.repository("team/app"), "ca_certs": [registry.server().authority()],
+        "username": "u", "password": "p4ssw0rd-of-u",
+    });
+    let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+    let target = scratch::directory();
+    get("registry-image", &source, &version, json!({}), target.path()).succeeded();
+    assert_eq!(read(target.path(), "rootfs/a"), "x");
+    assert!(store.asked().iter().all(|asked| asked.header("authorization").is_none()));
+}
+
+/// google/go-containerregistry#2333: a gateway redirects all requests to another registry, which gives tokens to everybody.
+#[test]
+fn works_with_a_gateway_that_redirects_every_request_to_another_registry() {
+    let (own, gateway) = (Memory::start(), Memory::start());
+    let image = image();
+    own.hold(&image, "team/app", "latest");
+    let host = own.server().url().replace("127.0.0.1", "localhost");
+    let realm = format!("{host}/token");
+    own.twist(move |asked| {
+        if asked.path() == "/token" {
+            return Some(Answer::json(200, &json!({ "token": "t0ken" })));
+        }
+        let challenge = format!("Bearer realm=\"{realm}\",service=\"x\"");
+        (asked.header("authorization") != Some("Bearer t0ken"))
+            .then(|| error(401, "UNAUTHORIZED").with("WWW-Authenticate", &challenge))
+    });
+    gateway.twist(move |asked| Some(Answer::text(307, "").with("Location", &format!("{host}{}", asked.target))));
+    let source = json!({ "repository": gateway.repository("team/app"), "tag": "latest" });
+    let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+    assert_eq!(check("registry-image", &source, None).json(), json!([version]));
+    let target = scratch::directory();
+    get("registry-image", &source, &version, json!({}), target.path()).succeeded();
+    assert_eq!(read(target.path(), "rootfs/a"), "x");
+    let inputs = scratch::directory();
+    let other = Image::of_archives(&json!({}), &[Tar::new().file("b", 0o644, b"y").finish()], Compression::Gzip);
+    other.write_layout(&inputs.path().join("layout"));
+    let outcome = put("registry-image", &source, &json!({ "image": "layout" }), inputs.path());
+    assert_eq!(outcome.json()["version"]["digest"], json!(other.manifest.digest));
+    assert_eq!(own.manifest("team/app:latest"), Some(other.manifest.bytes.clone()));
+    // A login for the gateway stays there.
+    let mut with_login = source.clone();
+    merge(&mut with_login, json!({ "username": "u", "password": "p4ssw0rd-of-u" }));
+    check("registry-image", &with_login, None).succeeded();
+    let basic = |asked: &Asked| asked.header("authorization").is_some_and(|header| header.starts_with("Basic"));
+    assert!(!own.server().asked().iter().any(basic));
+}
+
+#[test]
+fn sends_a_blob_whose_mount_is_refused() {
+    for status in [400, 401, 403, 404, 405, 500] {
+        let registry = Memory::start();
+        let image = image();
+        registry.hold(&image, "team/base", "latest");
+        registry.twist(move |asked| {
+            // What another repository has is not seen in this one.
+            if asked.method == "HEAD" && asked.path().contains("/team/app/blobs/") {
+                return Some(Answer::text(404, ""));
+            }
+            asked.query("mount").map(|_| error(status, "UNSUPPORTED"))
+        });
+        let inputs = scratch::directory();
+        let source = json!({ "repository": registry.repository("team/app"), "tag": "latest" });
+        let params = json!({ "pull_repository": registry.repository("team/base"), "pull_tag": "latest" });
+        let outcome = put("docker-image", &source, &params, inputs.path());
+        assert_eq!(outcome.json()["version"]["digest"], json!(image.manifest.digest), "{status}");
+        assert_eq!(registry.manifest("team/app:latest"), Some(image.manifest.bytes));
+    }
+}
+
+/// distribution/distribution#2055: an address that a store has signed for a GET is no good for a HEAD.
+#[test]
+fn sends_a_blob_when_the_store_refuses_to_say_whether_it_is_there() {
+    for status in [400, 403, 405] {
+        let registry = Memory::start();
+        let image = image();
+        registry.hold(&image, "team/old", "latest");
+        let store = StandIn::start(move |_| Answer::text(status, "SignatureDoesNotMatch"));
+        let url = store.url();
+        registry.twist(move |asked| {
+            let is_blob = asked.method == "HEAD" && asked.path().contains("/blobs/");
+            is_blob.then(|| Answer::text(307, "").with("Location", &format!("{url}/x")))
+        });
+        let inputs = scratch::directory();
+        image.write_layout(&inputs.path().join("layout"));
+        let source = json!({ "repository": registry.repository("team/app"), "tag": "latest" });
+        put("registry-image", &source, &json!({ "image": "layout" }), inputs.path()).succeeded();
+        assert_eq!(registry.manifest("team/app:latest"), Some(image.manifest.bytes));
+    }
+}
+
+/// concourse/registry-image-resource#33: layers of Microsoft's bases are at Microsoft's own addresses.
+#[test]
+fn fetches_a_foreign_layer_from_the_address_that_the_manifest_names() {
+    let mut image = image();
+    let store = store(&image);
+    let layer = image.layers[0].clone();
+    let mut manifest: serde_json::Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
+    manifest["layers"][0]["mediaType"] = json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
+    manifest["layers"][0]["urls"] = json!([format!("{}/{}", store.url(), layer.digest)]);
+    image.manifest = jetway_tests::registry::image::Blob::new(&image.manifest.media_type.clone(), manifest.to_string());
+    let registry = Memory::start();
+    registry.hold(&image, "team/app", "latest");
+    registry.forget(&layer.digest);
+    let source = json!({ "repository": registry.repository("team/app"), "username": "u", "password": "p4ssw0rd" });
+    let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+    for (format, file) in [
+        ("rootfs", "rootfs/a".to_owned()),
+        ("oci", "image.tar".to_owned()),
+        ("oci-layout", format!("oci/blobs/{}", layer.digest.replace(':', "/"))),
+    ] {
+        let target = scratch::directory();
+        get("registry-image", &source, &version, json!({ "format": format }), target.path()).succeeded();
+        assert!(target.path().join(file).exists(), "{format}");
+    }
+    assert!(store.asked().iter().all(|asked| asked.header("authorization").is_none()));
+    // What comes from there must be what the manifest says.
+    let liar = StandIn::start(|_| Answer::text(200, "something else"));
+    manifest["layers"][0]["urls"] = json!([format!("{}/x", liar.url())]);
+    image.manifest = jetway_tests::registry::image::Blob::new(&image.manifest.media_type.clone(), manifest.to_string());
+    registry.hold(&image, "team/app", "latest");
+    registry.forget(&layer.digest);
+    let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+    let outcome = get("registry-image", &source, &version, json!({}), scratch::directory().path());
+    outcome.failed();
+    assert!(said(&outcome).contains("bytes of it, the manifest says"), "{}", said(&outcome));
+}

@@ -1,0 +1,148 @@
+//! A registry in memory that takes and gives (the distribution specification of the OCI), with a twist for what real ones do besides.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::json;
+
+use super::hand_made::part;
+use super::image::{Image, sha256};
+use crate::stand_in::{Answer, Asked, StandIn};
+
+type Twist = dyn Fn(&Asked) -> Option<Answer> + Send + Sync;
+
+/// The registry. Blobs and manifests are those of all its repositories.
+pub struct Memory {
+    server: StandIn,
+    state: Arc<Mutex<State>>,
+    twist: Arc<Mutex<Option<Box<Twist>>>>,
+}
+
+#[derive(Default)]
+struct State {
+    blobs: HashMap<String, Vec<u8>>,
+    /// By digest or `REPOSITORY:TAG`: the media type and the bytes.
+    manifests: HashMap<String, (String, Vec<u8>)>,
+    uploads: Vec<Vec<u8>>,
+}
+
+impl Memory {
+    /// Starts an empty one.
+    pub fn start() -> Self {
+        Self::serve(StandIn::start)
+    }
+
+    /// Starts an empty one over TLS.
+    pub fn start_tls() -> Self {
+        Self::serve(StandIn::start_tls)
+    }
+
+    fn serve(start: impl FnOnce(Box<dyn Fn(&Asked) -> Answer + Send + Sync>) -> StandIn) -> Self {
+        let (state, twist) = (Arc::<Mutex<State>>::default(), Arc::<Mutex<Option<Box<Twist>>>>::default());
+        let (shared, twists) = (Arc::clone(&state), Arc::clone(&twist));
+        let server = start(Box::new(move |asked| {
+            let twisted = lock(&twists).as_ref().and_then(|twist| twist(asked));
+            twisted.unwrap_or_else(|| lock(&shared).answer(asked).unwrap_or_else(|| error(404, "NOT_FOUND")))
+        }));
+        Self { server, state, twist }
+    }
+
+    /// Answers those requests otherwise for which `twist` has an answer.
+    pub fn twist(&self, twist: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) {
+        *lock(&self.twist) = Some(Box::new(twist));
+    }
+
+    /// Holds an image under a tag.
+    pub fn hold(&self, image: &Image, path: &str, tag: &str) {
+        let mut state = lock(&self.state);
+        for blob in image.layers.iter().chain([&image.config]) {
+            state.blobs.insert(blob.digest.clone(), blob.bytes.clone());
+        }
+        let manifest = (image.manifest.media_type.clone(), image.manifest.bytes.clone());
+        state.manifests.insert(image.manifest.digest.clone(), manifest.clone());
+        state.manifests.insert(format!("{path}:{tag}"), manifest);
+    }
+
+    /// Forgets a blob.
+    pub fn forget(&self, digest: &str) {
+        lock(&self.state).blobs.remove(digest);
+    }
+
+    /// The manifest under a tag, or of a digest.
+    pub fn manifest(&self, name: &str) -> Option<Vec<u8>> {
+        lock(&self.state).manifests.get(name).map(|(_, bytes)| bytes.clone())
+    }
+
+    /// A blob.
+    pub fn blob(&self, digest: &str) -> Option<Vec<u8>> {
+        lock(&self.state).blobs.get(digest).cloned()
+    }
+
+    /// The server, for its log and its faults.
+    pub fn server(&self) -> &StandIn {
+        &self.server
+    }
+
+    /// The name of a repository in it.
+    pub fn repository(&self, path: &str) -> String {
+        let url = self.server.url();
+        format!("{}/{path}", url.split_once("://").map_or(url.as_str(), |(_, host)| host))
+    }
+}
+
+/// An error as the specification has it.
+pub fn error(status: u16, code: &str) -> Answer {
+    Answer::json(status, &json!({ "errors": [{ "code": code, "message": code.to_lowercase() }] }))
+}
+
+impl State {
+    fn answer(&mut self, asked: &Asked) -> Option<Answer> {
+        let path = asked.path();
+        if path == "/v2/" {
+            return Some(Answer::json(200, &json!({})));
+        }
+        let rest = path.strip_prefix("/v2/")?;
+        if let Some((name, upload)) = rest.split_once("/blobs/uploads/") {
+            return self.upload(asked, name, upload);
+        }
+        if let Some((_, digest)) = rest.split_once("/blobs/") {
+            return self.blobs.get(digest).map(|bytes| part(bytes, asked));
+        }
+        let (name, reference) = rest.split_once("/manifests/")?;
+        let key = if reference.contains(':') { reference.to_owned() } else { format!("{name}:{reference}") };
+        if asked.method == "PUT" {
+            let manifest = (asked.header("content-type")?.to_owned(), asked.body.clone());
+            let digest = sha256(&asked.body);
+            self.manifests.insert(digest.clone(), manifest.clone());
+            self.manifests.insert(key, manifest);
+            return Some(Answer::text(201, "").with("Docker-Content-Digest", &digest));
+        }
+        let Some((media_type, bytes)) = self.manifests.get(&key) else { return Some(error(404, "MANIFEST_UNKNOWN")) };
+        Some(Answer::bytes(200, media_type, bytes.clone()).with("Docker-Content-Digest", &sha256(bytes)))
+    }
+
+    fn upload(&mut self, asked: &Asked, name: &str, upload: &str) -> Option<Answer> {
+        let place = |id: usize| format!("/v2/{name}/blobs/uploads/{id}");
+        if asked.method == "POST" {
+            self.uploads.push(Vec::new());
+            return Some(Answer::text(202, "").with("Location", &place(self.uploads.len() - 1)));
+        }
+        let id: usize = upload.parse().ok()?;
+        let has = self.uploads.get_mut(id)?;
+        has.extend_from_slice(&asked.body);
+        if asked.method == "PATCH" {
+            let range = format!("0-{}", has.len().saturating_sub(1));
+            return Some(Answer::text(202, "").with("Location", &place(id)).with("Range", &range));
+        }
+        let (bytes, digest) = (std::mem::take(has), asked.query("digest")?);
+        if sha256(&bytes) != digest {
+            return Some(error(400, "DIGEST_INVALID"));
+        }
+        self.blobs.insert(digest, bytes);
+        Some(Answer::text(201, ""))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
