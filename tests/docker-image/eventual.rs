@@ -128,7 +128,9 @@ fn lists_a_manifest_with_a_subject_under_the_tag_of_the_subject() {
     image.write_layout(&layout);
     std::fs::write(layout.join("index.json"), index.to_string()).unwrap();
     let source = json!({ "repository": registry.repository("team/new"), "tag": "1" });
-    let push = || put("registry-image", &source, &json!({ "image": "layout" }), inputs.path()).succeeded();
+    let push = || {
+        put("registry-image", &source, &json!({ "image": "layout" }), inputs.path()).succeeded();
+    };
     push();
     push();
     let tag = image.manifest.digest.replace(':', "-");

@@ -50,8 +50,8 @@ fn follows_the_next_page_among_several_links_and_without_a_relation() {
 /// sonatype/nexus-public#1011: the link has the path of another address. Some proxies name a host inside of the network.
 #[test]
 fn takes_the_query_of_a_link_that_leads_nowhere() {
-    let elsewhere = "<http://registry.internal:8081/v2/team/app/tags/list?last=1.0.0>; rel=\"next\"";
-    assert_eq!(tags(&two_pages(&[elsewhere])), ["1.0.0", "2.0.0"]);
+    let elsewhere = &["<http://registry.internal:8081/v2/team/app/tags/list?last=1.0.0>; rel=\"next\""];
+    assert_eq!(tags(&two_pages(elsewhere)), ["1.0.0", "2.0.0"]);
     let (outcome, _) = listed(|asked| match (asked.path() == LIST, asked.query("last")) {
         (false, _) => Answer::text(400, "not a docker request"),
         (true, Some(_)) => page(&["2.0.0"]),
