@@ -414,7 +414,7 @@ fn what_cannot_be_meant_is_said() {
         "`source.repos[1].password`: required beside `username`, but missing\n",
         "`source.repos[2].name`: is the name of another repository, too: `a`\n",
         "`source.repos[2].url`: expected an address, `https://...`\n",
-        "`source.repos[2].ca_cert`: expected a certificate in PEM form",
+        "`source.repos[2].ca_cert`: expected certificates in PEM form",
         "`source.stable_repo`: expected an address, `https://...`\n",
         "`source.plugins[0].url`: must not hold a password or a token",
         "`source.plugins[1].url`: must not begin with `-`\n",

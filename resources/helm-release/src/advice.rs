@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jetway::{Advise as _, Error, Finished};
+use jetway::{Advise, Error, Finished};
 
 use crate::chart::Chart;
 
@@ -15,7 +15,7 @@ const MOST_FILES: usize = 10_000;
 /// The error of a helm that failed.
 pub(crate) fn failure(finished: &Finished, chart: Option<&Chart>) -> Error {
     let hints = hints(&finished.stderr, chart);
-    hints.into_iter().fold(finished.failure(), |error, hint| error.hint(hint))
+    hints.into_iter().fold(finished.failure(), Advise::hint)
 }
 
 fn hints(said: &str, chart: Option<&Chart>) -> Vec<String> {

@@ -25,15 +25,16 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
     let records = recovery::unlocked(target).await?;
     let before = records.last().map_or(0, |newest| newest.revision);
     let began = Timestamp::now();
-    let upgraded = match hook_output::during(target, Hooks::After(before), upgrade::run(target, command)).await {
-        Err(error) if Interrupted::caused(&error) => {
-            let kubernetes = target.kubernetes.after_interrupt()?;
-            let work = if target.params.atomic { Work::Atomic } else { Work::Upgrade };
-            let _ = recovery::settle(target, &kubernetes, before, work, "was ended").await;
-            return Err(error);
-        }
-        upgraded => upgraded?,
-    };
+    let upgraded =
+        match hook_output::during(target, Hooks::After(before), Box::pin(upgrade::run(target, command))).await {
+            Err(error) if Interrupted::caused(&error) => {
+                let kubernetes = target.kubernetes.after_interrupt()?;
+                let work = if target.params.atomic { Work::Atomic } else { Work::Upgrade };
+                let _ = recovery::settle(target, &kubernetes, before, work, "was ended").await;
+                return Err(error);
+            }
+            upgraded => upgraded?,
+        };
     if !upgraded.is_success() {
         return Err(not_upgraded(target, chart, &upgraded, before, began).await?);
     }

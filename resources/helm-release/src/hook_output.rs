@@ -59,15 +59,14 @@ impl Shown {
 pub(crate) async fn during<T>(
     target: &Target<'_>,
     hooks: Hooks<'_>,
-    command: impl Future<Output = Result<T>>,
+    mut command: Pin<Box<dyn Future<Output = Result<T>> + '_>>,
 ) -> Result<T> {
     let follower = Follower::new(target, &hooks);
     if !follower.is_needed() {
         return command.await;
     }
-    follower.note_old_pods().await?;
+    Box::pin(follower.note_old_pods()).await?;
     let mut tasks = Vec::new();
-    let mut command = pin!(command);
     let outcome = poll_fn(|context| {
         if let Poll::Ready(outcome) = command.as_mut().poll(context) {
             return Poll::Ready(outcome);
@@ -88,7 +87,7 @@ pub(crate) async fn during<T>(
     drop(tasks);
     follower.show_unfinished();
     if target.context.interrupt().received().is_none() {
-        follower.name_lost(target).await?;
+        Box::pin(follower.name_lost(target)).await?;
     }
     outcome
 }

@@ -154,21 +154,19 @@ fn locked(target: &Target<'_>, newest: &Record, age: Option<Duration>) -> Error 
     let name = &target.release;
     let error = anyhow!("another operation on release `{name}` is in progress: {}", held(newest));
     let error = error.hint("wait until it has finished, and run this again");
-    match age {
-        Some(age) => error.hint(format!(
+    if let Some(age) = age {
+        return error.hint(format!(
             "`recover_pending` takes the lock over once its record has not changed for {}",
             span::words(age)
-        )),
-        None => {
-            let by_hand = if newest.is_going() { "uninstall" } else { "rollback" };
-            error.hint(format!(
-                "if {} is known to be dead, `recover_pending: {{after: 20m}}` in the params takes its lock over (choose a time \
-                 longer than any hook of the chart runs), or `helm {by_hand} {name} --namespace {}` ends it by hand",
-                operation(newest),
-                target.namespace
-            ))
-        }
+        ));
     }
+    let by_hand = if newest.is_going() { "uninstall" } else { "rollback" };
+    error.hint(format!(
+        "if {} is known to be dead, `recover_pending: {{after: 20m}}` in the params takes its lock over (choose a time longer than any \
+         hook of the chart runs), or `helm {by_hand} {name} --namespace {}` ends it by hand",
+        operation(newest),
+        target.namespace
+    ))
 }
 
 /// The operation that holds the lock.

@@ -166,7 +166,7 @@ impl Tests {
             .arg(name)
             .relay_stdout();
         let finished = if self.logs {
-            hook_output::during(target, Hooks::Tests(release), command.run()).await?
+            hook_output::during(target, Hooks::Tests(release), Box::pin(command.run())).await?
         } else {
             command.run().await?
         };

@@ -310,7 +310,7 @@ async fn back_to(
         command = command.arg("--cleanup-on-fail");
     }
     let command = command.args(["--", name]).arg(revision.to_string()).relay_stdout();
-    let finished = match hook_output::during(target, Hooks::After(before), command.run()).await {
+    let finished = match hook_output::during(target, Hooks::After(before), Box::pin(command.run())).await {
         Ok(finished) => finished,
         Err(error) if Interrupted::caused(&error) => {
             // helm does not listen to signals here, and leaves its lock behind.

@@ -63,12 +63,11 @@ impl<'p> Target<'p> {
         let elsewhere = kubeconfig.is_some().then(|| cluster.server.clone());
         let helm = Helm::new(context, source, &cluster)?;
         let kubernetes = Kubernetes::of(context, source, cluster)?;
-        let namespace = match given(params.namespace.as_ref()) {
-            Some(text) => named(&inputs, "namespace", text)?,
-            None => {
-                crate::check::note_other_namespace(context, source, &kubernetes);
-                crate::check::namespace(source).to_owned()
-            }
+        let namespace = if let Some(text) = given(params.namespace.as_ref()) {
+            named(&inputs, "namespace", text)?
+        } else {
+            crate::check::note_other_namespace(context, source, &kubernetes);
+            crate::check::namespace(source).to_owned()
         };
         name::namespace(&namespace).map_err(|problem| anyhow!("the name of the namespace {problem}"))?;
         Ok(Self {

@@ -96,7 +96,7 @@ async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()
     let command = command.arg("--").arg(release);
     let command = if params.debug { command.relay_stdout() } else { command.quiet() };
     let finished = match &its {
-        Some(its) => hook_output::during(target, Hooks::Removal(its), command.run()).await,
+        Some(its) => hook_output::during(target, Hooks::Removal(its), Box::pin(command.run())).await,
         None => command.run().await,
     };
     let finished =

@@ -364,12 +364,10 @@ contexts:
         assert_eq!((both.insecure, both.authority, both.server.as_str()), (true, None, "https://one.example"));
         let missing = Kubeconfig::parse(MANY).unwrap().cluster(Some("missing")).unwrap();
         assert!(missing.user.token.is_none() && missing.warnings[0].contains("requests are anonymous"));
-        let wrapped: String = STANDARD
-            .encode(MANY)
-            .as_bytes()
-            .chunks(76)
-            .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
-            .collect();
+        let mut wrapped = STANDARD.encode(MANY);
+        for line in (76..wrapped.len()).step_by(77) {
+            wrapped.insert(line, '\n');
+        }
         assert!(Kubeconfig::parse(&wrapped).unwrap().cluster(Some("a")).is_ok());
         let two = "contexts: [{name: a, context: {cluster: x, user: u}}]\nusers: null\n---\ncurrent-context: a\nusers:\nclusters: [{name: x, cluster: {server: 'x:1'}}]\n";
         let merged = Kubeconfig::parse(two).unwrap().cluster(None).unwrap();

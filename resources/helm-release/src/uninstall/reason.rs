@@ -1,5 +1,7 @@
 //! Why helm could not delete a release: it says so in its debug output only.
 
+use std::path::Path;
+
 /// The beginning of helm's word for it, in the debug output of helm 3 and helm 4.
 const OF_HELM_3: &str = "uninstall: Failed to delete release: ";
 const OF_HELM_4: &str = "msg=\"uninstall: Failed to delete release\" error=";
@@ -38,7 +40,7 @@ pub(super) fn without_debug_output(stderr: &str) -> String {
 fn debug_line_of_helm_3(line: &str) -> Option<(&str, &str)> {
     let (head, text) = line.split_once(" [debug] ")?;
     let (place, _) = head.split_once(':')?;
-    place.ends_with(".go").then_some((place, text))
+    Path::new(place).extension().is_some_and(|its| its == "go").then_some((place, text))
 }
 
 /// A text of Go's in quotes, as it was.
