@@ -120,7 +120,7 @@ fn is_refused_when_its_patterns_make_no_sense() {
     let expected = [
         "`source.commit_filter.include[1]`: has a `[` without its `]`\n",
         "`source.commit_filter.exclude[0]`: has the back-reference `\\1`, which is not supported\n",
-        "`source.commit_filter.exclude[1]`: has `\\d`, which means nothing in a POSIX regular expression\n",
+        "`source.commit_filter.exclude[1]`: has `\\d`, which means nothing in a POSIX regular expression; write `[0-9]`\n",
     ];
     for line in expected {
         assert!(said(&outcome).contains(line), "{}", said(&outcome));

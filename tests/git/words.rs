@@ -61,6 +61,13 @@ fn a_head_that_names_a_missing_branch_is_an_error() {
              exist\nhint: set `branch` in the source; there are `main`, `side`\n"
         );
     }
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let destination = scratch::directory();
+        let outcome = Verb::get("git").dir(destination.path()).request(&request(&source, None, &params)).run();
+        outcome.failed();
+        let expected = "its HEAD names a branch that is not there\n";
+        assert!(said(&outcome).ends_with(expected), "{}", said(&outcome));
+    }
 }
 
 #[test]
@@ -99,6 +106,17 @@ fn head_and_full_names_are_versions_of_a_get() {
         outcome.failed();
         assert!(said(&outcome).contains(expected), "{}", said(&outcome));
     }
+}
+
+#[test]
+fn a_full_name_is_the_version_of_a_check_of_tags() {
+    let (repository, commits) = history(&["one", "two"]);
+    repository.tag("v1", &commits[0]);
+    repository.tag("v2", &commits[1]);
+    let source = json!({ "uri": repository.file_url(), "tag_filter": "v*" });
+    let outcome = check(&source, Some("refs/tags/v1"));
+    assert_eq!(refs(&outcome), ["v1", "v2"]);
+    assert_eq!(said(&outcome), "");
 }
 
 #[test]

@@ -276,7 +276,11 @@ impl Wanted<'_> {
         if self.tags == Tags::All {
             self.fetch_notes(git, destination).await?;
         }
-        open(destination)
+        let repository = open(destination)?;
+        if self.branch.is_none() && self.commit.is_none() && self.beginning.is_none() {
+            repository.refname_to_id("HEAD").map_err(|_| git.no_such_branch(None))?;
+        }
+        Ok(repository)
     }
 
     /// Fetches the notes, and what tags a clone of branches has left out.

@@ -54,9 +54,10 @@ pub(crate) async fn search(
     let key = (question.prefix, question.branch, question.depth);
     let format = Some(first.target.object_format());
     let cache = RepositoryCache::open(git.context(), git.remote(), &key, question.content, format)?;
+    let known = known.map(|version| without_prefix(version, question.prefix));
     let mut search = LabelSearch { git, question, cache, listed };
     loop {
-        let error = match search.versions(known).await {
+        let error = match search.versions(known.as_ref()).await {
             Ok(versions) => return Ok(versions),
             Err(error) => error,
         };
@@ -64,6 +65,12 @@ pub(crate) async fn search(
             return Err(error);
         }
     }
+}
+
+/// A version with the short name of its label: people pin `refs/tags/v1`, too.
+fn without_prefix(version: &Version, prefix: &str) -> Version {
+    let reference = version.reference.strip_prefix(prefix).unwrap_or(&version.reference).to_owned();
+    Version { reference, ..version.clone() }
 }
 
 /// What a source asks for.
