@@ -19,7 +19,7 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 
-# The package that a type's binary comes from. One may be several types, by the name that it is installed under.
+# The package that a type's binary comes from. One has the binaries of two types.
 package_of() {
   case $1 in
     registry-image) echo jetway-docker-image ;;
@@ -56,17 +56,6 @@ make_rootfs() {
   tar --create --file "$3" --directory "$root" --owner=0 --group=0 --numeric-owner --mtime=@0 --sort=name .
 }
 
-# Whether the package $1 makes a static binary: one of its types has nothing beneath it. The others may have the same one.
-is_static() {
-  local dockerfile
-  for dockerfile in images/*/Dockerfile; do
-    if [ "$(package_of "$(basename "$(dirname "$dockerfile")")")" = "$1" ] && grep -qx 'FROM scratch' "$dockerfile"; then
-      return
-    fi
-  done
-  return 1
-}
-
 # Builds the binary of the type $1, and prints where it is.
 build_binary() {
   local package linking=()
@@ -75,9 +64,9 @@ build_binary() {
   local flags="${RUSTFLAGS:-} --remap-path-prefix=$PWD=/jetway --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
   # Only the last step knows whether it is static, so that all types share what they are made of: with flags of its own each kind
   # of binary would have everything compiled for it. With an explicit target flags are not for what runs while it is built.
-  if is_static "$package"; then linking=(-C target-feature=+crt-static); fi
-  RUSTFLAGS="$flags" cargo rustc --release --locked --package "$package" --bin "$package" --target "$host" -- "${linking[@]}" >&2
-  echo "$target/$host/release/$package"
+  if is_from_scratch "$1"; then linking=(-C target-feature=+crt-static); fi
+  RUSTFLAGS="$flags" cargo rustc --release --locked --package "$package" --bin "jetway-$1" --target "$host" -- "${linking[@]}" >&2
+  echo "$target/$host/release/jetway-$1"
 }
 
 if [ "${1:-}" = --archive ]; then

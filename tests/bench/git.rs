@@ -82,6 +82,10 @@ impl Bench {
         let first = json!({ "source": source });
         let moving = json!({ "uri": self.url, "branch": "moving" });
         let unreadable = json!({ "source": { "uri": self.url, "branch": "main", "brunch": "main" } });
+        // The redactor's cost is all that differs.
+        let long_secret: String = (0..8_000).map(|line| format!("  key-{line}: {:060}\n", line * 7_919)).collect();
+        let mut with_long_secret = unreadable.clone();
+        with_long_secret["source"]["password"] = json!(long_secret);
         let megabytes = |count: u64| Some(count * 1024 * 1024);
         vec![
             self.raw("git ls-remote", |_| {
@@ -129,6 +133,15 @@ impl Bench {
                     None,
                     Limits { wall: Some(Duration::from_millis(10)), ..Limits::default() },
                     move |bench| bench.run(&Verb::check("git"), &unreadable, bench.container.clone()),
+                )
+            },
+            Case {
+                succeeds: false,
+                ..self.verb(
+                    "check, unknown key, a secret of 8,000 lines",
+                    None,
+                    Limits { wall: Some(Duration::from_millis(60)), ..Limits::default() },
+                    move |bench| bench.run(&Verb::check("git"), &with_long_secret, bench.container.clone()),
                 )
             },
         ]

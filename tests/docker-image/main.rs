@@ -31,6 +31,7 @@ mod hub;
 mod lists;
 mod login;
 mod mirror;
+mod names;
 mod odd;
 mod put;
 mod put_archives;

@@ -11,7 +11,8 @@ pub fn resource(kind: &str) -> PathBuf {
 }
 
 /// A binary of the workspace: from the directory that `JETWAY_BINARIES` names, else built here (once per process) in
-/// the profile that the tests themselves were built in. A binary has the name of its package, except the `jetway` command.
+/// the profile that the tests themselves were built in. A binary has the name of its package, except the `jetway` command and
+/// `jetway-registry-image`.
 pub fn named(name: &str) -> PathBuf {
     static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
     // A test that panicked in here has reported its failure; the next one may try for itself.
@@ -20,23 +21,16 @@ pub fn named(name: &str) -> PathBuf {
 }
 
 fn find(name: &str) -> PathBuf {
-    // One binary is two types: which one, the name that it is installed under says.
-    if name == "jetway-registry-image" {
-        let binary = find("jetway-docker-image");
-        let link = binary.with_file_name(name);
-        match std::os::unix::fs::symlink(&binary, &link) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                panic!("link {}: {error}", link.display())
-            }
-            _ => return link,
-        }
-    }
     if let Some(directory) = std::env::var_os("JETWAY_BINARIES") {
         let path = Path::new(&directory).join(name);
         assert!(path.is_file(), "JETWAY_BINARIES has no `{name}`: there is no {}", path.display());
         return path.canonicalize().expect("resolve the binary's path");
     }
-    let package = if name == "jetway" { "jetway-cli" } else { name };
+    let package = match name {
+        "jetway" => "jetway-cli",
+        "jetway-registry-image" => "jetway-docker-image",
+        other => other,
+    };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's root"))

@@ -29,9 +29,8 @@ mod source;
 mod version;
 
 use std::path::Path;
-use std::process::ExitCode;
 
-use jetway::{Context, Part, Resource, ResourceType, Response, Result, UnknownKeys, Verb};
+use jetway::{Context, Part, Resource, Response, Result, UnknownKeys, Verb};
 
 pub use credentials::docker_config::{Config as DockerConfigKeys, Entry as DockerConfigEntry};
 pub use flavour::{Image, Kind, OfDockerImage, OfRegistryImage};
@@ -50,11 +49,6 @@ pub type DockerImage = Image<OfDockerImage>;
 
 /// The resource type `registry-image`.
 pub type RegistryImage = Image<OfRegistryImage>;
-
-/// The `main` of the binary: `registry-image` where it is installed under that name, else `docker-image`.
-pub fn main() -> ExitCode {
-    jetway::main_of(ResourceType::of::<DockerImage>(), &[ResourceType::of::<RegistryImage>()])
-}
 
 impl<K: Kind> Resource for Image<K> {
     const NAME: &'static str = K::NAME;

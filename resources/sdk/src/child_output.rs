@@ -145,3 +145,38 @@ fn keep(line: &str, tail: &mut String) {
         tail.drain(..cut);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::tests::Captured;
+
+    fn wait<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    }
+
+    #[test]
+    fn fails_when_captured_output_exceeds_its_limit() {
+        // As if that much had been read: zeroes take no memory until they are touched.
+        let mut captured = vec![0; LARGEST_OUTPUT - 1];
+        let at_limit = wait(capture(b"x".as_slice(), &mut captured, &Activity::default()));
+        assert!(at_limit.is_ok());
+        let error = wait(capture(b"x".as_slice(), &mut captured, &Activity::default())).unwrap_err();
+        assert_eq!(error.to_string(), "its output is larger than 256 MiB");
+    }
+
+    #[test]
+    fn shows_a_line_without_an_end_in_parts() {
+        let endless = vec![b'x'; 8 * LONGEST_LINE];
+        let captured = Captured::default();
+        let mut tail = String::new();
+        let (console, activity) = (captured.console(), Activity::default());
+        wait(relay(endless.as_slice(), &console, Shown::Lines, &mut tail, &activity)).unwrap();
+        let shown = captured.text();
+        let longest = shown.lines().map(str::len).max().unwrap();
+        // A read may bring as much again as was pending.
+        assert!(longest <= 2 * LONGEST_LINE + 8192, "{longest}");
+        assert_eq!(shown.lines().map(str::len).sum::<usize>(), endless.len());
+        assert!(tail.len() <= 2 * TAIL, "{}", tail.len());
+    }
+}

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anstyle::{AnsiColor, Style};
 
 use crate::error::{Error, Line, lines};
-use crate::secret::Redactor;
+use crate::redactor::Redactor;
 
 /// Whether messages carry ANSI colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,10 +17,10 @@ use crate::build_metadata::BuildMetadata;
 use crate::console::{Colour, Console};
 use crate::context::Context;
 use crate::error::{Advise as _, Error, Interrupted, Result};
+use crate::redactor::Redactor;
 use crate::request::{Params, Request, Verb, decode, program, read_stdin};
 use crate::resource::Resource;
 use crate::resource_type::ResourceType;
-use crate::secret::Redactor;
 use crate::{core_dump, watchdog};
 
 /// How long a verb has to end by itself after a signal. Concourse sends SIGKILL ten seconds after SIGTERM.
@@ -31,17 +31,9 @@ const GRACE: Duration = Duration::from_secs(8);
 /// The verb is told by the name that the binary is called by (`check`, `in`, `out`: links in `/opt/resource`) or by a
 /// sub-command (`check`, `in` or `get`, `out` or `put`).
 pub fn main<R: Resource>() -> ExitCode {
-    main_of(ResourceType::of::<R>(), &[])
-}
-
-/// The `main` of a binary that is several resource types: the one whose name the binary is installed under, `jetway-NAME`,
-/// or else `usual`. Where the binary is called by a verb's name, that is the name of what the link leads to.
-pub fn main_of(usual: ResourceType, others: &[ResourceType]) -> ExitCode {
     core_dump::forbid();
     let arguments: Vec<OsString> = env::args_os().collect();
-    let called = arguments.first().map(PathBuf::from).unwrap_or_default();
-    let kinds: Vec<ResourceType> = std::iter::once(usual).chain(others.iter().copied()).collect();
-    let kind = installed_as(&called, &kinds).unwrap_or(usual);
+    let kind = ResourceType::of::<R>();
     if let Some(code) = serve_companion(&[kind]) {
         return code;
     }
@@ -56,25 +48,6 @@ pub fn main_of(usual: ResourceType, others: &[ResourceType]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The type of the first name on the way from what was called, by links, to the binary itself.
-fn installed_as(called: &Path, kinds: &[ResourceType]) -> Option<ResourceType> {
-    /// As many links in a row as the kernel follows.
-    const MOST_LINKS: usize = 40;
-    let named = |path: &Path| {
-        let name = path.file_name()?.to_str()?.strip_prefix("jetway-")?;
-        kinds.iter().find(|kind| kind.name() == name).copied()
-    };
-    let mut path = called.to_owned();
-    for _ in 0..MOST_LINKS {
-        if let Some(kind) = named(&path) {
-            return Some(kind);
-        }
-        let Ok(target) = std::fs::read_link(&path) else { return None };
-        path = path.parent().unwrap_or(Path::new("")).join(target);
-    }
-    None
 }
 
 /// Does a companion's work when this process was called by a companion's name; `None` when it was not.

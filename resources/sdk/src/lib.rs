@@ -86,6 +86,7 @@ mod interpolate;
 mod interrupt;
 mod keys;
 mod private_directory;
+mod redactor;
 mod request;
 mod resource;
 mod resource_type;
@@ -107,20 +108,21 @@ pub use child::{Background, Command, Finished, Service};
 pub use companion::{Companion, CompanionAnswer, CompanionCall};
 pub use console::{Change, Colour, Console};
 pub use context::Context;
-pub use entry::{console as stderr_console, main, main_of, serve_companion};
+pub use entry::{console as stderr_console, main, serve_companion};
 pub use error::{Advise, Error, Interrupted, Line, Result, Silent, lines};
 pub use inputs::Inputs;
 pub use interpolate::{Interpolated, Unknown, interpolate};
 pub use interrupt::Interrupt;
 pub use keys::{KeyPolicy, UnknownKeys};
 pub use private_directory::PrivateDirectory;
+pub use redactor::{MASK, Redactor};
 #[doc(hidden)]
 pub use request::check_request;
 pub use request::{InvalidRequest, Part, Verb};
 pub use resource::{Metadata, NoParams, Parameters, Resource, Response};
 pub use resource_type::ResourceType;
 pub use schema::{Problem, ProblemKind, Problems, Severity, nearest};
-pub use secret::{MASK, Redactor, Secret};
+pub use secret::Secret;
 pub use unfinished::Unfinished;
 
 /// The page for those who write a type of their own, so that its code is compiled.

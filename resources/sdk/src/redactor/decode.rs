@@ -1,0 +1,345 @@
+//! Escapes and encodings in text, undone, with the place in the text that each byte comes from.
+
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+use super::LONGEST_ESCAPE;
+
+/// Bytes that were decoded from a text.
+#[derive(Default)]
+pub(super) struct Decoded {
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    origins: Origins,
+}
+
+/// The parts of the text that the bytes come from.
+enum Origins {
+    /// One by one.
+    Each(Vec<(usize, usize)>),
+    /// Two digits a byte, from here on.
+    Hexadecimal(usize),
+    /// Four characters for three bytes, from here on; the last byte has what follows up to there.
+    Base64(usize, usize),
+}
+
+impl Default for Origins {
+    fn default() -> Self {
+        Self::Each(Vec::new())
+    }
+}
+
+impl Decoded {
+    fn push(&mut self, byte: u8, start: usize, end: usize) {
+        self.bytes.push(byte);
+        if let Origins::Each(origins) = &mut self.origins {
+            origins.push((start, end));
+        }
+    }
+
+    fn push_char(&mut self, character: char, start: usize, end: usize) {
+        let mut buffer = [0; 4];
+        for byte in character.encode_utf8(&mut buffer).bytes() {
+            self.push(byte, start, end);
+        }
+    }
+
+    /// The part of the text that these bytes come from.
+    pub(super) fn origin(&self, range: Range<usize>) -> Range<usize> {
+        match &self.origins {
+            Origins::Each(origins) => {
+                let start = origins.get(range.start).map_or(0, |(start, _)| *start);
+                let last = range.end.checked_sub(1).and_then(|last| origins.get(last));
+                start..last.map_or(start, |(_, end)| *end).max(start)
+            }
+            Origins::Hexadecimal(first) => first + 2 * range.start..first + 2 * range.end,
+            // A byte has a share in two characters, which both go with it.
+            Origins::Base64(first, end) if range.end == self.bytes.len() => first + range.start * 4 / 3..*end,
+            Origins::Base64(first, _) => first + range.start * 4 / 3..first + (range.end * 4).div_ceil(3),
+        }
+    }
+}
+
+/// The shortest secret, and the shortest part of one that is masked at the ends of a text, in bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Shortest {
+    pub(super) whole: usize,
+    pub(super) part: usize,
+}
+
+/// A way to write a secret down.
+#[derive(Clone, Copy)]
+pub(super) enum Encoding {
+    /// `%26`.
+    Percent,
+    /// The same with `+` for a blank, as forms have it.
+    Form,
+    /// `\"`, `\n`, `\u0026`, `\x26`: JSON, and the strings of programming languages.
+    Quoted,
+    /// `\$`: a shell's.
+    Shell,
+    /// `'\''`: a shell's between single quotes, where a backslash is itself.
+    SingleQuoted,
+    /// `&amp;`, `&#38;`, `&#x26;`.
+    Html,
+    /// Either case.
+    Hexadecimal,
+    /// Standard or URL-safe, at any alignment.
+    Base64,
+}
+
+impl Encoding {
+    pub(super) const ALL: [Self; 8] = [
+        Self::Percent,
+        Self::Form,
+        Self::Quoted,
+        Self::Shell,
+        Self::SingleQuoted,
+        Self::Html,
+        Self::Hexadecimal,
+        Self::Base64,
+    ];
+
+    /// Undoes the encoding wherever `text` has it, and hands on what came out; nothing if the text has none.
+    /// Runs that are too short for a secret, or at the ends of the text for the part of one, are passed over.
+    pub(super) fn decode(self, text: &[u8], shortest: Shortest, use_decoded: &mut dyn FnMut(&Decoded)) {
+        let mut decoded = Decoded::default();
+        let is_too_short = |run: &Range<usize>, bytes: usize| {
+            let may_be_cut = run.start <= LONGEST_ESCAPE || run.end + LONGEST_ESCAPE >= text.len();
+            bytes < if may_be_cut { shortest.part } else { shortest.whole }
+        };
+        match self {
+            Self::Percent => escapes(text, b'%', percent, use_decoded),
+            Self::Form => escapes(text, b'+', form, use_decoded),
+            Self::Quoted => escapes(text, b'\\', quoted, use_decoded),
+            Self::Shell => escapes(text, b'\\', shell, use_decoded),
+            Self::SingleQuoted => escapes(text, b'\'', single_quoted, use_decoded),
+            Self::Html => escapes(text, b'&', html, use_decoded),
+            Self::Hexadecimal => {
+                for run in runs(text, |byte| byte.is_ascii_hexdigit()) {
+                    if is_too_short(&run, run.len() / 2) {
+                        continue;
+                    }
+                    for skipped in 0..2 {
+                        hexadecimal(text, run.start + skipped..run.end, &mut decoded);
+                        use_decoded(&decoded);
+                    }
+                }
+            }
+            Self::Base64 => {
+                for run in runs(text, |byte| sextet(byte).is_some()) {
+                    if is_too_short(&run, run.len() * 3 / 4) {
+                        continue;
+                    }
+                    for skipped in 0..4 {
+                        base64(text, run.start + skipped..run.end, &mut decoded);
+                        use_decoded(&decoded);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The text without line breaks, the blanks around them, and the sequences by which terminals are told of colours; `None` if
+/// it has none of them.
+pub(super) fn without_breaks(text: &[u8]) -> Option<Decoded> {
+    const ESCAPE: u8 = 0x1b;
+    if !text.iter().any(|byte| matches!(*byte, b'\n' | b'\r' | ESCAPE)) {
+        return None;
+    }
+    let mut joined = Decoded::default();
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let blanks = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let skipped = match rest {
+            [ESCAPE, b'[', parameters @ ..] => {
+                let length = parameters.iter().take_while(|byte| !(0x40..=0x7e).contains(*byte)).count();
+                (length + 3).min(rest.len())
+            }
+            [ESCAPE, b']', title @ ..] => {
+                let length = title.iter().take_while(|byte| !matches!(**byte, 0x07 | ESCAPE)).count();
+                (length + 3).min(rest.len())
+            }
+            [ESCAPE, _, ..] => 2,
+            _ if rest.iter().take(blanks).any(|byte| matches!(byte, b'\n' | b'\r')) => blanks,
+            _ => 0,
+        };
+        if skipped > 0 {
+            at += skipped;
+            continue;
+        }
+        for byte in rest.iter().take(blanks.max(1)) {
+            joined.push(*byte, at, at + 1);
+            at += 1;
+        }
+    }
+    Some(joined)
+}
+
+/// The text with every escape undone that `unescape` knows: it takes what follows from there and says what it stands for and
+/// how long it is.
+fn escapes(text: &[u8], sign: u8, unescape: fn(&[u8]) -> Option<(char, usize)>, use_decoded: &mut dyn FnMut(&Decoded)) {
+    if !text.contains(&sign) {
+        return;
+    }
+    let mut decoded = Decoded::default();
+    let mut at = 0;
+    while let Some(rest) = text.get(at..)
+        && let Some(byte) = rest.first()
+    {
+        match unescape(rest) {
+            // A percent escape is a byte, and not a character.
+            Some((character, length)) if sign == b'%' || sign == b'+' => {
+                decoded.push(u8::try_from(u32::from(character)).unwrap_or_default(), at, at + length);
+                at += length;
+            }
+            Some((character, length)) => {
+                decoded.push_char(character, at, at + length);
+                at += length;
+            }
+            // The text ends in the middle of an escape.
+            None if *byte == sign && at > 0 && rest.len() < LONGEST_ESCAPE && is_one_word(rest) => break,
+            None => {
+                decoded.push(*byte, at, at + 1);
+                at += 1;
+            }
+        }
+    }
+    use_decoded(&decoded);
+}
+
+fn is_one_word(escape: &[u8]) -> bool {
+    escape.iter().skip(1).all(|byte| byte.is_ascii_alphanumeric() || b"\\#'{".contains(byte))
+}
+
+fn digits(text: &[u8], count: usize) -> Option<u32> {
+    let digits = text.get(..count).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+fn percent(text: &[u8]) -> Option<(char, usize)> {
+    let byte = u8::try_from(digits(text.strip_prefix(b"%")?, 2)?).ok()?;
+    Some((char::from(byte), 3))
+}
+
+fn form(text: &[u8]) -> Option<(char, usize)> {
+    if text.starts_with(b"+") { Some((' ', 1)) } else { percent(text) }
+}
+
+fn quoted(text: &[u8]) -> Option<(char, usize)> {
+    let [b'\\', letter, rest @ ..] = text else { return None };
+    Some(match letter {
+        b'n' => ('\n', 2),
+        b'r' => ('\r', 2),
+        b't' => ('\t', 2),
+        b'b' => ('\u{8}', 2),
+        b'f' => ('\u{c}', 2),
+        b'v' => ('\u{b}', 2),
+        b'a' => ('\u{7}', 2),
+        b'e' => ('\u{1b}', 2),
+        b'x' => (char::from_u32(digits(rest, 2)?)?, 4),
+        b'U' => (char::from_u32(digits(rest, 8)?)?, 10),
+        b'u' => unicode(rest)?,
+        other if other.is_ascii() && !other.is_ascii_alphanumeric() => (char::from(*other), 2),
+        _ => return None,
+    })
+}
+
+/// `0026`, `d83d\ude00` or `{26}` after `\u`.
+fn unicode(rest: &[u8]) -> Option<(char, usize)> {
+    if let [b'{', inside @ ..] = rest {
+        let length = inside.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        return Some((char::from_u32(digits(inside, length)?)?, length + 4));
+    }
+    let first = digits(rest, 4)?;
+    if let Some(character) = char::from_u32(first) {
+        return Some((character, 6));
+    }
+    let second = digits(rest.get(4..)?.strip_prefix(b"\\u")?, 4)?;
+    let units = [u16::try_from(first).ok()?, u16::try_from(second).ok()?];
+    let character = char::decode_utf16(units).next()?.ok()?;
+    Some((character, 12))
+}
+
+fn shell(text: &[u8]) -> Option<(char, usize)> {
+    match text {
+        [b'\\', other, ..] if other.is_ascii() => Some((char::from(*other), 2)),
+        _ => None,
+    }
+}
+
+fn single_quoted(text: &[u8]) -> Option<(char, usize)> {
+    text.starts_with(br"'\''").then_some(('\'', 4))
+}
+
+fn html(text: &[u8]) -> Option<(char, usize)> {
+    /// The longest entity that is known here: `&#x10ffff;`, with a zero or two before it.
+    const LONGEST: usize = 12;
+    let rest = text.strip_prefix(b"&")?;
+    let length = rest.iter().take(LONGEST).position(|byte| *byte == b';')?;
+    let name = std::str::from_utf8(rest.get(..length)?).ok()?;
+    let character = match name {
+        "amp" | "AMP" => '&',
+        "lt" | "LT" => '<',
+        "gt" | "GT" => '>',
+        "quot" | "QUOT" => '"',
+        "apos" => '\'',
+        "nbsp" => '\u{a0}',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(number) => u32::from_str_radix(number, 16),
+                None => number.parse(),
+            };
+            char::from_u32(code.ok()?)?
+        }
+    };
+    Some((character, length + 2))
+}
+
+/// The runs of bytes of an alphabet.
+fn runs(text: &[u8], is_of_alphabet: fn(u8) -> bool) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        at += text.get(at..)?.iter().position(|byte| is_of_alphabet(*byte))?;
+        let length = text.get(at..)?.iter().take_while(|byte| is_of_alphabet(**byte)).count();
+        at += length;
+        Some(at - length..at)
+    })
+}
+
+fn hexadecimal(text: &[u8], run: Range<usize>, decoded: &mut Decoded) {
+    decoded.bytes.clear();
+    decoded.origins = Origins::Hexadecimal(run.start);
+    let (pairs, _) = text.get(run).unwrap_or_default().as_chunks::<2>();
+    decoded.bytes.extend(pairs.iter().filter_map(|pair| u8::try_from(digits(pair, 2)?).ok()));
+}
+
+fn sextet(byte: u8) -> Option<u32> {
+    let number = match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    };
+    Some(u32::from(number))
+}
+
+fn base64(text: &[u8], run: Range<usize>, decoded: &mut Decoded) {
+    decoded.bytes.clear();
+    let mut bits = 0;
+    let mut held = 0_u32;
+    for byte in text.get(run.clone()).unwrap_or_default() {
+        held = held << 6 | sextet(*byte).unwrap_or_default();
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            decoded.bytes.push((held >> bits & 0xff) as u8);
+        }
+    }
+    let padding = text.get(run.end..).unwrap_or_default().iter().take(2).take_while(|byte| **byte == b'=').count();
+    decoded.origins = Origins::Base64(run.start, run.end + padding);
+}

@@ -1,0 +1,36 @@
+//! Which of the two types a binary is does not depend on what it is called by.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use jetway_tests::{binaries, scratch};
+
+/// What the program says of a request without a repository.
+fn refusal(mut command: Command) -> String {
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start the binary");
+    child.stdin.take().expect("its standard input").write_all(b"{\"source\": {}}").expect("write the request");
+    String::from_utf8(child.wait_with_output().expect("wait for the binary").stderr).expect("its messages are text")
+}
+
+#[test]
+fn a_copy_under_any_name_keeps_its_type() {
+    for (kind, other) in [("docker-image", "registry-image"), ("registry-image", "docker-image")] {
+        let directory = scratch::directory();
+        let folder = directory.path().join("opt/resource");
+        fs::create_dir_all(&folder).expect("make the folder");
+        let copy = |path: &Path| fs::copy(binaries::resource(kind), path).expect("copy the binary");
+        copy(&folder.join("check"));
+        let called = refusal(Command::new(folder.join("check")));
+        assert!(called.contains(&format!("(jetway-{kind} ")), "{called}");
+
+        // Found through PATH, and under the name of the other type.
+        let name = format!("jetway-{other}");
+        copy(&directory.path().join(&name));
+        let mut by_path = Command::new(&name);
+        by_path.arg("check").env("PATH", directory.path());
+        let called = refusal(by_path);
+        assert!(called.contains(&format!("(jetway-{kind} ")), "{called}");
+    }
+}
