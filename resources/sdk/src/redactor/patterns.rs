@@ -21,7 +21,10 @@ const TELLING_PART: usize = 16;
 const LOST: usize = 3;
 
 /// The shortest part of a secret that is masked at the end of a text, in bytes.
-const SHORTEST_PART: usize = 4;
+const SHORTEST_PART: usize = 6;
+
+/// The shortest line of a secret of several lines of which a part is masked: the lines of a key are longer.
+const SHORTEST_CUT_LINE: usize = 32;
 
 /// A secret, or its bytes backwards.
 struct Pattern(Zeroizing<Vec<u8>>);
@@ -99,8 +102,6 @@ impl Ordered {
             .map(|pattern| pattern.0.as_slice())
             .take_while(|pattern| pattern.starts_with(part))
             .take(MOST_LOOKED_AT)
-            // Of a secret of several lines each line is a pattern of its own; its armour is no secret.
-            .filter(|pattern| pattern.len() <= LONGEST_PART && !pattern.contains(&b'\n'))
             .any(|pattern| part.len() >= TELLING_PART.min((pattern.len() / 2).saturating_sub(LOST)))
     }
 }
@@ -139,25 +140,31 @@ impl Beginnings {
 /// All secrets that are known.
 #[derive(Default)]
 pub(super) struct Patterns {
-    forwards: Ordered,
+    all: Ordered,
+    /// Those of which a part is masked at the end of a text.
+    cut: Ordered,
     /// The same backwards, for what is left of one at the start of a text.
-    backwards: Ordered,
+    cut_backwards: Ordered,
     shortest: Option<usize>,
 }
 
 impl Patterns {
     pub(super) fn is_empty(&self) -> bool {
-        self.forwards.patterns.is_empty()
+        self.all.patterns.is_empty()
     }
 
-    pub(super) fn add(&mut self, secret: &str) {
+    /// Adds a secret, or a line of one that has several.
+    pub(super) fn add(&mut self, secret: &str, is_line: bool) {
         if secret.len() < SHORTEST {
             return;
         }
         self.shortest = Some(self.shortest.unwrap_or(usize::MAX).min(secret.len()));
-        self.forwards.insert(secret.as_bytes().to_vec());
-        if secret.len() <= LONGEST_PART && !secret.contains('\n') {
-            self.backwards.insert(secret.bytes().rev().collect());
+        self.all.insert(secret.as_bytes().to_vec());
+        // Half a sentence is no secret, and neither is half of `clusters:` in a kubeconfig.
+        let shortest = if is_line { SHORTEST_CUT_LINE } else { SHORTEST_PART };
+        if (shortest..=LONGEST_PART).contains(&secret.len()) && !secret.contains(char::is_whitespace) {
+            self.cut.insert(secret.as_bytes().to_vec());
+            self.cut_backwards.insert(secret.bytes().rev().collect());
         }
     }
 
@@ -166,7 +173,7 @@ impl Patterns {
         let mut rest = text;
         let mut at = 0;
         while rest.len() >= SHORTEST {
-            if let Some(length) = self.forwards.longest(rest) {
+            if let Some(length) = self.all.longest(rest) {
                 found.push(at..at + length);
             }
             at += 1;
@@ -176,7 +183,7 @@ impl Patterns {
 
     pub(super) fn shortest(&self) -> Shortest {
         let whole = self.shortest.unwrap_or(SHORTEST);
-        Shortest { whole, part: (whole / 2).saturating_sub(LOST).clamp(SHORTEST, TELLING_PART) }
+        Shortest { whole, part: whole.min(SHORTEST_PART) }
     }
 
     /// What is left of a secret at the start of `text`, perhaps after what is left of an escape, if enough of it is left.
@@ -186,10 +193,10 @@ impl Patterns {
         let backwards: Zeroizing<Vec<u8>> = Zeroizing::new(text.iter().take(LONGEST_PART).rev().copied().collect());
         let length = backwards.len();
         (0..length).find_map(|from_end| {
-            let part = backwards.get(from_end..).filter(|part| self.backwards.beginnings.may_contain(part))?;
+            let part = backwards.get(from_end..).filter(|part| self.cut_backwards.beginnings.may_contain(part))?;
             let is_rest = |skipped: &usize| {
                 let rest = part.len().checked_sub(*skipped).and_then(|length| part.get(..length));
-                rest.is_some_and(|rest| self.backwards.begins_with(rest))
+                rest.is_some_and(|rest| self.cut_backwards.begins_with(rest))
             };
             (0..=most_skipped).find(is_rest).map(|skipped| skipped..length - from_end)
         })
@@ -199,7 +206,7 @@ impl Patterns {
     pub(super) fn beginning_at_end(&self, text: &[u8]) -> Option<Range<usize>> {
         let first = text.len().saturating_sub(LONGEST_PART);
         (first..text.len())
-            .find(|start| text.get(*start..).is_some_and(|part| self.forwards.begins_with(part)))
+            .find(|start| text.get(*start..).is_some_and(|part| self.cut.begins_with(part)))
             .map(|start| start..text.len())
     }
 }
