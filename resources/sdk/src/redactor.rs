@@ -304,6 +304,9 @@ mod tests {
     }
 
     proptest! {
+        // Each case is some hundred texts.
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
         #[test]
         fn no_form_of_a_secret_survives(
             secret in "[!-~]{8,48}", before in "[a-z ]{0,9}", cut in any::<prop::sample::Index>(),
