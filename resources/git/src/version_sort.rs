@@ -23,8 +23,7 @@ fn by_version(one: &[u8], other: &[u8]) -> Ordering {
 /// The name without what looks like a file's suffix: `.` with a letter or `~` and what belongs to it, any number of times.
 fn without_suffix(name: &[u8]) -> &[u8] {
     let mut end = name.len();
-    loop {
-        let Some(dot) = name.get(..end).and_then(|name| name.iter().rposition(|byte| *byte == b'.')) else { break };
+    while let Some(dot) = name.get(..end).and_then(|name| name.iter().rposition(|byte| *byte == b'.')) {
         let suffix = name.get(dot + 1..end).unwrap_or_default();
         let begins_with_letter = suffix.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'~');
         let is_suffix = begins_with_letter && suffix.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'~');
