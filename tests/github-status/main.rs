@@ -11,11 +11,14 @@
 mod app;
 mod bad_input;
 mod check;
+mod cogito;
 mod comments;
+mod confirmed;
 mod deployment;
 mod faults;
 mod gate;
 mod get;
+mod gitea;
 mod injection;
 mod put;
 mod readme;

@@ -101,7 +101,7 @@ fn a_job_tells_how_it_goes() {
     if is_elsewhere() {
         return;
     }
-    let example = Example::with("ensure:\n    put: status\n    params: {commit: code-base}");
+    let example = Example::with("on_success: &report\n    put: status\n    params: {commit: code-base}\n");
     let code = code();
     example.run(&["put", "--resource", "status", "--job", "test", "--step", "1"], Some(code.path()), None);
     assert_eq!(example.github.statuses(&commit(1))[0]["state"], "pending");

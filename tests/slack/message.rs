@@ -3,7 +3,7 @@
 use jetway_tests::slack::{Chat, Webhook};
 use serde_json::{Value, json};
 
-use crate::support::{message, metadata, put, put_with, said, source, with};
+use crate::support::{inputs, message, metadata, put, put_step, put_with, said, source, with};
 
 #[test]
 fn a_text_goes_to_the_webhooks_channel() {
@@ -62,6 +62,20 @@ mod variables {
                 "blocks": [{ "type": "section", "text": { "type": "mrkdwn", "text": "*v\"1*" } }],
             })
         );
+    }
+
+    #[test]
+    fn warn_when_the_status_of_the_build_is_not_set_as_in_ensure() {
+        let webhook = Webhook::start();
+        let params = json!({ "text": "build $BUILD_NAME: $BUILD_STATUS" });
+        let outcome = put(&source(&webhook), params.clone());
+        outcome.succeeded();
+        assert!(said(&outcome).contains("warning: `$BUILD_STATUS` is empty: "), "{}", said(&outcome));
+        let directory = inputs(&[]);
+        let outcome = put_step(&source(&webhook), params, directory.path()).env("BUILD_STATUS", "failed").run();
+        assert!(!said(&outcome).contains("warning"), "{}", said(&outcome));
+        let texts: Vec<Value> = webhook.messages().iter().map(|message| message["text"].clone()).collect();
+        assert_eq!(texts, ["build 42: \n", "build 42: failed\n"]);
     }
 
     #[test]

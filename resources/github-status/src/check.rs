@@ -3,7 +3,7 @@
 use jetway::{Advise as _, Context, Result};
 
 use crate::deployment;
-use crate::github::{GitHub, PullRequest, Status, escape_value, is_gone};
+use crate::github::{GitHub, PullRequest, Status, escape_value, is_gone, with_api};
 use crate::source::{Followed, Source};
 use crate::state::State;
 use crate::version::Version;
@@ -12,10 +12,11 @@ use crate::version::Version;
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     let github = GitHub::for_check(context, source)?;
     let known = version.filter(|version| !version.commit.is_empty());
-    let versions = match &source.deployment {
-        Some(gate) => deployment::versions(&github, gate, known).await,
-        None => statuses(&github, known).await,
-    };
+    let versions = with_api(&github, async || match &source.deployment {
+        Some(gate) => deployment::versions(&github, gate, known.clone()).await,
+        None => statuses(&github, known.clone()).await,
+    });
+    let versions = versions.await;
     if versions.is_ok() {
         github.finish_check();
     }
@@ -49,13 +50,21 @@ struct Known<'v> {
     status: u64,
 }
 
+impl Known<'_> {
+    /// Whether it is this status. Numbers alone do not tell on Gitea, which counts the statuses of each commit from 1.
+    fn is(self, commit: &str, status: &Status) -> bool {
+        self.status == status.id && self.version.commit.eq_ignore_ascii_case(commit)
+    }
+}
+
 /// The versions of the commit that `reference` names.
 async fn of_commit(github: &GitHub<'_>, reference: &str, known: Option<Known<'_>>) -> Result<Vec<Version>> {
-    let found = Found::search(github, reference, known.map(|known| known.status)).await?;
-    let (Some(known), false) = (known, found.has_known) else { return found.versions(None) };
+    let found = Found::search(github, reference, known).await?;
+    let versions = found.statuses.iter().rev().map(|(commit, status)| Version::of_status(commit, status.id));
+    let (Some(known), false) = (known, found.has_known) else { return Ok(versions.collect()) };
     // The branch has moved on since; the version stays one for as long as GitHub has it.
-    let before = is_there(github, known).await?.then(|| known.version.clone());
-    Ok(before.into_iter().chain(found.versions(None)?).collect())
+    let before = find_known(github, known).await?.map(|_| known.version.clone());
+    Ok(before.into_iter().chain(versions).collect())
 }
 
 /// The versions of the newest commits of open pull requests.
@@ -63,48 +72,61 @@ async fn of_pull_requests(github: &GitHub<'_>, base: Option<&str>, known: Option
     let base = base.map(|base| format!("&base={}", escape_value(base))).unwrap_or_default();
     let requests: Vec<PullRequest> =
         github.list(github.of_repository("pulls"), &format!("state=open{base}")).all().await?;
-    let mut has_known = false;
+    let mut order_of_known = None;
     let mut all = Vec::new();
     // One after the other, as GitHub asks for.
     for request in requests {
-        let found = Found::search(github, &request.head.sha, known.map(|known| known.status)).await?;
-        has_known |= found.has_known;
-        let number = request.number.to_string();
-        all.extend(found.statuses.into_iter().map(|status| (status, number.clone())));
+        let found = Found::search(github, &request.head.sha, known).await?;
+        for (commit, status) in found.statuses {
+            if known.is_some_and(|known| known.is(&commit, &status)) {
+                order_of_known = Some(status.order());
+            }
+            let version = Version { pr: Some(request.number.to_string()), ..Version::of_status(&commit, status.id) };
+            all.push((status.order(), version));
+        }
     }
-    // Numbers of statuses grow over all commits.
-    all.sort_by_key(|(status, _)| status.id);
-    all.retain(|(status, _)| known.is_none_or(|known| status.id >= known.status));
+    all.sort_by_key(|(order, _)| *order);
+    let mut before = None;
+    if let Some(known) = known
+        && order_of_known.is_none()
+        && let Some(status) = find_known(github, known).await?
+    {
+        order_of_known = Some(status.order());
+        before = Some(known.version.clone());
+    }
     if known.is_none() {
         all = all.pop().into_iter().collect();
     }
-    let before = match known {
-        Some(known) if !has_known && is_there(github, known).await? => Some(known.version.clone()),
-        _ => None,
-    };
-    let versions: Result<Vec<Version>> =
-        all.iter().map(|(status, number)| version_of(status, Some(number.clone()))).collect();
-    Ok(before.into_iter().chain(versions?).collect())
+    all.retain(|(order, _)| order_of_known.is_none_or(|known| *order >= known));
+    Ok(before.into_iter().chain(all.into_iter().map(|(_, version)| version)).collect())
 }
 
-/// The statuses of one commit that count.
+/// The statuses of one commit that count, each with its commit.
 struct Found {
     /// Newest first.
-    statuses: Vec<Status>,
+    statuses: Vec<(String, Status)>,
     /// Whether the known version is among them.
     has_known: bool,
 }
 
 impl Found {
     /// Reads no more pages than it takes: to the known status, or else to the first one that counts.
-    async fn search(github: &GitHub<'_>, reference: &str, known: Option<u64>) -> Result<Self> {
+    async fn search(github: &GitHub<'_>, reference: &str, known: Option<Known<'_>>) -> Result<Self> {
         let source = github.source();
         let mut found = Self { statuses: Vec::new(), has_known: false };
         let mut gate = source.gate.as_ref().map(|gate| (gate, false));
         let mut pages = github.statuses(reference);
-        while let Some(page) = pages.next().await? {
+        let mut commit = None;
+        while let Some(mut page) = pages.next().await? {
+            // Gitea orders the statuses of one second at random.
+            page.sort_by_key(|status| std::cmp::Reverse(status.order()));
             for status in page {
-                let is_known = known == Some(status.id);
+                let hash = match (status.commit(), &commit) {
+                    (Some(hash), _) => hash.to_owned(),
+                    (None, Some(hash)) => String::clone(hash),
+                    (None, None) => commit.insert(github.commit_of(reference).await?).clone(),
+                };
+                let is_known = known.is_some_and(|known| known.is(&hash, &status));
                 let counts = source.follows_context(status.context())
                     && match &mut gate {
                         None => true,
@@ -117,7 +139,7 @@ impl Found {
                         }
                     };
                 if is_known || counts {
-                    found.statuses.push(status);
+                    found.statuses.push((hash, status));
                 }
                 if is_known {
                     found.has_known = true;
@@ -133,11 +155,6 @@ impl Found {
         }
         Ok(found)
     }
-
-    /// Oldest first.
-    fn versions(&self, number: Option<&str>) -> Result<Vec<Version>> {
-        self.statuses.iter().rev().map(|status| version_of(status, number.map(str::to_owned))).collect()
-    }
 }
 
 /// Whether the word of somebody counts.
@@ -145,18 +162,13 @@ pub(crate) fn counts_from(creators: &[String], login: &str) -> bool {
     creators.is_empty() || creators.iter().any(|creator| creator.trim().eq_ignore_ascii_case(login))
 }
 
-fn version_of(status: &Status, pr: Option<String>) -> Result<Version> {
-    Ok(Version { pr, ..Version::of_status(&status.commit()?, status.id) })
-}
-
-/// Whether GitHub still has a version.
-async fn is_there(github: &GitHub<'_>, known: Known<'_>) -> Result<bool> {
+/// The status of a version, if GitHub still has it.
+async fn find_known(github: &GitHub<'_>, known: Known<'_>) -> Result<Option<Status>> {
     if !crate::checkout::is_commit_hash(&known.version.commit) {
-        return Ok(false);
+        return Ok(None);
     }
     match github.statuses(&known.version.commit).find(|status| status.id == known.status).await {
-        Ok(found) => Ok(found.is_some()),
-        Err(error) if is_gone(&error) => Ok(false),
-        Err(error) => Err(error),
+        Err(error) if is_gone(&error) => Ok(None),
+        found => found,
     }
 }

@@ -7,6 +7,7 @@ use jetway::{Advise as _, Metadata, Result};
 use serde::Deserialize;
 
 use crate::inputs::Inputs;
+use crate::remote::{self, Remote};
 
 /// The most refs that refer to refs in a row.
 const DEEPEST: usize = 5;
@@ -44,6 +45,16 @@ pub(crate) fn head(inputs: &Inputs, directory: &Path) -> Result<String> {
         content = directories.reference(inputs, name)?;
     }
     Err(anyhow!("its `HEAD` leads from ref to ref without an end"))
+}
+
+/// The remotes of the checkout in `directory`. None when its configuration cannot be read.
+pub(crate) fn remotes(inputs: &Inputs, directory: &Path) -> Vec<Remote> {
+    let read = || {
+        let directories = Directories::of(inputs, directory).ok()?;
+        let file = inputs.resolve(&directories.common.join("config")).ok()??;
+        inputs.read(&file).ok()
+    };
+    read().map(|config| remote::remotes(&config)).unwrap_or_default()
 }
 
 impl Directories {

@@ -8,13 +8,23 @@ use serde_json::json;
 
 use crate::credentials::{app, as_app};
 use crate::github::{GitHub, PullRequest, User, is_gone, refusal};
+use crate::lenient;
 
 /// A comment.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Comment {
+    #[serde(deserialize_with = "lenient::number")]
     pub(crate) id: u64,
+    #[serde(deserialize_with = "lenient::text")]
     pub(crate) html_url: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub(crate) body: Option<String>,
+    #[serde(deserialize_with = "lenient::text_or_empty")]
     pub(crate) created_at: String,
+    #[serde(deserialize_with = "lenient::text_or_empty")]
+    pub(crate) updated_at: String,
+    #[serde(deserialize_with = "lenient::user")]
     pub(crate) user: Option<User>,
 }
 
@@ -34,9 +44,10 @@ pub(crate) async fn pull_request_of(github: &GitHub<'_>, commit: &str) -> Result
 /// Adds a comment.
 pub(crate) async fn add(github: &GitHub<'_>, number: u64, body: &str) -> Result<Comment> {
     let path = github.of_repository(&format!("issues/{number}/comments"));
-    let said =
-        async { github.send(github.request(&Method::POST, &path).json(&json!({ "body": body }))).await?.json().await };
-    said.await.with_context(|| format!("cannot comment on the pull request {number}"))
+    github
+        .created(github.request(&Method::POST, &path).json(&json!({ "body": body })))
+        .await
+        .with_context(|| format!("cannot comment on the pull request {number}"))
 }
 
 /// Deletes what we have commented so far, and returns how many comments that were.
@@ -89,7 +100,7 @@ async fn login(github: &GitHub<'_>) -> Result<String> {
         // The token of an installation, which is no user; the other API knows what it is called.
         Err(error) if refusal(&error) == Some(StatusCode::FORBIDDEN) => {
             let request = github
-                .request_to(&Method::POST, &github.source().graphql())
+                .request_to(&Method::POST, &github.graphql())
                 .json(&json!({ "query": "{ viewer { login } }" }))
                 .repeatable();
             let answer: Answer = github.send(request).await?.json().await?;

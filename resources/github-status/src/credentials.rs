@@ -40,7 +40,8 @@ pub(crate) async fn token(github: &GitHub<'_>) -> Result<Token> {
         return Ok(Token { secret: Secret::new(given), is_kept: false });
     };
     let installation = source.installation_id.as_deref().unwrap_or_default();
-    let login = Login { private_key, names: [source.api(), id, installation, &source.repository] };
+    let repository = source.repository();
+    let login = Login { private_key, names: [source.api(), id, installation, &repository] };
     let now = Timestamp::now().as_second();
     if let Some((secret, _)) = github.kept_token(&login).filter(|(_, ends)| *ends > now + MARGIN) {
         return Ok(Token { secret, is_kept: true });
@@ -76,7 +77,7 @@ async fn installation_token(github: &GitHub<'_>, id: &str, private_key: &Secret)
         let request = github.request(&Method::GET, &github.of_repository("installation"));
         let answer = as_app(request, id, private_key)?.send().await;
         let found: Installation = GitHub::explained(answer)
-            .with_context(|| format!("cannot find the App's installation for `{}`", source.repository))?
+            .with_context(|| format!("cannot find the App's installation for `{}`", source.repository()))?
             .json()
             .await?;
         found.id.to_string()

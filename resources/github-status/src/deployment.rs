@@ -1,6 +1,6 @@
 //! Deployments: GitHub's own record of which commit is where.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use jetway::http::Method;
 use jetway::{Problems, Result};
 use schemars::JsonSchema;
@@ -10,8 +10,10 @@ use serde_json::{Map, Value, json};
 use crate::check::counts_from;
 use crate::description::fit;
 use crate::github::{GitHub, Pages, User, escape_value, is_gone};
+use crate::lenient;
 use crate::source::{Followed, GateOfDeployment};
 use crate::state::{State, deployment_state, require_deployment_state};
+use crate::texts::Texts;
 use crate::version::Version;
 
 /// The most deployments that a check looks at, newest first.
@@ -24,7 +26,7 @@ pub struct DeploymentParams {
     pub environment: String,
 
     /// What to say of it: `success`, `failure`, `error`, `inactive`, `in_progress`, `queued` or `pending`, in any case.
-    /// Without it, what `BUILD_STATUS` says; without either the deployment is just made.
+    /// Without it, what `BUILD_STATUS` says, which Concourse does not set in `ensure`; without either the deployment is just made.
     pub state: Option<String>,
 
     /// A short text, cut at 140 characters.
@@ -62,28 +64,46 @@ impl DeploymentParams {
 }
 
 /// A deployment.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Deployment {
+    #[serde(deserialize_with = "lenient::number")]
     pub(crate) id: u64,
+    #[serde(deserialize_with = "lenient::text_or_empty")]
     pub(crate) sha: String,
+    #[serde(deserialize_with = "lenient::text_or_empty")]
     pub(crate) environment: String,
+    #[serde(deserialize_with = "lenient::text")]
     pub(crate) description: Option<String>,
+    #[serde(deserialize_with = "lenient::text_or_empty")]
     pub(crate) created_at: String,
+    #[serde(deserialize_with = "lenient::text_or_empty")]
     pub(crate) updated_at: String,
+    #[serde(deserialize_with = "lenient::user")]
     pub(crate) creator: Option<User>,
 }
 
 /// What was said of one.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct DeploymentStatus {
+    #[serde(deserialize_with = "lenient::number")]
     pub(crate) id: u64,
+    #[serde(deserialize_with = "lenient::text_or_empty")]
     pub(crate) state: String,
+    #[serde(deserialize_with = "lenient::text")]
     pub(crate) description: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
     pub(crate) target_url: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
     pub(crate) log_url: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
     pub(crate) environment_url: Option<String>,
+    #[serde(deserialize_with = "lenient::text_or_empty")]
     pub(crate) created_at: String,
+    #[serde(deserialize_with = "lenient::text_or_empty")]
     pub(crate) updated_at: String,
+    #[serde(deserialize_with = "lenient::user")]
     pub(crate) creator: Option<User>,
 }
 
@@ -179,48 +199,67 @@ pub(crate) struct Told {
     pub(crate) status: Option<DeploymentStatus>,
 }
 
-/// Says of the commit's deployment what the params say; one is made when there is none to go on with.
-pub(crate) async fn tell(
-    github: &GitHub<'_>,
-    params: &DeploymentParams,
-    commit: &str,
-    log_url: Option<&str>,
-) -> Result<Told> {
-    let build = github.context().build();
-    let state = match &params.state {
-        Some(word) => deployment_state(word),
-        None => build.status.as_deref().and_then(State::of_build).map(State::word),
-    };
-    let description = params.description.as_deref().map(fit).filter(|text| !text.is_empty());
-    let deployment = match going_on(github, params, commit, state).await? {
-        Some(deployment) => deployment,
-        None => make(github, params, commit, description.as_deref())
+/// What a put says of a deployment.
+#[derive(Debug)]
+pub(crate) struct Planned<'p> {
+    pub(crate) params: &'p DeploymentParams,
+    state: Option<&'static str>,
+    description: Option<String>,
+    environment_url: Option<String>,
+}
+
+impl<'p> Planned<'p> {
+    /// Reads the params; what GitHub would refuse of a description or an address is left out.
+    pub(crate) fn new(params: &'p DeploymentParams, texts: &Texts<'_>) -> Self {
+        let state = match &params.state {
+            Some(word) => deployment_state(word),
+            None => texts.build.status.as_deref().and_then(State::of_build).map(State::word),
+        };
+        let description = params.description.as_deref();
+        let description = description.map(|text| fit(&texts.without_emoji("deployment.description", text)));
+        Self {
+            params,
+            state,
+            description: description.filter(|text| !text.is_empty()),
+            environment_url: texts.plain_page("deployment.environment_url", params.environment_url.as_ref()),
+        }
+    }
+
+    /// Says of the commit's deployment what the params say; one is made when there is none to go on with.
+    pub(crate) async fn tell(&self, github: &GitHub<'_>, commit: &str, log_url: Option<&str>) -> Result<Told> {
+        let params = self.params;
+        let deployment = match going_on(github, params, commit, self.state).await? {
+            Some(deployment) => deployment,
+            None => make(github, params, commit, self.description.as_deref())
+                .await
+                .with_context(|| format!("cannot make a deployment of {commit} to `{}`", params.environment))?,
+        };
+        let Some(state) = self.state else { return Ok(Told { deployment, status: None }) };
+        let mut body = Map::new();
+        body.insert("state".to_owned(), json!(state));
+        let texts = [
+            ("description", self.description.as_deref()),
+            ("log_url", log_url),
+            ("environment_url", self.environment_url.as_deref()),
+        ];
+        for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+            body.insert(name.to_owned(), json!(text));
+        }
+        if let Some(auto_inactive) = params.auto_inactive {
+            body.insert("auto_inactive".to_owned(), json!(auto_inactive));
+        }
+        let path = github.of_repository(&format!("deployments/{}/statuses", deployment.id));
+        // Said twice it is the same.
+        let request = github.request(&Method::POST, &path).json(&Value::Object(body)).repeatable();
+        let mut status: DeploymentStatus = github
+            .created(request)
             .await
-            .with_context(|| format!("cannot make a deployment of {commit} to `{}`", params.environment))?,
-    };
-    let Some(state) = state else { return Ok(Told { deployment, status: None }) };
-    let mut body = Map::new();
-    body.insert("state".to_owned(), json!(state));
-    let texts = [
-        ("description", description.as_deref()),
-        ("log_url", log_url),
-        ("environment_url", params.environment_url.as_deref()),
-    ];
-    for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text.filter(|text| !text.is_empty())?)))
-    {
-        body.insert(name.to_owned(), json!(text));
+            .with_context(|| format!("cannot set the status of the deployment {} to `{state}`", deployment.id))?;
+        if status.state.is_empty() {
+            state.clone_into(&mut status.state);
+        }
+        Ok(Told { deployment, status: Some(status) })
     }
-    if let Some(auto_inactive) = params.auto_inactive {
-        body.insert("auto_inactive".to_owned(), json!(auto_inactive));
-    }
-    let path = github.of_repository(&format!("deployments/{}/statuses", deployment.id));
-    // Said twice it is the same.
-    let request = github.request(&Method::POST, &path).json(&Value::Object(body)).repeatable();
-    let said = async { github.send(request).await?.json().await };
-    let status: DeploymentStatus = said
-        .await
-        .with_context(|| format!("cannot set the status of the deployment {} to `{state}`", deployment.id))?;
-    Ok(Told { deployment, status: Some(status) })
 }
 
 /// The newest deployment of the commit in the environment, when it has not ended, or has ended as the put says: so that
@@ -271,5 +310,9 @@ async fn make(
         body.insert(name.to_owned(), json!(flag));
     }
     let request = github.request(&Method::POST, &github.of_repository("deployments")).json(&Value::Object(body));
-    github.send(request).await?.json().await
+    let deployment: Deployment = github.created(request).await?;
+    if deployment.id == 0 {
+        return Err(anyhow!("GitHub did not make the deployment, or does not say its number"));
+    }
+    Ok(deployment)
 }

@@ -21,6 +21,20 @@ pub(crate) fn fit(text: &str) -> String {
     format!("{}{REST}", kept.trim_end())
 }
 
+/// `text` without the characters that GitHub refuses: those that take four bytes in UTF-8, such as most emoji, and what joins or colours
+/// them. `None` when there is none.
+pub(crate) fn without_emoji(text: &str) -> Option<String> {
+    let is_refused = |character: char| character.len_utf8() == 4;
+    if !text.chars().any(is_refused) {
+        return None;
+    }
+    // A joiner and a variation selector mean nothing without their emoji.
+    let is_left_out =
+        |character: char| is_refused(character) || matches!(character, '\u{200d}' | '\u{fe0f}' | '\u{20e3}');
+    let words: String = text.chars().filter(|character| !is_left_out(*character)).collect();
+    Some(words.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +54,16 @@ mod tests {
         assert!(cut.chars().count() <= 140);
         let exact = format!("{} tail", "x".repeat(139));
         assert_eq!(fit(&exact), format!("{}…", "x".repeat(139)));
+    }
+
+    #[test]
+    fn emoji_are_left_out() {
+        assert_eq!(
+            without_emoji("\u{1f680} deployed \u{1f469}\u{200d}\u{1f4bb} well").as_deref(),
+            Some("deployed well")
+        );
+        assert_eq!(without_emoji("\u{1f680}").as_deref(), Some(""));
+        assert_eq!(without_emoji("caf\u{e9} \u{2713} \u{4f60}"), None);
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Context, Metadata, Response, Result};
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::check::counts_from;
 use crate::checkout::is_commit_hash;
+use crate::comments::Comment;
 use crate::deployment::{self, Deployment};
-use crate::github::{GitHub, User, is_gone};
+use crate::github::{GitHub, is_gone, with_api};
 use crate::source::Source;
 use crate::state::State;
 use crate::version::Version;
@@ -51,13 +51,14 @@ pub(crate) async fn get(
         return Err(anyhow!("the version is none that this gate gives"));
     }
     let github = GitHub::new(context, source)?;
-    let said = match (&version.deployment, &version.status, &version.comment) {
-        (Some(id), status, _) => of_deployment(&github, &version, id, status.as_deref()).await?,
-        (None, Some(id), _) => of_status(&github, &version, id).await?,
-        (None, None, Some(id)) => of_comment(&github, id).await?,
+    let said = with_api(&github, async || match (&version.deployment, &version.status, &version.comment) {
+        (Some(id), status, _) => of_deployment(&github, &version, id, status.as_deref()).await,
+        (None, Some(id), _) => of_status(&github, &version, id).await,
+        (None, None, Some(id)) => of_comment(&github, id).await,
         // A put that only took comments away has nothing else to show.
-        (None, None, None) => Said::default(),
-    };
+        (None, None, None) => Ok(Said::default()),
+    });
+    let said = said.await?;
     let write = |name: &str, content: &str| {
         let path = destination.join(name);
         fs::write(&path, content).with_context(|| format!("cannot write `{}`", path.display()))
@@ -89,7 +90,7 @@ pub(crate) async fn get(
     if !is_something {
         return Ok(Response::new(version));
     }
-    context.console().step(format_args!("{} is {}", version.commit, said.words()));
+    github.log().step(format_args!("{} is {}", version.commit, said.words()));
     let metadata = said.metadata();
     Ok(Response { version, metadata })
 }
@@ -97,9 +98,8 @@ pub(crate) async fn get(
 impl Said {
     /// The metadata, the established resource's lines first.
     pub(crate) fn metadata(&self) -> Vec<Metadata> {
-        let mut metadata = vec![Metadata::typed("created_at", &self.created_at, "time")];
+        let mut metadata = self.time_and_creator();
         let lines = [
-            ("created_by", Some(&self.creator)),
             ("state", Some(&self.state)),
             ("context", self.context.as_ref()),
             ("environment", self.environment.as_ref()),
@@ -110,6 +110,18 @@ impl Said {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
                 metadata.push(Metadata::new(name, value));
             }
+        }
+        metadata
+    }
+
+    /// The metadata that all statuses of a put have in common.
+    pub(crate) fn time_and_creator(&self) -> Vec<Metadata> {
+        let mut metadata = Vec::new();
+        if !self.created_at.is_empty() {
+            metadata.push(Metadata::typed("created_at", &self.created_at, "time"));
+        }
+        if !self.creator.is_empty() {
+            metadata.push(Metadata::new("created_by", &self.creator));
         }
         metadata
     }
@@ -213,15 +225,6 @@ async fn of_deployment(github: &GitHub<'_>, version: &Version, id: &str, status:
 }
 
 async fn of_comment(github: &GitHub<'_>, id: &str) -> Result<Said> {
-    #[derive(Deserialize)]
-    struct Comment {
-        id: u64,
-        body: Option<String>,
-        html_url: Option<String>,
-        created_at: String,
-        updated_at: String,
-        user: Option<User>,
-    }
     let number: u64 = id.parse().with_context(|| format!("the version's comment, `{id}`, is not a number"))?;
     let read = github.read(&github.of_repository(&format!("issues/comments/{number}"))).await;
     let comment: Comment = read.with_context(|| format!("cannot read the comment {id}"))?;

@@ -3,16 +3,18 @@
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use jetway::http::header::HeaderMap;
-use jetway::http::{HttpClient, HttpRequest, HttpResponse, Method, StatusCode, StatusError, Url};
-use jetway::{Advise as _, Console, Context, Error, Result, Secret};
+use jetway::http::{HttpClient, HttpRequest, HttpResponse, Method, StatusCode, StatusError, TransportError};
+use jetway::{Advise as _, Console, Context, Error, Interrupted, Result, Secret};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::credentials::{self, Token};
+use crate::lenient;
+use crate::log::Log;
 use crate::source::Source;
 use crate::store::{Answer, Login, Store};
 
@@ -25,10 +27,17 @@ const PAGE: &str = "per_page=100";
 /// The most pages of one list. GitHub has no list of statuses that is longer; without a bound a server could go on for ever.
 const MOST_PAGES: u32 = 100;
 
+/// The most that is read of what an answer says of something that was made, in bytes.
+const LARGEST_ANSWER: u64 = 4 * 1024 * 1024;
+
 /// The API of one server, for one repository.
 pub(crate) struct GitHub<'c> {
     context: &'c Context,
     source: &'c Source,
+    /// The address of the REST API without a slash at its end.
+    api: RefCell<String>,
+    /// Whether any request was answered with success.
+    has_answered: Cell<bool>,
     client: HttpClient,
     token: RefCell<Option<Token>>,
     /// What is kept from one check to the next; `None` for verbs whose container is used once.
@@ -46,7 +55,9 @@ struct Budget {
 
 /// A status of a commit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "StatusAnswer")]
 pub(crate) struct Status {
+    /// On Gitea, statuses are numbered anew for each commit. 0 when the answer has none.
     pub(crate) id: u64,
     pub(crate) url: Option<String>,
     pub(crate) state: String,
@@ -56,6 +67,48 @@ pub(crate) struct Status {
     pub(crate) created_at: String,
     pub(crate) updated_at: String,
     pub(crate) creator: Option<User>,
+}
+
+/// A status as servers write it: GitHub calls its state `state`, Gitea and Forgejo call it `status`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct StatusAnswer {
+    #[serde(deserialize_with = "lenient::number")]
+    id: u64,
+    #[serde(deserialize_with = "lenient::text")]
+    url: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    state: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    status: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    context: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    description: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    target_url: Option<String>,
+    #[serde(deserialize_with = "lenient::text_or_empty")]
+    created_at: String,
+    #[serde(deserialize_with = "lenient::text_or_empty")]
+    updated_at: String,
+    #[serde(deserialize_with = "lenient::user")]
+    creator: Option<User>,
+}
+
+impl From<StatusAnswer> for Status {
+    fn from(answer: StatusAnswer) -> Self {
+        Self {
+            id: answer.id,
+            url: answer.url,
+            state: answer.state.or(answer.status).unwrap_or_default(),
+            context: answer.context,
+            description: answer.description,
+            target_url: answer.target_url,
+            created_at: answer.created_at,
+            updated_at: answer.updated_at,
+            creator: answer.creator,
+        }
+    }
 }
 
 /// Whoever said something.
@@ -68,6 +121,7 @@ pub(crate) struct User {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PullRequest {
     pub(crate) number: u64,
+    #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) state: Option<String>,
     pub(crate) head: Head,
 }
@@ -83,6 +137,8 @@ pub(crate) struct Head {
 pub(crate) struct Refused {
     status: StatusCode,
     text: String,
+    /// Whether the body is a JSON object, as that of an API is.
+    is_of_api: bool,
 }
 
 impl std::fmt::Display for Refused {
@@ -91,9 +147,44 @@ impl std::fmt::Display for Refused {
     }
 }
 
+/// An answer that is not what the API answers.
+#[derive(Debug)]
+struct NotUnderstood;
+
+impl std::fmt::Display for NotUnderstood {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the server does not answer as GitHub's API does")
+    }
+}
+
 /// The status of GitHub's refusal, when the error is one.
 pub(crate) fn refusal(error: &Error) -> Option<StatusCode> {
     error.downcast_ref::<Refused>().map(|refused| refused.status)
+}
+
+/// Whether the error is GitHub's refusal of this status whose words contain `part`.
+pub(crate) fn refusal_says(error: &Error, status: StatusCode, part: &str) -> bool {
+    refusal(error) == Some(status) && error.chain().any(|cause| cause.to_string().contains(part))
+}
+
+/// Runs a verb; once more for each other place where the API of the server may be, as long as the server does not answer as an API.
+pub(crate) async fn with_api<T>(github: &GitHub<'_>, verb: impl AsyncFn() -> Result<T>) -> Result<T> {
+    let mut error = match verb().await {
+        Err(error) if github.may_be_elsewhere(&error) => error,
+        outcome => return outcome,
+    };
+    for api in github.source.possible_apis().into_iter().skip(1) {
+        github.api.replace(api.clone());
+        match verb().await {
+            Err(another) if github.may_be_elsewhere(&another) => {}
+            outcome => {
+                github.log().warn(format_args!("the API of the server is at `{api}`; write this as `endpoint`"));
+                return outcome;
+            }
+        }
+    }
+    error = error.hint("`endpoint` of GitHub Enterprise ends in `/api/v3`, that of Gitea and Forgejo in `/api/v1`");
+    Err(error)
 }
 
 /// Whether GitHub says that there is no such thing.
@@ -114,11 +205,15 @@ impl Status {
     }
 
     /// The commit that it is of. A list does not say so in a field of its own, but each status has an address.
-    pub(crate) fn commit(&self) -> Result<String> {
+    pub(crate) fn commit(&self) -> Option<&str> {
         let last = self.url.as_deref().and_then(|url| url.trim_end_matches('/').rsplit('/').next());
         last.filter(|hash| crate::checkout::is_commit_hash(hash))
-            .map(str::to_owned)
-            .with_context(|| format!("GitHub does not say which commit the status {} is of", self.id))
+    }
+
+    /// When it was set, for an order: numbers alone have none on Gitea.
+    pub(crate) fn order(&self) -> (i64, u64) {
+        let time = self.created_at.parse::<Timestamp>().map_or(0, Timestamp::as_second);
+        (time, self.id)
     }
 }
 
@@ -126,12 +221,21 @@ impl<'c> GitHub<'c> {
     /// For a verb whose container is used once.
     pub(crate) fn new(context: &'c Context, source: &'c Source) -> Result<Self> {
         let client = context.http(source.http())?;
-        Ok(Self { context, source, client, token: RefCell::default(), store: None, budget: Cell::default() })
+        Ok(Self {
+            context,
+            source,
+            api: RefCell::new(source.api().to_owned()),
+            has_answered: Cell::default(),
+            client,
+            token: RefCell::default(),
+            store: None,
+            budget: Cell::default(),
+        })
     }
 
     /// For a check, whose container may be used again.
     pub(crate) fn for_check(context: &'c Context, source: &'c Source) -> Result<Self> {
-        let store = Store::open(context.temporary(), source.api(), &source.repository);
+        let store = Store::open(context.temporary(), source.api(), &source.repository());
         Ok(Self { store: Some(RefCell::new(store)), ..Self::new(context, source)? })
     }
 
@@ -147,9 +251,30 @@ impl<'c> GitHub<'c> {
         self.context.console()
     }
 
+    pub(crate) fn log(&self) -> Log<'c> {
+        self.source.log(self.context.console())
+    }
+
+    /// The address of the GraphQL API that belongs to the REST API.
+    pub(crate) fn graphql(&self) -> String {
+        graphql(&self.api.borrow())
+    }
+
+    /// Whether the API may be at another address of the server: nothing has succeeded yet, and the server answers that there is no such
+    /// thing, or not as an API does.
+    fn may_be_elsewhere(&self, error: &Error) -> bool {
+        if self.has_answered.get() || self.source.possible_apis().len() == 1 {
+            return false;
+        }
+        match error.downcast_ref::<Refused>() {
+            Some(refused) => refused.status == StatusCode::NOT_FOUND || !refused.is_of_api,
+            None => error.downcast_ref::<NotUnderstood>().is_some(),
+        }
+    }
+
     /// The path of something of the repository's.
     pub(crate) fn of_repository(&self, rest: &str) -> String {
-        format!("/repos/{}/{rest}", self.source.repository)
+        format!("/repos/{}/{rest}", self.source.repository())
     }
 
     /// The path of the statuses of a commit, which a ref may name.
@@ -159,7 +284,7 @@ impl<'c> GitHub<'c> {
 
     /// A request that nobody has logged in for yet.
     pub(crate) fn request(&self, method: &Method, path: &str) -> HttpRequest {
-        self.request_to(method, &format!("{}{path}", self.source.api()))
+        self.request_to(method, &format!("{}{path}", self.api.borrow()))
     }
 
     /// The same by a whole address.
@@ -190,7 +315,54 @@ impl<'c> GitHub<'c> {
 
     /// Reads one thing.
     pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        self.send(self.request(&Method::GET, path)).await?.json().await
+        let response = self.send(self.request(&Method::GET, path)).await?;
+        self.decode(response).await
+    }
+
+    async fn decode<T: DeserializeOwned>(&self, response: HttpResponse) -> Result<T> {
+        match response.json().await {
+            Ok(answer) => {
+                self.has_answered.set(true);
+                Ok(answer)
+            }
+            Err(error) if error.downcast_ref::<TransportError>().is_some() || Interrupted::caused(&error) => Err(error),
+            Err(error) => Err(error.context(NotUnderstood)),
+        }
+    }
+
+    /// Sends a request that makes something. After 201 it is made: what the answer says of it is empty where it cannot be read.
+    pub(crate) async fn created<T: DeserializeOwned>(&self, request: HttpRequest) -> Result<T> {
+        let response = self.send(request).await?;
+        if response.status() != StatusCode::CREATED {
+            return self.decode(response).await;
+        }
+        self.has_answered.set(true);
+        let body = match response.bytes(LARGEST_ANSWER).await {
+            Ok(body) => body,
+            Err(error) if Interrupted::caused(&error) => return Err(error),
+            Err(error) => {
+                self.log().warn(format_args!("GitHub did what was asked for, but its answer was cut off: {error}"));
+                Vec::new()
+            }
+        };
+        match serde_json::from_slice(&body) {
+            Ok(answer) => Ok(answer),
+            Err(_) => Ok(serde_json::from_str("{}")?),
+        }
+    }
+
+    /// The hash of the commit that a ref names.
+    pub(crate) async fn commit_of(&self, reference: &str) -> Result<String> {
+        #[derive(Deserialize)]
+        struct CombinedStatus {
+            sha: String,
+        }
+        if crate::checkout::is_commit_hash(reference) {
+            return Ok(reference.to_owned());
+        }
+        let path = self.of_repository(&format!("commits/{}/status", escape_path(reference)));
+        let combined: CombinedStatus = self.read(&path).await?;
+        Ok(combined.sha)
     }
 
     /// The pages of a list, newest first where GitHub orders by time; `query` selects what is in it.
@@ -224,7 +396,7 @@ impl<'c> GitHub<'c> {
         }
         let etag = response.header("etag").map(str::to_owned);
         let next = next_query(response.headers());
-        let items: Vec<T> = response.json().await?;
+        let items: Vec<T> = self.decode(response).await?;
         if let (Some(store), Some(etag), Ok(items)) = (&self.store, etag, serde_json::to_value(&items)) {
             store.borrow_mut().keep(&address, Answer { etag, next: next.clone(), items });
         }
@@ -237,14 +409,14 @@ impl<'c> GitHub<'c> {
             store.borrow().save();
         }
         if let Some(budget) = self.budget.get() {
-            self.console().step(budget);
+            self.log().step(budget);
         }
     }
 
     /// Ends a put: people see what is left of the rate limit when that is little.
     pub(crate) fn finish(&self) {
         if let Some(budget) = self.budget.get().filter(|budget| budget.left < budget.limit / 10) {
-            self.console().warn(budget);
+            self.log().warn(budget);
         }
     }
 
@@ -334,7 +506,9 @@ fn next_query(headers: &HeaderMap) -> Option<String> {
     let next = links.find(|link| link.split(';').skip(1).any(|part| part.trim().replace('"', "") == "rel=next"))?;
     let (_, after) = next.split_once('<')?;
     let (address, _) = after.split_once('>')?;
-    Url::parse(address).ok()?.query().filter(|query| !query.is_empty()).map(str::to_owned)
+    let (_, query) = address.split_once('?')?;
+    let query = query.split_once('#').map_or(query, |(query, _)| query);
+    Some(query.to_owned()).filter(|query| !query.is_empty() && !query.contains(char::is_whitespace))
 }
 
 /// Percent-encodes what a path cannot hold; slashes stay.
@@ -380,11 +554,20 @@ impl std::fmt::Display for Budget {
     }
 }
 
+fn graphql(api: &str) -> String {
+    match api.strip_suffix("/api/v3") {
+        Some(host) => format!("{host}/api/graphql"),
+        None => format!("{api}/graphql"),
+    }
+}
+
 /// GitHub's own words in place of the JSON that they came in, and a hint.
 fn explain(error: Error) -> Error {
     let Some(answer) = error.downcast_ref::<StatusError>() else { return error };
     let (status, text) = (answer.status(), answer.to_string());
-    let said = answer.json::<Value>().as_ref().and_then(words);
+    let body = answer.json::<Value>();
+    let is_of_api = body.as_ref().is_some_and(Value::is_object);
+    let said = body.as_ref().and_then(words);
     let mut causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
     if let Some(said) = &said {
         // The last cause is the body as it came.
@@ -397,7 +580,7 @@ fn explain(error: Error) -> Error {
         Some(hint) => inner.hint(hint),
         None => inner,
     };
-    inner.context(Refused { status, text })
+    inner.context(Refused { status, text, is_of_api })
 }
 
 /// `message`, and what `errors` adds to it.
@@ -407,6 +590,7 @@ fn words(body: &Value) -> Option<String> {
     for error in body.get("errors").and_then(Value::as_array).into_iter().flatten() {
         let field = |name: &str| error.get(name).and_then(text);
         let detail = text(error)
+            .or_else(|| failed_contexts(error))
             .or_else(|| field("message"))
             .or_else(|| Some([field("resource")?, field("field")?, field("code")?].join(" ")));
         if let Some(detail) = detail.filter(|detail| !said.contains(detail.as_str())) {
@@ -417,13 +601,28 @@ fn words(body: &Value) -> Option<String> {
     Some(said.chars().filter(|character| !character.is_control()).take(1000).collect())
 }
 
+/// The contexts that keep a commit from being deployed, and their states.
+fn failed_contexts(error: &Value) -> Option<String> {
+    let contexts = error.get("contexts")?.as_array()?;
+    let text = |context: &Value, key: &str| context.get(key).and_then(Value::as_str).map(str::to_owned);
+    let named = contexts.iter().filter_map(|context| {
+        let state = text(context, "state").unwrap_or_else(|| "missing".to_owned());
+        Some(format!("`{}` is {state}", text(context, "context")?))
+    });
+    let named: Vec<String> = named.collect();
+    (!named.is_empty()).then(|| named.join(", "))
+}
+
 /// What to do about a refusal.
 fn hint(status: StatusCode, said: &str) -> Option<&'static str> {
     match status {
         StatusCode::UNAUTHORIZED => Some("the token, or the App's key, is wrong, expired or revoked"),
         StatusCode::NOT_FOUND => Some(
-            "GitHub says so too when the token may not see the repository: it needs `repo:status`, or `Commit statuses` of a \
+            "the repository or the commit is not there, or the token may not see it: it needs `repo:status`, or `Commit statuses` of a \
              fine-grained token or App",
+        ),
+        StatusCode::CONFLICT => Some(
+            "GitHub deploys a commit once `required_contexts` have succeeded on it, and when it merges with the default branch",
         ),
         StatusCode::FORBIDDEN if said.contains("not accessible") => Some(
             "the token lacks a permission: `Commit statuses` for statuses, `Pull requests` for comments, `Deployments` for \
@@ -451,6 +650,7 @@ mod tests {
         let link = "<https://elsewhere.example/x?page=1>; rel=\"prev\", <https://elsewhere.example/x?per_page=100&page=3>; rel=\"next\"";
         assert_eq!(next_query(&headers(link)).as_deref(), Some("per_page=100&page=3"));
         assert_eq!(next_query(&headers("<https://a.example/x?page=1>; rel=\"first\"")), None);
+        assert_eq!(next_query(&headers("</x?page=2>; rel=\"next\"")).as_deref(), Some("page=2"));
         assert_eq!(next_query(&headers("nonsense")), None);
     }
 
@@ -470,6 +670,23 @@ mod tests {
             Some("Validation Failed; description is too long; Status sha invalid; and a text")
         );
         assert_eq!(said(serde_json::json!([])), None);
+        let conflict = serde_json::json!({
+            "message": "Conflict: Commit status checks failed for main.",
+            "errors": [{
+                "contexts": [{ "context": "ci/unit", "state": "pending" }, { "context": "ci/lint", "state": "failure" }],
+                "resource": "Deployment", "field": "required_contexts", "code": "invalid",
+            }],
+        });
+        assert_eq!(
+            said(conflict).as_deref(),
+            Some("Conflict: Commit status checks failed for main.; `ci/unit` is pending, `ci/lint` is failure")
+        );
+    }
+
+    #[test]
+    fn graphql_is_beside_the_rest_api() {
+        assert_eq!(graphql("https://api.github.com"), "https://api.github.com/graphql");
+        assert_eq!(graphql("https://ghe.example/api/v3"), "https://ghe.example/api/graphql");
     }
 
     #[test]

@@ -30,16 +30,39 @@ impl Inputs {
         self.0.resolve(path)
     }
 
-    /// The text of the file that `key` names, without white space around it.
+    /// The text of the file that `key` names, without white space around it. What is not UTF-8 in it is replaced.
     pub(crate) fn text(&self, key: &str, path: &str) -> Result<String> {
         let read = || {
             let found = self.find(path)?.ok_or_else(|| {
                 anyhow!("there is no `{path}` in the inputs")
                     .hint("the path begins with the name of an earlier get or of a task's output")
             })?;
-            self.read(&found).with_context(|| format!("cannot read `{path}`"))
+            self.0.read(&found).with_context(|| format!("cannot read `{path}`"))
         };
-        Ok(read().with_context(|| format!("`{key}`"))?.trim().to_owned())
+        let bytes = read().with_context(|| format!("`{key}`"))?;
+        Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+    }
+
+    /// The text of the file that `path` names, if it names one.
+    pub(crate) fn text_of_file(&self, path: &str) -> Option<String> {
+        let found = self.find(path).ok()?.filter(|found| found.is_file())?;
+        let bytes = self.0.read(&found).ok()?;
+        Some(String::from_utf8_lossy(&bytes).trim().to_owned())
+    }
+
+    /// The directories in the inputs that are checkouts, by their names.
+    pub(crate) fn checkouts(&self) -> Result<Vec<(String, PathBuf)>> {
+        let mut found = Vec::new();
+        let entries = std::fs::read_dir(self.root()).context("cannot list the inputs")?;
+        for name in entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
+            if let Ok(Some(directory)) = self.find(&name)
+                && directory.join(".git").exists()
+            {
+                found.push((name, directory));
+            }
+        }
+        found.sort();
+        Ok(found)
     }
 
     /// The text of a file that was found.
@@ -57,12 +80,12 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         std::fs::write(outside.path().join("secret"), "s3cret").unwrap();
         let root = tempfile::tempdir().unwrap();
-        std::fs::write(root.path().join("file"), " text\n").unwrap();
+        std::fs::write(root.path().join("file"), b" text\xff\n").unwrap();
         std::os::unix::fs::symlink(outside.path().join("secret"), root.path().join("link")).unwrap();
         std::os::unix::fs::symlink("file", root.path().join("inner")).unwrap();
         let inputs = Inputs::new(root.path()).unwrap();
-        assert_eq!(inputs.text("k", "file").unwrap(), "text");
-        assert_eq!(inputs.text("k", "inner").unwrap(), "text");
+        assert_eq!(inputs.text("k", "file").unwrap(), "text\u{fffd}");
+        assert_eq!(inputs.text("k", "inner").unwrap(), "text\u{fffd}");
         for path in ["/etc/passwd", "../x", "a/../../x"] {
             assert!(inputs.text("k", path).is_err(), "{path}");
         }

@@ -3,6 +3,7 @@
 //! A put tells people how a commit fares; a check waits for what people, or other machines, say of one, which makes it the
 //! go/no-go of a pipeline. Everything goes over GitHub's REST API, in this process.
 
+mod address;
 mod app;
 mod check;
 mod checkout;
@@ -14,10 +15,16 @@ mod description;
 mod get;
 mod github;
 mod inputs;
+mod lenient;
+mod log;
+mod params;
 mod put;
+mod remote;
 mod source;
 mod state;
 mod store;
+mod subject;
+mod texts;
 mod variables;
 mod version;
 
@@ -26,7 +33,8 @@ use std::path::Path;
 use jetway::{Context, NoParams, Resource, Response, Result};
 
 pub use deployment::DeploymentParams;
-pub use put::{Params as PutParams, StatusParams};
+pub use log::LogLevel;
+pub use params::{Contexts, Params as PutParams, StatusParams};
 pub use source::{Gate, GateOfDeployment, Source};
 pub use version::Version;
 

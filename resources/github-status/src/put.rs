@@ -1,26 +1,22 @@
 //! put: say how a commit fares.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use jetway::http::Method;
-use jetway::{Advise as _, Context, Metadata, Parameters, Problems, Response, Result, Unknown};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use jetway::http::{Method, StatusCode};
+use jetway::{Advise as _, Context, Error, Interrupted, Metadata, Response, Result};
 use serde_json::{Map, Value, json};
 
-use crate::checkout::{self, PullRequest, is_commit_hash};
 use crate::comments;
-use crate::context_name;
-use crate::deployment::{self, DeploymentParams};
-use crate::description::fit;
+use crate::deployment;
 use crate::get::Said;
-use crate::github::{GitHub, Status};
+use crate::github::{GitHub, Status, refusal_says, with_api};
 use crate::inputs::Inputs;
+use crate::params::Params;
 use crate::source::Source;
-use crate::state::{State, require_state};
-use crate::variables::fill;
+use crate::subject::Subject;
+use crate::texts::{Planned, Texts};
 use crate::version::Version;
 
 /// The pauses between looks at whether a status can be read back: about ten seconds in all.
@@ -34,160 +30,8 @@ const PAUSES: [Duration; 7] = [
     Duration::from_secs(4),
 ];
 
-/// The context of the established pull-request resource, in two parts.
-const BASE_CONTEXT: &str = "concourse-ci";
-const CONTEXT: &str = "status";
-
-/// What a pipeline may write under a put step's `params:`.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct Params {
-    /// The commit: a checkout in the inputs, a file in the inputs that holds a full hash, or a full hash. What is in the
-    /// inputs comes first.
-    pub commit: Option<String>,
-
-    /// In place of `commit`, the checkout of a pull request as a pull-request resource gets it. Contexts then begin with
-    /// `base_context`.
-    pub path: Option<String>,
-
-    /// How the commit fares: `success`, `failure`, `error` or `pending`, in any case. Without it, what `BUILD_STATUS` says
-    /// (in the hooks of a job), unless there is a `deployment` or a comment and so something else to do.
-    pub state: Option<String>,
-
-    /// The pull-request resource's name for `state`.
-    pub status: Option<String>,
-
-    /// The context. Without it, the source's; with `path` and none in the source either, `status`.
-    pub context: Option<String>,
-
-    /// What the context begins with, a slash between. `concourse-ci` where `path` is given and the context is not the
-    /// source's; else nothing.
-    pub base_context: Option<String>,
-
-    /// A short text, cut at a word when it has more than 140 characters. With `path`, it is `Concourse CI build STATE`
-    /// when not given.
-    pub description: Option<String>,
-
-    /// A file in the inputs that holds the description; it comes before `description`.
-    pub description_file: Option<String>,
-
-    /// A file in the inputs that holds the description; `description` comes before it.
-    pub description_path: Option<String>,
-
-    /// Where the status leads. The page of the build when not given.
-    pub target_url: Option<String>,
-
-    /// A file in the inputs that holds what `target_url` would; `target_url` comes before it.
-    pub target_url_path: Option<String>,
-
-    /// Several statuses of the commit, in place of one. What one of them does not say is taken from the keys above.
-    #[serde(default)]
-    pub statuses: Vec<StatusParams>,
-
-    /// A comment to make on the pull request.
-    pub comment: Option<String>,
-
-    /// A file in the inputs that holds another comment. An empty one is none.
-    pub comment_file: Option<String>,
-
-    /// Delete what the same login has commented on the pull request before.
-    #[serde(default)]
-    pub delete_previous_comments: bool,
-
-    /// Makes a deployment of the commit, or goes on with the one that there is, and sets its status.
-    pub deployment: Option<DeploymentParams>,
-}
-
-/// One of several statuses.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-pub struct StatusParams {
-    /// The context.
-    pub context: Option<String>,
-
-    /// What the context begins with.
-    pub base_context: Option<String>,
-
-    /// How the commit fares.
-    pub state: Option<String>,
-
-    /// A short text.
-    pub description: Option<String>,
-
-    /// A file in the inputs that holds the description; it comes before `description`.
-    pub description_file: Option<String>,
-
-    /// Where the status leads.
-    pub target_url: Option<String>,
-}
-
-impl Params {
-    /// `state`, by either name.
-    fn state(&self) -> Option<&str> {
-        given(self.state.as_ref()).or_else(|| given(self.status.as_ref()))
-    }
-
-    /// Whether there is something to do besides setting a status.
-    fn has_other_work(&self) -> bool {
-        self.deployment.is_some() || self.delete_previous_comments || self.wants_comments()
-    }
-
-    fn wants_comments(&self) -> bool {
-        given(self.comment.as_ref()).or_else(|| given(self.comment_file.as_ref())).is_some()
-    }
-}
-
-impl Parameters for Params {
-    fn rules(&self, problems: &mut Problems) {
-        match (given(self.commit.as_ref()), given(self.path.as_ref())) {
-            (Some(_), Some(_)) => problems.add("path", "excludes `commit`, which says the same in another way"),
-            (None, None) => problems.add_with_hint(
-                "commit",
-                "required, but missing",
-                "name a checkout, a file that holds a hash, or a hash; or a pull request's checkout by `path`",
-            ),
-            // A hash needs no file; whether it is one is seen once the inputs are known.
-            (Some(commit), None) => problems.require_input("commit", commit),
-            (None, Some(path)) => problems.require_input("path", path),
-        }
-        let states = [("state", given(self.state.as_ref())), ("status", given(self.status.as_ref()))];
-        for (key, state) in states {
-            if let Some(state) = state {
-                require_state(problems, key, state);
-            }
-        }
-        if let [(_, Some(state)), (_, Some(status))] = states
-            && State::parse(state) != State::parse(status)
-        {
-            problems.add("status", "says something else than `state`, whose other name it is");
-        }
-        let paths = [
-            ("description_file", &self.description_file),
-            ("description_path", &self.description_path),
-            ("target_url_path", &self.target_url_path),
-            ("comment_file", &self.comment_file),
-        ];
-        for (key, path) in paths {
-            if let Some(path) = given(path.as_ref()) {
-                problems.require_input(key, path);
-            }
-        }
-        for (index, status) in self.statuses.iter().enumerate() {
-            if let Some(state) = given(status.state.as_ref()) {
-                require_state(problems, &format!("statuses[{index}].state"), state);
-            }
-            if let Some(path) = given(status.description_file.as_ref()) {
-                problems.require_input(&format!("statuses[{index}].description_file"), path);
-            }
-        }
-        if let Some(deployment) = &self.deployment {
-            deployment.rules(problems);
-        }
-    }
-}
-
-/// What a key holds, unless that is nothing: pipelines write an empty text for "not set".
-fn given(value: Option<&String>) -> Option<&str> {
-    value.map(String::as_str).filter(|text| !text.trim().is_empty())
-}
+/// The time after which no new look begins.
+const LONGEST_LOOK: Duration = Duration::from_secs(15);
 
 /// Says of a commit what the params say.
 pub(crate) async fn put(
@@ -205,133 +49,165 @@ pub(crate) async fn put(
     // Everything is read before the first request: a put that cannot say all says nothing.
     let plan = Plan::read(context, source, params, inputs)?;
     let github = GitHub::new(context, source)?;
-    let mut response = Answer::default();
-    plan.set_statuses(&github, &mut response).await?;
-    plan.deploy(&github, params, &mut response).await?;
-    plan.comment(&github, params, &mut response).await?;
+    let done = with_api(&github, async || plan.carry_out(&github, params).await).await?;
     github.finish();
-    Ok(response.finish(&plan))
-}
-
-/// Which of the established resources a put is like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
-    /// `commit`: the status resource.
-    Commit,
-    /// `path`: the pull-request resource.
-    PullRequest,
+    Ok(done.finish(&plan))
 }
 
 /// All that a put is to do.
 #[derive(Debug)]
-struct Plan {
-    commit: String,
-    pull_request: PullRequest,
+struct Plan<'p> {
+    subject: Subject,
     statuses: Vec<Planned>,
     target_url: Option<String>,
+    deployment: Option<deployment::Planned<'p>>,
     comments: Vec<String>,
 }
 
-/// A status to set.
-#[derive(Debug)]
-struct Planned {
-    context: String,
-    state: State,
-    description: String,
-    target_url: Option<String>,
-}
-
-impl Plan {
-    fn read(context: &Context, source: &Source, params: &Params, inputs: &Path) -> Result<Self> {
+impl<'p> Plan<'p> {
+    fn read(context: &Context, source: &Source, params: &'p Params, inputs: &Path) -> Result<Self> {
         let inputs = Inputs::new(inputs)?;
-        let (manner, commit, pull_request) = subject(&inputs, params)?;
-        let texts = Texts { context, source, params, inputs: &inputs, manner };
+        let subject = Subject::find(&inputs, source, params)?;
+        let (build, log) = (context.build(), source.log(context.console()));
+        let texts = Texts { build, log, source, params, inputs: &inputs, manner: subject.manner };
         let target_url = texts.target_url()?;
-        let mut statuses = Vec::new();
-        if !params.statuses.is_empty() {
-            for (index, status) in params.statuses.iter().enumerate() {
-                statuses.push(texts.status(status, &format!("statuses[{index}]."), target_url.as_deref())?);
-            }
-        } else if params.state().is_some() || !params.has_other_work() {
-            statuses.push(texts.status(&StatusParams::default(), "", target_url.as_deref())?);
-        }
+        let statuses = texts.statuses(target_url.as_deref())?;
+        let deployment = params.deployment.as_ref().map(|deployment| deployment::Planned::new(deployment, &texts));
         let comments = texts.comments()?;
-        Ok(Self { commit, pull_request, statuses, target_url, comments })
+        Ok(Self { subject, statuses, target_url, deployment, comments })
+    }
+
+    async fn carry_out(&self, github: &GitHub<'_>, params: &Params) -> Result<Done> {
+        let mut done = Done::new(self.subject.commit.clone());
+        self.set_statuses(github, &mut done).await?;
+        self.deploy(github, &mut done).await?;
+        self.comment(github, params, &mut done).await?;
+        Ok(done)
     }
 
     /// Sets the statuses, and waits until they can be read.
-    async fn set_statuses(&self, github: &GitHub<'_>, response: &mut Answer) -> Result<()> {
+    async fn set_statuses(&self, github: &GitHub<'_>, done: &mut Done) -> Result<()> {
         for planned in &self.statuses {
-            let status = planned.set(github, &self.commit).await.with_context(|| {
-                format!("cannot set the status `{}` of {} to `{}`", planned.context, self.commit, planned.state)
-            })?;
-            github.console().step(format_args!("set `{}` of {} to `{}`", planned.context, self.commit, planned.state));
-            response.statuses.push(status);
-        }
-        if !response.statuses.is_empty() {
-            self.wait_until_readable(github, &response.statuses).await?;
-        }
-        Ok(())
-    }
-
-    /// Waits, not for ever, until GitHub gives out what it has taken in: the get that follows wants to find it.
-    async fn wait_until_readable(&self, github: &GitHub<'_>, set: &[Status]) -> Result<()> {
-        let mut missing: Vec<u64> = set.iter().map(|status| status.id).collect();
-        for pause in PAUSES.into_iter().map(Some).chain([None]) {
-            let mut pages = github.statuses(&self.commit);
-            while !missing.is_empty()
-                && let Some(page) = pages.next().await.context("cannot read the status back")?
+            let mut outcome = planned.set(github, &done.commit).await;
+            if let (Err(error), Some(head)) = (&outcome, &self.subject.head_of_pull_request)
+                && refusal_says(error, StatusCode::UNPROCESSABLE_ENTITY, "No commit found")
             {
-                missing.retain(|id| page.iter().all(|status| status.id != *id));
+                github.log().step(format_args!(
+                    "{} is not on GitHub; the status is that of {head}, the head of the pull request",
+                    done.commit
+                ));
+                done.commit.clone_from(head);
+                outcome = planned.set(github, &done.commit).await;
             }
-            if missing.is_empty() {
-                return Ok(());
-            }
-            if let Some(pause) = pause {
-                github.context().interrupt().sleep(pause).await?;
-            }
+            let status = outcome.with_context(|| {
+                format!("cannot set the status `{}` of {} to `{}`", planned.context, done.commit, planned.state)
+            })?;
+            github.log().step(format_args!("set `{}` of {} to `{}`", planned.context, done.commit, planned.state));
+            done.statuses.push(status);
         }
-        // GitHub has confirmed it; only its lists lag behind.
-        github.console().warn("the status is set, but GitHub does not list it yet; a get of it may fail");
-        Ok(())
+        wait_until_readable(github, &done.commit, &done.statuses).await
     }
 
-    async fn deploy(&self, github: &GitHub<'_>, params: &Params, response: &mut Answer) -> Result<()> {
-        let Some(params) = &params.deployment else { return Ok(()) };
-        let told = deployment::tell(github, params, &self.commit, self.target_url.as_deref()).await?;
+    async fn deploy(&self, github: &GitHub<'_>, done: &mut Done) -> Result<()> {
+        let Some(planned) = &self.deployment else { return Ok(()) };
+        let told = planned.tell(github, &done.commit, self.target_url.as_deref()).await?;
         let state = told.status.as_ref().map_or("made", |status| status.state.as_str());
-        github.console().step(format_args!(
+        github.log().step(format_args!(
             "deployment {} of {} to `{}`: {state}",
-            told.deployment.id, self.commit, told.deployment.environment
+            told.deployment.id, done.commit, planned.params.environment
         ));
-        response.deployment = Some(told);
+        done.deployment = Some(told);
         Ok(())
     }
 
-    async fn comment(&self, github: &GitHub<'_>, params: &Params, response: &mut Answer) -> Result<()> {
+    async fn comment(&self, github: &GitHub<'_>, params: &Params, done: &mut Done) -> Result<()> {
         if self.comments.is_empty() && !params.delete_previous_comments {
             return Ok(());
         }
-        let number = match self.pull_request.number {
+        let number = match self.subject.pull_request.number {
             Some(number) => number,
-            None => comments::pull_request_of(github, &self.commit).await?,
+            None => comments::pull_request_of(github, &done.commit).await?,
         };
-        response.pull_request = Some(number);
+        done.pull_request = Some(number);
         if params.delete_previous_comments {
             let deleted = comments::delete_ours(github, number).await?;
-            github.console().step(format_args!("deleted {deleted} of the comments on the pull request {number}"));
+            github.log().step(format_args!("deleted {deleted} of the comments on the pull request {number}"));
         }
         for body in &self.comments {
             let comment = comments::add(github, number, body).await?;
-            github.console().step(format_args!("commented on the pull request {number}"));
-            response.comments.push(comment);
+            github.log().step(format_args!("commented on the pull request {number}"));
+            done.comments.push(comment);
         }
         Ok(())
     }
 }
 
+/// Waits, not for ever, until GitHub gives out what it has taken in: the get that follows wants to find it. GitHub has confirmed the
+/// statuses, so that a list that cannot be read is no failure.
+async fn wait_until_readable(github: &GitHub<'_>, commit: &str, set: &[Status]) -> Result<()> {
+    let mut missing: Vec<u64> = set.iter().map(|status| status.id).filter(|id| *id != 0).collect();
+    let begin = Instant::now();
+    let mut failure = None;
+    for pause in PAUSES.into_iter().map(Some).chain([None]) {
+        match look_for(github, commit, &mut missing).await {
+            Ok(()) => failure = None,
+            Err(error) if Interrupted::caused(&error) => return Err(error),
+            Err(error) => failure = Some(error),
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        match pause.filter(|_| begin.elapsed() < LONGEST_LOOK) {
+            Some(pause) => github.context().interrupt().sleep(pause).await?,
+            None => break,
+        }
+    }
+    let reason = match failure {
+        Some(error) => format!("cannot be read back: {error}"),
+        None => "is not listed by GitHub yet".to_owned(),
+    };
+    github.log().warn(format_args!("the status is set, but {reason}; a get of it may fail"));
+    Ok(())
+}
+
+/// Takes the statuses from `missing` that GitHub lists.
+async fn look_for(github: &GitHub<'_>, commit: &str, missing: &mut Vec<u64>) -> Result<()> {
+    let mut pages = github.statuses(commit);
+    while !missing.is_empty()
+        && let Some(page) = pages.next().await?
+    {
+        missing.retain(|id| page.iter().all(|status| status.id != *id));
+    }
+    Ok(())
+}
+
 impl Planned {
+    /// Sets the status. A description or an address that GitHub refuses is left out.
     async fn set(&self, github: &GitHub<'_>, commit: &str) -> Result<Status> {
+        let mut planned = self.clone();
+        loop {
+            let error = match planned.post(github, commit).await {
+                Ok(status) => return Ok(status),
+                Err(error) => error,
+            };
+            let Some(key) = planned.leave_out(&error) else { return Err(error) };
+            github.log().warn(format_args!("`{key}` is left out, since GitHub refuses it: {}", words_of(&error)));
+        }
+    }
+
+    /// Leaves out what a refusal is about; `None` when that is no decoration.
+    fn leave_out(&mut self, error: &Error) -> Option<&'static str> {
+        let is_about = |key: &str| refusal_says(error, StatusCode::UNPROCESSABLE_ENTITY, key);
+        if is_about("target_url") && self.target_url.take().is_some() {
+            return Some("target_url");
+        }
+        if is_about("description") && !std::mem::take(&mut self.description).is_empty() {
+            return Some("description");
+        }
+        None
+    }
+
+    async fn post(&self, github: &GitHub<'_>, commit: &str) -> Result<Status> {
         let mut body = Map::new();
         body.insert("state".to_owned(), json!(self.state.word()));
         body.insert("context".to_owned(), json!(self.context));
@@ -346,192 +222,80 @@ impl Planned {
             .request(&Method::POST, &github.of_repository(&format!("statuses/{commit}")))
             .json(&Value::Object(body))
             .repeatable();
-        github.send(request).await?.json().await
+        let mut status: Status = github.created(request).await?;
+        if status.id == 0 {
+            github.log().warn("the status is set, but the answer has no `id`: the version names the commit alone");
+        }
+        // What the answer leaves out is what was sent.
+        if status.state.is_empty() {
+            self.state.word().clone_into(&mut status.state);
+        }
+        status.context.get_or_insert_with(|| self.context.clone());
+        status.description.get_or_insert_with(|| self.description.clone());
+        if status.target_url.is_none() {
+            status.target_url.clone_from(&self.target_url);
+        }
+        Ok(status)
     }
 }
 
-/// The commit that is spoken of, and its pull request where one is known.
-fn subject(inputs: &Inputs, params: &Params) -> Result<(Manner, String, PullRequest)> {
-    if let Some(path) = given(params.path.as_ref()) {
-        let directory = inputs.find(path)?.filter(|found| found.is_dir()).ok_or_else(|| {
-            anyhow!("`{path}` is not a directory in the inputs")
-                .hint("`path` is the name of an earlier get of a pull request")
-        })?;
-        let read = || {
-            let pull_request = PullRequest::of(inputs, &directory)?;
-            let commit = match &pull_request.commit {
-                Some(commit) => commit.to_ascii_lowercase(),
-                None => checkout::head(inputs, &directory)?,
-            };
-            Ok::<_, jetway::Error>((Manner::PullRequest, commit, pull_request))
-        };
-        return read().with_context(|| format!("cannot tell the commit of `{path}`"));
-    }
-    let given = given(params.commit.as_ref()).unwrap_or_default().trim();
-    let commit = || match inputs.find(given)? {
-        Some(found) if found.is_dir() => checkout::head(inputs, &found),
-        Some(found) => {
-            let text = inputs.read(&found)?;
-            let hash = text.trim();
-            if is_commit_hash(hash) {
-                Ok(hash.to_ascii_lowercase())
-            } else {
-                Err(anyhow!("the file holds no full commit hash"))
-            }
-        }
-        None if is_commit_hash(given) => Ok(given.to_ascii_lowercase()),
-        None => Err(anyhow!("it is neither in the inputs nor a full commit hash")
-            .hint("name a checkout, a file that holds a hash, or a hash of 40 digits")),
-    };
-    let commit = commit().with_context(|| format!("cannot tell the commit from `{given}`"))?;
-    Ok((Manner::Commit, commit, PullRequest::default()))
-}
-
-/// Where the texts of a put come from.
-struct Texts<'p> {
-    context: &'p Context,
-    source: &'p Source,
-    params: &'p Params,
-    inputs: &'p Inputs,
-    manner: Manner,
-}
-
-impl Texts<'_> {
-    /// One status; what `one` does not say is taken from the params themselves. `at` is where its keys are.
-    fn status(&self, one: &StatusParams, at: &str, target_url: Option<&str>) -> Result<Planned> {
-        let typed = given(one.state.as_ref()).or_else(|| self.params.state());
-        let build = self.context.build().status.as_deref();
-        let state = typed.and_then(State::parse).or_else(|| build.and_then(State::of_build));
-        let state = state.ok_or_else(|| {
-            anyhow!("there is no state to set").hint(
-                "set `state`; without it `BUILD_STATUS` is taken, which Concourse tells in hooks such as `on_failure` only",
-            )
-        })?;
-        let target_url = match given(one.target_url.as_ref()) {
-            Some(url) => Some(fill(self.context, &format!("{at}target_url"), url, self.unknown())),
-            None => target_url.map(str::to_owned),
-        };
-        let description = match (given(one.description_file.as_ref()), given(one.description.as_ref())) {
-            (Some(file), _) => self.inputs.text(&format!("{at}description_file"), file)?,
-            (None, Some(text)) => text.to_owned(),
-            (None, None) => self.description(typed.unwrap_or(state.word()))?,
-        };
-        Ok(Planned { context: self.context_name(one), state, description: fit(&description), target_url })
-    }
-
-    /// The context. A put by `commit` is that of the status resource: the source's context as it is. A put by `path` is that of
-    /// the pull-request resource: two parts, each with a default. What the source or the put says comes before defaults.
-    fn context_name(&self, one: &StatusParams) -> String {
-        let own = given(one.context.as_ref()).or_else(|| given(self.params.context.as_ref()));
-        let of_source = (self.source.context != "default").then_some(self.source.context.as_str());
-        let own = own.map(|name| fill(self.context, "context", name, Unknown::Stays));
-        let base = given(one.base_context.as_ref()).or_else(|| given(self.params.base_context.as_ref()));
-        let (base, name) = match (self.manner, own, of_source) {
-            (Manner::PullRequest, Some(own), _) => (base.or(Some(BASE_CONTEXT)), own),
-            (Manner::PullRequest, None, None) => (base.or(Some(BASE_CONTEXT)), CONTEXT.to_owned()),
-            (Manner::PullRequest, None, Some(of_source)) => (base, of_source.to_owned()),
-            (Manner::Commit, own, _) => (base, own.unwrap_or_else(|| self.source.context.clone())),
-        };
-        match base {
-            Some(base) => context_name::join(base, &name),
-            None => name,
-        }
-    }
-
-    fn description(&self, state: &str) -> Result<String> {
-        let params = self.params;
-        if let Some(file) = given(params.description_file.as_ref()) {
-            return self.inputs.text("description_file", file);
-        }
-        if let Some(text) = given(params.description.as_ref()) {
-            return Ok(text.to_owned());
-        }
-        if let Some(file) = given(params.description_path.as_ref()) {
-            return self.inputs.text("description_path", file);
-        }
-        Ok(match self.manner {
-            Manner::Commit => String::new(),
-            Manner::PullRequest => format!("Concourse CI build {state}"),
-        })
-    }
-
-    /// Where statuses lead when they do not say themselves.
-    fn target_url(&self) -> Result<Option<String>> {
-        let params = self.params;
-        let (key, text) = match (given(params.target_url.as_ref()), given(params.target_url_path.as_ref())) {
-            (Some(text), _) => ("target_url", text.to_owned()),
-            (None, Some(file)) => ("target_url_path", self.inputs.text("target_url_path", file)?),
-            (None, None) => return Ok(self.context.build().build_url()),
-        };
-        Ok(Some(fill(self.context, key, &text, self.unknown())).filter(|url| !url.is_empty()))
-    }
-
-    fn comments(&self) -> Result<Vec<String>> {
-        let mut comments = Vec::new();
-        if let Some(text) = given(self.params.comment.as_ref()) {
-            comments.push(fill(self.context, "comment", text, Unknown::Stays));
-        }
-        if let Some(file) = given(self.params.comment_file.as_ref()) {
-            let text = self.inputs.text("comment_file", file)?;
-            comments.push(fill(self.context, "comment_file", &text, Unknown::Stays));
-        }
-        comments.retain(|text| !text.trim().is_empty());
-        Ok(comments)
-    }
-
-    /// What becomes of variables that are none, which the two established resources do not agree on.
-    fn unknown(&self) -> Unknown {
-        match self.manner {
-            Manner::Commit => Unknown::Empties,
-            Manner::PullRequest => Unknown::Stays,
-        }
-    }
+/// GitHub's words in a refusal.
+fn words_of(error: &Error) -> String {
+    error.chain().last().map(ToString::to_string).unwrap_or_default()
 }
 
 /// What a put has done.
-#[derive(Debug, Default)]
-struct Answer {
+#[derive(Debug)]
+struct Done {
+    /// The commit that it was done to.
+    commit: String,
     statuses: Vec<Status>,
     deployment: Option<deployment::Told>,
     comments: Vec<comments::Comment>,
     pull_request: Option<u64>,
 }
 
-impl Answer {
-    fn finish(self, plan: &Plan) -> Response<Version> {
-        let commit = &plan.commit;
-        let last = self.statuses.last();
+impl Done {
+    fn new(commit: String) -> Self {
+        Self { commit, statuses: Vec::new(), deployment: None, comments: Vec::new(), pull_request: None }
+    }
+
+    fn finish(self, plan: &Plan<'_>) -> Response<Version> {
+        let commit = &self.commit;
+        let last = self.statuses.iter().rfind(|status| status.id != 0);
         let version = match (last, &self.deployment, self.comments.last()) {
             (Some(status), _, _) => Version::of_status(commit, status.id),
-            (None, Some(told), _) => {
-                Version::of_deployment(commit, told.deployment.id, told.status.as_ref().map(|status| status.id))
-            }
-            (None, None, Some(comment)) => {
+            (None, Some(told), _) => Version::of_deployment(
+                commit,
+                told.deployment.id,
+                told.status.as_ref().map(|status| status.id).filter(|id| *id != 0),
+            ),
+            (None, None, Some(comment)) if comment.id != 0 => {
                 Version { commit: commit.clone(), comment: Some(comment.id.to_string()), ..Version::default() }
             }
-            // Comments were deleted, or the only one was empty.
-            (None, None, None) => Version { commit: commit.clone(), ..Version::default() },
+            // Comments were deleted, or the only one was empty; or GitHub told no id.
+            (None, None, _) => Version { commit: commit.clone(), ..Version::default() },
         };
-        let mut metadata = self.metadata(commit);
-        metadata.extend(plan.pull_request.metadata.iter().cloned());
+        let mut metadata = self.metadata(plan);
+        metadata.extend(plan.subject.pull_request.metadata.iter().cloned());
         Response { version, metadata }
     }
 
-    fn metadata(&self, commit: &str) -> Vec<Metadata> {
+    fn metadata(&self, plan: &Plan<'_>) -> Vec<Metadata> {
         let mut metadata = Vec::new();
         match self.statuses.as_slice() {
             [] => {}
             [status] => metadata.extend(said(status).metadata()),
             [first, ..] => {
-                metadata.push(Metadata::typed("created_at", &first.created_at, "time"));
-                metadata.push(Metadata::new("created_by", first.creator()));
+                metadata.extend(said(first).time_and_creator());
                 metadata.extend(self.statuses.iter().map(|status| Metadata::new(status.context(), &status.state)));
             }
         }
-        metadata.push(Metadata::new("commit", commit));
+        metadata.push(Metadata::new("commit", &self.commit));
         if let Some(told) = &self.deployment {
             let state = told.status.as_ref().map_or("made", |status| status.state.as_str());
-            let text = format!("{} to {}: {state}", told.deployment.id, told.deployment.environment);
+            let environment = plan.deployment.as_ref().map_or("", |planned| planned.params.environment.as_str());
+            let text = format!("{} to {environment}: {state}", told.deployment.id);
             metadata.push(Metadata::new("deployment", text));
         }
         if let Some(number) = self.pull_request {

@@ -2,19 +2,27 @@
 
 use jetway::http::{HttpSettings, Url};
 use jetway::web_token::SigningKey;
-use jetway::{Parameters, Problems, Secret};
+use jetway::{Console, Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::checkout::is_commit_hash;
 use crate::context_name;
+use crate::log::{Log, LogLevel};
 use crate::state::{require_deployment_state, require_state};
 
 /// The repository, how to get in, and which statuses count.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Source {
-    /// The repository, `OWNER/NAME`.
+    /// The repository, `OWNER/NAME`. It may be given as `owner` and `repo` instead.
+    #[serde(default)]
     pub repository: String,
+
+    /// The owner of the repository, as the `cogito` resource has it.
+    pub owner: Option<String>,
+
+    /// The name of the repository without its owner's, as the `cogito` resource has it. A put without a context then has that of its job.
+    pub repo: Option<String>,
 
     /// A token that may write commit statuses: `repo:status` of a classic one, `Commit statuses` of a fine-grained one.
     /// Comments need `Pull requests` (write) beside it, `deployment` needs `Deployments`.
@@ -29,7 +37,7 @@ pub struct Source {
     /// The App's private key in PEM form, PKCS#1 (as GitHub gives it) or PKCS#8.
     pub private_key: Option<Secret>,
 
-    /// The address of the REST API; of GitHub Enterprise it is `https://HOST/api/v3`.
+    /// The address of the REST API; of GitHub Enterprise it is `https://HOST/api/v3`, of Gitea and Forgejo `https://HOST/api/v1`.
     #[serde(default = "endpoint")]
     pub endpoint: String,
 
@@ -47,6 +55,17 @@ pub struct Source {
     /// The context of the statuses to follow, and to set where a put names none.
     #[serde(default = "default_context")]
     pub context: String,
+
+    /// What the context of each put begins with, a slash between. A put without a context then has that of its job.
+    pub context_prefix: Option<String>,
+
+    /// Set statuses without an address that they lead to.
+    #[serde(default)]
+    pub omit_target_url: bool,
+
+    /// How much the log of a step shows.
+    #[serde(default)]
+    pub log_level: LogLevel,
 
     /// The contexts to follow, in place of `context`: each a name in which `*` stands for any text.
     #[serde(default)]
@@ -133,6 +152,39 @@ pub(crate) enum Followed<'s> {
 }
 
 impl Source {
+    /// `OWNER/NAME`.
+    pub(crate) fn repository(&self) -> String {
+        match (&self.owner, &self.repo) {
+            (Some(owner), Some(repo)) if self.repository.is_empty() => format!("{owner}/{repo}"),
+            _ => self.repository.clone(),
+        }
+    }
+
+    /// The context that the source names, if it does.
+    pub(crate) fn own_context(&self) -> Option<&str> {
+        (self.context != "default").then_some(self.context.as_str())
+    }
+
+    /// Whether a put without a context has that of its job, as in the `cogito` resource.
+    pub(crate) fn names_contexts_by_job(&self) -> bool {
+        is_given(self.repo.as_ref()) || is_given(self.context_prefix.as_ref())
+    }
+
+    /// The log of a verb.
+    pub(crate) fn log<'c>(&self, console: &'c Console) -> Log<'c> {
+        Log::new(console, self.log_level)
+    }
+
+    /// The address of the REST API and where it may be instead: `endpoint` without a path may be the address of a server of GitHub
+    /// Enterprise or Gitea.
+    pub(crate) fn possible_apis(&self) -> Vec<String> {
+        let api = self.api();
+        let is_server = Url::parse(api)
+            .is_ok_and(|url| url.path() == "/" && url.host_str().is_some_and(|host| host != "api.github.com"));
+        let below = ["/api/v3", "/api/v1"].into_iter().filter(|_| is_server).map(|path| format!("{api}{path}"));
+        std::iter::once(api.to_owned()).chain(below).collect()
+    }
+
     /// The commits to follow.
     pub(crate) fn followed(&self) -> Followed<'_> {
         match (&self.commit, self.pull_requests) {
@@ -163,17 +215,10 @@ impl Source {
         self.endpoint.trim().trim_end_matches('/')
     }
 
-    /// The address of the GraphQL API that belongs to it.
-    pub(crate) fn graphql(&self) -> String {
-        match self.api().strip_suffix("/api/v3") {
-            Some(host) => format!("{host}/api/graphql"),
-            None => format!("{}/graphql", self.api()),
-        }
-    }
-
     /// The name of the repository without its owner's.
-    pub(crate) fn repository_name(&self) -> &str {
-        self.repository.split_once('/').map_or(self.repository.as_str(), |(_, name)| name)
+    pub(crate) fn repository_name(&self) -> String {
+        let repository = self.repository();
+        repository.split_once('/').map_or(repository.clone(), |(_, name)| name.to_owned())
     }
 
     /// How to connect.
@@ -183,6 +228,27 @@ impl Source {
             insecure: self.insecure || self.skip_ssl_verification,
             proxy: self.proxy.clone(),
             ..HttpSettings::default()
+        }
+    }
+
+    fn repository_rules(&self, problems: &mut Problems) {
+        match (self.repository.as_str(), &self.owner, &self.repo) {
+            ("", None, None) => {
+                problems.add_with_hint("repository", "required, but missing", "`owner` and `repo` do instead");
+            }
+            (_, Some(_), None) => problems.add("repo", "required beside `owner`, but missing"),
+            (_, None, Some(_)) => problems.add("owner", "required beside `repo`, but missing"),
+            ("", Some(owner), Some(repo)) if !is_repository(&format!("{owner}/{repo}")) => {
+                problems.add("owner", format!("expected `owner` and `repo` to be names, found `{owner}` and `{repo}`"));
+            }
+            ("", Some(_), Some(_)) => {}
+            (repository, _, _) if !is_repository(repository) => {
+                problems.add("repository", format!("expected `OWNER/NAME`, found `{repository}`"));
+            }
+            (repository, Some(owner), Some(repo)) if !repository.eq_ignore_ascii_case(&format!("{owner}/{repo}")) => {
+                problems.add("repository", "says something else than `owner` and `repo`");
+            }
+            _ => {}
         }
     }
 
@@ -228,9 +294,7 @@ impl Source {
 
 impl Parameters for Source {
     fn rules(&self, problems: &mut Problems) {
-        if !is_repository(&self.repository) {
-            problems.add("repository", format!("expected `OWNER/NAME`, found `{}`", self.repository));
-        }
+        self.repository_rules(problems);
         self.credential_rules(problems);
         match Url::parse(self.api()) {
             Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) => {
@@ -314,6 +378,10 @@ fn is_ref(text: &str) -> bool {
         && !text.chars().any(|character| character.is_control() || " ~^:?*[\\".contains(character))
 }
 
+fn is_given(text: Option<&String>) -> bool {
+    text.is_some_and(|text| !text.trim().is_empty())
+}
+
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -357,10 +425,13 @@ mod tests {
     }
 
     #[test]
-    fn graphql_is_beside_the_rest_api() {
-        assert_eq!(source(&serde_json::json!({})).graphql(), "https://api.github.com/graphql");
-        let enterprise = source(&serde_json::json!({ "endpoint": "https://ghe.example/api/v3/" }));
-        assert_eq!(enterprise.api(), "https://ghe.example/api/v3");
-        assert_eq!(enterprise.graphql(), "https://ghe.example/api/graphql");
+    fn the_api_may_be_below_a_server_without_a_path() {
+        let apis = |endpoint: &str| source(&serde_json::json!({ "endpoint": endpoint })).possible_apis();
+        assert_eq!(apis("https://api.github.com"), ["https://api.github.com"]);
+        assert_eq!(apis("https://ghe.example/api/v3/"), ["https://ghe.example/api/v3"]);
+        assert_eq!(
+            apis("https://ghe.example/"),
+            ["https://ghe.example", "https://ghe.example/api/v3", "https://ghe.example/api/v1"]
+        );
     }
 }

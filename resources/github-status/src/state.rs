@@ -16,8 +16,11 @@ pub(crate) enum State {
 impl State {
     const ALL: [Self; 4] = [Self::Error, Self::Failure, Self::Pending, Self::Success];
 
-    /// The word in any case.
+    /// The word in any case. `abort`, which is no word of GitHub's, is an error, as in the `cogito` resource.
     pub(crate) fn parse(word: &str) -> Option<Self> {
+        if word.trim().eq_ignore_ascii_case("abort") {
+            return Some(Self::Error);
+        }
         Self::ALL.into_iter().find(|state| state.word().eq_ignore_ascii_case(word.trim()))
     }
 
@@ -93,6 +96,7 @@ mod tests {
     fn words_are_taken_in_any_case() {
         assert_eq!(State::parse("SUCCESS"), Some(State::Success));
         assert_eq!(State::parse(" Failure\n"), Some(State::Failure));
+        assert_eq!(State::parse("abort"), Some(State::Error));
         assert_eq!(State::parse("failed"), None);
         assert_eq!(deployment_state("In_Progress"), Some("in_progress"));
     }

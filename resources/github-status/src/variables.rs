@@ -1,11 +1,12 @@
 //! Variables of the build in text that a pipeline gives.
 
-use jetway::{BuildMetadata, Context, Unknown, interpolate};
+use jetway::{BuildMetadata, Unknown, interpolate};
+
+use crate::log::Log;
 
 /// `text` with the build's variables filled in. One that this build has no value for, such as the job of a one-off build,
 /// becomes empty; what becomes of any other name is the caller's to say, and people are told of it.
-pub(crate) fn fill(context: &Context, key: &str, text: &str, unknown: Unknown) -> String {
-    let build = context.build();
+pub(crate) fn fill(build: &BuildMetadata, log: Log<'_>, key: &str, text: &str, unknown: Unknown) -> String {
     let filled = interpolate(text, |name| build.variable(name).or_else(|| is_known(name).then_some("")), unknown);
     if !filled.unknown.is_empty() {
         let fate = match unknown {
@@ -13,7 +14,7 @@ pub(crate) fn fill(context: &Context, key: &str, text: &str, unknown: Unknown) -
             Unknown::Empties => "is left out",
         };
         let names: Vec<String> = filled.unknown.iter().map(|name| format!("`${name}`")).collect();
-        context.console().warn(format_args!("`{key}`: {} is no variable of the build and {fate}", names.join(", ")));
+        log.warn(format_args!("`{key}`: {} is no variable of the build and {fate}", names.join(", ")));
     }
     filled.text
 }

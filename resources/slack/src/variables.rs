@@ -1,12 +1,15 @@
 //! The variables of a message, and the one way in which they get into texts and JSON.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use jetway::{BuildMetadata, Console, Unknown, interpolate};
 use serde_json::Value;
 
 use crate::env_file::{self, Line};
+
+/// How the build has gone, in the hooks that Concourse tells it.
+const BUILD_STATUS: &str = "BUILD_STATUS";
 
 /// The variables that a build has. One that Concourse did not set (there are no instance vars, say) is empty and nothing
 /// to warn about.
@@ -20,7 +23,7 @@ const OF_A_BUILD: [&str; 14] = [
     "BUILD_PIPELINE_ID",
     "BUILD_PIPELINE_INSTANCE_VARS",
     "BUILD_PIPELINE_NAME",
-    "BUILD_STATUS",
+    BUILD_STATUS,
     "BUILD_TEAM_ID",
     "BUILD_TEAM_NAME",
     "BUILD_URL",
@@ -43,6 +46,8 @@ pub(crate) struct Variables {
     signs: Signs,
     expands: bool,
     unknown: RefCell<BTreeSet<String>>,
+    /// Whether a text has `BUILD_STATUS` in it, which is not set.
+    lacks_status: Cell<bool>,
 }
 
 /// A value for names and addresses, and the same for the texts and the attachments of a message.
@@ -85,7 +90,13 @@ pub(crate) enum Place {
 impl Variables {
     /// The variables of the build; without `expands`, texts stay as they are.
     pub(crate) fn of_build(build: &BuildMetadata, signs: Signs, expands: bool) -> Self {
-        let mut variables = Self { values: BTreeMap::new(), signs, expands, unknown: RefCell::new(BTreeSet::new()) };
+        let mut variables = Self {
+            values: BTreeMap::new(),
+            signs,
+            expands,
+            unknown: RefCell::default(),
+            lacks_status: Cell::default(),
+        };
         for name in OF_A_BUILD {
             let value = build.variable(name).map(str::to_owned);
             // Older releases of Concourse give no address of the build's page; it can be made from the rest.
@@ -147,6 +158,9 @@ impl Variables {
         }
         let lookup = |name: &str| {
             let value = self.values.get(name)?;
+            if name == BUILD_STATUS && value.plain.is_empty() {
+                self.lacks_status.set(true);
+            }
             Some(match place {
                 Place::Text => value.in_text.as_str(),
                 Place::Attachment => value.in_attachment.as_str(),
@@ -173,6 +187,11 @@ impl Variables {
 
     /// Tells of the names that have no value, once each.
     pub(crate) fn warn_of_unknown(&self, console: &Console) {
+        if self.lacks_status.take() {
+            console.warn(
+                "`$BUILD_STATUS` is empty: Concourse sets it in `on_success`, `on_failure`, `on_abort` and `on_error`, but not in `ensure`",
+            );
+        }
         let names: Vec<String> = self.unknown.take().iter().map(|name| format!("`${name}`")).collect();
         if let [first, rest @ ..] = names.as_slice() {
             let (list, verb) = match rest {

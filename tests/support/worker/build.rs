@@ -84,8 +84,16 @@ pub(super) struct Run<'w> {
     build: Build,
 }
 
-/// Whether an abort ends what runs, and what hooks are told.
-type Hook = Option<Status>;
+/// Whether a step runs in a hook, which an abort leaves alone, and what the hook is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hook {
+    /// It is a step of the plan.
+    None,
+    /// `on_success`, `on_failure`, `on_abort` or `on_error`: it is told how the step has ended.
+    After(Status),
+    /// `ensure`: it is not told (seen in Concourse 8.2.5; `BUILD_STATUS` in concourse-ci.org/implementing-resource-types.html).
+    Ensure,
+}
 
 impl<'w> Run<'w> {
     pub(super) fn new(worker: &'w Worker, name: &str) -> Self {
@@ -116,7 +124,7 @@ impl<'w> Run<'w> {
         }
         let has_inputs = self.find_inputs(&whole);
         if has_inputs {
-            self.build.status = self.step(&whole, None);
+            self.build.status = self.step(&whole, Hook::None);
         }
         self.abort.end();
         if self.build.status == Status::Succeeded {
@@ -145,9 +153,9 @@ impl<'w> Run<'w> {
             Status::Failed => "on_failure",
             Status::Aborted => "on_abort",
         };
-        for key in [then, "ensure"] {
+        for (key, hook) in [(then, Hook::After(status)), ("ensure", Hook::Ensure)] {
             if let Some(next) = step.get(key)
-                && self.step(next, Some(status)) != Status::Succeeded
+                && self.step(next, hook) != Status::Succeeded
                 && status == Status::Succeeded
             {
                 status = Status::Failed;
@@ -157,7 +165,7 @@ impl<'w> Run<'w> {
     }
 
     fn core(&mut self, step: &Value, hook: Hook) -> Status {
-        if hook.is_none() && self.abort.is_requested() {
+        if hook == Hook::None && self.abort.is_requested() {
             return Status::Aborted;
         }
         let keys: Vec<&str> = step.as_object().expect("a step").keys().map(String::as_str).collect();
@@ -335,10 +343,10 @@ impl<'w> Run<'w> {
         is_verb: bool,
     ) -> (Status, Value) {
         // An abort ends what runs then. Hooks run after it, and are left alone.
-        let outcome = process.run(request, hook.is_none().then_some(&self.abort));
+        let outcome = process.run(request, (hook == Hook::None).then_some(&self.abort));
         let said = String::from_utf8_lossy(&outcome.stdout);
         let _ = writeln!(self.build.log, "── {title}\n{}{}", outcome.stderr, if is_verb { "" } else { &said });
-        if hook.is_none() && self.abort.is_requested() {
+        if hook == Hook::None && self.abort.is_requested() {
             (Status::Aborted, Value::Null)
         } else if outcome.code != Some(0) {
             (Status::Failed, Value::Null)
@@ -364,7 +372,9 @@ impl<'w> Run<'w> {
             ("BUILD_URL_SHORT", format!("https://ci.example.com/builds/{}", 1000 + number)),
         ];
         all.extend(own.map(|(name, value)| (name.to_owned(), value)));
-        all.extend(hook.map(|status| ("BUILD_STATUS".to_owned(), status.word().to_owned())));
+        if let Hook::After(status) = hook {
+            all.push(("BUILD_STATUS".to_owned(), status.word().to_owned()));
+        }
         all
     }
 

@@ -1,0 +1,51 @@
+//! What people read of a verb's work, by `log_level`.
+
+use std::fmt;
+
+use jetway::Console;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// How much a verb says. Errors are always shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// The same as `info`.
+    Debug,
+    /// What was done, and warnings.
+    #[default]
+    Info,
+    /// Warnings.
+    Warn,
+    /// No warnings.
+    Error,
+    /// The same as `error`.
+    Silent,
+}
+
+/// The console, as far as the level lets lines through.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Log<'c> {
+    console: &'c Console,
+    level: LogLevel,
+}
+
+impl<'c> Log<'c> {
+    pub(crate) fn new(console: &'c Console, level: LogLevel) -> Self {
+        Self { console, level }
+    }
+
+    /// Tells what was done.
+    pub(crate) fn step(self, text: impl fmt::Display) {
+        if self.level <= LogLevel::Info {
+            self.console.step(text);
+        }
+    }
+
+    /// Tells what people should change.
+    pub(crate) fn warn(self, text: impl fmt::Display) {
+        if self.level <= LogLevel::Warn {
+            self.console.warn(text);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The commit that a put is about.
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, Result};
+
+use crate::checkout::{self, PullRequest, is_commit_hash};
+use crate::inputs::Inputs;
+use crate::params::{Params, given};
+use crate::remote;
+use crate::source::Source;
+
+/// Which of the established resources a put is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// `commit`: the status resource.
+    Commit,
+    /// `path`: the pull-request resource.
+    PullRequest,
+}
+
+/// The commit that a put is about, and its pull request where one is known.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    pub(crate) manner: Manner,
+    pub(crate) commit: String,
+    pub(crate) pull_request: PullRequest,
+    /// The head of the pull request whose checkout `commit` names, when the checkout is at another commit: a merge that the get of the
+    /// pull request made is unknown to GitHub.
+    pub(crate) head_of_pull_request: Option<String>,
+}
+
+impl Subject {
+    /// Finds the commit by the params. A checkout of another repository is an error.
+    pub(crate) fn find(inputs: &Inputs, source: &Source, params: &Params) -> Result<Self> {
+        match (given(params.path.as_ref()), given(params.commit.as_ref())) {
+            (Some(path), _) => Self::of_path(inputs, source, path),
+            (None, Some(commit)) => Self::of_commit(inputs, source, commit.trim()),
+            (None, None) => Self::of_only_checkout(inputs, source),
+        }
+    }
+
+    fn of_path(inputs: &Inputs, source: &Source, path: &str) -> Result<Self> {
+        let directory = inputs.find(path)?.filter(|found| found.is_dir()).ok_or_else(|| {
+            anyhow!("`{path}` is not a directory in the inputs")
+                .hint("`path` is the name of an earlier get of a pull request")
+        })?;
+        require_repository(inputs, source, path, &directory)?;
+        let read = || {
+            let pull_request = PullRequest::of(inputs, &directory)?;
+            let commit = match &pull_request.commit {
+                Some(commit) => commit.to_ascii_lowercase(),
+                None => checkout::head(inputs, &directory)?,
+            };
+            let manner = Manner::PullRequest;
+            Ok::<_, jetway::Error>(Self { manner, commit, pull_request, head_of_pull_request: None })
+        };
+        read().with_context(|| format!("cannot tell the commit of `{path}`"))
+    }
+
+    fn of_commit(inputs: &Inputs, source: &Source, given: &str) -> Result<Self> {
+        let found = inputs.find(given).with_context(|| format!("cannot tell the commit from `{given}`"))?;
+        if let Some(directory) = found.as_ref().filter(|found| found.is_dir()) {
+            return Self::of_checkout(inputs, source, given, directory);
+        }
+        let commit = || match found {
+            Some(found) => {
+                let text = inputs.read(&found)?;
+                let hash = text.trim();
+                if is_commit_hash(hash) {
+                    Ok(hash.to_ascii_lowercase())
+                } else {
+                    Err(anyhow!("the file holds no full commit hash"))
+                }
+            }
+            None if is_commit_hash(given) => Ok(given.to_ascii_lowercase()),
+            None => Err(anyhow!("it is neither in the inputs nor a full commit hash")
+                .hint("name a checkout, a file that holds a hash, or a hash of 40 digits")),
+        };
+        let commit = commit().with_context(|| format!("cannot tell the commit from `{given}`"))?;
+        let (manner, pull_request) = (Manner::Commit, PullRequest::default());
+        Ok(Self { manner, commit, pull_request, head_of_pull_request: None })
+    }
+
+    fn of_only_checkout(inputs: &Inputs, source: &Source) -> Result<Self> {
+        let mut checkouts = inputs.checkouts()?;
+        let names: Vec<String> = checkouts.iter().map(|(name, _)| format!("`{name}`")).collect();
+        match (checkouts.pop(), checkouts.is_empty()) {
+            (Some((name, directory)), true) => Self::of_checkout(inputs, source, &name, &directory),
+            (None, _) => Err(anyhow!("`commit` is missing, and there is no checkout in the inputs")
+                .hint("name a checkout, a file that holds a hash, or a hash; or a pull request's checkout by `path`")),
+            (Some(_), false) => {
+                Err(anyhow!("`commit` is missing, and there are several checkouts in the inputs: {}", names.join(", "))
+                    .hint("name one of them as `commit`, or give the put one input (`inputs: [NAME]`)"))
+            }
+        }
+    }
+
+    fn of_checkout(inputs: &Inputs, source: &Source, name: &str, directory: &Path) -> Result<Self> {
+        require_repository(inputs, source, name, directory)?;
+        let commit =
+            checkout::head(inputs, directory).with_context(|| format!("cannot tell the commit from `{name}`"))?;
+        let head = PullRequest::of(inputs, directory).ok().and_then(|pull_request| pull_request.commit);
+        let head_of_pull_request = head.map(|head| head.to_ascii_lowercase()).filter(|head| *head != commit);
+        let (manner, pull_request) = (Manner::Commit, PullRequest::default());
+        Ok(Self { manner, commit, pull_request, head_of_pull_request })
+    }
+}
+
+/// Fails when a checkout is of another repository than the source's.
+fn require_repository(inputs: &Inputs, source: &Source, name: &str, directory: &Path) -> Result<()> {
+    let remotes = checkout::remotes(inputs, directory);
+    let Some(another) = remote::of_another(&remotes, &source.repository(), source.api()) else { return Ok(()) };
+    Err(anyhow!(
+        "the checkout `{name}` is of `{}` (its remote `{}`), but the source's repository is `{}`",
+        another.repository,
+        another.name,
+        source.repository()
+    )
+    .hint("give the put the input that belongs to the repository; a commit that is named by a file or by its hash is not held to it"))
+}

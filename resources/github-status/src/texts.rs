@@ -1,0 +1,253 @@
+//! The statuses and comments of a put, from params, files and variables.
+//!
+//! What decorates a status (description, address) never stops it: what GitHub would refuse is left out, with a warning.
+
+use jetway::{Advise as _, BuildMetadata, Result, Unknown, anyhow};
+
+use crate::address;
+use crate::context_name;
+use crate::description::{fit, without_emoji};
+use crate::inputs::Inputs;
+use crate::log::Log;
+use crate::params::{Contexts, Params, StatusParams, given};
+use crate::source::Source;
+use crate::state::State;
+use crate::subject::Manner;
+use crate::variables::fill;
+
+/// The context of the established pull-request resource, in two parts.
+const BASE_CONTEXT: &str = "concourse-ci";
+const CONTEXT: &str = "status";
+
+/// A status to set.
+#[derive(Debug, Clone)]
+pub(crate) struct Planned {
+    pub(crate) context: String,
+    pub(crate) state: State,
+    pub(crate) description: String,
+    pub(crate) target_url: Option<String>,
+}
+
+/// Where the texts of a put come from.
+pub(crate) struct Texts<'p> {
+    pub(crate) build: &'p BuildMetadata,
+    pub(crate) log: Log<'p>,
+    pub(crate) source: &'p Source,
+    pub(crate) params: &'p Params,
+    pub(crate) inputs: &'p Inputs,
+    pub(crate) manner: Manner,
+}
+
+impl Texts<'_> {
+    /// The statuses to set; none when a put by `path` names no state, as with the established pull-request resource.
+    pub(crate) fn statuses(&self, target_url: Option<&str>) -> Result<Vec<Planned>> {
+        let params = self.params;
+        if !params.statuses.is_empty() {
+            let statuses = params.statuses.iter().enumerate();
+            let planned =
+                statuses.map(|(index, status)| self.status(status, &format!("statuses[{index}]."), target_url));
+            return planned.collect::<Result<Vec<_>>>().map(|planned| planned.concat());
+        }
+        let has_state = params.state().is_some() || self.state_of_build().is_some();
+        match (self.manner, params.state()) {
+            (Manner::PullRequest, None) if !has_state && !params.has_other_work() => {
+                self.log.warn("no status is set: neither `status` nor anything else to do is given beside `path`");
+                Ok(Vec::new())
+            }
+            (_, None) if params.has_other_work() => Ok(Vec::new()),
+            _ => self.status(&StatusParams::default(), "", target_url),
+        }
+    }
+
+    /// One entry, which is a status for each of its contexts; what it does not say is taken from the params themselves. `at` is where
+    /// its keys are.
+    fn status(&self, one: &StatusParams, at: &str, target_url: Option<&str>) -> Result<Vec<Planned>> {
+        let typed = given(one.state.as_ref()).or_else(|| self.params.state());
+        let state = typed.and_then(State::parse).or_else(|| self.state_of_build());
+        let state = state.ok_or_else(|| {
+            anyhow!("there is no state to set").hint(
+                "set `state`; without it `BUILD_STATUS` is used, which Concourse sets in `on_success`, `on_failure`, `on_abort` and \
+                 `on_error`, but not in `ensure`",
+            )
+        })?;
+        let target_url = match given(one.target_url.as_ref()) {
+            Some(url) => self.page(&format!("{at}target_url"), url),
+            None => target_url.map(str::to_owned),
+        };
+        let mut description = None;
+        if let Some(file) = given(one.description_file.as_ref()) {
+            description = self.file(&format!("{at}description_file"), file)?;
+        }
+        let description = match (description, given(one.description.as_ref())) {
+            (Some(text), _) => text,
+            (None, Some(text)) => text.to_owned(),
+            (None, None) => self.description(typed.unwrap_or(state.word()))?,
+        };
+        let description = fit(&self.without_emoji("description", &description));
+        let planned =
+            |context| Planned { context, state, description: description.clone(), target_url: target_url.clone() };
+        Ok(self.context_names(one).into_iter().map(planned).collect())
+    }
+
+    fn state_of_build(&self) -> Option<State> {
+        self.build.status.as_deref().and_then(State::of_build)
+    }
+
+    fn context_names(&self, one: &StatusParams) -> Vec<String> {
+        let own = match given(one.context.as_ref()) {
+            Some(context) => vec![context],
+            None => self.params.context.as_ref().map(Contexts::given).unwrap_or_default(),
+        };
+        if own.is_empty() {
+            return vec![self.context_name(one, None)];
+        }
+        own.into_iter().map(|context| self.context_name(one, Some(context))).collect()
+    }
+
+    /// The context. A put by `commit` is that of the status resource: the source's context as it is. A put by `path` is that of
+    /// the pull-request resource: two parts, each with a default. What the source or the put says comes before defaults.
+    fn context_name(&self, one: &StatusParams, own: Option<&str>) -> String {
+        let own = own.map(|name| fill(self.build, self.log, "context", name, Unknown::Stays));
+        let of_source = self.source.own_context().map(str::to_owned);
+        // As in the `cogito` resource, the job is the context where only a prefix is given.
+        let of_job = || self.build.job_name.clone().filter(|_| self.source.names_contexts_by_job());
+        let base = given(one.base_context.as_ref()).or_else(|| given(self.params.base_context.as_ref()));
+        let (base, name) = match (self.manner, own, of_source.or_else(of_job)) {
+            (Manner::PullRequest, Some(own), _) => (base.or(Some(BASE_CONTEXT)), own),
+            (Manner::PullRequest, None, None) => (base.or(Some(BASE_CONTEXT)), CONTEXT.to_owned()),
+            (Manner::PullRequest, None, Some(of_source)) => (base, of_source),
+            (Manner::Commit, own, of_source) => {
+                (base, own.or(of_source).unwrap_or_else(|| self.source.context.clone()))
+            }
+        };
+        let name = match base {
+            Some(base) => context_name::join(base, &name),
+            None => name,
+        };
+        let name = match given(self.source.context_prefix.as_ref()) {
+            Some(prefix) => format!("{prefix}/{name}"),
+            None => name,
+        };
+        self.without_emoji("context", &name)
+    }
+
+    fn description(&self, state: &str) -> Result<String> {
+        let params = self.params;
+        if let Some(file) = given(params.description_file.as_ref())
+            && let Some(text) = self.file("description_file", file)?
+        {
+            return Ok(text);
+        }
+        if let Some(text) = given(params.description.as_ref()) {
+            return Ok(text.to_owned());
+        }
+        if let Some(file) = given(params.description_path.as_ref())
+            && let Some(text) = self.file("description_path", file)?
+        {
+            return Ok(text);
+        }
+        Ok(match self.manner {
+            Manner::Commit => String::new(),
+            Manner::PullRequest => format!("Concourse CI build {state}"),
+        })
+    }
+
+    /// Where statuses lead when they do not say themselves.
+    pub(crate) fn target_url(&self) -> Result<Option<String>> {
+        if self.source.omit_target_url {
+            return Ok(None);
+        }
+        if let Some(text) = given(self.params.target_url.as_ref()) {
+            return Ok(self.page("target_url", text));
+        }
+        if let Some(file) = given(self.params.target_url_path.as_ref())
+            && let Some(text) = self.file("target_url_path", file)?
+        {
+            return Ok(self.page("target_url_path", &text));
+        }
+        let page = self.build.build_url();
+        Ok(page.filter(|page| {
+            let is_page = address::is_page(page);
+            if !is_page {
+                self.log.warn(format_args!(
+                    "the status has no `target_url`: the build's page, `{page}`, is no address that begins with `https://`; set \
+                     Concourse's external URL with its scheme"
+                ));
+            }
+            is_page
+        }))
+    }
+
+    /// The address of a page with variables filled in, if it is one.
+    fn page(&self, key: &str, text: &str) -> Option<String> {
+        if self.source.omit_target_url {
+            return None;
+        }
+        let page = fill(self.build, self.log, key, text, self.unknown()).trim().to_owned();
+        if page.is_empty() {
+            return None;
+        }
+        let is_page = address::is_page(&page);
+        if !is_page {
+            self.log.warn(format_args!("`{key}` is left out: `{page}` is no address that begins with `https://`"));
+        }
+        is_page.then_some(page)
+    }
+
+    /// The address of a page that GitHub takes, which stands in the params as it is.
+    pub(crate) fn plain_page(&self, key: &str, text: Option<&String>) -> Option<String> {
+        let page = given(text)?.trim();
+        let is_page = address::is_page(page);
+        if !is_page {
+            self.log.warn(format_args!("`{key}` is left out: `{page}` is no address that begins with `https://`"));
+        }
+        is_page.then(|| page.to_owned())
+    }
+
+    /// The text of a file; `None` with a warning when it cannot be read. A path out of the inputs is an error.
+    fn file(&self, key: &str, path: &str) -> Result<Option<String>> {
+        match self.inputs.find(path)? {
+            Some(found) if found.is_file() => self.inputs.text(key, path).map(Some),
+            _ => {
+                self.log.warn(format_args!("there is no file `{path}` in the inputs (`{key}`)"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// `text` without characters that GitHub refuses.
+    pub(crate) fn without_emoji(&self, key: &str, text: &str) -> String {
+        let Some(words) = without_emoji(text) else { return text.to_owned() };
+        self.log.warn(format_args!(
+            "`{key}` is set without its emoji and other characters of four bytes, which GitHub refuses"
+        ));
+        words
+    }
+
+    pub(crate) fn comments(&self) -> Result<Vec<String>> {
+        let mut comments = Vec::new();
+        if let Some(text) = given(self.params.comment.as_ref()) {
+            // Of an older pull-request resource, `comment` is a file.
+            let file = self.inputs.text_of_file(text.trim());
+            if file.is_some() {
+                self.log.step(format_args!("`comment` is the file `{}` in the inputs", text.trim()));
+            }
+            let text = file.as_deref().unwrap_or(text);
+            comments.push(fill(self.build, self.log, "comment", text, Unknown::Stays));
+        }
+        if let Some(file) = given(self.params.comment_file.as_ref()) {
+            let text = self.inputs.text("comment_file", file)?;
+            comments.push(fill(self.build, self.log, "comment_file", &text, Unknown::Stays));
+        }
+        comments.retain(|text| !text.trim().is_empty());
+        Ok(comments)
+    }
+
+    /// What becomes of variables that are none, which the two established resources do not agree on.
+    fn unknown(&self) -> Unknown {
+        match self.manner {
+            Manner::Commit => Unknown::Empties,
+            Manner::PullRequest => Unknown::Stays,
+        }
+    }
+}

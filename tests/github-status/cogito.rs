@@ -1,0 +1,94 @@
+//! Keys and manners of the `cogito` resource.
+
+use jetway_tests::github::{GitHub, TOKEN, commit};
+use serde_json::{Value, json};
+
+use crate::support::{put_with, said, with};
+
+const ORIGIN: &str = "[remote \"origin\"]\n\turl = git@github.com:octo/app.git\n";
+
+fn source(github: &GitHub) -> Value {
+    json!({ "owner": "octo", "repo": "app", "access_token": TOKEN, "endpoint": github.url() })
+}
+
+/// The body of the status that a put of one checkout sets.
+#[track_caller]
+fn posted(more_source: Value, params: Value) -> Value {
+    let github = GitHub::start();
+    let head = commit(1);
+    let files = [("code/.git/HEAD", head.as_str()), ("code/.git/config", ORIGIN)];
+    put_with(&with(source(&github), more_source), with(json!({ "state": "success" }), params), &files).succeeded();
+    assert_eq!(github.statuses(&head).len(), 1);
+    github.bodies("POST", "/statuses/").remove(0)
+}
+
+#[test]
+fn the_context_is_the_job_after_the_prefix() {
+    assert_eq!(posted(json!({}), json!({}))["context"], "build");
+    assert_eq!(posted(json!({ "context_prefix": "ci" }), json!({}))["context"], "ci/build");
+    assert_eq!(posted(json!({ "context_prefix": "ci" }), json!({ "context": "unit" }))["context"], "ci/unit");
+}
+
+#[test]
+fn the_address_may_be_omitted() {
+    assert!(posted(json!({}), json!({}))["target_url"].is_string());
+    assert!(
+        posted(json!({ "omit_target_url": true }), json!({ "target_url": "https://x.example" }))
+            .get("target_url")
+            .is_none()
+    );
+}
+
+#[test]
+fn an_abort_is_an_error() {
+    assert_eq!(posted(json!({}), json!({ "state": "abort" }))["state"], "error");
+}
+
+#[test]
+fn the_log_level_decides_what_is_shown() {
+    let head = commit(1);
+    let files = [("code/.git/HEAD", head.as_str())];
+    for (level, step, warning) in
+        [("info", true, true), ("warn", false, true), ("error", false, false), ("silent", false, false)]
+    {
+        let github = GitHub::start();
+        let params = json!({ "state": "success", "target_url": "no-address" });
+        let outcome = put_with(&with(source(&github), json!({ "log_level": level })), params, &files);
+        outcome.succeeded();
+        let shown = said(&outcome);
+        assert_eq!((shown.contains("set `build`"), shown.contains("warning: ")), (step, warning), "{level}: {shown}");
+    }
+}
+
+#[test]
+fn a_checkout_of_another_repository_is_refused_before_anything_is_set() {
+    let head = commit(1);
+    for url in ["https://github.com/octo/other.git", "git@github.com:fork/app.git"] {
+        let github = GitHub::start();
+        let config = format!("[remote \"origin\"]\n\turl = {url}\n");
+        let files = [("code/.git/HEAD", head.as_str()), ("code/.git/config", &config)];
+        for params in [json!({ "state": "success" }), json!({ "commit": "code", "state": "success" })] {
+            let outcome = put_with(&source(&github), params, &files);
+            outcome.failed();
+            assert!(said(&outcome).contains("the checkout `code` is of `"), "{}", said(&outcome));
+            assert!(said(&outcome).contains("but the source's repository is `octo/app`"), "{}", said(&outcome));
+        }
+        assert!(github.requests().is_empty());
+        // A commit that is named by its hash belongs to no checkout.
+        put_with(&source(&github), json!({ "commit": head, "state": "success" }), &files).succeeded();
+    }
+}
+
+#[test]
+fn a_commit_is_needed_unless_there_is_one_checkout() {
+    let github = GitHub::start();
+    let head = commit(1);
+    let none = put_with(&source(&github), json!({ "state": "success" }), &[("a/x", "")]);
+    none.failed();
+    assert!(said(&none).contains("`commit` is missing, and there is no checkout in the inputs"), "{}", said(&none));
+    let files = [("a/.git/HEAD", head.as_str()), ("b/.git/HEAD", head.as_str())];
+    let several = put_with(&source(&github), json!({ "state": "success" }), &files);
+    several.failed();
+    assert!(said(&several).contains("several checkouts in the inputs: `a`, `b`"), "{}", said(&several));
+    assert!(github.requests().is_empty());
+}

@@ -1,0 +1,202 @@
+//! What GitHub has confirmed is green: answers that lack fields, and statuses that cannot be read back.
+
+use jetway_tests::github::{GitHub, commit};
+use jetway_tests::stand_in::Answer;
+use serde_json::{Value, json};
+
+use crate::support::{inputs, put, put_step, put_with, said, source, with};
+
+fn success() -> Value {
+    json!({ "commit": commit(1), "state": "success" })
+}
+
+#[test]
+fn succeeds_when_the_status_cannot_be_read_back() {
+    for (times, status) in [(1, 500), (5, 500), (1, 403), (5, 404), (20, 403)] {
+        let github = GitHub::start();
+        github.answer(
+            times,
+            "GET",
+            "/statuses",
+            Answer::json(status, &json!({ "message": "Resource not accessible" })),
+        );
+        let outcome = put(&source(&github), success());
+        outcome.succeeded();
+        assert_eq!(github.statuses(&commit(1)).len(), 1, "{status}");
+        if times == 20 {
+            assert!(
+                said(&outcome).contains("warning: the status is set, but cannot be read back: "),
+                "{}",
+                said(&outcome)
+            );
+        }
+    }
+}
+
+#[test]
+fn succeeds_when_the_answer_lacks_fields_or_has_other_types() {
+    for (answer, state) in [
+        (json!({ "id": 7, "state": "success" }), "success"),
+        (json!({ "id": "7", "status": "success", "creator": null, "created_at": 3, "url": [] }), "success"),
+        (json!({ "id": 7 }), "success"),
+    ] {
+        let github = GitHub::start();
+        github.answer(1, "POST", "/statuses/", Answer::json(201, &answer));
+        github.answer(1, "GET", "/statuses", Answer::json(200, &json!([answer])));
+        let outcome = put(&source(&github), success());
+        outcome.succeeded();
+        assert_eq!(outcome.json()["version"], json!({ "commit": commit(1), "status": "7" }), "{answer}");
+        let metadata = outcome.json()["metadata"].clone();
+        assert!(
+            metadata.as_array().expect("a list").contains(&json!({ "name": "state", "value": state })),
+            "{metadata}"
+        );
+    }
+}
+
+#[test]
+fn succeeds_when_the_answer_cannot_be_understood() {
+    for answer in [Answer::text(201, ""), Answer::text(201, "created"), Answer::json(201, &json!({}))] {
+        let github = GitHub::start();
+        github.answer(1, "POST", "/statuses/", answer);
+        let outcome = put(&source(&github), success());
+        outcome.succeeded();
+        assert_eq!(outcome.json()["version"], json!({ "commit": commit(1) }));
+        assert!(
+            said(&outcome).contains("warning: the status is set, but the answer has no `id`"),
+            "{}",
+            said(&outcome)
+        );
+    }
+}
+
+#[test]
+fn fails_when_a_page_comes_back_instead_of_a_status() {
+    let github = GitHub::start();
+    github.answer(1, "POST", "/statuses/", Answer::bytes(200, "text/html", "<html>Log in</html>"));
+    put(&source(&github), success()).failed();
+}
+
+#[test]
+fn leaves_out_what_github_refuses_of_a_status() {
+    for (key, value) in [("target_url", "https://ci.example.com/x"), ("description", "d")] {
+        let github = GitHub::start();
+        let refusal = json!({
+            "message": "Validation Failed",
+            "errors": [{ "resource": "Status", "code": "custom", "field": key, "message": format!("{key} is not allowed") }],
+        });
+        github.answer(1, "POST", "/statuses/", Answer::json(422, &refusal));
+        let outcome = put(&source(&github), with(success(), json!({ key: value })));
+        outcome.succeeded();
+        assert!(
+            said(&outcome).contains(&format!("warning: `{key}` is left out, since GitHub refuses it")),
+            "{}",
+            said(&outcome)
+        );
+        assert!(github.bodies("POST", "/statuses/")[1].get(key).is_none());
+    }
+}
+
+#[test]
+fn leaves_out_an_address_without_a_scheme() {
+    let github = GitHub::start();
+    for target in ["ci.example.com/builds/1", "/builds/$BUILD_ID", "ftp://x/y"] {
+        let outcome = put(&source(&github), with(success(), json!({ "target_url": target })));
+        outcome.succeeded();
+        assert!(said(&outcome).contains("warning: `target_url` is left out: "), "{}", said(&outcome));
+    }
+    let directory = inputs(&[]);
+    put_step(&source(&github), success(), directory.path())
+        .env("ATC_EXTERNAL_URL", "ci.example.com")
+        .env("BUILD_URL", "ci.example.com/builds/1")
+        .run()
+        .succeeded();
+    let bodies = github.bodies("POST", "/statuses/");
+    assert_eq!(bodies.len(), 4);
+    assert!(bodies.iter().all(|body| body.get("target_url").is_none()), "{bodies:?}");
+}
+
+#[test]
+fn leaves_out_emoji_which_github_refuses() {
+    let github = GitHub::start();
+    let params = with(success(), json!({ "description": "\u{1f680} shipped \u{2713}", "context": "ci \u{1f9ea}" }));
+    let outcome = put(&source(&github), params);
+    outcome.succeeded();
+    let body = &github.bodies("POST", "/statuses/")[0];
+    assert_eq!((&body["description"], &body["context"]), (&json!("shipped \u{2713}"), &json!("ci")));
+    assert!(said(&outcome).contains("warning: `description` is set without its emoji"), "{}", said(&outcome));
+}
+
+#[test]
+fn takes_a_description_file_that_is_not_utf_8_or_not_there() {
+    let github = GitHub::start();
+    let directory = inputs(&[]);
+    std::fs::write(directory.path().join("d"), b"caf\xe9\n").expect("write a file");
+    put_step(&source(&github), with(success(), json!({ "description_file": "d" })), directory.path()).run().succeeded();
+    let outcome = put(&source(&github), with(success(), json!({ "description_file": "none", "description": "d" })));
+    outcome.succeeded();
+    assert!(
+        said(&outcome).contains("warning: there is no file `none` in the inputs (`description_file`)"),
+        "{}",
+        said(&outcome)
+    );
+    let bodies = github.bodies("POST", "/statuses/");
+    assert_eq!((&bodies[0]["description"], &bodies[1]["description"]), (&json!("caf\u{fffd}"), &json!("d")));
+}
+
+mod of_a_pull_request {
+    use super::*;
+
+    fn checkout() -> [(&'static str, String); 2] {
+        [
+            ("pr/.git/HEAD", commit(9)),
+            ("pr/.git/resource/version.json", format!(r#"{{"pr":"5","commit":"{}"}}"#, commit(5))),
+        ]
+    }
+
+    fn put_pr(github: &GitHub, params: Value) -> jetway_tests::verb::Outcome {
+        let files = checkout();
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        put_with(&source(github), params, &files)
+    }
+
+    #[test]
+    fn path_alone_sets_nothing_and_succeeds() {
+        let github = GitHub::start();
+        let outcome = put_pr(&github, json!({ "path": "pr" }));
+        outcome.succeeded();
+        assert_eq!(outcome.json()["version"], json!({ "commit": commit(5) }));
+        assert!(github.requests().is_empty(), "{:?}", github.requests());
+    }
+
+    #[test]
+    fn a_merge_that_github_does_not_know_gives_way_to_the_head() {
+        let github = GitHub::start();
+        let outcome = put_pr(&github, json!({ "commit": "pr", "state": "success" }));
+        outcome.succeeded();
+        assert_eq!(outcome.json()["version"]["commit"], commit(5));
+        assert_eq!(github.statuses(&commit(5)).len(), 1);
+    }
+
+    #[test]
+    fn each_context_of_a_list_gets_the_status() {
+        let github = GitHub::start();
+        put_pr(&github, json!({ "path": "pr", "status": "success", "context": ["unit", "lint"] })).succeeded();
+        let contexts: Vec<Value> =
+            github.bodies("POST", "/statuses/").iter().map(|body| body["context"].clone()).collect();
+        assert_eq!(contexts, ["concourse-ci/unit", "concourse-ci/lint"]);
+    }
+
+    #[test]
+    fn a_comment_that_names_a_file_is_its_text() {
+        let github = GitHub::start();
+        github.open_pull_request(5, &commit(5), "main");
+        let mut files = checkout().map(|(path, text)| (path, text)).to_vec();
+        files.push(("out/report.md", "97 %\n".to_owned()));
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let outcome = put_with(&source(&github), json!({ "path": "pr", "comment": "out/report.md" }), &files);
+        outcome.succeeded();
+        assert_eq!(github.comments(5)[0].1, "97 %");
+        assert!(said(&outcome).contains("`comment` is the file `out/report.md`"), "{}", said(&outcome));
+    }
+}
