@@ -38,7 +38,9 @@ mod of_a_source {
     fn nothing_at_all() {
         of_source(
             json!({}),
-            "error: the request has 1 problem (PROGRAM)\n    `source.repository`: required, but missing\n",
+            "error: the request has 2 problems (PROGRAM)\n    `source.repository`: required, but missing; `owner` and `repo` do \
+             instead\n    `source.access_token`: required, but missing; or log in as a GitHub App by `app_id` and \
+             `private_key`\n",
         );
     }
 
@@ -83,16 +85,15 @@ mod of_a_source {
     fn keys_that_are_misspelt_or_of_the_wrong_kind() {
         of_source(
             json!({
-                "repo": "o/n", "access_tokn": "token", "skip_ssl_verification": "yes", "branch": ["a"],
+                "repostory": "o/n", "access_tokn": "token", "skip_ssl_verification": "yes", "branch": ["a"],
                 "gate": { "creator": "alice" },
             }),
-            "error: the request has 6 problems (PROGRAM)\n    \
-             `source.repo`: unknown key; did you mean `repository`?\n    \
+            "error: the request has 5 problems (PROGRAM)\n    \
+             `source.repostory`: unknown key; did you mean `repository`?\n    \
              `source.access_tokn`: unknown key; did you mean `access_token`?\n    \
              `source.skip_ssl_verification`: expected true or false, found text\n    \
              `source.branch`: expected text, found a list\n    \
-             `source.gate.creator`: unknown key; did you mean `creators`?\n    \
-             `source.repository`: required, but missing\n",
+             `source.gate.creator`: unknown key; did you mean `creators`?\n",
         );
     }
 
@@ -104,16 +105,14 @@ mod of_a_source {
                 "branch": "a..b", "commit": "main", "context": "", "gate": { "state": "succes", "context": " " },
                 "contexts": ["*"], "ca_certs": ["x"], "proxy": "ftp://x",
             }),
-            "error: the request has 11 problems (PROGRAM)\n    \
+            "error: the request has 9 problems (PROGRAM)\n    \
              `source.repository`: expected `OWNER/NAME`, found `https://github.com/o/n`\n    \
              `source.endpoint`: expected `https://...`: relative URL without a base\n    \
              `source.branch`: `a..b` is not a legal branch name\n    \
              `source.commit`: expected a full commit hash\n    \
              `source.commit`: excludes `branch` and `pull_requests`\n    \
-             `source.context`: must not be empty\n    \
              `source.gate.state`: expected `error`, `failure`, `pending` or `success`, found `succes`; did you mean \
              `success`?\n    \
-             `source.gate.context`: must not be empty\n    \
              `source.contexts`: has no effect with `gate`, which has one context\n    \
              `source.ca_certs[0]`: expected certificates in PEM form (-----BEGIN CERTIFICATE-----), found none\n    \
              `source.proxy`: expected `http://host:port` or `socks5://host:port`, found the scheme `ftp`\n",
@@ -146,8 +145,8 @@ mod of_a_put {
     fn no_commit_or_two() {
         params(
             json!({ "state": "success" }),
-            "error: the request has 1 problem (PROGRAM)\n    `params.commit`: required, but missing; name a checkout, a file \
-             that holds a hash, or a hash; or a pull request's checkout by `path`\n",
+            "error: `commit` is missing, and there is no checkout in the inputs\n\
+             hint: name a checkout, a file that holds a hash, or a hash; or a pull request's checkout by `path`\n",
         );
         params(
             json!({ "state": "success", "commit": "a", "path": "a" }),
@@ -260,20 +259,30 @@ mod of_a_put {
     }
 
     #[test]
-    fn files_that_are_not_there_or_are_no_text() {
+    fn files_of_comments_that_are_not_there() {
         params(
-            json!({ "commit": commit(1), "state": "success", "description_file": "a/b" }),
-            "error: `description_file`\n  caused by: there is no `a/b` in the inputs\n\
+            json!({ "commit": commit(1), "comment_file": "a/b" }),
+            "error: `comment_file`\n  caused by: there is no `a/b` in the inputs\n\
              hint: the path begins with the name of an earlier get or of a task's output\n",
         );
         let github = GitHub::start();
         let inputs = inputs(&[("dir/x", "")]);
-        std::fs::write(inputs.path().join("binary"), b"\xff\xfe").unwrap();
-        for (path, words) in [("dir", "it is not a file"), ("binary", "it is not text (UTF-8)")] {
-            let params = json!({ "commit": commit(1), "state": "success", "target_url_path": path });
-            refused(
-                &crate::support::put_step(&source(&github), params, inputs.path()).run(),
-                &format!("error: `target_url_path`\n  caused by: cannot read `{path}`\n  caused by: {words}\n"),
+        let params = json!({ "commit": commit(1), "state": "success", "comment_file": "dir" });
+        refused(
+            &crate::support::put_step(&source(&github), params, inputs.path()).run(),
+            "error: `comment_file`\n  caused by: cannot read `dir`\n  caused by: it is not a file\n",
+        );
+    }
+
+    #[test]
+    fn work_that_is_another_type_s() {
+        for key in ["label", "merge"] {
+            params(
+                json!({ "commit": "a", "state": "success", key: "x" }),
+                &format!(
+                    "error: the request has 1 problem (PROGRAM)\n    `params.{key}`: is not done by this type, which sets \
+                     statuses; a task can do it by `gh`\n"
+                ),
             );
         }
     }
@@ -294,7 +303,7 @@ mod of_a_put {
 fn unknown_keys_are_warnings_and_misspelt_ones_are_if_that_is_asked_for() {
     let github = GitHub::start();
     for (keys, warning) in [
-        (json!({ "v4_endpoint": "x" }), "warning: `source.v4_endpoint`: unknown key, ignored\n"),
+        (json!({ "git_crypt_key": "x" }), "warning: `source.git_crypt_key`: unknown key, ignored\n"),
         (
             json!({ "allow_unknown_keys": true, "brnach": "x" }),
             "warning: `source.brnach`: unknown key, ignored since `allow_unknown_keys` is set; did you mean `branch`?\n",

@@ -25,7 +25,7 @@ fn succeeds_when_the_status_cannot_be_read_back() {
         assert_eq!(github.statuses(&commit(1)).len(), 1, "{status}");
         if times == 20 {
             assert!(
-                said(&outcome).contains("warning: the status is set, but cannot be read back: "),
+                said(&outcome).contains("warning: the status is set, but it cannot be read back: "),
                 "{}",
                 said(&outcome)
             );
@@ -172,6 +172,7 @@ mod of_a_pull_request {
     #[test]
     fn a_merge_that_github_does_not_know_gives_way_to_the_head() {
         let github = GitHub::start();
+        github.add_commit(&commit(5));
         let outcome = put_pr(&github, json!({ "commit": "pr", "state": "success" }));
         outcome.succeeded();
         assert_eq!(outcome.json()["version"]["commit"], commit(5));
@@ -181,6 +182,7 @@ mod of_a_pull_request {
     #[test]
     fn each_context_of_a_list_gets_the_status() {
         let github = GitHub::start();
+        github.add_commit(&commit(5));
         put_pr(&github, json!({ "path": "pr", "status": "success", "context": ["unit", "lint"] })).succeeded();
         let contexts: Vec<Value> =
             github.bodies("POST", "/statuses/").iter().map(|body| body["context"].clone()).collect();

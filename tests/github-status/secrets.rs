@@ -60,15 +60,17 @@ fn in_success() {
 fn in_failure() {
     let github = GitHub::start();
     for status in [400, 401, 403, 404, 422, 500] {
-        github.answer(1, "POST", "/statuses/", talkative(status));
+        // A server error is tried again.
+        let times = if status == 500 { 5 } else { 1 };
+        github.answer(times, "POST", "/statuses/", talkative(status));
         let outcome = put(&source(&github), json!({ "commit": commit(1), "state": "success" }));
         assert!(outcome.failed().stderr.contains("your header was"), "{}", outcome.stderr);
         keeps(&outcome);
-        github.answer(1, "GET", "/statuses", talkative(status));
+        github.answer(times, "GET", "/statuses", talkative(status));
         keeps(check(&source(&github), None).failed());
         // One that has got hold of the key would repeat it in vain too.
         let body = json!({ "message": AppKey::new().pkcs1 });
-        github.answer(1, "GET", "/installation", Answer::json(status, &body));
+        github.answer(times, "GET", "/installation", Answer::json(status, &body));
         keeps(check(&app(&github), None).failed());
     }
     github.answer(9, "GET", "/statuses", Answer::text(200, format!("no json but {TOKEN}")));

@@ -257,7 +257,7 @@ impl<'c> GitHub<'c> {
 
     /// The address of the GraphQL API that belongs to the REST API.
     pub(crate) fn graphql(&self) -> String {
-        graphql(&self.api.borrow())
+        self.source.graphql().unwrap_or_else(|| graphql(&self.api.borrow()))
     }
 
     /// Whether the API may be at another address of the server: nothing has succeeded yet, and the server answers that there is no such
@@ -267,7 +267,9 @@ impl<'c> GitHub<'c> {
             return false;
         }
         match error.downcast_ref::<Refused>() {
-            Some(refused) => refused.status == StatusCode::NOT_FOUND || !refused.is_of_api,
+            Some(refused) => {
+                refused.status == StatusCode::NOT_FOUND || (refused.status.is_client_error() && !refused.is_of_api)
+            }
             None => error.downcast_ref::<NotUnderstood>().is_some(),
         }
     }

@@ -163,8 +163,8 @@ async fn wait_until_readable(github: &GitHub<'_>, commit: &str, set: &[Status]) 
         }
     }
     let reason = match failure {
-        Some(error) => format!("cannot be read back: {error}"),
-        None => "is not listed by GitHub yet".to_owned(),
+        Some(error) => format!("it cannot be read back: {error}"),
+        None => "GitHub does not list it yet".to_owned(),
     };
     github.log().warn(format_args!("the status is set, but {reason}; a get of it may fail"));
     Ok(())

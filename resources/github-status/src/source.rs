@@ -21,7 +21,8 @@ pub struct Source {
     /// The owner of the repository, as the `cogito` resource has it.
     pub owner: Option<String>,
 
-    /// The name of the repository without its owner's, as the `cogito` resource has it. A put without a context then has that of its job.
+    /// The name of the repository, beside `owner`: a put without a context then has that of its job, as with the `cogito` resource. Alone,
+    /// `OWNER/NAME`, as an older pull-request resource has it.
     pub repo: Option<String>,
 
     /// A token that may write commit statuses: `repo:status` of a classic one, `Commit statuses` of a fine-grained one.
@@ -40,6 +41,13 @@ pub struct Source {
     /// The address of the REST API; of GitHub Enterprise it is `https://HOST/api/v3`, of Gitea and Forgejo `https://HOST/api/v1`.
     #[serde(default = "endpoint")]
     pub endpoint: String,
+
+    /// The name of the established pull-request resource for `endpoint`.
+    pub v3_endpoint: Option<String>,
+
+    /// The address of the GraphQL API, which the established pull-request resource needs beside `v3_endpoint`. Without it, the one that
+    /// belongs to `endpoint`.
+    pub v4_endpoint: Option<String>,
 
     /// The branch (or another ref, such as `pull/1/head`) whose newest commit is followed; `master` when nothing else is
     /// named. With `pull_requests`, the branch that they are to be merged into.
@@ -156,6 +164,7 @@ impl Source {
     pub(crate) fn repository(&self) -> String {
         match (&self.owner, &self.repo) {
             (Some(owner), Some(repo)) if self.repository.is_empty() => format!("{owner}/{repo}"),
+            (None, Some(repo)) if self.repository.is_empty() => repo.clone(),
             _ => self.repository.clone(),
         }
     }
@@ -167,7 +176,7 @@ impl Source {
 
     /// Whether a put without a context has that of its job, as in the `cogito` resource.
     pub(crate) fn names_contexts_by_job(&self) -> bool {
-        is_given(self.repo.as_ref()) || is_given(self.context_prefix.as_ref())
+        is_given(self.owner.as_ref()) || is_given(self.context_prefix.as_ref())
     }
 
     /// The log of a verb.
@@ -212,7 +221,13 @@ impl Source {
 
     /// The address of the REST API without a slash at its end.
     pub(crate) fn api(&self) -> &str {
-        self.endpoint.trim().trim_end_matches('/')
+        let endpoint = self.v3_endpoint.as_ref().filter(|endpoint| is_given(Some(endpoint))).unwrap_or(&self.endpoint);
+        endpoint.trim().trim_end_matches('/')
+    }
+
+    /// The address of the GraphQL API, if the source names it.
+    pub(crate) fn graphql(&self) -> Option<String> {
+        self.v4_endpoint.as_ref().map(|endpoint| endpoint.trim().to_owned()).filter(|endpoint| !endpoint.is_empty())
     }
 
     /// The name of the repository without its owner's.
@@ -237,6 +252,7 @@ impl Source {
                 problems.add_with_hint("repository", "required, but missing", "`owner` and `repo` do instead");
             }
             (_, Some(_), None) => problems.add("repo", "required beside `owner`, but missing"),
+            ("", None, Some(repo)) if is_repository(repo) => {}
             (_, None, Some(_)) => problems.add("owner", "required beside `repo`, but missing"),
             ("", Some(owner), Some(repo)) if !is_repository(&format!("{owner}/{repo}")) => {
                 problems.add("owner", format!("expected `owner` and `repo` to be names, found `{owner}` and `{repo}`"));
@@ -308,6 +324,11 @@ impl Parameters for Source {
             }
             Ok(_) => {}
             Err(error) => problems.add("endpoint", format!("expected `https://...`: {error}")),
+        }
+        if let Some(graphql) = self.graphql()
+            && !Url::parse(&graphql).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        {
+            problems.add("v4_endpoint", "expected `https://...`");
         }
         if let Some(branch) = &self.branch
             && !is_ref(branch)
@@ -414,6 +435,14 @@ mod tests {
         for text in ["", "..", "../../user", "a//b", "/a", "a/", "-o", "a b", "a?b", "a\nb", ".x", "@{-1}"] {
             assert!(!is_ref(text), "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_repository_may_be_given_in_parts() {
+        let repository = |value: serde_json::Value| serde_json::from_value::<Source>(value).unwrap().repository();
+        assert_eq!(repository(serde_json::json!({ "owner": "o", "repo": "n" })), "o/n");
+        assert_eq!(repository(serde_json::json!({ "repo": "o/n" })), "o/n");
+        assert_eq!(repository(serde_json::json!({ "repository": "o/n", "owner": "o", "repo": "n" })), "o/n");
     }
 
     #[test]

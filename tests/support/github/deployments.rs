@@ -63,8 +63,18 @@ impl State {
                 .find(|status| status["context"] == *context)
                 .is_some_and(|status| status["state"] == "success")
         };
-        if !required.iter().all(has_succeeded) {
-            return refuse(409, "Conflict: Commit status checks failed for master.");
+        let lacking: Vec<Value> = required.iter().filter(|context| !has_succeeded(context)).cloned().collect();
+        if !lacking.is_empty() {
+            // As in "Create a deployment" of GitHub's documentation ("Failed commit status checks").
+            let contexts: Vec<Value> =
+                lacking.iter().map(|context| json!({ "context": context, "state": "pending" })).collect();
+            let body = json!({
+                "message": "Conflict: Commit status checks failed for master.",
+                "errors": [{
+                    "contexts": contexts, "resource": "Deployment", "field": "required_contexts", "code": "invalid",
+                }],
+            });
+            return Answer { body: body.to_string().into_bytes(), ..refuse(409, "") };
         }
         let creator = self.asker(asked);
         Answer::json(201, &self.add_deployment(&body, &creator))
