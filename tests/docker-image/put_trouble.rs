@@ -64,6 +64,64 @@ fn a_registry_without_parts_gets_everything_at_once() {
     assert_eq!(registry.blob(&image.layers[0].digest).as_deref(), Some(image.layers[0].bytes.as_slice()));
 }
 
+/// The steps of a push: method, and part of the path.
+const STEPS: [(&str, &str); 6] = [
+    ("HEAD", "/blobs/"),
+    ("POST", "/blobs/uploads/"),
+    ("PATCH", "/blobs/uploads/"),
+    ("PUT", "/blobs/uploads/"),
+    ("HEAD", "/manifests/"),
+    ("PUT", "/manifests/"),
+];
+
+/// The statuses that go-containerregistry retries (`pkg/v1/remote/options.go`, `retryableStatusCodes`, and 429).
+const TRANSIENT: [u16; 8] = [408, 429, 499, 500, 502, 503, 504, 522];
+
+#[test]
+fn survives_a_transient_status_at_every_step_of_a_push() {
+    std::thread::scope(|scope| {
+        for status in TRANSIENT {
+            scope.spawn(move || {
+                let registry = Receiver::start(0, 0);
+                for (method, path) in STEPS {
+                    registry.fail(method, path, status, 1);
+                }
+                let image = image(&[tar("noise", &noise(10_000))]);
+                let inputs = scratch::directory();
+                image.write_layout(&inputs.path().join("image"));
+                let keys =
+                    json!({ "repository": registry.repository("team/app"), "tag": "1", "max_concurrent_uploads": 1 });
+                put("registry-image", &keys, &json!({ "image": "image" }), inputs.path()).succeeded();
+                let layer = &image.layers[0];
+                assert_eq!(registry.blob(&layer.digest).as_deref(), Some(layer.bytes.as_slice()), "{status}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_lasting_failure_of_a_push_ends_within_a_stated_number_of_requests() {
+    std::thread::scope(|scope| {
+        // Whether the tag is there already is asked to save work; a push goes on without an answer.
+        for (method, path) in STEPS.into_iter().filter(|step| *step != ("HEAD", "/manifests/")) {
+            scope.spawn(move || {
+                let registry = Receiver::start(0, 0);
+                registry.fail(method, path, 500, usize::MAX);
+                let image = image(&[tar("noise", &noise(10_000))]);
+                let inputs = scratch::directory();
+                image.write_layout(&inputs.path().join("image"));
+                let keys =
+                    json!({ "repository": registry.repository("team/app"), "tag": "1", "max_concurrent_uploads": 1 });
+                let outcome = put("registry-image", &keys, &json!({ "image": "image" }), inputs.path());
+                outcome.failed();
+                let sent = registry.requests().iter().filter(|request| request.starts_with(method)).count();
+                // Two blobs, five tries each, and one more round of an upload that the client has retried.
+                assert!((2..=20).contains(&sent), "{method} {path}: {sent} requests");
+            });
+        }
+    });
+}
+
 #[test]
 fn an_upload_that_is_always_cut_comes_to_an_end() {
     let registry = Registry::start();

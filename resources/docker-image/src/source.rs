@@ -186,7 +186,13 @@ pub struct Source {
     #[serde(default)]
     pub debug: bool,
 
-    /// The longest time in which a registry may send nothing, in seconds.
+    /// The longest time to wait for a connection, in seconds.
+    #[serde(default = "connect_timeout")]
+    #[schemars(range(min = 1))]
+    pub connect_timeout: u32,
+
+    /// The longest time in which a registry may send nothing, in seconds. Unless it is set, a registry has 5 minutes for the
+    /// beginning of an answer: a cache may have to fetch a layer first.
     #[serde(default = "read_timeout")]
     #[schemars(range(min = 1))]
     pub read_timeout: u32,
@@ -198,6 +204,10 @@ fn side_by_side() -> u32 {
 
 fn startup_timeout() -> u32 {
     120
+}
+
+fn connect_timeout() -> u32 {
+    15
 }
 
 fn read_timeout() -> u32 {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use git2::{ObjectType, Oid, Repository};
-use jetway::http::HttpSettings;
+use jetway::http::{HttpSettings, TimeoutKeys};
 use jetway::{Advise as _, Context, Finished, Problems, Result, anyhow};
 
 use crate::keyserver::{self, KeyId};
@@ -95,7 +95,10 @@ impl<'c> Trusted<'c> {
             let id = KeyId::parse(id).map_err(|problem| anyhow!("`{id}` {problem}"))?;
             context.console().step(format_args!("fetching a GPG key from {}", source.gpg_keyserver));
             let (ca_certs, read_timeout) = (source.ca_certs.clone(), source.silence());
-            let settings = HttpSettings { ca_certs, read_timeout, ..HttpSettings::default() };
+            let timeout_keys = TimeoutKeys { connect: "network_timeout", read: "network_timeout" };
+            let connect_timeout = read_timeout;
+            let settings =
+                HttpSettings { ca_certs, connect_timeout, read_timeout, timeout_keys, ..HttpSettings::default() };
             keys.push(keyserver::fetch(context, settings, &source.gpg_keyserver, &id).await?);
         }
         let private = context.private_directory();

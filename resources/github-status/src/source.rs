@@ -1,5 +1,7 @@
 //! What a pipeline may write under `source:`.
 
+use std::time::Duration;
+
 use jetway::http::{HttpSettings, Url};
 use jetway::web_token::SigningKey;
 use jetway::{Console, Parameters, Problems, Secret};
@@ -103,6 +105,17 @@ pub struct Source {
     /// The proxy for all requests, `http://user:password@host:port`. Without it, `HTTPS_PROXY`, `HTTP_PROXY` and
     /// `NO_PROXY` of the worker are used.
     pub proxy: Option<String>,
+
+    /// The longest time to wait for a connection, in seconds.
+    #[serde(default = "connect_timeout")]
+    #[schemars(range(min = 1))]
+    pub connect_timeout: u32,
+
+    /// The longest time in which nothing is received or sent, in seconds. Unless it is set, a server has 5 minutes for the
+    /// beginning of an answer.
+    #[serde(default = "read_timeout")]
+    #[schemars(range(min = 1))]
+    pub read_timeout: u32,
 }
 
 /// What a commit's status must say.
@@ -134,6 +147,14 @@ pub struct GateOfDeployment {
     /// The logins of those whose word counts; anybody's when empty. A GitHub App's is `NAME[bot]`.
     #[serde(default)]
     pub creators: Vec<String>,
+}
+
+fn connect_timeout() -> u32 {
+    15
+}
+
+fn read_timeout() -> u32 {
+    60
 }
 
 fn endpoint() -> String {
@@ -242,6 +263,8 @@ impl Source {
             ca_certs: self.ca_certs.clone(),
             insecure: self.insecure || self.skip_ssl_verification,
             proxy: self.proxy.clone(),
+            connect_timeout: Duration::from_secs(self.connect_timeout.into()),
+            read_timeout: Duration::from_secs(self.read_timeout.into()),
             ..HttpSettings::default()
         }
     }

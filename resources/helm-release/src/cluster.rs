@@ -12,6 +12,7 @@ pub(crate) mod kubeconfig;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use base64::Engine as _;
@@ -41,6 +42,8 @@ pub(crate) struct Cluster {
     pub(crate) server_name: Option<String>,
     /// The proxy on the way to it.
     pub(crate) proxy: Option<String>,
+    /// The longest times to wait: for a connection, and while nothing is received or sent. Those of the source.
+    timeouts: Option<(Duration, Duration)>,
     /// The namespace that its kubeconfig or the worker's pod names. Releases are in `default` all the same, as with the
     /// established resource.
     pub(crate) namespace: Option<String>,
@@ -167,19 +170,24 @@ impl Cluster {
             context.console().redactor().add(secret.expose());
         }
         self.proxy = self.proxy.or_else(|| given(source.proxy.as_ref()).map(str::to_owned));
+        self.timeouts = Some(source.timeouts());
         self
     }
 
     /// How to connect to it.
     pub(crate) fn http(&self) -> HttpSettings {
+        let usual = HttpSettings::default();
+        let (connect_timeout, read_timeout) = self.timeouts.unwrap_or((usual.connect_timeout, usual.read_timeout));
         HttpSettings {
+            connect_timeout,
+            read_timeout,
             ca_certs: self.authority.iter().cloned().collect(),
             authorities: if self.authority.is_some() { Authorities::Ours } else { Authorities::OursAndTheSystems },
             insecure: self.insecure,
             server_name: self.server_name.clone(),
             proxy: self.proxy.as_deref().map(resolving),
             client_certificate: self.user.certificate.clone(),
-            ..HttpSettings::default()
+            ..usual
         }
     }
 }

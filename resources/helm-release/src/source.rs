@@ -1,6 +1,7 @@
 //! What a pipeline may write under `source:`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -115,6 +116,17 @@ pub struct Source {
     /// `NO_PROXY` of the worker are used.
     pub proxy: Option<String>,
 
+    /// The longest time to wait for a connection, in seconds.
+    #[serde(default = "connect_timeout")]
+    #[schemars(range(min = 1))]
+    pub connect_timeout: u32,
+
+    /// The longest time in which nothing is received or sent, in seconds. Unless it is set, a server has 5 minutes for the
+    /// beginning of an answer.
+    #[serde(default = "read_timeout")]
+    #[schemars(range(min = 1))]
+    pub read_timeout: u32,
+
     /// The most revisions that a put leaves; 0 is no limit.
     pub helm_history_max: Option<u32>,
 
@@ -197,6 +209,14 @@ impl Status {
     }
 }
 
+fn connect_timeout() -> u32 {
+    15
+}
+
+fn read_timeout() -> u32 {
+    60
+}
+
 fn statuses() -> Vec<Status> {
     vec![Status::Deployed, Status::Superseded]
 }
@@ -240,6 +260,8 @@ impl Source {
             "aws": self.aws.as_ref().map(Aws::written),
             "ca_certs": self.ca_certs,
             "proxy": self.proxy,
+            "connect_timeout": self.connect_timeout,
+            "read_timeout": self.read_timeout,
         })
     }
 
@@ -258,10 +280,18 @@ impl Source {
         .collect()
     }
 
+    /// The longest times to wait: for a connection, and while nothing is received or sent.
+    pub(crate) fn timeouts(&self) -> (Duration, Duration) {
+        (Duration::from_secs(self.connect_timeout.into()), Duration::from_secs(self.read_timeout.into()))
+    }
+
     /// How to connect to a cloud's services.
     pub(crate) fn http(&self) -> HttpSettings {
+        let (connect_timeout, read_timeout) = self.timeouts();
         HttpSettings {
             ca_certs: self.ca_certs.clone(),
+            connect_timeout,
+            read_timeout,
             proxy: given(self.proxy.as_ref()).map(str::to_owned),
             ..HttpSettings::default()
         }

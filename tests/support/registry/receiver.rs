@@ -25,6 +25,8 @@ struct State {
     blobs: HashMap<String, Vec<u8>>,
     manifests: HashMap<String, Vec<u8>>,
     requests: Vec<String>,
+    /// What is answered otherwise, and how often: a method, a part of the path, and a status.
+    failures: Vec<(&'static str, &'static str, u16, usize)>,
     /// Where uploads go, and who may begin one.
     storage: Option<(u16, Arc<Mutex<State>>)>,
     /// How many requests had credentials.
@@ -35,6 +37,11 @@ impl Receiver {
     /// One that cuts so many uploads, each after so many bytes, and keeps those.
     pub fn start(cuts: usize, after: usize) -> Self {
         Self::serve(State { takes_parts: true, cuts, after, ..State::default() })
+    }
+
+    /// Answers the first `times` requests of this method, with this in their path, by a status.
+    pub fn fail(&self, method: &'static str, path: &'static str, status: u16, times: usize) {
+        lock(&self.state).failures.push((method, path, status, times));
     }
 
     /// One that takes nothing in parts.
@@ -116,7 +123,10 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
         let mut state = lock(state);
         let has_login = headers.contains_key("authorization");
         state.logins += usize::from(has_login);
-        if state.storage.is_some() && !has_login {
+        if let Some(status) = state.failure(method, &target) {
+            // A body of a HEAD's answer would be taken for the next answer.
+            (format!("{status} Failure\r\nX-Stand-In: failure"), String::new())
+        } else if state.storage.is_some() && !has_login {
             ("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"".to_owned(), String::new())
         } else {
             state.respond(method, &target, &range, body)?
@@ -132,6 +142,16 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
 }
 
 impl State {
+    /// The status that a request is to fail with.
+    fn failure(&mut self, method: &str, path: &str) -> Option<u16> {
+        let is_it = |(known, part, _, left): &&mut (&str, &str, u16, usize)| {
+            *known == method && path.contains(*part) && *left > 0
+        };
+        let (_, _, status, left) = self.failures.iter_mut().find(is_it)?;
+        *left -= 1;
+        Some(*status)
+    }
+
     /// Status, headers, and the body.
     fn respond(&mut self, method: &str, target: &str, range: &str, body: Vec<u8>) -> Option<(String, String)> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));

@@ -150,18 +150,14 @@ impl Blob<'_> {
         loop {
             let response = match &mut self.response {
                 Some(response) => response,
-                none => match open(self.registry, self.descriptor, self.received).await {
-                    Ok(response) => {
-                        // A server that does not know parts begins at the start again.
-                        let begun = self.received.checked_sub(response.offset());
-                        self.skip = begun.context("what came begins behind what was asked for")?;
-                        none.insert(response)
-                    }
-                    Err(error) => {
-                        self.after_cut(error).await?;
-                        continue;
-                    }
-                },
+                none => {
+                    // The client has retried what fails before an answer begins; retries here would multiply its own.
+                    let response = open(self.registry, self.descriptor, self.received).await?;
+                    // A server that does not know parts begins at the start again.
+                    let begun = self.received.checked_sub(response.offset());
+                    self.skip = begun.context("what came begins behind what was asked for")?;
+                    none.insert(response)
+                }
             };
             match response.chunk().await {
                 Ok(Some(mut piece)) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use jetway::http::{
     Bytes, HttpRequest, HttpResponse, Method, Redirects, StatusCode, StatusError, TransportError, TransportKind, Url,
+    is_transient,
 };
 use jetway::{Error, Interrupted, Result};
 
@@ -351,6 +352,10 @@ impl Upload<'_> {
         }
         self.cuts += 1;
         self.cuts_in_a_row += 1;
+        // What the client has retried already gets one more round here, in which the registry may say how much it has.
+        if was_retried(&error) {
+            self.cuts_in_a_row = self.cuts_in_a_row.max(MOST_CUTS_IN_A_ROW);
+        }
         let context = self.registry.context();
         context.console().step(format_args!("the upload of `{}` was cut; it goes on", self.digest));
         context.interrupt().sleep(PAUSE.saturating_mul(1 << self.cuts_in_a_row.min(5))).await
@@ -376,16 +381,20 @@ fn is_lost(error: &Error) -> bool {
     has_code(error, &["BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN"])
 }
 
+/// Whether the client has retried the request.
+fn was_retried(error: &Error) -> bool {
+    let tries = error.downcast_ref::<StatusError>().map(StatusError::tries);
+    tries.or_else(|| error.downcast_ref::<TransportError>().map(TransportError::tries)).is_some_and(|tries| tries > 1)
+}
+
 /// Whether trying again may help.
 fn may_pass(error: &Error) -> bool {
     use TransportKind::{Connection, Cut, Name, Stalled};
     if let Some(status) = error.downcast_ref::<StatusError>().map(StatusError::status) {
         // An upload that is not known, or not at that byte, is begun again.
         return status.is_server_error()
-            || matches!(
-                status,
-                StatusCode::NOT_FOUND | StatusCode::REQUEST_TIMEOUT | StatusCode::RANGE_NOT_SATISFIABLE
-            );
+            || is_transient(status)
+            || matches!(status, StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE);
     }
     let kind = error.downcast_ref::<TransportError>().map(TransportError::kind);
     matches!(kind, Some(Cut | Stalled | Connection | Name))

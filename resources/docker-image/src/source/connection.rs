@@ -1,6 +1,7 @@
 //! How a registry is connected to: what it is trusted for, and what it may do without.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use jetway::Problems;
 use jetway::http::{ClientCertificate, HttpSettings};
@@ -34,6 +35,7 @@ impl Source {
             insecure: self.is_unchecked(registry),
             client_certificate: client
                 .map(|client| ClientCertificate { certificate: client.cert.clone(), key: client.key.clone() }),
+            connect_timeout: Duration::from_secs(self.connect_timeout.into()),
             read_timeout: self.patience(),
             ..HttpSettings::default()
         }

@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn follows_to_plain_http_or_with_a_body_when_the_caller_allows_it() {
-        let plain = follow_by(Redirects::FollowToPlainHttp, "https://a/", &Method::GET, false, 302, "http://b/").unwrap();
+        let plain =
+            follow_by(Redirects::FollowToPlainHttp, "https://a/", &Method::GET, false, 302, "http://b/").unwrap();
         assert_eq!((plain.url, plain.same_origin), (url("http://b/"), false));
         let body = follow_by(Redirects::FollowWithBody, "https://a/", &Method::PUT, true, 307, "https://b/").unwrap();
         assert_eq!((body.url, body.body, body.same_origin), (url("https://b/"), true, false));
