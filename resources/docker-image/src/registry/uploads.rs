@@ -97,7 +97,9 @@ impl Registry<'_> {
         });
         let answer = match asked.await {
             // A mount saves an upload, and nothing else: whatever a registry has against it, the upload may succeed.
-            Err(error) if status_of(&error).is_some() => return Ok(Mount::Refused),
+            Err(error) if !Interrupted::caused(&error) && error.downcast_ref::<TransportError>().is_none() => {
+                return Ok(Mount::Refused);
+            }
             other => other?,
         };
         match answer.status() {
