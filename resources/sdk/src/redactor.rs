@@ -115,7 +115,7 @@ fn find(patterns: &Patterns, text: &[u8], edges: Edges, depth: usize, found: &mu
     let shortest = patterns.shortest();
     for encoding in Encoding::ALL {
         encoding.decode(text, shortest, &mut |decoded| {
-            find_decoded(patterns, decoded, text.len(), edges, depth - 1, found)
+            find_decoded(patterns, decoded, text.len(), edges, depth - 1, found);
         });
     }
 }

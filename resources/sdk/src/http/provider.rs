@@ -1,7 +1,7 @@
 //! The cryptography beneath TLS: aws-lc-rs, and beside it the signatures of RSA-PSS keys and the key exchange on P-521.
 //!
 //! A key may be bound to RSA-PSS by its own type (`id-RSASSA-PSS`, RFC 4055, section 3.1; `rsa_pss_pss_*` in RFC 8446,
-//! section 4.2.3). OpenSSL and GnuTLS accept such certificates, webpki has no algorithm for them.
+//! section 4.2.3). `OpenSSL` and `GnuTLS` accept such certificates, webpki has no algorithm for them.
 
 use std::sync::{Arc, LazyLock};
 
@@ -122,7 +122,7 @@ impl ActiveKeyExchange for P521Exchange {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
         let peer = PeerKey::new(&ECDH_P521, peer);
         let misbehaved = Error::from(PeerMisbehaved::InvalidKeyShare);
-        agree_ephemeral(self.private, &peer, misbehaved, |secret| Ok(SharedSecret::from(secret)))
+        agree_ephemeral(self.private, peer, misbehaved, |secret| Ok(SharedSecret::from(secret)))
     }
 
     fn pub_key(&self) -> &[u8] {

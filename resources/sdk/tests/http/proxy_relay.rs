@@ -9,7 +9,7 @@ use crate::socks::Socks;
 /// What is got of `url` by way of the relay to a proxy.
 async fn fetched(proxy: String, authority: &Authority, url: &str) -> String {
     let settings = HttpSettings { proxy: Some(proxy), ca_certs: vec![authority.pem.clone()], ..quick() };
-    let relay = ProxyRelay::start(&settings).unwrap().expect("a proxy with a login has a relay");
+    let relay = ProxyRelay::start(&settings).unwrap().unwrap();
     assert!(!relay.address().contains("pass"));
     let client = HttpSettings { proxy: Some(relay.address()), ..settings };
     let client = Screen::default().context().http(client).unwrap();

@@ -81,7 +81,7 @@ impl OpenSsl {
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let port = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("ACCEPT 127.0.0.1:")?.parse().ok());
-        Self { process, port: port.expect("the server says where it listens") }
+        Self { process, port: port.unwrap() }
     }
 
     fn url(&self) -> String {
