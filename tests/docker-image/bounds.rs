@@ -44,8 +44,8 @@ fn a_disk_that_is_full_is_told_and_nothing_half_made_stays() {
         return;
     }
     let large = Tar::new().directory("d", 0o555).file("d/file", 0o644, &noise(3 * MEGABYTE)).finish();
-    let zeros = Tar::new().file("file", 0o644, &vec![0; 3 * MEGABYTE]).finish();
-    let half = Tar::new().file("file", 0o644, &vec![0; MEGABYTE * 5 / 4]).finish();
+    let zeros = Tar::new().file("file", 0o644, &vec![1; 3 * MEGABYTE]).finish();
+    let half = Tar::new().file("file", 0o644, &vec![1; MEGABYTE * 5 / 4]).finish();
     for (layer, compression, kind, params) in [
         // What is downloaded does not fit, in any format.
         (&large, Compression::Gzip, "registry-image", json!({})),
