@@ -38,5 +38,6 @@ mod put_archives;
 mod put_tags;
 mod put_trouble;
 mod redirects;
+mod registries;
 mod support;
 mod versions;

@@ -17,6 +17,7 @@ mod encrypted;
 mod filters;
 mod get;
 mod git_config;
+mod gitea;
 mod interruption;
 mod kill;
 mod lfs;

@@ -137,6 +137,7 @@ make_base_image() {
 install_packages
 # It takes minutes once, and nothing but the tests of helm-release waits for it.
 "$(dirname "$0")/kubernetes/make.sh" start || say "no Kubernetes can be built here: the tests that talk to one will be skipped"
+"$(dirname "$0")/counterparts/make.sh" start || say "no servers and judges can be built here: the tests that talk to them will be skipped"
 if start_engine; then
   is_complete=true
   for image in $(base_images); do make_base_image "$image" || is_complete=false; done

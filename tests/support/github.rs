@@ -8,6 +8,7 @@ mod app;
 mod comments;
 mod deployments;
 mod lists;
+mod openapi;
 mod schema;
 mod statuses;
 
@@ -291,6 +292,12 @@ impl State {
             Ok(()) => self.route(asked),
             Err(refused) => refused,
         };
+        // What GitHub refuses may be as wrong as a test wants it.
+        if answer.status < 300 {
+            let note = |problem| format!("{} {}: {problem}", asked.method, asked.target);
+            self.problems.extend(openapi::problems_of_request(asked).into_iter().map(note));
+        }
+        let answer = openapi::conforming(asked, answer);
         let mut answer = lists::with_etag(asked, answer).with("X-GitHub-Request-Id", "ABCD:1234");
         if let Some((limit, left, renewed)) = self.rate {
             for (name, value) in [("Limit", limit), ("Remaining", left), ("Reset", renewed)] {

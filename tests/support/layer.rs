@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use crate::small_disk::SmallDisk;
-use crate::{kubernetes, nginx_git, ssh_git, tinyproxy};
+use crate::{counterparts, gitea, kubernetes, nginx_git, ssh_git, tinyproxy};
 
 /// Something that a test needs of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub enum Layer<'a> {
     Containers,
     /// A container engine.
     Engine,
+    /// A server or judge that `counterparts/make.sh` builds.
+    Counterpart(&'a str),
+    /// A Gitea that runs.
+    Gitea,
     /// A container engine and the image of a resource type in it.
     Image(&'a str),
 }
@@ -44,6 +48,8 @@ impl Layer<'_> {
             Self::Kubernetes => "kubernetes".to_owned(),
             Self::Containers => "containers".to_owned(),
             Self::Engine => "engine".to_owned(),
+            Self::Counterpart(name) => name.to_owned(),
+            Self::Gitea => "gitea".to_owned(),
             Self::Image(resource) => format!("image {resource}"),
         }
     }
@@ -64,6 +70,8 @@ impl Layer<'_> {
             }
             Self::Kubernetes => kubernetes::unavailable(),
             Self::Containers => kubernetes::without_containers(),
+            Self::Counterpart(name) => counterparts::directory(name).err(),
+            Self::Gitea => gitea::unavailable(),
             Self::Engine => (!succeeds("docker", &["info"]))
                 .then(|| "no container engine answers (`make deps` starts one)".to_owned()),
             Self::Image(resource) => {
