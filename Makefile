@@ -16,7 +16,7 @@ endif
 DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build lint test e2e images bundles concourse concourse-down bench demo docs schemas deny clean
+.PHONY: help deps build lint unit test e2e images bundles concourse concourse-down bench demo docs schemas deny clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -31,6 +31,11 @@ lint: ## formatting, clippy and the crates' documentation; a warning fails it
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="$(DOC_LINTS)" $(CARGO) doc --locked --quiet --workspace --no-deps --all-features --document-private-items
+
+unit: ## formatting, clippy and the unit tests of every crate: no root, no servers, no network but cargo's
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --exclude jetway-tests --all-targets -- -D warnings
+	$(CARGO) test --locked --workspace --exclude jetway-tests --lib --bins
 
 test: ## all that must pass: deps, build, lint, tests of the binaries, images, the same tests against the images
 	@tests/support/test.sh
