@@ -130,7 +130,7 @@ impl World {
                 "token": self.deployer(),
                 "staging": self.staging.name(), "production": self.production.name(),
             },
-            "deploy": { "timeout": self.patience, "pause": "100ms" },
+            "deploy": { "timeout": self.patience.to_string(), "pause": "100ms" },
             "registry": { "host": self.registry.host(), "key": KEY },
             "github": {
                 "repository": github::REPOSITORY, "token": github::TOKEN, "endpoint": self.github.url(), "deciders": ["grace"],

@@ -27,6 +27,8 @@ pub(crate) struct Document {
     pub(crate) root: Node,
     /// What is wrong with the file though it could be read, such as a key that is set twice.
     pub(crate) findings: Vec<Finding>,
+    /// What Concourse refuses in the file, though it could be read here.
+    pub(crate) refusals: Vec<Finding>,
 }
 
 /// A file that cannot be used at all.
@@ -81,7 +83,7 @@ pub(crate) fn load(bytes: &[u8]) -> Result<Document, Unusable> {
         }
     }
     let root = builder.root.unwrap_or_else(|| Node::written(START, Content::Null));
-    Ok(Document { root, findings: builder.findings })
+    Ok(Document { root, findings: builder.findings, refusals: builder.refusals })
 }
 
 const START: Position = Position { line: 1, column: 1 };
@@ -128,6 +130,7 @@ struct Builder {
     budget: Budget,
     root: Option<Node>,
     findings: Vec<Finding>,
+    refusals: Vec<Finding>,
 }
 
 impl Builder {
@@ -177,7 +180,11 @@ impl Builder {
         let content = match children {
             Children::List(items) => Content::List(items),
             Children::Map { entries, .. } => match old_var(&entries) {
-                Some(var) => Content::Text(var),
+                Some(name) => {
+                    let message = format!("Concourse refuses `{{{{{name}}}}}`; write `(({name}))`");
+                    self.refusals.push(Finding::problem(position, message));
+                    Content::Text(format!("{{{{{name}}}}}"))
+                }
                 // Whether a map in a key's place is the inside of `{{var}}` is known when the outer map ends.
                 None => Content::Map(self.entries(entries)?),
             },
@@ -225,8 +232,14 @@ impl Builder {
         let mut entries = Vec::new();
         let mut merged = Vec::new();
         let mut seen: HashMap<String, Position> = HashMap::new();
+        let mut first_merge = None;
         for (key, value) in pairs {
             if key.kind == KeyKind::Merge {
+                if let Some(first) = first_merge.replace(key.node.position) {
+                    let message =
+                        format!("Concourse refuses a second `<<`, first at {first}; write `<<: [*one, *other]`");
+                    self.refusals.push(Finding::problem(key.node.position, message));
+                }
                 merged.extend(merge_sources(key.node.position, value)?);
                 continue;
             }
@@ -261,7 +274,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, position: Position)
     }
 }
 
-/// The text of `{{name}}`, the old form of a var, which is a map in a map to YAML.
+/// The name in `{{name}}`, the old form of a var, which is a map in a map to YAML.
 fn old_var(entries: &[(KeyNode, Node)]) -> Option<String> {
     let [(KeyNode { node: outer, .. }, Node { content: Content::Null, .. })] = entries else {
         return None;
@@ -272,7 +285,7 @@ fn old_var(entries: &[(KeyNode, Node)]) -> Option<String> {
     let [Entry { key, value: Node { content: Content::Null, .. } }] = inner.as_slice() else {
         return None;
     };
-    is_old_name(&key.text).then(|| format!("{{{{{}}}}}", key.text))
+    is_old_name(&key.text).then(|| key.text.clone())
 }
 
 /// The entries that `<<` brings: of one map, or of each of a list, where the first that has a key wins.
@@ -370,6 +383,19 @@ mod tests {
     #[test]
     fn a_key_that_is_set_twice_is_found_with_both_positions() {
         assert_eq!(findings("a: 1\nb:\n  c: 2\n  d: 3\n  c: 4\n"), ["5:3: `c` is set twice, first at 3:3"]);
+    }
+
+    #[test]
+    fn old_vars_and_a_second_merge_are_refused_as_concourse_does() {
+        let text = "a: &a {b: 1}\nc: {{old-name}}\nd:\n  <<: *a\n  <<: *a\ne: \"{{text}}\"\n";
+        let refusals = load(text.as_bytes()).unwrap().refusals;
+        assert_eq!(
+            refusals.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [
+                "2:4: Concourse refuses `{{old-name}}`; write `((old-name))`",
+                "5:3: Concourse refuses a second `<<`, first at 4:3; write `<<: [*one, *other]`",
+            ]
+        );
     }
 
     #[test]

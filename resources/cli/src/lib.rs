@@ -20,6 +20,7 @@ mod pipeline;
 mod position;
 mod print;
 mod reference;
+mod refusals;
 mod report;
 mod resolved;
 mod run;

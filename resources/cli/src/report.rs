@@ -9,6 +9,7 @@ use crate::node::{Content, Entry, Node};
 use crate::part::PartInPipeline;
 use crate::pipeline::{Declared, Pipeline, is_open};
 use crate::position::Finding;
+use crate::refusals;
 use crate::steps::Step;
 use crate::vars::{Lack, Vars};
 
@@ -25,11 +26,13 @@ pub(crate) struct Report {
 
 /// What is to be said of a pipeline, in the order of the file. If it is `strict`, every unknown key is a problem.
 pub(crate) fn report(document: Document, vars: &Vars, catalogue: &Catalogue, strict: bool) -> Report {
-    let Document { mut root, findings } = document;
+    let Document { mut root, mut findings, refusals } = document;
+    findings.extend(refusals);
     vars.fill(&mut root);
     defaults::fill(&mut root);
     let mut report = Report { findings, strict, redactor: vars.redactor(), resources: 0, of_ours: 0 };
     let pipeline = Pipeline::read(&root, &mut report.findings);
+    refusals::find(&root, &pipeline, &mut report.findings);
     report.resources = pipeline.resources.len();
     if !vars.is_empty() {
         report.unfit_vars(&root, vars);
@@ -250,6 +253,7 @@ jobs:
                 "16:7: resource `repo`: `source.hosts[0].nmae`: unknown key; did you mean `name`?",
                 "17:13: resource `repo`: `source.hosts[1].name`: expected text, found a list",
                 "18:9: resource `bare`: `source.uri`: required, but missing",
+                "20:9: Concourse refuses the resource `dashed`: no step uses it; remove it",
                 "22:17: resource `dashed`: `source.uri`: must not begin with `-`",
                 "22:21: `uri` is set twice, first at 22:12",
                 "22:37: warning: resource `dashed`: `source.branch`: Concourse turns `1.10` into `1.1`; write '1.10' to \
@@ -316,7 +320,7 @@ jobs:
 resources:
 - name: repo
   type: example
-  source: {uri: https://((host))/x, force: ((force)), paths: ((paths)), strategy: {{strategy}}, hosts: [((host))]}
+  source: {uri: https://((host))/x, force: ((force)), paths: ((paths)), strategy: ((strategy)), hosts: [((host))]}
 - {name: all, type: example, source: ((source))}
 jobs:
 - name: ((job))
@@ -358,6 +362,7 @@ jobs:
         assert_eq!(
             findings_with(text, &vars),
             [
+                "1:20: Concourse refuses the resource `a-((env))`: no step uses it; remove it",
                 "1:20: resource `a-((env))`: `source.uri`: required, but missing",
                 "4:16: job `deploy-((env))`, get `b-((env))`: there is no resource `b-((env))`; did you mean `a-((env))`?",
             ]

@@ -204,8 +204,17 @@ fn merge(node: &mut Node, content: Content) {
 }
 
 /// The text that a value gives inside of longer text.
+///
+/// Concourse interpolates text alone there: "cannot interpolate non-primitive value" is its answer to a number.
 fn inside_of_text(value: &Node) -> Result<String, Lack> {
-    value.scalar_text().ok_or_else(|| Lack::Unfit(format!("it is {}, which cannot be a part of text", value.kind())))
+    let unfit = |why: &str| Lack::Unfit(format!("it is {}, {why}", value.kind()));
+    match &value.content {
+        Content::Text(text) => Ok(text.clone()),
+        Content::Number { .. } | Content::Flag { .. } => {
+            Err(unfit("which Concourse refuses inside of text; quote the var's value"))
+        }
+        Content::Null | Content::List(_) | Content::Map(_) => Err(unfit("which cannot be a part of text")),
+    }
 }
 
 /// Places all that a var holds where the var stands.
@@ -310,9 +319,7 @@ mod tests {
     fn a_var_inside_of_text_becomes_text() {
         for (text, expected) in [
             ("x-((name))-((a.b))", "x-main-nested"),
-            ("v((number)).((float))", "v3.1.1"),
             ("((name))((name))", "mainmain"),
-            ("((flag))!", "true!"),
             ("\"((tricky)) \"", "((name)) "),
             ("\"a {{name}} b\"", "a main b"),
             ("\"a {{other}} b\"", "a {{other}} b"),
@@ -320,7 +327,7 @@ mod tests {
         ] {
             assert_eq!(filled(text), json!(expected), "{text}");
         }
-        assert_eq!(filled("{((name)): ((name)), \"x((number))\": z}"), json!({"main": "main", "x3": "z"}));
+        assert_eq!(filled("{((name)): ((name)), \"x((name))\": z}"), json!({"main": "main", "xmain": "z"}));
     }
 
     #[test]
@@ -336,7 +343,10 @@ mod tests {
             ]
         );
         assert_eq!(
-            unresolved("a: ((a.c))\nb: ((name.x))\nc: x((list))\nd: ((a..b))\ne: x((nothing))\nf: x{{list}}\n"),
+            unresolved(
+                "a: ((a.c))\nb: ((name.x))\nc: x((list))\nd: ((a..b))\ne: x((nothing))\nf: x{{list}}\ng: ((number))s\n\
+                 h: ((flag))!\n"
+            ),
             [
                 "1:4 ((a.c)) Unfit(\"there is no `c` in it\")",
                 "2:4 ((name.x)) Unfit(\"it is text, so there is no `x` in it\")",
@@ -344,6 +354,8 @@ mod tests {
                 "4:4 ((a..b)) Unfit(\"a part of its name is empty\")",
                 "5:4 ((nothing)) Unfit(\"it is nothing, which cannot be a part of text\")",
                 "6:4 {{list}} Unfit(\"it is a list, which cannot be a part of text\")",
+                "7:4 ((number)) Unfit(\"it is a number, which Concourse refuses inside of text; quote the var's value\")",
+                "8:4 ((flag)) Unfit(\"it is true or false, which Concourse refuses inside of text; quote the var's value\")",
             ]
         );
     }

@@ -161,6 +161,7 @@ jobs:
       fail_fast: true
       steps:
       - {get: nightly, trigger: true}
+      - {get: image}
       - {get: code, resource: repo, trigger: true, passed: [], params: {depth: ((depth))}, version: every}
   - {load_var: tag, file: code/tag}
   - task: unit
@@ -184,7 +185,7 @@ jobs:
 }
 
 #[test]
-fn a_pipeline_of_old_times_is_understood() {
+fn what_concourse_removed_is_refused_with_the_way_to_write_it() {
     let text = "\
 resources:
 - name: repo
@@ -200,12 +201,22 @@ jobs:
     - get: repo
       params: {git.depth: {{depth}}}
 ";
-    assert_eq!(validate(text), (0, "no problems in 1 pipeline; 1 of 1 resource of our types\n".to_owned()));
+    let refused = "\
+ci.yml:5:10: Concourse refuses `{{repo-uri}}`; write `((repo-uri))`
+ci.yml:6:13: Concourse refuses `{{branch}}`; write `((branch))`
+ci.yml:7:18: Concourse refuses `{{key}}`; write `((key))`
+ci.yml:11:5: Concourse refuses `aggregate`, which version 7 removed; write `in_parallel`
+ci.yml:13:27: Concourse refuses `{{depth}}`; write `((depth))`
+";
+    let expected = format!("{refused}5 problems in 1 pipeline; 1 of 1 resource of our types\n");
+    assert_eq!(validate(text), (1, expected));
     let (code, stdout) = validate_with(text, "--var repo-uri=https://git.test/x --yaml-var depth=[1]");
     assert_eq!(
         stdout,
-        "ci.yml:13:27: job `test`, get `repo`: `params.git.depth`: expected a whole number, found a list\n\
-         1 problem in 1 pipeline; 1 of 1 resource of our types\n"
+        format!(
+            "{refused}ci.yml:13:27: job `test`, get `repo`: `params.git.depth`: expected a whole number, found a list\n\
+             6 problems in 1 pipeline; 1 of 1 resource of our types\n"
+        )
     );
     assert_eq!(code, 1);
 }
