@@ -94,6 +94,8 @@ jobs:
     params: {text: x, trigger: true}
   - get: registry
     params: {globs: []}
+  - put: chat
+    params: {text: x}
 ";
     let expected = "\
 ci.yml:4:12: warning: resource `chat`: `source.URL`: the key is written `url`
