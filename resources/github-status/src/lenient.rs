@@ -49,7 +49,7 @@ mod tests {
     fn reads_a_status_with_missing_fields_and_other_types() {
         let read = status(json!({ "id": "7", "state": "success", "creator": "octo", "updated_at": 1, "url": {} }));
         assert_eq!((read.id, read.state.as_str(), read.updated_at.as_str()), (7, "success", "1"));
-        assert_eq!((read.creator(), read.url, read.created_at.as_str()), ("", None, ""));
+        assert_eq!((read.creator(), read.url.clone(), read.created_at.as_str()), ("", None, ""));
         assert_eq!(status(json!({})).id, 0);
     }
 
