@@ -83,7 +83,8 @@ impl Bench {
         let moving = json!({ "uri": self.url, "branch": "moving" });
         let unreadable = json!({ "source": { "uri": self.url, "branch": "main", "brunch": "main" } });
         // The redactor's cost is all that differs.
-        let long_secret: String = (0..8_000).map(|line| format!("  key-{line}: {:060}\n", line * 7_919)).collect();
+        let long_secret: String =
+            (0..8_000).map(|line| format!("  key-{line}: {:060}\n", line * 7_919)).collect::<Vec<_>>().concat();
         let mut with_long_secret = unreadable.clone();
         with_long_secret["source"]["password"] = json!(long_secret);
         let megabytes = |count: u64| Some(count * 1024 * 1024);

@@ -63,9 +63,9 @@ fn the_main_step_of_a_delivery_builds_pushes_and_finds_its_cache_again() {
         let _images = Images::of(&repository);
         let source = source(&registry, "gcr/artifact-app", json!({ "username": USER, "password": PASSWORD }));
         // The engine's cache is everybody's: the mark makes the steps this test's.
-        let recipe = format!("FROM BASE\nCOPY app /app\nRUN sh /app > /made\nCMD [\"cat\", \"/made\"]\n");
+        let recipe = "FROM BASE\nCOPY app /app\nRUN sh /app > /made\nCMD [\"cat\", \"/made\"]\n";
         let inputs = inputs(&[
-            ("artifact-app/Dockerfile", &recipe),
+            ("artifact-app/Dockerfile", recipe),
             ("artifact-app/app", &format!("echo made by $0 # {repository}\n")),
             ("metadata/short-commit-hash", "abc1234\n"),
         ]);

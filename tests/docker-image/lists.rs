@@ -70,7 +70,7 @@ fn fails_when_a_page_is_missing() {
     assert!(said(&outcome).contains("last=1.0.0`, is not there"), "{}", said(&outcome));
 }
 
-/// Distribution's `maxpagesize`: a larger `n` is answered by 400 PAGINATION_NUMBER_INVALID.
+/// Distribution's `maxpagesize`: a larger `n` is answered by 400 `PAGINATION_NUMBER_INVALID`.
 #[test]
 fn asks_without_a_size_where_the_size_is_refused() {
     for status in [400, 405, 422] {

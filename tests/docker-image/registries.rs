@@ -28,7 +28,7 @@ struct Server {
 
 enum Running {
     Distribution2 {
-        _registry: Registry,
+        _registry: Box<Registry>,
     },
     Daemon {
         _daemon: Daemon,
@@ -67,7 +67,7 @@ impl Server {
 fn servers() -> Vec<Server> {
     let registry = Registry::start();
     let prefix = registry.host();
-    let running = Running::Distribution2 { _registry: registry };
+    let running = Running::Distribution2 { _registry: Box::new(registry) };
     let mut servers = vec![Server { name: "distribution 2", prefix, login: None, _running: running }];
     if require(Layer::Counterpart("distribution")) {
         let directory = scratch::directory();

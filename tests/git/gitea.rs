@@ -57,7 +57,7 @@ mod check_verb {
     fn takes_an_access_token_as_the_password_or_as_the_user() {
         let Some(gitea) = gitea() else { return };
         let (local, commits) = history(&["one"]);
-        let made = gitea.repository_with(json!({ "private": true }));
+        let made = gitea.repository_with(&json!({ "private": true }));
         made.push_all(local.path());
         let token = gitea.token();
         for (username, password) in [(USER, token), (token, ""), (token, "x-oauth-basic")] {
@@ -72,7 +72,7 @@ mod check_verb {
     fn fails_with_a_wrong_password_and_does_not_show_it() {
         let Some(gitea) = gitea() else { return };
         let (local, _) = history(&["one"]);
-        let made = gitea.repository_with(json!({ "private": true }));
+        let made = gitea.repository_with(&json!({ "private": true }));
         made.push_all(local.path());
         let outcome = check(&with(source(&made), json!({ "password": "wr0ng-s3cret" })), None);
         outcome.failed();

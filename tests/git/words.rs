@@ -41,7 +41,8 @@ fn an_indented_private_key_is_taken() {
     }
     let (repository, commits) = history(&["one"]);
     let server = SshGit::start();
-    let indented: String = server.deploy_key().private.lines().map(|line| format!("    {line}\n")).collect();
+    let indented: String =
+        server.deploy_key().private.lines().map(|line| format!("    {line}\n")).collect::<Vec<_>>().concat();
     let source = with(source(&server.url(repository.path())), json!({ "private_key": format!("\n{indented}\n") }));
     assert_eq!(refs(&check(&source, None)), commits);
 }

@@ -197,17 +197,18 @@ impl Gitea {
 
     /// Makes an empty repository with a name of its own.
     pub fn repository(&'static self) -> GiteaRepository {
-        self.repository_with(json!({}))
+        self.repository_with(&json!({}))
     }
 
     /// The same, with more of the API's options, such as `object_format_name`.
-    pub fn repository_with(&'static self, options: Value) -> GiteaRepository {
+    pub fn repository_with(&'static self, options: &Value) -> GiteaRepository {
         static COUNTER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("repository-{}", COUNTER.fetch_add(1, Ordering::Relaxed));
         let mut body = json!({ "name": name, "default_branch": "main" });
-        let (Value::Object(body), Value::Object(options)) = (&mut body, options) else { unreachable!() };
-        body.extend(options);
-        self.api("POST", "/user/repos", Some(&Value::Object(body.clone())));
+        for (key, value) in options.as_object().expect("options are an object") {
+            body[key] = value.clone();
+        }
+        self.api("POST", "/user/repos", Some(&body));
         GiteaRepository { server: self, name }
     }
 

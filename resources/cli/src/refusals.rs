@@ -183,8 +183,9 @@ fn step(node: &Node, findings: &mut Vec<Finding>) {
     match *word {
         "do" => node.get("do").into_iter().for_each(|list| steps(list, findings)),
         "in_parallel" => {
-            let list = node.get("in_parallel");
-            list.into_iter().for_each(|list| steps(list.get("steps").unwrap_or(list), findings));
+            if let Some(list) = node.get("in_parallel") {
+                steps(list.get("steps").unwrap_or(list), findings);
+            }
         }
         "try" => node.get("try").into_iter().for_each(|inner| step(inner, findings)),
         _ => {}

@@ -103,7 +103,8 @@ impl Report {
             let part = PartInPipeline { part: Part::GetParams, key: "get_params", entry: step.get_params, ..params };
             self.findings.extend(part.findings(kind, &self.redactor));
         } else if let (Verb::Get, Some(entry)) = (step.verb, step.version) {
-            self.version(PartInPipeline { part: Part::Version, key: "version", entry: Some(entry), ..params }, kind);
+            let part = PartInPipeline { part: Part::Version, key: "version", entry: Some(entry), ..params };
+            self.version(&part, kind);
         }
     }
 
@@ -112,7 +113,7 @@ impl Report {
     }
 
     /// `every`, `latest`, or a version to stay at.
-    fn version(&mut self, part: PartInPipeline<'_>, kind: ResourceType) {
+    fn version(&mut self, part: &PartInPipeline<'_>, kind: ResourceType) {
         let Some(entry) = part.entry else { return };
         let mut problem = |node: &Node, path: &str, message: &str| {
             let message = format!("{}: `version{path}`: {message}", part.subject);

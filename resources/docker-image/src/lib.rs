@@ -77,7 +77,8 @@ impl<K: Kind> Resource for Image<K> {
         destination: &Path,
     ) -> Result<Response<Version>> {
         source.warn(context.console());
-        get::get(context, Flavour::of::<K>(), &source, version, &params, destination).await
+        // Its state is large, and each verb's future would be as large as the largest one.
+        Box::pin(get::get(context, Flavour::of::<K>(), &source, version, &params, destination)).await
     }
 
     async fn put(context: &Context, source: Source, params: PutParams, inputs: &Path) -> Result<Response<Version>> {

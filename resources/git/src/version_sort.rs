@@ -96,7 +96,7 @@ mod tests {
         let mut command = Command::new("sort");
         command.arg("-V").env("LC_ALL", "C").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut program = command.spawn().unwrap();
-        let text: String = names.iter().map(|name| format!("{name}\n")).collect();
+        let text: String = names.iter().map(|name| format!("{name}\n")).collect::<Vec<_>>().concat();
         program.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         let output = program.wait_with_output().unwrap();
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()

@@ -15,6 +15,7 @@ use crate::state::{require_deployment_state, require_state};
 
 /// The repository, how to get in, and which statuses count.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a key that pipelines have, and none depends on another")]
 pub struct Source {
     /// The repository, `OWNER/NAME`. It may be given as `owner` and `repo` instead.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! GitHub's official OpenAPI description as the judge of requests and answers.
+//! GitHub's official `OpenAPI` description as the judge of requests and answers.
 //!
 //! `openapi.json` holds the operations that are used; `openapi.py` wrote it from the npm package `@octokit/openapi`.
 

@@ -38,7 +38,7 @@ pub(super) fn make(root: &Path) -> io::Result<()> {
     let mode = Mode::from_raw_mode(0o755);
     for (path, point) in POINTS {
         let Some(name) = Name::new(path.as_bytes())? else { continue };
-        let made = tree.directory(&name.directories, Missing::Make).and_then(|directory| {
+        let result = tree.directory(&name.directories, Missing::Make).and_then(|directory| {
             let (directory, last) = (directory.as_fd(), name.last.as_os_str());
             match statat(directory, last, AtFlags::SYMLINK_NOFOLLOW) {
                 Err(Errno::NOENT) => {}
@@ -59,7 +59,7 @@ pub(super) fn make(root: &Path) -> io::Result<()> {
             }
             Ok(())
         });
-        match made {
+        match result {
             // An image may have a file where a directory is due, or a directory that is closed to this user.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied) => {}
             other => other?,
