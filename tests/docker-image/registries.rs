@@ -115,6 +115,11 @@ fn image(word: &str, compression: Compression) -> Image {
     Image::of_archives(&json!({ "Env": ["A=b"], "Labels": { "word": word } }), &archives, compression)
 }
 
+/// An image that differs from the others.
+fn last() -> Image {
+    image("last\n", Compression::Gzip)
+}
+
 /// Inputs with the image as an OCI layout in `image`.
 fn inputs(image: &Image) -> TempDir {
     let inputs = scratch::directory();
@@ -175,12 +180,15 @@ fn a_check_sees_a_tag_that_moves() {
         let source = server.source("cases/moves", json!({ "tag": "1" }));
         let first =
             put_image(&server, "cases/moves", &image("one\n", Compression::Gzip), json!({ "tag": "1" }), json!({}));
-        let known = json!({ "digest": first });
+        let known = json!({ "tag": "1", "digest": first });
         assert_eq!(check("registry-image", &source, Some(&known)).json(), json!([known]), "{}", server.name);
         let second =
             put_image(&server, "cases/moves", &image("two\n", Compression::Gzip), json!({ "tag": "1" }), json!({}));
         let listed = check("registry-image", &source, Some(&known)).json();
-        assert_eq!(listed, json!([{ "digest": first }, { "digest": second }]), "{}", server.name);
+        // Gitea removes a manifest that no tag names any more.
+        let versions = [json!({ "tag": "1", "digest": first }), json!({ "tag": "1", "digest": second })];
+        let expected = if server.name == "gitea" { &versions[1..] } else { &versions[..] };
+        assert_eq!(listed, json!(expected), "{}", server.name);
     }
 }
 
@@ -218,10 +226,12 @@ fn a_check_lists_more_tags_than_a_page_holds() {
         let source = server.source("cases/pages", json!({ "tag": "1.0.0" }));
         let outcome = put("registry-image", &source, &params, inputs.path());
         assert!(outcome.code == Some(0), "{}: {}", server.name, outcome.stderr);
-        let source = server.source("cases/pages", json!({ "semver_constraint": "1.0.x" }));
+        put_image(&server, "cases/pages", &last(), json!({ "tag": "1.1.0" }), json!({}));
+        let source = server.source("cases/pages", json!({ "semver_constraint": ">=1.0.0" }));
         let known = json!({ "tag": "1.0.0", "digest": image.manifest.digest });
         let outcome = check("registry-image", &source, Some(&known));
-        assert_eq!(tags(&outcome).len(), 120, "{}: {}", server.name, outcome.stderr);
+        // In the order of the registry it is the last one.
+        assert_eq!(tags(&outcome).last().map(String::as_str), Some("1.1.0"), "{}: {}", server.name, outcome.stderr);
     }
 }
 

@@ -129,7 +129,7 @@ fn app_ini(directory: &Path, program: &Path, port: u16, ssh_port: u16, root: boo
          SSH_DOMAIN = 127.0.0.1\nSSH_LISTEN_HOST = 127.0.0.1\nSSH_PORT = {ssh_port}\nSSH_LISTEN_PORT = {ssh_port}\n\
          BUILTIN_SSH_SERVER_USER = git\nLFS_START_SERVER = true\nOFFLINE_MODE = true\n\
          [database]\nDB_TYPE = sqlite3\nPATH = {directory}/gitea.db\n\
-         [security]\nINSTALL_LOCK = true\nPASSWORD_HASH_ALGO = pbkdf2$2\nSECRET_KEY = tests\n\
+         [security]\nINSTALL_LOCK = true\nPASSWORD_HASH_ALGO = pbkdf2\nSECRET_KEY = tests\n\
          [repository]\nROOT = {directory}/repositories\n\
          [lfs]\nPATH = {directory}/lfs\n\
          [packages]\nENABLED = true\n\

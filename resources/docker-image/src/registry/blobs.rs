@@ -152,7 +152,14 @@ impl Blob<'_> {
                 Some(response) => response,
                 none => {
                     // The client has retried what fails before an answer begins; retries here would multiply its own.
-                    let response = open(self.registry, self.descriptor, self.received).await?;
+                    // A blob that is not there yet is no failure to it.
+                    let response = match open(self.registry, self.descriptor, self.received).await {
+                        Err(error) if status_of(&error) == Some(StatusCode::NOT_FOUND) => {
+                            self.after_absence(error).await?;
+                            continue;
+                        }
+                        opened => opened?,
+                    };
                     // A server that does not know parts begins at the start again.
                     let begun = self.received.checked_sub(response.offset());
                     self.skip = begun.context("what came begins behind what was asked for")?;
@@ -204,21 +211,23 @@ impl Blob<'_> {
         anyhow!("{how} bytes came than the {} of the manifest", self.descriptor.size)
     }
 
-    /// Waits before going on, when that may help.
+    /// Waits for a blob that the registry does not see yet. A foreign layer may be nowhere.
+    async fn after_absence(&mut self, error: Error) -> Result<()> {
+        let may_appear = self.registry.waits && self.descriptor.urls.is_empty();
+        let Some(pause) = UNTIL_SEEN.get(self.absences).filter(|_| may_appear) else { return Err(error) };
+        self.absences += 1;
+        let context = self.registry.context();
+        context.console().step(format_args!(
+            "`{}` does not have `{}` (yet); it is asked again",
+            self.registry.repository(),
+            self.descriptor.digest
+        ));
+        context.interrupt().sleep(*pause).await
+    }
+
+    /// Waits before going on after a cut, when that may help.
     async fn after_cut(&mut self, error: Error) -> Result<()> {
         use TransportKind::{Connection, Cut, Name, Stalled};
-        if status_of(&error) == Some(StatusCode::NOT_FOUND) && self.descriptor.urls.is_empty() {
-            let pause = UNTIL_SEEN.get(self.absences).filter(|_| self.registry.waits);
-            let Some(pause) = pause else { return Err(error) };
-            self.absences += 1;
-            let context = self.registry.context();
-            context.console().step(format_args!(
-                "`{}` does not have `{}` (yet); it is asked again",
-                self.registry.repository(),
-                self.descriptor.digest
-            ));
-            return context.interrupt().sleep(*pause).await;
-        }
         let kind = error.downcast_ref::<TransportError>().map(TransportError::kind);
         let may_pass = matches!(kind, Some(Cut | Stalled | Connection | Name));
         if !may_pass || self.cuts_in_a_row >= MOST_CUTS_IN_A_ROW || self.cuts >= MOST_CUTS {
