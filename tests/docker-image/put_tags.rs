@@ -155,6 +155,9 @@ fn a_tag_that_is_refused_fails_the_put_which_says_how_far_it_got() {
     outcome.failed();
     let text = said(&outcome);
     assert!(text.contains("cannot push `localhost:[PORT]/team/app:two`"), "{text}");
-    assert!(text.contains("hint: to push to `localhost:[PORT]/team/app` takes a login: `username` and `password`"), "{text}");
+    assert!(
+        text.contains("hint: to push to `localhost:[PORT]/team/app` takes a login: `username` and `password`"),
+        "{text}"
+    );
     assert!(text.contains("hint: pushed: `one`; not pushed: `two`, `three`"), "{text}");
 }

@@ -22,6 +22,7 @@ mod gitea;
 mod injection;
 mod put;
 mod readme;
+mod real_gitea;
 mod secrets;
 mod support;
 mod tls;

@@ -1,0 +1,73 @@
+//! Statuses on a real Gitea, whose API follows GitHub's.
+
+use std::path::Path;
+
+use jetway_tests::gitea::{GiteaRepository, gitea};
+use jetway_tests::repository::Repository;
+use jetway_tests::scratch;
+use jetway_tests::verb::{Outcome, Verb};
+use serde_json::{Value, json};
+
+/// A repository with one commit on the server, and the commit.
+fn committed() -> Option<(GiteaRepository, String)> {
+    let gitea = gitea()?;
+    let local = Repository::new();
+    let commit = local.commit("begin", &[("README.md", "hello\n")]);
+    Some((gitea.repository_of(&local), commit))
+}
+
+fn source(repository: &GiteaRepository, endpoint: &str) -> Value {
+    let gitea = gitea().expect("the repository is on it");
+    json!({
+        "repository": repository.full_name(), "access_token": gitea.token(), "branch": "main",
+        "context": "unit", "endpoint": format!("{}{endpoint}", gitea.url()),
+    })
+}
+
+fn put(source: &Value, params: &Value, inputs: &Path) -> Outcome {
+    Verb::put("github-status").dir(inputs).request(&json!({ "source": source, "params": params })).run()
+}
+
+#[test]
+fn sets_a_status_that_a_check_and_a_get_see() {
+    let Some((repository, commit)) = committed() else { return };
+    let inputs = scratch::directory();
+    // With the path of the API, and with the address of the server alone.
+    for (endpoint, state) in [("/api/v1", "pending"), ("", "success")] {
+        let source = source(&repository, endpoint);
+        let outcome =
+            put(&source, &json!({ "commit": commit, "state": state, "description": "by a test" }), inputs.path());
+        let version = outcome.json()["version"].clone();
+        assert_eq!(version["commit"], json!(commit));
+        // Gitea lists the oldest one first.
+        let listed = repository.api("GET", &format!("/commits/{commit}/statuses"), None);
+        let newest = listed.as_array().and_then(|statuses| statuses.last()).expect("a status");
+        assert_eq!((&newest["status"], &newest["context"]), (&json!(state), &json!("unit")), "{listed:#}");
+
+        let versions = Verb::check("github-status").request(&json!({ "source": source })).run().json();
+        assert_eq!(versions.as_array().and_then(|versions| versions.last()), Some(&version));
+
+        let target = scratch::directory();
+        let request = json!({ "source": source, "version": version });
+        Verb::get("github-status").dir(target.path()).request(&request).run().succeeded();
+        let read = |file: &str| std::fs::read_to_string(target.path().join(file)).unwrap();
+        assert_eq!((read("state").trim(), read("commit").trim()), (state, commit.as_str()));
+    }
+}
+
+#[test]
+fn fails_for_a_commit_that_is_not_there() {
+    let Some((repository, _)) = committed() else { return };
+    let inputs = scratch::directory();
+    let params = json!({ "commit": "0123456789012345678901234567890123456789", "state": "success" });
+    put(&source(&repository, "/api/v1"), &params, inputs.path()).failed();
+}
+
+#[test]
+fn fails_with_a_token_that_is_not_known() {
+    let Some((repository, commit)) = committed() else { return };
+    let inputs = scratch::directory();
+    let mut source = source(&repository, "/api/v1");
+    source["access_token"] = json!("0123456789abcdef0123456789abcdef01234567");
+    put(&source, &json!({ "commit": commit, "state": "success" }), inputs.path()).failed();
+}
