@@ -63,7 +63,8 @@ fn has_a_small_binary() {
         return;
     }
     let bytes = files("git")["usr/local/bin/jetway-git"].size;
-    assert!(bytes < 6 * 1024 * 1024, "{bytes} bytes");
+    // aws-lc-rs, which has the keys of private authorities that ring lacks, is 2 MiB of it.
+    assert!(bytes < 12 * 1024 * 1024, "{bytes} bytes");
 }
 
 #[test]

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 /// base is its binary and little else.
 const MOST: [(&str, u64); 6] = [
     ("docker-image", 200),
-    ("git", 60),
+    ("git", 63),
     ("github-status", 8),
     ("helm-release", 90),
     ("registry-image", 12),

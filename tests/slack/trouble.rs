@@ -260,7 +260,7 @@ fn a_chat_that_is_slow_gets_its_time_and_one_that_is_silent_does_not() {
         format!(
             "error: the message did not reach the webhook's channel\n  \
              caused by: `POST http://127.0.0.1:[PORT]/...` got no whole answer\n  caused by: nothing was received for \
-             [TIME]\n{MAY_HAVE_ARRIVED}"
+             [TIME]\n{MAY_HAVE_ARRIVED}hint: `read_timeout` in the source says how long a server may stay silent\n"
         )
     );
     assert!(outcome.elapsed < SOON);

@@ -20,6 +20,8 @@ const LARGE: u64 = 1_000_000;
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Override {
     /// Where it belongs, as in `helm --set`: `image.tag`, `hosts[0].name`, and `\.` for a dot in a name.
+    // A name may end with a blank.
+    #[schemars(extend("x-keeps-blanks" = true))]
     pub key: String,
 
     /// The value: text, a number, true, false, null, a list, keys and values.
