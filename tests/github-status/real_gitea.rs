@@ -39,9 +39,10 @@ fn sets_a_status_that_a_check_and_a_get_see() {
             put(&source, &json!({ "commit": commit, "state": state, "description": "by a test" }), inputs.path());
         let version = outcome.json()["version"].clone();
         assert_eq!(version["commit"], json!(commit));
-        // Gitea lists the oldest one first.
+        // Gitea orders the statuses of one second at random.
         let listed = repository.api("GET", &format!("/commits/{commit}/statuses"), None);
-        let newest = listed.as_array().and_then(|statuses| statuses.last()).expect("a status");
+        let newest = listed.as_array().into_iter().flatten().max_by_key(|status| status["id"].as_u64());
+        let newest = newest.expect("a status");
         assert_eq!((&newest["status"], &newest["context"]), (&json!(state), &json!("unit")), "{listed:#}");
 
         let versions = Verb::check("github-status").request(&json!({ "source": source })).run().json();
