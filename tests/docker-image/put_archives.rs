@@ -9,6 +9,7 @@ use jetway_tests::registry::memory::Memory;
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::registry::{Registry, run};
 use jetway_tests::scratch;
+use jetway_tests::verb::Runner;
 use serde_json::{Value, json};
 
 use crate::put::{image, save, tar};
@@ -176,7 +177,12 @@ fn paths_with_a_slash_at_the_beginning_are_paths_in_the_inputs() {
     Image::named("x").write_layout(&inputs.path().join("layout"));
     fs::write(inputs.path().join("tags"), "a b").unwrap();
     let source = json!({ "repository": registry.repository("team/app"), "tag": "1" });
-    for path in ["/layout".to_owned(), inputs.path().join("layout").display().to_string()] {
+    // Where the step sees its inputs.
+    let seen = match Runner::chosen() {
+        Runner::Binary => inputs.path().display().to_string(),
+        Runner::Image => "/tmp/build/put".to_owned(),
+    };
+    for path in ["/layout".to_owned(), format!("{seen}/layout")] {
         let params = json!({ "image": path, "additional_tags": "/tags" });
         put("registry-image", &source, &params, inputs.path()).succeeded();
     }
