@@ -5,4 +5,5 @@
 mod bundles;
 mod delivery;
 mod legacy;
+mod readme;
 mod worker;
