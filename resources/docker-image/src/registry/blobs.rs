@@ -152,8 +152,10 @@ impl Blob<'_> {
                 Some(response) => response,
                 none => {
                     // The client has retried what fails before an answer begins; retries here would multiply its own.
-                    // A blob that is not there yet is no failure to it.
-                    let response = match open(self.registry, self.descriptor, self.received).await {
+                    // A blob that is not there yet is no failure to it. Boxed, since every future that reads a blob would
+                    // have the request's state in it.
+                    let opened = Box::pin(open(self.registry, self.descriptor, self.received)).await;
+                    let response = match opened {
                         Err(error) if status_of(&error) == Some(StatusCode::NOT_FOUND) => {
                             self.after_absence(error).await?;
                             continue;
