@@ -124,7 +124,7 @@ fn unused_resources(root: &Node, pipeline: &Pipeline<'_>, findings: &mut Vec<Fin
     }
 }
 
-/// Whether a var stands in the place of a job, of a plan or of steps.
+/// Whether a var replaces a job, a plan or a list of steps.
 fn has_open_steps(root: &Node) -> bool {
     fn inside(node: &Node) -> bool {
         is_open(node)
