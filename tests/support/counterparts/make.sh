@@ -4,9 +4,8 @@
 #   make.sh start        build in the background what is missing, and return
 #   make.sh wait NAME    wait for NAME, and print the directory that holds its program
 #
-# NAME is crane, distribution, gitea, oras or cosign. They are built in this order, one at a time, at the lowest priority. On two idle
-# cores a cold build takes about 10 s, 2, 5, 1 and 4 minutes. A directory is named by the module's version, so that a new version
-# is built anew.
+# NAME is crane, distribution, gitea, oras or cosign. They are built in this order, one at a time, at the lowest priority. A directory is
+# named by the module's version, so that a new version is built anew.
 set -euo pipefail
 cd "$(dirname "$0")"
 script=$PWD/make.sh

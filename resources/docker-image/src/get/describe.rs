@@ -51,7 +51,7 @@ fn as_a_process_sees_it(execution: &Execution, rootfs: &Path) -> Value {
 }
 
 /// The environment as an engine makes it of an image's: `PATH` is always there and first, the last entry of a name counts, one without
-/// a value takes the name away. The container's own name is nobody else's.
+/// a value removes the name. `HOSTNAME` is left out, since it names one container.
 fn environment(entries: &[String]) -> Vec<String> {
     let mut env = vec![PATH.to_owned()];
     for entry in entries {

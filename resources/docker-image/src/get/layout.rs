@@ -60,7 +60,7 @@ pub(crate) async fn write(registry: &Registry<'_>, manifest: Manifest, at_once: 
             .with_context(whither)?;
         let write = |bytes: &[u8], at: u64| file.write_all_at(bytes, at).with_context(whither);
         match fetch(registry, descriptor, &progress, write).await {
-            // What registries do not hand out, whoever needs it gets elsewhere.
+            // Registries do not hand out foreign layers: a consumer of the layout fetches them by their `urls`.
             Err(error) if is_foreign(&descriptor.media_type) && !Interrupted::caused(&error) => {
                 fs::remove_file(&path).with_context(whither)?;
                 let causes: Vec<String> = jetway::lines(&error).iter().map(|line| line.text().to_owned()).collect();

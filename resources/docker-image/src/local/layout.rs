@@ -60,7 +60,7 @@ fn index(store: &Store) -> Result<Manifest> {
             Content::Index(index) => match index.manifests.as_slice() {
                 [] => return Err(anyhow!("`index.json` names no image")),
                 [only] if [OCI_INDEX, DOCKER_LIST].contains(&only.media_type.as_str()) => only.clone(),
-                // An inner index was made by whoever wanted an index, if only for one platform.
+                // An index inside the layout is pushed as an index, even with one platform: its author chose to make it.
                 [only] if depth == 0 && only.is_manifest() => only.clone(),
                 _ => return Ok(root),
             },
