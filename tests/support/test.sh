@@ -11,6 +11,7 @@ export JETWAY_SKIPS="$records/skips"
 : >"$JETWAY_SKIPS" >"$records/output"
 failed=0
 layers_skipped=0
+images_job=
 
 step() { printf '\n==> %s\n' "$*"; }
 
@@ -36,6 +37,7 @@ skip() {
 summary() {
   local status=$?
   trap - EXIT
+  if [ -n "$images_job" ]; then kill -- "-$images_job" 2>/dev/null || true; fi
   local passed failures skipped ignored
   passed=$(count passed)
   failures=$(count failed)
@@ -77,15 +79,22 @@ count() {
 trap summary EXIT
 
 verb deps
+images=absent
+if docker info >/dev/null 2>&1; then
+  # The images are built beside the debug build and the lints: the last step of a release build keeps one core busy for minutes.
+  images=pending
+  setsid "${MAKE:-make}" --no-print-directory images >"$records/images" 2>&1 &
+  images_job=$!
+else
+  skip 'images: no container engine answers, so that no image was built or tested'
+fi
 verb build
 verb lint
-images=absent
-if ! docker info >/dev/null 2>&1; then
-  skip 'images: no container engine answers, so that no image was built or tested'
-elif verb images; then
-  images=built
-else
-  failed=1
+if [ "$images" = pending ]; then
+  step 'make images'
+  if wait "$images_job"; then images=built; else failed=1; fi
+  images_job=
+  cat "$records/images"
 fi
 tests cargo test --locked --workspace --no-fail-fast
 if [ "$images" = built ]; then

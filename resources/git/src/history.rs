@@ -19,7 +19,7 @@ use crate::commit_filter::MessageFilter;
 use crate::git::{Git, Refusal};
 use crate::object_id::object_id;
 use crate::raw_commit::{self, RawCommit};
-use crate::repository_cache::{Content, RepositoryCache, TIP};
+use crate::repository_cache::{Content, KNOWN, RepositoryCache, TIP};
 use crate::source::Source;
 
 /// A time in which most branches get no more commits than the first window has.
@@ -60,9 +60,6 @@ enum Reach {
     /// All that was cut off before.
     Everything,
 }
-
-/// The ref that fetches write the known version to.
-const KNOWN: &str = "refs/jetway/known";
 
 /// The history of the followed branch, as far as it was fetched.
 pub(crate) struct History<'g> {
@@ -423,13 +420,14 @@ impl<'g> History<'g> {
         Ok(is_fetched)
     }
 
-    /// Cuts history off where commits are missing. A server that is a shallow clone itself takes its own edge for the beginning of
-    /// history when it is asked by date, and git then believes that nothing is missing here.
+    /// Makes git's list of the commits where history is cut off agree with the commits that are here. A server may send a list
+    /// that does not. A shallow clone takes its own edge for the beginning of history when it is asked by date, and a server
+    /// may name a commit that it does not send, because it believes that it is here. git fails on both in a later fetch.
     fn mend_boundary(&self) -> Result<()> {
-        let mut boundary: HashSet<Oid> = self.cache.boundary()?.into_iter().collect();
-        let told = boundary.len();
+        let told: HashSet<Oid> = self.cache.boundary()?.into_iter().collect();
+        let mut boundary: HashSet<Oid> = told.iter().copied().filter(|commit| self.cache.has(*commit)).collect();
         let mut seen = HashSet::new();
-        let mut pending = vec![self.cache.tip()?];
+        let mut pending = self.cache.ends();
         while let Some(commit) = pending.pop() {
             if boundary.contains(&commit) || !seen.insert(commit) {
                 continue;
@@ -441,7 +439,7 @@ impl<'g> History<'g> {
                 boundary.insert(commit);
             }
         }
-        if boundary.len() == told { Ok(()) } else { self.cache.write_boundary(&boundary) }
+        if boundary == told { Ok(()) } else { self.cache.write_boundary(&boundary) }
     }
 
     /// Fetches what is new on the branch: by the hash of its tip, where that is known, so that the server need not be asked
@@ -526,6 +524,9 @@ impl<'g> History<'g> {
     }
 
     async fn fetch_by(&self, command: Command, refspecs: &[&str], reach: Reach) -> Result<Finished> {
+        if !self.cache.missing(self.cache.boundary()?)?.is_empty() {
+            self.mend_boundary()?;
+        }
         // git refuses to complete a history that is complete.
         let reach = if reach == Reach::Everything && self.cache.boundary()?.is_empty() { Reach::New } else { reach };
         let fetch = self.cache.fetch(command).arg("--force").args(reach.option()).arg("origin").args(refspecs);

@@ -98,6 +98,9 @@ impl std::error::Error for OtherObjectFormat {}
 /// The ref that fetches write the followed branch's tip to.
 pub(crate) const TIP: &str = "refs/jetway/tip";
 
+/// The ref that fetches write the known version to.
+pub(crate) const KNOWN: &str = "refs/jetway/known";
+
 /// The setting that a repository gets last when it is made: one without it was left half made.
 const IS_MADE: &str = "remote.origin.promisor";
 
@@ -207,6 +210,12 @@ impl RepositoryCache {
         Ok(raw_commit::untagged(&self.repository, tip))
     }
 
+    /// The commits that fetches have written refs to, as far as they are here.
+    pub(crate) fn ends(&self) -> Vec<Oid> {
+        let targets = [TIP, KNOWN].into_iter().filter_map(|name| self.repository.refname_to_id(name).ok());
+        targets.map(|target| raw_commit::untagged(&self.repository, target)).filter(|end| self.has(*end)).collect()
+    }
+
     /// Whether the commit itself is here.
     pub(crate) fn has(&self, commit: Oid) -> bool {
         self.repository.odb().is_ok_and(|odb| odb.exists(commit))
@@ -253,8 +262,12 @@ impl RepositoryCache {
         }
     }
 
-    /// Replaces git's list of them.
+    /// Replaces git's list of them. git refuses an empty list; a whole history has none.
     pub(crate) fn write_boundary(&self, boundary: &HashSet<Oid>) -> Result<()> {
+        if boundary.is_empty() {
+            let file = self.path.join("shallow");
+            return fs::remove_file(&file).with_context(|| format!("cannot remove `{}`", file.display()));
+        }
         let lines: Vec<String> = boundary.iter().map(ToString::to_string).collect();
         self.keep("shallow", &(lines.join("\n") + "\n"))
     }
