@@ -2,8 +2,8 @@
 
 use jetway::nearest;
 
+use crate::declared::is_open;
 use crate::node::{Content, Entry, Node};
-use crate::pipeline::is_open;
 use crate::position::Finding;
 use crate::reference::has_var;
 

@@ -2,7 +2,8 @@
 
 use jetway::ResourceType;
 
-use crate::pipeline::{Declared, Pipeline};
+use crate::declared::Declared;
+use crate::pipeline::Pipeline;
 
 /// The types that this command knows.
 pub(crate) struct Catalogue {

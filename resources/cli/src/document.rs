@@ -14,9 +14,10 @@ use jetway::Result;
 
 use crate::budget::{Budget, Weight};
 use crate::node::{Content, Entry, Key, Node, Origin};
+use crate::number::number_text;
 use crate::position::{Finding, Position};
 use crate::reference::is_old_name;
-use crate::scalar::{number_text, resolve};
+use crate::scalar::resolve;
 
 /// The largest file that is read, in bytes.
 const LARGEST: usize = 16 * 1024 * 1024;

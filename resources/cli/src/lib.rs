@@ -9,12 +9,15 @@ mod artifacts;
 mod budget;
 mod catalogue;
 mod command;
+mod declared;
 mod defaults;
 mod document;
 #[cfg(test)]
 mod example;
 mod given;
+mod location;
 mod node;
+mod number;
 mod part;
 mod pipeline;
 mod position;
@@ -28,6 +31,7 @@ mod scalar;
 mod schema;
 mod schema_bundle;
 mod steps;
+mod type_schema;
 mod validate;
 mod vars;
 

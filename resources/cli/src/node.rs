@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::number::number_text;
 use crate::position::Position;
-use crate::scalar::number_text;
 
 /// A value and where it stands.
 ///

@@ -4,8 +4,9 @@ use jetway::{KeyPolicy, Part, Problem, Redactor, ResourceType, Severity};
 use serde_json::{Map, Value};
 
 use crate::altered::altered;
+use crate::location::{Place, locate};
 use crate::node::{Entry, Node};
-use crate::position::{Finding, Place, Position, locate};
+use crate::position::{Finding, Position};
 
 /// A source, the params of a step, or a version, as it stands in a pipeline.
 pub(crate) struct PartInPipeline<'n> {

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use crate::declared::{Declared, expected, is_open};
 use crate::document::{Document, Unusable, load};
-use crate::node::{Content, Entry, Node};
-use crate::position::{Finding, Position};
+use crate::node::{Content, Node};
+use crate::position::Finding;
 use crate::reference::has_var;
 use crate::steps::{Plan, Step, plan_of};
 
@@ -17,21 +18,6 @@ pub(crate) struct Pipeline<'n> {
     pub(crate) images: Vec<Declared<'n>>,
     /// Whether a var may bring names that are not known yet, so that nothing can be said to be missing.
     pub(crate) is_open: bool,
-}
-
-/// A resource, or a resource type: both have a name, a type and a source.
-pub(crate) struct Declared<'n> {
-    pub(crate) node: &'n Node,
-    /// `None` when a var stands there.
-    pub(crate) name: Option<String>,
-    /// What may be shown of the name.
-    pub(crate) shown: String,
-    pub(crate) name_position: Position,
-    /// The value of `type`, `None` when a var stands there.
-    pub(crate) kind: Option<String>,
-    pub(crate) source: Option<&'n Entry>,
-    /// A pinned version.
-    pub(crate) version: Option<&'n Entry>,
 }
 
 /// Reads a pipeline's file; `Err` is the line that says why it cannot be used.
@@ -130,20 +116,11 @@ impl<'n> Pipeline<'n> {
     }
 }
 
-/// Whether a var may bring anything here.
-pub(crate) fn is_open(node: &Node) -> bool {
-    node.text().is_some_and(has_var)
-}
-
-/// A value of the wrong kind. What it holds is not shown.
-pub(crate) fn expected(what: &str, found: &Node) -> Finding {
-    Finding::problem(found.position, format!("expected {what}, found {}", found.kind()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::document::load;
+    use crate::position::Position;
 
     fn findings(text: &str) -> Vec<String> {
         let document = load(text.as_bytes()).unwrap();

@@ -2,8 +2,9 @@
 
 use jetway::nearest;
 
+use crate::declared::is_open;
 use crate::node::{Content, Entry, Node, Origin};
-use crate::pipeline::{Pipeline, is_open};
+use crate::pipeline::Pipeline;
 use crate::position::Finding;
 use crate::reference::has_var;
 

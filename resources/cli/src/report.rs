@@ -3,11 +3,12 @@
 use jetway::{KeyPolicy, Part, Redactor, ResourceType, Verb, nearest};
 
 use crate::catalogue::Catalogue;
+use crate::declared::{Declared, is_open};
 use crate::defaults;
 use crate::document::Document;
 use crate::node::{Content, Entry, Node};
 use crate::part::PartInPipeline;
-use crate::pipeline::{Declared, Pipeline, is_open};
+use crate::pipeline::Pipeline;
 use crate::position::Finding;
 use crate::refusals;
 use crate::steps::Step;

@@ -8,11 +8,12 @@ use jetway::{Advise as _, Console, Error, ResourceType, Result, Verb, nearest};
 use serde_json::{Map, Value, json};
 
 use crate::catalogue::Catalogue;
+use crate::declared::Declared;
 use crate::defaults;
 use crate::given::VarArguments;
 use crate::node::{Content, Node};
 use crate::part::PartInPipeline;
-use crate::pipeline::{Declared, Pipeline, document};
+use crate::pipeline::{Pipeline, document};
 use crate::position::{Finding, Severity};
 use crate::report::{params_of, source_of};
 use crate::schema::named;

@@ -24,19 +24,6 @@ pub(crate) fn resolve(word: &str) -> Content {
     }
 }
 
-/// The text of a number in the JSON that Concourse writes.
-pub(crate) fn number_text(value: f64) -> String {
-    let size = value.abs();
-    if size != 0.0 && !(1e-6..1e21).contains(&size) {
-        let text = format!("{value:e}");
-        return match text.split_once('e') {
-            Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
-            _ => text,
-        };
-    }
-    value.to_string()
-}
-
 fn number(word: &str) -> Option<f64> {
     if !word.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
         return None;
@@ -103,6 +90,7 @@ fn float(plain: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::number::number_text;
     use proptest::prelude::*;
 
     /// What the word is after Concourse has read and written it, with its kind.

@@ -8,7 +8,7 @@ use jetway::{ResourceType, Result};
 use serde_json::{Map, Value, json};
 
 use crate::catalogue::Catalogue;
-use crate::schema::{DIALECT, allow_vars, parts, whole};
+use crate::type_schema::{DIALECT, VAR, allow_vars, parts, whole};
 
 /// Writes `TYPE.json` for each type, and `pipeline.json`. The directory is made when it is not there.
 pub(crate) fn write(directory: &Path, catalogue: &Catalogue) -> Result<()> {
@@ -75,7 +75,7 @@ fn of_type(kind: ResourceType, definitions: &mut Map<String, Value>) -> Value {
     let of_source = format!("{name}.source.");
     definitions.extend(own.into_iter().filter(|(name, _)| name.starts_with(&of_source)));
     let is_it = json!({ "required": ["type"], "properties": { "type": { "enum": [name, format!("jetway-{name}")] } } });
-    let var = json!({ "type": "string", "pattern": crate::schema::VAR });
+    let var = json!({ "type": "string", "pattern": VAR });
     let mut rule = json!({ "properties": { "source": { "anyOf": [source, var] } } });
     if let (Some(rule), true) = (rule.as_object_mut(), is_required) {
         rule.insert("required".to_owned(), json!(["source"]));

@@ -3,8 +3,8 @@
 use jetway::Verb;
 
 use crate::artifacts::Artifacts;
+use crate::declared::{Declared, expected, is_open};
 use crate::node::{Content, Entry, Node};
-use crate::pipeline::{Declared, expected, is_open};
 use crate::position::{Finding, Position};
 use crate::reference::has_var;
 

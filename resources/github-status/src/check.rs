@@ -2,8 +2,11 @@
 
 use jetway::{Advise as _, Context, Result};
 
+use crate::answer::{PullRequest, Status, counts_from};
 use crate::deployment;
-use crate::github::{GitHub, PullRequest, Status, escape_value, is_gone, with_api};
+use crate::github::{GitHub, with_api};
+use crate::refusal::is_gone;
+use crate::server::escape_value;
 use crate::source::{Followed, Source};
 use crate::state::State;
 use crate::version::Version;
@@ -155,11 +158,6 @@ impl Found {
         }
         Ok(found)
     }
-}
-
-/// Whether the word of somebody counts.
-pub(crate) fn counts_from(creators: &[String], login: &str) -> bool {
-    creators.is_empty() || creators.iter().any(|creator| creator.trim().eq_ignore_ascii_case(login))
 }
 
 /// The status of a version, if GitHub still has it.

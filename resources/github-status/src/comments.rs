@@ -6,9 +6,11 @@ use jetway::{Advise as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::answer::{self, PullRequest, User};
 use crate::credentials::{app, as_app};
-use crate::github::{GitHub, PullRequest, User, is_gone, refusal};
+use crate::github::GitHub;
 use crate::lenient;
+use crate::refusal::{explained, is_gone, refusal};
 
 /// A comment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -24,7 +26,7 @@ pub(crate) struct Comment {
     pub(crate) created_at: String,
     #[serde(deserialize_with = "lenient::text_or_empty")]
     pub(crate) updated_at: String,
-    #[serde(deserialize_with = "lenient::user")]
+    #[serde(deserialize_with = "answer::user")]
     pub(crate) user: Option<User>,
 }
 
@@ -92,7 +94,7 @@ async fn login(github: &GitHub<'_>) -> Result<String> {
     }
     if let Some((id, private_key)) = app(github.source()) {
         let answer = as_app(github.request(&Method::GET, "/app"), id, private_key)?.send().await;
-        let app: App = GitHub::explained(answer)?.json().await?;
+        let app: App = explained(answer)?.json().await?;
         return Ok(format!("{}[bot]", app.slug));
     }
     match github.read::<User>("/user").await {
@@ -100,7 +102,8 @@ async fn login(github: &GitHub<'_>) -> Result<String> {
         // The token of an installation, which is no user; the other API knows what it is called.
         Err(error) if refusal(&error) == Some(StatusCode::FORBIDDEN) => {
             let request = github
-                .request_to(&Method::POST, &github.graphql())
+                .server()
+                .request_to(&Method::POST, &github.server().graphql())
                 .json(&json!({ "query": "{ viewer { login } }" }))
                 .repeatable();
             let answer: Answer = github.send(request).await?.json().await?;

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::token as app_token;
-use crate::github::GitHub;
+use crate::refusal::explained;
+use crate::server::Server;
 use crate::source::Source;
 use crate::store::Login;
 
@@ -33,8 +34,8 @@ pub(crate) fn app(source: &Source) -> Option<(&str, &Secret)> {
 }
 
 /// The token to make requests with.
-pub(crate) async fn token(github: &GitHub<'_>) -> Result<Token> {
-    let source = github.source();
+pub(crate) async fn token(server: &Server<'_>) -> Result<Token> {
+    let source = server.source();
     let Some((id, private_key)) = app(source) else {
         let given = source.access_token.as_ref().map(|token| token.expose().trim()).unwrap_or_default();
         return Ok(Token { secret: Secret::new(given), is_kept: false });
@@ -43,13 +44,13 @@ pub(crate) async fn token(github: &GitHub<'_>) -> Result<Token> {
     let repository = source.repository();
     let login = Login { private_key, names: [source.api(), id, installation, &repository] };
     let now = Timestamp::now().as_second();
-    if let Some((secret, _)) = github.kept_token(&login).filter(|(_, ends)| *ends > now + MARGIN) {
+    if let Some((secret, _)) = server.kept_token(&login).filter(|(_, ends)| *ends > now + MARGIN) {
         return Ok(Token { secret, is_kept: true });
     }
-    let (secret, ends) = installation_token(github, id, private_key)
+    let (secret, ends) = installation_token(server, id, private_key)
         .await
         .with_context(|| format!("cannot log in as the GitHub App `{id}`"))?;
-    github.keep_token(&login, &secret, ends);
+    server.keep_token(&login, &secret, ends);
     Ok(Token { secret, is_kept: false })
 }
 
@@ -60,7 +61,7 @@ pub(crate) fn as_app(request: HttpRequest, id: &str, private_key: &Secret) -> Re
 }
 
 /// A new token for the repository alone, and the second at which it ends.
-async fn installation_token(github: &GitHub<'_>, id: &str, private_key: &Secret) -> Result<(Secret, i64)> {
+async fn installation_token(server: &Server<'_>, id: &str, private_key: &Secret) -> Result<(Secret, i64)> {
     #[derive(Deserialize)]
     struct Installation {
         id: u64,
@@ -70,26 +71,26 @@ async fn installation_token(github: &GitHub<'_>, id: &str, private_key: &Secret)
         token: Secret,
         expires_at: String,
     }
-    let source = github.source();
+    let source = server.source();
     let installation = if let Some(installation) = source.installation_id.as_deref() {
         installation.to_owned()
     } else {
-        let request = github.request(&Method::GET, &github.of_repository("installation"));
+        let request = server.request(&Method::GET, &server.of_repository("installation"));
         let answer = as_app(request, id, private_key)?.send().await;
-        let found: Installation = GitHub::explained(answer)
+        let found: Installation = explained(answer)
             .with_context(|| format!("cannot find the App's installation for `{}`", source.repository()))?
             .json()
             .await?;
         found.id.to_string()
     };
-    let request = github
+    let request = server
         .request(&Method::POST, &format!("/app/installations/{installation}/access_tokens"))
         .json(&json!({ "repositories": [source.repository_name()] }))
         // A token more than is needed does no harm; it ends by itself.
         .repeatable();
     let answer = as_app(request, id, private_key)?.send().await;
-    let granted: Granted = GitHub::explained(answer)?.json().await?;
-    github.console().redactor().add(granted.token.expose());
+    let granted: Granted = explained(answer)?.json().await?;
+    server.console().redactor().add(granted.token.expose());
     let ends: Timestamp = granted.expires_at.parse().context("cannot tell when the token ends")?;
     Ok((granted.token, ends.as_second()))
 }

@@ -1,67 +1,25 @@
 //! Deployments: GitHub's own record of which commit is where.
 
 use anyhow::{Context as _, anyhow};
+use jetway::Result;
 use jetway::http::Method;
-use jetway::{Problems, Result};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::check::counts_from;
+use crate::answer::{self, User, counts_from};
 use crate::description::fit;
-use crate::github::{GitHub, Pages, User, escape_value, is_gone};
+use crate::github::{GitHub, Pages};
 use crate::lenient;
+use crate::params::DeploymentParams;
+use crate::refusal::is_gone;
+use crate::server::escape_value;
 use crate::source::{Followed, GateOfDeployment};
-use crate::state::{State, deployment_state, require_deployment_state};
+use crate::state::{State, deployment_state};
 use crate::texts::Texts;
 use crate::version::Version;
 
 /// The most deployments that a check looks at, newest first.
 const MOST_LOOKED_AT: usize = 100;
-
-/// A deployment to make or to go on with, and what to say of it.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct DeploymentParams {
-    /// The environment, such as `production`.
-    pub environment: String,
-
-    /// What to say of it: `success`, `failure`, `error`, `inactive`, `in_progress`, `queued` or `pending`, in any case.
-    /// Without it, what `BUILD_STATUS` says, which Concourse does not set in `ensure`; without either the deployment is just made.
-    pub state: Option<String>,
-
-    /// A short text, cut at 140 characters.
-    pub description: Option<String>,
-
-    /// Where the deployed thing can be seen.
-    pub environment_url: Option<String>,
-
-    /// What is done, GitHub's `deploy` when absent.
-    pub task: Option<String>,
-
-    /// Contexts that must have succeeded on the commit before GitHub lets it be deployed.
-    #[serde(default)]
-    pub required_contexts: Vec<String>,
-
-    /// Whether a success makes earlier deployments in the environment inactive, as GitHub does when not told.
-    pub auto_inactive: Option<bool>,
-
-    /// Whether the environment is one that users see; GitHub takes `production` for one.
-    pub production_environment: Option<bool>,
-
-    /// Whether the environment will be gone again some day.
-    pub transient_environment: Option<bool>,
-}
-
-impl DeploymentParams {
-    pub(crate) fn rules(&self, problems: &mut Problems) {
-        if self.environment.trim().is_empty() {
-            problems.add("deployment.environment", "must not be empty");
-        }
-        if let Some(state) = &self.state {
-            require_deployment_state(problems, "deployment.state", state);
-        }
-    }
-}
 
 /// A deployment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -79,7 +37,7 @@ pub(crate) struct Deployment {
     pub(crate) created_at: String,
     #[serde(deserialize_with = "lenient::text_or_empty")]
     pub(crate) updated_at: String,
-    #[serde(deserialize_with = "lenient::user")]
+    #[serde(deserialize_with = "answer::user")]
     pub(crate) creator: Option<User>,
 }
 
@@ -103,7 +61,7 @@ pub(crate) struct DeploymentStatus {
     pub(crate) created_at: String,
     #[serde(deserialize_with = "lenient::text_or_empty")]
     pub(crate) updated_at: String,
-    #[serde(deserialize_with = "lenient::user")]
+    #[serde(deserialize_with = "answer::user")]
     pub(crate) creator: Option<User>,
 }
 

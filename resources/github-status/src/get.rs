@@ -7,11 +7,12 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Context, Metadata, Response, Result};
 use serde_json::json;
 
-use crate::check::counts_from;
+use crate::answer::counts_from;
 use crate::checkout::is_commit_hash;
 use crate::comments::Comment;
 use crate::deployment::{self, Deployment};
-use crate::github::{GitHub, is_gone, with_api};
+use crate::github::{GitHub, with_api};
+use crate::refusal::is_gone;
 use crate::source::Source;
 use crate::state::State;
 use crate::version::Version;

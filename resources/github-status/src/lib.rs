@@ -4,6 +4,7 @@
 //! go/no-go of a pipeline. Everything goes over GitHub's REST API, in this process.
 
 mod address;
+mod answer;
 mod app;
 mod check;
 mod checkout;
@@ -19,7 +20,9 @@ mod lenient;
 mod log;
 mod params;
 mod put;
+mod refusal;
 mod remote;
+mod server;
 mod source;
 mod state;
 mod store;
@@ -32,7 +35,6 @@ use std::path::Path;
 
 use jetway::{Context, NoParams, Resource, Response, Result};
 
-pub use deployment::DeploymentParams;
 pub use log::LogLevel;
 pub use params::{Contexts, Params as PutParams, StatusParams};
 pub use source::{Gate, GateOfDeployment, Source};

@@ -4,8 +4,7 @@ use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::deployment::DeploymentParams;
-use crate::state::{State, require_state};
+use crate::state::{State, require_deployment_state, require_state};
 
 /// What a pipeline may write under a put step's `params:`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -187,4 +186,48 @@ impl Parameters for Params {
 /// What a key holds, unless that is nothing: pipelines write an empty text for "not set".
 pub(crate) fn given(value: Option<&String>) -> Option<&str> {
     value.map(String::as_str).filter(|text| !text.trim().is_empty())
+}
+
+/// A deployment to make or to go on with, and what to say of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct DeploymentParams {
+    /// The environment, such as `production`.
+    pub environment: String,
+
+    /// What to say of it: `success`, `failure`, `error`, `inactive`, `in_progress`, `queued` or `pending`, in any case.
+    /// Without it, what `BUILD_STATUS` says, which Concourse does not set in `ensure`; without either the deployment is just made.
+    pub state: Option<String>,
+
+    /// A short text, cut at 140 characters.
+    pub description: Option<String>,
+
+    /// Where the deployed thing can be seen.
+    pub environment_url: Option<String>,
+
+    /// What is done, GitHub's `deploy` when absent.
+    pub task: Option<String>,
+
+    /// Contexts that must have succeeded on the commit before GitHub lets it be deployed.
+    #[serde(default)]
+    pub required_contexts: Vec<String>,
+
+    /// Whether a success makes earlier deployments in the environment inactive, as GitHub does when not told.
+    pub auto_inactive: Option<bool>,
+
+    /// Whether the environment is one that users see; GitHub takes `production` for one.
+    pub production_environment: Option<bool>,
+
+    /// Whether the environment will be gone again some day.
+    pub transient_environment: Option<bool>,
+}
+
+impl DeploymentParams {
+    pub(crate) fn rules(&self, problems: &mut Problems) {
+        if self.environment.trim().is_empty() {
+            problems.add("deployment.environment", "must not be empty");
+        }
+        if let Some(state) = &self.state {
+            require_deployment_state(problems, "deployment.state", state);
+        }
+    }
 }

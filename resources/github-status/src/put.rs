@@ -8,12 +8,14 @@ use jetway::http::{Method, StatusCode};
 use jetway::{Advise as _, Context, Error, Interrupted, Metadata, Response, Result};
 use serde_json::{Map, Value, json};
 
+use crate::answer::Status;
 use crate::comments;
 use crate::deployment;
 use crate::get::Said;
-use crate::github::{GitHub, Status, refusal_says, with_api};
+use crate::github::{GitHub, with_api};
 use crate::inputs::Inputs;
 use crate::params::Params;
+use crate::refusal::refusal_says;
 use crate::source::Source;
 use crate::subject::Subject;
 use crate::texts::{Planned, Texts};

@@ -4,86 +4,17 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, BuildMetadata, Console, Result, Unknown};
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::json;
 
-use crate::inputs::Inputs;
-use crate::message::{Message, attachments, blocks, given, look};
+use crate::alert_type::AlertType;
+use crate::inputs::{Inputs, given};
+use crate::message::{Message, attachments, blocks, look};
 use crate::params::Params;
 use crate::terminal;
 use crate::variables::{Place, Variables};
 
 /// Where Concourse's own icons are.
 const ICONS: &str = "https://ci.concourse-ci.org/public/images";
-
-/// What an alert says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AlertType {
-    /// No message of its own.
-    #[default]
-    Default,
-    /// "Success", green.
-    Success,
-    /// "Failed", red.
-    Failed,
-    /// "Started", yellow.
-    Started,
-    /// "Aborted", brown.
-    Aborted,
-    /// "Errored", orange.
-    Errored,
-    /// "Fixed", green, and only if the job's previous build did not succeed.
-    Fixed,
-    /// "Broke", red, and only if the job's previous build succeeded.
-    Broke,
-}
-
-impl AlertType {
-    /// The word in pipelines and metadata.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::Success => "success",
-            Self::Failed => "failed",
-            Self::Started => "started",
-            Self::Aborted => "aborted",
-            Self::Errored => "errored",
-            Self::Fixed => "fixed",
-            Self::Broke => "broke",
-        }
-    }
-
-    /// Colour, icon and message.
-    fn preset(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Self::Default => ("#35495c", "pending", ""),
-            Self::Success => ("#32cd32", "succeeded", "Success"),
-            Self::Failed => ("#d00000", "failed", "Failed"),
-            Self::Started => ("#f7cd42", "started", "Started"),
-            Self::Aborted => ("#8d4b32", "aborted", "Aborted"),
-            Self::Errored => ("#f5a623", "errored", "Errored"),
-            Self::Fixed => ("#32cd32", "succeeded", "Fixed"),
-            Self::Broke => ("#d00000", "failed", "Broke"),
-        }
-    }
-
-    /// Whether it depends on the job's previous build.
-    pub(crate) fn looks_back(self) -> bool {
-        matches!(self, Self::Fixed | Self::Broke)
-    }
-
-    /// Whether an alert that looks back is due after a build of this status; `None` when there was no build before.
-    pub(crate) fn is_due_after(self, status: Option<&str>) -> bool {
-        let succeeded = status == Some("succeeded");
-        match self {
-            Self::Fixed => !succeeded,
-            Self::Broke => succeeded,
-            _ => true,
-        }
-    }
-}
 
 /// The alert that the params of a put describe.
 pub(crate) fn compose(
@@ -229,21 +160,6 @@ mod tests {
         assert!(previous_build(None).is_err());
         for name in ["", "x", "1.x", "-1", "1.2.3"] {
             assert!(previous_build(Some(name)).is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn fixed_and_broke_are_due_when_things_change() {
-        for (status, fixed, broke) in [
-            (Some("succeeded"), false, true),
-            (Some("failed"), true, false),
-            (Some("errored"), true, false),
-            (Some("aborted"), true, false),
-            (Some("started"), true, false),
-            (None, true, false),
-        ] {
-            assert_eq!(AlertType::Fixed.is_due_after(status), fixed, "{status:?}");
-            assert_eq!(AlertType::Broke.is_due_after(status), broke, "{status:?}");
         }
     }
 

@@ -2,12 +2,11 @@
 
 use jetway::http::{HttpClient, Retry, StatusError, TransportError, TransportKind};
 use jetway::{Advise as _, Console, Context, Error, Interrupted, Result, Secret};
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::message::Message;
 use crate::reference::Found;
+use crate::source::Guarantee;
 use crate::web_api::{Refused, Twice, WebApi};
 use crate::webhook;
 
@@ -22,17 +21,6 @@ pub(crate) enum Delivery<'s> {
     },
     /// By the Web API.
     Api(WebApi<'s>),
-}
-
-/// How often a message arrives when an attempt to send it has no certain outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Guarantee {
-    /// A message that may have arrived is not sent again, and the put fails.
-    #[default]
-    AtMostOnce,
-    /// A message that may have arrived is sent again.
-    AtLeastOnce,
 }
 
 /// One message to be.

@@ -5,13 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use jetway::{Response, Result};
 
-use crate::version::Version;
-
-/// The file with the ids of the channels.
-pub(crate) const CHANNEL: &str = "channel";
-
-/// The file with the ids of the messages.
-pub(crate) const TS: &str = "ts";
+use crate::version::{CHANNEL, TS, Version};
 
 /// Writes what the version says of its message, for `thread` and `update` of later puts. No request is made.
 pub(crate) fn get(version: Option<Version>, destination: &Path) -> Result<Response<Version>> {

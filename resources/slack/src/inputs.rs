@@ -27,6 +27,11 @@ impl Inputs {
     }
 }
 
+/// The value of a key that has something in it.
+pub(crate) fn given(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.trim().is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::inputs::Inputs;
-use crate::message::given;
+use crate::inputs::{Inputs, given};
 use crate::variables::{Place, Variables};
 
 /// Attachments or blocks, as a pipeline writes them.

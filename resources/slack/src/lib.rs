@@ -5,6 +5,7 @@
 //! Nothing here is evaluated: no shell, no template language.
 
 mod alert;
+mod alert_type;
 mod check;
 mod concourse;
 mod delivery;
@@ -18,6 +19,7 @@ mod message;
 mod params;
 mod put;
 mod reaction;
+mod reaction_word;
 mod reference;
 mod report;
 mod source;
@@ -31,12 +33,11 @@ use std::path::Path;
 
 use jetway::{Context, NoParams, Resource, Response, Result};
 
-pub use alert::AlertType;
-pub use delivery::Guarantee;
+pub use alert_type::AlertType;
 pub use items::Items;
 pub use params::Params as PutParams;
 pub use reference::Reference;
-pub use source::{CaCertificate, Source};
+pub use source::{CaCertificate, Guarantee, Source};
 pub use version::Version;
 
 /// The resource type.

@@ -3,8 +3,7 @@
 use anyhow::Context as _;
 use jetway::{Console, Result};
 
-use crate::inputs::Inputs;
-use crate::message::given;
+use crate::inputs::{Inputs, given};
 use crate::params::Params;
 use crate::web_api::WebApi;
 

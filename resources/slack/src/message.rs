@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Console, Result, Unknown};
 use serde_json::{Map, Value};
 
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, given};
 use crate::items;
 use crate::params::Params;
 use crate::terminal;
@@ -146,11 +146,6 @@ pub(crate) fn look(params: &Params, variables: &Variables) -> Message {
         reply_broadcast: params.reply_broadcast,
         ..Message::default()
     }
-}
-
-/// The value of a key that has something in it.
-pub(crate) fn given(text: Option<&String>) -> Option<&str> {
-    text.map(String::as_str).filter(|text| !text.trim().is_empty())
 }
 
 /// The channels that a put goes to, in order and once each; none for a webhook's own one.

@@ -4,13 +4,12 @@ use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::alert::AlertType;
-use crate::delivery::Guarantee;
+use crate::alert_type::AlertType;
+use crate::inputs::given;
 use crate::items::Items;
-use crate::message::given;
-use crate::reaction::is_reaction;
+use crate::reaction_word::is_reaction;
 use crate::reference::Reference;
-use crate::source::Source;
+use crate::source::{Guarantee, Source};
 
 /// What a pipeline may write under a put step's `params:`.
 ///

@@ -7,12 +7,13 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Context, Metadata, Response, Result};
 use serde_json::Value;
 
-use crate::alert::{self, AlertType};
+use crate::alert;
+use crate::alert_type::AlertType;
 use crate::concourse::Concourse;
 use crate::delivery::{Delivery, Kind, Target};
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, given};
 use crate::mention;
-use crate::message::{self, Message, given};
+use crate::message::{self, Message};
 use crate::params::Params;
 use crate::reaction::react;
 use crate::reference::Found;

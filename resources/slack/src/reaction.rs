@@ -3,24 +3,9 @@
 use anyhow::Context as _;
 use jetway::Result;
 
+use crate::reaction_word::parse;
 use crate::reference::Found;
 use crate::web_api::WebApi;
-
-/// Whether a word of `reactions` can be one: the name of an emoji, with `-` before it to take it away.
-pub(crate) fn is_reaction(word: &str) -> bool {
-    let (_, name) = parse(word);
-    !name.is_empty() && name.chars().all(|character| character.is_alphanumeric() || "_-+':".contains(character))
-}
-
-/// The Web API's method for a reaction, and the emoji's name.
-fn parse(word: &str) -> (&'static str, &str) {
-    let word = word.trim();
-    // `:-1:` and `-1` are the same emoji, thumbs down, and not a 1 to take away.
-    match word.strip_prefix('-').filter(|name| *name != "1") {
-        Some(name) => ("reactions.remove", name.trim_matches(':')),
-        None => ("reactions.add", word.trim_matches(':')),
-    }
-}
 
 /// Reacts to every one of the messages; `shown` are their channels as the pipeline names them.
 pub(crate) async fn react(api: &WebApi<'_>, reactions: &[String], messages: &[Found], shown: &[String]) -> Result<()> {
@@ -37,24 +22,4 @@ pub(crate) async fn react(api: &WebApi<'_>, reactions: &[String], messages: &[Fo
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_adds_or_takes_away() {
-        assert_eq!(parse("tada"), ("reactions.add", "tada"));
-        assert_eq!(parse(":tada:"), ("reactions.add", "tada"));
-        assert_eq!(parse("-hourglass"), ("reactions.remove", "hourglass"));
-        assert_eq!(parse("-:hourglass:"), ("reactions.remove", "hourglass"));
-        assert_eq!(parse("-1"), ("reactions.add", "-1"));
-        assert_eq!(parse("+1"), ("reactions.add", "+1"));
-        assert_eq!(parse("--1"), ("reactions.remove", "-1"));
-        assert!(is_reaction("+1::skin-tone-2"));
-        for word in ["", "-", "::", "a b", "a\nb"] {
-            assert!(!is_reaction(word), "{word:?}");
-        }
-    }
 }

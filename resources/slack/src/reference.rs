@@ -7,9 +7,8 @@ use jetway::{Advise as _, Problems, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::get;
 use crate::inputs::Inputs;
-use crate::version::Version;
+use crate::version::{CHANNEL, TS, Version};
 
 /// A message, as a pipeline names it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -69,11 +68,11 @@ impl Reference {
 /// What a get of a message has written.
 fn directory(place: &str, inputs: &Inputs) -> Result<Vec<Found>> {
     let read = |name: &str| inputs.text(&Path::new(place).join(name).to_string_lossy());
-    let Some(ts) = read(get::TS)? else {
-        return Err(anyhow!("there is no file `{}` in it", get::TS)
+    let Some(ts) = read(TS)? else {
+        return Err(anyhow!("there is no file `{TS}` in it")
             .hint("only messages that were sent with `token` have an id; a webhook tells none"));
     };
-    pairs(read(get::CHANNEL)?.as_deref(), &ts)
+    pairs(read(CHANNEL)?.as_deref(), &ts)
 }
 
 /// A version as JSON, or a `ts` alone.

@@ -4,7 +4,7 @@ use jetway::Metadata;
 use jetway::http::Url;
 use serde_json::Value;
 
-use crate::alert::AlertType;
+use crate::alert_type::AlertType;
 use crate::message::{Message, TextFile};
 use crate::params::Params;
 use crate::reference::Found;

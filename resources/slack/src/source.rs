@@ -7,8 +7,6 @@ use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::delivery::Guarantee;
-
 /// The shortest part of a webhook's path that is masked wherever it occurs. Shorter ones are words (`services`).
 const SHORTEST_PART: usize = 16;
 
@@ -72,6 +70,17 @@ pub struct Source {
     #[serde(default = "read_timeout")]
     #[schemars(range(min = 1))]
     pub read_timeout: u32,
+}
+
+/// How often a message arrives when an attempt to send it has no certain outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Guarantee {
+    /// A message that may have arrived is not sent again, and the put fails.
+    #[default]
+    AtMostOnce,
+    /// A message that may have arrived is sent again.
+    AtLeastOnce,
 }
 
 /// An authority to trust.

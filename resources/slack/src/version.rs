@@ -3,6 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The file of a get with the ids of the channels.
+pub(crate) const CHANNEL: &str = "channel";
+
+/// The file of a get with the ids of the messages.
+pub(crate) const TS: &str = "ts";
+
 /// A message that was sent. Which keys it has depends on how it was sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {

@@ -1,0 +1,30 @@
+//! A declared resource or resource type, and findings about values of the wrong kind.
+
+use crate::node::{Entry, Node};
+use crate::position::{Finding, Position};
+use crate::reference::has_var;
+
+/// A resource, or a resource type: both have a name, a type and a source.
+pub(crate) struct Declared<'n> {
+    pub(crate) node: &'n Node,
+    /// `None` when a var stands there.
+    pub(crate) name: Option<String>,
+    /// What may be shown of the name.
+    pub(crate) shown: String,
+    pub(crate) name_position: Position,
+    /// The value of `type`, `None` when a var stands there.
+    pub(crate) kind: Option<String>,
+    pub(crate) source: Option<&'n Entry>,
+    /// A pinned version.
+    pub(crate) version: Option<&'n Entry>,
+}
+
+/// Whether a var may bring anything here.
+pub(crate) fn is_open(node: &Node) -> bool {
+    node.text().is_some_and(has_var)
+}
+
+/// A value of the wrong kind. What it holds is not shown.
+pub(crate) fn expected(what: &str, found: &Node) -> Finding {
+    Finding::problem(found.position, format!("expected {what}, found {}", found.kind()))
+}

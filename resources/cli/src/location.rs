@@ -1,0 +1,75 @@
+//! From the path of a problem to its position in the file.
+
+use crate::node::{Content, Node};
+use crate::position::Position;
+
+/// Where the path of a problem, such as `.submodules[2].name`, leads below a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It is there.
+    Found {
+        /// Its key; its own beginning when it is an item of a list.
+        key: Position,
+        /// Its value.
+        value: Position,
+    },
+    /// It is not there; this is the key that it is missing below.
+    Missing(Position),
+}
+
+/// Follows `path` from `node`, whose key stands at `key`.
+pub(crate) fn locate(node: &Node, key: Position, path: &str) -> Place {
+    if path.is_empty() {
+        return Place::Found { key, value: node.position };
+    }
+    let deeper = match &node.content {
+        Content::Map(entries) => {
+            let path = path.strip_prefix('.').unwrap_or(path);
+            // Keys may have dots in them, so more than one may fit the beginning of the path.
+            entries
+                .iter()
+                .filter_map(|entry| Some((entry, path.strip_prefix(entry.key.text.as_str())?)))
+                .filter(|(_, rest)| rest.is_empty() || rest.starts_with(['.', '[']))
+                .map(|(entry, rest)| locate(&entry.value, entry.key.position, rest))
+                .max_by_key(|place| matches!(place, Place::Found { .. }))
+        }
+        Content::List(items) => path
+            .strip_prefix('[')
+            .and_then(|path| path.split_once(']'))
+            .and_then(|(index, rest)| Some((items.get(index.parse::<usize>().ok()?)?, rest)))
+            .map(|(item, rest)| locate(item, item.position, rest)),
+        _ => None,
+    };
+    deeper.unwrap_or(Place::Missing(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::load;
+
+    fn at(line: usize, column: usize) -> Position {
+        Position { line, column }
+    }
+
+    #[test]
+    fn a_path_leads_to_the_key_and_the_value_that_it_names() {
+        let document = load(b"a:\n  - x: 1\n    d.o.t: {k: v}\n  - 2\n").unwrap();
+        let locate = |path| locate(&document.root, at(9, 9), path);
+        assert_eq!(locate("a"), Place::Found { key: at(1, 1), value: at(2, 3) });
+        assert_eq!(locate(".a[0].x"), Place::Found { key: at(2, 5), value: at(2, 8) });
+        assert_eq!(locate("a[0].d.o.t.k"), Place::Found { key: at(3, 13), value: at(3, 16) });
+        assert_eq!(locate("a[1]"), Place::Found { key: at(4, 5), value: at(4, 5) });
+    }
+
+    #[test]
+    fn what_is_missing_is_placed_at_the_key_that_it_is_missing_below() {
+        let document = load(b"a:\n  b: {c: 1}\n").unwrap();
+        let locate = |path| locate(&document.root, at(9, 9), path);
+        assert_eq!(locate("z"), Place::Missing(at(9, 9)));
+        assert_eq!(locate("a.z"), Place::Missing(at(1, 1)));
+        assert_eq!(locate("a.b.z"), Place::Missing(at(2, 3)));
+        assert_eq!(locate("a.b.c.d"), Place::Missing(at(2, 7)));
+        assert_eq!(locate("a[7]"), Place::Missing(at(1, 1)));
+    }
+}

@@ -1,0 +1,147 @@
+//! What the API answers of statuses, users and pull requests.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::checkout::is_commit_hash;
+use crate::lenient;
+
+/// A status of a commit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "StatusAnswer")]
+pub(crate) struct Status {
+    /// On Gitea, statuses are numbered anew for each commit. 0 when the answer has none.
+    pub(crate) id: u64,
+    pub(crate) url: Option<String>,
+    pub(crate) state: String,
+    pub(crate) context: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) target_url: Option<String>,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
+    pub(crate) creator: Option<User>,
+}
+
+/// A status as servers write it: GitHub calls its state `state`, Gitea and Forgejo call it `status`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct StatusAnswer {
+    #[serde(deserialize_with = "lenient::number")]
+    id: u64,
+    #[serde(deserialize_with = "lenient::text")]
+    url: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    state: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    status: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    context: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    description: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    target_url: Option<String>,
+    #[serde(deserialize_with = "lenient::text_or_empty")]
+    created_at: String,
+    #[serde(deserialize_with = "lenient::text_or_empty")]
+    updated_at: String,
+    #[serde(deserialize_with = "user")]
+    creator: Option<User>,
+}
+
+impl From<StatusAnswer> for Status {
+    fn from(answer: StatusAnswer) -> Self {
+        Self {
+            id: answer.id,
+            url: answer.url,
+            state: answer.state.or(answer.status).unwrap_or_default(),
+            context: answer.context,
+            description: answer.description,
+            target_url: answer.target_url,
+            created_at: answer.created_at,
+            updated_at: answer.updated_at,
+            creator: answer.creator,
+        }
+    }
+}
+
+/// The author of a status, comment or deployment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct User {
+    pub(crate) login: String,
+}
+
+/// A pull request, as far as it matters here.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PullRequest {
+    pub(crate) number: u64,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) state: Option<String>,
+    pub(crate) head: Head,
+}
+
+/// Where a pull request comes from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Head {
+    pub(crate) sha: String,
+}
+
+impl Status {
+    /// The name of the context.
+    pub(crate) fn context(&self) -> &str {
+        self.context.as_deref().unwrap_or("default")
+    }
+
+    /// The login of the user who set it.
+    pub(crate) fn creator(&self) -> &str {
+        self.creator.as_ref().map_or("", |creator| creator.login.as_str())
+    }
+
+    /// The commit that it is of. A list does not say so in a field of its own, but each status has an address.
+    pub(crate) fn commit(&self) -> Option<&str> {
+        let last = self.url.as_deref().and_then(|url| url.trim_end_matches('/').rsplit('/').next());
+        last.filter(|hash| is_commit_hash(hash))
+    }
+
+    /// When it was set, for an order: numbers alone have none on Gitea.
+    pub(crate) fn order(&self) -> (i64, u64) {
+        let time = self.created_at.parse::<Timestamp>().map_or(0, Timestamp::as_second);
+        (time, self.id)
+    }
+}
+
+/// Whether a gate with these `creators` counts what this user says. Without `creators` it counts every user.
+pub(crate) fn counts_from(creators: &[String], login: &str) -> bool {
+    creators.is_empty() || creators.iter().any(|creator| creator.trim().eq_ignore_ascii_case(login))
+}
+
+/// A user with a login.
+pub(crate) fn user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<User>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let login = value.get("login").and_then(Value::as_str).filter(|login| !login.is_empty());
+    Ok(login.map(|login| User { login: login.to_owned() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn status(value: Value) -> Status {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn reads_a_status_with_missing_fields_and_other_types() {
+        let read = status(json!({ "id": "7", "state": "success", "creator": "octo", "updated_at": 1, "url": {} }));
+        assert_eq!((read.id, read.state.as_str(), read.updated_at.as_str()), (7, "success", "1"));
+        assert_eq!((read.creator(), read.url.clone(), read.created_at.as_str()), ("", None, ""));
+        assert_eq!(status(json!({})).id, 0);
+    }
+
+    #[test]
+    fn reads_the_state_from_the_status_key_of_gitea() {
+        assert_eq!(status(json!({ "id": 1, "status": "failure" })).state, "failure");
+        assert_eq!(status(json!({ "id": 1, "state": "success", "status": "failure" })).state, "success");
+    }
+}

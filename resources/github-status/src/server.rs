@@ -1,0 +1,149 @@
+//! The server of a source: where its API is, the requests to it, and what checks keep of its answers.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+
+use jetway::http::{HttpClient, HttpRequest, Method};
+use jetway::{Console, Context, Result, Secret};
+
+use crate::log::Log;
+use crate::source::Source;
+use crate::store::{Login, Store};
+
+/// The form of the API that is spoken.
+const API_VERSION: &str = "2022-11-28";
+
+/// The API of one server, for one repository, without a login.
+pub(crate) struct Server<'c> {
+    context: &'c Context,
+    source: &'c Source,
+    /// The address of the REST API without a slash at its end.
+    api: RefCell<String>,
+    client: HttpClient,
+    /// What is kept from one check to the next; `None` for verbs whose container is used once.
+    store: Option<RefCell<Store>>,
+}
+
+impl<'c> Server<'c> {
+    /// For a verb whose container is used once.
+    pub(crate) fn new(context: &'c Context, source: &'c Source) -> Result<Self> {
+        let client = context.http(source.http())?;
+        Ok(Self { context, source, api: RefCell::new(source.api().to_owned()), client, store: None })
+    }
+
+    /// For a check, whose container may be used again.
+    pub(crate) fn for_check(context: &'c Context, source: &'c Source) -> Result<Self> {
+        let store = Store::open(context.temporary(), source.api(), &source.repository());
+        Ok(Self { store: Some(RefCell::new(store)), ..Self::new(context, source)? })
+    }
+
+    pub(crate) fn source(&self) -> &'c Source {
+        self.source
+    }
+
+    pub(crate) fn context(&self) -> &'c Context {
+        self.context
+    }
+
+    pub(crate) fn console(&self) -> &'c Console {
+        self.context.console()
+    }
+
+    pub(crate) fn log(&self) -> Log<'c> {
+        self.source.log(self.context.console())
+    }
+
+    /// What is kept from one check to the next.
+    pub(crate) fn store(&self) -> Option<&RefCell<Store>> {
+        self.store.as_ref()
+    }
+
+    /// Sends all later requests to another address of the API.
+    pub(crate) fn move_to(&self, api: String) {
+        self.api.replace(api);
+    }
+
+    /// The address of the GraphQL API that belongs to the REST API.
+    pub(crate) fn graphql(&self) -> String {
+        self.source.graphql().unwrap_or_else(|| graphql(&self.api.borrow()))
+    }
+
+    /// The path of something of the repository's.
+    pub(crate) fn of_repository(&self, rest: &str) -> String {
+        format!("/repos/{}/{rest}", self.source.repository())
+    }
+
+    /// The path of the statuses of a commit, which a ref may name.
+    pub(crate) fn statuses_path(&self, reference: &str) -> String {
+        self.of_repository(&format!("commits/{}/statuses", escape_path(reference)))
+    }
+
+    /// A request that is not logged in yet.
+    pub(crate) fn request(&self, method: &Method, path: &str) -> HttpRequest {
+        self.request_to(method, &format!("{}{path}", self.api.borrow()))
+    }
+
+    /// The same by a whole address.
+    pub(crate) fn request_to(&self, method: &Method, url: &str) -> HttpRequest {
+        self.client
+            .request(method.clone(), url)
+            .header("accept", "application/vnd.github+json")
+            .header("x-github-api-version", API_VERSION)
+    }
+
+    pub(crate) fn kept_token(&self, login: &Login<'_>) -> Option<(Secret, i64)> {
+        self.store.as_ref()?.borrow_mut().token(login)
+    }
+
+    pub(crate) fn keep_token(&self, login: &Login<'_>, token: &Secret, ends: i64) {
+        if let Some(store) = &self.store {
+            store.borrow_mut().keep_token(login, token, ends);
+        }
+    }
+}
+
+/// Percent-encodes what a path cannot hold; slashes stay.
+pub(crate) fn escape_path(text: &str) -> String {
+    escape(text, b"-._~/")
+}
+
+/// Percent-encodes what a value in a query cannot hold.
+pub(crate) fn escape_value(text: &str) -> String {
+    escape(text, b"-._~")
+}
+
+fn escape(text: &str, plain: &[u8]) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+fn graphql(api: &str) -> String {
+    match api.strip_suffix("/api/v3") {
+        Some(host) => format!("{host}/api/graphql"),
+        None => format!("{api}/graphql"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn graphql_is_beside_the_rest_api() {
+        assert_eq!(graphql("https://api.github.com"), "https://api.github.com/graphql");
+        assert_eq!(graphql("https://ghe.example/api/v3"), "https://ghe.example/api/graphql");
+    }
+
+    #[test]
+    fn paths_hold_nothing_but_paths() {
+        assert_eq!(escape_path("feature/ü?#%2e"), "feature/%C3%BC%3F%23%252e");
+        assert_eq!(escape_value("a&b=c/d"), "a%26b%3Dc%2Fd");
+    }
+}
