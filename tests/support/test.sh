@@ -6,6 +6,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+# Most cases wait for a server or a child, so twice as many as there are cores run at a time.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
+
 records=$(mktemp -d)
 export JETWAY_SKIPS="$records/skips"
 : >"$JETWAY_SKIPS" >"$records/output"
