@@ -26,6 +26,7 @@ mod hooks;
 mod kubeconfigs;
 mod override_values;
 mod put;
+mod readme;
 mod recovery;
 mod removal;
 mod rollback;
