@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anstyle::{AnsiColor, Style};
 
 use crate::error::{Error, Line, lines};
-use crate::redactor::Redactor;
+use crate::redactor::{Previous, Redactor};
 
 /// Whether messages carry ANSI colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +35,15 @@ pub enum Change {
 /// The one way to say something to people. Everything that passes is redacted.
 #[derive(Clone)]
 pub struct Console {
-    output: Arc<Mutex<Box<dyn Write + Send>>>,
+    output: Arc<Mutex<Output>>,
     redactor: Redactor,
     colour: Colour,
+}
+
+/// Where lines go, and what went there last: a secret may be broken over two of them.
+struct Output {
+    writer: Box<dyn Write + Send>,
+    previous: Previous,
 }
 
 impl fmt::Debug for Console {
@@ -49,7 +55,8 @@ impl fmt::Debug for Console {
 impl Console {
     /// A console that writes to `output`.
     pub fn new(output: impl Write + Send + 'static, redactor: Redactor, colour: Colour) -> Self {
-        Self { output: Arc::new(Mutex::new(Box::new(output))), redactor, colour }
+        let output = Output { writer: Box::new(output), previous: Previous::default() };
+        Self { output: Arc::new(Mutex::new(output)), redactor, colour }
     }
 
     /// The redactor that everything passes, to tell it of secrets that are learnt on the way.
@@ -69,7 +76,7 @@ impl Console {
 
     /// A line as it came from somewhere else (a child process), redacted but not decorated.
     pub fn relay(&self, line: &str) {
-        self.write(&format!("{}\n", self.redactor.redact(line)));
+        self.write(line, |line| format!("{line}\n"));
     }
 
     /// A line of a comparison, in the colour that people know for it.
@@ -83,7 +90,7 @@ impl Console {
             Colour::Always => colour.on_default(),
             Colour::Never => Style::new(),
         };
-        self.write(&format!("{style}{}{style:#}\n", self.redactor.redact(line)));
+        self.write(line, |line| format!("{style}{line}{style:#}\n"));
     }
 
     /// The report of an error: what failed, why, and what to do.
@@ -98,26 +105,28 @@ impl Console {
     }
 
     fn labelled(&self, label: Option<(&str, AnsiColor)>, text: &str) {
-        let text = self.redactor.redact(text.trim_end());
-        // The lines after the first stand indented below the label, so that a report reads as one piece.
-        let text = text.replace('\n', "\n    ");
-        let line = match label {
-            None => format!("{text}\n"),
-            Some((label, colour)) => {
-                let style = match self.colour {
-                    Colour::Always => colour.on_default().bold(),
-                    Colour::Never => Style::new(),
-                };
-                format!("{style}{label}:{style:#} {text}\n")
+        self.write(text.trim_end(), |text| {
+            // The lines after the first stand indented below the label, so that a report reads as one piece.
+            let text = text.replace('\n', "\n    ");
+            match label {
+                None => format!("{text}\n"),
+                Some((label, colour)) => {
+                    let style = match self.colour {
+                        Colour::Always => colour.on_default().bold(),
+                        Colour::Never => Style::new(),
+                    };
+                    format!("{style}{label}:{style:#} {text}\n")
+                }
             }
-        };
-        self.write(&line);
+        });
     }
 
-    fn write(&self, text: &str) {
+    /// Writes what `decorate` makes of the redacted text.
+    fn write(&self, text: &str, decorate: impl FnOnce(&str) -> String) {
         let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = decorate(&self.redactor.redact_after(&mut output.previous, text));
         // Nobody is left to be told when standard error itself is closed, and the work is worth finishing without it.
-        let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+        let _ = output.writer.write_all(text.as_bytes()).and_then(|()| output.writer.flush());
     }
 }
 
@@ -167,6 +176,18 @@ pub(crate) mod tests {
         console.relay("with hunter2");
         console.error(&anyhow::anyhow!("with hunter2"));
         assert!(!captured.text().contains("hunter2"), "{}", captured.text());
+    }
+
+    #[test]
+    fn a_short_secret_that_is_broken_over_two_lines_is_masked() {
+        let captured = Captured::default();
+        let console = captured.console();
+        console.redactor().add("hunter2!");
+        console.relay("password hunt");
+        console.relay("er2! is wrong");
+        console.step("hunte");
+        console.warn("r2!");
+        assert_eq!(captured.text(), "password hunt\n((redacted)) is wrong\nhunte\nwarning: ((redacted))\n");
     }
 
     #[test]

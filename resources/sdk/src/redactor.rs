@@ -2,9 +2,16 @@
 //!
 //! Only secrets themselves are stored, in an ordered set. Text is searched for them as it is and once more in each form
 //! that its escapes can be undone to (see [`decode`]), two levels deep, so that no encoding of a secret needs to be
-//! listed. Both sides are linear, in the secrets and in the text. There is no automaton over all secrets
-//! and their encodings: it would have some 25 patterns for each line of a secret, and would be built anew for each secret that is
-//! learnt later.
+//! listed. Both sides are linear, in the secrets and in the text.
+//!
+//! An `aho-corasick` automaton over the secrets and their encodings was measured instead. For a secret of 8,000 lines in
+//! 25 forms it takes 2.7 s and 189 MiB to build, and each secret that is learnt later builds it anew; for the plain lines alone it is
+//! 38 ms, against 1 ms for the set. What is here takes 17 ms of CPU for that secret line by line, 6 ms as one text; where every
+//! line is base64 of random bytes, so that all of it decodes, 40 to 60 ms.
+//!
+//! A secret that is cut at the end of a text is masked as far as half of it, and six bytes or more, stand in one text. The
+//! console looks back besides: what ends a secret that began in the previous line is masked. It sees the lines of two children that
+//! write at once as one text; a short secret that another line parts stays, in pieces of less than six bytes or half of it.
 
 mod decode;
 mod patterns;
@@ -13,6 +20,8 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use zeroize::Zeroizing;
 
 use decode::{Decoded, Encoding};
 use patterns::Patterns;
@@ -34,7 +43,42 @@ const DEPTH: usize = 2;
 /// everywhere from then on.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    patterns: Arc<Mutex<Patterns>>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// The secrets, and the memory in which text is searched for them.
+#[derive(Default)]
+struct Known {
+    patterns: Patterns,
+    spare: Spare,
+}
+
+/// Memory that each search uses again. It holds parts of secrets, and is wiped with the redactor.
+#[derive(Default)]
+struct Spare {
+    decoded: Vec<Decoded>,
+    backwards: Zeroizing<Vec<u8>>,
+}
+
+impl Spare {
+    /// Keeps what an ordinary message needs, so that one large text costs its memory only once.
+    fn trim(&mut self) {
+        self.decoded.retain(|decoded| decoded.bytes.capacity() <= LARGEST_SPARE);
+    }
+}
+
+/// The last text that was redacted, as much of it as a secret can begin in that ends in the next one.
+#[derive(Default)]
+pub(crate) struct Previous(Zeroizing<Vec<u8>>);
+
+impl Previous {
+    fn add(&mut self, text: &[u8]) {
+        let kept = LOOK_BEHIND.saturating_sub(text.len()).min(self.0.len());
+        let dropped = self.0.len() - kept;
+        self.0.copy_within(dropped.., 0);
+        self.0.truncate(kept);
+        self.0.extend_from_slice(text.get(text.len().saturating_sub(LOOK_BEHIND)..).unwrap_or_default());
+    }
 }
 
 impl fmt::Debug for Redactor {
@@ -50,7 +94,8 @@ impl Redactor {
         if trimmed.len() < SHORTEST {
             return;
         }
-        let mut patterns = self.patterns();
+        let mut known = self.known();
+        let patterns = &mut known.patterns;
         patterns.add(secret, false);
         patterns.add(trimmed, false);
         if trimmed.contains('\n') {
@@ -64,17 +109,32 @@ impl Redactor {
     }
 
     /// `text` with every known secret masked, and the password of every `scheme://user:password@host` whether known
-    /// or not. A secret that is broken over the ends of two texts is masked as far as half of it stands in one.
+    /// or not. Of a secret that is cut at an end of the text, half or more is masked, and six bytes or more: less of it would be
+    /// any word.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.redact_with(text, None)
+    }
+
+    /// The same for one of several texts in turn: the end of a short secret is masked, too, that begins at the end of the
+    /// previous text. What has been shown of it by then, less than six bytes or half of it, stays.
+    pub(crate) fn redact_after<'t>(&self, previous: &mut Previous, text: &'t str) -> Cow<'t, str> {
+        self.redact_with(text, Some(previous))
+    }
+
+    fn redact_with<'t>(&self, text: &'t str, previous: Option<&mut Previous>) -> Cow<'t, str> {
         let mut found = Vec::new();
         {
-            let patterns = self.patterns();
+            let mut known = self.known();
+            let Known { patterns, spare } = &mut *known;
             if !patterns.is_empty() {
-                let bytes = text.as_bytes();
-                find(&patterns, bytes, Edges { start: true, end: true }, DEPTH, &mut found);
-                if let Some(joined) = decode::without_breaks(bytes) {
-                    find_decoded(&patterns, &joined, bytes.len(), Edges { start: true, end: true }, DEPTH, &mut found);
+                let (bytes, edges) = (text.as_bytes(), Edges { start: true, end: true });
+                find(patterns, bytes, edges, DEPTH, spare, &mut found);
+                find_joined(patterns, bytes, edges, spare, &mut found);
+                if let Some(previous) = previous {
+                    found.extend(rest_after(patterns, previous, bytes, spare));
+                    previous.add(bytes);
                 }
+                spare.trim();
             }
         }
         let text = mask(text, found);
@@ -84,14 +144,21 @@ impl Redactor {
         }
     }
 
-    fn patterns(&self) -> MutexGuard<'_, Patterns> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         // The list is valid after every single insertion, so a panic elsewhere does not spoil it.
-        self.patterns.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The longest escape, in bytes: as far from the ends of a text a secret may begin or go on that is cut there.
 const LONGEST_ESCAPE: usize = 12;
+
+/// How far a text and the one before it are looked at for a secret that is cut between them, in bytes: what the longest common
+/// form of a short secret takes.
+const LOOK_BEHIND: usize = 128;
+
+/// The most memory of one kind that is kept from one text to the next, in bytes.
+const LARGEST_SPARE: usize = 64 * 1024;
 
 /// Whether a piece of text is the beginning or the end of what is redacted in one go, where a secret may be cut.
 #[derive(Clone, Copy)]
@@ -101,10 +168,17 @@ struct Edges {
 }
 
 /// Finds what is to be masked in `text`, as it is and decoded.
-fn find(patterns: &Patterns, text: &[u8], edges: Edges, depth: usize, found: &mut Vec<Range<usize>>) {
+fn find(
+    patterns: &Patterns,
+    text: &[u8],
+    edges: Edges,
+    depth: usize,
+    spare: &mut Spare,
+    found: &mut Vec<Range<usize>>,
+) {
     patterns.find(text, found);
     if edges.start {
-        found.extend(patterns.rest_at_start(text));
+        found.extend(patterns.rest_at_start(text, &mut spare.backwards));
     }
     if edges.end {
         found.extend(patterns.beginning_at_end(text));
@@ -113,11 +187,15 @@ fn find(patterns: &Patterns, text: &[u8], edges: Edges, depth: usize, found: &mu
         return;
     }
     let shortest = patterns.shortest();
-    for encoding in Encoding::ALL {
-        encoding.decode(text, shortest, &mut |decoded| {
-            find_decoded(patterns, decoded, text.len(), edges, depth - 1, found);
+    let mut decoded = spare.decoded.pop().unwrap_or_default();
+    // Without a blank in any secret, forms are found as percent escapes.
+    let is_due = |encoding: &Encoding| patterns.has_blank() || !matches!(encoding, Encoding::Form);
+    for encoding in Encoding::ALL.into_iter().filter(is_due) {
+        encoding.decode(text, shortest, &mut decoded, &mut |decoded| {
+            find_decoded(patterns, decoded, text.len(), edges, depth - 1, spare, found);
         });
     }
+    spare.decoded.push(decoded);
 }
 
 /// Finds in `decoded` and notes where that is in the text of `length` bytes that it was decoded from.
@@ -127,6 +205,7 @@ fn find_decoded(
     length: usize,
     edges: Edges,
     depth: usize,
+    spare: &mut Spare,
     found: &mut Vec<Range<usize>>,
 ) {
     let whole = decoded.origin(0..decoded.bytes.len());
@@ -135,8 +214,34 @@ fn find_decoded(
         end: edges.end && whole.end + LONGEST_ESCAPE >= length,
     };
     let mut inside = Vec::new();
-    find(patterns, &decoded.bytes, edges, depth, &mut inside);
+    find(patterns, &decoded.bytes, edges, depth, spare, &mut inside);
     found.extend(inside.into_iter().map(|range| decoded.origin(range)).filter(|range| !range.is_empty()));
+}
+
+/// Finds what line breaks and colours cut in two.
+fn find_joined(patterns: &Patterns, text: &[u8], edges: Edges, spare: &mut Spare, found: &mut Vec<Range<usize>>) {
+    let mut joined = spare.decoded.pop().unwrap_or_default();
+    if decode::without_breaks(text, &mut joined).is_some() {
+        find_decoded(patterns, &joined, text.len(), edges, DEPTH, spare, found);
+    }
+    spare.decoded.push(joined);
+}
+
+/// The part at the start of `text` in which a secret ends that begins in the previous text.
+fn rest_after(patterns: &Patterns, previous: &Previous, text: &[u8], spare: &mut Spare) -> Option<Range<usize>> {
+    // Half of a longer one is telling by itself.
+    if !patterns.has_short() || previous.0.is_empty() || text.is_empty() {
+        return None;
+    }
+    let mut both = Zeroizing::new(Vec::with_capacity(2 * LOOK_BEHIND + 1));
+    both.extend_from_slice(&previous.0);
+    both.push(b'\n');
+    let start = both.len();
+    both.extend(text.iter().take(LOOK_BEHIND));
+    let mut found = Vec::new();
+    find_joined(patterns, &both, Edges { start: false, end: false }, spare, &mut found);
+    let spanning = found.iter().filter(|range| range.start + 1 < start && range.end > start);
+    spanning.map(|range| range.end - start).max().map(|end| 0..end)
 }
 
 /// Masks these parts of `text`.
@@ -245,6 +350,24 @@ mod tests {
     }
 
     #[test]
+    fn masks_the_end_of_a_short_secret_that_began_in_the_text_before() {
+        let redactor = redactor(&["hunter2!", "s3cr3t-token"]);
+        let shown = |texts: &[&str]| {
+            let mut previous = Previous::default();
+            let shown: Vec<_> = texts.iter().map(|text| redactor.redact_after(&mut previous, text)).collect();
+            shown.join("|")
+        };
+        assert_eq!(shown(&["password hunt", "er2! is wrong"]), format!("password hunt|{MASK} is wrong"));
+        assert_eq!(shown(&["hun", "\u{1b}[0mter", "2!"]), format!("hun|\u{1b}[0mter|{MASK}"));
+        // Cut in base64, and in hexadecimal digits.
+        assert_eq!(shown(&["aHVudG", "VyMiE= is wrong"]), format!("aHVudG|{MASK} is wrong"));
+        assert_eq!(shown(&["x 68756e7", "4657232 21", "465723221 x"]), format!("x 68756e7|4657232 21|465723221 x"));
+        assert_eq!(shown(&["x 68756e7", "465723221 x"]), format!("x 68756e7|{MASK} x"));
+        // Two texts that are whole stay so.
+        assert_eq!(shown(&["the hunt", "is over"]), "the hunt|is over");
+    }
+
+    #[test]
     fn leaves_text_alone_when_a_secret_is_too_short_to_hide() {
         assert_eq!(redactor(&["", "a", " ab "]).redact("a cab"), "a cab");
     }
@@ -316,11 +439,15 @@ mod tests {
             for form in forms(&secret) {
                 let shown = redactor.redact(&format!("{before} {form} end")).into_owned();
                 prop_assert!(shown.contains(MASK) && !shown.contains(&form), "{form} stayed {shown}");
-                // The halves of a shorter one can be less than what is telling.
+                let (first, second) = form.split_at(cut.index(form.len() + 1));
+                let mut previous = Previous::default();
+                let halves = [format!("{before} {first}"), format!("{second} end")];
+                let shown = halves.each_ref().map(|half| redactor.redact_after(&mut previous, half).into_owned());
+                prop_assert!(!shown.concat().contains(&form), "{first}|{second} stayed {shown:?}");
+                // The halves of a shorter one can be less than what is telling by itself.
                 if secret.len() < 18 {
                     continue;
                 }
-                let (first, second) = form.split_at(cut.index(form.len() + 1));
                 for between in ["\n", "\r\n    ", "\u{1b}[0m", "\u{1b}[1;31m"] {
                     let shown = redactor.redact(&format!("{before} {first}{between}{second} end")).into_owned();
                     prop_assert!(shown.contains(MASK), "{first}{between:?}{second} stayed {shown}");

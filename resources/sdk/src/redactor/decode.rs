@@ -7,34 +7,38 @@ use zeroize::Zeroizing;
 use super::LONGEST_ESCAPE;
 
 /// Bytes that were decoded from a text.
+///
+/// It is filled again for each text and each encoding: to allocate and to wipe one takes longer than to decode a line.
 #[derive(Default)]
 pub(super) struct Decoded {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     origins: Origins,
+    /// The parts of the text, one for each byte, for [`Origins::Each`].
+    each: Vec<(usize, usize)>,
 }
 
 /// The parts of the text that the bytes come from.
+#[derive(Default)]
 enum Origins {
     /// One by one.
-    Each(Vec<(usize, usize)>),
+    #[default]
+    Each,
     /// Two digits a byte, from here on.
     Hexadecimal(usize),
     /// Four characters for three bytes, from here on; the last byte has what follows up to there.
     Base64(usize, usize),
 }
 
-impl Default for Origins {
-    fn default() -> Self {
-        Self::Each(Vec::new())
-    }
-}
-
 impl Decoded {
+    fn restart(&mut self, origins: Origins) {
+        self.bytes.clear();
+        self.each.clear();
+        self.origins = origins;
+    }
+
     fn push(&mut self, byte: u8, start: usize, end: usize) {
         self.bytes.push(byte);
-        if let Origins::Each(origins) = &mut self.origins {
-            origins.push((start, end));
-        }
+        self.each.push((start, end));
     }
 
     fn push_char(&mut self, character: char, start: usize, end: usize) {
@@ -46,15 +50,15 @@ impl Decoded {
 
     /// The part of the text that these bytes come from.
     pub(super) fn origin(&self, range: Range<usize>) -> Range<usize> {
-        match &self.origins {
-            Origins::Each(origins) => {
-                let start = origins.get(range.start).map_or(0, |(start, _)| *start);
-                let last = range.end.checked_sub(1).and_then(|last| origins.get(last));
+        match self.origins {
+            Origins::Each => {
+                let start = self.each.get(range.start).map_or(0, |(start, _)| *start);
+                let last = range.end.checked_sub(1).and_then(|last| self.each.get(last));
                 start..last.map_or(start, |(_, end)| *end).max(start)
             }
             Origins::Hexadecimal(first) => first + 2 * range.start..first + 2 * range.end,
             // A byte has a share in two characters, which both go with it.
-            Origins::Base64(first, end) if range.end == self.bytes.len() => first + range.start * 4 / 3..*end,
+            Origins::Base64(first, end) if range.end == self.bytes.len() => first + range.start * 4 / 3..end,
             Origins::Base64(first, _) => first + range.start * 4 / 3..first + (range.end * 4).div_ceil(3),
         }
     }
@@ -102,27 +106,32 @@ impl Encoding {
 
     /// Undoes the encoding wherever `text` has it, and hands on what came out; nothing if the text has none.
     /// Runs that are too short for a secret, or at the ends of the text for the part of one, are passed over.
-    pub(super) fn decode(self, text: &[u8], shortest: Shortest, use_decoded: &mut dyn FnMut(&Decoded)) {
-        let mut decoded = Decoded::default();
+    pub(super) fn decode(
+        self,
+        text: &[u8],
+        shortest: Shortest,
+        decoded: &mut Decoded,
+        use_decoded: &mut dyn FnMut(&Decoded),
+    ) {
         let is_too_short = |run: &Range<usize>, bytes: usize| {
             let may_be_cut = run.start <= LONGEST_ESCAPE || run.end + LONGEST_ESCAPE >= text.len();
             bytes < if may_be_cut { shortest.part } else { shortest.whole }
         };
         match self {
-            Self::Percent => escapes(text, b'%', percent, use_decoded),
-            Self::Form => escapes(text, b'+', form, use_decoded),
-            Self::Quoted => escapes(text, b'\\', quoted, use_decoded),
-            Self::Shell => escapes(text, b'\\', shell, use_decoded),
-            Self::SingleQuoted => escapes(text, b'\'', single_quoted, use_decoded),
-            Self::Html => escapes(text, b'&', html, use_decoded),
+            Self::Percent => escapes(text, b'%', percent, decoded, use_decoded),
+            Self::Form => escapes(text, b'+', form, decoded, use_decoded),
+            Self::Quoted => escapes(text, b'\\', quoted, decoded, use_decoded),
+            Self::Shell => escapes(text, b'\\', shell, decoded, use_decoded),
+            Self::SingleQuoted => escapes(text, b'\'', single_quoted, decoded, use_decoded),
+            Self::Html => escapes(text, b'&', html, decoded, use_decoded),
             Self::Hexadecimal => {
                 for run in runs(text, |byte| byte.is_ascii_hexdigit()) {
                     if is_too_short(&run, run.len() / 2) {
                         continue;
                     }
                     for skipped in 0..2 {
-                        hexadecimal(text, run.start + skipped..run.end, &mut decoded);
-                        use_decoded(&decoded);
+                        hexadecimal(text, run.start + skipped..run.end, decoded);
+                        use_decoded(decoded);
                     }
                 }
             }
@@ -132,8 +141,8 @@ impl Encoding {
                         continue;
                     }
                     for skipped in 0..4 {
-                        base64(text, run.start + skipped..run.end, &mut decoded);
-                        use_decoded(&decoded);
+                        base64(text, run.start + skipped..run.end, decoded);
+                        use_decoded(decoded);
                     }
                 }
             }
@@ -143,12 +152,12 @@ impl Encoding {
 
 /// The text without line breaks, the blanks around them, and the sequences by which terminals are told of colours; `None` if
 /// it has none of them.
-pub(super) fn without_breaks(text: &[u8]) -> Option<Decoded> {
+pub(super) fn without_breaks(text: &[u8], joined: &mut Decoded) -> Option<()> {
     const ESCAPE: u8 = 0x1b;
     if !text.iter().any(|byte| matches!(*byte, b'\n' | b'\r' | ESCAPE)) {
         return None;
     }
-    let mut joined = Decoded::default();
+    joined.restart(Origins::Each);
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let blanks = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
@@ -174,16 +183,22 @@ pub(super) fn without_breaks(text: &[u8]) -> Option<Decoded> {
             at += 1;
         }
     }
-    Some(joined)
+    Some(())
 }
 
 /// The text with every escape undone that `unescape` knows: it takes what follows from there and says what it stands for and
 /// how long it is.
-fn escapes(text: &[u8], sign: u8, unescape: fn(&[u8]) -> Option<(char, usize)>, use_decoded: &mut dyn FnMut(&Decoded)) {
+fn escapes(
+    text: &[u8],
+    sign: u8,
+    unescape: fn(&[u8]) -> Option<(char, usize)>,
+    decoded: &mut Decoded,
+    use_decoded: &mut dyn FnMut(&Decoded),
+) {
     if !text.contains(&sign) {
         return;
     }
-    let mut decoded = Decoded::default();
+    decoded.restart(Origins::Each);
     let mut at = 0;
     while let Some(rest) = text.get(at..)
         && let Some(byte) = rest.first()
@@ -206,7 +221,7 @@ fn escapes(text: &[u8], sign: u8, unescape: fn(&[u8]) -> Option<(char, usize)>, 
             }
         }
     }
-    use_decoded(&decoded);
+    use_decoded(decoded);
 }
 
 fn is_one_word(escape: &[u8]) -> bool {
@@ -310,8 +325,7 @@ fn runs(text: &[u8], is_of_alphabet: fn(u8) -> bool) -> impl Iterator<Item = Ran
 }
 
 fn hexadecimal(text: &[u8], run: Range<usize>, decoded: &mut Decoded) {
-    decoded.bytes.clear();
-    decoded.origins = Origins::Hexadecimal(run.start);
+    decoded.restart(Origins::Hexadecimal(run.start));
     let (pairs, _) = text.get(run).unwrap_or_default().as_chunks::<2>();
     decoded.bytes.extend(pairs.iter().filter_map(|pair| u8::try_from(digits(pair, 2)?).ok()));
 }
@@ -329,7 +343,8 @@ fn sextet(byte: u8) -> Option<u32> {
 }
 
 fn base64(text: &[u8], run: Range<usize>, decoded: &mut Decoded) {
-    decoded.bytes.clear();
+    let padding = text.get(run.end..).unwrap_or_default().iter().take(2).take_while(|byte| **byte == b'=').count();
+    decoded.restart(Origins::Base64(run.start, run.end + padding));
     let mut bits = 0;
     let mut held = 0_u32;
     for byte in text.get(run.clone()).unwrap_or_default() {
@@ -340,6 +355,4 @@ fn base64(text: &[u8], run: Range<usize>, decoded: &mut Decoded) {
             decoded.bytes.push((held >> bits & 0xff) as u8);
         }
     }
-    let padding = text.get(run.end..).unwrap_or_default().iter().take(2).take_while(|byte| **byte == b'=').count();
-    decoded.origins = Origins::Base64(run.start, run.end + padding);
 }

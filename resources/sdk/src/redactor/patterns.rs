@@ -23,6 +23,9 @@ const LOST: usize = 3;
 /// The shortest part of a secret that is masked at the end of a text, in bytes.
 const SHORTEST_PART: usize = 6;
 
+/// The shortest secret of which one of two parts is always telling, in bytes.
+const SHORTEST_HALVED: usize = 2 * (SHORTEST_PART + LOST);
+
 /// The shortest line of a secret of several lines of which a part is masked: the lines of a key are longer.
 const SHORTEST_CUT_LINE: usize = 32;
 
@@ -55,7 +58,7 @@ impl PartialEq for Pattern {
     }
 }
 
-/// Patterns in order, and which three bytes one of them begins with.
+/// Patterns in order, and what they begin with.
 #[derive(Default)]
 struct Ordered {
     patterns: BTreeSet<Pattern>,
@@ -106,34 +109,63 @@ impl Ordered {
     }
 }
 
-/// A set of three bytes each, by a hash: it may contain more than was inserted, and never less.
-struct Beginnings(Vec<u64>);
+/// What the patterns begin with: their first three bytes and their first six, each as a set of hashes. It may contain more
+/// than was inserted, and never less.
+///
+/// Three bytes alone are not telling for base64: the lines of a long key begin with a large part of all that there are.
+struct Beginnings {
+    three: Vec<u64>,
+    six: Vec<u64>,
+    /// Whether a pattern has less than six bytes, so that six bytes say nothing.
+    has_short: bool,
+}
 
 impl Default for Beginnings {
     fn default() -> Self {
-        Self(vec![0; 1 << (Self::BITS - 6)])
+        let empty = vec![0; 1 << (Self::BITS - 6)];
+        Self { three: empty.clone(), six: empty, has_short: false }
     }
 }
 
 impl Beginnings {
     const BITS: u32 = 18;
 
-    fn place(text: &[u8]) -> Option<(usize, u64)> {
+    fn place(number: u64) -> (usize, u64) {
+        let hash = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - Self::BITS);
+        // Less than 2^18, so that every platform's `usize` has room for it.
+        (usize::try_from(hash / 64).unwrap_or_default(), 1 << (hash % 64))
+    }
+
+    fn three(text: &[u8]) -> Option<(usize, u64)> {
         let [a, b, c, ..] = text else { return None };
-        let number = u32::from_le_bytes([*a, *b, *c, 0]).wrapping_mul(0x9E37_79B1) >> (32 - Self::BITS);
-        Some((number as usize / 64, 1 << (number % 64)))
+        Some(Self::place(u64::from_le_bytes([*a, *b, *c, 0, 0, 0, 0, 0])))
+    }
+
+    fn six(text: &[u8]) -> Option<(usize, u64)> {
+        let ([first, second, third], rest) = text.split_first_chunk()?;
+        let [fourth, fifth, sixth] = rest.first_chunk()?;
+        Some(Self::place(u64::from_le_bytes([*first, *second, *third, *fourth, *fifth, *sixth, 0, 0])))
     }
 
     fn insert(&mut self, text: &[u8]) {
-        if let Some((word, bit)) = Self::place(text)
-            && let Some(word) = self.0.get_mut(word)
-        {
-            *word |= bit;
+        let set = |words: &mut Vec<u64>, (word, bit): (usize, u64)| {
+            if let Some(word) = words.get_mut(word) {
+                *word |= bit;
+            }
+        };
+        if let Some(place) = Self::three(text) {
+            set(&mut self.three, place);
+        }
+        match Self::six(text) {
+            Some(place) => set(&mut self.six, place),
+            None => self.has_short = true,
         }
     }
 
     fn may_contain(&self, text: &[u8]) -> bool {
-        Self::place(text).is_some_and(|(word, bit)| self.0.get(word).is_some_and(|word| word & bit != 0))
+        let is_set = |words: &[u64], (word, bit): (usize, u64)| words.get(word).is_some_and(|word| word & bit != 0);
+        Self::three(text).is_some_and(|place| is_set(&self.three, place))
+            && (self.has_short || Self::six(text).is_some_and(|place| is_set(&self.six, place)))
     }
 }
 
@@ -146,6 +178,8 @@ pub(super) struct Patterns {
     /// The same backwards, for what is left of one at the start of a text.
     cut_backwards: Ordered,
     shortest: Option<usize>,
+    has_short: bool,
+    has_blank: bool,
 }
 
 impl Patterns {
@@ -159,6 +193,8 @@ impl Patterns {
             return;
         }
         self.shortest = Some(self.shortest.unwrap_or(usize::MAX).min(secret.len()));
+        self.has_blank |= secret.contains(' ');
+        self.has_short |= !is_line && secret.len() < SHORTEST_HALVED;
         self.all.insert(secret.as_bytes().to_vec());
         // Half a sentence is no secret, and neither is half of `clusters:` in a kubeconfig.
         let shortest = if is_line { SHORTEST_CUT_LINE } else { SHORTEST_PART };
@@ -186,11 +222,24 @@ impl Patterns {
         Shortest { whole, part: whole.min(SHORTEST_PART) }
     }
 
+    /// Whether there is a secret whose halves are not telling.
+    pub(super) fn has_short(&self) -> bool {
+        self.has_short
+    }
+
+    pub(super) fn has_blank(&self) -> bool {
+        self.has_blank
+    }
+
     /// What is left of a secret at the start of `text`, perhaps after what is left of an escape, if enough of it is left.
-    pub(super) fn rest_at_start(&self, text: &[u8]) -> Option<Range<usize>> {
+    pub(super) fn rest_at_start(&self, text: &[u8], backwards: &mut Vec<u8>) -> Option<Range<usize>> {
+        if self.cut_backwards.patterns.is_empty() {
+            return None;
+        }
         let is_of_escape = |byte: &&u8| byte.is_ascii_alphanumeric() || b"\\#{};'".contains(byte);
         let most_skipped = text.iter().take(LONGEST_ESCAPE).take_while(is_of_escape).count();
-        let backwards: Zeroizing<Vec<u8>> = Zeroizing::new(text.iter().take(LONGEST_PART).rev().copied().collect());
+        backwards.clear();
+        backwards.extend(text.iter().take(LONGEST_PART).rev());
         let length = backwards.len();
         (0..length).find_map(|from_end| {
             let part = backwards.get(from_end..).filter(|part| self.cut_backwards.beginnings.may_contain(part))?;
@@ -204,6 +253,9 @@ impl Patterns {
 
     /// The beginning of a secret at the end of `text`, if it is enough of it.
     pub(super) fn beginning_at_end(&self, text: &[u8]) -> Option<Range<usize>> {
+        if self.cut.patterns.is_empty() {
+            return None;
+        }
         let first = text.len().saturating_sub(LONGEST_PART);
         (first..text.len())
             .find(|start| text.get(*start..).is_some_and(|part| self.cut.begins_with(part)))
