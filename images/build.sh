@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the image of every folder here that has a Dockerfile (or of those that are named): `jetway/TYPE:dev`.
+# Builds the image of every folder here that has a Dockerfile (or of those that are named): `jetway/TYPE:dev`, or with the tag in
+# `JETWAY_TAG`.
 #
 # The binary is built on the host. Everything of ours goes into the image by one archive, `rootfs.tar`, with one owner and one time in it,
 # so that the same binary makes the same layer. The archive and the folder's own files are the whole context: the target
@@ -15,6 +16,7 @@ shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
 target=${CARGO_TARGET_DIR:-target}
+tag=${JETWAY_TAG:-dev}
 host=$(rustc -vV | sed -n 's/^host: //p')
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
@@ -93,16 +95,16 @@ for kind in "${kinds[@]}"; do
   version=$(cargo pkgid --package "$(package_of "$kind")" | sed 's/.*[#@]//')
   # The classic builder: the other one is a plugin that not every engine's client has.
   if ! DOCKER_BUILDKIT=0 docker build --build-arg "BASE=$base" --build-arg "VERSION=$version" "${arguments[@]}" \
-    --tag "jetway/$kind:dev" "$context/$kind" >"$context/log" 2>&1; then
+    --tag "jetway/$kind:$tag" "$context/$kind" >"$context/log" 2>&1; then
     cat "$context/log" >&2
     exit 1
   fi
-  bytes=$(docker image inspect --format '{{.Size}}' "jetway/$kind:dev")
+  bytes=$(docker image inspect --format '{{.Size}}' "jetway/$kind:$tag")
   if is_from_scratch "$kind"; then
-    printf 'image jetway/%s:dev: %d KB in all\n' "$kind" $((bytes / 1000))
+    printf 'image jetway/%s:%s: %d KB in all\n' "$kind" "$tag" $((bytes / 1000))
   else
     base_bytes=$(docker image inspect --format '{{.Size}}' "$base")
-    printf 'image jetway/%s:dev: %d MB, %d MB of it on top of %s\n' \
-      "$kind" $((bytes / 1000000)) $(((bytes - base_bytes) / 1000000)) "$base"
+    printf 'image jetway/%s:%s: %d MB, %d MB of it on top of %s\n' \
+      "$kind" "$tag" $((bytes / 1000000)) $(((bytes - base_bytes) / 1000000)) "$base"
   fi
 done

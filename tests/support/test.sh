@@ -107,5 +107,14 @@ if [ "$images" = built ]; then
     if [ -f "images/$kind/Dockerfile" ]; then cases+=(--test "$kind"); fi
   done
   tests env JETWAY_TEST_RUNNER=image cargo test --locked --package jetway-tests --no-fail-fast "${cases[@]}"
+  # Those of git once more with the git and the ssh of the next Debian.
+  step 'git cases with git 2.47'
+  if JETWAY_TAG=trixie JETWAY_BASE=debian:trixie-slim images/build.sh git &&
+    docker run --rm jetway/git:trixie git --version | grep -E ' 2\.(4[7-9]|[5-9][0-9])'; then
+    tests env JETWAY_TEST_RUNNER=image JETWAY_IMAGE_GIT=jetway/git:trixie \
+      cargo test --locked --package jetway-tests --no-fail-fast --test git
+  else
+    failed=1
+  fi
 fi
 exit "$failed"

@@ -149,6 +149,14 @@ const NOT_REACHED: [&str; 6] = [
     "ssh: connect to host",
 ];
 
+/// All that git says when ssh ends before the server has sent a byte. Newer releases of ssh (10.0) say nothing at this level of
+/// logging when the server closes the connection before its greeting; for every other reason they print a line.
+const NO_GREETING: [&str; 3] = [
+    "fatal: could not read from remote repository.",
+    "please make sure you have the correct access rights",
+    "and the repository exists.",
+];
+
 /// What a command's end means for another try.
 fn after(finished: &Finished, trace: Option<&Trace>, effect: Effect) -> Verdict {
     if finished.is_success() {
@@ -159,9 +167,12 @@ fn after(finished: &Finished, trace: Option<&Trace>, effect: Effect) -> Verdict 
 
 fn judge(said: &str, trace: Option<&Trace>, effect: Effect) -> Verdict {
     let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
+    let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("warning: "));
+    let is_unreached =
+        any(&NOT_REACHED) || (said.contains(NO_GREETING[0]) && lines.all(|line| NO_GREETING.contains(&line)));
     let is_undone = match trace.filter(|trace| trace.has_requests) {
         Some(trace) => !trace.has_sent_a_push,
-        None => any(&NOT_REACHED),
+        None => is_unreached,
     };
     let repeatable = effect == Effect::None || is_undone;
     if let Some(status) = status_in(said) {
@@ -169,10 +180,10 @@ fn judge(said: &str, trace: Option<&Trace>, effect: Effect) -> Verdict {
         let again = after_answer(status, &headers.unwrap_or_default(), repeatable, SystemTime::now());
         return Verdict { again, why: format!("the server answered {status}") };
     }
-    if !repeatable || !any(&TROUBLE) || any(&REFUSALS) {
+    if !repeatable || !(is_unreached || any(&TROUBLE)) || any(&REFUSALS) {
         return Verdict::no();
     }
-    let why = if any(&NOT_REACHED) { "the server cannot be reached" } else { "the connection was cut" };
+    let why = if is_unreached { "the server cannot be reached" } else { "the connection was cut" };
     Verdict { again: Again::Paused, why: why.to_owned() }
 }
 
@@ -269,6 +280,11 @@ mod tests {
         let refused =
             "ssh: connect to host h port 22: connection refused\nfatal: could not read from remote repository.";
         assert_eq!(judge(refused, None, Effect::Change).again, Again::Paused);
+        // What git says on a closed connection when ssh says nothing.
+        let silent = "fatal: could not read from remote repository.\n\nplease make sure you have the correct access rights\nand the repository exists.";
+        for effect in [Effect::None, Effect::Change] {
+            assert_eq!(judge(silent, None, effect).again, Again::Paused);
+        }
         let closed = "connection to h closed by remote host.\nfatal: the remote end hung up unexpectedly";
         assert_eq!(judge(closed, None, Effect::Change).again, Again::No);
     }
@@ -283,6 +299,7 @@ mod tests {
             "error: no tunnel to `h:22`\nkex_exchange_identification: connection closed by remote host",
             "remote error: upload-pack: not our ref 1\nfatal: the remote end hung up unexpectedly",
             "fatal: couldn't find remote ref x",
+            "git: no such user\nfatal: could not read from remote repository.\n\nplease make sure you have the correct access rights",
             "",
         ] {
             assert_eq!(judge(said, None, Effect::None).again, Again::No, "{said}");
