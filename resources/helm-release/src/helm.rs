@@ -99,6 +99,10 @@ impl<'c> Helm<'c> {
     /// A command of helm's, such as `upgrade`.
     pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = self.context.command("helm").label(format!("helm {name}")).arg(name);
+        if matches!(name, "upgrade" | "rollback" | "uninstall") {
+            // It writes down that it was ended, which gives the lock back.
+            command = command.sets_right_when_ended();
+        }
         // For repositories and registries; the kubeconfig says it for the cluster.
         if let Some(proxy) = given(self.source.proxy.as_ref()) {
             let proxy = self.relay.as_ref().map_or_else(|| proxy.to_owned(), ProxyRelay::address);

@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Arg, Command as Clap, value_parser};
@@ -22,9 +21,6 @@ use crate::request::{Params, Request, Verb, decode, program, read_stdin};
 use crate::resource::Resource;
 use crate::resource_type::ResourceType;
 use crate::{core_dump, watchdog};
-
-/// How long a verb has to end by itself after a signal. Concourse sends SIGKILL ten seconds after SIGTERM.
-const GRACE: Duration = Duration::from_secs(8);
 
 /// The `main` of a resource type's binary: the whole protocol, for the verb that the binary is called for.
 ///
@@ -205,10 +201,12 @@ async fn until_signal<T>(context: &Context, work: impl Future<Output = Result<T>
         interrupted = context.interrupt().listen() => interrupted.context("cannot listen for signals")?,
         outcome = &mut work => return outcome,
     };
-    match tokio::time::timeout(GRACE, work).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Error::new(interrupted).context(format!("the work did not stop within {} s", GRACE.as_secs()))),
+    let grace = context.interrupt().grace();
+    if let Ok(outcome) = tokio::time::timeout(grace, work).await {
+        return outcome;
     }
+    let seconds = grace.as_secs_f32();
+    Err(Error::new(interrupted).context(format!("the work did not stop within {seconds} s")))
 }
 
 async fn answer<R: Resource>(context: &Context, verb: Verb, input: Input, directory: Option<PathBuf>) -> Result<Value> {

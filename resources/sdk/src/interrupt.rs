@@ -1,5 +1,7 @@
 //! SIGTERM and SIGINT: how Concourse aborts a build, and how a person does.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -7,15 +9,25 @@ use tokio::sync::watch;
 
 use crate::error::{Interrupted, Result};
 
+/// How long a verb has after a signal, with all that it has started: the watchdog ends what is left then.
+const LIMIT: Duration = Duration::from_millis(1900);
+
+/// The same for a verb that sets something right outside of its container. Concourse sends SIGKILL ten seconds after SIGTERM.
+const LONG_LIMIT: Duration = Duration::from_secs(8);
+
+/// What is left of the limit for the process to say why it ends and to remove what is private.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// Tells everything that waits that the verb is to end.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
     sender: watch::Sender<Option<Interrupted>>,
+    sets_right: Arc<AtomicBool>,
 }
 
 impl Default for Interrupt {
     fn default() -> Self {
-        Self { sender: watch::Sender::new(None) }
+        Self { sender: watch::Sender::new(None), sets_right: Arc::default() }
     }
 }
 
@@ -42,6 +54,21 @@ impl Interrupt {
             interrupted = self.wait() => Err(interrupted.into()),
             () = tokio::time::sleep(duration) => Ok(()),
         }
+    }
+
+    /// From now on the verb may take longer to end, since it has begun what must not be left half done: a deployment holds a lock.
+    pub(crate) fn allow_setting_right(&self) {
+        self.sets_right.store(true, Ordering::Relaxed);
+    }
+
+    /// How long after a signal the process is ended from outside.
+    pub(crate) fn limit(&self) -> Duration {
+        if self.sets_right.load(Ordering::Relaxed) { LONG_LIMIT } else { LIMIT }
+    }
+
+    /// How long after a signal the work may go on.
+    pub(crate) fn grace(&self) -> Duration {
+        self.limit().saturating_sub(LAST_WORDS)
     }
 
     /// Ends every wait.

@@ -1,10 +1,10 @@
 //! Ends the process soon after a signal even if the runtime's thread is busy: decoding a large request, say, waits for
-//! nothing, and so nothing in it hears of a signal.
+//! nothing, and so nothing in it hears of a signal. It also ends what is still there at the limit.
 
 use std::fs;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::runtime::Handle;
@@ -38,8 +38,10 @@ pub(crate) fn start(context: &Context, runtime: Handle) {
                 _ = terminate.recv() => Interrupted { signal: "SIGTERM", number: 15 },
                 _ = interrupt.recv() => Interrupted { signal: "SIGINT", number: 2 },
             };
-            while is_responsive(&runtime).await {
-                tokio::time::sleep(PAUSE).await;
+            let began = Instant::now();
+            let left = || context.interrupt().limit().saturating_sub(began.elapsed());
+            while !left().is_zero() && is_responsive(&runtime, PATIENCE.min(left())).await {
+                tokio::time::sleep(PAUSE.min(left())).await;
             }
             end(&context, interrupted);
         });
@@ -50,12 +52,12 @@ pub(crate) fn start(context: &Context, runtime: Handle) {
 }
 
 /// Whether the runtime takes up a task in time. One that has ended is as good: the process is about to.
-async fn is_responsive(runtime: &Handle) -> bool {
+async fn is_responsive(runtime: &Handle, patience: Duration) -> bool {
     let (sender, receiver) = oneshot::channel();
     runtime.spawn(async move {
         let _ = sender.send(());
     });
-    tokio::time::timeout(PATIENCE, receiver).await.is_ok()
+    tokio::time::timeout(patience, receiver).await.is_ok()
 }
 
 /// Ends the process from outside the runtime, and what it has started.

@@ -62,7 +62,7 @@ impl Command {
             error = silence(&activity, &self) => Err(error),
         };
         if let Err(error) = outcome {
-            running.terminate().await;
+            running.terminate(self.grace()).await;
             return Err(error);
         }
         Ok(Background { _running: running, _stdin: stdin })

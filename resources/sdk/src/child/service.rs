@@ -19,13 +19,13 @@ const TAIL: u64 = 16 * 1024;
 /// by what it serves, and finds in its log why it does not.
 pub struct Service {
     running: Running,
-    label: String,
+    command: Command,
     log: PathBuf,
 }
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Service").field("label", &self.label).finish_non_exhaustive()
+        formatter.debug_struct("Service").field("label", &self.command.label).finish_non_exhaustive()
     }
 }
 
@@ -38,7 +38,7 @@ impl Command {
         };
         let (out, err) = open().with_context(|| format!("cannot write `{}`", log.display()))?;
         let child = self.spawn_with(Stdio::null(), out.into(), err.into())?;
-        Ok(Service { running: Running::new(child), label: self.label, log: log.to_owned() })
+        Ok(Service { running: Running::new(child), command: self, log: log.to_owned() })
     }
 }
 
@@ -46,9 +46,10 @@ impl Service {
     /// How it has ended, if it has.
     pub fn ended(&mut self) -> Option<crate::Error> {
         let status = self.running.child.try_wait().ok()??;
+        let label = &self.command.label;
         Some(match status.code() {
-            Some(code) => anyhow!("`{}` ended with exit code {code}", self.label),
-            None => anyhow!("`{}` was ended by a signal ({status})", self.label),
+            Some(code) => anyhow!("`{label}` ended with exit code {code}"),
+            None => anyhow!("`{label}` was ended by a signal ({status})"),
         })
     }
 
@@ -69,9 +70,9 @@ impl Service {
         all.into_iter().skip(skipped).collect::<Vec<_>>().join("\n")
     }
 
-    /// Ends it and all that it has started: SIGTERM first, SIGKILL for what is left after a few seconds.
+    /// Ends it and all that it has started: SIGTERM first, SIGKILL for what is left after a few seconds, or after one when the verb is interrupted.
     pub async fn stop(mut self) {
-        self.running.terminate().await;
+        self.running.terminate(self.command.grace()).await;
     }
 }
 

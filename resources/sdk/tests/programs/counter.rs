@@ -46,6 +46,10 @@ struct Source {
     #[schemars(range(min = 1))]
     silence_limit: Option<u32>,
 
+    /// Whether that program sets something right when it is ended.
+    #[serde(default)]
+    sets_right: bool,
+
     /// What goes wrong in every verb.
     #[serde(default)]
     misbehave: Vec<Misbehaviour>,
@@ -93,6 +97,10 @@ enum Misbehaviour {
     Busy,
     /// Waits for ever, whatever the signal.
     Deaf,
+    /// Waits for ever, whatever the signal, when the program has ended that `run` names.
+    DeafParent,
+    /// Says whether the kernel would dump its memory.
+    Dumpable,
 }
 
 impl Parameters for Source {
@@ -169,7 +177,8 @@ impl Source {
         let token = self.token.as_ref().map_or("", Secret::expose);
         for misbehaviour in &self.misbehave {
             match misbehaviour {
-                Misbehaviour::EmptyVersion | Misbehaviour::NumberVersion => {}
+                // These show in the version, and after the child.
+                Misbehaviour::EmptyVersion | Misbehaviour::NumberVersion | Misbehaviour::DeafParent => {}
                 Misbehaviour::Print => {
                     println!("printed by the program");
                     std::process::Command::new("echo").arg("printed by its child").status()?;
@@ -193,6 +202,10 @@ impl Source {
                         std::hint::spin_loop();
                     }
                 }
+                Misbehaviour::Dumpable => {
+                    let behaviour = rustix::process::dumpable_behavior();
+                    context.console().step(format_args!("dumpable: {behaviour:?}"));
+                }
                 Misbehaviour::Deaf => {
                     context.console().step("deaf");
                     std::future::pending::<()>().await;
@@ -204,7 +217,14 @@ impl Source {
             if let Some(seconds) = self.silence_limit {
                 child = child.silence_limit(Duration::from_secs(seconds.into()), "`silence_limit` sets how long");
             }
-            child.run().await?.success()?;
+            if self.sets_right {
+                child = child.sets_right_when_ended();
+            }
+            let outcome = child.run().await;
+            if self.misbehave.contains(&Misbehaviour::DeafParent) {
+                std::future::pending::<()>().await;
+            }
+            outcome?.success()?;
         }
         Ok(())
     }
