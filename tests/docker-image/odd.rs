@@ -8,6 +8,7 @@ use jetway_tests::registry::image::{Blob, Compression, INDEX, Image};
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::scratch;
 use jetway_tests::stand_in::{Answer, Fault, StandIn};
+use jetway_tests::tls_cases;
 use serde_json::json;
 
 use crate::hostile::fetch;
@@ -237,4 +238,15 @@ fn an_image_of_very_many_layers_needs_few_files_at_once() {
     let target = scratch::directory();
     get("registry-image", &source, &version, json!({}), target.path()).succeeded();
     assert_eq!(fs::read_dir(target.path().join("rootfs")).unwrap().count(), 1100);
+}
+
+#[test]
+fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
+    for kind in ["docker-image", "registry-image"] {
+        tls_cases::check(&tls_cases::REFUSALS, |url, authority| {
+            let host = url.strip_prefix("https://").unwrap();
+            let source = json!({ "repository": format!("{host}/team/app"), "tag": "1", "ca_certs": [authority] });
+            check(kind, &source, None)
+        });
+    }
 }

@@ -6,6 +6,7 @@ use jetway_tests::http_git::{Fault, HttpGit};
 use jetway_tests::layer::{Layer, require};
 use jetway_tests::repository::Repository;
 use jetway_tests::ssh_git::{SshGit, key_pair};
+use jetway_tests::tls_cases::{self, Refusals};
 use jetway_tests::verb::{Outcome, Verb};
 use jetway_tests::{checkout::Checkout, scratch};
 use serde_json::{Value, json};
@@ -438,4 +439,17 @@ mod git_config {
         use base64::Engine as _;
         base64::engine::general_purpose::STANDARD.encode(text)
     }
+}
+
+#[test]
+fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
+    // git and the TLS library that it is built with say what is wrong.
+    let refusals = Refusals {
+        expired: &["localhost", "has expired, or"],
+        other_host: &["localhost", "address the server by a name of its certificate"],
+        unknown: &["localhost", "put the certificate of its authority into `ca_certs`"],
+    };
+    tls_cases::check(&refusals, |url, authority| {
+        check(&json!({ "uri": format!("{url}/app.git"), "branch": "main", "ca_certs": [authority] }), None)
+    });
 }

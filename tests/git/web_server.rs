@@ -99,7 +99,7 @@ fn an_authority_that_nobody_named_is_a_clear_error() {
         keeps(&outcome, &[PASSWORD]);
         assert!(
             said(&outcome).contains(
-                "hint: the server's certificate is not trusted; put the certificate of its authority into `ca_certs`"
+                "hint: the server's certificate has expired, or it is not trusted: put the certificate of its authority into `ca_certs`"
             ),
             "{}",
             said(&outcome)

@@ -1,6 +1,7 @@
 //! Whom a put trusts with the token.
 
 use jetway_tests::github::{GitHub, commit};
+use jetway_tests::tls_cases;
 use serde_json::{Value, json};
 
 use crate::support::{put, said, source, with};
@@ -42,4 +43,13 @@ fn anybody_is_when_told_so_by_either_name() {
     let outcome = put(&with(source(&github), json!({ "skip_ssl_verification": "touch /tmp/pwned" })), params());
     outcome.failed();
     assert!(said(&outcome).contains("`source.skip_ssl_verification`: expected true or false, found text\n"));
+}
+
+#[test]
+fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
+    let github = GitHub::start();
+    tls_cases::check(&tls_cases::REFUSALS, |url, authority| {
+        let server = json!({ "endpoint": url, "ca_certs": [authority] });
+        put(&with(source(&github), server), params())
+    });
 }

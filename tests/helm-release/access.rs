@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jetway_tests::kubernetes::{Helm, cluster};
 use jetway_tests::scratch;
+use jetway_tests::tls_cases::{self, Refusals};
 use jetway_tests::verb::{Runner, Verb};
 use serde_json::{Value, json};
 
@@ -162,4 +163,18 @@ fn nothing_is_left_on_the_disk() {
     let outcome = check(&source(&namespace), Value::Null);
     outcome.succeeded();
     assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
+}
+
+#[test]
+fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
+    let refusals = Refusals {
+        unknown: &["localhost", "the server's certificate is not signed by", "`cluster_ca`"],
+        ..tls_cases::REFUSALS
+    };
+    tls_cases::check(&refusals, |url, authority| {
+        let source = json!({
+            "cluster_url": url, "cluster_ca": authority, "token": "s3cret-token", "namespace": "default", "release": "demo",
+        });
+        check(&source, Value::Null)
+    });
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use jetway_tests::layer::{self, Layer, require};
 use jetway_tests::scratch;
 use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::tls_cases;
 use jetway_tests::verb::Runner;
 use serde_json::{Value, json};
 
@@ -102,4 +103,12 @@ mod in_the_image {
         }
         assert_eq!(server.asked().len(), 2);
     }
+}
+
+#[test]
+fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
+    tls_cases::check(&tls_cases::REFUSALS, |url, authority| {
+        let source = json!({ "url": format!("{url}/services/T0/w3bh00kt0k3n"), "ca_certs": [authority] });
+        put(&source, json!({ "text": "x" }))
+    });
 }

@@ -1,10 +1,46 @@
 //! Certificates made for one run: an authority, and what it vouches for.
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA512,
+    SignatureAlgorithm, date_time_ymd,
+};
+
+/// A kind of key, and the hash that it signs with: that of an authority and of what it vouches for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What most authorities have.
+    P256,
+    /// ECDSA on P-384 with SHA-384.
+    P384,
+    /// ECDSA on P-521 with SHA-512, which private authorities have and not every library knows.
+    P521,
+    /// Ed25519.
+    Ed25519,
+    /// RSA of 2048 bits with SHA-512.
+    Rsa,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::P256, Self::P384, Self::P521, Self::Ed25519, Self::Rsa];
+
+    fn key(self) -> KeyPair {
+        let algorithm: &SignatureAlgorithm = match self {
+            Self::P256 => &PKCS_ECDSA_P256_SHA256,
+            Self::P384 => &PKCS_ECDSA_P384_SHA384,
+            Self::P521 => &PKCS_ECDSA_P521_SHA512,
+            Self::Ed25519 => &PKCS_ED25519,
+            Self::Rsa => &PKCS_RSA_SHA512,
+        };
+        KeyPair::generate_for(algorithm).expect("make a key")
+    }
+}
 
 /// An authority of its own.
 pub struct Authority {
     pem: String,
+    kind: Kind,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -20,13 +56,18 @@ pub struct Identity {
 impl Authority {
     /// A new one.
     pub fn new() -> Self {
+        Self::of(Kind::P256)
+    }
+
+    /// A new one with such a key, for servers that have such keys.
+    pub fn of(kind: Kind) -> Self {
         let mut parameters = CertificateParams::default();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         // Who has several authorities of one name finds the wrong one.
         parameters.distinguished_name.push(DnType::CommonName, format!("jetway tests {:p}", &raw const parameters));
-        let key = KeyPair::generate().expect("make a key");
+        let key = kind.key();
         let pem = parameters.self_signed(&key).expect("sign an authority").pem();
-        Self { pem, issuer: Issuer::new(parameters, key) }
+        Self { pem, kind, issuer: Issuer::new(parameters, key) }
     }
 
     /// Its own certificate, in PEM form.
@@ -36,18 +77,27 @@ impl Authority {
 
     /// A certificate for a server of these names and addresses.
     pub fn server(&self, names: &[&str]) -> Identity {
-        self.identity(names, ExtendedKeyUsagePurpose::ServerAuth)
+        self.identity(names, ExtendedKeyUsagePurpose::ServerAuth, false)
+    }
+
+    /// The same, but it has expired in 2020.
+    pub fn expired_server(&self, names: &[&str]) -> Identity {
+        self.identity(names, ExtendedKeyUsagePurpose::ServerAuth, true)
     }
 
     /// A certificate to log in with.
     pub fn client(&self, name: &str) -> Identity {
-        self.identity(&[name], ExtendedKeyUsagePurpose::ClientAuth)
+        self.identity(&[name], ExtendedKeyUsagePurpose::ClientAuth, false)
     }
 
-    fn identity(&self, names: &[&str], purpose: ExtendedKeyUsagePurpose) -> Identity {
-        let key = KeyPair::generate().expect("make a key");
+    fn identity(&self, names: &[&str], purpose: ExtendedKeyUsagePurpose, has_expired: bool) -> Identity {
+        let key = self.kind.key();
         let mut parameters =
             CertificateParams::new(names.iter().copied().map(str::to_owned).collect::<Vec<_>>()).expect("names");
+        if has_expired {
+            parameters.not_before = date_time_ymd(2019, 1, 1);
+            parameters.not_after = date_time_ymd(2020, 1, 1);
+        }
         parameters.extended_key_usages.push(purpose);
         let certificate = parameters.signed_by(&key, &self.issuer).expect("sign a certificate").pem();
         Identity { certificate, key: key.serialize_pem() }

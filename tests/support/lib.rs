@@ -41,6 +41,7 @@ pub mod snapshot;
 pub mod ssh_git;
 pub mod stand_in;
 pub mod tinyproxy;
+pub mod tls_cases;
 pub mod tls_engine;
 pub mod token_server;
 pub mod tree;

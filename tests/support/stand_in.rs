@@ -161,7 +161,16 @@ impl StandIn {
     /// The same with a certificate for another name.
     pub fn start_tls_for(name: &str, handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let authority = Authority::new();
-        let config = tls(&authority.server(&[name]));
+        Self::start_tls_with(&authority, &authority.server(&[name]), handler)
+    }
+
+    /// The same with a certificate of that authority.
+    pub fn start_tls_with(
+        authority: &Authority,
+        identity: &Identity,
+        handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let config = tls(identity);
         let mut server = Self::serve(Box::new(handler), Some(Arc::new(config)));
         server.authority = Some(authority.pem().to_owned());
         server

@@ -324,8 +324,13 @@ impl<'c> Git<'c> {
             error.hint("check `private_key`, and that its public half may read this repository")
         } else if any(&["host key verification failed", "remote host identification has changed"]) {
             error.hint("the server's host key is not the one in `known_hosts`; take a new one over only from where you trust it")
+        } else if any(&["does not match target host name", "certificate subject name matches"]) {
+            error.hint("the server's certificate is for another name; address the server by a name of its certificate")
         } else if said.contains("certificate") {
-            error.hint("the server's certificate is not trusted; put the certificate of its authority into `ca_certs`")
+            // With GnuTLS git does not say which of the two it is.
+            error.hint(
+                "the server's certificate has expired, or it is not trusted: put the certificate of its authority into `ca_certs`",
+            )
         } else {
             error
         })

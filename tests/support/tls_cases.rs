@@ -1,0 +1,56 @@
+//! Certificates that private authorities have, and those that no client may take, for every type that speaks HTTPS.
+
+use crate::certificates::{Authority, Identity, Kind};
+use crate::stand_in::{Answer, StandIn};
+use crate::verb::Outcome;
+
+/// What a type must say when it refuses a certificate: each list is of parts of the message.
+pub struct Refusals<'t> {
+    /// Of one that has expired.
+    pub expired: &'t [&'t str],
+    /// Of one for another host.
+    pub other_host: &'t [&'t str],
+    /// Of one whose authority was not named.
+    pub unknown: &'t [&'t str],
+}
+
+/// Has a type ask servers with all these certificates. `ask` gets the server's address and an authority's certificate, and
+/// runs a verb that asks that server, which knows nothing.
+///
+/// # Panics
+/// When a good certificate is refused, or a bad one is not, or not in words that help.
+pub fn check(refusals: &Refusals<'_>, ask: impl Fn(&str, &str) -> Outcome) {
+    let serve = |authority: &Authority, identity: &Identity| {
+        StandIn::start_tls_with(authority, identity, |_| Answer::text(404, "nothing is here"))
+    };
+    for kind in Kind::ALL {
+        let authority = Authority::of(kind);
+        let server = serve(&authority, &authority.server(&["localhost"]));
+        let outcome = ask(&server.url(), authority.pem());
+        assert!(!server.asked().is_empty(), "{kind:?}: {}", outcome.stderr);
+    }
+    let authority = Authority::of(Kind::P521);
+    let refuses = |identity: &Identity, trusted: &Authority, parts: &[&str]| {
+        let server = serve(&authority, identity);
+        let outcome = ask(&server.url(), trusted.pem());
+        outcome.failed();
+        let is_said = |part: &&&str| !outcome.stderr.contains(**part);
+        assert_eq!(parts.iter().find(is_said), None, "{}", outcome.stderr);
+        // What a library prints of its own values.
+        assert!(!outcome.stderr.contains("Context {") && !outcome.stderr.contains("Error("), "{}", outcome.stderr);
+        assert!(server.asked().is_empty(), "{}", outcome.stderr);
+    };
+    refuses(&authority.expired_server(&["localhost"]), &authority, refusals.expired);
+    refuses(&authority.server(&["other.example"]), &authority, refusals.other_host);
+    refuses(&authority.server(&["localhost"]), &Authority::of(Kind::P521), refusals.unknown);
+}
+
+/// What the SDK's HTTP client says.
+pub const REFUSALS: Refusals<'_> = Refusals {
+    expired: &["the server's certificate has expired on 2020-01-01", "`localhost` needs a new certificate"],
+    other_host: &[
+        "the server's certificate is for another name: `other.example`",
+        "address the server by a name of its certificate; it is not for `localhost`",
+    ],
+    unknown: &["localhost", "the server's certificate is not signed by a trusted authority", "`ca_certs`"],
+};
