@@ -1,10 +1,14 @@
 //! Certificates made for one run: an authority, and what it vouches for.
 
+use std::process::Command;
+
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA512,
     SignatureAlgorithm, date_time_ymd,
 };
+
+use crate::scratch;
 
 /// A kind of key, and the hash that it signs with: that of an authority and of what it vouches for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +106,28 @@ impl Authority {
         let certificate = parameters.signed_by(&key, &self.issuer).expect("sign a certificate").pem();
         Identity { certificate, key: key.serialize_pem() }
     }
+}
+
+/// The certificate of an authority that signs by RSA-PSS, in PEM form, and one of a server with an RSA key that it vouches for.
+/// OpenSSL makes them: rcgen has no such signatures.
+pub fn signed_by_rsa_pss(name: &str) -> (String, Identity) {
+    let directory = scratch::directory();
+    let openssl = |arguments: &[&str]| {
+        let output =
+            Command::new("openssl").current_dir(directory.path()).args(arguments).output().expect("run openssl");
+        assert!(output.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).expect("read what openssl made");
+    // RFC 8446, section 4.2.3: the salt is as long as the hash.
+    let pss = ["-sha512", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"];
+    let rsa = ["-newkey", "rsa:2048", "-nodes", "-days", "9"];
+    let authority = ["req", "-x509", "-subj", "/CN=jetway tests", "-keyout", "ca.key", "-out", "ca.pem"];
+    openssl(&[&authority, rsa.as_slice(), pss.as_slice()].concat());
+    let names = format!("subjectAltName=DNS:{name}");
+    let server = ["req", "-x509", "-subj", "/CN=server", "-keyout", "key.pem", "-out", "server.pem"];
+    let by_authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", &names, "-addext", "basicConstraints=CA:FALSE"];
+    openssl(&[&server, rsa.as_slice(), by_authority.as_slice(), pss.as_slice()].concat());
+    (read("ca.pem"), Identity { certificate: read("server.pem"), key: read("key.pem") })
 }
 
 impl Default for Authority {

@@ -161,18 +161,18 @@ impl StandIn {
     /// The same with a certificate for another name.
     pub fn start_tls_for(name: &str, handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let authority = Authority::new();
-        Self::start_tls_with(&authority, &authority.server(&[name]), handler)
+        Self::start_tls_with(authority.pem(), &authority.server(&[name]), handler)
     }
 
-    /// The same with a certificate of that authority.
+    /// The same with a certificate of that authority, whose own is in PEM form.
     pub fn start_tls_with(
-        authority: &Authority,
+        authority: &str,
         identity: &Identity,
         handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let config = tls(identity);
         let mut server = Self::serve(Box::new(handler), Some(Arc::new(config)));
-        server.authority = Some(authority.pem().to_owned());
+        server.authority = Some(authority.to_owned());
         server
     }
 

@@ -1,6 +1,6 @@
 //! Certificates that private authorities have, and those that no client may take, for every type that speaks HTTPS.
 
-use crate::certificates::{Authority, Identity, Kind};
+use crate::certificates::{self, Authority, Identity, Kind};
 use crate::stand_in::{Answer, StandIn};
 use crate::verb::Outcome;
 
@@ -20,18 +20,23 @@ pub struct Refusals<'t> {
 /// # Panics
 /// When a good certificate is refused, or a bad one is not, or not in words that help.
 pub fn check(refusals: &Refusals<'_>, ask: impl Fn(&str, &str) -> Outcome) {
-    let serve = |authority: &Authority, identity: &Identity| {
+    let serve = |authority: &str, identity: &Identity| {
         StandIn::start_tls_with(authority, identity, |_| Answer::text(404, "nothing is here"))
+    };
+    let takes = |kind: &str, authority: &str, identity: &Identity| {
+        let server = serve(authority, identity);
+        let outcome = ask(&server.url(), authority);
+        assert!(!server.asked().is_empty(), "{kind}: {}", outcome.stderr);
     };
     for kind in Kind::ALL {
         let authority = Authority::of(kind);
-        let server = serve(&authority, &authority.server(&["localhost"]));
-        let outcome = ask(&server.url(), authority.pem());
-        assert!(!server.asked().is_empty(), "{kind:?}: {}", outcome.stderr);
+        takes(&format!("{kind:?}"), authority.pem(), &authority.server(&["localhost"]));
     }
+    let (authority, identity) = certificates::signed_by_rsa_pss("localhost");
+    takes("RSA-PSS", &authority, &identity);
     let authority = Authority::of(Kind::P521);
     let refuses = |identity: &Identity, trusted: &Authority, parts: &[&str]| {
-        let server = serve(&authority, identity);
+        let server = serve(authority.pem(), identity);
         let outcome = ask(&server.url(), trusted.pem());
         outcome.failed();
         let is_said = |part: &&&str| !outcome.stderr.contains(**part);
