@@ -195,11 +195,11 @@ fn cycles(imports: &Imports) -> Vec<String> {
         }
         seen
     };
-    let reached: BTreeMap<&Module, BTreeSet<Module>> = imports.keys().map(|module| (module, reaches(module))).collect();
+    let closure: BTreeMap<&Module, BTreeSet<Module>> = imports.keys().map(|module| (module, reaches(module))).collect();
     let mut found = BTreeSet::new();
-    for (module, seen) in &reached {
+    for (module, seen) in &closure {
         if seen.contains(*module) {
-            let circle: Vec<String> = seen.iter().filter(|other| reached[other].contains(*module)).map(name).collect();
+            let circle: Vec<String> = seen.iter().filter(|other| closure[other].contains(*module)).map(name).collect();
             found.insert(circle.join(", "));
         }
     }

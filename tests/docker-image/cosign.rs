@@ -131,7 +131,7 @@ fn a_key_that_cannot_sign_is_told_before_anything_is_sent() {
         (rsa.as_str(), "`source.cosign.key`: is no key for ECDSA on the curve P-256"),
         (
             "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nczNjcjN0\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----",
-            "`source.cosign.key`: expected a private key without a passphrase, found an encrypted one",
+            "`source.cosign.key`: is cut or damaged",
         ),
         ("s3cr3t-and-no-key", "`source.cosign.key`: expected a private key in PEM form"),
     ] {

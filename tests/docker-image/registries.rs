@@ -316,7 +316,44 @@ fn oras_fetches_the_manifest_of_a_put_image() {
     }
 }
 
-/// cosign's key files are encrypted (`ENCRYPTED SIGSTORE PRIVATE KEY`), with an empty password too.
+/// A put fails for this reason before it sends anything.
+fn refuses(server: &Server, path: &str, image: &Image, more: &Value, reason: &str) {
+    let source = server.source(path, more.clone());
+    let outcome = put("registry-image", &source, &json!({ "image": "image" }), inputs(image).path());
+    outcome.failed();
+    assert!(outcome.stderr.contains(reason), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("horse"), "{}", outcome.stderr);
+    assert_eq!(check("registry-image", &source, None).json(), json!([]));
+}
+
+#[test]
+fn cosign_s_own_key_files_sign() {
+    if !require(Layer::Counterpart("cosign")) {
+        return;
+    }
+    let cosign = counterparts::program("cosign");
+    let server = servers().into_iter().find(|server| server.login.is_none()).expect("a registry without logins");
+    for (name, password) in [("with", "correct horse"), ("without", "")] {
+        let keys = scratch::directory();
+        let mut generate = Command::new(&cosign);
+        generate.args(["generate-key-pair", "--output-key-prefix", "key"]).env("COSIGN_PASSWORD", password);
+        run(generate.current_dir(keys.path()).env("HOME", keys.path()));
+        let key = read(keys.path(), "key.key");
+        assert!(key.contains("BEGIN ENCRYPTED SIGSTORE PRIVATE KEY"), "{name}");
+        let repository = format!("cases/cosign-{name}");
+        let image = image(&format!("signed {name}\n"), Compression::Gzip);
+        let mut more = json!({ "tag": "1", "cosign": { "key": key } });
+        if !password.is_empty() {
+            refuses(&server, &repository, &image, &more, "is encrypted; its password is missing (`cosign.password`)");
+            more["cosign"]["password"] = json!("incorrect horse");
+            refuses(&server, &repository, &image, &more, "cannot be decrypted: `cosign.password` is not its password");
+            more["cosign"]["password"] = json!(password);
+        }
+        put_image(&server, &repository, &image, more, json!({}));
+        verify(&cosign, keys.path(), &format!("{}:1", server.repository(&repository)));
+    }
+}
+
 #[test]
 fn cosign_verifies_what_a_put_signs() {
     if !require(Layer::Counterpart("cosign")) {

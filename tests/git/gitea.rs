@@ -15,6 +15,10 @@ use tempfile::TempDir;
 
 use crate::support::{check, check_in, history, refs, request, with};
 
+mod refusals;
+mod repositories;
+mod tags;
+
 /// A source with the login of the owner.
 fn source(repository: &GiteaRepository) -> Value {
     json!({ "uri": repository.url(), "branch": "main", "username": USER, "password": PASSWORD })

@@ -130,6 +130,7 @@ fn app_ini(directory: &Path, program: &Path, port: u16, ssh_port: u16, root: boo
          BUILTIN_SSH_SERVER_USER = git\nLFS_START_SERVER = true\nOFFLINE_MODE = true\n\
          [database]\nDB_TYPE = sqlite3\nPATH = {directory}/gitea.db\n\
          [security]\nINSTALL_LOCK = true\nPASSWORD_HASH_ALGO = pbkdf2\nSECRET_KEY = tests\n\
+         DISABLE_GIT_HOOKS = false\n\
          [repository]\nROOT = {directory}/repositories\n\
          [lfs]\nPATH = {directory}/lfs\n\
          [packages]\nENABLED = true\n\

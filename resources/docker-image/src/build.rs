@@ -25,7 +25,7 @@ use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use jetway::{Context, Inputs, Response, Result, Secret, Service};
 use serde_json::Value;
 
-use crate::cosign::{self, SigningKey};
+use crate::cosign;
 use crate::digest::Digest;
 use crate::engine::session::{Offer, Session};
 use crate::engine::{Engine, Features, Query, RegistryLogin, agent, may_pass};
@@ -35,6 +35,7 @@ use crate::push::how_far;
 use crate::put::{CacheTo, Params, tags};
 use crate::reference::{Repository, registry_of};
 use crate::registry::Access;
+use crate::signing_key::SigningKey;
 use crate::source::{Source, set};
 use crate::version::Version;
 use builder::{Builder, Reason};
@@ -103,7 +104,7 @@ impl<'c> Build<'c> {
         build: &str,
         inputs: &Inputs,
     ) -> Result<Self> {
-        let key = SigningKey::of(source)?;
+        let key = cosign::signing_key(source)?;
         let files = BuildContext::find(inputs, build, set(params.dockerfile.as_deref()))?;
         let args =
             arguments::build_args(context, inputs, params.build_args.as_ref(), set(params.build_args_file.as_deref()))?;

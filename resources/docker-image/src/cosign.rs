@@ -4,14 +4,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, anyhow};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
-};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jetway::http::Bytes;
-use jetway::{Advise as _, Result, Secret};
+use jetway::{Advise as _, Result};
 use serde_json::{Value, json};
 
 use crate::digest::Digest;
@@ -20,6 +14,7 @@ use crate::image::media_type::{OCI_CONFIG, OCI_MANIFEST};
 use crate::reference::Repository;
 use crate::registry::uploads::Outgoing;
 use crate::registry::{Asked, Registry};
+use crate::signing_key::SigningKey;
 use crate::source::Source;
 
 /// The media type of what is signed.
@@ -31,43 +26,11 @@ const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 /// When all of this was made, as cosign has it: the same signatures are the same image.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// A key that signs.
-pub(crate) struct SigningKey(EcdsaKeyPair);
-
-impl SigningKey {
-    /// The key that a source has, if it has one.
-    pub(crate) fn of(source: &Source) -> Result<Option<Self>> {
-        let key = source.cosign.as_ref().map(|cosign| Self::parse(&cosign.key)).transpose();
-        key.map_err(|problem| anyhow!("`cosign.key`: {problem}"))
-    }
-
-    /// The key in a PEM text, or what is wrong with the text, in words that do not repeat it.
-    pub(crate) fn parse(pem: &Secret) -> Result<Self, &'static str> {
-        let pem = pem.expose();
-        if pem.contains("ENCRYPTED") {
-            return Err("expected a private key without a passphrase, found an encrypted one");
-        }
-        let body = pem.split_once("-----BEGIN PRIVATE KEY-----").and_then(|(_, rest)| rest.split_once("-----END"));
-        let (body, _) = body.ok_or("expected a private key in PEM form (PKCS#8, -----BEGIN PRIVATE KEY-----)")?;
-        // Line breaks may have become spaces or `\n` on the way through a pipeline.
-        let body: String = body.replace("\\n", "").split_whitespace().collect();
-        let der = STANDARD.decode(body).map_err(|_| "is cut or damaged")?;
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der);
-        key.map(Self).map_err(|_| "is no key for ECDSA on the curve P-256")
-    }
-
-    /// A signature, in the form that annotations have it.
-    fn sign(&self, payload: &[u8]) -> Result<String> {
-        let signature = self.0.sign(&SystemRandom::new(), payload).map_err(|_| anyhow!("the key does not sign"))?;
-        Ok(STANDARD.encode(signature))
-    }
-
-    /// Whether a signature is this key's.
-    fn has_signed(&self, payload: &[u8], signature: &str) -> bool {
-        let Ok(signature) = STANDARD.decode(signature) else { return false };
-        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, self.0.public_key().as_ref());
-        public.verify(payload, &signature).is_ok()
-    }
+/// The key that a source signs with, if it has one. A key file of cosign's is decrypted, which takes a moment and 64 MiB.
+pub(crate) fn signing_key(source: &Source) -> Result<Option<SigningKey>> {
+    let Some(cosign) = &source.cosign else { return Ok(None) };
+    let key = SigningKey::read(&cosign.key, cosign.password.as_ref());
+    key.map(Some).map_err(|problem| anyhow!("`cosign.key` {problem}"))
 }
 
 /// Signs an image that is in the registry. Signatures that are there already stay; one of the same key is not made again.
@@ -136,22 +99,4 @@ fn manifest(config: &[u8], layers: &[Descriptor]) -> Result<Manifest> {
     let config = json!({ "mediaType": OCI_CONFIG, "size": config.len(), "digest": Digest::of(config).to_string() });
     let manifest = json!({ "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers });
     Manifest::parse(manifest.to_string().into_bytes(), OCI_MANIFEST).map_err(|problem| anyhow!(problem))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_key_is_said_without_its_text() {
-        for (text, words) in [
-            ("hunter2", "expected a private key in PEM form"),
-            ("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----", "expected a private key without a passphrase"),
-            ("-----BEGIN PRIVATE KEY-----\n%%%\n-----END PRIVATE KEY-----", "is cut or damaged"),
-            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "is no key for ECDSA"),
-        ] {
-            let problem = SigningKey::parse(&Secret::new(text)).err().unwrap();
-            assert!(problem.starts_with(words), "{problem}");
-        }
-    }
 }

@@ -25,6 +25,7 @@ mod push;
 mod put;
 mod reference;
 mod registry;
+mod signing_key;
 mod source;
 mod version;
 

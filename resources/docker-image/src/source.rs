@@ -22,13 +22,13 @@ pub use shapes::{
 
 use crate::build::options::bytes;
 use crate::check::constraint::Constraint;
-use crate::cosign::SigningKey;
 use crate::credentials::docker_config;
 use crate::digest::Digest;
 use crate::flavour::Flavour;
 use crate::layer::content::Allowance;
 use crate::pattern;
 use crate::reference::{Repository, is_tag, registry_of};
+use crate::signing_key::SigningKey;
 
 /// The most layers that are sent or fetched at once, whatever the source says.
 const MOST_AT_ONCE: u32 = 32;
@@ -420,7 +420,7 @@ impl Parameters for Source {
             problems.add("semver_constraint", problem);
         }
         self.sort_rules(problems);
-        if let Some(Err(problem)) = self.cosign.as_ref().map(|cosign| SigningKey::parse(&cosign.key)) {
+        if let Some(Err(problem)) = self.cosign.as_ref().map(|cosign| SigningKey::examine(&cosign.key)) {
             problems.add("cosign.key", problem);
         }
         if set(self.aws_role_arn.as_deref()).is_some() && !self.aws_role_arns.is_empty() {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Context, Error, Inputs, Response, Result};
 
 use super::{Origin, Params, glob, tags};
-use crate::cosign::{self, SigningKey};
+use crate::cosign;
 use crate::digest::Digest;
 use crate::flavour::Flavour;
 use crate::image::manifest::Content;
@@ -43,7 +43,7 @@ impl<'p> Ready<'p> {
 
     /// Sends the image of `origin`.
     pub(crate) async fn put(self, origin: Origin<'_>) -> Result<Response<Version>> {
-        let key = SigningKey::of(self.source)?;
+        let key = cosign::signing_key(self.source)?;
         let places = Places::find(self.context, self.source, Access::PullAndPush).await?;
         let registry = places.origin();
         let tags = tags::of_put(registry, self.flavour, self.source, self.params, self.inputs).await?;

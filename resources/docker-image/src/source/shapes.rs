@@ -170,8 +170,10 @@ pub struct PrivateRegistry {
 /// How images are signed.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Cosign {
-    /// A private key for ECDSA on the curve P-256, in PEM form (PKCS#8), without a passphrase.
+    /// A private key for ECDSA on the curve P-256 in PEM form: a key file of `cosign generate-key-pair`, or PKCS#8 without a passphrase.
     pub key: Secret,
+    /// The password of a key file of cosign's. Without it the empty password is tried.
+    pub password: Option<Secret>,
 }
 
 /// Docker's `config.json`.

@@ -1,0 +1,215 @@
+//! Private keys that sign images: PKCS#8 in PEM form, or a key file of cosign's, which is encrypted.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crypto_secretbox::aead::Aead as _;
+use crypto_secretbox::{KeyInit as _, XSalsa20Poly1305};
+use jetway::{Result, Secret, anyhow};
+use scrypt::Params;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+/// The labels of the key files that `cosign generate-key-pair` writes; the second is that of its first releases.
+const ENCRYPTED: [&str; 2] = ["ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY"];
+
+/// The most memory that deriving a key may take, in bytes. cosign's files ask for 64 MiB (N = 65536, r = 8).
+const MOST_MEMORY: u64 = 256 * 1024 * 1024;
+
+/// The most passes over that memory; cosign's files ask for one.
+const MOST_PASSES: u32 = 4;
+
+/// A key for ECDSA on the curve P-256.
+pub(crate) struct SigningKey(EcdsaKeyPair);
+
+/// A key file of cosign's (`github.com/secure-systems-lab/go-securesystemslib/encrypted`): the key is encrypted by `NaCl`'s secretbox,
+/// with a key that scrypt derives from the password.
+#[derive(Deserialize)]
+struct EncryptedKey {
+    kdf: Derivation,
+    cipher: Cipher,
+    ciphertext: String,
+}
+
+/// How the password becomes a key.
+#[derive(Deserialize)]
+struct Derivation {
+    name: String,
+    params: Cost,
+    salt: String,
+}
+
+/// The parameters of scrypt (RFC 7914).
+#[derive(Deserialize)]
+struct Cost {
+    #[serde(rename = "N")]
+    n: u64,
+    r: u32,
+    p: u32,
+}
+
+#[derive(Deserialize)]
+struct Cipher {
+    name: String,
+    nonce: String,
+}
+
+impl SigningKey {
+    /// Says what is wrong with a key as far as that can be told without its password, in words that do not repeat its text.
+    pub(crate) fn examine(pem: &Secret) -> Result<(), &'static str> {
+        match EncryptedKey::parse(pem.expose()) {
+            Some(encrypted) => encrypted.and_then(|encrypted| encrypted.cost()).map(|_| ()),
+            None => Self::parse(pem.expose()).map(|_| ()),
+        }
+    }
+
+    /// Reads a key, with the password of an encrypted one; without a password, the empty one is tried, as cosign does.
+    pub(crate) fn read(pem: &Secret, password: Option<&Secret>) -> Result<Self> {
+        let wrong = |problem: &str| anyhow!(problem.to_owned());
+        let Some(encrypted) = EncryptedKey::parse(pem.expose()) else {
+            return Self::parse(pem.expose()).map_err(wrong);
+        };
+        let encrypted = encrypted.map_err(wrong)?;
+        let words = password.map(Secret::expose).unwrap_or_default();
+        let Some(der) = encrypted.decrypt(words.as_bytes()).map_err(wrong)? else {
+            return Err(wrong(match password {
+                Some(_) => "cannot be decrypted: `cosign.password` is not its password",
+                None => "is encrypted; its password is missing (`cosign.password`)",
+            }));
+        };
+        Self::of_der(&der).map_err(wrong)
+    }
+
+    fn parse(pem: &str) -> Result<Self, &'static str> {
+        if pem.contains("ENCRYPTED") {
+            return Err(
+                "is encrypted in a form that cosign does not write; decrypt it, or make one by `cosign generate-key-pair`",
+            );
+        }
+        let body = body(pem, "PRIVATE KEY");
+        let body = body.ok_or("expected a private key in PEM form (PKCS#8, -----BEGIN PRIVATE KEY-----)")?;
+        Self::of_der(&STANDARD.decode(body).map_err(|_| DAMAGED)?)
+    }
+
+    fn of_der(der: &[u8]) -> Result<Self, &'static str> {
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der);
+        key.map(Self).map_err(|_| "is no key for ECDSA on the curve P-256")
+    }
+
+    /// A signature, in the form that annotations have it.
+    pub(crate) fn sign(&self, payload: &[u8]) -> Result<String> {
+        let signature = self.0.sign(&SystemRandom::new(), payload).map_err(|_| anyhow!("the key does not sign"))?;
+        Ok(STANDARD.encode(signature))
+    }
+
+    /// Whether a signature is this key's.
+    pub(crate) fn has_signed(&self, payload: &[u8], signature: &str) -> bool {
+        let Ok(signature) = STANDARD.decode(signature) else { return false };
+        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, self.0.public_key().as_ref());
+        public.verify(payload, &signature).is_ok()
+    }
+}
+
+const DAMAGED: &str = "is cut or damaged";
+
+impl EncryptedKey {
+    /// The key file in a PEM text; `None` when the text is none of cosign's.
+    fn parse(pem: &str) -> Option<Result<Self, &'static str>> {
+        let body = ENCRYPTED.iter().find_map(|label| body(pem, label))?;
+        let json = STANDARD.decode(body).ok();
+        Some(json.and_then(|json| serde_json::from_slice(&json).ok()).ok_or(DAMAGED))
+    }
+
+    /// The cost of deriving the key, within bounds.
+    fn cost(&self) -> Result<Params, &'static str> {
+        if self.kdf.name != "scrypt" || self.cipher.name != "nacl/secretbox" {
+            return Err("is encrypted in a way that cosign does not use");
+        }
+        let Cost { n, r, p } = self.kdf.params;
+        let memory = n.checked_mul(128).and_then(|memory| memory.checked_mul(r.into()));
+        if !n.is_power_of_two() || p > MOST_PASSES || memory.is_none_or(|memory| memory > MOST_MEMORY) {
+            return Err("asks for more than 256 MiB, or for more than 4 passes over them, to be decrypted");
+        }
+        let log_n = u8::try_from(n.trailing_zeros()).map_err(|_| DAMAGED)?;
+        Params::new(log_n, r, p, 32).map_err(|_| DAMAGED)
+    }
+
+    /// The key; `None` when it is another password's.
+    fn decrypt(&self, password: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, &'static str> {
+        let decoded = |text: &str| STANDARD.decode(text).map_err(|_| DAMAGED);
+        let (salt, nonce) = (decoded(&self.kdf.salt)?, decoded(&self.cipher.nonce)?);
+        let nonce: [u8; 24] = nonce.try_into().map_err(|_| DAMAGED)?;
+        let mut key = Zeroizing::new([0; 32]);
+        scrypt::scrypt(password, &salt, &self.cost()?, key.as_mut()).map_err(|_| DAMAGED)?;
+        let cipher = XSalsa20Poly1305::new((&*key).into());
+        Ok(cipher.decrypt(&nonce.into(), decoded(&self.ciphertext)?.as_slice()).ok().map(Zeroizing::new))
+    }
+}
+
+/// The base64 text of a PEM section. Line breaks may have become spaces or `\n` on the way through a pipeline.
+fn body(pem: &str, label: &str) -> Option<String> {
+    let (_, rest) = pem.split_once(&format!("-----BEGIN {label}-----"))?;
+    let (body, _) = rest.split_once("-----END")?;
+    Some(body.replace("\\n", "").split_whitespace().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn file(label: &str, content: &serde_json::Value) -> Secret {
+        let body = STANDARD.encode(content.to_string());
+        Secret::new(format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n"))
+    }
+
+    fn encrypted(n: u64, r: u32, p: u32) -> serde_json::Value {
+        json!({
+            "kdf": { "name": "scrypt", "params": { "N": n, "r": r, "p": p }, "salt": "c2FsdA==" },
+            "cipher": { "name": "nacl/secretbox", "nonce": STANDARD.encode([0; 24]) },
+            "ciphertext": STANDARD.encode([0; 64]),
+        })
+    }
+
+    #[test]
+    fn names_the_fault_of_a_key_without_its_text() {
+        for (text, words) in [
+            ("hunter2", "expected a private key in PEM form"),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "is encrypted in a form that cosign does not write"),
+            ("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nczNjcjN0\n-----END", "is cut or damaged"),
+            ("-----BEGIN PRIVATE KEY-----\n%%%\n-----END PRIVATE KEY-----", "is cut or damaged"),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "is no key for ECDSA"),
+        ] {
+            let problem = SigningKey::examine(&Secret::new(text)).unwrap_err();
+            assert!(problem.starts_with(words), "{problem}");
+        }
+    }
+
+    #[test]
+    fn bounds_the_cost_of_a_key_file() {
+        let [label, old] = ENCRYPTED;
+        assert!(SigningKey::examine(&file(label, &encrypted(65_536, 8, 1))).is_ok());
+        assert!(SigningKey::examine(&file(old, &encrypted(32_768, 8, 1))).is_ok());
+        for (n, r, p) in
+            [(1 << 40, 8, 1), (u64::MAX, 8, 1), (65_537, 8, 1), (65_536, 8, 5), (65_536, u32::MAX, 1), (0, 8, 1)]
+        {
+            assert!(SigningKey::examine(&file(label, &encrypted(n, r, p))).is_err(), "{n} {r} {p}");
+        }
+        let mut other = encrypted(65_536, 8, 1);
+        other["cipher"]["name"] = json!("rot13");
+        assert!(SigningKey::examine(&file(label, &other)).is_err());
+    }
+
+    #[test]
+    fn asks_for_the_password_of_an_encrypted_key() {
+        let key = file(ENCRYPTED[0], &encrypted(16, 1, 1));
+        let problem = |password: Option<&str>| {
+            SigningKey::read(&key, password.map(Secret::new).as_ref()).err().unwrap().to_string()
+        };
+        assert_eq!(problem(None), "is encrypted; its password is missing (`cosign.password`)");
+        assert_eq!(problem(Some("wrong")), "cannot be decrypted: `cosign.password` is not its password");
+    }
+}
