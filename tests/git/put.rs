@@ -12,9 +12,10 @@ use std::{fs, thread};
 
 use jetway_tests::checkout::Checkout;
 use jetway_tests::http_git::HttpGit;
+use jetway_tests::layer::{Layer, require};
 use jetway_tests::repository::Repository;
 use jetway_tests::scratch;
-use jetway_tests::verb::{Outcome, Runner, Verb};
+use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -199,9 +200,8 @@ fn shows_what_a_server_s_hook_says() {
 }
 
 #[test]
-fn takes_a_repository_that_belongs_to_another_user_in_the_image() {
-    // Outside of the image the machine's own configuration of git decides that.
-    if Runner::chosen() != Runner::Image || !rustix::process::getuid().is_root() {
+fn takes_a_repository_that_belongs_to_another_user() {
+    if !require(Layer::Root) {
         return;
     }
     let (repository, _) = history(&["one"]);

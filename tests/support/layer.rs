@@ -20,6 +20,8 @@ pub enum Layer<'a> {
     Trace,
     /// The right to mount a file system.
     Mount,
+    /// The right to give a file to another user.
+    Root,
     /// A program of a Debian package.
     Program(&'a str),
     /// A Kubernetes, and helm.
@@ -44,6 +46,7 @@ impl Layer<'_> {
             Self::Proxy => "proxy".to_owned(),
             Self::Trace => "trace".to_owned(),
             Self::Mount => "mount".to_owned(),
+            Self::Root => "root".to_owned(),
             Self::Program(program) => program.to_owned(),
             Self::Kubernetes => "kubernetes".to_owned(),
             Self::Containers => "containers".to_owned(),
@@ -63,6 +66,7 @@ impl Layer<'_> {
             Self::Trace => (!succeeds("strace", &["-qq", "-o", "/dev/null", "true"]))
                 .then(|| "strace cannot trace here".to_owned()),
             Self::Mount => SmallDisk::try_mount(1 << 20).is_none().then(|| "nothing may be mounted here".to_owned()),
+            Self::Root => (!rustix::process::getuid().is_root()).then(|| "the tests do not run as root".to_owned()),
             Self::Program(program) => {
                 let is_there =
                     std::env::split_paths(&crate::git::search_path()).any(|path| path.join(program).exists());

@@ -18,7 +18,7 @@ const TAGS: &str = "refs/tags/";
 const ALL: &str = "refs/tags/*:refs/tags/*";
 
 /// How many of the pushed commits are looked at for tags.
-const MOST_COMMITS: usize = 1000;
+pub(crate) const MOST_COMMITS: usize = 1000;
 
 /// How many tags a message names.
 const MOST_NAMES: usize = 10;

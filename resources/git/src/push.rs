@@ -1,5 +1,6 @@
 //! Pushing to a branch that others push to as well.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use serde::Deserialize;
 
 use crate::git::{Git, Refusal};
 use crate::lfs;
-use crate::local_tags::{OtherTags, TagPlan};
+use crate::local_tags::{MOST_COMMITS, OtherTags, TagPlan, named};
 use crate::object_id::object_id;
 use crate::rejection::{Rejection, made_by, of_push};
 
@@ -140,7 +141,8 @@ impl Push<'_> {
 
     /// Pushes until it is done, somebody has a reason to refuse it, or others were faster too often.
     pub(crate) async fn run(&self) -> Result<Pushed> {
-        let pushed = self.try_until_done().await;
+        let start = self.head()?;
+        let pushed = self.try_until_done(start).await;
         // What was fetched to build on is of no use to the tasks that follow.
         for name in [UPSTREAM, NOTES_THERE] {
             if let Ok(mut fetched) = self.repository.find_reference(name) {
@@ -152,11 +154,34 @@ impl Push<'_> {
             let tagged = self.repository.reference(&format!("refs/tags/{name}"), self.head()?, true, "jetway: pushed");
             tagged.with_context(|| format!("cannot make the tag `{name}`"))?;
         }
+        self.warn_of_replaced_commits(start, &pushed)?;
         Ok(pushed)
     }
 
-    async fn try_until_done(&self) -> Result<Pushed> {
-        let start = self.head()?;
+    /// Names the new tags on commits that a rebase has replaced: they are on the server, but not on the branch.
+    fn warn_of_replaced_commits(&self, start: Oid, pushed: &Pushed) -> Result<()> {
+        if !matches!(self.integration, Integration::Rebase { .. }) || self.head()? == start {
+            return Ok(());
+        }
+        let mut replaced = self.repository.revwalk()?;
+        replaced.push(start)?;
+        replaced.hide_head()?;
+        let replaced: HashSet<Oid> = replaced.take(MOST_COMMITS).collect::<Result<_, _>>()?;
+        let is_on_one = |name: &str| {
+            let commit = self.repository.find_reference(name).and_then(|tag| tag.peel_to_commit());
+            commit.is_ok_and(|commit| replaced.contains(&commit.id()))
+        };
+        let tags = pushed.made.iter().filter(|name| is_on_one(name)).filter_map(|name| name.strip_prefix("refs/tags/"));
+        if let Some(tags) = named(tags) {
+            let console = self.git.context().console();
+            console.warn(format_args!(
+                "{tags} went to the server on a commit that `rebase` has replaced; use `tag` for the new one"
+            ));
+        }
+        Ok(())
+    }
+
+    async fn try_until_done(&self, start: Oid) -> Result<Pushed> {
         let notes = self.repository.refname_to_id(NOTES).ok();
         let console = self.git.context().console();
         let mut pause = FIRST_PAUSE;
@@ -505,7 +530,7 @@ impl Push<'_> {
         };
         let reasons: Vec<String> = refused.iter().map(ToString::to_string).collect();
         let error = anyhow!(reasons.join("\n")).context(self.git.cannot("push to"));
-        Err(if first.name.starts_with("refs/tags/") {
+        Err(if first.exists_already() {
             error.hint("the tag is there already, on another commit")
         } else if first.is_stale() {
             error.hint("the branch has moved since the get, and `force: lease` overwrites nothing that is new")

@@ -7,13 +7,13 @@ use jetway::{Advise as _, Context, Inputs, Metadata, Parameters, Problems, Respo
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::git::{Git, allow_partial_clones, open_around};
+use crate::git::{Git, open_around, prepare_libgit2};
 use crate::labels::VersionType;
 use crate::local_tags::{OtherTags, named};
 use crate::metadata::CommitFacts;
 use crate::push::{Force, Integration, Push, Tag};
 use crate::remote::is_branch_name;
-use crate::source::{Source, given, trimmed};
+use crate::source::{Source, trimmed};
 use crate::version::Version;
 
 /// What a pipeline may write under a put step's `params:`.
@@ -32,7 +32,6 @@ pub struct Params {
     pub rebase: bool,
 
     /// The strategy of `git rebase`, such as `ort`.
-    #[serde(default, deserialize_with = "given")]
     pub rebase_strategy: Option<String>,
 
     /// Options of that strategy, such as `theirs`: a list, or one line with blanks between them.
@@ -47,7 +46,6 @@ pub struct Params {
     pub returning: Returning,
 
     /// A file in the inputs that holds the name of a tag to put on the pushed commit.
-    #[serde(default, deserialize_with = "given")]
     pub tag: Option<String>,
 
     /// Text to put before the tag's name.
@@ -55,7 +53,6 @@ pub struct Params {
     pub tag_prefix: String,
 
     /// A file in the inputs that holds a message, which makes the tag an annotated one.
-    #[serde(default, deserialize_with = "given")]
     pub annotate: Option<String>,
 
     /// Push tags and leave the branch alone: `tag`, and the repository's own.
@@ -73,7 +70,6 @@ pub struct Params {
     pub force: Force,
 
     /// A file in the inputs that holds a note (`git notes`) to put on the pushed commit.
-    #[serde(default, deserialize_with = "given")]
     pub notes: Option<String>,
 
     /// What the branch's name stands behind on the server, such as `refs/for` for a review.
@@ -195,7 +191,7 @@ pub(crate) async fn put(
         .filter(|_| !params.only_tag)
         .map(|file| find_notes(inputs, &directory, file))
         .transpose()?;
-    allow_partial_clones()?;
+    prepare_libgit2()?;
     let git = Git::new(context, source, params.debug).await?;
     let repository = open_around(&directory, inputs.root())
         .with_context(|| format!("`{}` is not a git repository", params.repository))?;

@@ -30,6 +30,11 @@ impl Rejection {
         self.says(&["stale info"])
     }
 
+    /// Whether it is a tag that the server has on another object, and that nothing asked to overwrite.
+    pub(crate) fn exists_already(&self) -> bool {
+        self.says(&["already exists"])
+    }
+
     /// Whether it was refused only since another ref was.
     pub(crate) fn is_echo(&self) -> bool {
         self.says(&["atomic push failed", "atomic push failure"])

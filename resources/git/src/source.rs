@@ -33,7 +33,6 @@ pub struct Source {
     pub private_key: Option<Secret>,
 
     /// The user to log in as over SSH, where `uri` names none.
-    #[serde(default, deserialize_with = "given")]
     pub private_key_user: Option<String>,
 
     /// The passphrase of `private_key`.
@@ -45,14 +44,12 @@ pub struct Source {
     pub forward_agent: bool,
 
     /// The lines of a `known_hosts` file: the keys that servers are held to over SSH. Without it any host key is taken.
-    #[serde(default, deserialize_with = "given")]
     pub known_hosts: Option<String>,
 
     /// The HTTP proxy that SSH goes by way of.
     pub https_tunnel: Option<Tunnel>,
 
     /// The user name for `https://` and `http://`. It goes to the host of `uri` only, unless `credential_hosts` is given.
-    #[serde(default, deserialize_with = "given")]
     pub username: Option<String>,
 
     /// The password or token for `https://` and `http://`. It goes to the host of `uri` only, unless `credential_hosts` is
@@ -176,14 +173,9 @@ pub struct Source {
     pub debug: bool,
 }
 
-/// Reads text for which pipelines write `""` when it is not set.
-pub(crate) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
-}
-
 /// Reads text that is never meant to begin or end with a blank: a value of a variable often ends with a newline.
 pub(crate) fn trimmed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = given(deserializer)?.map(|text| text.trim().to_owned());
+    let text = Option::<String>::deserialize(deserializer)?.map(|text| text.trim().to_owned());
     Ok(text.filter(|text| !text.is_empty()))
 }
 

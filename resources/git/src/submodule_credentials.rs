@@ -6,7 +6,6 @@ use serde::Deserialize;
 
 use crate::address::{Address, host_and_port};
 use crate::private_key;
-use crate::source::given;
 use crate::ssh::is_plain_user;
 
 /// Credentials for the submodules of one host over http(s), or for one submodule over ssh.
@@ -14,18 +13,15 @@ use crate::ssh::is_plain_user;
 pub struct SubmoduleCredential {
     /// For `https://` and `http://`: the host that `username` and `password` are for. It may have a port
     /// (`host:8443`), which is the only one then, and a scheme before it (`https://host`).
-    #[serde(default, deserialize_with = "given")]
     pub host: Option<String>,
 
     /// The user name at that host.
-    #[serde(default, deserialize_with = "given")]
     pub username: Option<String>,
 
     /// The password or token at that host.
     pub password: Option<Secret>,
 
     /// For ssh: the submodule's `url`, as it stands in `.gitmodules`.
-    #[serde(default, deserialize_with = "given")]
     pub url: Option<String>,
 
     /// The private SSH key for that submodule, which takes the place of the source's `private_key`.
@@ -35,7 +31,6 @@ pub struct SubmoduleCredential {
     pub private_key_passphrase: Option<Secret>,
 
     /// The user to log in as over SSH, where the `url` names none.
-    #[serde(default, deserialize_with = "given")]
     pub private_key_user: Option<String>,
 }
 

@@ -183,6 +183,11 @@ impl Update<'_> {
         let fetched = lfs::explain(finished).context("cannot fetch the submodules");
         if fetched.is_err() && is_refused.iter().any(|words| said.contains(words)) {
             fetched.hint("`submodule_credentials` has users and passwords of other hosts, and keys of submodules")?;
+        } else if said.contains("branch configured to inherit branch from superproject") {
+            fetched.hint(
+                "a submodule of a submodule has `branch = .`, and the one around it is on no branch; \
+                 name the branch there, or set `submodule_recursive: false`",
+            )?;
         } else {
             fetched?;
         }

@@ -17,7 +17,7 @@ use jetway::{Advise as _, Companion, CompanionAnswer, CompanionCall, Context, Pr
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::source::{Source, given};
+use crate::source::Source;
 
 /// Connects by way of the proxy: `jetway-tunnel HOST PORT`.
 pub(crate) const COMPANION: Companion = Companion { name: "jetway-tunnel", run: pass_on };
@@ -32,7 +32,6 @@ const LONGEST_HEAD: usize = 16 * 1024;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Tunnel {
     /// The proxy's host.
-    #[serde(default, deserialize_with = "given")]
     pub proxy_host: Option<String>,
 
     /// The proxy's port.
@@ -40,7 +39,6 @@ pub struct Tunnel {
     pub proxy_port: Option<u16>,
 
     /// The user to log in to the proxy as.
-    #[serde(default, deserialize_with = "given")]
     pub proxy_user: Option<String>,
 
     /// The password of that user.

@@ -112,3 +112,22 @@ fn follow_the_branch_of_the_repository_where_gitmodules_says_so() {
         }
     }
 }
+
+#[test]
+fn of_submodules_have_no_branch_to_inherit() {
+    let (inner, of_inner) = history(&["inner"]);
+    inner.commit_on("develop", "of develop", &[("d", "1")]);
+    let library = Repository::new();
+    let modules = format!("[submodule \"inner\"]\n\tpath = inner\n\turl = {}\n\tbranch = .\n", inner.file_url());
+    let of_library = library.change("use it").write(".gitmodules", &modules).submodule("inner", &of_inner[0]).commit();
+    let repository = Repository::new();
+    let modules = format!("[submodule \"lib\"]\n\tpath = lib\n\turl = {}\n", library.file_url());
+    let commit = repository.change("use it").write(".gitmodules", &modules).submodule("lib", &of_library).commit();
+    let (_destination, outcome) =
+        get(&source(&repository.file_url()), Some(&commit), json!({ "submodule_remote": true }));
+    outcome.failed();
+    let hint = "hint: a submodule of a submodule has `branch = .`";
+    assert!(said(&outcome).contains(hint), "{}", said(&outcome));
+    let params = json!({ "submodule_remote": true, "submodule_recursive": false });
+    get(&source(&repository.file_url()), Some(&commit), params).1.succeeded();
+}

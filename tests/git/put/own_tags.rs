@@ -32,6 +32,20 @@ fn arrive_when_a_task_made_them() {
 }
 
 #[test]
+fn on_a_commit_that_a_rebase_replaces_are_named() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    let replaced = checkout.commit("ours", &[("ours", "1")]);
+    checkout.git(&["tag", "-a", "-m", "A release", "v1"]);
+    repository.commit("theirs", &[("theirs", "1")]);
+    let outcome = put(&source(&repository.file_url()), inputs.path(), rebase());
+    outcome.succeeded();
+    assert_eq!(repository.resolve("refs/tags/v1^{commit}"), replaced);
+    let warning = "warning: the tag `v1` went to the server on a commit that `rebase` has replaced";
+    assert!(said(&outcome).contains(warning), "{}", said(&outcome));
+}
+
+#[test]
 fn arrive_with_a_mirror() {
     let (repository, commits) = history(&["one", "two"]);
     for number in 0..150 {
