@@ -25,6 +25,8 @@ fn the_version_names_the_message() {
         put(&bot(&api), json!({ "text": "x", "channel": "#builds", "username": "ci", "icon_emoji": ":tada:" }));
     assert_eq!(outcome.json()["version"], json!({ "channel": "C0BUILDS", "ts": "1700000000.000001" }));
     assert_eq!(said(&outcome), "sent to `#builds`\n");
+    // Without the character set Slack answers with the warning `missing_charset`.
+    assert_eq!(api.server().asked()[0].header("content-type"), Some("application/json; charset=utf-8"));
     let message = &api.messages()[0];
     assert_eq!(Value::Object(message.body.clone()), json!({ "text": "x\n", "username": "ci", "icon_emoji": ":tada:" }));
 }

@@ -13,6 +13,7 @@ mod bad_input;
 mod bot;
 mod injection;
 mod message;
+mod official_client;
 mod peer_bugs;
 mod readme;
 mod secrets;

@@ -1,4 +1,4 @@
-//! Servers and judges that this project did not write: `counterparts/make.sh` builds them from their Go modules.
+//! Servers, judges and clients that this project did not write: `counterparts/make.sh` builds them from Go modules and npm packages.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -30,7 +30,7 @@ pub enum Layer<'a> {
     Containers,
     /// A container engine.
     Engine,
-    /// A server or judge that `counterparts/make.sh` builds.
+    /// A server, judge or client that `counterparts/make.sh` builds.
     Counterpart(&'a str),
     /// A Gitea that runs.
     Gitea,

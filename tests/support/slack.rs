@@ -4,8 +4,10 @@
 //! What arrived is kept, so that a test can say what people read.
 
 mod api;
+mod client;
 mod schema;
 mod webhook;
 
-pub use self::api::{BOT, Message, SlackApi};
+pub use self::api::{BOT, Message, SlackApi, from_api, rate_limited};
+pub use self::client::{Call, CallOutcome, call};
 pub use self::webhook::{Chat, Webhook, from_slack};

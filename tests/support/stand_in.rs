@@ -100,6 +100,14 @@ impl Asked {
         field(&String::from_utf8_lossy(&self.body), name)
     }
 
+    /// All fields of a form in the body, decoded.
+    pub fn fields(&self) -> Vec<(String, String)> {
+        let text = String::from_utf8_lossy(&self.body);
+        let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+        let plain = |text: &str| decoded(&text.replace('+', " "));
+        pairs.map(|(name, value)| (plain(name), plain(value))).collect()
+    }
+
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())

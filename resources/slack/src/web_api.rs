@@ -123,7 +123,8 @@ fn refused(method: &str, answer: &Map<String, Value>) -> Refused {
         details.push(format!("needed: {needed}; the token has: {provided}"));
     }
     let messages = answer.get("response_metadata").and_then(|more| more.get("messages")).and_then(Value::as_array);
-    details.extend(messages.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+    let messages = messages.into_iter().flatten().filter_map(Value::as_str);
+    details.extend(messages.map(|text| text.strip_prefix("[ERROR] ").unwrap_or(text).to_owned()));
     Refused { method: method.to_owned(), word, details }
 }
 

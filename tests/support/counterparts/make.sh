@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# Builds servers and judges that this project did not write, from their Go modules, and keeps them in `.cache/counterparts`.
+# Builds servers and judges that this project did not write, from Go modules and npm packages, and keeps them in `.cache/counterparts`.
 #
 #   make.sh start        build in the background what is missing, and return
 #   make.sh wait NAME    wait for NAME, and print the directory that holds its program
 #
-# NAME is crane, distribution, gitea, oras or cosign. They are built in this order, one at a time, at the lowest priority. A directory is
-# named by the module's version, so that a new version is built anew.
+# NAME is slack-client, crane, distribution, gitea, oras or cosign. They are built in this order, one at a time, at the lowest priority.
+# A directory is named by the module's version, so that a new version is built anew.
 set -euo pipefail
 cd "$(dirname "$0")"
 script=$PWD/make.sh
 
-# Name, module, version, checksum of the module (as in a go.sum), and the package of its program.
+# Go: name, module, version, checksum of the module (as in a go.sum), and the package of its program.
+# npm: name, `npm`, version, and the folder with package.json and package-lock.json, which pins each package by its checksum.
 counterparts=(
+  "slack-client npm 8.2.0 ../slack/client"
   "crane github.com/google/go-containerregistry v0.22.1 h1:RZuuSYhTvlDvtsK+NkutoCZ//C0X2ebLK8X8l3ULs84= cmd/crane"
   "distribution github.com/distribution/distribution/v3 v3.1.2 h1:/Bv2YIqqSR00HiO49FT93hovy6r9IlrzwUDsJjCN5qg= cmd/registry"
   "gitea code.gitea.io/gitea v1.26.0 h1:fJP9dqLbzKrKWUVnCVTfVersZdVDuyJQLEDzCAOmKKA= ."
@@ -25,8 +27,29 @@ patience=1800
 
 say() { printf 'counterparts: %s\n' "$*" >&2; }
 
-# The directory of a counterpart. The Go version is part of the name: another compiler makes another program.
-directory() { printf '%s/%s-%s-%s' "$cache" "$1" "$2" "$(go env GOVERSION)"; }
+# What the machine lacks to build a counterpart; nothing if it can be built.
+lacks() {
+  local module=$1 programs=(go python3) program
+  if [ "$module" = npm ]; then programs=(node npm); fi
+  for program in "${programs[@]}"; do
+    command -v "$program" >/dev/null || { echo "there is no $program on this machine"; return; }
+  done
+  if [ "$module" = npm ] && ! node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)'; then
+    echo "Node.js 20 or newer is needed; this is $(node --version)"
+  fi
+}
+
+# The directory of a counterpart. Another compiler makes another program, and another lock file installs other packages: the Go version
+# or the lock file's checksum is part of the name.
+directory() {
+  local name=$1 module=$2 version=$3 folder=$4 made_by
+  if [ "$module" = npm ]; then
+    made_by=$(sha256sum <"$folder/package-lock.json" | cut -c 1-12)
+  else
+    made_by=$(go env GOVERSION)
+  fi
+  printf '%s/%s-%s-%s' "$cache" "$name" "$version" "$made_by"
+}
 
 # Downloads a module, compares its checksum with ours, and prints the directory of its source.
 download() {
@@ -41,14 +64,18 @@ if module["Sum"] != sys.argv[1]:
 print(module["Dir"])' "$sum"
 }
 
-# Builds one counterpart into a new directory, which gets its name when it is complete.
-build() {
-  local name=$1 module=$2 version=$3 sum=$4 package=$5 target source new=$cache/new
-  target=$(directory "$name" "$version")
-  [ ! -d "$target" ] || return 0
-  say "building $name $version"
+# Installs the packages of a lock file. Their install scripts do not run.
+build_npm() {
+  local folder=$1 new=$2
+  mkdir "$new/done"
+  cp "$folder/package.json" "$folder/package-lock.json" "$new/done/"
+  (cd "$new/done" && nice -n 19 npm ci --ignore-scripts --no-audit --no-fund --cache "$new/npm" >&2)
+}
+
+# Builds a Go program.
+build_go() {
+  local name=$1 module=$2 version=$3 sum=$4 package=$5 new=$6 source
   source=$(download "$module" "$version" "$sum")
-  rm -rf "$new" && mkdir -p "$new"
   # Some modules have `replace` directives, which `go install MODULE@VERSION` refuses. A build in a copy of the source does not.
   cp -r --no-preserve=mode "$source" "$new/source"
   local cgo=0 tags=
@@ -65,6 +92,16 @@ build() {
       if [ -d "$new/source/$folder" ]; then mv "$new/source/$folder" "$new/done/$folder"; fi
     done
   fi
+}
+
+# Builds one counterpart into a new directory, which gets its name when it is complete.
+build() {
+  local name=$1 module=$2 version=$3 target new=$cache/new
+  target=$(directory "${@:1:4}")
+  [ ! -d "$target" ] || return 0
+  say "building $name $version"
+  rm -rf "$new" && mkdir -p "$new"
+  if [ "$module" = npm ]; then build_npm "$4" "$new"; else build_go "$@" "$new"; fi
   find "$cache" -mindepth 1 -maxdepth 1 -type d -name "$name-*" -exec rm -rf {} +
   mv "$new/done" "$target"
   rm -rf "$new"
@@ -74,17 +111,12 @@ build_all() {
   local counterpart fields
   for counterpart in "${counterparts[@]}"; do
     read -r -a fields <<<"$counterpart"
+    [ -z "$(lacks "${fields[1]}")" ] || continue
     # A process of its own: bash ignores `set -e` in a function that is part of a condition.
     "$script" build "${fields[@]}" || say "${fields[0]} cannot be built"
   done
 }
 
-for program in go python3; do
-  if ! command -v "$program" >/dev/null; then
-    say "there is no $program on this machine"
-    exit 1
-  fi
-done
 mkdir -p "$cache"
 # `build_all` calls this, and holds the lock.
 if [ "${1:-}" = build ]; then
@@ -98,8 +130,13 @@ case ${1:-} in
 start)
   missing=
   for counterpart in "${counterparts[@]}"; do
-    read -r name _ version _ <<<"$counterpart"
-    [ -d "$(directory "$name" "$version")" ] || missing=1
+    read -r -a fields <<<"$counterpart"
+    reason=$(lacks "${fields[1]}")
+    if [ -n "$reason" ]; then
+      say "${fields[0]} cannot be built: $reason"
+    elif [ ! -d "$(directory "${fields[@]:0:4}")" ]; then
+      missing=1
+    fi
   done
   [ -n "$missing" ] || exit 0
   # Another run builds them already.
@@ -110,9 +147,15 @@ start)
   ;;
 wait)
   for counterpart in "${counterparts[@]}"; do
-    read -r name _ version _ <<<"$counterpart"
+    read -r -a fields <<<"$counterpart"
+    name=${fields[0]}
     [ "$name" = "${2:-}" ] || continue
-    target=$(directory "$name" "$version")
+    reason=$(lacks "${fields[1]}")
+    if [ -n "$reason" ]; then
+      say "$name cannot be built: $reason"
+      exit 1
+    fi
+    target=$(directory "${fields[@]:0:4}")
     deadline=$((SECONDS + patience))
     # The lock is free when nothing is being built.
     until [ -d "$target" ]; do

@@ -1,4 +1,8 @@
 //! The Web API.
+//!
+//! Each answer is that of the method's page in Slack's documentation (`https://docs.slack.dev/reference/methods/METHOD`): the example of
+//! a success, and a word of its table of errors. What every method shares is in "Using the Slack Web API"
+//! (`https://docs.slack.dev/apis/web-api`). Slack's own client (`client/client.js`) judges the answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -82,55 +86,164 @@ fn fail(word: &str) -> Value {
     json!({ "ok": false, "error": word })
 }
 
-fn answer(asked: &Asked, state: &mut State) -> Answer {
-    let outcome = outcome(asked, state);
-    let body = match outcome {
-        Ok(mut body) => {
-            body["ok"] = json!(true);
-            body
-        }
-        Err(body) => body,
-    };
-    // Slack answers 200 to nearly everything, and says what it means in the body.
-    Answer::json(200, &body)
+/// The answer to requests over the rate limit: the status, headers and body of a recorded one in beginner-corp/slack issue 105.
+pub fn rate_limited(seconds: u64) -> Answer {
+    from_api(429, &fail("ratelimited")).with("Retry-After", &seconds.to_string())
 }
 
-fn outcome(asked: &Asked, state: &mut State) -> Outcome {
+/// JSON with the headers of the Web API, which are those of a recorded answer in errbotio/err-backend-slackv3 pull request 11.
+pub fn from_api(status: u16, body: &Value) -> Answer {
+    let headers = [
+        ("Date", "Mon, 01 Feb 2021 14:19:04 GMT"),
+        ("Server", "Apache"),
+        ("X-XSS-Protection", "0"),
+        ("Pragma", "no-cache"),
+        ("Cache-Control", "private, no-cache, no-store, must-revalidate"),
+        ("Access-Control-Allow-Origin", "*"),
+        ("X-Slack-Req-Id", "64b0e921a5a24cd4a98fc5aadf995a10"),
+        ("Strict-Transport-Security", "max-age=31536000; includeSubDomains; preload"),
+        ("Access-Control-Expose-Headers", "x-slack-req-id, retry-after"),
+        ("X-Slack-Backend", "r"),
+        ("Referrer-Policy", "no-referrer"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Expires", "Mon, 26 Jul 1997 05:00:00 GMT"),
+        ("Vary", "Accept-Encoding"),
+    ];
+    headers.into_iter().fold(Answer::json(status, body), |answer, (name, value)| answer.with(name, value))
+}
+
+fn answer(asked: &Asked, state: &mut State) -> Answer {
+    let (mut body, warning) = match outcome(asked, state) {
+        Ok((mut body, warning)) => {
+            body["ok"] = json!(true);
+            (body, warning)
+        }
+        Err(body) => (body, None),
+    };
+    // A warning stands in two places: https://docs.slack.dev/changelog/2016/09/28/response-metadata-is-on-the-way
+    if let Some(word) = warning {
+        body["warning"] = json!(word);
+        body["response_metadata"] = json!({ "warnings": [word] });
+    }
+    // Slack answers 200 to nearly everything; `ok` in the body says whether the call succeeded ("Using the Slack Web API").
+    let answer = from_api(200, &body);
+    if asked.header("authorization") != Some(&format!("Bearer {BOT}")) {
+        return answer;
+    }
+    // "Working with scopes": both kinds of scopes come with each answer to a known token.
+    let scopes = state.scopes.iter().cloned().collect::<Vec<_>>().join(",");
+    let answer = answer.with("X-OAuth-Scopes", &scopes);
+    match asked.path().strip_prefix("/api/").and_then(scope) {
+        Some(scope) => answer.with("X-Accepted-OAuth-Scopes", scope),
+        None => answer,
+    }
+}
+
+/// The scope that a bot needs for a method.
+fn scope(method: &str) -> Option<&'static str> {
+    match method {
+        "chat.postMessage" | "chat.update" => Some("chat:write"),
+        "reactions.add" | "reactions.remove" => Some("reactions:write"),
+        "users.lookupByEmail" => Some("users:read.email"),
+        _ => None,
+    }
+}
+
+/// The body of the answer, and a warning that goes with a success.
+fn outcome(asked: &Asked, state: &mut State) -> Result<(Value, Option<&'static str>), Value> {
+    // Each of these words is in the table of errors that all methods share.
     match asked.header("authorization") {
         None => return Err(fail("not_authed")),
         Some(header) if header != format!("Bearer {BOT}") => return Err(fail("invalid_auth")),
         Some(_) => {}
     }
     let Some(method) = asked.path().strip_prefix("/api/") else { return Err(fail("unknown_method")) };
-    let scope = match method {
-        "chat.postMessage" | "chat.update" => "chat:write",
-        "reactions.add" | "reactions.remove" => "reactions:write",
-        "users.lookupByEmail" => "users:read.email",
-        _ => return Err(fail("unknown_method")),
-    };
+    let scope = scope(method).ok_or_else(|| fail("unknown_method"))?;
     if !state.scopes.contains(scope) {
         let provided = state.scopes.iter().cloned().collect::<Vec<_>>().join(",");
         return Err(json!({ "ok": false, "error": "missing_scope", "needed": scope, "provided": provided }));
     }
     if method == "users.lookupByEmail" {
-        // It is one of the methods that take no JSON.
+        // Its page: "This method does not currently accept application/json".
         let email = if asked.method == "GET" { asked.query("email") } else { asked.form("email") };
         return match email.as_deref() {
-            Some("ada@example.com") => Ok(json!({ "user": { "id": "U0ADA", "name": "ada" } })),
+            Some("ada@example.com") => Ok((json!({ "user": ada() }), None)),
             Some(_) => Err(fail("users_not_found")),
-            None => Err(fail("invalid_arguments")),
+            None => Err(invalid("missing required field: email")),
         };
     }
-    if asked.header("content-type") != Some("application/json; charset=utf-8") {
-        return Err(fail("invalid_post_type"));
-    }
-    let Ok(Value::Object(body)) = serde_json::from_slice::<Value>(&asked.body) else {
-        return Err(fail("invalid_json"));
-    };
-    match method {
+    let (body, warning) = arguments(asked)?;
+    let body = match method {
         "chat.postMessage" => post(body, state),
         "chat.update" => update(body, state),
         _ => react(method == "reactions.add", &body, state),
+    }?;
+    Ok((body, warning))
+}
+
+/// The example on the page of `users.lookupByEmail`, with our user in it.
+fn ada() -> Value {
+    let image = "https://avatars.example/ada.jpg";
+    json!({
+        "id": "U0ADA",
+        "team_id": "T0SECRET",
+        "name": "ada",
+        "deleted": false,
+        "color": "9f69e7",
+        "real_name": "Ada",
+        "tz": "Europe/London",
+        "tz_label": "Greenwich Mean Time",
+        "tz_offset": 0,
+        "profile": {
+            "avatar_hash": "ge3b51ca72de",
+            "status_text": "",
+            "status_emoji": "",
+            "real_name": "Ada",
+            "display_name": "ada",
+            "real_name_normalized": "Ada",
+            "display_name_normalized": "ada",
+            "email": "ada@example.com",
+            "image_24": image, "image_32": image, "image_48": image, "image_72": image, "image_192": image, "image_512": image,
+            "team": "T0SECRET",
+        },
+        "is_admin": false,
+        "is_owner": false,
+        "is_primary_owner": false,
+        "is_restricted": false,
+        "is_ultra_restricted": false,
+        "is_bot": false,
+        "updated": 1_502_138_686,
+        "is_app_user": false,
+        "has_2fa": false,
+    })
+}
+
+/// The arguments of a method that takes both JSON and a form, by "POST bodies" of "Using the Slack Web API". A form has lists and
+/// objects as JSON in a field.
+fn arguments(asked: &Asked) -> Result<(Map<String, Value>, Option<&'static str>), Value> {
+    let Some(content_type) = asked.header("content-type") else { return Err(fail("missing_post_type")) };
+    let (kind, charset) = content_type.split_once(';').map_or((content_type, None), |(kind, more)| (kind, Some(more)));
+    match kind {
+        "application/json" => match serde_json::from_slice(&asked.body) {
+            Ok(Value::Object(body)) => Ok((body, charset.is_none().then_some("missing_charset"))),
+            Ok(_) => Err(fail("json_not_object")),
+            Err(_) => Err(fail("invalid_json")),
+        },
+        "application/x-www-form-urlencoded" => {
+            let fields = asked.fields().into_iter().map(|(name, text)| {
+                let value = match name.as_str() {
+                    "attachments" => serde_json::from_str(&text).map_err(|_| fail("invalid_attachments"))?,
+                    "blocks" => serde_json::from_str(&text).map_err(|_| fail("invalid_blocks_format"))?,
+                    "link_names" | "reply_broadcast" | "unfurl_links" | "unfurl_media" => {
+                        json!(text == "true" || text == "1")
+                    }
+                    _ => Value::String(text),
+                };
+                Ok((name, value))
+            });
+            Ok((fields.collect::<Result<_, Value>>()?, charset.map(|_| "superfluous_charset")))
+        }
+        _ => Err(fail("invalid_post_type")),
     }
 }
 
@@ -153,9 +266,20 @@ fn channel(body: &Map<String, Value>) -> Result<String, Value> {
 }
 
 fn schema(body: &Map<String, Value>, more: &[&str]) -> Result<(), Value> {
-    schema::message(body, more).map_err(
-        |refused| json!({ "ok": false, "error": refused.word, "response_metadata": { "messages": [refused.detail] } }),
-    )
+    schema::message(body, more).map_err(|refused| match refused.word {
+        // It is a word of webhooks.
+        "invalid_payload" => invalid(&refused.detail),
+        word => refusal(word, &refused.detail),
+    })
+}
+
+/// A refusal with its details, in the form that java-slack-sdk pull request 302 and node-slack-sdk pull request 832 quote.
+fn refusal(word: &str, detail: &str) -> Value {
+    json!({ "ok": false, "error": word, "response_metadata": { "messages": [format!("[ERROR] {detail}")] } })
+}
+
+fn invalid(detail: &str) -> Value {
+    refusal("invalid_arguments", detail)
 }
 
 fn post(mut body: Map<String, Value>, state: &mut State) -> Outcome {
@@ -168,14 +292,20 @@ fn post(mut body: Map<String, Value>, state: &mut State) -> Outcome {
     }
     let ts = format!("1700000000.{:06}", state.messages.len() + 1);
     body.remove("channel");
-    state.messages.push(Message {
-        channel: channel.clone(),
-        ts: ts.clone(),
-        body,
-        reactions: BTreeSet::new(),
-        edits: 0,
-    });
-    Ok(json!({ "channel": channel, "ts": ts, "message": {} }))
+    let answer = json!({ "channel": channel, "ts": ts, "message": message(&body, &ts) });
+    state.messages.push(Message { channel, ts, body, reactions: BTreeSet::new(), edits: 0 });
+    Ok(answer)
+}
+
+/// A message as an answer shows it: what was sent, and who sent it.
+fn message(body: &Map<String, Value>, ts: &str) -> Value {
+    let mut message = body.clone();
+    message.entry("text").or_insert_with(|| json!(""));
+    message.insert("type".to_owned(), json!("message"));
+    message.insert("subtype".to_owned(), json!("bot_message"));
+    message.insert("bot_id".to_owned(), json!("B0SECRET"));
+    message.insert("ts".to_owned(), json!(ts));
+    Value::Object(message)
 }
 
 /// The message that a request names, in a channel that it names by its id.
@@ -193,20 +323,22 @@ fn named<'s>(body: &Map<String, Value>, key: &str, state: &'s mut State) -> Resu
 fn update(mut body: Map<String, Value>, state: &mut State) -> Outcome {
     schema(&body, &["ts"])?;
     if ["username", "icon_url", "icon_emoji", "thread_ts"].iter().any(|key| body.contains_key(*key)) {
-        return Err(fail("invalid_arguments"));
+        return Err(invalid("an update changes no author and no thread"));
     }
-    let message = named(&body, "ts", state)?;
+    let changed = named(&body, "ts", state)?;
     body.remove("channel");
     body.remove("ts");
-    message.body.extend(body);
-    message.edits += 1;
-    Ok(json!({ "channel": message.channel, "ts": message.ts }))
+    changed.body.extend(body);
+    changed.edits += 1;
+    let text = changed.body.get("text").cloned().unwrap_or_default();
+    let shown = message(&changed.body, &changed.ts);
+    Ok(json!({ "channel": changed.channel, "ts": changed.ts, "text": text, "message": shown }))
 }
 
 fn react(adds: bool, body: &Map<String, Value>, state: &mut State) -> Outcome {
     let keys: BTreeSet<&str> = body.keys().map(String::as_str).collect();
     if keys != ["channel", "name", "timestamp"].into() {
-        return Err(fail("invalid_arguments"));
+        return Err(invalid("a reaction has `channel`, `name` and `timestamp`"));
     }
     let name = body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     if name.is_empty() || name.contains(':') || name == "no_such_emoji" {
