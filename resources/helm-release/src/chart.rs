@@ -1,12 +1,18 @@
-//! The chart of a put: in the inputs, or elsewhere.
+//! The chart of a put, in the inputs or elsewhere, and what helm needs to read it.
+
+pub(crate) mod connection;
+pub(crate) mod dependencies;
+pub(crate) mod plugins;
+pub(crate) mod post_renderer;
+pub(crate) mod registries;
+pub(crate) mod repositories;
+pub(crate) mod values;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use jetway::{Advise as _, Result, anyhow};
 
-use crate::dependencies;
-use crate::repositories;
 use crate::target::Target;
 
 /// Where a chart comes from.
@@ -31,7 +37,7 @@ impl Chart {
             Some(path) => return Ok(Self::Archive(path)),
             None => {}
         }
-        let known = target.source.repositories();
+        let known = target.source.repositories().names();
         if let Some((repository, _)) = text.split_once('/')
             && known.contains(&repository)
         {
@@ -81,14 +87,9 @@ impl Chart {
     /// The options for a command that fetches it.
     pub(crate) fn options(&self, target: &Target<'_>) -> Vec<&'static str> {
         match self {
-            Self::Repository(name, _) => connection_options(target, name),
-            Self::Elsewhere(address) => connection_options(target, address),
+            Self::Repository(name, _) => connection::options(target, name),
+            Self::Elsewhere(address) => connection::options(target, address),
             Self::Directory(_) | Self::Archive(_) => Vec::new(),
         }
     }
-}
-
-/// How to connect to a repository (its name or address) or a registry, where it is not as usual.
-pub(crate) fn connection_options(target: &Target<'_>, place: &str) -> Vec<&'static str> {
-    target.source.repository_option(place).into_iter().chain(target.registry_options(place)).collect()
 }

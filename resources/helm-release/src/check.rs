@@ -2,13 +2,13 @@
 
 use jetway::{Advise as _, Context, Result, anyhow, nearest};
 
-use crate::kubernetes::Kubernetes;
+use crate::cluster::kubernetes::Kubernetes;
 use crate::records::Records;
-use crate::source::{Source, Status, given};
+use crate::source::Source;
+use crate::source::name;
+use crate::source::status::Status;
+use crate::source::text::non_empty;
 use crate::version::Version;
-
-/// The namespace of a release of which nobody says where it is.
-pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 
 /// The versions from `version` on, oldest first; the newest one when there is no `version`.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
@@ -17,7 +17,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
         return Ok(version.into_iter().collect());
     };
     if !source.leads_to_a_cluster() {
-        context.console().step(if source.way().is_none() {
+        context.console().step(if source.cluster_keys().is_none() {
             "the source names no cluster: there are no versions but those of puts that bring one along"
         } else {
             "the source has no login for `cluster_url`: there are no versions but those of puts that bring one along (`token_path`)"
@@ -25,8 +25,8 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
         return Ok(version.into_iter().collect());
     }
     let kubernetes = Kubernetes::new(context, source).await?;
-    let namespace = namespace(source);
-    note_other_namespace(context, source, &kubernetes);
+    let namespace = source.namespace();
+    kubernetes.warn_of_ignored_namespace();
     let records = Records::new(&kubernetes, source.storage(), namespace);
     let all = records.of(release).await?;
     // A put into another namespace or cluster made that version; it is nothing to go on from here.
@@ -64,24 +64,8 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
 /// The release to look at: the source's, or else the version's.
 fn release<'s>(source: &'s Source, version: Option<&'s Version>) -> Option<&'s str> {
     let of_version = version.map(|version| version.release.as_str());
-    let legal = of_version.filter(|name| crate::name::release(name).is_ok());
-    given(source.release.as_ref()).or(legal)
-}
-
-/// The namespace of the source's release.
-pub(crate) fn namespace(source: &Source) -> &str {
-    given(source.namespace.as_ref()).unwrap_or(DEFAULT_NAMESPACE)
-}
-
-/// Says that the namespace of a kubeconfig's context does not count, where it is another one.
-pub(crate) fn note_other_namespace(context: &Context, source: &Source, kubernetes: &Kubernetes<'_>) {
-    let named = kubernetes.named_namespace().filter(|named| *named != DEFAULT_NAMESPACE);
-    if let (Some(named), None) = (named, given(source.namespace.as_ref())) {
-        context.console().warn(format_args!(
-            "the namespace is `{DEFAULT_NAMESPACE}`, since `namespace` is not given; the namespace `{named}` of the kubeconfig's \
-             context (or of the worker's pod) has no effect"
-        ));
-    }
+    let legal = of_version.filter(|name| name::release(name).is_ok());
+    non_empty(source.release.as_ref()).or(legal)
 }
 
 async fn missing(records: &Records<'_>, release: &str, namespace: &str) -> jetway::Error {

@@ -1,22 +1,33 @@
 //! A deploy from its beginning to its end: the upgrade, the tests, and the way back when either fails.
 
+pub(crate) mod advice;
+pub(crate) mod apply;
+pub(crate) mod diff;
+pub(crate) mod dry_run;
+pub(crate) mod hook_output;
+pub(crate) mod namespace;
+pub(crate) mod new_revision;
+pub(crate) mod recovery;
+pub(crate) mod release_tests;
+pub(crate) mod rollback;
+pub(crate) mod uninstall;
+pub(crate) mod upgrade;
+pub(crate) mod waiting;
+
 use jetway::{Advise as _, Error, Finished, Interrupted, Result};
 use jiff::Timestamp;
 
-use crate::advice;
 use crate::chart::Chart;
+use crate::chart::values::Values;
 use crate::diagnosis::{self, Logs};
-use crate::hook_output::{self, Hooks};
+use crate::params::duration;
 use crate::records::Records;
-use crate::recovery::{self, Work};
-use crate::release::Release;
-use crate::release_tests::Verdict;
-use crate::rollback;
-use crate::span;
-use crate::state;
+use crate::records::release::Release;
+use crate::records::state;
 use crate::target::Target;
-use crate::upgrade;
-use crate::values::Values;
+use hook_output::Hooks;
+use recovery::Work;
+use release_tests::Verdict;
 
 /// Brings the chart up, tests it, and returns the revision that came of it.
 pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release> {
@@ -39,13 +50,13 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
         return Err(not_upgraded(target, chart, &upgraded, before, began).await?);
     }
     // Before the pause, in which somebody else may deploy.
-    let made = state::made(target).await?;
+    let made = new_revision::find(target).await?;
     if let Some(pause) = target.params.pause() {
-        target.context.console().step(format_args!("waiting {}, as `wait` says", span::words(pause)));
+        target.context.console().step(format_args!("waiting {}, as `wait` says", duration::in_words(pause)));
         target.context.interrupt().sleep(pause).await?;
     }
-    if let Some(tests) = target.params.tests()
-        && let Verdict::Failed(error) = tests.run(target, &made).await?
+    if let Some(tests) = target.params.test_plan()
+        && let Verdict::Failed(error) = release_tests::run(target, &tests, &made).await?
     {
         return Err(gone_back(target, not_good(target, &made), error, made.version).await?);
     }

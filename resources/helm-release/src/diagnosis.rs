@@ -10,13 +10,10 @@ mod table;
 use jetway::{Context, Error, Interrupted, Result};
 use jiff::Timestamp;
 
-use crate::manifest::Belongings;
+use crate::records::manifest::Belongings;
+use crate::records::release::{Release, moment};
 use crate::records::{Record, Records};
-use crate::release::{Release, moment};
 use crate::target::Target;
-
-/// How many pods or jobs are shown.
-const MOST: usize = 30;
 
 /// How many revisions are shown when all is well.
 const BRIEF: usize = 3;
@@ -85,7 +82,7 @@ pub(crate) async fn full(target: &Target<'_>, since: Timestamp, shown: Logs) -> 
         (true, Logs::Troubled) => Vec::new(),
         (false, _) => pod.troubled_logs(),
     });
-    let new = logs.filter(|log| log.previous || !target.shown.has(&log.uid, &log.container));
+    let new = logs.filter(|log| log.previous || !target.shown_logs.contains(&log.uid, &log.container));
     for log in new.take(logs::MOST_LOGS) {
         let shown = logs::show(context, &kubernetes, namespace, &log).await;
         tolerated(context, &format!("the log of `{}`", log.pod), shown)?;
@@ -102,7 +99,7 @@ pub(crate) async fn test_logs(target: &Target<'_>, release: &Release) -> Result<
     let found = tolerated(context, "the pods of the tests", read)?.unwrap_or_default();
     let is_test = |pod: &&pods::Pod| release.tests().any(|test| pod.is_run_by(&test.kind, &test.name));
     let logs = found.iter().filter(is_test).flat_map(pods::Pod::all_logs);
-    for log in logs.filter(|log| !target.shown.has(&log.uid, &log.container)).take(logs::MOST_LOGS) {
+    for log in logs.filter(|log| !target.shown_logs.contains(&log.uid, &log.container)).take(logs::MOST_LOGS) {
         let shown = logs::show(context, &kubernetes, namespace, &log).await;
         tolerated(context, &format!("the log of `{}`", log.pod), shown)?;
     }

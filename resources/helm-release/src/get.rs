@@ -7,12 +7,12 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Context, Metadata, Response, Result};
 use serde_json::{Map, Value, json};
 
-use crate::check::namespace;
-use crate::kubernetes::Kubernetes;
-use crate::name;
+use crate::cluster::kubernetes::Kubernetes;
 use crate::records::Records;
-use crate::release::Release;
-use crate::source::{Source, given};
+use crate::records::release::Release;
+use crate::source::Source;
+use crate::source::name;
+use crate::source::text::non_empty;
 use crate::version::Version;
 use crate::yaml;
 
@@ -47,7 +47,7 @@ pub(crate) async fn get(
         }
     }
     let kubernetes = Kubernetes::new(context, source).await?;
-    let namespace = given(version.namespace.as_ref()).unwrap_or_else(|| namespace(source));
+    let namespace = non_empty(version.namespace.as_ref()).unwrap_or_else(|| source.namespace());
     let found = Records::new(&kubernetes, source.storage(), namespace).read(&version.release, revision).await?;
     let release = found.ok_or_else(|| {
         anyhow!(

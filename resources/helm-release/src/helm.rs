@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use jetway::http::ProxyRelay;
 use jetway::{Command, Context, Result, anyhow, system_ca_bundle};
 
-use crate::cluster::Cluster;
-use crate::env_vars;
-use crate::source::{Source, Storage, given};
+use crate::cluster::connection::Cluster;
+use crate::source::Source;
+use crate::source::env_vars;
+use crate::source::storage::Storage;
+use crate::source::text::non_empty;
 
 /// The directory of helm's own files.
 const HOME: &str = "helm";
@@ -31,7 +33,7 @@ impl<'c> Helm<'c> {
     /// Hands the cluster over.
     pub(crate) fn new(context: &'c Context, source: &'c Source, cluster: &Cluster) -> Result<Self> {
         let private = context.private_directory();
-        env_vars::warn(source, context.console());
+        env_vars::warn(&source.env_vars, context.console());
         let kubeconfig = cluster.hand_over(private, source)?;
         let authorities = if source.ca_certs.is_empty() {
             None
@@ -104,7 +106,7 @@ impl<'c> Helm<'c> {
             command = command.sets_right_when_ended();
         }
         // For repositories and registries; the kubeconfig says it for the cluster.
-        if let Some(proxy) = given(self.source.proxy.as_ref()) {
+        if let Some(proxy) = non_empty(self.source.proxy.as_ref()) {
             let proxy = self.relay.as_ref().map_or_else(|| proxy.to_owned(), ProxyRelay::address);
             command = command.env("HTTPS_PROXY", &proxy).env("HTTP_PROXY", &proxy);
         }

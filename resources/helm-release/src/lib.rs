@@ -1,66 +1,44 @@
 //! The helm-release resource type: versions are the revisions of a release that have been deployed.
 //!
-//! check and get read helm's own records from Kubernetes, without helm: see [`records`] and [`release`]. A put is helm's own
-//! work ([`mod@helm`]). How to get to the cluster, in whatever cloud, is [`cluster`]'s matter.
+//! A check and a get read helm's records from Kubernetes, without helm: see [`records`]. A put runs helm ([`mod@helm`], [`deploy`]).
+//! The module [`cluster`] finds the cluster and logs in to it.
 
-mod advice;
-mod apply;
 mod chart;
 mod check;
 mod cluster;
-mod dependencies;
 mod deploy;
 mod diagnosis;
-mod diff;
-mod dry_run;
-mod env_vars;
 mod get;
 mod helm;
-mod hook_output;
-mod kubernetes;
-mod manifest;
-mod name;
-mod namespace;
 mod params;
-mod plugins;
-mod post_renderer;
 mod put;
 mod records;
-mod recovery;
-mod registries;
-pub mod release;
-mod release_tests;
-mod repositories;
-mod rollback;
 mod source;
-mod span;
-mod state;
 mod target;
-mod uninstall;
-mod upgrade;
-mod values;
 mod version;
-mod waiting;
 mod yaml;
 
 use std::path::Path;
 
 use jetway::{Companion, Context, NoParams, Resource, Response, Result};
 
-pub use apply::{Automatic, ServerSideApply};
-pub use cluster::aws::{Aws, AwsUser, Role};
-pub use cluster::digitalocean::DigitalOcean;
+pub use params::apply::{Automatic, ServerSideApply};
+pub use params::override_value::{Kind as OverrideKind, Override};
+pub use params::recovery::{Recovery, RecoveryRules};
+pub use params::rollback::{FirstInstall, Rollback, RollbackOnFailure, RollbackRules, RollbackTo};
+pub use params::test::{Test, TestRules};
+pub use params::wait::{Strategy, Wait};
 pub use params::{DryRun, Params as PutParams, ValueFiles};
-pub use plugins::Plugin;
-pub use recovery::{Recovery, RecoveryRules};
-pub use registries::{Ecr, PrivateRegistries, PrivateRegistry};
-pub use release_tests::{Test, TestRules};
-pub use repositories::{Repository, StableRepository};
-pub use rollback::{FirstInstall, Rollback, RollbackOnFailure, RollbackRules, RollbackTo};
-pub use source::{Source, Status, Storage};
-pub use values::{Kind as OverrideKind, Override};
+pub use records::release;
+pub use source::Source;
+pub use source::aws::{Aws, AwsUser, Role};
+pub use source::digitalocean::DigitalOcean;
+pub use source::plugin::Plugin;
+pub use source::registry::{Ecr, PrivateRegistries, PrivateRegistry};
+pub use source::repository::{Repository, StableRepository};
+pub use source::status::Status;
+pub use source::storage::Storage;
 pub use version::Version;
-pub use waiting::{Strategy, Wait};
 
 /// The resource type.
 #[derive(Debug)]

@@ -1,4 +1,12 @@
-//! What a pipeline may write under `params:` of a put.
+//! `params:` of a put, parsed and validated: plain data, which knows nothing of the modules that use it.
+
+pub(crate) mod apply;
+pub(crate) mod duration;
+pub(crate) mod override_value;
+pub(crate) mod recovery;
+pub(crate) mod rollback;
+pub(crate) mod test;
+pub(crate) mod wait;
 
 use std::time::Duration;
 
@@ -6,17 +14,16 @@ use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::apply::ServerSideApply;
-use crate::cluster::kubeconfig::Kubeconfig;
-use crate::plugins::holds_secret;
-use crate::recovery::Recovery;
-use crate::registries::PrivateRegistries;
-use crate::release_tests::{Test, Tests};
-use crate::rollback::{Rollback, RollbackOnFailure};
-use crate::source::{given, set};
-use crate::span;
-use crate::values::Override;
-use crate::waiting::Wait;
+use crate::source::kubeconfig::Kubeconfig;
+use crate::source::plugin::holds_secret;
+use crate::source::registry::PrivateRegistries;
+use crate::source::text::{non_empty, non_empty_secret};
+use apply::ServerSideApply;
+use override_value::Override;
+use recovery::Recovery;
+use rollback::{Rollback, RollbackOnFailure};
+use test::{Test, TestPlan};
+use wait::{LONGEST_PAUSE, Strategy, Wait};
 
 /// What to deploy.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -207,11 +214,8 @@ fn timeout() -> String {
     "5m0s".to_owned()
 }
 
-/// What [`timeout`] is.
-const TIMEOUT: Duration = Duration::from_mins(5);
-
-/// How many revisions helm keeps when nothing is said.
-pub(crate) const HISTORY: u32 = 10;
+/// The duration of [`timeout`].
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 
 impl Parameters for Params {
     fn rules(&self, problems: &mut Problems) {
@@ -225,7 +229,7 @@ impl Parameters for Params {
                 "must not hold a password or a token: helm is told it in an argument, which every process can read",
                 "`repos` and `private_registry` in the source log in",
             ),
-            None if !goes_back && !self.uninstall && self.tests().is_none() => {
+            None if !goes_back && !self.uninstall && self.test_plan().is_none() => {
                 problems.add("chart", "required, but missing");
             }
             Some(_) | None => {}
@@ -236,14 +240,14 @@ impl Parameters for Params {
             problems.require_input("values", file);
         }
         for (key, path) in [("kubeconfig_path", &self.kubeconfig_path), ("token_path", &self.token_path)] {
-            if let Some(path) = given(path.as_ref()) {
+            if let Some(path) = non_empty(path.as_ref()) {
                 problems.require_input(key, path);
             }
         }
-        if let Some(program) = given(self.post_renderer.as_ref()) {
+        if let Some(program) = non_empty(self.post_renderer.as_ref()) {
             problems.require_input("post_renderer", program);
         }
-        if let Some(text) = set(self.kubeconfig.as_ref())
+        if let Some(text) = non_empty_secret(self.kubeconfig.as_ref())
             && let Err(problem) = Kubeconfig::parse(text.expose())
         {
             problems.add("kubeconfig", problem);
@@ -265,14 +269,16 @@ impl Parameters for Params {
                 problems.add(other, format!("excludes `{first}`"));
             }
         }
-        if let Err(problem) = span::parse(&self.timeout) {
+        if let Err(problem) = duration::parse(&self.timeout) {
             problems.add("timeout", problem);
         }
     }
 
     fn hidden_secrets(&self) -> Vec<String> {
         let mut secrets: Vec<String> = self.override_values.iter().flat_map(Override::secrets).collect();
-        if let Some(Ok(kubeconfig)) = set(self.kubeconfig.as_ref()).map(|text| Kubeconfig::parse(text.expose())) {
+        if let Some(Ok(kubeconfig)) =
+            non_empty_secret(self.kubeconfig.as_ref()).map(|text| Kubeconfig::parse(text.expose()))
+        {
             secrets.extend(kubeconfig.secrets());
         }
         secrets
@@ -281,13 +287,13 @@ impl Parameters for Params {
 
 impl Params {
     /// The tests to run, if any.
-    pub(crate) fn tests(&self) -> Option<Tests> {
-        self.test.as_ref()?.wanted(self.span(), self.test_logs)
+    pub(crate) fn test_plan(&self) -> Option<TestPlan> {
+        self.test.as_ref()?.plan(self.step_timeout(), self.test_logs)
     }
 
     /// How long each step may take.
-    pub(crate) fn span(&self) -> Duration {
-        span::parse(&self.timeout).unwrap_or(TIMEOUT)
+    pub(crate) fn step_timeout(&self) -> Duration {
+        duration::parse(&self.timeout).unwrap_or(DEFAULT_TIMEOUT)
     }
 
     /// Who takes part in a dry run, when it is to be one.
@@ -295,8 +301,41 @@ impl Params {
         self.dry_run.or(self.debug.then_some(DryRun::Client))
     }
 
+    /// The strategy by which helm waits after an upgrade: `None` for helm's default, `Some(Strategy::None)` if it does not wait.
+    pub(crate) fn upgrade_strategy(&self) -> Option<Strategy> {
+        let waits = self.check_is_ready || self.wait_for_jobs;
+        self.given_strategy().or((!waits).then_some(Strategy::None))
+    }
+
+    /// The strategy that `wait` names.
+    pub(crate) fn given_strategy(&self) -> Option<Strategy> {
+        match self.wait {
+            Some(Wait::By(strategy)) => Some(strategy),
+            _ => None,
+        }
+    }
+
+    /// The pause after an upgrade that `wait` gives in seconds.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        match self.wait {
+            Some(Wait::Seconds(seconds @ 1..)) => Some(Duration::from_secs(seconds)),
+            _ => None,
+        }
+    }
+
+    fn waiting_rules(&self, problems: &mut Problems) {
+        if matches!(self.wait, Some(Wait::Seconds(seconds)) if seconds > LONGEST_PAUSE) {
+            problems.add("wait", format!("expected {LONGEST_PAUSE} seconds at most"));
+        }
+        if self.given_strategy() == Some(Strategy::None) && (self.check_is_ready || self.wait_for_jobs) {
+            problems.add("wait", "`none` excludes `check_is_ready` and `wait_for_jobs`");
+        }
+    }
+
     fn removal_rules(&self, goes_back: bool, problems: &mut Problems) {
-        for (key, is_given) in [("replace", self.replace), ("test", self.tests().is_some()), ("rollback", goes_back)] {
+        for (key, is_given) in
+            [("replace", self.replace), ("test", self.test_plan().is_some()), ("rollback", goes_back)]
+        {
             if self.uninstall && is_given {
                 problems.add(key, "excludes `uninstall`, after which nothing is there");
             }
@@ -307,7 +346,7 @@ impl Params {
         if self.delete_namespace && !self.uninstall {
             problems.add("delete_namespace", "takes `uninstall`: without it, the namespace would be deployed into");
         }
-        if self.dry().is_some() && self.chart.is_none() && self.tests().is_some() {
+        if self.dry().is_some() && self.chart.is_none() && self.test_plan().is_some() {
             problems.add("test", "excludes a dry run without a `chart`: there is nothing to pretend, tests are run");
         }
         if self.dry().is_some() && goes_back {
@@ -317,7 +356,9 @@ impl Params {
 
     fn deploy_rules(&self, problems: &mut Problems) {
         self.waiting_rules(problems);
-        self.apply_rules(problems);
+        if self.force && self.server_side_apply == Some(ServerSideApply::Wanted(true)) {
+            problems.add("server_side_apply", "excludes `force`, by which helm replaces objects from the client");
+        }
         if let Some(test) = &self.test {
             test.rules("test", problems);
         }

@@ -6,22 +6,23 @@ use anyhow::anyhow;
 use jetway::{Context, Interrupted, Response, Result};
 
 use crate::chart::Chart;
-use crate::dependencies;
+use crate::chart::dependencies;
+use crate::chart::plugins;
+use crate::chart::registries;
+use crate::chart::repositories;
 use crate::deploy;
-use crate::diff;
-use crate::dry_run;
+use crate::deploy::diff;
+use crate::deploy::dry_run;
+use crate::deploy::recovery;
+use crate::deploy::release_tests::{self, Verdict};
+use crate::deploy::rollback;
+use crate::deploy::uninstall;
 use crate::get;
 use crate::params::Params;
-use crate::plugins;
-use crate::recovery;
-use crate::registries;
-use crate::release::Release;
-use crate::release_tests::{self, Verdict};
-use crate::repositories;
-use crate::rollback::{self, Rollback};
+use crate::params::rollback::Rollback;
+use crate::records::release::Release;
 use crate::source::Source;
 use crate::target::Target;
-use crate::uninstall;
 use crate::version::Version;
 
 /// Does what the params ask for, and answers with the revision that came of it, or with what was done.
@@ -74,10 +75,10 @@ async fn work(target: &Target<'_>) -> Result<Response<Version>> {
 
 /// Only tests what is there.
 async fn tested(target: &Target<'_>) -> Result<Response<Version>> {
-    let tests = target.params.tests().ok_or_else(|| anyhow!("there is no `chart` to deploy"))?;
+    let tests = target.params.test_plan().ok_or_else(|| anyhow!("there is no `chart` to deploy"))?;
     recovery::unlocked(target).await?;
     let release = release_tests::current(target).await?;
-    if let Verdict::Failed(error) = tests.run(target, &release).await? {
+    if let Verdict::Failed(error) = release_tests::run(target, &tests, &release).await? {
         let what = format!("revision {} of `{}` is not good", release.version, target.release);
         return Err(deploy::gone_back(target, what, error, release.version).await?);
     }
@@ -88,8 +89,8 @@ async fn tested(target: &Target<'_>) -> Result<Response<Version>> {
 /// Only goes back.
 async fn taken_back(target: &Target<'_>, rollback: &Rollback) -> Result<Response<Version>> {
     let made = rollback::put(target, rollback).await?;
-    if let Some(tests) = target.params.tests()
-        && let Verdict::Failed(error) = tests.run(target, &made).await?
+    if let Some(tests) = target.params.test_plan()
+        && let Verdict::Failed(error) = release_tests::run(target, &tests, &made).await?
     {
         return Err(error.context(deploy::not_good(target, &made)));
     }

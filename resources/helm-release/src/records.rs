@@ -1,5 +1,9 @@
 //! Helm's own records of a release: one Secret (or `ConfigMap`) for each revision, whose labels say all that a list needs.
 
+pub(crate) mod manifest;
+pub mod release;
+pub(crate) mod state;
+
 use std::time::Duration;
 
 use jetway::{Error, Result, anyhow};
@@ -7,9 +11,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::kubernetes::{Asked, CORE, Kubernetes, is_gone, is_outdated};
-use crate::release::{self, Release};
-use crate::source::Storage;
+use crate::cluster::kubernetes::{Asked, CORE, Kubernetes, is_gone, is_outdated};
+use crate::source::storage::Storage;
+use release::Release;
 
 /// Asks for labels and names only. A server that does not know that form answers with whole objects.
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";

@@ -1,28 +1,46 @@
-//! What a pipeline may write under `source:`.
+//! `source:` of a pipeline, parsed and validated: plain data, which knows nothing of the modules that use it.
+
+pub(crate) mod aws;
+pub(crate) mod digitalocean;
+pub(crate) mod env_vars;
+pub(crate) mod google;
+pub(crate) mod kubeconfig;
+pub(crate) mod name;
+pub(crate) mod plugin;
+pub(crate) mod registry;
+pub(crate) mod repository;
+pub(crate) mod status;
+pub(crate) mod storage;
+pub(crate) mod text;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jetway::http::{ClientCertificate, HttpSettings, Url, authority_problem};
 use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cluster::aws::Aws;
-use crate::cluster::digitalocean::DigitalOcean;
-use crate::cluster::google;
-use crate::cluster::kubeconfig::Kubeconfig;
-use crate::env_vars;
-use crate::name;
-use crate::plugins::Plugin;
-use crate::registries::PrivateRegistries;
-use crate::repositories::{self, Repository, StableRepository};
+use aws::Aws;
+use digitalocean::DigitalOcean;
+use google::GoogleKeys;
+use kubeconfig::Kubeconfig;
+use plugin::Plugin;
+use registry::PrivateRegistries;
+use repository::{Repositories, Repository, StableRepository};
+use status::Status;
+use storage::Storage;
+use text::{non_empty, non_empty_secret, pem};
 
 /// The shortest variable that is taken for a secret.
 const SHORTEST_VARIABLE: usize = 8;
+
+/// The namespace of a release when neither the source nor the params name one.
+pub(crate) const DEFAULT_NAMESPACE: &str = "default";
+
+/// How many revisions helm keeps when `helm_history_max` is not given.
+const DEFAULT_HISTORY: u32 = 10;
 
 /// The release, and how to get to its cluster.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -157,58 +175,6 @@ pub struct Source {
     pub helm_setup_purge_all: bool,
 }
 
-/// Where helm keeps releases; helm's own `HELM_DRIVER`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Storage {
-    /// In Secrets.
-    #[default]
-    Secret,
-    /// In ConfigMaps.
-    Configmap,
-}
-
-/// The status of a revision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Status {
-    /// The one that runs.
-    Deployed,
-    /// A later one runs.
-    Superseded,
-    /// It did not come up.
-    Failed,
-    /// It was taken away.
-    Uninstalled,
-    /// It is being taken away.
-    Uninstalling,
-    /// It is being installed.
-    PendingInstall,
-    /// It is being brought up in place of another.
-    PendingUpgrade,
-    /// It is being brought up in place of one that was to go.
-    PendingRollback,
-    /// Helm does not know.
-    Unknown,
-}
-
-impl Status {
-    /// The word that helm writes.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Deployed => "deployed",
-            Self::Superseded => "superseded",
-            Self::Failed => "failed",
-            Self::Uninstalled => "uninstalled",
-            Self::Uninstalling => "uninstalling",
-            Self::PendingInstall => "pending-install",
-            Self::PendingUpgrade => "pending-upgrade",
-            Self::PendingRollback => "pending-rollback",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 fn connect_timeout() -> u32 {
     15
 }
@@ -223,7 +189,7 @@ fn statuses() -> Vec<Status> {
 
 /// The ways to a cluster, of which a source names one.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Way<'s> {
+pub(crate) enum ClusterKeys<'s> {
     Kubeconfig(&'s Secret),
     Url(&'s str),
     InCluster,
@@ -234,17 +200,17 @@ pub(crate) enum Way<'s> {
 
 impl Source {
     /// The way to the cluster: the first in the established resource's order, which is the only one when the rules hold.
-    pub(crate) fn way(&self) -> Option<Way<'_>> {
-        self.ways().into_iter().map(|(_, way)| way).next()
+    pub(crate) fn cluster_keys(&self) -> Option<ClusterKeys<'_>> {
+        self.all_cluster_keys().into_iter().map(|(_, way)| way).next()
     }
 
     /// Whether it names a cluster and has what it takes to log in there. A put may bring that along.
     pub(crate) fn leads_to_a_cluster(&self) -> bool {
-        match self.way() {
-            Some(Way::Url(url)) => {
+        match self.cluster_keys() {
+            Some(ClusterKeys::Url(url)) => {
                 url.starts_with("http://")
-                    || set(self.token.as_ref()).is_some()
-                    || set(self.admin_key.as_ref()).is_some()
+                    || non_empty_secret(self.token.as_ref()).is_some()
+                    || non_empty_secret(self.admin_key.as_ref()).is_some()
             }
             way => way.is_some(),
         }
@@ -255,7 +221,7 @@ impl Source {
         json!({
             "gcloud_cluster_auth": self.gcloud_cluster_auth,
             "gcloud_service_account_key_file":
-                set(self.gcloud_service_account_key_file.as_ref()).map(|key| key.expose().to_owned()),
+                non_empty_secret(self.gcloud_service_account_key_file.as_ref()).map(|key| key.expose().to_owned()),
             "gcloud_workload_identity_enabled": self.gcloud_workload_identity_enabled,
             "aws": self.aws.as_ref().map(Aws::written),
             "ca_certs": self.ca_certs,
@@ -265,15 +231,15 @@ impl Source {
         })
     }
 
-    fn ways(&self) -> Vec<(&'static str, Way<'_>)> {
+    fn all_cluster_keys(&self) -> Vec<(&'static str, ClusterKeys<'_>)> {
         let google = self.gcloud_cluster_auth || self.gcloud_workload_identity_enabled;
         [
-            self.digitalocean.as_ref().map(|cluster| ("digitalocean", Way::DigitalOcean(cluster))),
-            google.then_some(("gcloud_cluster_auth", Way::Google)),
-            self.aws.as_ref().map(|cluster| ("aws", Way::Aws(cluster))),
-            set(self.kubeconfig.as_ref()).map(|text| ("kubeconfig", Way::Kubeconfig(text))),
-            given(self.cluster_url.as_ref()).map(|url| ("cluster_url", Way::Url(url))),
-            self.in_cluster.then_some(("in_cluster", Way::InCluster)),
+            self.digitalocean.as_ref().map(|cluster| ("digitalocean", ClusterKeys::DigitalOcean(cluster))),
+            google.then_some(("gcloud_cluster_auth", ClusterKeys::Google)),
+            self.aws.as_ref().map(|cluster| ("aws", ClusterKeys::Aws(cluster))),
+            non_empty_secret(self.kubeconfig.as_ref()).map(|text| ("kubeconfig", ClusterKeys::Kubeconfig(text))),
+            non_empty(self.cluster_url.as_ref()).map(|url| ("cluster_url", ClusterKeys::Url(url))),
+            self.in_cluster.then_some(("in_cluster", ClusterKeys::InCluster)),
         ]
         .into_iter()
         .flatten()
@@ -292,14 +258,14 @@ impl Source {
             ca_certs: self.ca_certs.clone(),
             connect_timeout,
             read_timeout,
-            proxy: given(self.proxy.as_ref()).map(str::to_owned),
+            proxy: non_empty(self.proxy.as_ref()).map(str::to_owned),
             ..HttpSettings::default()
         }
     }
 
     /// The certificate of the API server's authority, or what is wrong with what is given for it.
     pub(crate) fn authority(&self) -> Result<Option<String>, String> {
-        match (given(self.cluster_ca_base64.as_ref()), given(self.cluster_ca.as_ref())) {
+        match (non_empty(self.cluster_ca_base64.as_ref()), non_empty(self.cluster_ca.as_ref())) {
             (Some(text), _) | (None, Some(text)) => pem(text).map(Some),
             (None, None) => Ok(None),
         }
@@ -307,7 +273,32 @@ impl Source {
 
     /// The key that the certificate of the API server's authority is from.
     pub(crate) fn authority_key(&self) -> &'static str {
-        if given(self.cluster_ca_base64.as_ref()).is_some() { "cluster_ca_base64" } else { "cluster_ca" }
+        if non_empty(self.cluster_ca_base64.as_ref()).is_some() { "cluster_ca_base64" } else { "cluster_ca" }
+    }
+
+    /// The namespace of the release.
+    pub(crate) fn namespace(&self) -> &str {
+        non_empty(self.namespace.as_ref()).unwrap_or(DEFAULT_NAMESPACE)
+    }
+
+    /// How many revisions helm keeps.
+    pub(crate) fn history_limit(&self) -> u32 {
+        self.helm_history_max.unwrap_or(DEFAULT_HISTORY)
+    }
+
+    /// The repositories of charts.
+    pub(crate) fn repositories(&self) -> Repositories<'_> {
+        Repositories::new(&self.repos, self.stable_repo.as_ref())
+    }
+
+    fn google_keys(&self) -> GoogleKeys<'_> {
+        GoogleKeys {
+            service_account: non_empty_secret(self.gcloud_service_account_key_file.as_ref()),
+            uses_workload_identity: self.gcloud_workload_identity_enabled,
+            cluster: non_empty(self.gcloud_k8s_cluster_name.as_ref()),
+            zone: non_empty(self.gcloud_k8s_zone.as_ref()),
+            project: non_empty(self.gcloud_project_name.as_ref()),
+        }
     }
 
     /// Where helm stores releases.
@@ -330,8 +321,8 @@ impl Source {
                 problems.add(self.authority_key(), problem);
             }
         }
-        let certificate = given(self.admin_cert.as_ref());
-        let key = set(self.admin_key.as_ref());
+        let certificate = non_empty(self.admin_cert.as_ref());
+        let key = non_empty_secret(self.admin_key.as_ref());
         match (certificate, key) {
             (Some(_), None) => problems.add("admin_key", "required beside `admin_cert`, but missing"),
             (None, Some(_)) => problems.add("admin_cert", "required beside `admin_key`, but missing"),
@@ -353,28 +344,6 @@ impl Source {
     }
 }
 
-/// A text that has something in it.
-pub(crate) fn given(text: Option<&String>) -> Option<&str> {
-    text.map(|text| text.trim()).filter(|text| !text.is_empty())
-}
-
-/// A secret that has something in it.
-pub(crate) fn set(secret: Option<&Secret>) -> Option<&Secret> {
-    secret.filter(|secret| !secret.expose().trim().is_empty())
-}
-
-/// PEM, as it is or out of base64; what is wrong with it, in words that do not repeat it.
-pub(crate) fn pem(text: &str) -> Result<String, String> {
-    if text.contains("-----BEGIN ") {
-        return Ok(text.to_owned());
-    }
-    let compact: String = text.split_whitespace().collect();
-    let decoded = STANDARD.decode(compact).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    decoded
-        .filter(|text| text.contains("-----BEGIN "))
-        .ok_or_else(|| "expected PEM (-----BEGIN ...), as it is or in base64".to_owned())
-}
-
 impl Parameters for Source {
     fn rules(&self, problems: &mut Problems) {
         if let Some(release) = &self.release
@@ -382,27 +351,27 @@ impl Parameters for Source {
         {
             problems.add("release", problem);
         }
-        if let Some(namespace) = given(self.namespace.as_ref())
+        if let Some(namespace) = non_empty(self.namespace.as_ref())
             && let Err(problem) = name::namespace(namespace)
         {
             problems.add("namespace", problem);
         }
-        let ways: Vec<&str> = self.ways().into_iter().map(|(key, _)| key).collect();
+        let ways: Vec<&str> = self.all_cluster_keys().into_iter().map(|(key, _)| key).collect();
         if let [first, others @ ..] = ways.as_slice() {
             for key in others {
                 problems.add(*key, format!("names another cluster than `{first}` does; leave one out"));
             }
         }
-        if let Some(url) = given(self.cluster_url.as_ref()) {
+        if let Some(url) = non_empty(self.cluster_url.as_ref()) {
             self.url_rules(url, problems);
         }
-        if let Some(text) = set(self.kubeconfig.as_ref())
+        if let Some(text) = non_empty_secret(self.kubeconfig.as_ref())
             && let Err(error) = Kubeconfig::parse(text.expose())
         {
             problems.add("kubeconfig", error);
         }
         if self.gcloud_cluster_auth || self.gcloud_workload_identity_enabled {
-            google::rules(self, problems);
+            self.google_keys().rules(problems);
         }
         if let Some(aws) = &self.aws {
             aws.rules(problems);
@@ -410,8 +379,8 @@ impl Parameters for Source {
         if let Some(digitalocean) = &self.digitalocean {
             digitalocean.rules(problems);
         }
-        env_vars::rules(self, problems);
-        repositories::rules(self, problems);
+        env_vars::rules(&self.env_vars, self.storage, problems);
+        self.repositories().rules(problems);
         for (index, plugin) in self.plugins.iter().enumerate() {
             plugin.rules(index, problems);
         }
@@ -433,38 +402,22 @@ impl Parameters for Source {
 
     fn hidden_secrets(&self) -> Vec<String> {
         let mut secrets = self.http().hidden_secrets();
-        if let Some(text) = set(self.kubeconfig.as_ref())
+        if let Some(text) = non_empty_secret(self.kubeconfig.as_ref())
             && let Ok(kubeconfig) = Kubeconfig::parse(text.expose())
         {
             secrets.extend(kubeconfig.secrets());
         }
-        if let Some(key) = set(self.admin_key.as_ref()) {
+        if let Some(key) = non_empty_secret(self.admin_key.as_ref()) {
             secrets.extend(pem(key.expose()).ok());
         }
-        if let Some(key) = set(self.gcloud_service_account_key_file.as_ref()) {
-            secrets.extend(google::hidden_secrets(key));
+        if let Some(key) = non_empty_secret(self.gcloud_service_account_key_file.as_ref()) {
+            secrets.extend(google::private_key(key));
         }
-        secrets.extend(repositories::hidden_secrets(self));
+        secrets.extend(self.repositories().hidden_secrets());
         // A short one is a word, and masking it would hide much.
         let variables =
             self.env_vars.values().filter_map(Value::as_str).filter(|value| value.len() >= SHORTEST_VARIABLE);
         secrets.extend(variables.map(str::to_owned));
         secrets
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pem_is_taken_in_both_forms() {
-        let text = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n";
-        assert_eq!(pem(text).unwrap(), text);
-        let mut wrapped = STANDARD.encode(text);
-        wrapped.insert(20, '\n');
-        assert_eq!(pem(&wrapped).unwrap(), text);
-        assert!(pem("hunter2").is_err());
-        assert!(pem(&STANDARD.encode("hunter2")).is_err());
     }
 }

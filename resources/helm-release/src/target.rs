@@ -1,19 +1,22 @@
 //! What a put works on: one release in one namespace, and what it takes to get at it.
 
+pub(crate) mod shown_logs;
+
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Context, Inputs, Result, Secret};
 
-use crate::cluster::Cluster;
+use crate::cluster::kubernetes::Kubernetes;
+use crate::cluster::lookup;
 use crate::helm::Helm;
-use crate::hook_output::Shown;
-use crate::kubernetes::Kubernetes;
-use crate::name;
 use crate::params::Params;
 use crate::records::Records;
-use crate::source::{Source, given, set};
+use crate::source::Source;
+use crate::source::name;
+use crate::source::text::{non_empty, non_empty_secret};
 use crate::version::Version;
+use shown_logs::ShownLogs;
 
 /// The release of a put.
 #[derive(Debug)]
@@ -31,7 +34,7 @@ pub(crate) struct Target<'p> {
     /// The namespace that it is in.
     pub(crate) namespace: String,
     /// The logs of hooks and tests that have been shown.
-    pub(crate) shown: Shown,
+    pub(crate) shown_logs: ShownLogs,
 }
 
 impl<'p> Target<'p> {
@@ -43,9 +46,9 @@ impl<'p> Target<'p> {
         inputs: &Path,
     ) -> Result<Self> {
         let inputs = Inputs::new(inputs)?;
-        let release = match given(params.release.as_ref()) {
+        let release = match non_empty(params.release.as_ref()) {
             Some(text) => named(&inputs, "release", text)?,
-            None => given(source.release.as_ref())
+            None => non_empty(source.release.as_ref())
                 .ok_or_else(|| anyhow!("there is no release to deploy").hint("name one as `release` in the source"))?
                 .to_owned(),
         };
@@ -54,20 +57,20 @@ impl<'p> Target<'p> {
         let cluster = match &kubeconfig {
             Some(text) => {
                 // The source's word for its own kubeconfig means nothing in another.
-                let wanted = given(source.kubeconfig_context.as_ref());
-                let wanted = wanted.filter(|_| set(source.kubeconfig.as_ref()).is_none());
-                Cluster::of_kubeconfig(context, source, text, wanted)?
+                let wanted = non_empty(source.kubeconfig_context.as_ref());
+                let wanted = wanted.filter(|_| non_empty_secret(source.kubeconfig.as_ref()).is_none());
+                lookup::from_kubeconfig(context, source, text, wanted)?
             }
-            None => Cluster::find_with(context, source, token.as_ref()).await?,
+            None => lookup::find_with_token(context, source, token.as_ref()).await?,
         };
         let elsewhere = kubeconfig.is_some().then(|| cluster.server.clone());
         let helm = Helm::new(context, source, &cluster)?;
         let kubernetes = Kubernetes::of(context, source, cluster)?;
-        let namespace = if let Some(text) = given(params.namespace.as_ref()) {
+        let namespace = if let Some(text) = non_empty(params.namespace.as_ref()) {
             named(&inputs, "namespace", text)?
         } else {
-            crate::check::note_other_namespace(context, source, &kubernetes);
-            crate::check::namespace(source).to_owned()
+            kubernetes.warn_of_ignored_namespace();
+            source.namespace().to_owned()
         };
         name::namespace(&namespace).map_err(|problem| anyhow!("the name of the namespace {problem}"))?;
         Ok(Self {
@@ -80,7 +83,7 @@ impl<'p> Target<'p> {
             elsewhere,
             release,
             namespace,
-            shown: Shown::default(),
+            shown_logs: ShownLogs::default(),
         })
     }
 
@@ -96,7 +99,7 @@ impl<'p> Target<'p> {
 
     /// `version` with the namespace and the cluster, where these are not the ones that a check looks into.
     pub(crate) fn in_namespace(&self, version: Version) -> Version {
-        let usual = crate::check::namespace(self.source);
+        let usual = self.source.namespace();
         let namespace = (self.namespace != usual).then(|| self.namespace.clone());
         Version { namespace, cluster: self.elsewhere.clone(), ..version }
     }
@@ -117,12 +120,13 @@ impl Login {
             let text = String::from_utf8(inputs.read(&found).with_context(failed)?);
             Ok(Secret::new(text.map_err(|_| anyhow!("the file `{path}` is not text"))?.trim()))
         };
-        let kubeconfig = match (set(params.kubeconfig.as_ref()), given(params.kubeconfig_path.as_ref())) {
-            (Some(text), _) => Some(text.clone()),
-            (None, Some(path)) => Some(read("kubeconfig_path", path)?),
-            (None, None) => None,
-        };
-        let token = given(params.token_path.as_ref()).map(|path| read("token_path", path)).transpose()?;
+        let kubeconfig =
+            match (non_empty_secret(params.kubeconfig.as_ref()), non_empty(params.kubeconfig_path.as_ref())) {
+                (Some(text), _) => Some(text.clone()),
+                (None, Some(path)) => Some(read("kubeconfig_path", path)?),
+                (None, None) => None,
+            };
+        let token = non_empty(params.token_path.as_ref()).map(|path| read("token_path", path)).transpose()?;
         Ok(Self { kubeconfig, token })
     }
 }

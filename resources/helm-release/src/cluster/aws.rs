@@ -5,170 +5,20 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jetway::aws::{Aws as Services, Credentials, Login, Role as AssumedRole};
-use jetway::{Context, Problems, Result, Secret};
+use jetway::aws::{Aws as Services, Credentials};
+use jetway::{Context, Result, Secret};
 use jiff::Timestamp;
-use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use super::{Cluster, Token, User, authority_in};
-use crate::source::{Source, given, set};
-
-/// What the session of an assumed role is called, as the established resource has it.
-const SESSION: &str = "EKSAssumeRoleSession";
+use super::connection::{Cluster, Token, User, authority_in};
+use crate::source::Source;
+use crate::source::aws::Aws;
 
 /// How long a signed URL says that it may be used, as Amazon's own tools have it.
 const LIFETIME: Duration = Duration::from_mins(1);
 
 /// How long the cluster takes a token, in seconds: a quarter of an hour, less a minute for clocks that differ.
 const HOLDS: i64 = 14 * 60;
-
-/// A cluster of Amazon's, and who logs in.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct Aws {
-    /// The region of the cluster, such as `eu-west-1`.
-    pub region: String,
-
-    /// The name of the cluster.
-    pub cluster_name: String,
-
-    /// A role to assume: its ARN, or that with what else its owner asks for.
-    pub role: Option<Role>,
-
-    /// A role to assume, where `role` is not given.
-    pub role_arn: Option<String>,
-
-    /// The keys of a user. Without them, the worker's own identity: a web identity, or the role of its container or machine.
-    pub user: Option<AwsUser>,
-
-    /// Taken as the established resource has it, without effect: nothing is written that would need a name.
-    #[allow(dead_code, reason = "it is documentation for the pipeline's reader")]
-    pub profile: Option<String>,
-}
-
-/// A role of Amazon's.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Role {
-    /// Its ARN.
-    Arn(String),
-    /// With more.
-    More {
-        /// Its name in full, `arn:aws:iam::123456789012:role/deployer`.
-        arn: String,
-        /// What the session is called in Amazon's logs; `EKSAssumeRoleSession` when not given.
-        session_name: Option<String>,
-        /// What the role's owner asks for, when it is somebody else's.
-        external_id: Option<String>,
-    },
-}
-
-/// The keys of a user.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct AwsUser {
-    /// The key's id.
-    pub access_key_id: String,
-    /// The key.
-    pub secret_access_key: Secret,
-    /// What temporary keys come with.
-    pub session_token: Option<Secret>,
-    /// A role to assume with these keys.
-    pub role_arn: Option<String>,
-}
-
-impl Aws {
-    pub(crate) fn rules(&self, problems: &mut Problems) {
-        let is_name = |text: &str| {
-            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        };
-        if !is_name(self.cluster_name.trim()) {
-            problems.add("aws.cluster_name", format!("`{}` is no legal name of a cluster", self.cluster_name));
-        }
-        if !is_name(self.region.trim()) {
-            problems.add("aws.region", format!("`{}` is no region", self.region));
-        }
-        login_rules("aws", &self.roles(), self.user.as_ref(), problems);
-    }
-
-    /// The same as it is written in a source, for the program that logs in anew. It holds the keys.
-    pub(crate) fn written(&self) -> Value {
-        let roles = self.roles();
-        let role = roles.last().filter(|_| self.role.is_some() || self.role_arn.is_some());
-        let secret = |secret: &Secret| secret.expose().to_owned();
-        let user = self.user.as_ref().map(|user| {
-            json!({
-                "access_key_id": user.access_key_id, "secret_access_key": secret(&user.secret_access_key),
-                "session_token": user.session_token.as_ref().map(secret), "role_arn": user.role_arn,
-            })
-        });
-        let role = role
-            .map(|role| json!({ "arn": role.arn, "session_name": role.session_name, "external_id": role.external_id }));
-        json!({ "region": self.region, "cluster_name": self.cluster_name, "user": user, "role": role })
-    }
-
-    fn roles(&self) -> Vec<AssumedRole> {
-        let role = assumed(self.role.as_ref()).or_else(|| given(self.role_arn.as_ref()).map(plain_role));
-        roles(self.user.as_ref(), role)
-    }
-
-    /// How to log in to Amazon's services.
-    pub(crate) fn login(&self) -> Login {
-        Login { keys: self.user.as_ref().map(AwsUser::credentials), roles: self.roles() }
-    }
-}
-
-impl AwsUser {
-    fn credentials(&self) -> Credentials {
-        Credentials {
-            access_key_id: self.access_key_id.trim().to_owned(),
-            secret_access_key: Secret::new(self.secret_access_key.expose().trim()),
-            session_token: set(self.session_token.as_ref()).map(|token| Secret::new(token.expose().trim())),
-            expires: None,
-        }
-    }
-}
-
-/// The login by these keys and this role, for a service other than the cluster.
-pub(crate) fn login_of(user: Option<&AwsUser>, role: Option<&Role>) -> Login {
-    Login { keys: user.map(AwsUser::credentials), roles: roles(user, assumed(role)) }
-}
-
-/// Notes what is wrong with keys and roles, as values below `place`.
-pub(crate) fn login_rules(place: &str, roles: &[AssumedRole], user: Option<&AwsUser>, problems: &mut Problems) {
-    for role in roles.iter().filter(|role| !role.arn.starts_with("arn:")) {
-        problems.add(
-            format!("{place}.role"),
-            format!("expected the name of a role in full, `arn:aws:iam::ACCOUNT:role/NAME`, found `{}`", role.arn),
-        );
-    }
-    if let Some(user) = user
-        && (user.access_key_id.trim().is_empty() || set(Some(&user.secret_access_key)).is_none())
-    {
-        problems.add(format!("{place}.user"), "must have both `access_key_id` and `secret_access_key`");
-    }
-}
-
-fn plain_role(arn: &str) -> AssumedRole {
-    AssumedRole { arn: arn.to_owned(), session_name: SESSION.to_owned(), external_id: None }
-}
-
-fn assumed(role: Option<&Role>) -> Option<AssumedRole> {
-    match role? {
-        Role::Arn(arn) => given(Some(arn)).map(plain_role),
-        Role::More { arn, session_name, external_id } => Some(AssumedRole {
-            arn: arn.trim().to_owned(),
-            session_name: given(session_name.as_ref()).unwrap_or(SESSION).to_owned(),
-            external_id: given(external_id.as_ref()).map(str::to_owned),
-        }),
-    }
-}
-
-/// The roles to assume, one after another: the user's own, and then `role`.
-fn roles(user: Option<&AwsUser>, role: Option<AssumedRole>) -> Vec<AssumedRole> {
-    let of_user = user.and_then(|user| given(user.role_arn.as_ref())).map(plain_role);
-    of_user.into_iter().chain(role).collect()
-}
 
 /// The cluster that `aws` names.
 pub(crate) async fn find(context: &Context, source: &Source, aws: &Aws) -> Result<Cluster> {
@@ -196,7 +46,7 @@ pub(crate) async fn find(context: &Context, source: &Source, aws: &Aws) -> Resul
     Ok(Cluster {
         server: cluster.endpoint.trim_end_matches('/').to_owned(),
         authority: Some(authority_in(&cluster.certificate_authority.data)?),
-        user: User::of_token(token(&services, name, &credentials)?),
+        user: User::with_token(token(&services, name, &credentials)?),
         ..Cluster::default()
     })
 }

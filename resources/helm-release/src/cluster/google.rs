@@ -1,94 +1,23 @@
 //! A cluster of Google Kubernetes Engine: a token by OAuth, the cluster's address and authority by its API.
 
 use anyhow::{Context as _, anyhow};
-use jetway::http::{HttpClient, HttpResponse, HttpSettings, Proxies, Retry, Url};
+use jetway::http::{HttpClient, HttpResponse, HttpSettings, Proxies, Retry};
 use jetway::web_token::SigningKey;
-use jetway::{Advise as _, Context, Problems, Result, Secret};
+use jetway::{Advise as _, Context, Result, Secret};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Cluster, Token, User, authority_in};
-use crate::source::{Source, given, set};
+use super::connection::{Cluster, Token, User, authority_in};
+use crate::source::Source;
+use crate::source::google::ServiceAccount;
+use crate::source::text::{non_empty, non_empty_secret};
 
 /// What the token is for.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 /// How long a token of our own making holds, in seconds: as long as Google allows.
 const HOLDS: i64 = 3600;
-
-/// A service account's key, as the console hands it out.
-#[derive(Deserialize)]
-struct Account {
-    client_email: String,
-    private_key: Secret,
-    private_key_id: Option<String>,
-    token_uri: String,
-    project_id: Option<String>,
-}
-
-impl Account {
-    fn parse(text: &str) -> Result<Self, String> {
-        // The decoder's own words may quote the text.
-        serde_json::from_str(text)
-            .map_err(|_| "expected the JSON key of a service account (client_email, private_key, token_uri)".to_owned())
-    }
-}
-
-/// What is wrong with the keys that begin with `gcloud_`.
-pub(crate) fn rules(source: &Source, problems: &mut Problems) {
-    match (set(source.gcloud_service_account_key_file.as_ref()), source.gcloud_workload_identity_enabled) {
-        (Some(_), true) => {
-            problems.add("gcloud_service_account_key_file", "has no effect with `gcloud_workload_identity_enabled`");
-        }
-        (Some(key), false) => match Account::parse(key.expose()) {
-            Err(problem) => problems.add("gcloud_service_account_key_file", problem),
-            Ok(account) => {
-                if let Err(problem) = SigningKey::parse(account.private_key.expose()) {
-                    problems.add("gcloud_service_account_key_file", format!("its `private_key` {problem}"));
-                }
-                if !is_address(&account.token_uri) {
-                    problems.add("gcloud_service_account_key_file", "its `token_uri` is no `https://` address");
-                }
-            }
-        },
-        (None, false) => problems.add_with_hint(
-            "gcloud_service_account_key_file",
-            "required, but missing",
-            "`gcloud_workload_identity_enabled` does instead on a worker that has a Google service account",
-        ),
-        (None, true) => {}
-    }
-    for (key, value) in [
-        ("gcloud_k8s_cluster_name", &source.gcloud_k8s_cluster_name),
-        ("gcloud_k8s_zone", &source.gcloud_k8s_zone),
-        ("gcloud_project_name", &source.gcloud_project_name),
-    ] {
-        match given(value.as_ref()) {
-            None if key != "gcloud_project_name" => problems.add(key, "required, but missing"),
-            Some(text) if !is_name(text) => problems.add(key, format!("`{text}` is no legal name")),
-            _ => {}
-        }
-    }
-}
-
-/// The private key inside of an account's.
-pub(crate) fn hidden_secrets(key: &Secret) -> Option<String> {
-    Account::parse(key.expose()).ok().map(|account| account.private_key.expose().to_owned())
-}
-
-/// Whether a name is only that when it stands in a URL. (A project may be `example.com:name`.)
-fn is_name(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte)) && !text.starts_with('.')
-}
-
-/// Whether secrets can be sent there.
-fn is_address(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| {
-        let is_near = url.host_str().is_some_and(|host| host == "localhost" || host == "127.0.0.1");
-        url.scheme() == "https" || (url.scheme() == "http" && is_near)
-    })
-}
 
 /// The cluster that the keys beginning with `gcloud_` name.
 pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> {
@@ -112,12 +41,12 @@ pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> 
     let http = context.http(source.http())?;
     let token = log_in(context, source).await?;
     let of_account = account(source)?.and_then(|account| account.project_id);
-    let project = match given(source.gcloud_project_name.as_ref()).map(str::to_owned).or(of_account) {
+    let project = match non_empty(source.gcloud_project_name.as_ref()).map(str::to_owned).or(of_account) {
         Some(project) => project,
         None => metadata(context, "project/project-id").await?.text().await?.trim().to_owned(),
     };
-    let zone = given(source.gcloud_k8s_zone.as_ref()).unwrap_or_default();
-    let name = given(source.gcloud_k8s_cluster_name.as_ref()).unwrap_or_default();
+    let zone = non_empty(source.gcloud_k8s_zone.as_ref()).unwrap_or_default();
+    let name = non_empty(source.gcloud_k8s_cluster_name.as_ref()).unwrap_or_default();
     // The variable that gcloud knows for its property `api_endpoint_overrides/container`.
     let api = context.variable("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER");
     let api = api.unwrap_or_else(|| "https://container.googleapis.com/".to_owned());
@@ -133,7 +62,7 @@ pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> 
     Ok(Cluster {
         server: format!("https://{endpoint}"),
         authority: Some(authority_in(&found.master_auth.cluster_ca_certificate)?),
-        user: User::of_token(token),
+        user: User::with_token(token),
         ..Cluster::default()
     })
 }
@@ -154,9 +83,10 @@ pub(crate) async fn log_in(context: &Context, source: &Source) -> Result<Token> 
 }
 
 /// The account whose key is given, unless the worker's own is wanted.
-fn account(source: &Source) -> Result<Option<Account>> {
-    let key = set(source.gcloud_service_account_key_file.as_ref()).filter(|_| !source.gcloud_workload_identity_enabled);
-    let parsed = key.map(|key| Account::parse(key.expose())).transpose();
+fn account(source: &Source) -> Result<Option<ServiceAccount>> {
+    let key = non_empty_secret(source.gcloud_service_account_key_file.as_ref())
+        .filter(|_| !source.gcloud_workload_identity_enabled);
+    let parsed = key.map(|key| ServiceAccount::parse(key.expose())).transpose();
     parsed.map_err(|problem| anyhow!("`gcloud_service_account_key_file`: {problem}"))
 }
 
@@ -171,7 +101,7 @@ struct Granted {
 
 /// A token for a service account: one of our own making, signed with its key, is exchanged. See "Using OAuth 2.0 for
 /// Server to Server Applications" in Google's documentation.
-async fn token_of_account(http: &HttpClient, account: &Account) -> Result<Granted> {
+async fn token_of_account(http: &HttpClient, account: &ServiceAccount) -> Result<Granted> {
     let key =
         SigningKey::parse(account.private_key.expose()).map_err(|problem| anyhow!("its `private_key` {problem}"))?;
     let now = Timestamp::now().as_second();
@@ -198,18 +128,4 @@ async fn metadata(context: &Context, of: &str) -> Result<HttpResponse> {
     let http = context.http(HttpSettings { proxies: Proxies::None, retry, ..HttpSettings::default() })?;
     let url = format!("http://{host}/computeMetadata/v1/{of}");
     http.get(url).header("metadata-flavor", "Google").send().await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_addresses_lead_nowhere_else() {
-        assert!(
-            is_name("my-project") && is_name("example.com:p") && !is_name("a/b") && !is_name("..") && !is_name("a?b")
-        );
-        assert!(is_address("https://oauth2.googleapis.com/token") && is_address("http://127.0.0.1:1/token"));
-        assert!(!is_address("http://oauth2.googleapis.com/token") && !is_address("token"));
-    }
 }

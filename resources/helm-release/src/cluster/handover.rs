@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Cluster, Token};
+use super::connection::{Cluster, Token};
+use super::renewal::renewed_token;
 use crate::source::Source;
 
 /// The program that helm calls for a token.
@@ -95,7 +96,7 @@ fn answer(call: &CompanionCall) -> Result<CompanionAnswer> {
         None => call.wait_for(async |context| renewed(context, &call.directory).await)?,
     };
     // helm uses a token until the end that it is told of, and takes a refusal for an error.
-    let end = token.given_up().map(Timestamp::from_second).transpose().context("the token's end is no time")?;
+    let end = token.renewal_time().map(Timestamp::from_second).transpose().context("the token's end is no time")?;
     let status = json!({ "token": token.secret.expose(), "expirationTimestamp": end.map(|time| time.to_string()) });
     let credential = json!({
         "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status,
@@ -111,13 +112,13 @@ fn at_hand(directory: &Path) -> Option<Token> {
     }
     let kept: Kept = serde_json::from_slice(&fs::read(directory.join(TOKEN)).ok()?).ok()?;
     let token = Token { secret: kept.token, expires: Some(kept.expires) };
-    token.holds().then_some(token)
+    token.is_valid().then_some(token)
 }
 
 async fn renewed(context: &Context, directory: &Path) -> Result<Token> {
     let text = fs::read(directory.join(SOURCE)).context("cannot read what it takes to log in")?;
     let source: Source = serde_json::from_slice(&text).map_err(|_| anyhow!("cannot read what it takes to log in"))?;
-    let token = Token::renewed(context, &source).await?;
+    let token = renewed_token(context, &source).await?;
     // Only a convenience: the next call would get its own.
     let _ = keep(directory, &token);
     Ok(token)

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Context, Result, Secret};
 
-use super::{Cluster, Token, User};
+use super::connection::{Cluster, Token, User};
 
 /// Where Kubernetes mounts a pod's service account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -36,7 +36,7 @@ fn of_account(account: &Path, host: &str, port: &str) -> Result<Cluster> {
         namespace: read("namespace").ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
         user: User {
             token_file: Some(account.join("token")),
-            ..User::of_token(Token::lasting(Secret::new(read("token")?.trim())))
+            ..User::with_token(Token::without_expiry(Secret::new(read("token")?.trim())))
         },
         ..Cluster::default()
     })

@@ -2,18 +2,17 @@
 
 mod login;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::anyhow;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jetway::http::{Url, authority_problem};
-use jetway::{Advise as _, Error, Result, nearest};
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use jetway::{Advise as _, Result, nearest};
+use serde_json::Value;
 
-use super::Cluster;
-use login::Person;
+use super::connection::Cluster;
+use crate::source::kubeconfig::{ClusterEntry, ContextEntry, Kubeconfig, RawEntry, data};
+use crate::source::text::non_empty;
+use login::names_local_file;
 
 /// The keys of a cluster that are read here.
 const CLUSTER_KEYS: [&str; 7] = [
@@ -32,123 +31,11 @@ const KEYS_OF_HELM: [&str; 1] = ["disable-compression"];
 /// The schemes of proxies that kubectl and helm know.
 const PROXY_SCHEMES: [&str; 3] = ["http", "https", "socks5"];
 
-/// A kubeconfig as it is written; see "Organizing Cluster Access Using kubeconfig Files" in the documentation of Kubernetes.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct Kubeconfig {
-    #[serde(default, deserialize_with = "even_null")]
-    clusters: Vec<NamedCluster>,
-    #[serde(default, deserialize_with = "even_null")]
-    users: Vec<NamedUser>,
-    #[serde(default, deserialize_with = "even_null")]
-    contexts: Vec<NamedContext>,
-    #[serde(default)]
-    current_context: Option<String>,
-    /// The clusters and users with all their keys.
-    #[serde(skip)]
-    raw: Raw,
-}
-
-/// The same, as far as it takes to find keys that are not known here.
-#[derive(Debug, Default, Deserialize)]
-struct Raw {
-    #[serde(default, deserialize_with = "even_null")]
-    clusters: Vec<RawEntry>,
-    #[serde(default, deserialize_with = "even_null")]
-    users: Vec<RawEntry>,
-}
-
-#[derive(Debug, Deserialize)]
-struct RawEntry {
-    name: String,
-    #[serde(default, alias = "cluster", alias = "user")]
-    content: Option<Map<String, Value>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct NamedCluster {
-    name: String,
-    #[serde(default, deserialize_with = "even_null")]
-    cluster: Address,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Address {
-    server: Option<String>,
-    certificate_authority: Option<String>,
-    certificate_authority_data: Option<String>,
-    #[serde(default, deserialize_with = "even_null")]
-    insecure_skip_tls_verify: bool,
-    tls_server_name: Option<String>,
-    proxy_url: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct NamedUser {
-    name: String,
-    #[serde(default, deserialize_with = "even_null")]
-    user: Person,
-}
-
-#[derive(Debug, Deserialize)]
-struct NamedContext {
-    name: String,
-    #[serde(default, deserialize_with = "even_null")]
-    context: Inner,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Inner {
-    cluster: Option<String>,
-    user: Option<String>,
-    namespace: Option<String>,
-}
-
-/// Takes `null` for the default.
-fn even_null<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
 impl Kubeconfig {
-    /// Reads the text, which may be in base64; several documents are merged as kubectl merges several files. An error does not
-    /// repeat the text.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let decoded = whole_in_base64(text);
-        let text = decoded.as_deref().unwrap_or(text);
-        let documents: Vec<Self> = serde_saphyr::from_multiple(text).map_err(|error| match error.location() {
-            // The parser's own words quote the line, which may be a key.
-            Some(location) => format!("is no kubeconfig: line {} cannot be understood", location.line()),
-            None => "is no kubeconfig".to_owned(),
-        })?;
-        let raw: Vec<Raw> = serde_saphyr::from_multiple(text).unwrap_or_default();
-        let mut merged = Self::default();
-        for document in documents {
-            merged.clusters.extend(document.clusters);
-            merged.users.extend(document.users);
-            merged.contexts.extend(document.contexts);
-            merged.current_context =
-                merged.current_context.or(document.current_context.filter(|name| !name.is_empty()));
-        }
-        for document in raw {
-            merged.raw.clusters.extend(document.clusters);
-            merged.raw.users.extend(document.users);
-        }
-        Ok(merged)
-    }
-
-    /// All that is secret in it.
-    pub(crate) fn secrets(&self) -> Vec<String> {
-        let mut secrets: BTreeSet<String> = self.users.iter().flat_map(|user| user.user.secrets()).collect();
-        let proxies = self.clusters.iter().filter_map(|cluster| cluster.cluster.proxy_url.as_deref());
-        secrets.extend(proxies.filter_map(|url| Url::parse(url).ok()?.password().map(str::to_owned)));
-        secrets.into_iter().collect()
-    }
-
     /// The cluster of a context, or of the current one.
     pub(crate) fn cluster(&self, context: Option<&str>) -> Result<Cluster> {
         let (name, context) = self.context(context)?;
-        let wanted = filled(context.cluster.as_ref())
+        let wanted = non_empty(context.cluster.as_ref())
             .ok_or_else(|| anyhow!("the kubeconfig's context `{name}` names no cluster"))?;
         let found = self.clusters.iter().find(|cluster| cluster.name == wanted);
         let address = &found
@@ -160,7 +47,7 @@ impl Kubeconfig {
         let mut extra = unknown_keys(&self.raw.clusters, wanted, &CLUSTER_KEYS);
         note_unknown(&extra, "cluster", &mut cluster.warnings);
         cluster.extra.cluster.append(&mut extra);
-        if let Some(wanted) = filled(context.user.as_ref()) {
+        if let Some(wanted) = non_empty(context.user.as_ref()) {
             // kubectl, too, calls without a login then.
             match self.users.iter().find(|user| user.name == wanted) {
                 Some(user) => cluster.user = user.user.user()?,
@@ -172,11 +59,11 @@ impl Kubeconfig {
             note_unknown(&extra, "user", &mut cluster.warnings);
             cluster.extra.user.append(&mut extra);
         }
-        cluster.namespace = filled(context.namespace.as_ref()).map(str::to_owned);
+        cluster.namespace = non_empty(context.namespace.as_ref()).map(str::to_owned);
         Ok(cluster)
     }
 
-    fn context(&self, wanted: Option<&str>) -> Result<(&str, &Inner)> {
+    fn context(&self, wanted: Option<&str>) -> Result<(&str, &ContextEntry)> {
         let current = self.current_context.as_deref().filter(|name| !name.is_empty());
         let Some(name) = wanted.or(current) else {
             return match self.contexts.as_slice() {
@@ -195,11 +82,11 @@ impl Kubeconfig {
     }
 }
 
-impl Address {
+impl ClusterEntry {
     /// The cluster that nobody has logged in to yet.
     fn cluster(&self) -> Result<Cluster> {
         let insecure = self.insecure_skip_tls_verify;
-        let authority = filled(self.certificate_authority_data.as_ref());
+        let authority = non_empty(self.certificate_authority_data.as_ref());
         // Where no certificate is verified, no authority counts.
         let authority = match authority.filter(|_| !insecure) {
             Some(text) => {
@@ -209,12 +96,12 @@ impl Address {
                 }
                 Some(pem)
             }
-            None if !insecure && filled(self.certificate_authority.as_ref()).is_some() => {
-                return Err(elsewhere("certificate-authority"));
+            None if !insecure && non_empty(self.certificate_authority.as_ref()).is_some() => {
+                return Err(names_local_file("certificate-authority"));
             }
             None => None,
         };
-        let proxy = filled(self.proxy_url.as_ref());
+        let proxy = non_empty(self.proxy_url.as_ref());
         if let Some(url) = proxy
             && !Url::parse(url).is_ok_and(|url| PROXY_SCHEMES.contains(&url.scheme()))
         {
@@ -225,7 +112,7 @@ impl Address {
             server: self.server(insecure || authority.is_some())?,
             authority,
             insecure,
-            server_name: filled(self.tls_server_name.as_ref()).map(str::to_owned),
+            server_name: non_empty(self.tls_server_name.as_ref()).map(str::to_owned),
             proxy: proxy.map(str::to_owned),
             ..Cluster::default()
         })
@@ -233,7 +120,7 @@ impl Address {
 
     /// The address of the API server. One without a scheme is `https://` where something is said of its TLS, as with kubectl.
     fn server(&self, has_tls: bool) -> Result<String> {
-        let text = filled(self.server.as_ref())
+        let text = non_empty(self.server.as_ref())
             .ok_or_else(|| anyhow!("the kubeconfig's cluster has no `server`, the address of its API server"))?;
         let address = if text.contains("://") {
             text.to_owned()
@@ -260,32 +147,11 @@ fn note_unknown(extra: &BTreeMap<String, Value>, what: &str, warnings: &mut Vec<
     }
 }
 
-/// The text of a whole kubeconfig in base64, which variables of a CI often hold.
-fn whole_in_base64(text: &str) -> Option<String> {
-    let compact: String = text.split_whitespace().collect();
-    let bytes = (!compact.is_empty()).then(|| STANDARD.decode(compact).ok()).flatten()?;
-    String::from_utf8(bytes).ok().filter(|text| text.contains("clusters") || text.contains("contexts"))
-}
-
-/// A text that has something in it.
-fn filled(text: Option<&String>) -> Option<&str> {
-    text.map(|text| text.trim()).filter(|text| !text.is_empty())
-}
-
-fn elsewhere(key: &str) -> Error {
-    anyhow!("the kubeconfig's `{key}` names a file of the machine that it was written on")
-        .hint("`kubectl config view --raw --minify --flatten` writes one that has everything in it")
-}
-
-fn data(key: &str, text: &str) -> Result<String> {
-    let compact: String = text.split_whitespace().collect();
-    let decoded = STANDARD.decode(compact).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    decoded.ok_or_else(|| anyhow!("the kubeconfig's `{key}` is cut or damaged: it is not base64"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
 
     const MANY: &str = "
 apiVersion: v1

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::table;
-use crate::kubernetes::{Asked, CORE, Kubernetes};
-use crate::manifest::Belongings;
-use crate::release::moment;
+use crate::cluster::kubernetes::{Asked, CORE, Kubernetes};
+use crate::records::manifest::Belongings;
+use crate::records::release::moment;
 
 /// How many warnings are shown.
 const MOST_EVENTS: usize = 15;

@@ -3,9 +3,9 @@
 use jetway::Result;
 use serde::Deserialize;
 
-use super::{MOST, table};
-use crate::kubernetes::{Asked, Kubernetes};
-use crate::manifest::{Belongings, Labels};
+use super::table::{self, MOST_ROWS};
+use crate::cluster::kubernetes::{Asked, Kubernetes};
+use crate::records::manifest::{Belongings, Labels};
 
 /// The API of jobs.
 pub(super) const BATCH: &str = "apis/batch/v1";
@@ -85,7 +85,7 @@ pub(super) async fn read(kubernetes: &Kubernetes<'_>, namespace: &str, its: &Bel
 /// The table of them.
 pub(super) fn table(jobs: &[Job]) -> Vec<String> {
     let head = ["JOB", "COMPLETED", "ACTIVE", "FAILED", "REASON"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(head).chain(jobs.iter().take(MOST).map(Job::row)).collect();
+    let rows: Vec<_> = std::iter::once(head).chain(jobs.iter().take(MOST_ROWS).map(Job::row)).collect();
     table::lines(&rows)
 }
 

@@ -3,7 +3,7 @@
 use jetway::{Context, Result};
 
 use super::pods::Log;
-use crate::kubernetes::{Asked, CORE, Kubernetes};
+use crate::cluster::kubernetes::{Asked, CORE, Kubernetes};
 
 /// How many lines of a log are shown.
 const LINES: &str = "30";

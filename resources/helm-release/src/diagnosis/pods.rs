@@ -3,9 +3,9 @@
 use jetway::Result;
 use serde::Deserialize;
 
-use super::{MOST, table};
-use crate::kubernetes::{Asked, CORE, Kubernetes};
-use crate::manifest::{Belongings, JOB, Labels};
+use super::table::{self, MOST_ROWS};
+use crate::cluster::kubernetes::{Asked, CORE, Kubernetes};
+use crate::records::manifest::{Belongings, JOB, Labels};
 
 /// How many pods of the namespace are asked for.
 const PAGE: &str = "500";
@@ -123,10 +123,10 @@ pub(super) async fn read(kubernetes: &Kubernetes<'_>, namespace: &str, its: &Bel
 /// The table of them.
 pub(super) fn table(pods: &[Pod]) -> Vec<String> {
     let head = ["POD", "PHASE", "READY", "RESTARTS", "REASON"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(head).chain(pods.iter().take(MOST).map(Pod::row)).collect();
+    let rows: Vec<_> = std::iter::once(head).chain(pods.iter().take(MOST_ROWS).map(Pod::row)).collect();
     let mut lines = table::lines(&rows);
-    if pods.len() > MOST {
-        lines.push(format!("  and {} more", pods.len() - MOST));
+    if pods.len() > MOST_ROWS {
+        lines.push(format!("  and {} more", pods.len() - MOST_ROWS));
     }
     lines
 }
@@ -286,8 +286,8 @@ mod tests {
 
     #[test]
     fn many_pods_are_counted() {
-        let many: Vec<Pod> = (0..MOST + 3).map(|_| pod(&json!({ "phase": "Running" }))).collect();
+        let many: Vec<Pod> = (0..MOST_ROWS + 3).map(|_| pod(&json!({ "phase": "Running" }))).collect();
         assert_eq!(table(&many).last().map(String::as_str), Some("  and 3 more"));
-        assert_eq!(table(&many).len(), MOST + 2);
+        assert_eq!(table(&many).len(), MOST_ROWS + 2);
     }
 }

@@ -1,5 +1,8 @@
 //! Rows of text in columns.
 
+/// How many rows of a table are shown.
+pub(super) const MOST_ROWS: usize = 30;
+
 /// The widest that a column but the last becomes, in characters.
 const WIDEST: usize = 48;
 

@@ -1,16 +1,13 @@
 //! The user of a kubeconfig: how to log in, and who to act as.
 
-use std::collections::BTreeMap;
-
 use anyhow::anyhow;
 use jetway::http::ClientCertificate;
-use jetway::{Advise as _, Result, Secret};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use jetway::{Advise as _, Error, Result, Secret};
 
+use super::super::connection::{Token, User};
 use super::super::impersonation::Impersonation;
-use super::super::{Token, User};
-use super::{data, elsewhere, filled};
+use crate::source::kubeconfig::{UserEntry, data};
+use crate::source::text::non_empty;
 
 /// The keys of a user that are read here.
 pub(super) const KEYS: [&str; 15] = [
@@ -31,57 +28,17 @@ pub(super) const KEYS: [&str; 15] = [
     "extensions",
 ];
 
-/// A user as it is written.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct Person {
-    client_certificate: Option<String>,
-    client_certificate_data: Option<String>,
-    client_key: Option<String>,
-    client_key_data: Option<Secret>,
-    token: Option<Secret>,
-    #[serde(rename = "tokenFile")]
-    token_file: Option<String>,
-    r#as: Option<String>,
-    as_uid: Option<String>,
-    as_groups: Option<Vec<String>>,
-    as_user_extra: Option<BTreeMap<String, Option<Vec<String>>>>,
-    username: Option<String>,
-    password: Option<Secret>,
-    exec: Option<Exec>,
-    auth_provider: Option<IgnoredAny>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Exec {
-    #[serde(default)]
-    command: String,
-}
-
-impl Person {
-    /// All that is secret in it.
-    pub(super) fn secrets(&self) -> Vec<String> {
-        let all = [&self.client_key_data, &self.token, &self.password];
-        let mut secrets: Vec<String> = all
-            .into_iter()
-            .flatten()
-            .map(|secret| secret.expose().to_owned())
-            .filter(|text| !text.is_empty())
-            .collect();
-        secrets.extend(self.client_key_data.iter().filter_map(|key| data("client-key-data", key.expose()).ok()));
-        secrets
-    }
-
+impl UserEntry {
     /// How it logs in; a token goes before all else, as with kubectl.
     pub(super) fn user(&self) -> Result<User> {
         let token = self.token.as_ref().filter(|token| !token.expose().trim().is_empty());
         if token.is_none() {
             self.refuse_programs()?;
-            if filled(self.token_file.as_ref()).is_some() {
-                return Err(elsewhere("tokenFile"));
+            if non_empty(self.token_file.as_ref()).is_some() {
+                return Err(names_local_file("tokenFile"));
             }
         }
-        let password = match (filled(self.username.as_ref()), self.password.as_ref()) {
+        let password = match (non_empty(self.username.as_ref()), self.password.as_ref()) {
             _ if token.is_some() => None,
             (None, None) => None,
             (None, Some(password)) if password.is_empty() => None,
@@ -92,7 +49,7 @@ impl Person {
         };
         Ok(User {
             certificate: self.certificate()?,
-            token: token.cloned().map(Token::lasting),
+            token: token.cloned().map(Token::without_expiry),
             password,
             token_file: None,
             impersonation: self.impersonation()?,
@@ -100,13 +57,13 @@ impl Person {
     }
 
     fn certificate(&self) -> Result<Option<ClientCertificate>> {
-        let certificate = filled(self.client_certificate_data.as_ref());
+        let certificate = non_empty(self.client_certificate_data.as_ref());
         let key = self.client_key_data.as_ref().filter(|key| !key.expose().trim().is_empty());
-        if certificate.is_none() && filled(self.client_certificate.as_ref()).is_some() {
-            return Err(elsewhere("client-certificate"));
+        if certificate.is_none() && non_empty(self.client_certificate.as_ref()).is_some() {
+            return Err(names_local_file("client-certificate"));
         }
-        if key.is_none() && filled(self.client_key.as_ref()).is_some() {
-            return Err(elsewhere("client-key"));
+        if key.is_none() && non_empty(self.client_key.as_ref()).is_some() {
+            return Err(names_local_file("client-key"));
         }
         match (certificate, key) {
             (Some(certificate), Some(key)) => Ok(Some(ClientCertificate {
@@ -126,8 +83,8 @@ impl Person {
     fn impersonation(&self) -> Result<Impersonation> {
         let extra = self.as_user_extra.iter().flatten();
         let its = Impersonation {
-            user: filled(self.r#as.as_ref()).map(str::to_owned),
-            uid: filled(self.as_uid.as_ref()).map(str::to_owned),
+            user: non_empty(self.r#as.as_ref()).map(str::to_owned),
+            uid: non_empty(self.as_uid.as_ref()).map(str::to_owned),
             groups: self.as_groups.clone().unwrap_or_default(),
             extra: extra.map(|(key, values)| (key.clone(), values.clone().unwrap_or_default())).collect(),
         };
@@ -167,4 +124,10 @@ impl Person {
         }
         Ok(())
     }
+}
+
+/// The error that a key names a file, which is not on this machine.
+pub(super) fn names_local_file(key: &str) -> Error {
+    anyhow!("the kubeconfig's `{key}` names a file of the machine that it was written on")
+        .hint("`kubectl config view --raw --minify --flatten` writes one that has everything in it")
 }

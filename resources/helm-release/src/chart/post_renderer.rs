@@ -1,0 +1,65 @@
+//! A program between helm and the cluster. Helm 3 takes its path; helm 4 takes plugins only, so that it is wrapped in one.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, Result};
+use serde_json::json;
+
+use super::Chart;
+use crate::target::Target;
+use crate::yaml;
+
+/// What the plugin is called.
+const PLUGIN: &str = "jetway-post-renderer";
+
+/// Makes the program known to helm, and returns what `--post-renderer` is to say.
+pub(crate) async fn install(target: &Target<'_>, chart: &Chart, program: &str) -> Result<String> {
+    let path = find(target, chart, program)?;
+    if target.helm.major().await? < 4 {
+        return Ok(path.display().to_string());
+    }
+    let plugin = json!({
+        "apiVersion": "v1", "type": "postrenderer/v1", "name": PLUGIN, "version": "1.0.0", "runtime": "subprocess",
+        "runtimeConfig": { "platformCommand": [{ "command": "$HELM_PLUGIN_DIR/run" }] },
+    });
+    let directory = target.helm.plugin_directory(PLUGIN)?;
+    let write = |name: &str, text: String| -> Result<()> {
+        let file = directory.join(name);
+        fs::write(&file, text)
+            .and_then(|()| fs::set_permissions(&file, Permissions::from_mode(0o700)))
+            .with_context(|| format!("cannot write `{}`", file.display()))
+    };
+    write("plugin.yaml", yaml::document(&plugin))?;
+    // A link, so that the program finds what stands beside it by its own name.
+    match std::os::unix::fs::symlink(&path, directory.join("run")) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(error).with_context(|| format!("cannot link `{}`", path.display()))?;
+        }
+        _ => {}
+    }
+    Ok(PLUGIN.to_owned())
+}
+
+/// The program: beside the chart, as the established resource looks for it, or in the inputs.
+fn find(target: &Target<'_>, chart: &Chart, program: &str) -> Result<PathBuf> {
+    let beside = match chart {
+        Chart::Directory(directory) => target.inputs.resolve(&directory.join(program))?,
+        _ => None,
+    };
+    let found = match beside {
+        Some(path) => Some(path),
+        None => target.inputs.find(program)?,
+    };
+    let is_program = |path: &Path| {
+        fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    };
+    let error = match found {
+        Some(path) if is_program(&path) => return Ok(path),
+        Some(_) => anyhow!("the post-renderer `{program}` is no program").hint("`chmod +x` makes one of a script"),
+        None => anyhow!("there is no post-renderer `{program}` in the chart or in the inputs"),
+    };
+    Err(error)
+}

@@ -1,0 +1,119 @@
+//! `override_values`: single values over those of the files, each at the place that its key names.
+//!
+//! All of them go to helm in one private file, so that none is in an argument that every user of the machine can read.
+//! Large whole numbers are the exception, for helm's sake: out of a file it reads `12345678` as a fraction, which a template
+//! shows as `1.2345678e+07`.
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Inputs, Redactor, Result};
+use serde_json::{Map, Value};
+
+use crate::params::override_value::key_path::{KeyPath, Step};
+use crate::params::override_value::{Kind, Override, text};
+
+/// The least number that helm shows with an exponent when it comes from a file.
+const LARGE: u64 = 1_000_000;
+
+/// All overrides of a put, as helm is to get them.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Overrides {
+    /// For the file.
+    pub(crate) values: Value,
+    /// For `--set`, none of them hidden: `account=123456789012`.
+    pub(crate) numbers: Vec<String>,
+}
+
+impl Overrides {
+    /// Whether a value goes into a list, so that it matters which list the files have there.
+    pub(crate) fn change_lists(overrides: &[Override]) -> bool {
+        overrides.iter().any(|one| KeyPath::parse(&one.key).is_ok_and(|path| path.list().is_some()))
+    }
+
+    /// Puts them together, later ones over earlier ones. `below` is what the files say.
+    pub(crate) fn gather(overrides: &[Override], below: &Value, inputs: &Inputs, redactor: &Redactor) -> Result<Self> {
+        let mut values = Value::Object(Map::new());
+        for one in overrides {
+            let failed = || format!("cannot use the value of `{}`", one.key);
+            let path = KeyPath::parse(&one.key).map_err(|problem| anyhow!("the key {problem}")).with_context(failed)?;
+            let mut value = read(one, inputs, redactor).with_context(failed)?;
+            if one.hide {
+                spell_out(&mut value);
+            }
+            // A list in a later file takes the place of one in an earlier file, so that the whole of it is needed.
+            if let Some(list) = path.list()
+                && list.find(&values).is_none()
+                && let Some(found) = list.find(below).filter(|found| found.is_array())
+            {
+                list.set(&mut values, found.clone());
+            }
+            path.set(&mut values, value);
+        }
+        let mut numbers = Vec::new();
+        large_numbers(&values, &KeyPath::default(), &mut numbers);
+        Ok(Self { values, numbers })
+    }
+}
+
+/// Reads the value of an override, from a file of the inputs if it names one.
+fn read(one: &Override, inputs: &Inputs, redactor: &Redactor) -> Result<Value> {
+    let file = match (&one.path, &one.value, one.kind) {
+        (Some(path), _, _) | (None, Some(Value::String(path)), Some(Kind::File)) => Some(path.as_str()),
+        _ => None,
+    };
+    let text = match (file, &one.value) {
+        (Some(file), _) => {
+            let found = inputs.find(file)?.ok_or_else(|| anyhow!("there is no file `{file}` in the inputs"))?;
+            let bytes = inputs.read(&found).with_context(|| format!("cannot read `{file}`"))?;
+            let mut text = String::from_utf8(bytes).map_err(|_| anyhow!("the file `{file}` is not text"))?;
+            if one.kind != Some(Kind::File) {
+                text.truncate(text.trim_end_matches('\n').len());
+            }
+            if one.hide {
+                redactor.add(&text);
+            }
+            text
+        }
+        (None, Some(Value::String(text))) => text.clone(),
+        (None, Some(value)) if one.kind == Some(Kind::String) => match value {
+            Value::Null => String::new(),
+            value => value.to_string(),
+        },
+        (None, value) => return Ok(value.clone().unwrap_or_default()),
+    };
+    match one.kind {
+        Some(Kind::String | Kind::File) => Ok(Value::String(text)),
+        Some(Kind::Helm) => text::helm(&text).map_err(|problem| anyhow!(problem)),
+        None => Ok(text::plain(&text)),
+    }
+}
+
+pub(super) fn is_large(value: &Value) -> bool {
+    value.as_i64().is_some_and(|number| number.unsigned_abs() >= LARGE)
+}
+
+/// Makes text of large numbers: it reads the same, and cannot be seen in an argument.
+pub(super) fn spell_out(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(spell_out),
+        Value::Object(entries) => entries.values_mut().for_each(spell_out),
+        value if is_large(value) => *value = Value::String(value.to_string()),
+        _ => {}
+    }
+}
+
+fn large_numbers(value: &Value, path: &KeyPath, found: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                large_numbers(item, &path.below(Step::Index(index)), found);
+            }
+        }
+        Value::Object(entries) => {
+            for (name, value) in entries {
+                large_numbers(value, &path.below(Step::Name(name.clone())), found);
+            }
+        }
+        value if is_large(value) => found.push(format!("{path}={value}")),
+        _ => {}
+    }
+}

@@ -1,0 +1,155 @@
+//! `show_diff`: what a deploy would change, object by object, by helm's own dry run beside what is deployed.
+
+mod object;
+
+use jetway::{Change, Console, Result};
+use similar::TextDiff;
+
+use self::object::Object;
+use super::dry_run;
+use crate::chart::Chart;
+use crate::params::Params;
+use crate::records::release::Release;
+use crate::target::Target;
+
+/// How many lines are shown around a change.
+const AROUND: usize = 3;
+
+/// The sides of a comparison, in a word.
+const BEFORE: &str = "before";
+const NOW: &str = "now";
+
+/// What `diff_opts` asks for, as far as it means something here.
+#[derive(Debug, PartialEq, Eq)]
+struct Options {
+    around: usize,
+    /// Kinds of which nothing is shown.
+    suppressed: Vec<String>,
+    with_hooks: bool,
+    /// What means nothing here.
+    unknown: Vec<String>,
+}
+
+impl Options {
+    fn parse(text: &str) -> Self {
+        let mut found = Self { around: AROUND, suppressed: Vec::new(), with_hooks: true, unknown: Vec::new() };
+        let mut words = text.split_whitespace();
+        while let Some(word) = words.next() {
+            let (name, inline) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+            match name {
+                "--context" | "-C" => match inline.or_else(|| words.next()).map(str::parse::<i64>) {
+                    // A number below zero is for all that there is.
+                    Some(Ok(number)) => found.around = usize::try_from(number).unwrap_or(usize::MAX / 4),
+                    _ => found.unknown.push(word.to_owned()),
+                },
+                "--suppress" => {
+                    let kinds = inline.or_else(|| words.next()).unwrap_or_default();
+                    found.suppressed.extend(kinds.split(',').map(str::to_owned));
+                }
+                "--no-hooks" => found.with_hooks = false,
+                // That is how it is in any case.
+                "--suppress-secrets" | "--include-tests" | "--color" | "--normalize-manifests" => {}
+                _ => found.unknown.push(word.to_owned()),
+            }
+        }
+        found
+    }
+}
+
+/// Shows what a deploy of the chart would change.
+pub(crate) async fn show(target: &Target<'_>, chart: &Chart) -> Result<()> {
+    let Target { context, params, release, .. } = target;
+    let Params { diff_opts, .. } = params;
+    let options = Options::parse(diff_opts.as_deref().unwrap_or_default());
+    for word in &options.unknown {
+        context.console().warn(format_args!("`diff_opts`: `{word}` means nothing here"));
+    }
+    let records = target.records();
+    let all = records.of(release).await?;
+    let comes = dry_run::release(target, chart, all.is_empty()).await?;
+    let deployed = all.into_iter().rfind(|record| record.status == "deployed");
+    let is_there = match &deployed {
+        Some(record) => records.read(release, record.revision).await?,
+        None => None,
+    };
+    match &is_there {
+        Some(is_there) => context
+            .console()
+            .step(format_args!("what comes, beside revision {} of `{release}` that is deployed:", is_there.version)),
+        None => context.console().step(format_args!("what comes, since nothing of `{release}` is deployed:")),
+    }
+    let old = is_there.map(|release| objects(&release, &options)).unwrap_or_default();
+    let counts = compare(context.console(), &old, &objects(&comes, &options), options.around);
+    context.console().step(counts);
+    Ok(())
+}
+
+fn objects(release: &Release, options: &Options) -> Vec<Object> {
+    let hooks = release.hooks.as_deref().unwrap_or_default().iter();
+    let hooks = hooks.flat_map(|hook| Object::all(&hook.manifest));
+    let all = Object::all(&release.manifest).into_iter().chain(hooks);
+    let all = all.filter(|object| options.with_hooks || !object.is_hook());
+    all.filter(|object| !options.suppressed.contains(&object.kind)).collect()
+}
+
+/// Shows the differences, and returns how many there are in words.
+fn compare(console: &Console, old: &[Object], new: &[Object], around: usize) -> String {
+    let (mut comes, mut changes, mut goes) = (0, 0, 0);
+    for object in new {
+        match old.iter().find(|other| other.is(object)) {
+            None => {
+                comes += 1;
+                console.change(Change::Place, &format!("{} {} comes", object.kind, object.name));
+                lines(console, "", &object.shown(None, NOW), around);
+            }
+            Some(before) if !before.equals(object) => {
+                changes += 1;
+                console.change(Change::Place, &format!("{} {} changes", object.kind, object.name));
+                lines(console, &before.shown(Some(object), BEFORE), &object.shown(Some(before), NOW), around);
+            }
+            Some(_) => {}
+        }
+    }
+    for object in old.iter().filter(|object| !new.iter().any(|other| other.is(object))) {
+        goes += 1;
+        console.change(Change::Place, &format!("{} {} goes", object.kind, object.name));
+        lines(console, &object.shown(None, BEFORE), "", around);
+    }
+    if comes + changes + goes == 0 {
+        "nothing changes".to_owned()
+    } else {
+        format!("objects that come: {comes}, change: {changes}, go: {goes}")
+    }
+}
+
+/// Shows the lines that differ, with those around them.
+fn lines(console: &Console, old: &str, new: &str, around: usize) {
+    let diff = TextDiff::from_lines(old, new);
+    for hunk in diff.unified_diff().context_radius(around).iter_hunks() {
+        console.change(Change::Place, hunk.header().to_string().trim_end());
+        for change in hunk.iter_changes() {
+            let line = change.value().trim_end_matches('\n');
+            match change.tag() {
+                similar::ChangeTag::Insert => console.change(Change::Added, &format!("+{line}")),
+                similar::ChangeTag::Delete => console.change(Change::Removed, &format!("-{line}")),
+                similar::ChangeTag::Equal => console.relay(&format!(" {line}")),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_those_of_helm_s_plugin_as_far_as_they_mean_something() {
+        let options =
+            Options::parse("-C 5 --suppress=Secret,ConfigMap --no-hooks --suppress-secrets --three-way-merge");
+        assert_eq!((options.around, options.with_hooks), (5, false));
+        assert_eq!(options.suppressed, ["Secret", "ConfigMap"]);
+        assert_eq!(options.unknown, ["--three-way-merge"]);
+        assert!(Options::parse("--context -1").around > 1_000_000);
+        assert_eq!(Options::parse("--context").unknown, ["--context"]);
+    }
+}

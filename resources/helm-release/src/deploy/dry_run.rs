@@ -1,0 +1,69 @@
+//! A dry run: what helm would do, shown and not done.
+
+use jetway::{Command, Finished, Result, anyhow};
+
+use super::advice;
+use super::upgrade;
+use crate::chart::Chart;
+use crate::chart::values::Values;
+use crate::params::DryRun;
+use crate::records::release::Release;
+use crate::target::Target;
+
+/// Shows what a deploy of the chart would do.
+pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart, dry: DryRun) -> Result<()> {
+    let Target { context, release, namespace, params, .. } = target;
+    let command = command(target, chart, dry, params.debug.then_some("--debug")).await?;
+    context.console().step(format_args!("pretending to deploy `{release}` into the namespace `{namespace}`"));
+    let finished = command.relay_stdout().run().await?;
+    if finished.is_success() { Ok(()) } else { Err(advice::failure(&finished, Some(chart))) }
+}
+
+/// What helm says, and the API server, of an object whose kind is not there (yet).
+const UNKNOWN_KIND: &str = "ensure CRDs are installed first";
+
+/// What a deploy of the chart would hand over, with all that is secret in it: nothing of it is shown here. A first one may bring
+/// the kinds of its own objects along, which no cluster can help with before they are there.
+pub(crate) async fn release(target: &Target<'_>, chart: &Chart, is_first: bool) -> Result<Release> {
+    let dry = target.params.dry().unwrap_or(DryRun::Server);
+    let values = Values::gather(target).await?;
+    let command = upgrade::command(target, chart, &values, &[word(dry), "--output=json"]).await?;
+    let finished = command.quiet().run().await?;
+    if finished.is_success() || !is_first || !finished.stderr.contains(UNKNOWN_KIND) {
+        return printed(&finished.success()?.stdout);
+    }
+    target
+        .context
+        .console()
+        .step("the cluster does not know all kinds of what comes yet: it is shown without its help");
+    let command = upgrade::template(target, chart, &values, &["--include-crds"]).await?;
+    let manifest = command.quiet().run().await?.success()?.text();
+    Ok(Release::of_manifest(&target.release, manifest))
+}
+
+/// Tries a deploy of the chart, and shows nothing of it unless it fails.
+pub(crate) async fn try_out(target: &Target<'_>, chart: &Chart) -> Result<Finished> {
+    let finished = command(target, chart, DryRun::Server, None).await?.quiet().run().await?;
+    if finished.is_success() { Ok(finished) } else { Err(advice::failure(&finished, Some(chart))) }
+}
+
+async fn command(target: &Target<'_>, chart: &Chart, dry: DryRun, option: Option<&'static str>) -> Result<Command> {
+    let values = Values::gather(target).await?;
+    let options: Vec<&str> = [word(dry), "--hide-secret"].into_iter().chain(option).collect();
+    upgrade::command(target, chart, &values, &options).await
+}
+
+fn word(dry: DryRun) -> &'static str {
+    match dry {
+        DryRun::Client => "--dry-run=client",
+        DryRun::Server => "--dry-run=server",
+    }
+}
+
+/// The release in what helm prints as JSON.
+fn printed(text: &[u8]) -> Result<Release> {
+    serde_json::from_slice(text).map_err(|error| {
+        // The decoder's own words may quote values, which may be secret.
+        anyhow!("helm's dry run says nothing that this program understands (line {})", error.line())
+    })
+}

@@ -1,0 +1,97 @@
+//! The tests of a release: `helm test`, as often as it takes, with what a person would want to see after each try.
+
+mod leftovers;
+
+use jetway::{Error, Result, anyhow};
+use jiff::Timestamp;
+
+use super::hook_output::{self, Hooks};
+use crate::diagnosis::{self, Logs};
+use crate::params::duration;
+use crate::params::test::TestPlan;
+use crate::records::release::Release;
+use crate::target::Target;
+
+/// What came of the tests.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// All passed.
+    Passed,
+    /// There are none.
+    Untested,
+    /// The last try failed with this error.
+    Failed(Error),
+}
+
+/// Tests the release until a try passes. Only a signal, or a helm that cannot be run, is an error here.
+pub(crate) async fn run(target: &Target<'_>, plan: &TestPlan, release: &Release) -> Result<Verdict> {
+    if release.tests().next().is_none() {
+        let (name, chart) = (&target.release, release.chart.label());
+        target.context.console().warn(format_args!("the chart of `{name}`, {chart}, has no tests: nothing is tested"));
+        return Ok(Verdict::Untested);
+    }
+    if !plan.initial_delay.is_zero() {
+        let delay = duration::in_words(plan.initial_delay);
+        target.context.console().step(format_args!("waiting {delay} before the tests, as `test.initial_delay` says"));
+        target.context.interrupt().sleep(plan.initial_delay).await?;
+    }
+    let mut attempt = 1;
+    let verdict = loop {
+        if plan.cleanup {
+            leftovers::remove(target, release).await?;
+        }
+        match run_once(target, plan, release, attempt).await? {
+            None => break Verdict::Passed,
+            Some(error) if attempt == plan.attempts => break Verdict::Failed(error),
+            Some(_) => {}
+        }
+        attempt += 1;
+        let (delay, attempts) = (duration::in_words(plan.delay), plan.attempts);
+        target.context.console().step(format_args!("waiting {delay} before try {attempt} of {attempts}"));
+        target.context.interrupt().sleep(plan.delay).await?;
+    };
+    if plan.cleanup {
+        leftovers::remove(target, release).await?;
+    }
+    Ok(verdict)
+}
+
+/// One try; the error when it failed.
+async fn run_once(target: &Target<'_>, plan: &TestPlan, release: &Release, attempt: u32) -> Result<Option<Error>> {
+    let (name, attempts) = (&target.release, plan.attempts);
+    let which = if attempts == 1 { String::new() } else { format!(", try {attempt} of {attempts}") };
+    target.context.console().step(format_args!("testing `{name}`{which}"));
+    let began = Timestamp::now();
+    let command = target
+        .helm
+        .command("test")
+        .arg(format!("--namespace={}", target.namespace))
+        .arg(format!("--timeout={}", duration::argument(plan.timeout)))
+        .arg("--")
+        .arg(name)
+        .relay_stdout();
+    let finished = if plan.logs {
+        hook_output::during(target, Hooks::Tests(release), Box::pin(command.run())).await?
+    } else {
+        command.run().await?
+    };
+    if finished.is_success() {
+        target.context.console().step(format_args!("the tests of `{name}` passed{which}"));
+        if plan.logs {
+            diagnosis::test_logs(target, release).await?;
+        }
+        return Ok(None);
+    }
+    target.context.console().step(format_args!("the tests of `{name}` failed{which}"));
+    diagnosis::full(target, began, if plan.logs { Logs::All } else { Logs::Troubled }).await?;
+    let tries = if attempts == 1 { String::new() } else { format!(" in each of {attempts} tries") };
+    Ok(Some(finished.failure().context(format!("its tests failed{tries}"))))
+}
+
+/// The newest revision, which is what helm tests.
+pub(crate) async fn current(target: &Target<'_>) -> Result<Release> {
+    let records = target.records().of(&target.release).await?;
+    let newest = records.last().ok_or_else(|| anyhow!("there is no release `{}` to test", target.release))?;
+    let read = target.records().read(&target.release, newest.revision).await?;
+    read.ok_or_else(|| anyhow!("revision {} of `{}` went away at once", newest.revision, target.release))
+}

@@ -1,0 +1,293 @@
+//! Going back to a revision that was good: after a deploy that failed, or as a put of its own.
+
+use std::time::Duration;
+
+use jetway::http::{StatusError, TransportError};
+use jetway::{Advise as _, Error, Interrupted, Result, anyhow};
+use jiff::Timestamp;
+
+use super::advice;
+use super::apply;
+use super::hook_output::{self, Hooks};
+use super::new_revision;
+use super::recovery::{self, Work};
+use super::release_tests::{self, Verdict};
+use super::uninstall;
+use super::waiting;
+use crate::diagnosis::{self, Logs};
+use crate::params::duration;
+use crate::params::rollback::{FirstInstall, Rollback, RollbackOnFailure, RollbackRules};
+use crate::params::test::TestPlan;
+use crate::params::wait::Strategy;
+use crate::records::Record;
+use crate::records::release::{Release, moment};
+use crate::records::state;
+use crate::target::Target;
+
+/// How many revisions are looked at for a good one. helm keeps ten when nothing is said.
+const MOST_LOOKED_AT: usize = 20;
+
+/// Goes back as `rollback_on_failure` wants it, away from the revision of that number, and says what came of it, in words that
+/// follow a semicolon. `None` when nothing of the kind is wanted. Only a signal is an error.
+pub(crate) async fn after_failure(target: &Target<'_>, failed: u64) -> Result<Option<String>> {
+    let usual = RollbackRules::default();
+    let rules = match &target.params.rollback_on_failure {
+        None | Some(RollbackOnFailure::Wanted(false)) => return Ok(None),
+        Some(RollbackOnFailure::Wanted(true)) => &usual,
+        Some(RollbackOnFailure::By(rules)) => rules,
+    };
+    match went_back(target, rules, failed).await {
+        Err(error) if Interrupted::caused(&error) => Err(error),
+        Err(error) => {
+            let its = target.records();
+            let is = match its.of(&target.release).await {
+                Err(other) if Interrupted::caused(&other) => return Err(other),
+                Err(other) => format!("what runs now cannot be read: {other:#}"),
+                Ok(records) => state::sentence(&its, &records).await,
+            };
+            Ok(Some(format!("and going back failed too: {error:#}; {is}")))
+        }
+        Ok(words) => Ok(Some(words)),
+    }
+}
+
+async fn went_back(target: &Target<'_>, rules: &RollbackRules, failed: u64) -> Result<String> {
+    let name = &target.release;
+    let records = target.records().of(name).await?;
+    if let Some(other) = records.last().filter(|newest| newest.revision > failed || newest.is_pending()) {
+        // Going back would take their work back, too.
+        return Ok(format!(
+            "nothing is taken back, since somebody else has begun to work on it: {}",
+            recovery::held(other)
+        ));
+    }
+    let before = Before::look(target, &records, failed).await?;
+    let Some(good) = before.good else {
+        if !before.came_up && rules.first_install == FirstInstall::Uninstall {
+            target.context.console().step(format_args!("uninstalling `{name}`, whose first revision failed"));
+            uninstall::without_waiting(target, failed).await?;
+            return Ok("there was no revision to go back to, and what there was of it is uninstalled".to_owned());
+        }
+        let is = state::sentence(&target.records(), &records).await;
+        return Ok(format!("there is no good revision to go back to; {is}"));
+    };
+    target.context.console().step(format_args!("going back to revision {} of `{name}`", good.version));
+    let timeout = rules.timeout.as_deref().and_then(|text| duration::parse(text).ok());
+    let strategy = target.params.given_strategy().filter(|strategy| *strategy != Strategy::None);
+    let now = back_to(target, good.version, failed, strategy, timeout.unwrap_or_else(|| target.params.step_timeout()))
+        .await?;
+    let ran = format!(
+        "it is back at what revision {} was: revision {} runs now ({})",
+        good.version,
+        now.version,
+        now.summary()
+    );
+    let tests = match &rules.test {
+        Some(test) => test.plan(target.params.step_timeout(), target.params.test_logs),
+        None => target.params.test_plan(),
+    };
+    Ok(match verdict(target, tests, &now).await? {
+        None => ran,
+        Some(Verdict::Passed) => format!("{ran}, and its tests passed"),
+        Some(Verdict::Untested) => format!("{ran}, and it has no tests"),
+        Some(Verdict::Failed(error)) => format!("{ran}, and its tests failed as well: {error:#}"),
+    })
+}
+
+async fn verdict(target: &Target<'_>, tests: Option<TestPlan>, release: &Release) -> Result<Option<Verdict>> {
+    match tests {
+        Some(tests) => release_tests::run(target, &tests, release).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Goes back as a put of its own, and returns the revision that came of it.
+pub(crate) async fn put(target: &Target<'_>, rollback: &Rollback) -> Result<Release> {
+    let name = &target.release;
+    let records = recovery::unlocked(target).await?;
+    let newest = records.last().ok_or_else(|| anyhow!("there is no release `{name}` to take back"))?.revision;
+    let revision = match rollback {
+        Rollback::To(to) => {
+            let text = target.named("rollback.revision", &to.revision)?;
+            let number = text.parse().map_err(|_| anyhow!("`rollback.revision`: `{text}` is no revision's number"))?;
+            known(&records, number, name)?
+        }
+        Rollback::Wanted(_) => {
+            let good = Before::look(target, &records, newest).await?.good;
+            good.ok_or_else(|| anyhow!("`{name}` has no good revision before {newest} to go back to"))?.version
+        }
+    };
+    target.context.console().step(format_args!("taking `{name}` back to revision {revision}"));
+    // It is the only thing that this put does: that it is done is seen by waiting, unless that is not wanted.
+    let strategy = target.params.given_strategy();
+    back_to(target, revision, newest, strategy, target.params.step_timeout()).await
+}
+
+/// The revision, if helm still knows it.
+fn known(records: &[Record], revision: u64, name: &str) -> Result<u64> {
+    if records.iter().any(|record| record.revision == revision) {
+        return Ok(revision);
+    }
+    let known: Vec<String> = records.iter().map(|record| format!("{} ({})", record.revision, record.status)).collect();
+    Err(anyhow!("`{name}` has no revision {revision} (any more)").hint(format!("there are {}", known.join(", "))))
+}
+
+/// What there was before a revision.
+#[derive(Default)]
+struct Before {
+    /// The newest revision that came up and whose tests, if they were run, did not fail.
+    good: Option<Release>,
+    /// Whether any may have come up, good or not.
+    came_up: bool,
+}
+
+impl Before {
+    async fn look(target: &Target<'_>, records: &[Record], before: u64) -> Result<Self> {
+        // What an uninstall was to take away is `failed` when that came to nothing, though it has run.
+        let may_have_run = |record: &&Record| record.has_run() || record.status == "failed";
+        let mut candidates = records.iter().rev().filter(|record| record.revision < before).filter(may_have_run);
+        let mut found = Self::default();
+        for record in candidates.by_ref().take(MOST_LOOKED_AT) {
+            let revision = &record.revision;
+            let problem = match target.records().read(&target.release, *revision).await {
+                Ok(None) => continue,
+                Ok(Some(release)) if !record.has_run() && !recovery::was_going(&release.info.description) => continue,
+                Ok(Some(release)) => match fault(&release) {
+                    None => return Ok(Self { good: Some(release), came_up: true }),
+                    Some(fault) => {
+                        found.came_up |= fault != Fault::NeverUp;
+                        fault.words().to_owned()
+                    }
+                },
+                Err(error) if is_answerless(&error) => return Err(error),
+                Err(error) => {
+                    found.came_up = true;
+                    format!("{error:#}")
+                }
+            };
+            target.context.console().step(format_args!("revision {revision} is not gone back to: {problem}"));
+        }
+        found.came_up |= candidates.any(Record::has_run);
+        Ok(found)
+    }
+}
+
+/// Whether an error is one of asking, and not of what was answered.
+fn is_answerless(error: &Error) -> bool {
+    let is_of_asking =
+        |cause: &(dyn std::error::Error + 'static)| cause.is::<StatusError>() || cause.is::<TransportError>();
+    Interrupted::caused(error) || error.chain().any(is_of_asking)
+}
+
+/// Why a revision is none to go back to, though helm says that it was deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    NeverUp,
+    TestsFailed,
+}
+
+impl Fault {
+    fn words(self) -> &'static str {
+        match self {
+            Self::NeverUp => "it never came up",
+            Self::TestsFailed => "its tests failed",
+        }
+    }
+}
+
+fn fault(release: &Release) -> Option<Fault> {
+    // What never came up becomes `superseded` all the same: a first revision by the next one, and any by a rollback that fails.
+    let description = &release.info.description;
+    let failed = ["Upgrade", "Rollback", "Release"].iter().any(|word| description.starts_with(&format!("{word} \"")));
+    let given_up = description.starts_with(recovery::GIVEN_UP) && !recovery::was_going(description);
+    if (failed && description.contains("\" failed: ")) || given_up {
+        return Some(Fault::NeverUp);
+    }
+    // helm copies what a test came to into the revisions after it.
+    let deployed = moment(&release.info.last_deployed).unwrap_or(Timestamp::MIN);
+    let failed = release.tests().any(|test| test.last_run.phase == "Failed" && test.last_run.began_since(deployed));
+    failed.then_some(Fault::TestsFailed)
+}
+
+/// Has helm go back, and returns the revision that came of it. `before` is the newest revision that there is.
+async fn back_to(
+    target: &Target<'_>,
+    revision: u64,
+    before: u64,
+    strategy: Option<Strategy>,
+    timeout: Duration,
+) -> Result<Release> {
+    let name = &target.release;
+    let began = Timestamp::now();
+    let mut command = target
+        .helm
+        .command("rollback")
+        .arg(format!("--namespace={}", target.namespace))
+        .args(waiting::options(&target.helm, strategy).await?)
+        .args(apply::for_rollback(target, revision).await?)
+        .arg(format!("--timeout={}", duration::argument(timeout)))
+        .arg(format!("--history-max={}", target.source.history_limit()));
+    if target.params.wait_for_jobs && strategy != Some(Strategy::None) {
+        command = command.arg("--wait-for-jobs");
+    }
+    if target.params.cleanup_on_fail {
+        command = command.arg("--cleanup-on-fail");
+    }
+    let command = command.args(["--", name]).arg(revision.to_string()).relay_stdout();
+    let finished = match hook_output::during(target, Hooks::After(before), Box::pin(command.run())).await {
+        Ok(finished) => finished,
+        Err(error) if Interrupted::caused(&error) => {
+            // helm does not listen to signals here, and leaves its lock behind.
+            let kubernetes = target.kubernetes.after_interrupt()?;
+            let _ = recovery::settle(target, &kubernetes, before, Work::Rollback(revision), "was ended").await;
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
+    if !finished.is_success() {
+        // It leaves its lock behind when a hook of the chart fails, too.
+        if !recovery::was_late(&finished) {
+            recovery::settle_or_warn(target, before, Work::Rollback(revision), &recovery::how(&finished)).await?;
+        }
+        diagnosis::full(target, began, Logs::All).await?;
+        return Err(advice::failure(&finished, None));
+    }
+    new_revision::find(target).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn release(description: &str, phase: &str, started: &str) -> Release {
+        serde_json::from_value(json!({
+            "name": "demo", "version": 3,
+            "info": { "description": description, "last_deployed": "2026-01-02T03:04:05.678+01:00" },
+            "hooks": [
+                { "name": "hook", "events": ["pre-upgrade"], "last_run": { "phase": "Failed", "started_at": "2026-02-02T00:00:00Z" } },
+                { "name": "test", "events": ["test"], "last_run": { "phase": phase, "started_at": started } },
+            ],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_revision_is_good_that_came_up_and_did_not_fail_its_tests() {
+        let (later, earlier) = ("2026-01-02T02:04:06Z", "2026-01-02T02:04:05Z");
+        for (description, phase, started, expected) in [
+            ("Upgrade complete", "", "", None),
+            ("Upgrade complete", "Succeeded", later, None),
+            ("Upgrade complete", "Failed", later, Some("its tests failed")),
+            // Copied from another revision.
+            ("Rollback to 1", "Failed", earlier, None),
+            ("Upgrade \"demo\" failed: context deadline exceeded", "", "", Some("it never came up")),
+            ("Release \"demo\" failed: timed out", "", "", Some("it never came up")),
+            ("Given up: helm was killed while it was pending-install", "", "", Some("it never came up")),
+            ("after the rollback failed: by hand", "", "", None),
+        ] {
+            let found = fault(&release(description, phase, started)).map(Fault::words);
+            assert_eq!(found, expected, "{description} {phase} {started}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `helm upgrade --install`: how params become its options.
+
+use jetway::{Command, Finished, Result};
+
+use super::apply;
+use super::namespace;
+use super::waiting;
+use crate::chart::Chart;
+use crate::chart::post_renderer;
+use crate::chart::values::Values;
+use crate::params::duration;
+use crate::source::text::non_empty;
+use crate::target::Target;
+
+/// Runs what [`command`] made to its end, whether that is a good one or not.
+pub(crate) async fn run(target: &Target<'_>, upgrade: Command) -> Result<Finished> {
+    let Target { context, release, namespace, .. } = target;
+    context.console().step(format_args!("deploying `{release}` into the namespace `{namespace}`"));
+    upgrade.relay_stdout().run().await
+}
+
+/// The command that brings up the chart, with these options besides.
+pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values, options: &[&str]) -> Result<Command> {
+    let Target { source, params, .. } = target;
+    let mut upgrade = target.helm.command("upgrade").arg("--install");
+    upgrade = rendering(target, chart, values, upgrade).await?;
+    upgrade = upgrade.args(waiting::options(&target.helm, params.upgrade_strategy()).await?);
+    for (flag, wanted) in [
+        ("--create-namespace", namespace::is_to_be_created(target).await?),
+        ("--wait-for-jobs", params.wait_for_jobs),
+        ("--atomic", params.atomic),
+        ("--cleanup-on-fail", params.cleanup_on_fail),
+        ("--reuse-values", params.reuse_values),
+        ("--reset-values", params.reset_values),
+        ("--reset-then-reuse-values", params.reset_then_reuse_values),
+        ("--take-ownership", params.take_ownership),
+    ] {
+        if wanted {
+            upgrade = upgrade.arg(flag);
+        }
+    }
+    upgrade = upgrade.args(apply::for_upgrade(target).await?);
+    let timeout = duration::argument(params.step_timeout());
+    let history = source.history_limit();
+    upgrade = upgrade.arg(format!("--timeout={timeout}")).arg(format!("--history-max={history}"));
+    Ok(upgrade.args(options).arg("--").arg(&target.release).arg(chart.argument()))
+}
+
+/// The command that makes of the chart what it is without a cluster, with these options besides.
+pub(crate) async fn template(target: &Target<'_>, chart: &Chart, values: &Values, options: &[&str]) -> Result<Command> {
+    let template = rendering(target, chart, values, target.helm.command("template")).await?;
+    Ok(template.args(options).arg("--").arg(&target.release).arg(chart.argument()))
+}
+
+/// The command with all that says what the chart is and what is made of it.
+async fn rendering(target: &Target<'_>, chart: &Chart, values: &Values, command: Command) -> Result<Command> {
+    let params = target.params;
+    let mut command = values.add_to(command.arg(format!("--namespace={}", target.namespace)));
+    if params.devel {
+        command = command.arg("--devel");
+    }
+    if let Some(program) = non_empty(params.post_renderer.as_ref()) {
+        command = command.arg(format!("--post-renderer={}", post_renderer::install(target, chart, program).await?));
+    }
+    let version = non_empty(params.version.as_ref()).map(|text| target.named("version", text)).transpose()?;
+    if let Some(version) = version.filter(|_| chart.has_versions()) {
+        command = command.arg(format!("--version={version}"));
+    }
+    Ok(command.args(chart.options(target)))
+}

@@ -1,0 +1,71 @@
+//! `recover_pending`: whether and when a put takes over the lock of another operation.
+
+use std::time::Duration;
+
+use jetway::Problems;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::duration;
+
+/// The shortest time after which a lock is stale with `recover_pending: true`.
+const SHORTEST: Duration = Duration::from_mins(10);
+
+/// How many steps of a helm, each as long as its `--timeout`, may lie between two writes of a record.
+const STEPS: u32 = 4;
+
+/// Whether and when the lock of another operation is taken over.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Recovery {
+    /// Whether it is, after four times `timeout` and ten minutes at least.
+    Wanted(bool),
+    /// When it is.
+    By(RecoveryRules),
+}
+
+/// When the lock of another operation is taken over.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct RecoveryRules {
+    /// When its record has not changed for that long: seconds, or a duration (`20m`). It must be longer than any hook of the chart
+    /// runs.
+    pub after: String,
+}
+
+impl Recovery {
+    /// Notes what is wrong with it.
+    pub(crate) fn rules(&self, problems: &mut Problems) {
+        if let Self::By(RecoveryRules { after }) = self
+            && let Err(problem) = duration::parse(after)
+        {
+            problems.add("recover_pending.after", problem);
+        }
+    }
+
+    /// The age of a stale lock; `None` when no lock is taken over.
+    pub(crate) fn age(recovery: Option<&Self>, timeout: Duration) -> Option<Duration> {
+        match recovery {
+            None | Some(Self::Wanted(false)) => None,
+            Some(Self::By(rules)) => duration::parse(&rules.after).ok(),
+            Some(Self::Wanted(true)) => Some(SHORTEST.max(timeout * STEPS)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_lock_is_stale_unless_the_params_say_when() {
+        let age = |rules: Option<Recovery>, minutes| Recovery::age(rules.as_ref(), Duration::from_mins(minutes));
+        // Waiting for a hook before to go, the next to run, objects to go, and the rest to be ready.
+        assert_eq!(age(Some(Recovery::Wanted(true)), 5), Some(Duration::from_mins(20)));
+        assert_eq!(age(Some(Recovery::Wanted(true)), 30), Some(Duration::from_hours(2)));
+        assert_eq!(age(Some(Recovery::Wanted(true)), 1), Some(Duration::from_mins(10)));
+        assert_eq!(age(None, 5), None);
+        assert_eq!(age(Some(Recovery::Wanted(false)), 5), None);
+        let rules = RecoveryRules { after: "90s".to_owned() };
+        assert_eq!(age(Some(Recovery::By(rules)), 5), Some(Duration::from_secs(90)));
+    }
+}

@@ -1,0 +1,147 @@
+//! The objects of a release: which pods, jobs and events are its own.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::records::release::Release;
+
+/// Labels and their values.
+pub(crate) type Labels = BTreeMap<String, String>;
+
+/// Labels by which charts, and what charts install, tell their release.
+const INSTANCE: [&str; 2] = ["app.kubernetes.io/instance", "release"];
+
+/// Labels by which a job's pods tell their job.
+pub(crate) const JOB: [&str; 2] = ["batch.kubernetes.io/job-name", "job-name"];
+
+/// What belongs to a release.
+#[derive(Debug)]
+pub(crate) struct Belongings {
+    release: String,
+    /// Kinds and names, those of hooks among them.
+    objects: Vec<(String, String)>,
+    /// How workloads select their pods.
+    selectors: Vec<Labels>,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    kind: String,
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Spec {
+    /// Anything: a Service's has another form than a Deployment's.
+    selector: Option<Value>,
+}
+
+impl Belongings {
+    /// What the manifest and the hooks of the release name.
+    pub(crate) fn of(release: &Release) -> Self {
+        let mut found = Self { release: release.name.clone(), objects: Vec::new(), selectors: Vec::new() };
+        for document in documents(&release.manifest) {
+            // One that cannot be read is none that Kubernetes has taken.
+            let Ok(object) = serde_saphyr::from_str::<Object>(&document) else { continue };
+            let labels = object.spec.selector.as_ref().and_then(|selector| selector.get("matchLabels"));
+            let labels = labels.and_then(|labels| serde_json::from_value::<Labels>(labels.clone()).ok());
+            found.selectors.extend(labels.filter(|labels| !labels.is_empty()));
+            found.objects.push((object.kind, object.metadata.name));
+        }
+        for hook in release.hooks.as_deref().unwrap_or_default() {
+            found.objects.push((hook.kind.clone(), hook.name.clone()));
+        }
+        found
+    }
+
+    /// Whether an object of that kind and name is one of them.
+    pub(crate) fn has(&self, kind: &str, name: &str) -> bool {
+        self.objects.iter().any(|(its_kind, its_name)| its_kind == kind && its_name == name)
+    }
+
+    /// Whether a pod is one of them, or is run by one.
+    pub(crate) fn has_pod(&self, name: &str, labels: &Labels) -> bool {
+        let by_job = JOB.iter().filter_map(|label| labels.get(*label)).any(|job| self.has("Job", job));
+        let selected = |selector: &Labels| selector.iter().all(|(label, value)| labels.get(label) == Some(value));
+        self.has("Pod", name) || by_job || self.is_labelled(labels) || self.selectors.iter().any(selected)
+    }
+
+    /// Whether labels say that something is the release's.
+    pub(crate) fn is_labelled(&self, labels: &Labels) -> bool {
+        INSTANCE.iter().any(|label| labels.get(*label) == Some(&self.release))
+    }
+
+    /// Whether an object was made for one of them: what controllers make begins with their name.
+    pub(crate) fn made(&self, name: &str) -> bool {
+        let begins = |its: &str| name.strip_prefix(its).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        self.objects.iter().any(|(_, its)| !its.is_empty() && begins(its))
+    }
+}
+
+/// The documents of a manifest. Three dashes at the start of a line begin one, wherever they stand.
+pub(crate) fn documents(manifest: &str) -> Vec<String> {
+    let mut documents = vec![String::new()];
+    for line in manifest.lines() {
+        let begins = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+        if begins {
+            documents.push(String::new());
+        } else if let Some(last) = documents.last_mut() {
+            last.push_str(line);
+            last.push('\n');
+        }
+    }
+    documents.retain(|document| !document.trim().is_empty());
+    documents
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn pods_are_told_by_name_by_job_by_selector_and_by_label() {
+        let manifest = "---\n# Source: a\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector:\n    matchLabels: {app: web}\n\
+                        ---\nkind: Service\nmetadata: {name: web}\nspec: {selector: {tier: front}}\n\
+                        --- # another\nkind: Job\nmetadata: {name: migrate}\n---\n: {broken\n---\nkind: ConfigMap\nmetadata: {name: text}\ndata:\n  a: |\n    ---\n";
+        let release: Release = serde_json::from_value(json!({
+            "name": "demo", "manifest": manifest, "hooks": [{ "name": "demo-test", "kind": "Pod", "events": ["test"] }],
+        }))
+        .unwrap();
+        let its = Belongings::of(&release);
+        assert!(its.has_pod("web-1-2", &labels(&[("app", "web"), ("more", "x")])));
+        assert!(its.has_pod("m-1", &labels(&[("job-name", "migrate")])));
+        assert!(its.has_pod("demo-test", &labels(&[])));
+        assert!(its.has_pod("operated", &labels(&[("app.kubernetes.io/instance", "demo")])));
+        assert!(!its.has_pod("other", &labels(&[("app", "other"), ("tier", "front"), ("job-name", "x")])));
+        assert!(its.has("ConfigMap", "text"));
+        assert!(its.made("web-5d8") && its.made("migrate") && !its.made("webhook"));
+    }
+
+    proptest! {
+        #[test]
+        fn anything_at_all_is_a_manifest(manifest in ".*", lines in proptest::collection::vec("(---|kind: [A-Z]|metadata: \\{name: [a-z-]{0,3}\\}|spec: .{0,9}|.{0,9})", 0..20)) {
+            for manifest in [manifest, lines.join("\n")] {
+                let release: Release = serde_json::from_value(json!({ "name": "demo", "manifest": manifest })).unwrap();
+                let its = Belongings::of(&release);
+                // What has no name has made nothing.
+                prop_assert!(!its.made(""));
+            }
+        }
+    }
+}

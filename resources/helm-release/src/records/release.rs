@@ -1,0 +1,316 @@
+//! A release as helm writes it down: base64 of gzip of JSON, and for a Secret in base64 once more.
+
+use std::io::{Read as _, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::source::storage::Storage;
+
+/// The largest record that is read, decompressed, in bytes. Compressed it has to fit into an object of Kubernetes, so that a
+/// real one is smaller by far; a few kilobytes of gzip can be gigabytes.
+const LARGEST: u64 = 32 * 1024 * 1024;
+
+/// How gzip begins. Helm wrote records without compression once.
+const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
+
+/// One revision of a release. What else is in a record (templates, files) is passed over while it is read.
+#[derive(Debug, Deserialize)]
+pub struct Release {
+    /// The name.
+    pub name: String,
+    /// The namespace.
+    #[serde(default)]
+    pub namespace: String,
+    /// The number of the revision.
+    #[serde(default)]
+    pub version: u64,
+    /// How it is, and since when.
+    #[serde(default)]
+    pub info: Info,
+    /// The chart that it was made from.
+    #[serde(default)]
+    pub chart: Chart,
+    /// The values that the user gave; nothing of the chart's own is in them.
+    #[serde(default)]
+    pub config: Option<Value>,
+    /// What was handed to Kubernetes.
+    #[serde(default)]
+    pub manifest: String,
+    /// How helm 4 has applied it: `ssa` on the server, `csa` on the client. Helm 3 writes nothing.
+    #[serde(default)]
+    pub apply_method: String,
+    /// What is run at certain moments, tests among them.
+    #[serde(default)]
+    pub hooks: Option<Vec<Hook>>,
+}
+
+/// How a revision is.
+#[derive(Debug, Default, Deserialize)]
+pub struct Info {
+    /// When its release came first, as RFC 3339 has it.
+    #[serde(default)]
+    pub first_deployed: String,
+    /// When it came.
+    #[serde(default)]
+    pub last_deployed: String,
+    /// What helm says of it.
+    #[serde(default)]
+    pub description: String,
+    /// One of helm's words.
+    #[serde(default)]
+    pub status: String,
+    /// What the chart's author has to say to whoever deploys it.
+    #[serde(default)]
+    pub notes: String,
+}
+
+/// The chart of a release.
+#[derive(Debug, Default, Deserialize)]
+pub struct Chart {
+    /// Its `Chart.yaml`.
+    #[serde(default)]
+    pub metadata: Value,
+    /// Its default values.
+    #[serde(default)]
+    pub values: Value,
+}
+
+/// A hook of a release.
+#[derive(Debug, Deserialize)]
+pub struct Hook {
+    /// The name of its object.
+    #[serde(default)]
+    pub name: String,
+    /// The kind of its object.
+    #[serde(default)]
+    pub kind: String,
+    /// Its object.
+    #[serde(default)]
+    pub manifest: String,
+    /// When it is run.
+    #[serde(default)]
+    pub events: Option<Vec<String>>,
+    /// When its object is deleted: `before-hook-creation`, `hook-succeeded`, `hook-failed`.
+    #[serde(default)]
+    pub delete_policies: Option<Vec<String>>,
+    /// How its last run went.
+    #[serde(default)]
+    pub last_run: LastRun,
+}
+
+/// The last run of a hook, which may have been one of an earlier revision.
+#[derive(Debug, Default, Deserialize)]
+pub struct LastRun {
+    /// When it began.
+    #[serde(default)]
+    pub started_at: String,
+    /// When it ended.
+    #[serde(default)]
+    pub completed_at: String,
+    /// `Succeeded`, `Failed`, or nothing.
+    #[serde(default)]
+    pub phase: String,
+}
+
+impl Chart {
+    /// Its name and version, as helm writes them together.
+    pub(crate) fn label(&self) -> String {
+        format!("{}-{}", self.field("name"), self.field("version"))
+    }
+
+    /// A text of its `Chart.yaml`.
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.metadata.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+impl Release {
+    /// One of which nothing is known but what would be handed to Kubernetes, hooks included.
+    pub(crate) fn of_manifest(name: &str, manifest: String) -> Self {
+        let (name, namespace) = (name.to_owned(), String::new());
+        let (info, chart) = (Info::default(), Chart::default());
+        Self {
+            name,
+            namespace,
+            version: 0,
+            info,
+            chart,
+            config: None,
+            manifest,
+            apply_method: String::new(),
+            hooks: None,
+        }
+    }
+
+    /// What it is made of, in a few words: `demo-1.2.3, app version 4.5`.
+    pub(crate) fn summary(&self) -> String {
+        let chart = self.chart.label();
+        match self.chart.field("appVersion") {
+            "" => chart,
+            version => format!("{chart}, app version {version}"),
+        }
+    }
+
+    /// Its hooks with an event that has this in its name; those of tests have no `-`.
+    pub(crate) fn hooks_of(&self, word: &str) -> impl Iterator<Item = &Hook> {
+        let hooks = self.hooks.as_deref().unwrap_or_default().iter();
+        hooks.filter(move |hook| hook.events.iter().flatten().any(|event| event.contains(word)))
+    }
+
+    /// Its tests.
+    pub(crate) fn tests(&self) -> impl Iterator<Item = &Hook> {
+        let hooks = self.hooks.as_deref().unwrap_or_default().iter();
+        hooks.filter(|hook| hook.events.iter().flatten().any(|event| event == "test"))
+    }
+}
+
+impl Hook {
+    /// Whether its object may be deleted as soon as it has ended.
+    pub(crate) fn is_deleted_when_done(&self) -> bool {
+        let policies = self.delete_policies.iter().flatten();
+        policies.into_iter().any(|policy| matches!(policy.as_str(), "hook-succeeded" | "hook-failed"))
+    }
+}
+
+impl LastRun {
+    /// Whether it began at `time` or later. What was copied from an earlier revision did not.
+    pub(crate) fn began_since(&self, time: Timestamp) -> bool {
+        moment(&self.started_at).is_some_and(|began| began >= time)
+    }
+}
+
+/// A time as helm writes it, when it is one.
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
+    text.parse().ok()
+}
+
+/// The release in a record's text; else what is wrong, as it goes on from "the record".
+pub fn decode(text: &str, storage: Storage) -> Result<Release, String> {
+    // The decoder's own words may quote values, which may be secret.
+    serde_json::from_slice(&unpack(text, storage)?).map_err(|error| {
+        format!("is no release that this program understands (line {}, column {})", error.line(), error.column())
+    })
+}
+
+/// The text of the record after `edit` has changed its JSON; nothing else in it changes.
+pub(crate) fn edited(text: &str, storage: Storage, edit: impl FnOnce(&mut Value)) -> Result<String, String> {
+    let mut value: Value =
+        serde_json::from_slice(&unpack(text, storage)?).map_err(|_| "is no release in JSON".to_owned())?;
+    edit(&mut value);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let packed = encoder.write_all(value.to_string().as_bytes()).and_then(|()| encoder.finish());
+    let inner = STANDARD.encode(packed.map_err(|error| format!("cannot be packed: {error}"))?);
+    Ok(if storage == Storage::Secret { STANDARD.encode(inner) } else { inner })
+}
+
+/// The JSON in a record's text.
+fn unpack(text: &str, storage: Storage) -> Result<Vec<u8>, String> {
+    let damaged = |_| "is damaged: it is not base64".to_owned();
+    let mut bytes = STANDARD.decode(text.trim()).map_err(damaged)?;
+    if storage == Storage::Secret {
+        bytes = STANDARD.decode(bytes.trim_ascii()).map_err(damaged)?;
+    }
+    if bytes.starts_with(&GZIP) {
+        let mut plain = Vec::new();
+        let read = GzDecoder::new(bytes.as_slice()).take(LARGEST + 1).read_to_end(&mut plain);
+        read.map_err(|_| "is damaged: its gzip data is cut or wrong".to_owned())?;
+        if plain.len() as u64 > LARGEST {
+            return Err(format!("is larger than {} MiB", LARGEST / 1024 / 1024));
+        }
+        bytes = plain;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn encode(bytes: &[u8], storage: Storage) -> String {
+        let inner = STANDARD.encode(bytes);
+        if storage == Storage::Secret { STANDARD.encode(inner) } else { inner }
+    }
+
+    #[test]
+    fn a_record_is_read_in_each_of_its_forms() {
+        let json = br#"{"name": "demo", "version": 3, "chart": {"metadata": {"name": "c", "version": "1.0"}, "templates": [{"data": "e30="}]}, "unknown": {"a": [1]}, "hooks": null, "config": null}"#;
+        for storage in [Storage::Secret, Storage::Configmap] {
+            for bytes in [json.to_vec(), gzip(json)] {
+                let release = decode(&encode(&bytes, storage), storage).unwrap();
+                assert_eq!((release.name.as_str(), release.version), ("demo", 3));
+                assert_eq!(release.chart.field("version"), "1.0");
+            }
+        }
+    }
+
+    #[test]
+    fn an_edit_leaves_everything_else_as_it_was() {
+        let json = br#"{"name":"demo","info":{"status":"pending-upgrade"},"config":{"b":1.10,"a":12345678901234567890123,"e":1e400}}"#;
+        for storage in [Storage::Secret, Storage::Configmap] {
+            let edit = |value: &mut Value| value["info"]["status"] = "failed".into();
+            let text = edited(&encode(&gzip(json), storage), storage, edit).unwrap();
+            let plain = String::from_utf8(unpack(&text, storage).unwrap()).unwrap();
+            let expected = String::from_utf8(json.to_vec()).unwrap().replace("pending-upgrade", "failed");
+            assert_eq!(plain, expected.replace("1e400", "1e+400"));
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_refused_and_not_unpacked() {
+        let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
+        let zeros = vec![b' '; 1024 * 1024];
+        for _ in 0..33 {
+            bomb.write_all(&zeros).unwrap();
+        }
+        let problem = decode(&encode(&bomb.finish().unwrap(), Storage::Secret), Storage::Secret).unwrap_err();
+        assert_eq!(problem, "is larger than 32 MiB");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_text() {
+        for (text, words) in [
+            ("hunter2!".to_owned(), "not base64"),
+            (encode(&[0x1f, 0x8b, 0x08, 1], Storage::Secret), "gzip data is cut"),
+            (encode(br#"{"name": ["hunter2"]}"#, Storage::Secret), "line 1, column 9"),
+            (encode(&gzip(b"[]"), Storage::Secret), "no release"),
+            (encode("[".repeat(100_000).as_bytes(), Storage::Secret), "no release"),
+        ] {
+            let problem = decode(&text, Storage::Secret).unwrap_err();
+            assert!(problem.contains(words) && !problem.contains("hunter2"), "{problem}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn anything_at_all_is_a_release_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300), text in ".*") {
+            for storage in [Storage::Secret, Storage::Configmap] {
+                let _ = decode(&text, storage);
+                let _ = decode(&encode(&bytes, storage), storage);
+                let _ = decode(&encode(&gzip(&bytes), storage), storage);
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read(name in "[a-z]{1,20}", version in 0_u64..1000, notes in ".*") {
+            let json = serde_json::json!({ "name": name, "version": version, "info": { "notes": notes } });
+            let release = decode(&encode(&gzip(json.to_string().as_bytes()), Storage::Secret), Storage::Secret).unwrap();
+            prop_assert_eq!((release.name, release.version, release.info.notes), (name, version, notes));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A kubeconfig as it is written. Its clusters and users are read by kubectl's rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::anyhow;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jetway::http::Url;
+use jetway::{Result, Secret};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// A kubeconfig as it is written; see "Organizing Cluster Access Using kubeconfig Files" in the documentation of Kubernetes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Kubeconfig {
+    #[serde(default, deserialize_with = "even_null")]
+    pub(crate) clusters: Vec<NamedCluster>,
+    #[serde(default, deserialize_with = "even_null")]
+    pub(crate) users: Vec<NamedUser>,
+    #[serde(default, deserialize_with = "even_null")]
+    pub(crate) contexts: Vec<NamedContext>,
+    #[serde(default)]
+    pub(crate) current_context: Option<String>,
+    /// The clusters and users with all their keys.
+    #[serde(skip)]
+    pub(crate) raw: Raw,
+}
+
+/// The same, as far as it takes to find keys that are not known here.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Raw {
+    #[serde(default, deserialize_with = "even_null")]
+    pub(crate) clusters: Vec<RawEntry>,
+    #[serde(default, deserialize_with = "even_null")]
+    pub(crate) users: Vec<RawEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct RawEntry {
+    pub(crate) name: String,
+    #[serde(default, alias = "cluster", alias = "user")]
+    pub(crate) content: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct NamedCluster {
+    pub(crate) name: String,
+    #[serde(default, deserialize_with = "even_null")]
+    pub(crate) cluster: ClusterEntry,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ClusterEntry {
+    pub(crate) server: Option<String>,
+    pub(crate) certificate_authority: Option<String>,
+    pub(crate) certificate_authority_data: Option<String>,
+    #[serde(default, deserialize_with = "even_null")]
+    pub(crate) insecure_skip_tls_verify: bool,
+    pub(crate) tls_server_name: Option<String>,
+    pub(crate) proxy_url: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct NamedUser {
+    pub(crate) name: String,
+    #[serde(default, deserialize_with = "even_null")]
+    pub(crate) user: UserEntry,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct NamedContext {
+    pub(crate) name: String,
+    #[serde(default, deserialize_with = "even_null")]
+    pub(crate) context: ContextEntry,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct ContextEntry {
+    pub(crate) cluster: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) namespace: Option<String>,
+}
+
+/// Takes `null` for the default.
+fn even_null<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+impl Kubeconfig {
+    /// Reads the text, which may be in base64; several documents are merged as kubectl merges several files. An error does not
+    /// repeat the text.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let decoded = whole_in_base64(text);
+        let text = decoded.as_deref().unwrap_or(text);
+        let documents: Vec<Self> = serde_saphyr::from_multiple(text).map_err(|error| match error.location() {
+            // The parser's own words quote the line, which may be a key.
+            Some(location) => format!("is no kubeconfig: line {} cannot be understood", location.line()),
+            None => "is no kubeconfig".to_owned(),
+        })?;
+        let raw: Vec<Raw> = serde_saphyr::from_multiple(text).unwrap_or_default();
+        let mut merged = Self::default();
+        for document in documents {
+            merged.clusters.extend(document.clusters);
+            merged.users.extend(document.users);
+            merged.contexts.extend(document.contexts);
+            merged.current_context =
+                merged.current_context.or(document.current_context.filter(|name| !name.is_empty()));
+        }
+        for document in raw {
+            merged.raw.clusters.extend(document.clusters);
+            merged.raw.users.extend(document.users);
+        }
+        Ok(merged)
+    }
+
+    /// All that is secret in it.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let mut secrets: BTreeSet<String> = self.users.iter().flat_map(|user| user.user.secrets()).collect();
+        let proxies = self.clusters.iter().filter_map(|cluster| cluster.cluster.proxy_url.as_deref());
+        secrets.extend(proxies.filter_map(|url| Url::parse(url).ok()?.password().map(str::to_owned)));
+        secrets.into_iter().collect()
+    }
+}
+
+/// A user as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct UserEntry {
+    pub(crate) client_certificate: Option<String>,
+    pub(crate) client_certificate_data: Option<String>,
+    pub(crate) client_key: Option<String>,
+    pub(crate) client_key_data: Option<Secret>,
+    pub(crate) token: Option<Secret>,
+    #[serde(rename = "tokenFile")]
+    pub(crate) token_file: Option<String>,
+    pub(crate) r#as: Option<String>,
+    pub(crate) as_uid: Option<String>,
+    pub(crate) as_groups: Option<Vec<String>>,
+    pub(crate) as_user_extra: Option<BTreeMap<String, Option<Vec<String>>>>,
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<Secret>,
+    pub(crate) exec: Option<Exec>,
+    pub(crate) auth_provider: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Exec {
+    #[serde(default)]
+    pub(crate) command: String,
+}
+
+impl UserEntry {
+    /// All that is secret in it.
+    fn secrets(&self) -> Vec<String> {
+        let all = [&self.client_key_data, &self.token, &self.password];
+        let mut secrets: Vec<String> = all
+            .into_iter()
+            .flatten()
+            .map(|secret| secret.expose().to_owned())
+            .filter(|text| !text.is_empty())
+            .collect();
+        secrets.extend(self.client_key_data.iter().filter_map(|key| data("client-key-data", key.expose()).ok()));
+        secrets
+    }
+}
+
+/// The text of a whole kubeconfig in base64, which variables of a CI often hold.
+fn whole_in_base64(text: &str) -> Option<String> {
+    let compact: String = text.split_whitespace().collect();
+    let bytes = (!compact.is_empty()).then(|| STANDARD.decode(compact).ok()).flatten()?;
+    String::from_utf8(bytes).ok().filter(|text| text.contains("clusters") || text.contains("contexts"))
+}
+
+/// The text of a key that holds base64.
+pub(crate) fn data(key: &str, text: &str) -> Result<String> {
+    let compact: String = text.split_whitespace().collect();
+    let decoded = STANDARD.decode(compact).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.ok_or_else(|| anyhow!("the kubeconfig's `{key}` is cut or damaged: it is not base64"))
+}

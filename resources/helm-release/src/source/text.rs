@@ -1,0 +1,43 @@
+//! Optional text, secrets and PEM in a request: an empty one counts as not given.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jetway::Secret;
+
+/// The trimmed text, unless it is empty.
+pub(crate) fn non_empty(text: Option<&String>) -> Option<&str> {
+    text.map(|text| text.trim()).filter(|text| !text.is_empty())
+}
+
+/// The secret, unless it is empty.
+pub(crate) fn non_empty_secret(secret: Option<&Secret>) -> Option<&Secret> {
+    secret.filter(|secret| !secret.expose().trim().is_empty())
+}
+
+/// PEM text, decoded from base64 if necessary. The error does not quote the text.
+pub(crate) fn pem(text: &str) -> Result<String, String> {
+    if text.contains("-----BEGIN ") {
+        return Ok(text.to_owned());
+    }
+    let compact: String = text.split_whitespace().collect();
+    let decoded = STANDARD.decode(compact).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded
+        .filter(|text| text.contains("-----BEGIN "))
+        .ok_or_else(|| "expected PEM (-----BEGIN ...), as it is or in base64".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pem_is_taken_in_both_forms() {
+        let text = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n";
+        assert_eq!(pem(text).unwrap(), text);
+        let mut wrapped = STANDARD.encode(text);
+        wrapped.insert(20, '\n');
+        assert_eq!(pem(&wrapped).unwrap(), text);
+        assert!(pem("hunter2").is_err());
+        assert!(pem(&STANDARD.encode("hunter2")).is_err());
+    }
+}
