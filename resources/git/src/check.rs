@@ -3,15 +3,16 @@
 use git2::Oid;
 use jetway::{Context, Result};
 
-use crate::branch_set;
-use crate::commit_filter::MessageFilter;
-use crate::git::{Git, NoDefaultBranch, no_default_branch};
-use crate::history::History;
-use crate::label_search;
-use crate::labels::Followed;
+use crate::history::branches;
+use crate::history::commits::History;
+use crate::history::labels;
+use crate::history::message_filter::MessageFilter;
 use crate::object_id::object_id;
-use crate::remote::{is_abbreviated_hash, is_commit_hash};
 use crate::source::Source;
+use crate::source::followed::Followed;
+use crate::source::remote::{is_abbreviated_hash, is_commit_hash};
+use crate::transport::git::Git;
+use crate::transport::refusal::{NoDefaultBranch, no_default_branch};
 use crate::version::Version;
 
 /// The versions from `version` on, oldest first.
@@ -19,7 +20,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
     let git = Git::new(context, source, false).await?;
     let followed = source.followed()?;
     if let Followed::Branches(names) = &followed {
-        return branch_set::check(&git, names, version).await;
+        return branches::check(&git, names, version).await;
     }
     let version = version.and_then(Version::filled);
     match followed {
@@ -27,7 +28,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
             Err(error) if error.chain().any(<dyn std::error::Error>::is::<NoDefaultBranch>) => no_versions(&git).await,
             outcome => outcome,
         },
-        followed => label_search::search(&git, source, &followed, version.as_ref()).await,
+        followed => labels::search(&git, source, &followed, version.as_ref()).await,
     }
 }
 

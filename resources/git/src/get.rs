@@ -3,134 +3,44 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use jetway::{Context, Parameters, Problems, Response, Result, anyhow};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use jetway::{Context, Response, Result, anyhow};
 
-use crate::checkout::{Tags, Wanted};
-use crate::git::Git;
-use crate::labels::{Followed, VersionType};
-use crate::lfs::Lfs;
-use crate::metadata::{CommitFacts, Formats};
-use crate::remote::is_branch_name;
+use crate::checkout::git_crypt;
+use crate::checkout::metadata::{CommitFacts, Formats};
+use crate::checkout::more_refs;
+use crate::checkout::submodules::Update;
+use crate::checkout::target::Target;
+use crate::checkout::verification::Trusted;
+use crate::checkout::work_tree::{Tags, Wanted};
+use crate::history::branches;
+use crate::history::labels;
 use crate::source::Source;
-use crate::submodules::{Submodules, Update};
-use crate::target::Target;
-use crate::verification::Trusted;
+use crate::source::followed::Followed;
+use crate::source::get_params::GetParams;
+use crate::source::labels::VersionType;
+use crate::transport::git::Git;
+use crate::transport::lfs::Lfs;
+use crate::transport::settings;
 use crate::version::Version;
-use crate::{branch_set, git_crypt, label_search, more_refs, settings};
-
-/// What a pipeline may write under a get step's `params:`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[allow(clippy::struct_excessive_bools, reason = "the keys are the established resource's")]
-pub struct Params {
-    /// How many generations of history to fetch; all of it when absent or 0. With `version_type: tags`, one when absent.
-    pub depth: Option<u32>,
-
-    /// The same as `depth`, in the spelling of older pull-request resources.
-    #[serde(rename = "git.depth")]
-    pub git_depth: Option<u32>,
-
-    /// Branches, tags, full refs (`refs/pull/7/head`) or full commit hashes to fetch besides. A branch becomes a local branch of that
-    /// name, a tag or a full ref is itself, and a commit is there by its hash.
-    #[serde(default)]
-    pub fetch: Vec<String>,
-
-    /// Whether to fetch all tags, or none; those of the fetched history come when nothing is said here or in the source.
-    pub fetch_tags: Option<bool>,
-
-    /// Fetch all branches instead of the followed one alone.
-    #[serde(default)]
-    pub all_branches: bool,
-
-    /// Delete all tags of the clone at the end; metadata and `.git/tags` still name those of the commit.
-    #[serde(default)]
-    pub clean_tags: bool,
-
-    /// Which submodules to fetch: `all`, `none`, or a list of paths.
-    #[serde(default)]
-    pub submodules: Submodules,
-
-    /// Fetch the submodules of submodules too.
-    #[serde(default = "yes")]
-    pub submodule_recursive: bool,
-
-    /// Check out the tip of each submodule's branch instead of the recorded commit.
-    #[serde(default)]
-    pub submodule_remote: bool,
-
-    /// Leave files in git-lfs as the pointers that stand in the commits.
-    #[serde(default)]
-    pub disable_git_lfs: bool,
-
-    /// How `.git/short_ref` is written: `%s` stands for the first seven characters of the version's ref, `%.5s` for five of
-    /// them.
-    #[serde(default = "plain")]
-    pub short_ref_format: String,
-
-    /// How `.git/commit_timestamp` is written: a format of `git log --date`.
-    #[serde(default = "iso8601")]
-    pub timestamp_format: String,
-
-    /// The options of `git describe` for `.git/describe_ref`, with blanks between them.
-    #[serde(default = "always")]
-    #[schemars(extend("x-keeps-empty" = true))]
-    pub describe_ref_options: String,
-
-    /// Show what git does, as in the source.
-    #[serde(default)]
-    pub debug: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn plain() -> String {
-    "%s".to_owned()
-}
-
-fn iso8601() -> String {
-    "iso8601".to_owned()
-}
-
-fn always() -> String {
-    "--always --dirty --broken".to_owned()
-}
-
-impl Parameters for Params {
-    fn rules(&self, problems: &mut Problems) {
-        if let (Some(depth), Some(alias)) = (self.depth, self.git_depth)
-            && depth != alias
-        {
-            problems.add("git.depth", "says something else than `depth`, whose other name it is");
-        }
-        for (index, branch) in self.fetch.iter().enumerate() {
-            if let Err(problem) = is_branch_name(branch) {
-                problems.add(format!("fetch[{index}]"), problem);
-            }
-        }
-    }
-}
 
 /// Fetches a version into `destination`.
 pub(crate) async fn get(
     context: &Context,
     source: &Source,
     version: Option<Version>,
-    params: &Params,
+    params: &GetParams,
     destination: &Path,
 ) -> Result<Response<Version>> {
     let lfs = if params.disable_git_lfs { Lfs::Pointers } else { Lfs::Files };
     let git = Git::new(context, source, params.debug).await?.with_lfs(lfs);
     let followed = source.followed()?;
     if let Followed::Branches(names) = &followed {
-        return branch_set::get(&git, names, version, destination).await;
+        return branches::get(&git, names, version, destination).await;
     }
     let version = match version.and_then(Version::filled) {
         // The branch's tip is not a tag.
         None if source.version_type == VersionType::Tags => {
-            let newest = label_search::search(&git, source, &followed, None).await?.pop();
+            let newest = labels::search(&git, source, &followed, None).await?.pop();
             Some(newest.ok_or_else(|| anyhow!("there is no tag to get"))?)
         }
         version => version,

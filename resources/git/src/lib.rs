@@ -4,73 +4,33 @@
 //! users' servers, filters and hooks expect it; libgit2 reads objects, refs and metadata in this process. Nothing is
 //! asked of a child per commit or per tag.
 
-mod address;
-mod agent;
-#[cfg(test)]
-mod agrees_with_git;
-mod askpass;
-mod branch_set;
-mod character_set;
 mod check;
 mod checkout;
-mod commit_filter;
-mod defaults;
 mod get;
-mod git;
-mod git_crypt;
-mod glob;
 mod history;
-mod keys;
-mod keyserver;
-mod label_search;
-mod labels;
-mod lfs;
-mod local_tags;
-mod ls_refs;
-mod metadata;
-mod more_refs;
 mod object_id;
-mod openpgp;
 mod pattern;
-mod posix_regex;
-mod private_key;
 mod push;
 mod put;
 mod raw_commit;
-mod rejection;
-mod remote;
-mod remote_head;
-mod repository_cache;
-mod retry;
-mod settings;
-mod signature;
 mod source;
-mod ssh;
-mod ssh_command;
-mod submodule_credentials;
-mod submodules;
-mod target;
-mod trust;
-mod tunnel;
-mod verification;
+mod transport;
 mod version;
-mod version_sort;
-mod web_url;
 
 use std::path::Path;
 
 use jetway::{Companion, Context, Part, Resource, Response, Result, UnknownKeys, Verb};
 
-pub use commit_filter::CommitFilter;
-pub use get::Params as GetParams;
-pub use labels::{TagBehaviour, TagSort, VersionType};
-pub use push::{Force, Lease};
-pub use put::{Params as PutParams, Returning, Words};
-pub use settings::Setting;
+use transport::{agent, askpass, ssh, tunnel};
+
 pub use source::Source;
-pub use submodule_credentials::SubmoduleCredential;
-pub use submodules::{AllOrNone, Submodules};
-pub use tunnel::Tunnel;
+pub use source::commit_filter::CommitFilter;
+pub use source::get_params::{AllOrNone, GetParams, Submodules};
+pub use source::labels::{TagBehaviour, TagSort, VersionType};
+pub use source::put_params::{Force, Lease, PutParams, Returning, Words};
+pub use source::setting::Setting;
+pub use source::submodule_credentials::SubmoduleCredential;
+pub use source::tunnel::Tunnel;
 pub use version::Version;
 
 /// The resource type.

@@ -1,9 +1,12 @@
 //! Patterns that pipelines give: compiled once, matched against bytes, in time that grows with the text alone.
 
+mod character_set;
+pub(crate) mod glob;
+pub(crate) mod posix_regex;
+
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::glob;
-use crate::posix_regex::{self, Dialect};
+use self::posix_regex::Dialect;
 
 /// The longest pattern, in bytes.
 const LONGEST: usize = 4_096;

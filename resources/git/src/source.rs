@@ -1,20 +1,40 @@
 //! What a pipeline may write under `source:`.
 
+pub(crate) mod address;
+pub(crate) mod commit_filter;
+pub(crate) mod followed;
+pub(crate) mod get_params;
+pub(crate) mod git_crypt_key;
+pub(crate) mod key_id;
+pub(crate) mod labels;
+pub(crate) mod names;
+pub(crate) mod openpgp;
+pub(crate) mod private_key;
+pub(crate) mod put_params;
+pub(crate) mod remote;
+mod rules;
+pub(crate) mod setting;
+pub(crate) mod ssh_command;
+pub(crate) mod submodule_credentials;
+mod text;
+mod trust;
+pub(crate) mod tunnel;
+mod verification;
+
 use std::time::Duration;
 
-use jetway::{Console, Parameters, Problems, Secret};
+use jetway::{Console, Secret};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use crate::address::host_and_port;
-use crate::commit_filter::CommitFilter;
-use crate::labels::{TagBehaviour, TagSort, VersionType};
-use crate::remote::{Remote, is_branch_name};
-use crate::settings::Setting;
-use crate::ssh::is_plain_user;
-use crate::submodule_credentials::{Host, SubmoduleCredential};
-use crate::tunnel::Tunnel;
-use crate::{git_crypt, private_key, ssh_command, trust, verification};
+use crate::source::address::host_and_port;
+use crate::source::commit_filter::CommitFilter;
+use crate::source::labels::{TagBehaviour, TagSort, VersionType};
+use crate::source::remote::Remote;
+use crate::source::setting::Setting;
+use crate::source::submodule_credentials::{Host, SubmoduleCredential};
+use crate::source::text::trimmed;
+use crate::source::tunnel::Tunnel;
 
 /// Where the repository is, how to get in, and which commits count.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -173,12 +193,6 @@ pub struct Source {
     pub debug: bool,
 }
 
-/// Reads text that is never meant to begin or end with a blank: a value of a variable often ends with a newline.
-pub(crate) fn trimmed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?.map(|text| text.trim().to_owned());
-    Ok(text.filter(|text| !text.is_empty()))
-}
-
 fn one() -> u32 {
     1
 }
@@ -228,6 +242,27 @@ impl Source {
         included.chain(self.ignore_paths.iter().map(|path| exclude(&from_root(path)))).collect()
     }
 
+    /// The keys that are given and have no effect on what the versions are.
+    pub(crate) fn ineffective_keys(&self) -> Vec<&'static str> {
+        if !matches!(self.version_type, VersionType::Tags | VersionType::Branches) {
+            return Vec::new();
+        }
+        let has_globs = self.tag_filter.is_some() || !self.tag_filters.is_empty();
+        let keys = [
+            ("branch", self.branch.is_some()),
+            ("paths", !self.paths.is_empty()),
+            ("ignore_paths", !self.ignore_paths.is_empty()),
+            ("commit_filter", !self.commit_filter.is_empty()),
+            ("tag_behaviour", self.tag_behaviour != TagBehaviour::default()),
+            ("fetch_tags", self.fetch_tags.is_some()),
+            ("sparse_paths", !self.sparse_paths.is_empty()),
+            ("search_remote_refs", self.search_remote_refs),
+            ("tag_regex", self.version_type == VersionType::Tags && has_globs && self.tag_regex.is_some()),
+            ("version_depth", self.version_type == VersionType::Branches && self.version_depth != 1),
+        ];
+        keys.into_iter().filter_map(|(key, is_given)| is_given.then_some(key)).collect()
+    }
+
     /// Says what of the source is of no use.
     pub(crate) fn warn(&self, console: &Console) {
         let has_password = self.password.as_ref().is_some_and(|password| !password.is_empty());
@@ -254,26 +289,6 @@ impl Source {
     }
 }
 
-/// The password of a URI in which it has a `/` as it is, so that the rest of it passes for a path.
-fn unencoded_password(uri: &str) -> Option<&str> {
-    let (scheme, rest) = uri.trim().split_once("://")?;
-    let (authority, _) = rest.split_once('/')?;
-    let (_, after_user) = authority.split_once(':')?;
-    let is_port = after_user.chars().all(|c| c.is_ascii_digit());
-    if authority.contains('@') || is_port || scheme.eq_ignore_ascii_case("file") {
-        return None;
-    }
-    let (userinfo, _) = rest.rsplit_once('@')?;
-    userinfo.split_once(':').map(|(_, password)| password)
-}
-
-fn password_is_encoded(uri: &str) -> Result<(), &'static str> {
-    match unencoded_password(uri) {
-        Some(_) => Err("has a `/` in its password, which is written `%2F`"),
-        None => Ok(()),
-    }
-}
-
 /// The pathspec without the slash before it, which stands for the repository's root, as in a `.gitignore`.
 fn from_root(path: &str) -> String {
     let (magic, pattern) = match path.strip_prefix(":(").and_then(|rest| rest.split_once(')')) {
@@ -290,82 +305,6 @@ fn exclude(path: &str) -> String {
     match path.strip_prefix(":(") {
         Some(magic) => format!(":(exclude,{magic}"),
         None => format!(":(exclude){path}"),
-    }
-}
-
-impl Parameters for Source {
-    fn rules(&self, problems: &mut Problems) {
-        if self.uri.trim().is_empty() {
-            problems.add("uri", "must not be empty");
-        } else if let Err(problem) = self.remote().usable().and_then(|()| password_is_encoded(&self.uri)) {
-            problems.add("uri", problem);
-        }
-        if let Some(branch) = &self.branch
-            && let Err(problem) = is_branch_name(branch)
-        {
-            problems.add("branch", problem);
-        }
-        for (key, list) in [("paths", &self.paths), ("ignore_paths", &self.ignore_paths)] {
-            for (index, path) in list.iter().enumerate() {
-                if path.starts_with('-') {
-                    problems.add_with_hint(
-                        format!("{key}[{index}]"),
-                        "must not begin with `-`",
-                        format!("write `./{path}` for a file of that name"),
-                    );
-                } else if path.is_empty() {
-                    problems.add(format!("{key}[{index}]"), "must not be empty");
-                }
-            }
-        }
-        if self.private_key_user.as_ref().is_some_and(|user| !is_plain_user(user)) {
-            problems.add("private_key_user", "must be letters, digits and `._@+-`, and not begin with `-`");
-        }
-        self.label_rules(problems);
-        for (index, host) in self.credential_hosts.iter().enumerate() {
-            if Host::parse(host).is_none() {
-                let problem = "must be a host, such as `git.example.com` or `git.example.com:8443`";
-                problems.add(format!("credential_hosts[{index}]"), problem);
-            }
-        }
-        self.commit_filter.rules(&self.git_config, problems);
-        for (index, entry) in self.submodule_credentials.iter().enumerate() {
-            entry.rules(index, problems);
-        }
-        if let Some(tunnel) = &self.https_tunnel {
-            tunnel.rules(problems);
-        }
-        trust::rules(&self.ca_certs, self.known_hosts.as_deref(), problems);
-        for (index, setting) in self.git_config.iter().enumerate() {
-            setting.rules(index, problems);
-        }
-        if self.configures_ssh()
-            && let Some((index, Err(problem))) = ssh_command::of_settings(&self.git_config)
-        {
-            problems.add(format!("git_config[{index}].value"), problem);
-        }
-        verification::rules(self, problems);
-        if let Some(Err(problem)) = self.git_crypt_key().map(|key| git_crypt::key(key.expose())) {
-            problems.add("git_crypt_key", problem);
-        }
-        if let Some(key) = self.private_key.as_ref().filter(|key| !key.is_empty()) {
-            let passphrase = self.private_key_passphrase.as_ref().filter(|passphrase| !passphrase.is_empty());
-            if let Err(problem) = private_key::usable(key.expose(), passphrase.is_some()) {
-                problems.add("private_key", problem);
-            }
-        }
-    }
-
-    fn hidden_secrets(&self) -> Vec<String> {
-        let remote = self.remote();
-        // A token is often written in place of the user: `https://TOKEN@host`, `https://TOKEN:x-oauth-basic@host`.
-        let stands_for_token = |password: &Option<String>| password.as_ref().is_none_or(|word| word == "x-oauth-basic");
-        let given = self.password.as_ref().map(|password| password.expose().to_owned());
-        let user = remote.user.filter(|_| remote.origin.is_some() && stands_for_token(&remote.password));
-        let token = user.or_else(|| self.username.clone().filter(|_| given.is_some() && stands_for_token(&given)));
-        let unencoded = unencoded_password(&self.uri).map(str::to_owned);
-        let settings = self.git_config.iter().flat_map(Setting::secrets);
-        remote.password.into_iter().chain(token).chain(unencoded).chain(settings).collect()
     }
 }
 
@@ -407,17 +346,5 @@ mod tests {
     fn the_default_path_filters_nothing() {
         assert!(source(serde_json::json!({"uri": "u", "paths": ["."]})).pathspecs().is_empty());
         assert!(source(serde_json::json!({"uri": "u", "paths": []})).pathspecs().is_empty());
-    }
-
-    #[test]
-    fn passwords_and_tokens_inside_the_uri_are_secrets() {
-        let secrets = |uri: &str| source(serde_json::json!({"uri": uri})).hidden_secrets();
-        assert_eq!(secrets("https://bob:s3cret@host/x"), ["s3cret"]);
-        assert_eq!(secrets("https://ghp_token@host/x"), ["ghp_token"]);
-        assert_eq!(secrets("https://ghp_token:x-oauth-basic@host/x"), ["x-oauth-basic", "ghp_token"]);
-        assert_eq!(secrets("https://bob:pa/ss@word@host/x"), ["pa/ss@word"]);
-        assert!(password_is_encoded("https://bob:pa/ss@host/x").is_err());
-        assert!(password_is_encoded("https://host:8443/a@b").is_ok());
-        assert_eq!(secrets("ssh://git@host/x"), Vec::<String>::new());
     }
 }

@@ -1,0 +1,84 @@
+//! The server's default branch, learned from a fetch that asks for other refs.
+//!
+//! `git clone` makes `origin/HEAD`; `git fetch` of git before 2.48 does not, and does not print what the server's HEAD is. A
+//! pattern that only HEAD matches makes it list HEAD, a negative refspec keeps it from fetching that commit, and git's packet
+//! trace has the server's answer. So the default branch costs no request of its own.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use git2::Repository;
+use jetway::{Command, Result};
+
+use crate::transport::git::Git;
+
+/// The most that is read of a trace, in bytes. The list of refs is at its beginning.
+const LONGEST_TRACE: u64 = 1024 * 1024;
+
+/// The trace of a fetch.
+pub(crate) struct RemoteHead {
+    trace: PathBuf,
+}
+
+impl RemoteHead {
+    /// The refspecs that make git list HEAD, and not fetch it.
+    pub(crate) const REFSPECS: &'static [&'static str] = &["+HEAD*:refs/jetway/HEAD*", "^HEAD"];
+
+    /// Nothing is traced yet.
+    pub(crate) fn new(git: &Git<'_>) -> Result<Self> {
+        Ok(Self { trace: git.context().private_directory().path()?.join("packets") })
+    }
+
+    /// The fetch with a trace.
+    pub(crate) fn ask(&self, fetch: Command) -> Command {
+        fetch.env("GIT_TRACE_PACKET", &self.trace)
+    }
+
+    /// The default branch, where the server named one. The trace is removed.
+    pub(crate) fn branch(&self) -> Option<String> {
+        let mut text = Vec::new();
+        File::open(&self.trace).ok()?.take(LONGEST_TRACE).read_to_end(&mut text).ok()?;
+        let _ = std::fs::remove_file(&self.trace);
+        branch_in(&String::from_utf8_lossy(&text))
+    }
+}
+
+/// The branch that HEAD is, by gitprotocol-v2 ("ls-refs": `HASH HEAD symref-target:REF`) or by the older protocol
+/// (gitprotocol-capabilities, "symref": `symref=HEAD:REF`).
+fn branch_in(trace: &str) -> Option<String> {
+    trace.lines().find_map(|line| {
+        // It is `fetch`, or `remote-curl` for the older protocol over http, that receives it.
+        let (_, packet) = line.split_once("< ")?;
+        let target = packet.split_once(" HEAD symref-target:").or_else(|| packet.split_once(" symref=HEAD:"))?.1;
+        target.split([' ', '\\']).next()?.strip_prefix("refs/heads/").map(str::to_owned)
+    })
+}
+
+/// Makes `origin/HEAD` as `git clone` does: when the default branch is one of those that were fetched.
+pub(crate) fn set_origin_head(repository: &Repository, branch: Option<&str>) -> Result<()> {
+    let Some(target) = branch.map(|branch| format!("refs/remotes/origin/{branch}")) else { return Ok(()) };
+    if repository.find_reference(&target).is_ok() {
+        let made = repository.reference_symbolic("refs/remotes/origin/HEAD", &target, true, "jetway: fetched");
+        made.context("cannot write `refs/remotes/origin/HEAD`")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_branch_is_read_from_both_protocols() {
+        let version_2 = "21:47:44.6 pkt-line.c:80 packet:  fetch> ref-prefix HEAD\n\
+                         21:47:44.6 pkt-line.c:80 packet:  fetch< 11aa HEAD symref-target:refs/heads/a/b\n";
+        assert_eq!(branch_in(version_2).as_deref(), Some("a/b"));
+        let version_0 = "t packet: remote-curl< 11aa HEAD\\0multi_ack symref=HEAD:refs/heads/main object-format=sha1\n";
+        assert_eq!(branch_in(version_0).as_deref(), Some("main"));
+        for other in ["t packet: fetch< 11aa HEAD\n", "t packet: fetch< 1 HEAD symref-target:refs/x\n", ""] {
+            assert_eq!(branch_in(other), None);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a version stands for: a commit, and the tag or branch by which it was found.
+
+use git2::{Oid, Reference, Repository};
+use jetway::{Advise as _, Result, anyhow};
+
+use crate::object_id::object_id;
+use crate::source::Source;
+use crate::source::labels::VersionType;
+use crate::source::remote::{is_abbreviated_hash, is_branch_name, is_commit_hash};
+use crate::transport::git::Git;
+use crate::version::Version;
+
+/// What a get is to check out.
+#[derive(Debug, Default)]
+pub(crate) struct Target {
+    /// The commit; the branch's tip when there is none.
+    pub(crate) commit: Option<Oid>,
+    /// The branch that the version names, instead of the source's.
+    pub(crate) branch: Option<String>,
+    /// The tag that the version names.
+    pub(crate) tag: Option<String>,
+    /// What the commit's hash begins with, when that is all that is known of it.
+    pub(crate) beginning: Option<String>,
+}
+
+impl Target {
+    /// Reads a version. The server is asked where a tag or branch comes without its commit.
+    pub(crate) async fn of(git: &Git<'_>, source: &Source, version: Option<&Version>) -> Result<Self> {
+        let Some(version) = version else { return Ok(Self::default()) };
+        if let Some(branch) = &version.branch {
+            is_branch_name(branch).map_err(|problem| anyhow!("the version's branch {problem}"))?;
+        }
+        let (reference, branch) = (&version.reference, version.branch.clone());
+        // As for git, HEAD is the newest commit of the followed branch.
+        if reference == "HEAD" {
+            return Ok(Self { branch, ..Self::default() });
+        }
+        if is_commit_hash(reference) {
+            return Ok(Self { commit: Some(object_id(reference)?), branch, ..Self::default() });
+        }
+        let short = ["refs/tags/", "refs/heads/"].iter().find_map(|prefix| reference.strip_prefix(prefix));
+        let (is_full_tag, is_full_head) = (reference.starts_with("refs/tags/"), reference.starts_with("refs/heads/"));
+        let full = reference;
+        let reference = &short.unwrap_or(reference).to_owned();
+        let (tag, head) = (format!("refs/tags/{reference}"), format!("refs/heads/{reference}"));
+        if reference.starts_with('-') || !Reference::is_valid_name(&tag) {
+            return Err(anyhow!("version `{full}` is neither a full commit hash nor the name of a tag or branch"));
+        }
+        let is_branch = source.version_type == VersionType::BranchHeads;
+        let of_tag = |commit| Self { commit, branch: branch.clone(), tag: Some(reference.clone()), beginning: None };
+        let of_branch = |commit| Self { commit, branch: Some(reference.clone()), ..Self::default() };
+        if let Some(commit) = &version.commit {
+            if !is_commit_hash(commit) {
+                return Err(anyhow!("the version's commit `{commit}` is not a full commit hash"));
+            }
+            let commit = Some(object_id(commit)?);
+            return Ok(if is_branch { of_branch(commit) } else { of_tag(commit) });
+        }
+        let refs = git.remote_refs(&[tag.clone(), head.clone()], Some(reference)).await?;
+        let find = |name: &str| {
+            let found = refs.iter().find(|found| found.name == name);
+            found.map(|found| object_id(found.peeled.as_ref().unwrap_or(&found.hash))).transpose()
+        };
+        // As for git itself, a tag goes before a branch of the same name.
+        let (find_tag, find_branch) = (!is_branch && !is_full_head, !is_full_tag);
+        match (if find_tag { find(&tag)? } else { None }, if find_branch { find(&head)? } else { None }) {
+            (Some(commit), _) => Ok(of_tag(Some(commit))),
+            (None, Some(commit)) => Ok(of_branch(Some(commit))),
+            (None, None) => {
+                let kind = match (find_tag, find_branch) {
+                    (true, true) => "tag or branch",
+                    (true, false) => "tag",
+                    _ => "branch",
+                };
+                if is_abbreviated_hash(full) {
+                    return Ok(Self { branch, beginning: Some(reference.clone()), ..Self::default() });
+                }
+                Err(anyhow!("version `{full}` is gone: `{}` has no such {kind}", git.remote().address)
+                    .hint(format!("the {kind} was deleted since the version was found; run a newer version")))
+            }
+        }
+    }
+
+    /// Says so when the tag names another commit by now. What is checked out is the version all the same.
+    pub(crate) fn tell_of_moved_tag(&self, git: &Git<'_>, repository: &Repository) {
+        let (Some(tag), Some(commit)) = (&self.tag, self.commit) else { return };
+        let named = repository.find_reference(&format!("refs/tags/{tag}")).and_then(|found| found.peel_to_commit());
+        if let Ok(named) = named
+            && named.id() != commit
+        {
+            git.context().console().warn(format_args!(
+                "tag `{tag}` was moved to {}; this is {commit}, which it named when the version was found",
+                named.id()
+            ));
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! GPG keys from a keyserver, by its HTTP protocol (draft-shaw-openpgp-hkp-00, "HKP").
+
+use jetway::http::{HttpSettings, StatusCode, StatusError};
+use jetway::{Advise as _, Context, Result, anyhow};
+
+use crate::source::key_id::{KeyId, keyserver_url};
+use crate::source::openpgp::{self, PublicKey};
+
+/// The largest answer that is read, in bytes. Keys that strangers may sign grow large, but not so large.
+const LARGEST: u64 = 8 * 1024 * 1024;
+
+/// Fetches the key that `id` names. What the server sends instead or besides is not taken.
+pub(crate) async fn fetch(context: &Context, settings: HttpSettings, keyserver: &str, id: &KeyId) -> Result<PublicKey> {
+    let base = keyserver_url(keyserver).map_err(|problem| anyhow!("`gpg_keyserver` {problem}"))?;
+    let what = format!("cannot fetch the GPG key `{}` from `{keyserver}`", id.digits());
+    let request = context.http(settings)?.get(format!("{base}/pks/lookup"));
+    let request = request.query("op", "get").query("options", "mr").query("search", format!("0x{}", id.digits()));
+    let answer = request.send().await.map_err(|error| {
+        let is_unknown =
+            error.downcast_ref::<StatusError>().is_some_and(|answer| answer.status() == StatusCode::NOT_FOUND);
+        let error = error.context(what.clone());
+        if is_unknown { error.hint("`commit_verification_keys` takes a key that is published nowhere") } else { error }
+    })?;
+    let text = String::from_utf8_lossy(&answer.bytes(LARGEST).await.map_err(|error| error.context(what.clone()))?)
+        .into_owned();
+    let keys = openpgp::public_keys(&text).map_err(|found| anyhow!("the server sent {found}").context(what.clone()))?;
+    let others = keys.iter().map(|key| key.fingerprint.clone()).collect::<Vec<_>>().join(", ");
+    keys.into_iter().find(|key| id.names(key)).ok_or_else(|| {
+        anyhow!("the server sent another key: {others}")
+            .context(what)
+            .hint("give the fingerprint of the primary key, not that of a subkey")
+    })
+}

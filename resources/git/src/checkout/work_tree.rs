@@ -1,0 +1,403 @@
+//! A work tree for one version: fetched in as few round trips as the server's answers allow, then checked out.
+
+mod tag;
+
+use std::fmt::Display;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use git2::{ObjectFormat, Oid, Repository, RepositoryInitOptions};
+use jetway::{Advise as _, Finished, Result};
+
+use crate::checkout::remote_head::{RemoteHead, set_origin_head};
+use crate::object_id::object_id;
+use crate::raw_commit;
+use crate::transport::git::{DefaultHead, Git};
+use crate::transport::lfs;
+use crate::transport::refusal::Refusal;
+use crate::transport::repository::open;
+
+/// Which tags come along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tags {
+    /// Those in the history that is fetched.
+    Following,
+    /// All that the server has.
+    All,
+    /// None.
+    None,
+}
+
+impl Tags {
+    fn option(self) -> Option<&'static str> {
+        match self {
+            Self::Following => None,
+            Self::All => Some("--tags"),
+            Self::None => Some("--no-tags"),
+        }
+    }
+}
+
+/// What is to be checked out.
+pub(crate) struct Wanted<'w> {
+    /// The branch that the clone follows; the remote's default branch when there is none.
+    pub(crate) branch: Option<&'w str>,
+    /// The commit, or the branch's tip when there is none.
+    pub(crate) commit: Option<Oid>,
+    /// What the commit's hash begins with, when that is all that is known of it; it becomes `commit` by the fetch.
+    pub(crate) beginning: Option<&'w str>,
+    /// The tag that names the commit.
+    pub(crate) tag: Option<&'w str>,
+    /// How many generations of history; all of it when there is none.
+    pub(crate) depth: Option<u32>,
+    /// The tags that come along.
+    pub(crate) tags: Tags,
+    /// Whether all branches come along, or the followed one alone.
+    pub(crate) all_branches: bool,
+    /// Whether a commit that is not on the branch is looked for at the tips of all the server's refs.
+    pub(crate) search_remote_refs: bool,
+    /// Patterns of the files that are checked out; all of them when there is none.
+    pub(crate) sparse_paths: &'w [String],
+}
+
+/// The fetch that a shallow get begins with.
+struct FirstFetch {
+    /// The branch, all branches or the tag; HEAD when there is none.
+    refspec: Option<String>,
+    /// The commit, where it is asked for by its hash.
+    commit: Option<Oid>,
+    depth: Option<u32>,
+    /// Whether the followed branch turned out to be a tag.
+    is_of_tag: bool,
+}
+
+/// Notes come along, since the tasks that follow may read them.
+const NOTES: &str = "+refs/notes/*:refs/notes/*";
+
+impl Wanted<'_> {
+    /// Fetches into `destination`, an empty directory.
+    pub(crate) async fn fetch(&mut self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
+        if let Some(beginning) = self.beginning
+            && self.depth.take().is_some()
+        {
+            let console = git.context().console();
+            console.step(format_args!(
+                "looking for `{beginning}` in the whole history: servers know commits by full hashes"
+            ));
+        }
+        let repository = match self.depth {
+            Some(depth) => self.fetch_so_deep(git, destination, depth).await?,
+            None => self.clone_whole_history(git, destination).await?,
+        };
+        if let Some(beginning) = self.beginning {
+            let found = raw_commit::by_prefix(&repository, beginning)?;
+            self.commit = Some(found.ok_or_else(|| self.gone(git, beginning))?);
+        }
+        if let Some(tag) = self.tag.filter(|_| self.tags != Tags::None) {
+            self.bring_tag(git, destination, &repository, tag).await?;
+        }
+        if let Some(commit) = self.commit {
+            self.find(git, destination, &repository, commit).await?;
+        }
+        Ok(repository)
+    }
+
+    /// Makes sure that the version's tag is there, unless it was deleted.
+    async fn bring_tag(&self, git: &Git<'_>, destination: &Path, repository: &Repository, tag: &str) -> Result<()> {
+        let name = format!("refs/tags/{tag}");
+        if repository.find_reference(&name).is_ok() {
+            return Ok(());
+        }
+        let fetch = git.network("fetch").directory(destination).args(["--progress", "--no-write-fetch-head"]);
+        let fetch = fetch.args(self.depth.map(|depth| format!("--depth={depth}"))).progress(None);
+        let finished = fetch.args(["--no-tags", "origin", &format!("+{name}:{name}")]).run().await?;
+        if Refusal::of(&finished) == Some(Refusal::UnknownRef) {
+            git.context().console().warn(format_args!("tag `{tag}` was deleted since the version was found"));
+            return Ok(());
+        }
+        git.explain(finished, self.branch).with_context(|| git.cannot("fetch"))?;
+        Ok(())
+    }
+
+    /// Makes the work tree. What history does not hang on comes meanwhile.
+    pub(crate) async fn check_out(&self, git: &Git<'_>, repository: &Repository, destination: &Path) -> Result<()> {
+        self.prepare_sparse_checkout(repository)?;
+        let notes = async {
+            // The one fetch of a shallow history has brought them along, and so has the fetch of all tags.
+            if self.depth.is_some() || self.tags == Tags::All {
+                return Ok(());
+            }
+            self.fetch_notes(git, destination).await
+        };
+        tokio::try_join!(self.make_work_tree(git, destination), notes).map(|_| ())
+    }
+
+    async fn make_work_tree(&self, git: &Git<'_>, destination: &Path) -> Result<()> {
+        let mut checkout =
+            git.network("checkout").directory(destination).args(["--progress", "--force"]).progress(None);
+        checkout = match self.commit {
+            Some(commit) => checkout.args(["--detach", &commit.to_string()]),
+            // Without a version HEAD stays on the branch, as after a plain clone.
+            None => checkout,
+        };
+        lfs::explain(checkout.arg("--").run().await?).context("cannot check the version out")?;
+        Ok(())
+    }
+
+    /// Asks for the branch's tip and the commit at once, in one round trip.
+    async fn fetch_so_deep(&mut self, git: &Git<'_>, destination: &Path, depth: u32) -> Result<Repository> {
+        let (branch, commit) = match self.branch {
+            Some(branch) => (Some(branch.to_owned()), self.commit),
+            None => match git.default_head().await? {
+                DefaultHead::Branch(branch) => (Some(branch), self.commit),
+                // As in a plain clone of such a repository, HEAD is on no branch then.
+                DefaultHead::Commit(hash) => (None, Some(self.commit.map_or_else(|| object_id(&hash), Ok)?)),
+            },
+        };
+        let branch = branch.as_deref();
+        let followed = if self.all_branches { Some("*") } else { branch };
+        let heads = followed.map(|followed| format!("+refs/heads/{followed}:refs/remotes/origin/{followed}"));
+        let mut format = commit.map_or(ObjectFormat::Sha1, |commit| commit.object_format());
+        let mut repository = self.init(git, destination, branch, heads.as_deref(), format)?;
+        let mut request = FirstFetch { refspec: heads, commit, depth: Some(depth), is_of_tag: false };
+        let head = RemoteHead::new(git)?;
+        // Each refusal makes the request smaller in another way, so that the loop ends.
+        let finished = loop {
+            let finished = self.fetch_first(git, destination, &request, &head).await?;
+            if Refusal::of(&finished) == Some(Refusal::OtherObjectFormat) && format == ObjectFormat::Sha1 {
+                format = ObjectFormat::Sha256;
+                std::fs::remove_dir_all(repository.path()).context("cannot make the repository anew")?;
+                repository = self.init(git, destination, branch, request.refspec.as_deref(), format)?;
+                continue;
+            }
+            if !self.adapt(git, &finished, &mut request, branch)? {
+                break finished;
+            }
+        };
+        git.explain(finished, branch).with_context(|| git.cannot("fetch"))?;
+        self.depth = request.depth;
+        match branch {
+            Some(tag) if request.is_of_tag => self.follow_tag(&repository, tag)?,
+            Some(branch) => {
+                let tip = repository.refname_to_id(&format!("refs/remotes/origin/{branch}"));
+                // Of all branches, git fetches those that there are.
+                let tip = tip.map_err(|_| git.no_such_branch(Some(branch)))?;
+                repository.reference(&format!("refs/heads/{branch}"), tip, true, "jetway: fetched")?;
+            }
+            None => {
+                if let Some(commit) = commit.filter(|_| self.commit.is_none()) {
+                    repository.set_head_detached(commit)?;
+                }
+            }
+        }
+        // Without a branch of the source, the default one was asked for.
+        let default = if self.branch.is_none() { branch.map(str::to_owned) } else { head.branch() };
+        set_origin_head(&repository, default.as_deref())?;
+        Ok(repository)
+    }
+
+    async fn fetch_first(
+        &self,
+        git: &Git<'_>,
+        destination: &Path,
+        request: &FirstFetch,
+        head: &RemoteHead,
+    ) -> Result<Finished> {
+        let FirstFetch { refspec, commit, depth, .. } = request;
+        head.ask(git.network("fetch"))
+            .directory(destination)
+            .args(["--progress", "--no-write-fetch-head"])
+            .args(depth.map(|depth| format!("--depth={depth}")))
+            .args(self.tags.option())
+            .arg("origin")
+            .args(refspec)
+            // What follows no branch follows HEAD.
+            .args(if refspec.is_some() { RemoteHead::REFSPECS } else { &["HEAD"] })
+            .arg(NOTES)
+            .args(commit.map(|commit| commit.to_string()))
+            .progress(None)
+            .run()
+            .await
+    }
+
+    /// Leaves out of the request what the server has refused; returns whether there is something else to ask for.
+    fn adapt(
+        &self,
+        git: &Git<'_>,
+        finished: &Finished,
+        request: &mut FirstFetch,
+        branch: Option<&str>,
+    ) -> Result<bool> {
+        let console = git.context().console();
+        match (Refusal::of(finished), self.commit) {
+            (Some(Refusal::UnknownCommit), Some(commit)) => return Err(self.gone(git, commit)),
+            (Some(Refusal::UnadvertisedCommit), Some(_)) if request.commit.is_some() => {
+                request.commit = None;
+                let branch = branch.unwrap_or("HEAD");
+                console.step(format_args!("the server does not give out commits by their hash; looking in `{branch}`"));
+            }
+            (Some(Refusal::CannotShallow), _) if request.depth.is_some() => {
+                (request.depth, request.commit) = (None, None);
+                console.step("the server cannot do shallow fetches; fetching the whole history");
+            }
+            // `git clone --branch` takes a tag, too.
+            (Some(Refusal::UnknownRef), _) if !request.is_of_tag && !self.all_branches && branch.is_some() => {
+                request.is_of_tag = true;
+                request.refspec = branch.map(|tag| format!("+refs/tags/{tag}:refs/tags/{tag}"));
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Sets the repository up as `git clone --branch TAG` does.
+    fn follow_tag(&self, repository: &Repository, tag: &str) -> Result<()> {
+        let name = format!("refs/tags/{tag}");
+        let follow = || {
+            let commit = repository.find_reference(&name)?.peel_to_commit()?.id();
+            let mut configuration = repository.config()?;
+            configuration.set_str("remote.origin.fetch", &format!("+{name}:{name}"))?;
+            configuration.remove(&format!("branch.{tag}.remote"))?;
+            configuration.remove(&format!("branch.{tag}.merge"))?;
+            repository.set_head_detached(self.commit.unwrap_or(commit))
+        };
+        follow().with_context(|| format!("cannot check out the tag `{tag}`"))
+    }
+
+    /// Clones, which is the fastest way to a whole history, but brings no notes, and only the tags of its branches.
+    async fn clone_whole_history(&self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
+        let mut clone = git.network("clone").args(["--progress", "--no-checkout", "--origin=origin"]).progress(None);
+        clone = clone.arg(if self.all_branches { "--no-single-branch" } else { "--single-branch" });
+        if self.tags == Tags::None {
+            clone = clone.arg("--no-tags");
+        }
+        if let Some(branch) = self.branch {
+            clone = clone.args(["--branch", branch]);
+        }
+        let finished = clone.arg("--").arg(&git.remote().address).arg(destination).run().await?;
+        git.explain(finished, self.branch).with_context(|| git.cannot("clone"))?;
+        if self.tags == Tags::All {
+            self.fetch_notes(git, destination).await?;
+        }
+        let repository = open(destination)?;
+        if self.branch.is_none() && self.commit.is_none() && self.beginning.is_none() {
+            repository.refname_to_id("HEAD").map_err(|_| git.no_such_branch(None))?;
+        }
+        Ok(repository)
+    }
+
+    /// Fetches the notes, and what tags a clone of branches has left out.
+    async fn fetch_notes(&self, git: &Git<'_>, destination: &Path) -> Result<()> {
+        let fetch = git.network("fetch").directory(destination).args(["--progress", "--no-write-fetch-head"]);
+        let tags = if self.tags == Tags::All { "--tags" } else { "--no-tags" };
+        let finished = fetch.arg(tags).args(["origin", NOTES]).progress(None).run().await?;
+        git.explain(finished, self.branch).with_context(|| git.cannot("fetch"))?;
+        Ok(())
+    }
+
+    /// Makes sure that the commit is there: the server is asked for it by its hash, then for more and more of the
+    /// branch's history, and at last for all of it.
+    async fn find(&self, git: &Git<'_>, destination: &Path, repository: &Repository, commit: Oid) -> Result<()> {
+        let is_there = || repository.odb().is_ok_and(|odb| odb.refresh().is_ok() && odb.exists(commit));
+        if is_there() {
+            return Ok(());
+        }
+        let fetch = |arguments: &[&str]| {
+            git.network("fetch")
+                .directory(destination)
+                .args(["--progress", "--no-write-fetch-head"])
+                .args(arguments)
+                .progress(None)
+                .run()
+        };
+        let depth = self.depth.map(|depth| format!("--depth={depth}"));
+        let hash = commit.to_string();
+        let by_hash: Vec<&str> = depth.as_deref().into_iter().chain(["origin", &hash]).collect();
+        let finished = fetch(&by_hash).await?;
+        match Refusal::of(&finished) {
+            Some(Refusal::UnknownCommit) => return Err(self.gone(git, commit)),
+            Some(_) if self.search_remote_refs => {
+                for name in self.refs_at(git, &hash).await? {
+                    git.context().console().step(format_args!("fetching `{name}`, which is at {hash}"));
+                    let finished = fetch(&["origin", &format!("+{name}:refs/jetway/{name}")]).await?;
+                    git.explain(finished, self.branch).with_context(|| git.cannot("fetch"))?;
+                }
+            }
+            Some(_) => {}
+            None => {
+                git.explain(finished, self.branch).with_context(|| git.cannot("fetch"))?;
+            }
+        }
+        let is_shallow = repository.is_shallow();
+        for more in [Some("--deepen=100"), Some("--deepen=1000"), Some("--unshallow")] {
+            if is_there() {
+                return Ok(());
+            }
+            let Some(more) = more.filter(|_| is_shallow) else { break };
+            git.context().console().step(format_args!("looking for {hash} further back (git fetch {more})"));
+            git.explain(fetch(&[more, "origin"]).await?, self.branch).with_context(|| git.cannot("fetch"))?;
+        }
+        if is_there() { Ok(()) } else { Err(self.gone(git, commit)) }
+    }
+
+    /// The server's refs that name this commit.
+    async fn refs_at(&self, git: &Git<'_>, hash: &str) -> Result<Vec<String>> {
+        let listing = git.network("ls-remote").args(["--", &git.remote().address]).quiet().run().await?;
+        let listing = git.explain(listing, self.branch).with_context(|| git.cannot("read"))?.text();
+        let refs = listing.lines().filter_map(|line| line.split_once('\t')).filter(|(found, _)| *found == hash);
+        let names = refs.map(|(_, name)| name.to_owned());
+        Ok(names.filter(|name| name.starts_with("refs/") && !name.ends_with("^{}")).collect())
+    }
+
+    /// Tells git which files to check out, by patterns as in a `.gitignore`.
+    fn prepare_sparse_checkout(&self, repository: &Repository) -> Result<()> {
+        if self.sparse_paths.iter().all(|path| path == ".") {
+            return Ok(());
+        }
+        let prepare = || {
+            repository.config()?.set_bool("core.sparseCheckout", true)?;
+            let info = repository.path().join("info");
+            std::fs::create_dir_all(&info)?;
+            std::fs::write(info.join("sparse-checkout"), self.sparse_paths.join("\n") + "\n")?;
+            Ok::<_, jetway::Error>(())
+        };
+        prepare().context("cannot prepare the sparse checkout")
+    }
+
+    fn gone(&self, git: &Git<'_>, commit: impl Display) -> jetway::Error {
+        let branch = self.branch.map_or("the default branch".to_owned(), |branch| format!("branch `{branch}`"));
+        anyhow!("version `{commit}` is gone: it is not in {branch} of `{}`", git.remote().address)
+            .hint("the branch was moved since the version was found; run a newer version")
+    }
+
+    /// An empty repository with the remote and the branch set up as `git clone` has them.
+    fn init(
+        &self,
+        git: &Git<'_>,
+        destination: &Path,
+        branch: Option<&str>,
+        heads: Option<&str>,
+        format: ObjectFormat,
+    ) -> Result<Repository> {
+        let init = || {
+            let mut options = RepositoryInitOptions::new();
+            let repository = Repository::init_opts(destination, options.object_format(format))?;
+            let mut configuration = repository.config()?;
+            configuration.set_str("remote.origin.url", &git.remote().address)?;
+            if let Some(heads) = heads {
+                configuration.set_str("remote.origin.fetch", heads)?;
+            }
+            if self.tags == Tags::None {
+                // Later fetches, those of tasks too, would bring the tags of what they fetch.
+                configuration.set_str("remote.origin.tagOpt", "--no-tags")?;
+            }
+            if let Some(branch) = branch {
+                repository.set_head(&format!("refs/heads/{branch}"))?;
+                configuration.set_str(&format!("branch.{branch}.remote"), "origin")?;
+                configuration.set_str(&format!("branch.{branch}.merge"), &format!("refs/heads/{branch}"))?;
+            }
+            Ok::<_, git2::Error>(repository)
+        };
+        init().with_context(|| format!("cannot make a repository in `{}`", destination.display()))
+    }
+}

@@ -1,0 +1,123 @@
+//! Sets of branches as versions: a new version appears when a branch appears or goes, not when one moves.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use jetway::{Advise as _, Metadata, Response, Result, anyhow};
+use jiff::Timestamp;
+
+use crate::source::names::Names;
+use crate::transport::git::Git;
+use crate::version::Version;
+
+/// What a version says when there is no branch.
+const NONE: &str = "NONE";
+
+/// The file that a get writes.
+const FILE: &str = "branches.json";
+
+/// How many branches the metadata names.
+const MOST_NAMES: usize = 100;
+
+const HEADS: &str = "refs/heads/";
+
+/// The known version while the set is as it was, or else the version of the set as it is now.
+///
+/// Concourse ignores a version that it has seen before. So each change makes a version of its own, by its time: a set that
+/// comes back (`a`, then `a` and `b`, then `a` again) is newer than what was between.
+pub(crate) async fn check(git: &Git<'_>, names: &Names, known: Option<Version>) -> Result<Vec<Version>> {
+    let branches = list(git, names).await?;
+    if branches.is_empty()
+        && let Some(written) = names.written()
+    {
+        git.context().console().warn(format_args!("no branch of `{}` matches {written}", git.remote().address));
+    }
+    let known = known.filter(|known| {
+        let of_known = known.branches.as_deref().and_then(names_in);
+        of_known.is_some_and(|mut known| {
+            known.sort();
+            known == branches
+        })
+    });
+    Ok(vec![known.map_or_else(|| version_of(&branches), Ok)?])
+}
+
+/// Writes the names of a version. The repository itself is not fetched.
+pub(crate) async fn get(
+    git: &Git<'_>,
+    names: &Names,
+    version: Option<Version>,
+    destination: &Path,
+) -> Result<Response<Version>> {
+    let version = match version {
+        Some(version) => version,
+        None => version_of(&list(git, names).await?)?,
+    };
+    let text = version.branches.as_deref().unwrap_or_default();
+    let branches = names_in(text).ok_or_else(|| {
+        anyhow!("the version's `branches` is neither a JSON array of names nor `{NONE}`: `{text}`")
+            .hint("the version was found before `version_type: branches` was set; run a newer version")
+    })?;
+    let json = serde_json::to_string(&branches).context("cannot write the branches' names")?;
+    let file = destination.join(FILE);
+    std::fs::write(&file, format!("{json}\n")).with_context(|| format!("cannot write `{}`", file.display()))?;
+    let shown: Vec<&str> = branches.iter().take(MOST_NAMES).map(String::as_str).collect();
+    let more = match branches.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let count = branches.len();
+    let noun = if count == 1 { "branch" } else { "branches" };
+    git.context().console().step(format_args!("wrote the names of {count} {noun} to `{FILE}`"));
+    let metadata = vec![
+        Metadata::new("count", count.to_string()),
+        Metadata::new("branches", format!("{}{more}", shown.join(", "))),
+    ];
+    Ok(Response { version, metadata })
+}
+
+/// The names of the server's branches that count, sorted by their bytes.
+async fn list(git: &Git<'_>, names: &Names) -> Result<Vec<String>> {
+    let prefixes: Vec<String> = names.prefixes().iter().map(|prefix| format!("{HEADS}{prefix}")).collect();
+    let refs = git.remote_refs(&prefixes, None).await?;
+    let found = refs.iter().filter_map(|found| found.name.strip_prefix(HEADS)).filter(|name| names.include(name));
+    let mut branches: Vec<String> = found.map(str::to_owned).collect();
+    branches.sort();
+    branches.dedup();
+    Ok(branches)
+}
+
+fn version_of(branches: &[String]) -> Result<Version> {
+    let text = match branches {
+        [] => NONE.to_owned(),
+        branches => serde_json::to_string(branches).context("cannot write the branches' names")?,
+    };
+    Ok(Version::of_branches(text, Timestamp::now().to_string()))
+}
+
+/// The names that a version says.
+fn names_in(text: &str) -> Option<Vec<String>> {
+    if text == NONE { Some(Vec::new()) } else { serde_json::from_str(text).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_says_its_names_or_none() {
+        let names = |version: Version| names_in(&version.branches.unwrap());
+        let branches = ["a".to_owned(), "é/\"b\"".to_owned()];
+        assert_eq!(names(version_of(&branches).unwrap()).unwrap(), branches);
+        let none = version_of(&[]).unwrap();
+        assert_eq!(none.branches.as_deref(), Some("NONE"));
+        assert_eq!(names(none).unwrap(), Vec::<String>::new());
+        assert_eq!(names_in("main"), None);
+        assert_eq!(names_in(""), None);
+    }
+
+    #[test]
+    fn the_same_set_makes_another_version_each_time() {
+        assert_ne!(version_of(&[]).unwrap(), version_of(&[]).unwrap());
+    }
+}

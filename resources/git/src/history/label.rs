@@ -1,0 +1,152 @@
+//! A tag or branch of the server, and what a source asks about them.
+
+use std::cmp::Ordering;
+
+use git2::Oid;
+use jetway::{Result, anyhow};
+
+use crate::history::cache::Content;
+use crate::history::message_filter::MessageFilter;
+use crate::history::version_sort;
+use crate::object_id::object_id;
+use crate::source::Source;
+use crate::source::followed::Followed;
+use crate::source::labels::TagSort;
+use crate::source::names::Names;
+use crate::transport::git::Git;
+use crate::version::Version;
+
+pub(super) const TAGS: &str = "refs/tags/";
+pub(super) const HEADS: &str = "refs/heads/";
+
+/// What a source asks for.
+pub(super) struct Question<'s> {
+    /// What the labels' full names begin with.
+    pub(super) prefix: &'static str,
+    /// What they are called, for people.
+    pub(super) kind: &'static str,
+    pub(super) names: &'s Names,
+    /// What they are sorted by.
+    pub(super) sort: TagSort,
+    /// The branch that tags have to be merged into.
+    pub(super) branch: Option<&'s str>,
+    /// Whether the commits before the tags are the versions.
+    pub(super) is_about_ancestors: bool,
+    /// How many generations of each label's history are needed; all of them when there is none.
+    pub(super) depth: Option<u32>,
+    pub(super) content: Content,
+    pub(super) pathspecs: Vec<String>,
+    pub(super) messages: MessageFilter,
+    pub(super) version_depth: usize,
+}
+
+/// What the server has.
+pub(super) struct Listed {
+    /// The tip of the branch that tags have to be merged into.
+    pub(super) tip: Option<Oid>,
+    pub(super) labels: Vec<Label>,
+}
+
+/// A tag or branch.
+#[derive(Debug, Clone)]
+pub(super) struct Label {
+    pub(super) name: String,
+    /// The object that it names: a commit, or that of an annotated tag.
+    pub(super) target: Oid,
+    pub(super) commit: Oid,
+    /// When it was made. It is not known before the object is here.
+    pub(super) created: i64,
+}
+
+impl<'s> Question<'s> {
+    pub(super) fn of(source: &'s Source, followed: &'s Followed) -> Result<Self> {
+        let (prefix, kind, names, sort) = match followed {
+            Followed::Commits | Followed::Branches(_) => return Err(anyhow!("no tags or branches are followed")),
+            Followed::Tags(names) | Followed::TagAncestors(names) => (TAGS, "tag", names, TagSort::CreatorDate),
+            Followed::AllTags(names, sort) => (TAGS, "tag", names, *sort),
+            Followed::BranchHeads(names) => (HEADS, "branch", names, TagSort::CreatorDate),
+        };
+        let has_filters = !matches!(followed, Followed::AllTags(..));
+        let pathspecs = if has_filters { source.pathspecs() } else { Vec::new() };
+        let messages = if has_filters { MessageFilter::of(source)? } else { MessageFilter::all() };
+        let is_about_ancestors = matches!(followed, Followed::TagAncestors(_));
+        let branch = source.branch.as_deref().filter(|_| has_filters && prefix == TAGS);
+        Ok(Self {
+            prefix,
+            kind,
+            names,
+            sort,
+            branch,
+            is_about_ancestors,
+            depth: match (is_about_ancestors || branch.is_some(), pathspecs.is_empty()) {
+                (true, _) => None,
+                (false, true) => Some(1),
+                // What a commit changes is told by the one before it.
+                (false, false) => Some(2),
+            },
+            content: if pathspecs.is_empty() { Content::Commits } else { Content::Trees },
+            pathspecs,
+            messages,
+            version_depth: usize::try_from(source.version_depth).unwrap_or(usize::MAX),
+        })
+    }
+
+    pub(super) async fn ask(&self, git: &Git<'_>) -> Result<Listed> {
+        let head = self.branch.map(|branch| format!("{HEADS}{branch}"));
+        let prefixes = self.names.prefixes().iter().map(|prefix| format!("{}{prefix}", self.prefix));
+        let refs = git.remote_refs(&prefixes.chain(head.clone()).collect::<Vec<_>>(), self.branch).await?;
+        let mut listed = Listed { tip: None, labels: Vec::new() };
+        for found in &refs {
+            let target = object_id(&found.hash)?;
+            if head.as_ref() == Some(&found.name) {
+                listed.tip = Some(target);
+            }
+            if let Some(name) = found.name.strip_prefix(self.prefix).filter(|name| self.names.include(name)) {
+                let commit = found.peeled.as_deref().map_or(Ok(target), object_id)?;
+                listed.labels.push(Label { name: name.to_owned(), target, commit, created: 0 });
+            }
+        }
+        if head.is_some() && listed.tip.is_none() {
+            return Err(git.no_such_branch(self.branch));
+        }
+        Ok(listed)
+    }
+
+    /// Says that the filter leaves nothing: an empty answer alone tells nobody why no version comes.
+    pub(super) fn warn_of_no_match(&self, git: &Git<'_>) {
+        let (console, kind, address) = (git.context().console(), self.kind, &git.remote().address);
+        match self.names.written() {
+            Some(written) => console.warn(format_args!("no {kind} of `{address}` matches {written}")),
+            None => console.warn(format_args!("there is no {kind} in `{address}`")),
+        }
+    }
+
+    /// The order of two labels: that of git for `git tag --sort=creatordate`, or that of the versions in their names.
+    pub(super) fn compare(&self, one: &Label, other: &Label) -> Ordering {
+        match self.sort {
+            TagSort::CreatorDate => one.position().cmp(&other.position()),
+            TagSort::Version => version_sort::compare(&one.name, &other.name),
+        }
+    }
+}
+
+impl Label {
+    /// Its place in the order of dates.
+    pub(super) fn position(&self) -> (i64, &str) {
+        (self.created, &self.name)
+    }
+
+    pub(super) fn version(&self) -> Version {
+        Version::of_label(&self.name, self.commit.to_string())
+    }
+
+    /// Whether a version names it, and the commit that it is at.
+    pub(super) fn is_as_in(&self, version: &Version) -> bool {
+        self.name == version.reference
+            && version.commit.as_ref().is_none_or(|commit| *commit == self.commit.to_string())
+    }
+
+    pub(super) fn in_a_line(&self) -> String {
+        format!("{} {}", self.commit, self.name)
+    }
+}

@@ -1,0 +1,223 @@
+//! The tags or branches of the server in the repository of the checks: what they name is fetched, sorted and filtered here.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::{Display, Write as _};
+
+use anyhow::Context as _;
+use git2::{ObjectType, Oid};
+use jetway::{Finished, Result};
+
+use crate::history::cache::RepositoryCache;
+use crate::history::label::{HEADS, Label, Listed, Question};
+use crate::object_id::{empty_tree, object_id};
+use crate::raw_commit::{self, RawCommit};
+use crate::transport::git::Git;
+use crate::transport::refusal::{Refusal, is_incomplete};
+
+/// How many labels are looked at together when only the newest are wanted.
+const CHUNK: usize = 100;
+
+/// The labels that the server has, and the repository that their commits are fetched into.
+pub(super) struct LabelRepository<'g, 's> {
+    pub(super) git: &'g Git<'g>,
+    pub(super) question: Question<'s>,
+    pub(super) cache: RepositoryCache,
+    pub(super) listed: Listed,
+}
+
+impl LabelRepository<'_, '_> {
+    /// The labels that name commits and are on the branch, if there is one, oldest first.
+    pub(super) fn labels(&self) -> Result<Vec<Label>> {
+        let database = self.cache.repository().odb()?;
+        let is_commit =
+            |label: &&Label| database.read_header(label.commit).is_ok_and(|(_, kind)| kind == ObjectType::Commit);
+        let mut labels: Vec<Label> = self.listed.labels.iter().filter(is_commit).cloned().collect();
+        if let Some(tip) = self.listed.tip {
+            let merged = self.ancestors([tip], &labels.iter().map(|label| label.commit).collect())?;
+            labels.retain(|label| merged.contains(&label.commit));
+        }
+        for label in &mut labels {
+            label.created = raw_commit::created(self.cache.repository(), label.target)?;
+        }
+        labels.sort_by(|one, other| self.question.compare(one, other));
+        Ok(labels)
+    }
+
+    /// The newest labels that pass the filters, oldest first.
+    pub(super) async fn newest(&self, labels: &[Label]) -> Result<Vec<Label>> {
+        let wanted = self.question.version_depth;
+        let mut chosen = Vec::new();
+        for chunk in labels.rchunks(wanted.clamp(CHUNK, 100 * CHUNK)) {
+            let mut passing = self.passing(chunk).await?;
+            passing.extend(chosen);
+            chosen = passing;
+            if chosen.len() >= wanted {
+                break;
+            }
+        }
+        Ok(chosen.split_off(chosen.len().saturating_sub(wanted)))
+    }
+
+    /// Those labels whose commits pass the filters.
+    pub(super) async fn passing(&self, labels: &[Label]) -> Result<Vec<Label>> {
+        let changing = self.changing_paths(labels).await?;
+        let mut passing = Vec::new();
+        for label in labels {
+            if changing.as_ref().is_none_or(|changing| changing.contains(&label.commit)) && self.passes(label.commit)? {
+                passing.push(label.clone());
+            }
+        }
+        Ok(passing)
+    }
+
+    /// Whether a commit's message lets it be a version.
+    pub(super) fn passes(&self, commit: Oid) -> Result<bool> {
+        let messages = &self.question.messages;
+        Ok(messages.passes_everything() || messages.passes(&RawCommit::read(self.cache.repository(), commit)?.message))
+    }
+
+    /// The commits that change what the pathspecs match, compared with their first parents; `None` when there are no
+    /// pathspecs. (The parents are looked up here: a shallow fetch may have hidden them from git.)
+    pub(super) async fn changing_paths(&self, labels: &[Label]) -> Result<Option<HashSet<Oid>>> {
+        if self.question.pathspecs.is_empty() {
+            return Ok(None);
+        }
+        let repository = self.cache.repository();
+        let mut commits: HashMap<String, Vec<Oid>> = HashMap::new();
+        for label in labels {
+            let RawCommit { tree, parents, .. } = RawCommit::read(repository, label.commit)?;
+            let before = match parents.first() {
+                Some(parent) => RawCommit::read(repository, *parent)?.tree,
+                None => Some(object_id(empty_tree(repository.object_format()))?),
+            };
+            if let Some((before, tree)) = before.zip(tree).filter(|(before, tree)| before != tree) {
+                commits.entry(format!("{before} {tree}")).or_default().push(label.commit);
+            }
+        }
+        let mut changing = HashSet::new();
+        if commits.is_empty() {
+            return Ok(Some(changing));
+        }
+        let compare = self.cache.local(self.git.command("diff-tree")).quiet().input(lines(commits.keys()));
+        let compare = compare.args(["--stdin", "-r", "--raw", "--"]).args(&self.question.pathspecs);
+        let finished = compare.run().await?.success();
+        let finished = finished.context("cannot choose commits by `paths` and `ignore_paths`")?;
+        let mut pair = "";
+        let text = String::from_utf8_lossy(&finished.stdout);
+        for line in text.lines() {
+            if line.starts_with(':') {
+                changing.extend(commits.get(pair).into_iter().flatten());
+            } else {
+                pair = line;
+            }
+        }
+        Ok(Some(changing))
+    }
+
+    /// `tips` and all commits before them; no more than it takes to find all of `wanted`, where that is not empty.
+    pub(super) fn ancestors(&self, tips: impl IntoIterator<Item = Oid>, wanted: &HashSet<Oid>) -> Result<HashSet<Oid>> {
+        let (mut missing, has_goal) = (wanted.len(), !wanted.is_empty());
+        let mut seen: HashSet<Oid> = HashSet::new();
+        let mut pending: Vec<Oid> = tips.into_iter().collect();
+        while let Some(commit) = pending.pop() {
+            if !seen.insert(commit) {
+                continue;
+            }
+            if has_goal && wanted.contains(&commit) {
+                missing -= 1;
+                if missing == 0 {
+                    break;
+                }
+            }
+            pending.extend(raw_commit::parents(self.cache.repository(), commit)?);
+        }
+        Ok(seen)
+    }
+
+    /// Fetches what the labels name and is not here.
+    pub(super) async fn fetch_missing(&mut self) -> Result<()> {
+        let mut missing = self.missing()?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut finished = self.fetch(&missing).await?;
+        if matches!(Refusal::of(&finished), Some(Refusal::UnknownCommit | Refusal::UnadvertisedCommit)) {
+            // Something was moved or deleted since the server listed it.
+            self.listed = self.question.ask(self.git).await?;
+            missing = self.missing()?;
+            if missing.is_empty() {
+                return Ok(());
+            }
+            finished = self.fetch(&missing).await?;
+        }
+        if !(is_incomplete(&finished) && self.lacks_no_commit()?) {
+            self.git.explain(finished, self.question.branch).with_context(|| self.git.cannot("fetch"))?;
+        }
+        if self.question.depth.is_none() {
+            self.write_refs()?;
+        }
+        Ok(())
+    }
+
+    /// Whether all that was not sent are labels that may name a file or a directory, which are left out of fetches without
+    /// files. What was sent is here, though git calls that a failure.
+    pub(super) fn lacks_no_commit(&self) -> Result<bool> {
+        let missing: HashSet<Oid> = self.missing()?.into_iter().collect();
+        let lacking: Vec<&Label> = self.listed.labels.iter().filter(|label| missing.contains(&label.target)).collect();
+        for label in &lacking {
+            let (kind, name) = (self.question.kind, &label.name);
+            self.git.context().console().warn(format_args!("{kind} `{name}` names no commit, and is passed over"));
+        }
+        let is_about_labels = self.listed.tip.is_none_or(|tip| !missing.contains(&tip));
+        Ok(is_about_labels && lacking.iter().all(|label| label.target == label.commit))
+    }
+
+    pub(super) fn missing(&self) -> Result<Vec<Oid>> {
+        let named = self.listed.labels.iter().map(|label| label.target).chain(self.listed.tip);
+        let mut seen = HashSet::new();
+        self.cache.missing(named.filter(|object| seen.insert(*object)))
+    }
+
+    /// Makes the repository's refs those of the server, of which the next fetch then brings only what is new.
+    pub(super) fn write_refs(&self) -> Result<()> {
+        let branch = self.question.branch.zip(self.listed.tip).map(|(branch, tip)| (format!("{HEADS}{branch}"), tip));
+        let here = self.listed.labels.iter().filter(|label| self.cache.has(label.commit));
+        let labels = here.map(|label| (format!("{}{}", self.question.prefix, label.name), label.target));
+        self.cache.write_refs(&labels.chain(branch).collect::<BTreeMap<_, _>>())
+    }
+
+    /// Whether a commit is here, after the server was asked for it if need be.
+    pub(super) async fn bring(&self, commit: Oid) -> Result<bool> {
+        if self.cache.has(commit) {
+            return Ok(true);
+        }
+        let finished = self.fetch(&[commit]).await?;
+        if Refusal::of(&finished).is_none() {
+            self.git.explain(finished, self.question.branch).with_context(|| self.git.cannot("fetch"))?;
+        }
+        Ok(self.cache.has(commit))
+    }
+
+    pub(super) async fn fetch(&self, objects: &[Oid]) -> Result<Finished> {
+        let hashes = lines(objects);
+        let fetch = |depth: Option<u32>| {
+            let fetch = self.cache.fetch(self.git.network("fetch"));
+            let fetch = fetch.args(depth.map(|depth| format!("--depth={depth}"))).args(["--stdin", "origin"]);
+            fetch.input(hashes.clone()).quiet().run()
+        };
+        let mut finished = fetch(self.question.depth).await?;
+        if Refusal::of(&finished) == Some(Refusal::CannotShallow) {
+            finished = fetch(None).await?;
+        }
+        RepositoryCache::accepted(finished)
+    }
+}
+
+/// What a child reads line by line.
+pub(super) fn lines(items: impl IntoIterator<Item = impl Display>) -> String {
+    items.into_iter().fold(String::new(), |mut text, item| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{item}");
+        text
+    })
+}

@@ -1,0 +1,115 @@
+//! Which commits count, by what their messages say.
+
+use jetway::{Result, anyhow};
+
+use crate::pattern::Pattern;
+use crate::source::Source;
+use crate::source::commit_filter::Grammar;
+
+/// The filter of a source, ready for messages.
+#[derive(Debug)]
+pub(crate) struct MessageFilter {
+    obeys_ci_skip: bool,
+    include: Option<Wanted>,
+    exclude: Option<Wanted>,
+}
+
+/// Patterns of which one, or each, is wanted.
+#[derive(Debug)]
+struct Wanted {
+    patterns: Vec<Pattern>,
+    all: bool,
+}
+
+impl MessageFilter {
+    /// The one that lets every commit through.
+    pub(crate) fn all() -> Self {
+        Self { obeys_ci_skip: false, include: None, exclude: None }
+    }
+
+    /// The one that the source asks for.
+    pub(crate) fn of(source: &Source) -> Result<Self> {
+        let filter = &source.commit_filter;
+        let wanted = |patterns: &[String], all| {
+            if patterns.is_empty() {
+                return Ok(None);
+            }
+            let compile = |pattern: &String| Grammar::of(&source.git_config)?.compile(pattern);
+            let patterns: Result<Vec<_>, String> = patterns.iter().map(compile).collect();
+            let patterns = patterns.map_err(|problem| anyhow!("a pattern of `commit_filter` {problem}"))?;
+            Ok::<_, jetway::Error>(Some(Wanted { patterns: patterns.into_iter().flatten().collect(), all }))
+        };
+        Ok(Self {
+            obeys_ci_skip: !source.disable_ci_skip,
+            include: wanted(&filter.include, filter.include_all_match)?,
+            exclude: wanted(&filter.exclude, filter.exclude_all_match)?,
+        })
+    }
+
+    /// Whether every message passes, so that none needs to be read.
+    pub(crate) fn passes_everything(&self) -> bool {
+        !self.obeys_ci_skip && self.include.is_none() && self.exclude.is_none()
+    }
+
+    /// Whether a commit with this message counts.
+    pub(crate) fn passes(&self, message: &[u8]) -> bool {
+        if self.obeys_ci_skip && asks_to_be_skipped(message) {
+            return false;
+        }
+        // Patterns are about characters; what is none is one that no pattern names.
+        let message = String::from_utf8_lossy(message);
+        self.include.as_ref().is_none_or(|wanted| wanted.are_in(&message))
+            && !self.exclude.as_ref().is_some_and(|wanted| wanted.are_in(&message))
+    }
+}
+
+impl Wanted {
+    fn are_in(&self, message: &str) -> bool {
+        let message = message.strip_suffix('\n').unwrap_or(message);
+        let is_in = |pattern: &Pattern| message.split('\n').any(|line| pattern.matches(line.as_bytes()));
+        if self.all { self.patterns.iter().all(is_in) } else { self.patterns.iter().any(is_in) }
+    }
+}
+
+/// Whether a commit message has `[ci skip]` or `[skip ci]` on one of its lines, with one blank or tab in the gap, as the
+/// established resource has it.
+fn asks_to_be_skipped(message: &[u8]) -> bool {
+    const WORDS: [&[u8]; 4] = [b"[ci skip]", b"[ci\tskip]", b"[skip ci]", b"[skip\tci]"];
+    WORDS.iter().any(|word| message.windows(word.len()).any(|window| window == *word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(json: &serde_json::Value) -> MessageFilter {
+        let source = serde_json::json!({ "uri": "u", "commit_filter": json });
+        MessageFilter::of(&serde_json::from_value(source).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn ci_skip_is_as_exact_as_the_established_resource_has_it() {
+        for message in ["x [ci skip]", "subject\n\nbody [skip ci] y", "[ci\tskip]"] {
+            assert!(asks_to_be_skipped(message.as_bytes()), "{message}");
+        }
+        for message in ["[CI SKIP]", "[skip-ci]", "[ci  skip]", "[ci\nskip]", "ci skip"] {
+            assert!(!asks_to_be_skipped(message.as_bytes()), "{message}");
+        }
+    }
+
+    #[test]
+    fn lines_are_matched_one_by_one() {
+        let any = filter(&serde_json::json!({ "include": ["^b$", "z"] }));
+        assert!(any.passes(b"a\n\nb\n") && !any.passes(b"a b\n"));
+        let all = filter(&serde_json::json!({ "include": ["a", "b"], "include_all_match": true }));
+        assert!(all.passes(b"b\na") && !all.passes(b"a\na"));
+        let none_of_all = filter(&serde_json::json!({ "exclude": ["a", "b"], "exclude_all_match": true }));
+        assert!(none_of_all.passes(b"a\na") && !none_of_all.passes(b"b\na"));
+    }
+
+    #[test]
+    fn the_lines_of_a_pattern_are_patterns() {
+        let any = filter(&serde_json::json!({ "include": ["x\ny\n"] }));
+        assert!(any.passes(b"-y-") && any.passes(b"x") && !any.passes(b"z"));
+    }
+}

@@ -1,0 +1,62 @@
+//! The commits before tags as versions (`tag_behaviour: match_tag_ancestors`).
+
+use std::collections::HashSet;
+
+use anyhow::Context as _;
+use git2::Oid;
+use jetway::Result;
+
+use crate::history::label::Label;
+use crate::history::label_repository::{LabelRepository, lines};
+use crate::object_id::object_id;
+use crate::source::remote::is_commit_hash;
+use crate::version::Version;
+
+/// The commits from the known one on that tags have been put on, and those before them, oldest first.
+pub(super) async fn versions(
+    repository: &LabelRepository<'_, '_>,
+    labels: &[Label],
+    known: Option<&Version>,
+) -> Result<Vec<Version>> {
+    if labels.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tagged: Vec<Oid> = labels.iter().map(|label| label.commit).collect();
+    let older = repository.ancestors(tagged.iter().copied(), &HashSet::new())?;
+    let mut start = None;
+    if let Some(version) = known {
+        let (console, reference) = (repository.git.context().console(), &version.reference);
+        // A tag, from before `tag_behaviour` was set, stands for its commit.
+        let named = || labels.iter().find(|label| label.name == *reference).map(|label| label.commit);
+        let hash = version.commit.as_ref().unwrap_or(reference);
+        let commit = if is_commit_hash(hash) { object_id(hash).ok() } else { named() };
+        match commit {
+            Some(commit) if repository.bring(commit).await? => {
+                if !older.contains(&commit) {
+                    console.warn(format_args!("version `{reference}` is before none of the tags any more"));
+                }
+                start = Some(commit);
+            }
+            _ => console.warn(format_args!("version `{reference}` is gone; going on from the newest commit")),
+        }
+    }
+    let tips = tagged.iter().chain(repository.listed.tip.as_ref()).map(ToString::to_string);
+    let input = lines(tips.chain(start.map(|start| format!("^{start}"))));
+    // No commit before those that it is made of, whatever their dates say.
+    let list = repository.cache.local(repository.git.command("rev-list")).quiet().input(input);
+    let list = list.args(["--first-parent", "--date-order", "--stdin", "--"]).args(&repository.question.pathspecs);
+    let finished = list.run().await?.success().context("cannot list the commits before the tags")?;
+    let most = if start.is_some() { usize::MAX } else { repository.question.version_depth };
+    let mut chosen = Vec::new();
+    for commit in finished.text().lines().filter_map(|line| object_id(line).ok()) {
+        if chosen.len() >= most {
+            break;
+        }
+        if older.contains(&commit) && repository.passes(commit)? {
+            chosen.push(commit);
+        }
+    }
+    let start = start.filter(|start| older.contains(start));
+    let commits = start.into_iter().chain(chosen.into_iter().rev());
+    Ok(commits.map(|commit| Version::of_commit(commit.to_string())).collect())
+}

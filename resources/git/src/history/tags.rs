@@ -1,0 +1,89 @@
+//! Tags as versions: those from the known one on.
+
+use std::cmp::Ordering;
+
+use jetway::Result;
+
+use crate::history::label::Label;
+use crate::history::label_repository::LabelRepository;
+use crate::history::version_sort;
+use crate::object_id::object_id;
+use crate::raw_commit;
+use crate::source::labels::TagSort;
+use crate::source::remote::is_commit_hash;
+use crate::version::Version;
+
+/// The search for tags.
+pub(super) struct Tags<'r, 'g, 's>(pub(super) &'r LabelRepository<'g, 's>);
+
+impl Tags<'_, '_, '_> {
+    /// The tags from the known one on that pass the filters, oldest first; the newest ones when none is known.
+    pub(super) async fn versions(&self, labels: &[Label], known: Option<&Version>) -> Result<Vec<Label>> {
+        match known {
+            None => self.0.newest(labels).await,
+            Some(known) => self.labels_from(labels, known).await,
+        }
+    }
+
+    /// The known label, if it is as it was, and the newer ones that pass the filters.
+    async fn labels_from(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
+        let (kind, reference) = (self.0.question.kind, &known.reference);
+        let namesake = labels.iter().find(|label| label.name == *reference);
+        if let Some(label) = namesake.filter(|label| label.is_as_in(known)) {
+            let newer = labels.partition_point(|other| self.0.question.compare(other, label) != Ordering::Greater);
+            let newer = self.0.passing(labels.get(newer..).unwrap_or_default()).await?;
+            return Ok([label.clone()].into_iter().chain(newer).collect());
+        }
+        if self.0.question.sort == TagSort::Version {
+            return self.labels_from_name(labels, known).await;
+        }
+        // Where it stood is told by the commit that it named, or by the version itself: a put's is a commit.
+        let commit = match namesake {
+            Some(_) => known.commit.as_ref(),
+            None => Some(reference),
+        };
+        let commit = commit.filter(|commit| is_commit_hash(commit)).and_then(|commit| object_id(commit).ok());
+        let created = match commit {
+            Some(commit) if self.0.bring(commit).await? => {
+                Some(raw_commit::created(self.0.cache.repository(), commit)?)
+            }
+            _ => None,
+        };
+        let console = self.0.git.context().console();
+        let Some(created) = created else {
+            let why = match namesake {
+                Some(_) => "was moved, and what it named is gone from the server",
+                None => "is gone, or filtered out by now",
+            };
+            console.warn(format_args!("{kind} `{reference}` {why}; going on from the newest {kind}"));
+            return self.0.newest(labels).await;
+        };
+        let newer = labels.partition_point(|label| label.created < created);
+        let mut newer = self.0.passing(labels.get(newer..).unwrap_or_default()).await?;
+        if let Some(label) = namesake {
+            console.step(format_args!("{kind} `{reference}` was moved to {}", label.commit));
+            // Moved to an older commit it would stand among those that are known, and trigger nothing.
+            if label.created < created {
+                newer.extend(self.0.passing(std::slice::from_ref(label)).await?);
+            }
+        }
+        Ok(newer)
+    }
+
+    /// The labels from a name on that is gone, or names another commit by now, in the order of versions.
+    async fn labels_from_name(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
+        let (console, reference) = (self.0.git.context().console(), &known.reference);
+        let is_older = |label: &Label| version_sort::compare(&label.name, reference) == Ordering::Less;
+        let start = if let Some(label) = labels.iter().find(|label| label.name == *reference) {
+            console.step(format_args!("tag `{reference}` was moved to {}", label.commit));
+            labels.partition_point(is_older)
+        } else if is_commit_hash(reference) {
+            labels.iter().position(|label| label.commit.to_string() == *reference).unwrap_or(labels.len())
+        } else {
+            console.warn(format_args!("tag `{reference}` is gone, or filtered out by now; going on from its place"));
+            labels.partition_point(is_older)
+        };
+        let newer = self.0.passing(labels.get(start..).unwrap_or_default()).await?;
+        if newer.is_empty() { self.0.newest(labels).await } else { Ok(newer) }
+    }
+}

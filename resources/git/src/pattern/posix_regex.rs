@@ -1,0 +1,276 @@
+//! Regular expressions of POSIX with the extensions of GNU, as git and grep read them, in the syntax of the regex crate.
+//!
+//! What is meant by a character is told by regex(7) and by glibc, whose choices count where POSIX leaves one: an anchor
+//! is never repeated, `*` is itself where there is nothing to repeat. The regex crate never backtracks, so that no
+//! pattern can hold a check up; what it cannot do for that reason, back-references, is refused.
+
+use crate::pattern::character_set::{CharacterSet, class_name, literal, no_such_class};
+
+/// The most repetitions that POSIX allows (`RE_DUP_MAX` of glibc).
+const MOST_REPETITIONS: u32 = 32_767;
+
+/// Which operators need a backslash: those of basic regular expressions, or the same characters as themselves in extended
+/// ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Basic: `\(a\|b\)\+`.
+    Basic,
+    /// Extended: `(a|b)+`.
+    Extended,
+}
+
+/// The regular expression in the syntax of the regex crate (of `regex::bytes`, since `\B` stands between bytes there).
+pub(crate) fn expression(dialect: Dialect, pattern: &str) -> Result<String, String> {
+    let mut translator =
+        Translator { dialect, rest: pattern, expression: String::new(), atom: None, groups: Vec::new() };
+    while let Some(token) = translator.token()? {
+        translator.put(token)?;
+    }
+    if translator.groups.is_empty() {
+        Ok(translator.expression)
+    } else {
+        Err(format!("has a `{}` without its `{}`", dialect.spelled("("), dialect.spelled(")")))
+    }
+}
+
+enum Token {
+    Open,
+    Close,
+    Or,
+    /// Something that a repetition can follow.
+    Atom(String),
+    /// Something that matches between characters.
+    Anchor(&'static str),
+    /// `*`, `+` or `?`.
+    Repeat(char),
+    /// `{2,3}`, in the engine's syntax.
+    RepeatCounted(String),
+}
+
+struct Translator<'p> {
+    dialect: Dialect,
+    rest: &'p str,
+    expression: String,
+    /// What a repetition would repeat; nothing at the start of a group or an alternative, and after an anchor.
+    atom: Option<Atom>,
+    /// Where the open groups begin in `expression`.
+    groups: Vec<usize>,
+}
+
+#[derive(Clone, Copy)]
+struct Atom {
+    /// Where it begins in `expression`.
+    start: usize,
+    is_repeated: bool,
+}
+
+/// What is said of an escape that other kinds of regular expressions have.
+fn no_class_escape(letter: char, set: &str) -> String {
+    format!("has `\\{letter}`, which means nothing in a POSIX regular expression; write `{set}`")
+}
+
+impl Dialect {
+    /// An operator as this dialect writes it.
+    fn spelled(self, operator: &str) -> String {
+        match self {
+            Self::Basic => format!("\\{operator}"),
+            Self::Extended => operator.to_owned(),
+        }
+    }
+}
+
+impl Translator<'_> {
+    fn put(&mut self, token: Token) -> Result<(), String> {
+        match token {
+            Token::Open => {
+                self.groups.push(self.expression.len());
+                self.expression.push_str("(?:");
+                self.atom = None;
+            }
+            Token::Close => {
+                let Some(start) = self.groups.pop() else {
+                    return Err(format!("has a `{}` without its `{}`", self.spelled(")"), self.spelled("(")));
+                };
+                self.expression.push(')');
+                self.atom = Some(Atom { start, is_repeated: false });
+            }
+            Token::Or => {
+                self.expression.push('|');
+                self.atom = None;
+            }
+            Token::Atom(atom) => self.atom(&atom),
+            Token::Anchor(anchor) => {
+                self.expression.push_str(anchor);
+                self.atom = None;
+            }
+            Token::Repeat(operator) if self.dialect == Dialect::Basic && self.atom.is_none() => {
+                self.atom(&literal(operator));
+            }
+            Token::Repeat(operator) => self.repeat(operator.encode_utf8(&mut [0; 4]))?,
+            Token::RepeatCounted(count) => self.repeat(&count)?,
+        }
+        Ok(())
+    }
+
+    fn atom(&mut self, atom: &str) {
+        self.atom = Some(Atom { start: self.expression.len(), is_repeated: false });
+        self.expression.push_str(atom);
+    }
+
+    fn repeat(&mut self, operator: &str) -> Result<(), String> {
+        let Some(Atom { start, is_repeated }) = self.atom else {
+            return Err("repeats something where there is nothing before".to_owned());
+        };
+        if is_repeated {
+            // Two operators in a row would mean something else to the engine.
+            self.expression.insert_str(start, "(?:");
+            self.expression.push(')');
+        }
+        self.expression.push_str(operator);
+        self.atom = Some(Atom { start, is_repeated: true });
+        Ok(())
+    }
+
+    /// Reads one token; `None` at the end.
+    fn token(&mut self) -> Result<Option<Token>, String> {
+        let Some(character) = self.next() else { return Ok(None) };
+        let is_basic = self.dialect == Dialect::Basic;
+        Ok(Some(match character {
+            '\\' => self.escape()?,
+            '[' => Token::Atom(self.set()?),
+            '.' => Token::Atom(".".to_owned()),
+            '*' => Token::Repeat('*'),
+            // After another anchor too, as glibc has it.
+            '^' if !is_basic || self.atom.is_none() => Token::Anchor(r"\A"),
+            '$' if !is_basic || [r"\)", r"\|"].iter().any(|end| self.rest.starts_with(end)) || self.rest.is_empty() => {
+                Token::Anchor(r"\z")
+            }
+            '(' if !is_basic => Token::Open,
+            ')' if !is_basic => Token::Close,
+            '|' if !is_basic => Token::Or,
+            '+' | '?' if !is_basic => Token::Repeat(character),
+            '{' if !is_basic => Token::RepeatCounted(self.count()?),
+            other => Token::Atom(literal(other)),
+        }))
+    }
+
+    /// Reads what follows a backslash.
+    fn escape(&mut self) -> Result<Token, String> {
+        let Some(character) = self.next() else { return Err("ends with a `\\` that escapes nothing".to_owned()) };
+        let is_basic = self.dialect == Dialect::Basic;
+        Ok(match character {
+            '(' if is_basic => Token::Open,
+            ')' if is_basic => Token::Close,
+            '|' if is_basic => Token::Or,
+            '+' | '?' if is_basic => Token::Repeat(character),
+            '{' if is_basic => Token::RepeatCounted(self.count()?),
+            'w' => Token::Atom("[0-9A-Z_a-z]".to_owned()),
+            'W' => Token::Atom("[^0-9A-Z_a-z]".to_owned()),
+            's' => Token::Atom(r"[\t-\r ]".to_owned()),
+            'S' => Token::Atom(r"[^\t-\r ]".to_owned()),
+            'b' => Token::Anchor(r"(?-u:\b)"),
+            'B' => Token::Anchor(r"(?-u:\B)"),
+            '<' => Token::Anchor(r"(?-u:\b{start})"),
+            '>' => Token::Anchor(r"(?-u:\b{end})"),
+            '`' => Token::Anchor(r"\A"),
+            '\'' => Token::Anchor(r"\z"),
+            '1'..='9' => return Err(format!("has the back-reference `\\{character}`, which is not supported")),
+            'd' => return Err(no_class_escape('d', "[0-9]")),
+            'D' => return Err(no_class_escape('D', "[^0-9]")),
+            other if other.is_ascii_alphanumeric() => {
+                return Err(format!("has `\\{other}`, which means nothing in a POSIX regular expression"));
+            }
+            other => Token::Atom(literal(other)),
+        })
+    }
+
+    /// Reads the numbers of a counted repetition whose brace was read.
+    fn count(&mut self) -> Result<String, String> {
+        let (open, close) = (self.spelled("{"), self.spelled("}"));
+        let Some((numbers, rest)) = self.rest.split_once(&close) else {
+            return Err(format!("has a `{open}` without its `{close}`"));
+        };
+        self.rest = rest;
+        let bad = || format!("has `{open}{numbers}{close}`, which is no count from 0 to {MOST_REPETITIONS}");
+        let number = |text: &str| {
+            let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|number| is_number && *number <= MOST_REPETITIONS).ok_or_else(bad)
+        };
+        match numbers.split_once(',') {
+            None => Ok(format!("{{{}}}", number(numbers)?)),
+            Some(("", "")) => Err(bad()),
+            Some((least, "")) => Ok(format!("{{{},}}", number(least)?)),
+            Some((least, most)) => {
+                let (least, most) = (if least.is_empty() { 0 } else { number(least)? }, number(most)?);
+                if least <= most { Ok(format!("{{{least},{most}}}")) } else { Err(bad()) }
+            }
+        }
+    }
+
+    /// Reads a bracket expression whose `[` was read. A backslash is a character like any in it.
+    fn set(&mut self) -> Result<String, String> {
+        let is_negated = self.rest.starts_with('^');
+        if is_negated {
+            self.next();
+        }
+        let mut set = CharacterSet::new(is_negated);
+        let mut is_first = true;
+        loop {
+            if !is_first && self.rest.starts_with(']') {
+                self.next();
+                return Ok(set.expression());
+            }
+            if let Some((name, rest)) = self.rest.strip_prefix("[:").and_then(class_name) {
+                if !set.add_class(name) {
+                    return Err(no_such_class(name));
+                }
+                self.rest = rest;
+            } else {
+                let is_hyphen = !is_first && self.rest.starts_with('-') && !self.rest.starts_with("-]");
+                let first = self.member()?;
+                if is_hyphen {
+                    return Err("has a `-` between two ranges; a `-` as itself stands first or last in `[]`".to_owned());
+                }
+                if self.rest.starts_with('-') && !self.rest.starts_with("-]") {
+                    self.next();
+                    let last = self.member()?;
+                    if last < first {
+                        return Err(format!("has the range `{first}-{last}`, whose ends are the wrong way round"));
+                    }
+                    set.add_range(first, last);
+                } else {
+                    set.add(first);
+                }
+            }
+            is_first = false;
+        }
+    }
+
+    /// Reads a character of a bracket expression, which may be written `[.x.]` or `[=x=]`.
+    fn member(&mut self) -> Result<char, String> {
+        for (open, close) in [("[.", ".]"), ("[=", "=]")] {
+            if let Some(inner) = self.rest.strip_prefix(open) {
+                let mut characters = inner.chars();
+                let character = characters.next();
+                let rest = characters.as_str().strip_prefix(close);
+                let (Some(character), Some(rest)) = (character, rest) else {
+                    return Err(format!("has a `{open}` that is not one character and `{close}`"));
+                };
+                self.rest = rest;
+                return Ok(character);
+            }
+        }
+        self.next().ok_or_else(|| "has a `[` without its `]`".to_owned())
+    }
+
+    fn spelled(&self, operator: &str) -> String {
+        self.dialect.spelled(operator)
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let mut characters = self.rest.chars();
+        let character = characters.next();
+        self.rest = characters.as_str();
+        character
+    }
+}

@@ -1,0 +1,67 @@
+//! Notes on the pushed commit, beside those that the server has.
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use git2::Oid;
+use jetway::{Advise as _, Result};
+
+use crate::push::work_tree::WorkTree;
+use crate::transport::refusal::Refusal;
+
+/// The ref that notes stand in.
+pub(super) const NOTES: &str = "refs/notes/commits";
+
+/// Where the server's notes are fetched to.
+pub(super) const NOTES_THERE: &str = "refs/jetway/notes";
+
+impl WorkTree<'_> {
+    /// Puts the note on HEAD, on top of the notes that the server has and of those that were in the repository (`ours`).
+    pub(super) async fn add_notes(&self, file: &Path, ours: Option<Oid>, branch: Option<&str>) -> Result<()> {
+        let finished = self.fetch(&format!("+{NOTES}:{NOTES_THERE}"), None).await?;
+        let is_first = Refusal::of(&finished) == Some(Refusal::UnknownRef);
+        if !is_first {
+            self.git.explain(finished, branch).with_context(|| self.git.cannot("fetch the notes of"))?;
+        }
+        // A try that lost its race may have put the note on a commit that was never pushed.
+        match (ours, self.repository.find_reference(NOTES)) {
+            (Some(ours), _) => drop(self.repository.reference(NOTES, ours, true, "jetway: as before")?),
+            (None, Ok(mut left)) => left.delete()?,
+            (None, Err(_)) => {}
+        }
+        if !is_first {
+            self.merge_notes(ours).await?;
+        }
+        let head = self.head()?;
+        if let Ok(note) = self.repository.find_note(None, head) {
+            let wanted = std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+            return if note.message_bytes().trim_ascii() == wanted.trim_ascii() {
+                Ok(())
+            } else {
+                Err(anyhow!("commit `{head}` has another note already"))
+            };
+        }
+        // As an object the note is taken as it is; of a file, git leaves out lines that begin with `#`.
+        let text = std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        let note = self.repository.blob(&text).context("cannot write the note")?;
+        let add = self.command("notes").args(["add", "-C", &note.to_string(), &head.to_string()]);
+        add.run().await?.success().with_context(|| format!("cannot add a note to `{head}`"))?;
+        Ok(())
+    }
+
+    /// Brings the server's notes into those of the repository.
+    async fn merge_notes(&self, ours: Option<Oid>) -> Result<()> {
+        if ours.is_none() {
+            let theirs = self.repository.refname_to_id(NOTES_THERE)?;
+            self.repository.reference(NOTES, theirs, false, "jetway: fetched")?;
+            return Ok(());
+        }
+        let merge = self.command("notes").args(["merge", "--quiet", NOTES_THERE]).run().await?;
+        if merge.is_success() {
+            return Ok(());
+        }
+        self.command("notes").args(["merge", "--abort"]).run().await?;
+        let error = merge.failure().context("cannot merge the notes of the repository with those of the server");
+        Err(error.hint("the two have other notes on the same commit; no note was overwritten, and nothing was pushed"))
+    }
+}

@@ -1,0 +1,238 @@
+//! The repository's own tags, which a put pushes besides what it was asked for.
+//!
+//! A tag that the server does not have is new: a task has made it, or the repository came from elsewhere. One that the
+//! server has on another object is stale as a rule (it was moved there since the get), so that it is left alone.
+
+use std::collections::{HashMap, HashSet};
+
+use git2::{Oid, Repository};
+use jetway::{Console, Finished, Result};
+
+use crate::object_id::object_id;
+use crate::push::rejection::{Rejection, of_push};
+use crate::push::work_tree::WorkTree;
+
+const TAGS: &str = "refs/tags/";
+
+/// What pushes all tags.
+const ALL: &str = "refs/tags/*:refs/tags/*";
+
+/// How many of the pushed commits are looked at for tags.
+pub(crate) const MOST_COMMITS: usize = 1000;
+
+/// How many tags a message names.
+const MOST_NAMES: usize = 10;
+
+/// How many tags a push names one by one: they are arguments, for which there is a limit.
+const MOST_REFSPECS: usize = 2000;
+
+/// Which of the repository's own tags are pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OtherTags {
+    /// None.
+    None,
+    /// Those that the server does not have.
+    New,
+    /// All of them, or the push fails.
+    All,
+}
+
+/// What a put says about tags.
+pub(super) struct Asked<'a> {
+    pub(super) which: OtherTags,
+    /// The name of the tag that the put itself makes.
+    pub(super) tag: Option<&'a str>,
+    /// The branch that errors name.
+    pub(super) branch: Option<&'a str>,
+    /// Whether a tag on the server may be overwritten.
+    pub(super) is_forced: bool,
+}
+
+/// What becomes of the repository's own tags.
+#[derive(Debug, Default)]
+pub(crate) struct TagPlan {
+    refspecs: Vec<String>,
+    /// The names of the tags that are pushed.
+    pushed: HashSet<String>,
+    /// The names of those that the server has on another object.
+    stale: Vec<String>,
+    /// Those that the server refuses, with its reasons.
+    refused: Vec<Rejection>,
+}
+
+impl TagPlan {
+    /// Compares the repository's tags with those of the server.
+    pub(super) async fn of(work_tree: &WorkTree<'_>, asked: &Asked<'_>) -> Result<Self> {
+        match asked.which {
+            OtherTags::None => return Ok(Self::default()),
+            OtherTags::All => return Ok(Self { refspecs: vec![ALL.to_owned()], ..Self::default() }),
+            OtherTags::New => {}
+        }
+        let mut local = tags_in(work_tree.repository)?;
+        if let Some(tag) = asked.tag {
+            local.retain(|(name, _)| name != tag);
+        }
+        if local.is_empty() {
+            return Ok(Self::default());
+        }
+        let there = work_tree.git.remote_refs(&[TAGS.to_owned()], asked.branch).await?;
+        let there: HashMap<&str, &str> =
+            there.iter().filter_map(|found| Some((found.name.strip_prefix(TAGS)?, found.hash.as_str()))).collect();
+        let is_new = |name: &str| !there.contains_key(name);
+        let moved: Vec<&(String, Oid)> = local
+            .iter()
+            .filter(|(name, target)| there.get(name.as_str()).is_some_and(|hash| *hash != target.to_string()))
+            .collect();
+        let forced = if asked.is_forced { moved_by_task(work_tree.repository, &moved)? } else { HashSet::new() };
+        let stale: Vec<String> =
+            moved.iter().map(|(name, _)| name.clone()).filter(|name| !forced.contains(name)).collect();
+        let new = local.iter().map(|(name, _)| name).filter(|name| is_new(name)).cloned();
+        let pushed: HashSet<String> = new.chain(forced).collect();
+        Ok(Self { refspecs: refspecs(&pushed, &stale), pushed, stale, refused: Vec::new() })
+    }
+
+    /// What to push.
+    pub(crate) fn refspecs(&self) -> &[String] {
+        &self.refspecs
+    }
+
+    /// Whether these tags alone are the reason why a push failed.
+    pub(crate) fn are_why(&self, finished: &Finished) -> bool {
+        let refused: Vec<Rejection> = of_push(finished).into_iter().filter(|refused| !refused.is_echo()).collect();
+        !finished.is_success() && !refused.is_empty() && refused.iter().all(|refused| self.is_about(refused))
+    }
+
+    fn is_about(&self, refused: &Rejection) -> bool {
+        refused.name.strip_prefix(TAGS).is_some_and(|name| self.pushed.contains(name))
+    }
+
+    /// Leaves out what the server has refused.
+    pub(crate) fn leave(&mut self, finished: &Finished) {
+        let refused = of_push(finished).into_iter().filter(|refused| !refused.is_echo());
+        let refused: Vec<Rejection> = refused.filter(|refused| self.is_about(refused)).collect();
+        for name in refused.iter().filter_map(|refused| refused.name.strip_prefix(TAGS)) {
+            self.pushed.remove(name);
+        }
+        self.refused.extend(refused);
+        let left = self.refused.iter().filter_map(|refused| refused.name.strip_prefix(TAGS)).map(str::to_owned);
+        let left: Vec<String> = left.chain(self.stale.iter().cloned()).collect();
+        self.refspecs = refspecs(&self.pushed, &left);
+    }
+
+    /// Names the tags that were not pushed.
+    pub(crate) fn warn_of_those_left(&self, console: &Console) {
+        if let Some(stale) = named(self.stale.iter().map(String::as_str)) {
+            let hint = "`push_all_tags: true` with `force: true` overwrites them";
+            console.warn(format_args!("not pushed, since the server has it on another commit: {stale}; {hint}"));
+        }
+        let reasons: Vec<String> = self.refused.iter().take(MOST_NAMES).map(ToString::to_string).collect();
+        if !reasons.is_empty() {
+            console.warn(format_args!("not pushed, since the server refuses it: {}", reasons.join(", ")));
+        }
+        if self.refspecs.is_empty() && !self.pushed.is_empty() {
+            let count = self.pushed.len();
+            console.warn(format_args!("{count} tags were not pushed: too many to tell them from those left alone"));
+        }
+    }
+}
+
+/// What pushes these tags and leaves those alone; nothing when either are too many to be named.
+fn refspecs(pushed: &HashSet<String>, left: &[String]) -> Vec<String> {
+    if pushed.is_empty() {
+        return Vec::new();
+    }
+    if pushed.len() <= left.len().max(100) && pushed.len() <= MOST_REFSPECS {
+        let mut names: Vec<&String> = pushed.iter().collect();
+        names.sort();
+        // A `+` has no effect on a tag that is new.
+        return names.into_iter().map(|name| format!("{TAGS}{name}:{TAGS}{name}")).collect();
+    }
+    if left.len() > MOST_REFSPECS {
+        return Vec::new();
+    }
+    let except = left.iter().map(|name| format!("^{TAGS}{name}"));
+    [ALL.to_owned()].into_iter().chain(except).collect()
+}
+
+/// The names of the first of these tags, for a message; `None` when there is none.
+pub(crate) fn named<'n>(names: impl Iterator<Item = &'n str>) -> Option<String> {
+    let names: Vec<&str> = names.collect();
+    let shown: Vec<String> = names.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
+    let more = match names.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match names.len() {
+        0 => None,
+        1 => Some(format!("the tag {}", shown.join(", "))),
+        _ => Some(format!("the tags {}{more}", shown.join(", "))),
+    }
+}
+
+/// The repository's tags with the objects that they name, sorted by name.
+fn tags_in(repository: &Repository) -> Result<Vec<(String, Oid)>> {
+    let mut tags = Vec::new();
+    for tag in repository.references_glob("refs/tags/*")? {
+        let tag = tag?;
+        // A name that is no UTF-8 can be in no argument.
+        if let Some((name, target)) = std::str::from_utf8(tag.name_bytes()).ok().zip(tag.target()) {
+            tags.push((name.strip_prefix(TAGS).unwrap_or(name).to_owned(), target));
+        }
+    }
+    tags.sort();
+    Ok(tags)
+}
+
+/// Those tags that a task has put where they are: on a commit that it made, or on the one of the get, which did not have them
+/// then.
+fn moved_by_task(repository: &Repository, tags: &[&(String, Oid)]) -> Result<HashSet<String>> {
+    let file = |name: &str| std::fs::read_to_string(repository.path().join(name)).ok();
+    let of_get = file("commit").and_then(|text| object_id(text.trim()).ok());
+    let of_get = of_get.filter(|commit| repository.find_commit(*commit).is_ok());
+    let tags_of_get = file("tags");
+    let mut new = repository.revwalk()?;
+    new.push_head()?;
+    // Nothing matches in a repository that was not fetched from anywhere.
+    new.hide_glob("refs/remotes/*")?;
+    if let Some(commit) = of_get {
+        // A shallow get, or one of a tag, has no branch that leads to what it found.
+        new.hide(commit)?;
+    }
+    let new: HashSet<Oid> = new.take(MOST_COMMITS).collect::<Result<_, _>>()?;
+    let is_moved = |name: &str, target: Oid| {
+        let commit = repository.find_object(target, None).and_then(|object| object.peel_to_commit());
+        let Ok(commit) = commit.map(|commit| commit.id()) else { return false };
+        let was_there = tags_of_get.as_deref().is_none_or(|tags| tags.trim().split(',').any(|tag| tag == name));
+        new.contains(&commit) || (of_get == Some(commit) && !was_there)
+    };
+    Ok(tags.iter().filter(|(name, target)| is_moved(name, *target)).map(|(name, _)| name.clone()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|number| format!("v{number:05}")).collect()
+    }
+
+    #[test]
+    fn few_tags_are_named_and_many_are_a_pattern_with_exceptions() {
+        let few: HashSet<String> = names(2).into_iter().collect();
+        assert_eq!(refspecs(&few, &[]), ["refs/tags/v00000:refs/tags/v00000", "refs/tags/v00001:refs/tags/v00001"]);
+        let many: HashSet<String> = names(70_000).into_iter().collect();
+        assert_eq!(refspecs(&many, &["old".to_owned()]), [ALL, "^refs/tags/old"]);
+        assert_eq!(refspecs(&few, &names(70_000)).len(), 2);
+        assert_eq!(refspecs(&many, &names(70_000)), Vec::<String>::new());
+        assert_eq!(refspecs(&HashSet::new(), &["old".to_owned()]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_first_tags_are_named() {
+        let many = names(12);
+        let text = named(many.iter().map(String::as_str)).unwrap();
+        assert!(text.starts_with("the tags `v00000`, ") && text.ends_with("`v00009` and 2 more"), "{text}");
+        assert_eq!(named(["x"].into_iter()).as_deref(), Some("the tag `x`"));
+        assert_eq!(named([].into_iter()), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! The patterns of a source that choose commits by their messages.
+
+use jetway::Problems;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::pattern::Pattern;
+use crate::pattern::posix_regex::Dialect;
+use crate::source::setting::Setting;
+
+/// Patterns for the messages of commits.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct CommitFilter {
+    /// Regular expressions as `git log --grep` reads them (POSIX basic ones): only commits of which a line matches one of
+    /// them are versions.
+    #[serde(default)]
+    #[schemars(extend("x-keeps-blanks" = true))]
+    pub include: Vec<String>,
+
+    /// Regular expressions of the same kind: commits of which a line matches one of them are no versions.
+    #[serde(default)]
+    #[schemars(extend("x-keeps-blanks" = true))]
+    pub exclude: Vec<String>,
+
+    /// Let a commit through only when each pattern of `include` matches one of its lines.
+    #[serde(default)]
+    pub include_all_match: bool,
+
+    /// Keep a commit out only when each pattern of `exclude` matches one of its lines.
+    #[serde(default)]
+    pub exclude_all_match: bool,
+}
+
+impl CommitFilter {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.include.is_empty() && self.exclude.is_empty()
+    }
+
+    /// Notes what is wrong with it.
+    pub(crate) fn rules(&self, settings: &[Setting], problems: &mut Problems) {
+        if self.is_empty() {
+            return;
+        }
+        match Grammar::of(settings) {
+            Err(problem) => problems.add("commit_filter", problem),
+            Ok(grammar) => {
+                for (key, patterns) in [("include", &self.include), ("exclude", &self.exclude)] {
+                    for (index, pattern) in patterns.iter().enumerate() {
+                        if let Err(problem) = grammar.compile(pattern) {
+                            problems.add(format!("commit_filter.{key}[{index}]"), problem);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How git is told to read patterns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grammar {
+    Regex(Dialect),
+    Text,
+}
+
+impl Grammar {
+    /// The one that `git_config` chooses (`grep.patternType`, `grep.extendedRegexp`), as for git itself.
+    pub(crate) fn of(settings: &[Setting]) -> Result<Self, &'static str> {
+        let value = |name: &str| {
+            let setting = settings.iter().rev().find(|setting| setting.name.eq_ignore_ascii_case(name));
+            setting.map(|setting| setting.value.to_ascii_lowercase())
+        };
+        let is_extended =
+            value("grep.extendedRegexp").is_some_and(|value| ["true", "yes", "on", "1"].contains(&&*value));
+        match value("grep.patternType").as_deref() {
+            None | Some("default") if is_extended => Ok(Self::Regex(Dialect::Extended)),
+            None | Some("default" | "basic") => Ok(Self::Regex(Dialect::Basic)),
+            Some("extended") => Ok(Self::Regex(Dialect::Extended)),
+            Some("fixed") => Ok(Self::Text),
+            Some(_) => Err("has patterns of a kind that is not supported (`grep.patternType` in `git_config`); \
+                 `basic`, `extended` and `fixed` are"),
+        }
+    }
+
+    /// One pattern for each of a pattern's lines, of which one has to match.
+    pub(crate) fn compile(self, pattern: &str) -> Result<Vec<Pattern>, String> {
+        let lines = pattern.strip_suffix('\n').unwrap_or(pattern).split('\n');
+        let compile = |line| match self {
+            Self::Regex(dialect) => Pattern::regex(dialect, line),
+            Self::Text => Pattern::text(line),
+        };
+        lines.map(compile).collect()
+    }
+}

@@ -1,0 +1,57 @@
+//! What a check follows, by the keys of the source.
+
+use jetway::{Result, anyhow};
+
+use crate::source::Source;
+use crate::source::labels::{TagBehaviour, TagSort, VersionType};
+use crate::source::names::{Extent, Names};
+
+/// What a check follows.
+#[derive(Debug)]
+pub(crate) enum Followed {
+    /// The commits of one branch.
+    Commits,
+    /// These tags; with a `branch`, those that are merged into it.
+    Tags(Names),
+    /// These tags, whatever their commits are.
+    AllTags(Names, TagSort),
+    /// The commits of which these tags' histories are made.
+    TagAncestors(Names),
+    /// The set of these branches' names.
+    Branches(Names),
+    /// These branches, with the commits at their tips.
+    BranchHeads(Names),
+}
+
+impl Source {
+    /// What a check follows.
+    pub(crate) fn followed(&self) -> Result<Followed> {
+        let checked = |key: &str, names: Result<Names, String>| names.map_err(|problem| anyhow!("`{key}` {problem}"));
+        let branches = || {
+            let globs = self.branch_filters.iter().map(|glob| ("branch_filters", glob));
+            checked("branch_regex", Names::of(globs, ("branch_regex", self.branch_regex.as_deref()), Extent::Part))
+        };
+        let tags = || {
+            let globs = self.tag_filters.iter().map(|glob| ("tag_filters", glob));
+            let globs = globs.chain(self.tag_filter.iter().map(|glob| ("tag_filter", glob)));
+            checked("tag_filter", Names::of(globs, ("tag_regex", self.tag_regex.as_deref()), self.tag_extent()))
+        };
+        Ok(match (self.version_type, self.tag_behaviour) {
+            (VersionType::Branches, _) => Followed::Branches(branches()?),
+            (VersionType::BranchHeads, _) => Followed::BranchHeads(branches()?),
+            (VersionType::Tags, _) => Followed::AllTags(tags()?, self.tag_sort.unwrap_or_default()),
+            (VersionType::Commits, _) if !self.follows_tags() => Followed::Commits,
+            (VersionType::Commits, TagBehaviour::MatchTagged) => Followed::Tags(tags()?),
+            (VersionType::Commits, TagBehaviour::MatchTagAncestors) => Followed::TagAncestors(tags()?),
+        })
+    }
+
+    /// Whether tags decide which commits are versions.
+    pub(crate) fn follows_tags(&self) -> bool {
+        self.version_type == VersionType::Commits && (self.tag_filter.is_some() || self.tag_regex.is_some())
+    }
+
+    pub(crate) fn tag_extent(&self) -> Extent {
+        if self.version_type == VersionType::Tags { Extent::Part } else { Extent::Whole }
+    }
+}

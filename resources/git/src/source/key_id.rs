@@ -1,0 +1,102 @@
+//! Names of GPG keys, and the address of the server that has them.
+
+use jetway::http::Url;
+
+use crate::source::openpgp::PublicKey;
+
+/// The port of `hkp://` (section 2).
+const HKP_PORT: u16 = 11371;
+
+/// The name of a key: its fingerprint, or the last 16 digits of that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyId(String);
+
+impl KeyId {
+    /// Reads a name as people write it: `0x` before it and blanks inside of it are left out.
+    ///
+    /// Shorter names are refused: keys that end with eight given digits can be made by anybody within minutes.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        let digits = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")).unwrap_or(&digits);
+        if matches!(digits.len(), 16 | 40) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            Ok(Self(digits.to_ascii_uppercase()))
+        } else {
+            Err("must be a fingerprint of 40 hexadecimal digits, or a key id of 16; shorter ones are anybody's")
+        }
+    }
+
+    /// Its digits, in upper case.
+    pub(crate) fn digits(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is this key's.
+    pub(crate) fn names(&self, key: &PublicKey) -> bool {
+        key.fingerprint.ends_with(&self.0)
+    }
+}
+
+/// The address of a keyserver as HTTP knows it: `hkps://` is https, `hkp://` and a bare name are http on a port of their own.
+pub(crate) fn keyserver_url(keyserver: &str) -> Result<String, &'static str> {
+    const EXPECTED: &str = "must be the address of a keyserver, such as `hkps://keyserver.ubuntu.com`";
+    let keyserver = keyserver.trim();
+    let (scheme, place) = keyserver.split_once("://").unwrap_or(("hkp", keyserver));
+    let place = place.trim_end_matches('/');
+    let (scheme, port) = match scheme.to_ascii_lowercase().as_str() {
+        "hkp" => ("http", Some(HKP_PORT)),
+        "http" => ("http", None),
+        "hkps" | "https" => ("https", None),
+        _ => return Err(EXPECTED),
+    };
+    let mut url = Url::parse(&format!("{scheme}://{place}")).map_err(|_| EXPECTED)?;
+    // A port that is the scheme's own is not kept apart from none by the parser.
+    let names_port = place.rsplit(':').next().is_some_and(|end| end != place && end.parse::<u16>().is_ok());
+    if !url.has_host() || url.query().is_some() || url.fragment().is_some() {
+        return Err(EXPECTED);
+    }
+    if let Some(port) = port
+        && !names_port
+    {
+        url.set_port(Some(port)).map_err(|()| EXPECTED)?;
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_named_by_its_fingerprint_or_the_long_end_of_it() {
+        let key = PublicKey { fingerprint: "768B09F2EE90D197E8D507F0DA31C88D18B0AB9D".into(), parts: Vec::new() };
+        for id in [
+            "768B09F2EE90D197E8D507F0DA31C88D18B0AB9D",
+            "0x768b 09f2 ee90 d197 e8d5  07f0 da31 c88d 18b0 ab9d",
+            "DA31C88D18B0AB9D",
+        ] {
+            assert!(KeyId::parse(id).unwrap().names(&key), "{id}");
+        }
+        assert!(!KeyId::parse("768B09F2EE90D197").unwrap().names(&key));
+        for id in ["", "18B0AB9D", "ada@example.com", "DA31C88D18B0AB9", "0xDA31C88D18B0AB9G", "--help"] {
+            assert!(KeyId::parse(id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn keyservers_are_found_where_their_protocol_says() {
+        for (keyserver, expected) in [
+            ("hkps://keyserver.ubuntu.com", "https://keyserver.ubuntu.com"),
+            ("hkp://keys.example/", "http://keys.example:11371"),
+            ("hkp://keys.example:80", "http://keys.example"),
+            ("hkp://[::1]", "http://[::1]:11371"),
+            ("keys.example", "http://keys.example:11371"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("https://keys.example/sub/", "https://keys.example/sub"),
+        ] {
+            assert_eq!(keyserver_url(keyserver).as_deref(), Ok(expected), "{keyserver}");
+        }
+        for keyserver in ["", "ldap://keys.example", "hkps://", "a b", "hkps://x?y"] {
+            assert!(keyserver_url(keyserver).is_err(), "{keyserver}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Names of tags or branches, as patterns choose them.
+
+use crate::pattern::posix_regex::Dialect;
+use crate::pattern::{Pattern, glob};
+
+/// The most prefixes that a server is asked for; with more patterns, it is asked for all names.
+const MOST_PREFIXES: usize = 50;
+
+/// How much of a name a regular expression has to match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Whole,
+    Part,
+}
+
+/// Names of tags or branches.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// What they match, one pattern or another; any name when there is none.
+    patterns: Vec<Pattern>,
+    /// What they begin with, one prefix or another.
+    prefixes: Vec<String>,
+    /// The patterns as they are written.
+    written: String,
+}
+
+impl Names {
+    /// A regular expression is ignored when there are globs.
+    pub(crate) fn of<'g>(
+        globs: impl IntoIterator<Item = (&'g str, &'g String)>,
+        regex: (&str, Option<&str>),
+        extent: Extent,
+    ) -> Result<Self, String> {
+        let (keys, globs): (Vec<&str>, Vec<&String>) = globs.into_iter().unzip();
+        let (regex_key, regex) = regex;
+        if globs.is_empty() {
+            let pattern = regex.map(|regex| regex_of(extent, regex)).transpose()?;
+            let written = regex.map(|regex| format!("`{regex_key}: {regex}`")).unwrap_or_default();
+            return Ok(Self { patterns: pattern.into_iter().collect(), prefixes: vec![String::new()], written });
+        }
+        let mut prefixes: Vec<String> = globs.iter().map(|glob| glob::literal_prefix(glob).to_owned()).collect();
+        prefixes.sort();
+        prefixes.dedup_by(|longer, shorter| longer.starts_with(shorter.as_str()));
+        if prefixes.len() > MOST_PREFIXES {
+            prefixes = vec![String::new()];
+        }
+        let written: Vec<String> = keys.iter().zip(&globs).map(|(key, glob)| format!("`{key}: {glob}`")).collect();
+        Ok(Self {
+            patterns: globs.iter().map(|glob| Pattern::glob(glob)).collect::<Result<_, _>>()?,
+            prefixes,
+            written: written.join(", "),
+        })
+    }
+
+    /// What they begin with: each of them with one of these.
+    pub(crate) fn prefixes(&self) -> &[String] {
+        &self.prefixes
+    }
+
+    /// Whether `name` is one of them.
+    pub(crate) fn include(&self, name: &str) -> bool {
+        self.patterns.is_empty() || self.patterns.iter().any(|pattern| pattern.matches(name.as_bytes()))
+    }
+
+    /// The patterns for a message; `None` when any name is included.
+    pub(crate) fn written(&self) -> Option<&str> {
+        Some(self.written.as_str()).filter(|written| !written.is_empty())
+    }
+}
+
+pub(crate) fn regex_of(extent: Extent, regex: &str) -> Result<Pattern, String> {
+    match extent {
+        Extent::Whole => Pattern::whole_regex(Dialect::Extended, regex),
+        Extent::Part => Pattern::regex(Dialect::Extended, regex),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(globs: &[&str], regex: Option<&str>) -> Names {
+        let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
+        Names::of(globs.iter().map(|glob| ("tag_filters", glob)), ("tag_regex", regex), Extent::Part).unwrap()
+    }
+
+    #[test]
+    fn globs_are_alternatives_and_go_before_a_regex() {
+        let names = names(&["v1.*", "v2.*"], Some("x"));
+        assert!(names.include("v1.0") && names.include("v2.0") && !names.include("v3.0") && !names.include("x"));
+        assert_eq!(names.written(), Some("`tag_filters: v1.*`, `tag_filters: v2.*`"));
+    }
+
+    #[test]
+    fn the_server_is_asked_for_each_prefix_once() {
+        assert_eq!(names(&["v1.*", "v*", "release/*"], None).prefixes(), ["release/", "v"]);
+        assert_eq!(names(&["*-rc", "v*"], None).prefixes(), [""]);
+        assert_eq!(names(&[], Some("^v")).prefixes(), [""]);
+        let many: Vec<String> = (10..99).map(|number| format!("v{number}.*")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(names(&many, None).prefixes(), [""]);
+    }
+
+    #[test]
+    fn a_regex_matches_a_part_of_the_name_unless_it_is_anchored() {
+        assert!(names(&[], Some("go1")).include("xgo1.2"));
+        assert!(!names(&[], Some(r"^go1\.[0-9]+$")).include("go1.2rc1"));
+        assert!(names(&[], None).include("anything") && names(&[], None).written().is_none());
+    }
+}

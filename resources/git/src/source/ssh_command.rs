@@ -1,0 +1,87 @@
+//! `core.sshCommand` of `git_config`, where ssh needs options of ours, too: the program and its options, without a shell.
+
+use std::path::Path;
+
+use crate::source::setting::Setting;
+
+/// What only a shell would understand.
+const FOR_A_SHELL: &str = "$`;&|<>(){}*?[]~#!\n";
+
+/// The program and options of the last `core.sshCommand` among the settings. The error says what is wrong with it.
+pub(crate) fn of_settings(settings: &[Setting]) -> Option<(usize, Result<Vec<String>, &'static str>)> {
+    let is_command = |setting: &Setting| setting.name.eq_ignore_ascii_case("core.sshCommand");
+    let index = settings.iter().rposition(is_command)?;
+    Some((index, parse(&settings.get(index)?.value)))
+}
+
+fn parse(command: &str) -> Result<Vec<String>, &'static str> {
+    let words = words(command).ok_or(
+        "must be words that need no shell, since the source has keys of its own for ssh (`private_key`, `known_hosts`, \
+         `https_tunnel`, `forward_agent`)",
+    )?;
+    let program = words.first().and_then(|program| Path::new(program).file_name()).and_then(|name| name.to_str());
+    if program != Some("ssh") {
+        return Err("must run `ssh`, since the source has keys of its own for ssh (`private_key`, `known_hosts`, \
+                    `https_tunnel`, `forward_agent`)");
+    }
+    if words.iter().any(|word| word.starts_with("-F")) {
+        return Err("must not have `-F`: the source's own keys for ssh are given to it in a configuration file");
+    }
+    Ok(words)
+}
+
+/// Splits a command as a shell does, quotes and backslashes included; `None` when that takes more than splitting.
+fn words(command: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut characters = command.trim().chars();
+    while let Some(character) = characters.next() {
+        match character {
+            ' ' | '\t' => words.extend(word.take()),
+            '\'' => {
+                let (quoted, rest) = characters.as_str().split_once('\'')?;
+                word.get_or_insert_default().push_str(quoted);
+                characters = rest.chars();
+            }
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match characters.next()? {
+                        '"' => break,
+                        '\\' => word.push(characters.next()?),
+                        '$' | '`' => return None,
+                        other => word.push(other),
+                    }
+                }
+            }
+            '\\' => word.get_or_insert_default().push(characters.next()?),
+            other if FOR_A_SHELL.contains(other) => return None,
+            other => word.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(word);
+    // A variable that is set for one command (`X=y ssh`) is the shell's doing, too.
+    (!words.is_empty() && !words.first().is_some_and(|first| first.contains('='))).then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_as_a_shell_does() {
+        let command = r#"/usr/bin/ssh  -o "ServerAliveInterval 5" -o 'User a b' -i /a\ b -v"#;
+        let expected = ["/usr/bin/ssh", "-o", "ServerAliveInterval 5", "-o", "User a b", "-i", "/a b", "-v"];
+        assert_eq!(parse(command).unwrap(), expected);
+    }
+
+    #[test]
+    fn refuses_what_needs_a_shell_or_is_not_ssh() {
+        for command in ["ssh $X", "ssh; id", "X=1 ssh", "ssh `id`", "ssh 'a", "ssh \"$HOME\"", "", "ssh > x", "ssh ~/x"]
+        {
+            assert!(parse(command).unwrap_err().contains("need no shell"), "{command}");
+        }
+        assert!(parse("plink -batch").unwrap_err().contains("must run `ssh`"));
+        assert!(parse("ssh -F /dev/null").unwrap_err().contains("`-F`"));
+    }
+}

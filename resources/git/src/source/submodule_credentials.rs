@@ -1,0 +1,158 @@
+//! Credentials for submodules that live on another host than the repository, or are opened by another key.
+
+use jetway::{Problems, Secret};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::source::address::is_plain_user;
+use crate::source::address::{Address, host_and_port};
+use crate::source::private_key;
+
+/// Credentials for the submodules of one host over http(s), or for one submodule over ssh.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct SubmoduleCredential {
+    /// For `https://` and `http://`: the host that `username` and `password` are for. It may have a port
+    /// (`host:8443`), which is the only one then, and a scheme before it (`https://host`).
+    pub host: Option<String>,
+
+    /// The user name at that host.
+    pub username: Option<String>,
+
+    /// The password or token at that host.
+    pub password: Option<Secret>,
+
+    /// For ssh: the submodule's `url`, as it stands in `.gitmodules`.
+    pub url: Option<String>,
+
+    /// The private SSH key for that submodule, which takes the place of the source's `private_key`.
+    pub private_key: Option<Secret>,
+
+    /// The passphrase of that key.
+    pub private_key_passphrase: Option<Secret>,
+
+    /// The user to log in as over SSH, where the `url` names none.
+    pub private_key_user: Option<String>,
+}
+
+impl SubmoduleCredential {
+    /// The host, user and password, when it has them.
+    pub(crate) fn login(&self) -> Option<(Host<'_>, &str, &Secret)> {
+        let password = self.password.as_ref().filter(|password| !password.is_empty())?;
+        Some((Host::parse(self.host.as_deref()?)?, self.username.as_deref()?, password))
+    }
+
+    /// The address in `.gitmodules` and its key, when it has them.
+    pub(crate) fn key(&self) -> Option<(&str, &Secret)> {
+        Some((self.url.as_deref()?, self.private_key.as_ref().filter(|key| !key.is_empty())?))
+    }
+
+    /// Notes what is wrong with it. One in which no credential is given says nothing, as pipelines have it whose values
+    /// come out empty.
+    pub(crate) fn rules(&self, index: usize, problems: &mut Problems) {
+        let at = |key: &str| format!("submodule_credentials[{index}].{key}");
+        let is_given = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| !secret.is_empty());
+        let (has_password, has_key) = (is_given(&self.password), is_given(&self.private_key));
+        if self.username.is_some() || has_password {
+            match &self.host {
+                None => {
+                    problems.add(at("host"), "is needed with `username` and `password`: they are for that host alone");
+                }
+                Some(host) if Host::parse(host).is_none() => {
+                    problems.add(at("host"), "must be a host, such as `git.example.com` or `git.example.com:8443`");
+                }
+                Some(_) if self.username.is_none() => problems.add(at("username"), "is needed with `password`"),
+                Some(_) if !has_password => problems.add(at("password"), "is needed with `username`"),
+                Some(_) => {}
+            }
+        }
+        if has_key {
+            if self.url.is_none() {
+                problems.add(at("url"), "is needed with `private_key`: the submodule's `url` in `.gitmodules`");
+            }
+            if let Some(key) = &self.private_key
+                && let Err(problem) = private_key::usable(key.expose(), is_given(&self.private_key_passphrase))
+            {
+                problems.add(at("private_key"), problem);
+            }
+        }
+        if self.private_key_user.as_ref().is_some_and(|user| !is_plain_user(user)) {
+            problems.add(at("private_key_user"), "must be letters, digits and `._@+-`, and not begin with `-`");
+        }
+    }
+}
+
+/// Which servers a login is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Host<'a> {
+    /// By this scheme alone.
+    pub(crate) scheme: Option<&'a str>,
+    /// The name or address, without brackets.
+    pub(crate) name: &'a str,
+    /// On this port alone.
+    pub(crate) port: Option<u16>,
+}
+
+impl<'a> Host<'a> {
+    /// Whether it is the host of this name.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        let text = text.trim();
+        let (scheme, authority) = match text.split_once("://") {
+            Some((scheme @ ("https" | "http"), rest)) => (Some(scheme), rest.trim_end_matches('/')),
+            Some(_) => return None,
+            None => (None, text),
+        };
+        let (name, port) = host_and_port(authority);
+        // Whatever stands after the colon of a port that is none.
+        let is_whole = port.is_some() || name.len() == authority.trim_matches(['[', ']']).len();
+        let is_name = !name.is_empty() && !name.contains(['/', '@', '*']) && !name.contains(char::is_whitespace);
+        (is_name && is_whole).then_some(Self { scheme, name, port })
+    }
+}
+
+/// Whether two ssh addresses are of the same repository, as far as can be told from this side: the same host, port and
+/// path, where `.git` and slashes at the ends make no difference. An address that is not of ssh may become one by a
+/// rule of git's (`url.<base>.insteadOf`); its port says nothing then.
+pub(crate) fn is_same_repository(entry: &Address<'_>, host: &str, port: Option<u16>, path: &str) -> bool {
+    let trimmed = |path: &'_ str| path.trim_matches('/').trim_end_matches(".git").trim_end_matches('/').to_owned();
+    let is_port = !entry.is_ssh() || entry.port.unwrap_or(SSH_PORT) == port.unwrap_or(SSH_PORT);
+    entry.host.eq_ignore_ascii_case(host) && is_port && trimmed(entry.path) == trimmed(path)
+}
+
+/// The port of ssh where none is given.
+pub(crate) const SSH_PORT: u16 = 22;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_may_have_a_scheme_and_a_port() {
+        let host = |scheme, name, port| Some(Host { scheme, name, port });
+        assert_eq!(Host::parse("git.example"), host(None, "git.example", None));
+        assert_eq!(Host::parse("git.example:8443"), host(None, "git.example", Some(8443)));
+        assert_eq!(Host::parse("https://git.example/"), host(Some("https"), "git.example", None));
+        assert_eq!(Host::parse("[::1]:80"), host(None, "::1", Some(80)));
+        assert_eq!(Host::parse("[::1]"), host(None, "::1", None));
+        for text in ["", "a/b", "ssh://a", "u@a", "a b", "a:http", "*.example"] {
+            assert_eq!(Host::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_address_are_the_same_repository() {
+        let is = |entry: &str, host: &str, port, path: &str| {
+            is_same_repository(&Address::parse(entry).unwrap(), host, port, path)
+        };
+        assert!(is("git@host:a/b.git", "host", None, "a/b.git"));
+        assert!(is("git@host:a/b", "HOST", Some(22), "/a/b.git/"));
+        assert!(is("ssh://git@host:2222/a/b", "host", Some(2222), "/a/b"));
+        assert!(is("https://host/a/b.git", "host", Some(2222), "a/b"));
+        assert!(!is("git@host:a/b", "host", Some(2222), "a/b"));
+        assert!(!is("git@host:a/b", "other", None, "a/b"));
+        assert!(!is("git@host:a/b", "host", None, "a/b/c"));
+    }
+}

@@ -1,0 +1,45 @@
+//! The HTTP proxy of a source, `https_tunnel`.
+
+use jetway::{Problems, Secret};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The HTTP proxy that ssh goes by way of.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct Tunnel {
+    /// The proxy's host.
+    pub proxy_host: Option<String>,
+
+    /// The proxy's port.
+    #[schemars(range(min = 1))]
+    pub proxy_port: Option<u16>,
+
+    /// The user to log in to the proxy as.
+    pub proxy_user: Option<String>,
+
+    /// The password of that user.
+    pub proxy_password: Option<Secret>,
+}
+
+impl Tunnel {
+    /// Notes what is wrong with it. One without any value is none, as the established resource has it.
+    pub(crate) fn rules(&self, problems: &mut Problems) {
+        let is_name = |host: &String| {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            host.chars().all(|c| c.is_ascii_alphanumeric() || "._:-".contains(c))
+        };
+        match (&self.proxy_host, self.proxy_port) {
+            (Some(host), _) if !is_name(host) => problems.add_with_hint(
+                "https_tunnel.proxy_host",
+                "must be a host's name or address",
+                "its port is `proxy_port`; a scheme has no place there",
+            ),
+            (Some(_), None) => problems.add("https_tunnel.proxy_port", "is needed with `proxy_host`"),
+            (None, Some(_)) => problems.add("https_tunnel.proxy_host", "is needed with `proxy_port`"),
+            _ => {}
+        }
+        if self.proxy_user.as_ref().is_some_and(|user| user.contains(':')) {
+            problems.add("https_tunnel.proxy_user", "must not contain a `:`, which ends the user in what is sent");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The rules of the keys that signatures are verified with.
+
+use jetway::Problems;
+
+use crate::source::key_id::{self, KeyId};
+use crate::source::{Source, openpgp};
+
+/// Notes what is wrong with the keys in a source.
+pub(crate) fn rules(source: &Source, problems: &mut Problems) {
+    for (index, key) in source.commit_verification_keys.iter().enumerate() {
+        if let Err(found) = openpgp::public_keys(key) {
+            problems.add(format!("commit_verification_keys[{index}]"), format!("Invalid GPG key in: {found}"));
+        }
+    }
+    for (index, id) in source.commit_verification_key_ids.iter().enumerate() {
+        if let Err(problem) = KeyId::parse(id) {
+            problems.add(format!("commit_verification_key_ids[{index}]"), problem);
+        }
+    }
+    if !source.commit_verification_key_ids.is_empty()
+        && let Err(problem) = key_id::keyserver_url(&source.gpg_keyserver)
+    {
+        problems.add("gpg_keyserver", problem);
+    }
+    if let Some(Err(problem)) = source.allowed_signers.as_deref().map(are_signers) {
+        problems.add("allowed_signers", problem);
+    }
+}
+
+/// Whether `text` is what ssh-keygen reads under "ALLOWED SIGNERS": principals, options, a key's type and the key.
+fn are_signers(text: &str) -> Result<(), String> {
+    let mut lines = text.lines().enumerate().map(|(index, line)| (index, line.trim()));
+    let is_type = |word: &str| ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| word.starts_with(kind));
+    let is_signer = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+        words.windows(2).any(|pair| matches!(pair, [kind, key] if is_type(kind) && key.starts_with("AAAA")))
+    };
+    let is_said = |line: &str| !line.is_empty() && !line.starts_with('#');
+    if let Some((index, _)) = lines.clone().find(|(_, line)| is_said(line) && !is_signer(line)) {
+        return Err(format!("has no SSH public key in line {} (expected `NAME ssh-ed25519 AAAA...`)", index + 1));
+    }
+    // Nothing at all is more likely a variable that is not set than a wish to trust nobody.
+    if lines.any(|(_, line)| is_said(line)) { Ok(()) } else { Err("must not be empty".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allowed_signers_are_lines_with_a_key_each() {
+        let line = "ada@example.com,*@example.org namespaces=\"git\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 comment";
+        assert_eq!(are_signers(&format!("# ours\n\n{line}\n")), Ok(()));
+        for (text, expected) in [
+            ("", "empty"),
+            ("# nobody\n", "empty"),
+            (&format!("{line}\nada@example.com"), "line 2"),
+            ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5", "line 1"),
+        ] {
+            assert!(are_signers(text).unwrap_err().contains(expected), "{text}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! An ssh agent with the source's key in it, for servers that are to use it in their turn (`forward_agent`).
+//!
+//! The agent is OpenSSH's. It runs beside the verb, under a companion that ends it when the verb ends: also when the verb is
+//! killed, since the pipe between them closes then.
+
+use std::io::Read as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, Background, Companion, CompanionAnswer, CompanionCall, Context, Result};
+
+use crate::transport::askpass::Askpass;
+use crate::transport::keys::Key;
+
+/// Runs an agent until its standard input ends: `jetway-ssh-agent SOCKET`.
+pub(crate) const COMPANION: Companion = Companion { name: "jetway-ssh-agent", run: hold };
+
+/// How long the agent may take to listen, and to take a key.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running agent. It ends when this is dropped.
+pub(crate) struct Agent {
+    socket: PathBuf,
+    _running: Background,
+}
+
+impl Agent {
+    /// Starts an agent and gives it the key.
+    pub(crate) async fn start(context: &Context, key: &Key, askpass: Option<&Askpass>) -> Result<Self> {
+        let private = context.private_directory();
+        let socket = private.path()?.join("agent");
+        let companion = COMPANION.install(private)?;
+        let command = context.command(companion).label("ssh-agent").arg(&socket).silence_limit(PATIENCE, HINT).quiet();
+        let running = command.start().await.context("cannot start an ssh agent")?;
+        let agent = Self { socket, _running: running };
+        let mut add = context
+            .command("ssh-add")
+            .arg("-q")
+            .arg(&key.file)
+            .env("SSH_AUTH_SOCK", &agent.socket)
+            .env("SSH_ASKPASS_REQUIRE", "force")
+            .silence_limit(PATIENCE, HINT)
+            .quiet();
+        if let Some(askpass) = askpass {
+            add = add.env("SSH_ASKPASS", &askpass.repository);
+        }
+        let added = add.run().await?.success();
+        added
+            .context("cannot give the key to the ssh agent")
+            .hint("check `private_key` and `private_key_passphrase`")?;
+        Ok(agent)
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+}
+
+const HINT: &str = "is the machine overloaded?";
+
+fn hold(call: &CompanionCall) -> Result<CompanionAnswer> {
+    let socket = call.arguments.first().context("there is no socket to listen on")?;
+    let mut agent = Command::new("ssh-agent");
+    agent.arg("-D").arg("-a").arg(socket).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut agent = agent.spawn().context("cannot run `ssh-agent`").hint("it comes with OpenSSH's client")?;
+    let held = listening(&mut agent, Path::new(socket)).and_then(|()| {
+        use std::io::Write as _;
+        let mut output = std::io::stdout();
+        output.write_all(b"listening\n").and_then(|()| output.flush())?;
+        // Nothing is ever written there: it ends with the verb.
+        std::io::stdin().read_to_end(&mut Vec::new())?;
+        Ok(())
+    });
+    let _ = agent.kill();
+    let _ = agent.wait();
+    held.map(|()| CompanionAnswer::Done)
+}
+
+/// Returns when the agent takes connections.
+fn listening(agent: &mut Child, socket: &Path) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while UnixStream::connect(socket).is_err() {
+        if let Some(status) = agent.try_wait()? {
+            return Err(anyhow!("`ssh-agent` ended at once ({status})"));
+        }
+        if Instant::now() >= deadline {
+            return Err(anyhow!("`ssh-agent` does not listen after {} s", PATIENCE.as_secs()));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! The companion that answers when git asks for a user name or password, and ssh for a passphrase.
+//!
+//! It answers in the name of the hosts that its logins are for: when a server redirects git elsewhere, or a submodule
+//! lives on another host, git asks in that host's name, and gets nothing, or what is meant for that host.
+
+use std::path::{Path, PathBuf};
+
+use jetway::{Companion, CompanionAnswer, CompanionCall, Context, Result, Secret};
+use serde::Deserialize;
+
+use crate::source::Source;
+use crate::source::address::host_and_port;
+use crate::source::remote::Remote;
+use crate::source::submodule_credentials::Host;
+use crate::transport::keys::Keys;
+use crate::transport::settings;
+
+/// Answers git's and ssh's questions.
+pub(crate) const COMPANION: Companion = Companion { name: "jetway-askpass", run: answer };
+
+/// What it knows, in a private file beside it.
+const KNOWLEDGE: &str = "askpass.json";
+
+/// The directory of the one that answers for submodules.
+const FOR_SUBMODULES: &str = "submodules";
+
+/// What the companion knows. Of several logins for a host the first one counts.
+#[derive(Debug, Default, Deserialize)]
+struct Knowledge {
+    logins: Vec<Login>,
+    passphrases: Vec<Passphrase>,
+}
+
+/// A user and password, and where they may be sent.
+#[derive(Debug, Deserialize)]
+struct Login {
+    /// Both when there is none.
+    scheme: Option<String>,
+    host: String,
+    /// Any when there is none.
+    port: Option<u16>,
+    username: String,
+    password: Secret,
+}
+
+/// What opens a key.
+#[derive(Debug, Deserialize)]
+struct Passphrase {
+    file: PathBuf,
+    passphrase: Secret,
+}
+
+/// The companions, where there is anything to answer.
+#[derive(Debug)]
+pub(crate) struct Askpass {
+    /// Answers for the repository.
+    pub(crate) repository: PathBuf,
+    /// Answers for submodules: what is written for them comes first.
+    pub(crate) submodules: PathBuf,
+}
+
+/// Installs the companions when there is anything to answer.
+pub(crate) fn install(context: &Context, source: &Source, remote: &Remote, keys: &Keys) -> Result<Option<Askpass>> {
+    // For the addresses that rules lead to git itself would take what stands there.
+    let of_rules = settings::remotes(&source.git_config).filter_map(|remote| {
+        let (scheme, authority) = remote.origin.as_deref()?.split_once("://")?;
+        Some(login_at(scheme, authority, remote.user.as_deref()?, &remote.password.unwrap_or_default()))
+    });
+    let own: Vec<serde_json::Value> = of_rules.chain(logins_of_uri(source, remote)).collect();
+    let of_submodules: Vec<serde_json::Value> = source
+        .submodule_credentials
+        .iter()
+        .filter_map(|entry| {
+            let (host, username, password) = entry.login()?;
+            Some(login(host.scheme, host.name, host.port, username, password.expose()))
+        })
+        .collect();
+    let passphrases = keys.all().filter_map(|key| {
+        Some(serde_json::json!({ "file": key.file, "passphrase": key.passphrase.as_ref()?.expose() }))
+    });
+    let passphrases: Vec<serde_json::Value> = passphrases.collect();
+    if own.is_empty() && of_submodules.is_empty() && passphrases.is_empty() {
+        return Ok(None);
+    }
+    let private = context.private_directory();
+    let write = |directory: &Path, first: &[serde_json::Value], then: &[serde_json::Value]| {
+        let logins = [first, then].concat();
+        let knowledge = serde_json::json!({ "logins": logins, "passphrases": passphrases });
+        private.write(directory.join(KNOWLEDGE), knowledge.to_string().as_bytes())
+    };
+    write(&private.path()?, &own, &of_submodules)?;
+    write(&private.directory(FOR_SUBMODULES)?, &of_submodules, &own)?;
+    Ok(Some(Askpass {
+        repository: COMPANION.install(private)?,
+        submodules: COMPANION.install_in(private, FOR_SUBMODULES)?,
+    }))
+}
+
+/// The login of the source, for each host that it may be sent to: those of `credential_hosts`, or that of `uri`.
+fn logins_of_uri(source: &Source, remote: &Remote) -> Vec<serde_json::Value> {
+    let given = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
+    let Some(username) = given(&source.username).or_else(|| remote.user.clone()) else { return Vec::new() };
+    let password = source.password.as_ref().map(|password| password.expose().to_owned());
+    // A token in place of the user (`https://TOKEN@host`) goes with an empty password.
+    let password = given(&password).or_else(|| remote.password.clone()).unwrap_or_default();
+    let origin = remote.origin.as_deref().and_then(|origin| origin.split_once("://"));
+    if !source.credential_hosts.is_empty() {
+        // What is encrypted on its way to `uri` goes nowhere in clear text.
+        let is_encrypted = origin.is_none_or(|(scheme, _)| scheme == "https");
+        let hosts = source.credential_hosts.iter().filter_map(|host| Host::parse(host));
+        let logins = hosts.map(|host| {
+            let scheme = host.scheme.or(is_encrypted.then_some("https"));
+            login(scheme, host.name, host.port, &username, &password)
+        });
+        return logins.collect();
+    }
+    let Some((scheme, authority)) = origin else { return Vec::new() };
+    let own = login_at(scheme, authority, &username, &password);
+    let (host, port) = host_and_port(authority);
+    // A server that sends us from http to https of its own is the same server, and safer.
+    let is_upgradable = scheme == "http" && port.is_none();
+    let upgraded = is_upgradable.then(|| login(Some("https"), host, usual_port("https"), &username, &password));
+    [own].into_iter().chain(upgraded).collect()
+}
+
+/// The login for a server, `host` or `host:port`.
+fn login_at(scheme: &str, authority: &str, username: &str, password: &str) -> serde_json::Value {
+    let (host, port) = host_and_port(authority);
+    login(Some(scheme), host, port.or_else(|| usual_port(scheme)), username, password)
+}
+
+fn login(scheme: Option<&str>, host: &str, port: Option<u16>, username: &str, password: &str) -> serde_json::Value {
+    serde_json::json!({
+        "scheme": scheme,
+        "host": host,
+        "port": port,
+        "username": username,
+        "password": password,
+    })
+}
+
+fn usual_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
+}
+
+fn answer(call: &CompanionCall) -> Result<CompanionAnswer> {
+    let knowledge: Knowledge = match std::fs::read(call.directory.join(KNOWLEDGE)) {
+        Ok(bytes) => serde_json::from_slice(&bytes)?,
+        Err(_) => Knowledge::default(),
+    };
+    let question = call.arguments.first().map(|argument| argument.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(match knowledge.answer(&question) {
+        Some(answer) => CompanionAnswer::Print(format!("{answer}\n").into_bytes()),
+        None => CompanionAnswer::Refuse,
+    })
+}
+
+impl Knowledge {
+    fn answer(&self, question: &str) -> Option<&str> {
+        let lower = question.to_lowercase();
+        if lower.starts_with("enter passphrase for") {
+            // ssh asks `Enter passphrase for key 'FILE': `, ssh-add `Enter passphrase for FILE: `. Either asks again in
+            // other words when the answer was wrong, and then gets none.
+            let opens = |known: &&Passphrase| {
+                let file = known.file.to_string_lossy();
+                question.contains(&format!(" '{file}': ")) || question.contains(&format!(" {file}: "))
+            };
+            return self.passphrases.iter().find(opens).map(|known| known.passphrase.expose());
+        }
+        // git asks `Username for 'https://host': ` and `Password for 'https://user@host': `, git-lfs with other quotes.
+        let url = question.split(['\'', '"']).nth(1)?;
+        let (scheme, rest) = url.split_once("://")?;
+        let (host, port) = host_and_port(rest.split('/').next()?.rsplit('@').next()?);
+        let port = port.or_else(|| usual_port(scheme));
+        let is_for = |login: &&Login| {
+            login.scheme.as_ref().is_none_or(|only| only == scheme)
+                && login.host.eq_ignore_ascii_case(host)
+                && login.port.is_none_or(|only| Some(only) == port)
+        };
+        let login = self.logins.iter().find(is_for)?;
+        if lower.starts_with("username for") {
+            Some(&login.username)
+        } else if lower.starts_with("password for") {
+            Some(login.password.expose())
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn knowledge(uri: &str) -> Knowledge {
+        knowledge_of(uri, &[])
+    }
+
+    fn knowledge_of(uri: &str, hosts: &[&str]) -> Knowledge {
+        let source = serde_json::json!({
+            "uri": uri, "username": "bob", "password": "s3cret", "credential_hosts": hosts
+        });
+        let source: Source = serde_json::from_value(source).unwrap();
+        let logins = logins_of_uri(&source, &source.remote());
+        let other = login(None, "sub.example", Some(8443), "eve", "other");
+        let passphrases = [("/x/key", "open"), ("/x/key_0", "sesame")];
+        let passphrases =
+            passphrases.map(|(file, passphrase)| serde_json::json!({ "file": file, "passphrase": passphrase }));
+        let logins = [logins, vec![other]].concat();
+        let all = serde_json::json!({ "logins": logins, "passphrases": passphrases });
+        serde_json::from_value(all).unwrap()
+    }
+
+    #[test]
+    fn answers_for_the_host_of_the_uri() {
+        let knowledge = knowledge("https://example.org:8443/x");
+        assert_eq!(knowledge.answer("Username for 'https://example.org:8443': "), Some("bob"));
+        assert_eq!(knowledge.answer("Password for 'https://bob@Example.org:8443': "), Some("s3cret"));
+        assert_eq!(knowledge.answer("Password for \"https://bob@example.org:8443/x/info/lfs\""), Some("s3cret"));
+    }
+
+    #[test]
+    fn answers_for_credential_hosts_and_no_others() {
+        for uri in ["https://example.org/x", "git@example.org:x"] {
+            let knowledge = knowledge_of(uri, &["Example.org", "library.example:8443"]);
+            for url in ["https://example.org", "https://example.org:444", "https://library.example:8443"] {
+                assert_eq!(knowledge.answer(&format!("Username for '{url}': ")), Some("bob"), "{url}");
+            }
+            for url in ["https://library.example", "http://example.org", "https://evil.example"] {
+                assert_eq!(knowledge.answer(&format!("Password for '{url}': ")), None, "{url}");
+            }
+        }
+        let elsewhere = knowledge_of("https://example.org/x", &["library.example"]);
+        assert_eq!(elsewhere.answer("Password for 'https://example.org': "), None);
+        let in_clear = knowledge_of("http://example.org/x", &["example.org"]);
+        assert_eq!(in_clear.answer("Password for 'http://example.org': "), Some("s3cret"));
+    }
+
+    #[test]
+    fn answers_for_a_submodule_s_host_with_what_is_meant_for_it() {
+        let knowledge = knowledge("https://example.org/x");
+        assert_eq!(knowledge.answer("Password for 'http://eve@sub.example:8443': "), Some("other"));
+        assert_eq!(knowledge.answer("Password for 'https://sub.example': "), None);
+        assert_eq!(knowledge.answer("Password for 'https://example.org:443': "), Some("s3cret"));
+    }
+
+    #[test]
+    fn answers_with_the_passphrase_of_the_very_key() {
+        let knowledge = knowledge("git@host:x");
+        assert_eq!(knowledge.answer("Enter passphrase for key '/x/key': "), Some("open"));
+        assert_eq!(knowledge.answer("Enter passphrase for /x/key_0: "), Some("sesame"));
+        assert_eq!(knowledge.answer("Enter passphrase for key '/y/key': "), None);
+        assert_eq!(knowledge.answer("Bad passphrase, try again for /x/key: "), None);
+    }
+
+    #[test]
+    fn answers_for_https_where_the_same_host_was_asked_by_http() {
+        let knowledge = knowledge("http://example.org/x");
+        assert_eq!(knowledge.answer("Password for 'https://bob@example.org': "), Some("s3cret"));
+        assert_eq!(knowledge.answer("Password for 'https://bob@example.org:8443': "), None);
+    }
+
+    #[test]
+    fn answers_for_no_other_host_port_or_scheme() {
+        let knowledge = knowledge("https://example.org:8443/x");
+        for url in [
+            "https://example.org",
+            "http://example.org:8443",
+            "https://evil.example:8443",
+            "https://example.org:8443@evil",
+        ] {
+            assert_eq!(knowledge.answer(&format!("Password for '{url}': ")), None, "{url}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The authorities of certificates that git trusts.
+
+use std::path::PathBuf;
+
+use jetway::{Context, Result, system_ca_bundle};
+
+/// The private file with all authorities that git is to trust.
+const AUTHORITIES: &str = "ca-certificates.pem";
+
+/// Writes the system's authorities and the given ones into one file, since git takes one file; returns it, when any are
+/// given.
+pub(crate) fn install(context: &Context, ca_certs: &[String]) -> Result<Option<PathBuf>> {
+    if ca_certs.is_empty() {
+        return Ok(None);
+    }
+    let mut all = system_ca_bundle().unwrap_or_default();
+    for pem in ca_certs {
+        all.push(b'\n');
+        all.extend_from_slice(pem.trim().as_bytes());
+    }
+    all.push(b'\n');
+    context.private_directory().write(AUTHORITIES, &all).map(Some)
+}

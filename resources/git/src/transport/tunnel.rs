@@ -1,0 +1,244 @@
+//! ssh by way of an HTTP proxy: the companion that ssh runs in place of a connection of its own.
+//!
+//! It asks the proxy for a connection to the server (`CONNECT`, RFC 9110, section 9.3.6), and then passes bytes on, both
+//! ways, until the proxy or ssh has had enough.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jetway::{Advise as _, Companion, CompanionAnswer, CompanionCall, Context, Result, Secret};
+use serde::{Deserialize, Serialize};
+
+use crate::source::Source;
+
+/// Connects by way of the proxy: `jetway-tunnel HOST PORT`.
+pub(crate) const COMPANION: Companion = Companion { name: "jetway-tunnel", run: pass_on };
+
+/// What the companion knows, in a private file beside it.
+const KNOWLEDGE: &str = "tunnel.json";
+
+/// The most that a proxy may say before the tunnel begins, in bytes.
+const LONGEST_HEAD: usize = 16 * 1024;
+
+/// What the companion knows.
+#[derive(Serialize, Deserialize)]
+struct Proxy {
+    host: String,
+    port: u16,
+    /// `user:password` in base64.
+    login: Option<String>,
+    /// How long making the connection may take in all.
+    seconds: u64,
+}
+
+/// Installs the companion when there is a proxy; returns its path.
+pub(crate) fn install(context: &Context, source: &Source) -> Result<Option<PathBuf>> {
+    let Some(tunnel) = &source.https_tunnel else { return Ok(None) };
+    let Some((host, port)) = tunnel.proxy_host.as_ref().zip(tunnel.proxy_port) else { return Ok(None) };
+    let password = tunnel.proxy_password.as_ref().map(Secret::expose).unwrap_or_default();
+    let login = tunnel.proxy_user.as_ref().map(|user| STANDARD.encode(format!("{user}:{password}")));
+    let proxy = Proxy {
+        host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        port,
+        login,
+        // Its own words come before those that git is given up with.
+        seconds: (source.silence().as_secs() / 2).max(1),
+    };
+    let private = context.private_directory();
+    private.write(KNOWLEDGE, serde_json::to_string(&proxy)?.as_bytes())?;
+    COMPANION.install(private).map(Some)
+}
+
+/// The value of ssh's `ProxyCommand`, which a shell runs: nothing from outside gets there but a host that can be nothing
+/// else.
+pub(crate) fn command(companion: &Path, host: &str, port: u16) -> Result<String> {
+    let is_plain = !host.is_empty()
+        && !host.starts_with('-')
+        && host.chars().all(|c| c.is_ascii_alphanumeric() || "._:-".contains(c));
+    if !is_plain {
+        return Err(anyhow!("`{host}` is not the name of a host"));
+    }
+    let companion = companion.display().to_string().replace('\'', r"'\''").replace('%', "%%");
+    Ok(format!("'{companion}' {host} {port}"))
+}
+
+fn pass_on(call: &CompanionCall) -> Result<CompanionAnswer> {
+    let file = call.directory.join(KNOWLEDGE);
+    let proxy = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+    let proxy: Proxy = serde_json::from_slice(&proxy)?;
+    let mut arguments = call.arguments.iter().map(|argument| argument.to_string_lossy());
+    let host = arguments.next().context("there is no host to connect to")?;
+    let port = arguments.next().and_then(|port| port.parse().ok()).context("there is no port to connect to")?;
+    let what = || format!("no tunnel to `{host}:{port}` by way of the proxy `{}:{}`", proxy.host, proxy.port);
+    let (stream, first) = proxy.connect(&host, port).with_context(what)?;
+    relay(&stream, &first).with_context(|| format!("the tunnel to `{host}:{port}` broke"))?;
+    Ok(CompanionAnswer::Done)
+}
+
+impl Proxy {
+    /// A connection to the server, and what of it has come already.
+    fn connect(&self, host: &str, port: u16) -> Result<(TcpStream, Vec<u8>)> {
+        let deadline = Instant::now() + Duration::from_secs(self.seconds);
+        let mut stream = self.reach(deadline)?;
+        let target = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
+        if let Some(login) = &self.login {
+            request.push_str("Proxy-Authorization: Basic ");
+            request.push_str(login);
+            request.push_str("\r\n");
+        }
+        request.push_str("\r\n");
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(self.left(deadline)?))?;
+        stream.write_all(request.as_bytes()).map_err(|error| self.explain(error))?;
+        let (head, rest) = self.read_head(&mut stream, deadline)?;
+        self.judge(&head, &target)?;
+        stream.set_read_timeout(None)?;
+        stream.set_write_timeout(None)?;
+        Ok((stream, rest))
+    }
+
+    /// A connection to the proxy: its addresses one after the other.
+    fn reach(&self, deadline: Instant) -> Result<TcpStream> {
+        let addresses = (self.host.as_str(), self.port).to_socket_addrs();
+        let addresses = addresses.map_err(|_| anyhow!("the name of the proxy cannot be resolved"))?;
+        let mut last = anyhow!("the proxy's name has no address");
+        for address in addresses {
+            match TcpStream::connect_timeout(&address, self.left(deadline)?) {
+                Ok(stream) => return Ok(stream),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    last = anyhow!("the proxy refused the connection");
+                }
+                Err(error) => last = self.explain(error),
+            }
+        }
+        Err(last)
+    }
+
+    /// What the proxy says before the tunnel begins, and what has come of the tunnel itself.
+    fn read_head(&self, stream: &mut TcpStream, deadline: Instant) -> Result<(String, Vec<u8>)> {
+        let mut read = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            stream.set_read_timeout(Some(self.left(deadline)?))?;
+            let length = match stream.read(&mut buffer) {
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.explain(error)),
+            };
+            read.extend_from_slice(buffer.get(..length).unwrap_or_default());
+            if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
+                let rest = read.split_off(end + 4);
+                return Ok((String::from_utf8_lossy(&read).into_owned(), rest));
+            }
+            let begins_well = read.iter().zip(b"HTTP/1.").all(|(found, expected)| found == expected);
+            if !begins_well {
+                return Err(anyhow!("it does not answer as an HTTP proxy"));
+            }
+            if length == 0 {
+                return Err(anyhow!("the proxy closed the connection instead of answering"));
+            }
+            if read.len() > LONGEST_HEAD {
+                return Err(anyhow!("the head of the proxy's answer is longer than {} KiB", LONGEST_HEAD / 1024));
+            }
+        }
+    }
+
+    /// Whether the proxy has made the connection.
+    fn judge(&self, head: &str, target: &str) -> Result<()> {
+        let line = head.lines().next().unwrap_or_default();
+        let mut words = line.splitn(3, ' ');
+        let version = words.next().unwrap_or_default();
+        let status = words.next().unwrap_or_default();
+        if !version.starts_with("HTTP/1.") || status.len() != 3 || !status.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(anyhow!("it does not answer as an HTTP proxy"));
+        }
+        if status.starts_with('2') {
+            return Ok(());
+        }
+        let reason: String = words.next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(100).collect();
+        let answered = anyhow!(format!("the proxy answered {status} {reason}").trim_end().to_owned());
+        Err(match status {
+            // The first is what tinyproxy says, where the second is due.
+            "401" | "407" if self.login.is_some() => {
+                answered.hint("check `proxy_user` and `proxy_password` of `https_tunnel`")
+            }
+            "401" | "407" => answered.hint("the proxy wants `proxy_user` and `proxy_password` in `https_tunnel`"),
+            "403" | "405" => answered.hint(format!("the proxy has to allow CONNECT to `{target}`")),
+            _ => answered,
+        })
+    }
+
+    /// What is left of the time.
+    fn left(&self, deadline: Instant) -> Result<Duration> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(self.too_late()) } else { Ok(left) }
+    }
+
+    fn explain(&self, error: io::Error) -> jetway::Error {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.too_late(),
+            _ => jetway::Error::new(error).context("the connection to the proxy failed"),
+        }
+    }
+
+    fn too_late(&self) -> jetway::Error {
+        anyhow!("the proxy did not make the connection within {} s", self.seconds)
+            .hint("`network_timeout` in the source says how long to wait; the proxy gets half of it")
+    }
+}
+
+/// Passes bytes on in both directions. It ends with the server's last byte; what ssh has to say ends when ssh ends, which
+/// also ends this program.
+fn relay(stream: &TcpStream, first: &[u8]) -> Result<()> {
+    let mut output = File::from(owned(io::stdout())?);
+    let mut input = File::from(owned(io::stdin())?);
+    output.write_all(first)?;
+    let mut to_server = stream.try_clone()?;
+    std::thread::spawn(move || {
+        // A server that is gone is noticed in the other direction; one that is to hear no more may still have much to say.
+        let _ = pass(&mut input, &mut to_server);
+        let _ = to_server.shutdown(Shutdown::Write);
+    });
+    pass(&mut &*stream, &mut output).context("cannot pass on what the server says")
+}
+
+/// Writes each piece as it comes. (`io::copy` may leave the work to the kernel, which waits for more before it passes on
+/// the little that one side of a conversation says.)
+fn pass(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => to.write_all(buffer.get(..length).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn owned(stream: impl AsFd) -> io::Result<OwnedFd> {
+    stream.as_fd().try_clone_to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_host_gets_into_a_command_line() {
+        let companion = Path::new("/tmp/a'b%/jetway-tunnel");
+        assert_eq!(command(companion, "h.example", 22).unwrap(), r"'/tmp/a'\''b%%/jetway-tunnel' h.example 22");
+        assert!(command(companion, "::1", 22).is_ok());
+        for host in ["", "-x", "a b", "$(id)", "a;b", "a'b", "`id`", "a%h", "a\nb"] {
+            assert!(command(companion, host, 22).is_err(), "{host}");
+        }
+    }
+}
