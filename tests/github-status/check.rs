@@ -267,7 +267,7 @@ fn a_refusal_is_told_in_github_s_words() {
     assert_eq!(
         said(&outcome),
         "error: `GET http://127.0.0.1:[PORT]/repos/octo/app/commits/main/statuses?per_page=...` answered 401 Unauthorized \
-         (x-github-request-id: ABCD:1234)\n  caused by: Bad credentials\n\
+         (x-github-request-id: 0680:45A6:21C5D6C:62D2A4F:62D6350C)\n  caused by: Bad credentials\n\
          hint: the token, or the App's key, is wrong, expired or revoked\n"
     );
     let mut source = with(source(&github), json!({}));
@@ -290,17 +290,22 @@ fn a_list_without_an_end_is_given_up() {
 
 #[test]
 fn answers_that_are_not_what_github_gives_are_errors_in_words() {
-    for body in [
-        "",
-        "{}",
-        "[1]",
-        "[{\"id\": -1}]",
-        "[{\"id\":1,\"state\":\"success\",\"created_at\":\"\",\"updated_at\":\"\"}]",
-    ] {
+    for body in ["", "{}", "[1]", "[{\"id\": -1}]", "[{\"state\":\"success\"}]"] {
         let github = GitHub::start();
         github.answer(9, "GET", "/statuses", Answer::text(200, body));
         let outcome = check(&source(&github), None);
         outcome.failed();
         assert!(outcome.stderr.contains("error"), "{}", outcome.stderr);
     }
+}
+
+#[test]
+fn a_status_without_its_address_is_of_the_commit_of_the_combined_status() {
+    let github = GitHub::start();
+    let bare = json!([{ "id": 7, "state": "success", "created_at": "", "updated_at": "" }]);
+    github.answer(9, "GET", "/statuses", Answer::json(200, &bare));
+    let outcome = check(&source(&github), None);
+    assert_eq!(outcome.json(), json!([version(&commit(1), 7)]), "{}", outcome.stderr);
+    github.answer(9, "GET", "/commits/main/status", Answer::json(404, &json!({ "message": "Not Found" })));
+    check(&source(&github), None).failed();
 }

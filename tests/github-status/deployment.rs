@@ -108,7 +108,7 @@ mod a_put {
         assert_eq!(
             said(&outcome),
             "error: cannot make a deployment of 0000000000000000000000000000000000000001 to `production`\n  caused by: `POST \
-             http://127.0.0.1:[PORT]/repos/octo/app/deployments` answered 409 Conflict (x-github-request-id: ABCD:1234)\n  \
+             http://127.0.0.1:[PORT]/repos/octo/app/deployments` answered 409 Conflict (x-github-request-id: 0680:45A6:21C5D6C:62D2A4F:62D6350C)\n  \
              caused by: Conflict: Commit status checks failed for master.; `unit` is pending\nhint: GitHub deploys a commit once \
              `required_contexts` have succeeded on it, and when it merges with the default branch\n"
         );

@@ -23,6 +23,7 @@ mod injection;
 mod put;
 mod readme;
 mod real_gitea;
+mod recordings;
 mod secrets;
 mod support;
 mod tls;

@@ -466,7 +466,7 @@ mod any_answer_but_2xx_fails_in_github_s_words {
             &github,
             &source,
             &commit(1),
-            "401 Unauthorized (x-github-request-id: ABCD:1234)\n  caused by: Bad credentials\n\
+            "401 Unauthorized (x-github-request-id: 0680:45A6:21C5D6C:62D2A4F:62D6350C)\n  caused by: Bad credentials\n\
              hint: the token, or the App's key, is wrong, expired or revoked\n",
         );
     }
@@ -480,7 +480,7 @@ mod any_answer_but_2xx_fails_in_github_s_words {
             &source(&github),
             &hash,
             &format!(
-                "422 Unprocessable Entity (x-github-request-id: ABCD:1234)\n  caused by: No commit found for SHA: {hash}\n\
+                "422 Unprocessable Entity (x-github-request-id: 0680:45A6:21C5D6C:62D2A4F:62D6350C)\n  caused by: No commit found for SHA: {hash}\n\
                  hint: is the commit pushed to this repository?\n"
             ),
         );

@@ -7,8 +7,10 @@
 mod app;
 mod comments;
 mod deployments;
+mod headers;
 mod lists;
 mod openapi;
+mod recordings;
 mod schema;
 mod statuses;
 
@@ -18,6 +20,7 @@ use serde_json::{Value, json};
 
 use self::app::App;
 pub use self::app::AppKey;
+pub use self::recordings::{Recording, recordings, replay};
 use crate::stand_in::{Answer, Asked, Fault, StandIn};
 
 /// The repository that is served.
@@ -298,18 +301,14 @@ impl State {
             self.problems.extend(openapi::problems_of_request(asked).into_iter().map(note));
         }
         let answer = openapi::conforming(asked, answer);
-        let mut answer = lists::with_etag(asked, answer).with("X-GitHub-Request-Id", "ABCD:1234");
-        if let Some((limit, left, renewed)) = self.rate {
-            for (name, value) in [("Limit", limit), ("Remaining", left), ("Reset", renewed)] {
-                answer = answer.with(&format!("X-RateLimit-{name}"), &value.to_string());
-            }
-        }
-        answer
+        // An App's token has permissions; scopes are those of a user's token.
+        let is_of_user = bearer(asked) == self.token && !self.is_app_token;
+        headers::add(asked, answer, self.rate, is_of_user.then_some("repo"))
     }
 
     /// Who may ask what.
     fn let_in(&mut self, asked: &Asked) -> Result<(), Answer> {
-        let bearer = asked.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        let bearer = bearer(asked);
         if app::is_for_the_app_itself(asked) {
             return match &self.app {
                 Some(app) => app.verify(bearer).map_err(|problem| refuse(401, &problem)),
@@ -346,6 +345,7 @@ impl State {
             ("GET", ["installation"]) => self.app_itself(asked, &parts),
             ("POST", ["statuses", hash]) => self.post_status(asked, hash),
             ("GET", ["commits", reference @ .., "statuses"]) => self.list_statuses(asked, &reference.join("/")),
+            ("GET", ["commits", reference @ .., "status"]) => self.combined_status(&reference.join("/")),
             ("GET", ["commits", hash, "pulls"]) => {
                 let of_it = self.pulls.iter().filter(|pull| pull["head"]["sha"] == *hash).cloned().collect();
                 lists::page(asked, of_it)
@@ -372,7 +372,7 @@ impl State {
 
     /// The login of whoever asks.
     fn asker(&self, asked: &Asked) -> String {
-        let bearer = asked.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        let bearer = bearer(asked);
         match &self.app {
             Some(app) if self.issued.iter().any(|token| token == bearer) => app.login(),
             _ => self.login.clone(),
@@ -380,14 +380,23 @@ impl State {
     }
 }
 
+/// The token of a request; empty when there is none.
+fn bearer(asked: &Asked) -> &str {
+    asked.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default()
+}
+
 /// Whether a value is the number in a path.
 fn is_number(value: &Value, text: &str) -> bool {
     value.as_u64().is_some_and(|number| text.parse() == Ok(number))
 }
 
-/// A refusal in GitHub's form.
+/// A refusal in GitHub's form: `message` and `documentation_url` as in the recorded refusals, and the `status` that they have had since 2024
+/// (a 401 in hisxo/gitGraber issue 54, a 403 in actions/create-github-app-token issue 258).
 fn refuse(status: u16, message: &str) -> Answer {
-    Answer::json(status, &json!({ "message": message, "documentation_url": "https://docs.github.com/rest" }))
+    let body = json!({
+        "message": message, "documentation_url": "https://docs.github.com/rest", "status": status.to_string(),
+    });
+    Answer::json(status, &body)
 }
 
 /// The time at which something with that number was made: the same in every run.

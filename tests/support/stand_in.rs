@@ -2,6 +2,7 @@
 //!
 //! One thread and one request per connection, over blocking sockets: that is enough for a test, and it can be cut at any point.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -377,8 +378,11 @@ fn chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
 
 /// Sends an answer, `most` bytes of its body.
 fn write(stream: &mut impl Write, answer: &Answer, most: usize) {
-    let mut text =
-        format!("HTTP/1.1 {} x\r\nContent-Length: {}\r\nConnection: close\r\n", answer.status, answer.body.len());
+    let mut text = format!("HTTP/1.1 {} x\r\nConnection: close\r\n", answer.status);
+    // RFC 9110 (8.6): 204 has no length, and that of 304 would be the length of the 200.
+    if ![204, 304].contains(&answer.status) {
+        write!(text, "Content-Length: {}\r\n", answer.body.len()).expect("text takes everything");
+    }
     for (name, value) in &answer.headers {
         for piece in [name, ": ", value, "\r\n"] {
             text.push_str(piece);

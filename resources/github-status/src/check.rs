@@ -1,11 +1,12 @@
 //! check: what has been said of the commits that are followed?
 
+use anyhow::anyhow;
 use jetway::{Advise as _, Context, Result};
 
 use crate::answer::{PullRequest, Status, counts_from};
 use crate::deployment;
 use crate::github::{GitHub, with_api};
-use crate::refusal::is_gone;
+use crate::refusal::{NotUnderstood, is_gone};
 use crate::server::escape_value;
 use crate::source::{Followed, Source};
 use crate::state::State;
@@ -141,6 +142,10 @@ impl Found {
                                 && counts_from(&gate.creators, status.creator())
                         }
                     };
+                // Without its number a later get could not find it.
+                if counts && status.id == 0 {
+                    return Err(anyhow!("a status of {hash} has no `id`").context(NotUnderstood));
+                }
                 if is_known || counts {
                     found.statuses.push((hash, status));
                 }

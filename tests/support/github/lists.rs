@@ -1,6 +1,4 @@
-//! Lists in pages, and answers that need not be given twice.
-
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+//! Lists in pages, by "Using pagination in the REST API" of GitHub's documentation.
 
 use serde_json::Value;
 
@@ -8,7 +6,8 @@ use crate::stand_in::{Answer, Asked};
 
 /// One page of a list, with the links to the others.
 ///
-/// The links lead to another host, and to the repository by its number, as GitHub's may: only their queries are of use.
+/// The links are in the order of the recorded ones, and name the repository by its number, as those do. They name a host that is not this
+/// one: only their queries are of use.
 pub(super) fn page(asked: &Asked, all: Vec<Value>) -> Answer {
     let number = |name: &str, default: usize| {
         asked.query(name).and_then(|text| text.parse().ok()).filter(|number| *number > 0).unwrap_or(default)
@@ -28,24 +27,13 @@ pub(super) fn page(asked: &Asked, all: Vec<Value>) -> Answer {
     };
     let mut links = Vec::new();
     if page > 1 {
-        links.extend([link(page - 1, "prev"), link(1, "first")]);
+        links.push(link(page - 1, "prev"));
     }
     if page < pages {
         links.extend([link(page + 1, "next"), link(pages, "last")]);
     }
+    if page > 1 {
+        links.push(link(1, "first"));
+    }
     if links.is_empty() { answer } else { answer.with("Link", &links.join(", ")) }
-}
-
-/// The answer, or 304 when the asker has it already.
-pub(super) fn with_etag(asked: &Asked, answer: Answer) -> Answer {
-    if asked.method != "GET" || answer.status != 200 {
-        return answer;
-    }
-    let mut hasher = DefaultHasher::new();
-    answer.body.hash(&mut hasher);
-    let etag = format!("W/\"{:016x}\"", hasher.finish());
-    if asked.header("if-none-match") == Some(etag.as_str()) {
-        return Answer { status: 304, headers: Vec::new(), body: Vec::new() }.with("ETag", &etag);
-    }
-    answer.with("ETag", &etag)
 }

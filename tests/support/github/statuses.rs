@@ -51,10 +51,42 @@ impl State {
         self.statuses.iter().rev().filter(|status| status.commit == hash).map(|status| status.value.clone()).collect()
     }
 
-    pub(super) fn list_statuses(&mut self, asked: &Asked, reference: &str) -> Answer {
+    /// The commit that a ref or a hash names, or the refusal, which rust-lang/homu issue 141 and yegor256/rultor issue 1344 quote.
+    fn commit_of(&self, reference: &str) -> Result<String, Answer> {
         let named = self.refs.iter().find(|(name, _)| name == reference).map(|(_, hash)| hash.clone());
         let hash = named.or_else(|| self.commits.iter().find(|hash| *hash == reference).cloned());
-        let Some(hash) = hash else { return refuse(422, &format!("No commit found for SHA: {reference}")) };
+        hash.ok_or_else(|| refuse(422, &format!("No commit found for SHA: {reference}")))
+    }
+
+    /// "Get the combined status for a specific reference": the newest status of each context.
+    pub(super) fn combined_status(&self, reference: &str) -> Answer {
+        let hash = match self.commit_of(reference) {
+            Ok(hash) => hash,
+            Err(refused) => return refused,
+        };
+        let mut newest: Vec<Value> = Vec::new();
+        for status in self.statuses_of(&hash) {
+            if newest.iter().all(|known| known["context"] != status["context"]) {
+                newest.push(status);
+            }
+        }
+        let is = |state: &str| newest.iter().any(|status| status["state"] == state);
+        let state = if is("failure") || is("error") {
+            "failure"
+        } else if is("pending") || newest.is_empty() {
+            "pending"
+        } else {
+            "success"
+        };
+        let body = json!({ "state": state, "statuses": newest, "sha": hash, "total_count": newest.len() });
+        Answer::json(200, &body)
+    }
+
+    pub(super) fn list_statuses(&mut self, asked: &Asked, reference: &str) -> Answer {
+        let hash = match self.commit_of(reference) {
+            Ok(hash) => hash,
+            Err(refused) => return refused,
+        };
         let mut statuses = self.statuses_of(&hash);
         if self.lag > 0 {
             self.lag -= 1;
