@@ -234,22 +234,14 @@ impl Push<'_> {
         Ok(lease(&found.to_string()))
     }
 
-    /// The ref whose move is all that made the push fail, when trying again can mend that.
+    /// The ref whose move is the only reason of the failure, when another try can succeed.
     fn lost_race(&self, finished: &Finished) -> Option<String> {
-        let can_catch_up = |name: &str| {
-            name == NOTES
-                || (self.integration != Integration::None
-                    && self.branch.is_some_and(|branch| name == format!("{}/{branch}", self.refs_prefix)))
-        };
-        // Where all or nothing is to arrive, the server blames every ref for the one that it found moved.
-        let locked = self.branch.map(|branch| format!("{}/{branch}", self.refs_prefix));
-        let locked = locked.filter(|name| finished.stderr.contains(&format!("cannot lock ref '{name}'")));
-        if let Some(name) = locked.filter(|name| can_catch_up(name)) {
-            return Some(name);
+        let branch = self.branch.map(|branch| format!("{}/{branch}", self.refs_prefix));
+        let can_catch_up = self.integration != Integration::None;
+        if finished.is_success() {
+            return None;
         }
-        let refused: Vec<Rejection> = of_push(finished).into_iter().filter(|rejection| !rejection.is_echo()).collect();
-        let all_can = refused.iter().all(|rejection| rejection.has_moved() && can_catch_up(&rejection.name));
-        refused.first().filter(|_| all_can && !finished.is_success()).map(|rejection| rejection.name.clone())
+        lost_race(&of_push(finished), &finished.stderr, branch.as_deref().filter(|_| can_catch_up))
     }
 
     /// The finished push, or an error that says which refs were refused and why.
@@ -262,18 +254,28 @@ impl Push<'_> {
         let Some(first) = refused.iter().find(|rejection| !rejection.is_echo()) else {
             return Err(error.context(self.work_tree.git.cannot("push to")));
         };
+        let hint = first.hint();
         let reasons: Vec<String> = refused.iter().map(ToString::to_string).collect();
         let error = anyhow!(reasons.join("\n")).context(self.work_tree.git.cannot("push to"));
-        Err(if first.exists_already() {
-            error.hint("the tag is there already, on another commit")
-        } else if first.is_stale() {
-            error.hint("the branch has moved since the get, and `force: lease` overwrites nothing that is new")
-        } else if first.has_moved() {
-            error.hint("the branch has commits that this one does not have; `rebase: true` puts it on top of them")
-        } else {
-            error
+        Err(match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
         })
     }
+}
+
+/// The ref whose move is the only reason why a push failed. `branch` is the ref that the next try can catch up with; notes can
+/// always catch up.
+fn lost_race(refused: &[Rejection], stderr: &str, branch: Option<&str>) -> Option<String> {
+    // In an atomic push, the server blames every ref for the one that it found moved.
+    let is_locked = |name: &&str| stderr.contains(&format!("cannot lock ref '{name}'"));
+    if let Some(name) = branch.filter(is_locked) {
+        return Some(name.to_owned());
+    }
+    let can_catch_up = |name: &str| name == NOTES || branch == Some(name);
+    let mut causes = refused.iter().filter(|rejection| !rejection.is_echo()).peekable();
+    let first = causes.peek()?.name.clone();
+    causes.all(|rejection| rejection.has_moved() && can_catch_up(&rejection.name)).then_some(first)
 }
 
 /// Half the pause to one and a half of it, so that two pushes that met once do not meet again.
@@ -281,4 +283,62 @@ fn jittered(pause: Duration) -> Duration {
     use std::hash::{BuildHasher as _, RandomState};
     let random = RandomState::new().hash_one(0_u8) % 1000;
     pause / 2 + pause.mul_f64(f64::from(u32::try_from(random).unwrap_or_default()) / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAIN: &str = "refs/heads/main";
+
+    fn race(porcelain: &str, stderr: &str, branch: Option<&str>) -> Option<String> {
+        lost_race(&rejection::parse(porcelain), stderr, branch)
+    }
+
+    #[test]
+    fn a_moved_branch_is_a_lost_race_only_where_the_put_can_catch_up() {
+        for reason in ["[rejected] (fetch first)", "[rejected] (non-fast-forward)", "[rejected] (stale info)"] {
+            let refused = format!("!\tHEAD:{MAIN}\t{reason}\n");
+            assert_eq!(race(&refused, "", Some(MAIN)).as_deref(), Some(MAIN), "{reason}");
+            assert_eq!(race(&refused, "", None), None, "{reason}");
+            assert_eq!(race(&refused, "", Some("refs/heads/other")), None, "{reason}");
+        }
+    }
+
+    #[test]
+    fn every_ref_that_is_refused_has_to_be_able_to_catch_up() {
+        let main = format!("!\tHEAD:{MAIN}\t[rejected] (fetch first)\n");
+        let notes = format!("!\t{NOTES}:{NOTES}\t[rejected] (fetch first)\n");
+        let tag = "!\trefs/tags/v1:refs/tags/v1\t[rejected] (already exists)\n";
+        assert_eq!(race(&format!("{main}{notes}"), "", Some(MAIN)).as_deref(), Some(MAIN));
+        assert_eq!(race(&notes, "", None).as_deref(), Some(NOTES));
+        assert_eq!(race(&format!("{main}{tag}"), "", Some(MAIN)), None);
+        assert_eq!(race(tag, "", Some(MAIN)), None);
+        assert_eq!(race("", "", Some(MAIN)), None);
+    }
+
+    #[test]
+    fn refs_that_an_atomic_push_leaves_out_are_no_reason() {
+        let echo = "!\trefs/tags/v1:refs/tags/v1\t[rejected] (atomic push failed)\n";
+        let main = format!("!\tHEAD:{MAIN}\t[rejected] (fetch first)\n{echo}");
+        assert_eq!(race(&main, "", Some(MAIN)).as_deref(), Some(MAIN));
+        assert_eq!(race(echo, "", Some(MAIN)), None);
+    }
+
+    #[test]
+    fn a_locked_branch_is_a_lost_race_whatever_the_other_refs_are_refused_for() {
+        let refused = format!("!\tHEAD:{MAIN}\t[remote rejected] (failed)\n");
+        let stderr = format!("remote: error: cannot lock ref '{MAIN}': is at 1 but expected 2\n");
+        assert_eq!(race(&refused, &stderr, Some(MAIN)).as_deref(), Some(MAIN));
+        assert_eq!(race(&refused, &stderr, None), None);
+        assert_eq!(race(&refused, "", Some(MAIN)), None);
+    }
+
+    #[test]
+    fn pauses_are_spread_around_their_length() {
+        for _ in 0..100 {
+            let pause = jittered(Duration::from_secs(2));
+            assert!(pause >= Duration::from_secs(1) && pause <= Duration::from_secs(3), "{pause:?}");
+        }
+    }
 }

@@ -8,57 +8,85 @@ use crate::history::label::Label;
 use crate::history::label_repository::{LabelRepository, lines};
 use crate::version::Version;
 
-/// The file with the branches that the last check saw.
+/// The file that keeps the branches of the last check.
 const MEMORY: &str = "jetway-branches";
 
-/// What marks a branch in it that Concourse has, or is not to have.
-const TOLD: char = '=';
+/// Marks a branch that Concourse has received, or that it must not receive.
+const REPORTED: char = '=';
 
-/// What marks one that it may not have: the answer that told it could be lost.
-const SEEN: char = '+';
+/// Marks a branch of the last answer: Concourse received it only if that answer arrived.
+const ANSWERED: char = '+';
 
-/// The branches of earlier checks, each in a line.
+/// What earlier checks of this container say about branches. A branch is its commit and its name.
+#[derive(Debug, PartialEq, Eq)]
 struct Memory {
-    /// Those that are not new.
-    told: HashSet<String>,
-    /// All that the last check saw.
+    /// The branches that are not new.
+    reported: HashSet<String>,
+    /// Every branch that the last check found.
     seen: HashSet<String>,
+}
+
+impl Memory {
+    /// Reads the file. Concourse asks with the last version of an answer that it received. If it asks with another version, the
+    /// answer was lost, or a put or another container's check came between.
+    fn parse(text: &str, known: &Version) -> Option<Self> {
+        let (last, marked) = text.split_once('\n')?;
+        let has_arrived = last == format!("{} {}", known.commit.as_ref()?, known.reference);
+        let unmarked = |line: &str| line.get(1..).map(str::to_owned);
+        let seen = marked.lines().filter_map(unmarked).collect();
+        let reported = marked.lines().filter(|line| has_arrived || line.starts_with(REPORTED)).filter_map(unmarked);
+        let reported: HashSet<String> = reported.collect();
+        (!reported.is_empty()).then_some(Self { reported, seen })
+    }
+
+    /// Writes the file: the version that Concourse asks with once it has this answer, and a line for each branch.
+    fn format(branches: &[String], reported: &HashSet<String>, last: &Version) -> Option<String> {
+        let last = format!("{} {}", last.commit.as_ref()?, last.reference);
+        let marked = branches.iter().map(|branch| {
+            let mark = if reported.contains(branch) { REPORTED } else { ANSWERED };
+            format!("{mark}{branch}")
+        });
+        Some(lines([last].into_iter().chain(marked)))
+    }
 }
 
 /// The search for branches.
 pub(super) struct BranchHeads<'r, 'g, 's>(pub(super) &'r LabelRepository<'g, 's>);
 
 impl BranchHeads<'_, '_, '_> {
-    /// The known branch, if it is as it was, and those that are new since.
+    /// The known branch, unless it has moved, and the new ones.
     ///
-    /// A branch is pushed when it is pushed, whatever date its tip has. So what earlier checks told says what is new, and
-    /// an answer that was lost is given again.
+    /// The date of a branch's tip does not say when the branch was pushed. So the answers of earlier checks decide which branches
+    /// are new, and an answer that was lost is repeated.
     pub(super) async fn versions(&self, labels: &[Label], known: Option<&Version>) -> Result<Vec<Label>> {
-        let memory = known.and_then(|known| self.told_before(known));
-        let (chosen, told) = match (known, memory) {
+        let memory = known.and_then(|known| Memory::parse(&self.0.cache.kept(MEMORY)?, known));
+        let (chosen, reported) = match (known, memory) {
             (None, _) => {
                 let chosen = self.0.newest(labels).await?;
-                // Those that `version_depth` leaves out are not to come with the next check.
+                // The next check must not return the branches that `version_depth` leaves out.
                 let is_left_out = |label: &&Label| !chosen.iter().any(|other| other.name == label.name);
-                let told = labels.iter().filter(is_left_out).map(Label::in_a_line).collect();
-                (chosen, told)
+                let reported = labels.iter().filter(is_left_out).map(Label::to_line).collect();
+                (chosen, reported)
             }
-            (Some(known), Some(memory)) => (self.new_branches(labels, known, &memory).await?, memory.told),
+            (Some(known), Some(memory)) => (self.new_branches(labels, known, &memory).await?, memory.reported),
             (Some(known), None) => (self.all_branches(labels, known).await?, HashSet::new()),
         };
         let answered = chosen.last().map(Label::version);
         if let Some(last) = answered.as_ref().or(known) {
-            self.remember(labels, &told, last)?;
+            let branches: Vec<String> = labels.iter().map(Label::to_line).collect();
+            if let Some(text) = Memory::format(&branches, &reported, last) {
+                self.0.cache.keep(MEMORY, &text)?;
+            }
         }
         Ok(chosen)
     }
 
-    /// The known branch, those that an answer before this one told and that may be lost, and those that came since.
+    /// The known branch, the branches of an earlier answer that may be lost, and the new ones.
     async fn new_branches(&self, labels: &[Label], known: &Version, memory: &Memory) -> Result<Vec<Label>> {
         let kept = labels.iter().filter(|label| label.is_as_in(known)).cloned();
-        let is_new = |label: &&Label| !memory.told.contains(&label.in_a_line()) && !label.is_as_in(known);
+        let is_new = |label: &&Label| !memory.reported.contains(&label.to_line()) && !label.is_as_in(known);
         let new = labels.iter().filter(is_new).cloned();
-        let (again, new): (Vec<Label>, Vec<Label>) = new.partition(|label| memory.seen.contains(&label.in_a_line()));
+        let (again, new): (Vec<Label>, Vec<Label>) = new.partition(|label| memory.seen.contains(&label.to_line()));
         let found = [kept.collect(), self.0.passing(&again).await?, self.0.passing(&new).await?].concat();
         if found.is_empty() && labels.iter().all(|label| label.name != known.reference) {
             self.warn_of_deleted_branch(known, "the newest branch");
@@ -68,8 +96,8 @@ impl BranchHeads<'_, '_, '_> {
         Ok(found)
     }
 
-    /// Every branch, where nothing tells which are new: Concourse keeps those that it has not seen. Those with newer tips
-    /// than the known one come after it, and so does the known one itself when it was moved, to be the newest again.
+    /// Every branch, when no earlier check says which are new: Concourse keeps those that it has not seen. Branches with newer tips
+    /// than the known one come after it. So does the known one when it has moved, to be the newest again.
     async fn all_branches(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
         let (namesakes, others): (Vec<Label>, Vec<Label>) =
             labels.iter().cloned().partition(|label| label.name == known.reference);
@@ -89,29 +117,47 @@ impl BranchHeads<'_, '_, '_> {
         let (console, branch) = (self.0.git.context().console(), &known.reference);
         console.warn(format_args!("branch `{branch}` is gone, or filtered out by now; going on from {start}"));
     }
+}
 
-    /// Notes what there is, what of it Concourse has for certain, and which version it will know when it has this
-    /// check's answer.
-    fn remember(&self, labels: &[Label], told: &HashSet<String>, last: &Version) -> Result<()> {
-        let Some(commit) = &last.commit else { return Ok(()) };
-        let last = format!("{commit} {}", last.reference);
-        let labels = labels.iter().map(Label::in_a_line).map(|line| {
-            let mark = if told.contains(&line) { TOLD } else { SEEN };
-            format!("{mark}{line}")
-        });
-        self.0.cache.keep(MEMORY, &lines([last].into_iter().chain(labels)))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(name: &str, commit: &str) -> Version {
+        Version::of_label(name, commit.to_owned())
     }
 
-    /// What earlier checks of this container say of what is new. When Concourse asks with what the last one answered, it
-    /// has that answer; else that was lost, or a put or another container's check came between.
-    fn told_before(&self, known: &Version) -> Option<Memory> {
-        let text = self.0.cache.kept(MEMORY)?;
-        let (last, marked) = text.split_once('\n')?;
-        let is_answered = last == format!("{} {}", known.commit.as_ref()?, known.reference);
-        let unmarked = |line: &str| line.get(1..).map(str::to_owned);
-        let seen: HashSet<String> = marked.lines().filter_map(unmarked).collect();
-        let told = marked.lines().filter(|line| is_answered || line.starts_with(TOLD)).filter_map(unmarked);
-        let told: HashSet<String> = told.collect();
-        (!told.is_empty()).then_some(Memory { told, seen })
+    fn set(branches: &[&str]) -> HashSet<String> {
+        branches.iter().map(|branch| (*branch).to_owned()).collect()
+    }
+
+    fn written(last: &Version) -> String {
+        let branches = ["1 main".to_owned(), "2 feature".to_owned()];
+        Memory::format(&branches, &set(&["1 main"]), last).unwrap()
+    }
+
+    #[test]
+    fn an_answer_that_arrived_makes_every_branch_known() {
+        let last = version("feature", "2");
+        let memory = Memory::parse(&written(&last), &last).unwrap();
+        let all = set(&["1 main", "2 feature"]);
+        assert_eq!(memory, Memory { reported: all.clone(), seen: all });
+    }
+
+    #[test]
+    fn an_answer_that_was_lost_leaves_its_branches_new() {
+        for known in [version("main", "1"), version("feature", "1")] {
+            let memory = Memory::parse(&written(&version("feature", "2")), &known).unwrap();
+            assert_eq!(memory, Memory { reported: set(&["1 main"]), seen: set(&["1 main", "2 feature"]) });
+        }
+    }
+
+    #[test]
+    fn text_that_no_check_wrote_is_no_memory() {
+        let known = version("main", "1");
+        for text in ["", "1 main", "1 main\n", "1 other\n+2 feature\n"] {
+            assert_eq!(Memory::parse(text, &known), None, "{text:?}");
+        }
+        assert_eq!(Memory::parse("1 main\n=1 main\n", &Version::of_commit("1".to_owned())), None);
     }
 }

@@ -146,7 +146,66 @@ impl Label {
             && version.commit.as_ref().is_none_or(|commit| *commit == self.commit.to_string())
     }
 
-    pub(super) fn in_a_line(&self) -> String {
+    /// The branch in the file that keeps it between checks.
+    pub(super) fn to_line(&self) -> String {
         format!("{} {}", self.commit, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn label(name: &str, commit: char, created: i64) -> Label {
+        let commit = object_id(&commit.to_string().repeat(40)).unwrap();
+        Label { name: name.to_owned(), target: commit, commit, created }
+    }
+
+    fn sorted(source: serde_json::Value, labels: &[Label]) -> Vec<String> {
+        let source: Source = serde_json::from_value(source).unwrap();
+        let followed = source.followed().unwrap();
+        let question = Question::of(&source, &followed).unwrap();
+        let mut labels = labels.to_vec();
+        labels.sort_by(|one, other| question.compare(one, other));
+        labels.into_iter().map(|label| label.name).collect()
+    }
+
+    #[test]
+    fn tags_are_sorted_by_date_and_then_by_name_or_by_version() {
+        let labels = [label("v1.10", 'a', 1), label("v1.9", 'b', 2), label("v1.2", 'c', 2)];
+        let tags = |sort: &str| json!({ "uri": "u", "version_type": "tags", "tag_sort": sort });
+        assert_eq!(sorted(tags("creatordate"), &labels), ["v1.10", "v1.2", "v1.9"]);
+        assert_eq!(sorted(tags("version"), &labels), ["v1.2", "v1.9", "v1.10"]);
+    }
+
+    #[test]
+    fn a_version_names_a_label_by_its_name_and_its_commit_if_it_has_one() {
+        let tag = label("v1", 'a', 1);
+        assert!(tag.is_as_in(&Version::of_label("v1", "a".repeat(40))));
+        assert!(tag.is_as_in(&Version::of_commit("v1".to_owned())));
+        assert!(!tag.is_as_in(&Version::of_label("v1", "b".repeat(40))));
+        assert!(!tag.is_as_in(&Version::of_label("v2", "a".repeat(40))));
+    }
+
+    #[test]
+    fn the_history_of_a_label_is_fetched_only_where_the_question_needs_it() {
+        let depth = |source: serde_json::Value| {
+            let source: Source = serde_json::from_value(source).unwrap();
+            let followed = source.followed().unwrap();
+            let question = Question::of(&source, &followed).unwrap();
+            (question.depth, question.content)
+        };
+        let tags = |more: serde_json::Value| {
+            let mut source = json!({ "uri": "u", "tag_filter": "v*" });
+            source.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            depth(source)
+        };
+        assert_eq!(tags(json!({})), (Some(1), Content::Commits));
+        assert_eq!(tags(json!({ "paths": ["src"] })), (Some(2), Content::Trees));
+        assert_eq!(tags(json!({ "branch": "main" })), (None, Content::Commits));
+        assert_eq!(tags(json!({ "tag_behaviour": "match_tag_ancestors" })), (None, Content::Commits));
+        assert_eq!(depth(json!({ "uri": "u", "version_type": "tags", "branch": "main" })).0, Some(1));
     }
 }

@@ -26,18 +26,31 @@ impl Rejection {
     }
 
     /// Whether a lease has run out.
-    pub(crate) fn is_stale(&self) -> bool {
+    fn is_stale(&self) -> bool {
         self.says(&["stale info"])
     }
 
     /// Whether it is a tag that the server has on another object, and that nothing asked to overwrite.
-    pub(crate) fn exists_already(&self) -> bool {
+    fn exists_already(&self) -> bool {
         self.says(&["already exists"])
     }
 
     /// Whether it was refused only since another ref was.
     pub(crate) fn is_echo(&self) -> bool {
         self.says(&["atomic push failed", "atomic push failure"])
+    }
+
+    /// What to do about it, where that is known.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        if self.exists_already() {
+            Some("the tag is there already, on another commit")
+        } else if self.is_stale() {
+            Some("the branch has moved since the get, and `force: lease` overwrites no newer commit")
+        } else if self.has_moved() {
+            Some("the branch has commits that this one does not have; `rebase: true` puts it on top of them")
+        } else {
+            None
+        }
     }
 
     fn says(&self, words: &[&str]) -> bool {
@@ -67,7 +80,7 @@ fn made(porcelain: &str) -> Vec<String> {
     made.filter_map(name).collect()
 }
 
-fn parse(porcelain: &str) -> Vec<Rejection> {
+pub(super) fn parse(porcelain: &str) -> Vec<Rejection> {
     let refused = porcelain.lines().filter_map(|line| line.strip_prefix("!\t"));
     let rejection = |line: &str| {
         let (refs, reason) = line.split_once('\t')?;
@@ -97,5 +110,18 @@ mod tests {
         let names: Vec<&str> = refused.iter().map(|rejection| rejection.name.as_str()).collect();
         assert_eq!(names, ["refs/heads/main", "refs/tags/v1"]);
         assert_eq!(refused.iter().map(Rejection::has_moved).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn the_hint_fits_the_reason() {
+        let hint = |reason: &str| {
+            let refused = parse(&format!("!\tHEAD:refs/tags/v1\t{reason}\n"));
+            refused.first().and_then(Rejection::hint).unwrap_or_default()
+        };
+        assert!(hint("[rejected] (already exists)").contains("the tag is there already"));
+        assert!(hint("[rejected] (stale info)").contains("`force: lease`"));
+        assert!(hint("[rejected] (fetch first)").contains("`rebase: true`"));
+        assert_eq!(hint("[remote rejected] (pre-receive hook declined)"), "");
+        assert_eq!(hint("[remote rejected] (protected tag)"), "");
     }
 }
