@@ -151,7 +151,7 @@ fn a_key_that_is_wrong_says_so_and_stays_secret() {
     let wrong = "wr0ngXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
     let outcome = check(&ecr(&registry), wrong);
     outcome.failed();
-    assert!(outcome.stderr.contains("cannot get credentials of ECR in `eu-west-1`"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("cannot get credentials for ECR in `eu-west-1`"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("InvalidSignatureException"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains(wrong));
 }

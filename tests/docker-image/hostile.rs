@@ -268,7 +268,7 @@ fn too_many_requests_are_waited_for_and_limits_are_shown() {
     registry.server().fail_next(Fault::Answer(Answer::text(429, "slow down").with("Retry-After", "1")));
     let outcome = check("registry-image", &json!({ "repository": registry.repository(), "tag": "latest" }), None);
     outcome.succeeded();
-    assert!(outcome.stderr.contains("waiting 1 s"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("retrying in 1 s"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("allows 7 of 100 more pulls for 6 h"), "{}", outcome.stderr);
 }
 
@@ -379,7 +379,7 @@ fn a_page_for_people_is_no_answer_whatever_was_asked() {
     let page = "<html><title>Log in</title></html>";
     let html = move || Answer::bytes(200, "text/html", page);
     for (part, tag, says) in [
-        ("/tags/list", json!(null), "the answer is not the JSON that is expected"),
+        ("/tags/list", json!(null), "the response is not the expected JSON"),
         ("/blobs/", json!("latest"), "the registry has 34 bytes of it"),
     ] {
         let registry = HandMade::start(&image);

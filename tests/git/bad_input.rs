@@ -33,8 +33,8 @@ fn no_request() {
     refused(
         &check_bytes(""),
         "error: there is no request on standard input\n\
-         hint: Concourse sends one JSON object; by hand: echo '{\"source\": {...}}' | jetway-git check; \
-         `jetway-git check --help` tells more\n",
+         hint: send one JSON object, as Concourse does: echo '{\"source\": {...}}' | jetway-git check; \
+         see `jetway-git check --help`\n",
     );
 }
 

@@ -26,7 +26,7 @@ fn a_secondary_limit_is_waited_for_and_shown() {
         let outcome = put(&source(&github), params());
         outcome.succeeded();
         assert!(outcome.elapsed >= Duration::from_secs(1));
-        assert!(outcome.stderr.contains("waiting 1 s: `POST"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("retrying in 1 s: `POST"), "{}", outcome.stderr);
     }
     assert_eq!(github.statuses(&commit(1)).len(), 2);
 }
@@ -53,7 +53,7 @@ fn a_limit_that_lasts_fails_at_once_and_says_for_how_long() {
     let outcome = check(&source(&github), None);
     outcome.failed();
     let said = said(&outcome);
-    assert!(said.contains("  caused by: the server asks to wait for 4"), "{said}");
+    assert!(said.contains("  caused by: the server asks to wait 4"), "{said}");
     assert!(said.contains("  caused by: API rate limit exceeded for user ID 1.\n"), "{said}");
     assert!(outcome.elapsed < Duration::from_secs(10));
     assert_eq!(github.requests().len(), 1);
@@ -138,7 +138,7 @@ fn a_server_that_is_not_there_is_an_error_in_words() {
     let running = put_step(&source, params(), inputs.path()).spawn();
     let outcome = running.wait(Duration::from_mins(2));
     outcome.failed();
-    assert!(said(&outcome).contains("got no whole answer"), "{}", outcome.stderr);
+    assert!(said(&outcome).contains("got no complete response"), "{}", outcome.stderr);
 }
 
 /// A server that is not GitHub must not get the token from it.

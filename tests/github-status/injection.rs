@@ -160,7 +160,7 @@ fn a_token_with_a_line_break_makes_no_header() {
     let outcome = check(&source, None);
     outcome.failed();
     assert!(
-        said(&outcome).contains("the header `authorization` has a line break or the like in it"),
+        said(&outcome).contains("the header `authorization` has a line break or another control character in it"),
         "{}",
         outcome.stderr
     );

@@ -18,7 +18,7 @@ fn an_authority_that_nobody_knows_is_not_trusted() {
     assert_eq!(
         said(&outcome),
         "error: cannot set the status `ci` of 0000000000000000000000000000000000000001 to `success`\n  caused by: `POST \
-         https://localhost:[PORT]/repos/octo/app/statuses/0000000000000000000000000000000000000001` got no whole answer\n  \
+         https://localhost:[PORT]/repos/octo/app/statuses/0000000000000000000000000000000000000001` got no complete response\n  \
          caused by: the server's certificate is not signed by a trusted authority\n\
          hint: add the certificate of its authority, in PEM form, to `ca_certs`\n"
     );

@@ -87,7 +87,7 @@ fn a_server_that_the_authority_does_not_know_gets_no_token() {
     let outcome = check(&source, Value::Null);
     outcome.failed();
     let text = said(&outcome);
-    assert!(text.contains("the server's certificate is not signed by the authority that is given for it"), "{text}");
+    assert!(text.contains("the server's certificate is not signed by the authority that is set for it"), "{text}");
     assert!(text.contains("hint: the API server's authority is `cluster_ca`"), "{text}");
     // The other way round: a server of another authority is asked nothing.
     let source = with(source_with_token(cluster, &namespace, "s3cret-token"), json!({ "cluster_url": other.url() }));

@@ -328,7 +328,7 @@ fn amazon_s_registry_is_logged_in_to_with_a_password_of_amazon_s() {
     assert_eq!(auth, &STANDARD.encode("AWS:s3cret-of-ecr"));
     let wrong = run("wr0ngXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     wrong.failed();
-    assert!(said(&wrong).contains("cannot get credentials of ECR in `eu-west-1`"), "{}", wrong.stderr);
+    assert!(said(&wrong).contains("cannot get credentials for ECR in `eu-west-1`"), "{}", wrong.stderr);
     // As a parameter of the put, with keys of its own, which go before those of the source and the worker's.
     fs::remove_file(&log).unwrap();
     let user = json!({ "access_key_id": "AKIDEXAMPLE", "secret_access_key": SECRET });

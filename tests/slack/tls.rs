@@ -33,7 +33,7 @@ fn an_authority_that_nobody_knows_is_not_trusted() {
     assert_eq!(
         said(&outcome),
         "error: the message did not reach the webhook's channel\n  \
-         caused by: `POST https://localhost:[PORT]/...` got no whole answer\n  \
+         caused by: `POST https://localhost:[PORT]/...` got no complete response\n  \
          caused by: the server's certificate is not signed by a trusted authority\n\
          hint: add the certificate of its authority, in PEM form, to `ca_certs`\n"
     );

@@ -134,7 +134,7 @@ fn too_many_messages_wait_as_long_as_they_are_told_to() {
     ] {
         outcome.succeeded();
         assert!(outcome.elapsed >= Duration::from_secs(1));
-        assert!(said(&outcome).starts_with("waiting [TIME]: `POST http://127.0.0.1:[PORT]/"), "{}", said(&outcome));
+        assert!(said(&outcome).starts_with("retrying in [TIME]: `POST http://127.0.0.1:[PORT]/"), "{}", said(&outcome));
         assert_eq!((asked, messages), (2, 1));
     }
 }
@@ -145,7 +145,7 @@ fn too_long_a_wait_is_a_failure_at_once() {
     webhook.server().fail_next(Fault::Answer(Answer::text(429, "rate_limited").with("Retry-After", "3600")));
     let outcome = put(&source(&webhook), json!({ "text": "x" }));
     outcome.failed();
-    assert!(said(&outcome).contains("caused by: the server asks to wait for 60 min, and"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("caused by: the server asks to wait 60 min, but"), "{}", said(&outcome));
     assert!(said(&outcome).ends_with("hint: too many messages in a short time\n"), "{}", said(&outcome));
     assert!(outcome.elapsed < SOON);
 }
@@ -241,7 +241,7 @@ fn a_connection_that_is_cut_before_the_request_was_read_is_told() {
     outcome.failed();
     assert!(said(&outcome).starts_with(
         "error: the message did not reach the webhook's channel\n  \
-         caused by: `POST http://127.0.0.1:[PORT]/...` got no whole answer\n"
+         caused by: `POST http://127.0.0.1:[PORT]/...` got no complete response\n"
     ));
     assert!(webhook.messages().is_empty());
 }
@@ -259,8 +259,8 @@ fn a_chat_that_is_slow_gets_its_time_and_one_that_is_silent_does_not() {
         said(&outcome),
         format!(
             "error: the message did not reach the webhook's channel\n  \
-             caused by: `POST http://127.0.0.1:[PORT]/...` got no whole answer\n  caused by: nothing was received for \
-             [TIME]\n{MAY_HAVE_ARRIVED}hint: `read_timeout` in the source says how long a server may stay silent\n"
+             caused by: `POST http://127.0.0.1:[PORT]/...` got no complete response\n  caused by: nothing was received for \
+             [TIME]\n{MAY_HAVE_ARRIVED}hint: `read_timeout` in the source sets how long a server may stay silent\n"
         )
     );
     assert!(outcome.elapsed < SOON);
@@ -270,7 +270,7 @@ fn a_chat_that_is_slow_gets_its_time_and_one_that_is_silent_does_not() {
 #[test]
 fn sigterm_ends_every_wait() {
     let limit = Fault::Answer(Answer::text(429, "rate_limited").with("Retry-After", "60"));
-    for (fault, begun) in [(Fault::Stall, ""), (limit, "waiting")] {
+    for (fault, begun) in [(Fault::Stall, ""), (limit, "retrying in")] {
         let webhook = Webhook::start();
         webhook.server().fail_next(fault);
         let inputs = inputs(&[]);

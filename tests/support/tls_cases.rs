@@ -55,7 +55,7 @@ pub const REFUSALS: Refusals<'_> = Refusals {
     expired: &["the server's certificate has expired on 2020-01-01", "`localhost` needs a new certificate"],
     other_host: &[
         "the server's certificate is for another name: `other.example`",
-        "address the server by a name of its certificate; it is not for `localhost`",
+        "use a name of the certificate in the address; the certificate is not valid for `localhost`",
     ],
     unknown: &["localhost", "the server's certificate is not signed by a trusted authority", "`ca_certs`"],
 };

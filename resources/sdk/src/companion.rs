@@ -10,10 +10,11 @@ use std::process::{Command, ExitCode};
 use anyhow::Context as _;
 
 use crate::build_metadata::BuildMetadata;
+use crate::console::stderr_console;
 use crate::context::Context;
-use crate::entry;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::private_directory::PrivateDirectory;
+use crate::runtime::block_on;
 
 /// A program that children call back under `name`.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +38,8 @@ impl CompanionCall {
     /// Does what takes waiting, such as a request, in surroundings like a verb's: a signal ends it, and what it left in a
     /// private directory of its own is removed.
     pub fn wait_for<T>(&self, work: impl AsyncFnOnce(&Context) -> Result<T>) -> Result<T> {
-        let context = Context::new(BuildMetadata::from_environment(), entry::console(), std::env::temp_dir());
-        let outcome = entry::block_on(&context, work(&context));
+        let context = Context::new(BuildMetadata::from_environment(), stderr_console(), std::env::temp_dir());
+        let outcome = block_on(&context, work(&context));
         context.private_directory().remove();
         outcome
     }
@@ -91,7 +92,7 @@ impl Companion {
             CompanionAnswer::Become(mut command) => {
                 let error = command.exec();
                 let program = command.get_program().to_string_lossy().into_owned();
-                Err(crate::Error::new(error).context(format!("cannot run `{program}`")))
+                Err(Error::new(error).context(format!("cannot run `{program}`")))
             }
             CompanionAnswer::Done => Ok(ExitCode::SUCCESS),
             CompanionAnswer::Refuse => Ok(ExitCode::FAILURE),

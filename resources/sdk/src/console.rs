@@ -3,6 +3,7 @@
 //! Concourse shows standard error line by line and renders ANSI colours though it is no terminal, so colour is on
 //! unless `NO_COLOR` is set or the terminal is a dumb one.
 
+use std::env;
 use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -128,6 +129,14 @@ impl Console {
         // Nobody is left to be told when standard error itself is closed, and the work is worth finishing without it.
         let _ = output.writer.write_all(text.as_bytes()).and_then(|()| output.writer.flush());
     }
+}
+
+/// A console on standard error, for messages outside of a verb.
+pub fn stderr_console() -> Console {
+    let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let colour = if plain { Colour::Never } else { Colour::Always };
+    Console::new(std::io::stderr(), Redactor::default(), colour)
 }
 
 #[cfg(test)]

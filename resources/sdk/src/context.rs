@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::build_metadata::BuildMetadata;
 use crate::child::Command;
 use crate::console::Console;
+#[cfg(feature = "http")]
+use crate::error::Result;
+#[cfg(feature = "http")]
+use crate::http::{HttpClient, HttpSettings};
 use crate::interrupt::Interrupt;
 use crate::private_directory::PrivateDirectory;
 
@@ -101,8 +105,8 @@ impl Context {
 
     /// A client for HTTP.
     #[cfg(feature = "http")]
-    pub fn http(&self, settings: crate::http::HttpSettings) -> crate::Result<crate::http::HttpClient> {
+    pub fn http(&self, settings: HttpSettings) -> Result<HttpClient> {
         let (console, interrupt) = (self.console.clone(), self.interrupt.clone());
-        crate::http::HttpClient::new(settings, self.user_agent.clone(), console, interrupt)
+        HttpClient::new(settings, self.user_agent.clone(), console, interrupt)
     }
 }

@@ -16,9 +16,10 @@ use anyhow::anyhow;
 use serde_json::{Map, Value};
 
 use crate::error::{Advise as _, Result};
-use crate::request::Part;
+use crate::part::Part;
 use crate::resource_type::ResourceType;
-use crate::schema::{alternatives, describe, join, resolve, words};
+use crate::schema::problem::join_path;
+use crate::schema::shape::{alternatives, describe, resolve, words};
 
 const BEGIN: &str = "<!-- parameters: ";
 const BEGIN_CLOSES: &str = " -->";
@@ -112,7 +113,7 @@ impl<'s> Rows<'s> {
             schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let properties = schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::iter);
         for (key, property) in properties {
-            self.key(property, &join(path, key), required.contains(&key.as_str()), depth);
+            self.key(property, &join_path(path, key), required.contains(&key.as_str()), depth);
         }
     }
 
@@ -146,7 +147,7 @@ impl<'s> Rows<'s> {
             self.inside(items, &format!("{path}[]"), depth);
         }
         if let Some(others) = schema.get("additionalProperties").filter(|others| others.is_object()) {
-            self.inside(others, &join(path, "NAME"), depth);
+            self.inside(others, &join_path(path, "NAME"), depth);
         }
         self.object(schema, path, depth);
     }

@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 
 use crate::error::Result;
-use crate::schema::Problems;
+use crate::schema::problem::Problems;
 
 /// The largest file that is read whole, in bytes: a name, a message, a list.
 const LARGEST: u64 = 1024 * 1024;

@@ -71,7 +71,6 @@ pub mod aws;
 mod build_metadata;
 mod ca_bundle;
 mod child;
-mod child_output;
 mod companion;
 mod console;
 mod context;
@@ -84,17 +83,19 @@ pub mod http;
 mod inputs;
 mod interpolate;
 mod interrupt;
-mod keys;
+mod part;
 mod private_directory;
 mod redactor;
 mod request;
 mod resource;
 mod resource_type;
+mod runtime;
 mod schema;
 mod secret;
-mod trim;
+mod serve;
 mod unfinished;
-mod watchdog;
+mod unknown_keys;
+mod verb;
 #[cfg(feature = "http")]
 pub mod web_token;
 
@@ -106,24 +107,27 @@ pub use build_metadata::BuildMetadata;
 pub use ca_bundle::system_ca_bundle;
 pub use child::{Background, Command, Finished, Service};
 pub use companion::{Companion, CompanionAnswer, CompanionCall};
-pub use console::{Change, Colour, Console};
+pub use console::{Change, Colour, Console, stderr_console};
 pub use context::Context;
-pub use entry::{console as stderr_console, main, serve_companion};
+pub use entry::{main, serve_companion};
 pub use error::{Advise, Error, Interrupted, Line, Result, Silent, lines};
 pub use inputs::Inputs;
 pub use interpolate::{Interpolated, Unknown, interpolate};
 pub use interrupt::Interrupt;
-pub use keys::{KeyPolicy, UnknownKeys};
+pub use part::Part;
 pub use private_directory::PrivateDirectory;
 pub use redactor::{MASK, Redactor};
+pub use request::InvalidRequest;
 #[doc(hidden)]
 pub use request::check_request;
-pub use request::{InvalidRequest, Part, Verb};
 pub use resource::{Metadata, NoParams, Parameters, Resource, Response};
 pub use resource_type::ResourceType;
-pub use schema::{Problem, ProblemKind, Problems, Severity, nearest};
+pub use schema::nearest;
+pub use schema::problem::{Problem, ProblemKind, Problems, Severity};
 pub use secret::Secret;
 pub use unfinished::Unfinished;
+pub use unknown_keys::{KeyPolicy, UnknownKeys};
+pub use verb::Verb;
 
 /// The page for those who write a type of their own, so that its code is compiled.
 #[cfg(all(doctest, feature = "http"))]

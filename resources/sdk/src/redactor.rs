@@ -23,15 +23,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
-use decode::{Decoded, Encoding};
-use patterns::Patterns;
+use decode::{Decoded, Encoding, LONGEST_ESCAPE};
+use patterns::{Patterns, SHORTEST};
 
 /// What stands where a secret stood.
 pub const MASK: &str = "((redacted))";
-
-/// The shortest text that is masked. Masking one or two characters wherever they occur would scramble every message
-/// without hiding anything.
-const SHORTEST: usize = 3;
 
 /// The shortest line of a many-line secret (a key) that is masked on its own.
 const SHORTEST_LINE: usize = 8;
@@ -149,9 +145,6 @@ impl Redactor {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// The longest escape, in bytes: as far from the ends of a text a secret may begin or go on that is cut there.
-const LONGEST_ESCAPE: usize = 12;
 
 /// How far a text and the one before it are looked at for a secret that is cut between them, in bytes: what the longest common
 /// form of a short secret takes.

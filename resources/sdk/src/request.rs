@@ -1,4 +1,4 @@
-//! The request on standard input, read whole: every problem in it is reported at once.
+//! Reads and decodes the request. Every problem in it is reported at once.
 
 use std::fmt;
 use std::io::{IsTerminal, Read};
@@ -7,66 +7,18 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::console::Console;
-use crate::error::{Advise as _, Result};
-use crate::keys::{ALLOW_UNKNOWN_KEYS, KeyPolicy, STRICT};
+use crate::error::{Advise as _, Error, Result};
+use crate::part::Part;
 use crate::resource::{Parameters, Resource};
-use crate::schema::{
-    Leniency, Problem, ProblemKind, Problems, Reading, Severity, Vars, join, nearest, read, schema_of,
-};
+use crate::schema::problem::{Problem, ProblemKind, Problems, Severity, join_path};
+use crate::schema::{Reading, Vars, nearest, read, schema_of};
+use crate::unknown_keys::{ALLOW_UNKNOWN_KEYS, KeyPolicy, STRICT};
+use crate::verb::Verb;
 
-/// The largest request that is read, in bytes. Keys and params are small; what is larger is a mistake.
+/// The largest request that is read, in bytes. A larger one is a mistake.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// What the three verbs are called, by Concourse and by people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// `check`: which versions are there?
-    Check,
-    /// `in`, or `get`: fetch one.
-    Get,
-    /// `out`, or `put`: make one.
-    Put,
-}
-
-impl Verb {
-    /// The name that Concourse calls it by.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Check => "check",
-            Self::Get => "in",
-            Self::Put => "out",
-        }
-    }
-}
-
-/// The parts of a request, each with a type of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// `source:`.
-    Source,
-    /// A version.
-    Version,
-    /// `params:` of a get.
-    GetParams,
-    /// `params:` of a put.
-    PutParams,
-}
-
 impl Part {
-    /// The key under which it stands in a request.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Version => "version",
-            Self::GetParams | Self::PutParams => "params",
-        }
-    }
-
-    /// How it is read. A version comes back from Concourse as a program wrote it.
-    fn leniency(self) -> Leniency {
-        if self == Self::Version { Leniency::Verbatim } else { Leniency::Pipeline }
-    }
-
     /// The part's JSON Schema for a type.
     pub fn schema<R: Resource>(self) -> Value {
         let mut schema = match self {
@@ -105,26 +57,26 @@ impl Part {
     }
 }
 
-/// A request of a verb, decoded.
+/// A decoded request.
 pub(crate) struct Request<R: Resource> {
     pub(crate) source: R::Source,
     pub(crate) version: Option<R::Version>,
     pub(crate) params: Params<R>,
 }
 
-/// The params of the verb that was asked for.
+/// The params of a request, by verb.
 pub(crate) enum Params<R: Resource> {
     Check,
     Get(R::GetParams),
     Put(R::PutParams),
 }
 
-/// A request that cannot be used, with all that is wrong with it.
+/// The error of an invalid request, with all its problems.
 #[derive(Debug)]
 pub struct InvalidRequest {
-    /// The program and its release, since keys come and go with releases.
+    /// The program and its release, since the keys depend on the release.
     pub program: String,
-    /// What is wrong.
+    /// The problems.
     pub problems: Vec<Problem>,
 }
 
@@ -142,8 +94,7 @@ impl std::error::Error for InvalidRequest {}
 /// Reads standard input to its end.
 pub(crate) fn read_stdin(program: &str) -> Result<Vec<u8>> {
     let advice = format!(
-        "Concourse sends one JSON object; by hand: echo '{{\"source\": {{...}}}}' | {program}; \
-         `{program} --help` tells more"
+        "send one JSON object, as Concourse does: echo '{{\"source\": {{...}}}}' | {program}; see `{program} --help`"
     );
     let stdin = std::io::stdin();
     let mut bytes = Vec::new();
@@ -152,7 +103,7 @@ pub(crate) fn read_stdin(program: &str) -> Result<Vec<u8>> {
             .lock()
             .take(LARGEST + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| crate::Error::new(error).context("cannot read the request from standard input"))?;
+            .map_err(|error| Error::new(error).context("cannot read the request from standard input"))?;
     }
     if bytes.len() as u64 > LARGEST {
         anyhow::bail!("the request on standard input is larger than {} MiB", LARGEST / 1024 / 1024);
@@ -163,15 +114,14 @@ pub(crate) fn read_stdin(program: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Decodes the bytes of a request. The console's redactor has learnt every secret in it by the time this returns,
-/// whatever it returns.
+/// Decodes a request. The console's redactor knows every secret in the request when this returns, also after an error.
 pub(crate) fn decode<R: Resource>(verb: Verb, bytes: &[u8], console: &Console) -> Result<Request<R>> {
     let value: Value = serde_json::from_slice(bytes)
-        .map_err(|error| crate::Error::new(error).context("the request on standard input is not valid JSON"))?;
+        .map_err(|error| Error::new(error).context("the request on standard input is not valid JSON"))?;
     let Value::Object(mut parts) = value else {
         return Err(anyhow::anyhow!("the request on standard input must be a JSON object"));
     };
-    // The other keys keep their order, in which their problems are told.
+    // `shift_remove` keeps the order of the other keys, which is the order of their warnings.
     let mut take = |part: Part| parts.shift_remove(part.key()).filter(|value| !value.is_null());
     let empty = || Value::Object(Map::new());
     let params_part = if verb == Verb::Put { Part::PutParams } else { Part::GetParams };
@@ -179,7 +129,7 @@ pub(crate) fn decode<R: Resource>(verb: Verb, bytes: &[u8], console: &Console) -
     let version = take(Part::Version);
     let params = take(params_part).unwrap_or_else(empty);
 
-    // Concourse writes these keys, and a newer one may send more of them. A typo in them is made by hand.
+    // A newer Concourse may send more keys. Only a request that was written by hand has a typo here.
     for key in parts.keys() {
         if let Some(near) = nearest(key, ["source", "version", "params"]) {
             console.warn(format_args!("`{key}`: unknown key, ignored; did you mean `{near}`?"));
@@ -190,7 +140,7 @@ pub(crate) fn decode<R: Resource>(verb: Verb, bytes: &[u8], console: &Console) -
     let source = report.part::<R, R::Source>(Part::Source, source).map(|source| report.rules(Part::Source, source));
     let version = version.map(|version| report.part::<R, R::Version>(Part::Version, version));
     let params = match verb {
-        // A check has no params; a script may send the request of another verb to it.
+        // A check has no params. It ignores those of another verb's request.
         Verb::Check => Some(Params::Check),
         Verb::Get => report
             .part::<R, R::GetParams>(Part::GetParams, params)
@@ -207,16 +157,16 @@ pub(crate) fn decode<R: Resource>(verb: Verb, bytes: &[u8], console: &Console) -
     }
 }
 
-/// Decodes a request and says no more than whether that works. For tests that send anything at all.
+/// Checks whether a request decodes, for fuzz tests.
 #[doc(hidden)]
 pub fn check_request<R: Resource>(verb: Verb, request: &[u8], console: &Console) -> Result<()> {
     decode::<R>(verb, request, console).map(|_| ())
 }
 
-/// The problems of one part of a pipeline's step, as `jetway validate` reports them: variables may stand anywhere.
+/// The problems of one part of a pipeline's step, as `jetway validate` reports them. Variables may occur anywhere.
 pub(crate) fn problems_of<R: Resource>(part: Part, value: Value, keys: KeyPolicy) -> Vec<Problem> {
     let verb = match part {
-        // A check is the first to read a source.
+        // A check reads the source first.
         Part::Source | Part::Version => Verb::Check,
         Part::GetParams => Verb::Get,
         Part::PutParams => Verb::Put,
@@ -239,7 +189,7 @@ fn problems_with<R: Resource, T: Parameters>(part: Part, value: Value) -> Vec<Pr
     let Reading { value, mut problems, has_vars, .. } =
         read(&part.schema::<R>(), value, part.key(), Vars::Allowed, part.leniency());
     problems.extend(contradiction);
-    // What a variable will hold is not known, so only a value without any can be decoded and held to the rules.
+    // The value of a variable is unknown, so only a value without variables can be decoded and checked by the rules.
     if problems.iter().all(|problem| problem.kind.is_of_key()) && !has_vars {
         match decode_part::<T>(part, value) {
             Ok(decoded) => problems.extend(rules_of(part, &decoded)),
@@ -249,10 +199,10 @@ fn problems_with<R: Resource, T: Parameters>(part: Part, value: Value) -> Vec<Pr
     problems
 }
 
-/// The problem that a source asks for both treatments of unknown keys.
+/// The problem of a source that sets both `strict` and `allow_unknown_keys`.
 fn contradiction(source: &Value) -> Option<Problem> {
     let message = format!("cannot be set together with `{ALLOW_UNKNOWN_KEYS}`");
-    let path = join(Part::Source.key(), STRICT);
+    let path = join_path(Part::Source.key(), STRICT);
     KeyPolicy::of_source(source).is_contradictory().then(|| Problem::invalid(path, message))
 }
 
@@ -299,13 +249,13 @@ impl Report<'_> {
 
 fn decode_part<T: DeserializeOwned>(part: Part, mut value: Value) -> Result<T, Problem> {
     if let (Part::Source, Some(entries)) = (part, value.as_object_mut()) {
-        // The keys are the reader's own; no type has a field for them.
+        // These keys belong to the SDK. No type has a field for them.
         entries.shift_remove(ALLOW_UNKNOWN_KEYS);
         entries.shift_remove(STRICT);
     }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
-        let path = join(part.key(), if path == "." { "" } else { &path });
+        let path = join_path(part.key(), if path == "." { "" } else { &path });
         Problem::invalid(path, error.into_inner().to_string())
     })
 }

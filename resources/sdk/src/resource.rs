@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::companion::Companion;
 use crate::context::Context;
 use crate::error::Result;
-use crate::keys::UnknownKeys;
-use crate::request::{Part, Verb};
-use crate::schema::Problems;
+use crate::part::Part;
+use crate::schema::problem::Problems;
+use crate::unknown_keys::UnknownKeys;
+use crate::verb::Verb;
 
 /// A Concourse resource type.
 ///

@@ -7,11 +7,13 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::companion::Companion;
-use crate::entry::{Input, ask, serve};
-use crate::keys::KeyPolicy;
-use crate::request::{Part, Verb, problems_of};
+use crate::part::Part;
+use crate::request::problems_of;
 use crate::resource::Resource;
-use crate::schema::Problem;
+use crate::schema::problem::Problem;
+use crate::serve::{Input, ask, serve};
+use crate::unknown_keys::KeyPolicy;
+use crate::verb::Verb;
 
 type Serve = fn(Verb, Input, Option<PathBuf>, PathBuf) -> ExitCode;
 type Ask = fn(Verb, Input, Option<PathBuf>, PathBuf) -> Result<Value, ExitCode>;

@@ -29,7 +29,7 @@ fn must_be_a_place_that_can_be_written_to() {
     outcome.failed();
     assert_eq!(
         said(&outcome),
-        "error: cannot make the destination `[DIR]`\n  caused by: Not a directory (os error 20)\n"
+        "error: cannot create the destination `[DIR]`\n  caused by: Not a directory (os error 20)\n"
     );
     let outcome = Verb::get("git").dir(&file).request(&request).run();
     outcome.failed();

@@ -270,8 +270,11 @@ fn what_amazon_refuses_is_said_with_advice_and_without_secrets() {
     outcome.failed();
     let text = said(&outcome);
     assert!(text.starts_with(&format!("error: cannot assume the role `{ROLE}`\n")), "{text}");
-    assert!(text.contains("the token service refuses (SignatureDoesNotMatch): the signature is another one"), "{text}");
-    assert!(text.ends_with("hint: is the secret access key right, and is the worker's clock?\n"), "{text}");
+    assert!(
+        text.contains("the token service rejected the request (SignatureDoesNotMatch): the signature is another one"),
+        "{text}"
+    );
+    assert!(text.ends_with("hint: are the secret access key and the worker's clock correct?\n"), "{text}");
     assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
     let outcome = check(&source(json!({})), &[("AWS_EC2_METADATA_DISABLED", "true")]);
     outcome.failed();

@@ -1,4 +1,4 @@
-//! The credentials that the worker itself may use, in the order in which Amazon's own tools look.
+//! The credentials of the worker itself, in the order in which the AWS CLI looks for them.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -8,25 +8,26 @@ use anyhow::{Context as _, anyhow};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::client::Aws;
+use super::credentials::{Credentials, Role};
 use super::token_service::assume_role_with_web_identity;
-use super::{Aws, Credentials, Role};
 use crate::error::{Advise as _, Result};
 use crate::http::{HttpClient, HttpSettings, Retry, StatusError, Url};
 use crate::secret::Secret;
 
-/// Where a container asks for its credentials (`AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`).
+/// The service with a container's credentials (`AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`).
 const CONTAINER: &str = "http://169.254.170.2";
 
-/// The addresses besides loopback that plain HTTP may ask for a container's credentials: ECS's and EKS's own.
+/// The addresses, besides loopback, that may be asked for a container's credentials over plain HTTP: those of ECS and EKS.
 const CONTAINER_HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 
-/// Where a machine asks for its credentials.
+/// The metadata service of an EC2 machine.
 const MACHINE: &str = "http://169.254.169.254";
 
-/// How long a machine's service is waited for: it is on the machine itself, or nowhere.
+/// How long to wait for a connection to the metadata service, which is on the machine itself.
 const MACHINE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The first credentials that there are.
+/// The first credentials that are found.
 pub(crate) async fn ambient(aws: &Aws) -> Result<Credentials> {
     let variable = |name: &str| aws.context.variable(name);
     if let (Some(id), Some(key)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
@@ -48,15 +49,16 @@ pub(crate) async fn ambient(aws: &Aws) -> Result<Credentials> {
         return of_container(aws, &url).await.context("cannot get the container's credentials");
     }
     if variable("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Err(anyhow!("there are no credentials for AWS").hint(NOWHERE));
+        return Err(anyhow!("there are no credentials for AWS").hint(NO_CREDENTIALS));
     }
-    of_machine(aws).await.context("there are no credentials for AWS").hint(NOWHERE)
+    of_machine(aws).await.context("there are no credentials for AWS").hint(NO_CREDENTIALS)
 }
 
-const NOWHERE: &str =
-    "give an access key, or let the worker run under a role (of its service account, task or machine)";
+/// The hint if no credentials are found.
+const NO_CREDENTIALS: &str =
+    "set an access key, or run the worker under a role (of its service account, task or machine)";
 
-/// A token that stands in a file of the worker's.
+/// Reads a token from a file of the worker.
 fn token_in(aws: &Aws, file: &str) -> Result<Secret> {
     let text =
         std::fs::read_to_string(Path::new(file)).with_context(|| format!("cannot read the token in `{file}`"))?;
@@ -64,19 +66,19 @@ fn token_in(aws: &Aws, file: &str) -> Result<Secret> {
     Ok(Secret::new(text))
 }
 
-/// Credentials as the services of containers and machines give them.
+/// The response of the credential services of containers and machines.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Given {
+struct CredentialsResponse {
     access_key_id: String,
     secret_access_key: Secret,
     token: Option<Secret>,
     expiration: Option<String>,
 }
 
-impl Given {
+impl CredentialsResponse {
     fn credentials(self) -> Result<Credentials> {
-        let expires = self.expiration.map(|text| text.parse::<Timestamp>().context("cannot tell when they end"));
+        let expires = self.expiration.map(|text| text.parse::<Timestamp>().context("cannot parse their expiration"));
         Ok(Credentials {
             access_key_id: self.access_key_id,
             secret_access_key: self.secret_access_key,
@@ -100,10 +102,10 @@ async fn of_container(aws: &Aws, url: &str) -> Result<Credentials> {
     if let Some(token) = &token {
         request = request.secret_header("authorization", token);
     }
-    request.send().await?.json::<Given>().await?.credentials()
+    request.send().await?.json::<CredentialsResponse>().await?.credentials()
 }
 
-/// Whether a container's credentials may be asked for there.
+/// Whether a URL may be asked for a container's credentials.
 fn is_of_container(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
@@ -111,8 +113,8 @@ fn is_of_container(url: &str) -> bool {
     url.scheme() == "https" || is_loopback || CONTAINER_HOSTS.contains(&host)
 }
 
-/// The credentials of the role that the machine runs under, by its metadata service (version 2, which a request that was
-/// led astray cannot talk to).
+/// The credentials of the machine's role, from its metadata service. Version 2 of its protocol requires a PUT first, which protects
+/// from request forgery.
 async fn of_machine(aws: &Aws) -> Result<Credentials> {
     let given = aws.context.variable("AWS_EC2_METADATA_SERVICE_ENDPOINT");
     let service = given.as_deref().unwrap_or(MACHINE).trim_end_matches('/').to_owned();
@@ -130,16 +132,16 @@ async fn of_machine(aws: &Aws) -> Result<Credentials> {
     let role = match read(&roles).await {
         Ok(answer) => answer.text().await?,
         Err(error) if error.downcast_ref::<StatusError>().is_some_and(|answer| answer.status().as_u16() == 404) => {
-            return Err(anyhow!("the machine runs under no role"));
+            return Err(anyhow!("the machine has no role"));
         }
         Err(error) => return Err(error),
     };
     let role = role.lines().next().map(str::trim).filter(|role| !role.is_empty());
-    let role = role.ok_or_else(|| anyhow!("the machine runs under no role"))?;
-    read(&format!("{roles}{role}")).await?.json::<Given>().await?.credentials()
+    let role = role.ok_or_else(|| anyhow!("the machine has no role"))?;
+    read(&format!("{roles}{role}")).await?.json::<CredentialsResponse>().await?.credentials()
 }
 
-/// A client for a service on this very machine.
+/// A client for a service of this machine.
 fn nearby(aws: &Aws) -> Result<HttpClient> {
     let retry = Retry { tries: 2, ..Retry::default() };
     aws.context.http(HttpSettings { connect_timeout: MACHINE_PATIENCE, retry, ..HttpSettings::default() })

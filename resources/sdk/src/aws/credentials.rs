@@ -1,37 +1,37 @@
-//! Credentials, and the ways to them that a pipeline can name.
+//! Credentials, and how a pipeline can provide them.
 
 use crate::secret::Secret;
 
-/// Keys that requests are signed with.
+/// The keys that sign requests.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// The key's id, which is no secret.
+    /// The id of the access key, which is not secret.
     pub access_key_id: String,
-    /// The key.
+    /// The secret access key.
     pub secret_access_key: Secret,
-    /// What temporary keys are worth nothing without.
+    /// The session token, which temporary keys require.
     pub session_token: Option<Secret>,
-    /// When temporary keys end, in seconds since 1970.
+    /// When temporary keys expire, in seconds since 1970.
     pub expires: Option<i64>,
 }
 
 /// How to get credentials.
 #[derive(Debug, Clone, Default)]
 pub struct Login {
-    /// Keys that are given; without any, those that the worker may use: of its environment, of a web identity, of its
-    /// container, of its machine, in that order.
+    /// The given keys. Without any, those of the worker are used: from its environment, a web identity, its container, or its
+    /// machine, in this order.
     pub keys: Option<Credentials>,
-    /// Roles to assume, each by the credentials of the one before.
+    /// The roles to assume, each with the credentials of the previous one.
     pub roles: Vec<Role>,
 }
 
 /// A role to assume.
 #[derive(Debug, Clone)]
 pub struct Role {
-    /// Its name in full, `arn:aws:iam::123456789012:role/deployer`.
+    /// Its ARN, such as `arn:aws:iam::123456789012:role/deployer`.
     pub arn: String,
-    /// What the session is called in Amazon's logs.
+    /// The name of the session in AWS logs.
     pub session_name: String,
-    /// What the role's owner asks for, when it is somebody else's.
+    /// The external id, if the role of another account requires one.
     pub external_id: Option<String>,
 }

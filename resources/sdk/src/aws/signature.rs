@@ -1,7 +1,6 @@
-//! Signature Version 4: what is signed, with which key, and where the signature goes.
+//! Signature Version 4.
 //!
-//! See "Create a signed AWS API request" in the IAM user guide. The tests hold this against the signatures that Amazon has
-//! published.
+//! See "Create a signed AWS API request" in the IAM user guide. The tests compare with the signatures that Amazon has published.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,13 +9,13 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
 
-use super::Credentials;
-use crate::http::Url;
+use super::credentials::Credentials;
+use crate::http::{SignedParts, Url};
 use crate::secret::Secret;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// Who signs, for which service, when.
+/// The credentials, scope and time of a signature.
 pub(crate) struct Signing<'s> {
     pub(crate) credentials: &'s Credentials,
     pub(crate) region: &'s str,
@@ -24,19 +23,9 @@ pub(crate) struct Signing<'s> {
     pub(crate) time: Timestamp,
 }
 
-/// The parts of a request that are signed.
-#[derive(Debug, Clone)]
-pub(crate) struct Parts<'r> {
-    pub(crate) method: &'r str,
-    pub(crate) url: &'r Url,
-    /// Headers besides the host's, with names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: &'r [u8],
-}
-
 impl Signing<'_> {
     /// The headers that sign a request.
-    pub(crate) fn of_request(&self, parts: &Parts<'_>) -> Vec<(&'static str, Secret)> {
+    pub(crate) fn of_request(&self, parts: &SignedParts<'_>) -> Vec<(&'static str, Secret)> {
         let mut headers = parts.headers.clone();
         headers.push(("host".to_owned(), authority(parts.url)));
         headers.push(("x-amz-date".to_owned(), self.moment()));
@@ -94,7 +83,7 @@ impl Signing<'_> {
         hex(&hmac_sha256(&key, &text))
     }
 
-    /// The path with each of its parts encoded once more than it is in the URL; S3 alone wants it as it is.
+    /// The path with each of its segments encoded once more than in the URL. Only S3 takes the path of the URL.
     fn canonical_path(&self, path: &str) -> String {
         if self.service == "s3" {
             return path.to_owned();
@@ -115,7 +104,7 @@ impl Signing<'_> {
     }
 }
 
-/// Headers in the order and form in which they are signed.
+/// Headers in canonical order and form.
 struct Headers(Vec<(String, String)>);
 
 impl Headers {
@@ -145,13 +134,13 @@ fn canonical_query(pairs: impl IntoIterator<Item = (String, String)>) -> String 
     pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
-/// The host, with the port where it is not the scheme's own.
+/// The host, with the port if it is not the default of the scheme.
 fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Percent-encoded but for what RFC 3986 calls unreserved.
+/// Percent-encodes all but the unreserved characters of RFC 3986.
 fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
@@ -200,7 +189,7 @@ mod tests {
         let signing = Signing { credentials, region: "us-east-1", service, time };
         let url = Url::parse(url).unwrap();
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let added = signing.of_request(&Parts { method, url: &url, headers, body: body.as_bytes() });
+        let added = signing.of_request(&SignedParts { method, url: &url, headers, body: body.as_bytes() });
         added.into_iter().find(|(name, _)| *name == "authorization").unwrap().1.expose().to_owned()
     }
 

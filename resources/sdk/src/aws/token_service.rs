@@ -1,33 +1,34 @@
-//! The Security Token Service: credentials for a role.
+//! The Security Token Service, which issues credentials for a role.
 
 use std::fmt;
 
 use anyhow::{Context as _, anyhow};
 use jiff::Timestamp;
 
-use super::{Aws, Credentials, Role};
+use super::client::Aws;
+use super::credentials::{Credentials, Role};
 use crate::error::{Advise as _, Error, Result};
-use crate::http::StatusError;
+use crate::http::{HttpResponse, StatusError};
 use crate::secret::Secret;
 
 /// The version of the service's interface.
 const VERSION: &str = "2011-06-15";
 
-/// How long the credentials of a role hold, in seconds: the least that every role allows is its longest by default.
+/// The lifetime of a role's credentials, in seconds. Every role allows one hour.
 const HOLDS: &str = "3600";
 
-/// The credentials of a role, for whoever has `credentials`.
+/// Gets credentials of a role by other credentials.
 pub(crate) async fn assume_role(aws: &Aws, credentials: &Credentials, role: &Role) -> Result<Credentials> {
     let mut fields = fields("AssumeRole", &role.arn, &role.session_name);
     if let Some(id) = &role.external_id {
         fields.push(("ExternalId", id.clone()));
     }
-    // Credentials that nobody uses do no harm; they end by themselves.
+    // A repeated request only issues more credentials, which expire.
     let request = aws.http().post(format!("{}/", aws.endpoint("sts"))).form(fields).repeatable();
     granted(aws.sign(request, "sts", credentials)?.send().await).await
 }
 
-/// The credentials of a role, for whoever has a token of an identity provider that the role trusts.
+/// Gets credentials of a role by a token of an identity provider that the role trusts.
 pub(crate) async fn assume_role_with_web_identity(aws: &Aws, role: &Role, token: &Secret) -> Result<Credentials> {
     let mut fields = fields("AssumeRoleWithWebIdentity", &role.arn, &role.session_name);
     fields.push(("WebIdentityToken", token.expose().trim().to_owned()));
@@ -44,16 +45,16 @@ fn fields(action: &str, arn: &str, session: &str) -> Vec<(&'static str, String)>
     ]
 }
 
-async fn granted(answer: Result<crate::http::HttpResponse>) -> Result<Credentials> {
+async fn granted(answer: Result<HttpResponse>) -> Result<Credentials> {
     let text = answer.map_err(explained)?.text().await?;
-    read(&text).context("the token service's answer cannot be understood")
+    read(&text).context("cannot parse the response of the token service")
 }
 
-/// The credentials in an answer, which is XML.
+/// Parses the credentials in a response, which is XML.
 fn read(text: &str) -> Result<Credentials> {
-    let (_, inside) = text.split_once("<Credentials>").ok_or_else(|| anyhow!("there are no credentials in it"))?;
-    let field = |name: &str| element(inside, name).ok_or_else(|| anyhow!("there is no `{name}` in it"));
-    let expires: Timestamp = field("Expiration")?.parse().context("cannot tell when the credentials end")?;
+    let (_, inside) = text.split_once("<Credentials>").ok_or_else(|| anyhow!("it has no credentials"))?;
+    let field = |name: &str| element(inside, name).ok_or_else(|| anyhow!("it has no `{name}`"));
+    let expires: Timestamp = field("Expiration")?.parse().context("cannot parse `Expiration`")?;
     Ok(Credentials {
         access_key_id: field("AccessKeyId")?,
         secret_access_key: Secret::new(field("SecretAccessKey")?),
@@ -62,39 +63,39 @@ fn read(text: &str) -> Result<Credentials> {
     })
 }
 
-/// The text of the first element of that name. None of those read here hold others or more than plain characters.
+/// The text of the first element with that name. The elements that are read here contain only plain text.
 fn element(xml: &str, name: &str) -> Option<String> {
     let (_, after) = xml.split_once(&format!("<{name}>"))?;
     let (text, _) = after.split_once(&format!("</{name}>"))?;
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// What an answer of Amazon's that refuses means, with advice.
+/// Adds the service's own message and a hint to the error of a rejected request.
 pub(crate) fn explained(error: Error) -> Error {
     let Some(status) = error.downcast_ref::<StatusError>() else { return error };
     let body = String::from_utf8_lossy(status.body()).into_owned();
     let code = element(&body, "Code").unwrap_or_default();
     let hint = match code.as_str() {
-        "AccessDenied" => "the role's trust policy says who may assume it",
-        "ExpiredToken" | "ExpiredTokenException" => "the session's token has ended: new keys are needed",
-        "InvalidClientTokenId" => "is the access key's id right, and is the key active?",
-        "SignatureDoesNotMatch" => "is the secret access key right, and is the worker's clock?",
+        "AccessDenied" => "the trust policy of the role must allow these credentials to assume it",
+        "ExpiredToken" | "ExpiredTokenException" => "the session token has expired: set new keys",
+        "InvalidClientTokenId" => "is the access key id correct, and is the key active?",
+        "SignatureDoesNotMatch" => "are the secret access key and the worker's clock correct?",
         _ => return error,
     };
-    let said = Refused { code, message: element(&body, "Message").unwrap_or_default() };
-    error.context(said).hint(hint)
+    let service_error = TokenServiceError { code, message: element(&body, "Message").unwrap_or_default() };
+    error.context(service_error).hint(hint)
 }
 
-/// What the service says, in its own words.
+/// An error response of the service.
 #[derive(Debug)]
-struct Refused {
+struct TokenServiceError {
     code: String,
     message: String,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for TokenServiceError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the token service refuses ({}): {}", self.code, self.message)
+        write!(formatter, "the token service rejected the request ({}): {}", self.code, self.message)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Children that run beside the verb's other work.
+//! Children that run in the background until the verb does not need them any more.
 
 use std::process::Stdio;
 
@@ -6,17 +6,18 @@ use anyhow::{Context as _, anyhow};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::ChildStdin;
 
-use super::{Command, Running, last_words, silence};
-use crate::child_output::Activity;
-use crate::error::Result;
+use super::command::Command;
+use super::finished::last_lines;
+use super::output::Activity;
+use super::running::{Running, silence_error};
+use crate::error::{Error, Result};
 
-/// The most that is read of what a child says before it is ready, or that it cannot be, in bytes.
+/// The most that is read of the error output of a child that does not become ready, in bytes.
 const FIRST_WORDS: u64 = 16 * 1024;
 
-/// A child that runs until this is dropped, which ends it and all that it has started.
+/// A child that runs in the background. Dropping this kills its process group.
 ///
-/// Its standard input stays open as long: a child that reads it knows by its end that this process is gone, even when that
-/// was killed.
+/// Its standard input stays open until then: a child that reads it can detect the end of this process, even if that was killed.
 pub struct Background {
     _running: Running,
     _stdin: Option<ChildStdin>,
@@ -29,9 +30,8 @@ impl std::fmt::Debug for Background {
 }
 
 impl Command {
-    /// Starts the child beside other work. It is ready when it writes to its standard output, which is waited for as long
-    /// as its silence limit allows; one that ends first is an error that tells what it said. What it writes later is read
-    /// by nobody.
+    /// Starts the child in the background and waits until it is ready, which it shows by writing to standard output. The
+    /// silence limit bounds the wait. If the child ends first, the error has its last lines. Later output is discarded.
     pub async fn start(self) -> Result<Background> {
         let mut running = Running::new(self.spawn(Stdio::piped())?);
         let stdin = running.child.stdin.take();
@@ -50,16 +50,16 @@ impl Command {
                 stderr.take(FIRST_WORDS).read_to_end(&mut said).await.context("cannot read a child's output")?;
             }
             let ended = format!("`{}` ended before it was ready", self.label);
-            let said = last_words(&String::from_utf8_lossy(&said));
+            let said = last_lines(&String::from_utf8_lossy(&said));
             Err(if said.is_empty() { anyhow!(ended) } else { anyhow!(said).context(ended) })
         };
         let activity = Activity::default();
         let outcome = tokio::select! {
             ready = ready => ready,
             interrupted = self.interrupt.wait() => {
-                Err(crate::Error::new(interrupted).context(format!("`{}` did not start", self.label)))
+                Err(Error::new(interrupted).context(format!("`{}` did not start", self.label)))
             }
-            error = silence(&activity, &self) => Err(error),
+            error = silence_error(&activity, &self) => Err(error),
         };
         if let Err(error) = outcome {
             running.terminate(self.grace()).await;

@@ -1,4 +1,4 @@
-//! Children that serve while the verb works: a daemon, a tunnel.
+//! Children that serve requests while the verb works: a daemon, a tunnel.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -7,16 +7,17 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, anyhow};
 
-use super::{Command, Running};
-use crate::error::Result;
+use super::command::Command;
+use super::running::Running;
+use crate::error::{Error, Result};
 
-/// How much of a service's log is looked at for its last words, in bytes.
+/// How much of a service's log is read for its last lines, in bytes.
 const TAIL: u64 = 16 * 1024;
 
-/// A child that serves. Dropping it ends it at once; [`Service::stop`] lets it clean up.
+/// A child that serves requests. Dropping this kills its process group; [`Service::stop`] lets it clean up.
 ///
-/// Unlike a [`super::Background`] it may say as much as it likes, and may take its time to be ready: who has started it knows
-/// by what it serves, and finds in its log why it does not.
+/// Unlike a [`super::Background`] it may write any amount of output, which goes to a log file. The caller detects by its own
+/// requests that the service is ready, and finds the reason of a failure in the log.
 pub struct Service {
     running: Running,
     command: Command,
@@ -30,7 +31,8 @@ impl std::fmt::Debug for Service {
 }
 
 impl Command {
-    /// Starts the child beside other work. All that it says goes into the file `log`, which is made anew; it reads nothing.
+    /// Starts the child in the background. All its output goes to the file `log`, which is truncated first; its standard input
+    /// is empty.
     pub fn serve(self, log: &Path) -> Result<Service> {
         let open = || {
             let file = File::create(log)?;
@@ -43,8 +45,8 @@ impl Command {
 }
 
 impl Service {
-    /// How it has ended, if it has.
-    pub fn ended(&mut self) -> Option<crate::Error> {
+    /// The error that says how the service ended; `None` while it runs.
+    pub fn ended(&mut self) -> Option<Error> {
         let status = self.running.child.try_wait().ok()??;
         let label = &self.command.label;
         Some(match status.code() {
@@ -53,7 +55,7 @@ impl Service {
         })
     }
 
-    /// The last `lines` lines of what it has said, as it said them: not redacted.
+    /// The last `lines` lines of its log. They are not redacted.
     pub fn last_words(&self, lines: usize) -> String {
         let read = || {
             let mut file = File::open(&self.log)?;
@@ -70,7 +72,8 @@ impl Service {
         all.into_iter().skip(skipped).collect::<Vec<_>>().join("\n")
     }
 
-    /// Ends it and all that it has started: SIGTERM first, SIGKILL for what is left after a few seconds, or after one when the verb is interrupted.
+    /// Terminates its process group: SIGTERM first, then SIGKILL for what is left after five seconds, or after one second if the
+    /// verb was interrupted.
     pub async fn stop(mut self) {
         self.running.terminate(self.command.grace()).await;
     }

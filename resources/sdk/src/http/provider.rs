@@ -1,4 +1,4 @@
-//! The cryptography beneath TLS: aws-lc-rs, and beside it the signatures of RSA-PSS keys and the key exchange on P-521.
+//! The cryptography of TLS: aws-lc-rs, extended by signatures of RSA-PSS keys and the key exchange on P-521.
 //!
 //! A key may be bound to RSA-PSS by its own type (`id-RSASSA-PSS`, RFC 4055, section 3.1; `rsa_pss_pss_*` in RFC 8446,
 //! section 4.2.3). `OpenSSL` and `GnuTLS` accept such certificates, webpki has no algorithm for them.
@@ -19,7 +19,7 @@ use rustls::crypto::{
 use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
 use rustls::{Error, NamedGroup, PeerMisbehaved, SignatureScheme};
 
-/// The one provider of the suite.
+/// The provider of all TLS connections.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
         let mut provider = aws_lc_rs::default_provider();
@@ -30,7 +30,7 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::clone(&PROVIDER)
 }
 
-/// Adds the algorithms of RSA-PSS keys. rustls takes lists that live for ever; these are made once.
+/// Adds the algorithms of RSA-PSS keys. rustls requires static lists, so they are leaked; this runs once.
 fn with_pss_keys(known: WebPkiSupportedAlgorithms) -> WebPkiSupportedAlgorithms {
     let mut all = known.all.to_vec();
     let mut mapping = known.mapping.to_vec();
@@ -41,7 +41,7 @@ fn with_pss_keys(known: WebPkiSupportedAlgorithms) -> WebPkiSupportedAlgorithms 
     WebPkiSupportedAlgorithms { all: all.leak(), mapping: mapping.leak() }
 }
 
-/// The algorithms of RSA-PSS keys by their name in TLS: a key without parameters, and one that is bound to this hash.
+/// The algorithms of RSA-PSS keys by TLS signature scheme: for a key without parameters, and for a key that is bound to the hash.
 static PSS_KEYS: &[(SignatureScheme, &[&dyn SignatureVerificationAlgorithm])] = &[
     (SignatureScheme::Unknown(0x0809), &[&SHA256.of_any_hash(), &SHA256.of_this_hash()]),
     (SignatureScheme::Unknown(0x080a), &[&SHA384.of_any_hash(), &SHA384.of_this_hash()]),
@@ -67,7 +67,7 @@ impl Pss {
         PssKey { key: PSS_KEY, signature: self.signature, parameters: self.parameters }
     }
 
-    /// The parameters of a key have the same form as those of a signature.
+    /// A key's parameters have the same encoding as a signature's.
     const fn of_this_hash(&self) -> PssKey {
         PssKey { key: self.signature, signature: self.signature, parameters: self.parameters }
     }
@@ -95,8 +95,8 @@ impl SignatureVerificationAlgorithm for PssKey {
     }
 }
 
-/// The key exchange on P-521, the last choice. A server of TLS 1.2 shows a certificate with such a key only to clients that
-/// have the curve among their groups (RFC 8422, section 5.1.1).
+/// The key exchange on P-521, in last place. A TLS 1.2 server uses a certificate with a P-521 key only if the client offers this
+/// group (RFC 8422, section 5.1.1).
 #[derive(Debug)]
 struct P521;
 
@@ -112,7 +112,7 @@ impl SupportedKxGroup for P521 {
     }
 }
 
-/// A key exchange whose own half has been sent.
+/// A key exchange whose own public key has been sent.
 struct P521Exchange {
     private: EphemeralPrivateKey,
     public: PublicKey,

@@ -1,7 +1,7 @@
-//! A proxy on loopback for children, which adds the login of the real one: so that a password is in no child's environment.
+//! A proxy on loopback for children, which adds the login of the real proxy, so that no child has its password in the environment.
 //!
-//! It speaks HTTP to the child (`CONNECT`, or one request a connection) and to the real proxy what that speaks: HTTP, by TLS or
-//! without, or SOCKS5 (RFC 1928).
+//! It speaks HTTP to the child (`CONNECT`, or one request per connection). To the real proxy it speaks HTTP, with or without TLS,
+//! or SOCKS5 (RFC 1928).
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,17 +16,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::settings::{HttpSettings, proxy_url};
+use super::proxy::proxy_url;
+use super::settings::HttpSettings;
 use crate::address::percent_decode;
 use crate::error::Result;
 
 /// The longest head of a request, in bytes.
 const LONGEST_HEAD: usize = 64 * 1024;
 
-/// How long a connection may take to be made, from the child's first word on.
+/// The timeout of each step of a connection.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The relay. It ends with this value.
+/// A running relay. Dropping this ends it.
 #[derive(Debug)]
 pub struct ProxyRelay {
     port: u16,
@@ -40,7 +41,7 @@ impl Drop for ProxyRelay {
 }
 
 impl ProxyRelay {
-    /// A relay to the proxy of these settings; `None` if they have none, or one without a login.
+    /// Starts a relay to the proxy of these settings; `None` if they have no proxy, or one without a login.
     pub fn start(settings: &HttpSettings) -> Result<Option<Self>> {
         let Some(proxy) = &settings.proxy else { return Ok(None) };
         let url = proxy_url(proxy).map_err(|problem| anyhow!("`proxy`: {problem}"))?;
@@ -48,7 +49,7 @@ impl ProxyRelay {
             return Ok(None);
         }
         let mut tls = settings.tls()?;
-        // What a proxy speaks with `CONNECT` here is HTTP/1.1.
+        // The relay speaks HTTP/1.1 to the proxy.
         tls.alpn_protocols.clear();
         let upstream = Arc::new(Upstream { url, tls: Arc::new(tls) });
         let listen = || {
@@ -56,13 +57,13 @@ impl ProxyRelay {
             listener.set_nonblocking(true)?;
             Ok::<_, std::io::Error>((listener.local_addr()?.port(), TcpListener::from_std(listener)?))
         };
-        let (port, listener) = listen().context("cannot listen on loopback for the proxy's relay")?;
+        let (port, listener) = listen().context("cannot listen on loopback for the proxy relay")?;
         let task = tokio::spawn(async move {
-            // Dropped with the task, and so are the connections.
+            // Dropping the set with the task ends the connections.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let upstream = Arc::clone(&upstream);
-                // The child says what does not work: it gets no answer, or that of the proxy.
+                // The child reports a failure: it gets the proxy's response, or none.
                 connections.spawn(async move { upstream.serve(stream).await.is_ok() });
                 while connections.try_join_next().is_some() {}
             }
@@ -70,7 +71,7 @@ impl ProxyRelay {
         Ok(Some(Self { port, task }))
     }
 
-    /// Its address, for a child.
+    /// The address of the relay, for a child.
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -82,11 +83,11 @@ struct Upstream {
     tls: Arc<rustls::ClientConfig>,
 }
 
-/// What a child asks for.
+/// The head of a child's request.
 struct Head {
-    /// The request's line and headers, without the empty line.
+    /// The request line and the headers, without the empty line.
     text: String,
-    /// What has come after it.
+    /// The bytes that were read after it.
     rest: Vec<u8>,
 }
 
@@ -97,7 +98,7 @@ impl Head {
             if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
                 let rest = bytes.split_off(end + 4);
                 bytes.truncate(end);
-                return Ok(Self { text: String::from_utf8(bytes).context("the request is no text")?, rest });
+                return Ok(Self { text: String::from_utf8(bytes).context("the request is not text")?, rest });
             }
             if bytes.len() > LONGEST_HEAD || stream.read_buf(&mut bytes).await? == 0 {
                 return Err(anyhow!("the request has no end"));
@@ -109,16 +110,17 @@ impl Head {
         self.text.starts_with("CONNECT ")
     }
 
-    /// Host and port of what is asked for.
+    /// Host and port of the request's target.
     fn target(&self) -> Result<(String, u16)> {
         let target = self.text.split(' ').nth(1).context("the request has no target")?;
         let target = if self.is_tunnel() { format!("https://{target}") } else { target.to_owned() };
-        let url = Url::parse(&target).context("the request's target is no address")?;
+        let url = Url::parse(&target).context("the request's target is not an address")?;
         let host = url.host_str().context("the request's target has no host")?;
         Ok((host.to_owned(), url.port_or_known_default().unwrap_or(80)))
     }
 
-    /// The head for the real proxy: with its login, and for one request a connection, since the next one would be without.
+    /// The head for the real proxy, with its login. A plain request closes the connection after it, since a second request on it
+    /// would not get the login.
     fn with_login(&self, login: Option<&str>) -> String {
         let is_replaced = |line: &&str| {
             let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
@@ -161,7 +163,7 @@ impl Upstream {
         Ok(TcpStream::connect((self.host().as_str(), port)).await?)
     }
 
-    /// User and password, decoded.
+    /// The user and the password, decoded.
     fn login(&self) -> (String, String) {
         (percent_decode(self.url.username()), percent_decode(self.url.password().unwrap_or_default()))
     }
@@ -199,7 +201,7 @@ impl Upstream {
         Ok(())
     }
 
-    /// Asks a SOCKS5 proxy for a connection. The proxy resolves the name, as it does for Go's programs.
+    /// Requests a connection from a SOCKS5 proxy. The proxy resolves the name, as it does for Go programs.
     async fn ask_socks(&self, proxy: &mut TcpStream, host: &str, port: u16) -> Result<()> {
         let (user, password) = self.login();
         proxy.write_all(&[5, 2, 0, 2]).await?;
@@ -215,10 +217,10 @@ impl Upstream {
             let mut verdict = [0; 2];
             proxy.read_exact(&mut verdict).await?;
             if verdict != [1, 0] {
-                return Err(anyhow!("the proxy does not take the login"));
+                return Err(anyhow!("the proxy rejects the login"));
             }
         } else if chosen != [5, 0] {
-            return Err(anyhow!("the proxy takes no login that is known here"));
+            return Err(anyhow!("the proxy requires an unsupported login method"));
         }
         let mut request = vec![5, 1, 0, 3];
         let host = host.trim_matches(['[', ']']);
@@ -230,14 +232,14 @@ impl Upstream {
         proxy.read_exact(&mut answer).await?;
         let [_, status, _, kind] = answer;
         if status != 0 {
-            return Err(anyhow!("the proxy does not connect (status {status})"));
+            return Err(anyhow!("the proxy cannot connect (status {status})"));
         }
         let length = match kind {
             1 => 4,
             4 => 16,
             _ => usize::from(proxy.read_u8().await?),
         };
-        // The address that the proxy connects from, and its port.
+        // The address and port that the proxy connects from.
         let mut bound = vec![0; length + 2];
         proxy.read_exact(&mut bound).await?;
         Ok(())

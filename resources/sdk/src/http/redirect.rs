@@ -1,53 +1,53 @@
-//! Redirects: where to, with what, and what must not go there.
+//! Redirects: the next request, and what it must not send to another host.
 
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 
-/// What becomes of a redirect.
+/// How redirects are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Redirects {
-    /// It is followed, ten times at most. Credentials stay behind when it leads to another scheme, host or port; one
-    /// from `https` to `http` is an error, and so is one that would take a body to another host.
+    /// Follows up to ten redirects. Credentials are not sent to another scheme, host or port. A redirect from `https` to `http`
+    /// is an error, and so is one that would send a body to another host.
     Follow,
-    /// As `Follow`, and from `https` to `http` too, without credentials: for content that is compared with a known digest.
+    /// Like `Follow`, but also from `https` to `http`, without credentials. For content that is verified by its digest.
     FollowToPlainHttp,
-    /// As `Follow`, and the body goes to another host too: for content that is public to whoever may read the destination.
+    /// Like `Follow`, but also sends the body to another host. For content that is not secret.
     FollowWithBody,
-    /// It is the answer.
+    /// Returns the redirect as the response.
     Return,
 }
 
-/// The most redirects in a row.
+/// The largest number of redirects in a row.
 pub(crate) const MOST: usize = 10;
 
-/// The request that a redirect asks for.
+/// The request that follows a redirect.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Next {
     pub(crate) url: Url,
     pub(crate) method: Method,
-    /// Whether the body goes along.
+    /// Whether it has the body of the original request.
     pub(crate) body: bool,
-    /// Whether it goes to where the caller sent the request: the same scheme, host and port.
+    /// Whether it has the scheme, host and port of the previous request.
     pub(crate) same_origin: bool,
 }
 
 /// Why a redirect is not followed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// Its `Location` cannot be understood.
+pub(crate) enum RedirectError {
+    /// Its `Location` is not an HTTP URL.
     Location,
-    /// From `https` to `http`.
+    /// It leads from `https` to `http`.
     Downgrade(Url),
-    /// A body would go to another host.
+    /// It would send a body to another host.
     Body(Url),
 }
 
-/// Whether an answer is a redirect that can be followed.
+/// Whether a response is a redirect that can be followed.
 pub(crate) fn is_redirect(status: StatusCode, headers: &HeaderMap) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) && headers.contains_key(LOCATION)
 }
 
-/// What to do about a redirect from `url`.
+/// The request that follows a redirect from `url`.
 pub(crate) fn next(
     url: &Url,
     method: &Method,
@@ -55,19 +55,19 @@ pub(crate) fn next(
     status: StatusCode,
     headers: &HeaderMap,
     redirects: Redirects,
-) -> Result<Next, Refused> {
+) -> Result<Next, RedirectError> {
     let location = headers.get(LOCATION).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
-    let mut target = location.and_then(|location| url.join(location).ok()).ok_or(Refused::Location)?;
+    let mut target = location.and_then(|location| url.join(location).ok()).ok_or(RedirectError::Location)?;
     if !matches!(target.scheme(), "http" | "https") || target.host_str().is_none() {
-        return Err(Refused::Location);
+        return Err(RedirectError::Location);
     }
-    // Credentials are the caller's to give, not the server's.
+    // Only the caller may set credentials, not the server.
     let _ = target.set_username("");
     let _ = target.set_password(None);
     if url.scheme() == "https" && target.scheme() == "http" && redirects != Redirects::FollowToPlainHttp {
-        return Err(Refused::Downgrade(target));
+        return Err(RedirectError::Downgrade(target));
     }
-    // What browsers do, and RFC 9110, section 15.4 allows: a POST becomes a GET, unless the status forbids it.
+    // Like browsers, and as RFC 9110, section 15.4 allows: a POST becomes a GET, except with 307 and 308.
     let becomes_get = match status {
         StatusCode::SEE_OTHER => *method != Method::HEAD,
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => *method == Method::POST,
@@ -76,20 +76,20 @@ pub(crate) fn next(
     let body = has_body && !becomes_get;
     let same_origin = url.origin() == target.origin();
     if body && !same_origin && redirects != Redirects::FollowWithBody {
-        return Err(Refused::Body(target));
+        return Err(RedirectError::Body(target));
     }
     let method = if becomes_get { Method::GET } else { method.clone() };
     Ok(Next { url: target, method, body, same_origin })
 }
 
-/// Takes out of the headers what is not meant for where a redirect leads.
+/// Removes the headers that must not be sent to the redirect's target.
 pub(crate) fn strip(headers: &mut HeaderMap, next: &Next) {
     if !next.body {
         headers.remove(CONTENT_TYPE);
         headers.remove(CONTENT_LENGTH);
     }
     if !next.same_origin {
-        // Every header that carries a secret is marked so, by whatever name it goes.
+        // Headers with a secret are marked as sensitive. The names cover those that a caller set as plain headers.
         let secret = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
             let credentials = ["authorization", "cookie", "proxy-authorization", "www-authenticate"];
             (value.is_sensitive() || credentials.contains(&name.as_str())).then(|| name.clone())
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use reqwest::header::{AUTHORIZATION, HeaderValue};
 
-    fn followed(from: &str, method: &Method, body: bool, status: u16, location: &str) -> Result<Next, Refused> {
+    fn followed(from: &str, method: &Method, body: bool, status: u16, location: &str) -> Result<Next, RedirectError> {
         follow_by(Redirects::Follow, from, method, body, status, location)
     }
 
@@ -117,7 +117,7 @@ mod tests {
         body: bool,
         status: u16,
         location: &str,
-    ) -> Result<Next, Refused> {
+    ) -> Result<Next, RedirectError> {
         let headers = [(LOCATION, location.parse().unwrap())].into_iter().collect();
         next(&Url::parse(from).unwrap(), method, body, StatusCode::from_u16(status).unwrap(), &headers, redirects)
     }
@@ -164,11 +164,15 @@ mod tests {
     #[test]
     fn what_would_be_unsafe_is_refused() {
         let downgrade = followed("https://a/", &Method::GET, false, 302, "http://a/");
-        assert_eq!(downgrade, Err(Refused::Downgrade(url("http://a/"))));
+        assert_eq!(downgrade, Err(RedirectError::Downgrade(url("http://a/"))));
         let body = followed("https://a/", &Method::POST, true, 307, "https://b/");
-        assert_eq!(body, Err(Refused::Body(url("https://b/"))));
+        assert_eq!(body, Err(RedirectError::Body(url("https://b/"))));
         for location in ["file:///etc/passwd", "http://", "data:x"] {
-            assert_eq!(followed("http://a/", &Method::GET, false, 302, location), Err(Refused::Location), "{location}");
+            assert_eq!(
+                followed("http://a/", &Method::GET, false, 302, location),
+                Err(RedirectError::Location),
+                "{location}"
+            );
         }
     }
 

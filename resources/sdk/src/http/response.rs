@@ -1,4 +1,4 @@
-//! Answers.
+//! Responses: the head, and the body piece by piece or as a whole.
 
 use std::time::Duration;
 
@@ -10,33 +10,35 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout};
 
-use super::failure::{Asked, Limits, StatusError, TransportError, TransportKind, excerpt};
-use super::retry::words;
-use crate::error::{Advise as _, Result};
+use super::display::{RequestLine, display_duration, excerpt};
+use super::explain::Limits;
+use super::status_error::StatusError;
+use super::transport_error::{TransportError, TransportKind};
+use crate::error::{Advise as _, Error, Result};
 use crate::interrupt::Interrupt;
 
-/// The largest body that [`HttpResponse::json`] and [`HttpResponse::text`] take, in bytes.
+/// The largest body that [`HttpResponse::json`] and [`HttpResponse::text`] read, in bytes.
 const LARGEST_TEXT: u64 = 16 * 1024 * 1024;
 
-/// The most that is read of the body of an error, in bytes.
+/// How much of an error's body is read, in bytes.
 const LARGEST_ERROR: usize = 64 * 1024;
 
-/// The longest time that the body of an error is waited for: the status says most.
+/// How long to wait for the body of an error. The status alone is usually enough.
 const ERROR_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The least that a body has to bring, in bytes per second over the time that silence is allowed for. A body of one byte now and
-/// then would have no end.
-pub(crate) const SLOWEST: u64 = 1024;
+/// The minimum rate of a body, in bytes per second over one read timeout. Without it, a body of one byte now and then would
+/// never end.
+pub(super) const SLOWEST: u64 = 1024;
 
-/// How fast a body comes, counted over the time that was spent waiting for it: a reader may take its time.
+/// The rate at which a body arrives. Only the time spent waiting for it counts, so that the caller may be slow.
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
+pub(super) struct Pace {
     waited: Duration,
     received: u64,
 }
 
 impl Pace {
-    /// Notes a piece, and says whether the body has been too slow for `window`.
+    /// Adds a piece of the body, and returns whether the body has been too slow over `window`.
     fn is_too_slow(&mut self, waited: Duration, received: usize, window: Duration) -> bool {
         self.waited += waited;
         self.received += received as u64;
@@ -49,14 +51,14 @@ impl Pace {
     }
 }
 
-/// An answer whose head is there.
+/// A response whose head has arrived.
 #[derive(Debug)]
 pub struct HttpResponse {
-    pub(crate) asked: Asked,
-    pub(crate) response: reqwest::Response,
-    pub(crate) limits: Limits,
-    pub(crate) pace: Pace,
-    pub(crate) interrupt: Interrupt,
+    pub(super) request: RequestLine,
+    pub(super) response: reqwest::Response,
+    pub(super) limits: Limits,
+    pub(super) pace: Pace,
+    pub(super) interrupt: Interrupt,
 }
 
 impl HttpResponse {
@@ -70,22 +72,22 @@ impl HttpResponse {
         self.response.headers()
     }
 
-    /// A header's value, when it is there and is text.
+    /// The value of a header; `None` if it is missing or not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers().get(name)?.to_str().ok()
     }
 
-    /// Where the answer came from, after redirects. Not for people to see: it may hold secrets.
+    /// The URL of the response, after redirects. It must not be shown, since it may contain secrets.
     pub fn url(&self) -> &Url {
         self.response.url()
     }
 
-    /// How long the body is (for a HEAD: would be), when the server says.
+    /// The length of the body (for a HEAD, of a GET's body), if the server sent it.
     pub fn length(&self) -> Option<u64> {
         self.header(CONTENT_LENGTH.as_str())?.parse().ok()
     }
 
-    /// The place in the whole that the body begins at: not 0 for a part (206) that does not begin at its start.
+    /// The offset of the body in the whole content. It is 0 except for a partial response (206).
     pub fn offset(&self) -> u64 {
         if self.status() != StatusCode::PARTIAL_CONTENT {
             return 0;
@@ -94,85 +96,85 @@ impl HttpResponse {
         range.and_then(|range| range.split_once('-')?.0.trim().parse().ok()).unwrap_or_default()
     }
 
-    /// The next piece of the body, `None` at its end. This is how large bodies are read: nothing is kept.
+    /// The next piece of the body; `None` at its end. Large bodies are read this way, without keeping them in memory.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         let begin = Instant::now();
         let next = tokio::select! {
             interrupted = self.interrupt.wait() => {
-                return Err(crate::Error::new(interrupted).context(format!("{} did not finish", self.asked)));
+                return Err(Error::new(interrupted).context(format!("{} did not finish", self.request)));
             }
             next = timeout(self.limits.read, self.response.chunk()) => next,
         };
         match next {
             Ok(Ok(Some(chunk))) if self.pace.is_too_slow(begin.elapsed(), chunk.len(), self.limits.read) => {
-                let (least, window) = (SLOWEST, words(self.limits.read));
-                Err(self.stalled(&format!("less than {least} bytes a second were received for {window}")))
+                let (least, window) = (SLOWEST, display_duration(self.limits.read));
+                Err(self.stalled(&format!("the body was slower than {least} bytes per second for {window}")))
             }
             Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(TransportError::explain(self.asked.clone(), &error, &self.limits).into()),
-            Err(_) => Err(self.stalled(&format!("nothing was received for {}", words(self.limits.read)))),
+            Ok(Err(error)) => Err(TransportError::explain(self.request.clone(), &error, &self.limits).into()),
+            Err(_) => Err(self.stalled(&format!("nothing was received for {}", display_duration(self.limits.read)))),
         }
     }
 
-    fn stalled(&self, cause: &str) -> crate::Error {
+    fn stalled(&self, cause: &str) -> Error {
         let cause = anyhow!("{cause}").hint(self.limits.keys.read_hint());
-        TransportError::new(self.asked.clone(), TransportKind::Stalled, cause).into()
+        TransportError::new(self.request.clone(), TransportKind::Stalled, cause).into()
     }
 
-    /// Writes the body as it comes, and returns how many bytes it was.
+    /// Writes the body piece by piece to `target`, and returns its length.
     pub async fn copy_to(mut self, target: &mut (impl AsyncWrite + Unpin)) -> Result<u64> {
         let mut copied = 0;
         while let Some(chunk) = self.chunk().await? {
             let written = target.write_all(&chunk).await;
-            written.with_context(|| format!("cannot write what {} brought", self.asked))?;
+            written.with_context(|| format!("cannot write the response to {}", self.request))?;
             copied += chunk.len() as u64;
         }
-        target.flush().await.with_context(|| format!("cannot write what {} brought", self.asked))?;
+        target.flush().await.with_context(|| format!("cannot write the response to {}", self.request))?;
         Ok(copied)
     }
 
-    /// The whole body, which must not be larger than `most` bytes.
+    /// The whole body. It is an error if it is larger than `most` bytes.
     pub async fn bytes(mut self, most: u64) -> Result<Vec<u8>> {
-        let too_large = |asked: &Asked| {
-            let cause = anyhow!("the answer is larger than {most} bytes");
-            TransportError::new(asked.clone(), TransportKind::TooLarge, cause)
+        let too_large = |request: &RequestLine| {
+            let cause = anyhow!("the response is larger than {most} bytes");
+            TransportError::new(request.clone(), TransportKind::TooLarge, cause)
         };
         if self.length().is_some_and(|length| length > most) {
-            return Err(too_large(&self.asked).into());
+            return Err(too_large(&self.request).into());
         }
         let mut body = Vec::new();
         while let Some(chunk) = self.chunk().await? {
             if (body.len() + chunk.len()) as u64 > most {
-                return Err(too_large(&self.asked).into());
+                return Err(too_large(&self.request).into());
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body)
     }
 
-    /// The whole body as text; what is not UTF-8 in it is replaced.
+    /// The whole body as text. Invalid UTF-8 is replaced.
     pub async fn text(self) -> Result<String> {
         Ok(String::from_utf8_lossy(&self.bytes(LARGEST_TEXT).await?).into_owned())
     }
 
     /// The whole body, decoded from JSON.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T> {
-        let asked = self.asked.clone();
+        let request = self.request.clone();
         let body = self.bytes(LARGEST_TEXT).await?;
         let mut reader = serde_json::Deserializer::from_slice(&body);
         serde_path_to_error::deserialize(&mut reader)
-            .map_err(crate::Error::new)
-            .with_context(|| format!("the answer is not the JSON that is expected: {}", excerpt(&body)))
-            .with_context(|| format!("{asked} cannot be understood"))
+            .map_err(Error::new)
+            .with_context(|| format!("the response is not the expected JSON: {}", excerpt(&body)))
+            .with_context(|| format!("cannot use the response to {request}"))
     }
 
-    /// The error that this answer is to the caller, though its status was allowed.
+    /// Turns a response into the error of its status, for a status that the request allowed.
     pub async fn into_error(self) -> StatusError {
-        let (asked, status, headers) = (self.asked.clone(), self.status(), self.headers().clone());
-        StatusError::new(asked, status, headers, self.beginning().await)
+        let (request, status, headers) = (self.request.clone(), self.status(), self.headers().clone());
+        StatusError::new(request, status, headers, self.beginning().await)
     }
 
-    /// The beginning of the body, as far as it comes within a short time.
+    /// The beginning of the body, as far as it arrives within a short time.
     async fn beginning(mut self) -> Vec<u8> {
         let mut body = Vec::new();
         let read = async {

@@ -1,24 +1,24 @@
-//! When a request is tried again, and after which pause.
+//! When a request is retried, and after which pause.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 
-/// The bounds of trying again.
+/// The bounds of retries.
 ///
-/// The pause before a new try is random, between nothing and a limit that doubles with each try ("full jitter"), so
-/// that the many resources of a pipeline do not come back all at once. A server that says how long to wait is obeyed, and
-/// when that is longer than `total` allows the request fails at once and says so.
+/// The pause before a retry is random, between zero and a limit that doubles with each attempt ("full jitter"), so that the
+/// resources of a pipeline do not all retry at once. If a server says how long to wait, the client waits that long; if that
+/// exceeds `total`, the request fails at once with an error that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// The most tries, the first one included.
+    /// The largest number of attempts, the first one included.
     pub tries: u32,
     /// The limit of the first pause.
     pub first_pause: Duration,
-    /// The limit of every pause that the server does not ask for.
+    /// The limit of every pause, except for one that the server asks for.
     pub longest_pause: Duration,
-    /// The time after which no new try begins.
+    /// The time after which no further attempt begins.
     pub total: Duration,
 }
 
@@ -34,62 +34,62 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// One try and no more.
+    /// A single attempt.
     pub fn never() -> Self {
         Self { tries: 1, ..Self::default() }
     }
 
-    /// The pause after the given number of tries, for who tries by other means than this client.
+    /// The pause after the given number of attempts, for requests that are not sent by this client.
     pub fn pause_after(&self, tries: u32) -> Duration {
         self.pause(tries, random())
     }
 
-    /// The pause after the given number of tries; `random` is from 0 to 1.
+    /// The pause after the given number of attempts. `random` is from 0 to 1.
     pub(crate) fn pause(&self, tries: u32, random: f64) -> Duration {
         let limit = self.first_pause.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
         limit.min(self.longest_pause).mul_f64(random.clamp(0.0, 1.0))
     }
 }
 
-/// Whether an answer or a failure is worth another try.
+/// Whether to retry after a response or a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
-    /// It would change nothing, or do something twice.
+    /// Do not retry: it would fail again, or apply the request twice.
     No,
-    /// After a pause of our own.
+    /// Retry after a pause by [`Retry`].
     Paused,
-    /// After the time that the server asks for.
+    /// Retry after the time that the server asks for.
     Asked(Duration),
 }
 
-/// Whether doing a request twice is the same as doing it once (RFC 9110, section 9.2.2).
+/// Whether a method is idempotent (RFC 9110, section 9.2.2).
 pub(crate) fn is_idempotent(method: &Method) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method)
 }
 
-/// What an answer means for another try; `repeatable` tells whether the request may be done twice.
+/// Whether to retry after a response. `repeatable` says whether the request may be applied twice.
 pub fn after_answer(status: StatusCode, headers: &HeaderMap, repeatable: bool, now: SystemTime) -> Again {
-    let asked = asked(headers, now);
-    let or_paused = asked.map_or(Again::Paused, Again::Asked);
+    let requested = requested_pause(headers, now);
+    let or_paused = requested.map_or(Again::Paused, Again::Asked);
     match status {
         StatusCode::TOO_MANY_REQUESTS => or_paused,
-        // GitHub's limits, the second kind ("secondary") with `Retry-After`. A plain 403 means what it says.
-        StatusCode::FORBIDDEN => asked.map_or(Again::No, Again::Asked),
-        StatusCode::SERVICE_UNAVAILABLE if asked.is_some() => or_paused,
+        // GitHub answers 403 for its primary and secondary rate limits. A 403 without such a header is final.
+        StatusCode::FORBIDDEN => requested.map_or(Again::No, Again::Asked),
+        StatusCode::SERVICE_UNAVAILABLE if requested.is_some() => or_paused,
         status if repeatable && is_transient(status) => or_paused,
         _ => Again::No,
     }
 }
 
-/// Whether another try may get another answer: the statuses that go-containerregistry retries, 522 of Cloudflare among them.
+/// Whether a status is transient. The list is that of go-containerregistry.
 pub fn is_transient(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 499 | 500 | 502 | 503 | 504 | 522)
 }
 
 /// How long the server asks to wait.
-fn asked(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+fn requested_pause(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    // A date is meant by the server's clock, which may not be ours.
+    // A date refers to the server's clock, which may differ from the local one.
     let now = text(DATE.as_str()).and_then(http_date).unwrap_or(now);
     let until = |time: SystemTime| time.duration_since(now).unwrap_or_default();
     if let Some(wait) = text(RETRY_AFTER.as_str()) {
@@ -99,11 +99,11 @@ fn asked(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         return None;
     }
     let reset: u64 = text("x-ratelimit-reset")?.parse().ok()?;
-    // The limit counts in whole seconds: a second more than asked for is on the safe side of it.
+    // The limit counts in whole seconds, so wait one second more.
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(reset.checked_add(1)?)).map(until)
 }
 
-/// A date as RFC 9110, section 5.6.7 wants it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Parses a date by RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn http_date(text: &str) -> Option<SystemTime> {
     let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
     let since_epoch = Duration::from_secs(time.as_second().try_into().ok()?);
@@ -117,22 +117,6 @@ pub(crate) fn random() -> f64 {
     match aws_lc_rs::rand::SystemRandom::new().fill(&mut bytes) {
         Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
         Err(_) => 0.5,
-    }
-}
-
-/// A duration in words: `3 s`, `0.4 s`, `12 min`.
-pub(crate) fn words(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    if seconds < 0.05 {
-        return "a moment".to_owned();
-    }
-    if seconds < 9.95 {
-        let text = format!("{seconds:.1}");
-        return format!("{} s", text.strip_suffix(".0").unwrap_or(&text));
-    }
-    match duration.as_secs() + u64::from(duration.subsec_nanos() > 0) {
-        seconds @ ..=180 => format!("{seconds} s"),
-        seconds => format!("{} min", seconds.div_ceil(60)),
     }
 }
 
@@ -153,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_says_that_it_did_nothing_is_asked_again_whatever_the_method() {
+    fn retries_any_method_if_the_server_did_not_apply_it() {
         for repeatable in [true, false] {
             assert_eq!(again(429, repeatable, &[]), Again::Paused);
             assert_eq!(again(429, repeatable, &[("retry-after", "3")]), seconds(3));
@@ -163,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_may_have_done_something_is_asked_again_only_when_that_does_no_harm() {
+    fn retries_transient_statuses_only_if_the_request_is_repeatable() {
         for status in [408, 499, 500, 502, 503, 504, 522] {
             assert_eq!(again(status, true, &[]), Again::Paused, "{status}");
             assert_eq!(again(status, false, &[]), Again::No, "{status}");
@@ -172,14 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn all_other_answers_are_final() {
+    fn does_not_retry_other_statuses() {
         for status in [200, 302, 400, 401, 403, 404, 409, 410, 412, 501, 505, 520] {
             assert_eq!(again(status, true, &[]), Again::No, "{status}");
         }
     }
 
     #[test]
-    fn retry_after_may_be_a_date_by_the_servers_clock() {
+    fn reads_retry_after_as_a_date_by_the_servers_clock() {
         let date = ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(again(429, true, &[date, ("date", "Sun, 06 Nov 1994 08:49:30 GMT")]), seconds(7));
         assert_eq!(again(429, true, &[date]), seconds(0));
@@ -188,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn githubs_limit_is_over_when_its_headers_say_so() {
+    fn waits_until_githubs_rate_limit_resets() {
         let reset = ("x-ratelimit-reset", "1800000030");
         assert_eq!(again(403, false, &[("x-ratelimit-remaining", "0"), reset]), seconds(31));
         assert_eq!(again(429, false, &[("x-ratelimit-remaining", "0"), reset]), seconds(31));
@@ -209,14 +193,5 @@ mod tests {
         assert_eq!(retry.pause(u32::MAX, 1.0), retry.longest_pause);
         assert_eq!(retry.pause(3, 0.0), Duration::ZERO);
         assert!((0.0..=1.0).contains(&random()));
-    }
-
-    #[test]
-    fn durations_are_said_as_people_say_them() {
-        let said = |millis| words(Duration::from_millis(millis));
-        assert_eq!(
-            [said(0), said(400), said(3000), said(9900), said(12_100), said(180_000), said(3_600_000)],
-            ["a moment", "0.4 s", "3 s", "9.9 s", "13 s", "180 s", "60 min"]
-        );
     }
 }

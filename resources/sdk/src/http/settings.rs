@@ -1,26 +1,25 @@
-//! How a client connects: what a pipeline may say of it, and what the environment says.
+//! How a client connects, as a pipeline sets it.
 
-use std::env;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use reqwest::{NoProxy, Proxy, Url};
+use anyhow::{Context as _, anyhow};
+use reqwest::Proxy;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Identity;
-use super::failure::TimeoutKeys;
+use super::environment::Environment;
+use super::pem;
+use super::proxy::{proxy_origin, proxy_url};
 use super::retry::Retry;
-use super::trust::{self, TrustSources};
 use crate::address::address_secrets;
 use crate::error::Result;
-use crate::schema::Problems;
+use crate::schema::problem::Problems;
 use crate::secret::Secret;
 
-/// How long the beginning of an answer is waited for where `read_timeout` is not set.
+/// How long to wait for the beginning of a response if `read_timeout` is not set.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// How a client connects. A type's `Source` may take it in with `#[serde(flatten)]`, or fill it from keys of its own.
+/// How a client connects. A type's `Source` may include it with `#[serde(flatten)]`, or set it from its own keys.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct HttpSettings {
     /// Certificates of authorities to trust besides the system's, in PEM form. The certificate of a server that has
@@ -51,44 +50,44 @@ pub struct HttpSettings {
     #[schemars(with = "u32", range(min = 1))]
     pub read_timeout: Duration,
 
-    /// What the keys of the source are called that set these times.
+    /// The names of the source's keys that set the timeouts.
     #[serde(skip)]
     pub timeout_keys: TimeoutKeys,
 
-    /// When requests are tried again.
+    /// When requests are retried.
     #[serde(skip)]
     pub retry: Retry,
 
-    /// The authorities that count.
+    /// Which authorities are trusted.
     #[serde(skip)]
     pub authorities: Authorities,
 
-    /// The proxies that count.
+    /// Which proxies are used.
     #[serde(skip)]
     pub proxies: Proxies,
 
-    /// The name that the server's certificate must be for, where that is not the host of the URL.
+    /// The name that the server's certificate must have, if it is not the host of the URL.
     #[serde(skip)]
     pub server_name: Option<String>,
 }
 
-/// The authorities whose certificates a server may show.
+/// The trusted authorities.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Authorities {
-    /// Those of `ca_certs`, and the system's.
+    /// Those of `ca_certs` and those of the system.
     #[default]
     OursAndTheSystems,
-    /// Those of `ca_certs` alone: the server has an authority of its own, and nobody else may speak for it.
+    /// Only those of `ca_certs`, for a server with its own authority, such as a Kubernetes cluster.
     Ours,
 }
 
-/// The proxies that requests go by way of.
+/// The proxies that requests use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Proxies {
-    /// `proxy`, or else those of the environment.
+    /// `proxy`, or else the proxies of the environment.
     #[default]
     Usual,
-    /// None: a service of the machine itself is asked, and by way of a proxy another machine's would answer.
+    /// None. For a service of the machine itself: through a proxy, the proxy's machine would answer instead.
     None,
 }
 
@@ -103,20 +102,45 @@ pub struct ClientCertificate {
 }
 
 impl ClientCertificate {
-    /// Notes what is wrong with the certificate and its key, under the names that these have in a source.
+    /// Adds the problems of the certificate and its key, under their names in the source.
     pub fn rules(&self, certificate: &str, key: &str, problems: &mut Problems) {
-        if let Err(problem) = trust::certificates(&self.certificate) {
+        if let Err(problem) = pem::certificates(&self.certificate) {
             problems.add(certificate, problem);
         }
-        if let Err(problem) = trust::private_key(self.key.expose()) {
+        if let Err(problem) = pem::private_key(self.key.expose()) {
             problems.add(key, problem);
         }
     }
 }
 
-/// What is wrong with the certificates of authorities in a PEM text, in words that do not repeat it.
+/// The problem of a PEM text that should contain certificates of authorities. It does not repeat the text.
 pub fn authority_problem(pem: &str) -> Option<String> {
-    trust::authorities(pem).err()
+    pem::authorities(pem).err()
+}
+
+/// The names of the source's keys that set the timeouts, for the hints of errors.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeoutKeys {
+    /// The key of [`super::HttpSettings::connect_timeout`].
+    pub connect: &'static str,
+    /// The key of [`super::HttpSettings::read_timeout`].
+    pub read: &'static str,
+}
+
+impl Default for TimeoutKeys {
+    fn default() -> Self {
+        Self { connect: "connect_timeout", read: "read_timeout" }
+    }
+}
+
+impl TimeoutKeys {
+    pub(crate) fn connect_hint(self) -> String {
+        format!("`{}` in the source sets how long to wait for a connection", self.connect)
+    }
+
+    pub(crate) fn read_hint(self) -> String {
+        format!("`{}` in the source sets how long a server may stay silent", self.read)
+    }
 }
 
 fn connect_timeout() -> Duration {
@@ -146,10 +170,10 @@ impl Default for HttpSettings {
 }
 
 impl HttpSettings {
-    /// Notes what is wrong with the values, under the names that the keys have here.
+    /// Adds the problems of the values, under the names of the fields.
     pub fn rules(&self, problems: &mut Problems) {
         for (index, pem) in self.ca_certs.iter().enumerate() {
-            if let Err(problem) = trust::authorities(pem) {
+            if let Err(problem) = pem::authorities(pem) {
                 problems.add(format!("ca_certs[{index}]"), problem);
             }
         }
@@ -159,7 +183,7 @@ impl HttpSettings {
             problems.add("proxy", problem);
         }
         if let Some(name) = &self.server_name
-            && let Err(problem) = trust::server_name(name)
+            && let Err(problem) = pem::server_name(name)
         {
             problems.add("server_name", problem);
         }
@@ -168,14 +192,9 @@ impl HttpSettings {
         }
     }
 
-    /// The longest time to wait for the beginning of an answer.
+    /// The longest time to wait for the beginning of a response.
     pub(crate) fn answer_timeout(&self) -> Duration {
         if self.read_timeout == read_timeout() { ANSWER_TIMEOUT } else { self.read_timeout }
-    }
-
-    /// The TLS of these settings, for a server that speaks something of its own on it.
-    pub fn tls(&self) -> Result<rustls::ClientConfig> {
-        trust::tls(self, &Surroundings::from_environment(), Identity::Shown)
     }
 
     /// The password inside `proxy`.
@@ -183,107 +202,29 @@ impl HttpSettings {
         self.proxy.iter().flat_map(|proxy| address_secrets(proxy)).collect()
     }
 
-    /// The proxy for that scheme as it may be shown.
-    pub(crate) fn shown_proxy(&self, surroundings: &Surroundings, scheme: &str) -> Option<String> {
+    /// The proxy for a scheme, without its login.
+    pub(super) fn shown_proxy(&self, environment: &Environment, scheme: &str) -> Option<String> {
         if self.proxies == Proxies::None {
             return None;
         }
-        let ours = self.proxy.as_deref().and_then(|proxy| Some(origin(&proxy_url(proxy).ok()?)));
-        ours.or_else(|| surroundings.shown_proxy(scheme))
+        let ours = self.proxy.as_deref().and_then(|proxy| Some(proxy_origin(&proxy_url(proxy).ok()?)));
+        ours.or_else(|| environment.shown_proxy(scheme))
     }
 
-    /// The proxies as reqwest takes them.
-    pub(crate) fn proxies(&self, surroundings: &Surroundings) -> Result<Vec<Proxy>> {
+    /// The proxies for reqwest.
+    pub(super) fn proxies(&self, environment: &Environment) -> Result<Vec<Proxy>> {
         if self.proxies == Proxies::None {
             return Ok(Vec::new());
         }
         if let Some(proxy) = &self.proxy {
-            let url = proxy_url(proxy).map_err(|problem| anyhow::anyhow!("`proxy`: {problem}"))?;
+            let url = proxy_url(proxy).map_err(|problem| anyhow!("`proxy`: {problem}"))?;
             return Ok(vec![Proxy::all(url).map_err(reqwest::Error::without_url).context("cannot use the proxy")?]);
         }
-        surroundings.proxies()
+        environment.proxies()
     }
 }
 
-/// What the environment says of connections.
-#[derive(Debug, Clone)]
-pub(crate) struct Surroundings {
-    pub(crate) trust: TrustSources,
-    http_proxy: Option<String>,
-    https_proxy: Option<String>,
-    no_proxy: String,
-}
-
-impl Surroundings {
-    pub(crate) fn from_environment() -> Self {
-        Self::from_lookup(|name| env::var(name).ok())
-    }
-
-    /// Reads them by a function from a variable's name to its value. Names in capitals come first, as in Go, which the
-    /// established resources are written in.
-    fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
-        let get = |name: &str| {
-            [name.to_owned(), name.to_lowercase()]
-                .iter()
-                .find_map(|name| lookup(name))
-                .filter(|value| !value.trim().is_empty())
-        };
-        let all = get("ALL_PROXY");
-        Self {
-            trust: TrustSources::from_lookup(&lookup),
-            http_proxy: get("HTTP_PROXY").or_else(|| all.clone()),
-            https_proxy: get("HTTPS_PROXY").or(all),
-            no_proxy: get("NO_PROXY").unwrap_or_default(),
-        }
-    }
-
-    pub(crate) fn proxy_passwords(&self) -> Vec<String> {
-        [&self.http_proxy, &self.https_proxy].into_iter().flatten().flat_map(|proxy| address_secrets(proxy)).collect()
-    }
-
-    fn shown_proxy(&self, scheme: &str) -> Option<String> {
-        let proxy = if scheme == "https" { &self.https_proxy } else { &self.http_proxy };
-        proxy.as_deref().and_then(|proxy| Some(origin(&proxy_url(proxy).ok()?)))
-    }
-
-    fn proxies(&self) -> Result<Vec<Proxy>> {
-        // A worker's proxy never leads back into the container, so loopback is left out as Go does it; nor to the services of
-        // the machine itself at link-local addresses, which would give it credentials of the proxy's machine.
-        let no_proxy = NoProxy::from_string(&format!("{},localhost,127.0.0.0/8,::1,169.254.0.0/16", self.no_proxy));
-        let proxy = |name: &str, value: &Option<String>, make: fn(Url) -> reqwest::Result<Proxy>| {
-            let Some(value) = value else { return Ok(None) };
-            let url = proxy_url(value).map_err(|problem| anyhow::anyhow!("`{name}` of the environment: {problem}"))?;
-            let proxy = make(url).map_err(reqwest::Error::without_url).context("cannot use the proxy")?;
-            Ok::<_, crate::Error>(Some(proxy.no_proxy(no_proxy.clone())))
-        };
-        let http = proxy("HTTP_PROXY", &self.http_proxy, Proxy::http)?;
-        let https = proxy("HTTPS_PROXY", &self.https_proxy, Proxy::https)?;
-        Ok(http.into_iter().chain(https).collect())
-    }
-}
-
-/// The URL of a proxy; `host:port` is taken as `http://host:port`, as curl takes it.
-pub(super) fn proxy_url(text: &str) -> Result<Url, String> {
-    let text = text.trim();
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let url = Url::parse(&with_scheme).map_err(|error| format!("expected `http://host:port`: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") {
-        let found = url.scheme();
-        return Err(format!("expected `http://host:port` or `socks5://host:port`, found the scheme `{found}`"));
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err("expected `http://host:port`, found no host".to_owned());
-    }
-    Ok(url)
-}
-
-/// Scheme, host and port.
-fn origin(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
-}
-
-/// Durations as pipelines write them: whole seconds.
+/// Durations in whole seconds, as pipelines write them.
 mod seconds {
     use std::time::Duration;
 
@@ -293,7 +234,7 @@ mod seconds {
         u32::deserialize(deserializer).map(|seconds| Duration::from_secs(seconds.into()))
     }
 
-    /// For the default that the schema names.
+    /// For the default in the schema.
     pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(duration.as_secs())
     }
@@ -304,19 +245,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gives_the_first_byte_minutes_unless_the_source_says_otherwise() {
+    fn waits_five_minutes_for_a_response_unless_read_timeout_is_set() {
         assert_eq!(HttpSettings::default().answer_timeout(), Duration::from_mins(5));
         let set = HttpSettings { read_timeout: Duration::from_secs(7), ..HttpSettings::default() };
         assert_eq!(set.answer_timeout(), Duration::from_secs(7));
-    }
-
-    #[test]
-    fn takes_socks_proxies_and_names_them_without_their_login() {
-        for (text, shown) in
-            [("socks5://u:p@h:1080", "socks5://h:1080"), ("socks5h://h", "socks5h://h"), ("h:3128", "http://h:3128")]
-        {
-            assert_eq!(origin(&proxy_url(text).unwrap()), shown);
-        }
-        assert!(proxy_url("socks4://h:1").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! What an error of TLS means, in words for people: never a library's own text, which is written for programmers.
+//! Messages for TLS errors. The library's own text, which is for programmers, is never shown.
 
 use std::fmt;
 
@@ -7,21 +7,21 @@ use rustls::{
     AlertDescription, CertificateError, Error, InconsistentKeys, InvalidMessage, OtherError, PeerIncompatible,
 };
 
-use super::TransportKind;
+use super::transport_error::TransportKind;
 
-/// The server's certificate is not signed by the only authorities that count.
+/// The server's certificate is not signed by one of the only trusted authorities.
 #[derive(Debug)]
 pub(crate) struct ForeignAuthority;
 
 impl fmt::Display for ForeignAuthority {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the server's certificate is not signed by the authority that is given for it")
+        formatter.write_str("the server's certificate is not signed by the authority that is set for it")
     }
 }
 
 impl std::error::Error for ForeignAuthority {}
 
-/// The kind of the error, what happened, and what to do about it. `host` is the server as people know it.
+/// The kind of the error, its message, and its hint. `host` is the server's name in messages.
 pub(crate) fn explain(error: &Error, host: &str) -> (TransportKind, String, Option<String>) {
     let tls = |text: &str, hint: Option<&str>| (TransportKind::Tls, text.to_owned(), hint.map(str::to_owned));
     match error {
@@ -37,44 +37,44 @@ pub(crate) fn explain(error: &Error, host: &str) -> (TransportKind, String, Opti
             tls("the server does not speak TLS on this port", Some("is it an `http://` server?"))
         }
         Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => tls(OLD_VERSIONS, None),
-        Error::PeerIncompatible(_) => tls("the server and this client have no parameters of TLS in common", None),
+        Error::PeerIncompatible(_) => tls("the server and this client have no TLS parameters in common", None),
         Error::NoApplicationProtocol => tls("the server speaks neither HTTP/1.1 nor HTTP/2 on this port", None),
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             tls("the client certificate and its key do not belong together", None)
         }
-        Error::NoCertificatesPresented => tls("the server shows no certificate", None),
+        Error::NoCertificatesPresented => tls("the server sent no certificate", None),
         Error::InvalidMessage(_)
         | Error::InappropriateMessage { .. }
         | Error::InappropriateHandshakeMessage { .. }
         | Error::PeerMisbehaved(_)
         | Error::PeerSentOversizedRecord
         | Error::DecryptError => {
-            tls("the server broke the rules of TLS", Some("does a proxy or a firewall change the connection?"))
+            tls("the server violated the TLS protocol", Some("does a proxy or a firewall modify the connection?"))
         }
         _ => tls("TLS failed", None),
     }
 }
 
-const OLD_VERSIONS: &str = "the server speaks only versions of TLS older than 1.2";
+const OLD_VERSIONS: &str = "the server supports only TLS versions older than 1.2";
 
 fn explain_alert(alert: AlertDescription) -> (String, Option<&'static str>) {
     match alert {
-        AlertDescription::CertificateRequired => ("the server asks for a client certificate".to_owned(), None),
-        // TLS 1.2 has one alert for a certificate that is missing and for one that is wrong.
+        AlertDescription::CertificateRequired => ("the server requires a client certificate".to_owned(), None),
+        // TLS 1.2 has the same alert for a missing certificate and for a wrong one.
         AlertDescription::BadCertificate | AlertDescription::UnknownCA => {
-            ("the server does not take the client certificate, or asks for one".to_owned(), None)
+            ("the server rejects the client certificate, or requires one".to_owned(), None)
         }
         AlertDescription::HandshakeFailure => (
-            "the server refused the handshake of TLS (alert `handshake_failure`)".to_owned(),
-            Some("does it ask for a client certificate, or for an old version or cipher of TLS?"),
+            "the server refused the TLS handshake (alert `handshake_failure`)".to_owned(),
+            Some("does it require a client certificate, or an old TLS version or cipher?"),
         ),
         AlertDescription::ProtocolVersion => (OLD_VERSIONS.to_owned(), None),
-        AlertDescription::UnrecognisedName => ("the server knows no host of this name".to_owned(), None),
-        other => (format!("the server ended TLS by the alert {}", alert_name(&format!("{other:?}"))), None),
+        AlertDescription::UnrecognisedName => ("the server does not know a host of this name".to_owned(), None),
+        other => (format!("the server ended TLS with the alert {}", alert_name(&format!("{other:?}"))), None),
     }
 }
 
-/// The name of an alert as RFC 8446 has it, from the library's: `DecryptError` is `decrypt_error`.
+/// The name of an alert by RFC 8446, from the library's name: `DecryptError` becomes `decrypt_error`.
 pub(crate) fn alert_name(name: &str) -> String {
     let mut text = String::from("`");
     let mut after_small = false;
@@ -108,20 +108,21 @@ fn explain_certificate(reason: &CertificateError, host: &str) -> (String, Option
             format!("the server's certificate is not valid{}", on_day("before", *not_before)),
             Some("is the worker's clock right?".to_owned()),
         ),
-        CertificateError::NotValidForName => {
-            (format!("the server's certificate is for another name than {host}"), renew())
-        }
+        CertificateError::NotValidForName => (format!("the server's certificate is not valid for {host}"), renew()),
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => (
             "the server's certificate names no host".to_owned(),
             Some(format!("{host} needs a certificate that has a subject alternative name")),
         ),
         CertificateError::NotValidForNameContext { presented, expected } => {
-            // The names come as `DnsName("a.example")`.
+            // Each name has the form `DnsName("a.example")`.
             let names: Vec<&str> = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name)).collect();
             let text = format!("the server's certificate is for another name: `{}`", names.join("`, `"));
             (
                 text,
-                Some(format!("address the server by a name of its certificate; it is not for `{}`", expected.to_str())),
+                Some(format!(
+                    "use a name of the certificate in the address; the certificate is not valid for `{}`",
+                    expected.to_str()
+                )),
             )
         }
         CertificateError::Revoked => ("the server's certificate was revoked".to_owned(), renew()),
@@ -131,16 +132,15 @@ fn explain_certificate(reason: &CertificateError, host: &str) -> (String, Option
         }
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => (
-            "the server's certificate, or that of its authority, is signed by an algorithm that is not accepted"
-                .to_owned(),
+            "the server's certificate, or that of its authority, is signed with an unsupported algorithm".to_owned(),
             Some(
-                "accepted are RSA of 2048 bits or more, ECDSA and Ed25519, with SHA-256, SHA-384 or SHA-512".to_owned(),
+                "supported: RSA with 2048 bits or more, ECDSA and Ed25519, with SHA-256, SHA-384 or SHA-512".to_owned(),
             ),
         ),
         CertificateError::UnhandledCriticalExtension => {
-            ("the server's certificate has a critical extension that is not known here".to_owned(), renew())
+            ("the server's certificate has an unsupported critical extension".to_owned(), renew())
         }
-        _ => ("the server's certificate cannot be accepted".to_owned(), renew()),
+        _ => ("the server's certificate is not acceptable".to_owned(), renew()),
     }
 }
 

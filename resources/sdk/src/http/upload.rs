@@ -1,7 +1,7 @@
-//! What a request sends.
+//! Request bodies.
 //!
-//! A body can be sent more than once, since a request may be tried again or redirected: text is kept, anything larger
-//! is opened anew each time. Every piece that goes out counts as a sign of life.
+//! A body may be sent more than once, since a request may be retried or redirected: bytes are kept in memory, and a reader is
+//! opened again for each attempt. Every piece that is sent counts as activity.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -22,7 +22,7 @@ const PIECE: usize = 128 * 1024;
 type Reader = Pin<Box<dyn AsyncRead + Send>>;
 type Open = Arc<dyn Fn() -> io::Result<Reader> + Send + Sync>;
 
-/// A body to be sent.
+/// A request body.
 #[derive(Clone)]
 pub(crate) enum Upload {
     Nothing,
@@ -42,7 +42,7 @@ impl Upload {
         matches!(self, Self::Nothing)
     }
 
-    /// The length, when it is known.
+    /// The length, if it is known.
     pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Self::Nothing => None,
@@ -51,7 +51,7 @@ impl Upload {
         }
     }
 
-    /// The body for one try.
+    /// The body for one attempt.
     pub(crate) fn body(&self, activity: &Activity) -> io::Result<Option<reqwest::Body>> {
         let reader: Reader = match self {
             Self::Nothing => return Ok(None),
@@ -64,12 +64,12 @@ impl Upload {
     }
 }
 
-/// The time of the last sign of life.
+/// The time of the last activity.
 #[derive(Debug, Clone)]
 pub(crate) struct Activity(Arc<Mutex<Instant>>);
 
 impl Activity {
-    pub(crate) fn begins() -> Self {
+    pub(crate) fn start() -> Self {
         Self(Arc::new(Mutex::new(Instant::now())))
     }
 
@@ -77,11 +77,11 @@ impl Activity {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Returns when there was none for `limit`.
+    /// Returns after no activity for `limit`.
     pub(crate) async fn silence(&self, limit: Duration) {
         loop {
             let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // A limit beyond what a clock can count is none.
+            // A limit beyond the range of the clock is no limit.
             let Some(until) = last.checked_add(limit) else { return std::future::pending().await };
             if until <= Instant::now() {
                 return;
@@ -91,7 +91,7 @@ impl Activity {
     }
 }
 
-/// A reader whose every read is a sign of life, and whose errors are known as such.
+/// A reader that records every read as activity, and wraps its errors in [`Unreadable`].
 struct Watched {
     reader: Reader,
     activity: Activity,
@@ -111,15 +111,15 @@ impl AsyncRead for Watched {
     }
 }
 
-/// What was to be sent could not be read.
+/// The error of a request body that could not be read.
 #[derive(Debug)]
 pub(crate) struct Unreadable(pub(crate) io::Error);
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "what was to be sent cannot be read: {}", self.0)
+        write!(formatter, "cannot read the request body: {}", self.0)
     }
 }
 
-// No `source`: the error is in the text, so that it is not taken for one of the connection's.
+// No `source`: an I/O error in the chain would look like one of the connection.
 impl StdError for Unreadable {}

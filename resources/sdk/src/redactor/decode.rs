@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::LONGEST_ESCAPE;
+/// The longest escape, in bytes. A secret that is cut at an end of a text begins or ends at most this far from it.
+pub(super) const LONGEST_ESCAPE: usize = 12;
 
 /// Bytes that were decoded from a text.
 ///

@@ -7,8 +7,11 @@ use std::ops::{Bound, Range};
 
 use zeroize::Zeroizing;
 
-use super::decode::Shortest;
-use super::{LONGEST_ESCAPE, SHORTEST};
+use super::decode::{LONGEST_ESCAPE, Shortest};
+
+/// The shortest text that is masked. Masking one or two characters wherever they occur would scramble every message
+/// without hiding anything.
+pub(super) const SHORTEST: usize = 3;
 
 /// The longest part of a secret that is looked for at the ends of a text, in bytes.
 const LONGEST_PART: usize = 4096;

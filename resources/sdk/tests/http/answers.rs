@@ -50,8 +50,8 @@ async fn larger_than_the_caller_takes_are_refused_with_and_without_a_length() {
         let error = client().get(server.url("/")).send().await.unwrap().bytes(7).await.unwrap_err();
         assert_eq!(
             report(&error, &[&server]),
-            "error: `GET http://127.0.0.1:PORT1/` got no whole answer\n\
-             caused by: the answer is larger than 7 bytes"
+            "error: `GET http://127.0.0.1:PORT1/` got no complete response\n\
+             caused by: the response is larger than 7 bytes"
         );
         assert_eq!(kind(&error), TransportKind::TooLarge);
     }
@@ -70,12 +70,12 @@ async fn that_are_not_the_expected_json_say_where() {
     let error = client().get(server.url("/")).send().await.unwrap().json::<Vec<Item>>().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server]),
-        "error: `GET http://127.0.0.1:PORT1/` cannot be understood\n\
-         caused by: the answer is not the JSON that is expected: [{\"id\": 1}, {\"id\": \"x\"}]\n\
+        "error: cannot use the response to `GET http://127.0.0.1:PORT1/`\n\
+         caused by: the response is not the expected JSON: [{\"id\": 1}, {\"id\": \"x\"}]\n\
          caused by: [1].id: invalid type: string \"x\", expected u32 at line 1 column 22"
     );
     let error = client().get(server.url("/")).send().await.unwrap().json::<Vec<Item>>().await.unwrap_err();
-    assert!(report(&error, &[]).contains("JSON that is expected: <html> sign in\n"), "{error:?}");
+    assert!(report(&error, &[]).contains("the response is not the expected JSON: <html> sign in\n"), "{error:?}");
 }
 
 #[tokio::test]
@@ -94,8 +94,8 @@ async fn can_be_read_piece_by_piece_and_resumed_where_they_were_cut() {
     };
     assert_eq!(
         report(&error, &[&server]),
-        "error: `GET http://127.0.0.1:PORT1/blob` got no whole answer\n\
-         caused by: the connection was closed in the middle of the answer"
+        "error: `GET http://127.0.0.1:PORT1/blob` got no complete response\n\
+         caused by: the connection was closed before the response was complete"
     );
     assert_eq!((kind(&error), body.as_slice()), (TransportKind::Cut, &b"abcd"[..]));
     let rest = client().get(server.url("/blob")).resume_at(body.len() as u64).send().await.unwrap();
@@ -113,8 +113,8 @@ async fn to_a_resumed_download_may_be_the_whole_but_not_another_part() {
     let error = client().get(server.url("/")).resume_at(4).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server]),
-        "error: `GET http://127.0.0.1:PORT1/` got no whole answer\n\
-         caused by: asked for the part from byte 4, the server sends that from 2"
+        "error: `GET http://127.0.0.1:PORT1/` got no complete response\n\
+         caused by: requested the content from byte 4, the server sent it from byte 2"
     );
 }
 

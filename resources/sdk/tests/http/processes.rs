@@ -105,7 +105,7 @@ async fn end_at_once_when_they_are_told_to_while_they_wait() {
     let stderr = String::from_utf8_lossy(&said).into_owned() + &text(&output.stderr, &server);
     assert_eq!(
         stderr,
-        "waiting 100 s: `HEAD http://127.0.0.1:PORT/` answered 429 Too Many Requests\n\
+        "retrying in 100 s: `HEAD http://127.0.0.1:PORT/` answered 429 Too Many Requests\n\
          error: interrupted by SIGTERM\n"
     );
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(143), &b""[..]));
@@ -153,7 +153,7 @@ async fn trust_what_the_environment_names() {
     assert_eq!(
         text(&output.stderr, &server),
         "warning: `SSL_CERT_FILE` names `/nowhere.pem`, which cannot be read: No such file or directory (os error 2)\n\
-         error: `HEAD https://127.0.0.1:PORT/` got no whole answer\n  \
+         error: `HEAD https://127.0.0.1:PORT/` got no complete response\n  \
          caused by: the server's certificate is not signed by a trusted authority\n\
          hint: add the certificate of its authority, in PEM form, to `ca_certs`\n"
     );

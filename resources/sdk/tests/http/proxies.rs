@@ -49,17 +49,17 @@ async fn that_refuse_are_named_without_their_password() {
     let error = client.get("https://registry.test/").send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&proxy]),
-        "error: `GET https://registry.test/` got no whole answer\n\
-         caused by: the proxy asks for a user and password, or refuses those that it got\n\
-         hint: they stand in the proxy's URL: `http://user:password@host:port`"
+        "error: `GET https://registry.test/` got no complete response\n\
+         caused by: the proxy requires a user and password, or rejects the given ones\n\
+         hint: put them into the proxy's URL: `http://user:password@host:port`"
     );
     let error = client.get("https://registry.test/").send().await.unwrap_err();
-    assert!(report(&error, &[]).ends_with("caused by: the proxy does not connect to `registry.test`"), "{error:?}");
+    assert!(report(&error, &[]).ends_with("caused by: the proxy cannot connect to `registry.test`"), "{error:?}");
     context.console().error(&client.get("http://registry.test/").send().await.unwrap_err());
     let settings = HttpSettings { proxy: Some(format!("bob:pr0xy%2Fpass@127.0.0.1:{}", nobody())), ..quick() };
     let client = context.http(settings).unwrap();
     let error = client.get("https://registry.test/").retry(Retry::never()).send().await.unwrap_err();
-    assert!(report(&error, &[]).contains("hint: requests go by way of the proxy `http://127.0.0.1:"), "{error:?}");
+    assert!(report(&error, &[]).contains("hint: the request goes through the proxy `http://127.0.0.1:"), "{error:?}");
     context.console().error(&error);
     assert!(!screen.text().contains("pass is") && !screen.text().contains("2Fpass"), "{}", screen.text());
 }

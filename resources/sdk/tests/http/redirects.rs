@@ -44,7 +44,7 @@ async fn are_bounded() {
     let error = client().get(server.url("/")).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server]),
-        "error: `GET http://127.0.0.1:PORT1/again` got no whole answer\n\
+        "error: `GET http://127.0.0.1:PORT1/again` got no complete response\n\
          caused by: more than 10 redirects in a row"
     );
     assert_eq!(server.seen().len(), 11);
@@ -57,8 +57,8 @@ async fn never_take_a_body_to_another_host() {
     let error = client().post(server.url("/")).form([("token", "t")]).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server, &other]),
-        "error: `POST http://127.0.0.1:PORT1/` got no whole answer\n\
-         caused by: it redirects to another host, `http://127.0.0.1:PORT2/`, and would take the body there"
+        "error: `POST http://127.0.0.1:PORT1/` got no complete response\n\
+         caused by: it redirects to another host, `http://127.0.0.1:PORT2/`, which would get the body"
     );
     assert!(other.seen().is_empty());
 }
@@ -74,7 +74,7 @@ async fn from_https_to_http_are_refused() {
     let error = Screen::default().context().http(settings).unwrap().get(server.url("/")).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server, &plain]),
-        "error: `GET https://127.0.0.1:PORT1/` got no whole answer\n\
+        "error: `GET https://127.0.0.1:PORT1/` got no complete response\n\
          caused by: it redirects from `https` to `http://127.0.0.1:PORT2/x`, which is not encrypted"
     );
     assert!(plain.seen().is_empty());

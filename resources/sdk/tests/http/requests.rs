@@ -68,8 +68,8 @@ async fn name_a_file_that_cannot_be_read() {
     let error = client().put(server.url("/x")).file("/nowhere/x", 0..1).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server]),
-        "error: `PUT http://127.0.0.1:PORT1/x` got no whole answer\n\
-         caused by: what was to be sent cannot be read: `/nowhere/x`: No such file or directory (os error 2)"
+        "error: `PUT http://127.0.0.1:PORT1/x` got no complete response\n\
+         caused by: cannot read the request body: `/nowhere/x`: No such file or directory (os error 2)"
     );
     assert_eq!(kind(&error), TransportKind::Upload);
 }
@@ -77,9 +77,9 @@ async fn name_a_file_that_cannot_be_read() {
 #[tokio::test]
 async fn refuse_a_url_that_is_none_without_repeating_it() {
     for (url, message) in [
-        ("hooks/s3cret", "a URL cannot be used: relative URL without a base"),
-        ("ftp://host/s3cret", "a URL cannot be used: expected `https://...`, found the scheme `ftp`"),
-        ("http://", "a URL cannot be used: empty host"),
+        ("hooks/s3cret", "the URL is invalid: relative URL without a base"),
+        ("ftp://host/s3cret", "the URL is invalid: expected `https://...`, found the scheme `ftp`"),
+        ("http://", "the URL is invalid: empty host"),
     ] {
         assert_eq!(client().get(url).send().await.unwrap_err().to_string(), message);
     }
@@ -90,7 +90,7 @@ async fn refuse_a_header_that_would_be_two_without_repeating_it() {
     let error = client().get("http://127.0.0.1:1/").header("x-a", "b\r\nx-evil: s3cret").send().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`GET http://127.0.0.1:1/` cannot be sent: the header `x-a` has a line break or the like in it"
+        "`GET http://127.0.0.1:1/` cannot be sent: the header `x-a` has a line break or another control character in it"
     );
 }
 
@@ -121,6 +121,6 @@ async fn that_are_refused_before_they_are_sent_to_their_end_get_the_servers_answ
     // The server has hung up: its answer is there, unless the system threw it away with the connection.
     let text = report(&error, &[&server]);
     let answered = "error: `POST http://127.0.0.1:PORT1/` answered 413 Payload Too Large";
-    let cut = "error: `POST http://127.0.0.1:PORT1/` got no whole answer\ncaused by: the connection was reset";
+    let cut = "error: `POST http://127.0.0.1:PORT1/` got no complete response\ncaused by: the connection was reset";
     assert!(text.starts_with(answered) || text == cut, "{text}");
 }

@@ -24,6 +24,6 @@ async fn a_webhooks_path_is_shown_in_no_message() {
     context.console().error(&error);
     let text = screen.text();
     assert!(!text.contains("s3cret"), "{text}");
-    assert!(text.contains("/...` answered 404 Not Found (2 tries)\n"), "{text}");
+    assert!(text.contains("/...` answered 404 Not Found (2 attempts)\n"), "{text}");
     assert!(!format!("{error:?} {:?}", client.post(&hook).secret_url()).contains("s3cret"));
 }

@@ -125,12 +125,12 @@ async fn names_the_proxy_that_refuses_and_not_its_password() {
     let error = client.get("https://registry.test/").retry(Retry::never()).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[]),
-        "error: `GET https://registry.test/` got no whole answer\n\
-         caused by: the SOCKS proxy asks for a user and password, or refuses those that it got\n\
-         hint: they stand in the proxy's URL: `socks5://user:password@host:port`"
+        "error: `GET https://registry.test/` got no complete response\n\
+         caused by: the SOCKS proxy requires a user and password, or rejects the given ones\n\
+         hint: put them into the proxy's URL: `socks5://user:password@host:port`"
     );
     let settings = proxy.settings("socks5h", "bob:pr0xy%2Fpass@", "");
     let client = screen.context().http(settings).unwrap();
     let error = client.get("https://registry.test/").retry(Retry::never()).send().await.unwrap_err();
-    assert!(report(&error, &[]).contains("the SOCKS proxy does not connect to `registry.test`"), "{error:?}");
+    assert!(report(&error, &[]).contains("the SOCKS proxy cannot connect to `registry.test`"), "{error:?}");
 }

@@ -21,7 +21,7 @@ async fn a_private_authority_is_trusted_when_it_is_named_and_only_then() {
     let error = client().get(server.url("/x?t=s3cret")).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server]),
-        "error: `GET https://127.0.0.1:PORT1/x?t=...` got no whole answer\n\
+        "error: `GET https://127.0.0.1:PORT1/x?t=...` got no complete response\n\
          caused by: the server's certificate is not signed by a trusted authority\n\
          hint: add the certificate of its authority, in PEM form, to `ca_certs`"
     );
@@ -51,9 +51,9 @@ async fn a_certificate_must_name_the_host_and_be_in_date() {
     let error = trusting(&authority.pem).get(server.url("/")).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server]),
-        "error: `GET https://127.0.0.1:PORT1/` got no whole answer\n\
+        "error: `GET https://127.0.0.1:PORT1/` got no complete response\n\
          caused by: the server's certificate is for another name: `a.example`, `b.example`\n\
-         hint: address the server by a name of its certificate; it is not for `127.0.0.1`"
+         hint: use a name of the certificate in the address; the certificate is not valid for `127.0.0.1`"
     );
     let old = authority.certify_until(&["127.0.0.1"], (2020, 1, 1));
     let server = Server::start_tls([], old.config()).await;
@@ -93,8 +93,8 @@ async fn the_authorities_that_are_given_may_be_the_only_ones() {
     let error = only(&other.pem).get(server.url("/")).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server]),
-        "error: `GET https://127.0.0.1:PORT1/` got no whole answer\n\
-         caused by: the server's certificate is not signed by the authority that is given for it"
+        "error: `GET https://127.0.0.1:PORT1/` got no complete response\n\
+         caused by: the server's certificate is not signed by the authority that is set for it"
     );
 }
 
@@ -116,9 +116,9 @@ async fn a_plain_server_is_told_from_a_tls_one() {
     let error = client.get(url).retry(Retry::never()).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server]),
-        "error: `GET https://127.0.0.1:PORT1/` got no whole answer\n\
+        "error: `GET https://127.0.0.1:PORT1/` got no complete response\n\
          caused by: no connection to `127.0.0.1` within 0.3 s\n\
-         hint: `connect_timeout` in the source says how long to wait for a connection"
+         hint: `connect_timeout` in the source sets how long to wait for a connection"
     );
 }
 
@@ -138,8 +138,8 @@ async fn a_client_certificate_is_shown_to_the_host_and_not_along_a_redirect() {
     let error = client.get(server.url("/")).retry(Retry::never()).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&elsewhere]),
-        "error: `GET https://127.0.0.1:PORT1/` got no whole answer\n\
-         caused by: the server asks for a client certificate"
+        "error: `GET https://127.0.0.1:PORT1/` got no complete response\n\
+         caused by: the server requires a client certificate"
     );
     assert!(elsewhere.seen().is_empty());
 }

@@ -131,8 +131,8 @@ async fn refuses_a_weak_signature_in_words() {
     assert_eq!(kind(&error), TransportKind::Certificate);
     assert_eq!(
         report(&error, &[]).replace(&server.port.to_string(), "PORT"),
-        "error: `GET https://127.0.0.1:PORT/` got no whole answer\n\
-         caused by: the server's certificate, or that of its authority, is signed by an algorithm that is not accepted\n\
-         hint: accepted are RSA of 2048 bits or more, ECDSA and Ed25519, with SHA-256, SHA-384 or SHA-512"
+        "error: `GET https://127.0.0.1:PORT/` got no complete response\n\
+         caused by: the server's certificate, or that of its authority, is signed with an unsupported algorithm\n\
+         hint: supported: RSA with 2048 bits or more, ECDSA and Ed25519, with SHA-256, SHA-384 or SHA-512"
     );
 }

@@ -17,8 +17,8 @@ async fn goes_on_until_the_server_can_and_says_what_it_waits_for() {
     assert_eq!(response.text().await.unwrap(), "done");
     assert_eq!(
         screen.text().replace(&server.port.to_string(), "PORT"),
-        "waiting a moment: `GET http://127.0.0.1:PORT/x?k=...` answered 429 Too Many Requests\n\
-         waiting a moment: `GET http://127.0.0.1:PORT/x?k=...` answered 502 Bad Gateway\n"
+        "retrying in a moment: `GET http://127.0.0.1:PORT/x?k=...` answered 429 Too Many Requests\n\
+         retrying in a moment: `GET http://127.0.0.1:PORT/x?k=...` answered 502 Bad Gateway\n"
     );
 }
 
@@ -28,7 +28,7 @@ async fn ends_after_the_stated_number_of_tries() {
     let error = client().get(server.url("/")).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server]),
-        "error: `GET http://127.0.0.1:PORT1/` answered 503 Service Unavailable (5 tries)\ncaused by: busy"
+        "error: `GET http://127.0.0.1:PORT1/` answered 503 Service Unavailable (5 attempts)\ncaused by: busy"
     );
     assert_eq!(server.seen().len(), 5);
 }
@@ -62,14 +62,14 @@ async fn ends_at_once_when_the_server_asks_for_more_than_the_bound() {
     assert_eq!(
         report(&error, &[&server]),
         "error: `POST http://127.0.0.1:PORT1/` answered 429 Too Many Requests\n\
-         caused by: the server asks to wait for 60 min, and no more than 120 s in all are waited for\n\
+         caused by: the server asks to wait 60 min, but retries end after 120 s\n\
          caused by: slow down"
     );
     let error = client().get(server.url("/")).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server]),
         "error: `GET http://127.0.0.1:PORT1/` answered 403 Forbidden\n\
-         caused by: the server asks to wait for 41 min, and no more than 120 s in all are waited for"
+         caused by: the server asks to wait 41 min, but retries end after 120 s"
     );
     assert_eq!(server.seen().len(), 2);
     assert!(begin.elapsed() < Duration::from_secs(1));
@@ -82,8 +82,8 @@ async fn repeats_a_get_after_a_cut_but_never_a_post() {
     let error = client().post(server.url("/")).body("x").send().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server]),
-        "error: `POST http://127.0.0.1:PORT1/` got no whole answer\n\
-         caused by: the connection was closed in the middle of the answer"
+        "error: `POST http://127.0.0.1:PORT1/` got no complete response\n\
+         caused by: the connection was closed before the response was complete"
     );
     assert_eq!(server.seen().len(), 3);
 }
@@ -112,7 +112,7 @@ async fn happens_for_any_request_that_found_nobody_and_then_says_so_in_plain_wor
     let error = client().post(&url).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[]).replace(&port.to_string(), "PORT"),
-        "error: `POST http://127.0.0.1:PORT/` got no whole answer (5 tries)\n\
+        "error: `POST http://127.0.0.1:PORT/` got no complete response (5 attempts)\n\
          caused by: `127.0.0.1` refused the connection"
     );
     assert_eq!(kind(&error), TransportKind::Connection);
@@ -120,7 +120,7 @@ async fn happens_for_any_request_that_found_nobody_and_then_says_so_in_plain_wor
     let error = client().get(format!("http://{name}/")).retry(Retry::never()).send().await.unwrap_err();
     assert_eq!(
         report(&error, &[]).replace(&name, "NAME"),
-        "error: `GET http://NAME/` got no whole answer\ncaused by: the name of `NAME` cannot be resolved"
+        "error: `GET http://NAME/` got no complete response\ncaused by: the name of `NAME` cannot be resolved"
     );
     assert_eq!(kind(&error), TransportKind::Name);
 }
@@ -137,9 +137,9 @@ async fn a_server_that_falls_silent_is_given_up_on() {
         assert_eq!(
             report(&error, &[&server]),
             format!(
-                "error: `{method} http://127.0.0.1:PORT1/` got no whole answer\n\
+                "error: `{method} http://127.0.0.1:PORT1/` got no complete response\n\
                  caused by: nothing was received for 0.2 s\n\
-                 hint: `read_timeout` in the source says how long a server may stay silent"
+                 hint: `read_timeout` in the source sets how long a server may stay silent"
             )
         );
         assert_eq!(kind(&error), TransportKind::Stalled);
@@ -156,9 +156,9 @@ async fn a_body_that_trickles_is_given_up_on_and_a_slow_first_byte_is_not() {
     let error = body.text().await.unwrap_err();
     assert_eq!(
         report(&error, &[&server]),
-        "error: `GET http://127.0.0.1:PORT1/` got no whole answer\n\
-         caused by: less than 1024 bytes a second were received for 0.3 s\n\
-         hint: `read_timeout` in the source says how long a server may stay silent"
+        "error: `GET http://127.0.0.1:PORT1/` got no complete response\n\
+         caused by: the body was slower than 1024 bytes per second for 0.3 s\n\
+         hint: `read_timeout` in the source sets how long a server may stay silent"
     );
     assert_eq!(kind(&error), TransportKind::Stalled);
     // The default gives the first byte more time than the pieces of a body.

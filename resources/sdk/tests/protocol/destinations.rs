@@ -36,7 +36,7 @@ fn a_destination_that_is_a_file_or_below_one_is_refused() {
     assert_eq!(
         outcome.failure(),
         format!(
-            "error: cannot make the destination `{}`\n  caused by: Not a directory (os error 20)\n",
+            "error: cannot create the destination `{}`\n  caused by: Not a directory (os error 20)\n",
             below.display()
         )
     );
@@ -46,7 +46,7 @@ fn a_destination_that_is_a_file_or_below_one_is_refused() {
 fn a_destination_that_cannot_be_made_is_named() {
     // Nobody, not even root, makes directories there; the reason that is given depends on who tries.
     let outcome = counter("in").arg("/sys/kernel/jetway").input(REQUEST).outcome();
-    let beginning = "error: cannot make the destination `/sys/kernel/jetway`\n  caused by: ";
+    let beginning = "error: cannot create the destination `/sys/kernel/jetway`\n  caused by: ";
     assert!(outcome.failure().starts_with(beginning), "{}", outcome.stderr);
 }
 
@@ -62,5 +62,5 @@ fn a_request_is_looked_at_before_the_destination_is_touched() {
 fn inputs_must_be_there() {
     let request = r#"{"params": {"file": "x"}}"#;
     let outcome = counter("out").arg("/nowhere/inputs").input(request).outcome();
-    assert_eq!(outcome.failure(), "error: the directory of the inputs, `/nowhere/inputs`, is not there\n");
+    assert_eq!(outcome.failure(), "error: the directory of the inputs `/nowhere/inputs` does not exist\n");
 }

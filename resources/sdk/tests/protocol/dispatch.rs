@@ -66,7 +66,7 @@ fn help_and_version_are_answers_and_need_no_request() {
     let version = counter("--version").outcome();
     assert_eq!((version.code, version.stdout.as_str()), (Some(0), "jetway-counter 1.2.3\n"));
     let get = counter("get").arg("--help").outcome();
-    assert!(get.stdout.contains("an empty directory, made when it is not there"), "{}", get.stdout);
+    assert!(get.stdout.contains("an empty directory, created if it does not exist"), "{}", get.stdout);
 }
 
 #[test]

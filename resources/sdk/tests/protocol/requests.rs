@@ -31,8 +31,8 @@ fn every_wrong_request_gets_its_exact_message() {
 #[test]
 fn no_request_is_answered_with_how_to_make_one() {
     let expected = "error: there is no request on standard input\n\
-                    hint: Concourse sends one JSON object; by hand: echo '{\"source\": {...}}' | jetway-counter check; \
-                    `jetway-counter check --help` tells more\n";
+                    hint: send one JSON object, as Concourse does: echo '{\"source\": {...}}' | jetway-counter check; \
+                    see `jetway-counter check --help`\n";
     assert_eq!(counter("check").stdin(Stdio::null()).outcome().failure(), expected);
     assert_eq!(counter("check").outcome().failure(), expected);
     assert_eq!(counter("check").input(" \n\t ").outcome().failure(), expected);

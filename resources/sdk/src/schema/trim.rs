@@ -1,18 +1,18 @@
-//! Line breaks and blanks at the end of text, which YAML's `|` and shells leave there.
+//! Trims the line breaks and blanks that YAML's `|` and shells leave at the end of text.
 
-/// What is trimmed from the end of text that is one line. Text of several lines (a key, a message) stays as it is.
+/// What is trimmed from the end of a single line. Text of several lines (a key, a message) stays unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trim {
+pub(super) enum Trim {
     /// Line breaks and blanks.
     Blanks,
-    /// Line breaks alone: a password may end with a blank.
+    /// Line breaks only: a password may end with a blank.
     LineBreaks,
     /// Nothing.
     Nothing,
 }
 
 impl Trim {
-    pub(crate) fn trimmed(self, mut text: String) -> String {
+    pub(super) fn trimmed(self, mut text: String) -> String {
         let end = match self {
             Self::Blanks => text.trim_end(),
             Self::LineBreaks => text.trim_end_matches(['\n', '\r']),
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trims_the_end_of_a_line_and_leaves_several_lines_alone() {
+    fn trims_single_lines_and_keeps_several_lines() {
         let trimmed = |trim: Trim, text: &str| trim.trimmed(text.to_owned());
         assert_eq!(trimmed(Trim::Blanks, " main \t\r\n"), " main");
         assert_eq!(trimmed(Trim::LineBreaks, "pass word \r\n\n"), "pass word ");

@@ -1,5 +1,5 @@
-//! Ends the process soon after a signal even if the runtime's thread is busy: decoding a large request, say, waits for
-//! nothing, and so nothing in it hears of a signal. It also ends what is still there at the limit.
+//! Ends the process soon after a signal even if the runtime's thread is busy, for example with decoding a large request. It also
+//! ends the process when the time limit after a signal is over.
 
 use std::fs;
 use std::sync::mpsc;
@@ -17,14 +17,14 @@ use crate::error::{Error, Interrupted};
 /// How long the runtime may be busy after a signal.
 const PATIENCE: Duration = Duration::from_millis(1200);
 
-/// The pause between two questions to the runtime.
+/// The pause between two checks of the runtime.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Watches the runtime from a thread of its own, from when this returns.
-pub(crate) fn start(context: &Context, runtime: Handle) {
+/// Watches the runtime from a thread of its own. The thread handles signals by the time this returns.
+pub(super) fn start(context: &Context, runtime: Handle) {
     let context = context.clone();
     let (ready, is_ready) = mpsc::channel();
-    // Without the thread a signal ends the verb as soon as the runtime hears of it.
+    // If the thread does not start, a signal still ends the verb as soon as the runtime handles it.
     let started = thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
         let Ok(own) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         own.block_on(async {
@@ -51,7 +51,7 @@ pub(crate) fn start(context: &Context, runtime: Handle) {
     }
 }
 
-/// Whether the runtime takes up a task in time. One that has ended is as good: the process is about to.
+/// Whether the runtime runs a task in time. A runtime that has ended counts too: the process is about to end.
 async fn is_responsive(runtime: &Handle, patience: Duration) -> bool {
     let (sender, receiver) = oneshot::channel();
     runtime.spawn(async move {
@@ -60,7 +60,7 @@ async fn is_responsive(runtime: &Handle, patience: Duration) -> bool {
     tokio::time::timeout(patience, receiver).await.is_ok()
 }
 
-/// Ends the process from outside the runtime, and what it has started.
+/// Ends the process and its children from outside the runtime.
 #[expect(clippy::exit, reason = "the thread that would return from `main` is busy")]
 fn end(context: &Context, interrupted: Interrupted) {
     for child in children() {
@@ -71,7 +71,7 @@ fn end(context: &Context, interrupted: Interrupted) {
     std::process::exit(i32::from(128 + interrupted.number));
 }
 
-/// The children of every thread of this process. Each leads a process group of its own.
+/// The child processes of this process. Each leads its own process group.
 fn children() -> Vec<Pid> {
     let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());

@@ -1,96 +1,10 @@
-//! Keys that a type does not have: which known key was meant, and whether the request fails because of them.
+//! Which known key an unknown one is a misspelling of.
 
-use serde_json::Value;
-
-use crate::request::Part;
-use crate::schema::{Problem, ProblemKind, Severity};
-
-/// The key that turns errors about unknown keys into warnings, in every type's source.
-pub(crate) const ALLOW_UNKNOWN_KEYS: &str = "allow_unknown_keys";
-
-/// The key that turns warnings about unknown keys into errors, in every type's source.
-pub(crate) const STRICT: &str = "strict";
-
-/// What a type does with an unknown key that is not close to a known one. A key that is close to one is always an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnknownKeys {
-    /// It warns and ignores the key, as established resources do that read the keys that they know.
-    Ignored,
-    /// It refuses the key directly below `source` or `params`, and ignores it deeper inside.
-    RefusedAtTop,
-    /// It refuses the key at any depth, as Go programs do that disallow unknown fields.
-    Refused,
-}
-
-/// How strict a source wants unknown keys to be handled, in itself and in the params of its steps.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct KeyPolicy {
-    strict: bool,
-    allow_unknown: bool,
-}
-
-impl KeyPolicy {
-    /// The policy that a source asks for by `strict` and `allow_unknown_keys`.
-    pub fn of_source(source: &Value) -> Self {
-        Self { strict: is_true(source.get(STRICT)), allow_unknown: is_true(source.get(ALLOW_UNKNOWN_KEYS)) }
-    }
-
-    pub(crate) fn is_contradictory(self) -> bool {
-        self.strict && self.allow_unknown
-    }
-
-    /// The same policy, strict if `strict` says so.
-    #[must_use]
-    pub fn or_strict(self, strict: bool) -> Self {
-        Self { strict: self.strict || strict, ..self }
-    }
-
-    /// Decides whether a problem with a key is an error or a warning, and says in its message what is done with the key.
-    pub(crate) fn apply(self, mut problem: Problem, part: Part, unknown_keys: UnknownKeys) -> Problem {
-        let refused = match unknown_keys {
-            UnknownKeys::Ignored => false,
-            UnknownKeys::RefusedAtTop => {
-                problem.path.get(part.key().len() + 1..).is_some_and(|key| !key.contains(['.', '[']))
-            }
-            UnknownKeys::Refused => true,
-        };
-        let is_error = match problem.kind {
-            ProblemKind::Invalid => true,
-            ProblemKind::MisspeltKey | ProblemKind::UnsupportedKey => !self.allow_unknown,
-            ProblemKind::UnknownKey => self.strict || (refused && !self.allow_unknown),
-            ProblemKind::KeyInOtherCase => self.strict,
-        };
-        if is_error {
-            return problem;
-        }
-        problem.severity = Severity::Warning;
-        if problem.kind != ProblemKind::KeyInOtherCase {
-            problem.message.push_str(", ignored");
-            if refused || problem.kind != ProblemKind::UnknownKey {
-                problem.message.push_str(" since `");
-                problem.message.push_str(ALLOW_UNKNOWN_KEYS);
-                problem.message.push_str("` is set");
-            }
-            // The list of all known keys is for an error; in the log of every check it would bury the rest.
-            problem.hint = problem.hint.filter(|hint| hint.starts_with("did you mean"));
-        }
-        problem
-    }
-}
-
-fn is_true(value: Option<&Value>) -> bool {
-    match value {
-        Some(Value::Bool(flag)) => *flag,
-        Some(Value::String(text)) => text.trim() == "true",
-        _ => false,
-    }
-}
-
-/// The known key that `key` is a misspelling of: it has a typo or two, another number, or a part too many or too few.
+/// The known key that `key` misspells: it differs by one or two typos, by singular and plural, or by one part.
 ///
 /// This is narrower than [`crate::nearest`], since the request fails for it: a dead key that no resource ever read must not
-/// be taken for a misspelling.
-pub(crate) fn meant<'c>(key: &str, known: impl Iterator<Item = &'c str> + Clone) -> Option<&'c str> {
+/// be mistaken for a misspelling.
+pub(super) fn misspelt_key<'c>(key: &str, known: impl Iterator<Item = &'c str> + Clone) -> Option<&'c str> {
     let parts = parts(key);
     let closest = known
         .clone()
@@ -101,11 +15,10 @@ pub(crate) fn meant<'c>(key: &str, known: impl Iterator<Item = &'c str> + Clone)
         .or_else(|| only_last_part(key, known).filter(|_| key.len() >= SHORTEST_LAST_PART))
 }
 
-/// The shortest key that is taken for the last part of a known one. Short words (`name`, `file`) end too many keys to say which
-/// one was meant.
+/// The shortest key that counts as the last part of a known one. Short words (`name`, `file`) end too many keys.
 const SHORTEST_LAST_PART: usize = 5;
 
-/// The edits between a key and a known one, `None` when they are too many.
+/// The number of edits between a key and a known one; `None` if they are too many.
 fn distance(key: &str, parts: &[String], known: &str) -> Option<usize> {
     let known_parts = self::parts(known);
     if parts == known_parts {
@@ -125,7 +38,7 @@ fn distance(key: &str, parts: &[String], known: &str) -> Option<usize> {
     let extended = known_parts.len() >= 2 && lacks_one(&known_parts, parts);
     // An abbreviation: `repo` for `repository`.
     let abbreviated = bare.len() >= 4 && known_bare.starts_with(&bare) && known_parts.len() == 1;
-    // After every typo, which is the likelier mistake.
+    // More than any number of typos, which are the likelier mistake.
     (shortened || extended || abbreviated).then_some(3)
 }
 
@@ -145,7 +58,8 @@ fn lacks_one(short: &[String], long: &[String]) -> bool {
         })
 }
 
-/// The words of a key in lower case and in the singular: `skipSSLVerification` and `skip-ssl-verifications` have the same.
+/// The words of a key in lower case and in the singular. They are the same for `skipSSLVerification` and
+/// `skip-ssl-verifications`.
 fn parts(key: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut previous_is_lower = false;
@@ -181,11 +95,11 @@ fn bare(key: &str) -> String {
 mod tests {
     use super::*;
 
-    fn meant_among(key: &str, known: &[&'static str]) -> Option<&'static str> {
-        meant(key, known.iter().copied())
+    fn misspelt_among(key: &str, known: &[&'static str]) -> Option<&'static str> {
+        misspelt_key(key, known.iter().copied())
     }
 
-    /// Keys of a source and a put of images, as an example of a type with many.
+    /// The keys of a type with many of them.
     const IMAGES: [&str; 28] = [
         "repository",
         "tag",
@@ -218,7 +132,7 @@ mod tests {
     ];
 
     #[test]
-    fn takes_typos_numbers_and_parts_for_misspellings() {
+    fn recognises_typos_plurals_and_missing_parts() {
         for (key, known) in [
             ("repositry", "repository"),
             ("repositories", "repository"),
@@ -235,15 +149,15 @@ mod tests {
             ("tgas", "tags"),
             ("ca_cert", "ca_certs"),
         ] {
-            assert_eq!(meant_among(key, &IMAGES), Some(known), "{key}");
+            assert_eq!(misspelt_among(key, &IMAGES), Some(known), "{key}");
         }
     }
 
     #[test]
-    fn takes_no_dead_key_for_a_misspelling() {
+    fn does_not_mistake_a_dead_key_for_a_misspelling() {
         for key in ["email", "globs", "name", "push", "trigger", "registry", "depth", "rootfs", "params", "file", "os"]
         {
-            assert_eq!(meant_among(key, &IMAGES), None, "{key}");
+            assert_eq!(misspelt_among(key, &IMAGES), None, "{key}");
         }
     }
 }

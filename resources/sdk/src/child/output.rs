@@ -1,4 +1,4 @@
-//! What children write: captured for the program, or passed on to people line by line.
+//! The output of children: captured for the program, or relayed to the console line by line.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -11,30 +11,30 @@ use tokio::time::Instant;
 use crate::console::Console;
 use crate::error::Result;
 
-/// The least time between two shown states of a progress line (one that ends with a carriage return).
+/// The shortest pause between two progress lines (lines that end with a carriage return) that are shown.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(5);
 
-/// The most that is kept of a child's standard error for its error message, in bytes.
+/// How much of a child's standard error is kept for its error message, in bytes.
 const TAIL: usize = 16 * 1024;
 
-/// The longest line that is waited for before what is there is shown, in bytes.
+/// The longest line, in bytes. A longer one is shown in parts.
 const LONGEST_LINE: usize = 1024 * 1024;
 
-/// The most that is captured of a child's standard output, in bytes.
+/// The largest standard output that is captured, in bytes.
 const LARGEST_OUTPUT: usize = 256 * 1024 * 1024;
 
-/// What people see of a child's output.
+/// Which part of a child's standard error is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shown {
     /// Every line.
     Lines,
-    /// Of what takes long, a state every few seconds, and the lines that begin with this text.
+    /// A progress line every few seconds, and the lines that begin with this text.
     Progress(Option<&'static str>),
     /// Nothing.
     Nothing,
 }
 
-/// When the child last wrote something, and whether it has answered at all.
+/// When the child last wrote something, and whether it has written to standard output.
 pub(crate) struct Activity {
     last: Cell<Instant>,
     answered: Notify,
@@ -51,12 +51,12 @@ impl Activity {
         self.last.set(Instant::now());
     }
 
-    /// Returns when the child has written to its standard output, or has closed it.
+    /// Returns once the child has written to its standard output or has closed it.
     pub(crate) async fn answered(&self) {
         self.answered.notified().await;
     }
 
-    /// Returns when nothing was seen for `limit`.
+    /// Returns once the child has written nothing for `limit`.
     pub(crate) async fn silence(&self, limit: Duration) {
         loop {
             let quiet_until = self.last.get() + limit;
@@ -68,7 +68,7 @@ impl Activity {
     }
 }
 
-/// Reads all that a child writes.
+/// Captures standard output.
 pub(crate) async fn capture(
     mut pipe: impl AsyncRead + Unpin,
     captured: &mut Vec<u8>,
@@ -82,13 +82,13 @@ pub(crate) async fn capture(
             return Ok(());
         }
         if captured.len() > LARGEST_OUTPUT {
-            return Err(anyhow!("its output is larger than {} MiB", LARGEST_OUTPUT / 1024 / 1024));
+            return Err(anyhow!("the output is larger than {} MiB", LARGEST_OUTPUT / 1024 / 1024));
         }
     }
 }
 
-/// Passes lines on as they come, and keeps the last of them in `tail`. Of a progress line, which overwrites itself by
-/// carriage returns, a state is shown every few seconds.
+/// Relays lines as they arrive, and keeps the last of them in `tail`. Of a progress line, which overwrites itself by carriage
+/// returns, one state is shown every few seconds.
 pub(crate) async fn relay(
     mut pipe: impl AsyncRead + Unpin,
     console: &Console,
@@ -162,7 +162,7 @@ mod tests {
         let at_limit = wait(capture(b"x".as_slice(), &mut captured, &Activity::default()));
         assert!(at_limit.is_ok());
         let error = wait(capture(b"x".as_slice(), &mut captured, &Activity::default())).unwrap_err();
-        assert_eq!(error.to_string(), "its output is larger than 256 MiB");
+        assert_eq!(error.to_string(), "the output is larger than 256 MiB");
     }
 
     #[test]
