@@ -1,6 +1,6 @@
 //! What users of the established resources suffered from, each as a case that must not come back.
 
-use jetway_tests::slack::Webhook;
+use jetway_tests::slack::{Webhook, from_slack};
 use jetway_tests::stand_in::{Answer, Fault};
 use serde_json::{Value, json};
 
@@ -113,7 +113,7 @@ fn silent_failures_have_a_reason_and_the_others_are_reached() {
 #[test]
 fn a_refusal_is_no_success_96() {
     let webhook = Webhook::start();
-    webhook.server().fail_next(Fault::Answer(Answer::text(403, "invalid_token")));
+    webhook.server().fail_next(Fault::Answer(from_slack("invalid_token")));
     put(&source(&webhook), json!({ "text": "x" })).failed();
 }
 
@@ -131,7 +131,7 @@ fn link_names_are_sent_only_when_they_are_wanted() {
 #[test]
 fn a_dead_webhook_is_given_up_at_once() {
     let webhook = Webhook::start();
-    webhook.server().fail_next(Fault::Answer(Answer::text(404, "no_service")));
+    webhook.server().fail_next(Fault::Answer(from_slack("no_service")));
     let outcome = put(&source(&webhook), json!({ "alert_type": "failed" }));
     outcome.failed();
     assert_eq!(webhook.server().asked().len(), 1);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use jetway_tests::slack::{Chat, SlackApi, Webhook, from_slack};
+use jetway_tests::slack::{Chat, SlackApi, Webhook, evidence, from_slack, rate_limited};
 use jetway_tests::stand_in::{Answer, Fault, StandIn};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{bot, inputs, put, put_step, said, source, with};
 
@@ -52,18 +52,62 @@ fn succeeds_on_the_documented_success_of_each_chat() {
     }
 }
 
+/// Every refusal that a source quotes, with each of its statuses.
 #[test]
 fn shows_the_reason_of_each_chats_refusal() {
     for chat in CHATS {
-        let webhook = Webhook::of(chat);
-        let outcome = put(&source(&webhook), json!({ "text": "x", "channel": "#nowhere" }));
+        for refusal in evidence(chat).iter().filter(|refusal| !["ok", "rate_limited", "outage"].contains(&refusal.word))
+        {
+            for status in refusal.statuses {
+                let webhook = Webhook::of(chat);
+                webhook.server().fail_next(Fault::Answer(refusal.answer(chat, *status, webhook.secret())));
+                let outcome = put(&source(&webhook), json!({ "text": "x" }));
+                outcome.failed();
+                let (said, case) = (said(&outcome), format!("{chat:?} {status} {} ({})", refusal.body, refusal.source));
+                let reason = match serde_json::from_str::<Value>(refusal.body) {
+                    // Rocket.Chat may give no reason.
+                    Ok(body) => body["message"].as_str().or(body["error"].as_str()).unwrap_or(" answered ").to_owned(),
+                    Err(_) => refusal.body.to_owned(),
+                };
+                let reason = reason.split('{').next().unwrap();
+                assert!(said.contains(reason), "{case}: {said}");
+                // Of each of Slack's words, people learn what it means.
+                assert!(chat != Chat::Slack || said.contains("\nhint: "), "{case}: {said}");
+                assert!(!outcome.stderr.contains(webhook.secret()), "{case}: {}", outcome.stderr);
+                assert_eq!(webhook.server().asked().len(), 1, "{case}");
+                assert!(outcome.elapsed < SOON, "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn waits_as_long_as_each_chats_429_tells_it_to() {
+    for chat in CHATS {
+        for limit in evidence(chat).iter().filter(|limit| limit.word == "rate_limited") {
+            let webhook = Webhook::of(chat);
+            webhook.server().fail_next(Fault::Answer(limit.answer(chat, 429, webhook.secret())));
+            let outcome = put(&source(&webhook), json!({ "text": "x" }));
+            outcome.succeeded();
+            assert!(outcome.elapsed >= Duration::from_secs(1), "{chat:?}");
+            assert_eq!((webhook.server().asked().len(), webhook.messages().len()), (2, 1), "{chat:?}");
+        }
+    }
+}
+
+#[test]
+fn an_outage_as_a_web_page_fails_the_put_with_its_status() {
+    let outage = evidence(Chat::Slack).iter().find(|answer| answer.word == "outage").unwrap();
+    for status in outage.statuses {
+        let webhook = Webhook::start();
+        let answer = || Fault::Answer(outage.answer(Chat::Slack, *status, webhook.secret()));
+        // 503 says that the request was not handled, so that it is sent again.
+        (0..10).for_each(|_| webhook.server().fail_next(answer()));
+        let outcome = put(&source(&webhook), json!({ "text": "x" }));
         outcome.failed();
-        let reason = match chat {
-            Chat::Slack | Chat::RocketChat => "channel_not_found",
-            Chat::Mattermost | Chat::Discord | Chat::DiscordWithoutWaiting => "The channel cannot be used",
-        };
-        assert!(said(&outcome).contains(reason), "{chat:?}: {}", said(&outcome));
-        assert_eq!(webhook.server().asked().len(), 1, "{chat:?}");
+        assert!(said(&outcome).contains(&format!(" answered {status} ")), "{}", said(&outcome));
+        assert!(said(&outcome).contains("Server Error | Slack"), "{}", said(&outcome));
+        assert!(webhook.messages().is_empty());
     }
 }
 
@@ -91,7 +135,7 @@ fn succeeds_with_a_warning_when_slack_tells_no_id() {
 fn a_good_status_with_a_bad_answer_is_a_failure() {
     for (answer, reason) in [
         (
-            from_slack(200, "invalid_token"),
+            Answer { status: 200, ..from_slack("invalid_token") },
             "`invalid_token`: the webhook's address is not valid any more; make a new one",
         ),
         (
@@ -123,9 +167,8 @@ fn a_good_status_with_a_bad_answer_is_a_failure() {
 #[test]
 fn too_many_messages_wait_as_long_as_they_are_told_to() {
     let (webhook, api) = (Webhook::start(), SlackApi::start());
-    let limit = || Fault::Answer(Answer::text(429, "rate_limited").with("Retry-After", "1"));
-    webhook.server().fail_next(limit());
-    api.server().fail_next(limit());
+    webhook.server().fail_next(Fault::Answer(from_slack("rate_limited")));
+    api.server().fail_next(Fault::Answer(rate_limited(1)));
     let by_webhook = put(&source(&webhook), json!({ "text": "x" }));
     let by_token = put(&bot(&api), json!({ "text": "x", "channel": "#builds" }));
     for (outcome, asked, messages) in [
@@ -142,7 +185,7 @@ fn too_many_messages_wait_as_long_as_they_are_told_to() {
 #[test]
 fn too_long_a_wait_is_a_failure_at_once() {
     let webhook = Webhook::start();
-    webhook.server().fail_next(Fault::Answer(Answer::text(429, "rate_limited").with("Retry-After", "3600")));
+    webhook.server().fail_next(Fault::Answer(rate_limited(3600)));
     let outcome = put(&source(&webhook), json!({ "text": "x" }));
     outcome.failed();
     assert!(said(&outcome).contains("caused by: the server asks to wait 60 min, but"), "{}", said(&outcome));
@@ -175,9 +218,10 @@ const MAY_HAVE_ARRIVED: &str = "hint: the message may have arrived; it is not se
 
 #[test]
 fn a_message_that_did_not_arrive_has_no_such_hint() {
-    for (status, word) in [(503, "service_unavailable"), (400, "invalid_payload"), (404, "no_service")] {
+    let unavailable = Answer { status: 503, ..from_slack("outage") };
+    for answer in [unavailable, from_slack("invalid_payload"), from_slack("no_service")] {
         let webhook = Webhook::start();
-        webhook.server().fail_next(Fault::Answer(from_slack(status, word)));
+        webhook.server().fail_next(Fault::Answer(answer));
         let outcome = put(&source(&webhook), json!({ "text": "x" }));
         outcome.failed();
         assert!(!said(&outcome).contains("may have arrived"), "{}", said(&outcome));
@@ -269,7 +313,7 @@ fn a_chat_that_is_slow_gets_its_time_and_one_that_is_silent_does_not() {
 
 #[test]
 fn sigterm_ends_every_wait() {
-    let limit = Fault::Answer(Answer::text(429, "rate_limited").with("Retry-After", "60"));
+    let limit = Fault::Answer(rate_limited(60));
     for (fault, begun) in [(Fault::Stall, ""), (limit, "retrying in")] {
         let webhook = Webhook::start();
         webhook.server().fail_next(fault);

@@ -5,9 +5,11 @@
 
 mod api;
 mod client;
+mod evidence;
 mod schema;
 mod webhook;
 
 pub use self::api::{BOT, Message, SlackApi, from_api, rate_limited};
 pub use self::client::{Call, CallOutcome, call};
+pub use self::evidence::{Evidence, evidence};
 pub use self::webhook::{Chat, Webhook, from_slack};

@@ -285,6 +285,7 @@ fn invalid(detail: &str) -> Value {
 fn post(mut body: Map<String, Value>, state: &mut State) -> Outcome {
     schema(&body, &[])?;
     let channel = channel(&body)?;
+    // Stricter than Slack, whose documentation names no error for it: a wrong `thread_ts` is to fail a case.
     if let Some(thread) = body.get("thread_ts").and_then(Value::as_str)
         && !state.messages.iter().any(|message| message.channel == channel && message.ts == thread)
     {

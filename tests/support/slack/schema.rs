@@ -1,4 +1,8 @@
-//! What a message may hold, by Slack's documentation of `chat.postMessage`, of incoming webhooks, and of attachments.
+//! What a message may hold, by Slack's documentation of `chat.postMessage` (<https://docs.slack.dev/reference/methods/chat.postMessage>), of
+//! incoming webhooks (<https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>), and of attachments
+//! (<https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments>). The sources of the words are in `evidence.rs`.
+//!
+//! It is stricter than Slack with keys that are not documented, which Slack ignores.
 
 use serde_json::{Map, Value};
 

@@ -2,27 +2,27 @@
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::evidence::evidence;
 use super::schema;
 use crate::stand_in::{Answer, Asked, StandIn};
 
 /// The path of a webhook of Slack: its parts are its password.
 const SLACK: &str = "/services/T0SECRET/B0SECRET/w3bh00kt0k3nw3bh00kt0k3n";
 
-/// Whose webhook it is.
+/// Whose webhook it is. What each answers, and by which source, is in `evidence.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chat {
-    /// Slack: `ok` or a word, both as `text/html` (slackapi/node-slack-sdk pull request 480; the headers of a refusal are those in
-    /// integrations/slack issue 770).
+    /// Slack.
     Slack,
-    /// Mattermost: `ok` as `text/plain`, or JSON with a message (`incomingWebhook` in its `web/webhook.go`).
+    /// Mattermost.
     Mattermost,
-    /// Discord's `/slack`: `ok` (discord/discord-api-docs issue 1067), or JSON with a message and a code.
+    /// Discord's address for Slack's messages, which ends in `/slack`.
     Discord,
-    /// Discord's `/slack?wait=false`, as its plain webhooks: 204 without a body ("Execute Webhook" in its documentation).
+    /// The same with `?wait=false`.
     DiscordWithoutWaiting,
-    /// Rocket.Chat: `{"success":true}` (gogs/gogs issue 3169), or `{"success":false,"error":...}`.
+    /// Rocket.Chat.
     RocketChat,
 }
 
@@ -49,12 +49,13 @@ impl Webhook {
 
     /// Its address, which is a secret.
     pub fn url(&self) -> String {
-        format!("{}{}", self.server.url(), path(self.chat))
+        let query = if self.chat == Chat::DiscordWithoutWaiting { "?wait=false" } else { "" };
+        format!("{}{}{query}", self.server.url(), path(self.chat))
     }
 
     /// The part of the address that is nothing but secret.
     pub fn secret(&self) -> &'static str {
-        path(self.chat).trim_end_matches("/slack").rsplit('/').next().expect("a path")
+        token(self.chat)
     }
 
     /// The messages that were taken, in order.
@@ -68,6 +69,10 @@ impl Webhook {
     }
 }
 
+fn token(chat: Chat) -> &'static str {
+    path(chat).trim_end_matches("/slack").rsplit('/').next().expect("a path")
+}
+
 fn path(chat: Chat) -> &'static str {
     match chat {
         Chat::Slack => SLACK,
@@ -78,60 +83,53 @@ fn path(chat: Chat) -> &'static str {
 }
 
 fn answer(chat: Chat, asked: &Asked, kept: &Mutex<Vec<Value>>) -> Answer {
-    let refuse = |status: u16, word: &str, detail: &str| match chat {
-        Chat::Slack => from_slack(status, word).with("x-detail", detail),
-        Chat::Mattermost => Answer::json(status, &json!({ "id": word, "message": detail, "status_code": status })),
-        Chat::Discord | Chat::DiscordWithoutWaiting => {
-            Answer::json(status, &json!({ "message": detail, "code": 50_006 }))
+    let word = match refusal(chat, asked) {
+        Ok(message) => {
+            kept.lock().expect("no request panicked").push(Value::Object(message));
+            "ok"
         }
-        Chat::RocketChat => Answer::json(status, &json!({ "success": false, "error": word })),
+        Err(word) => word,
     };
+    let known = evidence(chat);
+    // Where no source quotes a chat's answer to this, the first of its refusals stands for it.
+    let evidence = known.iter().find(|evidence| evidence.word == word).unwrap_or(&known[1]);
+    evidence.answer(chat, evidence.statuses[0], token(chat))
+}
+
+/// The message of a request that Slack takes, or the word that it answers.
+fn refusal(chat: Chat, asked: &Asked) -> Result<Map<String, Value>, &'static str> {
     if asked.path() != path(chat) {
-        return refuse(404, "no_service", "No such hook");
+        return Err("no_service");
     }
     if asked.method != "POST" || asked.header("content-type") != Some("application/json") {
-        return refuse(400, "invalid_payload", "Not JSON");
+        return Err("invalid_payload");
     }
     let Ok(Value::Object(message)) = serde_json::from_slice::<Value>(&asked.body) else {
-        return refuse(400, "invalid_payload", "Not an object");
+        return Err("invalid_payload");
     };
-    if let Err(refused) = schema::message(&message, &[]) {
-        return refuse(400, refused.word, &refused.detail);
-    }
-    if let Some((status, word)) = refusal(&message) {
-        return refuse(status, word, "The channel cannot be used");
-    }
-    kept.lock().expect("no request panicked").push(Value::Object(message));
-    match chat {
-        Chat::Slack => from_slack(200, "ok"),
-        Chat::Mattermost => Answer::text(200, "ok"),
-        Chat::Discord => Answer::bytes(200, "text/html; charset=utf-8", "ok").with("Server", "cloudflare"),
-        Chat::DiscordWithoutWaiting => Answer { status: 204, headers: Vec::new(), body: Vec::new() },
-        Chat::RocketChat => Answer::json(200, &json!({ "success": true })),
+    schema::message(&message, &[]).map_err(|refused| refused.word)?;
+    match message.get("channel").and_then(Value::as_str).and_then(trouble) {
+        Some(word) => Err(word),
+        None => Ok(message),
     }
 }
 
-/// A word with all the headers that Slack sends.
-pub fn from_slack(status: u16, word: &str) -> Answer {
-    let headers = [
-        ("Server", "Apache"),
-        ("Vary", "Accept-Encoding"),
-        ("Strict-Transport-Security", "max-age=31536000; includeSubDomains; preload"),
-        ("Referrer-Policy", "no-referrer"),
-        ("X-Frame-Options", "SAMEORIGIN"),
-        ("X-Slack-Backend", "r"),
-        ("Access-Control-Allow-Origin", "*"),
-        ("Via", "haproxy-www-icn9"),
-    ];
-    headers.into_iter().fold(Answer::bytes(status, "text/html", word), |answer, (name, value)| answer.with(name, value))
+/// One of Slack's words, by which it refuses everything.
+///
+/// # Panics
+/// When `evidence.rs` does not have it.
+pub fn from_slack(word: &str) -> Answer {
+    let known = evidence(Chat::Slack).iter().find(|evidence| evidence.word == word);
+    let evidence = known.unwrap_or_else(|| panic!("no evidence of `{word}`"));
+    evidence.answer(Chat::Slack, evidence.statuses[0], token(Chat::Slack))
 }
 
 /// The channels that every workspace here has trouble with.
-fn refusal(message: &Map<String, Value>) -> Option<(u16, &'static str)> {
-    match message.get("channel").and_then(Value::as_str)? {
-        "#nowhere" => Some((404, "channel_not_found")),
-        "#archived" => Some((410, "channel_is_archived")),
-        "#forbidden" => Some((403, "action_prohibited")),
+fn trouble(channel: &str) -> Option<&'static str> {
+    match channel {
+        "#nowhere" => Some("channel_not_found"),
+        "#archived" => Some("channel_is_archived"),
+        "#forbidden" => Some("action_prohibited"),
         _ => None,
     }
 }
