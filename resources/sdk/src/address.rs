@@ -1,13 +1,13 @@
-//! The login inside an address: `user:password@host`, or a token in place of the user.
+//! The login in an address: `user:password@host`, or a token instead of the user.
 
-/// In place of the user, only its length tells a token from a name.
+/// The shortest token. Without a password, only the length distinguishes a token from a user name.
 const SHORTEST_TOKEN: usize = 20;
 
-/// The word that GitHub takes as a password beside a token.
+/// The password that GitHub accepts with a token as the user name.
 const NO_PASSWORD: &str = "x-oauth-basic";
 
-/// The texts of an address that nobody may read: password or token, as they are written and decoded. The address may be without
-/// a scheme, as that of a proxy is.
+/// The secrets in an address: the password or the token, both as written and percent-decoded. The address may lack a scheme, like
+/// that of a proxy.
 pub fn address_secrets(address: &str) -> Vec<String> {
     let Some(secret) = userinfo(address).and_then(userinfo_secret).filter(|secret| !secret.is_empty()) else {
         return Vec::new();
@@ -20,7 +20,7 @@ pub fn address_secrets(address: &str) -> Vec<String> {
     secrets
 }
 
-/// What is secret in the part before the `@`, as it is written.
+/// The secret in the part before the `@`, as written: the password, or a token instead of the user.
 pub fn userinfo_secret(userinfo: &str) -> Option<&str> {
     match userinfo.split_once(':') {
         Some((user, "" | NO_PASSWORD)) => Some(user),
@@ -37,7 +37,7 @@ fn userinfo(address: &str) -> Option<&str> {
     authority.rsplit_once('@').map(|(userinfo, _)| userinfo)
 }
 
-/// `text` with its `%xx` decoded.
+/// Decodes `%xx` in `text`.
 pub fn percent_decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_decoded_and_all_else_stays() {
+    fn decodes_escapes_and_keeps_invalid_ones() {
         assert_eq!(percent_decode("p%40ss%2fw%"), "p@ss/w%");
         assert_eq!(percent_decode("%zz%4"), "%zz%4");
     }

@@ -1,15 +1,15 @@
-//! What Concourse tells a step about the build that it belongs to.
+//! The metadata of the build, which Concourse sets in the environment of a step.
 
 use std::env;
 use std::fmt::Write as _;
 
-/// The build that a step belongs to, from the `BUILD_*` variables and `ATC_EXTERNAL_URL`.
+/// The build of a step, from the `BUILD_*` variables and `ATC_EXTERNAL_URL`.
 ///
 /// Every field is optional: a check belongs to no build, and a one-off build to no job and no pipeline.
 /// See the section "Metadata" of Concourse's documentation on implementing resource types.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildMetadata {
-    /// `BUILD_ID`: the number of the build in the whole installation.
+    /// `BUILD_ID`: the number of the build in the installation.
     pub id: Option<String>,
     /// `BUILD_NAME`: the number of the build in its job, such as `42` or `42.1`.
     pub name: Option<String>,
@@ -27,25 +27,25 @@ pub struct BuildMetadata {
     pub team_id: Option<String>,
     /// `BUILD_TEAM_NAME`.
     pub team_name: Option<String>,
-    /// `BUILD_CREATED_BY`: who started it, when the resource asks for that.
+    /// `BUILD_CREATED_BY`: who started it, if the resource sets `expose_build_created_by`.
     pub created_by: Option<String>,
-    /// `BUILD_STATUS`: in hooks, how the build has gone so far.
+    /// `BUILD_STATUS`: in hooks, the status of the build so far.
     pub status: Option<String>,
     /// `BUILD_URL`.
     pub url: Option<String>,
     /// `BUILD_URL_SHORT`.
     pub url_short: Option<String>,
-    /// `ATC_EXTERNAL_URL`: where Concourse is, without a slash at its end.
+    /// `ATC_EXTERNAL_URL`: the URL of Concourse, without a slash at its end.
     pub external_url: Option<String>,
 }
 
 impl BuildMetadata {
-    /// Reads it from the process's environment. Empty variables count as absent.
+    /// Reads it from the environment. Empty variables count as absent.
     pub(crate) fn from_environment() -> Self {
         Self::from_lookup(|name| env::var(name).ok())
     }
 
-    /// Reads it by a function from a variable's name to its value.
+    /// Reads it by a lookup function for variables.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
         Self {
@@ -66,8 +66,8 @@ impl BuildMetadata {
         }
     }
 
-    /// The page of the build: `BUILD_URL`, or else one made from its parts, instance vars included; a one-off build
-    /// has its page under `/builds/ID`.
+    /// The URL of the build: `BUILD_URL`, or else a URL from the other variables, instance vars included. The URL of a one-off
+    /// build is `/builds/ID`.
     pub fn build_url(&self) -> Option<String> {
         if let Some(url) = &self.url {
             return Some(url.clone());
@@ -86,7 +86,7 @@ impl BuildMetadata {
         }
     }
 
-    /// The value of a variable by the name that it has in the environment, `None` for any other name.
+    /// The value of a variable by its name in the environment; `None` for any other name.
     pub fn variable(&self, name: &str) -> Option<&str> {
         let field = match name {
             "BUILD_ID" => &self.id,
@@ -141,12 +141,12 @@ mod tests {
     ];
 
     #[test]
-    fn build_url_is_the_one_that_concourse_gives() {
+    fn build_url_is_the_variable_if_set() {
         assert_eq!(metadata(&[("BUILD_URL", "https://x/1")]).build_url().as_deref(), Some("https://x/1"));
     }
 
     #[test]
-    fn build_url_is_made_from_its_parts_with_instance_vars() {
+    fn build_url_is_built_from_parts_with_instance_vars() {
         let mut variables = JOB.to_vec();
         let page = "https://ci.example/teams/main/pipelines/a%20b/jobs/unit/builds/42.1";
         assert_eq!(metadata(&variables).build_url().as_deref(), Some(page));
@@ -156,14 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn a_one_off_build_has_its_page_by_id_and_a_check_has_none() {
+    fn build_url_of_a_one_off_build_has_its_id_and_a_check_has_none() {
         let one_off = metadata(&[("ATC_EXTERNAL_URL", "https://ci.example"), ("BUILD_ID", "7")]);
         assert_eq!(one_off.build_url().as_deref(), Some("https://ci.example/builds/7"));
         assert_eq!(metadata(&[]).build_url(), None);
     }
 
     #[test]
-    fn an_empty_variable_is_absent() {
+    fn treats_an_empty_variable_as_absent() {
         assert_eq!(metadata(&[("BUILD_ID", "")]), BuildMetadata::default());
     }
 }

@@ -1,9 +1,9 @@
-//! Where the system keeps the authorities that it trusts.
+//! The system's bundle of trusted authorities.
 
 use std::env;
 use std::path::PathBuf;
 
-/// Where distributions keep their bundle of authorities.
+/// The bundles of common distributions.
 const BUNDLES: [&str; 5] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -12,14 +12,13 @@ const BUNDLES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// The system's bundle of authorities, in PEM form; `None` when there is none. `SSL_CERT_FILE` stands in for the usual
-/// places.
+/// The system's bundle of authorities, in PEM form; `None` if there is none. `SSL_CERT_FILE` replaces the default places.
 pub fn system_ca_bundle() -> Option<Vec<u8>> {
     let named = env::var("SSL_CERT_FILE").ok();
     places(named.as_deref()).iter().find_map(|path| std::fs::read(path).ok())
 }
 
-/// The places to look at, in order; `named` is what `SSL_CERT_FILE` says.
+/// The places to look at, in order. `named` is the value of `SSL_CERT_FILE`.
 pub(crate) fn places(named: Option<&str>) -> Vec<PathBuf> {
     match named.filter(|file| !file.is_empty()) {
         Some(file) => vec![PathBuf::from(file)],

@@ -1,6 +1,7 @@
-//! Companions: small programs that children of a resource type call back, such as git's askpass or a kubeconfig's exec
-//! plugin. They are the type's own binary under another name, so that an image carries no script and a secret reaches
-//! the child that needs it through a private file and a pipe.
+//! Companions: programs that children of a resource type call, such as git's askpass or a kubeconfig's exec plugin.
+//!
+//! A companion is the type's own binary under another name. So an image needs no script, and a secret reaches the child through a
+//! private file and a pipe.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -19,7 +20,7 @@ use crate::runtime::block_on;
 /// A program that children call back under `name`.
 #[derive(Debug, Clone, Copy)]
 pub struct Companion {
-    /// The file name that it is called by. It must not be a verb's.
+    /// The file name that it is called by. It must not be the name of a verb.
     pub name: &'static str,
     /// What it does.
     pub run: fn(&CompanionCall) -> Result<CompanionAnswer>,
@@ -28,15 +29,15 @@ pub struct Companion {
 /// One call of a companion.
 #[derive(Debug)]
 pub struct CompanionCall {
-    /// The private directory that the companion was installed in, where the type has left what the companion needs.
+    /// The directory that the companion was installed in. The type puts the companion's files there.
     pub directory: PathBuf,
-    /// The arguments that the child gave.
+    /// The arguments of the call.
     pub arguments: Vec<OsString>,
 }
 
 impl CompanionCall {
-    /// Does what takes waiting, such as a request, in surroundings like a verb's: a signal ends it, and what it left in a
-    /// private directory of its own is removed.
+    /// Runs asynchronous work, such as a request, in a context like a verb's: a signal ends it, and its private directory is
+    /// removed.
     pub fn wait_for<T>(&self, work: impl AsyncFnOnce(&Context) -> Result<T>) -> Result<T> {
         let context = Context::new(BuildMetadata::from_environment(), stderr_console(), std::env::temp_dir());
         let outcome = block_on(&context, work(&context));
@@ -45,34 +46,34 @@ impl CompanionCall {
     }
 }
 
-/// What a companion does in the end.
+/// The result of a companion's call.
 #[derive(Debug)]
 pub enum CompanionAnswer {
     /// Prints this on standard output.
     Print(Vec<u8>),
-    /// Becomes this program.
+    /// Replaces the process by this program.
     Become(Command),
-    /// Nothing more: it has done its work on standard input and output itself.
+    /// Exits successfully: the companion has used standard input and output itself.
     Done,
-    /// Refuses, so that the child gives up.
+    /// Exits with a failure, so that the child gives up.
     Refuse,
 }
 
 impl Companion {
-    /// Puts the companion into the private directory and returns the path by which a child calls it.
+    /// Installs the companion in the private directory and returns the path for the child.
     pub fn install(&self, private: &PrivateDirectory) -> Result<PathBuf> {
         self.install_at(&private.path()?)
     }
 
-    /// The same in a directory inside the private one, for a companion that is to know other things there. Its call
-    /// names that directory.
+    /// Installs the companion in a subdirectory of the private directory, for several installations with different files.
+    /// [`CompanionCall::directory`] is that subdirectory.
     pub fn install_in(&self, private: &PrivateDirectory, name: &str) -> Result<PathBuf> {
         self.install_at(&private.directory(name)?)
     }
 
     fn install_at(&self, directory: &Path) -> Result<PathBuf> {
         let path = directory.join(self.name);
-        let own = std::env::current_exe().context("cannot find this program's own file")?;
+        let own = std::env::current_exe().context("cannot find the executable of this process")?;
         if !path.exists() {
             std::os::unix::fs::symlink(&own, &path)
                 .with_context(|| format!("cannot install the companion `{}`", path.display()))?;
@@ -80,7 +81,7 @@ impl Companion {
         Ok(path)
     }
 
-    /// Does what the child asked for; `program` is the path that it called.
+    /// Serves a call. `program` is the path that the child called.
     pub(crate) fn serve(&self, program: &Path, arguments: Vec<OsString>) -> Result<ExitCode> {
         let directory = program.parent().unwrap_or(Path::new(".")).to_owned();
         match (self.run)(&CompanionCall { directory, arguments })? {

@@ -1,7 +1,7 @@
-//! What people see: lines on standard error, redacted, in colour where it helps.
+//! Messages to users: lines on standard error, redacted, with coloured labels.
 //!
-//! Concourse shows standard error line by line and renders ANSI colours though it is no terminal, so colour is on
-//! unless `NO_COLOR` is set or the terminal is a dumb one.
+//! Concourse shows standard error line by line and renders ANSI colours although it is not a terminal, so colour is on unless
+//! `NO_COLOR` is set or the terminal is a dumb one.
 
 use std::env;
 use std::fmt;
@@ -22,18 +22,18 @@ pub enum Colour {
     Always,
 }
 
-/// What a line says of a comparison.
+/// The kind of a line in a diff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// It comes.
+    /// An added line.
     Added,
-    /// It goes.
+    /// A removed line.
     Removed,
-    /// Where it is.
+    /// The position in the file.
     Place,
 }
 
-/// The one way to say something to people. Everything that passes is redacted.
+/// The only way to show messages. It redacts everything.
 #[derive(Clone)]
 pub struct Console {
     output: Arc<Mutex<Output>>,
@@ -41,7 +41,7 @@ pub struct Console {
     colour: Colour,
 }
 
-/// Where lines go, and what went there last: a secret may be broken over two of them.
+/// The output, and its last line: a secret may be broken over two lines.
 struct Output {
     writer: Box<dyn Write + Send>,
     previous: Previous,
@@ -60,27 +60,27 @@ impl Console {
         Self { output: Arc::new(Mutex::new(output)), redactor, colour }
     }
 
-    /// The redactor that everything passes, to tell it of secrets that are learnt on the way.
+    /// The redactor of this console, to add secrets that a verb receives later.
     pub fn redactor(&self) -> &Redactor {
         &self.redactor
     }
 
-    /// One step of the work, in the past or present tense: ``fetched `main` ``.
+    /// Shows one step of the work, in the past or present tense: ``fetched `main` ``.
     pub fn step(&self, text: impl fmt::Display) {
         self.labelled(None, &text.to_string());
     }
 
-    /// Something that the person should change, though the work goes on.
+    /// Shows a warning: the user should change something, but the work continues.
     pub fn warn(&self, text: impl fmt::Display) {
         self.labelled(Some(("warning", AnsiColor::Yellow)), &text.to_string());
     }
 
-    /// A line as it came from somewhere else (a child process), redacted but not decorated.
+    /// Shows a line of a child process, redacted but without a label.
     pub fn relay(&self, line: &str) {
         self.write(line, |line| format!("{line}\n"));
     }
 
-    /// A line of a comparison, in the colour that people know for it.
+    /// Shows a line of a diff in its usual colour.
     pub fn change(&self, change: Change, line: &str) {
         let colour = match change {
             Change::Added => AnsiColor::Green,
@@ -94,7 +94,7 @@ impl Console {
         self.write(line, |line| format!("{style}{line}{style:#}\n"));
     }
 
-    /// The report of an error: what failed, why, and what to do.
+    /// Shows an error: what failed, why, and what to do.
     pub fn error(&self, error: &Error) {
         for line in lines(error) {
             match line {
@@ -107,7 +107,7 @@ impl Console {
 
     fn labelled(&self, label: Option<(&str, AnsiColor)>, text: &str) {
         self.write(text.trim_end(), |text| {
-            // The lines after the first stand indented below the label, so that a report reads as one piece.
+            // Indent the other lines below the label.
             let text = text.replace('\n', "\n    ");
             match label {
                 None => format!("{text}\n"),
@@ -122,11 +122,11 @@ impl Console {
         });
     }
 
-    /// Writes what `decorate` makes of the redacted text.
+    /// Redacts the text, decorates it, and writes it.
     fn write(&self, text: &str, decorate: impl FnOnce(&str) -> String) {
         let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         let text = decorate(&self.redactor.redact_after(&mut output.previous, text));
-        // Nobody is left to be told when standard error itself is closed, and the work is worth finishing without it.
+        // If standard error is closed, the failure cannot be shown, and the work continues without it.
         let _ = output.writer.write_all(text.as_bytes()).and_then(|()| output.writer.flush());
     }
 }
@@ -200,7 +200,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_comes_is_green_and_what_goes_is_red() {
+    fn shows_added_lines_in_green_and_removed_ones_in_red() {
         let captured = Captured::default();
         let console = Console::new(captured.clone(), Redactor::default(), Colour::Always);
         console.redactor().add("hunter2");
@@ -210,7 +210,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn colour_is_in_the_label_only() {
+    fn colours_only_the_label() {
         let captured = Captured::default();
         Console::new(captured.clone(), Redactor::default(), Colour::Always).warn("x");
         assert_eq!(captured.text(), "\u{1b}[1m\u{1b}[33mwarning:\u{1b}[0m x\n");

@@ -1,4 +1,4 @@
-//! What a verb is handed instead of globals.
+//! The context of a verb, which replaces globals.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::http::{HttpClient, HttpSettings};
 use crate::interrupt::Interrupt;
 use crate::private_directory::PrivateDirectory;
 
-/// The surroundings of one verb: the build, the console, the private directory, children.
+/// The context of one verb: the build, the console, the private directory, child processes and HTTP clients.
 #[derive(Debug, Clone)]
 pub struct Context {
     build: BuildMetadata,
@@ -21,13 +21,13 @@ pub struct Context {
     interrupt: Interrupt,
     private: PrivateDirectory,
     temporary: PathBuf,
-    /// What servers are told: `jetway-git/0.1.0`.
+    /// The `User-Agent` header, such as `jetway-git/0.1.0`.
     #[cfg(feature = "http")]
     user_agent: String,
 }
 
 impl Context {
-    /// A context whose temporary files stand in `temporary`.
+    /// A context with its temporary files in `temporary`.
     pub fn new(build: BuildMetadata, console: Console, temporary: PathBuf) -> Self {
         Self {
             build,
@@ -40,7 +40,7 @@ impl Context {
         }
     }
 
-    /// The same, for a type: servers learn its name and release.
+    /// Sets the name and release of the type for the `User-Agent` header.
     #[cfg_attr(not(feature = "http"), allow(unused_mut, unused_variables))]
     pub(crate) fn for_type(mut self, name: &str, release: &str) -> Self {
         #[cfg(feature = "http")]
@@ -50,46 +50,46 @@ impl Context {
         self
     }
 
-    /// The build that the step belongs to.
+    /// The build of the step.
     pub fn build(&self) -> &BuildMetadata {
         &self.build
     }
 
-    /// Where messages for people go.
+    /// The console for messages.
     pub fn console(&self) -> &Console {
         &self.console
     }
 
-    /// The end of the verb by a signal, for what waits.
+    /// The signal that ends the verb, for code that waits.
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
 
-    /// The same surroundings for what is left to do after a signal, such as to say what it has left behind: nothing in
-    /// them is ended by it. The end is near all the same, so that whatever waits here must be bounded by few seconds.
+    /// A context for the work after a signal, such as reporting the state that the verb leaves: the signal does not interrupt it.
+    /// The process still ends soon, so each wait in this context must be limited to a few seconds.
     #[must_use]
     pub fn after_interrupt(&self) -> Self {
         Self { interrupt: Interrupt::default(), ..self.clone() }
     }
 
-    /// The only place on disk for secrets; removed at the end.
+    /// The only place on disk for secrets. It is removed at the end.
     pub fn private_directory(&self) -> &PrivateDirectory {
         &self.private
     }
 
-    /// The directory for temporary files (`TMPDIR`, or `/tmp`). What a check leaves here may be there for the next one
-    /// in the same container, and other resources' leftovers too.
+    /// The directory for temporary files (`TMPDIR`, or `/tmp`). Later checks in the same container may find the files of an
+    /// earlier one here, and those of other resources.
     pub fn temporary(&self) -> &Path {
         &self.temporary
     }
 
-    /// What the worker's environment says under a name, when it says anything: where a cloud's servers are, say.
+    /// A variable of the worker's environment, such as the endpoint of a cloud's service; `None` if it is unset or empty.
     pub fn variable(&self, name: &str) -> Option<String> {
         std::env::var(name).ok().filter(|value| !value.is_empty())
     }
 
-    /// The worker's proxies as programs inside a container are told of them: `http_proxy`, `https_proxy`, `no_proxy`, as far as
-    /// they are set, in small letters or in capitals.
+    /// The proxies of the worker's environment, as variables for programs in a container: `http_proxy`, `https_proxy` and
+    /// `no_proxy`, if they are set in lower or upper case.
     pub fn proxy_variables(&self) -> Vec<(String, String)> {
         let find = |name: &str| self.variable(name).or_else(|| self.variable(&name.to_uppercase()));
         ["http_proxy", "https_proxy", "no_proxy"]
@@ -98,12 +98,12 @@ impl Context {
             .collect()
     }
 
-    /// A child process to be.
+    /// A child process that has not started yet.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         Command::new(program, self.console.clone(), self.interrupt.clone())
     }
 
-    /// A client for HTTP.
+    /// An HTTP client.
     #[cfg(feature = "http")]
     pub fn http(&self, settings: HttpSettings) -> Result<HttpClient> {
         let (console, interrupt) = (self.console.clone(), self.interrupt.clone());

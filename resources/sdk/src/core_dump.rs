@@ -1,11 +1,12 @@
-//! No core dump of a process that holds secrets.
+//! Disables core dumps, which would contain secrets.
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
-/// Forbids core dumps of this process, and by the limit those of its children. A kernel that hands dumps to a program does
-/// not look at the limit, so the process is made undumpable too; that also keeps other processes of the user out of its memory.
+/// Disables core dumps of this process and, by the inherited limit, of its children. The kernel ignores the limit if it pipes
+/// dumps to a program, so the process is made undumpable too. That also prevents other processes of the user from reading its
+/// memory.
 pub(crate) fn forbid() {
-    // A system that refuses either is as safe as it was before.
+    // A failure is ignored: the process is as safe as without the call.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }

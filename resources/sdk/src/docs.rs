@@ -1,4 +1,4 @@
-//! Parameter tables for a type's README, made from the doc comments of its types.
+//! Parameter tables for a type's README, from the doc comments of its Rust types.
 //!
 //! In the README a block such as
 //!
@@ -7,8 +7,8 @@
 //! <!-- end -->
 //! ```
 //!
-//! says where a table belongs (`source`, `get`, `put` or `version`), and [`fill`] writes it there. A test that compares
-//! keeps the README true.
+//! marks the place of a table (`source`, `get`, `put` or `version`), and [`fill`] writes it there. A test that compares the
+//! result with the README keeps the README up to date.
 
 use std::fmt::Write as _;
 
@@ -25,15 +25,14 @@ const BEGIN: &str = "<!-- parameters: ";
 const BEGIN_CLOSES: &str = " -->";
 const END: &str = "<!-- end -->";
 
-/// The parts that a README can have a table of, by the names that they have there.
+/// The parts that a README can have a table of, by their names in the markers.
 const PARTS: [(&str, Part); 4] =
     [("source", Part::Source), ("get", Part::GetParams), ("put", Part::PutParams), ("version", Part::Version)];
 
-/// The deepest nesting that gets rows of its own.
+/// The deepest level of nested keys that have rows.
 const DEEPEST: usize = 5;
 
-/// `readme` with the tables of `kind` in the blocks that are meant for them. What else is in these blocks goes away; all
-/// else stays as it is.
+/// Replaces the content of the marked blocks in `readme` by the tables of `kind`. All other text stays unchanged.
 pub fn fill(kind: &ResourceType, readme: &str) -> Result<String> {
     let mut filled = String::with_capacity(readme.len());
     let mut block: Option<&str> = None;
@@ -45,7 +44,7 @@ pub fn fill(kind: &ResourceType, readme: &str) -> Result<String> {
                 let found = PARTS.iter().find(|(known, _)| *known == name);
                 let (_, part) = found.ok_or_else(|| {
                     let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
-                    anyhow!("`{marker}` names no part of a type").hint(format!("the parts are {}", names.join(", ")))
+                    anyhow!("`{marker}` names an unknown part").hint(format!("the parts are {}", names.join(", ")))
                 })?;
                 block = Some(marker);
                 filled.push_str(line);
@@ -71,7 +70,7 @@ pub fn fill(kind: &ResourceType, readme: &str) -> Result<String> {
     }
 }
 
-/// The keys of one part as a Markdown table, each with the first sentence of its doc comment.
+/// The keys of one part as a Markdown table. The meaning of a key is the first sentence of its doc comment.
 pub fn table(kind: &ResourceType, part: Part) -> String {
     let schema = kind.schema(part);
     let mut rows = Rows { root: &schema, rows: Vec::new() };
@@ -134,7 +133,7 @@ impl<'s> Rows<'s> {
         }
     }
 
-    /// The keys inside of a value, wherever objects can stand in it.
+    /// Adds the keys of nested objects.
     fn inside(&mut self, schema: &'s Value, path: &str, depth: usize) {
         let schema = resolve(self.root, schema);
         if words(self.root, schema).is_some() {
@@ -176,7 +175,7 @@ impl<'s> Rows<'s> {
             || (depth < DEEPEST && inner().any(|inner| self.is_secret(inner, depth + 1)))
     }
 
-    /// The words that may stand there, each with the first sentence of its doc comment.
+    /// The legal words, each with the first sentence of its doc comment.
     fn meanings(&self, schema: &'s Value, depth: usize) -> Vec<(&'s str, String)> {
         let schema = resolve(self.root, schema);
         let word = schema.get("const").and_then(Value::as_str);
@@ -192,7 +191,7 @@ impl<'s> Rows<'s> {
     }
 }
 
-/// What a key that is left out stands for, where that is something.
+/// The default of a key; empty if there is none.
 fn default_of(schema: &Value) -> String {
     match schema.get("default") {
         None | Some(Value::Null) => String::new(),
@@ -210,7 +209,7 @@ fn first_sentence(text: &str) -> String {
     let line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
     let ends = |at: &usize| {
         let rest = line.get(at + 1..).unwrap_or_default();
-        // A sentence begins with a capital or with code; what follows `etc.` or `e.g.` does not.
+        // A sentence begins with a capital or with code, unlike the text after `etc.` or `e.g.`.
         rest.strip_prefix(' ').is_some_and(|next| next.starts_with(|c: char| c.is_uppercase() || "`\"(".contains(c)))
     };
     let end = line.match_indices('.').map(|(at, _)| at).find(ends);
@@ -360,7 +359,7 @@ mod tests {
     fn a_block_that_is_wrong_is_an_error() {
         let message = |readme| fill(&sample(), readme).unwrap_err().to_string();
         assert_eq!(message("<!-- parameters: source -->\n"), "`<!-- parameters: source -->` has no end");
-        assert_eq!(message("<!-- parameters: sauce -->\n"), "`<!-- parameters: sauce -->` names no part of a type");
+        assert_eq!(message("<!-- parameters: sauce -->\n"), "`<!-- parameters: sauce -->` names an unknown part");
         assert_eq!(
             message("<!-- parameters: get -->\n<!-- parameters: put -->\n<!-- end -->\n"),
             "`<!-- parameters: put -->` begins before the end of `<!-- parameters: get -->`"

@@ -1,7 +1,7 @@
-//! Errors as people read them: what was tried, on what, one line of cause per level, and what to do.
+//! Errors: what failed, on what, one line for each cause, and hints.
 //!
-//! An error is an [`anyhow::Error`]: its context lines say what was tried, outermost first. Advice is data, added with
-//! [`Advise::hint`], and printed on lines of its own after the causes.
+//! An error is an [`anyhow::Error`]: its contexts say what failed, outermost first. [`Advise::hint`] adds hints, which are shown
+//! on separate lines after the causes.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -12,7 +12,7 @@ pub type Error = anyhow::Error;
 /// A result whose error is an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error with advice. It stands in the chain for the error that it wraps.
+/// An error with hints. It replaces the error that it wraps in the chain.
 struct Advised {
     error: Error,
     hints: Vec<String>,
@@ -31,22 +31,22 @@ impl fmt::Display for Advised {
 }
 
 impl StdError for Advised {
-    /// The wrapped error itself, so that its type is found in the chain. Its text, which is this one's, is shown once.
+    /// The wrapped error, so that `downcast_ref` finds its type in the chain. Its text equals this one's and is shown only once.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(self.error.as_ref())
     }
 }
 
-/// Adds advice to an error.
+/// Adds hints to an error.
 pub trait Advise {
-    /// The same error, with a `hint:` line for the person who can do something about it.
+    /// Adds a `hint:` line that says what the user can do.
     #[must_use]
     fn hint(self, hint: impl Into<String>) -> Self;
 }
 
 impl Advise for Error {
     fn hint(self, hint: impl Into<String>) -> Self {
-        // Only the top of the chain: `downcast` alone would also find advice further down, and lose the contexts above.
+        // Only at the top of the chain: `downcast` would also find hints further down, and lose the contexts above.
         if !self.chain().next().is_some_and(<dyn StdError>::is::<Advised>) {
             return Self::new(Advised { error: self, hints: vec![hint.into()] });
         }
@@ -66,17 +66,17 @@ impl<T> Advise for Result<T> {
     }
 }
 
-/// The verb was ended by a signal, not by a failure.
+/// The error of a verb that a signal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interrupted {
     /// The name of the signal, such as `SIGTERM`.
     pub signal: &'static str,
-    /// Its number, as in `signal(7)`; the exit code is 128 more.
+    /// The number of the signal, as in `signal(7)`. The exit code is 128 more.
     pub number: u8,
 }
 
 impl Interrupted {
-    /// Whether an error is only that a signal ended the verb.
+    /// Whether a signal caused an error.
     pub fn caused(error: &Error) -> bool {
         error.chain().any(<dyn StdError>::is::<Self>)
     }
@@ -90,17 +90,17 @@ impl fmt::Display for Interrupted {
 
 impl StdError for Interrupted {}
 
-/// A child process said nothing for so long that it was ended.
+/// The error of a child process that was ended because it was silent for too long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Silent {
-    /// What the child is called.
+    /// The child's name in messages.
     pub(crate) label: String,
-    /// For how many seconds nothing came of it.
+    /// The silence limit in seconds.
     pub(crate) seconds: u64,
 }
 
 impl Silent {
-    /// Whether an error is only that a child said nothing: what waited for it would wait as long again.
+    /// Whether a silent child caused an error. A retry would probably wait as long again.
     pub fn caused(error: &Error) -> bool {
         error.chain().any(<dyn StdError>::is::<Self>)
     }
@@ -114,15 +114,15 @@ impl fmt::Display for Silent {
 
 impl StdError for Silent {}
 
-/// The lines of an error: what failed, then each cause once, then the hints of every level.
+/// The lines of an error: what failed, then each cause, then the hints of all levels.
 ///
-/// A cause that only says again what the line above it ends with is left out.
+/// A cause is left out if the line above ends with the same text.
 pub fn lines(error: &Error) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let mut hints = Vec::new();
     for cause in error.chain() {
         if let Some(advised) = cause.downcast_ref::<Advised>() {
-            // The wrapped error stands for itself, so hints that it carries further down belong to it too.
+            // The chain continues with the wrapped error, so hints further down are found too.
             hints.extend(advised.hints.iter().cloned().map(Line::Hint));
         }
         let text = cause.to_string();
@@ -134,14 +134,14 @@ pub fn lines(error: &Error) -> Vec<Line> {
     lines
 }
 
-/// One line (or paragraph) of an error report.
+/// One line or paragraph of an error report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
     /// What failed.
     Failure(String),
-    /// Why, one level down.
+    /// A cause of the line before.
     Cause(String),
-    /// What to do about it.
+    /// What the user can do.
     Hint(String),
 }
 
@@ -160,7 +160,7 @@ mod tests {
     use anyhow::{Context as _, anyhow};
 
     #[test]
-    fn causes_come_in_order_and_hints_come_last() {
+    fn lists_causes_in_order_and_hints_last() {
         let error = anyhow!("connection refused")
             .hint("is the server up?")
             .context("cannot reach `host`")
@@ -181,21 +181,21 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_is_not_said_twice() {
+    fn does_not_repeat_a_cause() {
         let inner: Result<(), _> = Err(anyhow!("no such file"));
         let error = inner.context("cannot read `x`: no such file").unwrap_err();
         assert_eq!(lines(&error), [Line::Failure("cannot read `x`: no such file".into())]);
     }
 
     #[test]
-    fn the_type_of_an_error_is_found_below_the_advice_on_it() {
+    fn finds_the_type_of_an_error_below_hints() {
         let error = Error::new(Interrupted { signal: "SIGTERM", number: 15 }).hint("wait").hint("or do not");
         assert!(error.chain().any(<dyn StdError>::is::<Interrupted>));
         assert_eq!(lines(&error).len(), 3);
     }
 
     #[test]
-    fn an_interruption_is_found_below_contexts_and_hints() {
+    fn finds_an_interruption_below_contexts_and_hints() {
         let error = Error::new(Interrupted { signal: "SIGTERM", number: 15 }).context("cannot clone").hint("wait");
         assert!(error.chain().any(<dyn StdError>::is::<Interrupted>));
     }

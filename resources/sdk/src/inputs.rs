@@ -1,5 +1,5 @@
-//! The files of a put's inputs. Whoever wrote them, no path leads out of the directory that holds them: what is read there
-//! may leave the house in a message, or end up in an image.
+//! The files of a put's inputs. No path leads out of the inputs' directory, also not through a link: a put may send the content
+//! of a file in a message or in an image.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
@@ -10,10 +10,10 @@ use anyhow::{Context as _, anyhow};
 use crate::error::Result;
 use crate::schema::problem::Problems;
 
-/// The largest file that is read whole, in bytes: a name, a message, a list.
+/// The largest file that is read into memory, in bytes: a name, a message, a list.
 const LARGEST: u64 = 1024 * 1024;
 
-/// The directory that holds a step's inputs by name.
+/// The directory of a step's inputs.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     /// Its path with all links resolved.
@@ -34,8 +34,7 @@ impl Inputs {
         &self.root
     }
 
-    /// Where `path` is, all links resolved; `None` when nothing is there. One that leads out of the inputs, by itself or
-    /// by a link, is an error.
+    /// Resolves `path` and all links in it; `None` if it does not exist. A path that leads out of the inputs is an error.
     pub fn find(&self, path: &str) -> Result<Option<PathBuf>> {
         if leads_out(path) {
             return Err(anyhow!("`{path}` leads out of the directory of the inputs"));
@@ -43,22 +42,22 @@ impl Inputs {
         self.resolve(&self.root.join(path)).with_context(|| format!("cannot use `{path}`"))
     }
 
-    /// The same for a path that was put together from one that was found.
+    /// Resolves an absolute path, such as one below a path that [`Self::find`] returned.
     pub fn resolve(&self, path: &Path) -> Result<Option<PathBuf>> {
         use ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
         match path.canonicalize() {
             Ok(found) if found.starts_with(&self.root) => Ok(Some(found)),
             Ok(_) => Err(anyhow!("it is a link that leads out of the directory of the inputs")),
-            // What can be no path at all (too long, a NUL in it) is no file either.
+            // An invalid path (too long, or with a NUL byte) does not exist either.
             Err(error) if matches!(error.kind(), NotFound | NotADirectory | InvalidInput | InvalidFilename) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// What is in a file that was found.
+    /// Reads a file.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
         let path = self.resolve(path)?.context("No such file or directory (os error 2)")?;
-        // Opening a pipe would wait for somebody to write into it.
+        // Opening a named pipe would block until another process writes to it.
         if !path.is_file() {
             return Err(anyhow!("it is not a file"));
         }
@@ -72,8 +71,7 @@ impl Inputs {
 }
 
 impl Problems {
-    /// Notes that `path`, the value of `key`, cannot be a path in the inputs: when it is empty, begins with `-`, or leads
-    /// out of them.
+    /// Adds a problem if `path`, the value of `key`, is empty, begins with `-`, or leads out of the inputs.
     pub fn require_input(&mut self, key: &str, path: &str) {
         if path.trim().is_empty() {
             self.add(key, "must not be empty");
@@ -85,7 +83,7 @@ impl Problems {
     }
 }
 
-/// Whether a path leads out of the directory that it is relative to.
+/// Whether a relative path leads out of its base directory.
 fn leads_out(path: &str) -> bool {
     let mut depth = 0_i32;
     for component in Path::new(path).components() {

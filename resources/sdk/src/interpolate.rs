@@ -1,27 +1,27 @@
-//! `$NAME` and `${NAME}` in text: plain substitution, never evaluation by a shell.
+//! Substitutes `$NAME` and `${NAME}` in text, without a shell.
 
-/// What becomes of a name that has no value.
+/// How a name without a value is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unknown {
-    /// It stays as it is written.
+    /// It stays unchanged.
     Stays,
-    /// It becomes empty, as `envsubst` has it.
+    /// It becomes empty, as with `envsubst`.
     Empties,
 }
 
-/// Text with its variables filled in.
+/// The result of an interpolation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interpolated {
-    /// The result.
+    /// The text with its variables replaced.
     pub text: String,
-    /// The names that had no value, in order, for a warning.
+    /// The names without a value, in order, for a warning.
     pub unknown: Vec<String>,
 }
 
-/// Replaces `$NAME` and `${NAME}`, where NAME is a letter or `_` followed by letters, digits and `_`.
+/// Replaces `$NAME` and `${NAME}`. NAME is a letter or `_`, followed by letters, digits and `_`.
 ///
-/// One pass: a value that holds `$X` is not expanded again. All else, `$$`, `$1`, `${A:-b}` and a lone `$`, stays as it
-/// is. These are the rules of GNU `envsubst`.
+/// There is one pass: a value that contains `$X` is not expanded again. Everything else, such as `$$`, `$1`, `${A:-b}` and a
+/// lone `$`, stays unchanged. These are the rules of GNU `envsubst`.
 pub fn interpolate<'v>(text: &str, lookup: impl Fn(&str) -> Option<&'v str>, unknown: Unknown) -> Interpolated {
     let mut result = Interpolated { text: String::with_capacity(text.len()), unknown: Vec::new() };
     let mut rest = text;
@@ -47,7 +47,7 @@ pub fn interpolate<'v>(text: &str, lookup: impl Fn(&str) -> Option<&'v str>, unk
     result
 }
 
-/// Splits what follows a `$` into the name, the reference as written, and the rest.
+/// Splits the text after a `$` into the name, the reference as written, and the rest.
 fn reference(after: &str) -> Option<(&str, &str, &str)> {
     let (open, inner) = match after.strip_prefix('{') {
         Some(inner) => (1, inner),

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: how Concourse aborts a build, and how a person does.
+//! SIGTERM, by which Concourse aborts a build, and SIGINT, by which a user does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,16 +9,16 @@ use tokio::sync::watch;
 
 use crate::error::{Interrupted, Result};
 
-/// How long a verb has after a signal, with all that it has started: the watchdog ends what is left then.
+/// How long a verb and its children have to end after a signal. Then the watchdog ends them.
 const LIMIT: Duration = Duration::from_millis(1900);
 
-/// The same for a verb that sets something right outside of its container. Concourse sends SIGKILL ten seconds after SIGTERM.
+/// How long a verb has to end after a signal if it cleans up on a server. Concourse sends SIGKILL ten seconds after SIGTERM.
 const LONG_LIMIT: Duration = Duration::from_secs(8);
 
-/// What is left of the limit for the process to say why it ends and to remove what is private.
+/// The part of the limit that is reserved for the final message and for removing the private directory.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Tells everything that waits that the verb is to end.
+/// Notifies all waiting code that a signal ends the verb.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
     sender: watch::Sender<Option<Interrupted>>,
@@ -32,23 +32,23 @@ impl Default for Interrupt {
 }
 
 impl Interrupt {
-    /// Waits for the signal; returns at once when it has come already.
+    /// Waits for the signal. Returns at once if it has been received already.
     pub async fn wait(&self) -> Interrupted {
         let mut receiver = self.sender.subscribe();
         let seen = receiver.wait_for(Option::is_some).await.map(|interrupted| *interrupted);
         match seen {
             Ok(Some(interrupted)) => interrupted,
-            // The sender lives as long as `self`, so it cannot be gone while this waits on it.
+            // Unreachable: `self` holds the sender, so it is not dropped during the wait.
             Ok(None) | Err(_) => std::future::pending().await,
         }
     }
 
-    /// The signal, when it has come.
+    /// The signal, if it has been received.
     pub fn received(&self) -> Option<Interrupted> {
         *self.sender.borrow()
     }
 
-    /// Sleeps for `duration`, or fails as soon as the verb is interrupted.
+    /// Sleeps for `duration`. Fails as soon as the verb is interrupted.
     pub async fn sleep(&self, duration: Duration) -> Result<()> {
         tokio::select! {
             interrupted = self.wait() => Err(interrupted.into()),
@@ -56,22 +56,22 @@ impl Interrupt {
         }
     }
 
-    /// From now on the verb may take longer to end, since it has begun what must not be left half done: a deployment holds a lock.
+    /// Gives the verb more time to end after a signal, because a child holds a lock on a server that it must release.
     pub(crate) fn allow_setting_right(&self) {
         self.sets_right.store(true, Ordering::Relaxed);
     }
 
-    /// How long after a signal the process is ended from outside.
+    /// The time after a signal at which the watchdog ends the process.
     pub(crate) fn limit(&self) -> Duration {
         if self.sets_right.load(Ordering::Relaxed) { LONG_LIMIT } else { LIMIT }
     }
 
-    /// How long after a signal the work may go on.
+    /// How long the work may continue after a signal.
     pub(crate) fn grace(&self) -> Duration {
         self.limit().saturating_sub(LAST_WORDS)
     }
 
-    /// Ends every wait.
+    /// Notifies all waiting code.
     pub(crate) fn raise(&self, interrupted: Interrupted) {
         self.sender.send_if_modified(|current| {
             let first = current.is_none();
@@ -82,7 +82,7 @@ impl Interrupt {
         });
     }
 
-    /// Passes the process's signals on, for ever.
+    /// Waits for a signal to the process and notifies all waiting code.
     pub(crate) async fn listen(&self) -> std::io::Result<Interrupted> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

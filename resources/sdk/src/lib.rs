@@ -1,9 +1,9 @@
-//! The Concourse resource protocol, written once.
+//! The Concourse resource protocol as a library.
 //!
-//! A resource type is a [`Resource`]: a `Source`, a `Version`, two kinds of params and three verbs. Everything else is
-//! here: the request is read strictly (misspelt keys are errors) and leniently (scalars as pipelines write them), with
-//! every problem reported at once; standard output carries nothing but the response; secrets are masked in all that
-//! people see; child processes end with the verb; SIGTERM cleans up.
+//! A resource type implements [`Resource`]: a `Source`, a `Version`, two kinds of params and three verbs. This crate does the
+//! rest. It reads the request strictly (misspelt keys are errors) and leniently (scalars as pipelines write them), and reports
+//! every problem at once. Standard output carries only the response. Secrets are masked in all output. Child processes end with
+//! the verb. SIGTERM cleans up.
 //!
 //! # A complete resource type
 //!
@@ -15,7 +15,7 @@
 //! use jetway::{Context, NoParams, Parameters, Resource, Response, Result};
 //! use serde::{Deserialize, Serialize};
 //!
-//! /// Hands out a number that only grows.
+//! /// Returns a number that only grows.
 //! struct Counter;
 //!
 //! #[derive(Deserialize, JsonSchema)]
@@ -129,7 +129,7 @@ pub use unfinished::Unfinished;
 pub use unknown_keys::{KeyPolicy, UnknownKeys};
 pub use verb::Verb;
 
-/// The page for those who write a type of their own, so that its code is compiled.
+/// Compiles the code of the page about writing a type.
 #[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../../../docs/your-own-type.md")]
 struct YourOwnType;

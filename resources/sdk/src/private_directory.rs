@@ -1,8 +1,8 @@
-//! The private directory: the only place on disk where a secret may stand.
+//! The private directory: the only place on disk for secrets.
 //!
-//! It is made when it is first needed, readable by nobody else, and removed on every way out. A process that is killed
-//! without a chance to clean up leaves its directory behind, so each one is locked by its owner, and the next process
-//! removes those whose lock is free.
+//! It is created on first use, only its owner can read it, and it is removed however the process ends. A process that is killed
+//! by SIGKILL leaves its directory behind. So each process locks its directory, and the next process removes those that are not
+//! locked.
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -16,10 +16,10 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 
 use crate::error::Result;
 
+/// The prefix of a locked directory.
 const PREFIX: &str = "jetway-private-";
 
-/// The prefix that a directory has until it is locked. Without it another process could take a directory that was made
-/// a moment ago for one that was left behind.
+/// The prefix of a directory until it is locked, so that another process does not remove a new directory as abandoned.
 const UNLOCKED_PREFIX: &str = "jetway-new-";
 
 /// The private directory of this process. Clones are the same directory.
@@ -37,12 +37,12 @@ struct Made {
 }
 
 impl PrivateDirectory {
-    /// A directory that will stand in `parent` once it is needed.
+    /// A directory that will be created in `parent` on first use.
     pub(crate) fn new(parent: PathBuf) -> Self {
         Self { parent, made: Arc::default() }
     }
 
-    /// Where it is. Made on the first call.
+    /// Its path. The first call creates it.
     pub fn path(&self) -> Result<PathBuf> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = made.as_ref() {
@@ -50,7 +50,7 @@ impl PrivateDirectory {
         }
         remove_abandoned(&self.parent);
         let new = make(&self.parent)
-            .with_context(|| format!("cannot make a private directory in `{}`", self.parent.display()))?;
+            .with_context(|| format!("cannot create a private directory in `{}`", self.parent.display()))?;
         Ok(made.insert(new).path.clone())
     }
 
@@ -65,21 +65,21 @@ impl PrivateDirectory {
         Ok(path)
     }
 
-    /// A directory inside it, made when it is not there yet, and as private.
+    /// Creates a subdirectory, if it does not exist, with the same permissions, and returns its path.
     pub fn directory(&self, name: impl AsRef<Path>) -> Result<PathBuf> {
         let path = self.path()?.join(name);
         match DirBuilder::new().mode(0o700).create(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                Err(error).with_context(|| format!("cannot make the private directory `{}`", path.display()))
+                Err(error).with_context(|| format!("cannot create the private directory `{}`", path.display()))
             }
             _ => Ok(path),
         }
     }
 
-    /// Removes it. What is asked of it later makes a new one.
+    /// Removes it. A later use creates a new one.
     pub(crate) fn remove(&self) {
         if let Some(made) = self.made.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // A failure leaves it to the next process: the lock goes with this one.
+            // After a failure the next process removes it, since the lock ends with this process.
             let _ = fs::remove_dir_all(&made.path);
         }
     }
@@ -95,18 +95,18 @@ fn make(parent: &Path) -> std::io::Result<Made> {
     let name = unlocked.path().file_name().and_then(OsStr::to_str).unwrap_or_default();
     let path = parent.join(name.replacen(UNLOCKED_PREFIX, PREFIX, 1));
     fs::rename(unlocked.path(), &path)?;
-    // It has another name now, so that there is nothing left to remove under the first one.
+    // It was renamed, so there is nothing to remove under the first name.
     let _ = unlocked.keep();
     Ok(Made { path, _lock: lock })
 }
 
-/// Removes what killed processes left behind.
+/// Removes the directories of killed processes.
 fn remove_abandoned(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let of_ours = |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with(PREFIX));
         if of_ours(&entry.file_name())
-            // Anything may have such a name in a directory that others write to: a pipe would be waited for.
+            // In a shared directory, a named pipe may have such a name, and opening it would block.
             && let Ok(directory) = open(entry.path(), OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
             && flock(&directory, FlockOperation::NonBlockingLockExclusive).is_ok()
         {

@@ -1,17 +1,17 @@
-//! The filter that keeps secrets out of everything a person can read.
+//! Masks secrets in all output.
 //!
-//! Only secrets themselves are stored, in an ordered set. Text is searched for them as it is and once more in each form
-//! that its escapes can be undone to (see [`decode`]), two levels deep, so that no encoding of a secret needs to be
-//! listed. Both sides are linear, in the secrets and in the text.
+//! Only the secrets themselves are stored, in an ordered set. The text is searched as it is, and again after decoding each
+//! encoding that occurs in it (see [`decode`]), up to two levels deep. So the encodings of a secret need not be listed. The cost
+//! is linear in the size of the secrets and of the text.
 //!
-//! An `aho-corasick` automaton over the secrets and their encodings was measured instead. For a secret of 8,000 lines in
-//! 25 forms it takes 2.7 s and 189 MiB to build, and each secret that is learnt later builds it anew; for the plain lines alone it is
-//! 38 ms, against 1 ms for the set. What is here takes 17 ms of CPU for that secret line by line, 6 ms as one text; where every
-//! line is base64 of random bytes, so that all of it decodes, 40 to 60 ms.
+//! The alternative, an `aho-corasick` automaton over the secrets and their encodings, was measured. For a secret of 8,000 lines
+//! in 25 encodings it takes 2.7 s and 189 MiB to build, and each later secret requires a new one; for the plain lines alone it
+//! takes 38 ms, and the set 1 ms. Redacting that secret takes 17 ms of CPU line by line and 6 ms as one text; if every line is
+//! base64 of random bytes, so that all of it decodes, 40 to 60 ms.
 //!
-//! A secret that is cut at the end of a text is masked as far as half of it, and six bytes or more, stand in one text. The
-//! console looks back besides: what ends a secret that began in the previous line is masked. It sees the lines of two children that
-//! write at once as one text; a short secret that another line parts stays, in pieces of less than six bytes or half of it.
+//! A part of a secret at the end of a text is masked if it has at least six bytes and half of the secret. The console also looks
+//! at the previous line, and masks the rest of a secret that began there. Limit: if a line of another child comes between, parts
+//! of less than six bytes or of less than half of the secret stay visible.
 
 mod decode;
 mod patterns;
@@ -26,30 +26,29 @@ use zeroize::Zeroizing;
 use decode::{Decoded, Encoding, LONGEST_ESCAPE};
 use patterns::{Patterns, SHORTEST};
 
-/// What stands where a secret stood.
+/// The text that replaces a secret.
 pub const MASK: &str = "((redacted))";
 
 /// The shortest line of a many-line secret (a key) that is masked on its own.
 const SHORTEST_LINE: usize = 8;
 
-/// How many encodings are undone one within the other: the base64 of a Kubernetes Secret inside the base64 of a release.
+/// How many nested encodings are decoded: the base64 of a Kubernetes Secret inside the base64 of a Helm release needs two.
 const DEPTH: usize = 2;
 
-/// Masks secrets in text. Clones share one list, so a secret that is learnt late (an exchanged token) is masked
-/// everywhere from then on.
+/// Masks secrets in text. Clones share one list, so a secret that is added later (an exchanged token) is masked by all of them.
 #[derive(Clone, Default)]
 pub struct Redactor {
     known: Arc<Mutex<Known>>,
 }
 
-/// The secrets, and the memory in which text is searched for them.
+/// The secrets, and reusable buffers for the search.
 #[derive(Default)]
 struct Known {
     patterns: Patterns,
     spare: Spare,
 }
 
-/// Memory that each search uses again. It holds parts of secrets, and is wiped with the redactor.
+/// Buffers that each search reuses. They contain parts of secrets, and are zeroed when they are dropped.
 #[derive(Default)]
 struct Spare {
     decoded: Vec<Decoded>,
@@ -57,13 +56,13 @@ struct Spare {
 }
 
 impl Spare {
-    /// Keeps what an ordinary message needs, so that one large text costs its memory only once.
+    /// Drops large buffers, so that one large text does not occupy memory for ever.
     fn trim(&mut self) {
         self.decoded.retain(|decoded| decoded.bytes.capacity() <= LARGEST_SPARE);
     }
 }
 
-/// The last text that was redacted, as much of it as a secret can begin in that ends in the next one.
+/// The end of the previous text, as long as a short secret that continues in the next text may be.
 #[derive(Default)]
 pub(crate) struct Previous(Zeroizing<Vec<u8>>);
 
@@ -84,7 +83,7 @@ impl fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// Masks `secret` from now on, in every common encoding of it, and line by line if it has several lines.
+    /// Adds a secret, which is masked from now on in every common encoding, and line by line if it has several lines.
     pub fn add(&self, secret: &str) {
         let trimmed = secret.trim();
         if trimmed.len() < SHORTEST {
@@ -96,7 +95,7 @@ impl Redactor {
         patterns.add(trimmed, false);
         if trimmed.contains('\n') {
             for line in trimmed.lines().map(str::trim) {
-                // The armour of a key ("-----BEGIN ...") is the same for everybody, and useful in an error.
+                // The armour of a key ("-----BEGIN ...") is not secret, and useful in an error.
                 if line.len() >= SHORTEST_LINE && !line.starts_with("-----") {
                     patterns.add(line, true);
                 }
@@ -104,15 +103,15 @@ impl Redactor {
         }
     }
 
-    /// `text` with every known secret masked, and the password of every `scheme://user:password@host` whether known
-    /// or not. Of a secret that is cut at an end of the text, half or more is masked, and six bytes or more: less of it would be
-    /// any word.
+    /// Masks every known secret in `text`, and the password of every `scheme://user:password@host`, known or not. A part of a
+    /// secret at an end of the text is masked if it has at least six bytes and half of the secret: a shorter part might be any
+    /// word.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.redact_with(text, None)
     }
 
-    /// The same for one of several texts in turn: the end of a short secret is masked, too, that begins at the end of the
-    /// previous text. What has been shown of it by then, less than six bytes or half of it, stays.
+    /// Like [`Self::redact`], for one of several consecutive texts: it also masks the rest of a short secret that began at the
+    /// end of the previous text. The part that was shown there, less than six bytes or half of the secret, stays visible.
     pub(crate) fn redact_after<'t>(&self, previous: &mut Previous, text: &'t str) -> Cow<'t, str> {
         self.redact_with(text, Some(previous))
     }
@@ -141,26 +140,26 @@ impl Redactor {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        // The list is valid after every single insertion, so a panic elsewhere does not spoil it.
+        // The list is consistent after every insertion, so a panic of another thread does not corrupt it.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How far a text and the one before it are looked at for a secret that is cut between them, in bytes: what the longest common
-/// form of a short secret takes.
+/// How much of a text and of the previous one is searched for a secret that is broken over both, in bytes. It is the length of
+/// the longest common encoding of a short secret.
 const LOOK_BEHIND: usize = 128;
 
-/// The most memory of one kind that is kept from one text to the next, in bytes.
+/// The largest buffer that is kept for the next text, in bytes.
 const LARGEST_SPARE: usize = 64 * 1024;
 
-/// Whether a piece of text is the beginning or the end of what is redacted in one go, where a secret may be cut.
+/// Whether a piece of text touches the start or the end of the whole text, where a secret may be cut off.
 #[derive(Clone, Copy)]
 struct Edges {
     start: bool,
     end: bool,
 }
 
-/// Finds what is to be masked in `text`, as it is and decoded.
+/// Finds secrets in `text`, plain and encoded.
 fn find(
     patterns: &Patterns,
     text: &[u8],
@@ -181,7 +180,7 @@ fn find(
     }
     let shortest = patterns.shortest();
     let mut decoded = spare.decoded.pop().unwrap_or_default();
-    // Without a blank in any secret, forms are found as percent escapes.
+    // `Form` differs from `Percent` only for secrets with a blank.
     let is_due = |encoding: &Encoding| patterns.has_blank() || !matches!(encoding, Encoding::Form);
     for encoding in Encoding::ALL.into_iter().filter(is_due) {
         encoding.decode(text, shortest, &mut decoded, &mut |decoded| {
@@ -191,7 +190,7 @@ fn find(
     spare.decoded.push(decoded);
 }
 
-/// Finds in `decoded` and notes where that is in the text of `length` bytes that it was decoded from.
+/// Finds secrets in `decoded`, and adds their ranges in the original text of `length` bytes.
 fn find_decoded(
     patterns: &Patterns,
     decoded: &Decoded,
@@ -211,7 +210,7 @@ fn find_decoded(
     found.extend(inside.into_iter().map(|range| decoded.origin(range)).filter(|range| !range.is_empty()));
 }
 
-/// Finds what line breaks and colours cut in two.
+/// Finds secrets that line breaks or ANSI colours interrupt.
 fn find_joined(patterns: &Patterns, text: &[u8], edges: Edges, spare: &mut Spare, found: &mut Vec<Range<usize>>) {
     let mut joined = spare.decoded.pop().unwrap_or_default();
     if decode::without_breaks(text, &mut joined).is_some() {
@@ -220,9 +219,9 @@ fn find_joined(patterns: &Patterns, text: &[u8], edges: Edges, spare: &mut Spare
     spare.decoded.push(joined);
 }
 
-/// The part at the start of `text` in which a secret ends that begins in the previous text.
+/// The range at the start of `text` that continues a secret of the previous text.
 fn rest_after(patterns: &Patterns, previous: &Previous, text: &[u8], spare: &mut Spare) -> Option<Range<usize>> {
-    // Half of a longer one is telling by itself.
+    // A longer secret is recognised by half of it.
     if !patterns.has_short() || previous.0.is_empty() || text.is_empty() {
         return None;
     }
@@ -237,7 +236,7 @@ fn rest_after(patterns: &Patterns, previous: &Previous, text: &[u8], spare: &mut
     spanning.map(|range| range.end - start).max().map(|end| 0..end)
 }
 
-/// Masks these parts of `text`.
+/// Masks these ranges of `text`.
 fn mask(text: &str, mut found: Vec<Range<usize>>) -> Cow<'_, str> {
     if found.is_empty() {
         return Cow::Borrowed(text);
@@ -246,7 +245,7 @@ fn mask(text: &str, mut found: Vec<Range<usize>>) -> Cow<'_, str> {
     let mut masked = String::with_capacity(text.len());
     let mut done = 0;
     for range in found {
-        // An escape may be a part of a character's bytes; the whole character goes.
+        // A range may cut a multi-byte character. Mask the whole character.
         let start = text.floor_char_boundary(range.start);
         let end = text.ceil_char_boundary(range.end);
         if start >= done {
@@ -261,7 +260,7 @@ fn mask(text: &str, mut found: Vec<Range<usize>>) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-/// Masks the password in the user information of URLs, `None` when there is none.
+/// Masks the passwords in URLs; `None` if there are none.
 fn mask_userinfo(text: &str) -> Option<String> {
     let mut masked = String::new();
     let mut rest = text;
@@ -323,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_passwords_in_urls_that_nobody_told_it_of() {
+    fn masks_unknown_passwords_in_urls() {
         let redactor = Redactor::default();
         assert_eq!(
             redactor.redact("fatal: 'https://bob:s3cret@host/x' and http://a@b/ and ssh://git@h:22/x"),
@@ -333,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_what_is_left_of_a_secret_at_the_ends_of_a_text() {
+    fn masks_parts_of_a_secret_at_the_ends_of_a_text() {
         let redactor = redactor(&["ghp_0123456789abcdefgh", "clusters:\n- name: production\n"]);
         assert_eq!(redactor.redact("token ghp_01234567"), format!("token {MASK}"));
         assert_eq!(redactor.redact("89abcdefgh is refused"), format!("{MASK} is refused"));

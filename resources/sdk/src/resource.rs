@@ -1,4 +1,4 @@
-//! What a resource type is: its parameters, its versions, and its three verbs.
+//! The traits of a resource type: its parameters, its version, and its three verbs.
 
 use std::path::Path;
 
@@ -16,8 +16,8 @@ use crate::verb::Verb;
 
 /// A Concourse resource type.
 ///
-/// The associated types are read from the request by their [`JsonSchema`], strictly and leniently at once: a misspelt
-/// key is an error, every scalar is taken as pipelines write it. Their doc comments are their documentation.
+/// The SDK reads the associated types from the request by their [`JsonSchema`]: a misspelt key is an error, and scalars are
+/// accepted as pipelines write them. The doc comments of the fields are the documentation of the keys.
 ///
 /// Futures need not be `Send`: the SDK runs one verb on a single-threaded runtime.
 #[allow(async_fn_in_trait)]
@@ -25,48 +25,47 @@ pub trait Resource: Sized + 'static {
     /// The type's name, as in `jetway-NAME`.
     const NAME: &'static str;
 
-    /// What it is, in one line, for `--help`.
+    /// A description in one line, for `--help`.
     const ABOUT: &'static str;
 
     /// The version of the crate, `env!("CARGO_PKG_VERSION")`.
     const RELEASE: &'static str;
 
-    /// Keys that users of the established resource may have in their pipelines and that this release does not know
-    /// yet, such as `source.tag_filter`. They are refused by that name.
+    /// Keys of the established resource that this release does not support yet, such as `source.tag_filter`. The error says so.
     const NOT_YET: &'static [&'static str] = &[];
 
-    /// What becomes of an unknown key that is not close to a known one, in that part of a request of `verb`: what the
-    /// established resource makes of it, so that its pipelines run unchanged and its errors stay errors.
+    /// How a part of a request of `verb` treats an unknown key that is close to no known one. It should be what the established
+    /// resource does, so that its pipelines run unchanged and its errors stay errors.
     fn unknown_keys(verb: Verb, part: Part) -> UnknownKeys {
         let _ = (verb, part);
         UnknownKeys::Ignored
     }
 
-    /// Programs that children of this type call back (see [`Companion`]).
+    /// Programs that children of this type call (see [`Companion`]).
     const COMPANIONS: &'static [Companion] = &[];
 
-    /// What stands under `source:`.
+    /// The type of `source:`.
     type Source: Parameters;
 
-    /// What identifies one version. On the wire a map of strings that is never empty; keys that it does not know are
-    /// passed over, since a version may have been stored by another release or by the established resource.
+    /// The type of a version. As JSON it is a map of strings that is not empty. Unknown keys are ignored, since another release
+    /// or the established resource may have stored the version.
     type Version: Serialize + DeserializeOwned + JsonSchema;
 
-    /// What stands under a get step's `params:`.
+    /// The type of a get step's `params:`.
     type GetParams: Parameters;
 
-    /// What stands under a put step's `params:`.
+    /// The type of a put step's `params:`.
     type PutParams: Parameters;
 
-    /// The versions from `version` on, oldest first, `version` included while it is still there; the newest one when
-    /// there is no `version`.
+    /// Returns the versions since `version`, oldest first, including `version` if it still exists. Without `version`, returns
+    /// the newest one.
     async fn check(
         context: &Context,
         source: Self::Source,
         version: Option<Self::Version>,
     ) -> Result<Vec<Self::Version>>;
 
-    /// Fetches `version` into `destination`, an empty directory. There is no version after a put that printed `{}`.
+    /// Fetches `version` into `destination`, an empty directory. `version` is `None` after a put that returned none.
     async fn get(
         context: &Context,
         source: Self::Source,
@@ -75,7 +74,7 @@ pub trait Resource: Sized + 'static {
         destination: &Path,
     ) -> Result<Response<Self::Version>>;
 
-    /// Brings about a new version, from `inputs`, the directory that holds the step's inputs by name.
+    /// Creates a new version. `inputs` is the directory of the step's inputs, each in a directory of its name.
     async fn put(
         context: &Context,
         source: Self::Source,
@@ -84,42 +83,42 @@ pub trait Resource: Sized + 'static {
     ) -> Result<Response<Self::Version>>;
 }
 
-/// A type that pipelines fill in: a `Source`, or the params of a step.
+/// A type that a pipeline sets: a `Source`, or the params of a step.
 pub trait Parameters: DeserializeOwned + JsonSchema {
-    /// Notes what the types cannot say: pairs that exclude each other, texts with a form. Runs after decoding, and all
-    /// problems of the request are reported together.
+    /// Checks rules that the types cannot express, such as keys that exclude each other or the syntax of a text. It runs after
+    /// decoding, and all problems of the request are reported together.
     fn rules(&self, problems: &mut Problems) {
         let _ = problems;
     }
 
-    /// The secrets that are not a [`crate::Secret`] of their own, such as a password inside a URL.
+    /// The secrets that are not a [`crate::Secret`], such as a password in a URL.
     fn hidden_secrets(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// For a step that takes no params.
+/// The params of a step that has none.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct NoParams {}
 
 impl Parameters for NoParams {}
 
-/// What a get or a put answers.
+/// The response of a get or a put.
 #[derive(Debug, Serialize)]
 pub struct Response<V> {
-    /// The version that was fetched, or that was made.
+    /// The version that was fetched or created.
     pub version: V,
-    /// What Concourse shows beside it, in this order.
+    /// The metadata that Concourse shows with the version, in this order.
     pub metadata: Vec<Metadata>,
 }
 
 impl<V> Response<V> {
-    /// An answer without metadata.
+    /// A response without metadata.
     pub fn new(version: V) -> Self {
         Self { version, metadata: Vec::new() }
     }
 
-    /// Adds one line of metadata.
+    /// Adds an entry to the metadata.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.push(Metadata::new(name, value));
@@ -127,25 +126,25 @@ impl<V> Response<V> {
     }
 }
 
-/// One line of metadata.
+/// One entry of the metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Metadata {
-    /// What it is.
+    /// Its name.
     pub name: String,
     /// Its value.
     pub value: String,
-    /// A hint for display that the established resources give (`time`, `message`); Concourse itself ignores it.
+    /// A display hint of the established resources (`time`, `message`). Concourse ignores it.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
 }
 
 impl Metadata {
-    /// A line of plain text.
+    /// An entry without a display hint.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), value: value.into(), kind: None }
     }
 
-    /// A line with a display hint.
+    /// An entry with a display hint.
     pub fn typed(name: impl Into<String>, value: impl Into<String>, kind: &'static str) -> Self {
         Self { name: name.into(), value: value.into(), kind: Some(kind) }
     }

@@ -1,4 +1,4 @@
-//! A resource type without its Rust types: for programs that know several.
+//! A resource type without its Rust types, for programs that know several.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -62,7 +62,7 @@ impl ResourceType {
         self.release
     }
 
-    /// What it is, in one line.
+    /// Its description, in one line.
     pub fn about(&self) -> &'static str {
         self.about
     }
@@ -82,31 +82,31 @@ impl ResourceType {
         schema
     }
 
-    /// What is wrong with a value from a pipeline file, in which `((vars))` may stand anywhere. `keys` is the policy of the
-    /// source that the value is or belongs to.
+    /// The problems of a value from a pipeline file, which may contain `((vars))`. `keys` is the policy of the source that the
+    /// value is or belongs to.
     pub fn problems(&self, part: Part, value: Value, keys: KeyPolicy) -> Vec<Problem> {
         (self.problems)(part, value, keys)
     }
 
-    /// Serves a verb for `request`, as the type's own binary would: the response goes to standard output, messages go
-    /// to standard error.
+    /// Serves a verb for `request` like the type's own binary: writes the response to standard output and messages to standard
+    /// error.
     pub fn serve(&self, verb: Verb, request: &Value, directory: Option<PathBuf>) -> ExitCode {
         (self.serve)(verb, Input::Bytes(request.to_string().into_bytes()), directory, std::env::temp_dir())
     }
 
-    /// The same for the request on standard input.
+    /// Serves a verb for the request on standard input.
     pub(crate) fn serve_stdin(&self, verb: Verb, directory: Option<PathBuf>) -> ExitCode {
         (self.serve)(verb, Input::Stdin, directory, std::env::temp_dir())
     }
 
-    /// Does the same but hands the response back, for a program that goes on with it. After a failure, which people
-    /// have been told of by then, there is the exit code.
+    /// Serves a verb for `request` and returns the response. After a failure, which has been shown by then, it returns the exit
+    /// code.
     pub fn ask(&self, verb: Verb, request: &Value, directory: Option<PathBuf>) -> Result<Value, ExitCode> {
         (self.ask)(verb, Input::Bytes(request.to_string().into_bytes()), directory, std::env::temp_dir())
     }
 }
 
-/// Lets editors mark keys that are not named, whether the reader ignores them or not: they have no effect.
+/// Makes editors mark unknown keys, also those that the request reader would ignore: they have no effect.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(entries) => {

@@ -1,8 +1,8 @@
 //! Secrets.
 //!
-//! A credential in a `Source` or `Params` type is a [`Secret`]. Its schema marks it `writeOnly`, and that mark is what
-//! the request reader goes by: it tells the [`Redactor`](crate::Redactor) of every such value before anything else looks at the request,
-//! so that a secret is masked even in the message that the rest of the request is wrong.
+//! A credential in a `Source` or `Params` type is a [`Secret`]. Its schema has the mark `writeOnly`. The request reader adds
+//! every marked value to the [`Redactor`](crate::Redactor) first, so that a secret is masked even in the error of an invalid
+//! request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,22 +15,22 @@ use crate::redactor::MASK;
 
 /// A value that must never be shown: a password, a token, a private key.
 ///
-/// It has no `Display` and no `Serialize`; `Debug` shows a mask; the memory is zeroed when it is dropped.
+/// It implements neither `Display` nor `Serialize`. `Debug` shows a mask. Dropping it zeroes its memory.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Wraps a value. One that did not come out of the request must also be given to [`Redactor::add`](crate::Redactor::add).
+    /// Wraps a value. If it is not from the request, it must also be passed to [`Redactor::add`](crate::Redactor::add).
     pub fn new(value: impl Into<String>) -> Self {
         Self(Zeroizing::new(value.into()))
     }
 
-    /// The value itself, for the one place that needs it: a header, a private file, a signature.
+    /// The value, for the place that needs it: a header, a private file, a signature.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is nothing in it, which pipelines use for "not set".
+    /// Whether the value is empty, which pipelines use for "not set".
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,7 +1,7 @@
-//! What a get is still making: it gets its name in the destination when it is whole, and not before.
+//! Unfinished output of a get: files get their final names in the destination only when they are complete.
 //!
-//! A failure or a signal removes it. A process that is killed leaves it behind, under a name that the next get knows and
-//! removes.
+//! A failure or a signal removes unfinished output. A process that is killed by SIGKILL leaves it behind, and the next get
+//! removes it.
 
 use std::fs;
 use std::io;
@@ -12,13 +12,13 @@ use anyhow::Context as _;
 
 use crate::error::Result;
 
-/// How the names begin.
+/// The prefix of the directory's name.
 const PREFIX: &str = ".jetway-unfinished-";
 
-/// The file in such a directory that says, one a line, which names it was about to give or has given.
+/// The file in the directory with the names, one per line, that were published or were about to be.
 const PUBLISHED: &str = ".published";
 
-/// A directory inside of the destination, in which a get makes what belongs there.
+/// A directory in the destination for output that is not complete yet.
 #[derive(Debug)]
 pub struct Unfinished {
     destination: PathBuf,
@@ -26,34 +26,34 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// An empty directory in `destination`, on the same file system, for this user alone.
+    /// Creates an empty directory in `destination`, which only this user can access.
     pub fn new(destination: &Path) -> Result<Self> {
         let path = destination.join(format!("{PREFIX}{}", std::process::id()));
         let made = fs::DirBuilder::new().mode(0o700).create(&path);
-        made.with_context(|| format!("cannot make the directory `{}`", path.display()))?;
+        made.with_context(|| format!("cannot create the directory `{}`", path.display()))?;
         Ok(Self { destination: destination.to_owned(), path })
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Gives what is finished in it, by the name `name`, that name in the destination.
+    /// Moves the file or directory `name` to the destination.
     pub fn publish(&self, name: &str) -> Result<()> {
         let (from, to) = (self.path.join(name), self.destination.join(name));
-        give(&from, &to).with_context(|| format!("cannot make `{}`", to.display()))
+        give(&from, &to).with_context(|| format!("cannot create `{}`", to.display()))
     }
 
-    /// Gives all of these their names: all of them, or none. Whoever kills this process in between leaves some, which the next
-    /// get removes.
+    /// Moves all these files and directories to the destination, or none of them. If the process is killed in between, the next
+    /// get removes those that were moved.
     pub fn publish_all(&self, names: &[&str]) -> Result<()> {
         let list = self.path.join(PUBLISHED);
         fs::write(&list, names.join("\n")).with_context(|| format!("cannot write `{}`", list.display()))?;
         for (index, name) in names.iter().enumerate() {
             if let Err(error) = self.publish(name) {
                 for name in names.iter().take(index) {
-                    // What stays is removed by the next get.
+                    // The next get removes what is left.
                     let _ = remove_any(&self.destination.join(name));
                 }
                 return Err(error);
@@ -63,8 +63,8 @@ impl Unfinished {
     }
 }
 
-/// Renames, or leaves the name `to` free: a directory that its owner may not write to included. To move such a one, who is not
-/// root needs that right.
+/// Renames a file or a directory. After a failure, `to` does not exist. A user other than root can only move a directory with
+/// write permission, so a read-only directory gets it for the move.
 fn give(from: &Path, to: &Path) -> io::Result<()> {
     let error = match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => error,
@@ -80,22 +80,22 @@ fn give(from: &Path, to: &Path) -> io::Result<()> {
     settle(to, permissions)
 }
 
-/// Gives what has just been moved its own permissions, or takes it away again.
+/// Restores the permissions of a moved directory. If that fails, removes it.
 fn settle(path: &Path, permissions: fs::Permissions) -> io::Result<()> {
     fs::set_permissions(path, permissions).inspect_err(|_| {
-        // What stays is removed by the next get.
+        // The next get removes what is left.
         let _ = remove_any(path);
     })
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // What stays is removed by the next get.
+        // The next get removes what is left.
         let _ = remove(&self.path);
     }
 }
 
-/// Removes what killed processes left in `destination`.
+/// Removes the output of killed processes from `destination`.
 pub(crate) fn remove_abandoned(destination: &Path) -> io::Result<()> {
     for entry in fs::read_dir(destination)? {
         let entry = entry?;
@@ -110,12 +110,12 @@ pub(crate) fn remove_abandoned(destination: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a name is that of something in a directory, and leads nowhere else.
+/// Whether a name is a plain file name.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && name != "." && name != ".."
 }
 
-/// Removes a file or a directory, if there is one.
+/// Removes a file or a directory, if it exists.
 fn remove_any(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => remove(path),
@@ -125,7 +125,7 @@ fn remove_any(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a directory with all that is in it, read-only directories included.
+/// Removes a directory and its content, read-only directories included.
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

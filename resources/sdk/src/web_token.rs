@@ -1,5 +1,4 @@
-//! Tokens of our own making (JSON Web Tokens, RFC 7519), signed with an RSA key (RS256): what GitHub and Google exchange for
-//! tokens of theirs.
+//! JSON Web Tokens (RFC 7519), signed with an RSA key (RS256). GitHub and Google exchange them for access tokens.
 
 use anyhow::{Context as _, anyhow};
 use aws_lc_rs::rand::SystemRandom;
@@ -21,7 +20,7 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// The key in a PEM text, or what is wrong with the text, in words that do not repeat it.
+    /// Parses the key in a PEM text. The error does not repeat the text.
     pub fn parse(pem: &str) -> Result<Self, String> {
         if pem.contains("ENCRYPTED") {
             return Err("expected a private key without a passphrase, found an encrypted one".to_owned());
@@ -32,14 +31,14 @@ impl SigningKey {
         ] {
             if let Some(body) = body(pem, label) {
                 let der = STANDARD.decode(body).map_err(|_| "is cut or damaged".to_owned())?;
-                return read(&der).map(Self).map_err(|_| "is no RSA key of 2048 bits or more".to_owned());
+                return read(&der).map(Self).map_err(|_| "is not an RSA key of 2048 bits or more".to_owned());
             }
         }
         Err("is not a private key (expected `-----BEGIN RSA PRIVATE KEY-----` to `-----END RSA PRIVATE KEY-----`)"
             .to_owned())
     }
 
-    /// A token that says what the claims say. `header` tells more of the key (`kid`) than that it is an RSA key.
+    /// Creates a token with these claims. `header` adds fields to its header, such as the key's id (`kid`).
     pub fn token(&self, header: &[(&str, &str)], claims: &Value) -> Result<Secret> {
         let mut whole = serde_json::json!({ "alg": "RS256", "typ": "JWT" });
         if let Some(whole) = whole.as_object_mut() {
@@ -50,14 +49,13 @@ impl SigningKey {
         let mut signature = vec![0; self.0.public_modulus_len()];
         self.0
             .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
-            .map_err(|_| anyhow!("the private key does not sign"))
-            .context("cannot make a token")?;
+            .map_err(|_| anyhow!("the private key cannot sign"))
+            .context("cannot create a token")?;
         Ok(Secret::new(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))))
     }
 }
 
-/// The base64 text between the lines that begin and end a PEM section. Line breaks may have become spaces or `\n` on the
-/// way through a pipeline.
+/// The base64 text of a PEM section. A pipeline may have changed the line breaks to spaces or to `\n`.
 fn body(pem: &str, label: &str) -> Option<String> {
     let (_, after) = pem.split_once(&format!("-----BEGIN {label}-----"))?;
     let (body, _) = after.split_once(&format!("-----END {label}-----"))?;
@@ -69,11 +67,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_key_is_said_without_its_text() {
+    fn reports_an_invalid_key_without_its_text() {
         for (text, words) in [
             ("hunter2", "is not a private key"),
             ("-----BEGIN RSA PRIVATE KEY-----\n%%%\n-----END RSA PRIVATE KEY-----", "is cut or damaged"),
-            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "is no RSA key"),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "is not an RSA key"),
             ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "expected a private key without a passphrase"),
         ] {
             let problem = SigningKey::parse(text).unwrap_err();

@@ -113,8 +113,8 @@ fn is_of_container(url: &str) -> bool {
     url.scheme() == "https" || is_loopback || CONTAINER_HOSTS.contains(&host)
 }
 
-/// The credentials of the machine's role, from its metadata service. Version 2 of its protocol requires a PUT first, which protects
-/// from request forgery.
+/// The credentials of the machine's role, from its metadata service. Version 2 of its protocol requires a PUT first, which
+/// protects from request forgery.
 async fn of_machine(aws: &Aws) -> Result<Credentials> {
     let given = aws.context.variable("AWS_EC2_METADATA_SERVICE_ENDPOINT");
     let service = given.as_deref().unwrap_or(MACHINE).trim_end_matches('/').to_owned();

@@ -21,7 +21,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long a child has to end after a signal to the verb, which has two seconds in all.
 const INTERRUPTED_GRACE: Duration = Duration::from_secs(1);
 
-/// The `PATH` for a child if the environment has none. The C library's default lacks `/usr/local/bin`, where images have programs.
+/// The `PATH` for a child if the environment has none. The C library's default lacks `/usr/local/bin`, where images have
+/// programs.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Returns the pause before the next run of a child, from how the child ended and how often it has run; `None` for no retry.

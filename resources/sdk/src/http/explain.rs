@@ -68,6 +68,11 @@ fn explain(error: &reqwest::Error, limits: &Limits) -> Explained {
             let text = format!("{} closed the connection before the request was sent", limits.host);
             return (TransportKind::Connection, text, None);
         }
+        // The kernel reports the same errors for a connection on which the request may have been sent.
+        Some((TransportKind::Connection | TransportKind::Name, ..)) if !error.is_connect() => {
+            return (TransportKind::Cut, format!("the connection to {} was lost", limits.host), None);
+        }
+        Some((TransportKind::Tls, text, hint)) if !error.is_connect() => return (TransportKind::Cut, text, hint),
         Some(found) => return found,
         None => {}
     }
@@ -167,3 +172,53 @@ fn explain_one(cause: &(dyn StdError + 'static), limits: &Limits) -> Option<Expl
 }
 
 const CLOSED: &str = "the connection was closed before the response was complete";
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use reqwest::Method;
+    use tokio::io::{AsyncRead, ReadBuf};
+    use tokio_util::io::ReaderStream;
+
+    use super::*;
+    use crate::http::environment::Environment;
+    use crate::http::settings::HttpSettings;
+    use crate::http::trust::{self, Identity};
+
+    /// A body that fails as a connection does that the kernel gives up.
+    struct Lost(io::ErrorKind);
+
+    impl AsyncRead for Lost {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(self.0.into()))
+        }
+    }
+
+    /// A message that is sent twice is worse than one whose delivery is unknown: the kernel reports a timeout or an unreachable
+    /// host also for a connection on which the request was sent.
+    #[tokio::test]
+    async fn a_connection_that_is_lost_after_the_request_was_sent_does_not_count_as_unsent() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let tls = trust::tls(&HttpSettings::default(), &Environment::from_environment(), Identity::Shown).unwrap();
+        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap();
+        let limits = Limits {
+            host: "`h`".to_owned(),
+            connect: Duration::from_secs(1),
+            read: Duration::from_secs(1),
+            keys: TimeoutKeys::default(),
+            proxy: None,
+        };
+        for kind in [io::ErrorKind::TimedOut, io::ErrorKind::HostUnreachable, io::ErrorKind::NetworkUnreachable] {
+            let body = reqwest::Body::wrap_stream(ReaderStream::new(Lost(kind)));
+            let error = client.post(&url).body(body).send().await.unwrap_err();
+            let request = RequestLine { method: Method::POST, url: url.clone() };
+            let error = TransportError::explain(request, &error, &limits);
+            assert_eq!((error.kind(), error.is_unsent()), (TransportKind::Cut, false), "{kind}");
+            assert_eq!(error.cause().to_string(), "the connection to `h` was lost");
+        }
+    }
+}

@@ -1,7 +1,8 @@
-//! A proxy on loopback for children, which adds the login of the real proxy, so that no child has its password in the environment.
+//! A proxy on loopback for children, which adds the login of the real proxy, so that no child has its password in the
+//! environment.
 //!
-//! It speaks HTTP to the child (`CONNECT`, or one request per connection). To the real proxy it speaks HTTP, with or without TLS,
-//! or SOCKS5 (RFC 1928).
+//! It speaks HTTP to the child (`CONNECT`, or one request per connection). To the real proxy it speaks HTTP, with or without
+//! TLS, or SOCKS5 (RFC 1928).
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -60,8 +60,8 @@ impl HttpClient {
     }
 }
 
-/// A request that has not been sent yet. [`HttpClient`] creates it. A mistake in it, such as an invalid URL, is reported when it is
-/// sent.
+/// A request that has not been sent yet. [`HttpClient`] creates it. A mistake in it, such as an invalid URL, is reported when it
+/// is sent.
 #[derive(Clone)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct HttpRequest {
@@ -237,12 +237,18 @@ impl HttpRequest {
         self
     }
 
-    /// Sets the longest time in which nothing is received or sent, instead of the client's: a server may need longer to process
-    /// a body.
+    /// Sets the longest time in which nothing is received or sent, instead of the client's.
     pub fn read_timeout(mut self, limit: Duration) -> Self {
         self.answer_timeout = limit;
         self.read_timeout = limit;
         self
+    }
+
+    /// Allows at least this long without anything received or sent: a server may need longer to process a body. A longer timeout
+    /// of the client stays, so that its key always has an effect.
+    pub fn min_read_timeout(self, limit: Duration) -> Self {
+        let limit = limit.max(self.client.settings().read_timeout);
+        self.read_timeout(limit)
     }
 
     /// Declares that the URL's path is a secret, like a webhook's: messages show only scheme and host.
@@ -303,5 +309,34 @@ fn parse(text: &str) -> Result<Url, String> {
         Ok(url)
     } else {
         Err(format!("expected `https://...`, found the scheme `{}`", url.scheme()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::settings::HttpSettings;
+    use crate::{BuildMetadata, Colour, Console, Context, Redactor};
+
+    /// The timeouts of a request for the first byte and for the body, in seconds.
+    fn timeouts(read_timeout: u64, change: impl Fn(HttpRequest) -> HttpRequest) -> (u64, u64) {
+        let console = Console::new(std::io::sink(), Redactor::default(), Colour::Never);
+        let context = Context::new(BuildMetadata::default(), console, std::env::temp_dir());
+        let settings = HttpSettings { read_timeout: Duration::from_secs(read_timeout), ..HttpSettings::default() };
+        let request = change(context.http(settings).unwrap().get("http://host/"));
+        (request.answer_timeout.as_secs(), request.read_timeout.as_secs())
+    }
+
+    #[test]
+    fn gives_the_first_byte_five_minutes_unless_read_timeout_is_set() {
+        assert_eq!(timeouts(60, |request| request), (300, 60));
+        assert_eq!(timeouts(7, |request| request), (7, 7));
+    }
+
+    #[test]
+    fn min_read_timeout_extends_the_timeout_of_the_settings_and_never_shortens_it() {
+        let longer = |request: HttpRequest| request.min_read_timeout(Duration::from_mins(10));
+        assert_eq!(timeouts(60, longer), (600, 600));
+        assert_eq!(timeouts(1800, longer), (1800, 1800));
     }
 }

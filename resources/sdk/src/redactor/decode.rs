@@ -1,4 +1,4 @@
-//! Escapes and encodings in text, undone, with the place in the text that each byte comes from.
+//! Decodes escapes and encodings in text, and maps each decoded byte to its range in the text.
 
 use std::ops::Range;
 
@@ -9,24 +9,24 @@ pub(super) const LONGEST_ESCAPE: usize = 12;
 
 /// Bytes that were decoded from a text.
 ///
-/// It is filled again for each text and each encoding: to allocate and to wipe one takes longer than to decode a line.
+/// The buffer is reused for each text and each encoding: allocating and zeroing it takes longer than decoding a line.
 #[derive(Default)]
 pub(super) struct Decoded {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     origins: Origins,
-    /// The parts of the text, one for each byte, for [`Origins::Each`].
+    /// The ranges in the text, one for each byte, for [`Origins::Each`].
     each: Vec<(usize, usize)>,
 }
 
-/// The parts of the text that the bytes come from.
+/// The ranges of the text that the bytes were decoded from.
 #[derive(Default)]
 enum Origins {
-    /// One by one.
+    /// A range for each byte.
     #[default]
     Each,
-    /// Two digits a byte, from here on.
+    /// Two digits per byte, from this offset.
     Hexadecimal(usize),
-    /// Four characters for three bytes, from here on; the last byte has what follows up to there.
+    /// Four characters for three bytes, from the first offset. The range of the last byte extends to the second offset.
     Base64(usize, usize),
 }
 
@@ -49,7 +49,7 @@ impl Decoded {
         }
     }
 
-    /// The part of the text that these bytes come from.
+    /// The range of the text that these bytes were decoded from.
     pub(super) fn origin(&self, range: Range<usize>) -> Range<usize> {
         match self.origins {
             Origins::Each => {
@@ -58,36 +58,36 @@ impl Decoded {
                 start..last.map_or(start, |(_, end)| *end).max(start)
             }
             Origins::Hexadecimal(first) => first + 2 * range.start..first + 2 * range.end,
-            // A byte has a share in two characters, which both go with it.
+            // A byte spans two characters, which are both masked.
             Origins::Base64(first, end) if range.end == self.bytes.len() => first + range.start * 4 / 3..end,
             Origins::Base64(first, _) => first + range.start * 4 / 3..first + (range.end * 4).div_ceil(3),
         }
     }
 }
 
-/// The shortest secret, and the shortest part of one that is masked at the ends of a text, in bytes.
+/// The shortest secret, and the shortest part of a secret that is masked at the ends of a text, in bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Shortest {
     pub(super) whole: usize,
     pub(super) part: usize,
 }
 
-/// A way to write a secret down.
+/// An encoding of a secret.
 #[derive(Clone, Copy)]
 pub(super) enum Encoding {
     /// `%26`.
     Percent,
-    /// The same with `+` for a blank, as forms have it.
+    /// `%26`, with `+` for a blank, as in HTML forms.
     Form,
-    /// `\"`, `\n`, `\u0026`, `\x26`: JSON, and the strings of programming languages.
+    /// `\"`, `\n`, `\u0026`, `\x26`: JSON, and string literals of programming languages.
     Quoted,
-    /// `\$`: a shell's.
+    /// `\$`: a shell.
     Shell,
-    /// `'\''`: a shell's between single quotes, where a backslash is itself.
+    /// `'\''`: a shell, in single quotes.
     SingleQuoted,
     /// `&amp;`, `&#38;`, `&#x26;`.
     Html,
-    /// Either case.
+    /// In lower or upper case.
     Hexadecimal,
     /// Standard or URL-safe, at any alignment.
     Base64,
@@ -105,8 +105,8 @@ impl Encoding {
         Self::Base64,
     ];
 
-    /// Undoes the encoding wherever `text` has it, and hands on what came out; nothing if the text has none.
-    /// Runs that are too short for a secret, or at the ends of the text for the part of one, are passed over.
+    /// Decodes the encoding wherever it occurs in `text`, and passes the results to `use_decoded`. Runs that are too short for a
+    /// secret (or, at the ends of the text, for a part of one) are skipped.
     pub(super) fn decode(
         self,
         text: &[u8],
@@ -151,8 +151,7 @@ impl Encoding {
     }
 }
 
-/// The text without line breaks, the blanks around them, and the sequences by which terminals are told of colours; `None` if
-/// it has none of them.
+/// The text without line breaks, the blanks around them, and ANSI escape sequences; `None` if it has none of them.
 pub(super) fn without_breaks(text: &[u8], joined: &mut Decoded) -> Option<()> {
     const ESCAPE: u8 = 0x1b;
     if !text.iter().any(|byte| matches!(*byte, b'\n' | b'\r' | ESCAPE)) {
@@ -187,8 +186,7 @@ pub(super) fn without_breaks(text: &[u8], joined: &mut Decoded) -> Option<()> {
     Some(())
 }
 
-/// The text with every escape undone that `unescape` knows: it takes what follows from there and says what it stands for and
-/// how long it is.
+/// Decodes every escape in the text. `unescape` returns the character and the length of an escape at the start of its argument.
 fn escapes(
     text: &[u8],
     sign: u8,
@@ -205,7 +203,7 @@ fn escapes(
         && let Some(byte) = rest.first()
     {
         match unescape(rest) {
-            // A percent escape is a byte, and not a character.
+            // A percent escape is a byte and not a character.
             Some((character, length)) if sign == b'%' || sign == b'+' => {
                 decoded.push(u8::try_from(u32::from(character)).unwrap_or_default(), at, at + length);
                 at += length;
@@ -290,7 +288,7 @@ fn single_quoted(text: &[u8]) -> Option<(char, usize)> {
 }
 
 fn html(text: &[u8]) -> Option<(char, usize)> {
-    /// The longest entity that is known here: `&#x10ffff;`, with a zero or two before it.
+    /// The longest entity: `&#x10ffff;`, with up to two leading zeros.
     const LONGEST: usize = 12;
     let rest = text.strip_prefix(b"&")?;
     let length = rest.iter().take(LONGEST).position(|byte| *byte == b';')?;

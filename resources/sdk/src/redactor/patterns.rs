@@ -1,4 +1,4 @@
-//! The secrets that text is searched for.
+//! The set of secrets, and the search for them.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -13,23 +13,23 @@ use super::decode::{LONGEST_ESCAPE, Shortest};
 /// without hiding anything.
 pub(super) const SHORTEST: usize = 3;
 
-/// The longest part of a secret that is looked for at the ends of a text, in bytes.
+/// The longest part of a secret that is searched for at the ends of a text, in bytes.
 const LONGEST_PART: usize = 4096;
 
-/// The part of a secret that is masked at the end of a text, in bytes, if half of the secret is longer. A little less than
-/// half is enough, see [`LOST`].
+/// The length of a part, in bytes, that is always masked at the end of a text. For a shorter secret, half of it minus [`LOST`] is
+/// enough.
 const TELLING_PART: usize = 16;
 
-/// The bytes that cannot be decoded where base64 in base64 is cut.
+/// The bytes that cannot be decoded where nested base64 is cut off.
 const LOST: usize = 3;
 
 /// The shortest part of a secret that is masked at the end of a text, in bytes.
 const SHORTEST_PART: usize = 6;
 
-/// The shortest secret of which one of two parts is always telling, in bytes.
+/// The shortest secret of which one of two parts is always recognised, in bytes.
 const SHORTEST_HALVED: usize = 2 * (SHORTEST_PART + LOST);
 
-/// The shortest line of a secret of several lines of which a part is masked: the lines of a key are longer.
+/// The shortest line of a multi-line secret whose parts are masked. The lines of a key are longer.
 const SHORTEST_CUT_LINE: usize = 32;
 
 /// A secret, or its bytes backwards.
@@ -61,7 +61,7 @@ impl PartialEq for Pattern {
     }
 }
 
-/// Patterns in order, and what they begin with.
+/// The patterns in order, and a filter by their beginnings.
 #[derive(Default)]
 struct Ordered {
     patterns: BTreeSet<Pattern>,
@@ -81,7 +81,7 @@ impl Ordered {
         }
         let mut up_to = text;
         loop {
-            // A pattern that `text` begins with is not after `text`, and whatever lies between the two begins with it, too.
+            // A pattern that is a prefix of `text` sorts before `text`, and all patterns between the two have the same prefix.
             let range = (Bound::Unbounded, Bound::Included(up_to));
             let before = &self.patterns.range::<[u8], _>(range).next_back()?.0;
             let common = before.iter().zip(text).take_while(|(a, b)| a == b).count();
@@ -95,9 +95,9 @@ impl Ordered {
         }
     }
 
-    /// Whether a pattern begins with `part`, which is enough of it to be telling.
+    /// Whether a pattern begins with `part`, and `part` is long enough to recognise it.
     fn begins_with(&self, part: &[u8]) -> bool {
-        /// Enough to come to a short one among those that begin alike.
+        /// Enough to find a short one among the patterns with the same beginning.
         const MOST_LOOKED_AT: usize = 64;
         if part.len() < SHORTEST_PART || !self.beginnings.may_contain(part) {
             return false;
@@ -112,14 +112,14 @@ impl Ordered {
     }
 }
 
-/// What the patterns begin with: their first three bytes and their first six, each as a set of hashes. It may contain more
-/// than was inserted, and never less.
+/// A filter by the first three and the first six bytes of the patterns, as sets of hashes. It has false positives but no false
+/// negatives.
 ///
-/// Three bytes alone are not telling for base64: the lines of a long key begin with a large part of all that there are.
+/// Three bytes alone do not filter base64: the lines of a long key begin with most of the possible values.
 struct Beginnings {
     three: Vec<u64>,
     six: Vec<u64>,
-    /// Whether a pattern has less than six bytes, so that six bytes say nothing.
+    /// Whether a pattern has less than six bytes, so that the filter by six bytes does not apply.
     has_short: bool,
 }
 

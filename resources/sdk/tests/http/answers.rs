@@ -1,5 +1,7 @@
 //! What comes back, and what is made of it.
 
+use std::time::{Duration, Instant};
+
 use jetway::http::{StatusCode, StatusError, TransportKind};
 
 use crate::client::{client, kind, report};
@@ -57,6 +59,29 @@ async fn larger_than_the_caller_takes_are_refused_with_and_without_a_length() {
     }
     let whole = client().get(server.url("/")).send().await.unwrap().bytes(8).await.unwrap();
     assert_eq!(whole, b"abcdefgh");
+}
+
+#[tokio::test]
+async fn as_text_are_at_most_16_mib() {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 16 * 1024 * 1024 + 1);
+    let server = Server::start([Act::Stall(head.into_bytes())]).await;
+    let error = client().get(server.url("/")).send().await.unwrap().text().await.unwrap_err();
+    assert_eq!(kind(&error), TransportKind::TooLarge, "{error:?}");
+}
+
+#[tokio::test]
+async fn of_an_error_are_read_as_far_as_they_come_soon_and_64_kib_at_most() {
+    let server = Server::start([
+        answer("404 Not Found", &[], &"x".repeat(100_000)),
+        Act::Stall(b"HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\n\r\nabc".to_vec()),
+    ])
+    .await;
+    let large = client().get(server.url("/")).send().await.unwrap_err();
+    assert_eq!(large.downcast_ref::<StatusError>().unwrap().body().len(), 64 * 1024);
+    let begin = Instant::now();
+    let cut = client().get(server.url("/")).send().await.unwrap_err();
+    assert_eq!(cut.downcast_ref::<StatusError>().unwrap().body(), b"abc");
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]

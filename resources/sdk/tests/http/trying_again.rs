@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jetway::http::{HttpSettings, Retry, TransportKind};
+use jetway::http::{HttpSettings, Retry, TransportError, TransportKind};
 
 use crate::client::{Screen, client, kind, nobody, quick, report};
 use crate::server::{Act, Server, answer, ok};
@@ -165,8 +165,20 @@ async fn a_body_that_trickles_is_given_up_on_and_a_slow_first_byte_is_not() {
     assert!(client.get(server.url("/")).retry(Retry::never()).send().await.is_err());
     let server = Server::start([Act::Late(Duration::from_millis(600))]).await;
     let client = Screen::default().context().http(quick()).unwrap();
-    let response = client.get(server.url("/")).retry(Retry::never()).send().await.unwrap();
+    let response = client.get(server.url("/")).send().await.unwrap();
     assert_eq!(response.text().await.unwrap(), "late");
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_stays_silent_gets_the_stated_number_of_requests_and_the_error_says_so() {
+    let server = Server::start((0..9).map(|_| Act::Stall(Vec::new()))).await;
+    let settings = HttpSettings { read_timeout: Duration::from_millis(50), ..quick() };
+    let client = Screen::default().context().http(settings).unwrap();
+    let error = client.get(server.url("/")).send().await.unwrap_err();
+    let error = error.downcast_ref::<TransportError>().unwrap();
+    // A caller that retries by itself reads the number of attempts, so that the two do not multiply.
+    assert_eq!((error.kind(), error.tries(), server.seen().len()), (TransportKind::Stalled, 5, 5));
 }
 
 #[tokio::test]
