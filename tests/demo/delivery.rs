@@ -95,7 +95,7 @@ impl Chapter {
         self.run(step, "build", Status::Succeeded);
         self.run(step, "unit-tests", Status::Succeeded);
         let Some(build) = self.run(step, "staging", Status::Failed) else { return };
-        step.expect("it says what runs now", build.log.contains("revision 3 runs now"));
+        step.expect("it says what runs now", build.log.contains("revision 3 is deployed now"));
         let same = World::running(&self.world.staging) == before;
         step.expect("the pods are those of the image before", same);
         self.shows_slack(step);

@@ -124,8 +124,12 @@ fn a_deploy_that_is_not_good_is_taken_back() {
     let good = world.application(&built(&worker));
     worker.run("staging").expect("an image").ended(Status::Succeeded);
     let cases = [
-        (NEVER_READY, vec!["superseded", "failed", "deployed"], "revision 3 runs now"),
-        (FAILING_TEST, vec!["superseded", "failed", "superseded", "superseded", "deployed"], "revision 5 runs now"),
+        (NEVER_READY, vec!["superseded", "failed", "deployed"], "revision 3 is deployed now"),
+        (
+            FAILING_TEST,
+            vec!["superseded", "failed", "superseded", "superseded", "deployed"],
+            "revision 5 is deployed now",
+        ),
     ];
     for (number, (values, revisions, runs)) in cases.into_iter().enumerate() {
         world.push_for_staging(&format!("hello # {number}"), values);

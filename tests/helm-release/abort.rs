@@ -42,10 +42,11 @@ fn in_an_upgrade_helm_writes_down_that_it_failed() {
         let running = start(&namespace, helm, params, &inputs);
         wait_for_status(&namespace, 2, "pending-upgrade");
         let (_, said) = aborted(running);
-        let left = "error: `demo` was left as it was at that moment: revision 2 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5)\n";
+        let left = "error: `demo` was left in its current state: revision 2 is `failed`, and revision 1 is \
+            deployed (demo-1.2.3, app version 4.5)\n";
         assert!(said.contains(left), "{helm:?}: {said}");
         assert!(
-            said.contains("hint: the next put goes on from there; what was begun of it is not taken back\n"),
+            said.contains("hint: the next put continues from this state; unfinished changes are not rolled back\n"),
             "{said}"
         );
         assert_eq!(statuses(&namespace), ["deployed", "failed"], "{helm:?}");
@@ -66,12 +67,10 @@ fn in_a_test_the_new_revision_stays() {
         let mut running = start(&namespace, helm, params, &inputs);
         running.wait_for_child("helm test");
         let (_, said) = aborted(running);
-        let left = "error: `demo` was left as it was at that moment: revision 1 is deployed now (demo-1.2.3, app version 4.5)\n";
+        let left = "error: `demo` was left in its current state: revision 1 is deployed now (demo-1.2.3, app \
+            version 4.5)\n";
         assert!(said.contains(left), "{helm:?}: {said}");
-        assert!(
-            said.contains("hint: what had been brought up stays; what came after that (tests, a rollback)"),
-            "{said}"
-        );
+        assert!(said.contains("hint: the deployed revision stays; the steps after it (tests, a rollback)"), "{said}");
     }
 }
 
@@ -91,7 +90,7 @@ fn in_a_pause_between_tests_and_in_a_plain_wait_it_ends_at_once() {
         running.wait_for_stderr(line);
         let (outcome, said) = aborted(running);
         assert!(outcome.elapsed < Duration::from_mins(1));
-        assert!(said.contains("`demo` was left as it was at that moment: revision "), "{said}");
+        assert!(said.contains("`demo` was left in its current state: revision "), "{said}");
     }
 }
 
@@ -107,8 +106,8 @@ fn in_a_rollback_helms_lock_is_taken_away() {
         let running = start(&namespace, helm, json!({ "rollback": { "revision": 1 }, "timeout": "5m" }), &inputs);
         wait_for_status(&namespace, 3, "pending-rollback");
         let (_, said) = aborted(running);
-        let warning = "warning: helm was ended and left revision 3 of `demo` as `pending-rollback`; nobody works on it, and it is \
-                       `failed` now\n";
+        let warning = "warning: helm was terminated and left revision 3 of `demo` as `pending-rollback`: no \
+            operation is in progress, and it is marked `failed`\n";
         assert!(said.contains(warning), "{helm:?}: {said}");
         assert!(
             said.contains("revision 3 is `failed`, and revision 2 is deployed (demo-1.2.3, app version 4.5)\n"),
@@ -149,9 +148,10 @@ fn in_an_uninstall_what_is_left_is_no_lock() {
         let running = start(&namespace, helm, json!({ "uninstall": true }), &inputs);
         wait_for_status(&namespace, 1, "uninstalling");
         let (_, said) = aborted(running);
-        let left = "error: `demo` was left as it was at that moment: revision 1 is `failed`, and none is deployed\n";
+        let left = "error: `demo` was left in its current state: revision 1 is `failed`, and none is deployed\n";
         assert!(said.contains(left), "{helm:?}: {said}");
-        let hint = "hint: what was taken away by then is gone: a deploy brings it back, and an uninstall takes away the rest\n";
+        let hint = "hint: the objects that were deleted by then are gone: a deploy creates them again, an \
+            uninstall deletes the rest\n";
         assert!(said.contains(hint), "{said}");
         assert_eq!(statuses(&namespace), ["failed"], "{helm:?}");
     }

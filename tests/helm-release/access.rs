@@ -52,9 +52,12 @@ fn a_token_that_is_none_is_said_to_be_that() {
     let outcome = check(&source, Value::Null);
     outcome.failed();
     let said = said(&outcome);
-    assert!(said.starts_with("error: the API server does not know who is calling\n"), "{said}");
+    assert!(said.starts_with("error: the API server rejected the credentials\n"), "{said}");
     assert!(said.contains(" answered 401 Unauthorized"), "{said}");
-    assert!(said.ends_with("hint: has the token or certificate ended, and is it one for this cluster?\n"), "{said}");
+    assert!(
+        said.ends_with("hint: check that the token or certificate has not expired, and is for this cluster\n"),
+        "{said}"
+    );
     assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
 }
 
@@ -68,7 +71,8 @@ fn who_may_not_is_told_what_it_takes() {
     let (said, name) = (said(&outcome), namespace.name());
     assert!(
         said.starts_with(&format!(
-            "error: the API server refuses: secrets is forbidden: User \"{user}\" cannot list resource \"secrets\""
+            "error: the API server denied the request: secrets is forbidden: User \"{user}\" cannot list \
+             resource \"secrets\""
         )),
         "{said}"
     );
@@ -119,7 +123,7 @@ fn a_cluster_that_is_not_there_is_an_error_within_bounds() {
 fn a_worker_that_is_no_pod_is_told_so() {
     let outcome = check(&json!({ "in_cluster": true, "release": "demo" }), Value::Null);
     outcome.failed();
-    assert!(said(&outcome).starts_with("error: this is no pod of a cluster"), "{}", outcome.stderr);
+    assert!(said(&outcome).starts_with("error: this worker does not run in a pod"), "{}", outcome.stderr);
 }
 
 #[test]

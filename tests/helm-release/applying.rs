@@ -28,7 +28,7 @@ fn the_chart_wins_over_a_field_that_somebody_else_has_set() {
         let back = put(json!({ "values": "broken.yaml", "rollback_on_failure": { "timeout": "30s" } }));
         back.failed();
         assert!(
-            said(&back).contains("it is back at what revision 2 was: revision 4 runs now"),
+            said(&back).contains("it was rolled back to revision 2: revision 4 is deployed now"),
             "{helm:?}: {}",
             back.stderr
         );

@@ -25,7 +25,7 @@ fn a_source_names_one_cluster() {
         assert_eq!(outcome.json(), if version.is_null() { json!([]) } else { json!([version]) });
         assert_eq!(
             said(&outcome),
-            "the source names no cluster: there are no versions but those of puts that bring one along\n"
+            "the source has no cluster: only puts with a kubeconfig of their own create versions\n"
         );
     }
     let inputs = scratch::directory();
@@ -34,14 +34,14 @@ fn a_source_names_one_cluster() {
     outcome.failed();
     assert_eq!(
         said(&outcome),
-        "error: the source names no cluster\n\
-         hint: the ways to one are `cluster_url`, `kubeconfig`, `in_cluster`, `gcloud_cluster_auth`, `aws` and \
-         `digitalocean`; a put may have `kubeconfig` or `kubeconfig_path` in its params\n"
+        "error: the source names no cluster\nhint: set one of `cluster_url`, `kubeconfig`, `in_cluster`, \
+         `gcloud_cluster_auth`, `aws` and `digitalocean`; a put may have `kubeconfig` or `kubeconfig_path` in \
+         its params\n"
     );
     assert_eq!(
         problems(json!({ "cluster_url": "http://k", "in_cluster": true, "kubeconfig": "{}" })),
-        "`source.cluster_url`: names another cluster than `kubeconfig` does; leave one out\n\
-         `source.in_cluster`: names another cluster than `kubeconfig` does; leave one out"
+        "`source.cluster_url`: conflicts with `kubeconfig`, which also names a cluster; remove \
+         one\n`source.in_cluster`: conflicts with `kubeconfig`, which also names a cluster; remove one"
     );
 }
 
@@ -54,9 +54,9 @@ fn names_and_addresses_are_held_to_their_forms() {
     );
     assert_eq!(
         problems(json!({ "cluster_url": "k.example", "release": "a/b", "namespace": "Team" })),
-        "`source.release`: `a/b` is no legal name: lower-case letters, digits and `-` between them\n\
-         `source.namespace`: `Team` is no legal name: lower-case letters, digits and `-` between them\n\
-         `source.cluster_url`: expected an address, `https://...`: relative URL without a base"
+        "`source.release`: `a/b` is not a valid name: expected lower-case letters and digits, with `-` between \
+         them\n`source.namespace`: `Team` is not a valid name: expected lower-case letters and digits, with `-` \
+         between them\n`source.cluster_url`: expected an address, `https://...`: relative URL without a base"
     );
 }
 
@@ -67,16 +67,15 @@ fn a_login_is_complete() {
     assert_eq!(outcome.json(), json!([]));
     assert_eq!(
         said(&outcome),
-        "the source has no login for `cluster_url`: there are no versions but those of puts that bring one along (`token_path`)\n"
+        "the source has no credentials for `cluster_url`: only puts with `token_path` create versions\n"
     );
     let certificate = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n";
     let problems_of = problems(json!({ "cluster_url": "https://k.example", "token": "t", "cluster_ca": certificate }));
     assert!(problems_of.starts_with("`source.cluster_ca`: expected "), "{problems_of}");
     assert_eq!(
         problems(json!({ "cluster_url": "https://k.example", "admin_key": "hunter2", "cluster_ca": "hunter2" })),
-        "`source.cluster_ca`: expected PEM (-----BEGIN ...), as it is or in base64\n\
-         `source.admin_cert`: required beside `admin_key`, but missing\n\
-         `source.admin_key`: expected PEM (-----BEGIN ...), as it is or in base64"
+        "`source.cluster_ca`: expected PEM (-----BEGIN ...), or that in base64\n`source.admin_cert`: required \
+         beside `admin_key`, but missing\n`source.admin_key`: expected PEM (-----BEGIN ...), or that in base64"
     );
 }
 
@@ -91,22 +90,22 @@ fn clouds_are_told_what_they_lack() {
     );
     assert_eq!(
         problems(json!({ "aws": { "region": "eu.example/", "cluster_name": "../x", "role": "admin" } })),
-        "`source.aws.cluster_name`: `../x` is no legal name of a cluster\n\
-         `source.aws.region`: `eu.example/` is no region\n\
-         `source.aws.role`: expected the name of a role in full, `arn:aws:iam::ACCOUNT:role/NAME`, found `admin`"
+        "`source.aws.cluster_name`: `../x` is not a valid cluster name\n`source.aws.region`: `eu.example/` is \
+         not a valid region\n`source.aws.role`: expected the ARN of a role, `arn:aws:iam::ACCOUNT:role/NAME`, \
+         found `admin`"
     );
 }
 
 #[test]
 fn a_kubeconfig_that_is_none_is_not_repeated() {
     let said = problems(json!({ "kubeconfig": "token: hunter2\nclusters: [" }));
-    assert!(said.starts_with("`source.kubeconfig`: is no kubeconfig: line ") && !said.contains("hunter2"), "{said}");
+    assert!(said.starts_with("`source.kubeconfig`: is not a kubeconfig: line ") && !said.contains("hunter2"), "{said}");
 }
 
 #[test]
 fn what_has_never_worked_is_refused() {
     assert!(
         problems(json!({ "cluster_url": "http://k", "helm_setup_purge_all": true }))
-            .starts_with("`source.helm_setup_purge_all`: is refused")
+            .starts_with("`source.helm_setup_purge_all`: is not supported")
     );
 }

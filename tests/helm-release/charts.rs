@@ -203,7 +203,7 @@ fn the_versions_of_a_lock_are_fetched_and_the_lock_stays_as_it_is() {
         let outcome = deploy(&source(&namespace));
         outcome.succeeded();
         assert!(
-            said(&outcome).contains("warning: the chart's lock does not match its dependencies"),
+            said(&outcome).contains("warning: the chart's lock file does not match its dependencies"),
             "{}",
             outcome.stderr
         );
@@ -224,7 +224,7 @@ fn charts_that_are_in_the_chart_s_directory_need_no_repository() {
         let outcome =
             put(helm, cluster.programs(), &source(&namespace), json!({ "chart": "whole" }), inputs.path()).run();
         outcome.succeeded();
-        assert!(said(&outcome).contains("are in its directory `charts`: none is fetched\n"), "{}", outcome.stderr);
+        assert!(said(&outcome).contains("are in its directory `charts`: nothing is fetched\n"), "{}", outcome.stderr);
         assert!(!directory.join("Chart.lock").exists());
         // With no copy there, the repository is asked.
         fs::remove_dir_all(directory.join("charts")).unwrap();
@@ -410,18 +410,18 @@ fn what_cannot_be_meant_is_said() {
     let text = said(&outcome);
     for line in [
         "`source.repos[0].name`: expected a name: letters, digits, `-`, `_` and `.`\n",
-        "`source.repos[1].url`: is the address of a registry, which has no index; a chart there is `chart: oci://registry.example.com/charts/CHART`",
+        "`source.repos[1].url`: is the address of a registry, which has no index; write `chart: oci://registry.example.com/charts/CHART`",
         "`source.repos[1].password`: required beside `username`, but missing\n",
-        "`source.repos[2].name`: is the name of another repository, too: `a`\n",
+        "`source.repos[2].name`: another repository has the same name: `a`\n",
         "`source.repos[2].url`: expected an address, `https://...`\n",
         "`source.repos[2].ca_cert`: expected certificates in PEM form",
         "`source.stable_repo`: expected an address, `https://...`\n",
-        "`source.plugins[0].url`: must not hold a password or a token",
+        "`source.plugins[0].url`: must not contain a password or a token",
         "`source.plugins[1].url`: must not begin with `-`\n",
-        "`source.private_registry[0].host`: names another registry than `ecr` does; leave one out\n",
+        "`source.private_registry[0].host`: conflicts with `ecr`; remove one\n",
         "`source.private_registry[0].ecr.region`: expected the name of a region",
         "`source.private_registry[0].ecr.account_id`: expected 12 digits",
-        "`source.private_registry[1].host`: required, but missing; or `ecr`",
+        "`source.private_registry[1].host`: required, but missing; set `ecr` instead",
         "`source.private_registry[2].host`: expected a host without a scheme and a path",
     ] {
         assert!(text.contains(line), "{line}\n{text}");

@@ -41,8 +41,9 @@ fn a_release_that_was_made_anew_is_followed_from_its_beginning() {
     assert_eq!(outcome.json(), revisions([1, 2]));
     assert_eq!(
         said(&outcome),
-        "warning: the newest revision of `demo` is 2, and the known one 3: the release was made anew, and all of its revisions \
-         are versions; Concourse takes those that it knows from before for the old ones, and starts nothing for them\n"
+        "warning: the latest revision of `demo` is 2, but the known version is revision 3: the release was \
+         reinstalled, and all its revisions are versions; Concourse starts no builds for versions that it has \
+         seen before\n"
     );
 }
 
@@ -91,8 +92,8 @@ fn a_release_that_is_not_there_is_an_error_that_names_its_neighbour() {
     assert_eq!(
         said(&outcome),
         format!(
-            "error: there is no release `demo` in the namespace `{name}`\n\
-             hint: the namespace has no release at all; the first put makes one\n"
+            "error: there is no release `demo` in the namespace `{name}`\nhint: the namespace has no releases; \
+             the first put creates one\n"
         )
     );
     deploy(&namespace, Helm::Four, "demo", &[]);

@@ -100,8 +100,8 @@ fn a_program_that_fails_three_times_takes_the_release_back_to_pods_that_serve_wh
     let said = said(&outcome);
     assert_eq!(said.matches("  | expected 2, found 3\n").count(), 3, "{said}");
     assert!(said.contains("test: exit code 1 Error"), "{said}");
-    let words = "it is back at what revision 1 was: revision 3 runs now (demo-1.2.3, app version 4.5)\n  caused by: its tests \
-                 failed in each of 3 tries\n";
+    let words = "it was rolled back to revision 1: revision 3 is deployed now (demo-1.2.3, app version 4.5)\n  \
+        caused by: its tests failed in each of 3 tries\n";
     assert!(said.contains(words), "{said}");
     assert_eq!(statuses(&namespace), ["superseded", "superseded", "deployed"]);
     assert_eq!(served(&namespace), ["old"]);
@@ -147,7 +147,7 @@ fn an_image_that_is_not_there_is_told_in_the_words_of_its_registry_while_the_old
     for part in [
         "Failed: Failed to pull image \"missing:7\": ",
         "docker.io/library/missing:7: not found",
-        "it is back at what revision 1 was: revision 3 runs now",
+        "it was rolled back to revision 1: revision 3 is deployed now",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
@@ -178,7 +178,7 @@ fn a_program_that_crashes_is_shown_with_its_restarts_and_its_last_words() {
         "  Running  0/1    2         app: CrashLoopBackOff: back-off [TIME] restarting failed container=app pod=demo-",
         "(last: exit code 3 Error)\n",
         "BackOff: Back-off restarting failed container",
-        "(container `app`, the run before this one):\n  | no database at demo-",
+        "(container `app`, previous run):\n  | no database at demo-",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

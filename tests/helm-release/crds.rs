@@ -75,13 +75,16 @@ fn a_chart_that_brings_kinds_along_is_installed_and_upgraded_shown_or_not() {
                 let text = said(&outcome);
                 assert!(
                     text.contains(
-                        "the cluster does not know all kinds of what comes yet: it is shown without its help\n"
+                        "the cluster does not have the kinds of all new objects yet: they are rendered without the cluster\n"
                     ),
                     "{helm:?}: {text}"
                 );
-                let definition = format!("CustomResourceDefinition widgets.{} comes\n", kind.group);
-                assert!(text.contains(&definition) && text.contains("Widget one comes\n"), "{helm:?}: {text}");
-                assert!(text.contains("Deployment demo comes\n") && text.contains("Pod demo-test comes\n"), "{text}");
+                let definition = format!("CustomResourceDefinition widgets.{} is added\n", kind.group);
+                assert!(text.contains(&definition) && text.contains("Widget one is added\n"), "{helm:?}: {text}");
+                assert!(
+                    text.contains("Deployment demo is added\n") && text.contains("Pod demo-test is added\n"),
+                    "{text}"
+                );
             }
             let outcome = run(2, json!({}));
             assert_eq!(outcome.json()["version"], revisions([2])[0], "{helm:?}, shown: {shown}");
@@ -106,8 +109,11 @@ fn hooks_are_left_out_where_that_is_wanted_though_the_cluster_does_not_know_all_
         let outcome = put.run();
         assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
         let text = said(&outcome);
-        assert!(text.contains("it is shown without its help\n"), "{helm:?}: {text}");
-        assert!(text.contains("Deployment demo comes\n") && text.contains("Widget one comes\n"), "{helm:?}: {text}");
+        assert!(text.contains("they are rendered without the cluster\n"), "{helm:?}: {text}");
+        assert!(
+            text.contains("Deployment demo is added\n") && text.contains("Widget one is added\n"),
+            "{helm:?}: {text}"
+        );
         assert!(!text.contains("Pod demo-test"), "{helm:?}: {text}");
     }
 }

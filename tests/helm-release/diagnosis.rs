@@ -27,9 +27,9 @@ fn pods_jobs_warnings_and_logs_are_shown_as_a_person_would_look_for_them() {
         "app: CrashLoopBackOff: back-off [TIME] restarting failed container (last: exit code 3 Error)\n",
         "migrate: exit code 5 Error\n",
         "jobs of `demo`:\n  JOB      COMPLETED  ACTIVE  FAILED  REASON\n  migrate  0/1        0       1       BackoffLimitExceeded: ",
-        "what the cluster warns of:\n",
+        "warning events:\n",
         "job migrate  BackoffLimitExceeded: Job has reached the specified backoff limit\n",
-        "(container `app`, the run before this one):\n  | no database, password ",
+        "(container `app`, previous run):\n  | no database, password ",
         "(container `migrate`):\n  | log of migrate-",
     ] {
         assert!(said.contains(part), "{part}\n{said}");
@@ -49,8 +49,11 @@ fn what_may_not_be_read_is_said_and_the_rest_is_shown() {
     let outcome = put(Helm::Three, cluster.programs(), &source, params, inputs.path()).run();
     outcome.failed();
     let said = said(&outcome);
-    assert!(said.contains("cannot read its jobs: the API server refuses: jobs.batch is forbidden"), "{said}");
-    assert!(said.contains("cannot read events: the API server refuses: events is forbidden"), "{said}");
+    assert!(
+        said.contains("cannot read its jobs: the API server denied the request: jobs.batch is forbidden"),
+        "{said}"
+    );
+    assert!(said.contains("cannot read events: the API server denied the request: events is forbidden"), "{said}");
     assert!(said.contains("app: ImagePullBackOff"), "{said}");
     assert!(said.contains("error: `demo` was not deployed: revision 1 is `failed`, and none is deployed\n"), "{said}");
 }
@@ -98,7 +101,8 @@ fn a_damaged_record_of_before_is_told_of_and_the_others_are_shown() {
         let damage = json!({ "stringData": { "release": "no release" } }).to_string();
         namespace.kubectl(&["patch", "secret", "sh.helm.release.v1.demo.v1", "--type=merge", "--patch", &damage]);
         let put = |params: Value| put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
-        let warning = "warning: a revision is left out here: the record `sh.helm.release.v1.demo.v1` is damaged: it is not base64\n";
+        let warning = "warning: a revision is not shown: the record `sh.helm.release.v1.demo.v1` is damaged: it \
+            is not base64\n";
         let outcome = put(json!({ "chart": "chart" }));
         assert_eq!(outcome.json()["version"], revisions([3])[0], "{helm:?}");
         let text = said(&outcome);

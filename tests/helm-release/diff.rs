@@ -28,25 +28,28 @@ fn what_changes_is_shown_object_by_object_without_what_secrets_hold() {
             outcome
         };
         let text = said(&run("hunter1", json!({})));
-        assert!(text.contains("what comes, since nothing of `demo` is deployed:\n"), "{text}");
-        assert!(text.contains("Secret s comes\n"), "{text}");
-        assert!(text.contains("objects that come: 4, change: 0, go: 0\n"), "{text}");
+        assert!(text.contains("all objects are new, since no revision of `demo` is deployed:\n"), "{text}");
+        assert!(text.contains("Secret s is added\n"), "{text}");
+        assert!(text.contains("objects added: 4, changed: 0, removed: 0\n"), "{text}");
 
         std::fs::remove_file(inputs.path().join("chart/templates/map.yaml")).unwrap();
         let text =
             said(&run("hunter2", json!({ "values": "more.yaml", "skip_missing_values": true, "dry_run": "server" })));
-        assert!(text.contains("what comes, beside revision 1 of `demo` that is deployed:\n"), "{text}");
-        assert!(text.contains("ConfigMap goes goes\n") && text.contains("-data: {a: b}\n"), "{text}");
+        assert!(text.contains("changes to the deployed revision 1 of `demo`:\n"), "{text}");
+        assert!(text.contains("ConfigMap goes is removed\n") && text.contains("-data: {a: b}\n"), "{text}");
         assert!(text.contains("-  password: \"((redacted)) (7 characters before)\"\n"), "{text}");
         assert!(text.contains("+  password: \"((redacted)) (7 characters now)\"\n"), "{text}");
         assert!(text.contains("   same: \"((redacted))\"\n"), "{text}");
-        assert!(text.contains("objects that come: 0, change: 1, go: 1\n"), "{text}");
+        assert!(text.contains("objects added: 0, changed: 1, removed: 1\n"), "{text}");
         // That was none to stay.
         assert_eq!(check(&source, Value::Null).json(), revisions([1]));
 
         let text = said(&run("hunter1", json!({ "diff_opts": "--suppress ConfigMap --three-way-merge" })));
-        assert!(text.contains("warning: `diff_opts`: `--three-way-merge` means nothing here\n"), "{text}");
-        assert!(text.contains("nothing changes\n"), "{text}");
+        assert!(
+            text.contains("warning: `diff_opts`: `--three-way-merge` is not supported, and has no effect\n"),
+            "{text}"
+        );
+        assert!(text.contains("no object changes\n"), "{text}");
     }
 }
 

@@ -100,8 +100,8 @@ fn a_revision_that_helm_has_forgotten_is_an_error() {
     assert_eq!(
         said(&outcome),
         format!(
-            "error: revision 7 of the release `demo` is not in the namespace `{}` (any more)\n\
-             hint: helm forgets the oldest revisions; `helm_history_max` in the source says how many a put leaves\n",
+            "error: revision 7 of the release `demo` is not in the namespace `{}` (any more)\nhint: helm \
+             deletes the oldest revisions; `helm_history_max` in the source sets how many are kept\n",
             namespace.name()
         )
     );

@@ -65,7 +65,7 @@ fn a_token_from_a_file_goes_before_the_source_s() {
     let other = json!({ "kubeconfig": cluster.kubeconfig(), "release": "demo", "namespace": namespace.name() });
     let outcome = put(Helm::Four, &programs, &other, params, inputs.path()).run();
     outcome.failed();
-    assert_eq!(said(&outcome), "error: `token_path` goes with `cluster_url` in the source, and there is none\n");
+    assert_eq!(said(&outcome), "error: `token_path` requires `cluster_url` in the source\n");
 }
 
 #[test]

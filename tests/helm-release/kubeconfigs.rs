@@ -86,9 +86,12 @@ fn the_driver_in_env_vars_counts_for_every_verb() {
 #[test]
 fn variables_without_effect_are_refused_by_name() {
     for (variables, problem) in [
-        (json!({ "HELM_DRIVER": "sql" }), "`source.env_vars.HELM_DRIVER`: is a storage that check and get cannot read"),
-        (json!({ "KUBECONFIG": "/k" }), "`source.env_vars.KUBECONFIG`: would have effect in helm alone"),
-        (json!({ "HELM_KUBETOKEN": "t" }), "`source.env_vars.HELM_KUBETOKEN`: would have effect in helm alone"),
+        (
+            json!({ "HELM_DRIVER": "sql" }),
+            "`source.env_vars.HELM_DRIVER`: is a storage driver that check and get cannot read",
+        ),
+        (json!({ "KUBECONFIG": "/k" }), "`source.env_vars.KUBECONFIG`: would affect helm only"),
+        (json!({ "HELM_KUBETOKEN": "t" }), "`source.env_vars.HELM_KUBETOKEN`: would affect helm only"),
     ] {
         let outcome = check(&json!({ "release": "demo", "kubeconfig": "{}", "env_vars": variables }), Value::Null);
         outcome.failed();

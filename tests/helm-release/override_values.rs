@@ -201,10 +201,11 @@ fn what_cannot_be_meant_is_said() {
     outcome.failed();
     for line in [
         "`params.override_values[0].key`: has a part without a name\n",
-        "`params.override_values[1].value`: required, but missing; `path` names a file in the inputs with the value instead\n",
+        "`params.override_values[1].value`: required, but missing; set `path` instead to read the value from \
+         a file in the inputs\n",
         "`params.override_values[2].path`: must stay inside the directory of the inputs\n",
         "`params.override_values[3].value`: expected the name of a file in the inputs\n",
-        "`params.override_values[4].value`: has a comma that ends it; `\\,` is a comma in it",
+        "`params.override_values[4].value`: contains a comma, which ends the value; write `\\,` for a comma in it",
     ] {
         assert!(said(&outcome).contains(line), "{}", said(&outcome));
     }

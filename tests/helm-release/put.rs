@@ -268,7 +268,7 @@ fn an_atomic_first_install_that_does_not_come_up_leaves_nothing() {
         let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         outcome.failed();
         let text = said(&outcome);
-        assert!(text.contains("error: `demo` was not deployed: nothing of it is there\n"), "{helm:?}: {text}");
+        assert!(text.contains("error: `demo` was not deployed: it has no revisions\n"), "{helm:?}: {text}");
         assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
         put(helm, cluster.programs(), &source(&namespace), json!({ "chart": "chart" }), inputs.path())
             .run()

@@ -84,14 +84,14 @@ fn the_put_of_the_readme_deploys_tests_and_goes_back_on_a_fresh_namespace() {
         let failing = run(&format!("replicas: 2\ntestAnnotations: {{{FAILS}}}\n"), "1111111");
         failing.failed();
         let told = said(&failing);
-        assert!(told.contains("it is back at what revision 1 was: revision 3 runs now"), "{helm:?}: {told}");
+        assert!(told.contains("it was rolled back to revision 1: revision 3 is deployed now"), "{helm:?}: {told}");
         assert_eq!(statuses(&namespace), ["superseded", "superseded", "deployed"], "{helm:?}");
 
         // The new revision does not come up.
         let broken = run("image: {name: broken}\n", "2222222");
         broken.failed();
         let told = said(&broken);
-        assert!(told.contains("it is back at what revision 3 was: revision 5 runs now"), "{helm:?}: {told}");
+        assert!(told.contains("it was rolled back to revision 3: revision 5 is deployed now"), "{helm:?}: {told}");
         assert_eq!(values_of(&namespace, helm)["image"]["tag"], "0123456", "{helm:?}");
         let versions = check(&source, Value::Null).json();
         assert_eq!(versions, json!([{ "release": "demo", "revision": "5" }]), "{helm:?}");

@@ -213,10 +213,10 @@ fn a_helm_of_its_own_that_was_killed_is_known_to_be_dead_at_once() {
         let outcome = running.wait(Duration::from_mins(1));
         outcome.failed();
         let said = said(&outcome);
-        let warning = "warning: helm was killed and left revision 2 of `demo` as `pending-upgrade`; nobody works on it, and it is \
-                       `failed` now\n";
+        let warning = "warning: helm was killed and left revision 2 of `demo` as `pending-upgrade`: no \
+            operation is in progress, and it is marked `failed`\n";
         assert!(said.contains(warning), "{helm:?}: {said}");
-        assert!(said.contains("it is back at what revision 1 was: revision 3 runs now"), "{said}");
+        assert!(said.contains("it was rolled back to revision 1: revision 3 is deployed now"), "{said}");
         assert_eq!(statuses(&namespace), ["superseded", "failed", "deployed"], "{helm:?}");
     }
 }
@@ -256,8 +256,8 @@ fn an_uninstall_that_did_not_come_to_its_end_stands_in_the_way_of_no_later_put()
         let failed = put(json!({ "uninstall": true })).run();
         failed.failed();
         let text = said(&failed);
-        let warning = "warning: helm ended with exit code 1 and left revision 2 of `demo` as `uninstalling`; nobody works on it, and \
-                       it is `failed` now\n";
+        let warning = "warning: helm ended with exit code 1 and left revision 2 of `demo` as `uninstalling`: no \
+            operation is in progress, and it is marked `failed`\n";
         assert!(text.contains(warning), "{helm:?}: {text}");
         assert!(text.contains("hook: exit code 1 Error"), "{text}");
         add_hook(inputs.path(), "pre-delete", RUNS);
@@ -291,8 +291,8 @@ fn an_atomic_put_whose_way_back_fails_leaves_no_lock_behind_and_says_why() {
         let outcome = put(json!({ "chart": "chart", "values": "broken.yaml", "atomic": true, "timeout": "10s" }));
         outcome.failed();
         let text = said(&outcome);
-        let warning = "warning: helm ended with exit code 1 and left revision 3 of `demo` as `pending-rollback`; nobody works on it, \
-                       and it is `failed` now\n";
+        let warning = "warning: helm ended with exit code 1 and left revision 3 of `demo` as \
+            `pending-rollback`: no operation is in progress, and it is marked `failed`\n";
         assert!(text.contains(warning), "{helm:?}: {text}");
         assert!(text.contains("hook: exit code 1 Error"), "{text}");
         assert_eq!(statuses(&namespace), ["deployed", "failed", "failed"], "{helm:?}");

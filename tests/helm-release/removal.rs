@@ -56,8 +56,8 @@ fn a_namespace_goes_with_its_last_release() {
         assert_eq!(outcome.json()["version"], json!({ "release": "demo", "uninstalled": "true" }));
         let all = cluster.kubectl(&["get", "namespaces", "--output=name"]);
         assert!(!all.lines().any(|line| line == format!("namespace/{}", namespace.name())), "{all}");
-        if outcome.stderr.contains("taking the namespace") {
-            let warning = format!("other releases go with the namespace `{}`: `other`", namespace.name());
+        if outcome.stderr.contains("deleting the namespace") {
+            let warning = format!("other releases are deleted with the namespace `{}`: `other`", namespace.name());
             assert!(outcome.stderr.contains(&warning), "{}", outcome.stderr);
         } else {
             let word = format!("there is no namespace `{}`", namespace.name());
@@ -80,7 +80,7 @@ fn who_may_not_take_a_namespace_away_is_told_so() {
     let outcome = put(Helm::Four, cluster.programs(), &source, params, inputs.path()).run();
     outcome.failed();
     let text = said(&outcome);
-    assert!(text.contains("the API server refuses: namespaces "), "{text}");
+    assert!(text.contains("the API server denied the request: namespaces "), "{text}");
     assert!(
         text.contains("hint: the user needs a role that allows `get` on `namespaces` in the whole cluster"),
         "{text}"
@@ -108,7 +108,7 @@ fn what_is_replaced_begins_anew_and_only_when_what_comes_can_come() {
         for values in ["broken.yaml", "wrong.yaml"] {
             let outcome = run(json!({ "values": values }));
             outcome.failed();
-            assert!(said(&outcome).contains("`demo` was not replaced, and stays as it is"), "{}", outcome.stderr);
+            assert!(said(&outcome).contains("`demo` was not replaced, and is unchanged"), "{}", outcome.stderr);
             assert_eq!(check(&source, Value::Null).json(), revisions([2]), "{helm:?}");
         }
         assert_eq!(run(json!({})).json()["version"], revisions([1])[0], "{helm:?}");
@@ -187,7 +187,7 @@ fn a_post_renderer_changes_what_is_deployed() {
         let outcome = run("label.sh");
         outcome.failed();
         assert!(
-            said(&outcome).contains("the post-renderer `label.sh` is no program\nhint: `chmod +x`"),
+            said(&outcome).contains("the post-renderer `label.sh` is not an executable file\nhint: `chmod +x`"),
             "{}",
             outcome.stderr
         );
@@ -217,8 +217,8 @@ fn what_excludes_each_other_is_said() {
         said(&outcome)
     };
     let text = problems(json!({ "uninstall": true, "replace": true, "test": true }));
-    assert!(text.contains("`params.replace`: excludes `uninstall`, after which nothing is there\n"), "{text}");
-    assert!(text.contains("`params.test`: excludes `uninstall`, after which nothing is there\n"), "{text}");
+    assert!(text.contains("`params.replace`: excludes `uninstall`, which removes the release\n"), "{text}");
+    assert!(text.contains("`params.test`: excludes `uninstall`, which removes the release\n"), "{text}");
     let text = problems(json!({ "replace": true, "test": true, "delete_namespace": true }));
     assert!(text.contains("`params.replace`: takes a `chart`"), "{text}");
     assert!(text.contains("`params.delete_namespace`: takes `uninstall`"), "{text}");

@@ -32,9 +32,10 @@ fn what_does_not_come_up_goes_back_while_the_old_pods_serve() {
         let said = said(&outcome);
         assert!(
             said.contains(
-                "error: `demo` was not deployed: revision 2 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5); it is back at what revision \
-                 1 was: revision 3 runs now (demo-1.2.3, app version 4.5), and its tests passed\n  caused by: `helm upgrade` \
-                 ended with exit code 1\n"
+                "error: `demo` was not deployed: revision 2 is `failed`, and revision 1 is deployed \
+                 (demo-1.2.3, app version 4.5); it was rolled back to revision 1: revision 3 is deployed now \
+                 (demo-1.2.3, app version 4.5), and its tests passed\n  caused by: `helm upgrade` ended with \
+                 exit code 1\n"
             ),
             "{helm:?}: {said}"
         );
@@ -62,15 +63,15 @@ fn a_first_revision_that_fails_stays_or_goes_as_is_wanted() {
         let said = put(json!(true));
         assert!(
             said.contains(
-                "error: `demo` was not deployed: revision 1 is `failed`, and none is deployed; there is no good revision to go \
-                 back to; revision 1 is `failed`, and none is deployed\n"
+                "error: `demo` was not deployed: revision 1 is `failed`, and none is deployed; there is no good \
+                 revision to roll back to; revision 1 is `failed`, and none is deployed\n"
             ),
             "{helm:?}: {said}"
         );
         assert_eq!(statuses(&namespace), ["failed"], "{helm:?}");
         let said = put(json!({ "first_install": "uninstall" }));
         assert!(
-            said.contains("; there was no revision to go back to, and what there was of it is uninstalled\n"),
+            said.contains("; there was no revision to roll back to, and the release was uninstalled\n"),
             "{helm:?}: {said}"
         );
         assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
@@ -94,9 +95,12 @@ fn neither_a_failed_revision_nor_one_whose_tests_failed_is_gone_back_to() {
     let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     outcome.failed();
     let said = said(&outcome);
-    assert!(said.contains("revision 2 is not gone back to: its tests failed\n"), "{said}");
+    assert!(said.contains("revision 2 is skipped: its tests failed\n"), "{said}");
     assert!(
-        said.contains("; it is back at what revision 1 was: revision 5 runs now (demo-1.2.3, app version 4.5)\n"),
+        said.contains(
+            "; it was rolled back to revision 1: revision 5 is deployed now (demo-1.2.3, app version \
+            4.5)\n"
+        ),
         "{said}"
     );
     assert_eq!(statuses(&namespace), ["superseded", "superseded", "failed", "failed", "deployed"]);
@@ -113,9 +117,9 @@ fn a_first_revision_that_failed_is_not_gone_back_to_though_helm_calls_it_superse
         let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         outcome.failed();
         let said = said(&outcome);
-        assert!(said.contains("revision 1 is not gone back to: it never came up\n"), "{helm:?}: {said}");
-        let left = "error: revision 2 of `demo` came up, but is not good; there is no good revision to go back to; revision 2 is \
-                    deployed now (demo-1.2.3, app version 4.5)\n";
+        assert!(said.contains("revision 1 is skipped: it was never ready\n"), "{helm:?}: {said}");
+        let left = "error: revision 2 of `demo` was deployed, but did not pass its tests; there is no good \
+            revision to roll back to; revision 2 is deployed now (demo-1.2.3, app version 4.5)\n";
         assert!(said.contains(left), "{helm:?}: {said}");
         assert_eq!(statuses(&namespace), ["superseded", "deployed"], "{helm:?}");
         // So there is still nothing to go back to, and the release goes where that is wanted.
@@ -127,7 +131,7 @@ fn a_first_revision_that_failed_is_not_gone_back_to_though_helm_calls_it_superse
         let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         outcome.failed();
         let text = crate::support::said(&outcome);
-        let gone = "; there was no revision to go back to, and what there was of it is uninstalled\n";
+        let gone = "; there was no revision to roll back to, and the release was uninstalled\n";
         assert!(text.contains(gone), "{helm:?}: {text}");
         assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
     }
@@ -147,10 +151,9 @@ fn a_record_that_cannot_be_read_is_passed_over() {
         let outcome =
             put(helm, cluster.programs(), &source(&namespace), json!({ "rollback": true }), inputs.path()).run();
         assert_eq!(outcome.json()["version"], revisions([4])[0], "{helm:?}");
-        let line =
-            "revision 2 is not gone back to: the record `sh.helm.release.v1.demo.v2` is damaged: it is not base64\n";
+        let line = "revision 2 is skipped: the record `sh.helm.release.v1.demo.v2` is damaged: it is not base64\n";
         assert!(said(&outcome).contains(line), "{helm:?}: {}", outcome.stderr);
-        assert!(said(&outcome).contains("taking `demo` back to revision 1\n"), "{}", outcome.stderr);
+        assert!(said(&outcome).contains("rolling back `demo` to revision 1\n"), "{}", outcome.stderr);
     }
 }
 
@@ -222,13 +225,16 @@ fn a_put_may_go_back_and_do_nothing_else() {
         unknown.failed();
         let text = said(&unknown);
         assert!(
-            text.contains("error: `demo` has no revision 9 (any more)\nhint: there are 1 (superseded), 2 (superseded)"),
+            text.contains(
+                "error: `demo` has no revision 9 (any more)\nhint: the revisions are 1 (superseded), \
+                2 (superseded)"
+            ),
             "{text}"
         );
         let words = put(json!({ "rollback": { "revision": "the last one" } }));
         words.failed();
         assert!(
-            said(&words).contains("`rollback.revision`: `the last one` is no revision's number"),
+            said(&words).contains("`rollback.revision`: `the last one` is not a revision number"),
             "{}",
             words.stderr
         );
@@ -299,10 +305,7 @@ fn a_way_back_that_fails_says_what_runs_now() {
         }));
         outcome.failed();
         let said = said(&outcome);
-        assert!(
-            said.contains("; and going back failed too: `helm rollback` ended with exit code 1"),
-            "{helm:?}: {said}"
-        );
+        assert!(said.contains("; the rollback failed too: `helm rollback` ended with exit code 1"), "{helm:?}: {said}");
         let now = "; revision 3 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5)\n";
         assert!(said.contains(now), "{helm:?}: {said}");
         assert_eq!(statuses(&namespace), ["deployed", "failed", "failed"], "{helm:?}");
@@ -325,7 +328,7 @@ fn a_hook_of_an_upgrade_that_fails_is_one_more_thing_to_go_back_from() {
         outcome.failed();
         let said = said(&outcome);
         assert!(said.contains("hook: exit code 4 Error"), "{helm:?}: {said}");
-        assert!(said.contains("; it is back at what revision 1 was: revision 3 runs now "), "{helm:?}: {said}");
+        assert!(said.contains("; it was rolled back to revision 1: revision 3 is deployed now "), "{helm:?}: {said}");
         assert_eq!(statuses(&namespace), ["superseded", "failed", "deployed"], "{helm:?}");
     }
 }
@@ -348,7 +351,7 @@ fn what_an_uninstall_did_not_take_away_is_gone_back_to() {
         }));
         outcome.failed();
         let said = said(&outcome);
-        assert!(said.contains("it is back at what revision 1 was: revision 3 runs now"), "{helm:?}: {said}");
+        assert!(said.contains("it was rolled back to revision 1: revision 3 is deployed now"), "{helm:?}: {said}");
         assert_eq!(statuses(&namespace).last().unwrap(), "deployed", "{helm:?}");
         // The repetition of an uninstall that somebody has killed goes on with it.
         add_hook(inputs.path(), "pre-delete", RUNS);

@@ -79,8 +79,9 @@ fn a_test_that_fails_three_times_takes_the_release_back() {
         let said = said(&outcome);
         assert!(
             said.contains(
-                "error: revision 2 of `demo` came up, but is not good; it is back at what revision 1 was: revision 3 runs now \
-                 (demo-1.2.3, app version 4.5), and its tests passed\n  caused by: its tests failed in each of 3 tries\n"
+                "error: revision 2 of `demo` was deployed, but did not pass its tests; it was rolled back to \
+                 revision 1: revision 3 is deployed now (demo-1.2.3, app version 4.5), and its tests passed\n  \
+                 caused by: its tests failed in each of 3 tries\n"
             ),
             "{helm:?}: {said}"
         );
@@ -102,7 +103,7 @@ fn what_somebody_else_has_begun_meanwhile_is_not_taken_back() {
     end_test(&namespace, &[], "Failed");
     let outcome = running.wait(Duration::from_mins(1));
     outcome.failed();
-    let left = "; nothing is taken back, since somebody else has begun to work on it: revision 3 is `deployed` since ";
+    let left = "; it is not rolled back, since another operation has started: revision 3 is `deployed` since ";
     assert!(said(&outcome).contains(left), "{}", outcome.stderr);
     assert_eq!(statuses(&namespace).len(), 3);
 }
@@ -161,7 +162,10 @@ fn without_a_chart_it_only_tests_as_the_established_resource_does() {
         let outcome = put(json!({ "test": true }));
         outcome.failed();
         let text = said(&outcome);
-        assert!(text.contains("error: revision 2 of `demo` is not good\n  caused by: its tests failed\n"), "{text}");
+        assert!(
+            text.contains("error: revision 2 of `demo` did not pass its tests\n  caused by: its tests failed\n"),
+            "{text}"
+        );
         assert!(text.contains("test: exit code 7 Error"), "{text}");
         assert_eq!(statuses(&namespace), ["superseded", "deployed"], "{helm:?}");
     }
@@ -197,7 +201,7 @@ fn what_cannot_be_meant_is_said() {
     assert_eq!(problems(json!({ "test": false })), ["`params.chart`: required, but missing"]);
     assert_eq!(
         problems(json!({ "chart": "c", "rollback": true })),
-        ["`params.chart`: excludes `rollback`, which brings up an old revision"]
+        ["`params.chart`: excludes `rollback`, which deploys an old revision"]
     );
     let rules = with(
         json!({ "chart": "c", "atomic": true, "wait": "none", "check_is_ready": true }),
@@ -214,7 +218,7 @@ fn what_cannot_be_meant_is_said() {
             "`params.test.delay`: expected seconds or a duration such as `1m30s`, found `soon`",
             "`params.rollback_on_failure.timeout`: expected seconds or a duration such as `1m30s`, found `5 m`",
             "`params.rollback_on_failure.test.timeout`: expected seconds or a duration such as `1m30s`, found `x`",
-            "`params.rollback_on_failure`: excludes `atomic`, by which helm itself goes back",
+            "`params.rollback_on_failure`: excludes `atomic`, with which helm itself rolls back",
             "`params.recover_pending.after`: expected seconds or a duration such as `1m30s`, found `1d`",
         ]
     );

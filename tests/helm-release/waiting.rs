@@ -27,7 +27,8 @@ fn a_word_is_how_helm_waits_and_a_number_is_how_long_is_slept() {
         watched.failed();
         let text = said(&watched);
         if helm_that_runs(helm) == Helm::Three {
-            let refused = "error: `wait: watcher` is nothing that helm 3 can do\nhint: helm 3 waits in one way, `legacy`; watching came with helm 4\n";
+            let refused = "error: `wait: watcher` needs helm 4, and this is helm 3\nhint: helm 3 supports \
+                `wait: legacy` only\n";
             assert!(text.ends_with(refused), "{text}");
         } else {
             assert!(

@@ -19,14 +19,14 @@ use crate::target::Target;
 pub(crate) enum Chart {
     Directory(PathBuf),
     Archive(PathBuf),
-    /// In a repository of the source's: that one's name, and both names as helm has them.
+    /// A chart in a repository of the source: the name of the repository, and `REPOSITORY/CHART`.
     Repository(String, String),
-    /// At an address.
+    /// A chart at an address.
     Elsewhere(String),
 }
 
 impl Chart {
-    /// The chart that `text` names: by its address, in the inputs, or in a repository.
+    /// Finds the chart that `text` names: an address, a path in the inputs, or `REPOSITORY/CHART`.
     pub(crate) fn find(target: &Target<'_>, text: &str) -> Result<Self> {
         let text = text.trim();
         if text.contains("://") {
@@ -46,7 +46,7 @@ impl Chart {
         let error = anyhow!("there is no chart `{text}` in the inputs");
         Err(if known.is_empty() {
             error.hint(
-                "a chart from elsewhere is written with its address, `oci://...` or `https://...`, or as \
+                "name a chart outside the inputs by its address, `oci://...` or `https://...`, or as \
                  `REPOSITORY/CHART` with a repository in `repos` of the source",
             )
         } else {
@@ -54,7 +54,7 @@ impl Chart {
         })
     }
 
-    /// Fetches what it takes to use it: the index of its repository, or the charts that one in a directory depends on.
+    /// Fetches what helm needs to use the chart: the index of its repository, or the dependencies of a chart directory.
     pub(crate) async fn prepare(&self, target: &Target<'_>) -> Result<()> {
         match self {
             Self::Repository(name, _) => repositories::update(target, name).await,
@@ -63,7 +63,7 @@ impl Chart {
         }
     }
 
-    /// The directory that it is in, if it is one.
+    /// The chart's directory, unless it is an archive or comes from outside the inputs.
     pub(crate) fn directory(&self) -> Option<&Path> {
         match self {
             Self::Directory(path) => Some(path),
@@ -71,7 +71,7 @@ impl Chart {
         }
     }
 
-    /// What helm is told.
+    /// The argument that names the chart in a command of helm.
     pub(crate) fn argument(&self) -> &OsStr {
         match self {
             Self::Directory(path) | Self::Archive(path) => path.as_os_str(),
@@ -79,12 +79,12 @@ impl Chart {
         }
     }
 
-    /// Whether there may be several versions of it.
+    /// Whether the chart can have several versions.
     pub(crate) fn has_versions(&self) -> bool {
         matches!(self, Self::Repository(..) | Self::Elsewhere(_))
     }
 
-    /// The options for a command that fetches it.
+    /// The options for a command that fetches the chart.
     pub(crate) fn options(&self, target: &Target<'_>) -> Vec<&'static str> {
         match self {
             Self::Repository(name, _) => connection::options(target, name),

@@ -1,4 +1,4 @@
-//! check: which revisions of the release have been deployed?
+//! check: lists the deployed revisions of the release.
 
 use jetway::{Advise as _, Context, Result, anyhow, nearest};
 
@@ -10,17 +10,17 @@ use crate::source::status::Status;
 use crate::source::text::non_empty;
 use crate::version::Version;
 
-/// The versions from `version` on, oldest first; the newest one when there is no `version`.
+/// Returns the versions from `version` on, oldest first; only the latest one without a `version`.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     let Some(release) = release(source, version.as_ref()) else {
-        context.console().step("the source names no `release`: the only versions are those of puts, which name one");
+        context.console().step("the source has no `release`: only puts that set `release` create versions");
         return Ok(version.into_iter().collect());
     };
     if !source.leads_to_a_cluster() {
         context.console().step(if source.cluster_keys().is_none() {
-            "the source names no cluster: there are no versions but those of puts that bring one along"
+            "the source has no cluster: only puts with a kubeconfig of their own create versions"
         } else {
-            "the source has no login for `cluster_url`: there are no versions but those of puts that bring one along (`token_path`)"
+            "the source has no credentials for `cluster_url`: only puts with `token_path` create versions"
         });
         return Ok(version.into_iter().collect());
     }
@@ -29,11 +29,11 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
     kubernetes.warn_of_ignored_namespace();
     let records = Records::new(&kubernetes, source.storage(), namespace);
     let all = records.of(release).await?;
-    // A put into another namespace or cluster made that version; it is nothing to go on from here.
+    // A version from another namespace or cluster gives no starting point here.
     let is_here = |version: &&Version| version.namespace.is_none() && version.cluster.is_none();
     let known = version.as_ref().filter(|version| version.release == release).filter(is_here);
     if all.is_empty() {
-        // What a put has just taken away is as it should be.
+        // A put has just uninstalled the release, so a missing release is the expected state.
         if let Some(known) = known.filter(|version| version.uninstalled.is_some()) {
             return Ok(vec![known.clone()]);
         }
@@ -44,10 +44,11 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
         all.iter().filter(|record| words.contains(&record.status.as_str())).map(|record| record.revision).collect();
     let newest = all.last().map_or(0, |newest| newest.revision);
     match known.and_then(Version::number) {
-        // Helm's numbers only grow while a release is there: this one went away and came again.
+        // Revision numbers only grow while a release exists, so this one was uninstalled and installed again.
         Some(known) if newest < known => context.console().warn(format_args!(
-            "the newest revision of `{release}` is {newest}, and the known one {known}: the release was made anew, and all of its \
-             revisions are versions; Concourse takes those that it knows from before for the old ones, and starts nothing for them"
+            "the latest revision of `{release}` is {newest}, but the known version is revision {known}: the \
+             release was reinstalled, and all its revisions are versions; Concourse starts no builds for \
+             versions that it has seen before"
         )),
         Some(known) => revisions.retain(|revision| *revision >= known),
         None => revisions = revisions.pop().into_iter().collect(),
@@ -61,7 +62,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
     Ok(revisions.into_iter().map(|revision| Version::of_revision(release, revision)).collect())
 }
 
-/// The release to look at: the source's, or else the version's.
+/// The release to check: the source's, or else the version's.
 fn release<'s>(source: &'s Source, version: Option<&'s Version>) -> Option<&'s str> {
     let of_version = version.map(|version| version.release.as_str());
     let legal = of_version.filter(|name| name::release(name).is_ok());
@@ -76,7 +77,7 @@ async fn missing(records: &Records<'_>, release: &str, namespace: &str) -> jetwa
     };
     match nearest(release, names.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None if names.is_empty() => error.hint("the namespace has no release at all; the first put makes one"),
-        None => error.hint("the first put makes it; a check finds it from then on"),
+        None if names.is_empty() => error.hint("the namespace has no releases; the first put creates one"),
+        None => error.hint("the first put creates it"),
     }
 }

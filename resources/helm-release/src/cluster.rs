@@ -1,4 +1,4 @@
-//! The cluster: finds its API server, logs in there without any cloud's own program, and sends the requests.
+//! The cluster: finds its API server, logs in without any cloud's command-line tools, and sends requests.
 
 pub(crate) mod aws;
 pub(crate) mod connection;

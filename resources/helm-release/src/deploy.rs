@@ -1,4 +1,4 @@
-//! A deploy from its beginning to its end: the upgrade, the tests, and the way back when either fails.
+//! A deploy: the upgrade, the tests, and the rollback when either fails.
 
 pub(crate) mod advice;
 pub(crate) mod apply;
@@ -29,7 +29,7 @@ use hook_output::Hooks;
 use recovery::Work;
 use release_tests::Verdict;
 
-/// Brings the chart up, tests it, and returns the revision that came of it.
+/// Deploys the chart, tests it, and returns the new revision.
 pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release> {
     let values = Values::gather(target).await?;
     let command = upgrade::command(target, chart, &values, &[]).await?;
@@ -41,7 +41,7 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
             Err(error) if Interrupted::caused(&error) => {
                 let kubernetes = target.kubernetes.after_interrupt()?;
                 let work = if target.params.atomic { Work::Atomic } else { Work::Upgrade };
-                let _ = recovery::settle(target, &kubernetes, before, work, "was ended").await;
+                let _ = recovery::settle(target, &kubernetes, before, work, "was terminated").await;
                 return Err(error);
             }
             upgraded => upgraded?,
@@ -49,7 +49,7 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
     if !upgraded.is_success() {
         return Err(not_upgraded(target, chart, &upgraded, before, began).await?);
     }
-    // Before the pause, in which somebody else may deploy.
+    // Read before the pause, during which another put may deploy.
     let made = new_revision::find(target).await?;
     if let Some(pause) = target.params.pause() {
         target.context.console().step(format_args!("waiting {}, as `wait` says", duration::in_words(pause)));
@@ -63,7 +63,7 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
     Ok(made)
 }
 
-/// The error of an upgrade that failed, when all has been said and done about it.
+/// Returns the error of a failed upgrade, after the diagnosis and the rollback.
 async fn not_upgraded(
     target: &Target<'_>,
     chart: &Chart,
@@ -80,10 +80,10 @@ async fn not_upgraded(
         return Ok(failure.context(holder.map_or_else(|| words.clone(), |holder| format!("{words}: {holder}"))));
     }
     let left = match (upgraded.code(), target.params.atomic) {
-        // Killed, it had no time to give its lock back.
+        // A killed helm could not release its lock.
         (None, true) => Some(Work::Atomic),
         (None, false) => Some(Work::Upgrade),
-        // It leaves the lock of its own way back behind when a hook of the chart fails there.
+        // With `--atomic`, helm leaves the lock of its rollback when a hook fails there.
         (Some(_), true) if recovery::failed_on_its_way_back(upgraded) => Some(Work::WayBack),
         (Some(_), _) => None,
     };
@@ -95,13 +95,13 @@ async fn not_upgraded(
         Err(error) if Interrupted::caused(&error) => return Err(error),
         Err(error) => {
             let words =
-                format!("`{name}` was not deployed, and nothing is taken back, since what runs now cannot be read");
+                format!("`{name}` was not deployed, and is not rolled back, since the current state cannot be read");
             return Ok(failure.context(format!("{words} ({error:#})")));
         }
     };
     let not_deployed = format!("`{name}` was not deployed: {}", state::sentence(&target.records(), &records).await);
     let Some(its) = records.iter().find(|record| record.revision > before) else {
-        // Nothing was begun, or helm has taken it away by itself.
+        // helm did not create a revision, or it has uninstalled it.
         return Ok(failure.context(not_deployed));
     };
     diagnosis::full(target, began, Logs::All).await?;
@@ -112,7 +112,7 @@ async fn not_upgraded(
     }
 }
 
-/// The error that `what` failed for that cause, with what came of going back, when that is wanted.
+/// Adds the outcome of `rollback_on_failure`, if it is set, to the error.
 pub(crate) async fn gone_back(target: &Target<'_>, what: String, cause: Error, failed: u64) -> Result<Error> {
     Ok(cause.context(match rollback::after_failure(target, failed).await? {
         Some(words) => format!("{what}; {words}"),
@@ -120,33 +120,35 @@ pub(crate) async fn gone_back(target: &Target<'_>, what: String, cause: Error, f
     }))
 }
 
-/// That the tests of a revision failed.
+/// The message that the tests of a revision failed.
 pub(crate) fn not_good(target: &Target<'_>, release: &Release) -> String {
-    format!("revision {} of `{}` came up, but is not good", release.version, target.release)
+    format!("revision {} of `{}` was deployed, but did not pass its tests", release.version, target.release)
 }
 
-/// The error of a put that a signal ended, with what it has left behind.
+/// The error of a put that a signal ended, with the state of the release.
 pub(crate) async fn aborted(target: &Target<'_>, error: Error) -> Error {
     let name = &target.release;
     let Ok(kubernetes) = target.kubernetes.after_interrupt() else { return error };
     let its = Records::new(&kubernetes, target.source.storage(), &target.namespace);
     let records = match its.of(name).await {
         Ok(records) => records,
-        Err(problem) => return error.context(format!("`{name}` was left as it was at that moment ({problem:#})")),
+        Err(problem) => return error.context(format!("`{name}` was left in its current state ({problem:#})")),
     };
     let advice = match records.last() {
         Some(newest) if newest.is_going() || (target.params.uninstall && newest.status == "failed") => {
-            "what was taken away by then is gone: a deploy brings it back, and an uninstall takes away the rest"
+            "the objects that were deleted by then are gone: a deploy creates them again, an uninstall deletes \
+             the rest"
         }
         Some(newest) if newest.is_pending() => {
-            "that is the lock of a deploy: `recover_pending` in the params takes it over, or `helm rollback` ends it by hand"
+            "that revision is the lock of a deploy: `recover_pending` in the params takes it over, or `helm \
+             rollback` releases it by hand"
         }
         Some(newest) if newest.status == "deployed" => {
-            "what had been brought up stays; what came after that (tests, a rollback) has not come to its end"
+            "the deployed revision stays; the steps after it (tests, a rollback) were not finished"
         }
-        Some(_) => "the next put goes on from there; what was begun of it is not taken back",
-        None => "the next put begins anew",
+        Some(_) => "the next put continues from this state; unfinished changes are not rolled back",
+        None => "the next put starts from the beginning",
     };
     let is = state::sentence(&its, &records).await;
-    error.context(format!("`{name}` was left as it was at that moment: {is}")).hint(advice)
+    error.context(format!("`{name}` was left in its current state: {is}")).hint(advice)
 }

@@ -1,5 +1,5 @@
-//! What a person would look at when a release does not come up: status, history, pods, jobs, warnings and logs, read from
-//! the API. All of it is bounded, and what cannot be read is said in a line: telling of a failure is no failure.
+//! The diagnosis of a release: status, history, pods, jobs, warnings and logs, read from the API. Its output is bounded, and a read
+//! that fails is one line of output instead of an error.
 
 mod events;
 mod jobs;
@@ -15,22 +15,22 @@ use crate::records::release::{Release, moment};
 use crate::records::{Record, Records};
 use crate::target::Target;
 
-/// How many revisions are shown when all is well.
+/// The number of revisions that are shown after a success.
 const BRIEF: usize = 3;
 
-/// How many revisions are shown when it is not.
+/// The number of revisions that are shown after a failure.
 const FULL: usize = 8;
 
-/// Which logs are of interest.
+/// Which logs are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Logs {
-    /// Those of containers in trouble, and those of tests.
+    /// The logs of failing containers, and those of tests.
     All,
-    /// Those of containers in trouble: the tests' have been shown.
+    /// The logs of failing containers only, when those of tests have been shown.
     Troubled,
 }
 
-/// Shows how the release is, and its last few revisions; the newest of them. That one must be readable.
+/// Shows the status and the latest revisions of the release, and returns the latest one, whose record must be readable.
 pub(crate) async fn brief(target: &Target<'_>, records: &[Record]) -> Result<Option<Release>> {
     let (mut revisions, problems) = history(&target.records(), &target.release, records, BRIEF).await?;
     let newest = revisions.pop_if(|read| records.last().is_some_and(|newest| read.version == newest.revision));
@@ -46,7 +46,7 @@ pub(crate) async fn brief(target: &Target<'_>, records: &[Record]) -> Result<Opt
     Ok(Some(newest))
 }
 
-/// Shows all that may tell why the release is not as it should be. `since` is when the work on it began.
+/// Shows everything that may explain a failure. `since` is when the operation started.
 pub(crate) async fn full(target: &Target<'_>, since: Timestamp, shown: Logs) -> Result<()> {
     let kubernetes = target.kubernetes.briefly();
     let (context, namespace) = (target.context, target.namespace.as_str());
@@ -59,7 +59,7 @@ pub(crate) async fn full(target: &Target<'_>, since: Timestamp, shown: Logs) -> 
     say_unreadable(context, &problems);
     let Some(newest) = revisions.last() else {
         if problems.is_empty() {
-            context.console().step(format_args!("there is nothing of `{}` in the cluster", target.release));
+            context.console().step(format_args!("there is no revision of `{}` in the cluster", target.release));
         }
         return Ok(());
     };
@@ -74,7 +74,7 @@ pub(crate) async fn full(target: &Target<'_>, since: Timestamp, shown: Logs) -> 
     show(context, &format!("jobs of `{}`:", target.release), jobs::table(&jobs), jobs.is_empty());
     let warnings = tolerated(context, "events", events::read(&kubernetes, namespace, &its, since).await)?;
     let warnings = warnings.unwrap_or_default();
-    show(context, "what the cluster warns of:", events::table(&warnings), warnings.is_empty());
+    show(context, "warning events:", events::table(&warnings), warnings.is_empty());
 
     let is_test = |pod: &pods::Pod| newest.tests().any(|test| pod.is_run_by(&test.kind, &test.name));
     let logs = found.iter().flat_map(|pod| match (is_test(pod), shown) {
@@ -90,7 +90,7 @@ pub(crate) async fn full(target: &Target<'_>, since: Timestamp, shown: Logs) -> 
     Ok(())
 }
 
-/// Shows the logs of the release's tests that are still there.
+/// Shows the logs of test pods that still exist.
 pub(crate) async fn test_logs(target: &Target<'_>, release: &Release) -> Result<()> {
     let kubernetes = target.kubernetes.briefly();
     let (context, namespace) = (target.context, target.namespace.as_str());
@@ -106,7 +106,7 @@ pub(crate) async fn test_logs(target: &Target<'_>, release: &Release) -> Result<
     Ok(())
 }
 
-/// The newest revisions, oldest first, and what is wrong with those that cannot be read.
+/// The latest revisions, oldest first, and the errors of those that cannot be read.
 async fn history(
     records: &Records<'_>,
     release: &str,
@@ -119,11 +119,11 @@ async fn history(
 
 fn say_unreadable(context: &Context, problems: &[Error]) {
     for problem in problems {
-        context.console().warn(format_args!("a revision is left out here: {problem:#}"));
+        context.console().warn(format_args!("a revision is not shown: {problem:#}"));
     }
 }
 
-/// What was read; nothing, and a line about it, when it could not be. Only a signal ends the telling.
+/// The result of a read; if it failed, prints the error and returns `None`. Only a signal is an error.
 fn tolerated<T>(context: &Context, what: &str, read: Result<T>) -> Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),
@@ -161,7 +161,7 @@ fn say_history(target: &Target<'_>, revisions: &[&Release]) {
     show(target.context, &format!("history of `{}`:", target.release), table::lines(&rows), false);
 }
 
-/// Shows a table, unless there is nothing in it.
+/// Shows a table, unless it is empty.
 fn show(context: &Context, head: &str, lines: Vec<String>, is_empty: bool) {
     if is_empty {
         return;

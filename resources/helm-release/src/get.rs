@@ -1,4 +1,4 @@
-//! get: what is known of a revision, in files for the tasks that follow.
+//! get: writes a revision into files for later tasks.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::source::text::non_empty;
 use crate::version::Version;
 use crate::yaml;
 
-/// Writes what the version says, and what helm's record of its revision says, into `destination`.
+/// Writes the version, and helm's record of its revision, into `destination`.
 pub(crate) async fn get(
     context: &Context,
     source: &Source,
@@ -26,14 +26,15 @@ pub(crate) async fn get(
     let version = version.ok_or_else(|| anyhow!("there is no version to get"))?;
     let files = Files { destination };
     let Some(revision) = version.number() else {
-        // A test, a dry run or the end of a release: there is no revision to tell more of.
+        // The version of a test, a dry run or an uninstall has no revision.
         files.write("release", &version.release)?;
         return Ok(Response::new(version));
     };
     if version.cluster.is_some() || !source.leads_to_a_cluster() {
-        context
-            .console()
-            .step("this source does not lead to the cluster of that put: the version is all there is to tell");
+        context.console().step(
+            "the source has no access to the cluster of this version: only the release and the revision \
+                are written",
+        );
         files.write("release", &version.release)?;
         files.write("revision", &revision.to_string())?;
         return Ok(Response::new(version));
@@ -54,7 +55,7 @@ pub(crate) async fn get(
             "revision {revision} of the release `{}` is not in the namespace `{namespace}` (any more)",
             version.release
         )
-        .hint("helm forgets the oldest revisions; `helm_history_max` in the source says how many a put leaves")
+        .hint("helm deletes the oldest revisions; `helm_history_max` in the source sets how many are kept")
     })?;
     files.write_all(&release)?;
     let chart = &release.chart;
@@ -69,7 +70,7 @@ pub(crate) async fn get(
     Ok(Response { version, metadata })
 }
 
-/// The metadata of a revision, the established resource's lines first.
+/// The metadata of a revision, with the lines of the established resource first.
 pub(crate) fn metadata(release: &Release, namespace: &str) -> Vec<Metadata> {
     let chart = &release.chart;
     [
@@ -112,7 +113,7 @@ impl Files<'_> {
         self.write("notes.txt", &release.info.notes)?;
         self.write("release.json", &format!("{:#}\n", summary(release)))?;
         let directory = self.destination.join("chart");
-        fs::create_dir(&directory).with_context(|| format!("cannot make `{}`", directory.display()))?;
+        fs::create_dir(&directory).with_context(|| format!("cannot create `{}`", directory.display()))?;
         self.write("chart/Chart.yaml", &yaml::document(&chart.metadata))?;
         self.write(
             "chart/values.yaml",
@@ -124,7 +125,7 @@ impl Files<'_> {
     }
 }
 
-/// What `helm status` and `helm history` tell of a revision.
+/// The content of `release.json`: what `helm status` and `helm history` show of a revision.
 fn summary(release: &Release) -> Value {
     let (info, chart) = (&release.info, &release.chart);
     let hooks = release.hooks.as_deref().unwrap_or_default().iter().map(|hook| {

@@ -1,4 +1,4 @@
-//! The helm program: where it finds the cluster and keeps its own files, and nothing of this machine's.
+//! The helm program: its kubeconfig, its private files, and its environment.
 
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -12,16 +12,16 @@ use crate::source::env_vars;
 use crate::source::storage::Storage;
 use crate::source::text::non_empty;
 
-/// The directory of helm's own files.
+/// The directory of helm's private files.
 const HOME: &str = "helm";
 
-/// helm, ready to be run for one cluster.
+/// The helm program, configured for one cluster.
 #[derive(Debug)]
 pub(crate) struct Helm<'c> {
     context: &'c Context,
     source: &'c Source,
     kubeconfig: PathBuf,
-    /// The system's authorities and the source's.
+    /// The authorities of the system and of the source.
     authorities: Option<PathBuf>,
     home: PathBuf,
     major: OnceCell<u32>,
@@ -30,7 +30,7 @@ pub(crate) struct Helm<'c> {
 }
 
 impl<'c> Helm<'c> {
-    /// Hands the cluster over.
+    /// Writes the kubeconfig and the authorities for helm.
     pub(crate) fn new(context: &'c Context, source: &'c Source, cluster: &Cluster) -> Result<Self> {
         let private = context.private_directory();
         env_vars::warn(&source.env_vars, context.console());
@@ -57,18 +57,18 @@ impl<'c> Helm<'c> {
         })
     }
 
-    /// The number in front of its version: 3 or 4, which differ in some options.
+    /// The major version of helm, 3 or 4, which differ in some options.
     pub(crate) async fn major(&self) -> Result<u32> {
         if let Some(major) = self.major.get() {
             return Ok(*major);
         }
         let told = self.command("version").arg("--template={{.Version}}").quiet().run().await?.success()?.text();
         let number = told.trim_start_matches('v').split('.').next().and_then(|number| number.parse().ok());
-        let number = number.ok_or_else(|| anyhow!("`helm version` answered `{told}`, which is no version"))?;
+        let number = number.ok_or_else(|| anyhow!("`helm version` printed `{told}`, which is not a version"))?;
         Ok(*self.major.get_or_init(|| number))
     }
 
-    /// Writes a file of helm's own configuration, such as `repositories.yaml`.
+    /// Writes a file of helm's configuration, such as `repositories.yaml`.
     pub(crate) fn configure(&self, name: &str, content: &[u8]) -> Result<()> {
         let private = self.context.private_directory();
         let mut directory = PathBuf::from(HOME).join("config");
@@ -81,7 +81,7 @@ impl<'c> Helm<'c> {
         private.write(directory, content).map(|_| ())
     }
 
-    /// A directory for a plugin of ours.
+    /// The directory for a plugin that this resource installs.
     pub(crate) fn plugin_directory(&self, name: &str) -> Result<PathBuf> {
         let private = self.context.private_directory();
         let mut directory = PathBuf::from(HOME);
@@ -93,19 +93,19 @@ impl<'c> Helm<'c> {
         private.directory(directory)
     }
 
-    /// Where helm keeps what it has fetched under that name.
+    /// The path of a file in helm's cache.
     pub(crate) fn cached(&self, name: &str) -> PathBuf {
         self.home.join("cache").join(name)
     }
 
-    /// A command of helm's, such as `upgrade`.
+    /// A command of helm, such as `upgrade`.
     pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = self.context.command("helm").label(format!("helm {name}")).arg(name);
         if matches!(name, "upgrade" | "rollback" | "uninstall") {
-            // It writes down that it was ended, which gives the lock back.
+            // After SIGTERM, helm marks its record as failed, which releases the lock.
             command = command.sets_right_when_ended();
         }
-        // For repositories and registries; the kubeconfig says it for the cluster.
+        // For repositories and registries; for the cluster, the proxy is in the kubeconfig.
         if let Some(proxy) = non_empty(self.source.proxy.as_ref()) {
             let proxy = self.relay.as_ref().map_or_else(|| proxy.to_owned(), ProxyRelay::address);
             command = command.env("HTTPS_PROXY", &proxy).env("HTTP_PROXY", &proxy);
@@ -117,7 +117,7 @@ impl<'c> Helm<'c> {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             command = command.env(name, value);
         }
-        // What would lead helm to another cluster, or to another user's files.
+        // These variables would make helm use another cluster or another user's files.
         for (name, _) in env_vars::OF_THE_CLUSTER {
             command = command.env_remove(name);
         }

@@ -1,4 +1,4 @@
-//! The helm-release resource type: versions are the revisions of a release that have been deployed.
+//! The helm-release resource type: its versions are the deployed revisions of a release.
 //!
 //! A check and a get read helm's records from Kubernetes, without helm: see [`records`]. A put runs helm ([`mod@helm`], [`deploy`]).
 //! The module [`cluster`] finds the cluster and logs in to it.

@@ -29,168 +29,168 @@ use wait::{LONGEST_PAUSE, Strategy, Wait};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a key of the established resource")]
 pub struct Params {
-    /// The chart: a directory or a `.tgz` in the inputs, `REPOSITORY/CHART`, or an address, `oci://...` or `https://...`. A put
-    /// that only tests or goes back needs none.
+    /// The chart: a directory or a `.tgz` in the inputs, `REPOSITORY/CHART`, or an address, `oci://...` or `https://...`. Not
+    /// required for a put that only tests, rolls back or uninstalls.
     pub chart: Option<String>,
 
-    /// The release, in place of the source's: its name, or a file in the inputs with the name.
+    /// The release, which overrides the source's: its name, or a file in the inputs that contains the name.
     pub release: Option<String>,
 
-    /// The namespace, in place of the source's: its name, or a file in the inputs with the name.
+    /// The namespace, which overrides the source's: its name, or a file in the inputs that contains the name.
     pub namespace: Option<String>,
 
-    /// The version of a chart that comes from a repository or an address: itself, or a file in the inputs with it.
+    /// The version of a chart from a repository or an address: a version, or a file in the inputs that contains it.
     pub version: Option<String>,
 
-    /// Files of values in the inputs: one or several, separated by white space or as a list. Later ones win.
+    /// Values files in the inputs, separated by white space or as a list. Later files override earlier ones.
     #[serde(default)]
     pub values: ValueFiles,
 
-    /// Leave out files of `values` that are not there.
+    /// Skip files of `values` that do not exist.
     #[serde(default)]
     pub skip_missing_values: bool,
 
-    /// Single values over those of the files. Later ones win.
+    /// Single values, which override those of the files. Later entries override earlier ones.
     #[serde(default)]
     pub override_values: Vec<Override>,
 
-    /// Make the namespace when it is not there.
+    /// Create the namespace if it does not exist.
     #[serde(default)]
     pub create_namespace: bool,
 
-    /// Wait until everything that was deployed is ready.
+    /// Wait until all deployed objects are ready.
     #[serde(default)]
     pub check_is_ready: bool,
 
-    /// Wait until all jobs have ended, too.
+    /// Also wait until all jobs have completed.
     #[serde(default)]
     pub wait_for_jobs: bool,
 
-    /// Have helm wait, and go back (or take a first release away) when it does not come up.
+    /// Let helm wait, and roll back (or uninstall a first revision) if the deploy fails.
     #[serde(default)]
     pub atomic: bool,
 
-    /// Remove the objects that an upgrade or rollback has created when it fails.
+    /// Delete the objects that a failed upgrade or rollback has created.
     #[serde(default)]
     pub cleanup_on_fail: bool,
 
-    /// Begin with the values of the revision before, and put the new ones over them.
+    /// Reuse the values of the latest revision, and merge the new values over them.
     #[serde(default)]
     pub reuse_values: bool,
 
-    /// Forget the values of the revision before.
+    /// Discard the values of the latest revision.
     #[serde(default)]
     pub reset_values: bool,
 
-    /// Begin with the chart's own defaults, new ones included, put the values of the revision before over them, and the new
-    /// values over those.
+    /// Start from the chart's own defaults, merge the values of the latest revision over them, and then the new values.
     #[serde(default)]
     pub reset_then_reuse_values: bool,
 
-    /// Take the release away, with all that belongs to it. One that is not there is gone already.
+    /// Uninstall the release. It is no error if the release does not exist.
     #[serde(default)]
     pub uninstall: bool,
 
-    /// Take the release away before it is deployed anew, once a dry run of the deploy has gone well.
+    /// Uninstall the release before the deploy, if a dry run of the deploy succeeds.
     #[serde(default)]
     pub replace: bool,
 
-    /// With `uninstall`: take the namespace away, too, with everything that is in it.
+    /// With `uninstall`: also delete the namespace and everything in it.
     #[serde(default)]
     pub delete_namespace: bool,
 
-    /// Change nothing, and show what helm would do: as `client` without asking the cluster for more than what is there, as `server`
-    /// with its help.
+    /// Change nothing, and show what helm would do: `client` renders on the client, `server` also asks the cluster.
     pub dry_run: Option<DryRun>,
 
-    /// A dry run (`client`, unless `dry_run` says otherwise) in which helm says more, values included.
+    /// Run a dry run (`client`, unless `dry_run` says otherwise) with helm's debug output, which includes values.
     #[serde(default)]
     pub debug: bool,
 
-    /// Show first what would change, object by object, without what Secrets hold.
+    /// First show the changes of the deploy, object by object. Values in Secrets are masked.
     #[serde(default)]
     pub show_diff: bool,
 
-    /// How that is shown, in the words of helm's plugin `diff`: `--context N`, `--suppress KIND`, `--no-hooks`.
+    /// The options of `show_diff`, as in helm's plugin `diff`: `--context N`, `--suppress KIND`, `--no-hooks`.
     pub diff_opts: Option<String>,
 
-    /// Replace objects that cannot be changed (`--force`, which helm 4 calls `--force-replace`).
+    /// Replace objects that cannot be updated (`--force`, which helm 4 calls `--force-replace`).
     #[serde(default)]
     pub force: bool,
 
-    /// Let the chart win over fields that somebody else has changed in the cluster (`kubectl scale`, an autoscaler), in deploys and
-    /// rollbacks; true when not given. With `false` such a conflict fails the put. Helm 4 only: with helm 3 the chart always wins.
+    /// Let the chart override fields that another client has changed in the cluster (`kubectl scale`, an autoscaler), in deploys
+    /// and rollbacks. The default is true; with `false` such a conflict fails the put. helm 4 only: with helm 3 the chart always
+    /// wins.
     pub force_conflicts: Option<bool>,
 
-    /// Whether helm 4 applies objects on the server. `auto`, its default, is as the revision before, and `true` for a new release.
+    /// Whether helm 4 applies objects on the server. The default, `auto`, keeps the method of the latest revision, and is `true`
+    /// for a new release.
     pub server_side_apply: Option<ServerSideApply>,
 
-    /// Take over objects that are in the cluster but belong to no release, or to another one.
+    /// Take ownership of existing objects that belong to no release, or to another one.
     #[serde(default)]
     pub take_ownership: bool,
 
-    /// A program that changes what is deployed: in the chart's directory, or else in the inputs. Helm hands it the manifests.
+    /// A program that changes the rendered manifests: a path in the chart's directory, or else in the inputs.
     pub post_renderer: Option<String>,
 
-    /// A whole kubeconfig, as text, for another cluster than the source's.
+    /// The text of a kubeconfig, which overrides the source's cluster.
     pub kubeconfig: Option<Secret>,
 
-    /// A file in the inputs with such a kubeconfig.
+    /// A file in the inputs with a kubeconfig, which overrides the source's cluster.
     pub kubeconfig_path: Option<String>,
 
-    /// A file in the inputs with a token to log in to `cluster_url` of the source with, in place of the source's.
+    /// A file in the inputs with a token for `cluster_url` of the source, which overrides the source's.
     pub token_path: Option<String>,
 
-    /// Private registries of charts, besides those of the source: one, or a list.
+    /// Private registries of charts, in addition to those of the source: one, or a list.
     pub private_registry: Option<PrivateRegistries>,
 
-    /// Take versions of charts that are still in development, too.
+    /// Also use development versions of charts.
     #[serde(default)]
     pub devel: bool,
 
-    /// How long helm waits for each single step: seconds, or a duration as helm writes it (`5m0s`), a day at most.
+    /// The timeout of each step of helm: seconds, or a duration as helm writes it (`5m0s`), at most a day.
     #[serde(default = "timeout")]
     pub timeout: String,
 
-    /// What to wait for: seconds after the upgrade, or how helm waits until everything is ready.
+    /// What to wait for after the upgrade: a number of seconds, or helm's strategy until everything is ready.
     pub wait: Option<Wait>,
 
-    /// Test the release by its chart's tests, after the upgrade when there is a `chart`.
+    /// Run the chart's tests, after the upgrade if there is a `chart`.
     #[schemars(extend("x-keeps-empty" = true))]
     pub test: Option<Test>,
 
-    /// Show what the tests say; `test.logs` counts before it.
+    /// Show the output of the tests; `test.logs` has precedence.
     pub test_logs: Option<bool>,
 
-    /// Go back to the newest good revision when the upgrade or the tests fail. The put fails all the same.
+    /// Roll back to the latest good revision when the upgrade or the tests fail. The put still fails.
     #[schemars(extend("x-keeps-empty" = true))]
     pub rollback_on_failure: Option<RollbackOnFailure>,
 
-    /// Go back to a revision, and do nothing else.
+    /// Only roll back to an earlier revision.
     pub rollback: Option<Rollback>,
 
-    /// Take over the lock of another operation whose record has not changed for a while (`true`: four times `timeout`, ten minutes
-    /// at least). Without it no lock is ever taken over.
+    /// Take over the lock of another operation when its record has not changed for some time (`true`: four times `timeout`, at
+    /// least ten minutes). By default no lock is taken over.
     pub recover_pending: Option<Recovery>,
 }
 
-/// Who takes part in a dry run.
+/// Whether a dry run asks the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DryRun {
-    /// Helm by itself.
+    /// helm alone.
     Client,
-    /// The cluster, too: charts can look things up there, and it must know the kinds of the objects.
+    /// The cluster, too: charts can look up objects there, and it must have the kinds of all objects.
     Server,
 }
 
-/// Files of values.
+/// Values files.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ValueFiles {
-    /// Separated by white space.
+    /// Paths, separated by white space.
     Text(String),
-    /// One by one.
+    /// A list of paths.
     List(Vec<String>),
 }
 
@@ -201,7 +201,7 @@ impl Default for ValueFiles {
 }
 
 impl ValueFiles {
-    /// The files, one by one.
+    /// The paths.
     pub(crate) fn files(&self) -> Vec<&str> {
         match self {
             Self::Text(text) => text.split_whitespace().collect(),
@@ -221,12 +221,12 @@ impl Parameters for Params {
     fn rules(&self, problems: &mut Problems) {
         let goes_back = self.rollback.as_ref().is_some_and(Rollback::is_wanted);
         match &self.chart {
-            Some(_) if goes_back => problems.add("chart", "excludes `rollback`, which brings up an old revision"),
+            Some(_) if goes_back => problems.add("chart", "excludes `rollback`, which deploys an old revision"),
             Some(chart) if chart.trim().is_empty() => problems.add("chart", "must not be empty"),
             Some(chart) if chart.starts_with('-') => problems.add("chart", "must not begin with `-`"),
             Some(chart) if holds_secret(chart) => problems.add_with_hint(
                 "chart",
-                "must not hold a password or a token: helm is told it in an argument, which every process can read",
+                "must not contain a password or a token: helm gets it as an argument, which every process can read",
                 "`repos` and `private_registry` in the source log in",
             ),
             None if !goes_back && !self.uninstall && self.test_plan().is_none() => {
@@ -286,17 +286,17 @@ impl Parameters for Params {
 }
 
 impl Params {
-    /// The tests to run, if any.
+    /// The tests to run; `None` for no tests.
     pub(crate) fn test_plan(&self) -> Option<TestPlan> {
         self.test.as_ref()?.plan(self.step_timeout(), self.test_logs)
     }
 
-    /// How long each step may take.
+    /// The timeout of each step of helm.
     pub(crate) fn step_timeout(&self) -> Duration {
         duration::parse(&self.timeout).unwrap_or(DEFAULT_TIMEOUT)
     }
 
-    /// Who takes part in a dry run, when it is to be one.
+    /// The kind of dry run; `None` for a real deploy.
     pub(crate) fn dry(&self) -> Option<DryRun> {
         self.dry_run.or(self.debug.then_some(DryRun::Client))
     }
@@ -337,27 +337,27 @@ impl Params {
             [("replace", self.replace), ("test", self.test_plan().is_some()), ("rollback", goes_back)]
         {
             if self.uninstall && is_given {
-                problems.add(key, "excludes `uninstall`, after which nothing is there");
+                problems.add(key, "excludes `uninstall`, which removes the release");
             }
         }
         if self.replace && self.chart.is_none() {
-            problems.add("replace", "takes a `chart`, to be deployed in the place of what is there");
+            problems.add("replace", "requires `chart`, which replaces the release");
         }
         if self.delete_namespace && !self.uninstall {
-            problems.add("delete_namespace", "takes `uninstall`: without it, the namespace would be deployed into");
+            problems.add("delete_namespace", "requires `uninstall`");
         }
         if self.dry().is_some() && self.chart.is_none() && self.test_plan().is_some() {
-            problems.add("test", "excludes a dry run without a `chart`: there is nothing to pretend, tests are run");
+            problems.add("test", "excludes a dry run without a `chart`: helm has no dry run of tests");
         }
         if self.dry().is_some() && goes_back {
-            problems.add("rollback", "excludes a dry run: helm's says nothing of what would change");
+            problems.add("rollback", "excludes a dry run: helm's dry run of a rollback shows no changes");
         }
     }
 
     fn deploy_rules(&self, problems: &mut Problems) {
         self.waiting_rules(problems);
         if self.force && self.server_side_apply == Some(ServerSideApply::Wanted(true)) {
-            problems.add("server_side_apply", "excludes `force`, by which helm replaces objects from the client");
+            problems.add("server_side_apply", "excludes `force`, with which helm replaces objects from the client");
         }
         if let Some(test) = &self.test {
             test.rules("test", problems);
@@ -365,7 +365,7 @@ impl Params {
         if let Some(rules) = &self.rollback_on_failure {
             rules.rules(problems);
             if self.atomic && rules.is_wanted() {
-                problems.add("rollback_on_failure", "excludes `atomic`, by which helm itself goes back");
+                problems.add("rollback_on_failure", "excludes `atomic`, with which helm itself rolls back");
             }
         }
         if let Some(recovery) = &self.recover_pending {

@@ -1,4 +1,4 @@
-//! put: brings up a new revision of the release, by helm itself.
+//! put: deploys, tests, rolls back or uninstalls the release.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ use crate::source::Source;
 use crate::target::Target;
 use crate::version::Version;
 
-/// Does what the params ask for, and answers with the revision that came of it, or with what was done.
+/// Does what the params say, and returns the new revision or the version of the operation.
 pub(crate) async fn put(
     context: &Context,
     source: &Source,
@@ -53,7 +53,7 @@ async fn work(target: &Target<'_>) -> Result<Response<Version>> {
     let chart = Chart::find(target, chart)?;
     repositories::write(target, &chart.directory().map(dependencies::repositories).unwrap_or_default())?;
     chart.prepare(target).await?;
-    // Before anything is asked of helm that it refuses to do with a locked release, dry runs among them.
+    // Checked here, since helm refuses even dry runs of a locked release.
     match params.dry() {
         Some(_) => recovery::free(target).await?,
         None if params.show_diff || params.replace => drop(recovery::unlocked(target).await?),
@@ -73,20 +73,20 @@ async fn work(target: &Target<'_>) -> Result<Response<Version>> {
     Ok(answer(target, &made))
 }
 
-/// Only tests what is there.
+/// Only tests the release.
 async fn tested(target: &Target<'_>) -> Result<Response<Version>> {
     let tests = target.params.test_plan().ok_or_else(|| anyhow!("there is no `chart` to deploy"))?;
     recovery::unlocked(target).await?;
     let release = release_tests::current(target).await?;
     if let Verdict::Failed(error) = release_tests::run(target, &tests, &release).await? {
-        let what = format!("revision {} of `{}` is not good", release.version, target.release);
+        let what = format!("revision {} of `{}` did not pass its tests", release.version, target.release);
         return Err(deploy::gone_back(target, what, error, release.version).await?);
     }
     let version = Version { tested: Some("true".to_owned()), ..Version::of_release(&target.release) };
     Ok(Response::new(target.in_namespace(version)).with("release", &target.release))
 }
 
-/// Only goes back.
+/// Only rolls back.
 async fn taken_back(target: &Target<'_>, rollback: &Rollback) -> Result<Response<Version>> {
     let made = rollback::put(target, rollback).await?;
     if let Some(tests) = target.params.test_plan()

@@ -1,4 +1,4 @@
-//! Helm's own records of a release: one Secret (or `ConfigMap`) for each revision, whose labels say all that a list needs.
+//! helm's records of a release: one Secret (or `ConfigMap`) for each revision, whose labels contain everything that a list needs.
 
 pub(crate) mod manifest;
 pub mod release;
@@ -15,13 +15,13 @@ use crate::cluster::kubernetes::{Asked, CORE, Kubernetes, is_gone, is_outdated};
 use crate::source::storage::Storage;
 use release::Release;
 
-/// Asks for labels and names only. A server that does not know that form answers with whole objects.
+/// Asks for metadata only. An API server that does not support this format returns whole objects.
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
-/// How many records are asked for at once.
+/// The number of records in each request.
 const PAGE: &str = "500";
 
-/// The most that a page of metadata, or a whole record, may be, in bytes. Kubernetes keeps objects below 1.5 MiB.
+/// The maximum size of a page of metadata or of a record, in bytes. Kubernetes limits objects to 1.5 MiB.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// The records of one namespace.
@@ -32,46 +32,46 @@ pub(crate) struct Records<'k> {
     namespace: &'k str,
 }
 
-/// What the labels of a record say.
+/// The content of a record's labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) release: String,
     pub(crate) revision: u64,
     pub(crate) status: String,
-    /// When it was made.
+    /// When it was created.
     pub(crate) made: Option<Timestamp>,
     /// When it last changed.
     pub(crate) changed: Option<Timestamp>,
-    /// The program that made it, as it calls itself to the API server.
+    /// The field manager that created it, such as `helm`.
     pub(crate) maker: Option<String>,
-    /// The time at which it was so, by the API server's clock.
+    /// When it was read, by the API server's clock.
     pub(crate) seen: Timestamp,
-    /// Which of its states it was in, as the API server counts them.
+    /// The `resourceVersion`.
     state: Option<String>,
 }
 
 impl Record {
-    /// Whether somebody is at work on it, or was until something ended the work.
+    /// Whether an operation is in progress, or was killed.
     pub(crate) fn is_pending(&self) -> bool {
         self.status.starts_with("pending-") || self.is_going()
     }
 
-    /// Whether that work is an uninstall.
+    /// Whether that operation is an uninstall.
     pub(crate) fn is_going(&self) -> bool {
         self.status == "uninstalling"
     }
 
-    /// How long ago a time of its was when it was seen; nothing for one that another clock is ahead by.
+    /// The duration from a time of the record to when it was read; zero if it was read earlier by a skewed clock.
     pub(crate) fn since(&self, time: Timestamp) -> Duration {
         Duration::try_from(self.seen.duration_since(time)).unwrap_or_default()
     }
 
-    /// How long it had not changed when it was seen.
+    /// How long it had not changed when it was read.
     pub(crate) fn untouched(&self) -> Duration {
         self.changed.map_or(Duration::ZERO, |changed| self.since(changed))
     }
 
-    /// Whether it has been what runs.
+    /// Whether it was deployed.
     pub(crate) fn has_run(&self) -> bool {
         matches!(self.status.as_str(), "deployed" | "superseded")
     }
@@ -119,12 +119,12 @@ struct Labels {
 struct Manager {
     #[serde(default)]
     manager: String,
-    /// When it wrote last.
+    /// The time of its last write.
     time: Option<String>,
 }
 
 impl Metadata {
-    /// The record, unless the labels are none of helm's.
+    /// Parses the record; `None` if the labels are not those of helm.
     fn record(self, seen: Timestamp) -> Option<Record> {
         let Labels { name, status, version, modified_at } = self.labels?;
         let made = self.creation_timestamp.as_deref().and_then(release::moment);
@@ -137,7 +137,7 @@ impl Metadata {
             revision: version?.parse().ok()?,
             status: status?,
             made,
-            // The API server's clock goes before that of the machine that helm runs on.
+            // The API server's clock has precedence over that of helm's machine.
             changed: made.max(written.or(modified)),
             maker: maker.filter(|name| !name.is_empty()),
             seen,
@@ -146,7 +146,7 @@ impl Metadata {
     }
 }
 
-/// A record as a whole.
+/// A whole record.
 #[derive(Deserialize)]
 struct Object {
     metadata: Option<ObjectName>,
@@ -171,7 +171,7 @@ impl Object {
     }
 }
 
-/// What the object of a record is called.
+/// The name of the object of a record.
 fn name(release: &str, revision: u64) -> String {
     format!("sh.helm.release.v1.{release}.v{revision}")
 }
@@ -181,7 +181,7 @@ impl<'k> Records<'k> {
         Self { kubernetes, storage, namespace }
     }
 
-    /// The revisions of a release, oldest first; one request for every 500 of them.
+    /// The revisions of a release, oldest first, with one request for every 500 of them.
     pub(crate) async fn of(&self, release: &str) -> Result<Vec<Record>> {
         let mut records = self.select(&format!("owner=helm,name={release}")).await?;
         records.sort_by_key(|record| record.revision);
@@ -208,7 +208,7 @@ impl<'k> Records<'k> {
             let answer = self.kubernetes.read(self.asked("list"), None, &query, METADATA).await?;
             let seen = answer.header("date").and_then(date).unwrap_or_else(Timestamp::now);
             let list: List = serde_json::from_slice(&answer.bytes(LARGEST).await?)
-                .map_err(|error| anyhow!("the API server's answer is no list: {error}"))?;
+                .map_err(|error| anyhow!("the API server's response is not a list: {error}"))?;
             let items = list.items.unwrap_or_default().into_iter();
             records.extend(items.filter_map(|item| item.metadata.record(seen)));
             if list.metadata.next.is_empty() {
@@ -218,7 +218,7 @@ impl<'k> Records<'k> {
         }
     }
 
-    /// One revision; `None` when there is none of that number.
+    /// Reads one revision; `None` if it has no record.
     pub(crate) async fn read(&self, release: &str, revision: u64) -> Result<Option<Release>> {
         let name = name(release, revision);
         let answer = match self.kubernetes.read(self.asked("get"), Some(&name), &[], "application/json").await {
@@ -226,12 +226,11 @@ impl<'k> Records<'k> {
             answer => answer?,
         };
         let object: Object = serde_json::from_slice(&answer.bytes(LARGEST).await?)
-            .map_err(|_| anyhow!("the record `{name}` is no object of Kubernetes"))?;
+            .map_err(|_| anyhow!("the record `{name}` is not a Kubernetes object"))?;
         object.decoded(&name, self.storage).map(Some)
     }
 
-    /// Several revisions, oldest first, by one request, and what is wrong with those that cannot be read. Those that are not
-    /// there are left out.
+    /// Reads several revisions by one request, oldest first, and returns the errors of unreadable ones. Missing ones are left out.
     pub(crate) async fn read_several(&self, release: &str, revisions: &[u64]) -> Result<(Vec<Release>, Vec<Error>)> {
         let numbers: Vec<String> = revisions.iter().map(u64::to_string).collect();
         let selector = format!("owner=helm,name={release},version in ({})", numbers.join(","));
@@ -249,14 +248,14 @@ impl<'k> Records<'k> {
         Ok((releases, problems))
     }
 
-    /// Writes into a record that it has failed, for this reason; whether it did. One that has changed since it was listed
-    /// stays as it is.
+    /// Marks a record as failed for this reason, and returns whether it did. A record that has changed since it was listed is not
+    /// changed.
     pub(crate) async fn give_up(&self, record: &Record, reason: &str) -> Result<bool> {
         let name = name(&record.release, record.revision);
         let answer = self.kubernetes.read(self.asked("get"), Some(&name), &[], "application/json").await?;
         let mut object: Value = serde_json::from_slice(&answer.bytes(LARGEST).await?)
-            .map_err(|_| anyhow!("the record `{name}` is no object of Kubernetes"))?;
-        let damaged = || anyhow!("the record `{name}` is none of helm's");
+            .map_err(|_| anyhow!("the record `{name}` is not a Kubernetes object"))?;
+        let damaged = || anyhow!("the record `{name}` is not a record of helm");
         if object.pointer("/metadata/resourceVersion").and_then(Value::as_str) != record.state.as_deref() {
             return Ok(false);
         }
@@ -286,7 +285,7 @@ impl<'k> Records<'k> {
     }
 }
 
-/// The time in a header of HTTP.
+/// The time in an HTTP header.
 fn date(text: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
@@ -314,7 +313,7 @@ mod tests {
     fn a_record_changed_when_the_api_server_says_and_not_when_helms_clock_does() {
         let metadata = serde_json::json!({
             "creationTimestamp": "2026-11-24T05:00:09Z",
-            // Helm's clock is an hour behind.
+            // helm's clock is an hour behind.
             "labels": { "name": "demo", "version": "3", "status": "pending-upgrade", "modifiedAt": "1795493109" },
             "managedFields": [
                 { "manager": "helm", "operation": "Update", "time": "2026-11-24T05:06:09Z" },

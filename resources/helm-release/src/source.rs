@@ -33,7 +33,7 @@ use status::Status;
 use storage::Storage;
 use text::{non_empty, non_empty_secret, pem};
 
-/// The shortest variable that is taken for a secret.
+/// The minimum length of a variable that is masked.
 const SHORTEST_VARIABLE: usize = 8;
 
 /// The namespace of a release when neither the source nor the params name one.
@@ -42,60 +42,60 @@ pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 /// How many revisions helm keeps when `helm_history_max` is not given.
 const DEFAULT_HISTORY: u32 = 10;
 
-/// The release, and how to get to its cluster.
+/// The release, and how to reach its cluster.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a key of the established resource, or like one")]
 pub struct Source {
     /// The name of the release.
     pub release: Option<String>,
 
-    /// The namespace of the release; without it, `default`, whatever namespace a kubeconfig's context names.
+    /// The namespace of the release. The default is `default`; the namespace of a kubeconfig's context has no effect.
     pub namespace: Option<String>,
 
-    /// A whole kubeconfig, as text or that in base64. Its certificates, keys and tokens must be in it, and it must not log in
-    /// with a program (`exec`).
+    /// The text of a kubeconfig, plain or in base64. It must contain its certificates, keys and tokens, and must not log in with a
+    /// program (`exec`).
     pub kubeconfig: Option<Secret>,
 
-    /// The context of `kubeconfig` to use, in place of its current one (of a put's, when the source has none).
+    /// The context to use, instead of the current one, in `kubeconfig` (or in that of a put, if the source has none).
     pub kubeconfig_context: Option<String>,
 
     /// The address of the API server, `https://...`.
     pub cluster_url: Option<String>,
 
-    /// The certificate of the API server's authority, in PEM form; its base64 form is taken too.
+    /// The certificate of the API server's authority, as PEM or PEM in base64.
     pub cluster_ca: Option<String>,
 
-    /// The certificate of the API server's authority, in PEM form and that in base64.
+    /// The certificate of the API server's authority, as PEM in base64.
     pub cluster_ca_base64: Option<String>,
 
-    /// Accept any certificate of the API server. Whoever can reach into the network then has the cluster.
+    /// Accept any certificate of the API server. An attacker on the network can then take over the cluster.
     #[serde(default)]
     pub insecure_cluster: bool,
 
-    /// The name that the API server's certificate is for, where it is not the host of `cluster_url`.
+    /// The name in the API server's certificate, if it differs from the host of `cluster_url`.
     pub tls_server_name: Option<String>,
 
-    /// A token to log in to `cluster_url` with.
+    /// A token for `cluster_url`.
     pub token: Option<Secret>,
 
-    /// The private key of `admin_cert`, in PEM form and that in base64; plain PEM is taken too.
+    /// The private key of `admin_cert`, as PEM in base64 or plain PEM.
     pub admin_key: Option<Secret>,
 
-    /// A certificate to log in to `cluster_url` with, in PEM form and that in base64; plain PEM is taken too.
+    /// A client certificate for `cluster_url`, as PEM in base64 or plain PEM.
     pub admin_cert: Option<String>,
 
-    /// Use the cluster that the worker itself runs in, by the service account of its pod.
+    /// Use the cluster that the worker runs in, with the service account of its pod.
     #[serde(default)]
     pub in_cluster: bool,
 
-    /// Use a cluster of Google Kubernetes Engine, by the keys that begin with `gcloud_`.
+    /// Use a cluster of Google Kubernetes Engine, which the keys with the prefix `gcloud_` name.
     #[serde(default)]
     pub gcloud_cluster_auth: bool,
 
     /// The JSON key of a Google service account.
     pub gcloud_service_account_key_file: Option<Secret>,
 
-    /// The Google project of the cluster; without it, the service account's.
+    /// The Google project of the cluster; the default is that of the service account.
     pub gcloud_project_name: Option<String>,
 
     /// The name of the cluster in Google Kubernetes Engine.
@@ -104,11 +104,11 @@ pub struct Source {
     /// The zone or region of the cluster.
     pub gcloud_k8s_zone: Option<String>,
 
-    /// Log in as the worker's own Google service account, in place of `gcloud_service_account_key_file`.
+    /// Log in as the worker's own Google service account, instead of with `gcloud_service_account_key_file`.
     #[serde(default)]
     pub gcloud_workload_identity_enabled: bool,
 
-    /// Use the cluster's address inside of Google's network.
+    /// Use the cluster's internal address in Google's network.
     #[serde(default)]
     pub gcloud_use_internal_ip: bool,
 
@@ -118,10 +118,10 @@ pub struct Source {
     /// Use a cluster of DigitalOcean.
     pub digitalocean: Option<DigitalOcean>,
 
-    /// Where helm stores its releases in the cluster; without it, where `HELM_DRIVER` in `env_vars` says, or else in Secrets.
+    /// Where helm stores its releases in the cluster. The default is `HELM_DRIVER` in `env_vars`, or else Secrets.
     pub storage: Option<Storage>,
 
-    /// The statuses of the revisions that are versions. A revision is `superseded` once a later one is deployed.
+    /// The statuses of revisions that are versions. A revision becomes `superseded` when a later one is deployed.
     #[serde(default = "statuses")]
     pub statuses: Vec<Status>,
 
@@ -145,14 +145,14 @@ pub struct Source {
     #[schemars(range(min = 1))]
     pub read_timeout: u32,
 
-    /// The most revisions that a put leaves; 0 is no limit.
+    /// The maximum number of revisions that helm keeps; 0 is no limit.
     pub helm_history_max: Option<u32>,
 
-    /// Repositories of charts for puts. The index of one is fetched when a chart comes from it.
+    /// Repositories of charts for puts. A put fetches the index of a repository only for a chart from it.
     #[serde(default)]
     pub repos: Vec<Repository>,
 
-    /// The repository that is known as `stable`: its address, or `false` for none. There is none when it is not given.
+    /// The repository `stable`: its address, or `true` for `https://charts.helm.sh/stable`. By default there is none.
     pub stable_repo: Option<StableRepository>,
 
     /// Plugins of helm for puts.
@@ -162,15 +162,15 @@ pub struct Source {
     /// Private registries of charts for puts: one, or a list.
     pub private_registry: Option<PrivateRegistries>,
 
-    /// Variables for the environment of helm in puts. `HELM_DRIVER` (`secret` or `configmap`) counts for check and get, too.
+    /// Environment variables for helm in puts. `HELM_DRIVER` (`secret` or `configmap`) also has an effect in check and get.
     #[serde(default)]
     pub env_vars: BTreeMap<String, Value>,
 
-    /// Taken as the established resource has it, without effect: nothing is traced here.
+    /// Accepted for compatibility with the established resource, without effect: there is no tracing.
     #[serde(default)]
     pub tracing_enabled: bool,
 
-    /// Refused: the established resource's option to take every release away has never worked.
+    /// Not supported: this option of the established resource, to uninstall all releases, has never worked.
     #[serde(default)]
     pub helm_setup_purge_all: bool,
 }
@@ -187,7 +187,7 @@ fn statuses() -> Vec<Status> {
     vec![Status::Deployed, Status::Superseded]
 }
 
-/// The ways to a cluster, of which a source names one.
+/// The keys that name a cluster. A source has at most one of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ClusterKeys<'s> {
     Kubeconfig(&'s Secret),
@@ -199,12 +199,12 @@ pub(crate) enum ClusterKeys<'s> {
 }
 
 impl Source {
-    /// The way to the cluster: the first in the established resource's order, which is the only one when the rules hold.
+    /// The keys that name the cluster. With several, the order is that of the established resource, but the rules reject them.
     pub(crate) fn cluster_keys(&self) -> Option<ClusterKeys<'_>> {
         self.all_cluster_keys().into_iter().map(|(_, way)| way).next()
     }
 
-    /// Whether it names a cluster and has what it takes to log in there. A put may bring that along.
+    /// Whether the source names a cluster and has a login for it. A put may have its own.
     pub(crate) fn leads_to_a_cluster(&self) -> bool {
         match self.cluster_keys() {
             Some(ClusterKeys::Url(url)) => {
@@ -216,7 +216,7 @@ impl Source {
         }
     }
 
-    /// The part of the source that it takes to log in to a cloud anew, as it is written. It holds the keys.
+    /// The part of the source that is needed to renew a cloud's token, in the form of a source. It contains secrets.
     pub(crate) fn cloud(&self) -> Value {
         json!({
             "gcloud_cluster_auth": self.gcloud_cluster_auth,
@@ -246,12 +246,12 @@ impl Source {
         .collect()
     }
 
-    /// The longest times to wait: for a connection, and while nothing is received or sent.
+    /// The timeouts: for a connection, and while nothing is received or sent.
     pub(crate) fn timeouts(&self) -> (Duration, Duration) {
         (Duration::from_secs(self.connect_timeout.into()), Duration::from_secs(self.read_timeout.into()))
     }
 
-    /// How to connect to a cloud's services.
+    /// The HTTP settings for a cloud's services.
     pub(crate) fn http(&self) -> HttpSettings {
         let (connect_timeout, read_timeout) = self.timeouts();
         HttpSettings {
@@ -263,7 +263,7 @@ impl Source {
         }
     }
 
-    /// The certificate of the API server's authority, or what is wrong with what is given for it.
+    /// The certificate of the API server's authority, or what is wrong with it.
     pub(crate) fn authority(&self) -> Result<Option<String>, String> {
         match (non_empty(self.cluster_ca_base64.as_ref()), non_empty(self.cluster_ca.as_ref())) {
             (Some(text), _) | (None, Some(text)) => pem(text).map(Some),
@@ -271,7 +271,7 @@ impl Source {
         }
     }
 
-    /// The key that the certificate of the API server's authority is from.
+    /// The key that holds the certificate of the API server's authority.
     pub(crate) fn authority_key(&self) -> &'static str {
         if non_empty(self.cluster_ca_base64.as_ref()).is_some() { "cluster_ca_base64" } else { "cluster_ca" }
     }
@@ -359,7 +359,7 @@ impl Parameters for Source {
         let ways: Vec<&str> = self.all_cluster_keys().into_iter().map(|(key, _)| key).collect();
         if let [first, others @ ..] = ways.as_slice() {
             for key in others {
-                problems.add(*key, format!("names another cluster than `{first}` does; leave one out"));
+                problems.add(*key, format!("conflicts with `{first}`, which also names a cluster; remove one"));
             }
         }
         if let Some(url) = non_empty(self.cluster_url.as_ref()) {
@@ -393,8 +393,8 @@ impl Parameters for Source {
         if self.helm_setup_purge_all {
             problems.add_with_hint(
                 "helm_setup_purge_all",
-                "is refused: one typo would take every release of the cluster away",
-                "a put with `uninstall` takes one away",
+                "is not supported: one typo could remove every release in the cluster",
+                "a put with `uninstall` removes one release",
             );
         }
         self.http().rules(problems);
@@ -414,7 +414,7 @@ impl Parameters for Source {
             secrets.extend(google::private_key(key));
         }
         secrets.extend(self.repositories().hidden_secrets());
-        // A short one is a word, and masking it would hide much.
+        // Masking a short one, such as a word, would mask too much.
         let variables =
             self.env_vars.values().filter_map(Value::as_str).filter(|value| value.len() >= SHORTEST_VARIABLE);
         secrets.extend(variables.map(str::to_owned));

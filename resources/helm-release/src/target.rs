@@ -1,4 +1,4 @@
-//! What a put works on: one release in one namespace, and what it takes to get at it.
+//! The target of a put: one release in one namespace, with its cluster and the helm program.
 
 pub(crate) mod shown_logs;
 
@@ -27,7 +27,7 @@ pub(crate) struct Target<'p> {
     pub(crate) inputs: Inputs,
     pub(crate) helm: Helm<'p>,
     pub(crate) kubernetes: Kubernetes<'p>,
-    /// The address of the cluster, when it is not the source's.
+    /// The address of the cluster, if it is not the source's.
     elsewhere: Option<String>,
     /// The name of the release.
     pub(crate) release: String,
@@ -38,7 +38,7 @@ pub(crate) struct Target<'p> {
 }
 
 impl<'p> Target<'p> {
-    /// Finds the names in the source, the params and the inputs, and the cluster.
+    /// Finds the cluster and the names in the source, the params and the inputs.
     pub(crate) async fn find(
         context: &'p Context,
         source: &'p Source,
@@ -56,7 +56,7 @@ impl<'p> Target<'p> {
         let Login { kubeconfig, token } = Login::find(params, &inputs)?;
         let cluster = match &kubeconfig {
             Some(text) => {
-                // The source's word for its own kubeconfig means nothing in another.
+                // `kubeconfig_context` refers to the source's own kubeconfig.
                 let wanted = non_empty(source.kubeconfig_context.as_ref());
                 let wanted = wanted.filter(|_| non_empty_secret(source.kubeconfig.as_ref()).is_none());
                 lookup::from_kubeconfig(context, source, text, wanted)?
@@ -87,7 +87,7 @@ impl<'p> Target<'p> {
         })
     }
 
-    /// What the value of `key` stands for: itself, or what is in the file of the inputs that it names.
+    /// The value of `key`: `text` itself, or the content of the file in the inputs that it names.
     pub(crate) fn named(&self, key: &str, text: &str) -> Result<String> {
         named(&self.inputs, key, text)
     }
@@ -97,7 +97,7 @@ impl<'p> Target<'p> {
         Records::new(&self.kubernetes, self.source.storage(), &self.namespace)
     }
 
-    /// `version` with the namespace and the cluster, where these are not the ones that a check looks into.
+    /// Adds the namespace and the cluster to a version, if they are not those of the source.
     pub(crate) fn in_namespace(&self, version: Version) -> Version {
         let usual = self.source.namespace();
         let namespace = (self.namespace != usual).then(|| self.namespace.clone());
@@ -105,7 +105,7 @@ impl<'p> Target<'p> {
     }
 }
 
-/// What a put brings along to log in with.
+/// The login in the params of a put.
 struct Login {
     kubeconfig: Option<Secret>,
     token: Option<Secret>,
@@ -135,14 +135,14 @@ fn named(inputs: &Inputs, key: &str, text: &str) -> Result<String> {
     word_or_file(inputs, text).with_context(|| format!("cannot use `{key}`"))
 }
 
-/// The text itself, or what is in the file of the inputs that it names.
+/// The text itself, or the content of the file in the inputs that it names.
 fn word_or_file(inputs: &Inputs, text: &str) -> Result<String> {
     match inputs.find(text) {
         Ok(Some(path)) if path.is_file() => {
             let bytes = inputs.read(&path)?;
             Ok(String::from_utf8(bytes).map_err(|_| anyhow!("the file `{text}` is not text"))?.trim().to_owned())
         }
-        // What leads out of the inputs is no file of theirs; as a name it is held to a name's form.
+        // A path outside the inputs is not read; it counts as a name, and is then validated as one.
         Ok(_) | Err(_) => Ok(text.to_owned()),
     }
 }

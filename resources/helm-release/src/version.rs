@@ -1,12 +1,12 @@
-//! What identifies one version.
+//! The version of a release.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a dry run has for a release and its revision.
+/// The release and revision of a dry run.
 const NOTHING: &str = "N/A";
 
-/// A revision of a release, or what a put did to a release.
+/// A revision of a release, or an operation of a put.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
     /// The name of the release.
@@ -14,16 +14,16 @@ pub struct Version {
     /// The number of the revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// The namespace, where it is another one than the source's.
+    /// The namespace, if it is not the source's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// The address of the cluster, where a put was told of another one than the source's.
+    /// The address of the cluster, if a put used another one than the source's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// `true` after a put that tested the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tested: Option<String>,
-    /// `true` after a put that took the release away.
+    /// `true` after a put that uninstalled the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uninstalled: Option<String>,
 }
@@ -34,17 +34,17 @@ impl Version {
         Self { release: release.to_owned(), revision: Some(revision.to_string()), ..Self::default() }
     }
 
-    /// A version of the release that is still to be told what was done to it.
+    /// The version of an operation on the release.
     pub(crate) fn of_release(release: &str) -> Self {
         Self { release: release.to_owned(), ..Self::default() }
     }
 
-    /// The version of a put that did nothing, as the established resource has it.
+    /// The version of a dry run, as in the established resource.
     pub(crate) fn of_nothing() -> Self {
         Self { release: NOTHING.to_owned(), revision: Some(NOTHING.to_owned()), ..Self::default() }
     }
 
-    /// The number of the revision, when it names one: what a dry run or a test puts there (`N/A`, nothing) is none.
+    /// The number of the revision; `None` for the version of a dry run or a test.
     pub(crate) fn number(&self) -> Option<u64> {
         self.revision.as_deref()?.trim().parse().ok()
     }

@@ -1,13 +1,13 @@
-//! Values as YAML that people like to read: blocks, and quotes only where they are needed.
+//! Writes values as YAML: in block style, with quotes only where they are necessary.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// Words that YAML, of one version or another, takes for something else than text.
+/// Words that some version of YAML does not read as text.
 const WORDS: [&str; 10] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan"];
 
-/// The value as a document that ends with a line's end.
+/// The value as a document with a final line break.
 pub(crate) fn document(value: &Value) -> String {
     let mut text = String::new();
     match value {
@@ -21,7 +21,7 @@ pub(crate) fn document(value: &Value) -> String {
     text
 }
 
-/// Writes a map or list that is not empty, each entry on lines of its own.
+/// Writes a map or list that is not empty, each entry on its own lines.
 fn block(text: &mut String, value: &Value, indent: usize) {
     let begin = |text: &mut String, head: &str, value: &Value| {
         let _ = write!(text, "{:indent$}{head}", "");
@@ -56,7 +56,7 @@ fn block(text: &mut String, value: &Value, indent: usize) {
     }
 }
 
-/// Writes what fits on one line: JSON is YAML.
+/// Writes a value on one line: JSON is YAML.
 fn flat(text: &mut String, value: &Value) {
     match value {
         Value::String(value) => text.push_str(&scalar(value)),
@@ -64,7 +64,7 @@ fn flat(text: &mut String, value: &Value) {
     }
 }
 
-/// Text, in quotes when it could pass for something else.
+/// Text, in quotes if YAML could read it as another type.
 fn scalar(text: &str) -> String {
     let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
         && text.len() <= 200
@@ -73,7 +73,7 @@ fn scalar(text: &str) -> String {
     if is_plain {
         return text.to_owned();
     }
-    // What JSON leaves as it is and YAML does not take, or takes for the end of a line.
+    // Characters that JSON does not escape, but that YAML rejects or reads as line breaks.
     let escaped = |character| {
         matches!(character, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
     };

@@ -153,7 +153,7 @@ fn a_token_that_ends_while_helm_waits_is_renewed() {
         let ended = || {
             let ended = ending.iter().all(|token| {
                 let source = crate::support::source_with_token(cluster, &namespace, token);
-                check(&source, &[]).stderr.contains("does not know who is calling")
+                check(&source, &[]).stderr.contains("rejected the credentials")
             });
             ended.then_some(())
         };

@@ -1,4 +1,4 @@
-//! The charts that a chart in the inputs depends on. Those in its `charts/` need no repository, and the versions of its lock count.
+//! The dependencies of a chart in the inputs. Those in its `charts/` need no repository; a lock file fixes their versions.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,22 +10,22 @@ use serde::Deserialize;
 use super::connection;
 use crate::target::Target;
 
-/// The lock files of charts: of today's form, and of helm 2's.
+/// The lock files of charts, in the current format and in that of helm 2.
 const LOCKS: [&str; 2] = ["Chart.lock", "requirements.lock"];
 
-/// What helm says of a lock whose versions cannot be had for what the chart asks for now.
+/// helm's messages when the versions of a lock file do not satisfy the chart's dependencies.
 const OUT_OF_SYNC: [&str; 2] = ["is out of sync with the dependencies file", "can't get a valid version for"];
 
-/// The statuses of `helm dependency list` for charts that can be used.
+/// The statuses in `helm dependency list` of dependencies that need no fetch.
 const USABLE: [&str; 2] = ["ok", "unpacked"];
 
-/// Fetches the charts, unless they are all there.
+/// Fetches the dependencies, unless `charts/` has them all.
 pub(crate) async fn fetch(target: &Target<'_>, chart: &Path) -> Result<()> {
     let Some(places) = places(chart) else { return Ok(()) };
     let console = target.context.console();
     let locks = Locks::read(chart)?;
     if places.iter().all(|place| !is_beside(chart, place)) && are_all_there(target, chart, &locks).await? {
-        console.step("the charts that the chart depends on are in its directory `charts`: none is fetched");
+        console.step("all dependencies of the chart are in its directory `charts`: nothing is fetched");
         return Ok(());
     }
     let options: BTreeSet<_> = places.iter().flat_map(|place| connection::options(target, place)).collect();
@@ -34,12 +34,12 @@ pub(crate) async fn fetch(target: &Target<'_>, chart: &Path) -> Result<()> {
         command.args(&options).arg("--").arg(chart).relay_stdout()
     };
     if locks.is_empty() {
-        console.step("fetching the charts that the chart depends on");
+        console.step("fetching the chart's dependencies");
         let fetched = command("update").run().await;
         locks.restore()?;
         return fetched?.success().map(|_| ());
     }
-    console.step("fetching the charts that the chart depends on, in the versions of its lock");
+    console.step("fetching the chart's dependencies, in the versions of its lock file");
     let fetched = command("build").run().await;
     locks.restore()?;
     let fetched = fetched?;
@@ -47,14 +47,16 @@ pub(crate) async fn fetch(target: &Target<'_>, chart: &Path) -> Result<()> {
         return fetched.success().map(|_| ());
     }
     console.warn(
-        "the chart's lock does not match its dependencies: their versions are resolved anew, and the lock is not used",
+        "the chart's lock file does not match its dependencies: the versions are resolved again, without the \
+         lock file",
     );
     let fetched = command("update").run().await;
     locks.restore()?;
-    fetched?.success().hint("`helm dependency update` makes the lock anew").map(|_| ())
+    fetched?.success().hint("`helm dependency update` writes a new lock file").map(|_| ())
 }
 
-/// The addresses of repositories that the chart's dependencies are in; helm needs a definition of each to fetch by a lock.
+/// The addresses of the repositories of the chart's dependencies. helm fetches by a lock file only from repositories that it has in
+/// its list.
 pub(crate) fn repositories(chart: &Path) -> Vec<String> {
     let places = places(chart).unwrap_or_default();
     let mut urls: Vec<String> = places.into_iter().map(|place| place.trim().trim_end_matches('/').to_owned()).collect();
@@ -64,7 +66,7 @@ pub(crate) fn repositories(chart: &Path) -> Vec<String> {
     urls
 }
 
-/// Whether the place is a directory beside the chart, whose content may have changed since a copy was made of it.
+/// Whether a dependency is a local directory. It may have changed since it was copied into `charts/`.
 fn is_beside(chart: &Path, place: &str) -> bool {
     place.trim().strip_prefix("file://").is_some_and(|path| chart.join(path).is_dir())
 }
@@ -77,7 +79,7 @@ async fn are_all_there(target: &Target<'_>, chart: &Path, locks: &Locks) -> Resu
         && locks.versions().all(|(name, version)| has(chart, name, version)))
 }
 
-/// Whether each row of the table of `helm dependency list` ends in a good status.
+/// Whether each row of the table of `helm dependency list` has a usable status.
 fn all_usable(table: &str) -> bool {
     let rows = table.lines().skip(1).take_while(|line| !line.trim().is_empty());
     let mut statuses =
@@ -85,7 +87,7 @@ fn all_usable(table: &str) -> bool {
     statuses.all(|status| USABLE.contains(&status))
 }
 
-/// Whether `charts/` has that version of a chart, packed or not.
+/// Whether `charts/` has that version of a chart, as an archive or a directory.
 fn has(chart: &Path, name: &str, version: &str) -> bool {
     #[derive(Deserialize)]
     struct Metadata {
@@ -97,7 +99,7 @@ fn has(chart: &Path, name: &str, version: &str) -> bool {
     charts.join(format!("{name}-{version}.tgz")).is_file() || unpacked.is_some_and(|found| found.version == version)
 }
 
-/// The lock files of a chart, as they are in the inputs.
+/// The content of the chart's lock files before helm runs.
 struct Locks {
     files: Vec<(PathBuf, Option<Vec<u8>>)>,
     locked: Vec<Locked>,
@@ -127,7 +129,7 @@ impl Locks {
             Ok((path, content))
         };
         let files = LOCKS.iter().map(read).collect::<Result<Vec<_>>>()?;
-        // helm itself complains about a lock that cannot be read.
+        // helm itself reports a lock file that cannot be parsed.
         let texts = files.iter().filter_map(|(_, content)| std::str::from_utf8(content.as_ref()?).ok());
         let locked =
             texts.filter_map(|text| serde_saphyr::from_str::<Lock>(text).ok()).flat_map(|lock| lock.dependencies);
@@ -138,12 +140,12 @@ impl Locks {
         self.files.iter().all(|(_, content)| content.is_none())
     }
 
-    /// The names and versions in them.
+    /// The names and versions in the lock files.
     fn versions(&self) -> impl Iterator<Item = (&str, &str)> {
         self.locked.iter().map(|locked| (locked.name.as_str(), locked.version.as_str()))
     }
 
-    /// Undoes what helm has changed: the inputs are not this step's.
+    /// Restores the lock files that helm has changed, since a put does not change its inputs.
     fn restore(&self) -> Result<()> {
         for (path, content) in &self.files {
             let now = std::fs::read(path).ok();
@@ -152,14 +154,14 @@ impl Locks {
                 Some(content) => std::fs::write(path, content),
                 None => std::fs::remove_file(path),
             };
-            restored.with_context(|| format!("cannot restore the chart's lock `{}`", path.display()))?;
+            restored.with_context(|| format!("cannot restore the chart's lock file `{}`", path.display()))?;
         }
         Ok(())
     }
 }
 
-/// Where the charts come from that a chart needs; `None` when it needs none. Helm reads more than this program does, and complains
-/// better: what cannot be read here and speaks of dependencies has some.
+/// The repositories of the chart's dependencies; `None` if it has no dependencies. A chart file that cannot be parsed here but
+/// mentions dependencies counts as one with dependencies, so that helm reports its problem.
 fn places(chart: &Path) -> Option<Vec<String>> {
     #[derive(Deserialize)]
     struct Metadata {
@@ -169,7 +171,7 @@ fn places(chart: &Path) -> Option<Vec<String>> {
     struct Dependency {
         repository: Option<String>,
     }
-    // Charts of helm 2's form have a file of their own for it.
+    // Charts in the format of helm 2 list their dependencies in a file of its own.
     let texts = ["Chart.yaml", "requirements.yaml"].map(|name| std::fs::read_to_string(chart.join(name)).ok());
     let mut has_some = false;
     let mut places = Vec::new();

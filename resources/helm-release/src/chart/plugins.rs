@@ -27,7 +27,8 @@ pub(crate) async fn install(target: &Target<'_>) -> Result<()> {
             None => command.arg("--").arg(url),
         };
         command.relay_stdout().run().await?.success().hint(
-            "a plugin is a directory in the inputs, an archive (`https://....tar.gz`), or a repository, which takes git",
+            "a plugin is a directory in the inputs, an archive (`https://....tar.gz`), or a git repository, \
+             which needs the git program",
         )?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! A program between helm and the cluster. Helm 3 takes its path; helm 4 takes plugins only, so that it is wrapped in one.
+//! Installs a post-renderer. helm 3 takes the path of a program; helm 4 takes plugins only, so the program is wrapped in one.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,10 +12,10 @@ use super::Chart;
 use crate::target::Target;
 use crate::yaml;
 
-/// What the plugin is called.
+/// The name of the plugin.
 const PLUGIN: &str = "jetway-post-renderer";
 
-/// Makes the program known to helm, and returns what `--post-renderer` is to say.
+/// Installs the program for helm, and returns the value of `--post-renderer`.
 pub(crate) async fn install(target: &Target<'_>, chart: &Chart, program: &str) -> Result<String> {
     let path = find(target, chart, program)?;
     if target.helm.major().await? < 4 {
@@ -33,7 +33,7 @@ pub(crate) async fn install(target: &Target<'_>, chart: &Chart, program: &str) -
             .with_context(|| format!("cannot write `{}`", file.display()))
     };
     write("plugin.yaml", yaml::document(&plugin))?;
-    // A link, so that the program finds what stands beside it by its own name.
+    // A link, so that the program finds the files beside it.
     match std::os::unix::fs::symlink(&path, directory.join("run")) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             Err(error).with_context(|| format!("cannot link `{}`", path.display()))?;
@@ -43,7 +43,7 @@ pub(crate) async fn install(target: &Target<'_>, chart: &Chart, program: &str) -
     Ok(PLUGIN.to_owned())
 }
 
-/// The program: beside the chart, as the established resource looks for it, or in the inputs.
+/// Finds the program in the chart's directory, as the established resource does, or else in the inputs.
 fn find(target: &Target<'_>, chart: &Chart, program: &str) -> Result<PathBuf> {
     let beside = match chart {
         Chart::Directory(directory) => target.inputs.resolve(&directory.join(program))?,
@@ -58,7 +58,8 @@ fn find(target: &Target<'_>, chart: &Chart, program: &str) -> Result<PathBuf> {
     };
     let error = match found {
         Some(path) if is_program(&path) => return Ok(path),
-        Some(_) => anyhow!("the post-renderer `{program}` is no program").hint("`chmod +x` makes one of a script"),
+        Some(_) => anyhow!("the post-renderer `{program}` is not an executable file")
+            .hint("`chmod +x` makes a script executable"),
         None => anyhow!("there is no post-renderer `{program}` in the chart or in the inputs"),
     };
     Err(error)

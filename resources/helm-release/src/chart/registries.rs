@@ -1,4 +1,4 @@
-//! Private registries of charts: logins for helm in a private file of Docker's form.
+//! Private registries of charts: writes helm's logins into a private file in Docker's format.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,11 +11,11 @@ use crate::source::registry::{Ecr, PrivateRegistries, PrivateRegistry};
 use crate::source::text::{non_empty, non_empty_secret};
 use crate::target::Target;
 
-/// The names of Docker Hub, and the one under which helm looks for a login there, as Docker itself does.
+/// The names of Docker Hub, and the key under which helm and Docker store a login there.
 const HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 const HUB_LOGIN: &str = "https://index.docker.io/v1/";
 
-/// The registries of the params, and those of the source. The first one of a host counts.
+/// The registries of the params, then those of the source. The first one of a host has precedence.
 fn all<'t>(target: &'t Target<'_>) -> impl Iterator<Item = &'t PrivateRegistry> {
     let of_params = target.params.private_registry.as_ref().map(PrivateRegistries::all).unwrap_or_default();
     let of_source = target.source.private_registry.as_ref().map(PrivateRegistries::all).unwrap_or_default();
@@ -33,7 +33,7 @@ pub(crate) fn options(target: &Target<'_>, address: &str) -> Vec<&'static str> {
     plain.into_iter().chain(insecure).collect()
 }
 
-/// Leaves helm the logins of all registries.
+/// Writes the logins of all registries for helm.
 pub(crate) async fn log_in(target: &Target<'_>) -> Result<()> {
     let mut logins: Vec<(String, Secret)> = Vec::new();
     for registry in all(target) {
@@ -58,7 +58,7 @@ pub(crate) async fn log_in(target: &Target<'_>) -> Result<()> {
     target.helm.configure("registry/config.json", config(&logins).to_string().as_bytes())
 }
 
-/// What Docker's own configuration says of these hosts and logins.
+/// The logins in the format of Docker's configuration.
 fn config(logins: &[(String, Secret)]) -> Value {
     let place = |host: &str| if HUB.contains(&host) { HUB_LOGIN.to_owned() } else { host.to_owned() };
     let logins = logins.iter().map(|(host, login)| (place(host), json!({ "auth": login.expose() })));

@@ -1,4 +1,4 @@
-//! Repositories of charts: helm's own list of them, written here, so that no password is an argument.
+//! Repositories of charts: writes helm's list of repositories, so that no password is in an argument.
 
 use jetway::{Advise as _, Result, Secret, anyhow};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::source::repository::STABLE;
 use crate::source::text::{non_empty, non_empty_secret};
 use crate::target::Target;
 
-/// Tells helm of the repositories, and of these addresses where none of the source's has them. None of them is asked yet.
+/// Writes helm's list of repositories: those of the source, and these other addresses. No repository is contacted yet.
 pub(crate) fn write(target: &Target<'_>, others: &[String]) -> Result<()> {
     let Target { context, source, helm, .. } = target;
     let repositories = source.repositories();
@@ -42,11 +42,11 @@ pub(crate) async fn update(target: &Target<'_>, name: &str) -> Result<()> {
     let Target { context, helm, .. } = target;
     context.console().step(format_args!("fetching the index of the repository `{name}`"));
     let told = helm.command("repo").arg("update").arg("--").arg(name).quiet().run().await?;
-    // Helm 3 ends well without an index, too.
+    // helm 3 exits with 0 even if it has no index.
     if told.is_success() && helm.cached(&format!("repository/{name}-index.yaml")).is_file() {
         return Ok(());
     }
-    // Why there is none is among the words for when all is well.
+    // helm prints the reason on standard output, among its messages of success.
     let noise = ["Hang tight", "Update Complete", "...Successfully"];
     let (said, last) = (told.text(), told.stderr.trim().to_owned());
     let lines = said.lines().chain(last.lines()).filter(|line| !noise.iter().any(|noise| line.starts_with(noise)));

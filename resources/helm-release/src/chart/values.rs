@@ -1,4 +1,4 @@
-//! The values that a put hands to helm: files of the inputs, and single ones over them.
+//! The values of a put: files of the inputs, and overrides of single values.
 
 mod overrides;
 mod reused;
@@ -14,7 +14,7 @@ use self::overrides::Overrides;
 use crate::target::Target;
 use crate::yaml;
 
-/// The options that give helm its values.
+/// The options that pass the values to helm.
 #[derive(Debug)]
 pub(crate) struct Values {
     files: Vec<PathBuf>,
@@ -22,7 +22,7 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    /// Finds the files, and writes the single values into a private one.
+    /// Finds the values files, and writes the overrides into a private file.
     pub(crate) async fn gather(target: &Target<'_>) -> Result<Self> {
         let of_inputs = files(target)?;
         let mut files: Vec<PathBuf> = reused::file(target).await?.into_iter().collect();
@@ -43,7 +43,7 @@ impl Values {
         Ok(Self { files, numbers })
     }
 
-    /// The command with these options.
+    /// Adds the options to a command.
     pub(crate) fn add_to(&self, mut command: Command) -> Command {
         for file in &self.files {
             command = command.arg("--values").arg(file);
@@ -55,7 +55,7 @@ impl Values {
     }
 }
 
-/// The files of values that are there.
+/// The values files in the inputs.
 fn files(target: &Target<'_>) -> Result<Vec<PathBuf>> {
     let Target { context, params, inputs, .. } = target;
     let mut found = Vec::new();
@@ -63,18 +63,20 @@ fn files(target: &Target<'_>) -> Result<Vec<PathBuf>> {
         match inputs.find(file)? {
             Some(path) => found.push(path),
             None if params.skip_missing_values => {
-                context.console().step(format_args!("there is no `{file}`: it is left out"));
+                context.console().step(format_args!(
+                    "there is no file `{file}` in the inputs: it is skipped, as `skip_missing_values` says"
+                ));
             }
             None => {
                 return Err(anyhow!("there is no file `{file}` in the inputs")
-                    .hint("`skip_missing_values` leaves out what is not there"));
+                    .hint("`skip_missing_values: true` skips files that do not exist"));
             }
         }
     }
     Ok(found)
 }
 
-/// What the files say together, as helm itself reads them: a chart that only shows its values tells.
+/// The merged values of the files, read by helm itself: it renders a chart whose only template prints its values.
 async fn merged(target: &Target<'_>, files: &[PathBuf]) -> Result<Value> {
     const MARK: &str = "values: ";
     let directory = target.context.private_directory().directory("values-chart")?;
@@ -86,8 +88,8 @@ async fn merged(target: &Target<'_>, files: &[PathBuf]) -> Result<Value> {
     for file in files {
         command = command.arg("--values").arg(file);
     }
-    let shown = command.run().await?.success().context("cannot read the files of values")?.text();
+    let shown = command.run().await?.success().context("cannot read the values files")?.text();
     let json = shown.lines().find_map(|line| line.strip_prefix(MARK));
     let values = json.and_then(|json| serde_json::from_str(json).ok());
-    values.ok_or_else(|| anyhow!("helm does not show what the files of values say"))
+    values.ok_or_else(|| anyhow!("helm did not print the merged values"))
 }

@@ -1,4 +1,5 @@
-//! A cluster of Amazon's Elastic Kubernetes Service: its address and authority by its API, a token by a signed URL.
+//! A cluster of Amazon's Elastic Kubernetes Service: its API gives the address and the certificate authority; the token is a
+//! presigned URL.
 
 use std::time::Duration;
 
@@ -14,13 +15,13 @@ use super::connection::{Cluster, Token, User, authority_in};
 use crate::source::Source;
 use crate::source::aws::Aws;
 
-/// How long a signed URL says that it may be used, as Amazon's own tools have it.
+/// The validity of the presigned URL, as in Amazon's own tools.
 const LIFETIME: Duration = Duration::from_mins(1);
 
-/// How long the cluster takes a token, in seconds: a quarter of an hour, less a minute for clocks that differ.
+/// How long the cluster accepts a token, in seconds: 15 minutes, less one minute for clock skew.
 const HOLDS: i64 = 14 * 60;
 
-/// The cluster that `aws` names.
+/// Finds the cluster that `aws` names.
 pub(crate) async fn find(context: &Context, source: &Source, aws: &Aws) -> Result<Cluster> {
     #[derive(Deserialize)]
     struct Answer {
@@ -51,7 +52,7 @@ pub(crate) async fn find(context: &Context, source: &Source, aws: &Aws) -> Resul
     })
 }
 
-/// A new token.
+/// Returns a new token.
 pub(crate) async fn log_in(context: &Context, source: &Source, aws: &Aws) -> Result<Token> {
     let (services, credentials) = services(context, source, aws).await?;
     token(&services, aws.cluster_name.trim(), &credentials)
@@ -63,7 +64,7 @@ async fn services(context: &Context, source: &Source, aws: &Aws) -> Result<(Serv
     Ok((services, credentials))
 }
 
-/// A token for the cluster: the URL by which it asks Amazon who is calling.
+/// A token for the cluster: the presigned URL with which it asks Amazon for the caller's identity.
 fn token(services: &Services, cluster: &str, credentials: &Credentials) -> Result<Token> {
     let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", services.endpoint("sts"));
     let url = services.presign(&url, &[("x-k8s-aws-id", cluster)], "sts", credentials, LIFETIME)?;

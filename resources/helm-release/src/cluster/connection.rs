@@ -1,4 +1,4 @@
-//! A cluster that was found: the address of its API server, the authority to trust there, and the login.
+//! A cluster that was found: the address of its API server, its certificate authority, and the login.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,52 +14,52 @@ use serde_json::Value;
 
 use super::impersonation::Impersonation;
 
-/// How long before its end a token is given up, in seconds.
+/// How long before its expiry a token is renewed, in seconds.
 const MARGIN: i64 = 60;
 
-/// A cluster, and how to get in.
+/// A cluster, and how to log in.
 #[derive(Debug, Default)]
 pub(crate) struct Cluster {
-    /// The address of the API server, without a slash at its end.
+    /// The address of the API server, without a trailing slash.
     pub(crate) server: String,
-    /// The certificate of its authority, which alone may speak for it; the system's authorities where there is none.
+    /// The certificate of the only authority to trust; without one, the system's authorities are trusted.
     pub(crate) authority: Option<String>,
-    /// Whether any certificate of its is accepted.
+    /// Whether any certificate of the API server is accepted.
     pub(crate) insecure: bool,
-    /// The name that its certificate is for, where it is not the host's.
+    /// The name in the API server's certificate, if it is not the host's.
     pub(crate) server_name: Option<String>,
-    /// The proxy on the way to it.
+    /// The proxy to the API server.
     pub(crate) proxy: Option<String>,
-    /// The longest times to wait: for a connection, and while nothing is received or sent. Those of the source.
+    /// The timeouts of the source: for a connection, and while nothing is received or sent.
     pub(super) timeouts: Option<(Duration, Duration)>,
-    /// The namespace that its kubeconfig or the worker's pod names. Releases are in `default` all the same, as with the
-    /// established resource.
+    /// The namespace of the kubeconfig's context or of the worker's pod. As with the established resource, it is not that of
+    /// releases.
     pub(crate) namespace: Option<String>,
-    /// Who logs in.
+    /// The login.
     pub(crate) user: User,
-    /// What helm gets besides.
+    /// Further keys for helm's kubeconfig.
     pub(crate) extra: Extra,
-    /// What the user has to know of how the cluster was found.
+    /// Warnings from the lookup of the cluster.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Keys of a kubeconfig's cluster and user that helm gets as they are.
+/// Unknown keys of a kubeconfig's cluster and user, which helm gets unchanged.
 #[derive(Debug, Default)]
 pub(crate) struct Extra {
     pub(crate) cluster: BTreeMap<String, Value>,
     pub(crate) user: BTreeMap<String, Value>,
 }
 
-/// Who logs in: a certificate in the handshake, and one of the others in each request.
+/// A login: a client certificate for the handshake, and a token or password for each request.
 #[derive(Debug, Default)]
 pub(crate) struct User {
     pub(crate) certificate: Option<ClientCertificate>,
     pub(crate) token: Option<Token>,
-    /// Where the worker finds a token that is renewed there.
+    /// The file in which the worker's pod gets renewed tokens.
     pub(crate) token_file: Option<PathBuf>,
-    /// A user and a password.
+    /// A user name and a password.
     pub(crate) password: Option<(String, Secret)>,
-    /// Who to act as.
+    /// The impersonated user.
     pub(crate) impersonation: Impersonation,
 }
 
@@ -67,22 +67,22 @@ pub(crate) struct User {
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
     pub(crate) secret: Secret,
-    /// When it ends and another can be had, in seconds since 1970.
+    /// The expiry of a renewable token, in seconds since 1970.
     pub(crate) expires: Option<i64>,
 }
 
 impl Token {
-    /// A token that holds for as long as it holds.
+    /// A token that is not renewed.
     pub(super) fn without_expiry(secret: Secret) -> Self {
         Self { secret, expires: None }
     }
 
-    /// Whether it can still be used, and for as long as a request takes.
+    /// Whether the token is valid for long enough to send a request.
     pub(crate) fn is_valid(&self) -> bool {
         self.renewal_time().is_none_or(|end| end > Timestamp::now().as_second())
     }
 
-    /// When it is no longer to be used, in seconds since 1970.
+    /// When the token must be renewed, in seconds since 1970.
     pub(crate) fn renewal_time(&self) -> Option<i64> {
         self.expires.map(|end| end.saturating_sub(MARGIN))
     }
@@ -95,7 +95,7 @@ impl User {
 }
 
 impl Cluster {
-    /// How to connect to it.
+    /// The HTTP settings for requests to the API server.
     pub(crate) fn http(&self) -> HttpSettings {
         let usual = HttpSettings::default();
         let (connect_timeout, read_timeout) = self.timeouts.unwrap_or((usual.connect_timeout, usual.read_timeout));
@@ -113,12 +113,12 @@ impl Cluster {
     }
 }
 
-/// The proxy's address, such that a SOCKS proxy resolves names, as helm has it do.
+/// The proxy's address, changed so that a SOCKS proxy resolves names, as it does for helm.
 fn resolving(proxy: &str) -> String {
     proxy.strip_prefix("socks5://").map_or_else(|| proxy.to_owned(), |rest| format!("socks5h://{rest}"))
 }
 
-/// The PEM text in a cloud's answer, which has it in base64.
+/// Decodes the PEM text in a cloud's response, which is in base64.
 pub(super) fn authority_in(text: &str) -> Result<String> {
     let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     bytes.ok_or_else(|| anyhow!("the certificate of the cluster's authority is damaged")).hint("is the cluster up?")

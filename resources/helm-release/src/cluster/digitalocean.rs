@@ -1,4 +1,4 @@
-//! A cluster of DigitalOcean, which hands out a kubeconfig.
+//! A cluster of DigitalOcean, whose API returns a kubeconfig.
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Context, Result};
@@ -10,15 +10,15 @@ use crate::source::kubeconfig::Kubeconfig;
 
 const API: &str = "https://api.digitalocean.com";
 
-/// The cluster, by the kubeconfig that the API gives.
+/// Finds the cluster by the kubeconfig that the API returns.
 pub(crate) async fn find(context: &Context, source: &Source, of: &DigitalOcean) -> Result<Cluster> {
-    // The variable that DigitalOcean's own tools know.
+    // DigitalOcean's own tools read this variable.
     let api = context.variable("DIGITALOCEAN_API_URL").unwrap_or_else(|| API.to_owned());
     let url = format!("{}/v2/kubernetes/clusters/{}/kubeconfig", api.trim_end_matches('/'), of.cluster_id.trim());
     let asked = context.http(source.http())?.get(url).bearer(&of.access_token).send().await;
     let text = asked.with_context(|| format!("cannot get the kubeconfig of the cluster `{}`", of.cluster_id.trim()))?;
     let text = text.text().await?;
-    let kubeconfig = Kubeconfig::parse(&text).map_err(|problem| anyhow!("what DigitalOcean answered {problem}"))?;
+    let kubeconfig = Kubeconfig::parse(&text).map_err(|problem| anyhow!("the response of DigitalOcean {problem}"))?;
     for secret in kubeconfig.secrets() {
         context.console().redactor().add(&secret);
     }

@@ -1,4 +1,4 @@
-//! A cluster of Google Kubernetes Engine: a token by OAuth, the cluster's address and authority by its API.
+//! A cluster of Google Kubernetes Engine: OAuth gives the token, the API the address and the certificate authority.
 
 use anyhow::{Context as _, anyhow};
 use jetway::http::{HttpClient, HttpResponse, HttpSettings, Proxies, Retry};
@@ -13,13 +13,13 @@ use crate::source::Source;
 use crate::source::google::ServiceAccount;
 use crate::source::text::{non_empty, non_empty_secret};
 
-/// What the token is for.
+/// The OAuth scope of the token.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-/// How long a token of our own making holds, in seconds: as long as Google allows.
+/// The lifetime of a signed assertion, in seconds: the maximum that Google allows.
 const HOLDS: i64 = 3600;
 
-/// The cluster that the keys beginning with `gcloud_` name.
+/// Finds the cluster that the keys with the prefix `gcloud_` name.
 pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -47,7 +47,7 @@ pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> 
     };
     let zone = non_empty(source.gcloud_k8s_zone.as_ref()).unwrap_or_default();
     let name = non_empty(source.gcloud_k8s_cluster_name.as_ref()).unwrap_or_default();
-    // The variable that gcloud knows for its property `api_endpoint_overrides/container`.
+    // gcloud reads this variable for its property `api_endpoint_overrides/container`.
     let api = context.variable("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER");
     let api = api.unwrap_or_else(|| "https://container.googleapis.com/".to_owned());
     let url = format!("{}/v1/projects/{project}/locations/{zone}/clusters/{name}", api.trim_end_matches('/'));
@@ -67,7 +67,7 @@ pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> 
     })
 }
 
-/// A new token, of the account whose key is given or of the worker's own.
+/// Returns a new token of the service account in the source, or of the worker's service account.
 pub(crate) async fn log_in(context: &Context, source: &Source) -> Result<Token> {
     let http = context.http(source.http())?;
     let granted = if let Some(account) = account(source)? {
@@ -82,7 +82,7 @@ pub(crate) async fn log_in(context: &Context, source: &Source) -> Result<Token> 
     Ok(Token { secret: granted.access_token, expires: Some(expires) })
 }
 
-/// The account whose key is given, unless the worker's own is wanted.
+/// The service account in the source; `None` if the worker's own is to be used.
 fn account(source: &Source) -> Result<Option<ServiceAccount>> {
     let key = non_empty_secret(source.gcloud_service_account_key_file.as_ref())
         .filter(|_| !source.gcloud_workload_identity_enabled);
@@ -99,8 +99,8 @@ struct Granted {
     expires_in: Option<i64>,
 }
 
-/// A token for a service account: one of our own making, signed with its key, is exchanged. See "Using OAuth 2.0 for
-/// Server to Server Applications" in Google's documentation.
+/// Returns a token for a service account in exchange for an assertion that is signed with its key. See "Using OAuth 2.0 for Server
+/// to Server Applications" in Google's documentation.
 async fn token_of_account(http: &HttpClient, account: &ServiceAccount) -> Result<Granted> {
     let key =
         SigningKey::parse(account.private_key.expose()).map_err(|problem| anyhow!("its `private_key` {problem}"))?;
@@ -111,18 +111,18 @@ async fn token_of_account(http: &HttpClient, account: &ServiceAccount) -> Result
     let header: Vec<(&str, &str)> = account.private_key_id.iter().map(|id| ("kid", id.as_str())).collect();
     let assertion = key.token(&header, &claims)?;
     let fields = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion.expose())];
-    // A token more than is needed does no harm; it ends by itself.
+    // A retry may create a second token, which is harmless.
     http.post(&account.token_uri).form(fields).repeatable().send().await?.json().await
 }
 
-/// A token of the service account that the worker runs under.
+/// Returns a token of the worker's service account.
 async fn token_of_worker(context: &Context) -> Result<Granted> {
     metadata(context, "instance/service-accounts/default/token").await?.json().await
 }
 
-/// What the worker's metadata server says. It is on the machine itself, or nowhere: no proxy leads there.
+/// Reads from the metadata server, which is on the worker's own machine: no proxy is used.
 async fn metadata(context: &Context, of: &str) -> Result<HttpResponse> {
-    // The variable that Google's own libraries know.
+    // Google's own libraries read this variable.
     let host = context.variable("GCE_METADATA_HOST").unwrap_or_else(|| "metadata.google.internal".to_owned());
     let retry = Retry { tries: 2, ..Retry::default() };
     let http = context.http(HttpSettings { proxies: Proxies::None, retry, ..HttpSettings::default() })?;

@@ -1,5 +1,5 @@
-//! The cluster handed over to helm: a kubeconfig that nobody else can read, and for a cloud's token the program that gets
-//! the next one. That program is this one under another name, since a token may end while helm still waits.
+//! Writes the cluster into a private kubeconfig for helm. A cloud's token may expire while helm runs, so the kubeconfig names this
+//! binary, under another name, as the program that renews the token.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,13 +16,13 @@ use super::connection::{Cluster, Token};
 use super::renewal::renewed_token;
 use crate::source::Source;
 
-/// The program that helm calls for a token.
+/// The program that helm runs for a token.
 pub(crate) const COMPANION: Companion = Companion { name: "jetway-cluster-token", run: answer };
 
-/// What that program needs to get one: the part of a source that names the cloud.
+/// The part of the source that the program needs to renew the token.
 const SOURCE: &str = "cluster-source.json";
 
-/// The newest token, and when it ends.
+/// The latest token, and its expiry.
 const TOKEN: &str = "cluster-token.json";
 
 impl Cluster {
@@ -89,14 +89,18 @@ fn kept(token: &Token) -> Value {
     json!({ "token": token.secret.expose(), "expires": token.expires })
 }
 
-/// Answers helm: with the token at hand while it holds, else with a new one.
+/// Answers helm with the stored token while it is valid, else with a new one.
 fn answer(call: &CompanionCall) -> Result<CompanionAnswer> {
     let token = match at_hand(&call.directory) {
         Some(token) => token,
         None => call.wait_for(async |context| renewed(context, &call.directory).await)?,
     };
-    // helm uses a token until the end that it is told of, and takes a refusal for an error.
-    let end = token.renewal_time().map(Timestamp::from_second).transpose().context("the token's end is no time")?;
+    // helm uses the token until the expiry that it gets here, and does not retry when the API server rejects it.
+    let end = token
+        .renewal_time()
+        .map(Timestamp::from_second)
+        .transpose()
+        .context("the token's expiry is not a valid time")?;
     let status = json!({ "token": token.secret.expose(), "expirationTimestamp": end.map(|time| time.to_string()) });
     let credential = json!({
         "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status,
@@ -116,15 +120,16 @@ fn at_hand(directory: &Path) -> Option<Token> {
 }
 
 async fn renewed(context: &Context, directory: &Path) -> Result<Token> {
-    let text = fs::read(directory.join(SOURCE)).context("cannot read what it takes to log in")?;
-    let source: Source = serde_json::from_slice(&text).map_err(|_| anyhow!("cannot read what it takes to log in"))?;
+    let text = fs::read(directory.join(SOURCE)).context("cannot read the cluster's login settings")?;
+    let source: Source =
+        serde_json::from_slice(&text).map_err(|_| anyhow!("cannot read the cluster's login settings"))?;
     let token = renewed_token(context, &source).await?;
-    // Only a convenience: the next call would get its own.
+    // Only an optimization: without the file, the next call renews the token again.
     let _ = keep(directory, &token);
     Ok(token)
 }
 
-/// Puts the new token in the place of the old one, at once for whoever reads it meanwhile.
+/// Replaces the token file atomically.
 fn keep(directory: &Path, token: &Token) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;

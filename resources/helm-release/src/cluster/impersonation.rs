@@ -1,5 +1,5 @@
-//! Impersonation: the user, the groups and the rest that a kubeconfig names to act as. Whoever drops it deploys with the rights of
-//! the account that logs in, which are more than were given.
+//! Impersonation: the user, groups and attributes of a kubeconfig to act as. Without it, requests would have the rights of the
+//! account that logs in, which are usually wider.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 use jetway::http::HttpRequest;
 use serde_json::{Map, Value, json};
 
-/// Who to act as.
+/// The identity to impersonate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Impersonation {
-    /// The user; without one nothing is impersonated.
+    /// The user; `None` if nothing is impersonated.
     pub(crate) user: Option<String>,
     pub(crate) uid: Option<String>,
     pub(crate) groups: Vec<String>,
@@ -38,7 +38,7 @@ impl Impersonation {
         request
     }
 
-    /// Writes the keys of a kubeconfig's user.
+    /// Writes the keys of the user in a kubeconfig.
     pub(crate) fn write(&self, user: &mut Map<String, Value>) {
         let Some(name) = &self.user else { return };
         user.insert("as".to_owned(), json!(name));
@@ -54,7 +54,7 @@ impl Impersonation {
     }
 }
 
-/// The key as it stands in a header's name: what no name of a header may have is percent-encoded, as client-go does.
+/// The key in a header's name. Like client-go, percent-encodes the characters that are not allowed there.
 fn escaped(key: &str) -> String {
     let mut escaped = String::new();
     for byte in key.bytes() {

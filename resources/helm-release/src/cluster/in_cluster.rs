@@ -1,4 +1,4 @@
-//! The cluster that the worker itself runs in: by the service account of its pod.
+//! The cluster that the worker runs in, with the service account of its pod.
 
 use std::fs;
 use std::path::Path;
@@ -11,15 +11,15 @@ use super::connection::{Cluster, Token, User};
 /// Where Kubernetes mounts a pod's service account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-const HINT: &str = "`in_cluster` is for workers that run as pods, with the token of their service account mounted";
+const HINT: &str = "`in_cluster` needs a worker that runs in a pod with a mounted service account token";
 
-/// The cluster of the pod that this runs in.
+/// Finds the cluster of the pod that this process runs in.
 pub(crate) fn find(context: &Context) -> Result<Cluster> {
     let host = context.variable("KUBERNETES_SERVICE_HOST");
     let port =
         context.variable("KUBERNETES_SERVICE_PORT_HTTPS").or_else(|| context.variable("KUBERNETES_SERVICE_PORT"));
     let (Some(host), Some(port)) = (host, port) else {
-        return Err(anyhow!("this is no pod of a cluster: `KUBERNETES_SERVICE_HOST` is not set").hint(HINT));
+        return Err(anyhow!("this worker does not run in a pod: `KUBERNETES_SERVICE_HOST` is not set").hint(HINT));
     };
     of_account(Path::new(ACCOUNT), &host, &port).context("cannot use the pod's service account").hint(HINT)
 }

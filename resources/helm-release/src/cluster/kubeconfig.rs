@@ -1,4 +1,5 @@
-//! A kubeconfig, read as kubectl reads it, but for two things: everything must be in it, and no program of its is run.
+//! Finds the cluster in a kubeconfig, as kubectl does, with two exceptions: it must not refer to files, and no program in it is
+//! run.
 
 mod login;
 
@@ -14,7 +15,7 @@ use crate::source::kubeconfig::{ClusterEntry, ContextEntry, Kubeconfig, RawEntry
 use crate::source::text::non_empty;
 use login::names_local_file;
 
-/// The keys of a cluster that are read here.
+/// The known keys of a cluster.
 const CLUSTER_KEYS: [&str; 7] = [
     "server",
     "certificate-authority",
@@ -25,14 +26,14 @@ const CLUSTER_KEYS: [&str; 7] = [
     "extensions",
 ];
 
-/// The keys that helm alone has a use for.
+/// Unknown keys that helm uses, and that need no warning.
 const KEYS_OF_HELM: [&str; 1] = ["disable-compression"];
 
-/// The schemes of proxies that kubectl and helm know.
+/// The proxy schemes that kubectl and helm support.
 const PROXY_SCHEMES: [&str; 3] = ["http", "https", "socks5"];
 
 impl Kubeconfig {
-    /// The cluster of a context, or of the current one.
+    /// The cluster of the named context, or of the current one.
     pub(crate) fn cluster(&self, context: Option<&str>) -> Result<Cluster> {
         let (name, context) = self.context(context)?;
         let wanted = non_empty(context.cluster.as_ref())
@@ -40,7 +41,7 @@ impl Kubeconfig {
         let found = self.clusters.iter().find(|cluster| cluster.name == wanted);
         let address = &found
             .ok_or_else(|| {
-                anyhow!("the kubeconfig's context `{name}` names the cluster `{wanted}`, which is not in it")
+                anyhow!("the kubeconfig's context `{name}` names the cluster `{wanted}`, which does not exist")
             })?
             .cluster;
         let mut cluster = address.cluster()?;
@@ -48,11 +49,12 @@ impl Kubeconfig {
         note_unknown(&extra, "cluster", &mut cluster.warnings);
         cluster.extra.cluster.append(&mut extra);
         if let Some(wanted) = non_empty(context.user.as_ref()) {
-            // kubectl, too, calls without a login then.
+            // kubectl, too, then sends anonymous requests.
             match self.users.iter().find(|user| user.name == wanted) {
                 Some(user) => cluster.user = user.user.user()?,
                 None => cluster.warnings.push(format!(
-                    "the kubeconfig's context `{name}` names the user `{wanted}`, which is not in it: requests are anonymous"
+                    "the kubeconfig's context `{name}` names the user `{wanted}`, which does not exist: \
+                     requests are anonymous"
                 )),
             }
             let mut extra = unknown_keys(&self.raw.users, wanted, &login::KEYS);
@@ -83,11 +85,11 @@ impl Kubeconfig {
 }
 
 impl ClusterEntry {
-    /// The cluster that nobody has logged in to yet.
+    /// The cluster, without a login.
     fn cluster(&self) -> Result<Cluster> {
         let insecure = self.insecure_skip_tls_verify;
         let authority = non_empty(self.certificate_authority_data.as_ref());
-        // Where no certificate is verified, no authority counts.
+        // Without verification, a certificate authority has no effect.
         let authority = match authority.filter(|_| !insecure) {
             Some(text) => {
                 let pem = data("certificate-authority-data", text)?;
@@ -105,7 +107,7 @@ impl ClusterEntry {
         if let Some(url) = proxy
             && !Url::parse(url).is_ok_and(|url| PROXY_SCHEMES.contains(&url.scheme()))
         {
-            return Err(anyhow!("the kubeconfig's `proxy-url` is no address of a proxy that helm can use")
+            return Err(anyhow!("the kubeconfig's `proxy-url` is not a proxy address that helm supports")
                 .hint("expected `http://HOST:PORT`, `https://HOST:PORT` or `socks5://HOST:PORT`"));
         }
         Ok(Cluster {
@@ -118,7 +120,7 @@ impl ClusterEntry {
         })
     }
 
-    /// The address of the API server. One without a scheme is `https://` where something is said of its TLS, as with kubectl.
+    /// The address of the API server. Like kubectl, an address without a scheme gets `https://` if there are keys for TLS.
     fn server(&self, has_tls: bool) -> Result<String> {
         let text = non_empty(self.server.as_ref())
             .ok_or_else(|| anyhow!("the kubeconfig's cluster has no `server`, the address of its API server"))?;
@@ -128,13 +130,13 @@ impl ClusterEntry {
             format!("{}://{text}", if has_tls { "https" } else { "http" })
         };
         if !Url::parse(&address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
-            return Err(anyhow!("the kubeconfig's `server` is no address that begins with `https://`"));
+            return Err(anyhow!("the kubeconfig's `server` is not an `https://` address"));
         }
         Ok(address.trim_end_matches('/').to_owned())
     }
 }
 
-/// The keys of the entry of that name that are not read here, with their values.
+/// The unknown keys of the named entry, with their values.
 fn unknown_keys(entries: &[RawEntry], name: &str, known: &[&str]) -> BTreeMap<String, Value> {
     let content = entries.iter().find(|entry| entry.name == name).and_then(|entry| entry.content.as_ref());
     let unknown = content.into_iter().flatten().filter(|(key, _)| !known.contains(&key.as_str()));
@@ -143,7 +145,7 @@ fn unknown_keys(entries: &[RawEntry], name: &str, known: &[&str]) -> BTreeMap<St
 
 fn note_unknown(extra: &BTreeMap<String, Value>, what: &str, warnings: &mut Vec<String>) {
     for key in extra.keys().filter(|key| !KEYS_OF_HELM.contains(&key.as_str())) {
-        warnings.push(format!("the key `{key}` of the kubeconfig's {what} is unknown: it is handed to helm as it is"));
+        warnings.push(format!("the key `{key}` of the kubeconfig's {what} is unknown: it is passed to helm unchanged"));
     }
 }
 
@@ -259,9 +261,9 @@ contexts:
         }
         for text in ["token: hunter2\nclusters: [", "- hunter2", "clusters: hunter2", "\thunter2"] {
             let problem = Kubeconfig::parse(text).unwrap_err();
-            assert!(problem.starts_with("is no kubeconfig") && !problem.contains("hunter2"), "{problem}");
+            assert!(problem.starts_with("is not a kubeconfig") && !problem.contains("hunter2"), "{problem}");
         }
-        // An empty one is a kubeconfig without a context.
+        // An empty text is a kubeconfig without a context.
         for text in ["{}", "", "---\n"] {
             assert!(Kubeconfig::parse(text).unwrap().cluster(None).is_err(), "{text}");
         }

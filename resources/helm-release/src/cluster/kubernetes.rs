@@ -1,4 +1,4 @@
-//! The cluster's API, as far as releases go: requests over HTTP, and what its refusals mean.
+//! The cluster's API: sends requests over HTTP, and explains the API server's errors.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,16 +16,16 @@ use super::renewal::renewed_token;
 use crate::source::text::non_empty;
 use crate::source::{DEFAULT_NAMESPACE, Source};
 
-/// How long an answer may take that is wanted for what people are told beside the work itself.
+/// The timeout of requests for diagnosis and logs, which must not delay a put.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long an answer may take after a signal: the process is killed a few seconds later.
+/// The timeout of requests after a signal: the process is killed a few seconds later.
 const LAST_PATIENCE: Duration = Duration::from_millis(1500);
 
-/// How long a log or a watch may be silent: as long as the longest `timeout`. It ends with the helm that it is read beside.
+/// The longest silence of a log or a watch: the maximum of `timeout`. It ends together with the helm command.
 const LONG_PATIENCE: Duration = Duration::from_hours(24);
 
-/// How many pages of a list are read.
+/// The maximum number of pages of a list.
 const MOST_PAGES: usize = 20;
 
 /// The cluster's API.
@@ -39,36 +39,36 @@ pub(crate) struct Kubernetes<'p> {
     patience: Option<Duration>,
 }
 
-/// What is asked for, for requests and their errors.
+/// The objects of a request, for its path and its errors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
-    /// The group and version of the kind, as it stands in paths.
+    /// The group and version of the kind, as in paths.
     pub(crate) api: &'a str,
-    /// The kind in the plural, as it stands in paths: `secrets`.
+    /// The plural of the kind, as in paths: `secrets`.
     pub(crate) kind: &'a str,
-    /// The namespace; empty for what is in none.
+    /// The namespace; empty for cluster-wide objects.
     pub(crate) namespace: &'a str,
-    /// What the user must be allowed to do with them.
+    /// The verb in the rules of roles: `list`.
     pub(crate) verb: &'a str,
 }
 
-/// The API of what has been there from the beginning: pods, secrets, events.
+/// The core API: pods, secrets, events.
 pub(crate) const CORE: &str = "api/v1";
 
 impl<'p> Kubernetes<'p> {
-    /// Finds the source's cluster. No request goes to the cluster itself before something is read.
+    /// Finds the source's cluster. The first request to its API server is sent by a later read.
     pub(crate) async fn new(context: &Context, source: &'p Source) -> Result<Self> {
         Self::of(context, source, lookup::find(context, source).await?)
     }
 
-    /// The same for a cluster that has been found.
+    /// The API of a cluster that was found before.
     pub(crate) fn of(context: &Context, source: &'p Source, cluster: Cluster) -> Result<Self> {
         let http = context.http(cluster.http())?;
         let token = RefCell::new(cluster.user.token.clone());
         Ok(Self { context: context.clone(), source, http, cluster: Rc::new(cluster), token, patience: None })
     }
 
-    /// The same cluster, asked for what people are told beside the work: once, and not for long.
+    /// The same cluster with a short timeout and without retries, for diagnosis.
     pub(crate) fn briefly(&self) -> Self {
         Self {
             context: self.context.clone(),
@@ -80,12 +80,12 @@ impl<'p> Kubernetes<'p> {
         }
     }
 
-    /// The same cluster, for answers that go on for as long as something runs.
+    /// The same cluster with a long timeout, for watches and logs.
     pub(crate) fn following(&self) -> Self {
         Self { patience: Some(LONG_PATIENCE), ..self.briefly() }
     }
 
-    /// The same cluster, asked after a signal, which ends no request here.
+    /// The same cluster for requests after a signal, which does not cancel them.
     pub(crate) fn after_interrupt(&self) -> Result<Self> {
         let context = self.context.after_interrupt();
         let http = context.http(self.cluster.http())?;
@@ -103,7 +103,7 @@ impl<'p> Kubernetes<'p> {
         }
     }
 
-    /// Reads the object of that name, or all of them, in the form that `accept` asks for. Parts of the path must be names.
+    /// Reads the named object, or all of them, in the format of `accept`. All parts of the path must be valid names.
     pub(crate) async fn read(
         &self,
         asked: Asked<'_>,
@@ -118,8 +118,8 @@ impl<'p> Kubernetes<'p> {
         request.send().await.map_err(|error| explained(error, asked))
     }
 
-    /// Reads the objects of a kind that the query selects, page by page where it limits these. A page is an error that does not
-    /// fit into `most` bytes, and after so many pages the rest is left out.
+    /// Lists the objects that the query selects, page by page if it has a `limit`. A page larger than `most` bytes is an error;
+    /// pages after the maximum number are ignored.
     pub(crate) async fn list<T: DeserializeOwned>(
         &self,
         asked: Asked<'_>,
@@ -146,7 +146,7 @@ impl<'p> Kubernetes<'p> {
             let query: Vec<_> = query.iter().copied().chain(more).collect();
             let answer = self.read(asked, None, &query, "application/json").await?;
             let list: List<T> = serde_json::from_slice(&answer.bytes(most).await?)
-                .map_err(|error| jetway::anyhow!("the API server's answer is no list: {error}"))?;
+                .map_err(|error| jetway::anyhow!("the API server's response is not a list: {error}"))?;
             all.extend(list.items.unwrap_or_default());
             next = list.metadata.next;
             if next.is_empty() {
@@ -156,20 +156,19 @@ impl<'p> Kubernetes<'p> {
         Ok(all)
     }
 
-    /// Puts an object in the place of the one of its name. One whose `resourceVersion` is no longer the newest is refused
-    /// (see [`is_outdated`]).
+    /// Replaces an object. The API server rejects an outdated `resourceVersion` (see [`is_outdated`]).
     pub(crate) async fn replace(&self, asked: Asked<'_>, name: &str, object: &Value) -> Result<()> {
         let request = self.request(Method::PUT, asked, Some(name)).await?.json(object);
         request.send().await.map(|_| ()).map_err(|error| explained(error, asked))
     }
 
-    /// Tries whether an object could be created; nothing is stored.
+    /// Checks by a dry run whether an object can be created.
     pub(crate) async fn try_create(&self, asked: Asked<'_>, object: &Value) -> Result<()> {
         let request = self.request(Method::POST, asked, None).await?.query("dryRun", "All").json(object);
         request.send().await.map(|_| ()).map_err(|error| explained(error, asked))
     }
 
-    /// Takes an object away, and in the background what belongs to it. One that is another by now (by its `uid`) stays.
+    /// Deletes an object, and in the background its dependents. An object with another `uid` is not deleted.
     pub(crate) async fn delete(&self, asked: Asked<'_>, name: &str, uid: &str) -> Result<()> {
         let options = serde_json::json!({
             "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
@@ -197,7 +196,7 @@ impl<'p> Kubernetes<'p> {
         })
     }
 
-    /// The token to log in with. A deploy may take longer than a cloud's token holds.
+    /// The token for requests. It is renewed if it has expired during a long deploy.
     async fn token(&self) -> Result<Option<Token>> {
         let token = self.token.borrow().clone();
         if token.as_ref().is_none_or(Token::is_valid) {
@@ -210,27 +209,27 @@ impl<'p> Kubernetes<'p> {
     }
 }
 
-/// The status of the answer that an error is about. Advice beside the error hides its type from `downcast_ref` alone.
+/// The HTTP status of an error. `downcast_ref` alone does not find it under a hint.
 fn status(error: &Error) -> Option<u16> {
     error.chain().find_map(|cause| cause.downcast_ref::<StatusError>()).map(|answer| answer.status().as_u16())
 }
 
-/// Whether there is no such object.
+/// Whether the object does not exist.
 pub(crate) fn is_gone(error: &Error) -> bool {
     status(error) == Some(404)
 }
 
-/// Whether the user may not do this.
+/// Whether the user lacks the permission.
 pub(crate) fn is_refused(error: &Error) -> bool {
     matches!(status(error), Some(401 | 403))
 }
 
-/// Whether the object has changed since it was read, or exists and was to be created.
+/// Whether the object has changed since it was read, or already exists.
 pub(crate) fn is_outdated(error: &Error) -> bool {
     status(error) == Some(409)
 }
 
-/// The error with what the API server says, in its own words, and with advice.
+/// Adds the API server's message and hints to an error.
 fn explained(error: Error, asked: Asked<'_>) -> Error {
     #[derive(Deserialize)]
     struct Status {
@@ -246,8 +245,8 @@ fn explained(error: Error, asked: Asked<'_>) -> Error {
     let Asked { kind, namespace, verb, .. } = asked;
     match (status, answer.json::<Status>()) {
         (401, _) => error
-            .context("the API server does not know who is calling")
-            .hint("has the token or certificate ended, and is it one for this cluster?"),
+            .context("the API server rejected the credentials")
+            .hint("check that the token or certificate has not expired, and is for this cluster"),
         (403, said) => {
             let said = said.map_or_else(|| "not allowed".to_owned(), |status| status.message);
             let place = match namespace {
@@ -255,7 +254,7 @@ fn explained(error: Error, asked: Asked<'_>) -> Error {
                 namespace => format!("in the namespace `{namespace}`"),
             };
             error
-                .context(format!("the API server refuses: {said}"))
+                .context(format!("the API server denied the request: {said}"))
                 .hint(format!("the user needs a role that allows `{verb}` on `{kind}` {place}"))
         }
         (_, _) => error,

@@ -19,12 +19,12 @@ pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> 
 pub(crate) async fn find_with_token(context: &Context, source: &Source, token: Option<&Secret>) -> Result<Cluster> {
     let keys = source.cluster_keys().ok_or_else(|| {
         anyhow!("the source names no cluster").hint(
-            "the ways to one are `cluster_url`, `kubeconfig`, `in_cluster`, `gcloud_cluster_auth`, `aws` and \
+            "set one of `cluster_url`, `kubeconfig`, `in_cluster`, `gcloud_cluster_auth`, `aws` and \
              `digitalocean`; a put may have `kubeconfig` or `kubeconfig_path` in its params",
         )
     })?;
     if token.is_some() && !matches!(keys, ClusterKeys::Url(_)) {
-        return Err(anyhow!("`token_path` goes with `cluster_url` in the source, and there is none"));
+        return Err(anyhow!("`token_path` requires `cluster_url` in the source"));
     }
     let cluster = match keys {
         ClusterKeys::Kubeconfig(text) => {
@@ -57,7 +57,7 @@ pub(crate) fn from_kubeconfig(
     Ok(prepared(cluster, context, source))
 }
 
-/// The cluster of `cluster_url` and the keys that go with it.
+/// The cluster of `cluster_url` and the keys that belong to it.
 fn from_url(source: &Source, url: &str, token: Option<&Secret>) -> Result<Cluster> {
     let unusable = |key: &'static str| move |problem: String| anyhow!("`{key}`: {problem}");
     let certificate = match (non_empty(source.admin_cert.as_ref()), non_empty_secret(source.admin_key.as_ref())) {
@@ -70,17 +70,18 @@ fn from_url(source: &Source, url: &str, token: Option<&Secret>) -> Result<Cluste
     let token = token
         .or(non_empty_secret(source.token.as_ref()))
         .map(|token| Token::without_expiry(Secret::new(token.expose().trim())));
-    // As the established resource: whoever reads along on plain HTTP gets nothing to log in with.
+    // Like the established resource, sends no credentials over plain HTTP.
     let is_secret = url.starts_with("https://");
     if is_secret && token.is_none() && certificate.is_none() {
-        return Err(anyhow!("there is nothing to log in to `cluster_url` with").hint(
-            "`token` in the source, or `admin_cert` and `admin_key`; a put may have `token_path` in its params",
+        return Err(anyhow!("there are no credentials for `cluster_url`").hint(
+            "set `token`, or `admin_cert` and `admin_key`, in the source; a put may have `token_path` in its \
+             params",
         ));
     }
     let user = User { certificate, token, ..User::default() };
     Ok(Cluster {
         server: url.trim_end_matches('/').to_owned(),
-        // Where no certificate is verified, no authority counts.
+        // Without verification, a certificate authority has no effect.
         authority: if source.insecure_cluster {
             None
         } else {

@@ -1,4 +1,4 @@
-//! A new token for a cloud's cluster, when the last one ends.
+//! Renews the token of a cloud's cluster.
 
 use jetway::{Context, Result, anyhow};
 
@@ -11,6 +11,6 @@ pub(super) async fn renewed_token(context: &Context, source: &Source) -> Result<
     match source.cluster_keys() {
         Some(ClusterKeys::Google) => google::log_in(context, source).await,
         Some(ClusterKeys::Aws(aws)) => aws::log_in(context, source, aws).await,
-        _ => Err(anyhow!("there is no cloud to log in to")),
+        _ => Err(anyhow!("the source names no cloud to log in to")),
     }
 }

@@ -1,4 +1,4 @@
-//! Advice beside what helm says when it fails: which key helps, and what the likely cause is.
+//! Hints for helm's errors: the key that helps, or the likely cause.
 
 use std::path::{Path, PathBuf};
 
@@ -6,13 +6,13 @@ use jetway::{Advise, Error, Finished};
 
 use crate::chart::Chart;
 
-/// The largest record that Kubernetes stores, in words of both kinds.
+/// The maximum size of an object in Kubernetes.
 const LIMIT: &str = "1 MiB (1048576 bytes)";
 
-/// How many files of a chart are looked at for a large one.
+/// The maximum number of files in which the largest one is searched.
 const MOST_FILES: usize = 10_000;
 
-/// The error of a helm that failed.
+/// The error of a command of helm that failed.
 pub(crate) fn failure(finished: &Finished, chart: Option<&Chart>) -> Error {
     let hints = hints(&finished.stderr, chart);
     hints.into_iter().fold(finished.failure(), Advise::hint)
@@ -23,8 +23,8 @@ fn hints(said: &str, chart: Option<&Chart>) -> Vec<String> {
     let mut hints = Vec::new();
     if says("conflict with ") && (says("Apply failed with") || says("conflict occurred")) {
         hints.push(
-            "`force_conflicts: true` in the params lets the chart win; or leave the field out of the chart, if something else (an \
-             autoscaler) is to set it"
+            "`force_conflicts: true` in the params lets the chart win; if something else (such as an \
+             autoscaler) is to set the field, remove it from the chart"
                 .to_owned(),
         );
     }
@@ -39,24 +39,27 @@ fn hints(said: &str, chart: Option<&Chart>) -> Vec<String> {
         let largest = chart.and_then(Chart::directory).and_then(largest_file);
         hints.push(match largest {
             Some((path, size)) => format!(
-                "the largest file of the chart is `{}` ({} KiB); `.helmignore` of the chart leaves out what is not needed",
+                "the largest file of the chart is `{}` ({} KiB); `.helmignore` of the chart excludes files that \
+                 are not needed",
                 path.display(),
                 size.div_ceil(1024)
             ),
-            None => "`.helmignore` of the chart leaves out files that are not needed".to_owned(),
+            None => "`.helmignore` of the chart excludes files that are not needed".to_owned(),
         });
     }
     if says("no matches for kind") {
         hints.push(if says("current release manifest") || says("for delete") {
-            "an object of the revision that is deployed has a kind that the cluster does not have any more: restore its CRD or API \
-             (`kubectl apply`), deploy, and remove it then; or correct helm's record with its plugin `mapkubeapis`"
+            "the deployed revision has an object whose kind no longer exists in the cluster: restore its CRD or \
+             API (`kubectl apply`), deploy, and then remove it; or correct helm's record with the plugin \
+             `mapkubeapis`"
                 .to_owned()
         } else {
-            "the cluster does not have this kind: its CRD is to be installed first, by `crds/` of the chart for example".to_owned()
+            "the cluster does not have this kind: install its CRD first, for example from `crds/` of the chart"
+                .to_owned()
         });
     }
     if says("field is immutable") || says("Forbidden: updates to ") {
-        hints.push("`force: true` in the params replaces objects that cannot be changed".to_owned());
+        hints.push("`force: true` in the params replaces objects that cannot be updated".to_owned());
     }
     if says("namespaces \"") && says("\" not found") {
         hints.push("`create_namespace: true` in the params creates the namespace".to_owned());
@@ -64,7 +67,7 @@ fn hints(said: &str, chart: Option<&Chart>) -> Vec<String> {
     hints
 }
 
-/// The largest file below a directory, by its path there and its size in bytes.
+/// The largest file below a directory, with its relative path and its size in bytes.
 fn largest_file(root: &Path) -> Option<(PathBuf, u64)> {
     let mut directories = vec![root.to_owned()];
     let mut largest: Option<(PathBuf, u64)> = None;
@@ -108,7 +111,10 @@ mod tests {
                 "unable to build kubernetes objects from current release manifest: no matches for kind \"G\"",
                 "restore its CRD",
             ),
-            ("unable to build kubernetes objects from release manifest: no matches for kind \"G\"", "installed first"),
+            (
+                "unable to build kubernetes objects from release manifest: no matches for kind \"G\"",
+                "install its CRD first",
+            ),
             ("spec.selector: Invalid value: field is immutable", "`force: true`"),
             ("create: failed to create: namespaces \"n\" not found", "`create_namespace: true`"),
         ] {

@@ -1,13 +1,13 @@
-//! How helm applies objects. Helm 3 merges them on the client, and what the chart says wins. Helm 4 applies new releases on the server,
-//! where a field that somebody else has set (`kubectl scale`, an autoscaler) is a conflict that fails the deploy, and the rollback after
-//! it. So the chart wins there, too, unless `force_conflicts` says otherwise.
+//! How helm applies objects. helm 3 merges them on the client, and the chart wins. helm 4 applies new releases on the server, where
+//! a field that another client has set (`kubectl scale`, an autoscaler) is a conflict that fails the deploy and the rollback. So
+//! the chart also wins there, unless `force_conflicts` is false.
 
 use jetway::{Advise as _, Result, anyhow};
 
 use crate::params::apply::{Automatic, ServerSideApply};
 use crate::target::Target;
 
-/// How helm 4 records that it has applied a revision on the server.
+/// The record's word for a revision that helm 4 has applied on the server.
 const ON_THE_SERVER: &str = "ssa";
 
 /// The options for an upgrade.
@@ -27,7 +27,7 @@ pub(crate) async fn for_upgrade(target: &Target<'_>) -> Result<Vec<&'static str>
     options(target, method.as_deref()).await
 }
 
-/// The options for a rollback to a revision that was applied by that method.
+/// The options for a rollback to a revision. helm 4 applies it by the method in that revision's record.
 pub(crate) async fn for_rollback(target: &Target<'_>, revision: u64) -> Result<Vec<&'static str>> {
     if target.params.force || target.helm.major().await? < 4 {
         return options(target, None).await;
@@ -36,12 +36,12 @@ pub(crate) async fn for_rollback(target: &Target<'_>, revision: u64) -> Result<V
     options(target, read.map(|read| read.apply_method).as_deref()).await
 }
 
-/// The options, where helm 4 would by default apply as `method` says.
+/// The options, where `method` is the default of helm 4.
 async fn options(target: &Target<'_>, method: Option<&str>) -> Result<Vec<&'static str>> {
     let params = target.params;
     let major = target.helm.major().await?;
     if params.force {
-        // Replacing and applying on the server exclude each other.
+        // helm rejects `--force-replace` together with `--server-side`.
         return Ok(if major >= 4 { vec!["--force-replace", "--server-side=false"] } else { vec!["--force"] });
     }
     if major < 4 {
@@ -51,7 +51,7 @@ async fn options(target: &Target<'_>, method: Option<&str>) -> Result<Vec<&'stat
             _ => return Ok(Vec::new()),
         };
         return Err(anyhow!("{problem} needs helm 4, and this is helm {major}")
-            .hint("helm 3 merges objects on the client, where what the chart says wins"));
+            .hint("helm 3 merges objects on the client, and the chart always wins"));
     }
     let on_the_server = match params.server_side_apply {
         Some(ServerSideApply::Wanted(wanted)) => wanted,

@@ -1,4 +1,4 @@
-//! `show_diff`: what a deploy would change, object by object, by helm's own dry run beside what is deployed.
+//! `show_diff`: shows the changes of a deploy, object by object: helm's dry run against the deployed revision.
 
 mod object;
 
@@ -12,21 +12,21 @@ use crate::params::Params;
 use crate::records::release::Release;
 use crate::target::Target;
 
-/// How many lines are shown around a change.
+/// The number of context lines around a change.
 const AROUND: usize = 3;
 
-/// The sides of a comparison, in a word.
+/// The words for the two sides of a comparison.
 const BEFORE: &str = "before";
 const NOW: &str = "now";
 
-/// What `diff_opts` asks for, as far as it means something here.
+/// The supported options in `diff_opts`.
 #[derive(Debug, PartialEq, Eq)]
 struct Options {
     around: usize,
-    /// Kinds of which nothing is shown.
+    /// The kinds that are not shown.
     suppressed: Vec<String>,
     with_hooks: bool,
-    /// What means nothing here.
+    /// The unsupported options.
     unknown: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ impl Options {
             let (name, inline) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
             match name {
                 "--context" | "-C" => match inline.or_else(|| words.next()).map(str::parse::<i64>) {
-                    // A number below zero is for all that there is.
+                    // A negative number shows all lines.
                     Some(Ok(number)) => found.around = usize::try_from(number).unwrap_or(usize::MAX / 4),
                     _ => found.unknown.push(word.to_owned()),
                 },
@@ -47,7 +47,7 @@ impl Options {
                     found.suppressed.extend(kinds.split(',').map(str::to_owned));
                 }
                 "--no-hooks" => found.with_hooks = false,
-                // That is how it is in any case.
+                // These options are always in effect.
                 "--suppress-secrets" | "--include-tests" | "--color" | "--normalize-manifests" => {}
                 _ => found.unknown.push(word.to_owned()),
             }
@@ -62,11 +62,11 @@ pub(crate) async fn show(target: &Target<'_>, chart: &Chart) -> Result<()> {
     let Params { diff_opts, .. } = params;
     let options = Options::parse(diff_opts.as_deref().unwrap_or_default());
     for word in &options.unknown {
-        context.console().warn(format_args!("`diff_opts`: `{word}` means nothing here"));
+        context.console().warn(format_args!("`diff_opts`: `{word}` is not supported, and has no effect"));
     }
     let records = target.records();
     let all = records.of(release).await?;
-    let comes = dry_run::release(target, chart, all.is_empty()).await?;
+    let new = dry_run::release(target, chart, all.is_empty()).await?;
     let deployed = all.into_iter().rfind(|record| record.status == "deployed");
     let is_there = match &deployed {
         Some(record) => records.read(release, record.revision).await?,
@@ -75,11 +75,13 @@ pub(crate) async fn show(target: &Target<'_>, chart: &Chart) -> Result<()> {
     match &is_there {
         Some(is_there) => context
             .console()
-            .step(format_args!("what comes, beside revision {} of `{release}` that is deployed:", is_there.version)),
-        None => context.console().step(format_args!("what comes, since nothing of `{release}` is deployed:")),
+            .step(format_args!("changes to the deployed revision {} of `{release}`:", is_there.version)),
+        None => {
+            context.console().step(format_args!("all objects are new, since no revision of `{release}` is deployed:"));
+        }
     }
     let old = is_there.map(|release| objects(&release, &options)).unwrap_or_default();
-    let counts = compare(context.console(), &old, &objects(&comes, &options), options.around);
+    let counts = compare(context.console(), &old, &objects(&new, &options), options.around);
     context.console().step(counts);
     Ok(())
 }
@@ -92,18 +94,18 @@ fn objects(release: &Release, options: &Options) -> Vec<Object> {
     all.filter(|object| !options.suppressed.contains(&object.kind)).collect()
 }
 
-/// Shows the differences, and returns how many there are in words.
+/// Shows the differences, and returns a summary.
 fn compare(console: &Console, old: &[Object], new: &[Object], around: usize) -> String {
-    let (mut comes, mut changes, mut goes) = (0, 0, 0);
+    let (mut added, mut changed, mut removed) = (0, 0, 0);
     for object in new {
         match old.iter().find(|other| other.is(object)) {
             None => {
-                comes += 1;
-                console.change(Change::Place, &format!("{} {} comes", object.kind, object.name));
+                added += 1;
+                console.change(Change::Place, &format!("{} {} is added", object.kind, object.name));
                 lines(console, "", &object.shown(None, NOW), around);
             }
             Some(before) if !before.equals(object) => {
-                changes += 1;
+                changed += 1;
                 console.change(Change::Place, &format!("{} {} changes", object.kind, object.name));
                 lines(console, &before.shown(Some(object), BEFORE), &object.shown(Some(before), NOW), around);
             }
@@ -111,18 +113,18 @@ fn compare(console: &Console, old: &[Object], new: &[Object], around: usize) -> 
         }
     }
     for object in old.iter().filter(|object| !new.iter().any(|other| other.is(object))) {
-        goes += 1;
-        console.change(Change::Place, &format!("{} {} goes", object.kind, object.name));
+        removed += 1;
+        console.change(Change::Place, &format!("{} {} is removed", object.kind, object.name));
         lines(console, &object.shown(None, BEFORE), "", around);
     }
-    if comes + changes + goes == 0 {
-        "nothing changes".to_owned()
+    if added + changed + removed == 0 {
+        "no object changes".to_owned()
     } else {
-        format!("objects that come: {comes}, change: {changes}, go: {goes}")
+        format!("objects added: {added}, changed: {changed}, removed: {removed}")
     }
 }
 
-/// Shows the lines that differ, with those around them.
+/// Shows the changed lines with their context.
 fn lines(console: &Console, old: &str, new: &str, around: usize) {
     let diff = TextDiff::from_lines(old, new);
     for hunk in diff.unified_diff().context_radius(around).iter_hunks() {

@@ -1,4 +1,4 @@
-//! A dry run: what helm would do, shown and not done.
+//! A dry run: shows what helm would do.
 
 use jetway::{Command, Finished, Result, anyhow};
 
@@ -14,16 +14,16 @@ use crate::target::Target;
 pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart, dry: DryRun) -> Result<()> {
     let Target { context, release, namespace, params, .. } = target;
     let command = command(target, chart, dry, params.debug.then_some("--debug")).await?;
-    context.console().step(format_args!("pretending to deploy `{release}` into the namespace `{namespace}`"));
+    context.console().step(format_args!("dry run: deploying `{release}` into the namespace `{namespace}`"));
     let finished = command.relay_stdout().run().await?;
     if finished.is_success() { Ok(()) } else { Err(advice::failure(&finished, Some(chart))) }
 }
 
-/// What helm says, and the API server, of an object whose kind is not there (yet).
+/// The message of helm and the API server for a kind that does not exist (yet).
 const UNKNOWN_KIND: &str = "ensure CRDs are installed first";
 
-/// What a deploy of the chart would hand over, with all that is secret in it: nothing of it is shown here. A first one may bring
-/// the kinds of its own objects along, which no cluster can help with before they are there.
+/// The release that a deploy would create, with its secrets, so it must not be printed. The first deploy may install the CRDs of
+/// its own objects, in which case the chart is rendered without the cluster.
 pub(crate) async fn release(target: &Target<'_>, chart: &Chart, is_first: bool) -> Result<Release> {
     let dry = target.params.dry().unwrap_or(DryRun::Server);
     let values = Values::gather(target).await?;
@@ -35,13 +35,13 @@ pub(crate) async fn release(target: &Target<'_>, chart: &Chart, is_first: bool) 
     target
         .context
         .console()
-        .step("the cluster does not know all kinds of what comes yet: it is shown without its help");
+        .step("the cluster does not have the kinds of all new objects yet: they are rendered without the cluster");
     let command = upgrade::template(target, chart, &values, &["--include-crds"]).await?;
     let manifest = command.quiet().run().await?.success()?.text();
     Ok(Release::of_manifest(&target.release, manifest))
 }
 
-/// Tries a deploy of the chart, and shows nothing of it unless it fails.
+/// Runs a dry run, whose output is shown only if it fails.
 pub(crate) async fn try_out(target: &Target<'_>, chart: &Chart) -> Result<Finished> {
     let finished = command(target, chart, DryRun::Server, None).await?.quiet().run().await?;
     if finished.is_success() { Ok(finished) } else { Err(advice::failure(&finished, Some(chart))) }
@@ -60,10 +60,10 @@ fn word(dry: DryRun) -> &'static str {
     }
 }
 
-/// The release in what helm prints as JSON.
+/// Parses the release that helm prints as JSON.
 fn printed(text: &[u8]) -> Result<Release> {
     serde_json::from_slice(text).map_err(|error| {
-        // The decoder's own words may quote values, which may be secret.
-        anyhow!("helm's dry run says nothing that this program understands (line {})", error.line())
+        // The parser's message may quote values, which may be secret.
+        anyhow!("the output of helm's dry run cannot be parsed (line {})", error.line())
     })
 }

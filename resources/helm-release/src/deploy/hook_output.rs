@@ -1,5 +1,5 @@
-//! The output of hooks and tests. It is read while they run, since a chart's delete policy may remove their pods as soon as they have
-//! ended. Output that could not be read is named.
+//! The output of hooks and tests. It is read while they run, since a chart's delete policy may delete their pods at the end. A
+//! warning names output that could not be read.
 
 mod pods;
 
@@ -22,30 +22,30 @@ use crate::target::Target;
 use crate::target::shown_logs::ShownLogs;
 use pods::{HookName, HookPod, Pods, Run};
 
-/// How long it is between two looks for the record that names the hooks, at first and once there is one.
+/// The pauses between reads of the record that names the hooks: until the first one is found, and after that.
 const LOOK: Duration = Duration::from_millis(250);
 const LATER_LOOK: Duration = Duration::from_secs(2);
 
-/// How long logs may take to end once helm has.
+/// How long to wait for logs to end after helm has exited.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// How many hooks are followed.
+/// The maximum number of hooks that are followed.
 const MOST_HOOKS: usize = 20;
 
-/// The most of one log that is kept, in bytes: its end.
+/// The maximum size of a log, in bytes; the end is kept.
 const MOST_BYTES: usize = 256 * 1024;
 
 /// The hooks that helm may run in a command.
 pub(crate) enum Hooks<'r> {
     /// The tests of a release.
     Tests(&'r Release),
-    /// Those of a release that is uninstalled.
+    /// The hooks of a release that is uninstalled.
     Removal(&'r Release),
-    /// Those of the revisions that helm makes after this one.
+    /// The hooks of revisions after this one.
     After(u64),
 }
 
-/// Runs a command of helm's and shows the output of its hooks meanwhile. Problems with the output never fail the command.
+/// Runs a command of helm, and shows the output of its hooks in the meantime. Problems with the output never fail the command.
 pub(crate) async fn during<T>(
     target: &Target<'_>,
     hooks: Hooks<'_>,
@@ -82,7 +82,7 @@ pub(crate) async fn during<T>(
     outcome
 }
 
-/// Something to do beside helm.
+/// A task that runs beside helm.
 enum Job {
     /// Find the record that names the hooks.
     FindHooks,
@@ -110,17 +110,17 @@ struct Follower<'t> {
     records: Records<'t>,
     release: &'t str,
     shown_logs: &'t ShownLogs,
-    /// By this machine's clock, which is helm's.
+    /// By this machine's clock, which is also helm's.
     began: Timestamp,
-    /// The newest revision from before, when the hooks are those of later ones.
+    /// The latest revision before the command, if it creates revisions.
     after: Option<u64>,
     jobs: RefCell<Vec<Job>>,
     hooks: RefCell<BTreeSet<HookName>>,
-    /// The uids of pods that are none of this command's.
+    /// The uids of pods from before this command.
     old_pods: RefCell<BTreeSet<String>>,
-    /// When the record was made by whose hooks pods are started, by the API server's clock.
+    /// The creation time of the record whose hooks run, by the API server's clock.
     since: Cell<Option<Timestamp>>,
-    /// The hooks of which a pod was seen.
+    /// The hooks with a pod that was seen.
     seen: RefCell<BTreeSet<HookName>>,
     begun: RefCell<BTreeSet<Run>>,
     outputs: RefCell<Vec<Rc<RefCell<Output>>>>,
@@ -160,7 +160,7 @@ impl<'t> Follower<'t> {
         !self.jobs.borrow().is_empty()
     }
 
-    /// Notes the pods that are left from earlier runs of the hooks.
+    /// Notes the pods of earlier runs of the hooks.
     async fn note_old_pods(&self) -> Result<()> {
         let hooks: Vec<HookName> = self.hooks.borrow().iter().cloned().collect();
         for hook in hooks {
@@ -173,7 +173,7 @@ impl<'t> Follower<'t> {
         Ok(())
     }
 
-    /// Polls all tasks, and starts those that they have asked for.
+    /// Polls all tasks, and starts the jobs that they have queued.
     fn advance<'f>(&'f self, tasks: &mut Vec<Task<'f>>, context: &mut TaskContext<'_>) {
         loop {
             tasks.retain_mut(|task| task.future.as_mut().poll(context).is_pending());
@@ -189,14 +189,14 @@ impl<'t> Follower<'t> {
         }
     }
 
-    /// Follows the pods of a hook, for as long as it is polled.
+    /// Follows the pods of a hook until it is dropped.
     async fn watch(&self, hook: HookName) {
         if let Err(error) = self.pods.follow(&hook, |pod| self.note(&hook, pod)).await {
             self.warn_once(true, format_args!("the output of hooks and tests is not shown while they run: {error:#}"));
         }
     }
 
-    /// Finds the hooks in the records that helm makes.
+    /// Finds the hooks in the records of new revisions.
     async fn find_hooks(&self) {
         let Some(mut known) = self.after else { return };
         let mut pause = LOOK;
@@ -220,7 +220,7 @@ impl<'t> Follower<'t> {
         }
     }
 
-    /// Starts to read the logs of a pod that this command has started.
+    /// Queues the logs of a pod, unless it is from before this command.
     fn note(&self, hook: &HookName, pod: &HookPod) {
         let is_old = self.old_pods.borrow().contains(&pod.metadata.uid)
             || self.since.get().is_some_and(|since| pod.created().is_some_and(|created| created < since));
@@ -261,7 +261,11 @@ impl<'t> Follower<'t> {
                 if !output.borrow().text.is_empty() {
                     self.show(&output.borrow(), ", so far");
                 }
-                let why = if is_gone(&error) { "the pod was deleted before".to_owned() } else { format!("{error:#}") };
+                let why = if is_gone(&error) {
+                    "the pod was deleted before its log was read".to_owned()
+                } else {
+                    format!("{error:#}")
+                };
                 self.warn_once(is_refused(&error), format_args!("the output of `{}` is lost: {why}", run.pod));
             }
         }
@@ -283,14 +287,14 @@ impl<'t> Follower<'t> {
         }
     }
 
-    /// Shows what was read of the logs that have not ended.
+    /// Shows the logs that have not ended, as far as they were read.
     fn show_unfinished(&self) {
         for output in mem::take(&mut *self.outputs.borrow_mut()) {
             self.show(&output.borrow(), ", so far");
         }
     }
 
-    /// Names the hooks that have run, and of which no pod was seen before its policy deleted it.
+    /// Warns of hooks that have run, but whose pod was deleted before it was seen.
     async fn name_lost(&self, target: &Target<'_>) -> Result<()> {
         if self.hooks.borrow().is_empty() || self.has_warned.get() {
             return Ok(());
@@ -318,7 +322,7 @@ impl<'t> Follower<'t> {
         Ok(())
     }
 
-    /// Warns; of what is the same for all pods (a missing right) only once.
+    /// Warns; only once of a problem that is the same for all pods, such as a missing permission.
     fn warn_once(&self, is_general: bool, text: impl std::fmt::Display) {
         if !(is_general && self.has_warned.replace(true)) {
             self.context.console().warn(text);

@@ -1,4 +1,5 @@
-//! `create_namespace`: helm tries to create the namespace whenever a release is new, and fails where the user may not, though it exists.
+//! `create_namespace`: helm tries to create the namespace for each new release, and fails without the permission to create it, even
+//! if it exists.
 
 use jetway::Result;
 use serde_json::json;
@@ -6,7 +7,7 @@ use serde_json::json;
 use crate::cluster::kubernetes::{Asked, CORE, is_gone, is_outdated, is_refused};
 use crate::target::Target;
 
-/// Whether helm is to create the namespace of the release.
+/// Whether helm must create the namespace of the release.
 pub(crate) async fn is_to_be_created(target: &Target<'_>) -> Result<bool> {
     let Target { context, kubernetes, namespace, params, .. } = target;
     if !params.create_namespace {
@@ -19,14 +20,15 @@ pub(crate) async fn is_to_be_created(target: &Target<'_>) -> Result<bool> {
         Err(error) if is_refused(&error) => {}
         Err(error) => return Err(error),
     }
-    // Who may not read it learns from a dry run of its creation whether it exists.
+    // A user who may not read the namespace finds out by a dry run of its creation whether it exists.
     let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
     match kubernetes.try_create(asked("create"), &object).await {
         Ok(()) => Ok(true),
         Err(error) if is_outdated(&error) => Ok(false),
         Err(error) if is_refused(&error) => {
             context.console().step(format_args!(
-                "the user may neither read nor create the namespace `{namespace}`: it must exist, and is not created"
+                "the user may neither read nor create the namespace `{namespace}`: it is not created, and must \
+                 exist"
             ));
             Ok(false)
         }

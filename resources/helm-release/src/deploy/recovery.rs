@@ -1,13 +1,13 @@
-//! Locked releases: another operation is in progress, or one has left its lock behind.
+//! Locked releases: another operation is in progress, or was killed and has left its lock.
 //!
-//! helm writes a record as `pending-...` before it begins, and refuses to touch a release whose newest record is pending: that is its
-//! lock. A helm that is killed leaves the lock behind. An uninstall that did not finish leaves `uninstalling`, from which helm upgrades
-//! no more than from a lock; it is treated as one. Nothing in the record tells whether its helm is alive but the record's age: helm
-//! rewrites the record before each hook and at the end, and a hook, such as a migration, may run for hours. So a lock is taken over
-//! only when `recover_pending` says so: with `true`, when the record has not changed for four times the put's own `timeout`, and for ten
-//! minutes at least (between two writes helm may wait several times for as long as its `--timeout`). The record is then marked as
-//! failed, by a write that the API server refuses if anything has changed it meanwhile; helm goes on from it: a deploy restores what
-//! is gone by then, an uninstall removes the rest. A record that this put's own helm has left is stale at once, and needs no option.
+//! helm writes a record with a status `pending-...` before it starts, and refuses to change a release whose latest record is
+//! pending: that record is the lock. A killed helm does not release it. An unfinished uninstall leaves `uninstalling`, from which
+//! helm cannot upgrade either, so it counts as a lock, too. Only the age of the record shows whether its helm still runs: helm
+//! rewrites the record before each hook and at the end, and a hook, such as a migration, may run for hours. So a put takes over a
+//! lock only as `recover_pending` says: with `true`, when the record has not changed for four times the put's own `timeout`, and at
+//! least ten minutes (helm may wait several times for its `--timeout` between two writes). The put marks the record as failed, by a
+//! write that the API server rejects if the record has changed in the meantime. helm continues from there: a deploy creates what is
+//! missing, an uninstall deletes the rest. A record that this put's own helm has left is stale at once, and needs no option.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use crate::params::recovery::Recovery;
 use crate::records::{Record, Records};
 use crate::target::Target;
 
-/// How the description of a record begins that was marked as failed here.
+/// The prefix of the description of a record that was marked as failed here.
 pub(crate) const GIVEN_UP: &str = "Given up: ";
 
-/// What helm says when another one holds the release's lock, or took it a moment earlier.
+/// helm's messages when another operation holds the lock, or has just taken it.
 const LATE: [&str; 4] = [
     "another operation (install/upgrade/rollback) is in progress",
     "release: already exists",
@@ -31,28 +31,27 @@ const LATE: [&str; 4] = [
     "cannot re-use a name that is still in use",
 ];
 
-/// What helm says when its own way back from what did not come up has failed.
+/// helm's messages when the rollback or uninstall of `--atomic` has failed.
 const WAY_BACK_FAILED: [&str; 2] =
     ["an error occurred while rolling back the release", "an error occurred while uninstalling the release"];
 
-/// Whether a helm ended because somebody else's came first. Whatever is pending then is theirs.
+/// Whether helm failed because another operation was faster. The pending record then belongs to that operation.
 pub(crate) fn was_late(finished: &Finished) -> bool {
     LATE.iter().any(|words| finished.stderr.contains(words))
 }
 
-/// Whether a helm ended while it was on its way back. Else what is on its way back is somebody else's.
+/// Whether helm failed during the rollback of `--atomic`. Otherwise a pending rollback belongs to another operation.
 pub(crate) fn failed_on_its_way_back(finished: &Finished) -> bool {
     WAY_BACK_FAILED.iter().any(|words| finished.stderr.contains(words))
 }
 
-/// Whether a description is that of a revision which an uninstall was to take away when the work ended. It may run still, all of it
-/// or in part.
+/// Whether a record was marked as failed during an uninstall. Its objects may still exist, in whole or in part.
 pub(crate) fn was_going(description: &str) -> bool {
     description.starts_with(GIVEN_UP) && description.contains("it was uninstalling")
 }
 
-/// Fails if the release is locked, for a put that changes nothing and so takes no lock over. Helm refuses a locked release in dry
-/// runs, too, with a message that does not say who holds the lock.
+/// Fails if the release is locked. For dry runs, which take no lock over: helm refuses them, too, with a message that does not name
+/// the holder.
 pub(crate) async fn free(target: &Target<'_>) -> Result<()> {
     let records = target.records().of(&target.release).await?;
     let Some(newest) = records.last().filter(|newest| newest.is_pending()) else { return Ok(()) };
@@ -70,8 +69,8 @@ pub(crate) async fn free(target: &Target<'_>) -> Result<()> {
     })
 }
 
-/// Returns the records of the release, oldest first, once no lock is held. A stale lock is taken over if `recover_pending` says so;
-/// any other lock is an error.
+/// Returns the records of the release, oldest first, once it has no lock. Takes a stale lock over if `recover_pending` says so; any
+/// other lock is an error.
 pub(crate) async fn unlocked(target: &Target<'_>) -> Result<Vec<Record>> {
     let mut records = target.records().of(&target.release).await?;
     let Some(newest) = records.last_mut().filter(|newest| newest.is_pending()) else { return Ok(records) };
@@ -104,7 +103,7 @@ pub(crate) async fn unlocked(target: &Target<'_>) -> Result<Vec<Record>> {
     }
 }
 
-/// The error that another operation holds the lock, with who it is, since when, and how to recover.
+/// The error that another operation holds the lock: who, since when, and how to recover.
 fn locked(target: &Target<'_>, newest: &Record, age: Option<Duration>) -> Error {
     let name = &target.release;
     let error = anyhow!("another operation on release `{name}` is in progress: {}", held(newest));
@@ -117,22 +116,24 @@ fn locked(target: &Target<'_>, newest: &Record, age: Option<Duration>) -> Error 
     }
     let by_hand = if newest.is_going() { "uninstall" } else { "rollback" };
     error.hint(format!(
-        "if {} is known to be dead, `recover_pending: {{after: 20m}}` in the params takes its lock over (choose a time longer than any \
-         hook of the chart runs), or `helm {by_hand} {name} --namespace {}` ends it by hand",
+        "if {} is known to be dead, `recover_pending: {{after: 20m}}` in the params takes its lock over (choose \
+         a time longer than any hook of the chart runs), or `helm {by_hand} {name} --namespace {}` releases it \
+         by hand",
         operation(newest),
         target.namespace
     ))
 }
 
-/// The operation that holds the lock.
+/// The kind of operation that holds the lock.
 fn operation(record: &Record) -> &'static str {
     if record.is_going() { "an uninstall" } else { "a deploy" }
 }
 
-/// Who holds the lock, and since when.
+/// The holder of the lock, and since when.
 pub(crate) fn held(record: &Record) -> String {
     let mut words = format!("revision {} is `{}`", record.revision, record.status);
-    // A record is made by what it is the lock of, but for that of an uninstall.
+    // Each pending record is created by the operation that holds the lock, except for `uninstalling`, which replaces an earlier
+    // status.
     let began = if record.is_going() { record.changed } else { record.made };
     if let Some(began) = began {
         let (time, span) = (began.strftime("%Y-%m-%d %H:%M:%SZ"), duration::in_words(record.since(began)));
@@ -147,30 +148,31 @@ pub(crate) fn held(record: &Record) -> String {
     words
 }
 
-/// What a helm of this put's own was about.
+/// The operation of a command of helm that this put has run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// To install or upgrade.
+    /// Install or upgrade.
     Upgrade,
-    /// The same, and to go back by itself (or to uninstall, when there is nothing to go back to).
+    /// Install or upgrade, and roll back (or uninstall a first revision) on failure.
     Atomic,
-    /// To go back by itself from what did not come up.
+    /// The rollback or uninstall of `--atomic`.
     WayBack,
-    /// To go back to that revision.
+    /// Rollback to that revision.
     Rollback(u64),
-    /// To take the release away.
+    /// Uninstall.
     Uninstall,
 }
 
 impl Work {
-    /// Whether the newest of `all` records may be left of this work, which began when `before` was the newest revision.
+    /// Whether this operation can have left the latest of `all` records pending. `before` is the latest revision from before the
+    /// operation.
     async fn has_left(self, records: &Records<'_>, all: &[Record], before: u64) -> Result<bool> {
         let Some(newest) = all.last() else { return Ok(false) };
         let (status, its) = (newest.status.as_str(), newest.revision.checked_sub(before));
         let is_upgrade = its == Some(1) && matches!(status, "pending-install" | "pending-upgrade");
         let is_way_back = match its {
             Some(1) => status == "uninstalling",
-            // It goes back from a revision of its own only.
+            // `--atomic` rolls back its own revision only.
             Some(2) => {
                 let failed = all.iter().rev().nth(1);
                 status == "pending-rollback"
@@ -193,8 +195,8 @@ impl Work {
     }
 }
 
-/// Marks the record as failed that this put's own helm has left pending; whether there was one. `before` is the newest
-/// revision from before that helm began, which has ended as `how` says, without having ended its work.
+/// Marks the record that this put's own helm has left pending as failed, and returns whether there was one. `before` is the latest
+/// revision from before that helm; `how` says how it ended.
 pub(crate) async fn settle(
     target: &Target<'_>,
     kubernetes: &Kubernetes<'_>,
@@ -212,26 +214,27 @@ pub(crate) async fn settle(
     if given_up {
         let (revision, name, status) = (left.revision, &target.release, &left.status);
         target.context.console().warn(format_args!(
-            "helm {how} and left revision {revision} of `{name}` as `{status}`; nobody works on it, and it is `failed` now"
+            "helm {how} and left revision {revision} of `{name}` as `{status}`: no operation is in progress, \
+             and it is marked `failed`"
         ));
     }
     Ok(given_up)
 }
 
-/// The same for a put that goes on. That it could not be done is told; only a signal ends the put.
+/// The same for a put that continues: problems are warnings, and only a signal is an error.
 pub(crate) async fn settle_or_warn(target: &Target<'_>, before: u64, work: Work, how: &str) -> Result<()> {
     match settle(target, &target.kubernetes, before, work, how).await {
         Ok(_) => {}
         Err(error) if Interrupted::caused(&error) => return Err(error),
-        Err(error) => target.context.console().warn(format_args!(
-            "whether helm has left its lock behind on `{}` cannot be seen to: {error:#}",
-            target.release
-        )),
+        Err(error) => target
+            .context
+            .console()
+            .warn(format_args!("cannot check whether helm left its lock on `{}`: {error:#}", target.release)),
     }
     Ok(())
 }
 
-/// How helm ended, as it goes on from "helm".
+/// How helm ended, as a phrase after "helm".
 pub(crate) fn how(finished: &Finished) -> String {
     match finished.code() {
         Some(code) => format!("ended with exit code {code}"),

@@ -1,4 +1,4 @@
-//! The tests of a release: `helm test`, as often as it takes, with what a person would want to see after each try.
+//! The tests of a release: runs `helm test` up to the given number of attempts, with a diagnosis after each failed one.
 
 mod leftovers;
 
@@ -12,18 +12,18 @@ use crate::params::test::TestPlan;
 use crate::records::release::Release;
 use crate::target::Target;
 
-/// What came of the tests.
+/// The outcome of the tests.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     /// All passed.
     Passed,
-    /// There are none.
+    /// The release has no tests.
     Untested,
-    /// The last try failed with this error.
+    /// The last attempt failed with this error.
     Failed(Error),
 }
 
-/// Tests the release until a try passes. Only a signal, or a helm that cannot be run, is an error here.
+/// Tests the release until an attempt passes. Only a signal, or a helm that cannot be started, is an error.
 pub(crate) async fn run(target: &Target<'_>, plan: &TestPlan, release: &Release) -> Result<Verdict> {
     if release.tests().next().is_none() {
         let (name, chart) = (&target.release, release.chart.label());
@@ -56,7 +56,7 @@ pub(crate) async fn run(target: &Target<'_>, plan: &TestPlan, release: &Release)
     Ok(verdict)
 }
 
-/// One try; the error when it failed.
+/// Runs one attempt, and returns the error if it failed.
 async fn run_once(target: &Target<'_>, plan: &TestPlan, release: &Release, attempt: u32) -> Result<Option<Error>> {
     let (name, attempts) = (&target.release, plan.attempts);
     let which = if attempts == 1 { String::new() } else { format!(", try {attempt} of {attempts}") };
@@ -88,10 +88,10 @@ async fn run_once(target: &Target<'_>, plan: &TestPlan, release: &Release, attem
     Ok(Some(finished.failure().context(format!("its tests failed{tries}"))))
 }
 
-/// The newest revision, which is what helm tests.
+/// The latest revision, which helm tests.
 pub(crate) async fn current(target: &Target<'_>) -> Result<Release> {
     let records = target.records().of(&target.release).await?;
     let newest = records.last().ok_or_else(|| anyhow!("there is no release `{}` to test", target.release))?;
     let read = target.records().read(&target.release, newest.revision).await?;
-    read.ok_or_else(|| anyhow!("revision {} of `{}` went away at once", newest.revision, target.release))
+    read.ok_or_else(|| anyhow!("revision {} of `{}` was deleted meanwhile", newest.revision, target.release))
 }

@@ -1,4 +1,4 @@
-//! Going back to a revision that was good: after a deploy that failed, or as a put of its own.
+//! Rolls back to a good revision: after a failed deploy, or as a put of its own.
 
 use std::time::Duration;
 
@@ -24,11 +24,11 @@ use crate::records::release::{Release, moment};
 use crate::records::state;
 use crate::target::Target;
 
-/// How many revisions are looked at for a good one. helm keeps ten when nothing is said.
+/// The maximum number of revisions that are searched for a good one; helm keeps ten by default.
 const MOST_LOOKED_AT: usize = 20;
 
-/// Goes back as `rollback_on_failure` wants it, away from the revision of that number, and says what came of it, in words that
-/// follow a semicolon. `None` when nothing of the kind is wanted. Only a signal is an error.
+/// Rolls back from the revision `failed` as `rollback_on_failure` says, and returns the outcome as a phrase after a semicolon;
+/// `None` if it is not set. Only a signal is an error.
 pub(crate) async fn after_failure(target: &Target<'_>, failed: u64) -> Result<Option<String>> {
     let usual = RollbackRules::default();
     let rules = match &target.params.rollback_on_failure {
@@ -42,10 +42,10 @@ pub(crate) async fn after_failure(target: &Target<'_>, failed: u64) -> Result<Op
             let its = target.records();
             let is = match its.of(&target.release).await {
                 Err(other) if Interrupted::caused(&other) => return Err(other),
-                Err(other) => format!("what runs now cannot be read: {other:#}"),
+                Err(other) => format!("the current state cannot be read: {other:#}"),
                 Ok(records) => state::sentence(&its, &records).await,
             };
-            Ok(Some(format!("and going back failed too: {error:#}; {is}")))
+            Ok(Some(format!("the rollback failed too: {error:#}; {is}")))
         }
         Ok(words) => Ok(Some(words)),
     }
@@ -55,29 +55,26 @@ async fn went_back(target: &Target<'_>, rules: &RollbackRules, failed: u64) -> R
     let name = &target.release;
     let records = target.records().of(name).await?;
     if let Some(other) = records.last().filter(|newest| newest.revision > failed || newest.is_pending()) {
-        // Going back would take their work back, too.
-        return Ok(format!(
-            "nothing is taken back, since somebody else has begun to work on it: {}",
-            recovery::held(other)
-        ));
+        // A rollback would also revert the other operation.
+        return Ok(format!("it is not rolled back, since another operation has started: {}", recovery::held(other)));
     }
     let before = Before::look(target, &records, failed).await?;
     let Some(good) = before.good else {
         if !before.came_up && rules.first_install == FirstInstall::Uninstall {
             target.context.console().step(format_args!("uninstalling `{name}`, whose first revision failed"));
             uninstall::without_waiting(target, failed).await?;
-            return Ok("there was no revision to go back to, and what there was of it is uninstalled".to_owned());
+            return Ok("there was no revision to roll back to, and the release was uninstalled".to_owned());
         }
         let is = state::sentence(&target.records(), &records).await;
-        return Ok(format!("there is no good revision to go back to; {is}"));
+        return Ok(format!("there is no good revision to roll back to; {is}"));
     };
-    target.context.console().step(format_args!("going back to revision {} of `{name}`", good.version));
+    target.context.console().step(format_args!("rolling back `{name}` to revision {}", good.version));
     let timeout = rules.timeout.as_deref().and_then(|text| duration::parse(text).ok());
     let strategy = target.params.given_strategy().filter(|strategy| *strategy != Strategy::None);
     let now = back_to(target, good.version, failed, strategy, timeout.unwrap_or_else(|| target.params.step_timeout()))
         .await?;
     let ran = format!(
-        "it is back at what revision {} was: revision {} runs now ({})",
+        "it was rolled back to revision {}: revision {} is deployed now ({})",
         good.version,
         now.version,
         now.summary()
@@ -101,49 +98,50 @@ async fn verdict(target: &Target<'_>, tests: Option<TestPlan>, release: &Release
     }
 }
 
-/// Goes back as a put of its own, and returns the revision that came of it.
+/// Rolls back as a put of its own, and returns the new revision.
 pub(crate) async fn put(target: &Target<'_>, rollback: &Rollback) -> Result<Release> {
     let name = &target.release;
     let records = recovery::unlocked(target).await?;
-    let newest = records.last().ok_or_else(|| anyhow!("there is no release `{name}` to take back"))?.revision;
+    let newest = records.last().ok_or_else(|| anyhow!("there is no release `{name}` to roll back"))?.revision;
     let revision = match rollback {
         Rollback::To(to) => {
             let text = target.named("rollback.revision", &to.revision)?;
-            let number = text.parse().map_err(|_| anyhow!("`rollback.revision`: `{text}` is no revision's number"))?;
+            let number = text.parse().map_err(|_| anyhow!("`rollback.revision`: `{text}` is not a revision number"))?;
             known(&records, number, name)?
         }
         Rollback::Wanted(_) => {
             let good = Before::look(target, &records, newest).await?.good;
-            good.ok_or_else(|| anyhow!("`{name}` has no good revision before {newest} to go back to"))?.version
+            good.ok_or_else(|| anyhow!("`{name}` has no good revision before {newest} to roll back to"))?.version
         }
     };
-    target.context.console().step(format_args!("taking `{name}` back to revision {revision}"));
-    // It is the only thing that this put does: that it is done is seen by waiting, unless that is not wanted.
+    target.context.console().step(format_args!("rolling back `{name}` to revision {revision}"));
+    // The rollback is all that this put does, so it waits by default.
     let strategy = target.params.given_strategy();
     back_to(target, revision, newest, strategy, target.params.step_timeout()).await
 }
 
-/// The revision, if helm still knows it.
+/// Returns the revision, if it still has a record.
 fn known(records: &[Record], revision: u64, name: &str) -> Result<u64> {
     if records.iter().any(|record| record.revision == revision) {
         return Ok(revision);
     }
     let known: Vec<String> = records.iter().map(|record| format!("{} ({})", record.revision, record.status)).collect();
-    Err(anyhow!("`{name}` has no revision {revision} (any more)").hint(format!("there are {}", known.join(", "))))
+    Err(anyhow!("`{name}` has no revision {revision} (any more)")
+        .hint(format!("the revisions are {}", known.join(", "))))
 }
 
-/// What there was before a revision.
+/// The revisions before a failed one.
 #[derive(Default)]
 struct Before {
-    /// The newest revision that came up and whose tests, if they were run, did not fail.
+    /// The latest revision that was deployed successfully, and whose tests, if they were run, did not fail.
     good: Option<Release>,
-    /// Whether any may have come up, good or not.
+    /// Whether any revision may have been deployed successfully, good or not.
     came_up: bool,
 }
 
 impl Before {
     async fn look(target: &Target<'_>, records: &[Record], before: u64) -> Result<Self> {
-        // What an uninstall was to take away is `failed` when that came to nothing, though it has run.
+        // An uninstall that failed leaves a revision `failed`, although it was deployed.
         let may_have_run = |record: &&Record| record.has_run() || record.status == "failed";
         let mut candidates = records.iter().rev().filter(|record| record.revision < before).filter(may_have_run);
         let mut found = Self::default();
@@ -165,21 +163,21 @@ impl Before {
                     format!("{error:#}")
                 }
             };
-            target.context.console().step(format_args!("revision {revision} is not gone back to: {problem}"));
+            target.context.console().step(format_args!("revision {revision} is skipped: {problem}"));
         }
         found.came_up |= candidates.any(Record::has_run);
         Ok(found)
     }
 }
 
-/// Whether an error is one of asking, and not of what was answered.
+/// Whether the request failed, as opposed to an unreadable record.
 fn is_answerless(error: &Error) -> bool {
     let is_of_asking =
         |cause: &(dyn std::error::Error + 'static)| cause.is::<StatusError>() || cause.is::<TransportError>();
     Interrupted::caused(error) || error.chain().any(is_of_asking)
 }
 
-/// Why a revision is none to go back to, though helm says that it was deployed.
+/// Why a rollback skips a revision, although its status says that it was deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     NeverUp,
@@ -189,27 +187,27 @@ enum Fault {
 impl Fault {
     fn words(self) -> &'static str {
         match self {
-            Self::NeverUp => "it never came up",
+            Self::NeverUp => "it was never ready",
             Self::TestsFailed => "its tests failed",
         }
     }
 }
 
 fn fault(release: &Release) -> Option<Fault> {
-    // What never came up becomes `superseded` all the same: a first revision by the next one, and any by a rollback that fails.
+    // A revision that was never ready also becomes `superseded`: a first one by the next, and any by a failed rollback.
     let description = &release.info.description;
     let failed = ["Upgrade", "Rollback", "Release"].iter().any(|word| description.starts_with(&format!("{word} \"")));
     let given_up = description.starts_with(recovery::GIVEN_UP) && !recovery::was_going(description);
     if (failed && description.contains("\" failed: ")) || given_up {
         return Some(Fault::NeverUp);
     }
-    // helm copies what a test came to into the revisions after it.
+    // helm copies the outcome of a test into later revisions.
     let deployed = moment(&release.info.last_deployed).unwrap_or(Timestamp::MIN);
     let failed = release.tests().any(|test| test.last_run.phase == "Failed" && test.last_run.began_since(deployed));
     failed.then_some(Fault::TestsFailed)
 }
 
-/// Has helm go back, and returns the revision that came of it. `before` is the newest revision that there is.
+/// Runs the rollback, and returns the new revision. `before` is the latest revision.
 async fn back_to(
     target: &Target<'_>,
     revision: u64,
@@ -237,15 +235,15 @@ async fn back_to(
     let finished = match hook_output::during(target, Hooks::After(before), Box::pin(command.run())).await {
         Ok(finished) => finished,
         Err(error) if Interrupted::caused(&error) => {
-            // helm does not listen to signals here, and leaves its lock behind.
+            // `helm rollback` ignores signals, and leaves its lock.
             let kubernetes = target.kubernetes.after_interrupt()?;
-            let _ = recovery::settle(target, &kubernetes, before, Work::Rollback(revision), "was ended").await;
+            let _ = recovery::settle(target, &kubernetes, before, Work::Rollback(revision), "was terminated").await;
             return Err(error);
         }
         Err(error) => return Err(error),
     };
     if !finished.is_success() {
-        // It leaves its lock behind when a hook of the chart fails, too.
+        // helm also leaves its lock when a hook fails.
         if !recovery::was_late(&finished) {
             recovery::settle_or_warn(target, before, Work::Rollback(revision), &recovery::how(&finished)).await?;
         }
@@ -281,9 +279,9 @@ mod tests {
             ("Upgrade complete", "Failed", later, Some("its tests failed")),
             // Copied from another revision.
             ("Rollback to 1", "Failed", earlier, None),
-            ("Upgrade \"demo\" failed: context deadline exceeded", "", "", Some("it never came up")),
-            ("Release \"demo\" failed: timed out", "", "", Some("it never came up")),
-            ("Given up: helm was killed while it was pending-install", "", "", Some("it never came up")),
+            ("Upgrade \"demo\" failed: context deadline exceeded", "", "", Some("it was never ready")),
+            ("Release \"demo\" failed: timed out", "", "", Some("it was never ready")),
+            ("Given up: helm was killed while it was pending-install", "", "", Some("it was never ready")),
             ("after the rollback failed: by hand", "", "", None),
         ] {
             let found = fault(&release(description, phase, started)).map(Fault::words);

@@ -1,4 +1,4 @@
-//! The end of a release: helm takes away what belongs to it, and the API its namespace, when that is wanted.
+//! Uninstalls a release by helm, and deletes its namespace by the API if `delete_namespace` is set.
 
 mod reason;
 
@@ -22,17 +22,16 @@ use crate::params::wait::Strategy;
 use crate::target::Target;
 use crate::version::Version;
 
-/// How long to wait before looking again whether a namespace is gone.
+/// The pause between two reads of a namespace that is being deleted.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The largest namespace, in bytes, as an object.
+/// The maximum size of a namespace object, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
-/// Takes the release away. One that is not there is no failure.
+/// Uninstalls the release. It is no error that it does not exist.
 pub(crate) async fn put(target: &Target<'_>) -> Result<Response<Version>> {
     let Target { context, helm, params, release, namespace, .. } = target;
-    // Helm itself would take a release away under the hands of somebody who deploys it. Where it was to be taken away already, it
-    // goes on with that.
+    // helm itself would uninstall a release during another operation's deploy. It continues an unfinished uninstall.
     let mut records = target.records().of(release).await?;
     if params.dry().is_none() && records.last().is_some_and(|newest| newest.is_pending() && !newest.is_going()) {
         records = recovery::unlocked(target).await?;
@@ -54,24 +53,22 @@ pub(crate) async fn put(target: &Target<'_>) -> Result<Response<Version>> {
     Ok(Response::new(target.in_namespace(version)).with("release", release))
 }
 
-/// Takes the release away for another to come in its place, when a dry run says that the other can come.
+/// Uninstalls the release for `replace`, if a dry run of the new one succeeds.
 pub(crate) async fn make_room(target: &Target<'_>, chart: &Chart) -> Result<()> {
     let Target { helm, params, release, .. } = target;
     if target.records().of(release).await?.is_empty() {
         return Ok(());
     }
-    dry_run::try_out(target, chart)
-        .await
-        .with_context(|| format!("`{release}` was not replaced, and stays as it is"))?;
-    // That took a while, in which somebody else may have begun.
+    dry_run::try_out(target, chart).await.with_context(|| format!("`{release}` was not replaced, and is unchanged"))?;
+    // Another operation may have started during the dry run.
     let records = recovery::unlocked(target).await?;
     let Some(newest) = records.last() else { return Ok(()) };
-    // What comes must not meet what goes, whatever is waited for afterwards.
+    // Waits in any case, so that old and new objects do not conflict.
     let strategy = params.given_strategy().filter(|strategy| *strategy != Strategy::None);
     remove(target, newest.revision, &waiting::options(helm, strategy).await?).await
 }
 
-/// Takes the release away whose newest revision that is, and does not wait until its objects are gone.
+/// Uninstalls the release if its latest revision is `newest`, without waiting until its objects are gone.
 pub(crate) async fn without_waiting(target: &Target<'_>, newest: u64) -> Result<()> {
     remove(target, newest, &[]).await
 }
@@ -84,10 +81,10 @@ async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()
     if params.dry().is_some() {
         command = command.arg("--dry-run");
     }
-    // Without it, helm does not say why it could not delete a release.
+    // Without this option, helm does not print why it could not delete a release.
     command = command.arg("--debug");
-    let word = if params.dry().is_some() { "pretending to take" } else { "taking" };
-    context.console().step(format_args!("{word} `{release}` out of the namespace `{namespace}`"));
+    let word = if params.dry().is_some() { "dry run: uninstalling" } else { "uninstalling" };
+    context.console().step(format_args!("{word} `{release}` from the namespace `{namespace}`"));
     let began = Timestamp::now();
     // helm itself says what is wrong with a record that cannot be read.
     let its = match params.dry() {
@@ -106,7 +103,7 @@ async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()
         Ok(finished) if finished.is_success() => Ok(()),
         Ok(finished) if params.dry().is_some() => Err(advice::failure(&finished, None)),
         Ok(finished) => {
-            // A hook of the chart that fails is enough for helm to leave it half done, for ever.
+            // A failed hook leaves the release `uninstalling` for ever.
             let how = recovery::how(&finished);
             recovery::settle_or_warn(target, newest, Work::Uninstall, &how).await?;
             diagnosis::full(target, began, Logs::All).await?;
@@ -114,14 +111,14 @@ async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()
         }
         Err(error) if Interrupted::caused(&error) => {
             let kubernetes = target.kubernetes.after_interrupt()?;
-            let _ = recovery::settle(target, &kubernetes, newest, Work::Uninstall, "was ended").await;
+            let _ = recovery::settle(target, &kubernetes, newest, Work::Uninstall, "was terminated").await;
             Err(error)
         }
         Err(error) => Err(error),
     }
 }
 
-/// Shows what helm has said but its debug output, which is gone from the result, too.
+/// Shows helm's output, and removes the debug output from it and from the result.
 fn without_debug_output(context: &Context, mut finished: Finished) -> Finished {
     finished.stderr = reason::without_debug_output(&finished.stderr);
     let (said, stderr) = (finished.text(), &finished.stderr);
@@ -131,7 +128,7 @@ fn without_debug_output(context: &Context, mut finished: Finished) -> Finished {
     finished
 }
 
-/// Takes the namespace away, and waits until it is gone.
+/// Deletes the namespace, and waits until it is gone.
 async fn delete_namespace(target: &Target<'_>) -> Result<()> {
     let Target { context, kubernetes, params, namespace, .. } = target;
     let asked = |verb| Asked { api: CORE, kind: "namespaces", namespace: "", verb };
@@ -149,7 +146,7 @@ async fn delete_namespace(target: &Target<'_>) -> Result<()> {
             answer => answer?,
         };
         let object: Object = serde_json::from_slice(&answer.bytes(LARGEST).await?)
-            .map_err(|_| anyhow!("the API server's answer is no namespace"))?;
+            .map_err(|_| anyhow!("the API server's response is not a namespace"))?;
         Ok(Some(object.metadata.uid))
     };
     let Some(its) = uid().await? else {
@@ -159,9 +156,9 @@ async fn delete_namespace(target: &Target<'_>) -> Result<()> {
     let others = target.records().releases().await?;
     if !others.is_empty() {
         let others = others.join("`, `");
-        context.console().warn(format_args!("other releases go with the namespace `{namespace}`: `{others}`"));
+        context.console().warn(format_args!("other releases are deleted with the namespace `{namespace}`: `{others}`"));
     }
-    context.console().step(format_args!("taking the namespace `{namespace}` away, with everything in it"));
+    context.console().step(format_args!("deleting the namespace `{namespace}` and everything in it"));
     let deleted = kubernetes.delete(asked("delete"), namespace, &its).await;
     match deleted {
         Err(error) if is_gone(&error) => return Ok(()),
@@ -171,8 +168,8 @@ async fn delete_namespace(target: &Target<'_>) -> Result<()> {
     let deadline = Instant::now() + limit;
     while uid().await?.as_ref() == Some(&its) {
         if Instant::now() > deadline {
-            return Err(anyhow!("the namespace `{namespace}` is not gone after {}", duration::in_words(limit)))
-                .hint("something in it has a finalizer that nobody attends to; `timeout` says how long to wait");
+            return Err(anyhow!("the namespace `{namespace}` still exists after {}", duration::in_words(limit)))
+                .hint("an object in it may have a finalizer that is never removed; `timeout` sets how long to wait");
         }
         context.interrupt().sleep(PAUSE).await?;
     }

@@ -1,4 +1,4 @@
-//! `helm upgrade --install`: how params become its options.
+//! `helm upgrade --install`: turns params into options.
 
 use jetway::{Command, Finished, Result};
 
@@ -12,14 +12,14 @@ use crate::params::duration;
 use crate::source::text::non_empty;
 use crate::target::Target;
 
-/// Runs what [`command`] made to its end, whether that is a good one or not.
+/// Runs the command of [`command`], and returns its outcome even if it failed.
 pub(crate) async fn run(target: &Target<'_>, upgrade: Command) -> Result<Finished> {
     let Target { context, release, namespace, .. } = target;
     context.console().step(format_args!("deploying `{release}` into the namespace `{namespace}`"));
     upgrade.relay_stdout().run().await
 }
 
-/// The command that brings up the chart, with these options besides.
+/// The command that deploys the chart, with further options.
 pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values, options: &[&str]) -> Result<Command> {
     let Target { source, params, .. } = target;
     let mut upgrade = target.helm.command("upgrade").arg("--install");
@@ -46,13 +46,13 @@ pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values,
     Ok(upgrade.args(options).arg("--").arg(&target.release).arg(chart.argument()))
 }
 
-/// The command that makes of the chart what it is without a cluster, with these options besides.
+/// The command that renders the chart without a cluster, with further options.
 pub(crate) async fn template(target: &Target<'_>, chart: &Chart, values: &Values, options: &[&str]) -> Result<Command> {
     let template = rendering(target, chart, values, target.helm.command("template")).await?;
     Ok(template.args(options).arg("--").arg(&target.release).arg(chart.argument()))
 }
 
-/// The command with all that says what the chart is and what is made of it.
+/// Adds the options for the chart and its rendering to a command.
 async fn rendering(target: &Target<'_>, chart: &Chart, values: &Values, command: Command) -> Result<Command> {
     let params = target.params;
     let mut command = values.add_to(command.arg(format!("--namespace={}", target.namespace)));

@@ -1,11 +1,11 @@
-//! What a put waits for: helm's strategies, and the established resource's plain seconds.
+//! How helm waits until the objects are ready.
 
 use jetway::{Advise as _, Result, anyhow};
 
 use crate::helm::Helm;
 use crate::params::wait::Strategy;
 
-/// The options for helm to wait by that strategy; `None` is its own one.
+/// The options for a strategy; `None` is helm's default.
 pub(crate) async fn options(helm: &Helm<'_>, strategy: Option<Strategy>) -> Result<Vec<&'static str>> {
     let word = match strategy {
         None => return Ok(vec!["--wait"]),
@@ -16,7 +16,7 @@ pub(crate) async fn options(helm: &Helm<'_>, strategy: Option<Strategy>) -> Resu
     match (helm.major().await?, strategy) {
         (4.., _) => Ok(vec![word]),
         (_, Some(Strategy::Legacy)) => Ok(vec!["--wait"]),
-        (major, _) => Err(anyhow!("`wait: watcher` is nothing that helm {major} can do")
-            .hint("helm 3 waits in one way, `legacy`; watching came with helm 4")),
+        (major, _) => Err(anyhow!("`wait: watcher` needs helm 4, and this is helm {major}")
+            .hint("helm 3 supports `wait: legacy` only")),
     }
 }

@@ -1,4 +1,4 @@
-//! What the cluster has warned of.
+//! The warning events of a release.
 
 use jetway::Result;
 use jiff::Timestamp;
@@ -9,16 +9,16 @@ use crate::cluster::kubernetes::{Asked, CORE, Kubernetes};
 use crate::records::manifest::Belongings;
 use crate::records::release::moment;
 
-/// How many warnings are shown.
+/// The maximum number of warnings that are shown.
 const MOST_EVENTS: usize = 15;
 
-/// How many events of the namespace are asked for.
+/// The maximum number of events in the request.
 const PAGE: &str = "500";
 
-/// The most that such a page may be, in bytes.
+/// The maximum size of a response, in bytes.
 const LARGEST: u64 = 8 * 1024 * 1024;
 
-/// By how much the cluster's clock may be behind, in seconds.
+/// The tolerance for the cluster's clock, in seconds.
 const TOLERANCE: i64 = 5;
 
 #[derive(Debug, Deserialize)]
@@ -58,7 +58,7 @@ struct Metadata {
     creation_timestamp: Option<String>,
 }
 
-/// The newest warnings about what belongs to the release, and is not older than `since`, oldest first.
+/// The latest warnings about the release's objects that are not older than `since`, oldest first.
 pub(super) async fn read(
     kubernetes: &Kubernetes<'_>,
     namespace: &str,
@@ -77,7 +77,7 @@ pub(super) async fn read(
     Ok(events.split_off(first))
 }
 
-/// The table of them.
+/// The lines of the table.
 pub(super) fn table(events: &[Event]) -> Vec<String> {
     let head = ["LAST SEEN", "TIMES", "OBJECT", "WARNING"].map(str::to_owned);
     table::lines(&std::iter::once(head).chain(events.iter().map(Event::row)).collect::<Vec<_>>())

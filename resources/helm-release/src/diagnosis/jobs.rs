@@ -10,10 +10,10 @@ use crate::records::manifest::{Belongings, Labels};
 /// The API of jobs.
 pub(super) const BATCH: &str = "apis/batch/v1";
 
-/// How many jobs of the namespace are asked for.
+/// The maximum number of jobs in the request.
 const PAGE: &str = "500";
 
-/// The most that such a page may be, in bytes.
+/// The maximum size of a response, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, Deserialize)]
@@ -70,7 +70,7 @@ struct Condition {
     message: String,
 }
 
-/// The jobs that belong to the release, those of its cron jobs among them.
+/// The jobs of the release, including those of its cron jobs.
 pub(super) async fn read(kubernetes: &Kubernetes<'_>, namespace: &str, its: &Belongings) -> Result<Vec<Job>> {
     let asked = Asked { api: BATCH, kind: "jobs", namespace, verb: "list" };
     let mut jobs: Vec<Job> = kubernetes.list(asked, &[("limit", PAGE)], LARGEST).await?;
@@ -82,7 +82,7 @@ pub(super) async fn read(kubernetes: &Kubernetes<'_>, namespace: &str, its: &Bel
     Ok(jobs)
 }
 
-/// The table of them.
+/// The lines of the table.
 pub(super) fn table(jobs: &[Job]) -> Vec<String> {
     let head = ["JOB", "COMPLETED", "ACTIVE", "FAILED", "REASON"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(jobs.iter().take(MOST_ROWS).map(Job::row)).collect();

@@ -1,20 +1,20 @@
-//! What containers have said last.
+//! The logs of containers.
 
 use jetway::{Context, Result};
 
 use super::pods::Log;
 use crate::cluster::kubernetes::{Asked, CORE, Kubernetes};
 
-/// How many lines of a log are shown.
+/// The number of lines of a log that are shown.
 const LINES: &str = "30";
 
-/// The most of a log that is asked for, in bytes.
+/// The maximum size of a log in the request, in bytes.
 const BYTES: &str = "16384";
 
-/// The most that an answer may be, in bytes: what is asked for, and some patience.
+/// The maximum size of a response, in bytes: that of the request, and a margin.
 const LARGEST: u64 = 64 * 1024;
 
-/// How many logs are shown.
+/// The maximum number of logs that are shown.
 pub(super) const MOST_LOGS: usize = 8;
 
 /// Shows the end of a log.
@@ -27,7 +27,7 @@ pub(super) async fn show(context: &Context, kubernetes: &Kubernetes<'_>, namespa
     }
     let answer = kubernetes.read(asked, Some(&format!("{pod}/log")), &query, "*/*").await?;
     let text = String::from_utf8_lossy(&answer.bytes(LARGEST).await?).into_owned();
-    let run = if *previous { ", the run before this one" } else { "" };
+    let run = if *previous { ", previous run" } else { "" };
     let console = context.console();
     if text.trim().is_empty() {
         console.step(format_args!("the log of `{pod}` (container `{container}`{run}) is empty"));

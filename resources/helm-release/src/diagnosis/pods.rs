@@ -1,4 +1,4 @@
-//! The pods of a release: how each is, why, and which of their containers have something to say.
+//! The pods of a release: their state, its reasons, and the logs to show.
 
 use jetway::Result;
 use serde::Deserialize;
@@ -7,13 +7,13 @@ use super::table::{self, MOST_ROWS};
 use crate::cluster::kubernetes::{Asked, CORE, Kubernetes};
 use crate::records::manifest::{Belongings, JOB, Labels};
 
-/// How many pods of the namespace are asked for.
+/// The maximum number of pods in the request.
 const PAGE: &str = "500";
 
-/// The most that such a page may be, in bytes.
+/// The maximum size of a response, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// How the kubelet says that a container is only about to start.
+/// The kubelet's reasons for a container that is about to start.
 const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
 #[derive(Debug, Deserialize)]
@@ -101,7 +101,7 @@ struct Terminated {
     message: String,
 }
 
-/// A log that is worth reading: a container's, or that of its last run.
+/// A log to show: that of a container, or of its previous run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Log {
     pub(super) pod: String,
@@ -111,7 +111,7 @@ pub(super) struct Log {
     pub(super) previous: bool,
 }
 
-/// The pods that belong to the release, those in trouble first.
+/// The pods of the release, failing ones first.
 pub(super) async fn read(kubernetes: &Kubernetes<'_>, namespace: &str, its: &Belongings) -> Result<Vec<Pod>> {
     let asked = Asked { api: CORE, kind: "pods", namespace, verb: "list" };
     let mut pods: Vec<Pod> = kubernetes.list(asked, &[("limit", PAGE)], LARGEST).await?;
@@ -120,7 +120,7 @@ pub(super) async fn read(kubernetes: &Kubernetes<'_>, namespace: &str, its: &Bel
     Ok(pods)
 }
 
-/// The table of them.
+/// The lines of the table.
 pub(super) fn table(pods: &[Pod]) -> Vec<String> {
     let head = ["POD", "PHASE", "READY", "RESTARTS", "REASON"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(pods.iter().take(MOST_ROWS).map(Pod::row)).collect();
@@ -150,7 +150,7 @@ impl Pod {
         self.status.init_container_statuses.iter().chain(&self.status.container_statuses)
     }
 
-    /// Why it is not as it should be.
+    /// Why the pod is not ready.
     fn reasons(&self) -> Vec<String> {
         let of_pod = joined(&self.status.reason, &self.status.message);
         let unscheduled = self.status.conditions.iter().find(|condition| {
@@ -169,7 +169,7 @@ impl Pod {
         self.reasons().is_empty() && (self.status.phase == "Succeeded" || self.status.phase == "Running" && is_ready)
     }
 
-    /// Whether it is that object, or one of that job's.
+    /// Whether the pod is the named object, or belongs to the named job.
     pub(super) fn is_run_by(&self, kind: &str, name: &str) -> bool {
         match kind {
             "Pod" => self.metadata.name == name,
@@ -178,12 +178,12 @@ impl Pod {
         }
     }
 
-    /// The logs of its containers that are in trouble.
+    /// The logs of failing containers.
     pub(super) fn troubled_logs(&self) -> Vec<Log> {
         self.logs(Container::log_of_trouble)
     }
 
-    /// The logs of all its containers that have run.
+    /// The logs of all containers that have run.
     pub(super) fn all_logs(&self) -> Vec<Log> {
         self.logs(|container| container.has_run().then_some(false))
     }
@@ -199,7 +199,7 @@ impl Pod {
 }
 
 impl Container {
-    /// Why it does not run, or how it ended.
+    /// Why the container does not run, or how it ended.
     fn reason(&self) -> Option<String> {
         if let Some(Waiting { reason, message }) = &self.state.waiting {
             let trouble = joined(reason, message).filter(|_| !STARTING.contains(&reason.as_str()));
@@ -209,14 +209,14 @@ impl Container {
         if let Some(ended) = &self.state.terminated {
             return (ended.exit_code != 0).then(|| ended.words());
         }
-        (self.state.running.is_some() && !self.ready).then(|| "runs, and is not ready".to_owned())
+        (self.state.running.is_some() && !self.ready).then(|| "running, but not ready".to_owned())
     }
 
     fn has_run(&self) -> bool {
         self.state.running.is_some() || self.state.terminated.is_some() || self.restart_count > 0
     }
 
-    /// Whether its log tells of trouble; that of the run before, when it waits for the next one.
+    /// Whether to show the container's log: `Some(true)` for that of its previous run, if it waits for a restart.
     fn log_of_trouble(&self) -> Option<bool> {
         self.reason()?;
         self.has_run().then(|| self.state.waiting.is_some() && self.last_state.terminated.is_some())
@@ -268,7 +268,7 @@ mod tests {
                 Some(true),
             ),
             (json!({ "state": ended }), "c: exit code 3 Error", Some(false)),
-            (json!({ "state": { "running": {} } }), "c: runs, and is not ready", Some(false)),
+            (json!({ "state": { "running": {} } }), "c: running, but not ready", Some(false)),
             (json!({ "state": { "waiting": { "reason": "ContainerCreating" } } }), "", None),
             (json!({ "ready": true, "state": { "running": {} } }), "", None),
         ];

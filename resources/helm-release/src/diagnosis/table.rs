@@ -1,15 +1,15 @@
-//! Rows of text in columns.
+//! Text in columns.
 
-/// How many rows of a table are shown.
+/// The maximum number of rows of a table.
 pub(super) const MOST_ROWS: usize = 30;
 
-/// The widest that a column but the last becomes, in characters.
+/// The maximum width of all columns but the last, in characters.
 const WIDEST: usize = 48;
 
-/// The most of a text in the last column, in characters.
+/// The maximum width of the last column, in characters.
 const LONGEST: usize = 160;
 
-/// The rows as lines, the columns as wide as they need to be.
+/// Formats the rows, with columns as wide as necessary.
 pub(super) fn lines<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let mut widths = [0; N];
     for row in rows {
@@ -28,8 +28,8 @@ pub(super) fn lines<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
         .collect()
 }
 
-/// The text on one line, and no longer than that many characters. What is left out is the middle: a message begins with what was
-/// tried, and ends with what came of it.
+/// The text on one line, shortened to a number of characters. The middle is left out: a message begins with what was tried, and
+/// ends with the cause.
 pub(super) fn cut(text: &str, most: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let length = line.chars().count();

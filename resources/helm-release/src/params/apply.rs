@@ -7,16 +7,16 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ServerSideApply {
-    /// On the server (`true`), or on the client.
+    /// On the server (`true`), or on the client (`false`).
     Wanted(bool),
-    /// As the revision before.
+    /// The method of the latest revision.
     As(Automatic),
 }
 
-/// The word for what helm does by default.
+/// The word for helm's default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Automatic {
-    /// As the revision before; on the server for a new release.
+    /// The method of the latest revision; on the server for a new release.
     Auto,
 }

@@ -1,11 +1,11 @@
-//! Spans of time, as pipelines write them and as people read them.
+//! Durations, in the notation of pipelines, of helm and of messages.
 
 use std::time::Duration;
 
-/// The longest that is taken: a day.
+/// The maximum: a day.
 const LONGEST: Duration = Duration::from_hours(24);
 
-/// The span in a text: plain seconds, or a duration as helm writes it (`1m30s`).
+/// Parses a duration: plain seconds, or helm's notation (`1m30s`).
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let unclear = || format!("expected seconds or a duration such as `1m30s`, found `{text}`");
@@ -31,12 +31,12 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The span as helm takes it.
+/// The duration as an argument of helm.
 pub(crate) fn argument(span: Duration) -> String {
     if span.subsec_nanos() == 0 { format!("{}s", span.as_secs()) } else { format!("{}ms", span.as_millis()) }
 }
 
-/// The span as people read it: `90 s`, `15 min`.
+/// The duration in messages: `90 s`, `15 min`.
 pub(crate) fn in_words(span: Duration) -> String {
     match span.as_secs() {
         0 => format!("{} ms", span.as_millis()),
@@ -74,7 +74,7 @@ mod tests {
         ] {
             assert_eq!(parse(text).map(argument).as_deref(), Ok(words));
         }
-        // What is refused for one key is not taken for another.
+        // All keys have the same maximum.
         for text in ["25h", "48h", "90000"] {
             assert_eq!(parse(text), Err(format!("is longer than a day: `{text}`")));
         }

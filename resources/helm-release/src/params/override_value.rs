@@ -13,8 +13,8 @@ use key_path::KeyPath;
 /// One value.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Override {
-    /// Where it belongs, as in `helm --set`: `image.tag`, `hosts[0].name`, and `\.` for a dot in a name.
-    // A name may end with a blank.
+    /// The key, as in `helm --set`: `image.tag`, `hosts[0].name`, and `\.` for a dot in a name.
+    // A name may end with a space.
     #[schemars(extend("x-keeps-blanks" = true))]
     pub key: String,
 
@@ -23,19 +23,19 @@ pub struct Override {
     #[schemars(with = "Value")]
     pub value: Option<Value>,
 
-    /// A file in the inputs with the value, which goes before `value`.
+    /// A file in the inputs with the value; it overrides `value`.
     pub path: Option<String>,
 
-    /// How text is read. Without it, `true`, `false`, `null` and whole numbers are what helm takes them for, `{a,b}` is a list,
-    /// and all else is text as it is.
+    /// How text is read. By default, `true`, `false`, `null` and integers have their type as in helm, `{a,b}` is a list, and
+    /// everything else is plain text.
     #[serde(rename = "type")]
     pub kind: Option<Kind>,
 
-    /// Mask the value wherever it would be shown.
+    /// Mask the value in all output.
     #[serde(default)]
     pub hide: bool,
 
-    /// Taken as the established resource has it, without effect: commas and backslashes are what they are in any case.
+    /// Accepted for compatibility with the established resource, without effect: commas and backslashes are never special.
     #[serde(default)]
     pub verbatim: bool,
 }
@@ -44,21 +44,21 @@ pub struct Override {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// It is text, whatever it looks like.
+    /// Plain text.
     String,
-    /// It is the text of the file in the inputs that `path` (or else `value`) names, down to the last line's end.
+    /// The text of the file in the inputs that `path` (or else `value`) names, including its last line break.
     File,
-    /// It is read as `helm --set` reads it, `\,` for a comma included.
+    /// As `helm --set` reads it, with `\,` for a comma.
     Helm,
 }
 
-/// Tells null from nothing.
+/// Distinguishes null from an absent key.
 fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 
 impl Override {
-    /// Notes what is wrong with the entry of that number.
+    /// Notes what is wrong with the entry at that index.
     pub(crate) fn rules(&self, index: usize, problems: &mut Problems) {
         let at = |key: &str| format!("override_values[{index}].{key}");
         if let Err(problem) = KeyPath::parse(&self.key) {
@@ -77,12 +77,12 @@ impl Override {
             (None, None, _) => problems.add_with_hint(
                 at("value"),
                 "required, but missing",
-                "`path` names a file in the inputs with the value instead",
+                "set `path` instead to read the value from a file in the inputs",
             ),
         }
     }
 
-    /// The texts to mask, as far as they stand in the request.
+    /// The texts to mask that are in the request.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let mut secrets = Vec::new();
         if self.hide && self.path.is_none() && self.kind != Some(Kind::File) {

@@ -8,26 +8,26 @@ use serde::Deserialize;
 
 use super::duration;
 
-/// The shortest time after which a lock is stale with `recover_pending: true`.
+/// The minimum age of a stale lock with `recover_pending: true`.
 const SHORTEST: Duration = Duration::from_mins(10);
 
-/// How many steps of a helm, each as long as its `--timeout`, may lie between two writes of a record.
+/// The maximum number of steps of helm, each as long as its `--timeout`, between two writes of a record.
 const STEPS: u32 = 4;
 
 /// Whether and when the lock of another operation is taken over.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Recovery {
-    /// Whether it is, after four times `timeout` and ten minutes at least.
+    /// Whether it is taken over, after four times `timeout` and at least ten minutes.
     Wanted(bool),
-    /// When it is.
+    /// The age of a stale lock.
     By(RecoveryRules),
 }
 
-/// When the lock of another operation is taken over.
+/// The age of a stale lock.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct RecoveryRules {
-    /// When its record has not changed for that long: seconds, or a duration (`20m`). It must be longer than any hook of the chart
+    /// The time for which its record has not changed: seconds, or a duration (`20m`). It must be longer than any hook of the chart
     /// runs.
     pub after: String,
 }
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn no_lock_is_stale_unless_the_params_say_when() {
         let age = |rules: Option<Recovery>, minutes| Recovery::age(rules.as_ref(), Duration::from_mins(minutes));
-        // Waiting for a hook before to go, the next to run, objects to go, and the rest to be ready.
+        // helm waits for a pre-hook's deletion, its next run, the deletion of objects, and readiness.
         assert_eq!(age(Some(Recovery::Wanted(true)), 5), Some(Duration::from_mins(20)));
         assert_eq!(age(Some(Recovery::Wanted(true)), 30), Some(Duration::from_hours(2)));
         assert_eq!(age(Some(Recovery::Wanted(true)), 1), Some(Duration::from_mins(10)));

@@ -1,4 +1,4 @@
-//! `rollback_on_failure` and `rollback`: the revision that a put goes back to, and when.
+//! `rollback_on_failure` and `rollback`: when a put rolls back, and to which revision.
 
 use jetway::Problems;
 use schemars::JsonSchema;
@@ -7,56 +7,56 @@ use serde::Deserialize;
 use super::duration;
 use super::test::Test;
 
-/// Whether and how a put goes back when it fails.
+/// Whether and how a put rolls back when it fails.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum RollbackOnFailure {
-    /// Whether it does.
+    /// Whether it rolls back.
     Wanted(bool),
-    /// How.
+    /// How it rolls back.
     By(RollbackRules),
 }
 
-/// How a put goes back when it fails.
+/// How a put rolls back when it fails.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct RollbackRules {
-    /// How long helm waits for the old revision to be ready; the put's `timeout` when not given.
+    /// How long helm waits until the old revision is ready; the default is the put's `timeout`.
     pub timeout: Option<String>,
 
-    /// Whether and how the old revision is tested then; as the new one when not given.
+    /// Whether and how the old revision is tested after the rollback; the default is `test` of the put.
     #[schemars(extend("x-keeps-empty" = true))]
     pub test: Option<Test>,
 
-    /// What becomes of a first revision that fails, since there is none to go back to.
+    /// What happens to a first revision that fails, which has no earlier one.
     #[serde(default)]
     pub first_install: FirstInstall,
 }
 
-/// What becomes of a first revision that fails.
+/// What happens to a first revision that fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FirstInstall {
-    /// It stays, to be looked at, and the next put goes on from it.
+    /// It stays for inspection, and the next put upgrades it.
     #[default]
     Leave,
     /// It is uninstalled.
     Uninstall,
 }
 
-/// The revision that a put goes back to.
+/// The revision to roll back to.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Rollback {
-    /// The newest good one before the newest one.
+    /// The latest good revision before the current one.
     Wanted(bool),
-    /// This one.
+    /// The given revision.
     To(RollbackTo),
 }
 
-/// The revision that a put goes back to.
+/// The revision to roll back to.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct RollbackTo {
-    /// Its number, or a file in the inputs with the number, such as `revision` of a get.
+    /// The number of the revision, or a file in the inputs that contains it, such as `revision` of a get.
     pub revision: String,
 }
 
@@ -72,14 +72,14 @@ impl RollbackOnFailure {
         }
     }
 
-    /// Whether a put goes back at all.
+    /// Whether a put rolls back at all.
     pub(crate) fn is_wanted(&self) -> bool {
         !matches!(self, Self::Wanted(false))
     }
 }
 
 impl Rollback {
-    /// Whether a put goes back at all.
+    /// Whether a put rolls back at all.
     pub(crate) fn is_wanted(&self) -> bool {
         !matches!(self, Self::Wanted(false))
     }

@@ -8,46 +8,46 @@ use serde::Deserialize;
 
 use super::duration;
 
-/// The most tries.
+/// The maximum number of attempts.
 const MOST_ATTEMPTS: u32 = 50;
 
-/// How long it is between two tries when nothing is said.
+/// The default pause between two attempts.
 const DELAY: Duration = Duration::from_secs(10);
 
 /// Whether and how a release is tested.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Test {
-    /// Whether it is.
+    /// Whether it is tested.
     Wanted(bool),
-    /// How.
+    /// How it is tested.
     By(TestRules),
 }
 
 /// How a release is tested.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct TestRules {
-    /// How often the tests are tried until they pass; 1 when not given.
+    /// The maximum number of attempts until the tests pass; 1 by default.
     pub attempts: Option<u32>,
 
-    /// How long to wait between two tries: seconds, or a duration (`1m30s`); 10 seconds when not given.
+    /// The pause between two attempts: seconds, or a duration (`1m30s`); 10 seconds by default.
     pub delay: Option<String>,
 
-    /// How long to wait before the first try, for what takes a while to serve: seconds, or a duration; not at all when not given.
+    /// The pause before the first attempt, for applications that start slowly: seconds, or a duration; none by default.
     pub initial_delay: Option<String>,
 
-    /// How long a test may take; the put's `timeout` when not given.
+    /// The timeout of each test; the put's `timeout` by default.
     pub timeout: Option<String>,
 
-    /// Show what the tests say; `test_logs` when not given, or else true.
+    /// Show the output of the tests; the default is `test_logs`, or else true.
     pub logs: Option<bool>,
 
-    /// Take the pods and jobs of tests away that are left over before each try, and those of the last one too.
+    /// Delete the pods and jobs of earlier test runs before each attempt, and those of the last attempt.
     #[serde(default)]
     pub cleanup: bool,
 }
 
-/// How a release is tested, with everything filled in.
+/// How a release is tested, with all defaults applied.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TestPlan {
     pub(crate) attempts: u32,
@@ -73,7 +73,7 @@ impl Test {
         }
     }
 
-    /// The tests to run; `None` for none. `logs` is what `test_logs` says.
+    /// The tests to run; `None` for no tests. `logs` is the value of `test_logs`.
     pub(crate) fn plan(&self, timeout: Duration, logs: Option<bool>) -> Option<TestPlan> {
         let usual = TestRules::default();
         let rules = match self {

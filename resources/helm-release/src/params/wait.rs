@@ -3,27 +3,27 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The longest plain wait, in seconds: an hour.
+/// The longest pause, in seconds: an hour.
 pub(crate) const LONGEST_PAUSE: u64 = 3600;
 
 /// What is waited for after an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Wait {
-    /// So many seconds.
+    /// For a number of seconds.
     Seconds(u64),
-    /// What helm makes of it.
+    /// By helm's strategy.
     By(Strategy),
 }
 
-/// How helm finds out that everything is ready.
+/// How helm waits until everything is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Strategy {
-    /// It does not.
+    /// It does not wait.
     None,
-    /// By looking again and again, as helm 3 does.
+    /// By polling, as helm 3 does.
     Legacy,
-    /// By following changes, custom resources included: helm 4's own way.
+    /// By watching, including custom resources: the default of helm 4.
     Watcher,
 }

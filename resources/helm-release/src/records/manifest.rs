@@ -1,4 +1,4 @@
-//! The objects of a release: which pods, jobs and events are its own.
+//! The objects of a release, to select its pods, jobs and events.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use crate::records::release::Release;
 /// Labels and their values.
 pub(crate) type Labels = BTreeMap<String, String>;
 
-/// Labels by which charts, and what charts install, tell their release.
+/// Labels with the name of the release, on objects of charts and of controllers.
 const INSTANCE: [&str; 2] = ["app.kubernetes.io/instance", "release"];
 
-/// Labels by which a job's pods tell their job.
+/// Labels with the name of the job, on the pods of a job.
 pub(crate) const JOB: [&str; 2] = ["batch.kubernetes.io/job-name", "job-name"];
 
-/// What belongs to a release.
+/// The objects that belong to a release.
 #[derive(Debug)]
 pub(crate) struct Belongings {
     release: String,
-    /// Kinds and names, those of hooks among them.
+    /// Kinds and names, including those of hooks.
     objects: Vec<(String, String)>,
-    /// How workloads select their pods.
+    /// The pod selectors of workloads.
     selectors: Vec<Labels>,
 }
 
@@ -42,16 +42,16 @@ struct Metadata {
 
 #[derive(Default, Deserialize)]
 struct Spec {
-    /// Anything: a Service's has another form than a Deployment's.
+    /// Any value: the format differs between a Service and a Deployment.
     selector: Option<Value>,
 }
 
 impl Belongings {
-    /// What the manifest and the hooks of the release name.
+    /// The objects in the manifest and the hooks of the release.
     pub(crate) fn of(release: &Release) -> Self {
         let mut found = Self { release: release.name.clone(), objects: Vec::new(), selectors: Vec::new() };
         for document in documents(&release.manifest) {
-            // One that cannot be read is none that Kubernetes has taken.
+            // Kubernetes has not accepted an unreadable document either.
             let Ok(object) = serde_saphyr::from_str::<Object>(&document) else { continue };
             let labels = object.spec.selector.as_ref().and_then(|selector| selector.get("matchLabels"));
             let labels = labels.and_then(|labels| serde_json::from_value::<Labels>(labels.clone()).ok());
@@ -64,31 +64,31 @@ impl Belongings {
         found
     }
 
-    /// Whether an object of that kind and name is one of them.
+    /// Whether the release has an object of that kind and name.
     pub(crate) fn has(&self, kind: &str, name: &str) -> bool {
         self.objects.iter().any(|(its_kind, its_name)| its_kind == kind && its_name == name)
     }
 
-    /// Whether a pod is one of them, or is run by one.
+    /// Whether a pod belongs to the release, directly or by a workload.
     pub(crate) fn has_pod(&self, name: &str, labels: &Labels) -> bool {
         let by_job = JOB.iter().filter_map(|label| labels.get(*label)).any(|job| self.has("Job", job));
         let selected = |selector: &Labels| selector.iter().all(|(label, value)| labels.get(label) == Some(value));
         self.has("Pod", name) || by_job || self.is_labelled(labels) || self.selectors.iter().any(selected)
     }
 
-    /// Whether labels say that something is the release's.
+    /// Whether the labels name the release.
     pub(crate) fn is_labelled(&self, labels: &Labels) -> bool {
         INSTANCE.iter().any(|label| labels.get(*label) == Some(&self.release))
     }
 
-    /// Whether an object was made for one of them: what controllers make begins with their name.
+    /// Whether a controller created an object for one of them: its name then begins with theirs.
     pub(crate) fn made(&self, name: &str) -> bool {
         let begins = |its: &str| name.strip_prefix(its).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
         self.objects.iter().any(|(_, its)| !its.is_empty() && begins(its))
     }
 }
 
-/// The documents of a manifest. Three dashes at the start of a line begin one, wherever they stand.
+/// The documents of a manifest. Three dashes at the start of any line begin a new one.
 pub(crate) fn documents(manifest: &str) -> Vec<String> {
     let mut documents = vec![String::new()];
     for line in manifest.lines() {
@@ -139,7 +139,7 @@ mod tests {
             for manifest in [manifest, lines.join("\n")] {
                 let release: Release = serde_json::from_value(json!({ "name": "demo", "manifest": manifest })).unwrap();
                 let its = Belongings::of(&release);
-                // What has no name has made nothing.
+                // An object without a name has no dependents.
                 prop_assert!(!its.made(""));
             }
         }

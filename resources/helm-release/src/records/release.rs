@@ -1,4 +1,4 @@
-//! A release as helm writes it down: base64 of gzip of JSON, and for a Secret in base64 once more.
+//! A release in helm's record: JSON, compressed by gzip, in base64, and in a Secret in base64 once more.
 
 use std::io::{Read as _, Write as _};
 
@@ -13,14 +13,14 @@ use serde_json::Value;
 
 use crate::source::storage::Storage;
 
-/// The largest record that is read, decompressed, in bytes. Compressed it has to fit into an object of Kubernetes, so that a
-/// real one is smaller by far; a few kilobytes of gzip can be gigabytes.
+/// The maximum size of a decompressed record, in bytes. Real ones are far smaller, since the compressed record must fit into a
+/// Kubernetes object; a few kilobytes of gzip can expand to gigabytes.
 const LARGEST: u64 = 32 * 1024 * 1024;
 
-/// How gzip begins. Helm wrote records without compression once.
+/// The first bytes of gzip. Old versions of helm wrote records without compression.
 const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
 
-/// One revision of a release. What else is in a record (templates, files) is passed over while it is read.
+/// One revision of a release. Other parts of a record (templates, files) are skipped.
 #[derive(Debug, Deserialize)]
 pub struct Release {
     /// The name.
@@ -31,42 +31,42 @@ pub struct Release {
     /// The number of the revision.
     #[serde(default)]
     pub version: u64,
-    /// How it is, and since when.
+    /// The status and its time.
     #[serde(default)]
     pub info: Info,
-    /// The chart that it was made from.
+    /// The chart of this revision.
     #[serde(default)]
     pub chart: Chart,
-    /// The values that the user gave; nothing of the chart's own is in them.
+    /// The values of the user, without the chart's own.
     #[serde(default)]
     pub config: Option<Value>,
-    /// What was handed to Kubernetes.
+    /// The rendered manifest.
     #[serde(default)]
     pub manifest: String,
-    /// How helm 4 has applied it: `ssa` on the server, `csa` on the client. Helm 3 writes nothing.
+    /// How helm 4 has applied it: `ssa` on the server, `csa` on the client. Empty with helm 3.
     #[serde(default)]
     pub apply_method: String,
-    /// What is run at certain moments, tests among them.
+    /// The hooks, including tests.
     #[serde(default)]
     pub hooks: Option<Vec<Hook>>,
 }
 
-/// How a revision is.
+/// The status of a revision.
 #[derive(Debug, Default, Deserialize)]
 pub struct Info {
-    /// When its release came first, as RFC 3339 has it.
+    /// When the release was first deployed, in RFC 3339.
     #[serde(default)]
     pub first_deployed: String,
-    /// When it came.
+    /// When this revision was deployed.
     #[serde(default)]
     pub last_deployed: String,
-    /// What helm says of it.
+    /// helm's description of the status.
     #[serde(default)]
     pub description: String,
-    /// One of helm's words.
+    /// The status, in helm's word.
     #[serde(default)]
     pub status: String,
-    /// What the chart's author has to say to whoever deploys it.
+    /// The chart's notes for users.
     #[serde(default)]
     pub notes: String,
 }
@@ -94,45 +94,45 @@ pub struct Hook {
     /// Its object.
     #[serde(default)]
     pub manifest: String,
-    /// When it is run.
+    /// The events that run it.
     #[serde(default)]
     pub events: Option<Vec<String>>,
-    /// When its object is deleted: `before-hook-creation`, `hook-succeeded`, `hook-failed`.
+    /// When helm deletes its object: `before-hook-creation`, `hook-succeeded`, `hook-failed`.
     #[serde(default)]
     pub delete_policies: Option<Vec<String>>,
-    /// How its last run went.
+    /// The last run.
     #[serde(default)]
     pub last_run: LastRun,
 }
 
-/// The last run of a hook, which may have been one of an earlier revision.
+/// The last run of a hook, which may belong to an earlier revision.
 #[derive(Debug, Default, Deserialize)]
 pub struct LastRun {
-    /// When it began.
+    /// When it started.
     #[serde(default)]
     pub started_at: String,
     /// When it ended.
     #[serde(default)]
     pub completed_at: String,
-    /// `Succeeded`, `Failed`, or nothing.
+    /// `Succeeded`, `Failed`, or empty.
     #[serde(default)]
     pub phase: String,
 }
 
 impl Chart {
-    /// Its name and version, as helm writes them together.
+    /// The name and version, in helm's notation.
     pub(crate) fn label(&self) -> String {
         format!("{}-{}", self.field("name"), self.field("version"))
     }
 
-    /// A text of its `Chart.yaml`.
+    /// A text in `Chart.yaml`.
     pub(crate) fn field(&self, name: &str) -> &str {
         self.metadata.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
 impl Release {
-    /// One of which nothing is known but what would be handed to Kubernetes, hooks included.
+    /// A release of which only the manifest, including hooks, is known.
     pub(crate) fn of_manifest(name: &str, manifest: String) -> Self {
         let (name, namespace) = (name.to_owned(), String::new());
         let (info, chart) = (Info::default(), Chart::default());
@@ -149,7 +149,7 @@ impl Release {
         }
     }
 
-    /// What it is made of, in a few words: `demo-1.2.3, app version 4.5`.
+    /// A summary: `demo-1.2.3, app version 4.5`.
     pub(crate) fn summary(&self) -> String {
         let chart = self.chart.label();
         match self.chart.field("appVersion") {
@@ -158,13 +158,13 @@ impl Release {
         }
     }
 
-    /// Its hooks with an event that has this in its name; those of tests have no `-`.
+    /// The hooks with an event whose name contains `word`; events of tests have no `-`.
     pub(crate) fn hooks_of(&self, word: &str) -> impl Iterator<Item = &Hook> {
         let hooks = self.hooks.as_deref().unwrap_or_default().iter();
         hooks.filter(move |hook| hook.events.iter().flatten().any(|event| event.contains(word)))
     }
 
-    /// Its tests.
+    /// The tests.
     pub(crate) fn tests(&self) -> impl Iterator<Item = &Hook> {
         let hooks = self.hooks.as_deref().unwrap_or_default().iter();
         hooks.filter(|hook| hook.events.iter().flatten().any(|event| event == "test"))
@@ -172,7 +172,7 @@ impl Release {
 }
 
 impl Hook {
-    /// Whether its object may be deleted as soon as it has ended.
+    /// Whether helm may delete its object as soon as it has ended.
     pub(crate) fn is_deleted_when_done(&self) -> bool {
         let policies = self.delete_policies.iter().flatten();
         policies.into_iter().any(|policy| matches!(policy.as_str(), "hook-succeeded" | "hook-failed"))
@@ -180,29 +180,28 @@ impl Hook {
 }
 
 impl LastRun {
-    /// Whether it began at `time` or later. What was copied from an earlier revision did not.
+    /// Whether it started at `time` or later, and so was not copied from an earlier revision.
     pub(crate) fn began_since(&self, time: Timestamp) -> bool {
         moment(&self.started_at).is_some_and(|began| began >= time)
     }
 }
 
-/// A time as helm writes it, when it is one.
+/// Parses a time in a record; `None` if it is not valid.
 pub(crate) fn moment(text: &str) -> Option<Timestamp> {
     text.parse().ok()
 }
 
-/// The release in a record's text; else what is wrong, as it goes on from "the record".
+/// Decodes a record, or returns what is wrong with it, as a phrase after "the record".
 pub fn decode(text: &str, storage: Storage) -> Result<Release, String> {
-    // The decoder's own words may quote values, which may be secret.
-    serde_json::from_slice(&unpack(text, storage)?).map_err(|error| {
-        format!("is no release that this program understands (line {}, column {})", error.line(), error.column())
-    })
+    // The parser's message may quote values, which may be secret.
+    serde_json::from_slice(&unpack(text, storage)?)
+        .map_err(|error| format!("is not a valid release (line {}, column {})", error.line(), error.column()))
 }
 
-/// The text of the record after `edit` has changed its JSON; nothing else in it changes.
+/// Changes the JSON in a record by `edit`, and returns the new text. Everything else stays unchanged.
 pub(crate) fn edited(text: &str, storage: Storage, edit: impl FnOnce(&mut Value)) -> Result<String, String> {
     let mut value: Value =
-        serde_json::from_slice(&unpack(text, storage)?).map_err(|_| "is no release in JSON".to_owned())?;
+        serde_json::from_slice(&unpack(text, storage)?).map_err(|_| "is not valid JSON".to_owned())?;
     edit(&mut value);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     let packed = encoder.write_all(value.to_string().as_bytes()).and_then(|()| encoder.finish());
@@ -286,8 +285,8 @@ mod tests {
             ("hunter2!".to_owned(), "not base64"),
             (encode(&[0x1f, 0x8b, 0x08, 1], Storage::Secret), "gzip data is cut"),
             (encode(br#"{"name": ["hunter2"]}"#, Storage::Secret), "line 1, column 9"),
-            (encode(&gzip(b"[]"), Storage::Secret), "no release"),
-            (encode("[".repeat(100_000).as_bytes(), Storage::Secret), "no release"),
+            (encode(&gzip(b"[]"), Storage::Secret), "not a valid release"),
+            (encode("[".repeat(100_000).as_bytes(), Storage::Secret), "not a valid release"),
         ] {
             let problem = decode(&text, Storage::Secret).unwrap_err();
             assert!(problem.contains(words) && !problem.contains("hunter2"), "{problem}");

@@ -1,8 +1,8 @@
-//! What is deployed now, in a sentence.
+//! Describes which revision is deployed.
 
 use super::{Record, Records};
 
-/// How the release is, by the records of its revisions, oldest first; and what runs, as far as that can be read.
+/// The state of the release, by its records, oldest first, and the deployed chart, if its record can be read.
 pub(crate) async fn sentence(records: &Records<'_>, all: &[Record]) -> String {
     let deployed = all.iter().rfind(|record| record.status == "deployed");
     let release = match deployed {
@@ -11,7 +11,7 @@ pub(crate) async fn sentence(records: &Records<'_>, all: &[Record]) -> String {
     };
     let what = release.map(|release| format!(" ({})", release.summary())).unwrap_or_default();
     match (all.last(), deployed.map(|record| record.revision)) {
-        (None, _) => "nothing of it is there".to_owned(),
+        (None, _) => "it has no revisions".to_owned(),
         (Some(newest), Some(deployed)) if newest.revision == deployed => {
             format!("revision {deployed} is deployed now{what}")
         }

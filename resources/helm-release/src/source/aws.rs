@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::text::{non_empty, non_empty_secret};
 
-/// What the session of an assumed role is called, as the established resource has it.
+/// The session name of an assumed role, as in the established resource.
 const SESSION: &str = "EKSAssumeRoleSession";
 
-/// A cluster of Amazon's, and who logs in.
+/// A cluster of Amazon's, and its login.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Aws {
     /// The region of the cluster, such as `eu-west-1`.
@@ -20,33 +20,33 @@ pub struct Aws {
     /// The name of the cluster.
     pub cluster_name: String,
 
-    /// A role to assume: its ARN, or that with what else its owner asks for.
+    /// A role to assume: its ARN, or keys for the ARN and its session.
     pub role: Option<Role>,
 
-    /// A role to assume, where `role` is not given.
+    /// The ARN of a role to assume; `role` has precedence.
     pub role_arn: Option<String>,
 
-    /// The keys of a user. Without them, the worker's own identity: a web identity, or the role of its container or machine.
+    /// The keys of a user. The default is the worker's own identity: a web identity, or the role of its container or machine.
     pub user: Option<AwsUser>,
 
-    /// Taken as the established resource has it, without effect: nothing is written that would need a name.
+    /// Accepted for compatibility with the established resource, without effect: no profile is written.
     #[allow(dead_code, reason = "it is documentation for the pipeline's reader")]
     pub profile: Option<String>,
 }
 
-/// A role of Amazon's.
+/// A role in AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Role {
     /// Its ARN.
     Arn(String),
-    /// With more.
+    /// The ARN, with settings of the session.
     More {
-        /// Its name in full, `arn:aws:iam::123456789012:role/deployer`.
+        /// The ARN of the role, `arn:aws:iam::123456789012:role/deployer`.
         arn: String,
-        /// What the session is called in Amazon's logs; `EKSAssumeRoleSession` when not given.
+        /// The session name in Amazon's logs; the default is `EKSAssumeRoleSession`.
         session_name: Option<String>,
-        /// What the role's owner asks for, when it is somebody else's.
+        /// The external ID that the role's trust policy requires.
         external_id: Option<String>,
     },
 }
@@ -54,11 +54,11 @@ pub enum Role {
 /// The keys of a user.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct AwsUser {
-    /// The key's id.
+    /// The ID of the key.
     pub access_key_id: String,
-    /// The key.
+    /// The secret key.
     pub secret_access_key: Secret,
-    /// What temporary keys come with.
+    /// The session token of temporary keys.
     pub session_token: Option<Secret>,
     /// A role to assume with these keys.
     pub role_arn: Option<String>,
@@ -70,15 +70,15 @@ impl Aws {
             !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         };
         if !is_name(self.cluster_name.trim()) {
-            problems.add("aws.cluster_name", format!("`{}` is no legal name of a cluster", self.cluster_name));
+            problems.add("aws.cluster_name", format!("`{}` is not a valid cluster name", self.cluster_name));
         }
         if !is_name(self.region.trim()) {
-            problems.add("aws.region", format!("`{}` is no region", self.region));
+            problems.add("aws.region", format!("`{}` is not a valid region", self.region));
         }
         login_rules("aws", &self.roles(), self.user.as_ref(), problems);
     }
 
-    /// The same as it is written in a source, for the program that logs in anew. It holds the keys.
+    /// The keys in the form of a source, for the program that renews the token. They contain secrets.
     pub(crate) fn written(&self) -> Value {
         let roles = self.roles();
         let role = roles.last().filter(|_| self.role.is_some() || self.role_arn.is_some());
@@ -99,7 +99,7 @@ impl Aws {
         roles(self.user.as_ref(), role)
     }
 
-    /// How to log in to Amazon's services.
+    /// The login to Amazon's services.
     pub(crate) fn login(&self) -> Login {
         Login { keys: self.user.as_ref().map(AwsUser::credentials), roles: self.roles() }
     }
@@ -117,17 +117,17 @@ impl AwsUser {
     }
 }
 
-/// The login by these keys and this role, for a service other than the cluster.
+/// The login with these keys and this role, for another service than the cluster.
 pub(crate) fn login_of(user: Option<&AwsUser>, role: Option<&Role>) -> Login {
     Login { keys: user.map(AwsUser::credentials), roles: roles(user, assumed(role)) }
 }
 
-/// Notes what is wrong with keys and roles, as values below `place`.
+/// Notes what is wrong with keys and roles below `place`.
 pub(crate) fn login_rules(place: &str, roles: &[AssumedRole], user: Option<&AwsUser>, problems: &mut Problems) {
     for role in roles.iter().filter(|role| !role.arn.starts_with("arn:")) {
         problems.add(
             format!("{place}.role"),
-            format!("expected the name of a role in full, `arn:aws:iam::ACCOUNT:role/NAME`, found `{}`", role.arn),
+            format!("expected the ARN of a role, `arn:aws:iam::ACCOUNT:role/NAME`, found `{}`", role.arn),
         );
     }
     if let Some(user) = user
@@ -152,7 +152,7 @@ fn assumed(role: Option<&Role>) -> Option<AssumedRole> {
     }
 }
 
-/// The roles to assume, one after another: the user's own, and then `role`.
+/// The roles to assume, in this order: the user's own, and then `role`.
 fn roles(user: Option<&AwsUser>, role: Option<AssumedRole>) -> Vec<AssumedRole> {
     let of_user = user.and_then(|user| non_empty(user.role_arn.as_ref())).map(plain_role);
     of_user.into_iter().chain(role).collect()

@@ -7,9 +7,9 @@ use serde::Deserialize;
 /// A cluster of DigitalOcean.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct DigitalOcean {
-    /// The id of the cluster.
+    /// The ID of the cluster.
     pub cluster_id: String,
-    /// A token of DigitalOcean's API that may read it.
+    /// A token of DigitalOcean's API with read access to the cluster.
     pub access_token: Secret,
 }
 

@@ -1,4 +1,4 @@
-//! `env_vars` of the source: variables for helm. Some of them this resource has to read itself, and some it sets itself.
+//! `env_vars` of the source: environment variables for helm. This resource also reads some of them, and overrides others.
 
 use std::collections::BTreeMap;
 
@@ -7,47 +7,45 @@ use serde_json::Value;
 
 use super::storage::Storage;
 
-/// The variable that says where helm stores releases.
+/// The variable that names helm's storage driver.
 pub(crate) const DRIVER: &str = "HELM_DRIVER";
 
-/// Variables that would lead helm to another cluster or log it in as another user than check and get, and the keys of the source
-/// that do so for all verbs.
+/// Variables that would make helm use another cluster or user than check and get, and the keys of the source to use instead.
 pub(crate) const OF_THE_CLUSTER: [(&str, &str); 9] = [
-    ("KUBECONFIG", "`kubeconfig` in the source is the text of one"),
-    ("HELM_KUBECONTEXT", "`kubeconfig_context` in the source names a context"),
-    ("HELM_KUBETOKEN", "`token` in the source logs in"),
-    ("HELM_KUBEAPISERVER", "`cluster_url` in the source is the address"),
-    ("HELM_KUBECAFILE", "`cluster_ca` in the source is the authority"),
-    ("HELM_KUBEASUSER", "`as` in a kubeconfig names a user to act as"),
-    ("HELM_KUBEASGROUPS", "`as-groups` in a kubeconfig names groups to act as"),
-    ("HELM_KUBEINSECURE_SKIP_TLS_VERIFY", "`insecure_cluster` in the source does so"),
-    ("HELM_KUBETLS_SERVER_NAME", "`tls_server_name` in the source is that name"),
+    ("KUBECONFIG", "set `kubeconfig` in the source"),
+    ("HELM_KUBECONTEXT", "set `kubeconfig_context` in the source"),
+    ("HELM_KUBETOKEN", "set `token` in the source"),
+    ("HELM_KUBEAPISERVER", "set `cluster_url` in the source"),
+    ("HELM_KUBECAFILE", "set `cluster_ca` in the source"),
+    ("HELM_KUBEASUSER", "set `as` in a kubeconfig"),
+    ("HELM_KUBEASGROUPS", "set `as-groups` in a kubeconfig"),
+    ("HELM_KUBEINSECURE_SKIP_TLS_VERIFY", "set `insecure_cluster` in the source"),
+    ("HELM_KUBETLS_SERVER_NAME", "set `tls_server_name` in the source"),
 ];
 
-/// Variables that this resource sets itself, or whose options it always writes, so that the values have no effect.
+/// Variables without effect, since this resource sets them itself or always passes the option.
 const OURS: [(&str, &str); 6] = [
-    ("HELM_NAMESPACE", "`namespace` counts, or else `default`"),
-    ("HELM_MAX_HISTORY", "`helm_history_max` in the source counts"),
+    ("HELM_NAMESPACE", "the namespace is that of the key `namespace`, or else `default`"),
+    ("HELM_MAX_HISTORY", "`helm_history_max` in the source sets it"),
     ("HELM_CACHE_HOME", "helm's files are in a private directory"),
     ("HELM_CONFIG_HOME", "helm's files are in a private directory"),
     ("HELM_DATA_HOME", "helm's files are in a private directory"),
     ("KUBECACHEDIR", "helm's files are in a private directory"),
 ];
 
-/// Variables that only helm reads of what this resource reads otherwise.
+/// Variables that affect helm only, and not the requests of this resource.
 const OF_CONNECTIONS: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"];
 
-/// Where the releases are stored, when a variable says so.
+/// The storage that `HELM_DRIVER` names, if any.
 pub(crate) fn driver(variables: &BTreeMap<String, Value>) -> Result<Option<Storage>, String> {
     let Some(value) = variables.get(DRIVER) else { return Ok(None) };
-    // The words that helm knows.
+    // The values that helm accepts.
     match value.as_str().map(str::trim) {
         Some("") => Ok(None),
         Some("secret" | "secrets") => Ok(Some(Storage::Secret)),
         Some("configmap" | "configmaps") => Ok(Some(Storage::Configmap)),
         Some("sql" | "memory") => {
-            Err("is a storage that check and get cannot read; releases in `secret` and `configmap` are supported"
-                .to_owned())
+            Err("is a storage driver that check and get cannot read; `secret` and `configmap` are supported".to_owned())
         }
         _ => Err("expected `secret` or `configmap`".to_owned()),
     }
@@ -60,32 +58,32 @@ pub(crate) fn rules(variables: &BTreeMap<String, Value>, storage: Option<Storage
         if !is_variable(value) {
             problems.add(key, "expected text, a number, true or false");
         } else if let Some((_, hint)) = OF_THE_CLUSTER.iter().find(|(refused, _)| refused == name) {
-            problems.add_with_hint(key, "would have effect in helm alone, not in check and get", *hint);
+            problems.add_with_hint(key, "would affect helm only, not check and get", *hint);
         }
     }
     match (driver(variables), storage) {
         (Err(problem), _) => problems.add(format!("env_vars.{DRIVER}"), problem),
         (Ok(Some(driver)), Some(storage)) if driver != storage => {
-            problems.add(format!("env_vars.{DRIVER}"), "names another storage than `storage` does; leave one out");
+            problems.add(format!("env_vars.{DRIVER}"), "conflicts with `storage`; remove one");
         }
         _ => {}
     }
 }
 
-/// Warns of variables without effect, or with an effect in helm alone.
+/// Warns of variables that have no effect, or affect helm only.
 pub(crate) fn warn(variables: &BTreeMap<String, Value>, console: &Console) {
     for name in variables.keys() {
         if let Some((_, why)) = OURS.iter().find(|(ours, _)| ours == name) {
             console.warn(format_args!("`env_vars.{name}` has no effect: {why}"));
         } else if OF_CONNECTIONS.contains(&name.to_ascii_uppercase().as_str()) {
             console.warn(format_args!(
-                "`env_vars.{name}` has effect in helm alone; `proxy` and `ca_certs` in the source have effect in all requests"
+                "`env_vars.{name}` affects helm only; `proxy` and `ca_certs` in the source affect all requests"
             ));
         }
     }
 }
 
-/// Whether a value can be a variable of helm's environment.
+/// Whether a value can be an environment variable.
 fn is_variable(value: &Value) -> bool {
     value.is_string() || value.is_number() || value.is_boolean()
 }

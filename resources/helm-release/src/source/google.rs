@@ -1,11 +1,11 @@
-//! The keys of a source that begin with `gcloud_`.
+//! The keys of a source with the prefix `gcloud_`.
 
 use jetway::http::Url;
 use jetway::web_token::SigningKey;
 use jetway::{Problems, Secret};
 use serde::Deserialize;
 
-/// A service account's key, as the console hands it out.
+/// The JSON key of a service account.
 #[derive(Deserialize)]
 pub(crate) struct ServiceAccount {
     pub(crate) client_email: String,
@@ -18,13 +18,13 @@ pub(crate) struct ServiceAccount {
 impl ServiceAccount {
     /// Parses the JSON key of a service account. The error does not quote the text.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        // The decoder's own words may quote the text.
+        // The parser's message may quote the text.
         serde_json::from_str(text)
             .map_err(|_| "expected the JSON key of a service account (client_email, private_key, token_uri)".to_owned())
     }
 }
 
-/// The keys that name a cluster of Google's and say who logs in.
+/// The keys that name a cluster of Google and its login.
 pub(crate) struct GoogleKeys<'s> {
     pub(crate) service_account: Option<&'s Secret>,
     pub(crate) uses_workload_identity: bool,
@@ -48,14 +48,14 @@ impl GoogleKeys<'_> {
                         problems.add("gcloud_service_account_key_file", format!("its `private_key` {problem}"));
                     }
                     if !is_address(&account.token_uri) {
-                        problems.add("gcloud_service_account_key_file", "its `token_uri` is no `https://` address");
+                        problems.add("gcloud_service_account_key_file", "its `token_uri` is not an `https://` address");
                     }
                 }
             },
             (None, false) => problems.add_with_hint(
                 "gcloud_service_account_key_file",
                 "required, but missing",
-                "`gcloud_workload_identity_enabled` does instead on a worker that has a Google service account",
+                "set `gcloud_workload_identity_enabled` instead on a worker that has a Google service account",
             ),
             (None, true) => {}
         }
@@ -66,7 +66,7 @@ impl GoogleKeys<'_> {
         ] {
             match value {
                 None if key != "gcloud_project_name" => problems.add(key, "required, but missing"),
-                Some(text) if !is_name(text) => problems.add(key, format!("`{text}` is no legal name")),
+                Some(text) if !is_name(text) => problems.add(key, format!("`{text}` is not a valid name")),
                 _ => {}
             }
         }
@@ -78,12 +78,12 @@ pub(crate) fn private_key(key: &Secret) -> Option<String> {
     ServiceAccount::parse(key.expose()).ok().map(|account| account.private_key.expose().to_owned())
 }
 
-/// Whether a name is only that when it stands in a URL. (A project may be `example.com:name`.)
+/// Whether a name has no special meaning in a URL. (A project may be `example.com:name`.)
 fn is_name(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte)) && !text.starts_with('.')
 }
 
-/// Whether secrets can be sent there.
+/// Whether secrets may be sent to this address.
 fn is_address(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| {
         let is_near = url.host_str().is_some_and(|host| host == "localhost" || host == "127.0.0.1");

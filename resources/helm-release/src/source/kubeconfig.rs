@@ -1,4 +1,4 @@
-//! A kubeconfig as it is written. Its clusters and users are read by kubectl's rules.
+//! A kubeconfig, parsed by kubectl's rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// A kubeconfig as it is written; see "Organizing Cluster Access Using kubeconfig Files" in the documentation of Kubernetes.
+/// A kubeconfig; see "Organizing Cluster Access Using kubeconfig Files" in the documentation of Kubernetes.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Kubeconfig {
@@ -28,7 +28,7 @@ pub(crate) struct Kubeconfig {
     pub(crate) raw: Raw,
 }
 
-/// The same, as far as it takes to find keys that are not known here.
+/// The entries with all their keys, to find unknown ones.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Raw {
     #[serde(default, deserialize_with = "even_null")]
@@ -84,21 +84,21 @@ pub(crate) struct ContextEntry {
     pub(crate) namespace: Option<String>,
 }
 
-/// Takes `null` for the default.
+/// Reads `null` as the default.
 fn even_null<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 impl Kubeconfig {
-    /// Reads the text, which may be in base64; several documents are merged as kubectl merges several files. An error does not
-    /// repeat the text.
+    /// Parses the text, which may be in base64. Several documents are merged as kubectl merges several files. The error does not
+    /// quote the text.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let decoded = whole_in_base64(text);
         let text = decoded.as_deref().unwrap_or(text);
         let documents: Vec<Self> = serde_saphyr::from_multiple(text).map_err(|error| match error.location() {
-            // The parser's own words quote the line, which may be a key.
-            Some(location) => format!("is no kubeconfig: line {} cannot be understood", location.line()),
-            None => "is no kubeconfig".to_owned(),
+            // The parser's message quotes the line, which may contain a key.
+            Some(location) => format!("is not a kubeconfig: line {} cannot be parsed", location.line()),
+            None => "is not a kubeconfig".to_owned(),
         })?;
         let raw: Vec<Raw> = serde_saphyr::from_multiple(text).unwrap_or_default();
         let mut merged = Self::default();
@@ -116,7 +116,7 @@ impl Kubeconfig {
         Ok(merged)
     }
 
-    /// All that is secret in it.
+    /// All secrets in it.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let mut secrets: BTreeSet<String> = self.users.iter().flat_map(|user| user.user.secrets()).collect();
         let proxies = self.clusters.iter().filter_map(|cluster| cluster.cluster.proxy_url.as_deref());
@@ -125,7 +125,7 @@ impl Kubeconfig {
     }
 }
 
-/// A user as it is written.
+/// The user in a kubeconfig.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct UserEntry {
@@ -153,7 +153,7 @@ pub(crate) struct Exec {
 }
 
 impl UserEntry {
-    /// All that is secret in it.
+    /// All secrets in it.
     fn secrets(&self) -> Vec<String> {
         let all = [&self.client_key_data, &self.token, &self.password];
         let mut secrets: Vec<String> = all
@@ -167,14 +167,14 @@ impl UserEntry {
     }
 }
 
-/// The text of a whole kubeconfig in base64, which variables of a CI often hold.
+/// Decodes a whole kubeconfig in base64, a frequent form of CI variables.
 fn whole_in_base64(text: &str) -> Option<String> {
     let compact: String = text.split_whitespace().collect();
     let bytes = (!compact.is_empty()).then(|| STANDARD.decode(compact).ok()).flatten()?;
     String::from_utf8(bytes).ok().filter(|text| text.contains("clusters") || text.contains("contexts"))
 }
 
-/// The text of a key that holds base64.
+/// Decodes the value of a key that holds base64.
 pub(crate) fn data(key: &str, text: &str) -> Result<String> {
     let compact: String = text.split_whitespace().collect();
     let decoded = STANDARD.decode(compact).ok().and_then(|bytes| String::from_utf8(bytes).ok());

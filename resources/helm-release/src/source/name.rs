@@ -1,17 +1,17 @@
-//! The names of releases and namespaces: they become parts of URLs and arguments, and must be nothing but names.
+//! The names of releases and namespaces: they become parts of URLs and arguments, and so must not contain special characters.
 
-/// The longest name of a release (helm's own limit), in bytes.
+/// The maximum length of a release's name (helm's own limit), in bytes.
 const LONGEST_RELEASE: usize = 53;
 
-/// The longest name of a namespace (a DNS label), in bytes.
+/// The maximum length of a namespace's name (a DNS label), in bytes.
 const LONGEST_NAMESPACE: usize = 63;
 
-/// What is wrong with the name of a release: helm takes lower-case letters, digits, `-` and `.`.
+/// What is wrong with the name of a release: helm accepts lower-case letters, digits, `-` and `.`.
 pub(crate) fn release(name: &str) -> Result<(), String> {
     check(name, LONGEST_RELEASE, |part| name_of_parts(part, '.'))
 }
 
-/// What is wrong with the name of a namespace: the same without `.`.
+/// What is wrong with the name of a namespace: like a release's, without `.`.
 pub(crate) fn namespace(name: &str) -> Result<(), String> {
     check(name, LONGEST_NAMESPACE, is_label)
 }
@@ -22,7 +22,7 @@ fn check(name: &str, longest: usize, is_legal: impl Fn(&str) -> bool) -> Result<
     } else if is_legal(name) {
         Ok(())
     } else {
-        Err(format!("`{name}` is no legal name: lower-case letters, digits and `-` between them"))
+        Err(format!("`{name}` is not a valid name: expected lower-case letters and digits, with `-` between them"))
     }
 }
 

@@ -12,12 +12,12 @@ pub struct Plugin {
     pub url: String,
     /// Its version.
     pub version: Option<String>,
-    /// Whether helm 4 verifies the signature of an archive, as it does by itself.
+    /// Whether helm 4 verifies the signature of an archive; the default is helm's, which is true.
     pub verify: Option<bool>,
 }
 
 impl Plugin {
-    /// Notes what is wrong with the plugin of that number.
+    /// Notes what is wrong with the plugin at that index.
     pub(crate) fn rules(&self, index: usize, problems: &mut Problems) {
         let key = format!("plugins[{index}].url");
         let url = self.url.trim();
@@ -28,17 +28,17 @@ impl Plugin {
         } else if holds_secret(url) {
             problems.add(
                 key,
-                "must not hold a password or a token: helm is told it in an argument, which every process can read",
+                "must not contain a password or a token: helm gets it as an argument, which every process can read",
             );
         }
     }
 }
 
-/// What the names of a query's values have in them that are secret.
+/// Parts of the names of query parameters that hold secrets.
 const SECRET_NAMES: [&str; 7] = ["token", "secret", "password", "passwd", "signature", "credential", "key"];
 
-/// Whether something stands in an address that only its owner should know: a password, a token in the place of a user, or
-/// either in the query. (By ssh a user alone is none: it takes a key, too.)
+/// Whether an address contains a secret: a password, a token as its user, or either in the query. (A user alone is no secret in an
+/// address for ssh, which also needs a key.)
 pub(crate) fn holds_secret(url: &str) -> bool {
     Url::parse(url.trim()).is_ok_and(|url| {
         let has_user = !url.username().is_empty() && !url.scheme().contains("ssh");

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::aws::{self, AwsUser, Role};
 use super::text::{non_empty, non_empty_secret};
 
-/// How many digits the number of an account of Amazon's has.
+/// The number of digits of an AWS account.
 const ACCOUNT_DIGITS: usize = 12;
 
 /// One registry, or several.
@@ -21,43 +21,43 @@ pub enum PrivateRegistries {
     Several(Vec<PrivateRegistry>),
 }
 
-/// A registry that puts log in to.
+/// A registry to log in to.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PrivateRegistry {
-    /// A registry of Amazon's, by its own `user` and `role`, or those of `aws`, or else by the worker's own identity.
+    /// A registry of Amazon (ECR), with its own `user` and `role`, or those of `aws`, or else the worker's own identity.
     pub ecr: Option<Ecr>,
-    /// The registry's host, as it stands in `chart: oci://HOST/...`, with the port if it has one.
+    /// The registry's host, as in `chart: oci://HOST/...`, with the port if it has one.
     pub host: Option<String>,
     /// The user to log in as.
     pub username: Option<String>,
     /// That user's password.
     pub password: Option<Secret>,
-    /// Speak plain HTTP with it.
+    /// Use plain HTTP.
     #[serde(default)]
     pub plain_http: bool,
-    /// Accept any certificate of its.
+    /// Accept any certificate of the registry.
     #[serde(default)]
     pub insecure: bool,
 }
 
-/// A registry of Amazon's.
+/// A registry of Amazon.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Ecr {
     /// Its region.
     pub region: String,
-    /// The number of the account that it belongs to.
+    /// The number of its AWS account.
     pub account_id: String,
     /// The keys of a user to log in with.
     pub user: Option<AwsUser>,
-    /// A role to assume: its ARN, or that with what else its owner asks for.
+    /// A role to assume: its ARN, or keys for the ARN and its session.
     pub role: Option<Role>,
-    /// Taken for compatibility with the established resource, without effect: no file with profiles is written or read.
+    /// Accepted for compatibility with the established resource, without effect: no profile is written or read.
     #[allow(dead_code, reason = "it is documentation for the pipeline's reader")]
     pub profile: Option<String>,
 }
 
 impl Ecr {
-    /// How to log in to Amazon for it; `None` when it does not say.
+    /// The login to Amazon; `None` if the keys have none.
     pub(crate) fn login(&self) -> Option<Login> {
         let is_given = self.user.is_some() || self.role.is_some();
         is_given.then(|| aws::login_of(self.user.as_ref(), self.role.as_ref()))
@@ -90,9 +90,13 @@ impl PrivateRegistry {
         let at = |key: &str| format!("{place}.{key}");
         let (user, password) = (non_empty(self.username.as_ref()), non_empty_secret(self.password.as_ref()));
         match (&self.ecr, non_empty(self.host.as_ref())) {
-            (Some(_), Some(_)) => problems.add(at("host"), "names another registry than `ecr` does; leave one out"),
+            (Some(_), Some(_)) => problems.add(at("host"), "conflicts with `ecr`; remove one"),
             (None, None) => {
-                problems.add_with_hint(at("host"), "required, but missing", "or `ecr`, for a registry of Amazon's");
+                problems.add_with_hint(
+                    at("host"),
+                    "required, but missing",
+                    "set `ecr` instead for a registry of Amazon",
+                );
             }
             (None, Some(host)) if host.contains("://") || host.contains('/') => {
                 problems.add(at("host"), "expected a host without a scheme and a path, such as `registry.example.com`");
@@ -117,11 +121,11 @@ impl PrivateRegistry {
                 problems.add_with_hint(
                     at("ecr.account_id"),
                     format!("expected {ACCOUNT_DIGITS} digits"),
-                    "YAML takes a number that begins with 0 for another one, unless it is in quotes",
+                    "put it in quotes: YAML reads a number that begins with 0 as octal",
                 );
             }
             if user.is_some() {
-                problems.add(at("username"), "is nothing that goes with `ecr`");
+                problems.add(at("username"), "excludes `ecr`");
             }
             if let Some(login) = ecr.login() {
                 aws::login_rules(&at("ecr"), &login.roles, ecr.user.as_ref(), problems);

@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use super::text::{non_empty, non_empty_secret};
 
-/// The repository that helm knew by itself once.
+/// The repository that helm 2 had by default.
 pub(crate) const STABLE: &str = "stable";
 
-/// Where it is kept now.
+/// Its current address.
 const STABLE_URL: &str = "https://charts.helm.sh/stable";
 
 /// A repository of charts.
@@ -26,12 +26,12 @@ pub struct Repository {
     pub username: Option<String>,
     /// That user's password.
     pub password: Option<Secret>,
-    /// The certificate of the authority that alone may speak for it, in PEM form.
+    /// The certificate of the only authority to trust for it, in PEM form.
     pub ca_cert: Option<String>,
-    /// Accept any certificate of its.
+    /// Accept any certificate of the repository.
     #[serde(default)]
     pub insecure: bool,
-    /// Send user and password to other hosts, too, when its index leads there.
+    /// Also send the user and password to other hosts that its index names.
     #[serde(default)]
     pub pass_credentials: bool,
 }
@@ -67,7 +67,7 @@ impl<'s> Repositories<'s> {
     }
 
     /// The option for a command that fetches from a repository, given by its name or its address. helm itself applies the
-    /// repository's own settings for TLS to the index alone.
+    /// repository's TLS settings to the index alone.
     pub(crate) fn option(self, repository: &str) -> Option<&'static str> {
         let named = repository.trim_start_matches("alias:").trim_start_matches('@');
         let is_it = |one: &&Repository| {
@@ -101,7 +101,7 @@ impl<'s> Repositories<'s> {
             if name.is_empty() || name.starts_with('-') || name.contains(|character: char| !is_of_name(character)) {
                 problems.add(at("name"), "expected a name: letters, digits, `-`, `_` and `.`");
             } else if !names.insert(name) {
-                problems.add(at("name"), format!("is the name of another repository, too: `{name}`"));
+                problems.add(at("name"), format!("another repository has the same name: `{name}`"));
             }
             address_rules(&repository.url, &at("url"), problems);
             match (non_empty(repository.username.as_ref()), non_empty_secret(repository.password.as_ref())) {
@@ -116,7 +116,7 @@ impl<'s> Repositories<'s> {
         if let Some(url) = self.stable {
             address_rules(url, "stable_repo", problems);
             if names.contains(STABLE) {
-                problems.add("stable_repo", "names the repository `stable`, and so does `repos`; leave one out");
+                problems.add("stable_repo", "conflicts with the repository `stable` in `repos`; remove one");
             }
         }
     }
@@ -132,7 +132,7 @@ fn address_rules(url: &str, key: &str, problems: &mut Problems) {
         problems.add_with_hint(
             key,
             "is the address of a registry, which has no index",
-            format!("a chart there is `chart: {url}/CHART`, and `private_registry` logs in"),
+            format!("write `chart: {url}/CHART` for a chart there, and `private_registry` to log in"),
         );
     } else if !Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
         problems.add(key, "expected an address, `https://...`");

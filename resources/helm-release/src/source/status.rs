@@ -7,28 +7,28 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// The one that runs.
+    /// It is deployed now.
     Deployed,
-    /// A later one runs.
+    /// A later revision was deployed.
     Superseded,
-    /// It did not come up.
+    /// Its deploy failed.
     Failed,
-    /// It was taken away.
+    /// It was uninstalled.
     Uninstalled,
-    /// It is being taken away.
+    /// It is being uninstalled.
     Uninstalling,
     /// It is being installed.
     PendingInstall,
-    /// It is being brought up in place of another.
+    /// It is being deployed as an upgrade.
     PendingUpgrade,
-    /// It is being brought up in place of one that was to go.
+    /// It is being deployed as a rollback.
     PendingRollback,
-    /// Helm does not know.
+    /// helm does not know its status.
     Unknown,
 }
 
 impl Status {
-    /// The word that helm writes.
+    /// helm's word for the status.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Deployed => "deployed",

@@ -1,4 +1,4 @@
-//! Optional text, secrets and PEM in a request: an empty one counts as not given.
+//! Optional text, secrets and PEM in a request. Empty text counts as absent.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,7 +23,7 @@ pub(crate) fn pem(text: &str) -> Result<String, String> {
     let decoded = STANDARD.decode(compact).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     decoded
         .filter(|text| text.contains("-----BEGIN "))
-        .ok_or_else(|| "expected PEM (-----BEGIN ...), as it is or in base64".to_owned())
+        .ok_or_else(|| "expected PEM (-----BEGIN ...), or that in base64".to_owned())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The logs of hooks and tests that a put has shown already.
+//! The logs of hooks and tests that a put has already shown.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

@@ -1,8 +1,7 @@
-//! `override_values`: single values over those of the files, each at the place that its key names.
+//! `override_values`: single values that override those of the files.
 //!
-//! All of them go to helm in one private file, so that none is in an argument that every user of the machine can read.
-//! Large whole numbers are the exception, for helm's sake: out of a file it reads `12345678` as a fraction, which a template
-//! shows as `1.2345678e+07`.
+//! All overrides go to helm in one private file, since every process can read arguments. Large integers are the exception: helm
+//! reads `12345678` in a file as a float, which a template shows as `1.2345678e+07`.
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Inputs, Redactor, Result};
@@ -11,25 +10,25 @@ use serde_json::{Map, Value};
 use crate::params::override_value::key_path::{KeyPath, Step};
 use crate::params::override_value::{Kind, Override, text};
 
-/// The least number that helm shows with an exponent when it comes from a file.
+/// The smallest integer that helm shows with an exponent when it comes from a file.
 const LARGE: u64 = 1_000_000;
 
-/// All overrides of a put, as helm is to get them.
+/// All overrides of a put, in the form that helm takes.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Overrides {
-    /// For the file.
+    /// The values for the file.
     pub(crate) values: Value,
-    /// For `--set`, none of them hidden: `account=123456789012`.
+    /// The arguments of `--set`, none of them hidden: `account=123456789012`.
     pub(crate) numbers: Vec<String>,
 }
 
 impl Overrides {
-    /// Whether a value goes into a list, so that it matters which list the files have there.
+    /// Whether any override changes a list item, so that the list in the values files is needed.
     pub(crate) fn change_lists(overrides: &[Override]) -> bool {
         overrides.iter().any(|one| KeyPath::parse(&one.key).is_ok_and(|path| path.list().is_some()))
     }
 
-    /// Puts them together, later ones over earlier ones. `below` is what the files say.
+    /// Merges the overrides; later ones have precedence. `below` holds the merged values of the files.
     pub(crate) fn gather(overrides: &[Override], below: &Value, inputs: &Inputs, redactor: &Redactor) -> Result<Self> {
         let mut values = Value::Object(Map::new());
         for one in overrides {
@@ -39,7 +38,7 @@ impl Overrides {
             if one.hide {
                 spell_out(&mut value);
             }
-            // A list in a later file takes the place of one in an earlier file, so that the whole of it is needed.
+            // A list in a later file replaces one in an earlier file, so the override must contain the whole list.
             if let Some(list) = path.list()
                 && list.find(&values).is_none()
                 && let Some(found) = list.find(below).filter(|found| found.is_array())
@@ -91,7 +90,7 @@ pub(super) fn is_large(value: &Value) -> bool {
     value.as_i64().is_some_and(|number| number.unsigned_abs() >= LARGE)
 }
 
-/// Makes text of large numbers: it reads the same, and cannot be seen in an argument.
+/// Turns large integers into text: templates show it unchanged, and it needs no argument.
 pub(super) fn spell_out(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(spell_out),

@@ -1,6 +1,6 @@
-//! Large whole numbers of the revision whose values are reused. helm reads its record's numbers as fractions, and a template then shows
-//! `5.060547e+06` where the first deploy showed `5060547`, in the tag of an image for example. So they are handed over as text, which a
-//! template shows as it is, and which stays in a private file, since a number may be a password.
+//! Large integers in the values that an upgrade reuses. helm reads the numbers in its record as floats, and a template shows
+//! `5.060547e+06` where the first deploy showed `5060547`, for example in the tag of an image. So they are passed as text, which a
+//! template shows unchanged, in a private file, since a number may be a password.
 
 use std::path::PathBuf;
 
@@ -11,25 +11,25 @@ use super::overrides::is_large;
 use crate::target::Target;
 use crate::yaml;
 
-/// A file of values with the numbers, when values are reused and there are any.
+/// Writes a values file with the large integers, if the put reuses values that have any.
 pub(super) async fn file(target: &Target<'_>) -> Result<Option<PathBuf>> {
     let params = target.params;
     if !params.reuse_values && !params.reset_then_reuse_values {
         return Ok(None);
     }
     let records = target.records().of(&target.release).await?;
-    // helm reuses the values of what is deployed, or else of the newest revision.
+    // helm reuses the values of the deployed revision, or else of the latest one.
     let Some(reused) = records.iter().rfind(|record| record.status == "deployed").or(records.last()) else {
         return Ok(None);
     };
-    // helm itself says what is wrong with a record that cannot be read.
+    // helm itself reports a record that cannot be read.
     let release = target.records().read(&target.release, reused.revision).await.ok().flatten();
     let Some(text) = release.and_then(|release| release.config).as_ref().and_then(large) else { return Ok(None) };
     let private = target.context.private_directory();
     private.write("reused-values.yaml", yaml::document(&text).as_bytes()).map(Some)
 }
 
-/// The large numbers in the values as text, and nothing else; a list with one is there as a whole, since lists are replaced.
+/// Returns only the large integers of the values, as text. A list with one is returned whole, since helm replaces lists.
 fn large(value: &Value) -> Option<Value> {
     match value {
         Value::Object(entries) => {
@@ -45,7 +45,7 @@ fn large(value: &Value) -> Option<Value> {
     }
 }
 
-/// The value with its large numbers as text.
+/// Returns the value with its large integers as text.
 fn spelled_out(value: &Value) -> Value {
     let mut value = value.clone();
     super::overrides::spell_out(&mut value);

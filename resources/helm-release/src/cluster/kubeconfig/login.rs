@@ -1,4 +1,4 @@
-//! The user of a kubeconfig: how to log in, and who to act as.
+//! The user of a kubeconfig: the login and the impersonation.
 
 use anyhow::anyhow;
 use jetway::http::ClientCertificate;
@@ -9,7 +9,7 @@ use super::super::impersonation::Impersonation;
 use crate::source::kubeconfig::{UserEntry, data};
 use crate::source::text::non_empty;
 
-/// The keys of a user that are read here.
+/// The known keys of a user.
 pub(super) const KEYS: [&str; 15] = [
     "client-certificate",
     "client-certificate-data",
@@ -29,7 +29,7 @@ pub(super) const KEYS: [&str; 15] = [
 ];
 
 impl UserEntry {
-    /// How it logs in; a token goes before all else, as with kubectl.
+    /// The login of the user. As with kubectl, a token has precedence.
     pub(super) fn user(&self) -> Result<User> {
         let token = self.token.as_ref().filter(|token| !token.expose().trim().is_empty());
         if token.is_none() {
@@ -99,7 +99,7 @@ impl UserEntry {
     fn refuse_programs(&self) -> Result<()> {
         if let Some(exec) = &self.exec {
             let error = anyhow!(
-                "the kubeconfig's `exec` logs in with the program `{}`, and no program of a kubeconfig is run here",
+                "the kubeconfig's `exec` logs in with the program `{}`, which this resource does not run",
                 exec.command
             );
             let program = exec.command.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -126,8 +126,8 @@ impl UserEntry {
     }
 }
 
-/// The error that a key names a file, which is not on this machine.
+/// The error that a key names a file, which does not exist on this worker.
 pub(super) fn names_local_file(key: &str) -> Error {
-    anyhow!("the kubeconfig's `{key}` names a file of the machine that it was written on")
-        .hint("`kubectl config view --raw --minify --flatten` writes one that has everything in it")
+    anyhow!("the kubeconfig's `{key}` names a file on the machine where the kubeconfig was written")
+        .hint("`kubectl config view --raw --minify --flatten` prints a kubeconfig that contains the files")
 }

@@ -1,11 +1,11 @@
-//! The objects of a manifest as they are compared: by kind and name, and without what Secrets hold.
+//! The objects of a manifest for a comparison: by kind and name, without the values in Secrets.
 
 use serde_json::{Map, Value};
 
 use crate::records::manifest::documents;
 use crate::yaml;
 
-/// The parts of a Secret that are secret.
+/// The keys of a Secret that hold values.
 const SECRET_PARTS: [&str; 2] = ["data", "stringData"];
 
 /// An object of a manifest.
@@ -20,7 +20,7 @@ pub(super) struct Object {
 }
 
 impl Object {
-    /// The objects of a manifest. What is none is left out: Kubernetes takes none of it.
+    /// Parses the objects of a manifest. Documents that are not objects are skipped.
     pub(super) fn all(manifest: &str) -> Vec<Self> {
         documents(manifest).into_iter().filter_map(Self::parse).collect()
     }
@@ -38,22 +38,22 @@ impl Object {
         Some(Self { kind, name, text, value })
     }
 
-    /// Whether it is the same object, in whatever state.
+    /// Whether it is the same object, in any state.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.kind == other.kind && self.name == other.name
     }
 
-    /// Whether it is a hook. Where the cluster could not help, these stand among the others.
+    /// Whether it is a hook. Manifests that were rendered without the cluster contain the hooks, too.
     pub(super) fn is_hook(&self) -> bool {
         self.value.pointer("/metadata/annotations").is_some_and(|annotations| annotations.get("helm.sh/hook").is_some())
     }
 
-    /// Whether it is in the same state, however that is written.
+    /// Whether both have the same state, regardless of the notation.
     pub(super) fn equals(&self, other: &Self) -> bool {
         self.value == other.value
     }
 
-    /// The text to compare. Of a Secret it says of each value only whether it is another than in `other`; `when` is a word for
+    /// The text for the comparison. In a Secret, the values are masked, with a mark on those that differ from `other`; `when` names
     /// this side.
     pub(super) fn shown(&self, other: Option<&Self>, when: &str) -> String {
         if self.kind != "Secret" {
@@ -69,7 +69,7 @@ impl Object {
                 *held = Value::from(jetway::MASK);
             }
         }
-        // It may carry what was applied to it last, whole.
+        // This annotation may contain the whole Secret.
         if let Some(annotations) = value.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
             annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
         }

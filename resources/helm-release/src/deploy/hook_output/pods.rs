@@ -1,5 +1,4 @@
-//! The pods of hooks: watched, so that a log is asked for as soon as its container runs; or looked at again and again, where the user may
-//! not watch.
+//! The pods of hooks. A watch reports a container as soon as it runs; without the permission to watch, the pods are polled.
 
 use std::time::Duration;
 
@@ -12,10 +11,10 @@ use serde::de::IgnoredAny;
 use crate::cluster::kubernetes::{Asked, CORE, Kubernetes, is_refused};
 use crate::records::release::{Hook, moment};
 
-/// How long it is between two looks where pods cannot be watched, and before a watch that has ended begins again.
+/// The pause between two polls, and before a watch is restarted.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The most that a pod, or an event with one, may be, in bytes.
+/// The maximum size of a pod or a watch event, in bytes.
 const LARGEST: usize = 4 * 1024 * 1024;
 
 /// A hook whose pods are followed.
@@ -37,7 +36,7 @@ impl HookName {
     }
 }
 
-/// A pod of a hook, as far as its logs need it.
+/// A pod of a hook: the fields that are needed for its logs.
 #[derive(Debug, Deserialize)]
 pub(super) struct HookPod {
     pub(super) metadata: Metadata,
@@ -77,7 +76,7 @@ struct State {
     terminated: Option<IgnoredAny>,
 }
 
-/// One run of a container, which has a log.
+/// One run of a container, which has its own log.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Run {
     pub(super) uid: String,
@@ -98,7 +97,7 @@ impl HookPod {
         moment(self.metadata.creation_timestamp.as_deref()?)
     }
 
-    /// The runs of its containers that have begun.
+    /// The runs of its containers that have started.
     pub(super) fn runs(&self) -> impl Iterator<Item = Run> {
         let containers = self.status.init_container_statuses.iter().chain(&self.status.container_statuses);
         let begun = containers.filter(|one| one.state.running.is_some() || one.state.terminated.is_some());
@@ -111,7 +110,7 @@ impl HookPod {
     }
 }
 
-/// How the API server selects the pods of a hook.
+/// The API server's selector of the pods of a hook.
 fn selector(hook: &HookName) -> (&'static str, String) {
     if hook.is_job {
         ("labelSelector", format!("job-name={}", hook.name))
@@ -156,7 +155,7 @@ impl<'t> Pods<'t> {
     /// list pods.
     pub(super) async fn follow(&self, hook: &HookName, on_pod: impl Fn(&HookPod)) -> Result<()> {
         loop {
-            // The API server ends a watch after a while.
+            // The API server ends each watch after some minutes.
             if let Err(error) = self.watch(hook, &on_pod).await
                 && is_refused(&error)
             {
@@ -192,7 +191,7 @@ impl<'t> Pods<'t> {
         Ok(())
     }
 
-    /// The same by listing the pods again and again.
+    /// Polls the pods, if the user may not watch them.
     async fn poll(&self, hook: &HookName, on_pod: &impl Fn(&HookPod)) -> Result<()> {
         let kubernetes = self.kubernetes.briefly();
         loop {

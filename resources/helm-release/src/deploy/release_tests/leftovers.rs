@@ -1,4 +1,4 @@
-//! What tests leave over: the pods and jobs of their last run, which helm takes away only when the chart says so.
+//! The pods and jobs of earlier test runs. helm deletes them only if the chart says so.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::cluster::kubernetes::{Asked, CORE, is_gone};
 use crate::records::release::{Hook, Release};
 use crate::target::Target;
 
-/// How long an object is waited for to go, in looks, and how long it is between two of them.
+/// The maximum number of reads until a deleted object is gone, and the pause between them.
 const LOOKS: u32 = 150;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The annotation by which helm tells its hooks, and what it says of tests; the longer word is that of helm 2, and as good.
+/// The annotation of hooks, and its values for tests; `test-success` is that of helm 2.
 const HOOK: &str = "helm.sh/hook";
 const TESTS: [&str; 2] = ["test", "test-success"];
 
@@ -29,7 +29,7 @@ struct Metadata {
     annotations: std::collections::BTreeMap<String, String>,
 }
 
-/// Takes the pods and jobs of the release's tests away, and waits until they are gone.
+/// Deletes the pods and jobs of the release's tests, and waits until they are gone.
 pub(super) async fn remove(target: &Target<'_>, release: &Release) -> Result<()> {
     for test in release.tests() {
         if let Err(error) = remove_one(target, test).await {
@@ -37,7 +37,7 @@ pub(super) async fn remove(target: &Target<'_>, release: &Release) -> Result<()>
                 return Err(error);
             }
             let (kind, name) = (test.kind.to_lowercase(), &test.name);
-            target.context.console().warn(format_args!("the {kind} `{name}` of a test is left over: {error:#}"));
+            target.context.console().warn(format_args!("cannot remove the {kind} `{name}` of a test: {error:#}"));
         }
     }
     Ok(())
@@ -58,7 +58,7 @@ async fn remove_one(target: &Target<'_>, test: &Hook) -> Result<()> {
         }
     };
     let Some(found) = look().await? else { return Ok(()) };
-    // Something else may have the name of a hook of ours.
+    // Another object may have the name of a test.
     let is_test =
         found.annotations.get(HOOK).is_some_and(|events| events.split(',').any(|event| TESTS.contains(&event.trim())));
     if !is_test {
@@ -75,5 +75,5 @@ async fn remove_one(target: &Target<'_>, test: &Hook) -> Result<()> {
         }
         target.context.interrupt().sleep(PAUSE).await?;
     }
-    Err(jetway::anyhow!("it has not gone within {} s", (PAUSE * LOOKS).as_secs()))
+    Err(jetway::anyhow!("it still exists after {} s", (PAUSE * LOOKS).as_secs()))
 }

@@ -1,12 +1,12 @@
-//! Why helm could not delete a release: it says so in its debug output only.
+//! The reason why helm could not delete a release, which helm prints only as debug output.
 
 use std::path::Path;
 
-/// The beginning of helm's word for it, in the debug output of helm 3 and helm 4.
+/// The prefix of the reason in the debug output of helm 3 and helm 4.
 const OF_HELM_3: &str = "uninstall: Failed to delete release: ";
 const OF_HELM_4: &str = "msg=\"uninstall: Failed to delete release\" error=";
 
-/// What `helm uninstall --debug` has said on standard error, without the debug output, and with the reason in it.
+/// Removes the debug output from the standard error of `helm uninstall --debug`, except for the reason.
 pub(super) fn without_debug_output(stderr: &str) -> String {
     let mut kept: Vec<String> = Vec::new();
     let mut reason: Vec<String> = Vec::new();
@@ -43,7 +43,7 @@ fn debug_line_of_helm_3(line: &str) -> Option<(&str, &str)> {
     Path::new(place).extension().is_some_and(|its| its == "go").then_some((place, text))
 }
 
-/// A text of Go's in quotes, as it was.
+/// Decodes a quoted Go string.
 fn unquoted(text: &str) -> String {
     serde_json::from_str(text).unwrap_or_else(|_| text.to_owned())
 }

@@ -1,23 +1,23 @@
-//! Where a value belongs, in the words of `helm --set`: `image.tag`, `hosts[0].name`, and `\.` for a dot in a name.
+//! The key of a value, in the notation of `helm --set`: `image.tag`, `hosts[0].name`, and `\.` for a dot in a name.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// The largest index of a list that helm takes.
+/// The largest list index that helm accepts.
 const LARGEST_INDEX: usize = 65_536;
 
-/// The most names below each other that helm takes.
+/// The deepest nesting of names that helm accepts.
 const DEEPEST: usize = 30;
 
-/// The characters that mean something in a key.
+/// The special characters in a key.
 const SPECIAL: &[char] = &['\\', '.', '[', '=', ','];
 
-/// A place among values.
+/// The path of a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct KeyPath(Vec<Step>);
 
-/// One step down.
+/// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Into a map.
@@ -27,7 +27,7 @@ pub(crate) enum Step {
 }
 
 impl KeyPath {
-    /// Reads a key; else what is wrong with it.
+    /// Parses a key, or returns what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut steps = Vec::new();
         let mut names = 0;
@@ -43,7 +43,7 @@ impl KeyPath {
                         break;
                     }
                     '=' | ',' => {
-                        return Err(format!("has a `{character}` in it, which a name has as `\\{character}`"));
+                        return Err(format!("contains `{character}`; write it as `\\{character}`"));
                     }
                     character => name.push(character),
                 }
@@ -67,30 +67,30 @@ impl KeyPath {
                 }
                 let number = index.parse().ok().filter(|number| *number <= LARGEST_INDEX);
                 let number = number
-                    .ok_or_else(|| format!("has `[{index}]` in it; an index is a number from 0 to {LARGEST_INDEX}"))?;
+                    .ok_or_else(|| format!("contains `[{index}]`; an index is a number from 0 to {LARGEST_INDEX}"))?;
                 steps.push(Step::Index(number));
                 end = rest.next();
             }
             match end {
                 None => return Ok(Self(steps)),
                 Some('.') => {}
-                Some(other) => return Err(format!("has `{other}` right behind a `]`")),
+                Some(other) => return Err(format!("has `{other}` directly after a `]`")),
             }
         }
     }
 
-    /// The names in front of the first index; `None` when there is no index.
+    /// The path up to the first index; `None` without an index.
     pub(crate) fn list(&self) -> Option<Self> {
         let first = self.0.iter().position(|step| matches!(step, Step::Index(_)))?;
         Some(Self(self.0.iter().take(first).cloned().collect()))
     }
 
-    /// The same, one step further.
+    /// The path with one more step.
     pub(crate) fn below(&self, step: Step) -> Self {
         Self(self.0.iter().cloned().chain([step]).collect())
     }
 
-    /// What stands there.
+    /// Finds the value at the path.
     pub(crate) fn find<'v>(&self, values: &'v Value) -> Option<&'v Value> {
         self.0.iter().try_fold(values, |value, step| match step {
             Step::Name(name) => value.get(name),
@@ -98,7 +98,7 @@ impl KeyPath {
         })
     }
 
-    /// Puts `value` there. What has another form on the way gives way; a map that is there is filled up.
+    /// Sets the value at the path. Values of another type on the way are replaced; existing maps are merged.
     pub(crate) fn set(&self, values: &mut Value, value: Value) {
         let mut place = values;
         for step in &self.0 {
@@ -107,7 +107,7 @@ impl KeyPath {
                     if !place.is_object() {
                         *place = Value::Object(Map::new());
                     }
-                    // `Map` makes what is not there.
+                    // Indexing a `Map` inserts a missing key.
                     &mut place[name.as_str()]
                 }
                 Step::Index(index) => entry(place, *index),
@@ -117,7 +117,7 @@ impl KeyPath {
     }
 }
 
-/// The item of a list, with `null` for those in front of it that are not there.
+/// The item of a list, which is filled with `null` up to the index.
 #[allow(clippy::indexing_slicing, reason = "the list has just been made that long")]
 fn entry(place: &mut Value, index: usize) -> &mut Value {
     if !place.is_array() {
@@ -131,7 +131,7 @@ fn entry(place: &mut Value, index: usize) -> &mut Value {
     &mut place[index]
 }
 
-/// Puts `new` in the place of `old`; maps are merged, as helm merges those of several files.
+/// Replaces `old` by `new`; maps are merged, as helm merges several files.
 fn merge(old: &mut Value, new: Value) {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {
@@ -220,7 +220,7 @@ mod tests {
             ("a[-1]", "`[-1]`"),
             ("a[]", "`[]`"),
             ("a[65537]", "0 to 65536"),
-            ("a[0]b", "right behind a `]`"),
+            ("a[0]b", "directly after a `]`"),
             (&["a"; 31].join("."), "deeper than 30"),
         ] {
             let problem = KeyPath::parse(key).unwrap_err();

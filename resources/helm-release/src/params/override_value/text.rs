@@ -1,9 +1,9 @@
-//! What the text of a value stands for, as `helm --set` has it.
+//! Parses the text of a value, like `helm --set`.
 
 use serde_json::{Map, Value};
 
-/// Text as pipelines write it: a word or a whole number is what helm takes it for, `{a,b}` is a list, and all else (commas,
-/// backslashes, a JSON document) is text as it is.
+/// Text in a pipeline: words and integers have their type as in helm, `{a,b}` is a list, and everything else (commas, backslashes,
+/// a JSON document) is plain text.
 pub(crate) fn plain(text: &str) -> Value {
     let is_json = || serde_json::from_str::<Map<String, Value>>(text).is_ok();
     if text.starts_with('{')
@@ -15,24 +15,25 @@ pub(crate) fn plain(text: &str) -> Value {
     word(text)
 }
 
-/// Text exactly as helm reads it; else what is wrong with it. It is one value: a comma, where helm begins another, is an error.
+/// Text exactly as helm reads it, or what is wrong with it. A comma is an error, since helm would start another value there.
 pub(crate) fn helm(text: &str) -> Result<Value, String> {
-    const COMMA: &str = "has a comma that ends it; `\\,` is a comma in it, and another value is an entry of its own";
+    const COMMA: &str = "contains a comma, which ends the value; write `\\,` for a comma in it, and another \
+        value as an entry of its own";
     if text.starts_with('{') {
         let (list, rest) = list(text)?;
-        return if rest.is_empty() { Ok(list) } else { Err("has something behind its `}`".to_owned()) };
+        return if rest.is_empty() { Ok(list) } else { Err("has text after its `}`".to_owned()) };
     }
     let (value, rest) = until(text, &[',']);
     if rest.is_some() { Err(COMMA.to_owned()) } else { value.map(|value| word(&value)) }
 }
 
-/// A list in braces, and what is behind it.
+/// Parses a list in braces, and returns the rest of the text.
 fn list(text: &str) -> Result<(Value, &str), String> {
     let mut items = Vec::new();
     let mut rest = text.strip_prefix('{').unwrap_or(text);
     loop {
         let (item, found) = until(rest, &[',', '}']);
-        let (end, behind) = found.ok_or("is a list without its `}`")?;
+        let (end, behind) = found.ok_or("is a list without a closing `}`")?;
         items.push(word(&item?));
         if end == '}' {
             return Ok((Value::Array(items), behind));
@@ -41,8 +42,7 @@ fn list(text: &str) -> Result<(Value, &str), String> {
     }
 }
 
-/// What comes before one of the characters, a backslash taking what is behind it as it is; and that character with what is
-/// behind it.
+/// Reads up to one of the characters, with backslash escapes, and returns that character with the rest of the text.
 fn until<'t>(text: &'t str, stop: &[char]) -> (Result<String, String>, Option<(char, &'t str)>) {
     let mut taken = String::new();
     let mut rest = text.chars();
@@ -59,7 +59,7 @@ fn until<'t>(text: &'t str, stop: &[char]) -> (Result<String, String>, Option<(c
     (Ok(taken), None)
 }
 
-/// A word, a whole number without zeros in front, or else text.
+/// A word, an integer without leading zeros, or else text.
 fn word(text: &str) -> Value {
     let is = |word: &str| text.eq_ignore_ascii_case(word);
     if is("true") || is("false") {
@@ -107,9 +107,12 @@ mod tests {
         }
         assert_eq!(helm(r"a\,b\\c"), Ok(json!(r"a,b\c")));
         assert_eq!(helm("{}"), Ok(json!([""])));
-        for (text, words) in
-            [("1,admin=true", "comma"), ("{a", "without its `}`"), ("{a}b", "behind its `}`"), ("a\\", "single `\\`")]
-        {
+        for (text, words) in [
+            ("1,admin=true", "comma"),
+            ("{a", "without a closing `}`"),
+            ("{a}b", "after its `}`"),
+            ("a\\", "single `\\`"),
+        ] {
             let problem = helm(text).unwrap_err();
             assert!(problem.contains(words), "{problem}");
         }
