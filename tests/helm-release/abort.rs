@@ -30,7 +30,7 @@ fn aborted(running: Running) -> (Outcome, String) {
 }
 
 #[test]
-fn in_an_upgrade_helm_writes_down_that_it_failed() {
+fn during_upgrade_marks_the_revision_failed() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -56,7 +56,7 @@ fn in_an_upgrade_helm_writes_down_that_it_failed() {
 }
 
 #[test]
-fn in_a_test_the_new_revision_stays() {
+fn during_test_keeps_the_new_revision() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -75,7 +75,7 @@ fn in_a_test_the_new_revision_stays() {
 }
 
 #[test]
-fn in_a_pause_between_tests_and_in_a_plain_wait_it_ends_at_once() {
+fn during_a_pause_ends_at_once() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[("fails.yaml", "testAnnotations: {jetway.test/exit-code: \"1\"}\n")]);
@@ -95,7 +95,7 @@ fn in_a_pause_between_tests_and_in_a_plain_wait_it_ends_at_once() {
 }
 
 #[test]
-fn in_a_rollback_helms_lock_is_taken_away() {
+fn during_rollback_releases_the_lock() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -118,7 +118,7 @@ fn in_a_rollback_helms_lock_is_taken_away() {
 }
 
 #[test]
-fn on_helms_own_way_back_its_lock_is_taken_away() {
+fn during_atomic_rollback_releases_the_lock() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -138,7 +138,7 @@ fn on_helms_own_way_back_its_lock_is_taken_away() {
 }
 
 #[test]
-fn in_an_uninstall_what_is_left_is_no_lock() {
+fn during_uninstall_releases_the_lock() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::{check, deploy, inputs, put, revisions, said, source, source_with_token, with};
 
 #[test]
-fn each_plain_way_gets_in() {
+fn logs_in_with_each_kind_of_credentials() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     deploy(&namespace, Helm::Four, "demo", &[]);
@@ -45,7 +45,7 @@ fn each_plain_way_gets_in() {
 }
 
 #[test]
-fn a_token_that_is_none_is_said_to_be_that() {
+fn error_for_an_invalid_token_says_so() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let source = source_with_token(cluster, &namespace, "hunter2hunter2");
@@ -62,7 +62,7 @@ fn a_token_that_is_none_is_said_to_be_that() {
 }
 
 #[test]
-fn who_may_not_is_told_what_it_takes() {
+fn error_for_a_missing_role_names_the_verb_and_the_kind() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let (token, user) = namespace.account("nobody", &[]);
@@ -82,7 +82,7 @@ fn who_may_not_is_told_what_it_takes() {
 }
 
 #[test]
-fn a_server_that_the_authority_does_not_know_gets_no_token() {
+fn sends_no_token_to_a_server_of_another_authority() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let other = jetway_tests::stand_in::StandIn::start_tls(|_| jetway_tests::stand_in::Answer::text(200, "{}"));
@@ -100,7 +100,7 @@ fn a_server_that_the_authority_does_not_know_gets_no_token() {
 }
 
 #[test]
-fn a_certificate_for_another_name_is_not_taken() {
+fn rejects_a_certificate_for_another_name() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let source = with(source_with_token(cluster, &namespace, "t"), json!({ "tls_server_name": "other.example" }));
@@ -110,7 +110,7 @@ fn a_certificate_for_another_name_is_not_taken() {
 }
 
 #[test]
-fn a_cluster_that_is_not_there_is_an_error_within_bounds() {
+fn unreachable_cluster_is_an_error_within_the_timeout() {
     let source = json!({ "cluster_url": "http://127.0.0.1:1", "release": "demo" });
     let verb = jetway_tests::verb::Verb::check("helm-release").request(&json!({ "source": source }));
     let outcome = verb.run();
@@ -120,16 +120,16 @@ fn a_cluster_that_is_not_there_is_an_error_within_bounds() {
 }
 
 #[test]
-fn a_worker_that_is_no_pod_is_told_so() {
+fn in_cluster_fails_outside_a_pod() {
     let outcome = check(&json!({ "in_cluster": true, "release": "demo" }), Value::Null);
     outcome.failed();
     assert!(said(&outcome).starts_with("error: this worker does not run in a pod"), "{}", outcome.stderr);
 }
 
 #[test]
-fn a_pods_service_account_gets_in() {
+fn logs_in_with_the_service_account_of_a_pod() {
     // The account is where Kubernetes mounts it, which is nowhere to write to on a machine. The binary's case is
-    // `containers::a_worker_that_is_a_pod_gets_in_by_its_service_account`.
+    // `containers::worker_in_a_pod_logs_in_with_its_service_account`.
     if Runner::chosen() == Runner::Binary {
         return;
     }
@@ -160,7 +160,7 @@ fn a_pods_service_account_gets_in() {
 }
 
 #[test]
-fn nothing_is_left_on_the_disk() {
+fn leaves_nothing_on_the_disk() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     deploy(&namespace, Helm::Four, "demo", &[]);
@@ -170,7 +170,7 @@ fn nothing_is_left_on_the_disk() {
 }
 
 #[test]
-fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
+fn accepts_every_kind_of_certificate_and_rejects_bad_ones_with_a_reason() {
     let refusals = Refusals {
         unknown: &["localhost", "the server's certificate is not signed by", "`cluster_ca`"],
         ..tls_cases::REFUSALS

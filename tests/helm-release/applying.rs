@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{chart, helm_that_runs, inputs, put, revisions, said, source, statuses, values_of, with};
 
 #[test]
-fn the_chart_wins_over_a_field_that_somebody_else_has_set() {
+fn chart_overrides_a_field_that_another_client_has_set() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -37,7 +37,7 @@ fn the_chart_wins_over_a_field_that_somebody_else_has_set() {
 }
 
 #[test]
-fn a_conflict_is_an_error_that_names_the_key_where_the_chart_is_not_to_win() {
+fn conflict_without_force_conflicts_is_an_error_that_names_the_key() {
     let Some(cluster) = cluster() else { return };
     if helm_that_runs(Helm::Three) == Helm::Four {
         return;
@@ -68,7 +68,7 @@ fn a_conflict_is_an_error_that_names_the_key_where_the_chart_is_not_to_win() {
 }
 
 #[test]
-fn an_object_of_nobody_is_taken_over_when_that_is_wanted() {
+fn take_ownership_takes_over_an_existing_object() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -92,7 +92,7 @@ fn an_object_of_nobody_is_taken_over_when_that_is_wanted() {
 }
 
 #[test]
-fn values_of_before_go_over_new_defaults_of_the_chart() {
+fn reused_values_override_new_defaults_of_the_chart() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -115,7 +115,7 @@ fn values_of_before_go_over_new_defaults_of_the_chart() {
 }
 
 #[test]
-fn tags_that_look_like_numbers_stay_what_they_are_when_values_are_reused() {
+fn reused_tags_that_look_like_numbers_stay_unchanged() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();

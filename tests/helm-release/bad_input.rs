@@ -18,7 +18,7 @@ fn problems(source: Value) -> String {
 }
 
 #[test]
-fn a_source_names_one_cluster() {
+fn rejects_a_source_with_several_clusters() {
     // Puts may bring a cluster along: a check has nothing to look at, and what is known stays.
     for version in [Value::Null, json!({ "release": "demo", "revision": "7", "cluster": "https://k" })] {
         let outcome = check(&json!({ "release": "demo" }), version.clone());
@@ -46,7 +46,7 @@ fn a_source_names_one_cluster() {
 }
 
 #[test]
-fn names_and_addresses_are_held_to_their_forms() {
+fn rejects_malformed_names_and_addresses() {
     assert_eq!(
         problems(json!({ "cluster_url": "k.example", "release": "a/b", "namespace": "Team", "statuses": ["failled"] })),
         "`source.statuses[0]`: expected `deployed`, `superseded`, `failed`, `uninstalled`, `uninstalling`, \
@@ -61,7 +61,7 @@ fn names_and_addresses_are_held_to_their_forms() {
 }
 
 #[test]
-fn a_login_is_complete() {
+fn rejects_incomplete_credentials() {
     let outcome = check(&json!({ "cluster_url": "https://k.example", "release": "demo" }), Value::Null);
     // Puts may bring a token along.
     assert_eq!(outcome.json(), json!([]));
@@ -80,7 +80,7 @@ fn a_login_is_complete() {
 }
 
 #[test]
-fn clouds_are_told_what_they_lack() {
+fn rejects_incomplete_keys_of_clouds() {
     assert_eq!(
         problems(json!({ "gcloud_cluster_auth": true, "gcloud_service_account_key_file": "/key.json" })),
         "`source.gcloud_service_account_key_file`: expected the JSON key of a service account (client_email, private_key, \
@@ -97,13 +97,13 @@ fn clouds_are_told_what_they_lack() {
 }
 
 #[test]
-fn a_kubeconfig_that_is_none_is_not_repeated() {
+fn error_for_a_malformed_kubeconfig_does_not_quote_it() {
     let said = problems(json!({ "kubeconfig": "token: hunter2\nclusters: [" }));
     assert!(said.starts_with("`source.kubeconfig`: is not a kubeconfig: line ") && !said.contains("hunter2"), "{said}");
 }
 
 #[test]
-fn what_has_never_worked_is_refused() {
+fn rejects_helm_setup_purge_all() {
     assert!(
         problems(json!({ "cluster_url": "http://k", "helm_setup_purge_all": true }))
             .starts_with("`source.helm_setup_purge_all`: is not supported")

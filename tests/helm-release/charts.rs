@@ -53,7 +53,7 @@ fn file_server(
 }
 
 #[test]
-fn a_repository_with_a_password_gives_the_version_that_is_asked_for() {
+fn fetches_a_version_from_a_repository_with_a_password() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -93,7 +93,7 @@ fn a_repository_with_a_password_gives_the_version_that_is_asked_for() {
 }
 
 #[test]
-fn a_version_that_is_still_in_development_is_taken_when_that_is_wanted() {
+fn devel_accepts_a_development_version() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -112,7 +112,7 @@ fn a_version_that_is_still_in_development_is_taken_when_that_is_wanted() {
 }
 
 #[test]
-fn a_repository_may_have_an_authority_of_its_own() {
+fn trusts_the_ca_cert_of_a_repository() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -134,7 +134,7 @@ fn a_repository_may_have_an_authority_of_its_own() {
 }
 
 #[test]
-fn a_chart_in_the_inputs_gets_what_it_depends_on() {
+fn fetches_dependencies_of_a_chart_in_the_inputs() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -167,7 +167,7 @@ fn whole(inputs: &Path, url: &str) -> PathBuf {
 }
 
 #[test]
-fn the_versions_of_a_lock_are_fetched_and_the_lock_stays_as_it_is() {
+fn fetches_the_versions_of_a_lock_file_without_changing_it() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -213,7 +213,7 @@ fn the_versions_of_a_lock_are_fetched_and_the_lock_stays_as_it_is() {
 }
 
 #[test]
-fn charts_that_are_in_the_chart_s_directory_need_no_repository() {
+fn dependencies_in_charts_need_no_repository() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -246,7 +246,7 @@ fn push(namespace: &Namespace, registry: &Registry, options: &[&str]) {
 }
 
 #[test]
-fn a_private_registry_gives_a_chart_to_whom_it_knows() {
+fn logs_in_to_a_private_registry() {
     let Some(cluster) = cluster() else { return };
     let registry = Registry::with(&Manner { htpasswd: true, ..Manner::default() });
     push(&cluster.namespace(), &registry, &["--plain-http"]);
@@ -274,7 +274,7 @@ fn a_private_registry_gives_a_chart_to_whom_it_knows() {
 }
 
 #[test]
-fn a_registry_s_authority_is_one_of_those_that_are_trusted_besides() {
+fn trusts_ca_certs_for_a_registry() {
     let Some(cluster) = cluster() else { return };
     let registry = Registry::with(&Manner { tls: true, ..Manner::default() });
     push(&cluster.namespace(), &registry, &["--insecure-skip-tls-verify"]);
@@ -291,7 +291,7 @@ fn a_registry_s_authority_is_one_of_those_that_are_trusted_besides() {
 }
 
 #[test]
-fn amazon_s_registry_is_logged_in_to_with_a_password_of_amazon_s() {
+fn logs_in_to_ecr_with_a_password_of_amazon() {
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
     let Some(cluster) = cluster() else { return };
     let ecr = StandIn::start(|asked| {
@@ -344,7 +344,7 @@ fn amazon_s_registry_is_logged_in_to_with_a_password_of_amazon_s() {
 }
 
 #[test]
-fn a_plugin_comes_from_the_inputs_or_as_an_archive() {
+fn installs_plugins_from_the_inputs_and_from_archives() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -391,7 +391,7 @@ fn a_plugin_comes_from_the_inputs_or_as_an_archive() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_said() {
+fn rejects_contradictory_keys() {
     let source = json!({
         "cluster_url": "http://127.0.0.1:1", "release": "demo",
         "repos": [

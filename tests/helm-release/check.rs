@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{check, deploy, fill, revisions, said, source, source_with_token, with};
 
 #[test]
-fn returns_the_newest_deployed_revision_at_first_and_all_newer_ones_later() {
+fn returns_the_latest_deployed_revision_first_and_then_all_newer_ones() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -27,7 +27,7 @@ fn returns_the_newest_deployed_revision_at_first_and_all_newer_ones_later() {
 }
 
 #[test]
-fn a_release_that_was_made_anew_is_followed_from_its_beginning() {
+fn returns_all_revisions_of_a_reinstalled_release() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let source = source(&namespace);
@@ -48,7 +48,7 @@ fn a_release_that_was_made_anew_is_followed_from_its_beginning() {
 }
 
 #[test]
-fn a_failed_revision_is_no_version_unless_it_is_asked_for() {
+fn returns_failed_revisions_only_with_their_status() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -73,7 +73,7 @@ fn a_failed_revision_is_no_version_unless_it_is_asked_for() {
 }
 
 #[test]
-fn a_release_that_never_came_up_has_no_version_and_that_is_said() {
+fn returns_nothing_for_a_release_that_was_never_deployed_and_says_so() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     deploy(&namespace, Helm::Four, "demo", &["--set=image=broken", "--wait", "--timeout=6s"]);
@@ -83,7 +83,7 @@ fn a_release_that_never_came_up_has_no_version_and_that_is_said() {
 }
 
 #[test]
-fn a_release_that_is_not_there_is_an_error_that_names_its_neighbour() {
+fn missing_release_is_an_error_that_suggests_a_similar_name() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let name = namespace.name();
@@ -105,7 +105,7 @@ fn a_release_that_is_not_there_is_an_error_that_names_its_neighbour() {
 }
 
 #[test]
-fn versions_that_name_no_revision_are_taken() {
+fn accepts_versions_without_a_revision() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let source = source(&namespace);
@@ -129,7 +129,7 @@ fn versions_that_name_no_revision_are_taken() {
 }
 
 #[test]
-fn costs_one_request_however_many_revisions_there_are() {
+fn costs_one_request_for_any_number_of_revisions() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let (token, user) = namespace.account("reader", &[("get,list", "secrets")]);

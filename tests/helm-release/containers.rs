@@ -70,7 +70,7 @@ fn serve_old(namespace: &Namespace) {
 }
 
 #[test]
-fn a_deploy_waits_for_a_probe_that_runs_in_the_container_and_its_test_is_a_program() {
+fn deploy_waits_for_a_readiness_probe_and_runs_a_test_program() {
     let Some(cluster) = cluster_with_containers() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace_with_containers();
@@ -86,7 +86,7 @@ fn a_deploy_waits_for_a_probe_that_runs_in_the_container_and_its_test_is_a_progr
 }
 
 #[test]
-fn a_program_that_fails_three_times_takes_the_release_back_to_pods_that_serve_what_they_did() {
+fn failed_test_rolls_back_to_pods_that_serve_the_old_content() {
     let Some(cluster) = cluster_with_containers() else { return };
     let namespace = cluster.namespace_with_containers();
     serve_old(&namespace);
@@ -108,7 +108,7 @@ fn a_program_that_fails_three_times_takes_the_release_back_to_pods_that_serve_wh
 }
 
 #[test]
-fn a_program_that_passes_on_the_third_try_is_one_that_passes() {
+fn test_that_passes_on_the_third_attempt_passes() {
     let Some(cluster) = cluster_with_containers() else { return };
     let namespace = cluster.namespace_with_containers();
     // The tries have nothing in common but the node: what each leaves there is what the next one counts.
@@ -133,7 +133,7 @@ fn a_program_that_passes_on_the_third_try_is_one_that_passes() {
 }
 
 #[test]
-fn an_image_that_is_not_there_is_told_in_the_words_of_its_registry_while_the_old_pods_serve() {
+fn missing_image_is_reported_with_the_registrys_message_while_the_old_pods_serve() {
     let Some(cluster) = cluster_with_containers() else { return };
     let namespace = cluster.namespace_with_containers();
     serve_old(&namespace);
@@ -156,7 +156,7 @@ fn an_image_that_is_not_there_is_told_in_the_words_of_its_registry_while_the_old
 }
 
 #[test]
-fn a_program_that_crashes_is_shown_with_its_restarts_and_its_last_words() {
+fn crashing_program_is_shown_with_its_restarts_and_its_log() {
     let Some(cluster) = cluster_with_containers() else { return };
     let namespace = cluster.namespace_with_containers();
     let inputs = inputs_with(&values(json!({ "container": shell("echo no database at $HOSTNAME; exit 3") })));
@@ -185,8 +185,8 @@ fn a_program_that_crashes_is_shown_with_its_restarts_and_its_last_words() {
 }
 
 #[test]
-fn a_worker_that_is_a_pod_gets_in_by_its_service_account() {
-    // An image's case is `access::a_pods_service_account_gets_in`: what runs here is the binary of this machine.
+fn worker_in_a_pod_logs_in_with_its_service_account() {
+    // An image's case is `access::logs_in_with_the_service_account_of_a_pod`: what runs here is the binary of this machine.
     if Runner::chosen() == Runner::Image {
         return;
     }

@@ -54,7 +54,7 @@ impl Drop for Kind {
 }
 
 #[test]
-fn a_chart_that_brings_kinds_along_is_installed_and_upgraded_shown_or_not() {
+fn installs_and_upgrades_a_chart_with_crds_with_and_without_show_diff() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         for shown in [false, true] {
@@ -98,7 +98,7 @@ fn a_chart_that_brings_kinds_along_is_installed_and_upgraded_shown_or_not() {
 }
 
 #[test]
-fn hooks_are_left_out_where_that_is_wanted_though_the_cluster_does_not_know_all_kinds_yet() {
+fn no_hooks_hides_hooks_in_a_diff_without_the_cluster() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{deploy, inputs, put, revisions, said, source, source_with_token, with};
 
 #[test]
-fn pods_jobs_warnings_and_logs_are_shown_as_a_person_would_look_for_them() {
+fn shows_pods_jobs_warnings_and_logs() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let crash =
@@ -38,7 +38,7 @@ fn pods_jobs_warnings_and_logs_are_shown_as_a_person_would_look_for_them() {
 }
 
 #[test]
-fn what_may_not_be_read_is_said_and_the_rest_is_shown() {
+fn reports_what_the_user_may_not_read_and_shows_the_rest() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let (token, _) =
@@ -59,7 +59,7 @@ fn what_may_not_be_read_is_said_and_the_rest_is_shown() {
 }
 
 #[test]
-fn a_warning_is_found_in_a_namespace_that_is_full_of_them() {
+fn finds_a_warning_among_many() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let name = namespace.name();
@@ -90,7 +90,7 @@ fn a_warning_is_found_in_a_namespace_that_is_full_of_them() {
 }
 
 #[test]
-fn a_damaged_record_of_before_is_told_of_and_the_others_are_shown() {
+fn warns_of_a_damaged_record_and_shows_the_others() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();

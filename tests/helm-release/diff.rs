@@ -10,7 +10,7 @@ const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringD
                       password: '{{ .Values.settings.password }}'\n";
 
 #[test]
-fn what_changes_is_shown_object_by_object_without_what_secrets_hold() {
+fn shows_changes_by_object_without_values_in_secrets() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -54,7 +54,7 @@ fn what_changes_is_shown_object_by_object_without_what_secrets_hold() {
 }
 
 #[test]
-fn what_cannot_be_shown_is_not_deployed() {
+fn does_not_deploy_if_the_chart_cannot_be_rendered() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[("chart/templates/broken.yaml", "{{ fail \"not like this\" }}")]);
@@ -67,7 +67,7 @@ fn what_cannot_be_shown_is_not_deployed() {
 }
 
 #[test]
-fn colours_tell_what_comes_from_what_goes() {
+fn colours_added_and_removed_lines() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[("two.yaml", "replicas: 2\n")]);

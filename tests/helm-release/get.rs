@@ -15,7 +15,7 @@ fn read(directory: &Path, name: &str) -> String {
 }
 
 #[test]
-fn writes_what_helm_knows() {
+fn writes_the_content_of_helms_record() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -77,7 +77,7 @@ fn writes_what_helm_knows() {
 }
 
 #[test]
-fn tells_how_the_last_test_went() {
+fn writes_the_outcome_of_the_last_test() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -91,7 +91,7 @@ fn tells_how_the_last_test_went() {
 }
 
 #[test]
-fn a_revision_that_helm_has_forgotten_is_an_error() {
+fn deleted_revision_is_an_error() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     deploy(&namespace, Helm::Four, "demo", &[]);
@@ -108,7 +108,7 @@ fn a_revision_that_helm_has_forgotten_is_an_error() {
 }
 
 #[test]
-fn the_versions_of_puts_that_name_no_revision_are_answered_as_they_are() {
+fn returns_versions_without_a_revision_unchanged() {
     // Nobody is asked: the address leads nowhere.
     let source = json!({ "cluster_url": "http://127.0.0.1:1", "release": "demo" });
     for version in [
@@ -123,7 +123,7 @@ fn the_versions_of_puts_that_name_no_revision_are_answered_as_they_are() {
 }
 
 #[test]
-fn a_version_s_own_namespace_is_where_it_is_looked_for() {
+fn reads_from_the_namespace_of_the_version() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     deploy(&namespace, Helm::Four, "demo", &[]);
@@ -138,7 +138,7 @@ fn a_version_s_own_namespace_is_where_it_is_looked_for() {
 }
 
 #[test]
-fn costs_one_request_however_many_revisions_there_are() {
+fn costs_one_request_for_any_number_of_revisions() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let (token, user) = namespace.account("reader", &[("get", "secrets")]);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{check, get, inputs, put, revisions, said, watched, with};
 
 #[test]
-fn a_kubeconfig_of_the_params_leads_to_another_cluster_than_the_source_s() {
+fn kubeconfig_of_the_params_overrides_the_sources_cluster() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[("made", ""), ("kubeconfig", &cluster.kubeconfig())]);
@@ -43,7 +43,7 @@ fn a_kubeconfig_of_the_params_leads_to_another_cluster_than_the_source_s() {
 }
 
 #[test]
-fn a_token_from_a_file_goes_before_the_source_s() {
+fn token_path_overrides_the_sources_token() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let everything = [("*", "secrets,pods,services,configmaps"), ("*", "deployments.apps,replicasets.apps")];
@@ -69,7 +69,7 @@ fn a_token_from_a_file_goes_before_the_source_s() {
 }
 
 #[test]
-fn the_context_of_one_kubeconfig_means_nothing_in_another() {
+fn kubeconfig_context_does_not_apply_to_another_kubeconfig() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[]);

@@ -10,7 +10,7 @@ use crate::support::{add_hook, inputs, put, revisions, source};
 const ENDS: &str = "jetway.test/exit-code: \"0\"";
 
 #[test]
-fn a_hook_that_ends_well_is_waited_for_and_stays_or_goes_as_the_chart_says() {
+fn waits_for_a_hook_and_follows_its_delete_policy() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         for (policy, left) in [("before-hook-creation", "pod/before\n"), ("hook-succeeded", "")] {
@@ -67,7 +67,7 @@ fn shows_the_output_of_a_hook_that_its_policy_deletes() {
 }
 
 #[test]
-fn shows_the_output_of_a_test_that_its_policy_deletes_in_every_try() {
+fn shows_the_output_of_a_test_that_its_policy_deletes_in_every_attempt() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();

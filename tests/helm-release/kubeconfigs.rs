@@ -15,7 +15,7 @@ fn changed(change: impl FnOnce(&mut Value)) -> Option<String> {
 }
 
 #[test]
-fn impersonation_counts_for_check_and_put() {
+fn impersonates_in_check_and_put() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[]);
@@ -45,7 +45,7 @@ fn impersonation_counts_for_check_and_put() {
 }
 
 #[test]
-fn base64_and_an_authority_that_does_not_count_are_taken() {
+fn accepts_base64_and_an_authority_without_effect() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[]);
@@ -58,7 +58,7 @@ fn base64_and_an_authority_that_does_not_count_are_taken() {
 }
 
 #[test]
-fn the_namespace_of_a_context_has_no_effect_and_is_named() {
+fn warns_that_the_namespace_of_a_context_has_no_effect() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let kubeconfig = changed(|config| config["contexts"][0]["context"]["namespace"] = json!(namespace.name()));
@@ -71,7 +71,7 @@ fn the_namespace_of_a_context_has_no_effect_and_is_named() {
 }
 
 #[test]
-fn the_driver_in_env_vars_counts_for_every_verb() {
+fn helm_driver_in_env_vars_applies_to_every_verb() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[]);
@@ -84,7 +84,7 @@ fn the_driver_in_env_vars_counts_for_every_verb() {
 }
 
 #[test]
-fn variables_without_effect_are_refused_by_name() {
+fn rejects_variables_that_affect_helm_only() {
     for (variables, problem) in [
         (
             json!({ "HELM_DRIVER": "sql" }),

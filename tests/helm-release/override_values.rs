@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::support::{inputs, put, said, source, values_of, watched};
 
 #[test]
-fn values_stay_what_they_are() {
+fn values_keep_their_types() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -70,7 +70,7 @@ fn values_stay_what_they_are() {
 }
 
 #[test]
-fn a_large_number_is_shown_by_a_template_as_it_is_written() {
+fn template_shows_large_numbers_unchanged() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -91,7 +91,7 @@ fn a_large_number_is_shown_by_a_template_as_it_is_written() {
 }
 
 #[test]
-fn a_hidden_value_is_in_no_argument_and_in_no_line() {
+fn hidden_value_is_in_no_argument_and_no_output() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -121,7 +121,7 @@ fn a_hidden_value_is_in_no_argument_and_in_no_line() {
 }
 
 #[test]
-fn keys_lead_where_those_of_helm_lead() {
+fn keys_set_the_same_values_as_in_helm() {
     let Some(cluster) = cluster() else { return };
     // Names with anything in them, and lists in between; `set` is unlike anything that a key begins with.
     let name = r"[-a-z0-9_/ \]{}:é\\.=,\[]{1,6}";
@@ -171,7 +171,7 @@ fn keys_lead_where_those_of_helm_lead() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_said() {
+fn rejects_contradictory_keys() {
     let inputs = scratch::directory();
     let overrides = json!([
         { "key": "a..b", "value": 1 },

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::support::{check, deploy, get, inputs, put, revisions, said, source, statuses, values_of, watched, with};
 
 #[test]
-fn deploys_a_chart_and_answers_with_the_revision() {
+fn deploys_a_chart_and_returns_the_revision() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -50,7 +50,7 @@ fn deploys_a_chart_and_answers_with_the_revision() {
 }
 
 #[test]
-fn names_may_stand_in_files_and_an_archive_is_a_chart() {
+fn reads_names_from_files_and_deploys_an_archive() {
     let Some(cluster) = cluster() else { return };
     let (namespace, other) = (cluster.namespace(), cluster.namespace());
     let inputs = inputs(&[("name", "demo\n"), ("space", other.name())]);
@@ -68,7 +68,7 @@ fn names_may_stand_in_files_and_an_archive_is_a_chart() {
 }
 
 #[test]
-fn what_does_not_come_up_fails_and_says_what_runs() {
+fn fails_and_names_the_deployed_revision_if_the_new_one_is_not_ready() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -96,7 +96,7 @@ fn what_does_not_come_up_fails_and_says_what_runs() {
 }
 
 #[test]
-fn an_atomic_put_that_does_not_come_up_goes_back_and_fails() {
+fn atomic_put_rolls_back_and_fails_if_the_new_revision_is_not_ready() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -115,7 +115,7 @@ fn an_atomic_put_that_does_not_come_up_goes_back_and_fails() {
 }
 
 #[test]
-fn a_token_that_ends_meanwhile_is_renewed() {
+fn renews_a_token_that_expires_during_the_put() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let everything = [("*", "secrets,pods,services,configmaps"), ("*", "deployments.apps,replicasets.apps")];
@@ -173,7 +173,7 @@ fn an_abort_ends_helm_and_leaves_nothing_on_the_disk() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_said() {
+fn rejects_contradictory_keys() {
     let inputs = scratch::directory();
     let request = |params: Value| json!({ "source": { "cluster_url": "http://127.0.0.1:1", "release": "demo" }, "params": params });
     let verb = |params: Value| Verb::put("helm-release").dir(inputs.path()).request(&request(params)).run();
@@ -197,7 +197,7 @@ fn what_cannot_be_meant_is_said() {
 }
 
 #[test]
-fn a_namespace_that_is_not_there_is_made_when_that_is_wanted() {
+fn create_namespace_creates_a_missing_namespace() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -221,7 +221,7 @@ fn a_namespace_that_is_not_there_is_made_when_that_is_wanted() {
 }
 
 #[test]
-fn create_namespace_passes_where_the_namespace_exists_and_the_user_may_not_create_any() {
+fn create_namespace_passes_if_the_namespace_exists_and_the_user_may_not_create_any() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -236,7 +236,7 @@ fn create_namespace_passes_where_the_namespace_exists_and_the_user_may_not_creat
 }
 
 #[test]
-fn values_of_the_revision_before_stay_or_are_forgotten() {
+fn reuses_or_resets_values_of_the_latest_revision() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -259,7 +259,7 @@ fn values_of_the_revision_before_stay_or_are_forgotten() {
 }
 
 #[test]
-fn an_atomic_first_install_that_does_not_come_up_leaves_nothing() {
+fn failed_atomic_first_install_leaves_nothing() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -277,7 +277,7 @@ fn an_atomic_first_install_that_does_not_come_up_leaves_nothing() {
 }
 
 #[test]
-fn all_of_it_goes_by_way_of_the_source_s_proxy() {
+fn sends_everything_through_the_proxy_of_the_source() {
     let Some(cluster) = cluster() else { return };
     if !require(Layer::Proxy) {
         return;

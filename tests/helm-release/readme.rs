@@ -64,7 +64,7 @@ fn code_base(values: &str, tag: &str) -> TempDir {
 }
 
 #[test]
-fn the_put_of_the_readme_deploys_tests_and_goes_back_on_a_fresh_namespace() {
+fn put_of_the_readme_deploys_tests_and_rolls_back_in_a_new_namespace() {
     let Some(cluster) = cluster() else { return };
     let pipeline = pipeline();
     for helm in Helm::BOTH {

@@ -38,7 +38,7 @@ impl Drop for Deploying {
 }
 
 #[test]
-fn a_deploy_that_is_under_way_is_left_alone() {
+fn does_not_disturb_a_running_deploy() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -76,7 +76,7 @@ fn a_deploy_that_is_under_way_is_left_alone() {
 
 /// However old it is: the holder may be in a hook that runs for hours.
 #[test]
-fn leaves_an_old_lock_alone_unless_recover_pending_is_given() {
+fn keeps_an_old_lock_without_recover_pending() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[]);
@@ -97,7 +97,7 @@ fn leaves_an_old_lock_alone_unless_recover_pending_is_given() {
 }
 
 #[test]
-fn a_deploy_that_was_killed_is_taken_for_dead_in_time() {
+fn takes_over_the_lock_of_a_killed_deploy_after_the_time() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -133,7 +133,7 @@ fn a_deploy_that_was_killed_is_taken_for_dead_in_time() {
 }
 
 #[test]
-fn a_dead_deploys_lock_stands_in_the_way_of_no_put_and_a_dry_run_leaves_it() {
+fn stale_lock_blocks_no_put_and_a_dry_run_keeps_it() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -178,7 +178,7 @@ fn a_dead_deploys_lock_stands_in_the_way_of_no_put_and_a_dry_run_leaves_it() {
 }
 
 #[test]
-fn a_record_in_a_config_map_is_recovered_like_one_in_a_secret() {
+fn takes_over_a_lock_in_a_config_map() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[("good.yaml", "image: app:2\n")]);
@@ -196,7 +196,7 @@ fn a_record_in_a_config_map_is_recovered_like_one_in_a_secret() {
 }
 
 #[test]
-fn a_helm_of_its_own_that_was_killed_is_known_to_be_dead_at_once() {
+fn releases_the_lock_of_its_own_killed_helm_at_once() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -222,7 +222,7 @@ fn a_helm_of_its_own_that_was_killed_is_known_to_be_dead_at_once() {
 }
 
 #[test]
-fn an_uninstall_that_did_not_come_to_its_end_stands_in_the_way_of_no_later_put() {
+fn unfinished_uninstall_blocks_no_later_put() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -280,7 +280,7 @@ fn an_uninstall_that_did_not_come_to_its_end_stands_in_the_way_of_no_later_put()
 }
 
 #[test]
-fn an_atomic_put_whose_way_back_fails_leaves_no_lock_behind_and_says_why() {
+fn failed_atomic_rollback_leaves_no_lock_and_shows_the_reason() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -301,7 +301,7 @@ fn an_atomic_put_whose_way_back_fails_leaves_no_lock_behind_and_says_why() {
 }
 
 #[test]
-fn who_comes_a_moment_later_is_told_who_came_first() {
+fn lost_race_names_the_other_operation() {
     // The one in helm's place calls programs of this machine, which no image has.
     if Runner::chosen() == Runner::Image {
         return;
@@ -340,7 +340,7 @@ fn who_comes_a_moment_later_is_told_who_came_first() {
 }
 
 #[test]
-fn a_way_back_of_somebody_else_is_not_taken_for_a_puts_own() {
+fn keeps_the_rollback_lock_of_another_operation() {
     // The one in helm's place calls programs of this machine, which no image has.
     if Runner::chosen() == Runner::Image {
         return;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::{check, deploy, get, inputs, put, revisions, said, source, values_of, watched, with};
 
 #[test]
-fn an_uninstall_takes_the_release_away_and_again_is_as_good() {
+fn uninstall_removes_the_release_and_is_idempotent() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -43,7 +43,7 @@ fn an_uninstall_takes_the_release_away_and_again_is_as_good() {
 }
 
 #[test]
-fn a_namespace_goes_with_its_last_release() {
+fn delete_namespace_deletes_it_with_the_release() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let source = source(&namespace);
@@ -67,7 +67,7 @@ fn a_namespace_goes_with_its_last_release() {
 }
 
 #[test]
-fn who_may_not_take_a_namespace_away_is_told_so() {
+fn delete_namespace_without_permission_is_an_error() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let (token, _) = namespace.account("deployer", &[("*", "secrets,pods,services"), ("*", "deployments.apps")]);
@@ -88,7 +88,7 @@ fn who_may_not_take_a_namespace_away_is_told_so() {
 }
 
 #[test]
-fn what_is_replaced_begins_anew_and_only_when_what_comes_can_come() {
+fn replace_starts_at_revision_1_after_a_successful_dry_run() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -128,7 +128,7 @@ fn what_is_replaced_begins_anew_and_only_when_what_comes_can_come() {
 }
 
 #[test]
-fn a_dry_run_shows_what_would_come_and_changes_nothing() {
+fn dry_run_shows_the_manifest_and_changes_nothing() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -153,7 +153,7 @@ fn a_dry_run_shows_what_would_come_and_changes_nothing() {
 }
 
 #[test]
-fn what_cannot_be_changed_is_replaced_by_force() {
+fn force_replaces_immutable_objects() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -175,7 +175,7 @@ fn what_cannot_be_changed_is_replaced_by_force() {
 }
 
 #[test]
-fn a_post_renderer_changes_what_is_deployed() {
+fn post_renderer_changes_the_manifest() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -207,7 +207,7 @@ fn a_post_renderer_changes_what_is_deployed() {
 }
 
 #[test]
-fn what_excludes_each_other_is_said() {
+fn rejects_keys_that_exclude_each_other() {
     let inputs = scratch::directory();
     let problems = |params: Value| {
         let source = json!({ "cluster_url": "http://127.0.0.1:1", "release": "demo" });
@@ -220,8 +220,8 @@ fn what_excludes_each_other_is_said() {
     assert!(text.contains("`params.replace`: excludes `uninstall`, which removes the release\n"), "{text}");
     assert!(text.contains("`params.test`: excludes `uninstall`, which removes the release\n"), "{text}");
     let text = problems(json!({ "replace": true, "test": true, "delete_namespace": true }));
-    assert!(text.contains("`params.replace`: takes a `chart`"), "{text}");
-    assert!(text.contains("`params.delete_namespace`: takes `uninstall`"), "{text}");
+    assert!(text.contains("`params.replace`: requires `chart`"), "{text}");
+    assert!(text.contains("`params.delete_namespace`: requires `uninstall`"), "{text}");
     let text = problems(json!({ "debug": true, "rollback": true }));
     assert!(text.contains("`params.rollback`: excludes a dry run"), "{text}");
     // Tests do run, and what fails is taken back: that is none to pretend.
@@ -232,7 +232,7 @@ fn what_excludes_each_other_is_said() {
 }
 
 #[test]
-fn values_are_those_of_the_last_put_that_was_none_to_pretend() {
+fn dry_run_does_not_change_reused_values() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[]);

@@ -10,7 +10,7 @@ use crate::support::{
 const BROKEN: &str = "image: broken\n";
 
 #[test]
-fn what_does_not_come_up_goes_back_while_the_old_pods_serve() {
+fn rolls_back_a_revision_that_is_not_ready_while_the_old_pods_serve() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -47,7 +47,7 @@ fn what_does_not_come_up_goes_back_while_the_old_pods_serve() {
 }
 
 #[test]
-fn a_first_revision_that_fails_stays_or_goes_as_is_wanted() {
+fn failed_first_revision_stays_or_is_uninstalled_by_first_install() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -79,7 +79,7 @@ fn a_first_revision_that_fails_stays_or_goes_as_is_wanted() {
 }
 
 #[test]
-fn neither_a_failed_revision_nor_one_whose_tests_failed_is_gone_back_to() {
+fn skips_revisions_that_failed_or_whose_tests_failed() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[("broken.yaml", BROKEN)]);
@@ -107,7 +107,7 @@ fn neither_a_failed_revision_nor_one_whose_tests_failed_is_gone_back_to() {
 }
 
 #[test]
-fn a_first_revision_that_failed_is_not_gone_back_to_though_helm_calls_it_superseded() {
+fn skips_a_failed_first_revision_that_helm_calls_superseded() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -138,7 +138,7 @@ fn a_first_revision_that_failed_is_not_gone_back_to_though_helm_calls_it_superse
 }
 
 #[test]
-fn a_record_that_cannot_be_read_is_passed_over() {
+fn skips_an_unreadable_record() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -158,7 +158,7 @@ fn a_record_that_cannot_be_read_is_passed_over() {
 }
 
 #[test]
-fn a_rollback_whose_tests_fail_as_well_says_so() {
+fn says_that_the_tests_of_the_old_revision_failed_too() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[("broken.yaml", BROKEN)]);
@@ -177,7 +177,7 @@ fn a_rollback_whose_tests_fail_as_well_says_so() {
 }
 
 #[test]
-fn a_chart_that_cannot_be_rendered_changes_nothing_and_takes_nothing_back() {
+fn does_not_roll_back_if_the_chart_cannot_be_rendered() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[("values.yaml", "podAnnotations: {a: b}\n")]);
@@ -196,7 +196,7 @@ fn a_chart_that_cannot_be_rendered_changes_nothing_and_takes_nothing_back() {
 }
 
 #[test]
-fn a_put_may_go_back_and_do_nothing_else() {
+fn put_with_rollback_only_rolls_back() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -242,7 +242,7 @@ fn a_put_may_go_back_and_do_nothing_else() {
 }
 
 #[test]
-fn a_rollback_whose_hook_fails_leaves_no_lock_behind() {
+fn rollback_with_a_failed_hook_leaves_no_lock() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -269,7 +269,7 @@ fn a_rollback_whose_hook_fails_leaves_no_lock_behind() {
 }
 
 #[test]
-fn what_cannot_be_changed_is_replaced_on_the_way_back_too() {
+fn force_replaces_immutable_objects_in_a_rollback_too() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -292,7 +292,7 @@ fn what_cannot_be_changed_is_replaced_on_the_way_back_too() {
 }
 
 #[test]
-fn a_way_back_that_fails_says_what_runs_now() {
+fn failed_rollback_names_the_deployed_revision() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -313,7 +313,7 @@ fn a_way_back_that_fails_says_what_runs_now() {
 }
 
 #[test]
-fn a_hook_of_an_upgrade_that_fails_is_one_more_thing_to_go_back_from() {
+fn rolls_back_after_a_failed_upgrade_hook() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -334,7 +334,7 @@ fn a_hook_of_an_upgrade_that_fails_is_one_more_thing_to_go_back_from() {
 }
 
 #[test]
-fn what_an_uninstall_did_not_take_away_is_gone_back_to() {
+fn rolls_back_to_a_revision_of_an_unfinished_uninstall() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();

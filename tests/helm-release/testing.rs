@@ -30,7 +30,7 @@ fn end_test(namespace: &Namespace, known: &[String], phase: &str) -> String {
 }
 
 #[test]
-fn a_test_that_passes_on_the_third_try_is_one_that_passes() {
+fn test_that_passes_on_the_third_attempt_passes() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -64,7 +64,7 @@ fn a_test_that_passes_on_the_third_try_is_one_that_passes() {
 }
 
 #[test]
-fn a_test_that_fails_three_times_takes_the_release_back() {
+fn rolls_back_after_three_failed_attempts() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -91,7 +91,7 @@ fn a_test_that_fails_three_times_takes_the_release_back() {
 }
 
 #[test]
-fn what_somebody_else_has_begun_meanwhile_is_not_taken_back() {
+fn does_not_roll_back_another_operations_deploy() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[("runs.yaml", RUNS)]);
@@ -109,7 +109,7 @@ fn what_somebody_else_has_begun_meanwhile_is_not_taken_back() {
 }
 
 #[test]
-fn a_job_is_a_test_like_any_other() {
+fn runs_a_job_as_a_test() {
     let Some(cluster) = cluster() else { return };
     // The longer word is what charts of helm 2 say.
     for (helm, hook) in
@@ -137,7 +137,7 @@ fn a_job_is_a_test_like_any_other() {
 }
 
 #[test]
-fn without_a_chart_it_only_tests_as_the_established_resource_does() {
+fn only_tests_without_a_chart() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -172,7 +172,7 @@ fn without_a_chart_it_only_tests_as_the_established_resource_does() {
 }
 
 #[test]
-fn a_chart_and_its_tests_are_one_put_and_a_chart_without_tests_is_said_to_have_none() {
+fn deploys_and_tests_in_one_put_and_warns_of_a_chart_without_tests() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let source = source(&namespace);
@@ -189,7 +189,7 @@ fn a_chart_and_its_tests_are_one_put_and_a_chart_without_tests_is_said_to_have_n
 }
 
 #[test]
-fn what_cannot_be_meant_is_said() {
+fn rejects_contradictory_keys() {
     let problems = |params: Value| {
         let inputs = inputs(&[]);
         let source = json!({ "cluster_url": "http://127.0.0.1:1", "release": "demo" });

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{deploy, helm_that_runs, inputs, put, revisions, said, source, watched};
 
 #[test]
-fn a_word_is_how_helm_waits_and_a_number_is_how_long_is_slept() {
+fn wait_is_a_strategy_or_a_pause_in_seconds() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -40,7 +40,7 @@ fn a_word_is_how_helm_waits_and_a_number_is_how_long_is_slept() {
 }
 
 #[test]
-fn what_somebody_else_deploys_in_a_pause_is_none_of_the_put_s() {
+fn returns_its_own_revision_despite_a_deploy_during_the_pause() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let inputs = inputs(&[]);
@@ -53,7 +53,7 @@ fn what_somebody_else_deploys_in_a_pause_is_none_of_the_put_s() {
 }
 
 #[test]
-fn jobs_are_waited_for_when_that_is_wanted() {
+fn wait_for_jobs_waits_for_jobs() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
@@ -72,7 +72,7 @@ fn jobs_are_waited_for_when_that_is_wanted() {
 }
 
 #[test]
-fn helm_is_told_how_to_wait_in_its_own_words() {
+fn passes_the_strategy_to_helm() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();

@@ -22,7 +22,7 @@ pub(crate) enum Chart {
     /// A chart in a repository of the source: the name of the repository, and `REPOSITORY/CHART`.
     Repository(String, String),
     /// A chart at an address.
-    Elsewhere(String),
+    Address(String),
 }
 
 impl Chart {
@@ -30,7 +30,7 @@ impl Chart {
     pub(crate) fn find(target: &Target<'_>, text: &str) -> Result<Self> {
         let text = text.trim();
         if text.contains("://") {
-            return Ok(Self::Elsewhere(text.to_owned()));
+            return Ok(Self::Address(text.to_owned()));
         }
         match target.inputs.find(text)? {
             Some(path) if path.is_dir() => return Ok(Self::Directory(path)),
@@ -59,7 +59,7 @@ impl Chart {
         match self {
             Self::Repository(name, _) => repositories::update(target, name).await,
             Self::Directory(directory) => dependencies::fetch(target, directory).await,
-            Self::Archive(_) | Self::Elsewhere(_) => Ok(()),
+            Self::Archive(_) | Self::Address(_) => Ok(()),
         }
     }
 
@@ -75,20 +75,20 @@ impl Chart {
     pub(crate) fn argument(&self) -> &OsStr {
         match self {
             Self::Directory(path) | Self::Archive(path) => path.as_os_str(),
-            Self::Repository(_, text) | Self::Elsewhere(text) => text.as_ref(),
+            Self::Repository(_, text) | Self::Address(text) => text.as_ref(),
         }
     }
 
     /// Whether the chart can have several versions.
     pub(crate) fn has_versions(&self) -> bool {
-        matches!(self, Self::Repository(..) | Self::Elsewhere(_))
+        matches!(self, Self::Repository(..) | Self::Address(_))
     }
 
     /// The options for a command that fetches the chart.
     pub(crate) fn options(&self, target: &Target<'_>) -> Vec<&'static str> {
         match self {
             Self::Repository(name, _) => connection::options(target, name),
-            Self::Elsewhere(address) => connection::options(target, address),
+            Self::Address(address) => connection::options(target, address),
             Self::Directory(_) | Self::Archive(_) => Vec::new(),
         }
     }

@@ -16,7 +16,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
         context.console().step("the source has no `release`: only puts that set `release` create versions");
         return Ok(version.into_iter().collect());
     };
-    if !source.leads_to_a_cluster() {
+    if !source.has_cluster_login() {
         context.console().step(if source.cluster_keys().is_none() {
             "the source has no cluster: only puts with a kubeconfig of their own create versions"
         } else {
@@ -24,11 +24,11 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
         });
         return Ok(version.into_iter().collect());
     }
-    let kubernetes = Kubernetes::new(context, source).await?;
+    let kubernetes = Kubernetes::find(context, source).await?;
     let namespace = source.namespace();
     kubernetes.warn_of_ignored_namespace();
     let records = Records::new(&kubernetes, source.storage(), namespace);
-    let all = records.of(release).await?;
+    let all = records.list(release).await?;
     // A version from another namespace or cluster gives no starting point here.
     let is_here = |version: &&Version| version.namespace.is_none() && version.cluster.is_none();
     let known = version.as_ref().filter(|version| version.release == release).filter(is_here);
@@ -71,7 +71,7 @@ fn release<'s>(source: &'s Source, version: Option<&'s Version>) -> Option<&'s s
 
 async fn missing(records: &Records<'_>, release: &str, namespace: &str) -> jetway::Error {
     let error = anyhow!("there is no release `{release}` in the namespace `{namespace}`");
-    let names = match records.releases().await {
+    let names = match records.release_names().await {
         Ok(names) => names,
         Err(other) => return other.context(error.to_string()),
     };

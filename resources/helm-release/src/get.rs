@@ -30,7 +30,7 @@ pub(crate) async fn get(
         files.write("release", &version.release)?;
         return Ok(Response::new(version));
     };
-    if version.cluster.is_some() || !source.leads_to_a_cluster() {
+    if version.cluster.is_some() || !source.has_cluster_login() {
         context.console().step(
             "the source has no access to the cluster of this version: only the release and the revision \
                 are written",
@@ -47,7 +47,7 @@ pub(crate) async fn get(
             return Err(anyhow!("the version's `{key}` {problem}"));
         }
     }
-    let kubernetes = Kubernetes::new(context, source).await?;
+    let kubernetes = Kubernetes::find(context, source).await?;
     let namespace = non_empty(version.namespace.as_ref()).unwrap_or_else(|| source.namespace());
     let found = Records::new(&kubernetes, source.storage(), namespace).read(&version.release, revision).await?;
     let release = found.ok_or_else(|| {

@@ -34,7 +34,7 @@ impl<'c> Helm<'c> {
     pub(crate) fn new(context: &'c Context, source: &'c Source, cluster: &Cluster) -> Result<Self> {
         let private = context.private_directory();
         env_vars::warn(&source.env_vars, context.console());
-        let kubeconfig = cluster.hand_over(private, source)?;
+        let kubeconfig = cluster.write_kubeconfig(private, source)?;
         let authorities = if source.ca_certs.is_empty() {
             None
         } else {
@@ -62,9 +62,9 @@ impl<'c> Helm<'c> {
         if let Some(major) = self.major.get() {
             return Ok(*major);
         }
-        let told = self.command("version").arg("--template={{.Version}}").quiet().run().await?.success()?.text();
-        let number = told.trim_start_matches('v').split('.').next().and_then(|number| number.parse().ok());
-        let number = number.ok_or_else(|| anyhow!("`helm version` printed `{told}`, which is not a version"))?;
+        let printed = self.command("version").arg("--template={{.Version}}").quiet().run().await?.success()?.text();
+        let number = printed.trim_start_matches('v').split('.').next().and_then(|number| number.parse().ok());
+        let number = number.ok_or_else(|| anyhow!("`helm version` printed `{printed}`, which is not a version"))?;
         Ok(*self.major.get_or_init(|| number))
     }
 

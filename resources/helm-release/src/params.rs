@@ -219,9 +219,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 
 impl Parameters for Params {
     fn rules(&self, problems: &mut Problems) {
-        let goes_back = self.rollback.as_ref().is_some_and(Rollback::is_wanted);
+        let rolls_back = self.rollback.as_ref().is_some_and(Rollback::is_wanted);
         match &self.chart {
-            Some(_) if goes_back => problems.add("chart", "excludes `rollback`, which deploys an old revision"),
+            Some(_) if rolls_back => problems.add("chart", "excludes `rollback`, which deploys an old revision"),
             Some(chart) if chart.trim().is_empty() => problems.add("chart", "must not be empty"),
             Some(chart) if chart.starts_with('-') => problems.add("chart", "must not begin with `-`"),
             Some(chart) if holds_secret(chart) => problems.add_with_hint(
@@ -229,12 +229,12 @@ impl Parameters for Params {
                 "must not contain a password or a token: helm gets it as an argument, which every process can read",
                 "`repos` and `private_registry` in the source log in",
             ),
-            None if !goes_back && !self.uninstall && self.test_plan().is_none() => {
+            None if !rolls_back && !self.uninstall && self.test_plan().is_none() => {
                 problems.add("chart", "required, but missing");
             }
             Some(_) | None => {}
         }
-        self.removal_rules(goes_back, problems);
+        self.removal_rules(rolls_back, problems);
         self.deploy_rules(problems);
         for file in self.values.files() {
             problems.require_input("values", file);
@@ -332,9 +332,9 @@ impl Params {
         }
     }
 
-    fn removal_rules(&self, goes_back: bool, problems: &mut Problems) {
+    fn removal_rules(&self, rolls_back: bool, problems: &mut Problems) {
         for (key, is_given) in
-            [("replace", self.replace), ("test", self.test_plan().is_some()), ("rollback", goes_back)]
+            [("replace", self.replace), ("test", self.test_plan().is_some()), ("rollback", rolls_back)]
         {
             if self.uninstall && is_given {
                 problems.add(key, "excludes `uninstall`, which removes the release");
@@ -349,7 +349,7 @@ impl Params {
         if self.dry().is_some() && self.chart.is_none() && self.test_plan().is_some() {
             problems.add("test", "excludes a dry run without a `chart`: helm has no dry run of tests");
         }
-        if self.dry().is_some() && goes_back {
+        if self.dry().is_some() && rolls_back {
             problems.add("rollback", "excludes a dry run: helm's dry run of a rollback shows no changes");
         }
     }

@@ -33,21 +33,21 @@ pub(crate) async fn put(
     inputs: &Path,
 ) -> Result<Response<Version>> {
     let target = Target::find(context, source, params, inputs).await?;
-    match work(&target).await {
-        Err(error) if Interrupted::caused(&error) => Err(deploy::aborted(&target, error).await),
+    match run(&target).await {
+        Err(error) if Interrupted::caused(&error) => Err(deploy::interrupted_error(&target, error).await),
         done => done,
     }
 }
 
-async fn work(target: &Target<'_>) -> Result<Response<Version>> {
+async fn run(target: &Target<'_>) -> Result<Response<Version>> {
     let params = target.params;
     if let Some(rollback) = params.rollback.as_ref().filter(|rollback| rollback.is_wanted()) {
-        return taken_back(target, rollback).await;
+        return only_roll_back(target, rollback).await;
     }
     if params.uninstall {
         return uninstall::put(target).await;
     }
-    let Some(chart) = &params.chart else { return tested(target).await };
+    let Some(chart) = &params.chart else { return only_test(target).await };
     plugins::install(target).await?;
     registries::log_in(target).await?;
     let chart = Chart::find(target, chart)?;
@@ -55,8 +55,8 @@ async fn work(target: &Target<'_>) -> Result<Response<Version>> {
     chart.prepare(target).await?;
     // Checked here, since helm refuses even dry runs of a locked release.
     match params.dry() {
-        Some(_) => recovery::free(target).await?,
-        None if params.show_diff || params.replace => drop(recovery::unlocked(target).await?),
+        Some(_) => recovery::check_unlocked(target).await?,
+        None if params.show_diff || params.replace => drop(recovery::unlocked_records(target).await?),
         None => {}
     }
     if params.show_diff {
@@ -64,40 +64,40 @@ async fn work(target: &Target<'_>) -> Result<Response<Version>> {
     }
     if let Some(dry) = params.dry() {
         dry_run::deploy(target, &chart, dry).await?;
-        return Ok(Response::new(Version::of_nothing()));
+        return Ok(Response::new(Version::of_dry_run()));
     }
     if params.replace {
-        uninstall::make_room(target, &chart).await?;
+        uninstall::uninstall_for_replacement(target, &chart).await?;
     }
     let made = deploy::deploy(target, &chart).await?;
-    Ok(answer(target, &made))
+    Ok(response(target, &made))
 }
 
 /// Only tests the release.
-async fn tested(target: &Target<'_>) -> Result<Response<Version>> {
+async fn only_test(target: &Target<'_>) -> Result<Response<Version>> {
     let tests = target.params.test_plan().ok_or_else(|| anyhow!("there is no `chart` to deploy"))?;
-    recovery::unlocked(target).await?;
-    let release = release_tests::current(target).await?;
+    recovery::unlocked_records(target).await?;
+    let release = release_tests::latest_revision(target).await?;
     if let Verdict::Failed(error) = release_tests::run(target, &tests, &release).await? {
         let what = format!("revision {} of `{}` did not pass its tests", release.version, target.release);
-        return Err(deploy::gone_back(target, what, error, release.version).await?);
+        return Err(deploy::error_after_rollback(target, what, error, release.version).await?);
     }
     let version = Version { tested: Some("true".to_owned()), ..Version::of_release(&target.release) };
     Ok(Response::new(target.in_namespace(version)).with("release", &target.release))
 }
 
 /// Only rolls back.
-async fn taken_back(target: &Target<'_>, rollback: &Rollback) -> Result<Response<Version>> {
+async fn only_roll_back(target: &Target<'_>, rollback: &Rollback) -> Result<Response<Version>> {
     let made = rollback::put(target, rollback).await?;
     if let Some(tests) = target.params.test_plan()
         && let Verdict::Failed(error) = release_tests::run(target, &tests, &made).await?
     {
-        return Err(error.context(deploy::not_good(target, &made)));
+        return Err(error.context(deploy::tests_failed(target, &made)));
     }
-    Ok(answer(target, &made))
+    Ok(response(target, &made))
 }
 
-fn answer(target: &Target<'_>, made: &Release) -> Response<Version> {
+fn response(target: &Target<'_>, made: &Release) -> Response<Version> {
     let version = target.in_namespace(Version::of_revision(&target.release, made.version));
     Response { version, metadata: get::metadata(made, &target.namespace) }
 }

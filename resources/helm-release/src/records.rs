@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cluster::kubernetes::{Asked, CORE, Kubernetes, is_gone, is_outdated};
+use crate::cluster::kubernetes::{ApiResource, CORE, Kubernetes, is_conflict, is_not_found};
 use crate::source::storage::Storage;
 use release::Release;
 
@@ -39,40 +39,40 @@ pub(crate) struct Record {
     pub(crate) revision: u64,
     pub(crate) status: String,
     /// When it was created.
-    pub(crate) made: Option<Timestamp>,
+    pub(crate) created: Option<Timestamp>,
     /// When it last changed.
     pub(crate) changed: Option<Timestamp>,
     /// The field manager that created it, such as `helm`.
-    pub(crate) maker: Option<String>,
+    pub(crate) manager: Option<String>,
     /// When it was read, by the API server's clock.
-    pub(crate) seen: Timestamp,
+    pub(crate) read_at: Timestamp,
     /// The `resourceVersion`.
-    state: Option<String>,
+    resource_version: Option<String>,
 }
 
 impl Record {
     /// Whether an operation is in progress, or was killed.
     pub(crate) fn is_pending(&self) -> bool {
-        self.status.starts_with("pending-") || self.is_going()
+        self.status.starts_with("pending-") || self.is_uninstalling()
     }
 
     /// Whether that operation is an uninstall.
-    pub(crate) fn is_going(&self) -> bool {
+    pub(crate) fn is_uninstalling(&self) -> bool {
         self.status == "uninstalling"
     }
 
     /// The duration from a time of the record to when it was read; zero if it was read earlier by a skewed clock.
-    pub(crate) fn since(&self, time: Timestamp) -> Duration {
-        Duration::try_from(self.seen.duration_since(time)).unwrap_or_default()
+    pub(crate) fn elapsed_since(&self, time: Timestamp) -> Duration {
+        Duration::try_from(self.read_at.duration_since(time)).unwrap_or_default()
     }
 
     /// How long it had not changed when it was read.
-    pub(crate) fn untouched(&self) -> Duration {
-        self.changed.map_or(Duration::ZERO, |changed| self.since(changed))
+    pub(crate) fn unchanged_for(&self) -> Duration {
+        self.changed.map_or(Duration::ZERO, |changed| self.elapsed_since(changed))
     }
 
     /// Whether it was deployed.
-    pub(crate) fn has_run(&self) -> bool {
+    pub(crate) fn was_deployed(&self) -> bool {
         matches!(self.status.as_str(), "deployed" | "superseded")
     }
 }
@@ -125,23 +125,23 @@ struct Manager {
 
 impl Metadata {
     /// Parses the record; `None` if the labels are not those of helm.
-    fn record(self, seen: Timestamp) -> Option<Record> {
+    fn record(self, read_at: Timestamp) -> Option<Record> {
         let Labels { name, status, version, modified_at } = self.labels?;
-        let made = self.creation_timestamp.as_deref().and_then(release::moment);
+        let created = self.creation_timestamp.as_deref().and_then(release::parse_time);
         let modified = modified_at.and_then(|seconds| Timestamp::from_second(seconds.parse().ok()?).ok());
         let managers = self.managed_fields.unwrap_or_default();
-        let written = managers.iter().filter_map(|manager| release::moment(manager.time.as_deref()?)).max();
-        let maker = managers.into_iter().next().map(|first| first.manager);
+        let written = managers.iter().filter_map(|manager| release::parse_time(manager.time.as_deref()?)).max();
+        let manager = managers.into_iter().next().map(|first| first.manager);
         Some(Record {
             release: name?,
             revision: version?.parse().ok()?,
             status: status?,
-            made,
+            created,
             // The API server's clock has precedence over that of helm's machine.
-            changed: made.max(written.or(modified)),
-            maker: maker.filter(|name| !name.is_empty()),
-            seen,
-            state: self.resource_version,
+            changed: created.max(written.or(modified)),
+            manager: manager.filter(|name| !name.is_empty()),
+            read_at,
+            resource_version: self.resource_version,
         })
     }
 }
@@ -182,14 +182,14 @@ impl<'k> Records<'k> {
     }
 
     /// The revisions of a release, oldest first, with one request for every 500 of them.
-    pub(crate) async fn of(&self, release: &str) -> Result<Vec<Record>> {
+    pub(crate) async fn list(&self, release: &str) -> Result<Vec<Record>> {
         let mut records = self.select(&format!("owner=helm,name={release}")).await?;
         records.sort_by_key(|record| record.revision);
         Ok(records)
     }
 
     /// The names of all releases.
-    pub(crate) async fn releases(&self) -> Result<Vec<String>> {
+    pub(crate) async fn release_names(&self) -> Result<Vec<String>> {
         let mut names: Vec<String> =
             self.select("owner=helm").await?.into_iter().map(|record| record.release).collect();
         names.sort();
@@ -205,12 +205,12 @@ impl<'k> Records<'k> {
             if !next.is_empty() {
                 query.push(("continue", &next));
             }
-            let answer = self.kubernetes.read(self.asked("list"), None, &query, METADATA).await?;
-            let seen = answer.header("date").and_then(date).unwrap_or_else(Timestamp::now);
+            let answer = self.kubernetes.read(self.resource("list"), None, &query, METADATA).await?;
+            let read_at = answer.header("date").and_then(date).unwrap_or_else(Timestamp::now);
             let list: List = serde_json::from_slice(&answer.bytes(LARGEST).await?)
                 .map_err(|error| anyhow!("the API server's response is not a list: {error}"))?;
             let items = list.items.unwrap_or_default().into_iter();
-            records.extend(items.filter_map(|item| item.metadata.record(seen)));
+            records.extend(items.filter_map(|item| item.metadata.record(read_at)));
             if list.metadata.next.is_empty() {
                 return Ok(records);
             }
@@ -221,8 +221,8 @@ impl<'k> Records<'k> {
     /// Reads one revision; `None` if it has no record.
     pub(crate) async fn read(&self, release: &str, revision: u64) -> Result<Option<Release>> {
         let name = name(release, revision);
-        let answer = match self.kubernetes.read(self.asked("get"), Some(&name), &[], "application/json").await {
-            Err(error) if is_gone(&error) => return Ok(None),
+        let answer = match self.kubernetes.read(self.resource("get"), Some(&name), &[], "application/json").await {
+            Err(error) if is_not_found(&error) => return Ok(None),
             answer => answer?,
         };
         let object: Object = serde_json::from_slice(&answer.bytes(LARGEST).await?)
@@ -235,7 +235,7 @@ impl<'k> Records<'k> {
         let numbers: Vec<String> = revisions.iter().map(u64::to_string).collect();
         let selector = format!("owner=helm,name={release},version in ({})", numbers.join(","));
         let objects: Vec<Object> =
-            self.kubernetes.list(self.asked("list"), &[("labelSelector", &selector)], LARGEST).await?;
+            self.kubernetes.list(self.resource("list"), &[("labelSelector", &selector)], LARGEST).await?;
         let (mut releases, mut problems) = (Vec::new(), Vec::new());
         for mut object in objects {
             let name = object.metadata.take().map(|metadata| metadata.name).unwrap_or_default();
@@ -250,38 +250,38 @@ impl<'k> Records<'k> {
 
     /// Marks a record as failed for this reason, and returns whether it did. A record that has changed since it was listed is not
     /// changed.
-    pub(crate) async fn give_up(&self, record: &Record, reason: &str) -> Result<bool> {
+    pub(crate) async fn mark_failed(&self, record: &Record, reason: &str) -> Result<bool> {
         let name = name(&record.release, record.revision);
-        let answer = self.kubernetes.read(self.asked("get"), Some(&name), &[], "application/json").await?;
+        let answer = self.kubernetes.read(self.resource("get"), Some(&name), &[], "application/json").await?;
         let mut object: Value = serde_json::from_slice(&answer.bytes(LARGEST).await?)
             .map_err(|_| anyhow!("the record `{name}` is not a Kubernetes object"))?;
         let damaged = || anyhow!("the record `{name}` is not a record of helm");
-        if object.pointer("/metadata/resourceVersion").and_then(Value::as_str) != record.state.as_deref() {
+        if object.pointer("/metadata/resourceVersion").and_then(Value::as_str) != record.resource_version.as_deref() {
             return Ok(false);
         }
         let labels = object.pointer_mut("/metadata/labels").and_then(Value::as_object_mut).ok_or_else(damaged)?;
         labels.insert("status".to_owned(), "failed".into());
         labels.insert("modifiedAt".to_owned(), Timestamp::now().as_second().to_string().into());
         let text = object.pointer_mut("/data/release").ok_or_else(damaged)?;
-        let edited = release::edited(text.as_str().unwrap_or_default(), self.storage, |release| {
+        let edited = release::edit(text.as_str().unwrap_or_default(), self.storage, |release| {
             if let Some(info) = release.get_mut("info").and_then(Value::as_object_mut) {
                 info.insert("status".to_owned(), "failed".into());
                 info.insert("description".to_owned(), reason.into());
             }
         });
         *text = edited.map_err(|problem| anyhow!("the record `{name}` {problem}"))?.into();
-        match self.kubernetes.replace(self.asked("update"), &name, &object).await {
-            Err(error) if is_outdated(&error) => Ok(false),
+        match self.kubernetes.replace(self.resource("update"), &name, &object).await {
+            Err(error) if is_conflict(&error) => Ok(false),
             replaced => replaced.map(|()| true),
         }
     }
 
-    fn asked(&self, verb: &'k str) -> Asked<'k> {
+    fn resource(&self, verb: &'k str) -> ApiResource<'k> {
         let kind = match self.storage {
             Storage::Secret => "secrets",
             Storage::Configmap => "configmaps",
         };
-        Asked { api: CORE, kind, namespace: self.namespace, verb }
+        ApiResource { api: CORE, kind, namespace: self.namespace, verb }
     }
 }
 
@@ -295,22 +295,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_as_old_as_the_api_servers_clock_says() {
-        let seen = date("Tue, 24 Nov 2026 05:07:09 GMT").unwrap();
-        assert_eq!(seen.to_string(), "2026-11-24T05:07:09Z");
+    fn age_of_a_record_is_by_the_api_servers_clock() {
+        let read_at = date("Tue, 24 Nov 2026 05:07:09 GMT").unwrap();
+        assert_eq!(read_at.to_string(), "2026-11-24T05:07:09Z");
         let metadata = serde_json::json!({
             "creationTimestamp": "2026-11-24T05:00:09Z", "resourceVersion": "77",
             "labels": { "name": "demo", "version": "3", "status": "pending-upgrade", "modifiedAt": "1795496529" },
         });
-        let record = serde_json::from_value::<Metadata>(metadata).unwrap().record(seen).unwrap();
-        assert_eq!(record.since(record.made.unwrap()), Duration::from_mins(7));
-        assert_eq!(record.since(record.changed.unwrap()), Duration::from_mins(5));
-        assert_eq!(record.since("2027-01-01T00:00:00Z".parse().unwrap()), Duration::ZERO);
+        let record = serde_json::from_value::<Metadata>(metadata).unwrap().record(read_at).unwrap();
+        assert_eq!(record.elapsed_since(record.created.unwrap()), Duration::from_mins(7));
+        assert_eq!(record.elapsed_since(record.changed.unwrap()), Duration::from_mins(5));
+        assert_eq!(record.elapsed_since("2027-01-01T00:00:00Z".parse().unwrap()), Duration::ZERO);
         assert_eq!(date("yesterday"), None);
     }
 
     #[test]
-    fn a_record_changed_when_the_api_server_says_and_not_when_helms_clock_does() {
+    fn last_change_of_a_record_is_by_the_api_servers_clock() {
         let metadata = serde_json::json!({
             "creationTimestamp": "2026-11-24T05:00:09Z",
             // helm's clock is an hour behind.
@@ -320,9 +320,9 @@ mod tests {
                 { "manager": "backup", "time": "2026-11-24T05:02:09Z" },
             ],
         });
-        let seen = date("Tue, 24 Nov 2026 05:07:09 GMT").unwrap();
-        let record = serde_json::from_value::<Metadata>(metadata).unwrap().record(seen).unwrap();
-        assert_eq!(record.untouched(), Duration::from_mins(1));
-        assert_eq!(record.maker.as_deref(), Some("helm"));
+        let read_at = date("Tue, 24 Nov 2026 05:07:09 GMT").unwrap();
+        let record = serde_json::from_value::<Metadata>(metadata).unwrap().record(read_at).unwrap();
+        assert_eq!(record.unchanged_for(), Duration::from_mins(1));
+        assert_eq!(record.manager.as_deref(), Some("helm"));
     }
 }

@@ -205,7 +205,7 @@ impl Source {
     }
 
     /// Whether the source names a cluster and has a login for it. A put may have its own.
-    pub(crate) fn leads_to_a_cluster(&self) -> bool {
+    pub(crate) fn has_cluster_login(&self) -> bool {
         match self.cluster_keys() {
             Some(ClusterKeys::Url(url)) => {
                 url.starts_with("http://")
@@ -217,13 +217,13 @@ impl Source {
     }
 
     /// The part of the source that is needed to renew a cloud's token, in the form of a source. It contains secrets.
-    pub(crate) fn cloud(&self) -> Value {
+    pub(crate) fn cloud_keys(&self) -> Value {
         json!({
             "gcloud_cluster_auth": self.gcloud_cluster_auth,
             "gcloud_service_account_key_file":
                 non_empty_secret(self.gcloud_service_account_key_file.as_ref()).map(|key| key.expose().to_owned()),
             "gcloud_workload_identity_enabled": self.gcloud_workload_identity_enabled,
-            "aws": self.aws.as_ref().map(Aws::written),
+            "aws": self.aws.as_ref().map(Aws::to_json),
             "ca_certs": self.ca_certs,
             "proxy": self.proxy,
             "connect_timeout": self.connect_timeout,

@@ -28,7 +28,7 @@ pub(crate) struct Target<'p> {
     pub(crate) helm: Helm<'p>,
     pub(crate) kubernetes: Kubernetes<'p>,
     /// The address of the cluster, if it is not the source's.
-    elsewhere: Option<String>,
+    other_cluster: Option<String>,
     /// The name of the release.
     pub(crate) release: String,
     /// The namespace that it is in.
@@ -63,9 +63,9 @@ impl<'p> Target<'p> {
             }
             None => lookup::find_with_token(context, source, token.as_ref()).await?,
         };
-        let elsewhere = kubeconfig.is_some().then(|| cluster.server.clone());
+        let other_cluster = kubeconfig.is_some().then(|| cluster.server.clone());
         let helm = Helm::new(context, source, &cluster)?;
-        let kubernetes = Kubernetes::of(context, source, cluster)?;
+        let kubernetes = Kubernetes::for_cluster(context, source, cluster)?;
         let namespace = if let Some(text) = non_empty(params.namespace.as_ref()) {
             named(&inputs, "namespace", text)?
         } else {
@@ -80,7 +80,7 @@ impl<'p> Target<'p> {
             inputs,
             helm,
             kubernetes,
-            elsewhere,
+            other_cluster,
             release,
             namespace,
             shown_logs: ShownLogs::default(),
@@ -101,7 +101,7 @@ impl<'p> Target<'p> {
     pub(crate) fn in_namespace(&self, version: Version) -> Version {
         let usual = self.source.namespace();
         let namespace = (self.namespace != usual).then(|| self.namespace.clone());
-        Version { namespace, cluster: self.elsewhere.clone(), ..version }
+        Version { namespace, cluster: self.other_cluster.clone(), ..version }
     }
 }
 

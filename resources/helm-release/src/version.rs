@@ -40,7 +40,7 @@ impl Version {
     }
 
     /// The version of a dry run, as in the established resource.
-    pub(crate) fn of_nothing() -> Self {
+    pub(crate) fn of_dry_run() -> Self {
         Self { release: NOTHING.to_owned(), revision: Some(NOTHING.to_owned()), ..Self::default() }
     }
 

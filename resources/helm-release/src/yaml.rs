@@ -94,7 +94,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn people_like_to_read_it() {
+    fn writes_readable_blocks() {
         let value = json!({
             "image": { "repository": "registry.test/app", "tag": "1.10" }, "flag": false, "none": null, "empty": {},
             "list": [1, "two", ["three"], { "four": [] }], "text": "yes", "lines": "a\nb\n", "a b": 1.5,
@@ -127,7 +127,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(value in values()) {
+        fn written_yaml_parses_to_the_same_value(value in values()) {
             let text = document(&value);
             let read: Value = serde_saphyr::from_str(&text).map_err(|error| TestCaseError::fail(format!("{error}: {text}")))?;
             prop_assert_eq!(read, value, "{}", text);

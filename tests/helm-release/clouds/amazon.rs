@@ -122,7 +122,7 @@ fn keys() -> Value {
 }
 
 #[test]
-fn a_user_s_keys_get_in() {
+fn logs_in_with_the_keys_of_a_user() {
     let cluster = cluster_for(user());
     let amazon = start(user(), &cluster);
     gets_in(&source(json!({ "user": keys() })), &[("AWS_ENDPOINT_URL", &amazon.url())]);
@@ -130,7 +130,7 @@ fn a_user_s_keys_get_in() {
 }
 
 #[test]
-fn helm_gets_in_by_tokens_that_this_program_signs_for_it() {
+fn helm_logs_in_with_tokens_of_this_program() {
     let Some(real) = jetway_tests::kubernetes::cluster() else { return };
     let cluster = cluster_for(user());
     let amazon = start(user(), &cluster);
@@ -177,7 +177,7 @@ fn numbered(number: usize) -> Key {
 }
 
 #[test]
-fn a_token_whose_keys_end_while_helm_works_is_signed_anew() {
+fn renews_a_token_whose_keys_expire_while_helm_runs() {
     let Some(real) = jetway_tests::kubernetes::cluster() else { return };
     let inputs = crate::support::inputs(&[]);
     for helm in Helm::BOTH {
@@ -216,7 +216,7 @@ fn bearer(asked: &Asked) -> &str {
 }
 
 #[test]
-fn a_role_is_assumed_by_the_user() {
+fn assumes_a_role_with_the_users_keys() {
     let cluster = cluster_for(session());
     let amazon = start(session(), &cluster);
     let environment = [("AWS_ENDPOINT_URL", amazon.url())];
@@ -238,7 +238,7 @@ fn a_role_is_assumed_by_the_user() {
 }
 
 #[test]
-fn a_worker_s_own_identity_gets_in() {
+fn logs_in_with_the_workers_identity() {
     let cluster = cluster_for(session());
     let amazon = start(session(), &cluster);
     let url = amazon.url();
@@ -262,7 +262,7 @@ fn a_worker_s_own_identity_gets_in() {
 }
 
 #[test]
-fn what_amazon_refuses_is_said_with_advice_and_without_secrets() {
+fn errors_of_amazon_have_a_hint_and_no_secrets() {
     let cluster = cluster_for(user());
     let amazon = start(user(), &cluster);
     let wrong = json!({ "access_key_id": "AKIAUSER", "secret_access_key": "hunter2hunter2" });

@@ -5,7 +5,7 @@ use super::*;
 const ACCESS: &str = "dop_v1_s3cret";
 
 #[test]
-fn a_token_gets_a_kubeconfig_and_that_gets_in() {
+fn logs_in_with_the_kubeconfig_that_a_token_gives() {
     let cluster = api_server(|token| token == TOKEN);
     let (server, authority) = (cluster.url(), authority_data(&cluster));
     let api = StandIn::start(move |asked| {

@@ -68,7 +68,7 @@ fn source(google: &StandIn, key: &AppKey) -> Value {
 }
 
 #[test]
-fn a_service_account_gets_in_by_a_signed_token() {
+fn logs_in_with_a_service_account_key() {
     let key = AppKey::new();
     let cluster = Arc::new(api_server(|token| token == TOKEN));
     let google = start(&key, &cluster);
@@ -78,7 +78,7 @@ fn a_service_account_gets_in_by_a_signed_token() {
 }
 
 #[test]
-fn a_worker_gets_in_by_its_own_account() {
+fn logs_in_with_the_workers_service_account() {
     let cluster = Arc::new(api_server(|token| token == TOKEN));
     let google = start(&AppKey::new(), &cluster);
     let host = google.url().replace("http://", "");
@@ -119,7 +119,7 @@ fn token_until(namespace: &Namespace, number: usize) -> String {
 }
 
 #[test]
-fn a_token_that_ends_while_helm_waits_is_renewed() {
+fn renews_a_token_that_expires_while_helm_waits() {
     let Some(cluster) = jetway_tests::kubernetes::cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = Arc::new(cluster.namespace());
@@ -167,7 +167,7 @@ fn a_token_that_ends_while_helm_waits_is_renewed() {
 }
 
 #[test]
-fn no_proxy_is_asked_who_the_worker_is() {
+fn asks_the_metadata_server_without_the_proxy() {
     // By way of one it would be the proxy's machine that answers.
     let proxy = StandIn::start(|_| Answer::json(200, &json!({ "access_token": TOKEN })));
     let source = json!({
@@ -181,7 +181,7 @@ fn no_proxy_is_asked_who_the_worker_is() {
 }
 
 #[test]
-fn a_key_that_google_does_not_know_is_refused_and_not_shown() {
+fn error_for_an_unknown_key_does_not_show_it() {
     let (key, other) = (AppKey::new(), AppKey::generate());
     let cluster = Arc::new(api_server(|_| false));
     let google = start(&key, &cluster);

@@ -21,10 +21,10 @@ const USABLE: [&str; 2] = ["ok", "unpacked"];
 
 /// Fetches the dependencies, unless `charts/` has them all.
 pub(crate) async fn fetch(target: &Target<'_>, chart: &Path) -> Result<()> {
-    let Some(places) = places(chart) else { return Ok(()) };
+    let Some(places) = repositories_in(chart) else { return Ok(()) };
     let console = target.context.console();
     let locks = Locks::read(chart)?;
-    if places.iter().all(|place| !is_beside(chart, place)) && are_all_there(target, chart, &locks).await? {
+    if places.iter().all(|place| !is_local_directory(chart, place)) && are_all_in_charts(target, chart, &locks).await? {
         console.step("all dependencies of the chart are in its directory `charts`: nothing is fetched");
         return Ok(());
     }
@@ -58,7 +58,7 @@ pub(crate) async fn fetch(target: &Target<'_>, chart: &Path) -> Result<()> {
 /// The addresses of the repositories of the chart's dependencies. helm fetches by a lock file only from repositories that it has in
 /// its list.
 pub(crate) fn repositories(chart: &Path) -> Vec<String> {
-    let places = places(chart).unwrap_or_default();
+    let places = repositories_in(chart).unwrap_or_default();
     let mut urls: Vec<String> = places.into_iter().map(|place| place.trim().trim_end_matches('/').to_owned()).collect();
     urls.retain(|url| url.starts_with("https://") || url.starts_with("http://"));
     urls.sort();
@@ -67,16 +67,16 @@ pub(crate) fn repositories(chart: &Path) -> Vec<String> {
 }
 
 /// Whether a dependency is a local directory. It may have changed since it was copied into `charts/`.
-fn is_beside(chart: &Path, place: &str) -> bool {
+fn is_local_directory(chart: &Path, place: &str) -> bool {
     place.trim().strip_prefix("file://").is_some_and(|path| chart.join(path).is_dir())
 }
 
-async fn are_all_there(target: &Target<'_>, chart: &Path, locks: &Locks) -> Result<bool> {
+async fn are_all_in_charts(target: &Target<'_>, chart: &Path, locks: &Locks) -> Result<bool> {
     let listed = target.helm.command("dependency").label("helm dependency list").arg("list").arg("--").arg(chart);
     let listed = listed.quiet().run().await?;
     Ok(listed.is_success()
         && all_usable(&listed.text())
-        && locks.versions().all(|(name, version)| has(chart, name, version)))
+        && locks.versions().all(|(name, version)| has_version(chart, name, version)))
 }
 
 /// Whether each row of the table of `helm dependency list` has a usable status.
@@ -88,7 +88,7 @@ fn all_usable(table: &str) -> bool {
 }
 
 /// Whether `charts/` has that version of a chart, as an archive or a directory.
-fn has(chart: &Path, name: &str, version: &str) -> bool {
+fn has_version(chart: &Path, name: &str, version: &str) -> bool {
     #[derive(Deserialize)]
     struct Metadata {
         version: String,
@@ -162,7 +162,7 @@ impl Locks {
 
 /// The repositories of the chart's dependencies; `None` if it has no dependencies. A chart file that cannot be parsed here but
 /// mentions dependencies counts as one with dependencies, so that helm reports its problem.
-fn places(chart: &Path) -> Option<Vec<String>> {
+fn repositories_in(chart: &Path) -> Option<Vec<String>> {
     #[derive(Deserialize)]
     struct Metadata {
         dependencies: Option<Vec<Dependency>>,
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_helm_alone_can_read_may_have_dependencies() {
+    fn unreadable_chart_file_may_have_dependencies() {
         let some = |found: &[&str]| Some(found.iter().map(|place| (*place).to_owned()).collect::<Vec<_>>());
         for (text, expected) in [
             ("name: a\nversion: 1.0.0\n", None),
@@ -205,7 +205,7 @@ mod tests {
         ] {
             let directory = tempfile::tempdir().unwrap();
             std::fs::write(directory.path().join("Chart.yaml"), text).unwrap();
-            assert_eq!(places(directory.path()), expected, "{text}");
+            assert_eq!(repositories_in(directory.path()), expected, "{text}");
         }
     }
 
@@ -221,16 +221,16 @@ mod tests {
     }
 
     #[test]
-    fn restores_locks_and_finds_the_versions_that_they_name() {
+    fn restores_lock_files_and_reads_their_versions() {
         let chart = tempfile::tempdir().unwrap();
         let lock = "dependencies:\n- {name: sub, repository: 'https://x', version: 1.0.0}\ndigest: x\n";
         std::fs::write(chart.path().join("Chart.lock"), lock).unwrap();
         let locks = Locks::read(chart.path()).unwrap();
         assert_eq!(locks.versions().collect::<Vec<_>>(), [("sub", "1.0.0")]);
-        assert!(!has(chart.path(), "sub", "1.0.0"));
+        assert!(!has_version(chart.path(), "sub", "1.0.0"));
         std::fs::create_dir_all(chart.path().join("charts/sub")).unwrap();
         std::fs::write(chart.path().join("charts/sub/Chart.yaml"), "name: sub\nversion: 1.0.0\n").unwrap();
-        assert!(has(chart.path(), "sub", "1.0.0") && !has(chart.path(), "sub", "1.0.1"));
+        assert!(has_version(chart.path(), "sub", "1.0.0") && !has_version(chart.path(), "sub", "1.0.1"));
         std::fs::write(chart.path().join("Chart.lock"), "other").unwrap();
         std::fs::write(chart.path().join("requirements.lock"), "new").unwrap();
         locks.restore().unwrap();

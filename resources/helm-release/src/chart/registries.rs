@@ -24,9 +24,9 @@ fn all<'t>(target: &'t Target<'_>) -> impl Iterator<Item = &'t PrivateRegistry> 
 
 /// The options for a command that fetches from this address.
 pub(crate) fn options(target: &Target<'_>, address: &str) -> Vec<&'static str> {
-    let asked = address.trim().strip_prefix("oci://").and_then(|rest| rest.split('/').next());
-    let Some(asked) = asked else { return Vec::new() };
-    let found = all(target).find(|registry| registry.host().as_deref() == Some(asked));
+    let host = address.trim().strip_prefix("oci://").and_then(|rest| rest.split('/').next());
+    let Some(host) = host else { return Vec::new() };
+    let found = all(target).find(|registry| registry.host().as_deref() == Some(host));
     let Some(registry) = found else { return Vec::new() };
     let plain = registry.plain_http.then_some("--plain-http");
     let insecure = registry.insecure.then_some("--insecure-skip-tls-verify");
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logins_stand_where_helm_looks_for_them() {
+    fn writes_logins_under_the_keys_that_helm_reads() {
         let of = |host: &str| config(&[(host.to_owned(), Secret::new("dTpw"))]);
         let hub = json!({ "auths": { "https://index.docker.io/v1/": { "auth": "dTpw" } } });
         for host in ["docker.io", "index.docker.io", "registry-1.docker.io"] {

@@ -41,14 +41,14 @@ pub(crate) fn write(target: &Target<'_>, others: &[String]) -> Result<()> {
 pub(crate) async fn update(target: &Target<'_>, name: &str) -> Result<()> {
     let Target { context, helm, .. } = target;
     context.console().step(format_args!("fetching the index of the repository `{name}`"));
-    let told = helm.command("repo").arg("update").arg("--").arg(name).quiet().run().await?;
+    let finished = helm.command("repo").arg("update").arg("--").arg(name).quiet().run().await?;
     // helm 3 exits with 0 even if it has no index.
-    if told.is_success() && helm.cached(&format!("repository/{name}-index.yaml")).is_file() {
+    if finished.is_success() && helm.cached(&format!("repository/{name}-index.yaml")).is_file() {
         return Ok(());
     }
     // helm prints the reason on standard output, among its messages of success.
     let noise = ["Hang tight", "Update Complete", "...Successfully"];
-    let (said, last) = (told.text(), told.stderr.trim().to_owned());
+    let (said, last) = (finished.text(), finished.stderr.trim().to_owned());
     let lines = said.lines().chain(last.lines()).filter(|line| !noise.iter().any(|noise| line.starts_with(noise)));
     Err(anyhow!(lines.collect::<Vec<_>>().join("\n"))
         .context(format!("cannot fetch the index of the repository `{name}`"))

@@ -11,7 +11,7 @@ use jetway::{Context, Result, Secret};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::connection::{Cluster, Token, User, authority_in};
+use super::connection::{Cluster, Token, User, decode_authority};
 use crate::source::Source;
 use crate::source::aws::Aws;
 
@@ -24,12 +24,12 @@ const HOLDS: i64 = 14 * 60;
 /// Finds the cluster that `aws` names.
 pub(crate) async fn find(context: &Context, source: &Source, aws: &Aws) -> Result<Cluster> {
     #[derive(Deserialize)]
-    struct Answer {
-        cluster: Found,
+    struct ClusterResponse {
+        cluster: ClusterDescription,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Found {
+    struct ClusterDescription {
         endpoint: String,
         certificate_authority: Authority,
     }
@@ -40,13 +40,13 @@ pub(crate) async fn find(context: &Context, source: &Source, aws: &Aws) -> Resul
     let (services, credentials) = services(context, source, aws).await?;
     let name = aws.cluster_name.trim();
     let url = format!("{}/clusters/{name}", services.endpoint("eks"));
-    let asked = services.sign(services.http().get(url), "eks", &credentials)?.send().await;
-    let asked =
-        asked.with_context(|| format!("cannot find the cluster `{name}` in the region `{}`", services.region()));
-    let Answer { cluster } = asked?.json().await?;
+    let response = services.sign(services.http().get(url), "eks", &credentials)?.send().await;
+    let response =
+        response.with_context(|| format!("cannot find the cluster `{name}` in the region `{}`", services.region()));
+    let ClusterResponse { cluster } = response?.json().await?;
     Ok(Cluster {
         server: cluster.endpoint.trim_end_matches('/').to_owned(),
-        authority: Some(authority_in(&cluster.certificate_authority.data)?),
+        authority: Some(decode_authority(&cluster.certificate_authority.data)?),
         user: User::with_token(token(&services, name, &credentials)?),
         ..Cluster::default()
     })

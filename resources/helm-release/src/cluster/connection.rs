@@ -38,14 +38,14 @@ pub(crate) struct Cluster {
     /// The login.
     pub(crate) user: User,
     /// Further keys for helm's kubeconfig.
-    pub(crate) extra: Extra,
+    pub(crate) extra: UnknownKeys,
     /// Warnings from the lookup of the cluster.
     pub(crate) warnings: Vec<String>,
 }
 
 /// Unknown keys of a kubeconfig's cluster and user, which helm gets unchanged.
 #[derive(Debug, Default)]
-pub(crate) struct Extra {
+pub(crate) struct UnknownKeys {
     pub(crate) cluster: BTreeMap<String, Value>,
     pub(crate) user: BTreeMap<String, Value>,
 }
@@ -106,7 +106,7 @@ impl Cluster {
             authorities: if self.authority.is_some() { Authorities::Ours } else { Authorities::OursAndTheSystems },
             insecure: self.insecure,
             server_name: self.server_name.clone(),
-            proxy: self.proxy.as_deref().map(resolving),
+            proxy: self.proxy.as_deref().map(with_remote_dns),
             client_certificate: self.user.certificate.clone(),
             ..usual
         }
@@ -114,12 +114,12 @@ impl Cluster {
 }
 
 /// The proxy's address, changed so that a SOCKS proxy resolves names, as it does for helm.
-fn resolving(proxy: &str) -> String {
+fn with_remote_dns(proxy: &str) -> String {
     proxy.strip_prefix("socks5://").map_or_else(|| proxy.to_owned(), |rest| format!("socks5h://{rest}"))
 }
 
 /// Decodes the PEM text in a cloud's response, which is in base64.
-pub(super) fn authority_in(text: &str) -> Result<String> {
+pub(super) fn decode_authority(text: &str) -> Result<String> {
     let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     bytes.ok_or_else(|| anyhow!("the certificate of the cluster's authority is damaged")).hint("is the cluster up?")
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::connection::{Cluster, Token, User, authority_in};
+use super::connection::{Cluster, Token, User, decode_authority};
 use crate::source::Source;
 use crate::source::google::ServiceAccount;
 use crate::source::text::{non_empty, non_empty_secret};
@@ -23,7 +23,7 @@ const HOLDS: i64 = 3600;
 pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Found {
+    struct ClusterResponse {
         endpoint: Option<String>,
         master_auth: MasterAuth,
         private_cluster_config: Option<PrivateCluster>,
@@ -51,17 +51,17 @@ pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> 
     let api = context.variable("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER");
     let api = api.unwrap_or_else(|| "https://container.googleapis.com/".to_owned());
     let url = format!("{}/v1/projects/{project}/locations/{zone}/clusters/{name}", api.trim_end_matches('/'));
-    let asked = http.get(url).bearer(&token.secret).send().await;
-    let asked =
-        asked.with_context(|| format!("cannot find the cluster `{name}` in `{zone}` of the project `{project}`"));
-    let found: Found = asked?.json().await?;
+    let response = http.get(url).bearer(&token.secret).send().await;
+    let response =
+        response.with_context(|| format!("cannot find the cluster `{name}` in `{zone}` of the project `{project}`"));
+    let found: ClusterResponse = response?.json().await?;
     let internal = found.private_cluster_config.and_then(|config| config.private_endpoint);
     let endpoint = if source.gcloud_use_internal_ip { internal } else { found.endpoint };
     let endpoint = endpoint.filter(|endpoint| !endpoint.is_empty());
     let endpoint = endpoint.ok_or_else(|| anyhow!("the cluster `{name}` has no such address (yet)"))?;
     Ok(Cluster {
         server: format!("https://{endpoint}"),
-        authority: Some(authority_in(&found.master_auth.cluster_ca_certificate)?),
+        authority: Some(decode_authority(&found.master_auth.cluster_ca_certificate)?),
         user: User::with_token(token),
         ..Cluster::default()
     })
@@ -94,14 +94,14 @@ const NO_WORKLOAD_IDENTITY: &str =
     "the worker must run on Google Cloud, under a service account that may use the cluster";
 
 #[derive(Deserialize)]
-struct Granted {
+struct TokenResponse {
     access_token: Secret,
     expires_in: Option<i64>,
 }
 
 /// Returns a token for a service account in exchange for an assertion that is signed with its key. See "Using OAuth 2.0 for Server
 /// to Server Applications" in Google's documentation.
-async fn token_of_account(http: &HttpClient, account: &ServiceAccount) -> Result<Granted> {
+async fn token_of_account(http: &HttpClient, account: &ServiceAccount) -> Result<TokenResponse> {
     let key =
         SigningKey::parse(account.private_key.expose()).map_err(|problem| anyhow!("its `private_key` {problem}"))?;
     let now = Timestamp::now().as_second();
@@ -116,7 +116,7 @@ async fn token_of_account(http: &HttpClient, account: &ServiceAccount) -> Result
 }
 
 /// Returns a token of the worker's service account.
-async fn token_of_worker(context: &Context) -> Result<Granted> {
+async fn token_of_worker(context: &Context) -> Result<TokenResponse> {
     metadata(context, "instance/service-accounts/default/token").await?.json().await
 }
 

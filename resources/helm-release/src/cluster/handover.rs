@@ -17,7 +17,7 @@ use super::renewal::renewed_token;
 use crate::source::Source;
 
 /// The program that helm runs for a token.
-pub(crate) const COMPANION: Companion = Companion { name: "jetway-cluster-token", run: answer };
+pub(crate) const COMPANION: Companion = Companion { name: "jetway-cluster-token", run: answer_helm };
 
 /// The part of the source that the program needs to renew the token.
 const SOURCE: &str = "cluster-source.json";
@@ -27,7 +27,7 @@ const TOKEN: &str = "cluster-token.json";
 
 impl Cluster {
     /// Writes a kubeconfig for the cluster and returns its path.
-    pub(crate) fn hand_over(&self, private: &PrivateDirectory, source: &Source) -> Result<PathBuf> {
+    pub(crate) fn write_kubeconfig(&self, private: &PrivateDirectory, source: &Source) -> Result<PathBuf> {
         let encoded = |text: &str| STANDARD.encode(text);
         let mut cluster = json!({ "server": self.server });
         let mut user = json!({});
@@ -46,8 +46,8 @@ impl Cluster {
         }
         match (&who.token, &who.token_file) {
             (Some(token), None) if token.expires.is_some() => {
-                private.write(SOURCE, source.cloud().to_string().as_bytes())?;
-                private.write(TOKEN, kept(token).to_string().as_bytes())?;
+                private.write(SOURCE, source.cloud_keys().to_string().as_bytes())?;
+                private.write(TOKEN, token_json(token).to_string().as_bytes())?;
                 let command = COMPANION.install(private)?;
                 set(
                     &mut user,
@@ -85,15 +85,15 @@ fn set(object: &mut Value, key: &str, value: Option<impl serde::Serialize>) {
     }
 }
 
-fn kept(token: &Token) -> Value {
+fn token_json(token: &Token) -> Value {
     json!({ "token": token.secret.expose(), "expires": token.expires })
 }
 
 /// Answers helm with the stored token while it is valid, else with a new one.
-fn answer(call: &CompanionCall) -> Result<CompanionAnswer> {
-    let token = match at_hand(&call.directory) {
+fn answer_helm(call: &CompanionCall) -> Result<CompanionAnswer> {
+    let token = match stored_token(&call.directory) {
         Some(token) => token,
-        None => call.wait_for(async |context| renewed(context, &call.directory).await)?,
+        None => call.wait_for(async |context| renew(context, &call.directory).await)?,
     };
     // helm uses the token until the expiry that it gets here, and does not retry when the API server rejects it.
     let end = token
@@ -108,33 +108,33 @@ fn answer(call: &CompanionCall) -> Result<CompanionAnswer> {
     Ok(CompanionAnswer::Print(credential.to_string().into_bytes()))
 }
 
-fn at_hand(directory: &Path) -> Option<Token> {
+fn stored_token(directory: &Path) -> Option<Token> {
     #[derive(Deserialize)]
-    struct Kept {
+    struct StoredToken {
         token: jetway::Secret,
         expires: i64,
     }
-    let kept: Kept = serde_json::from_slice(&fs::read(directory.join(TOKEN)).ok()?).ok()?;
-    let token = Token { secret: kept.token, expires: Some(kept.expires) };
+    let stored: StoredToken = serde_json::from_slice(&fs::read(directory.join(TOKEN)).ok()?).ok()?;
+    let token = Token { secret: stored.token, expires: Some(stored.expires) };
     token.is_valid().then_some(token)
 }
 
-async fn renewed(context: &Context, directory: &Path) -> Result<Token> {
+async fn renew(context: &Context, directory: &Path) -> Result<Token> {
     let text = fs::read(directory.join(SOURCE)).context("cannot read the cluster's login settings")?;
     let source: Source =
         serde_json::from_slice(&text).map_err(|_| anyhow!("cannot read the cluster's login settings"))?;
     let token = renewed_token(context, &source).await?;
     // Only an optimization: without the file, the next call renews the token again.
-    let _ = keep(directory, &token);
+    let _ = store_token(directory, &token);
     Ok(token)
 }
 
 /// Replaces the token file atomically.
-fn keep(directory: &Path, token: &Token) -> std::io::Result<()> {
+fn store_token(directory: &Path, token: &Token) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let new = directory.join(format!("{TOKEN}.{}", std::process::id()));
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(kept(token).to_string().as_bytes())?;
+    file.write_all(token_json(token).to_string().as_bytes())?;
     fs::rename(new, directory.join(TOKEN))
 }

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_keys_that_are_no_names_of_headers() {
+    fn escapes_keys_that_are_not_header_names() {
         assert_eq!(escaped("reason"), "reason");
         assert_eq!(escaped("example.com/ticket%1"), "example.com%2Fticket%251");
     }

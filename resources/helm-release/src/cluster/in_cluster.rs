@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pod_s_account_is_all_that_it_takes() {
+    fn finds_the_cluster_by_the_files_of_a_service_account() {
         let account = tempfile::tempdir().unwrap();
         assert!(of_account(account.path(), "10.0.0.1", "443").is_err());
         for (name, text) in [("token", "t0ken\n"), ("ca.crt", "PEM"), ("namespace", "team\n")] {

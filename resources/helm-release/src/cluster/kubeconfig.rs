@@ -213,12 +213,12 @@ contexts:
     }
 
     #[test]
-    fn keeps_impersonation_and_hands_unknown_keys_to_helm_with_a_warning() {
+    fn keeps_impersonation_and_passes_unknown_keys_to_helm_with_a_warning() {
         let config = Kubeconfig::parse(MANY).unwrap();
-        let its = config.cluster(Some("a")).unwrap().user.impersonation;
-        assert_eq!((its.user.as_deref(), its.uid.as_deref()), (Some("eve"), Some("7")));
-        assert_eq!(its.groups, ["dev", "ops"]);
-        assert_eq!(its.extra, BTreeMap::from([("reason".to_owned(), vec!["a".to_owned(), "b".to_owned()])]));
+        let impersonation = config.cluster(Some("a")).unwrap().user.impersonation;
+        assert_eq!((impersonation.user.as_deref(), impersonation.uid.as_deref()), (Some("eve"), Some("7")));
+        assert_eq!(impersonation.groups, ["dev", "ops"]);
+        assert_eq!(impersonation.extra, BTreeMap::from([("reason".to_owned(), vec!["a".to_owned(), "b".to_owned()])]));
         let b = config.cluster(Some("b")).unwrap();
         assert_eq!(b.extra.cluster.get("disable-compression"), Some(&Value::Bool(true)));
         assert_eq!(b.extra.user.get("colour"), Some(&Value::from("red")));
@@ -227,7 +227,7 @@ contexts:
     }
 
     #[test]
-    fn takes_what_kubectl_takes() {
+    fn accepts_what_kubectl_accepts() {
         let both = Kubeconfig::parse(MANY).unwrap().cluster(Some("both")).unwrap();
         assert_eq!((both.insecure, both.authority, both.server.as_str()), (true, None, "https://one.example"));
         let missing = Kubeconfig::parse(MANY).unwrap().cluster(Some("missing")).unwrap();
@@ -243,7 +243,7 @@ contexts:
     }
 
     #[test]
-    fn refuses_by_name_what_cannot_be_used() {
+    fn errors_name_the_unusable_key() {
         let config = Kubeconfig::parse(MANY).unwrap();
         for (context, words) in [
             ("c", "`exec` logs in with the program `/usr/bin/aws`"),

@@ -17,16 +17,16 @@ use crate::source::text::non_empty;
 use crate::source::{DEFAULT_NAMESPACE, Source};
 
 /// The timeout of requests for diagnosis and logs, which must not delay a put.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SHORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The timeout of requests after a signal: the process is killed a few seconds later.
-const LAST_PATIENCE: Duration = Duration::from_millis(1500);
+const SIGNAL_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// The longest silence of a log or a watch: the maximum of `timeout`. It ends together with the helm command.
-const LONG_PATIENCE: Duration = Duration::from_hours(24);
+const WATCH_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// The maximum number of pages of a list.
-const MOST_PAGES: usize = 20;
+const MAX_PAGES: usize = 20;
 
 /// The cluster's API.
 #[derive(Debug)]
@@ -36,12 +36,12 @@ pub(crate) struct Kubernetes<'p> {
     http: HttpClient,
     cluster: Rc<Cluster>,
     token: RefCell<Option<Token>>,
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
 }
 
 /// The objects of a request, for its path and its errors.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct ApiResource<'a> {
     /// The group and version of the kind, as in paths.
     pub(crate) api: &'a str,
     /// The plural of the kind, as in paths: `secrets`.
@@ -57,39 +57,39 @@ pub(crate) const CORE: &str = "api/v1";
 
 impl<'p> Kubernetes<'p> {
     /// Finds the source's cluster. The first request to its API server is sent by a later read.
-    pub(crate) async fn new(context: &Context, source: &'p Source) -> Result<Self> {
-        Self::of(context, source, lookup::find(context, source).await?)
+    pub(crate) async fn find(context: &Context, source: &'p Source) -> Result<Self> {
+        Self::for_cluster(context, source, lookup::find(context, source).await?)
     }
 
     /// The API of a cluster that was found before.
-    pub(crate) fn of(context: &Context, source: &'p Source, cluster: Cluster) -> Result<Self> {
+    pub(crate) fn for_cluster(context: &Context, source: &'p Source, cluster: Cluster) -> Result<Self> {
         let http = context.http(cluster.http())?;
         let token = RefCell::new(cluster.user.token.clone());
-        Ok(Self { context: context.clone(), source, http, cluster: Rc::new(cluster), token, patience: None })
+        Ok(Self { context: context.clone(), source, http, cluster: Rc::new(cluster), token, timeout: None })
     }
 
     /// The same cluster with a short timeout and without retries, for diagnosis.
-    pub(crate) fn briefly(&self) -> Self {
+    pub(crate) fn with_short_timeout(&self) -> Self {
         Self {
             context: self.context.clone(),
             http: self.http.clone(),
             cluster: Rc::clone(&self.cluster),
             token: self.token.clone(),
-            patience: Some(PATIENCE),
+            timeout: Some(SHORT_TIMEOUT),
             ..*self
         }
     }
 
     /// The same cluster with a long timeout, for watches and logs.
-    pub(crate) fn following(&self) -> Self {
-        Self { patience: Some(LONG_PATIENCE), ..self.briefly() }
+    pub(crate) fn with_long_timeout(&self) -> Self {
+        Self { timeout: Some(WATCH_TIMEOUT), ..self.with_short_timeout() }
     }
 
     /// The same cluster for requests after a signal, which does not cancel them.
     pub(crate) fn after_interrupt(&self) -> Result<Self> {
         let context = self.context.after_interrupt();
         let http = context.http(self.cluster.http())?;
-        Ok(Self { context, http, patience: Some(LAST_PATIENCE), ..self.briefly() })
+        Ok(Self { context, http, timeout: Some(SIGNAL_TIMEOUT), ..self.with_short_timeout() })
     }
 
     /// Warns that the namespace of the kubeconfig's context (or of the worker's pod) has no effect, if it is not the default one.
@@ -106,23 +106,23 @@ impl<'p> Kubernetes<'p> {
     /// Reads the named object, or all of them, in the format of `accept`. All parts of the path must be valid names.
     pub(crate) async fn read(
         &self,
-        asked: Asked<'_>,
+        resource: ApiResource<'_>,
         name: Option<&str>,
         query: &[(&str, &str)],
         accept: &str,
     ) -> Result<HttpResponse> {
-        let mut request = self.request(Method::GET, asked, name).await?.header("accept", accept);
+        let mut request = self.request(Method::GET, resource, name).await?.header("accept", accept);
         for (name, value) in query {
             request = request.query(name, value);
         }
-        request.send().await.map_err(|error| explained(error, asked))
+        request.send().await.map_err(|error| explain(error, resource))
     }
 
     /// Lists the objects that the query selects, page by page if it has a `limit`. A page larger than `most` bytes is an error;
     /// pages after the maximum number are ignored.
     pub(crate) async fn list<T: DeserializeOwned>(
         &self,
-        asked: Asked<'_>,
+        resource: ApiResource<'_>,
         query: &[(&str, &str)],
         most: u64,
     ) -> Result<Vec<T>> {
@@ -141,10 +141,10 @@ impl<'p> Kubernetes<'p> {
         }
         let mut all = Vec::new();
         let mut next = String::new();
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let more = (!next.is_empty()).then_some(("continue", next.as_str()));
             let query: Vec<_> = query.iter().copied().chain(more).collect();
-            let answer = self.read(asked, None, &query, "application/json").await?;
+            let answer = self.read(resource, None, &query, "application/json").await?;
             let list: List<T> = serde_json::from_slice(&answer.bytes(most).await?)
                 .map_err(|error| jetway::anyhow!("the API server's response is not a list: {error}"))?;
             all.extend(list.items.unwrap_or_default());
@@ -156,36 +156,36 @@ impl<'p> Kubernetes<'p> {
         Ok(all)
     }
 
-    /// Replaces an object. The API server rejects an outdated `resourceVersion` (see [`is_outdated`]).
-    pub(crate) async fn replace(&self, asked: Asked<'_>, name: &str, object: &Value) -> Result<()> {
-        let request = self.request(Method::PUT, asked, Some(name)).await?.json(object);
-        request.send().await.map(|_| ()).map_err(|error| explained(error, asked))
+    /// Replaces an object. The API server rejects an outdated `resourceVersion` (see [`is_conflict`]).
+    pub(crate) async fn replace(&self, resource: ApiResource<'_>, name: &str, object: &Value) -> Result<()> {
+        let request = self.request(Method::PUT, resource, Some(name)).await?.json(object);
+        request.send().await.map(|_| ()).map_err(|error| explain(error, resource))
     }
 
     /// Checks by a dry run whether an object can be created.
-    pub(crate) async fn try_create(&self, asked: Asked<'_>, object: &Value) -> Result<()> {
-        let request = self.request(Method::POST, asked, None).await?.query("dryRun", "All").json(object);
-        request.send().await.map(|_| ()).map_err(|error| explained(error, asked))
+    pub(crate) async fn dry_run_create(&self, resource: ApiResource<'_>, object: &Value) -> Result<()> {
+        let request = self.request(Method::POST, resource, None).await?.query("dryRun", "All").json(object);
+        request.send().await.map(|_| ()).map_err(|error| explain(error, resource))
     }
 
     /// Deletes an object, and in the background its dependents. An object with another `uid` is not deleted.
-    pub(crate) async fn delete(&self, asked: Asked<'_>, name: &str, uid: &str) -> Result<()> {
+    pub(crate) async fn delete(&self, resource: ApiResource<'_>, name: &str, uid: &str) -> Result<()> {
         let options = serde_json::json!({
             "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
             "preconditions": { "uid": uid },
         });
-        let request = self.request(Method::DELETE, asked, Some(name)).await?.json(&options);
-        request.send().await.map(|_| ()).map_err(|error| explained(error, asked))
+        let request = self.request(Method::DELETE, resource, Some(name)).await?.json(&options);
+        request.send().await.map(|_| ()).map_err(|error| explain(error, resource))
     }
 
-    async fn request(&self, method: Method, asked: Asked<'_>, name: Option<&str>) -> Result<HttpRequest> {
-        let Asked { api, kind, namespace, .. } = asked;
+    async fn request(&self, method: Method, resource: ApiResource<'_>, name: Option<&str>) -> Result<HttpRequest> {
+        let ApiResource { api, kind, namespace, .. } = resource;
         let name = name.map(|name| format!("/{name}")).unwrap_or_default();
         let place = if namespace.is_empty() { String::new() } else { format!("namespaces/{namespace}/") };
         let url = format!("{}/{api}/{place}{kind}{name}", self.cluster.server);
         let mut request = self.cluster.user.impersonation.add_to(self.http.request(method, url));
-        if let Some(patience) = self.patience {
-            request = request.retry(Retry::never()).read_timeout(patience);
+        if let Some(timeout) = self.timeout {
+            request = request.retry(Retry::never()).read_timeout(timeout);
         }
         if let Some(token) = self.token().await? {
             return Ok(request.bearer(&token.secret));
@@ -215,22 +215,22 @@ fn status(error: &Error) -> Option<u16> {
 }
 
 /// Whether the object does not exist.
-pub(crate) fn is_gone(error: &Error) -> bool {
+pub(crate) fn is_not_found(error: &Error) -> bool {
     status(error) == Some(404)
 }
 
 /// Whether the user lacks the permission.
-pub(crate) fn is_refused(error: &Error) -> bool {
+pub(crate) fn is_forbidden(error: &Error) -> bool {
     matches!(status(error), Some(401 | 403))
 }
 
 /// Whether the object has changed since it was read, or already exists.
-pub(crate) fn is_outdated(error: &Error) -> bool {
+pub(crate) fn is_conflict(error: &Error) -> bool {
     status(error) == Some(409)
 }
 
 /// Adds the API server's message and hints to an error.
-fn explained(error: Error, asked: Asked<'_>) -> Error {
+fn explain(error: Error, resource: ApiResource<'_>) -> Error {
     #[derive(Deserialize)]
     struct Status {
         message: String,
@@ -242,7 +242,7 @@ fn explained(error: Error, asked: Asked<'_>) -> Error {
     }
     let Some(answer) = error.downcast_ref::<StatusError>() else { return error };
     let status = answer.status().as_u16();
-    let Asked { kind, namespace, verb, .. } = asked;
+    let ApiResource { kind, namespace, verb, .. } = resource;
     match (status, answer.json::<Status>()) {
         (401, _) => error
             .context("the API server rejected the credentials")

@@ -13,7 +13,7 @@ const LIMIT: &str = "1 MiB (1048576 bytes)";
 const MOST_FILES: usize = 10_000;
 
 /// The error of a command of helm that failed.
-pub(crate) fn failure(finished: &Finished, chart: Option<&Chart>) -> Error {
+pub(crate) fn helm_error(finished: &Finished, chart: Option<&Chart>) -> Error {
     let hints = hints(&finished.stderr, chart);
     hints.into_iter().fold(finished.failure(), Advise::hint)
 }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_the_key_that_helps() {
+    fn hints_name_the_key_that_helps() {
         let conflict = "Error: UPGRADE FAILED: conflict occurred while applying object n/app apps/v1, Kind=Deployment: Apply failed \
                         with 1 conflict: conflict with \"kubectl\" using apps/v1: .spec.replicas";
         for (said, words) in [

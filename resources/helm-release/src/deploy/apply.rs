@@ -16,7 +16,7 @@ pub(crate) async fn for_upgrade(target: &Target<'_>) -> Result<Vec<&'static str>
         return options(target, None).await;
     }
     let records = target.records();
-    let newest = records.of(&target.release).await?.pop().filter(|newest| newest.status != "uninstalled");
+    let newest = records.list(&target.release).await?.pop().filter(|newest| newest.status != "uninstalled");
     let method = match newest {
         // Helm itself says what is wrong with a record that cannot be read.
         Some(newest) => {

@@ -65,22 +65,22 @@ pub(crate) async fn show(target: &Target<'_>, chart: &Chart) -> Result<()> {
         context.console().warn(format_args!("`diff_opts`: `{word}` is not supported, and has no effect"));
     }
     let records = target.records();
-    let all = records.of(release).await?;
+    let all = records.list(release).await?;
     let new = dry_run::release(target, chart, all.is_empty()).await?;
     let deployed = all.into_iter().rfind(|record| record.status == "deployed");
-    let is_there = match &deployed {
+    let deployed_release = match &deployed {
         Some(record) => records.read(release, record.revision).await?,
         None => None,
     };
-    match &is_there {
-        Some(is_there) => context
+    match &deployed_release {
+        Some(deployed_release) => context
             .console()
-            .step(format_args!("changes to the deployed revision {} of `{release}`:", is_there.version)),
+            .step(format_args!("changes to the deployed revision {} of `{release}`:", deployed_release.version)),
         None => {
             context.console().step(format_args!("all objects are new, since no revision of `{release}` is deployed:"));
         }
     }
-    let old = is_there.map(|release| objects(&release, &options)).unwrap_or_default();
+    let old = deployed_release.map(|release| objects(&release, &options)).unwrap_or_default();
     let counts = compare(context.console(), &old, &objects(&new, &options), options.around);
     context.console().step(counts);
     Ok(())
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_those_of_helm_s_plugin_as_far_as_they_mean_something() {
+    fn parses_supported_options_of_the_diff_plugin() {
         let options =
             Options::parse("-C 5 --suppress=Secret,ConfigMap --no-hooks --suppress-secrets --three-way-merge");
         assert_eq!((options.around, options.with_hooks), (5, false));

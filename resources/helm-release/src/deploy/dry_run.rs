@@ -16,7 +16,7 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart, dry: DryRun) -> R
     let command = command(target, chart, dry, params.debug.then_some("--debug")).await?;
     context.console().step(format_args!("dry run: deploying `{release}` into the namespace `{namespace}`"));
     let finished = command.relay_stdout().run().await?;
-    if finished.is_success() { Ok(()) } else { Err(advice::failure(&finished, Some(chart))) }
+    if finished.is_success() { Ok(()) } else { Err(advice::helm_error(&finished, Some(chart))) }
 }
 
 /// The message of helm and the API server for a kind that does not exist (yet).
@@ -30,7 +30,7 @@ pub(crate) async fn release(target: &Target<'_>, chart: &Chart, is_first: bool) 
     let command = upgrade::command(target, chart, &values, &[word(dry), "--output=json"]).await?;
     let finished = command.quiet().run().await?;
     if finished.is_success() || !is_first || !finished.stderr.contains(UNKNOWN_KIND) {
-        return printed(&finished.success()?.stdout);
+        return parse_release(&finished.success()?.stdout);
     }
     target
         .context
@@ -42,9 +42,9 @@ pub(crate) async fn release(target: &Target<'_>, chart: &Chart, is_first: bool) 
 }
 
 /// Runs a dry run, whose output is shown only if it fails.
-pub(crate) async fn try_out(target: &Target<'_>, chart: &Chart) -> Result<Finished> {
+pub(crate) async fn check(target: &Target<'_>, chart: &Chart) -> Result<Finished> {
     let finished = command(target, chart, DryRun::Server, None).await?.quiet().run().await?;
-    if finished.is_success() { Ok(finished) } else { Err(advice::failure(&finished, Some(chart))) }
+    if finished.is_success() { Ok(finished) } else { Err(advice::helm_error(&finished, Some(chart))) }
 }
 
 async fn command(target: &Target<'_>, chart: &Chart, dry: DryRun, option: Option<&'static str>) -> Result<Command> {
@@ -61,7 +61,7 @@ fn word(dry: DryRun) -> &'static str {
 }
 
 /// Parses the release that helm prints as JSON.
-fn printed(text: &[u8]) -> Result<Release> {
+fn parse_release(text: &[u8]) -> Result<Release> {
     serde_json::from_slice(text).map_err(|error| {
         // The parser's message may quote values, which may be secret.
         anyhow!("the output of helm's dry run cannot be parsed (line {})", error.line())

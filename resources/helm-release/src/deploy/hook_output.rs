@@ -15,7 +15,7 @@ use std::time::Duration;
 use jetway::{Context, Interrupted, Result};
 use jiff::Timestamp;
 
-use crate::cluster::kubernetes::{is_gone, is_refused};
+use crate::cluster::kubernetes::{is_forbidden, is_not_found};
 use crate::records::Records;
 use crate::records::release::{Hook, Release};
 use crate::target::Target;
@@ -23,17 +23,17 @@ use crate::target::shown_logs::ShownLogs;
 use pods::{HookName, HookPod, Pods, Run};
 
 /// The pauses between reads of the record that names the hooks: until the first one is found, and after that.
-const LOOK: Duration = Duration::from_millis(250);
-const LATER_LOOK: Duration = Duration::from_secs(2);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LATER_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long to wait for logs to end after helm has exited.
 const DRAIN: Duration = Duration::from_secs(3);
 
 /// The maximum number of hooks that are followed.
-const MOST_HOOKS: usize = 20;
+const MAX_HOOKS: usize = 20;
 
 /// The maximum size of a log, in bytes; the end is kept.
-const MOST_BYTES: usize = 256 * 1024;
+const MAX_LOG_SIZE: usize = 256 * 1024;
 
 /// The hooks that helm may run in a command.
 pub(crate) enum Hooks<'r> {
@@ -46,7 +46,7 @@ pub(crate) enum Hooks<'r> {
 }
 
 /// Runs a command of helm, and shows the output of its hooks in the meantime. Problems with the output never fail the command.
-pub(crate) async fn during<T>(
+pub(crate) async fn run_and_show<T>(
     target: &Target<'_>,
     hooks: Hooks<'_>,
     mut command: Pin<Box<dyn Future<Output = Result<T>> + '_>>,
@@ -77,7 +77,7 @@ pub(crate) async fn during<T>(
     drop(tasks);
     follower.show_unfinished();
     if target.context.interrupt().received().is_none() {
-        Box::pin(follower.name_lost(target)).await?;
+        Box::pin(follower.warn_of_lost_output(target)).await?;
     }
     outcome
 }
@@ -122,7 +122,7 @@ struct Follower<'t> {
     since: Cell<Option<Timestamp>>,
     /// The hooks with a pod that was seen.
     seen: RefCell<BTreeSet<HookName>>,
-    begun: RefCell<BTreeSet<Run>>,
+    started_runs: RefCell<BTreeSet<Run>>,
     outputs: RefCell<Vec<Rc<RefCell<Output>>>>,
     has_warned: Cell<bool>,
 }
@@ -134,7 +134,7 @@ impl<'t> Follower<'t> {
             Hooks::Removal(release) => (release.hooks_of("-delete").collect(), None),
             Hooks::After(revision) => (Vec::new(), Some(*revision)),
         };
-        let known: BTreeSet<HookName> = known.into_iter().filter_map(HookName::of).take(MOST_HOOKS).collect();
+        let known: BTreeSet<HookName> = known.into_iter().filter_map(HookName::of).take(MAX_HOOKS).collect();
         let mut jobs: Vec<Job> = known.iter().cloned().map(Job::Watch).collect();
         jobs.extend(after.map(|_| Job::FindHooks));
         Self {
@@ -150,7 +150,7 @@ impl<'t> Follower<'t> {
             old_pods: RefCell::default(),
             since: Cell::new(None),
             seen: RefCell::default(),
-            begun: RefCell::default(),
+            started_runs: RefCell::default(),
             outputs: RefCell::default(),
             has_warned: Cell::new(false),
         }
@@ -199,21 +199,21 @@ impl<'t> Follower<'t> {
     /// Finds the hooks in the records of new revisions.
     async fn find_hooks(&self) {
         let Some(mut known) = self.after else { return };
-        let mut pause = LOOK;
+        let mut pause = FIRST_PAUSE;
         loop {
             if self.context.interrupt().sleep(pause).await.is_err() {
                 return;
             }
-            let Ok(records) = self.records.of(self.release).await else { continue };
+            let Ok(records) = self.records.list(self.release).await else { continue };
             let Some(newest) = records.last().filter(|newest| newest.revision > known) else { continue };
             let Ok(Some(release)) = self.records.read(self.release, newest.revision).await else { continue };
-            (known, pause) = (newest.revision, LATER_LOOK);
+            (known, pause) = (newest.revision, LATER_PAUSE);
             if self.since.get().is_none() {
-                self.since.set(newest.made);
+                self.since.set(newest.created);
             }
             for hook in release.hooks_of("-").filter_map(HookName::of) {
                 let mut hooks = self.hooks.borrow_mut();
-                if hooks.len() < MOST_HOOKS && hooks.insert(hook.clone()) {
+                if hooks.len() < MAX_HOOKS && hooks.insert(hook.clone()) {
                     self.jobs.borrow_mut().push(Job::Watch(hook));
                 }
             }
@@ -229,7 +229,7 @@ impl<'t> Follower<'t> {
         }
         self.seen.borrow_mut().insert(hook.clone());
         for run in pod.runs() {
-            if self.begun.borrow_mut().insert(run.clone()) {
+            if self.started_runs.borrow_mut().insert(run.clone()) {
                 self.jobs.borrow_mut().push(Job::Read(run));
             }
         }
@@ -244,7 +244,7 @@ impl<'t> Follower<'t> {
             while let Some(bytes) = answer.chunk().await? {
                 let mut output = output.borrow_mut();
                 output.text.extend_from_slice(&bytes);
-                let surplus = output.text.len().saturating_sub(MOST_BYTES);
+                let surplus = output.text.len().saturating_sub(MAX_LOG_SIZE);
                 if surplus > 0 {
                     output.text.drain(..surplus);
                     output.is_cut = true;
@@ -261,12 +261,12 @@ impl<'t> Follower<'t> {
                 if !output.borrow().text.is_empty() {
                     self.show(&output.borrow(), ", so far");
                 }
-                let why = if is_gone(&error) {
+                let why = if is_not_found(&error) {
                     "the pod was deleted before its log was read".to_owned()
                 } else {
                     format!("{error:#}")
                 };
-                self.warn_once(is_refused(&error), format_args!("the output of `{}` is lost: {why}", run.pod));
+                self.warn_once(is_forbidden(&error), format_args!("the output of `{}` is lost: {why}", run.pod));
             }
         }
     }
@@ -295,11 +295,11 @@ impl<'t> Follower<'t> {
     }
 
     /// Warns of hooks that have run, but whose pod was deleted before it was seen.
-    async fn name_lost(&self, target: &Target<'_>) -> Result<()> {
+    async fn warn_of_lost_output(&self, target: &Target<'_>) -> Result<()> {
         if self.hooks.borrow().is_empty() || self.has_warned.get() {
             return Ok(());
         }
-        let newest = match target.records().of(self.release).await {
+        let newest = match target.records().list(self.release).await {
             Ok(records) => records.last().map(|newest| newest.revision),
             Err(error) if Interrupted::caused(&error) => return Err(error),
             Err(_) => None,
@@ -310,7 +310,7 @@ impl<'t> Follower<'t> {
             Err(error) if Interrupted::caused(&error) => return Err(error),
             Ok(None) | Err(_) => return Ok(()),
         };
-        let ran = release.hooks.iter().flatten().filter(|hook| hook.last_run.began_since(self.began));
+        let ran = release.hooks.iter().flatten().filter(|hook| hook.last_run.started_since(self.began));
         for hook in ran.filter(|hook| hook.is_deleted_when_done()).filter_map(HookName::of) {
             if self.hooks.borrow().contains(&hook) && !self.seen.borrow().contains(&hook) {
                 self.context.console().warn(format_args!(

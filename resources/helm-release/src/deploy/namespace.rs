@@ -4,28 +4,28 @@
 use jetway::Result;
 use serde_json::json;
 
-use crate::cluster::kubernetes::{Asked, CORE, is_gone, is_outdated, is_refused};
+use crate::cluster::kubernetes::{ApiResource, CORE, is_conflict, is_forbidden, is_not_found};
 use crate::target::Target;
 
 /// Whether helm must create the namespace of the release.
-pub(crate) async fn is_to_be_created(target: &Target<'_>) -> Result<bool> {
+pub(crate) async fn must_be_created(target: &Target<'_>) -> Result<bool> {
     let Target { context, kubernetes, namespace, params, .. } = target;
     if !params.create_namespace {
         return Ok(false);
     }
-    let asked = |verb| Asked { api: CORE, kind: "namespaces", namespace: "", verb };
-    match kubernetes.read(asked("get"), Some(namespace), &[], "application/json").await {
+    let resource = |verb| ApiResource { api: CORE, kind: "namespaces", namespace: "", verb };
+    match kubernetes.read(resource("get"), Some(namespace), &[], "application/json").await {
         Ok(_) => return Ok(false),
-        Err(error) if is_gone(&error) => return Ok(true),
-        Err(error) if is_refused(&error) => {}
+        Err(error) if is_not_found(&error) => return Ok(true),
+        Err(error) if is_forbidden(&error) => {}
         Err(error) => return Err(error),
     }
     // A user who may not read the namespace finds out by a dry run of its creation whether it exists.
     let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
-    match kubernetes.try_create(asked("create"), &object).await {
+    match kubernetes.dry_run_create(resource("create"), &object).await {
         Ok(()) => Ok(true),
-        Err(error) if is_outdated(&error) => Ok(false),
-        Err(error) if is_refused(&error) => {
+        Err(error) if is_conflict(&error) => Ok(false),
+        Err(error) if is_forbidden(&error) => {
             context.console().step(format_args!(
                 "the user may neither read nor create the namespace `{namespace}`: it is not created, and must \
                  exist"

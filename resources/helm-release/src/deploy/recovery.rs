@@ -24,7 +24,7 @@ use crate::target::Target;
 pub(crate) const GIVEN_UP: &str = "Given up: ";
 
 /// helm's messages when another operation holds the lock, or has just taken it.
-const LATE: [&str; 4] = [
+const LOCK_MESSAGES: [&str; 4] = [
     "another operation (install/upgrade/rollback) is in progress",
     "release: already exists",
     "cannot reuse a name that is still in use",
@@ -32,59 +32,59 @@ const LATE: [&str; 4] = [
 ];
 
 /// helm's messages when the rollback or uninstall of `--atomic` has failed.
-const WAY_BACK_FAILED: [&str; 2] =
+const ATOMIC_ROLLBACK_FAILED: [&str; 2] =
     ["an error occurred while rolling back the release", "an error occurred while uninstalling the release"];
 
 /// Whether helm failed because another operation was faster. The pending record then belongs to that operation.
-pub(crate) fn was_late(finished: &Finished) -> bool {
-    LATE.iter().any(|words| finished.stderr.contains(words))
+pub(crate) fn lost_race(finished: &Finished) -> bool {
+    LOCK_MESSAGES.iter().any(|words| finished.stderr.contains(words))
 }
 
 /// Whether helm failed during the rollback of `--atomic`. Otherwise a pending rollback belongs to another operation.
-pub(crate) fn failed_on_its_way_back(finished: &Finished) -> bool {
-    WAY_BACK_FAILED.iter().any(|words| finished.stderr.contains(words))
+pub(crate) fn failed_in_atomic_rollback(finished: &Finished) -> bool {
+    ATOMIC_ROLLBACK_FAILED.iter().any(|words| finished.stderr.contains(words))
 }
 
 /// Whether a record was marked as failed during an uninstall. Its objects may still exist, in whole or in part.
-pub(crate) fn was_going(description: &str) -> bool {
+pub(crate) fn was_uninstalling(description: &str) -> bool {
     description.starts_with(GIVEN_UP) && description.contains("it was uninstalling")
 }
 
 /// Fails if the release is locked. For dry runs, which take no lock over: helm refuses them, too, with a message that does not name
 /// the holder.
-pub(crate) async fn free(target: &Target<'_>) -> Result<()> {
-    let records = target.records().of(&target.release).await?;
+pub(crate) async fn check_unlocked(target: &Target<'_>) -> Result<()> {
+    let records = target.records().list(&target.release).await?;
     let Some(newest) = records.last().filter(|newest| newest.is_pending()) else { return Ok(()) };
     let age = Recovery::age(target.params.recover_pending.as_ref(), target.params.step_timeout());
-    Err(if age.is_some_and(|age| newest.untouched() >= age) {
+    Err(if age.is_some_and(|age| newest.unchanged_for() >= age) {
         anyhow!(
             "release `{}` is locked by {} that is not running any more: {}",
             target.release,
             operation(newest),
-            held(newest)
+            describe_lock(newest)
         )
         .hint("a dry run changes nothing; the next put that deploys takes the lock over")
     } else {
-        locked(target, newest, age)
+        lock_error(target, newest, age)
     })
 }
 
 /// Returns the records of the release, oldest first, once it has no lock. Takes a stale lock over if `recover_pending` says so; any
 /// other lock is an error.
-pub(crate) async fn unlocked(target: &Target<'_>) -> Result<Vec<Record>> {
-    let mut records = target.records().of(&target.release).await?;
+pub(crate) async fn unlocked_records(target: &Target<'_>) -> Result<Vec<Record>> {
+    let mut records = target.records().list(&target.release).await?;
     let Some(newest) = records.last_mut().filter(|newest| newest.is_pending()) else { return Ok(records) };
     let age = Recovery::age(target.params.recover_pending.as_ref(), target.params.step_timeout());
-    let untouched = newest.untouched();
+    let untouched = newest.unchanged_for();
     match age {
         Some(age) if untouched >= age => {
             let reason =
                 format!("{GIVEN_UP}it was {} and had not changed for {}", newest.status, duration::in_words(untouched));
-            if !target.records().give_up(newest, &reason).await? {
+            if !target.records().mark_failed(newest, &reason).await? {
                 return Err(anyhow!(
                     "another operation on release `{}` is in progress: {} changed just now",
                     target.release,
-                    held(newest)
+                    describe_lock(newest)
                 ));
             }
             target.context.console().warn(format_args!(
@@ -99,14 +99,14 @@ pub(crate) async fn unlocked(target: &Target<'_>) -> Result<Vec<Record>> {
             "failed".clone_into(&mut newest.status);
             Ok(records)
         }
-        age => Err(locked(target, newest, age)),
+        age => Err(lock_error(target, newest, age)),
     }
 }
 
 /// The error that another operation holds the lock: who, since when, and how to recover.
-fn locked(target: &Target<'_>, newest: &Record, age: Option<Duration>) -> Error {
+fn lock_error(target: &Target<'_>, newest: &Record, age: Option<Duration>) -> Error {
     let name = &target.release;
-    let error = anyhow!("another operation on release `{name}` is in progress: {}", held(newest));
+    let error = anyhow!("another operation on release `{name}` is in progress: {}", describe_lock(newest));
     let error = error.hint("wait until it has finished, and run this again");
     if let Some(age) = age {
         return error.hint(format!(
@@ -114,7 +114,7 @@ fn locked(target: &Target<'_>, newest: &Record, age: Option<Duration>) -> Error 
             duration::in_words(age)
         ));
     }
-    let by_hand = if newest.is_going() { "uninstall" } else { "rollback" };
+    let by_hand = if newest.is_uninstalling() { "uninstall" } else { "rollback" };
     error.hint(format!(
         "if {} is known to be dead, `recover_pending: {{after: 20m}}` in the params takes its lock over (choose \
          a time longer than any hook of the chart runs), or `helm {by_hand} {name} --namespace {}` releases it \
@@ -126,51 +126,51 @@ fn locked(target: &Target<'_>, newest: &Record, age: Option<Duration>) -> Error 
 
 /// The kind of operation that holds the lock.
 fn operation(record: &Record) -> &'static str {
-    if record.is_going() { "an uninstall" } else { "a deploy" }
+    if record.is_uninstalling() { "an uninstall" } else { "a deploy" }
 }
 
 /// The holder of the lock, and since when.
-pub(crate) fn held(record: &Record) -> String {
+pub(crate) fn describe_lock(record: &Record) -> String {
     let mut words = format!("revision {} is `{}`", record.revision, record.status);
     // Each pending record is created by the operation that holds the lock, except for `uninstalling`, which replaces an earlier
     // status.
-    let began = if record.is_going() { record.changed } else { record.made };
+    let began = if record.is_uninstalling() { record.changed } else { record.created };
     if let Some(began) = began {
-        let (time, span) = (began.strftime("%Y-%m-%d %H:%M:%SZ"), duration::in_words(record.since(began)));
+        let (time, span) = (began.strftime("%Y-%m-%d %H:%M:%SZ"), duration::in_words(record.elapsed_since(began)));
         let _ = write!(words, " since {time} ({span})");
     }
     if let Some(changed) = record.changed.filter(|changed| Some(*changed) != began) {
-        let _ = write!(words, ", last changed {} ago", duration::in_words(record.since(changed)));
+        let _ = write!(words, ", last changed {} ago", duration::in_words(record.elapsed_since(changed)));
     }
-    if let Some(maker) = &record.maker {
-        let _ = write!(words, ", by `{maker}`");
+    if let Some(manager) = &record.manager {
+        let _ = write!(words, ", by `{manager}`");
     }
     words
 }
 
 /// The operation of a command of helm that this put has run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Work {
+pub(crate) enum Operation {
     /// Install or upgrade.
     Upgrade,
     /// Install or upgrade, and roll back (or uninstall a first revision) on failure.
     Atomic,
     /// The rollback or uninstall of `--atomic`.
-    WayBack,
+    AtomicRollback,
     /// Rollback to that revision.
     Rollback(u64),
     /// Uninstall.
     Uninstall,
 }
 
-impl Work {
+impl Operation {
     /// Whether this operation can have left the latest of `all` records pending. `before` is the latest revision from before the
     /// operation.
-    async fn has_left(self, records: &Records<'_>, all: &[Record], before: u64) -> Result<bool> {
+    async fn may_have_left(self, records: &Records<'_>, all: &[Record], before: u64) -> Result<bool> {
         let Some(newest) = all.last() else { return Ok(false) };
-        let (status, its) = (newest.status.as_str(), newest.revision.checked_sub(before));
-        let is_upgrade = its == Some(1) && matches!(status, "pending-install" | "pending-upgrade");
-        let is_way_back = match its {
+        let (status, distance) = (newest.status.as_str(), newest.revision.checked_sub(before));
+        let is_upgrade = distance == Some(1) && matches!(status, "pending-install" | "pending-upgrade");
+        let is_atomic_rollback = match distance {
             Some(1) => status == "uninstalling",
             // `--atomic` rolls back its own revision only.
             Some(2) => {
@@ -182,11 +182,11 @@ impl Work {
         };
         Ok(match self {
             Self::Upgrade => is_upgrade,
-            Self::Atomic => is_upgrade || is_way_back,
-            Self::WayBack => is_way_back,
-            Self::Uninstall => its == Some(0) && status == "uninstalling",
+            Self::Atomic => is_upgrade || is_atomic_rollback,
+            Self::AtomicRollback => is_atomic_rollback,
+            Self::Uninstall => distance == Some(0) && status == "uninstalling",
             Self::Rollback(to) => {
-                its == Some(1) && status == "pending-rollback" && {
+                distance == Some(1) && status == "pending-rollback" && {
                     let release = records.read(&newest.release, newest.revision).await?;
                     release.is_some_and(|release| release.info.description == format!("Rollback to {to}"))
                 }
@@ -197,20 +197,20 @@ impl Work {
 
 /// Marks the record that this put's own helm has left pending as failed, and returns whether there was one. `before` is the latest
 /// revision from before that helm; `how` says how it ended.
-pub(crate) async fn settle(
+pub(crate) async fn release_own_lock(
     target: &Target<'_>,
     kubernetes: &Kubernetes<'_>,
     before: u64,
-    work: Work,
+    operation: Operation,
     how: &str,
 ) -> Result<bool> {
     let records = Records::new(kubernetes, target.source.storage(), &target.namespace);
-    let all = records.of(&target.release).await?;
-    if !work.has_left(&records, &all, before).await? {
+    let all = records.list(&target.release).await?;
+    if !operation.may_have_left(&records, &all, before).await? {
         return Ok(false);
     }
     let Some(left) = all.last() else { return Ok(false) };
-    let given_up = records.give_up(left, &format!("{GIVEN_UP}helm {how} while it was {}", left.status)).await?;
+    let given_up = records.mark_failed(left, &format!("{GIVEN_UP}helm {how} while it was {}", left.status)).await?;
     if given_up {
         let (revision, name, status) = (left.revision, &target.release, &left.status);
         target.context.console().warn(format_args!(
@@ -222,8 +222,13 @@ pub(crate) async fn settle(
 }
 
 /// The same for a put that continues: problems are warnings, and only a signal is an error.
-pub(crate) async fn settle_or_warn(target: &Target<'_>, before: u64, work: Work, how: &str) -> Result<()> {
-    match settle(target, &target.kubernetes, before, work, how).await {
+pub(crate) async fn release_own_lock_or_warn(
+    target: &Target<'_>,
+    before: u64,
+    operation: Operation,
+    how: &str,
+) -> Result<()> {
+    match release_own_lock(target, &target.kubernetes, before, operation, how).await {
         Ok(_) => {}
         Err(error) if Interrupted::caused(&error) => return Err(error),
         Err(error) => target
@@ -235,7 +240,7 @@ pub(crate) async fn settle_or_warn(target: &Target<'_>, before: u64, work: Work,
 }
 
 /// How helm ended, as a phrase after "helm".
-pub(crate) fn how(finished: &Finished) -> String {
+pub(crate) fn describe_exit(finished: &Finished) -> String {
     match finished.code() {
         Some(code) => format!("ended with exit code {code}"),
         None => "was killed".to_owned(),

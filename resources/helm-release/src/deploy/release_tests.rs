@@ -71,26 +71,26 @@ async fn run_once(target: &Target<'_>, plan: &TestPlan, release: &Release, attem
         .arg(name)
         .relay_stdout();
     let finished = if plan.logs {
-        hook_output::during(target, Hooks::Tests(release), Box::pin(command.run())).await?
+        hook_output::run_and_show(target, Hooks::Tests(release), Box::pin(command.run())).await?
     } else {
         command.run().await?
     };
     if finished.is_success() {
         target.context.console().step(format_args!("the tests of `{name}` passed{which}"));
         if plan.logs {
-            diagnosis::test_logs(target, release).await?;
+            diagnosis::show_test_logs(target, release).await?;
         }
         return Ok(None);
     }
     target.context.console().step(format_args!("the tests of `{name}` failed{which}"));
-    diagnosis::full(target, began, if plan.logs { Logs::All } else { Logs::Troubled }).await?;
+    diagnosis::show_all(target, began, if plan.logs { Logs::All } else { Logs::Failing }).await?;
     let tries = if attempts == 1 { String::new() } else { format!(" in each of {attempts} tries") };
     Ok(Some(finished.failure().context(format!("its tests failed{tries}"))))
 }
 
 /// The latest revision, which helm tests.
-pub(crate) async fn current(target: &Target<'_>) -> Result<Release> {
-    let records = target.records().of(&target.release).await?;
+pub(crate) async fn latest_revision(target: &Target<'_>) -> Result<Release> {
+    let records = target.records().list(&target.release).await?;
     let newest = records.last().ok_or_else(|| anyhow!("there is no release `{}` to test", target.release))?;
     let read = target.records().read(&target.release, newest.revision).await?;
     read.ok_or_else(|| anyhow!("revision {} of `{}` was deleted meanwhile", newest.revision, target.release))

@@ -10,7 +10,7 @@ use super::advice;
 use super::apply;
 use super::hook_output::{self, Hooks};
 use super::new_revision;
-use super::recovery::{self, Work};
+use super::recovery::{self, Operation};
 use super::release_tests::{self, Verdict};
 use super::uninstall;
 use super::waiting;
@@ -20,12 +20,12 @@ use crate::params::rollback::{FirstInstall, Rollback, RollbackOnFailure, Rollbac
 use crate::params::test::TestPlan;
 use crate::params::wait::Strategy;
 use crate::records::Record;
-use crate::records::release::{Release, moment};
+use crate::records::release::{Release, parse_time};
 use crate::records::state;
 use crate::target::Target;
 
 /// The maximum number of revisions that are searched for a good one; helm keeps ten by default.
-const MOST_LOOKED_AT: usize = 20;
+const MAX_CANDIDATES: usize = 20;
 
 /// Rolls back from the revision `failed` as `rollback_on_failure` says, and returns the outcome as a phrase after a semicolon;
 /// `None` if it is not set. Only a signal is an error.
@@ -36,43 +36,47 @@ pub(crate) async fn after_failure(target: &Target<'_>, failed: u64) -> Result<Op
         Some(RollbackOnFailure::Wanted(true)) => &usual,
         Some(RollbackOnFailure::By(rules)) => rules,
     };
-    match went_back(target, rules, failed).await {
+    match roll_back(target, rules, failed).await {
         Err(error) if Interrupted::caused(&error) => Err(error),
         Err(error) => {
-            let its = target.records();
-            let is = match its.of(&target.release).await {
+            let records = target.records();
+            let state = match records.list(&target.release).await {
                 Err(other) if Interrupted::caused(&other) => return Err(other),
                 Err(other) => format!("the current state cannot be read: {other:#}"),
-                Ok(records) => state::sentence(&its, &records).await,
+                Ok(all) => state::describe(&records, &all).await,
             };
-            Ok(Some(format!("the rollback failed too: {error:#}; {is}")))
+            Ok(Some(format!("the rollback failed too: {error:#}; {state}")))
         }
         Ok(words) => Ok(Some(words)),
     }
 }
 
-async fn went_back(target: &Target<'_>, rules: &RollbackRules, failed: u64) -> Result<String> {
+async fn roll_back(target: &Target<'_>, rules: &RollbackRules, failed: u64) -> Result<String> {
     let name = &target.release;
-    let records = target.records().of(name).await?;
+    let records = target.records().list(name).await?;
     if let Some(other) = records.last().filter(|newest| newest.revision > failed || newest.is_pending()) {
         // A rollback would also revert the other operation.
-        return Ok(format!("it is not rolled back, since another operation has started: {}", recovery::held(other)));
+        return Ok(format!(
+            "it is not rolled back, since another operation has started: {}",
+            recovery::describe_lock(other)
+        ));
     }
-    let before = Before::look(target, &records, failed).await?;
+    let before = EarlierRevisions::find(target, &records, failed).await?;
     let Some(good) = before.good else {
-        if !before.came_up && rules.first_install == FirstInstall::Uninstall {
+        if !before.any_deployed && rules.first_install == FirstInstall::Uninstall {
             target.context.console().step(format_args!("uninstalling `{name}`, whose first revision failed"));
             uninstall::without_waiting(target, failed).await?;
             return Ok("there was no revision to roll back to, and the release was uninstalled".to_owned());
         }
-        let is = state::sentence(&target.records(), &records).await;
-        return Ok(format!("there is no good revision to roll back to; {is}"));
+        let state = state::describe(&target.records(), &records).await;
+        return Ok(format!("there is no good revision to roll back to; {state}"));
     };
     target.context.console().step(format_args!("rolling back `{name}` to revision {}", good.version));
     let timeout = rules.timeout.as_deref().and_then(|text| duration::parse(text).ok());
     let strategy = target.params.given_strategy().filter(|strategy| *strategy != Strategy::None);
-    let now = back_to(target, good.version, failed, strategy, timeout.unwrap_or_else(|| target.params.step_timeout()))
-        .await?;
+    let now =
+        roll_back_to(target, good.version, failed, strategy, timeout.unwrap_or_else(|| target.params.step_timeout()))
+            .await?;
     let ran = format!(
         "it was rolled back to revision {}: revision {} is deployed now ({})",
         good.version,
@@ -83,7 +87,7 @@ async fn went_back(target: &Target<'_>, rules: &RollbackRules, failed: u64) -> R
         Some(test) => test.plan(target.params.step_timeout(), target.params.test_logs),
         None => target.params.test_plan(),
     };
-    Ok(match verdict(target, tests, &now).await? {
+    Ok(match run_tests(target, tests, &now).await? {
         None => ran,
         Some(Verdict::Passed) => format!("{ran}, and its tests passed"),
         Some(Verdict::Untested) => format!("{ran}, and it has no tests"),
@@ -91,7 +95,7 @@ async fn went_back(target: &Target<'_>, rules: &RollbackRules, failed: u64) -> R
     })
 }
 
-async fn verdict(target: &Target<'_>, tests: Option<TestPlan>, release: &Release) -> Result<Option<Verdict>> {
+async fn run_tests(target: &Target<'_>, tests: Option<TestPlan>, release: &Release) -> Result<Option<Verdict>> {
     match tests {
         Some(tests) => release_tests::run(target, &tests, release).await.map(Some),
         None => Ok(None),
@@ -101,27 +105,27 @@ async fn verdict(target: &Target<'_>, tests: Option<TestPlan>, release: &Release
 /// Rolls back as a put of its own, and returns the new revision.
 pub(crate) async fn put(target: &Target<'_>, rollback: &Rollback) -> Result<Release> {
     let name = &target.release;
-    let records = recovery::unlocked(target).await?;
+    let records = recovery::unlocked_records(target).await?;
     let newest = records.last().ok_or_else(|| anyhow!("there is no release `{name}` to roll back"))?.revision;
     let revision = match rollback {
         Rollback::To(to) => {
             let text = target.named("rollback.revision", &to.revision)?;
             let number = text.parse().map_err(|_| anyhow!("`rollback.revision`: `{text}` is not a revision number"))?;
-            known(&records, number, name)?
+            existing_revision(&records, number, name)?
         }
         Rollback::Wanted(_) => {
-            let good = Before::look(target, &records, newest).await?.good;
+            let good = EarlierRevisions::find(target, &records, newest).await?.good;
             good.ok_or_else(|| anyhow!("`{name}` has no good revision before {newest} to roll back to"))?.version
         }
     };
     target.context.console().step(format_args!("rolling back `{name}` to revision {revision}"));
     // The rollback is all that this put does, so it waits by default.
     let strategy = target.params.given_strategy();
-    back_to(target, revision, newest, strategy, target.params.step_timeout()).await
+    roll_back_to(target, revision, newest, strategy, target.params.step_timeout()).await
 }
 
 /// Returns the revision, if it still has a record.
-fn known(records: &[Record], revision: u64, name: &str) -> Result<u64> {
+fn existing_revision(records: &[Record], revision: u64, name: &str) -> Result<u64> {
     if records.iter().any(|record| record.revision == revision) {
         return Ok(revision);
     }
@@ -132,46 +136,50 @@ fn known(records: &[Record], revision: u64, name: &str) -> Result<u64> {
 
 /// The revisions before a failed one.
 #[derive(Default)]
-struct Before {
+struct EarlierRevisions {
     /// The latest revision that was deployed successfully, and whose tests, if they were run, did not fail.
     good: Option<Release>,
     /// Whether any revision may have been deployed successfully, good or not.
-    came_up: bool,
+    any_deployed: bool,
 }
 
-impl Before {
-    async fn look(target: &Target<'_>, records: &[Record], before: u64) -> Result<Self> {
+impl EarlierRevisions {
+    async fn find(target: &Target<'_>, records: &[Record], before: u64) -> Result<Self> {
         // An uninstall that failed leaves a revision `failed`, although it was deployed.
-        let may_have_run = |record: &&Record| record.has_run() || record.status == "failed";
+        let may_have_run = |record: &&Record| record.was_deployed() || record.status == "failed";
         let mut candidates = records.iter().rev().filter(|record| record.revision < before).filter(may_have_run);
         let mut found = Self::default();
-        for record in candidates.by_ref().take(MOST_LOOKED_AT) {
+        for record in candidates.by_ref().take(MAX_CANDIDATES) {
             let revision = &record.revision;
             let problem = match target.records().read(&target.release, *revision).await {
                 Ok(None) => continue,
-                Ok(Some(release)) if !record.has_run() && !recovery::was_going(&release.info.description) => continue,
+                Ok(Some(release))
+                    if !record.was_deployed() && !recovery::was_uninstalling(&release.info.description) =>
+                {
+                    continue;
+                }
                 Ok(Some(release)) => match fault(&release) {
-                    None => return Ok(Self { good: Some(release), came_up: true }),
+                    None => return Ok(Self { good: Some(release), any_deployed: true }),
                     Some(fault) => {
-                        found.came_up |= fault != Fault::NeverUp;
+                        found.any_deployed |= fault != Fault::NeverReady;
                         fault.words().to_owned()
                     }
                 },
-                Err(error) if is_answerless(&error) => return Err(error),
+                Err(error) if is_request_error(&error) => return Err(error),
                 Err(error) => {
-                    found.came_up = true;
+                    found.any_deployed = true;
                     format!("{error:#}")
                 }
             };
             target.context.console().step(format_args!("revision {revision} is skipped: {problem}"));
         }
-        found.came_up |= candidates.any(Record::has_run);
+        found.any_deployed |= candidates.any(Record::was_deployed);
         Ok(found)
     }
 }
 
 /// Whether the request failed, as opposed to an unreadable record.
-fn is_answerless(error: &Error) -> bool {
+fn is_request_error(error: &Error) -> bool {
     let is_of_asking =
         |cause: &(dyn std::error::Error + 'static)| cause.is::<StatusError>() || cause.is::<TransportError>();
     Interrupted::caused(error) || error.chain().any(is_of_asking)
@@ -180,14 +188,14 @@ fn is_answerless(error: &Error) -> bool {
 /// Why a rollback skips a revision, although its status says that it was deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
-    NeverUp,
+    NeverReady,
     TestsFailed,
 }
 
 impl Fault {
     fn words(self) -> &'static str {
         match self {
-            Self::NeverUp => "it was never ready",
+            Self::NeverReady => "it was never ready",
             Self::TestsFailed => "its tests failed",
         }
     }
@@ -197,18 +205,18 @@ fn fault(release: &Release) -> Option<Fault> {
     // A revision that was never ready also becomes `superseded`: a first one by the next, and any by a failed rollback.
     let description = &release.info.description;
     let failed = ["Upgrade", "Rollback", "Release"].iter().any(|word| description.starts_with(&format!("{word} \"")));
-    let given_up = description.starts_with(recovery::GIVEN_UP) && !recovery::was_going(description);
+    let given_up = description.starts_with(recovery::GIVEN_UP) && !recovery::was_uninstalling(description);
     if (failed && description.contains("\" failed: ")) || given_up {
-        return Some(Fault::NeverUp);
+        return Some(Fault::NeverReady);
     }
     // helm copies the outcome of a test into later revisions.
-    let deployed = moment(&release.info.last_deployed).unwrap_or(Timestamp::MIN);
-    let failed = release.tests().any(|test| test.last_run.phase == "Failed" && test.last_run.began_since(deployed));
+    let deployed = parse_time(&release.info.last_deployed).unwrap_or(Timestamp::MIN);
+    let failed = release.tests().any(|test| test.last_run.phase == "Failed" && test.last_run.started_since(deployed));
     failed.then_some(Fault::TestsFailed)
 }
 
 /// Runs the rollback, and returns the new revision. `before` is the latest revision.
-async fn back_to(
+async fn roll_back_to(
     target: &Target<'_>,
     revision: u64,
     before: u64,
@@ -232,23 +240,36 @@ async fn back_to(
         command = command.arg("--cleanup-on-fail");
     }
     let command = command.args(["--", name]).arg(revision.to_string()).relay_stdout();
-    let finished = match hook_output::during(target, Hooks::After(before), Box::pin(command.run())).await {
+    let finished = match hook_output::run_and_show(target, Hooks::After(before), Box::pin(command.run())).await {
         Ok(finished) => finished,
         Err(error) if Interrupted::caused(&error) => {
             // `helm rollback` ignores signals, and leaves its lock.
             let kubernetes = target.kubernetes.after_interrupt()?;
-            let _ = recovery::settle(target, &kubernetes, before, Work::Rollback(revision), "was terminated").await;
+            let _ = recovery::release_own_lock(
+                target,
+                &kubernetes,
+                before,
+                Operation::Rollback(revision),
+                "was terminated",
+            )
+            .await;
             return Err(error);
         }
         Err(error) => return Err(error),
     };
     if !finished.is_success() {
         // helm also leaves its lock when a hook fails.
-        if !recovery::was_late(&finished) {
-            recovery::settle_or_warn(target, before, Work::Rollback(revision), &recovery::how(&finished)).await?;
+        if !recovery::lost_race(&finished) {
+            recovery::release_own_lock_or_warn(
+                target,
+                before,
+                Operation::Rollback(revision),
+                &recovery::describe_exit(&finished),
+            )
+            .await?;
         }
-        diagnosis::full(target, began, Logs::All).await?;
-        return Err(advice::failure(&finished, None));
+        diagnosis::show_all(target, began, Logs::All).await?;
+        return Err(advice::helm_error(&finished, None));
     }
     new_revision::find(target).await
 }
@@ -271,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revision_is_good_that_came_up_and_did_not_fail_its_tests() {
+    fn revision_is_good_if_deployed_and_its_tests_did_not_fail() {
         let (later, earlier) = ("2026-01-02T02:04:06Z", "2026-01-02T02:04:05Z");
         for (description, phase, started, expected) in [
             ("Upgrade complete", "", "", None),

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use super::advice;
 use super::dry_run;
 use super::hook_output::{self, Hooks};
-use super::recovery::{self, Work};
+use super::recovery::{self, Operation};
 use super::waiting;
 use crate::chart::Chart;
-use crate::cluster::kubernetes::{Asked, CORE, is_gone};
+use crate::cluster::kubernetes::{ApiResource, CORE, is_not_found};
 use crate::diagnosis::{self, Logs};
 use crate::params::duration;
 use crate::params::wait::Strategy;
@@ -32,19 +32,19 @@ const LARGEST: u64 = 1024 * 1024;
 pub(crate) async fn put(target: &Target<'_>) -> Result<Response<Version>> {
     let Target { context, helm, params, release, namespace, .. } = target;
     // helm itself would uninstall a release during another operation's deploy. It continues an unfinished uninstall.
-    let mut records = target.records().of(release).await?;
-    if params.dry().is_none() && records.last().is_some_and(|newest| newest.is_pending() && !newest.is_going()) {
-        records = recovery::unlocked(target).await?;
+    let mut records = target.records().list(release).await?;
+    if params.dry().is_none() && records.last().is_some_and(|newest| newest.is_pending() && !newest.is_uninstalling()) {
+        records = recovery::unlocked_records(target).await?;
     }
     if let Some(newest) = records.last() {
         let waits = params.check_is_ready || params.given_strategy().is_some();
         let options = if waits { waiting::options(helm, params.given_strategy()).await? } else { Vec::new() };
-        remove(target, newest.revision, &options).await?;
+        uninstall(target, newest.revision, &options).await?;
     } else {
         context.console().step(format_args!("there is no release `{release}` in the namespace `{namespace}`"));
     }
     if params.dry().is_some() {
-        return Ok(Response::new(Version::of_nothing()));
+        return Ok(Response::new(Version::of_dry_run()));
     }
     if params.delete_namespace {
         delete_namespace(target).await?;
@@ -54,26 +54,26 @@ pub(crate) async fn put(target: &Target<'_>) -> Result<Response<Version>> {
 }
 
 /// Uninstalls the release for `replace`, if a dry run of the new one succeeds.
-pub(crate) async fn make_room(target: &Target<'_>, chart: &Chart) -> Result<()> {
+pub(crate) async fn uninstall_for_replacement(target: &Target<'_>, chart: &Chart) -> Result<()> {
     let Target { helm, params, release, .. } = target;
-    if target.records().of(release).await?.is_empty() {
+    if target.records().list(release).await?.is_empty() {
         return Ok(());
     }
-    dry_run::try_out(target, chart).await.with_context(|| format!("`{release}` was not replaced, and is unchanged"))?;
+    dry_run::check(target, chart).await.with_context(|| format!("`{release}` was not replaced, and is unchanged"))?;
     // Another operation may have started during the dry run.
-    let records = recovery::unlocked(target).await?;
+    let records = recovery::unlocked_records(target).await?;
     let Some(newest) = records.last() else { return Ok(()) };
     // Waits in any case, so that old and new objects do not conflict.
     let strategy = params.given_strategy().filter(|strategy| *strategy != Strategy::None);
-    remove(target, newest.revision, &waiting::options(helm, strategy).await?).await
+    uninstall(target, newest.revision, &waiting::options(helm, strategy).await?).await
 }
 
 /// Uninstalls the release if its latest revision is `newest`, without waiting until its objects are gone.
 pub(crate) async fn without_waiting(target: &Target<'_>, newest: u64) -> Result<()> {
-    remove(target, newest, &[]).await
+    uninstall(target, newest, &[]).await
 }
 
-async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()> {
+async fn uninstall(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()> {
     let Target { context, helm, params, release, namespace, .. } = target;
     let timeout = duration::argument(params.step_timeout());
     let mut command = helm.command("uninstall").arg(format!("--namespace={namespace}"));
@@ -87,31 +87,32 @@ async fn remove(target: &Target<'_>, newest: u64, options: &[&str]) -> Result<()
     context.console().step(format_args!("{word} `{release}` from the namespace `{namespace}`"));
     let began = Timestamp::now();
     // helm itself says what is wrong with a record that cannot be read.
-    let its = match params.dry() {
+    let removed = match params.dry() {
         None => target.records().read(release, newest).await.ok().flatten(),
         Some(_) => None,
     };
     let command = command.arg("--").arg(release);
     let command = if params.debug { command.relay_stdout() } else { command.quiet() };
-    let finished = match &its {
-        Some(its) => hook_output::during(target, Hooks::Removal(its), Box::pin(command.run())).await,
+    let finished = match &removed {
+        Some(removed) => hook_output::run_and_show(target, Hooks::Removal(removed), Box::pin(command.run())).await,
         None => command.run().await,
     };
     let finished =
         finished.map(|finished| if params.debug { finished } else { without_debug_output(context, finished) });
     match finished {
         Ok(finished) if finished.is_success() => Ok(()),
-        Ok(finished) if params.dry().is_some() => Err(advice::failure(&finished, None)),
+        Ok(finished) if params.dry().is_some() => Err(advice::helm_error(&finished, None)),
         Ok(finished) => {
             // A failed hook leaves the release `uninstalling` for ever.
-            let how = recovery::how(&finished);
-            recovery::settle_or_warn(target, newest, Work::Uninstall, &how).await?;
-            diagnosis::full(target, began, Logs::All).await?;
-            Err(advice::failure(&finished, None))
+            let how = recovery::describe_exit(&finished);
+            recovery::release_own_lock_or_warn(target, newest, Operation::Uninstall, &how).await?;
+            diagnosis::show_all(target, began, Logs::All).await?;
+            Err(advice::helm_error(&finished, None))
         }
         Err(error) if Interrupted::caused(&error) => {
             let kubernetes = target.kubernetes.after_interrupt()?;
-            let _ = recovery::settle(target, &kubernetes, newest, Work::Uninstall, "was terminated").await;
+            let _ =
+                recovery::release_own_lock(target, &kubernetes, newest, Operation::Uninstall, "was terminated").await;
             Err(error)
         }
         Err(error) => Err(error),
@@ -131,7 +132,7 @@ fn without_debug_output(context: &Context, mut finished: Finished) -> Finished {
 /// Deletes the namespace, and waits until it is gone.
 async fn delete_namespace(target: &Target<'_>) -> Result<()> {
     let Target { context, kubernetes, params, namespace, .. } = target;
-    let asked = |verb| Asked { api: CORE, kind: "namespaces", namespace: "", verb };
+    let resource = |verb| ApiResource { api: CORE, kind: "namespaces", namespace: "", verb };
     let uid = async || -> Result<Option<String>> {
         #[derive(Deserialize)]
         struct Object {
@@ -141,32 +142,32 @@ async fn delete_namespace(target: &Target<'_>) -> Result<()> {
         struct Metadata {
             uid: String,
         }
-        let answer = match kubernetes.read(asked("get"), Some(namespace), &[], "application/json").await {
-            Err(error) if is_gone(&error) => return Ok(None),
+        let answer = match kubernetes.read(resource("get"), Some(namespace), &[], "application/json").await {
+            Err(error) if is_not_found(&error) => return Ok(None),
             answer => answer?,
         };
         let object: Object = serde_json::from_slice(&answer.bytes(LARGEST).await?)
             .map_err(|_| anyhow!("the API server's response is not a namespace"))?;
         Ok(Some(object.metadata.uid))
     };
-    let Some(its) = uid().await? else {
+    let Some(namespace_uid) = uid().await? else {
         context.console().step(format_args!("there is no namespace `{namespace}`"));
         return Ok(());
     };
-    let others = target.records().releases().await?;
+    let others = target.records().release_names().await?;
     if !others.is_empty() {
         let others = others.join("`, `");
         context.console().warn(format_args!("other releases are deleted with the namespace `{namespace}`: `{others}`"));
     }
     context.console().step(format_args!("deleting the namespace `{namespace}` and everything in it"));
-    let deleted = kubernetes.delete(asked("delete"), namespace, &its).await;
+    let deleted = kubernetes.delete(resource("delete"), namespace, &namespace_uid).await;
     match deleted {
-        Err(error) if is_gone(&error) => return Ok(()),
+        Err(error) if is_not_found(&error) => return Ok(()),
         deleted => deleted?,
     }
     let limit = params.step_timeout();
     let deadline = Instant::now() + limit;
-    while uid().await?.as_ref() == Some(&its) {
+    while uid().await?.as_ref() == Some(&namespace_uid) {
         if Instant::now() > deadline {
             return Err(anyhow!("the namespace `{namespace}` still exists after {}", duration::in_words(limit)))
                 .hint("an object in it may have a finalizer that is never removed; `timeout` sets how long to wait");

@@ -26,7 +26,7 @@ pub(crate) async fn command(target: &Target<'_>, chart: &Chart, values: &Values,
     upgrade = rendering(target, chart, values, upgrade).await?;
     upgrade = upgrade.args(waiting::options(&target.helm, params.upgrade_strategy()).await?);
     for (flag, wanted) in [
-        ("--create-namespace", namespace::is_to_be_created(target).await?),
+        ("--create-namespace", namespace::must_be_created(target).await?),
         ("--wait-for-jobs", params.wait_for_jobs),
         ("--atomic", params.atomic),
         ("--cleanup-on-fail", params.cleanup_on_fail),

@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::table;
-use crate::cluster::kubernetes::{Asked, CORE, Kubernetes};
-use crate::records::manifest::Belongings;
-use crate::records::release::moment;
+use crate::cluster::kubernetes::{ApiResource, CORE, Kubernetes};
+use crate::records::manifest::ReleaseObjects;
+use crate::records::release::parse_time;
 
 /// The maximum number of warnings that are shown.
-const MOST_EVENTS: usize = 15;
+const MAX_EVENTS: usize = 15;
 
 /// The maximum number of events in the request.
 const PAGE: &str = "500";
@@ -62,18 +62,18 @@ struct Metadata {
 pub(super) async fn read(
     kubernetes: &Kubernetes<'_>,
     namespace: &str,
-    its: &Belongings,
+    objects: &ReleaseObjects,
     since: Timestamp,
 ) -> Result<Vec<Event>> {
-    let asked = Asked { api: CORE, kind: "events", namespace, verb: "list" };
+    let resource = ApiResource { api: CORE, kind: "events", namespace, verb: "list" };
     let query = [("fieldSelector", "type=Warning"), ("limit", PAGE)];
-    let mut events: Vec<Event> = kubernetes.list(asked, &query, LARGEST).await?;
+    let mut events: Vec<Event> = kubernetes.list(resource, &query, LARGEST).await?;
     events.retain(|event| {
         let is_new = event.time().is_some_and(|time| time.as_second() + TOLERANCE >= since.as_second());
-        is_new && its.made(&event.involved_object.name)
+        is_new && objects.has_dependent(&event.involved_object.name)
     });
     events.sort_by_key(Event::time);
-    let first = events.len().saturating_sub(MOST_EVENTS);
+    let first = events.len().saturating_sub(MAX_EVENTS);
     Ok(events.split_off(first))
 }
 
@@ -87,7 +87,7 @@ impl Event {
     fn time(&self) -> Option<Timestamp> {
         let series = self.series.as_ref().and_then(|series| series.last_observed_time.as_deref());
         let times = [series, self.last_timestamp.as_deref(), self.occurred.as_deref()];
-        times.into_iter().chain([self.metadata.creation_timestamp.as_deref()]).flatten().find_map(moment)
+        times.into_iter().chain([self.metadata.creation_timestamp.as_deref()]).flatten().find_map(parse_time)
     }
 
     fn row(&self) -> [String; 4] {

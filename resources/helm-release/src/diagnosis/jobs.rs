@@ -3,9 +3,9 @@
 use jetway::Result;
 use serde::Deserialize;
 
-use super::table::{self, MOST_ROWS};
-use crate::cluster::kubernetes::{Asked, Kubernetes};
-use crate::records::manifest::{Belongings, Labels};
+use super::table::{self, MAX_ROWS};
+use crate::cluster::kubernetes::{ApiResource, Kubernetes};
+use crate::records::manifest::{Labels, ReleaseObjects};
 
 /// The API of jobs.
 pub(super) const BATCH: &str = "apis/batch/v1";
@@ -71,12 +71,12 @@ struct Condition {
 }
 
 /// The jobs of the release, including those of its cron jobs.
-pub(super) async fn read(kubernetes: &Kubernetes<'_>, namespace: &str, its: &Belongings) -> Result<Vec<Job>> {
-    let asked = Asked { api: BATCH, kind: "jobs", namespace, verb: "list" };
-    let mut jobs: Vec<Job> = kubernetes.list(asked, &[("limit", PAGE)], LARGEST).await?;
+pub(super) async fn read(kubernetes: &Kubernetes<'_>, namespace: &str, objects: &ReleaseObjects) -> Result<Vec<Job>> {
+    let resource = ApiResource { api: BATCH, kind: "jobs", namespace, verb: "list" };
+    let mut jobs: Vec<Job> = kubernetes.list(resource, &[("limit", PAGE)], LARGEST).await?;
     jobs.retain(|Job { metadata, .. }| {
-        let owned = metadata.owner_references.iter().any(|owner| its.has(&owner.kind, &owner.name));
-        owned || its.has("Job", &metadata.name) || its.is_labelled(&metadata.labels)
+        let owned = metadata.owner_references.iter().any(|owner| objects.has(&owner.kind, &owner.name));
+        owned || objects.has("Job", &metadata.name) || objects.is_labelled(&metadata.labels)
     });
     jobs.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
     Ok(jobs)
@@ -85,7 +85,7 @@ pub(super) async fn read(kubernetes: &Kubernetes<'_>, namespace: &str, its: &Bel
 /// The lines of the table.
 pub(super) fn table(jobs: &[Job]) -> Vec<String> {
     let head = ["JOB", "COMPLETED", "ACTIVE", "FAILED", "REASON"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(head).chain(jobs.iter().take(MOST_ROWS).map(Job::row)).collect();
+    let rows: Vec<_> = std::iter::once(head).chain(jobs.iter().take(MAX_ROWS).map(Job::row)).collect();
     table::lines(&rows)
 }
 

@@ -3,7 +3,7 @@
 use jetway::{Context, Result};
 
 use super::pods::Log;
-use crate::cluster::kubernetes::{Asked, CORE, Kubernetes};
+use crate::cluster::kubernetes::{ApiResource, CORE, Kubernetes};
 
 /// The number of lines of a log that are shown.
 const LINES: &str = "30";
@@ -15,17 +15,17 @@ const BYTES: &str = "16384";
 const LARGEST: u64 = 64 * 1024;
 
 /// The maximum number of logs that are shown.
-pub(super) const MOST_LOGS: usize = 8;
+pub(super) const MAX_LOGS: usize = 8;
 
 /// Shows the end of a log.
 pub(super) async fn show(context: &Context, kubernetes: &Kubernetes<'_>, namespace: &str, log: &Log) -> Result<()> {
     let Log { pod, container, previous, .. } = log;
-    let asked = Asked { api: CORE, kind: "pods", namespace, verb: "get" };
+    let resource = ApiResource { api: CORE, kind: "pods", namespace, verb: "get" };
     let mut query = vec![("container", container.as_str()), ("tailLines", LINES), ("limitBytes", BYTES)];
     if *previous {
         query.push(("previous", "true"));
     }
-    let answer = kubernetes.read(asked, Some(&format!("{pod}/log")), &query, "*/*").await?;
+    let answer = kubernetes.read(resource, Some(&format!("{pod}/log")), &query, "*/*").await?;
     let text = String::from_utf8_lossy(&answer.bytes(LARGEST).await?).into_owned();
     let run = if *previous { ", previous run" } else { "" };
     let console = context.console();

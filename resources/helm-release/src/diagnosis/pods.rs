@@ -3,9 +3,9 @@
 use jetway::Result;
 use serde::Deserialize;
 
-use super::table::{self, MOST_ROWS};
-use crate::cluster::kubernetes::{Asked, CORE, Kubernetes};
-use crate::records::manifest::{Belongings, JOB, Labels};
+use super::table::{self, MAX_ROWS};
+use crate::cluster::kubernetes::{ApiResource, CORE, Kubernetes};
+use crate::records::manifest::{JOB, Labels, ReleaseObjects};
 
 /// The maximum number of pods in the request.
 const PAGE: &str = "500";
@@ -112,21 +112,21 @@ pub(super) struct Log {
 }
 
 /// The pods of the release, failing ones first.
-pub(super) async fn read(kubernetes: &Kubernetes<'_>, namespace: &str, its: &Belongings) -> Result<Vec<Pod>> {
-    let asked = Asked { api: CORE, kind: "pods", namespace, verb: "list" };
-    let mut pods: Vec<Pod> = kubernetes.list(asked, &[("limit", PAGE)], LARGEST).await?;
-    pods.retain(|pod| its.has_pod(&pod.metadata.name, &pod.metadata.labels));
-    pods.sort_by_key(|pod| (pod.is_well(), pod.metadata.name.clone()));
+pub(super) async fn read(kubernetes: &Kubernetes<'_>, namespace: &str, objects: &ReleaseObjects) -> Result<Vec<Pod>> {
+    let resource = ApiResource { api: CORE, kind: "pods", namespace, verb: "list" };
+    let mut pods: Vec<Pod> = kubernetes.list(resource, &[("limit", PAGE)], LARGEST).await?;
+    pods.retain(|pod| objects.has_pod(&pod.metadata.name, &pod.metadata.labels));
+    pods.sort_by_key(|pod| (pod.is_healthy(), pod.metadata.name.clone()));
     Ok(pods)
 }
 
 /// The lines of the table.
 pub(super) fn table(pods: &[Pod]) -> Vec<String> {
     let head = ["POD", "PHASE", "READY", "RESTARTS", "REASON"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(head).chain(pods.iter().take(MOST_ROWS).map(Pod::row)).collect();
+    let rows: Vec<_> = std::iter::once(head).chain(pods.iter().take(MAX_ROWS).map(Pod::row)).collect();
     let mut lines = table::lines(&rows);
-    if pods.len() > MOST_ROWS {
-        lines.push(format!("  and {} more", pods.len() - MOST_ROWS));
+    if pods.len() > MAX_ROWS {
+        lines.push(format!("  and {} more", pods.len() - MAX_ROWS));
     }
     lines
 }
@@ -164,7 +164,7 @@ impl Pod {
             .collect()
     }
 
-    fn is_well(&self) -> bool {
+    fn is_healthy(&self) -> bool {
         let is_ready = self.status.container_statuses.iter().all(|container| container.ready);
         self.reasons().is_empty() && (self.status.phase == "Succeeded" || self.status.phase == "Running" && is_ready)
     }
@@ -179,8 +179,8 @@ impl Pod {
     }
 
     /// The logs of failing containers.
-    pub(super) fn troubled_logs(&self) -> Vec<Log> {
-        self.logs(Container::log_of_trouble)
+    pub(super) fn failing_logs(&self) -> Vec<Log> {
+        self.logs(Container::failing_log)
     }
 
     /// The logs of all containers that have run.
@@ -217,7 +217,7 @@ impl Container {
     }
 
     /// Whether to show the container's log: `Some(true)` for that of its previous run, if it waits for a restart.
-    fn log_of_trouble(&self) -> Option<bool> {
+    fn failing_log(&self) -> Option<bool> {
         self.reason()?;
         self.has_run().then(|| self.state.waiting.is_some() && self.last_state.terminated.is_some())
     }
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_trouble_has_its_reason_and_its_log() {
+    fn each_failing_state_has_a_reason_and_a_log() {
         let container = |state: &serde_json::Value| {
             let mut container = json!({ "name": "c", "ready": false, "restartCount": 0 });
             container.as_object_mut().unwrap().extend(state.as_object().unwrap().clone());
@@ -275,19 +275,19 @@ mod tests {
         for (state, reason, log) in cases {
             let pod = container(&state);
             assert_eq!(pod.reasons().join("; "), reason);
-            assert_eq!(pod.troubled_logs().first().map(|log| log.previous), log, "{reason}");
+            assert_eq!(pod.failing_logs().first().map(|log| log.previous), log, "{reason}");
         }
         let unscheduled = pod(&json!({
             "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False", "message": "0/1 nodes" }],
         }));
         assert_eq!(unscheduled.reasons(), ["not scheduled: 0/1 nodes"]);
-        assert!(!unscheduled.is_well());
+        assert!(!unscheduled.is_healthy());
     }
 
     #[test]
-    fn many_pods_are_counted() {
-        let many: Vec<Pod> = (0..MOST_ROWS + 3).map(|_| pod(&json!({ "phase": "Running" }))).collect();
+    fn counts_pods_beyond_the_maximum() {
+        let many: Vec<Pod> = (0..MAX_ROWS + 3).map(|_| pod(&json!({ "phase": "Running" }))).collect();
         assert_eq!(table(&many).last().map(String::as_str), Some("  and 3 more"));
-        assert_eq!(table(&many).len(), MOST_ROWS + 2);
+        assert_eq!(table(&many).len(), MAX_ROWS + 2);
     }
 }

@@ -1,7 +1,7 @@
 //! Text in columns.
 
 /// The maximum number of rows of a table.
-pub(super) const MOST_ROWS: usize = 30;
+pub(super) const MAX_ROWS: usize = 30;
 
 /// The maximum width of all columns but the last, in characters.
 const WIDEST: usize = 48;
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_below_each_other_and_are_bounded() {
+    fn aligns_and_bounds_columns() {
         let row = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
         assert_eq!(
             lines(&[row("A", "B"), row("longer", "two\nlines"), row("x", "")]),

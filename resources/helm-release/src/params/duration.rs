@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_plain_seconds_or_what_helm_writes() {
+    fn parses_seconds_and_durations_of_helm() {
         for (text, milliseconds) in
             [("60", 60_000), ("0", 0), (" 1m30s ", 90_000), ("1.5s", 1500), ("2h", 7_200_000), ("300ms", 300)]
         {
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn helm_reads_what_was_given() {
+    fn formats_durations_for_helm() {
         for (text, words) in [
             ("120", "120s"),
             ("5m0s", "300s"),
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn people_read_them_in_one_unit() {
+    fn formats_durations_for_messages_in_one_unit() {
         let said = [0, 59, 90, 120, 600, 3601].map(|seconds| in_words(Duration::from_secs(seconds)));
         assert_eq!(said, ["0 ms", "59 s", "90 s", "2 min", "10 min", "60 min"]);
     }

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_lock_is_stale_unless_the_params_say_when() {
+    fn lock_is_stale_only_as_recover_pending_says() {
         let age = |rules: Option<Recovery>, minutes| Recovery::age(rules.as_ref(), Duration::from_mins(minutes));
         // helm waits for a pre-hook's deletion, its next run, the deletion of objects, and readiness.
         assert_eq!(age(Some(Recovery::Wanted(true)), 5), Some(Duration::from_mins(20)));

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::duration;
 
 /// The maximum number of attempts.
-const MOST_ATTEMPTS: u32 = 50;
+const MAX_ATTEMPTS: u32 = 50;
 
 /// The default pause between two attempts.
 const DELAY: Duration = Duration::from_secs(10);
@@ -62,8 +62,8 @@ impl Test {
     /// Notes what is wrong with it, as the value of `key`.
     pub(crate) fn rules(&self, key: &str, problems: &mut Problems) {
         let Self::By(rules) = self else { return };
-        if rules.attempts.is_some_and(|attempts| !(1..=MOST_ATTEMPTS).contains(&attempts)) {
-            problems.add(format!("{key}.attempts"), format!("expected a number from 1 to {MOST_ATTEMPTS}"));
+        if rules.attempts.is_some_and(|attempts| !(1..=MAX_ATTEMPTS).contains(&attempts)) {
+            problems.add(format!("{key}.attempts"), format!("expected a number from 1 to {MAX_ATTEMPTS}"));
         }
         let spans = [("delay", &rules.delay), ("initial_delay", &rules.initial_delay), ("timeout", &rules.timeout)];
         for (name, text) in spans {

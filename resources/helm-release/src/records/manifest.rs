@@ -18,7 +18,7 @@ pub(crate) const JOB: [&str; 2] = ["batch.kubernetes.io/job-name", "job-name"];
 
 /// The objects that belong to a release.
 #[derive(Debug)]
-pub(crate) struct Belongings {
+pub(crate) struct ReleaseObjects {
     release: String,
     /// Kinds and names, including those of hooks.
     objects: Vec<(String, String)>,
@@ -46,7 +46,7 @@ struct Spec {
     selector: Option<Value>,
 }
 
-impl Belongings {
+impl ReleaseObjects {
     /// The objects in the manifest and the hooks of the release.
     pub(crate) fn of(release: &Release) -> Self {
         let mut found = Self { release: release.name.clone(), objects: Vec::new(), selectors: Vec::new() };
@@ -82,9 +82,10 @@ impl Belongings {
     }
 
     /// Whether a controller created an object for one of them: its name then begins with theirs.
-    pub(crate) fn made(&self, name: &str) -> bool {
-        let begins = |its: &str| name.strip_prefix(its).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-        self.objects.iter().any(|(_, its)| !its.is_empty() && begins(its))
+    pub(crate) fn has_dependent(&self, name: &str) -> bool {
+        let begins =
+            |object: &str| name.strip_prefix(object).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        self.objects.iter().any(|(_, object)| !object.is_empty() && begins(object))
     }
 }
 
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn pods_are_told_by_name_by_job_by_selector_and_by_label() {
+    fn selects_pods_by_name_job_selector_and_label() {
         let manifest = "---\n# Source: a\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector:\n    matchLabels: {app: web}\n\
                         ---\nkind: Service\nmetadata: {name: web}\nspec: {selector: {tier: front}}\n\
                         --- # another\nkind: Job\nmetadata: {name: migrate}\n---\n: {broken\n---\nkind: ConfigMap\nmetadata: {name: text}\ndata:\n  a: |\n    ---\n";
@@ -123,24 +124,26 @@ mod tests {
             "name": "demo", "manifest": manifest, "hooks": [{ "name": "demo-test", "kind": "Pod", "events": ["test"] }],
         }))
         .unwrap();
-        let its = Belongings::of(&release);
-        assert!(its.has_pod("web-1-2", &labels(&[("app", "web"), ("more", "x")])));
-        assert!(its.has_pod("m-1", &labels(&[("job-name", "migrate")])));
-        assert!(its.has_pod("demo-test", &labels(&[])));
-        assert!(its.has_pod("operated", &labels(&[("app.kubernetes.io/instance", "demo")])));
-        assert!(!its.has_pod("other", &labels(&[("app", "other"), ("tier", "front"), ("job-name", "x")])));
-        assert!(its.has("ConfigMap", "text"));
-        assert!(its.made("web-5d8") && its.made("migrate") && !its.made("webhook"));
+        let objects = ReleaseObjects::of(&release);
+        assert!(objects.has_pod("web-1-2", &labels(&[("app", "web"), ("more", "x")])));
+        assert!(objects.has_pod("m-1", &labels(&[("job-name", "migrate")])));
+        assert!(objects.has_pod("demo-test", &labels(&[])));
+        assert!(objects.has_pod("operated", &labels(&[("app.kubernetes.io/instance", "demo")])));
+        assert!(!objects.has_pod("other", &labels(&[("app", "other"), ("tier", "front"), ("job-name", "x")])));
+        assert!(objects.has("ConfigMap", "text"));
+        assert!(
+            objects.has_dependent("web-5d8") && objects.has_dependent("migrate") && !objects.has_dependent("webhook")
+        );
     }
 
     proptest! {
         #[test]
-        fn anything_at_all_is_a_manifest(manifest in ".*", lines in proptest::collection::vec("(---|kind: [A-Z]|metadata: \\{name: [a-z-]{0,3}\\}|spec: .{0,9}|.{0,9})", 0..20)) {
+        fn parses_any_manifest_without_a_panic(manifest in ".*", lines in proptest::collection::vec("(---|kind: [A-Z]|metadata: \\{name: [a-z-]{0,3}\\}|spec: .{0,9}|.{0,9})", 0..20)) {
             for manifest in [manifest, lines.join("\n")] {
                 let release: Release = serde_json::from_value(json!({ "name": "demo", "manifest": manifest })).unwrap();
-                let its = Belongings::of(&release);
+                let objects = ReleaseObjects::of(&release);
                 // An object without a name has no dependents.
-                prop_assert!(!its.made(""));
+                prop_assert!(!objects.has_dependent(""));
             }
         }
     }

@@ -181,13 +181,13 @@ impl Hook {
 
 impl LastRun {
     /// Whether it started at `time` or later, and so was not copied from an earlier revision.
-    pub(crate) fn began_since(&self, time: Timestamp) -> bool {
-        moment(&self.started_at).is_some_and(|began| began >= time)
+    pub(crate) fn started_since(&self, time: Timestamp) -> bool {
+        parse_time(&self.started_at).is_some_and(|began| began >= time)
     }
 }
 
 /// Parses a time in a record; `None` if it is not valid.
-pub(crate) fn moment(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse_time(text: &str) -> Option<Timestamp> {
     text.parse().ok()
 }
 
@@ -199,7 +199,7 @@ pub fn decode(text: &str, storage: Storage) -> Result<Release, String> {
 }
 
 /// Changes the JSON in a record by `edit`, and returns the new text. Everything else stays unchanged.
-pub(crate) fn edited(text: &str, storage: Storage, edit: impl FnOnce(&mut Value)) -> Result<String, String> {
+pub(crate) fn edit(text: &str, storage: Storage, edit: impl FnOnce(&mut Value)) -> Result<String, String> {
     let mut value: Value =
         serde_json::from_slice(&unpack(text, storage)?).map_err(|_| "is not valid JSON".to_owned())?;
     edit(&mut value);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_in_each_of_its_forms() {
+    fn decodes_records_in_each_format() {
         let json = br#"{"name": "demo", "version": 3, "chart": {"metadata": {"name": "c", "version": "1.0"}, "templates": [{"data": "e30="}]}, "unknown": {"a": [1]}, "hooks": null, "config": null}"#;
         for storage in [Storage::Secret, Storage::Configmap] {
             for bytes in [json.to_vec(), gzip(json)] {
@@ -257,11 +257,11 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_leaves_everything_else_as_it_was() {
+    fn edit_changes_nothing_else() {
         let json = br#"{"name":"demo","info":{"status":"pending-upgrade"},"config":{"b":1.10,"a":12345678901234567890123,"e":1e400}}"#;
         for storage in [Storage::Secret, Storage::Configmap] {
-            let edit = |value: &mut Value| value["info"]["status"] = "failed".into();
-            let text = edited(&encode(&gzip(json), storage), storage, edit).unwrap();
+            let mark_failed = |value: &mut Value| value["info"]["status"] = "failed".into();
+            let text = edit(&encode(&gzip(json), storage), storage, mark_failed).unwrap();
             let plain = String::from_utf8(unpack(&text, storage).unwrap()).unwrap();
             let expected = String::from_utf8(json.to_vec()).unwrap().replace("pending-upgrade", "failed");
             assert_eq!(plain, expected.replace("1e400", "1e+400"));
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_refused_and_not_unpacked() {
+    fn rejects_a_gzip_bomb_without_decompressing_it() {
         let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
         let zeros = vec![b' '; 1024 * 1024];
         for _ in 0..33 {
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_the_text() {
+    fn errors_do_not_quote_the_record() {
         for (text, words) in [
             ("hunter2!".to_owned(), "not base64"),
             (encode(&[0x1f, 0x8b, 0x08, 1], Storage::Secret), "gzip data is cut"),
@@ -297,7 +297,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn anything_at_all_is_a_release_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300), text in ".*") {
+        fn decode_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), text in ".*") {
             for storage in [Storage::Secret, Storage::Configmap] {
                 let _ = decode(&text, storage);
                 let _ = decode(&encode(&bytes, storage), storage);
@@ -306,7 +306,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_is_read(name in "[a-z]{1,20}", version in 0_u64..1000, notes in ".*") {
+        fn decode_reads_what_was_encoded(name in "[a-z]{1,20}", version in 0_u64..1000, notes in ".*") {
             let json = serde_json::json!({ "name": name, "version": version, "info": { "notes": notes } });
             let release = decode(&encode(&gzip(json.to_string().as_bytes()), Storage::Secret), Storage::Secret).unwrap();
             prop_assert_eq!((release.name, release.version, release.info.notes), (name, version, notes));

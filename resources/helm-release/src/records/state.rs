@@ -3,7 +3,7 @@
 use super::{Record, Records};
 
 /// The state of the release, by its records, oldest first, and the deployed chart, if its record can be read.
-pub(crate) async fn sentence(records: &Records<'_>, all: &[Record]) -> String {
+pub(crate) async fn describe(records: &Records<'_>, all: &[Record]) -> String {
     let deployed = all.iter().rfind(|record| record.status == "deployed");
     let release = match deployed {
         Some(deployed) => records.read(&deployed.release, deployed.revision).await.ok().flatten(),

@@ -79,7 +79,7 @@ impl Aws {
     }
 
     /// The keys in the form of a source, for the program that renews the token. They contain secrets.
-    pub(crate) fn written(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let roles = self.roles();
         let role = roles.last().filter(|_| self.role.is_some() || self.role_arn.is_some());
         let secret = |secret: &Secret| secret.expose().to_owned();

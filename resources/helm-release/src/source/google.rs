@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_addresses_lead_nowhere_else() {
+    fn rejects_names_and_addresses_with_special_characters() {
         assert!(
             is_name("my-project") && is_name("example.com:p") && !is_name("a/b") && !is_name("..") && !is_name("a?b")
         );

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_can_lead_nowhere_else() {
+    fn rejects_names_with_special_characters() {
         for name in ["demo", "demo-1", "a.b", "1"] {
             assert_eq!(release(name), Ok(()), "{name}");
         }

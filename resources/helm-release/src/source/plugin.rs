@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_in_arguments_unless_they_hold_secrets() {
+    fn finds_secrets_in_addresses() {
         for url in [
             "https://bob:s3cret@git.example.com/p",
             "https://ghp_s3cret@git.example.com/p",

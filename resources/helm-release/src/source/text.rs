@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pem_is_taken_in_both_forms() {
+    fn reads_pem_plain_and_in_base64() {
         let text = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n";
         assert_eq!(pem(text).unwrap(), text);
         let mut wrapped = STANDARD.encode(text);

@@ -104,12 +104,12 @@ fn large_numbers(value: &Value, path: &KeyPath, found: &mut Vec<String>) {
     match value {
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                large_numbers(item, &path.below(Step::Index(index)), found);
+                large_numbers(item, &path.child(Step::Index(index)), found);
             }
         }
         Value::Object(entries) => {
             for (name, value) in entries {
-                large_numbers(value, &path.below(Step::Name(name.clone())), found);
+                large_numbers(value, &path.child(Step::Name(name.clone())), found);
             }
         }
         value if is_large(value) => found.push(format!("{path}={value}")),

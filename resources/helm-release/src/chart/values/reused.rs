@@ -17,7 +17,7 @@ pub(super) async fn file(target: &Target<'_>) -> Result<Option<PathBuf>> {
     if !params.reuse_values && !params.reset_then_reuse_values {
         return Ok(None);
     }
-    let records = target.records().of(&target.release).await?;
+    let records = target.records().list(&target.release).await?;
     // helm reuses the values of the deployed revision, or else of the latest one.
     let Some(reused) = records.iter().rfind(|record| record.status == "deployed").or(records.last()) else {
         return Ok(None);
@@ -58,7 +58,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn keeps_large_whole_numbers_alone() {
+    fn keeps_only_large_integers() {
         let values = json!({
             "image": { "tag": 5_060_547, "name": "app" }, "replicas": 3, "ports": [80, 443],
             "ids": [{ "id": 29_111_998, "name": "a" }, { "id": 1 }], "share": 1.5,

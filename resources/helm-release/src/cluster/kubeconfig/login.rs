@@ -82,18 +82,20 @@ impl UserEntry {
 
     fn impersonation(&self) -> Result<Impersonation> {
         let extra = self.as_user_extra.iter().flatten();
-        let its = Impersonation {
+        let impersonation = Impersonation {
             user: non_empty(self.r#as.as_ref()).map(str::to_owned),
             uid: non_empty(self.as_uid.as_ref()).map(str::to_owned),
             groups: self.as_groups.clone().unwrap_or_default(),
             extra: extra.map(|(key, values)| (key.clone(), values.clone().unwrap_or_default())).collect(),
         };
-        if its.user.is_none() && (its.uid.is_some() || !its.groups.is_empty() || !its.extra.is_empty()) {
+        if impersonation.user.is_none()
+            && (impersonation.uid.is_some() || !impersonation.groups.is_empty() || !impersonation.extra.is_empty())
+        {
             return Err(anyhow!(
                 "the kubeconfig's user has `as-uid`, `as-groups` or `as-user-extra`, but no `as` that names a user"
             ));
         }
-        Ok(its)
+        Ok(impersonation)
     }
 
     fn refuse_programs(&self) -> Result<()> {

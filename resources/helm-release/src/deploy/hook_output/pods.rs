@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::cluster::kubernetes::{Asked, CORE, Kubernetes, is_refused};
-use crate::records::release::{Hook, moment};
+use crate::cluster::kubernetes::{ApiResource, CORE, Kubernetes, is_forbidden};
+use crate::records::release::{Hook, parse_time};
 
 /// The pause between two polls, and before a watch is restarted.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -94,7 +94,7 @@ struct Event {
 
 impl HookPod {
     pub(super) fn created(&self) -> Option<Timestamp> {
-        moment(self.metadata.creation_timestamp.as_deref()?)
+        parse_time(self.metadata.creation_timestamp.as_deref()?)
     }
 
     /// The runs of its containers that have started.
@@ -128,27 +128,27 @@ pub(super) struct Pods<'t> {
 
 impl<'t> Pods<'t> {
     pub(super) fn new(context: &Context, kubernetes: &Kubernetes<'t>, namespace: &'t str) -> Self {
-        Self { context: context.clone(), kubernetes: kubernetes.following(), namespace }
+        Self { context: context.clone(), kubernetes: kubernetes.with_long_timeout(), namespace }
     }
 
-    fn asked(&self, verb: &'t str) -> Asked<'t> {
-        Asked { api: CORE, kind: "pods", namespace: self.namespace, verb }
+    fn resource(&self, verb: &'t str) -> ApiResource<'t> {
+        ApiResource { api: CORE, kind: "pods", namespace: self.namespace, verb }
     }
 
     /// Lists the pods of a hook.
     pub(super) async fn list(&self, hook: &HookName) -> Result<Vec<HookPod>> {
-        self.list_by(&self.kubernetes.briefly(), hook).await
+        self.list_by(&self.kubernetes.with_short_timeout(), hook).await
     }
 
     async fn list_by(&self, kubernetes: &Kubernetes<'_>, hook: &HookName) -> Result<Vec<HookPod>> {
         let (key, value) = selector(hook);
-        kubernetes.list(self.asked("list"), &[(key, &value)], LARGEST as u64).await
+        kubernetes.list(self.resource("list"), &[(key, &value)], LARGEST as u64).await
     }
 
     /// Starts to read the log of a run, which goes on until the container ends.
     pub(super) async fn log(&self, run: &Run) -> Result<HttpResponse> {
         let query = [("container", run.container.as_str()), ("follow", "true")];
-        self.kubernetes.read(self.asked("get"), Some(&format!("{}/log", run.pod)), &query, "*/*").await
+        self.kubernetes.read(self.resource("get"), Some(&format!("{}/log", run.pod)), &query, "*/*").await
     }
 
     /// Calls `on_pod` with each state of the pods of a hook, until a signal. It is an error that the user may neither watch nor
@@ -157,7 +157,7 @@ impl<'t> Pods<'t> {
         loop {
             // The API server ends each watch after some minutes.
             if let Err(error) = self.watch(hook, &on_pod).await
-                && is_refused(&error)
+                && is_forbidden(&error)
             {
                 return self.poll(hook, &on_pod).await;
             }
@@ -170,7 +170,7 @@ impl<'t> Pods<'t> {
     async fn watch(&self, hook: &HookName, on_pod: &impl Fn(&HookPod)) -> Result<()> {
         let (key, value) = selector(hook);
         let query = [(key, value.as_str()), ("watch", "true")];
-        let mut answer = self.kubernetes.read(self.asked("watch"), None, &query, "application/json").await?;
+        let mut answer = self.kubernetes.read(self.resource("watch"), None, &query, "application/json").await?;
         let mut text: Vec<u8> = Vec::new();
         while let Some(bytes) = answer.chunk().await? {
             text.extend_from_slice(&bytes);
@@ -193,11 +193,11 @@ impl<'t> Pods<'t> {
 
     /// Polls the pods, if the user may not watch them.
     async fn poll(&self, hook: &HookName, on_pod: &impl Fn(&HookPod)) -> Result<()> {
-        let kubernetes = self.kubernetes.briefly();
+        let kubernetes = self.kubernetes.with_short_timeout();
         loop {
             match self.list_by(&kubernetes, hook).await {
                 Ok(pods) => pods.iter().for_each(on_pod),
-                Err(error) if is_refused(&error) => return Err(error),
+                Err(error) if is_forbidden(&error) => return Err(error),
                 Err(_) => {}
             }
             if self.context.interrupt().sleep(PAUSE).await.is_err() {

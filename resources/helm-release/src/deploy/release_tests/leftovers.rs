@@ -5,12 +5,12 @@ use std::time::Duration;
 use jetway::Result;
 use serde::Deserialize;
 
-use crate::cluster::kubernetes::{Asked, CORE, is_gone};
+use crate::cluster::kubernetes::{ApiResource, CORE, is_not_found};
 use crate::records::release::{Hook, Release};
 use crate::target::Target;
 
 /// The maximum number of reads until a deleted object is gone, and the pause between them.
-const LOOKS: u32 = 150;
+const MAX_READS: u32 = 150;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// The annotation of hooks, and its values for tests; `test-success` is that of helm 2.
@@ -49,11 +49,11 @@ async fn remove_one(target: &Target<'_>, test: &Hook) -> Result<()> {
         "Job" => ("apis/batch/v1", "jobs"),
         _ => return Ok(()),
     };
-    let asked = |verb| Asked { api, kind, namespace: &target.namespace, verb };
+    let resource = |verb| ApiResource { api, kind, namespace: &target.namespace, verb };
     let name = &test.name;
     let look = async || -> Result<Option<Metadata>> {
-        match target.kubernetes.read(asked("get"), Some(name), &[], "application/json").await {
-            Err(error) if is_gone(&error) => Ok(None),
+        match target.kubernetes.read(resource("get"), Some(name), &[], "application/json").await {
+            Err(error) if is_not_found(&error) => Ok(None),
             answer => Ok(Some(answer?.json::<Object>().await?.metadata)),
         }
     };
@@ -65,15 +65,15 @@ async fn remove_one(target: &Target<'_>, test: &Hook) -> Result<()> {
         return Ok(());
     }
     target.context.console().step(format_args!("removing the {} `{name}` of a test", test.kind.to_lowercase()));
-    match target.kubernetes.delete(asked("delete"), name, &found.uid).await {
-        Err(error) if is_gone(&error) => return Ok(()),
+    match target.kubernetes.delete(resource("delete"), name, &found.uid).await {
+        Err(error) if is_not_found(&error) => return Ok(()),
         deleted => deleted?,
     }
-    for _ in 0..LOOKS {
+    for _ in 0..MAX_READS {
         if look().await?.is_none_or(|now| now.uid != found.uid) {
             return Ok(());
         }
         target.context.interrupt().sleep(PAUSE).await?;
     }
-    Err(jetway::anyhow!("it still exists after {} s", (PAUSE * LOOKS).as_secs()))
+    Err(jetway::anyhow!("it still exists after {} s", (PAUSE * MAX_READS).as_secs()))
 }

@@ -40,7 +40,7 @@ pub(super) fn without_debug_output(stderr: &str) -> String {
 fn debug_line_of_helm_3(line: &str) -> Option<(&str, &str)> {
     let (head, text) = line.split_once(" [debug] ")?;
     let (place, _) = head.split_once(':')?;
-    Path::new(place).extension().is_some_and(|its| its == "go").then_some((place, text))
+    Path::new(place).extension().is_some_and(|extension| extension == "go").then_some((place, text))
 }
 
 /// Decodes a quoted Go string.
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_the_reason_of_helm_3_and_helm_4() {
+    fn finds_the_reason_in_debug_output_of_helm_3_and_helm_4() {
         let three = "uninstall.go:102: 2026-11-28 22:13:23.3 +0000 UTC m=+0.1 [debug] uninstall: Deleting a3\n\
                      uninstall.go:124: 2026-11-28 22:13:23.3 +0000 UTC m=+0.2 [debug] uninstall: Failed to delete release: [no matches for kind \"Gadget\"\n\
                      ensure CRDs are installed first]\nError: failed to delete release: a3\n\

@@ -86,7 +86,7 @@ impl KeyPath {
     }
 
     /// The path with one more step.
-    pub(crate) fn below(&self, step: Step) -> Self {
+    pub(crate) fn child(&self, step: Step) -> Self {
         Self(self.0.iter().cloned().chain([step]).collect())
     }
 
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_lead_where_helm_s_lead() {
+    fn sets_values_at_the_same_paths_as_helm() {
         for (key, made) in [
             ("a", json!({ "a": 1 })),
             ("a.b", json!({ "a": { "b": 1 } })),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_stays_unless_it_is_in_the_way() {
+    fn set_keeps_other_values() {
         let values = json!({ "a": { "x": 1 }, "l": [{ "n": 1, "m": 2 }, 3] });
         assert_eq!(set(&values, "a.y", json!(2))["a"], json!({ "x": 1, "y": 2 }));
         assert_eq!(set(&values, "a", json!({ "y": 2 }))["a"], json!({ "x": 1, "y": 2 }));
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_said() {
+    fn rejects_malformed_keys() {
         for (key, words) in [
             ("", "part without a name"),
             ("a..b", "part without a name"),
@@ -230,7 +230,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn anything_is_a_key_or_an_error_and_a_key_is_written_as_it_is_read(text in r"[ab.\\\[\]0=,é ]{0,12}") {
+        fn displayed_key_parses_to_the_same_path(text in r"[ab.\\\[\]0=,é ]{0,12}") {
             if let Ok(path) = KeyPath::parse(&text) {
                 prop_assert_eq!(KeyPath::parse(&path.to_string()), Ok(path.clone()));
                 let mut values = Value::Null;

@@ -80,7 +80,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn words_and_numbers_are_what_helm_takes_them_for() {
+    fn parses_words_and_numbers_like_helm() {
         for (text, value) in [
             ("TRUE", json!(true)),
             ("null", json!(null)),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn all_else_is_text_unless_helm_s_reading_is_asked_for() {
+    fn parses_everything_else_as_text_unless_type_is_helm() {
         for text in ["1,admin=true", r"a\,b", r"C:\x", "{a", "{}", r#"{"a": [1]}"#, "{a}b", "a\\"] {
             assert_eq!(plain(text), json!(text));
         }
