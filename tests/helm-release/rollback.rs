@@ -171,7 +171,7 @@ fn says_that_the_tests_of_the_old_revision_failed_too() {
     outcome.failed();
     let said = said(&outcome);
     assert!(
-        said.contains("revision 3 runs now (demo-1.2.3, app version 4.5), and its tests failed as well: "),
+        said.contains("revision 3 is deployed now (demo-1.2.3, app version 4.5), and its tests failed as well: "),
         "{said}"
     );
 }
