@@ -9,13 +9,11 @@ mod arguments;
 pub(crate) mod bases;
 mod builder;
 mod context;
-pub(crate) mod ignore;
 mod logins;
-pub(crate) mod options;
+mod options;
 mod progress;
 mod secrets;
 mod trace;
-pub(crate) mod walk;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,24 +25,26 @@ use serde_json::Value;
 
 use crate::cosign;
 use crate::digest::Digest;
-use crate::engine::session::{Offer, Session};
-use crate::engine::{Engine, Features, Query, RegistryLogin, agent, may_pass};
+use crate::engine::failure::may_pass;
+use crate::engine::session::Session;
+use crate::engine::session::offer::Offer;
+use crate::engine::{Engine, Features, Query, agent};
 use crate::flavour::Flavour;
+use crate::params::put::{CacheTo, PutParams};
+use crate::params::secrets::Agents;
 use crate::places::Places;
 use crate::push::how_far;
-use crate::put::{CacheTo, Params, tags};
-use crate::reference::{Repository, registry_of};
+use crate::push::tags;
+use crate::reference::Repository;
 use crate::registry::Access;
 use crate::signing_key::SigningKey;
-use crate::source::{Source, set};
+use crate::source::Source;
+use crate::source::text::set;
 use crate::version::Version;
 use builder::{Builder, Reason};
 use context::{BuildContext, Saved};
 use logins::Logins;
 use progress::Progress;
-
-pub(crate) use options::{Limit, Network};
-pub(crate) use secrets::{Agents, BuildSecret};
 
 /// The pauses before an engine is asked once more to speak to a registry, where what went wrong may pass. It tries uploads
 /// again itself, but not the first question to a registry, nor the last.
@@ -100,7 +100,7 @@ impl<'c> Build<'c> {
         context: &'c Context,
         flavour: Flavour,
         source: &'c Source,
-        params: &Params,
+        params: &PutParams,
         build: &str,
         inputs: &Inputs,
     ) -> Result<Self> {
@@ -426,12 +426,3 @@ fn unique() -> Result<String> {
         text
     }))
 }
-
-/// The name that an engine keeps a registry's credentials under.
-pub(crate) fn engine_name(registry: &str) -> String {
-    let hub = registry_of("docker.io").map(|(hub, _)| hub).unwrap_or_default();
-    if registry == hub { "https://index.docker.io/v1/".to_owned() } else { registry.to_owned() }
-}
-
-/// Credentials, by what an engine calls their registries.
-pub(crate) type EngineLogins = BTreeMap<String, RegistryLogin>;

@@ -3,20 +3,16 @@
 mod by_pattern;
 mod by_tag;
 mod by_version;
-pub(crate) mod constraint;
-pub(crate) mod tag_version;
+mod listing;
 
-use anyhow::anyhow;
-use jetway::{Advise as _, Context, Result};
+use jetway::{Context, Result};
 
 use crate::flavour::Flavour;
 use crate::places::Places;
 use crate::registry::{Access, Registry};
-use crate::source::{Follow, Source};
+use crate::source::Source;
+use crate::source::follow::Follow;
 use crate::version::Version;
-
-/// How many requests run at once: enough to hide the way to the server, few enough to be no burden to it.
-pub(crate) const AT_ONCE: usize = 8;
 
 /// The versions from `known` on, oldest first.
 pub(crate) async fn check(
@@ -49,13 +45,4 @@ async fn in_registry(
         Follow::Pattern(pattern, order) => by_pattern::check(registry, flavour, source, pattern, order, known).await,
         Follow::Versions(constraint) => by_version::check(registry, flavour, source, constraint.as_ref(), known).await,
     }
-}
-
-/// The repository's tags.
-async fn tags_of(registry: &Registry<'_>) -> Result<Vec<String>> {
-    let repository = registry.repository();
-    registry.tags().await?.ok_or_else(|| {
-        anyhow!("`{}` knows no repository `{}`", repository.registry(), repository.path())
-            .hint("a registry may also hide one that must not be read")
-    })
 }

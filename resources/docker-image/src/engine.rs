@@ -12,18 +12,17 @@
 //! What is left for it to do is to ping, inspect and tag. So the requests are made here with the HTTP library that the suite's HTTP
 //! client is made of, and the [`session`] is served with that library's server: no crate more than there are already.
 
-pub(crate) mod address;
 pub(crate) mod agent;
 mod cgroups;
 pub(crate) mod connection;
 mod daemon;
+pub(crate) mod failure;
 pub(crate) mod found;
 pub(crate) mod protobuf;
 pub(crate) mod session;
 mod tunnel;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -34,6 +33,7 @@ use hyper::{Method, Request};
 use jetway::{Advise as _, Interrupt, Result, Secret};
 use serde_json::{Value, json};
 
+use self::failure::{REFUSED, failure};
 use connection::{Answer, Body, Endpoint, PROMPTLY, nothing};
 
 /// The newest version of the API that is spoken here. An older engine's own is taken; newer ones still know this one.
@@ -258,70 +258,6 @@ impl Engine {
     }
 }
 
-/// The error that a message tells of, with what failed.
-pub(crate) fn failure(message: &Value) -> Option<jetway::Error> {
-    let detail = message.pointer("/errorDetail/message").or_else(|| message.get("error"))?.as_str()?;
-    Some(told(detail.trim()))
-}
-
-/// What an engine tells of a failure that another try may not meet: a registry, or the way to it, that was too slow or too busy.
-#[derive(Debug)]
-struct Passing(String);
-
-impl fmt::Display for Passing {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Passing {}
-
-/// Whether the same request may succeed a little later.
-pub(crate) fn may_pass(error: &jetway::Error) -> bool {
-    error.downcast_ref::<Passing>().is_some()
-}
-
-/// What a registry's refusal has in it, in the words of engines.
-const REFUSED: [&str; 4] = ["unauthorized", "denied", "authentication required", "no basic auth"];
-
-/// What a failure has in it that may pass. Engines hand on what Go's HTTP client says, and statuses with their names.
-const PASSING: [&str; 19] = [
-    "client.timeout",
-    "context deadline exceeded",
-    "tls handshake timeout",
-    "i/o timeout",
-    "timeout awaiting response headers",
-    "unexpected eof",
-    "connection reset by peer",
-    "connection refused",
-    "broken pipe",
-    "no route to host",
-    "network is unreachable",
-    "server misbehaving",
-    "temporary failure in name resolution",
-    "too many requests",
-    "toomanyrequests",
-    "500 internal server error",
-    "502 bad gateway",
-    "503 service unavailable",
-    "504 gateway timeout",
-];
-
-/// The error that an engine's words are.
-pub(crate) fn told(text: &str) -> jetway::Error {
-    let lower = text.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let passes = !has(&REFUSED) && (has(&PASSING) || has_busy_status(&lower) || lower.ends_with(": eof"));
-    if passes { Passing(text.to_owned()).into() } else { anyhow!("{text}") }
-}
-
-/// Whether a text tells of a status of a server in trouble, whatever that server calls it: `unexpected HTTP status: 503 Service
-/// Temporarily Unavailable`, `unexpected status code [manifests latest]: 502`.
-fn has_busy_status(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("status") else { return false };
-    rest.split([' ', ':']).any(|word| ["500", "502", "503", "504"].contains(&word))
-}
-
 /// Passes messages on until one tells of a failure.
 fn failing(mut messages: impl FnMut(Value) -> Result<()>) -> impl FnMut(Value) -> Result<()> {
     move |message| match failure(&message) {
@@ -362,49 +298,4 @@ fn percent_encoded(text: &str) -> String {
         }
     }
     encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_may_pass_is_told_from_what_stays() {
-        let passes = |text: &str| may_pass(&told(text).context("cannot push"));
-        for text in [
-            "Get \"https://r.example/v2/\": net/http: request canceled while waiting for connection (Client.Timeout \
-             exceeded while awaiting headers)",
-            "Get \"https://r.example/v2/\": net/http: TLS handshake timeout",
-            "read tcp 10.0.0.1:5->10.0.0.2:443: i/o timeout",
-            "Head \"https://r.example/v2/x/blobs/y\": EOF",
-            "dial tcp 10.0.0.2:443: connect: connection refused",
-            "write tcp 10.0.0.1:5->10.0.0.2:443: write: connection reset by peer",
-            "received unexpected HTTP status: 503 Service Unavailable",
-            "toomanyrequests: You have reached your pull rate limit",
-            "received unexpected HTTP status: 503 Service Temporarily Unavailable",
-            "unexpected status code [manifests latest]: 502",
-            "failed to do request: Head \"http://10.0.0.2:5000/v2/x/manifests/1\": context deadline exceeded",
-            "dial tcp 10.0.0.2:443: connect: no route to host",
-            "dial tcp 10.0.0.2:443: connect: network is unreachable",
-            "dial tcp: lookup r.example on 10.0.0.1:53: server misbehaving",
-            "dial tcp: lookup r.example: Temporary failure in name resolution",
-            "write tcp 10.0.0.1:5->10.0.0.2:443: write: broken pipe",
-        ] {
-            assert!(passes(text), "{text}");
-        }
-        for text in [
-            "denied: requested access to the resource is denied",
-            "unauthorized: authentication required",
-            "no basic auth credentials",
-            "received unexpected HTTP status: 503 Service Unavailable: access denied",
-            "manifest unknown",
-            "dial tcp: lookup r.example on 10.0.0.1:53: no such host",
-            "unexpected status code [manifests latest]: 404 Not Found",
-            "x509: certificate signed by unknown authority",
-            "The command '/bin/sh -c exit 3' returned a non-zero code: 3",
-            "",
-        ] {
-            assert!(!passes(text), "{text}");
-        }
-    }
 }

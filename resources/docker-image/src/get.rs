@@ -2,6 +2,7 @@
 
 mod archive;
 mod describe;
+mod file;
 mod layout;
 mod mount_points;
 mod progress;
@@ -12,12 +13,11 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Context, Parameters, Problems, Response, Result, Unfinished};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use jetway::{Context, Response, Result, Unfinished};
 
 use self::archive::{Archive, Style};
 use self::describe::Described;
+use self::file::file;
 use self::progress::amount;
 use crate::background::{self, Stop};
 use crate::digest::Digest;
@@ -27,65 +27,20 @@ use crate::image::manifest::{ImageManifest, Manifest, total};
 use crate::image::platform::Wanted;
 use crate::layer::holes::Sparse;
 use crate::layer::tar_writer::write_tree;
+use crate::params::get::{Format, GetParams};
 use crate::pattern;
 use crate::places::Places;
 use crate::reference::{Repository, is_tag};
 use crate::registry::{Access, Registry};
-use crate::source::{Platform, Source, set};
+use crate::source::Source;
+use crate::source::text::set;
 use crate::version::Version;
-
-/// What stands under a get step's `params:`.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct Params {
-    /// What the image becomes: `rootfs` is its files, with `metadata.json`; `oci` is `image.tar`, which engines load;
-    /// `oci-layout` is the folder `oci` with every platform of the image.
-    #[serde(default)]
-    pub format: Format,
-
-    /// Fetch nothing: write what the version says, and make sure that it is still there.
-    #[serde(default)]
-    pub skip_download: bool,
-
-    /// With `format: rootfs`: write `image` too, an archive of the image that engines load.
-    #[serde(default)]
-    pub save: bool,
-
-    /// With `format: rootfs`: write `rootfs.tar` too, the files as one archive.
-    #[serde(default)]
-    pub rootfs: bool,
-
-    /// The platform whose image is meant, instead of the source's.
-    pub platform: Option<Platform>,
-}
-
-/// What an image becomes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// Its files.
-    #[default]
-    Rootfs,
-    /// An archive that engines load.
-    Oci,
-    /// A folder as the OCI specifies it.
-    OciLayout,
-}
-
-impl Parameters for Params {
-    fn rules(&self, problems: &mut Problems) {
-        for (key, given) in [("save", self.save), ("rootfs", self.rootfs)] {
-            if given && self.format != Format::Rootfs {
-                problems.add(key, "goes with `format: rootfs` alone");
-            }
-        }
-    }
-}
 
 /// What a get works on.
 struct Work<'w> {
     flavour: Flavour,
     source: &'w Source,
-    params: &'w Params,
+    params: &'w GetParams,
     destination: &'w Path,
     /// As people know it, wherever it is fetched from.
     repository: &'w Repository,
@@ -115,7 +70,7 @@ pub(crate) async fn get(
     flavour: Flavour,
     source: &Source,
     version: Option<Version>,
-    params: &Params,
+    params: &GetParams,
     destination: &Path,
 ) -> Result<Response<Version>> {
     let version = version.context("there is no version to get")?;
@@ -341,14 +296,4 @@ fn make_directory(path: &Path) -> Result<()> {
     std::fs::create_dir(path)
         .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)))
         .with_context(|| format!("cannot make the directory `{}`", path.display()))
-}
-
-/// Writes a file into the destination: all of it, or none.
-fn file(destination: &Path, name: &str, content: &str) -> Result<()> {
-    let path = destination.join(name);
-    let written = std::fs::write(&path, content);
-    if written.is_err() {
-        let _ = std::fs::remove_file(&path);
-    }
-    written.with_context(|| format!("cannot write `{}`", path.display()))
 }

@@ -8,15 +8,19 @@ mod background;
 mod build;
 mod check;
 mod concurrent;
+mod constraint;
 mod cosign;
 mod credentials;
 mod digest;
 mod engine;
+mod files;
 mod flavour;
 mod get;
 mod image;
 mod layer;
 mod local;
+mod login;
+mod params;
 #[doc(hidden)]
 pub mod parsers;
 mod pattern;
@@ -27,19 +31,21 @@ mod reference;
 mod registry;
 mod signing_key;
 mod source;
+mod tag_version;
 mod version;
 
 use std::path::Path;
 
 use jetway::{Context, Part, Resource, Response, Result, UnknownKeys, Verb};
 
-pub use credentials::docker_config::{Config as DockerConfigKeys, Entry as DockerConfigEntry};
 pub use flavour::{Image, Kind, OfDockerImage, OfRegistryImage};
-pub use get::Params as GetParams;
-pub use put::Params as PutParams;
-pub use source::{
+pub use params::get::GetParams;
+pub use params::put::PutParams;
+pub use source::Source;
+pub use source::docker_config::{Config as DockerConfigKeys, Entry as DockerConfigEntry};
+pub use source::shapes::{
     CaCertificate, ClientCertificate, Cosign, DockerConfig, Insecure, Mirror, MirrorEntry, Mirrors, Platform,
-    PrivateRegistry, Source,
+    PrivateRegistry,
 };
 pub use version::Version;
 

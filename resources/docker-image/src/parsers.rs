@@ -3,8 +3,7 @@
 use std::io::{Read as _, sink};
 
 use crate::build::bases;
-use crate::check::constraint::Constraint;
-use crate::check::tag_version;
+use crate::constraint::Constraint;
 use crate::image::config::Config;
 use crate::image::manifest::Manifest;
 use crate::image::media_type::OCI_INDEX;
@@ -14,6 +13,7 @@ use crate::layer::tree::Name;
 use crate::pattern;
 use crate::reference::{Repository, is_tag, registry_of};
 use crate::registry::challenge::Challenge;
+use crate::tag_version;
 
 /// The most that is read of what a layer is decompressed to, in bytes.
 const MOST: u64 = 16 * 1024 * 1024;

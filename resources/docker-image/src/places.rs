@@ -3,7 +3,8 @@
 use anyhow::anyhow;
 use jetway::{Context, Interrupted, Result};
 
-use crate::credentials::{Login, acr, ecr};
+use crate::credentials::{acr, ecr};
+use crate::login::Login;
 use crate::reference::{Repository, registry_of};
 use crate::registry::{Access, Registry};
 use crate::source::Source;

@@ -1,19 +1,22 @@
 //! Pushing: blobs, then manifests, then tags. What the registry has is never sent again.
 
+mod elsewhere;
 mod layers;
+pub(crate) mod tags;
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Error, Result};
 
+use crate::background;
 use crate::concurrent;
+use crate::digest;
 use crate::image::manifest::{Descriptor, Manifest};
-use crate::image::media_type::is_foreign;
 use crate::image::walk::everything;
 use crate::local::store::Part;
 use crate::local::{Blob, Image, Whole};
+use crate::push::elsewhere::is_elsewhere;
 use crate::registry::uploads::{Mount, Outgoing};
 use crate::registry::{Asked, Registry};
-use crate::{background, digest};
 
 /// What a push has brought about.
 #[derive(Debug)]
@@ -64,11 +67,6 @@ async fn verified_and_sent(to: &Registry<'_>, blob: &Blob) -> Result<()> {
     };
     verify(to, digest, part).await?;
     to.upload(digest, Outgoing::Part(part), None).await
-}
-
-/// Whether a blob is one that registries do not store: whoever needs it downloads it from its own address.
-fn is_elsewhere(blob: &Descriptor) -> bool {
-    is_foreign(&blob.media_type) && !blob.urls.is_empty()
 }
 
 async fn verify(to: &Registry<'_>, digest: &digest::Digest, part: &Part) -> Result<()> {

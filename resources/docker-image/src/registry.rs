@@ -22,10 +22,11 @@ use jetway::http::{
 };
 use jetway::{Context, Error, Interrupted, Result};
 
-use crate::credentials::Login;
 use crate::layer::content::Allowance;
+use crate::login::Login;
 use crate::reference::Repository;
-use crate::source::{Schemes, Source};
+use crate::source::Source;
+use crate::source::connection::Schemes;
 use auth::Auth;
 use challenge::Challenge;
 use elsewhere::Other;

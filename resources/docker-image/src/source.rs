@@ -1,34 +1,33 @@
 //! What a pipeline may write under `source:`.
 
-mod connection;
+pub(crate) mod connection;
+pub(crate) mod docker_config;
+pub(crate) mod docker_host;
 mod engine;
-mod shapes;
+pub(crate) mod engine_address;
+pub(crate) mod follow;
+mod logins;
+mod rules;
+pub(crate) mod shapes;
+pub(crate) mod size;
+pub(crate) mod text;
 
 use std::time::Duration;
 
 use jetway::aws;
-use jetway::{Console, Parameters, Problems, Secret};
-use regex::Regex;
+use jetway::{Console, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use connection::{Schemes, is_nearby};
-pub(crate) use engine::{DockerHost, EngineAt};
-pub(crate) use shapes::MirrorAt;
-pub use shapes::{
-    CaCertificate, ClientCertificate, Cosign, DockerConfig, Insecure, Mirror, MirrorEntry, Mirrors, Platform,
-    PrivateRegistry,
-};
-
-use crate::build::options::bytes;
-use crate::check::constraint::Constraint;
-use crate::credentials::docker_config;
-use crate::digest::Digest;
 use crate::flavour::Flavour;
 use crate::layer::content::Allowance;
-use crate::pattern;
-use crate::reference::{Repository, is_tag, registry_of};
-use crate::signing_key::SigningKey;
+use crate::reference::Repository;
+use crate::source::docker_host::DockerHost;
+use crate::source::shapes::{
+    CaCertificate, ClientCertificate, Cosign, DockerConfig, Insecure, MirrorAt, Mirrors, Platform, PrivateRegistry,
+};
+use crate::source::size::bytes;
+use crate::source::text::set;
 
 /// The most layers that are sent or fetched at once, whatever the source says.
 const MOST_AT_ONCE: u32 = 32;
@@ -226,30 +225,6 @@ pub enum Sort {
     Text,
 }
 
-/// Which tags a check looks at.
-#[derive(Debug)]
-pub(crate) enum Follow<'s> {
-    /// One tag.
-    Tag(&'s str),
-    /// Every tag that matches.
-    Pattern(Regex, Order),
-    /// Every tag that is a semantic version.
-    Versions(Option<Constraint>),
-}
-
-/// In which order tags are told that a pattern matches.
-#[derive(Debug)]
-pub(crate) enum Order {
-    /// As the registry lists them.
-    Listed,
-    /// By when their images were made.
-    Created,
-    /// As versions, within the bounds.
-    Versions(Option<Constraint>),
-    /// As texts.
-    Texts,
-}
-
 impl Source {
     /// The repository. The rules have seen that it is one.
     pub(crate) fn repository(&self) -> jetway::Result<Repository> {
@@ -264,51 +239,6 @@ impl Source {
     /// The variant.
     pub(crate) fn variant(&self) -> Option<&str> {
         set(self.variant.as_deref())
-    }
-
-    /// Which tags a check looks at. One tag comes first, then a pattern.
-    pub(crate) fn follow(&self, flavour: Flavour) -> jetway::Result<Follow<'_>> {
-        if let Some(tag) = self.tag() {
-            return Ok(Follow::Tag(tag));
-        }
-        if let Some(pattern) = set(self.tag_regex.as_deref()) {
-            let pattern = pattern::compile(pattern).map_err(|problem| jetway::anyhow!(problem))?;
-            let order = match self.sort {
-                Some(Sort::Created) => Order::Created,
-                Some(Sort::Semver) => Order::Versions(self.constraint()?),
-                Some(Sort::Text) => Order::Texts,
-                None if self.created_at_sort => Order::Created,
-                None => Order::Listed,
-            };
-            return Ok(Follow::Pattern(pattern, order));
-        }
-        let constraint = self.constraint()?;
-        let chooses_versions = constraint.is_some() || self.variant().is_some() || self.pre_releases;
-        match flavour.usual_tag() {
-            Some(tag) if !chooses_versions => Ok(Follow::Tag(tag)),
-            _ => Ok(Follow::Versions(constraint)),
-        }
-    }
-
-    fn constraint(&self) -> jetway::Result<Option<Constraint>> {
-        let parse = |text: &str| text.parse().map_err(|problem: String| jetway::anyhow!(problem));
-        set(self.semver_constraint.as_deref()).map(parse).transpose()
-    }
-
-    fn sort_rules(&self, problems: &mut Problems) {
-        let Some(sort) = self.sort else { return };
-        let Some(pattern) = set(self.tag_regex.as_deref()) else {
-            problems.add("sort", "stands without the `tag_regex` that it belongs to");
-            return;
-        };
-        if self.created_at_sort && sort != Sort::Created {
-            problems.add("sort", "stands beside `created_at_sort`; one of the two says what the order is");
-        }
-        if let Ok(pattern) = pattern::compile(pattern)
-            && pattern.capture_names().flatten().count() > 1
-        {
-            problems.add("sort", "the `tag_regex` has several named groups; one of them is what tags are ordered by");
-        }
     }
 
     /// The tag that is meant where a version names none.
@@ -383,78 +313,5 @@ impl Source {
     /// The longest time in which a registry may send nothing.
     pub(crate) fn patience(&self) -> Duration {
         Duration::from_secs(self.read_timeout.into())
-    }
-}
-
-/// A text that has something in it: pipelines write an empty one for "not set".
-pub(crate) fn set(text: Option<&str>) -> Option<&str> {
-    text.map(str::trim).filter(|text| !text.is_empty())
-}
-
-impl Parameters for Source {
-    fn rules(&self, problems: &mut Problems) {
-        if let Err(problem) = self.repository.trim().parse::<Repository>() {
-            problems.add("repository", problem);
-        }
-        if let Some(tag) = self.tag()
-            && !is_tag(tag)
-            && tag.parse::<Digest>().is_err()
-        {
-            problems.add("tag", "is no tag: letters, digits, `_`, `.` and `-`, 128 of them at most");
-        }
-        if let Some(size) = set(self.max_unpacked_size.as_deref())
-            && bytes(size).is_none()
-        {
-            problems.add("max_unpacked_size", format!("expected a size such as `500m` or `20g`, found `{size}`"));
-        }
-        for (key, pattern) in [
-            ("tag_regex", &self.tag_regex),
-            ("label_regex", &self.label_regex),
-            ("annotation_regex", &self.annotation_regex),
-        ] {
-            if let Some(Err(problem)) = set(pattern.as_deref()).map(pattern::compile) {
-                problems.add(key, format!("is no pattern: {problem}"));
-            }
-        }
-        if let Some(Err(problem)) = set(self.semver_constraint.as_deref()).map(str::parse::<Constraint>) {
-            problems.add("semver_constraint", problem);
-        }
-        self.sort_rules(problems);
-        if let Some(Err(problem)) = self.cosign.as_ref().map(|cosign| SigningKey::examine(&cosign.key)) {
-            problems.add("cosign.key", problem);
-        }
-        if set(self.aws_role_arn.as_deref()).is_some() && !self.aws_role_arns.is_empty() {
-            problems.add("aws_role_arns", "stands beside `aws_role_arn`; one of the two names the roles");
-        }
-        if self.azure_acr && self.repository.trim().parse::<Repository>().is_ok_and(|repository| repository.is_on_hub())
-        {
-            problems
-                .add("azure_acr", "goes with the name of a registry in `repository`, such as `team.azurecr.io/app`");
-        }
-        if self.azure_acr && set(self.aws_region.as_deref()).is_some() {
-            problems.add("azure_acr", "stands beside `aws_region`; a registry is Azure's or Amazon's");
-        }
-        if let Some(DockerConfig::Text(text)) = &self.docker_config
-            && let Err(problem) = docker_config::parse(text.expose())
-        {
-            problems.add("docker_config", problem);
-        }
-        let mirrors = self.mirrors();
-        for (index, mirror) in mirrors.iter().enumerate() {
-            if let Err(problem) = registry_of(mirror.host) {
-                let one = mirrors.len() == 1;
-                problems.add(if one { "registry_mirror".into() } else { format!("registry_mirror[{index}]") }, problem);
-            }
-        }
-        self.connection_rules(problems);
-        self.engine_rules(problems);
-    }
-
-    fn hidden_secrets(&self) -> Vec<String> {
-        let mut secrets = self.docker_config.as_ref().map(|config| config.config().secrets()).unwrap_or_default();
-        // Which of them are secrets does not matter where none is ever shown.
-        let of_trust = self.content_trust.iter().flat_map(serde_json::Map::values);
-        secrets.extend(of_trust.filter_map(|value| value.as_str()).filter(|text| text.len() >= 8).map(str::to_owned));
-        secrets
     }
 }

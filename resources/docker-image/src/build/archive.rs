@@ -11,8 +11,8 @@ use hyper::body::Frame;
 use tar::{Builder, EntryType, Header};
 use tokio::sync::mpsc;
 
-use super::walk::{Found, Selection, Walk, named};
 use crate::engine::connection::{Body, Pieces};
+use crate::files::walk::{Found, Selection, Walk, named};
 
 /// How much is sent at once, in bytes.
 const PIECE: usize = 128 * 1024;

@@ -2,10 +2,10 @@
 
 use jetway::{Advise as _, Error};
 
-use super::bases::instructions;
+use crate::build::bases::instructions;
 use crate::engine::Engine;
-use crate::put::{Params, switch};
-use crate::source::set;
+use crate::params::put::{PutParams, switch};
+use crate::source::text::set;
 
 /// One of an engine's builders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) enum Reason {
 }
 
 /// The builder that the params ask for, with the key that does; `None` when none does.
-pub(super) fn requested(params: &Params) -> Option<(Builder, &'static str)> {
+pub(super) fn requested(params: &PutParams) -> Option<(Builder, &'static str)> {
     if let Some(key) = params.asks_for_buildkit() {
         return Some((Builder::BuildKit, key));
     }

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Inputs, Result};
 
-use super::archive::{self, Extra};
-use super::arguments;
-use super::bases;
-use super::ignore::Patterns;
-use super::walk::Selection;
+use crate::build::archive::{self, Extra};
+use crate::build::arguments;
+use crate::build::bases;
 use crate::digest::Digest;
 use crate::engine::connection::Body;
-use crate::engine::session::sync::Directory;
+use crate::engine::session::offer::Directory;
+use crate::files::ignore::Patterns;
+use crate::files::walk::Selection;
 
 /// The usual name of a recipe.
 const RECIPE: &str = "Dockerfile";

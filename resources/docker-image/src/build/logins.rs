@@ -1,12 +1,12 @@
 //! The credentials that an engine is handed: each for one registry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jetway::{Context, Result};
 
-use super::{EngineLogins, engine_name};
-use crate::credentials::{Login, ecr};
+use crate::credentials::ecr;
 use crate::engine::RegistryLogin;
+use crate::login::Login;
 use crate::reference::{Repository, registry_of};
 use crate::source::Source;
 
@@ -83,3 +83,12 @@ fn for_engine(login: &Login) -> Option<RegistryLogin> {
         Login::Refresh(token) => Some(RegistryLogin::Identity(token.clone())),
     }
 }
+
+/// The name that an engine keeps a registry's credentials under.
+pub(crate) fn engine_name(registry: &str) -> String {
+    let hub = registry_of("docker.io").map(|(hub, _)| hub).unwrap_or_default();
+    if registry == hub { "https://index.docker.io/v1/".to_owned() } else { registry.to_owned() }
+}
+
+/// Credentials, by what an engine calls their registries.
+pub(crate) type EngineLogins = BTreeMap<String, RegistryLogin>;

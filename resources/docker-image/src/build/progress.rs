@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use jetway::{Console, Result};
 use serde_json::Value;
 
-use super::trace::{Trace, is_base};
-use crate::engine::{failure, may_pass};
+use crate::build::trace::{Trace, is_base};
+use crate::engine::failure::{failure, may_pass};
 
 /// How many lines of a failing step its error repeats.
 const LAST_LINES: usize = 10;

@@ -6,15 +6,17 @@ use jiff::Timestamp;
 use regex::Regex;
 use semver::Version as Semantic;
 
-use super::AT_ONCE;
-use super::tag_version::parse;
+use crate::check::listing::{AT_ONCE, tags_of};
 use crate::concurrent;
 use crate::digest::Digest;
 use crate::flavour::Flavour;
 use crate::image::config::{self, Config};
 use crate::image::platform::Wanted;
 use crate::registry::{Asked, Registry};
-use crate::source::{Order, Source, set};
+use crate::source::Source;
+use crate::source::follow::Order;
+use crate::source::text::set;
+use crate::tag_version::parse;
 use crate::version::Version;
 
 pub(crate) async fn check(
@@ -25,7 +27,7 @@ pub(crate) async fn check(
     order: &Order,
     known: Option<&Version>,
 ) -> Result<Vec<Version>> {
-    let tags = super::tags_of(registry).await?.into_iter();
+    let tags = tags_of(registry).await?.into_iter();
     let found = match order {
         Order::Listed | Order::Created => {
             digests(registry, tags.filter(|tag| pattern.is_match(tag)).collect(), None).await?

@@ -6,14 +6,15 @@ use std::collections::HashMap;
 use jetway::Result;
 use semver::Version as Semantic;
 
-use super::constraint::Constraint;
-use super::tag_version::{PreReleases, parse};
-use super::{AT_ONCE, tags_of};
+use crate::check::listing::{AT_ONCE, tags_of};
 use crate::concurrent;
+use crate::constraint::Constraint;
 use crate::digest::Digest;
 use crate::flavour::Flavour;
 use crate::registry::{Asked, Registry};
-use crate::source::{Source, set};
+use crate::source::Source;
+use crate::source::text::set;
+use crate::tag_version::{PreReleases, parse};
 use crate::version::Version;
 
 /// A tag that may be told of.

@@ -9,11 +9,12 @@ use jetway::{Advise as _, Context, Result, Secret};
 use serde::Deserialize;
 use std::time::Duration;
 
-use super::Login;
+use crate::login::Login;
 use crate::reference::Repository;
 use crate::registry::challenge::bearer_parameter;
 use crate::registry::{Access, Registry};
-use crate::source::{Source, set};
+use crate::source::Source;
+use crate::source::text::set;
 
 /// The user that a refresh token is the password of.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";

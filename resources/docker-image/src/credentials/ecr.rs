@@ -5,9 +5,10 @@ use jetway::aws::Aws;
 use jetway::http::HttpSettings;
 use jetway::{Context, Result};
 
-use super::Login;
+use crate::login::Login;
 use crate::reference::{Repository, registry_of};
-use crate::source::{Source, set};
+use crate::source::Source;
+use crate::source::text::set;
 
 /// The repository with its registry's full name, and how to log in there; `None` when this is no registry of Amazon's.
 pub(crate) async fn find(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use jetway::{Context, Result, Secret, Service};
 
-use super::daemon::{Waiting, wait_for};
+use crate::engine::daemon::{Waiting, wait_for};
 
 /// How long an agent may take to start, in seconds.
 const START: u32 = 10;

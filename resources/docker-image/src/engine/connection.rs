@@ -32,7 +32,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::told;
+use crate::engine::failure::told;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(15);

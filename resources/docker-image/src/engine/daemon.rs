@@ -11,7 +11,7 @@ use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::time::timeout_at;
 
-use super::{Features, cgroups};
+use crate::engine::{Features, cgroups};
 
 /// How often is looked whether a service is ready.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use jetway::{Context, Result, Service};
 
-use super::address::Address;
-use super::connection::Endpoint;
-use super::daemon::{Certificates, Daemon, Options};
-use super::{Engine, Features, tunnel};
+use crate::engine::connection::Endpoint;
+use crate::engine::daemon::{Certificates, Daemon, Options};
+use crate::engine::{Engine, Features, tunnel};
 use crate::reference::registry_of;
-use crate::source::{CaCertificate, EngineAt, Insecure, Source};
+use crate::source::Source;
+use crate::source::docker_host::EngineAt;
+use crate::source::engine_address::Address;
+use crate::source::shapes::{CaCertificate, Insecure};
 
 /// An engine, and what has to be stopped after it was used.
 pub(crate) struct Found {

@@ -4,78 +4,38 @@
 //! ([`sync`]), secrets, credentials of registries, an ssh agent. The services are those of BuildKit's `session` packages; what a build does not offer
 //! is not announced, and not answered. See <https://github.com/moby/buildkit/tree/master/session>.
 
-pub(crate) mod sync;
+mod call;
+pub(crate) mod offer;
+mod sync;
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
-use bytes::{Buf as _, Bytes, BytesMut};
+use anyhow::Context as _;
+use bytes::BytesMut;
 use http_body_util::BodyExt as _;
-use hyper::body::{Frame, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, UPGRADE};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioExecutor;
-use jetway::{Result, Secret};
+use jetway::Result;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
-use super::connection::{Body, Boxed, Connection, PROMPTLY, Pieces, nothing};
-use super::protobuf::{Fields, Message};
-use super::{Engine, RegistryLogin};
-
-const HEALTH: &str = "/grpc.health.v1.Health/Check";
-const FILES: &str = "/moby.filesync.v1.FileSync/DiffCopy";
-const CREDENTIALS: &str = "/moby.filesync.v1.Auth/Credentials";
-const SECRET: &str = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
-const AGENT: &str = "/moby.sshforward.v1.SSH/CheckAgent";
-const FORWARD: &str = "/moby.sshforward.v1.SSH/ForwardAgent";
-
-/// gRPC's codes, as far as they are answered here.
-const NOT_FOUND: u8 = 5;
-const UNIMPLEMENTED: u8 = 12;
-const INTERNAL: u8 = 13;
-
-/// The largest message that is taken, in bytes. BuildKit's own limit is 16 MiB.
-const LARGEST: usize = 16 * 1024 * 1024;
+use crate::engine::connection::{Body, Boxed, Connection, PROMPTLY, Pieces, nothing};
+use crate::engine::protobuf::{Fields, Message};
+use crate::engine::session::call::{Calls, NOT_FOUND, Sender, Status, UNIMPLEMENTED};
+use crate::engine::session::offer::{AGENT, CREDENTIALS, FILES, FORWARD, HEALTH, Offer, SECRET};
+use crate::engine::{Engine, RegistryLogin};
 
 /// How many messages may wait to be sent.
 const AHEAD: usize = 8;
 
 /// How much of an agent's answer is passed on at once, in bytes.
 const PIECE: usize = 32 * 1024;
-
-/// What a build may ask for.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Offer {
-    /// Directories by the name that the builder has for them: `context`, `dockerfile`.
-    pub(crate) directories: BTreeMap<&'static str, sync::Directory>,
-    /// Secrets by their ids.
-    pub(crate) secrets: BTreeMap<String, Secret>,
-    /// Sockets of ssh agents by their ids.
-    pub(crate) agents: BTreeMap<String, PathBuf>,
-    /// Credentials by registry.
-    pub(crate) logins: BTreeMap<String, RegistryLogin>,
-}
-
-impl Offer {
-    fn methods(&self) -> Vec<&'static str> {
-        let mut methods = vec![HEALTH, FILES, CREDENTIALS];
-        if !self.secrets.is_empty() {
-            methods.push(SECRET);
-        }
-        if !self.agents.is_empty() {
-            methods.extend([AGENT, FORWARD]);
-        }
-        methods
-    }
-}
 
 /// A session that is open; dropping it ends it.
 pub(crate) struct Session {
@@ -142,96 +102,6 @@ fn answer_call(offer: Arc<Offer>, request: Request<Incoming>) -> Response<Body> 
     response
 }
 
-/// How a call ended; well, by default.
-#[derive(Debug, Default)]
-pub(crate) struct Status {
-    code: u8,
-    message: String,
-}
-
-impl Status {
-    pub(crate) fn internal(message: &(impl ToString + ?Sized)) -> Self {
-        Self { code: INTERNAL, message: message.to_string() }
-    }
-}
-
-impl From<io::Error> for Status {
-    fn from(error: io::Error) -> Self {
-        Self::internal(&error)
-    }
-}
-
-impl From<jetway::Error> for Status {
-    fn from(error: jetway::Error) -> Self {
-        Self::internal(&format!("{error:#}"))
-    }
-}
-
-/// The messages of a call, as they come.
-pub(crate) struct Calls {
-    body: Incoming,
-    pending: BytesMut,
-}
-
-impl Calls {
-    /// The next message; `None` when the caller has said all.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
-        loop {
-            // A byte that says whether it is compressed, and four for the length.
-            if let Some((header, _)) = self.pending.split_first_chunk::<5>() {
-                let [compressed, length @ ..] = *header;
-                let length = usize::try_from(u32::from_be_bytes(length))?;
-                if compressed != 0 || length > LARGEST {
-                    return Err(anyhow!("a message that is compressed or larger than {LARGEST} bytes"));
-                }
-                if self.pending.len() >= 5 + length {
-                    self.pending.advance(5);
-                    return Ok(Some(self.pending.split_to(length).freeze()));
-                }
-            }
-            match self.body.frame().await {
-                None => return Ok(None),
-                Some(frame) => {
-                    if let Ok(data) = frame?.into_data() {
-                        self.pending.extend_from_slice(&data);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Where a call's answers go.
-#[derive(Debug, Clone)]
-pub(crate) struct Sender(mpsc::Sender<io::Result<Frame<Bytes>>>);
-
-impl Sender {
-    pub(crate) async fn send(&self, message: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(message.len()).map_err(io::Error::other)?;
-        let mut framed = BytesMut::with_capacity(5 + message.len());
-        framed.extend_from_slice(&[0]);
-        framed.extend_from_slice(&length.to_be_bytes());
-        framed.extend_from_slice(message);
-        self.push(Frame::data(framed.freeze())).await
-    }
-
-    async fn end(&self, status: &Status) {
-        let mut trailers = HeaderMap::new();
-        trailers.insert("grpc-status", HeaderValue::from(u16::from(status.code)));
-        if !status.message.is_empty()
-            && let Ok(message) = HeaderValue::from_str(&super::percent_encoded(&status.message))
-        {
-            trailers.insert("grpc-message", message);
-        }
-        // Nobody is there to be told when the caller has gone.
-        let _ = self.push(Frame::trailers(trailers)).await;
-    }
-
-    async fn push(&self, frame: Frame<Bytes>) -> io::Result<()> {
-        self.0.send(Ok(frame)).await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
-    }
-}
-
 /// A call with one message and one answer.
 async fn single(offer: Arc<Offer>, path: String, mut calls: Calls, sender: Sender) -> Result<(), Status> {
     let request = calls.next().await?.unwrap_or_default();
@@ -259,21 +129,6 @@ async fn single(offer: Arc<Offer>, path: String, mut calls: Calls, sender: Sende
         _ => return Err(Status { code: UNIMPLEMENTED, message: format!("`{path}` is not served") }),
     };
     Ok(sender.send(&answer.into_bytes()).await?)
-}
-
-impl Offer {
-    fn login(&self, host: &str) -> Option<&RegistryLogin> {
-        let (host, _) = crate::reference::registry_of(host).ok()?;
-        self.logins
-            .iter()
-            .find(|(registry, _)| crate::reference::registry_of(registry).is_ok_and(|(registry, _)| registry == host))
-            .map(|(_, login)| login)
-    }
-
-    fn agent(&self, id: &str) -> Result<&PathBuf, Status> {
-        let id = if id.is_empty() { "default" } else { id };
-        self.agents.get(id).ok_or_else(|| Status { code: NOT_FOUND, message: format!("no ssh agent `{id}` in `ssh`") })
-    }
 }
 
 /// Passes bytes between the builder and an agent, until either has said all.

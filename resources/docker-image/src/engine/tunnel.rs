@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use jetway::{Context, Result, Service};
 
-use super::address::Address;
-use super::daemon::{Waiting, wait_for};
-use crate::source::EngineAt;
+use crate::engine::daemon::{Waiting, wait_for};
+use crate::source::docker_host::EngineAt;
+use crate::source::engine_address::Address;
 
 /// How long ssh may take to log in, in seconds.
 const LOGIN: u32 = 30;

@@ -10,9 +10,9 @@ use anyhow::{Context as _, anyhow};
 use jetway::Result;
 use serde_json::json;
 
-use super::describe::Described;
-use super::progress::Progress;
 use crate::concurrent;
+use crate::get::describe::Described;
+use crate::get::progress::Progress;
 use crate::image::manifest::{Descriptor, ImageManifest, total};
 use crate::image::media_type;
 use crate::layer::content::Content;

@@ -6,9 +6,9 @@ use std::path::Path;
 use jetway::Result;
 use serde_json::{Value, json};
 
-use super::file;
 use crate::digest::Digest;
 use crate::flavour::Flavour;
+use crate::get::file::file;
 use crate::image::config::{Config, Execution};
 
 /// What a container's processes find when the image does not say.

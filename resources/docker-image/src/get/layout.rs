@@ -8,10 +8,10 @@ use anyhow::Context as _;
 use jetway::{Interrupted, Result};
 use serde_json::json;
 
-use super::archive::fetch;
-use super::progress::{Progress, amount};
 use crate::concurrent;
 use crate::digest::Digest;
+use crate::get::archive::fetch;
+use crate::get::progress::{Progress, amount};
 use crate::image::manifest::{Content, Descriptor, Manifest, total};
 use crate::image::media_type::{OCI_INDEX, is_foreign};
 use crate::image::walk::everything;

@@ -10,9 +10,9 @@ use jetway::{Context, Interrupt, Result};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::progress::Progress;
 use crate::concurrent;
 use crate::digest::Digest;
+use crate::get::progress::Progress;
 use crate::image::config::Config;
 use crate::image::manifest::{Descriptor, ImageManifest, total};
 use crate::image::media_type;

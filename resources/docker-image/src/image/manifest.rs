@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
-use super::platform::EntryPlatform;
 use crate::digest::Digest;
+use crate::image::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
 
 /// The largest manifest that is read, in bytes. Registries themselves take 4 MiB.
 pub(crate) const LARGEST: u64 = 8 * 1024 * 1024;
@@ -181,6 +180,19 @@ impl Manifest {
         let digest = Digest::of(&bytes);
         Ok(Self { bytes, digest, media_type, content })
     }
+}
+
+/// A platform as an index names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EntryPlatform {
+    #[serde(default)]
+    pub(crate) architecture: String,
+    #[serde(default)]
+    pub(crate) os: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) variant: Option<String>,
+    #[serde(default, rename = "os.version", skip_serializing_if = "Option::is_none")]
+    pub(crate) os_version: Option<String>,
 }
 
 #[cfg(test)]

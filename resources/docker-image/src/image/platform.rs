@@ -2,23 +2,9 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
-use super::manifest::{Descriptor, Index};
-use crate::source::{self, set};
-
-/// A platform as an index names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct EntryPlatform {
-    #[serde(default)]
-    pub(crate) architecture: String,
-    #[serde(default)]
-    pub(crate) os: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) variant: Option<String>,
-    #[serde(default, rename = "os.version", skip_serializing_if = "Option::is_none")]
-    pub(crate) os_version: Option<String>,
-}
+use crate::image::manifest::{Descriptor, EntryPlatform, Index};
+use crate::source::shapes;
+use crate::source::text::set;
 
 /// A platform that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +16,13 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     /// What a pipeline asks for; what it leaves out is that of this program.
-    pub(crate) fn new(asked: Option<&source::Platform>) -> Self {
+    pub(crate) fn new(asked: Option<&shapes::Platform>) -> Self {
         let (os, architecture, variant) = match asked {
             None => (None, None, None),
-            Some(source::Platform::Parts { architecture, os, variant }) => {
+            Some(shapes::Platform::Parts { architecture, os, variant }) => {
                 (os.as_deref(), architecture.as_deref(), variant.as_deref())
             }
-            Some(source::Platform::Text(text)) => match text.split_once('/') {
+            Some(shapes::Platform::Text(text)) => match text.split_once('/') {
                 Some((os, architecture)) => (Some(os), Some(architecture), None),
                 None => (None, Some(text.as_str()), None),
             },
@@ -155,7 +141,7 @@ mod tests {
 
     fn chosen(wanted: &str, platforms: &[&str]) -> Option<usize> {
         let index = index(platforms);
-        let wanted = Wanted::new(Some(&source::Platform::Text(wanted.to_owned())));
+        let wanted = Wanted::new(Some(&shapes::Platform::Text(wanted.to_owned())));
         let chosen = wanted.choose(&index)?;
         index.manifests.iter().position(|entry| std::ptr::eq(entry, chosen))
     }

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use anyhow::anyhow;
 use jetway::Result;
 
-use super::manifest::{Content, Descriptor, Manifest};
 use crate::concurrent;
 use crate::digest::Digest;
+use crate::image::manifest::{Content, Descriptor, Manifest};
 
 /// How many indexes may stand in each other. Builders make two.
 pub(crate) const DEEPEST: usize = 4;

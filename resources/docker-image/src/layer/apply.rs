@@ -19,9 +19,9 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::holes::write_at;
-use super::tar::{Archive, Entry, Kind};
-use super::tree::{Missing, Name, Tree, is_directory, names};
+use crate::layer::holes::write_at;
+use crate::layer::tar::{Archive, Entry, Kind};
+use crate::layer::tree::{Missing, Name, Tree, is_directory, names};
 
 /// What the name of a whiteout begins with.
 const WHITEOUT: &[u8] = b".wh.";

@@ -2,9 +2,9 @@
 
 use std::io::{self, Read};
 
-use super::decompress::decompressed;
-use super::holes::{HOLE, is_zeros};
 use crate::digest::{Digest, Hasher};
+use crate::layer::decompress::decompressed;
+use crate::layer::holes::{HOLE, is_zeros};
 
 /// What any image may hold, in bytes, however little was downloaded.
 const ALWAYS: u64 = 1024 * 1024 * 1024;

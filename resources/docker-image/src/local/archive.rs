@@ -7,11 +7,11 @@ use jetway::http::Bytes;
 use jetway::{Advise as _, Result};
 use serde::{Deserialize, Deserializer};
 
-use super::store::Store;
-use super::{Image, Layer, Layered, layout};
 use crate::digest::Digest;
 use crate::image::config;
 use crate::image::manifest::Descriptor;
+use crate::local::store::Store;
+use crate::local::{Image, Layer, Layered, layout};
 
 /// The largest `manifest.json` that is read, in bytes.
 const LARGEST: u64 = 8 * 1024 * 1024;

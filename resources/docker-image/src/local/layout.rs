@@ -3,12 +3,12 @@
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Result};
 
-use super::store::{Part, Store};
-use super::{Blob, Image, Whole};
 use crate::digest::Digest;
 use crate::image::manifest::{self, Content, Descriptor, Manifest};
 use crate::image::media_type::{DOCKER_LIST, OCI_INDEX};
 use crate::image::walk::{DEEPEST, Everything, everything};
+use crate::local::store::{Part, Store};
+use crate::local::{Blob, Image, Whole};
 
 /// Beside a layout's index: the digest of the one image that was fetched.
 const SINGLE: &str = "single-image-digest";

@@ -4,12 +4,12 @@ use jetway::http::Bytes;
 use jetway::{Context, Result, anyhow};
 use serde_json::json;
 
-use super::store::{Part, digest_of, unpacked};
-use super::{Image, Layer, Layered};
 use crate::background;
 use crate::digest::Hasher;
 use crate::image::platform::Wanted;
 use crate::layer::decompress::{Compression, decompressed};
+use crate::local::store::{Part, digest_of, unpacked};
+use crate::local::{Image, Layer, Layered};
 use crate::source::Source;
 
 /// The shortest archive that is one: the two empty records at its end.

@@ -19,7 +19,6 @@ use jetway::Result;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::is_elsewhere;
 use crate::background::{self, Stop};
 use crate::concurrent;
 use crate::digest::{Digest, Hasher};
@@ -31,6 +30,7 @@ use crate::layer::decompress::Compression;
 use crate::local::archive::diff_ids;
 use crate::local::store::Part;
 use crate::local::{Layer, Layered};
+use crate::push::elsewhere::is_elsewhere;
 use crate::registry::blobs::Temporary;
 use crate::registry::uploads::Outgoing;
 use crate::registry::{Asked, Registry};

@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Context, Error, Inputs, Response, Result};
 
-use super::{Origin, Params, glob, tags};
 use crate::cosign;
 use crate::digest::Digest;
 use crate::flavour::Flavour;
@@ -14,8 +13,11 @@ use crate::image::platform::Wanted;
 use crate::local::archive::{self, Meant};
 use crate::local::store::Store;
 use crate::local::{Image, layout, rootfs};
+use crate::params::put::{Origin, PutParams};
 use crate::places::Places;
+use crate::push::tags;
 use crate::push::{self, Pushed};
+use crate::put::glob;
 use crate::reference::Repository;
 use crate::registry::{Access, Asked, Registry};
 use crate::source::Source;
@@ -26,7 +28,7 @@ pub(crate) struct Ready<'p> {
     context: &'p Context,
     flavour: Flavour,
     source: &'p Source,
-    params: &'p Params,
+    params: &'p PutParams,
     inputs: &'p Inputs,
 }
 
@@ -35,7 +37,7 @@ impl<'p> Ready<'p> {
         context: &'p Context,
         flavour: Flavour,
         source: &'p Source,
-        params: &'p Params,
+        params: &'p PutParams,
         inputs: &'p Inputs,
     ) -> Self {
         Self { context, flavour, source, params, inputs }

@@ -9,9 +9,9 @@ use jetway::{Error, Interrupted, Line, Result, Secret};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::challenge::Challenge;
-use super::{Registry, host_of};
-use crate::credentials::Login;
+use crate::login::Login;
+use crate::registry::challenge::Challenge;
+use crate::registry::{Registry, host_of};
 
 /// The largest answer of a token server that is read, in bytes.
 const LARGEST: u64 = 64 * 1024;
@@ -368,7 +368,7 @@ fn allowed(realm: &str, registry: &Registry<'_>, base: &Url) -> Result<Url> {
         return Err(refuse("its address is not that of a server alone"));
     }
     let own_host = registry.repository.registry();
-    let is_nearby = crate::source::is_nearby(own_host);
+    let is_nearby = crate::source::connection::is_nearby(own_host);
     if !registry.is_own(&url) && !is_nearby && is_private(&url) {
         return Err(refuse("its address is a private one"));
     }

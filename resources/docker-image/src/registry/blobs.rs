@@ -10,12 +10,12 @@ use jetway::http::{
 use jetway::{Advise as _, Error, Interrupted, Result};
 use tokio::io::AsyncWriteExt as _;
 
-use super::auth::is_private;
-use super::{Registry, UNTIL_SEEN, host_of, status_of};
 use crate::digest::Hasher;
 use crate::image::manifest::Descriptor;
 use crate::image::media_type::is_foreign;
-use crate::source::is_nearby;
+use crate::registry::auth::is_private;
+use crate::registry::{Registry, UNTIL_SEEN, host_of, status_of};
+use crate::source::connection::is_nearby;
 
 /// How often a download that is cut goes on, when nothing came in between.
 const MOST_CUTS_IN_A_ROW: u32 = 4;

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jetway::Result;
 use jetway::http::{HttpClient, HttpRequest, HttpResponse, Method, StatusCode, Url};
 
-use super::auth::Auth;
-use super::challenge::Challenge;
-use super::{Quota, Registry, host_of};
 use crate::reference::Repository;
+use crate::registry::auth::Auth;
+use crate::registry::challenge::Challenge;
+use crate::registry::{Quota, Registry, host_of};
 
 /// A login to another host.
 pub(super) struct Other {

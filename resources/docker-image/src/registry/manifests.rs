@@ -6,12 +6,12 @@ use anyhow::{Context as _, anyhow};
 use jetway::http::{HttpRequest, HttpResponse, Method, StatusCode};
 use jetway::{Advise as _, Error, Result};
 
-use super::{Registry, nonsense, status_of};
 use crate::digest::Digest;
 use crate::image::manifest::{self, Content, ImageManifest, Manifest};
 use crate::image::media_type;
 use crate::image::platform::{Wanted, platforms};
 use crate::image::walk::DEEPEST;
+use crate::registry::{Registry, nonsense, status_of};
 
 /// The header by which a registry says what it hands out.
 const CONTENT_DIGEST: &str = "docker-content-digest";

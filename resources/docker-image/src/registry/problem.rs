@@ -5,7 +5,7 @@ use jetway::http::{HttpResponse, StatusCode, StatusError};
 use jetway::{Advise as _, Error};
 use serde::Deserialize;
 
-use super::Registry;
+use crate::registry::Registry;
 
 /// The body of an error (the distribution specification of the OCI, "Error Codes").
 #[derive(Deserialize)]

@@ -7,10 +7,10 @@ use anyhow::{Context as _, anyhow};
 use jetway::Result;
 use serde::Serialize;
 
-use super::{Asked, Registry};
 use crate::digest::Digest;
 use crate::image::manifest::{Content, Descriptor, Manifest};
 use crate::image::media_type::OCI_INDEX;
+use crate::registry::{Asked, Registry};
 
 /// The list, as an index.
 #[derive(Serialize)]

@@ -7,7 +7,7 @@ use jetway::http::{HttpResponse, Method, StatusCode, Url};
 use jetway::{Error, Interrupted, Result};
 use serde::Deserialize;
 
-use super::{Registry, status_of};
+use crate::registry::{Registry, status_of};
 
 /// How many tags a page should have. Registries give fewer when they like that better.
 const PAGE: u32 = 1000;

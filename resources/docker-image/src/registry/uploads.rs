@@ -9,13 +9,13 @@ use jetway::http::{
 };
 use jetway::{Error, Interrupted, Result};
 
-use super::auth::is_private;
-use super::problem::has_code;
-use super::{Asked, Registry, UNTIL_SEEN, status_of};
 use crate::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::local::store::Part;
-use crate::source::is_nearby;
+use crate::registry::auth::is_private;
+use crate::registry::problem::has_code;
+use crate::registry::{Asked, Registry, UNTIL_SEEN, status_of};
+use crate::source::connection::is_nearby;
 
 /// How often an upload that is cut goes on, when nothing more arrived in between.
 const MOST_CUTS_IN_A_ROW: u32 = 4;

@@ -6,9 +6,10 @@ use std::time::Duration;
 use jetway::Problems;
 use jetway::http::{ClientCertificate, HttpSettings};
 
-use super::shapes::{Insecure, is_registry};
-use super::{Source, set};
 use crate::reference::registry_of;
+use crate::source::Source;
+use crate::source::shapes::{Insecure, is_registry};
+use crate::source::text::set;
 
 /// Which schemes a registry may be spoken to by, the first one first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

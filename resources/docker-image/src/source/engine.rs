@@ -1,56 +1,12 @@
 //! Where the container engine is that builds.
 
+use jetway::Problems;
 use jetway::http::{ClientCertificate, HttpSettings};
-use jetway::{Problems, Secret};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
-use super::{Source, set};
-use crate::engine::address::Address;
-
-/// `docker_host`: an address, with what it takes to be let in there.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum DockerHost {
-    /// An address.
-    Url(String),
-    /// An address, with certificates or a key.
-    At(EngineAt),
-}
-
-/// An engine on another machine.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-pub struct EngineAt {
-    /// The address: `tcp://host:2376` or `ssh://user@host`.
-    pub url: String,
-    /// The authority of a `tcp` engine, in PEM form.
-    pub ca_cert: Option<String>,
-    /// The certificate to log in with, in PEM form.
-    pub client_cert: Option<String>,
-    /// The private key of `client_cert`, in PEM form.
-    pub client_key: Option<Secret>,
-    /// The private key to log in with by ssh.
-    pub private_key: Option<Secret>,
-    /// What ssh knows the machine by: lines of a `known_hosts` file.
-    pub known_hosts: Option<String>,
-}
-
-impl DockerHost {
-    /// The address, and all that is said of it.
-    pub(crate) fn at(&self) -> EngineAt {
-        match self {
-            Self::Url(url) => EngineAt { url: url.clone(), ..EngineAt::default() },
-            Self::At(at) => EngineAt {
-                url: at.url.clone(),
-                ca_cert: at.ca_cert.clone(),
-                client_cert: at.client_cert.clone(),
-                client_key: at.client_key.clone(),
-                private_key: at.private_key.clone(),
-                known_hosts: at.known_hosts.clone(),
-            },
-        }
-    }
-}
+use crate::source::Source;
+use crate::source::docker_host::{DockerHost, EngineAt};
+use crate::source::engine_address::Address;
+use crate::source::text::set;
 
 impl EngineAt {
     /// How to speak TLS there, when anything says that it is to be spoken.

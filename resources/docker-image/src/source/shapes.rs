@@ -6,8 +6,8 @@ use jetway::Secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::set;
-use crate::credentials::docker_config;
+use crate::source::docker_config;
+use crate::source::text::set;
 
 /// Whether to do without encryption.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -3,7 +3,6 @@
 //! Each message is a packet: first one for every file, with its path and what `stat` says; an empty one after the last; then
 //! the builder asks for the content of files by their numbers. See `fsutil` (<https://github.com/tonistiigi/fsutil>).
 
-use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Component, Path, PathBuf};
@@ -13,10 +12,11 @@ use hyper::header::HeaderMap;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 
-use super::{Calls, Offer, Sender, Status};
-use crate::build::ignore::Patterns;
-use crate::build::walk::{Found, Selection, Walk, named};
 use crate::engine::protobuf::{Fields, Message};
+use crate::engine::session::call::{Calls, Sender, Status};
+use crate::engine::session::offer::{Directory, Offer};
+use crate::files::ignore::Patterns;
+use crate::files::walk::{Found, Selection, Walk, named};
 
 /// The kinds of packets.
 const STAT: u64 = 0;
@@ -33,14 +33,6 @@ const AHEAD: usize = 64;
 
 /// How many links a path may lead through.
 const LINKS: usize = 40;
-
-/// A directory that is offered to a build.
-#[derive(Debug, Clone)]
-pub(crate) struct Directory {
-    pub(crate) root: PathBuf,
-    /// Other names for files of it: the recipe, whatever it is called. Where there are some, nothing else is offered.
-    pub(crate) aliases: BTreeMap<String, PathBuf>,
-}
 
 /// Serves one transfer.
 pub(super) async fn serve(offer: Arc<Offer>, headers: HeaderMap, calls: Calls, sender: Sender) -> Result<(), Status> {

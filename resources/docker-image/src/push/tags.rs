@@ -4,20 +4,21 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Error, Inputs, Result};
 use semver::Version as Semantic;
 
-use super::Params;
-use crate::check::tag_version;
 use crate::digest::Digest;
 use crate::flavour::Flavour;
+use crate::params::put::PutParams;
 use crate::reference::is_tag;
 use crate::registry::Registry;
-use crate::source::{Source, set};
+use crate::source::Source;
+use crate::source::text::set;
+use crate::tag_version;
 
 /// The tags to push under, each once. The first one is the version's.
 pub(crate) async fn of_put(
     registry: &Registry<'_>,
     flavour: Flavour,
     source: &Source,
-    params: &Params,
+    params: &PutParams,
     inputs: &Inputs,
 ) -> Result<Vec<String>> {
     let plan = Plan::read(flavour, source, params, inputs)?;
@@ -72,7 +73,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn read(flavour: Flavour, source: &Source, params: &Params, inputs: &Inputs) -> Result<Self> {
+    fn read(flavour: Flavour, source: &Source, params: &PutParams, inputs: &Inputs) -> Result<Self> {
         let prefix = set(params.tag_prefix.as_deref());
         let prefixed = |tag: &str| format!("{}{tag}", prefix.unwrap_or_default());
         let version = set(params.version.as_deref()).and_then(tag_version::parse);
@@ -216,7 +217,7 @@ mod tests {
 
         fn plan(&self, flavour: Flavour, source: &str, params: &str) -> Result<(String, String)> {
             let source: Source = serde_json::from_str(&format!(r#"{{"repository":"x"{source}}}"#)).unwrap();
-            let params: Params = serde_json::from_str(&format!("{{{params}}}")).unwrap();
+            let params: PutParams = serde_json::from_str(&format!("{{{params}}}")).unwrap();
             let inputs = Inputs::new(self.root.path()).unwrap();
             let plan = Plan::read(flavour, &source, &params, &inputs)?;
             Ok((plan.before.join(" "), plan.after.join(" ")))

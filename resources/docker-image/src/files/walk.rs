@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::vec;
 
-use super::ignore::{Judgement, Patterns};
+use crate::files::ignore::{Judgement, Patterns};
 
 /// Which files of a directory are meant.
 #[derive(Debug, Clone, Default)]

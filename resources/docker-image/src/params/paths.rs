@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::Params;
+use crate::params::put::PutParams;
 
 /// The path without what makes it absolute.
 pub(super) fn relative(path: &str) -> &str {
@@ -11,7 +11,7 @@ pub(super) fn relative(path: &str) -> &str {
 }
 
 /// Makes all paths of the params relative to the inputs.
-pub(super) fn make_relative(params: &mut Params, inputs: &Path) {
+pub(crate) fn make_relative(params: &mut PutParams, inputs: &Path) {
     let own = inputs.canonicalize().ok();
     let roots: Vec<&Path> =
         [Some(inputs), own.as_deref()].into_iter().flatten().filter(|root| root.is_absolute()).collect();

@@ -8,7 +8,7 @@ use jetway::Secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Login;
+use crate::login::Login;
 use crate::reference::registry_of;
 
 /// The part of a `config.json` that holds credentials. Helpers are programs, and are not run.

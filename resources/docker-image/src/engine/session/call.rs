@@ -1,0 +1,109 @@
+//! A gRPC call of BuildKit's: its messages, its answers and how it ended.
+
+use std::io;
+
+use anyhow::anyhow;
+use bytes::{Buf as _, Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::body::{Frame, Incoming};
+use hyper::header::{HeaderMap, HeaderValue};
+use jetway::Result;
+use tokio::sync::mpsc;
+
+/// gRPC's codes, as far as they are answered here.
+pub(super) const NOT_FOUND: u8 = 5;
+pub(super) const UNIMPLEMENTED: u8 = 12;
+pub(super) const INTERNAL: u8 = 13;
+
+/// The largest message that is taken, in bytes. BuildKit's own limit is 16 MiB.
+const LARGEST: usize = 16 * 1024 * 1024;
+
+/// How a call ended; well, by default.
+#[derive(Debug, Default)]
+pub(crate) struct Status {
+    pub(super) code: u8,
+    pub(super) message: String,
+}
+
+impl Status {
+    pub(crate) fn internal(message: &(impl ToString + ?Sized)) -> Self {
+        Self { code: INTERNAL, message: message.to_string() }
+    }
+}
+
+impl From<io::Error> for Status {
+    fn from(error: io::Error) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<jetway::Error> for Status {
+    fn from(error: jetway::Error) -> Self {
+        Self::internal(&format!("{error:#}"))
+    }
+}
+
+/// The messages of a call, as they come.
+pub(crate) struct Calls {
+    pub(super) body: Incoming,
+    pub(super) pending: BytesMut,
+}
+
+impl Calls {
+    /// The next message; `None` when the caller has said all.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            // A byte that says whether it is compressed, and four for the length.
+            if let Some((header, _)) = self.pending.split_first_chunk::<5>() {
+                let [compressed, length @ ..] = *header;
+                let length = usize::try_from(u32::from_be_bytes(length))?;
+                if compressed != 0 || length > LARGEST {
+                    return Err(anyhow!("a message that is compressed or larger than {LARGEST} bytes"));
+                }
+                if self.pending.len() >= 5 + length {
+                    self.pending.advance(5);
+                    return Ok(Some(self.pending.split_to(length).freeze()));
+                }
+            }
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(frame) => {
+                    if let Ok(data) = frame?.into_data() {
+                        self.pending.extend_from_slice(&data);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where a call's answers go.
+#[derive(Debug, Clone)]
+pub(crate) struct Sender(pub(super) mpsc::Sender<io::Result<Frame<Bytes>>>);
+
+impl Sender {
+    pub(crate) async fn send(&self, message: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(message.len()).map_err(io::Error::other)?;
+        let mut framed = BytesMut::with_capacity(5 + message.len());
+        framed.extend_from_slice(&[0]);
+        framed.extend_from_slice(&length.to_be_bytes());
+        framed.extend_from_slice(message);
+        self.push(Frame::data(framed.freeze())).await
+    }
+
+    pub(super) async fn end(&self, status: &Status) {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from(u16::from(status.code)));
+        if !status.message.is_empty()
+            && let Ok(message) = HeaderValue::from_str(&crate::engine::percent_encoded(&status.message))
+        {
+            trailers.insert("grpc-message", message);
+        }
+        // Nobody is there to be told when the caller has gone.
+        let _ = self.push(Frame::trailers(trailers)).await;
+    }
+
+    async fn push(&self, frame: Frame<Bytes>) -> io::Result<()> {
+        self.0.send(Ok(frame)).await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+    }
+}

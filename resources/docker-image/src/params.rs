@@ -1,0 +1,8 @@
+//! What a pipeline may write under a step's `params:`.
+
+pub(crate) mod get;
+pub(crate) mod paths;
+pub(crate) mod put;
+mod rules;
+pub(crate) mod secrets;
+pub(crate) mod steps;

@@ -1,0 +1,100 @@
+//! What is wrong with a source, before anything is done with it.
+
+use jetway::{Parameters, Problems};
+
+use crate::constraint::Constraint;
+use crate::digest::Digest;
+use crate::pattern;
+use crate::reference::{Repository, is_tag, registry_of};
+use crate::signing_key::SigningKey;
+use crate::source::docker_config;
+use crate::source::shapes::DockerConfig;
+use crate::source::size::bytes;
+use crate::source::text::set;
+use crate::source::{Sort, Source};
+
+impl Parameters for Source {
+    fn rules(&self, problems: &mut Problems) {
+        if let Err(problem) = self.repository.trim().parse::<Repository>() {
+            problems.add("repository", problem);
+        }
+        if let Some(tag) = self.tag()
+            && !is_tag(tag)
+            && tag.parse::<Digest>().is_err()
+        {
+            problems.add("tag", "is no tag: letters, digits, `_`, `.` and `-`, 128 of them at most");
+        }
+        if let Some(size) = set(self.max_unpacked_size.as_deref())
+            && bytes(size).is_none()
+        {
+            problems.add("max_unpacked_size", format!("expected a size such as `500m` or `20g`, found `{size}`"));
+        }
+        for (key, pattern) in [
+            ("tag_regex", &self.tag_regex),
+            ("label_regex", &self.label_regex),
+            ("annotation_regex", &self.annotation_regex),
+        ] {
+            if let Some(Err(problem)) = set(pattern.as_deref()).map(pattern::compile) {
+                problems.add(key, format!("is no pattern: {problem}"));
+            }
+        }
+        if let Some(Err(problem)) = set(self.semver_constraint.as_deref()).map(str::parse::<Constraint>) {
+            problems.add("semver_constraint", problem);
+        }
+        self.sort_rules(problems);
+        if let Some(Err(problem)) = self.cosign.as_ref().map(|cosign| SigningKey::examine(&cosign.key)) {
+            problems.add("cosign.key", problem);
+        }
+        if set(self.aws_role_arn.as_deref()).is_some() && !self.aws_role_arns.is_empty() {
+            problems.add("aws_role_arns", "stands beside `aws_role_arn`; one of the two names the roles");
+        }
+        if self.azure_acr && self.repository.trim().parse::<Repository>().is_ok_and(|repository| repository.is_on_hub())
+        {
+            problems
+                .add("azure_acr", "goes with the name of a registry in `repository`, such as `team.azurecr.io/app`");
+        }
+        if self.azure_acr && set(self.aws_region.as_deref()).is_some() {
+            problems.add("azure_acr", "stands beside `aws_region`; a registry is Azure's or Amazon's");
+        }
+        if let Some(DockerConfig::Text(text)) = &self.docker_config
+            && let Err(problem) = docker_config::parse(text.expose())
+        {
+            problems.add("docker_config", problem);
+        }
+        let mirrors = self.mirrors();
+        for (index, mirror) in mirrors.iter().enumerate() {
+            if let Err(problem) = registry_of(mirror.host) {
+                let one = mirrors.len() == 1;
+                problems.add(if one { "registry_mirror".into() } else { format!("registry_mirror[{index}]") }, problem);
+            }
+        }
+        self.connection_rules(problems);
+        self.engine_rules(problems);
+    }
+
+    fn hidden_secrets(&self) -> Vec<String> {
+        let mut secrets = self.docker_config.as_ref().map(|config| config.config().secrets()).unwrap_or_default();
+        // Which of them are secrets does not matter where none is ever shown.
+        let of_trust = self.content_trust.iter().flat_map(serde_json::Map::values);
+        secrets.extend(of_trust.filter_map(|value| value.as_str()).filter(|text| text.len() >= 8).map(str::to_owned));
+        secrets
+    }
+}
+
+impl Source {
+    fn sort_rules(&self, problems: &mut Problems) {
+        let Some(sort) = self.sort else { return };
+        let Some(pattern) = set(self.tag_regex.as_deref()) else {
+            problems.add("sort", "stands without the `tag_regex` that it belongs to");
+            return;
+        };
+        if self.created_at_sort && sort != Sort::Created {
+            problems.add("sort", "stands beside `created_at_sort`; one of the two says what the order is");
+        }
+        if let Ok(pattern) = pattern::compile(pattern)
+            && pattern.capture_names().flatten().count() > 1
+        {
+            problems.add("sort", "the `tag_regex` has several named groups; one of them is what tags are ordered by");
+        }
+    }
+}
