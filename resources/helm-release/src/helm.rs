@@ -118,7 +118,7 @@ impl<'c> Helm<'c> {
             command = command.env(name, value);
         }
         // These variables would make helm use another cluster or another user's files.
-        for (name, _) in env_vars::OF_THE_CLUSTER {
+        for (name, _) in env_vars::CLUSTER_VARIABLES {
             command = command.env_remove(name);
         }
         command = command.env_remove("HELM_NAMESPACE");

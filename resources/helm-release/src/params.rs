@@ -297,7 +297,7 @@ impl Params {
     }
 
     /// The kind of dry run; `None` for a real deploy.
-    pub(crate) fn dry(&self) -> Option<DryRun> {
+    pub(crate) fn dry_run_kind(&self) -> Option<DryRun> {
         self.dry_run.or(self.debug.then_some(DryRun::Client))
     }
 
@@ -346,10 +346,10 @@ impl Params {
         if self.delete_namespace && !self.uninstall {
             problems.add("delete_namespace", "requires `uninstall`");
         }
-        if self.dry().is_some() && self.chart.is_none() && self.test_plan().is_some() {
+        if self.dry_run_kind().is_some() && self.chart.is_none() && self.test_plan().is_some() {
             problems.add("test", "excludes a dry run without a `chart`: helm has no dry run of tests");
         }
-        if self.dry().is_some() && rolls_back {
+        if self.dry_run_kind().is_some() && rolls_back {
             problems.add("rollback", "excludes a dry run: helm's dry run of a rollback shows no changes");
         }
     }

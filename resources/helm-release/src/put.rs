@@ -54,7 +54,7 @@ async fn run(target: &Target<'_>) -> Result<Response<Version>> {
     repositories::write(target, &chart.directory().map(dependencies::repositories).unwrap_or_default())?;
     chart.prepare(target).await?;
     // Checked here, since helm refuses even dry runs of a locked release.
-    match params.dry() {
+    match params.dry_run_kind() {
         Some(_) => recovery::check_unlocked(target).await?,
         None if params.show_diff || params.replace => drop(recovery::unlocked_records(target).await?),
         None => {}
@@ -62,7 +62,7 @@ async fn run(target: &Target<'_>) -> Result<Response<Version>> {
     if params.show_diff {
         diff::show(target, &chart).await?;
     }
-    if let Some(dry) = params.dry() {
+    if let Some(dry) = params.dry_run_kind() {
         dry_run::deploy(target, &chart, dry).await?;
         return Ok(Response::new(Version::of_dry_run()));
     }

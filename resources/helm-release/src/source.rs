@@ -34,7 +34,7 @@ use storage::Storage;
 use text::{non_empty, non_empty_secret, pem};
 
 /// The minimum length of a variable that is masked.
-const SHORTEST_VARIABLE: usize = 8;
+const MIN_MASKED_LENGTH: usize = 8;
 
 /// The namespace of a release when neither the source nor the params name one.
 pub(crate) const DEFAULT_NAMESPACE: &str = "default";
@@ -416,7 +416,7 @@ impl Parameters for Source {
         secrets.extend(self.repositories().hidden_secrets());
         // Masking a short one, such as a word, would mask too much.
         let variables =
-            self.env_vars.values().filter_map(Value::as_str).filter(|value| value.len() >= SHORTEST_VARIABLE);
+            self.env_vars.values().filter_map(Value::as_str).filter(|value| value.len() >= MIN_MASKED_LENGTH);
         secrets.extend(variables.map(str::to_owned));
         secrets
     }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The release and revision of a dry run.
-const NOTHING: &str = "N/A";
+const DRY_RUN: &str = "N/A";
 
 /// A revision of a release, or an operation of a put.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,7 +41,7 @@ impl Version {
 
     /// The version of a dry run, as in the established resource.
     pub(crate) fn of_dry_run() -> Self {
-        Self { release: NOTHING.to_owned(), revision: Some(NOTHING.to_owned()), ..Self::default() }
+        Self { release: DRY_RUN.to_owned(), revision: Some(DRY_RUN.to_owned()), ..Self::default() }
     }
 
     /// The number of the revision; `None` for the version of a dry run or a test.

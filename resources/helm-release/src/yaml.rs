@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 /// Words that some version of YAML does not read as text.
-const WORDS: [&str; 10] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan"];
+const NON_TEXT_WORDS: [&str; 10] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan"];
 
 /// The value as a document with a final line break.
 pub(crate) fn document(value: &Value) -> String {
@@ -69,7 +69,7 @@ fn scalar(text: &str) -> String {
     let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
         && text.len() <= 200
         && text.chars().all(|character| character.is_ascii_alphanumeric() || "-_./".contains(character))
-        && !WORDS.contains(&text.to_ascii_lowercase().as_str());
+        && !NON_TEXT_WORDS.contains(&text.to_ascii_lowercase().as_str());
     if is_plain {
         return text.to_owned();
     }

@@ -42,7 +42,7 @@ pub(crate) async fn log_in(target: &Target<'_>) -> Result<()> {
             continue;
         }
         let (user, password) = match &registry.ecr {
-            Some(ecr) => amazon(target, ecr).await?,
+            Some(ecr) => ecr_login(target, ecr).await?,
             None => match (non_empty(registry.username.as_ref()), non_empty_secret(registry.password.as_ref())) {
                 (Some(user), Some(password)) => (user.to_owned(), password.clone()),
                 _ => continue,
@@ -65,7 +65,7 @@ fn config(logins: &[(String, Secret)]) -> Value {
     json!({ "auths": logins.collect::<Map<_, _>>() })
 }
 
-async fn amazon(target: &Target<'_>, ecr: &Ecr) -> Result<(String, Secret)> {
+async fn ecr_login(target: &Target<'_>, ecr: &Ecr) -> Result<(String, Secret)> {
     let Target { context, source, .. } = target;
     let aws = Aws::new(context, context.http(source.http())?, ecr.region.trim())?;
     let login = ecr.login().or_else(|| source.aws.as_ref().map(aws::Aws::login)).unwrap_or_default();

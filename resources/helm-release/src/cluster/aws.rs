@@ -16,10 +16,10 @@ use crate::source::Source;
 use crate::source::aws::Aws;
 
 /// The validity of the presigned URL, as in Amazon's own tools.
-const LIFETIME: Duration = Duration::from_mins(1);
+const URL_LIFETIME: Duration = Duration::from_mins(1);
 
 /// How long the cluster accepts a token, in seconds: 15 minutes, less one minute for clock skew.
-const HOLDS: i64 = 14 * 60;
+const TOKEN_LIFETIME: i64 = 14 * 60;
 
 /// Finds the cluster that `aws` names.
 pub(crate) async fn find(context: &Context, source: &Source, aws: &Aws) -> Result<Cluster> {
@@ -67,8 +67,8 @@ async fn services(context: &Context, source: &Source, aws: &Aws) -> Result<(Serv
 /// A token for the cluster: the presigned URL with which it asks Amazon for the caller's identity.
 fn token(services: &Services, cluster: &str, credentials: &Credentials) -> Result<Token> {
     let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", services.endpoint("sts"));
-    let url = services.presign(&url, &[("x-k8s-aws-id", cluster)], "sts", credentials, LIFETIME)?;
+    let url = services.presign(&url, &[("x-k8s-aws-id", cluster)], "sts", credentials, URL_LIFETIME)?;
     let secret = Secret::new(format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(url.expose())));
-    let holds = Timestamp::now().as_second() + HOLDS;
+    let holds = Timestamp::now().as_second() + TOKEN_LIFETIME;
     Ok(Token { secret, expires: Some(credentials.expires.map_or(holds, |end| end.min(holds))) })
 }

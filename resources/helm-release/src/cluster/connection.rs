@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::impersonation::Impersonation;
 
 /// How long before its expiry a token is renewed, in seconds.
-const MARGIN: i64 = 60;
+const RENEWAL_MARGIN: i64 = 60;
 
 /// A cluster, and how to log in.
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ impl Token {
 
     /// When the token must be renewed, in seconds since 1970.
     pub(crate) fn renewal_time(&self) -> Option<i64> {
-        self.expires.map(|end| end.saturating_sub(MARGIN))
+        self.expires.map(|end| end.saturating_sub(RENEWAL_MARGIN))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::source::text::{non_empty, non_empty_secret};
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 /// The lifetime of a signed assertion, in seconds: the maximum that Google allows.
-const HOLDS: i64 = 3600;
+const ASSERTION_LIFETIME: i64 = 3600;
 
 /// Finds the cluster that the keys with the prefix `gcloud_` name.
 pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> {
@@ -78,7 +78,7 @@ pub(crate) async fn log_in(context: &Context, source: &Source) -> Result<Token> 
         granted.context("cannot log in as the worker's own service account").hint(NO_WORKLOAD_IDENTITY)?
     };
     context.console().redactor().add(granted.access_token.expose());
-    let expires = Timestamp::now().as_second().saturating_add(granted.expires_in.unwrap_or(HOLDS));
+    let expires = Timestamp::now().as_second().saturating_add(granted.expires_in.unwrap_or(ASSERTION_LIFETIME));
     Ok(Token { secret: granted.access_token, expires: Some(expires) })
 }
 
@@ -106,7 +106,7 @@ async fn token_of_account(http: &HttpClient, account: &ServiceAccount) -> Result
         SigningKey::parse(account.private_key.expose()).map_err(|problem| anyhow!("its `private_key` {problem}"))?;
     let now = Timestamp::now().as_second();
     let claims = json!({
-        "iss": account.client_email, "scope": SCOPE, "aud": account.token_uri, "iat": now, "exp": now + HOLDS,
+        "iss": account.client_email, "scope": SCOPE, "aud": account.token_uri, "iat": now, "exp": now + ASSERTION_LIFETIME,
     });
     let header: Vec<(&str, &str)> = account.private_key_id.iter().map(|id| ("kid", id.as_str())).collect();
     let assertion = key.token(&header, &claims)?;

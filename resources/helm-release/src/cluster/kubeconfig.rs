@@ -11,7 +11,7 @@ use jetway::{Advise as _, Result, nearest};
 use serde_json::Value;
 
 use super::connection::Cluster;
-use crate::source::kubeconfig::{ClusterEntry, ContextEntry, Kubeconfig, RawEntry, data};
+use crate::source::kubeconfig::{ClusterEntry, ContextEntry, Kubeconfig, RawEntry, decode_base64};
 use crate::source::text::non_empty;
 use login::names_local_file;
 
@@ -92,7 +92,7 @@ impl ClusterEntry {
         // Without verification, a certificate authority has no effect.
         let authority = match authority.filter(|_| !insecure) {
             Some(text) => {
-                let pem = data("certificate-authority-data", text)?;
+                let pem = decode_base64("certificate-authority-data", text)?;
                 if let Some(problem) = authority_problem(&pem) {
                     return Err(anyhow!("the kubeconfig's `certificate-authority-data` is damaged: {problem}"));
                 }

@@ -10,7 +10,7 @@ use crate::chart::Chart;
 const LIMIT: &str = "1 MiB (1048576 bytes)";
 
 /// The maximum number of files in which the largest one is searched.
-const MOST_FILES: usize = 10_000;
+const MAX_FILES: usize = 10_000;
 
 /// The error of a command of helm that failed.
 pub(crate) fn helm_error(finished: &Finished, chart: Option<&Chart>) -> Error {
@@ -75,7 +75,7 @@ fn largest_file(root: &Path) -> Option<(PathBuf, u64)> {
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
             seen += 1;
-            if seen > MOST_FILES {
+            if seen > MAX_FILES {
                 return largest;
             }
             let Ok(metadata) = entry.metadata() else { continue };

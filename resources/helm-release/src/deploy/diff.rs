@@ -13,7 +13,7 @@ use crate::records::release::Release;
 use crate::target::Target;
 
 /// The number of context lines around a change.
-const AROUND: usize = 3;
+const CONTEXT_LINES: usize = 3;
 
 /// The words for the two sides of a comparison.
 const BEFORE: &str = "before";
@@ -22,7 +22,7 @@ const NOW: &str = "now";
 /// The supported options in `diff_opts`.
 #[derive(Debug, PartialEq, Eq)]
 struct Options {
-    around: usize,
+    context_lines: usize,
     /// The kinds that are not shown.
     suppressed: Vec<String>,
     with_hooks: bool,
@@ -32,14 +32,15 @@ struct Options {
 
 impl Options {
     fn parse(text: &str) -> Self {
-        let mut found = Self { around: AROUND, suppressed: Vec::new(), with_hooks: true, unknown: Vec::new() };
+        let mut found =
+            Self { context_lines: CONTEXT_LINES, suppressed: Vec::new(), with_hooks: true, unknown: Vec::new() };
         let mut words = text.split_whitespace();
         while let Some(word) = words.next() {
             let (name, inline) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
             match name {
                 "--context" | "-C" => match inline.or_else(|| words.next()).map(str::parse::<i64>) {
                     // A negative number shows all lines.
-                    Some(Ok(number)) => found.around = usize::try_from(number).unwrap_or(usize::MAX / 4),
+                    Some(Ok(number)) => found.context_lines = usize::try_from(number).unwrap_or(usize::MAX / 4),
                     _ => found.unknown.push(word.to_owned()),
                 },
                 "--suppress" => {
@@ -81,7 +82,7 @@ pub(crate) async fn show(target: &Target<'_>, chart: &Chart) -> Result<()> {
         }
     }
     let old = deployed_release.map(|release| objects(&release, &options)).unwrap_or_default();
-    let counts = compare(context.console(), &old, &objects(&new, &options), options.around);
+    let counts = compare(context.console(), &old, &objects(&new, &options), options.context_lines);
     context.console().step(counts);
     Ok(())
 }
@@ -95,27 +96,32 @@ fn objects(release: &Release, options: &Options) -> Vec<Object> {
 }
 
 /// Shows the differences, and returns a summary.
-fn compare(console: &Console, old: &[Object], new: &[Object], around: usize) -> String {
+fn compare(console: &Console, old: &[Object], new: &[Object], context_lines: usize) -> String {
     let (mut added, mut changed, mut removed) = (0, 0, 0);
     for object in new {
-        match old.iter().find(|other| other.is(object)) {
+        match old.iter().find(|other| other.is_same_object(object)) {
             None => {
                 added += 1;
                 console.change(Change::Place, &format!("{} {} is added", object.kind, object.name));
-                lines(console, "", &object.shown(None, NOW), around);
+                lines(console, "", &object.comparison_text(None, NOW), context_lines);
             }
-            Some(before) if !before.equals(object) => {
+            Some(before) if !before.has_same_state(object) => {
                 changed += 1;
                 console.change(Change::Place, &format!("{} {} changes", object.kind, object.name));
-                lines(console, &before.shown(Some(object), BEFORE), &object.shown(Some(before), NOW), around);
+                lines(
+                    console,
+                    &before.comparison_text(Some(object), BEFORE),
+                    &object.comparison_text(Some(before), NOW),
+                    context_lines,
+                );
             }
             Some(_) => {}
         }
     }
-    for object in old.iter().filter(|object| !new.iter().any(|other| other.is(object))) {
+    for object in old.iter().filter(|object| !new.iter().any(|other| other.is_same_object(object))) {
         removed += 1;
         console.change(Change::Place, &format!("{} {} is removed", object.kind, object.name));
-        lines(console, &object.shown(None, BEFORE), "", around);
+        lines(console, &object.comparison_text(None, BEFORE), "", context_lines);
     }
     if added + changed + removed == 0 {
         "no object changes".to_owned()
@@ -125,9 +131,9 @@ fn compare(console: &Console, old: &[Object], new: &[Object], around: usize) -> 
 }
 
 /// Shows the changed lines with their context.
-fn lines(console: &Console, old: &str, new: &str, around: usize) {
+fn lines(console: &Console, old: &str, new: &str, context_lines: usize) {
     let diff = TextDiff::from_lines(old, new);
-    for hunk in diff.unified_diff().context_radius(around).iter_hunks() {
+    for hunk in diff.unified_diff().context_radius(context_lines).iter_hunks() {
         console.change(Change::Place, hunk.header().to_string().trim_end());
         for change in hunk.iter_changes() {
             let line = change.value().trim_end_matches('\n');
@@ -148,10 +154,10 @@ mod tests {
     fn parses_supported_options_of_the_diff_plugin() {
         let options =
             Options::parse("-C 5 --suppress=Secret,ConfigMap --no-hooks --suppress-secrets --three-way-merge");
-        assert_eq!((options.around, options.with_hooks), (5, false));
+        assert_eq!((options.context_lines, options.with_hooks), (5, false));
         assert_eq!(options.suppressed, ["Secret", "ConfigMap"]);
         assert_eq!(options.unknown, ["--three-way-merge"]);
-        assert!(Options::parse("--context -1").around > 1_000_000);
+        assert!(Options::parse("--context -1").context_lines > 1_000_000);
         assert_eq!(Options::parse("--context").unknown, ["--context"]);
     }
 }

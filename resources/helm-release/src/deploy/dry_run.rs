@@ -25,7 +25,7 @@ const UNKNOWN_KIND: &str = "ensure CRDs are installed first";
 /// The release that a deploy would create, with its secrets, so it must not be printed. The first deploy may install the CRDs of
 /// its own objects, in which case the chart is rendered without the cluster.
 pub(crate) async fn release(target: &Target<'_>, chart: &Chart, is_first: bool) -> Result<Release> {
-    let dry = target.params.dry().unwrap_or(DryRun::Server);
+    let dry = target.params.dry_run_kind().unwrap_or(DryRun::Server);
     let values = Values::gather(target).await?;
     let command = upgrade::command(target, chart, &values, &[word(dry), "--output=json"]).await?;
     let finished = command.quiet().run().await?;

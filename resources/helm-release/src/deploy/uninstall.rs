@@ -26,14 +26,16 @@ use crate::version::Version;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The maximum size of a namespace object, in bytes.
-const LARGEST: u64 = 1024 * 1024;
+const MAX_RESPONSE_SIZE: u64 = 1024 * 1024;
 
 /// Uninstalls the release. It is no error that it does not exist.
 pub(crate) async fn put(target: &Target<'_>) -> Result<Response<Version>> {
     let Target { context, helm, params, release, namespace, .. } = target;
     // helm itself would uninstall a release during another operation's deploy. It continues an unfinished uninstall.
     let mut records = target.records().list(release).await?;
-    if params.dry().is_none() && records.last().is_some_and(|newest| newest.is_pending() && !newest.is_uninstalling()) {
+    if params.dry_run_kind().is_none()
+        && records.last().is_some_and(|newest| newest.is_pending() && !newest.is_uninstalling())
+    {
         records = recovery::unlocked_records(target).await?;
     }
     if let Some(newest) = records.last() {
@@ -43,7 +45,7 @@ pub(crate) async fn put(target: &Target<'_>) -> Result<Response<Version>> {
     } else {
         context.console().step(format_args!("there is no release `{release}` in the namespace `{namespace}`"));
     }
-    if params.dry().is_some() {
+    if params.dry_run_kind().is_some() {
         return Ok(Response::new(Version::of_dry_run()));
     }
     if params.delete_namespace {
@@ -78,16 +80,16 @@ async fn uninstall(target: &Target<'_>, newest: u64, options: &[&str]) -> Result
     let timeout = duration::argument(params.step_timeout());
     let mut command = helm.command("uninstall").arg(format!("--namespace={namespace}"));
     command = command.arg(format!("--timeout={timeout}")).args(options);
-    if params.dry().is_some() {
+    if params.dry_run_kind().is_some() {
         command = command.arg("--dry-run");
     }
     // Without this option, helm does not print why it could not delete a release.
     command = command.arg("--debug");
-    let word = if params.dry().is_some() { "dry run: uninstalling" } else { "uninstalling" };
+    let word = if params.dry_run_kind().is_some() { "dry run: uninstalling" } else { "uninstalling" };
     context.console().step(format_args!("{word} `{release}` from the namespace `{namespace}`"));
     let began = Timestamp::now();
     // helm itself says what is wrong with a record that cannot be read.
-    let removed = match params.dry() {
+    let removed = match params.dry_run_kind() {
         None => target.records().read(release, newest).await.ok().flatten(),
         Some(_) => None,
     };
@@ -101,7 +103,7 @@ async fn uninstall(target: &Target<'_>, newest: u64, options: &[&str]) -> Result
         finished.map(|finished| if params.debug { finished } else { without_debug_output(context, finished) });
     match finished {
         Ok(finished) if finished.is_success() => Ok(()),
-        Ok(finished) if params.dry().is_some() => Err(advice::helm_error(&finished, None)),
+        Ok(finished) if params.dry_run_kind().is_some() => Err(advice::helm_error(&finished, None)),
         Ok(finished) => {
             // A failed hook leaves the release `uninstalling` for ever.
             let how = recovery::describe_exit(&finished);
@@ -146,7 +148,7 @@ async fn delete_namespace(target: &Target<'_>) -> Result<()> {
             Err(error) if is_not_found(&error) => return Ok(None),
             answer => answer?,
         };
-        let object: Object = serde_json::from_slice(&answer.bytes(LARGEST).await?)
+        let object: Object = serde_json::from_slice(&answer.bytes(MAX_RESPONSE_SIZE).await?)
             .map_err(|_| anyhow!("the API server's response is not a namespace"))?;
         Ok(Some(object.metadata.uid))
     };

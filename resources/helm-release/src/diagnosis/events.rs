@@ -13,10 +13,10 @@ use crate::records::release::parse_time;
 const MAX_EVENTS: usize = 15;
 
 /// The maximum number of events in the request.
-const PAGE: &str = "500";
+const PAGE_SIZE: &str = "500";
 
 /// The maximum size of a response, in bytes.
-const LARGEST: u64 = 8 * 1024 * 1024;
+const MAX_RESPONSE_SIZE: u64 = 8 * 1024 * 1024;
 
 /// The tolerance for the cluster's clock, in seconds.
 const TOLERANCE: i64 = 5;
@@ -66,8 +66,8 @@ pub(super) async fn read(
     since: Timestamp,
 ) -> Result<Vec<Event>> {
     let resource = ApiResource { api: CORE, kind: "events", namespace, verb: "list" };
-    let query = [("fieldSelector", "type=Warning"), ("limit", PAGE)];
-    let mut events: Vec<Event> = kubernetes.list(resource, &query, LARGEST).await?;
+    let query = [("fieldSelector", "type=Warning"), ("limit", PAGE_SIZE)];
+    let mut events: Vec<Event> = kubernetes.list(resource, &query, MAX_RESPONSE_SIZE).await?;
     events.retain(|event| {
         let is_new = event.time().is_some_and(|time| time.as_second() + TOLERANCE >= since.as_second());
         is_new && objects.has_dependent(&event.involved_object.name)

@@ -4,23 +4,23 @@
 pub(super) const MAX_ROWS: usize = 30;
 
 /// The maximum width of all columns but the last, in characters.
-const WIDEST: usize = 48;
+const MAX_WIDTH: usize = 48;
 
 /// The maximum width of the last column, in characters.
-const LONGEST: usize = 160;
+const MAX_LAST_WIDTH: usize = 160;
 
 /// Formats the rows, with columns as wide as necessary.
 pub(super) fn lines<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count().min(WIDEST));
+            *width = (*width).max(cell.chars().count().min(MAX_WIDTH));
         }
     }
     rows.iter()
         .map(|row| {
             let padded = row.iter().zip(widths).enumerate().map(|(index, (cell, width))| {
-                let cell = cut(cell, if index + 1 == N { LONGEST } else { WIDEST });
+                let cell = cut(cell, if index + 1 == N { MAX_LAST_WIDTH } else { MAX_WIDTH });
                 format!("{cell:width$}")
             });
             format!("  {}", padded.collect::<Vec<_>>().join("  ")).trim_end().to_owned()
@@ -53,7 +53,7 @@ mod tests {
             ["  A       B", "  longer  two lines", "  x"]
         );
         let long = lines(&[row(&"ä".repeat(99), &"ö".repeat(999))]).remove(0);
-        assert_eq!(long.chars().count(), 2 + WIDEST + 2 + LONGEST);
+        assert_eq!(long.chars().count(), 2 + MAX_WIDTH + 2 + MAX_LAST_WIDTH);
         assert_eq!(cut("pulling\na long reference: not found", 24), "pulling a l... not found");
         assert_eq!(cut("exactly ten", 11), "exactly ten");
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The maximum: a day.
-const LONGEST: Duration = Duration::from_hours(24);
+const MAX_DURATION: Duration = Duration::from_hours(24);
 
 /// Parses a duration: plain seconds, or helm's notation (`1m30s`).
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
@@ -26,7 +26,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         rest = after;
     }
     match Duration::try_from_secs_f64(seconds) {
-        Ok(span) if span <= LONGEST => Ok(span),
+        Ok(span) if span <= MAX_DURATION => Ok(span),
         _ => Err(format!("is longer than a day: `{text}`")),
     }
 }

@@ -19,7 +19,7 @@ pub struct Override {
     pub key: String,
 
     /// The value: text, a number, true, false, null, a list, keys and values.
-    #[serde(default, deserialize_with = "even_null")]
+    #[serde(default, deserialize_with = "null_as_value")]
     #[schemars(with = "Value")]
     pub value: Option<Value>,
 
@@ -53,7 +53,7 @@ pub enum Kind {
 }
 
 /// Distinguishes null from an absent key.
-fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+fn null_as_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use super::duration;
 
 /// The minimum age of a stale lock with `recover_pending: true`.
-const SHORTEST: Duration = Duration::from_mins(10);
+const MIN_STALE_AGE: Duration = Duration::from_mins(10);
 
 /// The maximum number of steps of helm, each as long as its `--timeout`, between two writes of a record.
-const STEPS: u32 = 4;
+const STEPS_BETWEEN_WRITES: u32 = 4;
 
 /// Whether and when the lock of another operation is taken over.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -47,7 +47,7 @@ impl Recovery {
         match recovery {
             None | Some(Self::Wanted(false)) => None,
             Some(Self::By(rules)) => duration::parse(&rules.after).ok(),
-            Some(Self::Wanted(true)) => Some(SHORTEST.max(timeout * STEPS)),
+            Some(Self::Wanted(true)) => Some(MIN_STALE_AGE.max(timeout * STEPS_BETWEEN_WRITES)),
         }
     }
 }

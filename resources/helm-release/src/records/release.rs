@@ -15,7 +15,7 @@ use crate::source::storage::Storage;
 
 /// The maximum size of a decompressed record, in bytes. Real ones are far smaller, since the compressed record must fit into a
 /// Kubernetes object; a few kilobytes of gzip can expand to gigabytes.
-const LARGEST: u64 = 32 * 1024 * 1024;
+const MAX_RECORD_SIZE: u64 = 32 * 1024 * 1024;
 
 /// The first bytes of gzip. Old versions of helm wrote records without compression.
 const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
@@ -218,10 +218,10 @@ fn unpack(text: &str, storage: Storage) -> Result<Vec<u8>, String> {
     }
     if bytes.starts_with(&GZIP) {
         let mut plain = Vec::new();
-        let read = GzDecoder::new(bytes.as_slice()).take(LARGEST + 1).read_to_end(&mut plain);
+        let read = GzDecoder::new(bytes.as_slice()).take(MAX_RECORD_SIZE + 1).read_to_end(&mut plain);
         read.map_err(|_| "is damaged: its gzip data is cut or wrong".to_owned())?;
-        if plain.len() as u64 > LARGEST {
-            return Err(format!("is larger than {} MiB", LARGEST / 1024 / 1024));
+        if plain.len() as u64 > MAX_RECORD_SIZE {
+            return Err(format!("is larger than {} MiB", MAX_RECORD_SIZE / 1024 / 1024));
         }
         bytes = plain;
     }

@@ -95,7 +95,7 @@ impl Aws {
     }
 
     fn roles(&self) -> Vec<AssumedRole> {
-        let role = assumed(self.role.as_ref()).or_else(|| non_empty(self.role_arn.as_ref()).map(plain_role));
+        let role = assumed_role(self.role.as_ref()).or_else(|| non_empty(self.role_arn.as_ref()).map(plain_role));
         roles(self.user.as_ref(), role)
     }
 
@@ -118,8 +118,8 @@ impl AwsUser {
 }
 
 /// The login with these keys and this role, for another service than the cluster.
-pub(crate) fn login_of(user: Option<&AwsUser>, role: Option<&Role>) -> Login {
-    Login { keys: user.map(AwsUser::credentials), roles: roles(user, assumed(role)) }
+pub(crate) fn service_login(user: Option<&AwsUser>, role: Option<&Role>) -> Login {
+    Login { keys: user.map(AwsUser::credentials), roles: roles(user, assumed_role(role)) }
 }
 
 /// Notes what is wrong with keys and roles below `place`.
@@ -141,7 +141,7 @@ fn plain_role(arn: &str) -> AssumedRole {
     AssumedRole { arn: arn.to_owned(), session_name: SESSION.to_owned(), external_id: None }
 }
 
-fn assumed(role: Option<&Role>) -> Option<AssumedRole> {
+fn assumed_role(role: Option<&Role>) -> Option<AssumedRole> {
     match role? {
         Role::Arn(arn) => non_empty(Some(arn)).map(plain_role),
         Role::More { arn, session_name, external_id } => Some(AssumedRole {

@@ -11,7 +11,7 @@ use super::storage::Storage;
 pub(crate) const DRIVER: &str = "HELM_DRIVER";
 
 /// Variables that would make helm use another cluster or user than check and get, and the keys of the source to use instead.
-pub(crate) const OF_THE_CLUSTER: [(&str, &str); 9] = [
+pub(crate) const CLUSTER_VARIABLES: [(&str, &str); 9] = [
     ("KUBECONFIG", "set `kubeconfig` in the source"),
     ("HELM_KUBECONTEXT", "set `kubeconfig_context` in the source"),
     ("HELM_KUBETOKEN", "set `token` in the source"),
@@ -24,7 +24,7 @@ pub(crate) const OF_THE_CLUSTER: [(&str, &str); 9] = [
 ];
 
 /// Variables without effect, since this resource sets them itself or always passes the option.
-const OURS: [(&str, &str); 6] = [
+const OVERRIDDEN_VARIABLES: [(&str, &str); 6] = [
     ("HELM_NAMESPACE", "the namespace is that of the key `namespace`, or else `default`"),
     ("HELM_MAX_HISTORY", "`helm_history_max` in the source sets it"),
     ("HELM_CACHE_HOME", "helm's files are in a private directory"),
@@ -34,7 +34,7 @@ const OURS: [(&str, &str); 6] = [
 ];
 
 /// Variables that affect helm only, and not the requests of this resource.
-const OF_CONNECTIONS: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+const CONNECTION_VARIABLES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// The storage that `HELM_DRIVER` names, if any.
 pub(crate) fn driver(variables: &BTreeMap<String, Value>) -> Result<Option<Storage>, String> {
@@ -57,7 +57,7 @@ pub(crate) fn rules(variables: &BTreeMap<String, Value>, storage: Option<Storage
         let key = format!("env_vars.{name}");
         if !is_variable(value) {
             problems.add(key, "expected text, a number, true or false");
-        } else if let Some((_, hint)) = OF_THE_CLUSTER.iter().find(|(refused, _)| refused == name) {
+        } else if let Some((_, hint)) = CLUSTER_VARIABLES.iter().find(|(refused, _)| refused == name) {
             problems.add_with_hint(key, "would affect helm only, not check and get", *hint);
         }
     }
@@ -73,9 +73,9 @@ pub(crate) fn rules(variables: &BTreeMap<String, Value>, storage: Option<Storage
 /// Warns of variables that have no effect, or affect helm only.
 pub(crate) fn warn(variables: &BTreeMap<String, Value>, console: &Console) {
     for name in variables.keys() {
-        if let Some((_, why)) = OURS.iter().find(|(ours, _)| ours == name) {
+        if let Some((_, why)) = OVERRIDDEN_VARIABLES.iter().find(|(ours, _)| ours == name) {
             console.warn(format_args!("`env_vars.{name}` has no effect: {why}"));
-        } else if OF_CONNECTIONS.contains(&name.to_ascii_uppercase().as_str()) {
+        } else if CONNECTION_VARIABLES.contains(&name.to_ascii_uppercase().as_str()) {
             console.warn(format_args!(
                 "`env_vars.{name}` affects helm only; `proxy` and `ca_certs` in the source affect all requests"
             ));

@@ -15,11 +15,11 @@ use serde_json::{Map, Value};
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Kubeconfig {
-    #[serde(default, deserialize_with = "even_null")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) clusters: Vec<NamedCluster>,
-    #[serde(default, deserialize_with = "even_null")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) users: Vec<NamedUser>,
-    #[serde(default, deserialize_with = "even_null")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) contexts: Vec<NamedContext>,
     #[serde(default)]
     pub(crate) current_context: Option<String>,
@@ -31,9 +31,9 @@ pub(crate) struct Kubeconfig {
 /// The entries with all their keys, to find unknown ones.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Raw {
-    #[serde(default, deserialize_with = "even_null")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) clusters: Vec<RawEntry>,
-    #[serde(default, deserialize_with = "even_null")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) users: Vec<RawEntry>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct RawEntry {
 #[derive(Debug, Deserialize)]
 pub(crate) struct NamedCluster {
     pub(crate) name: String,
-    #[serde(default, deserialize_with = "even_null")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) cluster: ClusterEntry,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct ClusterEntry {
     pub(crate) server: Option<String>,
     pub(crate) certificate_authority: Option<String>,
     pub(crate) certificate_authority_data: Option<String>,
-    #[serde(default, deserialize_with = "even_null")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) insecure_skip_tls_verify: bool,
     pub(crate) tls_server_name: Option<String>,
     pub(crate) proxy_url: Option<String>,
@@ -66,14 +66,14 @@ pub(crate) struct ClusterEntry {
 #[derive(Debug, Deserialize)]
 pub(crate) struct NamedUser {
     pub(crate) name: String,
-    #[serde(default, deserialize_with = "even_null")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) user: UserEntry,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct NamedContext {
     pub(crate) name: String,
-    #[serde(default, deserialize_with = "even_null")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) context: ContextEntry,
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct ContextEntry {
 }
 
 /// Reads `null` as the default.
-fn even_null<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
@@ -162,7 +162,8 @@ impl UserEntry {
             .map(|secret| secret.expose().to_owned())
             .filter(|text| !text.is_empty())
             .collect();
-        secrets.extend(self.client_key_data.iter().filter_map(|key| data("client-key-data", key.expose()).ok()));
+        secrets
+            .extend(self.client_key_data.iter().filter_map(|key| decode_base64("client-key-data", key.expose()).ok()));
         secrets
     }
 }
@@ -175,7 +176,7 @@ fn whole_in_base64(text: &str) -> Option<String> {
 }
 
 /// Decodes the value of a key that holds base64.
-pub(crate) fn data(key: &str, text: &str) -> Result<String> {
+pub(crate) fn decode_base64(key: &str, text: &str) -> Result<String> {
     let compact: String = text.split_whitespace().collect();
     let decoded = STANDARD.decode(compact).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     decoded.ok_or_else(|| anyhow!("the kubeconfig's `{key}` is cut or damaged: it is not base64"))

@@ -1,19 +1,19 @@
 //! The names of releases and namespaces: they become parts of URLs and arguments, and so must not contain special characters.
 
 /// The maximum length of a release's name (helm's own limit), in bytes.
-const LONGEST_RELEASE: usize = 53;
+const MAX_RELEASE_LENGTH: usize = 53;
 
 /// The maximum length of a namespace's name (a DNS label), in bytes.
-const LONGEST_NAMESPACE: usize = 63;
+const MAX_NAMESPACE_LENGTH: usize = 63;
 
 /// What is wrong with the name of a release: helm accepts lower-case letters, digits, `-` and `.`.
 pub(crate) fn release(name: &str) -> Result<(), String> {
-    check(name, LONGEST_RELEASE, |part| name_of_parts(part, '.'))
+    check(name, MAX_RELEASE_LENGTH, |part| name_of_parts(part, '.'))
 }
 
 /// What is wrong with the name of a namespace: like a release's, without `.`.
 pub(crate) fn namespace(name: &str) -> Result<(), String> {
-    check(name, LONGEST_NAMESPACE, is_label)
+    check(name, MAX_NAMESPACE_LENGTH, is_label)
 }
 
 fn check(name: &str, longest: usize, is_legal: impl Fn(&str) -> bool) -> Result<(), String> {

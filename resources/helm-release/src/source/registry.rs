@@ -60,7 +60,7 @@ impl Ecr {
     /// The login to Amazon; `None` if the keys have none.
     pub(crate) fn login(&self) -> Option<Login> {
         let is_given = self.user.is_some() || self.role.is_some();
-        is_given.then(|| aws::login_of(self.user.as_ref(), self.role.as_ref()))
+        is_given.then(|| aws::service_login(self.user.as_ref(), self.role.as_ref()))
     }
 }
 

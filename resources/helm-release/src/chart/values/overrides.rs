@@ -11,7 +11,7 @@ use crate::params::override_value::key_path::{KeyPath, Step};
 use crate::params::override_value::{Kind, Override, text};
 
 /// The smallest integer that helm shows with an exponent when it comes from a file.
-const LARGE: u64 = 1_000_000;
+const LARGE_INTEGER: u64 = 1_000_000;
 
 /// All overrides of a put, in the form that helm takes.
 #[derive(Debug, Default, PartialEq)]
@@ -36,7 +36,7 @@ impl Overrides {
             let path = KeyPath::parse(&one.key).map_err(|problem| anyhow!("the key {problem}")).with_context(failed)?;
             let mut value = read(one, inputs, redactor).with_context(failed)?;
             if one.hide {
-                spell_out(&mut value);
+                large_integers_to_text(&mut value);
             }
             // A list in a later file replaces one in an earlier file, so the override must contain the whole list.
             if let Some(list) = path.list()
@@ -48,7 +48,7 @@ impl Overrides {
             path.set(&mut values, value);
         }
         let mut numbers = Vec::new();
-        large_numbers(&values, &KeyPath::default(), &mut numbers);
+        collect_large_integers(&values, &KeyPath::default(), &mut numbers);
         Ok(Self { values, numbers })
     }
 }
@@ -86,33 +86,33 @@ fn read(one: &Override, inputs: &Inputs, redactor: &Redactor) -> Result<Value> {
     }
 }
 
-pub(super) fn is_large(value: &Value) -> bool {
-    value.as_i64().is_some_and(|number| number.unsigned_abs() >= LARGE)
+pub(super) fn is_large_integer(value: &Value) -> bool {
+    value.as_i64().is_some_and(|number| number.unsigned_abs() >= LARGE_INTEGER)
 }
 
 /// Turns large integers into text: templates show it unchanged, and it needs no argument.
-pub(super) fn spell_out(value: &mut Value) {
+pub(super) fn large_integers_to_text(value: &mut Value) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(spell_out),
-        Value::Object(entries) => entries.values_mut().for_each(spell_out),
-        value if is_large(value) => *value = Value::String(value.to_string()),
+        Value::Array(items) => items.iter_mut().for_each(large_integers_to_text),
+        Value::Object(entries) => entries.values_mut().for_each(large_integers_to_text),
+        value if is_large_integer(value) => *value = Value::String(value.to_string()),
         _ => {}
     }
 }
 
-fn large_numbers(value: &Value, path: &KeyPath, found: &mut Vec<String>) {
+fn collect_large_integers(value: &Value, path: &KeyPath, found: &mut Vec<String>) {
     match value {
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                large_numbers(item, &path.child(Step::Index(index)), found);
+                collect_large_integers(item, &path.child(Step::Index(index)), found);
             }
         }
         Value::Object(entries) => {
             for (name, value) in entries {
-                large_numbers(value, &path.child(Step::Name(name.clone())), found);
+                collect_large_integers(value, &path.child(Step::Name(name.clone())), found);
             }
         }
-        value if is_large(value) => found.push(format!("{path}={value}")),
+        value if is_large_integer(value) => found.push(format!("{path}={value}")),
         _ => {}
     }
 }

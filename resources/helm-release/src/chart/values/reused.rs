@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jetway::Result;
 use serde_json::{Map, Value};
 
-use super::overrides::is_large;
+use super::overrides::is_large_integer;
 use crate::target::Target;
 use crate::yaml;
 
@@ -40,7 +40,7 @@ fn large(value: &Value) -> Option<Value> {
         Value::Array(items) if items.iter().any(|item| large(item).is_some()) => {
             Some(Value::Array(items.iter().map(spelled_out).collect()))
         }
-        value if is_large(value) => Some(Value::String(value.to_string())),
+        value if is_large_integer(value) => Some(Value::String(value.to_string())),
         _ => None,
     }
 }
@@ -48,7 +48,7 @@ fn large(value: &Value) -> Option<Value> {
 /// Returns the value with its large integers as text.
 fn spelled_out(value: &Value) -> Value {
     let mut value = value.clone();
-    super::overrides::spell_out(&mut value);
+    super::overrides::large_integers_to_text(&mut value);
     value
 }
 

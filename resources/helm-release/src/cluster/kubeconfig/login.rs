@@ -6,7 +6,7 @@ use jetway::{Advise as _, Error, Result, Secret};
 
 use super::super::connection::{Token, User};
 use super::super::impersonation::Impersonation;
-use crate::source::kubeconfig::{UserEntry, data};
+use crate::source::kubeconfig::{UserEntry, decode_base64};
 use crate::source::text::non_empty;
 
 /// The known keys of a user.
@@ -67,8 +67,8 @@ impl UserEntry {
         }
         match (certificate, key) {
             (Some(certificate), Some(key)) => Ok(Some(ClientCertificate {
-                certificate: data("client-certificate-data", certificate)?,
-                key: Secret::new(data("client-key-data", key.expose())?),
+                certificate: decode_base64("client-certificate-data", certificate)?,
+                key: Secret::new(decode_base64("client-key-data", key.expose())?),
             })),
             (None, None) => Ok(None),
             (Some(_), None) => {

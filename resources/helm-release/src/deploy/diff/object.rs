@@ -39,7 +39,7 @@ impl Object {
     }
 
     /// Whether it is the same object, in any state.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub(super) fn is_same_object(&self, other: &Self) -> bool {
         self.kind == other.kind && self.name == other.name
     }
 
@@ -49,13 +49,13 @@ impl Object {
     }
 
     /// Whether both have the same state, regardless of the notation.
-    pub(super) fn equals(&self, other: &Self) -> bool {
+    pub(super) fn has_same_state(&self, other: &Self) -> bool {
         self.value == other.value
     }
 
     /// The text for the comparison. In a Secret, the values are masked, with a mark on those that differ from `other`; `when` names
     /// this side.
-    pub(super) fn shown(&self, other: Option<&Self>, when: &str) -> String {
+    pub(super) fn comparison_text(&self, other: Option<&Self>, when: &str) -> String {
         if self.kind != "Secret" {
             let lines = self.text.lines().filter(|line| !line.starts_with("# Source: "));
             return lines.fold(String::new(), |text, line| text + line + "\n");

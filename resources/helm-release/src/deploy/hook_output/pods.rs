@@ -15,7 +15,7 @@ use crate::records::release::{Hook, parse_time};
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The maximum size of a pod or a watch event, in bytes.
-const LARGEST: usize = 4 * 1024 * 1024;
+const MAX_EVENT_SIZE: usize = 4 * 1024 * 1024;
 
 /// A hook whose pods are followed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,7 +142,7 @@ impl<'t> Pods<'t> {
 
     async fn list_by(&self, kubernetes: &Kubernetes<'_>, hook: &HookName) -> Result<Vec<HookPod>> {
         let (key, value) = selector(hook);
-        kubernetes.list(self.resource("list"), &[(key, &value)], LARGEST as u64).await
+        kubernetes.list(self.resource("list"), &[(key, &value)], MAX_EVENT_SIZE as u64).await
     }
 
     /// Starts to read the log of a run, which goes on until the container ends.
@@ -184,7 +184,7 @@ impl<'t> Pods<'t> {
                     on_pod(&pod);
                 }
             }
-            if text.len() > LARGEST {
+            if text.len() > MAX_EVENT_SIZE {
                 return Ok(());
             }
         }

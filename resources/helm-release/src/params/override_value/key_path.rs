@@ -5,10 +5,10 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 /// The largest list index that helm accepts.
-const LARGEST_INDEX: usize = 65_536;
+const MAX_INDEX: usize = 65_536;
 
 /// The deepest nesting of names that helm accepts.
-const DEEPEST: usize = 30;
+const MAX_DEPTH: usize = 30;
 
 /// The special characters in a key.
 const SPECIAL: &[char] = &['\\', '.', '[', '=', ','];
@@ -53,8 +53,8 @@ impl KeyPath {
             }
             steps.push(Step::Name(name));
             names += 1;
-            if names > DEEPEST {
-                return Err(format!("goes deeper than {DEEPEST} names"));
+            if names > MAX_DEPTH {
+                return Err(format!("goes deeper than {MAX_DEPTH} names"));
             }
             while end == Some('[') {
                 let mut index = String::new();
@@ -65,9 +65,9 @@ impl KeyPath {
                         None => return Err("has a `[` without a `]`".to_owned()),
                     }
                 }
-                let number = index.parse().ok().filter(|number| *number <= LARGEST_INDEX);
+                let number = index.parse().ok().filter(|number| *number <= MAX_INDEX);
                 let number = number
-                    .ok_or_else(|| format!("contains `[{index}]`; an index is a number from 0 to {LARGEST_INDEX}"))?;
+                    .ok_or_else(|| format!("contains `[{index}]`; an index is a number from 0 to {MAX_INDEX}"))?;
                 steps.push(Step::Index(number));
                 end = rest.next();
             }
