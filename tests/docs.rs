@@ -139,11 +139,12 @@ fn examples_are_valid_pipelines() {
 }
 
 #[test]
-fn the_pipelines_of_the_tests_are_valid() {
+fn the_pipelines_of_the_repository_are_valid() {
     let pipelines = fs::read_dir(root().join("tests/pipelines"))
         .expect("the pipelines")
         .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yml"));
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yml"))
+        .chain([root().join("ci/pipeline.yml")]);
     let output =
         Command::new(binaries::named("jetway")).arg("validate").args(pipelines).output().expect("run jetway validate");
     let said = String::from_utf8_lossy(&output.stdout);
