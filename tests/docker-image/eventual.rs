@@ -9,7 +9,7 @@ use jetway_tests::scratch;
 use jetway_tests::stand_in::{Answer, Asked};
 use serde_json::{Value, json};
 
-use crate::support::{get, put, said};
+use crate::support::{check, get, put, said};
 
 fn image() -> Image {
     Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::Gzip)
@@ -59,7 +59,19 @@ fn gives_up_on_an_image_that_stays_away() {
     outcome.failed();
     assert!(said(&outcome).contains("has no image"), "{}", said(&outcome));
     let manifests = registry.server().asked().iter().filter(|asked| asked.path().contains("/manifests/")).count();
-    assert_eq!(manifests, 4);
+    assert_eq!(manifests, 3);
+}
+
+/// A check waits for nothing: the next one comes within a minute.
+#[test]
+fn a_check_asks_once_for_a_tag_that_is_not_there() {
+    for kind in ["registry-image", "docker-image"] {
+        let (registry, _, source, _) = filled();
+        registry.twist(|asked| asked.path().contains("/manifests/").then(|| error(404, "MANIFEST_UNKNOWN")));
+        assert_eq!(check(kind, &source, None).json(), json!([]));
+        let count = registry.server().asked().iter().filter(|asked| asked.path().contains("/manifests/")).count();
+        assert_eq!(count, 1);
+    }
 }
 
 fn put_layout(registry: &Memory, image: &Image) -> jetway_tests::verb::Outcome {
@@ -110,6 +122,101 @@ fn says_what_the_code_of_an_error_means_and_not_what_its_status_may_mean() {
     registry.twist(|asked| (asked.method == "POST").then(|| error(404, "NAME_UNKNOWN")));
     let outcome = put_layout(&registry, &self::image());
     assert!(outcome.stderr.is_empty() || !outcome.stderr.contains("a moment ago"), "{}", outcome.stderr);
+}
+
+/// The words are those of real registries: goharbor/harbor#17390 (a quota), moby/buildkit#3776 and
+/// googlecontainertools/kaniko#3481 (an immutable tag of ECR), openshift/oc-mirror#253 (Quay on a media type),
+/// distribution/distribution#2867 (an upload with status 404); the codes are those of the distribution specification.
+#[test]
+fn the_hint_of_a_refused_push_fits_the_code_and_not_the_status_alone() {
+    let cases = [
+        (
+            "PATCH",
+            403,
+            "DENIED",
+            "adding 29.0 MiB of storage resource, which when updated to current usage of 152.4 MiB will exceed the configured upper limit of 10.0 MiB.",
+            "the registry has no room left",
+        ),
+        ("PUT manifests", 403, "DENIED", "Quota has been exceeded on namespace", "the registry has no room left"),
+        (
+            "PUT manifests",
+            400,
+            "TAG_INVALID",
+            "The image tag '1' already exists in the 'app' repository and cannot be overwritten because the tag is immutable.",
+            "the registry does not let this tag be moved",
+        ),
+        (
+            "PUT manifests",
+            412,
+            "PRECONDITION",
+            "Failed to process request due to 'app:1' configured as immutable.",
+            "the registry does not let this tag be moved",
+        ),
+        ("PUT manifests", 404, "TAG_INVALID", "manifest tag did not match URI", "the registry does not take this tag"),
+        (
+            "PUT manifests",
+            403,
+            "MANIFEST_INVALID",
+            "manifest invalid",
+            "the registry does not take a manifest of this kind",
+        ),
+        (
+            "PUT manifests",
+            404,
+            "MANIFEST_INVALID",
+            "manifest invalid",
+            "the registry does not take a manifest of this kind",
+        ),
+        ("PUT manifests", 415, "UNSUPPORTED", "media type", "the registry does not take a manifest of this kind"),
+        ("PUT manifests", 404, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry", "does not see what was sent"),
+        ("PUT manifests", 403, "MANIFEST_UNVERIFIED", "manifest failed signature verification", "asks for a signature"),
+        ("PATCH", 404, "BLOB_UPLOAD_INVALID", "blob upload invalid", "the registry could not go on with the upload"),
+        ("PATCH", 404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry", "the registry has lost the upload"),
+        (
+            "PUT uploads",
+            400,
+            "SIZE_INVALID",
+            "provided length did not match content length",
+            "other bytes than were sent",
+        ),
+        (
+            "PUT uploads",
+            403,
+            "DIGEST_INVALID",
+            "provided digest did not match uploaded content",
+            "other bytes than were sent",
+        ),
+        ("POST", 403, "NAME_INVALID", "invalid repository name", "the registry does not take the name `team/new`"),
+        ("POST", 404, "NAME_UNKNOWN", "repository name not known to registry", "is there a repository"),
+        ("POST", 405, "DENIED", "requested access to the resource is denied", "the right (the scope) `push`"),
+    ];
+    std::thread::scope(|scope| {
+        for (step, status, code, message, hint) in cases {
+            scope.spawn(move || {
+                let registry = Memory::start();
+                registry.twist(move |asked| {
+                    let (method, part) = step.split_once(' ').unwrap_or((step, ""));
+                    let is_meant = asked.method == method && asked.path().contains(part);
+                    let body = json!({ "errors": [{ "code": code, "message": message }] });
+                    if asked.header("authorization").is_none() {
+                        return Some(error(401, "UNAUTHORIZED").with("WWW-Authenticate", "Basic realm=\"x\""));
+                    }
+                    is_meant.then(|| Answer::json(status, &body))
+                });
+                let inputs = scratch::directory();
+                image().write_layout(&inputs.path().join("layout"));
+                let source = json!({
+                    "repository": registry.repository("team/new"), "tag": "1", "username": "u", "password": "p4ssw0rd-of-u",
+                });
+                let outcome = put("registry-image", &source, &json!({ "image": "layout" }), inputs.path());
+                outcome.failed();
+                let text = said(&outcome);
+                assert!(text.contains(code) || text.contains(message), "{code}: {text}");
+                let hints: Vec<&str> = text.lines().filter(|line| line.contains("hint:")).collect();
+                assert!(hints.len() == 1 && hints[0].contains(hint), "{status} {code}: {text}");
+            });
+        }
+    });
 }
 
 /// The distribution specification, "Pushing Manifests with Subject": a registry that keeps no list of referrers does not answer

@@ -7,6 +7,7 @@ use std::path::Path;
 use jetway_tests::layer::{self, Layer};
 use jetway_tests::registry::hand_made::{HandMade, answer, part};
 use jetway_tests::registry::image::{Blob, Compression, Image};
+use jetway_tests::registry::run;
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::scratch;
 use jetway_tests::stand_in::{Answer, Fault, StandIn};
@@ -438,7 +439,9 @@ fn a_root_that_nobody_may_write_to_is_no_hindrance_to_who_is_not_root() {
     let registry = HandMade::start(&image);
     let (house, target) = (scratch::directory(), scratch::directory());
     let binary = house.path().join("binary");
-    fs::copy(jetway_tests::binaries::resource("docker-image"), &binary).unwrap();
+    // By another process: a child that this one has just forked would hold the copy open for writing, and nothing could execute it.
+    let mut copy = std::process::Command::new("cp");
+    run(copy.arg(jetway_tests::binaries::resource("docker-image")).arg(&binary));
     let script = house.path().join("as-nobody");
     let text =
         format!("#!/bin/sh\nexec setpriv --reuid=65534 --regid=65534 --clear-groups {} in \"$@\"\n", binary.display());

@@ -28,6 +28,7 @@ mod formats;
 mod get;
 mod hostile;
 mod hub;
+mod keys;
 mod lists;
 mod login;
 mod mirror;

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use jetway_tests::registry::run;
 use jetway_tests::{binaries, scratch};
 
 /// What the program says of a request without a repository.
@@ -20,7 +21,8 @@ fn a_copy_under_any_name_keeps_its_type() {
         let directory = scratch::directory();
         let folder = directory.path().join("opt/resource");
         fs::create_dir_all(&folder).expect("make the folder");
-        let copy = |path: &Path| fs::copy(binaries::resource(kind), path).expect("copy the binary");
+        // By another process: a child that this one has just forked would hold the copy open for writing, and nothing could execute it.
+        let copy = |path: &Path| run(Command::new("cp").arg(binaries::resource(kind)).arg(path));
         copy(&folder.join("check"));
         let called = refusal(Command::new(folder.join("check")));
         assert!(called.contains(&format!("(jetway-{kind} ")), "{called}");

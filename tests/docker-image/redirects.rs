@@ -165,3 +165,78 @@ fn fetches_a_foreign_layer_from_the_address_that_the_manifest_names() {
     outcome.failed();
     assert!(said(&outcome).contains("bytes of it, the manifest says"), "{}", said(&outcome));
 }
+
+/// An image whose layer is of a type, and at these addresses.
+fn foreign(media_type: &str, urls: &[String]) -> Image {
+    let mut image = image();
+    let mut manifest: serde_json::Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
+    manifest["layers"][0]["mediaType"] = json!(media_type);
+    if !urls.is_empty() {
+        manifest["layers"][0]["urls"] = json!(urls);
+    }
+    image.manifest = jetway_tests::registry::image::Blob::new(&image.manifest.media_type.clone(), manifest.to_string());
+    image
+}
+
+const FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+
+#[test]
+fn asks_each_address_of_a_foreign_layer_until_one_has_it() {
+    let plain = image();
+    let (good, empty, liar) =
+        (store(&plain), StandIn::start(|_| Answer::text(404, "")), StandIn::start(|_| Answer::text(200, "other")));
+    let layer = &plain.layers[0].digest;
+    let nowhere = "http://127.0.0.1:1/layer".to_owned();
+    let urls = ["no address".to_owned(), nowhere, empty.url(), liar.url(), format!("{}/{layer}", good.url())];
+    let image = foreign(FOREIGN, &urls);
+    let registry = Memory::start();
+    registry.hold(&image, "team/app", "latest");
+    registry.forget(layer);
+    let source = json!({ "repository": registry.repository("team/app"), "username": "u", "password": "p4ssw0rd" });
+    let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+    let target = scratch::directory();
+    get("registry-image", &source, &version, json!({}), target.path()).succeeded();
+    assert_eq!(read(target.path(), "rootfs/a"), "x");
+    for server in [&good, &empty, &liar] {
+        assert!(server.asked().iter().all(|asked| asked.header("authorization").is_none()));
+        assert_eq!(server.asked().len(), 1);
+    }
+}
+
+#[test]
+fn names_the_host_of_a_foreign_layer_that_cannot_be_reached() {
+    for media_type in [FOREIGN, "application/vnd.oci.image.layer.v1.tar+gzip"] {
+        let image = foreign(media_type, &["http://127.0.0.1:1/layer".to_owned()]);
+        let registry = Memory::start();
+        registry.hold(&image, "team/app", "latest");
+        registry.forget(&image.layers[0].digest);
+        let source = json!({ "repository": registry.repository("team/app") });
+        let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+        let outcome = get("registry-image", &source, &version, json!({}), scratch::directory().path());
+        outcome.failed();
+        assert!(outcome.stderr.contains("127.0.0.1:1/layer"), "{}", outcome.stderr);
+        assert!(said(&outcome).contains("hint: the layer is kept outside of the registry"), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("is there a repository"), "{}", outcome.stderr);
+    }
+}
+
+/// Newer bases of Windows have no `urls`, and most registries keep non-distributable layers, too.
+#[test]
+fn fetches_a_foreign_layer_from_the_registry_when_it_has_it() {
+    let elsewhere = StandIn::start(|_| Answer::text(404, ""));
+    for (media_type, urls) in [
+        (FOREIGN, vec![elsewhere.url()]),
+        (FOREIGN, vec![]),
+        ("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", vec![elsewhere.url()]),
+    ] {
+        let image = foreign(media_type, &urls);
+        let registry = Memory::start();
+        registry.hold(&image, "team/app", "latest");
+        let source = json!({ "repository": registry.repository("team/app") });
+        let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+        let target = scratch::directory();
+        get("registry-image", &source, &version, json!({}), target.path()).succeeded();
+        assert_eq!(read(target.path(), "rootfs/a"), "x");
+    }
+    assert_eq!(elsewhere.asked().len(), 0);
+}

@@ -4,6 +4,7 @@
 //! downloads, verifies and unpacks, a put ([`put`]) reads what is [`local`] and pushes it ([`push`]). Everything goes by
 //! [`places`] (mirrors, then the origin) to a [`registry`], which logs in by what [`credentials`] has for it.
 
+mod any_case;
 mod background;
 mod build;
 mod check;

@@ -43,9 +43,8 @@ const MOST_READS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The pauses before a registry is asked again for what must be there, and is not seen yet: a registry whose parts do not agree at
-/// once, or a proxy that is still fetching.
-pub(super) const UNTIL_SEEN: [Duration; 3] =
-    [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+/// once, or a proxy that is still fetching. What has been deleted is reported after all of them.
+pub(super) const UNTIL_SEEN: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(1500)];
 
 /// A repository in a registry. Requests may run side by side.
 pub(crate) struct Registry<'c> {
@@ -249,7 +248,38 @@ impl<'c> Registry<'c> {
         host == own || own.strip_suffix(":443").or(own.strip_suffix(":80")).is_some_and(|own| own == host)
     }
 
+    /// With `debug`: shows a request and its answer. A query may hold a signature, so that the path alone is shown.
+    fn show(&self, method: &Method, answered: &Result<HttpResponse>) {
+        if !self.source.debug {
+            return;
+        }
+        let console = self.context.console();
+        match answered {
+            Ok(response) => {
+                let (url, status) = (response.url(), response.status());
+                console.step(format_args!(
+                    "{method} {}://{}{} answered {status}",
+                    url.scheme(),
+                    host_of(url),
+                    url.path()
+                ));
+            }
+            Err(error) => console.step(error),
+        }
+    }
+
     async fn send_by_some_scheme(
+        &self,
+        method: &Method,
+        target: &str,
+        prepare: impl Fn(HttpRequest) -> HttpRequest,
+    ) -> Result<HttpResponse> {
+        let answered = self.try_schemes(method, target, prepare).await;
+        self.show(method, &answered);
+        answered
+    }
+
+    async fn try_schemes(
         &self,
         method: &Method,
         target: &str,

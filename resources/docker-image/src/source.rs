@@ -181,7 +181,7 @@ pub struct Source {
     /// count. Without it, 1 GiB and a hundred times what is downloaded.
     pub max_unpacked_size: Option<String>,
 
-    /// Say more of what is asked and answered.
+    /// Show each request to a registry, with the status of its answer.
     #[serde(default)]
     pub debug: bool,
 

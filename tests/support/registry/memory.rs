@@ -15,7 +15,7 @@ type Twist = dyn Fn(&Asked) -> Option<Answer> + Send + Sync;
 pub struct Memory {
     server: StandIn,
     state: Arc<Mutex<State>>,
-    twist: Arc<Mutex<Option<Box<Twist>>>>,
+    twist: Arc<Mutex<Option<Arc<Twist>>>>,
 }
 
 #[derive(Default)]
@@ -38,10 +38,12 @@ impl Memory {
     }
 
     fn serve(start: impl FnOnce(Box<dyn Fn(&Asked) -> Answer + Send + Sync>) -> StandIn) -> Self {
-        let (state, twist) = (Arc::<Mutex<State>>::default(), Arc::<Mutex<Option<Box<Twist>>>>::default());
+        let (state, twist) = (Arc::<Mutex<State>>::default(), Arc::<Mutex<Option<Arc<Twist>>>>::default());
         let (shared, twists) = (Arc::clone(&state), Arc::clone(&twist));
         let server = start(Box::new(move |asked| {
-            let twisted = lock(&twists).as_ref().and_then(|twist| twist(asked));
+            // The lock is not held while the twist runs: a slow one would hold up every request.
+            let twist = lock(&twists).clone();
+            let twisted = twist.and_then(|twist| twist(asked));
             twisted.unwrap_or_else(|| lock(&shared).answer(asked).unwrap_or_else(|| error(404, "NOT_FOUND")))
         }));
         Self { server, state, twist }
@@ -49,7 +51,7 @@ impl Memory {
 
     /// Answers those requests otherwise for which `twist` has an answer.
     pub fn twist(&self, twist: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) {
-        *lock(&self.twist) = Some(Box::new(twist));
+        *lock(&self.twist) = Some(Arc::new(twist));
     }
 
     /// Holds an image under a tag.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 
+use crate::any_case::AnyCase;
 use crate::digest::Digest;
 
 /// The largest configuration that is read, in bytes.
@@ -43,28 +43,14 @@ pub(crate) struct Execution {
     pub(crate) cmd: Option<Vec<String>>,
     #[serde(default, deserialize_with = "texts")]
     pub(crate) entrypoint: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "labels")]
+    #[serde(default, deserialize_with = "texts_by_name")]
     pub(crate) labels: BTreeMap<String, String>,
 }
 
 impl Config {
     /// Reads a configuration as Go's programs do: names of keys count in any case.
     pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Self> {
-        let mut value: Value = serde_json::from_slice(bytes)?;
-        lower_case(&mut value);
-        for key in ["config", "rootfs"] {
-            if let Some(inner) = value.get_mut(key) {
-                lower_case(inner);
-            }
-        }
-        serde_json::from_value(value)
-    }
-}
-
-/// Writes the names of an object's keys in lower case.
-fn lower_case(value: &mut Value) {
-    if let Value::Object(map) = value {
-        *map = std::mem::take(map).into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)).collect();
+        serde_json::from_slice(bytes).map(|AnyCase(config)| config)
     }
 }
 
@@ -74,9 +60,10 @@ fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String
     Ok(texts.map(|texts| texts.into_iter().map(Option::unwrap_or_default).collect()))
 }
 
-fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    let labels = Option::<BTreeMap<String, Option<String>>>::deserialize(deserializer)?.unwrap_or_default();
-    Ok(labels.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
+/// Labels or annotations, in which null is an empty text, too.
+pub(super) fn texts_by_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let texts = Option::<BTreeMap<String, Option<String>>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(texts.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
 }
 
 /// Null is how Go's programs write "nothing".

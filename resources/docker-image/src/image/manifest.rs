@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use crate::any_case::AnyCase;
 use crate::digest::Digest;
+use crate::image::config::texts_by_name as texts;
 use crate::image::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
 
 /// The largest manifest that is read, in bytes. Registries themselves take 4 MiB.
@@ -36,7 +39,7 @@ pub(crate) struct ImageManifest {
     /// From the bottom to the top.
     #[serde(default, deserialize_with = "or_nothing")]
     pub(crate) layers: Vec<Descriptor>,
-    #[serde(default, deserialize_with = "or_nothing")]
+    #[serde(default, deserialize_with = "texts")]
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
@@ -61,7 +64,7 @@ pub(crate) struct Descriptor {
     /// Where else the content can be downloaded from.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "or_nothing")]
     pub(crate) urls: Vec<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_nothing")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "texts")]
     pub(crate) annotations: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) platform: Option<EntryPlatform>,
@@ -102,9 +105,13 @@ struct Shape {
     media_type: Option<String>,
     schema_version: Option<serde_json::Value>,
     #[serde(default)]
-    manifests: Option<serde_json::Value>,
+    manifests: Option<IgnoredAny>,
     #[serde(default)]
-    config: Option<serde_json::Value>,
+    config: Option<IgnoredAny>,
+}
+
+fn from_any_case<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(bytes).map(|AnyCase(content)| content)
 }
 
 fn is_known(media_type: &str) -> bool {
@@ -125,21 +132,21 @@ struct Reference {
     artifact_type: Option<String>,
     #[serde(default)]
     config: Option<Descriptor>,
-    #[serde(default, deserialize_with = "or_nothing")]
+    #[serde(default, deserialize_with = "texts")]
     annotations: BTreeMap<String, String>,
 }
 
 impl Manifest {
     /// The digest of the manifest that this one belongs to.
     pub(crate) fn subject(&self) -> Option<Digest> {
-        let reference: Reference = serde_json::from_slice(&self.bytes).ok()?;
+        let AnyCase(reference) = serde_json::from_slice::<AnyCase<Reference>>(&self.bytes).ok()?;
         reference.subject.map(|subject| subject.digest)
     }
 
     /// How a list of the manifests that belong to one describes this one (the distribution specification, "Referrers Tag Schema").
     pub(crate) fn as_referrer(&self) -> Descriptor {
         let mut descriptor = Descriptor::new(&self.media_type, self.digest.clone(), self.bytes.len() as u64);
-        if let Ok(reference) = serde_json::from_slice::<Reference>(&self.bytes) {
+        if let Ok(AnyCase(reference)) = serde_json::from_slice::<AnyCase<Reference>>(&self.bytes) {
             let of_config = reference.config.map(|config| config.media_type);
             descriptor.artifact_type = reference.artifact_type.filter(|name| !name.is_empty()).or(of_config);
             descriptor.annotations = reference.annotations;
@@ -149,7 +156,7 @@ impl Manifest {
 
     /// Reads a manifest. What its `Content-Type` was counts only where it does not say itself what it is.
     pub(crate) fn parse(bytes: Vec<u8>, content_type: &str) -> Result<Self, String> {
-        let shape: Shape = serde_json::from_slice(&bytes).map_err(|error| {
+        let AnyCase(shape) = serde_json::from_slice::<AnyCase<Shape>>(&bytes).map_err(|error| {
             let kind = content_type.split(';').next().unwrap_or_default().trim();
             format!("what came is no manifest (`{kind}`): {error}")
         })?;
@@ -166,8 +173,8 @@ impl Manifest {
             .unwrap_or_else(|| content_type.to_owned());
         let read = |error: serde_json::Error| format!("the manifest (`{media_type}`) cannot be read: {error}");
         let content = match media_type.as_str() {
-            DOCKER_MANIFEST | OCI_MANIFEST => Content::Image(serde_json::from_slice(&bytes).map_err(read)?),
-            DOCKER_LIST | OCI_INDEX => Content::Index(serde_json::from_slice(&bytes).map_err(read)?),
+            DOCKER_MANIFEST | OCI_MANIFEST => Content::Image(from_any_case(&bytes).map_err(read)?),
+            DOCKER_LIST | OCI_INDEX => Content::Index(from_any_case(&bytes).map_err(read)?),
             _ if shape.schema_version == Some(1.into()) => {
                 return Err("the image is in the first format of Docker's (schema 1), which engines no longer take; \
                             push it again with a newer one"
@@ -276,6 +283,27 @@ mod tests {
         let entry = format!(r#"{{"manifests":[{{"digest":"{ZEROS}","size":1,"platform":{{}}}}]}}"#);
         let Content::Index(index) = parse(&entry, OCI_INDEX).unwrap().content else { panic!("an index") };
         assert!(crate::image::platform::Wanted::new(None).choose(&index).is_none());
+    }
+
+    /// Go's programs, which wrote and read most of what registries hold, find a field by its name in any case.
+    #[test]
+    fn reads_keys_in_any_case_and_null_for_an_empty_text() {
+        let text = format!(
+            r#"{{"SchemaVersion":2,"MediaType":"{DOCKER_MANIFEST}","Config":{{"MediaType":"m","Digest":"{ZEROS}","Size":1}},
+                "LAYERS":[{{"mediatype":"l","digest":"{ZEROS}","size":2,"URLs":["https://h/x"]}}],
+                "Annotations":{{"org.Example":"A","none":null}},"Subject":{{"Digest":"{ZEROS}","Size":3}}}}"#
+        );
+        let manifest = parse(&text, "").unwrap();
+        assert_eq!((manifest.media_type.as_str(), manifest.subject().is_some()), (DOCKER_MANIFEST, true));
+        let Content::Image(image) = manifest.content else { panic!("an image") };
+        assert_eq!((image.config.size, image.layers.len(), image.layers[0].urls.len()), (1, 1, 1));
+        assert_eq!(image.annotations["org.Example"], "A");
+        assert_eq!(image.annotations["none"], "");
+        let text = format!(
+            r#"{{"Manifests":[{{"Digest":"{ZEROS}","Size":1,"Platform":{{"Architecture":"arm64","OS":"linux","Variant":"v8"}}}}]}}"#
+        );
+        let Content::Index(index) = parse(&text, "").unwrap().content else { panic!("an index") };
+        assert_eq!(index.manifests[0].platform.as_ref().unwrap().to_string(), "linux/arm64/v8");
     }
 
     proptest! {

@@ -7,9 +7,10 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use bzip2::bufread::MultiBzDecoder;
+use bzip2::bufread::BzDecoder;
 use flate2::bufread::GzDecoder;
 use lzma_rust2::XzReader;
+use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation as _, OutBuffer};
 
 /// How much of a layer is read at once, in bytes.
 const BUFFER: usize = 128 * 1024;
@@ -57,24 +58,66 @@ pub(crate) fn decompressed<'r>(mut layer: impl Read + 'r) -> io::Result<Box<dyn 
     let compression = Compression::of(&first);
     let whole = BufReader::with_capacity(BUFFER, io::Cursor::new(first).chain(layer));
     Ok(match compression {
-        Compression::Gzip => Box::new(Members { current: Some(GzDecoder::new(whole)) }),
-        Compression::Zstd => {
-            let mut decoder = zstd::Decoder::with_buffer(whole)?;
-            decoder.window_log_max(LARGEST_WINDOW)?;
-            Box::new(decoder)
-        }
-        Compression::Xz => Box::new(XzReader::new_mem_limit(whole, true, LARGEST_DICTIONARY)),
-        Compression::Bzip2 => Box::new(MultiBzDecoder::new(whole)),
+        Compression::Gzip => Box::new(Streams { current: Some(GzDecoder::over(whole)) }),
+        Compression::Zstd => Box::new(Frames::over(whole)?),
+        Compression::Xz => Box::new(Streams { current: Some(XzReader::over(whole)) }),
+        Compression::Bzip2 => Box::new(Streams { current: Some(BzDecoder::over(whole)) }),
         Compression::Plain => Box::new(whole),
     })
 }
 
-/// The members of a gzip stream, one after the other. Zeros after the last one are padding, as gzip(1) has it.
-struct Members<R> {
-    current: Option<GzDecoder<R>>,
+/// A decoder that ends with its stream, and gives back what it has not read.
+trait Stream: Read {
+    type Reader: BufRead;
+
+    fn over(reader: Self::Reader) -> Self;
+
+    fn rest(self) -> Self::Reader;
 }
 
-impl<R: BufRead> Read for Members<R> {
+impl<R: BufRead> Stream for GzDecoder<R> {
+    type Reader = R;
+
+    fn over(reader: R) -> Self {
+        Self::new(reader)
+    }
+
+    fn rest(self) -> R {
+        self.into_inner()
+    }
+}
+
+impl<R: BufRead> Stream for BzDecoder<R> {
+    type Reader = R;
+
+    fn over(reader: R) -> Self {
+        Self::new(reader)
+    }
+
+    fn rest(self) -> R {
+        self.into_inner()
+    }
+}
+
+impl<R: BufRead> Stream for XzReader<R> {
+    type Reader = R;
+
+    fn over(reader: R) -> Self {
+        Self::new_mem_limit(reader, false, LARGEST_DICTIONARY)
+    }
+
+    fn rest(self) -> R {
+        self.into_inner()
+    }
+}
+
+/// Streams one after the other, as tools that work in parallel write them. Zeros after one are padding, as gzip(1) has it: some tools
+/// fill what they write to whole records.
+struct Streams<S> {
+    current: Option<S>,
+}
+
+impl<S: Stream> Read for Streams<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let Some(decoder) = &mut self.current else { return Ok(0) };
@@ -82,9 +125,54 @@ impl<R: BufRead> Read for Members<R> {
             if read > 0 || buffer.is_empty() {
                 return Ok(read);
             }
-            let Some(mut rest) = self.current.take().map(GzDecoder::into_inner) else { return Ok(0) };
+            let Some(mut rest) = self.current.take().map(S::rest) else { return Ok(0) };
             if skip_zeros(&mut rest)? {
-                self.current = Some(GzDecoder::new(rest));
+                self.current = Some(S::over(rest));
+            }
+        }
+    }
+}
+
+/// The frames of zstd, one after the other and with padding as [`Streams`]. One decoder reads all of them: there may be thousands.
+struct Frames<R> {
+    reader: R,
+    decoder: Decoder<'static>,
+    is_between: bool,
+}
+
+impl<R: BufRead> Frames<R> {
+    fn over(reader: R) -> io::Result<Self> {
+        let mut decoder = Decoder::new()?;
+        decoder.set_parameter(DParameter::WindowLogMax(LARGEST_WINDOW))?;
+        Ok(Self { reader, decoder, is_between: false })
+    }
+}
+
+impl<R: BufRead> Read for Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if self.is_between {
+                if !skip_zeros(&mut self.reader)? {
+                    return Ok(0);
+                }
+                self.decoder.reinit()?;
+                self.is_between = false;
+            }
+            let available = self.reader.fill_buf()?;
+            let is_end = available.is_empty();
+            let (mut input, mut output) = (InBuffer::around(available), OutBuffer::around(buffer));
+            let left = self.decoder.run(&mut input, &mut output)?;
+            let (consumed, written) = (input.pos(), output.pos());
+            self.reader.consume(consumed);
+            self.is_between = left == 0;
+            if written > 0 {
+                return Ok(written);
+            }
+            if is_end && left > 0 {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the last frame is not whole"));
             }
         }
     }
@@ -111,6 +199,9 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
+    /// What `xz -0` makes of `text`.
+    const XZ: &[u8] = b"\xfd\x37\x7a\x58\x5a\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x0c\x00\x00\x00\x8f\x98\x41\x9c\x01\x00\x03\x74\x65\x78\x74\x00\x55\xcd\xe8\x33\xff\x4a\x0c\x17\x00\x01\x1c\x04\x6f\x2c\x9c\xc1\x1f\xb6\xf3\x7d\x01\x00\x00\x00\x00\x04\x59\x5a";
+
     fn read(bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut read = Vec::new();
         decompressed(bytes)?.read_to_end(&mut read)?;
@@ -132,6 +223,27 @@ mod tests {
         assert_eq!(read(&[gzip.clone(), vec![0; 200_000]].concat()).unwrap(), b"text");
         assert_eq!(read(&[gzip.clone(), vec![0; 7], gzip.clone()].concat()).unwrap(), b"texttext");
         assert!(read(&[gzip.clone(), b"no member".to_vec()].concat()).is_err());
+        let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        bzip2.write_all(b"text").unwrap();
+        for stream in [zstd.clone(), bzip2.finish().unwrap(), XZ.to_vec()] {
+            for zeros in [0, 1, 4, 7, 200_000] {
+                let padding = vec![0; zeros];
+                assert_eq!(read(&[stream.as_slice(), &padding].concat()).unwrap(), b"text", "{zeros}");
+                let two = [stream.as_slice(), &padding, &stream].concat();
+                assert_eq!(read(&two).unwrap(), b"texttext", "{zeros}");
+                assert!(read(&[stream.as_slice(), &padding, b"no stream"].concat()).is_err(), "{zeros}");
+                assert!(read(&[stream.as_slice(), &padding, &stream[..stream.len() - 1]].concat()).is_err(), "{zeros}");
+            }
+        }
+        // A skippable frame (RFC 8878, section 3.1.2) holds nothing, wherever it stands.
+        let skippable = [&0x184D_2A50_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), b"abc"].concat();
+        for frames in [[skippable.clone(), zstd.clone()], [zstd.clone(), skippable]] {
+            assert_eq!(read(&frames.concat()).unwrap(), b"text");
+        }
+        // What is larger than the buffers of all decoders.
+        let large: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+        let frame = zstd::encode_all(&large[..], 1).unwrap();
+        assert_eq!(read(&[frame.clone(), frame].concat()).unwrap(), large.repeat(2));
         for (log, is_taken) in [(25, true), (27, true), (28, false)] {
             let mut zstd = zstd::Encoder::new(Vec::new(), 1).unwrap();
             zstd.window_log(log).unwrap();

@@ -7,6 +7,7 @@ use jetway::http::Bytes;
 use jetway::{Advise as _, Result};
 use serde::{Deserialize, Deserializer};
 
+use crate::any_case::AnyCase;
 use crate::digest::Digest;
 use crate::image::config;
 use crate::image::manifest::Descriptor;
@@ -64,7 +65,8 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserial
 
 /// The digests of the layers' tar archives, as a configuration has them.
 pub(crate) fn diff_ids(config: &[u8]) -> Result<Vec<Digest>> {
-    let config: Configuration = serde_json::from_slice(config).context("the configuration cannot be read")?;
+    let AnyCase(config) =
+        serde_json::from_slice::<AnyCase<Configuration>>(config).context("the configuration cannot be read")?;
     Ok(config.rootfs.diff_ids)
 }
 
@@ -78,7 +80,8 @@ pub(crate) async fn read(store: &Store, meant: &Meant) -> Result<Image> {
             .hint("an image is an archive of `docker save`, or an OCI layout");
     };
     let bytes = file.read(LARGEST).context("cannot read `manifest.json`")?;
-    let images: Vec<Saved> = serde_json::from_slice(&bytes).context("cannot read `manifest.json`")?;
+    let AnyCase(images) =
+        serde_json::from_slice::<AnyCase<Vec<Saved>>>(&bytes).context("cannot read `manifest.json`")?;
     let (saved, config) = choose(store, images, meant)?;
     let diff_ids = diff_ids(&config).with_context(|| format!("`{}`", saved.config))?;
     if diff_ids.len() != saved.layers.len() {

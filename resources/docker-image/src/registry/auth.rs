@@ -9,6 +9,7 @@ use jetway::{Error, Interrupted, Line, Result, Secret};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::any_case::AnyCase;
 use crate::login::Login;
 use crate::registry::challenge::Challenge;
 use crate::registry::{Registry, host_of};
@@ -245,6 +246,10 @@ impl Auth {
         let mut scopes = vec![self.scope.as_str()];
         // What the registry names may be more than this: a blob to mount, say.
         scopes.extend(scope.into_iter().flat_map(str::split_whitespace).filter(|scope| *scope != self.scope));
+        if registry.source.debug {
+            let (host, scopes) = (host_of(realm), scopes.join(" "));
+            registry.context.console().step(format_args!("asking `{host}` for a token for `{scopes}`"));
+        }
         let refresh = match &self.login {
             Login::Refresh(token) => Some(token.clone()),
             _ => state.refresh.clone(),
@@ -341,7 +346,8 @@ async fn by_refresh(
 async fn read(response: jetway::http::HttpResponse) -> Result<Token> {
     let body = response.bytes(LARGEST).await?;
     // The body may hold a token: what the parser says of it would repeat it.
-    serde_json::from_slice(&body).map_err(|_| anyhow!("the token server's answer is not the JSON that is expected"))
+    let read = serde_json::from_slice(&body).map(|AnyCase(token)| token);
+    read.map_err(|_| anyhow!("the token server's answer is not the JSON that is expected"))
 }
 
 /// A client for the token server: what the registry's client has to show is not for others.

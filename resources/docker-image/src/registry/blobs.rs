@@ -138,6 +138,9 @@ impl Blob<'_> {
     /// The next piece; `None` at the end, and then all that came was what the digest says.
     pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>> {
         let piece = self.next().await.map_err(|error| {
+            if !self.descriptor.urls.is_empty() {
+                return error;
+            }
             if is_foreign(&self.descriptor.media_type) && status_of(&error).is_some() {
                 return error.hint("it is a foreign layer, which registries do not hand out");
             }
@@ -251,31 +254,56 @@ impl Blob<'_> {
 /// The blob may be anywhere, on plain HTTP too: its digest is compared, and no credentials go along.
 async fn open(registry: &Registry<'_>, descriptor: &Descriptor, from: u64) -> Result<HttpResponse> {
     let target = format!("blobs/{}", descriptor.digest);
-    let prepare = |request: HttpRequest| request.resume_at(from).redirects(Redirects::FollowToPlainHttp);
-    let mut opened = registry.send(Method::GET, &target, prepare).await;
+    match registry.send(Method::GET, &target, |request| part(request, from)).await {
+        Err(error) if !descriptor.urls.is_empty() && status_of(&error).is_some() => {
+            open_elsewhere(registry, descriptor, from, error).await
+        }
+        opened => of_the_size(opened?, "the registry", descriptor.size),
+    }
+}
+
+/// Asks for a blob at the addresses that the manifest names, one after the other until one has it.
+async fn open_elsewhere(
+    registry: &Registry<'_>,
+    descriptor: &Descriptor,
+    from: u64,
+    of_registry: Error,
+) -> Result<HttpResponse> {
+    let console = registry.context.console();
+    let (repository, digest) = (registry.repository(), &descriptor.digest);
+    let mut last = None;
     for address in &descriptor.urls {
-        match opened {
-            Err(error) if status_of(&error).is_some() => {
-                let url = allowed(registry, address)?;
-                let http = registry.context.http(registry.source.http(&host_of(&url)))?;
-                registry.context.console().step(format_args!(
-                    "`{}` does not have `{}`; it is fetched from `{}`",
-                    registry.repository(),
-                    descriptor.digest,
-                    host_of(&url)
-                ));
-                let fetched = prepare(http.get(&url)).send().await;
-                opened = fetched.with_context(|| format!("the registry does not have it: {error}"));
+        let fetched = async {
+            let url = allowed(registry, address)?;
+            let host = host_of(&url);
+            console.step(format_args!("`{repository}` does not have `{digest}`; it is fetched from `{host}`"));
+            let http = registry.context.http(registry.source.http(&host))?;
+            of_the_size(part(http.get(&url), from).send().await?, &format!("`{host}`"), descriptor.size)
+        };
+        match fetched.await {
+            Err(error) if !Interrupted::caused(&error) => {
+                if let Some(before) = last.replace(error) {
+                    console.step(format_args!("that failed: {before:#}"));
+                }
             }
-            _ => break,
+            other => return other,
         }
     }
-    let response = opened?;
+    let last = last.unwrap_or_else(|| anyhow!("the manifest names no address"));
+    let last = last.context(format!("the registry does not have it: {of_registry}"));
+    Err(last.hint("the layer is kept outside of the registry, at the address that the manifest names"))
+}
+
+/// A request for a blob from a byte on.
+fn part(request: HttpRequest, from: u64) -> HttpRequest {
+    request.resume_at(from).redirects(Redirects::FollowToPlainHttp)
+}
+
+/// Makes sure that a server does not have a blob of another size.
+fn of_the_size(response: HttpResponse, server: &str, size: u64) -> Result<HttpResponse> {
     let whole = response.length().map(|length| response.offset().saturating_add(length));
     match whole {
-        Some(whole) if whole != descriptor.size => {
-            Err(anyhow!("the registry has {whole} bytes of it, the manifest says {}", descriptor.size))
-        }
+        Some(whole) if whole != size => Err(anyhow!("{server} has {whole} bytes of it, the manifest says {size}")),
         _ => Ok(response),
     }
 }

@@ -28,7 +28,9 @@ impl Registry<'_> {
         prepare: impl Fn(HttpRequest) -> HttpRequest,
     ) -> Result<HttpResponse> {
         let http = self.context.http(self.source.http(&host_of(url)))?;
-        let response = prepare(http.request(method.clone(), url)).allow(StatusCode::UNAUTHORIZED).send().await?;
+        let answered = prepare(http.request(method.clone(), url)).allow(StatusCode::UNAUTHORIZED).send().await;
+        self.show(&method, &answered);
+        let response = answered?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }

@@ -1,10 +1,11 @@
 //! What a registry's errors mean, and what can be done about them.
 
 use anyhow::anyhow;
-use jetway::http::{HttpResponse, StatusCode, StatusError};
+use jetway::http::{HttpResponse, StatusCode, StatusError, is_transient};
 use jetway::{Advise as _, Error};
 use serde::Deserialize;
 
+use crate::any_case::AnyCase;
 use crate::registry::Registry;
 
 /// The body of an error (the distribution specification of the OCI, "Error Codes").
@@ -17,21 +18,28 @@ struct Body {
 struct Entry {
     #[serde(default)]
     code: String,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+/// The answer that was not accepted, also where a hint has been added to the error since.
+fn refusal(error: &Error) -> Option<&StatusError> {
+    error.chain().find_map(|cause| cause.downcast_ref::<StatusError>())
 }
 
 /// The status of an answer that was not accepted, when the error is that.
 pub(crate) fn status_of(error: &Error) -> Option<StatusCode> {
-    error.downcast_ref::<StatusError>().map(StatusError::status)
+    refusal(error).map(StatusError::status)
 }
 
 /// Whether a registry gave one of these codes as the reason.
 pub(super) fn has_code(error: &Error, codes: &[&str]) -> bool {
-    error.downcast_ref::<StatusError>().is_some_and(|status| is_of_code(status, codes))
+    refusal(error).is_some_and(|refusal| is_of_code(refusal, codes))
 }
 
 fn is_of_code(error: &StatusError, codes: &[&str]) -> bool {
-    let body: Option<Body> = error.json();
-    body.is_some_and(|body| body.errors.iter().any(|entry| codes.contains(&entry.code.as_str())))
+    let body: Option<AnyCase<Body>> = error.json();
+    body.is_some_and(|AnyCase(body)| body.errors.iter().any(|entry| codes.contains(&entry.code.as_str())))
 }
 
 /// An error for what the registry sent.
@@ -62,6 +70,8 @@ impl Registry<'_> {
     pub(super) fn explain(&self, error: Error) -> Error {
         let repository = &self.repository;
         match status_of(&error) {
+            Some(StatusCode::FORBIDDEN | StatusCode::PRECONDITION_FAILED) if is_of_policy(&error) => error
+                .hint("a policy of the registry keeps this image from being pulled; its administrators can exempt it"),
             Some(StatusCode::NOT_FOUND) if has_code(&error, &["BLOB_UNKNOWN"]) => {
                 error.hint(format!("`{repository}` has the image's manifest, and not all that it names; push it again"))
             }
@@ -80,31 +90,116 @@ impl Registry<'_> {
 
     /// Says why the registry does not take something, in the words that people know.
     pub(super) fn unpushable(&self, error: Error) -> Error {
-        let repository = &self.repository;
-        match status_of(&error) {
-            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) if self.auth.has_shown() => error.hint(format!(
-                "to push, the credentials need the right (the scope) `push` for `{}`",
-                repository.path()
-            )),
-            Some(StatusCode::FORBIDDEN) if self.auth.is_anonymous() => {
-                error.hint(format!("to push to `{repository}` takes a login: `username` and `password`"))
-            }
-            Some(_) if has_code(&error, &["BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"]) => error.hint(
-                "the registry has lost the upload; several instances of one registry have to share their storage and secret",
-            ),
-            Some(_) if has_code(&error, &["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"]) => {
-                error.hint("the registry does not see what was sent to it a moment ago; the same put once more may succeed")
-            }
-            Some(StatusCode::NOT_FOUND) => {
-                error.hint(format!("is there a repository `{repository}`? some registries do not make one by a push"))
-            }
-            Some(StatusCode::METHOD_NOT_ALLOWED) => {
-                error.hint("a mirror, or a registry that is read-only, takes nothing")
-            }
-            Some(StatusCode::PAYLOAD_TOO_LARGE) => {
-                error.hint("the registry, or a proxy in front of it, does not take bodies of this size")
-            }
-            _ => error,
+        let hint = error.downcast_ref::<StatusError>().and_then(|refusal| {
+            // The code is more precise than the status, which one registry sends with several codes.
+            self.hint_of_words(refusal).or_else(|| self.hint_of_code(refusal)).or_else(|| self.hint_of_status(refusal))
+        });
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
         }
+    }
+
+    /// Two reasons have no code of their own in the specification: each registry tells them in its own words.
+    fn hint_of_words(&self, refusal: &StatusError) -> Option<String> {
+        // A quota of requests is not one of space.
+        if is_transient(refusal.status()) {
+            return None;
+        }
+        let words = messages(refusal).to_ascii_lowercase();
+        let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+        if has(&["quota", "configured upper limit", "storage limit"]) {
+            return Some(format!(
+                "the registry has no room left for `{}`: its quota is used up; delete images there, or raise the quota",
+                self.repository.path()
+            ));
+        }
+        has(&["immutab", "cannot be overwritten", "does not allow updating"])
+            .then(|| "the registry does not let this tag be moved to another image; push under a new tag".to_owned())
+    }
+
+    fn hint_of_code(&self, refusal: &StatusError) -> Option<String> {
+        let is = |codes: &[&str]| is_of_code(refusal, codes);
+        let path = self.repository.path();
+        if is(&["BLOB_UPLOAD_UNKNOWN"]) {
+            let hint = "the registry has lost the upload; several instances of one registry have to share their storage and secret";
+            return Some(hint.to_owned());
+        }
+        if is(&["BLOB_UPLOAD_INVALID"]) {
+            let hint = "the registry could not go on with the upload: its storage may be full or failing, or several instances \
+                        of it do not share their storage and secret";
+            return Some(hint.to_owned());
+        }
+        if is(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"]) {
+            let hint = "the registry does not see what was sent to it a moment ago; the same put once more may succeed";
+            return Some(hint.to_owned());
+        }
+        if is(&["SIZE_INVALID", "DIGEST_INVALID"]) {
+            let hint = "the registry received other bytes than were sent; a proxy in between may cut or change them";
+            return Some(hint.to_owned());
+        }
+        if is(&["TAG_INVALID"]) {
+            return Some("the registry does not take this tag: it may have rules for the names of tags".to_owned());
+        }
+        if is(&["MANIFEST_UNVERIFIED"]) {
+            return Some("the registry asks for a signature of images that are pushed to it".to_owned());
+        }
+        if is(&["MANIFEST_INVALID"]) || refusal.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            let hint = "the registry does not take a manifest of this kind: some take the formats of Docker alone, some those of \
+                        OCI alone, and some no artifacts or indexes";
+            return Some(hint.to_owned());
+        }
+        if is(&["NAME_INVALID"]) {
+            return Some(format!("the registry does not take the name `{path}`: it may ask for a project before it"));
+        }
+        if is(&["NAME_UNKNOWN"]) {
+            return Some(self.hint_of_no_repository());
+        }
+        is(&["DENIED"]).then(|| self.hint_of_login())?
+    }
+
+    fn hint_of_status(&self, refusal: &StatusError) -> Option<String> {
+        match refusal.status() {
+            StatusCode::UNAUTHORIZED if self.auth.has_shown() => self.hint_of_login(),
+            StatusCode::FORBIDDEN => self.hint_of_login(),
+            StatusCode::NOT_FOUND => Some(self.hint_of_no_repository()),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Some("a mirror, or a registry that is read-only, takes nothing".to_owned())
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Some("the registry, or a proxy in front of it, does not take bodies of this size".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn hint_of_no_repository(&self) -> String {
+        format!("is there a repository `{}`? some registries do not make one by a push", self.repository)
+    }
+
+    fn hint_of_login(&self) -> Option<String> {
+        let repository = &self.repository;
+        if self.auth.has_shown() {
+            let path = repository.path();
+            return Some(format!("to push, the credentials need the right (the scope) `push` for `{path}`"));
+        }
+        self.auth.is_anonymous().then(|| format!("to push to `{repository}` takes a login: `username` and `password`"))
+    }
+}
+
+/// Whether a registry holds an image back for what a scan of it has found, or for want of one.
+fn is_of_policy(error: &Error) -> bool {
+    refusal(error).is_some_and(|refusal| {
+        let words = messages(refusal).to_ascii_lowercase();
+        ["configured policy", "policy violation", "vulnerabilit"].iter().any(|part| words.contains(part))
+            || is_of_code(refusal, &["PROJECTPOLICYVIOLATION", "PROJECT_POLICY_VIOLATION"])
+    })
+}
+
+/// What a registry says of its reasons, in its own words.
+fn messages(error: &StatusError) -> String {
+    match error.json::<AnyCase<Body>>() {
+        Some(AnyCase(body)) => body.errors.into_iter().filter_map(|entry| entry.message).collect::<Vec<_>>().join("\n"),
+        None => String::from_utf8_lossy(error.body()).into_owned(),
     }
 }

@@ -7,6 +7,7 @@ use jetway::http::{HttpResponse, Method, StatusCode, Url};
 use jetway::{Error, Interrupted, Result};
 use serde::Deserialize;
 
+use crate::any_case::AnyCase;
 use crate::registry::{Registry, status_of};
 
 /// How many tags a page should have. Registries give fewer when they like that better.
@@ -97,7 +98,7 @@ impl Registry<'_> {
                 return Ok(None);
             }
             let next = self.next_of(&answer)?;
-            Ok(Some((answer.json::<Page>().await?, next)))
+            Ok(Some((answer.json::<AnyCase<Page>>().await?.0, next)))
         };
         self.read_whole(ask, read).await
     }

@@ -14,7 +14,7 @@ use crate::image::manifest::Manifest;
 use crate::local::store::Part;
 use crate::registry::auth::is_private;
 use crate::registry::problem::has_code;
-use crate::registry::{Asked, Registry, UNTIL_SEEN, status_of};
+use crate::registry::{Asked, Registry, status_of};
 use crate::source::connection::is_nearby;
 
 /// How often an upload that is cut goes on, when nothing more arrived in between.
@@ -28,6 +28,10 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// How long a registry may take to make a blob of what has arrived: some copy it first.
 const SETTLING: Duration = Duration::from_mins(10);
+
+/// The pauses before a manifest is sent again to a registry that does not see yet what the manifest names. They are longer than those
+/// of a get: blobs were sent a moment ago, and a put that fails has to send them again.
+const UNTIL_REFERABLE: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
 /// What is uploaded.
 #[derive(Debug, Clone, Copy)]
@@ -116,18 +120,20 @@ impl Registry<'_> {
         sent.map_err(|error| self.unpushable(error)).with_context(|| format!("cannot upload `{digest}`"))
     }
 
-    /// The digest of a manifest. A registry that does not let this be read is taken to have none.
+    /// The digest of a manifest. A registry that does not let this be read is taken to have none: the login may be for pushes alone, and
+    /// a policy may hold back the image that is to be replaced.
     pub(crate) async fn has_manifest(&self, asked: Asked<'_>) -> Result<Option<Digest>> {
         match self.digest(asked).await {
-            Err(error) if status_of(&error) == Some(StatusCode::FORBIDDEN) => Ok(None),
+            Err(error) if status_of(&error).is_some_and(is_refusal_to_read) => Ok(None),
             other => other,
         }
     }
 
-    /// A manifest that may help; none when the registry does not give it out, or when it is not one that is understood.
+    /// A manifest that may help; none when the registry does not give it out, perhaps to a login that may only push, or when it is not
+    /// one that is understood.
     pub(crate) async fn manifest_if_readable(&self, asked: Asked<'_>) -> Result<Option<Manifest>> {
         match self.manifest(asked).await {
-            Err(error) if error.downcast_ref::<TransportError>().is_none() && !is_refused(&error) => Ok(None),
+            Err(error) if error.downcast_ref::<TransportError>().is_none() && !must_end(&error) => Ok(None),
             other => other,
         }
     }
@@ -163,7 +169,7 @@ impl Registry<'_> {
             })
             .await
         };
-        for pause in UNTIL_SEEN {
+        for pause in UNTIL_REFERABLE {
             match send().await {
                 Err(error) if has_code(&error, &["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"]) => {
                     self.context
@@ -178,9 +184,15 @@ impl Registry<'_> {
     }
 }
 
-fn is_refused(error: &Error) -> bool {
-    matches!(status_of(error), Some(StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS))
-        || Interrupted::caused(error)
+/// Whether a push may succeed where reading had this status.
+fn is_refusal_to_read(status: StatusCode) -> bool {
+    let other = [StatusCode::UNAUTHORIZED, StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+    status.is_client_error() && !other.contains(&status)
+}
+
+/// Whether going on without the manifest is no use.
+fn must_end(error: &Error) -> bool {
+    status_of(error) == Some(StatusCode::TOO_MANY_REQUESTS) || Interrupted::caused(error)
 }
 
 /// One blob on its way.

@@ -147,6 +147,12 @@ mod tests {
     }
 
     #[test]
+    fn the_times_of_the_source_are_those_of_the_connection() {
+        let http = source(r#"{"repository":"x","connect_timeout":7,"read_timeout":8}"#).http("h");
+        assert_eq!((http.connect_timeout, http.read_timeout), (Duration::from_secs(7), Duration::from_secs(8)));
+    }
+
+    #[test]
     fn an_authority_with_a_domain_is_for_that_registry_alone() {
         let source = source(r#"{"repository":"x","ca_certs":["a",{"domain":"h:5000","cert":"b"}]}"#);
         assert_eq!(source.http("h:5000").ca_certs, ["a", "b"]);

@@ -8,6 +8,7 @@ use jetway::Secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::any_case::AnyCase;
 use crate::login::Login;
 use crate::reference::registry_of;
 
@@ -40,7 +41,7 @@ pub(crate) fn parse(text: &str) -> Result<Config, String> {
     if text.trim().is_empty() {
         return Ok(Config::default());
     }
-    let config: Config = serde_json::from_str(text).map_err(|error| {
+    let AnyCase(config) = serde_json::from_str::<AnyCase<Config>>(text).map_err(|error| {
         format!("is no `config.json` of Docker's (line {}, column {})", error.line(), error.column())
     })?;
     match config.auths.iter().find(|(_, entry)| entry.auth.is_some() && entry.user_and_password().is_none()) {
