@@ -52,7 +52,7 @@ fn a_request_that_is_no_json() {
 fn a_password_that_would_not_be_used() {
     let (repository, commits) = history(&["one"]);
     let (_server, url) = serve(&repository);
-    let warning = "warning: `password` stands without a `username`: the server is asked without a login\n";
+    let warning = "warning: `password` has no effect without `username`: requests carry no credentials\n";
     for (more, expected) in [
         (json!({}), warning),
         (json!({ "username": "" }), warning),
@@ -211,7 +211,7 @@ mod get {
             &outcome,
             "error: the request has 2 problems (PROGRAM)\n    \
              `params.submodule`: unknown key; did you mean `submodules`?\n    \
-             `params.git.depth`: says something else than `depth`, whose other name it is\n",
+             `params.git.depth`: must have the same value as `depth`, of which it is an alias\n",
         );
     }
 }
@@ -229,7 +229,7 @@ mod put_step {
         refused(
             &put(inputs.path(), &source("file:///x"), json!({ "repository": "../x", "tag": "-t", "branch": "a b" })),
             "error: the request has 3 problems (PROGRAM)\n    \
-             `params.branch`: `a b` is not a legal branch name\n    \
+             `params.branch`: `a b` is not a valid branch name\n    \
              `params.repository`: must stay inside the directory of the inputs\n    \
              `params.tag`: must not begin with `-`\n",
         );
@@ -282,9 +282,6 @@ mod put_step {
             "error: cannot read the tag file `version`\n  caused by: there is no such file in the inputs\n",
         );
         fs::write(inputs.path().join("version"), "a b\n").expect("write the tag file");
-        refused(
-            &put(inputs.path(), &source, params),
-            "error: `a b`, from the file `version`, is not a legal tag name\n",
-        );
+        refused(&put(inputs.path(), &source, params), "error: `a b` from the file `version` is not a valid tag name\n");
     }
 }

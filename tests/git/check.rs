@@ -64,7 +64,7 @@ fn takes_a_shortened_hash_for_the_commit() {
     }
     let outcome = check(&source(&url), Some("1234567"));
     assert_eq!(refs(&outcome), commits[2..]);
-    let warning = "warning: version `1234567` is no commit of the branch; going on from the newest commit\n";
+    let warning = "warning: version `1234567` is no commit of the branch; continuing from the newest commit\n";
     assert!(said(&outcome).ends_with(warning), "{}", said(&outcome));
 }
 
@@ -240,7 +240,7 @@ mod a_moved_branch {
         let version = &commits[2];
         let message = format!(
             "looking for version `{version}` further back (git fetch --depth=50)\n\
-             warning: version `{version}` is no longer part of the branch; going on from where the branch was moved\n"
+             warning: version `{version}` is no longer on the branch; continuing from the last common commit\n"
         );
         assert_eq!(said(&outcome), message);
     }
@@ -256,7 +256,7 @@ mod a_moved_branch {
         assert_eq!(refs(&outcome), [newest]);
         let version = &commits[2];
         let message =
-            format!("warning: version `{version}` is gone from the server; going on from the newest commit\n");
+            format!("warning: version `{version}` is gone from the server; continuing from the newest commit\n");
         assert_eq!(said(&outcome), message);
     }
 
@@ -287,7 +287,7 @@ mod a_moved_branch {
         let (repository, commits) = history(&["one", "two"]);
         let outcome = check(&source(&repository.file_url()), Some("v1.0"));
         assert_eq!(refs(&outcome), [commits[1].clone()]);
-        assert_eq!(said(&outcome), "warning: version `v1.0` is not a commit hash; going on from the newest commit\n");
+        assert_eq!(said(&outcome), "warning: version `v1.0` is not a commit hash; continuing from the newest commit\n");
     }
 }
 

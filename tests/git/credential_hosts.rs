@@ -58,6 +58,7 @@ fn get_the_login_and_others_do_not() {
         assert!(!outcome.stderr.contains("s3cret-pw"));
     }
     let outcome = of(json!(["git.example"]));
-    let warning = "warning: `credential_hosts` leaves `127.0.0.1` out, the host of `uri`: it gets no login\n";
+    let warning =
+        "warning: `credential_hosts` does not include `127.0.0.1`, the host of `uri`: that host gets no credentials\n";
     assert!(said(&outcome).starts_with(warning), "{}", said(&outcome));
 }

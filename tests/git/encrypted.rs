@@ -171,7 +171,7 @@ fn the_key_of_another_repository_is_a_clear_error() {
     let (_destination, outcome) = encrypted.get(json!({ "git_crypt_key": other.key }), json!({}));
     outcome.failed();
     let said = said(&outcome);
-    assert!(said.starts_with("error: cannot check the version out\n  caused by: `git checkout` ended"), "{said}");
+    assert!(said.starts_with("error: cannot check out the version\n  caused by: `git checkout` ended"), "{said}");
     assert!(said.contains("git-crypt: error: encrypted file has been tampered with!"), "{said}");
     assert!(said.ends_with("hint: is `git_crypt_key` the key of this repository?\n"), "{said}");
     assert!(!outcome.stderr.contains(&other.key[20..60]));
@@ -181,7 +181,7 @@ fn the_key_of_another_repository_is_a_clear_error() {
 fn what_is_no_key_is_told_before_anything_is_fetched() {
     for (key, problem) in [
         ("not base64!", "is not base64"),
-        ("aGVsbG8gd29ybGQ=", "is base64 of something else than a key of git-crypt (`git-crypt export-key`)"),
+        ("aGVsbG8gd29ybGQ=", "is base64, but not of a git-crypt key (see `git-crypt export-key`)"),
     ] {
         let source = json!({ "uri": "https://git.invalid/app.git", "git_crypt_key": key });
         let outcome = check(&source, None);

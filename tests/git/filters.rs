@@ -120,7 +120,7 @@ fn is_refused_when_its_patterns_make_no_sense() {
     let expected = [
         "`source.commit_filter.include[1]`: has a `[` without its `]`\n",
         "`source.commit_filter.exclude[0]`: has the back-reference `\\1`, which is not supported\n",
-        "`source.commit_filter.exclude[1]`: has `\\d`, which means nothing in a POSIX regular expression; write `[0-9]`\n",
+        "`source.commit_filter.exclude[1]`: has `\\d`, which is undefined in POSIX regular expressions; write `[0-9]`\n",
     ];
     for line in expected {
         assert!(said(&outcome).contains(line), "{}", said(&outcome));
@@ -131,7 +131,7 @@ fn is_refused_when_its_patterns_make_no_sense() {
     let outcome = check(&source, None);
     outcome.failed();
     assert!(
-        said(&outcome).contains("`source.commit_filter`: has patterns of a kind that is not"),
+        said(&outcome).contains("`source.commit_filter`: cannot be used with this `grep.patternType`"),
         "{}",
         said(&outcome)
     );

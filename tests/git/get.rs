@@ -261,5 +261,5 @@ fn of_an_old_version_follows_a_head_that_is_on_no_branch() {
     let outcome = verb.env("GIT_CONFIG_PARAMETERS", "'protocol.version'='0'").run();
     outcome.succeeded();
     assert_eq!(git::run(destination.path(), &["rev-parse", "HEAD"]), commits[2]);
-    assert!(said(&outcome).contains("looking in `HEAD`"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("searching `HEAD`"), "{}", said(&outcome));
 }

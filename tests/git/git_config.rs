@@ -77,7 +77,7 @@ fn settings_without_effect_are_named() {
         let get = Verb::get("git").dir(destination.path()).request(&request(&source, Some(&commits[0]), &json!({})));
         let outcome = get.run();
         outcome.succeeded();
-        let expected = format!("warning: `{name}` in `git_config` is not used: ");
+        let expected = format!("warning: `{name}` in `git_config` has no effect: ");
         assert!(said(&outcome).starts_with(&expected), "{}", said(&outcome));
         assert_eq!(git::run(destination.path(), &["remote"]).trim(), "origin");
     }

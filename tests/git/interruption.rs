@@ -82,7 +82,7 @@ fn a_server_that_accepts_and_never_answers_is_given_up() {
     assert_eq!(
         said(&outcome),
         "error: `git ls-remote` showed no sign of life for [TIME], and was ended\n\
-         hint: `network_timeout` in the source says how long a server may stay silent\n"
+         hint: `network_timeout` in the source sets how long a server may stay silent\n"
     );
     assert!(outcome.elapsed < SOON);
 }
@@ -164,7 +164,7 @@ fn a_host_that_refuses_is_a_clear_error_soon() {
     let outcome = check(&source(&format!("http://127.0.0.1:{port}/x.git")), Some(&"1".repeat(40)));
     outcome.failed();
     let said = said(&outcome);
-    assert!(said.contains("warning: the server cannot be reached; it was tried 4 times\n"), "{said}");
+    assert!(said.contains("warning: the server cannot be reached; gave up after 4 attempts\n"), "{said}");
     assert!(said.contains("error: cannot read `http://127.0.0.1:[PORT]/x.git`\n"), "{said}");
     assert!(said.contains("Failed to connect to 127.0.0.1") || said.contains("Couldn't connect"), "{said}");
     assert!(outcome.elapsed < SOON);

@@ -190,7 +190,7 @@ mod get {
         let (_destination, outcome) = get(&logged_in(&url), &commit, json!({}));
         outcome.failed();
         let said = said(&outcome);
-        assert!(said.starts_with("error: cannot check the version out\n"), "{said}");
+        assert!(said.starts_with("error: cannot check out the version\n"), "{said}");
         assert!(said.contains("hint: `username` and `password` go to the host of `uri` only"), "{said}");
         assert!(!other.requests().is_empty());
         assert!(other.requests().iter().all(|seen| !seen.authorized), "{:?}", other.requests());
@@ -257,7 +257,7 @@ mod get {
         let (_destination, outcome) = get(&logged_in(&url), &large.commit, json!({}));
         outcome.failed();
         let said = said(&outcome);
-        assert!(said.starts_with("error: cannot check the version out\n"), "{said}");
+        assert!(said.starts_with("error: cannot check out the version\n"), "{said}");
         assert!(said.contains("Object does not exist"), "{said}");
     }
 
@@ -300,7 +300,7 @@ mod get {
                 assert!(is_pointer(&read(&destination, "a/one.bin")));
             } else {
                 outcome.failed();
-                let hint = "hint: git-lfs, which this repository needs, is not installed; `disable_git_lfs: true` leaves pointers\n";
+                let hint = "hint: this repository needs git-lfs, which is not installed; `disable_git_lfs: true` checks out the pointers\n";
                 assert!(said(&outcome).ends_with(hint), "{}", said(&outcome));
             }
         }

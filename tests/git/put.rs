@@ -136,7 +136,7 @@ fn says_when_it_makes_a_branch() {
         let outcome = put(&source(&repository.file_url()), inputs.path(), params.clone());
         let metadata = outcome.json()["metadata"].to_string();
         assert!(metadata.contains(&format!(r#"{{"name":"new_branch","value":"{branch}"}}"#)), "{metadata}");
-        let message = format!("\n{kind}branch `{branch}` is new: it was not on the server\n");
+        let message = format!("\n{kind}created branch `{branch}`, which did not exist on the server\n");
         assert!(said(&outcome).contains(&message), "{}", said(&outcome));
         // The second time it is there.
         let outcome = put(&source(&repository.file_url()), inputs.path(), params);
@@ -284,7 +284,7 @@ mod notes {
         fs::write(inputs.path().join("note"), "built badly\n").expect("write the note");
         let outcome = put(&source(&repository.file_url()), inputs.path(), params);
         outcome.failed();
-        assert_eq!(said(&outcome), format!("error: commit `{commit}` has another note already\n"));
+        assert_eq!(said(&outcome), format!("error: commit `{commit}` already has a different note\n"));
     }
 
     #[test]
@@ -366,5 +366,5 @@ fn refs_prefix_says_where_the_branch_s_name_stands() {
     assert_eq!(repository.resolve("refs/for/main"), commit);
     assert_eq!(repository.tip("main"), commits[0]);
     let outcome = put(&source("file:///x"), inputs.path(), json!({ "repository": "app", "refs_prefix": "heads" }));
-    assert!(said(&outcome).contains("`params.refs_prefix`: must be the beginning of a ref's name"));
+    assert!(said(&outcome).contains("`params.refs_prefix`: must be the prefix of a ref name"));
 }

@@ -84,7 +84,7 @@ mod dumb_http {
             assert_eq!(git::run(destination.path(), &["rev-list", "--count", "HEAD"]).trim(), "2");
         }
         let (_destination, outcome) = get(&source(&url), &commits[1], &json!({ "depth": 1 }));
-        assert!(said(&outcome).contains("the server cannot do shallow fetches"), "{}", said(&outcome));
+        assert!(said(&outcome).contains("the server does not support shallow fetches"), "{}", said(&outcome));
     }
 }
 

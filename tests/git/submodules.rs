@@ -113,7 +113,7 @@ fn without_an_address_are_passed_over_and_told() {
         outcome.succeeded();
         assert_eq!(git::run(&destination.path().join("lib/rary"), &["rev-parse", "HEAD"]), commits[0]);
         let warning =
-            "warning: skipping `vendored`: it is recorded as a submodule, but `.gitmodules` has no address for it\n";
+            "warning: skipping `vendored`: it is recorded as a submodule, but has no `url` in `.gitmodules`\n";
         assert!(said(&outcome).contains(warning), "{}", said(&outcome));
     }
 }

@@ -96,7 +96,7 @@ mod http {
             "error: cannot read `http://127.0.0.1:[PORT]/repository.git`\n  \
              caused by: `git ls-remote` ended with exit code 128\n  \
              caused by: fatal: Authentication failed for 'http://127.0.0.1:[PORT]/repository.git/'\n\
-             hint: check `username` and `password`; a hosting service may want a token in place of the password\n"
+             hint: check `username` and `password`; a hosting service may require a token instead of the password\n"
         );
         assert!(server.requests().len() <= 4, "a wrong password is not tried again and again");
     }
@@ -143,7 +143,7 @@ mod http {
         outcome.failed();
         keeps_the_password(&outcome);
         assert!(
-            said(&outcome).ends_with("`source.uri`: has a `/` in its password, which is written `%2F`\n"),
+            said(&outcome).ends_with("`source.uri`: has an unencoded `/` in its password; write it as `%2F`\n"),
             "{}",
             said(&outcome)
         );
@@ -266,7 +266,7 @@ mod ssh {
         let said = said(&outcome);
         assert!(said.contains("Permission denied (publickey"), "{said}");
         assert!(
-            said.ends_with("hint: check `private_key`, and that its public half may read this repository\n"),
+            said.ends_with("hint: check `private_key`, and that its public key has access to this repository\n"),
             "{said}"
         );
     }
@@ -430,7 +430,7 @@ mod git_config {
         let outcome = check(&with(source("file:///x"), json!({ "git_config": settings })), None);
         outcome.failed();
         for index in [0, 1] {
-            let expected = format!("`source.git_config[{index}].name`: is not the name of a setting, such as");
+            let expected = format!("`source.git_config[{index}].name`: is not a git setting name, such as");
             assert!(said(&outcome).contains(&expected), "{}", said(&outcome));
         }
     }
@@ -445,9 +445,9 @@ mod git_config {
 fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
     // git and the TLS library that it is built with say what is wrong.
     let refusals = Refusals {
-        expired: &["localhost", "has expired, or"],
+        expired: &["localhost", "has expired or"],
         other_host: &["localhost", "address the server by a name of its certificate"],
-        unknown: &["localhost", "put the certificate of its authority into `ca_certs`"],
+        unknown: &["localhost", "add its CA certificate to `ca_certs`"],
     };
     tls_cases::check(&refusals, |url, authority| {
         check(&json!({ "uri": format!("{url}/app.git"), "branch": "main", "ca_certs": [authority] }), None)

@@ -66,7 +66,7 @@ fn a_server_that_asks_for_patience_gets_it() {
             assert!(outcome.elapsed >= Duration::from_secs(1), "{:?}", outcome.elapsed);
             let expected = format!("warning: the server answered {status} ");
             assert!(said(&outcome).contains(&expected), "{}", said(&outcome));
-            assert!(said(&outcome).contains("; trying again in [TIME]\n"), "{}", said(&outcome));
+            assert!(said(&outcome).contains("; retrying in [TIME]\n"), "{}", said(&outcome));
             server.recover();
         }
         server.fail(2, "info/refs", Fault::retry_after(status, "1"));
@@ -80,7 +80,7 @@ fn a_server_that_asks_for_patience_gets_it() {
         }
         let put = pushing.put();
         put.succeeded();
-        assert!(said(&put).contains("; trying again in [TIME]\n"), "{}", said(&put));
+        assert!(said(&put).contains("; retrying in [TIME]\n"), "{}", said(&put));
         assert_eq!(pushing.repository.tip("main"), pushing.commit);
     }
 }
@@ -100,8 +100,8 @@ fn more_patience_than_there_is_ends_the_verb_at_once() {
         let said = said(&outcome);
         assert!(
             said.contains(
-                "warning: the server answered 503 Service Unavailable, and wants to be asked again in [TIME]; \
-                 no more than [TIME] in all are waited for\n"
+                "warning: the server answered 503 Service Unavailable and asks to retry in [TIME]; \
+                 gave up, since retries take at most [TIME] in total\n"
             ),
             "{said}"
         );
@@ -119,7 +119,7 @@ fn trouble_that_does_not_pass_ends_after_a_few_tries() {
     outcome.failed();
     assert_eq!(server.requests().len(), 4);
     assert!(
-        said(&outcome).contains("warning: the server answered 502 Bad Gateway; it was tried 4 times\n"),
+        said(&outcome).contains("warning: the server answered 502 Bad Gateway; gave up after 4 attempts\n"),
         "{}",
         said(&outcome)
     );
@@ -149,7 +149,7 @@ fn a_fetch_that_is_cut_is_made_again() {
             server.fail_after(skipped, "upload-pack", Fault::CutAfter { bytes: 20 });
             let outcome = get(&source, &commits[0], &params);
             outcome.succeeded();
-            assert!(said(&outcome).contains("warning: the connection was cut; trying again in "), "{}", said(&outcome));
+            assert!(said(&outcome).contains("warning: the connection was cut; retrying in "), "{}", said(&outcome));
             server.recover();
         }
     }
@@ -204,7 +204,7 @@ fn a_wait_between_tries_ends_with_the_verb() {
     let (server, url) = serve(&repository);
     server.fail_always("", Fault::retry_after(503, "60"));
     let running = Verb::check("git").request(&request(&source(&url), Some(&commits[0]), &json!({}))).spawn();
-    running.wait_for_stderr("trying again in 60.0 s");
+    running.wait_for_stderr("retrying in 60.0 s");
     running.terminate();
     let outcome = running.wait(Duration::from_secs(10));
     assert!(outcome.stderr.contains("interrupted by SIGTERM"), "{}", outcome.stderr);
@@ -254,7 +254,7 @@ fn an_ssh_server_that_is_not_reached_is_asked_again_by_every_verb() {
     let (port, _) = shaky_way_to(server.port(), 1);
     let outcome = get(&by_way_of(port), &commits[0], &json!({ "depth": 1 }));
     outcome.succeeded();
-    assert!(said(&outcome).contains("warning: the server cannot be reached; trying again in "), "{}", said(&outcome));
+    assert!(said(&outcome).contains("warning: the server cannot be reached; retrying in "), "{}", said(&outcome));
     let inputs = scratch::directory();
     let commit = Checkout::clone(&repository.file_url(), inputs.path(), "work").commit("three", &[("x", "3")]);
     let (port, connections) = shaky_way_to(server.port(), 1);

@@ -110,7 +110,7 @@ fn a_proxy_that_refuses_is_a_clear_error() {
     let narrow = Tinyproxy::start(None, "ConnectPort 22");
     let nobody = TcpListener::bind(("127.0.0.1", 0)).expect("bind").local_addr().expect("an address").port();
     for (source, expected) in [
-        (by_way_of(closed.port(), &server, &repository), "the proxy wants `proxy_user` and `proxy_password` in"),
+        (by_way_of(closed.port(), &server, &repository), "the proxy requires `proxy_user` and `proxy_password` in"),
         (
             with_login(by_way_of(closed.port(), &server, &repository), "bob", "not this one"),
             "check `proxy_user` and `proxy_password` of `https_tunnel`",
@@ -122,7 +122,7 @@ fn a_proxy_that_refuses_is_a_clear_error() {
         outcome.failed();
         keeps(&outcome, &[PASSWORD, "not this one", "bob:not this one"]);
         let said = said(&outcome);
-        assert!(said.contains("no tunnel to `127.0.0.1:[PORT]` by way of the proxy `127.0.0.1:[PORT]`"), "{said}");
+        assert!(said.contains("no tunnel to `127.0.0.1:[PORT]` through the proxy `127.0.0.1:[PORT]`"), "{said}");
         assert!(outcome.stderr.contains(expected), "{expected}:\n{said}");
     }
     assert_eq!(server.connections(), 0);
@@ -162,17 +162,17 @@ fn a_proxy_that_misbehaves_is_a_clear_error_in_time() {
         while stream.write_all(b"X-Padding: and so on, and so on, and so on\r\n").is_ok() {}
     };
     let cases: [(u16, &str); 7] = [
-        (hostile(|_, _| {}), "the proxy closed the connection instead of answering"),
+        (hostile(|_, _| {}), "the proxy closed the connection without an answer"),
         (
             hostile(|stream, _| drop(stream.write_all(b"HTTP/1.1 200 OK\r\nX-Half:"))),
-            "the proxy closed the connection instead of answering",
+            "the proxy closed the connection without an answer",
         ),
         (hostile(endless), "the head of the proxy's answer is longer than 16 KiB"),
+        (hostile(|stream, _| drop(stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n"))), "its answer is not an HTTP response"),
         (
-            hostile(|stream, _| drop(stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n"))),
-            "it does not answer as an HTTP proxy",
+            hostile(|stream, _| drop(stream.write_all(b"HTTP/1.1 twohundred OK\r\n\r\n"))),
+            "its answer is not an HTTP response",
         ),
-        (hostile(|stream, _| drop(stream.write_all(b"HTTP/1.1 twohundred OK\r\n\r\n"))), "it does not answer as"),
         (
             hostile(|stream, _| drop(stream.write_all(b"HTTP/1.1 502 Bad\x1b[31m Gateway\r\n\r\n"))),
             "the proxy answered 502 Bad[31m Gateway",
@@ -262,7 +262,7 @@ fn a_host_that_would_be_a_command_is_refused() {
     for uri in [uri.as_str(), "ssh://git@`id`/x.git", "git@$(id):x.git"] {
         let outcome = check(&with(source(uri), json!({ "https_tunnel": tunnel })), None);
         outcome.failed();
-        assert!(said(&outcome).contains("is not the name of a host"), "{}", said(&outcome));
+        assert!(said(&outcome).contains("is not a host name"), "{}", said(&outcome));
     }
     assert!(!file.exists());
 }
@@ -275,7 +275,7 @@ fn half_a_tunnel_is_a_clear_error_and_an_empty_one_is_none() {
         (json!({ "proxy_port": 3128 }), "`source.https_tunnel.proxy_host`: is needed with `proxy_port`"),
         (
             json!({ "proxy_host": "http://proxy/", "proxy_port": 1 }),
-            "`source.https_tunnel.proxy_host`: must be a host's name or address",
+            "`source.https_tunnel.proxy_host`: must be a host name or address",
         ),
         (
             json!({ "proxy_host": "proxy", "proxy_port": 70000 }),

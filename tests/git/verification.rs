@@ -103,7 +103,7 @@ mod gpg {
         let id = &eve.fingerprint[24..];
         assert_eq!(
             refusal(&get(&repository, Some(&commit), keys), &commit),
-            format!("{REFUSED}it is signed by the GPG key `{id}`, which is none of them\n")
+            format!("{REFUSED}it is signed by the GPG key `{id}`, which the source does not name\n")
         );
     }
 
@@ -121,7 +121,7 @@ mod gpg {
         let keys = json!({ "commit_verification_keys": [ada.public] });
         assert_eq!(
             refusal(&get(&repository, Some(&commit), keys.clone()), &commit),
-            format!("{REFUSED}it was changed after the GPG key `{}` had signed it\n", &ada.fingerprint[24..])
+            format!("{REFUSED}it was changed after the GPG key `{}` signed it\n", &ada.fingerprint[24..])
         );
         // A second signature, of which one could be shown and the other be checked.
         let (header, rest) = text.split_once("gpgsig ").expect("a signature");
@@ -150,7 +150,7 @@ mod gpg {
             refusal(&outcome, &by_old),
             format!(
                 "{REFUSED}the GPG key `{}` (Old <old@example.com>) has expired\n\
-                 hint: when its owner has made it last longer, give the key anew\n",
+                 hint: if the owner has extended it, update the key in the source\n",
                 &old.fingerprint[24..]
             )
         );
@@ -193,7 +193,7 @@ mod gpg {
             let destination = scratch::directory();
             let outcome = Verb::get("git").dir(destination.path()).request(&request(&source, None, &json!({}))).run();
             outcome.failed();
-            let expected = "`source.commit_verification_keys[0]`: Invalid GPG key in: armour with no key in it\n";
+            let expected = "`source.commit_verification_keys[0]`: Invalid GPG key in: armour without a key\n";
             assert!(said(&outcome).contains(expected), "{}", said(&outcome));
             assert_eq!(server.requests(), []);
             assert_eq!(files(destination.path()), Vec::<String>::new());
@@ -285,7 +285,7 @@ mod a_keyserver {
         // Beside the key.
         let server = serving(200, &format!("{}\n{}", eve.public, ada.public));
         let outcome = get(&repository, Some(&commit), keys(&server, &ada.fingerprint));
-        assert!(refusal(&outcome, &commit).contains("which is none of them"), "{}", said(&outcome));
+        assert!(refusal(&outcome, &commit).contains("which the source does not name"), "{}", said(&outcome));
     }
 
     #[test]
@@ -298,7 +298,7 @@ mod a_keyserver {
         let said = refusal(&outcome, &commit);
         assert!(said.contains(&format!("error: cannot fetch the GPG key `{id}`")), "{said}");
         assert!(said.contains("404"), "{said}");
-        assert!(said.contains("hint: `commit_verification_keys` takes a key that is published nowhere"), "{said}");
+        assert!(said.contains("hint: put a key that is not published into `commit_verification_keys`"), "{said}");
         let server = serving(200, "<html>captcha</html>");
         let said = refusal(&get(&repository, Some(&commit), keys(&server, &id)), &commit);
         assert!(said.contains("caused by: the server sent text without `-----BEGIN PGP"), "{said}");
@@ -345,7 +345,10 @@ mod ssh {
         let text = repository.git(&["cat-file", "commit", &signed]);
         let changed = repository.raw_commit(&text.replace("\n\none", "\n\none, and more\n"));
         let refused = said(&changed, &keys);
-        assert!(refused.starts_with(&format!("{REFUSED}its signature does not fit: it was changed")), "{refused}");
+        assert!(
+            refused.starts_with(&format!("{REFUSED}its signature does not match: the commit was changed")),
+            "{refused}"
+        );
 
         // What was signed as a file is no signed commit.
         let (header, message) = text.split_once("gpgsig ").expect("a signature");
@@ -394,15 +397,15 @@ mod ssh {
         assert_eq!(
             refusal(&get(&repository, Some(&by_ada), of_grace), &by_ada),
             format!(
-                "{REFUSED}it is signed with a GPG key, and the source names SSH keys alone\n\
-                 hint: `commit_verification_keys` names GPG keys\n"
+                "{REFUSED}it is signed with a GPG key, but the source names only SSH keys\n\
+                 hint: add the GPG key to `commit_verification_keys`\n"
             )
         );
         assert_eq!(
             refusal(&get(&repository, Some(&by_grace), of_ada), &by_grace),
             format!(
-                "{REFUSED}it is signed with an SSH key, and the source names GPG keys alone\n\
-                 hint: `allowed_signers` names SSH keys\n"
+                "{REFUSED}it is signed with an SSH key, but the source names only GPG keys\n\
+                 hint: add the SSH key to `allowed_signers`\n"
             )
         );
     }
@@ -432,14 +435,14 @@ fn wrong_keys_are_told_before_anything_is_fetched() {
             "error: the request has 8 problems (jetway-git {})\n    \
              `source.commit_verification_keys[0]`: Invalid GPG key in: text without `-----BEGIN PGP ...-----` and \
              `-----END PGP ...-----` on lines of their own\n    \
-             `source.commit_verification_keys[1]`: Invalid GPG key in: a private key, of which only the public half is \
-             wanted (`gpg --armor --export`)\n    \
-             `source.commit_verification_keys[2]`: Invalid GPG key in: armour around what is not base64\n    \
-             `source.commit_verification_keys[3]`: Invalid GPG key in: packets that are cut short or none at all\n    \
-             `source.commit_verification_key_ids[0]`: must be a fingerprint of 40 hexadecimal digits, or a key id of 16; \
-             shorter ones are anybody's\n    \
-             `source.commit_verification_key_ids[1]`: must be a fingerprint of 40 hexadecimal digits, or a key id of 16; \
-             shorter ones are anybody's\n    \
+             `source.commit_verification_keys[1]`: Invalid GPG key in: a private key instead of the public key \
+             (`gpg --armor --export`)\n    \
+             `source.commit_verification_keys[2]`: Invalid GPG key in: armour whose body is not base64\n    \
+             `source.commit_verification_keys[3]`: Invalid GPG key in: truncated or malformed packets\n    \
+             `source.commit_verification_key_ids[0]`: must be a fingerprint of 40 hexadecimal digits or a key id of 16; \
+             shorter ids can be forged\n    \
+             `source.commit_verification_key_ids[1]`: must be a fingerprint of 40 hexadecimal digits or a key id of 16; \
+             shorter ids can be forged\n    \
              `source.gpg_keyserver`: must be the address of a keyserver, such as `hkps://keyserver.ubuntu.com`\n    \
              `source.allowed_signers`: has no SSH public key in line 1 (expected `NAME ssh-ed25519 AAAA...`)\n",
             env!("CARGO_PKG_VERSION")

@@ -99,7 +99,7 @@ fn an_authority_that_nobody_named_is_a_clear_error() {
         keeps(&outcome, &[PASSWORD]);
         assert!(
             said(&outcome).contains(
-                "hint: the server's certificate has expired, or it is not trusted: put the certificate of its authority into `ca_certs`"
+                "hint: the server's certificate has expired or is not trusted; to trust it, add its CA certificate to `ca_certs`"
             ),
             "{}",
             said(&outcome)
@@ -157,7 +157,8 @@ fn a_redirect_to_another_host_gets_no_credentials() {
         let outcome = check(&source, version);
         outcome.failed();
         keeps(&outcome, &[PASSWORD]);
-        let hint = "hint: the server sends us to another address, which gets no credentials; put that one in `uri`";
+        let hint =
+            "hint: the server redirected git to another address, which gets no credentials; set `uri` to that address";
         assert!(said(&outcome).contains(hint), "{}", said(&outcome));
     }
     let requests = elsewhere.requests();
@@ -226,7 +227,7 @@ mod submodules {
         keeps(&outcome, &[PASSWORD]);
         let said = said(&outcome);
         assert!(said.contains("error: cannot fetch the submodules\n"), "{said}");
-        assert!(said.contains("hint: `submodule_credentials` has users and passwords of other hosts"), "{said}");
+        assert!(said.contains("hint: set `submodule_credentials` for submodules on other hosts"), "{said}");
         let requests = there.server.requests();
         assert!(!requests.is_empty() && requests.iter().all(|request| request.starts_with("401 - ")), "{requests:?}");
     }

@@ -29,7 +29,7 @@ fn an_ssh_address_without_a_key_leads_to_private_key() {
     for source in [source(&url), with(source(&url), json!({ "known_hosts": server.known_hosts() }))] {
         let outcome = check(&source, None);
         outcome.failed();
-        let hint = "hint: the source has no `private_key`, which an ssh address needs\n";
+        let hint = "hint: set `private_key` in the source: an ssh address needs it\n";
         assert!(said(&outcome).ends_with(hint), "{}", said(&outcome));
     }
 }
@@ -58,15 +58,15 @@ fn a_head_that_names_a_missing_branch_is_an_error() {
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            "error: the HEAD of `file://[TEMP]/repository.git`, which is its default branch, names a branch that does not \
-             exist\nhint: set `branch` in the source; there are `main`, `side`\n"
+            "error: the default branch of `file://[TEMP]/repository.git` does not exist: its HEAD names a missing \
+             branch\nhint: set `branch` in the source; the server has `main`, `side`\n"
         );
     }
     for params in [json!({}), json!({ "depth": 1 })] {
         let destination = scratch::directory();
         let outcome = Verb::get("git").dir(destination.path()).request(&request(&source, None, &params)).run();
         outcome.failed();
-        let expected = "its HEAD names a branch that is not there\n";
+        let expected = "its HEAD names a missing branch\n";
         assert!(said(&outcome).ends_with(expected), "{}", said(&outcome));
     }
 }
@@ -150,6 +150,6 @@ fn digits_in_a_tag_regex_are_written_as_a_set() {
     let source = json!({ "uri": "file:///x", "tag_regex": r"v\d+" });
     let outcome = Verb::check("git").request(&request(&source, None, &json!({}))).run();
     outcome.failed();
-    let expected = r"`source.tag_regex`: has `\d`, which means nothing in a POSIX regular expression; write `[0-9]`";
+    let expected = r"`source.tag_regex`: has `\d`, which is undefined in POSIX regular expressions; write `[0-9]`";
     assert!(said(&outcome).contains(expected), "{}", said(&outcome));
 }

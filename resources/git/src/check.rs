@@ -82,7 +82,7 @@ async fn commit_of(context: &Context, history: &History<'_>, reference: &str) ->
         (None, "not a commit hash")
     };
     if found.is_none() {
-        context.console().warn(format_args!("version `{reference}` is {why}; going on from the newest commit"));
+        context.console().warn(format_args!("version `{reference}` is {why}; continuing from the newest commit"));
     }
     Ok(found)
 }

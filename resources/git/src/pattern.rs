@@ -52,7 +52,7 @@ impl Pattern {
         compiled.map(Self).map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => "repeats too much to be matched quickly".to_owned(),
             // The translation is always well-formed, but groups may be nested deeper than the engine goes.
-            _ => "is nested too deep".to_owned(),
+            _ => "is nested too deeply".to_owned(),
         })
     }
 }
@@ -162,29 +162,29 @@ mod tests {
             (r"\(a", r"has a `\(` without its `\)`"),
             (r"a\)", r"has a `\)` without its `\(`"),
             (r"a\{2", r"has a `\{` without its `\}`"),
-            (r"a\{3,2\}", r"has `\{3,2\}`, which is no count from 0 to 32767"),
-            (r"a\{,\}", r"has `\{,\}`, which is no count from 0 to 32767"),
-            (r"\{1\}", "repeats something where there is nothing before"),
+            (r"a\{3,2\}", r"has `\{3,2\}`, which is not a count from 0 to 32767"),
+            (r"a\{,\}", r"has `\{,\}`, which is not a count from 0 to 32767"),
+            (r"\{1\}", "has a repetition operator with nothing before it"),
             (r"\(a\)\1", r"has the back-reference `\1`, which is not supported"),
-            (r"\d", r"has `\d`, which means nothing in a POSIX regular expression; write `[0-9]`"),
+            (r"\d", r"has `\d`, which is undefined in POSIX regular expressions; write `[0-9]`"),
             ("a\\", r"ends with a `\` that escapes nothing"),
             ("[a", "has a `[` without its `]`"),
-            ("[b-a]", "has the range `b-a`, whose ends are the wrong way round"),
-            ("[a-c-e]", "has a `-` between two ranges; a `-` as itself stands first or last in `[]`"),
-            ("[[.ab.]]", "has a `[.` that is not one character and `.]`"),
+            ("[b-a]", "has the range `b-a`, whose ends are in the wrong order"),
+            ("[a-c-e]", "has a `-` right after a range; to match a `-`, put it first or last in `[]`"),
+            ("[[.ab.]]", "has a `[.` that is not followed by one character and `.]`"),
             (r"\(\(a\{1000\}\)\{1000\}\)\{1000\}", "repeats too much to be matched quickly"),
         ] {
             assert_eq!(said(Pattern::regex(Dialect::Basic, pattern)), expected, "{pattern}");
         }
-        let class = "has the class `[:word:]`, which there is not; there are alnum, alpha, ";
+        let class = "has the unknown class `[:word:]`; the known classes are alnum, alpha, ";
         assert!(said(Pattern::regex(Dialect::Basic, "[[:word:]]")).starts_with(class));
         assert!(said(Pattern::glob("[[:word:]]")).starts_with(class));
-        assert_eq!(said(Pattern::regex(Dialect::Extended, "a|*")), "repeats something where there is nothing before");
+        assert_eq!(said(Pattern::regex(Dialect::Extended, "a|*")), "has a repetition operator with nothing before it");
         assert_eq!(said(Pattern::glob("[a")), "has a `[` without its `]`");
         assert_eq!(said(Pattern::glob("a\\")), r"ends with a `\` that escapes nothing");
         assert_eq!(said(Pattern::text(&"x".repeat(5000))), "is longer than 4096 bytes");
         assert_eq!(said(Pattern::regex(Dialect::Extended, &"(".repeat(2000))), "has a `(` without its `)`");
         let deep = format!("{}a{}", "(".repeat(2000), ")".repeat(2000));
-        assert_eq!(said(Pattern::regex(Dialect::Extended, &deep)), "is nested too deep");
+        assert_eq!(said(Pattern::regex(Dialect::Extended, &deep)), "is nested too deeply");
     }
 }

@@ -78,7 +78,7 @@ impl Push<'_> {
         // What was fetched to build on is of no use to the tasks that follow.
         for name in [UPSTREAM, NOTES_THERE] {
             if let Ok(mut fetched) = self.work_tree.repository.find_reference(name) {
-                fetched.delete().context("cannot remove a ref that was built on")?;
+                fetched.delete().context("cannot remove a temporary ref")?;
             }
         }
         let pushed = pushed?;
@@ -112,7 +112,7 @@ impl Push<'_> {
         if let Some(tags) = named(tags) {
             let console = self.work_tree.git.context().console();
             console.warn(format_args!(
-                "{tags} went to the server on a commit that `rebase` has replaced; use `tag` for the new one"
+                "pushed {tags} on a commit that `rebase` has replaced; to tag the new commit, use `tag`"
             ));
         }
         Ok(())
@@ -135,12 +135,12 @@ impl Push<'_> {
                 return Ok(finished.map_or_else(Pushed::nothing, |finished| Pushed::of(&finished)));
             };
             if try_number < MOST_TRIES {
-                console.step(format_args!("`{moved}` has moved meanwhile; trying again on top of it"));
+                console.step(format_args!("another push updated `{moved}`; retrying on top of it"));
                 self.work_tree.git.context().interrupt().sleep(jittered(pause)).await?;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
-        Err(anyhow!("others pushed first, {MOST_TRIES} times in a row")
+        Err(anyhow!("other pushes were faster {MOST_TRIES} times in a row")
             .hint("run the step again when the branch is less busy"))
     }
 
@@ -228,8 +228,8 @@ impl Push<'_> {
         let found = self.work_tree.repository.refname_to_id(&format!("refs/remotes/origin/{branch}"));
         let found = found.map_err(|error| {
             jetway::Error::new(error)
-                .context(format!("`force: lease` needs to know where the get found `{branch}`"))
-                .hint("it works for a repository that a get of that branch has made")
+                .context(format!("`force: lease` needs the position of `{branch}` at the time of the get"))
+                .hint("use a repository that a get of that branch created")
         })?;
         Ok(lease(&found.to_string()))
     }

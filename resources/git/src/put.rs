@@ -27,7 +27,7 @@ pub(crate) async fn put(
 ) -> Result<Response<Version>> {
     if matches!(source.version_type, VersionType::Tags | VersionType::Branches) {
         let name = source.version_type.name();
-        return Err(anyhow!("there is no put with `version_type: {name}`")
+        return Err(anyhow!("a put is not supported with `version_type: {name}`")
             .hint("put to another resource with the same `uri` and without `version_type`"));
     }
     let branch = params.branch.as_ref().or(source.branch.as_ref());
@@ -88,7 +88,7 @@ pub(crate) async fn put(
     }
     if let Some(branch) = branch.filter(|branch| pushed.made.contains(&format!("{}/{branch}", push.refs_prefix))) {
         metadata.push(Metadata::new("new_branch", branch));
-        let message = format!("branch `{branch}` is new: it was not on the server");
+        let message = format!("created branch `{branch}`, which did not exist on the server");
         // Whoever rebases or merges expects the branch to be there, and may have mistyped its name.
         if push.integration == Integration::None { console.step(message) } else { console.warn(message) }
     }
@@ -129,7 +129,7 @@ fn integration(params: &PutParams) -> Integration {
 /// The tag to make: its name is the prefix and what the file holds.
 fn read_tag(inputs: &Inputs, params: &PutParams) -> Result<Option<Tag>> {
     let Some(file) = &params.tag else { return Ok(None) };
-    let read = || String::from_utf8(inputs.read(&find(inputs, file)?)?).map_err(|_| anyhow!("it is not text (UTF-8)"));
+    let read = || String::from_utf8(inputs.read(&find(inputs, file)?)?).map_err(|_| anyhow!("it is not valid UTF-8"));
     let text = read().with_context(|| format!("cannot read the tag file `{file}`"))?;
     // Editors on Windows write a byte order mark first, which no one sees.
     let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']);
@@ -138,7 +138,7 @@ fn read_tag(inputs: &Inputs, params: &PutParams) -> Result<Option<Tag>> {
     }
     let name = format!("{}{text}", params.tag_prefix);
     if name.starts_with('-') || !git2::Reference::is_valid_name(&format!("refs/tags/{name}")) {
-        return Err(anyhow!("`{}`, from the file `{file}`, is not a legal tag name", name.escape_debug()));
+        return Err(anyhow!("`{}` from the file `{file}` is not a valid tag name", name.escape_debug()));
     }
     if let Some(character) = name.chars().find(|character| is_invisible(*character)) {
         let code = u32::from(character);

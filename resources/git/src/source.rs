@@ -272,14 +272,16 @@ impl Source {
             && remote.origin.is_some()
             && remote.user.is_none()
         {
-            console.warn("`password` stands without a `username`: the server is asked without a login");
+            console.warn("`password` has no effect without `username`: requests carry no credentials");
         }
         if !self.credential_hosts.is_empty()
             && let Some((_, authority)) = self.remote().origin.as_deref().and_then(|origin| origin.split_once("://"))
             && let (name, _) = host_and_port(authority)
             && !self.credential_hosts.iter().filter_map(|host| Host::parse(host)).any(|host| host.is_named(name))
         {
-            console.warn(format_args!("`credential_hosts` leaves `{name}` out, the host of `uri`: it gets no login"));
+            console.warn(format_args!(
+                "`credential_hosts` does not include `{name}`, the host of `uri`: that host gets no credentials"
+            ));
         }
         let ineffective: Vec<String> = self.ineffective_keys().iter().map(|key| format!("`{key}`")).collect();
         if !ineffective.is_empty() {

@@ -88,7 +88,7 @@ fn and_tags_commits_and_full_refs_are_fetched_by_name() {
     for (name, expected) in [
         ("nope", "there is no branch `nope` in `file://[TEMP]/repository.git`, and no tag of that name"),
         ("refs/pull/8/head", "there is no ref `refs/pull/8/head`"),
-        (&missing, "`fetch` names `1111111111111111111111111111111111111111`, which the server does not give out"),
+        (&missing, "`fetch` lists commit `1111111111111111111111111111111111111111`, which the server does not serve"),
     ] {
         let (_destination, outcome) = get(&source, Some(&commits[1]), json!({ "fetch": ["side", name] }));
         outcome.failed();

@@ -74,7 +74,7 @@ fn grows_where_a_server_gives_out_no_commit_by_hash() {
     assert_eq!(
         said(&outcome),
         format!(
-            "the server does not give out commits by their hash; looking in `main`\n\
+            "the server does not serve commits by hash; searching `main`\n\
              looking for {0} further back (git fetch --deepen=100)\n\
              checked out {0} commit\n",
             commits[3]

@@ -107,7 +107,7 @@ fn a_lease_that_has_run_out_overwrites_nothing() {
     made.push_all(local.path());
     let outcome = put(&source(&made), inputs.path(), json!({ "repository": "app", "force": "lease" }));
     outcome.failed();
-    assert!(outcome.stderr.contains("the branch has moved since the get"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("the branch was updated since the get"), "{}", outcome.stderr);
     assert_eq!(made.resolve("refs/heads/main"), Some(theirs));
     put(&source(&made), inputs.path(), json!({ "repository": "app", "force": true })).succeeded();
     assert_eq!(made.resolve("refs/heads/main"), Some(ours));

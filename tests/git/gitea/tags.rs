@@ -92,7 +92,7 @@ fn a_tag_of_another_commit_is_not_moved_without_force() {
     fs::write(inputs.path().join("version"), "v1\n").unwrap();
     let outcome = put(&source(&made), inputs.path(), json!({ "repository": "app", "tag": "version" }));
     outcome.failed();
-    assert!(outcome.stderr.contains("the tag is there already, on another commit"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("the tag already exists on another commit"), "{}", outcome.stderr);
     assert_eq!(made.resolve("refs/tags/v1"), Some(commits[0].clone()));
     assert_eq!(made.resolve("refs/heads/main"), Some(commits[0].clone()));
     put(&source(&made), inputs.path(), json!({ "repository": "app", "tag": "version", "force": true })).succeeded();

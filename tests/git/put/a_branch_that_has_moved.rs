@@ -12,7 +12,7 @@ fn is_a_clear_error_without_rebase() {
         said(&outcome),
         "error: cannot push to `file://[TEMP]/repository.git`\n  \
          caused by: `refs/heads/main`: [rejected] (fetch first)\n\
-         hint: the branch has commits that this one does not have; `rebase: true` puts it on top of them\n"
+         hint: the branch has commits that HEAD lacks; `rebase: true` rebases onto them\n"
     );
     assert_eq!(repository.tip("main"), theirs);
 }
@@ -54,7 +54,7 @@ fn is_built_on_from_a_shallow_get_of_an_older_version() {
         checkout.commit("ours", &[("ours", "1")]);
         let outcome = put(&source(&url), inputs.path(), json!({ "repository": "app", how: true }));
         outcome.succeeded();
-        assert!(!said(&outcome).contains("has moved meanwhile"), "{}", said(&outcome));
+        assert!(!said(&outcome).contains("another push updated"), "{}", said(&outcome));
         assert!(repository.history("main").contains(&commits[3]));
         assert_eq!(repository.file("main", "ours"), "1");
         assert_eq!(checkout.git(&["for-each-ref", "refs/jetway"]), "");

@@ -32,7 +32,7 @@ fn needs_its_file_and_a_tag() {
     assert!(
         said(&outcome).ends_with(
             "`params.annotate`: has no effect without `tag`\n    \
-         `params.only_tag`: needs a `tag` with `push_all_tags: false`: there is nothing to push\n"
+         `params.only_tag`: needs `tag` when `push_all_tags` is `false`: there is nothing else to push\n"
         ),
         "{}",
         said(&outcome)

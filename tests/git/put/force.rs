@@ -31,7 +31,7 @@ fn with_a_lease_overwrites_only_what_the_get_has_seen() {
         said(&outcome),
         "error: cannot push to `file://[TEMP]/repository.git`\n  \
          caused by: `refs/heads/main`: [rejected] (stale info)\n\
-         hint: the branch has moved since the get, and `force: lease` overwrites no newer commit\n"
+         hint: the branch was updated since the get, and `force: lease` does not overwrite newer commits\n"
     );
     assert_eq!(repository.tip("main"), theirs);
 }

@@ -41,7 +41,7 @@ fn on_a_commit_that_a_rebase_replaces_are_named() {
     let outcome = put(&source(&repository.file_url()), inputs.path(), rebase());
     outcome.succeeded();
     assert_eq!(repository.resolve("refs/tags/v1^{commit}"), replaced);
-    let warning = "warning: the tag `v1` went to the server on a commit that `rebase` has replaced";
+    let warning = "warning: pushed the tag `v1` on a commit that `rebase` has replaced";
     assert!(said(&outcome).contains(warning), "{}", said(&outcome));
 }
 
@@ -92,8 +92,8 @@ fn that_are_stale_are_left_alone_and_named() {
         checkout.git(&["tag", "fresh"]);
         let outcome = put(&source(&repository.file_url()), inputs.path(), crate::support::with(app(), more));
         outcome.succeeded();
-        let warning = "warning: not pushed, since the server has it on another commit: the tag `stale`; \
-                       `push_all_tags: true` with `force: true` overwrites them\n";
+        let warning = "warning: did not push the tag `stale`: the server has another commit there; \
+                       to overwrite, set `push_all_tags: true` and `force: true`\n";
         assert!(said(&outcome).contains(warning), "{}", said(&outcome));
         assert_eq!(repository.resolve("refs/tags/stale"), commits[1]);
         assert_eq!(repository.resolve("refs/tags/fresh"), checkout.head());
@@ -137,7 +137,7 @@ fn that_the_server_refuses_fail_nothing_else() {
     let outcome = put(&source(&repository.file_url()), inputs.path(), app());
     outcome.succeeded();
     assert!(
-        said(&outcome).contains("since the server refuses it: `refs/tags/protected`: [remote rejected]"),
+        said(&outcome).contains("because the server refused: `refs/tags/protected`: [remote rejected]"),
         "{}",
         said(&outcome)
     );

@@ -41,7 +41,7 @@ fn on_another_commit_fails_at_once_and_moves_nothing() {
             "error: cannot push to `file://[TEMP]/repository.git`\n  \
              caused by: `refs/heads/main`: [rejected] (atomic push failed)\n    \
              `refs/tags/taken`: [rejected] (already exists)\n\
-             hint: the tag is there already, on another commit\n"
+             hint: the tag already exists on another commit\n"
         );
         assert_eq!(repository.tip("main"), commits[0]);
     }

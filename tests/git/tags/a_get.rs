@@ -71,7 +71,7 @@ fn of_a_tag_that_was_moved_gives_the_version_and_says_so() {
         outcome.succeeded();
         assert_eq!(file(&directory, "commit"), format!("{}\n", commits[0]));
         let message = format!(
-            "warning: tag `v1` was moved to {}; this is {}, which it named when the version was found\n",
+            "warning: tag `v1` was moved to {}; checking out {}, its commit when the version was found\n",
             commits[2], commits[0]
         );
         assert!(said(&outcome).contains(&message), "{}", said(&outcome));

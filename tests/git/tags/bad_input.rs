@@ -31,7 +31,7 @@ fn is_told_by_key() {
     );
     refused(
         json!({ "version_type": "branch_heads", "branch": "main", "tag_filter": "v*" }),
-        &["`source.branch`: is one branch, and", "`source.tag_filter`: is about tags, and"],
+        &["`source.branch`: cannot be used with", "`source.tag_filter`: filters tags, and"],
     );
     refused(
         json!({ "branch_regex": "x", "branch_filters": ["x"], "tag_filters": ["v*"], "tag_sort": "version" }),

@@ -34,7 +34,10 @@ fn that_was_deleted_makes_a_check_begin_again_at_the_newest() {
     for container in [container, Container::new()] {
         let outcome = check_in(&container, &source, version("v3", &commits[2]));
         assert_eq!(refs(&outcome), ["v2"]);
-        assert_eq!(said(&outcome), "warning: tag `v3` is gone, or filtered out by now; going on from the newest tag\n");
+        assert_eq!(
+            said(&outcome),
+            "warning: tag `v3` was deleted or no longer matches the filters; continuing from the newest tag\n"
+        );
     }
     assert_eq!(refs(&check(&with(source, json!({ "tag_filter": "none" })), NONE)), Vec::<String>::new());
 }

@@ -32,7 +32,7 @@ pub(crate) async fn fetch(git: &Git<'_>, repository: &Repository, directory: &Pa
         let commits: Vec<&str> = names.iter().filter(|name| is_commit_hash(name)).map(|name| name.as_str()).collect();
         let error = finished.failure().context(git.cannot("fetch from"));
         return Err(
-            error.context(format!("`fetch` names `{}`, which the server does not give out", commits.join("`, `")))
+            error.context(format!("`fetch` lists commit `{}`, which the server does not serve", commits.join("`, `")))
         );
     }
     git.explain(finished, None).with_context(|| git.cannot("fetch"))?;
@@ -87,5 +87,5 @@ fn unknown(git: &Git<'_>, name: &str) -> jetway::Error {
     } else {
         anyhow!("there is no branch `{name}` in `{address}`, and no tag of that name")
     };
-    error.context("cannot fetch what `fetch` names")
+    error.context("cannot fetch the refs listed in `fetch`")
 }

@@ -36,7 +36,7 @@ impl Submodules {
         } else {
             format!("the submodules of this commit are at {}{more}", there.join(", "))
         };
-        Err(anyhow!("`submodules` names `{}`, where there is no submodule", wanted.join("`, `")).hint(hint))
+        Err(anyhow!("`submodules` lists `{}`, where there is no submodule", wanted.join("`, `")).hint(hint))
     }
 
     /// Whether the submodule at `path` is one of them. An empty list is all, as the established resource has it.
@@ -95,7 +95,7 @@ impl Update<'_> {
                 // A repository that was added inside of another: its commit is recorded, and where to have it from is not.
                 let path = path.display();
                 git.context().console().warn(format_args!(
-                    "skipping `{path}`: it is recorded as a submodule, but `.gitmodules` has no address for it"
+                    "skipping `{path}`: it is recorded as a submodule, but has no `url` in `.gitmodules`"
                 ));
                 continue;
             };
@@ -149,18 +149,20 @@ impl Update<'_> {
             finished = update(self.depth).await?;
         }
         if self.depth.is_some() && Refusal::of(&finished) == Some(Refusal::CannotShallow) {
-            git.context().console().step("a submodule's server cannot do shallow fetches; fetching all of its history");
+            git.context()
+                .console()
+                .step("a submodule's server does not support shallow fetches; fetching its whole history");
             finished = update(None).await?;
         }
         let said = finished.stderr.to_lowercase();
         let is_refused = ["authentication failed", "could not read username", "permission denied (publickey"];
         let fetched = lfs::explain(finished).context("cannot fetch the submodules");
         if fetched.is_err() && is_refused.iter().any(|words| said.contains(words)) {
-            fetched.hint("`submodule_credentials` has users and passwords of other hosts, and keys of submodules")?;
+            fetched.hint("set `submodule_credentials` for submodules on other hosts or with other keys")?;
         } else if said.contains("branch configured to inherit branch from superproject") {
             fetched.hint(
-                "a submodule of a submodule has `branch = .`, and the one around it is on no branch; \
-                 name the branch there, or set `submodule_recursive: false`",
+                "a nested submodule has `branch = .`, but its parent submodule is on no branch; name a branch in \
+                 its `.gitmodules`, or set `submodule_recursive: false`",
             )?;
         } else {
             fetched?;

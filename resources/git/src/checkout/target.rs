@@ -89,7 +89,7 @@ impl Target {
             && named.id() != commit
         {
             git.context().console().warn(format_args!(
-                "tag `{tag}` was moved to {}; this is {commit}, which it named when the version was found",
+                "tag `{tag}` was moved to {}; checking out {commit}, its commit when the version was found",
                 named.id()
             ));
         }

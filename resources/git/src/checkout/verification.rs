@@ -94,7 +94,7 @@ impl<'c> Trusted<'c> {
         } else if armour.starts_with("-----BEGIN SSH SIGNATURE-----") {
             self.verify_ssh(&signed, &RawCommit::read(repository, commit)?).await
         } else {
-            Err(anyhow!("its signature is neither OpenPGP's nor SSH's"))
+            Err(anyhow!("its signature is neither an OpenPGP nor an SSH signature"))
         };
         let by = by.with_context(not_signed)?;
         self.context.console().step(format_args!("commit {commit} has a good signature by {by}"));
@@ -104,11 +104,12 @@ impl<'c> Trusted<'c> {
     /// Returns the signer.
     async fn verify_openpgp(&self, signed: &Signed) -> Result<String> {
         let keyring = self.keyring.as_ref().ok_or_else(|| {
-            anyhow!("it is signed with a GPG key, and the source names SSH keys alone")
-                .hint("`commit_verification_keys` names GPG keys")
+            anyhow!("it is signed with a GPG key, but the source names only SSH keys")
+                .hint("add the GPG key to `commit_verification_keys`")
         })?;
         let private = self.context.private_directory();
-        let signature = openpgp::signature(&signed.signature).map_err(|found| anyhow!("its signature is {found}"))?;
+        let signature = openpgp::signature(&signed.signature)
+            .map_err(|found| anyhow!("cannot parse its signature: found {found}"))?;
         let signature = private.write(SIGNATURE, &signature)?;
         let gpgv = self.context.command("gpgv").args(["--status-fd", "1", "--homedir"]).arg(private.path()?);
         let gpgv = gpgv.arg("--keyring").arg(keyring).arg("--").arg(signature).arg("-");
@@ -119,12 +120,12 @@ impl<'c> Trusted<'c> {
     /// Returns the signer.
     async fn verify_ssh(&self, signed: &Signed, commit: &RawCommit) -> Result<String> {
         let signers = self.allowed_signers.as_ref().ok_or_else(|| {
-            anyhow!("it is signed with an SSH key, and the source names GPG keys alone")
-                .hint("`allowed_signers` names SSH keys")
+            anyhow!("it is signed with an SSH key, but the source names only GPG keys")
+                .hint("add the SSH key to `allowed_signers`")
         })?;
         let signature = self.context.private_directory().write(SIGNATURE, signed.signature.as_bytes())?;
         // Keys may be allowed for a time (`valid-before`), which is that of the commit, as git has it.
-        let when = jiff::Timestamp::from_second(commit.committer.when.seconds()).context("its date is none")?;
+        let when = jiff::Timestamp::from_second(commit.committer.when.seconds()).context("its date is invalid")?;
         let when = format!("-Overify-time={}", when.strftime("%Y%m%d%H%M%S"));
         let found = self.ssh_keygen("find-principals", &signature, &[&when]).arg("-f").arg(signers);
         let found = found.run().await?;
@@ -142,7 +143,7 @@ impl<'c> Trusted<'c> {
             let by = sound.text().rsplit(" key ").next().unwrap_or_default().to_owned();
             anyhow!("it is signed by the SSH key `{by}`, which `allowed_signers` does not allow at that time")
         } else {
-            sound.failure().context("its signature does not fit: it was changed after it was signed")
+            sound.failure().context("its signature does not match: the commit was changed after it was signed")
         })
     }
 
@@ -172,12 +173,12 @@ fn openpgp_signer(finished: &Finished) -> Result<String> {
             Ok(format!("{user} ({fingerprint})"))
         }
         "ERRSIG" if argument("NO_PUBKEY").is_some() => {
-            Err(anyhow!("it is signed by the GPG key `{id}`, which is none of them"))
+            Err(anyhow!("it is signed by the GPG key `{id}`, which the source does not name"))
         }
-        "BADSIG" => Err(anyhow!("it was changed after the GPG key `{id}` had signed it")),
+        "BADSIG" => Err(anyhow!("it was changed after the GPG key `{id}` signed it")),
         "EXPSIG" => Err(anyhow!("the signature by the GPG key `{id}` has expired")),
         "EXPKEYSIG" => Err(anyhow!("the GPG key `{id}` ({user}) has expired")
-            .hint("when its owner has made it last longer, give the key anew")),
+            .hint("if the owner has extended it, update the key in the source")),
         "REVKEYSIG" => Err(anyhow!("the GPG key `{id}` ({user}) has been revoked")),
         _ => Err(finished.failure()),
     }

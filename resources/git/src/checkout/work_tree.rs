@@ -82,7 +82,7 @@ impl Wanted<'_> {
         {
             let console = git.context().console();
             console.step(format_args!(
-                "looking for `{beginning}` in the whole history: servers know commits by full hashes"
+                "looking for `{beginning}` in the whole history: a server finds commits by full hash only"
             ));
         }
         let repository = match self.depth {
@@ -140,7 +140,7 @@ impl Wanted<'_> {
             // Without a version HEAD stays on the branch, as after a plain clone.
             None => checkout,
         };
-        lfs::explain(checkout.arg("--").run().await?).context("cannot check the version out")?;
+        lfs::explain(checkout.arg("--").run().await?).context("cannot check out the version")?;
         Ok(())
     }
 
@@ -234,11 +234,11 @@ impl Wanted<'_> {
             (Some(Refusal::UnadvertisedCommit), Some(_)) if request.commit.is_some() => {
                 request.commit = None;
                 let branch = branch.unwrap_or("HEAD");
-                console.step(format_args!("the server does not give out commits by their hash; looking in `{branch}`"));
+                console.step(format_args!("the server does not serve commits by hash; searching `{branch}`"));
             }
             (Some(Refusal::CannotShallow), _) if request.depth.is_some() => {
                 (request.depth, request.commit) = (None, None);
-                console.step("the server cannot do shallow fetches; fetching the whole history");
+                console.step("the server does not support shallow fetches; fetching the whole history");
             }
             // `git clone --branch` takes a tag, too.
             (Some(Refusal::UnknownRef), _) if !request.is_of_tag && !self.all_branches && branch.is_some() => {

@@ -115,7 +115,9 @@ impl BranchHeads<'_, '_, '_> {
 
     fn warn_of_deleted_branch(&self, known: &Version, start: &str) {
         let (console, branch) = (self.0.git.context().console(), &known.reference);
-        console.warn(format_args!("branch `{branch}` is gone, or filtered out by now; going on from {start}"));
+        console.warn(format_args!(
+            "branch `{branch}` was deleted or no longer matches the filters; continuing from {start}"
+        ));
     }
 }
 

@@ -167,7 +167,7 @@ impl RepositoryCache {
         if !self.reused || !is_worth_another_try(error) {
             return Ok(false);
         }
-        console.warn(format_args!("the repository that an earlier check left is of no use: {error:#}"));
+        console.warn(format_args!("discarding the cached repository of an earlier check: {error:#}"));
         self.renew(remote, self.repository.object_format())?;
         Ok(true)
     }
@@ -206,7 +206,7 @@ impl RepositoryCache {
 
     /// The commit that the last fetch found at the tip. The followed ref may be an annotated tag.
     pub(crate) fn tip(&self) -> Result<Oid> {
-        let tip = self.repository.refname_to_id(TIP).context("the fetch left no tip behind")?;
+        let tip = self.repository.refname_to_id(TIP).context("the fetch wrote no tip ref")?;
         Ok(raw_commit::untagged(&self.repository, tip))
     }
 

@@ -250,7 +250,7 @@ impl<'g> History<'g> {
         if !is_part_of_branch {
             let console = self.git.context().console();
             console.warn(format_args!(
-                "version `{known}` is no longer part of the branch; going on from where the branch was moved"
+                "version `{known}` is no longer on the branch; continuing from the last common commit"
             ));
         }
         Ok(Found { known_is_there: is_part_of_branch, commits: self.chosen(&chain, usize::MAX).await? })
@@ -298,7 +298,7 @@ impl<'g> History<'g> {
     /// Takes the newest commits instead of those after a version that cannot be found any more.
     async fn begin_again(&self, known: Oid, why: &str) -> Result<Found> {
         let console = self.git.context().console();
-        console.warn(format_args!("version `{known}` {why}; going on from the newest commit"));
+        console.warn(format_args!("version `{known}` {why}; continuing from the newest commit"));
         self.newest().await
     }
 

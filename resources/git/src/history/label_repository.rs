@@ -166,7 +166,7 @@ impl LabelRepository<'_, '_> {
         let lacking: Vec<&Label> = self.listed.labels.iter().filter(|label| missing.contains(&label.target)).collect();
         for label in &lacking {
             let (kind, name) = (self.question.kind, &label.name);
-            self.git.context().console().warn(format_args!("{kind} `{name}` names no commit, and is passed over"));
+            self.git.context().console().warn(format_args!("skipping {kind} `{name}`, which does not name a commit"));
         }
         let is_about_labels = self.listed.tip.is_none_or(|tip| !missing.contains(&tip));
         Ok(is_about_labels && lacking.iter().all(|label| label.target == label.commit))

@@ -33,11 +33,11 @@ pub(super) async fn versions(
         match commit {
             Some(commit) if repository.bring(commit).await? => {
                 if !older.contains(&commit) {
-                    console.warn(format_args!("version `{reference}` is before none of the tags any more"));
+                    console.warn(format_args!("version `{reference}` is no longer an ancestor of a matching tag"));
                 }
                 start = Some(commit);
             }
-            _ => console.warn(format_args!("version `{reference}` is gone; going on from the newest commit")),
+            _ => console.warn(format_args!("version `{reference}` is gone; continuing from the newest commit")),
         }
     }
     let tips = tagged.iter().chain(repository.listed.tip.as_ref()).map(ToString::to_string);

@@ -52,10 +52,10 @@ impl Tags<'_, '_, '_> {
         let console = self.0.git.context().console();
         let Some(created) = created else {
             let why = match namesake {
-                Some(_) => "was moved, and what it named is gone from the server",
-                None => "is gone, or filtered out by now",
+                Some(_) => "was moved, and its old commit is gone from the server",
+                None => "was deleted or no longer matches the filters",
             };
-            console.warn(format_args!("{kind} `{reference}` {why}; going on from the newest {kind}"));
+            console.warn(format_args!("{kind} `{reference}` {why}; continuing from the newest {kind}"));
             return self.0.newest(labels).await;
         };
         let newer = labels.partition_point(|label| label.created < created);
@@ -80,7 +80,9 @@ impl Tags<'_, '_, '_> {
         } else if is_commit_hash(reference) {
             labels.iter().position(|label| label.commit.to_string() == *reference).unwrap_or(labels.len())
         } else {
-            console.warn(format_args!("tag `{reference}` is gone, or filtered out by now; going on from its place"));
+            console.warn(format_args!(
+                "tag `{reference}` was deleted or no longer matches the filters; continuing from its position"
+            ));
             labels.partition_point(is_older)
         };
         let newer = self.0.passing(labels.get(start..).unwrap_or_default()).await?;

@@ -58,7 +58,7 @@ pub(crate) fn class_name(after_opening: &str) -> Option<(&str, &str)> {
 
 /// What the classes are called, for messages.
 pub(crate) fn no_such_class(name: &str) -> String {
-    format!("has the class `[:{name}:]`, which there is not; there are {}", CLASSES.join(", "))
+    format!("has the unknown class `[:{name}:]`; the known classes are {}", CLASSES.join(", "))
 }
 
 /// A character by its number, so that none means anything to the engine.

@@ -66,7 +66,7 @@ struct Atom {
 
 /// What is said of an escape that other kinds of regular expressions have.
 fn no_class_escape(letter: char, set: &str) -> String {
-    format!("has `\\{letter}`, which means nothing in a POSIX regular expression; write `{set}`")
+    format!("has `\\{letter}`, which is undefined in POSIX regular expressions; write `{set}`")
 }
 
 impl Dialect {
@@ -119,7 +119,7 @@ impl Translator<'_> {
 
     fn repeat(&mut self, operator: &str) -> Result<(), String> {
         let Some(Atom { start, is_repeated }) = self.atom else {
-            return Err("repeats something where there is nothing before".to_owned());
+            return Err("has a repetition operator with nothing before it".to_owned());
         };
         if is_repeated {
             // Two operators in a row would mean something else to the engine.
@@ -178,7 +178,7 @@ impl Translator<'_> {
             'd' => return Err(no_class_escape('d', "[0-9]")),
             'D' => return Err(no_class_escape('D', "[^0-9]")),
             other if other.is_ascii_alphanumeric() => {
-                return Err(format!("has `\\{other}`, which means nothing in a POSIX regular expression"));
+                return Err(format!("has `\\{other}`, which is undefined in POSIX regular expressions"));
             }
             other => Token::Atom(literal(other)),
         })
@@ -191,7 +191,7 @@ impl Translator<'_> {
             return Err(format!("has a `{open}` without its `{close}`"));
         };
         self.rest = rest;
-        let bad = || format!("has `{open}{numbers}{close}`, which is no count from 0 to {MOST_REPETITIONS}");
+        let bad = || format!("has `{open}{numbers}{close}`, which is not a count from 0 to {MOST_REPETITIONS}");
         let number = |text: &str| {
             let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
             text.parse().ok().filter(|number| is_number && *number <= MOST_REPETITIONS).ok_or_else(bad)
@@ -229,13 +229,15 @@ impl Translator<'_> {
                 let is_hyphen = !is_first && self.rest.starts_with('-') && !self.rest.starts_with("-]");
                 let first = self.member()?;
                 if is_hyphen {
-                    return Err("has a `-` between two ranges; a `-` as itself stands first or last in `[]`".to_owned());
+                    return Err(
+                        "has a `-` right after a range; to match a `-`, put it first or last in `[]`".to_owned()
+                    );
                 }
                 if self.rest.starts_with('-') && !self.rest.starts_with("-]") {
                     self.next();
                     let last = self.member()?;
                     if last < first {
-                        return Err(format!("has the range `{first}-{last}`, whose ends are the wrong way round"));
+                        return Err(format!("has the range `{first}-{last}`, whose ends are in the wrong order"));
                     }
                     set.add_range(first, last);
                 } else {
@@ -254,7 +256,7 @@ impl Translator<'_> {
                 let character = characters.next();
                 let rest = characters.as_str().strip_prefix(close);
                 let (Some(character), Some(rest)) = (character, rest) else {
-                    return Err(format!("has a `{open}` that is not one character and `{close}`"));
+                    return Err(format!("has a `{open}` that is not followed by one character and `{close}`"));
                 };
                 self.rest = rest;
                 return Ok(character);

@@ -49,7 +49,7 @@ impl WorkTree<'_> {
         }
         self.git.explain(finished, Some(branch)).with_context(|| self.git.cannot("fetch from"))?;
         self.join_histories(branch).await?;
-        let upstream = self.repository.refname_to_id(UPSTREAM).context("the fetch left no ref behind")?;
+        let upstream = self.repository.refname_to_id(UPSTREAM).context("the fetch wrote no ref")?;
         let (verb, command) = match integration {
             Integration::None => return Ok(Upstream::AsGot),
             Integration::Rebase { strategy, options } => {
@@ -101,7 +101,7 @@ impl WorkTree<'_> {
         }
         if !changed.is_empty() {
             let console = self.git.context().console();
-            console.warn("changes that were not committed are thrown away before the merge");
+            console.warn("discarding uncommitted changes before the merge");
         }
         self.command("reset").args(["--quiet", "--hard", &start.to_string()]).run().await?.success()?;
         Ok(())

@@ -24,6 +24,6 @@ pub(crate) async fn upload(git: &Git<'_>, repository: &Repository, directory: &P
     let remote = if repository.find_remote("origin").is_ok_and(is_origin) { "origin" } else { address };
     let push = git.push_tool("git-lfs").label("git lfs push").directory(directory);
     let finished = push.args(["push", "--", remote, "HEAD"]).progress(None).run().await?;
-    explain(finished).with_context(|| git.cannot("send the files of git-lfs to"))?;
+    explain(finished).with_context(|| git.cannot("upload git-lfs files to"))?;
     Ok(())
 }

@@ -38,7 +38,7 @@ impl WorkTree<'_> {
             return if note.message_bytes().trim_ascii() == wanted.trim_ascii() {
                 Ok(())
             } else {
-                Err(anyhow!("commit `{head}` has another note already"))
+                Err(anyhow!("commit `{head}` already has a different note"))
             };
         }
         // As an object the note is taken as it is; of a file, git leaves out lines that begin with `#`.
@@ -62,6 +62,6 @@ impl WorkTree<'_> {
         }
         self.command("notes").args(["merge", "--abort"]).run().await?;
         let error = merge.failure().context("cannot merge the notes of the repository with those of the server");
-        Err(error.hint("the two have other notes on the same commit; no note was overwritten, and nothing was pushed"))
+        Err(error.hint("both have different notes on the same commit; nothing was overwritten or pushed"))
     }
 }

@@ -122,16 +122,16 @@ impl TagPlan {
     /// Names the tags that were not pushed.
     pub(crate) fn warn_of_those_left(&self, console: &Console) {
         if let Some(stale) = named(self.stale.iter().map(String::as_str)) {
-            let hint = "`push_all_tags: true` with `force: true` overwrites them";
-            console.warn(format_args!("not pushed, since the server has it on another commit: {stale}; {hint}"));
+            let hint = "to overwrite, set `push_all_tags: true` and `force: true`";
+            console.warn(format_args!("did not push {stale}: the server has another commit there; {hint}"));
         }
         let reasons: Vec<String> = self.refused.iter().take(MOST_NAMES).map(ToString::to_string).collect();
         if !reasons.is_empty() {
-            console.warn(format_args!("not pushed, since the server refuses it: {}", reasons.join(", ")));
+            console.warn(format_args!("not pushed, because the server refused: {}", reasons.join(", ")));
         }
         if self.refspecs.is_empty() && !self.pushed.is_empty() {
             let count = self.pushed.len();
-            console.warn(format_args!("{count} tags were not pushed: too many to tell them from those left alone"));
+            console.warn(format_args!("{count} tags were not pushed: there are too many to list in one push"));
         }
     }
 }

@@ -43,11 +43,11 @@ impl Rejection {
     /// What to do about it, where that is known.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         if self.exists_already() {
-            Some("the tag is there already, on another commit")
+            Some("the tag already exists on another commit")
         } else if self.is_stale() {
-            Some("the branch has moved since the get, and `force: lease` overwrites no newer commit")
+            Some("the branch was updated since the get, and `force: lease` does not overwrite newer commits")
         } else if self.has_moved() {
-            Some("the branch has commits that this one does not have; `rebase: true` puts it on top of them")
+            Some("the branch has commits that HEAD lacks; `rebase: true` rebases onto them")
         } else {
             None
         }
@@ -118,7 +118,7 @@ mod tests {
             let refused = parse(&format!("!\tHEAD:refs/tags/v1\t{reason}\n"));
             refused.first().and_then(Rejection::hint).unwrap_or_default()
         };
-        assert!(hint("[rejected] (already exists)").contains("the tag is there already"));
+        assert!(hint("[rejected] (already exists)").contains("the tag already exists"));
         assert!(hint("[rejected] (stale info)").contains("`force: lease`"));
         assert!(hint("[rejected] (fetch first)").contains("`rebase: true`"));
         assert_eq!(hint("[remote rejected] (pre-receive hook declined)"), "");

@@ -77,8 +77,10 @@ impl Grammar {
             None | Some("default" | "basic") => Ok(Self::Regex(Dialect::Basic)),
             Some("extended") => Ok(Self::Regex(Dialect::Extended)),
             Some("fixed") => Ok(Self::Text),
-            Some(_) => Err("has patterns of a kind that is not supported (`grep.patternType` in `git_config`); \
-                 `basic`, `extended` and `fixed` are"),
+            Some(_) => {
+                Err("cannot be used with this `grep.patternType` in `git_config`; `basic`, `extended` and `fixed` are \
+                 supported")
+            }
         }
     }
 

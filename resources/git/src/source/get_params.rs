@@ -89,7 +89,7 @@ impl Parameters for GetParams {
         if let (Some(depth), Some(alias)) = (self.depth, self.git_depth)
             && depth != alias
         {
-            problems.add("git.depth", "says something else than `depth`, whose other name it is");
+            problems.add("git.depth", "must have the same value as `depth`, of which it is an alias");
         }
         for (index, branch) in self.fetch.iter().enumerate() {
             if let Err(problem) = is_branch_name(branch) {

@@ -13,7 +13,7 @@ pub(crate) fn decode(base64: &str) -> Result<Vec<u8>, &'static str> {
     if bytes.starts_with(MAGIC) {
         Ok(bytes)
     } else {
-        Err("is base64 of something else than a key of git-crypt (`git-crypt export-key`)")
+        Err("is base64, but not of a git-crypt key (see `git-crypt export-key`)")
     }
 }
 
@@ -30,7 +30,7 @@ mod tests {
             assert_eq!(decode(&written).unwrap(), file);
         }
         assert!(decode("not base64!").unwrap_err().contains("not base64"));
-        assert!(decode("").unwrap_err().contains("something else"));
-        assert!(decode(&STANDARD.encode("hello")).unwrap_err().contains("something else"));
+        assert!(decode("").unwrap_err().contains("git-crypt export-key"));
+        assert!(decode(&STANDARD.encode("hello")).unwrap_err().contains("git-crypt export-key"));
     }
 }

@@ -21,7 +21,7 @@ impl KeyId {
         if matches!(digits.len(), 16 | 40) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             Ok(Self(digits.to_ascii_uppercase()))
         } else {
-            Err("must be a fingerprint of 40 hexadecimal digits, or a key id of 16; shorter ones are anybody's")
+            Err("must be a fingerprint of 40 hexadecimal digits or a key id of 16; shorter ids can be forged")
         }
     }
 

@@ -76,7 +76,7 @@ pub(crate) fn merged(keys: impl IntoIterator<Item = PublicKey>) -> Vec<PublicKey
 /// The public keys in an armored text, one at least. The error says what was found instead.
 pub(crate) fn public_keys(text: &str) -> Result<Vec<PublicKey>, &'static str> {
     if text.contains("-----BEGIN PGP PRIVATE KEY BLOCK-----") {
-        return Err("a private key, of which only the public half is wanted (`gpg --armor --export`)");
+        return Err("a private key instead of the public key (`gpg --armor --export`)");
     }
     let mut keys: Vec<PublicKey> = Vec::new();
     for block in unarmored(text, &["PGP PUBLIC KEY BLOCK"])? {
@@ -93,7 +93,7 @@ pub(crate) fn public_keys(text: &str) -> Result<Vec<PublicKey>, &'static str> {
                     keys.push(PublicKey { fingerprint: fingerprint(packet.body)?, parts: vec![part()] });
                 }
                 (tag::SECRET_KEY | tag::SECRET_SUBKEY, _) => {
-                    return Err("a private key, of which only the public half is wanted (`gpg --armor --export`)");
+                    return Err("a private key instead of the public key (`gpg --armor --export`)");
                 }
                 // What a keyring of somebody else's says of trust means nothing here.
                 (tag::TRUST, Some(_)) => {}
@@ -103,12 +103,12 @@ pub(crate) fn public_keys(text: &str) -> Result<Vec<PublicKey>, &'static str> {
                     }
                 }
                 (tag::USER_ID | tag::PUBLIC_SUBKEY | tag::USER_ATTRIBUTE, Some(key)) => key.parts.push(part()),
-                _ => return Err("packets that are not those of a public key"),
+                _ => return Err("packets that do not belong to a public key"),
             }
         }
     }
     // Whoever gives a key wants it to be held to: a template whose variable came out empty is not a wish for no key.
-    if keys.is_empty() { Err("armour with no key in it") } else { Ok(keys) }
+    if keys.is_empty() { Err("armour without a key") } else { Ok(keys) }
 }
 
 /// The one signature in an armored text, without its armour.
@@ -120,7 +120,7 @@ pub(crate) fn signature(text: &str) -> Result<Vec<u8>, &'static str> {
     if packet.tag == tag::SIGNATURE && rest.is_empty() {
         Ok(packet.whole.to_vec())
     } else {
-        Err("something else than one signature")
+        Err("packets other than one signature")
     }
 }
 
@@ -149,11 +149,11 @@ fn unarmored(text: &str, kinds: &[&str]) -> Result<Vec<Vec<u8>>, &'static str> {
         if !is_closed {
             return Err(NO_ARMOUR);
         }
-        let bytes = STANDARD.decode(body).map_err(|_| "armour around what is not base64")?;
+        let bytes = STANDARD.decode(body).map_err(|_| "armour whose body is not base64")?;
         if let Some(sum) = checksum
             && STANDARD.decode(sum).ok().as_deref() != Some(&crc24(&bytes))
         {
-            return Err("armour whose checksum is wrong: some of the text was lost or changed");
+            return Err("armour with a wrong checksum: the text was truncated or changed");
         }
         blocks.push(bytes);
     }
@@ -180,7 +180,7 @@ fn crc24(bytes: &[u8]) -> [u8; 3] {
 fn fingerprint(key: &[u8]) -> Result<String, &'static str> {
     let length = u16::try_from(key.len()).map_err(|_| "a key that is too large")?;
     if key.first() != Some(&4) {
-        return Err("a key of another version than 4, which `gpgv` does not know");
+        return Err("a key of a version other than 4, which `gpgv` does not support");
     }
     let mut hashed = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY);
     hashed.update(&[0x99]);
@@ -202,7 +202,7 @@ struct Packet<'p> {
 impl<'p> Packet<'p> {
     /// The first packet, and what follows (section 4.2).
     fn read(bytes: &'p [u8]) -> Result<(Self, &'p [u8]), &'static str> {
-        const CUT: &str = "packets that are cut short or none at all";
+        const CUT: &str = "truncated or malformed packets";
         let number = |bytes: &[u8]| bytes.iter().fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
         let (first, rest) = bytes.split_first().filter(|(first, _)| *first & 0x80 != 0).ok_or(CUT)?;
         let (tag, width, length) = if first & 0x40 == 0 {
@@ -296,12 +296,12 @@ j5f/SQEAg2YFGcPvtKmQXcGpYMpuYL2AvW98Lz3yFNN23H+fYgA=
             (&damaged, "checksum"),
             (&KEY.replace('x', "#"), "not base64"),
             (&armoured(b"\x94\x01\x04"), "a private key"),
-            (&armoured(b"\x98\x01\x03"), "another version"),
-            (&armoured(b"\x98\x09\x04"), "cut short"),
-            (&armoured(b"\xd1\x01\x04"), "not those of a public key"),
-            (&armoured(b"plain"), "cut short"),
-            (&armoured(b""), "no key in it"),
-            (&armoured(b"").replace("\n\n\n", "\n"), "no key in it"),
+            (&armoured(b"\x98\x01\x03"), "other than 4"),
+            (&armoured(b"\x98\x09\x04"), "truncated"),
+            (&armoured(b"\xd1\x01\x04"), "not belong to a public key"),
+            (&armoured(b"plain"), "truncated"),
+            (&armoured(b""), "without a key"),
+            (&armoured(b"").replace("\n\n\n", "\n"), "without a key"),
         ] {
             let problem = public_keys(text).unwrap_err();
             assert!(problem.contains(expected), "{problem}: {text}");

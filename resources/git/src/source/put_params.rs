@@ -130,7 +130,7 @@ impl Parameters for PutParams {
             problems.add("annotate", "has no effect without `tag`");
         }
         if self.only_tag && self.tag.is_none() && self.push_all_tags == Some(false) {
-            problems.add("only_tag", "needs a `tag` with `push_all_tags: false`: there is nothing to push");
+            problems.add("only_tag", "needs `tag` when `push_all_tags` is `false`: there is nothing else to push");
         }
         if self.merge && self.rebase {
             problems.add("merge", "either merge or rebase can be set, but not both");
@@ -144,12 +144,12 @@ impl Parameters for PutParams {
         }
         let prefix = self.refs_prefix.trim_end_matches('/');
         if !prefix.starts_with("refs/") || !git2::Reference::is_valid_name(&format!("{prefix}/x")) {
-            problems.add("refs_prefix", "must be the beginning of a ref's name, such as `refs/heads`");
+            problems.add("refs_prefix", "must be the prefix of a ref name, such as `refs/heads`");
         } else if prefix != "refs/heads" && matches!(self.force, Force::Lease(_)) {
             problems.add_with_hint(
                 "force",
-                "cannot be `lease` with another `refs_prefix` than `refs/heads`",
-                "what the get found is a branch, and says nothing of other refs",
+                "cannot be `lease` with a `refs_prefix` other than `refs/heads`",
+                "a get records the position of branches only",
             );
         }
     }

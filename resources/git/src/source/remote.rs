@@ -108,7 +108,7 @@ pub(crate) fn is_branch_name(name: &str) -> Result<(), String> {
     if git2::Branch::name_is_valid(name).unwrap_or(false) {
         Ok(())
     } else {
-        Err(format!("`{name}` is not a legal branch name"))
+        Err(format!("`{name}` is not a valid branch name"))
     }
 }
 

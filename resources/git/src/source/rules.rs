@@ -114,7 +114,7 @@ impl Source {
         let name = self.version_type.name();
         for (key, is_given) in [("tag_filter", self.tag_filter.is_some()), ("tag_regex", self.tag_regex.is_some())] {
             if is_given && is_of_branches {
-                problems.add(key, format!("is about tags, and with `version_type: {name}` there are none"));
+                problems.add(key, format!("filters tags, and cannot be used with `version_type: {name}`"));
             }
         }
         let tag_keys = [("tag_filters", !self.tag_filters.is_empty()), ("tag_sort", self.tag_sort.is_some())];
@@ -131,8 +131,8 @@ impl Source {
             }
         }
         if self.branch.is_some() && self.version_type == VersionType::BranchHeads {
-            let hint = "`branch_regex` chooses branches; a put names its own in its params";
-            let message = "is one branch, and with `version_type: branch_heads` all are followed";
+            let hint = "filter branches with `branch_filters` or `branch_regex`; set the branch of a put in its params";
+            let message = "cannot be used with `version_type: branch_heads`, which follows all branches";
             problems.add_with_hint("branch", message, hint);
         }
     }
@@ -153,7 +153,7 @@ fn unencoded_password(uri: &str) -> Option<&str> {
 
 fn password_is_encoded(uri: &str) -> Result<(), &'static str> {
     match unencoded_password(uri) {
-        Some(_) => Err("has a `/` in its password, which is written `%2F`"),
+        Some(_) => Err("has an unencoded `/` in its password; write it as `%2F`"),
         None => Ok(()),
     }
 }

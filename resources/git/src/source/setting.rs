@@ -26,7 +26,7 @@ impl Setting {
             && key.is_some_and(|key| is_word(key) && key.starts_with(|c: char| c.is_ascii_alphabetic()))
             && !self.name.contains(['\n', '\0']);
         if !named {
-            problems.add(format!("git_config[{index}].name"), "is not the name of a setting, such as `core.longPaths`");
+            problems.add(format!("git_config[{index}].name"), "is not a git setting name, such as `core.longPaths`");
         }
         if self.value.contains('\0') {
             problems.add(format!("git_config[{index}].value"), "must not contain a NUL character");

@@ -16,16 +16,16 @@ pub(crate) fn of_settings(settings: &[Setting]) -> Option<(usize, Result<Vec<Str
 
 fn parse(command: &str) -> Result<Vec<String>, &'static str> {
     let words = words(command).ok_or(
-        "must be words that need no shell, since the source has keys of its own for ssh (`private_key`, `known_hosts`, \
-         `https_tunnel`, `forward_agent`)",
+        "must not need a shell when the source configures ssh (`private_key`, `known_hosts`, `https_tunnel`, \
+         `forward_agent`)",
     )?;
     let program = words.first().and_then(|program| Path::new(program).file_name()).and_then(|name| name.to_str());
     if program != Some("ssh") {
-        return Err("must run `ssh`, since the source has keys of its own for ssh (`private_key`, `known_hosts`, \
-                    `https_tunnel`, `forward_agent`)");
+        return Err("must run `ssh` when the source configures ssh (`private_key`, `known_hosts`, `https_tunnel`, \
+                    `forward_agent`)");
     }
     if words.iter().any(|word| word.starts_with("-F")) {
-        return Err("must not have `-F`: the source's own keys for ssh are given to it in a configuration file");
+        return Err("must not contain `-F`: ssh gets the settings of the source in a configuration file");
     }
     Ok(words)
 }
@@ -79,7 +79,7 @@ mod tests {
     fn refuses_what_needs_a_shell_or_is_not_ssh() {
         for command in ["ssh $X", "ssh; id", "X=1 ssh", "ssh `id`", "ssh 'a", "ssh \"$HOME\"", "", "ssh > x", "ssh ~/x"]
         {
-            assert!(parse(command).unwrap_err().contains("need no shell"), "{command}");
+            assert!(parse(command).unwrap_err().contains("not need a shell"), "{command}");
         }
         assert!(parse("plink -batch").unwrap_err().contains("must run `ssh`"));
         assert!(parse("ssh -F /dev/null").unwrap_err().contains("`-F`"));

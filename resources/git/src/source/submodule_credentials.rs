@@ -55,7 +55,8 @@ impl SubmoduleCredential {
         if self.username.is_some() || has_password {
             match &self.host {
                 None => {
-                    problems.add(at("host"), "is needed with `username` and `password`: they are for that host alone");
+                    problems
+                        .add(at("host"), "is needed with `username` and `password`, which are sent to that host only");
                 }
                 Some(host) if Host::parse(host).is_none() => {
                     problems.add(at("host"), "must be a host, such as `git.example.com` or `git.example.com:8443`");

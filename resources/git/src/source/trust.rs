@@ -12,8 +12,8 @@ pub(crate) fn rules(ca_certs: &[String], known_hosts: Option<&str>, problems: &m
     if let Some((index, _)) = lines.into_iter().find(|(_, line)| !is_known_host(line)) {
         problems.add_with_hint(
             "known_hosts",
-            format!("line {} is not one of a `known_hosts` file", index + 1),
-            "`ssh-keyscan HOST` prints such lines: a host, the kind of its key, and the key",
+            format!("line {} is not a `known_hosts` line", index + 1),
+            "a line has a host, a key type and a key; `ssh-keyscan HOST` prints such lines",
         );
     }
 }

@@ -31,15 +31,15 @@ impl Tunnel {
         match (&self.proxy_host, self.proxy_port) {
             (Some(host), _) if !is_name(host) => problems.add_with_hint(
                 "https_tunnel.proxy_host",
-                "must be a host's name or address",
-                "its port is `proxy_port`; a scheme has no place there",
+                "must be a host name or address",
+                "write it without a scheme, and put the port into `proxy_port`",
             ),
             (Some(_), None) => problems.add("https_tunnel.proxy_port", "is needed with `proxy_host`"),
             (None, Some(_)) => problems.add("https_tunnel.proxy_host", "is needed with `proxy_port`"),
             _ => {}
         }
         if self.proxy_user.as_ref().is_some_and(|user| user.contains(':')) {
-            problems.add("https_tunnel.proxy_user", "must not contain a `:`, which ends the user in what is sent");
+            problems.add("https_tunnel.proxy_user", "must not contain `:`, which separates the user from the password");
         }
     }
 }

@@ -49,7 +49,7 @@ impl Agent {
         }
         let added = add.run().await?.success();
         added
-            .context("cannot give the key to the ssh agent")
+            .context("cannot add the key to the ssh agent")
             .hint("check `private_key` and `private_key_passphrase`")?;
         Ok(agent)
     }
@@ -85,10 +85,10 @@ fn listening(agent: &mut Child, socket: &Path) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while UnixStream::connect(socket).is_err() {
         if let Some(status) = agent.try_wait()? {
-            return Err(anyhow!("`ssh-agent` ended at once ({status})"));
+            return Err(anyhow!("`ssh-agent` exited at once ({status})"));
         }
         if Instant::now() >= deadline {
-            return Err(anyhow!("`ssh-agent` does not listen after {} s", PATIENCE.as_secs()));
+            return Err(anyhow!("`ssh-agent` did not start to listen within {} s", PATIENCE.as_secs()));
         }
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -37,7 +37,7 @@ const OTHER_REPOSITORY: [&str; 8] = [
     "GIT_WORK_TREE",
 ];
 
-const SILENCE_HINT: &str = "`network_timeout` in the source says how long a server may stay silent";
+const SILENCE_HINT: &str = "`network_timeout` in the source sets how long a server may stay silent";
 
 /// The git program with the environment that this source needs.
 pub(crate) struct Git<'c> {
@@ -317,21 +317,23 @@ impl<'c> Git<'c> {
         }
         let error = jetway::Error::new(FromServer(finished.failure()));
         Err(if said.contains("unable to read askpass response") && said.contains("could not read username") {
-            error.hint("the server sends us to another address, which gets no credentials; put that one in `uri`")
+            error.hint(
+                "the server redirected git to another address, which gets no credentials; set `uri` to that address",
+            )
         } else if any(&["authentication failed", "could not read username", "could not read password"]) {
-            error.hint("check `username` and `password`; a hosting service may want a token in place of the password")
+            error.hint("check `username` and `password`; a hosting service may require a token instead of the password")
         } else if any(self.signs_of_missing_key) {
-            error.hint("the source has no `private_key`, which an ssh address needs")
+            error.hint("set `private_key` in the source: an ssh address needs it")
         } else if said.contains("permission denied (publickey") {
-            error.hint("check `private_key`, and that its public half may read this repository")
+            error.hint("check `private_key`, and that its public key has access to this repository")
         } else if any(&["host key verification failed", "remote host identification has changed"]) {
-            error.hint("the server's host key is not the one in `known_hosts`; take a new one over only from where you trust it")
+            error.hint("the server's host key does not match `known_hosts`; replace the line only with a key from a source you trust")
         } else if any(&["does not match target host name", "certificate subject name matches"]) {
-            error.hint("the server's certificate is for another name; address the server by a name of its certificate")
+            error.hint("the server's certificate is for another host name; use a name from the certificate in `uri`")
         } else if said.contains("certificate") {
             // With GnuTLS git does not say which of the two it is.
             error.hint(
-                "the server's certificate has expired, or it is not trusted: put the certificate of its authority into `ca_certs`",
+                "the server's certificate has expired or is not trusted; to trust it, add its CA certificate to `ca_certs`",
             )
         } else {
             error

@@ -58,10 +58,12 @@ pub(crate) fn explain(finished: Finished) -> Result<Finished> {
     let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
     let is_lfs = any(&["git-lfs", "smudge filter lfs", "lfs:"]);
     Err(if is_lfs && any(&["git-lfs: not found", "git-lfs: command not found", "git-lfs: no such file"]) {
-        error.hint("git-lfs, which this repository needs, is not installed; `disable_git_lfs: true` leaves pointers")
+        error.hint(
+            "this repository needs git-lfs, which is not installed; `disable_git_lfs: true` checks out the pointers",
+        )
     } else if is_lfs && any(&["authentication required", "authorization error", "credentials"]) {
         error
-            .hint("`username` and `password` go to the host of `uri` only; `submodule_credentials` has those of others")
+            .hint("`username` and `password` go to the host of `uri` only; set `submodule_credentials` for other hosts")
     } else {
         error
     })

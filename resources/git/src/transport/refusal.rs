@@ -64,8 +64,8 @@ pub(crate) fn no_default_branch(address: &str, branches: &[RemoteRef]) -> jetway
         .map(|name| format!("`{name}`"))
         .collect();
     let more = if branches.len() > MOST { format!(" and {} more", branches.len() - MOST) } else { String::new() };
-    anyhow!("the HEAD of `{address}`, which is its default branch, names a branch that does not exist")
-        .hint(format!("set `branch` in the source; there are {}{more}", names.join(", ")))
+    anyhow!("the default branch of `{address}` does not exist: its HEAD names a missing branch")
+        .hint(format!("set `branch` in the source; the server has {}{more}", names.join(", ")))
 }
 
 /// There is no commit where the remote's HEAD points to.
@@ -74,11 +74,7 @@ pub(crate) struct NoDefaultBranch(pub(super) String);
 
 impl fmt::Display for NoDefaultBranch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "`{}` has no default branch: it is empty, or its HEAD names a branch that is not there",
-            self.0
-        )
+        write!(formatter, "`{}` has no default branch: it is empty, or its HEAD names a missing branch", self.0)
     }
 }
 

@@ -71,7 +71,7 @@ fn pause(console: &Console, verdict: &Verdict, tries: u32, elapsed: Duration) ->
     let pause = match verdict.again {
         Again::No => return None,
         _ if tries >= RETRY.tries => {
-            console.warn(format_args!("{}; it was tried {tries} times", verdict.why));
+            console.warn(format_args!("{}; gave up after {tries} attempts", verdict.why));
             return None;
         }
         Again::Paused => RETRY.pause_after(tries),
@@ -80,12 +80,12 @@ fn pause(console: &Console, verdict: &Verdict, tries: u32, elapsed: Duration) ->
     if elapsed.saturating_add(pause) > RETRY.total {
         let (asked, most) = (pause.as_secs(), RETRY.total.as_secs());
         console.warn(format_args!(
-            "{}, and wants to be asked again in {asked} s; no more than {most} s in all are waited for",
+            "{} and asks to retry in {asked} s; gave up, since retries take at most {most} s in total",
             verdict.why
         ));
         return None;
     }
-    console.warn(format_args!("{}; trying again in {:.1} s", verdict.why, pause.as_secs_f64()));
+    console.warn(format_args!("{}; retrying in {:.1} s", verdict.why, pause.as_secs_f64()));
     Some(pause)
 }
 

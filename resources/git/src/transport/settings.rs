@@ -15,16 +15,16 @@ const FILE: &str = "git_config";
 const UNUSED: [(&str, &str); 5] = [
     ("clone.defaultRemoteName", "a get names the remote `origin`, which tasks and puts rely on"),
     ("core.editor", "a put never waits for an editor"),
-    ("pull.", "the params `merge` and `rebase` of a put say how it catches up with the branch"),
+    ("pull.", "the params `merge` and `rebase` set how a put catches up with the branch"),
     ("rebase.rebaseMerges", "a put with `rebase` keeps merges"),
     ("sequence.editor", "a put never waits for an editor"),
 ];
 
 /// Those that have no effect beside a login or passphrase of the source.
-const ASKPASS: (&str, &str) = ("core.askPass", "the logins and passphrases of the source answer git's questions");
+const ASKPASS: (&str, &str) = ("core.askPass", "git gets its credentials from the source");
 
 /// Those that have no effect beside keys of the source that are about ssh.
-const SSH: (&str, &str) = ("ssh.variant", "ssh is OpenSSH's, since the source has keys of its own for it");
+const SSH: (&str, &str) = ("ssh.variant", "the source configures ssh, which is then OpenSSH");
 
 /// Says which settings have no effect, and why.
 pub(crate) fn warn_of_unused(settings: &[Setting], has_askpass: bool, has_ssh: bool, console: &Console) {
@@ -36,7 +36,7 @@ pub(crate) fn warn_of_unused(settings: &[Setting], has_askpass: bool, has_ssh: b
             lower == unused || (unused.ends_with('.') && lower.starts_with(&unused))
         };
         if let Some((_, why)) = unused().find(|(unused, _)| is_same(unused)) {
-            console.warn(format_args!("`{name}` in `git_config` is not used: {why}"));
+            console.warn(format_args!("`{name}` in `git_config` has no effect: {why}"));
         }
     }
 }

@@ -211,8 +211,7 @@ impl Knowledge {
             set("User", OsStr::new(user));
         }
         if let Some(tunnel) = &self.tunnel {
-            let to =
-                destination.ok_or_else(|| anyhow!("cannot tell from ssh's arguments where it is to connect to"))?;
+            let to = destination.ok_or_else(|| anyhow!("cannot find a host in the arguments of ssh"))?;
             set("ProxyCommand", OsStr::new(&tunnel::command(tunnel, &to.host, to.port.unwrap_or(SSH_PORT))?));
         }
         Ok(options)

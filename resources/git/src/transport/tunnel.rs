@@ -63,7 +63,7 @@ pub(crate) fn command(companion: &Path, host: &str, port: u16) -> Result<String>
         && !host.starts_with('-')
         && host.chars().all(|c| c.is_ascii_alphanumeric() || "._:-".contains(c));
     if !is_plain {
-        return Err(anyhow!("`{host}` is not the name of a host"));
+        return Err(anyhow!("`{host}` is not a host name"));
     }
     let companion = companion.display().to_string().replace('\'', r"'\''").replace('%', "%%");
     Ok(format!("'{companion}' {host} {port}"))
@@ -76,7 +76,7 @@ fn pass_on(call: &CompanionCall) -> Result<CompanionAnswer> {
     let mut arguments = call.arguments.iter().map(|argument| argument.to_string_lossy());
     let host = arguments.next().context("there is no host to connect to")?;
     let port = arguments.next().and_then(|port| port.parse().ok()).context("there is no port to connect to")?;
-    let what = || format!("no tunnel to `{host}:{port}` by way of the proxy `{}:{}`", proxy.host, proxy.port);
+    let what = || format!("no tunnel to `{host}:{port}` through the proxy `{}:{}`", proxy.host, proxy.port);
     let (stream, first) = proxy.connect(&host, port).with_context(what)?;
     relay(&stream, &first).with_context(|| format!("the tunnel to `{host}:{port}` broke"))?;
     Ok(CompanionAnswer::Done)
@@ -108,8 +108,8 @@ impl Proxy {
     /// A connection to the proxy: its addresses one after the other.
     fn reach(&self, deadline: Instant) -> Result<TcpStream> {
         let addresses = (self.host.as_str(), self.port).to_socket_addrs();
-        let addresses = addresses.map_err(|_| anyhow!("the name of the proxy cannot be resolved"))?;
-        let mut last = anyhow!("the proxy's name has no address");
+        let addresses = addresses.map_err(|_| anyhow!("cannot resolve the host name of the proxy"))?;
+        let mut last = anyhow!("the host name of the proxy has no address");
         for address in addresses {
             match TcpStream::connect_timeout(&address, self.left(deadline)?) {
                 Ok(stream) => return Ok(stream),
@@ -140,13 +140,13 @@ impl Proxy {
             }
             let begins_well = read.iter().zip(b"HTTP/1.").all(|(found, expected)| found == expected);
             if !begins_well {
-                return Err(anyhow!("it does not answer as an HTTP proxy"));
+                return Err(anyhow!("its answer is not an HTTP response"));
             }
             if length == 0 {
-                return Err(anyhow!("the proxy closed the connection instead of answering"));
+                return Err(anyhow!("the proxy closed the connection without an answer"));
             }
             if read.len() > LONGEST_HEAD {
-                return Err(anyhow!("the head of the proxy's answer is longer than {} KiB", LONGEST_HEAD / 1024));
+                return Err(anyhow!("the header of the proxy's response is longer than {} KiB", LONGEST_HEAD / 1024));
             }
         }
     }
@@ -158,7 +158,7 @@ impl Proxy {
         let version = words.next().unwrap_or_default();
         let status = words.next().unwrap_or_default();
         if !version.starts_with("HTTP/1.") || status.len() != 3 || !status.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(anyhow!("it does not answer as an HTTP proxy"));
+            return Err(anyhow!("its answer is not an HTTP response"));
         }
         if status.starts_with('2') {
             return Ok(());
@@ -170,8 +170,8 @@ impl Proxy {
             "401" | "407" if self.login.is_some() => {
                 answered.hint("check `proxy_user` and `proxy_password` of `https_tunnel`")
             }
-            "401" | "407" => answered.hint("the proxy wants `proxy_user` and `proxy_password` in `https_tunnel`"),
-            "403" | "405" => answered.hint(format!("the proxy has to allow CONNECT to `{target}`")),
+            "401" | "407" => answered.hint("the proxy requires `proxy_user` and `proxy_password` in `https_tunnel`"),
+            "403" | "405" => answered.hint(format!("the proxy must allow CONNECT to `{target}`")),
             _ => answered,
         })
     }
@@ -190,8 +190,8 @@ impl Proxy {
     }
 
     fn too_late(&self) -> jetway::Error {
-        anyhow!("the proxy did not make the connection within {} s", self.seconds)
-            .hint("`network_timeout` in the source says how long to wait; the proxy gets half of it")
+        anyhow!("the proxy did not connect within {} s", self.seconds)
+            .hint("the limit is half of `network_timeout` in the source")
     }
 }
 
@@ -207,7 +207,7 @@ fn relay(stream: &TcpStream, first: &[u8]) -> Result<()> {
         let _ = pass(&mut input, &mut to_server);
         let _ = to_server.shutdown(Shutdown::Write);
     });
-    pass(&mut &*stream, &mut output).context("cannot pass on what the server says")
+    pass(&mut &*stream, &mut output).context("cannot forward data from the server")
 }
 
 /// Writes each piece as it comes. (`io::copy` may leave the work to the kernel, which waits for more before it passes on

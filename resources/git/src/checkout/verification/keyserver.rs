@@ -19,7 +19,7 @@ pub(crate) async fn fetch(context: &Context, settings: HttpSettings, keyserver: 
         let is_unknown =
             error.downcast_ref::<StatusError>().is_some_and(|answer| answer.status() == StatusCode::NOT_FOUND);
         let error = error.context(what.clone());
-        if is_unknown { error.hint("`commit_verification_keys` takes a key that is published nowhere") } else { error }
+        if is_unknown { error.hint("put a key that is not published into `commit_verification_keys`") } else { error }
     })?;
     let text = String::from_utf8_lossy(&answer.bytes(LARGEST).await.map_err(|error| error.context(what.clone()))?)
         .into_owned();
