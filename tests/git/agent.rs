@@ -180,7 +180,7 @@ mod known_hosts {
             keeps(&outcome, &[&server.deploy_key().private]);
             let said = said(&outcome);
             assert!(said.contains("Host key verification failed."), "{said}");
-            assert!(said.contains("hint: the server's host key is not the one in `known_hosts`"), "{said}");
+            assert!(said.contains("hint: the server's host key does not match `known_hosts`"), "{said}");
         }
     }
 
@@ -188,7 +188,7 @@ mod known_hosts {
     fn that_are_none_are_a_clear_error() {
         let outcome = check(&with(source("git@host:x"), json!({ "known_hosts": "# x\nssh-ed25519 AAAA" })), None);
         outcome.failed();
-        let expected = "`source.known_hosts`: line 2 is not one of a `known_hosts` file";
+        let expected = "`source.known_hosts`: line 2 is not a `known_hosts` line";
         assert!(said(&outcome).contains(expected), "{}", said(&outcome));
     }
 }

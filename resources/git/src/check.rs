@@ -1,4 +1,4 @@
-//! check: which versions are there?
+//! check: finds the versions from the given one on.
 
 use git2::Oid;
 use jetway::{Context, Result};
@@ -32,8 +32,8 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
     }
 }
 
-/// A repository that waits for its first push has no versions; that is no failure. One whose HEAD names a branch that is not
-/// there is broken.
+/// An empty repository has no versions, which is not an error. A repository with branches whose HEAD names a missing
+/// branch is an error.
 async fn no_versions(git: &Git<'_>) -> Result<Vec<Version>> {
     let address = &git.remote().address;
     let branches = git.remote_refs(&["refs/heads/".to_owned()], None).await?;
@@ -46,10 +46,10 @@ async fn no_versions(git: &Git<'_>) -> Result<Vec<Version>> {
 
 /// The commits of the branch from `version` on.
 ///
-/// The server is asked for the branch's tip first. When that is the known version, or when nothing needs to be read to
-/// know that it is a version, its answer is all that is fetched.
+/// Asks the server for the branch's tip first. If the tip is the known version, or if no filter needs to read the
+/// commit, nothing is fetched.
 async fn commits(git: &Git<'_>, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
-    // A tag, from before `tag_filter` was taken out, stands for its commit.
+    // The known version may be a tag from before `tag_filter` was removed: use its commit.
     let known = version.map(|version| version.commit.unwrap_or(version.reference));
     let every_commit_counts = MessageFilter::of(source)?.passes_everything() && source.pathspecs().is_empty();
     let mut server_tip = None;
@@ -70,7 +70,7 @@ async fn commits(git: &Git<'_>, source: &Source, version: Option<Version>) -> Re
     Ok(versions.map(|commit| Version::of_commit(commit.to_string())).collect())
 }
 
-/// The commit that a version names, by its hash or the beginning of it.
+/// Resolves a version, a full or abbreviated hash, to a commit.
 async fn commit_of(context: &Context, history: &History<'_>, reference: &str) -> Result<Option<Oid>> {
     let (found, why) = if is_commit_hash(reference) {
         let commit = object_id(reference)?;

@@ -1,4 +1,4 @@
-//! get: the work tree of a version, and files that tell about it.
+//! get: checks out the work tree of a version, and writes files with its metadata.
 
 use std::path::Path;
 
@@ -38,7 +38,7 @@ pub(crate) async fn get(
         return branches::get(&git, names, version, destination).await;
     }
     let version = match version.and_then(Version::filled) {
-        // The branch's tip is not a tag.
+        // Without a version, get the newest tag, not the tip of the branch.
         None if source.version_type == VersionType::Tags => {
             let newest = labels::search(&git, source, &followed, None).await?.pop();
             Some(newest.ok_or_else(|| anyhow!("there is no tag to get"))?)
@@ -79,7 +79,7 @@ pub(crate) async fn get(
     if let Some(key) = source.git_crypt_key() {
         git_crypt::unlock(&git, key, &repository, destination).await?;
     }
-    // Before HEAD is detached, it is the followed branch.
+    // HEAD names the followed branch until the checkout detaches it.
     let followed = repository.find_reference("HEAD").ok().and_then(|head| branch_of(&head));
     wanted.check_out(&git, &repository, destination).await.map_err(git_crypt::explain)?;
     settings::keep(&repository, &source.git_config)?;

@@ -1,8 +1,8 @@
 //! The git resource type: versions are commits of a branch, tags, or sets of branches.
 //!
-//! The git program moves bytes, walks history by pathspec and makes work trees, one child for one whole question, since
-//! users' servers, filters and hooks expect it; libgit2 reads objects, refs and metadata in this process. Nothing is
-//! asked of a child per commit or per tag.
+//! The git program does network transfers, walks history by pathspec and checks out work trees, since users' servers,
+//! filters and hooks expect it. libgit2 reads objects, refs and metadata in this process. No child process is started
+//! per commit or per tag.
 
 mod check;
 mod checkout;
@@ -48,8 +48,8 @@ impl Resource for Git {
     type GetParams = GetParams;
     type PutParams = PutParams;
 
-    /// The established resource refuses them in the source of a check and in params; a get and a put do not look at those
-    /// of the source.
+    /// The established resource refuses unknown keys in params and in the source of a check, but ignores them in the
+    /// source of a get and a put.
     fn unknown_keys(verb: Verb, part: Part) -> UnknownKeys {
         match (verb, part) {
             (Verb::Get | Verb::Put, Part::Source) => UnknownKeys::Ignored,

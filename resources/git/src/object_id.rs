@@ -1,17 +1,16 @@
-//! Hashes of both object formats: SHA-1 with 40 digits, SHA-256 with 64 (gitformat-signature and extensions.objectFormat in
-//! git-config(1)).
+//! Hashes of both object formats: SHA-1 with 40 digits, SHA-256 with 64 (`extensions.objectFormat` in git-config(1)).
 
 use git2::{ObjectFormat, Oid};
 
-/// The digits of a SHA-256 hash.
+/// The number of digits of a SHA-256 hash.
 const SHA256_DIGITS: usize = 64;
 
-/// The object with this full hash.
+/// Parses a full hash.
 pub(crate) fn object_id(hash: &str) -> Result<Oid, git2::Error> {
     Oid::from_str_ext(hash, format_of(hash))
 }
 
-/// The format of a repository in which objects have such a full hash.
+/// The object format of a full hash.
 pub(crate) fn format_of(hash: &str) -> ObjectFormat {
     if hash.len() == SHA256_DIGITS { ObjectFormat::Sha256 } else { ObjectFormat::Sha1 }
 }
@@ -24,7 +23,7 @@ pub(crate) fn other_format(format: ObjectFormat) -> ObjectFormat {
     }
 }
 
-/// The tree of a commit without files. Git knows it without having it.
+/// The hash of the empty tree. git knows this tree even if the repository lacks the object.
 pub(crate) fn empty_tree(format: ObjectFormat) -> &'static str {
     match format {
         ObjectFormat::Sha1 => "4b825dc642cb6eb9a060e54bf8d69288fbee4904",

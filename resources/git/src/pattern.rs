@@ -1,4 +1,4 @@
-//! Patterns that pipelines give: compiled once, matched against bytes, in time that grows with the text alone.
+//! Patterns from pipelines: compiled once and matched against bytes, in time linear in the length of the text.
 
 mod character_set;
 pub(crate) mod glob;
@@ -14,12 +14,12 @@ const LONGEST: usize = 4_096;
 /// The most memory that a compiled pattern may take, in bytes.
 const LARGEST: usize = 4 * 1024 * 1024;
 
-/// A pattern, ready to be matched.
+/// A compiled pattern.
 #[derive(Debug)]
 pub(crate) struct Pattern(Regex);
 
 impl Pattern {
-    /// A regular expression that may match any part of a text. An error says what is wrong with it.
+    /// A regular expression that may match any part of a text. The error is a predicate for messages ("has a ...").
     pub(crate) fn regex(dialect: Dialect, pattern: &str) -> Result<Self, String> {
         Self::compile(pattern, || posix_regex::expression(dialect, pattern))
     }
@@ -34,12 +34,12 @@ impl Pattern {
         Self::compile(pattern, || glob::expression(pattern))
     }
 
-    /// Text that means itself, and may stand anywhere.
+    /// A literal text that may match any part of a text.
     pub(crate) fn text(text: &str) -> Result<Self, String> {
         Self::compile(text, || Ok(regex::escape(text)))
     }
 
-    /// Whether it matches.
+    /// Whether the pattern matches.
     pub(crate) fn matches(&self, text: &[u8]) -> bool {
         self.0.is_match(text)
     }
@@ -51,7 +51,7 @@ impl Pattern {
         let compiled = RegexBuilder::new(&translate()?).size_limit(LARGEST).build();
         compiled.map(Self).map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => "repeats too much to be matched quickly".to_owned(),
-            // The translation is always well-formed, but groups may be nested deeper than the engine goes.
+            // The translation is always well-formed, but the regex crate limits how deep groups may be nested.
             _ => "is nested too deeply".to_owned(),
         })
     }

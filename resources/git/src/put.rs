@@ -38,7 +38,7 @@ pub(crate) async fn put(
             .hint("`repository` is the name of an earlier get or of a task's output")
     })?;
     let tag = read_tag(inputs, params)?;
-    // A put of a tag alone makes no commit that a note could be about.
+    // With `only_tag`, no commit is pushed that a note could be added to.
     let notes = params
         .notes
         .as_ref()
@@ -53,7 +53,7 @@ pub(crate) async fn put(
     let push = Push {
         work_tree: WorkTree {
             git: &git,
-            // The directory may be one below, which a rebase may remove.
+            // `params.repository` may be a subdirectory, which a rebase may remove.
             directory: repository.workdir().unwrap_or(repository.path()).to_owned(),
             repository: &repository,
         },
@@ -89,7 +89,7 @@ pub(crate) async fn put(
     if let Some(branch) = branch.filter(|branch| pushed.made.contains(&format!("{}/{branch}", push.refs_prefix))) {
         metadata.push(Metadata::new("new_branch", branch));
         let message = format!("created branch `{branch}`, which did not exist on the server");
-        // Whoever rebases or merges expects the branch to be there, and may have mistyped its name.
+        // With `rebase` or `merge` the branch should exist already: its name may be mistyped.
         if push.integration == Integration::None { console.step(message) } else { console.warn(message) }
     }
     let mut tags: Vec<&str> = pushed.made.iter().filter_map(|name| name.strip_prefix("refs/tags/")).collect();
@@ -102,7 +102,7 @@ pub(crate) async fn put(
         _ => facts.hash().to_owned(),
     };
     let version = match &params.branch {
-        // As a check has it.
+        // The same version as a check returns.
         Some(branch) if source.version_type == VersionType::BranchHeads => Version::of_label(branch, reference),
         branch => Version { branch: branch.clone(), ..Version::of_commit(reference) },
     };
@@ -126,12 +126,12 @@ fn integration(params: &PutParams) -> Integration {
     }
 }
 
-/// The tag to make: its name is the prefix and what the file holds.
+/// Reads the name of the tag from its file, and adds the prefix.
 fn read_tag(inputs: &Inputs, params: &PutParams) -> Result<Option<Tag>> {
     let Some(file) = &params.tag else { return Ok(None) };
     let read = || String::from_utf8(inputs.read(&find(inputs, file)?)?).map_err(|_| anyhow!("it is not valid UTF-8"));
     let text = read().with_context(|| format!("cannot read the tag file `{file}`"))?;
-    // Editors on Windows write a byte order mark first, which no one sees.
+    // Editors on Windows write an invisible byte order mark first.
     let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']);
     if text.trim().is_empty() {
         return Err(anyhow!("the tag file `{file}` is empty"));
@@ -151,7 +151,7 @@ fn read_tag(inputs: &Inputs, params: &PutParams) -> Result<Option<Tag>> {
     Ok(Some(Tag { name, message: message.transpose()? }))
 }
 
-/// Whether a character takes no place or looks like a blank, so that two tags with other names would look the same.
+/// Whether a character is invisible or looks like a blank, so that two different tag names would look the same.
 fn is_invisible(character: char) -> bool {
     let is_format = matches!(
         character,
@@ -164,8 +164,7 @@ fn find(inputs: &Inputs, file: &str) -> Result<PathBuf> {
     inputs.find(file)?.ok_or_else(|| anyhow!("there is no such file in the inputs"))
 }
 
-/// The file with the note. The established resource looks for it beside the repository, which is the same place for a
-/// repository at the top of the inputs.
+/// Finds the file with the note in the inputs, or beside the repository, where the established resource looks.
 fn find_notes(inputs: &Inputs, repository: &Path, file: &str) -> Result<PathBuf> {
     let beside = || inputs.resolve(&repository.parent().unwrap_or(inputs.root()).join(file));
     let found = inputs.find(file)?.map_or_else(beside, |found| Ok(Some(found)))?;

@@ -1,7 +1,7 @@
-//! Commits as they stand in the object database.
+//! Parses commits from the object database.
 //!
-//! libgit2 refuses a commit whose author line is not well formed, which imported histories have and git itself reads. So
-//! the text is taken apart here, and what is not there is empty.
+//! libgit2 refuses a commit with a malformed author line. Imported histories have such commits, and git reads them.
+//! This parser leaves missing parts empty.
 
 use anyhow::Context as _;
 use git2::{ErrorCode, ObjectType, Oid, Repository, Time};
@@ -9,18 +9,18 @@ use jetway::{Result, anyhow};
 
 use crate::object_id::object_id;
 
-/// A commit.
+/// A parsed commit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RawCommit {
     /// Its tree.
     pub(crate) tree: Option<Oid>,
-    /// The commits before it, as it names them, whether they are here or not.
+    /// The parents that the commit names, even if the repository lacks them.
     pub(crate) parents: Vec<Oid>,
     /// Who wrote it.
     pub(crate) author: Person,
     /// Who committed it.
     pub(crate) committer: Person,
-    /// Its message, in UTF-8 where the commit says how it is encoded.
+    /// The message, converted to UTF-8 if the commit declares ISO-8859-1.
     pub(crate) message: Vec<u8>,
 }
 
@@ -58,7 +58,7 @@ impl RawCommit {
     }
 }
 
-/// The commit here whose hash begins like this.
+/// Resolves an abbreviated hash to a commit in the repository; `None` if there is none.
 pub(crate) fn by_prefix(repository: &Repository, beginning: &str) -> Result<Option<Oid>> {
     let database = repository.odb()?;
     database.refresh()?;
@@ -74,7 +74,7 @@ pub(crate) fn by_prefix(repository: &Repository, beginning: &str) -> Result<Opti
 }
 
 impl Person {
-    /// Takes `NAME <EMAIL> SECONDS ZONE` apart.
+    /// Parses `NAME <EMAIL> SECONDS ZONE`.
     fn parse(line: &[u8], encoding: &str) -> Self {
         let text = decode(line, encoding);
         let (person, when) = text.rsplit_once('>').unwrap_or((&text, ""));
@@ -90,8 +90,8 @@ impl Person {
     }
 }
 
-/// When a tag was made (by its tagger, if it is an annotated one) or a commit was committed, in seconds since 1970: git's
-/// `creatordate`, by which tags are in order. 0 where a tag does not say.
+/// git's `creatordate`, the sort key of tags: the tagger date of an annotated tag, or the committer date of a commit,
+/// in seconds since 1970. It is 0 if the tag has no date.
 pub(crate) fn created(repository: &Repository, id: Oid) -> Result<i64> {
     let database = repository.odb()?;
     let object = database.read(id).with_context(|| format!("cannot read `{id}`"))?;
@@ -101,10 +101,10 @@ pub(crate) fn created(repository: &Repository, id: Oid) -> Result<i64> {
     Ok(Person::parse(line, "").when.seconds())
 }
 
-/// The object that an annotated tag, or a tag of a tag, points to; any other object is returned as it is.
+/// Peels an annotated tag, or a tag of a tag. Any other object is returned as it is.
 pub(crate) fn untagged(repository: &Repository, id: Oid) -> Oid {
     let mut id = id;
-    // A tag of a tag is rare. The bound keeps a loop out.
+    // A tag of a tag is rare. The bound prevents an endless loop.
     for _ in 0..8 {
         match repository.find_tag(id) {
             Ok(tag) => id = tag.target_id(),
@@ -114,7 +114,7 @@ pub(crate) fn untagged(repository: &Repository, id: Oid) -> Oid {
     id
 }
 
-/// A commit's parents alone.
+/// Reads only the parents of a commit.
 pub(crate) fn parents(repository: &Repository, id: Oid) -> Result<Vec<Oid>> {
     let database = repository.odb()?;
     let object = database.read(id).with_context(|| format!("cannot read commit `{id}`"))?;
@@ -126,7 +126,7 @@ fn hash(text: &[u8]) -> Option<Oid> {
     object_id(std::str::from_utf8(text).ok()?).ok()
 }
 
-/// Whether each byte is the character of that number.
+/// Whether the encoding is ISO-8859-1, where each byte is the code point of its character.
 fn is_latin(encoding: &str) -> bool {
     matches!(encoding, "iso-8859-1" | "iso8859-1" | "latin1" | "latin-1")
 }

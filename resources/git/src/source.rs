@@ -1,4 +1,4 @@
-//! What a pipeline may write under `source:`.
+//! The keys of `source:` in a pipeline.
 
 pub(crate) mod address;
 pub(crate) mod commit_filter;
@@ -36,145 +36,150 @@ use crate::source::submodule_credentials::{Host, SubmoduleCredential};
 use crate::source::text::trimmed;
 use crate::source::tunnel::Tunnel;
 
-/// Where the repository is, how to get in, and which commits count.
+/// The repository, its credentials, and the commits that are versions.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "the keys are the established resource's")]
 pub struct Source {
-    /// Where the repository is: `https://`, `http://`, `ssh://`, `file://`, `user@host:path` or a path. A user and
-    /// password inside it are used as `username` and `password`, and appear nowhere else.
+    /// The address of the repository: `https://`, `http://`, `ssh://`, `file://`, `user@host:path` or a path. A user
+    /// and password in it are used as `username` and `password`, and are shown nowhere.
     pub uri: String,
 
-    /// The branch to follow and to push to. Without it, the remote's default branch is followed, and a put needs a
-    /// `branch` of its own.
+    /// The branch to follow and to push to. If it is not set, checks and gets follow the remote's default branch, and a
+    /// put needs `branch` in its params.
     #[serde(default, deserialize_with = "trimmed")]
     pub branch: Option<String>,
 
     /// A private SSH key in PEM or OpenSSH form, for `ssh://` and `user@host:path`.
     pub private_key: Option<Secret>,
 
-    /// The user to log in as over SSH, where `uri` names none.
+    /// The SSH user, if `uri` has none.
     pub private_key_user: Option<String>,
 
     /// The passphrase of `private_key`.
     pub private_key_passphrase: Option<Secret>,
 
-    /// Let the host of `uri` use `private_key` as long as it is spoken to, by an ssh agent that is started for it and
-    /// forwarded (`ssh -A`). Without a `private_key`, the agent of `SSH_AUTH_SOCK` is forwarded.
+    /// Forward an ssh agent that holds `private_key` to the host of `uri` (`ssh -A`), so that the host can use the key
+    /// during the connection. Without `private_key`, the agent of `SSH_AUTH_SOCK` is forwarded.
     #[serde(default)]
     pub forward_agent: bool,
 
-    /// The lines of a `known_hosts` file: the keys that servers are held to over SSH. Without it any host key is taken.
+    /// The lines of a `known_hosts` file, against which the host keys of SSH servers are verified. If it is not set,
+    /// any host key is accepted.
     pub known_hosts: Option<String>,
 
-    /// The HTTP proxy that SSH goes by way of.
+    /// The HTTP proxy for SSH connections.
     pub https_tunnel: Option<Tunnel>,
 
-    /// The user name for `https://` and `http://`. It goes to the host of `uri` only, unless `credential_hosts` is given.
+    /// The user name for `https://` and `http://`. It is sent only to the host of `uri`, unless `credential_hosts` is
+    /// set.
     pub username: Option<String>,
 
-    /// The password or token for `https://` and `http://`. It goes to the host of `uri` only, unless `credential_hosts` is
-    /// given.
+    /// The password or token for `https://` and `http://`. It is sent only to the host of `uri`, unless
+    /// `credential_hosts` is set.
     pub password: Option<Secret>,
 
-    /// The hosts that `username` and `password` go to, instead of the host of `uri` alone. A host may have a port
-    /// (`host:8443`), which is the only one then.
+    /// The hosts that `username` and `password` are sent to, instead of the host of `uri`. An entry with a port
+    /// (`host:8443`) applies to that port only.
     #[serde(default)]
     pub credential_hosts: Vec<String>,
 
-    /// Credentials for submodules on other hosts, or with keys of their own.
+    /// Credentials for submodules on other hosts, or with their own keys.
     #[serde(default)]
     pub submodule_credentials: Vec<SubmoduleCredential>,
 
-    /// Git pathspecs: only commits that change a file that one of them matches are versions.
+    /// Git pathspecs: only commits that change a matching file are versions.
     #[serde(default)]
     pub paths: Vec<String>,
 
-    /// Git pathspecs: changes to files that one of them matches do not make a commit a version.
+    /// Git pathspecs: commits that change only matching files are not versions.
     #[serde(default)]
     pub ignore_paths: Vec<String>,
 
-    /// Take commits too whose message has `[ci skip]` or `[skip ci]` in it, which are passed over otherwise.
+    /// Include commits with `[ci skip]` or `[skip ci]` in their message. By default they are skipped.
     #[serde(default)]
     pub disable_ci_skip: bool,
 
-    /// Which commits count, by what their messages say.
+    /// Include or exclude commits by their messages.
     #[serde(default)]
     pub commit_filter: CommitFilter,
 
-    /// What a version is.
+    /// What a version is: a commit, a tag, a set of branch names, or the tip of a branch.
     #[serde(default)]
     pub version_type: VersionType,
 
-    /// A glob as in `git tag --list`, in which `*` crosses `/`: the tags that match it are the versions.
+    /// A glob, as in `git tag --list` (`*` also matches `/`): the matching tags are the versions.
     #[serde(default, deserialize_with = "trimmed")]
     pub tag_filter: Option<String>,
 
-    /// With `version_type: tags`, a list of such globs: the tags that match one of them are the versions.
+    /// With `version_type: tags`, a list of globs like `tag_filter`: tags that match at least one of them are the
+    /// versions.
     #[serde(default)]
     pub tag_filters: Vec<String>,
 
-    /// The same by an extended regular expression that matches the whole name; with `version_type: tags`, any part of it.
-    /// With `version_type: tags` it is ignored when a glob is given.
+    /// An extended regular expression (POSIX): the tags whose whole name matches are the versions. With `version_type:
+    /// tags`, it may match any part of the name, and is ignored when a glob is set.
     #[serde(default, deserialize_with = "trimmed")]
     pub tag_regex: Option<String>,
 
-    /// With `version_type: tags`, what tags are sorted by: `creatordate` (the default) or `version`.
+    /// With `version_type: tags`, the sort order of tags: `creatordate` (the default) or `version`.
     pub tag_sort: Option<TagSort>,
 
-    /// Whether tags that match are versions themselves, or the commits of which their histories are made.
+    /// Whether the versions are the matching tags, or the commits in the history of the matching tags.
     #[serde(default)]
     pub tag_behaviour: TagBehaviour,
 
-    /// With `version_type: branches` or `branch_heads`, a list of globs in which `*` crosses `/`: the branches that match one
-    /// of them count.
+    /// With `version_type: branches` or `branch_heads`, a list of globs (`*` also matches `/`): only branches that
+    /// match at least one of them are included.
     #[serde(default)]
     pub branch_filters: Vec<String>,
 
-    /// The same by an extended regular expression that matches any part of the name. It is ignored when `branch_filters` is
-    /// given.
+    /// Like `branch_filters`, with an extended regular expression (POSIX) that matches any part of the name. It is
+    /// ignored when `branch_filters` is set.
     #[serde(default, deserialize_with = "trimmed")]
     pub branch_regex: Option<String>,
 
-    /// How many versions a first check gives, the newest ones.
+    /// How many versions the first check returns: the newest ones.
     #[serde(default = "one")]
     #[schemars(range(min = 1))]
     pub version_depth: u32,
 
-    /// Whether gets fetch all tags, or none, where their params say nothing.
+    /// Whether gets fetch all tags (`true`) or none (`false`). The params of a get override it.
     pub fetch_tags: Option<bool>,
 
-    /// Patterns, as in a `.gitignore`, of the files that gets check out; all of them by default.
+    /// Patterns of the files to check out, in the syntax of `.gitignore`. By default, a get checks out all files.
     #[serde(default)]
     pub sparse_paths: Vec<String>,
 
-    /// Let a get look for a version at the tips of all the server's refs, where it is not on the branch and the server
-    /// gives out no commits by their hash.
+    /// If a get cannot fetch the version by its hash, search the tips of all refs on the server, not only the branch.
     #[serde(default)]
     pub search_remote_refs: bool,
 
-    /// Armored GPG public keys: a get takes only commits that one of the keys in this list or the next ones has signed.
+    /// Armored GPG public keys. If it is set, a get fails unless the commit is signed by a key in this list, in
+    /// `commit_verification_key_ids` or in `allowed_signers`.
     #[serde(default)]
     pub commit_verification_keys: Vec<String>,
 
-    /// The fingerprints (40 digits) or long ids (16) of further such keys, which `gpg_keyserver` has.
+    /// The fingerprints (40 digits) or long ids (16 digits) of GPG keys to fetch from `gpg_keyserver`, used like
+    /// `commit_verification_keys`.
     #[serde(default)]
     pub commit_verification_key_ids: Vec<String>,
 
-    /// Where the keys of `commit_verification_key_ids` are: `hkps://`, `hkp://`, `https://` or `http://`.
+    /// The keyserver for `commit_verification_key_ids`: `hkps://`, `hkp://`, `https://` or `http://`.
     #[serde(default = "ubuntu")]
     pub gpg_keyserver: String,
 
-    /// The same for SSH signatures: who may sign, as in the file that ssh-keygen and git read, a line for each key.
+    /// The SSH keys whose signatures are accepted, used like `commit_verification_keys`. The format is that of git's
+    /// `gpg.ssh.allowedSignersFile`: one line for each key.
     pub allowed_signers: Option<String>,
 
-    /// The key of git-crypt (`git-crypt export-key`) in base64, with which gets decrypt files.
+    /// The git-crypt key (`git-crypt export-key`) in base64. Gets decrypt files with it.
     pub git_crypt_key: Option<Secret>,
 
-    /// Settings of git, for all that it does here; a get writes them into the clone too, credentials excepted.
+    /// Git settings for all git commands of this resource. A get also writes them into the clone, except credentials.
     #[serde(default)]
     pub git_config: Vec<Setting>,
 
-    /// Certificates of authorities to trust besides the system's, in PEM form.
+    /// CA certificates to trust in addition to the system's, in PEM format.
     #[serde(default)]
     pub ca_certs: Vec<String>,
 
@@ -182,13 +187,13 @@ pub struct Source {
     #[serde(default)]
     pub skip_ssl_verification: bool,
 
-    /// The seconds for which a server may stay silent before it is given up. A push waits ten times as long, since
-    /// hooks run on the server meanwhile.
+    /// How many seconds a server may send nothing before the command fails. A push waits ten times as long, since the
+    /// server may run hooks.
     #[serde(default = "two_minutes")]
     #[schemars(range(min = 1, max = 86400))]
     pub network_timeout: u32,
 
-    /// Show what git does (`GIT_TRACE`, `GIT_CURL_VERBOSE`), secrets masked.
+    /// Show git's trace (`GIT_TRACE`, `GIT_CURL_VERBOSE`), with secrets redacted.
     #[serde(default)]
     pub debug: bool,
 }
@@ -206,7 +211,7 @@ fn ubuntu() -> String {
 }
 
 impl Source {
-    /// Where the repository is, taken apart.
+    /// The parsed address of the repository.
     pub(crate) fn remote(&self) -> Remote {
         Remote::parse(&self.uri)
     }
@@ -216,17 +221,17 @@ impl Source {
         Duration::from_secs(u64::from(self.network_timeout))
     }
 
-    /// The key of git-crypt, unless it is empty, which is how pipelines write "not set".
+    /// The git-crypt key; `None` if it is empty, as it is when a pipeline variable is not set.
     pub(crate) fn git_crypt_key(&self) -> Option<&Secret> {
         self.git_crypt_key.as_ref().filter(|key| !key.is_empty())
     }
 
-    /// What is known of servers' host keys, when anything is to be held against them.
+    /// The text of the `known_hosts` file; `None` when host keys are not verified.
     pub(crate) fn known_hosts(&self) -> Option<String> {
         self.known_hosts.as_ref().map(|lines| format!("{}\n", lines.trim()))
     }
 
-    /// Whether ssh is run with options that the source asks for, rather than as the machine has it.
+    /// Whether the source sets any ssh option. If not, ssh uses the machine's configuration.
     pub(crate) fn configures_ssh(&self) -> bool {
         let has_key = self.private_key.as_ref().is_some_and(|key| !key.is_empty());
         let has_tunnel = self.https_tunnel.as_ref().is_some_and(|tunnel| tunnel.proxy_host.is_some());
@@ -234,15 +239,15 @@ impl Source {
         has_key || has_tunnel || for_submodules || self.known_hosts.is_some() || self.forward_agent
     }
 
-    /// The pathspecs of `paths` and `ignore_paths`; none when every commit counts.
+    /// The pathspecs of `paths` and `ignore_paths`; empty when they do not filter.
     pub(crate) fn pathspecs(&self) -> Vec<String> {
-        // "." alone is the established resource's default, and means that nothing is filtered.
+        // The established resource's default is `.` alone, which filters nothing.
         let everything = self.paths.iter().all(|path| path == "." || path == "/");
         let included = self.paths.iter().filter(|_| !everything).map(|path| from_root(path));
         included.chain(self.ignore_paths.iter().map(|path| exclude(&from_root(path)))).collect()
     }
 
-    /// The keys that are given and have no effect on what the versions are.
+    /// The keys that are set but have no effect with this `version_type`.
     pub(crate) fn ineffective_keys(&self) -> Vec<&'static str> {
         if !matches!(self.version_type, VersionType::Tags | VersionType::Branches) {
             return Vec::new();
@@ -263,7 +268,7 @@ impl Source {
         keys.into_iter().filter_map(|(key, is_given)| is_given.then_some(key)).collect()
     }
 
-    /// Says what of the source is of no use.
+    /// Warns about keys that have no effect.
     pub(crate) fn warn(&self, console: &Console) {
         let has_password = self.password.as_ref().is_some_and(|password| !password.is_empty());
         if has_password
@@ -291,7 +296,7 @@ impl Source {
     }
 }
 
-/// The pathspec without the slash before it, which stands for the repository's root, as in a `.gitignore`.
+/// Strips the leading slash of a pathspec, which means the repository's root, as in a `.gitignore`.
 fn from_root(path: &str) -> String {
     let (magic, pattern) = match path.strip_prefix(":(").and_then(|rest| rest.split_once(')')) {
         Some((magic, pattern)) => (format!(":({magic})"), pattern),
@@ -302,7 +307,7 @@ fn from_root(path: &str) -> String {
     format!("{magic}{}", if is_root { "." } else { relative })
 }
 
-/// The pathspec that takes out what `path` matches, magic of its own kept.
+/// The pathspec that excludes what `path` matches, with the magic of `path` preserved.
 fn exclude(path: &str) -> String {
     match path.strip_prefix(":(") {
         Some(magic) => format!(":(exclude,{magic}"),

@@ -1,4 +1,5 @@
-//! How the server is reached: the git program with its environment, credentials, ssh, retries and what git says when it fails.
+//! Access to the server: the git program with its environment, credentials, ssh, retries and the interpretation of its
+//! errors.
 
 pub(crate) mod agent;
 pub(crate) mod askpass;

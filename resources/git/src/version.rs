@@ -1,30 +1,30 @@
-//! What identifies one version.
+//! The version, as Concourse stores it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A commit, a tag or branch and the commit that it names, or a set of branches.
+/// A commit, a tag or branch with its commit, or a set of branches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
-    /// The commit's hash or its beginning (seven digits or more), or the name of the tag or branch.
+    /// The hash of the commit (an abbreviated one has seven digits or more), or the name of the tag or branch.
     #[serde(rename = "ref", default, skip_serializing_if = "String::is_empty")]
     pub reference: String,
-    /// The full hash of the commit that the tag or branch names.
+    /// The full hash of the commit that the tag or branch points to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// The branch that a put with `branch` pushed to, so that the get after it looks there.
+    /// The branch that a put with `branch` pushed to, which the get after it fetches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// With `version_type: branches`, a JSON array of the branches' names, or `NONE`.
+    /// With `version_type: branches`, a JSON array of the branch names, or `NONE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branches: Option<String>,
-    /// When the set of `branches` was first seen, which tells a set that comes back from the earlier one.
+    /// When a check first saw this set of `branches`. It makes a set that comes back a new version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,
 }
 
 impl Version {
-    /// The version of a commit of the branch that the source names.
+    /// The version of a commit on the source's branch.
     pub fn of_commit(hash: impl Into<String>) -> Self {
         Self { reference: hash.into(), commit: None, branch: None, branches: None, timestamp: None }
     }
@@ -39,7 +39,7 @@ impl Version {
         Self { branches: Some(branches), timestamp: Some(timestamp), ..Self::of_commit("") }
     }
 
-    /// The version with what is empty left out; `None` when that is all of it.
+    /// Drops empty fields; `None` if `ref` is empty.
     pub(crate) fn filled(self) -> Option<Self> {
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
         let Self { reference, commit, branch, .. } = self;

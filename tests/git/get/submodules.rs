@@ -126,7 +126,7 @@ fn of_submodules_have_no_branch_to_inherit() {
     let (_destination, outcome) =
         get(&source(&repository.file_url()), Some(&commit), json!({ "submodule_remote": true }));
     outcome.failed();
-    let hint = "hint: a submodule of a submodule has `branch = .`";
+    let hint = "hint: a nested submodule has `branch = .`";
     assert!(said(&outcome).contains(hint), "{}", said(&outcome));
     let params = json!({ "submodule_remote": true, "submodule_recursive": false });
     get(&source(&repository.file_url()), Some(&commit), params).1.succeeded();

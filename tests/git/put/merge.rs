@@ -96,7 +96,7 @@ fn throws_changes_away_that_were_not_committed_and_says_so() {
     fs::write(inputs.path().join("app/new"), "untracked").expect("write a file");
     let outcome = put(&source(&repository.file_url()), inputs.path(), merge());
     outcome.succeeded();
-    assert!(said(&outcome).contains("warning: changes that were not committed are thrown away"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("warning: discarding uncommitted changes"), "{}", said(&outcome));
     assert_eq!(repository.file("main", "ours"), "1");
     assert!(inputs.path().join("app/new").exists());
 }

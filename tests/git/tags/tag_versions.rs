@@ -139,7 +139,8 @@ fn and_sets_of_branches_cannot_be_put() {
         let request = json!({ "source": source, "params": { "repository": "app" } });
         let outcome = Verb::put("git").dir(inputs.path()).request(&request).run();
         outcome.failed();
-        let message = format!("error: there is no put with `version_type: {kind}`\nhint: put to another resource");
+        let message =
+            format!("error: a put is not supported with `version_type: {kind}`\nhint: put to another resource");
         assert!(said(&outcome).starts_with(&message), "{}", said(&outcome));
     }
 }

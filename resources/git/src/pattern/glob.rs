@@ -1,8 +1,8 @@
-//! Globs as `git tag --list` reads them (wildmatch without its path-name mode): `*` crosses `/`.
+//! Translates globs of `git tag --list` (wildmatch without `WM_PATHNAME`): `*` also matches `/`.
 
 use crate::pattern::character_set::{CharacterSet, class_name, literal, no_such_class};
 
-/// The regular expression for what `glob` matches, from end to end.
+/// Translates `glob` to a regular expression that matches a whole text.
 pub(crate) fn expression(glob: &str) -> Result<String, String> {
     let mut expression = String::from(r"(?s)\A");
     let mut rest = glob;
@@ -19,12 +19,12 @@ pub(crate) fn expression(glob: &str) -> Result<String, String> {
     Ok(expression)
 }
 
-/// What every match of `glob` begins with.
+/// The literal prefix of `glob`: every match begins with it.
 pub(crate) fn literal_prefix(glob: &str) -> &str {
     glob.split(['*', '?', '[', '\\']).next().unwrap_or_default()
 }
 
-/// Reads a set whose `[` was read.
+/// Parses a set after its `[`.
 fn set(rest: &mut &str) -> Result<String, String> {
     const UNCLOSED: &str = "has a `[` without its `]`";
     let is_negated = rest.starts_with(['!', '^']);
@@ -33,7 +33,7 @@ fn set(rest: &mut &str) -> Result<String, String> {
     }
     let mut set = CharacterSet::new(is_negated);
     let mut is_first = true;
-    // The character that a range can begin with.
+    // The character before a `-`, which begins a range.
     let mut previous = None;
     loop {
         let character = next(rest).ok_or(UNCLOSED)?;

@@ -1,16 +1,15 @@
-//! Regular expressions of POSIX with the extensions of GNU, as git and grep read them, in the syntax of the regex crate.
+//! Translates POSIX regular expressions with GNU extensions, as in git and grep, to the syntax of the regex crate.
 //!
-//! What is meant by a character is told by regex(7) and by glibc, whose choices count where POSIX leaves one: an anchor
-//! is never repeated, `*` is itself where there is nothing to repeat. The regex crate never backtracks, so that no
-//! pattern can hold a check up; what it cannot do for that reason, back-references, is refused.
+//! The syntax follows regex(7), and glibc where POSIX leaves a choice: an anchor is never repeated, and a `*` with
+//! nothing before it is literal. The regex crate never backtracks, so no pattern can stall a check. It does not support
+//! back-references, which are refused.
 
 use crate::pattern::character_set::{CharacterSet, class_name, literal, no_such_class};
 
 /// The most repetitions that POSIX allows (`RE_DUP_MAX` of glibc).
 const MOST_REPETITIONS: u32 = 32_767;
 
-/// Which operators need a backslash: those of basic regular expressions, or the same characters as themselves in extended
-/// ones.
+/// The dialect decides whether operators or literal characters need a backslash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// Basic: `\(a\|b\)\+`.
@@ -19,7 +18,7 @@ pub(crate) enum Dialect {
     Extended,
 }
 
-/// The regular expression in the syntax of the regex crate (of `regex::bytes`, since `\B` stands between bytes there).
+/// Translates `pattern` to the syntax of `regex::bytes`, where `\B` matches between bytes.
 pub(crate) fn expression(dialect: Dialect, pattern: &str) -> Result<String, String> {
     let mut translator =
         Translator { dialect, rest: pattern, expression: String::new(), atom: None, groups: Vec::new() };
@@ -37,13 +36,13 @@ enum Token {
     Open,
     Close,
     Or,
-    /// Something that a repetition can follow.
+    /// A token that can be repeated.
     Atom(String),
-    /// Something that matches between characters.
+    /// A token that matches between characters.
     Anchor(&'static str),
     /// `*`, `+` or `?`.
     Repeat(char),
-    /// `{2,3}`, in the engine's syntax.
+    /// `{2,3}`, in the syntax of the regex crate.
     RepeatCounted(String),
 }
 
@@ -51,7 +50,8 @@ struct Translator<'p> {
     dialect: Dialect,
     rest: &'p str,
     expression: String,
-    /// What a repetition would repeat; nothing at the start of a group or an alternative, and after an anchor.
+    /// The atom that a repetition operator applies to; `None` at the start of a group or an alternative, and after an
+    /// anchor.
     atom: Option<Atom>,
     /// Where the open groups begin in `expression`.
     groups: Vec<usize>,
@@ -64,7 +64,7 @@ struct Atom {
     is_repeated: bool,
 }
 
-/// What is said of an escape that other kinds of regular expressions have.
+/// The error for an escape that only other dialects of regular expressions define.
 fn no_class_escape(letter: char, set: &str) -> String {
     format!("has `\\{letter}`, which is undefined in POSIX regular expressions; write `{set}`")
 }
@@ -122,7 +122,7 @@ impl Translator<'_> {
             return Err("has a repetition operator with nothing before it".to_owned());
         };
         if is_repeated {
-            // Two operators in a row would mean something else to the engine.
+            // The regex crate reads two operators in a row differently, so group the first.
             self.expression.insert_str(start, "(?:");
             self.expression.push(')');
         }
@@ -131,7 +131,7 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// Reads one token; `None` at the end.
+    /// Parses the next token; `None` at the end.
     fn token(&mut self) -> Result<Option<Token>, String> {
         let Some(character) = self.next() else { return Ok(None) };
         let is_basic = self.dialect == Dialect::Basic;
@@ -140,7 +140,7 @@ impl Translator<'_> {
             '[' => Token::Atom(self.set()?),
             '.' => Token::Atom(".".to_owned()),
             '*' => Token::Repeat('*'),
-            // After another anchor too, as glibc has it.
+            // Also after another anchor, as in glibc.
             '^' if !is_basic || self.atom.is_none() => Token::Anchor(r"\A"),
             '$' if !is_basic || [r"\)", r"\|"].iter().any(|end| self.rest.starts_with(end)) || self.rest.is_empty() => {
                 Token::Anchor(r"\z")
@@ -154,7 +154,7 @@ impl Translator<'_> {
         }))
     }
 
-    /// Reads what follows a backslash.
+    /// Parses an escape after its backslash.
     fn escape(&mut self) -> Result<Token, String> {
         let Some(character) = self.next() else { return Err("ends with a `\\` that escapes nothing".to_owned()) };
         let is_basic = self.dialect == Dialect::Basic;
@@ -184,7 +184,7 @@ impl Translator<'_> {
         })
     }
 
-    /// Reads the numbers of a counted repetition whose brace was read.
+    /// Parses a counted repetition after its opening brace.
     fn count(&mut self) -> Result<String, String> {
         let (open, close) = (self.spelled("{"), self.spelled("}"));
         let Some((numbers, rest)) = self.rest.split_once(&close) else {
@@ -207,7 +207,7 @@ impl Translator<'_> {
         }
     }
 
-    /// Reads a bracket expression whose `[` was read. A backslash is a character like any in it.
+    /// Parses a bracket expression after its `[`. A backslash is literal in it.
     fn set(&mut self) -> Result<String, String> {
         let is_negated = self.rest.starts_with('^');
         if is_negated {
@@ -248,7 +248,7 @@ impl Translator<'_> {
         }
     }
 
-    /// Reads a character of a bracket expression, which may be written `[.x.]` or `[=x=]`.
+    /// Parses a character of a bracket expression, which may be written `[.x.]` or `[=x=]`.
     fn member(&mut self) -> Result<char, String> {
         for (open, close) in [("[.", ".]"), ("[=", "=]")] {
             if let Some(inner) = self.rest.strip_prefix(open) {

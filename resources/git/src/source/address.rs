@@ -1,29 +1,29 @@
-//! The parts of an address: of a URL, or of `user@host:path`.
+//! Parses addresses: URLs and `user@host:path`.
 
-/// An address taken apart. A path on this machine has none of these parts.
+/// The parts of an address that has a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Address<'a> {
-    /// As it is written; `ssh` for `user@host:path`.
+    /// The scheme as written; `ssh` for `user@host:path`.
     pub(crate) scheme: &'a str,
     /// The name before the `@`, without a password.
     pub(crate) user: Option<&'a str>,
     /// The host without a port, and without the brackets of an IPv6 address.
     pub(crate) host: &'a str,
-    /// The port, when it is given.
+    /// The port, if the address has one.
     pub(crate) port: Option<u16>,
-    /// What follows the host, without the slash or colon between them.
+    /// The path after the host, without the separating slash or colon.
     pub(crate) path: &'a str,
 }
 
 impl<'a> Address<'a> {
-    /// Takes an address apart; `None` when it is none with a host.
+    /// Parses an address; `None` if it has no host.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let text = text.trim();
         let (scheme, authority, path) = if let Some((scheme, rest)) = text.split_once("://") {
             let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
             (scheme, authority, path)
         } else {
-            // An IPv6 address has colons of its own, in brackets.
+            // An IPv6 address contains colons, in brackets.
             let from = if text.contains('[') { text.find(']')? } else { 0 };
             let (before, path) = text.get(from..)?.split_once(':')?;
             ("ssh", text.get(..from + before.len())?, path)
@@ -40,25 +40,25 @@ impl<'a> Address<'a> {
         Some(Self { scheme, user, host, port, path: path.trim_start_matches('/') })
     }
 
-    /// Whether it is reached by ssh.
+    /// Whether git connects to it over ssh.
     pub(crate) fn is_ssh(&self) -> bool {
         matches!(self.scheme, "ssh" | "git+ssh" | "ssh+git")
     }
 }
 
-/// The host and the port of `host:port`, `[::1]:port`, or a host alone.
+/// Splits `host:port`, `[::1]:port` or a bare host into host and port.
 pub(crate) fn host_and_port(text: &str) -> (&str, Option<u16>) {
     if let Some((host, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return (host, rest.strip_prefix(':').and_then(|port| port.parse().ok()));
     }
     match text.split_once(':') {
         Some((host, port)) if !port.contains(':') => (host, port.parse().ok()),
-        // More than one colon, and no brackets: an IPv6 address alone.
+        // More than one colon without brackets: a bare IPv6 address.
         _ => (text, None),
     }
 }
 
-/// Whether a user can be written in a configuration of ssh, and as an argument, without being anything else there.
+/// Whether a user name is safe in an ssh configuration and as an argument, where other characters have a meaning.
 pub(crate) fn is_plain_user(user: &str) -> bool {
     !user.starts_with('-') && user.chars().all(|c| c.is_ascii_alphanumeric() || "._@+-".contains(c))
 }

@@ -1,4 +1,4 @@
-//! The patterns of a source that choose commits by their messages.
+//! The patterns of a source that filter commits by their messages.
 
 use jetway::Problems;
 use schemars::JsonSchema;
@@ -8,25 +8,25 @@ use crate::pattern::Pattern;
 use crate::pattern::posix_regex::Dialect;
 use crate::source::setting::Setting;
 
-/// Patterns for the messages of commits.
+/// Patterns for commit messages.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct CommitFilter {
-    /// Regular expressions as `git log --grep` reads them (POSIX basic ones): only commits of which a line matches one of
+    /// Regular expressions as in `git log --grep` (POSIX basic). Only commits with a message line that matches one of
     /// them are versions.
     #[serde(default)]
     #[schemars(extend("x-keeps-blanks" = true))]
     pub include: Vec<String>,
 
-    /// Regular expressions of the same kind: commits of which a line matches one of them are no versions.
+    /// Regular expressions as in `include`. Commits with a message line that matches one of them are not versions.
     #[serde(default)]
     #[schemars(extend("x-keeps-blanks" = true))]
     pub exclude: Vec<String>,
 
-    /// Let a commit through only when each pattern of `include` matches one of its lines.
+    /// Include a commit only if every pattern of `include` matches one of its message lines.
     #[serde(default)]
     pub include_all_match: bool,
 
-    /// Keep a commit out only when each pattern of `exclude` matches one of its lines.
+    /// Exclude a commit only if every pattern of `exclude` matches one of its message lines.
     #[serde(default)]
     pub exclude_all_match: bool,
 }
@@ -56,7 +56,7 @@ impl CommitFilter {
     }
 }
 
-/// How git is told to read patterns.
+/// The syntax of the patterns (git's `grep.patternType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Grammar {
     Regex(Dialect),
@@ -64,7 +64,7 @@ pub(crate) enum Grammar {
 }
 
 impl Grammar {
-    /// The one that `git_config` chooses (`grep.patternType`, `grep.extendedRegexp`), as for git itself.
+    /// The syntax that `git_config` selects with `grep.patternType` or `grep.extendedRegexp`, by git's rules.
     pub(crate) fn of(settings: &[Setting]) -> Result<Self, &'static str> {
         let value = |name: &str| {
             let setting = settings.iter().rev().find(|setting| setting.name.eq_ignore_ascii_case(name));
@@ -84,7 +84,7 @@ impl Grammar {
         }
     }
 
-    /// One pattern for each of a pattern's lines, of which one has to match.
+    /// Compiles each line of a pattern separately, as git does: a message matches if one of them matches.
     pub(crate) fn compile(self, pattern: &str) -> Result<Vec<Pattern>, String> {
         let lines = pattern.strip_suffix('\n').unwrap_or(pattern).split('\n');
         let compile = |line| match self {

@@ -1,4 +1,4 @@
-//! What a check follows, by the keys of the source.
+//! What a check follows, derived from the keys of the source.
 
 use jetway::{Result, anyhow};
 
@@ -11,15 +11,15 @@ use crate::source::names::{Extent, Names};
 pub(crate) enum Followed {
     /// The commits of one branch.
     Commits,
-    /// These tags; with a `branch`, those that are merged into it.
+    /// The tags with these names; with a `branch`, only those merged into it.
     Tags(Names),
-    /// These tags, whatever their commits are.
+    /// The tags with these names, regardless of branch and filters.
     AllTags(Names, TagSort),
-    /// The commits of which these tags' histories are made.
+    /// The commits in the history of the tags with these names.
     TagAncestors(Names),
-    /// The set of these branches' names.
+    /// The set of matching branch names.
     Branches(Names),
-    /// These branches, with the commits at their tips.
+    /// The matching branches with the commits at their tips.
     BranchHeads(Names),
 }
 

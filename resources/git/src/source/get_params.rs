@@ -1,4 +1,4 @@
-//! What a pipeline may write under a get step's `params:`.
+//! The `params:` of a get step.
 
 use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
@@ -6,30 +6,32 @@ use serde::Deserialize;
 
 use crate::source::remote::is_branch_name;
 
-/// What a pipeline may write under a get step's `params:`.
+/// The `params:` of a get step.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "the keys are the established resource's")]
 pub struct GetParams {
-    /// How many generations of history to fetch; all of it when absent or 0. With `version_type: tags`, one when absent.
+    /// How many commits deep the fetched history is. If it is not set or 0, a get fetches the whole history; with
+    /// `version_type: tags`, the default is 1.
     pub depth: Option<u32>,
 
-    /// The same as `depth`, in the spelling of older pull-request resources.
+    /// An alias of `depth`, which older pull-request resources use.
     #[serde(rename = "git.depth")]
     pub git_depth: Option<u32>,
 
-    /// Branches, tags, full refs (`refs/pull/7/head`) or full commit hashes to fetch besides. A branch becomes a local branch of that
-    /// name, a tag or a full ref is itself, and a commit is there by its hash.
+    /// Branches, tags, full refs (`refs/pull/7/head`) or full commit hashes to fetch in addition. A branch becomes a
+    /// local branch with the same name; tags and full refs keep their names; a commit can be used by its hash.
     #[serde(default)]
     pub fetch: Vec<String>,
 
-    /// Whether to fetch all tags, or none; those of the fetched history come when nothing is said here or in the source.
+    /// Whether to fetch all tags (`true`) or none (`false`). If it is set neither here nor in the source, a get fetches
+    /// the tags that point into the fetched history.
     pub fetch_tags: Option<bool>,
 
-    /// Fetch all branches instead of the followed one alone.
+    /// Fetch all branches, not only the followed one.
     #[serde(default)]
     pub all_branches: bool,
 
-    /// Delete all tags of the clone at the end; metadata and `.git/tags` still name those of the commit.
+    /// Delete all tags from the clone at the end. Metadata and `.git/tags` still list the tags of the commit.
     #[serde(default)]
     pub clean_tags: bool,
 
@@ -45,25 +47,25 @@ pub struct GetParams {
     #[serde(default)]
     pub submodule_remote: bool,
 
-    /// Leave files in git-lfs as the pointers that stand in the commits.
+    /// Do not download git-lfs files: check out their pointers.
     #[serde(default)]
     pub disable_git_lfs: bool,
 
-    /// How `.git/short_ref` is written: `%s` stands for the first seven characters of the version's ref, `%.5s` for five of
-    /// them.
+    /// The format of `.git/short_ref`: `%s` is replaced by the first seven characters of the version's ref, `%.5s` by
+    /// the first five.
     #[serde(default = "plain")]
     pub short_ref_format: String,
 
-    /// How `.git/commit_timestamp` is written: a format of `git log --date`.
+    /// The format of `.git/commit_timestamp`, as in `git log --date`.
     #[serde(default = "iso8601")]
     pub timestamp_format: String,
 
-    /// The options of `git describe` for `.git/describe_ref`, with blanks between them.
+    /// The options of `git describe` for `.git/describe_ref`, separated by blanks.
     #[serde(default = "always")]
     #[schemars(extend("x-keeps-empty" = true))]
     pub describe_ref_options: String,
 
-    /// Show what git does, as in the source.
+    /// Show git's trace, as with `debug` in the source.
     #[serde(default)]
     pub debug: bool,
 }
@@ -105,7 +107,7 @@ impl Parameters for GetParams {
 pub enum Submodules {
     /// All of them, or none.
     Word(AllOrNone),
-    /// Those at these paths, or below them.
+    /// The submodules at or below these paths.
     Paths(Vec<String>),
 }
 

@@ -1,12 +1,12 @@
-//! The key of git-crypt, as a source has it.
+//! Decodes `git_crypt_key`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// What a key file begins with (`key.cpp` in git-crypt's sources).
+/// The first bytes of a key file (`key.cpp` in git-crypt's sources).
 const MAGIC: &[u8] = b"\0GITCRYPTKEY";
 
-/// The bytes of a key file from their base64 form, in which line breaks may have become blanks.
+/// Decodes a key file from base64. Blanks are ignored: YAML may turn line breaks into blanks.
 pub(crate) fn decode(base64: &str) -> Result<Vec<u8>, &'static str> {
     let text: String = base64.split_whitespace().collect();
     let bytes = STANDARD.decode(text).map_err(|_| "is not base64")?;

@@ -1,20 +1,20 @@
-//! Names of GPG keys, and the address of the server that has them.
+//! Parses GPG key ids and keyserver addresses.
 
 use jetway::http::Url;
 
 use crate::source::openpgp::PublicKey;
 
-/// The port of `hkp://` (section 2).
+/// The default port of `hkp://` (draft-shaw-openpgp-hkp-00, section 2).
 const HKP_PORT: u16 = 11371;
 
-/// The name of a key: its fingerprint, or the last 16 digits of that.
+/// A key's fingerprint, or the last 16 digits of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyId(String);
 
 impl KeyId {
-    /// Reads a name as people write it: `0x` before it and blanks inside of it are left out.
+    /// Parses a key id. A `0x` prefix and blanks are ignored.
     ///
-    /// Shorter names are refused: keys that end with eight given digits can be made by anybody within minutes.
+    /// Refuses shorter ids: a key with a given 8-digit id can be generated within minutes.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let digits = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")).unwrap_or(&digits);
@@ -25,18 +25,19 @@ impl KeyId {
         }
     }
 
-    /// Its digits, in upper case.
+    /// The hexadecimal digits, in upper case.
     pub(crate) fn digits(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is this key's.
+    /// Whether `key` has this id.
     pub(crate) fn names(&self, key: &PublicKey) -> bool {
         key.fingerprint.ends_with(&self.0)
     }
 }
 
-/// The address of a keyserver as HTTP knows it: `hkps://` is https, `hkp://` and a bare name are http on a port of their own.
+/// Converts a keyserver address to an HTTP URL: `hkps://` becomes https; `hkp://` and a bare name become http on port
+/// 11371.
 pub(crate) fn keyserver_url(keyserver: &str) -> Result<String, &'static str> {
     const EXPECTED: &str = "must be the address of a keyserver, such as `hkps://keyserver.ubuntu.com`";
     let keyserver = keyserver.trim();
@@ -49,7 +50,7 @@ pub(crate) fn keyserver_url(keyserver: &str) -> Result<String, &'static str> {
         _ => return Err(EXPECTED),
     };
     let mut url = Url::parse(&format!("{scheme}://{place}")).map_err(|_| EXPECTED)?;
-    // A port that is the scheme's own is not kept apart from none by the parser.
+    // The URL parser drops a default port, so look for a port in the text.
     let names_port = place.rsplit(':').next().is_some_and(|end| end != place && end.parse::<u16>().is_ok());
     if !url.has_host() || url.query().is_some() || url.fragment().is_some() {
         return Err(EXPECTED);

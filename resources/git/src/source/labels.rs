@@ -1,4 +1,4 @@
-//! The keys of a source that make tags or branches its versions.
+//! The enums of the source keys about tags and branches.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -7,19 +7,19 @@ use serde::Deserialize;
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VersionType {
-    /// A commit of the branch, or a tag that `tag_filter` or `tag_regex` matches.
+    /// A commit of the branch, or a tag that matches `tag_filter` or `tag_regex`.
     #[default]
     Commits,
-    /// A tag, with the commit that it names.
+    /// A tag and its commit.
     Tags,
-    /// The set of the branches' names.
+    /// The set of branch names.
     Branches,
-    /// A branch, with the commit at its tip.
+    /// A branch and the commit at its tip.
     BranchHeads,
 }
 
 impl VersionType {
-    /// As a pipeline writes it.
+    /// The value as written in a pipeline.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Commits => "commits",
@@ -30,7 +30,7 @@ impl VersionType {
     }
 }
 
-/// What tags are sorted by.
+/// The sort order of tags.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TagSort {
@@ -41,13 +41,13 @@ pub enum TagSort {
     Version,
 }
 
-/// What a matching tag makes a version.
+/// Which versions a matching tag produces.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TagBehaviour {
     /// The tag itself.
     #[default]
     MatchTagged,
-    /// The commits that it has been put on, and those before it.
+    /// The tagged commit and its ancestors.
     MatchTagAncestors,
 }

@@ -1,31 +1,31 @@
-//! Names of tags or branches, as patterns choose them.
+//! A filter for the names of tags or branches.
 
 use crate::pattern::posix_regex::Dialect;
 use crate::pattern::{Pattern, glob};
 
-/// The most prefixes that a server is asked for; with more patterns, it is asked for all names.
+/// The most `ref-prefix` lines in one request. With more prefixes, the request asks for all names.
 const MOST_PREFIXES: usize = 50;
 
-/// How much of a name a regular expression has to match.
+/// Whether a regular expression must match the whole name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     Whole,
     Part,
 }
 
-/// Names of tags or branches.
+/// The names of tags or branches that match at least one pattern.
 #[derive(Debug)]
 pub(crate) struct Names {
-    /// What they match, one pattern or another; any name when there is none.
+    /// The patterns, of which one has to match. If there are none, every name matches.
     patterns: Vec<Pattern>,
-    /// What they begin with, one prefix or another.
+    /// The literal prefixes of the patterns: every matching name begins with one of them.
     prefixes: Vec<String>,
-    /// The patterns as they are written.
+    /// The patterns with their keys, for messages.
     written: String,
 }
 
 impl Names {
-    /// A regular expression is ignored when there are globs.
+    /// Compiles the patterns. The regular expression is ignored if there are globs.
     pub(crate) fn of<'g>(
         globs: impl IntoIterator<Item = (&'g str, &'g String)>,
         regex: (&str, Option<&str>),
@@ -52,17 +52,17 @@ impl Names {
         })
     }
 
-    /// What they begin with: each of them with one of these.
+    /// The prefixes to ask the server for: every matching name begins with one of them.
     pub(crate) fn prefixes(&self) -> &[String] {
         &self.prefixes
     }
 
-    /// Whether `name` is one of them.
+    /// Whether `name` matches.
     pub(crate) fn include(&self, name: &str) -> bool {
         self.patterns.is_empty() || self.patterns.iter().any(|pattern| pattern.matches(name.as_bytes()))
     }
 
-    /// The patterns for a message; `None` when any name is included.
+    /// The patterns with their keys, for a message; `None` if every name matches.
     pub(crate) fn written(&self) -> Option<&str> {
         Some(self.written.as_str()).filter(|written| !written.is_empty())
     }

@@ -1,12 +1,12 @@
-//! As much of RFC 4880, the format of GPG, as must be known before `gpgv` is given anything: the armour is taken off, and packets
-//! are told apart, so that a key is a public key and a signature is one signature and nothing else.
+//! Parses the part of RFC 4880, the format of GPG, that must be checked before `gpgv` gets any input. It decodes the
+//! armour and checks the packet types: a key must be a public key, and a signature must be exactly one signature.
 
 use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The tags of packets, from section 4.3.
+/// Packet tags (section 4.3).
 mod tag {
     pub(super) const SIGNATURE: u8 = 2;
     pub(super) const SECRET_KEY: u8 = 5;
@@ -21,13 +21,13 @@ mod tag {
 /// A public key with its user ids, its subkeys and their signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PublicKey {
-    /// The fingerprint of the primary key: 40 hexadecimal digits in capitals.
+    /// The fingerprint of the primary key: 40 hexadecimal digits in upper case.
     pub(crate) fingerprint: String,
     /// The primary key, then user ids, then subkeys (section 11.1).
     pub(crate) parts: Vec<Part>,
 }
 
-/// A packet of a public key, and the signatures that are about it.
+/// A packet of a public key and its signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
     tag: u8,
@@ -37,13 +37,14 @@ pub(crate) struct Part {
 }
 
 impl PublicKey {
-    /// All of its packets, as a keyring holds them.
+    /// All packets, in the format of a keyring.
     pub(crate) fn packets(&self) -> Vec<u8> {
         let packets = self.parts.iter().flat_map(|part| std::iter::once(&part.packet).chain(&part.signatures));
         packets.flatten().copied().collect()
     }
 
-    /// Adds what another copy of the same key has besides: a renewed one has newer signatures, which say how long it lasts.
+    /// Adds the packets and signatures that only the other copy of this key has. The copy of a renewed key has newer
+    /// signatures with a later expiry date.
     fn merge(&mut self, other: Self) {
         for part in other.parts {
             let is_same = |known: &&mut Part| known.tag == part.tag && known.body == part.body;
@@ -60,8 +61,8 @@ impl PublicKey {
     }
 }
 
-/// The keys with all copies of one made into one, in the order in which they came. Of several copies in a keyring, `gpgv` would take the
-/// first one, expired or not.
+/// Merges copies of the same key, and keeps the order. If a keyring has several copies of a key, `gpgv` uses the first
+/// one, even if it has expired.
 pub(crate) fn merged(keys: impl IntoIterator<Item = PublicKey>) -> Vec<PublicKey> {
     let mut merged: Vec<PublicKey> = Vec::new();
     for key in keys {
@@ -73,7 +74,7 @@ pub(crate) fn merged(keys: impl IntoIterator<Item = PublicKey>) -> Vec<PublicKey
     merged
 }
 
-/// The public keys in an armored text, one at least. The error says what was found instead.
+/// Parses the public keys in an armored text; at least one. The error says what was found instead.
 pub(crate) fn public_keys(text: &str) -> Result<Vec<PublicKey>, &'static str> {
     if text.contains("-----BEGIN PGP PRIVATE KEY BLOCK-----") {
         return Err("a private key instead of the public key (`gpg --armor --export`)");
@@ -95,7 +96,7 @@ pub(crate) fn public_keys(text: &str) -> Result<Vec<PublicKey>, &'static str> {
                 (tag::SECRET_KEY | tag::SECRET_SUBKEY, _) => {
                     return Err("a private key instead of the public key (`gpg --armor --export`)");
                 }
-                // What a keyring of somebody else's says of trust means nothing here.
+                // The trust values of another keyring are meaningless here.
                 (tag::TRUST, Some(_)) => {}
                 (tag::SIGNATURE, Some(key)) => {
                     if let Some(part) = key.parts.last_mut() {
@@ -107,13 +108,13 @@ pub(crate) fn public_keys(text: &str) -> Result<Vec<PublicKey>, &'static str> {
             }
         }
     }
-    // Whoever gives a key wants it to be held to: a template whose variable came out empty is not a wish for no key.
+    // An empty key is an error: it comes from an unset variable, and must not disable verification.
     if keys.is_empty() { Err("armour without a key") } else { Ok(keys) }
 }
 
-/// The one signature in an armored text, without its armour.
+/// Decodes the signature in an armored text. There must be exactly one.
 pub(crate) fn signature(text: &str) -> Result<Vec<u8>, &'static str> {
-    // Long ago, gpg put the second name on detached signatures too.
+    // Old versions of gpg armored detached signatures as `PGP MESSAGE`.
     let blocks = unarmored(text, &["PGP SIGNATURE", "PGP MESSAGE"])?;
     let [block] = blocks.as_slice() else { return Err("more than one signature") };
     let (packet, rest) = Packet::read(block)?;
@@ -124,7 +125,7 @@ pub(crate) fn signature(text: &str) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-/// The bytes in each armored block of one of these kinds (section 6.2).
+/// Decodes all armored blocks of these kinds (section 6.2).
 fn unarmored(text: &str, kinds: &[&str]) -> Result<Vec<Vec<u8>>, &'static str> {
     const NO_ARMOUR: &str = "text without `-----BEGIN PGP ...-----` and `-----END PGP ...-----` on lines of their own";
     let mut blocks = Vec::new();
@@ -139,7 +140,7 @@ fn unarmored(text: &str, kinds: &[&str]) -> Result<Vec<Vec<u8>>, &'static str> {
                 is_closed = true;
                 break;
             }
-            // `Version: ...` and the like stand before the body; no line of base64 has a colon.
+            // Skip header lines such as `Version: ...`. A line of base64 never has a colon.
             if let Some(sum) = line.strip_prefix('=') {
                 checksum = Some(sum.to_owned());
             } else if !line.contains(':') {
@@ -176,7 +177,7 @@ fn crc24(bytes: &[u8]) -> [u8; 3] {
     [high, middle, low]
 }
 
-/// A fingerprint (section 12.2).
+/// Computes a fingerprint (section 12.2).
 fn fingerprint(key: &[u8]) -> Result<String, &'static str> {
     let length = u16::try_from(key.len()).map_err(|_| "a key that is too large")?;
     if key.first() != Some(&4) {
@@ -200,13 +201,13 @@ struct Packet<'p> {
 }
 
 impl<'p> Packet<'p> {
-    /// The first packet, and what follows (section 4.2).
+    /// Parses the first packet; returns it and the remaining bytes (section 4.2).
     fn read(bytes: &'p [u8]) -> Result<(Self, &'p [u8]), &'static str> {
         const CUT: &str = "truncated or malformed packets";
         let number = |bytes: &[u8]| bytes.iter().fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
         let (first, rest) = bytes.split_first().filter(|(first, _)| *first & 0x80 != 0).ok_or(CUT)?;
         let (tag, width, length) = if first & 0x40 == 0 {
-            // The old format, whose length is one, two or four bytes long.
+            // The old packet format: the length field has one, two or four bytes.
             let width = match first & 3 {
                 0 => 1,
                 1 => 2,

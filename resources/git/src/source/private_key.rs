@@ -1,12 +1,12 @@
-//! What can be told of a private SSH key without using it.
+//! Checks the format of a private SSH key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The first bytes of an OpenSSH key (`PROTOCOL.key` in OpenSSH's sources).
+/// The first bytes of a decoded OpenSSH key (`PROTOCOL.key` in OpenSSH's sources).
 const OPENSSH_MAGIC: &[u8] = b"openssh-key-v1\0";
 
-/// Whether ssh can be expected to read the key, with or without a passphrase at hand.
+/// Whether the key is well formed, and not encrypted unless there is a passphrase.
 pub(crate) fn usable(key: &str, has_passphrase: bool) -> Result<(), &'static str> {
     let lines: Vec<&str> = key.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let armoured =
@@ -34,12 +34,12 @@ fn is_encrypted(lines: &[&str]) -> bool {
     }
     let body: String = lines.iter().copied().filter(|line| !line.starts_with("-----")).collect();
     let Ok(bytes) = STANDARD.decode(body) else { return false };
-    // After the magic stands the name of the cipher, a string with a length before it; "none" for a plain key.
+    // After the magic comes the cipher name, a string with a length prefix. It is "none" if the key is not encrypted.
     bytes.strip_prefix(OPENSSH_MAGIC).is_some_and(|rest| !rest.starts_with(b"\0\0\0\x04none"))
 }
 
-/// The key as ssh wants it: line feeds only, one at the end, and no blanks around the lines, which YAML and secret stores may
-/// have indented.
+/// The key in the format that ssh accepts: LF line endings, one at the end, and no blanks around the lines. YAML and
+/// secret stores may indent the lines.
 pub(crate) fn normalised(key: &str) -> String {
     let mut text = key.trim().lines().map(str::trim).collect::<Vec<_>>().join("\n");
     text.push('\n');

@@ -1,4 +1,4 @@
-//! What a pipeline may write under a put step's `params:`.
+//! The `params:` of a put step.
 
 use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
@@ -7,93 +7,94 @@ use serde::Deserialize;
 use crate::source::remote::is_branch_name;
 use crate::source::text::trimmed;
 
-/// What a pipeline may write under a put step's `params:`.
+/// The `params:` of a put step.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "the keys are the established resource's")]
 pub struct PutParams {
-    /// The repository to push from, a directory in the inputs. What its HEAD names is pushed.
+    /// The directory of the repository to push, in the inputs. Its HEAD is pushed.
     pub repository: String,
 
-    /// The branch to push to, instead of the source's.
+    /// The branch to push to. It overrides `branch` of the source.
     #[serde(default, deserialize_with = "trimmed")]
     pub branch: Option<String>,
 
-    /// Rebase onto the branch before the push, and again when others push meanwhile.
+    /// Rebase onto the branch before the push, and again if another push comes first.
     #[serde(default)]
     pub rebase: bool,
 
     /// The strategy of `git rebase`, such as `ort`.
     pub rebase_strategy: Option<String>,
 
-    /// Options of that strategy, such as `theirs`: a list, or one line with blanks between them.
+    /// Options of the rebase strategy, such as `theirs`: a list, or one line separated by blanks.
     pub rebase_strategy_option: Option<Words>,
 
-    /// Merge the branch into HEAD before the push, and again when others push meanwhile.
+    /// Merge the branch into HEAD before the push, and again if another push comes first.
     #[serde(default)]
     pub merge: bool,
 
-    /// With `merge`, which commit is the version: the merge, or what was merged.
+    /// With `merge`, which commit becomes the version: `merged` (the merge commit) or `unmerged` (HEAD before the
+    /// merge).
     #[serde(default)]
     pub returning: Returning,
 
-    /// A file in the inputs that holds the name of a tag to put on the pushed commit.
+    /// A file in the inputs with the name of a tag. The tag is put on the pushed commit.
     pub tag: Option<String>,
 
-    /// Text to put before the tag's name.
+    /// A prefix for the name of the tag.
     #[serde(default)]
     pub tag_prefix: String,
 
-    /// A file in the inputs that holds a message, which makes the tag an annotated one.
+    /// A file in the inputs with the message of the tag. It makes the tag annotated.
     pub annotate: Option<String>,
 
-    /// Push tags and leave the branch alone: `tag`, and the repository's own.
+    /// Push only tags (`tag` and the repository's own), not the branch.
     #[serde(default)]
     pub only_tag: bool,
 
-    /// Whether the repository's own tags are pushed too. By default, those are that the server does not have, and one that the
-    /// server has on another commit is left alone. With `true`, such a tag fails the put, or is overwritten with `force`; with
-    /// `false`, no tag but `tag` is pushed.
+    /// Whether to push the repository's own tags too. By default, a put pushes the tags that the server does not have,
+    /// and skips a tag that the server has on another commit. With `true`, such a tag fails the put, or is overwritten
+    /// if `force` is set. With `false`, only `tag` is pushed.
     pub push_all_tags: Option<bool>,
 
-    /// Overwrite what is on the server; `lease` does so only while the branch is where the get found it. With `rebase` or
-    /// `merge` that is where it was when HEAD was brought up to it.
+    /// Overwrite the branch on the server. With `lease`, overwrite it only if it is still where the get found it, or,
+    /// with `rebase` or `merge`, where the put fetched it.
     #[serde(default)]
     pub force: Force,
 
-    /// A file in the inputs that holds a note (`git notes`) to put on the pushed commit.
+    /// A file in the inputs with a note (`git notes`) for the pushed commit.
     pub notes: Option<String>,
 
-    /// What the branch's name stands behind on the server, such as `refs/for` for a review.
+    /// The prefix of the branch's ref on the server, such as `refs/for` for a Gerrit review.
     #[serde(default = "heads")]
     pub refs_prefix: String,
 
-    /// Options that the server's hooks read (`git push --push-option`).
+    /// Options for the server's hooks (`git push --push-option`).
     #[serde(default)]
     pub push_options: Vec<String>,
 
-    /// Show what git does, as in the source.
+    /// Show git's trace, as with `debug` in the source.
     #[serde(default)]
     pub debug: bool,
 }
 
-/// Which commit a merging put answers with.
+/// Which commit a put with `merge` returns as the version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Returning {
     /// The commit that was pushed.
     #[default]
     Merged,
-    /// The commit that HEAD named before.
+    /// HEAD before the merge.
     Unmerged,
 }
 
-/// Words, as a list or in one line.
+/// Words as a list or on one line.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Words {
-    /// With blanks between them.
+    /// Separated by blanks.
     Line(String),
-    /// One by one.
+    /// One word an item.
     List(Vec<String>),
 }
 
@@ -155,17 +156,17 @@ impl Parameters for PutParams {
     }
 }
 
-/// Whether what is on the server may be overwritten.
+/// Whether a push may overwrite refs on the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Force {
     /// Always, or never.
     Flag(bool),
-    /// Only while the branch is where it was seen last.
+    /// Only if the branch is still where it was last seen.
     Lease(Lease),
 }
 
-/// The word for it.
+/// The word `lease`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Lease {

@@ -1,31 +1,31 @@
-//! Where a repository is: a URI taken apart, and branch names.
+//! Parses the URI of a repository, and checks branch names and commit hashes.
 
 use jetway::percent_decode;
 
-/// What is spoken to. Others would be handed to a helper, user and password included.
+/// The supported schemes. git would pass any other URL, with user and password, to a remote helper.
 const SCHEMES: [&str; 7] = ["https", "http", "ssh", "git+ssh", "ssh+git", "git", "file"];
 
-/// A remote repository's address without its credentials.
+/// A remote repository: its address and the credentials from its URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Remote {
-    /// The address to give to git: a user stays in it for ssh, where it is part of the address, nothing of the user
-    /// information stays for http, where it is a credential.
+    /// The address for git. For ssh it keeps the user, which is part of the address; for http it has no user
+    /// information, which is a credential.
     pub(crate) address: String,
-    /// `https://host:port` for http, where credentials may be sent.
+    /// For http and https, the origin (`https://host:port`) that credentials may be sent to.
     pub(crate) origin: Option<String>,
-    /// The user in the URI, decoded.
+    /// The user from the URI, decoded.
     pub(crate) user: Option<String>,
-    /// The password in the URI, decoded.
+    /// The password from the URI, decoded.
     pub(crate) password: Option<String>,
 }
 
 impl Remote {
-    /// Takes a URI apart. Anything that is not a URL is a path or `user@host:path`, and stays as it is.
+    /// Parses a URI. A path becomes absolute; `user@host:path` stays as it is.
     pub(crate) fn parse(uri: &str) -> Self {
         let uri = uri.trim();
         let as_it_is = Self { address: uri.to_owned(), origin: None, user: None, password: None };
         let Some((scheme, rest)) = uri.split_once("://") else {
-            // Children work in other directories than this process.
+            // Child processes run in other directories than this process.
             let is_path = !uri.starts_with('-') && !uri.split('/').next().is_some_and(|first| first.contains(':'));
             let absolute = std::path::absolute(uri).ok().filter(|_| is_path && !uri.is_empty());
             return match absolute.as_ref().and_then(|path| path.to_str()) {
@@ -50,12 +50,13 @@ impl Remote {
                 user,
                 password,
             },
-            // ssh has no use for a password in its address, and git refuses nothing, so it must not travel on.
+            // ssh does not use a password in the address. Remove it, since git would pass it on.
             "ssh" | "git+ssh" | "ssh+git" if password.is_some() => {
                 let at = userinfo.and_then(|userinfo| userinfo.split_once(':')).map_or("", |(user, _)| user);
                 Self { address: format!("{scheme}://{at}@{host}{path}"), origin: None, user, password }
             }
-            // There are no logins by this protocol: git would take all of it for the name of a host, and say so.
+            // The git protocol has no logins. git would treat the user information as part of the host name and print
+            // it.
             "git" if userinfo.is_some() => {
                 Self { address: format!("{scheme}://{host}{path}"), origin: None, user, password }
             }
@@ -63,12 +64,12 @@ impl Remote {
         }
     }
 
-    /// Whether it is reached by http or https.
+    /// Whether the address is http or https.
     pub(crate) fn is_http(&self) -> bool {
         self.origin.is_some()
     }
 
-    /// Whether git may be given this address.
+    /// Whether the address is safe to pass to git.
     pub(crate) fn usable(&self) -> Result<(), &'static str> {
         if self.address.starts_with('-') {
             return Err("must not begin with `-`");
@@ -84,7 +85,7 @@ impl Remote {
         if host.is_some_and(|host| host.starts_with('-')) {
             return Err("must not have a host that begins with `-`");
         }
-        // `ext::` and `fd::` run programs of the uri's choosing.
+        // `ext::` and `fd::` run programs that the URI names.
         if self.address.split_once("::").is_some_and(|(helper, _)| helper.chars().all(char::is_alphanumeric)) {
             return Err("must not name a remote helper (`name::address`)");
         }
@@ -92,12 +93,12 @@ impl Remote {
     }
 }
 
-/// Decodes percent escapes; `None` for nothing.
+/// Decodes percent escapes; `None` if the text is empty.
 pub(crate) fn decode(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| percent_decode(text))
 }
 
-/// Whether `name` can be a branch, by the rules of `git check-ref-format`.
+/// Whether `name` is a valid branch name (`git check-ref-format`).
 pub(crate) fn is_branch_name(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err("must not be empty".to_owned());
@@ -112,12 +113,12 @@ pub(crate) fn is_branch_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// Whether `text` is a full commit hash, by SHA-1 or by SHA-256.
+/// Whether `text` is a full commit hash (SHA-1 or SHA-256).
 pub(crate) fn is_commit_hash(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && is_hash(text)
 }
 
-/// Whether `text` may be the beginning of a commit hash. Git shortens them to four digits at the least.
+/// Whether `text` can be an abbreviated commit hash. git abbreviates to at least four digits.
 pub(crate) fn is_abbreviated_hash(text: &str) -> bool {
     (4..64).contains(&text.len()) && text.len() != 40 && is_hash(text)
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a source, before anything is done with it.
+//! Validates a source.
 
 use jetway::{Parameters, Problems};
 
@@ -76,7 +76,7 @@ impl Parameters for Source {
 
     fn hidden_secrets(&self) -> Vec<String> {
         let remote = self.remote();
-        // A token is often written in place of the user: `https://TOKEN@host`, `https://TOKEN:x-oauth-basic@host`.
+        // The user may be a token: `https://TOKEN@host`, `https://TOKEN:x-oauth-basic@host`.
         let stands_for_token = |password: &Option<String>| password.as_ref().is_none_or(|word| word == "x-oauth-basic");
         let given = self.password.as_ref().map(|password| password.expose().to_owned());
         let user = remote.user.filter(|_| remote.origin.is_some() && stands_for_token(&remote.password));
@@ -88,7 +88,7 @@ impl Parameters for Source {
 }
 
 impl Source {
-    /// Notes what is wrong with the keys about tags and branches.
+    /// Validates the keys about tags and branches.
     fn label_rules(&self, problems: &mut Problems) {
         if let Some(Err(problem)) = self.tag_filter.as_deref().map(Pattern::glob) {
             problems.add("tag_filter", problem);
@@ -138,7 +138,7 @@ impl Source {
     }
 }
 
-/// The password of a URI in which it has a `/` as it is, so that the rest of it passes for a path.
+/// The password in a URI if it contains an unencoded `/`. Parsers take the rest of such a password for the path.
 fn unencoded_password(uri: &str) -> Option<&str> {
     let (scheme, rest) = uri.trim().split_once("://")?;
     let (authority, _) = rest.split_once('/')?;

@@ -1,4 +1,4 @@
-//! A setting of git that a pipeline gives by `git_config`.
+//! A git setting from `git_config`.
 
 use jetway::{Problems, userinfo_secret};
 use schemars::JsonSchema;
@@ -6,19 +6,19 @@ use serde::Deserialize;
 
 use crate::source::remote::{Remote, decode};
 
-/// One setting of git.
+/// One git setting.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct Setting {
-    /// Its name, such as `http.proxy`.
+    /// The name of the setting, such as `http.proxy`.
     pub name: String,
-    /// Its value.
+    /// The value of the setting.
     pub value: String,
 }
 
 impl Setting {
-    /// Notes what is wrong with it.
+    /// Validates the setting.
     pub(crate) fn rules(&self, index: usize, problems: &mut Problems) {
-        // A section, perhaps something in quotes between, and a key that begins with a letter (git-config(1), "Syntax").
+        // A section, an optional subsection, and a key that begins with a letter (git-config(1), "Syntax").
         let is_word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         let (section, key) = (self.name.split('.').next(), self.name.rsplit('.').next());
         let named = self.name.contains('.')
@@ -33,16 +33,16 @@ impl Setting {
         }
     }
 
-    /// Whether there is a credential in it, so that it has no place in a clone.
+    /// Whether the setting contains a credential, and must not be written into a clone.
     pub(crate) fn is_secret(&self) -> bool {
         self.is_credential() || self.is_inline_helper() || !self.in_addresses().is_empty()
     }
 
-    /// The texts in it that nobody may read.
+    /// The secrets in the setting, to redact.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let mut secrets = self.in_addresses();
         if self.is_credential() || self.is_inline_helper() {
-            // The credential itself is the last word of a header.
+            // In a header, the credential is the last word.
             secrets.extend(
                 [Some(self.value.as_str()), self.value.split_whitespace().last()]
                     .into_iter()
@@ -58,20 +58,21 @@ impl Setting {
         secrets
     }
 
-    /// Whether the value is a credential by the setting's nature.
+    /// Whether the value of this setting is a credential by definition.
     fn is_credential(&self) -> bool {
         let name = self.name.to_ascii_lowercase();
         ["extraheader", "password", "passwd", "token", "secret", "cookie"].iter().any(|word| name.contains(word))
     }
 
-    /// Whether it is a credential helper that is written out in the value: commands, which have the answer in them.
+    /// Whether the value is an inline credential helper: a shell command (`!...`) that contains the password.
     fn is_inline_helper(&self) -> bool {
         let name = self.name.to_ascii_lowercase();
         name.starts_with("credential.") && name.ends_with(".helper") && self.value.trim_start().starts_with('!')
     }
 
-    /// A rule that leads to an address with a login (`url.https://bob:PASSWORD@host/.insteadOf`): the same without the login, and
-    /// the address taken apart. Git tells its transports in an argument where to go.
+    /// Splits a rewrite rule whose address has a login (`url.https://bob:PASSWORD@host/.insteadOf`) into the rule
+    /// without the login and the parsed address. git passes the address to its transports as an argument, where a
+    /// password would be visible.
     pub(crate) fn without_login(&self) -> Option<(Self, Remote)> {
         let (section, key) = (self.name.get(..4)?, self.name.rsplit_once('.')?.1);
         let is_rule = section.eq_ignore_ascii_case("url.")
@@ -84,11 +85,11 @@ impl Setting {
         remote.is_http().then(|| (Self { name, value: self.value.clone() }, remote))
     }
 
-    /// The passwords and tokens in addresses, as `url.https://bob:PASSWORD@host/.insteadOf` and `http.proxy` have them:
-    /// as they are written, and decoded.
+    /// The passwords and tokens in addresses (`url.https://bob:PASSWORD@host/.insteadOf`, `http.proxy`), both as
+    /// written and decoded.
     fn in_addresses(&self) -> Vec<String> {
         let is_proxy = self.name.to_ascii_lowercase().ends_with("proxy");
-        // A proxy's address need not say that it is http.
+        // The scheme of a proxy address is optional.
         let without_scheme = Some(self.value.as_str()).filter(|value| is_proxy && !value.contains("://"));
         let authorities = [&self.name, &self.value].into_iter().flat_map(|text| text.split("://").skip(1));
         let is_end = |c: char| c == '/' || c.is_whitespace() || "'\"".contains(c);

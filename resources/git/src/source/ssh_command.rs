@@ -1,13 +1,14 @@
-//! `core.sshCommand` of `git_config`, where ssh needs options of ours, too: the program and its options, without a shell.
+//! Parses `core.sshCommand` of `git_config` into a program and its options. It runs without a shell, because the source
+//! adds options of its own.
 
 use std::path::Path;
 
 use crate::source::setting::Setting;
 
-/// What only a shell would understand.
+/// The characters that have a meaning to a shell.
 const FOR_A_SHELL: &str = "$`;&|<>(){}*?[]~#!\n";
 
-/// The program and options of the last `core.sshCommand` among the settings. The error says what is wrong with it.
+/// The index and the parsed words of the last `core.sshCommand` in the settings.
 pub(crate) fn of_settings(settings: &[Setting]) -> Option<(usize, Result<Vec<String>, &'static str>)> {
     let is_command = |setting: &Setting| setting.name.eq_ignore_ascii_case("core.sshCommand");
     let index = settings.iter().rposition(is_command)?;
@@ -30,7 +31,7 @@ fn parse(command: &str) -> Result<Vec<String>, &'static str> {
     Ok(words)
 }
 
-/// Splits a command as a shell does, quotes and backslashes included; `None` when that takes more than splitting.
+/// Splits a command as a shell does, with quotes and backslashes; `None` if it uses other shell syntax.
 fn words(command: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -60,7 +61,7 @@ fn words(command: &str) -> Option<Vec<String>> {
         }
     }
     words.extend(word);
-    // A variable that is set for one command (`X=y ssh`) is the shell's doing, too.
+    // A variable assignment before the command (`X=y ssh`) also needs a shell.
     (!words.is_empty() && !words.first().is_some_and(|first| first.contains('='))).then_some(words)
 }
 

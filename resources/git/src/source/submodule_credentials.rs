@@ -1,4 +1,4 @@
-//! Credentials for submodules that live on another host than the repository, or are opened by another key.
+//! Credentials for submodules on another host than the repository, or with another key.
 
 use jetway::{Problems, Secret};
 use schemars::JsonSchema;
@@ -11,43 +11,42 @@ use crate::source::private_key;
 /// Credentials for the submodules of one host over http(s), or for one submodule over ssh.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct SubmoduleCredential {
-    /// For `https://` and `http://`: the host that `username` and `password` are for. It may have a port
-    /// (`host:8443`), which is the only one then, and a scheme before it (`https://host`).
+    /// For `https://` and `http://`: the host that `username` and `password` are sent to. With a port (`host:8443`) or
+    /// a scheme (`https://host`), they are sent to that port or over that scheme only.
     pub host: Option<String>,
 
-    /// The user name at that host.
+    /// The user name for `host`.
     pub username: Option<String>,
 
-    /// The password or token at that host.
+    /// The password or token for `host`.
     pub password: Option<Secret>,
 
-    /// For ssh: the submodule's `url`, as it stands in `.gitmodules`.
+    /// For ssh: the submodule's `url`, exactly as in `.gitmodules`.
     pub url: Option<String>,
 
-    /// The private SSH key for that submodule, which takes the place of the source's `private_key`.
+    /// The private SSH key for the submodule at `url`. It replaces the source's `private_key`.
     pub private_key: Option<Secret>,
 
-    /// The passphrase of that key.
+    /// The passphrase of `private_key`.
     pub private_key_passphrase: Option<Secret>,
 
-    /// The user to log in as over SSH, where the `url` names none.
+    /// The SSH user, if `url` has none.
     pub private_key_user: Option<String>,
 }
 
 impl SubmoduleCredential {
-    /// The host, user and password, when it has them.
+    /// The host, user and password, if all are set.
     pub(crate) fn login(&self) -> Option<(Host<'_>, &str, &Secret)> {
         let password = self.password.as_ref().filter(|password| !password.is_empty())?;
         Some((Host::parse(self.host.as_deref()?)?, self.username.as_deref()?, password))
     }
 
-    /// The address in `.gitmodules` and its key, when it has them.
+    /// The submodule's `url` and key, if both are set.
     pub(crate) fn key(&self) -> Option<(&str, &Secret)> {
         Some((self.url.as_deref()?, self.private_key.as_ref().filter(|key| !key.is_empty())?))
     }
 
-    /// Notes what is wrong with it. One in which no credential is given says nothing, as pipelines have it whose values
-    /// come out empty.
+    /// Validates the entry. An entry without any credential is ignored, because its variables may be empty.
     pub(crate) fn rules(&self, index: usize, problems: &mut Problems) {
         let at = |key: &str| format!("submodule_credentials[{index}].{key}");
         let is_given = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| !secret.is_empty());
@@ -82,19 +81,19 @@ impl SubmoduleCredential {
     }
 }
 
-/// Which servers a login is for.
+/// The servers that a login may be sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Host<'a> {
-    /// By this scheme alone.
+    /// If set, only over this scheme.
     pub(crate) scheme: Option<&'a str>,
-    /// The name or address, without brackets.
+    /// The host name or address, without brackets.
     pub(crate) name: &'a str,
-    /// On this port alone.
+    /// If set, only to this port.
     pub(crate) port: Option<u16>,
 }
 
 impl<'a> Host<'a> {
-    /// Whether it is the host of this name.
+    /// Whether the host has this name.
     pub(crate) fn is_named(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
@@ -107,23 +106,23 @@ impl<'a> Host<'a> {
             None => (None, text),
         };
         let (name, port) = host_and_port(authority);
-        // Whatever stands after the colon of a port that is none.
+        // Refuse text after the colon that is not a port.
         let is_whole = port.is_some() || name.len() == authority.trim_matches(['[', ']']).len();
         let is_name = !name.is_empty() && !name.contains(['/', '@', '*']) && !name.contains(char::is_whitespace);
         (is_name && is_whole).then_some(Self { scheme, name, port })
     }
 }
 
-/// Whether two ssh addresses are of the same repository, as far as can be told from this side: the same host, port and
-/// path, where `.git` and slashes at the ends make no difference. An address that is not of ssh may become one by a
-/// rule of git's (`url.<base>.insteadOf`); its port says nothing then.
+/// Whether `entry` is the same repository as the ssh address `host`, `port` and `path`. Slashes at the ends and a
+/// `.git` suffix are ignored. If `entry` is not an ssh address, git may have rewritten it to one
+/// (`url.<base>.insteadOf`), so its port is ignored.
 pub(crate) fn is_same_repository(entry: &Address<'_>, host: &str, port: Option<u16>, path: &str) -> bool {
     let trimmed = |path: &'_ str| path.trim_matches('/').trim_end_matches(".git").trim_end_matches('/').to_owned();
     let is_port = !entry.is_ssh() || entry.port.unwrap_or(SSH_PORT) == port.unwrap_or(SSH_PORT);
     entry.host.eq_ignore_ascii_case(host) && is_port && trimmed(entry.path) == trimmed(path)
 }
 
-/// The port of ssh where none is given.
+/// The default port of ssh.
 pub(crate) const SSH_PORT: u16 = 22;
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! The rules of `ca_certs` and `known_hosts`: authorities of certificates, and keys of hosts.
+//! Validates `ca_certs` and `known_hosts`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jetway::Problems;
 use jetway::http::HttpSettings;
 
-/// Notes what is wrong with `ca_certs` and `known_hosts`.
+/// Adds a problem for each invalid value.
 pub(crate) fn rules(ca_certs: &[String], known_hosts: Option<&str>, problems: &mut Problems) {
     HttpSettings { ca_certs: ca_certs.to_vec(), ..HttpSettings::default() }.rules(problems);
     let lines = known_hosts.unwrap_or_default().lines().enumerate();
@@ -18,7 +18,7 @@ pub(crate) fn rules(ca_certs: &[String], known_hosts: Option<&str>, problems: &m
     }
 }
 
-/// Whether a line can stand in a `known_hosts` file (`sshd(8)`).
+/// Whether a line is valid in a `known_hosts` file (`sshd(8)`).
 fn is_known_host(line: &str) -> bool {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {

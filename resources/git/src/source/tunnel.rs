@@ -1,28 +1,28 @@
-//! The HTTP proxy of a source, `https_tunnel`.
+//! The `https_tunnel` key: an HTTP proxy for ssh.
 
 use jetway::{Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The HTTP proxy that ssh goes by way of.
+/// The HTTP proxy for ssh connections.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Tunnel {
-    /// The proxy's host.
+    /// The host of the proxy.
     pub proxy_host: Option<String>,
 
-    /// The proxy's port.
+    /// The port of the proxy.
     #[schemars(range(min = 1))]
     pub proxy_port: Option<u16>,
 
-    /// The user to log in to the proxy as.
+    /// The user name for the proxy.
     pub proxy_user: Option<String>,
 
-    /// The password of that user.
+    /// The password for the proxy.
     pub proxy_password: Option<Secret>,
 }
 
 impl Tunnel {
-    /// Notes what is wrong with it. One without any value is none, as the established resource has it.
+    /// Validates the tunnel. If all values are empty, there is no tunnel, as in the established resource.
     pub(crate) fn rules(&self, problems: &mut Problems) {
         let is_name = |host: &String| {
             let host = host.trim_start_matches('[').trim_end_matches(']');

@@ -1,11 +1,11 @@
-//! The rules of the keys that signatures are verified with.
+//! Validates the keys for verifying signatures.
 
 use jetway::Problems;
 
 use crate::source::key_id::{self, KeyId};
 use crate::source::{Source, openpgp};
 
-/// Notes what is wrong with the keys in a source.
+/// Adds a problem for each invalid key.
 pub(crate) fn rules(source: &Source, problems: &mut Problems) {
     for (index, key) in source.commit_verification_keys.iter().enumerate() {
         if let Err(found) = openpgp::public_keys(key) {
@@ -27,7 +27,8 @@ pub(crate) fn rules(source: &Source, problems: &mut Problems) {
     }
 }
 
-/// Whether `text` is what ssh-keygen reads under "ALLOWED SIGNERS": principals, options, a key's type and the key.
+/// Whether each line of `text` is an allowed signer (ssh-keygen(1), "ALLOWED SIGNERS"): principals, options, key type
+/// and key.
 fn are_signers(text: &str) -> Result<(), String> {
     let mut lines = text.lines().enumerate().map(|(index, line)| (index, line.trim()));
     let is_type = |word: &str| ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| word.starts_with(kind));
@@ -39,7 +40,7 @@ fn are_signers(text: &str) -> Result<(), String> {
     if let Some((index, _)) = lines.clone().find(|(_, line)| is_said(line) && !is_signer(line)) {
         return Err(format!("has no SSH public key in line {} (expected `NAME ssh-ed25519 AAAA...`)", index + 1));
     }
-    // Nothing at all is more likely a variable that is not set than a wish to trust nobody.
+    // An empty text is an error: it probably comes from an unset variable.
     if lines.any(|(_, line)| is_said(line)) { Ok(()) } else { Err("must not be empty".to_owned()) }
 }
 

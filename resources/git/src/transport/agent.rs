@@ -1,7 +1,7 @@
-//! An ssh agent with the source's key in it, for servers that are to use it in their turn (`forward_agent`).
+//! An ssh agent that holds the source's key, to be forwarded to the server (`forward_agent`).
 //!
-//! The agent is OpenSSH's. It runs beside the verb, under a companion that ends it when the verb ends: also when the verb is
-//! killed, since the pipe between them closes then.
+//! The agent is OpenSSH's. A companion runs it and stops it when the verb ends. If the verb is killed, the pipe between
+//! them closes, and the companion also stops the agent.
 
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
@@ -18,10 +18,10 @@ use crate::transport::keys::Key;
 /// Runs an agent until its standard input ends: `jetway-ssh-agent SOCKET`.
 pub(crate) const COMPANION: Companion = Companion { name: "jetway-ssh-agent", run: hold };
 
-/// How long the agent may take to listen, and to take a key.
+/// The time limit for the agent to listen, and to add a key.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A running agent. It ends when this is dropped.
+/// A running agent. It stops when this value is dropped.
 pub(crate) struct Agent {
     socket: PathBuf,
     _running: Background,
@@ -54,7 +54,7 @@ impl Agent {
         Ok(agent)
     }
 
-    /// Where it listens.
+    /// The socket that the agent listens on.
     pub(crate) fn socket(&self) -> &Path {
         &self.socket
     }
@@ -71,7 +71,7 @@ fn hold(call: &CompanionCall) -> Result<CompanionAnswer> {
         use std::io::Write as _;
         let mut output = std::io::stdout();
         output.write_all(b"listening\n").and_then(|()| output.flush())?;
-        // Nothing is ever written there: it ends with the verb.
+        // The verb never writes to this pipe. It closes when the verb ends.
         std::io::stdin().read_to_end(&mut Vec::new())?;
         Ok(())
     });
@@ -80,7 +80,7 @@ fn hold(call: &CompanionCall) -> Result<CompanionAnswer> {
     held.map(|()| CompanionAnswer::Done)
 }
 
-/// Returns when the agent takes connections.
+/// Waits until the agent accepts connections.
 fn listening(agent: &mut Child, socket: &Path) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while UnixStream::connect(socket).is_err() {

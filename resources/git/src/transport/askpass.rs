@@ -1,7 +1,7 @@
-//! The companion that answers when git asks for a user name or password, and ssh for a passphrase.
+//! The companion that gives git user names and passwords, and ssh passphrases (`GIT_ASKPASS`, `SSH_ASKPASS`).
 //!
-//! It answers in the name of the hosts that its logins are for: when a server redirects git elsewhere, or a submodule
-//! lives on another host, git asks in that host's name, and gets nothing, or what is meant for that host.
+//! git names the host in its question, and the companion answers only with a login for that host. If a server redirects
+//! git to another host, or a submodule is on another host, git does not get the login of the first one.
 
 use std::path::{Path, PathBuf};
 
@@ -15,53 +15,53 @@ use crate::source::submodule_credentials::Host;
 use crate::transport::keys::Keys;
 use crate::transport::settings;
 
-/// Answers git's and ssh's questions.
+/// Answers the questions of git and ssh.
 pub(crate) const COMPANION: Companion = Companion { name: "jetway-askpass", run: answer };
 
-/// What it knows, in a private file beside it.
+/// The private file with the companion's configuration, in its directory.
 const KNOWLEDGE: &str = "askpass.json";
 
-/// The directory of the one that answers for submodules.
+/// The directory of the companion for submodules.
 const FOR_SUBMODULES: &str = "submodules";
 
-/// What the companion knows. Of several logins for a host the first one counts.
+/// The companion's configuration. If a host has several logins, the first one is used.
 #[derive(Debug, Default, Deserialize)]
 struct Knowledge {
     logins: Vec<Login>,
     passphrases: Vec<Passphrase>,
 }
 
-/// A user and password, and where they may be sent.
+/// A user and password, and the server that they may be sent to.
 #[derive(Debug, Deserialize)]
 struct Login {
-    /// Both when there is none.
+    /// `None` matches http and https.
     scheme: Option<String>,
     host: String,
-    /// Any when there is none.
+    /// `None` matches any port.
     port: Option<u16>,
     username: String,
     password: Secret,
 }
 
-/// What opens a key.
+/// The passphrase of a key file.
 #[derive(Debug, Deserialize)]
 struct Passphrase {
     file: PathBuf,
     passphrase: Secret,
 }
 
-/// The companions, where there is anything to answer.
+/// The paths of the installed companions.
 #[derive(Debug)]
 pub(crate) struct Askpass {
-    /// Answers for the repository.
+    /// For the repository: its logins come first.
     pub(crate) repository: PathBuf,
-    /// Answers for submodules: what is written for them comes first.
+    /// For submodules: logins of `submodule_credentials` come first.
     pub(crate) submodules: PathBuf,
 }
 
-/// Installs the companions when there is anything to answer.
+/// Installs the companions; `None` if there are no credentials.
 pub(crate) fn install(context: &Context, source: &Source, remote: &Remote, keys: &Keys) -> Result<Option<Askpass>> {
-    // For the addresses that rules lead to git itself would take what stands there.
+    // Logins in `url.<base>.insteadOf` rules are removed from the rules, so they must be answered here.
     let of_rules = settings::remotes(&source.git_config).filter_map(|remote| {
         let (scheme, authority) = remote.origin.as_deref()?.split_once("://")?;
         Some(login_at(scheme, authority, remote.user.as_deref()?, &remote.password.unwrap_or_default()))
@@ -96,16 +96,16 @@ pub(crate) fn install(context: &Context, source: &Source, remote: &Remote, keys:
     }))
 }
 
-/// The login of the source, for each host that it may be sent to: those of `credential_hosts`, or that of `uri`.
+/// The login of the source for each host that it may be sent to: those of `credential_hosts`, or the host of `uri`.
 fn logins_of_uri(source: &Source, remote: &Remote) -> Vec<serde_json::Value> {
     let given = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
     let Some(username) = given(&source.username).or_else(|| remote.user.clone()) else { return Vec::new() };
     let password = source.password.as_ref().map(|password| password.expose().to_owned());
-    // A token in place of the user (`https://TOKEN@host`) goes with an empty password.
+    // If the user is a token (`https://TOKEN@host`), the password is empty.
     let password = given(&password).or_else(|| remote.password.clone()).unwrap_or_default();
     let origin = remote.origin.as_deref().and_then(|origin| origin.split_once("://"));
     if !source.credential_hosts.is_empty() {
-        // What is encrypted on its way to `uri` goes nowhere in clear text.
+        // If `uri` is https, the login is never sent over http.
         let is_encrypted = origin.is_none_or(|(scheme, _)| scheme == "https");
         let hosts = source.credential_hosts.iter().filter_map(|host| Host::parse(host));
         let logins = hosts.map(|host| {
@@ -117,13 +117,13 @@ fn logins_of_uri(source: &Source, remote: &Remote) -> Vec<serde_json::Value> {
     let Some((scheme, authority)) = origin else { return Vec::new() };
     let own = login_at(scheme, authority, &username, &password);
     let (host, port) = host_and_port(authority);
-    // A server that sends us from http to https of its own is the same server, and safer.
+    // A redirect from http to https on the same host is allowed.
     let is_upgradable = scheme == "http" && port.is_none();
     let upgraded = is_upgradable.then(|| login(Some("https"), host, usual_port("https"), &username, &password));
     [own].into_iter().chain(upgraded).collect()
 }
 
-/// The login for a server, `host` or `host:port`.
+/// The login for one server: `host` or `host:port`.
 fn login_at(scheme: &str, authority: &str, username: &str, password: &str) -> serde_json::Value {
     let (host, port) = host_and_port(authority);
     login(Some(scheme), host, port.or_else(|| usual_port(scheme)), username, password)
@@ -163,15 +163,16 @@ impl Knowledge {
     fn answer(&self, question: &str) -> Option<&str> {
         let lower = question.to_lowercase();
         if lower.starts_with("enter passphrase for") {
-            // ssh asks `Enter passphrase for key 'FILE': `, ssh-add `Enter passphrase for FILE: `. Either asks again in
-            // other words when the answer was wrong, and then gets none.
+            // ssh asks `Enter passphrase for key 'FILE': `, ssh-add asks `Enter passphrase for FILE: `. If the
+            // passphrase is wrong, they ask again with another text, which gets no answer.
             let opens = |known: &&Passphrase| {
                 let file = known.file.to_string_lossy();
                 question.contains(&format!(" '{file}': ")) || question.contains(&format!(" {file}: "))
             };
             return self.passphrases.iter().find(opens).map(|known| known.passphrase.expose());
         }
-        // git asks `Username for 'https://host': ` and `Password for 'https://user@host': `, git-lfs with other quotes.
+        // git asks `Username for 'https://host': ` and `Password for 'https://user@host': `; git-lfs uses double
+        // quotes.
         let url = question.split(['\'', '"']).nth(1)?;
         let (scheme, rest) = url.split_once("://")?;
         let (host, port) = host_and_port(rest.split('/').next()?.rsplit('@').next()?);

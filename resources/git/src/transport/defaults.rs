@@ -1,40 +1,40 @@
-//! The settings that git has here where neither the machine, the user, the repository nor the pipeline says anything else.
+//! Default git settings, which the machine, the user, the repository and the pipeline can override.
 //!
-//! They are written into a file that takes the place of the system's configuration, the weakest one, and that includes the
-//! system's own. So a verb does the same in the image, in a script and on anybody's machine.
+//! They are in a file that replaces the system configuration, which has the lowest precedence, and includes it. So a
+//! verb behaves the same in the image and on any machine.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use jetway::{Context, Result};
 
-/// The private file.
+/// The private file with the defaults.
 const FILE: &str = "system_config";
 
 /// The sections of git-config(1). Pipelines written for the established resource rely on each of these.
 const DEFAULTS: &str = "\
-# A put that rebases or merges makes commits; without an identity git would refuse to.
+# A put that rebases or merges creates commits, for which git needs an identity.
 [user]
 	name = git
 	email = git@localhost
 [pull]
 	rebase = false
-# Submodules and remotes in a directory of the same task are ordinary here.
+# Tasks use submodules and remotes in local directories.
 [protocol \"file\"]
 	allow = always
 [http]
 	version = HTTP/2
-# Inputs come from other containers, and so from other users as this one numbers them.
+# Inputs come from other containers, and may belong to other user ids.
 [safe]
 	directory = *
 ";
 
-/// Writes the file; returns the value of `GIT_CONFIG_SYSTEM` for children.
+/// Writes the file; returns its path, the value of `GIT_CONFIG_SYSTEM` for child processes.
 pub(crate) fn install(context: &Context) -> Result<PathBuf> {
     let own = context.variable("GIT_CONFIG_SYSTEM").map(PathBuf::from);
     let own = own.or_else(|| git2::Config::find_system().ok());
     let mut text = DEFAULTS.to_owned();
-    // Whoever does without the system's configuration does so here, too.
+    // `GIT_CONFIG_NOSYSTEM` still disables the system configuration.
     if let Some(own) = own.filter(|_| context.variable("GIT_CONFIG_NOSYSTEM").is_none_or(|value| is_false(&value))) {
         let path = own.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
         // Writing to a string cannot fail.
@@ -43,7 +43,7 @@ pub(crate) fn install(context: &Context) -> Result<PathBuf> {
     context.private_directory().write(FILE, text.as_bytes())
 }
 
-/// Whether git reads a variable's value as false.
+/// Whether git treats the value of a variable as false.
 fn is_false(value: &str) -> bool {
     matches!(value.to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off")
 }

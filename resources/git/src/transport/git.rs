@@ -1,4 +1,4 @@
-//! The git program, as this resource type calls it.
+//! Runs the git program.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -22,10 +22,10 @@ use crate::transport::settings;
 use crate::transport::ssh::{self, Ssh};
 use crate::transport::trust;
 
-/// How much longer than for other answers a push is waited for: hooks run on the server meanwhile.
+/// The factor by which the silence limit of a push is longer: the server may run hooks.
 const PUSH_PATIENCE: u32 = 10;
 
-/// The variables that make git work on another repository than the one it is started in.
+/// The variables that make git use another repository than the one in its working directory.
 const OTHER_REPOSITORY: [&str; 8] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -50,29 +50,29 @@ pub(crate) struct Git<'c> {
     is_debugged: bool,
     rewrites_addresses: bool,
     has_authorities: bool,
-    /// What ssh says, in lower case, because the source has no key for it.
+    /// Error texts of ssh, in lower case, that mean a missing `private_key`.
     signs_of_missing_key: &'static [&'static str],
     traces: Option<Traces>,
     askpass: Option<Askpass>,
     ssh: Option<Ssh>,
-    /// Held for its end.
+    /// The agent stops when this is dropped.
     _agent: Option<Agent>,
 }
 
 impl<'c> Git<'c> {
-    /// Prepares credentials and settings. Nothing runs yet, but an ssh agent where one is to be forwarded.
+    /// Prepares credentials and settings. Starts an ssh agent if the source forwards one.
     pub(crate) async fn new(context: &'c Context, source: &Source, step_debug: bool) -> Result<Self> {
         source.warn(context.console());
         let remote = source.remote();
         let mut environment: Vec<(OsString, OsString)> = Vec::new();
         let mut set = |name: &str, value: &OsStr| environment.push((name.into(), value.to_owned()));
         set("GIT_TERMINAL_PROMPT", OsStr::new("0"));
-        // What git says is read by people, and its refusals also by this program.
+        // This program recognises git's error messages by their English text.
         set("LC_ALL", OsStr::new("C"));
         set("GIT_CONFIG_SYSTEM", defaults::install(context)?.as_os_str());
         let mut pairs: Vec<(String, String)> = [
             ("advice.detachedHead", "false"),
-            // Nothing may go on in the background after the verb, nor be tidied up for a repository that is thrown away.
+            // No maintenance: it would run in the background after the verb, for a repository that is deleted soon.
             ("gc.auto", "0"),
             ("maintenance.auto", "false"),
         ]
@@ -84,7 +84,7 @@ impl<'c> Git<'c> {
             set("GIT_ASKPASS", askpass.repository.as_os_str());
             set("SSH_ASKPASS", askpass.repository.as_os_str());
             set("SSH_ASKPASS_REQUIRE", OsStr::new("force"));
-            // Nothing of ours may end up in a credential store of the machine, nor be taken from there.
+            // Do not read or write the machine's credential stores.
             pairs.push(("credential.helper".to_owned(), String::new()));
         }
         let agent = match &keys.main {
@@ -98,7 +98,7 @@ impl<'c> Git<'c> {
         }
         settings::warn_of_unused(&source.git_config, askpass.is_some(), ssh.is_some(), context.console());
         if !remote.address.starts_with("https://") {
-            // git-lfs takes the image's `HTTP/2` at its word, and there is none without TLS.
+            // git-lfs would use `HTTP/2` from the defaults without TLS, which servers do not support.
             pairs.push(("http.version".to_owned(), "HTTP/1.1".to_owned()));
         }
         if let Some(file) = trust::install(context, &source.ca_certs)? {
@@ -113,7 +113,7 @@ impl<'c> Git<'c> {
                 set(variable, OsStr::new("1"));
             }
         }
-        // Last, so that what the pipeline says counts.
+        // Last, so that the pipeline's settings take precedence.
         if let Some(file) = settings::install(context, &source.git_config)? {
             pairs.push(("include.path".to_owned(), file.display().to_string()));
         }
@@ -123,10 +123,10 @@ impl<'c> Git<'c> {
             Some(_) => &["permission denied ("],
             None => &["permission denied (", "host key verification failed"],
         };
-        // A path of this machine is no server.
+        // A local path needs no trace.
         let traces =
             Address::parse(&remote.address).filter(|_| !is_debugged).map(|_| Traces::new(context)).transpose()?;
-        // Only the whole program knows these rules; its transports do not.
+        // `git remote-http` ignores rewrite rules; only the git program applies them.
         let rewrites_addresses = settings::rewrite_addresses(&source.git_config);
         Ok(Self {
             context,
@@ -146,12 +146,12 @@ impl<'c> Git<'c> {
         })
     }
 
-    /// The same with or without files of git-lfs.
+    /// Sets whether checkouts download git-lfs files.
     pub(crate) fn with_lfs(self, lfs: Lfs) -> Self {
         Self { lfs, ..self }
     }
 
-    /// The surroundings.
+    /// The context of the verb.
     pub(crate) fn context(&self) -> &'c Context {
         self.context
     }
@@ -161,12 +161,12 @@ impl<'c> Git<'c> {
         &self.remote
     }
 
-    /// A git command with a sub-command, not run yet.
+    /// Builds a git command with a subcommand.
     pub(crate) fn command(&self, subcommand: &str) -> Command {
         self.tool("git").label(format!("git {subcommand}")).arg(subcommand)
     }
 
-    /// A program that calls git itself, not run yet.
+    /// Builds a command for a program that runs git.
     pub(crate) fn tool(&self, program: &str) -> Command {
         let mut command = self.context.command(program);
         if self.is_debugged {
@@ -179,7 +179,7 @@ impl<'c> Git<'c> {
         let lfs = lfs.iter().map(|(name, value)| (*name, value.as_str()));
         let others = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut count = 0_usize;
-        // The pipeline's own come last, and so win.
+        // The pipeline's settings come last and take precedence.
         for (name, value) in lfs.chain(others) {
             command = command.env(format!("GIT_CONFIG_KEY_{count}"), name);
             command = command.env(format!("GIT_CONFIG_VALUE_{count}"), value);
@@ -187,32 +187,30 @@ impl<'c> Git<'c> {
         }
         command = command.env("GIT_CONFIG_COUNT", count.to_string());
         if self.has_authorities {
-            // It would count more than the setting.
+            // The variable would override the setting `http.sslCAInfo`.
             command = command.env_remove("GIT_SSL_CAINFO");
         }
-        // Our file includes the system's configuration, where that is wanted.
+        // The file of defaults includes the system configuration if it is enabled.
         command = command.env_remove("GIT_CONFIG_NOSYSTEM");
-        // Left over from a hook or a script around us, they would make git work on another repository.
+        // A surrounding hook or script may have set these variables.
         for name in OTHER_REPOSITORY {
             command = command.env_remove(name);
         }
         command
     }
 
-    /// A git command that waits for the server and changes nothing there, not run yet. It is run again when the server or
-    /// the way to it is in trouble that passes.
+    /// Builds a git command that reads from the server. It is retried after transient errors.
     pub(crate) fn network(&self, subcommand: &str) -> Command {
         retry::prepare(self.context, self.network_once(subcommand), self.traces.as_ref(), Effect::None)
     }
 
-    /// The same for what is asked for in another way when it fails.
+    /// Like `network`, without retries: for a fetch that has a fallback.
     pub(crate) fn network_once(&self, subcommand: &str) -> Command {
         let (name, value) = Lfs::sign_of_life();
         self.command(subcommand).silence_limit(self.silence, SILENCE_HINT).env(name, value)
     }
 
-    /// The command with the credentials that are for submodules, and the key that is for the one at `url`, when it has its
-    /// own.
+    /// Adds the credentials for submodules to a command, and the key of the submodule at `url` if it has one.
     pub(crate) fn for_submodule(&self, url: Option<&str>, mut command: Command) -> Command {
         if let Some(askpass) = &self.askpass {
             command = command.env("GIT_ASKPASS", &askpass.submodules);
@@ -223,18 +221,18 @@ impl<'c> Git<'c> {
         }
     }
 
-    /// Whether the submodule that has this address in `.gitmodules` has a key of its own.
+    /// Whether the submodule with this `url` in `.gitmodules` has its own key.
     pub(crate) fn has_key_for(&self, url: &str) -> bool {
         self.ssh.as_ref().is_some_and(|ssh| ssh.for_submodule(url).is_some())
     }
 
-    /// A push, not run yet. It is run again only when the server has certainly done nothing.
+    /// Builds a push. It is retried only if the server has certainly not changed anything.
     pub(crate) fn push(&self) -> Command {
         let push = self.sending(self.command("push"));
         retry::prepare(self.context, push, self.traces.as_ref(), Effect::Change)
     }
 
-    /// A program that sends something to the server, and waits as a push does, not run yet.
+    /// Builds a command for a program that uploads to the server, with the silence limit of a push.
     pub(crate) fn push_tool(&self, program: &str) -> Command {
         self.sending(self.tool(program))
     }
@@ -244,26 +242,26 @@ impl<'c> Git<'c> {
         command.silence_limit(self.silence * PUSH_PATIENCE, SILENCE_HINT).env(name, value)
     }
 
-    /// Asks the server for the hash of the tip of `branch`, or of its default branch. A tag of that name is taken where there is
-    /// no such branch, as `git clone --branch` does.
+    /// Asks the server for the hash at the tip of `branch`, or of its default branch. If there is no such branch, falls
+    /// back to a tag of that name, as `git clone --branch` does.
     pub(crate) async fn remote_tip(&self, branch: Option<&str>) -> Result<String> {
         let wanted = match branch {
             Some(branch) => ["heads", "tags"].map(|kind| format!("refs/{kind}/{branch}")).to_vec(),
             None => vec!["HEAD".to_owned()],
         };
         let mut refs = self.remote_refs(&wanted, branch).await?;
-        // A longer name that begins alike is no answer.
+        // The server matches prefixes: ignore longer names.
         let tip = wanted.iter().find_map(|name| refs.iter().position(|found| found.name == *name));
         let tip = tip.map(|position| refs.swap_remove(position));
         tip.map(|tip| tip.peeled.unwrap_or(tip.hash)).ok_or_else(|| self.no_such_branch(branch))
     }
 
-    /// Asks the server for its refs whose full names begin with one of `prefixes`. `branch` is what errors name.
+    /// Lists the server's refs whose full names begin with one of `prefixes`. `branch` is for error messages.
     pub(crate) async fn remote_refs(&self, prefixes: &[String], branch: Option<&str>) -> Result<Vec<RemoteRef>> {
         if self.remote.is_http() && !self.rewrites_addresses {
             let transport = self
                 .network("remote-http")
-                // As its own name: a remote that the directory around us happens to have has nothing to do with it.
+                // Use the address as the name of the remote, so that no remote of the current directory is used.
                 .args([&self.remote.address, &self.remote.address])
                 .label("git ls-remote")
                 .input(ls_refs::CONNECT)
@@ -273,16 +271,17 @@ impl<'c> Git<'c> {
                 .await?;
             match ls_refs::refs_of(&transport.stdout) {
                 Ok(refs) => return Ok(refs),
-                // The way to the server is the same for the longer question.
+                // `git ls-remote` would fail for the same reason.
                 Err(Unanswered) if FromServer::is_why(&transport) => {
                     self.explain(transport, branch).with_context(|| self.cannot("read"))?;
                 }
                 Err(Unanswered) => {}
             }
         }
-        // For git a pattern may begin anywhere in a name: `refs/remotes/x/refs/heads/main` would match too.
+        // git matches a pattern anywhere in a name (`refs/remotes/x/refs/heads/main` too), so the result is filtered
+        // below.
         let patterns = prefixes.iter().map(|prefix| format!("{prefix}*"));
-        // It picks by them on this side. These options are all that it asks the server by.
+        // git applies patterns on the client. Only these options reduce what the server sends.
         let kinds = [("--heads", "refs/heads/"), ("--tags", "refs/tags/")];
         let begin_with = |kind: &str| prefixes.iter().any(|prefix| prefix.starts_with(kind));
         let are_all = prefixes.iter().all(|prefix| kinds.iter().any(|(_, kind)| prefix.starts_with(kind)));
@@ -294,7 +293,7 @@ impl<'c> Git<'c> {
         Ok(refs.into_iter().filter(|found| prefixes.iter().any(|prefix| found.name.starts_with(prefix))).collect())
     }
 
-    /// Asks the server what its HEAD is.
+    /// Asks the server for the target of its HEAD.
     pub(crate) async fn default_head(&self) -> Result<DefaultHead> {
         let refs = self.remote_refs(&["HEAD".to_owned()], None).await?;
         let head = refs.into_iter().find(|found| found.name == "HEAD").ok_or_else(|| self.no_such_branch(None))?;
@@ -302,7 +301,7 @@ impl<'c> Git<'c> {
         Ok(branch.map_or(DefaultHead::Commit(head.hash), |branch| DefaultHead::Branch(branch.to_owned())))
     }
 
-    /// The finished command, or an error that says in a user's words what the server's refusal means.
+    /// Turns a failed command into an error with a hint.
     pub(crate) fn explain(&self, finished: Finished, branch: Option<&str>) -> Result<Finished> {
         if finished.is_success() {
             return Ok(finished);
@@ -331,7 +330,7 @@ impl<'c> Git<'c> {
         } else if any(&["does not match target host name", "certificate subject name matches"]) {
             error.hint("the server's certificate is for another host name; use a name from the certificate in `uri`")
         } else if said.contains("certificate") {
-            // With GnuTLS git does not say which of the two it is.
+            // With GnuTLS, git's message does not distinguish the two.
             error.hint(
                 "the server's certificate has expired or is not trusted; to trust it, add its CA certificate to `ca_certs`",
             )
@@ -340,12 +339,12 @@ impl<'c> Git<'c> {
         })
     }
 
-    /// The words for an error's first line.
+    /// The first line of an error: `cannot VERB ADDRESS`.
     pub(crate) fn cannot(&self, verb: &str) -> String {
         format!("cannot {verb} `{}`", self.remote.address)
     }
 
-    /// There is no such branch, or no default branch.
+    /// The error for a missing branch, or a missing default branch.
     pub(crate) fn no_such_branch(&self, branch: Option<&str>) -> jetway::Error {
         match branch {
             Some(branch) => {
@@ -357,19 +356,19 @@ impl<'c> Git<'c> {
     }
 }
 
-/// What a server's HEAD is.
+/// The target of a server's HEAD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DefaultHead {
     /// A branch, the default one.
     Branch(String),
-    /// A commit, which is the tip of no branch that the server would name.
+    /// A commit: HEAD is detached, or the server does not name the branch.
     Commit(String),
 }
 
-/// A program's path as the value of `GIT_SSH_COMMAND`.
+/// Quotes the path of a program for `GIT_SSH_COMMAND`.
 ///
-/// The variable goes before `core.sshCommand`, which a task may have left in a put's repository. A plain path is run as it
-/// is; only one with other characters, which need quotes, goes through a shell.
+/// The variable overrides a `core.sshCommand` that a task may have set in the repository of a put. git runs a plain
+/// path directly, and uses a shell only if the path needs quotes.
 fn as_command(path: &Path) -> String {
     let path = path.display().to_string();
     let is_plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));

@@ -1,4 +1,4 @@
-//! The private keys of a source, as files that ssh can be told of.
+//! Writes the private keys of a source to files for ssh.
 
 use std::path::PathBuf;
 
@@ -10,25 +10,25 @@ use crate::source::private_key::normalised;
 /// A private key in a private file.
 #[derive(Debug)]
 pub(crate) struct Key {
-    /// Where it is.
+    /// The path of the file.
     pub(crate) file: PathBuf,
-    /// What opens it, when it is encrypted.
+    /// The passphrase, if the key is encrypted.
     pub(crate) passphrase: Option<Secret>,
-    /// The user to log in as where the address names none.
+    /// The ssh user, if the address has none.
     pub(crate) user: Option<String>,
 }
 
-/// All of them.
+/// All private keys of a source.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
-    /// The source's own, for whatever is reached by ssh.
+    /// The source's `private_key`, the default for all ssh connections.
     pub(crate) main: Option<Key>,
-    /// Those of submodules, each with the address in `.gitmodules`.
+    /// The keys of submodules, with the submodule's `url` in `.gitmodules`.
     pub(crate) submodules: Vec<(String, Key)>,
 }
 
 impl Keys {
-    /// Writes them where only children of this verb look.
+    /// Writes the keys to the private directory of the verb.
     pub(crate) fn write(context: &Context, source: &Source) -> Result<Self> {
         let write = |name: &str, key: &Secret, passphrase: &Option<Secret>, user: &Option<String>| {
             let file = context.private_directory().write(name, normalised(key.expose()).as_bytes())?;
@@ -49,7 +49,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Each of them.
+    /// Iterates over all keys.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Key> {
         self.main.iter().chain(self.submodules.iter().map(|(_, key)| key))
     }

@@ -1,30 +1,30 @@
-//! Files that git-lfs keeps beside the repository.
+//! Settings and errors of git-lfs.
 //!
-//! git calls git-lfs while it checks files out and before it pushes. It is told so here, for every command, rather than by
-//! the machine's configuration, so that what a get brings does not depend on that.
+//! git runs git-lfs as a filter during checkouts and as a hook before pushes. The filter is configured here for each
+//! command, so that a get does not depend on the machine's configuration.
 
 use jetway::{Advise as _, Finished, Result};
 
-/// Whether files arrive, or the pointers that stand for them in commits.
+/// Whether a checkout has git-lfs files or their pointers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lfs {
-    /// The files.
+    /// Download the files.
     Files,
-    /// The pointers; git-lfs need not be there then.
+    /// Leave the pointers. git-lfs need not be installed.
     Pointers,
 }
 
-/// How often git-lfs tries to fetch or send an object.
+/// How often git-lfs tries to download or upload an object.
 const TRIES: &str = "3";
 
-/// The variable that names the file to which git-lfs writes how far it is.
+/// The variable with the file that git-lfs writes its progress to.
 const PROGRESS: &str = "GIT_LFS_PROGRESS";
 
 impl Lfs {
-    /// Settings of git by which it is so. A server may be silent for `silence` seconds.
+    /// The git settings for this mode. `silence` is the server timeout in seconds.
     pub(crate) fn settings(self, silence: u64) -> Vec<(&'static str, String)> {
         let [clean, smudge, process, required] = match self {
-            // As `git lfs install` has them.
+            // The values that `git lfs install` writes.
             Self::Files => ["git-lfs clean -- %f", "git-lfs smudge -- %f", "git-lfs filter-process", "true"],
             Self::Pointers => ["", "", "", "false"],
         };
@@ -36,18 +36,19 @@ impl Lfs {
             ("lfs.activitytimeout", silence.to_string()),
             ("lfs.dialtimeout", silence.to_string()),
             ("lfs.transfer.maxretries", TRIES.to_owned()),
-            // A connection that is shared leaves its socket behind in the temporary directory.
+            // A shared ssh connection would leave a socket in the temporary directory.
             ("lfs.ssh.autoMultiplex", "false".to_owned()),
         ]
     }
 
-    /// The variable by which git-lfs shows a sign of life while it is at a large file, which git itself does not.
+    /// The variable that makes git-lfs print its progress, so that the transfer of a large file does not count as
+    /// silence.
     pub(crate) fn sign_of_life() -> (&'static str, &'static str) {
         (PROGRESS, "/dev/stderr")
     }
 }
 
-/// The finished command, or an error that tells in a user's words why git-lfs has failed it.
+/// Turns a command that git-lfs made fail into an error with a hint.
 pub(crate) fn explain(finished: Finished) -> Result<Finished> {
     let finished = without_progress(finished);
     if finished.is_success() {
@@ -69,7 +70,7 @@ pub(crate) fn explain(finished: Finished) -> Result<Finished> {
     })
 }
 
-/// The finished command without what git-lfs said of how far it was.
+/// Removes the progress lines of git-lfs from stderr.
 pub(crate) fn without_progress(mut finished: Finished) -> Finished {
     let is_progress =
         |line: &&str| ["download ", "upload ", "checkout ", "Downloading "].iter().any(|word| line.starts_with(word));

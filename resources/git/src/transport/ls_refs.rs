@@ -1,34 +1,34 @@
-//! Asking a server for some refs, and getting no others.
+//! Lists the server's refs by prefix, with the `ls-refs` command of protocol version 2.
 //!
-//! `git ls-remote` downloads the list of all branches and tags, and picks from it on this side: megabytes for a busy
-//! repository, each minute. Protocol version 2 has a command that lists refs by prefix (gitprotocol-v2, "ls-refs"). Over
-//! http it is put to git's own transport, `git remote-http`, which brings along all of git's settings for TLS, proxies and
-//! credentials, and passes protocol messages through (gitremote-helpers, "stateless-connect").
+//! `git ls-remote` downloads the list of all branches and tags and filters it on the client: megabytes for a busy
+//! repository, each minute. Protocol version 2 can list refs by prefix (gitprotocol-v2, "ls-refs"). Over http, the
+//! command is sent through git's own transport, `git remote-http`, which applies git's settings for TLS, proxies and
+//! credentials (gitremote-helpers, "stateless-connect").
 
-/// What ends a message list, and what separates a command's capabilities from its arguments.
+/// `FLUSH` ends a list of packets; `DELIMITER` separates a command's capabilities from its arguments.
 const FLUSH: &str = "0000";
 const DELIMITER: &str = "0001";
 
-/// What the transport says when the server does not speak version 2.
+/// The transport's answer if the server does not support version 2.
 const FALLBACK: &[u8] = b"fallback\n";
 
-/// What to write to `git remote-http` first; it answers when the connection is made.
+/// The first input of `git remote-http`. It answers when it has connected.
 pub(crate) const CONNECT: &[u8] = b"stateless-connect git-upload-pack\n";
 
-/// A ref of the server's.
+/// A ref on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RemoteRef {
-    /// Its full name, `refs/` included.
+    /// The full name, with `refs/`.
     pub(crate) name: String,
-    /// The hash of what it names: a commit, or the object of an annotated tag.
+    /// The hash of its target: a commit, or the tag object of an annotated tag.
     pub(crate) hash: String,
-    /// What an annotated tag is about.
+    /// The peeled target of an annotated tag.
     pub(crate) peeled: Option<String>,
-    /// The ref that it stands for, as HEAD does for the default branch.
+    /// The target of a symbolic ref, such as HEAD.
     pub(crate) stands_for: Option<String>,
 }
 
-/// What to write then, to list the refs that begin with one of `prefixes`, with what annotated tags are about.
+/// The `ls-refs` request for the refs that begin with one of `prefixes`, with peeled tags and symbolic refs.
 pub(crate) fn question(prefixes: &[String]) -> Vec<u8> {
     let mut text = packet("command=ls-refs\n");
     text.push_str(DELIMITER);
@@ -41,14 +41,14 @@ pub(crate) fn question(prefixes: &[String]) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The refs in what `git remote-http` answered.
+/// Parses the output of `git remote-http`.
 ///
-/// `Err` when there is no such answer: the server speaks an older version of the protocol, or something else than expected.
+/// The error means that the server speaks an older protocol version, or that the output is malformed.
 pub(crate) fn refs_of(answer: &[u8]) -> Result<Vec<RemoteRef>, Unanswered> {
     if answer.starts_with(FALLBACK) {
         return Err(Unanswered);
     }
-    // An empty line says that the connection is made; the server's capabilities follow, and then the refs.
+    // An empty line means that git has connected. The server's capabilities follow, then the refs.
     let mut rest = answer.strip_prefix(b"\n").ok_or(Unanswered)?;
     let mut refs = Vec::new();
     for is_answer in [false, true] {
@@ -56,7 +56,7 @@ pub(crate) fn refs_of(answer: &[u8]) -> Result<Vec<RemoteRef>, Unanswered> {
             let (line, after) = next_packet(rest)?;
             rest = after;
             let Some(line) = line else { break };
-            // A name that is no UTF-8 can be in no pipeline, and in no version.
+            // Skip names that are not UTF-8: neither a pipeline nor a version can contain them.
             if is_answer && let Ok(text) = std::str::from_utf8(line) {
                 refs.extend(remote_ref(text));
             }
@@ -65,7 +65,7 @@ pub(crate) fn refs_of(answer: &[u8]) -> Result<Vec<RemoteRef>, Unanswered> {
     Ok(refs)
 }
 
-/// Reads `HASH NAME`, followed by attributes.
+/// Parses `HASH NAME` and attributes.
 fn remote_ref(line: &str) -> Option<RemoteRef> {
     let mut words = line.trim_end().split(' ');
     let (hash, name) = (words.next()?.to_owned(), words.next()?.to_owned());
@@ -73,8 +73,8 @@ fn remote_ref(line: &str) -> Option<RemoteRef> {
     Some(RemoteRef { name, hash, peeled: attribute("peeled:"), stands_for: attribute("symref-target:") })
 }
 
-/// The refs in what `git ls-remote --symref` printed: what a ref stands for is in a line of its own before it, and what a tag
-/// is about in one after it.
+/// Parses the output of `git ls-remote --symref`. The target of a symbolic ref is on a line before it, and the peeled
+/// target of a tag on a line after it.
 pub(crate) fn refs_of_listing(listing: &str) -> Vec<RemoteRef> {
     let mut refs: Vec<RemoteRef> = Vec::new();
     let mut stands_for = None;
@@ -96,11 +96,11 @@ pub(crate) fn refs_of_listing(listing: &str) -> Vec<RemoteRef> {
     refs
 }
 
-/// There is no answer to go by.
+/// The output has no usable list of refs.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unanswered;
 
-/// A packet and what follows it; no packet at the end of a list.
+/// A packet (`None` at the end of a list) and the remaining bytes.
 type Packet<'a> = (Option<&'a [u8]>, &'a [u8]);
 
 fn next_packet(bytes: &[u8]) -> Result<Packet<'_>, Unanswered> {
@@ -116,7 +116,7 @@ fn next_packet(bytes: &[u8]) -> Result<Packet<'_>, Unanswered> {
     }
 }
 
-/// A line with its length before it, in four hexadecimal digits that count themselves (gitprotocol-common, "pkt-line").
+/// Encodes a pkt-line (gitprotocol-common): the length, including itself, in four hexadecimal digits, and the line.
 fn packet(line: &str) -> String {
     format!("{:04x}{line}", line.len() + 4)
 }

@@ -1,4 +1,4 @@
-//! What git says when a server refuses what it was asked, and what that means.
+//! Classifies git's error messages about a server.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use jetway::{Advise as _, Finished};
 
 use crate::transport::ls_refs::RemoteRef;
 
-/// A failure whose reason is the server or the way to it, not a repository on this side.
+/// An error caused by the server or the connection, not by the local repository.
 #[derive(Debug)]
 pub(crate) struct FromServer(pub(super) jetway::Error);
 
 impl FromServer {
-    /// What git says, in lower case, when it could not talk to a server or was refused by it.
+    /// git's error texts, in lower case, when the server is unreachable or refuses a request.
     const SIGNS: &[&str] = &[
         "authentication failed",
         "certificate",
@@ -30,7 +30,7 @@ impl FromServer {
         "unexpected disconnect",
     ];
 
-    /// Whether a command failed for such a reason.
+    /// Whether a command failed because of the server or the connection.
     pub(super) fn is_why(finished: &Finished) -> bool {
         let said = finished.stderr.to_lowercase();
         // `fatal: repository 'ADDRESS' not found`
@@ -53,9 +53,9 @@ impl std::error::Error for FromServer {
     }
 }
 
-/// The branch that the server's HEAD names is not there, while others are.
+/// The error if the server's HEAD names a missing branch and other branches exist.
 pub(crate) fn no_default_branch(address: &str, branches: &[RemoteRef]) -> jetway::Error {
-    /// How many branches an error names.
+    /// The most branches that the error lists.
     const MOST: usize = 10;
     let names: Vec<String> = branches
         .iter()
@@ -68,7 +68,7 @@ pub(crate) fn no_default_branch(address: &str, branches: &[RemoteRef]) -> jetway
         .hint(format!("set `branch` in the source; the server has {}{more}", names.join(", ")))
 }
 
-/// There is no commit where the remote's HEAD points to.
+/// The remote's HEAD does not resolve to a commit.
 #[derive(Debug)]
 pub(crate) struct NoDefaultBranch(pub(super) String);
 
@@ -80,27 +80,27 @@ impl fmt::Display for NoDefaultBranch {
 
 impl std::error::Error for NoDefaultBranch {}
 
-/// Why a server did not do what it was asked, where the answer is to ask in another way.
+/// A refusal of the server that the caller can handle with another request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// It has no ref of that name.
+    /// The server has no such ref.
     UnknownRef,
-    /// It has no commit of that hash.
+    /// The server has no such commit.
     UnknownCommit,
-    /// It does not give out commits by their hashes, so that nothing is known of this one.
+    /// The server does not serve commits by hash. It may have the commit.
     UnadvertisedCommit,
-    /// It cannot do shallow fetches.
+    /// The server does not support shallow fetches.
     CannotShallow,
-    /// It does not leave out what it was asked to leave out.
+    /// The server does not support the filter of a partial fetch.
     CannotFilter,
-    /// Its objects are named by another hash function than those of the repository that fetches.
+    /// The server's object format (hash function) differs from that of the local repository.
     OtherObjectFormat,
 }
 
 impl Refusal {
-    /// What a failed command's last words mean.
+    /// Classifies a failed command by its error lines.
     pub(crate) fn of(finished: &Finished) -> Option<Self> {
-        // Only git's own last words count: a hook or a trace may say anything.
+        // Use only git's own error lines: the output of hooks and traces may contain any text.
         let is_verdict =
             |line: &&str| ["fatal: ", "error: ", "remote error: "].iter().any(|word| line.starts_with(word));
         let said = finished.stderr.lines().filter(is_verdict).collect::<Vec<_>>().join("\n").to_lowercase();
@@ -118,7 +118,7 @@ impl Refusal {
         } else if said.contains("mismatched algorithms") || said.contains("unsupported object format") {
             Some(Self::OtherObjectFormat)
         } else if any(&["unadvertised object"]) || (said.contains("want ") && said.contains("not valid")) {
-            // The first is git's own word, the second that of JGit (`want HASH not valid`).
+            // The first text is git's, the second JGit's (`want HASH not valid`).
             Some(Self::UnadvertisedCommit)
         } else if any(&[
             "does not support shallow",
@@ -133,13 +133,13 @@ impl Refusal {
     }
 }
 
-/// Whether a fetch over the dumb HTTP protocol, which reads plain files, did not find the object that it was asked for. (One that
-/// is missing further back in history is named with its type and the commit that needs it.)
+/// Whether a fetch over the dumb HTTP protocol did not find the requested object. (For an object that is missing
+/// further back in history, git prints its type and the commit that needs it.)
 fn is_missing_from_files(said: &str) -> bool {
     said.lines().any(|line| line.starts_with("Cannot obtain needed object "))
 }
 
-/// Whether a fetch failed for no other reason than that the server left something out that it was asked for.
+/// Whether a fetch failed only because the server did not send all requested objects.
 pub(crate) fn is_incomplete(finished: &Finished) -> bool {
     !finished.is_success() && finished.stderr.contains("did not send all necessary objects")
 }

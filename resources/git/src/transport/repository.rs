@@ -1,27 +1,27 @@
-//! Repositories, as libgit2 opens them.
+//! Opens repositories with libgit2.
 
 use std::path::Path;
 
 use anyhow::Context as _;
 use jetway::Result;
 
-/// Opens a repository in this process.
+/// Opens the repository at `path`.
 pub(crate) fn open(path: &Path) -> Result<git2::Repository> {
     git2::Repository::open(path).map_err(|error| cannot_open(path, error))
 }
 
-/// Opens the repository in whose work tree a directory is. Nothing is looked for in `root` itself or above it.
+/// Opens the repository that contains `directory`. The search stops below `root`.
 pub(crate) fn open_around(directory: &Path, root: &Path) -> Result<git2::Repository> {
     let flags = git2::RepositoryOpenFlags::empty();
     git2::Repository::open_ext(directory, flags, [root]).map_err(|error| cannot_open(directory, error))
 }
 
-/// Lets libgit2 open every repository that git itself opens for this verb.
+/// Configures libgit2 to open every repository that git opens for this verb.
 ///
-/// - A partial clone lacks objects, but never the commits and refs that a put reads; git fetches what it needs. libgit2 knows the
-///   other extensions that git writes without a new format of objects or refs.
-/// - Inputs come from other containers, and may belong to another user. `safe.directory` trusts all of them (`defaults.rs`), but
-///   libgit2 reads that setting from the configuration of the machine alone.
+/// - Partial clones: they lack objects, but not the commits and refs that a put reads, and git fetches what it needs.
+///   libgit2 supports git's other extensions, except those that change the format of objects or refs.
+/// - Repositories of other users: inputs come from other containers. `safe.directory` in `defaults.rs` allows them for
+///   git, but libgit2 reads that setting only from the machine's configuration.
 pub(crate) fn prepare_libgit2() -> Result<()> {
     #[allow(
         unsafe_code,

@@ -1,7 +1,7 @@
-//! When git is run again: by itself it gives up at once, whatever a server answers.
+//! Retries git commands after transient errors. git itself does not retry.
 //!
-//! What a server has answered, and when it asks to be asked again, git does not tell. It can write a protocol of its requests
-//! (`GIT_TRACE_CURL`), bodies left out and credentials masked: that goes to a private file, and is read when git has failed.
+//! git does not print the headers of a response, such as `Retry-After`. So it writes a trace of its requests
+//! (`GIT_TRACE_CURL`), without bodies and with credentials redacted, to a private file. The trace is read if git fails.
 
 use std::cell::Cell;
 use std::fs;
@@ -12,7 +12,7 @@ use jetway::http::header::{HeaderName, HeaderValue};
 use jetway::http::{Again, HeaderMap, Retry, StatusCode, after_answer};
 use jetway::{Command, Console, Context, Finished, Result};
 
-/// The bounds. A check is asked for again by Concourse within a minute or so, and a person waits for the rest.
+/// The limits of retries. Concourse repeats a check within about a minute, and people wait for gets and puts.
 const RETRY: Retry = Retry {
     tries: 4,
     first_pause: Duration::from_secs(1),
@@ -20,26 +20,26 @@ const RETRY: Retry = Retry {
     total: Duration::from_mins(2),
 };
 
-/// The most that is read of a protocol, in bytes. One that is longer does not tell for certain what was not done.
+/// The largest trace that is read, in bytes. A longer one counts as a request that may have changed something.
 const LONGEST_TRACE: u64 = 4 * 1024 * 1024;
 
-/// What a command does at the server.
+/// Whether a command changes something on the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// It reads.
+    /// It only reads.
     None,
-    /// It changes something, which is not to be done twice.
+    /// It changes something, and must not be repeated if the server may have done it.
     Change,
 }
 
-/// The private directory with git's protocols, one for each command.
+/// The private directory with git's traces, one file for each command.
 pub(crate) struct Traces {
     directory: PathBuf,
     count: Cell<u32>,
 }
 
 impl Traces {
-    /// The directory is made now.
+    /// Creates the directory.
     pub(crate) fn new(context: &Context) -> Result<Self> {
         Ok(Self { directory: context.private_directory().directory("traces")?, count: Cell::new(0) })
     }
@@ -51,7 +51,7 @@ impl Traces {
     }
 }
 
-/// Lets a command be run again when that may help and does nothing twice.
+/// Makes a command retry after transient errors, if that cannot repeat a change on the server.
 pub(crate) fn prepare(context: &Context, command: Command, traces: Option<&Traces>, effect: Effect) -> Command {
     let file = traces.map(Traces::next);
     let command = match &file {
@@ -66,7 +66,7 @@ pub(crate) fn prepare(context: &Context, command: Command, traces: Option<&Trace
     })
 }
 
-/// The pause before the next try, told to people; none when there is no next try.
+/// The pause before the next attempt, with a warning; `None` if there is no next attempt.
 fn pause(console: &Console, verdict: &Verdict, tries: u32, elapsed: Duration) -> Option<Duration> {
     let pause = match verdict.again {
         Again::No => return None,
@@ -89,7 +89,7 @@ fn pause(console: &Console, verdict: &Verdict, tries: u32, elapsed: Duration) ->
     Some(pause)
 }
 
-/// Whether to try again, and what has happened in a few words.
+/// Whether to retry, and the reason for the message.
 struct Verdict {
     again: Again,
     why: String,
@@ -101,7 +101,7 @@ impl Verdict {
     }
 }
 
-/// What git says, in lower case, of a server or a way to it that may be well again soon.
+/// git's error texts, in lower case, for errors that may be transient.
 const TROUBLE: [&str; 18] = [
     "banner exchange",
     "connection closed by",
@@ -123,7 +123,7 @@ const TROUBLE: [&str; 18] = [
     "unexpected disconnect",
 ];
 
-/// What git says besides when the reason is another one, which stays.
+/// Error texts, in lower case, of permanent errors. If one of them is printed too, there is no retry.
 const REFUSALS: [&str; 12] = [
     "access denied",
     "authentication failed",
@@ -139,7 +139,7 @@ const REFUSALS: [&str; 12] = [
     "repository not found",
 ];
 
-/// Those of the troubles in which nothing has reached the server.
+/// Error texts of failures in which no request reached the server.
 const NOT_REACHED: [&str; 6] = [
     "banner exchange",
     "could not resolve host",
@@ -149,15 +149,15 @@ const NOT_REACHED: [&str; 6] = [
     "ssh: connect to host",
 ];
 
-/// All that git says when ssh ends before the server has sent a byte. Newer releases of ssh (10.0) say nothing at this level of
-/// logging when the server closes the connection before its greeting; for every other reason they print a line.
+/// The only lines that git prints when ssh ends before the server has sent a byte. At this log level, ssh since 10.0
+/// prints nothing if the server closes the connection before its greeting, and prints a line for every other error.
 const NO_GREETING: [&str; 3] = [
     "fatal: could not read from remote repository.",
     "please make sure you have the correct access rights",
     "and the repository exists.",
 ];
 
-/// What a command's end means for another try.
+/// Decides whether a finished command is retried.
 fn after(finished: &Finished, trace: Option<&Trace>, effect: Effect) -> Verdict {
     if finished.is_success() {
         return Verdict::no();
@@ -187,27 +187,27 @@ fn judge(said: &str, trace: Option<&Trace>, effect: Effect) -> Verdict {
     Verdict { again: Again::Paused, why: why.to_owned() }
 }
 
-/// The status that made a request fail: `The requested URL returned error: 503`.
+/// The status of a failed request, from `The requested URL returned error: 503`.
 fn status_in(said: &str) -> Option<StatusCode> {
     let (_, rest) = said.rsplit_once("returned error: ")?;
     StatusCode::from_bytes(rest.get(..3)?.as_bytes()).ok()
 }
 
-/// What is of interest in a protocol of requests.
+/// The parsed trace of a command's requests.
 #[derive(Debug, Default)]
 struct Trace {
-    /// Whether it has any.
+    /// Whether the command sent any request.
     has_requests: bool,
-    /// Whether what a push changes was sent, or may have been.
+    /// Whether the request that changes refs was sent, or may have been.
     has_sent_a_push: bool,
-    /// The status of the last answer.
+    /// The status of the last response.
     status: Option<StatusCode>,
-    /// Its headers.
+    /// The headers of the last response.
     headers: HeaderMap,
 }
 
 impl Trace {
-    /// Reads the protocol and removes it; `None` when there is none.
+    /// Parses the trace and removes the file; `None` if there is none.
     fn take(file: &PathBuf) -> Option<Self> {
         let length = fs::metadata(file).ok()?.len();
         let text = if length <= LONGEST_TRACE { fs::read(file).ok() } else { None };
@@ -216,7 +216,7 @@ impl Trace {
         Some(text.map_or(unknown, |text| Self::parse(&String::from_utf8_lossy(&text))))
     }
 
-    /// Reads lines such as `12:00:00.000000 http.c:664   <= Recv header: HTTP/1.1 503 Service Unavailable`.
+    /// Parses lines such as `12:00:00.000000 http.c:664   <= Recv header: HTTP/1.1 503 Service Unavailable`.
     fn parse(text: &str) -> Self {
         let mut trace = Self::default();
         for line in text.lines() {

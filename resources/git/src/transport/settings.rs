@@ -1,4 +1,4 @@
-//! Settings of git from `git_config`: for the children of a verb, and for the clone.
+//! Applies the settings of `git_config` to git commands and to the clone.
 
 use anyhow::Context as _;
 use git2::Repository;
@@ -7,11 +7,10 @@ use jetway::{Console, Context, Result};
 use crate::source::remote::Remote;
 use crate::source::setting::Setting;
 
-/// The private file that git is told to include.
+/// The private file with the settings, which git includes.
 const FILE: &str = "git_config";
 
-/// The settings that have no effect, since a verb decides what they are about, and why. A name that ends with a dot stands for the
-/// whole section.
+/// The settings that have no effect, and the reasons. A name that ends with a dot is a whole section.
 const UNUSED: [(&str, &str); 5] = [
     ("clone.defaultRemoteName", "a get names the remote `origin`, which tasks and puts rely on"),
     ("core.editor", "a put never waits for an editor"),
@@ -20,13 +19,13 @@ const UNUSED: [(&str, &str); 5] = [
     ("sequence.editor", "a put never waits for an editor"),
 ];
 
-/// Those that have no effect beside a login or passphrase of the source.
+/// The setting that has no effect if the source has a login or a passphrase.
 const ASKPASS: (&str, &str) = ("core.askPass", "git gets its credentials from the source");
 
-/// Those that have no effect beside keys of the source that are about ssh.
+/// The setting that has no effect if the source configures ssh.
 const SSH: (&str, &str) = ("ssh.variant", "the source configures ssh, which is then OpenSSH");
 
-/// Says which settings have no effect, and why.
+/// Warns about settings that have no effect.
 pub(crate) fn warn_of_unused(settings: &[Setting], has_askpass: bool, has_ssh: bool, console: &Console) {
     let unused = || UNUSED.into_iter().chain(has_askpass.then_some(ASKPASS)).chain(has_ssh.then_some(SSH));
     for Setting { name, .. } in settings {
@@ -41,12 +40,12 @@ pub(crate) fn warn_of_unused(settings: &[Setting], has_askpass: bool, has_ssh: b
     }
 }
 
-/// The addresses with logins that settings lead to.
+/// The remotes in rewrite rules that contain a login.
 pub(crate) fn remotes(settings: &[Setting]) -> impl Iterator<Item = Remote> {
     settings.iter().filter_map(|setting| Some(setting.without_login()?.1))
 }
 
-/// Writes the settings where only children of this verb look; returns the file, if there is anything in it.
+/// Writes the settings to a private file; returns its path, or `None` if there are no settings.
 pub(crate) fn install(context: &Context, settings: &[Setting]) -> Result<Option<std::path::PathBuf>> {
     if settings.is_empty() {
         return Ok(None);
@@ -64,8 +63,7 @@ pub(crate) fn install(context: &Context, settings: &[Setting]) -> Result<Option<
     Ok(Some(path))
 }
 
-/// Whether git may go to another address than the one it is told (`url.<base>.insteadOf`), by these settings or by the
-/// machine's.
+/// Whether these settings or the machine's configuration rewrite addresses (`url.<base>.insteadOf`).
 pub(crate) fn rewrite_addresses(settings: &[Setting]) -> bool {
     let is_rewrite = |name: &str| name.to_ascii_lowercase().starts_with("url.");
     let of_machine = || {
@@ -76,7 +74,7 @@ pub(crate) fn rewrite_addresses(settings: &[Setting]) -> bool {
     settings.iter().any(|setting| is_rewrite(&setting.name)) || of_machine().unwrap_or_default()
 }
 
-/// Writes the settings into a clone, for the tasks that follow. Credentials do not belong there.
+/// Writes the settings into a clone for the following tasks, except credentials.
 pub(crate) fn keep(repository: &Repository, settings: &[Setting]) -> Result<()> {
     let keep = || {
         let mut configuration = repository.config()?.open_level(git2::ConfigLevel::Local)?;

@@ -1,7 +1,7 @@
-//! The companion that git runs instead of ssh: ssh itself, with a configuration and an identity of our choice.
+//! The companion that git runs instead of ssh. It runs ssh with a configuration and a key.
 //!
-//! git can be told of another ssh by path (`GIT_SSH_COMMAND`), which it runs without a shell, but not of arguments for
-//! it. The companion reads from git's own arguments where the connection goes to, and so which key is for it.
+//! `GIT_SSH_COMMAND` can be a path, which git runs without a shell, but then it has no arguments. So the companion adds
+//! them. It parses git's arguments for the destination, to choose the key.
 
 mod destination;
 
@@ -27,37 +27,37 @@ use crate::transport::tunnel;
 /// Becomes `ssh -F CONFIG ...`.
 pub(crate) const COMPANION: Companion = Companion { name: "jetway-ssh", run: become_ssh };
 
-/// What is the same for all connections.
+/// The private file with the ssh configuration for all connections.
 const CONFIGURATION: &str = "ssh_config";
 
-/// What the companion knows, in a private file beside it.
+/// The private file with the companion's configuration, in its directory.
 const KNOWLEDGE: &str = "ssh.json";
 
-/// What the companion knows.
+/// The companion's configuration.
 #[derive(Debug, Serialize, Deserialize)]
 struct Knowledge {
     configuration: PathBuf,
-    /// Who we are where nothing else is said.
+    /// The default identity.
     identity: Identity,
-    /// Who we are to some repositories, by their addresses.
+    /// The identities for some repositories, by their addresses.
     others: Vec<(String, Identity)>,
     forward: Option<Forward>,
-    /// The program that connections go through.
+    /// The tunnel companion, if the source has an `https_tunnel`.
     tunnel: Option<PathBuf>,
-    /// `core.sshCommand` of the source: ssh, and options that count more than ours.
+    /// The parsed `core.sshCommand` of the source. Its options take precedence.
     command: Vec<String>,
 }
 
-/// Who we are to a server.
+/// The key and the user for a server.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Identity {
-    /// The key; without one ssh looks for keys and an agent as it does by itself.
+    /// The key file. If `None`, ssh uses its default keys and agent.
     key: Option<PathBuf>,
-    /// The user where the address names none.
+    /// The user, if the address has none.
     user: Option<String>,
 }
 
-/// Where the agent may be used from, and which one: that of the environment when there is no socket.
+/// The host that the agent is forwarded to, and the socket of the agent; `None` for that of `SSH_AUTH_SOCK`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Forward {
     host: String,
@@ -65,23 +65,23 @@ struct Forward {
     socket: Option<PathBuf>,
 }
 
-/// The companions, where ssh is not left as the machine has it.
+/// The paths of the installed companions.
 #[derive(Debug)]
 pub(crate) struct Ssh {
-    /// For the repository, and for what has no key of its own.
+    /// For the repository, and for submodules without their own keys.
     pub(crate) repository: PathBuf,
-    /// For submodules with keys of their own, by the address in `.gitmodules`, and for what is below them.
+    /// For submodules with their own keys, and for the submodules in them, by their `url` in `.gitmodules`.
     submodules: Vec<(String, PathBuf)>,
 }
 
 impl Ssh {
-    /// The companion for the submodule that has this address in `.gitmodules`, when it has a key of its own.
+    /// The companion for the submodule with this `url` in `.gitmodules`, if it has its own key.
     pub(crate) fn for_submodule(&self, url: &str) -> Option<&Path> {
         self.submodules.iter().find(|(known, _)| known == url).map(|(_, companion)| companion.as_path())
     }
 }
 
-/// Installs the companions when a source says anything of ssh. Else ssh is left as the machine has it.
+/// Installs the companions; `None` if the source does not configure ssh, which then uses the machine's configuration.
 pub(crate) fn install(
     context: &Context,
     source: &Source,
@@ -127,7 +127,7 @@ pub(crate) fn install(
     Ok(Some(Ssh { repository, submodules }))
 }
 
-/// The text of the configuration file: whom we trust, and how long we wait.
+/// The text of the ssh configuration: host key verification and timeouts.
 fn configuration(context: &Context, source: &Source) -> Result<String> {
     let mut text = match source.known_hosts() {
         Some(lines) => {
@@ -149,7 +149,7 @@ fn configuration(context: &Context, source: &Source) -> Result<String> {
     Ok(text)
 }
 
-/// An agent is for the host of `uri` alone: whoever is root at a host that it is forwarded to can use it.
+/// The agent is forwarded only to the host of `uri`: root on that host can use it.
 fn forward(remote: &Remote, agent: Option<&Agent>) -> Option<Forward> {
     let address = Address::parse(&remote.address).filter(Address::is_ssh)?;
     let socket = agent.map(|agent| agent.socket().to_owned());
@@ -158,25 +158,25 @@ fn forward(remote: &Remote, agent: Option<&Agent>) -> Option<Forward> {
 
 fn become_ssh(call: &CompanionCall) -> Result<CompanionAnswer> {
     let file = call.directory.join(KNOWLEDGE);
-    // Without what it is to know ssh would fall back to the machine's keys.
+    // Fail if the file is missing: ssh would fall back to the machine's keys.
     let knowledge = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let knowledge: Knowledge = serde_json::from_slice(&knowledge)?;
     let destination = Destination::of(&call.arguments);
     let (program, options) = knowledge.command.split_first().ok_or_else(|| anyhow!("there is no program to run"))?;
     let mut ssh = Command::new(program);
-    // Of an option that is given twice, ssh takes the first one.
+    // If an option is given twice, ssh uses the first one.
     ssh.args(options).arg("-F").arg(&knowledge.configuration);
     for option in knowledge.options(destination.as_ref())? {
         ssh.arg("-o").arg(option);
     }
     ssh.args(call.arguments.iter().map(AsRef::<OsStr>::as_ref));
-    // The tunnel's command line is run by this one.
+    // ssh runs `ProxyCommand` with this shell.
     ssh.env("SHELL", "/bin/sh");
     Ok(CompanionAnswer::Become(ssh))
 }
 
 impl Knowledge {
-    /// The options for one connection, as `ssh -o` takes them.
+    /// The options for one connection, in the format of `ssh -o`.
     fn options(&self, destination: Option<&Destination>) -> Result<Vec<OsString>> {
         let mut options: Vec<OsString> = Vec::new();
         let mut set = |name: &str, value: &OsStr| {
@@ -206,7 +206,7 @@ impl Knowledge {
         if let Some(socket) = socket {
             set("IdentityAgent", &quoted(socket));
         }
-        // It would count more than a user in the address.
+        // The option would override a user in the address.
         if let Some(user) = identity.user.as_ref().filter(|_| destination.is_some_and(|to| to.user.is_none())) {
             set("User", OsStr::new(user));
         }
@@ -218,7 +218,7 @@ impl Knowledge {
     }
 }
 
-/// A path as the value of an option: in quotes, and with nothing in it that ssh would expand.
+/// Quotes a path for an ssh option, and escapes `%`, which ssh would expand.
 fn quoted(path: &Path) -> OsString {
     OsString::from(format!("\"{}\"", path.display().to_string().replace('%', "%%")))
 }

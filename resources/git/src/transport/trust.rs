@@ -1,14 +1,14 @@
-//! The authorities of certificates that git trusts.
+//! Writes the CA certificates that git trusts.
 
 use std::path::PathBuf;
 
 use jetway::{Context, Result, system_ca_bundle};
 
-/// The private file with all authorities that git is to trust.
+/// The private file with all CA certificates.
 const AUTHORITIES: &str = "ca-certificates.pem";
 
-/// Writes the system's authorities and the given ones into one file, since git takes one file; returns it, when any are
-/// given.
+/// Writes the system's CA certificates and `ca_certs` into one file, since git accepts only one; `None` if `ca_certs`
+/// is empty.
 pub(crate) fn install(context: &Context, ca_certs: &[String]) -> Result<Option<PathBuf>> {
     if ca_certs.is_empty() {
         return Ok(None);

@@ -1,7 +1,7 @@
-//! ssh by way of an HTTP proxy: the companion that ssh runs in place of a connection of its own.
+//! The companion that connects ssh through an HTTP proxy (`ProxyCommand`).
 //!
-//! It asks the proxy for a connection to the server (`CONNECT`, RFC 9110, section 9.3.6), and then passes bytes on, both
-//! ways, until the proxy or ssh has had enough.
+//! It sends `CONNECT` to the proxy (RFC 9110, section 9.3.6), and then relays bytes in both directions until the proxy
+//! or ssh closes.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -18,27 +18,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::Source;
 
-/// Connects by way of the proxy: `jetway-tunnel HOST PORT`.
+/// Connects through the proxy: `jetway-tunnel HOST PORT`.
 pub(crate) const COMPANION: Companion = Companion { name: "jetway-tunnel", run: pass_on };
 
-/// What the companion knows, in a private file beside it.
+/// The private file with the companion's configuration, in its directory.
 const KNOWLEDGE: &str = "tunnel.json";
 
-/// The most that a proxy may say before the tunnel begins, in bytes.
+/// The size limit of the proxy's response header, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
 
-/// What the companion knows.
+/// The companion's configuration.
 #[derive(Serialize, Deserialize)]
 struct Proxy {
     host: String,
     port: u16,
     /// `user:password` in base64.
     login: Option<String>,
-    /// How long making the connection may take in all.
+    /// The total time limit for connecting.
     seconds: u64,
 }
 
-/// Installs the companion when there is a proxy; returns its path.
+/// Installs the companion and returns its path; `None` if there is no proxy.
 pub(crate) fn install(context: &Context, source: &Source) -> Result<Option<PathBuf>> {
     let Some(tunnel) = &source.https_tunnel else { return Ok(None) };
     let Some((host, port)) = tunnel.proxy_host.as_ref().zip(tunnel.proxy_port) else { return Ok(None) };
@@ -48,7 +48,7 @@ pub(crate) fn install(context: &Context, source: &Source) -> Result<Option<PathB
         host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
         port,
         login,
-        // Its own words come before those that git is given up with.
+        // Shorter than git's time limit, so that this error is reported first.
         seconds: (source.silence().as_secs() / 2).max(1),
     };
     let private = context.private_directory();
@@ -56,8 +56,8 @@ pub(crate) fn install(context: &Context, source: &Source) -> Result<Option<PathB
     COMPANION.install(private).map(Some)
 }
 
-/// The value of ssh's `ProxyCommand`, which a shell runs: nothing from outside gets there but a host that can be nothing
-/// else.
+/// The value of ssh's `ProxyCommand`. A shell runs it, so `host` may contain only characters without a meaning to the
+/// shell.
 pub(crate) fn command(companion: &Path, host: &str, port: u16) -> Result<String> {
     let is_plain = !host.is_empty()
         && !host.starts_with('-')
@@ -83,7 +83,7 @@ fn pass_on(call: &CompanionCall) -> Result<CompanionAnswer> {
 }
 
 impl Proxy {
-    /// A connection to the server, and what of it has come already.
+    /// Connects to the server; returns the stream and the bytes already received from the server.
     fn connect(&self, host: &str, port: u16) -> Result<(TcpStream, Vec<u8>)> {
         let deadline = Instant::now() + Duration::from_secs(self.seconds);
         let mut stream = self.reach(deadline)?;
@@ -105,7 +105,7 @@ impl Proxy {
         Ok((stream, rest))
     }
 
-    /// A connection to the proxy: its addresses one after the other.
+    /// Connects to the proxy. Tries its addresses in order.
     fn reach(&self, deadline: Instant) -> Result<TcpStream> {
         let addresses = (self.host.as_str(), self.port).to_socket_addrs();
         let addresses = addresses.map_err(|_| anyhow!("cannot resolve the host name of the proxy"))?;
@@ -122,7 +122,7 @@ impl Proxy {
         Err(last)
     }
 
-    /// What the proxy says before the tunnel begins, and what has come of the tunnel itself.
+    /// Reads the response header; returns it and the bytes after it, which belong to the tunnel.
     fn read_head(&self, stream: &mut TcpStream, deadline: Instant) -> Result<(String, Vec<u8>)> {
         let mut read = Vec::new();
         let mut buffer = [0; 4096];
@@ -151,7 +151,7 @@ impl Proxy {
         }
     }
 
-    /// Whether the proxy has made the connection.
+    /// Checks the status of the response.
     fn judge(&self, head: &str, target: &str) -> Result<()> {
         let line = head.lines().next().unwrap_or_default();
         let mut words = line.splitn(3, ' ');
@@ -166,7 +166,7 @@ impl Proxy {
         let reason: String = words.next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(100).collect();
         let answered = anyhow!(format!("the proxy answered {status} {reason}").trim_end().to_owned());
         Err(match status {
-            // The first is what tinyproxy says, where the second is due.
+            // tinyproxy answers 401 instead of 407.
             "401" | "407" if self.login.is_some() => {
                 answered.hint("check `proxy_user` and `proxy_password` of `https_tunnel`")
             }
@@ -176,7 +176,7 @@ impl Proxy {
         })
     }
 
-    /// What is left of the time.
+    /// The remaining time until the deadline.
     fn left(&self, deadline: Instant) -> Result<Duration> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(self.too_late()) } else { Ok(left) }
@@ -195,23 +195,22 @@ impl Proxy {
     }
 }
 
-/// Passes bytes on in both directions. It ends with the server's last byte; what ssh has to say ends when ssh ends, which
-/// also ends this program.
+/// Relays bytes in both directions. Returns when the server closes. When ssh ends, it also ends this program.
 fn relay(stream: &TcpStream, first: &[u8]) -> Result<()> {
     let mut output = File::from(owned(io::stdout())?);
     let mut input = File::from(owned(io::stdin())?);
     output.write_all(first)?;
     let mut to_server = stream.try_clone()?;
     std::thread::spawn(move || {
-        // A server that is gone is noticed in the other direction; one that is to hear no more may still have much to say.
+        // Ignore errors: the other direction notices a lost server. Close only the writing side, since the server may
+        // still send.
         let _ = pass(&mut input, &mut to_server);
         let _ = to_server.shutdown(Shutdown::Write);
     });
     pass(&mut &*stream, &mut output).context("cannot forward data from the server")
 }
 
-/// Writes each piece as it comes. (`io::copy` may leave the work to the kernel, which waits for more before it passes on
-/// the little that one side of a conversation says.)
+/// Copies each piece as soon as it arrives. (`io::copy` may use `splice`, which delays small pieces.)
 fn pass(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {

@@ -1,26 +1,26 @@
-//! What git wants of ssh: where to, as whom, and which repository there.
+//! Parses the arguments that git passes to ssh: user, host, port and repository.
 
 use std::ffi::OsString;
 
 use crate::source::address::Address;
 use crate::source::submodule_credentials::is_same_repository;
 
-/// The options of ssh (ssh(1)) that a value follows, in the same argument or the next one.
+/// The options of ssh(1) that have a value, in the same argument or the next one.
 const WITH_VALUE: &str = "BbcDEeFIiJLlmOopPQRSWw";
 
-/// Read from the arguments that git gives to ssh: `[-o SendEnv=GIT_PROTOCOL] [-p PORT] [USER@]HOST "git-upload-pack 'PATH'"`.
+/// The destination in arguments such as `[-o SendEnv=GIT_PROTOCOL] [-p PORT] [USER@]HOST "git-upload-pack 'PATH'"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Destination {
     pub(super) user: Option<String>,
     /// Without the brackets of an IPv6 address.
     pub(super) host: String,
     pub(super) port: Option<u16>,
-    /// The repository's path, as the server gets it.
+    /// The path of the repository on the server.
     path: String,
 }
 
 impl Destination {
-    /// Reads the arguments; `None` when they name no host.
+    /// Parses the arguments; `None` if they have no host.
     pub(super) fn of(arguments: &[OsString]) -> Option<Self> {
         let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy());
         let mut port = None;
@@ -30,7 +30,7 @@ impl Destination {
                 break arguments.next()?;
             }
             let Some(options) = argument.strip_prefix('-') else { break argument };
-            // Several options without a value may stand in one argument.
+            // One argument may combine several options without a value.
             let Some((at, option)) = options.char_indices().find(|(_, option)| WITH_VALUE.contains(*option)) else {
                 continue;
             };
@@ -49,14 +49,13 @@ impl Destination {
         Some(Self { user, host, port, path: first_word_after_program(&command.join(" ")) })
     }
 
-    /// Whether it is the repository at this address.
+    /// Whether this is the repository at `address`.
     pub(super) fn is(&self, address: &str) -> bool {
         Address::parse(address).is_some_and(|entry| is_same_repository(&entry, &self.host, self.port, &self.path))
     }
 }
 
-/// The first argument of a command for the server's shell, its quotes taken away. git writes `'` and `!` inside of a
-/// quoted text as `'\''` and `'\!'`.
+/// The unquoted first argument of the command for the server's shell. git quotes `'` and `!` as `'\''` and `'\!'`.
 fn first_word_after_program(command: &str) -> String {
     let rest = command.split_once(' ').map_or("", |(_, rest)| rest.trim_start());
     let mut word = String::new();
