@@ -446,7 +446,7 @@ fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
     // git and the TLS library that it is built with say what is wrong.
     let refusals = Refusals {
         expired: &["localhost", "has expired or"],
-        other_host: &["localhost", "address the server by a name of its certificate"],
+        other_host: &["localhost", "use a name from the certificate in `uri`"],
         unknown: &["localhost", "add its CA certificate to `ca_certs`"],
     };
     tls_cases::check(&refusals, |url, authority| {

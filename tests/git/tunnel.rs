@@ -115,7 +115,7 @@ fn a_proxy_that_refuses_is_a_clear_error() {
             with_login(by_way_of(closed.port(), &server, &repository), "bob", "not this one"),
             "check `proxy_user` and `proxy_password` of `https_tunnel`",
         ),
-        (by_way_of(narrow.port(), &server, &repository), "the proxy has to allow CONNECT to `127.0.0.1:"),
+        (by_way_of(narrow.port(), &server, &repository), "the proxy must allow CONNECT to `127.0.0.1:"),
         (by_way_of(nobody, &server, &repository), "the proxy refused the connection"),
     ] {
         let outcome = check(&source, None);
@@ -167,7 +167,7 @@ fn a_proxy_that_misbehaves_is_a_clear_error_in_time() {
             hostile(|stream, _| drop(stream.write_all(b"HTTP/1.1 200 OK\r\nX-Half:"))),
             "the proxy closed the connection without an answer",
         ),
-        (hostile(endless), "the head of the proxy's answer is longer than 16 KiB"),
+        (hostile(endless), "the header of the proxy's response is longer than 16 KiB"),
         (hostile(|stream, _| drop(stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n"))), "its answer is not an HTTP response"),
         (
             hostile(|stream, _| drop(stream.write_all(b"HTTP/1.1 twohundred OK\r\n\r\n"))),
@@ -182,7 +182,7 @@ fn a_proxy_that_misbehaves_is_a_clear_error_in_time() {
                 let _ = stream.write_all(b"HTTP/1.1 200");
                 while stream.read(&mut [0]).is_ok_and(|length| length > 0) {}
             }),
-            "the proxy did not make the connection within 2 s",
+            "the proxy did not connect within 2 s",
         ),
     ];
     for (port, expected) in cases {

@@ -1,4 +1,4 @@
-//! What a get brings: the work tree of a version, what comes besides the repository's own files, and what is known of the commit.
+//! The parts of a get: the work tree of a version, submodules, decryption, signature verification and metadata.
 
 pub(crate) mod git_crypt;
 pub(crate) mod metadata;

@@ -1,4 +1,4 @@
-//! Which versions there are: commits of a branch, tags, branches, or sets of branches.
+//! Finds versions: commits of a branch, tags, branches, or sets of branches.
 
 #[cfg(test)]
 mod agrees_with_git;

@@ -1,4 +1,4 @@
-//! Pushing to a branch that others push to as well.
+//! Pushes to a branch, with retries when another push comes first.
 
 pub(crate) mod integration;
 mod lfs;
@@ -25,21 +25,21 @@ use self::work_tree::WorkTree;
 use crate::source::put_params::Force;
 use crate::transport::lfs::without_progress;
 
-/// How often a push is tried while others move the branch. With the pauses between them, about a minute.
+/// The most attempts of a push while others update the branch. With the pauses, they take about a minute.
 const MOST_TRIES: u32 = 12;
 
-/// The pause after the first lost race; each later one is longer, up to the longest.
+/// The pause after the first lost race. It doubles after each attempt, up to `LONGEST_PAUSE`.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// What a push has brought about.
+/// The result of a push.
 #[derive(Debug)]
 pub(crate) struct Pushed {
-    /// The full names of the refs that were not on the server before.
+    /// The full names of the refs that the push created on the server.
     pub(crate) made: Vec<String>,
-    /// Whether the server had everything already.
+    /// Whether the server already had everything.
     pub(crate) is_unchanged: bool,
 }
 
@@ -54,28 +54,28 @@ impl Pushed {
     }
 }
 
-/// One push, tried as often as it takes.
+/// A push and its retries.
 pub(crate) struct Push<'p> {
     pub(crate) work_tree: WorkTree<'p>,
-    /// The branch; none when only tags are pushed.
+    /// The branch; `None` if only tags are pushed.
     pub(crate) branch: Option<&'p str>,
-    /// What the branch's name stands behind on the server.
+    /// The prefix of the branch's ref on the server.
     pub(crate) refs_prefix: &'p str,
     pub(crate) integration: Integration,
     pub(crate) tag: Option<Tag>,
     pub(crate) other_tags: OtherTags,
-    /// The file with a note for the pushed commit.
+    /// The file with the note for the pushed commit.
     pub(crate) notes: Option<PathBuf>,
     pub(crate) force: Force,
     pub(crate) options: &'p [String],
 }
 
 impl Push<'_> {
-    /// Pushes until it is done, somebody has a reason to refuse it, or others were faster too often.
+    /// Pushes. Retries if another push comes first, up to `MOST_TRIES` times.
     pub(crate) async fn run(&self) -> Result<Pushed> {
         let start = self.work_tree.head()?;
         let pushed = self.try_until_done(start).await;
-        // What was fetched to build on is of no use to the tasks that follow.
+        // Delete the temporary refs: the following tasks do not need them.
         for name in [UPSTREAM, NOTES_THERE] {
             if let Ok(mut fetched) = self.work_tree.repository.find_reference(name) {
                 fetched.delete().context("cannot remove a temporary ref")?;
@@ -95,7 +95,7 @@ impl Push<'_> {
         Ok(pushed)
     }
 
-    /// Names the new tags on commits that a rebase has replaced: they are on the server, but not on the branch.
+    /// Warns about new tags on commits that a rebase has replaced: they are on the server, but not on the branch.
     fn warn_of_replaced_commits(&self, start: Oid, pushed: &Pushed) -> Result<()> {
         if !matches!(self.integration, Integration::Rebase { .. }) || self.work_tree.head()? == start {
             return Ok(());
@@ -144,7 +144,7 @@ impl Push<'_> {
             .hint("run the step again when the branch is less busy"))
     }
 
-    /// Pushes all that was asked for at once: everything arrives, or nothing does. There may be nothing to push.
+    /// Pushes the branch, tags and notes in one atomic push; `None` if there is nothing to push.
     async fn push_once(&self, upstream: Upstream, notes: Option<Oid>) -> Result<(Option<Finished>, TagPlan)> {
         let mut refspecs = Vec::new();
         if let Some(branch) = self.branch {
@@ -167,7 +167,7 @@ impl Push<'_> {
         let Some(refused) = finished.as_ref().filter(|finished| tags.are_why(finished)) else {
             return Ok((finished, tags));
         };
-        // Nobody asked for the tags that the server refuses, so they do not fail the rest.
+        // The refused tags were not requested explicitly, so push the rest without them.
         tags.leave(refused);
         let rest = [refspecs.as_slice(), tags.refspecs()].concat();
         Ok((self.push_atomically(&rest, upstream).await?, tags))
@@ -184,12 +184,12 @@ impl Push<'_> {
 
     async fn push_atomically(&self, refspecs: &[String], upstream: Upstream) -> Result<Option<Finished>> {
         if refspecs.is_empty() {
-            // git would push what its settings say.
+            // Without refspecs, git would push what its settings say.
             return Ok(None);
         }
         let is_one = refspecs.len() == 1 && !refspecs.iter().any(|refspec| refspec.contains('*'));
         let finished = self.push(refspecs, upstream, !is_one).await?;
-        // A server that cannot do all or nothing is asked once more, without that.
+        // The server does not support atomic pushes: push without.
         if finished.stderr.contains("does not support --atomic") {
             return self.push(refspecs, upstream, false).await.map(Some);
         }
@@ -214,14 +214,14 @@ impl Push<'_> {
         push.run().await.map(without_progress)
     }
 
-    /// The option that lets the server overwrite the branch only while it is where it was seen last: by the get, or when HEAD
-    /// was brought up to it. (A lease on what the get found would never hold again once others have pushed.)
+    /// The `--force-with-lease` option. The lease expects the branch where the get found it, or, after a rebase or
+    /// merge, at the fetched commit. (A lease on the position at the get would fail forever after another push.)
     fn lease(&self, upstream: Upstream) -> Result<String> {
         let Some(branch) = self.branch else { return Ok("--force-with-lease".to_owned()) };
         let lease = |expected: &str| format!("--force-with-lease={}/{branch}:{expected}", self.refs_prefix);
         match upstream {
             Upstream::At(commit) => return Ok(lease(&commit.to_string())),
-            // Nothing is expected: the branch is still to be made.
+            // The lease expects that the branch does not exist.
             Upstream::Absent => return Ok(lease("")),
             Upstream::AsGot => {}
         }
@@ -234,7 +234,7 @@ impl Push<'_> {
         Ok(lease(&found.to_string()))
     }
 
-    /// The ref whose move is the only reason of the failure, when another try can succeed.
+    /// The ref that another push updated, if that is the only reason for the failure and a retry can succeed.
     fn lost_race(&self, finished: &Finished) -> Option<String> {
         let branch = self.branch.map(|branch| format!("{}/{branch}", self.refs_prefix));
         let can_catch_up = self.integration != Integration::None;
@@ -244,7 +244,7 @@ impl Push<'_> {
         lost_race(&of_push(finished), &finished.stderr, branch.as_deref().filter(|_| can_catch_up))
     }
 
-    /// The finished push, or an error that says which refs were refused and why.
+    /// Turns a failed push into an error with the refused refs and the reasons.
     fn judge(&self, finished: Finished) -> Result<Finished> {
         let refused = of_push(&finished);
         let error = match self.work_tree.git.explain(finished, self.branch) {
@@ -264,10 +264,10 @@ impl Push<'_> {
     }
 }
 
-/// The ref whose move is the only reason why a push failed. `branch` is the ref that the next try can catch up with; notes can
-/// always catch up.
+/// The ref that another push updated, if that is the only reason for the failure. `branch` is the ref that a retry can
+/// integrate; notes can always be integrated.
 fn lost_race(refused: &[Rejection], stderr: &str, branch: Option<&str>) -> Option<String> {
-    // In an atomic push, the server blames every ref for the one that it found moved.
+    // In an atomic push, the server reports a lock failure of one ref for every ref.
     let is_locked = |name: &&str| stderr.contains(&format!("cannot lock ref '{name}'"));
     if let Some(name) = branch.filter(is_locked) {
         return Some(name.to_owned());
@@ -278,7 +278,8 @@ fn lost_race(refused: &[Rejection], stderr: &str, branch: Option<&str>) -> Optio
     causes.all(|rejection| rejection.has_moved() && can_catch_up(&rejection.name)).then_some(first)
 }
 
-/// Half the pause to one and a half of it, so that two pushes that met once do not meet again.
+/// A random duration from half to one and a half of `pause`, so that two competing pushes do not retry at the same
+/// time.
 fn jittered(pause: Duration) -> Duration {
     use std::hash::{BuildHasher as _, RandomState};
     let random = RandomState::new().hash_one(0_u8) % 1000;

@@ -63,8 +63,8 @@ pub struct Source {
     #[serde(default)]
     pub forward_agent: bool,
 
-    /// The lines of a `known_hosts` file, against which the host keys of SSH servers are verified. If it is not set,
-    /// any host key is accepted.
+    /// The lines of a `known_hosts` file that SSH host keys are verified with; if it is not set, any host key is
+    /// accepted.
     pub known_hosts: Option<String>,
 
     /// The HTTP proxy for SSH connections.
@@ -103,7 +103,7 @@ pub struct Source {
     #[serde(default)]
     pub commit_filter: CommitFilter,
 
-    /// What a version is: a commit, a tag, a set of branch names, or the tip of a branch.
+    /// What a version is.
     #[serde(default)]
     pub version_type: VersionType,
 
@@ -116,8 +116,8 @@ pub struct Source {
     #[serde(default)]
     pub tag_filters: Vec<String>,
 
-    /// An extended regular expression (POSIX): the tags whose whole name matches are the versions. With `version_type:
-    /// tags`, it may match any part of the name, and is ignored when a glob is set.
+    /// An extended regular expression (POSIX): the matching tags are the versions. It must match the whole name. With
+    /// `version_type: tags`, it may match any part of the name, and is ignored if a glob is set.
     #[serde(default, deserialize_with = "trimmed")]
     pub tag_regex: Option<String>,
 
@@ -154,8 +154,8 @@ pub struct Source {
     #[serde(default)]
     pub search_remote_refs: bool,
 
-    /// Armored GPG public keys. If it is set, a get fails unless the commit is signed by a key in this list, in
-    /// `commit_verification_key_ids` or in `allowed_signers`.
+    /// Armored GPG public keys: a get fails unless a key in this list, in `commit_verification_key_ids` or in
+    /// `allowed_signers` signed the commit.
     #[serde(default)]
     pub commit_verification_keys: Vec<String>,
 
@@ -172,10 +172,10 @@ pub struct Source {
     /// `gpg.ssh.allowedSignersFile`: one line for each key.
     pub allowed_signers: Option<String>,
 
-    /// The git-crypt key (`git-crypt export-key`) in base64. Gets decrypt files with it.
+    /// The git-crypt key (`git-crypt export-key`) in base64, with which gets decrypt files.
     pub git_crypt_key: Option<Secret>,
 
-    /// Git settings for all git commands of this resource. A get also writes them into the clone, except credentials.
+    /// Git settings for all git commands of this resource; a get also writes them into the clone, except credentials.
     #[serde(default)]
     pub git_config: Vec<Setting>,
 

@@ -91,7 +91,7 @@ fn a_protected_tag_is_declined_with_the_branch() {
     let outcome = put(&source(&made), inputs.path(), json!({ "repository": "app", "tag": "version" }));
     outcome.failed();
     assert!(outcome.stderr.to_lowercase().contains("protected"), "{}", outcome.stderr);
-    assert!(!outcome.stderr.contains("is there already"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("already exists on another commit"), "{}", outcome.stderr);
     assert_eq!(made.resolve("refs/tags/v1"), None);
     assert_eq!(made.resolve("refs/heads/main"), Some(commit));
 }

@@ -71,6 +71,6 @@ fn has_a_file_with_a_name_that_everybody_can_see() {
         }
         let outcome = put_with("1.0\nsecond\n", prefix);
         outcome.failed();
-        assert!(said(&outcome).ends_with("1.0\\nsecond`, from the file `t`, is not a legal tag name\n"));
+        assert!(said(&outcome).ends_with("1.0\\nsecond` from the file `t` is not a valid tag name\n"));
     }
 }

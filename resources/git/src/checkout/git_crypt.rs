@@ -1,4 +1,4 @@
-//! Files that git-crypt keeps encrypted in the repository.
+//! Decrypts files with git-crypt.
 
 use std::path::Path;
 
@@ -12,13 +12,13 @@ use crate::transport::git::Git;
 /// The private file with the key.
 const KEY: &str = "git-crypt.key";
 
-/// A branch that no clone has.
+/// A branch that does not exist in any clone.
 const NO_COMMIT: &str = "refs/heads/jetway-no-commit";
 
-/// Sets a fresh clone up to decrypt files, before there are any.
+/// Sets up git-crypt in a fresh clone, before the checkout.
 ///
-/// git-crypt wants a clean work tree, and checks out anew what is encrypted in it, also what a sparse checkout leaves
-/// out, which fails. So it gets a branch without a commit to look at, and has nothing to do there.
+/// `git-crypt unlock` checks out all encrypted files again, which fails for files that a sparse checkout excludes. So
+/// HEAD is temporarily a branch without commits, where it finds no files.
 pub(crate) async fn unlock(git: &Git<'_>, secret: &Secret, repository: &Repository, directory: &Path) -> Result<()> {
     let bytes = git_crypt_key::decode(secret.expose()).map_err(|problem| anyhow!("`git_crypt_key` {problem}"))?;
     let file = git.context().private_directory().write(KEY, &bytes)?;
@@ -29,13 +29,13 @@ pub(crate) async fn unlock(git: &Git<'_>, secret: &Secret, repository: &Reposito
     let finished = git.tool("git-crypt").label("git-crypt unlock").directory(directory).arg("unlock").arg(&file);
     let finished = finished.quiet().run().await;
     repository.set_head(branch).context("cannot move HEAD back")?;
-    // git-crypt has a copy of its own now, below `.git`.
+    // git-crypt has copied the key below `.git`.
     std::fs::remove_file(&file).context("cannot remove the private copy of the key")?;
     finished?.success().context("cannot set git-crypt up")?;
     Ok(())
 }
 
-/// Adds what a failed checkout means when a filter of git-crypt has failed it.
+/// Adds a hint to the error of a checkout that git-crypt made fail.
 pub(crate) fn explain(error: jetway::Error) -> jetway::Error {
     if error.chain().any(|cause| cause.to_string().contains("git-crypt")) {
         error.hint("is `git_crypt_key` the key of this repository?")

@@ -1,4 +1,4 @@
-//! What is told of a commit: metadata for Concourse, files for the tasks that follow.
+//! The metadata of a commit, for Concourse and in files for the following tasks.
 
 use std::fs;
 use std::path::Path;
@@ -13,13 +13,13 @@ use crate::checkout::web_url;
 use crate::raw_commit::{self, RawCommit};
 use crate::transport::git::Git;
 
-/// The longest message that goes into metadata, in bytes; Concourse stores it with every version.
+/// The longest commit message in the metadata, in bytes. Concourse stores it with every version.
 const LONGEST_MESSAGE: usize = 10_240;
 
-/// How many characters of the version's ref `.git/short_ref` has.
+/// The length of the ref in `.git/short_ref`.
 const SHORT_REF: usize = 7;
 
-/// What is known of the commit at a repository's HEAD.
+/// The metadata of the commit at a repository's HEAD.
 pub(crate) struct CommitFacts {
     commit: String,
     author: String,
@@ -34,7 +34,7 @@ pub(crate) struct CommitFacts {
 }
 
 impl CommitFacts {
-    /// Reads them; `address` is where the repository came from.
+    /// Reads the commit at HEAD. `address` is that of the remote repository.
     pub(crate) fn of_head(repository: &Repository, address: &str) -> Result<Self> {
         let read = || {
             let id = repository.refname_to_id("HEAD")?;
@@ -92,7 +92,7 @@ impl CommitFacts {
         metadata
     }
 
-    /// Writes the files that tasks read, into the repository's `.git`.
+    /// Writes the metadata files into the repository's `.git`.
     pub(crate) async fn write_files(
         &self,
         git: &Git<'_>,
@@ -112,7 +112,8 @@ impl CommitFacts {
             ("commit", line(&self.commit)),
             ("author", line(&self.author)),
             ("author_date", line(&self.author_date)),
-            // People notify the author of a change by these two: a merge on a hosting service is committed by the service.
+            // These two name the author: they are used to notify the author of a change, and the committer of a merge
+            // may be the hosting service.
             ("committer", self.author_email.clone().into_bytes()),
             ("committer_name", self.author.clone().into_bytes()),
             ("committer_date", line(&self.committer_date)),
@@ -133,7 +134,7 @@ impl CommitFacts {
         Ok(())
     }
 
-    /// When it was committed, as the params want it written.
+    /// The commit time in the format of `timestamp_format`.
     async fn timestamp(&self, git: &Git<'_>, directory: &Path, formats: &Formats<'_>) -> Result<String> {
         if matches!(formats.timestamp, "iso8601" | "iso") {
             return Ok(self.committer_date.clone());
@@ -144,7 +145,7 @@ impl CommitFacts {
     }
 }
 
-/// How a get's params want some files written.
+/// The formats of the metadata files, from the params of a get.
 pub(crate) struct Formats<'f> {
     /// The text of `.git/short_ref`, with `%s` for the ref.
     pub(crate) short_ref: &'f str,
@@ -154,12 +155,12 @@ pub(crate) struct Formats<'f> {
     pub(crate) describe: &'f str,
     /// The tag for `.git/tag`, when tags are the versions.
     pub(crate) tag: Option<&'f str>,
-    /// Whether the work tree was made by git's own settings.
+    /// Whether the checkout used git's default settings.
     pub(crate) is_untouched: bool,
 }
 
-/// Fills a format of `printf` that has one text to show: `%s`, with a width and a precision (`%-10.5s`), `%%` and the usual
-/// escapes.
+/// Formats the text like `printf` with one `%s` argument. Supports a width and a precision (`%-10.5s`), `%%` and the
+/// escapes `\n`, `\t` and `\\`.
 fn format_short_ref(format: &str, short: &str) -> String {
     let mut text = String::new();
     let mut characters = format.chars();
@@ -187,7 +188,7 @@ fn format_short_ref(format: &str, short: &str) -> String {
     text
 }
 
-/// What `%s` stands for, when `format` goes on like that after the `%`, and what follows it.
+/// Parses a `%s` directive after its `%`; returns the formatted text and the rest of the format.
 fn shown<'f>(format: &'f str, short: &str) -> Option<(String, &'f str)> {
     let number = |text: &'f str| text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let is_left = format.starts_with('-');
@@ -195,13 +196,13 @@ fn shown<'f>(format: &'f str, short: &str) -> Option<(String, &'f str)> {
     let (precision, rest) = match rest.strip_prefix('.') {
         Some(rest) => {
             let (digits, rest) = number(rest);
-            // A point without a number is none.
+            // A point without a number means 0.
             (if digits.is_empty() { 0 } else { digits.parse().ok()? }, rest)
         }
         None => (usize::MAX, rest),
     };
     let rest = rest.strip_prefix('s')?;
-    // No more than three digits: it is a file for people.
+    // Limit the width to three digits.
     let width: usize = if width.is_empty() { 0 } else { width.parse().ok().filter(|_| width.len() <= 3)? };
     let shown: String = short.chars().take(precision).collect();
     Some((if is_left { format!("{shown:<width$}") } else { format!("{shown:>width$}") }, rest))
@@ -211,20 +212,21 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     fs::write(path, content).with_context(|| format!("cannot write `{}`", path.display()))
 }
 
-/// What `git describe` says, and nothing when it fails.
+/// The output of `git describe`, or an empty text if it fails.
 async fn describe(git: &Git<'_>, repository: &Repository, directory: &Path, formats: &Formats<'_>) -> Result<String> {
     let about_changes = |option: &&str| option.starts_with("--dirty") || option.starts_with("--broken");
     let mut options: Vec<&str> = formats.describe.split_whitespace().collect();
     if formats.is_untouched && is_as_committed(repository)? {
-        // Git would read every file again: those just written are not told from changed ones by their times.
+        // git would read every file again: the timestamps of files that were just written do not prove that they are
+        // unchanged.
         options.retain(|option| !about_changes(option));
     }
     let described = git.command("describe").directory(directory).args(options).quiet().run().await?;
     Ok(if described.is_success() { described.text() } else { String::new() })
 }
 
-/// Whether a work tree that was just checked out cannot differ from its commit: nothing turns a file into something else on
-/// its way (attributes do, gitattributes(5)), and no submodule may be at another commit than the one recorded.
+/// Whether a fresh checkout is certainly identical to its commit: there are no attributes (gitattributes(5)), which can
+/// convert files, and no submodules, which can be at another commit.
 fn is_as_committed(repository: &Repository) -> Result<bool> {
     const SUBMODULE: u32 = 0o160_000;
     let index = repository.index().context("cannot read the index")?;
@@ -236,7 +238,7 @@ fn is_as_committed(repository: &Repository) -> Result<bool> {
     Ok(!of_user && !repository.path().join("info/attributes").exists() && index.iter().all(is_plain))
 }
 
-/// The names below `prefix` of all refs that lead to the commit, in the order of their names, joined by commas.
+/// The names below `prefix` of all refs that point to the commit, sorted and joined by commas.
 fn names_at(repository: &Repository, commit: Oid, prefix: &str) -> Result<String> {
     let mut names = Vec::new();
     for reference in repository.references_glob(&format!("{prefix}*"))? {
@@ -251,7 +253,7 @@ fn names_at(repository: &Repository, commit: Oid, prefix: &str) -> Result<String
     Ok(names.join(","))
 }
 
-/// `YYYY-MM-DD HH:MM:SS +ZZZZ`, as `git log --date=iso8601` has it; a date that no calendar has stays a number.
+/// Formats a time as `git log --date=iso8601` does: `YYYY-MM-DD HH:MM:SS +ZZZZ`. A time out of range stays a number.
 fn date(time: Time) -> String {
     let zoned = || {
         let zone = Offset::from_seconds(time.offset_minutes().checked_mul(60)?).ok()?.to_time_zone();
@@ -260,7 +262,7 @@ fn date(time: Time) -> String {
     zoned().map_or_else(|| time.seconds().to_string(), |zoned| zoned.strftime("%Y-%m-%d %H:%M:%S %z").to_string())
 }
 
-/// The text of `bytes`, cut at the last whole character within `most` bytes.
+/// Truncates a text to at most `most` bytes, at a character boundary.
 fn cut(bytes: &[u8], most: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();

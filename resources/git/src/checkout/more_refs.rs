@@ -1,4 +1,4 @@
-//! What a get fetches besides the version: branches, tags, commits and full refs of the server, named by `fetch`.
+//! Fetches the additional branches, tags, commits and full refs of the `fetch` param.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use crate::source::remote::is_commit_hash;
 use crate::transport::git::Git;
 use crate::transport::refusal::Refusal;
 
-/// Where commits that are named by their hashes are kept, so that git's garbage collection leaves them alone.
+/// The refs that protect commits fetched by hash from git's garbage collection.
 const COMMITS: &str = "refs/jetway/fetched";
 
-/// Fetches each of `names`: a branch as a local branch, a tag as a tag, a full ref as itself, a commit by its hash. A local
-/// branch that is there already stays as it is.
+/// Fetches each of `names`: a branch as a local branch, a tag as a tag, a full ref under its own name, a commit by its
+/// hash. An existing local branch is not changed.
 pub(crate) async fn fetch(git: &Git<'_>, repository: &Repository, directory: &Path, names: &[String]) -> Result<()> {
     let is_new = |name: &&String| repository.find_branch(name, BranchType::Local).is_err();
     let names: Vec<&String> = names.iter().filter(is_new).collect();
@@ -24,7 +24,7 @@ pub(crate) async fn fetch(git: &Git<'_>, repository: &Repository, directory: &Pa
     let refspecs: Vec<String> = names.iter().map(|name| full_refspec(name).unwrap_or_else(|| branch(name))).collect();
     let mut finished = run(git, directory, &refspecs).await?;
     if Refusal::of(&finished) == Some(Refusal::UnknownRef) {
-        // Not all of them are branches.
+        // Some names are not branches.
         let refspecs = resolve(git, &names).await?;
         finished = run(git, directory, &refspecs).await?;
     }
@@ -44,7 +44,7 @@ async fn run(git: &Git<'_>, directory: &Path, refspecs: &[String]) -> Result<Fin
     fetch.args(refspecs).progress(None).run().await
 }
 
-/// The refspec of a name that needs no look at the server.
+/// The refspec of a full ref or a hash, which needs no request to the server.
 fn full_refspec(name: &str) -> Option<String> {
     if is_commit_hash(name) {
         Some(format!("{name}:{COMMITS}/{name}"))
@@ -57,7 +57,7 @@ fn branch(name: &str) -> String {
     format!("refs/heads/{name}:refs/heads/{name}")
 }
 
-/// Asks the server which names are branches and which are tags. A branch counts more than a tag of the same name.
+/// Asks the server which names are branches and which are tags. A branch takes precedence over a tag of the same name.
 async fn resolve(git: &Git<'_>, names: &[&String]) -> Result<Vec<String>> {
     let candidates = |name: &str| match full_refspec(name) {
         Some(_) => vec![name.to_owned()],
@@ -74,7 +74,7 @@ async fn resolve(git: &Git<'_>, names: &[&String]) -> Result<Vec<String>> {
         }
         let found = candidates(name).into_iter().find(|full| refs.iter().any(|found| found.name == *full));
         let full = found.ok_or_else(|| unknown(git, name))?;
-        // A tag may have come with the history already, and stays as it is then.
+        // Without `+`: a tag that was already fetched is not changed.
         refspecs.push(format!("{full}:{full}"));
     }
     Ok(refspecs)

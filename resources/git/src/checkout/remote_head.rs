@@ -1,8 +1,8 @@
-//! The server's default branch, learned from a fetch that asks for other refs.
+//! Finds the server's default branch during a fetch of other refs.
 //!
-//! `git clone` makes `origin/HEAD`; `git fetch` of git before 2.48 does not, and does not print what the server's HEAD is. A
-//! pattern that only HEAD matches makes it list HEAD, a negative refspec keeps it from fetching that commit, and git's packet
-//! trace has the server's answer. So the default branch costs no request of its own.
+//! `git clone` creates `origin/HEAD`, but `git fetch` before git 2.48 does not, nor does it print the server's HEAD. So
+//! the fetch has a pattern that only HEAD matches, to list it, and a negative refspec, to not fetch it. git's packet
+//! trace has the server's answer. This saves a request.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -14,29 +14,29 @@ use jetway::{Command, Result};
 
 use crate::transport::git::Git;
 
-/// The most that is read of a trace, in bytes. The list of refs is at its beginning.
+/// The most bytes that are read of a trace. The list of refs is at the beginning.
 const LONGEST_TRACE: u64 = 1024 * 1024;
 
-/// The trace of a fetch.
+/// The packet trace of a fetch.
 pub(crate) struct RemoteHead {
     trace: PathBuf,
 }
 
 impl RemoteHead {
-    /// The refspecs that make git list HEAD, and not fetch it.
+    /// The refspecs that make git list HEAD without fetching it.
     pub(crate) const REFSPECS: &'static [&'static str] = &["+HEAD*:refs/jetway/HEAD*", "^HEAD"];
 
-    /// Nothing is traced yet.
+    /// Chooses the file for the trace.
     pub(crate) fn new(git: &Git<'_>) -> Result<Self> {
         Ok(Self { trace: git.context().private_directory().path()?.join("packets") })
     }
 
-    /// The fetch with a trace.
+    /// Adds the trace to a fetch.
     pub(crate) fn ask(&self, fetch: Command) -> Command {
         fetch.env("GIT_TRACE_PACKET", &self.trace)
     }
 
-    /// The default branch, where the server named one. The trace is removed.
+    /// The default branch, if the server named it. Removes the trace.
     pub(crate) fn branch(&self) -> Option<String> {
         let mut text = Vec::new();
         File::open(&self.trace).ok()?.take(LONGEST_TRACE).read_to_end(&mut text).ok()?;
@@ -45,18 +45,18 @@ impl RemoteHead {
     }
 }
 
-/// The branch that HEAD is, by gitprotocol-v2 ("ls-refs": `HASH HEAD symref-target:REF`) or by the older protocol
+/// Parses the target of HEAD, from gitprotocol-v2 ("ls-refs": `HASH HEAD symref-target:REF`) or the older protocol
 /// (gitprotocol-capabilities, "symref": `symref=HEAD:REF`).
 fn branch_in(trace: &str) -> Option<String> {
     trace.lines().find_map(|line| {
-        // It is `fetch`, or `remote-curl` for the older protocol over http, that receives it.
+        // The receiver is `fetch`, or `remote-curl` for the older protocol over http.
         let (_, packet) = line.split_once("< ")?;
         let target = packet.split_once(" HEAD symref-target:").or_else(|| packet.split_once(" symref=HEAD:"))?.1;
         target.split([' ', '\\']).next()?.strip_prefix("refs/heads/").map(str::to_owned)
     })
 }
 
-/// Makes `origin/HEAD` as `git clone` does: when the default branch is one of those that were fetched.
+/// Creates `origin/HEAD`, as `git clone` does, if the default branch was fetched.
 pub(crate) fn set_origin_head(repository: &Repository, branch: Option<&str>) -> Result<()> {
     let Some(target) = branch.map(|branch| format!("refs/remotes/origin/{branch}")) else { return Ok(()) };
     if repository.find_reference(&target).is_ok() {

@@ -1,4 +1,4 @@
-//! The submodules of a work tree.
+//! Fetches and checks out the submodules of a work tree.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,17 +12,17 @@ use crate::transport::git::Git;
 use crate::transport::lfs;
 use crate::transport::refusal::Refusal;
 
-/// How much further back a submodule's commit is looked for, step by step.
+/// The steps of searching for a submodule's commit further back in its history.
 const DEEPER: [&str; 3] = ["--deepen=100", "--deepen=1000", "--unshallow"];
 
-/// All branches of a submodule's server: a shallow clone follows one alone, and the commit may be on another.
+/// All branches of the submodule's remote: a shallow clone has only one, and the commit may be on another.
 const HEADS: &str = "+refs/heads/*:refs/remotes/origin/*";
 
-/// How many paths an error names.
+/// The most paths that an error lists.
 const MOST_PATHS: usize = 20;
 
 impl Submodules {
-    /// Makes sure that a list selects one of the submodules at `paths`, at least.
+    /// Fails if a list matches none of the submodules at `paths`.
     fn match_one_of<P: AsRef<str>>(&self, paths: &[P]) -> Result<()> {
         let Self::Paths(wanted) = self else { return Ok(()) };
         if wanted.is_empty() || paths.iter().any(|path| self.includes(path.as_ref())) {
@@ -39,7 +39,7 @@ impl Submodules {
         Err(anyhow!("`submodules` lists `{}`, where there is no submodule", wanted.join("`, `")).hint(hint))
     }
 
-    /// Whether the submodule at `path` is one of them. An empty list is all, as the established resource has it.
+    /// Whether the submodule at `path` is selected. An empty list selects all, as in the established resource.
     fn includes(&self, path: &str) -> bool {
         match self {
             Self::Word(word) => *word == AllOrNone::All,
@@ -54,22 +54,22 @@ impl Submodules {
     }
 }
 
-/// How submodules are fetched.
+/// The options for fetching submodules.
 pub(crate) struct Update<'u> {
-    /// Which ones.
+    /// The selected submodules.
     pub(crate) which: &'u Submodules,
-    /// Those of submodules too.
+    /// Whether to fetch nested submodules.
     pub(crate) recursive: bool,
-    /// The tip of the branch that `.gitmodules` names, rather than the recorded commit.
+    /// Whether to check out the tip of the branch in `.gitmodules` instead of the recorded commit.
     pub(crate) remote: bool,
-    /// The branch of the repository itself, which a submodule with `branch = .` follows.
+    /// The branch of the main repository, which a submodule with `branch = .` follows.
     pub(crate) branch: Option<&'u str>,
-    /// How many generations of history; all of it when there is none.
+    /// The depth of the history; `None` for the whole history.
     pub(crate) depth: Option<u32>,
 }
 
 impl Update<'_> {
-    /// Fetches and checks them out.
+    /// Fetches and checks out the selected submodules.
     pub(crate) async fn run(&self, git: &Git<'_>, repository: &Repository, directory: &Path) -> Result<()> {
         if *self.which == Submodules::Word(AllOrNone::None) {
             return Ok(());
@@ -80,7 +80,7 @@ impl Update<'_> {
         if self.remote {
             self.inherit_branch(repository)?;
         }
-        // Those with a key of their own, and the others: one update for each key.
+        // Group the submodules by key: one `git submodule update` for each key.
         let mut groups: BTreeMap<Option<String>, Group> = BTreeMap::new();
         let submodules = repository.submodules().context("cannot read `.gitmodules`")?;
         let paths: Vec<_> = submodules.iter().map(|submodule| submodule.path().to_string_lossy()).collect();
@@ -92,14 +92,15 @@ impl Update<'_> {
             }
             let url = submodule.opt_url_bytes().map(|url| String::from_utf8_lossy(url).into_owned());
             let Some(url) = url else {
-                // A repository that was added inside of another: its commit is recorded, and where to have it from is not.
+                // A nested repository was added without `git submodule add`: its commit is recorded, but not its
+                // address.
                 let path = path.display();
                 git.context().console().warn(format_args!(
                     "skipping `{path}`: it is recorded as a submodule, but has no `url` in `.gitmodules`"
                 ));
                 continue;
             };
-            // A sparse checkout leaves it out, or it is no longer part of the tree.
+            // The directory is missing if a sparse checkout excludes it, or if the tree no longer has the submodule.
             if directory.join(path).exists() {
                 let group = groups.entry(Some(url).filter(|url| git.has_key_for(url))).or_default();
                 group.paths.push(path.to_owned());
@@ -115,8 +116,8 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// Lets submodules with `branch = .` follow the branch of the repository (gitmodules(5)). Git itself takes it from HEAD, which a
-    /// get has detached.
+    /// Sets the branch of submodules with `branch = .` (gitmodules(5)) to that of the main repository. git would use
+    /// the branch at HEAD, which a get detaches.
     fn inherit_branch(&self, repository: &Repository) -> Result<()> {
         let inherit = || {
             let mut configuration = repository.config()?;
@@ -130,11 +131,12 @@ impl Update<'_> {
         inherit().context("cannot set the branch of the submodules that have `branch = .`")
     }
 
-    /// Fetches those that are opened by the same key: that of the submodule at `url`, or the source's own.
+    /// Fetches the submodules of a group, with the key of the submodule at `url`, or the source's key.
     async fn fetch(&self, git: &Git<'_>, directory: &Path, url: Option<&str>, group: &Group) -> Result<()> {
         let update = |depth| self.update(git, directory, url, &group.paths, depth);
         let mut finished = update(self.depth).await?;
-        // A server that gives out no commit by its hash has it further back in a branch, which git does not look for.
+        // If the server does not serve commits by hash, the commit may be further back on a branch, where git does not
+        // search.
         for more in DEEPER {
             if self.depth.is_none() || Refusal::of(&finished) != Some(Refusal::UnadvertisedCommit) {
                 break;
@@ -191,23 +193,23 @@ impl Update<'_> {
         }
         if self.remote {
             update = update.arg("--remote");
-            // A shallow clone has the default branch alone, and this one may be another.
+            // A shallow clone has only the default branch, and the wanted branch may be another.
             update = update.args(depth.map(|_| "--no-single-branch"));
         }
         update.arg("--").args(paths).run().await
     }
 }
 
-/// Submodules that are opened by the same key.
+/// Submodules with the same key.
 #[derive(Default)]
 struct Group {
-    /// Where they are in the work tree.
+    /// The paths in the work tree.
     paths: Vec<PathBuf>,
-    /// Where their repositories are, or will be.
+    /// The paths of the repositories, which may not exist yet.
     repositories: Vec<PathBuf>,
 }
 
-/// The shallow repositories of submodules, and of theirs, below a repository's `modules`.
+/// Finds the shallow repositories of a submodule and its nested submodules.
 fn shallow_repositories(modules: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut waiting = vec![modules.to_owned()];
@@ -216,7 +218,7 @@ fn shallow_repositories(modules: &Path) -> Vec<PathBuf> {
         if directory.join("shallow").is_file() {
             found.push(directory.clone());
         }
-        // A submodule's name may have slashes in it, so that its repository is further down.
+        // The name of a submodule may contain slashes, so its repository may be nested deeper.
         let below = if is_repository { directory.join("modules") } else { directory };
         let entries = std::fs::read_dir(below).into_iter().flatten().flatten();
         waiting.extend(

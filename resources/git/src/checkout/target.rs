@@ -1,4 +1,4 @@
-//! What a version stands for: a commit, and the tag or branch by which it was found.
+//! Resolves a version to a commit and its tag or branch.
 
 use git2::{Oid, Reference, Repository};
 use jetway::{Advise as _, Result, anyhow};
@@ -10,28 +10,28 @@ use crate::source::remote::{is_abbreviated_hash, is_branch_name, is_commit_hash}
 use crate::transport::git::Git;
 use crate::version::Version;
 
-/// What a get is to check out.
+/// What a get checks out.
 #[derive(Debug, Default)]
 pub(crate) struct Target {
-    /// The commit; the branch's tip when there is none.
+    /// The commit; `None` for the tip of the branch.
     pub(crate) commit: Option<Oid>,
-    /// The branch that the version names, instead of the source's.
+    /// The branch of the version, which overrides the source's.
     pub(crate) branch: Option<String>,
-    /// The tag that the version names.
+    /// The tag of the version.
     pub(crate) tag: Option<String>,
-    /// What the commit's hash begins with, when that is all that is known of it.
+    /// The abbreviated hash of the commit, if the full hash is not known.
     pub(crate) beginning: Option<String>,
 }
 
 impl Target {
-    /// Reads a version. The server is asked where a tag or branch comes without its commit.
+    /// Resolves a version. Asks the server if the version names a tag or branch without its commit.
     pub(crate) async fn of(git: &Git<'_>, source: &Source, version: Option<&Version>) -> Result<Self> {
         let Some(version) = version else { return Ok(Self::default()) };
         if let Some(branch) = &version.branch {
             is_branch_name(branch).map_err(|problem| anyhow!("the version's branch {problem}"))?;
         }
         let (reference, branch) = (&version.reference, version.branch.clone());
-        // As for git, HEAD is the newest commit of the followed branch.
+        // HEAD is the tip of the followed branch, as in git.
         if reference == "HEAD" {
             return Ok(Self { branch, ..Self::default() });
         }
@@ -61,7 +61,7 @@ impl Target {
             let found = refs.iter().find(|found| found.name == name);
             found.map(|found| object_id(found.peeled.as_ref().unwrap_or(&found.hash))).transpose()
         };
-        // As for git itself, a tag goes before a branch of the same name.
+        // A tag takes precedence over a branch of the same name, as in git.
         let (find_tag, find_branch) = (!is_branch && !is_full_head, !is_full_tag);
         match (if find_tag { find(&tag)? } else { None }, if find_branch { find(&head)? } else { None }) {
             (Some(commit), _) => Ok(of_tag(Some(commit))),
@@ -81,7 +81,7 @@ impl Target {
         }
     }
 
-    /// Says so when the tag names another commit by now. What is checked out is the version all the same.
+    /// Warns if the tag was moved since the version was found. The get still checks out the commit of the version.
     pub(crate) fn tell_of_moved_tag(&self, git: &Git<'_>, repository: &Repository) {
         let (Some(tag), Some(commit)) = (&self.tag, self.commit) else { return };
         let named = repository.find_reference(&format!("refs/tags/{tag}")).and_then(|found| found.peel_to_commit());

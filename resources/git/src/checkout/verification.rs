@@ -1,7 +1,7 @@
-//! Whether a commit is signed by somebody whom the pipeline trusts.
+//! Verifies that a trusted key has signed a commit.
 //!
-//! `gpgv` and `ssh-keygen` do the arithmetic. Both are told of no other keys than those of the source: there is no keyring
-//! of the machine, no agent and no web of trust that could say otherwise.
+//! `gpgv` and `ssh-keygen` verify the signature. They use only the keys of the source: no keyring of the machine, no
+//! agent and no web of trust.
 
 mod keyserver;
 mod signature;
@@ -24,25 +24,25 @@ const KEYRING: &str = "trusted.gpg";
 const ALLOWED_SIGNERS: &str = "allowed_signers";
 const SIGNATURE: &str = "signature";
 
-/// What git signs under, so that a signature made for anything else is none on a commit.
+/// The namespace of git's SSH signatures. A signature made for another purpose does not verify.
 const NAMESPACE: &str = "git";
 
-/// What begins the line of a status that gpg writes for programs (`doc/DETAILS` of its sources).
+/// The prefix of the status lines that gpg prints for programs (`doc/DETAILS` in its sources).
 const STATUS: &str = "[GNUPG:] ";
 
-/// Those whose signatures count.
+/// The keys whose signatures are accepted.
 pub(crate) struct Trusted<'c> {
     context: &'c Context,
     /// A keyring with the GPG keys.
     keyring: Option<PathBuf>,
-    /// The SSH keys, in ssh-keygen's form.
+    /// The allowed signers file with the SSH keys.
     allowed_signers: Option<PathBuf>,
 }
 
 impl<'c> Trusted<'c> {
-    /// Gathers the keys; `None` when the source asks for no signature.
+    /// Collects the keys; `None` if the source requires no signature.
     pub(crate) async fn gather(context: &'c Context, source: &Source) -> Result<Option<Self>> {
-        // What was asked for decides, and not what came of it: without a key, no signature is good.
+        // If one of these keys is set, verification is on, even if no key results: then every signature is refused.
         if source.commit_verification_keys.is_empty()
             && source.commit_verification_key_ids.is_empty()
             && source.allowed_signers.is_none()
@@ -74,10 +74,10 @@ impl<'c> Trusted<'c> {
         Ok(Some(Self { context, keyring, allowed_signers: allowed_signers.transpose()? }))
     }
 
-    /// Makes sure that one of them has signed the commit.
+    /// Fails unless one of the keys has signed the commit.
     pub(crate) async fn verify(&self, repository: &Repository, commit: Oid) -> Result<()> {
         let database = repository.odb()?;
-        // What a checkout makes of an annotated tag is its commit.
+        // If it is an annotated tag, verify its commit, which is checked out.
         let commit = match database.read_header(commit) {
             Ok((_, ObjectType::Tag)) => repository.find_object(commit, None)?.peel(ObjectType::Commit)?.id(),
             _ => commit,
@@ -101,7 +101,7 @@ impl<'c> Trusted<'c> {
         Ok(())
     }
 
-    /// Returns the signer.
+    /// Verifies a GPG signature; returns the signer.
     async fn verify_openpgp(&self, signed: &Signed) -> Result<String> {
         let keyring = self.keyring.as_ref().ok_or_else(|| {
             anyhow!("it is signed with a GPG key, but the source names only SSH keys")
@@ -117,14 +117,14 @@ impl<'c> Trusted<'c> {
         openpgp_signer(&finished)
     }
 
-    /// Returns the signer.
+    /// Verifies an SSH signature; returns the signer.
     async fn verify_ssh(&self, signed: &Signed, commit: &RawCommit) -> Result<String> {
         let signers = self.allowed_signers.as_ref().ok_or_else(|| {
             anyhow!("it is signed with an SSH key, but the source names only GPG keys")
                 .hint("add the SSH key to `allowed_signers`")
         })?;
         let signature = self.context.private_directory().write(SIGNATURE, signed.signature.as_bytes())?;
-        // Keys may be allowed for a time (`valid-before`), which is that of the commit, as git has it.
+        // Keys may be limited in time (`valid-before`). The time to check is the commit time, as in git.
         let when = jiff::Timestamp::from_second(commit.committer.when.seconds()).context("its date is invalid")?;
         let when = format!("-Overify-time={}", when.strftime("%Y%m%d%H%M%S"));
         let found = self.ssh_keygen("find-principals", &signature, &[&when]).arg("-f").arg(signers);
@@ -149,14 +149,14 @@ impl<'c> Trusted<'c> {
 
     fn ssh_keygen(&self, task: &str, signature: &Path, options: &[&str]) -> jetway::Command {
         let command = self.context.command("ssh-keygen").label(format!("ssh-keygen -Y {task}"));
-        // Times without a zone, those in `allowed_signers` too, are meant by the zone that the program finds.
+        // `ssh-keygen` reads times without a zone, also in `allowed_signers`, in its local time zone.
         command.env("LC_ALL", "C").env("TZ", "UTC").args(["-Y", task, "-s"]).arg(signature).args(options).quiet()
     }
 }
 
-/// Who made the one good signature that gpgv tells of.
+/// Parses gpgv's status lines; returns the signer if there is exactly one good signature.
 fn openpgp_signer(finished: &Finished) -> Result<String> {
-    /// Each signature has one of these.
+    /// Each signature has exactly one of these status lines.
     const VERDICTS: [&str; 6] = ["GOODSIG", "BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG"];
     let text = String::from_utf8_lossy(&finished.stdout).into_owned();
     let statuses = || {

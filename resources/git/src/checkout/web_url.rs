@@ -1,11 +1,11 @@
-//! Where a person can look at a commit: the pages of well-known hosting services.
+//! The web page of a commit at well-known hosting services.
 
 use crate::source::address::Address;
 
-/// The page of a commit of the repository at `address`, for hosts whose pages are known.
+/// The web page of a commit of the repository at `address`; `None` if the hosting service is unknown.
 ///
-/// A port of an http address is the web server's, too, and speaks what the address says; that of an ssh address is not.
-/// Nothing of a user information is ever part of it.
+/// The page has the scheme and port of an http address, but not the port of an ssh address. It never contains user
+/// information.
 pub(crate) fn of_commit(address: &str, hash: &str) -> Option<String> {
     let address = Address::parse(address)?;
     let is_web = matches!(address.scheme, "http" | "https");
@@ -34,8 +34,8 @@ pub(crate) fn of_commit(address: &str, hash: &str) -> Option<String> {
     }
 }
 
-/// The page of a repository at Azure DevOps: the http address itself, which the three parts of an ssh address
-/// (`v3/ORGANISATION/PROJECT/REPOSITORY`) are brought to.
+/// The web page of a repository at Azure DevOps: its http address. An ssh address
+/// (`v3/ORGANISATION/PROJECT/REPOSITORY`) is converted to it.
 fn of_azure(name: &str, path: &str, site: &str, is_web: bool) -> Option<String> {
     if is_web {
         return format!("/{path}").contains("/_git/").then(|| format!("{site}/{path}"));
@@ -51,8 +51,9 @@ fn of_azure(name: &str, path: &str, site: &str, is_web: bool) -> Option<String> 
     }
 }
 
-/// The path of a repository's pages on a Bitbucket of one's own, which names projects and people (`~ada`) otherwise in
-/// its addresses: `scm/PROJECT/REPOSITORY` over http, `PROJECT/REPOSITORY` over ssh by a port of its own.
+/// The path of a repository's web pages on a Bitbucket Server, whose clone addresses differ from its pages:
+/// `scm/PROJECT/REPOSITORY` over http, and `PROJECT/REPOSITORY` over ssh on a non-standard port. A project may be a
+/// person (`~ada`).
 fn on_bitbucket_server(address: &Address<'_>, path: &str) -> Option<String> {
     let by_http = path.rsplit_once("scm/").filter(|(before, _)| before.is_empty() || before.ends_with('/'));
     let (context, rest) = match by_http {

@@ -1,4 +1,4 @@
-//! A work tree for one version: fetched in as few round trips as the server's answers allow, then checked out.
+//! Fetches a version in as few round trips as possible, and checks out its work tree.
 
 mod tag;
 
@@ -17,12 +17,12 @@ use crate::transport::lfs;
 use crate::transport::refusal::Refusal;
 use crate::transport::repository::open;
 
-/// Which tags come along.
+/// Which tags a get fetches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tags {
-    /// Those in the history that is fetched.
+    /// The tags that point into the fetched history.
     Following,
-    /// All that the server has.
+    /// All tags of the server.
     All,
     /// None.
     None,
@@ -38,40 +38,40 @@ impl Tags {
     }
 }
 
-/// What is to be checked out.
+/// What to fetch and check out.
 pub(crate) struct Wanted<'w> {
-    /// The branch that the clone follows; the remote's default branch when there is none.
+    /// The branch that the clone follows; `None` for the remote's default branch.
     pub(crate) branch: Option<&'w str>,
-    /// The commit, or the branch's tip when there is none.
+    /// The commit; `None` for the tip of the branch.
     pub(crate) commit: Option<Oid>,
-    /// What the commit's hash begins with, when that is all that is known of it; it becomes `commit` by the fetch.
+    /// The abbreviated hash of the commit, if the full hash is not known. The fetch resolves it and sets `commit`.
     pub(crate) beginning: Option<&'w str>,
-    /// The tag that names the commit.
+    /// The tag of the version.
     pub(crate) tag: Option<&'w str>,
-    /// How many generations of history; all of it when there is none.
+    /// The depth of the history; `None` for the whole history.
     pub(crate) depth: Option<u32>,
-    /// The tags that come along.
+    /// The tags to fetch.
     pub(crate) tags: Tags,
-    /// Whether all branches come along, or the followed one alone.
+    /// Whether to fetch all branches, or only the followed one.
     pub(crate) all_branches: bool,
-    /// Whether a commit that is not on the branch is looked for at the tips of all the server's refs.
+    /// Whether to search the tips of all the server's refs for a commit that is not on the branch.
     pub(crate) search_remote_refs: bool,
-    /// Patterns of the files that are checked out; all of them when there is none.
+    /// Patterns of the files to check out; all files if it is empty.
     pub(crate) sparse_paths: &'w [String],
 }
 
-/// The fetch that a shallow get begins with.
+/// The first fetch of a shallow get.
 struct FirstFetch {
-    /// The branch, all branches or the tag; HEAD when there is none.
+    /// The refspec of the branch, of all branches or of the tag; `None` for HEAD.
     refspec: Option<String>,
-    /// The commit, where it is asked for by its hash.
+    /// The commit, if it is requested by its hash.
     commit: Option<Oid>,
     depth: Option<u32>,
     /// Whether the followed branch turned out to be a tag.
     is_of_tag: bool,
 }
 
-/// Notes come along, since the tasks that follow may read them.
+/// Notes are fetched for the following tasks.
 const NOTES: &str = "+refs/notes/*:refs/notes/*";
 
 impl Wanted<'_> {
@@ -102,7 +102,7 @@ impl Wanted<'_> {
         Ok(repository)
     }
 
-    /// Makes sure that the version's tag is there, unless it was deleted.
+    /// Fetches the version's tag if it is missing. Warns if it was deleted on the server.
     async fn bring_tag(&self, git: &Git<'_>, destination: &Path, repository: &Repository, tag: &str) -> Result<()> {
         let name = format!("refs/tags/{tag}");
         if repository.find_reference(&name).is_ok() {
@@ -119,11 +119,11 @@ impl Wanted<'_> {
         Ok(())
     }
 
-    /// Makes the work tree. What history does not hang on comes meanwhile.
+    /// Checks out the work tree, and fetches the notes at the same time.
     pub(crate) async fn check_out(&self, git: &Git<'_>, repository: &Repository, destination: &Path) -> Result<()> {
         self.prepare_sparse_checkout(repository)?;
         let notes = async {
-            // The one fetch of a shallow history has brought them along, and so has the fetch of all tags.
+            // A shallow fetch and a fetch of all tags have already fetched the notes.
             if self.depth.is_some() || self.tags == Tags::All {
                 return Ok(());
             }
@@ -137,20 +137,20 @@ impl Wanted<'_> {
             git.network("checkout").directory(destination).args(["--progress", "--force"]).progress(None);
         checkout = match self.commit {
             Some(commit) => checkout.args(["--detach", &commit.to_string()]),
-            // Without a version HEAD stays on the branch, as after a plain clone.
+            // Without a version, HEAD stays on the branch, as after `git clone`.
             None => checkout,
         };
         lfs::explain(checkout.arg("--").run().await?).context("cannot check out the version")?;
         Ok(())
     }
 
-    /// Asks for the branch's tip and the commit at once, in one round trip.
+    /// Fetches the tip of the branch and the commit in one round trip, with a limited depth.
     async fn fetch_so_deep(&mut self, git: &Git<'_>, destination: &Path, depth: u32) -> Result<Repository> {
         let (branch, commit) = match self.branch {
             Some(branch) => (Some(branch.to_owned()), self.commit),
             None => match git.default_head().await? {
                 DefaultHead::Branch(branch) => (Some(branch), self.commit),
-                // As in a plain clone of such a repository, HEAD is on no branch then.
+                // HEAD is detached then, as after `git clone` of such a repository.
                 DefaultHead::Commit(hash) => (None, Some(self.commit.map_or_else(|| object_id(&hash), Ok)?)),
             },
         };
@@ -161,7 +161,7 @@ impl Wanted<'_> {
         let mut repository = self.init(git, destination, branch, heads.as_deref(), format)?;
         let mut request = FirstFetch { refspec: heads, commit, depth: Some(depth), is_of_tag: false };
         let head = RemoteHead::new(git)?;
-        // Each refusal makes the request smaller in another way, so that the loop ends.
+        // Each refusal removes something else from the request, so the loop ends.
         let finished = loop {
             let finished = self.fetch_first(git, destination, &request, &head).await?;
             if Refusal::of(&finished) == Some(Refusal::OtherObjectFormat) && format == ObjectFormat::Sha1 {
@@ -180,7 +180,7 @@ impl Wanted<'_> {
             Some(tag) if request.is_of_tag => self.follow_tag(&repository, tag)?,
             Some(branch) => {
                 let tip = repository.refname_to_id(&format!("refs/remotes/origin/{branch}"));
-                // Of all branches, git fetches those that there are.
+                // With a pattern for all branches, git does not fail if the branch is missing.
                 let tip = tip.map_err(|_| git.no_such_branch(Some(branch)))?;
                 repository.reference(&format!("refs/heads/{branch}"), tip, true, "jetway: fetched")?;
             }
@@ -190,7 +190,7 @@ impl Wanted<'_> {
                 }
             }
         }
-        // Without a branch of the source, the default one was asked for.
+        // If the source has no branch, `branch` is the default branch.
         let default = if self.branch.is_none() { branch.map(str::to_owned) } else { head.branch() };
         set_origin_head(&repository, default.as_deref())?;
         Ok(repository)
@@ -211,7 +211,7 @@ impl Wanted<'_> {
             .args(self.tags.option())
             .arg("origin")
             .args(refspec)
-            // What follows no branch follows HEAD.
+            // Without a refspec, fetch HEAD.
             .args(if refspec.is_some() { RemoteHead::REFSPECS } else { &["HEAD"] })
             .arg(NOTES)
             .args(commit.map(|commit| commit.to_string()))
@@ -220,7 +220,7 @@ impl Wanted<'_> {
             .await
     }
 
-    /// Leaves out of the request what the server has refused; returns whether there is something else to ask for.
+    /// Removes from the request what the server has refused; returns whether to try again.
     fn adapt(
         &self,
         git: &Git<'_>,
@@ -240,7 +240,7 @@ impl Wanted<'_> {
                 (request.depth, request.commit) = (None, None);
                 console.step("the server does not support shallow fetches; fetching the whole history");
             }
-            // `git clone --branch` takes a tag, too.
+            // `git clone --branch` also accepts a tag.
             (Some(Refusal::UnknownRef), _) if !request.is_of_tag && !self.all_branches && branch.is_some() => {
                 request.is_of_tag = true;
                 request.refspec = branch.map(|tag| format!("+refs/tags/{tag}:refs/tags/{tag}"));
@@ -264,7 +264,8 @@ impl Wanted<'_> {
         follow().with_context(|| format!("cannot check out the tag `{tag}`"))
     }
 
-    /// Clones, which is the fastest way to a whole history, but brings no notes, and only the tags of its branches.
+    /// Clones the repository, the fastest way to get a whole history. A clone has no notes, and only the tags of its
+    /// branches.
     async fn clone_whole_history(&self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
         let mut clone = git.network("clone").args(["--progress", "--no-checkout", "--origin=origin"]).progress(None);
         clone = clone.arg(if self.all_branches { "--no-single-branch" } else { "--single-branch" });
@@ -286,7 +287,7 @@ impl Wanted<'_> {
         Ok(repository)
     }
 
-    /// Fetches the notes, and what tags a clone of branches has left out.
+    /// Fetches the notes, and the tags that a clone of branches lacks.
     async fn fetch_notes(&self, git: &Git<'_>, destination: &Path) -> Result<()> {
         let fetch = git.network("fetch").directory(destination).args(["--progress", "--no-write-fetch-head"]);
         let tags = if self.tags == Tags::All { "--tags" } else { "--no-tags" };
@@ -295,8 +296,8 @@ impl Wanted<'_> {
         Ok(())
     }
 
-    /// Makes sure that the commit is there: the server is asked for it by its hash, then for more and more of the
-    /// branch's history, and at last for all of it.
+    /// Fetches the commit if it is missing: first by its hash, then by deepening the branch's history in steps, up to
+    /// all of it.
     async fn find(&self, git: &Git<'_>, destination: &Path, repository: &Repository, commit: Oid) -> Result<()> {
         let is_there = || repository.odb().is_ok_and(|odb| odb.refresh().is_ok() && odb.exists(commit));
         if is_there() {
@@ -340,7 +341,7 @@ impl Wanted<'_> {
         if is_there() { Ok(()) } else { Err(self.gone(git, commit)) }
     }
 
-    /// The server's refs that name this commit.
+    /// The server's refs that point to this commit.
     async fn refs_at(&self, git: &Git<'_>, hash: &str) -> Result<Vec<String>> {
         let listing = git.network("ls-remote").args(["--", &git.remote().address]).quiet().run().await?;
         let listing = git.explain(listing, self.branch).with_context(|| git.cannot("read"))?.text();
@@ -349,7 +350,7 @@ impl Wanted<'_> {
         Ok(names.filter(|name| name.starts_with("refs/") && !name.ends_with("^{}")).collect())
     }
 
-    /// Tells git which files to check out, by patterns as in a `.gitignore`.
+    /// Configures the sparse checkout with `sparse_paths`.
     fn prepare_sparse_checkout(&self, repository: &Repository) -> Result<()> {
         if self.sparse_paths.iter().all(|path| path == ".") {
             return Ok(());
@@ -370,7 +371,7 @@ impl Wanted<'_> {
             .hint("the branch was moved since the version was found; run a newer version")
     }
 
-    /// An empty repository with the remote and the branch set up as `git clone` has them.
+    /// Creates an empty repository, with the remote and the branch configured as by `git clone`.
     fn init(
         &self,
         git: &Git<'_>,
@@ -388,7 +389,7 @@ impl Wanted<'_> {
                 configuration.set_str("remote.origin.fetch", heads)?;
             }
             if self.tags == Tags::None {
-                // Later fetches, those of tasks too, would bring the tags of what they fetch.
+                // Otherwise later fetches, also those of tasks, would fetch tags.
                 configuration.set_str("remote.origin.tagOpt", "--no-tags")?;
             }
             if let Some(branch) = branch {

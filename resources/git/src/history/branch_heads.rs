@@ -8,16 +8,16 @@ use crate::history::label::Label;
 use crate::history::label_repository::{LabelRepository, lines};
 use crate::version::Version;
 
-/// The file that keeps the branches of the last check.
+/// The file with the branches of the last check.
 const MEMORY: &str = "jetway-branches";
 
-/// Marks a branch that Concourse has received, or that it must not receive.
+/// Marks a branch that Concourse has received, or must not receive.
 const REPORTED: char = '=';
 
-/// Marks a branch of the last answer: Concourse received it only if that answer arrived.
+/// Marks a branch of the last response, which Concourse may not have received.
 const ANSWERED: char = '+';
 
-/// What earlier checks of this container say about branches. A branch is its commit and its name.
+/// The branches of earlier checks in this container, each with its commit.
 #[derive(Debug, PartialEq, Eq)]
 struct Memory {
     /// The branches that are not new.
@@ -27,8 +27,8 @@ struct Memory {
 }
 
 impl Memory {
-    /// Reads the file. Concourse asks with the last version of an answer that it received. If it asks with another version, the
-    /// answer was lost, or a put or another container's check came between.
+    /// Parses the file. Concourse passes the last version of the last response that it received. If it passes another
+    /// version, the response was lost, or a put or a check in another container came between.
     fn parse(text: &str, known: &Version) -> Option<Self> {
         let (last, marked) = text.split_once('\n')?;
         let has_arrived = last == format!("{} {}", known.commit.as_ref()?, known.reference);
@@ -39,7 +39,7 @@ impl Memory {
         (!reported.is_empty()).then_some(Self { reported, seen })
     }
 
-    /// Writes the file: the version that Concourse asks with once it has this answer, and a line for each branch.
+    /// Formats the file: the last version of this response, and a line for each branch.
     fn format(branches: &[String], reported: &HashSet<String>, last: &Version) -> Option<String> {
         let last = format!("{} {}", last.commit.as_ref()?, last.reference);
         let marked = branches.iter().map(|branch| {
@@ -50,14 +50,14 @@ impl Memory {
     }
 }
 
-/// The search for branches.
+/// Finds branch versions.
 pub(super) struct BranchHeads<'r, 'g, 's>(pub(super) &'r LabelRepository<'g, 's>);
 
 impl BranchHeads<'_, '_, '_> {
-    /// The known branch, unless it has moved, and the new ones.
+    /// The known branch, unless it has moved, and the new branches.
     ///
-    /// The date of a branch's tip does not say when the branch was pushed. So the answers of earlier checks decide which branches
-    /// are new, and an answer that was lost is repeated.
+    /// The date of a branch's tip does not say when the branch was pushed. So a branch is new if no earlier check
+    /// returned it. The branches of a lost response are returned again.
     pub(super) async fn versions(&self, labels: &[Label], known: Option<&Version>) -> Result<Vec<Label>> {
         let memory = known.and_then(|known| Memory::parse(&self.0.cache.kept(MEMORY)?, known));
         let (chosen, reported) = match (known, memory) {
@@ -81,7 +81,7 @@ impl BranchHeads<'_, '_, '_> {
         Ok(chosen)
     }
 
-    /// The known branch, the branches of an earlier answer that may be lost, and the new ones.
+    /// The known branch, the branches of an earlier response that may be lost, and the new branches.
     async fn new_branches(&self, labels: &[Label], known: &Version, memory: &Memory) -> Result<Vec<Label>> {
         let kept = labels.iter().filter(|label| label.is_as_in(known)).cloned();
         let is_new = |label: &&Label| !memory.reported.contains(&label.to_line()) && !label.is_as_in(known);
@@ -96,8 +96,8 @@ impl BranchHeads<'_, '_, '_> {
         Ok(found)
     }
 
-    /// Every branch, when no earlier check says which are new: Concourse keeps those that it has not seen. Branches with newer tips
-    /// than the known one come after it. So does the known one when it has moved, to be the newest again.
+    /// All branches, if there is no record of earlier checks: Concourse ignores the versions that it already has.
+    /// Branches with newer tips come after the known branch. If the known branch has moved, it comes last.
     async fn all_branches(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
         let (namesakes, others): (Vec<Label>, Vec<Label>) =
             labels.iter().cloned().partition(|label| label.name == known.reference);

@@ -1,4 +1,4 @@
-//! Sets of branches as versions: a new version appears when a branch appears or goes, not when one moves.
+//! Sets of branches as versions: there is a new version when a branch is created or deleted, not when it moves.
 
 use std::path::Path;
 
@@ -10,21 +10,21 @@ use crate::source::names::Names;
 use crate::transport::git::Git;
 use crate::version::Version;
 
-/// What a version says when there is no branch.
+/// The value of `branches` in a version without branches.
 const NONE: &str = "NONE";
 
 /// The file that a get writes.
 const FILE: &str = "branches.json";
 
-/// How many branches the metadata names.
+/// The most branches that the metadata lists.
 const MOST_NAMES: usize = 100;
 
 const HEADS: &str = "refs/heads/";
 
-/// The known version while the set is as it was, or else the version of the set as it is now.
+/// The known version if the set of branches is unchanged, or else a new version.
 ///
-/// Concourse ignores a version that it has seen before. So each change makes a version of its own, by its time: a set that
-/// comes back (`a`, then `a` and `b`, then `a` again) is newer than what was between.
+/// Concourse ignores a version that it has seen before. So a new version contains the time: a set that comes back (`a`,
+/// then `a` and `b`, then `a` again) is a new version.
 pub(crate) async fn check(git: &Git<'_>, names: &Names, known: Option<Version>) -> Result<Vec<Version>> {
     let branches = list(git, names).await?;
     if branches.is_empty()
@@ -42,7 +42,7 @@ pub(crate) async fn check(git: &Git<'_>, names: &Names, known: Option<Version>) 
     Ok(vec![known.map_or_else(|| version_of(&branches), Ok)?])
 }
 
-/// Writes the names of a version. The repository itself is not fetched.
+/// Writes the branch names of a version to a file. Does not fetch the repository.
 pub(crate) async fn get(
     git: &Git<'_>,
     names: &Names,
@@ -76,7 +76,7 @@ pub(crate) async fn get(
     Ok(Response { version, metadata })
 }
 
-/// The names of the server's branches that count, sorted by their bytes.
+/// The matching branch names on the server, sorted by their bytes.
 async fn list(git: &Git<'_>, names: &Names) -> Result<Vec<String>> {
     let prefixes: Vec<String> = names.prefixes().iter().map(|prefix| format!("{HEADS}{prefix}")).collect();
     let refs = git.remote_refs(&prefixes, None).await?;
@@ -95,7 +95,7 @@ fn version_of(branches: &[String]) -> Result<Version> {
     Ok(Version::of_branches(text, Timestamp::now().to_string()))
 }
 
-/// The names that a version says.
+/// Parses the branch names of a version.
 fn names_in(text: &str) -> Option<Vec<String>> {
     if text == NONE { Some(Vec::new()) } else { serde_json::from_str(text).ok() }
 }

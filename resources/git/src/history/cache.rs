@@ -1,8 +1,8 @@
-//! The repository that checks keep between them: bare, partial, and shallow where that is enough.
+//! The repository cache of checks: a bare, partial and often shallow repository.
 //!
-//! Concourse runs the checks of a resource in one container for a while, so that what a check has fetched is there for
-//! the next one. Nothing relies on it: a cache that is damaged (a check was killed at a bad moment) is made anew, and
-//! one that another process uses is left to it.
+//! Concourse runs the checks of a resource in one container for a while, so the next check can reuse what the last one
+//! fetched. The cache is optional: a damaged cache (after a killed check) is recreated, and a cache in use by another
+//! process is not used.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -21,17 +21,17 @@ use crate::raw_commit;
 use crate::source::remote::Remote;
 use crate::transport::refusal::{FromServer, Refusal};
 
-/// What a check needs of each commit, and so what it asks the server to leave out.
+/// The objects that a check needs of each commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Content {
-    /// The commits alone.
+    /// Only the commits.
     Commits,
-    /// Their trees too, to tell which paths they change.
+    /// Commits and trees, to find which paths a commit changes.
     Trees,
 }
 
 impl Content {
-    /// What the server is asked to leave out.
+    /// The filter for fetches.
     fn filter(self) -> Filter {
         match self {
             Self::Commits => Filter::Trees,
@@ -40,12 +40,12 @@ impl Content {
     }
 }
 
-/// What a fetch leaves out.
+/// The objects that a fetch omits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Filter {
-    /// Trees and files.
+    /// Trees and blobs.
     Trees,
-    /// Files.
+    /// Blobs.
     Blobs,
     /// Nothing.
     None,
@@ -83,7 +83,7 @@ impl fmt::Display for FilterRefused {
 
 impl std::error::Error for FilterRefused {}
 
-/// The server's objects are named by another hash function than those of the repository here.
+/// The server's object format (hash function) differs from that of the cache.
 #[derive(Debug)]
 struct OtherObjectFormat(jetway::Error);
 
@@ -95,33 +95,33 @@ impl fmt::Display for OtherObjectFormat {
 
 impl std::error::Error for OtherObjectFormat {}
 
-/// The ref that fetches write the followed branch's tip to.
+/// The ref for the tip of the followed branch.
 pub(crate) const TIP: &str = "refs/jetway/tip";
 
-/// The ref that fetches write the known version to.
+/// The ref for the known version.
 pub(crate) const KNOWN: &str = "refs/jetway/known";
 
-/// The setting that a repository gets last when it is made: one without it was left half made.
+/// The setting that is written last when a repository is created. A repository without it is incomplete.
 const IS_MADE: &str = "remote.origin.promisor";
 
-/// The setting with the option of a weaker filter than the one for the content, when the server refused that one.
+/// The setting with the weaker filter that is used after the server refused the default one.
 const FILTER: &str = "jetway.filter";
 
-/// A repository for one check.
+/// The cached repository of one check.
 pub(crate) struct RepositoryCache {
     path: PathBuf,
     repository: Repository,
     filter: Filter,
     reused: bool,
-    /// Whether it was made anew for the server's object format.
+    /// Whether the repository was recreated for the server's object format.
     was_reformatted: bool,
-    /// Held for its lock, which goes with the process.
+    /// Holds the lock until the process ends.
     _lock: Option<File>,
 }
 
 impl RepositoryCache {
-    /// Opens the cache for this remote, what of it is followed, and what is kept of commits, or makes it. `format` is the object
-    /// format of the remote, where it is known.
+    /// Opens or creates the cache for a remote, what is followed of it, and the kept content. `format` is the object
+    /// format of the remote, if it is known.
     pub(crate) fn open(
         context: &Context,
         remote: &Remote,
@@ -145,8 +145,8 @@ impl RepositoryCache {
         Ok(Self { path, repository, filter: kept.filter(), reused: false, was_reformatted: false, _lock: lock })
     }
 
-    /// Makes the repository anew after a failure that another repository, or a weaker filter, may avoid. Returns whether
-    /// there is a reason to try again, which ends after as many tries as there are filters.
+    /// Recreates the repository after an error that a fresh repository or a weaker filter may avoid; returns whether to
+    /// try again. The number of tries is limited by the number of filters.
     pub(crate) fn renew_after(&mut self, error: &jetway::Error, context: &Context, remote: &Remote) -> Result<bool> {
         let console = context.console();
         if error.chain().any(<dyn std::error::Error>::is::<FilterRefused>) {
@@ -172,25 +172,25 @@ impl RepositoryCache {
         Ok(true)
     }
 
-    /// Throws away what is there and begins again.
+    /// Replaces the repository with an empty one.
     fn renew(&mut self, remote: &Remote, format: ObjectFormat) -> Result<()> {
         self.repository = make(&self.path, remote, format)?;
         self.reused = false;
         Ok(())
     }
 
-    /// A command on this repository. It never fetches a missing object by itself: over the dumb HTTP protocol git would start
-    /// itself again for each of them, without end.
+    /// Prepares a command in this repository. Lazy fetching is off: over the dumb HTTP protocol, git would start itself
+    /// again endlessly for each missing object.
     pub(crate) fn local(&self, command: Command) -> Command {
         command.directory(&self.path).env("GIT_NO_LAZY_FETCH", "1")
     }
 
-    /// A fetch into this repository, of what its content needs. The refspecs are still to come.
+    /// Prepares a fetch into this repository with its filter. The caller adds the refspecs.
     pub(crate) fn fetch(&self, command: Command) -> Command {
         self.local(command).args(["--progress", "--no-tags", "--no-write-fetch-head", self.filter.option()])
     }
 
-    /// The finished fetch, or an error when the server refuses the filter or has another object format.
+    /// Turns a fetch that failed because of the filter or the object format into an error.
     pub(crate) fn accepted(finished: Finished) -> Result<Finished> {
         match Refusal::of(&finished) {
             Some(Refusal::CannotFilter) => Err(jetway::Error::new(FilterRefused(finished.failure()))),
@@ -199,29 +199,29 @@ impl RepositoryCache {
         }
     }
 
-    /// The repository, to read.
+    /// The repository, for reading.
     pub(crate) fn repository(&self) -> &Repository {
         &self.repository
     }
 
-    /// The commit that the last fetch found at the tip. The followed ref may be an annotated tag.
+    /// The commit at the tip after the last fetch. The followed ref may be an annotated tag, which is peeled.
     pub(crate) fn tip(&self) -> Result<Oid> {
         let tip = self.repository.refname_to_id(TIP).context("the fetch wrote no tip ref")?;
         Ok(raw_commit::untagged(&self.repository, tip))
     }
 
-    /// The commits that fetches have written refs to, as far as they are here.
+    /// The commits of the fetched refs that exist in the repository.
     pub(crate) fn ends(&self) -> Vec<Oid> {
         let targets = [TIP, KNOWN].into_iter().filter_map(|name| self.repository.refname_to_id(name).ok());
         targets.map(|target| raw_commit::untagged(&self.repository, target)).filter(|end| self.has(*end)).collect()
     }
 
-    /// Whether the commit itself is here.
+    /// Whether the repository has the commit.
     pub(crate) fn has(&self, commit: Oid) -> bool {
         self.repository.odb().is_ok_and(|odb| odb.exists(commit))
     }
 
-    /// Which of these objects are not here.
+    /// The objects that the repository lacks.
     pub(crate) fn missing(&self, objects: impl IntoIterator<Item = Oid>) -> Result<Vec<Oid>> {
         let database = self.repository.odb()?;
         database.refresh()?;
@@ -229,15 +229,15 @@ impl RepositoryCache {
         Ok(objects.into_iter().filter(|object| !is_here(object)).collect())
     }
 
-    /// Makes these all the refs that there are, so that fetches tell the server what is here. A file of each, as git
-    /// writes them, would cost more than the fetch.
+    /// Replaces all refs with these, so that git reports them to the server in the next fetch. They go into
+    /// `packed-refs`, because one file for each ref would take longer than the fetch.
     pub(crate) fn write_refs(&self, refs: &BTreeMap<String, Oid>) -> Result<()> {
         let lines: String =
             refs.iter().map(|(name, target)| [target.to_string().as_str(), " ", name, "\n"].concat()).collect();
         self.keep("packed-refs", &format!("# pack-refs with: sorted \n{lines}"))
     }
 
-    /// Keeps a text for the next check, whole or not at all.
+    /// Stores a text for the next check, atomically.
     pub(crate) fn keep(&self, name: &str, text: &str) -> Result<()> {
         let (file, written) = (self.path.join(name), self.path.join(format!("{name}.new")));
         let write = || {
@@ -247,12 +247,12 @@ impl RepositoryCache {
         write().with_context(|| format!("cannot write `{}`", file.display()))
     }
 
-    /// The text that an earlier check has kept.
+    /// The text that an earlier check stored.
     pub(crate) fn kept(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.path.join(name)).ok()
     }
 
-    /// The commits at which a shallow fetch has cut history off, from git's own list of them.
+    /// The shallow boundary: the commits where history is cut off, from git's `shallow` file.
     pub(crate) fn boundary(&self) -> Result<Vec<Oid>> {
         let file = self.path.join("shallow");
         match fs::read_to_string(&file) {
@@ -262,7 +262,7 @@ impl RepositoryCache {
         }
     }
 
-    /// Replaces git's list of them. git refuses an empty list; a whole history has none.
+    /// Writes the shallow boundary. If it is empty, removes the file, since git refuses an empty one.
     pub(crate) fn write_boundary(&self, boundary: &HashSet<Oid>) -> Result<()> {
         if boundary.is_empty() {
             let file = self.path.join("shallow");
@@ -273,8 +273,7 @@ impl RepositoryCache {
     }
 }
 
-/// The cache's place in the temporary directory, locked for this process; `None` when another process has it, or
-/// another user, or when nothing can be written there.
+/// Locks the directory of the cache; `None` if another process or user has it, or if it is not writable.
 fn lock_shared_place(temporary: &Path, name: &str) -> Option<(PathBuf, File)> {
     let parent = temporary.join("jetway-git-cache");
     match fs::DirBuilder::new().mode(0o700).create(&parent) {
@@ -289,37 +288,37 @@ fn lock_shared_place(temporary: &Path, name: &str) -> Option<(PathBuf, File)> {
     let lock =
         OpenOptions::new().write(true).create(true).truncate(false).open(parent.join(format!("{name}.lock"))).ok()?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
-    // Children hold it too: when this process is killed, its git may still be at work here.
+    // Child processes inherit the lock: if this process is killed, its git may still be writing.
     rustix::io::fcntl_setfd(&lock, rustix::io::FdFlags::empty()).ok()?;
     Some((parent.join(name), lock))
 }
 
-/// The weaker filter that an earlier check had to take.
+/// The weaker filter that an earlier check stored.
 fn accepted_filter(repository: &Repository) -> Option<Filter> {
     let option = repository.config().ok()?.get_string(FILTER).ok()?;
     [Filter::Blobs, Filter::None].into_iter().find(|filter| filter.option() == option)
 }
 
-/// Whether a fresh repository could do better: not when the server is the reason, or its silence, or when the verb is being
-/// ended.
+/// Whether a fresh repository may avoid the error. It cannot if the server, a timeout or an interrupt is the cause.
 fn is_worth_another_try(error: &jetway::Error) -> bool {
     let is_from_server = error.chain().any(<dyn std::error::Error>::is::<FromServer>);
     !is_from_server && !Silent::caused(error) && !Interrupted::caused(error)
 }
 
-/// Opens a repository that an earlier check left, if it can be used.
+/// Opens the repository of an earlier check, if it is complete.
 fn open_sound(path: &Path) -> Option<Repository> {
     let repository = Repository::open_bare(path).ok()?;
     repository.config().ok()?.get_bool(IS_MADE).ok().filter(|is_made| *is_made)?;
     remove_stale_locks(path);
-    // A check that was killed may have written a ref whose objects it had no time to write.
+    // A killed check may have written a ref without its objects.
     if let Ok(tip) = repository.refname_to_id(TIP) {
         repository.odb().ok().filter(|odb| odb.exists(tip))?;
     }
     Some(repository)
 }
 
-/// Removes git's lock files. Ours is held, by children of ours too, so that whoever made them is gone.
+/// Removes git's lock files. This process holds the cache lock, which child processes inherit, so the processes that
+/// created them have ended.
 fn remove_stale_locks(path: &Path) {
     let locks = [
         "shallow.lock",
@@ -334,7 +333,7 @@ fn remove_stale_locks(path: &Path) {
     }
 }
 
-/// Makes an empty repository in place of whatever is there.
+/// Creates an empty repository, and deletes an existing one.
 fn make(path: &Path, remote: &Remote, format: ObjectFormat) -> Result<Repository> {
     let make = || {
         match fs::remove_dir_all(path) {
@@ -345,7 +344,7 @@ fn make(path: &Path, remote: &Remote, format: ObjectFormat) -> Result<Repository
         let repository = Repository::init_opts(path, options.bare(true).object_format(format))?;
         let mut configuration = repository.config()?;
         configuration.set_str("remote.origin.url", &remote.address)?;
-        // It need not outlive the machine: to wait for the disk with each pack is to wait for nothing.
+        // The cache need not survive a crash, so do not wait for the disk.
         configuration.set_str("core.fsync", "none")?;
         configuration.set_bool(IS_MADE, true)?;
         Ok::<_, jetway::Error>(repository)

@@ -1,8 +1,8 @@
-//! Which commits of a branch are versions, from as little history as answers that exactly.
+//! Finds the commits of a branch that are versions, and fetches as little history as possible.
 //!
-//! Versions are the commits of the branch's first-parent chain: what was committed or merged to it. The repository that
-//! they are read from is a window on the branch's history: shallow, without files, and often without trees. An answer is
-//! given only when nothing beyond the window's edge could change it; else the window is opened further.
+//! Versions are the commits of the branch's first-parent chain: those committed or merged to it. The cached repository
+//! is a window on the branch's history: shallow, without blobs, and often without trees. If history beyond the shallow
+//! boundary could change the result, the window is extended.
 
 #[cfg(test)]
 mod tests;
@@ -23,50 +23,50 @@ use crate::source::Source;
 use crate::transport::git::Git;
 use crate::transport::refusal::Refusal;
 
-/// A time in which most branches get no more commits than the first window has.
+/// The age up to which the first window probably reaches a version.
 const RECENT: Duration = Duration::from_hours(72);
 
-/// How far windows reach, in generations.
+/// The depths of windows, in commits.
 #[derive(Debug, Clone, Copy)]
 struct Windows {
-    /// The first one when commits are chosen by path, or when the known version is looked for.
+    /// The depth of the first window, if commits are filtered by path, or if the known version is searched for.
     first: usize,
-    /// By how much one that was too small grows.
+    /// The factor by which a window grows that was too small.
     growth: usize,
-    /// From this depth on the whole history is fetched: each window counts its commits anew on the server.
+    /// Beyond this depth, the whole history is fetched: for each window, the server counts all commits again.
     deepest: usize,
 }
 
-/// Most branches have a match in the first window, and it costs one round trip.
+/// Most branches have a match in the first window, which takes one round trip.
 const WINDOWS: Windows = Windows { first: 50, growth: 8, deepest: 20_000 };
 
-/// The commits that make versions, oldest first.
+/// The result of a search: the commits that are versions.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Whether the version that was given is still part of the branch.
+    /// Whether the known version is still on the branch.
     pub(crate) known_is_there: bool,
-    /// The commits that are newer, or the newest ones when no version was given or it is gone.
+    /// The newer commits, oldest first; the newest ones if no version is known or it is gone.
     pub(crate) commits: Vec<Oid>,
 }
 
-/// How much a fetch asks for.
+/// How much history a fetch requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// What is new since the last fetch.
+    /// Everything new since the last fetch.
     New,
-    /// So many generations from the tip.
+    /// This many commits from the tip.
     Depth(usize),
-    /// What has this date, in seconds since 1970, or a later one.
+    /// Commits with this date or a later one, in seconds since 1970.
     Since(i64),
-    /// All that was cut off before.
+    /// The whole history (`--unshallow`).
     Everything,
 }
 
-/// The history of the followed branch, as far as it was fetched.
+/// The fetched history of the followed branch.
 pub(crate) struct History<'g> {
     git: &'g Git<'g>,
     source: &'g Source,
-    /// Whether `branch` turned out to be a tag, which `git clone --branch` takes, too.
+    /// Whether `branch` is a tag, which `git clone --branch` also accepts.
     follows_tag: Cell<bool>,
     pathspecs: Vec<String>,
     messages: MessageFilter,
@@ -80,39 +80,39 @@ struct Chain {
     end: End,
 }
 
-/// Where a version stands to the branch.
+/// The position of a version relative to the branch.
 struct Place {
-    /// The chain from the tip down to it, or to where its history and the branch's part; none when they do not meet.
+    /// The chain from the tip to the version, or to where the histories diverge; `None` if they have no common commit.
     chain: Option<Chain>,
-    /// Whether the branch leads to it.
+    /// Whether the version is an ancestor of the tip.
     is_part_of_branch: bool,
-    /// Whether nothing that is beyond the window's edge could change that.
+    /// Whether more history cannot change this result.
     is_certain: bool,
 }
 
-/// Commits that one leads to.
+/// The result of a walk from a commit to its ancestors.
 struct Walk {
-    /// All of them that were gone past.
+    /// The commits that were passed.
     seen: HashSet<Oid>,
-    /// Those at which the walk ended.
+    /// The commits where the walk ended.
     ends: HashSet<Oid>,
-    /// Whether the window's edge ended it somewhere.
+    /// Whether the walk reached the shallow boundary.
     is_cut: bool,
 }
 
-/// Where the walk along a chain ended.
+/// Why a chain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// At the commit that was looked for (which is not part of the chain).
+    /// At the wanted commit, which is not part of the chain.
     Reached(Oid),
-    /// At the first commit of the history.
+    /// At a root commit.
     Root,
-    /// At the edge of the window: there is more, but not here.
+    /// At the shallow boundary.
     Boundary,
 }
 
 impl<'g> History<'g> {
-    /// Opens what earlier checks left. `format` is that of the server, where it is known.
+    /// Opens the cache. `format` is the object format of the server, if it is known.
     pub(crate) fn open(git: &'g Git<'g>, source: &'g Source, format: Option<ObjectFormat>) -> Result<Self> {
         let pathspecs = source.pathspecs();
         let content = if pathspecs.is_empty() { Content::Commits } else { Content::Trees };
@@ -126,8 +126,8 @@ impl<'g> History<'g> {
         self.cache.repository().object_format()
     }
 
-    /// The newest commits that make versions when `known` is `None`, else those that are newer than it. `server_tip` is
-    /// the branch's tip, when the server was asked for it before.
+    /// Finds the newest versions, or those newer than `known`. `server_tip` is the tip of the branch, if the server was
+    /// already asked for it.
     pub(crate) async fn search(&mut self, known: Option<Oid>, server_tip: Option<Oid>) -> Result<Found> {
         loop {
             let error = match self.search_once(known, server_tip).await {
@@ -140,8 +140,7 @@ impl<'g> History<'g> {
         }
     }
 
-    /// The commit whose hash begins like this. Servers give out nothing by the beginning of a hash, so it is looked for in
-    /// the whole history.
+    /// Resolves an abbreviated hash. Servers do not resolve them, so the whole history is fetched.
     pub(crate) async fn resolve(&self, beginning: &str) -> Result<Option<Oid>> {
         if let Some(commit) = raw_commit::by_prefix(self.cache.repository(), beginning)? {
             return Ok(Some(commit));
@@ -158,11 +157,11 @@ impl<'g> History<'g> {
         }
     }
 
-    /// The newest commits that make versions: the window grows until it holds enough of them.
+    /// The newest versions. The window grows until it contains enough of them.
     async fn newest(&self) -> Result<Found> {
         let wanted = usize::try_from(self.source.version_depth).unwrap_or(usize::MAX);
         let first = if self.pathspecs.is_empty() { wanted } else { wanted.max(self.windows.first) };
-        // Of a shallow history `New` would bring all that is below a merged branch's beginning.
+        // In a shallow history, `New` would fetch everything below the start of a merged branch.
         let is_whole = self.cache.tip().is_ok() && self.cache.boundary()?.is_empty();
         let mut reach = if is_whole { Reach::New } else { self.window(first) };
         let mut window = first;
@@ -171,7 +170,7 @@ impl<'g> History<'g> {
             self.fetch_tip(reach).await?;
             let chain = self.chain(self.cache.tip()?, |_| false)?;
             let commits = self.chosen(&chain, wanted).await?;
-            // A server that is a shallow clone itself has no more to give.
+            // A server that is itself a shallow clone has no more history.
             let is_stuck = self.is_unmoved(&mut edge)?;
             if commits.len() >= wanted || chain.end == End::Root || reach == Reach::Everything || is_stuck {
                 return Ok(Found { known_is_there: false, commits });
@@ -181,7 +180,8 @@ impl<'g> History<'g> {
         }
     }
 
-    /// Whether the window has the same edge as at the last call, so that the fetch between the two brought nothing.
+    /// Whether the tip and the shallow boundary are unchanged since the last call, so that the fetch between brought
+    /// nothing.
     fn is_unmoved(&self, last: &mut Option<(Oid, Vec<Oid>)>) -> Result<bool> {
         let mut boundary = self.cache.boundary()?;
         boundary.sort();
@@ -191,7 +191,7 @@ impl<'g> History<'g> {
         Ok(is_unmoved)
     }
 
-    /// The commits that make versions and are newer than `known`.
+    /// The versions that are newer than `known`.
     async fn newer_than(&self, known: Oid, server_tip: Option<Oid>) -> Result<Found> {
         let mut is_given_by_hash = true;
         if !self.cache.has(known) {
@@ -200,7 +200,7 @@ impl<'g> History<'g> {
                 Some(Refusal::UnknownCommit | Refusal::UnknownRef) => {
                     return self.begin_again(known, "is gone from the server").await;
                 }
-                // It may still be part of the branch.
+                // It may still be on the branch.
                 Some(_) => is_given_by_hash = false,
             }
         }
@@ -227,7 +227,7 @@ impl<'g> History<'g> {
         }
         let mut edge = None;
         while !place.is_certain {
-            // A whole history has no more to tell.
+            // The history is complete.
             if is_current && self.cache.boundary()?.is_empty() {
                 break;
             }
@@ -256,22 +256,22 @@ impl<'g> History<'g> {
         Ok(Found { known_is_there: is_part_of_branch, commits: self.chosen(&chain, usize::MAX).await? })
     }
 
-    /// Where the new commits begin: at `known`, when it is on the branch itself, else where its history and the branch's
-    /// part, since it was merged from the side or the branch was moved.
+    /// Finds where the new commits begin: after `known`, if it is on the first-parent chain. Otherwise it was merged
+    /// from another branch, or the branch was rewritten, and they begin where the histories diverge.
     fn place_of(&self, known: Oid) -> Result<Place> {
         let (Ok(tip), true) = (self.cache.tip(), self.cache.has(known)) else { return Ok(Place::UNKNOWN) };
         let chain = self.chain(tip, |commit| commit == known)?;
         if chain.end == End::Reached(known) {
             return Ok(Place { chain: Some(chain), is_part_of_branch: true, is_certain: true });
         }
-        // No commit of the chain is before one that is further down. So of those that `known` leads to, the uppermost is the
-        // one where the histories part, and nothing below the others needs to be looked at.
+        // The histories diverge at the newest commit of the chain that is an ancestor of `known`. The walk stops at
+        // each commit of the chain, since its ancestors cannot be newer.
         let places: HashMap<Oid, usize> = chain.commits.iter().copied().zip(0..).collect();
         let back = self.walk(known, |commit| places.contains_key(&commit))?;
         let uppermost = back.ends.iter().filter_map(|commit| Some((*places.get(commit)?, *commit))).min();
         let Some((position, parting)) = uppermost else {
-            // The histories may still meet beside the chain: in a history that was merged to the branch and has a beginning of its
-            // own. Then all of the chain is new to whoever knows only `known`.
+            // The histories may still have a common commit off the chain, in a merged history with its own root. Then
+            // the whole chain is new.
             let is_whole = !back.is_cut && chain.end == End::Root;
             let down = self.walk(tip, |commit| back.seen.contains(&commit))?;
             let is_part_of_branch = down.ends.contains(&known);
@@ -295,14 +295,14 @@ impl<'g> History<'g> {
         })
     }
 
-    /// Takes the newest commits instead of those after a version that cannot be found any more.
+    /// Returns the newest versions, with a warning, when the known version cannot be found.
     async fn begin_again(&self, known: Oid, why: &str) -> Result<Found> {
         let console = self.git.context().console();
         console.warn(format_args!("version `{known}` {why}; continuing from the newest commit"));
         self.newest().await
     }
 
-    /// The commits of a chain that make versions, oldest first; the newest `most` of them.
+    /// The newest `most` versions of a chain, oldest first.
     async fn chosen(&self, chain: &Chain, most: usize) -> Result<Vec<Oid>> {
         let mut chosen = Vec::new();
         for commit in self.matching_paths(chain).await? {
@@ -317,8 +317,8 @@ impl<'g> History<'g> {
         Ok(chosen)
     }
 
-    /// The commits of a chain that change what the pathspecs match, newest first. What a commit at the edge of the
-    /// window changes cannot be told, so it is left out.
+    /// The commits of a chain that change matching paths, newest first. A commit at the shallow boundary is omitted:
+    /// its parent is missing, so its changes are unknown.
     async fn matching_paths(&self, chain: &Chain) -> Result<Vec<Oid>> {
         let Some((newest, certain)) = chain.commits.first().zip(chain.certain(!self.pathspecs.is_empty())) else {
             return Ok(Vec::new());
@@ -338,13 +338,13 @@ impl<'g> History<'g> {
         Ok(matching.into_iter().filter(|commit| of_chain.contains(commit)).collect())
     }
 
-    /// Whether a commit's message lets it be a version.
+    /// Whether the commit's message passes the filter.
     fn passes(&self, commit: Oid) -> Result<bool> {
         let everything = self.messages.passes_everything();
         Ok(everything || self.messages.passes(&RawCommit::read(self.cache.repository(), commit)?.message))
     }
 
-    /// Walks the first-parent chain from `tip` until `is_end` holds, the history ends, or the window does.
+    /// Walks the first-parent chain from `tip` to a commit for which `is_end` holds, a root or the shallow boundary.
     fn chain(&self, tip: Oid, is_end: impl Fn(Oid) -> bool) -> Result<Chain> {
         let boundary: HashSet<Oid> = self.cache.boundary()?.into_iter().collect();
         let mut commits = Vec::new();
@@ -363,7 +363,7 @@ impl<'g> History<'g> {
         }
     }
 
-    /// Walks from `commit` to all commits before it that are in the window, but not past those for which `is_end` holds.
+    /// Walks from `commit` to its ancestors in the window, but not beyond those for which `is_end` holds.
     fn walk(&self, commit: Oid, is_end: impl Fn(Oid) -> bool) -> Result<Walk> {
         let boundary: HashSet<Oid> = self.cache.boundary()?.into_iter().collect();
         let mut walk = Walk { seen: HashSet::new(), ends: HashSet::new(), is_cut: false };
@@ -382,7 +382,7 @@ impl<'g> History<'g> {
         Ok(walk)
     }
 
-    /// A commit's parents as the commit itself names them: libgit2 hides those that a shallow repository lacks.
+    /// The parents that the commit object names. libgit2 hides parents beyond the shallow boundary.
     fn parents(&self, commit: Oid) -> Result<Vec<Oid>> {
         raw_commit::parents(self.cache.repository(), commit)
     }
@@ -391,12 +391,13 @@ impl<'g> History<'g> {
         if depth > self.windows.deepest { Reach::Everything } else { Reach::Depth(depth) }
     }
 
-    /// What probably reaches down to `known` and not much further, to be asked for one after the other: a branch that was
-    /// merged may begin far below, and a server sends all of that, too, when it is asked for what is new.
+    /// The requests that probably reach `known` and not much further, to be tried in order. A plain fetch of what is
+    /// new may be large: a merged branch may have started long ago, and the server would send all its history since
+    /// then.
     ///
-    /// What has the date of `known` or a later one is just that where commits follow each other. Where branches are merged,
-    /// their commits may be older than what was merged before them, and a server cuts history off at such a merge. So after
-    /// a merge that is not long ago the first window is asked for.
+    /// A fetch since the date of `known` is exact in a linear history. But the commits of a merged branch may be older
+    /// than earlier merges, and a server cuts history off at such a merge. So if `known` is a recent merge, the first
+    /// window is tried first.
     fn likely_reaches(&self, known: Oid, tip: Oid) -> Result<Vec<Reach>> {
         let since = raw_commit::created(self.cache.repository(), known)?;
         let is_later = !self.cache.has(tip) || raw_commit::created(self.cache.repository(), tip)? >= since;
@@ -408,11 +409,11 @@ impl<'g> History<'g> {
         Ok(near.into_iter().chain(by_date).collect())
     }
 
-    /// Fetches the branch's tip with so much of its history, if the server does that; returns whether it did.
+    /// Fetches the tip with the requested history; returns whether the server allowed it.
     async fn fetch_once(&self, reach: Reach, tip: Oid) -> Result<bool> {
         let refspec = format!("+{tip}:{TIP}");
-        // A server that has nothing of such a date cuts the connection without a word, which is no trouble that passes. What
-        // else may be wrong is found by the fetch that comes instead.
+        // No retries: a server without commits of that date closes the connection, which looks like a transient error.
+        // The fallback fetch reports any other error.
         let fetch = self.git.network_once("fetch");
         let is_fetched = self.fetch_by(fetch, &[&refspec], reach).await?.is_success();
         if is_fetched {
@@ -421,9 +422,10 @@ impl<'g> History<'g> {
         Ok(is_fetched)
     }
 
-    /// Makes git's list of the commits where history is cut off agree with the commits that are here. A server may send a list
-    /// that does not. A shallow clone takes its own edge for the beginning of history when it is asked by date, and a server
-    /// may name a commit that it does not send, because it believes that it is here. git fails on both in a later fetch.
+    /// Makes git's `shallow` file consistent with the commits in the repository. A server may send a wrong boundary:
+    /// asked by date, a server that is a shallow clone treats its own boundary as the roots of history. Or it may list
+    /// a commit that it does not send, because it assumes that the client has it. In both cases, a later fetch of git
+    /// would fail.
     fn mend_boundary(&self) -> Result<()> {
         let told: HashSet<Oid> = self.cache.boundary()?.into_iter().collect();
         let mut boundary: HashSet<Oid> = told.iter().copied().filter(|commit| self.cache.has(*commit)).collect();
@@ -443,8 +445,8 @@ impl<'g> History<'g> {
         if boundary == told { Ok(()) } else { self.cache.write_boundary(&boundary) }
     }
 
-    /// Fetches what is new on the branch: by the hash of its tip, where that is known, so that the server need not be asked
-    /// once more what the branch's name stands for.
+    /// Fetches what is new on the branch: by the hash of its tip, if that is known, which saves a request to resolve
+    /// the name.
     async fn fetch_new(&self, server_tip: Option<Oid>) -> Result<()> {
         if let Some(tip) = server_tip {
             let finished = self.fetch(&[&format!("+{tip}:{TIP}")], Reach::New).await?;
@@ -453,7 +455,7 @@ impl<'g> History<'g> {
                 return Ok(());
             }
         }
-        // It was moved meanwhile, or the server gives out no commits by their hash.
+        // The branch has moved since, or the server does not serve commits by hash.
         self.fetch_tip(Reach::New).await
     }
 
@@ -467,7 +469,7 @@ impl<'g> History<'g> {
         Ok(())
     }
 
-    /// Fetches the branch's tip and `known` with so much of their histories; returns whether the server gave `known` out.
+    /// Fetches the tip and `known` with the requested history; returns whether the server served `known`.
     async fn deepen(&self, reach: Reach, known: Option<Oid>) -> Result<bool> {
         if let Some(known) = known {
             let (tip, known) = (format!("+{}:{TIP}", self.name()), format!("+{known}:{KNOWN}"));
@@ -477,19 +479,18 @@ impl<'g> History<'g> {
                 return Ok(true);
             }
         }
-        // It is here from an earlier check, and gone from the server by now.
+        // The server no longer has `known`, which is in the cache from an earlier check.
         self.fetch_tip(reach).await?;
         Ok(false)
     }
 
-    /// Fetches `known` and the branch's tip and nothing that is before them, or tells why the server does not give `known`
-    /// out.
+    /// Fetches `known` and the tip with depth 1; returns the refusal if the server does not serve `known`.
     async fn fetch_ends(&self, known: Oid, server_tip: Option<Oid>) -> Result<Option<Refusal>> {
         let tip = server_tip.map_or_else(|| self.name(), |tip| tip.to_string());
         let (known, tip) = (format!("+{known}:{KNOWN}"), format!("+{tip}:{TIP}"));
         let mut finished = self.fetch(&[&known, &tip], Reach::Depth(1)).await?;
         if matches!(Refusal::of(&finished), Some(Refusal::UnknownCommit | Refusal::UnknownRef)) {
-            // Which of them is gone? The branch may have been moved since its tip was asked for.
+            // Check which one is missing: the branch may have moved since the server was asked for its tip.
             finished = self.fetch(&[&known], Reach::Depth(1)).await?;
         }
         if let Some(refusal) = Refusal::of(&finished) {
@@ -499,7 +500,7 @@ impl<'g> History<'g> {
         Ok(None)
     }
 
-    /// Fetches the followed ref by its name: the branch, or else the tag of that name.
+    /// Fetches the followed ref by name: the branch, or the tag of that name if there is no such branch.
     async fn fetch_followed(&self, reach: Reach) -> Result<Finished> {
         let fetch = async || self.fetch(&[&format!("+{}:{TIP}", self.name())], reach).await;
         let finished = fetch().await?;
@@ -514,7 +515,7 @@ impl<'g> History<'g> {
         Ok(other)
     }
 
-    /// What the server calls the branch.
+    /// The full name of the followed ref.
     fn name(&self) -> String {
         let kind = if self.follows_tag.get() { "tags" } else { "heads" };
         self.source.branch.as_ref().map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/{kind}/{branch}"))
@@ -528,7 +529,7 @@ impl<'g> History<'g> {
         if !self.cache.missing(self.cache.boundary()?)?.is_empty() {
             self.mend_boundary()?;
         }
-        // git refuses to complete a history that is complete.
+        // git refuses `--unshallow` for a complete history.
         let reach = if reach == Reach::Everything && self.cache.boundary()?.is_empty() { Reach::New } else { reach };
         let fetch = self.cache.fetch(command).arg("--force").args(reach.option()).arg("origin").args(refspecs);
         RepositoryCache::accepted(fetch.quiet().run().await?)
@@ -540,7 +541,7 @@ impl Place {
 }
 
 impl Reach {
-    /// The option of `git fetch` for it.
+    /// The option of `git fetch`.
     fn option(self) -> Option<String> {
         match self {
             Self::New => None,
@@ -552,7 +553,7 @@ impl Reach {
 }
 
 impl Chain {
-    /// The commits of which everything can be told: all, or all but the one at the edge of the window.
+    /// The commits that can be examined: if their parents are needed, all except one at the shallow boundary.
     fn certain(&self, needs_parent: bool) -> Option<&[Oid]> {
         match self.commits.split_last() {
             Some((_, before)) if needs_parent && self.end == End::Boundary => Some(before),

@@ -1,4 +1,4 @@
-//! A tag or branch of the server, and what a source asks about them.
+//! Tags and branches of the server ("labels"), and the query of a source for them.
 
 use std::cmp::Ordering;
 
@@ -19,20 +19,20 @@ use crate::version::Version;
 pub(super) const TAGS: &str = "refs/tags/";
 pub(super) const HEADS: &str = "refs/heads/";
 
-/// What a source asks for.
+/// The query of a source for labels.
 pub(super) struct Question<'s> {
-    /// What the labels' full names begin with.
+    /// The prefix of the labels' full names.
     pub(super) prefix: &'static str,
-    /// What they are called, for people.
+    /// `tag` or `branch`, for messages.
     pub(super) kind: &'static str,
     pub(super) names: &'s Names,
-    /// What they are sorted by.
+    /// The sort order.
     pub(super) sort: TagSort,
-    /// The branch that tags have to be merged into.
+    /// The branch that the tags must be merged into.
     pub(super) branch: Option<&'s str>,
-    /// Whether the commits before the tags are the versions.
+    /// Whether the ancestors of the tags are the versions.
     pub(super) is_about_ancestors: bool,
-    /// How many generations of each label's history are needed; all of them when there is none.
+    /// The required depth of each label's history; `None` for all of it.
     pub(super) depth: Option<u32>,
     pub(super) content: Content,
     pub(super) pathspecs: Vec<String>,
@@ -40,9 +40,9 @@ pub(super) struct Question<'s> {
     pub(super) version_depth: usize,
 }
 
-/// What the server has.
+/// The labels on the server.
 pub(super) struct Listed {
-    /// The tip of the branch that tags have to be merged into.
+    /// The tip of the branch that the tags must be merged into.
     pub(super) tip: Option<Oid>,
     pub(super) labels: Vec<Label>,
 }
@@ -51,10 +51,10 @@ pub(super) struct Listed {
 #[derive(Debug, Clone)]
 pub(super) struct Label {
     pub(super) name: String,
-    /// The object that it names: a commit, or that of an annotated tag.
+    /// The target: a commit, or the tag object of an annotated tag.
     pub(super) target: Oid,
     pub(super) commit: Oid,
-    /// When it was made. It is not known before the object is here.
+    /// The creation date; 0 until the object is fetched.
     pub(super) created: i64,
 }
 
@@ -81,7 +81,7 @@ impl<'s> Question<'s> {
             depth: match (is_about_ancestors || branch.is_some(), pathspecs.is_empty()) {
                 (true, _) => None,
                 (false, true) => Some(1),
-                // What a commit changes is told by the one before it.
+                // Filtering by path needs the parent of each commit.
                 (false, false) => Some(2),
             },
             content: if pathspecs.is_empty() { Content::Commits } else { Content::Trees },
@@ -112,7 +112,7 @@ impl<'s> Question<'s> {
         Ok(listed)
     }
 
-    /// Says that the filter leaves nothing: an empty answer alone tells nobody why no version comes.
+    /// Warns that no label matches, to explain an empty result.
     pub(super) fn warn_of_no_match(&self, git: &Git<'_>) {
         let (console, kind, address) = (git.context().console(), self.kind, &git.remote().address);
         match self.names.written() {
@@ -121,7 +121,7 @@ impl<'s> Question<'s> {
         }
     }
 
-    /// The order of two labels: that of git for `git tag --sort=creatordate`, or that of the versions in their names.
+    /// Compares two labels by date (as `git tag --sort=creatordate`) or by the versions in their names.
     pub(super) fn compare(&self, one: &Label, other: &Label) -> Ordering {
         match self.sort {
             TagSort::CreatorDate => one.position().cmp(&other.position()),
@@ -131,7 +131,7 @@ impl<'s> Question<'s> {
 }
 
 impl Label {
-    /// Its place in the order of dates.
+    /// The sort key by date.
     pub(super) fn position(&self) -> (i64, &str) {
         (self.created, &self.name)
     }
@@ -140,13 +140,13 @@ impl Label {
         Version::of_label(&self.name, self.commit.to_string())
     }
 
-    /// Whether a version names it, and the commit that it is at.
+    /// Whether the version has this name and this commit.
     pub(super) fn is_as_in(&self, version: &Version) -> bool {
         self.name == version.reference
             && version.commit.as_ref().is_none_or(|commit| *commit == self.commit.to_string())
     }
 
-    /// The branch in the file that keeps it between checks.
+    /// The branch's line in the file between checks.
     pub(super) fn to_line(&self) -> String {
         format!("{} {}", self.commit, self.name)
     }

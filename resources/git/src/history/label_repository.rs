@@ -1,4 +1,4 @@
-//! The tags or branches of the server in the repository of the checks: what they name is fetched, sorted and filtered here.
+//! Fetches the commits of tags or branches into the cache, sorts and filters them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::{Display, Write as _};
@@ -14,10 +14,10 @@ use crate::raw_commit::{self, RawCommit};
 use crate::transport::git::Git;
 use crate::transport::refusal::{Refusal, is_incomplete};
 
-/// How many labels are looked at together when only the newest are wanted.
+/// How many labels are filtered at once when searching for the newest.
 const CHUNK: usize = 100;
 
-/// The labels that the server has, and the repository that their commits are fetched into.
+/// The labels of the server, and the cache with their commits.
 pub(super) struct LabelRepository<'g, 's> {
     pub(super) git: &'g Git<'g>,
     pub(super) question: Question<'s>,
@@ -26,7 +26,7 @@ pub(super) struct LabelRepository<'g, 's> {
 }
 
 impl LabelRepository<'_, '_> {
-    /// The labels that name commits and are on the branch, if there is one, oldest first.
+    /// The labels that point to commits, oldest first; with a `branch`, only those merged into it.
     pub(super) fn labels(&self) -> Result<Vec<Label>> {
         let database = self.cache.repository().odb()?;
         let is_commit =
@@ -58,7 +58,7 @@ impl LabelRepository<'_, '_> {
         Ok(chosen.split_off(chosen.len().saturating_sub(wanted)))
     }
 
-    /// Those labels whose commits pass the filters.
+    /// The labels whose commits pass the filters.
     pub(super) async fn passing(&self, labels: &[Label]) -> Result<Vec<Label>> {
         let changing = self.changing_paths(labels).await?;
         let mut passing = Vec::new();
@@ -70,14 +70,14 @@ impl LabelRepository<'_, '_> {
         Ok(passing)
     }
 
-    /// Whether a commit's message lets it be a version.
+    /// Whether the commit's message passes the filter.
     pub(super) fn passes(&self, commit: Oid) -> Result<bool> {
         let messages = &self.question.messages;
         Ok(messages.passes_everything() || messages.passes(&RawCommit::read(self.cache.repository(), commit)?.message))
     }
 
-    /// The commits that change what the pathspecs match, compared with their first parents; `None` when there are no
-    /// pathspecs. (The parents are looked up here: a shallow fetch may have hidden them from git.)
+    /// The commits that change matching paths, compared with their first parents; `None` if there are no pathspecs.
+    /// (git cannot be asked for the parents: a shallow boundary hides them.)
     pub(super) async fn changing_paths(&self, labels: &[Label]) -> Result<Option<HashSet<Oid>>> {
         if self.question.pathspecs.is_empty() {
             return Ok(None);
@@ -114,7 +114,7 @@ impl LabelRepository<'_, '_> {
         Ok(Some(changing))
     }
 
-    /// `tips` and all commits before them; no more than it takes to find all of `wanted`, where that is not empty.
+    /// `tips` and their ancestors. If `wanted` is not empty, stops when all of `wanted` are found.
     pub(super) fn ancestors(&self, tips: impl IntoIterator<Item = Oid>, wanted: &HashSet<Oid>) -> Result<HashSet<Oid>> {
         let (mut missing, has_goal) = (wanted.len(), !wanted.is_empty());
         let mut seen: HashSet<Oid> = HashSet::new();
@@ -134,7 +134,7 @@ impl LabelRepository<'_, '_> {
         Ok(seen)
     }
 
-    /// Fetches what the labels name and is not here.
+    /// Fetches the missing objects of the labels.
     pub(super) async fn fetch_missing(&mut self) -> Result<()> {
         let mut missing = self.missing()?;
         if missing.is_empty() {
@@ -142,7 +142,7 @@ impl LabelRepository<'_, '_> {
         }
         let mut finished = self.fetch(&missing).await?;
         if matches!(Refusal::of(&finished), Some(Refusal::UnknownCommit | Refusal::UnadvertisedCommit)) {
-            // Something was moved or deleted since the server listed it.
+            // A label was moved or deleted since the server listed it.
             self.listed = self.question.ask(self.git).await?;
             missing = self.missing()?;
             if missing.is_empty() {
@@ -159,8 +159,8 @@ impl LabelRepository<'_, '_> {
         Ok(())
     }
 
-    /// Whether all that was not sent are labels that may name a file or a directory, which are left out of fetches without
-    /// files. What was sent is here, though git calls that a failure.
+    /// Whether the only missing objects are labels that point to a blob or a tree, which a filtered fetch omits. git
+    /// reports this as a failure, although all commits were fetched. Warns about these labels.
     pub(super) fn lacks_no_commit(&self) -> Result<bool> {
         let missing: HashSet<Oid> = self.missing()?.into_iter().collect();
         let lacking: Vec<&Label> = self.listed.labels.iter().filter(|label| missing.contains(&label.target)).collect();
@@ -178,7 +178,7 @@ impl LabelRepository<'_, '_> {
         self.cache.missing(named.filter(|object| seen.insert(*object)))
     }
 
-    /// Makes the repository's refs those of the server, of which the next fetch then brings only what is new.
+    /// Sets the cache's refs to those of the server, so that the next fetch transfers only what is new.
     pub(super) fn write_refs(&self) -> Result<()> {
         let branch = self.question.branch.zip(self.listed.tip).map(|(branch, tip)| (format!("{HEADS}{branch}"), tip));
         let here = self.listed.labels.iter().filter(|label| self.cache.has(label.commit));
@@ -186,7 +186,7 @@ impl LabelRepository<'_, '_> {
         self.cache.write_refs(&labels.chain(branch).collect::<BTreeMap<_, _>>())
     }
 
-    /// Whether a commit is here, after the server was asked for it if need be.
+    /// Fetches a commit if it is missing; returns whether the cache has it.
     pub(super) async fn bring(&self, commit: Oid) -> Result<bool> {
         if self.cache.has(commit) {
             return Ok(true);
@@ -213,7 +213,7 @@ impl LabelRepository<'_, '_> {
     }
 }
 
-/// What a child reads line by line.
+/// Joins items as lines, for a child process or a file.
 pub(super) fn lines(items: impl IntoIterator<Item = impl Display>) -> String {
     items.into_iter().fold(String::new(), |mut text, item| {
         // Writing to a string cannot fail.

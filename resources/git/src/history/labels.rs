@@ -1,8 +1,8 @@
-//! Tags and branches as versions: which there are, in which order, and which of them are new.
+//! Tags and branches as versions.
 //!
-//! The server lists them; when all that they name is here from an earlier check, nothing is fetched. Else one fetch brings
-//! what is missing, asked for by its hash: the commits that the names lead to, and their history only where the question
-//! needs it (which tags are merged, which commits are before a tag).
+//! The server lists them. If the cache has all their commits, nothing is fetched. Otherwise one fetch requests the
+//! missing commits by hash. Their history is fetched only if it is needed: to find the tags that are merged into a
+//! branch, or the ancestors of tags.
 
 use jetway::Result;
 
@@ -60,7 +60,7 @@ async fn versions(repository: &mut LabelRepository<'_, '_>, known: Option<&Versi
     Ok(chosen.iter().map(Label::version).collect())
 }
 
-/// A version with the short name of its label: people pin `refs/tags/v1`, too.
+/// Shortens the full name of a label in a version: a pinned version may be `refs/tags/v1`.
 fn without_prefix(version: &Version, prefix: &str) -> Version {
     let reference = version.reference.strip_prefix(prefix).unwrap_or(&version.reference).to_owned();
     Version { reference, ..version.clone() }

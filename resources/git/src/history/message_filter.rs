@@ -1,4 +1,4 @@
-//! Which commits count, by what their messages say.
+//! Filters commits by their messages.
 
 use jetway::{Result, anyhow};
 
@@ -6,7 +6,7 @@ use crate::pattern::Pattern;
 use crate::source::Source;
 use crate::source::commit_filter::Grammar;
 
-/// The filter of a source, ready for messages.
+/// The compiled message filter of a source.
 #[derive(Debug)]
 pub(crate) struct MessageFilter {
     obeys_ci_skip: bool,
@@ -14,7 +14,7 @@ pub(crate) struct MessageFilter {
     exclude: Option<Wanted>,
 }
 
-/// Patterns of which one, or each, is wanted.
+/// Patterns of which at least one, or each, must match.
 #[derive(Debug)]
 struct Wanted {
     patterns: Vec<Pattern>,
@@ -22,12 +22,12 @@ struct Wanted {
 }
 
 impl MessageFilter {
-    /// The one that lets every commit through.
+    /// A filter that passes every commit.
     pub(crate) fn all() -> Self {
         Self { obeys_ci_skip: false, include: None, exclude: None }
     }
 
-    /// The one that the source asks for.
+    /// Compiles the filter of a source.
     pub(crate) fn of(source: &Source) -> Result<Self> {
         let filter = &source.commit_filter;
         let wanted = |patterns: &[String], all| {
@@ -46,17 +46,17 @@ impl MessageFilter {
         })
     }
 
-    /// Whether every message passes, so that none needs to be read.
+    /// Whether every message passes, so that messages need not be read.
     pub(crate) fn passes_everything(&self) -> bool {
         !self.obeys_ci_skip && self.include.is_none() && self.exclude.is_none()
     }
 
-    /// Whether a commit with this message counts.
+    /// Whether a commit with this message passes.
     pub(crate) fn passes(&self, message: &[u8]) -> bool {
         if self.obeys_ci_skip && asks_to_be_skipped(message) {
             return false;
         }
-        // Patterns are about characters; what is none is one that no pattern names.
+        // Patterns match characters. Invalid UTF-8 becomes U+FFFD.
         let message = String::from_utf8_lossy(message);
         self.include.as_ref().is_none_or(|wanted| wanted.are_in(&message))
             && !self.exclude.as_ref().is_some_and(|wanted| wanted.are_in(&message))
@@ -71,8 +71,8 @@ impl Wanted {
     }
 }
 
-/// Whether a commit message has `[ci skip]` or `[skip ci]` on one of its lines, with one blank or tab in the gap, as the
-/// established resource has it.
+/// Whether a commit message contains `[ci skip]` or `[skip ci]`, with one blank or tab between the words, as in the
+/// established resource.
 fn asks_to_be_skipped(message: &[u8]) -> bool {
     const WORDS: [&[u8]; 4] = [b"[ci skip]", b"[ci\tskip]", b"[skip ci]", b"[skip\tci]"];
     WORDS.iter().any(|word| message.windows(word.len()).any(|window| window == *word))

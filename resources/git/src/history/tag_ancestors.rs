@@ -1,4 +1,4 @@
-//! The commits before tags as versions (`tag_behaviour: match_tag_ancestors`).
+//! The ancestors of tags as versions (`tag_behaviour: match_tag_ancestors`).
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::object_id::object_id;
 use crate::source::remote::is_commit_hash;
 use crate::version::Version;
 
-/// The commits from the known one on that tags have been put on, and those before them, oldest first.
+/// The tagged commits and their ancestors, from the known one on, oldest first.
 pub(super) async fn versions(
     repository: &LabelRepository<'_, '_>,
     labels: &[Label],
@@ -26,7 +26,7 @@ pub(super) async fn versions(
     let mut start = None;
     if let Some(version) = known {
         let (console, reference) = (repository.git.context().console(), &version.reference);
-        // A tag, from before `tag_behaviour` was set, stands for its commit.
+        // The known version may be a tag from before `tag_behaviour` was set: use its commit.
         let named = || labels.iter().find(|label| label.name == *reference).map(|label| label.commit);
         let hash = version.commit.as_ref().unwrap_or(reference);
         let commit = if is_commit_hash(hash) { object_id(hash).ok() } else { named() };
@@ -42,7 +42,7 @@ pub(super) async fn versions(
     }
     let tips = tagged.iter().chain(repository.listed.tip.as_ref()).map(ToString::to_string);
     let input = lines(tips.chain(start.map(|start| format!("^{start}"))));
-    // No commit before those that it is made of, whatever their dates say.
+    // `--date-order` never lists a parent before its children, whatever their dates.
     let list = repository.cache.local(repository.git.command("rev-list")).quiet().input(input);
     let list = list.args(["--first-parent", "--date-order", "--stdin", "--"]).args(&repository.question.pathspecs);
     let finished = list.run().await?.success().context("cannot list the commits before the tags")?;

@@ -1,4 +1,4 @@
-//! Tags as versions: those from the known one on.
+//! Tags as versions.
 
 use std::cmp::Ordering;
 
@@ -13,11 +13,11 @@ use crate::source::labels::TagSort;
 use crate::source::remote::is_commit_hash;
 use crate::version::Version;
 
-/// The search for tags.
+/// Finds tag versions.
 pub(super) struct Tags<'r, 'g, 's>(pub(super) &'r LabelRepository<'g, 's>);
 
 impl Tags<'_, '_, '_> {
-    /// The tags from the known one on that pass the filters, oldest first; the newest ones when none is known.
+    /// The tags from the known one on that pass the filters, oldest first; the newest ones if no version is known.
     pub(super) async fn versions(&self, labels: &[Label], known: Option<&Version>) -> Result<Vec<Label>> {
         match known {
             None => self.0.newest(labels).await,
@@ -25,7 +25,7 @@ impl Tags<'_, '_, '_> {
         }
     }
 
-    /// The known label, if it is as it was, and the newer ones that pass the filters.
+    /// The known label, if it is unchanged, and the newer labels that pass the filters.
     async fn labels_from(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
         let (kind, reference) = (self.0.question.kind, &known.reference);
         let namesake = labels.iter().find(|label| label.name == *reference);
@@ -37,7 +37,7 @@ impl Tags<'_, '_, '_> {
         if self.0.question.sort == TagSort::Version {
             return self.labels_from_name(labels, known).await;
         }
-        // Where it stood is told by the commit that it named, or by the version itself: a put's is a commit.
+        // The date of its old commit gives its position. The version of a put is itself a commit.
         let commit = match namesake {
             Some(_) => known.commit.as_ref(),
             None => Some(reference),
@@ -62,7 +62,7 @@ impl Tags<'_, '_, '_> {
         let mut newer = self.0.passing(labels.get(newer..).unwrap_or_default()).await?;
         if let Some(label) = namesake {
             console.step(format_args!("{kind} `{reference}` was moved to {}", label.commit));
-            // Moved to an older commit it would stand among those that are known, and trigger nothing.
+            // A tag that was moved to an older commit comes last, or Concourse would not trigger on it.
             if label.created < created {
                 newer.extend(self.0.passing(std::slice::from_ref(label)).await?);
             }
@@ -70,7 +70,7 @@ impl Tags<'_, '_, '_> {
         Ok(newer)
     }
 
-    /// The labels from a name on that is gone, or names another commit by now, in the order of versions.
+    /// With `tag_sort: version`, the labels from the known name on, which was deleted or moved.
     async fn labels_from_name(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
         let (console, reference) = (self.0.git.context().console(), &known.reference);
         let is_older = |label: &Label| version_sort::compare(&label.name, reference) == Ordering::Less;

@@ -1,12 +1,12 @@
-//! The order of names with version numbers in them, as `sort -V` has it.
+//! Sorts names with version numbers like `sort -V`.
 //!
-//! The rules are those of the manual of GNU coreutils ("Version sort ordering"): numbers compare as numbers, letters come
-//! before other characters, `~` comes before everything, even the end. The end of a name that looks like a file's suffix
-//! (`.tar.gz`, `.rc1`) counts only when all before it is equal. Names do not begin with a dot: git has no such tags.
+//! The rules are in the manual of GNU coreutils ("Version sort ordering"): numbers compare as numbers, letters come
+//! before other characters, and `~` comes before everything, even the end of the name. A file suffix (`.tar.gz`,
+//! `.rc1`) is compared only if the rest is equal. Names that begin with a dot are not handled: git has no such tags.
 
 use std::cmp::Ordering;
 
-/// Compares two names. Names that say the same version (`v1.0`, `v1.00`) are in the order of their bytes.
+/// Compares two names. Names with the same version (`v1.0`, `v1.00`) are compared by bytes.
 pub(crate) fn compare(one: &str, other: &str) -> Ordering {
     by_version(one.as_bytes(), other.as_bytes()).then_with(|| one.cmp(other))
 }
@@ -20,7 +20,7 @@ fn by_version(one: &[u8], other: &[u8]) -> Ordering {
     by_stem.then_with(|| by_parts(one, other))
 }
 
-/// The name without what looks like a file's suffix: `.` with a letter or `~` and what belongs to it, any number of times.
+/// Strips file suffixes: each is a `.`, a letter or `~`, and further letters, digits or `~`.
 fn without_suffix(name: &[u8]) -> &[u8] {
     let mut end = name.len();
     while let Some(dot) = name.get(..end).and_then(|name| name.iter().rposition(|byte| *byte == b'.')) {
@@ -35,7 +35,7 @@ fn without_suffix(name: &[u8]) -> &[u8] {
     name.get(..end).unwrap_or(name)
 }
 
-/// Compares what is no number and what is one by turns.
+/// Compares the non-digit parts and the numbers of two names in turn.
 fn by_parts(mut one: &[u8], mut other: &[u8]) -> Ordering {
     while !one.is_empty() || !other.is_empty() {
         let is_digit = |rest: &[u8]| rest.first().is_some_and(u8::is_ascii_digit);
@@ -57,7 +57,7 @@ fn by_parts(mut one: &[u8], mut other: &[u8]) -> Ordering {
     Ordering::Equal
 }
 
-/// Takes the digits at the beginning off, without their leading zeros.
+/// Splits off the leading digits, without leading zeros.
 fn number(rest: &[u8]) -> (&[u8], &[u8]) {
     let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
     let (digits, rest) = rest.split_at(end);
@@ -65,7 +65,7 @@ fn number(rest: &[u8]) -> (&[u8], &[u8]) {
     (digits.get(zeros..).unwrap_or_default(), rest)
 }
 
-/// Where a character stands among others; the end of a name is none.
+/// The rank of a character; `None` is the end of the name.
 fn rank(character: Option<&u8>) -> i32 {
     match character {
         Some(b'~') => -2,

@@ -1,4 +1,4 @@
-//! Bringing HEAD up to what others have pushed: by a rebase or a merge.
+//! Integrates the server's branch into HEAD, by a rebase or a merge.
 
 use anyhow::{Context as _, anyhow};
 use git2::Oid;
@@ -7,38 +7,38 @@ use jetway::{Advise as _, Result};
 use crate::push::work_tree::WorkTree;
 use crate::transport::refusal::Refusal;
 
-/// Where the branch is fetched to when HEAD is brought up to it.
+/// The temporary ref that the branch is fetched to.
 pub(super) const UPSTREAM: &str = "refs/jetway/upstream";
 
-/// How HEAD is brought up to what others have pushed.
+/// How to integrate new commits of the branch before a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Integration {
-    /// Not at all.
+    /// Push HEAD as it is.
     None,
-    /// Its commits are put on top.
+    /// Rebase HEAD onto the branch.
     Rebase {
         /// `git rebase --strategy`.
         strategy: Option<String>,
-        /// `git rebase --strategy-option`, each.
+        /// The values of `git rebase --strategy-option`.
         options: Vec<String>,
     },
-    /// What others have pushed is merged into it.
+    /// Merge the branch into HEAD.
     Merge,
 }
 
-/// The branch as HEAD was brought up to it.
+/// What is known of the server's branch before a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Upstream {
-    /// HEAD was not brought up to it: what the get found is all that is known.
+    /// It was not fetched: only its position at the get is known.
     AsGot,
-    /// It is not on the server.
+    /// It does not exist on the server.
     Absent,
-    /// HEAD builds on this commit.
+    /// It was fetched at this commit, which HEAD now contains.
     At(Oid),
 }
 
 impl WorkTree<'_> {
-    /// Brings HEAD up to the branch as the server has it. A branch that is not there yet needs nothing.
+    /// Fetches the branch and rebases or merges. Does nothing if the branch does not exist.
     pub(super) async fn integrate(&self, integration: &Integration, branch: &str, start: Oid) -> Result<Upstream> {
         if *integration == Integration::None {
             return Ok(Upstream::AsGot);
@@ -64,14 +64,14 @@ impl WorkTree<'_> {
             }
             Integration::Merge => {
                 self.reset_work_tree(start).await?;
-                // The words that `git pull` has for it; those of `git merge` would be about a ref that nobody knows.
+                // The message of `git pull`. The default of `git merge` would name the temporary ref.
                 let message = format!("--message=Merge branch '{branch}' of {}", self.address_to_show());
                 ("merge", self.command("merge").args(["--no-edit", "--quiet", &message, UPSTREAM]))
             }
         };
         let finished = command.run().await?;
         if finished.is_success() {
-            // Else each push would be refused, and look like a lost race.
+            // Otherwise every push would be refused like a lost race.
             return if self.asks(&["--is-ancestor", UPSTREAM, "HEAD"]).await? {
                 Ok(Upstream::At(upstream))
             } else {
@@ -79,7 +79,7 @@ impl WorkTree<'_> {
             };
         }
         let conflicts = self.conflicts();
-        // Half of it is of no use to anybody; the error tells what is needed.
+        // Undo the partial rebase or merge. The error lists the conflicts.
         self.command(verb).arg("--abort").run().await?;
         let error = finished.failure().context(match verb {
             "rebase" => format!("cannot rebase `{start}` onto `{branch}`"),
@@ -91,8 +91,8 @@ impl WorkTree<'_> {
         })
     }
 
-    /// Makes the work tree that of `start`, as the established resource does before it merges. A merge that lost its race is thrown
-    /// away, too: there shall be one merge, not a chain of them.
+    /// Resets the work tree to `start`, as the established resource does before a merge. This also discards the merge
+    /// of a lost race, so that the result is one merge, not a chain of merges.
     async fn reset_work_tree(&self, start: Oid) -> Result<()> {
         let status = self.command("status").args(["--porcelain", "--untracked-files=no", "--ignore-submodules=all"]);
         let changed = status.run().await?.success()?.text();
@@ -107,14 +107,14 @@ impl WorkTree<'_> {
         Ok(())
     }
 
-    /// The server's address as `git pull` writes it into a merge.
+    /// The server's address in the format of `git pull`'s merge messages.
     fn address_to_show(&self) -> &str {
         let address = self.git.remote().address.trim_end_matches('/');
         address.strip_suffix(".git").unwrap_or(address).trim_end_matches('/')
     }
 
-    /// Makes sure that HEAD and the branch have a commit in common here: of a shallow get of an older version, that commit
-    /// has yet to be fetched.
+    /// Makes sure that the repository has a common ancestor of HEAD and the branch. After a shallow get of an older
+    /// version, it must be fetched first.
     async fn join_histories(&self, branch: &str) -> Result<()> {
         for deeper in ["--deepen=50", "--deepen=1000", "--unshallow"] {
             if self.asks(&[UPSTREAM, "HEAD"]).await? {
@@ -133,7 +133,7 @@ impl WorkTree<'_> {
         }
     }
 
-    /// Asks `git merge-base` a question that it answers by its exit code.
+    /// Runs `git merge-base` and returns its exit code as a bool.
     async fn asks(&self, question: &[&str]) -> Result<bool> {
         let finished = self.command("merge-base").args(question).run().await?;
         match finished.code() {

@@ -1,4 +1,4 @@
-//! The files of git-lfs that a push needs on the server.
+//! Uploads git-lfs files before a push.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use jetway::Result;
 use crate::transport::git::Git;
 use crate::transport::lfs::explain;
 
-/// Sends the objects that a push of `refspecs` needs, where the repository has no hook that makes git-lfs do it: a task may
-/// have made the repository in a way that installs none.
+/// Uploads the objects of HEAD if the repository has no `pre-push` hook that does it. A task may have created the
+/// repository without the hook.
 pub(crate) async fn upload(git: &Git<'_>, repository: &Repository, directory: &Path) -> Result<()> {
     let common = repository.commondir();
     let has_objects = common.join("lfs/objects").is_dir();
@@ -20,7 +20,7 @@ pub(crate) async fn upload(git: &Git<'_>, repository: &Repository, directory: &P
     }
     let address = git.remote().address.as_str();
     let is_origin = |remote: git2::Remote<'_>| remote.url().is_ok_and(|url| url == address);
-    // Of a remote with a name, git-lfs knows what the server has, and does not look through all of history.
+    // For a named remote, git-lfs knows which objects the server has, and does not scan the whole history.
     let remote = if repository.find_remote("origin").is_ok_and(is_origin) { "origin" } else { address };
     let push = git.push_tool("git-lfs").label("git lfs push").directory(directory);
     let finished = push.args(["push", "--", remote, "HEAD"]).progress(None).run().await?;

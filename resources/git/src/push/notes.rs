@@ -1,4 +1,4 @@
-//! Notes on the pushed commit, beside those that the server has.
+//! Adds a note to the pushed commit, on top of the server's notes.
 
 use std::path::Path;
 
@@ -9,21 +9,21 @@ use jetway::{Advise as _, Result};
 use crate::push::work_tree::WorkTree;
 use crate::transport::refusal::Refusal;
 
-/// The ref that notes stand in.
+/// The ref of the notes.
 pub(super) const NOTES: &str = "refs/notes/commits";
 
-/// Where the server's notes are fetched to.
+/// The temporary ref that the server's notes are fetched to.
 pub(super) const NOTES_THERE: &str = "refs/jetway/notes";
 
 impl WorkTree<'_> {
-    /// Puts the note on HEAD, on top of the notes that the server has and of those that were in the repository (`ours`).
+    /// Adds the note to HEAD, on top of the server's notes and those of the repository (`ours`).
     pub(super) async fn add_notes(&self, file: &Path, ours: Option<Oid>, branch: Option<&str>) -> Result<()> {
         let finished = self.fetch(&format!("+{NOTES}:{NOTES_THERE}"), None).await?;
         let is_first = Refusal::of(&finished) == Some(Refusal::UnknownRef);
         if !is_first {
             self.git.explain(finished, branch).with_context(|| self.git.cannot("fetch the notes of"))?;
         }
-        // A try that lost its race may have put the note on a commit that was never pushed.
+        // Undo a previous attempt, which may have added the note to a commit that was not pushed.
         match (ours, self.repository.find_reference(NOTES)) {
             (Some(ours), _) => drop(self.repository.reference(NOTES, ours, true, "jetway: as before")?),
             (None, Ok(mut left)) => left.delete()?,
@@ -41,7 +41,7 @@ impl WorkTree<'_> {
                 Err(anyhow!("commit `{head}` already has a different note"))
             };
         }
-        // As an object the note is taken as it is; of a file, git leaves out lines that begin with `#`.
+        // Pass the note as an object (`-C`): from a file, git would strip lines that begin with `#`.
         let text = std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
         let note = self.repository.blob(&text).context("cannot write the note")?;
         let add = self.command("notes").args(["add", "-C", &note.to_string(), &head.to_string()]);
@@ -49,7 +49,7 @@ impl WorkTree<'_> {
         Ok(())
     }
 
-    /// Brings the server's notes into those of the repository.
+    /// Merges the server's notes into those of the repository.
     async fn merge_notes(&self, ours: Option<Oid>) -> Result<()> {
         if ours.is_none() {
             let theirs = self.repository.refname_to_id(NOTES_THERE)?;

@@ -1,7 +1,7 @@
-//! The repository's own tags, which a put pushes besides what it was asked for.
+//! Pushes the repository's own tags, in addition to the branch and `tag`.
 //!
-//! A tag that the server does not have is new: a task has made it, or the repository came from elsewhere. One that the
-//! server has on another object is stale as a rule (it was moved there since the get), so that it is left alone.
+//! A tag that the server does not have is new, and is pushed. A tag that the server has on another object is probably
+//! stale (it was moved on the server since the get), and is skipped.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,16 +14,16 @@ use crate::push::work_tree::WorkTree;
 
 const TAGS: &str = "refs/tags/";
 
-/// What pushes all tags.
+/// The refspec for all tags.
 const ALL: &str = "refs/tags/*:refs/tags/*";
 
-/// How many of the pushed commits are looked at for tags.
+/// The most new commits that are searched for tags.
 pub(crate) const MOST_COMMITS: usize = 1000;
 
-/// How many tags a message names.
+/// The most tags that a message lists.
 const MOST_NAMES: usize = 10;
 
-/// How many tags a push names one by one: they are arguments, for which there is a limit.
+/// The most tags in the arguments of a push, whose total length is limited.
 const MOST_REFSPECS: usize = 2000;
 
 /// Which of the repository's own tags are pushed.
@@ -31,32 +31,32 @@ const MOST_REFSPECS: usize = 2000;
 pub(crate) enum OtherTags {
     /// None.
     None,
-    /// Those that the server does not have.
+    /// The tags that the server does not have.
     New,
-    /// All of them, or the push fails.
+    /// All tags. If the server refuses one, the push fails.
     All,
 }
 
-/// What a put says about tags.
+/// The options of a put about tags.
 pub(super) struct Asked<'a> {
     pub(super) which: OtherTags,
     /// The name of the tag that the put itself makes.
     pub(super) tag: Option<&'a str>,
-    /// The branch that errors name.
+    /// The branch, for error messages.
     pub(super) branch: Option<&'a str>,
     /// Whether a tag on the server may be overwritten.
     pub(super) is_forced: bool,
 }
 
-/// What becomes of the repository's own tags.
+/// Which of the repository's own tags are pushed, and which are skipped.
 #[derive(Debug, Default)]
 pub(crate) struct TagPlan {
     refspecs: Vec<String>,
     /// The names of the tags that are pushed.
     pushed: HashSet<String>,
-    /// The names of those that the server has on another object.
+    /// The names of the tags that the server has on another object.
     stale: Vec<String>,
-    /// Those that the server refuses, with its reasons.
+    /// The tags that the server refused, with the reasons.
     refused: Vec<Rejection>,
 }
 
@@ -91,12 +91,12 @@ impl TagPlan {
         Ok(Self { refspecs: refspecs(&pushed, &stale), pushed, stale, refused: Vec::new() })
     }
 
-    /// What to push.
+    /// The refspecs to push.
     pub(crate) fn refspecs(&self) -> &[String] {
         &self.refspecs
     }
 
-    /// Whether these tags alone are the reason why a push failed.
+    /// Whether a push failed only because the server refused these tags.
     pub(crate) fn are_why(&self, finished: &Finished) -> bool {
         let refused: Vec<Rejection> = of_push(finished).into_iter().filter(|refused| !refused.is_echo()).collect();
         !finished.is_success() && !refused.is_empty() && refused.iter().all(|refused| self.is_about(refused))
@@ -106,7 +106,7 @@ impl TagPlan {
         refused.name.strip_prefix(TAGS).is_some_and(|name| self.pushed.contains(name))
     }
 
-    /// Leaves out what the server has refused.
+    /// Removes the refused tags from the plan.
     pub(crate) fn leave(&mut self, finished: &Finished) {
         let refused = of_push(finished).into_iter().filter(|refused| !refused.is_echo());
         let refused: Vec<Rejection> = refused.filter(|refused| self.is_about(refused)).collect();
@@ -119,7 +119,7 @@ impl TagPlan {
         self.refspecs = refspecs(&self.pushed, &left);
     }
 
-    /// Names the tags that were not pushed.
+    /// Warns about the tags that were not pushed.
     pub(crate) fn warn_of_those_left(&self, console: &Console) {
         if let Some(stale) = named(self.stale.iter().map(String::as_str)) {
             let hint = "to overwrite, set `push_all_tags: true` and `force: true`";
@@ -136,7 +136,7 @@ impl TagPlan {
     }
 }
 
-/// What pushes these tags and leaves those alone; nothing when either are too many to be named.
+/// The refspecs that push `pushed` and skip `left`; empty if there are too many to list.
 fn refspecs(pushed: &HashSet<String>, left: &[String]) -> Vec<String> {
     if pushed.is_empty() {
         return Vec::new();
@@ -144,7 +144,7 @@ fn refspecs(pushed: &HashSet<String>, left: &[String]) -> Vec<String> {
     if pushed.len() <= left.len().max(100) && pushed.len() <= MOST_REFSPECS {
         let mut names: Vec<&String> = pushed.iter().collect();
         names.sort();
-        // A `+` has no effect on a tag that is new.
+        // A new tag needs no `+`.
         return names.into_iter().map(|name| format!("{TAGS}{name}:{TAGS}{name}")).collect();
     }
     if left.len() > MOST_REFSPECS {
@@ -154,7 +154,7 @@ fn refspecs(pushed: &HashSet<String>, left: &[String]) -> Vec<String> {
     [ALL.to_owned()].into_iter().chain(except).collect()
 }
 
-/// The names of the first of these tags, for a message; `None` when there is none.
+/// Lists the first tags for a message; `None` if there are none.
 pub(crate) fn named<'n>(names: impl Iterator<Item = &'n str>) -> Option<String> {
     let names: Vec<&str> = names.collect();
     let shown: Vec<String> = names.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
@@ -169,12 +169,12 @@ pub(crate) fn named<'n>(names: impl Iterator<Item = &'n str>) -> Option<String> 
     }
 }
 
-/// The repository's tags with the objects that they name, sorted by name.
+/// The repository's tags and their targets, sorted by name.
 fn tags_in(repository: &Repository) -> Result<Vec<(String, Oid)>> {
     let mut tags = Vec::new();
     for tag in repository.references_glob("refs/tags/*")? {
         let tag = tag?;
-        // A name that is no UTF-8 can be in no argument.
+        // Skip names that are not UTF-8: they cannot be arguments.
         if let Some((name, target)) = std::str::from_utf8(tag.name_bytes()).ok().zip(tag.target()) {
             tags.push((name.strip_prefix(TAGS).unwrap_or(name).to_owned(), target));
         }
@@ -183,8 +183,8 @@ fn tags_in(repository: &Repository) -> Result<Vec<(String, Oid)>> {
     Ok(tags)
 }
 
-/// Those tags that a task has put where they are: on a commit that it made, or on the one of the get, which did not have them
-/// then.
+/// The tags that a task has moved: to a commit that it created, or to the commit of the get, which did not have the
+/// tag.
 fn moved_by_task(repository: &Repository, tags: &[&(String, Oid)]) -> Result<HashSet<String>> {
     let file = |name: &str| std::fs::read_to_string(repository.path().join(name)).ok();
     let of_get = file("commit").and_then(|text| object_id(text.trim()).ok());
@@ -192,10 +192,10 @@ fn moved_by_task(repository: &Repository, tags: &[&(String, Oid)]) -> Result<Has
     let tags_of_get = file("tags");
     let mut new = repository.revwalk()?;
     new.push_head()?;
-    // Nothing matches in a repository that was not fetched from anywhere.
+    // The glob matches nothing if the repository was not fetched.
     new.hide_glob("refs/remotes/*")?;
     if let Some(commit) = of_get {
-        // A shallow get, or one of a tag, has no branch that leads to what it found.
+        // After a get of a tag or of a commit that is not on a branch, no remote branch contains the commit.
         new.hide(commit)?;
     }
     let new: HashSet<Oid> = new.take(MOST_COMMITS).collect::<Result<_, _>>()?;

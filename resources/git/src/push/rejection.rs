@@ -1,20 +1,20 @@
-//! What a push did to the refs of the server: which it made, and which it could not move, and why.
+//! Parses the result of a push: the refs that it created, and those that were refused.
 
 use std::fmt;
 
 use jetway::Finished;
 
-/// A ref that the server, or git itself, refused to move.
+/// A ref that the server, or git itself, refused to update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rejection {
     /// The ref's name on the server.
     pub(crate) name: String,
-    /// What git says, such as `[rejected] (fetch first)`.
+    /// git's reason, such as `[rejected] (fetch first)`.
     reason: String,
 }
 
 impl Rejection {
-    /// Whether it was refused because the server has commits there that this side does not build on.
+    /// Whether the ref has commits on the server that HEAD does not contain.
     pub(crate) fn has_moved(&self) -> bool {
         self.says(&[
             "fetch first",
@@ -25,22 +25,22 @@ impl Rejection {
         ]) || self.is_stale()
     }
 
-    /// Whether a lease has run out.
+    /// Whether a lease failed.
     fn is_stale(&self) -> bool {
         self.says(&["stale info"])
     }
 
-    /// Whether it is a tag that the server has on another object, and that nothing asked to overwrite.
+    /// Whether it is an existing tag on another object, and `force` is not set.
     fn exists_already(&self) -> bool {
         self.says(&["already exists"])
     }
 
-    /// Whether it was refused only since another ref was.
+    /// Whether it was refused only because another ref of the atomic push was.
     pub(crate) fn is_echo(&self) -> bool {
         self.says(&["atomic push failed", "atomic push failure"])
     }
 
-    /// What to do about it, where that is known.
+    /// What the user can do about it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         if self.exists_already() {
             Some("the tag already exists on another commit")
@@ -64,12 +64,12 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// The refused refs of `git push --porcelain`, whose lines are `FLAG<tab>FROM:TO<tab>SUMMARY (REASON)`.
+/// The refused refs in the output of `git push --porcelain`: `FLAG<tab>FROM:TO<tab>SUMMARY (REASON)`.
 pub(crate) fn of_push(finished: &Finished) -> Vec<Rejection> {
     parse(&finished.text())
 }
 
-/// The refs that were not on the server before, by their full names.
+/// The full names of the refs that the push created.
 pub(crate) fn made_by(finished: &Finished) -> Vec<String> {
     made(&finished.text())
 }

@@ -1,4 +1,4 @@
-//! The tag that a put makes.
+//! Creates the tag of a put.
 
 use std::path::PathBuf;
 
@@ -19,22 +19,23 @@ pub(crate) struct Tag {
 }
 
 impl WorkTree<'_> {
-    /// Makes the object of an annotated tag on HEAD; `false` when the server has the tag there already.
+    /// Creates the object of an annotated tag on HEAD; returns `false` if the server already has the tag on this
+    /// commit.
     pub(super) async fn make_tag(&self, tag: &Tag, branch: Option<&str>) -> Result<bool> {
         let head = self.head()?;
         let what = || format!("cannot make the tag `{}`", tag.name);
         let Some(message) = &tag.message else { return Ok(true) };
-        // An annotated tag made anew is another object each time, though it says the same of the same commit.
+        // A new annotated tag is always another object, because it contains the time. So reuse the server's.
         if self.tagged_on_server(&tag.name, branch).await? == Some(head) {
             return Ok(false);
         }
-        // Lines that begin with `#` are headings, not comments.
+        // `--cleanup=whitespace` keeps lines that begin with `#`.
         let make = self.command("tag").args(["--annotate", "--force", "--cleanup=whitespace", "--file"]).arg(message);
         make.args(["--", &tag.name, "HEAD"]).run().await?.success().with_context(what)?;
         Ok(true)
     }
 
-    /// The commit that an annotated tag on the server leads to.
+    /// The commit that an annotated tag on the server points to.
     async fn tagged_on_server(&self, name: &str, branch: Option<&str>) -> Result<Option<Oid>> {
         let peeled = format!("refs/tags/{name}^{{}}");
         let listing = self.git.network("ls-remote").args(["--tags", "--"]).arg(&self.git.remote().address);

@@ -11,7 +11,7 @@ use crate::transport::git::Git;
 /// A work tree, its repository, and the server.
 pub(crate) struct WorkTree<'p> {
     pub(crate) git: &'p Git<'p>,
-    /// Where the work tree is.
+    /// The directory of the work tree.
     pub(crate) directory: PathBuf,
     pub(crate) repository: &'p Repository,
 }
@@ -22,7 +22,7 @@ impl WorkTree<'_> {
         self.repository.refname_to_id("HEAD").context("the repository has no commit to push")
     }
 
-    /// Fetches a ref, and when `deeper` says so, more of the history that a shallow get has cut off.
+    /// Fetches a ref. `deeper` is an option such as `--deepen=50`, to extend a shallow history.
     pub(super) async fn fetch(&self, refspec: &str, deeper: Option<&str>) -> Result<Finished> {
         self.git
             .network("fetch")
@@ -35,7 +35,7 @@ impl WorkTree<'_> {
             .await
     }
 
-    /// A git command in the work tree, not run yet.
+    /// Builds a git command in the work tree.
     pub(super) fn command(&self, subcommand: &str) -> Command {
         self.git.command(subcommand).directory(&self.directory).env("GIT_EDITOR", "true").quiet()
     }

@@ -11,13 +11,13 @@ use crate::source::setting::Setting;
 /// Patterns for commit messages.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct CommitFilter {
-    /// Regular expressions as in `git log --grep` (POSIX basic). Only commits with a message line that matches one of
-    /// them are versions.
+    /// Regular expressions: only commits with a message line that matches one of them are versions. The syntax is that
+    /// of `git log --grep` (POSIX basic).
     #[serde(default)]
     #[schemars(extend("x-keeps-blanks" = true))]
     pub include: Vec<String>,
 
-    /// Regular expressions as in `include`. Commits with a message line that matches one of them are not versions.
+    /// Regular expressions: commits with a message line that matches one of them are not versions.
     #[serde(default)]
     #[schemars(extend("x-keeps-blanks" = true))]
     pub exclude: Vec<String>,

@@ -10,8 +10,8 @@ use crate::source::remote::is_branch_name;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "the keys are the established resource's")]
 pub struct GetParams {
-    /// How many commits deep the fetched history is. If it is not set or 0, a get fetches the whole history; with
-    /// `version_type: tags`, the default is 1.
+    /// The depth of the fetched history, in commits; the whole history if it is not set or 0. With `version_type:
+    /// tags`, the default is 1.
     pub depth: Option<u32>,
 
     /// An alias of `depth`, which older pull-request resources use.

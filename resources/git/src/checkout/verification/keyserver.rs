@@ -1,4 +1,4 @@
-//! GPG keys from a keyserver, by its HTTP protocol (draft-shaw-openpgp-hkp-00, "HKP").
+//! Fetches GPG keys from a keyserver (HKP, draft-shaw-openpgp-hkp-00).
 
 use jetway::http::{HttpSettings, StatusCode, StatusError};
 use jetway::{Advise as _, Context, Result, anyhow};
@@ -6,10 +6,10 @@ use jetway::{Advise as _, Context, Result, anyhow};
 use crate::source::key_id::{KeyId, keyserver_url};
 use crate::source::openpgp::{self, PublicKey};
 
-/// The largest answer that is read, in bytes. Keys that strangers may sign grow large, but not so large.
+/// The size limit of the response, in bytes. Keys with many signatures are large, but smaller than this.
 const LARGEST: u64 = 8 * 1024 * 1024;
 
-/// Fetches the key that `id` names. What the server sends instead or besides is not taken.
+/// Fetches the key with this id. Any other key in the response is ignored.
 pub(crate) async fn fetch(context: &Context, settings: HttpSettings, keyserver: &str, id: &KeyId) -> Result<PublicKey> {
     let base = keyserver_url(keyserver).map_err(|problem| anyhow!("`gpg_keyserver` {problem}"))?;
     let what = format!("cannot fetch the GPG key `{}` from `{keyserver}`", id.digits());

@@ -1,28 +1,29 @@
-//! The signature that a commit carries, and what it is about.
+//! Splits a commit into its signature and the signed content.
 //!
-//! It is taken out here rather than by libgit2, which also finds one in a line of the message. What is signed is the
-//! commit's text without the signature (gitformat-signature(5)).
+//! libgit2 is not used, because it also finds a signature in the commit message. The signed content is the commit
+//! without the signature header (gitformat-signature(5)).
 
 use git2::ObjectFormat;
 use jetway::{Result, anyhow};
 
-/// The header with the signature in a repository whose objects are named by SHA-1.
+/// The signature header in a SHA-1 repository.
 const SHA1: &[u8] = b"gpgsig";
 
-/// The same for SHA-256. A commit may have both; git leaves both out of what is signed.
+/// The signature header in a SHA-256 repository. A commit may have both headers; git removes both from the signed
+/// content.
 const SHA256: &[u8] = b"gpgsig-sha256";
 
-/// A signature and the bytes that it is about.
+/// A signature and the signed content.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Signed {
-    /// The signature in its armour.
+    /// The armored signature.
     pub(crate) signature: String,
-    /// What was signed.
+    /// The signed content.
     pub(crate) content: Vec<u8>,
 }
 
 impl Signed {
-    /// Takes a commit of a repository with this object format apart; `None` when it has no signature.
+    /// Splits a commit of a repository with this object format; `None` if it has no signature.
     pub(crate) fn of_commit(commit: &[u8], format: ObjectFormat) -> Result<Option<Self>> {
         let (own, other) = match format {
             ObjectFormat::Sha1 => (SHA1, SHA256),
@@ -30,14 +31,14 @@ impl Signed {
         };
         let mut content = Vec::with_capacity(commit.len());
         let mut signature: Option<Vec<u8>> = None;
-        // The header whose further lines, which begin with a blank, are being read.
+        // The current header. Its continuation lines begin with a blank.
         let mut header: &[u8] = b"";
         let mut rest = commit;
         loop {
             let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
             let (line, after) = rest.split_at(end);
             if line.is_empty() || line == b"\n" {
-                // From here on it is the message, whatever it looks like.
+                // The rest is the message, which may contain any text.
                 content.extend_from_slice(rest);
                 break;
             }

@@ -1,4 +1,4 @@
-//! A get of one tag and nothing else.
+//! Fetches only one tag, for `version_type: tags`.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ impl Wanted<'_> {
         } else {
             git.explain(finished, None).with_context(|| git.cannot("fetch"))?;
         }
-        // The tag may have been moved since.
+        // The tag may have been moved since the version was found.
         self.find(git, destination, &repository, commit).await?;
         Ok(repository)
     }
