@@ -115,4 +115,10 @@ mod tests {
         let error = shell("sleep 600").silence_limit(Duration::from_millis(50), "none").start().await.unwrap_err();
         assert!(error.to_string().contains("showed no sign of life"), "{error}");
     }
+
+    #[tokio::test]
+    async fn a_child_that_writes_errors_without_end_is_given_up() {
+        let error = shell("exec >&-; while :; do echo no room >&2; done").start().await.unwrap_err();
+        assert!(error.to_string().contains("ended before it was ready"), "{error}");
+    }
 }

@@ -120,4 +120,13 @@ mod tests {
         service.stop().await;
         assert!(std::fs::read_to_string(log).unwrap().ends_with("cleaned\n"));
     }
+
+    #[tokio::test]
+    async fn only_the_end_of_a_large_log_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut service = shell("seq 1 100000", &directory.path().join("log"));
+        until(|| service.ended().is_some()).await;
+        let last = service.last_words(usize::MAX);
+        assert!(last.ends_with("\n99999\n100000") && last.len() <= 16 * 1024, "{}", last.len());
+    }
 }

@@ -22,21 +22,20 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 /// How a client connects. A type's `Source` may include it with `#[serde(flatten)]`, or set it from its own keys.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct HttpSettings {
-    /// Certificates of authorities to trust besides the system's, in PEM form. The certificate of a server that has
-    /// signed its own may stand here too.
+    /// Certificates of authorities to trust besides the system's, in PEM form. A self-signed certificate of a server is also
+    /// accepted.
     #[serde(default)]
     pub ca_certs: Vec<String>,
 
-    /// Accept any certificate. Whoever can reach into the network then reads and changes everything, secrets included.
+    /// Accept any certificate. Anyone on the network path can then read and change all data, secrets included.
     #[serde(default)]
     pub insecure: bool,
 
-    /// The proxy for all requests, `http://user:password@host:port`, or `socks5://` (`socks5h://`: the proxy resolves the
-    /// names). Without it, `HTTP_PROXY`, `HTTPS_PROXY` and
-    /// `NO_PROXY` of the worker are used.
+    /// The proxy for all requests: `http://user:password@host:port`, or `socks5://`, or `socks5h://` if the proxy resolves host
+    /// names. Without it, `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` of the worker are used.
     pub proxy: Option<String>,
 
-    /// The certificate to log in with, where the server asks for one.
+    /// The client certificate, for servers that require one.
     pub client_certificate: Option<ClientCertificate>,
 
     /// The longest time to wait for a connection, in seconds.
@@ -44,8 +43,8 @@ pub struct HttpSettings {
     #[schemars(with = "u32", range(min = 1))]
     pub connect_timeout: Duration,
 
-    /// The longest time in which nothing is received or sent, in seconds. Unless it is set, a server has 5 minutes for the
-    /// beginning of an answer: a cache may have to fetch what it is asked for first.
+    /// The longest time in which nothing is received or sent, in seconds. At the default, the first byte of a response may take
+    /// 5 minutes: a cache may have to fetch the content first.
     #[serde(default = "read_timeout", with = "seconds")]
     #[schemars(with = "u32", range(min = 1))]
     pub read_timeout: Duration,
@@ -91,10 +90,10 @@ pub enum Proxies {
     None,
 }
 
-/// A certificate to log in with, and its key.
+/// A client certificate and its key.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct ClientCertificate {
-    /// The certificate in PEM form, followed by those of its authorities where the server needs them.
+    /// The certificate in PEM form, followed by those of its intermediate authorities if the server needs them.
     pub certificate: String,
 
     /// Its private key in PEM form, without a passphrase.

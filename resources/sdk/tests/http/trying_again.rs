@@ -153,7 +153,7 @@ async fn a_body_that_trickles_is_given_up_on_and_a_slow_first_byte_is_not() {
     let settings = HttpSettings { read_timeout: Duration::from_millis(300), ..quick() };
     let client = Screen::default().context().http(settings).unwrap();
     let body = client.get(server.url("/")).send().await.unwrap();
-    let error = body.text().await.unwrap_err();
+    let error = tokio::time::timeout(Duration::from_secs(20), body.text()).await.unwrap().unwrap_err();
     assert_eq!(
         report(&error, &[&server]),
         "error: `GET http://127.0.0.1:PORT1/` got no complete response\n\
