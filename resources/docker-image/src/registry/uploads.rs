@@ -165,7 +165,7 @@ impl Registry<'_> {
         let send = async || {
             self.send(Method::PUT, target, |request| {
                 let request = request.header("content-type", &manifest.media_type).body(body.clone());
-                request.redirects(Redirects::FollowWithBody).read_timeout(SETTLING)
+                request.redirects(Redirects::FollowWithBody).min_read_timeout(SETTLING)
             })
             .await
         };
@@ -274,7 +274,10 @@ impl Upload<'_> {
                 } else {
                     request.header("content-range", format!("{offset}-{}", size.saturating_sub(1)))
                 };
-                request.allow(StatusCode::METHOD_NOT_ALLOWED).allow(StatusCode::NOT_IMPLEMENTED).read_timeout(SETTLING)
+                request
+                    .allow(StatusCode::METHOD_NOT_ALLOWED)
+                    .allow(StatusCode::NOT_IMPLEMENTED)
+                    .min_read_timeout(SETTLING)
             })
             .await?;
         if !answer.status().is_success() {
@@ -296,7 +299,7 @@ impl Upload<'_> {
         let content = self.content;
         let digest = self.digest.to_string();
         self.send_to(Method::PUT, url, move |request| {
-            content.from(0, request).query("digest", &digest).read_timeout(SETTLING)
+            content.from(0, request).query("digest", &digest).min_read_timeout(SETTLING)
         })
         .await?;
         Ok(Step::Done)
@@ -311,7 +314,7 @@ impl Upload<'_> {
                     .query("digest", &digest)
                     .body(Bytes::new())
                     .allow(StatusCode::BAD_REQUEST)
-                    .read_timeout(SETTLING)
+                    .min_read_timeout(SETTLING)
             })
             .await?;
         if answer.status() != StatusCode::BAD_REQUEST {
