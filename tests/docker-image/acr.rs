@@ -1,5 +1,10 @@
 //! Azure's registries: tokens from stand-ins of a machine's identity service and of the registry's exchange, for a real
 //! registry that takes what comes of them.
+//!
+//! The identity service answers by "How to use managed identities to acquire an access token"
+//! (<https://learn.microsoft.com/en-us/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>), the registry by "Azure
+//! Container Registry integration with Azure Active Directory" (<https://azure.github.io/acr/AAD-OAuth.html>) and its reference
+//! (<https://learn.microsoft.com/en-us/rest/api/containerregistry/access-tokens/get-from-login>).
 
 use jetway_tests::registry::image::Image;
 use jetway_tests::scratch;

@@ -1,4 +1,9 @@
 //! Amazon's registries: credentials from a stand-in of ECR that verifies signatures, for a real registry.
+//!
+//! ECR answers by <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html>, in the protocol `AWS JSON 1.1`
+//! (<https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>), STS by
+//! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html> and
+//! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -31,15 +36,19 @@ fn ecr_for(key: Key, registry: &Registry) -> StandIn {
             return assume(asked, &key);
         }
         if let Err(problem) = key.has_signed(asked, "eu-west-1", "ecr") {
-            return Answer::json(400, &json!({ "__type": "InvalidSignatureException", "message": problem }));
+            return amazon_json(400, &json!({ "__type": "InvalidSignatureException", "message": problem }));
         }
         let target = asked.header("x-amz-target");
         assert_eq!(target, Some("AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"));
         let token = STANDARD.encode(format!("{USER}:{PASSWORD}"));
         let data =
             json!([{ "authorizationToken": token, "expiresAt": 1.7e9, "proxyEndpoint": format!("https://{host}") }]);
-        Answer::json(200, &json!({ "authorizationData": data }))
+        amazon_json(200, &json!({ "authorizationData": data }))
     })
+}
+
+fn amazon_json(status: u16, body: &Value) -> Answer {
+    Answer::bytes(status, "application/x-amz-json-1.1", body.to_string())
 }
 
 /// STS: it gives a session's key for a role to whom signs, or to whom has the token of a worker.
@@ -57,8 +66,9 @@ fn assume(asked: &Asked, session: &Key) -> Answer {
         );
     }
     let (id, secret, token) = (&session.id, &session.secret, session.session.as_deref().unwrap_or_default());
-    Answer::text(
+    Answer::bytes(
         200,
+        "text/xml",
         format!(
             "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>{id}</AccessKeyId>\
              <SecretAccessKey>{secret}</SecretAccessKey><SessionToken>{token}</SessionToken>\

@@ -1,4 +1,8 @@
 //! Amazon's side of a signature: what a request that came was signed with, worked out anew from the request itself.
+//!
+//! By "Create a signed AWS API request"
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>) and, for a URL that is signed as a whole,
+//! "Authenticating Requests: Using Query Parameters" (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,4 +1,9 @@
 //! A stand-in of Concourse's API, with the logins of its eras.
+//!
+//! - The logins are those of `fly login`: a password grant of OAuth 2 (RFC 6749, 4.3), which Concourse's dex answers; the form of errors is
+//!   that of RFC 6749 (5.2), with dex's descriptions (`invalid_client`: mitodl/ol-infrastructure pull request 5036 and dexidp/dex issue 3199).
+//! - `not authorized` is what the API answers without a login (build-canaries/nevergreen issue 183, concourse/concourse issue 664).
+//! - A build has `id`, `name`, `status` and `job_name`, as `fly builds --json` shows it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -95,7 +100,10 @@ fn login(asked: &Asked, version: &str, era: Era) -> Option<Answer> {
             let field = |name: &str| asked.form(name).unwrap_or_default();
             // `fly`'s own name and password, as every copy of it has them.
             if authorization != basic("fly", "Zmx5") || field("grant_type") != "password" {
-                return Some(Answer::json(401, &json!({ "error": "invalid_client" })));
+                return Some(Answer::json(
+                    401,
+                    &json!({ "error": "invalid_client", "error_description": "Invalid client credentials." }),
+                ));
             }
             let scopes = field("scope");
             let asks = |scope: &str| scopes.split(' ').any(|asked| asked == scope);

@@ -1,5 +1,9 @@
 //! A stand-in for GitHub's REST API: it keeps what it is told, and holds every request against what GitHub documents.
 //!
+//! Each answer is that of the operation's page in GitHub's documentation (<https://docs.github.com/rest>), held against its `OpenAPI`
+//! description (`openapi.rs`), with the headers of recorded answers (`recordings.rs`). The sources of refusals are beside them; what they
+//! share is in "Troubleshooting the REST API" (<https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api>).
+//!
 //! A request that GitHub would refuse is refused in GitHub's words. One that GitHub takes although its documentation does not
 //! (an unknown key, no API version) is remembered as a [`problem`](GitHub::problems), and a server that has seen one panics
 //! when it is dropped: a test need not look.
@@ -318,6 +322,7 @@ impl State {
         if bearer == self.token || self.issued.iter().any(|token| token == bearer) {
             Ok(())
         } else {
+            // hisxo/gitGraber issue 54.
             Err(refuse(401, "Bad credentials"))
         }
     }
@@ -327,6 +332,7 @@ impl State {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let of_repository = match parts.as_slice() {
             ["user"] => {
+                // actions/create-github-app-token issue 258.
                 return if self.is_app_token {
                     refuse(403, "Resource not accessible by integration")
                 } else {

@@ -1,7 +1,7 @@
 //! A git server over smart HTTP that counts what it is asked and misbehaves on request.
 //!
 //! Git's requests are answered by `git http-backend`, with bodies streamed both ways, so that what is measured and broken here is
-//! what a real server would do. Those of git-lfs are answered here ([`lfs`]). It is meant for one test: state is per server, and each test starts its own.
+//! what a real server would do. The 401 before it is that of RFC 7617 (2). Those of git-lfs are answered here ([`lfs`]). It is meant for one test: state is per server, and each test starts its own.
 
 mod backend;
 mod body;

@@ -125,13 +125,14 @@ impl Asked {
 }
 
 impl Answer {
-    /// Plain text.
+    /// Plain text, with the type that Go's `http.Error` gives it (<https://pkg.go.dev/net/http#Error>): most servers here are written in Go.
+    /// An empty body has no type.
     pub fn text(status: u16, body: impl Into<String>) -> Self {
-        Self {
-            status,
-            headers: vec![("Content-Type".to_owned(), "text/plain".to_owned())],
-            body: body.into().into_bytes(),
+        let body = body.into();
+        if body.is_empty() {
+            return Self { status, headers: Vec::new(), body: Vec::new() };
         }
+        Self::bytes(status, "text/plain; charset=utf-8", body)
     }
 
     /// Bytes.
@@ -139,7 +140,8 @@ impl Answer {
         Self { status, headers: vec![("Content-Type".to_owned(), content_type.to_owned())], body: body.into() }
     }
 
-    /// JSON.
+    /// JSON, with the type that GitHub (`github/recordings.json`), Slack (errbotio/err-backend-slackv3 pull request 11) and CNCF's registry
+    /// (moby/moby issue 17317) send.
     pub fn json(status: u16, body: &Value) -> Self {
         Self {
             status,

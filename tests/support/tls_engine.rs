@@ -1,5 +1,6 @@
 //! This machine's container engine as one elsewhere has it: behind TLS, for who shows a certificate. The engine itself is
-//! untouched; here is what stands before its socket.
+//! untouched; here is what stands before its socket: `--tlsverify` of "Protect the Docker daemon socket"
+//! (<https://docs.docker.com/engine/security/protect-access/>).
 
 use std::sync::Arc;
 

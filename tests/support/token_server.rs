@@ -1,5 +1,10 @@
-//! A token server, as the distribution project specifies it: it knows one user, and signs what it grants, so that a real
-//! registry takes its tokens.
+//! A token server that knows one user, and signs what it grants, so that a real registry takes its tokens.
+//!
+//! GET is answered by "Token Authentication Specification" of the distribution project
+//! (<https://distribution.github.io/distribution/spec/auth/token>), POST by "Distribution Registry v2 authentication using `OAuth2`"
+//! (<https://distribution.github.io/distribution/spec/auth/oauth>); the token is that of "Token Authentication Implementation"
+//! (<https://distribution.github.io/distribution/spec/auth/jwt>), which also has the 401. No specification has the body of a 401: it is that
+//! of a registry's errors.
 
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -95,7 +100,10 @@ impl Shared {
             (asked.query("scope").unwrap_or_default(), allowed)
         };
         if !allowed {
-            return Answer::json(401, &json!({ "errors": [{ "code": "UNAUTHORIZED", "message": "who are you?" }] }));
+            return Answer::json(
+                401,
+                &json!({ "errors": [{ "code": "UNAUTHORIZED", "message": "authentication required" }] }),
+            );
         }
         let token = self.token(&scopes);
         Answer::json(

@@ -1,4 +1,9 @@
 //! Amazon's clusters, by keys, roles, and what the worker is.
+//!
+//! The answers are those of EKS (<https://docs.aws.amazon.com/eks/latest/APIReference/API_DescribeCluster.html>), of STS
+//! (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>), of a container's credentials
+//! (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html>) and of a machine's
+//! (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>).
 
 use super::*;
 
@@ -79,8 +84,9 @@ fn assume(asked: &Asked) -> Answer {
     }
     let key = session();
     let (id, secret, token) = (key.id, key.secret, key.session.unwrap_or_default());
-    Answer::text(
+    Answer::bytes(
         200,
+        "text/xml",
         format!(
             "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
              <AssumedRoleUser><Arn>{ROLE}</Arn></AssumedRoleUser><Credentials><AccessKeyId>{id}</AccessKeyId>\

@@ -1,4 +1,5 @@
-//! DigitalOcean's clusters, by a token of its API.
+//! DigitalOcean's clusters, by a token of its API: "Retrieve the kubeconfig for a Kubernetes Cluster" and "Statuses & Errors" of
+//! <https://docs.digitalocean.com/reference/api/digitalocean/>.
 
 use super::*;
 

@@ -1,4 +1,9 @@
 //! Google's clusters, by a service account's key or by the worker's own account.
+//!
+//! The answers are those of "Using OAuth 2.0 for Server to Server Applications"
+//! (<https://developers.google.com/identity/protocols/oauth2/service-account>), of the metadata server
+//! (<https://cloud.google.com/compute/docs/metadata/overview>) and of `projects.locations.clusters.get`
+//! (<https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters/get>).
 
 use super::*;
 

@@ -1,4 +1,8 @@
 //! GitHub Apps: tokens that an App signs, and those of its installations.
+//!
+//! By "Generating a JSON Web Token (JWT) for a GitHub App" and "Generating an installation access token for a GitHub App" of GitHub's
+//! documentation; the refusal of a token that lives too long is quoted in octokit/auth-app.js issue 698, that of one from the future in
+//! probot/probot issue 326, that of a repository that an installation does not have in tibdex/github-app-token issue 105.
 
 use std::process::Command;
 use std::sync::OnceLock;
@@ -142,7 +146,10 @@ impl State {
                 };
                 let (_, name) = REPOSITORY.split_once('/').expect("a name");
                 if body["repositories"] != json!([name]) {
-                    return refuse(422, "There is at least one repository that does not exist or is not accessible");
+                    return refuse(
+                        422,
+                        "There is at least one repository that does not exist or is not accessible to the parent installation.",
+                    );
                 }
                 let token = format!("ghs_issued{:04}SECRET", self.issued.len());
                 self.issued.push(token.clone());

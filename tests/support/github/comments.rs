@@ -1,4 +1,4 @@
-//! Comments on pull requests.
+//! Comments on pull requests, by "REST API endpoints for issue comments" (<https://docs.github.com/rest/issues/comments>).
 
 use serde_json::{Value, json};
 

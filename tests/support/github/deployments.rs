@@ -1,4 +1,5 @@
-//! Deployments and their statuses.
+//! Deployments (<https://docs.github.com/rest/deployments/deployments>) and their statuses
+//! (<https://docs.github.com/rest/deployments/statuses>).
 
 use serde_json::{Value, json};
 
@@ -53,6 +54,7 @@ impl State {
         };
         let hash = body["ref"].as_str().expect("text").to_owned();
         if !self.commits.contains(&hash) {
+            // GitHub's documentation has the status alone.
             return refuse(422, &format!("No ref found for: {hash}"));
         }
         let required = body["required_contexts"].as_array().cloned().unwrap_or_default();

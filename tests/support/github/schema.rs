@@ -1,4 +1,5 @@
-//! What GitHub's documentation says of requests.
+//! What GitHub's documentation says of requests: "Getting started with the REST API" of the headers, "Validation failed" in
+//! "Troubleshooting the REST API" of the 400 and 422, which `recordings.json` (scenario `errors`) shows.
 
 use serde_json::Value;
 

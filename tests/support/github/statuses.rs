@@ -1,4 +1,4 @@
-//! Statuses of commits.
+//! Statuses of commits, by "REST API endpoints for commit statuses" (<https://docs.github.com/rest/commits/statuses>).
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! A server of git-lfs beside the one of git: its batch API with the basic transfer, and nothing else.
 //!
-//! <https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md>. Objects stand in the repository's `lfs/objects`, where
+//! The answers to a batch are those of <https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md>, those to downloads and uploads of
+//! <https://github.com/git-lfs/git-lfs/blob/main/docs/api/basic-transfers.md>. Objects stand in the repository's `lfs/objects`, where
 //! git-lfs itself puts those that it pushes to a `file://` address.
 
 use std::path::{Path, PathBuf};
@@ -59,26 +60,32 @@ pub(super) async fn answer(
     let is_upload = request.method() == Method::PUT;
     let content = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     entry.received(content.len());
-    let (status, body) = match asked.what {
-        What::Batch => {
-            (StatusCode::OK, batch(&repository, &storage, login.as_deref(), &content).to_string().into_bytes())
-        }
+    let (mut status, mut media_type) = (StatusCode::OK, MEDIA_TYPE);
+    let body = match asked.what {
+        What::Batch => batch(&repository, &storage, login.as_deref(), &content).to_string().into_bytes(),
         What::Object(id) if is_upload => {
             let path = path(&repository, &id);
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("make the object's folder");
             std::fs::write(path, content).expect("keep the object");
-            (StatusCode::OK, Vec::new())
+            Vec::new()
         }
-        What::Object(id) => match std::fs::read(path(&repository, &id)) {
-            Ok(content) => (StatusCode::OK, content),
-            Err(_) => (StatusCode::NOT_FOUND, Vec::new()),
-        },
-        // Such as locks, which a server need not have.
-        What::Other => (StatusCode::NOT_FOUND, json!({ "message": "not found" }).to_string().into_bytes()),
+        What::Object(id) => {
+            media_type = "application/octet-stream";
+            let content = std::fs::read(path(&repository, &id));
+            content.unwrap_or_else(|_| {
+                status = StatusCode::NOT_FOUND;
+                Vec::new()
+            })
+        }
+        // Such as locks, which a server need not have: git-lfs goes on without them after a 404.
+        What::Other => {
+            status = StatusCode::NOT_FOUND;
+            json!({ "message": "Not found" }).to_string().into_bytes()
+        }
     };
     let mut response = Response::new(Body::text(body, entry));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }
 

@@ -1,5 +1,5 @@
 //! A proxy that leads every connection to one port of this machine, whatever host was asked for: with a registry that has
-//! the certificate of a public name, the way to that public registry.
+//! the certificate of a public name, the way to that public registry. `CONNECT` and its answer are those of RFC 9110 (9.3.6).
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -43,25 +43,31 @@ impl HandMade {
     }
 }
 
-/// What a good registry answers, ranges included.
+/// What a good registry answers: "Pulling manifests", "Pulling blobs" and "Error Codes" of the distribution specification
+/// (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>).
 pub fn answer(image: &Image, asked: &Asked) -> Answer {
-    let not_found = || Answer::json(404, &json!({ "errors": [{ "code": "NOT_FOUND", "message": "not found" }] }));
-    let Some(rest) = asked.path().strip_prefix("/v2/team/app/") else { return not_found() };
+    let Some(rest) = asked.path().strip_prefix("/v2/team/app/") else { return error(404, "NAME_UNKNOWN") };
     if let Some(reference) = rest.strip_prefix("manifests/") {
         if reference != "latest" && reference != image.manifest.digest {
-            return not_found();
+            return error(404, "MANIFEST_UNKNOWN");
         }
         return Answer::bytes(200, &image.manifest.media_type, image.manifest.bytes.clone())
             .with("Docker-Content-Digest", &image.manifest.digest);
     }
-    let Some(digest) = rest.strip_prefix("blobs/") else { return not_found() };
-    let Some(blob) = image.layers.iter().chain([&image.config]).find(|blob| blob.digest == digest) else {
-        return not_found();
-    };
-    part(&blob.bytes, asked)
+    let Some(digest) = rest.strip_prefix("blobs/") else { return error(404, "NAME_UNKNOWN") };
+    match image.layers.iter().chain([&image.config]).find(|blob| blob.digest == digest) {
+        Some(blob) => part(&blob.bytes, asked).with("Docker-Content-Digest", digest),
+        None => error(404, "BLOB_UNKNOWN"),
+    }
 }
 
-/// Bytes, from where the request wants them.
+/// An error in the form of "Error Codes" of the distribution specification.
+pub fn error(status: u16, code: &str) -> Answer {
+    Answer::json(status, &json!({ "errors": [{ "code": code, "message": code.to_lowercase() }] }))
+}
+
+/// Bytes, from where the request wants them, with the headers of RFC 9110 (14.4 and 15.3.7) and the media type of CNCF's registry
+/// ("Fetch Blob" in <https://distribution.github.io/distribution/spec/api/>).
 pub fn part(bytes: &[u8], asked: &Asked) -> Answer {
     let from =
         asked.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());

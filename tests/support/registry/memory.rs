@@ -1,10 +1,16 @@
-//! A registry in memory that takes and gives (the distribution specification of the OCI), with a twist for what real ones do besides.
+//! A registry in memory that takes and gives, with a twist for what real ones do besides.
+//!
+//! Each answer is that of the distribution specification of the OCI
+//! (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>): "Pulling manifests", "Pulling blobs", "Pushing blobs",
+//! "Pushing manifests" and "Error Codes". `Docker-Content-Digest` and `Docker-Distribution-API-Version` are those of CNCF's registry
+//! (<https://distribution.github.io/distribution/spec/api/>).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 
+pub use super::hand_made::error;
 use super::hand_made::part;
 use super::image::{Image, sha256};
 use crate::stand_in::{Answer, Asked, StandIn};
@@ -44,7 +50,7 @@ impl Memory {
             // The lock is not held while the twist runs: a slow one would hold up every request.
             let twist = lock(&twists).clone();
             let twisted = twist.and_then(|twist| twist(asked));
-            twisted.unwrap_or_else(|| lock(&shared).answer(asked).unwrap_or_else(|| error(404, "NOT_FOUND")))
+            twisted.unwrap_or_else(|| lock(&shared).answer(asked).unwrap_or_else(|| error(404, "NAME_UNKNOWN")))
         }));
         Self { server, state, twist }
     }
@@ -92,23 +98,20 @@ impl Memory {
     }
 }
 
-/// An error as the specification has it.
-pub fn error(status: u16, code: &str) -> Answer {
-    Answer::json(status, &json!({ "errors": [{ "code": code, "message": code.to_lowercase() }] }))
-}
-
 impl State {
     fn answer(&mut self, asked: &Asked) -> Option<Answer> {
         let path = asked.path();
         if path == "/v2/" {
-            return Some(Answer::json(200, &json!({})));
+            let answer = Answer::json(200, &json!({}));
+            return Some(answer.with("Docker-Distribution-API-Version", "registry/2.0"));
         }
         let rest = path.strip_prefix("/v2/")?;
         if let Some((name, upload)) = rest.split_once("/blobs/uploads/") {
             return self.upload(asked, name, upload);
         }
         if let Some((_, digest)) = rest.split_once("/blobs/") {
-            return self.blobs.get(digest).map(|bytes| part(bytes, asked));
+            let Some(bytes) = self.blobs.get(digest) else { return Some(error(404, "BLOB_UNKNOWN")) };
+            return Some(part(bytes, asked).with("Docker-Content-Digest", digest));
         }
         let (name, reference) = rest.split_once("/manifests/")?;
         let key = if reference.contains(':') { reference.to_owned() } else { format!("{name}:{reference}") };
@@ -117,7 +120,8 @@ impl State {
             let digest = sha256(&asked.body);
             self.manifests.insert(digest.clone(), manifest.clone());
             self.manifests.insert(key, manifest);
-            return Some(Answer::text(201, "").with("Docker-Content-Digest", &digest));
+            let place = format!("/v2/{name}/manifests/{digest}");
+            return Some(Answer::text(201, "").with("Location", &place).with("Docker-Content-Digest", &digest));
         }
         let Some((media_type, bytes)) = self.manifests.get(&key) else { return Some(error(404, "MANIFEST_UNKNOWN")) };
         Some(Answer::bytes(200, media_type, bytes.clone()).with("Docker-Content-Digest", &sha256(bytes)))
@@ -129,8 +133,8 @@ impl State {
             self.uploads.push(Vec::new());
             return Some(Answer::text(202, "").with("Location", &place(self.uploads.len() - 1)));
         }
-        let id: usize = upload.parse().ok()?;
-        let has = self.uploads.get_mut(id)?;
+        let id: usize = upload.parse().unwrap_or(usize::MAX);
+        let Some(has) = self.uploads.get_mut(id) else { return Some(error(404, "BLOB_UPLOAD_UNKNOWN")) };
         has.extend_from_slice(&asked.body);
         if asked.method == "PATCH" {
             let range = format!("0-{}", has.len().saturating_sub(1));
@@ -140,8 +144,9 @@ impl State {
         if sha256(&bytes) != digest {
             return Some(error(400, "DIGEST_INVALID"));
         }
-        self.blobs.insert(digest, bytes);
-        Some(Answer::text(201, ""))
+        let blob = format!("/v2/{name}/blobs/{digest}");
+        self.blobs.insert(digest.clone(), bytes);
+        Some(Answer::text(201, "").with("Location", &blob).with("Docker-Content-Digest", &digest))
     }
 }
 

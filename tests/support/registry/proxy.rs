@@ -89,12 +89,15 @@ fn serve(mut client: &TcpStream, target: &str, trouble: Trouble, left: &AtomicUs
                 break;
             }
             match trouble {
+                // The answer of CNCF's registry: `DENIED` in <https://distribution.github.io/distribution/spec/api/#errors-2>.
                 Trouble::Refuse(start) if sent.starts_with(start.as_bytes()) => {
                     let body =
                         r#"{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}"#;
                     let length = body.len();
-                    let head =
-                        format!("HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+                    let head = format!(
+                        "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json; charset=utf-8\r\nConnection: close\r\n\
+                         Content-Length: {length}\r\n\r\n"
+                    );
                     let _ = client.write_all((head + body).as_bytes());
                     break;
                 }

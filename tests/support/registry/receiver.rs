@@ -1,5 +1,9 @@
-//! A registry that only takes: as the distribution specification has it, with what Debian's does not do. It keeps what a
-//! connection brought before it was cut, or it knows no uploads in parts.
+//! A registry that only takes, with what Debian's does not do. It keeps what a connection brought before it was cut, or it knows no
+//! uploads in parts.
+//!
+//! Its answers are those of "Pushing a blob in chunks", "Pushing a blob monolithically" and "Pushing manifests" of the distribution
+//! specification of the OCI (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>): 202, 204 and 201 with `Location`,
+//! the `Range` of what it has, 416 for a chunk out of order.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -190,12 +194,19 @@ impl State {
                     return plain("400 Bad Request");
                 }
                 let has = std::mem::take(has);
+                let (repository, _) = path.split_once("/blobs/uploads/")?;
+                let place = format!("201 Created\r\nLocation: {repository}/blobs/{digest}");
                 self.blobs.insert(digest, has);
-                plain("201 Created")
+                plain(&place)
             }
             ("PUT", None) => {
+                let place = format!(
+                    "201 Created\r\nLocation: {}/{}",
+                    path.strip_suffix(name)?.trim_end_matches('/'),
+                    sha256(&body)
+                );
                 self.manifests.insert(name.to_owned(), body);
-                plain("201 Created")
+                plain(&place)
             }
             ("HEAD", _) => match self.blobs.get(name) {
                 Some(blob) => plain(&format!("200 OK\r\nContent-Length: {}", blob.len())),
