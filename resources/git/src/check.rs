@@ -66,7 +66,7 @@ async fn commits(git: &Git<'_>, source: &Source, version: Option<Version>) -> Re
         None => None,
     };
     let found = history.search(known, server_tip).await?;
-    let versions = known.filter(|_| found.known_is_there).into_iter().chain(found.commits);
+    let versions = known.filter(|_| found.known_is_on_branch).into_iter().chain(found.commits);
     Ok(versions.map(|commit| Version::of_commit(commit.to_string())).collect())
 }
 

@@ -10,8 +10,8 @@ use crate::checkout::metadata::{CommitFacts, Formats};
 use crate::checkout::more_refs;
 use crate::checkout::submodules::Update;
 use crate::checkout::target::Target;
-use crate::checkout::verification::Trusted;
-use crate::checkout::work_tree::{Tags, Wanted};
+use crate::checkout::verification::TrustedKeys;
+use crate::checkout::work_tree::{CheckoutRequest, Tags};
 use crate::history::branches;
 use crate::history::labels;
 use crate::source::Source;
@@ -48,10 +48,10 @@ pub(crate) async fn get(
     let target = Target::of(&git, source, version.as_ref()).await?;
     let is_tag = source.version_type == VersionType::Tags;
     let depth = params.depth.or(params.git_depth).or(is_tag.then_some(1)).filter(|depth| *depth > 0);
-    let mut wanted = Wanted {
+    let mut wanted = CheckoutRequest {
         branch: target.branch.as_deref().or(source.branch.as_deref().filter(|_| !is_tag)),
         commit: target.commit,
-        beginning: target.beginning.as_deref(),
+        hash_prefix: target.hash_prefix.as_deref(),
         tag: target.tag.as_deref(),
         depth,
         tags: match params.fetch_tags.or(source.fetch_tags.filter(|_| !is_tag)) {
@@ -65,16 +65,16 @@ pub(crate) async fn get(
         search_remote_refs: source.search_remote_refs && !is_tag,
         sparse_paths: if is_tag { &[] } else { &source.sparse_paths },
     };
-    let trusted = Trusted::gather(context, source).await?;
+    let trusted_keys = TrustedKeys::collect(context, source).await?;
     let repository = match (&target.tag, target.commit) {
         (Some(tag), Some(commit)) if is_tag => wanted.fetch_tag(&git, destination, tag, commit).await?,
         _ => wanted.fetch(&git, destination).await?,
     };
     let commit = wanted.commit;
-    target.tell_of_moved_tag(&git, &repository);
-    if let Some(trusted) = trusted {
+    target.warn_of_moved_tag(&git, &repository);
+    if let Some(trusted_keys) = trusted_keys {
         let commit = commit.map_or_else(|| repository.refname_to_id("HEAD"), Ok);
-        trusted.verify(&repository, commit.context("cannot read HEAD")?).await?;
+        trusted_keys.verify(&repository, commit.context("cannot read HEAD")?).await?;
     }
     if let Some(key) = source.git_crypt_key() {
         git_crypt::unlock(&git, key, &repository, destination).await?;
@@ -82,7 +82,7 @@ pub(crate) async fn get(
     // HEAD names the followed branch until the checkout detaches it.
     let followed = repository.find_reference("HEAD").ok().and_then(|head| branch_of(&head));
     wanted.check_out(&git, &repository, destination).await.map_err(git_crypt::explain)?;
-    settings::keep(&repository, &source.git_config)?;
+    settings::write_to_clone(&repository, &source.git_config)?;
     let submodules = Update {
         which: &params.submodules,
         recursive: params.submodule_recursive,

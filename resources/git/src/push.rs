@@ -17,9 +17,9 @@ use git2::Oid;
 use jetway::{Advise as _, Finished, Result};
 
 use self::integration::{Integration, UPSTREAM, Upstream};
-use self::notes::{NOTES, NOTES_THERE};
-use self::other_tags::{Asked, MOST_COMMITS, OtherTags, TagPlan, named};
-use self::rejection::{Rejection, made_by, of_push};
+use self::notes::{FETCHED_NOTES, NOTES};
+use self::other_tags::{MOST_COMMITS, OtherTags, TagOptions, TagPlan, named};
+use self::rejection::{Rejection, created_by, of_push};
 use self::tag::Tag;
 use self::work_tree::WorkTree;
 use crate::source::put_params::Force;
@@ -38,19 +38,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 #[derive(Debug)]
 pub(crate) struct Pushed {
     /// The full names of the refs that the push created on the server.
-    pub(crate) made: Vec<String>,
+    pub(crate) created: Vec<String>,
     /// Whether the server already had everything.
     pub(crate) is_unchanged: bool,
 }
 
 impl Pushed {
     fn nothing() -> Self {
-        Self { made: Vec::new(), is_unchanged: true }
+        Self { created: Vec::new(), is_unchanged: true }
     }
 
     fn of(finished: &Finished) -> Self {
         let is_change = |line: &str| line.contains('\t') && !line.starts_with("=\t");
-        Self { made: made_by(finished), is_unchanged: !finished.text().lines().any(is_change) }
+        Self { created: created_by(finished), is_unchanged: !finished.text().lines().any(is_change) }
     }
 }
 
@@ -76,7 +76,7 @@ impl Push<'_> {
         let start = self.work_tree.head()?;
         let pushed = self.try_until_done(start).await;
         // Delete the temporary refs: the following tasks do not need them.
-        for name in [UPSTREAM, NOTES_THERE] {
+        for name in [UPSTREAM, FETCHED_NOTES] {
             if let Ok(mut fetched) = self.work_tree.repository.find_reference(name) {
                 fetched.delete().context("cannot remove a temporary ref")?;
             }
@@ -108,7 +108,8 @@ impl Push<'_> {
             let commit = self.work_tree.repository.find_reference(name).and_then(|tag| tag.peel_to_commit());
             commit.is_ok_and(|commit| replaced.contains(&commit.id()))
         };
-        let tags = pushed.made.iter().filter(|name| is_on_one(name)).filter_map(|name| name.strip_prefix("refs/tags/"));
+        let tags =
+            pushed.created.iter().filter(|name| is_on_one(name)).filter_map(|name| name.strip_prefix("refs/tags/"));
         if let Some(tags) = named(tags) {
             let console = self.work_tree.git.context().console();
             console.warn(format_args!(
@@ -125,13 +126,13 @@ impl Push<'_> {
         for try_number in 1..=MOST_TRIES {
             let upstream = match self.branch {
                 Some(branch) => self.work_tree.integrate(&self.integration, branch, start).await?,
-                None => Upstream::AsGot,
+                None => Upstream::NotFetched,
             };
             let (finished, tags) = self.push_once(upstream, notes).await?;
             let moved = finished.as_ref().and_then(|finished| self.lost_race(finished));
             let Some(moved) = moved else {
                 let finished = finished.map(|finished| self.judge(finished)).transpose()?;
-                tags.warn_of_those_left(self.work_tree.git.context().console());
+                tags.warn_of_skipped(self.work_tree.git.context().console());
                 return Ok(finished.map_or_else(Pushed::nothing, |finished| Pushed::of(&finished)));
             };
             if try_number < MOST_TRIES {
@@ -160,21 +161,21 @@ impl Push<'_> {
             self.work_tree.add_notes(file, notes, self.branch).await?;
             refspecs.push(format!("{NOTES}:{NOTES}"));
         }
-        let mut tags = TagPlan::of(&self.work_tree, &self.asked()).await?;
+        let mut tags = TagPlan::of(&self.work_tree, &self.tag_options()).await?;
         lfs::upload(self.work_tree.git, self.work_tree.repository, &self.work_tree.directory).await?;
         let wanted = [refspecs.as_slice(), tags.refspecs()].concat();
         let finished = self.push_atomically(&wanted, upstream).await?;
-        let Some(refused) = finished.as_ref().filter(|finished| tags.are_why(finished)) else {
+        let Some(refused) = finished.as_ref().filter(|finished| tags.caused_failure(finished)) else {
             return Ok((finished, tags));
         };
         // The refused tags were not requested explicitly, so push the rest without them.
-        tags.leave(refused);
+        tags.skip_refused(refused);
         let rest = [refspecs.as_slice(), tags.refspecs()].concat();
         Ok((self.push_atomically(&rest, upstream).await?, tags))
     }
 
-    fn asked(&self) -> Asked<'_> {
-        Asked {
+    fn tag_options(&self) -> TagOptions<'_> {
+        TagOptions {
             which: self.other_tags,
             tag: self.tag.as_ref().map(|tag| tag.name.as_str()),
             branch: self.branch,
@@ -223,7 +224,7 @@ impl Push<'_> {
             Upstream::At(commit) => return Ok(lease(&commit.to_string())),
             // The lease expects that the branch does not exist.
             Upstream::Absent => return Ok(lease("")),
-            Upstream::AsGot => {}
+            Upstream::NotFetched => {}
         }
         let found = self.work_tree.repository.refname_to_id(&format!("refs/remotes/origin/{branch}"));
         let found = found.map_err(|error| {
@@ -251,7 +252,7 @@ impl Push<'_> {
             Ok(finished) => return Ok(finished),
             Err(error) => error,
         };
-        let Some(first) = refused.iter().find(|rejection| !rejection.is_echo()) else {
+        let Some(first) = refused.iter().find(|rejection| !rejection.is_side_effect()) else {
             return Err(error.context(self.work_tree.git.cannot("push to")));
         };
         let hint = first.hint();
@@ -273,7 +274,7 @@ fn lost_race(refused: &[Rejection], stderr: &str, branch: Option<&str>) -> Optio
         return Some(name.to_owned());
     }
     let can_catch_up = |name: &str| name == NOTES || branch == Some(name);
-    let mut causes = refused.iter().filter(|rejection| !rejection.is_echo()).peekable();
+    let mut causes = refused.iter().filter(|rejection| !rejection.is_side_effect()).peekable();
     let first = causes.peek()?.name.clone();
     causes.all(|rejection| rejection.has_moved() && can_catch_up(&rejection.name)).then_some(first)
 }

@@ -86,13 +86,13 @@ pub(crate) async fn put(
     } else {
         console.step(format_args!("pushed {} {}{destination}", facts.hash(), facts.subject()));
     }
-    if let Some(branch) = branch.filter(|branch| pushed.made.contains(&format!("{}/{branch}", push.refs_prefix))) {
+    if let Some(branch) = branch.filter(|branch| pushed.created.contains(&format!("{}/{branch}", push.refs_prefix))) {
         metadata.push(Metadata::new("new_branch", branch));
         let message = format!("created branch `{branch}`, which did not exist on the server");
         // With `rebase` or `merge` the branch should exist already: its name may be mistyped.
         if push.integration == Integration::None { console.step(message) } else { console.warn(message) }
     }
-    let mut tags: Vec<&str> = pushed.made.iter().filter_map(|name| name.strip_prefix("refs/tags/")).collect();
+    let mut tags: Vec<&str> = pushed.created.iter().filter_map(|name| name.strip_prefix("refs/tags/")).collect();
     tags.sort_unstable();
     if let Some(tags) = named(tags.into_iter()) {
         console.step(format_args!("pushed {tags}"));

@@ -59,17 +59,17 @@ impl RawCommit {
 }
 
 /// Resolves an abbreviated hash to a commit in the repository; `None` if there is none.
-pub(crate) fn by_prefix(repository: &Repository, beginning: &str) -> Result<Option<Oid>> {
+pub(crate) fn by_prefix(repository: &Repository, hash_prefix: &str) -> Result<Option<Oid>> {
     let database = repository.odb()?;
     database.refresh()?;
-    let Ok(prefix) = Oid::from_str_ext(beginning, repository.object_format()) else { return Ok(None) };
-    match database.exists_prefix(prefix, beginning.len()) {
+    let Ok(prefix) = Oid::from_str_ext(hash_prefix, repository.object_format()) else { return Ok(None) };
+    match database.exists_prefix(prefix, hash_prefix.len()) {
         Ok(found) => Ok(database.read_header(found).is_ok_and(|(_, kind)| kind == ObjectType::Commit).then_some(found)),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
         Err(error) if error.code() == ErrorCode::Ambiguous => {
-            Err(anyhow!("more than one object has a hash that begins with `{beginning}`"))
+            Err(anyhow!("more than one object has a hash that begins with `{hash_prefix}`"))
         }
-        Err(error) => Err(error).with_context(|| format!("cannot look for `{beginning}`")),
+        Err(error) => Err(error).with_context(|| format!("cannot look for `{hash_prefix}`")),
     }
 }
 

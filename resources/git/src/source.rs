@@ -217,7 +217,7 @@ impl Source {
     }
 
     /// How long a server may stay silent.
-    pub(crate) fn silence(&self) -> Duration {
+    pub(crate) fn server_timeout(&self) -> Duration {
         Duration::from_secs(u64::from(self.network_timeout))
     }
 

@@ -167,9 +167,9 @@ fn format_short_ref(format: &str, short: &str) -> String {
     while let Some(character) = characters.next() {
         match (character, character == '%' || character == '\\') {
             (_, false) => text.push(character),
-            ('%', _) => match shown(characters.as_str(), short) {
-                Some((shown, rest)) => {
-                    text.push_str(&shown);
+            ('%', _) => match formatted(characters.as_str(), short) {
+                Some((formatted, rest)) => {
+                    text.push_str(&formatted);
                     characters = rest.chars();
                 }
                 None => match characters.next() {
@@ -189,7 +189,7 @@ fn format_short_ref(format: &str, short: &str) -> String {
 }
 
 /// Parses a `%s` directive after its `%`; returns the formatted text and the rest of the format.
-fn shown<'f>(format: &'f str, short: &str) -> Option<(String, &'f str)> {
+fn formatted<'f>(format: &'f str, short: &str) -> Option<(String, &'f str)> {
     let number = |text: &'f str| text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let is_left = format.starts_with('-');
     let (width, rest) = number(format.trim_start_matches('-'));
@@ -204,8 +204,8 @@ fn shown<'f>(format: &'f str, short: &str) -> Option<(String, &'f str)> {
     let rest = rest.strip_prefix('s')?;
     // Limit the width to three digits.
     let width: usize = if width.is_empty() { 0 } else { width.parse().ok().filter(|_| width.len() <= 3)? };
-    let shown: String = short.chars().take(precision).collect();
-    Some((if is_left { format!("{shown:<width$}") } else { format!("{shown:>width$}") }, rest))
+    let formatted: String = short.chars().take(precision).collect();
+    Some((if is_left { format!("{formatted:<width$}") } else { format!("{formatted:>width$}") }, rest))
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<()> {

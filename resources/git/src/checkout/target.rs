@@ -6,7 +6,7 @@ use jetway::{Advise as _, Result, anyhow};
 use crate::object_id::object_id;
 use crate::source::Source;
 use crate::source::labels::VersionType;
-use crate::source::remote::{is_abbreviated_hash, is_branch_name, is_commit_hash};
+use crate::source::remote::{check_branch_name, is_abbreviated_hash, is_commit_hash};
 use crate::transport::git::Git;
 use crate::version::Version;
 
@@ -20,7 +20,7 @@ pub(crate) struct Target {
     /// The tag of the version.
     pub(crate) tag: Option<String>,
     /// The abbreviated hash of the commit, if the full hash is not known.
-    pub(crate) beginning: Option<String>,
+    pub(crate) hash_prefix: Option<String>,
 }
 
 impl Target {
@@ -28,7 +28,7 @@ impl Target {
     pub(crate) async fn of(git: &Git<'_>, source: &Source, version: Option<&Version>) -> Result<Self> {
         let Some(version) = version else { return Ok(Self::default()) };
         if let Some(branch) = &version.branch {
-            is_branch_name(branch).map_err(|problem| anyhow!("the version's branch {problem}"))?;
+            check_branch_name(branch).map_err(|problem| anyhow!("the version's branch {problem}"))?;
         }
         let (reference, branch) = (&version.reference, version.branch.clone());
         // HEAD is the tip of the followed branch, as in git.
@@ -47,7 +47,7 @@ impl Target {
             return Err(anyhow!("version `{full}` is neither a full commit hash nor the name of a tag or branch"));
         }
         let is_branch = source.version_type == VersionType::BranchHeads;
-        let of_tag = |commit| Self { commit, branch: branch.clone(), tag: Some(reference.clone()), beginning: None };
+        let of_tag = |commit| Self { commit, branch: branch.clone(), tag: Some(reference.clone()), hash_prefix: None };
         let of_branch = |commit| Self { commit, branch: Some(reference.clone()), ..Self::default() };
         if let Some(commit) = &version.commit {
             if !is_commit_hash(commit) {
@@ -73,7 +73,7 @@ impl Target {
                     _ => "branch",
                 };
                 if is_abbreviated_hash(full) {
-                    return Ok(Self { branch, beginning: Some(reference.clone()), ..Self::default() });
+                    return Ok(Self { branch, hash_prefix: Some(reference.clone()), ..Self::default() });
                 }
                 Err(anyhow!("version `{full}` is gone: `{}` has no such {kind}", git.remote().address)
                     .hint(format!("the {kind} was deleted since the version was found; run a newer version")))
@@ -82,7 +82,7 @@ impl Target {
     }
 
     /// Warns if the tag was moved since the version was found. The get still checks out the commit of the version.
-    pub(crate) fn tell_of_moved_tag(&self, git: &Git<'_>, repository: &Repository) {
+    pub(crate) fn warn_of_moved_tag(&self, git: &Git<'_>, repository: &Repository) {
         let (Some(tag), Some(commit)) = (&self.tag, self.commit) else { return };
         let named = repository.find_reference(&format!("refs/tags/{tag}")).and_then(|found| found.peel_to_commit());
         if let Ok(named) = named

@@ -31,7 +31,7 @@ const NAMESPACE: &str = "git";
 const STATUS: &str = "[GNUPG:] ";
 
 /// The keys whose signatures are accepted.
-pub(crate) struct Trusted<'c> {
+pub(crate) struct TrustedKeys<'c> {
     context: &'c Context,
     /// A keyring with the GPG keys.
     keyring: Option<PathBuf>,
@@ -39,9 +39,9 @@ pub(crate) struct Trusted<'c> {
     allowed_signers: Option<PathBuf>,
 }
 
-impl<'c> Trusted<'c> {
+impl<'c> TrustedKeys<'c> {
     /// Collects the keys; `None` if the source requires no signature.
-    pub(crate) async fn gather(context: &'c Context, source: &Source) -> Result<Option<Self>> {
+    pub(crate) async fn collect(context: &'c Context, source: &Source) -> Result<Option<Self>> {
         // If one of these keys is set, verification is on, even if no key results: then every signature is refused.
         if source.commit_verification_keys.is_empty()
             && source.commit_verification_key_ids.is_empty()
@@ -59,7 +59,7 @@ impl<'c> Trusted<'c> {
         for id in &source.commit_verification_key_ids {
             let id = KeyId::parse(id).map_err(|problem| anyhow!("`{id}` {problem}"))?;
             context.console().step(format_args!("fetching a GPG key from {}", source.gpg_keyserver));
-            let (ca_certs, read_timeout) = (source.ca_certs.clone(), source.silence());
+            let (ca_certs, read_timeout) = (source.ca_certs.clone(), source.server_timeout());
             let timeout_keys = TimeoutKeys { connect: "network_timeout", read: "network_timeout" };
             let connect_timeout = read_timeout;
             let settings =

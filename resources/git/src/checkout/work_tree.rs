@@ -39,13 +39,13 @@ impl Tags {
 }
 
 /// What to fetch and check out.
-pub(crate) struct Wanted<'w> {
+pub(crate) struct CheckoutRequest<'w> {
     /// The branch that the clone follows; `None` for the remote's default branch.
     pub(crate) branch: Option<&'w str>,
     /// The commit; `None` for the tip of the branch.
     pub(crate) commit: Option<Oid>,
     /// The abbreviated hash of the commit, if the full hash is not known. The fetch resolves it and sets `commit`.
-    pub(crate) beginning: Option<&'w str>,
+    pub(crate) hash_prefix: Option<&'w str>,
     /// The tag of the version.
     pub(crate) tag: Option<&'w str>,
     /// The depth of the history; `None` for the whole history.
@@ -74,36 +74,42 @@ struct FirstFetch {
 /// Notes are fetched for the following tasks.
 const NOTES: &str = "+refs/notes/*:refs/notes/*";
 
-impl Wanted<'_> {
+impl CheckoutRequest<'_> {
     /// Fetches into `destination`, an empty directory.
     pub(crate) async fn fetch(&mut self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
-        if let Some(beginning) = self.beginning
+        if let Some(hash_prefix) = self.hash_prefix
             && self.depth.take().is_some()
         {
             let console = git.context().console();
             console.step(format_args!(
-                "looking for `{beginning}` in the whole history: a server finds commits by full hash only"
+                "looking for `{hash_prefix}` in the whole history: a server finds commits by full hash only"
             ));
         }
         let repository = match self.depth {
-            Some(depth) => self.fetch_so_deep(git, destination, depth).await?,
+            Some(depth) => self.fetch_shallow(git, destination, depth).await?,
             None => self.clone_whole_history(git, destination).await?,
         };
-        if let Some(beginning) = self.beginning {
-            let found = raw_commit::by_prefix(&repository, beginning)?;
-            self.commit = Some(found.ok_or_else(|| self.gone(git, beginning))?);
+        if let Some(hash_prefix) = self.hash_prefix {
+            let found = raw_commit::by_prefix(&repository, hash_prefix)?;
+            self.commit = Some(found.ok_or_else(|| self.commit_is_gone(git, hash_prefix))?);
         }
         if let Some(tag) = self.tag.filter(|_| self.tags != Tags::None) {
-            self.bring_tag(git, destination, &repository, tag).await?;
+            self.fetch_missing_tag(git, destination, &repository, tag).await?;
         }
         if let Some(commit) = self.commit {
-            self.find(git, destination, &repository, commit).await?;
+            self.ensure_commit(git, destination, &repository, commit).await?;
         }
         Ok(repository)
     }
 
     /// Fetches the version's tag if it is missing. Warns if it was deleted on the server.
-    async fn bring_tag(&self, git: &Git<'_>, destination: &Path, repository: &Repository, tag: &str) -> Result<()> {
+    async fn fetch_missing_tag(
+        &self,
+        git: &Git<'_>,
+        destination: &Path,
+        repository: &Repository,
+        tag: &str,
+    ) -> Result<()> {
         let name = format!("refs/tags/{tag}");
         if repository.find_reference(&name).is_ok() {
             return Ok(());
@@ -145,7 +151,7 @@ impl Wanted<'_> {
     }
 
     /// Fetches the tip of the branch and the commit in one round trip, with a limited depth.
-    async fn fetch_so_deep(&mut self, git: &Git<'_>, destination: &Path, depth: u32) -> Result<Repository> {
+    async fn fetch_shallow(&mut self, git: &Git<'_>, destination: &Path, depth: u32) -> Result<Repository> {
         let (branch, commit) = match self.branch {
             Some(branch) => (Some(branch.to_owned()), self.commit),
             None => match git.default_head().await? {
@@ -230,7 +236,7 @@ impl Wanted<'_> {
     ) -> Result<bool> {
         let console = git.context().console();
         match (Refusal::of(finished), self.commit) {
-            (Some(Refusal::UnknownCommit), Some(commit)) => return Err(self.gone(git, commit)),
+            (Some(Refusal::UnknownCommit), Some(commit)) => return Err(self.commit_is_gone(git, commit)),
             (Some(Refusal::UnadvertisedCommit), Some(_)) if request.commit.is_some() => {
                 request.commit = None;
                 let branch = branch.unwrap_or("HEAD");
@@ -281,7 +287,7 @@ impl Wanted<'_> {
             self.fetch_notes(git, destination).await?;
         }
         let repository = open(destination)?;
-        if self.branch.is_none() && self.commit.is_none() && self.beginning.is_none() {
+        if self.branch.is_none() && self.commit.is_none() && self.hash_prefix.is_none() {
             repository.refname_to_id("HEAD").map_err(|_| git.no_such_branch(None))?;
         }
         Ok(repository)
@@ -298,7 +304,13 @@ impl Wanted<'_> {
 
     /// Fetches the commit if it is missing: first by its hash, then by deepening the branch's history in steps, up to
     /// all of it.
-    async fn find(&self, git: &Git<'_>, destination: &Path, repository: &Repository, commit: Oid) -> Result<()> {
+    async fn ensure_commit(
+        &self,
+        git: &Git<'_>,
+        destination: &Path,
+        repository: &Repository,
+        commit: Oid,
+    ) -> Result<()> {
         let is_there = || repository.odb().is_ok_and(|odb| odb.refresh().is_ok() && odb.exists(commit));
         if is_there() {
             return Ok(());
@@ -316,7 +328,7 @@ impl Wanted<'_> {
         let by_hash: Vec<&str> = depth.as_deref().into_iter().chain(["origin", &hash]).collect();
         let finished = fetch(&by_hash).await?;
         match Refusal::of(&finished) {
-            Some(Refusal::UnknownCommit) => return Err(self.gone(git, commit)),
+            Some(Refusal::UnknownCommit) => return Err(self.commit_is_gone(git, commit)),
             Some(_) if self.search_remote_refs => {
                 for name in self.refs_at(git, &hash).await? {
                     git.context().console().step(format_args!("fetching `{name}`, which is at {hash}"));
@@ -338,7 +350,7 @@ impl Wanted<'_> {
             git.context().console().step(format_args!("looking for {hash} further back (git fetch {more})"));
             git.explain(fetch(&[more, "origin"]).await?, self.branch).with_context(|| git.cannot("fetch"))?;
         }
-        if is_there() { Ok(()) } else { Err(self.gone(git, commit)) }
+        if is_there() { Ok(()) } else { Err(self.commit_is_gone(git, commit)) }
     }
 
     /// The server's refs that point to this commit.
@@ -365,7 +377,7 @@ impl Wanted<'_> {
         prepare().context("cannot prepare the sparse checkout")
     }
 
-    fn gone(&self, git: &Git<'_>, commit: impl Display) -> jetway::Error {
+    fn commit_is_gone(&self, git: &Git<'_>, commit: impl Display) -> jetway::Error {
         let branch = self.branch.map_or("the default branch".to_owned(), |branch| format!("branch `{branch}`"));
         anyhow!("version `{commit}` is gone: it is not in {branch} of `{}`", git.remote().address)
             .hint("the branch was moved since the version was found; run a newer version")

@@ -59,7 +59,7 @@ impl BranchHeads<'_, '_, '_> {
     /// The date of a branch's tip does not say when the branch was pushed. So a branch is new if no earlier check
     /// returned it. The branches of a lost response are returned again.
     pub(super) async fn versions(&self, labels: &[Label], known: Option<&Version>) -> Result<Vec<Label>> {
-        let memory = known.and_then(|known| Memory::parse(&self.0.cache.kept(MEMORY)?, known));
+        let memory = known.and_then(|known| Memory::parse(&self.0.cache.stored(MEMORY)?, known));
         let (chosen, reported) = match (known, memory) {
             (None, _) => {
                 let chosen = self.0.newest(labels).await?;
@@ -75,7 +75,7 @@ impl BranchHeads<'_, '_, '_> {
         if let Some(last) = answered.as_ref().or(known) {
             let branches: Vec<String> = labels.iter().map(Label::to_line).collect();
             if let Some(text) = Memory::format(&branches, &reported, last) {
-                self.0.cache.keep(MEMORY, &text)?;
+                self.0.cache.store(MEMORY, &text)?;
             }
         }
         Ok(chosen)
@@ -83,8 +83,8 @@ impl BranchHeads<'_, '_, '_> {
 
     /// The known branch, the branches of an earlier response that may be lost, and the new branches.
     async fn new_branches(&self, labels: &[Label], known: &Version, memory: &Memory) -> Result<Vec<Label>> {
-        let kept = labels.iter().filter(|label| label.is_as_in(known)).cloned();
-        let is_new = |label: &&Label| !memory.reported.contains(&label.to_line()) && !label.is_as_in(known);
+        let kept = labels.iter().filter(|label| label.is_unchanged_from(known)).cloned();
+        let is_new = |label: &&Label| !memory.reported.contains(&label.to_line()) && !label.is_unchanged_from(known);
         let new = labels.iter().filter(is_new).cloned();
         let (again, new): (Vec<Label>, Vec<Label>) = new.partition(|label| memory.seen.contains(&label.to_line()));
         let found = [kept.collect(), self.0.passing(&again).await?, self.0.passing(&new).await?].concat();
@@ -105,7 +105,7 @@ impl BranchHeads<'_, '_, '_> {
             self.warn_of_deleted_branch(known, "every branch");
             return self.0.passing(&others).await;
         };
-        if !namesake.is_as_in(known) {
+        if !namesake.is_unchanged_from(known) {
             return self.0.passing(&[others, namesakes].concat()).await;
         }
         let (older, newer): (Vec<Label>, Vec<Label>) =

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jetway::{Advise as _, Metadata, Response, Result, anyhow};
 use jiff::Timestamp;
 
-use crate::source::names::Names;
+use crate::source::names::NameFilter;
 use crate::transport::git::Git;
 use crate::version::Version;
 
@@ -25,15 +25,15 @@ const HEADS: &str = "refs/heads/";
 ///
 /// Concourse ignores a version that it has seen before. So a new version contains the time: a set that comes back (`a`,
 /// then `a` and `b`, then `a` again) is a new version.
-pub(crate) async fn check(git: &Git<'_>, names: &Names, known: Option<Version>) -> Result<Vec<Version>> {
+pub(crate) async fn check(git: &Git<'_>, names: &NameFilter, known: Option<Version>) -> Result<Vec<Version>> {
     let branches = list(git, names).await?;
     if branches.is_empty()
-        && let Some(written) = names.written()
+        && let Some(written) = names.description()
     {
         git.context().console().warn(format_args!("no branch of `{}` matches {written}", git.remote().address));
     }
     let known = known.filter(|known| {
-        let of_known = known.branches.as_deref().and_then(names_in);
+        let of_known = known.branches.as_deref().and_then(parse_names);
         of_known.is_some_and(|mut known| {
             known.sort();
             known == branches
@@ -45,7 +45,7 @@ pub(crate) async fn check(git: &Git<'_>, names: &Names, known: Option<Version>) 
 /// Writes the branch names of a version to a file. Does not fetch the repository.
 pub(crate) async fn get(
     git: &Git<'_>,
-    names: &Names,
+    names: &NameFilter,
     version: Option<Version>,
     destination: &Path,
 ) -> Result<Response<Version>> {
@@ -54,7 +54,7 @@ pub(crate) async fn get(
         None => version_of(&list(git, names).await?)?,
     };
     let text = version.branches.as_deref().unwrap_or_default();
-    let branches = names_in(text).ok_or_else(|| {
+    let branches = parse_names(text).ok_or_else(|| {
         anyhow!("the version's `branches` is neither a JSON array of names nor `{NONE}`: `{text}`")
             .hint("the version was found before `version_type: branches` was set; run a newer version")
     })?;
@@ -77,10 +77,10 @@ pub(crate) async fn get(
 }
 
 /// The matching branch names on the server, sorted by their bytes.
-async fn list(git: &Git<'_>, names: &Names) -> Result<Vec<String>> {
+async fn list(git: &Git<'_>, names: &NameFilter) -> Result<Vec<String>> {
     let prefixes: Vec<String> = names.prefixes().iter().map(|prefix| format!("{HEADS}{prefix}")).collect();
     let refs = git.remote_refs(&prefixes, None).await?;
-    let found = refs.iter().filter_map(|found| found.name.strip_prefix(HEADS)).filter(|name| names.include(name));
+    let found = refs.iter().filter_map(|found| found.name.strip_prefix(HEADS)).filter(|name| names.matches(name));
     let mut branches: Vec<String> = found.map(str::to_owned).collect();
     branches.sort();
     branches.dedup();
@@ -96,7 +96,7 @@ fn version_of(branches: &[String]) -> Result<Version> {
 }
 
 /// Parses the branch names of a version.
-fn names_in(text: &str) -> Option<Vec<String>> {
+fn parse_names(text: &str) -> Option<Vec<String>> {
     if text == NONE { Some(Vec::new()) } else { serde_json::from_str(text).ok() }
 }
 
@@ -106,14 +106,14 @@ mod tests {
 
     #[test]
     fn a_version_says_its_names_or_none() {
-        let names = |version: Version| names_in(&version.branches.unwrap());
+        let names = |version: Version| parse_names(&version.branches.unwrap());
         let branches = ["a".to_owned(), "é/\"b\"".to_owned()];
         assert_eq!(names(version_of(&branches).unwrap()).unwrap(), branches);
         let none = version_of(&[]).unwrap();
         assert_eq!(none.branches.as_deref(), Some("NONE"));
         assert_eq!(names(none).unwrap(), Vec::<String>::new());
-        assert_eq!(names_in("main"), None);
-        assert_eq!(names_in(""), None);
+        assert_eq!(parse_names("main"), None);
+        assert_eq!(parse_names(""), None);
     }
 
     #[test]

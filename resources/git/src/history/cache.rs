@@ -19,7 +19,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::object_id::{object_id, other_format};
 use crate::raw_commit;
 use crate::source::remote::Remote;
-use crate::transport::refusal::{FromServer, Refusal};
+use crate::transport::refusal::{Refusal, ServerError};
 
 /// The objects that a check needs of each commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,7 +102,7 @@ pub(crate) const TIP: &str = "refs/jetway/tip";
 pub(crate) const KNOWN: &str = "refs/jetway/known";
 
 /// The setting that is written last when a repository is created. A repository without it is incomplete.
-const IS_MADE: &str = "remote.origin.promisor";
+const IS_COMPLETE: &str = "remote.origin.promisor";
 
 /// The setting with the weaker filter that is used after the server refused the default one.
 const FILTER: &str = "jetway.filter";
@@ -132,12 +132,12 @@ impl RepositoryCache {
         let mut hasher = DefaultHasher::new();
         (&remote.address, followed, kept).hash(&mut hasher);
         let name = format!("{:016x}", hasher.finish());
-        let (path, lock) = match lock_shared_place(context.temporary(), &name) {
+        let (path, lock) = match lock_shared_directory(context.temporary(), &name) {
             Some((path, lock)) => (path, Some(lock)),
             None => (context.private_directory().path()?.join(name), None),
         };
         let is_usable = |repository: &Repository| format.is_none_or(|format| format == repository.object_format());
-        if let Some(repository) = open_sound(&path).filter(is_usable) {
+        if let Some(repository) = open_complete(&path).filter(is_usable) {
             let filter = accepted_filter(&repository).unwrap_or(kept.filter());
             return Ok(Self { path, repository, filter, reused: true, was_reformatted: false, _lock: lock });
         }
@@ -164,7 +164,7 @@ impl RepositoryCache {
             self.renew(remote, other_format(self.repository.object_format()))?;
             return Ok(!had_format);
         }
-        if !self.reused || !is_worth_another_try(error) {
+        if !self.reused || !may_be_fixed_by_renewal(error) {
             return Ok(false);
         }
         console.warn(format_args!("discarding the cached repository of an earlier check: {error:#}"));
@@ -234,11 +234,11 @@ impl RepositoryCache {
     pub(crate) fn write_refs(&self, refs: &BTreeMap<String, Oid>) -> Result<()> {
         let lines: String =
             refs.iter().map(|(name, target)| [target.to_string().as_str(), " ", name, "\n"].concat()).collect();
-        self.keep("packed-refs", &format!("# pack-refs with: sorted \n{lines}"))
+        self.store("packed-refs", &format!("# pack-refs with: sorted \n{lines}"))
     }
 
     /// Stores a text for the next check, atomically.
-    pub(crate) fn keep(&self, name: &str, text: &str) -> Result<()> {
+    pub(crate) fn store(&self, name: &str, text: &str) -> Result<()> {
         let (file, written) = (self.path.join(name), self.path.join(format!("{name}.new")));
         let write = || {
             fs::write(&written, text)?;
@@ -248,7 +248,7 @@ impl RepositoryCache {
     }
 
     /// The text that an earlier check stored.
-    pub(crate) fn kept(&self, name: &str) -> Option<String> {
+    pub(crate) fn stored(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.path.join(name)).ok()
     }
 
@@ -269,12 +269,12 @@ impl RepositoryCache {
             return fs::remove_file(&file).with_context(|| format!("cannot remove `{}`", file.display()));
         }
         let lines: Vec<String> = boundary.iter().map(ToString::to_string).collect();
-        self.keep("shallow", &(lines.join("\n") + "\n"))
+        self.store("shallow", &(lines.join("\n") + "\n"))
     }
 }
 
 /// Locks the directory of the cache; `None` if another process or user has it, or if it is not writable.
-fn lock_shared_place(temporary: &Path, name: &str) -> Option<(PathBuf, File)> {
+fn lock_shared_directory(temporary: &Path, name: &str) -> Option<(PathBuf, File)> {
     let parent = temporary.join("jetway-git-cache");
     match fs::DirBuilder::new().mode(0o700).create(&parent) {
         Ok(()) => {}
@@ -300,15 +300,15 @@ fn accepted_filter(repository: &Repository) -> Option<Filter> {
 }
 
 /// Whether a fresh repository may avoid the error. It cannot if the server, a timeout or an interrupt is the cause.
-fn is_worth_another_try(error: &jetway::Error) -> bool {
-    let is_from_server = error.chain().any(<dyn std::error::Error>::is::<FromServer>);
+fn may_be_fixed_by_renewal(error: &jetway::Error) -> bool {
+    let is_from_server = error.chain().any(<dyn std::error::Error>::is::<ServerError>);
     !is_from_server && !Silent::caused(error) && !Interrupted::caused(error)
 }
 
 /// Opens the repository of an earlier check, if it is complete.
-fn open_sound(path: &Path) -> Option<Repository> {
+fn open_complete(path: &Path) -> Option<Repository> {
     let repository = Repository::open_bare(path).ok()?;
-    repository.config().ok()?.get_bool(IS_MADE).ok().filter(|is_made| *is_made)?;
+    repository.config().ok()?.get_bool(IS_COMPLETE).ok().filter(|is_made| *is_made)?;
     remove_stale_locks(path);
     // A killed check may have written a ref without its objects.
     if let Ok(tip) = repository.refname_to_id(TIP) {
@@ -346,7 +346,7 @@ fn make(path: &Path, remote: &Remote, format: ObjectFormat) -> Result<Repository
         configuration.set_str("remote.origin.url", &remote.address)?;
         // The cache need not survive a crash, so do not wait for the disk.
         configuration.set_str("core.fsync", "none")?;
-        configuration.set_bool(IS_MADE, true)?;
+        configuration.set_bool(IS_COMPLETE, true)?;
         Ok::<_, jetway::Error>(repository)
     };
     make().with_context(|| format!("cannot make a repository in `{}`", path.display()))

@@ -42,16 +42,16 @@ const WINDOWS: Windows = Windows { first: 50, growth: 8, deepest: 20_000 };
 
 /// The result of a search: the commits that are versions.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct SearchResult {
     /// Whether the known version is still on the branch.
-    pub(crate) known_is_there: bool,
+    pub(crate) known_is_on_branch: bool,
     /// The newer commits, oldest first; the newest ones if no version is known or it is gone.
     pub(crate) commits: Vec<Oid>,
 }
 
 /// How much history a fetch requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
+enum FetchDepth {
     /// Everything new since the last fetch.
     New,
     /// This many commits from the tip.
@@ -77,11 +77,11 @@ pub(crate) struct History<'g> {
 /// A part of the first-parent chain, newest first.
 struct Chain {
     commits: Vec<Oid>,
-    end: End,
+    end: ChainEnd,
 }
 
 /// The position of a version relative to the branch.
-struct Place {
+struct VersionPosition {
     /// The chain from the tip to the version, or to where the histories diverge; `None` if they have no common commit.
     chain: Option<Chain>,
     /// Whether the version is an ancestor of the tip.
@@ -91,7 +91,7 @@ struct Place {
 }
 
 /// The result of a walk from a commit to its ancestors.
-struct Walk {
+struct AncestorWalk {
     /// The commits that were passed.
     seen: HashSet<Oid>,
     /// The commits where the walk ended.
@@ -102,7 +102,7 @@ struct Walk {
 
 /// Why a chain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum ChainEnd {
     /// At the wanted commit, which is not part of the chain.
     Reached(Oid),
     /// At a root commit.
@@ -128,7 +128,7 @@ impl<'g> History<'g> {
 
     /// Finds the newest versions, or those newer than `known`. `server_tip` is the tip of the branch, if the server was
     /// already asked for it.
-    pub(crate) async fn search(&mut self, known: Option<Oid>, server_tip: Option<Oid>) -> Result<Found> {
+    pub(crate) async fn search(&mut self, known: Option<Oid>, server_tip: Option<Oid>) -> Result<SearchResult> {
         loop {
             let error = match self.search_once(known, server_tip).await {
                 Ok(found) => return Ok(found),
@@ -141,16 +141,16 @@ impl<'g> History<'g> {
     }
 
     /// Resolves an abbreviated hash. Servers do not resolve them, so the whole history is fetched.
-    pub(crate) async fn resolve(&self, beginning: &str) -> Result<Option<Oid>> {
-        if let Some(commit) = raw_commit::by_prefix(self.cache.repository(), beginning)? {
+    pub(crate) async fn resolve(&self, hash_prefix: &str) -> Result<Option<Oid>> {
+        if let Some(commit) = raw_commit::by_prefix(self.cache.repository(), hash_prefix)? {
             return Ok(Some(commit));
         }
-        self.git.context().console().step(format_args!("looking for `{beginning}` in the whole history"));
-        self.fetch_tip(Reach::Everything).await?;
-        raw_commit::by_prefix(self.cache.repository(), beginning)
+        self.git.context().console().step(format_args!("looking for `{hash_prefix}` in the whole history"));
+        self.fetch_tip(FetchDepth::Everything).await?;
+        raw_commit::by_prefix(self.cache.repository(), hash_prefix)
     }
 
-    async fn search_once(&self, known: Option<Oid>, server_tip: Option<Oid>) -> Result<Found> {
+    async fn search_once(&self, known: Option<Oid>, server_tip: Option<Oid>) -> Result<SearchResult> {
         match known {
             None => self.newest().await,
             Some(known) => self.newer_than(known, server_tip).await,
@@ -158,22 +158,22 @@ impl<'g> History<'g> {
     }
 
     /// The newest versions. The window grows until it contains enough of them.
-    async fn newest(&self) -> Result<Found> {
+    async fn newest(&self) -> Result<SearchResult> {
         let wanted = usize::try_from(self.source.version_depth).unwrap_or(usize::MAX);
         let first = if self.pathspecs.is_empty() { wanted } else { wanted.max(self.windows.first) };
         // In a shallow history, `New` would fetch everything below the start of a merged branch.
         let is_whole = self.cache.tip().is_ok() && self.cache.boundary()?.is_empty();
-        let mut reach = if is_whole { Reach::New } else { self.window(first) };
+        let mut reach = if is_whole { FetchDepth::New } else { self.window(first) };
         let mut window = first;
         let mut edge = None;
         loop {
             self.fetch_tip(reach).await?;
             let chain = self.chain(self.cache.tip()?, |_| false)?;
-            let commits = self.chosen(&chain, wanted).await?;
+            let commits = self.versions_in(&chain, wanted).await?;
             // A server that is itself a shallow clone has no more history.
             let is_stuck = self.is_unmoved(&mut edge)?;
-            if commits.len() >= wanted || chain.end == End::Root || reach == Reach::Everything || is_stuck {
-                return Ok(Found { known_is_there: false, commits });
+            if commits.len() >= wanted || chain.end == ChainEnd::Root || reach == FetchDepth::Everything || is_stuck {
+                return Ok(SearchResult { known_is_on_branch: false, commits });
             }
             window = chain.commits.len().max(window).saturating_mul(self.windows.growth);
             reach = self.window(window);
@@ -192,13 +192,13 @@ impl<'g> History<'g> {
     }
 
     /// The versions that are newer than `known`.
-    async fn newer_than(&self, known: Oid, server_tip: Option<Oid>) -> Result<Found> {
+    async fn newer_than(&self, known: Oid, server_tip: Option<Oid>) -> Result<SearchResult> {
         let mut is_given_by_hash = true;
         if !self.cache.has(known) {
             match self.fetch_ends(known, server_tip).await? {
                 None => {}
                 Some(Refusal::UnknownCommit | Refusal::UnknownRef) => {
-                    return self.begin_again(known, "is gone from the server").await;
+                    return self.restart_at_newest(known, "is gone from the server").await;
                 }
                 // It may still be on the branch.
                 Some(_) => is_given_by_hash = false,
@@ -209,7 +209,7 @@ impl<'g> History<'g> {
             self.fetch_new(server_tip).await?;
             is_current = true;
         }
-        let mut place = if is_current { self.place_of(known)? } else { Place::UNKNOWN };
+        let mut place = if is_current { self.position_of(known)? } else { VersionPosition::UNKNOWN };
         let mut windows =
             std::iter::successors(Some(self.windows.first), |window| window.checked_mul(self.windows.growth));
         if !place.is_certain
@@ -218,7 +218,7 @@ impl<'g> History<'g> {
             for reach in self.likely_reaches(known, tip)? {
                 if !place.is_certain && self.fetch_once(reach, tip).await? {
                     is_current = true;
-                    place = self.place_of(known)?;
+                    place = self.position_of(known)?;
                     if reach == self.window(self.windows.first) {
                         windows.next();
                     }
@@ -231,21 +231,21 @@ impl<'g> History<'g> {
             if is_current && self.cache.boundary()?.is_empty() {
                 break;
             }
-            let reach = windows.next().map_or(Reach::Everything, |window| self.window(window));
+            let reach = windows.next().map_or(FetchDepth::Everything, |window| self.window(window));
             let (console, how) = (self.git.context().console(), reach.option().unwrap_or_default());
             console.step(format_args!("looking for version `{known}` further back (git fetch {how})"));
             is_given_by_hash = self.deepen(reach, Some(known).filter(|_| is_given_by_hash)).await?;
             is_current = true;
-            place = self.place_of(known)?;
-            if reach == Reach::Everything || self.is_unmoved(&mut edge)? {
+            place = self.position_of(known)?;
+            if reach == FetchDepth::Everything || self.is_unmoved(&mut edge)? {
                 break;
             }
         }
-        let Place { chain, is_part_of_branch, .. } = place;
+        let VersionPosition { chain, is_part_of_branch, .. } = place;
         let Some(chain) = chain else {
             let is_here = self.cache.has(known);
             let why = if is_here { "has no history in common with the branch" } else { "is gone from the server" };
-            return self.begin_again(known, why).await;
+            return self.restart_at_newest(known, why).await;
         };
         if !is_part_of_branch {
             let console = self.git.context().console();
@@ -253,16 +253,16 @@ impl<'g> History<'g> {
                 "version `{known}` is no longer on the branch; continuing from the last common commit"
             ));
         }
-        Ok(Found { known_is_there: is_part_of_branch, commits: self.chosen(&chain, usize::MAX).await? })
+        Ok(SearchResult { known_is_on_branch: is_part_of_branch, commits: self.versions_in(&chain, usize::MAX).await? })
     }
 
     /// Finds where the new commits begin: after `known`, if it is on the first-parent chain. Otherwise it was merged
     /// from another branch, or the branch was rewritten, and they begin where the histories diverge.
-    fn place_of(&self, known: Oid) -> Result<Place> {
-        let (Ok(tip), true) = (self.cache.tip(), self.cache.has(known)) else { return Ok(Place::UNKNOWN) };
+    fn position_of(&self, known: Oid) -> Result<VersionPosition> {
+        let (Ok(tip), true) = (self.cache.tip(), self.cache.has(known)) else { return Ok(VersionPosition::UNKNOWN) };
         let chain = self.chain(tip, |commit| commit == known)?;
-        if chain.end == End::Reached(known) {
-            return Ok(Place { chain: Some(chain), is_part_of_branch: true, is_certain: true });
+        if chain.end == ChainEnd::Reached(known) {
+            return Ok(VersionPosition { chain: Some(chain), is_part_of_branch: true, is_certain: true });
         }
         // The histories diverge at the newest commit of the chain that is an ancestor of `known`. The walk stops at
         // each commit of the chain, since its ancestors cannot be newer.
@@ -272,10 +272,10 @@ impl<'g> History<'g> {
         let Some((position, parting)) = uppermost else {
             // The histories may still have a common commit off the chain, in a merged history with its own root. Then
             // the whole chain is new.
-            let is_whole = !back.is_cut && chain.end == End::Root;
+            let is_whole = !back.is_cut && chain.end == ChainEnd::Root;
             let down = self.walk(tip, |commit| back.seen.contains(&commit))?;
             let is_part_of_branch = down.ends.contains(&known);
-            return Ok(Place {
+            return Ok(VersionPosition {
                 chain: Some(chain).filter(|_| !down.ends.is_empty()),
                 is_part_of_branch,
                 is_certain: is_whole && (is_part_of_branch || !down.is_cut),
@@ -288,22 +288,22 @@ impl<'g> History<'g> {
         let down = self.walk(tip, before)?;
         let is_part_of_branch = down.seen.contains(&known);
         let commits = chain.commits.get(..position).unwrap_or_default().to_vec();
-        Ok(Place {
-            chain: Some(Chain { commits, end: End::Reached(parting) }),
+        Ok(VersionPosition {
+            chain: Some(Chain { commits, end: ChainEnd::Reached(parting) }),
             is_part_of_branch,
             is_certain: (position == 0 || !back.is_cut) && (is_part_of_branch || !down.is_cut),
         })
     }
 
     /// Returns the newest versions, with a warning, when the known version cannot be found.
-    async fn begin_again(&self, known: Oid, why: &str) -> Result<Found> {
+    async fn restart_at_newest(&self, known: Oid, why: &str) -> Result<SearchResult> {
         let console = self.git.context().console();
         console.warn(format_args!("version `{known}` {why}; continuing from the newest commit"));
         self.newest().await
     }
 
     /// The newest `most` versions of a chain, oldest first.
-    async fn chosen(&self, chain: &Chain, most: usize) -> Result<Vec<Oid>> {
+    async fn versions_in(&self, chain: &Chain, most: usize) -> Result<Vec<Oid>> {
         let mut chosen = Vec::new();
         for commit in self.matching_paths(chain).await? {
             if chosen.len() >= most {
@@ -328,7 +328,7 @@ impl<'g> History<'g> {
         }
         let command = self.cache.local(self.git.command("rev-list"));
         let mut command = command.args(["--first-parent", &newest.to_string()]).quiet();
-        if let End::Reached(end) = chain.end {
+        if let ChainEnd::Reached(end) = chain.end {
             command = command.arg(format!("^{end}"));
         }
         let finished = command.arg("--").args(&self.pathspecs).run().await?.success();
@@ -351,22 +351,22 @@ impl<'g> History<'g> {
         let mut next = tip;
         loop {
             if is_end(next) {
-                return Ok(Chain { commits, end: End::Reached(next) });
+                return Ok(Chain { commits, end: ChainEnd::Reached(next) });
             }
             let parents = self.parents(next)?;
             commits.push(next);
             match parents.first() {
-                None => return Ok(Chain { commits, end: End::Root }),
-                Some(_) if boundary.contains(&next) => return Ok(Chain { commits, end: End::Boundary }),
+                None => return Ok(Chain { commits, end: ChainEnd::Root }),
+                Some(_) if boundary.contains(&next) => return Ok(Chain { commits, end: ChainEnd::Boundary }),
                 Some(parent) => next = *parent,
             }
         }
     }
 
     /// Walks from `commit` to its ancestors in the window, but not beyond those for which `is_end` holds.
-    fn walk(&self, commit: Oid, is_end: impl Fn(Oid) -> bool) -> Result<Walk> {
+    fn walk(&self, commit: Oid, is_end: impl Fn(Oid) -> bool) -> Result<AncestorWalk> {
         let boundary: HashSet<Oid> = self.cache.boundary()?.into_iter().collect();
-        let mut walk = Walk { seen: HashSet::new(), ends: HashSet::new(), is_cut: false };
+        let mut walk = AncestorWalk { seen: HashSet::new(), ends: HashSet::new(), is_cut: false };
         let mut pending = vec![commit];
         while let Some(commit) = pending.pop() {
             if is_end(commit) {
@@ -387,8 +387,8 @@ impl<'g> History<'g> {
         raw_commit::parents(self.cache.repository(), commit)
     }
 
-    fn window(&self, depth: usize) -> Reach {
-        if depth > self.windows.deepest { Reach::Everything } else { Reach::Depth(depth) }
+    fn window(&self, depth: usize) -> FetchDepth {
+        if depth > self.windows.deepest { FetchDepth::Everything } else { FetchDepth::Depth(depth) }
     }
 
     /// The requests that probably reach `known` and not much further, to be tried in order. A plain fetch of what is
@@ -398,26 +398,26 @@ impl<'g> History<'g> {
     /// A fetch since the date of `known` is exact in a linear history. But the commits of a merged branch may be older
     /// than earlier merges, and a server cuts history off at such a merge. So if `known` is a recent merge, the first
     /// window is tried first.
-    fn likely_reaches(&self, known: Oid, tip: Oid) -> Result<Vec<Reach>> {
+    fn likely_reaches(&self, known: Oid, tip: Oid) -> Result<Vec<FetchDepth>> {
         let since = raw_commit::created(self.cache.repository(), known)?;
         let is_later = !self.cache.has(tip) || raw_commit::created(self.cache.repository(), tip)? >= since;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let age = now.saturating_sub(Duration::from_secs(since.try_into().unwrap_or_default()));
         let is_near = age < RECENT && self.parents(known)?.len() > 1;
         let near = is_near.then(|| self.window(self.windows.first));
-        let by_date = (since > 0 && is_later).then_some(Reach::Since(since));
+        let by_date = (since > 0 && is_later).then_some(FetchDepth::Since(since));
         Ok(near.into_iter().chain(by_date).collect())
     }
 
     /// Fetches the tip with the requested history; returns whether the server allowed it.
-    async fn fetch_once(&self, reach: Reach, tip: Oid) -> Result<bool> {
+    async fn fetch_once(&self, reach: FetchDepth, tip: Oid) -> Result<bool> {
         let refspec = format!("+{tip}:{TIP}");
         // No retries: a server without commits of that date closes the connection, which looks like a transient error.
         // The fallback fetch reports any other error.
         let fetch = self.git.network_once("fetch");
         let is_fetched = self.fetch_by(fetch, &[&refspec], reach).await?.is_success();
         if is_fetched {
-            self.mend_boundary()?;
+            self.repair_boundary()?;
         }
         Ok(is_fetched)
     }
@@ -426,7 +426,7 @@ impl<'g> History<'g> {
     /// asked by date, a server that is a shallow clone treats its own boundary as the roots of history. Or it may list
     /// a commit that it does not send, because it assumes that the client has it. In both cases, a later fetch of git
     /// would fail.
-    fn mend_boundary(&self) -> Result<()> {
+    fn repair_boundary(&self) -> Result<()> {
         let told: HashSet<Oid> = self.cache.boundary()?.into_iter().collect();
         let mut boundary: HashSet<Oid> = told.iter().copied().filter(|commit| self.cache.has(*commit)).collect();
         let mut seen = HashSet::new();
@@ -449,28 +449,28 @@ impl<'g> History<'g> {
     /// the name.
     async fn fetch_new(&self, server_tip: Option<Oid>) -> Result<()> {
         if let Some(tip) = server_tip {
-            let finished = self.fetch(&[&format!("+{tip}:{TIP}")], Reach::New).await?;
+            let finished = self.fetch(&[&format!("+{tip}:{TIP}")], FetchDepth::New).await?;
             if Refusal::of(&finished).is_none() {
                 self.git.explain(finished, None).with_context(|| self.git.cannot("fetch"))?;
                 return Ok(());
             }
         }
         // The branch has moved since, or the server does not serve commits by hash.
-        self.fetch_tip(Reach::New).await
+        self.fetch_tip(FetchDepth::New).await
     }
 
     /// Fetches the branch's tip with so much of its history.
-    async fn fetch_tip(&self, reach: Reach) -> Result<()> {
+    async fn fetch_tip(&self, reach: FetchDepth) -> Result<()> {
         let mut finished = self.fetch_followed(reach).await?;
         if Refusal::of(&finished) == Some(Refusal::CannotShallow) {
-            finished = self.fetch_followed(Reach::New).await?;
+            finished = self.fetch_followed(FetchDepth::New).await?;
         }
         self.git.explain(finished, self.source.branch.as_deref()).with_context(|| self.git.cannot("fetch"))?;
         Ok(())
     }
 
     /// Fetches the tip and `known` with the requested history; returns whether the server served `known`.
-    async fn deepen(&self, reach: Reach, known: Option<Oid>) -> Result<bool> {
+    async fn deepen(&self, reach: FetchDepth, known: Option<Oid>) -> Result<bool> {
         if let Some(known) = known {
             let (tip, known) = (format!("+{}:{TIP}", self.name()), format!("+{known}:{KNOWN}"));
             let finished = self.fetch(&[&tip, &known], reach).await?;
@@ -488,10 +488,10 @@ impl<'g> History<'g> {
     async fn fetch_ends(&self, known: Oid, server_tip: Option<Oid>) -> Result<Option<Refusal>> {
         let tip = server_tip.map_or_else(|| self.name(), |tip| tip.to_string());
         let (known, tip) = (format!("+{known}:{KNOWN}"), format!("+{tip}:{TIP}"));
-        let mut finished = self.fetch(&[&known, &tip], Reach::Depth(1)).await?;
+        let mut finished = self.fetch(&[&known, &tip], FetchDepth::Depth(1)).await?;
         if matches!(Refusal::of(&finished), Some(Refusal::UnknownCommit | Refusal::UnknownRef)) {
             // Check which one is missing: the branch may have moved since the server was asked for its tip.
-            finished = self.fetch(&[&known], Reach::Depth(1)).await?;
+            finished = self.fetch(&[&known], FetchDepth::Depth(1)).await?;
         }
         if let Some(refusal) = Refusal::of(&finished) {
             return Ok(Some(refusal));
@@ -501,7 +501,7 @@ impl<'g> History<'g> {
     }
 
     /// Fetches the followed ref by name: the branch, or the tag of that name if there is no such branch.
-    async fn fetch_followed(&self, reach: Reach) -> Result<Finished> {
+    async fn fetch_followed(&self, reach: FetchDepth) -> Result<Finished> {
         let fetch = async || self.fetch(&[&format!("+{}:{TIP}", self.name())], reach).await;
         let finished = fetch().await?;
         if self.source.branch.is_none() || Refusal::of(&finished) != Some(Refusal::UnknownRef) {
@@ -521,26 +521,27 @@ impl<'g> History<'g> {
         self.source.branch.as_ref().map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/{kind}/{branch}"))
     }
 
-    async fn fetch(&self, refspecs: &[&str], reach: Reach) -> Result<Finished> {
+    async fn fetch(&self, refspecs: &[&str], reach: FetchDepth) -> Result<Finished> {
         self.fetch_by(self.git.network("fetch"), refspecs, reach).await
     }
 
-    async fn fetch_by(&self, command: Command, refspecs: &[&str], reach: Reach) -> Result<Finished> {
+    async fn fetch_by(&self, command: Command, refspecs: &[&str], reach: FetchDepth) -> Result<Finished> {
         if !self.cache.missing(self.cache.boundary()?)?.is_empty() {
-            self.mend_boundary()?;
+            self.repair_boundary()?;
         }
         // git refuses `--unshallow` for a complete history.
-        let reach = if reach == Reach::Everything && self.cache.boundary()?.is_empty() { Reach::New } else { reach };
+        let reach =
+            if reach == FetchDepth::Everything && self.cache.boundary()?.is_empty() { FetchDepth::New } else { reach };
         let fetch = self.cache.fetch(command).arg("--force").args(reach.option()).arg("origin").args(refspecs);
         RepositoryCache::accepted(fetch.quiet().run().await?)
     }
 }
 
-impl Place {
+impl VersionPosition {
     const UNKNOWN: Self = Self { chain: None, is_part_of_branch: false, is_certain: false };
 }
 
-impl Reach {
+impl FetchDepth {
     /// The option of `git fetch`.
     fn option(self) -> Option<String> {
         match self {
@@ -556,7 +557,7 @@ impl Chain {
     /// The commits that can be examined: if their parents are needed, all except one at the shallow boundary.
     fn certain(&self, needs_parent: bool) -> Option<&[Oid]> {
         match self.commits.split_last() {
-            Some((_, before)) if needs_parent && self.end == End::Boundary => Some(before),
+            Some((_, before)) if needs_parent && self.end == ChainEnd::Boundary => Some(before),
             Some(_) => Some(&self.commits),
             None => None,
         }

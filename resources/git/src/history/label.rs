@@ -12,7 +12,7 @@ use crate::object_id::object_id;
 use crate::source::Source;
 use crate::source::followed::Followed;
 use crate::source::labels::TagSort;
-use crate::source::names::Names;
+use crate::source::names::NameFilter;
 use crate::transport::git::Git;
 use crate::version::Version;
 
@@ -20,18 +20,18 @@ pub(super) const TAGS: &str = "refs/tags/";
 pub(super) const HEADS: &str = "refs/heads/";
 
 /// The query of a source for labels.
-pub(super) struct Question<'s> {
+pub(super) struct LabelQuery<'s> {
     /// The prefix of the labels' full names.
     pub(super) prefix: &'static str,
     /// `tag` or `branch`, for messages.
     pub(super) kind: &'static str,
-    pub(super) names: &'s Names,
+    pub(super) names: &'s NameFilter,
     /// The sort order.
     pub(super) sort: TagSort,
     /// The branch that the tags must be merged into.
     pub(super) branch: Option<&'s str>,
     /// Whether the ancestors of the tags are the versions.
-    pub(super) is_about_ancestors: bool,
+    pub(super) wants_ancestors: bool,
     /// The required depth of each label's history; `None` for all of it.
     pub(super) depth: Option<u32>,
     pub(super) content: Content,
@@ -41,7 +41,7 @@ pub(super) struct Question<'s> {
 }
 
 /// The labels on the server.
-pub(super) struct Listed {
+pub(super) struct RemoteLabels {
     /// The tip of the branch that the tags must be merged into.
     pub(super) tip: Option<Oid>,
     pub(super) labels: Vec<Label>,
@@ -58,7 +58,7 @@ pub(super) struct Label {
     pub(super) created: i64,
 }
 
-impl<'s> Question<'s> {
+impl<'s> LabelQuery<'s> {
     pub(super) fn of(source: &'s Source, followed: &'s Followed) -> Result<Self> {
         let (prefix, kind, names, sort) = match followed {
             Followed::Commits | Followed::Branches(_) => return Err(anyhow!("no tags or branches are followed")),
@@ -69,7 +69,7 @@ impl<'s> Question<'s> {
         let has_filters = !matches!(followed, Followed::AllTags(..));
         let pathspecs = if has_filters { source.pathspecs() } else { Vec::new() };
         let messages = if has_filters { MessageFilter::of(source)? } else { MessageFilter::all() };
-        let is_about_ancestors = matches!(followed, Followed::TagAncestors(_));
+        let wants_ancestors = matches!(followed, Followed::TagAncestors(_));
         let branch = source.branch.as_deref().filter(|_| has_filters && prefix == TAGS);
         Ok(Self {
             prefix,
@@ -77,8 +77,8 @@ impl<'s> Question<'s> {
             names,
             sort,
             branch,
-            is_about_ancestors,
-            depth: match (is_about_ancestors || branch.is_some(), pathspecs.is_empty()) {
+            wants_ancestors,
+            depth: match (wants_ancestors || branch.is_some(), pathspecs.is_empty()) {
                 (true, _) => None,
                 (false, true) => Some(1),
                 // Filtering by path needs the parent of each commit.
@@ -91,31 +91,31 @@ impl<'s> Question<'s> {
         })
     }
 
-    pub(super) async fn ask(&self, git: &Git<'_>) -> Result<Listed> {
+    pub(super) async fn list(&self, git: &Git<'_>) -> Result<RemoteLabels> {
         let head = self.branch.map(|branch| format!("{HEADS}{branch}"));
         let prefixes = self.names.prefixes().iter().map(|prefix| format!("{}{prefix}", self.prefix));
         let refs = git.remote_refs(&prefixes.chain(head.clone()).collect::<Vec<_>>(), self.branch).await?;
-        let mut listed = Listed { tip: None, labels: Vec::new() };
+        let mut remote = RemoteLabels { tip: None, labels: Vec::new() };
         for found in &refs {
             let target = object_id(&found.hash)?;
             if head.as_ref() == Some(&found.name) {
-                listed.tip = Some(target);
+                remote.tip = Some(target);
             }
-            if let Some(name) = found.name.strip_prefix(self.prefix).filter(|name| self.names.include(name)) {
+            if let Some(name) = found.name.strip_prefix(self.prefix).filter(|name| self.names.matches(name)) {
                 let commit = found.peeled.as_deref().map_or(Ok(target), object_id)?;
-                listed.labels.push(Label { name: name.to_owned(), target, commit, created: 0 });
+                remote.labels.push(Label { name: name.to_owned(), target, commit, created: 0 });
             }
         }
-        if head.is_some() && listed.tip.is_none() {
+        if head.is_some() && remote.tip.is_none() {
             return Err(git.no_such_branch(self.branch));
         }
-        Ok(listed)
+        Ok(remote)
     }
 
     /// Warns that no label matches, to explain an empty result.
     pub(super) fn warn_of_no_match(&self, git: &Git<'_>) {
         let (console, kind, address) = (git.context().console(), self.kind, &git.remote().address);
-        match self.names.written() {
+        match self.names.description() {
             Some(written) => console.warn(format_args!("no {kind} of `{address}` matches {written}")),
             None => console.warn(format_args!("there is no {kind} in `{address}`")),
         }
@@ -141,7 +141,7 @@ impl Label {
     }
 
     /// Whether the version has this name and this commit.
-    pub(super) fn is_as_in(&self, version: &Version) -> bool {
+    pub(super) fn is_unchanged_from(&self, version: &Version) -> bool {
         self.name == version.reference
             && version.commit.as_ref().is_none_or(|commit| *commit == self.commit.to_string())
     }
@@ -166,9 +166,9 @@ mod tests {
     fn sorted(source: serde_json::Value, labels: &[Label]) -> Vec<String> {
         let source: Source = serde_json::from_value(source).unwrap();
         let followed = source.followed().unwrap();
-        let question = Question::of(&source, &followed).unwrap();
+        let query = LabelQuery::of(&source, &followed).unwrap();
         let mut labels = labels.to_vec();
-        labels.sort_by(|one, other| question.compare(one, other));
+        labels.sort_by(|one, other| query.compare(one, other));
         labels.into_iter().map(|label| label.name).collect()
     }
 
@@ -183,10 +183,10 @@ mod tests {
     #[test]
     fn a_version_names_a_label_by_its_name_and_its_commit_if_it_has_one() {
         let tag = label("v1", 'a', 1);
-        assert!(tag.is_as_in(&Version::of_label("v1", "a".repeat(40))));
-        assert!(tag.is_as_in(&Version::of_commit("v1".to_owned())));
-        assert!(!tag.is_as_in(&Version::of_label("v1", "b".repeat(40))));
-        assert!(!tag.is_as_in(&Version::of_label("v2", "a".repeat(40))));
+        assert!(tag.is_unchanged_from(&Version::of_label("v1", "a".repeat(40))));
+        assert!(tag.is_unchanged_from(&Version::of_commit("v1".to_owned())));
+        assert!(!tag.is_unchanged_from(&Version::of_label("v1", "b".repeat(40))));
+        assert!(!tag.is_unchanged_from(&Version::of_label("v2", "a".repeat(40))));
     }
 
     #[test]
@@ -194,8 +194,8 @@ mod tests {
         let depth = |source: serde_json::Value| {
             let source: Source = serde_json::from_value(source).unwrap();
             let followed = source.followed().unwrap();
-            let question = Question::of(&source, &followed).unwrap();
-            (question.depth, question.content)
+            let query = LabelQuery::of(&source, &followed).unwrap();
+            (query.depth, query.content)
         };
         let tags = |more: serde_json::Value| {
             let mut source = json!({ "uri": "u", "tag_filter": "v*" });

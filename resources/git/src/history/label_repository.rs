@@ -8,7 +8,7 @@ use git2::{ObjectType, Oid};
 use jetway::{Finished, Result};
 
 use crate::history::cache::RepositoryCache;
-use crate::history::label::{HEADS, Label, Listed, Question};
+use crate::history::label::{HEADS, Label, LabelQuery, RemoteLabels};
 use crate::object_id::{empty_tree, object_id};
 use crate::raw_commit::{self, RawCommit};
 use crate::transport::git::Git;
@@ -20,9 +20,9 @@ const CHUNK: usize = 100;
 /// The labels of the server, and the cache with their commits.
 pub(super) struct LabelRepository<'g, 's> {
     pub(super) git: &'g Git<'g>,
-    pub(super) question: Question<'s>,
+    pub(super) query: LabelQuery<'s>,
     pub(super) cache: RepositoryCache,
-    pub(super) listed: Listed,
+    pub(super) remote: RemoteLabels,
 }
 
 impl LabelRepository<'_, '_> {
@@ -31,21 +31,21 @@ impl LabelRepository<'_, '_> {
         let database = self.cache.repository().odb()?;
         let is_commit =
             |label: &&Label| database.read_header(label.commit).is_ok_and(|(_, kind)| kind == ObjectType::Commit);
-        let mut labels: Vec<Label> = self.listed.labels.iter().filter(is_commit).cloned().collect();
-        if let Some(tip) = self.listed.tip {
+        let mut labels: Vec<Label> = self.remote.labels.iter().filter(is_commit).cloned().collect();
+        if let Some(tip) = self.remote.tip {
             let merged = self.ancestors([tip], &labels.iter().map(|label| label.commit).collect())?;
             labels.retain(|label| merged.contains(&label.commit));
         }
         for label in &mut labels {
             label.created = raw_commit::created(self.cache.repository(), label.target)?;
         }
-        labels.sort_by(|one, other| self.question.compare(one, other));
+        labels.sort_by(|one, other| self.query.compare(one, other));
         Ok(labels)
     }
 
     /// The newest labels that pass the filters, oldest first.
     pub(super) async fn newest(&self, labels: &[Label]) -> Result<Vec<Label>> {
-        let wanted = self.question.version_depth;
+        let wanted = self.query.version_depth;
         let mut chosen = Vec::new();
         for chunk in labels.rchunks(wanted.clamp(CHUNK, 100 * CHUNK)) {
             let mut passing = self.passing(chunk).await?;
@@ -72,14 +72,14 @@ impl LabelRepository<'_, '_> {
 
     /// Whether the commit's message passes the filter.
     pub(super) fn passes(&self, commit: Oid) -> Result<bool> {
-        let messages = &self.question.messages;
+        let messages = &self.query.messages;
         Ok(messages.passes_everything() || messages.passes(&RawCommit::read(self.cache.repository(), commit)?.message))
     }
 
     /// The commits that change matching paths, compared with their first parents; `None` if there are no pathspecs.
     /// (git cannot be asked for the parents: a shallow boundary hides them.)
     pub(super) async fn changing_paths(&self, labels: &[Label]) -> Result<Option<HashSet<Oid>>> {
-        if self.question.pathspecs.is_empty() {
+        if self.query.pathspecs.is_empty() {
             return Ok(None);
         }
         let repository = self.cache.repository();
@@ -99,7 +99,7 @@ impl LabelRepository<'_, '_> {
             return Ok(Some(changing));
         }
         let compare = self.cache.local(self.git.command("diff-tree")).quiet().input(lines(commits.keys()));
-        let compare = compare.args(["--stdin", "-r", "--raw", "--"]).args(&self.question.pathspecs);
+        let compare = compare.args(["--stdin", "-r", "--raw", "--"]).args(&self.query.pathspecs);
         let finished = compare.run().await?.success();
         let finished = finished.context("cannot choose commits by `paths` and `ignore_paths`")?;
         let mut pair = "";
@@ -143,7 +143,7 @@ impl LabelRepository<'_, '_> {
         let mut finished = self.fetch(&missing).await?;
         if matches!(Refusal::of(&finished), Some(Refusal::UnknownCommit | Refusal::UnadvertisedCommit)) {
             // A label was moved or deleted since the server listed it.
-            self.listed = self.question.ask(self.git).await?;
+            self.remote = self.query.list(self.git).await?;
             missing = self.missing()?;
             if missing.is_empty() {
                 return Ok(());
@@ -151,9 +151,9 @@ impl LabelRepository<'_, '_> {
             finished = self.fetch(&missing).await?;
         }
         if !(is_incomplete(&finished) && self.lacks_no_commit()?) {
-            self.git.explain(finished, self.question.branch).with_context(|| self.git.cannot("fetch"))?;
+            self.git.explain(finished, self.query.branch).with_context(|| self.git.cannot("fetch"))?;
         }
-        if self.question.depth.is_none() {
+        if self.query.depth.is_none() {
             self.write_refs()?;
         }
         Ok(())
@@ -163,37 +163,37 @@ impl LabelRepository<'_, '_> {
     /// reports this as a failure, although all commits were fetched. Warns about these labels.
     pub(super) fn lacks_no_commit(&self) -> Result<bool> {
         let missing: HashSet<Oid> = self.missing()?.into_iter().collect();
-        let lacking: Vec<&Label> = self.listed.labels.iter().filter(|label| missing.contains(&label.target)).collect();
+        let lacking: Vec<&Label> = self.remote.labels.iter().filter(|label| missing.contains(&label.target)).collect();
         for label in &lacking {
-            let (kind, name) = (self.question.kind, &label.name);
+            let (kind, name) = (self.query.kind, &label.name);
             self.git.context().console().warn(format_args!("skipping {kind} `{name}`, which does not name a commit"));
         }
-        let is_about_labels = self.listed.tip.is_none_or(|tip| !missing.contains(&tip));
+        let is_about_labels = self.remote.tip.is_none_or(|tip| !missing.contains(&tip));
         Ok(is_about_labels && lacking.iter().all(|label| label.target == label.commit))
     }
 
     pub(super) fn missing(&self) -> Result<Vec<Oid>> {
-        let named = self.listed.labels.iter().map(|label| label.target).chain(self.listed.tip);
+        let named = self.remote.labels.iter().map(|label| label.target).chain(self.remote.tip);
         let mut seen = HashSet::new();
         self.cache.missing(named.filter(|object| seen.insert(*object)))
     }
 
     /// Sets the cache's refs to those of the server, so that the next fetch transfers only what is new.
     pub(super) fn write_refs(&self) -> Result<()> {
-        let branch = self.question.branch.zip(self.listed.tip).map(|(branch, tip)| (format!("{HEADS}{branch}"), tip));
-        let here = self.listed.labels.iter().filter(|label| self.cache.has(label.commit));
-        let labels = here.map(|label| (format!("{}{}", self.question.prefix, label.name), label.target));
+        let branch = self.query.branch.zip(self.remote.tip).map(|(branch, tip)| (format!("{HEADS}{branch}"), tip));
+        let here = self.remote.labels.iter().filter(|label| self.cache.has(label.commit));
+        let labels = here.map(|label| (format!("{}{}", self.query.prefix, label.name), label.target));
         self.cache.write_refs(&labels.chain(branch).collect::<BTreeMap<_, _>>())
     }
 
     /// Fetches a commit if it is missing; returns whether the cache has it.
-    pub(super) async fn bring(&self, commit: Oid) -> Result<bool> {
+    pub(super) async fn fetch_if_missing(&self, commit: Oid) -> Result<bool> {
         if self.cache.has(commit) {
             return Ok(true);
         }
         let finished = self.fetch(&[commit]).await?;
         if Refusal::of(&finished).is_none() {
-            self.git.explain(finished, self.question.branch).with_context(|| self.git.cannot("fetch"))?;
+            self.git.explain(finished, self.query.branch).with_context(|| self.git.cannot("fetch"))?;
         }
         Ok(self.cache.has(commit))
     }
@@ -205,7 +205,7 @@ impl LabelRepository<'_, '_> {
             let fetch = fetch.args(depth.map(|depth| format!("--depth={depth}"))).args(["--stdin", "origin"]);
             fetch.input(hashes.clone()).quiet().run()
         };
-        let mut finished = fetch(self.question.depth).await?;
+        let mut finished = fetch(self.query.depth).await?;
         if Refusal::of(&finished) == Some(Refusal::CannotShallow) {
             finished = fetch(None).await?;
         }

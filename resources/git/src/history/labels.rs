@@ -8,7 +8,7 @@ use jetway::Result;
 
 use crate::history::branch_heads::BranchHeads;
 use crate::history::cache::RepositoryCache;
-use crate::history::label::{HEADS, Label, Question};
+use crate::history::label::{HEADS, Label, LabelQuery};
 use crate::history::label_repository::LabelRepository;
 use crate::history::tag_ancestors;
 use crate::history::tags::Tags;
@@ -24,17 +24,17 @@ pub(crate) async fn search(
     followed: &Followed,
     known: Option<&Version>,
 ) -> Result<Vec<Version>> {
-    let question = Question::of(source, followed)?;
-    let listed = question.ask(git).await?;
-    let Some(first) = listed.labels.first() else {
-        question.warn_of_no_match(git);
+    let query = LabelQuery::of(source, followed)?;
+    let remote = query.list(git).await?;
+    let Some(first) = remote.labels.first() else {
+        query.warn_of_no_match(git);
         return Ok(Vec::new());
     };
-    let key = (question.prefix, question.branch, question.depth);
+    let key = (query.prefix, query.branch, query.depth);
     let format = Some(first.target.object_format());
-    let cache = RepositoryCache::open(git.context(), git.remote(), &key, question.content, format)?;
-    let known = known.map(|version| without_prefix(version, question.prefix));
-    let mut repository = LabelRepository { git, question, cache, listed };
+    let cache = RepositoryCache::open(git.context(), git.remote(), &key, query.content, format)?;
+    let known = known.map(|version| without_prefix(version, query.prefix));
+    let mut repository = LabelRepository { git, query, cache, remote };
     loop {
         let error = match versions(&mut repository, known.as_ref()).await {
             Ok(versions) => return Ok(versions),
@@ -49,10 +49,10 @@ pub(crate) async fn search(
 async fn versions(repository: &mut LabelRepository<'_, '_>, known: Option<&Version>) -> Result<Vec<Version>> {
     repository.fetch_missing().await?;
     let labels = repository.labels()?;
-    if repository.question.is_about_ancestors {
+    if repository.query.wants_ancestors {
         return tag_ancestors::versions(repository, &labels, known).await;
     }
-    let chosen = if repository.question.prefix == HEADS {
+    let chosen = if repository.query.prefix == HEADS {
         BranchHeads(repository).versions(&labels, known).await?
     } else {
         Tags(repository).versions(&labels, known).await?

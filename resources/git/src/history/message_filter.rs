@@ -10,13 +10,13 @@ use crate::source::commit_filter::Grammar;
 #[derive(Debug)]
 pub(crate) struct MessageFilter {
     obeys_ci_skip: bool,
-    include: Option<Wanted>,
-    exclude: Option<Wanted>,
+    include: Option<PatternList>,
+    exclude: Option<PatternList>,
 }
 
 /// Patterns of which at least one, or each, must match.
 #[derive(Debug)]
-struct Wanted {
+struct PatternList {
     patterns: Vec<Pattern>,
     all: bool,
 }
@@ -37,7 +37,7 @@ impl MessageFilter {
             let compile = |pattern: &String| Grammar::of(&source.git_config)?.compile(pattern);
             let patterns: Result<Vec<_>, String> = patterns.iter().map(compile).collect();
             let patterns = patterns.map_err(|problem| anyhow!("a pattern of `commit_filter` {problem}"))?;
-            Ok::<_, jetway::Error>(Some(Wanted { patterns: patterns.into_iter().flatten().collect(), all }))
+            Ok::<_, jetway::Error>(Some(PatternList { patterns: patterns.into_iter().flatten().collect(), all }))
         };
         Ok(Self {
             obeys_ci_skip: !source.disable_ci_skip,
@@ -53,18 +53,18 @@ impl MessageFilter {
 
     /// Whether a commit with this message passes.
     pub(crate) fn passes(&self, message: &[u8]) -> bool {
-        if self.obeys_ci_skip && asks_to_be_skipped(message) {
+        if self.obeys_ci_skip && has_ci_skip(message) {
             return false;
         }
         // Patterns match characters. Invalid UTF-8 becomes U+FFFD.
         let message = String::from_utf8_lossy(message);
-        self.include.as_ref().is_none_or(|wanted| wanted.are_in(&message))
-            && !self.exclude.as_ref().is_some_and(|wanted| wanted.are_in(&message))
+        self.include.as_ref().is_none_or(|wanted| wanted.match_message(&message))
+            && !self.exclude.as_ref().is_some_and(|wanted| wanted.match_message(&message))
     }
 }
 
-impl Wanted {
-    fn are_in(&self, message: &str) -> bool {
+impl PatternList {
+    fn match_message(&self, message: &str) -> bool {
         let message = message.strip_suffix('\n').unwrap_or(message);
         let is_in = |pattern: &Pattern| message.split('\n').any(|line| pattern.matches(line.as_bytes()));
         if self.all { self.patterns.iter().all(is_in) } else { self.patterns.iter().any(is_in) }
@@ -73,7 +73,7 @@ impl Wanted {
 
 /// Whether a commit message contains `[ci skip]` or `[skip ci]`, with one blank or tab between the words, as in the
 /// established resource.
-fn asks_to_be_skipped(message: &[u8]) -> bool {
+fn has_ci_skip(message: &[u8]) -> bool {
     const WORDS: [&[u8]; 4] = [b"[ci skip]", b"[ci\tskip]", b"[skip ci]", b"[skip\tci]"];
     WORDS.iter().any(|word| message.windows(word.len()).any(|window| window == *word))
 }
@@ -90,10 +90,10 @@ mod tests {
     #[test]
     fn ci_skip_is_as_exact_as_the_established_resource_has_it() {
         for message in ["x [ci skip]", "subject\n\nbody [skip ci] y", "[ci\tskip]"] {
-            assert!(asks_to_be_skipped(message.as_bytes()), "{message}");
+            assert!(has_ci_skip(message.as_bytes()), "{message}");
         }
         for message in ["[CI SKIP]", "[skip-ci]", "[ci  skip]", "[ci\nskip]", "ci skip"] {
-            assert!(!asks_to_be_skipped(message.as_bytes()), "{message}");
+            assert!(!has_ci_skip(message.as_bytes()), "{message}");
         }
     }
 

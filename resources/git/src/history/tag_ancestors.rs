@@ -31,7 +31,7 @@ pub(super) async fn versions(
         let hash = version.commit.as_ref().unwrap_or(reference);
         let commit = if is_commit_hash(hash) { object_id(hash).ok() } else { named() };
         match commit {
-            Some(commit) if repository.bring(commit).await? => {
+            Some(commit) if repository.fetch_if_missing(commit).await? => {
                 if !older.contains(&commit) {
                     console.warn(format_args!("version `{reference}` is no longer an ancestor of a matching tag"));
                 }
@@ -40,13 +40,13 @@ pub(super) async fn versions(
             _ => console.warn(format_args!("version `{reference}` is gone; continuing from the newest commit")),
         }
     }
-    let tips = tagged.iter().chain(repository.listed.tip.as_ref()).map(ToString::to_string);
+    let tips = tagged.iter().chain(repository.remote.tip.as_ref()).map(ToString::to_string);
     let input = lines(tips.chain(start.map(|start| format!("^{start}"))));
     // `--date-order` never lists a parent before its children, whatever their dates.
     let list = repository.cache.local(repository.git.command("rev-list")).quiet().input(input);
-    let list = list.args(["--first-parent", "--date-order", "--stdin", "--"]).args(&repository.question.pathspecs);
+    let list = list.args(["--first-parent", "--date-order", "--stdin", "--"]).args(&repository.query.pathspecs);
     let finished = list.run().await?.success().context("cannot list the commits before the tags")?;
-    let most = if start.is_some() { usize::MAX } else { repository.question.version_depth };
+    let most = if start.is_some() { usize::MAX } else { repository.query.version_depth };
     let mut chosen = Vec::new();
     for commit in finished.text().lines().filter_map(|line| object_id(line).ok()) {
         if chosen.len() >= most {

@@ -27,14 +27,14 @@ impl Tags<'_, '_, '_> {
 
     /// The known label, if it is unchanged, and the newer labels that pass the filters.
     async fn labels_from(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
-        let (kind, reference) = (self.0.question.kind, &known.reference);
+        let (kind, reference) = (self.0.query.kind, &known.reference);
         let namesake = labels.iter().find(|label| label.name == *reference);
-        if let Some(label) = namesake.filter(|label| label.is_as_in(known)) {
-            let newer = labels.partition_point(|other| self.0.question.compare(other, label) != Ordering::Greater);
+        if let Some(label) = namesake.filter(|label| label.is_unchanged_from(known)) {
+            let newer = labels.partition_point(|other| self.0.query.compare(other, label) != Ordering::Greater);
             let newer = self.0.passing(labels.get(newer..).unwrap_or_default()).await?;
             return Ok([label.clone()].into_iter().chain(newer).collect());
         }
-        if self.0.question.sort == TagSort::Version {
+        if self.0.query.sort == TagSort::Version {
             return self.labels_from_name(labels, known).await;
         }
         // The date of its old commit gives its position. The version of a put is itself a commit.
@@ -44,7 +44,7 @@ impl Tags<'_, '_, '_> {
         };
         let commit = commit.filter(|commit| is_commit_hash(commit)).and_then(|commit| object_id(commit).ok());
         let created = match commit {
-            Some(commit) if self.0.bring(commit).await? => {
+            Some(commit) if self.0.fetch_if_missing(commit).await? => {
                 Some(raw_commit::created(self.0.cache.repository(), commit)?)
             }
             _ => None,

@@ -30,7 +30,7 @@ pub(crate) enum Integration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Upstream {
     /// It was not fetched: only its position at the get is known.
-    AsGot,
+    NotFetched,
     /// It does not exist on the server.
     Absent,
     /// It was fetched at this commit, which HEAD now contains.
@@ -41,7 +41,7 @@ impl WorkTree<'_> {
     /// Fetches the branch and rebases or merges. Does nothing if the branch does not exist.
     pub(super) async fn integrate(&self, integration: &Integration, branch: &str, start: Oid) -> Result<Upstream> {
         if *integration == Integration::None {
-            return Ok(Upstream::AsGot);
+            return Ok(Upstream::NotFetched);
         }
         let finished = self.fetch(&format!("+refs/heads/{branch}:{UPSTREAM}"), None).await?;
         if Refusal::of(&finished) == Some(Refusal::UnknownRef) {
@@ -51,7 +51,7 @@ impl WorkTree<'_> {
         self.join_histories(branch).await?;
         let upstream = self.repository.refname_to_id(UPSTREAM).context("the fetch wrote no ref")?;
         let (verb, command) = match integration {
-            Integration::None => return Ok(Upstream::AsGot),
+            Integration::None => return Ok(Upstream::NotFetched),
             Integration::Rebase { strategy, options } => {
                 let mut rebase = self.command("rebase").arg("--rebase-merges");
                 if let Some(strategy) = strategy {
@@ -72,7 +72,7 @@ impl WorkTree<'_> {
         let finished = command.run().await?;
         if finished.is_success() {
             // Otherwise every push would be refused like a lost race.
-            return if self.asks(&["--is-ancestor", UPSTREAM, "HEAD"]).await? {
+            return if self.merge_base_is_true(&["--is-ancestor", UPSTREAM, "HEAD"]).await? {
                 Ok(Upstream::At(upstream))
             } else {
                 Err(anyhow!("after `git {verb}`, HEAD still lacks commits of `{branch}`"))
@@ -117,7 +117,7 @@ impl WorkTree<'_> {
     /// version, it must be fetched first.
     async fn join_histories(&self, branch: &str) -> Result<()> {
         for deeper in ["--deepen=50", "--deepen=1000", "--unshallow"] {
-            if self.asks(&[UPSTREAM, "HEAD"]).await? {
+            if self.merge_base_is_true(&[UPSTREAM, "HEAD"]).await? {
                 return Ok(());
             }
             if !self.repository.is_shallow() {
@@ -126,7 +126,7 @@ impl WorkTree<'_> {
             let finished = self.fetch(&format!("+refs/heads/{branch}:{UPSTREAM}"), Some(deeper)).await?;
             self.git.explain(finished, Some(branch)).with_context(|| self.git.cannot("fetch from"))?;
         }
-        if self.asks(&[UPSTREAM, "HEAD"]).await? {
+        if self.merge_base_is_true(&[UPSTREAM, "HEAD"]).await? {
             Ok(())
         } else {
             Err(anyhow!("HEAD and `{branch}` of `{}` have no commit in common", self.git.remote().address))
@@ -134,7 +134,7 @@ impl WorkTree<'_> {
     }
 
     /// Runs `git merge-base` and returns its exit code as a bool.
-    async fn asks(&self, question: &[&str]) -> Result<bool> {
+    async fn merge_base_is_true(&self, question: &[&str]) -> Result<bool> {
         let finished = self.command("merge-base").args(question).run().await?;
         match finished.code() {
             Some(0) => Ok(true),

@@ -13,12 +13,12 @@ use crate::transport::refusal::Refusal;
 pub(super) const NOTES: &str = "refs/notes/commits";
 
 /// The temporary ref that the server's notes are fetched to.
-pub(super) const NOTES_THERE: &str = "refs/jetway/notes";
+pub(super) const FETCHED_NOTES: &str = "refs/jetway/notes";
 
 impl WorkTree<'_> {
     /// Adds the note to HEAD, on top of the server's notes and those of the repository (`ours`).
     pub(super) async fn add_notes(&self, file: &Path, ours: Option<Oid>, branch: Option<&str>) -> Result<()> {
-        let finished = self.fetch(&format!("+{NOTES}:{NOTES_THERE}"), None).await?;
+        let finished = self.fetch(&format!("+{NOTES}:{FETCHED_NOTES}"), None).await?;
         let is_first = Refusal::of(&finished) == Some(Refusal::UnknownRef);
         if !is_first {
             self.git.explain(finished, branch).with_context(|| self.git.cannot("fetch the notes of"))?;
@@ -52,11 +52,11 @@ impl WorkTree<'_> {
     /// Merges the server's notes into those of the repository.
     async fn merge_notes(&self, ours: Option<Oid>) -> Result<()> {
         if ours.is_none() {
-            let theirs = self.repository.refname_to_id(NOTES_THERE)?;
+            let theirs = self.repository.refname_to_id(FETCHED_NOTES)?;
             self.repository.reference(NOTES, theirs, false, "jetway: fetched")?;
             return Ok(());
         }
-        let merge = self.command("notes").args(["merge", "--quiet", NOTES_THERE]).run().await?;
+        let merge = self.command("notes").args(["merge", "--quiet", FETCHED_NOTES]).run().await?;
         if merge.is_success() {
             return Ok(());
         }

@@ -38,7 +38,7 @@ pub(crate) enum OtherTags {
 }
 
 /// The options of a put about tags.
-pub(super) struct Asked<'a> {
+pub(super) struct TagOptions<'a> {
     pub(super) which: OtherTags,
     /// The name of the tag that the put itself makes.
     pub(super) tag: Option<&'a str>,
@@ -62,20 +62,20 @@ pub(crate) struct TagPlan {
 
 impl TagPlan {
     /// Compares the repository's tags with those of the server.
-    pub(super) async fn of(work_tree: &WorkTree<'_>, asked: &Asked<'_>) -> Result<Self> {
-        match asked.which {
+    pub(super) async fn of(work_tree: &WorkTree<'_>, tag_options: &TagOptions<'_>) -> Result<Self> {
+        match tag_options.which {
             OtherTags::None => return Ok(Self::default()),
             OtherTags::All => return Ok(Self { refspecs: vec![ALL.to_owned()], ..Self::default() }),
             OtherTags::New => {}
         }
         let mut local = tags_in(work_tree.repository)?;
-        if let Some(tag) = asked.tag {
+        if let Some(tag) = tag_options.tag {
             local.retain(|(name, _)| name != tag);
         }
         if local.is_empty() {
             return Ok(Self::default());
         }
-        let there = work_tree.git.remote_refs(&[TAGS.to_owned()], asked.branch).await?;
+        let there = work_tree.git.remote_refs(&[TAGS.to_owned()], tag_options.branch).await?;
         let there: HashMap<&str, &str> =
             there.iter().filter_map(|found| Some((found.name.strip_prefix(TAGS)?, found.hash.as_str()))).collect();
         let is_new = |name: &str| !there.contains_key(name);
@@ -83,7 +83,7 @@ impl TagPlan {
             .iter()
             .filter(|(name, target)| there.get(name.as_str()).is_some_and(|hash| *hash != target.to_string()))
             .collect();
-        let forced = if asked.is_forced { moved_by_task(work_tree.repository, &moved)? } else { HashSet::new() };
+        let forced = if tag_options.is_forced { moved_by_task(work_tree.repository, &moved)? } else { HashSet::new() };
         let stale: Vec<String> =
             moved.iter().map(|(name, _)| name.clone()).filter(|name| !forced.contains(name)).collect();
         let new = local.iter().map(|(name, _)| name).filter(|name| is_new(name)).cloned();
@@ -97,8 +97,9 @@ impl TagPlan {
     }
 
     /// Whether a push failed only because the server refused these tags.
-    pub(crate) fn are_why(&self, finished: &Finished) -> bool {
-        let refused: Vec<Rejection> = of_push(finished).into_iter().filter(|refused| !refused.is_echo()).collect();
+    pub(crate) fn caused_failure(&self, finished: &Finished) -> bool {
+        let refused: Vec<Rejection> =
+            of_push(finished).into_iter().filter(|refused| !refused.is_side_effect()).collect();
         !finished.is_success() && !refused.is_empty() && refused.iter().all(|refused| self.is_about(refused))
     }
 
@@ -107,8 +108,8 @@ impl TagPlan {
     }
 
     /// Removes the refused tags from the plan.
-    pub(crate) fn leave(&mut self, finished: &Finished) {
-        let refused = of_push(finished).into_iter().filter(|refused| !refused.is_echo());
+    pub(crate) fn skip_refused(&mut self, finished: &Finished) {
+        let refused = of_push(finished).into_iter().filter(|refused| !refused.is_side_effect());
         let refused: Vec<Rejection> = refused.filter(|refused| self.is_about(refused)).collect();
         for name in refused.iter().filter_map(|refused| refused.name.strip_prefix(TAGS)) {
             self.pushed.remove(name);
@@ -120,7 +121,7 @@ impl TagPlan {
     }
 
     /// Warns about the tags that were not pushed.
-    pub(crate) fn warn_of_those_left(&self, console: &Console) {
+    pub(crate) fn warn_of_skipped(&self, console: &Console) {
         if let Some(stale) = named(self.stale.iter().map(String::as_str)) {
             let hint = "to overwrite, set `push_all_tags: true` and `force: true`";
             console.warn(format_args!("did not push {stale}: the server has another commit there; {hint}"));

@@ -36,7 +36,7 @@ impl Rejection {
     }
 
     /// Whether it was refused only because another ref of the atomic push was.
-    pub(crate) fn is_echo(&self) -> bool {
+    pub(crate) fn is_side_effect(&self) -> bool {
         self.says(&["atomic push failed", "atomic push failure"])
     }
 
@@ -70,14 +70,14 @@ pub(crate) fn of_push(finished: &Finished) -> Vec<Rejection> {
 }
 
 /// The full names of the refs that the push created.
-pub(crate) fn made_by(finished: &Finished) -> Vec<String> {
-    made(&finished.text())
+pub(crate) fn created_by(finished: &Finished) -> Vec<String> {
+    created_refs(&finished.text())
 }
 
-fn made(porcelain: &str) -> Vec<String> {
-    let made = porcelain.lines().filter_map(|line| line.strip_prefix("*\t"));
+fn created_refs(porcelain: &str) -> Vec<String> {
+    let created_refs = porcelain.lines().filter_map(|line| line.strip_prefix("*\t"));
     let name = |line: &str| Some(line.split_once('\t')?.0.rsplit(':').next()?.to_owned());
-    made.filter_map(name).collect()
+    created_refs.filter_map(name).collect()
 }
 
 pub(super) fn parse(porcelain: &str) -> Vec<Rejection> {
@@ -104,7 +104,7 @@ mod tests {
              Done\n",
         );
         assert_eq!(
-            made("*\tHEAD:refs/heads/new\t[new branch]\n=\tHEAD:refs/heads/x\t[up to date]\n"),
+            created_refs("*\tHEAD:refs/heads/new\t[new branch]\n=\tHEAD:refs/heads/x\t[up to date]\n"),
             ["refs/heads/new"]
         );
         let names: Vec<&str> = refused.iter().map(|rejection| rejection.name.as_str()).collect();

@@ -4,7 +4,7 @@ use jetway::{Result, anyhow};
 
 use crate::source::Source;
 use crate::source::labels::{TagBehaviour, TagSort, VersionType};
-use crate::source::names::{Extent, Names};
+use crate::source::names::{Extent, NameFilter};
 
 /// What a check follows.
 #[derive(Debug)]
@@ -12,29 +12,33 @@ pub(crate) enum Followed {
     /// The commits of one branch.
     Commits,
     /// The tags with these names; with a `branch`, only those merged into it.
-    Tags(Names),
+    Tags(NameFilter),
     /// The tags with these names, regardless of branch and filters.
-    AllTags(Names, TagSort),
+    AllTags(NameFilter, TagSort),
     /// The commits in the history of the tags with these names.
-    TagAncestors(Names),
+    TagAncestors(NameFilter),
     /// The set of matching branch names.
-    Branches(Names),
+    Branches(NameFilter),
     /// The matching branches with the commits at their tips.
-    BranchHeads(Names),
+    BranchHeads(NameFilter),
 }
 
 impl Source {
     /// What a check follows.
     pub(crate) fn followed(&self) -> Result<Followed> {
-        let checked = |key: &str, names: Result<Names, String>| names.map_err(|problem| anyhow!("`{key}` {problem}"));
+        let checked =
+            |key: &str, names: Result<NameFilter, String>| names.map_err(|problem| anyhow!("`{key}` {problem}"));
         let branches = || {
             let globs = self.branch_filters.iter().map(|glob| ("branch_filters", glob));
-            checked("branch_regex", Names::of(globs, ("branch_regex", self.branch_regex.as_deref()), Extent::Part))
+            checked(
+                "branch_regex",
+                NameFilter::new(globs, ("branch_regex", self.branch_regex.as_deref()), Extent::Part),
+            )
         };
         let tags = || {
             let globs = self.tag_filters.iter().map(|glob| ("tag_filters", glob));
             let globs = globs.chain(self.tag_filter.iter().map(|glob| ("tag_filter", glob)));
-            checked("tag_filter", Names::of(globs, ("tag_regex", self.tag_regex.as_deref()), self.tag_extent()))
+            checked("tag_filter", NameFilter::new(globs, ("tag_regex", self.tag_regex.as_deref()), self.tag_extent()))
         };
         Ok(match (self.version_type, self.tag_behaviour) {
             (VersionType::Branches, _) => Followed::Branches(branches()?),

@@ -4,7 +4,7 @@ use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::source::remote::is_branch_name;
+use crate::source::remote::check_branch_name;
 
 /// The `params:` of a get step.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -94,7 +94,7 @@ impl Parameters for GetParams {
             problems.add("git.depth", "must have the same value as `depth`, of which it is an alias");
         }
         for (index, branch) in self.fetch.iter().enumerate() {
-            if let Err(problem) = is_branch_name(branch) {
+            if let Err(problem) = check_branch_name(branch) {
                 problems.add(format!("fetch[{index}]"), problem);
             }
         }

@@ -15,18 +15,18 @@ pub(crate) enum Extent {
 
 /// The names of tags or branches that match at least one pattern.
 #[derive(Debug)]
-pub(crate) struct Names {
+pub(crate) struct NameFilter {
     /// The patterns, of which one has to match. If there are none, every name matches.
     patterns: Vec<Pattern>,
     /// The literal prefixes of the patterns: every matching name begins with one of them.
     prefixes: Vec<String>,
     /// The patterns with their keys, for messages.
-    written: String,
+    description: String,
 }
 
-impl Names {
+impl NameFilter {
     /// Compiles the patterns. The regular expression is ignored if there are globs.
-    pub(crate) fn of<'g>(
+    pub(crate) fn new<'g>(
         globs: impl IntoIterator<Item = (&'g str, &'g String)>,
         regex: (&str, Option<&str>),
         extent: Extent,
@@ -35,8 +35,8 @@ impl Names {
         let (regex_key, regex) = regex;
         if globs.is_empty() {
             let pattern = regex.map(|regex| regex_of(extent, regex)).transpose()?;
-            let written = regex.map(|regex| format!("`{regex_key}: {regex}`")).unwrap_or_default();
-            return Ok(Self { patterns: pattern.into_iter().collect(), prefixes: vec![String::new()], written });
+            let description = regex.map(|regex| format!("`{regex_key}: {regex}`")).unwrap_or_default();
+            return Ok(Self { patterns: pattern.into_iter().collect(), prefixes: vec![String::new()], description });
         }
         let mut prefixes: Vec<String> = globs.iter().map(|glob| glob::literal_prefix(glob).to_owned()).collect();
         prefixes.sort();
@@ -44,11 +44,11 @@ impl Names {
         if prefixes.len() > MOST_PREFIXES {
             prefixes = vec![String::new()];
         }
-        let written: Vec<String> = keys.iter().zip(&globs).map(|(key, glob)| format!("`{key}: {glob}`")).collect();
+        let description: Vec<String> = keys.iter().zip(&globs).map(|(key, glob)| format!("`{key}: {glob}`")).collect();
         Ok(Self {
             patterns: globs.iter().map(|glob| Pattern::glob(glob)).collect::<Result<_, _>>()?,
             prefixes,
-            written: written.join(", "),
+            description: description.join(", "),
         })
     }
 
@@ -58,13 +58,13 @@ impl Names {
     }
 
     /// Whether `name` matches.
-    pub(crate) fn include(&self, name: &str) -> bool {
+    pub(crate) fn matches(&self, name: &str) -> bool {
         self.patterns.is_empty() || self.patterns.iter().any(|pattern| pattern.matches(name.as_bytes()))
     }
 
     /// The patterns with their keys, for a message; `None` if every name matches.
-    pub(crate) fn written(&self) -> Option<&str> {
-        Some(self.written.as_str()).filter(|written| !written.is_empty())
+    pub(crate) fn description(&self) -> Option<&str> {
+        Some(self.description.as_str()).filter(|description| !description.is_empty())
     }
 }
 
@@ -79,16 +79,16 @@ pub(crate) fn regex_of(extent: Extent, regex: &str) -> Result<Pattern, String> {
 mod tests {
     use super::*;
 
-    fn names(globs: &[&str], regex: Option<&str>) -> Names {
+    fn names(globs: &[&str], regex: Option<&str>) -> NameFilter {
         let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
-        Names::of(globs.iter().map(|glob| ("tag_filters", glob)), ("tag_regex", regex), Extent::Part).unwrap()
+        NameFilter::new(globs.iter().map(|glob| ("tag_filters", glob)), ("tag_regex", regex), Extent::Part).unwrap()
     }
 
     #[test]
     fn globs_are_alternatives_and_go_before_a_regex() {
         let names = names(&["v1.*", "v2.*"], Some("x"));
-        assert!(names.include("v1.0") && names.include("v2.0") && !names.include("v3.0") && !names.include("x"));
-        assert_eq!(names.written(), Some("`tag_filters: v1.*`, `tag_filters: v2.*`"));
+        assert!(names.matches("v1.0") && names.matches("v2.0") && !names.matches("v3.0") && !names.matches("x"));
+        assert_eq!(names.description(), Some("`tag_filters: v1.*`, `tag_filters: v2.*`"));
     }
 
     #[test]
@@ -103,8 +103,8 @@ mod tests {
 
     #[test]
     fn a_regex_matches_a_part_of_the_name_unless_it_is_anchored() {
-        assert!(names(&[], Some("go1")).include("xgo1.2"));
-        assert!(!names(&[], Some(r"^go1\.[0-9]+$")).include("go1.2rc1"));
-        assert!(names(&[], None).include("anything") && names(&[], None).written().is_none());
+        assert!(names(&[], Some("go1")).matches("xgo1.2"));
+        assert!(!names(&[], Some(r"^go1\.[0-9]+$")).matches("go1.2rc1"));
+        assert!(names(&[], None).matches("anything") && names(&[], None).description().is_none());
     }
 }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 const OPENSSH_MAGIC: &[u8] = b"openssh-key-v1\0";
 
 /// Whether the key is well formed, and not encrypted unless there is a passphrase.
-pub(crate) fn usable(key: &str, has_passphrase: bool) -> Result<(), &'static str> {
+pub(crate) fn check_format(key: &str, has_passphrase: bool) -> Result<(), &'static str> {
     let lines: Vec<&str> = key.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let armoured =
         lines.first().is_some_and(|line| line.starts_with("-----BEGIN ") && line.ends_with("PRIVATE KEY-----"))
@@ -61,17 +61,17 @@ mod tests {
     fn an_encrypted_key_needs_its_passphrase() {
         let pem = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nabcd\n-----END RSA PRIVATE KEY-----";
         for key in [openssh("aes256-ctr").as_str(), pem] {
-            assert!(usable(key, false).unwrap_err().contains("private_key_passphrase has not been set"));
-            assert_eq!(usable(key, true), Ok(()));
+            assert!(check_format(key, false).unwrap_err().contains("private_key_passphrase has not been set"));
+            assert_eq!(check_format(key, true), Ok(()));
         }
-        assert_eq!(usable(&openssh("none"), false), Ok(()));
+        assert_eq!(check_format(&openssh("none"), false), Ok(()));
     }
 
     #[test]
     fn what_is_no_key_is_refused() {
-        assert!(usable("ssh-ed25519 AAAA me", false).unwrap_err().contains("not a private key"));
+        assert!(check_format("ssh-ed25519 AAAA me", false).unwrap_err().contains("not a private key"));
         let one_line = openssh("none").replace('\n', " ");
-        assert!(usable(&one_line, false).is_err());
+        assert!(check_format(&one_line, false).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::source::remote::is_branch_name;
+use crate::source::remote::check_branch_name;
 use crate::source::text::trimmed;
 
 /// The `params:` of a put step.
@@ -114,7 +114,7 @@ fn heads() -> String {
 impl Parameters for PutParams {
     fn rules(&self, problems: &mut Problems) {
         if let Some(branch) = &self.branch
-            && let Err(problem) = is_branch_name(branch)
+            && let Err(problem) = check_branch_name(branch)
         {
             problems.add("branch", problem);
         }

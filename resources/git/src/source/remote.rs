@@ -23,14 +23,14 @@ impl Remote {
     /// Parses a URI. A path becomes absolute; `user@host:path` stays as it is.
     pub(crate) fn parse(uri: &str) -> Self {
         let uri = uri.trim();
-        let as_it_is = Self { address: uri.to_owned(), origin: None, user: None, password: None };
+        let unchanged = Self { address: uri.to_owned(), origin: None, user: None, password: None };
         let Some((scheme, rest)) = uri.split_once("://") else {
             // Child processes run in other directories than this process.
             let is_path = !uri.starts_with('-') && !uri.split('/').next().is_some_and(|first| first.contains(':'));
             let absolute = std::path::absolute(uri).ok().filter(|_| is_path && !uri.is_empty());
             return match absolute.as_ref().and_then(|path| path.to_str()) {
-                Some(path) => Self { address: path.to_owned(), ..as_it_is },
-                None => as_it_is,
+                Some(path) => Self { address: path.to_owned(), ..unchanged },
+                None => unchanged,
             };
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -60,7 +60,7 @@ impl Remote {
             "git" if userinfo.is_some() => {
                 Self { address: format!("{scheme}://{host}{path}"), origin: None, user, password }
             }
-            _ => as_it_is,
+            _ => unchanged,
         }
     }
 
@@ -70,7 +70,7 @@ impl Remote {
     }
 
     /// Whether the address is safe to pass to git.
-    pub(crate) fn usable(&self) -> Result<(), &'static str> {
+    pub(crate) fn check_format(&self) -> Result<(), &'static str> {
         if self.address.starts_with('-') {
             return Err("must not begin with `-`");
         }
@@ -99,7 +99,7 @@ pub(crate) fn decode(text: &str) -> Option<String> {
 }
 
 /// Whether `name` is a valid branch name (`git check-ref-format`).
-pub(crate) fn is_branch_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_branch_name(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err("must not be empty".to_owned());
     }
@@ -154,18 +154,18 @@ mod tests {
         for uri in
             ["-oProxyCommand=x", "ssh://-oProxyCommand=x/y", "ssh://u@-x/y", "ftp://u:p@h/x", "ext::sh -c id", "a\nb"]
         {
-            assert!(Remote::parse(uri).usable().is_err(), "{uri}");
+            assert!(Remote::parse(uri).check_format().is_err(), "{uri}");
         }
         for uri in ["git@host:a::b", "/a::b/c", "https://[::1]:80/x", "file:///a b"] {
-            assert_eq!(Remote::parse(uri).usable(), Ok(()), "{uri}");
+            assert_eq!(Remote::parse(uri).check_format(), Ok(()), "{uri}");
         }
     }
 
     #[test]
     fn branch_names_are_held_to_the_rules_of_git() {
-        assert!(is_branch_name("feature/x").is_ok());
+        assert!(check_branch_name("feature/x").is_ok());
         for name in ["", "-x", "a b", "a..b", "a~1", "x.lock", "refs//x", "a:b"] {
-            assert!(is_branch_name(name).is_err(), "{name}");
+            assert!(check_branch_name(name).is_err(), "{name}");
         }
     }
 }

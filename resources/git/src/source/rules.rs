@@ -6,7 +6,7 @@ use crate::pattern::Pattern;
 use crate::source::address::is_plain_user;
 use crate::source::labels::VersionType;
 use crate::source::names::{Extent, regex_of};
-use crate::source::remote::is_branch_name;
+use crate::source::remote::check_branch_name;
 use crate::source::setting::Setting;
 use crate::source::submodule_credentials::Host;
 use crate::source::{Source, git_crypt_key, private_key, ssh_command, trust, verification};
@@ -15,11 +15,11 @@ impl Parameters for Source {
     fn rules(&self, problems: &mut Problems) {
         if self.uri.trim().is_empty() {
             problems.add("uri", "must not be empty");
-        } else if let Err(problem) = self.remote().usable().and_then(|()| password_is_encoded(&self.uri)) {
+        } else if let Err(problem) = self.remote().check_format().and_then(|()| password_is_encoded(&self.uri)) {
             problems.add("uri", problem);
         }
         if let Some(branch) = &self.branch
-            && let Err(problem) = is_branch_name(branch)
+            && let Err(problem) = check_branch_name(branch)
         {
             problems.add("branch", problem);
         }
@@ -68,7 +68,7 @@ impl Parameters for Source {
         }
         if let Some(key) = self.private_key.as_ref().filter(|key| !key.is_empty()) {
             let passphrase = self.private_key_passphrase.as_ref().filter(|passphrase| !passphrase.is_empty());
-            if let Err(problem) = private_key::usable(key.expose(), passphrase.is_some()) {
+            if let Err(problem) = private_key::check_format(key.expose(), passphrase.is_some()) {
                 problems.add("private_key", problem);
             }
         }

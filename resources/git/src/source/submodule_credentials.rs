@@ -70,7 +70,7 @@ impl SubmoduleCredential {
                 problems.add(at("url"), "is needed with `private_key`: the submodule's `url` in `.gitmodules`");
             }
             if let Some(key) = &self.private_key
-                && let Err(problem) = private_key::usable(key.expose(), is_given(&self.private_key_passphrase))
+                && let Err(problem) = private_key::check_format(key.expose(), is_given(&self.private_key_passphrase))
             {
                 problems.add(at("private_key"), problem);
             }

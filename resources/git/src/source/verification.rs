@@ -22,14 +22,14 @@ pub(crate) fn rules(source: &Source, problems: &mut Problems) {
     {
         problems.add("gpg_keyserver", problem);
     }
-    if let Some(Err(problem)) = source.allowed_signers.as_deref().map(are_signers) {
+    if let Some(Err(problem)) = source.allowed_signers.as_deref().map(check_allowed_signers) {
         problems.add("allowed_signers", problem);
     }
 }
 
 /// Whether each line of `text` is an allowed signer (ssh-keygen(1), "ALLOWED SIGNERS"): principals, options, key type
 /// and key.
-fn are_signers(text: &str) -> Result<(), String> {
+fn check_allowed_signers(text: &str) -> Result<(), String> {
     let mut lines = text.lines().enumerate().map(|(index, line)| (index, line.trim()));
     let is_type = |word: &str| ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| word.starts_with(kind));
     let is_signer = |line: &str| {
@@ -51,14 +51,14 @@ mod tests {
     #[test]
     fn allowed_signers_are_lines_with_a_key_each() {
         let line = "ada@example.com,*@example.org namespaces=\"git\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 comment";
-        assert_eq!(are_signers(&format!("# ours\n\n{line}\n")), Ok(()));
+        assert_eq!(check_allowed_signers(&format!("# ours\n\n{line}\n")), Ok(()));
         for (text, expected) in [
             ("", "empty"),
             ("# nobody\n", "empty"),
             (&format!("{line}\nada@example.com"), "line 2"),
             ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5", "line 1"),
         ] {
-            assert!(are_signers(text).unwrap_err().contains(expected), "{text}");
+            assert!(check_allowed_signers(text).unwrap_err().contains(expected), "{text}");
         }
     }
 }

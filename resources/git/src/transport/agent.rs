@@ -16,10 +16,10 @@ use crate::transport::askpass::Askpass;
 use crate::transport::keys::Key;
 
 /// Runs an agent until its standard input ends: `jetway-ssh-agent SOCKET`.
-pub(crate) const COMPANION: Companion = Companion { name: "jetway-ssh-agent", run: hold };
+pub(crate) const COMPANION: Companion = Companion { name: "jetway-ssh-agent", run: run_agent };
 
 /// The time limit for the agent to listen, and to add a key.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// A running agent. It stops when this value is dropped.
 pub(crate) struct Agent {
@@ -33,7 +33,8 @@ impl Agent {
         let private = context.private_directory();
         let socket = private.path()?.join("agent");
         let companion = COMPANION.install(private)?;
-        let command = context.command(companion).label("ssh-agent").arg(&socket).silence_limit(PATIENCE, HINT).quiet();
+        let command =
+            context.command(companion).label("ssh-agent").arg(&socket).silence_limit(TIME_LIMIT, HINT).quiet();
         let running = command.start().await.context("cannot start an ssh agent")?;
         let agent = Self { socket, _running: running };
         let mut add = context
@@ -42,7 +43,7 @@ impl Agent {
             .arg(&key.file)
             .env("SSH_AUTH_SOCK", &agent.socket)
             .env("SSH_ASKPASS_REQUIRE", "force")
-            .silence_limit(PATIENCE, HINT)
+            .silence_limit(TIME_LIMIT, HINT)
             .quiet();
         if let Some(askpass) = askpass {
             add = add.env("SSH_ASKPASS", &askpass.repository);
@@ -62,12 +63,12 @@ impl Agent {
 
 const HINT: &str = "is the machine overloaded?";
 
-fn hold(call: &CompanionCall) -> Result<CompanionAnswer> {
+fn run_agent(call: &CompanionCall) -> Result<CompanionAnswer> {
     let socket = call.arguments.first().context("there is no socket to listen on")?;
     let mut agent = Command::new("ssh-agent");
     agent.arg("-D").arg("-a").arg(socket).stdin(Stdio::null()).stdout(Stdio::null());
     let mut agent = agent.spawn().context("cannot run `ssh-agent`").hint("it comes with OpenSSH's client")?;
-    let held = listening(&mut agent, Path::new(socket)).and_then(|()| {
+    let outcome = wait_until_listening(&mut agent, Path::new(socket)).and_then(|()| {
         use std::io::Write as _;
         let mut output = std::io::stdout();
         output.write_all(b"listening\n").and_then(|()| output.flush())?;
@@ -77,18 +78,18 @@ fn hold(call: &CompanionCall) -> Result<CompanionAnswer> {
     });
     let _ = agent.kill();
     let _ = agent.wait();
-    held.map(|()| CompanionAnswer::Done)
+    outcome.map(|()| CompanionAnswer::Done)
 }
 
 /// Waits until the agent accepts connections.
-fn listening(agent: &mut Child, socket: &Path) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+fn wait_until_listening(agent: &mut Child, socket: &Path) -> Result<()> {
+    let deadline = Instant::now() + TIME_LIMIT;
     while UnixStream::connect(socket).is_err() {
         if let Some(status) = agent.try_wait()? {
             return Err(anyhow!("`ssh-agent` exited at once ({status})"));
         }
         if Instant::now() >= deadline {
-            return Err(anyhow!("`ssh-agent` did not start to listen within {} s", PATIENCE.as_secs()));
+            return Err(anyhow!("`ssh-agent` did not start to listen within {} s", TIME_LIMIT.as_secs()));
         }
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -19,14 +19,14 @@ use crate::transport::settings;
 pub(crate) const COMPANION: Companion = Companion { name: "jetway-askpass", run: answer };
 
 /// The private file with the companion's configuration, in its directory.
-const KNOWLEDGE: &str = "askpass.json";
+const CONFIG_FILE: &str = "askpass.json";
 
 /// The directory of the companion for submodules.
 const FOR_SUBMODULES: &str = "submodules";
 
 /// The companion's configuration. If a host has several logins, the first one is used.
 #[derive(Debug, Default, Deserialize)]
-struct Knowledge {
+struct Config {
     logins: Vec<Login>,
     passphrases: Vec<Passphrase>,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Askpass {
 /// Installs the companions; `None` if there are no credentials.
 pub(crate) fn install(context: &Context, source: &Source, remote: &Remote, keys: &Keys) -> Result<Option<Askpass>> {
     // Logins in `url.<base>.insteadOf` rules are removed from the rules, so they must be answered here.
-    let of_rules = settings::remotes(&source.git_config).filter_map(|remote| {
+    let of_rules = settings::remotes_with_logins(&source.git_config).filter_map(|remote| {
         let (scheme, authority) = remote.origin.as_deref()?.split_once("://")?;
         Some(login_at(scheme, authority, remote.user.as_deref()?, &remote.password.unwrap_or_default()))
     });
@@ -85,8 +85,8 @@ pub(crate) fn install(context: &Context, source: &Source, remote: &Remote, keys:
     let private = context.private_directory();
     let write = |directory: &Path, first: &[serde_json::Value], then: &[serde_json::Value]| {
         let logins = [first, then].concat();
-        let knowledge = serde_json::json!({ "logins": logins, "passphrases": passphrases });
-        private.write(directory.join(KNOWLEDGE), knowledge.to_string().as_bytes())
+        let config = serde_json::json!({ "logins": logins, "passphrases": passphrases });
+        private.write(directory.join(CONFIG_FILE), config.to_string().as_bytes())
     };
     write(&private.path()?, &own, &of_submodules)?;
     write(&private.directory(FOR_SUBMODULES)?, &of_submodules, &own)?;
@@ -119,14 +119,14 @@ fn logins_of_uri(source: &Source, remote: &Remote) -> Vec<serde_json::Value> {
     let (host, port) = host_and_port(authority);
     // A redirect from http to https on the same host is allowed.
     let is_upgradable = scheme == "http" && port.is_none();
-    let upgraded = is_upgradable.then(|| login(Some("https"), host, usual_port("https"), &username, &password));
+    let upgraded = is_upgradable.then(|| login(Some("https"), host, default_port("https"), &username, &password));
     [own].into_iter().chain(upgraded).collect()
 }
 
 /// The login for one server: `host` or `host:port`.
 fn login_at(scheme: &str, authority: &str, username: &str, password: &str) -> serde_json::Value {
     let (host, port) = host_and_port(authority);
-    login(Some(scheme), host, port.or_else(|| usual_port(scheme)), username, password)
+    login(Some(scheme), host, port.or_else(|| default_port(scheme)), username, password)
 }
 
 fn login(scheme: Option<&str>, host: &str, port: Option<u16>, username: &str, password: &str) -> serde_json::Value {
@@ -139,7 +139,7 @@ fn login(scheme: Option<&str>, host: &str, port: Option<u16>, username: &str, pa
     })
 }
 
-fn usual_port(scheme: &str) -> Option<u16> {
+fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
         "http" => Some(80),
         "https" => Some(443),
@@ -148,18 +148,18 @@ fn usual_port(scheme: &str) -> Option<u16> {
 }
 
 fn answer(call: &CompanionCall) -> Result<CompanionAnswer> {
-    let knowledge: Knowledge = match std::fs::read(call.directory.join(KNOWLEDGE)) {
+    let config: Config = match std::fs::read(call.directory.join(CONFIG_FILE)) {
         Ok(bytes) => serde_json::from_slice(&bytes)?,
-        Err(_) => Knowledge::default(),
+        Err(_) => Config::default(),
     };
     let question = call.arguments.first().map(|argument| argument.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(match knowledge.answer(&question) {
+    Ok(match config.answer(&question) {
         Some(answer) => CompanionAnswer::Print(format!("{answer}\n").into_bytes()),
         None => CompanionAnswer::Refuse,
     })
 }
 
-impl Knowledge {
+impl Config {
     fn answer(&self, question: &str) -> Option<&str> {
         let lower = question.to_lowercase();
         if lower.starts_with("enter passphrase for") {
@@ -176,7 +176,7 @@ impl Knowledge {
         let url = question.split(['\'', '"']).nth(1)?;
         let (scheme, rest) = url.split_once("://")?;
         let (host, port) = host_and_port(rest.split('/').next()?.rsplit('@').next()?);
-        let port = port.or_else(|| usual_port(scheme));
+        let port = port.or_else(|| default_port(scheme));
         let is_for = |login: &&Login| {
             login.scheme.as_ref().is_none_or(|only| only == scheme)
                 && login.host.eq_ignore_ascii_case(host)
@@ -197,11 +197,11 @@ impl Knowledge {
 mod tests {
     use super::*;
 
-    fn knowledge(uri: &str) -> Knowledge {
+    fn config(uri: &str) -> Config {
         knowledge_of(uri, &[])
     }
 
-    fn knowledge_of(uri: &str, hosts: &[&str]) -> Knowledge {
+    fn knowledge_of(uri: &str, hosts: &[&str]) -> Config {
         let source = serde_json::json!({
             "uri": uri, "username": "bob", "password": "s3cret", "credential_hosts": hosts
         });
@@ -218,21 +218,21 @@ mod tests {
 
     #[test]
     fn answers_for_the_host_of_the_uri() {
-        let knowledge = knowledge("https://example.org:8443/x");
-        assert_eq!(knowledge.answer("Username for 'https://example.org:8443': "), Some("bob"));
-        assert_eq!(knowledge.answer("Password for 'https://bob@Example.org:8443': "), Some("s3cret"));
-        assert_eq!(knowledge.answer("Password for \"https://bob@example.org:8443/x/info/lfs\""), Some("s3cret"));
+        let config = config("https://example.org:8443/x");
+        assert_eq!(config.answer("Username for 'https://example.org:8443': "), Some("bob"));
+        assert_eq!(config.answer("Password for 'https://bob@Example.org:8443': "), Some("s3cret"));
+        assert_eq!(config.answer("Password for \"https://bob@example.org:8443/x/info/lfs\""), Some("s3cret"));
     }
 
     #[test]
     fn answers_for_credential_hosts_and_no_others() {
         for uri in ["https://example.org/x", "git@example.org:x"] {
-            let knowledge = knowledge_of(uri, &["Example.org", "library.example:8443"]);
+            let config = knowledge_of(uri, &["Example.org", "library.example:8443"]);
             for url in ["https://example.org", "https://example.org:444", "https://library.example:8443"] {
-                assert_eq!(knowledge.answer(&format!("Username for '{url}': ")), Some("bob"), "{url}");
+                assert_eq!(config.answer(&format!("Username for '{url}': ")), Some("bob"), "{url}");
             }
             for url in ["https://library.example", "http://example.org", "https://evil.example"] {
-                assert_eq!(knowledge.answer(&format!("Password for '{url}': ")), None, "{url}");
+                assert_eq!(config.answer(&format!("Password for '{url}': ")), None, "{url}");
             }
         }
         let elsewhere = knowledge_of("https://example.org/x", &["library.example"]);
@@ -243,38 +243,38 @@ mod tests {
 
     #[test]
     fn answers_for_a_submodule_s_host_with_what_is_meant_for_it() {
-        let knowledge = knowledge("https://example.org/x");
-        assert_eq!(knowledge.answer("Password for 'http://eve@sub.example:8443': "), Some("other"));
-        assert_eq!(knowledge.answer("Password for 'https://sub.example': "), None);
-        assert_eq!(knowledge.answer("Password for 'https://example.org:443': "), Some("s3cret"));
+        let config = config("https://example.org/x");
+        assert_eq!(config.answer("Password for 'http://eve@sub.example:8443': "), Some("other"));
+        assert_eq!(config.answer("Password for 'https://sub.example': "), None);
+        assert_eq!(config.answer("Password for 'https://example.org:443': "), Some("s3cret"));
     }
 
     #[test]
     fn answers_with_the_passphrase_of_the_very_key() {
-        let knowledge = knowledge("git@host:x");
-        assert_eq!(knowledge.answer("Enter passphrase for key '/x/key': "), Some("open"));
-        assert_eq!(knowledge.answer("Enter passphrase for /x/key_0: "), Some("sesame"));
-        assert_eq!(knowledge.answer("Enter passphrase for key '/y/key': "), None);
-        assert_eq!(knowledge.answer("Bad passphrase, try again for /x/key: "), None);
+        let config = config("git@host:x");
+        assert_eq!(config.answer("Enter passphrase for key '/x/key': "), Some("open"));
+        assert_eq!(config.answer("Enter passphrase for /x/key_0: "), Some("sesame"));
+        assert_eq!(config.answer("Enter passphrase for key '/y/key': "), None);
+        assert_eq!(config.answer("Bad passphrase, try again for /x/key: "), None);
     }
 
     #[test]
     fn answers_for_https_where_the_same_host_was_asked_by_http() {
-        let knowledge = knowledge("http://example.org/x");
-        assert_eq!(knowledge.answer("Password for 'https://bob@example.org': "), Some("s3cret"));
-        assert_eq!(knowledge.answer("Password for 'https://bob@example.org:8443': "), None);
+        let config = config("http://example.org/x");
+        assert_eq!(config.answer("Password for 'https://bob@example.org': "), Some("s3cret"));
+        assert_eq!(config.answer("Password for 'https://bob@example.org:8443': "), None);
     }
 
     #[test]
     fn answers_for_no_other_host_port_or_scheme() {
-        let knowledge = knowledge("https://example.org:8443/x");
+        let config = config("https://example.org:8443/x");
         for url in [
             "https://example.org",
             "http://example.org:8443",
             "https://evil.example:8443",
             "https://example.org:8443@evil",
         ] {
-            assert_eq!(knowledge.answer(&format!("Password for '{url}': ")), None, "{url}");
+            assert_eq!(config.answer(&format!("Password for '{url}': ")), None, "{url}");
         }
     }
 }

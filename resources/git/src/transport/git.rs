@@ -15,8 +15,8 @@ use crate::transport::askpass::{self, Askpass};
 use crate::transport::defaults;
 use crate::transport::keys::Keys;
 use crate::transport::lfs::Lfs;
-use crate::transport::ls_refs::{self, RemoteRef, Unanswered};
-use crate::transport::refusal::{FromServer, NoDefaultBranch, Refusal};
+use crate::transport::ls_refs::{self, RemoteRef, UnusableResponse};
+use crate::transport::refusal::{NoDefaultBranch, Refusal, ServerError};
 use crate::transport::retry::{self, Effect, Traces};
 use crate::transport::settings;
 use crate::transport::ssh::{self, Ssh};
@@ -26,7 +26,7 @@ use crate::transport::trust;
 const PUSH_PATIENCE: u32 = 10;
 
 /// The variables that make git use another repository than the one in its working directory.
-const OTHER_REPOSITORY: [&str; 8] = [
+const REPOSITORY_VARIABLES: [&str; 8] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_DIR",
@@ -46,10 +46,10 @@ pub(crate) struct Git<'c> {
     environment: Vec<(OsString, OsString)>,
     settings: Vec<(String, String)>,
     lfs: Lfs,
-    silence: Duration,
+    server_timeout: Duration,
     is_debugged: bool,
     rewrites_addresses: bool,
-    has_authorities: bool,
+    has_ca_certs: bool,
     /// Error texts of ssh, in lower case, that mean a missing `private_key`.
     signs_of_missing_key: &'static [&'static str],
     traces: Option<Traces>,
@@ -96,7 +96,7 @@ impl<'c> Git<'c> {
             set("GIT_SSH_COMMAND", OsStr::new(&as_command(&ssh.repository)));
             set("GIT_SSH_VARIANT", OsStr::new("ssh"));
         }
-        settings::warn_of_unused(&source.git_config, askpass.is_some(), ssh.is_some(), context.console());
+        settings::warn_of_ineffective(&source.git_config, askpass.is_some(), ssh.is_some(), context.console());
         if !remote.address.starts_with("https://") {
             // git-lfs would use `HTTP/2` from the defaults without TLS, which servers do not support.
             pairs.push(("http.version".to_owned(), "HTTP/1.1".to_owned()));
@@ -134,10 +134,10 @@ impl<'c> Git<'c> {
             environment,
             settings: pairs,
             lfs: Lfs::Files,
-            silence: source.silence(),
+            server_timeout: source.server_timeout(),
             is_debugged,
             rewrites_addresses,
-            has_authorities: !source.ca_certs.is_empty(),
+            has_ca_certs: !source.ca_certs.is_empty(),
             signs_of_missing_key,
             traces,
             askpass,
@@ -175,7 +175,7 @@ impl<'c> Git<'c> {
         for (name, value) in &self.environment {
             command = command.env(name, value);
         }
-        let lfs = self.lfs.settings(self.silence.as_secs());
+        let lfs = self.lfs.settings(self.server_timeout.as_secs());
         let lfs = lfs.iter().map(|(name, value)| (*name, value.as_str()));
         let others = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut count = 0_usize;
@@ -186,14 +186,14 @@ impl<'c> Git<'c> {
             count += 1;
         }
         command = command.env("GIT_CONFIG_COUNT", count.to_string());
-        if self.has_authorities {
+        if self.has_ca_certs {
             // The variable would override the setting `http.sslCAInfo`.
             command = command.env_remove("GIT_SSL_CAINFO");
         }
         // The file of defaults includes the system configuration if it is enabled.
         command = command.env_remove("GIT_CONFIG_NOSYSTEM");
         // A surrounding hook or script may have set these variables.
-        for name in OTHER_REPOSITORY {
+        for name in REPOSITORY_VARIABLES {
             command = command.env_remove(name);
         }
         command
@@ -206,8 +206,8 @@ impl<'c> Git<'c> {
 
     /// Like `network`, without retries: for a fetch that has a fallback.
     pub(crate) fn network_once(&self, subcommand: &str) -> Command {
-        let (name, value) = Lfs::sign_of_life();
-        self.command(subcommand).silence_limit(self.silence, SILENCE_HINT).env(name, value)
+        let (name, value) = Lfs::progress_variable();
+        self.command(subcommand).silence_limit(self.server_timeout, SILENCE_HINT).env(name, value)
     }
 
     /// Adds the credentials for submodules to a command, and the key of the submodule at `url` if it has one.
@@ -228,18 +228,18 @@ impl<'c> Git<'c> {
 
     /// Builds a push. It is retried only if the server has certainly not changed anything.
     pub(crate) fn push(&self) -> Command {
-        let push = self.sending(self.command("push"));
+        let push = self.with_push_limit(self.command("push"));
         retry::prepare(self.context, push, self.traces.as_ref(), Effect::Change)
     }
 
     /// Builds a command for a program that uploads to the server, with the silence limit of a push.
     pub(crate) fn push_tool(&self, program: &str) -> Command {
-        self.sending(self.tool(program))
+        self.with_push_limit(self.tool(program))
     }
 
-    fn sending(&self, command: Command) -> Command {
-        let (name, value) = Lfs::sign_of_life();
-        command.silence_limit(self.silence * PUSH_PATIENCE, SILENCE_HINT).env(name, value)
+    fn with_push_limit(&self, command: Command) -> Command {
+        let (name, value) = Lfs::progress_variable();
+        command.silence_limit(self.server_timeout * PUSH_PATIENCE, SILENCE_HINT).env(name, value)
     }
 
     /// Asks the server for the hash at the tip of `branch`, or of its default branch. If there is no such branch, falls
@@ -265,17 +265,17 @@ impl<'c> Git<'c> {
                 .args([&self.remote.address, &self.remote.address])
                 .label("git ls-remote")
                 .input(ls_refs::CONNECT)
-                .reply(ls_refs::question(prefixes))
+                .reply(ls_refs::request(prefixes))
                 .quiet()
                 .run()
                 .await?;
-            match ls_refs::refs_of(&transport.stdout) {
+            match ls_refs::parse_response(&transport.stdout) {
                 Ok(refs) => return Ok(refs),
                 // `git ls-remote` would fail for the same reason.
-                Err(Unanswered) if FromServer::is_why(&transport) => {
+                Err(UnusableResponse) if ServerError::is_why(&transport) => {
                     self.explain(transport, branch).with_context(|| self.cannot("read"))?;
                 }
-                Err(Unanswered) => {}
+                Err(UnusableResponse) => {}
             }
         }
         // git matches a pattern anywhere in a name (`refs/remotes/x/refs/heads/main` too), so the result is filtered
@@ -289,7 +289,7 @@ impl<'c> Git<'c> {
         let listing = self.network("ls-remote").arg("--symref").args(kinds).args(["--", &self.remote.address]);
         let listing = listing.args(patterns).quiet().run().await?;
         let listing = self.explain(listing, branch).with_context(|| self.cannot("read"))?;
-        let refs = ls_refs::refs_of_listing(&listing.text());
+        let refs = ls_refs::parse_listing(&listing.text());
         Ok(refs.into_iter().filter(|found| prefixes.iter().any(|prefix| found.name.starts_with(prefix))).collect())
     }
 
@@ -297,7 +297,7 @@ impl<'c> Git<'c> {
     pub(crate) async fn default_head(&self) -> Result<DefaultHead> {
         let refs = self.remote_refs(&["HEAD".to_owned()], None).await?;
         let head = refs.into_iter().find(|found| found.name == "HEAD").ok_or_else(|| self.no_such_branch(None))?;
-        let branch = head.stands_for.as_deref().and_then(|name| name.strip_prefix("refs/heads/"));
+        let branch = head.symref_target.as_deref().and_then(|name| name.strip_prefix("refs/heads/"));
         Ok(branch.map_or(DefaultHead::Commit(head.hash), |branch| DefaultHead::Branch(branch.to_owned())))
     }
 
@@ -311,10 +311,10 @@ impl<'c> Git<'c> {
         }
         let said = finished.stderr.to_lowercase();
         let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
-        if !FromServer::is_why(&finished) {
+        if !ServerError::is_why(&finished) {
             return Err(finished.failure());
         }
-        let error = jetway::Error::new(FromServer(finished.failure()));
+        let error = jetway::Error::new(ServerError(finished.failure()));
         Err(if said.contains("unable to read askpass response") && said.contains("could not read username") {
             error.hint(
                 "the server redirected git to another address, which gets no credentials; set `uri` to that address",
@@ -349,7 +349,7 @@ impl<'c> Git<'c> {
         match branch {
             Some(branch) => {
                 let error = anyhow!("there is no branch `{branch}` in `{}`", self.remote.address);
-                jetway::Error::new(FromServer(error))
+                jetway::Error::new(ServerError(error))
             }
             None => jetway::Error::new(NoDefaultBranch(self.remote.address.clone())),
         }

@@ -21,8 +21,8 @@ const TRIES: &str = "3";
 const PROGRESS: &str = "GIT_LFS_PROGRESS";
 
 impl Lfs {
-    /// The git settings for this mode. `silence` is the server timeout in seconds.
-    pub(crate) fn settings(self, silence: u64) -> Vec<(&'static str, String)> {
+    /// The git settings for this mode. `server_timeout` is in seconds.
+    pub(crate) fn settings(self, server_timeout: u64) -> Vec<(&'static str, String)> {
         let [clean, smudge, process, required] = match self {
             // The values that `git lfs install` writes.
             Self::Files => ["git-lfs clean -- %f", "git-lfs smudge -- %f", "git-lfs filter-process", "true"],
@@ -33,8 +33,8 @@ impl Lfs {
             ("filter.lfs.smudge", smudge.to_owned()),
             ("filter.lfs.process", process.to_owned()),
             ("filter.lfs.required", required.to_owned()),
-            ("lfs.activitytimeout", silence.to_string()),
-            ("lfs.dialtimeout", silence.to_string()),
+            ("lfs.activitytimeout", server_timeout.to_string()),
+            ("lfs.dialtimeout", server_timeout.to_string()),
             ("lfs.transfer.maxretries", TRIES.to_owned()),
             // A shared ssh connection would leave a socket in the temporary directory.
             ("lfs.ssh.autoMultiplex", "false".to_owned()),
@@ -43,7 +43,7 @@ impl Lfs {
 
     /// The variable that makes git-lfs print its progress, so that the transfer of a large file does not count as
     /// silence.
-    pub(crate) fn sign_of_life() -> (&'static str, &'static str) {
+    pub(crate) fn progress_variable() -> (&'static str, &'static str) {
         (PROGRESS, "/dev/stderr")
     }
 }

@@ -25,11 +25,11 @@ pub(crate) struct RemoteRef {
     /// The peeled target of an annotated tag.
     pub(crate) peeled: Option<String>,
     /// The target of a symbolic ref, such as HEAD.
-    pub(crate) stands_for: Option<String>,
+    pub(crate) symref_target: Option<String>,
 }
 
 /// The `ls-refs` request for the refs that begin with one of `prefixes`, with peeled tags and symbolic refs.
-pub(crate) fn question(prefixes: &[String]) -> Vec<u8> {
+pub(crate) fn request(prefixes: &[String]) -> Vec<u8> {
     let mut text = packet("command=ls-refs\n");
     text.push_str(DELIMITER);
     text.push_str(&packet("peel\n"));
@@ -44,12 +44,12 @@ pub(crate) fn question(prefixes: &[String]) -> Vec<u8> {
 /// Parses the output of `git remote-http`.
 ///
 /// The error means that the server speaks an older protocol version, or that the output is malformed.
-pub(crate) fn refs_of(answer: &[u8]) -> Result<Vec<RemoteRef>, Unanswered> {
+pub(crate) fn parse_response(answer: &[u8]) -> Result<Vec<RemoteRef>, UnusableResponse> {
     if answer.starts_with(FALLBACK) {
-        return Err(Unanswered);
+        return Err(UnusableResponse);
     }
     // An empty line means that git has connected. The server's capabilities follow, then the refs.
-    let mut rest = answer.strip_prefix(b"\n").ok_or(Unanswered)?;
+    let mut rest = answer.strip_prefix(b"\n").ok_or(UnusableResponse)?;
     let mut refs = Vec::new();
     for is_answer in [false, true] {
         loop {
@@ -70,17 +70,17 @@ fn remote_ref(line: &str) -> Option<RemoteRef> {
     let mut words = line.trim_end().split(' ');
     let (hash, name) = (words.next()?.to_owned(), words.next()?.to_owned());
     let attribute = |key: &str| words.clone().find_map(|word| word.strip_prefix(key)).map(str::to_owned);
-    Some(RemoteRef { name, hash, peeled: attribute("peeled:"), stands_for: attribute("symref-target:") })
+    Some(RemoteRef { name, hash, peeled: attribute("peeled:"), symref_target: attribute("symref-target:") })
 }
 
 /// Parses the output of `git ls-remote --symref`. The target of a symbolic ref is on a line before it, and the peeled
 /// target of a tag on a line after it.
-pub(crate) fn refs_of_listing(listing: &str) -> Vec<RemoteRef> {
+pub(crate) fn parse_listing(listing: &str) -> Vec<RemoteRef> {
     let mut refs: Vec<RemoteRef> = Vec::new();
-    let mut stands_for = None;
+    let mut symref_target = None;
     for (hash, name) in listing.lines().filter_map(|line| line.split_once('\t')) {
         if let Some(target) = hash.strip_prefix("ref: ") {
-            stands_for = Some(target.to_owned());
+            symref_target = Some(target.to_owned());
             continue;
         }
         match (name.strip_suffix("^{}"), refs.last_mut()) {
@@ -89,7 +89,7 @@ pub(crate) fn refs_of_listing(listing: &str) -> Vec<RemoteRef> {
                 name: name.to_owned(),
                 hash: hash.to_owned(),
                 peeled: None,
-                stands_for: stands_for.take(),
+                symref_target: symref_target.take(),
             }),
         }
     }
@@ -98,19 +98,19 @@ pub(crate) fn refs_of_listing(listing: &str) -> Vec<RemoteRef> {
 
 /// The output has no usable list of refs.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Unanswered;
+pub(crate) struct UnusableResponse;
 
 /// A packet (`None` at the end of a list) and the remaining bytes.
 type Packet<'a> = (Option<&'a [u8]>, &'a [u8]);
 
-fn next_packet(bytes: &[u8]) -> Result<Packet<'_>, Unanswered> {
-    let (length, rest) = bytes.split_at_checked(4).ok_or(Unanswered)?;
+fn next_packet(bytes: &[u8]) -> Result<Packet<'_>, UnusableResponse> {
+    let (length, rest) = bytes.split_at_checked(4).ok_or(UnusableResponse)?;
     let length = std::str::from_utf8(length).ok().and_then(|digits| usize::from_str_radix(digits, 16).ok());
-    match length.ok_or(Unanswered)? {
+    match length.ok_or(UnusableResponse)? {
         0 => Ok((None, rest)),
-        1..4 => Err(Unanswered),
+        1..4 => Err(UnusableResponse),
         length => {
-            let (line, rest) = rest.split_at_checked(length - 4).ok_or(Unanswered)?;
+            let (line, rest) = rest.split_at_checked(length - 4).ok_or(UnusableResponse)?;
             Ok((Some(line), rest))
         }
     }
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn the_question_is_one_command_for_all_prefixes() {
         assert_eq!(
-            String::from_utf8(question(&["refs/heads/main".to_owned(), "refs/tags/".to_owned()])).unwrap(),
+            String::from_utf8(request(&["refs/heads/main".to_owned(), "refs/tags/".to_owned()])).unwrap(),
             "0014command=ls-refs\n00010009peel\n000csymrefs\n001fref-prefix refs/heads/main\n001aref-prefix refs/tags/\n0000"
         );
     }
@@ -146,18 +146,18 @@ mod tests {
     fn refs_are_read_with_what_tags_are_about() {
         let tag = format!("refs/tags/v1 peeled:{}", "2".repeat(40));
         let answer = answer(&["refs/heads/main", &tag, "HEAD symref-target:refs/heads/main"]);
-        let refs = refs_of(&answer).unwrap();
+        let refs = parse_response(&answer).unwrap();
         assert_eq!(
             (refs[0].name.as_str(), refs[0].hash.as_str(), refs[0].peeled.as_ref()),
             ("refs/heads/main", HASH, None)
         );
         assert_eq!((refs[1].name.as_str(), refs[1].peeled.clone()), ("refs/tags/v1", Some("2".repeat(40))));
-        assert_eq!(refs[2].stands_for.as_deref(), Some("refs/heads/main"));
+        assert_eq!(refs[2].symref_target.as_deref(), Some("refs/heads/main"));
         let listing = format!(
             "{HASH}\trefs/heads/main\n{HASH}\trefs/tags/v1\n{}\trefs/tags/v1^{{}}\nref: refs/heads/main\tHEAD\n{HASH}\tHEAD\n",
             "2".repeat(40)
         );
-        assert_eq!(refs_of_listing(&listing), refs);
+        assert_eq!(parse_listing(&listing), refs);
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
         let whole = answer(&["refs/heads/main"]);
         let cut = whole.get(..whole.len() - 20).unwrap();
         for bytes in [b"fallback\n".as_slice(), b"", b"\n", b"\nzzzz", b"\n0003", cut] {
-            assert_eq!(refs_of(bytes), Err(Unanswered), "{}", String::from_utf8_lossy(bytes));
+            assert_eq!(parse_response(bytes), Err(UnusableResponse), "{}", String::from_utf8_lossy(bytes));
         }
     }
 }

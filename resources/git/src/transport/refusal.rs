@@ -9,9 +9,9 @@ use crate::transport::ls_refs::RemoteRef;
 
 /// An error caused by the server or the connection, not by the local repository.
 #[derive(Debug)]
-pub(crate) struct FromServer(pub(super) jetway::Error);
+pub(crate) struct ServerError(pub(super) jetway::Error);
 
-impl FromServer {
+impl ServerError {
     /// git's error texts, in lower case, when the server is unreachable or refuses a request.
     const SIGNS: &[&str] = &[
         "authentication failed",
@@ -40,13 +40,13 @@ impl FromServer {
     }
 }
 
-impl fmt::Display for FromServer {
+impl fmt::Display for ServerError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, formatter)
     }
 }
 
-impl std::error::Error for FromServer {
+impl std::error::Error for ServerError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         let error: &(dyn std::error::Error + 'static) = self.0.as_ref();
         error.source()

@@ -61,7 +61,7 @@ pub(crate) fn prepare(context: &Context, command: Command, traces: Option<&Trace
     let (console, started) = (context.console().clone(), Instant::now());
     command.again(move |finished, tries| {
         let trace = file.as_ref().and_then(Trace::take);
-        let verdict = after(finished, trace.as_ref(), effect);
+        let verdict = verdict_of(finished, trace.as_ref(), effect);
         pause(&console, &verdict, tries, started.elapsed())
     })
 }
@@ -102,7 +102,7 @@ impl Verdict {
 }
 
 /// git's error texts, in lower case, for errors that may be transient.
-const TROUBLE: [&str; 18] = [
+const TRANSIENT_ERRORS: [&str; 18] = [
     "banner exchange",
     "connection closed by",
     "connection refused",
@@ -124,7 +124,7 @@ const TROUBLE: [&str; 18] = [
 ];
 
 /// Error texts, in lower case, of permanent errors. If one of them is printed too, there is no retry.
-const REFUSALS: [&str; 12] = [
+const PERMANENT_ERRORS: [&str; 12] = [
     "access denied",
     "authentication failed",
     "certificate",
@@ -140,7 +140,7 @@ const REFUSALS: [&str; 12] = [
 ];
 
 /// Error texts of failures in which no request reached the server.
-const NOT_REACHED: [&str; 6] = [
+const CONNECT_ERRORS: [&str; 6] = [
     "banner exchange",
     "could not resolve host",
     "couldn't connect to server",
@@ -158,18 +158,18 @@ const NO_GREETING: [&str; 3] = [
 ];
 
 /// Decides whether a finished command is retried.
-fn after(finished: &Finished, trace: Option<&Trace>, effect: Effect) -> Verdict {
+fn verdict_of(finished: &Finished, trace: Option<&Trace>, effect: Effect) -> Verdict {
     if finished.is_success() {
         return Verdict::no();
     }
-    judge(&finished.stderr.to_lowercase(), trace, effect)
+    verdict_of_stderr(&finished.stderr.to_lowercase(), trace, effect)
 }
 
-fn judge(said: &str, trace: Option<&Trace>, effect: Effect) -> Verdict {
+fn verdict_of_stderr(said: &str, trace: Option<&Trace>, effect: Effect) -> Verdict {
     let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
     let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("warning: "));
     let is_unreached =
-        any(&NOT_REACHED) || (said.contains(NO_GREETING[0]) && lines.all(|line| NO_GREETING.contains(&line)));
+        any(&CONNECT_ERRORS) || (said.contains(NO_GREETING[0]) && lines.all(|line| NO_GREETING.contains(&line)));
     let is_undone = match trace.filter(|trace| trace.has_requests) {
         Some(trace) => !trace.has_sent_a_push,
         None => is_unreached,
@@ -180,7 +180,7 @@ fn judge(said: &str, trace: Option<&Trace>, effect: Effect) -> Verdict {
         let again = after_answer(status, &headers.unwrap_or_default(), repeatable, SystemTime::now());
         return Verdict { again, why: format!("the server answered {status}") };
     }
-    if !repeatable || !(is_unreached || any(&TROUBLE)) || any(&REFUSALS) {
+    if !repeatable || !(is_unreached || any(&TRANSIENT_ERRORS)) || any(&PERMANENT_ERRORS) {
         return Verdict::no();
     }
     let why = if is_unreached { "the server cannot be reached" } else { "the connection was cut" };
@@ -260,33 +260,39 @@ mod tests {
             "GET /x/info/refs?service=git-upload-pack HTTP/1.1",
             &["HTTP/1.1 401 Unauthorized", "Retry-After: 99", "HTTP/2 503", "retry-after: 7"],
         );
-        assert_eq!(judge(UNAVAILABLE, Some(&text), Effect::None).again, Again::Asked(Duration::from_secs(7)));
+        assert_eq!(
+            verdict_of_stderr(UNAVAILABLE, Some(&text), Effect::None).again,
+            Again::Asked(Duration::from_secs(7))
+        );
         text.headers.clear();
-        assert_eq!(judge(UNAVAILABLE, Some(&text), Effect::None).again, Again::Paused);
-        assert_eq!(judge(UNAVAILABLE, None, Effect::None).again, Again::Paused);
+        assert_eq!(verdict_of_stderr(UNAVAILABLE, Some(&text), Effect::None).again, Again::Paused);
+        assert_eq!(verdict_of_stderr(UNAVAILABLE, None, Effect::None).again, Again::Paused);
     }
 
     #[test]
     fn a_push_is_repeated_only_when_it_has_certainly_done_nothing() {
         let asked = trace("GET /x/info/refs?service=git-receive-pack HTTP/1.1", &["HTTP/1.1 200 OK"]);
         let sent = trace("POST /x/git-receive-pack HTTP/1.1", &["HTTP/1.1 200 OK"]);
-        assert_eq!(judge(CUT, Some(&asked), Effect::Change).again, Again::Paused);
-        assert_eq!(judge(CUT, Some(&sent), Effect::Change).again, Again::No);
-        assert_eq!(judge(CUT, None, Effect::Change).again, Again::No);
-        assert_eq!(judge(CUT, Some(&sent), Effect::None).again, Again::Paused);
-        assert_eq!(judge(UNAVAILABLE, Some(&sent), Effect::Change).again, Again::No);
+        assert_eq!(verdict_of_stderr(CUT, Some(&asked), Effect::Change).again, Again::Paused);
+        assert_eq!(verdict_of_stderr(CUT, Some(&sent), Effect::Change).again, Again::No);
+        assert_eq!(verdict_of_stderr(CUT, None, Effect::Change).again, Again::No);
+        assert_eq!(verdict_of_stderr(CUT, Some(&sent), Effect::None).again, Again::Paused);
+        assert_eq!(verdict_of_stderr(UNAVAILABLE, Some(&sent), Effect::Change).again, Again::No);
         let later = trace("POST /x/git-receive-pack HTTP/1.1", &["HTTP/1.1 503 x", "Retry-After: 3"]);
-        assert_eq!(judge(UNAVAILABLE, Some(&later), Effect::Change).again, Again::Asked(Duration::from_secs(3)));
+        assert_eq!(
+            verdict_of_stderr(UNAVAILABLE, Some(&later), Effect::Change).again,
+            Again::Asked(Duration::from_secs(3))
+        );
         let refused =
             "ssh: connect to host h port 22: connection refused\nfatal: could not read from remote repository.";
-        assert_eq!(judge(refused, None, Effect::Change).again, Again::Paused);
+        assert_eq!(verdict_of_stderr(refused, None, Effect::Change).again, Again::Paused);
         // What git says on a closed connection when ssh says nothing.
         let silent = "fatal: could not read from remote repository.\n\nplease make sure you have the correct access rights\nand the repository exists.";
         for effect in [Effect::None, Effect::Change] {
-            assert_eq!(judge(silent, None, effect).again, Again::Paused);
+            assert_eq!(verdict_of_stderr(silent, None, effect).again, Again::Paused);
         }
         let closed = "connection to h closed by remote host.\nfatal: the remote end hung up unexpectedly";
-        assert_eq!(judge(closed, None, Effect::Change).again, Again::No);
+        assert_eq!(verdict_of_stderr(closed, None, Effect::Change).again, Again::No);
     }
 
     #[test]
@@ -302,7 +308,7 @@ mod tests {
             "git: no such user\nfatal: could not read from remote repository.\n\nplease make sure you have the correct access rights",
             "",
         ] {
-            assert_eq!(judge(said, None, Effect::None).again, Again::No, "{said}");
+            assert_eq!(verdict_of_stderr(said, None, Effect::None).again, Again::No, "{said}");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::source::setting::Setting;
 const FILE: &str = "git_config";
 
 /// The settings that have no effect, and the reasons. A name that ends with a dot is a whole section.
-const UNUSED: [(&str, &str); 5] = [
+const INEFFECTIVE: [(&str, &str); 5] = [
     ("clone.defaultRemoteName", "a get names the remote `origin`, which tasks and puts rely on"),
     ("core.editor", "a put never waits for an editor"),
     ("pull.", "the params `merge` and `rebase` set how a put catches up with the branch"),
@@ -26,22 +26,22 @@ const ASKPASS: (&str, &str) = ("core.askPass", "git gets its credentials from th
 const SSH: (&str, &str) = ("ssh.variant", "the source configures ssh, which is then OpenSSH");
 
 /// Warns about settings that have no effect.
-pub(crate) fn warn_of_unused(settings: &[Setting], has_askpass: bool, has_ssh: bool, console: &Console) {
-    let unused = || UNUSED.into_iter().chain(has_askpass.then_some(ASKPASS)).chain(has_ssh.then_some(SSH));
+pub(crate) fn warn_of_ineffective(settings: &[Setting], has_askpass: bool, has_ssh: bool, console: &Console) {
+    let ineffective = || INEFFECTIVE.into_iter().chain(has_askpass.then_some(ASKPASS)).chain(has_ssh.then_some(SSH));
     for Setting { name, .. } in settings {
         let lower = name.to_ascii_lowercase();
-        let is_same = |unused: &str| {
-            let unused = unused.to_ascii_lowercase();
-            lower == unused || (unused.ends_with('.') && lower.starts_with(&unused))
+        let is_same = |ineffective: &str| {
+            let ineffective = ineffective.to_ascii_lowercase();
+            lower == ineffective || (ineffective.ends_with('.') && lower.starts_with(&ineffective))
         };
-        if let Some((_, why)) = unused().find(|(unused, _)| is_same(unused)) {
+        if let Some((_, why)) = ineffective().find(|(ineffective, _)| is_same(ineffective)) {
             console.warn(format_args!("`{name}` in `git_config` has no effect: {why}"));
         }
     }
 }
 
 /// The remotes in rewrite rules that contain a login.
-pub(crate) fn remotes(settings: &[Setting]) -> impl Iterator<Item = Remote> {
+pub(crate) fn remotes_with_logins(settings: &[Setting]) -> impl Iterator<Item = Remote> {
     settings.iter().filter_map(|setting| Some(setting.without_login()?.1))
 }
 
@@ -75,11 +75,11 @@ pub(crate) fn rewrite_addresses(settings: &[Setting]) -> bool {
 }
 
 /// Writes the settings into a clone for the following tasks, except credentials.
-pub(crate) fn keep(repository: &Repository, settings: &[Setting]) -> Result<()> {
-    let keep = || {
+pub(crate) fn write_to_clone(repository: &Repository, settings: &[Setting]) -> Result<()> {
+    let write_to_clone = || {
         let mut configuration = repository.config()?.open_level(git2::ConfigLevel::Local)?;
         let kept = settings.iter().filter(|setting| !setting.is_secret());
         kept.into_iter().try_for_each(|setting| configuration.set_str(&setting.name, &setting.value))
     };
-    keep().context("cannot write the settings of `git_config` into the clone")
+    write_to_clone().context("cannot write the settings of `git_config` into the clone")
 }

@@ -31,11 +31,11 @@ pub(crate) const COMPANION: Companion = Companion { name: "jetway-ssh", run: bec
 const CONFIGURATION: &str = "ssh_config";
 
 /// The private file with the companion's configuration, in its directory.
-const KNOWLEDGE: &str = "ssh.json";
+const CONFIG_FILE: &str = "ssh.json";
 
 /// The companion's configuration.
 #[derive(Debug, Serialize, Deserialize)]
-struct Knowledge {
+struct Config {
     configuration: PathBuf,
     /// The default identity.
     identity: Identity,
@@ -98,7 +98,7 @@ pub(crate) fn install(
     let private = context.private_directory();
     let configuration = private.write(CONFIGURATION, configuration(context, source)?.as_bytes())?;
     let identity = |key: &Key| Identity { key: Some(key.file.clone()), user: key.user.clone() };
-    let mut knowledge = Knowledge {
+    let mut config = Config {
         configuration,
         identity: match &keys.main {
             Some(key) => identity(key),
@@ -112,16 +112,16 @@ pub(crate) fn install(
             None => vec!["ssh".to_owned()],
         },
     };
-    let write = |directory: &Path, knowledge: &Knowledge| {
-        private.write(directory.join(KNOWLEDGE), serde_json::to_string(knowledge)?.as_bytes())
+    let write = |directory: &Path, config: &Config| {
+        private.write(directory.join(CONFIG_FILE), serde_json::to_string(config)?.as_bytes())
     };
-    write(&private.path()?, &knowledge)?;
+    write(&private.path()?, &config)?;
     let repository = COMPANION.install(private)?;
     let mut submodules = Vec::new();
     for (index, (url, key)) in keys.submodules.iter().enumerate() {
         let name = format!("submodule-{index}");
-        knowledge.identity = identity(key);
-        write(&private.directory(&name)?, &knowledge)?;
+        config.identity = identity(key);
+        write(&private.directory(&name)?, &config)?;
         submodules.push((url.clone(), COMPANION.install_in(private, &name)?));
     }
     Ok(Some(Ssh { repository, submodules }))
@@ -157,16 +157,16 @@ fn forward(remote: &Remote, agent: Option<&Agent>) -> Option<Forward> {
 }
 
 fn become_ssh(call: &CompanionCall) -> Result<CompanionAnswer> {
-    let file = call.directory.join(KNOWLEDGE);
+    let file = call.directory.join(CONFIG_FILE);
     // Fail if the file is missing: ssh would fall back to the machine's keys.
-    let knowledge = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
-    let knowledge: Knowledge = serde_json::from_slice(&knowledge)?;
+    let config = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+    let config: Config = serde_json::from_slice(&config)?;
     let destination = Destination::of(&call.arguments);
-    let (program, options) = knowledge.command.split_first().ok_or_else(|| anyhow!("there is no program to run"))?;
+    let (program, options) = config.command.split_first().ok_or_else(|| anyhow!("there is no program to run"))?;
     let mut ssh = Command::new(program);
     // If an option is given twice, ssh uses the first one.
-    ssh.args(options).arg("-F").arg(&knowledge.configuration);
-    for option in knowledge.options(destination.as_ref())? {
+    ssh.args(options).arg("-F").arg(&config.configuration);
+    for option in config.options(destination.as_ref())? {
         ssh.arg("-o").arg(option);
     }
     ssh.args(call.arguments.iter().map(AsRef::<OsStr>::as_ref));
@@ -175,7 +175,7 @@ fn become_ssh(call: &CompanionCall) -> Result<CompanionAnswer> {
     Ok(CompanionAnswer::Become(ssh))
 }
 
-impl Knowledge {
+impl Config {
     /// The options for one connection, in the format of `ssh -o`.
     fn options(&self, destination: Option<&Destination>) -> Result<Vec<OsString>> {
         let mut options: Vec<OsString> = Vec::new();

@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 use crate::source::Source;
 
 /// Connects through the proxy: `jetway-tunnel HOST PORT`.
-pub(crate) const COMPANION: Companion = Companion { name: "jetway-tunnel", run: pass_on };
+pub(crate) const COMPANION: Companion = Companion { name: "jetway-tunnel", run: run_tunnel };
 
 /// The private file with the companion's configuration, in its directory.
-const KNOWLEDGE: &str = "tunnel.json";
+const CONFIG_FILE: &str = "tunnel.json";
 
 /// The size limit of the proxy's response header, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
@@ -49,10 +49,10 @@ pub(crate) fn install(context: &Context, source: &Source) -> Result<Option<PathB
         port,
         login,
         // Shorter than git's time limit, so that this error is reported first.
-        seconds: (source.silence().as_secs() / 2).max(1),
+        seconds: (source.server_timeout().as_secs() / 2).max(1),
     };
     let private = context.private_directory();
-    private.write(KNOWLEDGE, serde_json::to_string(&proxy)?.as_bytes())?;
+    private.write(CONFIG_FILE, serde_json::to_string(&proxy)?.as_bytes())?;
     COMPANION.install(private).map(Some)
 }
 
@@ -69,8 +69,8 @@ pub(crate) fn command(companion: &Path, host: &str, port: u16) -> Result<String>
     Ok(format!("'{companion}' {host} {port}"))
 }
 
-fn pass_on(call: &CompanionCall) -> Result<CompanionAnswer> {
-    let file = call.directory.join(KNOWLEDGE);
+fn run_tunnel(call: &CompanionCall) -> Result<CompanionAnswer> {
+    let file = call.directory.join(CONFIG_FILE);
     let proxy = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let proxy: Proxy = serde_json::from_slice(&proxy)?;
     let mut arguments = call.arguments.iter().map(|argument| argument.to_string_lossy());
@@ -86,7 +86,7 @@ impl Proxy {
     /// Connects to the server; returns the stream and the bytes already received from the server.
     fn connect(&self, host: &str, port: u16) -> Result<(TcpStream, Vec<u8>)> {
         let deadline = Instant::now() + Duration::from_secs(self.seconds);
-        let mut stream = self.reach(deadline)?;
+        let mut stream = self.connect_to_proxy(deadline)?;
         let target = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
         if let Some(login) = &self.login {
@@ -96,27 +96,27 @@ impl Proxy {
         }
         request.push_str("\r\n");
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(self.left(deadline)?))?;
-        stream.write_all(request.as_bytes()).map_err(|error| self.explain(error))?;
+        stream.set_write_timeout(Some(self.remaining(deadline)?))?;
+        stream.write_all(request.as_bytes()).map_err(|error| self.connection_error(error))?;
         let (head, rest) = self.read_head(&mut stream, deadline)?;
-        self.judge(&head, &target)?;
+        self.check_status(&head, &target)?;
         stream.set_read_timeout(None)?;
         stream.set_write_timeout(None)?;
         Ok((stream, rest))
     }
 
     /// Connects to the proxy. Tries its addresses in order.
-    fn reach(&self, deadline: Instant) -> Result<TcpStream> {
+    fn connect_to_proxy(&self, deadline: Instant) -> Result<TcpStream> {
         let addresses = (self.host.as_str(), self.port).to_socket_addrs();
         let addresses = addresses.map_err(|_| anyhow!("cannot resolve the host name of the proxy"))?;
         let mut last = anyhow!("the host name of the proxy has no address");
         for address in addresses {
-            match TcpStream::connect_timeout(&address, self.left(deadline)?) {
+            match TcpStream::connect_timeout(&address, self.remaining(deadline)?) {
                 Ok(stream) => return Ok(stream),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     last = anyhow!("the proxy refused the connection");
                 }
-                Err(error) => last = self.explain(error),
+                Err(error) => last = self.connection_error(error),
             }
         }
         Err(last)
@@ -127,19 +127,19 @@ impl Proxy {
         let mut read = Vec::new();
         let mut buffer = [0; 4096];
         loop {
-            stream.set_read_timeout(Some(self.left(deadline)?))?;
+            stream.set_read_timeout(Some(self.remaining(deadline)?))?;
             let length = match stream.read(&mut buffer) {
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.explain(error)),
+                Err(error) => return Err(self.connection_error(error)),
             };
             read.extend_from_slice(buffer.get(..length).unwrap_or_default());
             if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
                 let rest = read.split_off(end + 4);
                 return Ok((String::from_utf8_lossy(&read).into_owned(), rest));
             }
-            let begins_well = read.iter().zip(b"HTTP/1.").all(|(found, expected)| found == expected);
-            if !begins_well {
+            let is_http = read.iter().zip(b"HTTP/1.").all(|(found, expected)| found == expected);
+            if !is_http {
                 return Err(anyhow!("its answer is not an HTTP response"));
             }
             if length == 0 {
@@ -152,7 +152,7 @@ impl Proxy {
     }
 
     /// Checks the status of the response.
-    fn judge(&self, head: &str, target: &str) -> Result<()> {
+    fn check_status(&self, head: &str, target: &str) -> Result<()> {
         let line = head.lines().next().unwrap_or_default();
         let mut words = line.splitn(3, ' ');
         let version = words.next().unwrap_or_default();
@@ -177,19 +177,19 @@ impl Proxy {
     }
 
     /// The remaining time until the deadline.
-    fn left(&self, deadline: Instant) -> Result<Duration> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(self.too_late()) } else { Ok(left) }
+    fn remaining(&self, deadline: Instant) -> Result<Duration> {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        if remaining.is_zero() { Err(self.time_out_error()) } else { Ok(remaining) }
     }
 
-    fn explain(&self, error: io::Error) -> jetway::Error {
+    fn connection_error(&self, error: io::Error) -> jetway::Error {
         match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.too_late(),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.time_out_error(),
             _ => jetway::Error::new(error).context("the connection to the proxy failed"),
         }
     }
 
-    fn too_late(&self) -> jetway::Error {
+    fn time_out_error(&self) -> jetway::Error {
         anyhow!("the proxy did not connect within {} s", self.seconds)
             .hint("the limit is half of `network_timeout` in the source")
     }
@@ -197,21 +197,21 @@ impl Proxy {
 
 /// Relays bytes in both directions. Returns when the server closes. When ssh ends, it also ends this program.
 fn relay(stream: &TcpStream, first: &[u8]) -> Result<()> {
-    let mut output = File::from(owned(io::stdout())?);
-    let mut input = File::from(owned(io::stdin())?);
+    let mut output = File::from(duplicate(io::stdout())?);
+    let mut input = File::from(duplicate(io::stdin())?);
     output.write_all(first)?;
     let mut to_server = stream.try_clone()?;
     std::thread::spawn(move || {
         // Ignore errors: the other direction notices a lost server. Close only the writing side, since the server may
         // still send.
-        let _ = pass(&mut input, &mut to_server);
+        let _ = copy(&mut input, &mut to_server);
         let _ = to_server.shutdown(Shutdown::Write);
     });
-    pass(&mut &*stream, &mut output).context("cannot forward data from the server")
+    copy(&mut &*stream, &mut output).context("cannot forward data from the server")
 }
 
 /// Copies each piece as soon as it arrives. (`io::copy` may use `splice`, which delays small pieces.)
-fn pass(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match from.read(&mut buffer) {
@@ -223,7 +223,7 @@ fn pass(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     }
 }
 
-fn owned(stream: impl AsFd) -> io::Result<OwnedFd> {
+fn duplicate(stream: impl AsFd) -> io::Result<OwnedFd> {
     stream.as_fd().try_clone_to_owned()
 }
 

@@ -6,11 +6,11 @@ use anyhow::Context as _;
 use git2::{Oid, Repository};
 use jetway::Result;
 
-use super::{Tags, Wanted};
+use super::{CheckoutRequest, Tags};
 use crate::transport::git::Git;
 use crate::transport::refusal::Refusal;
 
-impl Wanted<'_> {
+impl CheckoutRequest<'_> {
     /// Fetches a tag at its depth, without any branch, as `git clone --depth=1 --branch TAG` does.
     pub(crate) async fn fetch_tag(
         &self,
@@ -41,7 +41,7 @@ impl Wanted<'_> {
             git.explain(finished, None).with_context(|| git.cannot("fetch"))?;
         }
         // The tag may have been moved since the version was found.
-        self.find(git, destination, &repository, commit).await?;
+        self.ensure_commit(git, destination, &repository, commit).await?;
         Ok(repository)
     }
 }

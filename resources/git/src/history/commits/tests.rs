@@ -119,18 +119,18 @@ fn commits(lines: &str) -> Vec<Oid> {
 }
 
 /// What git says of the whole history.
-fn expected(directory: &Path, known: Oid) -> Found {
+fn expected(directory: &Path, known: Oid) -> SearchResult {
     let known = known.to_string();
     let is_before = git(directory, &["merge-base", "--is-ancestor", &known, "main"], "").is_some();
     if git(directory, &["merge-base", &known, "main"], "").is_none() {
         let newest = git(directory, &["rev-parse", "main"], "").unwrap();
-        return Found { known_is_there: false, commits: commits(&newest) };
+        return SearchResult { known_is_on_branch: false, commits: commits(&newest) };
     }
     // Not by one range, `known..main`: git lists commits by date, and includes one too many where clocks differ by much.
     let before: HashSet<Oid> = commits(&git(directory, &["rev-list", &known], "").unwrap()).into_iter().collect();
     let chain = commits(&git(directory, &["rev-list", "--first-parent", "--reverse", "main"], "").unwrap());
     let newer = chain.into_iter().filter(|commit| !before.contains(commit)).collect();
-    Found { known_is_there: is_before, commits: newer }
+    SearchResult { known_is_on_branch: is_before, commits: newer }
 }
 
 fn source(directory: &Path, more: &serde_json::Value) -> Source {
@@ -145,7 +145,7 @@ fn context(directory: &Path) -> Context {
 }
 
 /// Runs the search behind small windows, in a container that may have been used before.
-fn search(container: &Path, source: &Source, known: Option<Oid>, tip: Option<Oid>) -> Found {
+fn search(container: &Path, source: &Source, known: Option<Oid>, tip: Option<Oid>) -> SearchResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let context = context(container);
@@ -223,21 +223,21 @@ fn newest_commits_of_a_path_are_those_of_git_however_small_the_window() {
         let container = tempfile::tempdir().unwrap();
         for _ in 0..2 {
             let found = search(container.path(), &source, None, None);
-            assert_eq!(found, Found { known_is_there: false, commits: newest.clone() });
+            assert_eq!(found, SearchResult { known_is_on_branch: false, commits: newest.clone() });
         }
     });
 }
 
 /// A window on a chain: `edge` is where it was cut off.
-fn chain(commits: &[u8], end: End) -> Chain {
+fn chain(commits: &[u8], end: ChainEnd) -> Chain {
     Chain { commits: commits.iter().map(|number| object_id(&format!("{number:040x}")).unwrap()).collect(), end }
 }
 
 #[test]
 fn the_commit_at_the_edge_is_left_out_only_when_its_parent_is_needed() {
-    let cut = chain(&[1, 2, 3], End::Boundary);
+    let cut = chain(&[1, 2, 3], ChainEnd::Boundary);
     assert_eq!(cut.certain(true).map(<[Oid]>::len), Some(2));
     assert_eq!(cut.certain(false).map(<[Oid]>::len), Some(3));
-    assert_eq!(chain(&[1, 2, 3], End::Root).certain(true).map(<[Oid]>::len), Some(3));
-    assert!(chain(&[], End::Root).certain(true).is_none());
+    assert_eq!(chain(&[1, 2, 3], ChainEnd::Root).certain(true).map(<[Oid]>::len), Some(3));
+    assert!(chain(&[], ChainEnd::Root).certain(true).is_none());
 }
