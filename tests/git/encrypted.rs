@@ -173,7 +173,7 @@ fn the_key_of_another_repository_is_a_clear_error() {
     let said = said(&outcome);
     assert!(said.starts_with("error: cannot check out the version\n  caused by: `git checkout` ended"), "{said}");
     assert!(said.contains("git-crypt: error: encrypted file has been tampered with!"), "{said}");
-    assert!(said.ends_with("hint: is `git_crypt_key` the key of this repository?\n"), "{said}");
+    assert!(said.ends_with("hint: check that `git_crypt_key` is the key of this repository\n"), "{said}");
     assert!(!outcome.stderr.contains(&other.key[20..60]));
 }
 

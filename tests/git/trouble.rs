@@ -133,7 +133,7 @@ fn other_answers_are_not_asked_for_again() {
         server.fail_always("", Fault::status(status));
         let outcome = check(&source(&url), Some(&commits[0]));
         outcome.failed();
-        assert!(!outcome.stderr.contains("trying again"), "{status}: {}", outcome.stderr);
+        assert!(!outcome.stderr.contains("retrying"), "{status}: {}", outcome.stderr);
         // Of a repository that is not found an older way of asking may know more.
         assert!(server.requests().len() <= 2, "{status}: {:?}", server.requests());
     }
@@ -194,7 +194,7 @@ fn silence_ends_each_verb_in_time() {
         outcome.failed();
         assert!(outcome.elapsed < Duration::from_mins(1), "{:?}", outcome.elapsed);
         assert!(said(&outcome).contains("showed no sign of life for "), "{}", said(&outcome));
-        assert!(said(&outcome).contains("hint: `network_timeout` in the source says"), "{}", said(&outcome));
+        assert!(said(&outcome).contains("hint: `network_timeout` in the source sets"), "{}", said(&outcome));
     }
 }
 

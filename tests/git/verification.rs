@@ -150,7 +150,7 @@ mod gpg {
             refusal(&outcome, &by_old),
             format!(
                 "{REFUSED}the GPG key `{}` (Old <old@example.com>) has expired\n\
-                 hint: if the owner has extended it, update the key in the source\n",
+                 hint: if its owner has extended its validity, update the key in the source\n",
                 &old.fingerprint[24..]
             )
         );

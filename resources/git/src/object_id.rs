@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn format_is_told_by_the_number_of_digits() {
+    fn number_of_digits_determines_the_format() {
         for (digits, format) in [(40, ObjectFormat::Sha1), (64, ObjectFormat::Sha256)] {
             let hash = "a".repeat(digits);
             let id = object_id(&hash).unwrap();

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn basic_regular_expressions_have_their_operators_behind_backslashes() {
+    fn basic_regex_operators_need_a_backslash() {
         for (pattern, text) in [
             ("a+b?", "a+b?"),
             ("(a|b){1}", "(a|b){1}"),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn extended_regular_expressions_match_the_whole_text() {
+    fn whole_regex_matches_only_the_whole_text() {
         for (pattern, text) in [
             (r"v[0-9]+(\.[0-9]+){2}", "v1.20.3"),
             ("a|b", "b"),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn globs_cross_slashes() {
+    fn star_in_glob_matches_slash() {
         for (pattern, text) in [
             ("v*", "v1/2"),
             ("*", ""),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_pattern_is_said() {
+    fn errors_say_what_is_wrong_with_a_pattern() {
         let said = |result: Result<Pattern, String>| result.unwrap_err();
         for (pattern, expected) in [
             (r"\(a", r"has a `\(` without its `\)`"),

@@ -89,7 +89,7 @@ impl Push<'_> {
                 true,
                 "jetway: pushed",
             );
-            tagged.with_context(|| format!("cannot make the tag `{name}`"))?;
+            tagged.with_context(|| format!("cannot create the tag `{name}`"))?;
         }
         self.warn_of_replaced_commits(start, &pushed)?;
         Ok(pushed)
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moved_branch_is_a_lost_race_only_where_the_put_can_catch_up() {
+    fn moved_branch_is_a_lost_race_only_if_the_put_can_integrate_it() {
         for reason in ["[rejected] (fetch first)", "[rejected] (non-fast-forward)", "[rejected] (stale info)"] {
             let refused = format!("!\tHEAD:{MAIN}\t{reason}\n");
             assert_eq!(race(&refused, "", Some(MAIN)).as_deref(), Some(MAIN), "{reason}");
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn every_ref_that_is_refused_has_to_be_able_to_catch_up() {
+    fn lost_race_requires_that_every_refused_ref_can_be_integrated() {
         let main = format!("!\tHEAD:{MAIN}\t[rejected] (fetch first)\n");
         let notes = format!("!\t{NOTES}:{NOTES}\t[rejected] (fetch first)\n");
         let tag = "!\trefs/tags/v1:refs/tags/v1\t[rejected] (already exists)\n";
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn refs_that_an_atomic_push_leaves_out_are_no_reason() {
+    fn refs_skipped_by_an_atomic_push_are_not_a_cause() {
         let echo = "!\trefs/tags/v1:refs/tags/v1\t[rejected] (atomic push failed)\n";
         let main = format!("!\tHEAD:{MAIN}\t[rejected] (fetch first)\n{echo}");
         assert_eq!(race(&main, "", Some(MAIN)).as_deref(), Some(MAIN));
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_branch_is_a_lost_race_whatever_the_other_refs_are_refused_for() {
+    fn locked_branch_is_a_lost_race_regardless_of_other_refs() {
         let refused = format!("!\tHEAD:{MAIN}\t[remote rejected] (failed)\n");
         let stderr = format!("remote: error: cannot lock ref '{MAIN}': is at 1 but expected 2\n");
         assert_eq!(race(&refused, &stderr, Some(MAIN)).as_deref(), Some(MAIN));
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_are_spread_around_their_length() {
+    fn pauses_are_jittered() {
         for _ in 0..100 {
             let pause = jittered(Duration::from_secs(2));
             assert!(pause >= Duration::from_secs(1) && pause <= Duration::from_secs(3), "{pause:?}");

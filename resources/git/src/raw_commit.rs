@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_commit_is_read_whole() {
+    fn parses_all_parts_of_a_commit() {
         let parent = "1".repeat(40);
         let text = format!(
             "tree {parent}\nparent {parent}\nauthor Ada L <a@b> 1709251199 +0130\ncommitter C <c@d> 0 -0930\n\
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_or_missing_is_empty() {
+    fn malformed_or_missing_parts_are_empty() {
         let commit = RawCommit::parse(b"tree x\nauthor broken 1600000000 +0000\n\nm");
         assert_eq!((commit.author.name.as_str(), commit.committer.name.as_str()), ("broken 1600000000 +0000", ""));
         assert_eq!(commit.message, b"m");
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_latin_1_commit_is_shown_as_it_was_meant() {
+    fn latin_1_commit_is_converted_to_utf_8() {
         let commit = RawCommit::parse(b"author J\xfcrgen <j@x> 0 +0000\nencoding ISO-8859-1\n\nGr\xfc\xdfe");
         assert_eq!(commit.author.name, "J\u{fc}rgen");
         assert_eq!(commit.message, "Gr\u{fc}\u{df}e".as_bytes());

@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn pathspecs_are_those_of_git_and_keep_their_magic() {
+    fn pathspecs_keep_their_magic() {
         let source = source(serde_json::json!({
             "uri": "u", "paths": ["a", ":(glob)b/**"], "ignore_paths": ["*.md", ":(icase)README"]
         }));
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_before_a_path_stands_for_the_root() {
+    fn leading_slash_of_a_path_means_the_root() {
         let source = source(serde_json::json!({
             "uri": "u", "paths": ["/src", "/"], "ignore_paths": ["/docs", ":(glob)/x/**"]
         }));
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_around_a_name_or_pattern_are_left_out() {
+    fn names_and_patterns_are_trimmed() {
         let source = source(serde_json::json!({
             "uri": "u\n", "branch": "main\n", "tag_filter": " v* ", "tag_regex": "v.*\n", "branch_regex": "\n"
         }));

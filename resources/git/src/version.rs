@@ -1,4 +1,4 @@
-//! The version, as Concourse stores it.
+//! The version type of this resource.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

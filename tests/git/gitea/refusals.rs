@@ -74,7 +74,7 @@ fn a_hook_that_declines_is_quoted() {
     outcome.failed();
     assert!(outcome.stderr.contains("commits need a ticket, such as APP-1"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("pre-receive hook declined"), "{}", outcome.stderr);
-    assert!(!outcome.stderr.contains("trying again"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("retrying"), "{}", outcome.stderr);
     assert_eq!(made.resolve("refs/heads/main"), Some(commit));
 }
 

@@ -46,7 +46,7 @@ fn with_a_lease_goes_with_what_others_have_pushed_being_built_on() {
         let params = json!({ "repository": "app", "force": "lease", mode: true });
         let outcome = put(&source(&repository.file_url()), inputs.path(), params.clone());
         outcome.succeeded();
-        assert!(!said(&outcome).contains("trying again"), "{}", said(&outcome));
+        assert!(!said(&outcome).contains("retrying"), "{}", said(&outcome));
         assert!(repository.history("main").contains(&theirs));
         assert_eq!(repository.file("main", "ours"), "1");
         // A branch that is not there yet.
@@ -77,5 +77,5 @@ fn with_a_lease_is_about_branches() {
     let params = json!({ "repository": "app", "force": "lease", "refs_prefix": "refs/for" });
     let outcome = put(&source(&repository.file_url()), inputs.path(), params);
     outcome.failed();
-    assert!(said(&outcome).contains("`params.force`: cannot be `lease` with another"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("`params.force`: cannot be `lease` with a `refs_prefix`"), "{}", said(&outcome));
 }

@@ -38,7 +38,7 @@ pub(crate) async fn unlock(git: &Git<'_>, secret: &Secret, repository: &Reposito
 /// Adds a hint to the error of a checkout that git-crypt made fail.
 pub(crate) fn explain(error: jetway::Error) -> jetway::Error {
     if error.chain().any(|cause| cause.to_string().contains("git-crypt")) {
-        error.hint("is `git_crypt_key` the key of this repository?")
+        error.hint("check that `git_crypt_key` is the key of this repository")
     } else {
         error
     }

@@ -274,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_those_of_git() {
+    fn dates_are_formatted_as_by_git() {
         assert_eq!(date(Time::new(0, 0)), "1970-01-01 00:00:00 +0000");
         assert_eq!(date(Time::new(1_709_251_199, 60)), "2024-03-01 00:59:59 +0100");
         assert_eq!(date(Time::new(951_782_400, -570)), "2000-02-28 14:30:00 -0930");
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_ref_is_written_by_its_format() {
+    fn short_ref_follows_its_format() {
         assert_eq!(format_short_ref("%s", "abc"), "abc");
         assert_eq!(format_short_ref("v-%s%%\\n%d\\x$(id)%", "abc"), "v-abc%\n%d\\x$(id)%");
         assert_eq!(format_short_ref("%.5s|%-9s|%9s|%-4.2s|%.s", "1234567"), "12345|1234567  |  1234567|12  |");
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_cut_between_characters() {
+    fn message_is_truncated_between_characters() {
         assert_eq!(cut("aé".as_bytes(), 2), "a");
         assert_eq!(cut("aé".as_bytes(), 3), "aé");
         assert_eq!(cut(b"short", 10_240), "short");

@@ -178,7 +178,7 @@ fn openpgp_signer(finished: &Finished) -> Result<String> {
         "BADSIG" => Err(anyhow!("it was changed after the GPG key `{id}` signed it")),
         "EXPSIG" => Err(anyhow!("the signature by the GPG key `{id}` has expired")),
         "EXPKEYSIG" => Err(anyhow!("the GPG key `{id}` ({user}) has expired")
-            .hint("if the owner has extended it, update the key in the source")),
+            .hint("if its owner has extended its validity, update the key in the source")),
         "REVKEYSIG" => Err(anyhow!("the GPG key `{id}` ({user}) has been revoked")),
         _ => Err(finished.failure()),
     }

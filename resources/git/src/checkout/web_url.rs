@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_of_known_hosts() {
+    fn known_hosts_have_pages() {
         for (address, page) in [
             ("git@github.com:a/b.git", "https://github.com/a/b/commit/H"),
             ("ssh://git@github.com:22/a/b.git", "https://github.com/a/b/commit/H"),
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn other_hosts_have_none() {
+    fn unknown_hosts_have_no_page() {
         for address in [
             "https://git.example/a/b",
             "/srv/github/x",

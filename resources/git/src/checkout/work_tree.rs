@@ -172,7 +172,7 @@ impl CheckoutRequest<'_> {
             let finished = self.fetch_first(git, destination, &request, &head).await?;
             if Refusal::of(&finished) == Some(Refusal::OtherObjectFormat) && format == ObjectFormat::Sha1 {
                 format = ObjectFormat::Sha256;
-                std::fs::remove_dir_all(repository.path()).context("cannot make the repository anew")?;
+                std::fs::remove_dir_all(repository.path()).context("cannot recreate the repository")?;
                 repository = self.init(git, destination, branch, request.refspec.as_deref(), format)?;
                 continue;
             }
@@ -411,6 +411,6 @@ impl CheckoutRequest<'_> {
             }
             Ok::<_, git2::Error>(repository)
         };
-        init().with_context(|| format!("cannot make a repository in `{}`", destination.display()))
+        init().with_context(|| format!("cannot create a repository in `{}`", destination.display()))
     }
 }

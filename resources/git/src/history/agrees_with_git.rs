@@ -1,6 +1,6 @@
-//! Random patterns on random texts: what they match here is what they match in git and grep.
+//! Property tests: random patterns match the same random texts here as in git and grep.
 
-#![allow(clippy::indexing_slicing, reason = "a test that finds nothing there ends")]
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::cell::Cell;
 use std::io::Write as _;
@@ -15,7 +15,7 @@ use crate::history::message_filter::MessageFilter;
 use crate::pattern::Pattern;
 use crate::pattern::posix_regex::Dialect;
 
-/// A program that reads nobody's configuration, and what it printed; `None` when it failed.
+/// Runs a program without user configuration; returns its output, or `None` if it failed.
 fn run(directory: &Path, program: &str, arguments: &[&str], input: &[u8]) -> Option<String> {
     let mut child = Command::new(program)
         .current_dir(directory)
@@ -29,12 +29,12 @@ fn run(directory: &Path, program: &str, arguments: &[&str], input: &[u8]) -> Opt
         .unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
     let output = child.wait_with_output().unwrap();
-    // grep says by 1 that nothing matches.
+    // grep exits with 1 if nothing matches.
     let is_well = output.status.success() || (program == "grep" && output.status.code() == Some(1));
     is_well.then(|| String::from_utf8(output.stdout).unwrap())
 }
 
-/// A bare repository with a commit for each message, and their hashes.
+/// Creates a bare repository with a commit for each message; returns the hashes.
 fn repository(directory: &Path, messages: &[String]) -> Vec<String> {
     run(directory, "git", &["init", "-q", "--bare", "repository.git"], b"").unwrap();
     let commit = |(index, message): (usize, &String)| {
@@ -54,7 +54,7 @@ fn word() -> impl Strategy<Value = String> {
 
 fn message() -> impl Strategy<Value = String> {
     let line = prop::collection::vec(word(), 0..6).prop_map(|words| words.concat());
-    // An author's message begins with something, or git finds an empty one.
+    // A message needs a subject, or git treats it as empty.
     prop::collection::vec(line, 0..4).prop_map(|lines| format!("subject\n{}\n", lines.join("\n")))
 }
 
@@ -104,7 +104,7 @@ fn pattern() -> impl Strategy<Value = String> {
         " ",
         "fix",
     ]);
-    // glibc itself is at a loss with two anchors in one place (`^\\B` fails where `\\B` alone matches).
+    // glibc handles two adjacent anchors inconsistently (`^\\B` fails where `\\B` alone matches).
     let anchors = |pieces: &[&str]| pieces.iter().filter(|piece| ANCHORS.contains(piece)).count();
     let pieces = prop::collection::vec(piece, 0..7).prop_filter("two anchors in a row", move |pieces| {
         let of_consuming = |piece: &&str| piece.len() == 1 && !"*+?^$".contains(*piece) || piece.starts_with('[');
@@ -119,9 +119,9 @@ fn runner(cases: u32) -> TestRunner {
     TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
 }
 
-/// Patterns that read well here and not there are of no interest: nobody's pipeline has them.
+/// Patterns that only one side accepts are skipped: pipelines do not have them.
 #[test]
-fn on_which_messages_a_commit_filter_lets_through() {
+fn commit_filter_matches_the_same_messages() {
     let directory = tempfile::tempdir().unwrap();
     let mut runner = runner(1);
     let messages = prop::collection::vec(message(), 60).new_tree(&mut runner).unwrap().current();
@@ -145,13 +145,13 @@ fn on_which_messages_a_commit_filter_lets_through() {
             let source = serde_json::json!({ "uri": "u", "commit_filter": filter, "git_config": settings });
             let source = serde_json::from_value(source).unwrap();
             let Ok(filter) = MessageFilter::of(&source) else {
-                // A mistake that git takes for characters is told.
+                // An invalid pattern that git treats as literal text is refused here.
                 return Ok(());
             };
             let passing = messages.iter().zip(&commits).filter(|(message, _)| filter.passes(message.as_bytes()));
             let ours: Vec<&str> = passing.map(|(_, commit)| commit.as_str()).collect();
             let theirs: Vec<&str> = theirs.lines().collect();
-            // git has no counterpart of all that match: with both options it finds nothing at all.
+            // git cannot invert `--all-match`: with both options it finds nothing.
             let rest = || commits.iter().map(String::as_str).filter(|commit| !theirs.contains(commit)).collect();
             let theirs = if inverted && all { rest() } else { theirs };
             let differs = |commit: &&str| ours.contains(commit) != theirs.contains(commit);
@@ -184,7 +184,7 @@ const NAMES: [&str; 16] = [
 ];
 
 #[test]
-fn on_which_names_a_tag_filter_matches() {
+fn tag_filter_matches_the_same_names() {
     let directory = tempfile::tempdir().unwrap();
     repository(directory.path(), &["one".to_owned()]);
     for name in NAMES {
@@ -235,7 +235,7 @@ fn on_which_names_a_tag_filter_matches() {
 }
 
 #[test]
-fn on_which_names_a_tag_regex_matches() {
+fn tag_regex_matches_the_same_names() {
     let directory = tempfile::tempdir().unwrap();
     let names = NAMES.join("\n") + "\n";
     let piece = prop::sample::select(vec![

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_arrived_makes_every_branch_known() {
+    fn all_branches_are_known_after_a_received_response() {
         let last = version("feature", "2");
         let memory = Memory::parse(&written(&last), &last).unwrap();
         let all = set(&["1 main", "2 feature"]);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_was_lost_leaves_its_branches_new() {
+    fn branches_of_a_lost_response_stay_new() {
         for known in [version("main", "1"), version("feature", "1")] {
             let memory = Memory::parse(&written(&version("feature", "2")), &known).unwrap();
             assert_eq!(memory, Memory { reported: set(&["1 main"]), seen: set(&["1 main", "2 feature"]) });
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_no_check_wrote_is_no_memory() {
+    fn malformed_file_is_ignored() {
         let known = version("main", "1");
         for text in ["", "1 main", "1 main\n", "1 other\n+2 feature\n"] {
             assert_eq!(Memory::parse(text, &known), None, "{text:?}");

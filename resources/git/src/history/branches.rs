@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_says_its_names_or_none() {
+    fn version_lists_branch_names_or_none() {
         let names = |version: Version| parse_names(&version.branches.unwrap());
         let branches = ["a".to_owned(), "é/\"b\"".to_owned()];
         assert_eq!(names(version_of(&branches).unwrap()).unwrap(), branches);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_set_makes_another_version_each_time() {
+    fn same_set_makes_a_new_version_each_time() {
         assert_ne!(version_of(&[]).unwrap(), version_of(&[]).unwrap());
     }
 }

@@ -120,8 +120,8 @@ pub(crate) struct RepositoryCache {
 }
 
 impl RepositoryCache {
-    /// Opens or creates the cache for a remote, what is followed of it, and the kept content. `format` is the object
-    /// format of the remote, if it is known.
+    /// Opens or creates the cache. Each combination of remote, followed refs and content has its own cache. `format` is
+    /// the object format of the remote, if it is known.
     pub(crate) fn open(
         context: &Context,
         remote: &Remote,
@@ -349,5 +349,5 @@ fn make(path: &Path, remote: &Remote, format: ObjectFormat) -> Result<Repository
         configuration.set_bool(IS_COMPLETE, true)?;
         Ok::<_, jetway::Error>(repository)
     };
-    make().with_context(|| format!("cannot make a repository in `{}`", path.display()))
+    make().with_context(|| format!("cannot create a repository in `{}`", path.display()))
 }

@@ -31,7 +31,7 @@ const RECENT: Duration = Duration::from_hours(72);
 struct Windows {
     /// The depth of the first window, if commits are filtered by path, or if the known version is searched for.
     first: usize,
-    /// The factor by which a window grows that was too small.
+    /// The growth factor of a window that was too small.
     growth: usize,
     /// Beyond this depth, the whole history is fetched: for each window, the server counts all commits again.
     deepest: usize,

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_names_a_label_by_its_name_and_its_commit_if_it_has_one() {
+    fn version_matches_label_by_name_and_commit() {
         let tag = label("v1", 'a', 1);
         assert!(tag.is_unchanged_from(&Version::of_label("v1", "a".repeat(40))));
         assert!(tag.is_unchanged_from(&Version::of_commit("v1".to_owned())));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_history_of_a_label_is_fetched_only_where_the_question_needs_it() {
+    fn history_of_labels_is_fetched_only_when_needed() {
         let depth = |source: serde_json::Value| {
             let source: Source = serde_json::from_value(source).unwrap();
             let followed = source.followed().unwrap();

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn ci_skip_is_as_exact_as_the_established_resource_has_it() {
+    fn ci_skip_matches_as_in_the_established_resource() {
         for message in ["x [ci skip]", "subject\n\nbody [skip ci] y", "[ci\tskip]"] {
             assert!(has_ci_skip(message.as_bytes()), "{message}");
         }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_matched_one_by_one() {
+    fn each_message_line_is_matched_separately() {
         let any = filter(&serde_json::json!({ "include": ["^b$", "z"] }));
         assert!(any.passes(b"a\n\nb\n") && !any.passes(b"a b\n"));
         let all = filter(&serde_json::json!({ "include": ["a", "b"], "include_all_match": true }));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_of_a_pattern_are_patterns() {
+    fn each_pattern_line_is_a_pattern() {
         let any = filter(&serde_json::json!({ "include": ["x\ny\n"] }));
         assert!(any.passes(b"-y-") && any.passes(b"x") && !any.passes(b"z"));
     }

@@ -45,7 +45,7 @@ pub(super) async fn versions(
     // `--date-order` never lists a parent before its children, whatever their dates.
     let list = repository.cache.local(repository.git.command("rev-list")).quiet().input(input);
     let list = list.args(["--first-parent", "--date-order", "--stdin", "--"]).args(&repository.query.pathspecs);
-    let finished = list.run().await?.success().context("cannot list the commits before the tags")?;
+    let finished = list.run().await?.success().context("cannot list the ancestors of the tags")?;
     let most = if start.is_some() { usize::MAX } else { repository.query.version_depth };
     let mut chosen = Vec::new();
     for commit in finished.text().lines().filter_map(|line| object_id(line).ok()) {

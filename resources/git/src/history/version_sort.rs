@@ -91,8 +91,8 @@ mod tests {
         names
     }
 
-    /// What the program makes of them.
-    fn by_program(names: &[String]) -> Vec<String> {
+    /// Sorts with `sort -V`.
+    fn sorted_by_program(names: &[String]) -> Vec<String> {
         let mut command = Command::new("sort");
         command.arg("-V").env("LC_ALL", "C").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut program = command.spawn().unwrap();
@@ -116,10 +116,10 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn is_that_of_the_program(names in proptest::collection::vec("[v~a-c0-2/_+-][v.~a-c0-2/_+-]{0,8}", 2..30)) {
+        fn agrees_with_sort_v(names in proptest::collection::vec("[v~a-c0-2/_+-][v.~a-c0-2/_+-]{0,8}", 2..30)) {
             let mut ours = names.clone();
             ours.sort_by(|one, other| compare(one, other));
-            prop_assert_eq!(ours, by_program(&names));
+            prop_assert_eq!(ours, sorted_by_program(&names));
         }
     }
 }

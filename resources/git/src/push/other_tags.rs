@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn few_tags_are_named_and_many_are_a_pattern_with_exceptions() {
+    fn few_tags_are_listed_and_many_become_a_pattern_with_exceptions() {
         let few: HashSet<String> = names(2).into_iter().collect();
         assert_eq!(refspecs(&few, &[]), ["refs/tags/v00000:refs/tags/v00000", "refs/tags/v00001:refs/tags/v00001"]);
         let many: HashSet<String> = names(70_000).into_iter().collect();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_tags_are_named() {
+    fn first_tags_are_listed() {
         let many = names(12);
         let text = named(many.iter().map(String::as_str)).unwrap();
         assert!(text.starts_with("the tags `v00000`, ") && text.ends_with("`v00009` and 2 more"), "{text}");

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refused_refs_are_told_from_those_that_moved() {
+    fn refused_refs_are_distinguished_from_moved_ones() {
         let refused = parse(
             "To file:///x\n\
              *\tHEAD:refs/heads/new\t[new branch]\n\

@@ -23,7 +23,7 @@ impl WorkTree<'_> {
     /// commit.
     pub(super) async fn make_tag(&self, tag: &Tag, branch: Option<&str>) -> Result<bool> {
         let head = self.head()?;
-        let what = || format!("cannot make the tag `{}`", tag.name);
+        let what = || format!("cannot create the tag `{}`", tag.name);
         let Some(message) = &tag.message else { return Ok(true) };
         // A new annotated tag is always another object, because it contains the time. So reuse the server's.
         if self.tagged_on_server(&tag.name, branch).await? == Some(head) {

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_taken_apart() {
+    fn parses_addresses() {
         for (text, user, host, port, path) in [
             ("https://bob:pw@Host:8443/a/b.git", Some("bob"), "Host", Some(8443), "a/b.git"),
             ("ssh://git@[::1]:2222/srv/x", Some("git"), "::1", Some(2222), "srv/x"),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_alone_may_be_an_ipv6_address() {
+    fn bare_host_may_be_an_ipv6_address() {
         assert_eq!(host_and_port("::1"), ("::1", None));
         assert_eq!(host_and_port("[::1]:22"), ("::1", Some(22)));
         assert_eq!(host_and_port("host:x"), ("host", None));

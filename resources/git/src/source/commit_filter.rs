@@ -36,7 +36,7 @@ impl CommitFilter {
         self.include.is_empty() && self.exclude.is_empty()
     }
 
-    /// Notes what is wrong with it.
+    /// Validates the patterns.
     pub(crate) fn rules(&self, settings: &[Setting], problems: &mut Problems) {
         if self.is_empty() {
             return;

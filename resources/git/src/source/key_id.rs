@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_named_by_its_fingerprint_or_the_long_end_of_it() {
+    fn accepts_fingerprints_and_long_ids() {
         let key = PublicKey { fingerprint: "768B09F2EE90D197E8D507F0DA31C88D18B0AB9D".into(), parts: Vec::new() };
         for id in [
             "768B09F2EE90D197E8D507F0DA31C88D18B0AB9D",
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn keyservers_are_found_where_their_protocol_says() {
+    fn keyserver_addresses_become_http_urls() {
         for (keyserver, expected) in [
             ("hkps://keyserver.ubuntu.com", "https://keyserver.ubuntu.com"),
             ("hkp://keys.example/", "http://keys.example:11371"),

@@ -85,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn globs_are_alternatives_and_go_before_a_regex() {
+    fn globs_are_alternatives_and_override_the_regex() {
         let names = names(&["v1.*", "v2.*"], Some("x"));
         assert!(names.matches("v1.0") && names.matches("v2.0") && !names.matches("v3.0") && !names.matches("x"));
         assert_eq!(names.description(), Some("`tag_filters: v1.*`, `tag_filters: v2.*`"));
     }
 
     #[test]
-    fn the_server_is_asked_for_each_prefix_once() {
+    fn prefixes_are_deduplicated() {
         assert_eq!(names(&["v1.*", "v*", "release/*"], None).prefixes(), ["release/", "v"]);
         assert_eq!(names(&["*-rc", "v*"], None).prefixes(), [""]);
         assert_eq!(names(&[], Some("^v")).prefixes(), [""]);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_regex_matches_a_part_of_the_name_unless_it_is_anchored() {
+    fn regex_matches_any_part_of_the_name() {
         assert!(names(&[], Some("go1")).matches("xgo1.2"));
         assert!(!names(&[], Some(r"^go1\.[0-9]+$")).matches("go1.2rc1"));
         assert!(names(&[], None).matches("anything") && names(&[], None).description().is_none());

@@ -235,7 +235,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Made by `gpg --armor --export`.
+    /// Exported with `gpg --armor --export`.
     const KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----
 
 mDMEawTfQBYJKwYBBAHaRw8BAQdA6YKgeFcQ62VgyBg3IGj3bL3RKpYK4dxA1BFq
@@ -279,7 +279,7 @@ j5f/SQEAg2YFGcPvtKmQXcGpYMpuYL2AvW98Lz3yFNN23H+fYgA=
     }
 
     #[test]
-    fn what_is_no_public_key_is_told_apart() {
+    fn refuses_text_that_is_not_a_public_key() {
         let private = KEY.replace("PUBLIC", "PRIVATE");
         let damaged = KEY.replacen("mDME", "mDMF", 1);
         let armoured = |bytes: &[u8]| {
@@ -310,7 +310,7 @@ j5f/SQEAg2YFGcPvtKmQXcGpYMpuYL2AvW98Lz3yFNN23H+fYgA=
     }
 
     #[test]
-    fn a_signature_is_one_and_nothing_else() {
+    fn signature_must_be_exactly_one() {
         let armoured = |bytes: &[u8]| {
             format!(
                 "-----BEGIN PGP SIGNATURE-----\nVersion: x\n\n{}\n-----END PGP SIGNATURE-----\n",
@@ -319,7 +319,7 @@ j5f/SQEAg2YFGcPvtKmQXcGpYMpuYL2AvW98Lz3yFNN23H+fYgA=
         };
         assert_eq!(signature(&armoured(b"\x88\x02\x04\x00")).unwrap(), b"\x88\x02\x04\x00");
         assert_eq!(signature(&armoured(b"\xc2\x02\x04\x00")).unwrap(), b"\xc2\x02\x04\x00");
-        // With text inside of it, which some programs take for what was signed.
+        // A signature with embedded text, which some programs mistake for the signed content.
         assert!(signature(&armoured(b"\x88\x01\x04\xcb\x01x")).is_err());
         assert!(signature(&armoured(b"\x88\x01\x04\x88\x01\x04")).is_err());
         assert!(signature(&armoured(b"\x88\x01\x04").repeat(2)).is_err());
@@ -327,18 +327,18 @@ j5f/SQEAg2YFGcPvtKmQXcGpYMpuYL2AvW98Lz3yFNN23H+fYgA=
 
     proptest! {
         #[test]
-        fn no_bytes_in_armour_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn arbitrary_bytes_in_armour_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             for kind in ["PUBLIC KEY BLOCK", "SIGNATURE"] {
                 let body = STANDARD.encode(&bytes);
                 let text = format!("-----BEGIN PGP {kind}-----\n\n{body}\n-----END PGP {kind}-----\n");
-                // What is taken is whole packets, and no more than there was.
+                // The result consists of whole packets, and is not longer than the input.
                 prop_assert!(public_keys(&text).map_or(0, |keys| keys.iter().map(|key| key.packets().len()).sum()) <= bytes.len());
                 prop_assert!(signature(&text).map_or(true, |signature| signature == bytes));
             }
         }
 
         #[test]
-        fn a_key_that_was_cut_or_changed_is_none_or_is_still_one(
+        fn damaged_key_is_refused_or_parsed(
             at in 0..KEY.len(), with in "[ -~\n]{0,3}", length in 0_usize..60
         ) {
             let end = (at + length).min(KEY.len());

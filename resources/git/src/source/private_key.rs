@@ -68,14 +68,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn refuses_text_that_is_not_a_key() {
         assert!(check_format("ssh-ed25519 AAAA me", false).unwrap_err().contains("not a private key"));
         let one_line = openssh("none").replace('\n', " ");
         assert!(check_format(&one_line, false).is_err());
     }
 
     #[test]
-    fn line_ends_are_mended() {
+    fn line_endings_are_normalised() {
         assert_eq!(normalised("\n-----BEGIN\r\nx \r\n-----END"), "-----BEGIN\nx\n-----END\n");
         let indented = "  -----BEGIN\n  DEK-Info: x\n  \n\tbody\n  -----END\n \n";
         assert_eq!(normalised(indented), "-----BEGIN\nDEK-Info: x\n\nbody\n-----END\n");

@@ -160,7 +160,7 @@ impl Parameters for PutParams {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Force {
-    /// Always, or never.
+    /// `true` always overwrites, `false` never does.
     Flag(bool),
     /// Only if the branch is still where it was last seen.
     Lease(Lease),

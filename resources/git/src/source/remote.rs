@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_git_would_take_for_something_else_are_refused() {
+    fn refuses_addresses_that_git_would_misinterpret() {
         for uri in
             ["-oProxyCommand=x", "ssh://-oProxyCommand=x/y", "ssh://u@-x/y", "ftp://u:p@h/x", "ext::sh -c id", "a\nb"]
         {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn branch_names_are_held_to_the_rules_of_git() {
+    fn branch_names_follow_git_check_ref_format() {
         assert!(check_branch_name("feature/x").is_ok());
         for name in ["", "-x", "a b", "a..b", "a~1", "x.lock", "refs//x", "a:b"] {
             assert!(check_branch_name(name).is_err(), "{name}");

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_is_parted_from_the_login_of_its_address() {
+    fn login_is_split_from_rewrite_rule() {
         let parted = |name: &str| {
             let setting = Setting { name: name.to_owned(), value: "x".to_owned() };
             let (setting, Remote { origin, user, password, .. }) = setting.without_login()?;
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn other_settings_are_none() {
+    fn other_settings_are_not_secret() {
         for (name, value) in [
             ("core.longPaths", "true"),
             ("url.https://host/.insteadOf", "git@host:"),

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_known_hosts_are_told_from_other_text() {
+    fn recognises_known_hosts_lines() {
         for line in ["", "# x", "host ssh-ed25519 AAAA comment", "[h]:22,10.0.0.1 ecdsa-sha2-nistp256 AAAA"] {
             assert!(is_known_host(line), "{line}");
         }

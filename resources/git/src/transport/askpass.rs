@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_for_a_submodule_s_host_with_what_is_meant_for_it() {
+    fn answers_for_a_submodule_host_with_its_own_login() {
         let config = config("https://example.org/x");
         assert_eq!(config.answer("Password for 'http://eve@sub.example:8443': "), Some("other"));
         assert_eq!(config.answer("Password for 'https://sub.example': "), None);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_with_the_passphrase_of_the_very_key() {
+    fn answers_with_the_passphrase_of_the_requested_key() {
         let config = config("git@host:x");
         assert_eq!(config.answer("Enter passphrase for key '/x/key': "), Some("open"));
         assert_eq!(config.answer("Enter passphrase for /x/key_0: "), Some("sesame"));
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_for_https_where_the_same_host_was_asked_by_http() {
+    fn answers_for_https_on_the_same_host_as_http() {
         let config = config("http://example.org/x");
         assert_eq!(config.answer("Password for 'https://bob@example.org': "), Some("s3cret"));
         assert_eq!(config.answer("Password for 'https://bob@example.org:8443': "), None);

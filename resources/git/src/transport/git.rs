@@ -22,7 +22,7 @@ use crate::transport::settings;
 use crate::transport::ssh::{self, Ssh};
 use crate::transport::trust;
 
-/// The factor by which the silence limit of a push is longer: the server may run hooks.
+/// A push has a longer silence limit by this factor, since the server may run hooks.
 const PUSH_PATIENCE: u32 = 10;
 
 /// The variables that make git use another repository than the one in its working directory.

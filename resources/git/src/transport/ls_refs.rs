@@ -122,7 +122,7 @@ fn packet(line: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::indexing_slicing, reason = "a test that finds nothing there ends")]
+#[allow(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     use super::*;
 
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_question_is_one_command_for_all_prefixes() {
+    fn request_is_one_command_for_all_prefixes() {
         assert_eq!(
             String::from_utf8(request(&["refs/heads/main".to_owned(), "refs/tags/".to_owned()])).unwrap(),
             "0014command=ls-refs\n00010009peel\n000csymrefs\n001fref-prefix refs/heads/main\n001aref-prefix refs/tags/\n0000"
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn refs_are_read_with_what_tags_are_about() {
+    fn parses_refs_with_peeled_tags() {
         let tag = format!("refs/tags/v1 peeled:{}", "2".repeat(40));
         let answer = answer(&["refs/heads/main", &tag, "HEAD symref-target:refs/heads/main"]);
         let refs = parse_response(&answer).unwrap();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_server_and_nonsense_are_no_answer() {
+    fn older_protocol_and_malformed_output_are_errors() {
         let whole = answer(&["refs/heads/main"]);
         let cut = whole.get(..whole.len() - 20).unwrap();
         for bytes in [b"fallback\n".as_slice(), b"", b"\n", b"\nzzzz", b"\n0003", cut] {

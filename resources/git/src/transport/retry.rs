@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_s_wish_is_read_from_the_last_answer() {
+    fn retry_after_is_read_from_the_last_response() {
         let mut text = trace(
             "GET /x/info/refs?service=git-upload-pack HTTP/1.1",
             &["HTTP/1.1 401 Unauthorized", "Retry-After: 99", "HTTP/2 503", "retry-after: 7"],
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_push_is_repeated_only_when_it_has_certainly_done_nothing() {
+    fn push_is_retried_only_if_it_has_certainly_changed_nothing() {
         let asked = trace("GET /x/info/refs?service=git-receive-pack HTTP/1.1", &["HTTP/1.1 200 OK"]);
         let sent = trace("POST /x/git-receive-pack HTTP/1.1", &["HTTP/1.1 200 OK"]);
         assert_eq!(verdict_of_stderr(CUT, Some(&asked), Effect::Change).again, Again::Paused);
@@ -286,7 +286,7 @@ mod tests {
         let refused =
             "ssh: connect to host h port 22: connection refused\nfatal: could not read from remote repository.";
         assert_eq!(verdict_of_stderr(refused, None, Effect::Change).again, Again::Paused);
-        // What git says on a closed connection when ssh says nothing.
+        // git's output after a closed connection, if ssh prints nothing.
         let silent = "fatal: could not read from remote repository.\n\nplease make sure you have the correct access rights\nand the repository exists.";
         for effect in [Effect::None, Effect::Change] {
             assert_eq!(verdict_of_stderr(silent, None, effect).again, Again::Paused);
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_stays_one() {
+    fn permanent_errors_are_not_retried() {
         for said in [
             "fatal: unable to access 'x': the requested url returned error: 403",
             "fatal: unable to access 'x': the requested url returned error: 501",

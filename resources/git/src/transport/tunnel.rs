@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_plain_host_gets_into_a_command_line() {
+    fn command_line_accepts_only_plain_hosts() {
         let companion = Path::new("/tmp/a'b%/jetway-tunnel");
         assert_eq!(command(companion, "h.example", 22).unwrap(), r"'/tmp/a'\''b%%/jetway-tunnel' h.example 22");
         assert!(command(companion, "::1", 22).is_ok());

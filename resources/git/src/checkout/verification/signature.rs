@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn is_taken_out_of_the_header() {
+    fn is_extracted_from_the_header() {
         let commit = "tree 1\nauthor A\ngpgsig BEGIN\n \n abc\n END\ngpgsig-sha256 x\n y\nencoding z\n\nMessage\n";
         let content = "tree 1\nauthor A\nencoding z\n\nMessage\n";
         assert_eq!(signed(commit), Some(("BEGIN\n\nabc\nEND\n".to_owned(), content.to_owned())));
@@ -86,20 +86,20 @@ mod tests {
     }
 
     #[test]
-    fn is_not_looked_for_in_the_message_or_in_another_header() {
+    fn is_ignored_in_the_message_and_in_other_headers() {
         assert_eq!(signed("tree 1\nmergetag object 2\n gpgsig x\n\ngpgsig BEGIN\n END\n"), None);
         assert_eq!(signed("tree 1"), None);
         assert_eq!(signed(""), None);
     }
 
     #[test]
-    fn there_is_one_or_none() {
+    fn must_not_occur_twice() {
         assert!(Signed::of_commit(b"tree 1\ngpgsig a\ngpgsig b\n\nm", ObjectFormat::Sha1).is_err());
     }
 
     proptest! {
         #[test]
-        fn what_is_signed_is_the_commit_without_its_signature(
+        fn signed_content_is_the_commit_without_its_signature(
             before in "([a-z]{1,9} [ -~]{0,9}\n( [ -~]{0,9}\n)?){0,3}",
             signature in "[ -~]{1,20}(\n[ -~]{0,20}){0,3}",
             after in "([a-z]{1,9} [ -~]{0,9}\n){0,3}",
@@ -113,7 +113,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Signed::of_commit(&bytes, ObjectFormat::Sha1);
         }
     }

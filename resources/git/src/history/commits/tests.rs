@@ -1,6 +1,7 @@
-//! Random histories behind small windows: what a search finds is what git lists when it has the whole history.
+//! Property tests: a search with small windows in a random history finds the same commits as git with the whole
+//! history.
 
-#![allow(clippy::indexing_slicing, reason = "a test that finds nothing there ends")]
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -15,12 +16,12 @@ use super::*;
 
 const BRANCHES: [&str; 3] = ["main", "left", "right"];
 
-/// Windows that histories of a few commits reach beyond.
+/// Windows that are smaller than histories of a few commits.
 const SMALL: Windows = Windows { first: 2, growth: 2, deepest: 16 };
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// A commit, so many minutes after the one before it, or before that.
+    /// A commit, this many minutes after the previous one (negative: before it).
     Commit {
         branch: usize,
         minutes: i64,
@@ -30,12 +31,12 @@ enum Step {
         from: usize,
         minutes: i64,
     },
-    /// A branch begins where another is.
+    /// A branch is created at the tip of another.
     Begin {
         branch: usize,
         at: usize,
     },
-    /// A branch begins anew, with a history of its own.
+    /// A branch is replaced by a new root commit.
     BeginAnew {
         branch: usize,
     },
@@ -43,7 +44,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let branch = || 0..BRANCHES.len();
-    // Clocks differ: a commit may be older than those that it builds on.
+    // Clocks differ: a commit may be older than its parents.
     let minutes = || prop_oneof![4 => 0..5_i64, 1 => -90..90_i64];
     prop_oneof![
         8 => (branch(), minutes()).prop_map(|(branch, minutes)| Step::Commit { branch, minutes }),
@@ -53,7 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What git prints; `None` when it fails.
+/// Runs git; returns its output, or `None` if it failed.
 fn git(directory: &Path, arguments: &[&str], input: &str) -> Option<String> {
     let mut child = std::process::Command::new("git")
         .current_dir(directory)
@@ -69,7 +70,7 @@ fn git(directory: &Path, arguments: &[&str], input: &str) -> Option<String> {
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
 }
 
-/// Makes the history that the steps tell of in a bare repository; returns all of its commits.
+/// Creates the history of the steps in a bare repository; returns all commits.
 fn make_history(directory: &Path, steps: &[Step]) -> Vec<Oid> {
     git(directory, &["init", "-q", "--bare", "--initial-branch=main", "."], "").unwrap();
     for (key, value) in [("uploadpack.allowFilter", "true"), ("gc.auto", "0"), ("fastimport.unpackLimit", "0")] {
@@ -104,7 +105,7 @@ fn make_history(directory: &Path, steps: &[Step]) -> Vec<Oid> {
             Step::BeginAnew { branch } => tips[branch] = Some(commit(branch, &[], 1)),
         }
     }
-    // Commits that no branch leads to any more are kept, as those of a branch that was moved are for a while.
+    // Keep commits that no branch contains any more, as a server does for a while.
     for mark in 1..=marks {
         write!(stream, "reset refs/kept/{mark}\nfrom :{mark}\n\n").unwrap();
     }
@@ -118,7 +119,7 @@ fn commits(lines: &str) -> Vec<Oid> {
     lines.lines().map(|line| object_id(line).unwrap()).collect()
 }
 
-/// What git says of the whole history.
+/// The result that git computes from the whole history.
 fn expected(directory: &Path, known: Oid) -> SearchResult {
     let known = known.to_string();
     let is_before = git(directory, &["merge-base", "--is-ancestor", &known, "main"], "").is_some();
@@ -126,7 +127,8 @@ fn expected(directory: &Path, known: Oid) -> SearchResult {
         let newest = git(directory, &["rev-parse", "main"], "").unwrap();
         return SearchResult { known_is_on_branch: false, commits: commits(&newest) };
     }
-    // Not by one range, `known..main`: git lists commits by date, and includes one too many where clocks differ by much.
+    // Do not use one range, `known..main`: git walks by date, and includes one commit too many if clocks differ by
+    // much.
     let before: HashSet<Oid> = commits(&git(directory, &["rev-list", &known], "").unwrap()).into_iter().collect();
     let chain = commits(&git(directory, &["rev-list", "--first-parent", "--reverse", "main"], "").unwrap());
     let newer = chain.into_iter().filter(|commit| !before.contains(commit)).collect();
@@ -144,7 +146,7 @@ fn context(directory: &Path) -> Context {
     Context::new(BuildMetadata::default(), console, directory.to_owned())
 }
 
-/// Runs the search behind small windows, in a container that may have been used before.
+/// Runs the search with small windows, in a container that may have a cache.
 fn search(container: &Path, source: &Source, known: Option<Oid>, tip: Option<Oid>) -> SearchResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -165,8 +167,8 @@ fn hold<T: std::fmt::Debug>(cases: u32, strategy: impl Strategy<Value = T>, law:
     TestRunner::new(config).run(&strategy, law).unwrap();
 }
 
-/// Checks that the commits after two versions, picked by number, are those that git lists: in fresh containers, and in one that
-/// is used again.
+/// Checks that the commits after two versions, selected by number, are those that git lists: in fresh containers, and
+/// in one with a cache.
 fn agrees_with_git(steps: &[Step], (first, second): (usize, usize)) {
     let server = tempfile::tempdir().unwrap();
     let all = make_history(server.path(), steps);
@@ -183,15 +185,15 @@ fn agrees_with_git(steps: &[Step], (first, second): (usize, usize)) {
 }
 
 #[test]
-fn commits_after_any_version_are_those_of_git_however_small_the_window() {
+fn commits_after_any_version_agree_with_git_for_small_windows() {
     let known = (any::<usize>(), any::<usize>());
     hold(24, (prop::collection::vec(step(), 6..30), known), |(steps, known)| agrees_with_git(&steps, known));
 }
 
-/// git's server lists a commit at the edge of a window by date without sending it. The next fetch then ended with
+/// git's server listed a commit at the boundary of a fetch by date without sending it. The next fetch then failed with
 /// "error in object: unshallow".
 #[test]
-fn an_edge_that_the_server_did_not_send_breaks_no_later_fetch() {
+fn boundary_that_the_server_did_not_send_does_not_break_later_fetches() {
     let steps = [
         Step::Commit { branch: 0, minutes: 3 },
         Step::Merge { into: 2, from: 0, minutes: 45 },
@@ -210,7 +212,7 @@ fn an_edge_that_the_server_did_not_send_breaks_no_later_fetch() {
 }
 
 #[test]
-fn newest_commits_of_a_path_are_those_of_git_however_small_the_window() {
+fn newest_commits_of_a_path_agree_with_git_for_small_windows() {
     hold(12, (prop::collection::vec(step(), 6..30), 1..6_usize), |(steps, wanted)| {
         let server = tempfile::tempdir().unwrap();
         make_history(server.path(), &steps);
@@ -228,13 +230,13 @@ fn newest_commits_of_a_path_are_those_of_git_however_small_the_window() {
     });
 }
 
-/// A window on a chain: `edge` is where it was cut off.
+/// A chain with these commits.
 fn chain(commits: &[u8], end: ChainEnd) -> Chain {
     Chain { commits: commits.iter().map(|number| object_id(&format!("{number:040x}")).unwrap()).collect(), end }
 }
 
 #[test]
-fn the_commit_at_the_edge_is_left_out_only_when_its_parent_is_needed() {
+fn commit_at_the_boundary_is_omitted_only_if_its_parent_is_needed() {
     let cut = chain(&[1, 2, 3], ChainEnd::Boundary);
     assert_eq!(cut.certain(true).map(<[Oid]>::len), Some(2));
     assert_eq!(cut.certain(false).map(<[Oid]>::len), Some(3));

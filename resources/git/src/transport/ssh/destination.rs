@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn git_s_arguments_are_understood() {
+    fn parses_arguments_of_git() {
         let options = ["-o", "SendEnv=GIT_PROTOCOL", "-4", "-p", "2222", "git@host", "git-upload-pack '/a b/c.git'"];
         let destination = of(&options).unwrap();
         let expected = Destination {
@@ -98,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn quotes_inside_of_a_path_are_taken_away() {
+    fn unquotes_the_path() {
         assert_eq!(of(&["h", r"git-receive-pack 'a'\''b'\!'c'"]).unwrap().path, "a'b!c");
     }
 
     #[test]
-    fn no_host_is_no_destination() {
+    fn arguments_without_a_host_have_no_destination() {
         for arguments in [&[][..], &["-V"], &["-p"]] {
             assert_eq!(of(arguments), None);
         }
