@@ -103,7 +103,7 @@ fn are_all_given_before_the_known_one_where_no_earlier_check_tells_which_are_new
     for _ in 0..2 {
         let outcome = check_in(&container, &source, version("gone", &commits[1]));
         assert_eq!(outcome.json(), json!([a, late, known, main]));
-        assert!(said(&outcome).starts_with("warning: branch `gone` is gone"), "{}", said(&outcome));
+        assert!(said(&outcome).starts_with("warning: branch `gone` was deleted"), "{}", said(&outcome));
     }
 }
 
@@ -118,7 +118,7 @@ fn that_are_deleted_are_no_versions_any_more() {
     for _ in 0..3 {
         let outcome = check_in(&container, &source, version("feature/b", &commits[2]));
         assert_eq!(refs(&outcome), ["feature/a"]);
-        assert!(said(&outcome).starts_with("warning: branch `feature/b` is gone"), "{}", said(&outcome));
+        assert!(said(&outcome).starts_with("warning: branch `feature/b` was deleted"), "{}", said(&outcome));
     }
     // What is pushed then is new, and nothing else.
     commits.push(repository.commit_on("main", "next", &[("x", "1")]));

@@ -36,7 +36,7 @@ fn sorted_by_version_go_on_from_a_tag_that_was_deleted_or_moved() {
     repository.delete_tag("go1.21.9");
     let outcome = check(&source, version("go1.21.9", &commits[2]));
     assert_eq!(refs(&outcome), ["go1.21.10"]);
-    assert!(said(&outcome).contains("tag `go1.21.9` is gone"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("tag `go1.21.9` was deleted"), "{}", said(&outcome));
     repository.git(&["tag", "-f", "go1.21.10", &commits[0]]);
     let found = check(&source, version("go1.21.10", &commits[1])).json();
     assert_eq!(found, json!([version("go1.21.10", &commits[0])]));
