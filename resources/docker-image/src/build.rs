@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use jetway::{Context, Inputs, Response, Result, Secret, Service};
+use jetway::{Context, Inputs, Response, Result, Secret, Service, hex};
 use serde_json::Value;
 
 use crate::cosign;
@@ -418,11 +418,7 @@ fn split(image: &str) -> (&str, &str) {
 
 /// A name that is nobody else's.
 fn unique() -> Result<String> {
-    use std::fmt::Write as _;
     let mut bytes = [0_u8; 12];
     SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("there is no randomness to be had"))?;
-    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(hex(&bytes))
 }

@@ -1,9 +1,8 @@
 //! Several things at once on one thread, within a bound.
 
 use std::future::Future;
-use std::pin::Pin;
-use std::task::Poll;
 
+use futures_util::stream::{StreamExt as _, TryStreamExt as _, iter};
 use jetway::Result;
 
 /// The outcomes of `work` for all items, in the items' order, `at_once` of them at a time. The first failure ends it all.
@@ -11,37 +10,14 @@ pub(crate) async fn map<'i, I, T, F>(items: &'i [I], at_once: usize, work: impl 
 where
     F: Future<Output = Result<T>>,
 {
-    let mut done: Vec<Option<T>> = items.iter().map(|_| None).collect();
-    let mut waiting = items.iter().enumerate();
-    let mut running: Vec<(usize, Pin<Box<F>>)> = Vec::new();
-    loop {
-        while running.len() < at_once.max(1)
-            && let Some((index, item)) = waiting.next()
-        {
-            running.push((index, Box::pin(work(item))));
-        }
-        if running.is_empty() {
-            return Ok(done.into_iter().flatten().collect());
-        }
-        // All of them are polled whenever one wakes: there are few.
-        let (index, outcome) = std::future::poll_fn(|context| {
-            for place in 0..running.len() {
-                if let Some((index, future)) = running.get_mut(place)
-                    && let Poll::Ready(outcome) = future.as_mut().poll(context)
-                {
-                    let index = *index;
-                    running.swap_remove(place);
-                    return Poll::Ready((index, outcome));
-                }
-            }
-            Poll::Pending
-        })
-        .await;
-        let outcome = outcome?;
-        if let Some(place) = done.get_mut(index) {
-            *place = Some(outcome);
-        }
-    }
+    let numbered = items.iter().enumerate().map(|(index, item)| {
+        let outcome = work(item);
+        async move { Ok::<_, jetway::Error>((index, outcome.await?)) }
+    });
+    // Unordered: an item that takes long keeps no other one from its turn.
+    let mut done: Vec<(usize, T)> = iter(numbered).buffer_unordered(at_once.max(1)).try_collect().await?;
+    done.sort_unstable_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, outcome)| outcome).collect())
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request};
-use jetway::{Advise as _, Interrupt, Result, Secret};
+use jetway::{Advise as _, Interrupt, Result, Secret, percent_encode};
 use serde_json::{Value, json};
 
 use self::failure::{REFUSED, failure};
@@ -242,7 +242,7 @@ impl Engine {
             uri.push(if index == 0 { '?' } else { '&' });
             uri.push_str(key);
             uri.push('=');
-            uri.push_str(&percent_encoded(value));
+            uri.push_str(&percent_encode(value, ""));
         }
         let mut request = Request::new(body);
         *request.uri_mut() = uri.parse().context("the request to the container engine is too long")?;
@@ -284,18 +284,4 @@ fn encoded(value: &Value) -> Result<String> {
 fn api_version(text: &str) -> Option<(u32, u32)> {
     let (major, minor) = text.trim().split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
-}
-
-/// All but the unreserved characters of RFC 3986, section 2.3, encoded.
-fn percent_encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }

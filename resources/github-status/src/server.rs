@@ -1,10 +1,8 @@
 //! The server of a source: where its API is, the requests to it, and what checks keep of its answers.
 
-use std::cell::RefCell;
-use std::fmt::Write as _;
-
 use jetway::http::{HttpClient, HttpRequest, Method};
-use jetway::{Console, Context, Result, Secret};
+use jetway::{Console, Context, Result, Secret, percent_encode};
+use std::cell::RefCell;
 
 use crate::log::Log;
 use crate::source::Source;
@@ -104,24 +102,12 @@ impl<'c> Server<'c> {
 
 /// Percent-encodes what a path cannot hold; slashes stay.
 pub(crate) fn escape_path(text: &str) -> String {
-    escape(text, b"-._~/")
+    percent_encode(text, "/")
 }
 
 /// Percent-encodes what a value in a query cannot hold.
 pub(crate) fn escape_value(text: &str) -> String {
-    escape(text, b"-._~")
-}
-
-fn escape(text: &str, plain: &[u8]) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-    }
-    escaped
+    percent_encode(text, "")
 }
 
 fn graphql(api: &str) -> String {

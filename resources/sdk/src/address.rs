@@ -1,5 +1,7 @@
 //! The login in an address: `user:password@host`, or a token instead of the user.
 
+use crate::encoding::percent_decode;
+
 /// The shortest token. Without a password, only the length distinguishes a token from a user name.
 const SHORTEST_TOKEN: usize = 20;
 
@@ -37,22 +39,6 @@ fn userinfo(address: &str) -> Option<&str> {
     authority.rsplit_once('@').map(|(userinfo, _)| userinfo)
 }
 
-/// Decodes `%xx` in `text`.
-pub fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let escaped = (*first == b'%')
-            .then(|| tail.split_at_checked(2))
-            .flatten()
-            .and_then(|(digits, tail)| Some((u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?, tail)));
-        let (byte, tail) = escaped.unwrap_or((*first, tail));
-        bytes.push(byte);
-        rest = tail;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,11 +59,5 @@ mod tests {
         ] {
             assert_eq!(address_secrets(address), secrets, "{address}");
         }
-    }
-
-    #[test]
-    fn decodes_escapes_and_keeps_invalid_ones() {
-        assert_eq!(percent_decode("p%40ss%2fw%"), "p@ss/w%");
-        assert_eq!(percent_decode("%zz%4"), "%zz%4");
     }
 }

@@ -3,6 +3,8 @@
 use std::env;
 use std::fmt::Write as _;
 
+use crate::encoding::percent_encode;
+
 /// The build of a step, from the `BUILD_*` variables and `ATC_EXTERNAL_URL`.
 ///
 /// Every field is optional: a check belongs to no build, and a one-off build to no job and no pipeline.
@@ -75,14 +77,14 @@ impl BuildMetadata {
         let base = self.external_url.as_deref()?;
         match (&self.team_name, &self.pipeline_name, &self.job_name, &self.name) {
             (Some(team), Some(pipeline), Some(job), Some(name)) => {
-                let [team, pipeline, job, name] = [team, pipeline, job, name].map(|part| escape(part));
+                let [team, pipeline, job, name] = [team, pipeline, job, name].map(|part| percent_encode(part, ""));
                 let mut url = format!("{base}/teams/{team}/pipelines/{pipeline}/jobs/{job}/builds/{name}");
                 if let Some(vars) = &self.pipeline_instance_vars {
-                    let _ = write!(url, "?vars={}", escape(vars));
+                    let _ = write!(url, "?vars={}", percent_encode(vars, ""));
                 }
                 Some(url)
             }
-            _ => self.id.as_ref().map(|id| format!("{base}/builds/{}", escape(id))),
+            _ => self.id.as_ref().map(|id| format!("{base}/builds/{}", percent_encode(id, ""))),
         }
     }
 
@@ -107,19 +109,6 @@ impl BuildMetadata {
         };
         field.as_deref()
     }
-}
-
-/// Percent-encodes all but the unreserved characters of RFC 3986, section 2.3.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

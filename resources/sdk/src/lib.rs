@@ -76,6 +76,7 @@ mod console;
 mod context;
 mod core_dump;
 pub mod docs;
+mod encoding;
 mod entry;
 mod error;
 #[cfg(feature = "http")]
@@ -102,13 +103,14 @@ pub mod web_token;
 pub use anyhow::anyhow;
 pub use schemars;
 
-pub use address::{address_secrets, percent_decode, userinfo_secret};
+pub use address::{address_secrets, userinfo_secret};
 pub use build_metadata::BuildMetadata;
 pub use ca_bundle::system_ca_bundle;
 pub use child::{Background, Command, Finished, Service};
 pub use companion::{Companion, CompanionAnswer, CompanionCall};
 pub use console::{Change, Colour, Console, stderr_console};
 pub use context::Context;
+pub use encoding::{hex, percent_decode, percent_encode};
 pub use entry::{main, serve_companion};
 pub use error::{Advise, Error, Interrupted, Line, Result, Silent, lines};
 pub use inputs::Inputs;

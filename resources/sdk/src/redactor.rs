@@ -219,11 +219,12 @@ fn find_joined(patterns: &Patterns, text: &[u8], edges: Edges, spare: &mut Spare
     spare.decoded.push(joined);
 }
 
-/// The range at the start of `text` that continues a secret of the previous text.
-fn rest_after(patterns: &Patterns, previous: &Previous, text: &[u8], spare: &mut Spare) -> Option<Range<usize>> {
+/// The ranges at the start of `text` that are a secret only together with the previous text: the secret began there, or its
+/// encoding did. (The first digit of base64 may belong to what stands before the secret, and the others need it.)
+fn rest_after(patterns: &Patterns, previous: &Previous, text: &[u8], spare: &mut Spare) -> Vec<Range<usize>> {
     // A longer secret is recognised by half of it.
     if !patterns.has_short() || previous.0.is_empty() || text.is_empty() {
-        return None;
+        return Vec::new();
     }
     let mut both = Zeroizing::new(Vec::with_capacity(2 * LOOK_BEHIND + 1));
     both.extend_from_slice(&previous.0);
@@ -232,8 +233,8 @@ fn rest_after(patterns: &Patterns, previous: &Previous, text: &[u8], spare: &mut
     both.extend(text.iter().take(LOOK_BEHIND));
     let mut found = Vec::new();
     find_joined(patterns, &both, Edges { start: false, end: false }, spare, &mut found);
-    let spanning = found.iter().filter(|range| range.start + 1 < start && range.end > start);
-    spanning.map(|range| range.end - start).max().map(|end| 0..end)
+    let in_text = found.into_iter().filter(|range| range.end > start);
+    in_text.map(|range| range.start.saturating_sub(start)..range.end - start).collect()
 }
 
 /// Masks these ranges of `text`.
@@ -461,6 +462,16 @@ mod tests {
                 prop_assert!(!shown.contains(secret), "{secret} stayed {shown}");
             }
         }
+    }
+
+    #[test]
+    fn masks_the_rest_of_an_encoding_that_began_before_the_secret() {
+        let redactor = redactor(&["A0AA!0AA"]);
+        let mut previous = Previous::default();
+        // Base64 of `x`, and of the secret in base64.
+        assert_eq!(redactor.redact_after(&mut previous, "in e"), "in e");
+        let rest = redactor.redact_after(&mut previous, "FFUQkJRU0V3UVVFPQo= end").into_owned();
+        assert!(!rest.contains("UQkJRU0V3UVVFPQo="), "{rest}");
     }
 
     #[test]

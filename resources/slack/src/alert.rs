@@ -1,9 +1,7 @@
 //! Alerts: messages about the build itself, in the looks of the established alert resource.
 
-use std::fmt::Write as _;
-
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, BuildMetadata, Console, Result, Unknown};
+use jetway::{Advise as _, BuildMetadata, Console, Result, Unknown, percent_encode};
 use serde_json::json;
 
 use crate::alert_type::AlertType;
@@ -95,24 +93,12 @@ pub(crate) fn vars_query(build: &BuildMetadata) -> String {
 
 /// Text as one part of a path, as Go's `url.PathEscape` writes it.
 pub(crate) fn escape_path(text: &str) -> String {
-    escape(text, b"-._~$&+:=@")
+    percent_encode(text, "$&+:=@")
 }
 
 /// Text as a value in a query, as Go's `url.QueryEscape` writes it.
 fn escape_query(text: &str) -> String {
-    escape(text, b"-._~ ").replace(' ', "+")
-}
-
-fn escape(text: &str, plain: &[u8]) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-    }
-    escaped
+    percent_encode(text, " ").replace(' ', "+")
 }
 
 /// The name of the build before the one of this name: of `42` it is `41`, of its rerun `42.1` it is `42`. There is none

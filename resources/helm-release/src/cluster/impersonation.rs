@@ -1,11 +1,10 @@
 //! Impersonation: the user, groups and attributes of a kubeconfig to act as. Without it, requests would have the rights of the
 //! account that logs in, which are usually wider.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-
 use jetway::http::HttpRequest;
+use jetway::percent_encode;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// The identity to impersonate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,15 +55,7 @@ impl Impersonation {
 
 /// The key in a header's name. Like client-go, percent-encodes the characters that are not allowed there.
 fn escaped(key: &str) -> String {
-    let mut escaped = String::new();
-    for byte in key.bytes() {
-        if byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte) {
-            escaped.push(byte.into());
-        } else {
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-    }
-    escaped
+    percent_encode(key, "!#$&'*+^`|")
 }
 
 #[cfg(test)]

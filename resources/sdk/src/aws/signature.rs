@@ -10,6 +10,7 @@ use aws_lc_rs::hmac;
 use jiff::Timestamp;
 
 use super::credentials::Credentials;
+use crate::encoding::{hex, percent_encode};
 use crate::http::{SignedParts, Url};
 use crate::secret::Secret;
 
@@ -88,7 +89,7 @@ impl Signing<'_> {
         if self.service == "s3" {
             return path.to_owned();
         }
-        path.split('/').map(encoded).collect::<Vec<_>>().join("/")
+        path.split('/').map(|segment| percent_encode(segment, "")).collect::<Vec<_>>().join("/")
     }
 
     fn scope(&self) -> String {
@@ -129,7 +130,8 @@ impl Headers {
 }
 
 fn canonical_query(pairs: impl IntoIterator<Item = (String, String)>) -> String {
-    let mut pairs: Vec<_> = pairs.into_iter().map(|(name, value)| (encoded(&name), encoded(&value))).collect();
+    let mut pairs: Vec<_> =
+        pairs.into_iter().map(|(name, value)| (percent_encode(&name, ""), percent_encode(&value, ""))).collect();
     pairs.sort();
     pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
@@ -140,27 +142,8 @@ fn authority(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Percent-encodes all but the unreserved characters of RFC 3986.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
-}
-
 fn hmac_sha256(key: &[u8], text: &str) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::proxy::proxy_url;
 use super::settings::HttpSettings;
-use crate::address::percent_decode;
+use crate::encoding::percent_decode;
 use crate::error::Result;
 
 /// The longest head of a request, in bytes.

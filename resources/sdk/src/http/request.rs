@@ -18,7 +18,8 @@ use super::display::{RequestLine, UrlParts, display_url};
 use super::redirect::Redirects;
 use super::retry::{Retry, is_idempotent};
 use super::upload::Upload;
-use crate::address::{address_secrets, percent_decode};
+use crate::address::address_secrets;
+use crate::encoding::percent_decode;
 use crate::error::Result;
 use crate::secret::Secret;
 

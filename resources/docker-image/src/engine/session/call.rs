@@ -7,7 +7,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Frame, Incoming};
 use hyper::header::{HeaderMap, HeaderValue};
-use jetway::Result;
+use jetway::{Result, percent_encode};
 use tokio::sync::mpsc;
 
 /// gRPC's codes, as far as they are answered here.
@@ -95,7 +95,7 @@ impl Sender {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from(u16::from(status.code)));
         if !status.message.is_empty()
-            && let Ok(message) = HeaderValue::from_str(&crate::engine::percent_encoded(&status.message))
+            && let Ok(message) = HeaderValue::from_str(&percent_encode(&status.message, ""))
         {
             trailers.insert("grpc-message", message);
         }
