@@ -25,7 +25,7 @@ use crate::error::Result;
 /// The longest head of a request, in bytes.
 const LONGEST_HEAD: usize = 64 * 1024;
 
-/// The timeout of each step of a connection.
+/// The timeout of each step until a connection is established.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running relay. Dropping this ends it.
@@ -44,6 +44,10 @@ impl Drop for ProxyRelay {
 impl ProxyRelay {
     /// Starts a relay to the proxy of these settings; `None` if they have no proxy, or one without a login.
     pub fn start(settings: &HttpSettings) -> Result<Option<Self>> {
+        Self::start_with(settings, PATIENCE)
+    }
+
+    fn start_with(settings: &HttpSettings, patience: Duration) -> Result<Option<Self>> {
         let Some(proxy) = &settings.proxy else { return Ok(None) };
         let url = proxy_url(proxy).map_err(|problem| anyhow!("`proxy`: {problem}"))?;
         if url.username().is_empty() && url.password().is_none() {
@@ -52,7 +56,7 @@ impl ProxyRelay {
         let mut tls = settings.tls()?;
         // The relay speaks HTTP/1.1 to the proxy.
         tls.alpn_protocols.clear();
-        let upstream = Arc::new(Upstream { url, tls: Arc::new(tls) });
+        let upstream = Arc::new(Upstream { url, tls: Arc::new(tls), patience });
         let listen = || {
             let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
             listener.set_nonblocking(true)?;
@@ -82,6 +86,8 @@ impl ProxyRelay {
 struct Upstream {
     url: Url,
     tls: Arc<rustls::ClientConfig>,
+    /// The timeout of each step until a connection is established.
+    patience: Duration,
 }
 
 /// The head of a child's request.
@@ -140,14 +146,14 @@ impl Head {
 
 impl Upstream {
     async fn serve(&self, mut child: TcpStream) -> Result<()> {
-        let head = timeout(PATIENCE, Head::read(&mut child)).await.context("the child asks for nothing")??;
-        let proxy = timeout(PATIENCE, self.connect()).await.context("the proxy does not answer")??;
+        let head = timeout(self.patience, Head::read(&mut child)).await.context("the child asks for nothing")??;
+        let proxy = timeout(self.patience, self.connect()).await.context("the proxy does not answer")??;
         match self.url.scheme() {
             "socks5" | "socks5h" => self.relay_socks(child, proxy, &head).await,
             "https" => {
                 let name = rustls::pki_types::ServerName::try_from(self.host()).context("not a host")?.to_owned();
                 let connector = tokio_rustls::TlsConnector::from(Arc::clone(&self.tls));
-                let proxy = timeout(PATIENCE, connector.connect(name, proxy)).await.context("no TLS")??;
+                let proxy = timeout(self.patience, connector.connect(name, proxy)).await.context("no TLS")??;
                 self.relay_http(child, proxy, &head).await
             }
             _ => self.relay_http(child, proxy, &head).await,
@@ -186,7 +192,7 @@ impl Upstream {
 
     async fn relay_socks(&self, mut child: TcpStream, mut proxy: TcpStream, head: &Head) -> Result<()> {
         let (host, port) = head.target()?;
-        let connected = timeout(PATIENCE, self.ask_socks(&mut proxy, &host, port)).await;
+        let connected = timeout(self.patience, self.ask_socks(&mut proxy, &host, port)).await;
         if !matches!(connected, Ok(Ok(()))) {
             let answer = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
             child.write_all(answer).await?;
@@ -244,5 +250,46 @@ impl Upstream {
         let mut bound = vec![0; length + 2];
         proxy.read_exact(&mut bound).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a child reads that has sent `request` to a relay, whose proxy accepts connections and sends nothing.
+    async fn response(scheme: &str, request: &[u8]) -> Vec<u8> {
+        let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = format!("{scheme}://user:pass@{}", proxy.local_addr().unwrap());
+        let settings = HttpSettings { proxy: Some(address), ..HttpSettings::default() };
+        let relay = ProxyRelay::start_with(&settings, Duration::from_millis(100)).unwrap().unwrap();
+        let mut child = TcpStream::connect((Ipv4Addr::LOCALHOST, relay.port)).await.unwrap();
+        // The relay may close the connection before it has read everything.
+        let _ = child.write_all(request).await;
+        let mut response = Vec::new();
+        let read = timeout(Duration::from_secs(20), child.read_to_end(&mut response)).await;
+        // A connection that is closed with unread data is reset.
+        let _ = read.expect("the relay ends the connection");
+        response
+    }
+
+    #[tokio::test]
+    async fn ends_the_connection_of_a_child_that_sends_no_request() {
+        assert_eq!(response("http", b"").await, b"");
+    }
+
+    #[tokio::test]
+    async fn ends_the_connection_of_a_child_whose_request_has_no_end() {
+        let settings = HttpSettings { proxy: Some("http://u:p@127.0.0.1:9".to_owned()), ..HttpSettings::default() };
+        let relay = ProxyRelay::start(&settings).unwrap().unwrap();
+        let mut child = TcpStream::connect((Ipv4Addr::LOCALHOST, relay.port)).await.unwrap();
+        let endless = async { while child.write_all(&[b'x'; 1024]).await.is_ok() {} };
+        timeout(Duration::from_secs(20), endless).await.expect("the relay reads without an end");
+    }
+
+    #[tokio::test]
+    async fn does_not_wait_for_a_proxy_that_is_silent() {
+        assert!(response("socks5", b"CONNECT host:443 HTTP/1.1\r\n\r\n").await.starts_with(b"HTTP/1.1 502 "));
+        assert_eq!(response("https", b"CONNECT host:443 HTTP/1.1\r\n\r\n").await, b"");
     }
 }
