@@ -29,7 +29,15 @@ pub(super) struct Body {
 
 enum Content {
     Text(Option<Bytes>),
-    Stream { rest: Bytes, output: Box<Output>, manner: Manner, sent: u64, pause: Option<Pin<Box<Sleep>>> },
+    Stream {
+        rest: Bytes,
+        output: Box<Output>,
+        manner: Manner,
+        sent: u64,
+        pause: Option<Pin<Box<Sleep>>>,
+        /// Whether hyper had the chance to send all that it got before the cut.
+        is_flushed: bool,
+    },
 }
 
 /// As much as a pipe holds.
@@ -42,7 +50,8 @@ impl Body {
 
     /// What is read ahead of the body (`rest`), then what the child still prints.
     pub(super) fn stream(rest: Bytes, output: Output, manner: Manner, entry: &Arc<Entry>) -> Self {
-        let content = Content::Stream { rest, output: Box::new(output), manner, sent: 0, pause: None };
+        let content =
+            Content::Stream { rest, output: Box::new(output), manner, sent: 0, pause: None, is_flushed: false };
         Self { entry: Arc::clone(entry), content }
     }
 }
@@ -56,13 +65,15 @@ impl hyper::body::Body for Body {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let Self { entry, content } = &mut *self;
-        let (rest, output, manner, sent, pause) = match content {
+        let (rest, output, manner, sent, pause, is_flushed) = match content {
             Content::Text(text) => {
                 let Some(text) = text.take() else { return Poll::Ready(None) };
                 entry.sent(text.len());
                 return Poll::Ready(Some(Ok(Frame::data(text))));
             }
-            Content::Stream { rest, output, manner, sent, pause } => (rest, output, &*manner, sent, pause),
+            Content::Stream { rest, output, manner, sent, pause, is_flushed } => {
+                (rest, output, &*manner, sent, pause, is_flushed)
+            }
         };
         if let Some(sleep) = pause {
             std::task::ready!(sleep.as_mut().poll(context));
@@ -72,6 +83,12 @@ impl hyper::body::Body for Body {
             Manner::Plain => CHUNK,
             Manner::StallAfter(limit) if *sent >= *limit => return Poll::Pending,
             Manner::CutAfter(limit) if *sent >= *limit => {
+                // hyper flushes when the body is pending. Without that, a client may see no byte of the answer, and repeats a request
+                // on a connection that was used before without a word.
+                if !std::mem::replace(is_flushed, true) {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 return Poll::Ready(Some(Err(io::Error::other("cut, as the test asked"))));
             }
             Manner::StallAfter(limit) | Manner::CutAfter(limit) => {

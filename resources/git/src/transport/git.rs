@@ -327,7 +327,7 @@ impl<'c> Git<'c> {
             error.hint("check `private_key`, and that its public key has access to this repository")
         } else if any(&["host key verification failed", "remote host identification has changed"]) {
             error.hint("the server's host key does not match `known_hosts`; replace the line only with a key from a source you trust")
-        } else if any(&["does not match target host name", "certificate subject name matches"]) {
+        } else if any(&["does not match target host", "certificate subject name matches"]) {
             error.hint("the server's certificate is for another host name; use a name from the certificate in `uri`")
         } else if said.contains("certificate") {
             // With GnuTLS, git's message does not distinguish the two.
