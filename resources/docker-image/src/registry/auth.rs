@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::any_case::AnyCase;
 use crate::login::Login;
 use crate::registry::challenge::Challenge;
-use crate::registry::{Registry, host_of};
+use crate::registry::host::{Host, host_of};
 
 /// The largest answer of a token server that is read, in bytes.
 const LARGEST: u64 = 64 * 1024;
@@ -112,17 +112,17 @@ impl Auth {
     /// `generation`. `base` is the address that sent the challenges. Returns whether there is now something to try.
     pub(crate) async fn answer(
         &self,
-        registry: &Registry<'_>,
+        host: &Host<'_>,
         challenges: &[Challenge],
         generation: u64,
         base: &Url,
     ) -> Result<bool> {
         let mut state = self.state.lock().await;
-        self.answer_in(&mut state, registry, challenges, generation, base, Retry::default()).await
+        self.answer_in(&mut state, host, challenges, generation, base, Retry::default()).await
     }
 
     /// Answers a 401 that does not say how to log in: the registry's root says it, or else user and password are tried.
-    pub(crate) async fn answer_without_challenge(&self, registry: &Registry<'_>, generation: u64) -> Result<bool> {
+    pub(crate) async fn answer_without_challenge(&self, host: &Host<'_>, generation: u64) -> Result<bool> {
         let mut state = self.state.lock().await;
         if state.generation != generation {
             return Ok(true);
@@ -131,8 +131,8 @@ impl Auth {
             return Ok(false);
         }
         state.has_offered = true;
-        let Some((challenges, base)) = challenges_of_root(registry).await? else { return Ok(false) };
-        self.answer_in(&mut state, registry, &challenges, generation, &base, Retry::default()).await
+        let Some((challenges, base)) = challenges_of_root(host).await? else { return Ok(false) };
+        self.answer_in(&mut state, host, &challenges, generation, &base, Retry::default()).await
     }
 
     /// Logs in where nobody has asked for that, as far as there is something to log in with: once, by what the registry's root
@@ -140,7 +140,7 @@ impl Auth {
     ///
     /// Whoever else has a request for the registry waits meanwhile, and there is an answer already: so each question is put
     /// once, and a login that is not taken is told of and changes nothing.
-    pub(crate) async fn log_in_unasked(&self, registry: &Registry<'_>, generation: u64) -> Result<bool> {
+    pub(crate) async fn log_in_unasked(&self, host: &Host<'_>, generation: u64) -> Result<bool> {
         if self.is_anonymous() {
             return Ok(false);
         }
@@ -149,15 +149,15 @@ impl Auth {
             return Ok(state.generation != generation);
         }
         state.has_offered = true;
-        let Some((challenges, base)) = challenges_of_root(registry).await? else { return Ok(false) };
-        match self.answer_in(&mut state, registry, &challenges, generation, &base, Retry::never()).await {
+        let Some((challenges, base)) = challenges_of_root(host).await? else { return Ok(false) };
+        match self.answer_in(&mut state, host, &challenges, generation, &base, Retry::never()).await {
             Ok(is_in) => {
                 state.is_unasked = is_in;
                 Ok(is_in)
             }
             Err(error) if Interrupted::caused(&error) => Err(error),
             Err(error) => {
-                warn_of_refusal(registry, &error);
+                warn_of_refusal(host, &error);
                 Ok(false)
             }
         }
@@ -165,7 +165,7 @@ impl Auth {
 
     /// Takes back a login that nobody had asked for, since the registry refuses it for the reason `why`. Returns whether it is
     /// to be asked once more, without that.
-    pub(crate) async fn withdraw(&self, registry: &Registry<'_>, generation: u64, why: &Error) -> bool {
+    pub(crate) async fn withdraw(&self, host: &Host<'_>, generation: u64, why: &Error) -> bool {
         let mut state = self.state.lock().await;
         if state.generation != generation {
             return state.header.is_none();
@@ -173,7 +173,7 @@ impl Auth {
         if !state.is_unasked {
             return false;
         }
-        warn_of_refusal(registry, why);
+        warn_of_refusal(host, why);
         state.header = None;
         state.is_unasked = false;
         state.generation += 1;
@@ -183,7 +183,7 @@ impl Auth {
     async fn answer_in(
         &self,
         state: &mut State,
-        registry: &Registry<'_>,
+        host: &Host<'_>,
         challenges: &[Challenge],
         generation: u64,
         base: &Url,
@@ -210,16 +210,15 @@ impl Auth {
                         continue;
                     }
                     let got = async {
-                        let realm = allowed(realm, registry, base)?;
-                        self.token(registry, &realm, service, scope.as_deref(), state, retry).await
+                        let realm = allowed(realm, host, base)?;
+                        self.token(host, &realm, service, scope.as_deref(), state, retry).await
                     };
                     match got.await {
                         Ok(token) => Header::Bearer(token),
                         Err(error) if Interrupted::caused(&error) => return Err(error),
                         Err(error) => {
-                            failure.get_or_insert(
-                                error.context(format!("cannot get a token for `{}`", registry.repository())),
-                            );
+                            failure
+                                .get_or_insert(error.context(format!("cannot get a token for `{}`", host.repository)));
                             continue;
                         }
                     }
@@ -234,21 +233,21 @@ impl Auth {
 
     async fn token(
         &self,
-        registry: &Registry<'_>,
+        host: &Host<'_>,
         realm: &Url,
         service: &str,
         scope: Option<&str>,
         state: &mut State,
         retry: Retry,
     ) -> Result<Secret> {
-        let http = client_for(registry, realm)?;
+        let http = client_for(host, realm)?;
         self.has_shown.fetch_or(!self.is_anonymous(), Ordering::Relaxed);
         let mut scopes = vec![self.scope.as_str()];
         // What the registry names may be more than this: a blob to mount, say.
         scopes.extend(scope.into_iter().flat_map(str::split_whitespace).filter(|scope| *scope != self.scope));
-        if registry.source.debug {
-            let (host, scopes) = (host_of(realm), scopes.join(" "));
-            registry.context.console().step(format_args!("asking `{host}` for a token for `{scopes}`"));
+        if host.source.debug {
+            let (server, scopes) = (host_of(realm), scopes.join(" "));
+            host.context.console().step(format_args!("asking `{server}` for a token for `{scopes}`"));
         }
         let refresh = match &self.login {
             Login::Refresh(token) => Some(token.clone()),
@@ -261,7 +260,7 @@ impl Auth {
             },
             None => self.by_get(&http, realm, service, &scopes, retry).await?,
         };
-        let redactor = registry.context().console().redactor();
+        let redactor = host.context.console().redactor();
         if let Some(refresh) = answer.refresh.filter(|token| !token.is_empty()) {
             redactor.add(refresh.expose());
             state.refresh = Some(refresh);
@@ -293,14 +292,14 @@ impl Auth {
 
 /// How the registry's root asks to log in, and the address that says so; user and password where it does not say. `None` when the
 /// root does not answer: what was asked before says more than that.
-async fn challenges_of_root(registry: &Registry<'_>) -> Result<Option<(Vec<Challenge>, Url)>> {
+async fn challenges_of_root(host: &Host<'_>) -> Result<Option<(Vec<Challenge>, Url)>> {
     let once = |request: HttpRequest| request.allow(StatusCode::UNAUTHORIZED).retry(Retry::never());
-    let response = match registry.send_to_host(Method::GET, "/v2/", once).await {
+    let response = match host.send_to_host(Method::GET, "/v2/", once).await {
         Ok(response) => response,
         Err(error) if Interrupted::caused(&error) => return Err(error),
         Err(_) => return Ok(None),
     };
-    if !registry.is_own(response.url()) {
+    if !host.is_own(response.url()) {
         return Ok(None);
     }
     let mut challenges = Challenge::all(&response);
@@ -310,13 +309,13 @@ async fn challenges_of_root(registry: &Registry<'_>) -> Result<Option<(Vec<Chall
     Ok(Some((challenges, response.url().clone())))
 }
 
-fn warn_of_refusal(registry: &Registry<'_>, why: &Error) {
+fn warn_of_refusal(host: &Host<'_>, why: &Error) {
     let lines = jetway::lines(why);
     let causes = lines.iter().filter(|line| !matches!(line, Line::Hint(_))).map(|line| line.text().to_owned());
     let causes: Vec<String> = causes.collect();
-    registry.context().console().warn(format_args!(
+    host.context.console().warn(format_args!(
         "`{}` has not asked for a login, and does not take the one that there is; it is asked without: {}",
-        registry.repository().registry(),
+        host.repository.registry(),
         causes.join(": ")
     ));
 }
@@ -351,20 +350,20 @@ async fn read(response: jetway::http::HttpResponse) -> Result<Token> {
 }
 
 /// A client for the token server: what the registry's client has to show is not for others.
-fn client_for(registry: &Registry<'_>, realm: &Url) -> Result<HttpClient> {
-    if registry.is_own(realm) {
-        return Ok(registry.http.clone());
+fn client_for(host: &Host<'_>, realm: &Url) -> Result<HttpClient> {
+    if host.is_own(realm) {
+        return Ok(host.http.clone());
     }
-    registry.context.http(registry.source.http(&host_of(realm)))
+    host.context.http(host.source.http(&host_of(realm)))
 }
 
 /// The realm, when credentials may go there: not without encryption where the registry has that, and not to an address that
 /// a registry on the internet has no business to name.
 ///
 /// A realm may be relative to `base`, the address that sent the challenge.
-fn allowed(realm: &str, registry: &Registry<'_>, base: &Url) -> Result<Url> {
+fn allowed(realm: &str, host: &Host<'_>, base: &Url) -> Result<Url> {
     let refuse = |why: &str| {
-        anyhow!("`{}` names the token server `{realm}`, which is not asked: {why}", registry.repository.registry())
+        anyhow!("`{}` names the token server `{realm}`, which is not asked: {why}", host.repository.registry())
     };
     let url = base.join(realm).map_err(|_| refuse("its address is no URL"))?;
     if url.scheme() != "https" && (url.scheme() != "http" || base.scheme() == "https") {
@@ -373,9 +372,9 @@ fn allowed(realm: &str, registry: &Registry<'_>, base: &Url) -> Result<Url> {
     if url.host_str().is_none() || !url.username().is_empty() || url.password().is_some() {
         return Err(refuse("its address is not that of a server alone"));
     }
-    let own_host = registry.repository.registry();
+    let own_host = host.repository.registry();
     let is_nearby = crate::source::connection::is_nearby(own_host);
-    if !registry.is_own(&url) && !is_nearby && is_private(&url) {
+    if !host.is_own(&url) && !is_nearby && is_private(&url) {
         return Err(refuse("its address is a private one"));
     }
     Ok(url)

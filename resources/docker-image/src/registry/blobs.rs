@@ -14,7 +14,9 @@ use crate::digest::Hasher;
 use crate::image::manifest::Descriptor;
 use crate::image::media_type::is_foreign;
 use crate::registry::auth::is_private;
-use crate::registry::{Registry, UNTIL_SEEN, host_of, status_of};
+use crate::registry::client::{Registry, UNTIL_SEEN};
+use crate::registry::host::host_of;
+use crate::registry::status::status_of;
 use crate::source::connection::is_nearby;
 
 /// How often a download that is cut goes on, when nothing came in between.
@@ -269,7 +271,7 @@ async fn open_elsewhere(
     from: u64,
     of_registry: Error,
 ) -> Result<HttpResponse> {
-    let console = registry.context.console();
+    let console = registry.host.context.console();
     let (repository, digest) = (registry.repository(), &descriptor.digest);
     let mut last = None;
     for address in &descriptor.urls {
@@ -277,7 +279,7 @@ async fn open_elsewhere(
             let url = allowed(registry, address)?;
             let host = host_of(&url);
             console.step(format_args!("`{repository}` does not have `{digest}`; it is fetched from `{host}`"));
-            let http = registry.context.http(registry.source.http(&host))?;
+            let http = registry.host.context.http(registry.host.source.http(&host))?;
             of_the_size(part(http.get(&url), from).send().await?, &format!("`{host}`"), descriptor.size)
         };
         match fetched.await {

@@ -5,19 +5,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jetway::Result;
-use jetway::http::{HttpClient, HttpRequest, HttpResponse, Method, StatusCode, Url};
+use jetway::http::{HttpRequest, HttpResponse, Method, StatusCode, Url};
 
 use crate::reference::Repository;
 use crate::registry::auth::Auth;
 use crate::registry::challenge::Challenge;
-use crate::registry::{Quota, Registry, host_of};
-
-/// A login to another host.
-pub(super) struct Other {
-    repository: Repository,
-    auth: Arc<Auth>,
-    http: HttpClient,
-}
+use crate::registry::client::Registry;
+use crate::registry::host::{Host, host_of};
+use crate::registry::other::Other;
+use crate::registry::quota::Quota;
+use crate::registry::status::nonsense;
 
 impl Registry<'_> {
     /// Sends a request to an address outside of this registry, logging in there when that host asks for it.
@@ -27,9 +24,9 @@ impl Registry<'_> {
         url: &Url,
         prepare: impl Fn(HttpRequest) -> HttpRequest,
     ) -> Result<HttpResponse> {
-        let http = self.context.http(self.source.http(&host_of(url)))?;
+        let http = self.host.context.http(self.host.source.http(&host_of(url)))?;
         let answered = prepare(http.request(method.clone(), url)).allow(StatusCode::UNAUTHORIZED).send().await;
-        self.show(&method, &answered);
+        self.host.show(&method, &answered);
         let response = answered?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
@@ -52,31 +49,23 @@ impl Registry<'_> {
     }
 
     fn other(&self, url: &Url) -> Result<Registry<'_>> {
-        let path = path_of(url).unwrap_or(self.repository.path());
-        let repository = Repository::new(&host_of(url), path).map_err(super::nonsense)?;
+        let path = path_of(url).unwrap_or(self.host.repository.path());
+        let repository = Repository::new(&host_of(url), path).map_err(nonsense)?;
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         let known = others.iter().find(|other| other.repository == repository);
         let (auth, http) = if let Some(known) = known {
             (Arc::clone(&known.auth), known.http.clone())
         } else {
-            let login = self.source.login_for(repository.registry(), false);
+            let login = self.host.source.login_for(repository.registry(), false);
             let auth = Arc::new(Auth::new(login, self.access, repository.path()));
-            let http = self.context.http(self.source.http(repository.registry()))?;
+            let http = self.host.context.http(self.host.source.http(repository.registry()))?;
             others.push(Other { repository: repository.clone(), auth: Arc::clone(&auth), http: http.clone() });
             (auth, http)
         };
-        Ok(Registry {
-            context: self.context,
-            source: self.source,
-            repository,
-            http,
-            scheme: Mutex::new(Some(if url.scheme() == "http" { "http" } else { "https" })),
-            auth,
-            access: self.access,
-            quota: Quota::default(),
-            others: Mutex::default(),
-            waits: false,
-        })
+        let scheme = if url.scheme() == "http" { "http" } else { "https" };
+        let host = Host::new(self.host.context, self.host.source, repository, http, Some(scheme));
+        let access = self.access;
+        Ok(Registry { host, auth, access, quota: Quota::default(), others: Mutex::default(), waits: false })
     }
 }
 

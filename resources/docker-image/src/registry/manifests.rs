@@ -11,7 +11,8 @@ use crate::image::manifest::{self, Content, ImageManifest, Manifest};
 use crate::image::media_type;
 use crate::image::platform::{Wanted, platforms};
 use crate::image::walk::DEEPEST;
-use crate::registry::{Registry, nonsense, status_of};
+use crate::registry::client::Registry;
+use crate::registry::status::{nonsense, status_of};
 
 /// The header by which a registry says what it hands out.
 const CONTENT_DIGEST: &str = "docker-content-digest";

@@ -1,74 +1,33 @@
 //! What a registry's errors mean, and what can be done about them.
 
-use anyhow::anyhow;
 use jetway::http::{HttpResponse, StatusCode, StatusError, is_transient};
 use jetway::{Advise as _, Error};
-use serde::Deserialize;
 
-use crate::any_case::AnyCase;
-use crate::registry::Registry;
-
-/// The body of an error (the distribution specification of the OCI, "Error Codes").
-#[derive(Deserialize)]
-struct Body {
-    errors: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    message: Option<String>,
-}
-
-/// The answer that was not accepted, also where a hint has been added to the error since.
-fn refusal(error: &Error) -> Option<&StatusError> {
-    error.chain().find_map(|cause| cause.downcast_ref::<StatusError>())
-}
-
-/// The status of an answer that was not accepted, when the error is that.
-pub(crate) fn status_of(error: &Error) -> Option<StatusCode> {
-    refusal(error).map(StatusError::status)
-}
-
-/// Whether a registry gave one of these codes as the reason.
-pub(super) fn has_code(error: &Error, codes: &[&str]) -> bool {
-    refusal(error).is_some_and(|refusal| is_of_code(refusal, codes))
-}
-
-fn is_of_code(error: &StatusError, codes: &[&str]) -> bool {
-    let body: Option<AnyCase<Body>> = error.json();
-    body.is_some_and(|AnyCase(body)| body.errors.iter().any(|entry| codes.contains(&entry.code.as_str())))
-}
-
-/// An error for what the registry sent.
-pub(crate) fn nonsense(problem: impl Into<String>) -> Error {
-    let problem: String = problem.into();
-    anyhow!(problem)
-}
+use crate::registry::client::Registry;
+use crate::registry::host::host_of;
+use crate::registry::status::{has_code, is_of_code, messages, refusal, status_of};
 
 impl Registry<'_> {
     /// The error of an answer 401 that nothing can be done about.
     pub(super) async fn refused(&self, response: HttpResponse) -> Error {
-        let host = super::host_of(response.url());
+        let host = host_of(response.url());
         let is_own = self.is_own(response.url());
         let error = Error::new(response.into_error().await);
         if is_own && self.auth.has_shown() {
             error.hint(format!("`{host}` does not take these credentials"))
         } else if is_own {
-            error.hint(format!("`{}` asks for credentials: `username` and `password`", self.repository.registry()))
+            error.hint(format!("`{}` asks for credentials: `username` and `password`", self.host.repository.registry()))
         } else {
             error.hint(format!(
                 "`{}` redirects to `{host}`, which wants a login; `additional_private_registries` holds one for it",
-                self.repository.registry()
+                self.host.repository.registry()
             ))
         }
     }
 
     /// Says why the registry does not hand something out, in the words that people know.
     pub(super) fn explain(&self, error: Error) -> Error {
-        let repository = &self.repository;
+        let repository = &self.host.repository;
         match status_of(&error) {
             Some(StatusCode::FORBIDDEN | StatusCode::PRECONDITION_FAILED) if is_of_policy(&error) => error
                 .hint("a policy of the registry keeps this image from being pulled; its administrators can exempt it"),
@@ -111,7 +70,7 @@ impl Registry<'_> {
         if has(&["quota", "configured upper limit", "storage limit"]) {
             return Some(format!(
                 "the registry has no room left for `{}`: its quota is used up; delete images there, or raise the quota",
-                self.repository.path()
+                self.host.repository.path()
             ));
         }
         has(&["immutab", "cannot be overwritten", "does not allow updating"])
@@ -120,7 +79,7 @@ impl Registry<'_> {
 
     fn hint_of_code(&self, refusal: &StatusError) -> Option<String> {
         let is = |codes: &[&str]| is_of_code(refusal, codes);
-        let path = self.repository.path();
+        let path = self.host.repository.path();
         if is(&["BLOB_UPLOAD_UNKNOWN"]) {
             let hint = "the registry has lost the upload; several instances of one registry have to share their storage and secret";
             return Some(hint.to_owned());
@@ -174,11 +133,11 @@ impl Registry<'_> {
     }
 
     fn hint_of_no_repository(&self) -> String {
-        format!("is there a repository `{}`? some registries do not make one by a push", self.repository)
+        format!("is there a repository `{}`? some registries do not make one by a push", self.host.repository)
     }
 
     fn hint_of_login(&self) -> Option<String> {
-        let repository = &self.repository;
+        let repository = &self.host.repository;
         if self.auth.has_shown() {
             let path = repository.path();
             return Some(format!("to push, the credentials need the right (the scope) `push` for `{path}`"));
@@ -194,12 +153,4 @@ fn is_of_policy(error: &Error) -> bool {
         ["configured policy", "policy violation", "vulnerabilit"].iter().any(|part| words.contains(part))
             || is_of_code(refusal, &["PROJECTPOLICYVIOLATION", "PROJECT_POLICY_VIOLATION"])
     })
-}
-
-/// What a registry says of its reasons, in its own words.
-fn messages(error: &StatusError) -> String {
-    match error.json::<AnyCase<Body>>() {
-        Some(AnyCase(body)) => body.errors.into_iter().filter_map(|entry| entry.message).collect::<Vec<_>>().join("\n"),
-        None => String::from_utf8_lossy(error.body()).into_owned(),
-    }
 }

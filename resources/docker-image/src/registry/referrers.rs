@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::digest::Digest;
 use crate::image::manifest::{Content, Descriptor, Manifest};
 use crate::image::media_type::OCI_INDEX;
-use crate::registry::{Asked, Registry};
+use crate::registry::client::Registry;
+use crate::registry::manifests::Asked;
 
 /// The list, as an index.
 #[derive(Serialize)]

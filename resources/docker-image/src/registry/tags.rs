@@ -8,7 +8,8 @@ use jetway::{Error, Interrupted, Result};
 use serde::Deserialize;
 
 use crate::any_case::AnyCase;
-use crate::registry::{Registry, status_of};
+use crate::registry::client::Registry;
+use crate::registry::status::status_of;
 
 /// How many tags a page should have. Registries give fewer when they like that better.
 const PAGE: u32 = 1000;
@@ -78,7 +79,7 @@ impl Registry<'_> {
         let read = async |target: &str| self.page(target).await?.ok_or_else(missing);
         match (read(&next.target).await, &next.own) {
             (Err(error), Some(own)) if !Interrupted::caused(&error) => {
-                self.context.console().step(format_args!(
+                self.host.context.console().step(format_args!(
                     "the next page of the list, `{}`, cannot be read; it is asked for at the registry's own address",
                     next.target
                 ));

@@ -13,8 +13,9 @@ use crate::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::local::store::Part;
 use crate::registry::auth::is_private;
-use crate::registry::problem::has_code;
-use crate::registry::{Asked, Registry, status_of};
+use crate::registry::client::Registry;
+use crate::registry::manifests::Asked;
+use crate::registry::status::{has_code, status_of};
 use crate::source::connection::is_nearby;
 
 /// How often an upload that is cut goes on, when nothing more arrived in between.
@@ -172,10 +173,11 @@ impl Registry<'_> {
         for pause in UNTIL_REFERABLE {
             match send().await {
                 Err(error) if has_code(&error, &["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"]) => {
-                    self.context
+                    self.host
+                        .context
                         .console()
                         .step("the registry does not see yet what was sent; the manifest is sent again");
-                    self.context.interrupt().sleep(pause).await?;
+                    self.host.context.interrupt().sleep(pause).await?;
                 }
                 other => return other,
             }

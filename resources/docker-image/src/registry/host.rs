@@ -1,0 +1,154 @@
+//! The host of a registry, spoken to by HTTP: which scheme it has, and which addresses are its own.
+
+use std::sync::{Mutex, PoisonError};
+
+use jetway::http::{
+    HttpClient, HttpRequest, HttpResponse, Method, Retry, StatusCode, TransportError, TransportKind, Url,
+};
+use jetway::{Context, Error, Result};
+
+use crate::reference::Repository;
+use crate::registry::status::status_of;
+use crate::source::Source;
+
+/// A repository and the client for its host.
+pub(super) struct Host<'c> {
+    pub(super) context: &'c Context,
+    pub(super) source: &'c Source,
+    pub(super) repository: Repository,
+    pub(super) http: HttpClient,
+    /// The scheme that has worked.
+    scheme: Mutex<Option<&'static str>>,
+}
+
+impl<'c> Host<'c> {
+    pub(super) fn new(
+        context: &'c Context,
+        source: &'c Source,
+        repository: Repository,
+        http: HttpClient,
+        scheme: Option<&'static str>,
+    ) -> Self {
+        Self { context, source, repository, http, scheme: Mutex::new(scheme) }
+    }
+
+    /// Sends a request for a path of the registry's host, such as `/v2/`, without logging in.
+    pub(super) async fn send_to_host(
+        &self,
+        method: Method,
+        path: &str,
+        prepare: impl Fn(HttpRequest) -> HttpRequest,
+    ) -> Result<HttpResponse> {
+        self.send_by_some_scheme(&method, path, prepare).await
+    }
+
+    /// Whether an address is one of this registry's.
+    pub(super) fn is_own(&self, url: &Url) -> bool {
+        let host = host_of(url);
+        // `host:443` and `host` are the same by `https`; a URL leaves the usual port out.
+        let own = self.repository.registry();
+        host == own || own.strip_suffix(":443").or(own.strip_suffix(":80")).is_some_and(|own| own == host)
+    }
+
+    /// With `debug`: shows a request and its answer. A query may hold a signature, so that the path alone is shown.
+    pub(super) fn show(&self, method: &Method, answered: &Result<HttpResponse>) {
+        if !self.source.debug {
+            return;
+        }
+        let console = self.context.console();
+        match answered {
+            Ok(response) => {
+                let (url, status) = (response.url(), response.status());
+                console.step(format_args!(
+                    "{method} {}://{}{} answered {status}",
+                    url.scheme(),
+                    host_of(url),
+                    url.path()
+                ));
+            }
+            Err(error) => console.step(error),
+        }
+    }
+
+    /// Sends a request by the scheme that is known to work, or finds that one out.
+    pub(super) async fn send_by_some_scheme(
+        &self,
+        method: &Method,
+        target: &str,
+        prepare: impl Fn(HttpRequest) -> HttpRequest,
+    ) -> Result<HttpResponse> {
+        let answered = self.try_schemes(method, target, prepare).await;
+        self.show(method, &answered);
+        answered
+    }
+
+    async fn try_schemes(
+        &self,
+        method: &Method,
+        target: &str,
+        prepare: impl Fn(HttpRequest) -> HttpRequest,
+    ) -> Result<HttpResponse> {
+        let known = *self.scheme.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = |scheme: &str| prepare(self.http.request(method.clone(), self.url(scheme, target)));
+        if let Some(scheme) = known {
+            return request(scheme).send().await;
+        }
+        match request("https").retry(Retry::never()).send().await {
+            Err(error) if speaks_no_tls(&error) => {
+                let response = request("http").send().await?;
+                self.found("http");
+                Ok(response)
+            }
+            Err(error) if may_pass(&error) => {
+                self.found("https");
+                request("https").send().await
+            }
+            other => {
+                if other.is_ok() {
+                    self.found("https");
+                }
+                other
+            }
+        }
+    }
+
+    /// Remembers the scheme that works.
+    pub(super) fn found(&self, scheme: &'static str) {
+        *self.scheme.lock().unwrap_or_else(PoisonError::into_inner) = Some(scheme);
+    }
+
+    fn url(&self, scheme: &str, target: &str) -> String {
+        if target.starts_with("http://") || target.starts_with("https://") {
+            return target.to_owned();
+        }
+        if target.starts_with('/') {
+            return format!("{scheme}://{}{target}", self.repository.registry());
+        }
+        format!("{scheme}://{}/v2/{}/{target}", self.repository.registry(), self.repository.path())
+    }
+}
+/// The host of an address, with its port unless that is the usual one.
+pub(super) fn host_of(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
+}
+
+/// Whether a server may be one that speaks plain HTTP. A certificate that is not trusted is no reason to do without one, nor
+/// is a server that asks for ours; and a connection that is cut later on had TLS.
+fn speaks_no_tls(error: &Error) -> bool {
+    use TransportKind::{Connection, Tls};
+    let kind = error.downcast_ref::<TransportError>().map(TransportError::kind);
+    matches!(kind, Some(Tls | Connection))
+}
+
+/// Whether the same request may succeed a little later.
+fn may_pass(error: &Error) -> bool {
+    let is_busy = |status: StatusCode| status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+    is_cut(error) || status_of(error).is_some_and(is_busy)
+}
+
+/// Whether a connection was lost, or brought nothing more.
+pub(super) fn is_cut(error: &Error) -> bool {
+    use TransportKind::{Cut, Stalled};
+    matches!(error.downcast_ref::<TransportError>().map(TransportError::kind), Some(Cut | Stalled))
+}
