@@ -85,7 +85,7 @@ fn fails_when_the_list_matches_no_submodule_and_names_those_there_are() {
     let (_destination, outcome) =
         get(&source_of(&nested.repository), Some(&nested.commit), json!({ "submodules": ["b"] }));
     outcome.failed();
-    let expected = "error: `submodules` names `b`, where there is no submodule\n\
+    let expected = "error: `submodules` lists `b`, where there is no submodule\n\
                     hint: the submodules of this commit are at `lib`, `sub/other`\n";
     assert!(said(&outcome).contains(expected), "{}", said(&outcome));
     let (plain, commits) = history(&["one"]);
