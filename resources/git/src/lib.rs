@@ -9,6 +9,8 @@ mod checkout;
 mod get;
 mod history;
 mod object_id;
+#[doc(hidden)]
+pub mod parsers;
 mod pattern;
 mod push;
 mod put;
