@@ -1,7 +1,7 @@
-//! A repository in a registry, spoken to by HTTP (the distribution specification of the OCI).
+//! A client for one repository in a registry (OCI distribution specification).
 //!
-//! [`Registry::send`](client) is how every request goes out: it finds the scheme, logs in when the registry asks for that, and shows
-//! what the registry says of its limits. Beside it: [`manifests`](self), tags, blobs: each module adds its requests.
+//! [`Registry::send`](client) sends every request: it finds the scheme, logs in when the registry challenges, and logs
+//! the registry's rate limits. The other modules ([`manifests`](self), tags, blobs) each add their requests.
 
 mod auth;
 pub(crate) mod blobs;

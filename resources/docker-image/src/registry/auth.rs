@@ -1,4 +1,4 @@
-//! Logging in to a registry, as it asks for it: by user and password, or by a token of another server.
+//! Registry authentication: basic credentials, or a bearer token from a token server.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,42 +14,42 @@ use crate::login::Login;
 use crate::registry::challenge::Challenge;
 use crate::registry::host::{Host, host_of};
 
-/// The largest answer of a token server that is read, in bytes.
+/// The largest response of a token server that is read, in bytes.
 const LARGEST: u64 = 64 * 1024;
 
-/// What a token is asked for.
+/// The access that a token is requested for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// To read.
+    /// Pull only.
     Pull,
-    /// To write, too.
+    /// Pull and push.
     PullAndPush,
 }
 
-/// The login to one repository.
+/// Authentication for one repository.
 pub(crate) struct Auth {
     login: Login,
-    /// What a token must be good for, whatever the registry says.
+    /// The scope that every token request has, whatever the challenge says.
     scope: String,
     state: Mutex<State>,
-    /// Whether the registry, or its token server, has seen the credentials.
+    /// Whether the credentials were sent to the registry or its token server.
     has_shown: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
-    /// How often the header has changed: requests that ran side by side ask for one new token, not for many.
+    /// Counts changes of `header`, so that concurrent requests ask for one new token and not for many.
     generation: u64,
     header: Option<Header>,
-    /// What a token server gave to ask it by later.
+    /// The refresh token, if the token server returned one.
     refresh: Option<Secret>,
-    /// Whether the registry has been asked how to log in, though it had not asked for that.
+    /// Whether `log_in_unasked` has run.
     has_offered: bool,
-    /// Whether the header is there because of that alone.
+    /// Whether `header` comes from `log_in_unasked`, not from a challenge.
     is_unasked: bool,
 }
 
-/// What a request logs in with.
+/// The credentials in a request's `Authorization` header.
 #[derive(Clone)]
 pub(crate) enum Header {
     Basic(String, Secret),
@@ -97,19 +97,19 @@ impl Auth {
         matches!(self.login, Login::Anonymous)
     }
 
-    /// What requests log in with now, and which one that is.
+    /// The current `Authorization` header with its generation.
     pub(crate) async fn current(&self) -> (u64, Option<Header>) {
         let state = self.state.lock().await;
         (state.generation, state.header.clone())
     }
 
-    /// Whether the credentials were sent anywhere. Only then can they be wrong.
+    /// Whether the credentials were sent to any server. Only then can they be wrong.
     pub(crate) fn has_shown(&self) -> bool {
         self.has_shown.load(Ordering::Relaxed)
     }
 
-    /// Does what one of the challenges asks for, unless that has been done since the request went out by the header of
-    /// `generation`. `base` is the address that sent the challenges. Returns whether there is now something to try.
+    /// Answers one of the challenges, unless the header has changed since `generation`, with which the request was
+    /// sent. `base` is the URL that sent the challenges. Returns whether the request can be sent again.
     pub(crate) async fn answer(
         &self,
         host: &Host<'_>,
@@ -121,7 +121,7 @@ impl Auth {
         self.answer_in(&mut state, host, challenges, generation, base, Retry::default()).await
     }
 
-    /// Answers a 401 that does not say how to log in: the registry's root says it, or else user and password are tried.
+    /// Answers a 401 without a usable challenge: uses the challenge of `/v2/`, or else basic authentication.
     pub(crate) async fn answer_without_challenge(&self, host: &Host<'_>, generation: u64) -> Result<bool> {
         let mut state = self.state.lock().await;
         if state.generation != generation {
@@ -135,11 +135,11 @@ impl Auth {
         self.answer_in(&mut state, host, &challenges, generation, &base, Retry::default()).await
     }
 
-    /// Logs in where nobody has asked for that, as far as there is something to log in with: once, by what the registry's root
-    /// asks for, or else by user and password. Returns whether there is now something to try.
+    /// Logs in without a challenge, if there are credentials: once, by the challenge of `/v2/`, or else by basic
+    /// authentication. Returns whether the request can be sent again.
     ///
-    /// Whoever else has a request for the registry waits meanwhile, and there is an answer already: so each question is put
-    /// once, and a login that is not taken is told of and changes nothing.
+    /// Other requests to the registry wait meanwhile, and the caller already has a response. So each question is asked
+    /// once, and a failed login is logged and changes nothing.
     pub(crate) async fn log_in_unasked(&self, host: &Host<'_>, generation: u64) -> Result<bool> {
         if self.is_anonymous() {
             return Ok(false);
@@ -163,8 +163,8 @@ impl Auth {
         }
     }
 
-    /// Takes back a login that nobody had asked for, since the registry refuses it for the reason `why`. Returns whether it is
-    /// to be asked once more, without that.
+    /// Drops a login made without a challenge, since the registry refuses it for the reason `why`. Returns whether the
+    /// request is to be sent again without it.
     pub(crate) async fn withdraw(&self, host: &Host<'_>, generation: u64, why: &Error) -> bool {
         let mut state = self.state.lock().await;
         if state.generation != generation {
@@ -204,7 +204,7 @@ impl Auth {
                 }
                 (Challenge::Basic, _) => continue,
                 (Challenge::Bearer { realm, service, scope }, _) => {
-                    // A token that was refused is replaced once; where there is another way, that is tried instead.
+                    // A rejected token is replaced once; if basic authentication is possible, that is tried instead.
                     let is_last = !challenges.contains(&Challenge::Basic) || self.is_anonymous();
                     if matches!(state.header, Some(Header::Bearer(_))) && !is_last {
                         continue;
@@ -243,7 +243,7 @@ impl Auth {
         let http = client_for(host, realm)?;
         self.has_shown.fetch_or(!self.is_anonymous(), Ordering::Relaxed);
         let mut scopes = vec![self.scope.as_str()];
-        // What the registry names may be more than this: a blob to mount, say.
+        // The challenge may name more scopes, for example the source of a blob mount.
         scopes.extend(scope.into_iter().flat_map(str::split_whitespace).filter(|scope| *scope != self.scope));
         if host.source.debug {
             let (server, scopes) = (host_of(realm), scopes.join(" "));
@@ -290,8 +290,8 @@ impl Auth {
     }
 }
 
-/// How the registry's root asks to log in, and the address that says so; user and password where it does not say. `None` when the
-/// root does not answer: what was asked before says more than that.
+/// The challenge of `/v2/` with the URL that sent it; basic authentication if there is no challenge. `None` when `/v2/`
+/// does not answer: the error of the first request says more.
 async fn challenges_of_root(host: &Host<'_>) -> Result<Option<(Vec<Challenge>, Url)>> {
     let once = |request: HttpRequest| request.allow(StatusCode::UNAUTHORIZED).retry(Retry::never());
     let response = match host.send_to_host(Method::GET, "/v2/", once).await {
@@ -320,7 +320,7 @@ fn warn_of_refusal(host: &Host<'_>, why: &Error) {
     ));
 }
 
-/// The way of OAuth 2, which some servers do not know: `None` then.
+/// Requests a token by OAuth 2. `None` when the token server does not support it.
 async fn by_refresh(
     http: &HttpClient,
     realm: &Url,
@@ -344,12 +344,12 @@ async fn by_refresh(
 
 async fn read(response: jetway::http::HttpResponse) -> Result<Token> {
     let body = response.bytes(LARGEST).await?;
-    // The body may hold a token: what the parser says of it would repeat it.
+    // The body may hold a token, and the parser's error would repeat it.
     let read = serde_json::from_slice(&body).map(|AnyCase(token)| token);
     read.map_err(|_| anyhow!("the token server's answer is not the JSON that is expected"))
 }
 
-/// A client for the token server: what the registry's client has to show is not for others.
+/// A client for the token server. The registry's client certificate is for the registry's own host only.
 fn client_for(host: &Host<'_>, realm: &Url) -> Result<HttpClient> {
     if host.is_own(realm) {
         return Ok(host.http.clone());
@@ -357,10 +357,10 @@ fn client_for(host: &Host<'_>, realm: &Url) -> Result<HttpClient> {
     host.context.http(host.source.http(&host_of(realm)))
 }
 
-/// The realm, when credentials may go there: not without encryption where the registry has that, and not to an address that
-/// a registry on the internet has no business to name.
+/// Resolves the realm and checks that credentials may be sent there: not unencrypted if the registry is encrypted, and
+/// not to a private address if the registry is on the internet.
 ///
-/// A realm may be relative to `base`, the address that sent the challenge.
+/// A realm may be relative to `base`, the URL that sent the challenge.
 fn allowed(realm: &str, host: &Host<'_>, base: &Url) -> Result<Url> {
     let refuse = |why: &str| {
         anyhow!("`{}` names the token server `{realm}`, which is not asked: {why}", host.repository.registry())
@@ -380,7 +380,7 @@ fn allowed(realm: &str, host: &Host<'_>, base: &Url) -> Result<Url> {
     Ok(url)
 }
 
-/// Whether a URL's host is an address of no public network.
+/// Whether a URL's host is a private IP address.
 pub(super) fn is_private(url: &Url) -> bool {
     match url.host_str().unwrap_or_default().trim_matches(['[', ']']).parse() {
         Ok(IpAddr::V4(address)) => {

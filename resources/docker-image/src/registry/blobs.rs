@@ -1,4 +1,4 @@
-//! Blobs: layers and configurations, verified as they come, resumed when the connection is cut.
+//! Blob downloads: verified while streaming, resumed when the connection is cut.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,33 +19,33 @@ use crate::registry::host::host_of;
 use crate::registry::status::status_of;
 use crate::source::connection::is_nearby;
 
-/// How often a download that is cut goes on, when nothing came in between.
+/// How many times in a row a cut download is resumed without progress.
 const MOST_CUTS_IN_A_ROW: u32 = 4;
 
-/// How often it goes on in all.
+/// How many times a download is resumed in all.
 const MOST_CUTS: u32 = 100;
 
-/// The pause before it does, in all but the first time twice as long as before.
+/// The delay before the second resume in a row; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// A blob that is being downloaded.
+/// A blob download.
 pub(crate) struct Blob<'r> {
     registry: &'r Registry<'r>,
     descriptor: &'r Descriptor,
     hasher: Option<Hasher>,
-    /// How many bytes have come.
+    /// How many bytes were received.
     received: u64,
     response: Option<HttpResponse>,
-    /// How many of the bytes that come next have come before.
+    /// How many of the next bytes were received before and are skipped.
     skip: u64,
     cuts_in_a_row: u32,
     cuts: u32,
-    /// How often the registry did not have it.
+    /// How often the registry answered that it does not have the blob.
     absences: usize,
 }
 
 impl Registry<'_> {
-    /// A blob, to be read piece by piece.
+    /// A blob, to be read in pieces.
     pub(crate) fn blob<'r>(&'r self, descriptor: &'r Descriptor) -> Blob<'r> {
         Blob {
             registry: self,
@@ -60,7 +60,7 @@ impl Registry<'_> {
         }
     }
 
-    /// A blob as a temporary file, which is whole and what its digest says.
+    /// Downloads a blob to a temporary file and verifies it.
     pub(crate) async fn fetch_to_file(&self, descriptor: &Descriptor) -> Result<Temporary> {
         let directory = self.context().private_directory().directory("blobs")?;
         let file = Temporary(directory.join(descriptor.digest.hex()));
@@ -74,7 +74,7 @@ impl Registry<'_> {
         Ok(file)
     }
 
-    /// Whether the repository has a blob that begins with these bytes. One that cannot be read is taken not to.
+    /// Whether the repository has a blob that begins with these bytes; `false` when it cannot be read.
     pub(crate) async fn blob_begins_with(&self, descriptor: &Descriptor, bytes: &[u8]) -> Result<bool> {
         let target = format!("blobs/{}", descriptor.digest);
         let last = bytes.len().saturating_sub(1);
@@ -97,7 +97,7 @@ impl Registry<'_> {
         Ok(begin.starts_with(bytes))
     }
 
-    /// A small blob, whole.
+    /// Downloads a small blob into memory.
     pub(crate) async fn small_blob(&self, descriptor: &Descriptor, most: u64) -> Result<Vec<u8>> {
         if descriptor.size > most {
             return Err(anyhow!(
@@ -115,7 +115,7 @@ impl Registry<'_> {
     }
 }
 
-/// A temporary file, removed when it is not needed any more.
+/// A temporary file, removed on drop.
 #[derive(Debug)]
 pub(crate) struct Temporary(PathBuf);
 
@@ -131,13 +131,13 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // What stays is removed with the private directory.
+        // If this fails, the file is removed with the private directory.
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
 impl Blob<'_> {
-    /// The next piece; `None` at the end, and then all that came was what the digest says.
+    /// The next piece; `None` at the end, after size and digest were verified.
     pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>> {
         let piece = self.next().await.map_err(|error| {
             if !self.descriptor.urls.is_empty() {
@@ -156,9 +156,9 @@ impl Blob<'_> {
             let response = match &mut self.response {
                 Some(response) => response,
                 none => {
-                    // The client has retried what fails before an answer begins; retries here would multiply its own.
-                    // A blob that is not there yet is no failure to it. Boxed, since every future that reads a blob would
-                    // have the request's state in it.
+                    // The client has retried errors before the response; retrying here would multiply its retries. A
+                    // blob that is not visible yet is no error to the client. Boxed, since otherwise every future that
+                    // reads a blob would contain the request's state.
                     let opened = Box::pin(open(self.registry, self.descriptor, self.received)).await;
                     let response = match opened {
                         Err(error) if status_of(&error) == Some(StatusCode::NOT_FOUND) => {
@@ -167,7 +167,7 @@ impl Blob<'_> {
                         }
                         opened => opened?,
                     };
-                    // A server that does not know parts begins at the start again.
+                    // A server without support for ranges starts from the beginning.
                     let begun = self.received.checked_sub(response.offset());
                     self.skip = begun.context("what came begins behind what was asked for")?;
                     none.insert(response)
@@ -218,7 +218,7 @@ impl Blob<'_> {
         anyhow!("{how} bytes came than the {} of the manifest", self.descriptor.size)
     }
 
-    /// Waits for a blob that the registry does not see yet. A foreign layer may be nowhere.
+    /// Waits for a blob that the registry does not see yet. A foreign layer may never appear there.
     async fn after_absence(&mut self, error: Error) -> Result<()> {
         let may_appear = self.registry.waits && self.descriptor.urls.is_empty();
         let Some(pause) = UNTIL_SEEN.get(self.absences).filter(|_| may_appear) else { return Err(error) };
@@ -232,7 +232,7 @@ impl Blob<'_> {
         context.interrupt().sleep(*pause).await
     }
 
-    /// Waits before going on after a cut, when that may help.
+    /// Waits before the download is resumed, or returns the error if it is not transient.
     async fn after_cut(&mut self, error: Error) -> Result<()> {
         use TransportKind::{Connection, Cut, Name, Stalled};
         let kind = error.downcast_ref::<TransportError>().map(TransportError::kind);
@@ -251,9 +251,9 @@ impl Blob<'_> {
     }
 }
 
-/// Asks for a blob from a byte on: the registry first, then the addresses that the manifest names.
+/// Requests a blob from an offset: from the registry first, then from the URLs in the manifest.
 ///
-/// The blob may be anywhere, on plain HTTP too: its digest is compared, and no credentials go along.
+/// Redirects to any host are followed, even to plain HTTP: the digest is verified, and no credentials go there.
 async fn open(registry: &Registry<'_>, descriptor: &Descriptor, from: u64) -> Result<HttpResponse> {
     let target = format!("blobs/{}", descriptor.digest);
     match registry.send(Method::GET, &target, |request| part(request, from)).await {
@@ -264,7 +264,7 @@ async fn open(registry: &Registry<'_>, descriptor: &Descriptor, from: u64) -> Re
     }
 }
 
-/// Asks for a blob at the addresses that the manifest names, one after the other until one has it.
+/// Requests a blob from the URLs in the manifest, one after the other until one has it.
 async fn open_elsewhere(
     registry: &Registry<'_>,
     descriptor: &Descriptor,
@@ -296,12 +296,12 @@ async fn open_elsewhere(
     Err(last.hint("the layer is kept outside of the registry, at the address that the manifest names"))
 }
 
-/// A request for a blob from a byte on.
+/// A range request for a blob.
 fn part(request: HttpRequest, from: u64) -> HttpRequest {
     request.resume_at(from).redirects(Redirects::FollowToPlainHttp)
 }
 
-/// Makes sure that a server does not have a blob of another size.
+/// Checks that the server's blob has the expected size.
 fn of_the_size(response: HttpResponse, server: &str, size: u64) -> Result<HttpResponse> {
     let whole = response.length().map(|length| response.offset().saturating_add(length));
     match whole {
@@ -310,11 +310,11 @@ fn of_the_size(response: HttpResponse, server: &str, size: u64) -> Result<HttpRe
     }
 }
 
-/// An address of a layer. A registry on the internet has no business to name one of the worker's own network.
+/// Parses a layer's URL. A registry on the internet must not name an address in the worker's network.
 fn allowed(registry: &Registry<'_>, address: &str) -> Result<Url> {
     let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let mut url = url.ok_or_else(|| anyhow!("the manifest names `{address}`, which is no `https` URL"))?;
-    // Credentials are not the manifest's to give.
+    // Credentials in the manifest's URL are not used.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     if !registry.is_own(&url) && !is_nearby(registry.repository().registry()) && is_private(&url) {

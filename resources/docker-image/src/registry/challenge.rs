@@ -1,31 +1,31 @@
-//! `WWW-Authenticate`: how a registry says what it wants to see (RFC 9110, section 11.6.1).
+//! `WWW-Authenticate`: a registry's authentication challenges (RFC 9110, section 11.6.1).
 
 use jetway::http::HttpResponse;
 
-/// What a registry asks for.
+/// An authentication challenge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Challenge {
-    /// A user and a password.
+    /// User and password.
     Basic,
-    /// A token.
+    /// A bearer token.
     Bearer {
-        /// Where tokens are to be had.
+        /// The URL of the token server.
         realm: String,
         service: String,
-        /// What the token must be good for.
+        /// The scope that the token needs.
         scope: Option<String>,
     },
 }
 
 impl Challenge {
-    /// The challenges of an answer that are understood. Those for a token come first: a registry that offers both may take a
-    /// password for nothing but tokens.
+    /// The supported challenges of a response. Bearer comes first: a registry that offers both may accept a password
+    /// only for tokens.
     pub(crate) fn all(response: &HttpResponse) -> Vec<Self> {
         let headers = response.headers().get_all("www-authenticate");
         sorted(headers.iter().filter_map(|value| value.to_str().ok()).flat_map(Self::parse).collect())
     }
 
-    /// The challenges in a header's value that are understood, in their order.
+    /// The supported challenges in a header's value, in order.
     pub(crate) fn parse(value: &str) -> Vec<Self> {
         let understood = challenges(value).filter_map(|(scheme, parameters)| {
             if scheme.eq_ignore_ascii_case("basic") {
@@ -46,7 +46,7 @@ fn sorted(mut challenges: Vec<Challenge>) -> Vec<Challenge> {
     challenges
 }
 
-/// A parameter of an answer's challenge for a token that no specification knows.
+/// A non-standard parameter of a response's bearer challenge.
 pub(crate) fn bearer_parameter(response: &HttpResponse, name: &str) -> Option<String> {
     let headers = response.headers().get_all("www-authenticate");
     let mut all = headers.iter().filter_map(|value| value.to_str().ok()).flat_map(challenges);
@@ -71,7 +71,7 @@ fn challenges(value: &str) -> impl Iterator<Item = (&str, Parameters)> {
     })
 }
 
-/// A scheme with its parameters, and what follows them.
+/// A scheme with its parameters, and the rest of the text.
 fn next_challenge(text: &str) -> Option<(&str, Parameters, &str)> {
     let text = text.trim_start_matches([' ', ',', '\t']);
     let (scheme, mut rest) = word(text)?;
@@ -93,7 +93,7 @@ fn word(text: &str) -> Option<(&str, &str)> {
     (!word.is_empty()).then_some((word, rest))
 }
 
-/// A value, in quotation marks or without, and what follows it.
+/// A value, quoted or not, and the rest of the text.
 fn value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([',', ' ', '\t']).unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! A repository in a registry: how every request goes out.
+//! A client for one repository in a registry: sends every request.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,30 +18,30 @@ use crate::registry::status::status_of;
 use crate::source::Source;
 use crate::source::connection::Schemes;
 
-/// How often a small answer that is cut is asked for, in all.
+/// How many times a small response is requested in all, if it is cut off.
 const MOST_READS: u32 = 3;
 
-/// The pause before it is asked for again, the second time twice as long.
+/// The delay before the first retry of a cut response; the second is twice as long.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The pauses before a registry is asked again for what must be there, and is not seen yet: a registry whose parts do not agree at
-/// once, or a proxy that is still fetching. What has been deleted is reported after all of them.
+/// The delays before retries of what must exist but is not visible yet: the registry is eventually consistent, or a
+/// proxy is still fetching. If it was deleted, the error comes after all of them.
 pub(super) const UNTIL_SEEN: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(1500)];
 
-/// A repository in a registry. Requests may run side by side.
+/// A client for one repository in a registry. Requests may run concurrently.
 pub(crate) struct Registry<'c> {
     pub(super) host: Host<'c>,
     pub(super) auth: Arc<Auth>,
     pub(super) access: Access,
     pub(super) quota: Quota,
-    /// The hosts that this one redirects to and that ask for a login of their own.
+    /// The hosts that this registry redirects to and that need their own login.
     pub(super) others: Mutex<Vec<Other>>,
-    /// Whether what is not there yet is waited for.
+    /// Whether requests for what is not visible yet are retried.
     pub(super) waits: bool,
 }
 
 impl<'c> Registry<'c> {
-    /// A repository, to be spoken to as the source says. `is_main` tells the repository of the source from a mirror.
+    /// A client for a repository, configured by the source. `is_main` tells the source's repository from a mirror.
     pub(crate) fn new(
         context: &'c Context,
         source: &'c Source,
@@ -57,18 +57,18 @@ impl<'c> Registry<'c> {
         Ok(Self { host, auth, access, quota: Quota::default(), others: Mutex::default(), waits: true })
     }
 
-    /// The same, spoken to without encryption: its address was given as `http://`.
+    /// Uses plain HTTP: the address was given as `http://`.
     pub(crate) fn without_encryption(self) -> Self {
         self.host.found("http");
         self
     }
 
-    /// The same, which is not waited for: another place is asked for what this one does not have.
+    /// Does not retry what is not visible yet, since the caller tries another registry next.
     pub(crate) fn without_waiting(self) -> Self {
         Self { waits: false, ..self }
     }
 
-    /// How much layers may hold of which so many bytes are downloaded or on disk.
+    /// The limit for the unpacked size of layers that have so many bytes on disk or in the registry.
     pub(crate) fn allowance(&self, packed: u64) -> Allowance {
         self.host.source.allowance(packed)
     }
@@ -78,23 +78,23 @@ impl<'c> Registry<'c> {
         &self.host.repository
     }
 
-    /// Who asks.
+    /// The login for the repository.
     pub(crate) fn login(&self) -> &Login {
         self.auth.login()
     }
 
-    /// How many blobs are sent at once.
+    /// How many blobs are uploaded concurrently.
     pub(crate) fn uploads_at_once(&self) -> usize {
         usize::try_from(self.host.source.uploads_at_once()).unwrap_or(1)
     }
 
-    /// The surroundings of the verb.
+    /// The verb's context.
     pub(crate) fn context(&self) -> &'c Context {
         self.host.context
     }
 
-    /// Sends a request for something below the repository, such as `manifests/latest`, or for an address that the registry
-    /// gave. Status 401 is answered by logging in; every other status is as the request says.
+    /// Sends a request for a path below the repository, such as `manifests/latest`, or for a URL from the registry. A
+    /// 401 is answered with a login; the request decides which other statuses are errors.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -110,7 +110,7 @@ impl<'c> Registry<'c> {
         target: &str,
         prepare: &dyn Fn(HttpRequest) -> HttpRequest,
     ) -> Result<HttpResponse> {
-        // A login, and one more when the first one's scope does not reach or its time is over.
+        // One login, and a second if the first token's scope is too small or the token has expired.
         let mut logins = 0;
         let is_ours = Url::parse(target).map_or(true, |url| self.host.is_own(&url));
         loop {
@@ -125,7 +125,8 @@ impl<'c> Registry<'c> {
                     }
                 })
                 .await;
-            // Some registries ask nobody for credentials: what takes a login is hidden from who has none.
+            // Some registries never send a challenge: they answer anonymous requests for a private repository as if it
+            // did not exist.
             if header.is_none() && is_hidden(&answered) && self.auth.log_in_unasked(&self.host, generation).await? {
                 continue;
             }
@@ -161,8 +162,8 @@ impl<'c> Registry<'c> {
         }
     }
 
-    /// Reads an answer whole, and asks once more where it was cut on its way or stood still. What fails before an answer has
-    /// begun has been tried again by then.
+    /// Reads a whole response, and retries if it was cut off or stalled. The client has already retried errors before
+    /// the response.
     pub(super) async fn read_whole<T>(
         &self,
         ask: impl AsyncFn() -> Result<HttpResponse>,
@@ -181,7 +182,7 @@ impl<'c> Registry<'c> {
         }
     }
 
-    /// Asks for something until it is there, for a short while: it was there for somebody else already.
+    /// Retries for a short while until something is visible: it has been seen before.
     pub(crate) async fn until_seen<T>(
         &self,
         what: &str,
@@ -201,7 +202,7 @@ impl<'c> Registry<'c> {
         ask().await
     }
 
-    /// Sends a request for a path of the registry's host, such as `/v2/`, without logging in.
+    /// Sends a request for a path on the registry's host, such as `/v2/`, without logging in.
     pub(crate) async fn send_to_host(
         &self,
         method: Method,
@@ -211,13 +212,13 @@ impl<'c> Registry<'c> {
         self.host.send_by_some_scheme(&method, path, prepare).await
     }
 
-    /// Whether an address is one of this registry's.
+    /// Whether a URL is on this registry's host.
     pub(crate) fn is_own(&self, url: &Url) -> bool {
         self.host.is_own(url)
     }
 }
 
-/// Whether a registry says that there is no such thing, or none for this caller.
+/// Whether a registry answers that something does not exist, or not for this user.
 fn is_hidden(answered: &Result<HttpResponse>) -> bool {
     let status = match answered {
         Ok(response) => Some(response.status()),

@@ -1,6 +1,7 @@
-//! Other registries that one leads to: a gateway that redirects each request, or a registry that has blobs sent to another host.
+//! Other hosts that a registry redirects to: a gateway redirects each request, or a registry sends blob uploads to
+//! another host.
 //!
-//! The other host gets no credentials but those that the source has for it.
+//! The other host gets no credentials except those that the source has for it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,7 +18,7 @@ use crate::registry::quota::Quota;
 use crate::registry::status::nonsense;
 
 impl Registry<'_> {
-    /// Sends a request to an address outside of this registry, logging in there when that host asks for it.
+    /// Sends a request to a URL outside of this registry, and logs in there if challenged.
     pub(super) async fn send_elsewhere(
         &self,
         method: Method,
@@ -37,7 +38,7 @@ impl Registry<'_> {
         self.send_to_other(method, url, &prepare).await
     }
 
-    /// Sends a request to another registry, which has asked for a login.
+    /// Sends a request to another registry that has sent a challenge.
     pub(super) async fn send_to_other(
         &self,
         method: Method,
@@ -69,12 +70,12 @@ impl Registry<'_> {
     }
 }
 
-/// The repository in an address of the API.
+/// The repository in an API URL.
 fn path_of(url: &Url) -> Option<&str> {
     let rest = url.path().strip_prefix("/v2/")?;
     let end = ["/manifests/", "/blobs/", "/tags/", "/referrers/"].iter().filter_map(|part| rest.rfind(part)).max()?;
     let path = rest.get(..end)?;
-    // The address of an upload has `blobs` in it, too.
+    // An upload URL contains `blobs`, too.
     Some(path).filter(|path| !path.is_empty())
 }
 

@@ -1,4 +1,4 @@
-//! The host of a registry, spoken to by HTTP: which scheme it has, and which addresses are its own.
+//! A registry's host: finds out its scheme, and which URLs are its own.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -32,7 +32,7 @@ impl<'c> Host<'c> {
         Self { context, source, repository, http, scheme: Mutex::new(scheme) }
     }
 
-    /// Sends a request for a path of the registry's host, such as `/v2/`, without logging in.
+    /// Sends a request for a path on the registry's host, such as `/v2/`, without logging in.
     pub(super) async fn send_to_host(
         &self,
         method: Method,
@@ -42,15 +42,15 @@ impl<'c> Host<'c> {
         self.send_by_some_scheme(&method, path, prepare).await
     }
 
-    /// Whether an address is one of this registry's.
+    /// Whether a URL is on this registry's host.
     pub(super) fn is_own(&self, url: &Url) -> bool {
         let host = host_of(url);
-        // `host:443` and `host` are the same by `https`; a URL leaves the usual port out.
+        // With `https`, `host:443` and `host` are the same; a URL omits the default port.
         let own = self.repository.registry();
         host == own || own.strip_suffix(":443").or(own.strip_suffix(":80")).is_some_and(|own| own == host)
     }
 
-    /// With `debug`: shows a request and its answer. A query may hold a signature, so that the path alone is shown.
+    /// With `debug`: logs a request and its response. Only the path is logged, since a query may hold a signature.
     pub(super) fn show(&self, method: &Method, answered: &Result<HttpResponse>) {
         if !self.source.debug {
             return;
@@ -70,7 +70,7 @@ impl<'c> Host<'c> {
         }
     }
 
-    /// Sends a request by the scheme that is known to work, or finds that one out.
+    /// Sends a request with the known scheme, or finds the scheme out.
     pub(super) async fn send_by_some_scheme(
         &self,
         method: &Method,
@@ -127,27 +127,27 @@ impl<'c> Host<'c> {
         format!("{scheme}://{}/v2/{}/{target}", self.repository.registry(), self.repository.path())
     }
 }
-/// The host of an address, with its port unless that is the usual one.
+/// A URL's host, with its port unless that is the default one.
 pub(super) fn host_of(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
-/// Whether a server may be one that speaks plain HTTP. A certificate that is not trusted is no reason to do without one, nor
-/// is a server that asks for ours; and a connection that is cut later on had TLS.
+/// Whether a server may speak plain HTTP only. An untrusted certificate does not justify a fallback to HTTP, nor does a
+/// request for a client certificate; and a connection that is cut later had TLS.
 fn speaks_no_tls(error: &Error) -> bool {
     use TransportKind::{Connection, Tls};
     let kind = error.downcast_ref::<TransportError>().map(TransportError::kind);
     matches!(kind, Some(Tls | Connection))
 }
 
-/// Whether the same request may succeed a little later.
+/// Whether an error is transient.
 fn may_pass(error: &Error) -> bool {
     let is_busy = |status: StatusCode| status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
     is_cut(error) || status_of(error).is_some_and(is_busy)
 }
 
-/// Whether a connection was lost, or brought nothing more.
+/// Whether a connection was lost or stalled.
 pub(super) fn is_cut(error: &Error) -> bool {
     use TransportKind::{Cut, Stalled};
     matches!(error.downcast_ref::<TransportError>().map(TransportError::kind), Some(Cut | Stalled))

@@ -1,4 +1,4 @@
-//! Manifests: by tag or digest, whole or by their digest alone.
+//! Manifests, by tag or digest: whole, or only the digest.
 
 use std::fmt;
 
@@ -14,10 +14,10 @@ use crate::image::walk::DEEPEST;
 use crate::registry::client::Registry;
 use crate::registry::status::{nonsense, status_of};
 
-/// The header by which a registry says what it hands out.
+/// The response header with the manifest's digest.
 const CONTENT_DIGEST: &str = "docker-content-digest";
 
-/// What a manifest is asked for by.
+/// A reference for a manifest request: a tag or a digest.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Asked<'a> {
     Tag(&'a str),
@@ -34,8 +34,8 @@ impl fmt::Display for Asked<'_> {
 }
 
 impl Registry<'_> {
-    /// The digest of a manifest, `None` when there is no such. A HEAD, which no registry counts as a pull; a registry that
-    /// does not answer that in full is asked for the manifest itself.
+    /// Resolves a reference to a digest; `None` when there is no such manifest. Uses HEAD, which registries do not
+    /// count as a pull; falls back to GET if the response has no digest.
     pub(crate) async fn digest(&self, asked: Asked<'_>) -> Result<Option<Digest>> {
         let target = format!("manifests/{asked}");
         let accepted = media_type::accepted();
@@ -52,14 +52,14 @@ impl Registry<'_> {
                     _ => {}
                 }
             }
-            // What a GET cannot mend either: no login, too many requests, no connection.
+            // Errors that a GET would meet, too: no login, too many requests, no connection.
             Err(error) if !may_differ_for_get(&error) => return Err(self.unreadable(error, asked)),
             Err(_) => {}
         }
         Ok(self.manifest(asked).await?.map(|manifest| manifest.digest))
     }
 
-    /// A manifest, `None` when there is no such. One that was asked for by its digest is what that says.
+    /// Fetches a manifest; `None` when there is none. A manifest fetched by digest is verified.
     pub(crate) async fn manifest(&self, asked: Asked<'_>) -> Result<Option<Manifest>> {
         let target = format!("manifests/{asked}");
         let accepted = media_type::accepted();
@@ -74,7 +74,8 @@ impl Registry<'_> {
             let content_type = answer.header("content-type").unwrap_or_default().to_owned();
             let claimed = answer.header(CONTENT_DIGEST).and_then(|text| text.parse::<Digest>().ok());
             let bytes = answer.bytes(manifest::LARGEST).await?;
-            // What a tag points to is what came: some registries name the digest of the index that it was chosen from.
+            // For a tag, the digest of the received bytes counts: some registries put the digest of the parent index
+            // into the header.
             let expected = match asked {
                 Asked::Digest(digest) => Some(digest.clone()),
                 Asked::Tag(_) => claimed.filter(|claimed| claimed.is_of(&bytes)),
@@ -86,31 +87,31 @@ impl Registry<'_> {
                 return Err(nonsense(format!("what came has the digest {found}, and not {expected}")));
             }
             let mut manifest = Manifest::parse(bytes, &content_type).map_err(nonsense)?;
-            // A registry may call it by another algorithm.
+            // The registry may use another digest algorithm.
             manifest.digest = expected.unwrap_or(manifest.digest);
             Ok(Some(manifest))
         };
         self.read_whole(ask, read).await.map_err(|error| self.unreadable(error, asked))
     }
 
-    /// The same where there must be one.
+    /// Fetches a manifest that must exist.
     pub(crate) async fn manifest_of(&self, digest: &Digest) -> Result<Manifest> {
         let manifest = self.until_seen("the image", async || self.manifest(Asked::Digest(digest)).await).await?;
         manifest.with_context(|| self.has_no_more(digest))
     }
 
-    /// Makes sure that there is a manifest.
+    /// Checks that a manifest exists.
     pub(crate) async fn require(&self, digest: &Digest) -> Result<()> {
         let found = self.until_seen("the image", async || self.digest(Asked::Digest(digest)).await).await?;
         found.map(drop).with_context(|| self.has_no_more(digest))
     }
 
-    /// What there is to say of an image that there must be, and is not.
+    /// The message for an image that must exist and does not.
     pub(crate) fn has_no_more(&self, digest: &Digest) -> String {
         format!("`{}` has no image `{digest}` any more", self.repository())
     }
 
-    /// The image for a platform, by way of the indexes that lead to it.
+    /// Resolves a manifest to the image for a platform, through nested indexes.
     pub(crate) async fn image_for(&self, manifest: Manifest, wanted: &Wanted) -> Result<(Manifest, ImageManifest)> {
         let mut manifest = manifest;
         for _ in 0..DEEPEST {
@@ -138,7 +139,7 @@ impl Registry<'_> {
     }
 }
 
-/// Whether a GET may succeed where a HEAD did not.
+/// Whether a GET may succeed after a HEAD failed with this error.
 fn may_differ_for_get(error: &Error) -> bool {
     status_of(error).is_some_and(|status| !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS))
 }

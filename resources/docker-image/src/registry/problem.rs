@@ -1,4 +1,4 @@
-//! What a registry's errors mean, and what can be done about them.
+//! Registry errors: what they mean, and hints for them.
 
 use jetway::http::{HttpResponse, StatusCode, StatusError, is_transient};
 use jetway::{Advise as _, Error};
@@ -8,7 +8,7 @@ use crate::registry::host::host_of;
 use crate::registry::status::{has_code, is_of_code, messages, refusal, status_of};
 
 impl Registry<'_> {
-    /// The error of an answer 401 that nothing can be done about.
+    /// The error for a 401 that no login can resolve.
     pub(super) async fn refused(&self, response: HttpResponse) -> Error {
         let host = host_of(response.url());
         let is_own = self.is_own(response.url());
@@ -25,7 +25,7 @@ impl Registry<'_> {
         }
     }
 
-    /// Says why the registry does not hand something out, in the words that people know.
+    /// Adds a hint to an error of a pull.
     pub(super) fn explain(&self, error: Error) -> Error {
         let repository = &self.host.repository;
         match status_of(&error) {
@@ -47,10 +47,10 @@ impl Registry<'_> {
         }
     }
 
-    /// Says why the registry does not take something, in the words that people know.
+    /// Adds a hint to an error of a push.
     pub(super) fn unpushable(&self, error: Error) -> Error {
         let hint = error.downcast_ref::<StatusError>().and_then(|refusal| {
-            // The code is more precise than the status, which one registry sends with several codes.
+            // The code is more precise than the status: one registry uses one status with several codes.
             self.hint_of_words(refusal).or_else(|| self.hint_of_code(refusal)).or_else(|| self.hint_of_status(refusal))
         });
         match hint {
@@ -59,7 +59,7 @@ impl Registry<'_> {
         }
     }
 
-    /// Two reasons have no code of their own in the specification: each registry tells them in its own words.
+    /// Two causes have no code in the specification, so they are recognized by the registries' messages.
     fn hint_of_words(&self, refusal: &StatusError) -> Option<String> {
         // A quota of requests is not one of space.
         if is_transient(refusal.status()) {
@@ -146,7 +146,7 @@ impl Registry<'_> {
     }
 }
 
-/// Whether a registry holds an image back for what a scan of it has found, or for want of one.
+/// Whether a registry blocks an image because of its scan result, or because it was not scanned.
 fn is_of_policy(error: &Error) -> bool {
     refusal(error).is_some_and(|refusal| {
         let words = messages(refusal).to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! How many pulls a registry still allows, as it says in `RateLimit-Limit` and `RateLimit-Remaining`.
+//! The registry's pull rate limit, from the headers `RateLimit-Limit` and `RateLimit-Remaining`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,12 +7,12 @@ use jetway::http::HttpResponse;
 
 use crate::reference::Repository;
 
-/// Whether people have been told.
+/// Whether the limit has been logged.
 #[derive(Debug, Default)]
 pub(crate) struct Quota(AtomicBool);
 
 impl Quota {
-    /// Shows what an answer says of the limit, once.
+    /// Logs the limit in a response, once.
     pub(crate) fn show(&self, console: &Console, repository: &Repository, response: &HttpResponse) {
         let read = |name: &str| response.header(name).and_then(amount);
         let Some(remaining) = read("ratelimit-remaining") else { return };
@@ -23,7 +23,7 @@ impl Quota {
     }
 }
 
-/// A number, and the seconds that it is for: `100;w=21600`.
+/// A number, and its time window in seconds: `100;w=21600`.
 fn amount(value: &str) -> Option<(u64, Option<u64>)> {
     let (number, rest) = value.split_once(';').unwrap_or((value, ""));
     let window = rest.split(';').find_map(|part| part.trim().strip_prefix("w=")?.parse().ok());

@@ -1,7 +1,8 @@
-//! Manifests that belong to another one (`subject`), on registries that keep no list of them.
+//! Referrers (manifests with a `subject`), for registries without the referrers API.
 //!
-//! Such a registry does not answer a push with the header `OCI-Subject`. The client keeps the list then: an index under a tag that is
-//! made of the subject's digest (the distribution specification of the OCI, "Pushing Manifests with Subject").
+//! Such a registry does not answer a push with the header `OCI-Subject`. Then the client maintains the list: an index
+//! under the referrers tag, which is built from the subject's digest (OCI distribution specification, "Pushing
+//! Manifests with Subject").
 
 use anyhow::{Context as _, anyhow};
 use jetway::Result;
@@ -13,7 +14,7 @@ use crate::image::media_type::OCI_INDEX;
 use crate::registry::client::Registry;
 use crate::registry::manifests::Asked;
 
-/// The list, as an index.
+/// The index that lists the referrers.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct List<'m> {
@@ -23,7 +24,7 @@ struct List<'m> {
 }
 
 impl Registry<'_> {
-    /// Adds a manifest to the list of those that belong to `subject`.
+    /// Adds a manifest to the list of the referrers of `subject`.
     pub(super) async fn name_referrer(&self, subject: &Digest, manifest: &Manifest) -> Result<()> {
         let tag = format!("{}-{}", subject.algorithm(), subject.hex());
         let added = async {

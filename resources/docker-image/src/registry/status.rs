@@ -1,4 +1,4 @@
-//! The statuses and codes of a registry's errors.
+//! The statuses and error codes of a registry's responses.
 
 use anyhow::anyhow;
 use jetway::Error;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::any_case::AnyCase;
 
-/// The body of an error (the distribution specification of the OCI, "Error Codes").
+/// The body of an error response (OCI distribution specification, "Error Codes").
 #[derive(Deserialize)]
 struct Body {
     errors: Vec<Entry>,
@@ -21,17 +21,17 @@ struct Entry {
     message: Option<String>,
 }
 
-/// The answer that was not accepted, also where a hint has been added to the error since.
+/// The rejected response in an error, even if a hint was added to the error.
 pub(super) fn refusal(error: &Error) -> Option<&StatusError> {
     error.chain().find_map(|cause| cause.downcast_ref::<StatusError>())
 }
 
-/// The status of an answer that was not accepted, when the error is that.
+/// The status of the rejected response, if the error is one.
 pub(crate) fn status_of(error: &Error) -> Option<StatusCode> {
     refusal(error).map(StatusError::status)
 }
 
-/// Whether a registry gave one of these codes as the reason.
+/// Whether the error response has one of these codes.
 pub(super) fn has_code(error: &Error, codes: &[&str]) -> bool {
     refusal(error).is_some_and(|refusal| is_of_code(refusal, codes))
 }
@@ -41,13 +41,13 @@ pub(super) fn is_of_code(error: &StatusError, codes: &[&str]) -> bool {
     body.is_some_and(|AnyCase(body)| body.errors.iter().any(|entry| codes.contains(&entry.code.as_str())))
 }
 
-/// An error for what the registry sent.
+/// The error for an invalid response.
 pub(crate) fn nonsense(problem: impl Into<String>) -> Error {
     let problem: String = problem.into();
     anyhow!(problem)
 }
 
-/// What a registry says of its reasons, in its own words.
+/// The messages in the registry's error response.
 pub(super) fn messages(error: &StatusError) -> String {
     match error.json::<AnyCase<Body>>() {
         Some(AnyCase(body)) => body.errors.into_iter().filter_map(|entry| entry.message).collect::<Vec<_>>().join("\n"),

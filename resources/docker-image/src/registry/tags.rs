@@ -1,4 +1,4 @@
-//! The list of a repository's tags, page by page.
+//! Lists a repository's tags, with pagination.
 
 use std::collections::HashSet;
 
@@ -11,30 +11,30 @@ use crate::any_case::AnyCase;
 use crate::registry::client::Registry;
 use crate::registry::status::status_of;
 
-/// How many tags a page should have. Registries give fewer when they like that better.
+/// The page size that is requested. Registries may return less.
 const PAGE: u32 = 1000;
 
 /// The most pages that are read.
 const MOST_PAGES: usize = 2000;
 
-/// The most pages in a row that bring no new tag.
+/// The most pages in a row without a new tag.
 const MOST_EMPTY: usize = 10;
 
 #[derive(Deserialize)]
 struct Page {
-    /// Go's null is an empty list.
+    /// Go encodes an empty list as null.
     tags: Option<Vec<String>>,
 }
 
-/// Where a page of the list is.
+/// The address of the next page.
 struct Next {
     target: String,
-    /// The same page at the registry's own address of the list, where a proxy has changed the link.
+    /// The same page at the URL of this registry's list, if a proxy has changed the link.
     own: Option<String>,
 }
 
 impl Registry<'_> {
-    /// All tags, in the registry's own order; `None` when it does not know the repository.
+    /// All tags, in the registry's order; `None` when the repository does not exist.
     pub(crate) async fn tags(&self) -> Result<Option<Vec<String>>> {
         self.list()
             .await
@@ -65,10 +65,10 @@ impl Registry<'_> {
         Err(anyhow!("the list of tags has more than {MOST_PAGES} pages"))
     }
 
-    /// The first page; `None` when the registry does not know the repository.
+    /// The first page; `None` when the repository does not exist.
     async fn first_page(&self) -> Result<Option<(Page, Option<Next>)>> {
         match self.page(&format!("tags/list?n={PAGE}")).await {
-            // Some registries refuse pages of that size, or the parameter at all.
+            // Some registries refuse this page size, or the parameter itself.
             Err(error) if is_about_the_size(&error) => self.page("tags/list").await,
             other => other,
         }
@@ -91,7 +91,7 @@ impl Registry<'_> {
         }
     }
 
-    /// A page of the list, and where the next one is; `None` when there is no such page.
+    /// Fetches a page, and resolves the link to the next one; `None` when there is no such page.
     async fn page(&self, target: &str) -> Result<Option<(Page, Option<Next>)>> {
         let ask = async || self.send(Method::GET, target, |request| request.allow(StatusCode::NOT_FOUND)).await;
         let read = async |answer: HttpResponse| {
@@ -104,7 +104,7 @@ impl Registry<'_> {
         self.read_whole(ask, read).await
     }
 
-    /// Where the next page is. It stays in the registry: what was asked with credentials is not asked elsewhere.
+    /// Resolves the link to the next page. It must be on this registry, since the request has credentials.
     fn next_of(&self, answer: &HttpResponse) -> Result<Option<Next>> {
         let asked = answer.url();
         let headers = answer.headers().get_all("link").iter().filter_map(|value| value.to_str().ok());
@@ -113,14 +113,14 @@ impl Registry<'_> {
             |link: &Link<'_>| asked.join(link.target).map_err(|_| anyhow!("the next page's address is no URL"));
         let mut url: Option<Url> = links.iter().find(|link| link.is_next).map(resolve).transpose()?;
         if url.is_none() {
-            // Some registries leave out what a link is. One to a list of tags can only be the next page.
+            // Some registries omit `rel`. A link to a list of tags can only be the next page.
             let nameless = links.iter().filter(|link| !link.has_relation).filter_map(|link| resolve(link).ok());
             url = nameless.into_iter().find(|url| url.path().ends_with("/tags/list"));
         }
         let Some(mut url) = url else { return Ok(None) };
         let own = url.query().map(|query| format!("tags/list?{query}"));
         if url.scheme() != asked.scheme() && self.is_own(&url) {
-            // A registry behind a proxy that adds TLS may not know of it.
+            // A registry behind a TLS proxy may not know its scheme.
             let _ = url.set_scheme(asked.scheme());
         }
         if !self.is_own(&url) || url.scheme() != asked.scheme() {
@@ -134,7 +134,7 @@ impl Registry<'_> {
     }
 }
 
-/// Whether a registry may have refused a page for its size.
+/// Whether a registry may have refused the page size.
 fn is_about_the_size(error: &Error) -> bool {
     use StatusCode as S;
     let other = [S::UNAUTHORIZED, S::FORBIDDEN, S::NOT_FOUND, S::REQUEST_TIMEOUT, S::TOO_MANY_REQUESTS];
@@ -144,12 +144,12 @@ fn is_about_the_size(error: &Error) -> bool {
     })
 }
 
-/// A link of a header.
+/// A link in a header.
 #[derive(Debug, PartialEq, Eq)]
 struct Link<'h> {
     target: &'h str,
     is_next: bool,
-    /// Whether it says what it is.
+    /// Whether it has a `rel`.
     has_relation: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Uploads: blobs, in one stream each, which goes on where it was cut; manifests.
+//! Uploads: blobs, each in one stream that is resumed when it is cut; manifests.
 
 use std::time::Duration;
 
@@ -18,37 +18,37 @@ use crate::registry::manifests::Asked;
 use crate::registry::status::{has_code, status_of};
 use crate::source::connection::is_nearby;
 
-/// How often an upload that is cut goes on, when nothing more arrived in between.
+/// How many times in a row a cut upload is resumed without progress.
 const MOST_CUTS_IN_A_ROW: u32 = 4;
 
-/// How often it goes on in all.
+/// How many times an upload is resumed in all.
 const MOST_CUTS: u32 = 100;
 
-/// The pause before it does, in all but the first time twice as long as before.
+/// The delay before the second resume in a row; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// How long a registry may take to make a blob of what has arrived: some copy it first.
+/// How long a registry may take to commit an upload: some copy the blob first.
 const SETTLING: Duration = Duration::from_mins(10);
 
-/// The pauses before a manifest is sent again to a registry that does not see yet what the manifest names. They are longer than those
-/// of a get: blobs were sent a moment ago, and a put that fails has to send them again.
+/// The delays before a manifest is sent again to a registry that does not see its blobs yet. They are longer than those
+/// of a get: the blobs were just uploaded, and a put that fails has to upload them again.
 const UNTIL_REFERABLE: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
-/// What is uploaded.
+/// The content of an upload.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Outgoing<'o> {
     Bytes(&'o Bytes),
     Part(&'o Part),
 }
 
-/// What a registry makes of the wish to take a blob over from another of its repositories.
+/// The result of a mount request.
 #[derive(Debug)]
 pub(crate) enum Mount {
-    /// It has.
+    /// The blob is mounted.
     Done,
-    /// It would rather have it sent, here.
+    /// The registry has opened an upload instead, at this URL.
     At(Url),
-    /// It does not know the other repository, or does not let it be read.
+    /// The registry does not know the source repository, or the user may not read it.
     Refused,
 }
 
@@ -60,7 +60,7 @@ impl Outgoing<'_> {
         }
     }
 
-    /// A request that sends everything from a byte on.
+    /// Gives a request the content from an offset on.
     fn from(self, offset: u64, request: HttpRequest) -> HttpRequest {
         let request = request.header("content-type", "application/octet-stream");
         match self {
@@ -74,10 +74,10 @@ impl Outgoing<'_> {
 }
 
 impl Registry<'_> {
-    /// Whether the repository has a blob. A registry that does not let this be read is taken to have none.
+    /// Whether the repository has a blob; `false` if the login may not read.
     pub(crate) async fn has_blob(&self, digest: &Digest, size: u64) -> Result<bool> {
         let target = format!("blobs/{digest}");
-        // A store that the registry redirects to may refuse a HEAD: its addresses are often signed for a GET alone.
+        // A blob store that the registry redirects to may refuse HEAD: its URLs are often signed for GET only.
         let asked = self.send(Method::HEAD, &target, |request| {
             let refusals =
                 [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN, StatusCode::BAD_REQUEST, StatusCode::METHOD_NOT_ALLOWED];
@@ -88,11 +88,12 @@ impl Registry<'_> {
         if !answer.status().is_success() {
             return Ok(false);
         }
-        // Some say another length than that of the blob, and some have half of it: it is sent then, which mends the latter.
+        // Some registries return a wrong length, and some have half of the blob. In both cases the blob is sent again,
+        // which repairs the latter.
         Ok(answer.length().is_none_or(|length| length == size))
     }
 
-    /// Asks the registry to take a blob over from another of its repositories.
+    /// Requests a cross-repository mount of a blob.
     pub(crate) async fn mount(&self, digest: &Digest, from: &str) -> Result<Mount> {
         let digest = digest.to_string();
         let asked = self.send(Method::POST, "blobs/uploads/", |request| {
@@ -101,7 +102,7 @@ impl Registry<'_> {
             request.allow(StatusCode::NOT_FOUND).allow(StatusCode::FORBIDDEN)
         });
         let answer = match asked.await {
-            // A mount saves an upload, and nothing else: whatever a registry has against it, the upload may succeed.
+            // A mount only saves an upload: if the registry refuses it, the upload may still succeed.
             Err(error) if !Interrupted::caused(&error) && error.downcast_ref::<TransportError>().is_none() => {
                 return Ok(Mount::Refused);
             }
@@ -114,15 +115,15 @@ impl Registry<'_> {
         }
     }
 
-    /// Sends a blob, to the address that a mount has brought or else to a new one.
+    /// Uploads a blob: to the URL that a mount request returned, or else to a new one.
     pub(crate) async fn upload(&self, digest: &Digest, content: Outgoing<'_>, begun: Option<Url>) -> Result<()> {
         let upload = Upload { registry: self, digest, content, offset: 0, furthest: 0, cuts_in_a_row: 0, cuts: 0 };
         let sent = upload.run(begun).await;
         sent.map_err(|error| self.unpushable(error)).with_context(|| format!("cannot upload `{digest}`"))
     }
 
-    /// The digest of a manifest. A registry that does not let this be read is taken to have none: the login may be for pushes alone, and
-    /// a policy may hold back the image that is to be replaced.
+    /// The digest of a manifest; `None` if it cannot be read: the login may be for pushes only, and a policy may block
+    /// pulls of the image that is replaced.
     pub(crate) async fn has_manifest(&self, asked: Asked<'_>) -> Result<Option<Digest>> {
         match self.digest(asked).await {
             Err(error) if status_of(&error).is_some_and(is_refusal_to_read) => Ok(None),
@@ -130,8 +131,8 @@ impl Registry<'_> {
         }
     }
 
-    /// A manifest that may help; none when the registry does not give it out, perhaps to a login that may only push, or when it is not
-    /// one that is understood.
+    /// Fetches a manifest that is useful but not needed; `None` if it cannot be read, since the login may be for pushes
+    /// only, or if it cannot be parsed.
     pub(crate) async fn manifest_if_readable(&self, asked: Asked<'_>) -> Result<Option<Manifest>> {
         match self.manifest(asked).await {
             Err(error) if error.downcast_ref::<TransportError>().is_none() && !must_end(&error) => Ok(None),
@@ -139,7 +140,7 @@ impl Registry<'_> {
         }
     }
 
-    /// Stores a manifest under a tag or its digest.
+    /// Pushes a manifest under a tag or its digest.
     pub(crate) async fn put_manifest(&self, asked: Asked<'_>, manifest: &Manifest) -> Result<()> {
         let target = format!("manifests/{asked}");
         let body = Bytes::from(manifest.bytes.clone());
@@ -148,7 +149,7 @@ impl Registry<'_> {
             if let Some(subject) = manifest.subject().filter(|_| answer.header("oci-subject").is_none()) {
                 self.name_referrer(&subject, manifest).await?;
             }
-            // A registry that rewrites manifests would give out something else than what was put.
+            // A registry that rewrites manifests would serve something else than what was pushed.
             match answer.header("docker-content-digest").and_then(|text| text.parse::<Digest>().ok()) {
                 Some(stored) if stored.algorithm() == manifest.digest.algorithm() && stored != manifest.digest => {
                     Err(anyhow!("the registry says that it has stored {stored}, and not {}", manifest.digest))
@@ -161,7 +162,7 @@ impl Registry<'_> {
             .with_context(|| format!("cannot push `{}{}{asked}`", self.repository(), asked.separator()))
     }
 
-    /// Sends a manifest, again for a short while when the registry does not see yet what the manifest names.
+    /// Pushes a manifest, and retries for a short while if the registry does not see its blobs yet.
     async fn send_manifest(&self, target: &str, manifest: &Manifest, body: &Bytes) -> Result<HttpResponse> {
         let send = async || {
             self.send(Method::PUT, target, |request| {
@@ -186,36 +187,36 @@ impl Registry<'_> {
     }
 }
 
-/// Whether a push may succeed where reading had this status.
+/// Whether a push may succeed although a read failed with this status.
 fn is_refusal_to_read(status: StatusCode) -> bool {
     let other = [StatusCode::UNAUTHORIZED, StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
     status.is_client_error() && !other.contains(&status)
 }
 
-/// Whether going on without the manifest is no use.
+/// Whether the push cannot continue without the manifest.
 fn must_end(error: &Error) -> bool {
     status_of(error) == Some(StatusCode::TOO_MANY_REQUESTS) || Interrupted::caused(error)
 }
 
-/// One blob on its way.
+/// The upload of one blob.
 struct Upload<'u> {
     registry: &'u Registry<'u>,
     digest: &'u Digest,
     content: Outgoing<'u>,
     /// How many bytes the registry has.
     offset: u64,
-    /// How many it has had at most.
+    /// The largest `offset` so far.
     furthest: u64,
     cuts_in_a_row: u32,
     cuts: u32,
 }
 
-/// What a step of an upload has come to.
+/// The result of one step of an upload.
 enum Step {
     Done,
-    /// The registry has some of it, and the rest goes to this address.
+    /// The registry has a part of the blob; the rest goes to this URL.
     At(Url),
-    /// The registry has none of it.
+    /// The registry has nothing; the upload starts again.
     Anew,
 }
 
@@ -234,7 +235,7 @@ impl Upload<'_> {
                     self.offset = 0;
                     place = None;
                 }
-                // What refuses to begin will do so again.
+                // If the registry refuses to open an upload, a retry does not help.
                 Err(error) if place.is_none() && status_of(&error).is_some() => return Err(error),
                 Err(error) => {
                     self.after_cut(error).await?;
@@ -250,7 +251,7 @@ impl Upload<'_> {
         }
     }
 
-    /// Asks for an address to send to.
+    /// Opens an upload and returns its URL.
     async fn begin(&mut self) -> Result<Url> {
         self.offset = 0;
         let answer = self.registry.send(Method::POST, "blobs/uploads/", |request| {
@@ -259,7 +260,7 @@ impl Upload<'_> {
         next_address(self.registry, &answer.await?, None)
     }
 
-    /// Sends what is left, or says that all is sent.
+    /// Sends the rest of the blob, or commits the upload if all is sent.
     async fn go_on(&mut self, url: &Url) -> Result<Step> {
         let size = self.content.size();
         if self.offset == size {
@@ -270,7 +271,7 @@ impl Upload<'_> {
         let answer = self
             .send_to(Method::PATCH, url, move |request| {
                 let request = content.from(offset, request);
-                // The first part says by itself where it begins, and some registries take no range at all.
+                // The first chunk needs no range, and some registries accept none.
                 let request = if offset == 0 {
                     request
                 } else {
@@ -283,12 +284,12 @@ impl Upload<'_> {
             })
             .await?;
         if !answer.status().is_success() {
-            // One that knows no parts gets all of it with the last request.
+            // A registry without chunked uploads gets the whole blob with the last request.
             return self.whole(url).await;
         }
         let next = next_address(self.registry, &answer, Some(url))?;
         self.offset = match received(&answer) {
-            // A registry that has less than all of it is sent the rest.
+            // A registry that received only a part is sent the rest.
             Some(count) if count < size && count > offset => count,
             _ => size,
         };
@@ -296,7 +297,7 @@ impl Upload<'_> {
         Ok(Step::At(next))
     }
 
-    /// Sends everything at once.
+    /// Sends the whole blob in one request.
     async fn whole(&mut self, url: &Url) -> Result<Step> {
         let content = self.content;
         let digest = self.digest.to_string();
@@ -307,7 +308,7 @@ impl Upload<'_> {
         Ok(Step::Done)
     }
 
-    /// Says what all that was sent is called.
+    /// Commits the upload with its digest.
     async fn finish(&mut self, url: &Url) -> Result<Step> {
         let digest = self.digest.to_string();
         let answer = self
@@ -323,8 +324,8 @@ impl Upload<'_> {
             return Ok(Step::Done);
         }
         let error = Error::new(answer.into_error().await);
-        // What was put together of parts may have gone wrong on the way; what was sent at once has not, unless the registry has
-        // lost it.
+        // Chunks may have been assembled wrongly, so the upload starts again. A blob sent in one request starts again
+        // only if the registry has lost the upload.
         if self.cuts == 0 && !is_lost(&error) {
             return Err(error);
         }
@@ -332,14 +333,14 @@ impl Upload<'_> {
         Ok(Step::Anew)
     }
 
-    /// Where an upload that was cut goes on; `None` when the registry does not know it any more.
+    /// Asks where to resume an upload that was cut; `None` when the registry does not know it any more.
     async fn whereabouts(&mut self, url: &Url) -> Result<Option<Url>> {
         let asked = self.send_to(Method::GET, url, |request| {
             request.allow(StatusCode::NOT_FOUND).allow(StatusCode::METHOD_NOT_ALLOWED).allow(StatusCode::BAD_REQUEST)
         });
         let answer = asked.await?;
         self.offset = 0;
-        // `0-0` is written for nothing as well as for one byte.
+        // `0-0` may mean no byte or one byte.
         match received(&answer).filter(|count| *count > 1 && *count <= self.content.size()) {
             Some(count) if answer.status().is_success() => {
                 self.offset = count;
@@ -358,20 +359,21 @@ impl Upload<'_> {
     }
 
     async fn after_cut(&mut self, error: Error) -> Result<()> {
-        // A range that the registry did not expect after a cut.
+        // The registry rejects the range after a cut.
         let is_confused = self.cuts > 0 && status_of(&error) == Some(StatusCode::BAD_REQUEST);
         let may_pass = is_confused || is_lost(&error) || may_pass(&error);
         self.after_cut_of(error, may_pass).await
     }
 
-    /// Waits before going on, when that may help.
+    /// Waits before the upload is resumed, or returns the error if a retry does not help.
     async fn after_cut_of(&mut self, error: Error, may_pass: bool) -> Result<()> {
         if !may_pass || self.cuts_in_a_row >= MOST_CUTS_IN_A_ROW || self.cuts >= MOST_CUTS {
             return Err(error);
         }
         self.cuts += 1;
         self.cuts_in_a_row += 1;
-        // What the client has retried already gets one more round here, in which the registry may say how much it has.
+        // A request that the client has retried already gets one more round here, in which the registry may report its
+        // offset.
         if was_retried(&error) {
             self.cuts_in_a_row = self.cuts_in_a_row.max(MOST_CUTS_IN_A_ROW);
         }
@@ -380,7 +382,7 @@ impl Upload<'_> {
         context.interrupt().sleep(PAUSE.saturating_mul(1 << self.cuts_in_a_row.min(5))).await
     }
 
-    /// Sends a request to the address of an upload. One that is not the registry's own gets no credentials.
+    /// Sends a request to an upload URL. A URL on another host gets no credentials.
     async fn send_to(
         &self,
         method: Method,
@@ -395,7 +397,7 @@ impl Upload<'_> {
     }
 }
 
-/// Whether the registry has lost an upload, which is to begin anew then.
+/// Whether the registry has lost an upload, so that it must start again.
 fn is_lost(error: &Error) -> bool {
     has_code(error, &["BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN"])
 }
@@ -406,11 +408,11 @@ fn was_retried(error: &Error) -> bool {
     tries.or_else(|| error.downcast_ref::<TransportError>().map(TransportError::tries)).is_some_and(|tries| tries > 1)
 }
 
-/// Whether trying again may help.
+/// Whether an error is transient.
 fn may_pass(error: &Error) -> bool {
     use TransportKind::{Connection, Cut, Name, Stalled};
     if let Some(status) = error.downcast_ref::<StatusError>().map(StatusError::status) {
-        // An upload that is not known, or not at that byte, is begun again.
+        // An upload that is unknown, or not at this offset, starts again.
         return status.is_server_error()
             || is_transient(status)
             || matches!(status, StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE);
@@ -419,14 +421,14 @@ fn may_pass(error: &Error) -> bool {
     matches!(kind, Some(Cut | Stalled | Connection | Name))
 }
 
-/// How many bytes a registry says that it has: `0-99` is a hundred.
+/// The number of bytes that a registry has received: `0-99` means a hundred.
 fn received(answer: &HttpResponse) -> Option<u64> {
     let range = answer.header("range")?;
     let range = range.strip_prefix("bytes=").unwrap_or(range);
     range.split_once('-')?.1.trim().parse::<u64>().ok()?.checked_add(1)
 }
 
-/// Where the next request of an upload goes.
+/// The URL of the next request of an upload.
 fn next_address(registry: &Registry<'_>, answer: &HttpResponse, before: Option<&Url>) -> Result<Url> {
     let Some(location) = answer.header("location") else {
         return before.cloned().context("the registry does not say where to upload to");
@@ -434,7 +436,7 @@ fn next_address(registry: &Registry<'_>, answer: &HttpResponse, before: Option<&
     let asked = answer.url();
     let mut url = asked.join(location).map_err(|_| anyhow!("the registry's address for the upload is no URL"))?;
     if url.scheme() != asked.scheme() {
-        // A registry behind a proxy that adds TLS may not know of it.
+        // A registry behind a TLS proxy may not know its scheme.
         let own = registry.is_own(&url) && url.set_scheme(asked.scheme()).is_ok();
         if !own && url.scheme() != "https" {
             return Err(anyhow!("the registry wants the upload at an address without encryption"));
@@ -443,7 +445,7 @@ fn next_address(registry: &Registry<'_>, answer: &HttpResponse, before: Option<&
     if !matches!(url.scheme(), "http" | "https") {
         return Err(anyhow!("the registry's address for the upload is no `https` URL"));
     }
-    // A registry on the internet has no business to name an address of the worker's own network.
+    // A registry on the internet must not name an address in the worker's network.
     if !registry.is_own(&url) && !is_nearby(registry.repository().registry()) && is_private(&url) {
         return Err(anyhow!("the registry wants the upload at a private address, where nothing is sent"));
     }
@@ -451,7 +453,7 @@ fn next_address(registry: &Registry<'_>, answer: &HttpResponse, before: Option<&
 }
 
 impl Asked<'_> {
-    /// What stands between a repository and this.
+    /// The separator between a repository and this reference.
     fn separator(self) -> char {
         match self {
             Self::Tag(_) => ':',
