@@ -1,4 +1,4 @@
-//! check: which images do the tags point to?
+//! check: finds the images that the tags point to.
 
 mod by_pattern;
 mod by_tag;
@@ -14,7 +14,7 @@ use crate::source::Source;
 use crate::source::follow::Follow;
 use crate::version::Version;
 
-/// The versions from `known` on, oldest first.
+/// The versions since `known`, oldest first.
 pub(crate) async fn check(
     context: &Context,
     flavour: Flavour,
@@ -26,7 +26,7 @@ pub(crate) async fn check(
     let found = places
         .first_with(async |registry, is_last| {
             let versions = in_registry(registry, flavour, source, &follow, known.as_ref()).await?;
-            // A mirror may not have heard of an image yet.
+            // A mirror may not have the image yet.
             Ok(if versions.is_empty() && !is_last { None } else { Some(versions) })
         })
         .await?;

@@ -1,4 +1,4 @@
-//! get: an image as files.
+//! get: writes an image as files.
 
 mod archive;
 mod describe;
@@ -36,31 +36,31 @@ use crate::source::Source;
 use crate::source::text::set;
 use crate::version::Version;
 
-/// What a get works on.
+/// The inputs of a get.
 struct Work<'w> {
     flavour: Flavour,
     source: &'w Source,
     params: &'w GetParams,
     destination: &'w Path,
-    /// As people know it, wherever it is fetched from.
+    /// The repository as the source names it, even if the image comes from a mirror.
     repository: &'w Repository,
     tag: &'w str,
     digest: &'w Digest,
     wanted: Wanted,
 }
 
-/// What is told of an image besides its files.
+/// What a get reports about an image, besides the files.
 #[derive(Default)]
 struct Told {
     id: Option<Digest>,
-    /// Labels and annotations that the pipeline wants to see.
+    /// Labels and annotations that `label_regex` and `annotation_regex` select.
     shown: Vec<(String, String)>,
 }
 
-/// What has been made of an image, and not yet got its place.
+/// The files of a get, not yet published.
 #[derive(Default)]
 struct Made {
-    /// The directory that it is in, and the names of what is in there.
+    /// The temporary directory with the files, and their names.
     place: Option<(Unfinished, Vec<&'static str>)>,
     told: Told,
 }
@@ -96,7 +96,7 @@ pub(crate) async fn get(
         file(unfinished.path(), file_name, &format!("{value}{}", flavour.line_end()))?;
         names.push(file_name);
     }
-    // All at once and last: what is killed before leaves nothing that looks like an image.
+    // Publish everything at once and last: a get that is killed earlier leaves nothing that looks like an image.
     unfinished.publish_all(&names)?;
     let mut response = Response::new(version).with("repository", name);
     if !tag.is_empty() || flavour == Flavour::RegistryImage {
@@ -111,7 +111,8 @@ pub(crate) async fn get(
 }
 
 impl Work<'_> {
-    /// The repository's name in files and metadata: as the pipeline wrote it, unless Amazon's credentials said where it is.
+    /// The repository's name in files and metadata: as the pipeline wrote it, or the full ECR name if Amazon's
+    /// credentials determined the registry.
     fn name(&self) -> String {
         let written = self.source.repository.trim();
         let same = written.parse::<Repository>().is_ok_and(|repository| repository == *self.repository);
@@ -124,10 +125,10 @@ impl Work<'_> {
         Ok(Made { place: Some((unfinished, names)), told })
     }
 
-    /// Makes what the params ask for in an empty directory. Returns what that is called.
+    /// Writes what the params ask for into an empty directory. Returns the names of the files.
     async fn fetch_into(&self, registry: &Registry<'_>, place: &Path) -> Result<(Vec<&'static str>, Told)> {
         if self.params.skip_download && !self.tells_of_entries() {
-            // A HEAD says as well whether it is there, and counts as no pull.
+            // A HEAD shows whether the image exists, and does not count as a pull.
             registry.require(self.digest).await?;
             return Ok((Vec::new(), Told::default()));
         }
@@ -167,7 +168,7 @@ impl Work<'_> {
             Style::Registry => self.repository.full_name(),
             Style::Engine => self.name(),
         };
-        // An engine refuses a name with something else than a tag behind its colon.
+        // An engine refuses a name with a digest after the colon.
         let name = is_tag(self.tag).then(|| format!("{name}:{}", self.tag));
         let archive = Archive { style, name: name.as_deref(), path };
         archive.write(registry, image, described, self.at_once()).await
@@ -186,7 +187,7 @@ impl Work<'_> {
         Ok(Told { id: None, ..self.told(&image, described) })
     }
 
-    /// Whether the pipeline wants to see labels or annotations.
+    /// Whether the metadata shows labels or annotations.
     fn tells_of_entries(&self) -> bool {
         [&self.source.label_regex, &self.source.annotation_regex]
             .iter()
@@ -242,7 +243,7 @@ impl Work<'_> {
             (&self.source.label_regex, &described.config.execution.labels),
             (&self.source.annotation_regex, &image.annotations),
         ] {
-            // The rules have seen that it is a pattern.
+            // The pattern was validated with the source.
             let Some(Ok(pattern)) = set(pattern.as_deref()).map(pattern::compile) else { continue };
             let matching = entries.iter().filter(|(name, _)| pattern.is_match(name));
             shown.extend(matching.map(|(name, value)| (name.clone(), value.clone())));
@@ -259,7 +260,7 @@ async fn describe_image(registry: &Registry<'_>, image: &ImageManifest) -> Resul
     Ok(Described { id: image.config.digest.clone(), bytes, raw, config })
 }
 
-/// Writes the files below a directory as one archive.
+/// Writes a directory tree as a tar archive.
 async fn write_archive(context: &Context, root: &Path, path: &Path) -> Result<()> {
     let (root, target) = (root.to_owned(), path.to_owned());
     let write = background::run(context, move |stop| {
@@ -273,7 +274,7 @@ async fn write_archive(context: &Context, root: &Path, path: &Path) -> Result<()
     write.await.with_context(|| format!("cannot write `{}`", path.display()))
 }
 
-/// A file that is written for as long as somebody wants it.
+/// A file whose writes fail once the verb is interrupted.
 struct Stoppable<'s> {
     file: Sparse,
     stop: &'s Stop,
@@ -290,7 +291,7 @@ impl std::io::Write for Stoppable<'_> {
     }
 }
 
-/// Makes a directory that anybody may enter.
+/// Creates a directory with mode 755.
 fn make_directory(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::create_dir(path)

@@ -1,4 +1,4 @@
-//! Pushing: blobs, then manifests, then tags. What the registry has is never sent again.
+//! Pushing: blobs, then manifests, then tags. Blobs that the registry has are not sent again.
 
 mod elsewhere;
 mod layers;
@@ -18,14 +18,14 @@ use crate::push::elsewhere::is_elsewhere;
 use crate::registry::uploads::{Mount, Outgoing};
 use crate::registry::{Asked, Registry};
 
-/// What a push has brought about.
+/// The result of a push.
 #[derive(Debug)]
 pub(crate) struct Pushed {
-    /// What the tags point to.
+    /// The manifest that the tags point to.
     pub(crate) root: Manifest,
 }
 
-/// Sends an image that is on disk.
+/// Pushes an image from disk.
 pub(crate) async fn local(to: &Registry<'_>, image: Image, tags: &[String]) -> Result<Pushed> {
     let (root, seen) = match image {
         Image::Layered(layered) => layers::send(to, &layered, tags).await?,
@@ -39,7 +39,7 @@ pub(crate) async fn local(to: &Registry<'_>, image: Image, tags: &[String]) -> R
     Ok(Pushed { root })
 }
 
-/// Copies the image of a manifest from one repository to another.
+/// Copies an image from one repository to another.
 pub(crate) async fn copy(from: &Registry<'_>, to: &Registry<'_>, root: Manifest, tags: &[String]) -> Result<Pushed> {
     let found =
         everything(root, to.uploads_at_once(), async |entry: &Descriptor| from.manifest_of(&entry.digest).await)
@@ -51,7 +51,7 @@ pub(crate) async fn copy(from: &Registry<'_>, to: &Registry<'_>, root: Manifest,
     Ok(Pushed { root })
 }
 
-/// Sends a blob that is on disk; what is not what its digest says is not sent.
+/// Pushes a blob from disk, after its digest was verified.
 async fn verified_and_sent(to: &Registry<'_>, blob: &Blob) -> Result<()> {
     let Blob { descriptor, part } = blob;
     let Descriptor { digest, size, .. } = descriptor;
@@ -59,7 +59,7 @@ async fn verified_and_sent(to: &Registry<'_>, blob: &Blob) -> Result<()> {
         return Ok(());
     }
     let Some(part) = part else {
-        // Where a HEAD is refused, a GET shows whether the blob is there.
+        // If the registry refuses HEAD, a GET shows whether it has the blob.
         if to.blob_begins_with(descriptor, &[]).await? {
             return Ok(());
         }
@@ -79,8 +79,8 @@ async fn verify(to: &Registry<'_>, digest: &digest::Digest, part: &Part) -> Resu
     Ok(())
 }
 
-/// Copies a blob: by a mount where both repositories are in one registry, else by way of a temporary file, which is what it
-/// is to be before any of it is sent.
+/// Copies a blob: by a cross-repository mount if both repositories are in one registry, else through a temporary file,
+/// which is verified before any of it is sent.
 async fn copy_blob(from: &Registry<'_>, to: &Registry<'_>, blob: &Descriptor) -> Result<()> {
     let Descriptor { digest, size, .. } = blob;
     if is_elsewhere(blob) || to.has_blob(digest, *size).await? {
@@ -99,11 +99,11 @@ async fn copy_blob(from: &Registry<'_>, to: &Registry<'_>, blob: &Descriptor) ->
     to.upload(digest, Outgoing::Part(&part), begun).await
 }
 
-/// Sends the manifests that others name, by their digests, and gives back the one that none names.
+/// Pushes the manifests that an index refers to, by digest, and returns the root, which no other refers to.
 async fn children(to: &Registry<'_>, manifests: Vec<Manifest>) -> Result<Manifest> {
     let mut root = None;
     for manifest in manifests {
-        // The one before is named by this one or another: only the last is not.
+        // Each manifest but the last is a child of a later one.
         let Some(child) = root.replace(manifest) else { continue };
         let asked = Asked::Digest(&child.digest);
         if to.has_manifest(asked).await?.is_none() {
@@ -113,8 +113,7 @@ async fn children(to: &Registry<'_>, manifests: Vec<Manifest>) -> Result<Manifes
     root.context("there is no manifest to send")
 }
 
-/// Lets the tags point to a manifest, in their order; `seen` is one that was seen to do so a moment ago. A failure says how far
-/// it got.
+/// Tags the manifest, in order. `seen` is a tag that pointed to it a moment ago. An error says which tags were pushed.
 async fn tag(to: &Registry<'_>, root: &Manifest, tags: &[String], seen: Option<&str>) -> Result<()> {
     let console = to.context().console();
     for (index, tag) in tags.iter().enumerate() {
@@ -137,7 +136,7 @@ async fn tag(to: &Registry<'_>, root: &Manifest, tags: &[String], seen: Option<&
     Ok(())
 }
 
-/// Says which tags are out, and which are not.
+/// Adds to an error which tags were pushed and which were not.
 pub(crate) fn how_far(error: Error, done: &[String], rest: &[String]) -> Error {
     let list = |tags: &[String]| tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ");
     if done.is_empty() && rest.len() == 1 {

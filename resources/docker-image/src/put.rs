@@ -1,4 +1,4 @@
-//! put: an image, in its registry.
+//! put: pushes an image to its registry.
 
 mod glob;
 pub(crate) mod ready;
@@ -17,7 +17,7 @@ use crate::source::Source;
 use crate::source::text::set;
 use crate::version::Version;
 
-/// Sends an image to its registry, and signs it there.
+/// Pushes an image to its registry, and signs it there.
 pub(crate) async fn put(
     context: &Context,
     flavour: Flavour,

@@ -1,4 +1,4 @@
-//! Every tag that a pattern matches.
+//! check by pattern: every tag that a pattern matches.
 
 use anyhow::Context as _;
 use jetway::Result;
@@ -48,14 +48,14 @@ pub(crate) async fn check(
     Ok(found.iter().map(|(tag, digest)| flavour.version(tag, digest)).collect())
 }
 
-/// What a tag is ordered by.
+/// The sort key of a tag.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Version(Semantic),
     Text(String),
 }
 
-/// What a tag is ordered by, when it counts: what the pattern's named group matches, or all of it.
+/// The sort key of a tag, if the tag counts: from the pattern's named group, or from the whole match.
 fn key(pattern: &Regex, order: &Order, tag: &str) -> Option<Key> {
     let captures = pattern.captures(tag)?;
     let text = match pattern.capture_names().flatten().next() {
@@ -71,7 +71,8 @@ fn key(pattern: &Regex, order: &Order, tag: &str) -> Option<Key> {
     }
 }
 
-/// The known version, when its tag counts and still points to the same image: what is before it is then of no interest.
+/// The known version, if its tag counts and still points to the same image. Then tags that sort before it do not
+/// matter.
 async fn still_there(
     registry: &Registry<'_>,
     known: Option<&Version>,
@@ -85,7 +86,7 @@ async fn still_there(
     Ok((now.as_ref() == Some(&digest)).then(|| (key.clone(), tag.clone(), digest)))
 }
 
-/// The tags with what they point to, which is `known` of one; those that have gone meanwhile are left out.
+/// Resolves the tags to digests; `known` is already resolved. Tags that were deleted meanwhile are left out.
 async fn digests(
     registry: &Registry<'_>,
     tags: Vec<String>,
@@ -99,7 +100,7 @@ async fn digests(
     Ok(tags.into_iter().zip(digests).filter_map(|(tag, digest)| Some((tag, digest?))).collect())
 }
 
-/// The tags in the order in which their images were made; as they were where that is the same.
+/// Sorts the tags by their images' creation times; equal ones keep their order.
 async fn by_age(
     registry: &Registry<'_>,
     source: &Source,
@@ -122,7 +123,7 @@ async fn created(registry: &Registry<'_>, source: &Source, digest: &Digest) -> R
         let (_, image) = registry.image_for(manifest, &Wanted::new(source.platform.as_ref())).await?;
         let bytes = registry.small_blob(&image.config, config::LARGEST).await?;
         let config = Config::parse(&bytes).context("its configuration cannot be read")?;
-        // An image without a time is older than any with one.
+        // An image without a creation time is older than any with one.
         Ok::<_, jetway::Error>(config.created.and_then(|time| time.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH))
     };
     read.await.with_context(|| format!("cannot tell when `{digest}` was made"))

@@ -1,4 +1,4 @@
-//! One tag: what it points to now, and what it pointed to before as long as that is there.
+//! check by tag: the digest that the tag points to now, after the previous one if that still exists.
 
 use jetway::Result;
 
@@ -13,10 +13,10 @@ pub(crate) async fn check(
     tag: &str,
     known: Option<&Version>,
 ) -> Result<Vec<Version>> {
-    // A digest in the place of the tag pins an image.
+    // A digest in place of the tag pins an image.
     let pinned = tag.parse::<Digest>().ok();
     let current = registry.digest(pinned.as_ref().map_or(Asked::Tag(tag), Asked::Digest)).await?;
-    // What is no digest cannot be there.
+    // A version without a valid digest cannot exist.
     let known = known.and_then(|version| version.digest.as_ref()?.parse::<Digest>().ok());
     let is_news = known.as_ref().filter(|known| current.as_ref() != Some(known) && pinned.is_none());
     let mut versions = Vec::new();

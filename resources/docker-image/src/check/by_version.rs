@@ -1,4 +1,4 @@
-//! Every tag that is a semantic version.
+//! check by version: every tag that is a semantic version.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use crate::source::text::set;
 use crate::tag_version::{PreReleases, parse};
 use crate::version::Version;
 
-/// A tag that may be told of.
+/// A tag that may become a version.
 #[derive(Debug, Clone)]
 struct Candidate {
     tag: String,
@@ -46,7 +46,7 @@ pub(crate) async fn check(
     versions.sort_by(|(a, _), (b, _)| a.version.cmp_precedence(&b.version).then_with(|| a.tag.cmp(&b.tag)));
     let mut answer: Vec<Version> =
         versions.iter().map(|(candidate, digest)| flavour.version(&candidate.tag, digest)).collect();
-    // The bare tag is told of when it is something that no version is.
+    // The bare tag is a version only if its image has no semantic version.
     if constraint.is_none()
         && tags.iter().any(|tag| tag == bare)
         && let Some(digest) = registry.digest(Asked::Tag(bare)).await?
@@ -73,8 +73,8 @@ fn candidates(tags: &[String], source: &Source, constraint: Option<&Constraint>)
     tags.iter().filter_map(candidate).collect()
 }
 
-/// The known version, when it is one of the candidates and its tag still points to the same image: what is older is then
-/// of no interest.
+/// The known version, if it is a candidate and its tag still points to the same image. Then older versions do not
+/// matter.
 async fn still_there(
     registry: &Registry<'_>,
     known: Option<&Version>,
@@ -88,8 +88,8 @@ async fn still_there(
     Ok((now.as_ref() == Some(&digest)).then(|| (candidate.clone(), digest)))
 }
 
-/// One tag for each image: a final version before a pre-release, then the one that says most (1.2.3 before 1.2), then the one
-/// that was told of before, so that an image that gets another tag is no new version.
+/// Picks one tag for each image: a final version before a pre-release, then the most specific one (1.2.3 before 1.2),
+/// then the one that was emitted before, so that a new tag on the same image is no new version.
 fn one_for_each_digest(
     found: impl Iterator<Item = (Candidate, Digest)>,
     before: Option<&str>,
@@ -126,7 +126,7 @@ mod tests {
         };
         assert_eq!(told(&["9.0.0", "10.0.0"], Some("9.0.0")), "9.0.0");
         assert_eq!(told(&["10.0.0", "9.0.0"], Some("9.0.0")), "9.0.0");
-        // What says more is told of all the same.
+        // The more specific tag wins, even over the known one.
         assert_eq!(told(&["9.0", "10.0.0"], Some("9.0")), "10.0.0");
         assert_eq!(told(&["9.0.0", "10.0.0"], None), "10.0.0");
     }

@@ -1,11 +1,11 @@
-//! Asking a registry for its tags, and for much at once.
+//! Lists tags, and limits concurrent requests.
 
 use anyhow::anyhow;
 use jetway::{Advise as _, Result};
 
 use crate::registry::Registry;
 
-/// How many requests run at once: enough to hide the way to the server, few enough to be no burden to it.
+/// How many requests run concurrently: enough to hide latency, few enough to spare the server.
 pub(super) const AT_ONCE: usize = 8;
 
 /// The repository's tags.

@@ -1,4 +1,4 @@
-//! An image as one archive that engines load: a configuration, layers, and a list of both.
+//! Writes an image as one archive that engines load: the configuration, the layers and `manifest.json`.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -21,30 +21,30 @@ use crate::layer::spool::nameless;
 use crate::layer::tar_writer::{END, Member, padding};
 use crate::registry::Registry;
 
-/// What the parts of an archive are called.
+/// How the parts of an archive are named and compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// As `registry-image` has it: layers as they are in the registry.
+    /// As the `registry-image` resource writes it: layers as they are in the registry.
     Registry,
-    /// As engines write it. Layers in zstd are decompressed, since older engines do not know that.
+    /// As engines write it. Layers in zstd are decompressed, since older engines do not support it.
     Engine,
 }
 
-/// A layer's place in the archive.
+/// A layer's file in the archive.
 struct Place<'i> {
     layer: &'i Descriptor,
     name: String,
-    /// What it was decompressed to.
+    /// The decompressed layer and its size.
     plain: Option<(File, u64)>,
 }
 
-/// An archive to be.
+/// An archive to be written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Archive<'a> {
     pub(crate) style: Style,
-    /// What the image is called in it.
+    /// The image's name in the archive.
     pub(crate) name: Option<&'a str>,
-    /// Where it will be. Beside it more room is taken for a while.
+    /// The archive's path. Temporary files are written next to it.
     pub(crate) path: &'a Path,
 }
 
@@ -124,7 +124,7 @@ fn layer_name(style: Style, layer: &Descriptor) -> String {
     }
 }
 
-/// Writes a small file at an offset, and returns where it ends.
+/// Writes a small file at an offset, and returns the offset of its end.
 fn put(archive: &File, at: u64, name: &str, content: &[u8]) -> io::Result<u64> {
     let size = content.len() as u64;
     let mut bytes = Member::file(name, size).header();
@@ -134,7 +134,7 @@ fn put(archive: &File, at: u64, name: &str, content: &[u8]) -> io::Result<u64> {
     Ok(at + bytes.len() as u64)
 }
 
-/// Downloads a blob, each piece to its place.
+/// Downloads a blob into the archive at an offset.
 pub(crate) async fn fetch(
     registry: &Registry<'_>,
     descriptor: &Descriptor,
@@ -162,7 +162,7 @@ fn copy(plain: &File, write: impl Fn(&[u8], u64) -> Result<()>) -> Result<()> {
     }
 }
 
-/// Downloads and decompresses a layer into a file without a name.
+/// Downloads and decompresses a layer into an unnamed temporary file.
 async fn decompress(
     registry: &Registry<'_>,
     layer: &Descriptor,

@@ -1,4 +1,4 @@
-//! What a get tells of an image in files: how its containers run, its labels, and what `docker inspect` would say.
+//! Writes an image's metadata as files: `metadata.json`, labels, and the output of `docker inspect`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,13 +11,13 @@ use crate::flavour::Flavour;
 use crate::get::file::file;
 use crate::image::config::{Config, Execution};
 
-/// What a container's processes find when the image does not say.
+/// The default `PATH` of a container's processes.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The largest `/etc/passwd` that is read, in bytes.
 const LARGEST_PASSWD: u64 = 16 * 1024 * 1024;
 
-/// An image's configuration, as it came and decoded.
+/// An image's configuration, raw and parsed.
 pub(crate) struct Described {
     pub(crate) id: Digest,
     pub(crate) bytes: Vec<u8>,
@@ -25,7 +25,7 @@ pub(crate) struct Described {
     pub(crate) config: Config,
 }
 
-/// Writes `metadata.json`, by which Concourse runs the image.
+/// Writes `metadata.json`, from which Concourse runs the image.
 pub(crate) fn metadata(flavour: Flavour, destination: &Path, rootfs: &Path, execution: &Execution) -> Result<()> {
     let metadata = match flavour {
         Flavour::RegistryImage => {
@@ -37,7 +37,7 @@ pub(crate) fn metadata(flavour: Flavour, destination: &Path, rootfs: &Path, exec
     file(destination, "metadata.json", &format!("{}\n", go_json(&metadata)))
 }
 
-/// The environment and the user that a process of the image would find.
+/// The environment and the user of a process in a container of the image.
 fn as_a_process_sees_it(execution: &Execution, rootfs: &Path) -> Value {
     let user = User::find(&execution.user, rootfs);
     let mut env = environment(execution.env.as_deref().unwrap_or_default());
@@ -50,8 +50,8 @@ fn as_a_process_sees_it(execution: &Execution, rootfs: &Path) -> Value {
     }
 }
 
-/// The environment as an engine makes it of an image's: `PATH` is always there and first, the last entry of a name counts, one without
-/// a value removes the name. `HOSTNAME` is left out, since it names one container.
+/// The environment as an engine builds it from an image's: `PATH` is always there and first, the last entry of a name
+/// counts, and an entry without a value removes the name. `HOSTNAME` is left out, since it names one container.
 fn environment(entries: &[String]) -> Vec<String> {
     let mut env = vec![PATH.to_owned()];
     for entry in entries {
@@ -78,7 +78,7 @@ struct User {
 }
 
 impl User {
-    /// Looks a user up, by name or number, in the image's own list.
+    /// Looks up a user, by name or id, in the image's `/etc/passwd`.
     fn find(asked: &str, rootfs: &Path) -> Self {
         let asked = asked.split(':').next().unwrap_or_default();
         let asked = if asked.is_empty() { "0" } else { asked };
@@ -91,7 +91,7 @@ impl User {
                 Some((name.to_owned(), id.to_owned(), home.to_owned()))
             })
         };
-        // A process knows its number alone: it is the first user of that number.
+        // A process only has a user id: its name is that of the first user with the id.
         let id = entries().find(|(name, id, _)| name == asked || id == asked).map(|(_, id, _)| id);
         let entry = id.and_then(|id| entries().find(|(_, known, _)| *known == id)).map(|(name, _, home)| (name, home));
         match entry {
@@ -101,7 +101,7 @@ impl User {
     }
 }
 
-/// Reads a file of the image; no link in it leads out of it.
+/// Reads a file of the image, without following links out of the root file system.
 fn read_inside(rootfs: &Path, path: &str) -> Option<String> {
     use std::io::Read as _;
     let root = rootfs.canonicalize().ok()?;
@@ -116,7 +116,7 @@ pub(crate) fn labels(destination: &Path, labels: &BTreeMap<String, String>) -> R
     file(destination, "labels.json", &go_json(&json!(labels)))
 }
 
-/// Writes `docker_inspect.json`: what the engine would say of the image, as far as the image itself tells.
+/// Writes `docker_inspect.json`: the part of `docker inspect` that the image itself determines.
 pub(crate) fn inspect(
     destination: &Path,
     described: &Described,
@@ -150,7 +150,7 @@ pub(crate) fn inspect(
     file(destination, "docker_inspect.json", &format!("{text}\n"))
 }
 
-/// JSON as Go writes it: what HTML takes for markup is escaped.
+/// Formats JSON as Go does: HTML's special characters are escaped.
 fn go_json(value: &Value) -> String {
     let text = value.to_string();
     text.replace('&', "\\u0026")

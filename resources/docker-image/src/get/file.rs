@@ -1,11 +1,11 @@
-//! The small files of a get.
+//! Writes the small files of a get.
 
 use std::path::Path;
 
 use anyhow::Context as _;
 use jetway::Result;
 
-/// Writes a file into the destination: all of it, or none.
+/// Writes a file into the destination, atomically.
 pub(super) fn file(destination: &Path, name: &str, content: &str) -> Result<()> {
     let path = destination.join(name);
     let written = std::fs::write(&path, content);

@@ -1,4 +1,4 @@
-//! An image as a folder in the layout of the OCI: every platform of it, byte for byte.
+//! Writes an image as an OCI layout: every platform of it, byte for byte.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
@@ -17,7 +17,7 @@ use crate::image::media_type::{OCI_INDEX, is_foreign};
 use crate::image::walk::everything;
 use crate::registry::Registry;
 
-/// Writes an image, or all images of an index, into an empty folder.
+/// Writes an image, or all images of an index, into an empty directory.
 pub(crate) async fn write(registry: &Registry<'_>, manifest: Manifest, at_once: usize, folder: &Path) -> Result<()> {
     let whither = || format!("cannot write into `{}`", folder.display());
     let place = |digest: &Digest| folder.join("blobs").join(digest.algorithm()).join(digest.hex());
@@ -60,7 +60,7 @@ pub(crate) async fn write(registry: &Registry<'_>, manifest: Manifest, at_once: 
             .with_context(whither)?;
         let write = |bytes: &[u8], at: u64| file.write_all_at(bytes, at).with_context(whither);
         match fetch(registry, descriptor, &progress, write).await {
-            // Registries do not hand out foreign layers: a consumer of the layout fetches them by their `urls`.
+            // Registries do not serve foreign layers: a consumer of the layout downloads them from their `urls`.
             Err(error) if is_foreign(&descriptor.media_type) && !Interrupted::caused(&error) => {
                 fs::remove_file(&path).with_context(whither)?;
                 let causes: Vec<String> = jetway::lines(&error).iter().map(|line| line.text().to_owned()).collect();

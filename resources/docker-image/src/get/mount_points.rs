@@ -1,5 +1,5 @@
-//! What an engine makes in the file system of each container, and `docker export` has for that reason: places to mount files and
-//! directories at.
+//! The mount points that an engine creates in each container's file system, and which the output of `docker export`
+//! therefore has.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use crate::layer::tree::{Missing, Name, Tree};
 
-/// Something to mount at, or to read by.
+/// A mount point, or a link.
 #[derive(Debug, Clone, Copy)]
 enum Point {
     File,
@@ -18,7 +18,7 @@ enum Point {
     Link(&'static str),
 }
 
-/// As Docker's engine makes them (moby, `daemon/initlayer`).
+/// As Docker's engine creates them (moby, `daemon/initlayer`).
 const POINTS: [(&str, Point); 10] = [
     (".dockerenv", Point::File),
     ("dev/console", Point::File),
@@ -32,7 +32,7 @@ const POINTS: [(&str, Point); 10] = [
     ("sys", Point::Directory),
 ];
 
-/// Makes those that the image does not have.
+/// Creates those that the image does not have.
 pub(super) fn make(root: &Path) -> io::Result<()> {
     let mut tree = Tree::new(root)?;
     let mode = Mode::from_raw_mode(0o755);
@@ -60,7 +60,7 @@ pub(super) fn make(root: &Path) -> io::Result<()> {
             Ok(())
         });
         match result {
-            // An image may have a file where a directory is due, or a directory that is closed to this user.
+            // The image may have a file in place of a directory, or a directory without permissions for this user.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied) => {}
             other => other?,
         }

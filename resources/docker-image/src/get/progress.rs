@@ -1,11 +1,11 @@
-//! How far a download is, told every few seconds.
+//! Logs a download's progress every few seconds.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use jetway::Context;
 
-/// How often people hear of it.
+/// The interval of the log lines.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// A download's progress.
@@ -16,17 +16,17 @@ pub(crate) struct Progress<'c> {
 }
 
 impl<'c> Progress<'c> {
-    /// Of `whole` bytes.
+    /// Starts at zero of `whole` bytes.
     pub(crate) fn new(context: &'c Context, whole: u64) -> Self {
         Self { context, whole, done: Cell::new(0) }
     }
 
-    /// Counts bytes that have come.
+    /// Counts received bytes.
     pub(crate) fn add(&self, bytes: u64) {
         self.done.set(self.done.get() + bytes);
     }
 
-    /// Does some work, and tells meanwhile how far it is.
+    /// Runs a future, and logs progress meanwhile.
     pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
         loop {
@@ -37,7 +37,7 @@ impl<'c> Progress<'c> {
         }
     }
 
-    /// Waits for a while, and tells then.
+    /// Waits for the interval, then logs.
     pub(crate) async fn pause(&self) {
         tokio::time::sleep(PAUSE).await;
         if self.done.get() < self.whole {
@@ -46,7 +46,7 @@ impl<'c> Progress<'c> {
     }
 }
 
-/// Bytes as people say them.
+/// Formats a number of bytes for people.
 pub(crate) fn amount(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{} KB", bytes.div_ceil(1000)),

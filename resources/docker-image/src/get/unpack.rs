@@ -1,4 +1,4 @@
-//! Downloading layers side by side, and applying them one on the other as they come.
+//! Downloads layers concurrently, and applies them in order.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -22,18 +22,18 @@ use crate::layer::pipe::{Receiving, pipe};
 use crate::layer::spool::{Reader, Writer, spool};
 use crate::registry::Registry;
 
-/// How many layers are kept in files at once, at most: those that are downloaded, and those that wait for their turn. It is more than
-/// twice as many as are ever downloaded at once, so that the layer whose turn it is always has a file.
+/// The most layers that are kept in files at once, downloading or waiting to be applied. It is more than twice the
+/// number of concurrent downloads, so that the next layer to apply always has a file.
 const MOST_OPEN: usize = 128;
 
-/// A layer, by what it is downloaded as.
+/// A layer and its descriptor.
 pub(crate) struct Layer<'i> {
     descriptor: &'i Descriptor,
-    /// The digest of what it holds, where the configuration tells more than the manifest does.
+    /// The digest of its content, if the configuration has one that the manifest does not have.
     holds: Option<&'i Digest>,
 }
 
-/// The layers of an image, from the bottom to the top, as its manifest and its configuration tell of them.
+/// The layers of an image, from the bottom to the top, from its manifest and its configuration.
 pub(crate) fn layers<'i>(image: &'i ImageManifest, config: &'i Config) -> Result<Vec<Layer<'i>>> {
     if let Some(layer) = image.layers.iter().find(|layer| media_type::is_encrypted(&layer.media_type)) {
         let (digest, media_type) = (&layer.digest, &layer.media_type);
@@ -48,13 +48,13 @@ pub(crate) fn layers<'i>(image: &'i ImageManifest, config: &'i Config) -> Result
         ));
     }
     let layer = |(index, descriptor): (usize, &'i Descriptor)| {
-        // The digest of a layer that is not compressed is held against what comes anyway.
+        // The digest of an uncompressed layer is verified anyway.
         Layer { descriptor, holds: diff_ids.get(index).filter(|digest| **digest != descriptor.digest) }
     };
     Ok(image.layers.iter().enumerate().map(layer).collect())
 }
 
-/// Unpacks layers into an empty directory. `beside` is where what waits for its turn is kept.
+/// Unpacks layers into an empty directory. `beside` is the directory for layers that wait to be applied.
 pub(crate) async fn unpack(
     registry: &Registry<'_>,
     layers: &[Layer<'_>],
@@ -83,7 +83,7 @@ pub(crate) async fn unpack(
         tokio::select! {
             outcome = &mut download, if downloaded.is_none() => {
                 if outcome.is_err() {
-                    // Who waits for a layer learns that it will not come.
+                    // Readers of the remaining layers must get an error.
                     for (_, writer) in &downloads {
                         drop(writer.take());
                     }
@@ -94,7 +94,7 @@ pub(crate) async fn unpack(
             () = progress.pause() => {}
         }
         match (&downloaded, &applied) {
-            // A layer whose download failed could not be applied either: the first failure is the reason.
+            // If a download failed, applying its layer fails too; the download's error is the cause.
             (Some(_), Some(_)) | (None, Some(Err(_))) => break,
             _ => {}
         }
@@ -114,7 +114,7 @@ async fn download(
     progress: &Progress<'_>,
 ) -> Result<()> {
     let Some(mut writer) = writer else { return Ok(()) };
-    // Layers are applied in the order in which they are downloaded, so that a file will be closed.
+    // Layers are applied in the order in which they are downloaded, so a permit always becomes free.
     writer.open(Arc::clone(open).acquire_owned().await?).context("cannot make a file for a layer")?;
     let mut blob = registry.blob(layer);
     while let Some(piece) = blob.piece().await? {
@@ -125,8 +125,8 @@ async fn download(
     Ok(())
 }
 
-/// Applies layers in their order, each with the digest of what it holds. They are decompressed by a thread of its own, which
-/// may be a layer ahead.
+/// Applies layers in order, each with the digest of its content. A thread of its own decompresses them, up to a layer
+/// ahead.
 fn apply(
     layers: Vec<(Reader, Option<Digest>)>,
     mut allowance: Allowance,
@@ -151,10 +151,10 @@ fn apply(
         });
         let mut layer = Watched { layer, interrupt };
         for index in 0..count {
-            // What follows the end of the archive makes no file, but counts for its digest.
+            // The data after the end of the archive creates no file, but is part of the digest.
             let applied = rootfs.apply(&mut layer).and_then(|()| io::copy(&mut layer, &mut io::sink()));
             if let Err(error) = applied {
-                // A signal is told as such.
+                // An interrupt is reported as such.
                 if let Some(interrupted) = interrupt.received() {
                     return Err(jetway::Error::new(interrupted).context("unpacking did not finish"));
                 }
@@ -167,7 +167,7 @@ fn apply(
     rootfs.finish().with_context(whither)
 }
 
-/// A layer that ends with the verb.
+/// A reader of a layer that fails when the verb is interrupted.
 struct Watched<'i> {
     layer: Receiving,
     interrupt: &'i Interrupt,
@@ -182,7 +182,7 @@ impl Read for Watched<'_> {
     }
 }
 
-/// Says what could not be made here.
+/// Warns about files that could not be created.
 fn warn(context: &Context, left_out: &LeftOut) {
     let some = |paths: Vec<&PathBuf>| {
         let shown: Vec<String> = paths.iter().take(3).map(|path| format!("`{}`", path.display())).collect();

@@ -1,11 +1,12 @@
-//! The layers of an image that is on disk without its manifest: an archive of `docker save`, or a file system.
+//! The layers of an image on disk that has no manifest: an archive of `docker save`, or a file system.
 //!
-//! The same archive always gets the same manifest. Layers of an archive that holds compressed ones are sent as they are, and the
-//! manifest is the one that Go's programs make of that archive. Layers of an archive that holds none are compressed here, each once.
+//! The same archive always gets the same manifest. If an archive holds compressed layers, they are sent as they are,
+//! and the manifest is the one that Go tools make of that archive. If it holds none, each layer is
+//! compressed here, once.
 //!
-//! A registry knows a layer by the digest of its compressed form. To find out whether the registry has a layer without compressing
-//! it, the manifests that the tags of the put, and `latest`, point to now are looked at: where a configuration names the `diff_id`,
-//! the compressed layer beside it is used if its header says that this compressor made it of that very content.
+//! A registry knows a layer by the digest of its compressed form. To find a layer in the registry without compressing
+//! it, the manifests of the put's tags and of `latest` are read: if a configuration has the `diff_id`, the compressed
+//! layer is reused if its gzip header says that this compressor made it from that content.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -35,22 +36,23 @@ use crate::registry::blobs::Temporary;
 use crate::registry::uploads::Outgoing;
 use crate::registry::{Asked, Registry};
 
-/// How hard to compress. On programs and libraries this is within a tenth of the best in half of the time; one less is a fifth larger.
+/// The compression level. On programs and libraries it is within a tenth of the smallest size, in half the time; the
+/// next lower level is a fifth larger.
 const LEVEL: u32 = 2;
 
-/// What the header of a compressed layer says of its making. It changes whenever the compressor gives other bytes.
+/// The compressor's name in the gzip header of a layer. It changes whenever the compressor's output changes.
 const COMPRESSOR: &str = "jetway 1";
 
-/// How many tags are looked at for layers that are there.
+/// How many tags are searched for reusable layers.
 const MOST_LOOKS: usize = 4;
 
-/// How much is read at once, in bytes.
+/// The read buffer's size, in bytes.
 const PIECE: usize = 256 * 1024;
 
-/// What the registry has.
+/// Tags and layers found in the registry.
 #[derive(Debug, Default)]
 struct Known {
-    /// The manifests that tags point to.
+    /// The digests of the tags' manifests.
     tags: Vec<(String, Digest)>,
     /// Compressed layers by their `diff_id`.
     layers: HashMap<Digest, Descriptor>,
@@ -65,12 +67,12 @@ struct NewManifest<'m> {
     layers: Vec<Descriptor>,
 }
 
-/// Sends layers and configuration, and gives back the image's manifest, with the tag that was seen to point to it already.
+/// Pushes layers and configuration. Returns the image's manifest, and a tag that already points to it.
 pub(super) async fn send(to: &Registry<'_>, image: &Layered, tags: &[String]) -> Result<(Manifest, Option<String>)> {
     let is_packed = image.layers.iter().any(|layer| layer.compression != Compression::Plain);
     let known = if is_packed { Known::default() } else { Known::find(to, image, tags).await? };
     let processors = Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get));
-    // A layer may stand in an image more than once.
+    // An image may have the same layer more than once.
     let is_same = |a: &Layer, b: &Layer| a.diff_id == b.diff_id && (!is_packed || a.part == b.part);
     let mut distinct: Vec<&Layer> = Vec::new();
     for layer in &image.layers {
@@ -105,7 +107,7 @@ pub(super) async fn send(to: &Registry<'_>, image: &Layered, tags: &[String]) ->
     Ok((manifest, seen))
 }
 
-/// Makes sure that the registry has a layer of an archive with compressed layers, as it is, and describes it.
+/// Ensures that the registry has a layer of an archive with compressed layers, unchanged, and returns its descriptor.
 async fn packed(to: &Registry<'_>, layer: &Layer, processors: &Semaphore) -> Result<Descriptor> {
     let part = layer.part.clone();
     let hash = background::run(to.context(), move |stop| part.digest(Hasher::sha256(), stop));
@@ -128,7 +130,7 @@ async fn packed(to: &Registry<'_>, layer: &Layer, processors: &Semaphore) -> Res
     Ok(descriptor)
 }
 
-/// Makes sure that the registry has the compressed form of a plain layer, and describes it.
+/// Ensures that the registry has the compressed form of a plain layer, and returns its descriptor.
 async fn plain(to: &Registry<'_>, layer: &Layer, known: &Known, processors: &Semaphore) -> Result<Descriptor> {
     if let Some(source) = layer.source.as_ref().filter(|source| is_elsewhere(source)) {
         return Ok(source.clone());
@@ -153,7 +155,7 @@ async fn plain(to: &Registry<'_>, layer: &Layer, known: &Known, processors: &Sem
     Ok(Descriptor::new(DOCKER_LAYER, digest, size))
 }
 
-/// Makes sure that a compressed layer is what the configuration says.
+/// Checks that a compressed layer has the `diff_id` of the configuration.
 fn check(part: &Part, diff_id: Digest, mut allowance: Allowance, stop: &Stop) -> Result<()> {
     let mut content = Content::new(part.open()?, Some(diff_id), &mut allowance)?;
     let mut piece = vec![0; PIECE];
@@ -163,7 +165,7 @@ fn check(part: &Part, diff_id: Digest, mut allowance: Allowance, stop: &Stop) ->
     Ok(())
 }
 
-/// The gzip header of a layer that is compressed here: it says by what, and of which content.
+/// The gzip header of a layer that is compressed here: it names the compressor and the `diff_id`.
 fn builder(diff_id: &Digest) -> GzBuilder {
     GzBuilder::new().comment(format!("{COMPRESSOR} {diff_id}"))
 }
@@ -182,9 +184,9 @@ fn compressed_file(to: &Registry<'_>, layer: &Layer) -> Result<Temporary> {
     Ok(Temporary::new(directory.join(layer.diff_id.hex())))
 }
 
-/// Compresses a layer into a file, which makes sure that it is what the configuration says. Returns the digest and the size.
+/// Compresses a layer into a file, and verifies its `diff_id`. Returns the digest and the size.
 ///
-/// The same layer is the same file every time: nothing of the time is in it.
+/// The result is reproducible: it has no timestamp.
 fn compress(part: &Part, diff_id: &Digest, path: &Path, stop: &Stop) -> Result<(Digest, u64)> {
     let mut plain = diff_id.hasher();
     let mut reader = part.open()?;
@@ -209,7 +211,7 @@ fn compress(part: &Part, diff_id: &Digest, path: &Path, stop: &Stop) -> Result<(
     Ok((hasher.finish(), size))
 }
 
-/// A file that is hashed as it is written.
+/// A writer that hashes what it writes to a file.
 struct Hashed {
     file: File,
     hasher: Hasher,
@@ -230,7 +232,7 @@ impl std::io::Write for Hashed {
 }
 
 impl Known {
-    /// What the tags point to now. A registry that does not tell is no failure: everything is sent then.
+    /// Reads the manifests of the tags. If the registry does not answer, every layer is sent.
     async fn find(to: &Registry<'_>, image: &Layered, tags: &[String]) -> Result<Self> {
         let own = Digest::of(&image.config);
         let mut known = Self::default();
@@ -278,7 +280,7 @@ mod tests {
     #[test]
     fn compresses_a_layer_to_the_same_bytes_in_every_release() {
         let content: Vec<u8> = (0..300_000_u32).flat_map(|number| (number / 7).to_le_bytes()).collect();
-        // When this digest changes, layers of earlier releases are other layers: `COMPRESSOR` has to change too.
+        // If this digest changes, layers of earlier releases do not match any more: change `COMPRESSOR` too.
         let (_, digest) = compressed(&content);
         assert_eq!(digest.to_string(), "sha256:8dd09f6069c97334c54512640b8aa7b0f89bc458eedd77c2d806944ff570c98e");
     }

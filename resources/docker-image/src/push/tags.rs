@@ -13,7 +13,7 @@ use crate::source::Source;
 use crate::source::text::set;
 use crate::tag_version;
 
-/// The tags to push under, each once. The first one is the version's.
+/// The tags to push, without duplicates. The first one is the put's version.
 pub(crate) async fn of_put(
     registry: &Registry<'_>,
     flavour: Flavour,
@@ -39,7 +39,7 @@ pub(crate) async fn of_put(
     settle(tags)
 }
 
-/// Each tag once, and all of them tags.
+/// Removes duplicates, and checks that each is a valid tag.
 fn settle(tags: Vec<String>) -> Result<Vec<String>> {
     let mut settled: Vec<String> = Vec::new();
     for tag in tags {
@@ -61,13 +61,13 @@ fn settle(tags: Vec<String>) -> Result<Vec<String>> {
     Ok(settled)
 }
 
-/// What is known of the tags without the registry.
+/// The tags that are known before the registry is asked.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Plan {
-    /// Those before the version's.
+    /// Tags that come before the version's.
     before: Vec<String>,
     version: Option<Semantic>,
-    /// Those after it.
+    /// Tags that come after the version's.
     after: Vec<String>,
     unused_prefix: bool,
 }
@@ -121,7 +121,7 @@ fn one(inputs: &Inputs, key: &str, file: &str) -> Result<String> {
     if tag.is_empty() { Err(without_tag(key, file)) } else { Ok(tag.to_owned()) }
 }
 
-/// The tags in a file, one at least.
+/// The tags in a file; at least one.
 fn several(inputs: &Inputs, key: &str, file: &str) -> Result<Vec<String>> {
     let text = read(inputs, key, file)?;
     let tags: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
@@ -144,9 +144,9 @@ fn with_variant(tag: &str, variant: Option<&str>) -> String {
     variant.map_or_else(|| tag.to_owned(), |variant| format!("{tag}-{variant}"))
 }
 
-/// The shorter names that a version is due: all but those that a newer version in the registry has.
+/// The aliases of a version, except those of which the registry has a newer version.
 ///
-/// Versions of other variants, and pre-releases, take nothing away.
+/// Versions of other variants, and pre-releases, do not count as newer.
 fn aliases(there: &[String], version: &Semantic, variant: Option<&str>) -> Vec<String> {
     let suffix = variant.map(|variant| format!("-{variant}"));
     let of_variant = |tag: &'_ String| {

@@ -1,4 +1,4 @@
-//! Patterns for paths in the inputs, as Go's `filepath.Glob` reads them: `*`, `?` and `[a-z]` within one name.
+//! Patterns for paths in the inputs, with the syntax of Go's `filepath.Glob`: `*`, `?` and `[a-z]` within one name.
 
 use std::path::PathBuf;
 
@@ -6,10 +6,10 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Inputs, Result};
 use regex::Regex;
 
-/// The most entries of a directory that are shown.
+/// The most entries of a directory that an error lists.
 const MOST_SHOWN: usize = 8;
 
-/// The one path that a pattern matches. A path that is there is itself, whatever characters it has.
+/// The one path that a pattern matches. An existing path matches itself, even if it has special characters.
 pub(crate) fn only(inputs: &Inputs, pattern: &str) -> Result<String> {
     let pattern = pattern.trim().trim_end_matches('/');
     if inputs.find(pattern)?.is_some() {
@@ -29,7 +29,7 @@ pub(crate) fn only(inputs: &Inputs, pattern: &str) -> Result<String> {
     }
     let mut paths = Vec::new();
     for path in found {
-        // A name that is not UTF-8 cannot be what a pipeline means.
+        // A pipeline cannot name a path that is not UTF-8.
         if let Some(path) = path.to_str()
             && inputs.find(path)?.is_some()
         {
@@ -50,7 +50,7 @@ pub(crate) fn only(inputs: &Inputs, pattern: &str) -> Result<String> {
     }
 }
 
-/// What there is instead of a path that is not there: the entries of the nearest directory above it.
+/// The entries of the nearest existing parent directory, for the error about a missing path.
 pub(super) fn nearby(inputs: &Inputs, path: &str) -> Option<String> {
     let above = path.rsplit_once('/').map_or("", |(above, _)| above);
     let directory = if above.is_empty() { Some(inputs.root().to_owned()) } else { inputs.find(above).ok()? };
@@ -86,7 +86,7 @@ fn names(inputs: &Inputs, parent: &std::path::Path, expression: &Regex) -> Resul
     Ok(names)
 }
 
-/// The expression for one name; `None` when the pattern has nothing special in it.
+/// The regular expression for one name; `None` when the pattern has no special characters.
 fn expression(pattern: &str) -> Result<Option<Regex>> {
     if !pattern.contains(['*', '?', '[', '\\']) {
         return Ok(None);
@@ -109,7 +109,7 @@ fn expression(pattern: &str) -> Result<Option<Regex>> {
     Ok(Some(Regex::new(&expression).map_err(|_| anyhow!("it has a set with a range that is none"))?))
 }
 
-/// Reads a set whose `[` was read.
+/// Parses a character set after its `[`.
 fn set(characters: &mut std::str::Chars<'_>, expression: &mut String) -> Result<()> {
     expression.push('[');
     let mut is_first = true;
@@ -135,7 +135,7 @@ fn set(characters: &mut std::str::Chars<'_>, expression: &mut String) -> Result<
     Ok(())
 }
 
-/// A character that stands for itself in a set.
+/// A character, escaped for a set.
 fn literal(character: char) -> String {
     if character.is_alphanumeric() { character.to_string() } else { format!("\\x{{{:x}}}", u32::from(character)) }
 }

@@ -1,4 +1,4 @@
-//! A put of an image that is ready: found, read, sent.
+//! A put of an existing image: finds it, reads it, pushes it.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ use crate::registry::{Access, Asked, Registry};
 use crate::source::Source;
 use crate::version::Version;
 
-/// What a put of a ready image is done with.
+/// The inputs of a put of an existing image.
 pub(crate) struct Ready<'p> {
     context: &'p Context,
     flavour: Flavour,
@@ -43,7 +43,7 @@ impl<'p> Ready<'p> {
         Self { context, flavour, source, params, inputs }
     }
 
-    /// Sends the image of `origin`.
+    /// Pushes the image of `origin`.
     pub(crate) async fn put(self, origin: Origin<'_>) -> Result<Response<Version>> {
         let key = cosign::signing_key(self.source)?;
         let places = Places::find(self.context, self.source, Access::PullAndPush).await?;
@@ -59,7 +59,7 @@ impl<'p> Ready<'p> {
         Ok(self.response(registry.repository(), &tags, &pushed))
     }
 
-    /// The image on disk that `origin` names.
+    /// Reads the image of `origin` from disk.
     async fn read(&self, origin: Origin<'_>) -> Result<Image> {
         let (name, image) = match origin {
             Origin::Found(pattern) => {
@@ -100,8 +100,8 @@ impl<'p> Ready<'p> {
         if path.is_dir() { layout::read(&store).await } else { archive::read(&store, &meant).await }
     }
 
-    /// The error for a directory that is no image, with what may be meant in it: builders write an image into their output, and not
-    /// as their output.
+    /// The error for a directory that is no image. It lists images inside the directory, since builders write an image
+    /// into their output directory.
     fn without_index(&self, name: &str, path: &Path) -> Error {
         let error = anyhow!("the directory is no OCI layout: there is no `index.json` in it");
         let meant = ["image.tar", "image", "oci", "layout"].into_iter().find(|meant| {
@@ -118,7 +118,7 @@ impl<'p> Ready<'p> {
         }
     }
 
-    /// The image in a directory that a get has filled.
+    /// The image in a directory that a get wrote.
     async fn saved(&self, directory: &str) -> Result<Image> {
         let path = self.inputs.find(directory)?.context("there is no such directory in the inputs")?;
         let below = |name: &str| self.inputs.resolve(&path.join(name));
@@ -145,14 +145,14 @@ impl<'p> Ready<'p> {
         crate::local::store::Part::of_file(&path)
     }
 
-    /// Copies an image of another repository.
+    /// Copies an image from another repository.
     async fn copy(&self, to: &Registry<'_>, name: &str, tag: &str, tags: &[String]) -> Result<Pushed> {
         let repository: Repository = name.parse().map_err(|problem: String| anyhow!("`pull_repository`: {problem}"))?;
         let from = self.beside(to, repository)?;
         let read = async {
             let manifest = from.manifest(Asked::Tag(tag)).await?;
             let manifest = manifest.with_context(|| format!("`{name}` has no tag `{tag}`"))?;
-            // One platform is what is asked for by name; everything there is, otherwise.
+            // If a platform is set, that image is copied; else the whole index.
             match &self.source.platform {
                 Some(platform) => {
                     let (manifest, _) = from.image_for(manifest, &Wanted::new(Some(platform))).await?;
@@ -165,7 +165,7 @@ impl<'p> Ready<'p> {
         push::copy(&from, to, manifest, tags).await
     }
 
-    /// The repository that is copied from. The source's credentials are for its own registry alone.
+    /// The repository to copy from. The source's credentials apply only to the source's own registry.
     fn beside(&self, to: &Registry<'_>, repository: Repository) -> Result<Registry<'p>> {
         let is_same = repository.registry() == to.repository().registry();
         let login = if is_same { to.login().clone() } else { self.source.login_for(repository.registry(), false) };
@@ -178,7 +178,7 @@ impl<'p> Ready<'p> {
         if let Content::Image(image) = &pushed.root.content
             && self.flavour == Flavour::DockerImage
         {
-            // As engines show an image's id to people.
+            // The short image id, as engines show it.
             response = response.with("image", image.config.digest.hex().chars().take(12).collect::<String>());
         }
         response.with("repository", repository.to_string()).with("tags", tags.join(" "))
