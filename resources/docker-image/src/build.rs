@@ -1,8 +1,8 @@
-//! A build: from a directory of the inputs to an image in a registry, by a container engine.
+//! put with `build`: builds an image from a directory of the inputs with a container engine, and pushes it.
 //!
-//! Everything that the inputs can get wrong is looked at before an engine is asked for, since that may take seconds. The classic
-//! builder gets the directory as an archive; BuildKit, the default of engines since Docker 23, asks for files, secrets and
-//! credentials itself, over a session.
+//! The inputs are validated before an engine is started or contacted, since that may take seconds. The classic builder
+//! gets the directory as an archive; BuildKit, the default of engines since Docker 23, requests files, secrets and
+//! credentials over a session.
 
 mod archive;
 mod arguments;
@@ -46,56 +46,56 @@ use context::{BuildContext, Saved};
 use logins::Logins;
 use progress::Progress;
 
-/// The pauses before an engine is asked once more to speak to a registry, where what went wrong may pass. It tries uploads
-/// again itself, but not the first question to a registry, nor the last.
+/// The delays before retries of an engine's pull or push after a transient error. The engine retries uploads itself,
+/// but not its first request to a registry, nor the last.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 
-/// What stands for a registry that needs no mention in an image's name.
+/// The default tag.
 const LATEST: &str = "latest";
 
-/// A build that has all that it needs but an engine.
+/// A build with everything that it needs except an engine.
 pub(crate) struct Build<'c> {
     context: &'c Context,
     flavour: Flavour,
     repository: Repository,
-    /// Where the image is signed, and with what.
+    /// The registry where the image is signed, and the signing key.
     places: Places<'c>,
     key: Option<SigningKey>,
     logins: Logins,
     files: BuildContext,
-    /// The first is the version's.
+    /// The first tag is the version's.
     tags: Vec<String>,
     args: BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
     target: Option<String>,
-    /// The builder that a key of the params asks for.
+    /// The builder that the params request, with the key that does.
     requested: Option<(Builder, &'static str)>,
-    /// Whether the image is to be a cache for the next build.
+    /// Whether the image is used as a cache by the next build.
     is_cache: bool,
-    /// Images to have at hand before the build.
+    /// Images that are loaded before the build.
     bases: Vec<Saved>,
-    /// Images whose layers may be used again.
+    /// Cache sources.
     cache: Vec<Cache>,
     offer: Offer,
-    /// Keys for ssh agents, by the agents' ids.
+    /// The agents' private keys, by agent id.
     keys: Vec<(String, Secret)>,
-    /// How the engine is to go about it.
+    /// The engine's build options.
     options: Query,
     features: Features,
 }
 
-/// Where layers may come from.
+/// A cache source.
 enum Cache {
-    /// The repository's own image of this tag, when there is one.
+    /// The repository's image with this tag, if it exists.
     Tag(String),
-    /// An image of the inputs.
+    /// An image from the inputs.
     Saved(Saved),
-    /// Any image, by its name.
+    /// Any image, by name.
     Image(String),
 }
 
 impl<'c> Build<'c> {
-    /// Reads what the params name.
+    /// Reads and validates what the params name.
     pub(crate) async fn plan(
         context: &'c Context,
         flavour: Flavour,
@@ -160,12 +160,12 @@ impl<'c> Build<'c> {
         })
     }
 
-    /// Which of its features an engine needs.
+    /// The engine features that the build needs.
     pub(crate) fn features(&self) -> Features {
         self.features
     }
 
-    /// The registries that an engine is to speak to, that of the repository first.
+    /// The registries that the engine will contact, that of the repository first.
     pub(crate) fn registries(&self) -> Vec<String> {
         let own = self.repository.registry().to_owned();
         let mut all = vec![own];
@@ -181,7 +181,7 @@ impl<'c> Build<'c> {
         all
     }
 
-    /// Builds, and sends the image to its registry.
+    /// Builds the image and pushes it.
     pub(crate) async fn run(mut self, engine: &Engine) -> Result<Response<Version>> {
         let mut agents = Vec::new();
         let outcome = self.run_with(engine, &mut agents).await;
@@ -202,7 +202,7 @@ impl<'c> Build<'c> {
         }
         let builder = builder::choose(self.requested, engine);
         if builder.0 == Builder::BuildKit && self.is_cache {
-            // What the image needs to be a cache for the next build.
+            // The image needs this to be a cache for the next build.
             self.args.entry("BUILDKIT_INLINE_CACHE".to_owned()).or_insert_with(|| "1".to_owned());
         }
         let cache = self.prepare_cache(engine, builder.0).await?;
@@ -218,7 +218,7 @@ impl<'c> Build<'c> {
         let mut digest = None;
         for (index, tag) in self.tags.iter().enumerate() {
             let pushed = async {
-                // An engine that others build by may have given the name to an image of theirs meanwhile.
+                // On a shared engine another build may have moved the tag meanwhile.
                 engine.tag(&id, &name, tag).await.with_context(|| format!("cannot name the image `{name}:{tag}`"))?;
                 self.push(engine, tag).await
             };
@@ -237,8 +237,8 @@ impl<'c> Build<'c> {
         Ok(response.with("image", short).with("repository", name).with("tags", self.tags.join(" ")))
     }
 
-    /// Builds, and says by which id the engine has the image, where it tells. An engine fetches what a recipe builds upon once, so
-    /// that a registry in trouble is met by another try of the whole, as long as nothing else has been done.
+    /// Builds, and returns the engine's id for the image, if the engine reports it. An engine does not retry the pull
+    /// of a base image, so a transient error is met by a retry of the whole build, as long as no step has run.
     async fn build(&self, engine: &Engine, builder: (Builder, Reason), cache: &[String]) -> Result<Option<String>> {
         let console = self.context.console();
         let mut pauses = PAUSES.into_iter();
@@ -308,7 +308,7 @@ impl<'c> Build<'c> {
         }
     }
 
-    /// Hands an image of the inputs to the engine, under its own name.
+    /// Loads an image from the inputs into the engine, under its own name.
     async fn load(&self, engine: &Engine, saved: &Saved) -> Result<Option<String>> {
         let mut progress = Progress::new(self.context.console());
         let loaded = engine.load(archive::file(saved.archive.clone()), |message| progress.take(&message)).await;
@@ -320,7 +320,7 @@ impl<'c> Build<'c> {
         Ok(Some(format!("{repository}:{tag}")))
     }
 
-    /// Sees to the images whose layers may be used again, and says what the builder is to know them by.
+    /// Prepares the cache images, and returns their names for the builder.
     async fn prepare_cache(&self, engine: &Engine, builder: Builder) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for cache in &self.cache {
@@ -336,10 +336,10 @@ impl<'c> Build<'c> {
         Ok(names)
     }
 
-    /// Fetches an image for its layers. That there is none is the rule for the first build, and no failure.
+    /// Pulls a cache image. A missing image is no error: the first build has none.
     async fn pull(&self, engine: &Engine, builder: Builder, name: &str, tag: &str) -> Result<Option<String>> {
         let image = if tag.starts_with("sha256:") { format!("{name}@{tag}") } else { format!("{name}:{tag}") };
-        // BuildKit looks into the registry itself, and fetches what it can use.
+        // BuildKit reads the registry itself, and pulls only what it can use.
         if builder == Builder::BuildKit {
             return Ok(Some(image));
         }
@@ -359,7 +359,7 @@ impl<'c> Build<'c> {
         }
     }
 
-    /// Lets an engine speak to a registry, and once more where what it tells may pass.
+    /// Runs an engine request that contacts a registry, and retries it after transient errors.
     async fn persistently(&self, what: String, mut ask: impl AsyncFnMut() -> Result<()>) -> Result<()> {
         for pause in PAUSES {
             match ask().await {
@@ -379,7 +379,7 @@ impl<'c> Build<'c> {
         self.context.interrupt().sleep(pause).await
     }
 
-    /// Sends the image to its registry under a tag, and says which digest it has there.
+    /// Pushes the image under a tag, and returns its digest.
     async fn push(&self, engine: &Engine, tag: &str) -> Result<Digest> {
         let name = self.repository.to_string();
         let mut progress = Progress::new(self.context.console());
@@ -400,12 +400,12 @@ impl<'c> Build<'c> {
     }
 }
 
-/// The digest in a message about a push.
+/// The digest in a push message.
 fn pushed_digest(message: &Value) -> Option<String> {
     message.pointer("/aux/Digest")?.as_str().map(str::to_owned)
 }
 
-/// An image's name and its tag, or digest.
+/// Splits an image into its name and its tag or digest.
 fn split(image: &str) -> (&str, &str) {
     if let Some((name, digest)) = image.split_once('@') {
         return (name, digest);
@@ -416,7 +416,7 @@ fn split(image: &str) -> (&str, &str) {
     }
 }
 
-/// A name that is nobody else's.
+/// A unique name.
 fn unique() -> Result<String> {
     let mut bytes = [0_u8; 12];
     SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("there is no randomness to be had"))?;

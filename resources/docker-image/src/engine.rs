@@ -1,16 +1,17 @@
-//! The container engine: the few requests of its API that a build needs.
+//! A client for the container engine's API: the few requests that a build needs.
 //!
-//! **Why not bollard** (0.21.1), which has all of that API. Each point is one that a put would lose:
-//! - Credentials: it encodes `X-Registry-Auth` with the alphabet of RFC 4648, section 4, while engines decode that of section 5. A
-//!   password whose encoding has a `+` or `/` is refused.
-//! - Push: the type of its messages has no `aux`, in which the engine tells the digest that was pushed, our version.
-//! - Build: its options have one tag, one extra host, 32 bits for `memory` and `shm_size`, and neither `ulimits` nor the `buildid` that an
-//!   abort cancels. `BuildKit`'s reports are errors to it without its feature `buildkit`, which brings gRPC and 57 crates.
-//! - Session: it serves credentials alone there, neither files nor secrets nor ssh agents.
-//! - Bounds: it reads answers and messages of any length.
+//! **Why not bollard** (0.21.1), which has all of that API. A put would lose each of these:
+//! - Credentials: it encodes `X-Registry-Auth` with the alphabet of RFC 4648, section 4, while engines decode that of
+//!   section 5. A password whose encoding has a `+` or `/` is refused.
+//! - Push: the type of its messages has no `aux`, in which the engine reports the pushed digest, our version.
+//! - Build: its options have one tag, one extra host, 32 bits for `memory` and `shm_size`, and neither `ulimits` nor
+//!   the `buildid` that an abort cancels. It treats `BuildKit`'s reports as errors without its feature `buildkit`,
+//!   which adds gRPC and 57 crates.
+//! - Session: it serves only credentials, neither files nor secrets nor ssh agents.
+//! - Bounds: it reads responses and messages of any length.
 //!
-//! What is left for it to do is to ping, inspect and tag. So the requests are made here with the HTTP library that the suite's HTTP
-//! client is made of, and the [`session`] is served with that library's server: no crate more than there are already.
+//! That leaves ping, inspect and tag. So the requests are made here with the HTTP library of the suite's HTTP client,
+//! and the [`session`] is served with that library's server, without an additional crate.
 
 pub(crate) mod agent;
 mod cgroups;
@@ -36,33 +37,34 @@ use serde_json::{Value, json};
 use self::failure::{REFUSED, failure};
 use connection::{Answer, Body, Endpoint, PROMPTLY, nothing};
 
-/// The newest version of the API that is spoken here. An older engine's own is taken; newer ones still know this one.
+/// The newest API version that is supported. For an older engine its own version is used; newer engines still support
+/// this one.
 const NEWEST: (u32, u32) = (1, 47);
 
-/// How long an engine may take to end a build, once the verb itself is being ended.
+/// How long an engine may take to cancel a build after the verb was interrupted.
 const LAST: Duration = Duration::from_secs(3);
 
-/// An engine that answers.
+/// A connected engine.
 #[derive(Debug)]
 pub(crate) struct Engine {
     endpoint: Endpoint,
     /// `/v1.41`.
     prefix: String,
-    /// The newest version of the API that it speaks.
+    /// The engine's newest API version.
     api: (u32, u32),
-    /// What it calls itself: `Docker/26.1.5+dfsg1 (linux)`.
+    /// The engine's name and version: `Docker/26.1.5+dfsg1 (linux)`.
     name: String,
-    /// Whether its own default is `BuildKit`.
+    /// Whether the engine's default builder is `BuildKit`.
     builds_by_buildkit: bool,
     interrupt: Interrupt,
 }
 
-/// What a registry is told by the engine.
+/// The credentials that the engine sends to a registry.
 #[derive(Debug, Clone)]
 pub(crate) enum RegistryLogin {
     /// A user with a password.
     Password { user: String, password: Secret },
-    /// A token that is good for tokens.
+    /// An identity (refresh) token.
     Identity(Secret),
 }
 
@@ -77,21 +79,21 @@ impl RegistryLogin {
     }
 }
 
-/// Which of an engine's features are needed.
+/// The engine features that a build needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Features {
-    /// Those that every engine has.
+    /// The features that every engine has.
     #[default]
     Settled,
-    /// Those, too, that it has to be started with.
+    /// Also the experimental features, which the engine must be started with.
     Experimental,
 }
 
-/// What a query is made of: keys and values, in their order.
+/// A query: keys and values, in order.
 pub(crate) type Query = Vec<(&'static str, String)>;
 
 impl Engine {
-    /// Asks an engine who it is.
+    /// Connects to an engine and asks for its version.
     pub(crate) async fn connect(endpoint: Endpoint, interrupt: Interrupt) -> Result<Self> {
         let mut engine = Self {
             endpoint,
@@ -109,30 +111,31 @@ impl Engine {
         let api = version.ok_or_else(no_engine)?;
         let (major, minor) = api.min(NEWEST);
         let name = answer.header("server").unwrap_or_default().to_owned();
-        // `2` is BuildKit. Docker sends it since 23; an older one has BuildKit too, but builds by the classic builder unless it is
-        // configured otherwise. See `SystemPing`: <https://docs.docker.com/reference/api/engine/version/v1.45/#tag/System>
+        // `2` is BuildKit. Docker sends it since version 23; an older one has BuildKit too, but uses the classic
+        // builder by default. See `SystemPing`:
+        // <https://docs.docker.com/reference/api/engine/version/v1.45/#tag/System>
         let builds_by_buildkit = answer.header("builder-version").is_some_and(|version| version.trim() == "2");
         answer.success("GET /_ping", &engine.interrupt).await?;
         engine = Self { prefix: format!("/v{major}.{minor}"), api, name, builds_by_buildkit, ..engine };
         Ok(engine)
     }
 
-    /// Whether its own default is `BuildKit`.
+    /// Whether the engine's default builder is `BuildKit`.
     pub(crate) fn builds_by_buildkit(&self) -> bool {
         self.builds_by_buildkit
     }
 
-    /// Whether its `BuildKit` is that of Docker 20.10 or older, which knows no here-documents and no `COPY --link`.
+    /// Whether its `BuildKit` is that of Docker 20.10 or older, without here-documents and `COPY --link`.
     pub(crate) fn has_old_buildkit(&self) -> bool {
         self.api < (1, 42)
     }
 
-    /// What it calls itself.
+    /// The engine's name and version.
     pub(crate) fn name(&self) -> &str {
         if self.name.is_empty() { "its name is unknown" } else { &self.name }
     }
 
-    /// Builds by the classic builder. `messages` gets what the engine tells of it.
+    /// Builds with the classic builder. `messages` gets the engine's progress messages.
     pub(crate) async fn build(
         &self,
         query: &Query,
@@ -147,14 +150,14 @@ impl Engine {
         answer.messages(&self.interrupt, messages).await
     }
 
-    /// Takes in the images of an archive that `docker save` wrote.
+    /// Loads the images of an archive that `docker save` wrote.
     pub(crate) async fn load(&self, archive: Body, messages: impl FnMut(Value) -> Result<()>) -> Result<()> {
         let query = vec![("quiet", "1".to_owned())];
         let answer = self.request(Method::POST, "/images/load", &query, archive, &[]).await?;
         answer.messages(&self.interrupt, failing(messages)).await
     }
 
-    /// Fetches an image from its registry.
+    /// Pulls an image from its registry.
     pub(crate) async fn pull(
         &self,
         image: &str,
@@ -167,7 +170,7 @@ impl Engine {
         answer.messages(&self.interrupt, failing(messages)).await
     }
 
-    /// Gives an image a name.
+    /// Tags an image.
     pub(crate) async fn tag(&self, image: &str, repository: &str, tag: &str) -> Result<()> {
         let query = vec![("repo", repository.to_owned()), ("tag", tag.to_owned())];
         let path = format!("/images/{image}/tag");
@@ -176,7 +179,7 @@ impl Engine {
         answer.success(&format!("POST {path}"), &self.interrupt).await.map(|_| ())
     }
 
-    /// Sends an image to its registry.
+    /// Pushes an image to its registry.
     pub(crate) async fn push(
         &self,
         repository: &str,
@@ -187,14 +190,14 @@ impl Engine {
         let (path, query) = (format!("/images/{repository}/push"), vec![("tag", tag.to_owned())]);
         let mut headers = registry_auth(login)?;
         if headers.is_empty() {
-            // The engine wants the header even where there is nothing to say.
+            // The engine requires the header even without credentials.
             headers.push(("x-registry-auth", encoded(&json!({}))?));
         }
         let answer = self.request(Method::POST, &path, &query, nothing(), &headers).await?;
         answer.messages(&self.interrupt, failing(messages)).await
     }
 
-    /// The id of an image, when the engine has it.
+    /// The id of an image, if the engine has it.
     pub(crate) async fn image_id(&self, image: &str) -> Result<Option<String>> {
         let path = format!("/images/{image}/json");
         let request = self.prepare(Method::GET, &path, &Vec::new(), nothing(), &[])?;
@@ -207,10 +210,10 @@ impl Engine {
         Ok(body.get("Id").and_then(Value::as_str).map(str::to_owned))
     }
 
-    /// Ends a BuildKit build, which may outlive the connection that it was asked for on.
+    /// Cancels a BuildKit build, which may outlive the connection that started it.
     pub(crate) async fn cancel(&self, build: &str) -> Result<()> {
         let query = vec![("id", build.to_owned())];
-        // The verb is being interrupted already when this is asked.
+        // The verb is already interrupted at this point, so the interrupt must not end this request.
         let request = self.prepare(Method::POST, "/build/cancel", &query, nothing(), &[])?;
         self.endpoint.send(request, Some(LAST), &Interrupt::default()).await.map(|_| ())
     }
@@ -225,7 +228,7 @@ impl Engine {
     ) -> Result<Answer> {
         let what = format!("{method} {path}");
         let request = self.prepare(method, path, query, body, headers)?;
-        // How long the work takes that is asked for, nobody knows.
+        // No time limit: the work may take any time.
         self.endpoint.send(request, None, &self.interrupt).await?.success(&what, &self.interrupt).await
     }
 
@@ -258,7 +261,7 @@ impl Engine {
     }
 }
 
-/// Passes messages on until one tells of a failure.
+/// Passes messages on until one reports a failure.
 fn failing(mut messages: impl FnMut(Value) -> Result<()>) -> impl FnMut(Value) -> Result<()> {
     move |message| match failure(&message) {
         Some(error) => {

@@ -1,4 +1,4 @@
-//! A build's context as a tar archive, written while it is sent: the classic builder takes it so.
+//! Streams a build context as a tar archive, for the classic builder.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -14,20 +14,20 @@ use tokio::sync::mpsc;
 use crate::engine::connection::{Body, Pieces};
 use crate::files::walk::{Found, Selection, Walk, named};
 
-/// How much is sent at once, in bytes.
+/// The size of a piece, in bytes.
 const PIECE: usize = 128 * 1024;
 
-/// How many pieces may wait to be sent.
+/// The capacity of the queue of pieces to send.
 const AHEAD: usize = 4;
 
-/// A file that stands in the archive though it is not, or not so, in the directory.
+/// A file that is added to the archive, or replaces one of the directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Extra {
     pub(crate) name: String,
     pub(crate) content: Vec<u8>,
 }
 
-/// The archive of a directory, with `extras` in place of what has their names.
+/// Streams the archive of a directory. `extras` replace files with the same names.
 pub(crate) fn stream(root: PathBuf, selection: Selection, extras: Vec<Extra>) -> Body {
     piped(move |pipe| {
         let mut archive = Builder::new(pipe);
@@ -46,7 +46,7 @@ pub(crate) fn stream(root: PathBuf, selection: Selection, extras: Vec<Extra>) ->
     })
 }
 
-/// A file as it is.
+/// Streams a file unchanged.
 pub(crate) fn file(path: PathBuf) -> Body {
     piped(move |mut pipe| {
         let mut file = File::open(&path).map_err(|error| named(&path, &error))?;
@@ -55,13 +55,13 @@ pub(crate) fn file(path: PathBuf) -> Body {
     })
 }
 
-/// A body that `write` writes, on a thread of its own, as fast as it is sent.
+/// A body that `write` writes on a thread of its own, with back pressure.
 fn piped(write: impl FnOnce(Pipe) -> io::Result<()> + Send + 'static) -> Body {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
         let pipe = Pipe { sender: sender.clone(), pending: BytesMut::with_capacity(PIECE) };
         if let Err(error) = write(pipe) {
-            // Nobody is there to be told when the request has ended.
+            // If the request has ended, the error cannot be sent.
             let _ = sender.blocking_send(Err(error));
         }
     });
@@ -81,7 +81,7 @@ fn append(archive: &mut Builder<Pipe>, root: &Path, found: &Found) -> io::Result
         let mut header = header(EntryType::Regular, mode, seconds);
         header.set_size(metadata.len());
         let file = File::open(&full).map_err(|error| named(&full, &error))?;
-        // A file that grows or shrinks meanwhile must not damage what follows it.
+        // A file that grows or shrinks meanwhile must not corrupt the entries after it.
         return archive.append_data(&mut header, path, Exactly { file, left: metadata.len(), path: &full });
     }
     let entry = match kind {
@@ -89,7 +89,7 @@ fn append(archive: &mut Builder<Pipe>, root: &Path, found: &Found) -> io::Result
         kind if kind.is_fifo() => EntryType::Fifo,
         kind if kind.is_char_device() => EntryType::Char,
         kind if kind.is_block_device() => EntryType::Block,
-        // A socket has no place in an archive.
+        // A tar archive cannot hold a socket.
         _ => return Ok(()),
     };
     let mut header = header(entry, mode, seconds);
@@ -100,7 +100,7 @@ fn append(archive: &mut Builder<Pipe>, root: &Path, found: &Found) -> io::Result
     archive.append_data(&mut header, path, io::empty())
 }
 
-/// Everything in a context belongs to root, as docker has it.
+/// Everything in a context belongs to root, as in Docker.
 fn header(kind: EntryType, mode: u32, seconds: i64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
@@ -112,7 +112,7 @@ fn header(kind: EntryType, mode: u32, seconds: i64) -> Header {
     header
 }
 
-/// As many bytes of a file as it had when it was looked at.
+/// Reads exactly as many bytes as the file had when its header was written.
 struct Exactly<'p> {
     file: File,
     left: u64,
@@ -135,7 +135,7 @@ impl Read for Exactly<'_> {
     }
 }
 
-/// Where the archive is written to.
+/// Writes to the request's body.
 struct Pipe {
     sender: mpsc::Sender<io::Result<Frame<Bytes>>>,
     pending: BytesMut,

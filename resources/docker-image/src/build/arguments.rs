@@ -1,4 +1,4 @@
-//! What a pipeline hands to a recipe: build args and labels, from params and from files of the inputs.
+//! Build args and labels, from params and from files of the inputs.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Context, Inputs, Result, Unknown, interpolate};
 use serde_json::{Map, Value};
 
-/// The words by which the name of a secret mostly gives itself away.
+/// Words in the names of build args that suggest a secret.
 const TELLING: [&str; 9] =
     ["password", "passwd", "secret", "token", "api_key", "apikey", "private_key", "credential", "access_key"];
 
-/// The build args: those of the worker's proxy, then `build_args` with the build's metadata filled in, then those of the file.
+/// The build args: the worker's proxy, then `build_args` with the build's metadata filled in, then the file's.
 pub(super) fn build_args(
     context: &Context,
     inputs: &Inputs,
@@ -20,7 +20,7 @@ pub(super) fn build_args(
     let mut all: BTreeMap<String, String> = context.proxy_variables().into_iter().collect();
     for (name, value) in given.into_iter().flatten() {
         let value = match value.as_object().filter(|keys| keys.len() == 1).and_then(|keys| keys.get("file")) {
-            // A file is taken as it is: whoever wrote it means its text.
+            // A file's text is used as it is: the build's metadata is not filled in.
             Some(Value::String(path)) => {
                 let text = read(inputs, path).with_context(|| format!("cannot read the build arg `{name}`"))?;
                 text.trim_end_matches('\n').to_owned()
@@ -36,7 +36,7 @@ pub(super) fn build_args(
     Ok(all)
 }
 
-/// The labels: `labels` as they are, then those of the file.
+/// The labels: `labels` as they are, then the file's.
 pub(super) fn labels(
     inputs: &Inputs,
     given: Option<&Map<String, Value>>,
@@ -50,7 +50,7 @@ pub(super) fn labels(
     Ok(all)
 }
 
-/// A small file of the inputs as text.
+/// Reads a small file of the inputs as text.
 pub(super) fn read(inputs: &Inputs, path: &str) -> Result<String> {
     let found = inputs.find(path)?.with_context(|| format!("there is no `{path}` in the inputs"))?;
     let bytes = inputs.read(&found).with_context(|| format!("cannot read `{path}`"))?;
@@ -63,12 +63,12 @@ fn of_file(inputs: &Inputs, path: &str) -> Result<Vec<(String, String)>> {
     Ok(content.iter().map(|(name, value)| (name.clone(), text(value))).collect())
 }
 
-/// Text as it is, and anything else as JSON.
+/// Text as it is; anything else as JSON.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Build args stay in the image's history, where everybody who has the image reads them.
+/// Warns about secrets in build args: they stay in the image's history, which every user of the image can read.
 fn warn_of_secrets<'n>(context: &Context, names: impl Iterator<Item = &'n String>) {
     let telling = names.filter(|name| {
         let name = name.to_lowercase().replace('-', "_");

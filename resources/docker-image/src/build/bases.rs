@@ -1,15 +1,16 @@
-//! Which registries a recipe may want images of: some give their credentials only to who asks for them beforehand.
+//! Finds the registries of a Dockerfile's images, since some registries issue credentials only on request, before the
+//! build.
 
-/// What may be registries in a recipe: what stands before the first slash of a word, where images are named. That is `FROM`,
-/// `--from=`, `ARG`, which has names for either, and the frontend of `# syntax=`.
+/// Possible registries in a Dockerfile: the part before the first slash of a word, in instructions that name images.
+/// These are `FROM`, `--from=`, `ARG`, whose value may be used in either, and the frontend of `# syntax=`.
 pub(crate) fn registries(recipe: &str) -> Vec<String> {
     let named = instructions(recipe).into_iter().filter(|instruction| may_name_images(instruction));
     named.flat_map(|instruction| of_words(&instruction).map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
-/// The same of any text, a build arg's value, say.
+/// Possible registries in any text, for example a build arg's value.
 pub(super) fn of_words(text: &str) -> impl Iterator<Item = &str> {
-    // `${NAME:-registry/image}` is what a name stands for that has no value.
+    // In `${NAME:-registry/image}` the default names an image.
     let between = |character: char| character.is_whitespace() || "=\"',{}$".contains(character);
     text.split(between).filter_map(|word| {
         let (name, _) = word.split_once('/')?;
@@ -22,8 +23,9 @@ fn may_name_images(instruction: &str) -> bool {
     ["from", "arg"].iter().any(|known| name.eq_ignore_ascii_case(known)) || instruction.contains("from=")
 }
 
-/// The instructions, each in one line, as docker reads them: lines that end with the escape character go on in the next one that
-/// is neither empty nor a comment. The text of a here-document is read as instructions too, and only ever adds words.
+/// The instructions, each on one line, as Docker parses them: a line that ends with the escape character continues on
+/// the next line that is neither empty nor a comment. The text of a here-document is parsed as instructions too, which
+/// can only add words.
 pub(super) fn instructions(recipe: &str) -> Vec<String> {
     let recipe = recipe.trim_start_matches('\u{feff}');
     let (escape, frontend) = directives(recipe);
@@ -43,7 +45,8 @@ pub(super) fn instructions(recipe: &str) -> Vec<String> {
     instructions
 }
 
-/// The character that lets a line go on, and the frontend's image: of the comments `# key=value` that a recipe begins with.
+/// The escape character and the frontend's image, from the parser directives (`# key=value`) at the start of a
+/// Dockerfile.
 pub(super) fn directives(recipe: &str) -> (char, Option<&str>) {
     let (mut escape, mut frontend) = ('\\', None);
     for line in recipe.lines() {
@@ -109,7 +112,7 @@ mod tests {
             ["one.example", "two.example"]
         );
         assert_eq!(found("# syntax = one.example/frontend:1\nFROM two.example/x"), ["one.example", "two.example"]);
-        // What comes after anything else is a comment.
+        // A directive after anything else is a comment.
         assert_eq!(found("# a comment\n# escape=`\nFROM \\\n one.example/x"), ["one.example"]);
         assert_eq!(found("FROM scratch\n# syntax=one.example/x"), Vec::<String>::new());
     }

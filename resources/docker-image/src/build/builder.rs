@@ -1,4 +1,4 @@
-//! Which of an engine's two builders builds, and the errors of one that the other would not have made.
+//! Chooses one of an engine's two builders, and adds hints to errors that the other builder would not have.
 
 use jetway::{Advise as _, Error};
 
@@ -17,13 +17,13 @@ pub(super) enum Builder {
 /// Why a builder was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// This key of the params asks for it.
+    /// This key of the params requests it.
     Key(&'static str),
-    /// It is the default of the engine.
+    /// It is the engine's default.
     Default,
 }
 
-/// The builder that the params ask for, with the key that does; `None` when none does.
+/// The builder that the params request, with the key that does; `None` if none does.
 pub(super) fn requested(params: &PutParams) -> Option<(Builder, &'static str)> {
     if let Some(key) = params.asks_for_buildkit() {
         return Some((Builder::BuildKit, key));
@@ -33,7 +33,7 @@ pub(super) fn requested(params: &PutParams) -> Option<(Builder, &'static str)> {
     key.map(|key| (Builder::Classic, key))
 }
 
-/// The builder that builds: the requested one, else the engine's own default.
+/// The builder to use: the requested one, else the engine's default.
 pub(super) fn choose(requested: Option<(Builder, &'static str)>, engine: &Engine) -> (Builder, Reason) {
     match requested {
         Some((builder, key)) => (builder, Reason::Key(key)),
@@ -42,7 +42,7 @@ pub(super) fn choose(requested: Option<(Builder, &'static str)>, engine: &Engine
     }
 }
 
-/// Adds a hint to the error of a build that the other builder, or a newer `BuildKit`, would not have made.
+/// Adds a hint to a build error that the other builder, or a newer `BuildKit`, would not have.
 pub(super) fn advise(error: Error, recipe: &str, builder: (Builder, Reason), engine: &Engine) -> Error {
     match builder {
         (Builder::Classic, reason) => {
@@ -72,12 +72,12 @@ pub(super) fn advise(error: Error, recipe: &str, builder: (Builder, Reason), eng
     }
 }
 
-/// The image of the frontend that a Dockerfile asks for.
+/// The frontend image of a Dockerfile.
 fn frontend(recipe: &str) -> Option<&str> {
     super::bases::directives(recipe.trim_start_matches('\u{feff}')).1
 }
 
-/// Options of instructions that the classic builder does not have, see
+/// Options of instructions that the classic builder does not support, see
 /// <https://docs.docker.com/reference/dockerfile/>.
 const OPTIONS: [(&str, &[&str]); 3] = [
     ("RUN", &["--mount", "--network", "--security", "--device"]),
@@ -97,7 +97,7 @@ const PLATFORM_ARGS: [&str; 8] = [
     "TARGETVARIANT",
 ];
 
-/// The first thing in a Dockerfile that only `BuildKit` knows, as a message names it.
+/// The first feature of a Dockerfile that only `BuildKit` supports, as a message names it.
 fn buildkit_feature(recipe: &str) -> Option<String> {
     if frontend(recipe).is_some() {
         return Some("`# syntax=` in the Dockerfile".to_owned());

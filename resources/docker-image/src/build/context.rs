@@ -1,4 +1,4 @@
-//! What a build is made of: the directory, the recipe, and what is left out.
+//! A build's input files: the context directory, the Dockerfile and `.dockerignore`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use crate::engine::session::offer::Directory;
 use crate::files::ignore::Patterns;
 use crate::files::walk::Selection;
 
-/// The usual name of a recipe.
+/// The default name of the Dockerfile.
 const RECIPE: &str = "Dockerfile";
 
-/// What says which files are left out.
+/// The default name of the ignore file.
 const IGNORE: &str = ".dockerignore";
 
 /// A build's files.
@@ -26,14 +26,14 @@ const IGNORE: &str = ".dockerignore";
 pub(super) struct BuildContext {
     root: PathBuf,
     recipe: PathBuf,
-    /// The file that says what is left out: one beside the recipe with its name comes first.
+    /// The ignore file: `<Dockerfile>.dockerignore` beside the Dockerfile has precedence.
     ignore_file: Option<PathBuf>,
     ignore_text: String,
     ignore: Patterns,
 }
 
 impl BuildContext {
-    /// Finds the directory `build` and the recipe, each relative to the inputs.
+    /// Finds the directory `build` and the Dockerfile, each relative to the inputs.
     pub(super) fn find(inputs: &Inputs, build: &str, dockerfile: Option<&str>) -> Result<Self> {
         let root = inputs.find(build)?.with_context(|| format!("there is no `{build}` in the inputs"))?;
         if !root.is_dir() {
@@ -70,7 +70,7 @@ impl BuildContext {
         Ok(Self { root, recipe, ignore_file: ignore_file.map(|(_, found)| found), ignore_text, ignore })
     }
 
-    /// What may be registries that the recipe wants images of, in itself and in these texts.
+    /// Possible registries of the Dockerfile's images, in its own text and in these texts.
     pub(super) fn registries<'t>(&self, others: impl Iterator<Item = &'t str>) -> Result<BTreeSet<String>> {
         let text = self.recipe_text()?;
         let mut all: BTreeSet<String> = bases::registries(&text).iter().map(|name| name.to_ascii_lowercase()).collect();
@@ -84,9 +84,10 @@ impl BuildContext {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The archive for the classic builder, and the recipe's name in it. `unique` makes names that are nobody's.
+    /// The archive for the classic builder, and the Dockerfile's name in it. `unique` makes names that no file has.
     ///
-    /// The engine takes the recipe and `.dockerignore` out again when the latter says so; until then it needs both.
+    /// The engine removes the Dockerfile and `.dockerignore` itself if the latter ignores them; until then it needs
+    /// both.
     pub(super) fn archive(&self, unique: &str) -> Result<(Body, String)> {
         let inside = self.recipe.strip_prefix(&self.root).ok().and_then(Path::to_str);
         let usual_ignore = self.ignore_file.as_ref().is_none_or(|file| *file == self.root.join(IGNORE));
@@ -111,7 +112,7 @@ impl BuildContext {
         Ok((archive::stream(self.root.clone(), selection, extras), name))
     }
 
-    /// The directories for BuildKit, and the recipe's name.
+    /// The directories for BuildKit, and the Dockerfile's name.
     pub(super) fn directories(&self) -> ([(&'static str, Directory); 2], String) {
         let name = self.recipe.file_name().map_or(RECIPE.to_owned(), |name| name.to_string_lossy().into_owned());
         let mut aliases = std::collections::BTreeMap::from([(name.clone(), self.recipe.clone())]);
@@ -124,27 +125,27 @@ impl BuildContext {
     }
 }
 
-/// What a recipe from elsewhere is called in an archive.
+/// The prefix of the name, in the archive, of a Dockerfile from outside the context.
 const IGNORE_PREFIX: &str = ".dockerfile.";
 
-/// A name as a pattern that means it and nothing else.
+/// A name, escaped as a pattern that matches only itself.
 fn escaped(name: &str) -> String {
     let special = |character: char| r"*?[]\!".contains(character);
     name.chars().flat_map(|character| special(character).then_some('\\').into_iter().chain([character])).collect()
 }
 
-/// A directory of the inputs with an image in it, as a get with `save` leaves it.
+/// A directory of the inputs with an image, written by a get with `save`.
 #[derive(Debug)]
 pub(super) struct Saved {
     pub(super) archive: PathBuf,
-    /// The image's id, where it is told.
+    /// The image's id, if the directory has it.
     pub(super) id: Option<String>,
-    /// Its name, where it is told.
+    /// The image's name and tag, if the directory has them.
     pub(super) name: Option<(String, String)>,
 }
 
 impl Saved {
-    /// Looks into a directory of the inputs; `None` when there is no such directory.
+    /// Reads a directory of the inputs; `None` when it does not exist.
     pub(super) fn find(inputs: &Inputs, directory: &str) -> Result<Option<Self>> {
         let Some(root) = inputs.find(directory)?.filter(|root| root.is_dir()) else { return Ok(None) };
         let file = |name: &str| inputs.resolve(&root.join(name)).map(|found| found.filter(|found| found.is_file()));

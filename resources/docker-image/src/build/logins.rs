@@ -1,4 +1,4 @@
-//! The credentials that an engine is handed: each for one registry.
+//! The credentials for the engine: each for one registry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::source::Source;
 pub(super) struct Logins(EngineLogins);
 
 impl Logins {
-    /// Those of the source; `login` is the one for the registry of `repository`.
+    /// The credentials of the source; `login` is for the registry of `repository`.
     pub(super) fn of_source(source: &Source, repository: &Repository, login: &Login) -> Self {
         let mut all = EngineLogins::new();
         let mut add = |registry: &str, login: &Login| {
@@ -34,8 +34,8 @@ impl Logins {
         Self(all)
     }
 
-    /// Those that Amazon gives for its registries among these, unless there are some already. Whether the build needs them is
-    /// not known, so that it is no failure when there are none.
+    /// Adds credentials for Amazon's registries among these, unless they have some. An error is only a warning, since
+    /// the build may not need them.
     pub(super) async fn add_of_amazon(
         &mut self,
         context: &Context,
@@ -84,11 +84,11 @@ fn for_engine(login: &Login) -> Option<RegistryLogin> {
     }
 }
 
-/// The name that an engine keeps a registry's credentials under.
+/// The name under which an engine keeps a registry's credentials.
 pub(crate) fn engine_name(registry: &str) -> String {
     let hub = registry_of("docker.io").map(|(hub, _)| hub).unwrap_or_default();
     if registry == hub { "https://index.docker.io/v1/".to_owned() } else { registry.to_owned() }
 }
 
-/// Credentials, by what an engine calls their registries.
+/// Credentials by the engine's names of the registries.
 pub(crate) type EngineLogins = BTreeMap<String, RegistryLogin>;

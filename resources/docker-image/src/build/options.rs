@@ -1,4 +1,4 @@
-//! How an engine is to go about a build: what its steps may reach and use, and what is done anew.
+//! The engine's build options: limits, network, and use of the cache.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::params::steps::{Limit, Network};
 use crate::source::size::bytes;
 use crate::source::text::set;
 
-/// What an engine is told of them. The rules have seen that they are what they are to be.
+/// The options as a query. They were validated with the params.
 pub(super) fn query(params: &PutParams) -> Query {
     let mut query = Query::new();
     let switches = [("nocache", params.no_cache), ("pull", params.pull), ("squash", params.squash)];

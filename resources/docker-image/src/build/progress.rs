@@ -1,4 +1,4 @@
-//! How far a build is, as lines that people can read, from what the engine tells.
+//! Turns the engine's messages about a build into log lines.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,29 +10,29 @@ use serde_json::Value;
 use crate::build::trace::{Trace, is_base};
 use crate::engine::failure::{failure, may_pass};
 
-/// How many lines of a failing step its error repeats.
+/// How many lines of a failed step its error quotes.
 const LAST_LINES: usize = 10;
 
-/// What a build has told so far.
+/// The state of a build so far.
 #[derive(Debug)]
 pub(crate) struct Progress<'c> {
     console: &'c Console,
-    /// What has come of a line whose end has not.
+    /// An incomplete line of output.
     line: String,
-    /// The step that is being worked on, as the classic builder tells it.
+    /// The current step, as the classic builder reports it.
     step: String,
     last: VecDeque<String>,
     trace: Trace,
-    /// What the engine says of layers that it fetches: the last word on each.
+    /// The last status of each layer that the engine pulls.
     layers: BTreeMap<String, String>,
-    /// How many steps of the recipe there were; what they are based on (`FROM`) is none of them.
+    /// How many steps of the Dockerfile were reported; `FROM` is not counted.
     pub(crate) steps: usize,
-    /// How many of them were not done again.
+    /// How many of them were cached.
     pub(crate) cached: usize,
     pub(crate) image: Option<String>,
-    /// Whether a step has begun that does something.
+    /// Whether a step other than `FROM` or `ARG` has begun.
     has_begun: bool,
-    /// Whether the engine has told of a failure that may pass.
+    /// Whether the engine has reported a transient error.
     may_pass: bool,
 }
 
@@ -53,12 +53,12 @@ impl<'c> Progress<'c> {
         }
     }
 
-    /// Whether another try may do better: what the recipe builds upon could not be fetched, and nothing else has been done.
+    /// Whether a retry may succeed: a base image could not be pulled, and no step has run.
     pub(crate) fn may_try_again(&self, error: &jetway::Error) -> bool {
         (self.may_pass || may_pass(error)) && !self.has_begun && !self.trace.has_begun()
     }
 
-    /// Takes a message of the engine's; one that tells of a failure is the error.
+    /// Processes a message of the engine; returns the error if the message reports one.
     pub(crate) fn take(&mut self, message: &Value) -> Result<()> {
         if let Some(error) = failure(message) {
             self.flush();
@@ -90,7 +90,7 @@ impl<'c> Progress<'c> {
         Ok(())
     }
 
-    /// Shows what has come of the last line.
+    /// Logs the incomplete last line.
     pub(crate) fn flush(&mut self) {
         let line = std::mem::take(&mut self.line);
         self.tell(&line);
@@ -126,7 +126,7 @@ impl<'c> Progress<'c> {
         self.console.relay(line);
     }
 
-    /// Layers are told of often, by bars; people get a line when something else happens to one.
+    /// Layer status comes often, for progress bars; a line is logged only when the kind of status changes.
     fn status(&mut self, id: Option<&str>, status: &str) {
         let Some(id) = id else { return self.tell(status) };
         let is_bar = matches!(status, "Downloading" | "Extracting" | "Pushing" | "Waiting" | "Preparing");
@@ -135,7 +135,7 @@ impl<'c> Progress<'c> {
         }
     }
 
-    /// The error with the step that failed and what it said last.
+    /// The error with the failed step and its last lines.
     fn explain(&self, error: jetway::Error) -> jetway::Error {
         let (step, lines) = match self.trace.failed() {
             Some((step, lines)) => (step.to_owned(), lines),
@@ -144,7 +144,7 @@ impl<'c> Progress<'c> {
         if step.is_empty() {
             return error;
         }
-        // The engine's own words on a step, and those of the step itself, which say why.
+        // The engine's own lines about a step do not show why it failed; only the step's output does.
         let is_engines =
             |line: &&String| line.starts_with(" --->") || line.starts_with("Removing intermediate container ");
         let said = lines.iter().filter(|line| !is_engines(line)).cloned().collect::<Vec<_>>().join("\n");
@@ -153,7 +153,7 @@ impl<'c> Progress<'c> {
     }
 }
 
-/// Whether an instruction only names something, as one before the first `FROM` may.
+/// Whether an instruction is `ARG`, which may come before the first `FROM`.
 fn is_argument(instruction: &str) -> bool {
     instruction.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("ARG"))
 }

@@ -1,4 +1,4 @@
-//! What a recipe may use and an image must not keep: secrets, and ssh agents.
+//! A build's secrets and ssh agents, which the Dockerfile may use and the image must not keep.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::build::arguments;
 use crate::params::secrets::{BuildSecret, SecretFrom};
 use crate::source::text::set;
 
-/// The secrets by their ids.
+/// The secrets by id.
 pub(super) fn secrets(
     context: &Context,
     inputs: &Inputs,

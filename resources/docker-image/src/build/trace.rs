@@ -1,4 +1,4 @@
-//! BuildKit's report of a build: steps that begin and end, in parallel, and what they say.
+//! BuildKit's status report of a build: steps, which run in parallel, and their output.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,7 +7,7 @@ use crate::engine::protobuf::{Fields, Value};
 /// How many lines are kept of each step.
 const LAST_LINES: usize = 10;
 
-/// What is known of a build.
+/// The state of a build.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     numbers: HashMap<String, usize>,
@@ -17,19 +17,19 @@ pub(crate) struct Trace {
 #[derive(Debug, Default)]
 struct Step {
     name: String,
-    /// It has been told that it began.
+    /// Whether its start was logged.
     told: bool,
-    /// It has been told how it ended.
+    /// Whether its end was logged.
     ended: bool,
     cached: bool,
     error: String,
-    /// The end of its output that has no line's end yet.
+    /// An incomplete last line of its output.
     line: String,
     last: VecDeque<String>,
 }
 
 impl Trace {
-    /// Reads a report (`StatusResponse` of BuildKit's control API), and says what is new in it.
+    /// Parses a report (`StatusResponse` of BuildKit's control API), and returns the new log lines.
     pub(crate) fn take(&mut self, report: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for (field, value) in Fields(report) {
@@ -48,18 +48,18 @@ impl Trace {
         lines
     }
 
-    /// How many steps of the recipe there were, and how many of them were not done again.
+    /// How many steps of the Dockerfile ended, and how many of them were cached.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let steps = self.steps.iter().filter(|step| step.ended && is_work(&step.name));
         steps.fold((0, 0), |(all, cached), step| (all + 1, cached + usize::from(step.cached)))
     }
 
-    /// Whether a step of the recipe has begun.
+    /// Whether a step of the Dockerfile has begun.
     pub(crate) fn has_begun(&self) -> bool {
         self.steps.iter().any(|step| (step.told || step.ended) && is_work(&step.name))
     }
 
-    /// The step that failed, and its last lines.
+    /// The failed step, and its last lines.
     pub(crate) fn failed(&self) -> Option<(&str, Vec<String>)> {
         let cancelled = |step: &&Step| step.error.ends_with("context canceled");
         let failed = || self.steps.iter().filter(|step| !step.error.is_empty());
@@ -127,9 +127,9 @@ impl Step {
     }
 }
 
-/// Whether a step does something of the recipe: `[2/3] RUN x`, `[build 2/3] RUN x`. A `FROM` has a number too, but is what
-/// the others begin with: BuildKit calls it cached or not by what else the engine has at that moment. `[internal]`,
-/// `[auth]` and `[context x]` are work around the recipe.
+/// Whether a step runs an instruction of the Dockerfile: `[2/3] RUN x`, `[build 2/3] RUN x`. A `FROM` has a number too,
+/// but does not count: whether BuildKit calls it cached depends on what else the engine has at that moment.
+/// `[internal]`, `[auth]` and `[context x]` are work around the Dockerfile.
 fn is_work(name: &str) -> bool {
     let Some((place, instruction)) = name.strip_prefix('[').and_then(|rest| rest.split_once("] ")) else {
         return false;
@@ -139,7 +139,7 @@ fn is_work(name: &str) -> bool {
     number.is_some_and(|(number, of)| is_number(number) && is_number(of)) && !is_base(instruction)
 }
 
-/// Whether an instruction names what a stage begins with.
+/// Whether an instruction is `FROM`.
 pub(super) fn is_base(instruction: &str) -> bool {
     instruction.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("FROM"))
 }
@@ -191,7 +191,8 @@ mod tests {
 
     #[test]
     fn the_steps_that_count_are_those_that_do_something() {
-        // The base may be told as cached or not; a step is told several times, and may be known as cached only in the end.
+        // The base may be reported as cached or not; a step is reported several times, and may be known as cached only
+        // at the end.
         for base_is_cached in [true, false] {
             let mut trace = Trace::default();
             let mut tell = |digest, name, completed, cached| {

@@ -1,6 +1,7 @@
-//! Control groups inside a container: an engine needs to write to them, and containers mostly get them read-only, or not at all.
+//! Prepares cgroups inside a container: an engine needs to write to them, and containers mostly get them read-only, or
+//! not at all.
 //!
-//! What cannot be done is told and left: the engine itself says in its log what it misses, and that is quoted when it does not start.
+//! Errors are only warnings: the engine logs what it misses, and the log is quoted when it does not start.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use jetway::Console;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 
-/// Where control groups are.
+/// The mount point of cgroups.
 const ROOT: &str = "/sys/fs/cgroup";
 
 /// A mount point of this process.
@@ -20,25 +21,25 @@ struct Mount {
     read_only: bool,
 }
 
-/// What control groups there are to write to.
+/// Which cgroups are mounted.
 #[derive(Debug, PartialEq, Eq)]
 enum State {
-    /// Those of version 2.
+    /// Version 2.
     Unified,
-    /// Those of version 1.
+    /// Version 1.
     Legacy,
-    /// None that can be written: they are mounted read-only, or not at all, as in a container.
+    /// None that is writable: they are mounted read-only, or not at all, as in a container.
     Out,
 }
 
-/// Makes control groups ready for an engine. Where they can be written already, as outside of containers, nothing is mounted.
+/// Prepares cgroups for an engine. Where they are writable already, as outside of containers, nothing is mounted.
 ///
-/// What the mounts are says so. Which process this one is does not: in a container it is the first one with some runtimes, and
-/// the child of an init with others.
+/// The mount table decides that, not the process id: in a container this process is the first one with some runtimes,
+/// and the child of an init with others.
 ///
-/// `directory` is where a controller may be mounted for a moment; it does not exist yet.
+/// `directory` is where a controller may be mounted temporarily; it does not exist yet.
 pub(crate) fn prepare(console: &Console, directory: &Path) {
-    // In this order: the devices cannot be opened once the engine has made groups below.
+    // In this order: the devices cannot be opened once the engine has made child groups.
     for prepared in [open_devices(directory), try_prepare()] {
         if let Err(error) = prepared {
             return console
@@ -47,14 +48,15 @@ pub(crate) fn prepare(console: &Console, directory: &Path) {
     }
 }
 
-/// Lets the engine allow devices to its containers. With version 1 a group cannot allow what its parent does not, and the group of a
-/// worker's container has a list, even when the container is privileged: without this every `RUN` fails. Version 2 has no
-/// such controller.
+/// Allows the engine's containers to use devices. With version 1 a group cannot allow what its parent does not, and the
+/// group of a worker's container has an allow list, even when the container is privileged: without this every `RUN`
+/// fails. Version 2 has no such controller.
 ///
-/// See "Device Whitelist Controller" of the kernel, section 4 (hierarchy): <https://docs.kernel.org/admin-guide/cgroup-v1/devices.html>
+/// See "Device Whitelist Controller" of the kernel, section 4 (hierarchy):
+/// <https://docs.kernel.org/admin-guide/cgroup-v1/devices.html>
 fn open_devices(directory: &Path) -> io::Result<()> {
     let Some((controllers, group)) = devices_group(&fs::read_to_string("/proc/self/cgroup")?) else { return Ok(()) };
-    // A mount of its own: the usual one may be read-only, missing, or that of another group.
+    // A separate mount: the usual one may be read-only, missing, or that of another group.
     fs::create_dir_all(directory)?;
     mount_new("cgroup", &directory.display().to_string(), &controllers)?;
     let opened = group.and_then(|group| allow_all_devices(&directory.join(group)));
@@ -80,8 +82,8 @@ fn devices_group(table: &str) -> Option<(String, io::Result<PathBuf>)> {
 fn allow_all_devices(group: &Path) -> io::Result<()> {
     let allow = group.join("devices.allow");
     let Err(error) = fs::write(&allow, "a") else { return Ok(()) };
-    // A group with groups below keeps its list. The machine's own allows everything; that of a container in which an engine was
-    // killed can still grow.
+    // A group with child groups keeps its list. The host's root group allows everything; the group of a container in
+    // which an engine was killed can still be opened.
     if fs::read_to_string(group.join("devices.list"))?.starts_with("a *:* rwm") {
         return Ok(());
     }
@@ -105,10 +107,10 @@ fn try_prepare() -> io::Result<()> {
     }
 }
 
-/// What the mounts say.
+/// Finds the state in the mount table.
 fn state(mounts: &[Mount]) -> State {
     let is_below = |mount: &&Mount| Path::new(&mount.at).starts_with(ROOT);
-    // What is mounted later at the same place is what counts.
+    // The last mount at a path covers the earlier ones.
     let root = mounts.iter().rev().find(|mount| mount.at == ROOT);
     match root {
         Some(root) if root.read_only => State::Out,
@@ -121,7 +123,7 @@ fn state(mounts: &[Mount]) -> State {
     }
 }
 
-/// Version 2: one tree.
+/// Version 2: one hierarchy.
 fn mount_unified(mounts: &[Mount]) -> io::Result<()> {
     match mounts.iter().rev().find(|mount| mount.at == ROOT) {
         Some(mount) if mount.kind == "cgroup2" => remount(ROOT),
@@ -129,27 +131,28 @@ fn mount_unified(mounts: &[Mount]) -> io::Result<()> {
     }
 }
 
-/// Lets groups be made below that of a container. The machine's own, the only one without a type, needs nothing done.
+/// Delegates controllers to child groups of a container's group. The host's root group, the only one without a type,
+/// needs nothing.
 fn hand_on() -> io::Result<()> {
     if !Path::new(ROOT).join("cgroup.type").exists() {
         return Ok(());
     }
-    // Limits can be handed to groups below only when no process is in the group itself.
+    // Controllers can be delegated to child groups only if the group itself has no process.
     let init = Path::new(ROOT).join("init");
     fs::create_dir_all(&init)?;
     for process in fs::read_to_string(Path::new(ROOT).join("cgroup.procs"))?.lines() {
-        // One that has ended meanwhile needs no moving.
+        // A process that has ended meanwhile cannot be moved, which is fine.
         let _ = fs::write(init.join("cgroup.procs"), process);
     }
     let controllers = fs::read_to_string(Path::new(ROOT).join("cgroup.controllers"))?;
     for controller in controllers.split_whitespace() {
-        // A controller that cannot be handed on limits nothing; the rest still do.
+        // A controller that cannot be delegated sets no limits; the others still do.
         let _ = fs::write(Path::new(ROOT).join("cgroup.subtree_control"), format!("+{controller}"));
     }
     Ok(())
 }
 
-/// Version 1: a tree for each controller, or for a few together.
+/// Version 1: a hierarchy for each controller, or for a few together.
 fn prepare_legacy(mounts: &[Mount]) -> io::Result<()> {
     if !mounts.iter().any(|mount| mount.at == ROOT) {
         mount_new("tmpfs", ROOT, "mode=755")?;
@@ -174,14 +177,14 @@ fn prepare_legacy(mounts: &[Mount]) -> io::Result<()> {
     Ok(())
 }
 
-/// The trees that this process is in: `memory`, `cpu,cpuacct`, `name=systemd`.
+/// The hierarchies of this process: `memory`, `cpu,cpuacct`, `name=systemd`.
 fn hierarchies() -> io::Result<BTreeSet<String>> {
     let text = fs::read_to_string("/proc/self/cgroup")?;
     let names = text.lines().filter_map(|line| line.split(':').nth(1)).filter(|name| !name.is_empty());
     Ok(names.map(str::to_owned).collect())
 }
 
-/// Whether the kernel has given every controller to version 2.
+/// Whether the kernel uses version 2 for every controller.
 fn is_unified() -> bool {
     hierarchies().is_ok_and(|hierarchies| hierarchies.is_empty())
 }
@@ -192,7 +195,7 @@ fn mount_new(kind: &str, at: &str, options: &str) -> io::Result<()> {
     mount(kind, at, kind, flags, Some(options.as_c_str())).map_err(|error| at_path(at, error))
 }
 
-/// Makes a mount point writable.
+/// Remounts a mount point as writable.
 fn remount(at: &str) -> io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::BIND;
     mount_remount(at, flags, c"").map_err(|error| at_path(at, error))
@@ -257,7 +260,7 @@ mod tests {
     #[test]
     fn group_that_cannot_be_opened_is_an_error_unless_it_allows_all_devices() {
         let group = tempfile::tempdir().unwrap();
-        // What cannot be written to.
+        // A path that cannot be written to.
         fs::create_dir(group.path().join("devices.allow")).unwrap();
         fs::write(group.path().join("devices.list"), "a *:* rwm\n").unwrap();
         allow_all_devices(group.path()).unwrap();
@@ -272,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_is_to_be_made_ready_whoever_the_first_process_is() {
-        // As containers of a step have them, under an init or not: read-only, of either version, or none.
+        // The mounts in a step's container, with or without an init: read-only, of either version, or none.
         let unified = "30 23 0:26 / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw";
         let legacy = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - tmpfs tmpfs rw,mode=755\n\
                       31 30 0:27 /step /sys/fs/cgroup/memory ro,nosuid - cgroup cgroup rw,memory";

@@ -1,7 +1,7 @@
-//! One request on one connection to the engine, and what it answers.
+//! One HTTP request on one connection to the engine, and its response.
 //!
-//! Engines are next door mostly, on a socket, so that a connection for each request costs nothing; and when an answer is dropped
-//! its connection ends with it, which is how an engine learns that a build is to be cancelled.
+//! Engines are mostly local, on a socket, so a connection for each request costs nothing. Dropping a response closes
+//! its connection, which makes the engine cancel the build.
 
 use std::fmt;
 use std::future::Future;
@@ -34,16 +34,16 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::engine::failure::told;
 
-/// How long a connection may take.
+/// The connect timeout.
 const CONNECT: Duration = Duration::from_secs(15);
 
-/// How long an engine may think about what it knows without work: who it is, what an image is, a name for one.
+/// The timeout for requests that need no work: ping, inspect, tag.
 pub(crate) const PROMPTLY: Duration = Duration::from_secs(30);
 
-/// The most that is read of an answer that is read whole, in bytes.
+/// The largest response that is read into memory, in bytes.
 const LARGEST: usize = 4 * 1024 * 1024;
 
-/// What a request carries.
+/// The body of a request.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// A request without a body.
@@ -51,7 +51,7 @@ pub(crate) fn nothing() -> Body {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
 }
 
-/// A body that arrives piece by piece from somebody else; it ends when the sender is gone.
+/// A body that another task sends in pieces; it ends when the sender is dropped.
 pub(crate) struct Pieces(pub(crate) mpsc::Receiver<io::Result<Frame<Bytes>>>);
 
 impl HttpBody for Pieces {
@@ -70,7 +70,7 @@ impl HttpBody for Pieces {
     }
 }
 
-/// An error of TLS in words for people; any other as it is.
+/// Makes a TLS error readable; returns other errors unchanged.
 fn in_words(error: jetway::Error) -> jetway::Error {
     match tls_problem(error.as_ref()) {
         Some(problem) => anyhow!(problem).hint(
@@ -85,12 +85,12 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// Where connections go.
+/// The engine's address.
 #[derive(Clone)]
 pub(crate) enum Endpoint {
-    /// A socket of this machine.
+    /// A local socket.
     Unix(PathBuf),
-    /// Another machine, encrypted when there is a configuration for that.
+    /// A remote host, with TLS if there is a configuration.
     Tcp { host: String, port: u16, tls: Option<Arc<ClientConfig>> },
 }
 
@@ -128,8 +128,8 @@ impl Endpoint {
         })
     }
 
-    /// Sends a request on a connection of its own. `limit` is how long the answer's beginning may take, where work is no
-    /// reason for it to take long.
+    /// Sends a request on a new connection. `limit` is the timeout for the response's headers, if the request needs no
+    /// long work.
     pub(crate) async fn send(
         &self,
         request: Request<Body>,
@@ -147,12 +147,12 @@ impl Endpoint {
                 .map_err(in_words)
                 .with_context(|| format!("cannot connect to the container engine at `{self}`"))?;
             let connection = tokio::spawn(async move {
-                // What goes wrong here is told by the request that it goes wrong for.
+                // The request itself returns the connection's error.
                 let _ = connection.with_upgrades().await;
             });
             let connection = Connection(connection.abort_handle());
             let response = within(limit, sender.send_request(request)).await;
-            // An engine that does not take our certificate says so only now.
+            // With TLS 1.3 an engine rejects our certificate only now.
             let response = response.and_then(|response| response.map_err(|error| in_words(error.into())));
             let response = response.with_context(|| format!("the container engine at `{self}` did not answer"))?;
             Ok(Answer { response, connection })
@@ -164,7 +164,7 @@ impl Endpoint {
     }
 }
 
-/// Waits no longer than that, where there is a limit.
+/// Waits for the work, with a timeout if `limit` is set.
 async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Result<T> {
     match limit {
         Some(limit) => timeout(limit, work).await.map_err(|_| anyhow!("nothing came within {} s", limit.as_secs_f32())),
@@ -172,7 +172,7 @@ async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Re
     }
 }
 
-/// A connection that ends when this is dropped.
+/// A connection that is closed on drop.
 #[derive(Debug)]
 pub(crate) struct Connection(AbortHandle);
 
@@ -182,7 +182,7 @@ impl Drop for Connection {
     }
 }
 
-/// What an engine answers.
+/// The engine's response.
 pub(crate) struct Answer {
     pub(crate) response: Response<Incoming>,
     connection: Connection,
@@ -194,7 +194,7 @@ impl Answer {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// The same, or the error that the engine tells.
+    /// Returns the response, or the engine's error if the status is no success.
     pub(crate) async fn success(self, what: &str, interrupt: &Interrupt) -> Result<Self> {
         let status = self.response.status();
         if status.is_success() || status.is_informational() {
@@ -208,13 +208,13 @@ impl Answer {
         Err(told(message.trim()).context(format!("{what}: the container engine answered {status}")))
     }
 
-    /// The connection's bytes after the engine has agreed to another protocol.
+    /// The raw connection, after the engine has agreed to another protocol.
     pub(crate) async fn upgrade(self) -> Result<(hyper::upgrade::Upgraded, Connection)> {
         let upgraded = hyper::upgrade::on(self.response).await.context("the container engine keeps its connection")?;
         Ok((upgraded, self.connection))
     }
 
-    /// All of a small answer, which has to come promptly.
+    /// Reads a small response, with a timeout.
     pub(crate) async fn whole(self, interrupt: &Interrupt) -> Result<Vec<u8>> {
         within(Some(PROMPTLY), self.read(interrupt)).await?
     }
@@ -231,14 +231,14 @@ impl Answer {
         Ok(whole)
     }
 
-    /// Hands each JSON message of a stream to `take`, as it comes.
+    /// Passes each JSON message of a stream to `take`, as it arrives.
     pub(crate) async fn messages(self, interrupt: &Interrupt, mut take: impl FnMut(Value) -> Result<()>) -> Result<()> {
         let mut pending: Vec<u8> = Vec::new();
         let mut body = self.response.into_body();
         loop {
             let piece = next_piece(&mut body, interrupt).await?;
             let ended = piece.is_none();
-            // Only what is new can hold a line's end.
+            // Only the new bytes can hold a newline.
             let mut searched = pending.len();
             pending.extend_from_slice(&piece.unwrap_or_default());
             while let Some(end) = pending.iter().skip(searched).position(|byte| *byte == b'\n') {
@@ -284,7 +284,7 @@ async fn next_piece(body: &mut Incoming, interrupt: &Interrupt) -> Result<Option
     }
 }
 
-/// Keeps a future's type short where one is stored.
+/// A short name for the type of a stored future.
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 #[cfg(test)]
@@ -295,7 +295,7 @@ mod tests {
     async fn an_engine_that_takes_a_request_and_never_answers_is_given_up() {
         let house = tempfile::tempdir().unwrap();
         let socket = house.path().join("engine.sock");
-        // Connections are taken by the system, and nobody reads them.
+        // The kernel accepts connections, but the test reads none.
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         let mut request = Request::new(nothing());
         *request.uri_mut() = "/_ping".parse().unwrap();

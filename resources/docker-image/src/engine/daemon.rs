@@ -1,4 +1,4 @@
-//! An engine of our own: `dockerd`, started inside the (privileged) container of the step and stopped at its end.
+//! A local engine: `dockerd`, started inside the step's (privileged) container and stopped at its end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,22 +13,22 @@ use tokio::time::timeout_at;
 
 use crate::engine::{Features, cgroups};
 
-/// How often is looked whether a service is ready.
+/// How often a service is polled until it is ready.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long a process that was killed may take to be gone.
+/// How long a killed process may take to disappear.
 const LAST: Duration = Duration::from_secs(2);
 
-/// How many of its last lines an engine that does not start is quoted with.
+/// How many of an engine's last log lines the error quotes when it does not start.
 const TAIL: usize = 12;
 
-/// Where Concourse has room for much, on the worker's disk.
+/// Concourse's scratch space, on the worker's disk.
 const SCRATCH: &str = "/scratch";
 
-/// Where an engine looks for the certificates of registries.
+/// The engine's directory for the certificates of registries.
 const CERTIFICATES: &str = "/etc/docker/certs.d";
 
-/// What an engine is told at its start.
+/// The options that the engine is started with.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     pub(crate) startup_timeout: u32,
@@ -42,28 +42,28 @@ pub(crate) struct Options {
     pub(crate) features: Features,
 }
 
-/// What an engine needs to speak TLS with one registry.
+/// The TLS certificates for one registry.
 #[derive(Debug)]
 pub(crate) struct Certificates {
     pub(crate) registry: String,
-    /// Authorities in PEM form.
+    /// CA certificates in PEM form.
     pub(crate) authorities: String,
-    /// A certificate to log in with, and its key.
+    /// A client certificate and its key.
     pub(crate) client: Option<(String, Secret)>,
 }
 
-/// An engine that runs.
+/// A running engine.
 pub(crate) struct Daemon {
     service: Service,
     socket: PathBuf,
     private: PathBuf,
     data: PathBuf,
-    /// The links in [`CERTIFICATES`] that are ours.
+    /// Our links in [`CERTIFICATES`].
     links: Vec<PathBuf>,
 }
 
 impl Daemon {
-    /// Starts an engine and waits until it answers.
+    /// Starts an engine and waits until it is ready.
     pub(crate) async fn start(context: &Context, options: &Options) -> Result<Self> {
         let private = context.private_directory().path()?;
         cgroups::prepare(context.console(), &private.join("devices"));
@@ -79,7 +79,8 @@ impl Daemon {
             .arg(private.join("exec"))
             .arg("--pidfile")
             .arg(private.join("engine.pid"))
-            // No step publishes a port, and the image does not have the proxy for it, which Docker 26 does not start without.
+            // No step publishes a port, and the image does not have the userland proxy, without which Docker 26 does
+            // not start.
             .arg("--userland-proxy=false")
             .args(["--max-concurrent-downloads".to_owned(), options.downloads.to_string()])
             .args(["--max-concurrent-uploads".to_owned(), options.uploads.to_string()]);
@@ -126,14 +127,14 @@ impl Daemon {
         &self.socket
     }
 
-    /// Stops it, with all that it has started and mounted.
+    /// Stops the engine, its processes and its mounts.
     pub(crate) async fn stop(self) {
         self.service.stop().await;
-        // An engine that ends before its time leaves containerd to itself, which is in no group of ours.
+        // An engine that exits early leaves containerd running, which is in a process group of its own.
         let pid = fs::read_to_string(self.private.join("exec/containerd/containerd.pid")).unwrap_or_default();
         end(pid.trim(), &self.private).await;
         for at in mounts_below(&[&self.private, &self.data]) {
-            // What cannot be unmounted cannot be removed either, and goes with the container.
+            // A mount that cannot be unmounted cannot be removed either; it disappears with the container.
             let _ = unmount(&at, UnmountFlags::DETACH);
         }
         for link in self.links {
@@ -142,7 +143,7 @@ impl Daemon {
     }
 }
 
-/// Ends the process of that number, if it is one that our engine has started.
+/// Kills the process with that id, if our engine has started it.
 async fn end(pid: &str, private: &Path) {
     let Some(process) = pid.parse().ok().and_then(Pid::from_raw) else { return };
     let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -156,7 +157,7 @@ async fn end(pid: &str, private: &Path) {
     }
 }
 
-/// Where something is mounted in these directories, the innermost first.
+/// The mount points in these directories, the innermost first.
 fn mounts_below(directories: &[&Path]) -> Vec<PathBuf> {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let places = table.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from);
@@ -166,15 +167,15 @@ fn mounts_below(directories: &[&Path]) -> Vec<PathBuf> {
     found
 }
 
-/// What is waited for, and for how long.
+/// What to wait for, and for how long.
 pub(crate) struct Waiting {
     pub(crate) what: &'static str,
     pub(crate) seconds: u32,
-    /// The key of source that sets the limit.
+    /// The key of source that sets the timeout.
     pub(crate) key: Option<&'static str>,
 }
 
-/// Waits until a service is ready. The error has its last words.
+/// Waits until a service is ready. The error quotes the last lines of its log.
 pub(crate) async fn wait_for(
     context: &Context,
     service: &mut Service,
@@ -184,7 +185,7 @@ pub(crate) async fn wait_for(
     let deadline = Instant::now() + Duration::from_secs(waiting.seconds.into());
     let what = waiting.what;
     loop {
-        // What is asked whether it is ready may as well say nothing for ever.
+        // The readiness probe itself may hang.
         if timeout_at(deadline.into(), ready()).await == Ok(true) {
             return Ok(());
         }
@@ -205,11 +206,11 @@ pub(crate) async fn wait_for(
     }
 }
 
-/// Where the engine keeps images: on the worker's disk where there is room for such, else with our own files.
+/// The engine's data directory: on the worker's disk if there is scratch space, else in the private directory.
 fn data_directory(private: &Path) -> PathBuf {
     let usual = Path::new(SCRATCH).join("docker");
     let probe = || {
-        // In a container of Concourse the directory is there; elsewhere none of ours is to appear at the root.
+        // In a container of Concourse the directory exists; elsewhere it must not be created at the root.
         fs::metadata(SCRATCH)?;
         fs::create_dir_all(&usual)?;
         let probe = usual.join(".jetway-probe");
@@ -219,19 +220,19 @@ fn data_directory(private: &Path) -> PathBuf {
     if probe().is_ok() { usual } else { private.join("data") }
 }
 
-/// The largest packet of the interface that the default route goes by: containers inside must not send larger ones.
+/// The MTU of the default route's interface: inner containers must not send larger packets.
 fn mtu() -> Option<u32> {
     let routes = fs::read_to_string("/proc/net/route").ok()?;
     let route = routes.lines().skip(1).find(|line| line.split_whitespace().nth(1) == Some("00000000"))?;
     let interface = route.split_whitespace().next()?;
-    // A name of the kernel's, but it becomes part of a path.
+    // The kernel's name for the interface, but it becomes part of a path.
     if interface.contains(['/', '.']) {
         return None;
     }
     fs::read_to_string(format!("/sys/class/net/{interface}/mtu")).ok()?.trim().parse().ok()
 }
 
-/// Puts certificates where the engine looks for them, by links: the files themselves, keys among them, stay in the private directory.
+/// Links certificates into the engine's directory: the files themselves, including keys, stay in the private directory.
 fn link_certificates(context: &Context, all: &[Certificates]) -> Result<Vec<PathBuf>> {
     let private = context.private_directory();
     let mut links = Vec::new();
@@ -250,7 +251,7 @@ fn link_certificates(context: &Context, all: &[Certificates]) -> Result<Vec<Path
         let link = Path::new(CERTIFICATES).join(&certificates.registry);
         let make = || {
             fs::create_dir_all(CERTIFICATES)?;
-            // What a killed step left behind leads nowhere.
+            // A link that a killed step left behind is broken.
             if link.is_symlink() {
                 fs::remove_file(&link)?;
             }

@@ -1,17 +1,17 @@
-//! What an engine says when something fails, and whether another try may succeed.
+//! Engine errors, and which of them are transient.
 
 use std::fmt;
 
 use anyhow::anyhow;
 use serde_json::Value;
 
-/// The error that a message tells of, with what failed.
+/// The error in a message, if it has one.
 pub(crate) fn failure(message: &Value) -> Option<jetway::Error> {
     let detail = message.pointer("/errorDetail/message").or_else(|| message.get("error"))?.as_str()?;
     Some(told(detail.trim()))
 }
 
-/// What an engine tells of a failure that another try may not meet: a registry, or the way to it, that was too slow or too busy.
+/// A transient engine error: a registry was slow, busy or unreachable.
 #[derive(Debug)]
 struct Passing(String);
 
@@ -23,15 +23,15 @@ impl fmt::Display for Passing {
 
 impl std::error::Error for Passing {}
 
-/// Whether the same request may succeed a little later.
+/// Whether an error is transient.
 pub(crate) fn may_pass(error: &jetway::Error) -> bool {
     error.downcast_ref::<Passing>().is_some()
 }
 
-/// What a registry's refusal has in it, in the words of engines.
+/// Phrases in an engine's error when the registry refuses the credentials.
 pub(super) const REFUSED: [&str; 4] = ["unauthorized", "denied", "authentication required", "no basic auth"];
 
-/// What a failure has in it that may pass. Engines hand on what Go's HTTP client says, and statuses with their names.
+/// Phrases in transient errors. Engines pass on the errors of Go's HTTP client, and statuses with their names.
 const PASSING: [&str; 19] = [
     "client.timeout",
     "context deadline exceeded",
@@ -54,7 +54,7 @@ const PASSING: [&str; 19] = [
     "504 gateway timeout",
 ];
 
-/// The error that an engine's words are.
+/// Turns an engine's error text into an error.
 pub(super) fn told(text: &str) -> jetway::Error {
     let lower = text.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
@@ -62,8 +62,8 @@ pub(super) fn told(text: &str) -> jetway::Error {
     if passes { Passing(text.to_owned()).into() } else { anyhow!("{text}") }
 }
 
-/// Whether a text tells of a status of a server in trouble, whatever that server calls it: `unexpected HTTP status: 503 Service
-/// Temporarily Unavailable`, `unexpected status code [manifests latest]: 502`.
+/// Whether a text has a status 500, 502, 503 or 504, whatever name the server gives to it: `unexpected HTTP status: 503
+/// Service Temporarily Unavailable`, `unexpected status code [manifests latest]: 502`.
 fn has_busy_status(text: &str) -> bool {
     let Some((_, rest)) = text.split_once("status") else { return false };
     rest.split([' ', ':']).any(|word| ["500", "502", "503", "504"].contains(&word))

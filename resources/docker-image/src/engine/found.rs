@@ -1,4 +1,4 @@
-//! The engine that a put builds by: the one that source names, or one that is started for it.
+//! Finds or starts the engine for a build: the one that the source names, or a local one.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::source::docker_host::EngineAt;
 use crate::source::engine_address::Address;
 use crate::source::shapes::{CaCertificate, Insecure};
 
-/// An engine, and what has to be stopped after it was used.
+/// An engine, and what must be stopped after its use.
 pub(crate) struct Found {
     pub(crate) engine: Engine,
     daemon: Option<Daemon>,
@@ -21,7 +21,7 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Finds the engine, or starts one. `registries` are those that it will be asked to speak to.
+    /// Connects to the engine, or starts one. `registries` are those that it will contact.
     pub(crate) async fn find(
         context: &Context,
         source: &Source,
@@ -85,7 +85,7 @@ impl Found {
         }
     }
 
-    /// Ends what was started.
+    /// Stops what was started.
     pub(crate) async fn stop(self) {
         if let Some(daemon) = self.daemon {
             daemon.stop().await;
@@ -96,17 +96,17 @@ impl Found {
     }
 }
 
-/// What the source says to an engine of our own.
+/// The source's options for a local engine.
 fn options(source: &Source, registries: &[String]) -> Options {
     let mut insecure = source.insecure_registries.clone();
     match &source.insecure {
         Some(Insecure::Registries(named)) => insecure.extend(named.iter().cloned()),
-        // For the registry of `repository`, which is the first.
+        // Only for the registry of `repository`, which is the first.
         Some(Insecure::All(true)) => insecure.extend(registries.first().cloned()),
         _ => {}
     }
     let mirrors = source.mirrors();
-    // A recipe may build upon images of any registry that the source has certificates for.
+    // A Dockerfile may use base images of any registry for which the source has certificates.
     let named = (source.ca_certs.iter().filter_map(CaCertificate::domain))
         .chain(source.client_certs.iter().map(|client| client.domain.as_str()))
         .chain(mirrors.iter().map(|mirror| mirror.host))
@@ -138,7 +138,7 @@ fn options(source: &Source, registries: &[String]) -> Options {
     }
 }
 
-/// Engines want a mirror with its scheme.
+/// Engines require a mirror's scheme.
 fn with_scheme(mirror: &str) -> String {
     if mirror.contains("://") { mirror.to_owned() } else { format!("https://{mirror}") }
 }

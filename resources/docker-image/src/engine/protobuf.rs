@@ -1,13 +1,14 @@
-//! The little of Protocol Buffers' wire format that a build's session needs: fields of numbers and bytes.
+//! The subset of Protocol Buffers' wire format that BuildKit's session needs: fields of numbers and bytes.
 //!
-//! See <https://protobuf.dev/programming-guides/encoding/>. A field that is unknown or damaged is passed over, as the format wants it.
+//! See <https://protobuf.dev/programming-guides/encoding/>. An unknown or invalid field is skipped, as the format
+//! requires.
 
 /// A field's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Value<'b> {
-    /// A whole number.
+    /// A varint.
     Number(u64),
-    /// Text, bytes, or a message of its own.
+    /// Text, bytes, or an embedded message.
     Bytes(&'b [u8]),
 }
 
@@ -31,12 +32,12 @@ impl<'b> Value<'b> {
     }
 }
 
-/// The fields of a message, in their order.
+/// The fields of a message, in order.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields<'b>(pub(crate) &'b [u8]);
 
 impl<'b> Fields<'b> {
-    /// The last field of that number; absent ones are empty.
+    /// The last field with that number; empty if absent.
     pub(crate) fn get(&self, number: u64) -> Value<'b> {
         self.clone().filter(|(found, _)| *found == number).last().map_or(Value::Bytes(&[]), |(_, value)| value)
     }
@@ -89,12 +90,12 @@ impl<'b> Iterator for Fields<'b> {
     }
 }
 
-/// A message in the making.
+/// Encodes a message.
 #[derive(Debug, Default)]
 pub(crate) struct Message(Vec<u8>);
 
 impl Message {
-    /// Adds a number; zero is what an absent one means.
+    /// Appends a number; zero is the default and is left out.
     #[must_use]
     pub(crate) fn number(mut self, field: u64, number: u64) -> Self {
         if number != 0 {
@@ -104,7 +105,7 @@ impl Message {
         self
     }
 
-    /// Adds text, bytes or a message.
+    /// Appends text, bytes or a message.
     #[must_use]
     pub(crate) fn bytes(mut self, field: u64, bytes: &[u8]) -> Self {
         self.varint(field << 3 | 2);
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_message_is_read_as_it_was_written() {
-        // The specification's own example: field 1 is 150.
+        // The specification's example: field 1 is 150.
         assert_eq!(Message::default().number(1, 150).into_bytes(), [0x08, 0x96, 0x01]);
         let message = Message::default().number(1, u64::MAX).bytes(2, b"text").number(3, 0).into_bytes();
         let fields: Vec<_> = Fields(&message).collect();

@@ -1,8 +1,8 @@
-//! BuildKit's session: a connection on which the engine asks us, by gRPC, for what a build needs and must not have beforehand.
+//! BuildKit's session: a connection on which the engine requests, by gRPC, what a build needs from the client.
 //!
-//! The engine hands out a connection for `POST /session`, and from then on it is the client and we serve HTTP/2 on it: files
-//! ([`sync`]), secrets, credentials of registries, an ssh agent. The services are those of BuildKit's `session` packages; what a build does not offer
-//! is not announced, and not answered. See <https://github.com/moby/buildkit/tree/master/session>.
+//! The engine upgrades the connection of `POST /session`. From then on it is the client, and we serve HTTP/2: files
+//! ([`sync`]), secrets, registry credentials, an ssh agent. The services are those of BuildKit's `session` packages; a
+//! service that the build does not offer is not announced. See <https://github.com/moby/buildkit/tree/master/session>.
 
 mod call;
 pub(crate) mod offer;
@@ -31,15 +31,15 @@ use crate::engine::session::call::{Calls, NOT_FOUND, Sender, Status, UNIMPLEMENT
 use crate::engine::session::offer::{AGENT, CREDENTIALS, FILES, FORWARD, HEALTH, Offer, SECRET};
 use crate::engine::{Engine, RegistryLogin};
 
-/// How many messages may wait to be sent.
+/// The capacity of the queue of outgoing messages.
 const AHEAD: usize = 8;
 
-/// How much of an agent's answer is passed on at once, in bytes.
+/// The size of the buffer for an agent's response, in bytes.
 const PIECE: usize = 32 * 1024;
 
-/// A session that is open; dropping it ends it.
+/// An open session; it is closed on drop.
 pub(crate) struct Session {
-    /// What the build names it by.
+    /// The session's id in the build request.
     pub(crate) id: String,
     _connection: Connection,
     server: tokio::task::AbortHandle,
@@ -75,7 +75,7 @@ impl Session {
                 let response = answer_call(Arc::clone(&offer), request);
                 async { Ok::<_, Infallible>(response) }
             });
-            // The engine closes the session when the build is over, however it went.
+            // The engine closes the session when the build has ended or failed.
             let _ = http2::Builder::new(TokioExecutor::new()).serve_connection(upgraded, service).await;
         });
         Ok(Self { id, _connection: connection, server: server.abort_handle() })
@@ -102,10 +102,10 @@ fn answer_call(offer: Arc<Offer>, request: Request<Incoming>) -> Response<Body> 
     response
 }
 
-/// A call with one message and one answer.
+/// A unary call.
 async fn single(offer: Arc<Offer>, path: String, mut calls: Calls, sender: Sender) -> Result<(), Status> {
     let request = calls.next().await?.unwrap_or_default();
-    // What is asked for is mostly the first field, a name.
+    // The first field of most requests is a name.
     let name = Fields(&request).get(1).text();
     let answer = match path.as_str() {
         HEALTH => Message::default().number(1, 1),
@@ -113,7 +113,7 @@ async fn single(offer: Arc<Offer>, path: String, mut calls: Calls, sender: Sende
             Some(RegistryLogin::Password { user, password }) => {
                 Message::default().bytes(1, user.as_bytes()).bytes(2, password.expose().as_bytes())
             }
-            // A token goes without a user.
+            // A token has no user.
             Some(RegistryLogin::Identity(token)) => Message::default().bytes(2, token.expose().as_bytes()),
             None => Message::default(),
         },
@@ -131,7 +131,7 @@ async fn single(offer: Arc<Offer>, path: String, mut calls: Calls, sender: Sende
     Ok(sender.send(&answer.into_bytes()).await?)
 }
 
-/// Passes bytes between the builder and an agent, until either has said all.
+/// Copies bytes between the builder and an agent, until either side closes.
 async fn forward(offer: Arc<Offer>, headers: HeaderMap, mut calls: Calls, sender: Sender) -> Result<(), Status> {
     let id = headers.get("buildkit.ssh.id").and_then(|id| id.to_str().ok()).unwrap_or_default();
     let agent = UnixStream::connect(offer.agent(id)?).await?;

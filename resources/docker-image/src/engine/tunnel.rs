@@ -1,4 +1,4 @@
-//! An engine on another machine, by ssh: its socket, forwarded to one in the private directory.
+//! A remote engine by ssh: forwards its socket to one in the private directory.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use crate::engine::daemon::{Waiting, wait_for};
 use crate::source::docker_host::EngineAt;
 use crate::source::engine_address::Address;
 
-/// How long ssh may take to log in, in seconds.
+/// The timeout of the ssh login, in seconds.
 const LOGIN: u32 = 30;
 
-/// Opens the tunnel, and says where its end is.
+/// Opens the tunnel, and returns the path of the local socket.
 pub(crate) async fn open(
     context: &Context,
     at: &EngineAt,
@@ -59,7 +59,7 @@ pub(crate) async fn open(
     }
 }
 
-/// OpenSSH refuses a key without a line's end.
+/// OpenSSH refuses a key without a trailing newline.
 fn with_line_end(text: &str) -> String {
     format!("{}\n", text.trim_end())
 }

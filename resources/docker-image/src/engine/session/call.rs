@@ -1,4 +1,4 @@
-//! A gRPC call of BuildKit's: its messages, its answers and how it ended.
+//! A gRPC call from BuildKit: its messages, its responses and its status.
 
 use std::io;
 
@@ -10,15 +10,15 @@ use hyper::header::{HeaderMap, HeaderValue};
 use jetway::{Result, percent_encode};
 use tokio::sync::mpsc;
 
-/// gRPC's codes, as far as they are answered here.
+/// The gRPC status codes that are used here.
 pub(super) const NOT_FOUND: u8 = 5;
 pub(super) const UNIMPLEMENTED: u8 = 12;
 pub(super) const INTERNAL: u8 = 13;
 
-/// The largest message that is taken, in bytes. BuildKit's own limit is 16 MiB.
+/// The largest message that is accepted, in bytes. BuildKit's own limit is 16 MiB.
 const LARGEST: usize = 16 * 1024 * 1024;
 
-/// How a call ended; well, by default.
+/// The status of a call; OK by default.
 #[derive(Debug, Default)]
 pub(crate) struct Status {
     pub(super) code: u8,
@@ -43,17 +43,17 @@ impl From<jetway::Error> for Status {
     }
 }
 
-/// The messages of a call, as they come.
+/// The incoming messages of a call.
 pub(crate) struct Calls {
     pub(super) body: Incoming,
     pub(super) pending: BytesMut,
 }
 
 impl Calls {
-    /// The next message; `None` when the caller has said all.
+    /// The next message; `None` when the caller has closed its side.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
-            // A byte that says whether it is compressed, and four for the length.
+            // A message starts with a compression flag (one byte) and its length (four bytes).
             if let Some((header, _)) = self.pending.split_first_chunk::<5>() {
                 let [compressed, length @ ..] = *header;
                 let length = usize::try_from(u32::from_be_bytes(length))?;
@@ -77,7 +77,7 @@ impl Calls {
     }
 }
 
-/// Where a call's answers go.
+/// Sends a call's responses.
 #[derive(Debug, Clone)]
 pub(crate) struct Sender(pub(super) mpsc::Sender<io::Result<Frame<Bytes>>>);
 
@@ -99,7 +99,7 @@ impl Sender {
         {
             trailers.insert("grpc-message", message);
         }
-        // Nobody is there to be told when the caller has gone.
+        // If the caller has gone, the status cannot be sent.
         let _ = self.push(Frame::trailers(trailers)).await;
     }
 

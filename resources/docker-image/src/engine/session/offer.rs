@@ -1,4 +1,4 @@
-//! What a build offers to its builder.
+//! What the client offers to the builder.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,18 +16,19 @@ pub(super) const SECRET: &str = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
 pub(super) const AGENT: &str = "/moby.sshforward.v1.SSH/CheckAgent";
 pub(super) const FORWARD: &str = "/moby.sshforward.v1.SSH/ForwardAgent";
 
-/// A directory that is offered to a build.
+/// A directory that the builder may read.
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
     pub(crate) root: PathBuf,
-    /// Other names for files of it: the recipe, whatever it is called. Where there are some, nothing else is offered.
+    /// Files of the directory under other names: the Dockerfile, whatever its name is. If there are any, only these
+    /// files are offered.
     pub(crate) aliases: BTreeMap<String, PathBuf>,
 }
 
-/// What a build may ask for.
+/// Everything that a build may request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Offer {
-    /// Directories by the name that the builder has for them: `context`, `dockerfile`.
+    /// Directories by the builder's names for them: `context`, `dockerfile`.
     pub(crate) directories: BTreeMap<&'static str, Directory>,
     /// Secrets by their ids.
     pub(crate) secrets: BTreeMap<String, Secret>,

@@ -1,7 +1,7 @@
-//! The files of a build, as BuildKit asks for them: it is told what there is, and fetches what it does not have.
+//! Sends a build's files to BuildKit: first the list of files, then the content of those that BuildKit requests.
 //!
-//! Each message is a packet: first one for every file, with its path and what `stat` says; an empty one after the last; then
-//! the builder asks for the content of files by their numbers. See `fsutil` (<https://github.com/tonistiigi/fsutil>).
+//! Each message is a packet: first one for every file, with its path and `stat`; an empty one after the last; then the
+//! builder requests the content of files by number. See `fsutil` (<https://github.com/tonistiigi/fsutil>).
 
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -18,7 +18,7 @@ use crate::engine::session::offer::{Directory, Offer};
 use crate::files::ignore::Patterns;
 use crate::files::walk::{Found, Selection, Walk, named};
 
-/// The kinds of packets.
+/// The packet types.
 const STAT: u64 = 0;
 const REQUEST: u64 = 1;
 const DATA: u64 = 2;
@@ -28,10 +28,10 @@ const FAILED: u64 = 4;
 /// How much of a file is in one packet, in bytes.
 const PIECE: usize = 32 * 1024;
 
-/// How many files may wait to be told.
+/// The capacity of the queue between the directory walk and the sender.
 const AHEAD: usize = 64;
 
-/// How many links a path may lead through.
+/// The most symbolic links that are followed for one path.
 const LINKS: usize = 40;
 
 /// Serves one transfer.
@@ -51,7 +51,7 @@ pub(super) async fn serve(offer: Arc<Offer>, headers: HeaderMap, calls: Calls, s
 struct Transfer {
     calls: Calls,
     sender: Sender,
-    /// The files by their numbers; what is no regular file has none.
+    /// The files by number; `None` for what is no regular file.
     files: Vec<Option<PathBuf>>,
 }
 
@@ -74,7 +74,7 @@ impl Transfer {
         Ok(())
     }
 
-    /// Tells what there is.
+    /// Sends the list of files.
     async fn tell(&mut self, directory: &Directory, headers: &HeaderMap) -> Result<(), Status> {
         if !directory.aliases.is_empty() {
             for (name, path) in &directory.aliases {
@@ -86,7 +86,7 @@ impl Transfer {
         let root = directory.root.clone();
         let selection = selection(&root, headers)?;
         let (found, mut next) = mpsc::channel(AHEAD);
-        // Directories are read on a thread of their own, a little ahead of what is told.
+        // A thread of its own reads the directories, a little ahead of the sender.
         let walk = tokio::task::spawn_blocking(move || {
             for entry in Walk::new(&root, selection)? {
                 let Found { path, metadata } = entry?;
@@ -132,7 +132,7 @@ impl Transfer {
         Ok(self.sender.send(&packet.into_bytes()).await?)
     }
 
-    /// Sends the content of a file, and an empty packet after it.
+    /// Sends the content of a file, then an empty packet.
     async fn content(&self, number: u64) -> Result<(), Status> {
         let path = usize::try_from(number).ok().and_then(|number| self.files.get(number)?.as_ref());
         let path = path.ok_or_else(|| Status::internal(&format!("there is no file {number}")))?;
@@ -150,12 +150,12 @@ impl Transfer {
     }
 }
 
-/// Which files the builder asks for.
+/// Which files the builder requests.
 fn selection(root: &Path, headers: &HeaderMap) -> Result<Selection, Status> {
     let ignore = Patterns::new(values(headers, "exclude-patterns")).map_err(|problem| Status::internal(&problem))?;
     let mut only = values(headers, "include-patterns");
     let followed = values(headers, "followpaths");
-    // A path that is followed from the root itself means everything.
+    // If the root itself is to be followed, every file is requested.
     let everything = followed.iter().any(|path| matches!(path.trim_matches('/'), "" | "."));
     if everything {
         only.clear();
@@ -167,7 +167,7 @@ fn selection(root: &Path, headers: &HeaderMap) -> Result<Selection, Status> {
     Ok(Selection { ignore, only })
 }
 
-/// A path, and all that the links in it lead to, as far as that is in the directory.
+/// A path, and the targets of all links in it, if they are in the directory.
 fn follow(root: &Path, path: &str) -> Vec<String> {
     let mut wanted = Vec::new();
     let mut open = vec![path.trim_matches('/').to_owned()];
@@ -182,7 +182,7 @@ fn follow(root: &Path, path: &str) -> Vec<String> {
         while let Some(part) = parts.next() {
             walked.push(part);
             let Ok(target) = std::fs::read_link(root.join(&walked)) else { continue };
-            // Absolute targets are meant from the context's root.
+            // Absolute targets are relative to the context's root.
             let parent = walked.parent().unwrap_or(Path::new("")).to_owned();
             let base = if target.is_absolute() { PathBuf::new() } else { parent };
             if let Some(resolved) =
@@ -197,7 +197,7 @@ fn follow(root: &Path, path: &str) -> Vec<String> {
     wanted
 }
 
-/// A path without `..`; `None` when it leads out.
+/// A path without `..`; `None` if it leaves the directory.
 fn lexical(path: &Path) -> Option<PathBuf> {
     let mut result = PathBuf::new();
     for part in path.components() {
@@ -210,14 +210,14 @@ fn lexical(path: &Path) -> Option<PathBuf> {
     Some(result)
 }
 
-/// The values of a header; texts beyond ASCII are sent as in a query.
+/// The values of a header; BuildKit percent-encodes text that is not ASCII.
 fn values(headers: &HeaderMap, name: &str) -> Vec<String> {
     let encoded = headers.get(format!("{name}-encoded")).is_some_and(|value| value == "1");
     let texts = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     texts.map(|text| if encoded { decoded(&text) } else { text }).collect()
 }
 
-/// Text without percent signs; `+` is a space.
+/// Decodes percent-encoded text; `+` is a space.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -236,7 +236,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The mode as Go's `os.FileMode` has it.
+/// The mode as Go's `os.FileMode`.
 fn mode(metadata: &Metadata) -> u64 {
     let kind = metadata.file_type();
     let bits = [
@@ -253,7 +253,7 @@ fn mode(metadata: &Metadata) -> u64 {
     flags | u64::from(metadata.mode() & 0o777)
 }
 
-/// When it was last changed, in nanoseconds since 1970.
+/// The modification time, in nanoseconds since 1970.
 fn modified(metadata: &Metadata) -> u64 {
     u64::try_from(metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec()).unwrap_or(0)
 }
