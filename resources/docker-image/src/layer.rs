@@ -1,4 +1,4 @@
-//! Layers: archives of files, applied one on the other.
+//! Layers: tar archives, applied in order.
 
 pub(crate) mod apply;
 pub(crate) mod content;

@@ -1,7 +1,7 @@
-//! Images on disk, as a put reads them: archives of `docker save`, OCI layouts, tar archives of a file system.
+//! Reads images from disk for a put: archives of `docker save`, OCI layouts, tar archives of a file system.
 //!
-//! Whoever wrote them, nothing is taken on trust: names lead nowhere else, sizes and digests are compared before anything
-//! is sent.
+//! The input is untrusted: names cannot leave the directory or archive, and sizes and digests are verified before
+//! anything is pushed.
 
 pub(crate) mod archive;
 pub(crate) mod layout;
@@ -15,21 +15,21 @@ use crate::image::manifest::{Descriptor, Manifest};
 use crate::layer::decompress::Compression;
 use store::Part;
 
-/// An image that can be sent.
+/// An image that can be pushed.
 #[derive(Debug)]
 pub(crate) enum Image {
-    /// One that has its manifest.
+    /// An image with its manifest.
     Whole(Whole),
-    /// One whose manifest is to be made, since its layers are to be compressed.
+    /// An image whose manifest is built here, since its layers must be compressed.
     Layered(Layered),
 }
 
-/// Manifests with everything that they name.
+/// Manifests with everything that they refer to.
 #[derive(Debug)]
 pub(crate) struct Whole {
-    /// What an index names stands before it. The last one is what tags point to.
+    /// Children come before their index. The last one is the root.
     pub(crate) manifests: Vec<Manifest>,
-    /// Each once.
+    /// Without duplicates.
     pub(crate) blobs: Vec<Blob>,
 }
 
@@ -48,14 +48,14 @@ pub(crate) struct Layer {
     pub(crate) diff_id: Digest,
     pub(crate) part: Part,
     pub(crate) compression: Compression,
-    /// How the archive itself describes the layer (`LayerSources`).
+    /// The archive's own descriptor of the layer (`LayerSources`).
     pub(crate) source: Option<Descriptor>,
 }
 
-/// A blob of a whole image.
+/// A blob of an image with manifest.
 #[derive(Debug)]
 pub(crate) struct Blob {
     pub(crate) descriptor: Descriptor,
-    /// `None` when it is not on disk. The registry must have it then.
+    /// `None` if it is not on disk. Then the registry must have it.
     pub(crate) part: Option<Part>,
 }

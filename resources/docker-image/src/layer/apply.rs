@@ -1,7 +1,7 @@
-//! Applying layers: each adds to, replaces and takes away from what the ones below it made.
+//! Applies layers: each adds, replaces and removes files of the layers below it.
 //!
-//! After the image specification of the OCI ("Applying Changesets"). A name that begins with `.wh.` takes the rest of that
-//! name away from the layers below, `.wh..wh..opq` all that those have in its directory; what the same layer brings stays,
+//! See "Applying Changesets" in the OCI image specification. A whiteout `.wh.NAME` removes NAME of the layers below; an
+//! opaque whiteout `.wh..wh..opq` removes everything that they have in its directory. Files of the same layer stay,
 //! whichever comes first.
 
 use std::collections::hash_map::RandomState;
@@ -23,24 +23,24 @@ use crate::layer::holes::write_at;
 use crate::layer::tar::{Archive, Entry, Kind};
 use crate::layer::tree::{Missing, Name, Tree, is_directory, names};
 
-/// What the name of a whiteout begins with.
+/// The prefix of a whiteout's name.
 const WHITEOUT: &[u8] = b".wh.";
 
-/// The name that hides all that the layers below have in a directory.
+/// The name of an opaque whiteout.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
-/// What else begins so is the bookkeeping of a file system (AUFS), and no file.
+/// Other names with this prefix are the metadata of a file system (AUFS), not files.
 const BOOKKEEPING: &[u8] = b".wh..wh.";
 
-/// How much is written to a file at once, in bytes.
+/// The size of a write, in bytes.
 const PIECE: usize = 256 * 1024;
 
-/// The root file system that layers make.
+/// The root file system that the layers are applied to.
 pub(crate) struct Rootfs {
     tree: Tree,
     owners: Owners,
-    /// The modes and times that directories get in the end: what is put into one changes its time, and may need its
-    /// permission.
+    /// The final modes and times of directories, which are set last: creating an entry in a directory changes its time,
+    /// and may need its permission.
     directories: BTreeMap<Vec<OsString>, (u32, (i64, u32))>,
     /// Whether a layer has been applied: the first one has nothing below it.
     has_layers: bool,
@@ -48,21 +48,21 @@ pub(crate) struct Rootfs {
     buffer: Vec<u8>,
 }
 
-/// Whether files can be given to their owners.
+/// Whether files get the owners of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owners {
     AsInTheImage,
     Ours,
 }
 
-/// What could not be made here, for a warning: how many of each, and the first one's name.
+/// Devices and attributes that could not be created, for a warning.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct LeftOut {
     pub(crate) devices: Vec<PathBuf>,
     pub(crate) attributes: Vec<(PathBuf, String)>,
 }
 
-/// What the layer at hand has brought: names of directories are in it for all that is below them.
+/// The paths that the current layer has created. A directory's path is included for everything below it.
 struct Brought {
     hasher: RandomState,
     names: Option<HashSet<u64>>,
@@ -94,20 +94,20 @@ impl Rootfs {
         Ok(())
     }
 
-    /// Gives directories their modes and times, and says what could not be made.
+    /// Sets the modes and times of directories, and returns what could not be created.
     pub(crate) fn finish(mut self) -> io::Result<LeftOut> {
         let directories = std::mem::take(&mut self.directories);
-        // From the bottom up: a directory that may not be entered is closed after all that is in it.
+        // From the bottom up: a directory without search permission must be closed after everything in it.
         for (parts, (mode, mtime)) in directories.into_iter().rev() {
             let directory = match self.tree.directory(&parts, Missing::Fail) {
                 Ok(directory) => directory,
-                // A layer above has put something else in its place, or in that of one above it.
+                // A later layer has replaced it or one of its parents.
                 Err(error) if is_gone(&error) => continue,
                 Err(error) => return Err(error),
             };
             rustix::fs::fchmod(&directory, Mode::from_raw_mode(mode))?;
             rustix::fs::futimens(&directory, &times(mtime))?;
-            // The mode may not let the way down any more.
+            // The parent's mode may not allow to open it again.
             self.tree.forget();
         }
         Ok(self.left_out)
@@ -157,7 +157,7 @@ impl Rootfs {
 
     fn directory(&mut self, entry: &Entry, parent: BorrowedFd<'_>, name: &Name) -> io::Result<()> {
         let last = name.last.as_os_str();
-        // Open to us until the end, whatever its mode will be.
+        // Writable for us until the end, whatever its final mode is.
         let made = rustix::fs::mkdirat(parent, last, Mode::RWXU);
         let was_there = match made {
             Ok(()) => false,
@@ -176,7 +176,7 @@ impl Rootfs {
         }
         self.own(entry, directory.as_fd())?;
         self.attributes(entry, directory.as_fd(), None)?;
-        // By where it is, and not by the way of links that the archive takes.
+        // By its real path, not by the links in the archive's path.
         let parts = name.parts().map(OsStr::to_owned).collect();
         self.directories.insert(parts, (entry.mode, entry.mtime));
         Ok(())
@@ -213,7 +213,7 @@ impl Rootfs {
             file.set_len(entry.size)?;
         }
         self.own(entry, file.as_fd())?;
-        // After the owner, since a change of that takes set-user-id away, and capabilities.
+        // After the owner, since chown clears set-user-id and capabilities.
         rustix::fs::fchmod(&file, Mode::from_raw_mode(entry.mode))?;
         self.attributes(entry, file.as_fd(), None)?;
         rustix::fs::futimens(&file, &times(entry.mtime))?;
@@ -233,7 +233,7 @@ impl Rootfs {
         let directory = self.tree.directory(&target.directories, Missing::Fail).map_err(not_there)?;
         let stat = |directory: BorrowedFd<'_>, name: &OsStr| statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
         let origin = stat(directory.as_fd(), &target.last).map_err(|error| not_there(error.into()))?;
-        // A link to itself would take the file away before it is linked.
+        // If it is a link to itself, `make` would remove the file first.
         if stat(parent, last).is_ok_and(|there| (there.st_dev, there.st_ino) == (origin.st_dev, origin.st_ino)) {
             return Ok(());
         }
@@ -248,7 +248,7 @@ impl Rootfs {
         let mode = Mode::from_raw_mode(entry.mode);
         match self.make(parent, name, |parent| rustix::fs::mknodat(parent, last, kind, mode, device)) {
             Ok(()) => {}
-            // A container without the right to: what is in /dev of its own is made by whoever runs the image.
+            // A container without the permission: the runtime creates the devices in `/dev` itself.
             Err(error) if kind != FileType::Fifo && error.kind() == io::ErrorKind::PermissionDenied => {
                 self.left_out.devices.push(name.parts().collect());
                 return Ok(());
@@ -257,12 +257,12 @@ impl Rootfs {
         }
         rustix::fs::chmodat(parent, last, mode, AtFlags::empty())?;
         self.finish_special(entry, parent, last)?;
-        // As with files, the owner takes bits away.
+        // As with files, chown clears bits.
         rustix::fs::chmodat(parent, last, mode, AtFlags::empty())?;
         Ok(())
     }
 
-    /// Owner, attributes and time of what is not opened.
+    /// Sets owner, attributes and time of an entry that is not opened.
     fn finish_special(&mut self, entry: &Entry, parent: BorrowedFd<'_>, last: &OsStr) -> io::Result<()> {
         if self.owners == Owners::AsInTheImage {
             let (uid, gid) = ids(entry);
@@ -273,7 +273,7 @@ impl Rootfs {
         Ok(())
     }
 
-    /// Makes something, in the place of what may be there.
+    /// Creates an entry, and replaces an existing one.
     fn make<T>(
         &mut self,
         parent: BorrowedFd<'_>,
@@ -289,7 +289,7 @@ impl Rootfs {
         }
     }
 
-    /// Removes what is at a name, and with directories what they would have got in the end.
+    /// Removes an existing entry, and the pending modes and times of directories below it.
     fn clear(&mut self, parent: BorrowedFd<'_>, name: &Name) -> io::Result<()> {
         if is_directory(parent, &name.last)? {
             let parts: Vec<OsString> = name.parts().map(OsStr::to_owned).collect();
@@ -313,7 +313,7 @@ impl Rootfs {
     /// Sets the extended attributes of an open file, or of a name in an open directory.
     fn attributes(&mut self, entry: &Entry, file: BorrowedFd<'_>, name: Option<&OsStr>) -> io::Result<()> {
         for (attribute, value) in &entry.attributes {
-            // What the worker's own policy decides is not the image's to say.
+            // The worker's own policy sets the label.
             if attribute == b"security.selinux" {
                 continue;
             }
@@ -338,12 +338,12 @@ impl Rootfs {
         Ok(())
     }
 
-    /// Takes a name away from the layers below.
+    /// Applies a whiteout: removes a name of the layers below.
     fn hide(&mut self, name: &Name, hidden: &[u8], brought: &Brought) -> io::Result<()> {
         if matches!(hidden, b"" | b"." | b"..") {
             return Err(io::Error::other("a whiteout takes nothing away that could have a name"));
         }
-        // The bottom has nothing below it.
+        // The first layer has nothing below it.
         if brought.names.is_none() {
             return Ok(());
         }
@@ -366,7 +366,7 @@ impl Rootfs {
         Ok(())
     }
 
-    /// Removes what the layers below have at a name, and leaves what this one has brought.
+    /// Removes what the layers below have at a name, and keeps what this layer has created.
     fn remove_below(&mut self, name: &Name, brought: &Brought) -> io::Result<()> {
         let directory = match self.tree.directory(&name.directories, Missing::Fail) {
             Ok(directory) => directory,
@@ -399,7 +399,7 @@ impl Brought {
         }
     }
 
-    /// Whether this layer has brought it, or something below it.
+    /// Whether this layer has created the name, or something below it.
     fn has(&self, name: &Name) -> bool {
         let mut path = Vec::new();
         for part in name.parts() {
@@ -410,7 +410,7 @@ impl Brought {
     }
 }
 
-/// Reads until the buffer is full or nothing more comes.
+/// Reads until the buffer is full or the input ends.
 fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -430,13 +430,13 @@ fn remove_attributes(directory: BorrowedFd<'_>) -> io::Result<()> {
         Err(error) => return Err(error.into()),
     };
     for name in list.get(..length).unwrap_or_default().split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        // Those that are not ours to remove are not the image's either.
+        // Attributes that we may not remove do not come from the image.
         let _ = rustix::fs::fremovexattr(directory, OsStr::from_bytes(name));
     }
     Ok(())
 }
 
-/// The owner and the group. The kernel takes -1 for "as it is".
+/// The owner and the group. The kernel takes -1 for "unchanged".
 fn ids(entry: &Entry) -> (Option<Uid>, Option<Gid>) {
     let id = |id: u32| Some(id).filter(|id| *id != u32::MAX);
     (id(entry.uid).map(Uid::from_raw), id(entry.gid).map(Gid::from_raw))
@@ -453,7 +453,7 @@ fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// The error with the name that it is about.
+/// Adds the path to an error.
 fn named(error: &io::Error, path: &[u8]) -> io::Error {
     let path = String::from_utf8_lossy(path).into_owned();
     io::Error::new(error.kind(), format!("`{}`: {error}", path.escape_debug()))

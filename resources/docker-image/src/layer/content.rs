@@ -1,4 +1,4 @@
-//! What a layer holds: decompressed, held against what the image's configuration says of it, and no more than may be.
+//! A layer's content: decompressed, verified against the configuration's `diff_id`, and limited in size.
 
 use std::io::{self, Read};
 
@@ -6,17 +6,18 @@ use crate::digest::{Digest, Hasher};
 use crate::layer::decompress::decompressed;
 use crate::layer::holes::{HOLE, is_zeros};
 
-/// What any image may hold, in bytes, however little was downloaded.
+/// The part of the limit that does not depend on the download's size, in bytes.
 const ALWAYS: u64 = 1024 * 1024 * 1024;
 
-/// How many times what was downloaded it may hold besides. Images pack to a third or a tenth.
+/// The limit per downloaded byte. Images compress to a third or a tenth.
 const TIMES: u64 = 100;
 
-/// How many bytes of zeros it may hold: they become holes in files, and cost no disk, but time.
+/// The limit of zero bytes: they become holes in files, which take no disk space, but time.
 const ZEROS: u64 = 256 * 1024 * 1024 * 1024;
 
-/// How much the layers of one image may hold together. Nothing declares that: a manifest has the sizes of what is downloaded.
-/// Without a bound, a download of a few megabytes could fill the disk that a worker's other steps share.
+/// The limit for the unpacked size of an image's layers together. No manifest declares that size; it has only the
+/// compressed sizes. Without a limit, a download of a few megabytes could fill the disk that the worker's other steps
+/// share.
 #[derive(Debug, Clone)]
 pub(crate) struct Allowance {
     most: u64,
@@ -25,12 +26,12 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
-    /// The allowance for layers of which so many bytes are downloaded.
+    /// The limit for layers with so many downloaded bytes.
     pub(crate) fn of(downloaded: u64) -> Self {
         Self::up_to(downloaded.saturating_mul(TIMES).saturating_add(ALWAYS))
     }
 
-    /// An allowance of so many bytes.
+    /// A limit of so many bytes.
     pub(crate) fn up_to(most: u64) -> Self {
         Self { most, left: most, zeros_left: ZEROS }
     }
@@ -53,7 +54,7 @@ impl Allowance {
     }
 }
 
-/// The content of a layer. Read to its end, it is what the configuration says that it is.
+/// A reader of a layer's content. At the end the content is verified.
 pub(crate) struct Content<'c> {
     reader: Box<dyn Read + 'c>,
     allowance: &'c mut Allowance,
@@ -61,7 +62,7 @@ pub(crate) struct Content<'c> {
 }
 
 impl<'c> Content<'c> {
-    /// The content of a layer as it was downloaded; `expected` is the digest that it has when it is decompressed.
+    /// Reads a layer as it was downloaded; `expected` is the digest of its decompressed content.
     pub(crate) fn new(
         layer: impl Read + 'c,
         expected: Option<Digest>,

@@ -1,9 +1,10 @@
-//! Layers are gzip, zstd or plain, and archives may be xz or bzip2 as well: the first bytes say which, whatever the name or the media
-//! type says.
+//! Decompresses layers (gzip, zstd or plain) and archives (xz or bzip2 as well). The magic bytes determine the format,
+//! whatever the name or the media type says.
 //!
-//! **Which inflater.** A layer is as large as its maker likes, and a verb has 64 MiB: it has to be decompressed piece by piece. Of
-//! 668 MB of gzip (1,531 MB of tar) in 128 KiB pieces zlib-rs made 4.7 to 6.5 s of CPU, zlib-ng, which needs a C compiler, 4.7 to
-//! 5.0 s, and `miniz_oxide` 6.4 to 6.8 s. libdeflate took 2.8 s, but it wants all of a layer, and of what that holds, in memory.
+//! **Choice of the gzip library.** A layer may have any size, and a verb has 64 MiB of memory: it has to be
+//! decompressed in pieces. For 668 MB of gzip (1,531 MB of tar) in 128 KiB pieces zlib-rs took 4.7 to 6.5 s of CPU,
+//! zlib-ng, which needs a C compiler, 4.7 to 5.0 s, and `miniz_oxide` 6.4 to 6.8 s. libdeflate took 2.8 s, but it needs
+//! the whole layer, compressed and decompressed, in memory.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -12,17 +13,17 @@ use flate2::bufread::GzDecoder;
 use lzma_rust2::XzReader;
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation as _, OutBuffer};
 
-/// How much of a layer is read at once, in bytes.
+/// The size of the read buffer, in bytes.
 const BUFFER: usize = 128 * 1024;
 
-/// The largest window of zstd that is taken, as a power of two: 128 MiB, which is as much as the `zstd` program takes unasked.
-/// It is the memory that a layer is decompressed in; levels up to 19, which builders use, ask for 8 MiB at most.
+/// The largest zstd window that is accepted, as a power of two: 128 MiB, the default limit of the `zstd` program. A
+/// window of that size is allocated; levels up to 19, which builders use, need 8 MiB at most.
 const LARGEST_WINDOW: u32 = 27;
 
-/// The largest dictionary of xz that is taken, in KiB, and what goes with it: `xz -9` makes one of 64 MiB.
+/// The memory limit of xz, in KiB: a dictionary and the decoder's state. `xz -9` uses a dictionary of 64 MiB.
 const LARGEST_DICTIONARY: u32 = 80 * 1024;
 
-/// How a layer or an archive is compressed.
+/// The compression of a layer or an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     Gzip,
@@ -33,17 +34,18 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
-    /// How many bytes it takes to tell.
+    /// How many bytes are needed to detect the compression.
     pub(crate) const TELLING: u64 = 10;
 
-    /// By the first bytes, [`TELLING`](Self::TELLING) or fewer.
+    /// Detects the compression from the first bytes, [`TELLING`](Self::TELLING) or fewer.
     pub(crate) fn of(first: &[u8]) -> Self {
         match first {
             [0x1f, 0x8b, ..] => Self::Gzip,
-            // A skippable frame may stand first.
+            // A skippable frame may come first.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
-            // The digits of pi begin its first block; those of the square root of pi end it, when there is none.
+            // A block begins with the digits of pi; an empty stream has only the end marker, the digits of pi's square
+            // root.
             [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59]
             | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, 0x50, 0x90] => Self::Bzip2,
             _ => Self::Plain,
@@ -51,7 +53,7 @@ impl Compression {
     }
 }
 
-/// What a layer holds.
+/// The decompressed content of a layer.
 pub(crate) fn decompressed<'r>(mut layer: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
     let mut first = Vec::new();
     layer.by_ref().take(Compression::TELLING).read_to_end(&mut first)?;
@@ -66,7 +68,7 @@ pub(crate) fn decompressed<'r>(mut layer: impl Read + 'r) -> io::Result<Box<dyn 
     })
 }
 
-/// A decoder that ends with its stream, and gives back what it has not read.
+/// A decoder that stops at the end of its stream, and returns the reader with the unread rest.
 trait Stream: Read {
     type Reader: BufRead;
 
@@ -111,8 +113,8 @@ impl<R: BufRead> Stream for XzReader<R> {
     }
 }
 
-/// Streams one after the other, as tools that work in parallel write them. Zeros after one are padding, as gzip(1) has it: some tools
-/// fill what they write to whole records.
+/// Concatenated streams, as parallel compressors write them. Zeros after a stream are padding, see gzip(1): some tools
+/// pad their output to whole records.
 struct Streams<S> {
     current: Option<S>,
 }
@@ -133,7 +135,7 @@ impl<S: Stream> Read for Streams<S> {
     }
 }
 
-/// The frames of zstd, one after the other and with padding as [`Streams`]. One decoder reads all of them: there may be thousands.
+/// Concatenated zstd frames, with padding as in [`Streams`]. One decoder reads all of them: there may be thousands.
 struct Frames<R> {
     reader: R,
     decoder: Decoder<'static>,
@@ -178,7 +180,7 @@ impl<R: BufRead> Read for Frames<R> {
     }
 }
 
-/// Passes over zeros, and says whether anything follows them.
+/// Skips zeros, and returns whether anything follows them.
 fn skip_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
     loop {
         let available = reader.fill_buf()?;
@@ -199,7 +201,7 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
-    /// What `xz -0` makes of `text`.
+    /// The output of `xz -0` for `text`.
     const XZ: &[u8] = b"\xfd\x37\x7a\x58\x5a\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x0c\x00\x00\x00\x8f\x98\x41\x9c\x01\x00\x03\x74\x65\x78\x74\x00\x55\xcd\xe8\x33\xff\x4a\x0c\x17\x00\x01\x1c\x04\x6f\x2c\x9c\xc1\x1f\xb6\xf3\x7d\x01\x00\x00\x00\x00\x04\x59\x5a";
 
     fn read(bytes: &[u8]) -> io::Result<Vec<u8>> {
@@ -217,9 +219,9 @@ mod tests {
         for bytes in [&gzip[..], &zstd, b"text"] {
             assert_eq!(read(bytes).unwrap(), b"text");
         }
-        // Builders that work in parallel write many members, one after the other.
+        // Builders that compress in parallel write many members.
         assert_eq!(read(&[gzip.clone(), gzip.clone()].concat()).unwrap(), b"texttext");
-        // Some pad what they write to whole records.
+        // Some pad their output to whole records.
         assert_eq!(read(&[gzip.clone(), vec![0; 200_000]].concat()).unwrap(), b"text");
         assert_eq!(read(&[gzip.clone(), vec![0; 7], gzip.clone()].concat()).unwrap(), b"texttext");
         assert!(read(&[gzip.clone(), b"no member".to_vec()].concat()).is_err());
@@ -235,12 +237,12 @@ mod tests {
                 assert!(read(&[stream.as_slice(), &padding, &stream[..stream.len() - 1]].concat()).is_err(), "{zeros}");
             }
         }
-        // A skippable frame (RFC 8878, section 3.1.2) holds nothing, wherever it stands.
+        // A skippable frame (RFC 8878, section 3.1.2) has no content, wherever it is.
         let skippable = [&0x184D_2A50_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), b"abc"].concat();
         for frames in [[skippable.clone(), zstd.clone()], [zstd.clone(), skippable]] {
             assert_eq!(read(&frames.concat()).unwrap(), b"text");
         }
-        // What is larger than the buffers of all decoders.
+        // Larger than the buffers of all decoders.
         let large: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
         let frame = zstd::encode_all(&large[..], 1).unwrap();
         assert_eq!(read(&[frame.clone(), frame].concat()).unwrap(), large.repeat(2));

@@ -1,20 +1,20 @@
-//! Files with holes: blocks of zeros that are not written take no disk.
+//! Sparse files: blocks of zeros are not written, and take no disk space.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-/// How large a block of zeros is that becomes a hole, in bytes.
+/// The size of a block of zeros that becomes a hole, in bytes.
 pub(crate) const HOLE: usize = 4096;
 
-/// Whether there is nothing but zeros, in a block of [`HOLE`] bytes at most.
+/// Whether a block, of [`HOLE`] bytes at most, is all zeros.
 pub(crate) fn is_zeros(block: &[u8]) -> bool {
-    // A comparison of memory is many times faster than a loop over bytes.
+    // Comparing memory is many times faster than a loop over bytes.
     [0; HOLE].get(..block.len()).is_some_and(|zeros| zeros == block)
 }
 
-/// Writes to a new file, and returns where what was written ends, if anything was. Blocks of zeros are left out: they are holes, and
-/// take no disk.
+/// Writes to a new file, and returns the end of the written data, if any. Blocks of zeros are skipped, and become
+/// holes.
 pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<Option<u64>> {
     let mut written = None;
     let mut write = |begin: usize, end: usize| -> io::Result<()> {
@@ -36,7 +36,7 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<Option<
     Ok(written)
 }
 
-/// A new file that is written from its beginning to its end.
+/// A sequential writer of a new sparse file.
 pub(crate) struct Sparse {
     file: File,
     at: u64,
@@ -47,7 +47,7 @@ impl Sparse {
         Self { file, at: 0 }
     }
 
-    /// The file, as long as what was written.
+    /// The file, extended to its full length.
     pub(crate) fn finish(self) -> io::Result<(File, u64)> {
         self.file.set_len(self.at)?;
         Ok((self.file, self.at))

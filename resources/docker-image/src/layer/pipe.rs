@@ -1,6 +1,7 @@
-//! Bytes from one thread to another: one decompresses layers, one after the other, while the other writes their files.
+//! Passes bytes between two threads: one decompresses layers, one after the other, while the other writes their files.
 //!
-//! All layers go by one pipe, so that what waits in it is bounded for all of them together, however many and small they are.
+//! All layers share one pipe, so that the buffered data is limited for all of them together, however many and small
+//! they are.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -8,10 +9,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 /// The size of a piece, in bytes.
 const PIECE: usize = 256 * 1024;
 
-/// How many pieces wait: enough to let the two threads run at their own pace, and little memory.
+/// How many pieces are buffered: enough to decouple the two threads, in little memory.
 const WAITING: usize = 16;
 
-/// The outcome of the other end: a piece, which is empty at the end of a layer, or why there is none.
+/// A piece, which is empty at the end of a layer, or the sender's error.
 type Piece = io::Result<Vec<u8>>;
 
 /// A new pipe.
@@ -21,14 +22,14 @@ pub(crate) fn pipe() -> (Sender, Receiving) {
     (Sender { full, used }, Receiving { pieces, empty, piece: Vec::new(), position: 0, is_at_end: false })
 }
 
-/// The end that sends.
+/// The sending end.
 pub(crate) struct Sender {
     full: SyncSender<Piece>,
-    /// Pieces that have been read come back, so that no memory is asked for again.
+    /// Used buffers come back, so that none is allocated again.
     used: Receiver<Vec<u8>>,
 }
 
-/// The end that reads: one layer, and the next when that is asked for.
+/// The receiving end: reads one layer, and the next one after [`next_layer`](Self::next_layer).
 pub(crate) struct Receiving {
     pieces: Receiver<Piece>,
     empty: SyncSender<Vec<u8>>,
@@ -38,8 +39,8 @@ pub(crate) struct Receiving {
 }
 
 impl Sender {
-    /// Sends all that a reader gives as one layer, its failure included. Returns whether there may be another; when nobody
-    /// reads any more it ends early.
+    /// Sends everything from a reader as one layer, including its error. Returns whether another layer may be sent;
+    /// stops early if the receiver was dropped.
     pub(crate) fn send_all(&self, mut reader: impl Read) -> bool {
         loop {
             let mut piece = self.used.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE));
@@ -55,7 +56,7 @@ impl Sender {
         }
     }
 
-    /// Tells the other end of a failure. There is no more to send then, as what it returns says.
+    /// Sends an error to the receiver. Returns `false`, since nothing more can be sent then.
     pub(crate) fn fail(&self, error: io::Error) -> bool {
         let _ = self.full.send(Err(error));
         false
@@ -63,7 +64,7 @@ impl Sender {
 }
 
 impl Receiving {
-    /// Goes on to the next layer, once this one was read to its end.
+    /// Starts the next layer, after this one was read to its end.
     pub(crate) fn next_layer(&mut self) {
         self.is_at_end = false;
     }
@@ -80,7 +81,7 @@ impl Read for Receiving {
             self.position = 0;
             self.is_at_end = self.piece.is_empty();
             if read.capacity() > 0 {
-                // The other end takes it back, or has enough.
+                // If the sender has enough buffers, this one is dropped.
                 let _ = self.empty.try_send(read);
             }
         }
@@ -110,7 +111,7 @@ mod tests {
         let mut read = vec![0; bytes.len()];
         receiving.read_exact(&mut read).unwrap();
         assert!(read == bytes);
-        // However often it is asked, a layer that is at its end stays there.
+        // At the end of a layer every further read returns 0, too.
         assert_eq!((receiving.read(&mut read).unwrap(), receiving.read(&mut read).unwrap()), (0, 0));
         receiving.next_layer();
         assert_eq!(receiving.read(&mut read).unwrap_err().to_string(), "broken");
@@ -130,14 +131,14 @@ mod tests {
                 }
             });
             for read in 0..200 {
-                // Those that wait, the one that is being sent, and the one that is counted later than it is read.
+                // The buffered pieces, the one that is being sent, and the one that is counted after it is read.
                 assert!(sent.load(Ordering::SeqCst) <= read + WAITING + 2);
                 assert_eq!(receiving.read(&mut [0; 2]).unwrap(), 1);
                 assert_eq!(receiving.read(&mut [0; 2]).unwrap(), 0);
                 receiving.next_layer();
             }
         });
-        // That the other end has gone in the middle of a layer is no end of it.
+        // If the sender is dropped in the middle of a layer, the read must fail.
         assert!(receiving.read(&mut [0; 2]).is_err());
     }
 

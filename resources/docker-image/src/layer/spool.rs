@@ -1,6 +1,6 @@
-//! A file that is read while it is written: what has been downloaded of a layer, until its turn comes.
+//! A file that is read while it is written: buffers the download of a layer that waits to be applied.
 //!
-//! It has no name, so that nothing is left of it whatever becomes of the process.
+//! It has no name, so that nothing is left of it even if the process is killed.
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -11,20 +11,20 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use rustix::fs::{Mode, OFlags};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Makes a file without a name in a directory.
+/// Creates an unnamed file in a directory.
 pub(crate) fn nameless(directory: &Path) -> io::Result<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     if let Ok(file) = rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR) {
         return Ok(File::from(file));
     }
-    // Not every file system knows that.
+    // Not every file system supports `O_TMPFILE`.
     let path = directory.join(".jetway-spool");
     let file = File::options().read(true).write(true).create_new(true).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)
 }
 
-/// A new spool: the end that is written to, and the end that is read from. The file is made when the first end is opened.
+/// Creates a spool: its writer and its reader. The file is created by [`Writer::open`].
 pub(crate) fn spool(directory: &Path) -> (Writer, Reader) {
     let shared = Arc::new(Shared {
         directory: directory.to_owned(),
@@ -42,7 +42,7 @@ struct Shared {
     changed: Condvar,
 }
 
-/// The file, with the leave to have it open.
+/// The file, with its permit from the limit of open files.
 struct Opened {
     file: File,
     _permit: OwnedSemaphorePermit,
@@ -56,18 +56,18 @@ struct State {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// All is there, and is what it should be.
+    /// All data was written and verified.
     Whole,
-    /// Nothing more will come.
+    /// The download has failed.
     Failed,
 }
 
-/// The end that is written to. Dropped before [`finish`](Self::finish), it fails whoever reads.
+/// The writer. If it is dropped before [`finish`](Self::finish), reads fail.
 pub(crate) struct Writer {
     shared: Arc<Shared>,
 }
 
-/// The end that is read from, which waits for what is still to come.
+/// The reader, which waits for data that is not yet written.
 pub(crate) struct Reader {
     shared: Arc<Shared>,
     position: u64,
@@ -86,7 +86,7 @@ impl Shared {
 }
 
 impl Writer {
-    /// Makes the file, before anything is written. The permit is given back when both ends are done.
+    /// Creates the file, before anything is written. The permit is released when both ends are dropped.
     pub(crate) fn open(&mut self, permit: OwnedSemaphorePermit) -> io::Result<()> {
         let file = nameless(&self.shared.directory)?;
         self.shared.file.get_or_init(|| Opened { file, _permit: permit });
@@ -101,7 +101,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Says that all is there.
+    /// Marks the data as complete.
     pub(crate) fn finish(self) {
         self.shared.state().end = Some(End::Whole);
     }
@@ -136,7 +136,7 @@ impl Read for Reader {
     }
 }
 
-/// The download has failed, which is told by who downloads.
+/// The error of a reader whose download failed; the download reports the cause.
 #[derive(Debug)]
 pub(crate) struct Abandoned;
 

@@ -1,15 +1,15 @@
-//! Reading tar archives: what image builders write (ustar, GNU's and POSIX's extensions), and what nobody should.
+//! Reads tar archives: the formats of image builders (ustar, GNU's and POSIX's extensions), and invalid ones.
 //!
-//! A reader of its own, because what comes is not to be trusted: no header makes it keep more than [`LARGEST_EXTENSION`]
-//! bytes for an entry, nothing is read beyond the end of the archive, and names stay the bytes that they are.
+//! It is a reader of our own, since the input is untrusted: no header makes it allocate more than [`LARGEST_EXTENSION`]
+//! bytes for an entry, nothing is read beyond the end of the archive, and names stay raw bytes.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-/// The size of a header, and what sizes are rounded up to.
+/// The size of a header; content is padded to a multiple of it.
 const BLOCK: usize = 512;
 
-/// The largest extended header (long names, attributes) that is kept, in bytes.
+/// The largest extended header (long names, attributes) that is accepted, in bytes.
 pub(crate) const LARGEST_EXTENSION: u64 = 1024 * 1024;
 
 /// The most pieces of a sparse file.
@@ -18,30 +18,30 @@ const MOST_PIECES: usize = 65_536;
 /// An entry of an archive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// As it stands there.
+    /// The name as it is in the archive.
     pub(crate) path: Vec<u8>,
     pub(crate) kind: Kind,
-    /// Where a link leads.
+    /// The target of a link.
     pub(crate) target: Vec<u8>,
-    /// The permissions, with the bits for set-user-id, set-group-id and sticky.
+    /// The permissions, with the set-user-id, set-group-id and sticky bits.
     pub(crate) mode: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    /// The size of the file, in bytes. For a sparse file that is more than the archive holds of it.
+    /// The size of the file, in bytes. For a sparse file the archive holds less.
     pub(crate) size: u64,
-    /// In seconds since 1970, and nanoseconds.
+    /// Seconds since 1970, and nanoseconds.
     pub(crate) mtime: (i64, u32),
-    /// Of a device.
+    /// The major and minor number of a device.
     pub(crate) device: (u32, u32),
     pub(crate) attributes: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// The pieces of a sparse file: where each begins, and how long it is.
+    /// The offset and length of each piece of a sparse file.
     pub(crate) pieces: Option<Pieces>,
 }
 
-/// Where each piece of a sparse file begins, and how long it is.
+/// The offset and length of each piece of a sparse file.
 type Pieces = Vec<(u64, u64)>;
 
-/// What an entry is.
+/// The type of an entry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
     #[default]
@@ -52,19 +52,19 @@ pub(crate) enum Kind {
     BlockDevice,
     Directory,
     Fifo,
-    /// Something that this reader does not know: its letter.
+    /// A type that this reader does not support: its letter.
     Other(u8),
 }
 
 /// A reader of an archive.
 pub(crate) struct Archive<R> {
     input: R,
-    /// What is left of the current entry's content, padding not counted.
+    /// The rest of the current entry's content, without padding.
     content: u64,
     padding: u64,
 }
 
-/// What extended headers say of the next entry.
+/// The extended headers of the next entry.
 #[derive(Debug, Default)]
 struct Extension {
     path: Option<Vec<u8>>,
@@ -77,13 +77,13 @@ struct Extension {
     sparse: Sparse,
 }
 
-/// What POSIX headers say of a sparse file, in the three forms that GNU tar has had.
+/// The POSIX records of a sparse file, in the three formats of GNU tar.
 #[derive(Debug, Default)]
 struct Sparse {
     is_one_zero: bool,
     name: Option<Vec<u8>>,
     real_size: Option<u64>,
-    /// Form 0.0: offsets and lengths in turns. Form 0.1: a list of the same.
+    /// Format 0.0: offset and length alternate. Format 0.1: a list of the same.
     numbers: Vec<u64>,
 }
 
@@ -96,10 +96,10 @@ impl<R: Read> Archive<R> {
         Self { input, content: 0, padding: 0 }
     }
 
-    /// The next entry; what is left of the one before is passed over. `None` at the end of the archive.
+    /// The next entry; the rest of the current one is skipped. `None` at the end of the archive.
     pub(crate) fn next(&mut self) -> io::Result<Option<Entry>> {
         let mut extension = Extension::default();
-        // How much of what is said of this entry may still come, in one header or in many.
+        // The limit for all extended headers of this entry together.
         let mut left = LARGEST_EXTENSION;
         loop {
             self.skip()?;
@@ -115,11 +115,11 @@ impl<R: Read> Archive<R> {
             match header.letter() {
                 b'L' => extension.path = named(without_end(self.extension(&mut left)?)),
                 b'K' => extension.target = named(without_end(self.extension(&mut left)?)),
-                // Solaris' own letter for the same records.
+                // Solaris uses its own letter for the same records.
                 b'x' | b'X' => extension.read(&self.extension(&mut left)?)?,
-                // What holds for the whole archive is nothing that a file system has.
+                // Global headers have nothing that a file system needs.
                 b'g' => drop(self.extension(&mut left)?),
-                // A volume's label.
+                // A volume label.
                 b'V' => {}
                 letter => {
                     return self.entry(&header, letter, extension).map(Some);
@@ -140,7 +140,7 @@ impl<R: Read> Archive<R> {
             b'2' => Kind::SymbolicLink,
             b'3' => Kind::CharacterDevice,
             b'4' => Kind::BlockDevice,
-            // GNU's incremental archives list in a directory's content what was in it.
+            // In GNU's incremental archives a directory's content is the list of its entries.
             b'5' | b'D' => Kind::Directory,
             b'6' => Kind::Fifo,
             other => Kind::Other(other),
@@ -150,7 +150,7 @@ impl<R: Read> Archive<R> {
             self.padding = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
         }
         let mut path = extension.path.unwrap_or_else(|| header.path());
-        // In the oldest archives a directory is a file whose name ends so.
+        // In the oldest archives a directory is a file whose name ends with a slash.
         if kind == Kind::File && letter == 0 && path.ends_with(b"/") {
             kind = Kind::Directory;
         }
@@ -171,7 +171,7 @@ impl<R: Read> Archive<R> {
         if letter == b'D' {
             size = 0;
         } else if !matches!(kind, Kind::File | Kind::Other(_)) {
-            // Some writers give a link the size of what it leads to. Nothing follows, as Go's reader has it.
+            // Some writers give a hard link the size of its target. No content follows; Go's reader does the same.
             (self.content, self.padding, size) = (0, 0, 0);
         }
         Ok(Entry {
@@ -189,7 +189,8 @@ impl<R: Read> Archive<R> {
         })
     }
 
-    /// A header; false at the archive's end, which is a block of zeros or, with writers that leave that out, the input's end.
+    /// Reads a header; `false` at the archive's end, which is a block of zeros or, if the writer omitted it, the end of
+    /// the input.
     fn read_header(&mut self, header: &mut [u8; BLOCK]) -> io::Result<bool> {
         let mut filled = 0;
         while let Some(rest) = header.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -211,7 +212,7 @@ impl<R: Read> Archive<R> {
         if skipped < left { Err(broken("it ends in the middle of an entry")) } else { Ok(()) }
     }
 
-    /// The content of an entry that says something of the next one.
+    /// Reads the content of an extended header.
     fn extension(&mut self, left: &mut u64) -> io::Result<Vec<u8>> {
         let taken = self.content.checked_add(BLOCK as u64);
         let rest = taken.and_then(|taken| left.checked_sub(taken));
@@ -221,7 +222,7 @@ impl<R: Read> Archive<R> {
         Ok(bytes)
     }
 
-    /// GNU's own form: four pieces in the header, the others in blocks after it.
+    /// GNU's old sparse format: four pieces in the header, the others in blocks after it.
     fn old_sparse(&mut self, header: &Header<'_>) -> io::Result<(u64, Pieces)> {
         let size = header.number(483, 12)?;
         let mut pieces = Vec::new();
@@ -247,7 +248,7 @@ impl<R: Read> Archive<R> {
         Ok((size, pieces))
     }
 
-    /// POSIX's form 1.0: the pieces stand as lines before the content.
+    /// Sparse format 1.0: the pieces are lines before the content.
     fn sparse_list(&mut self) -> io::Result<Pieces> {
         let mut numbers: Vec<u64> = Vec::new();
         let mut line: Vec<u8> = Vec::new();
@@ -294,7 +295,7 @@ impl<R: Read> Read for Content<'_, R> {
     }
 }
 
-/// A header as it stands in the archive.
+/// A raw header.
 struct Header<'h>(&'h [u8; BLOCK]);
 
 impl Header<'_> {
@@ -310,7 +311,7 @@ impl Header<'_> {
         self.field(257, 6) == b"ustar\0"
     }
 
-    /// Holds the header against its sum, which some have computed with signed bytes.
+    /// Verifies the checksum, which some writers computed with signed bytes.
     fn check(&self) -> io::Result<()> {
         let own = |index: usize| (148..156).contains(&index);
         let byte = |(index, byte): (usize, &u8)| if own(index) { b' ' } else { *byte };
@@ -324,7 +325,7 @@ impl Header<'_> {
         self.number(124, 12)
     }
 
-    /// An owner, which in binary may be below zero.
+    /// An owner's id, which may be negative in binary.
     fn id(&self, at: usize) -> io::Result<u32> {
         let field = self.field(at, 8);
         if field.first() == Some(&0xff) {
@@ -334,7 +335,7 @@ impl Header<'_> {
         owner(self.number(at, 8)?.try_into().unwrap_or(i64::MAX))
     }
 
-    /// A number in octal digits, or in binary when the first bit says so.
+    /// A number in octal digits, or in binary if the first bit is set.
     fn number(&self, at: usize, length: usize) -> io::Result<u64> {
         let field = self.field(at, length);
         if let Some((first, rest)) = field.split_first()
@@ -359,7 +360,7 @@ impl Header<'_> {
         })
     }
 
-    /// A time, which may be before 1970 in its binary form.
+    /// A time, which may be before 1970 in binary.
     fn mtime(&self) -> io::Result<(i64, u32)> {
         let field = self.field(136, 12);
         if field.first() == Some(&0xff) {
@@ -380,7 +381,7 @@ impl Header<'_> {
     fn path(&self) -> Vec<u8> {
         let name = until_zero(self.field(0, 100));
         let prefix = until_zero(self.field(345, 155));
-        // GNU's headers have other things in the place of the prefix.
+        // GNU's headers have other fields in place of the prefix.
         if !self.is_posix() || prefix.is_empty() {
             return name.to_vec();
         }
@@ -393,7 +394,7 @@ impl Header<'_> {
 }
 
 impl Extension {
-    /// Reads POSIX's records: `LENGTH KEY=VALUE\n`.
+    /// Parses POSIX records: `LENGTH KEY=VALUE\n`.
     fn read(&mut self, bytes: &[u8]) -> io::Result<()> {
         let wrong = || broken("an extended header cannot be read");
         let mut rest = bytes;
@@ -414,7 +415,7 @@ impl Extension {
     fn record(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
         let is_attribute = key.starts_with(b"SCHILY.xattr.") || key.starts_with(b"LIBARCHIVE.xattr.");
         if value.is_empty() && !is_attribute {
-            // It takes back what another record said: the header counts (POSIX, pax: "pax Extended Header").
+            // An empty value deletes an earlier record: the header counts (POSIX, pax: "pax Extended Header").
             return Ok(());
         }
         match key {
@@ -434,7 +435,8 @@ impl Extension {
             }
             _ => {
                 let name = key.strip_prefix(b"SCHILY.xattr.").or(key.strip_prefix(b"LIBARCHIVE.xattr.raw."));
-                // By attributes of these names overlay file systems themselves note what is taken away: none of it is an image's.
+                // Overlay file systems use attributes with these names for their own whiteouts: they are not the
+                // image's.
                 let is_overlays =
                     |name: &&[u8]| name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.");
                 if let Some(name) = name.filter(|name| !is_overlays(name)) {
@@ -453,25 +455,25 @@ fn until_zero(field: &[u8]) -> &[u8] {
     field.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
-/// A name without the zero that GNU writes at its end.
+/// A name without the trailing zero that GNU writes.
 fn without_end(mut name: Vec<u8>) -> Vec<u8> {
     name.truncate(until_zero(&name).len());
     name
 }
 
-/// A name that an extension gives, if it does.
+/// A name from an extended header, unless it is empty.
 fn named(name: Vec<u8>) -> Option<Vec<u8>> {
     Some(name).filter(|name| !name.is_empty())
 }
 
-/// The number of an owner or a group. Below zero it is what the kernel takes it for: -2 is the last one but one.
+/// The id of an owner or a group. A negative one wraps around, as in the kernel: -2 is the second largest.
 fn owner(number: i64) -> io::Result<u32> {
     u32::try_from(number)
         .or_else(|_| i32::try_from(number).map(i32::cast_unsigned))
         .map_err(|_| broken("an owner's number is too large"))
 }
 
-/// An owner in a record: a number, perhaps below zero.
+/// An owner's id in a record, which may be negative.
 fn id(text: &[u8]) -> io::Result<u32> {
     let wrong = || broken("an extended header has no number where one is due");
     owner(std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()).ok_or_else(wrong)?)
@@ -503,7 +505,7 @@ fn pairs(numbers: &[u64]) -> io::Result<Pieces> {
     Ok(numbers.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect())
 }
 
-/// The pieces must follow each other inside of the file, and be what the archive holds.
+/// Checks that the pieces are in order, inside of the file, and as long as the archive's content.
 fn check_pieces(pieces: &[(u64, u64)], size: u64, content: u64) -> io::Result<()> {
     let mut end = 0;
     let mut sum = 0_u64;
@@ -520,7 +522,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A header with its sum.
+    /// A header with its checksum.
     fn header(path: &str, letter: u8, size: u64) -> Vec<u8> {
         let mut header = vec![0; BLOCK];
         header[..path.len()].copy_from_slice(path.as_bytes());
@@ -602,7 +604,7 @@ mod tests {
         let entries = entries(&bytes).unwrap();
         let (entry, content) = &entries[0];
         assert_eq!((entry.path.as_slice(), content.as_slice(), entry.size), (&b"kept"[..], &b"abc"[..], 3));
-        // An attribute may well be empty.
+        // An attribute may be empty.
         let bytes = [extended(&[("SCHILY.xattr.user.x", "")]), header("f", b'0', 0)].concat();
         let entries = super::tests::entries(&bytes).unwrap();
         assert_eq!(entries[0].0.attributes[b"user.x".as_slice()], b"");
@@ -694,7 +696,7 @@ mod tests {
         assert!(entries(&wrong_sum).is_err());
         assert!(entries(&header("f", b'x', LARGEST_EXTENSION + 1)).is_err());
         assert!(entries(&header("f", b'L', u64::from(u32::MAX) * 2)).is_err());
-        // Many headers that say something of one entry are one as large as all of them.
+        // The limit applies to all extended headers of an entry together.
         let some = extended(&[("SCHILY.xattr.user.x", &"v".repeat(60_000))]);
         let file = header("f", b'0', 0);
         assert_eq!(entries(&[some.repeat(10), file.clone(), some.repeat(10), file.clone()].concat()).unwrap().len(), 2);

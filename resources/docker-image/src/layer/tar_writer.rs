@@ -1,4 +1,4 @@
-//! Writing tar archives: POSIX's format, with extended headers only where the plain ones do not reach.
+//! Writes tar archives in the POSIX format, with extended headers only where the plain ones do not suffice.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
@@ -8,20 +8,20 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
-/// What sizes are rounded up to.
+/// Content is padded to a multiple of this.
 const BLOCK: u64 = 512;
 
-/// The largest size that fits into eleven octal digits.
+/// The largest size in eleven octal digits.
 const LARGEST: u64 = 0o77_777_777_777;
 
-/// The largest owner that fits into seven.
+/// The largest owner's id in seven.
 const LARGEST_ID: u32 = 0o7_777_777;
 
-/// An entry to be.
+/// An entry to write.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Member {
     pub(crate) path: Vec<u8>,
-    /// `0` for a file, `5` for a directory, and so on.
+    /// The type: `0` for a file, `5` for a directory, and so on.
     pub(crate) letter: u8,
     pub(crate) mode: u32,
     pub(crate) uid: u32,
@@ -34,12 +34,12 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// A file of nobody in particular, made at no time.
+    /// A file that root owns, with the time 0.
     pub(crate) fn file(path: &str, size: u64) -> Self {
         Self { path: path.as_bytes().to_vec(), letter: b'0', mode: 0o644, size, ..Self::default() }
     }
 
-    /// All that stands before its content.
+    /// The headers before the content.
     pub(crate) fn header(&self) -> Vec<u8> {
         let mut records = Vec::new();
         let mut say = |key: &[u8], value: &[u8]| records.extend(record(key, value));
@@ -62,7 +62,7 @@ impl Member {
         let fits = u64::try_from(seconds).is_ok_and(|seconds| seconds <= LARGEST);
         if !fits || nanoseconds > 0 {
             let mut text = seconds.to_string();
-            // Before 1970 the fraction would count backwards; whole seconds do there.
+            // Before 1970 the fraction would count backwards, so only whole seconds are written.
             if nanoseconds > 0 && seconds >= 0 {
                 text = format!("{text}.{nanoseconds:09}");
             }
@@ -91,7 +91,7 @@ impl Member {
             header.resize(end, 0);
         };
         let number = |header: &mut Vec<u8>, number: u64, length: usize| {
-            // What does not fit stands in the extended header.
+            // A number that does not fit is in the extended header.
             let most = 8_u64.saturating_pow(u32::try_from(length).unwrap_or(1) - 1) - 1;
             text(header, format!("{:0width$o}", number.min(most), width = length - 1).as_bytes(), length);
         };
@@ -119,25 +119,25 @@ impl Member {
     }
 }
 
-/// How many zeros follow content of a size.
+/// The number of padding zeros after content of this size.
 pub(crate) fn padding(size: u64) -> usize {
     usize::try_from((BLOCK - size % BLOCK) % BLOCK).unwrap_or_default()
 }
 
-/// What ends an archive.
+/// The end of an archive.
 pub(crate) const END: [u8; 1024] = [0; 1024];
 
 fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
     let base = key.len() + value.len() + 3;
     let mut length = base + 1;
-    // The length counts its own digits.
+    // The length includes its own digits.
     while base + length.to_string().len() != length {
         length += 1;
     }
     [format!("{length} ").as_bytes(), key, b"=", value, b"\n"].concat()
 }
 
-/// Writes all that is in a directory.
+/// Writes everything in a directory.
 pub(crate) fn write_tree(root: &Path, output: &mut impl Write) -> io::Result<()> {
     let mut names = HashMap::new();
     write_below(root, root, &mut names, output)?;
@@ -217,7 +217,7 @@ fn attributes(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     };
     let mut attributes = BTreeMap::new();
     for name in list.get(..length).unwrap_or_default().split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        // What the worker's own policy has put there is not the image's.
+        // The worker's own policy has set the label.
         if name == b"security.selinux" {
             continue;
         }

@@ -1,8 +1,8 @@
-//! A directory as the root of a file system to be: no name in an archive and no link in the tree leads out of it.
+//! A directory that becomes a root file system: no name in an archive and no link in the tree leaves it.
 //!
-//! Names are walked part by part, by descriptors of directories, and links are followed here as the kernel would follow
-//! them inside of a `chroot`: an absolute one begins at the root, `..` stops there. (`openat2` does the same, but what
-//! filters system calls for containers does not let it through everywhere.)
+//! Paths are walked part by part, with directory descriptors, and links are resolved here as the kernel resolves them
+//! in a `chroot`: an absolute one begins at the root, `..` stops there. (`openat2` can do the same, but seccomp filters
+//! of containers do not allow it everywhere.)
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -15,39 +15,39 @@ use std::rc::Rc;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, readlinkat, statat, unlinkat};
 use rustix::io::Errno;
 
-/// How many links are followed on the way to one name, as in the kernel.
+/// How many links are followed in one path, as in the kernel.
 const MOST_LINKS: usize = 40;
 
-/// The deepest directory. Whoever removes it again must be able to walk there.
+/// The deepest directory. It must be possible to walk there to remove it.
 const DEEPEST: usize = 512;
 
-/// How directories are opened on the way.
+/// The flags for opening a directory of a path.
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// The root of a file system to be.
+/// The root of the tree.
 pub(crate) struct Tree {
     root: Rc<OwnedFd>,
-    /// The directory that was found last: archives are mostly in order.
+    /// The last directory, as a cache: archives are mostly in order.
     last: Option<Last>,
 }
 
 struct Last {
     parts: Vec<OsString>,
-    /// From the root on: one for each part, when no link was followed on the way.
+    /// The descriptors from the root on, one for each part, if no link was followed.
     chain: Option<Vec<Rc<OwnedFd>>>,
     directory: Rc<OwnedFd>,
 }
 
-/// What becomes of a directory that is not there.
+/// What to do about a missing directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// It is made, as anybody may read it.
+    /// Create it, with mode 755.
     Make,
-    /// It is an error (`ENOENT`).
+    /// Fail (`ENOENT`).
     Fail,
 }
 
-/// A name taken apart: the directories that lead to it, and its last part.
+/// A path, split into its directories and its last part.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Name {
     pub(crate) directories: Vec<OsString>,
@@ -55,8 +55,8 @@ pub(crate) struct Name {
 }
 
 impl Name {
-    /// A name of an archive, seen from the root of the tree. `None` for the root itself; an error for one that would lead out
-    /// of it.
+    /// Parses a path of an archive, relative to the tree's root. `None` for the root itself; an error if it leaves the
+    /// root.
     pub(crate) fn new(path: &[u8]) -> io::Result<Option<Self>> {
         let mut parts: Vec<OsString> = Vec::new();
         for part in path.split(|byte| *byte == b'/') {
@@ -75,14 +75,14 @@ impl Name {
         Ok(parts.pop().map(|last| Self { directories: parts, last }))
     }
 
-    /// All parts.
+    /// All parts, including the last.
     pub(crate) fn parts(&self) -> impl Iterator<Item = &OsStr> {
         self.directories.iter().map(OsString::as_os_str).chain([self.last.as_os_str()])
     }
 }
 
 impl Tree {
-    /// The tree below a directory.
+    /// The tree with this root.
     pub(crate) fn new(root: &Path) -> io::Result<Self> {
         let root = rustix::fs::open(root, DIRECTORY, Mode::empty())?;
         Ok(Self { root: Rc::new(root), last: None })
@@ -93,12 +93,12 @@ impl Tree {
         self.root.as_fd()
     }
 
-    /// A directory. The same one as before costs nothing, one below it little.
+    /// Opens a directory. The one of the last call is cached, and one below it needs few calls.
     pub(crate) fn directory(&mut self, parts: &[OsString], missing: Missing) -> io::Result<Rc<OwnedFd>> {
         if let Some(last) = self.last.as_ref().filter(|last| last.parts == parts) {
             return Ok(Rc::clone(&last.directory));
         }
-        // As far as the way is that of the last one, and had no link on it, it need not be walked again.
+        // The common prefix with the last path need not be walked again if it had no link.
         let mut chain: Vec<Rc<OwnedFd>> = Vec::with_capacity(parts.len());
         if let Some(last) = &self.last
             && let Some(known) = &last.chain
@@ -113,7 +113,7 @@ impl Tree {
                 return Err(io::Error::other(format!("directories are nested more than {DEEPEST} deep")));
             }
             if part == ".." {
-                // At the root it leads nowhere.
+                // `..` stops at the root.
                 chain.pop();
                 continue;
             }
@@ -124,7 +124,7 @@ impl Tree {
                     let here = Rc::clone(here);
                     chain.push(Rc::new(make(&here, &part)?));
                 }
-                // Which of the two it is for a link, kernels do not agree.
+                // Kernels differ in which error they return for a link.
                 Err(Errno::LOOP | Errno::NOTDIR) => {
                     let target = match readlinkat(here, &part, Vec::new()) {
                         Ok(target) => target,
@@ -153,16 +153,16 @@ impl Tree {
         Ok(directory)
     }
 
-    /// Forgets the way to the last directory, since something on it may have gone.
+    /// Clears the cache, since a directory in it may have been removed.
     pub(crate) fn forget(&mut self) {
         self.last = None;
     }
 
-    /// Removes what is at a name, with all that is in it. Nothing is there, or not any more, when this returns.
+    /// Removes a name and everything below it. It is no error if it does not exist.
     pub(crate) fn remove(&mut self, directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
         match unlinkat(directory, name, AtFlags::empty()) {
             Ok(()) => {
-                // It may have been a link that the way to the last directory leads over.
+                // It may have been a link in the cached path.
                 self.forget();
                 Ok(())
             }
@@ -176,12 +176,12 @@ impl Tree {
     }
 }
 
-/// Makes a directory that an archive takes for granted.
+/// Creates a directory that has no entry in the archive.
 fn make(parent: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
     let mode = Mode::from_raw_mode(0o755);
     rustix::fs::mkdirat(parent, name, mode)?;
     let new = openat(parent, name, DIRECTORY, Mode::empty())?;
-    // The mask of this process has no part in an image.
+    // The umask of this process must not affect an image.
     rustix::fs::fchmod(&new, mode)?;
     Ok(new)
 }
@@ -207,7 +207,7 @@ pub(crate) fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// Removes a directory with all that is in it. No more than one descriptor for each level is open, and no link is followed.
+/// Removes a directory and everything below it. It keeps only one descriptor for each level open, and follows no link.
 fn remove_directory(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
     let mut levels = vec![Level::open(parent, name)?];
     while let Some(level) = levels.last_mut() {
@@ -291,7 +291,7 @@ mod tests {
         write("absolute/lib", Missing::Fail).unwrap();
         write("usr/up", Missing::Fail).unwrap();
         write("usr/up/usr/up/etc", Missing::Make).unwrap();
-        // What leads out leads to the same name inside, which is not there.
+        // A link that leaves the root resolves to the same name inside, which does not exist.
         assert_eq!(write("usr/out", Missing::Fail).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert!(write("loop", Missing::Make).is_err());
         assert!(write("usr/lib/mark/x", Missing::Make).is_err());
@@ -319,7 +319,7 @@ mod tests {
         tree.remove(top.as_fd(), OsStr::new("nothing")).unwrap();
         assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
         assert!(house.path().join("kept").exists());
-        // The way that was known has gone with it.
+        // The cached path was removed with it.
         assert!(tree.directory(&parts("a/b/c"), Missing::Fail).is_err());
     }
 }

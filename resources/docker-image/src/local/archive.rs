@@ -1,4 +1,4 @@
-//! Archives of `docker save`: `manifest.json`, configurations, layers that are mostly not compressed.
+//! Reads archives of `docker save`: `manifest.json`, configurations, and layers, which are mostly not compressed.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ use crate::local::{Image, Layer, Layered, layout};
 /// The largest `manifest.json` that is read, in bytes.
 const LARGEST: u64 = 8 * 1024 * 1024;
 
-/// Which of an archive's images is meant.
+/// Selects one of an archive's images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Meant {
     /// The only one.
     Only,
-    /// The one of this id.
+    /// The one with this id.
     Id(Digest),
-    /// The one of this name.
+    /// The one with this name.
     Named(String),
 }
 
@@ -37,12 +37,12 @@ struct Saved {
     repo_tags: Vec<String>,
     #[serde(default, deserialize_with = "or_none")]
     layers: Vec<String>,
-    /// Descriptors of layers by their `diff_id`: of those that are compressed, or foreign.
+    /// Descriptors by `diff_id`, of layers that are compressed or foreign.
     #[serde(default, deserialize_with = "or_default")]
     layer_sources: BTreeMap<String, Descriptor>,
 }
 
-/// The part of a configuration that says what the layers are.
+/// The part of a configuration that lists the layers.
 #[derive(Debug, Deserialize)]
 struct Configuration {
     rootfs: RootFs,
@@ -54,7 +54,7 @@ struct RootFs {
     diff_ids: Vec<Digest>,
 }
 
-/// Null is how Go's programs write an empty list.
+/// Go encodes an empty list as null.
 fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     or_default(deserializer)
 }
@@ -63,14 +63,14 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserial
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// The digests of the layers' tar archives, as a configuration has them.
+/// The digests of the layers' uncompressed tar archives, from a configuration.
 pub(crate) fn diff_ids(config: &[u8]) -> Result<Vec<Digest>> {
     let AnyCase(config) =
         serde_json::from_slice::<AnyCase<Configuration>>(config).context("the configuration cannot be read")?;
     Ok(config.rootfs.diff_ids)
 }
 
-/// The image that is meant. An archive without `manifest.json` may be that of a layout.
+/// Reads the selected image. An archive without `manifest.json` may be an OCI layout.
 pub(crate) async fn read(store: &Store, meant: &Meant) -> Result<Image> {
     let Some(file) = store.find("manifest.json")? else {
         if *meant == Meant::Only && store.find("index.json")?.is_some() {
@@ -98,7 +98,7 @@ pub(crate) async fn read(store: &Store, meant: &Meant) -> Result<Image> {
     Ok(Image::Layered(Layered { config: Bytes::from(config), layers }))
 }
 
-/// The image that is meant, and its configuration.
+/// The selected image, and its configuration.
 fn choose(store: &Store, images: Vec<Saved>, meant: &Meant) -> Result<(Saved, Vec<u8>)> {
     let config = |saved: &Saved| -> Result<Vec<u8>> {
         let part = store.find(&saved.config)?;
@@ -141,7 +141,7 @@ fn choose(store: &Store, images: Vec<Saved>, meant: &Meant) -> Result<(Saved, Ve
 }
 
 impl Saved {
-    /// Docker leaves the hub's host and `library` out where a name may be written without.
+    /// Docker shortens names on Docker Hub: it omits the host and `library`.
     fn is_called(&self, name: &str) -> bool {
         let short = |name: &str| -> String {
             let name = ["index.docker.io/", "docker.io/", "registry-1.docker.io/"]

@@ -1,4 +1,4 @@
-//! OCI layouts: `index.json`, and blobs by their digests (the image specification of the OCI, "Image Layout").
+//! Reads OCI layouts: `index.json`, and blobs by digest (OCI image specification, "Image Layout").
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Result};
@@ -10,16 +10,16 @@ use crate::image::walk::{DEEPEST, Everything, everything};
 use crate::local::store::{Part, Store};
 use crate::local::{Blob, Image, Whole};
 
-/// Beside a layout's index: the digest of the one image that was fetched.
+/// The file beside a layout's index with the digest of the single image that was fetched.
 const SINGLE: &str = "single-image-digest";
 
-/// What a get leaves beside its layout: the digest of what it fetched.
+/// The file that a get writes beside its layout, with the digest of what it fetched.
 const FETCHED: &str = "digest";
 
-/// The image in a layout: the one that was fetched where it is known which, or else what the index names.
+/// Reads the image in a layout: the one that was fetched, if a file names it, or else what the index refers to.
 ///
-/// An index that names nothing but one image or one other index is that: builders always write an index. But one that was fetched
-/// as such stays as it was in its registry.
+/// An index with a single entry is replaced by that image or index, since builders always write an index. But an index
+/// that was fetched from a registry is kept.
 pub(crate) async fn read(store: &Store) -> Result<Image> {
     let root = match store.find(SINGLE)? {
         Some(single) => {
@@ -33,7 +33,7 @@ pub(crate) async fn read(store: &Store) -> Result<Image> {
         everything(root, 1, async |entry: &Descriptor| manifest_of(store, entry)).await?;
     let mut found = Vec::new();
     for descriptor in blobs {
-        // Builders leave out what the registry has already: the layers of the base.
+        // Builders omit blobs that the registry already has: the layers of the base image.
         let part = store.find(&place_of(&descriptor.digest))?;
         if let Some(part) = part.as_ref().filter(|part| part.size() != descriptor.size) {
             let (digest, size) = (&descriptor.digest, descriptor.size);
@@ -44,7 +44,7 @@ pub(crate) async fn read(store: &Store) -> Result<Image> {
     Ok(Image::Whole(Whole { manifests, blobs: found }))
 }
 
-/// What `index.json` leads to.
+/// Resolves `index.json`.
 fn index(store: &Store) -> Result<Manifest> {
     let file = store.find("index.json")?;
     let file = file
@@ -60,7 +60,8 @@ fn index(store: &Store) -> Result<Manifest> {
             Content::Index(index) => match index.manifests.as_slice() {
                 [] => return Err(anyhow!("`index.json` names no image")),
                 [only] if [OCI_INDEX, DOCKER_LIST].contains(&only.media_type.as_str()) => only.clone(),
-                // An index inside the layout is pushed as an index, even with one platform: its author chose to make it.
+                // An index inside the layout is pushed as an index, even with one platform: its author chose to create
+                // it.
                 [only] if depth == 0 && only.is_manifest() => only.clone(),
                 _ => return Ok(root),
             },
@@ -74,7 +75,7 @@ fn index(store: &Store) -> Result<Manifest> {
     Err(anyhow!("`index.json` is an index in more than {DEEPEST} indexes"))
 }
 
-/// Whether a get fetched this very index, as the file beside the layout says.
+/// Whether a get fetched this index, according to the file beside the layout.
 fn was_fetched(store: &Store, index: &Digest) -> Result<bool> {
     let Some(file) = store.find_beside(FETCHED)? else { return Ok(false) };
     let text = file.read(1024).unwrap_or_default();
@@ -108,7 +109,7 @@ fn blob(store: &Store, digest: &Digest) -> Result<Part> {
     found.with_context(|| format!("the blob `{digest}` is missing"))
 }
 
-/// Where a layout has a blob.
+/// The path of a blob in a layout.
 fn place_of(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm(), digest.hex())
 }

@@ -1,4 +1,4 @@
-//! A file system as a tar archive, made into an image of one layer: what `docker import` does.
+//! Turns a file system in a tar archive into an image with one layer, as `docker import` does.
 
 use jetway::http::Bytes;
 use jetway::{Context, Result, anyhow};
@@ -12,16 +12,16 @@ use crate::local::store::{Part, digest_of, unpacked};
 use crate::local::{Image, Layer, Layered};
 use crate::source::Source;
 
-/// The shortest archive that is one: the two empty records at its end.
+/// The shortest archive: two empty records.
 const SHORTEST: u64 = 1024;
 
-/// An image with the file system in `part`, for a platform.
+/// The image with the file system in `part`, for a platform.
 ///
-/// The configuration says nothing of when it was made, so that the same file system is the same image.
+/// The configuration has no creation time, so that the same file system gives the same image.
 pub(crate) async fn read(context: &Context, source: &Source, part: Part, wanted: &Wanted) -> Result<Image> {
     let (part, compression) = match part.compression()? {
         known @ (Compression::Gzip | Compression::Plain) => (part, known),
-        // Not every engine reads such a layer.
+        // Not every engine supports a layer with this compression.
         _ => (Part::of_file(&unpacked(context, source, part).await?)?, Compression::Plain),
     };
     let hash = background::run(context, {
@@ -55,12 +55,13 @@ pub(crate) async fn read(context: &Context, source: &Source, part: Part, wanted:
     Ok(Image::Layered(Layered { config: Bytes::from(config.to_string()), layers }))
 }
 
-/// Whether a record is the header of an archive's entry, or the empty one at an archive's end.
+/// Whether a record is the header of an entry, or the empty record at an archive's end.
 fn is_header(record: &[u8]) -> bool {
     if record.iter().all(|byte| *byte == 0) {
         return true;
     }
-    // The sum of all bytes, those of the sum itself counted as spaces (POSIX, pax: ustar interchange format).
+    // The checksum: the sum of all bytes, with those of the checksum itself counted as spaces (POSIX, pax: ustar
+    // interchange format).
     let sum = record.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) });
     let field = record.get(148..156).and_then(|field| std::str::from_utf8(field).ok()).unwrap_or_default();
     u32::from_str_radix(field.trim_matches([' ', '\0']), 8).is_ok_and(|expected| expected == sum.sum::<u32>())

@@ -1,4 +1,4 @@
-//! Where the pieces of an image are: a directory, or an archive of which nothing is unpacked.
+//! Finds an image's files: in a directory, or in an archive, which is not unpacked.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,20 +17,21 @@ use crate::layer::decompress::Compression;
 use crate::layer::holes::Sparse;
 use crate::source::Source;
 
-/// How many links in an archive may lead to each other.
+/// How many links in an archive may be chained.
 const DEEPEST: usize = 8;
 
-/// How many entries of an archive are read. An image has some for each of its layers, of which it has 127 at most.
+/// The most entries of an archive that are read. An image has a few for each of its layers, of which it has 127 at
+/// most.
 const MOST_ENTRIES: usize = 100_000;
 
-/// How much is read at once, in bytes.
+/// The size of the read buffer, in bytes.
 const PIECE: usize = 256 * 1024;
 
-/// A part of a file: all of it, or an entry of an archive.
+/// A part of a file: the whole file, or an entry of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) path: PathBuf,
-    /// In bytes of the file.
+    /// The range of bytes in the file.
     pub(crate) range: Range<u64>,
 }
 
@@ -38,7 +39,7 @@ impl Part {
     /// A whole file.
     pub(crate) fn of_file(path: &Path) -> Result<Self> {
         let metadata = std::fs::metadata(path)?;
-        // Opening a pipe would wait for somebody to write into it.
+        // Opening a named pipe would block.
         if !metadata.is_file() {
             return Err(anyhow!("it is not a file"));
         }
@@ -50,14 +51,14 @@ impl Part {
         self.range.end.saturating_sub(self.range.start)
     }
 
-    /// A reader of it.
+    /// Opens it for reading.
     pub(crate) fn open(&self) -> io::Result<Take<File>> {
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(self.range.start))?;
         Ok(file.take(self.size()))
     }
 
-    /// All of it, which must not be larger than `most` bytes.
+    /// Reads all of it; fails if it is larger than `most` bytes.
     pub(crate) fn read(&self, most: u64) -> Result<Vec<u8>> {
         if self.size() > most {
             return Err(anyhow!("it has {} bytes, and no more than {most} are read", self.size()));
@@ -88,7 +89,7 @@ impl Part {
     }
 }
 
-/// The digest of all that a reader gives, and how many bytes it was.
+/// The digest of everything from a reader, and the number of bytes.
 pub(crate) fn digest_of(reader: &mut impl Read, mut hasher: Hasher, stop: &Stop) -> Result<(Digest, u64)> {
     let mut count = 0;
     let mut piece = vec![0; PIECE];
@@ -103,7 +104,7 @@ pub(crate) fn digest_of(reader: &mut impl Read, mut hasher: Hasher, stop: &Stop)
     }
 }
 
-/// Files by their names.
+/// A lookup of files by name.
 #[derive(Debug)]
 pub(crate) enum Store {
     /// In a directory of the inputs.
@@ -112,16 +113,16 @@ pub(crate) enum Store {
     Archive { path: PathBuf, entries: HashMap<String, Entry> },
 }
 
-/// What an archive has under a name.
+/// An entry of an archive.
 #[derive(Debug, Clone)]
 pub(crate) enum Entry {
     File(Range<u64>),
-    /// Another name, relative to the archive.
+    /// A link to another name, relative to the archive.
     Link(String),
 }
 
 impl Store {
-    /// The directory or archive at `path`. An archive that is compressed is decompressed into a temporary file.
+    /// Opens the directory or archive at `path`. A compressed archive is decompressed into a temporary file.
     pub(crate) async fn open(context: &Context, source: &Source, inputs: &Inputs, path: &Path) -> Result<Self> {
         if path.is_dir() {
             return Ok(Self::Directory { inputs: inputs.clone(), root: path.to_owned() });
@@ -136,7 +137,7 @@ impl Store {
         Ok(Self::Archive { entries: entries.await?, path })
     }
 
-    /// A file beside the directory; `None` when there is none, or when this is an archive.
+    /// A file beside the directory; `None` if there is none, or if this is an archive.
     pub(crate) fn find_beside(&self, name: &str) -> Result<Option<Part>> {
         let Self::Directory { inputs, root } = self else { return Ok(None) };
         let Some(parent) = root.parent().filter(|parent| parent.starts_with(inputs.root())) else { return Ok(None) };
@@ -144,7 +145,7 @@ impl Store {
         found.filter(|path| path.is_file()).map(|path| Part::of_file(&path)).transpose()
     }
 
-    /// The file of a name; `None` when there is none.
+    /// Finds a file by name.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Part>> {
         match self {
             Self::Directory { inputs, root } => {
@@ -168,7 +169,7 @@ impl Store {
     }
 }
 
-/// What is in an archive.
+/// Lists an archive's entries.
 fn entries(path: &Path, stop: &Stop) -> Result<HashMap<String, Entry>> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -181,7 +182,7 @@ fn entries(path: &Path, stop: &Stop) -> Result<HashMap<String, Entry>> {
         if found.len() >= MOST_ENTRIES {
             return Err(anyhow!("the archive has more than {MOST_ENTRIES} entries, which no image has"));
         }
-        // A name that leads out of the archive, or that is no text, is nobody's: manifests can only name what is here.
+        // A name that leaves the archive, or that is not UTF-8, is skipped: no manifest can refer to it.
         let Some(name) = entry.path().ok().and_then(|path| cleaned(path.to_str()?)) else { continue };
         let begin = entry.raw_file_position();
         let kind = entry.header().entry_type();
@@ -208,7 +209,7 @@ fn entries(path: &Path, stop: &Stop) -> Result<HashMap<String, Entry>> {
     Ok(found)
 }
 
-/// A name without `.` and `..`; `None` when it leads out.
+/// A name without `.` and `..`; `None` if it leaves the root.
 fn cleaned(name: &str) -> Option<String> {
     let mut parts: Vec<&str> = Vec::new();
     for part in name.split('/') {
