@@ -1,5 +1,5 @@
-//! JSON as Go's programs read it: a field's name counts in any case. The tools around images are written in Go, so that what they
-//! take in another case stands in registries and archives.
+//! Parses JSON as Go does: keys are case-insensitive. Image tools are written in Go, so registries and archives hold
+//! keys in any case that Go accepts.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::value::StringDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 
-/// A value whose fields are found by their names in any case, its own and those of the structs in it. The keys of maps stay as they are.
+/// A value that is deserialized with case-insensitive keys, including nested structs. The keys of maps are unchanged.
 #[derive(Debug)]
 pub(crate) struct AnyCase<T>(pub(crate) T);
 
@@ -17,16 +17,16 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for AnyCase<T> {
     }
 }
 
-/// A deserializer, or a part of one, that hands itself on to everything inside.
+/// A deserializer, or a part of one, that wraps everything inside it.
 struct Wrapped<T>(T);
 
-/// What reads a struct, with the names of its fields.
+/// A visitor for a struct, with the names of its fields.
 struct Fields<T> {
     inner: T,
     names: &'static [&'static str],
 }
 
-/// Hands a method on as it is: what it reads has no fields.
+/// Forwards a method unchanged: its values have no fields.
 macro_rules! plain {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {

@@ -1,5 +1,5 @@
-//! Work that takes the processor for a while: compressing, hashing. It has threads of its own, so that requests and signals
-//! are not kept waiting.
+//! Runs CPU-bound work, such as compressing and hashing, on threads of its own, so that requests and signals are not
+//! delayed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,18 +7,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::anyhow;
 use jetway::{Context, Error, Result};
 
-/// Whether the work is still wanted.
+/// Whether the work was cancelled.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Fails when nobody waits for the outcome any more. Asked every few hundred kilobytes, it ends the work soon.
+    /// Fails after the work was cancelled. Work calls this every few hundred kilobytes, so that it ends soon.
     pub(crate) fn check(&self) -> Result<()> {
         if self.0.load(Ordering::Relaxed) { Err(anyhow!("it is not wanted any more")) } else { Ok(()) }
     }
 }
 
-/// Stops the work when whoever waits for it is gone.
+/// Cancels the work when the waiting future is dropped.
 struct Waiting(Stop);
 
 impl Drop for Waiting {
@@ -27,7 +27,7 @@ impl Drop for Waiting {
     }
 }
 
-/// The outcome of `work`. A signal ends the wait, and the work.
+/// Runs `work` and returns its result. A signal ends the wait and cancels the work.
 pub(crate) async fn run<T: Send + 'static>(
     context: &Context,
     work: impl FnOnce(&Stop) -> Result<T> + Send + 'static,

@@ -1,11 +1,12 @@
-//! Several things at once on one thread, within a bound.
+//! Runs a limited number of futures concurrently, on one thread.
 
 use std::future::Future;
 
 use futures_util::stream::{StreamExt as _, TryStreamExt as _, iter};
 use jetway::Result;
 
-/// The outcomes of `work` for all items, in the items' order, `at_once` of them at a time. The first failure ends it all.
+/// The results of `work` for all items, in the items' order, with at most `at_once` running. The first error ends
+/// everything.
 pub(crate) async fn map<'i, I, T, F>(items: &'i [I], at_once: usize, work: impl Fn(&'i I) -> F) -> Result<Vec<T>>
 where
     F: Future<Output = Result<T>>,
@@ -14,7 +15,7 @@ where
         let outcome = work(item);
         async move { Ok::<_, jetway::Error>((index, outcome.await?)) }
     });
-    // Unordered: an item that takes long keeps no other one from its turn.
+    // Unordered: a slow item does not delay the others.
     let mut done: Vec<(usize, T)> = iter(numbered).buffer_unordered(at_once.max(1)).try_collect().await?;
     done.sort_unstable_by_key(|(index, _)| *index);
     Ok(done.into_iter().map(|(_, outcome)| outcome).collect())

@@ -1,13 +1,14 @@
-//! Constraints as pipelines write them: the syntax of Masterminds' `semver`, on top of the comparison of the `semver` crate.
+//! Version constraints: the syntax of Masterminds' `semver`, with the comparison of the `semver` crate.
 //!
-//! `||` separates alternatives; commas or spaces separate bounds that must all hold. A bound is an operator (`=`, `!=`, `>`,
-//! `<`, `>=`, `<=`, `~`, `^`) and a version whose last parts may be missing or `x`, or two versions with ` - ` between them.
+//! `||` separates alternatives; commas or spaces separate bounds that must all hold. A bound is an operator (`=`, `!=`,
+//! `>`, `<`, `>=`, `<=`, `~`, `^`) and a version whose last parts may be missing or `x`, or two versions with ` - `
+//! between them.
 
 use std::str::FromStr;
 
 use semver::{Prerelease, Version};
 
-/// A constraint. One of its alternatives must hold, all bounds of it.
+/// A constraint: all bounds of one alternative must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Constraint {
     alternatives: Vec<Vec<Bound>>,
@@ -31,17 +32,17 @@ enum Operator {
     Caret,
 }
 
-/// A version whose last parts may be left open.
+/// A version whose last parts may be open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Partial {
-    /// With zeros for what is open.
+    /// Open parts are zero.
     version: Version,
     major_open: bool,
     minor_open: bool,
     patch_open: bool,
 }
 
-/// Longest first, so that none is taken for the beginning of another.
+/// Longest first, so that no operator is parsed as a prefix of another.
 const OPERATORS: [(&str, Operator); 12] = [
     (">=", Operator::AtLeast),
     ("=>", Operator::AtLeast),
@@ -58,7 +59,7 @@ const OPERATORS: [(&str, Operator); 12] = [
 ];
 
 impl Constraint {
-    /// Whether a version is within the bounds. A pre-release is so only where one of the bounds names a pre-release.
+    /// Whether a version satisfies the constraint. A pre-release does so only if one of the bounds has a pre-release.
     pub(crate) fn admits(&self, version: &Version) -> bool {
         self.alternatives.iter().any(|bounds| {
             (version.pre.is_empty() || bounds.iter().any(Bound::names_a_pre_release))
@@ -74,7 +75,7 @@ impl Bound {
 
     fn admits(&self, version: &Version) -> bool {
         let Partial { version: own, minor_open, patch_open, .. } = &self.version;
-        // Only the part that is open, and what comes after it, may differ.
+        // Only the open part and the parts after it may differ.
         let is_open = *patch_open;
         let same_major = version.major == own.major;
         let same_minor = same_major && (*minor_open || version.minor == own.minor);
@@ -135,7 +136,7 @@ fn alternative(text: &str) -> Option<Vec<Bound>> {
         let (operator, after) =
             OPERATORS.iter().find_map(|(text, operator)| Some((*operator, rest.strip_prefix(text)?)))?;
         let (version, after) = version_and_rest(after.trim_start())?;
-        // `1.2 - 1.4`: the dash stands alone.
+        // `1.2 - 1.4`: the dash has a space on both sides.
         let range = after.trim_start().strip_prefix('-').filter(|after| after.starts_with(' '));
         if let (Some(after_dash), true) = (range, after.starts_with(' ')) {
             if operator != Operator::Equal || rest.starts_with('=') {
@@ -158,7 +159,7 @@ fn alternative(text: &str) -> Option<Vec<Bound>> {
     Some(bounds)
 }
 
-/// A version at the beginning of a text, and what follows it.
+/// Parses a version at the beginning of a text, and returns the rest.
 fn version_and_rest(text: &str) -> Option<(Partial, &str)> {
     let end = text.find([' ', ',', '<', '>', '=', '!', '~', '^']).unwrap_or(text.len());
     let (version, rest) = text.split_at(end);
@@ -170,7 +171,7 @@ impl FromStr for Partial {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let text = text.strip_prefix('v').unwrap_or(text);
-        // Build metadata has no part in precedence, nor in tags.
+        // Build metadata does not affect precedence, and tags cannot have it.
         let (text, _) = text.split_once('+').unwrap_or((text, ""));
         let (numbers, pre) = text.split_once('-').map_or((text, None), |(numbers, pre)| (numbers, Some(pre)));
         let mut parts = numbers.split('.');
@@ -215,7 +216,7 @@ mod tests {
         constraint.admits(&Version::parse(version).unwrap())
     }
 
-    /// After the table of Masterminds' own tests, and what the established resource was seen to do.
+    /// From Masterminds' own test table, and the observed behaviour of the established resource.
     #[test]
     fn bounds_admit_what_masterminds_admits() {
         for (constraint, version, admitted) in [

@@ -1,5 +1,5 @@
-//! Signatures as cosign makes and verifies them: an image of its own beside the one that is signed, under a tag that is made of
-//! that one's digest, with the signatures as annotations of its layers (cosign's `SIGNATURE_SPEC.md`).
+//! Signatures in cosign's format: a separate image beside the signed one, under a tag that is built from the signed
+//! digest, with the signatures as annotations of its layers (cosign's `SIGNATURE_SPEC.md`).
 
 use std::collections::BTreeMap;
 
@@ -17,23 +17,23 @@ use crate::registry::{Asked, Registry};
 use crate::signing_key::SigningKey;
 use crate::source::Source;
 
-/// The media type of what is signed.
+/// The media type of the signed payload.
 const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
 /// The annotation that holds a signature.
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 
-/// When all of this was made, as cosign has it: the same signatures are the same image.
+/// The creation time that cosign writes, so that the same signatures are the same image.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// The key that a source signs with, if it has one. A key file of cosign's is decrypted, which takes a moment and 64 MiB.
+/// The source's signing key, if it has one. Decrypting a key file of cosign takes a moment and 64 MiB.
 pub(crate) fn signing_key(source: &Source) -> Result<Option<SigningKey>> {
     let Some(cosign) = &source.cosign else { return Ok(None) };
     let key = SigningKey::read(&cosign.key, cosign.password.as_ref());
     key.map(Some).map_err(|problem| anyhow!("`cosign.key` {problem}"))
 }
 
-/// Signs an image that is in the registry. Signatures that are there already stay; one of the same key is not made again.
+/// Signs an image in the registry. Existing signatures stay; one with the same key is not made again.
 pub(crate) async fn sign(registry: &Registry<'_>, key: &SigningKey, digest: &Digest) -> Result<()> {
     let name = format!("{}@{digest}", registry.repository());
     let signed = async {
@@ -72,7 +72,7 @@ pub(crate) async fn sign(registry: &Registry<'_>, key: &SigningKey, digest: &Dig
     Ok(())
 }
 
-/// What is signed ("simple signing" of the containers project).
+/// The signed payload ("simple signing" of the containers project).
 fn payload(repository: &Repository, digest: &Digest) -> String {
     json!({
         "critical": {
@@ -85,7 +85,7 @@ fn payload(repository: &Repository, digest: &Digest) -> String {
     .to_string()
 }
 
-/// The configuration of an image that is no image.
+/// The configuration of the signature image.
 fn config(layers: &[Descriptor]) -> Value {
     let history = vec![json!({ "created": NEVER }); layers.len()];
     let digests: Vec<String> = layers.iter().map(|layer| layer.digest.to_string()).collect();

@@ -1,4 +1,4 @@
-//! Credentials that a cloud gives for its registry.
+//! Registry credentials from a cloud provider.
 
 pub(crate) mod acr;
 pub(crate) mod ecr;

@@ -1,4 +1,4 @@
-//! Digests: what content is called by, and the check that it is that content.
+//! Digests: content addresses, and their verification.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{Algorithm, Context, SHA256, SHA512, digest};
 use jetway::hex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A digest as registries write it, `sha256:` and 64 hexadecimal digits.
+/// A digest as registries write it: `sha256:` and 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Digest {
     kind: Kind,
@@ -52,20 +52,20 @@ impl Digest {
         &self.hex
     }
 
-    /// Whether `bytes` are what this is the digest of.
+    /// Whether this is the digest of `bytes`.
     pub(crate) fn is_of(&self, bytes: &[u8]) -> bool {
         let mut hasher = self.hasher();
         hasher.update(bytes);
         hasher.finish() == *self
     }
 
-    /// A hasher of this digest's own algorithm.
+    /// A hasher with this digest's algorithm.
     pub(crate) fn hasher(&self) -> Hasher {
         Hasher { kind: self.kind, context: Context::new(self.kind.algorithm()) }
     }
 }
 
-/// Content that is hashed as it passes.
+/// Hashes content in pieces.
 #[derive(Clone)]
 pub(crate) struct Hasher {
     kind: Kind,
@@ -84,7 +84,7 @@ impl Hasher {
         Self { kind: Kind::Sha256, context: Context::new(&SHA256) }
     }
 
-    /// Takes the next piece.
+    /// Adds a piece.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.context.update(bytes);
     }

@@ -1,4 +1,4 @@
-//! What differs between the two resource types, all of it. Everything else is the same code.
+//! All differences between the two resource types. Everything else is shared.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,12 +8,12 @@ use jetway::UnknownKeys;
 use crate::digest::Digest;
 use crate::version::Version;
 
-/// Which of the two types is at work.
+/// The resource type that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flavour {
-    /// As `docker-image` was: one tag, `latest` unless told otherwise; versions are digests.
+    /// Compatible with `docker-image`: one tag, `latest` by default; versions are digests.
     DockerImage,
-    /// As `registry-image` was: one tag or many; versions are tags with digests.
+    /// Compatible with `registry-image`: one tag or many; versions are tags with digests.
     RegistryImage,
 }
 
@@ -58,7 +58,7 @@ impl Flavour {
         if K::IS_DOCKER_IMAGE { Self::DockerImage } else { Self::RegistryImage }
     }
 
-    /// The tag that is meant when the source names none, and nothing to choose tags by.
+    /// The default tag, if the source sets neither a tag nor a key that selects tags.
     pub(crate) fn usual_tag(self) -> Option<&'static str> {
         match self {
             Self::DockerImage => Some("latest"),
@@ -66,7 +66,7 @@ impl Flavour {
         }
     }
 
-    /// What becomes of unknown keys: the established docker-image resource ignores them, registry-image refuses them.
+    /// How unknown keys are handled: the established docker-image resource ignores them, registry-image rejects them.
     pub(crate) fn unknown_keys(self) -> UnknownKeys {
         match self {
             Self::DockerImage => UnknownKeys::Ignored,
@@ -83,17 +83,17 @@ impl Flavour {
         Version { tag, digest: Some(digest.to_string()) }
     }
 
-    /// Whether a known version stays one when its tag is gone, as long as the registry still has the image.
+    /// Whether a known version stays valid when its tag is deleted, as long as the registry still has the image.
     pub(crate) fn outlives_its_tag(self) -> bool {
         self == Self::DockerImage
     }
 
-    /// Whether `tag_prefix` goes before the tags of `additional_tags`.
+    /// Whether `tag_prefix` is added to the tags of `additional_tags`.
     pub(crate) fn prefixes_additional_tags(self) -> bool {
         self == Self::RegistryImage
     }
 
-    /// What ends the text of a file with one value in it.
+    /// The end of a file that holds one value.
     pub(crate) fn line_end(self) -> &'static str {
         match self {
             Self::DockerImage => "\n",

@@ -1,4 +1,4 @@
-//! Images as registries describe them: manifests, indexes, configurations, platforms.
+//! The image model: manifests, indexes, configurations, platforms.
 
 pub(crate) mod config;
 pub(crate) mod manifest;

@@ -1,8 +1,9 @@
 //! The docker-image and registry-image resource types: images in registries, without a container engine.
 //!
-//! Both are the same code; [`flavour`](Image) has what differs. A check ([`check`]) asks for digests, a get ([`get`])
-//! downloads, verifies and unpacks, a put ([`put`]) reads what is [`local`] and pushes it ([`push`]). Everything goes by
-//! [`places`] (mirrors, then the origin) to a [`registry`], which logs in by what [`credentials`] has for it.
+//! Both share the code; [`flavour`](Image) has the differences. A check ([`check`]) resolves tags to digests, a get
+//! ([`get`]) downloads, verifies and unpacks, a put ([`put`]) reads a [`local`] image and pushes it ([`push`]).
+//! Everything goes through [`places`] (mirrors, then the origin) to a [`registry`], which logs in with its
+//! [`credentials`].
 
 mod any_case;
 mod background;
@@ -85,7 +86,7 @@ impl<K: Kind> Resource for Image<K> {
         destination: &Path,
     ) -> Result<Response<Version>> {
         source.warn(context.console());
-        // Its state is large, and each verb's future would be as large as the largest one.
+        // Boxed, since its state is large, and each verb's future would be as large as the largest one.
         Box::pin(get::get(context, Flavour::of::<K>(), &source, version, &params, destination)).await
     }
 

@@ -1,16 +1,16 @@
-//! What a registry is asked with.
+//! The credentials for a registry.
 
 use jetway::Secret;
 
-/// What a registry is told of who asks.
+/// The credentials for a registry.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Login {
-    /// Nothing.
+    /// No credentials.
     #[default]
     Anonymous,
     /// A user and a password.
     Password { user: String, password: Secret },
-    /// A token that is good for nothing but tokens.
+    /// A refresh token, which is only good for requesting tokens.
     Refresh(Secret),
 }
 

@@ -1,4 +1,4 @@
-//! What a pipeline may write under a step's `params:`.
+//! The keys of a step's `params:`.
 
 pub(crate) mod get;
 pub(crate) mod paths;

@@ -1,4 +1,4 @@
-//! The parsers of what comes from outside, for fuzzing: they are handed anything, and must do no more than refuse it.
+//! Entry points for fuzzing the parsers of untrusted input: they may reject any input, but must not panic.
 
 use std::io::{Read as _, sink};
 
@@ -15,10 +15,10 @@ use crate::reference::{Repository, is_tag, registry_of};
 use crate::registry::challenge::Challenge;
 use crate::tag_version;
 
-/// The most that is read of what a layer is decompressed to, in bytes.
+/// The most decompressed bytes of a layer that are read.
 const MOST: u64 = 16 * 1024 * 1024;
 
-/// Reads a layer.
+/// Parses a layer.
 pub fn layer(bytes: &[u8]) {
     let Ok(layer) = decompressed(bytes) else { return };
     let mut archive = Archive::new(layer.take(MOST));
@@ -28,13 +28,13 @@ pub fn layer(bytes: &[u8]) {
     }
 }
 
-/// Reads a manifest, an index or a configuration.
+/// Parses a manifest, an index or a configuration.
 pub fn manifest(bytes: &[u8]) {
     let _ = Manifest::parse(bytes.to_vec(), OCI_INDEX);
     let _ = Config::parse(bytes);
 }
 
-/// Reads a name, a tag, a constraint, a challenge, a recipe.
+/// Parses a name, a tag, a constraint, a challenge, a Dockerfile.
 pub fn text(text: &str) {
     let _ = text.parse::<Repository>();
     let _ = registry_of(text);

@@ -1,16 +1,16 @@
-//! Patterns as pipelines write them: in RE2's syntax, which is what the established resources, and Concourse itself, read.
+//! Regular expressions in RE2's syntax, which the established resources and Concourse itself use.
 //!
-//! They are matched by the library `regex`, whose syntax differs in this: `\d`, `\s`, `\w` and `\b` know all of Unicode there, and
-//! ASCII alone in RE2; in a set, `[`, `&` and `~` mean something; `\Q...\E` does not.
+//! They are matched with the crate `regex`, whose syntax differs: `\d`, `\s`, `\w` and `\b` match Unicode there, but
+//! only ASCII in RE2; in a set, `[`, `&` and `~` are special; `\Q...\E` is not supported.
 
 use regex::Regex;
 
-/// A pattern that can be matched, or what is wrong with it.
+/// Compiles a pattern, or returns what is wrong with it.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
     Regex::new(&translated(pattern)).map_err(|error| last_line(&error.to_string()).to_owned())
 }
 
-/// What a parser says in the end: before that it repeats the text.
+/// The last line of a parser's error: the lines before it repeat the pattern.
 fn last_line(text: &str) -> &str {
     text.lines().last().unwrap_or_default().trim_start_matches("error: ")
 }
@@ -24,7 +24,7 @@ fn translated(pattern: &str) -> String {
         match character {
             '\\' => taken += escape(rest.get(taken..).unwrap_or_default(), in_set, &mut translated),
             '[' if in_set => match rest.find(":]").filter(|_| rest.starts_with("[:")) {
-                // A named set in the set, `[[:alpha:]]`.
+                // A named class in the set, `[[:alpha:]]`.
                 Some(end) => {
                     taken = end + 2;
                     translated.push_str(rest.get(..taken).unwrap_or_default());
@@ -38,7 +38,7 @@ fn translated(pattern: &str) -> String {
                     taken += 1;
                     translated.push('^');
                 }
-                // One that stands first does not end the set.
+                // A `]` at the beginning does not end the set.
                 if rest.get(taken..).is_some_and(|rest| rest.starts_with(']')) {
                     taken += 1;
                     translated.push_str(r"\]");
@@ -56,7 +56,7 @@ fn translated(pattern: &str) -> String {
     translated
 }
 
-/// Translates what follows a `\`, and returns how many bytes of it that was.
+/// Translates an escape after its `\`, and returns how many bytes it has.
 fn escape(rest: &str, in_set: bool, translated: &mut String) -> usize {
     let Some(character) = rest.chars().next() else {
         translated.push('\\');

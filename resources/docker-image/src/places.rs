@@ -1,4 +1,4 @@
-//! Where an image may be had: from mirrors, in their order, and from its origin.
+//! The registries that may have an image: mirrors, in order, then the origin.
 
 use anyhow::anyhow;
 use jetway::{Context, Interrupted, Result};
@@ -9,15 +9,15 @@ use crate::reference::{Repository, registry_of};
 use crate::registry::{Access, Registry};
 use crate::source::Source;
 
-/// The places of one repository.
+/// The registries of one repository.
 pub(crate) struct Places<'c> {
     mirrors: Vec<Registry<'c>>,
     origin: Registry<'c>,
 }
 
 impl<'c> Places<'c> {
-    /// The places of the source's repository. Nothing is asked yet, but for credentials:
-    /// Amazon, or Azure and its registry.
+    /// Finds the registries of the source's repository. Sends no request yet, except to obtain credentials: to Amazon,
+    /// or to Azure and its registry.
     pub(crate) async fn find(context: &'c Context, source: &'c Source, access: Access) -> Result<Self> {
         let repository = source.repository()?;
         let (repository, login) = if let Some(found) = ecr::find(context, source, &repository).await? {
@@ -29,7 +29,7 @@ impl<'c> Places<'c> {
             (repository, login)
         };
         let mut mirrors = Vec::new();
-        // Mirrors are of Docker Hub. Nothing is written to them.
+        // Mirrors are for Docker Hub only, and are never pushed to.
         if repository.is_on_hub() && access == Access::Pull {
             for mirror in source.mirrors() {
                 let (registry, prefix) =
@@ -48,17 +48,17 @@ impl<'c> Places<'c> {
         Ok(Self { mirrors, origin })
     }
 
-    /// The repository as people know it, wherever it is fetched from.
+    /// The repository as the source names it, even if the image comes from a mirror.
     pub(crate) fn repository(&self) -> &Repository {
         self.origin.repository()
     }
 
-    /// Where a put goes.
+    /// The registry that a put pushes to.
     pub(crate) fn origin(&self) -> &Registry<'c> {
         &self.origin
     }
 
-    /// What the first place has that has it. A mirror that fails is a warning; what the origin says is final.
+    /// The result of the first registry that has one. An error of a mirror is a warning; the origin's result is final.
     pub(crate) async fn first_with<T: Default>(
         &self,
         look: impl AsyncFn(&Registry<'c>, bool) -> Result<Option<T>>,

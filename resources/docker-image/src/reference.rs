@@ -1,15 +1,15 @@
-//! Names of repositories and tags, by the grammar of the distribution project, which is the registries' own.
+//! Parses repository names and tags, with the grammar of the distribution project.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Where Docker Hub's API is.
+/// The host of Docker Hub's API.
 const HUB: &str = "registry-1.docker.io";
 
-/// What Docker Hub is called in full names of images.
+/// The host of Docker Hub in full image names.
 const HUB_NAME: &str = "index.docker.io";
 
-/// The names under which pipelines know Docker Hub.
+/// The host names that pipelines use for Docker Hub.
 const HUB_NAMES: [&str; 3] = ["docker.io", HUB_NAME, HUB];
 
 /// The longest path of a repository.
@@ -24,18 +24,18 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// A path in a registry.
+    /// A repository with this path in a registry.
     pub(crate) fn new(registry: &str, path: &str) -> Result<Self, String> {
         check_host(registry)?;
         check_path(path)?;
         let registry = registry.to_ascii_lowercase();
         let is_hub = HUB_NAMES.contains(&registry.as_str());
-        // Official images stand below `library`, which nobody writes.
+        // Official images are below `library`, which pipelines omit.
         let path = if is_hub && !path.contains('/') { format!("library/{path}") } else { path.to_owned() };
         Ok(Self { registry: if is_hub { HUB.to_owned() } else { registry }, path })
     }
 
-    /// The registry, as requests are sent to it: `host` or `host:port`.
+    /// The registry's host for requests: `host` or `host:port`.
     pub(crate) fn registry(&self) -> &str {
         &self.registry
     }
@@ -50,20 +50,20 @@ impl Repository {
         self.registry == HUB
     }
 
-    /// The same path elsewhere: in a mirror, below `prefix` when that is not empty.
+    /// The same path in another registry, such as a mirror, below `prefix` if that is not empty.
     pub(crate) fn at(&self, registry: &str, prefix: &str) -> Result<Self, String> {
         let prefix = prefix.trim_matches('/');
         let path = if prefix.is_empty() { self.path.clone() } else { format!("{prefix}/{}", self.path) };
         Self::new(registry, &path)
     }
 
-    /// The name with nothing left out, as images are named inside of archives: `index.docker.io/library/debian`.
+    /// The full name, as archives contain it: `index.docker.io/library/debian`.
     pub(crate) fn full_name(&self) -> String {
         format!("{}/{}", if self.is_on_hub() { HUB_NAME } else { &self.registry }, self.path)
     }
 }
 
-/// The name as it is mostly written; Docker Hub's host is left out.
+/// The familiar name, without Docker Hub's host.
 impl fmt::Display for Repository {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.is_on_hub() {
@@ -76,7 +76,7 @@ impl fmt::Display for Repository {
 impl FromStr for Repository {
     type Err = String;
 
-    /// The first part is a host when it has a dot or a port, or is `localhost`; else the repository is on Docker Hub.
+    /// The first part is a host if it has a dot or a port, or is `localhost`; else the repository is on Docker Hub.
     fn from_str(text: &str) -> Result<Self, String> {
         if text.contains("://") {
             return Err("expected a name such as `registry.example.com/team/app`, without `https://`".to_owned());
@@ -95,14 +95,14 @@ impl FromStr for Repository {
     }
 }
 
-/// A registry as pipelines name it: a host, or a URL of which only the host and the path count.
+/// Parses a registry in a pipeline: a host, or a URL, of which only the host and the path count.
 pub(crate) fn registry_of(text: &str) -> Result<(String, String), String> {
     let text = text.trim();
     let bare = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
     let (host, path) = bare.trim_end_matches('/').split_once('/').unwrap_or((bare.trim_end_matches('/'), ""));
     check_host(host)?;
     let host = host.to_ascii_lowercase();
-    // Where a registry's API begins is no part of what mirrors have below it; a path such as `v2mirror` is.
+    // The API's version prefix is not part of a mirror's path; a path such as `v2mirror` is.
     let path = match path.split_once('/').unwrap_or((path, "")) {
         ("v1" | "v2", below) => below,
         _ => path,
@@ -110,7 +110,7 @@ pub(crate) fn registry_of(text: &str) -> Result<(String, String), String> {
     Ok((if HUB_NAMES.contains(&host.as_str()) { HUB.to_owned() } else { host }, path.trim_matches('/').to_owned()))
 }
 
-/// Whether a text can be a tag.
+/// Whether a text is a valid tag.
 pub(crate) fn is_tag(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let (first, rest) = (text.bytes().next(), text.bytes().skip(1));
@@ -143,7 +143,7 @@ fn check_host(host: &str) -> Result<(), String> {
 }
 
 fn check_port(port: Option<&str>) -> Option<()> {
-    // What Rust takes for a number besides, `+80`, is no port.
+    // Rust also parses `+80` as a number, which is no valid port.
     let port = port.filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))?;
     port.parse::<u16>().ok().filter(|port| *port > 0).map(|_| ())
 }
@@ -188,7 +188,7 @@ mod tests {
         (repository.registry, repository.path)
     }
 
-    /// After the vectors of the distribution project's `reference` package.
+    /// From the test vectors of the distribution project's `reference` package.
     #[test]
     fn the_first_part_is_a_registry_when_it_looks_like_a_host() {
         for (text, registry, path) in [

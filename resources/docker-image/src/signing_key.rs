@@ -1,4 +1,4 @@
-//! Private keys that sign images: PKCS#8 in PEM form, or a key file of cosign's, which is encrypted.
+//! Private keys for signing images: PKCS#8 in PEM form, or an encrypted key file of cosign.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -25,8 +25,8 @@ const MOST_PASSES: u32 = 4;
 /// A key for ECDSA on the curve P-256.
 pub(crate) struct SigningKey(EcdsaKeyPair);
 
-/// A key file of cosign's (`github.com/secure-systems-lab/go-securesystemslib/encrypted`): the key is encrypted by `NaCl`'s secretbox,
-/// with a key that scrypt derives from the password.
+/// An encrypted key file of cosign (`github.com/secure-systems-lab/go-securesystemslib/encrypted`): the key is
+/// encrypted with `NaCl`'s secretbox, with a key that scrypt derives from the password.
 #[derive(Deserialize)]
 struct EncryptedKey {
     kdf: Derivation,
@@ -34,7 +34,7 @@ struct EncryptedKey {
     ciphertext: String,
 }
 
-/// How the password becomes a key.
+/// The key derivation function.
 #[derive(Deserialize)]
 struct Derivation {
     name: String,
@@ -58,7 +58,7 @@ struct Cipher {
 }
 
 impl SigningKey {
-    /// Says what is wrong with a key as far as that can be told without its password, in words that do not repeat its text.
+    /// Validates a key as far as possible without its password. The messages do not repeat its text.
     pub(crate) fn examine(pem: &Secret) -> Result<(), &'static str> {
         match EncryptedKey::parse(pem.expose()) {
             Some(encrypted) => encrypted.and_then(|encrypted| encrypted.cost()).map(|_| ()),
@@ -66,7 +66,7 @@ impl SigningKey {
         }
     }
 
-    /// Reads a key, with the password of an encrypted one; without a password, the empty one is tried, as cosign does.
+    /// Reads a key, with the password if it is encrypted; without a password, the empty one is tried, as in cosign.
     pub(crate) fn read(pem: &Secret, password: Option<&Secret>) -> Result<Self> {
         let wrong = |problem: &str| anyhow!(problem.to_owned());
         let Some(encrypted) = EncryptedKey::parse(pem.expose()) else {
@@ -99,13 +99,13 @@ impl SigningKey {
         key.map(Self).map_err(|_| "is no key for ECDSA on the curve P-256")
     }
 
-    /// A signature, in the form that annotations have it.
+    /// Signs a payload, and returns the signature in base64, as annotations contain it.
     pub(crate) fn sign(&self, payload: &[u8]) -> Result<String> {
         let signature = self.0.sign(&SystemRandom::new(), payload).map_err(|_| anyhow!("the key does not sign"))?;
         Ok(STANDARD.encode(signature))
     }
 
-    /// Whether a signature is this key's.
+    /// Whether a signature was made with this key.
     pub(crate) fn has_signed(&self, payload: &[u8], signature: &str) -> bool {
         let Ok(signature) = STANDARD.decode(signature) else { return false };
         let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, self.0.public_key().as_ref());
@@ -116,14 +116,14 @@ impl SigningKey {
 const DAMAGED: &str = "is cut or damaged";
 
 impl EncryptedKey {
-    /// The key file in a PEM text; `None` when the text is none of cosign's.
+    /// Parses the key file in a PEM text; `None` if it is not one of cosign's.
     fn parse(pem: &str) -> Option<Result<Self, &'static str>> {
         let body = ENCRYPTED.iter().find_map(|label| body(pem, label))?;
         let json = STANDARD.decode(body).ok();
         Some(json.and_then(|json| serde_json::from_slice(&json).ok()).ok_or(DAMAGED))
     }
 
-    /// The cost of deriving the key, within bounds.
+    /// The scrypt parameters, with limits.
     fn cost(&self) -> Result<Params, &'static str> {
         if self.kdf.name != "scrypt" || self.cipher.name != "nacl/secretbox" {
             return Err("is encrypted in a way that cosign does not use");
@@ -137,7 +137,7 @@ impl EncryptedKey {
         Params::new(log_n, r, p, 32).map_err(|_| DAMAGED)
     }
 
-    /// The key; `None` when it is another password's.
+    /// Decrypts the key; `None` if the password is wrong.
     fn decrypt(&self, password: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, &'static str> {
         let decoded = |text: &str| STANDARD.decode(text).map_err(|_| DAMAGED);
         let (salt, nonce) = (decoded(&self.kdf.salt)?, decoded(&self.cipher.nonce)?);
@@ -149,7 +149,7 @@ impl EncryptedKey {
     }
 }
 
-/// The base64 text of a PEM section. Line breaks may have become spaces or `\n` on the way through a pipeline.
+/// The base64 text of a PEM section. A pipeline may have turned line breaks into spaces or `\n`.
 fn body(pem: &str, label: &str) -> Option<String> {
     let (_, rest) = pem.split_once(&format!("-----BEGIN {label}-----"))?;
     let (body, _) = rest.split_once("-----END")?;

@@ -1,13 +1,13 @@
-//! Tags as versions: leniently, as people tag images.
+//! Parses tags as semantic versions, leniently.
 
 use semver::{BuildMetadata, Prerelease, Version};
 
-/// The words that a pre-release begins with, unless the pipeline adds others.
+/// The prefixes of pre-releases; a pipeline may add others.
 const PRE_RELEASES: [&str; 3] = ["alpha", "beta", "rc"];
 
-/// A tag that is a version: an optional `v`, one to three numbers, and perhaps a pre-release.
+/// Parses a tag as a version: an optional `v`, one to three numbers, and an optional pre-release.
 ///
-/// Missing numbers are zero, and zeros may lead: `2024.01` is 2024.1.0.
+/// Missing numbers are zero, and leading zeros are allowed: `2024.01` is 2024.1.0.
 pub(crate) fn parse(tag: &str) -> Option<Version> {
     let text = tag.strip_prefix('v').unwrap_or(tag);
     let (numbers, pre) = text.split_once('-').map_or((text, ""), |(numbers, pre)| (numbers, pre));
@@ -25,12 +25,13 @@ pub(crate) fn parse(tag: &str) -> Option<Version> {
     Some(Version { major, minor, patch, pre: Prerelease::new(pre).ok()?, build: BuildMetadata::EMPTY })
 }
 
-/// Which versions count besides final ones.
+/// Which pre-releases count.
 #[derive(Debug)]
 pub(crate) struct PreReleases<'s> {
-    /// Whether any do. A constraint that names one (`>=1.2-0`) is no wish for them, as people write it to mean "any version".
+    /// Whether any count. A constraint with a pre-release (`>=1.2-0`) does not enable them, since it is often written
+    /// to mean "any version".
     pub(crate) wanted: bool,
-    /// Words that one may begin with, besides the usual ones.
+    /// Additional prefixes of pre-releases.
     pub(crate) prefixes: &'s [String],
 }
 
@@ -44,7 +45,7 @@ impl PreReleases<'_> {
             return false;
         }
         let prefixes = || self.prefixes.iter().map(String::as_str).filter(|prefix| !prefix.is_empty());
-        // A dash inside means that a variant follows, unless the pipeline has said what pre-releases look like.
+        // A dash inside means that a variant follows, unless the pipeline has set prefixes.
         if prefixes().next().is_none() && pre.contains('-') {
             return false;
         }

@@ -1,7 +1,8 @@
-//! Azure's registries (ACR): a password for the identity that the worker runs under.
+//! Azure Container Registry (ACR): a password for the worker's identity.
 //!
-//! The identity's token for Azure itself is exchanged by the registry for a refresh token, which is a password there. Other
-//! ways in need no exchange: a service principal, a token of the registry's and its administrator are a user and a password.
+//! The registry exchanges the identity's Azure token for a refresh token, which is used as a password. Other
+//! credentials need no exchange: a service principal, a registry token and the registry's administrator have a user and
+//! a password.
 
 use anyhow::{Context as _, anyhow};
 use jetway::http::{HttpResponse, HttpSettings, Method, Retry, StatusCode, Url};
@@ -16,23 +17,22 @@ use crate::registry::{Access, Registry};
 use crate::source::Source;
 use crate::source::text::set;
 
-/// The user that a refresh token is the password of.
+/// The user name for a refresh token.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
-/// Where a machine asks for the tokens of its identities. `AZURE_POD_IDENTITY_AUTHORITY_HOST` names another place, as it does for
-/// Azure's own tools.
+/// The instance metadata service. `AZURE_POD_IDENTITY_AUTHORITY_HOST` overrides it, as for Azure's own tools.
 const MACHINE: &str = "http://169.254.169.254";
 
-/// How long the machine's service is waited for: it is on the machine itself, or nowhere.
+/// The connect timeout of the metadata service: it is on the machine itself, or does not exist.
 const MACHINE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The tenant that is named when nobody knows one.
+/// The tenant to use if none is known.
 const ANY_TENANT: &str = "common";
 
-/// The largest answer that is read, in bytes.
+/// The largest response that is read, in bytes.
 const LARGEST: u64 = 64 * 1024;
 
-/// One of Azure's clouds, which know nothing of each other.
+/// One of Azure's clouds, which are separate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cloud {
     Public,
@@ -41,7 +41,7 @@ enum Cloud {
 }
 
 impl Cloud {
-    /// The cloud that a pipeline names, as Azure's tools do: `AzurePublic`, `AzureUSGovernment`, `AzureChinaCloud`.
+    /// Parses a cloud's name as Azure's tools do: `AzurePublic`, `AzureUSGovernment`, `AzureChinaCloud`.
     fn named(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().trim_end_matches("cloud") {
             "azurepublic" | "azure" => Some(Self::Public),
@@ -51,7 +51,7 @@ impl Cloud {
         }
     }
 
-    /// The cloud that a registry's name tells of.
+    /// The cloud of a registry, from its host name.
     fn of(registry: &str) -> Self {
         let host = registry.split(':').next().unwrap_or_default();
         match host.rsplit_once(".azurecr.").map(|(_, end)| end) {
@@ -61,7 +61,7 @@ impl Cloud {
         }
     }
 
-    /// What a token has to be good for.
+    /// The audience of the Azure token.
     fn resource(self) -> &'static str {
         match self {
             Self::Public => "https://management.azure.com",
@@ -70,7 +70,7 @@ impl Cloud {
         }
     }
 
-    /// Who gives tokens for tokens of others.
+    /// The identity provider.
     fn authority(self) -> &'static str {
         match self {
             Self::Public => "https://login.microsoftonline.com",
@@ -80,7 +80,7 @@ impl Cloud {
     }
 }
 
-/// How to log in to the registry of `repository`; `None` when the source does not say that it is one of Azure's.
+/// The login to the registry of `repository`; `None` if the source does not enable ACR.
 pub(crate) async fn find(context: &Context, source: &Source, repository: &Repository) -> Result<Option<Login>> {
     if !source.azure_acr {
         return Ok(None);
@@ -104,7 +104,7 @@ pub(crate) async fn find(context: &Context, source: &Source, repository: &Reposi
     Ok(Some(Login::password(NOBODY, &password)))
 }
 
-/// Who the worker is to Azure.
+/// The worker's Azure identity.
 struct Identity<'i> {
     context: &'i Context,
     source: &'i Source,
@@ -117,7 +117,8 @@ struct Token {
 }
 
 impl Identity<'_> {
-    /// A token for Azure itself: for what the cluster calls the worker, where it does, else for an identity of the machine.
+    /// Requests an Azure token: by workload identity if the cluster provides one, else by the machine's managed
+    /// identity.
     async fn token(&self) -> Result<Secret> {
         match self.context.variable("AZURE_FEDERATED_TOKEN_FILE") {
             Some(file) => self.of_cluster(&file).await.context("cannot get a token by the cluster's identity"),
@@ -136,7 +137,7 @@ impl Identity<'_> {
         let service = given.as_deref().unwrap_or(MACHINE).trim_end_matches('/');
         let mut request = http
             .get(format!("{service}/metadata/identity/oauth2/token"))
-            // What a request that was led astray cannot send.
+            // The service requires this header, which a forged request (SSRF) cannot send.
             .header("metadata", "true")
             .query("api-version", "2018-02-01")
             .query("resource", self.cloud.resource());
@@ -146,7 +147,7 @@ impl Identity<'_> {
         read::<Token>(request.send().await?).await.map(|token| token.access_token)
     }
 
-    /// By a token of the cluster's, for what it says that the worker is ("workload identity").
+    /// Exchanges the cluster's service account token for an Azure token ("workload identity").
     async fn of_cluster(&self, file: &str) -> Result<Secret> {
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the token in `{file}`"))?;
         let ours = Secret::new(text.trim());
@@ -182,7 +183,7 @@ struct Exchanged {
     refresh_token: Secret,
 }
 
-/// What the registry gives for a token of Azure's: a password.
+/// Exchanges an Azure token for the registry's refresh token.
 async fn exchange(context: &Context, source: &Source, repository: &Repository, token: &Secret) -> Result<Secret> {
     let registry = Registry::new(context, source, repository.clone(), true, Login::Anonymous, Access::Pull)?;
     let tenant = match set(source.azure_tenant_id.as_deref()) {
@@ -203,13 +204,14 @@ async fn exchange(context: &Context, source: &Source, repository: &Repository, t
     Ok(exchanged.refresh_token)
 }
 
-/// The tenant that a registry says it belongs to. Not all do, and what fails here fails again, and better, when it is used.
+/// The tenant in the registry's challenge. Not all registries name it. Errors are ignored, since the later request
+/// reports them better.
 async fn tenant_of(registry: &Registry<'_>) -> Option<String> {
     let ping = registry.send_to_host(Method::GET, "/v2/", |request| request.allow(StatusCode::UNAUTHORIZED));
     bearer_parameter(&ping.await.ok()?, "tenant").filter(|tenant| !tenant.is_empty())
 }
 
-/// Reads an answer. It holds a secret: what a parser says of it would repeat it.
+/// Parses a response. It holds a secret, which the parser's error would repeat.
 async fn read<T: serde::de::DeserializeOwned>(response: HttpResponse) -> Result<T> {
     let body = response.bytes(LARGEST).await?;
     serde_json::from_slice(&body).map_err(|_| anyhow!("the answer is not the JSON with a token that is expected"))

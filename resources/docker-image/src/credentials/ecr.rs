@@ -1,4 +1,4 @@
-//! Amazon's registries (ECR): their names, and how to log in there.
+//! Amazon Elastic Container Registry (ECR): host names, and the login.
 
 use anyhow::anyhow;
 use jetway::aws::Aws;
@@ -10,7 +10,7 @@ use crate::reference::{Repository, registry_of};
 use crate::source::Source;
 use crate::source::text::set;
 
-/// The repository with its registry's full name, and how to log in there; `None` when this is no registry of Amazon's.
+/// The repository with its registry's full name, and the login; `None` if it is not on ECR.
 pub(crate) async fn find(
     context: &Context,
     source: &Source,
@@ -19,7 +19,7 @@ pub(crate) async fn find(
     let host = Host::of(repository.registry());
     let region = match (set(source.aws_region.as_deref()), &host) {
         (Some(region), _) => region.to_owned(),
-        // Credentials that are given are for the registry itself.
+        // Configured credentials are the registry's own.
         (None, Some(host)) if source.login().is_none() => host.region.to_owned(),
         _ => return Ok(None),
     };
@@ -43,7 +43,7 @@ pub(crate) async fn find(
     Ok(Some((repository, Login::Password { user: given.user, password: given.password })))
 }
 
-/// How to log in to a registry, if it is one of Amazon's.
+/// The login to a registry, if it is on ECR.
 pub(crate) async fn login_to(context: &Context, source: &Source, registry: &str) -> Result<Option<Login>> {
     let Some(host) = Host::of(registry) else { return Ok(None) };
     let aws = Aws::new(context, context.http(HttpSettings::default())?, host.region)?;
@@ -51,12 +51,13 @@ pub(crate) async fn login_to(context: &Context, source: &Source, registry: &str)
     Ok(Some(Login::Password { user: given.user, password: given.password }))
 }
 
-/// The repository in a registry that its own name leaves out. It is called as it is written: `library/` is Docker Hub's alone.
+/// The repository in an ECR registry, when its name has no host. It is used as written: only Docker Hub adds
+/// `library/`.
 fn below(registry: &str, written: &str) -> Result<Repository> {
     Repository::new(registry, written.trim()).map_err(|problem| anyhow!("`repository`: {problem}"))
 }
 
-/// What the name of a registry of Amazon's says.
+/// The parts of an ECR host name.
 #[derive(Debug, PartialEq, Eq)]
 struct Host<'h> {
     region: &'h str,

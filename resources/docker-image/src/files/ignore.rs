@@ -1,32 +1,32 @@
-//! `.dockerignore`: which files of a directory are no part of a build.
+//! `.dockerignore`: which files of a directory are excluded from a build.
 //!
-//! The rules are those of `moby/patternmatcher`, which docker and BuildKit share: Go's `filepath.Match` with `**` for any number of
-//! directories; a pattern also matches what is below what it matches; `!` takes a file in again; the last pattern that
-//! matches decides.
+//! The rules are those of `moby/patternmatcher`, which Docker and BuildKit share: Go's `filepath.Match` with `**` for
+//! any number of directories; a pattern also matches everything below a path that it matches; `!` includes a file
+//! again; the last pattern that matches decides.
 
 use regex::Regex;
 
 /// The longest pattern, in bytes; longer than any path can be.
 const LONGEST: usize = 4096;
 
-/// The patterns of a file, in their order.
+/// The patterns of a file, in order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Patterns(Vec<Pattern>);
 
-/// What patterns make of a path.
+/// The result of matching a path.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Judgement {
-    /// The last pattern that matches is one without `!`.
+    /// Whether the last matching pattern has no `!`.
     pub(crate) matched: bool,
-    /// Which of them match it, or a directory above it.
+    /// Which patterns match the path, or a directory above it.
     by: Vec<bool>,
 }
 
 #[derive(Debug, Clone)]
 struct Pattern {
-    /// `!`: what matches is taken in again.
+    /// `!`: includes the paths that match.
     includes: bool,
-    /// As it is written, tidied: `a/*.b`.
+    /// The cleaned pattern: `a/*.b`.
     text: String,
     matches: Kind,
 }
@@ -34,29 +34,29 @@ struct Pattern {
 #[derive(Debug, Clone)]
 enum Kind {
     Exactly,
-    /// `a/**`: all below.
+    /// `a/**`: everything below.
     Prefix(String),
-    /// `**/a` and `**a`: all that ends so.
+    /// `**/a` and `**a`: every path with this suffix.
     Suffix(String),
     Expression(Regex),
 }
 
 impl Patterns {
-    /// Reads the text of a `.dockerignore`.
+    /// Parses the text of a `.dockerignore`.
     pub(crate) fn of_file(text: &str) -> Result<Self, String> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Self::new(text.lines().filter(|line| !line.starts_with('#')).filter_map(as_in_a_file))
     }
 
-    /// Patterns that are relative and tidy already, as a builder sends them.
+    /// Parses patterns that are relative and clean already, as a builder sends them.
     pub(crate) fn new<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, String> {
         texts.into_iter().filter_map(|text| Pattern::new(text.as_ref()).transpose()).collect::<Result<_, _>>().map(Self)
     }
 
-    /// What the patterns make of a path; `above` is what they make of the directory that it is in.
+    /// Matches a path; `above` is the result for its parent directory.
     ///
-    /// A pattern that matches a directory matches what is in it. That is known of the patterns that were looked at: one that could
-    /// only repeat what the ones before it say is not, and then it does not count for what is below either, as docker has it.
+    /// A pattern that matches a directory matches everything in it. But a pattern that cannot change the result for the
+    /// directory is not evaluated, and so does not apply to what is below either, as in Docker.
     pub(crate) fn judge(&self, path: &str, above: &Judgement) -> Judgement {
         let mut matched = false;
         let judge = |(index, pattern): (usize, &Pattern)| {
@@ -70,14 +70,14 @@ impl Patterns {
         Judgement { matched, by }
     }
 
-    /// Whether a path is matched, and not taken in again.
+    /// Whether a path is excluded.
     pub(crate) fn matches(&self, path: &str) -> bool {
         let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
         let judge = |above: Judgement, end| self.judge(path.get(..end).unwrap_or_default(), &above);
         ends.fold(Judgement::default(), judge).matched
     }
 
-    /// Whether something below a directory that is left out may be taken in again.
+    /// Whether something below an excluded directory may be included again.
     pub(crate) fn may_include_below(&self, directory: &str) -> bool {
         self.0.iter().filter(|pattern| pattern.includes).any(|pattern| pattern.may_match_below(directory))
     }
@@ -88,7 +88,7 @@ impl Patterns {
     }
 }
 
-/// A line of a file as a pattern: tidied as a path, and relative.
+/// A line of a file as a pattern: cleaned as a path, and relative.
 fn as_in_a_file(line: &str) -> Option<String> {
     let line = line.trim();
     let (sign, path) = match line.strip_prefix('!') {
@@ -103,7 +103,7 @@ fn as_in_a_file(line: &str) -> Option<String> {
     Some(format!("{sign}{path}"))
 }
 
-/// A path without `.`, `..` and empty parts, as Go's `filepath.Clean` has it.
+/// Cleans a path like Go's `filepath.Clean`: removes `.`, `..` and empty parts.
 fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
@@ -147,13 +147,13 @@ impl Pattern {
         match &self.matches {
             Kind::Exactly => path == self.text,
             Kind::Prefix(prefix) => path.starts_with(prefix),
-            // `**/a` is also `a` itself.
+            // `**/a` also matches `a` itself.
             Kind::Suffix(suffix) => path.ends_with(suffix) || suffix.strip_prefix('/') == Some(path),
             Kind::Expression(expression) => expression.is_match(path),
         }
     }
 
-    /// Whether the pattern's first parts, as far as they are plain, lead into the directory or out of it again.
+    /// Whether the literal parts at the start of the pattern match the directory or one of its parents.
     fn may_match_below(&self, directory: &str) -> bool {
         for (ours, theirs) in self.text.split('/').zip(directory.split('/')) {
             if ours.contains(['*', '?', '[', '\\']) {
@@ -167,11 +167,11 @@ impl Pattern {
     }
 }
 
-/// The pattern as something that matches; `None` for a pattern that Go refuses.
+/// Compiles a pattern; `None` if Go rejects it.
 fn compile(pattern: &str) -> Option<Kind> {
     let mut expression = String::from("(?s)^");
     let mut characters = pattern.chars().peekable();
-    // What the pattern is while no wildcard says otherwise; `None` once only an expression will do.
+    // The simple form of the pattern; `None` if it needs a regular expression.
     let (mut is_first, mut simple) = (true, Some(Kind::Exactly));
     while let Some(character) = characters.next() {
         match character {
@@ -179,7 +179,7 @@ fn compile(pattern: &str) -> Option<Kind> {
                 characters.next();
                 let slash = characters.next_if_eq(&'/').is_some();
                 if characters.peek().is_none() {
-                    // `a/**`: whatever begins so.
+                    // `a/**`: every path with this prefix.
                     simple = match simple {
                         Some(Kind::Exactly) => {
                             Some(Kind::Prefix(pattern.strip_suffix(if slash { "**/" } else { "**" })?.to_owned()))
@@ -204,7 +204,7 @@ fn compile(pattern: &str) -> Option<Kind> {
                 simple = None;
             }
             '\\' => {
-                // One at the end is an error of Go's.
+                // A trailing backslash is an error in Go.
                 expression.push_str(&regex::escape(&characters.next()?.to_string()));
                 simple = None;
             }
@@ -223,7 +223,7 @@ fn compile(pattern: &str) -> Option<Kind> {
     })
 }
 
-/// A class, `[a-c]`, `[^x]`, after its bracket has been read.
+/// Parses a class, `[a-c]`, `[^x]`, after its bracket.
 fn class(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<String> {
     let mut class = String::from("[");
     if characters.next_if_eq(&'^').is_some() {
@@ -233,7 +233,7 @@ fn class(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<St
     loop {
         let character = match characters.next()? {
             ']' if !is_empty => break,
-            // Go wants a class to have something in it, and a bracket in it to be escaped.
+            // Go rejects an empty class, and an unescaped bracket in a class.
             ']' | '-' => return None,
             '\\' => characters.next()?,
             other => other,
@@ -254,7 +254,7 @@ fn class(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<St
     Some(class)
 }
 
-/// A character in a class, where more of them mean something than outside.
+/// A character in a class, where more characters are special.
 fn escaped(character: char) -> String {
     if character.is_ascii_punctuation() { format!("\\{character}") } else { character.to_string() }
 }
@@ -264,7 +264,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Patterns, what they leave out, and what they do not. Most are `moby/patternmatcher`'s documented behaviour.
+    /// Patterns, the paths that they exclude, and paths that they do not. Most are documented behaviour of
+    /// `moby/patternmatcher`.
     const TABLE: &[(&str, &[&str], &[&str])] = &[
         ("a", &["a", "a/b", "a/b/c"], &["b/a", "ab"]),
         ("/a", &["a"], &["b/a"]),
@@ -296,7 +297,7 @@ mod tests {
         ("a\n! a/b ", &["a", "a/c"], &["a/b", "a/b/c"]),
         ("**/node_modules\n!keep/node_modules", &["node_modules/x", "a/node_modules"], &["keep/node_modules/x"]),
         (".git", &[".git", ".git/HEAD"], &[".gitignore"]),
-        // `.git` itself is not left out, so that nothing takes it in again, nor what is in it.
+        // `.git` itself is not excluded, so `!.git` is not evaluated for it, and does not include its content.
         ("*/**\n!.git", &[".git/HEAD", "a/b"], &[".git", "a"]),
         ("Dockerfile*\n!Dockerfile", &["Dockerfile.dev"], &["Dockerfile"]),
     ];

@@ -1,5 +1,5 @@
-//! The files of a build's context, one by one, in the order that builders want: a directory before what is in it, names sorted by
-//! their bytes. Links are told, never followed.
+//! Walks the files of a build context in the order that builders require: a directory before its content, names sorted
+//! by bytes. Links are listed, never followed.
 
 use std::fs::{self, DirEntry, Metadata};
 use std::io;
@@ -8,16 +8,16 @@ use std::vec;
 
 use crate::files::ignore::{Judgement, Patterns};
 
-/// Which files of a directory are meant.
+/// Which files of a directory are selected.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Selection {
-    /// Those that match are left out.
+    /// Files that match are excluded.
     pub(crate) ignore: Patterns,
-    /// Only those that match are taken, when there are any patterns.
+    /// If set, only files that match are included.
     pub(crate) only: Option<Patterns>,
 }
 
-/// What a selection makes of a path.
+/// The result of a selection for a path.
 #[derive(Debug, Clone, Default)]
 struct Verdict {
     ignore: Judgement,
@@ -26,7 +26,7 @@ struct Verdict {
 }
 
 impl Selection {
-    /// What becomes of a path, below a directory of which `above` is known.
+    /// Evaluates a path, given the result for its parent directory.
     fn verdict(&self, path: &str, above: &Verdict) -> Verdict {
         let ignore = self.ignore.judge(path, &above.ignore);
         let only = self.only.as_ref().map(|only| only.judge(path, &above.only)).unwrap_or_default();
@@ -34,7 +34,7 @@ impl Selection {
         Verdict { ignore, only, taken }
     }
 
-    /// Whether something below a directory may be taken.
+    /// Whether something below a directory may be included.
     fn may_take_below(&self, directory: &str, verdict: &Verdict) -> bool {
         let ignored = verdict.ignore.matched && !self.ignore.may_include_below(directory);
         !ignored && self.only.as_ref().is_none_or(|only| verdict.only.matched || only.may_match_below(directory))
@@ -49,14 +49,14 @@ pub(crate) struct Found {
     pub(crate) metadata: Metadata,
 }
 
-/// Walks through a directory.
+/// Walks a directory tree.
 #[derive(Debug)]
 pub(crate) struct Walk {
     root: PathBuf,
     selection: Selection,
-    /// The directories that are open, the innermost last: what is left in each, and what was made of it.
+    /// The open directories, the innermost last: the remaining entries of each, and its verdict.
     open: Vec<(vec::IntoIter<DirEntry>, Verdict)>,
-    /// Directories above the current one that have not been told, as nothing in them was taken so far.
+    /// Parent directories that are not listed yet, because nothing in them was included so far.
     untold: Vec<(usize, Found)>,
     ready: std::collections::VecDeque<Found>,
 }
@@ -72,7 +72,7 @@ impl Walk {
         })
     }
 
-    /// Looks at the next entry: `false` when there is none.
+    /// Reads the next entry; `false` when there is none.
     fn advance(&mut self) -> io::Result<bool> {
         let depth = self.open.len();
         let Some((directory, above)) = self.open.last_mut() else { return Ok(false) };
@@ -84,7 +84,7 @@ impl Walk {
         let full = entry.path();
         let Ok(path) = full.strip_prefix(&self.root).map(Path::to_owned) else { return Ok(true) };
         let metadata = entry.metadata().map_err(|error| named(&full, &error))?;
-        // Patterns are text. A name that is none is looked at as far as it is.
+        // Patterns are text. A name that is not UTF-8 is matched lossily.
         let text = path.to_string_lossy();
         let verdict = self.selection.verdict(&text, above);
         let taken = verdict.taken;
@@ -130,7 +130,7 @@ fn sorted(directory: &Path) -> io::Result<vec::IntoIter<DirEntry>> {
     Ok(entries.into_iter())
 }
 
-/// The error with the file's name, which the operating system leaves out.
+/// Adds the file's name to an error, which the operating system omits.
 pub(crate) fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
 }

@@ -1,4 +1,4 @@
-//! An image's configuration: what its containers run as, and when it was made.
+//! An image's configuration: entry point, environment, labels and creation time.
 
 use std::collections::BTreeMap;
 
@@ -13,26 +13,27 @@ pub(crate) const LARGEST: u64 = 8 * 1024 * 1024;
 /// An image's configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct Config {
-    /// When the image was made, as it says.
+    /// The creation time.
     #[serde(default)]
     pub(crate) created: Option<String>,
-    /// What its containers run as.
+    /// How its containers run.
     #[serde(default, rename = "config", deserialize_with = "or_usual")]
     pub(crate) execution: Execution,
-    /// What its layers hold.
+    /// The digests of its layers' content.
     #[serde(default, rename = "rootfs", deserialize_with = "or_usual")]
     pub(crate) file_system: FileSystem,
 }
 
-/// What the layers of an image hold.
+/// The layers' content (`rootfs`).
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct FileSystem {
-    /// The digest of each layer's archive, not compressed, from the bottom to the top. Not all that registries hold says so.
+    /// The digest of each layer's uncompressed archive, from the bottom to the top. Some configurations do not have
+    /// them.
     #[serde(default, deserialize_with = "or_usual")]
     pub(crate) diff_ids: Vec<Digest>,
 }
 
-/// What containers of an image run as.
+/// How containers of an image run.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct Execution {
     #[serde(default, deserialize_with = "or_usual")]
@@ -48,25 +49,25 @@ pub(crate) struct Execution {
 }
 
 impl Config {
-    /// Reads a configuration as Go's programs do: names of keys count in any case.
+    /// Parses a configuration as Go does: keys are case-insensitive.
     pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(bytes).map(|AnyCase(config)| config)
     }
 }
 
-/// Null in a list or a map is an empty text.
+/// Null in a list or a map is an empty string.
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     let texts = Option::<Vec<Option<String>>>::deserialize(deserializer)?;
     Ok(texts.map(|texts| texts.into_iter().map(Option::unwrap_or_default).collect()))
 }
 
-/// Labels or annotations, in which null is an empty text, too.
+/// Labels or annotations. Null is an empty string, too.
 pub(super) fn texts_by_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     let texts = Option::<BTreeMap<String, Option<String>>>::deserialize(deserializer)?.unwrap_or_default();
     Ok(texts.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
 }
 
-/// Null is how Go's programs write "nothing".
+/// Go encodes an empty value as null.
 fn or_usual<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }

@@ -1,4 +1,4 @@
-//! Manifests, byte for byte as the registry has them, and what they say.
+//! Manifests: the registry's exact bytes, and their parsed content.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,25 @@ use crate::digest::Digest;
 use crate::image::config::texts_by_name as texts;
 use crate::image::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
 
-/// The largest manifest that is read, in bytes. Registries themselves take 4 MiB.
+/// The largest manifest that is read, in bytes. Registries accept 4 MiB.
 pub(crate) const LARGEST: u64 = 8 * 1024 * 1024;
 
 /// A manifest.
 #[derive(Debug, Clone)]
 pub(crate) struct Manifest {
-    /// As it came, so that its digest stays true.
+    /// The exact bytes, so that the digest stays valid.
     pub(crate) bytes: Vec<u8>,
     pub(crate) digest: Digest,
     pub(crate) media_type: String,
     pub(crate) content: Content,
 }
 
-/// What a manifest describes.
+/// A manifest's content.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     /// An image for one platform.
     Image(Box<ImageManifest>),
-    /// Images for several.
+    /// Images for several platforms.
     Index(Index),
 }
 
@@ -50,9 +50,10 @@ pub(crate) struct Index {
     pub(crate) manifests: Vec<Descriptor>,
 }
 
-/// What a manifest says of something else.
+/// A content descriptor.
 ///
-/// The fields are in the order in which Go's programs write them, so that a manifest made here has the digest that theirs has.
+/// The fields are in the order in which Go programs write them, so that a manifest built here has the same digest as
+/// theirs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Descriptor {
@@ -61,7 +62,7 @@ pub(crate) struct Descriptor {
     /// In bytes.
     pub(crate) size: u64,
     pub(crate) digest: Digest,
-    /// Where else the content can be downloaded from.
+    /// Other URLs from which the content can be downloaded.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "or_nothing")]
     pub(crate) urls: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "texts")]
@@ -86,19 +87,20 @@ impl Descriptor {
         }
     }
 
-    /// Whether this entry of an index is a manifest. Indexes also hold other things: a build cache has its layers there.
+    /// Whether this entry of an index is a manifest. Indexes also have other entries: a build cache has its layers
+    /// there.
     pub(crate) fn is_manifest(&self) -> bool {
         let media_type = self.media_type.as_str();
         media_type.is_empty() || is_known(media_type) || media_type.contains(".manifest.")
     }
 }
 
-/// The sizes of blobs, together. A manifest may say what it likes, and none is so large.
+/// The total size of blobs. It saturates, since a manifest may contain any number.
 pub(crate) fn total<'d>(blobs: impl IntoIterator<Item = &'d Descriptor>) -> u64 {
     blobs.into_iter().fold(0, |total, blob| total.saturating_add(blob.size))
 }
 
-/// What tells one kind of manifest from another.
+/// The fields that distinguish the kinds of manifests.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Shape {
@@ -122,7 +124,7 @@ fn or_nothing<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(d
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// What a manifest says of another one that it belongs to, and of itself for those who ask for such manifests.
+/// The fields of a manifest that has a subject.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Reference {
@@ -137,13 +139,13 @@ struct Reference {
 }
 
 impl Manifest {
-    /// The digest of the manifest that this one belongs to.
+    /// The digest of the manifest's subject.
     pub(crate) fn subject(&self) -> Option<Digest> {
         let AnyCase(reference) = serde_json::from_slice::<AnyCase<Reference>>(&self.bytes).ok()?;
         reference.subject.map(|subject| subject.digest)
     }
 
-    /// How a list of the manifests that belong to one describes this one (the distribution specification, "Referrers Tag Schema").
+    /// The descriptor of this manifest in a list of referrers (OCI distribution specification, "Referrers Tag Schema").
     pub(crate) fn as_referrer(&self) -> Descriptor {
         let mut descriptor = Descriptor::new(&self.media_type, self.digest.clone(), self.bytes.len() as u64);
         if let Ok(AnyCase(reference)) = serde_json::from_slice::<AnyCase<Reference>>(&self.bytes) {
@@ -154,7 +156,7 @@ impl Manifest {
         descriptor
     }
 
-    /// Reads a manifest. What its `Content-Type` was counts only where it does not say itself what it is.
+    /// Parses a manifest. The `Content-Type` counts only if the manifest has no media type.
     pub(crate) fn parse(bytes: Vec<u8>, content_type: &str) -> Result<Self, String> {
         let AnyCase(shape) = serde_json::from_slice::<AnyCase<Shape>>(&bytes).map_err(|error| {
             let kind = content_type.split(';').next().unwrap_or_default().trim();
@@ -189,7 +191,7 @@ impl Manifest {
     }
 }
 
-/// A platform as an index names it.
+/// The platform of an index entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EntryPlatform {
     #[serde(default)]
@@ -279,13 +281,13 @@ mod tests {
             panic!("an index")
         };
         assert_eq!(index.manifests.len(), 0);
-        // Some builders write a platform with nothing in it; it is none that anybody asks for.
+        // Some builders write an empty platform, which no pipeline can request.
         let entry = format!(r#"{{"manifests":[{{"digest":"{ZEROS}","size":1,"platform":{{}}}}]}}"#);
         let Content::Index(index) = parse(&entry, OCI_INDEX).unwrap().content else { panic!("an index") };
         assert!(crate::image::platform::Wanted::new(None).choose(&index).is_none());
     }
 
-    /// Go's programs, which wrote and read most of what registries hold, find a field by its name in any case.
+    /// Go programs, which wrote and read most of what registries hold, match keys case-insensitively.
     #[test]
     fn reads_keys_in_any_case_and_null_for_an_empty_text() {
         let text = format!(

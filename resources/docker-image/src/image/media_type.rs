@@ -1,4 +1,4 @@
-//! Media types of the two families, Docker's and the Open Container Initiative's.
+//! Media types of both families, Docker's and OCI's.
 
 pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
@@ -8,18 +8,18 @@ pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v
 pub(crate) const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
-/// What is asked for where a manifest is due. On one line: some registries read no more than one `Accept`.
+/// The `Accept` header of a manifest request. One line, since some registries read only one `Accept`.
 pub(crate) fn accepted() -> String {
     [DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX].join(", ")
 }
 
-/// Whether a layer of this type must not be handed out by registries: its makers keep that to themselves.
+/// Whether registries must not serve a layer of this type: only its vendor distributes it.
 pub(crate) fn is_foreign(layer: &str) -> bool {
     layer.contains(".foreign.") || layer.contains(".nondistributable.")
 }
 
-/// Whether a layer of this type cannot be read without a key. For everything else the bytes say what it is: small tools leave the
-/// type out, or write what they like.
+/// Whether a layer of this type is encrypted. Everything else is detected from the bytes: some tools omit the media
+/// type or write a wrong one.
 pub(crate) fn is_encrypted(layer: &str) -> bool {
     layer.contains("+encrypted")
 }

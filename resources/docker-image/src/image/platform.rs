@@ -1,4 +1,4 @@
-//! Platforms: which of an index's images is meant.
+//! Platforms: selects an image of an index.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::image::manifest::{Descriptor, EntryPlatform, Index};
 use crate::source::shapes;
 use crate::source::text::set;
 
-/// A platform that is wanted.
+/// The requested platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
     os: String,
@@ -15,7 +15,7 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// What a pipeline asks for; what it leaves out is that of this program.
+    /// The platform that a pipeline requests; the default is that of this program.
     pub(crate) fn new(asked: Option<&shapes::Platform>) -> Self {
         let (os, architecture, variant) = match asked {
             None => (None, None, None),
@@ -28,7 +28,7 @@ impl Wanted {
             },
         };
         let architecture = set(architecture).unwrap_or(std::env::consts::ARCH);
-        // `arm64/v8` is how tools write both in one.
+        // Tools write both in one, as `arm64/v8`.
         let (architecture, of_architecture) =
             architecture.split_once('/').map_or((architecture, None), |(name, variant)| (name, Some(variant)));
         let variant = set(variant).or(of_architecture).map(str::to_owned);
@@ -54,13 +54,13 @@ impl Wanted {
         self.variant.as_deref()
     }
 
-    /// The first of an index's entries that is for this platform. An entry that names none is for linux/amd64.
+    /// The first entry of an index for this platform. An entry without platform is for linux/amd64.
     pub(crate) fn choose<'i>(&self, index: &'i Index) -> Option<&'i Descriptor> {
         let fits = |descriptor: &&Descriptor| match &descriptor.platform {
             None => self.os == "linux" && self.architecture == "amd64",
             Some(entry) => self.fits(entry),
         };
-        // One that names the variant itself is nearer than one that leaves it open.
+        // An entry with the exact variant is preferred to one without a variant.
         let exact = |descriptor: &&Descriptor| {
             fits(descriptor) && descriptor.platform.as_ref().is_some_and(|entry| entry.variant == self.variant)
         };
@@ -77,13 +77,13 @@ impl Wanted {
     }
 }
 
-/// The platforms of an index, for who finds none that fits.
+/// The platforms of an index, for the error when none matches.
 pub(crate) fn platforms(index: &Index) -> String {
     let names = index.manifests.iter().filter(|entry| entry.is_manifest()).map(|entry| match &entry.platform {
         None => "linux/amd64".to_owned(),
         Some(platform) => platform.to_string(),
     });
-    // What builders attach to an image has a platform of this name.
+    // Attestations, which builders attach to an image, have this platform.
     let mut names: Vec<String> = names.filter(|name| name != "unknown/unknown").collect();
     names.dedup();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
@@ -109,7 +109,7 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// An architecture as Go names it, which is what images have.
+/// The Go name of an architecture, which images use.
 fn architecture_in_go(name: &str) -> &str {
     match name {
         "x86_64" => "amd64",

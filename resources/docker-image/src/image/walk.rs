@@ -1,4 +1,4 @@
-//! Everything that an image is made of, through all of its indexes.
+//! Collects everything that an image consists of, through nested indexes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,25 +9,25 @@ use crate::concurrent;
 use crate::digest::Digest;
 use crate::image::manifest::{Content, Descriptor, Manifest};
 
-/// How many indexes may stand in each other. Builders make two.
+/// How deeply indexes may be nested. Builders nest two.
 pub(crate) const DEEPEST: usize = 4;
 
-/// How many manifests an index may lead to in all.
+/// The most manifests below an index.
 const MOST_MANIFESTS: usize = 1000;
 
-/// How many bytes these may have together. They are kept until the last of them has come.
+/// The most bytes of these manifests. They stay in memory until the last one is read.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// Manifests and blobs.
 #[derive(Debug, Default)]
 pub(crate) struct Everything {
-    /// What an index names stands before it; the root is the last.
+    /// Children come before their index; the root is the last.
     pub(crate) manifests: Vec<Manifest>,
-    /// Configurations and layers, each once.
+    /// Configurations and layers, without duplicates.
     pub(crate) blobs: Vec<Descriptor>,
 }
 
-/// All that `root` leads to, by way of `read`, which is asked `at_once` times side by side.
+/// Reads everything below `root` with `read`, in at most `at_once` concurrent calls.
 pub(crate) async fn everything(
     root: Manifest,
     at_once: usize,
@@ -56,7 +56,7 @@ pub(crate) async fn everything(
             break;
         }
         level = Vec::new();
-        // Some at a time: what is too much is not all fetched before it is found to be.
+        // In chunks, so that not everything is fetched before a limit is checked.
         for some in entries.chunks(at_once.max(1)) {
             let read = concurrent::map(some, at_once, async |entry| read(entry).await).await?;
             bytes = read.iter().fold(bytes, |bytes, manifest| bytes.saturating_add(manifest.bytes.len()));
@@ -83,11 +83,11 @@ pub(crate) async fn everything(
     Ok(found)
 }
 
-/// Manifests, each after those that it names.
+/// Manifests, each after its children.
 fn in_order(root: Digest, mut all: HashMap<Digest, Manifest>) -> Vec<Manifest> {
     let mut ordered = Vec::new();
     let mut seen = HashSet::new();
-    // What is to be looked at, and whether all that it names has been.
+    // The manifests to visit, and whether their children have been visited.
     let mut pending = vec![(root, false)];
     while let Some((digest, is_due)) = pending.pop() {
         if is_due {
@@ -132,7 +132,7 @@ mod tests {
         let c = index(&[], "c");
         let b = index(&[&c], "b");
         let a = index(&[&b], "a");
-        // The root names all of them, the innermost first.
+        // The root refers to all of them, the innermost first.
         let root = index(&[&c, &a, &b], "root");
         let found = walk(&root, &[&a, &b, &c]).unwrap();
         let digests: Vec<_> = found.manifests.iter().map(|manifest| &manifest.digest).collect();

@@ -1,11 +1,11 @@
-//! Paths that pipelines write with a slash at the beginning: `/image.tar` in the inputs, or the whole path of a file in them. The
-//! established resources take both.
+//! Makes paths of params relative: pipelines write `/image.tar` for a file in the inputs, or its absolute path. The
+//! established resources accept both.
 
 use std::path::Path;
 
 use crate::params::put::PutParams;
 
-/// The path without what makes it absolute.
+/// The path without a leading slash.
 pub(super) fn relative(path: &str) -> &str {
     path.trim().trim_start_matches('/')
 }

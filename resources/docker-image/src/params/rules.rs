@@ -1,4 +1,4 @@
-//! What is wrong with the params of a put.
+//! Validates the params of a put.
 
 use std::net::IpAddr;
 
@@ -11,10 +11,10 @@ use crate::source::size::bytes;
 use crate::source::text::set;
 use crate::tag_version;
 
-/// What stands for the address of the engine's machine.
+/// The placeholder for the address of the engine's host.
 const GATEWAY: &str = "host-gateway";
 
-/// The limits that engines know.
+/// The ulimits that engines support.
 const LIMITS: [&str; 15] = [
     "core",
     "cpu",
@@ -36,7 +36,7 @@ const LIMITS: [&str; 15] = [
 /// No limit.
 const UNLIMITED: i64 = -1;
 
-/// What is wrong with what is no tag.
+/// The problem of an invalid tag.
 const NO_TAG: &str = "is no tag: letters, digits, `_`, `.` and `-`, 128 of them at most";
 
 impl Parameters for PutParams {
@@ -149,7 +149,7 @@ impl PutParams {
     }
 }
 
-/// What is wrong with them.
+/// Validates the build options.
 fn step_rules(params: &PutParams, problems: &mut Problems) {
     for (name, address) in &params.extra_hosts {
         let key = format!("extra_hosts.{name}");

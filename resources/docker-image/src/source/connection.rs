@@ -1,4 +1,4 @@
-//! How a registry is connected to: what it is trusted for, and what it may do without.
+//! Connection settings for a registry: TLS trust, and where TLS is optional.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,24 +11,25 @@ use crate::source::Source;
 use crate::source::shapes::{Insecure, is_registry};
 use crate::source::text::set;
 
-/// Which schemes a registry may be spoken to by, the first one first.
+/// The schemes that may be used for a registry, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Schemes {
-    /// `https` and nothing else.
+    /// Only `https`.
     Encrypted,
-    /// `https`, and `http` where nobody speaks that.
+    /// `https`, with a fallback to `http`.
     Any,
 }
 
 impl Source {
-    /// The schemes that a registry may be spoken to by. What is on this machine or in a private network needs no leave.
+    /// The schemes that may be used for a registry. A registry on this machine or in a private network may always use
+    /// `http`.
     pub(crate) fn schemes(&self, registry: &str, is_main: bool) -> Schemes {
         let allowed = matches!(self.insecure, Some(Insecure::All(true))) && is_main;
         let nearby = is_nearby(registry);
         if allowed || nearby || self.is_unchecked(registry) { Schemes::Any } else { Schemes::Encrypted }
     }
 
-    /// How to connect to a registry.
+    /// The HTTP settings for a registry.
     pub(crate) fn http(&self, registry: &str) -> HttpSettings {
         let client = self.client_certs.iter().find(|client| is_registry(&client.domain, registry));
         HttpSettings {
@@ -42,7 +43,7 @@ impl Source {
         }
     }
 
-    /// Whether a registry's certificate goes unchecked.
+    /// Whether a registry's certificate is not verified.
     fn is_unchecked(&self, registry: &str) -> bool {
         let named: &[String] = match &self.insecure {
             Some(Insecure::Registries(registries)) => registries,
@@ -81,7 +82,7 @@ fn host_of(registry: &str) -> &str {
     registry.split_once(':').map_or(registry, |(host, _)| host)
 }
 
-/// Whether a registry is on this machine, or has an address or a name that no public network has.
+/// Whether a registry is on this machine, or has a private address or name.
 pub(crate) fn is_nearby(registry: &str) -> bool {
     let host = host_of(registry);
     if host.rsplit('.').next().is_some_and(|last| ["localhost", "local"].contains(&last)) {
@@ -94,7 +95,8 @@ pub(crate) fn is_nearby(registry: &str) -> bool {
     }
 }
 
-/// Whether an entry of `insecure_registries` means a registry: the same host and port, or a network with its address in it.
+/// Whether an entry of `insecure_registries` covers a registry: the same host and port, or a network that contains its
+/// address.
 fn covers(entry: &str, registry: &str) -> bool {
     let network = entry
         .split_once('/')

@@ -1,4 +1,4 @@
-//! Where the container engine is that builds.
+//! The container engine's address and its TLS settings.
 
 use jetway::Problems;
 use jetway::http::{ClientCertificate, HttpSettings};
@@ -9,7 +9,7 @@ use crate::source::engine_address::Address;
 use crate::source::text::set;
 
 impl EngineAt {
-    /// How to speak TLS there, when anything says that it is to be spoken.
+    /// The TLS settings, if any key enables TLS.
     pub(crate) fn tls(&self) -> Option<HttpSettings> {
         let client = set(self.client_cert.as_deref()).zip(self.client_key.as_ref().filter(|key| !key.is_empty()));
         let ca_certs: Vec<String> = set(self.ca_cert.as_deref()).map(str::to_owned).into_iter().collect();
@@ -23,7 +23,7 @@ impl EngineAt {
 }
 
 impl Source {
-    /// The engine that is named, if one is.
+    /// The configured engine, if any.
     pub(crate) fn engine(&self) -> Option<EngineAt> {
         self.docker_host.as_ref().map(DockerHost::at).filter(|at| !at.url.trim().is_empty())
     }

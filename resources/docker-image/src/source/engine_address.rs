@@ -1,26 +1,26 @@
-//! Where a container engine is: `docker_host`, taken apart.
+//! Parses `docker_host`, the address of a container engine.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The port of an engine that speaks TLS.
+/// The default port with TLS.
 const TLS_PORT: u16 = 2376;
 
-/// The port of an engine that does not.
+/// The default port without TLS.
 const PLAIN_PORT: u16 = 2375;
 
-/// Where an engine's socket is on a machine that is reached by ssh.
+/// The default socket on a host that is reached by ssh.
 const USUAL_SOCKET: &str = "/var/run/docker.sock";
 
-/// An address as `docker_host` has it.
+/// A parsed `docker_host`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     /// `unix:///var/run/docker.sock`.
     Unix(PathBuf),
-    /// `tcp://host:port`. Without a port it is 2376 with TLS, else 2375.
+    /// `tcp://host:port`. The default port is 2376 with TLS, else 2375.
     Tcp { host: String, port: Option<u16> },
-    /// `ssh://user@host:port`, and the socket there when it is not the usual one.
+    /// `ssh://user@host:port`, and the socket there if it is not the default one.
     Ssh {
         /// `user@host`, or `host`.
         destination: String,
@@ -30,7 +30,7 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    /// The port of a `tcp` address.
+    /// The port of a `tcp` address, or the default one.
     pub(crate) fn port_or_usual(port: Option<u16>, encrypted: bool) -> u16 {
         port.unwrap_or(if encrypted { TLS_PORT } else { PLAIN_PORT })
     }
@@ -89,7 +89,7 @@ impl FromStr for Address {
     }
 }
 
-/// `host`, `host:port`, `[::1]:port`. A host cannot be taken for an option.
+/// `host`, `host:port`, `[::1]:port`. The host must not look like an option.
 fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) => {

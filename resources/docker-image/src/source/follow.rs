@@ -1,4 +1,4 @@
-//! Which tags a check looks at, by the keys of the source.
+//! Which tags a check considers, from the keys of the source.
 
 use regex::Regex;
 
@@ -8,7 +8,7 @@ use crate::pattern;
 use crate::source::text::set;
 use crate::source::{Sort, Source};
 
-/// Which tags a check looks at.
+/// Which tags a check considers.
 #[derive(Debug)]
 pub(crate) enum Follow<'s> {
     /// One tag.
@@ -19,21 +19,21 @@ pub(crate) enum Follow<'s> {
     Versions(Option<Constraint>),
 }
 
-/// In which order tags are told that a pattern matches.
+/// The order of the tags that a pattern matches.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// As the registry lists them.
+    /// The registry's order.
     Listed,
-    /// By when their images were made.
+    /// By the images' creation times.
     Created,
-    /// As versions, within the bounds.
+    /// As versions, filtered by the constraint.
     Versions(Option<Constraint>),
-    /// As texts.
+    /// As strings.
     Texts,
 }
 
 impl Source {
-    /// Which tags a check looks at. One tag comes first, then a pattern.
+    /// Which tags a check considers. A tag has precedence over a pattern.
     pub(crate) fn follow(&self, flavour: Flavour) -> jetway::Result<Follow<'_>> {
         if let Some(tag) = self.tag() {
             return Ok(Follow::Tag(tag));

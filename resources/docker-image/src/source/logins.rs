@@ -1,11 +1,11 @@
-//! The credentials of a source, each for its registry.
+//! The source's credentials by registry.
 
 use crate::login::Login;
 use crate::reference::registry_of;
 use crate::source::Source;
 
 impl Source {
-    /// The credentials for a registry; those of `username` are for the registry of `repository` alone.
+    /// The credentials for a registry; those of `username` apply only to the registry of `repository`.
     pub(crate) fn login_for(&self, registry: &str, is_main: bool) -> Login {
         if is_main && let Some((user, password)) = self.login() {
             return Login::password(user, password);

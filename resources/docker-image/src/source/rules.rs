@@ -1,4 +1,4 @@
-//! What is wrong with a source, before anything is done with it.
+//! Validates a source before it is used.
 
 use jetway::{Parameters, Problems};
 
@@ -74,7 +74,7 @@ impl Parameters for Source {
 
     fn hidden_secrets(&self) -> Vec<String> {
         let mut secrets = self.docker_config.as_ref().map(|config| config.config().secrets()).unwrap_or_default();
-        // Which of them are secrets does not matter where none is ever shown.
+        // All values are redacted, since it does not matter which of them are secrets.
         let of_trust = self.content_trust.iter().flat_map(serde_json::Map::values);
         secrets.extend(of_trust.filter_map(|value| value.as_str()).filter(|text| text.len() >= 8).map(str::to_owned));
         secrets

@@ -1,6 +1,6 @@
 //! Sizes in bytes.
 
-/// A size in bytes: `268435456`, `256m`, `256MB`, `1.5g`. Units are powers of 1024, as docker has them.
+/// A size in bytes: `268435456`, `256m`, `256MB`, `1.5g`. Units are powers of 1024, as in Docker.
 pub(crate) fn bytes(size: &str) -> Option<u64> {
     let size = size.trim().to_ascii_lowercase();
     let end = size.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(size.len());
