@@ -1,4 +1,4 @@
-//! What a pipeline may write under `source:`.
+//! The keys of `source:`.
 
 pub(crate) mod connection;
 pub(crate) mod docker_config;
@@ -29,7 +29,7 @@ use crate::source::shapes::{
 use crate::source::size::bytes;
 use crate::source::text::set;
 
-/// The most layers that are sent or fetched at once, whatever the source says.
+/// The upper limit for concurrent uploads or downloads of layers.
 const MOST_AT_ONCE: u32 = 32;
 
 /// Where the image is, which of its tags count, and how to get there.
@@ -226,12 +226,12 @@ pub enum Sort {
 }
 
 impl Source {
-    /// The repository. The rules have seen that it is one.
+    /// The parsed repository, which was validated with the source.
     pub(crate) fn repository(&self) -> jetway::Result<Repository> {
         self.repository.trim().parse().map_err(|problem: String| jetway::anyhow!("`repository`: {problem}"))
     }
 
-    /// The one tag to follow, when the source names one.
+    /// The configured tag, if any.
     pub(crate) fn tag(&self) -> Option<&str> {
         set(self.tag.as_deref())
     }
@@ -241,23 +241,23 @@ impl Source {
         set(self.variant.as_deref())
     }
 
-    /// The tag that is meant where a version names none.
+    /// The default tag of a version without one.
     pub(crate) fn tag_or_usual(&self, flavour: Flavour) -> &str {
         self.tag().or(flavour.usual_tag()).unwrap_or_default()
     }
 
-    /// The user and password, when both are there.
+    /// The user and password, if both are set.
     pub(crate) fn login(&self) -> Option<(&str, &Secret)> {
         let user = set(self.username.as_deref())?;
         self.password.as_ref().filter(|password| !password.is_empty()).map(|password| (user, password))
     }
 
-    /// The mirrors, in the order in which they are asked.
+    /// The mirrors, in order.
     pub(crate) fn mirrors(&self) -> Vec<MirrorAt<'_>> {
         self.registry_mirror.as_ref().map(Mirrors::list).unwrap_or_default()
     }
 
-    /// How to get credentials of Amazon's.
+    /// The settings for AWS credentials.
     pub(crate) fn aws_login(&self) -> aws::Login {
         let id = set(self.aws_access_key_id.as_deref());
         let key = self.aws_secret_access_key.as_ref().filter(|key| !key.is_empty());
@@ -272,25 +272,25 @@ impl Source {
         aws::Login { keys, roles: roles.map(role).collect() }
     }
 
-    /// How much layers may hold of which so many bytes are downloaded or on disk.
+    /// The limit for the unpacked size of layers that have so many bytes on disk or in the registry.
     pub(crate) fn allowance(&self, packed: u64) -> Allowance {
         let most = set(self.max_unpacked_size.as_deref()).and_then(bytes);
         most.map_or_else(|| Allowance::of(packed), Allowance::up_to)
     }
 
-    /// How many layers are downloaded at once.
+    /// How many layers are downloaded concurrently.
     pub(crate) fn downloads_at_once(&self) -> u32 {
         self.max_concurrent_downloads.min(MOST_AT_ONCE)
     }
 
-    /// How many layers are uploaded at once.
+    /// How many layers are uploaded concurrently.
     pub(crate) fn uploads_at_once(&self) -> u32 {
         self.max_concurrent_uploads.min(MOST_AT_ONCE)
     }
 
-    /// Says what of the source is not followed to the letter.
+    /// Warns about keys of the source that are ignored or changed.
     pub(crate) fn warn(&self, console: &Console) {
-        // A var that is empty means that there is no login; a key that is missing may be a mistake.
+        // An empty var means that there are no credentials; a missing key may be a mistake.
         let has_password = self.password.as_ref().is_some_and(|password| !password.is_empty());
         let half = match (set(self.username.as_deref()), &self.username, &self.password) {
             (Some(_), _, None) => Some(("username", "password")),
@@ -310,7 +310,7 @@ impl Source {
         }
     }
 
-    /// The longest time in which a registry may send nothing.
+    /// The read timeout for a registry.
     pub(crate) fn patience(&self) -> Duration {
         Duration::from_secs(self.read_timeout.into())
     }

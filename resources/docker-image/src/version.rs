@@ -1,4 +1,4 @@
-//! What identifies one version.
+//! The version of an image.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What stands under a get step's `params:`.
+//! The `params:` of a get step.
 
 use jetway::{Parameters, Problems};
 use schemars::JsonSchema;

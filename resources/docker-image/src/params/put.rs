@@ -1,4 +1,4 @@
-//! What stands under a put step's `params:`.
+//! The `params:` of a put step.
 
 use std::collections::BTreeMap;
 
@@ -166,14 +166,14 @@ pub enum CacheTo {
     Registry,
 }
 
-/// Where the image comes from.
+/// The source of the image.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Origin<'p> {
     /// `image`.
     Found(&'p str),
     /// `load`.
     Directory(&'p str),
-    /// `load_file`, and what the image in it is called.
+    /// `load_file`, and the image's name in it.
     Archive(&'p str, Option<(&'p str, &'p str)>),
     /// `import_file`.
     Files(&'p str),
@@ -182,7 +182,7 @@ pub(crate) enum Origin<'p> {
 }
 
 impl PutParams {
-    /// Where a ready image comes from; `None` when no key says so.
+    /// The source of an existing image; `None` if no key sets one.
     pub(crate) fn origin(&self) -> Option<Origin<'_>> {
         let named = set(self.load_repository.as_deref());
         let named = named.map(|name| (name, set(self.load_tag.as_deref()).unwrap_or("latest")));
@@ -195,7 +195,7 @@ impl PutParams {
     }
 }
 
-/// A switch as environments have it.
+/// Parses a boolean environment variable.
 pub(crate) fn switch(word: &str) -> Option<bool> {
     match word.trim().to_lowercase().as_str() {
         "1" | "true" => Some(true),
@@ -205,7 +205,7 @@ pub(crate) fn switch(word: &str) -> Option<bool> {
 }
 
 impl PutParams {
-    /// The key that asks for BuildKit.
+    /// The key that requests BuildKit.
     pub(crate) fn asks_for_buildkit(&self) -> Option<&'static str> {
         let asked = set(self.docker_buildkit.as_deref()).is_some_and(|word| switch(word) == Some(true));
         let keys = [
@@ -219,7 +219,7 @@ impl PutParams {
 }
 
 impl PutParams {
-    /// The keys that are set and only the classic builder has. An engine's BuildKit may ignore them silently.
+    /// The keys in use that only the classic builder supports. An engine's BuildKit may ignore them silently.
     pub(super) fn keys_of_classic_builder(&self) -> impl Iterator<Item = &'static str> {
         let keys = [
             ("shm_size", set(self.shm_size.as_deref()).is_some()),
@@ -230,7 +230,7 @@ impl PutParams {
         keys.into_iter().filter(|(_, is_set)| *is_set).map(|(key, _)| key)
     }
 
-    /// The key that asks for the classic builder.
+    /// The key that requests the classic builder.
     pub(crate) fn asks_for_classic_builder(&self) -> Option<&'static str> {
         self.keys_of_classic_builder().next()
     }

@@ -1,4 +1,4 @@
-//! What a recipe may use and an image must not keep: secrets, and ssh agents.
+//! A build's secrets and ssh agents, which the Dockerfile may use and the image must not keep.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ pub enum Agents {
 }
 
 impl Agents {
-    /// The keys by the ids of agents.
+    /// The keys, with the agents' ids.
     pub(crate) fn keys(&self) -> Vec<(&str, &Secret)> {
         match self {
             Self::Key(key) => vec![("default", key)],

@@ -1,4 +1,4 @@
-//! What the steps of a build may reach and use.
+//! The network and the ulimits of a build's steps.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,7 +31,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// The limit at first, and what it may be raised to.
+    /// The soft and the hard limit.
     pub(crate) fn range(self) -> (i64, i64) {
         match self {
             Self::Fixed(limit) => (limit, limit),

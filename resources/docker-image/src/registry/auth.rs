@@ -164,7 +164,7 @@ impl Auth {
     }
 
     /// Drops a login made without a challenge, since the registry refuses it for the reason `why`. Returns whether the
-    /// request is to be sent again without it.
+    /// request can be sent again without it.
     pub(crate) async fn withdraw(&self, host: &Host<'_>, generation: u64, why: &Error) -> bool {
         let mut state = self.state.lock().await;
         if state.generation != generation {

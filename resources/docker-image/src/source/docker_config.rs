@@ -1,4 +1,4 @@
-//! Docker's `config.json`: the credentials that `docker login` has left in it.
+//! Docker's `config.json`, with the credentials of `docker login`.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub struct Entry {
     pub email: Option<String>,
 }
 
-/// Reads the text of a `config.json`. What is wrong is told without repeating it.
+/// Parses a `config.json`. The error does not repeat its text, which holds secrets.
 pub(crate) fn parse(text: &str) -> Result<Config, String> {
     if text.trim().is_empty() {
         return Ok(Config::default());
@@ -62,7 +62,7 @@ impl Config {
         Some(Login::Password { user, password })
     }
 
-    /// The secrets inside of its secrets.
+    /// All secrets in it, for redaction: passwords, tokens and encoded credentials.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let of = |entry: &Entry| {
             let password = entry.user_and_password().map(|(_, password)| password);
@@ -80,7 +80,7 @@ impl Entry {
         };
         let decoded = String::from_utf8(STANDARD.decode(auth.expose().trim()).ok()?).ok()?;
         let (user, password) = decoded.split_once(':')?;
-        // Some tools fill the rest of the block with zeros.
+        // Some tools pad the password with zeros.
         Some((user.to_owned(), Secret::new(password.trim_end_matches('\0'))))
     }
 }

@@ -1,4 +1,4 @@
-//! `docker_host`: the container engine that builds.
+//! `docker_host`: the container engine for builds.
 
 use jetway::Secret;
 use schemars::JsonSchema;
@@ -32,7 +32,7 @@ pub struct EngineAt {
 }
 
 impl DockerHost {
-    /// The address, and all that is said of it.
+    /// The address with its settings.
     pub(crate) fn at(&self) -> EngineAt {
         match self {
             Self::Url(url) => EngineAt { url: url.clone(), ..EngineAt::default() },

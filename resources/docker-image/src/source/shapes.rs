@@ -1,4 +1,4 @@
-//! Keys that the two established resources have in different shapes. Each shape is read in either type.
+//! Keys whose types differ between the two established resources. Both resource types accept both.
 
 use std::fmt;
 
@@ -52,7 +52,7 @@ pub struct MirrorEntry {
     pub password: Option<Secret>,
 }
 
-/// A mirror as the rest of the code knows it.
+/// A mirror's host and credentials, whatever form the source has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MirrorAt<'s> {
     /// A host or a URL.
@@ -106,7 +106,7 @@ impl CaCertificate {
         }
     }
 
-    /// The registry that it counts for, when it is one.
+    /// The only registry that the certificate is for, if any.
     pub(crate) fn domain(&self) -> Option<&str> {
         match self {
             Self::Pem(_) => None,
@@ -114,7 +114,7 @@ impl CaCertificate {
         }
     }
 
-    /// Whether it counts for a registry.
+    /// Whether the certificate is for a registry.
     pub(crate) fn is_for(&self, registry: &str) -> bool {
         match self {
             Self::Pem(_) => true,
@@ -134,7 +134,7 @@ pub struct ClientCertificate {
     pub key: Secret,
 }
 
-/// Whether a `domain` means a registry.
+/// Whether a `domain` is this registry.
 pub(crate) fn is_registry(domain: &str, registry: &str) -> bool {
     crate::reference::registry_of(domain).is_ok_and(|(host, _)| host == registry)
 }
@@ -193,7 +193,7 @@ impl fmt::Debug for DockerConfig {
 }
 
 impl DockerConfig {
-    /// The credentials in it; none when its text cannot be read, which the rules have told by then.
+    /// The credentials in it; none if its text is invalid, which the validation has already reported.
     pub(crate) fn config(&self) -> docker_config::Config {
         match self {
             Self::Text(text) => docker_config::parse(text.expose()).unwrap_or_default(),

@@ -155,7 +155,7 @@ fn selection(root: &Path, headers: &HeaderMap) -> Result<Selection, Status> {
     let ignore = Patterns::new(values(headers, "exclude-patterns")).map_err(|problem| Status::internal(&problem))?;
     let mut only = values(headers, "include-patterns");
     let followed = values(headers, "followpaths");
-    // If the root itself is to be followed, every file is requested.
+    // If `followpaths` contains the root itself, every file is requested.
     let everything = followed.iter().any(|path| matches!(path.trim_matches('/'), "" | "."));
     if everything {
         only.clear();
