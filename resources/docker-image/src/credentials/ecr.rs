@@ -19,7 +19,7 @@ pub(crate) async fn find(
     let host = Host::of(repository.registry());
     let region = match (set(source.aws_region.as_deref()), &host) {
         (Some(region), _) => region.to_owned(),
-        // Configured credentials are the registry's own.
+        // If the source has credentials, they are for the registry itself, not for AWS.
         (None, Some(host)) if source.login().is_none() => host.region.to_owned(),
         _ => return Ok(None),
     };

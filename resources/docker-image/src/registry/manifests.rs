@@ -35,7 +35,7 @@ impl fmt::Display for Asked<'_> {
 
 impl Registry<'_> {
     /// Resolves a reference to a digest; `None` when there is no such manifest. Uses HEAD, which registries do not
-    /// count as a pull; falls back to GET if the response has no digest.
+    /// count as a pull; falls back to GET if the HEAD fails or its response has no digest.
     pub(crate) async fn digest(&self, asked: Asked<'_>) -> Result<Option<Digest>> {
         let target = format!("manifests/{asked}");
         let accepted = media_type::accepted();
