@@ -1,14 +1,14 @@
-//! Unquoted words that do not reach a resource as their author wrote them, where text is due.
+//! Warns about unquoted YAML words that Concourse changes before a resource that expects text receives them.
 //!
 //! A branch `1.10` arrives as `1.1`, a tag `0755` as `493`, a commit `1234e5` as `123400000`, an answer `yes` as `true`.
-//! That is no error, and at times it is meant; but nobody sees it happen.
+//! Concourse reports no error and the author may mean it, so these are warnings.
 
 use serde_json::Value;
 
 use crate::node::{Content, Entry, Node, Origin};
 use crate::position::Position;
 
-/// The words in `node` that Concourse alters where `schema` has text, with where they stand and their path.
+/// Returns the words in `node` that Concourse alters where `schema` expects text: position, path and message of each.
 pub(crate) fn altered(schema: &Value, node: &Node) -> Vec<(Position, String, String)> {
     let mut reader = Reader { root: schema, found: Vec::new() };
     reader.value(&[schema], node, "", Shown::Yes);
@@ -27,7 +27,7 @@ struct Reader<'s> {
 }
 
 impl<'s> Reader<'s> {
-    /// `schemas` are those that the value may have, one of which it should.
+    /// Visits a value. The value should match one of `schemas`.
     fn value(&mut self, schemas: &[&'s Value], node: &Node, path: &str, shown: Shown) {
         let schemas: Vec<&Value> = schemas.iter().flat_map(|schema| alternatives(self.root, schema, 0)).collect();
         let is_secret = schemas.iter().any(|schema| schema.get("writeOnly") == Some(&Value::Bool(true)));
@@ -74,7 +74,7 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// The schemas that a schema stands for: what it refers to, and each of its alternatives.
+/// Resolves a schema to itself, the target of its `$ref` and its `anyOf` and `oneOf` alternatives, recursively.
 fn alternatives<'s>(root: &'s Value, schema: &'s Value, depth: usize) -> Vec<&'s Value> {
     if depth > 8 {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! The artifacts of a job: what its steps make, and what its puts ask for by name.
+//! The artifacts of a job: the names that its steps produce, and the `inputs` that its puts request.
 
 use jetway::nearest;
 
@@ -7,24 +7,24 @@ use crate::node::{Content, Entry, Node};
 use crate::position::Finding;
 use crate::reference::has_var;
 
-/// What is known of a job's artifacts.
+/// The known artifacts of a job.
 #[derive(Default)]
 pub(crate) struct Artifacts<'n> {
-    /// The names, each with what may be shown of it.
+    /// The names, each with a form that is safe to show.
     made: Vec<(String, String)>,
-    /// What stands in the `inputs` of puts, each with the title of its put.
+    /// The entries in the `inputs` of puts, each with the title of its put.
     asked: Vec<(&'n Node, String)>,
-    /// Whether there may be more than can be seen here.
+    /// Whether the job may produce artifacts that the file does not name.
     is_open: bool,
 }
 
 impl<'n> Artifacts<'n> {
-    /// Something may be made that cannot be seen here: a var stands in the place of steps.
+    /// Marks the job as open: a var replaces steps, so they may produce artifacts that the file does not name.
     pub(crate) fn open(&mut self) {
         self.is_open = true;
     }
 
-    /// What a step makes.
+    /// Records the artifacts that a step produces.
     pub(crate) fn step(&mut self, node: &'n Node) {
         for word in ["get", "put"] {
             if let Some(name) = node.get(word) {
@@ -34,17 +34,17 @@ impl<'n> Artifacts<'n> {
         if node.get("task").is_some() {
             self.task(node);
         }
-        // A prototype makes what it likes.
+        // A prototype may produce any artifact.
         self.is_open |= node.get("run").is_some();
     }
 
-    /// What a put of that title asks for.
+    /// Records the inputs that the put with this title requests.
     pub(crate) fn put(&mut self, node: &'n Node, title: &str) {
         let named = node.get("inputs").and_then(Node::items).unwrap_or_default();
         self.asked.extend(named.iter().map(|name| (name, title.to_owned())));
     }
 
-    /// Tells what puts ask for and nothing makes.
+    /// Reports the requested inputs that no step produces.
     pub(crate) fn findings(self, findings: &mut Vec<Finding>) {
         if self.is_open {
             return;
@@ -69,7 +69,7 @@ impl<'n> Artifacts<'n> {
         }
     }
 
-    /// The outputs of a task are in its configuration, which is here or in a file that is not.
+    /// Records the outputs of a task. They are in its `config`, or in a config file that is not available here.
     fn task(&mut self, node: &'n Node) {
         let Some(config) = node.get("config").filter(|config| config.is_map()) else {
             self.is_open = true;

@@ -1,17 +1,17 @@
-//! How much a YAML file may stand for: a few lines of aliases can stand for more values than any machine holds.
+//! Limits on the expanded size of a YAML file: with aliases, a few lines can expand to more values than fit in memory.
 
 use crate::node::{Content, Node};
 
-/// How many values a file may stand for once its aliases are resolved.
+/// The maximum number of values in a file after aliases are resolved.
 const MOST_NODES: usize = 500_000;
 
-/// How much text these values may hold, in bytes.
+/// The maximum size of the text in these values, in bytes.
 const MOST_TEXT: usize = 64 * 1024 * 1024;
 
-/// How deep lists and maps may nest.
+/// The maximum nesting depth of lists and maps.
 const DEEPEST: usize = 400;
 
-/// What a value counts, all that is in it included.
+/// The cost of a value, including everything nested in it.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Weight {
     nodes: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Weight {
     depth: usize,
 }
 
-/// What a file has counted so far.
+/// The cost of a file so far.
 #[derive(Default)]
 pub(crate) struct Budget {
     nodes: usize,
@@ -27,7 +27,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Counts a value that stands below `depth` lists and maps; `Err` says what is too much.
+    /// Adds a value at nesting level `depth`. `Err` names the limit that was exceeded.
     pub(crate) fn spend(&mut self, weight: Weight, depth: usize) -> Result<(), String> {
         self.nodes += weight.nodes;
         self.text += weight.text;
@@ -42,7 +42,7 @@ impl Budget {
 }
 
 impl Weight {
-    /// A list or a map whose items are counted on their own.
+    /// A list or a map without its items, which are counted separately.
     pub(crate) const LEVEL: Self = Self { nodes: 1, text: 0, depth: 1 };
 
     /// The weight of a value.

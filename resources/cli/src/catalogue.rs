@@ -1,17 +1,17 @@
-//! Our types, and which of them a resource of a pipeline is of, if any.
+//! The catalogue of Jetway's resource types, and the lookup of the type of a pipeline's resource.
 
 use jetway::ResourceType;
 
 use crate::declared::Declared;
 use crate::pipeline::Pipeline;
 
-/// The types that this command knows.
+/// The resource types that this command supports.
 pub(crate) struct Catalogue {
     types: Vec<ResourceType>,
 }
 
 impl Catalogue {
-    /// Every type that there is.
+    /// All of Jetway's types.
     pub(crate) fn ours() -> Self {
         Self::new(vec![
             ResourceType::of::<jetway_docker_image::DockerImage>(),
@@ -31,20 +31,20 @@ impl Catalogue {
         &self.types
     }
 
-    /// The type of that very name.
+    /// Finds a type by its exact name.
     pub(crate) fn named(&self, name: &str) -> Option<ResourceType> {
         self.types.iter().find(|kind| kind.name() == name).copied()
     }
 
-    /// The type of something that a pipeline declares.
+    /// Finds the type of a declared resource or resource type.
     ///
-    /// A name of ours counts as ours unless the pipeline itself gives that name to an image of somebody else.
+    /// The name of a Jetway type means that type, unless the pipeline's `resource_types` redefine the name with another image.
     pub(crate) fn kind_of(&self, declared: &Declared<'_>, pipeline: &Pipeline<'_>) -> Option<ResourceType> {
         let name = declared.kind.as_deref()?;
         let definition = pipeline
             .resource_types
             .iter()
-            // A type may override the type that its own image is fetched by: `name` and `type` are the same then.
+            // A resource type may use the type that it overrides to fetch its own image: its `name` and `type` are equal then.
             .find(|definition| {
                 definition.name.as_deref() == Some(name) && !std::ptr::eq(definition.node, declared.node)
             });
@@ -54,7 +54,7 @@ impl Catalogue {
         }
     }
 
-    /// The type whose image a repository is: `host:5000/team/jetway-git:1.2` is `git`.
+    /// Finds the type of an image repository: `host:5000/team/jetway-git:1.2` is `git`.
     fn of_image(&self, repository: &str) -> Option<ResourceType> {
         let path = repository.split_once('@').map_or(repository, |(path, _)| path);
         let last = path.rsplit('/').next()?;

@@ -92,7 +92,7 @@ Examples:
 Responses go to standard output, messages to standard error. Vars are given as for `fly set-pipeline`;
 `--var NAME=@FILE` also takes a file's content, as it is.";
 
-/// Does what the arguments say.
+/// Parses the arguments and runs the command.
 pub(crate) fn run(catalogue: &Catalogue) -> ExitCode {
     let types = schema::listing(catalogue).lines().fold("Types:\n".to_owned(), |text, line| text + "  " + line + "\n");
     let command = Arguments::command().after_help(format!("{types}\n{EXAMPLES}"));

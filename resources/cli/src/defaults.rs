@@ -1,9 +1,9 @@
-//! `defaults` of a resource type: what the sources of all its resources begin with. Concourse puts them below each source, key by
-//! key, before a resource is asked anything; so what they give is not missing from a source, and what is wrong in them is wrong there.
+//! Applies the `defaults` of a resource type to the sources of its resources. Concourse merges them into each source, key by key,
+//! before it runs the resource. So a key that `defaults` sets is not missing from a source, and a mistake in it counts there too.
 
 use crate::node::{Content, Entry, Key, Node, Origin};
 
-/// Gives every resource, resource type and image of a task what its type's `defaults` say and its own source does not.
+/// Adds the keys of a type's `defaults` to each resource, resource type and task image whose own source lacks them.
 pub(crate) fn fill(root: &mut Node) {
     let types = root.get("resource_types").and_then(Node::items).unwrap_or_default();
     let defaults: Vec<Defaults> = types.iter().filter_map(Defaults::of).collect();
@@ -12,17 +12,17 @@ pub(crate) fn fill(root: &mut Node) {
     }
 }
 
-/// What a type gives to the sources of its resources.
+/// The `defaults` of one type.
 struct Defaults {
     kind: String,
     entries: Vec<Entry>,
 }
 
-/// Where in a pipeline a value stands.
+/// The place of a value in a pipeline.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Root,
-    /// In a list of what has a type: `resources`, `resource_types`.
+    /// In `resources` or `resource_types`, whose items have a type.
     Typed,
     /// Somewhere in a job.
     Elsewhere,
@@ -37,7 +37,8 @@ impl Defaults {
         }
     }
 
-    /// Puts them below the source of what is of their type. A type may be fetched by the very type that it takes the place of.
+    /// Merges the defaults into the source of a resource of this type. Skips a resource type that overrides the type of its own
+    /// image.
     fn put_below(&self, declared: &mut Node) {
         let text = |key: &str| declared.get(key).and_then(Node::text);
         if text("type") != Some(&self.kind) || text("name") == Some(&self.kind) {

@@ -1,8 +1,7 @@
-//! Reading a YAML file into values with positions.
+//! Parses a YAML file into values with positions.
 //!
-//! Anchors, aliases and merge keys are resolved here, within bounds: a file of a few lines may stand for more values
-//! than any machine holds. A key that is set twice is found here as well. Nothing that is said of a file shows a value
-//! of it.
+//! Resolves anchors, aliases and merge keys within limits, because a few lines can expand to more values than fit in memory.
+//! Reports duplicate keys. No message shows a value from the file.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,20 +18,20 @@ use crate::position::{Finding, Position};
 use crate::reference::is_old_name;
 use crate::scalar::resolve;
 
-/// The largest file that is read, in bytes.
+/// The maximum size of a file, in bytes.
 const LARGEST: usize = 16 * 1024 * 1024;
 
-/// A file that could be read.
+/// A parsed file.
 #[cfg_attr(test, derive(Debug))]
 pub(crate) struct Document {
     pub(crate) root: Node,
-    /// What is wrong with the file though it could be read, such as a key that is set twice.
+    /// Problems in a file that still parses, such as a duplicate key.
     pub(crate) findings: Vec<Finding>,
-    /// What Concourse refuses in the file, though it could be read here.
+    /// Problems that this parser accepts but Concourse rejects.
     pub(crate) refusals: Vec<Finding>,
 }
 
-/// A file that cannot be used at all.
+/// The reason why a file cannot be used at all.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unusable {
     pub(crate) position: Option<Position>,
@@ -51,19 +50,19 @@ impl fmt::Display for Unusable {
 impl std::error::Error for Unusable {}
 
 impl Unusable {
-    /// The line that tells it of a file: `FILE:LINE:COLUMN: MESSAGE`.
+    /// Formats the message as `FILE:LINE:COLUMN: MESSAGE`.
     pub(crate) fn in_file(&self, file: &Path) -> String {
         let gap = if self.position.is_some() { "" } else { " " };
         format!("{}:{gap}{self}", file.display())
     }
 }
 
-/// Reads the bytes of a file, for [`load`].
+/// Reads a file's bytes, for [`load`].
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))
 }
 
-/// Reads the first YAML document of a file, as Concourse does.
+/// Parses the first YAML document of a file, as Concourse does.
 pub(crate) fn load(bytes: &[u8]) -> Result<Document, Unusable> {
     let refuse = |message: String| Err(Unusable { position: None, message });
     if bytes.len() > LARGEST {
@@ -99,7 +98,7 @@ enum Progress {
     Complete,
 }
 
-/// A list or a map that is not closed yet.
+/// A list or a map that is still being parsed.
 struct Open {
     position: Position,
     anchor: usize,
@@ -111,7 +110,7 @@ enum Children {
     Map { entries: Vec<(KeyNode, Node)>, key: Option<KeyNode> },
 }
 
-/// A key before it is known to be one that Concourse can take.
+/// A key that was not yet checked against the keys that Concourse accepts.
 struct KeyNode {
     node: Node,
     kind: KeyKind,
@@ -186,7 +185,7 @@ impl Builder {
                     self.refusals.push(Finding::problem(position, message));
                     Content::Text(format!("{{{{{name}}}}}"))
                 }
-                // Whether a map in a key's place is the inside of `{{var}}` is known when the outer map ends.
+                // A map as a key may be the inner part of `{{var}}`; this is known when the outer map ends.
                 None => Content::Map(self.entries(entries)?),
             },
         };
@@ -200,7 +199,7 @@ impl Builder {
         Ok(())
     }
 
-    /// A scalar is closed as soon as it is there.
+    /// Adds a scalar, which is complete at once.
     fn close(&mut self, node: Node, kind: KeyKind, anchor: usize) -> Result<(), Unusable> {
         let position = node.position;
         self.spend(Weight::of(&node), position)?;
@@ -216,7 +215,7 @@ impl Builder {
             None => self.root = Some(node),
             Some(Children::List(items)) => items.push(node),
             Some(Children::Map { entries, key }) => match key.take() {
-                // An alias as a key stands where the alias stands, not where its anchor does.
+                // An alias used as a key has the position of the alias, not of the anchor.
                 None => *key = Some(KeyNode { node: Node { position, ..node }, kind }),
                 Some(key) => entries.push((key, node)),
             },
@@ -228,7 +227,7 @@ impl Builder {
         spent.map_err(|message| Unusable { position: Some(position), message })
     }
 
-    /// The entries of a map: keys as text, each once, with those of `<<` behind the map's own.
+    /// Builds the entries of a map: keys as text, without duplicates, and keys merged by `<<` after the map's own.
     fn entries(&mut self, pairs: Vec<(KeyNode, Node)>) -> Result<Vec<Entry>, Unusable> {
         let mut entries = Vec::new();
         let mut merged = Vec::new();
@@ -263,7 +262,7 @@ impl Builder {
     }
 }
 
-/// What a scalar is by its tag, its quotes and its text.
+/// Resolves a scalar by its tag, its quoting style and its text.
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, position: Position) -> Result<Content, Unusable> {
     match tag.and_then(Tag::core_suffix) {
         Some("int" | "float" | "bool" | "null") => Ok(resolve(text)),
@@ -275,7 +274,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, position: Position)
     }
 }
 
-/// The name in `{{name}}`, the old form of a var, which is a map in a map to YAML.
+/// The name in `{{name}}`, the old form of a var. YAML parses it as a map inside a map.
 fn old_var(entries: &[(KeyNode, Node)]) -> Option<String> {
     let [(KeyNode { node: outer, .. }, Node { content: Content::Null, .. })] = entries else {
         return None;
@@ -289,7 +288,7 @@ fn old_var(entries: &[(KeyNode, Node)]) -> Option<String> {
     is_old_name(&key.text).then(|| key.text.clone())
 }
 
-/// The entries that `<<` brings: of one map, or of each of a list, where the first that has a key wins.
+/// The entries that `<<` merges, from one map or a list of maps. The first map that has a key wins.
 fn merge_sources(position: Position, value: Node) -> Result<Vec<Entry>, Unusable> {
     let refuse = || Unusable { position: Some(position), message: "`<<` needs keys and values".to_owned() };
     match value.content {

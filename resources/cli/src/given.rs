@@ -1,4 +1,4 @@
-//! Vars as the command line gives them: `--var`, `--yaml-var` and `--load-vars-from`, as `fly set-pipeline` has them.
+//! Reads vars from the command line: `--var`, `--yaml-var` and `--load-vars-from`, as in `fly set-pipeline`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::position::Severity;
 use crate::reference::Reference;
 use crate::vars::Vars;
 
-/// What the command line says of vars.
+/// The var options of the command line.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct VarArguments {
     /// A var as text: NAME=VALUE, or NAME=@FILE for the content of a file, as it is
@@ -28,7 +28,7 @@ pub(crate) struct VarArguments {
 }
 
 impl VarArguments {
-    /// The vars, the later and the more particular ones winning.
+    /// Merges the vars: later ones override earlier ones, and single vars override files.
     pub(crate) fn read(&self) -> Result<Vars> {
         let mut vars = Vars::default();
         for file in &self.var_files {
@@ -52,7 +52,7 @@ impl VarArguments {
 }
 
 fn pair<'a>(option: &str, argument: &'a str) -> Result<(&'a str, &'a str)> {
-    // The argument itself may be a secret whose name was forgotten.
+    // The argument itself may be a secret, given without a name.
     argument
         .split_once('=')
         .filter(|(name, _)| !name.is_empty())

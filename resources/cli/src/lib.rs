@@ -1,8 +1,8 @@
-//! The `jetway` command: what people need beside the resource types themselves, and no image does.
+//! The `jetway` command, a command-line tool for pipeline authors. No resource image contains it.
 //!
-//! A pipeline file is read once, into values with positions (`document`, `node`, `scalar`); vars are filled in
-//! (`reference`, `vars`), and what types give to their resources (`defaults`); what it declares is found (`pipeline`, `steps`, `catalogue`); and then it is held
-//! against the types (`part`, `altered`, `report`, `validate`), one verb is run from it (`run`), or it is handed on (`resolved`).
+//! A pipeline file is parsed once into values with positions (`document`, `node`, `scalar`). Vars (`reference`, `vars`) and the
+//! `defaults` of resource types (`defaults`) are filled in, and the declarations are collected (`pipeline`, `steps`, `catalogue`).
+//! Then the pipeline is validated (`part`, `altered`, `report`, `validate`), used to run a verb (`run`) or returned (`resolved`).
 
 mod altered;
 mod artifacts;
@@ -45,11 +45,11 @@ pub use crate::resolved::resolved;
 /// The `main` of the `jetway` command.
 pub fn main() -> ExitCode {
     let catalogue = Catalogue::ours();
-    // A verb's children call this program back by another name.
+    // Child processes of a verb run this binary under another name.
     serve_companion(catalogue.types()).unwrap_or_else(|| command::run(&catalogue))
 }
 
-/// Every resource type that there is, for what must be true of each of them.
+/// All resource types, for tests that apply to each of them.
 pub fn types() -> Vec<ResourceType> {
     Catalogue::ours().types().to_vec()
 }

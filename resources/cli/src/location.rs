@@ -1,23 +1,23 @@
-//! From the path of a problem to its position in the file.
+//! Maps the path of a problem to its position in the file.
 
 use crate::node::{Content, Node};
 use crate::position::Position;
 
-/// Where the path of a problem, such as `.submodules[2].name`, leads below a value.
+/// The result of resolving a problem's path, such as `.submodules[2].name`, below a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// It is there.
+    /// The path exists.
     Found {
-        /// Its key; its own beginning when it is an item of a list.
+        /// The position of its key, or of the item itself in a list.
         key: Position,
-        /// Its value.
+        /// The position of its value.
         value: Position,
     },
-    /// It is not there; this is the key that it is missing below.
+    /// The path does not exist; this is the position of the deepest key that does.
     Missing(Position),
 }
 
-/// Follows `path` from `node`, whose key stands at `key`.
+/// Resolves `path` below `node`, whose key is at `key`.
 pub(crate) fn locate(node: &Node, key: Position, path: &str) -> Place {
     if path.is_empty() {
         return Place::Found { key, value: node.position };
@@ -25,7 +25,7 @@ pub(crate) fn locate(node: &Node, key: Position, path: &str) -> Place {
     let deeper = match &node.content {
         Content::Map(entries) => {
             let path = path.strip_prefix('.').unwrap_or(path);
-            // Keys may have dots in them, so more than one may fit the beginning of the path.
+            // Keys may contain dots, so several keys may match the start of the path.
             entries
                 .iter()
                 .filter_map(|entry| Some((entry, path.strip_prefix(entry.key.text.as_str())?)))

@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use crate::number::number_text;
 use crate::position::Position;
 
-/// A value and where it stands.
+/// A value and its position.
 ///
-/// There is no `Debug` outside of tests: what a pipeline and its vars hold must not get into a message by accident.
+/// It implements `Debug` only in tests, so that no message shows values of a pipeline or its vars by accident.
 #[derive(Clone)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct Node {
@@ -16,7 +16,7 @@ pub(crate) struct Node {
     pub(crate) origin: Origin,
 }
 
-/// What a value is.
+/// The content of a value.
 #[derive(Clone)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) enum Content {
@@ -44,7 +44,7 @@ pub(crate) struct Entry {
     pub(crate) value: Node,
 }
 
-/// A key. Concourse knows only text as keys: others become text.
+/// A key. Concourse has only text keys and converts others to text.
 #[derive(Clone)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct Key {
@@ -53,15 +53,15 @@ pub(crate) struct Key {
     pub(crate) origin: Origin,
 }
 
-/// Where a value comes from.
+/// The origin of a value.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub(crate) enum Origin {
-    /// It stands in the file: vars in it are vars.
+    /// The file contains it; vars in it are replaced.
     Written,
-    /// It was put in the place of a var: what looks like a var in it is not, and it may be a secret.
+    /// It replaced a var. It may be a secret, and text in it that looks like a var is not one.
     Given {
-        /// The text with the var, as the file has it; `None` inside of what a var holds.
+        /// The text of the var in the file; `None` for values nested in a var's value.
         instead_of: Option<String>,
     },
 }
@@ -71,7 +71,7 @@ impl Node {
         Self { position, content, origin: Origin::Written }
     }
 
-    /// The entry of a key, when this is a map that has it.
+    /// The entry of a key, if this is a map that has the key.
     pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.content {
             Content::Map(entries) => entries.iter().find(|entry| entry.key.text == key),
@@ -79,12 +79,12 @@ impl Node {
         }
     }
 
-    /// The value of a key, when this is a map that has it.
+    /// The value of a key, if this is a map that has the key.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.value)
     }
 
-    /// The text, when this is text.
+    /// The text, if this is text.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.content {
             Content::Text(text) => Some(text),
@@ -102,7 +102,7 @@ impl Node {
         }
     }
 
-    /// What may be shown of a name: vars in it as they are written, since what they hold may be a secret.
+    /// A name that is safe to show: vars appear as written, because their values may be secret.
     pub(crate) fn shown(&self) -> String {
         match &self.origin {
             Origin::Given { instead_of: Some(written) } => written.clone(),
@@ -110,7 +110,7 @@ impl Node {
         }
     }
 
-    /// The items, when this is a list.
+    /// The items, if this is a list.
     pub(crate) fn items(&self) -> Option<&[Node]> {
         match &self.content {
             Content::List(items) => Some(items),
@@ -126,7 +126,7 @@ impl Node {
         matches!(self.content, Content::Map(_))
     }
 
-    /// What kind of value it is, in the words of the SDK's messages.
+    /// The kind of value, in the wording of the SDK's messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self.content {
             Content::Null => "nothing",
@@ -145,7 +145,7 @@ impl Node {
             Content::Flag { value, .. } => Value::Bool(*value),
             Content::Number { value, .. } => {
                 let text = number_text(*value);
-                // What cannot be a number in JSON (there is no such) still has a text.
+                // Every number text should parse as a JSON number; if one does not, it stays text.
                 text.parse().map_or(Value::String(text), Value::Number)
             }
             Content::Text(text) => Value::String(text.clone()),

@@ -1,6 +1,6 @@
 //! Numbers as Concourse writes them in requests.
 
-/// The text of a number in the JSON that Concourse writes.
+/// Formats a number as Concourse does in its JSON requests.
 pub(crate) fn number_text(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-6..1e21).contains(&size) {

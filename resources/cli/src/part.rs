@@ -1,4 +1,4 @@
-//! One part of what a resource is sent, held against its type: problems with the position of what they speak of.
+//! Validates one part of a pipeline (a source, params or a version) against its resource type, and reports problems with positions.
 
 use jetway::{KeyPolicy, Part, Problem, Redactor, ResourceType, Severity};
 use serde_json::{Map, Value};
@@ -8,18 +8,18 @@ use crate::location::{Place, locate};
 use crate::node::{Entry, Node};
 use crate::position::{Finding, Position};
 
-/// A source, the params of a step, or a version, as it stands in a pipeline.
+/// A source, the params of a step or a version in a pipeline.
 pub(crate) struct PartInPipeline<'n> {
-    /// Whose it is, ``resource `repo` ``.
+    /// The owner in messages: ``resource `repo` ``.
     pub(crate) subject: String,
     pub(crate) part: Part,
-    /// The key that it stands under.
+    /// The key of this part in its owner.
     pub(crate) key: &'static str,
-    /// `None` when the pipeline leaves it out.
+    /// `None` if the pipeline omits it.
     pub(crate) entry: Option<&'n Entry>,
-    /// What becomes of unknown keys in it.
+    /// How to treat unknown keys in it.
     pub(crate) keys: KeyPolicy,
-    /// Where the owner stands, for what is said of a part that is left out.
+    /// The position of the owner, for messages about an omitted part.
     pub(crate) owner: Position,
 }
 
@@ -30,16 +30,16 @@ impl PartInPipeline<'_> {
         self.node().filter(|node| !node.is_null()).map_or_else(empty, Node::to_json)
     }
 
-    /// What is wrong with it, and what Concourse would alter in it.
+    /// Problems in the part, and warnings for values that Concourse alters.
     pub(crate) fn findings(&self, kind: ResourceType, redactor: &Redactor) -> Vec<Finding> {
         let mut findings = self.problems(kind, redactor);
         findings.extend(self.altered(kind));
         findings
     }
 
-    /// What the type says of it.
+    /// Problems that the type reports.
     ///
-    /// The type's messages name values of some kinds, so what vars hold is masked in them.
+    /// The type's messages quote some kinds of values, so the values of vars are masked in them.
     pub(crate) fn problems(&self, kind: ResourceType, redactor: &Redactor) -> Vec<Finding> {
         let problems = kind.problems(self.part, self.value(), self.keys).into_iter();
         let findings = problems.map(|problem| {
@@ -56,7 +56,7 @@ impl PartInPipeline<'_> {
         findings.collect()
     }
 
-    /// What Concourse would alter in it.
+    /// Warnings for values that Concourse alters.
     pub(crate) fn altered(&self, kind: ResourceType) -> Vec<Finding> {
         let altered = self.node().into_iter().flat_map(|node| altered(&kind.schema(self.part), node));
         let warnings = altered.map(|(position, path, message)| {

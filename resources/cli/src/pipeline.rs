@@ -1,4 +1,4 @@
-//! What a pipeline declares: resource types, resources and jobs, each where it stands.
+//! Collects what a pipeline declares: resource types, resources and jobs, each with its position.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use crate::position::Finding;
 use crate::reference::has_var;
 use crate::steps::{Plan, Step, plan_of};
 
-/// A pipeline, as far as resources matter in it.
+/// The parts of a pipeline that concern resources.
 pub(crate) struct Pipeline<'n> {
     pub(crate) resource_types: Vec<Declared<'n>>,
     pub(crate) resources: Vec<Declared<'n>>,
     pub(crate) steps: Vec<Step<'n>>,
-    /// The `image_resource` of each task that stands in the pipeline itself; its name is the task's.
+    /// The `image_resource` of each task with an inline `config`, under the task's name.
     pub(crate) images: Vec<Declared<'n>>,
-    /// Whether a var may bring names that are not known yet, so that nothing can be said to be missing.
+    /// Whether a var may expand to further names, so that no name can be reported as missing.
     pub(crate) is_open: bool,
 }
 
-/// Reads a pipeline's file; `Err` is the line that says why it cannot be used.
+/// Parses a pipeline file; `Err` is a message that says why it cannot be used.
 pub(crate) fn document(file: &Path) -> Result<Document, String> {
     let unusable = |position, message| Unusable { position, message }.in_file(file);
     let bytes = std::fs::read(file).map_err(|error| unusable(None, format!("cannot be read: {error}")))?;
@@ -36,7 +36,7 @@ pub(crate) fn document(file: &Path) -> Result<Document, String> {
 }
 
 impl<'n> Pipeline<'n> {
-    /// Reads a pipeline's root; what is not as Concourse needs it becomes a finding.
+    /// Reads the root of a pipeline. Values of a kind that Concourse does not accept become findings.
     pub(crate) fn read(root: &'n Node, findings: &mut Vec<Finding>) -> Self {
         let mut pipeline = Self {
             resource_types: Vec::new(),
@@ -100,7 +100,7 @@ impl<'n> Pipeline<'n> {
         all
     }
 
-    /// The items of a list at the top of the pipeline.
+    /// The items of a list at the top level of the pipeline.
     fn list(&mut self, root: &'n Node, key: &str, findings: &mut Vec<Finding>) -> &'n [Node] {
         match root.get(key) {
             None | Some(Node { content: Content::Null, .. }) => &[],

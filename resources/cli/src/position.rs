@@ -15,16 +15,16 @@ impl fmt::Display for Position {
     }
 }
 
-/// How much a finding matters.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Severity {
-    /// It does not work.
+    /// The pipeline does not work.
     Problem,
-    /// It works, but may not mean what its author meant.
+    /// The pipeline works, but perhaps not as its author intended.
     Warning,
 }
 
-/// Something that the author of a file should know.
+/// A message about a position in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
     pub(crate) position: Position,

@@ -1,4 +1,4 @@
-//! Standard output, for what a command was asked to show.
+//! Writes the output of a command to standard output.
 
 use std::io::{ErrorKind, Write as _};
 
@@ -9,7 +9,7 @@ use jetway::Result;
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        // Whoever reads (`head`, a pager) has seen enough.
+        // The reader (`head`, a pager) closed the pipe, which is not an error.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome.context("cannot write to standard output"),
     }

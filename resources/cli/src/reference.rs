@@ -1,25 +1,25 @@
-//! `((vars))` as they stand in text: `((name))`, `((name.field))`, `((source:name))`, `(("quoted.name"))`, and the old
-//! form `{{name}}`.
+//! Parses `((vars))` in text: `((name))`, `((name.field))`, `((source:name))`, `(("quoted.name"))`, and the old form
+//! `{{name}}`.
 
 use std::fmt;
 
-/// What a var names.
+/// A parsed var.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reference {
-    /// The var source: nothing when the var is an ordinary one, `.` for the vars of the build itself.
+    /// The var source: `None` for an ordinary var, `.` for a local var of the build.
     pub(crate) source: Option<String>,
     pub(crate) name: String,
     pub(crate) fields: Vec<String>,
 }
 
-/// A piece of text: what stands between vars, or one of them.
+/// A piece of text: a var, or the literal text between vars.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'t> {
     Text(&'t str),
     Var { written: &'t str, name: &'t str, form: Form },
 }
 
-/// How a var is written.
+/// The syntax of a var.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// `((name))`.
@@ -28,9 +28,9 @@ pub(crate) enum Form {
     Braces,
 }
 
-/// Cuts text into vars and what stands between them.
+/// Splits text into vars and the literal text between them.
 ///
-/// Only what Concourse takes for a var is one: `(( name ))`, `((a b))` and `{{ .Values }}` are text.
+/// Accepts the same syntax as Concourse: `(( name ))`, `((a b))` and `{{ .Values }}` are literal text.
 pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut done = 0;
@@ -53,12 +53,12 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Whether a var stands somewhere in the text.
+/// Whether the text contains a var.
 pub(crate) fn has_var(text: &str) -> bool {
     pieces(text).iter().any(|piece| matches!(piece, Piece::Var { .. }))
 }
 
-/// Whether `{{name}}` was a var.
+/// Whether `{{name}}` is valid in the old syntax.
 pub(crate) fn is_old_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
 }
@@ -80,7 +80,7 @@ fn var_at_start(text: &str) -> Option<(&str, &str, Form)> {
 }
 
 impl Reference {
-    /// Reads what stands between the parentheses; `Err` says what is wrong with it.
+    /// Parses the text between the parentheses; `Err` says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         if !text.matches('"').count().is_multiple_of(2) {
             return Err("a quote in it is not closed");

@@ -1,4 +1,4 @@
-//! What Concourse itself refuses in a pipeline, whatever its resource types, as `fly set-pipeline` does.
+//! Finds problems that make `fly set-pipeline` reject a pipeline, independent of its resource types.
 
 use jetway::nearest;
 
@@ -59,7 +59,7 @@ const RESOURCE_TYPE: &[&str] = &[
     "unique_version_history",
 ];
 
-/// The words that make a step, in the order in which Concourse looks for them, each with the keys that belong to it.
+/// The keys that define a step, in the order in which Concourse looks for them, each with the other keys of that step.
 const STEPS: &[(&str, &[&str])] = &[
     (
         "task",
@@ -90,7 +90,7 @@ const STEPS: &[(&str, &[&str])] = &[
 const MODIFIERS: &[&str] =
     &["across", "attempts", "ensure", "fail_fast", "on_abort", "on_error", "on_failure", "on_success", "timeout"];
 
-/// Finds what Concourse refuses in a pipeline.
+/// Finds the problems that make Concourse reject a pipeline.
 pub(crate) fn find(root: &Node, pipeline: &Pipeline<'_>, findings: &mut Vec<Finding>) {
     for (list, what, known) in
         [("resources", "resource", RESOURCE), ("resource_types", "resource type", RESOURCE_TYPE), ("jobs", "job", JOB)]
@@ -106,7 +106,7 @@ pub(crate) fn find(root: &Node, pipeline: &Pipeline<'_>, findings: &mut Vec<Find
     unused_resources(root, pipeline, findings);
 }
 
-/// A resource that no step uses. A file without jobs is a part of a pipeline, whose steps are elsewhere.
+/// Reports resources that no step uses. A file without jobs is a fragment of a pipeline, whose steps are elsewhere.
 fn unused_resources(root: &Node, pipeline: &Pipeline<'_>, findings: &mut Vec<Finding>) {
     let has_jobs = root.get("jobs").and_then(Node::items).is_some_and(|jobs| !jobs.is_empty());
     if !has_jobs
@@ -157,7 +157,7 @@ fn steps(node: &Node, findings: &mut Vec<Finding>) {
 
 fn step(node: &Node, findings: &mut Vec<Finding>) {
     let Content::Map(entries) = &node.content else { return };
-    // A key may come by a var.
+    // A var may expand to the key.
     if entries.iter().any(|entry| entry.key.origin != Origin::Written || has_var(&entry.key.text)) {
         return;
     }
@@ -168,7 +168,7 @@ fn step(node: &Node, findings: &mut Vec<Finding>) {
         hooks(node, findings);
         return;
     }
-    // A prototype has keys of its own.
+    // A prototype defines its own keys.
     if node.entry("run").is_some() {
         return;
     }
@@ -198,7 +198,7 @@ fn unknown_keys(node: &Node, what: &str, known: &[&[&str]], findings: &mut Vec<F
     let Content::Map(entries) = &node.content else { return };
     let known = || known.iter().flat_map(|list| list.iter().copied());
     for Entry { key, .. } in entries {
-        // Concourse's reader takes keys in any case. What a var holds may be a secret, and is not shown.
+        // Concourse matches keys case-insensitively. The value of a var may be a secret and is not shown.
         if key.origin != Origin::Written
             || has_var(&key.text)
             || known().any(|name| name.eq_ignore_ascii_case(&key.text))

@@ -1,4 +1,4 @@
-//! What is to be said of one pipeline: our types' parts of it held against the types, and steps against resources.
+//! Validates one pipeline: sources, params and versions against Jetway's types, and steps against resources.
 
 use jetway::{KeyPolicy, Part, Redactor, ResourceType, Verb, nearest};
 
@@ -14,18 +14,18 @@ use crate::refusals;
 use crate::steps::Step;
 use crate::vars::{Lack, Vars};
 
-/// What was found in one pipeline.
+/// The findings for one pipeline.
 pub(crate) struct Report {
     pub(crate) findings: Vec<Finding>,
     strict: bool,
     redactor: Redactor,
-    /// How many resources it declares.
+    /// The number of resources that the pipeline declares.
     pub(crate) resources: usize,
-    /// How many of them are of types of ours.
+    /// The number of resources of Jetway's types.
     pub(crate) of_ours: usize,
 }
 
-/// What is to be said of a pipeline, in the order of the file. If it is `strict`, every unknown key is a problem.
+/// Validates a pipeline and returns the findings in file order. If `strict` is set, every unknown key is a problem.
 pub(crate) fn report(document: Document, vars: &Vars, catalogue: &Catalogue, strict: bool) -> Report {
     let Document { mut root, mut findings, refusals } = document;
     findings.extend(refusals);
@@ -57,7 +57,7 @@ pub(crate) fn report(document: Document, vars: &Vars, catalogue: &Catalogue, str
     for step in &pipeline.steps {
         report.step(step, &pipeline, catalogue);
     }
-    // A mistake below an anchor is found wherever an alias repeats it.
+    // A mistake below an anchor is found again for each alias.
     report.findings.sort();
     report.findings.dedup();
     report
@@ -113,7 +113,7 @@ impl Report {
         PartInPipeline { keys: part.keys.or_strict(self.strict), ..part }
     }
 
-    /// `every`, `latest`, or a version to stay at.
+    /// Validates a version: `every`, `latest` or a pinned version.
     fn version(&mut self, part: &PartInPipeline<'_>, kind: ResourceType) {
         let Some(entry) = part.entry else { return };
         let mut problem = |node: &Node, path: &str, message: &str| {
@@ -129,7 +129,7 @@ impl Report {
                 problem(value, "", &format!("expected `every`, `latest` or keys and values{hint}"));
             }
             Content::Map(entries) => {
-                // Concourse refuses what is not text here, where elsewhere it makes text of it.
+                // Concourse rejects non-text values here, although it converts them to text elsewhere.
                 let mut all_text = true;
                 for Entry { key, value } in entries.iter().filter(|entry| entry.value.text().is_none()) {
                     all_text = false;
@@ -160,12 +160,12 @@ pub(crate) fn source_of<'n>(declared: &Declared<'n>, what: &str) -> PartInPipeli
     }
 }
 
-/// What becomes of unknown keys in a resource and its steps.
+/// How to treat unknown keys in a resource and its steps.
 fn keys_of(declared: &Declared<'_>) -> KeyPolicy {
     declared.source.map(|entry| KeyPolicy::of_source(&entry.value.to_json())).unwrap_or_default()
 }
 
-/// The params of a step, and the resource that the step is of if that is known.
+/// The params of a step. `resource` is the step's resource, if known.
 pub(crate) fn params_of<'n>(step: &Step<'n>, resource: Option<&Declared<'_>>) -> PartInPipeline<'n> {
     PartInPipeline {
         subject: step.title.clone(),

@@ -1,4 +1,4 @@
-//! A YAML file of Concourse's with its vars filled in, for programs that go on from there.
+//! Resolves the vars of a Concourse YAML file, for other programs.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use crate::pipeline::document;
 use crate::position::Severity;
 use crate::vars::Vars;
 
-/// Reads a pipeline (or the configuration of a task) and puts vars into it, as `fly set-pipeline` does, and below each source what its type
-/// says of all of them, as Concourse does.
+/// Parses a pipeline or a task config and fills in vars as `fly set-pipeline` does. Also merges the `defaults` of resource types
+/// into each source, as Concourse does.
 ///
-/// The error has a line for each problem: where it stands and what it is, and never what a var holds.
+/// The error has one line per problem, with its position. It never shows the value of a var.
 pub fn resolved(file: &Path, vars: &Map<String, Value>) -> Result<Value, String> {
     let mut given = Vars::default();
     for (name, value) in vars {

@@ -1,4 +1,4 @@
-//! `jetway check`, `get` and `put`: a verb straight from a pipeline file.
+//! `jetway check`, `get` and `put`: run a verb from a pipeline file.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ use crate::steps::{Step, word};
 
 use crate::vars::{Lack, Unresolved, Vars};
 
-/// What all three verbs are told.
+/// Options that all three verbs share.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ResourceArguments {
     /// The pipeline file
@@ -60,7 +60,7 @@ pub(crate) struct VersionArguments {
     version: Vec<String>,
 }
 
-/// A verb with all that it takes.
+/// A verb with its arguments.
 pub(crate) struct Call<'a> {
     pub(crate) verb: Verb,
     pub(crate) resource: &'a ResourceArguments,
@@ -70,7 +70,7 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Runs the verb: the response goes to standard output.
+    /// Runs the verb and prints its response to standard output.
     pub(crate) fn run(&self, catalogue: &Catalogue, console: &Console) -> Result<ExitCode> {
         let version = self.version.read()?;
         let vars = self.resource.vars.read()?;
@@ -79,7 +79,7 @@ impl Call<'_> {
         refuse(file, &document.findings, "the pipeline cannot be used")?;
         vars.fill(&mut document.root);
         defaults::fill(&mut document.root);
-        // What is wrong elsewhere in the pipeline is for `validate` to tell.
+        // Problems elsewhere in the pipeline are for `validate` to report.
         let pipeline = Pipeline::read(&document.root, &mut Vec::new());
         let resource = find(&self.resource.resource, &pipeline, file)?;
         let kind = match &self.resource.kind {
@@ -99,7 +99,7 @@ impl Call<'_> {
         let parts: Vec<&PartInPipeline<'_>> = std::iter::once(&source).chain(&params).collect();
         resolved(file, &parts, pinned, &vars)?;
         let redactor = vars.redactor();
-        // The type itself tells its warnings when it serves the request.
+        // The type itself reports its warnings when it handles the request.
         for warning in parts.iter().flat_map(|part| part.altered(kind)) {
             console.warn(format_args!("{}:{}: {}", file.display(), warning.position, warning.message));
         }
@@ -123,7 +123,7 @@ impl Call<'_> {
         Ok(kind.serve(self.verb, &Value::Object(request), self.directory.clone()))
     }
 
-    /// The step that gives the params, when a job is named.
+    /// The step that provides the params, if a job is given.
     fn step<'p, 'n>(&self, pipeline: &'p Pipeline<'n>, console: &Console) -> Result<Option<&'p Step<'n>>> {
         let name = self.resource.resource.as_str();
         let word = word(self.verb);
@@ -204,7 +204,7 @@ fn kind_of(resource: &Declared<'_>, pipeline: &Pipeline<'_>, catalogue: &Catalog
     })
 }
 
-/// Adds the names that would have been right, each once.
+/// Adds a hint that lists the valid names without duplicates.
 fn among<'a>(error: Error, what: &str, names: impl Iterator<Item = &'a str>) -> Error {
     let mut list: Vec<&str> = Vec::new();
     for name in names {
@@ -215,7 +215,7 @@ fn among<'a>(error: Error, what: &str, names: impl Iterator<Item = &'a str>) -> 
     if list.is_empty() { error } else { error.hint(format!("{what}: {}", list.join(", "))) }
 }
 
-/// Fails when there is a problem among the findings, naming all of them.
+/// Fails if the findings contain problems, and lists all of them.
 fn refuse(file: &Path, findings: &[Finding], failure: &str) -> Result<()> {
     let problems: Vec<String> = findings
         .iter()
@@ -225,7 +225,7 @@ fn refuse(file: &Path, findings: &[Finding], failure: &str) -> Result<()> {
     if problems.is_empty() { Ok(()) } else { Err(anyhow!("{failure}\n{}", problems.join("\n"))) }
 }
 
-/// Fails when a var that the request needs has no value, naming all of them.
+/// Fails if vars that the request needs have no value, and lists all of them.
 fn resolved(file: &Path, parts: &[&PartInPipeline<'_>], pinned: Option<&Node>, vars: &Vars) -> Result<()> {
     let nodes = parts.iter().filter_map(|part| part.entry).map(|entry| &entry.value).chain(pinned);
     let unresolved: Vec<Unresolved> = nodes.flat_map(|node| vars.unresolved(node)).collect();
@@ -252,7 +252,7 @@ fn resolved(file: &Path, parts: &[&PartInPipeline<'_>], pinned: Option<&Node>, v
     })
 }
 
-/// A version that the pipeline stays at: every value as text.
+/// The pinned version with every value as text.
 fn pinned_version(node: &Node) -> Value {
     let Content::Map(entries) = &node.content else {
         return Value::Null;
@@ -261,7 +261,7 @@ fn pinned_version(node: &Node) -> Value {
     Value::Object(texts.collect())
 }
 
-/// The version that Concourse would get: the newest of a check. The inner `Err` is the exit code of a check that failed.
+/// The version that Concourse would get: the newest from a check. The inner `Err` is the exit code of a failed check.
 fn newest(
     kind: ResourceType,
     name: &str,

@@ -1,8 +1,8 @@
-//! What an unquoted YAML word means to Concourse.
+//! Resolves unquoted YAML words as Concourse does.
 //!
-//! Concourse reads YAML 1.1 by Go's yaml.v2, where `yes` is a flag, `010` is eight and `1_000` is a thousand, and then
-//! takes every number through a 64-bit float: `1.10` arrives at a resource as `1.1`. What is here follows it, so that a
-//! verb that is run by hand is sent what Concourse would send.
+//! Concourse parses YAML 1.1 with Go's yaml.v2, where `yes` is a boolean, `010` is eight and `1_000` is a thousand. It then
+//! converts every number to a 64-bit float, so `1.10` arrives at a resource as `1.1`. This module does the same, so that a
+//! verb that is run by hand gets the same request.
 
 use crate::node::Content;
 
@@ -32,8 +32,8 @@ fn number(word: &str) -> Option<f64> {
     integer(&plain).or_else(|| float(&plain))
 }
 
-/// A whole number of 64 bits, with the prefixes that Go knows.
-// A float is what Concourse makes of it, digits that do not fit and all.
+/// Parses a 64-bit integer, with the prefixes that Go accepts.
+// Concourse converts the integer to a float, even if that loses digits.
 #[allow(clippy::cast_precision_loss)]
 fn integer(plain: &str) -> Option<f64> {
     let (negative, digits) = match plain.as_bytes().first()? {
@@ -53,7 +53,7 @@ fn integer(plain: &str) -> Option<f64> {
     } else {
         (10, digits)
     };
-    // A second sign would be taken by the conversion.
+    // The conversion would accept a second sign.
     if !digits.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return None;
     }
@@ -65,7 +65,7 @@ fn integer(plain: &str) -> Option<f64> {
     }
 }
 
-/// Digits with at most one point, and perhaps an exponent: `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`.
+/// Parses a decimal number, with optional fraction and exponent: `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`.
 fn float(plain: &str) -> Option<f64> {
     let unsigned = plain.strip_prefix(['-', '+']).unwrap_or(plain);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
@@ -93,7 +93,7 @@ mod tests {
     use crate::number::number_text;
     use proptest::prelude::*;
 
-    /// What the word is after Concourse has read and written it, with its kind.
+    /// The kind and value of a word after Concourse has parsed and formatted it.
     fn seen(word: &str) -> String {
         match resolve(word) {
             Content::Null => "null".to_owned(),

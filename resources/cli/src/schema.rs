@@ -1,4 +1,4 @@
-//! `jetway schema`: the JSON Schema of a type's parts, for editors.
+//! `jetway schema`: prints the JSON Schema of a type's parts, for editors.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::print::print;
 use crate::schema_bundle;
 use crate::type_schema::{whole, with_vars};
 
-/// What `jetway schema` is told.
+/// The arguments of `jetway schema`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArguments {
     /// The type; without it, the types are listed
@@ -51,7 +51,7 @@ impl PartArgument {
     }
 }
 
-/// Prints a schema, or the list of types.
+/// Prints a schema or the list of types.
 pub(crate) fn run(arguments: &SchemaArguments, catalogue: &Catalogue) -> Result<()> {
     if let Some(directory) = &arguments.all {
         return schema_bundle::write(directory, catalogue);
@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &SchemaArguments, catalogue: &Catalogue) -> Result<
     print(&format!("{schema:#}\n"))
 }
 
-/// The types, a line each.
+/// Lists the types, one per line.
 pub(crate) fn listing(catalogue: &Catalogue) -> String {
     let width = catalogue.types().iter().map(|kind| kind.name().len()).max().unwrap_or_default();
     let mut text = String::new();
@@ -77,7 +77,7 @@ pub(crate) fn listing(catalogue: &Catalogue) -> String {
     text
 }
 
-/// The type of that name, or an error that names those that there are.
+/// Finds a type by name, or fails with the list of valid names.
 pub(crate) fn named(name: &str, catalogue: &Catalogue) -> Result<ResourceType> {
     let names = || catalogue.types().iter().map(ResourceType::name);
     catalogue.named(name).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! The schemas of all types as files, and one for whole pipelines.
+//! Writes the schemas of all types to files, with one more schema for whole pipelines.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::catalogue::Catalogue;
 use crate::type_schema::{DIALECT, VAR, allow_vars, parts, whole};
 
-/// Writes `TYPE.json` for each type, and `pipeline.json`. The directory is made when it is not there.
+/// Writes `TYPE.json` for each type, and `pipeline.json`. Creates the directory if it does not exist.
 pub(crate) fn write(directory: &Path, catalogue: &Catalogue) -> Result<()> {
     fs::create_dir_all(directory).with_context(|| format!("cannot make the directory `{}`", directory.display()))?;
     let of_types = catalogue.types().iter().map(|kind| (kind.name(), whole(*kind)));
@@ -21,8 +21,8 @@ pub(crate) fn write(directory: &Path, catalogue: &Catalogue) -> Result<()> {
     Ok(())
 }
 
-/// What an editor can know of a pipeline: the sources of resources and resource types, by the name of their type. The params
-/// of a step hang on the type of another entry, which JSON Schema cannot look up: `jetway validate` does.
+/// The schema of a pipeline. It covers the sources of resources and resource types. It does not cover the params of a step:
+/// they depend on the type of another entry, which JSON Schema cannot look up but `jetway validate` can.
 fn pipeline(catalogue: &Catalogue) -> Value {
     let mut definitions = Map::new();
     let mut rules = Vec::new();
@@ -50,8 +50,8 @@ fn pipeline(catalogue: &Catalogue) -> Value {
     })
 }
 
-/// Whether a pipeline gives a name of ours to an image that is none of ours, or says what all of its resources begin with: then
-/// a source by itself tells nothing.
+/// A schema that matches if the pipeline redefines the name of a Jetway type with another image, or sets `defaults` for the type. In
+/// both cases a source cannot be validated by itself.
 fn is_of_somebody_else(name: &str) -> Value {
     let ours = json!({ "pattern": format!("(^|/)jetway-{name}([:@]|$)") });
     let theirs = json!({ "not": { "required": ["repository"], "properties": { "repository": ours } } });
@@ -63,7 +63,7 @@ fn is_of_somebody_else(name: &str) -> Value {
     json!({ "required": ["resource_types"], "properties": { "resource_types": { "contains": definition } } })
 }
 
-/// The rule for what has this type.
+/// The rule for entries of this type.
 fn of_type(kind: ResourceType, definitions: &mut Map<String, Value>) -> Value {
     let name = kind.name();
     let mut own = Map::new();

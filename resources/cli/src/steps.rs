@@ -1,4 +1,4 @@
-//! Every get, put and task image of a job, however deep it stands.
+//! Collects every get, put and task image of a job, at any nesting depth.
 
 use jetway::Verb;
 
@@ -13,41 +13,41 @@ const HOOKS: [&str; 5] = ["on_success", "on_failure", "on_abort", "on_error", "e
 
 /// A get or a put.
 pub(crate) struct Step<'n> {
-    /// The job that it belongs to, empty when it has no name.
+    /// The job of the step; empty if it has no name.
     pub(crate) job: String,
     /// [`Verb::Get`] or [`Verb::Put`].
     pub(crate) verb: Verb,
-    /// What stands after `get:` or `put:`.
+    /// The value of `get:` or `put:`.
     pub(crate) name: String,
-    /// What it is called in messages: ``job `test`, get `repo` ``.
+    /// The step's title in messages: ``job `test`, get `repo` ``.
     pub(crate) title: String,
     pub(crate) position: Position,
-    /// The resource, `None` when a var names it.
+    /// The resource; `None` if a var names it.
     pub(crate) resource: Option<String>,
-    /// Where the resource is named.
+    /// The position of the resource's name.
     pub(crate) resource_position: Position,
-    /// What may be shown of its name.
+    /// The resource's name in a form that is safe to show.
     pub(crate) resource_shown: String,
     pub(crate) params: Option<&'n Entry>,
-    /// The params of the get that follows a put.
+    /// The params of the implicit get after a put.
     pub(crate) get_params: Option<&'n Entry>,
     /// A pinned version, `every` or `latest`.
     pub(crate) version: Option<&'n Entry>,
 }
 
-/// The word that a step of that verb begins with.
+/// The key that starts a step of this verb.
 pub(crate) fn word(verb: Verb) -> &'static str {
     if verb == Verb::Put { "put" } else { "get" }
 }
 
-/// What a job does with resources, in the order of the file.
+/// The steps of a job that use resources, in file order.
 #[derive(Default)]
 pub(crate) struct Plan<'n> {
     pub(crate) steps: Vec<Step<'n>>,
     pub(crate) images: Vec<Declared<'n>>,
 }
 
-/// Reads a job.
+/// Collects the steps of a job.
 pub(crate) fn plan_of<'n>(job: &'n Node, findings: &mut Vec<Finding>) -> Plan<'n> {
     if is_open(job) {
         return Plan::default();
@@ -73,7 +73,7 @@ struct Walker<'n, 'f> {
 }
 
 impl<'n> Walker<'n, '_> {
-    /// The steps below a job or a step: those in `lists`, and its hooks.
+    /// Visits the steps nested in a job or a step: those in `lists` and the hooks.
     fn inside(&mut self, node: &'n Node, lists: &[&str]) {
         let Content::Map(entries) = &node.content else {
             return;
@@ -92,7 +92,7 @@ impl<'n> Walker<'n, '_> {
     }
 
     fn list(&mut self, node: &'n Node) {
-        // `in_parallel` has a list, or a map with the list in `steps`.
+        // `in_parallel` is a list of steps, or a map with the list in `steps`.
         let steps = node.get("steps").unwrap_or(node);
         match steps.items() {
             Some(items) => items.iter().for_each(|item| self.step(item)),

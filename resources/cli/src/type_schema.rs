@@ -1,30 +1,30 @@
-//! The JSON Schemas of a type's parts, as editors need them for pipelines.
+//! The JSON Schemas of a type's parts, adapted for editing pipelines.
 
 use jetway::{Part, ResourceType};
 use serde_json::{Map, Value, json};
 
-/// What all schemas here are written in.
+/// The JSON Schema dialect of all schemas.
 pub(crate) const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// A text that is a var and nothing else.
+/// Matches text that consists of one var.
 pub(crate) const VAR: &str = r"^\(\(.+\)\)$";
 
 /// The parts of a type, by the names that `--part` takes.
 const PARTS: [(&str, Part); 4] =
     [("source", Part::Source), ("get", Part::GetParams), ("put", Part::PutParams), ("version", Part::Version)];
 
-/// The document of a type, as it is for editors.
+/// The schema of a type, for editors.
 pub(crate) fn whole(kind: ResourceType) -> Value {
     with_vars(all_parts(kind))
 }
 
-/// The schema with a var allowed in the place of every value.
+/// The schema, with a var allowed in place of every value.
 pub(crate) fn with_vars(mut schema: Value) -> Value {
     allow_vars(&mut schema);
     schema
 }
 
-/// One document with a property for each part, named as `--part` names them.
+/// One schema with a property for each part, named as in `--part`.
 fn all_parts(kind: ResourceType) -> Value {
     let mut definitions = Map::new();
     let properties = parts(kind, "", &mut definitions);
@@ -42,8 +42,8 @@ fn all_parts(kind: ResourceType) -> Value {
     document
 }
 
-/// The schema of each part. What they define goes into `definitions`, by names that begin with `prefix` and the part's: two
-/// parts may each have a type of the same name.
+/// The schema of each part. Its definitions are added to `definitions` under names that start with `prefix` and the part's name,
+/// because two parts may define a type of the same name.
 pub(crate) fn parts(kind: ResourceType, prefix: &str, definitions: &mut Map<String, Value>) -> Map<String, Value> {
     let mut parts = Map::new();
     for (name, part) in PARTS {
@@ -61,7 +61,7 @@ pub(crate) fn parts(kind: ResourceType, prefix: &str, definitions: &mut Map<Stri
     parts
 }
 
-/// Makes references to a part's own definitions lead to where they are in the whole document.
+/// Rewrites references to a part's definitions to their place in the whole document.
 fn point_into(prefix: &str, schema: &mut Value) {
     match schema {
         Value::Object(entries) => {
@@ -77,8 +77,8 @@ fn point_into(prefix: &str, schema: &mut Value) {
     }
 }
 
-/// Lets stand what may stand in a pipeline: a var in the place of every value, a number or a flag where text is due, and either
-/// in quotes. An editor would mark `((depth))` where a number is due.
+/// Allows what a pipeline allows: a var in place of every value, a number or boolean in place of text, and quoted numbers and
+/// booleans. Otherwise an editor would mark `((depth))` as an error where a number is expected.
 pub(crate) fn allow_vars(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else {
         return;
@@ -122,7 +122,7 @@ fn or_var(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else {
         return;
     };
-    // What an editor shows belongs to the key, whichever of the two stands there.
+    // The title, description and default apply to the key, whether its value is a var or not.
     let mut outer = Map::new();
     for key in ["title", "description", "default"] {
         outer.extend(object.shift_remove(key).map(|value| (key.to_owned(), value)));
@@ -134,7 +134,7 @@ fn or_var(schema: &mut Value) {
     *object = outer;
 }
 
-/// The types of what may be any text, with those that are read as text where it is due: an id of digits, a version `1.10`.
+/// The JSON types for unrestricted text. They include numbers and booleans, which are read as text: a numeric id, a version `1.10`.
 fn free_text(schema: &Value) -> Option<Value> {
     if schema.get("enum").is_some() {
         return None;

@@ -1,4 +1,4 @@
-//! `jetway validate`: what is wrong with a pipeline, as far as our types are concerned.
+//! `jetway validate`: checks pipelines against Jetway's resource types.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::position::Severity;
 use crate::print::print;
 use crate::report::{Report, report};
 
-/// What `jetway validate` is told.
+/// The arguments of `jetway validate`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ValidateArguments {
     /// The pipeline files
@@ -28,7 +28,7 @@ pub(crate) struct ValidateArguments {
     vars: VarArguments,
 }
 
-/// Validates every file and says so; the exit code is 1 for problems and 2 for a file that cannot be used.
+/// Validates every file and prints the result. The exit code is 1 for problems and 2 for a file that cannot be used.
 pub(crate) fn run(arguments: &ValidateArguments, catalogue: &Catalogue) -> Result<ExitCode> {
     let vars = arguments.vars.read()?;
     let mut text = String::new();
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &ValidateArguments, catalogue: &Catalogue) -> Resul
     Ok(ExitCode::from(total.exit_code()))
 }
 
-/// What was found in all files.
+/// The totals for all files.
 #[derive(Default)]
 struct Total {
     files: usize,

@@ -1,7 +1,7 @@
-//! The vars that are given, and putting them into a pipeline.
+//! The given vars, and their interpolation into a pipeline.
 //!
-//! One pass, as `fly set-pipeline` does it: a value goes in as it is, and what looks like a var inside of it stays. A
-//! value is never shown, in no message.
+//! Interpolation is a single pass, as in `fly set-pipeline`: text in a var's value that looks like a var is not replaced. No message
+//! shows a var's value.
 
 use std::collections::BTreeMap;
 
@@ -11,30 +11,30 @@ use crate::node::{Content, Entry, Key, Node, Origin};
 use crate::position::Position;
 use crate::reference::{Form, Piece, Reference, pieces};
 
-/// The vars that are given, by var source and name.
+/// The given vars, by var source and name.
 #[derive(Default)]
 pub(crate) struct Vars {
     values: BTreeMap<(Option<String>, String), Node>,
 }
 
-/// Why a var has no value that can stand in its place.
+/// The reason why a var cannot be replaced.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Lack {
-    /// Nobody gave it.
+    /// It was not given.
     NotGiven,
-    /// It comes from a var source that only Concourse can ask.
+    /// It comes from a var source, which only Concourse can query.
     Elsewhere,
-    /// The value is there, but not what the pipeline wants of it.
+    /// It was given, but its value does not fit its use.
     Unfit(String),
 }
 
-/// A var without a value that can stand in its place.
+/// A var that cannot be replaced.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unresolved {
     pub(crate) position: Position,
-    /// As it is written, `((name))`.
+    /// The var as written, `((name))`.
     pub(crate) written: String,
-    /// How `--var` would give it.
+    /// The name to use with `--var`.
     pub(crate) argument: String,
     pub(crate) lack: Lack,
 }
@@ -45,31 +45,31 @@ impl Vars {
         self.values.is_empty()
     }
 
-    /// Gives a var, or a part of it beside its other parts, by what a pipeline would write to get it.
+    /// Adds a var, or merges one field of it with its other fields.
     pub(crate) fn give(&mut self, Reference { source, name, fields }: Reference, content: Content) {
         let nest = |content, field: String| {
             let key = Key { text: field, position: NOWHERE, origin: GIVEN };
             Content::Map(vec![Entry { key, value: given(content) }])
         };
         let content = fields.into_iter().rev().fold(content, nest);
-        // `.` is the build itself, whose vars are those that are given here.
+        // `.` means a local var of the build; those are given here too.
         let source = source.filter(|source| source != ".");
         merge(self.values.entry((source, name)).or_insert_with(|| given(Content::Null)), content);
     }
 
-    /// Gives a var by its name, in the place of all that it was.
+    /// Sets a var by name and replaces its previous value.
     pub(crate) fn set(&mut self, name: String, content: Content) {
         self.values.insert((None, name), given(content));
     }
 
-    /// A redactor that masks every text that a var holds.
+    /// Creates a redactor that masks the text in all vars.
     pub(crate) fn redactor(&self) -> Redactor {
         let redactor = Redactor::default();
         self.values.values().for_each(|value| hide(value, &redactor));
         redactor
     }
 
-    /// Puts the given vars into a value. A text with a var that has no fitting value stays as it is.
+    /// Replaces vars in a value. A text with a var that cannot be replaced stays unchanged.
     pub(crate) fn fill(&self, node: &mut Node) {
         match &mut node.content {
             Content::Text(text) if node.origin == Origin::Written => {
@@ -96,7 +96,7 @@ impl Vars {
         }
     }
 
-    /// The vars in a value that [`Vars::fill`] could not replace, in the order of the file.
+    /// The vars in a value that [`Vars::fill`] could not replace, in file order.
     pub(crate) fn unresolved(&self, node: &Node) -> Vec<Unresolved> {
         let mut unresolved = Vec::new();
         self.collect_unresolved(node, &mut unresolved);
@@ -131,7 +131,7 @@ impl Vars {
                     _ => continue,
                 },
             };
-            // Concourse passes `{{name}}` on when it is a part of longer text: it belongs to some template there.
+            // Concourse does not replace an unknown `{{name}}` inside longer text: it is part of some template there.
             if form == Form::Braces && pieces.len() > 1 && lack == Lack::NotGiven {
                 continue;
             }
@@ -139,7 +139,7 @@ impl Vars {
         }
     }
 
-    /// The text with its vars replaced, or the value of the var that is all of it; `None` when there is nothing to do.
+    /// The text with its vars replaced, or the var's value if the text is one var. `None` if there is nothing to replace.
     fn filled(&self, text: &str) -> Result<Option<Content>, Lack> {
         let pieces = pieces(text);
         if let [Piece::Var { name, form, .. }] = pieces.as_slice() {
@@ -203,9 +203,9 @@ fn merge(node: &mut Node, content: Content) {
     }
 }
 
-/// The text that a value gives inside of longer text.
+/// The text of a value for interpolation into longer text.
 ///
-/// Concourse interpolates text alone there: "cannot interpolate non-primitive value" is its answer to a number.
+/// Concourse interpolates only text there. It rejects a number with "cannot interpolate non-primitive value".
 fn inside_of_text(value: &Node) -> Result<String, Lack> {
     let unfit = |why: &str| Lack::Unfit(format!("it is {}, {why}", value.kind()));
     match &value.content {
@@ -217,7 +217,7 @@ fn inside_of_text(value: &Node) -> Result<String, Lack> {
     }
 }
 
-/// Places all that a var holds where the var stands.
+/// Sets the position and origin of a var's value to those of the var.
 fn settle(node: &mut Node, position: Position) {
     node.position = position;
     node.origin = GIVEN;
