@@ -1,4 +1,4 @@
-//! Alerts: messages about the build itself, in the looks of the established alert resource.
+//! Alerts: messages about the build itself, formatted like those of the established alert resource.
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, BuildMetadata, Console, Result, Unknown, percent_encode};
@@ -11,10 +11,10 @@ use crate::params::Params;
 use crate::terminal;
 use crate::variables::{Place, Variables};
 
-/// Where Concourse's own icons are.
+/// The base URL of Concourse's icons.
 const ICONS: &str = "https://ci.concourse-ci.org/public/images";
 
-/// The alert that the params of a put describe.
+/// Builds the alert that the params of a put describe.
 pub(crate) fn compose(
     params: &Params,
     kind: AlertType,
@@ -26,7 +26,7 @@ pub(crate) fn compose(
 ) -> Result<Message> {
     let (colour, icon, preset) = kind.preset();
     let fill = |text: &str, place| variables.fill(text, Unknown::Stays, place);
-    // A file was never expanded by the established resource, and others may have written it.
+    // The established resource never expands variables in files, and the author of a file may not be trusted.
     let either = |key: &str, file: Option<&String>, here: Option<&String>| -> Result<Option<String>> {
         if let Some(path) = given(file) {
             match inputs.text(path).with_context(|| format!("cannot use `{key}`"))? {
@@ -71,7 +71,7 @@ pub(crate) fn compose(
     })
 }
 
-/// The page of the build: by the address of Concourse that the source gives, or else by the one that it gives itself.
+/// The URL of the build's page. The source's `concourse_url` overrides the external URL that Concourse reports.
 fn page(build: &BuildMetadata, concourse: Option<&str>) -> Option<String> {
     let host = concourse.map(str::to_owned).or_else(|| build.external_url.clone())?;
     match (&build.team_name, &build.pipeline_name, &build.job_name, &build.name) {
@@ -85,24 +85,23 @@ fn page(build: &BuildMetadata, concourse: Option<&str>) -> Option<String> {
     }
 }
 
-/// `?vars=...` for a pipeline that is one of several instances, nothing for any other.
+/// `?vars=...` for an instanced pipeline, empty for any other.
 pub(crate) fn vars_query(build: &BuildMetadata) -> String {
     let vars = build.pipeline_instance_vars.as_deref();
     vars.map(|vars| format!("?vars={}", escape_query(vars))).unwrap_or_default()
 }
 
-/// Text as one part of a path, as Go's `url.PathEscape` writes it.
+/// Escapes a path segment like Go's `url.PathEscape`.
 pub(crate) fn escape_path(text: &str) -> String {
     percent_encode(text, "$&+:=@")
 }
 
-/// Text as a value in a query, as Go's `url.QueryEscape` writes it.
+/// Escapes a query value like Go's `url.QueryEscape`.
 fn escape_query(text: &str) -> String {
     percent_encode(text, " ").replace(' ', "+")
 }
 
-/// The name of the build before the one of this name: of `42` it is `41`, of its rerun `42.1` it is `42`. There is none
-/// before the first.
+/// The name of the previous build: `41` for `42`, and `42` for its rerun `42.1`. `None` for the first build.
 pub(crate) fn previous_build(name: Option<&str>) -> Result<Option<String>> {
     let Some(name) = name else {
         return Err(anyhow!("this build has no name, so that there is none before it")
@@ -134,7 +133,7 @@ mod tests {
             ("42", "41"),
             ("100", "99"),
             ("42.1", "42"),
-            // The established resource trims zeros and dots: it asks for 1 here, then for 1 and for 10.1.
+            // The established resource trims zeros and dots: it requests 1 here, then 1 and 10.1 for the next two.
             ("10.1", "10"),
             ("20.1", "20"),
             ("10.11", "10.10"),

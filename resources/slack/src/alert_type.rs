@@ -1,4 +1,4 @@
-//! The kinds of alerts: their looks, and when each is due.
+//! The alert types: their presets, and when each is sent.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -27,7 +27,7 @@ pub enum AlertType {
 }
 
 impl AlertType {
-    /// The word in pipelines and metadata.
+    /// The name in pipelines and metadata.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Default => "default",
@@ -41,7 +41,7 @@ impl AlertType {
         }
     }
 
-    /// Colour, icon and message.
+    /// The colour, icon and message.
     pub(crate) fn preset(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Default => ("#35495c", "pending", ""),
@@ -55,12 +55,12 @@ impl AlertType {
         }
     }
 
-    /// Whether it depends on the job's previous build.
+    /// Whether the alert depends on the status of the job's previous build.
     pub(crate) fn looks_back(self) -> bool {
         matches!(self, Self::Fixed | Self::Broke)
     }
 
-    /// Whether an alert that looks back is due after a build of this status; `None` when there was no build before.
+    /// Whether to send the alert after a build with this status; `None` if there was no previous build.
     pub(crate) fn is_due_after(self, status: Option<&str>) -> bool {
         let succeeded = status == Some("succeeded");
         match self {

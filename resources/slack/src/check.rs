@@ -1,8 +1,8 @@
-//! check: messages are made by puts, so that there is nothing to look for.
+//! check: only puts create versions, so there is nothing to look up.
 
 use crate::version::Version;
 
-/// The version that is known already, since nobody but a put makes one. No request is made.
+/// Returns the given version, if any, and makes no request.
 pub(crate) fn check(version: Option<Version>) -> Vec<Version> {
     version.filter(|version| !version.is_empty()).into_iter().collect()
 }

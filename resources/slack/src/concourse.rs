@@ -1,4 +1,4 @@
-//! Concourse's own API: how a build ended. How one logs in there has changed several times.
+//! A client for Concourse's API that reads the status of a build. The login protocol depends on Concourse's release.
 
 use anyhow::{Context as _, anyhow};
 use jetway::http::{HttpClient, HttpRequest, Redirects, StatusCode, StatusError};
@@ -7,18 +7,18 @@ use serde::Deserialize;
 
 use crate::alert::{escape_path, vars_query};
 
-/// What `fly` itself logs in as; it is no secret (it is in every copy of it).
+/// The OAuth client ID and secret of `fly`. They are public: every copy of `fly` contains them.
 const CLIENT: (&str, &str) = ("fly", "Zmx5");
 
-/// What a token is asked to be for.
+/// The OAuth scopes to request.
 const SCOPES: &str = "openid profile email federated:id groups";
 
-/// An installation of Concourse.
+/// A Concourse installation.
 pub(crate) struct Concourse<'s> {
     pub(crate) client: HttpClient,
-    /// Its address, without a slash at its end.
+    /// The base URL, without a trailing slash.
     pub(crate) url: &'s str,
-    /// A local user and the password.
+    /// The name and password of a local user.
     pub(crate) login: Option<(&'s str, &'s Secret)>,
 }
 
@@ -32,7 +32,7 @@ struct Info {
     version: String,
 }
 
-/// What each way to log in answers.
+/// The token response of all login protocols.
 #[derive(Deserialize)]
 struct Token {
     #[serde(alias = "value")]
@@ -40,21 +40,21 @@ struct Token {
     id_token: Option<String>,
 }
 
-/// How one logs in, by Concourse's release.
+/// The login protocol, by Concourse release.
 #[derive(Debug, PartialEq, Eq)]
 enum Login {
-    /// Before 4.0: the user and password themselves, per team.
+    /// Before 4.0: basic authentication with a token endpoint per team.
     Team,
     /// Before 6.1: OAuth at `/sky/token`.
     Sky,
-    /// 6.1 to 6.4: OAuth at `/sky/issuer/token`, and the API takes the token that tells who it is.
+    /// 6.1 to 6.4: OAuth at `/sky/issuer/token`; the API accepts the ID token.
     IssuerId,
     /// OAuth at `/sky/issuer/token`.
     Issuer,
 }
 
 impl Concourse<'_> {
-    /// How the build of this name ended, or that it has not: `succeeded`, `failed`, `started`...
+    /// The status of a build: `succeeded`, `failed`, `started`...
     pub(crate) async fn status(&self, build: &BuildMetadata, name: &str) -> Result<String> {
         let part = |part: &Option<String>, variable: &str| {
             part.as_deref().map(escape_path).ok_or_else(|| anyhow!("`{variable}` is not set"))
@@ -71,7 +71,7 @@ impl Concourse<'_> {
         let mut request = self.client.get(&path);
         if let Some((user, password)) = self.login {
             let team = build.team_name.as_deref().unwrap_or_default();
-            // Releases before 4.0 read it from a cookie too, but all have taken the header.
+            // Releases before 4.0 also accept a cookie, but every release accepts the header.
             request = request.bearer(&self.token(team, user, password).await?);
         }
         let build: Build = match request.send().await {
@@ -96,7 +96,7 @@ impl Concourse<'_> {
         }
     }
 
-    /// A token for a local user.
+    /// Requests a token for a local user.
     async fn token(&self, team: &str, user: &str, password: &Secret) -> Result<Secret> {
         let info: Info = self.client.get(format!("{}/api/v1/info", self.url)).send().await?.json().await?;
         let way = login_of(&info.version);
@@ -129,18 +129,18 @@ impl Concourse<'_> {
     fn grant(&self, path: &str, user: &str, password: &Secret) -> HttpRequest {
         let fields =
             [("grant_type", "password"), ("username", user), ("password", password.expose()), ("scope", SCOPES)];
-        // Nothing is made by it that a second time would harm.
+        // Requesting a token is idempotent.
         let request = self.client.post(format!("{}{path}", self.url)).form(fields).repeatable();
         request.basic(CLIENT.0, &Secret::new(CLIENT.1))
     }
 }
 
-/// How one logs in to a release.
+/// The login protocol of a release.
 fn login_of(version: &str) -> Login {
     let mut numbers = version.split(['.', '-', '+']).map(|part| part.parse::<u32>().unwrap_or_default());
     let release = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
     match release {
-        // A build from source calls itself 0.0.0, and is newer than any release.
+        // A build from source reports version 0.0.0 and is newer than any release.
         (0, 0) => Login::Issuer,
         (..4, _) => Login::Team,
         (4 | 5, _) | (6, 0) => Login::Sky,

@@ -1,4 +1,4 @@
-//! From a message to the channels: each gets it once, and whom it did not reach is told.
+//! Delivers a message to its channels, once to each, and reports the channels that it did not reach.
 
 use jetway::http::{HttpClient, Retry, StatusError, TransportError, TransportKind};
 use jetway::{Advise as _, Console, Context, Error, Interrupted, Result, Secret};
@@ -10,40 +10,40 @@ use crate::source::Guarantee;
 use crate::web_api::{Refused, Twice, WebApi};
 use crate::webhook;
 
-/// How messages go out.
+/// The transport for messages.
 pub(crate) enum Delivery<'s> {
-    /// By a webhook.
+    /// An incoming webhook.
     Webhook {
-        /// The client for it.
+        /// The HTTP client.
         client: HttpClient,
-        /// Its address.
+        /// The webhook's URL.
         url: &'s Secret,
     },
-    /// By the Web API.
+    /// Slack's Web API.
     Api(WebApi<'s>),
 }
 
-/// One message to be.
+/// The destination of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// Where it goes; without a name, to a webhook's own channel.
+    /// The channel; `None` for a webhook's own channel.
     pub(crate) channel: Option<String>,
     pub(crate) kind: Kind,
 }
 
-/// What becomes of a message in its channel.
+/// How to deliver the message to the channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// It is a new one.
+    /// Post a new message.
     New,
-    /// It answers the message of this `ts`.
+    /// Reply to the message with this `ts`.
     Reply(String),
-    /// It takes the place of the message of this `ts`.
+    /// Update the message with this `ts`.
     Update(String),
 }
 
 impl Target {
-    /// The channel for people, as the pipeline names it.
+    /// The channel as the pipeline names it, for output.
     pub(crate) fn shown(&self) -> String {
         match &self.channel {
             Some(channel) => format!("`{channel}`"),
@@ -51,7 +51,7 @@ impl Target {
         }
     }
 
-    /// What is sent.
+    /// The request body.
     pub(crate) fn body(&self, message: &Message) -> Map<String, Value> {
         let mut body = message.body(self.channel.as_deref());
         match &self.kind {
@@ -63,7 +63,7 @@ impl Target {
                 }
             }
             Kind::Update(ts) => {
-                // Who a message is from was settled when it was posted.
+                // The sender of a message is fixed when it is posted.
                 for key in ["username", "icon_url", "icon_emoji", "unfurl_links", "unfurl_media"] {
                     body.remove(key);
                 }
@@ -75,8 +75,8 @@ impl Target {
 }
 
 impl Delivery<'_> {
-    /// Sends the message to every target, and returns the ids that it got. When some were not reached the others still
-    /// are; then all are named in the error.
+    /// Sends the message to every target and returns the ids of the messages. A failure for one target does not stop the others; the
+    /// error names every target that failed.
     pub(crate) async fn send(
         &self,
         message: &Message,
@@ -96,7 +96,7 @@ impl Delivery<'_> {
                     if !reached.is_empty() {
                         console.warn(format_args!("the message has reached {}", reached.join(", ")));
                     }
-                    // A request that was interrupted is the context of the interrupt; a wait between two requests has none.
+                    // An interrupted request adds context to the error; an interrupted pause between two requests does not.
                     let was_sent = error.chain().nth(1).is_some();
                     let error = error.context(format!("the message to {} was not finished", target.shown()));
                     return Err(if was_sent { error.hint("the message may have arrived") } else { error });
@@ -105,7 +105,7 @@ impl Delivery<'_> {
             }
         }
         let Some((first, error)) = failed.pop() else { return Ok(sent) };
-        // The last error becomes the verb's; the others are reported before it.
+        // The last error becomes the verb's error; the others are logged before it.
         for (channel, error) in &failed {
             let lines: Vec<String> = jetway::lines(error).iter().map(|line| line.text().to_owned()).collect();
             console.warn(format_args!("the message did not reach {channel}: {}", lines.join("\n")));
@@ -118,7 +118,7 @@ impl Delivery<'_> {
         })
     }
 
-    /// Sends the message to one target, again where the guarantee asks for it.
+    /// Sends the message to one target, and retries if the guarantee allows it.
     async fn send_to(
         &self,
         target: &Target,
@@ -160,11 +160,11 @@ impl Delivery<'_> {
     }
 }
 
-/// Whether the chat may have taken the message although it did not confirm it.
+/// Whether the chat may have accepted the message without confirming it.
 ///
-/// That is so when the connection broke after the request went out, and after 500 (Slack: `rollup_error`), 502, 504 and the statuses of
-/// a gateway (Cloudflare's 520 to 527, before Discord). 503 says that the request was not handled. Slack documents of `fatal_error` and
-/// `internal_error` that a part of the work may have been done.
+/// This is the case if the connection broke after the request was sent, after 500 (Slack: `rollup_error`), 502, 504 and after
+/// gateway errors (Cloudflare's 520 to 527, before Discord). 503 means that the request was not handled. Slack documents that after
+/// `fatal_error` and `internal_error` part of the operation may have succeeded.
 fn may_have_arrived(error: &Error) -> bool {
     if let Some(transport) = error.downcast_ref::<TransportError>() {
         return matches!(transport.kind(), TransportKind::Cut | TransportKind::Stalled);
@@ -177,7 +177,7 @@ fn may_have_arrived(error: &Error) -> bool {
         .is_some_and(|refused| ["fatal_error", "internal_error"].contains(&refused.word.as_str()))
 }
 
-/// Adds a hint when it is unknown whether the message arrived.
+/// Adds a hint if the message may have arrived.
 fn hint_that_it_may_have_arrived(error: Error, target: &Target, guarantee: Guarantee) -> Error {
     if matches!(target.kind, Kind::Update(_)) || !may_have_arrived(&error) {
         return error;

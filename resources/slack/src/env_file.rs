@@ -1,7 +1,7 @@
-//! `env_file`: lines of `NAME=value`.
+//! Parses `env_file`: lines of `NAME=value`.
 //!
-//! The established resource has a shell read this file. Here it is text: `$NAME` in a value is filled in, and nothing
-//! is ever run.
+//! The established resource lets a shell source this file. This module parses it as text: it expands `$NAME` in values but never
+//! executes anything.
 
 /// A line of the file.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,16 +10,16 @@ pub(crate) enum Line<'t> {
     Variable {
         /// Its name.
         name: &'t str,
-        /// Its value, without the quotes around it.
+        /// Its value, unquoted.
         value: &'t str,
-        /// Whether variables inside the value are filled in, as they are not between single quotes.
+        /// Whether to expand variables in the value; false for single quotes.
         expands: bool,
     },
-    /// Something else, and the line that it is on.
+    /// A line with another syntax, and its number.
     Unknown(usize),
 }
 
-/// The lines that say something: not the empty ones, not comments, and not variables without a value.
+/// Parses the lines. Skips empty lines, comments and variables without a value.
 pub(crate) fn read(text: &str) -> impl Iterator<Item = Line<'_>> {
     text.lines().enumerate().filter_map(|(index, line)| {
         let line = line.trim();
@@ -40,7 +40,7 @@ fn is_name(text: &str) -> bool {
     begins && text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
 }
 
-/// The value without a pair of quotes around it, and whether variables are filled in.
+/// Removes a pair of quotes around the value. Also returns whether to expand variables in it.
 fn unquoted(value: &str) -> (&str, bool) {
     let between = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
     match (between('"'), between('\'')) {

@@ -1,4 +1,4 @@
-//! get: the ids of a message, as files for later steps.
+//! get: writes the ids of a message to files for later steps.
 
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use jetway::{Response, Result};
 
 use crate::version::{CHANNEL, TS, Version};
 
-/// Writes what the version says of its message, for `thread` and `update` of later puts. No request is made.
+/// Writes the version's ids to files, for `thread` and `update` of later puts. It makes no request.
 pub(crate) fn get(version: Option<Version>, destination: &Path) -> Result<Response<Version>> {
-    // What the established resource answers when there is nothing to answer.
+    // The established resource returns this version if it is given none.
     let version = version.filter(|version| !version.is_empty()).unwrap_or_else(|| Version::of_time("none"));
     for (name, value) in [(CHANNEL, &version.channel), (TS, &version.ts)] {
         if let Some(value) = value {

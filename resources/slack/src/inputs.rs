@@ -1,11 +1,11 @@
-//! The files of the step's inputs, as texts of messages.
+//! Reads text files from the step's inputs.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use jetway::Result;
 
-/// The directory that holds the step's inputs by name.
+/// The directory that contains the step's inputs.
 #[derive(Debug)]
 pub(crate) struct Inputs(jetway::Inputs);
 
@@ -14,12 +14,12 @@ impl Inputs {
         jetway::Inputs::new(directory).map(Self)
     }
 
-    /// Where a path of the inputs is, `None` when nothing is there.
+    /// Resolves a path in the inputs; `None` if it does not exist.
     pub(crate) fn find(&self, path: &str) -> Result<Option<PathBuf>> {
         self.0.find(path)
     }
 
-    /// The text of a file, `None` when it is not there. What is not UTF-8 in it is replaced.
+    /// Reads a text file; `None` if it does not exist. Invalid UTF-8 is replaced.
     pub(crate) fn text(&self, path: &str) -> Result<Option<String>> {
         let Some(found) = self.find(path)? else { return Ok(None) };
         let bytes = self.0.read(&found).with_context(|| format!("cannot read the file `{path}`"))?;
@@ -27,7 +27,7 @@ impl Inputs {
     }
 }
 
-/// The value of a key that has something in it.
+/// The value of a key that is set and not empty.
 pub(crate) fn given(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.trim().is_empty())
 }

@@ -20,7 +20,7 @@ pub enum Items {
 }
 
 impl Items {
-    /// Whether the text of any item contains `part`.
+    /// Whether `is_wanted` accepts the text of any item.
     pub(crate) fn contain(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
         match self {
             Self::List(items) => items.iter().any(|item| is_wanted(&item.to_string())),
@@ -28,7 +28,7 @@ impl Items {
         }
     }
 
-    /// The items. Variables are filled in where the text is no JSON without them.
+    /// Parses the items. Variables are expanded first only if the text is not valid JSON.
     fn read(&self, key: &str, variables: &Variables) -> Result<Vec<Value>> {
         let text = match self {
             Self::List(items) => return Ok(items.clone()),
@@ -49,7 +49,7 @@ impl Items {
     }
 }
 
-/// The attachments or blocks of the params, or else of a file.
+/// Reads attachments or blocks from the params, or else from a file.
 pub(crate) fn read(
     key: &str,
     here: Option<&Items>,
@@ -76,7 +76,7 @@ pub(crate) fn read(
     items_of(value, key, &format!("the file `{path}`"))
 }
 
-/// The items of a list, or of a message around it, which is what Slack's Block Kit Builder hands out.
+/// Extracts the items from a list, or from a message that contains it, which is the output of Slack's Block Kit Builder.
 fn items_of(value: Value, key: &str, place: &str) -> Result<Vec<Value>> {
     let list = match value {
         Value::Object(mut entries) => entries.remove(key),

@@ -1,8 +1,8 @@
-//! The slack resource type: a put is a message.
+//! The slack resource type: a put sends a message.
 //!
-//! What a pipeline writes becomes a [`message`] (a text of its own, or one of the [`alert`] presets), with variables
-//! filled in by plain substitution ([`variables`]), and goes out by a [`webhook`] or by Slack's Web API ([`web_api`]).
-//! Nothing here is evaluated: no shell, no template language.
+//! A put builds a [`message`] from its params (its own text, or one of the [`alert`] presets), expands variables by plain
+//! substitution ([`variables`]), and sends it by a [`webhook`] or by Slack's Web API ([`web_api`]). Nothing is evaluated: there is
+//! no shell and no template language.
 
 mod alert;
 mod alert_type;

@@ -1,12 +1,12 @@
-//! Slack's words for what went wrong, and what they mean to a pipeline's author.
+//! Slack's error codes, and what they mean for a pipeline's author.
 
-/// What a word of the Web API or of a webhook means, when it is known.
+/// Explains an error code of the Web API or of a webhook, if it is known.
 pub(crate) fn of(word: &str) -> Option<&'static str> {
     let index = MEANINGS.binary_search_by_key(&word, |(known, _)| known).ok()?;
     MEANINGS.get(index).map(|(_, meaning)| *meaning)
 }
 
-/// Sorted by word. See the methods' pages in Slack's documentation, and "Handling errors" of incoming webhooks.
+/// Sorted by error code. See the methods' pages in Slack's documentation, and "Handling errors" of incoming webhooks.
 const MEANINGS: [(&str, &str); 54] = [
     ("access_denied", "the token may not use what was asked for"),
     ("account_inactive", "the token belongs to a bot or a workspace that was removed; make a new one"),

@@ -1,4 +1,4 @@
-//! Mentions by e-mail address: who that is, and where in the message they stand.
+//! Mentions by e-mail address: looks up the users and checks where the text places the mentions.
 
 use anyhow::Context as _;
 use jetway::{Console, Result};
@@ -7,10 +7,10 @@ use crate::inputs::{Inputs, given};
 use crate::params::Params;
 use crate::web_api::WebApi;
 
-/// The variable that holds the people to mention.
+/// The variable that contains the mentions.
 pub(crate) const VARIABLE: &str = "MENTIONS";
 
-/// The people to mention, in the chat's own form; one whom Slack does not know, by the address.
+/// Formats the mentions in the chat's syntax. A user whom Slack does not find is given by the e-mail address.
 pub(crate) async fn people(
     params: &Params,
     inputs: &Inputs,
@@ -39,7 +39,7 @@ pub(crate) async fn people(
     Ok((!people.is_empty()).then(|| people.join(" ")))
 }
 
-/// Whether a text of the pipeline says where the mentions go.
+/// Whether a text in the pipeline contains the mentions' variable.
 pub(crate) fn are_placed(params: &Params) -> bool {
     let is_placed = |text: &str| text.contains("$MENTIONS") || text.contains("${MENTIONS}");
     let lists = [&params.attachments, &params.blocks];
@@ -48,7 +48,7 @@ pub(crate) fn are_placed(params: &Params) -> bool {
             || lists.into_iter().flatten().any(|items| items.contain(is_placed)))
 }
 
-/// The e-mail addresses in a text, such as `Ada Lovelace <ada@example.com>`.
+/// Extracts the e-mail addresses from a text, such as `Ada Lovelace <ada@example.com>`.
 fn addresses_in(text: &str) -> impl Iterator<Item = String> {
     let words = text.split_whitespace().map(|word| word.trim_matches(['<', '>', ',', ';', '"']));
     words.filter(|word| word.contains('@')).map(str::to_owned)

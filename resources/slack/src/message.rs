@@ -1,4 +1,4 @@
-//! A message: what is in it, and how a pipeline's text becomes one.
+//! Builds a message from a put's params.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ use crate::params::Params;
 use crate::terminal;
 use crate::variables::{Place, Variables};
 
-/// The variable that holds what is in `text_file`.
+/// The variable that contains the content of `text_file`.
 pub(crate) const TEXT_FILE_CONTENT: &str = "TEXT_FILE_CONTENT";
 
-/// What stands where there is no text.
+/// The default text of an empty message.
 const NOTHING_PROVIDED: &str = "_(no notification provided)_";
 
-/// A message, without where it goes.
+/// A message without its destination.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct Message {
     pub(crate) text: Option<String>,
@@ -34,13 +34,12 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Whether there is nothing in it to show.
+    /// Whether the message has no content.
     pub(crate) fn is_empty(&self) -> bool {
         self.text.is_none() && self.attachments.is_empty() && self.blocks.is_empty()
     }
 
-    /// The message as webhooks and the Web API take it, with the channel at its head. Keys that are not set are left
-    /// out.
+    /// The request body for webhooks and the Web API, with the channel first. It omits unset keys.
     pub(crate) fn body(&self, channel: Option<&str>) -> Map<String, Value> {
         let text = |text: &Option<String>| text.clone().map(Value::String);
         let list = |list: &[Value]| (!list.is_empty()).then(|| Value::Array(list.to_vec()));
@@ -50,7 +49,7 @@ impl Message {
             ("username", text(&self.username)),
             ("icon_url", text(&self.icon_url)),
             ("icon_emoji", text(&self.icon_emoji)),
-            // Mattermost refuses it where it is false.
+            // Mattermost rejects `false`.
             ("link_names", self.link_names.then_some(Value::Bool(true))),
             ("unfurl_links", self.unfurl_links.map(Value::Bool)),
             ("unfurl_media", self.unfurl_media.map(Value::Bool)),
@@ -61,15 +60,14 @@ impl Message {
     }
 }
 
-/// What `text_file` was found to be, for the metadata.
+/// The state of `text_file`, for the metadata.
 #[derive(Debug, Default)]
 pub(crate) struct TextFile {
     pub(crate) exists: bool,
     pub(crate) content: String,
 }
 
-/// The message that the params of a put describe by texts of their own; `None` when the file that it was to be made from
-/// is empty, which means that there is nothing to say.
+/// Builds the message from the put's own texts. `None` if `text_file` exists and is empty, which means not to send a message.
 pub(crate) fn compose(
     params: &Params,
     inputs: &Inputs,
@@ -102,7 +100,7 @@ pub(crate) fn compose(
         None => file.content.clone(),
     };
     let text = text.trim_end_matches('\n');
-    // The established resource ends every text by a line's end.
+    // The established resource ends every text with a newline.
     let text = (!text.is_empty()).then(|| format!("{text}\n"));
     let message = Message { text, attachments, blocks, ..look(params, variables) };
     if message.is_empty() {
@@ -112,7 +110,7 @@ pub(crate) fn compose(
     Ok((Some(message), file))
 }
 
-/// The attachments of the params, with variables filled in.
+/// The attachments of the params, with variables expanded.
 pub(crate) fn attachments(
     params: &Params,
     inputs: &Inputs,
@@ -124,13 +122,13 @@ pub(crate) fn attachments(
     Ok(items.into_iter().map(|item| variables.fill_json(item, Place::Attachment)).collect())
 }
 
-/// The blocks of the params, with variables filled in.
+/// The blocks of the params, with variables expanded.
 pub(crate) fn blocks(params: &Params, inputs: &Inputs, variables: &Variables, console: &Console) -> Result<Vec<Value>> {
     let items = items::read("blocks", params.blocks.as_ref(), params.blocks_file.as_ref(), inputs, variables, console)?;
     Ok(items.into_iter().map(|item| variables.fill_json(item, Place::Text)).collect())
 }
 
-/// What kinds of messages have in common: who it seems to come from.
+/// The fields that all kinds of messages share: sender, icon, links and previews.
 pub(crate) fn look(params: &Params, variables: &Variables) -> Message {
     let fill = |text: &Option<String>| {
         let text = variables.fill(given(text.as_ref())?, Unknown::Empties, Place::Name);
@@ -148,7 +146,7 @@ pub(crate) fn look(params: &Params, variables: &Variables) -> Message {
     }
 }
 
-/// The channels that a put goes to, in order and once each; none for a webhook's own one.
+/// The channels of a put, in order and without duplicates. Empty for a webhook's own channel.
 pub(crate) fn channels(
     params: &Params,
     of_source: Option<&String>,

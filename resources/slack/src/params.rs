@@ -164,7 +164,7 @@ fn yes() -> bool {
 }
 
 impl Params {
-    /// Whether a message of its own texts is described.
+    /// Whether the params set the content of a message that is not an alert.
     fn has_content(&self) -> bool {
         self.text_file.is_some() || self.has_more_than_text_file()
     }
@@ -174,7 +174,7 @@ impl Params {
         texts.iter().any(|text| text.is_some()) || self.attachments.is_some() || self.blocks.is_some()
     }
 
-    /// The alert that the put is, if it is one. A source of the established alert resource makes an alert of `text_file` alone too.
+    /// The put's alert type, if it is an alert. With a source of the established alert resource, `text_file` alone is an alert too.
     pub(crate) fn alert(&self, source: &Source) -> Option<AlertType> {
         let has_key_of_alert = self.alert_type.is_some() || self.message.is_some() || self.message_file.is_some();
         let has_content = if source.is_of_alerts() { self.has_more_than_text_file() } else { self.has_content() };
@@ -182,7 +182,7 @@ impl Params {
         is_alert.then(|| self.alert_type.unwrap_or_default())
     }
 
-    /// Whether all that is asked for is reactions.
+    /// Whether the put only adds or removes reactions.
     pub(crate) fn only_reacts(&self) -> bool {
         let is_alert = self.alert_type.is_some() || self.message.is_some() || self.message_file.is_some();
         !is_alert && self.color.is_none() && !self.has_content() && !self.reactions.is_empty()

@@ -1,4 +1,4 @@
-//! put: a message, where it is meant to be.
+//! put: sends a message, or an alert if one is due.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -23,7 +23,7 @@ use crate::variables::{Signs, Variables};
 use crate::version::Version;
 use crate::web_api::WebApi;
 
-/// Sends the message.
+/// Runs a put.
 pub(crate) async fn put(
     context: &Context,
     source: &Source,
@@ -35,13 +35,13 @@ pub(crate) async fn put(
     put.run(inputs).await
 }
 
-/// A put with all that it needs.
+/// The inputs of a put.
 struct Put<'p> {
     context: &'p Context,
     source: &'p Source,
     params: &'p Params,
     kind: Option<AlertType>,
-    /// Seconds since 1970, when it began.
+    /// The start time, in seconds since 1970.
     now: String,
 }
 
@@ -125,7 +125,7 @@ impl Put<'_> {
         Ok(())
     }
 
-    /// Refuses what a webhook cannot do, before anything is done.
+    /// Rejects params that a webhook does not support, before any request is made.
     fn needs_token(&self, way: Way<'_>) -> Result<()> {
         if matches!(way, Way::Token(_)) {
             return Ok(());
@@ -143,7 +143,7 @@ impl Put<'_> {
         }
     }
 
-    /// Whether the alert is one that depends on the build before, and that does not ask for it.
+    /// Whether to send the message. Only `fixed` and `broke` depend on the status of the previous build.
     async fn is_due(&self) -> Result<bool> {
         let Some(kind) = self.kind.filter(|kind| kind.looks_back()) else { return Ok(true) };
         let build = self.context.build();
@@ -164,7 +164,7 @@ impl Put<'_> {
         Ok(kind.is_due_after(Some(&status)))
     }
 
-    /// The address of Concourse, without a slash at its end.
+    /// The base URL of Concourse, without a trailing slash.
     fn concourse(&self) -> Option<&str> {
         let given = given(self.source.concourse_url.as_ref()).map(|url| url.trim().trim_end_matches('/'));
         given.or(self.context.build().external_url.as_deref())
@@ -193,7 +193,7 @@ impl Put<'_> {
         Ok(variables)
     }
 
-    /// The message to send; `None` when there is nothing to say.
+    /// The message to send; `None` if there is none.
     fn message(&self, inputs: &Inputs, variables: &mut Variables, report: &mut Report) -> Result<Option<Message>> {
         let console = self.context.console();
         if self.params.only_reacts() {
@@ -208,7 +208,7 @@ impl Put<'_> {
         Ok(message)
     }
 
-    /// Where the message goes, and the channels as the pipeline names them.
+    /// The targets of the message, and the channels as the pipeline names them.
     fn channels(&self, inputs: &Inputs, variables: &Variables) -> Result<(Vec<Target>, Vec<String>)> {
         let of_source = self.source.channel.as_ref();
         let file_wins = self.kind.is_some();
@@ -221,7 +221,7 @@ impl Put<'_> {
             (None, None) => None,
         };
         let targets: Vec<Target> = if let Some((found, kind)) = referred {
-            // A message is in one channel; where the reference does not tell which, the put does.
+            // A message belongs to one channel. If the reference does not name it, the put's first channel is used.
             let channel_of = |found: &Found| found.channel.clone().or_else(|| channels.first().cloned());
             found.into_iter().map(|found| Target { channel: channel_of(&found), kind: kind(found.ts) }).collect()
         } else {
@@ -239,7 +239,7 @@ impl Put<'_> {
         Ok((targets, names))
     }
 
-    /// Whether the channels of `channel_file` are added to the webhook's own channel, as the established resource does where nothing
+    /// Whether to send to the webhook's own channel besides those in `channel_file`. The established resource does so if nothing
     /// else names a channel.
     fn file_adds_to_own_channel(&self) -> bool {
         let is_named = given(self.params.channel.as_ref()).is_some()
@@ -256,7 +256,7 @@ impl Put<'_> {
 
     fn respond(&self, report: &Report) -> Response<Version> {
         let version = report.version(self.kind, &self.now);
-        // The message's own texts may repeat what must not be shown.
+        // The message's own texts may contain secrets.
         let redactor = self.context.console().redactor();
         let masked = |line: Metadata| Metadata { value: redactor.redact(&line.value).into_owned(), ..line };
         let metadata = report.metadata(self.source, self.params, self.kind);
@@ -265,7 +265,7 @@ impl Put<'_> {
 }
 
 impl Target {
-    /// The earlier message that it belongs to.
+    /// The earlier message that this target replies to or updates.
     fn referred(&self) -> Option<Found> {
         match &self.kind {
             Kind::New => None,

@@ -1,4 +1,4 @@
-//! Reactions: emoji under a message, put there or taken away.
+//! Adds and removes reactions to messages.
 
 use anyhow::Context as _;
 use jetway::Result;
@@ -7,7 +7,7 @@ use crate::reaction_word::parse;
 use crate::reference::Found;
 use crate::web_api::WebApi;
 
-/// Reacts to every one of the messages; `shown` are their channels as the pipeline names them.
+/// Applies the reactions to each message; `shown` has the messages' channels as the pipeline names them.
 pub(crate) async fn react(api: &WebApi<'_>, reactions: &[String], messages: &[Found], shown: &[String]) -> Result<()> {
     for (index, message) in messages.iter().enumerate() {
         let channel = message.channel.as_deref().unwrap_or_default();

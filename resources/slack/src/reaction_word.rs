@@ -1,15 +1,15 @@
-//! The words of `reactions`.
+//! Parses the words of `reactions`.
 
-/// Whether a word of `reactions` can be one: the name of an emoji, with `-` before it to take it away.
+/// Whether a word is valid in `reactions`: an emoji name, with `-` before it to remove the reaction.
 pub(crate) fn is_reaction(word: &str) -> bool {
     let (_, name) = parse(word);
     !name.is_empty() && name.chars().all(|character| character.is_alphanumeric() || "_-+':".contains(character))
 }
 
-/// The Web API's method for a reaction, and the emoji's name.
+/// The Web API method for a reaction, and the name of its emoji.
 pub(crate) fn parse(word: &str) -> (&'static str, &str) {
     let word = word.trim();
-    // `:-1:` and `-1` are the same emoji, thumbs down, and not a 1 to take away.
+    // `:-1:` and `-1` are the same emoji, thumbs down; they do not remove an emoji `1`.
     match word.strip_prefix('-').filter(|name| *name != "1") {
         Some(name) => ("reactions.remove", name.trim_matches(':')),
         None => ("reactions.add", word.trim_matches(':')),

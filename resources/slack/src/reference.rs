@@ -1,4 +1,4 @@
-//! `thread` and `update`: which message is meant.
+//! Resolves `thread` and `update` to an earlier message.
 
 use std::path::Path;
 
@@ -26,16 +26,16 @@ pub enum Reference {
     },
 }
 
-/// A message that was found.
+/// A resolved message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Its channel, where the reference tells it.
+    /// Its channel, if the reference names it.
     pub(crate) channel: Option<String>,
     pub(crate) ts: String,
 }
 
 impl Reference {
-    /// Notes what can be seen to be wrong without looking.
+    /// Validates the reference without reading files.
     pub(crate) fn rules(&self, key: &str, problems: &mut Problems) {
         match self {
             Self::Place(place) => problems.require_input(key, place),
@@ -46,7 +46,7 @@ impl Reference {
         }
     }
 
-    /// The messages that are meant, one at least.
+    /// Resolves the reference to one or more messages.
     pub(crate) fn find(&self, key: &str, inputs: &Inputs) -> Result<Vec<Found>> {
         let place = match self {
             Self::Message { channel, ts } => return pairs(channel.as_deref(), ts),
@@ -65,7 +65,7 @@ impl Reference {
     }
 }
 
-/// What a get of a message has written.
+/// Reads the files that a get of a message wrote.
 fn directory(place: &str, inputs: &Inputs) -> Result<Vec<Found>> {
     let read = |name: &str| inputs.text(&Path::new(place).join(name).to_string_lossy());
     let Some(ts) = read(TS)? else {
@@ -75,7 +75,7 @@ fn directory(place: &str, inputs: &Inputs) -> Result<Vec<Found>> {
     pairs(read(CHANNEL)?.as_deref(), &ts)
 }
 
-/// A version as JSON, or a `ts` alone.
+/// Reads a file that contains a version as JSON, or only a `ts`.
 fn file(place: &str, inputs: &Inputs) -> Result<Vec<Found>> {
     let text = inputs.text(place)?.unwrap_or_default();
     if text.trim_start().starts_with('{') {
@@ -86,7 +86,7 @@ fn file(place: &str, inputs: &Inputs) -> Result<Vec<Found>> {
     pairs(None, &text)
 }
 
-/// As many messages as there are words in `ts`, each with its channel.
+/// Pairs each `ts` with its channel.
 fn pairs(channel: Option<&str>, ts: &str) -> Result<Vec<Found>> {
     let ids: Vec<&str> = ts.split_whitespace().collect();
     if ids.is_empty() || !ids.iter().all(|id| is_ts(id)) {
@@ -100,7 +100,7 @@ fn pairs(channel: Option<&str>, ts: &str) -> Result<Vec<Found>> {
     Ok(ids.into_iter().map(|ts| Found { channel: channels.next(), ts: ts.to_owned() }).collect())
 }
 
-/// Whether a text has the form of a message's id.
+/// Whether the text has the format of a message's id.
 fn is_ts(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.len() <= 12 && part.bytes().all(|byte| byte.is_ascii_digit());
     text.split_once('.').is_some_and(|(seconds, number)| digits(seconds) && digits(number))

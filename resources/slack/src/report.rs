@@ -1,4 +1,4 @@
-//! What came of a put: its version, and its metadata.
+//! The result of a put: its version and its metadata.
 
 use jetway::Metadata;
 use jetway::http::Url;
@@ -11,22 +11,22 @@ use crate::reference::Found;
 use crate::source::{Source, Way};
 use crate::version::Version;
 
-/// What came of a put.
+/// The result of a put.
 #[derive(Default)]
 pub(crate) struct Report {
     pub(crate) message: Message,
     pub(crate) file: TextFile,
-    /// As the pipeline names them.
+    /// The channels as the pipeline names them.
     pub(crate) channels: Vec<String>,
     /// The messages that have an id.
     pub(crate) sent: Vec<Found>,
     pub(crate) alerted: bool,
-    /// The messages as they were sent.
+    /// The request bodies.
     pub(crate) payload: Vec<Value>,
 }
 
 impl Report {
-    /// The version, for an alert or a message of its own texts that began at `now`.
+    /// The version of an alert or of another message, sent at `now`.
     pub(crate) fn version(&self, alert: Option<AlertType>, now: &str) -> Version {
         let ids = || self.sent.iter().filter_map(|found| Some((found.channel.as_deref()?, found.ts.as_str())));
         match alert {
@@ -36,7 +36,7 @@ impl Report {
         }
     }
 
-    /// The metadata in the order of the established resources. What is secret in texts is not masked yet.
+    /// The metadata in the order of the established resources. Secrets in texts are not masked yet.
     pub(crate) fn metadata(&self, source: &Source, params: &Params, alert: Option<AlertType>) -> Vec<Metadata> {
         let channels = self.channels.join(" ");
         let mut metadata = Vec::new();
@@ -65,7 +65,7 @@ impl Report {
     }
 }
 
-/// Where messages go, without what is secret of it.
+/// The destination of messages without its secret parts.
 fn shown_url(source: &Source) -> String {
     match source.way() {
         Some(Way::Webhook(url)) => {

@@ -7,7 +7,7 @@ use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The shortest part of a webhook's path that is masked wherever it occurs. Shorter ones are words (`services`).
+/// The minimum length of a segment of a webhook's path for it to be masked. Shorter segments are words (`services`).
 const SHORTEST_PART: usize = 16;
 
 /// Where messages go, and how to get there.
@@ -120,30 +120,30 @@ fn read_timeout() -> u32 {
     60
 }
 
-/// How messages are sent.
+/// The transport for messages, with its secret.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Way<'s> {
-    /// By the webhook of this address.
+    /// The webhook with this URL.
     Webhook(&'s Secret),
-    /// By the Web API, with this token.
+    /// The Web API with this token.
     Token(&'s Secret),
 }
 
 impl Source {
-    /// The webhook or the token; none when there is neither, which is only legal when nothing is to be sent.
+    /// The webhook or the token. Neither may be set only if nothing is sent.
     pub(crate) fn way(&self) -> Option<Way<'_>> {
         let webhook = set(self.url.as_ref()).map(Way::Webhook);
         webhook.or_else(|| set(self.token.as_ref()).map(Way::Token))
     }
 
-    /// Whether it is a source of the established alert resource, by keys that the other one does not know.
+    /// Whether the source belongs to the established alert resource: it has keys that the notification resource does not have.
     pub(crate) fn is_of_alerts(&self) -> bool {
         let texts = [&self.channel, &self.concourse_url, &self.username];
         let has_key = texts.iter().any(|text| text.is_some()) || self.password.is_some();
         has_key && set(self.url.as_ref()).is_some()
     }
 
-    /// How to connect to the chat.
+    /// The HTTP settings for the chat.
     pub(crate) fn http(&self) -> HttpSettings {
         HttpSettings {
             ca_certs: self.ca_certs.iter().map(|entry| entry.pem().to_owned()).collect(),
@@ -155,13 +155,13 @@ impl Source {
         }
     }
 
-    /// How to connect to Concourse: it is rarely where the chat's proxy leads.
+    /// The HTTP settings for Concourse. The chat's `proxy` rarely leads to Concourse, so it is not used.
     pub(crate) fn concourse_http(&self) -> HttpSettings {
         HttpSettings { proxy: None, ..self.http() }
     }
 }
 
-/// A secret that has something in it.
+/// The secret, if it is set and not empty.
 pub(crate) fn set(secret: Option<&Secret>) -> Option<&Secret> {
     secret.filter(|secret| !secret.expose().trim().is_empty())
 }
@@ -212,7 +212,7 @@ impl Parameters for Source {
     }
 }
 
-/// What is wrong with a webhook's address, in words that do not repeat it.
+/// Validates a webhook's URL. The messages do not repeat the URL, because it is a secret.
 fn webhook_rules(url: &str, problems: &mut Problems) {
     if url.starts_with("xox") || url.starts_with("xapp-") {
         problems.add_with_hint("url", "is a token, not the address of a webhook", "write a bot token as `token`");
@@ -232,7 +232,7 @@ fn token_rules(token: &str, problems: &mut Problems) {
     }
 }
 
-/// Whether an address can be used; what is wrong is told without repeating it.
+/// Parses an HTTP URL. The error does not repeat the URL.
 fn http_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text.trim()).map_err(|error| format!("expected an address, `https://...`: {error}"))?;
     if matches!(url.scheme(), "http" | "https") && url.has_host() {

@@ -1,17 +1,17 @@
-//! Control sequences of a terminal, which a chat shows as boxes and `[31m`.
+//! Removes terminal control sequences, which a chat shows as boxes and `[31m`.
 
-/// `text` without control sequences (ECMA-48) and control characters other than tabs and line breaks.
+/// Removes control sequences (ECMA-48) and control characters other than tabs and line breaks from `text`.
 pub(crate) fn strip(text: &str) -> String {
     let mut stripped = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
         match character {
             '\u{1b}' => match characters.next() {
-                // A control sequence ends by a character from `@` to `~`.
+                // A control sequence ends with a character from `@` to `~`.
                 Some('[') => while characters.next().is_some_and(|next| !('@'..='~').contains(&next)) {},
-                // A command or title ends by BEL or by ESC and a backslash.
+                // A command or title ends with BEL, or with ESC and a backslash.
                 Some(']' | 'P' | 'X' | '^' | '_') => skip_string(&mut characters),
-                // A character set is one more character.
+                // A character set selection has one more character.
                 Some('(' | ')' | '*' | '+' | '#' | '%') => drop(characters.next()),
                 _ => {}
             },

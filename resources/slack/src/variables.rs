@@ -1,4 +1,4 @@
-//! The variables of a message, and the one way in which they get into texts and JSON.
+//! The variables of a message, and their substitution into texts and JSON.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::env_file::{self, Line};
 
-/// How the build has gone, in the hooks that Concourse tells it.
+/// The status of the build, which Concourse sets in some hooks.
 const BUILD_STATUS: &str = "BUILD_STATUS";
 
-/// The variables that a build has. One that Concourse did not set (there are no instance vars, say) is empty and nothing
-/// to warn about.
+/// The variables of a build. One that Concourse does not set, such as instance vars of a plain pipeline, is empty and causes no
+/// warning.
 const OF_A_BUILD: [&str; 14] = [
     "ATC_EXTERNAL_URL",
     "BUILD_CREATED_BY",
@@ -30,12 +30,12 @@ const OF_A_BUILD: [&str; 14] = [
     "BUILD_URL_SHORT",
 ];
 
-/// What becomes of the signs that mean something in a message: `&`, `<` and `>`.
+/// How to treat the markup characters of a message: `&`, `<` and `>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signs {
-    /// They keep their meaning: a value may mention people and make links.
+    /// Keep them: a value may contain mentions and links.
     Act,
-    /// They are written as text.
+    /// Escape them.
     AreText,
 }
 
@@ -46,11 +46,11 @@ pub(crate) struct Variables {
     signs: Signs,
     expands: bool,
     unknown: RefCell<BTreeSet<String>>,
-    /// Whether a text has `BUILD_STATUS` in it, which is not set.
+    /// Whether a text uses `BUILD_STATUS` although it is not set.
     lacks_status: Cell<bool>,
 }
 
-/// A value for names and addresses, and the same for the texts and the attachments of a message.
+/// A value for names and addresses, and its forms for the texts and the attachments of a message.
 #[derive(Debug)]
 struct Held {
     plain: String,
@@ -58,7 +58,7 @@ struct Held {
     in_attachment: String,
 }
 
-/// Where a value came from.
+/// The origin of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
     File,
@@ -75,20 +75,20 @@ impl Held {
     }
 }
 
-/// What a text is for.
+/// The kind of text that a variable is substituted into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// A text that the chat reads for mentions and links.
+    /// Text in which the chat interprets mentions and links.
     Text,
-    /// A text in an attachment. The established resource puts values into the JSON as they are, so that `\n` in two characters of a
-    /// file is a line break there.
+    /// Text in an attachment. The established resource inserts values into the JSON unescaped, so the two characters `\n` in a
+    /// file become a line break there.
     Attachment,
-    /// A name or an address.
+    /// A name or a URL.
     Name,
 }
 
 impl Variables {
-    /// The variables of the build; without `expands`, texts stay as they are.
+    /// The variables of the build. If `expands` is false, texts stay unchanged.
     pub(crate) fn of_build(build: &BuildMetadata, signs: Signs, expands: bool) -> Self {
         let mut variables = Self {
             values: BTreeMap::new(),
@@ -99,14 +99,14 @@ impl Variables {
         };
         for name in OF_A_BUILD {
             let value = build.variable(name).map(str::to_owned);
-            // Older releases of Concourse give no address of the build's page; it can be made from the rest.
+            // Older releases of Concourse do not set the URL of the build's page; it is built from the other variables.
             let value = if name == "BUILD_URL" { build.build_url() } else { value };
             variables.set(name, value.unwrap_or_default());
         }
         variables
     }
 
-    /// Adds the variables of an `env_file`, in which earlier ones may be used. They win over those of the build.
+    /// Adds the variables of an `env_file`. They may use earlier ones, and they override those of the build.
     pub(crate) fn add_env_file(&mut self, path: &str, text: &str, console: &Console) {
         for line in env_file::read(text) {
             match line {
@@ -122,7 +122,7 @@ impl Variables {
         }
     }
 
-    /// Sets a variable to a value that came from outside.
+    /// Sets a variable to an untrusted value.
     pub(crate) fn set(&mut self, name: &str, plain: impl Into<String>) {
         self.hold(name, plain.into(), Origin::Elsewhere);
     }
@@ -132,18 +132,18 @@ impl Variables {
         self.values.insert(name.to_owned(), Held::new(plain, in_text, origin));
     }
 
-    /// Sets a variable to a text of ours, which means what it says.
+    /// Sets a variable to trusted text, which is not escaped.
     pub(crate) fn set_trusted(&mut self, name: &str, text: impl Into<String>) {
         let plain = text.into();
         self.values.insert(name.to_owned(), Held::new(plain.clone(), plain, Origin::Elsewhere));
     }
 
-    /// Sets a variable to the text of a file, which is made harmless already.
+    /// Sets a variable to the text of a file, which is already escaped.
     pub(crate) fn set_text_of_file(&mut self, name: &str, text: &str) {
         self.values.insert(name.to_owned(), Held::new(text.to_owned(), text.to_owned(), Origin::File));
     }
 
-    /// Text that came from outside, as it may stand in a message.
+    /// Escapes untrusted text for use in a message, if escaping is enabled.
     pub(crate) fn harmless(&self, text: &str) -> String {
         match self.signs {
             Signs::Act => text.to_owned(),
@@ -151,7 +151,7 @@ impl Variables {
         }
     }
 
-    /// `text` with its variables filled in.
+    /// Expands the variables in `text`.
     pub(crate) fn fill(&self, text: &str, unknown: Unknown, place: Place) -> String {
         if !self.expands {
             return text.to_owned();
@@ -172,8 +172,7 @@ impl Variables {
         filled.text
     }
 
-    /// A JSON value with the variables in its texts filled in. A value goes in as text, whatever is in it: it cannot
-    /// end the text that it stands in.
+    /// Expands the variables in the strings of a JSON value. A variable's value cannot end the string that contains it.
     pub(crate) fn fill_json(&self, value: Value, place: Place) -> Value {
         match value {
             Value::String(text) => Value::String(self.fill(&text, Unknown::Empties, place)),
@@ -185,7 +184,7 @@ impl Variables {
         }
     }
 
-    /// Tells of the names that have no value, once each.
+    /// Warns about unknown variables, once for each name.
     pub(crate) fn warn_of_unknown(&self, console: &Console) {
         if self.lacks_status.take() {
             console.warn(
@@ -203,7 +202,7 @@ impl Variables {
     }
 }
 
-/// `text` with the signs that Slack gives a meaning as it wants them written when they mean nothing.
+/// Escapes the characters that Slack interprets as markup.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The file of a get with the ids of the channels.
+/// The file with the channel ids, which a get writes.
 pub(crate) const CHANNEL: &str = "channel";
 
-/// The file of a get with the ids of the messages.
+/// The file with the message ids, which a get writes.
 pub(crate) const TS: &str = "ts";
 
 /// A message that was sent. Which keys it has depends on how it was sent.
@@ -27,23 +27,23 @@ pub struct Version {
 }
 
 impl Version {
-    /// The version of messages that Slack gave ids: pairs of channel and ts.
+    /// The version of messages with ids: pairs of channel and ts.
     pub(crate) fn of_messages<'m>(messages: impl IntoIterator<Item = (&'m str, &'m str)>) -> Self {
         let (channels, ids): (Vec<&str>, Vec<&str>) = messages.into_iter().unzip();
         Self { channel: Some(channels.join(" ")), ts: Some(ids.join(" ")), ..Self::default() }
     }
 
-    /// The version of a message that has no id.
+    /// The version of a message without an id.
     pub(crate) fn of_time(timestamp: impl Into<String>) -> Self {
         Self { timestamp: Some(timestamp.into()), ..Self::default() }
     }
 
-    /// The version of every alert that has no id.
+    /// The version of every alert without an id.
     pub(crate) fn of_alert() -> Self {
         Self { ver: Some("static".to_owned()), ..Self::default() }
     }
 
-    /// Whether it says nothing, as after a put of another release that printed `{}`.
+    /// Whether it is empty, as after a put of another release that printed `{}`.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -1,4 +1,4 @@
-//! Slack's Web API, as far as messages need it.
+//! A client for the methods of Slack's Web API that messages need.
 
 use anyhow::anyhow;
 use jetway::http::{HttpClient, HttpRequest, HttpResponse, Redirects, StatusError};
@@ -7,28 +7,28 @@ use serde_json::{Map, Value, json};
 
 use crate::meaning;
 
-/// The Web API, used as one bot.
+/// The Web API, authenticated as one bot.
 pub(crate) struct WebApi<'s> {
     pub(crate) client: HttpClient,
-    /// Its address, without a slash at its end.
+    /// The base URL, without a trailing slash.
     pub(crate) base: &'s str,
     pub(crate) token: &'s Secret,
 }
 
-/// Whether a call may be made twice.
+/// Whether a call is idempotent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Twice {
-    /// It would show.
+    /// A second call has a visible effect.
     Shows,
-    /// The second one changes nothing.
+    /// A second call changes nothing.
     IsTheSame,
 }
 
-/// A refusal by Slack.
+/// An error response from Slack.
 #[derive(Debug)]
 pub(crate) struct Refused {
     method: String,
-    /// Slack's word for the reason.
+    /// Slack's error code.
     pub(crate) word: String,
     details: Vec<String>,
 }
@@ -46,14 +46,14 @@ impl std::fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 impl WebApi<'_> {
-    /// Calls a method that takes JSON.
+    /// Calls a method with a JSON body.
     pub(crate) async fn call(
         &self,
         method: &str,
         body: &Map<String, Value>,
         twice: Twice,
     ) -> Result<Map<String, Value>> {
-        // Without the character set Slack adds a warning to its answer.
+        // Without the charset, Slack adds a warning to its response.
         let request = self
             .client
             .post(format!("{}/{method}", self.base))
@@ -62,7 +62,7 @@ impl WebApi<'_> {
         self.ask(method, if twice == Twice::IsTheSame { request.repeatable() } else { request }).await
     }
 
-    /// The id of the user who has this e-mail address; `None` when nobody has it.
+    /// Finds the id of the user with this e-mail address; `None` if there is no such user.
     pub(crate) async fn user_by_email(&self, email: &str) -> Result<Option<String>> {
         let method = "users.lookupByEmail";
         let request = self.client.get(format!("{}/{method}", self.base)).query("email", email);
@@ -77,7 +77,7 @@ impl WebApi<'_> {
         id.map(|id| Some(id.to_owned())).ok_or_else(|| anyhow!("Slack's answer to `{method}` names no user"))
     }
 
-    /// Adds a reaction to a message, or takes it away. That it is so already is no failure.
+    /// Adds or removes a reaction. It is not an error if the reaction is already there or already gone.
     pub(crate) async fn react(&self, method: &str, name: &str, channel: &str, ts: &str) -> Result<()> {
         let Value::Object(body) = json!({ "channel": channel, "timestamp": ts, "name": name }) else { return Ok(()) };
         match self.call(method, &body, Twice::IsTheSame).await {
@@ -105,7 +105,7 @@ impl WebApi<'_> {
     }
 }
 
-/// What an answer says, when it says that all is well.
+/// Parses a response, and returns an error unless it reports success.
 async fn read(method: &str, response: HttpResponse) -> Result<Map<String, Value>> {
     let answer: Map<String, Value> = response.json().await?;
     match answer.get("ok") {
@@ -128,11 +128,11 @@ fn refused(method: &str, answer: &Map<String, Value>) -> Refused {
     Refused { method: method.to_owned(), word, details }
 }
 
-/// The refusal that may be in the body of a bad answer.
+/// Adds Slack's error from the body of a response with an error status.
 fn explain(method: &str, error: Error) -> Error {
     let answer = error.downcast_ref::<StatusError>().and_then(StatusError::json::<Map<String, Value>>);
     match answer.filter(|answer| answer.contains_key("error")) {
-        // Both are told: the status, and Slack's word with what it means.
+        // The error reports both the status and Slack's error code with its meaning.
         Some(answer) => error.hint(refused(method, &answer).to_string()),
         None => error,
     }

@@ -1,4 +1,4 @@
-//! Incoming webhooks: Slack's own, and those of chats that take the same messages.
+//! Incoming webhooks of Slack, and of chats that accept the same messages.
 
 use anyhow::anyhow;
 use jetway::http::{HttpClient, Redirects, StatusError, Url};
@@ -7,20 +7,20 @@ use serde_json::{Map, Value};
 
 use crate::meaning;
 
-/// The most that is read of an answer, in bytes. Those that are known have a word in them, or a line.
+/// The maximum size of a response, in bytes. Known responses are one word or one line.
 const LARGEST: u64 = 64 * 1024;
 
-/// The most characters of a chat's own sentence that an error shows.
+/// The maximum length of a chat's own message in an error, in characters.
 const LONGEST_REASON: usize = 300;
 
-/// Posts one message. It is posted once: what may have arrived is never sent again.
+/// Posts one message. It is not retried, because the message may have arrived.
 pub(crate) async fn post(
     client: &HttpClient,
     url: &Secret,
     body: &Map<String, Value>,
     console: &Console,
 ) -> Result<()> {
-    // A redirect would take the message along as a GET without it, or to somebody else.
+    // Following a redirect would turn the request into a GET without the message, or send the message to another host.
     let request = client.post(url.expose().trim()).secret_url().redirects(Redirects::Return).json(body);
     let response = match request.send().await {
         Ok(response) => response,
@@ -38,7 +38,7 @@ pub(crate) async fn post(
     let body = match response.bytes(LARGEST).await {
         Ok(body) => body,
         Err(error) if Interrupted::caused(&error) => return Err(error),
-        // The status has confirmed the message already.
+        // The status already confirmed the message.
         Err(error) => {
             console.warn(format_args!(
                 "the webhook answered {} and took the message, but its answer was cut off: {error}",
@@ -48,16 +48,16 @@ pub(crate) async fn post(
         }
     };
     check_body(String::from_utf8_lossy(&body).trim()).map_err(|reason| {
-        // The status reports success, so that the reason must come first.
+        // The status reports success, so the error must give the reason.
         anyhow!(reason).context(format!("the webhook answered {}, but not that it took the message", status.as_str()))
     })
 }
 
-/// Checks the body of an answer whose status reports success.
+/// Checks the body of a response whose status reports success.
 ///
-/// The content type is not looked at: Slack sends `ok` as `text/html`, and its refusals too. Slack and Mattermost answer `ok`,
-/// Discord nothing (204), Rocket.Chat `{"success":true}`, Microsoft Teams `1`. Teams reports a failure by a sentence, with
-/// status 200. Any other single word counts as success.
+/// Ignores the content type, because Slack sends both `ok` and its errors as `text/html`. Slack and Mattermost respond with `ok`,
+/// Discord with nothing (204), Rocket.Chat with `{"success":true}`, Microsoft Teams with `1`. Teams reports a failure as a sentence
+/// with status 200. Any other single word counts as success.
 fn check_body(body: &str) -> Result<(), String> {
     if let Ok(Value::Object(answer)) = serde_json::from_str(body) {
         let refused = ["ok", "success"].iter().any(|key| answer.get(*key) == Some(&Value::Bool(false)))
@@ -83,7 +83,7 @@ fn explain_word(word: &str) -> String {
     }
 }
 
-/// Adds what the answer means to the error that it is.
+/// Adds a hint that explains the error code in the response.
 fn explain(error: Error) -> Error {
     let Some(answer) = error.downcast_ref::<StatusError>() else { return error };
     let word = match answer.json::<Map<String, Value>>() {
