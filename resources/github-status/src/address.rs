@@ -1,8 +1,8 @@
-//! Addresses of web pages, which statuses lead to.
+//! URLs of web pages, for the links of statuses.
 
 use jetway::http::Url;
 
-/// Whether GitHub takes a text as the address of a page: it has the scheme `http` or `https`, and a host.
+/// Whether GitHub accepts the text as a page's URL: its scheme is `http` or `https`, and it has a host.
 pub(crate) fn is_page(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty())

@@ -1,4 +1,4 @@
-//! What the API answers of statuses, users and pull requests.
+//! API responses: statuses, users and pull requests.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -11,7 +11,7 @@ use crate::lenient;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "StatusAnswer")]
 pub(crate) struct Status {
-    /// On Gitea, statuses are numbered anew for each commit. 0 when the answer has none.
+    /// Gitea numbers the statuses of each commit from 1. It is 0 if the response has no id.
     pub(crate) id: u64,
     pub(crate) url: Option<String>,
     pub(crate) state: String,
@@ -23,7 +23,7 @@ pub(crate) struct Status {
     pub(crate) creator: Option<User>,
 }
 
-/// A status as servers write it: GitHub calls its state `state`, Gitea and Forgejo call it `status`.
+/// A status as servers send it: GitHub names its state `state`, Gitea and Forgejo name it `status`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct StatusAnswer {
@@ -71,7 +71,7 @@ pub(crate) struct User {
     pub(crate) login: String,
 }
 
-/// A pull request, as far as it matters here.
+/// The fields of a pull request that this crate uses.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PullRequest {
     pub(crate) number: u64,
@@ -80,7 +80,7 @@ pub(crate) struct PullRequest {
     pub(crate) head: Head,
 }
 
-/// Where a pull request comes from.
+/// The head of a pull request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Head {
     pub(crate) sha: String,
@@ -92,30 +92,30 @@ impl Status {
         self.context.as_deref().unwrap_or("default")
     }
 
-    /// The login of the user who set it.
+    /// The login of the status's creator.
     pub(crate) fn creator(&self) -> &str {
         self.creator.as_ref().map_or("", |creator| creator.login.as_str())
     }
 
-    /// The commit that it is of. A list does not say so in a field of its own, but each status has an address.
+    /// The status's commit. A list has no field for it, so it is parsed from the status's URL.
     pub(crate) fn commit(&self) -> Option<&str> {
         let last = self.url.as_deref().and_then(|url| url.trim_end_matches('/').rsplit('/').next());
         last.filter(|hash| is_commit_hash(hash))
     }
 
-    /// When it was set, for an order: numbers alone have none on Gitea.
+    /// A key that sorts statuses by time. The id alone does not, because Gitea numbers them per commit.
     pub(crate) fn order(&self) -> (i64, u64) {
         let time = self.created_at.parse::<Timestamp>().map_or(0, Timestamp::as_second);
         (time, self.id)
     }
 }
 
-/// Whether a gate with these `creators` counts what this user says. Without `creators` it counts every user.
+/// Whether a gate with these `creators` counts statuses of this user. An empty list counts every user.
 pub(crate) fn counts_from(creators: &[String], login: &str) -> bool {
     creators.is_empty() || creators.iter().any(|creator| creator.trim().eq_ignore_ascii_case(login))
 }
 
-/// A user with a login.
+/// Deserializes a user; `None` if it has no login.
 pub(crate) fn user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<User>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     let login = value.get("login").and_then(Value::as_str).filter(|login| !login.is_empty());

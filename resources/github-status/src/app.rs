@@ -1,5 +1,5 @@
-//! Logging in as a GitHub App: a token of our own making, signed with the App's key, is exchanged for one of an
-//! installation. See "Authenticating as a GitHub App installation" in GitHub's documentation.
+//! Authenticates as a GitHub App: a JWT signed with the App's key is exchanged for an installation token. See
+//! "Authenticating as a GitHub App installation" in GitHub's documentation.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,13 +8,13 @@ use jetway::web_token::SigningKey;
 use jetway::{Result, Secret};
 use serde_json::json;
 
-/// How far back a token's begin is set, since clocks differ.
+/// How far a JWT's issue time is set back, to allow for clock skew.
 const BEFORE: Duration = Duration::from_mins(1);
 
-/// How long a token of our own making holds; GitHub takes ten minutes at most.
+/// The lifetime of a JWT; GitHub accepts ten minutes at most.
 const HOLDS: Duration = Duration::from_mins(9);
 
-/// A token by which the App itself logs in.
+/// Creates a JWT that authenticates as the App itself.
 pub(crate) fn token(key: &SigningKey, app: &str, now: SystemTime) -> Result<Secret> {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let claims = json!({ "iat": seconds(now - BEFORE), "exp": seconds(now + HOLDS), "iss": app.trim() });

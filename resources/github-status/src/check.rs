@@ -1,4 +1,4 @@
-//! check: what has been said of the commits that are followed?
+//! check: lists the statuses of the followed commits.
 
 use anyhow::anyhow;
 use jetway::{Advise as _, Context, Result};
@@ -12,7 +12,7 @@ use crate::source::{Followed, Source};
 use crate::state::State;
 use crate::version::Version;
 
-/// The versions from `version` on, oldest first.
+/// Returns the versions from `version` on, oldest first.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     let github = GitHub::for_check(context, source)?;
     let known = version.filter(|version| !version.commit.is_empty());
@@ -28,7 +28,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
 }
 
 async fn statuses(github: &GitHub<'_>, known: Option<Version>) -> Result<Vec<Version>> {
-    // A version of a deployment, from before the source was changed, is none of these.
+    // A version of a deployment, from before a change of the source, is not a status.
     let known = known.filter(|version| version.deployment.is_none());
     let known = known.as_ref().and_then(|version| {
         let status = version.status.as_ref()?.parse().ok()?;
@@ -47,7 +47,7 @@ async fn statuses(github: &GitHub<'_>, known: Option<Version>) -> Result<Vec<Ver
     }
 }
 
-/// The version that the check was given, and its status.
+/// The version that was given to the check, and its status.
 #[derive(Clone, Copy)]
 struct Known<'v> {
     version: &'v Version,
@@ -55,30 +55,30 @@ struct Known<'v> {
 }
 
 impl Known<'_> {
-    /// Whether it is this status. Numbers alone do not tell on Gitea, which counts the statuses of each commit from 1.
+    /// Whether this is the known status. The id alone is ambiguous on Gitea, which numbers the statuses of each commit from 1.
     fn is(self, commit: &str, status: &Status) -> bool {
         self.status == status.id && self.version.commit.eq_ignore_ascii_case(commit)
     }
 }
 
-/// The versions of the commit that `reference` names.
+/// The versions of the commit that `reference` resolves to.
 async fn of_commit(github: &GitHub<'_>, reference: &str, known: Option<Known<'_>>) -> Result<Vec<Version>> {
     let found = Found::search(github, reference, known).await?;
     let versions = found.statuses.iter().rev().map(|(commit, status)| Version::of_status(commit, status.id));
     let (Some(known), false) = (known, found.has_known) else { return Ok(versions.collect()) };
-    // The branch has moved on since; the version stays one for as long as GitHub has it.
+    // The branch has moved on. The known version stays valid as long as GitHub has its status.
     let before = find_known(github, known).await?.map(|_| known.version.clone());
     Ok(before.into_iter().chain(versions).collect())
 }
 
-/// The versions of the newest commits of open pull requests.
+/// The versions of the head commits of open pull requests.
 async fn of_pull_requests(github: &GitHub<'_>, base: Option<&str>, known: Option<Known<'_>>) -> Result<Vec<Version>> {
     let base = base.map(|base| format!("&base={}", escape_value(base))).unwrap_or_default();
     let requests: Vec<PullRequest> =
         github.list(github.of_repository("pulls"), &format!("state=open{base}")).all().await?;
     let mut order_of_known = None;
     let mut all = Vec::new();
-    // One after the other, as GitHub asks for.
+    // GitHub asks clients to send requests serially.
     for request in requests {
         let found = Found::search(github, &request.head.sha, known).await?;
         for (commit, status) in found.statuses {
@@ -105,16 +105,16 @@ async fn of_pull_requests(github: &GitHub<'_>, base: Option<&str>, known: Option
     Ok(before.into_iter().chain(all.into_iter().map(|(_, version)| version)).collect())
 }
 
-/// The statuses of one commit that count, each with its commit.
+/// The matching statuses of one commit, each with its commit.
 struct Found {
     /// Newest first.
     statuses: Vec<(String, Status)>,
-    /// Whether the known version is among them.
+    /// Whether the known status is among them.
     has_known: bool,
 }
 
 impl Found {
-    /// Reads no more pages than it takes: to the known status, or else to the first one that counts.
+    /// Reads pages until the known status is found; without one, until the first match.
     async fn search(github: &GitHub<'_>, reference: &str, known: Option<Known<'_>>) -> Result<Self> {
         let source = github.source();
         let mut found = Self { statuses: Vec::new(), has_known: false };
@@ -122,7 +122,7 @@ impl Found {
         let mut pages = github.statuses(reference);
         let mut commit = None;
         while let Some(mut page) = pages.next().await? {
-            // Gitea orders the statuses of one second at random.
+            // Gitea orders statuses of the same second at random.
             page.sort_by_key(|status| std::cmp::Reverse(status.order()));
             for status in page {
                 let hash = match (status.commit(), &commit) {
@@ -134,7 +134,7 @@ impl Found {
                 let counts = source.follows_context(status.context())
                     && match &mut gate {
                         None => true,
-                        // Only the newest word of the context counts, whoever says it: a go can be taken back.
+                        // Only the newest status of a context counts, whoever created it: a go can be withdrawn.
                         Some((_, true)) => false,
                         Some((gate, decided)) => {
                             *decided = true;
@@ -142,7 +142,7 @@ impl Found {
                                 && counts_from(&gate.creators, status.creator())
                         }
                     };
-                // Without its number a later get could not find it.
+                // Without its id, a later get could not find the status.
                 if counts && status.id == 0 {
                     return Err(anyhow!("a status of {hash} has no `id`").context(NotUnderstood));
                 }
@@ -165,7 +165,7 @@ impl Found {
     }
 }
 
-/// The status of a version, if GitHub still has it.
+/// Finds the known status, if GitHub still has it.
 async fn find_known(github: &GitHub<'_>, known: Known<'_>) -> Result<Option<Status>> {
     if !crate::checkout::is_commit_hash(&known.version.commit) {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Which commit a checkout is at, read from its files: no git is needed for that, and none is in the image.
+//! Resolves the commit of a checkout from its files, because the image contains no git.
 
 use std::path::{Path, PathBuf};
 
@@ -9,22 +9,22 @@ use serde::Deserialize;
 use crate::inputs::Inputs;
 use crate::remote::{self, Remote};
 
-/// The most refs that refer to refs in a row.
+/// The maximum length of a chain of symbolic refs.
 const DEEPEST: usize = 5;
 
-/// Whether a text is a commit's full hash, SHA-1 or SHA-256.
+/// Whether the text is a full commit hash, SHA-1 or SHA-256.
 pub(crate) fn is_commit_hash(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// A repository's directories: one for what belongs to the checkout, one for what all worktrees share.
+/// A repository's directories: the one of the checkout, and the one that all worktrees share.
 #[derive(Debug)]
 struct Directories {
     own: PathBuf,
     common: PathBuf,
 }
 
-/// The commit at the HEAD of the checkout in `directory`, which is inside the inputs.
+/// Resolves HEAD of the checkout in `directory`, which is inside the inputs.
 pub(crate) fn head(inputs: &Inputs, directory: &Path) -> Result<String> {
     let directories = Directories::of(inputs, directory)?;
     if directories.common.join("reftable").is_dir() {
@@ -47,7 +47,7 @@ pub(crate) fn head(inputs: &Inputs, directory: &Path) -> Result<String> {
     Err(anyhow!("its `HEAD` leads from ref to ref without an end"))
 }
 
-/// The remotes of the checkout in `directory`. None when its configuration cannot be read.
+/// The remotes of the checkout in `directory`. Empty if its configuration cannot be read.
 pub(crate) fn remotes(inputs: &Inputs, directory: &Path) -> Vec<Remote> {
     let read = || {
         let directories = Directories::of(inputs, directory).ok()?;
@@ -58,7 +58,7 @@ pub(crate) fn remotes(inputs: &Inputs, directory: &Path) -> Vec<Remote> {
 }
 
 impl Directories {
-    /// Those of the checkout in `directory`.
+    /// Finds the directories of the checkout in `directory`.
     fn of(inputs: &Inputs, directory: &Path) -> Result<Self> {
         let dot_git = inputs.resolve(&directory.join(".git"))?.ok_or_else(|| {
             anyhow!("it has no `.git`")
@@ -67,7 +67,7 @@ impl Directories {
         if dot_git.is_dir() {
             return Ok(Self { own: dot_git.clone(), common: dot_git });
         }
-        // Of a worktree or a submodule it is a file that says where the directory is.
+        // In a worktree or a submodule, `.git` is a file that contains the path of the directory.
         let text = inputs.read(&dot_git).context("cannot read its `.git`")?;
         let target = text.trim().strip_prefix("gitdir:").map(str::trim).context("its `.git` is not one of git's")?;
         let own = locate(inputs, directory, Path::new(target))?;
@@ -78,7 +78,7 @@ impl Directories {
         Ok(Self { own, common })
     }
 
-    /// What the ref `name` holds.
+    /// Reads the value of the ref `name`.
     fn reference(&self, inputs: &Inputs, name: &str) -> Result<String> {
         let is_legal = name.split('/').all(|part| !part.is_empty() && !part.starts_with('.')) && !name.contains('\0');
         if !is_legal {
@@ -99,7 +99,7 @@ impl Directories {
     }
 }
 
-/// The hash of a ref in a file of packed refs, read line by line: a repository may have very many.
+/// Finds a ref in a packed-refs file. Reads it line by line, because a repository may have very many refs.
 fn read_packed(file: &Path, name: &str) -> Result<Option<String>> {
     use std::io::BufRead as _;
     let mut reader = std::io::BufReader::new(std::fs::File::open(file)?);
@@ -116,10 +116,10 @@ fn read_packed(file: &Path, name: &str) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// The directory that a file of git's names, seen from `base`.
+/// Resolves a directory that one of git's files names, relative to `base`.
 ///
-/// A worktree names its repository by the path that it had in the container it was made in. Here the inputs are in another
-/// directory, so that what counts is the end of that path, found below the inputs.
+/// A worktree names its repository by the path in the container that created it. The inputs are in another directory here, so
+/// this resolves the end of that path below the inputs.
 fn locate(inputs: &Inputs, base: &Path, target: &Path) -> Result<PathBuf> {
     let as_written = inputs.resolve(&base.join(target));
     if let Ok(Some(found)) = &as_written {
@@ -143,22 +143,22 @@ fn locate(inputs: &Inputs, base: &Path, target: &Path) -> Result<PathBuf> {
     })
 }
 
-/// What an earlier get of a pull request left in its checkout.
+/// The files that an earlier get of a pull request wrote to its checkout.
 #[derive(Debug, Default)]
 pub(crate) struct PullRequest {
-    /// The head of the pull request, where that is told; the checkout may be at a merge of it.
+    /// The head of the pull request, if known; the checkout may be at a merge of it.
     pub(crate) commit: Option<String>,
     /// Its number.
     pub(crate) number: Option<u64>,
-    /// What that get told of it.
+    /// The metadata of that get.
     pub(crate) metadata: Vec<Metadata>,
 }
 
-/// The most of the metadata of another resource that is taken over.
+/// The maximum number of metadata entries that are copied from another resource.
 const MOST_METADATA: usize = 50;
 
 impl PullRequest {
-    /// The pull request that the checkout in `directory` is of.
+    /// Reads the pull request of the checkout in `directory`.
     pub(crate) fn of(inputs: &Inputs, directory: &Path) -> Result<Self> {
         #[derive(Deserialize)]
         struct Version {
@@ -196,7 +196,7 @@ impl PullRequest {
                     .collect();
             }
         } else {
-            // Two files that older pull-request resources write.
+            // Older pull-request resources write these two files.
             found.number = read("id")?.and_then(|text| text.trim().parse().ok());
             found.commit = read("head_sha")?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         }

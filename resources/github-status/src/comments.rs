@@ -30,7 +30,7 @@ pub(crate) struct Comment {
     pub(crate) user: Option<User>,
 }
 
-/// The open pull request whose newest commit this is.
+/// Finds the open pull request with this head commit.
 pub(crate) async fn pull_request_of(github: &GitHub<'_>, commit: &str) -> Result<u64> {
     let requests = github.list::<PullRequest>(github.of_repository(&format!("commits/{commit}/pulls")), "").all().await;
     let requests = requests.with_context(|| format!("cannot find the pull request of {commit}"))?;
@@ -52,7 +52,7 @@ pub(crate) async fn add(github: &GitHub<'_>, number: u64, body: &str) -> Result<
         .with_context(|| format!("cannot comment on the pull request {number}"))
 }
 
-/// Deletes what we have commented so far, and returns how many comments that were.
+/// Deletes our earlier comments and returns their number.
 pub(crate) async fn delete_ours(github: &GitHub<'_>, number: u64) -> Result<usize> {
     let work = async {
         let path = github.of_repository(&format!("issues/{number}/comments"));
@@ -67,7 +67,7 @@ pub(crate) async fn delete_ours(github: &GitHub<'_>, number: u64) -> Result<usiz
                 let path = github.of_repository(&format!("issues/comments/{}", comment.id));
                 match github.send(github.request(&Method::DELETE, &path)).await {
                     Ok(_) => deleted += 1,
-                    // Somebody else was faster.
+                    // Another client deleted the comment first.
                     Err(error) if is_gone(&error) => {}
                     Err(error) => return Err(error),
                 }
@@ -78,7 +78,7 @@ pub(crate) async fn delete_ours(github: &GitHub<'_>, number: u64) -> Result<usiz
     work.await.with_context(|| format!("cannot delete the previous comments on the pull request {number}"))
 }
 
-/// The login that our comments are under. An App's has `[bot]` at its end there.
+/// The login that creates our comments. For an App it ends with `[bot]`.
 async fn login(github: &GitHub<'_>) -> Result<String> {
     #[derive(Deserialize)]
     struct App {
@@ -99,7 +99,7 @@ async fn login(github: &GitHub<'_>) -> Result<String> {
     }
     match github.read::<User>("/user").await {
         Ok(user) => Ok(user.login),
-        // The token of an installation, which is no user; the other API knows what it is called.
+        // An installation token belongs to no user. The GraphQL API returns the App's login.
         Err(error) if refusal(&error) == Some(StatusCode::FORBIDDEN) => {
             let request = github
                 .server()

@@ -1,6 +1,6 @@
-//! The names of contexts, which tell the statuses of one commit apart.
+//! Names of contexts, which distinguish the statuses of one commit.
 
-/// Joins two parts as the established pull-request resource does: one slash between, `.` and `..` resolved.
+/// Joins two segments like the established pull-request resource: with one slash, and with `.` and `..` resolved.
 pub(crate) fn join(base: &str, name: &str) -> String {
     let joined = format!("{base}/{name}");
     let is_rooted = joined.starts_with('/') && !base.is_empty();
@@ -19,14 +19,14 @@ pub(crate) fn join(base: &str, name: &str) -> String {
     if is_rooted { format!("/{path}") } else { path }
 }
 
-/// Whether `name` matches `pattern`, in which `*` stands for any text.
+/// Whether `name` matches `pattern`, in which `*` matches any text.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
     let mut last = None;
     for part in parts {
         if let Some(before) = last.replace(part) {
-            // Each part is taken where it first occurs, which leaves the most for those that follow.
+            // Each part matches at its first occurrence, which leaves the most text for the parts after it.
             let Some((_, after)) = rest.split_once(before) else { return false };
             rest = after;
         }

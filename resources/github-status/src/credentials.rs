@@ -1,4 +1,4 @@
-//! Who the requests are made as.
+//! The credentials of requests.
 
 use std::time::SystemTime;
 
@@ -16,24 +16,24 @@ use crate::server::Server;
 use crate::source::Source;
 use crate::store::Login;
 
-/// How long a token that was kept must still hold to be used, in seconds.
+/// The minimum remaining lifetime of a cached token, in seconds.
 const MARGIN: i64 = 5 * 60;
 
-/// A token for the repository, and where it came from.
+/// A token for the repository, and whether it was cached.
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
     pub(crate) secret: Secret,
-    /// Whether an earlier check got it: it may have been revoked since.
+    /// Whether an earlier check cached it: it may have been revoked since.
     pub(crate) is_kept: bool,
 }
 
-/// The App that the source logs in as, if it does.
+/// The App's id and key, if the source authenticates as an App.
 pub(crate) fn app(source: &Source) -> Option<(&str, &Secret)> {
     let id = source.app_id.as_deref().map(str::trim).filter(|id| !id.is_empty())?;
     Some((id, source.private_key.as_ref()?))
 }
 
-/// The token to make requests with.
+/// Returns the token for requests.
 pub(crate) async fn token(server: &Server<'_>) -> Result<Token> {
     let source = server.source();
     let Some((id, private_key)) = app(source) else {
@@ -54,13 +54,13 @@ pub(crate) async fn token(server: &Server<'_>) -> Result<Token> {
     Ok(Token { secret, is_kept: false })
 }
 
-/// A request by the App itself, not by an installation of it.
+/// Authenticates a request as the App itself, not as an installation.
 pub(crate) fn as_app(request: HttpRequest, id: &str, private_key: &Secret) -> Result<HttpRequest> {
     let key = SigningKey::parse(private_key.expose()).map_err(|problem| anyhow!("`private_key` {problem}"))?;
     Ok(request.bearer(&app_token(&key, id, SystemTime::now())?))
 }
 
-/// A new token for the repository alone, and the second at which it ends.
+/// Requests an installation token for this repository only. Also returns its expiry, in seconds since 1970.
 async fn installation_token(server: &Server<'_>, id: &str, private_key: &Secret) -> Result<(Secret, i64)> {
     #[derive(Deserialize)]
     struct Installation {
@@ -86,7 +86,7 @@ async fn installation_token(server: &Server<'_>, id: &str, private_key: &Secret)
     let request = server
         .request(&Method::POST, &format!("/app/installations/{installation}/access_tokens"))
         .json(&json!({ "repositories": [source.repository_name()] }))
-        // A token more than is needed does no harm; it ends by itself.
+        // A retry may create a surplus token, which is harmless because it expires.
         .repeatable();
     let answer = as_app(request, id, private_key)?.send().await;
     let granted: Granted = explained(answer)?.json().await?;

@@ -1,4 +1,4 @@
-//! Deployments: GitHub's own record of which commit is where.
+//! Deployments: GitHub's record of the commit deployed to each environment.
 
 use anyhow::{Context as _, anyhow};
 use jetway::Result;
@@ -18,7 +18,7 @@ use crate::state::{State, deployment_state};
 use crate::texts::Texts;
 use crate::version::Version;
 
-/// The most deployments that a check looks at, newest first.
+/// The maximum number of deployments that a check reads, newest first.
 const MOST_LOOKED_AT: usize = 100;
 
 /// A deployment.
@@ -41,7 +41,7 @@ pub(crate) struct Deployment {
     pub(crate) creator: Option<User>,
 }
 
-/// What was said of one.
+/// A deployment's status.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct DeploymentStatus {
@@ -65,19 +65,19 @@ pub(crate) struct DeploymentStatus {
     pub(crate) creator: Option<User>,
 }
 
-/// What was said of a deployment, newest first.
+/// Lists the statuses of a deployment, newest first.
 pub(crate) fn statuses<'g, 'c>(github: &'g GitHub<'c>, deployment: u64) -> Pages<'g, 'c, DeploymentStatus> {
     github.list(github.of_repository(&format!("deployments/{deployment}/statuses")), "")
 }
 
-/// Whether a deployment's status is what is waited for.
+/// Whether a deployment's status passes the gate.
 pub(crate) fn passes(gate: &GateOfDeployment, environment: Option<&str>, state: &str, creator: &str) -> bool {
     environment == Some(gate.environment.as_str())
         && deployment_state(&gate.state) == Some(state)
         && counts_from(&gate.creators, creator)
 }
 
-/// The deployments that have reached the state, from the known one on, oldest first.
+/// Returns the deployments that have reached the gate's state, from the known one on, oldest first.
 pub(crate) async fn versions(
     github: &GitHub<'_>,
     gate: &GateOfDeployment,
@@ -87,7 +87,7 @@ pub(crate) async fn versions(
     let mut query = format!("environment={}", escape_value(&gate.environment));
     match github.source().followed() {
         Followed::Commit(commit) => query = format!("{query}&sha={}", escape_value(commit)),
-        // Deployments are made of commits as often as of branches, so that a branch is a filter only when it is named.
+        // Deployments are often created for commits and not for branches, so a branch filters them only if the source sets it.
         Followed::Ref(reference) if github.source().branch.is_some() => {
             query = format!("{query}&ref={}", escape_value(reference));
         }
@@ -123,7 +123,7 @@ pub(crate) async fn versions(
     Ok(versions.into_iter().rev().collect())
 }
 
-/// The status by which a deployment has reached the state and stays in it.
+/// Finds the first status of the current run of statuses that pass the gate.
 async fn reached(github: &GitHub<'_>, gate: &GateOfDeployment, deployment: &Deployment) -> Result<Option<u64>> {
     let mut first = None;
     let mut pages = statuses(github, deployment.id);
@@ -131,12 +131,12 @@ async fn reached(github: &GitHub<'_>, gate: &GateOfDeployment, deployment: &Depl
         for status in page {
             let creator = status.creator.as_ref().map_or("", |creator| creator.login.as_str());
             if passes(gate, Some(&deployment.environment), &status.state, creator) {
-                // What is said again does not make it another version.
+                // A repeated status does not create another version.
                 first = Some(status.id);
             } else if first.is_some() || status.state != "inactive" {
                 return Ok(first);
             }
-            // GitHub itself calls a deployment inactive once the next one has succeeded.
+            // GitHub itself marks a deployment as inactive once the next one succeeds.
         }
     }
     Ok(first)
@@ -150,14 +150,14 @@ async fn is_there(github: &GitHub<'_>, id: u64) -> Result<bool> {
     }
 }
 
-/// A deployment that a put has made or gone on with.
+/// A deployment that a put has created or updated.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) deployment: Deployment,
     pub(crate) status: Option<DeploymentStatus>,
 }
 
-/// What a put says of a deployment.
+/// The deployment status that a put sets.
 #[derive(Debug)]
 pub(crate) struct Planned<'p> {
     pub(crate) params: &'p DeploymentParams,
@@ -167,7 +167,7 @@ pub(crate) struct Planned<'p> {
 }
 
 impl<'p> Planned<'p> {
-    /// Reads the params; what GitHub would refuse of a description or an address is left out.
+    /// Reads the params, and drops a description or a URL that GitHub would reject.
     pub(crate) fn new(params: &'p DeploymentParams, texts: &Texts<'_>) -> Self {
         let state = match &params.state {
             Some(word) => deployment_state(word),
@@ -183,7 +183,7 @@ impl<'p> Planned<'p> {
         }
     }
 
-    /// Says of the commit's deployment what the params say; one is made when there is none to go on with.
+    /// Sets a status on the commit's deployment, and creates a deployment if there is none to continue.
     pub(crate) async fn tell(&self, github: &GitHub<'_>, commit: &str, log_url: Option<&str>) -> Result<Told> {
         let params = self.params;
         let deployment = match going_on(github, params, commit, self.state).await? {
@@ -207,7 +207,7 @@ impl<'p> Planned<'p> {
             body.insert("auto_inactive".to_owned(), json!(auto_inactive));
         }
         let path = github.of_repository(&format!("deployments/{}/statuses", deployment.id));
-        // Said twice it is the same.
+        // Setting the same status twice has the same effect as once.
         let request = github.request(&Method::POST, &path).json(&Value::Object(body)).repeatable();
         let mut status: DeploymentStatus = github
             .created(request)
@@ -220,8 +220,8 @@ impl<'p> Planned<'p> {
     }
 }
 
-/// The newest deployment of the commit in the environment, when it has not ended, or has ended as the put says: so that
-/// steps of a job tell of one deployment, and a put that is repeated makes no second one.
+/// Finds the commit's newest deployment in the environment. It is continued if it has not ended, or has ended in the put's own
+/// state. So several steps of a job update one deployment, and a retried put does not create a second one.
 async fn going_on(
     github: &GitHub<'_>,
     params: &DeploymentParams,
@@ -240,7 +240,7 @@ async fn going_on(
         .as_ref()
         .is_some_and(|newest| ["success", "failure", "error", "inactive"].contains(&newest.state.as_str()));
     let goes_on = !has_ended || newest.is_some_and(|newest| Some(newest.state.as_str()) == state);
-    // A deployment that is over can only be called inactive; there is nothing to begin anew.
+    // A deployment that has ended can only become inactive.
     Ok(Some(deployment).filter(|_| goes_on || state == Some("inactive")))
 }
 
@@ -253,7 +253,7 @@ async fn make(
     let mut body = Map::new();
     body.insert("ref".to_owned(), json!(commit));
     body.insert("environment".to_owned(), json!(params.environment));
-    // The pipeline has decided what is deployed: nothing is merged into it.
+    // The pipeline has chosen the commit to deploy, so GitHub must not merge another branch into it.
     body.insert("auto_merge".to_owned(), json!(false));
     body.insert("required_contexts".to_owned(), json!(params.required_contexts));
     let texts = [("task", params.task.as_deref()), ("description", description)];

@@ -1,12 +1,12 @@
-//! Descriptions, which GitHub takes up to a length.
+//! Descriptions, whose length GitHub limits.
 
-/// The most characters that GitHub takes.
+/// The maximum length that GitHub accepts, in characters.
 const MOST: usize = 140;
 
-/// What stands for the rest of a text that was cut.
+/// Marks a truncated text.
 const REST: char = '…';
 
-/// `text` without white space around it, cut at the end of a word when it is longer than GitHub takes.
+/// Trims `text`, and truncates it at the end of a word if it is longer than GitHub accepts.
 pub(crate) fn fit(text: &str) -> String {
     let text = text.trim();
     if text.chars().count() <= MOST {
@@ -15,20 +15,20 @@ pub(crate) fn fit(text: &str) -> String {
     let room: String = text.chars().take(MOST - 1).collect();
     let next = text.chars().nth(MOST - 1);
     let ends_a_word = next.is_none_or(char::is_whitespace);
-    // A word that fills more than half of the room is cut inside: nothing would be left of the text otherwise.
+    // A word that fills more than half of the space is cut, because otherwise too little of the text would remain.
     let word_end = room.rfind(char::is_whitespace).filter(|end| !ends_a_word && *end >= room.len() / 2);
     let kept = word_end.and_then(|end| room.get(..end)).unwrap_or(&room);
     format!("{}{REST}", kept.trim_end())
 }
 
-/// `text` without the characters that GitHub refuses: those that take four bytes in UTF-8, such as most emoji, and what joins or colours
-/// them. `None` when there is none.
+/// Removes the characters that GitHub rejects: those of four bytes in UTF-8, such as most emoji, and their joiners and modifiers.
+/// `None` if there are none.
 pub(crate) fn without_emoji(text: &str) -> Option<String> {
     let is_refused = |character: char| character.len_utf8() == 4;
     if !text.chars().any(is_refused) {
         return None;
     }
-    // A joiner and a variation selector mean nothing without their emoji.
+    // A joiner and a variation selector have no meaning without their emoji.
     let is_left_out =
         |character: char| is_refused(character) || matches!(character, '\u{200d}' | '\u{fe0f}' | '\u{20e3}');
     let words: String = text.chars().filter(|character| !is_left_out(*character)).collect();

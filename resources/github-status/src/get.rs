@@ -1,4 +1,4 @@
-//! get: what was said, in files for the tasks that follow.
+//! get: writes a status, deployment or comment to files for later tasks.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::source::Source;
 use crate::state::State;
 use crate::version::Version;
 
-/// What was said of a commit, wherever it was said.
+/// The data of a status, a deployment or a comment.
 #[derive(Debug, Default)]
 pub(crate) struct Said {
     pub(crate) id: u64,
@@ -56,7 +56,7 @@ pub(crate) async fn get(
         (Some(id), status, _) => of_deployment(&github, &version, id, status.as_deref()).await,
         (None, Some(id), _) => of_status(&github, &version, id).await,
         (None, None, Some(id)) => of_comment(&github, id).await,
-        // A put that only took comments away has nothing else to show.
+        // A put that only deleted comments has no other data.
         (None, None, None) => Ok(Said::default()),
     });
     let said = said.await?;
@@ -97,7 +97,7 @@ pub(crate) async fn get(
 }
 
 impl Said {
-    /// The metadata, the established resource's lines first.
+    /// The metadata, starting with the fields of the established resource.
     pub(crate) fn metadata(&self) -> Vec<Metadata> {
         let mut metadata = self.time_and_creator();
         let lines = [
@@ -115,7 +115,7 @@ impl Said {
         metadata
     }
 
-    /// The metadata that all statuses of a put have in common.
+    /// The metadata that all statuses of a put share.
     pub(crate) fn time_and_creator(&self) -> Vec<Metadata> {
         let mut metadata = Vec::new();
         if !self.created_at.is_empty() {
@@ -160,7 +160,7 @@ async fn of_status(github: &GitHub<'_>, version: &Version, id: &str) -> Result<S
         ..Said::default()
     };
     if let Some(gate) = &github.source().gate {
-        // Whoever pins a version by hand does not get past the gate with just any status.
+        // A version pinned by hand must pass the gate too.
         let passes = State::parse(&gate.state).is_some_and(|state| state.word() == said.state)
             && said.context.as_deref() == Some(github.source().gate_context(gate))
             && counts_from(&gate.creators, &said.creator);
@@ -194,7 +194,7 @@ async fn of_deployment(github: &GitHub<'_>, version: &Version, id: &str, status:
         ..Said::default()
     };
     let Some(status) = status else {
-        // GitHub shows a deployment that nothing was said of yet so.
+        // GitHub shows a deployment without statuses as pending.
         "pending".clone_into(&mut said.state);
         return Ok(said);
     };

@@ -1,4 +1,4 @@
-//! GitHub's REST API: requests, pages, and its own words when it refuses.
+//! A client for GitHub's REST API: requests, pagination and error messages.
 
 use std::cell::{Cell, RefCell};
 
@@ -19,25 +19,25 @@ use crate::server::{Server, escape_path};
 use crate::source::Source;
 use crate::store::Answer;
 
-/// The most items of a page, which is the most that GitHub gives.
+/// The page size, which is the maximum that GitHub accepts.
 const PAGE: &str = "per_page=100";
 
-/// The most pages of one list. GitHub has no list of statuses that is longer; without a bound a server could go on for ever.
+/// The maximum number of pages in a list. GitHub has no longer list of statuses; the limit stops a server that never ends its list.
 const MOST_PAGES: u32 = 100;
 
-/// The most that is read of what an answer says of something that was made, in bytes.
+/// The maximum size of the response to a create request, in bytes.
 const LARGEST_ANSWER: u64 = 4 * 1024 * 1024;
 
 /// The API of one server, for one repository.
 pub(crate) struct GitHub<'c> {
     server: Server<'c>,
-    /// Whether any request was answered with success.
+    /// Whether any request has succeeded.
     has_answered: Cell<bool>,
     token: RefCell<Option<Token>>,
     budget: Cell<Option<Budget>>,
 }
 
-/// How many requests are left.
+/// The state of the rate limit.
 #[derive(Debug, Clone, Copy)]
 struct Budget {
     limit: u64,
@@ -45,7 +45,7 @@ struct Budget {
     renewed: i64,
 }
 
-/// Runs a verb; once more for each other place where the API of the server may be, as long as the server does not answer as an API.
+/// Runs a verb. If the server does not respond like an API, runs it again with each other possible API URL.
 pub(crate) async fn with_api<T>(github: &GitHub<'_>, verb: impl AsyncFn() -> Result<T>) -> Result<T> {
     let mut error = match verb().await {
         Err(error) if github.may_be_elsewhere(&error) => error,
@@ -66,12 +66,12 @@ pub(crate) async fn with_api<T>(github: &GitHub<'_>, verb: impl AsyncFn() -> Res
 }
 
 impl<'c> GitHub<'c> {
-    /// For a verb whose container is used once.
+    /// For a verb whose container is not reused.
     pub(crate) fn new(context: &'c Context, source: &'c Source) -> Result<Self> {
         Ok(Self::of(Server::new(context, source)?))
     }
 
-    /// For a check, whose container may be used again.
+    /// For a check, whose container may be reused.
     pub(crate) fn for_check(context: &'c Context, source: &'c Source) -> Result<Self> {
         Ok(Self::of(Server::for_check(context, source)?))
     }
@@ -80,7 +80,7 @@ impl<'c> GitHub<'c> {
         Self { server, has_answered: Cell::default(), token: RefCell::default(), budget: Cell::default() }
     }
 
-    /// The server, for requests that are sent without the repository's login.
+    /// The server, for requests without the repository's token.
     pub(crate) fn server(&self) -> &Server<'c> {
         &self.server
     }
@@ -97,18 +97,18 @@ impl<'c> GitHub<'c> {
         self.server.log()
     }
 
-    /// The path of something of the repository's.
+    /// The path of a resource in the repository.
     pub(crate) fn of_repository(&self, rest: &str) -> String {
         self.server.of_repository(rest)
     }
 
-    /// A request that is not logged in yet.
+    /// Creates an unauthenticated request.
     pub(crate) fn request(&self, method: &Method, path: &str) -> HttpRequest {
         self.server.request(method, path)
     }
 
-    /// Whether the API may be at another address of the server: nothing has succeeded yet, and the server answers that there is no such
-    /// thing, or not as an API does.
+    /// Whether to try another API URL of the server: no request has succeeded yet, and the server responds with not found, or not
+    /// like an API.
     fn may_be_elsewhere(&self, error: &Error) -> bool {
         if self.has_answered.get() || self.source().possible_apis().len() == 1 {
             return false;
@@ -121,7 +121,7 @@ impl<'c> GitHub<'c> {
         }
     }
 
-    /// Sends a request with the login, once more when a token that was kept turns out to be no good any more.
+    /// Sends an authenticated request. If a cached token turns out to be invalid, sends it again with a new one.
     pub(crate) async fn send(&self, request: HttpRequest) -> Result<HttpResponse> {
         let token = self.token().await?;
         let answer = explained(request.clone().bearer(&token.secret).send().await);
@@ -139,7 +139,7 @@ impl<'c> GitHub<'c> {
         answer
     }
 
-    /// Reads one thing.
+    /// Reads one object.
     pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let response = self.send(self.request(&Method::GET, path)).await?;
         self.decode(response).await
@@ -156,7 +156,7 @@ impl<'c> GitHub<'c> {
         }
     }
 
-    /// Sends a request that makes something. After 201 it is made: what the answer says of it is empty where it cannot be read.
+    /// Sends a create request. After 201 the object exists, so a response that cannot be parsed counts as empty.
     pub(crate) async fn created<T: DeserializeOwned>(&self, request: HttpRequest) -> Result<T> {
         let response = self.send(request).await?;
         if response.status() != StatusCode::CREATED {
@@ -177,7 +177,7 @@ impl<'c> GitHub<'c> {
         }
     }
 
-    /// The hash of the commit that a ref names.
+    /// Resolves a ref to a commit hash.
     pub(crate) async fn commit_of(&self, reference: &str) -> Result<String> {
         #[derive(Deserialize)]
         struct CombinedStatus {
@@ -191,7 +191,7 @@ impl<'c> GitHub<'c> {
         Ok(combined.sha)
     }
 
-    /// The pages of a list, newest first where GitHub orders by time; `query` selects what is in it.
+    /// The pages of a list, newest first if GitHub orders it by time; `query` filters the list.
     pub(crate) fn list<T: Listed>(&self, path: String, query: &str) -> Pages<'_, 'c, T> {
         let query = if query.is_empty() { PAGE.to_owned() } else { format!("{query}&{PAGE}") };
         Pages { github: self, path, query: Some(query), page: 0, items: std::marker::PhantomData }
@@ -202,11 +202,11 @@ impl<'c> GitHub<'c> {
         self.list(self.server.statuses_path(reference), "")
     }
 
-    /// One page, from what is kept when it is still the same.
+    /// Reads one page. Uses the cached page if the server reports it as not modified.
     async fn page<T: Listed>(&self, path: &str, query: &str) -> Result<(Vec<T>, Option<String>)> {
         let address = format!("{path}?{query}");
         let kept = self.server.store().and_then(|store| store.borrow().answer(&address).cloned());
-        // What cannot be read, since another release kept it, is asked for again.
+        // A page that another release cached in another format is requested again.
         let kept = kept.and_then(|kept| Some((serde_json::from_value::<Vec<T>>(kept.items.clone()).ok()?, kept)));
         let mut request = self.request(&Method::GET, &address);
         if let Some((_, kept)) = &kept {
@@ -229,7 +229,7 @@ impl<'c> GitHub<'c> {
         Ok((items, next))
     }
 
-    /// Ends a check: what it learnt is kept for the next one, and people see what is left of the rate limit.
+    /// Ends a check: saves the cache for the next check, and logs the remaining rate limit.
     pub(crate) fn finish_check(&self) {
         if let Some(store) = self.server.store() {
             store.borrow().save();
@@ -239,7 +239,7 @@ impl<'c> GitHub<'c> {
         }
     }
 
-    /// Ends a put: people see what is left of the rate limit when that is little.
+    /// Ends a put: logs the remaining rate limit if it is low.
     pub(crate) fn finish(&self) {
         if let Some(budget) = self.budget.get().filter(|budget| budget.left < budget.limit / 10) {
             self.log().warn(budget);
@@ -262,7 +262,7 @@ impl<'c> GitHub<'c> {
     }
 }
 
-/// What can stand in a list, and be kept.
+/// An item of a list that can be cached.
 pub(crate) trait Listed: DeserializeOwned + Serialize {}
 
 impl<T: DeserializeOwned + Serialize> Listed for T {}
@@ -277,7 +277,7 @@ pub(crate) struct Pages<'g, 'c, T> {
 }
 
 impl<T: Listed> Pages<'_, '_, T> {
-    /// The next page, `None` after the last one.
+    /// Reads the next page; `None` after the last one.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<T>>> {
         let Some(query) = self.query.take() else { return Ok(None) };
         self.page += 1;
@@ -289,7 +289,7 @@ impl<T: Listed> Pages<'_, '_, T> {
         Ok(Some(items))
     }
 
-    /// All of it.
+    /// Reads all pages.
     pub(crate) async fn all(mut self) -> Result<Vec<T>> {
         let mut all = Vec::new();
         while let Some(items) = self.next().await? {
@@ -298,7 +298,7 @@ impl<T: Listed> Pages<'_, '_, T> {
         Ok(all)
     }
 
-    /// The first item that `is_wanted`.
+    /// Finds the first item for which `is_wanted` returns true.
     pub(crate) async fn find(mut self, is_wanted: impl Fn(&T) -> bool) -> Result<Option<T>> {
         while let Some(items) = self.next().await? {
             if let Some(found) = items.into_iter().find(&is_wanted) {
@@ -309,8 +309,8 @@ impl<T: Listed> Pages<'_, '_, T> {
     }
 }
 
-/// The query of the next page, from the `Link` header. Only the query: where to ask is ours to say, since the token goes
-/// there.
+/// The query of the next page, from the `Link` header. The rest of that URL is ignored, because the token must not be sent to a host
+/// that the response chooses.
 fn next_query(headers: &HeaderMap) -> Option<String> {
     let links = headers.get_all("link").iter().filter_map(|value| value.to_str().ok());
     let mut links = links.flat_map(|value| value.split(','));

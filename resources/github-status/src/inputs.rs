@@ -1,36 +1,36 @@
-//! Files of the step's inputs, as texts.
+//! Reads text files from the step's inputs.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Result};
 
-/// The directory that holds the inputs by name.
+/// The directory that contains the step's inputs.
 #[derive(Debug)]
 pub(crate) struct Inputs(jetway::Inputs);
 
 impl Inputs {
-    /// The inputs in `root`.
+    /// Opens the inputs in `root`.
     pub(crate) fn new(root: &Path) -> Result<Self> {
         jetway::Inputs::new(root).map(Self)
     }
 
-    /// The directory itself, with its links resolved.
+    /// The directory, with its symlinks resolved.
     pub(crate) fn root(&self) -> &Path {
         self.0.root()
     }
 
-    /// Where `path` is, when there is something; links must not lead out of the inputs either.
+    /// Resolves `path`, if it exists. Symlinks must not leave the inputs either.
     pub(crate) fn find(&self, path: &str) -> Result<Option<PathBuf>> {
         self.0.find(path)
     }
 
-    /// The same for a path that was put together from one that was found.
+    /// Resolves a path that was built from a resolved one.
     pub(crate) fn resolve(&self, path: &Path) -> Result<Option<PathBuf>> {
         self.0.resolve(path)
     }
 
-    /// The text of the file that `key` names, without white space around it. What is not UTF-8 in it is replaced.
+    /// Reads and trims the file that `key` names. Invalid UTF-8 is replaced.
     pub(crate) fn text(&self, key: &str, path: &str) -> Result<String> {
         let read = || {
             let found = self.find(path)?.ok_or_else(|| {
@@ -43,14 +43,14 @@ impl Inputs {
         Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
     }
 
-    /// The text of the file that `path` names, if it names one.
+    /// Reads the file at `path`, if `path` names a file.
     pub(crate) fn text_of_file(&self, path: &str) -> Option<String> {
         let found = self.find(path).ok()?.filter(|found| found.is_file())?;
         let bytes = self.0.read(&found).ok()?;
         Some(String::from_utf8_lossy(&bytes).trim().to_owned())
     }
 
-    /// The directories in the inputs that are checkouts, by their names.
+    /// Lists the checkouts in the inputs, with their names.
     pub(crate) fn checkouts(&self) -> Result<Vec<(String, PathBuf)>> {
         let mut found = Vec::new();
         let entries = std::fs::read_dir(self.root()).context("cannot list the inputs")?;
@@ -65,7 +65,7 @@ impl Inputs {
         Ok(found)
     }
 
-    /// The text of a file that was found.
+    /// Reads a file at a resolved path.
     pub(crate) fn read(&self, path: &Path) -> Result<String> {
         String::from_utf8(self.0.read(path)?).map_err(|_| anyhow!("it is not text (UTF-8)"))
     }

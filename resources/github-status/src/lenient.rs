@@ -1,9 +1,9 @@
-//! Fields of answers that nothing depends on: one that is missing or has another type counts as not given.
+//! Deserializes optional response fields: a field that is missing or has another type counts as not set.
 
 use serde::{Deserialize as _, Deserializer};
 use serde_json::Value;
 
-/// A text; a number or a boolean is taken as its text.
+/// A string; a number or a boolean is converted to a string.
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::String(text) => Some(text),
@@ -13,12 +13,12 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     })
 }
 
-/// A text that is empty when it is not given.
+/// A string; empty if it is not set.
 pub(crate) fn text_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(text(deserializer)?.unwrap_or_default())
 }
 
-/// A number, which may be written as a text; 0 when it is not given.
+/// A number, which may be given as a string; 0 if it is not set.
 pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Number(number) => number.as_u64().unwrap_or_default(),

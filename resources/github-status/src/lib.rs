@@ -1,7 +1,7 @@
-//! The github-status resource type: versions are statuses of commits, or of deployments.
+//! The github-status resource type: versions are statuses of commits or deployments.
 //!
-//! A put tells people how a commit fares; a check waits for what people, or other machines, say of one, which makes it the
-//! go/no-go of a pipeline. Everything goes over GitHub's REST API, in this process.
+//! A put sets the status of a commit. A check waits for a status that people or other systems set, so that it can gate a pipeline.
+//! All requests go to GitHub's REST API, from this process.
 
 mod address;
 mod answer;

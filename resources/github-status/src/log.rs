@@ -1,4 +1,4 @@
-//! What people read of a verb's work, by `log_level`.
+//! The log output of a verb, filtered by `log_level`.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub enum LogLevel {
     Silent,
 }
 
-/// The console, as far as the level lets lines through.
+/// A console that drops messages below the log level.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Log<'c> {
     console: &'c Console,
@@ -35,14 +35,14 @@ impl<'c> Log<'c> {
         Self { console, level }
     }
 
-    /// Tells what was done.
+    /// Logs an action.
     pub(crate) fn step(self, text: impl fmt::Display) {
         if self.level <= LogLevel::Info {
             self.console.step(text);
         }
     }
 
-    /// Tells what people should change.
+    /// Logs a warning.
     pub(crate) fn warn(self, text: impl fmt::Display) {
         if self.level <= LogLevel::Warn {
             self.console.warn(text);

@@ -1,4 +1,4 @@
-//! put: say how a commit fares.
+//! put: sets the status of a commit.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use crate::subject::Subject;
 use crate::texts::{Planned, Texts};
 use crate::version::Version;
 
-/// The pauses between looks at whether a status can be read back: about ten seconds in all.
+/// The pauses between attempts to read a status back: about ten seconds in total.
 const PAUSES: [Duration; 7] = [
     Duration::from_millis(100),
     Duration::from_millis(200),
@@ -32,10 +32,10 @@ const PAUSES: [Duration; 7] = [
     Duration::from_secs(4),
 ];
 
-/// The time after which no new look begins.
+/// The time after which no further attempt starts.
 const LONGEST_LOOK: Duration = Duration::from_secs(15);
 
-/// Says of a commit what the params say.
+/// Runs a put.
 pub(crate) async fn put(
     context: &Context,
     source: &Source,
@@ -48,7 +48,7 @@ pub(crate) async fn put(
                 .hint("the version of a put would pass for a go; put through another resource of this type"));
         }
     }
-    // Everything is read before the first request: a put that cannot say all says nothing.
+    // All inputs are read before the first request, so that a put with a mistake changes nothing.
     let plan = Plan::read(context, source, params, inputs)?;
     let github = GitHub::new(context, source)?;
     let done = with_api(&github, async || plan.carry_out(&github, params).await).await?;
@@ -56,7 +56,7 @@ pub(crate) async fn put(
     Ok(done.finish(&plan))
 }
 
-/// All that a put is to do.
+/// The planned work of a put.
 #[derive(Debug)]
 struct Plan<'p> {
     subject: Subject,
@@ -87,7 +87,7 @@ impl<'p> Plan<'p> {
         Ok(done)
     }
 
-    /// Sets the statuses, and waits until they can be read.
+    /// Sets the statuses, and waits until they can be read back.
     async fn set_statuses(&self, github: &GitHub<'_>, done: &mut Done) -> Result<()> {
         for planned in &self.statuses {
             let mut outcome = planned.set(github, &done.commit).await;
@@ -144,8 +144,8 @@ impl<'p> Plan<'p> {
     }
 }
 
-/// Waits, not for ever, until GitHub gives out what it has taken in: the get that follows wants to find it. GitHub has confirmed the
-/// statuses, so that a list that cannot be read is no failure.
+/// Waits, for a limited time, until GitHub returns the new statuses, because the get after the put must find them. GitHub has
+/// confirmed the statuses, so a failure to list them is not an error.
 async fn wait_until_readable(github: &GitHub<'_>, commit: &str, set: &[Status]) -> Result<()> {
     let mut missing: Vec<u64> = set.iter().map(|status| status.id).filter(|id| *id != 0).collect();
     let begin = Instant::now();
@@ -172,7 +172,7 @@ async fn wait_until_readable(github: &GitHub<'_>, commit: &str, set: &[Status]) 
     Ok(())
 }
 
-/// Takes the statuses from `missing` that GitHub lists.
+/// Removes the statuses from `missing` that GitHub lists.
 async fn look_for(github: &GitHub<'_>, commit: &str, missing: &mut Vec<u64>) -> Result<()> {
     let mut pages = github.statuses(commit);
     while !missing.is_empty()
@@ -184,7 +184,7 @@ async fn look_for(github: &GitHub<'_>, commit: &str, missing: &mut Vec<u64>) -> 
 }
 
 impl Planned {
-    /// Sets the status. A description or an address that GitHub refuses is left out.
+    /// Sets the status. If GitHub rejects the description or the URL, sets it without them.
     async fn set(&self, github: &GitHub<'_>, commit: &str) -> Result<Status> {
         let mut planned = self.clone();
         loop {
@@ -197,7 +197,7 @@ impl Planned {
         }
     }
 
-    /// Leaves out what a refusal is about; `None` when that is no decoration.
+    /// Drops the optional field that an error is about; `None` if it is about none.
     fn leave_out(&mut self, error: &Error) -> Option<&'static str> {
         let is_about = |key: &str| refusal_says(error, StatusCode::UNPROCESSABLE_ENTITY, key);
         if is_about("target_url") && self.target_url.take().is_some() {
@@ -219,7 +219,7 @@ impl Planned {
         if let Some(url) = &self.target_url {
             body.insert("target_url".to_owned(), json!(url));
         }
-        // The newest status of a context is what counts, so that one set twice is the same as one set once.
+        // Only the newest status of a context counts, so setting it twice has the same effect as once.
         let request = github
             .request(&Method::POST, &github.of_repository(&format!("statuses/{commit}")))
             .json(&Value::Object(body))
@@ -228,7 +228,7 @@ impl Planned {
         if status.id == 0 {
             github.log().warn("the status is set, but the answer has no `id`: the version names the commit alone");
         }
-        // What the answer leaves out is what was sent.
+        // Fields that the response omits are taken from the request.
         if status.state.is_empty() {
             self.state.word().clone_into(&mut status.state);
         }
@@ -241,15 +241,15 @@ impl Planned {
     }
 }
 
-/// GitHub's words in a refusal.
+/// GitHub's message in an error.
 fn words_of(error: &Error) -> String {
     error.chain().last().map(ToString::to_string).unwrap_or_default()
 }
 
-/// What a put has done.
+/// The result of a put.
 #[derive(Debug)]
 struct Done {
-    /// The commit that it was done to.
+    /// The put's commit.
     commit: String,
     statuses: Vec<Status>,
     deployment: Option<deployment::Told>,
@@ -275,7 +275,7 @@ impl Done {
             (None, None, Some(comment)) if comment.id != 0 => {
                 Version { commit: commit.clone(), comment: Some(comment.id.to_string()), ..Version::default() }
             }
-            // Comments were deleted, or the only one was empty; or GitHub told no id.
+            // Comments were deleted, the only comment was empty, or GitHub returned no id.
             (None, None, _) => Version { commit: commit.clone(), ..Version::default() },
         };
         let mut metadata = self.metadata(plan);

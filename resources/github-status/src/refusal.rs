@@ -1,16 +1,16 @@
-//! GitHub's refusals: their words, and a hint for each.
+//! GitHub's error responses: their messages, and a hint for each.
 
 use anyhow::anyhow;
 use jetway::http::{HttpResponse, StatusCode, StatusError};
 use jetway::{Advise as _, Error, Result};
 use serde_json::Value;
 
-/// GitHub's refusal of a request.
+/// An error response from GitHub.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) status: StatusCode,
     text: String,
-    /// Whether the body is a JSON object, as that of an API is.
+    /// Whether the body is a JSON object, like that of an API.
     pub(crate) is_of_api: bool,
 }
 
@@ -20,7 +20,7 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// An answer that is not what the API answers.
+/// A response that does not come from the API.
 #[derive(Debug)]
 pub(crate) struct NotUnderstood;
 
@@ -30,28 +30,28 @@ impl std::fmt::Display for NotUnderstood {
     }
 }
 
-/// The status of GitHub's refusal, when the error is one.
+/// The status of GitHub's error response, if the error contains one.
 pub(crate) fn refusal(error: &Error) -> Option<StatusCode> {
     error.downcast_ref::<Refused>().map(|refused| refused.status)
 }
 
-/// Whether the error is GitHub's refusal of this status whose words contain `part`.
+/// Whether the error is GitHub's response with this status and a message that contains `part`.
 pub(crate) fn refusal_says(error: &Error, status: StatusCode, part: &str) -> bool {
     refusal(error) == Some(status) && error.chain().any(|cause| cause.to_string().contains(part))
 }
 
-/// Whether GitHub says that there is no such thing.
+/// Whether GitHub reports that the object does not exist.
 pub(crate) fn is_gone(error: &Error) -> bool {
-    // An unknown commit is no entity that could be processed.
+    // GitHub responds with 422 for an unknown commit.
     matches!(refusal(error), Some(StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::UNPROCESSABLE_ENTITY))
 }
 
-/// The answer, or GitHub's own words and what to do about them.
+/// Adds GitHub's message and a hint to an error response.
 pub(crate) fn explained(answer: Result<HttpResponse>) -> Result<HttpResponse> {
     answer.map_err(explain)
 }
 
-/// GitHub's own words in place of the JSON that they came in, and a hint.
+/// Replaces the JSON body in an error with GitHub's message, and adds a hint.
 fn explain(error: Error) -> Error {
     let Some(answer) = error.downcast_ref::<StatusError>() else { return error };
     let (status, text) = (answer.status(), answer.to_string());
@@ -60,7 +60,7 @@ fn explain(error: Error) -> Error {
     let said = body.as_ref().and_then(words);
     let mut causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
     if let Some(said) = &said {
-        // The last cause is the body as it came.
+        // The last cause is the raw body.
         causes.pop();
         causes.push(said.clone());
     }
@@ -73,7 +73,7 @@ fn explain(error: Error) -> Error {
     inner.context(Refused { status, text, is_of_api })
 }
 
-/// `message`, and what `errors` adds to it.
+/// Extracts `message`, and the details in `errors`.
 fn words(body: &Value) -> Option<String> {
     let text = |value: &Value| value.as_str().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
     let mut said = body.get("message").and_then(text).filter(|message| !message.is_empty())?;
@@ -91,7 +91,7 @@ fn words(body: &Value) -> Option<String> {
     Some(said.chars().filter(|character| !character.is_control()).take(1000).collect())
 }
 
-/// The contexts that keep a commit from being deployed, and their states.
+/// The contexts that block a deployment of the commit, and their states.
 fn failed_contexts(error: &Value) -> Option<String> {
     let contexts = error.get("contexts")?.as_array()?;
     let text = |context: &Value, key: &str| context.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -103,7 +103,7 @@ fn failed_contexts(error: &Value) -> Option<String> {
     (!named.is_empty()).then(|| named.join(", "))
 }
 
-/// What to do about a refusal.
+/// A hint for an error response.
 fn hint(status: StatusCode, said: &str) -> Option<&'static str> {
     match status {
         StatusCode::UNAUTHORIZED => Some("the token, or the App's key, is wrong, expired or revoked"),

@@ -1,4 +1,4 @@
-//! Which repository a checkout is of, by its remotes.
+//! Finds the repository of a checkout by its remotes.
 
 use jetway::http::Url;
 
@@ -12,7 +12,7 @@ pub(crate) struct Remote {
     pub(crate) repository: String,
 }
 
-/// The remotes of a git configuration whose address is that of an `OWNER/NAME` on a server.
+/// The remotes in a git configuration whose URL is that of an `OWNER/NAME` on a server.
 pub(crate) fn remotes(config: &str) -> Vec<Remote> {
     let mut found = Vec::new();
     let mut section = None;
@@ -30,7 +30,7 @@ pub(crate) fn remotes(config: &str) -> Vec<Remote> {
     found
 }
 
-/// Host and `OWNER/NAME` of an address: a URL, or `user@host:path`.
+/// Parses the host and `OWNER/NAME` of a remote URL or of `user@host:path`.
 fn parse(address: &str) -> Option<(String, String)> {
     let (host, path) = if address.contains("://") {
         let url = Url::parse(address).ok()?;
@@ -49,8 +49,8 @@ fn parse(address: &str) -> Option<(String, String)> {
     (is_name(owner) && is_name(name) && !host.is_empty()).then(|| (host.to_ascii_lowercase(), path.to_owned()))
 }
 
-/// The remote that shows that a checkout is of another repository. Only remotes on the server of `api` or on github.com count: a
-/// mirror elsewhere may have any name. A checkout without such a remote, or with one of the repository, is not another one.
+/// Finds a remote that proves that a checkout is of another repository. Only remotes on the server of `api` or on github.com count,
+/// because a mirror elsewhere may have any name. `None` if no remote counts, or if one is the repository.
 pub(crate) fn of_another<'r>(remotes: &'r [Remote], repository: &str, api: &str) -> Option<&'r Remote> {
     let api = Url::parse(api).ok().and_then(|url| url.host_str().map(str::to_ascii_lowercase)).unwrap_or_default();
     let server = api.strip_prefix("api.").unwrap_or(&api);

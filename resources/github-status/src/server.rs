@@ -1,4 +1,4 @@
-//! The server of a source: where its API is, the requests to it, and what checks keep of its answers.
+//! The server of a source: its API URL, its requests and the cache of checks.
 
 use jetway::http::{HttpClient, HttpRequest, Method};
 use jetway::{Console, Context, Result, Secret, percent_encode};
@@ -8,28 +8,28 @@ use crate::log::Log;
 use crate::source::Source;
 use crate::store::{Login, Store};
 
-/// The form of the API that is spoken.
+/// The version of GitHub's REST API.
 const API_VERSION: &str = "2022-11-28";
 
-/// The API of one server, for one repository, without a login.
+/// The API of one server for one repository, unauthenticated.
 pub(crate) struct Server<'c> {
     context: &'c Context,
     source: &'c Source,
-    /// The address of the REST API without a slash at its end.
+    /// The URL of the REST API, without a trailing slash.
     api: RefCell<String>,
     client: HttpClient,
-    /// What is kept from one check to the next; `None` for verbs whose container is used once.
+    /// The cache for the next check; `None` for verbs whose container is not reused.
     store: Option<RefCell<Store>>,
 }
 
 impl<'c> Server<'c> {
-    /// For a verb whose container is used once.
+    /// For a verb whose container is not reused.
     pub(crate) fn new(context: &'c Context, source: &'c Source) -> Result<Self> {
         let client = context.http(source.http())?;
         Ok(Self { context, source, api: RefCell::new(source.api().to_owned()), client, store: None })
     }
 
-    /// For a check, whose container may be used again.
+    /// For a check, whose container may be reused.
     pub(crate) fn for_check(context: &'c Context, source: &'c Source) -> Result<Self> {
         let store = Store::open(context.temporary(), source.api(), &source.repository());
         Ok(Self { store: Some(RefCell::new(store)), ..Self::new(context, source)? })
@@ -51,37 +51,37 @@ impl<'c> Server<'c> {
         self.source.log(self.context.console())
     }
 
-    /// What is kept from one check to the next.
+    /// The cache for the next check.
     pub(crate) fn store(&self) -> Option<&RefCell<Store>> {
         self.store.as_ref()
     }
 
-    /// Sends all later requests to another address of the API.
+    /// Sends all later requests to another API URL.
     pub(crate) fn move_to(&self, api: String) {
         self.api.replace(api);
     }
 
-    /// The address of the GraphQL API that belongs to the REST API.
+    /// The URL of the GraphQL API that belongs to the REST API.
     pub(crate) fn graphql(&self) -> String {
         self.source.graphql().unwrap_or_else(|| graphql(&self.api.borrow()))
     }
 
-    /// The path of something of the repository's.
+    /// The path of a resource in the repository.
     pub(crate) fn of_repository(&self, rest: &str) -> String {
         format!("/repos/{}/{rest}", self.source.repository())
     }
 
-    /// The path of the statuses of a commit, which a ref may name.
+    /// The path of the statuses of a commit or a ref.
     pub(crate) fn statuses_path(&self, reference: &str) -> String {
         self.of_repository(&format!("commits/{}/statuses", escape_path(reference)))
     }
 
-    /// A request that is not logged in yet.
+    /// Creates an unauthenticated request for a path.
     pub(crate) fn request(&self, method: &Method, path: &str) -> HttpRequest {
         self.request_to(method, &format!("{}{path}", self.api.borrow()))
     }
 
-    /// The same by a whole address.
+    /// Creates an unauthenticated request for a URL.
     pub(crate) fn request_to(&self, method: &Method, url: &str) -> HttpRequest {
         self.client
             .request(method.clone(), url)
@@ -100,12 +100,12 @@ impl<'c> Server<'c> {
     }
 }
 
-/// Percent-encodes what a path cannot hold; slashes stay.
+/// Percent-encodes a path, except for its slashes.
 pub(crate) fn escape_path(text: &str) -> String {
     percent_encode(text, "/")
 }
 
-/// Percent-encodes what a value in a query cannot hold.
+/// Percent-encodes a value in a query.
 pub(crate) fn escape_value(text: &str) -> String {
     percent_encode(text, "")
 }

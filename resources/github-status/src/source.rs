@@ -173,11 +173,11 @@ fn success() -> String {
 /// The commits whose statuses are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Followed<'s> {
-    /// The commit that a ref names.
+    /// The commit that a ref resolves to.
     Ref(&'s str),
     /// One commit.
     Commit(&'s str),
-    /// The newest commits of open pull requests, of those into a branch where one is named.
+    /// The head commits of open pull requests, only of those into a base branch if it is given.
     PullRequests(Option<&'s str>),
 }
 
@@ -191,23 +191,23 @@ impl Source {
         }
     }
 
-    /// The context that the source names, if it does.
+    /// The source's context, if it is set.
     pub(crate) fn own_context(&self) -> Option<&str> {
         (self.context != "default").then_some(self.context.as_str())
     }
 
-    /// Whether a put without a context has that of its job, as in the `cogito` resource.
+    /// Whether a put without a context uses the job's name, as in the `cogito` resource.
     pub(crate) fn names_contexts_by_job(&self) -> bool {
         is_given(self.owner.as_ref()) || is_given(self.context_prefix.as_ref())
     }
 
-    /// The log of a verb.
+    /// The log of a verb, at the source's log level.
     pub(crate) fn log<'c>(&self, console: &'c Console) -> Log<'c> {
         Log::new(console, self.log_level)
     }
 
-    /// The address of the REST API and where it may be instead: `endpoint` without a path may be the address of a server of GitHub
-    /// Enterprise or Gitea.
+    /// The possible URLs of the REST API. An `endpoint` without a path may be the URL of a GitHub Enterprise or Gitea server, whose
+    /// API is below a path.
     pub(crate) fn possible_apis(&self) -> Vec<String> {
         let api = self.api();
         let is_server = Url::parse(api)
@@ -225,7 +225,7 @@ impl Source {
         }
     }
 
-    /// Whether statuses of that context are followed.
+    /// Whether statuses of this context are followed.
     pub(crate) fn follows_context(&self, context: &str) -> bool {
         if let Some(gate) = &self.gate {
             return self.gate_context(gate) == context;
@@ -236,29 +236,29 @@ impl Source {
         }
     }
 
-    /// The context that decides.
+    /// The gate's context.
     pub(crate) fn gate_context<'s>(&'s self, gate: &'s Gate) -> &'s str {
         gate.context.as_deref().unwrap_or(&self.context)
     }
 
-    /// The address of the REST API without a slash at its end.
+    /// The URL of the REST API, without a trailing slash.
     pub(crate) fn api(&self) -> &str {
         let endpoint = self.v3_endpoint.as_ref().filter(|endpoint| is_given(Some(endpoint))).unwrap_or(&self.endpoint);
         endpoint.trim().trim_end_matches('/')
     }
 
-    /// The address of the GraphQL API, if the source names it.
+    /// The URL of the GraphQL API, if the source sets it.
     pub(crate) fn graphql(&self) -> Option<String> {
         self.v4_endpoint.as_ref().map(|endpoint| endpoint.trim().to_owned()).filter(|endpoint| !endpoint.is_empty())
     }
 
-    /// The name of the repository without its owner's.
+    /// The name of the repository, without its owner.
     pub(crate) fn repository_name(&self) -> String {
         let repository = self.repository();
         repository.split_once('/').map_or(repository.clone(), |(_, name)| name.to_owned())
     }
 
-    /// How to connect.
+    /// The HTTP settings.
     pub(crate) fn http(&self) -> HttpSettings {
         HttpSettings {
             ca_certs: self.ca_certs.clone(),
@@ -401,7 +401,7 @@ impl Parameters for Source {
     }
 }
 
-/// Whether a text is `OWNER/NAME` and nothing that would be another path on the server.
+/// Whether the text is `OWNER/NAME` and cannot change the path of a request.
 fn is_repository(text: &str) -> bool {
     let is_name = |name: &str| {
         !name.is_empty()
@@ -412,7 +412,7 @@ fn is_repository(text: &str) -> bool {
     text.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name))
 }
 
-/// Whether a text can be a ref: nothing that git refuses, above all nothing that would be another path on the server.
+/// Whether the text is a ref name that git accepts and that cannot change the path of a request.
 fn is_ref(text: &str) -> bool {
     let legal = |part: &str| !part.is_empty() && !part.starts_with('.');
     !text.starts_with('-')

@@ -1,10 +1,10 @@
-//! The words that GitHub has for how something fares.
+//! The states of commit statuses and deployments.
 
 use std::fmt;
 
 use jetway::{Problems, nearest};
 
-/// How a commit fares.
+/// The state of a commit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Error,
@@ -16,7 +16,7 @@ pub(crate) enum State {
 impl State {
     const ALL: [Self; 4] = [Self::Error, Self::Failure, Self::Pending, Self::Success];
 
-    /// The word in any case. `abort`, which is no word of GitHub's, is an error, as in the `cogito` resource.
+    /// Parses a state, ignoring case. `abort`, which GitHub does not know, becomes `error`, as in the `cogito` resource.
     pub(crate) fn parse(word: &str) -> Option<Self> {
         if word.trim().eq_ignore_ascii_case("abort") {
             return Some(Self::Error);
@@ -24,19 +24,19 @@ impl State {
         Self::ALL.into_iter().find(|state| state.word().eq_ignore_ascii_case(word.trim()))
     }
 
-    /// The state that stands for how a build has gone, as `BUILD_STATUS` has it.
+    /// The state for a build's status, as in `BUILD_STATUS`.
     pub(crate) fn of_build(status: &str) -> Option<Self> {
         match status {
             "succeeded" => Some(Self::Success),
             "failed" => Some(Self::Failure),
-            // GitHub has no word for a build that somebody stopped; it is not the commit that failed.
+            // GitHub has no state for an aborted build. It is not a failure of the commit.
             "errored" | "aborted" => Some(Self::Error),
             "pending" | "started" => Some(Self::Pending),
             _ => None,
         }
     }
 
-    /// As GitHub writes it.
+    /// GitHub's name of the state.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -53,7 +53,7 @@ impl fmt::Display for State {
     }
 }
 
-/// Notes that a word is none of a commit's states.
+/// Reports a problem if the word is not a state of a commit status.
 pub(crate) fn require_state(problems: &mut Problems, key: &str, word: &str) {
     if State::parse(word).is_none() {
         let words: Vec<&str> = State::ALL.into_iter().map(State::word).collect();
@@ -64,12 +64,12 @@ pub(crate) fn require_state(problems: &mut Problems, key: &str, word: &str) {
 /// The states of a deployment.
 const DEPLOYMENT_STATES: [&str; 7] = ["error", "failure", "in_progress", "inactive", "pending", "queued", "success"];
 
-/// The state of a deployment that a word in any case names, as GitHub writes it.
+/// Parses a state of a deployment, ignoring case.
 pub(crate) fn deployment_state(word: &str) -> Option<&'static str> {
     DEPLOYMENT_STATES.into_iter().find(|state| state.eq_ignore_ascii_case(word.trim()))
 }
 
-/// Notes that a word is none of a deployment's states.
+/// Reports a problem if the word is not a state of a deployment.
 pub(crate) fn require_deployment_state(problems: &mut Problems, key: &str, word: &str) {
     if deployment_state(word).is_none() {
         not_a_word(problems, key, word, &DEPLOYMENT_STATES);

@@ -1,9 +1,9 @@
-//! What one check keeps for the next in the same container: answers, so that the server need not give (and count) them
-//! again, and a GitHub App's token for its life.
+//! A cache for the next check in the same container. It holds responses, so that the server need not send (and count) them again,
+//! and a GitHub App's token until it expires.
 //!
-//! The file is this user's alone. Whatever else is found in its place, or in it, counts as nothing kept. The token in it is
-//! sealed with a key that is made from the App's private key, which comes with every request and is never on disk: the
-//! file by itself opens no door.
+//! Only this user can read the file. A file with another owner, other permissions or invalid content is ignored. The token is
+//! encrypted with a key derived from the App's private key. The private key comes with every request and is never on disk, so
+//! the file alone does not reveal the token.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -20,15 +20,15 @@ use jetway::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The largest file that is read, in bytes.
+/// The maximum size of the file, in bytes.
 const LARGEST: u64 = 32 * 1024 * 1024;
 
-/// What is kept, and where.
+/// The content of the cache, and its path.
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
     kept: Content,
-    /// What this check has used or learnt; only that is kept for the next one.
+    /// The entries that this check has used or added; only these are saved.
     used: Content,
 }
 
@@ -40,7 +40,7 @@ struct Content {
     token: Option<String>,
 }
 
-/// A page of an answer, and how the server calls this state of it.
+/// A cached page, and its ETag.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Answer {
     pub(crate) etag: String,
@@ -48,7 +48,7 @@ pub(crate) struct Answer {
     pub(crate) items: Value,
 }
 
-/// A token and the second at which it ends.
+/// A token and its expiry, in seconds since 1970.
 #[derive(Debug, Serialize, Deserialize)]
 struct Sealed {
     token: String,
@@ -56,7 +56,7 @@ struct Sealed {
 }
 
 impl Store {
-    /// What was kept in `directory` for this server and repository.
+    /// Opens the cache in `directory` for this server and repository.
     pub(crate) fn open(directory: &Path, server: &str, repository: &str) -> Self {
         let name = digest(&[b"jetway github-status", server.as_bytes(), repository.as_bytes()]);
         let name = name.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
@@ -65,17 +65,17 @@ impl Store {
         Self { path, kept, used: Content::default() }
     }
 
-    /// The answer that was kept for a request.
+    /// The cached response to a request.
     pub(crate) fn answer(&self, request: &str) -> Option<&Answer> {
         self.used.answers.get(request).or_else(|| self.kept.answers.get(request))
     }
 
-    /// Keeps an answer for the next check.
+    /// Caches a response.
     pub(crate) fn keep(&mut self, request: &str, answer: Answer) {
         self.used.answers.insert(request.to_owned(), answer);
     }
 
-    /// The token that was kept for `login`, and when it ends.
+    /// The cached token for `login`, and its expiry.
     pub(crate) fn token(&mut self, login: &Login<'_>) -> Option<(Secret, i64)> {
         let sealed = self.kept.token.clone()?;
         let opened = open(login, &sealed)?;
@@ -83,18 +83,18 @@ impl Store {
         Some((Secret::new(opened.token), opened.ends))
     }
 
-    /// Keeps a token.
+    /// Caches a token.
     pub(crate) fn keep_token(&mut self, login: &Login<'_>, token: &Secret, ends: i64) {
         self.used.token = seal(login, &Sealed { token: token.expose().to_owned(), ends });
     }
 
-    /// Keeps the token no longer.
+    /// Removes the token from the cache.
     pub(crate) fn forget_token(&mut self) {
         self.kept.token = None;
         self.used.token = None;
     }
 
-    /// Writes what this check used. The next one can do without it, so that nothing becomes of a failure.
+    /// Saves the entries that this check used. Errors are ignored, because the next check works without the cache.
     pub(crate) fn save(&self) {
         let _ = self.write();
     }
@@ -112,7 +112,7 @@ impl Store {
     }
 }
 
-/// The content of a file that only this user can have written and can read.
+/// Reads a file, if this user owns it and others have no permissions.
 fn read(path: &Path) -> Option<Vec<u8>> {
     let no_links = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let flags = i32::try_from(no_links.bits()).ok()?;
@@ -120,7 +120,7 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     let metadata = file.metadata().ok()?;
     let is_ours = metadata.is_file()
         && metadata.uid() == rustix::process::geteuid().as_raw()
-        // Nothing for the group or others.
+        // The group and others have no permissions.
         && metadata.mode().trailing_zeros() >= 6
         && metadata.len() <= LARGEST;
     if !is_ours {
@@ -131,7 +131,7 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Who a token is for: it opens for nobody else.
+/// The identity that a token belongs to. The token cannot be decrypted with another one.
 #[derive(Debug)]
 pub(crate) struct Login<'s> {
     pub(crate) private_key: &'s Secret,
@@ -167,7 +167,7 @@ fn open(login: &Login<'_>, text: &str) -> Option<Sealed> {
     serde_json::from_slice(opened).ok()
 }
 
-/// The SHA-256 of several texts, each with its length before it.
+/// The SHA-256 of several texts, each prefixed with its length.
 fn digest(parts: &[&[u8]]) -> Vec<u8> {
     let mut digest = Digest::new(&SHA256);
     for part in parts {
@@ -228,7 +228,7 @@ mod tests {
         fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o600)).unwrap();
         std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
         assert!(!is_used());
-        // What is written takes the place of the link, not of what it leads to.
+        // Saving replaces the symlink, not its target.
         kept_in(directory.path());
         assert_eq!(fs::read(&elsewhere).unwrap(), content);
         fs::remove_file(&path).unwrap();

@@ -1,4 +1,4 @@
-//! The commit that a put is about.
+//! Finds the commit of a put.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::params::{Params, given};
 use crate::remote;
 use crate::source::Source;
 
-/// Which of the established resources a put is like.
+/// The established resource that a put is compatible with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// `commit`: the status resource.
@@ -20,19 +20,19 @@ pub(crate) enum Manner {
     PullRequest,
 }
 
-/// The commit that a put is about, and its pull request where one is known.
+/// The commit of a put, and its pull request if known.
 #[derive(Debug)]
 pub(crate) struct Subject {
     pub(crate) manner: Manner,
     pub(crate) commit: String,
     pub(crate) pull_request: PullRequest,
-    /// The head of the pull request whose checkout `commit` names, when the checkout is at another commit: a merge that the get of the
-    /// pull request made is unknown to GitHub.
+    /// The head of the pull request whose checkout `commit` names, if the checkout is at another commit: GitHub does not know a
+    /// merge that the get of the pull request created.
     pub(crate) head_of_pull_request: Option<String>,
 }
 
 impl Subject {
-    /// Finds the commit by the params. A checkout of another repository is an error.
+    /// Finds the commit from the params. A checkout of another repository is an error.
     pub(crate) fn find(inputs: &Inputs, source: &Source, params: &Params) -> Result<Self> {
         match (given(params.path.as_ref()), given(params.commit.as_ref())) {
             (Some(path), _) => Self::of_path(inputs, source, path),
@@ -108,7 +108,7 @@ impl Subject {
     }
 }
 
-/// Fails when a checkout is of another repository than the source's.
+/// Fails if a checkout is of another repository than the source's.
 fn require_repository(inputs: &Inputs, source: &Source, name: &str, directory: &Path) -> Result<()> {
     let remotes = checkout::remotes(inputs, directory);
     let Some(another) = remote::of_another(&remotes, &source.repository(), source.api()) else { return Ok(()) };

@@ -1,6 +1,6 @@
-//! The statuses and comments of a put, from params, files and variables.
+//! Builds the statuses and comments of a put from params, files and variables.
 //!
-//! What decorates a status (description, address) never stops it: what GitHub would refuse is left out, with a warning.
+//! An invalid optional field (description, URL) does not stop a status: it is dropped with a warning.
 
 use jetway::{Advise as _, BuildMetadata, Result, Unknown, anyhow};
 
@@ -15,7 +15,7 @@ use crate::state::State;
 use crate::subject::Manner;
 use crate::variables::fill;
 
-/// The context of the established pull-request resource, in two parts.
+/// The default context of the established pull-request resource has two parts; this is the first.
 const BASE_CONTEXT: &str = "concourse-ci";
 const CONTEXT: &str = "status";
 
@@ -28,7 +28,7 @@ pub(crate) struct Planned {
     pub(crate) target_url: Option<String>,
 }
 
-/// Where the texts of a put come from.
+/// The inputs for the texts of a put.
 pub(crate) struct Texts<'p> {
     pub(crate) build: &'p BuildMetadata,
     pub(crate) log: Log<'p>,
@@ -39,7 +39,7 @@ pub(crate) struct Texts<'p> {
 }
 
 impl Texts<'_> {
-    /// The statuses to set; none when a put by `path` names no state, as with the established pull-request resource.
+    /// The statuses to set. Empty if a put by `path` sets no state, as in the established pull-request resource.
     pub(crate) fn statuses(&self, target_url: Option<&str>) -> Result<Vec<Planned>> {
         let params = self.params;
         if !params.statuses.is_empty() {
@@ -59,8 +59,8 @@ impl Texts<'_> {
         }
     }
 
-    /// One entry, which is a status for each of its contexts; what it does not say is taken from the params themselves. `at` is where
-    /// its keys are.
+    /// Builds one status for each context of an entry. Keys that the entry does not set are taken from the params. `at` is the path
+    /// of its keys.
     fn status(&self, one: &StatusParams, at: &str, target_url: Option<&str>) -> Result<Vec<Planned>> {
         let typed = given(one.state.as_ref()).or_else(|| self.params.state());
         let state = typed.and_then(State::parse).or_else(|| self.state_of_build());
@@ -104,12 +104,12 @@ impl Texts<'_> {
         own.into_iter().map(|context| self.context_name(one, Some(context))).collect()
     }
 
-    /// The context. A put by `commit` is that of the status resource: the source's context as it is. A put by `path` is that of
-    /// the pull-request resource: two parts, each with a default. What the source or the put says comes before defaults.
+    /// The context. A put by `commit` follows the status resource: the source's context, unchanged. A put by `path` follows the
+    /// pull-request resource: two parts, each with a default. The source's or the put's own context overrides defaults.
     fn context_name(&self, one: &StatusParams, own: Option<&str>) -> String {
         let own = own.map(|name| fill(self.build, self.log, "context", name, Unknown::Stays));
         let of_source = self.source.own_context().map(str::to_owned);
-        // As in the `cogito` resource, the job is the context where only a prefix is given.
+        // As in the `cogito` resource, the job's name is the context if only a prefix is set.
         let of_job = || self.build.job_name.clone().filter(|_| self.source.names_contexts_by_job());
         let base = given(one.base_context.as_ref()).or_else(|| given(self.params.base_context.as_ref()));
         let (base, name) = match (self.manner, own, of_source.or_else(of_job)) {
@@ -152,7 +152,7 @@ impl Texts<'_> {
         })
     }
 
-    /// Where statuses lead when they do not say themselves.
+    /// The default URL of statuses.
     pub(crate) fn target_url(&self) -> Result<Option<String>> {
         if self.source.omit_target_url {
             return Ok(None);
@@ -178,7 +178,7 @@ impl Texts<'_> {
         }))
     }
 
-    /// The address of a page with variables filled in, if it is one.
+    /// Expands variables in a page's URL; `None` if the result is not a valid one.
     fn page(&self, key: &str, text: &str) -> Option<String> {
         if self.source.omit_target_url {
             return None;
@@ -194,7 +194,7 @@ impl Texts<'_> {
         is_page.then_some(page)
     }
 
-    /// The address of a page that GitHub takes, which stands in the params as it is.
+    /// A page's URL from the params, without variables, if GitHub accepts it.
     pub(crate) fn plain_page(&self, key: &str, text: Option<&String>) -> Option<String> {
         let page = given(text)?.trim();
         let is_page = address::is_page(page);
@@ -204,7 +204,7 @@ impl Texts<'_> {
         is_page.then(|| page.to_owned())
     }
 
-    /// The text of a file; `None` with a warning when it cannot be read. A path out of the inputs is an error.
+    /// Reads a file; `None` with a warning if that fails. A path outside the inputs is an error.
     fn file(&self, key: &str, path: &str) -> Result<Option<String>> {
         match self.inputs.find(path)? {
             Some(found) if found.is_file() => self.inputs.text(key, path).map(Some),
@@ -215,7 +215,7 @@ impl Texts<'_> {
         }
     }
 
-    /// `text` without characters that GitHub refuses.
+    /// Removes the characters that GitHub rejects from `text`.
     pub(crate) fn without_emoji(&self, key: &str, text: &str) -> String {
         let Some(words) = without_emoji(text) else { return text.to_owned() };
         self.log.warn(format_args!(
@@ -227,7 +227,7 @@ impl Texts<'_> {
     pub(crate) fn comments(&self) -> Result<Vec<String>> {
         let mut comments = Vec::new();
         if let Some(text) = given(self.params.comment.as_ref()) {
-            // Of an older pull-request resource, `comment` is a file.
+            // In an older pull-request resource, `comment` names a file.
             let file = self.inputs.text_of_file(text.trim());
             if file.is_some() {
                 self.log.step(format_args!("`comment` is the file `{}` in the inputs", text.trim()));
@@ -243,7 +243,7 @@ impl Texts<'_> {
         Ok(comments)
     }
 
-    /// What becomes of variables that are none, which the two established resources do not agree on.
+    /// How to treat unknown variables, which the two established resources treat differently.
     fn unknown(&self) -> Unknown {
         match self.manner {
             Manner::Commit => Unknown::Empties,

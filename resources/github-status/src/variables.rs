@@ -1,11 +1,11 @@
-//! Variables of the build in text that a pipeline gives.
+//! Expands the build's variables in a pipeline's texts.
 
 use jetway::{BuildMetadata, Unknown, interpolate};
 
 use crate::log::Log;
 
-/// `text` with the build's variables filled in. One that this build has no value for, such as the job of a one-off build,
-/// becomes empty; what becomes of any other name is the caller's to say, and people are told of it.
+/// Expands the build's variables in `text`. A variable that this build does not set, such as the job of a one-off build, becomes
+/// empty. `unknown` says how to treat any other name; a warning reports it.
 pub(crate) fn fill(build: &BuildMetadata, log: Log<'_>, key: &str, text: &str, unknown: Unknown) -> String {
     let filled = interpolate(text, |name| build.variable(name).or_else(|| is_known(name).then_some("")), unknown);
     if !filled.unknown.is_empty() {

@@ -23,12 +23,12 @@ pub struct Version {
 }
 
 impl Version {
-    /// The version of a commit's status.
+    /// The version of a commit status.
     pub(crate) fn of_status(commit: &str, status: u64) -> Self {
         Self { commit: commit.to_owned(), status: Some(status.to_string()), ..Self::default() }
     }
 
-    /// The version of a deployment, and of the status that it has.
+    /// The version of a deployment and its status.
     pub(crate) fn of_deployment(commit: &str, deployment: u64, status: Option<u64>) -> Self {
         Self {
             commit: commit.to_owned(),
