@@ -1,4 +1,4 @@
-//! Servers that are programs of their own and insist on being told their port.
+//! Runs servers that are separate programs and need a port as an argument.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
@@ -9,13 +9,13 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::process;
 
-/// How often another port is tried.
+/// The maximum number of ports to try.
 const TRIES: u32 = 5;
 
-/// How long a server may take to listen.
+/// The time limit for a server to start listening.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A server's process. It ends, with all that it started, when it is dropped.
+/// A server's process. Dropping it kills the whole process group.
 pub struct Daemon(Child);
 
 impl Daemon {
@@ -26,8 +26,8 @@ impl Daemon {
         Self(child.unwrap_or_else(|error| panic!("start {command:?}: {error}")))
     }
 
-    /// Starts a program on a port that was free a moment ago, and waits until it listens there. When somebody else was
-    /// faster to take the port, another one is tried.
+    /// Starts a program on a free port and waits until it listens there. If another process takes the port first, it tries another
+    /// port.
     pub fn listen(mut command: impl FnMut(u16) -> Command) -> (Self, u16) {
         for _ in 0..TRIES {
             let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
@@ -47,9 +47,9 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // A child that has been waited for is nobody's: its number is left alone.
+        // The PID of a child that was reaped may belong to another process, so it is not killed.
         if matches!(self.0.try_wait(), Ok(None)) {
-            // All at once: a server that is left for a moment makes up for the workers that it has lost.
+            // Kills the group at once: a server that survives for a moment would restart the workers that it lost.
             if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
                 let _ = kill_process_group(group, Signal::KILL);
             }

@@ -1,5 +1,5 @@
-//! A container engine as a fixture: this machine's, which builds, pulls and runs. Nothing can be pulled from elsewhere, so that
-//! the image to build upon is made here, of Debian's static busybox.
+//! This machine's container engine as a fixture: it builds, pulls and runs. It cannot pull from public registries, so the base image
+//! is built here from Debian's static busybox.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -8,16 +8,16 @@ use std::sync::OnceLock;
 
 use crate::layer::{self, Layer};
 
-/// Where this machine's engine listens.
+/// The socket of this machine's engine.
 pub const SOCKET: &str = "/var/run/docker.sock";
 
-/// The image that fixtures build upon: busybox, and a `/tmp`.
+/// The base image of the fixtures: busybox, and a `/tmp`.
 pub const BASE: &str = "jetway-tests/base:busybox";
 
-/// This machine's static busybox, for containers of images that hold no program but their own.
+/// This machine's static busybox, for containers whose images have only their own program.
 pub const BUSYBOX: &str = "/bin/busybox";
 
-/// Whether there is an engine, with [`BASE`] in it. When there is none, the calling test is to return.
+/// Whether an engine is available, with [`BASE`] in it. If not, the calling test must return.
 pub fn require() -> bool {
     static MADE: OnceLock<()> = OnceLock::new();
     if !layer::require(Layer::Engine) || !layer::require(Layer::Program("busybox")) {
@@ -35,7 +35,7 @@ fn make_base() {
     let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).exists());
     let busybox = busybox.expect("busybox-static");
     std::fs::copy(busybox, bin.join("busybox")).expect("copy busybox");
-    // Not the copy: a child that another test starts at this moment may still hold it open for writing.
+    // Runs the original, because a child of another test may still hold the copy open for writing.
     let names = Command::new(busybox).arg("--list").output().expect("ask busybox for its names");
     for name in String::from_utf8_lossy(&names.stdout).lines().filter(|name| *name != "busybox") {
         let _ = std::os::unix::fs::symlink("busybox", bin.join(name));
@@ -56,13 +56,13 @@ fn make_base() {
     assert!(import.wait().expect("wait for docker").success(), "docker import failed");
 }
 
-/// Asks the engine by its command line; `None` when that fails.
+/// Runs `docker`; `None` if it fails.
 pub fn try_docker(arguments: &[&str]) -> Option<String> {
     let output = call(arguments);
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
 
-/// The same where it must not fail.
+/// Runs `docker` and panics if it fails.
 #[track_caller]
 pub fn docker(arguments: &[&str]) -> String {
     let output = call(arguments);
@@ -79,8 +79,8 @@ fn call(arguments: &[&str]) -> Output {
         .expect("run docker")
 }
 
-/// The arguments of `docker run` for a container that may hold an engine: privileged, or all that it comes to where the machine
-/// itself has not every capability.
+/// The arguments of `docker run` for a container that runs an engine: privileged, or the closest equivalent if the machine itself
+/// lacks capabilities.
 pub fn privileged() -> Vec<String> {
     let flags: &[&str] = if try_docker(&["run", "--rm", "--privileged", BASE, "true"]).is_some() {
         &["--privileged"]
@@ -96,23 +96,23 @@ pub fn privileged() -> Vec<String> {
     flags.iter().map(|flag| (*flag).to_owned()).collect()
 }
 
-/// This machine's address as containers with a network of their own see it.
+/// This machine's address on the containers' bridge network.
 pub fn bridge_address() -> String {
     let routes = docker(&["run", "--rm", BASE, "ip", "route"]);
     let gateway = routes.lines().find_map(|line| line.strip_prefix("default via ")?.split(' ').next());
     gateway.expect("a default route in a container").to_owned()
 }
 
-/// The images of a repository; they are removed when this is dropped.
+/// The images of a repository. Dropping it removes them.
 pub struct Images(String);
 
 impl Images {
-    /// Those of a repository that a test builds.
+    /// The images of a repository that a test builds.
     pub fn of(repository: &str) -> Self {
         Self(repository.to_owned())
     }
 
-    /// Removes them from the engine.
+    /// Removes the images from the engine.
     pub fn remove(&self) {
         if let Some(names) = try_docker(&["images", "--format", "{{.Repository}}:{{.Tag}}", &self.0]) {
             for name in names.lines() {

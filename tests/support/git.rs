@@ -1,15 +1,15 @@
-//! The `git` program, cut off from whatever is configured on the machine.
+//! Runs the `git` program, isolated from the machine's configuration.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Who authors and commits everything in the fixtures.
+/// The author and committer of all commits in the fixtures.
 pub const IDENTITY: (&str, &str) = ("Ada Fixture", "ada@example.com");
 
-/// When the first commit of a repository is made; each one after it is a minute later, so that ids are the same every time.
+/// The time of a repository's first commit. Each later one is a minute later, so that commit hashes are reproducible.
 pub const FIRST_COMMIT: u64 = 1_700_000_000;
 
-/// The variables of a `git` that reads nobody's configuration and asks nobody for a password.
+/// The variables that make `git` ignore all configuration and never prompt for a password.
 pub const ISOLATION: [(&str, &str); 5] = [
     ("GIT_CONFIG_GLOBAL", "/dev/null"),
     ("GIT_CONFIG_NOSYSTEM", "1"),
@@ -18,7 +18,7 @@ pub const ISOLATION: [(&str, &str); 5] = [
     ("LC_ALL", "C"),
 ];
 
-/// `git` in `directory`, with nothing of the caller's environment but the search path.
+/// Builds a `git` command in `directory` that inherits only `PATH` from the environment.
 pub fn command(directory: &Path) -> Command {
     let mut command = Command::new("git");
     command
@@ -31,13 +31,13 @@ pub fn command(directory: &Path) -> Command {
     command
 }
 
-/// Runs `git` in `directory` and gives what it printed, without the last line's end. Its failure is the test's.
+/// Runs `git` in `directory` and returns its output without the final newline. Panics if it fails.
 pub fn run(directory: &Path, arguments: &[&str]) -> String {
     let output = command(directory).args(arguments).output().expect("start git");
     answer(output, arguments)
 }
 
-/// What a finished `git` printed; panics with its messages when it failed.
+/// The output of a finished `git`; panics with its stderr if it failed.
 pub(crate) fn answer(output: Output, arguments: &[&str]) -> String {
     assert!(
         output.status.success(),
@@ -51,12 +51,12 @@ pub(crate) fn answer(output: Output, arguments: &[&str]) -> String {
     text
 }
 
-/// The variables that give both dates of a commit or tag.
+/// The variables that set the author and committer dates.
 pub(crate) fn dates(seconds: u64) -> [(&'static str, String); 2] {
     [("GIT_AUTHOR_DATE", format!("@{seconds} +0000")), ("GIT_COMMITTER_DATE", format!("@{seconds} +0000"))]
 }
 
-/// Where programs are looked up, in tests as in a worker's container.
+/// The `PATH` of programs, in tests as in a worker's container.
 pub fn search_path() -> String {
     std::env::var("PATH").unwrap_or_else(|_| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned())
 }

@@ -1,8 +1,8 @@
-//! What the outside tests, the demonstration and the benchmark stand on.
+//! The fixtures of the outside tests, the demonstration and the benchmark.
 //!
-//! Everything that a test talks to is started here, on loopback and on a port that the system picks, and ends with the
-//! value that stands for it: [`http_git::HttpGit`] and [`ssh_git::SshGit`] are servers, [`repository::Repository`] is the
-//! history that they serve, [`verb::Verb`] runs a resource as a Concourse worker does.
+//! Each fixture starts its own server on loopback, on a port that the system picks, and stops it when the value is dropped.
+//! [`http_git::HttpGit`] and [`ssh_git::SshGit`] are servers, [`repository::Repository`] is the history that they serve, and
+//! [`verb::Verb`] runs a resource as a Concourse worker does.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

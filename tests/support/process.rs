@@ -1,4 +1,4 @@
-//! Processes as the kernel sees them: who descends from whom, what a run cost, what it started.
+//! Reads processes from the kernel: descendants, the cost of a run, and the processes that it started.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,24 +12,24 @@ use wait4::Wait4 as _;
 
 use crate::scratch;
 
-/// A process that was running when it was looked at.
+/// A process that was running when it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// Its number.
+    /// Its PID.
     pub pid: u32,
-    /// Its parent's number.
+    /// Its parent's PID.
     pub parent: u32,
     /// Its command line, with spaces between the arguments.
     pub command: String,
-    /// When it started, in the kernel's ticks: with the number it is unique.
+    /// Its start time in kernel ticks. Together with the PID it is unique.
     started: u64,
 }
 
 impl Process {
-    /// The process of that number, unless there is none or it has ended.
+    /// Finds a running process by PID.
     pub fn find(pid: u32) -> Option<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The second field is the program's name in brackets, with whatever in it.
+        // The second field is the program's name in parentheses, which may contain any characters.
         let (_, fields) = status.rsplit_once(") ")?;
         let fields: Vec<&str> = fields.split(' ').collect();
         if matches!(fields.first().copied()?, "Z" | "X") {
@@ -40,12 +40,12 @@ impl Process {
         Some(Self { pid, parent: fields.get(1)?.parse().ok()?, command, started: fields.get(19)?.parse().ok()? })
     }
 
-    /// Whether this very process still runs (and is not another one with its number).
+    /// Whether this process still runs, and not another one with the same PID.
     pub fn is_alive(&self) -> bool {
         Self::find(self.pid).is_some_and(|now| now.started == self.started)
     }
 
-    /// Ends it, if it still is what it was.
+    /// Kills the process if its PID was not reused.
     pub fn kill(&self) {
         if self.is_alive() {
             signal(self.pid, Signal::KILL);
@@ -53,7 +53,7 @@ impl Process {
     }
 }
 
-/// All processes that descend from `pid`, parents before children.
+/// All descendants of `pid`, parents before children.
 pub fn descendants(pid: u32) -> Vec<Process> {
     let processes: Vec<Process> = fs::read_dir("/proc")
         .into_iter()
@@ -72,7 +72,7 @@ pub fn descendants(pid: u32) -> Vec<Process> {
     found
 }
 
-/// Looks until `ready` finds something, for as long as `limit`.
+/// Polls until `ready` returns a value, for at most `limit`.
 pub fn wait_until<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
@@ -92,20 +92,20 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
     }
 }
 
-/// What one run of a command cost.
+/// The cost of one run of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
-    /// From just before the start until the end was seen.
+    /// The time from the start until the exit was seen.
     pub wall: Duration,
-    /// User and system time of the process and of every descendant that was waited for.
+    /// The user and system time of the process and of all descendants that were reaped.
     pub cpu: Duration,
-    /// How it ended.
+    /// The exit status.
     pub status: ExitStatus,
 }
 
-/// Runs a command to its end, with a file as its input and its output thrown away, and says what it cost.
+/// Runs a command to its end, with a file as its input and without its output, and measures its cost.
 ///
-/// The kernel accounts for this child alone, so whatever else this process runs meanwhile (a server's children) is not in it.
+/// The kernel counts only this child, so other children of this process (such as servers) are not included.
 pub fn cost(command: &mut Command, input: &Path) -> io::Result<Cost> {
     command.stdin(fs::File::open(input)?).stdout(Stdio::null()).stderr(Stdio::null());
     let start = Instant::now();
@@ -114,21 +114,21 @@ pub fn cost(command: &mut Command, input: &Path) -> io::Result<Cost> {
     Ok(Cost { wall, cpu: used.rusage.utime + used.rusage.stime, status: used.status })
 }
 
-/// What a run left in the kernel's books besides time.
+/// Resource usage of a run, other than time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footprint {
-    /// Processes started by the whole tree, the first one not counted.
+    /// The number of processes that the whole tree started, without the first one.
     pub started: usize,
-    /// Those of them that the first process started itself.
+    /// The number of processes that the first process started itself.
     pub children: usize,
     /// The largest resident size of the first process alone, in bytes.
     pub peak_rss: u64,
 }
 
-/// Runs a command under `strace` and counts. It says nothing about time.
+/// Runs a command under `strace` and counts its processes. It does not measure time.
 ///
-/// Each process is held for a moment as it is about to exit: then its high-water mark is final and still there to be read.
-/// (What `wait4` tells is the largest of the whole tree, which for a resource is its `git`.)
+/// Each process is stopped just before it exits, because its high-water mark is final then and still readable. (`wait4` reports
+/// the maximum of the whole tree, which for a resource is its `git`.)
 pub fn footprint(command: &Command, input: &Path) -> io::Result<Footprint> {
     let directory = scratch::directory();
     let mut traced = Command::new("strace");
@@ -142,7 +142,7 @@ pub fn footprint(command: &Command, input: &Path) -> io::Result<Footprint> {
     if let Some(current) = command.get_current_dir() {
         traced.current_dir(current);
     }
-    // A command's own environment is changes to ours; the ones measured start from an empty one, as tests do.
+    // `Command::get_envs` returns only changes to our environment. Measured commands start from an empty one, as in tests.
     traced.env_clear();
     traced.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     traced.stdin(fs::File::open(input)?).stdout(Stdio::null()).stderr(Stdio::null());
@@ -150,14 +150,14 @@ pub fn footprint(command: &Command, input: &Path) -> io::Result<Footprint> {
     let mut strace = traced.spawn()?;
     let (mut first, mut peak_rss) = (None, 0);
     while strace.try_wait()?.is_none() {
-        // strace tries its own features out on short-lived children first: the one meant here is what has been traced.
+        // strace first tests its own features on short-lived children. The command is the process that is traced.
         if first.is_none() {
             first = descendants(strace.id())
                 .into_iter()
                 .find(|process| directory.path().join(format!("trace.{}", process.pid)).exists())
                 .map(|process| process.pid);
         }
-        // The last figure, not the largest: before it became the command, the process was a copy of strace.
+        // The last value, not the largest: before exec, the process was a copy of strace.
         if let Some(figure) = first.and_then(high_water_mark) {
             peak_rss = figure;
         }
@@ -174,7 +174,7 @@ fn high_water_mark(pid: u32) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
-/// Counts processes in the traces, of which there is one for each thread.
+/// Counts processes in the trace files. There is one file per thread.
 fn count(directory: &Path, first: u32) -> io::Result<(usize, usize)> {
     let mut threads_of: HashMap<u32, Vec<u32>> = HashMap::new();
     let mut processes_of: HashMap<u32, usize> = HashMap::new();

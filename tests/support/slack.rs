@@ -1,7 +1,7 @@
-//! Stand-ins of Slack: incoming webhooks, also those of other chats, and the Web API.
+//! Stand-ins for Slack: incoming webhooks, also those of other chats, and the Web API.
 //!
-//! They hold what they receive against the documented schemas and answer as Slack does: with its words for what is wrong.
-//! What arrived is kept, so that a test can say what people read.
+//! They validate requests against the documented schemas and respond with Slack's own error codes. They record the messages for
+//! assertions.
 
 mod api;
 mod client;

@@ -1,6 +1,6 @@
-//! An HTTP server for stand-ins: it hands each request to a function, remembers it, and misbehaves on request.
+//! An HTTP server for stand-ins: it passes each request to a function, records it, and injects faults on demand.
 //!
-//! One thread and one request per connection, over blocking sockets: that is enough for a test, and it can be cut at any point.
+//! It serves one request per connection, with one thread each and blocking sockets: enough for a test, and any point can be cut.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,20 +17,20 @@ use serde_json::Value;
 
 use crate::certificates::{Authority, Identity};
 
-/// A request as it came.
+/// A recorded request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// `GET`, `POST`...
     pub method: String,
     /// The path and query as they were sent.
     pub target: String,
-    /// Names in lower case, in order.
+    /// Names in lower case, in the order of arrival.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status code.
@@ -41,26 +41,26 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// What happens to a request instead of, or besides, a good answer.
+/// A fault to inject in place of, or in addition to, a good response.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// This answer, without the request being acted on.
+    /// Sends this response without processing the request.
     Answer(Answer),
-    /// The connection is closed before the request was read.
+    /// Closes the connection before reading the request.
     CutBefore,
-    /// The request is acted on, and the connection is closed without an answer.
+    /// Processes the request, then closes the connection without a response.
     CutAfter,
-    /// The request is acted on, and never answered.
+    /// Processes the request and never responds.
     Stall,
-    /// A good answer, late.
+    /// Sends a good response after a delay.
     Slow(Duration),
-    /// A good answer, whose body is cut after so many bytes.
+    /// Sends a good response and closes the connection after this many bytes of the body.
     CutBody(usize),
-    /// A good answer, of whose body nothing comes after so many bytes.
+    /// Sends a good response and stalls after this many bytes of the body.
     StallBody(usize),
 }
 
-/// A running server. It ends when it is dropped.
+/// A running server. It stops when it is dropped.
 pub struct StandIn {
     address: SocketAddr,
     authority: Option<String>,
@@ -85,7 +85,7 @@ impl Asked {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// The parts of the path, each decoded.
+    /// The segments of the path, each decoded.
     pub fn parts(&self) -> Vec<String> {
         self.path().trim_start_matches('/').split('/').map(decoded).collect()
     }
@@ -117,7 +117,7 @@ impl Asked {
     /// The body as JSON.
     ///
     /// # Panics
-    /// When it is not.
+    /// If it is not valid JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("no JSON ({error}): {}", String::from_utf8_lossy(&self.body)))
@@ -150,7 +150,7 @@ impl Answer {
         }
     }
 
-    /// The same with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
@@ -159,23 +159,23 @@ impl Answer {
 }
 
 impl StandIn {
-    /// Starts a server on a port of the system's choice.
+    /// Starts a server on a port that the system picks.
     pub fn start(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         Self::serve(Box::new(handler), None)
     }
 
-    /// The same over TLS, with a certificate for `localhost` of an authority of its own.
+    /// Starts a TLS server with a certificate for `localhost`, signed by its own CA.
     pub fn start_tls(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         Self::start_tls_for("localhost", handler)
     }
 
-    /// The same with a certificate for another name.
+    /// Starts a TLS server with a certificate for another name.
     pub fn start_tls_for(name: &str, handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let authority = Authority::new();
         Self::start_tls_with(authority.pem(), &authority.server(&[name]), handler)
     }
 
-    /// The same with a certificate of that authority, whose own is in PEM form.
+    /// Starts a TLS server with a certificate of this CA, whose own certificate is in PEM form.
     pub fn start_tls_with(
         authority: &str,
         identity: &Identity,
@@ -212,7 +212,7 @@ impl StandIn {
         Self { address, authority: None, shared, thread: Some(thread) }
     }
 
-    /// `http://127.0.0.1:PORT`, or `https://localhost:PORT`, without a slash at its end.
+    /// `http://127.0.0.1:PORT`, or `https://localhost:PORT`, without a trailing slash.
     pub fn url(&self) -> String {
         match self.authority {
             Some(_) => format!("https://localhost:{}", self.address.port()),
@@ -225,25 +225,25 @@ impl StandIn {
         self.address.port()
     }
 
-    /// The authority of its certificate, in PEM form.
+    /// The CA of its certificate, in PEM form.
     ///
     /// # Panics
-    /// When it has none: it speaks plain HTTP.
+    /// If it serves plain HTTP.
     pub fn authority(&self) -> &str {
         self.authority.as_deref().expect("a server over TLS")
     }
 
-    /// Every request that was read since the start, in the order of arrival.
+    /// Every request since the start, in the order of arrival.
     pub fn asked(&self) -> Vec<Asked> {
         lock(&self.shared.asked).clone()
     }
 
-    /// How many connections were accepted.
+    /// The number of accepted connections.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// Applies a fault to the next request that none of the earlier faults applies to.
+    /// Queues a fault for the next request that no queued fault applies to.
     pub fn fail_next(&self, fault: Fault) {
         lock(&self.shared.faults).push(fault);
     }
@@ -252,7 +252,7 @@ impl StandIn {
 impl Drop for StandIn {
     fn drop(&mut self) {
         self.shared.ends.store(true, Ordering::SeqCst);
-        // The listener looks again when somebody comes.
+        // Wakes the listener, which checks the stop flag only after a connection.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -281,7 +281,7 @@ impl Shared {
         let _ = stream.shutdown(Shutdown::Write);
     }
 
-    /// Answers the one request of a connection; `socket` is what `stream` is on top of.
+    /// Responds to the one request of a connection; `socket` is the TCP socket below `stream`.
     fn answer(&self, stream: &mut (impl Read + Write), socket: &TcpStream, fault: Option<&Fault>) {
         let Some(asked) = read(stream) else { return };
         lock(&self.asked).push(asked.clone());
@@ -304,7 +304,7 @@ impl Shared {
         };
         let most = match fault {
             Some(Fault::CutBody(most) | Fault::StallBody(most)) => *most,
-            // What a HEAD would be answered with is in its headers.
+            // A response to HEAD has no body.
             _ if asked.method == "HEAD" => 0,
             _ => usize::MAX,
         };
@@ -314,7 +314,7 @@ impl Shared {
         }
     }
 
-    /// Says nothing until the client has enough, or the test is over.
+    /// Sends nothing until the client disconnects or the test ends.
     fn stand_still(&self, socket: &TcpStream) {
         while !self.ends.load(Ordering::SeqCst) && socket.peek(&mut [0]).is_ok_and(|bytes| bytes > 0) {
             std::thread::sleep(Duration::from_millis(20));
@@ -322,7 +322,7 @@ impl Shared {
     }
 }
 
-/// What a server with that certificate speaks TLS by.
+/// The TLS configuration for a certificate.
 fn tls(identity: &Identity) -> ServerConfig {
     let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).expect("a certificate");
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("a key");
@@ -361,7 +361,7 @@ fn read(stream: &mut impl Read) -> Option<Asked> {
     (asked.body.len() as u64 == length).then_some(asked)
 }
 
-/// A body that comes in chunks, each with its length before it.
+/// Reads a chunked body.
 fn chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {
@@ -370,7 +370,7 @@ fn chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
         let length = u64::from_str_radix(line.split(';').next()?.trim(), 16).ok()?;
         let before = body.len() as u64;
         reader.by_ref().take(length).read_to_end(&mut body).ok()?;
-        // The line's end after a chunk, or after the last.
+        // The newline after a chunk, or after the last one.
         reader.read_line(&mut String::new()).ok()?;
         if length == 0 || (body.len() as u64) < before + length {
             return (length == 0).then_some(body);
@@ -378,7 +378,7 @@ fn chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
     }
 }
 
-/// Sends an answer, `most` bytes of its body.
+/// Sends a response, with at most `most` bytes of its body.
 fn write(stream: &mut impl Write, answer: &Answer, most: usize) {
     let mut text = format!("HTTP/1.1 {} x\r\nConnection: close\r\n", answer.status);
     // RFC 9110 (8.6): 204 has no length, and that of 304 would be the length of the 200.
@@ -392,7 +392,7 @@ fn write(stream: &mut impl Write, answer: &Answer, most: usize) {
     }
     text.push_str("\r\n");
     let body = &answer.body[..answer.body.len().min(most)];
-    // A client that has gone is an event of the test.
+    // A client may disconnect as part of the test, so errors are ignored.
     let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.write_all(body)).and_then(|()| stream.flush());
 }
 
@@ -401,7 +401,7 @@ fn field(text: &str, name: &str) -> Option<String> {
     pair.map(|(_, value)| decoded(&value.replace('+', " ")))
 }
 
-/// `text` with its `%xx` decoded.
+/// Percent-decodes `text`.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();

@@ -1,4 +1,4 @@
-//! An HTTP proxy as people run it: tinyproxy, open or with a password.
+//! Runs a real HTTP proxy: tinyproxy, with or without a password.
 
 use std::fs;
 use std::process::Command;
@@ -8,10 +8,10 @@ use tempfile::TempDir;
 use crate::daemon::Daemon;
 use crate::scratch;
 
-/// Where Debian puts it.
+/// The path in Debian's package.
 pub const TINYPROXY: &str = "/usr/bin/tinyproxy";
 
-/// A running proxy. It ends when it is dropped.
+/// A running proxy. It stops when it is dropped.
 pub struct Tinyproxy {
     port: u16,
     directory: TempDir,
@@ -19,8 +19,8 @@ pub struct Tinyproxy {
 }
 
 impl Tinyproxy {
-    /// Starts a proxy that lets everyone through, or only who has the user's password. `more` are lines of its
-    /// configuration (`ConnectPort 22` allows that one alone).
+    /// Starts a proxy, with basic authentication if `login` is given. `more` has further lines of its configuration
+    /// (`ConnectPort 22` allows only that port).
     pub fn start(login: Option<(&str, &str)>, more: &str) -> Self {
         let directory = scratch::directory();
         let login = login.map(|(user, password)| format!("BasicAuth {user} {password}\n")).unwrap_or_default();
@@ -44,7 +44,7 @@ impl Tinyproxy {
         self.port
     }
 
-    /// What it has logged.
+    /// Its log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }

@@ -1,7 +1,7 @@
-//! A resource's verbs, run from outside as a Concourse worker runs them.
+//! Runs a resource's verbs from outside, as a Concourse worker does.
 //!
-//! The same call runs the binary on this machine or the image in a container: `JETWAY_TEST_RUNNER` says which (`binary`, or
-//! `image`), so that every case is a case for both.
+//! The same call runs the binary on this machine or the image in a container, so every test case covers both.
+//! `JETWAY_TEST_RUNNER` selects the runner (`binary` or `image`).
 
 mod container;
 mod running;
@@ -20,7 +20,7 @@ pub use self::running::Running;
 use crate::engine::BUSYBOX;
 use crate::{binaries, git, layer, scratch};
 
-/// How long a verb may take before a test gives it up.
+/// The time limit of a verb.
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// A run of one verb, before it starts.
@@ -36,9 +36,9 @@ pub struct Verb {
     binary: Option<PathBuf>,
     runner: Option<Runner>,
     variables: Variables,
-    /// What an image's container is started with besides.
+    /// Further arguments of `docker run`.
     docker_arguments: Vec<String>,
-    /// The program of the container that the verb is started by.
+    /// The program in the container that starts the verb.
     wrapper: Option<String>,
 }
 
@@ -49,16 +49,16 @@ enum Step {
     Out,
 }
 
-/// What variables a verb has.
+/// The environment of a verb.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Variables {
-    /// Those that a worker sets, and the test.
+    /// The variables that a worker and the test set.
     Set,
-    /// None at all.
+    /// An empty environment.
     None,
 }
 
-/// Where verbs run.
+/// The runner of verbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runner {
     /// The binary, as a process of this machine.
@@ -67,18 +67,18 @@ pub enum Runner {
     Image,
 }
 
-/// A verb that has ended.
+/// A verb that has exited.
 #[derive(Debug)]
 pub struct Outcome {
     /// The exit code, unless a signal ended it. (A container turns a signal into 128 plus its number.)
     pub code: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
-    /// What it printed for Concourse.
+    /// The response for Concourse.
     pub stdout: Vec<u8>,
-    /// What it printed for people.
+    /// The output for users.
     pub stderr: String,
-    /// How long it ran.
+    /// The run time.
     pub elapsed: Duration,
     /// Whether a process that outlived it still holds its output open.
     pub held_open: bool,
@@ -87,7 +87,7 @@ pub struct Outcome {
 }
 
 impl Runner {
-    /// The runner that `JETWAY_TEST_RUNNER` asks for.
+    /// The runner that `JETWAY_TEST_RUNNER` selects.
     pub fn chosen() -> Self {
         match std::env::var("JETWAY_TEST_RUNNER").as_deref() {
             Err(_) | Ok("binary") => Self::Binary,
@@ -113,76 +113,76 @@ impl Verb {
         Self::new(kind, Step::Out)
     }
 
-    /// The request, as one JSON object without a line's end.
+    /// Sets the request: one JSON object without a final newline.
     pub fn request(self, request: &Value) -> Self {
         self.stdin(request.to_string())
     }
 
-    /// The bytes on standard input, whatever they are.
+    /// Sets the bytes on standard input, which need not be valid JSON.
     pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
         self
     }
 
-    /// The directory that a get fills or a put finds its inputs in. Without one the verb gets no argument.
+    /// Sets the destination of a get or the inputs of a put. Without it the verb gets no argument.
     pub fn dir(mut self, directory: impl AsRef<Path>) -> Self {
         self.directory = Some(directory.as_ref().to_owned());
         self
     }
 
-    /// Sets a variable beside (or instead of) the ones that a worker sets.
+    /// Adds or overrides a variable of the worker's environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// Leaves a variable out that a worker would set.
+    /// Removes a variable that a worker would set.
     pub fn without_env(mut self, name: &str) -> Self {
         self.environment.remove(name);
         self
     }
 
-    /// Leaves out every variable, `PATH` and `HOME` too.
+    /// Removes all variables, including `PATH` and `HOME`.
     pub fn without_environment(mut self) -> Self {
         self.variables = Variables::None;
         self
     }
 
-    /// Runs it there, whatever `JETWAY_TEST_RUNNER` says.
+    /// Overrides `JETWAY_TEST_RUNNER`.
     pub fn runner(mut self, runner: Runner) -> Self {
         self.runner = Some(runner);
         self
     }
 
-    /// Runs this binary instead of the one that is built here: another release, or a stand-in.
+    /// Runs this binary instead of the one that was built: another release, or a stand-in.
     pub fn binary(mut self, binary: &Path) -> Self {
         self.binary = Some(binary.to_owned());
         self
     }
 
-    /// Runs in a container that was there before, with what an earlier verb left in it. Without this each run has its own.
+    /// Runs in an existing container with the files of earlier verbs. By default each run has its own container.
     pub fn container(mut self, container: &Container) -> Self {
         self.container = Some(container.clone());
         self
     }
 
-    /// Starts the image's container with these arguments of `docker run` too; one that begins with
-    /// `--network=` stands in for this machine's network. A binary has none.
+    /// Adds arguments of `docker run` for the image; one that starts with `--network=` replaces the host network. The binary
+    /// runner ignores them.
     pub fn docker_arguments<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.docker_arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
-    /// Starts the verb in the image by a program of its container, whose arguments are the verb's command line.
+    /// Starts the verb in the image through a program of its container, with the verb's command line as arguments.
     pub fn wrapped_by(mut self, program: &str) -> Self {
         self.wrapper = Some(program.to_owned());
         self
     }
 
-    /// Runs the verb to its end.
+    /// Runs the verb until it exits.
     ///
     /// # Panics
-    /// When it takes longer than two minutes.
+    /// If it takes longer than two minutes.
     pub fn run(self) -> Outcome {
         self.spawn().wait(LIMIT)
     }
@@ -191,7 +191,7 @@ impl Verb {
     pub fn spawn(self) -> Running {
         static COUNTER: AtomicUsize = AtomicUsize::new(0);
         let container = self.container.clone().unwrap_or_default();
-        // A binary that is given is a file of this machine.
+        // A given binary is a file on this machine, so the binary runner is used.
         let given = self.binary.as_ref().map(|_| Runner::Binary);
         let runner = self.runner.or(given).unwrap_or_else(Runner::chosen);
         let (command, name) = match runner {
@@ -204,7 +204,7 @@ impl Verb {
         Running::start(command, self.input, name, self.directory, container)
     }
 
-    /// The command that the binary runner starts, for who wants to measure it instead. `container` must outlive its run.
+    /// The command of the binary runner, for measurements. `container` must outlive its run.
     pub fn command(&self, container: &Container) -> Command {
         let binary = self.binary.clone().unwrap_or_else(|| binaries::resource(&self.kind));
         let mut command = Command::new(container.link(&binary, self.step.name()));
@@ -216,7 +216,7 @@ impl Verb {
             return command;
         }
         command.env("PATH", git::search_path());
-        // What the image has in /etc, so that git behaves here as it does there.
+        // The image's /etc/gitconfig, so that git behaves as in the image.
         let system = images().join(&self.kind).join("gitconfig");
         if system.is_file() {
             command.env("GIT_CONFIG_SYSTEM", system);
@@ -235,7 +235,7 @@ impl Verb {
             command.arg("--volume").arg(format!("{}:{}", from.display(), to.display()));
         };
         mount(&container.temporary(), Path::new("/tmp"));
-        // Servers' directories are seen where they are, for the sake of `file://` addresses.
+        // Servers' directories are mounted at the same path, so that `file://` URLs work in the container.
         mount(scratch::root(), scratch::root());
         if let Some((directory, target)) = self.directory.as_deref().zip(self.step.target()) {
             mount(directory, Path::new(target));
@@ -247,7 +247,7 @@ impl Verb {
         command.args(&self.docker_arguments);
         let (program, image) = (format!("/opt/resource/{}", self.step.name()), layer::image_name(&self.kind));
         if self.variables == Variables::None {
-            // An engine sets some by itself, and an image may have no program that could take them away.
+            // An engine sets some variables by itself, and an image may have no program to unset them.
             command.arg("--volume").arg(format!("{BUSYBOX}:/busybox:ro"));
             command.args(["--entrypoint", "/busybox", &image, "env", "-i", &program]);
         } else if let Some(wrapper) = &self.wrapper {
@@ -289,7 +289,7 @@ impl Step {
         }
     }
 
-    /// The directory that a worker gives it.
+    /// The directory in a worker's container.
     fn target(self) -> Option<&'static str> {
         match self {
             Self::Check => None,
@@ -298,7 +298,7 @@ impl Step {
         }
     }
 
-    /// The build's metadata: a check knows less of it.
+    /// The build's metadata; a check gets fewer variables.
     fn environment(self) -> Vec<(&'static str, &'static str)> {
         let mut environment = vec![
             ("ATC_EXTERNAL_URL", "https://ci.example.com"),
@@ -329,7 +329,7 @@ impl Outcome {
         self
     }
 
-    /// Asserts that the verb failed as a verb does: exit code 1, nothing for Concourse.
+    /// Asserts that the verb failed with exit code 1 and without a response.
     #[track_caller]
     pub fn failed(&self) -> &Self {
         let printed = String::from_utf8_lossy(&self.stdout);
@@ -338,7 +338,7 @@ impl Outcome {
         self
     }
 
-    /// What a verb that succeeded printed.
+    /// The response of a verb that succeeded.
     #[track_caller]
     pub fn json(&self) -> Value {
         self.succeeded();
@@ -346,7 +346,7 @@ impl Outcome {
         serde_json::from_str(&printed).unwrap_or_else(|error| panic!("no JSON ({error}): {printed}"))
     }
 
-    /// What is still there in the home and temporary directories that the verb was given.
+    /// The files that the verb left in its home and temporary directories.
     pub fn leftovers(&self) -> Vec<PathBuf> {
         self.container.leftovers()
     }
@@ -365,7 +365,7 @@ impl Outcome {
     }
 }
 
-/// The folder of the images' recipes.
+/// The directory of the images' Dockerfiles.
 pub(crate) fn images() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's root").join("images")
 }

@@ -1,4 +1,4 @@
-//! What of a worker's container outlives a verb.
+//! The state of a worker's container that outlives a verb.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,12 +9,12 @@ use tempfile::TempDir;
 
 use crate::scratch;
 
-/// A home, a temporary directory and the links in `/opt/resource`. Clones are the same container.
+/// A home, a temporary directory and the links in `/opt/resource`. Clones share the same container.
 #[derive(Debug, Clone)]
 pub struct Container(Arc<TempDir>);
 
 impl Container {
-    /// A fresh container.
+    /// Creates a new container.
     pub fn new() -> Self {
         let directory = scratch::directory();
         for name in ["home", "tmp", "resource"] {
@@ -33,12 +33,12 @@ impl Container {
         self.0.path().join("tmp")
     }
 
-    /// What verbs have left in both directories.
+    /// The files that verbs left in both directories.
     pub fn leftovers(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         list(&self.home(), &mut found);
         list(&self.temporary(), &mut found);
-        // Where a container's other directories are mounted, the engine makes empty directories for them.
+        // The engine creates empty directories as mount points.
         let root = self.temporary();
         let mount_points =
             [root.join("build"), root.join(scratch::root().strip_prefix("/tmp").unwrap_or(Path::new("build")))];
@@ -46,7 +46,7 @@ impl Container {
         found
     }
 
-    /// The link under which a binary is called: its name is what the binary goes by.
+    /// The link that starts a binary, which reads from the link's name what to do.
     pub(super) fn link(&self, binary: &Path, name: &str) -> PathBuf {
         let link = self.0.path().join("resource").join(name);
         match symlink(binary, &link) {

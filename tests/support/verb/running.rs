@@ -1,4 +1,4 @@
-//! A verb while it runs.
+//! A verb that is running.
 
 use std::io::{Read, Write as _};
 use std::path::PathBuf;
@@ -12,13 +12,13 @@ use rustix::process::Signal;
 use super::{Container, Outcome, piped};
 use crate::process::{self, Process};
 
-/// How long output may stay open after the verb has ended before it is taken for held by someone.
+/// How long output may stay open after the verb has exited. After that, another process is assumed to hold it.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A verb that has started. Dropped without [`wait`](Self::wait) it is ended, with all that it started.
+/// A running verb. Dropping it without [`wait`](Self::wait) kills it and its descendants.
 pub struct Running {
     child: Child,
-    /// The container's name, where there is one.
+    /// The container's name, if there is one.
     name: Option<String>,
     started: Instant,
     stdout: Stream,
@@ -37,7 +37,7 @@ pub(super) struct Ended {
     pub(super) held_open: bool,
 }
 
-/// Output that is read as it comes.
+/// Output that is read while the verb runs.
 struct Stream {
     bytes: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
@@ -54,24 +54,24 @@ impl Running {
         let started = Instant::now();
         let mut child = piped(&mut command).spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
         let mut stdin = child.stdin.take().expect("a pipe");
-        // A verb need not read all of its input; what it does with a broken request is for the test to see.
+        // A verb may exit before it reads all of its input, so a failed write is not an error.
         std::thread::spawn(move || drop(stdin.write_all(&input)));
         let stdout = Stream::read(child.stdout.take().expect("a pipe"));
         let stderr = Stream::read(child.stderr.take().expect("a pipe"));
         Self { child, name, started, stdout, stderr, ended: None, directory, container }
     }
 
-    /// Starts a command that runs the container of that name, or in it.
+    /// Starts a command that runs this container, or runs in it.
     pub(crate) fn of_container(command: Command, input: Vec<u8>, name: &str) -> Self {
         Self::start(command, input, Some(name.to_owned()), None, Container::default())
     }
 
-    /// Whether it has ended.
+    /// Whether it has exited.
     pub(crate) fn has_ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
-    /// The verb's process, as this machine numbers it.
+    /// The PID of the verb on this machine.
     pub fn pid(&self) -> u32 {
         let Some(name) = &self.name else { return self.child.id() };
         let pid = process::wait_until(Duration::from_secs(20), || {
@@ -81,7 +81,7 @@ impl Running {
         pid.unwrap_or_else(|| panic!("the container {name} did not start"))
     }
 
-    /// The processes that the verb has started and that run now, parents first.
+    /// The running descendants of the verb, parents first.
     pub fn children(&self) -> Vec<Process> {
         process::descendants(self.pid())
     }
@@ -106,30 +106,30 @@ impl Running {
         assert!(found.is_some(), "the verb did not say `{part}`, but:\n{}", self.stderr());
     }
 
-    /// What the verb has said so far.
+    /// The stderr output so far.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr.so_far()).into_owned()
     }
 
-    /// What Concourse does first to abort a step: SIGTERM, to the verb's process alone.
+    /// Sends SIGTERM to the verb's process only, as Concourse does first to abort a step.
     pub fn terminate(&self) {
         process::signal(self.pid(), Signal::TERM);
     }
 
-    /// SIGINT, as from a terminal.
+    /// Sends SIGINT, as a terminal does.
     pub fn interrupt(&self) {
         process::signal(self.pid(), Signal::INT);
     }
 
-    /// What Concourse does ten seconds later: SIGKILL.
+    /// Sends SIGKILL, as Concourse does ten seconds later.
     pub fn kill(&self) {
         process::signal(self.pid(), Signal::KILL);
     }
 
-    /// Waits for the end.
+    /// Waits until the verb exits.
     ///
     /// # Panics
-    /// When it does not come within `limit`; the verb is ended then.
+    /// If it does not exit within `limit`; the verb is killed then.
     pub fn wait(mut self, limit: Duration) -> Outcome {
         let status = process::wait_until(limit, || self.child.try_wait().expect("wait for the verb"));
         let elapsed = self.started.elapsed();
