@@ -1,4 +1,4 @@
-//! The world that the delivery pipelines (`tests/pipelines`) deliver to: all that is outside of Concourse.
+//! The environment of the delivery pipelines (`tests/pipelines`): all systems outside Concourse.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use crate::ssh_git::SshGit;
 use crate::worker::Worker;
 use serde_json::{Value, json};
 
-/// A service account's key, as a registry of Google's takes it for a password.
+/// A service account's key, which Google's registries accept as a password.
 const KEY: &str = r#"{"type": "service_account", "private_key_id": "0f1e2d3c4b5a"}"#;
 
-/// The login of the web server that has the charts.
+/// The login of the web server that serves the charts.
 const CHARTS_USER: (&str, &str) = ("ci-charts", "correct horse battery staple");
 
 /// The application's chart.
@@ -28,38 +28,38 @@ const CHART: [(&str, &str); 4] = [
     ("app/templates/test.yaml", include_str!("../pipelines/chart/templates/test.yaml")),
 ];
 
-/// The types that a worker has fetched before: their images are large, and how images are fetched the small ones show.
+/// The types that the worker has cached already. Their images are large, and the small ones are enough to test fetching.
 const FETCHED: [&str; 3] = ["git", "docker-image", "helm-release"];
 
-/// Types that are fetched from the registry, and those of the worker itself.
+/// The types that are fetched from the registry, and the worker's base types.
 const OTHERS: [&str; 3] = ["github-status", "slack", "registry-image"];
 
-/// Everything that the pipelines talk to.
+/// All systems that the pipelines talk to.
 pub struct World {
     /// The application's repository.
     pub code: Repository,
     ssh: SshGit,
     registry: Registry,
-    /// What is said of commits, and of deployments to production.
+    /// The statuses of commits, and the deployments to production.
     pub github: GitHub,
-    /// What people read, by the bot of `delivery.yml`.
+    /// The messages of the bot of `delivery.yml`.
     pub slack: SlackApi,
-    /// What people read, by the webhook of `legacy.yml`.
+    /// The messages of the webhook of `legacy.yml`.
     pub webhook: Webhook,
-    /// Where staging is.
+    /// The staging namespace.
     pub staging: Namespace,
-    /// Where production is.
+    /// The production namespace.
     pub production: Namespace,
     charts: Repository,
     web: NginxGit,
-    /// Nobody but the worker trusts it.
+    /// Only the worker trusts this CA.
     web_authority: Authority,
-    /// How long a deploy may take, in seconds.
+    /// The time limit of a deploy, in seconds.
     pub patience: u64,
 }
 
 impl World {
-    /// All servers, with nothing in them but what the build starts from; `None` when they cannot be here.
+    /// Starts all servers, with only the inputs of the build; `None` if they are not available here.
     pub fn start() -> Option<Self> {
         let images = FETCHED.iter().chain(&OTHERS).all(|kind| layer::require(Layer::Image(kind)));
         let servers = [Layer::Ssh, Layer::WebServer, Layer::Program("skopeo")];
@@ -104,7 +104,7 @@ impl World {
         self.registry.copy(&format!("docker-daemon:{image}"), &format!("{path}:latest"), &["--dest-creds", &login]);
     }
 
-    /// A worker with a pipeline of `tests/pipelines`.
+    /// A worker for a pipeline of `tests/pipelines`.
     pub fn worker(&self, pipeline: &str) -> Worker {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines").join(pipeline);
         let authorities = [self.registry.authority(), self.github.authority(), &self.web_authority.pem];
@@ -139,7 +139,7 @@ impl World {
         })
     }
 
-    /// A token that lets its bearer do everything in staging.
+    /// A token with all permissions in staging.
     fn deployer(&self) -> String {
         let account = format!("--serviceaccount={}:deployer", self.staging.name());
         self.staging.kubectl(&["create", "serviceaccount", "deployer"]);
@@ -147,12 +147,12 @@ impl World {
         self.staging.kubectl(&["create", "token", "deployer"]).trim().to_owned()
     }
 
-    /// Pushes a commit to `develop`: the application says `word`, and its tests want `hello`.
+    /// Pushes a commit to `develop`: the application prints `word`, and its tests expect `hello`.
     pub fn push(&self, word: &str) -> String {
         self.push_for_staging(word, "")
     }
 
-    /// The same with values for staging, where two pods are to run.
+    /// Pushes a commit that also sets the values of staging, which runs two pods.
     pub fn push_for_staging(&self, word: &str, values: &str) -> String {
         let recipe = format!("FROM {}\nCOPY app /app\nRUN chmod 0755 /app/test.sh\n", self.registry.repository("base"));
         let hash = self
@@ -170,7 +170,7 @@ impl World {
         hash
     }
 
-    /// The images that the application's pods run, those that are ready alone.
+    /// The images of the application's ready pods.
     pub fn running(namespace: &Namespace) -> Vec<String> {
         let pods =
             namespace.kubectl_json(&["get", "pods", "--selector=app.kubernetes.io/instance=app", "--output=json"]);
@@ -183,19 +183,19 @@ impl World {
         pods["items"].as_array().unwrap().iter().filter(ready).map(image).collect()
     }
 
-    /// What the application's image of that digest is called.
+    /// The reference of the application's image with this digest.
     pub fn application(&self, digest: &Value) -> String {
         format!("{}@{}", self.registry.repository("team/app"), digest.as_str().unwrap())
     }
 
-    /// The statuses of the revisions in a namespace, oldest first; none when nothing was deployed.
+    /// The statuses of the revisions in a namespace, oldest first; empty if nothing was deployed.
     pub fn revisions(namespace: &Namespace) -> Vec<String> {
         let output = namespace.try_helm(Helm::Four, &["history", "app", "--output=json"]);
         let all = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default();
         all.as_array().into_iter().flatten().map(|one| one["status"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The commits that were deployed to production, with what was said of each deployment, oldest first.
+    /// The commits that were deployed to production, with the statuses of each deployment, oldest first.
     pub fn deployments(&self) -> Vec<(String, Vec<String>)> {
         let words = |deployment: &Value| {
             let statuses = deployment["statuses"].as_array().unwrap().iter();
@@ -205,7 +205,7 @@ impl World {
         all.iter().map(|one| (one["sha"].as_str().unwrap().to_owned(), words(one))).collect()
     }
 
-    /// The texts of Slack's messages with the emoji under them, answers indented.
+    /// The texts of Slack's messages with their reactions; replies are indented.
     pub fn heard(&self) -> Vec<String> {
         let line = |message: Message| {
             let indent = if message.body.contains_key("thread_ts") { "  " } else { "" };
@@ -215,12 +215,12 @@ impl World {
         self.slack.messages().into_iter().map(line).collect()
     }
 
-    /// The commit that the charts are at.
+    /// The head commit of the charts' repository.
     pub fn tip_of_charts(&self) -> String {
         self.charts.tip("main")
     }
 
-    /// Who fetched the charts, a word for each request that was answered with something: the user that it named.
+    /// The users that fetched the charts, one per successful request.
     pub fn readers_of_charts(&self) -> Vec<String> {
         let user = |line: String| {
             let mut words = line.split(' ');
@@ -229,12 +229,12 @@ impl World {
         self.web.requests().into_iter().filter_map(user).collect()
     }
 
-    /// Whether a text has a secret of the pipelines' in it.
+    /// Whether the text contains a secret of the pipelines.
     pub fn betrays(text: &str) -> bool {
         ["0f1e2d3c4b5a", "PRIVATE KEY", CHARTS_USER.1].iter().any(|secret| text.contains(secret))
     }
 
-    /// The digest of an image in the registry, as another program sees it.
+    /// The digest of an image in the registry, read with another program.
     pub fn digest(&self, path: &str, tag: &str) -> String {
         let image = format!("docker://{}:{tag}", self.registry.repository(path));
         let login = format!("_json_key:{KEY}");

@@ -1,12 +1,13 @@
-//! A stand-in for GitHub's REST API: it keeps what it is told, and holds every request against what GitHub documents.
+//! A stand-in for GitHub's REST API. It is stateful, and validates every request against GitHub's documentation.
 //!
-//! Each answer is that of the operation's page in GitHub's documentation (<https://docs.github.com/rest>), held against its `OpenAPI`
-//! description (`openapi.rs`), with the headers of recorded answers (`recordings.rs`). The sources of refusals are beside them; what they
-//! share is in "Troubleshooting the REST API" (<https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api>).
+//! Each response follows the operation's page in GitHub's documentation (<https://docs.github.com/rest>) and is validated
+//! against its `OpenAPI` description (`openapi.rs`); its headers are those of recorded responses (`recordings.rs`). The sources
+//! of error responses are beside them; what they share is in "Troubleshooting the REST API"
+//! (<https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api>).
 //!
-//! A request that GitHub would refuse is refused in GitHub's words. One that GitHub takes although its documentation does not
-//! (an unknown key, no API version) is remembered as a [`problem`](GitHub::problems), and a server that has seen one panics
-//! when it is dropped: a test need not look.
+//! A request that GitHub rejects is rejected with GitHub's message. A request that GitHub accepts against its documentation (an
+//! unknown key, no API version) is recorded as a [`problem`](GitHub::problems). A server with a recorded problem panics when it is
+//! dropped, so a test need not check.
 
 mod app;
 mod comments;
@@ -27,13 +28,13 @@ pub use self::app::AppKey;
 pub use self::recordings::{Recording, recordings, replay};
 use crate::stand_in::{Answer, Asked, Fault, StandIn};
 
-/// The repository that is served.
+/// The repository on the server.
 pub const REPOSITORY: &str = "octo/app";
 
-/// The token that is let in.
+/// The valid token.
 pub const TOKEN: &str = "ghp_0123456789abcdefSECRET";
 
-/// The user whose token that is.
+/// The user that the token belongs to.
 pub const LOGIN: &str = "octo-ci";
 
 /// A running stand-in.
@@ -42,7 +43,7 @@ pub struct GitHub {
     state: Arc<Mutex<State>>,
 }
 
-/// What is known of the repository.
+/// The state of the repository.
 struct State {
     token: String,
     login: String,
@@ -56,7 +57,7 @@ struct State {
     comments: Vec<Value>,
     deployments: Vec<Value>,
     next_id: u64,
-    /// How many more times a list leaves out the newest status.
+    /// The number of further lists that omit the newest status.
     lag: usize,
     rate: Option<(u64, u64, u64)>,
     faults: Vec<Planned>,
@@ -69,7 +70,7 @@ struct Status {
     value: Value,
 }
 
-/// An answer that stands in for the real one.
+/// A response that replaces the real one.
 struct Planned {
     times: usize,
     method: String,
@@ -78,12 +79,12 @@ struct Planned {
 }
 
 impl GitHub {
-    /// A server with one commit, the head of `main` and `master`.
+    /// Starts a server with one commit, the head of `main` and `master`.
     pub fn start() -> Self {
         Self::serve(|state| StandIn::start(move |asked| lock(&state).answer(asked)))
     }
 
-    /// The same over TLS, with a certificate of an authority of its own.
+    /// Starts a TLS server with a certificate of its own CA.
     pub fn start_tls() -> Self {
         Self::serve(|state| StandIn::start_tls(move |asked| lock(&state).answer(asked)))
     }
@@ -110,12 +111,12 @@ impl GitHub {
         Self { server: start(Arc::clone(&state)), state }
     }
 
-    /// The authority of the certificate, in PEM form.
+    /// The CA of the certificate, in PEM form.
     pub fn authority(&self) -> &str {
         self.server.authority()
     }
 
-    /// The address of the API, for `endpoint`.
+    /// The URL of the API, for `endpoint`.
     pub fn url(&self) -> String {
         self.server.url()
     }
@@ -125,23 +126,23 @@ impl GitHub {
         self.asked().iter().map(|asked| format!("{} {}", asked.method, asked.target)).collect()
     }
 
-    /// The same with headers and bodies.
+    /// Every request with its headers and body.
     pub fn asked(&self) -> Vec<Asked> {
         self.server.asked()
     }
 
-    /// The bodies of the requests of one method to a path that contains `part`.
+    /// The bodies of the requests with this method to a path that contains `part`.
     pub fn bodies(&self, method: &str, part: &str) -> Vec<Value> {
         let asked = self.asked();
         asked.iter().filter(|asked| asked.method == method && asked.target.contains(part)).map(Asked::json).collect()
     }
 
-    /// Lets a connection misbehave.
+    /// Injects a fault into the next connection.
     pub fn fail_next(&self, fault: Fault) {
         self.server.fail_next(fault);
     }
 
-    /// Gives this answer to the next `times` requests of a method to a path that contains `part`, without acting on them.
+    /// Sends this response to the next `times` requests with this method to a path that contains `part`, without processing them.
     pub fn answer(&self, times: usize, method: &str, part: &str, answer: Answer) {
         let planned = Planned { times, method: method.to_owned(), part: part.to_owned(), answer };
         self.state().faults.push(planned);
@@ -152,7 +153,7 @@ impl GitHub {
         self.state().commits.push(hash.to_owned());
     }
 
-    /// Lets a ref lead to a commit, which is added when it is not there.
+    /// Points a ref to a commit, which is added if it does not exist.
     pub fn set_ref(&self, name: &str, hash: &str) {
         let mut state = self.state();
         if !state.commits.iter().any(|known| known == hash) {
@@ -162,13 +163,13 @@ impl GitHub {
         state.refs.push((name.to_owned(), hash.to_owned()));
     }
 
-    /// Sets a status as somebody, and returns its number.
+    /// Sets a status as the user `creator`, and returns its id.
     pub fn set_status(&self, hash: &str, context: &str, state: &str, creator: &str) -> u64 {
         let body = json!({ "context": context, "state": state });
         self.state().add_status(hash, &body, creator)["id"].as_u64().expect("a number")
     }
 
-    /// Forgets a commit and all that was said of it.
+    /// Removes a commit and its statuses.
     pub fn forget_commit(&self, hash: &str) {
         let mut state = self.state();
         state.commits.retain(|known| known != hash);
@@ -180,7 +181,7 @@ impl GitHub {
         self.state().statuses_of(hash)
     }
 
-    /// Leaves new statuses out of this many lists.
+    /// Omits new statuses from this many lists.
     pub fn lag(&self, lists: usize) {
         self.state().lag = lists;
     }
@@ -193,7 +194,7 @@ impl GitHub {
         }));
     }
 
-    /// Closes one.
+    /// Closes a pull request.
     pub fn close_pull_request(&self, number: u64) {
         for pull in &mut self.state().pulls {
             if pull["number"] == number {
@@ -202,7 +203,7 @@ impl GitHub {
         }
     }
 
-    /// Comments on a pull request as somebody.
+    /// Comments on a pull request as the user `login`.
     pub fn comment(&self, number: u64, login: &str, body: &str) {
         self.state().add_comment(number, login, body);
     }
@@ -215,52 +216,51 @@ impl GitHub {
         of_it.map(|comment| (text(&comment["user"]["login"]), text(&comment["body"]))).collect()
     }
 
-    /// Makes a deployment as somebody, and returns its number.
+    /// Creates a deployment as the user `creator`, and returns its id.
     pub fn deploy(&self, hash: &str, environment: &str, creator: &str) -> u64 {
         let body = json!({ "ref": hash, "environment": environment });
         self.state().add_deployment(&body, creator)["id"].as_u64().expect("a number")
     }
 
-    /// Says how a deployment fares, and returns the status's number.
+    /// Sets the status of a deployment, and returns the status's id.
     pub fn set_deployment(&self, deployment: u64, state: &str, creator: &str) -> u64 {
         self.state().add_deployment_status(deployment, &json!({ "state": state }), creator)["id"]
             .as_u64()
             .expect("a number")
     }
 
-    /// The deployments with what was said of each, oldest first.
+    /// The deployments with their statuses, oldest first.
     pub fn deployments(&self) -> Vec<Value> {
         self.state().deployments.clone()
     }
 
-    /// What the headers say of the rate limit: how many requests there are, how many are left, and the second they are
-    /// renewed at.
+    /// Sets the headers of the rate limit: the limit, the remaining requests, and the time of the reset.
     pub fn rate(&self, limit: u64, left: u64, renewed: u64) {
         self.state().rate = Some((limit, left, renewed));
     }
 
-    /// Takes this token instead, which is an App's installation's that the pipeline has from elsewhere.
+    /// Accepts this token instead. It is an installation token of an App that the pipeline got elsewhere.
     pub fn take_app_token(&self, token: &str, login: &str) {
         let mut state = self.state();
         (state.token, state.login, state.is_app_token) = (token.to_owned(), login.to_owned(), true);
     }
 
-    /// Knows an App that is installed for the repository.
+    /// Adds an App that is installed for the repository.
     pub fn install_app(&self, id: &str, slug: &str, key: &AppKey) {
         self.state().app = Some(App::new(id, slug, key));
     }
 
-    /// Takes none of the tokens any more that were issued so far.
+    /// Revokes all tokens that were issued so far.
     pub fn revoke_tokens(&self) {
         self.state().issued.clear();
     }
 
-    /// The tokens that were issued and are taken.
+    /// The issued tokens that are still valid.
     pub fn issued_tokens(&self) -> Vec<String> {
         self.state().issued.clone()
     }
 
-    /// What was wrong with requests that were answered all the same.
+    /// The problems in requests that were accepted.
     pub fn problems(&self) -> Vec<String> {
         self.state().problems.clone()
     }
@@ -280,7 +280,7 @@ impl Drop for GitHub {
     }
 }
 
-/// A hash for tests: the same number, the same hash.
+/// A hash for tests, derived from the number.
 pub fn commit(number: u32) -> String {
     format!("{number:040x}")
 }
@@ -299,18 +299,18 @@ impl State {
             Ok(()) => self.route(asked),
             Err(refused) => refused,
         };
-        // What GitHub refuses may be as wrong as a test wants it.
+        // A test may send any invalid request that GitHub rejects, so only accepted ones are validated.
         if answer.status < 300 {
             let note = |problem| format!("{} {}: {problem}", asked.method, asked.target);
             self.problems.extend(openapi::problems_of_request(asked).into_iter().map(note));
         }
         let answer = openapi::conforming(asked, answer);
-        // An App's token has permissions; scopes are those of a user's token.
+        // An App's token has permissions; only a user's token has scopes.
         let is_of_user = bearer(asked) == self.token && !self.is_app_token;
         headers::add(asked, answer, self.rate, is_of_user.then_some("repo"))
     }
 
-    /// Who may ask what.
+    /// Authenticates and authorizes a request.
     fn let_in(&mut self, asked: &Asked) -> Result<(), Answer> {
         let bearer = bearer(asked);
         if app::is_for_the_app_itself(asked) {
@@ -376,7 +376,7 @@ impl State {
         self.next_id
     }
 
-    /// The login of whoever asks.
+    /// The login that sent the request.
     fn asker(&self, asked: &Asked) -> String {
         let bearer = bearer(asked);
         match &self.app {
@@ -391,13 +391,13 @@ fn bearer(asked: &Asked) -> &str {
     asked.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default()
 }
 
-/// Whether a value is the number in a path.
+/// Whether a value is the number in a path segment.
 fn is_number(value: &Value, text: &str) -> bool {
     value.as_u64().is_some_and(|number| text.parse() == Ok(number))
 }
 
-/// A refusal in GitHub's form: `message` and `documentation_url` as in the recorded refusals, and the `status` that they have had since 2024
-/// (a 401 in hisxo/gitGraber issue 54, a 403 in actions/create-github-app-token issue 258).
+/// An error response in GitHub's format: `message` and `documentation_url` as in the recorded errors, and the `status` that they
+/// have had since 2024 (a 401 in hisxo/gitGraber issue 54, a 403 in actions/create-github-app-token issue 258).
 fn refuse(status: u16, message: &str) -> Answer {
     let body = json!({
         "message": message, "documentation_url": "https://docs.github.com/rest", "status": status.to_string(),
@@ -405,7 +405,7 @@ fn refuse(status: u16, message: &str) -> Answer {
     Answer::json(status, &body)
 }
 
-/// The time at which something with that number was made: the same in every run.
+/// The creation time of the object with this id, which is the same in every run.
 fn time_of(id: u64) -> String {
     let seconds = id % 86_400;
     format!("2026-01-01T{:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)

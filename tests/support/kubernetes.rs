@@ -1,8 +1,8 @@
-//! A Kubernetes to deploy to, and the real helm: version 3 and version 4.
+//! A Kubernetes cluster to deploy to, and the real helm: version 3 and version 4.
 //!
-//! The cluster is started once per test process and ends with it (see `kubernetes/` beside this file): real but for its
-//! node, whose pods do what their annotations say. A second node, whose pods really run, joins it when a test asks for one.
-//! Whoever has a cluster names its kubeconfig in `JETWAY_TEST_KUBECONFIG`. Each test has a namespace of its own.
+//! The cluster starts once per test process and stops with it (see `kubernetes/` beside this file). It is real except for its node,
+//! whose pods only do what their annotations say. A second node, which runs real containers, joins it when a test asks for one. To
+//! use another cluster, set `JETWAY_TEST_KUBECONFIG` to its kubeconfig. Each test has its own namespace.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -22,13 +22,13 @@ use crate::{git, scratch};
 pub struct Kubernetes {
     programs: PathBuf,
     kubeconfig: PathBuf,
-    /// What administrators log in with, as JSON and complete in itself.
+    /// The administrator's kubeconfig, as JSON and self-contained.
     access: Value,
     audit: Option<PathBuf>,
     control: Option<Mutex<Control>>,
 }
 
-/// The cluster's own process, which ends when this does.
+/// The cluster's process, which stops when this is dropped.
 #[derive(Debug)]
 struct Control {
     input: ChildStdin,
@@ -44,24 +44,24 @@ pub enum Helm {
     Four,
 }
 
-/// A namespace of a test's own.
+/// A namespace for one test.
 #[derive(Debug)]
 pub struct Namespace {
     cluster: &'static Kubernetes,
     name: String,
 }
 
-/// The cluster of this test process; `None` when there can be none here, which has been told and counted then.
+/// The cluster of this test process; `None` if none is available, which is reported and counted.
 pub fn cluster() -> Option<&'static Kubernetes> {
     layer::require(Layer::Kubernetes).then(|| running().as_ref().expect("a cluster that is available"))
 }
 
-/// The same cluster, with a node whose pods really run; `None` when there can be none here.
+/// The same cluster, with a node that runs real containers; `None` if none is available.
 pub fn cluster_with_containers() -> Option<&'static Kubernetes> {
     cluster().filter(|_| layer::require(Layer::Containers))
 }
 
-/// Why no container can run in the cluster.
+/// The reason why the cluster cannot run containers.
 pub(crate) fn without_containers() -> Option<String> {
     static ADDED: OnceLock<Option<String>> = OnceLock::new();
     let add = || match running() {
@@ -71,7 +71,7 @@ pub(crate) fn without_containers() -> Option<String> {
     ADDED.get_or_init(add).clone()
 }
 
-/// Why there can be no cluster here.
+/// The reason why no cluster is available.
 pub(crate) fn unavailable() -> Option<String> {
     running().as_ref().err().cloned()
 }
@@ -92,7 +92,7 @@ fn start() -> Result<Kubernetes, String> {
     let (kubeconfig, audit, control) = if let Some(kubeconfig) = given {
         (kubeconfig, None, None)
     } else {
-        // The cluster removes it when it ends, which is later than anything here could.
+        // The cluster removes the directory when it stops, after this process has ended.
         let directory = scratch::directory().keep();
         let control = run(&programs, &directory)?;
         (directory.join("kubeconfig"), Some(directory.join("audit.log")), Some(Mutex::new(control)))
@@ -102,7 +102,7 @@ fn start() -> Result<Kubernetes, String> {
     Ok(cluster)
 }
 
-/// Starts the cluster and waits until it says that it is ready, which is bounded by itself.
+/// Starts the cluster and waits until it is ready. The cluster's program limits the wait.
 fn run(programs: &Path, directory: &Path) -> Result<Control, String> {
     let mut child = Command::new(programs.join("kubernetes"))
         .args(["cluster", "--dir"])
@@ -115,7 +115,7 @@ fn run(programs: &Path, directory: &Path) -> Result<Control, String> {
     let output = BufReader::new(child.stdout.take().expect("a pipe"));
     let mut control = Control { input: child.stdin.take().expect("a pipe"), output };
     if control.said() == "ready" {
-        // What it says later would fill the pipe.
+        // Later output would fill the pipe, so it is drained.
         let mut rest = child.stderr.take().expect("a pipe");
         std::thread::spawn(move || std::io::copy(&mut rest, &mut std::io::sink()));
         return Ok(control);
@@ -126,7 +126,7 @@ fn run(programs: &Path, directory: &Path) -> Result<Control, String> {
 }
 
 impl Control {
-    /// The next line that it says; nothing when it has ended.
+    /// The next line of its output; empty if it has exited.
     fn said(&mut self) -> String {
         let mut said = String::new();
         let _ = self.output.read_line(&mut said);
@@ -135,8 +135,8 @@ impl Control {
 }
 
 impl Kubernetes {
-    /// Adds the node whose pods really run, which is bounded by itself. Its cases know its images and use this machine's files, so
-    /// that a user's own cluster cannot stand in for it.
+    /// Adds the node that runs real containers. The cluster's program limits the wait. Its tests need its images and this machine's
+    /// files, so a user's own cluster cannot replace it.
     fn add_containers(&self) -> Result<(), String> {
         let Some(control) = &self.control else { return Err("a user's own cluster gets no node of ours".to_owned()) };
         let mut control = control.lock().map_err(|error| error.to_string())?;
@@ -148,22 +148,22 @@ impl Kubernetes {
         }
     }
 
-    /// The address of the API server.
+    /// The URL of the API server.
     pub fn url(&self) -> &str {
         self.access["clusters"][0]["cluster"]["server"].as_str().expect("a server")
     }
 
-    /// The server's authority, in PEM form.
+    /// The server's CA, in PEM form.
     pub fn authority(&self) -> String {
         decoded(&self.access["clusters"][0]["cluster"]["certificate-authority-data"])
     }
 
-    /// The administrator's kubeconfig, complete in itself.
+    /// The administrator's kubeconfig, self-contained.
     pub fn kubeconfig(&self) -> String {
         self.access.to_string()
     }
 
-    /// The administrator's certificate and key, in PEM form; a user's own cluster may know none.
+    /// The administrator's certificate and key, in PEM form; a user's own cluster may have none.
     pub fn certificate(&self) -> Option<(String, String)> {
         let user = &self.access["users"][0]["user"];
         user["client-certificate-data"]
@@ -171,12 +171,12 @@ impl Kubernetes {
             .then(|| (decoded(&user["client-certificate-data"]), decoded(&user["client-key-data"])))
     }
 
-    /// A namespace that nobody else has.
+    /// Creates a namespace with a unique name.
     pub fn namespace(&'static self) -> Namespace {
         self.new_namespace(&json!({}))
     }
 
-    /// A namespace that nobody else has, whose pods really run. See [`cluster_with_containers`].
+    /// Creates a namespace with a unique name whose pods run real containers. See [`cluster_with_containers`].
     pub fn namespace_with_containers(&'static self) -> Namespace {
         self.new_namespace(&json!({ "scheduler.alpha.kubernetes.io/node-selector": "jetway.test/pods=run" }))
     }
@@ -193,7 +193,7 @@ impl Kubernetes {
         Namespace { cluster: self, name }
     }
 
-    /// What was asked of the API server as that user: `GET /path`, in order. A user's own cluster tells nobody (`None`).
+    /// The API server's requests from this user, in order: `GET /path`. `None` for a user's own cluster: it has no audit log here.
     pub fn asked_by(&self, user: &str) -> Option<Vec<String>> {
         let log = std::fs::read_to_string(self.audit.as_ref()?).expect("read the audit log");
         let entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -208,7 +208,7 @@ impl Kubernetes {
         )
     }
 
-    /// Runs kubectl, which must succeed.
+    /// Runs kubectl, and panics if it fails.
     #[track_caller]
     pub fn kubectl(&self, arguments: &[&str]) -> String {
         text(&self.command("kubectl").args(arguments).output().expect("run kubectl"), arguments)
@@ -219,7 +219,7 @@ impl Kubernetes {
         serde_json::from_str(&self.kubectl(arguments)).expect("kubectl prints JSON")
     }
 
-    /// Where the programs are: `kubectl`, `helm3`, `helm4`.
+    /// The directory of `kubectl`, `helm3` and `helm4`.
     pub fn programs(&self) -> &Path {
         &self.programs
     }
@@ -243,39 +243,39 @@ impl Namespace {
         self.cluster
     }
 
-    /// Runs kubectl in it, which must succeed.
+    /// Runs kubectl in the namespace, and panics if it fails.
     #[track_caller]
     pub fn kubectl(&self, arguments: &[&str]) -> String {
         let all: Vec<&str> = ["--namespace", &self.name].into_iter().chain(arguments.iter().copied()).collect();
         self.cluster.kubectl(&all)
     }
 
-    /// Runs kubectl in it, which must succeed and print JSON.
+    /// Runs kubectl in the namespace, and parses its JSON output. Panics if it fails.
     #[track_caller]
     pub fn kubectl_json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.kubectl(arguments)).expect("kubectl prints JSON")
     }
 
-    /// Runs helm in it, which must succeed.
+    /// Runs helm in the namespace, and panics if it fails.
     #[track_caller]
     pub fn helm(&self, helm: Helm, arguments: &[&str]) -> String {
         text(&self.try_helm(helm, arguments), arguments)
     }
 
-    /// Runs helm in it.
+    /// Runs helm in the namespace.
     pub fn try_helm(&self, helm: Helm, arguments: &[&str]) -> Output {
         self.helm_command(helm).args(arguments).output().expect("run helm")
     }
 
-    /// helm in it, for who wants to measure it.
+    /// The helm command in the namespace, for measurements.
     pub fn helm_command(&self, helm: Helm) -> Command {
         let mut command = self.cluster.command(helm.program());
         command.arg("--namespace").arg(&self.name);
         command
     }
 
-    /// A token of a service account that may do what the rules say: pairs of verbs and resources, such as
-    /// `("get,list", "secrets")`. Also the name that the API server knows the account by.
+    /// Creates a service account with these rules: pairs of verbs and resources, such as `("get,list", "secrets")`. Returns its token
+    /// and its user name in the API server.
     pub fn account(&self, name: &str, rules: &[(&str, &str)]) -> (String, String) {
         self.kubectl(&["create", "serviceaccount", name]);
         for (index, (verbs, resources)) in rules.iter().enumerate() {
@@ -291,7 +291,7 @@ impl Namespace {
 }
 
 impl Drop for Namespace {
-    /// In a cluster of our own it goes with the cluster.
+    /// Our own cluster removes the namespace when it stops.
     fn drop(&mut self) {
         if self.cluster.audit.is_none() {
             let arguments = ["delete", "namespace", &self.name, "--wait=false"];
@@ -304,7 +304,7 @@ impl Helm {
     /// Both versions.
     pub const BOTH: [Self; 2] = [Self::Three, Self::Four];
 
-    /// The name of its program among those of [`Kubernetes::programs`].
+    /// The name of its program in [`Kubernetes::programs`].
     pub fn program(self) -> &'static str {
         match self {
             Self::Three => "helm3",

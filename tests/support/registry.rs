@@ -1,4 +1,4 @@
-//! A registry: Debian's, which is the distribution project's own. And what is needed to fill it.
+//! Runs Debian's package of the distribution project's registry, with tools to fill it.
 
 pub mod client;
 pub mod detour;
@@ -22,53 +22,53 @@ use crate::certificates::{Authority, Identity};
 use crate::token_server::TokenServer;
 use crate::{process, scratch};
 
-/// The user of a registry that asks for one.
+/// The user of a registry with authentication.
 pub const USER: &str = "jet";
 
 /// The password of [`USER`].
 pub const PASSWORD: &str = "w4y-t0-g0-s3cret";
 
-/// A running registry. It ends when it is dropped.
+/// A running registry. It stops when it is dropped.
 pub struct Registry {
     child: Child,
     port: u16,
     authority: Option<Authority>,
-    /// The address that it is reached by, when it is not `localhost`.
+    /// Its address, if it is not `localhost`.
     address: Option<String>,
     directory: TempDir,
 }
 
-/// How a registry is to be.
+/// The configuration of a registry.
 #[derive(Default)]
 pub struct Manner<'t> {
-    /// It asks for [`USER`] and [`PASSWORD`].
+    /// Requires [`USER`] and [`PASSWORD`].
     pub htpasswd: bool,
-    /// With `htpasswd`: the user and the password that it asks for instead.
+    /// With `htpasswd`: requires this user and password instead.
     pub login: Option<(&'t str, &'t str)>,
-    /// The address of this machine that it listens at, in place of loopback: one that containers with a network of their own see.
+    /// The address of this machine to listen at in place of loopback, reachable from containers with their own network.
     pub address: Option<&'t str>,
-    /// It has a certificate for `localhost` and its address of an authority of its own.
+    /// Serves TLS, with a certificate of its own CA for `localhost` and its address.
     pub tls: bool,
-    /// Another name that its certificate is for.
+    /// Another name in its certificate.
     pub name: Option<&'t str>,
-    /// It lets in who has a certificate of its authority, as [`Registry::client_certificate`] is one, and nobody else.
+    /// Requires a client certificate of its CA, such as [`Registry::client_certificate`].
     pub client_certificates: bool,
-    /// It asks for a token of this server.
+    /// Requires a token of this server.
     pub tokens: Option<&'t TokenServer>,
 }
 
 impl Registry {
-    /// Starts one that lets everybody in.
+    /// Starts a registry without authentication.
     pub fn start() -> Self {
         Self::with(&Manner::default())
     }
 
-    /// Starts one that containers reach too: at an address of this machine that they see.
+    /// Starts a registry that containers can reach, at this address of the machine.
     pub fn start_for_containers(address: &str) -> Self {
         Self::with(&Manner { address: Some(address), ..Manner::default() })
     }
 
-    /// Starts one on a port of the system's choice.
+    /// Starts a registry on a port that the system picks.
     pub fn with(manner: &Manner<'_>) -> Self {
         let address = manner.address;
         let directory = scratch::directory();
@@ -135,17 +135,17 @@ impl Registry {
         format!("{}:{}", self.address.as_deref().unwrap_or("localhost"), self.port)
     }
 
-    /// The name of a repository in it.
+    /// The reference of a repository in the registry.
     pub fn repository(&self, path: &str) -> String {
         format!("{}/{path}", self.host())
     }
 
-    /// The authority of its certificate, in PEM form.
+    /// The CA of its certificate, in PEM form.
     pub fn authority(&self) -> &str {
         self.authority.as_ref().expect("a registry over TLS").pem()
     }
 
-    /// A certificate that its authority vouches for.
+    /// A client certificate that its CA signed.
     pub fn client_certificate(&self) -> Identity {
         self.authority.as_ref().expect("a registry over TLS").client("jetway")
     }
@@ -155,12 +155,12 @@ impl Registry {
         self.port
     }
 
-    /// A client that writes to it. (Not for one over TLS.)
+    /// A client that can push to it. It does not support TLS.
     pub fn client(&self) -> Client {
         Client::new(self.port)
     }
 
-    /// The requests that it has answered, `GET /v2/x/tags/list 200`, those for `/v2/` included.
+    /// The requests that it has handled, `GET /v2/x/tags/list 200`, including those for `/v2/`.
     pub fn requests(&self) -> Vec<String> {
         let request = |line: &str| {
             // The common log format: `127.0.0.1 - - [time] "GET /v2/ HTTP/1.1" 200 2 "" "agent"`
@@ -173,12 +173,12 @@ impl Registry {
         self.log().lines().filter_map(request).collect()
     }
 
-    /// What it has logged.
+    /// Its log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
-    /// Copies an image into it by skopeo; `from` is as skopeo writes it, `oci:DIR:TAG`.
+    /// Copies an image into it with skopeo; `from` has skopeo's syntax, `oci:DIR:TAG`.
     pub fn copy(&self, from: &str, path: &str, arguments: &[&str]) {
         let to = format!("docker://{}", self.repository(path));
         let mut command = Command::new("skopeo");
@@ -201,7 +201,7 @@ impl Drop for Registry {
     }
 }
 
-/// Runs a command that must succeed, and gives back what it printed.
+/// Runs a command, and returns its output. Panics if it fails.
 pub fn run(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("run {command:?}: {error}"));
     let said = String::from_utf8_lossy(&output.stderr);
