@@ -1,7 +1,8 @@
-//! A git server over smart HTTP that counts what it is asked and misbehaves on request.
+//! A git server over smart HTTP that records requests and injects faults on demand.
 //!
-//! Git's requests are answered by `git http-backend`, with bodies streamed both ways, so that what is measured and broken here is
-//! what a real server would do. The 401 before it is that of RFC 7617 (2). Those of git-lfs are answered here ([`lfs`]). It is meant for one test: state is per server, and each test starts its own.
+//! `git http-backend` handles git's requests, with bodies streamed both ways, so that tests measure and break what a real server
+//! would do. The 401 before it is that of RFC 7617 (2). Requests of git-lfs are handled here ([`lfs`]). Its state is per server, and each
+//! test starts its own.
 
 mod backend;
 mod body;
@@ -28,7 +29,7 @@ use self::faults::Faults;
 use self::log::Log;
 pub use self::log::Seen;
 
-/// A running server. It ends, with every `git` that it started, when it is dropped.
+/// A running server. It stops, with every `git` that it started, when it is dropped.
 pub struct HttpGit {
     address: SocketAddr,
     state: Arc<State>,
@@ -36,7 +37,7 @@ pub struct HttpGit {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a server is, before it runs.
+/// The configuration of a server.
 #[must_use = "nothing is served before `start`"]
 pub struct Builder {
     root: PathBuf,
@@ -45,29 +46,29 @@ pub struct Builder {
 
 struct State {
     root: PathBuf,
-    /// The user's name, and the one `Authorization` header that is let in.
+    /// The user's name, and the only `Authorization` header that is accepted.
     credentials: Option<(String, String)>,
     log: Log,
     faults: Mutex<Faults>,
 }
 
 impl HttpGit {
-    /// Serves every repository below `root` to everyone, for reading and writing.
+    /// Serves every repository below `root` without authentication, for reading and writing.
     pub fn serve(root: &Path) -> Self {
         Self::builder(root).start()
     }
 
-    /// A server with more to say about it.
+    /// Configures a server before it starts.
     pub fn builder(root: &Path) -> Builder {
         Builder { root: root.to_owned(), credentials: None }
     }
 
-    /// The address of a repository: its folder's path below the root that is served.
+    /// The URL of a repository: its path below the server's root.
     pub fn url(&self, repository: &str) -> String {
         format!("http://{}/{repository}", self.address)
     }
 
-    /// The address with credentials in it, as some pipelines write it.
+    /// The URL with credentials in it, as some pipelines use it.
     pub fn url_with_credentials(&self, repository: &str, user: &str, password: &str) -> String {
         format!("http://{user}:{password}@{}/{repository}", self.address)
     }
@@ -87,22 +88,22 @@ impl HttpGit {
         self.requests().into_iter().filter(|seen| seen.target.contains(part)).collect()
     }
 
-    /// How many connections were accepted since the start or the last reset.
+    /// The number of accepted connections since the start or the last reset.
     pub fn connections(&self) -> usize {
         self.state.log.connections()
     }
 
-    /// The bytes of all bodies that were sent to clients.
+    /// The total size of all bodies sent to clients, in bytes.
     pub fn bytes_sent(&self) -> u64 {
         self.requests().iter().map(|seen| seen.sent).sum()
     }
 
-    /// The bytes of all bodies that clients sent.
+    /// The total size of all bodies that clients sent, in bytes.
     pub fn bytes_received(&self) -> u64 {
         self.requests().iter().map(|seen| seen.received).sum()
     }
 
-    /// Forgets the requests and connections that were counted. Faults stay.
+    /// Clears the recorded requests and connections. Faults stay.
     pub fn reset(&self) {
         self.state.log.reset();
     }
@@ -112,14 +113,14 @@ impl HttpGit {
         self.fail(1, "", fault);
     }
 
-    /// Applies a fault to the next `times` requests whose path and query contain `part` (all, when it is empty).
-    /// Faults that were asked for first are used up first.
+    /// Applies a fault to the next `times` requests whose path and query contain `part` (all, if it is empty). Faults apply in the
+    /// order in which they were added.
     pub fn fail(&self, times: usize, part: &str, fault: Fault) {
         self.faults().add(0, Some(times), part, fault);
     }
 
-    /// Applies a fault to one request whose path and query contain `part`, after `skipped` such requests were answered well.
-    /// (Of the requests of a fetch that contain `upload-pack`, two tell refs and the third one is answered with the pack.)
+    /// Applies a fault to one request whose path and query contain `part`, after `skipped` such requests succeeded. (Of a fetch's
+    /// requests that contain `upload-pack`, two list refs and the third one returns the pack.)
     pub fn fail_after(&self, skipped: usize, part: &str, fault: Fault) {
         self.faults().add(skipped, Some(1), part, fault);
     }
@@ -129,7 +130,7 @@ impl HttpGit {
         self.faults().add(0, None, part, fault);
     }
 
-    /// Takes all faults back.
+    /// Removes all faults.
     pub fn recover(&self) {
         self.faults().clear();
     }
@@ -140,13 +141,13 @@ impl HttpGit {
 }
 
 impl Builder {
-    /// Lets nobody do anything without this user and password.
+    /// Requires this user and password.
     pub fn credentials(mut self, user: &str, password: &str) -> Self {
         self.credentials = Some((user.to_owned(), password.to_owned()));
         self
     }
 
-    /// Starts the server on a port of the system's choice.
+    /// Starts the server on a port that the system picks.
     pub fn start(self) -> HttpGit {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("bind a port on loopback");
         listener.set_nonblocking(true).expect("make the listener asynchronous");
@@ -170,7 +171,7 @@ impl Builder {
                         _ = stopped => {}
                     }
                 });
-                // Dropping the runtime drops the connections, and with them the process groups that answer them.
+                // Dropping the runtime drops the connections, and with them their process groups.
             })
             .expect("start the server's thread");
         HttpGit { address, state, stop: Some(stop), thread: Some(thread) }
@@ -193,12 +194,12 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         state.log.connected();
-        // Answers are small messages as often as packs: without this each waits for the client's delayed acknowledgement.
+        // Many responses are small. Without TCP_NODELAY each waits for the client's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
         let state = Arc::clone(&state);
         tokio::spawn(async move {
             let service = hyper::service::service_fn(|request| answer(Arc::clone(&state), request));
-            // A connection that the client or a fault cuts is an event of the test, not a failure of the server.
+            // A connection that the client or a fault cuts is part of the test, not an error of the server.
             let _ = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .serve_connection(TokioIo::new(stream), service)

@@ -1,4 +1,4 @@
-//! Git repositories with a history that a test writes: bare, deterministic, one child process per commit.
+//! Bare git repositories with a history that a test writes. They are reproducible, and each commit costs one child process.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use crate::{git, scratch};
 
-/// A bare repository in a directory of its own.
+/// A bare repository in its own directory.
 ///
-/// Commits are written with `git fast-import`, so there is no work tree to keep in step. Dates start at
-/// [`git::FIRST_COMMIT`] and grow by a minute with each commit and tag: the same calls give the same ids.
+/// Commits are written with `git fast-import`, so there is no work tree. Dates start at [`git::FIRST_COMMIT`] and advance by a
+/// minute with each commit and tag, so the same calls produce the same hashes.
 pub struct Repository {
     directory: TempDir,
     path: PathBuf,
@@ -22,17 +22,17 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// An empty repository whose HEAD names the branch `main`.
+    /// Creates an empty repository whose HEAD is the branch `main`.
     pub fn new() -> Self {
         Self::named("repository")
     }
 
-    /// An empty repository in a folder `NAME.git`.
+    /// Creates an empty repository in the directory `NAME.git`.
     pub fn named(name: &str) -> Self {
         Self::made(name, "sha1")
     }
 
-    /// An empty repository whose objects are named by this hash function: `sha1` or `sha256`.
+    /// Creates an empty repository with this hash function: `sha1` or `sha256`.
     pub fn with_object_format(format: &str) -> Self {
         Self::made("repository", format)
     }
@@ -47,7 +47,7 @@ impl Repository {
         repository
     }
 
-    /// A bare copy of everything, which goes its own way from here.
+    /// A bare copy, independent of the original.
     #[must_use]
     pub fn bare_clone(&self) -> Self {
         let directory = scratch::directory();
@@ -59,48 +59,48 @@ impl Repository {
         repository
     }
 
-    /// When the next commit is made; each later one follows by a minute.
+    /// The time of the next commit; each later one is a minute later.
     pub fn set_clock(&self, now: SystemTime) {
         self.clock.set(now.duration_since(UNIX_EPOCH).expect("a time since 1970").as_secs());
     }
 
-    /// Where the repository is.
+    /// The repository's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The directory that holds the repository: what a server serves.
+    /// The parent directory of the repository, for a server.
     pub fn root(&self) -> &Path {
         self.directory.path()
     }
 
-    /// The name of the repository's folder, `.git` included.
+    /// The name of the repository's directory, including `.git`.
     pub fn name(&self) -> &str {
         self.path.file_name().and_then(|name| name.to_str()).expect("a repository has a name")
     }
 
-    /// The repository's `file://` address.
+    /// The repository's `file://` URL.
     pub fn file_url(&self) -> String {
         format!("file://{}", self.path.display())
     }
 
-    /// Commits files to `main`, on top of what is there, and gives the commit's id.
+    /// Commits files to `main` and returns the commit's hash.
     pub fn commit(&self, message: &str, files: &[(&str, &str)]) -> String {
         self.commit_on("main", message, files)
     }
 
-    /// Commits files to a branch, which is made when it is not there.
+    /// Commits files to a branch, which is created if it does not exist.
     pub fn commit_on(&self, branch: &str, message: &str, files: &[(&str, &str)]) -> String {
         let change = self.change(message).on(branch);
         files.iter().fold(change, |change, (path, content)| change.write(path, content)).commit()
     }
 
-    /// Commits nothing but a message to `main`.
+    /// Creates an empty commit on `main`.
     pub fn empty_commit(&self, message: &str) -> String {
         self.change(message).commit()
     }
 
-    /// Starts a commit that is more than files on a branch.
+    /// Starts a commit with other changes than files on a branch.
     pub fn change(&self, message: &str) -> Change<'_> {
         Change {
             repository: self,
@@ -112,7 +112,7 @@ impl Repository {
         }
     }
 
-    /// Merges a revision into a branch with a merge commit, also where the branch could be moved forward, and gives its id.
+    /// Merges a revision into a branch and returns the commit's hash. It always creates a merge commit (`--no-ff`).
     pub fn merge(&self, into: &str, other: &str, message: &str) -> String {
         let (ours, theirs) = (self.tip(into), self.resolve(other));
         let tree = self.git(&["merge-tree", "--write-tree", &ours, &theirs]);
@@ -124,27 +124,27 @@ impl Repository {
         commit
     }
 
-    /// Makes a branch at a revision.
+    /// Creates a branch at a revision.
     pub fn branch(&self, name: &str, at: &str) {
         self.git(&["branch", "--no-track", name, at]);
     }
 
-    /// Makes a branch point at any revision, as a forced push does.
+    /// Resets a branch to any revision, as a forced push does.
     pub fn move_branch(&self, name: &str, to: &str) {
         self.git(&["update-ref", &format!("refs/heads/{name}"), &self.resolve(to)]);
     }
 
-    /// Removes a branch; its commits stay until they are collected.
+    /// Deletes a branch; its commits stay until they are garbage-collected.
     pub fn delete_branch(&self, name: &str) {
         self.git(&["update-ref", "-d", &format!("refs/heads/{name}")]);
     }
 
-    /// Makes a lightweight tag.
+    /// Creates a lightweight tag.
     pub fn tag(&self, name: &str, at: &str) {
         self.git(&["tag", name, at]);
     }
 
-    /// Makes an annotated tag and gives the id of the tag object.
+    /// Creates an annotated tag and returns the hash of the tag object.
     pub fn annotated_tag(&self, name: &str, at: &str, message: &str) -> String {
         let arguments = ["tag", "--annotate", "--message", message, name, at];
         let output =
@@ -153,22 +153,22 @@ impl Repository {
         self.resolve(&format!("refs/tags/{name}"))
     }
 
-    /// Removes a tag.
+    /// Deletes a tag.
     pub fn delete_tag(&self, name: &str) {
         self.git(&["tag", "--delete", name]);
     }
 
-    /// The commit at the end of a branch.
+    /// The head commit of a branch.
     pub fn tip(&self, branch: &str) -> String {
         self.resolve(&format!("refs/heads/{branch}"))
     }
 
-    /// The object that a revision names.
+    /// Resolves a revision to an object.
     pub fn resolve(&self, revision: &str) -> String {
         self.git(&["rev-parse", "--verify", revision])
     }
 
-    /// The ids of a revision's history, newest first.
+    /// The hashes of a revision's history, newest first.
     pub fn history(&self, revision: &str) -> Vec<String> {
         self.git(&["rev-list", revision]).lines().map(str::to_owned).collect()
     }
@@ -178,45 +178,45 @@ impl Repository {
         self.git(&["show", &format!("{revision}:{path}")])
     }
 
-    /// Removes every object that no ref reaches, so that a rewritten history is really gone.
+    /// Prunes all unreachable objects, so that a rewritten history is gone.
     pub fn forget_unreachable(&self) {
         self.git(&["reflog", "expire", "--expire=now", "--all"]);
         self.git(&["gc", "-q", "--prune=now"]);
     }
 
-    /// Sets a key of the repository's configuration.
+    /// Sets a key in the repository's configuration.
     pub fn configure(&self, key: &str, value: &str) {
         self.git(&["config", key, value]);
     }
 
-    /// Whether the server answers partial clones (`--filter`).
+    /// Enables or disables partial clones (`--filter`) on the server.
     pub fn allow_filters(&self, allowed: bool) {
         self.configure("uploadpack.allowFilter", &allowed.to_string());
     }
 
-    /// Whether the server hands out commits by id that no ref points at (protocol v2 always does; this governs v0 and v1).
+    /// Enables or disables fetches of commits that no ref points to (protocol v2 always allows them; this applies to v0 and v1).
     pub fn allow_any_commit(&self, allowed: bool) {
         self.configure("uploadpack.allowAnySHA1InWant", &allowed.to_string());
         self.configure("uploadpack.allowReachableSHA1InWant", &allowed.to_string());
     }
 
-    /// Runs `git` in the repository and gives what it printed.
+    /// Runs `git` in the repository and returns its output.
     pub fn git(&self, arguments: &[&str]) -> String {
         git::run(&self.path, arguments)
     }
 
-    /// What a server of it needs: pushes are welcome, and nothing is tidied up behind a test's back.
+    /// The configuration for a server: pushes are allowed, and automatic maintenance is off.
     fn settle(&self) {
         self.configure("http.receivepack", "true");
         self.configure("uploadpack.allowFilter", "true");
         self.configure("receive.advertisePushOptions", "true");
         self.configure("gc.auto", "0");
         self.configure("maintenance.auto", "false");
-        // A commit that fast-import wrote is a loose object like anyone's, not a pack each.
+        // fast-import writes loose objects, as other commits do, and not one pack per commit.
         self.configure("fastimport.unpackLimit", "100");
     }
 
-    /// The next moment of this repository's time.
+    /// Returns the time of the next object and advances the clock.
     fn tick(&self) -> u64 {
         let now = self.clock.get();
         self.clock.set(now + 60);
@@ -230,7 +230,7 @@ impl Default for Repository {
     }
 }
 
-/// A commit in the making.
+/// A commit under construction.
 #[must_use = "nothing is written before `commit` is called"]
 pub struct Change<'a> {
     repository: &'a Repository,
@@ -242,19 +242,19 @@ pub struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// The branch that gets the commit: `main` when nothing is said.
+    /// The branch of the commit; `main` by default.
     pub fn on(mut self, branch: &str) -> Self {
         branch.clone_into(&mut self.branch);
         self
     }
 
-    /// The parent, when it is not the branch's tip: the branch is moved to the new commit whatever it held before.
+    /// Sets a parent other than the branch's head. The branch is reset to the new commit.
     pub fn from(mut self, revision: &str) -> Self {
         self.parent = Some(self.repository.resolve(&format!("{revision}^{{commit}}")));
         self
     }
 
-    /// The author, where it is someone other than the committer.
+    /// Sets an author other than the committer.
     pub fn author(mut self, name: &str, email: &str) -> Self {
         self.author = format!("{name} <{email}>");
         self
@@ -265,41 +265,41 @@ impl Change<'_> {
         self.entry("100644", path, content.as_ref())
     }
 
-    /// Writes a file that may be executed.
+    /// Writes an executable file.
     pub fn write_executable(self, path: &str, content: impl AsRef<[u8]>) -> Self {
         self.entry("100755", path, content.as_ref())
     }
 
-    /// Writes a symbolic link.
+    /// Writes a symlink.
     pub fn symlink(self, path: &str, target: &str) -> Self {
         self.entry("120000", path, target.as_bytes())
     }
 
-    /// Records a commit of another repository, as a submodule does. (`.gitmodules` is a file like any.)
+    /// Records a commit of another repository, as a submodule does. (`.gitmodules` is an ordinary file.)
     pub fn submodule(mut self, path: &str, commit: &str) -> Self {
         self.body.extend_from_slice(format!("M 160000 {commit} {}\n", quoted(path)).as_bytes());
         self
     }
 
-    /// Removes a file or folder.
+    /// Deletes a file or directory.
     pub fn delete(mut self, path: &str) -> Self {
         self.body.extend_from_slice(format!("D {}\n", quoted(path)).as_bytes());
         self
     }
 
-    /// Moves a file or folder.
+    /// Moves a file or directory.
     pub fn rename(mut self, from: &str, to: &str) -> Self {
         self.body.extend_from_slice(format!("R {} {}\n", quoted(from), quoted(to)).as_bytes());
         self
     }
 
-    /// Writes the commit, moves the branch to it and gives its id.
+    /// Writes the commit, updates the branch and returns the commit's hash.
     pub fn commit(self) -> String {
         let Self { repository, branch, message, author, parent, body } = self;
         let reference = format!("refs/heads/{branch}");
         let now = repository.tick();
         let mut stream = Vec::new();
-        // `reset` makes fast-import forget the branch's old tip, which only an explicit parent wants.
+        // `reset` makes fast-import forget the branch's old head, which is correct only with an explicit parent.
         let parent = match parent {
             Some(parent) => {
                 stream.extend_from_slice(format!("reset {reference}\n").as_bytes());
@@ -336,7 +336,7 @@ impl Repository {
     }
 }
 
-/// Feeds one stream to `git fast-import` and gives what it printed.
+/// Runs `git fast-import` on one stream and returns its output.
 fn import(repository: &Path, stream: &[u8]) -> String {
     let arguments = ["fast-import", "--quiet", "--force", "--done", "--date-format=raw"];
     let mut child = git::command(repository)
@@ -347,7 +347,7 @@ fn import(repository: &Path, stream: &[u8]) -> String {
         .spawn()
         .expect("start git fast-import");
     let mut input = child.stdin.take().expect("a pipe");
-    // A stream that fast-import refuses ends the pipe early; its message says more than the broken pipe does.
+    // If fast-import rejects a stream, it closes the pipe early; its own message is more useful than the broken pipe.
     let written = input.write_all(stream);
     drop(input);
     let answer = git::answer(child.wait_with_output().expect("wait for git fast-import"), &arguments);
@@ -355,7 +355,7 @@ fn import(repository: &Path, stream: &[u8]) -> String {
     answer
 }
 
-/// A path as fast-import reads it whatever is in it.
+/// Quotes a path for fast-import.
 fn quoted(path: &str) -> String {
     format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }

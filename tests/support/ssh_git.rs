@@ -1,4 +1,4 @@
-//! A git server over ssh: Debian's own `sshd`, as the user who runs the tests, with keys made for it.
+//! A git server over ssh: Debian's `sshd`, running as the test's user with generated keys.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,21 +14,21 @@ use tempfile::TempDir;
 
 use crate::{git, process, scratch};
 
-/// Where Debian puts the server. It starts itself anew for each connection, and so insists on an absolute path.
+/// The path of Debian's sshd. It re-executes itself for each connection, so it requires an absolute path.
 pub const SSHD: &str = "/usr/sbin/sshd";
 
-/// A pair of keys.
+/// A key pair.
 pub struct KeyPair {
-    /// The private key, as a pipeline's `private_key` holds it.
+    /// The private key, for a pipeline's `private_key`.
     pub private: String,
     /// The public key, one line.
     pub public: String,
 }
 
-/// A running server. It ends, with its connections, when it is dropped.
+/// A running server. It stops, with its connections, when it is dropped.
 ///
-/// The connections are accepted here, and each is handed to an `sshd` in inetd mode. So the port is never free for another
-/// process to take, and connections can be counted and left hanging.
+/// The connections are accepted here, and each is passed to an `sshd` in inetd mode. So no other process can take the port, and
+/// connections can be counted and stalled.
 pub struct SshGit {
     address: SocketAddr,
     directory: TempDir,
@@ -49,7 +49,7 @@ struct State {
 }
 
 impl SshGit {
-    /// Starts a server that lets in whoever holds [`deploy_key`](Self::deploy_key). It serves every repository by its full path.
+    /// Starts a server that accepts [`deploy_key`](Self::deploy_key). It serves every repository by its absolute path.
     pub fn start() -> Self {
         make_privilege_separation_directory();
         let directory = scratch::directory();
@@ -77,17 +77,17 @@ impl SshGit {
         Self { address, directory, deploy_key, host_key: host.public, user: user(), state, thread: Some(thread) }
     }
 
-    /// The address of a repository, in the form with a scheme.
+    /// The ssh URL of a repository.
     pub fn url(&self, repository: &Path) -> String {
         format!("ssh://{}@{}{}", self.user, self.address, repository.display())
     }
 
-    /// The key that is let in.
+    /// The accepted key.
     pub fn deploy_key(&self) -> &KeyPair {
         &self.deploy_key
     }
 
-    /// Lets one more key in.
+    /// Accepts another key.
     pub fn authorize(&self, public: &str) {
         let path = self.directory.path().join("authorized_keys");
         let mut keys = fs::read_to_string(&path).expect("read the authorized keys");
@@ -96,7 +96,7 @@ impl SshGit {
         fs::write(path, keys).expect("write the authorized keys");
     }
 
-    /// The line of a `known_hosts` file that vouches for the server.
+    /// The server's line for a `known_hosts` file.
     pub fn known_hosts(&self) -> String {
         format!("[{}]:{} {}", self.address.ip(), self.address.port(), self.host_key)
     }
@@ -106,22 +106,22 @@ impl SshGit {
         self.address.port()
     }
 
-    /// The account that clients log in to.
+    /// The user that clients log in as.
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// How many connections were accepted.
+    /// The number of accepted connections.
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// From now on connections are accepted and never spoken to (or spoken to again).
+    /// Stalls all connections from now on, new and open ones, if `stalls` is set.
     pub fn stall(&self, stalls: bool) {
         self.state.stalls.store(stalls, Ordering::SeqCst);
     }
 
-    /// What the server has logged, for the message of a test that fails.
+    /// The server's log, for the message of a failed test.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
@@ -130,13 +130,13 @@ impl SshGit {
 impl Drop for SshGit {
     fn drop(&mut self) {
         self.state.stopped.store(true, Ordering::SeqCst);
-        // The thread waits for a connection: this one wakes it up.
+        // Wakes the thread, which waits for a connection.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
         for child in self.state.children.lock().expect("no connection panicked").iter_mut() {
-            // A child that has been waited for is nobody's: its number is left alone.
+            // The PID of a child that was reaped may belong to another process, so it is not killed.
             if matches!(child.try_wait(), Ok(None)) {
                 for process in process::descendants(child.id()) {
                     process.kill();
@@ -148,7 +148,7 @@ impl Drop for SshGit {
     }
 }
 
-/// Makes a pair of keys: `ed25519`, `rsa`, `ecdsa`, with a passphrase or without.
+/// Generates a key pair: `ed25519`, `rsa` or `ecdsa`, with or without a passphrase.
 pub fn key_pair(kind: &str, passphrase: Option<&str>) -> KeyPair {
     let directory = scratch::directory();
     let file = directory.path().join("key");
@@ -167,7 +167,7 @@ pub fn key_pair(kind: &str, passphrase: Option<&str>) -> KeyPair {
 
 fn configuration(host_key: &Path, authorized_keys: &Path) -> String {
     let (host_key, authorized_keys) = (host_key.display(), authorized_keys.display());
-    // The directories above a temporary file are not what a strict sshd wants to see; PAM wants more of a login than this is.
+    // StrictModes rejects the parent directories of a temporary file. PAM requires more of a login than is available here.
     format!(
         "HostKey {host_key}\n\
          AuthorizedKeysFile {authorized_keys}\n\
@@ -184,7 +184,7 @@ fn configuration(host_key: &Path, authorized_keys: &Path) -> String {
     )
 }
 
-/// An sshd that starts as root refuses to work without its empty directory, which only a service manager makes.
+/// sshd as root requires its empty privilege separation directory, which only a service manager creates.
 fn make_privilege_separation_directory() {
     let directory = PathBuf::from("/run/sshd");
     if rustix::process::getuid().is_root() && !directory.exists() {

@@ -1,4 +1,4 @@
-//! `git http-backend`, run for one request as RFC 3875 has it.
+//! Runs `git http-backend` for one request, as a CGI program (RFC 3875).
 
 use std::io;
 use std::path::Path;
@@ -20,20 +20,20 @@ use super::body::{Body, Manner};
 use super::log::Entry;
 use crate::git;
 
-/// What the child prints. Dropping it ends the child and all that it started.
+/// The child's output. Dropping it kills the child and its descendants.
 pub(super) struct Output {
     stdout: ChildStdout,
     _group: Group,
 }
 
-/// The child leads a process group: `git http-backend` starts others, and killing it alone would leave them.
+/// The child leads a process group: `git http-backend` starts other processes, which would survive if only it were killed.
 struct Group {
     child: Child,
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // No id means that the child was waited for, and its number may be someone else's by now.
+        // Without a PID the child was reaped, and another process may have its number by now.
         if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
             let _ = rustix::process::kill_process_group(pid, Signal::KILL);
         }
@@ -91,7 +91,7 @@ fn command(root: &Path, user: Option<&str>, request: &Request<Incoming>) -> io::
         .env("REQUEST_METHOD", request.method().as_str())
         .env("PATH_INFO", request.uri().path())
         .env("QUERY_STRING", request.uri().query().unwrap_or_default());
-    // A server without users lets everyone push, which http-backend does on `http.receivepack` alone.
+    // Without users the server allows every push. http-backend allows that only with `http.receivepack`.
     if let Some(user) = user {
         command.env("REMOTE_USER", user);
     }
@@ -111,7 +111,7 @@ fn command(root: &Path, user: Option<&str>, request: &Request<Incoming>) -> io::
     Ok(command)
 }
 
-/// Streams the request's body to the child. When either side has gone, so is the reason to go on.
+/// Streams the request's body to the child. It stops if either side closes.
 async fn feed(mut body: Incoming, mut stdin: ChildStdin, entry: Arc<Entry>) {
     while let Some(Ok(frame)) = body.frame().await {
         if let Ok(data) = frame.into_data() {

@@ -1,4 +1,4 @@
-//! The bodies of answers: a few words of the server's own, or what `git http-backend` prints, in one manner or another.
+//! The bodies of responses: the server's own text or the output of `git http-backend`, with or without faults.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use tokio::time::Sleep;
 use super::backend::Output;
 use super::log::Entry;
 
-/// How the bytes of a body are let go.
+/// How a body is sent.
 pub(super) enum Manner {
     Plain,
     StallAfter(u64),
@@ -35,12 +35,12 @@ enum Content {
         manner: Manner,
         sent: u64,
         pause: Option<Pin<Box<Sleep>>>,
-        /// Whether hyper had the chance to send all that it got before the cut.
+        /// Whether hyper had a chance to send everything before the cut.
         is_flushed: bool,
     },
 }
 
-/// As much as a pipe holds.
+/// The size of a pipe's buffer.
 const CHUNK: usize = 64 * 1024;
 
 impl Body {
@@ -48,7 +48,7 @@ impl Body {
         Self { entry: Arc::clone(entry), content: Content::Text(Some(text.into())) }
     }
 
-    /// What is read ahead of the body (`rest`), then what the child still prints.
+    /// Reads the bytes that were buffered with the head (`rest`), then the child's further output.
     pub(super) fn stream(rest: Bytes, output: Output, manner: Manner, entry: &Arc<Entry>) -> Self {
         let content =
             Content::Stream { rest, output: Box::new(output), manner, sent: 0, pause: None, is_flushed: false };
@@ -83,8 +83,8 @@ impl hyper::body::Body for Body {
             Manner::Plain => CHUNK,
             Manner::StallAfter(limit) if *sent >= *limit => return Poll::Pending,
             Manner::CutAfter(limit) if *sent >= *limit => {
-                // hyper flushes when the body is pending. Without that, a client may see no byte of the answer, and repeats a request
-                // on a connection that was used before without a word.
+                // hyper flushes when the body is pending. Without that, a client may receive no byte of the response, and silently
+                // retries a request on a reused connection.
                 if !std::mem::replace(is_flushed, true) {
                     context.waker().wake_by_ref();
                     return Poll::Pending;
@@ -94,7 +94,7 @@ impl hyper::body::Body for Body {
             Manner::StallAfter(limit) | Manner::CutAfter(limit) => {
                 usize::try_from(*limit - *sent).unwrap_or(CHUNK).min(CHUNK)
             }
-            // Ten pieces a second are smooth enough for whoever watches for progress.
+            // Ten chunks a second are smooth enough for progress output.
             Manner::Slow(rate) => usize::try_from((*rate / 10).max(1)).unwrap_or(CHUNK).min(CHUNK),
         };
         let data = if rest.is_empty() {

@@ -1,11 +1,11 @@
-//! The ways in which the server can be told to misbehave.
+//! The faults that the server can inject.
 
 use std::time::Duration;
 
-/// What happens to a request instead of a good answer.
+/// A fault to inject in place of a good response.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// An answer with this status.
+    /// Responds with this status.
     Status {
         /// The status code.
         status: u16,
@@ -14,52 +14,52 @@ pub enum Fault {
         /// The body, plain text.
         body: String,
     },
-    /// `302 Found`, to the same path and query below another address.
+    /// Responds with `302 Found`, to the same path and query below another URL.
     Redirect {
-        /// The address that the request's path is appended to.
+        /// The URL that the request's path is appended to.
         to: String,
     },
-    /// The request is read and never answered.
+    /// Reads the request and never responds.
     Stall,
-    /// The answer stops after so many bytes of its body, with the connection left open.
+    /// Stalls after this many bytes of the body, with the connection open.
     StallAfter {
-        /// How many bytes of the body still come.
+        /// The number of bytes to send.
         bytes: u64,
     },
-    /// The connection is cut after so many bytes of the answer's body.
+    /// Cuts the connection after this many bytes of the body.
     CutAfter {
-        /// How many bytes of the body still come.
+        /// The number of bytes to send.
         bytes: u64,
     },
-    /// A good answer, late and slowly.
+    /// Sends a good response late and slowly.
     Slow {
-        /// How long the answer's head takes.
+        /// The delay of the response's head.
         first_byte: Duration,
-        /// How fast the body comes then.
+        /// The speed of the body.
         bytes_per_second: u64,
     },
 }
 
 impl Fault {
-    /// An answer with a status and nothing more.
+    /// A response with a status and no body.
     pub fn status(status: u16) -> Self {
         Self::Status { status, retry_after: None, body: String::new() }
     }
 
-    /// An answer with a status that says when to come back.
+    /// A response with a status and a `Retry-After` header.
     pub fn retry_after(status: u16, retry_after: &str) -> Self {
         Self::Status { status, retry_after: Some(retry_after.to_owned()), body: String::new() }
     }
 }
 
-/// The faults that are still to come.
+/// The queued faults.
 #[derive(Default)]
 pub(super) struct Faults(Vec<Rule>);
 
 struct Rule {
-    /// How many requests it still applies to; without a number, to all.
+    /// The number of further requests that it applies to; all, without a number.
     remaining: Option<usize>,
-    /// How many requests it still lets pass before it begins.
+    /// The number of requests to let pass first.
     skipped: usize,
     part: String,
     fault: Fault,
@@ -74,7 +74,7 @@ impl Faults {
         self.0.clear();
     }
 
-    /// The fault for a request to `target`, which is one fewer from now on.
+    /// Takes the fault for a request to `target`, and counts it as used.
     pub(super) fn take(&mut self, target: &str) -> Option<Fault> {
         let mut matching = self.0.iter_mut().filter(|rule| rule.remaining != Some(0) && target.contains(&rule.part));
         let rule = loop {

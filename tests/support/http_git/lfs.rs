@@ -1,8 +1,8 @@
-//! A server of git-lfs beside the one of git: its batch API with the basic transfer, and nothing else.
+//! A git-lfs server beside the git server: only its batch API with the basic transfer.
 //!
-//! The answers to a batch are those of <https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md>, those to downloads and uploads of
-//! <https://github.com/git-lfs/git-lfs/blob/main/docs/api/basic-transfers.md>. Objects stand in the repository's `lfs/objects`, where
-//! git-lfs itself puts those that it pushes to a `file://` address.
+//! Responses to a batch follow <https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md>, those to downloads and uploads
+//! follow <https://github.com/git-lfs/git-lfs/blob/main/docs/api/basic-transfers.md>. Objects are in the repository's `lfs/objects`, where
+//! git-lfs itself stores them when it pushes to a `file://` URL.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 use super::body::Body;
 use super::log::Entry;
 
-/// The media type of its answers.
+/// The media type of its responses.
 const MEDIA_TYPE: &str = "application/vnd.git-lfs+json";
 
-/// What a request is about.
+/// A parsed request.
 pub(super) struct Asked {
-    /// The repository's folder below the root.
+    /// The repository's path below the root.
     repository: String,
     what: What,
 }
@@ -33,7 +33,7 @@ enum What {
 }
 
 impl Asked {
-    /// `None` when it is a request of git.
+    /// Parses a request; `None` for a request of git.
     pub(super) fn of<B>(request: &Request<B>) -> Option<Self> {
         let (repository, rest) = request.uri().path().split_once("/info/lfs/")?;
         let what = match rest.split_once('/') {
@@ -77,7 +77,7 @@ pub(super) async fn answer(
                 Vec::new()
             })
         }
-        // Such as locks, which a server need not have: git-lfs goes on without them after a 404.
+        // For example locks, which are optional: git-lfs continues without them after a 404.
         What::Other => {
             status = StatusCode::NOT_FOUND;
             json!({ "message": "Not found" }).to_string().into_bytes()
@@ -93,7 +93,7 @@ fn path(repository: &Path, id: &str) -> PathBuf {
     repository.join("lfs/objects").join(&id[..2]).join(&id[2..4]).join(id)
 }
 
-/// Where each object is to be had from or sent to, by the login that the question came with.
+/// The download or upload URL of each object, with the login of the batch request.
 fn batch(repository: &Path, storage: &str, login: Option<&str>, request: &[u8]) -> Value {
     let request: Value = serde_json::from_slice(request).unwrap_or_default();
     let operation = request["operation"].as_str().unwrap_or_default();
@@ -102,7 +102,7 @@ fn batch(repository: &Path, storage: &str, login: Option<&str>, request: &[u8]) 
         let id = object["oid"].as_str().unwrap_or_default().to_owned();
         match (operation, path(repository, &id).exists()) {
             ("download", false) => object["error"] = json!({ "code": 404, "message": "Object does not exist" }),
-            // What is there already needs no action.
+            // An object that exists already needs no action.
             ("upload", true) => {}
             _ => {
                 let header = login.map_or(json!({}), |login| json!({ "Authorization": login }));

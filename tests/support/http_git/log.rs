@@ -1,4 +1,4 @@
-//! What the server was asked, so that the cost of a verb is something a test can assert.
+//! Records the server's requests, so that a test can assert the cost of a verb.
 
 use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex};
 use hyper::header::{AUTHORIZATION, HeaderName};
 use hyper::{Request, Response};
 
-/// One request, as far as it has got.
+/// One request, complete or in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// `GET` or `POST`.
     pub method: String,
     /// The path and query.
     pub target: String,
-    /// Whether the client sent an `Authorization` header. Its value is kept nowhere.
+    /// Whether the client sent an `Authorization` header. Its value is not recorded.
     pub authorized: bool,
     /// The `Git-Protocol` header: `version=2` from any git of this decade.
     pub protocol: Option<String>,
-    /// The status of the answer; 0 while there is none.
+    /// The status of the response; 0 until there is one.
     pub status: u16,
     /// The bytes of the request's body that have arrived, compressed if the client compressed them.
     pub received: u64,

@@ -1,4 +1,4 @@
-//! A registry in memory that takes and gives, with a twist for what real ones do besides.
+//! An in-memory registry for pushes and pulls. A test can override responses, to imitate other registries.
 //!
 //! Each answer is that of the distribution specification of the OCI
 //! (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>): "Pulling manifests", "Pulling blobs", "Pushing blobs",
@@ -17,7 +17,7 @@ use crate::stand_in::{Answer, Asked, StandIn};
 
 type Twist = dyn Fn(&Asked) -> Option<Answer> + Send + Sync;
 
-/// The registry. Blobs and manifests are those of all its repositories.
+/// The registry. Its repositories share blobs and manifests.
 pub struct Memory {
     server: StandIn,
     state: Arc<Mutex<State>>,
@@ -33,12 +33,12 @@ struct State {
 }
 
 impl Memory {
-    /// Starts an empty one.
+    /// Starts an empty registry.
     pub fn start() -> Self {
         Self::serve(StandIn::start)
     }
 
-    /// Starts an empty one over TLS.
+    /// Starts an empty registry with TLS.
     pub fn start_tls() -> Self {
         Self::serve(StandIn::start_tls)
     }
@@ -47,7 +47,7 @@ impl Memory {
         let (state, twist) = (Arc::<Mutex<State>>::default(), Arc::<Mutex<Option<Arc<Twist>>>>::default());
         let (shared, twists) = (Arc::clone(&state), Arc::clone(&twist));
         let server = start(Box::new(move |asked| {
-            // The lock is not held while the twist runs: a slow one would hold up every request.
+            // The lock is not held while the override runs, because a slow one would block every request.
             let twist = lock(&twists).clone();
             let twisted = twist.and_then(|twist| twist(asked));
             twisted.unwrap_or_else(|| lock(&shared).answer(asked).unwrap_or_else(|| error(404, "NAME_UNKNOWN")))
@@ -55,12 +55,12 @@ impl Memory {
         Self { server, state, twist }
     }
 
-    /// Answers those requests otherwise for which `twist` has an answer.
+    /// Overrides the responses to requests for which `twist` returns one.
     pub fn twist(&self, twist: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) {
         *lock(&self.twist) = Some(Arc::new(twist));
     }
 
-    /// Holds an image under a tag.
+    /// Stores an image under a tag.
     pub fn hold(&self, image: &Image, path: &str, tag: &str) {
         let mut state = lock(&self.state);
         for blob in image.layers.iter().chain([&image.config]) {
@@ -71,17 +71,17 @@ impl Memory {
         state.manifests.insert(format!("{path}:{tag}"), manifest);
     }
 
-    /// Forgets a blob.
+    /// Removes a blob.
     pub fn forget(&self, digest: &str) {
         lock(&self.state).blobs.remove(digest);
     }
 
-    /// The manifest under a tag, or of a digest.
+    /// Finds the manifest of a tag or digest.
     pub fn manifest(&self, name: &str) -> Option<Vec<u8>> {
         lock(&self.state).manifests.get(name).map(|(_, bytes)| bytes.clone())
     }
 
-    /// A blob.
+    /// Finds a blob.
     pub fn blob(&self, digest: &str) -> Option<Vec<u8>> {
         lock(&self.state).blobs.get(digest).cloned()
     }
@@ -91,7 +91,7 @@ impl Memory {
         &self.server
     }
 
-    /// The name of a repository in it.
+    /// The reference of a repository in the registry.
     pub fn repository(&self, path: &str) -> String {
         let url = self.server.url();
         format!("{}/{path}", url.split_once("://").map_or(url.as_str(), |(_, host)| host))

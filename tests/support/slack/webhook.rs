@@ -11,7 +11,7 @@ use crate::stand_in::{Answer, Asked, StandIn};
 /// The path of a webhook of Slack: its parts are its password.
 const SLACK: &str = "/services/T0SECRET/B0SECRET/w3bh00kt0k3nw3bh00kt0k3n";
 
-/// Whose webhook it is. What each answers, and by which source, is in `evidence.rs`.
+/// The chat of a webhook. The responses and their sources are in `evidence.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chat {
     /// Slack.
@@ -26,7 +26,7 @@ pub enum Chat {
     RocketChat,
 }
 
-/// A webhook. The message for people is what [`messages`](Self::messages) gives.
+/// A webhook. [`messages`](Self::messages) returns the messages that it accepted.
 pub struct Webhook {
     chat: Chat,
     server: StandIn,
@@ -47,18 +47,18 @@ impl Webhook {
         Self { chat, server, messages }
     }
 
-    /// Its address, which is a secret.
+    /// Its URL, which is a secret.
     pub fn url(&self) -> String {
         let query = if self.chat == Chat::DiscordWithoutWaiting { "?wait=false" } else { "" };
         format!("{}{}{query}", self.server.url(), path(self.chat))
     }
 
-    /// The part of the address that is nothing but secret.
+    /// The secret part of the URL.
     pub fn secret(&self) -> &'static str {
         token(self.chat)
     }
 
-    /// The messages that were taken, in order.
+    /// The accepted messages, in order.
     pub fn messages(&self) -> Vec<Value> {
         self.messages.lock().expect("no request panicked").clone()
     }
@@ -91,12 +91,12 @@ fn answer(chat: Chat, asked: &Asked, kept: &Mutex<Vec<Value>>) -> Answer {
         Err(word) => word,
     };
     let known = evidence(chat);
-    // Where no source quotes a chat's answer to this, the first of its refusals stands for it.
+    // If no source quotes a chat's response to this, the first of its errors is used.
     let evidence = known.iter().find(|evidence| evidence.word == word).unwrap_or(&known[1]);
     evidence.answer(chat, evidence.statuses[0], token(chat))
 }
 
-/// The message of a request that Slack takes, or the word that it answers.
+/// Parses a message that Slack accepts, or returns its error code.
 fn refusal(chat: Chat, asked: &Asked) -> Result<Map<String, Value>, &'static str> {
     if asked.path() != path(chat) {
         return Err("no_service");
@@ -114,10 +114,10 @@ fn refusal(chat: Chat, asked: &Asked) -> Result<Map<String, Value>, &'static str
     }
 }
 
-/// One of Slack's words, by which it refuses everything.
+/// Slack's response with this error code.
 ///
 /// # Panics
-/// When `evidence.rs` does not have it.
+/// If `evidence.rs` does not have it.
 pub fn from_slack(word: &str) -> Answer {
     let known = evidence(Chat::Slack).iter().find(|evidence| evidence.word == word);
     let evidence = known.unwrap_or_else(|| panic!("no evidence of `{word}`"));
