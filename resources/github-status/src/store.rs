@@ -40,7 +40,7 @@ struct Content {
     token: Option<String>,
 }
 
-/// A cached page, and its ETag.
+/// A cached page, and its `ETag`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Answer {
     pub(crate) etag: String,
