@@ -1,17 +1,17 @@
-//! Writing to a registry, request by request: manifests that no tool would make, tags by the hundred.
+//! A client that pushes to a registry request by request: manifests that no tool would create, and hundreds of tags.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use super::image::{Blob, sha256};
 
-/// A client of a registry on loopback that lets everybody in.
+/// A client of a registry on loopback without authentication.
 #[derive(Debug, Clone, Copy)]
 pub struct Client {
     port: u16,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Answered {
     /// The status code.
@@ -24,14 +24,14 @@ impl Client {
         Self { port }
     }
 
-    /// Stores a manifest under a tag or digest, and returns its digest.
+    /// Pushes a manifest under a tag or digest, and returns its digest.
     pub fn put_manifest(self, path: &str, reference: &str, media_type: &str, manifest: &[u8]) -> String {
         let answered = self.send("PUT", &format!("/v2/{path}/manifests/{reference}"), media_type, manifest);
         assert_eq!(answered.status, 201, "{answered:?}");
         sha256(manifest)
     }
 
-    /// Stores a blob.
+    /// Pushes a blob.
     pub fn put_blob(self, path: &str, blob: &Blob) {
         let begun = self.send("POST", &format!("/v2/{path}/blobs/uploads/"), "text/plain", b"");
         let location = begun.header("location").expect("a place for the blob");

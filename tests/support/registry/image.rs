@@ -1,4 +1,4 @@
-//! Images made by hand, down to the bytes.
+//! Images built by hand, byte by byte.
 
 use std::io::Write as _;
 
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 
-/// The type of an image's manifest (OCI).
+/// The media type of an image manifest (OCI).
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-/// The type of an index (OCI).
+/// The media type of an index (OCI).
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// The type of an image's manifest (Docker).
+/// The media type of an image manifest (Docker).
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// The type of a layer that is not compressed (OCI).
+/// The media type of an uncompressed layer (OCI).
 pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// Bytes with their digest.
@@ -23,27 +23,27 @@ pub struct Blob {
     pub bytes: Vec<u8>,
     /// `sha256:...`.
     pub digest: String,
-    /// What a manifest calls it.
+    /// The media type.
     pub media_type: String,
 }
 
 impl Blob {
-    /// Bytes of a type.
+    /// Creates a blob with a media type.
     pub fn new(media_type: &str, bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self { digest: sha256(&bytes), bytes, media_type: media_type.to_owned() }
     }
 
-    /// What a manifest says of it.
+    /// Its descriptor.
     pub fn descriptor(&self) -> Value {
         json!({ "mediaType": self.media_type, "digest": self.digest, "size": self.bytes.len() })
     }
 }
 
-/// How layers are compressed.
+/// The compression of layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
+    /// Uncompressed.
     None,
     /// By gzip.
     Gzip,
@@ -52,7 +52,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// A layer of an archive.
+    /// Creates a layer from an archive.
     pub fn layer(self, archive: &[u8]) -> Blob {
         match self {
             Self::None => Blob::new(LAYER, archive),
@@ -66,7 +66,7 @@ impl Compression {
     }
 }
 
-/// An image: its manifest, and the blobs that it names.
+/// An image: its manifest, and the blobs that it refers to.
 #[derive(Debug, Clone)]
 pub struct Image {
     /// The manifest.
@@ -78,7 +78,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image of layers with a configuration.
+    /// Builds an image from layers and a configuration.
     pub fn new(config: &Value, layers: Vec<Blob>) -> Self {
         let config = Blob::new("application/vnd.oci.image.config.v1+json", config.to_string());
         let manifest = json!({
@@ -102,7 +102,7 @@ impl Image {
         Self::new(&config, layers)
     }
 
-    /// An image without layers that differs from those of other names.
+    /// Builds an image without layers whose digest depends on the name.
     pub fn named(name: &str) -> Self {
         Self::new(
             &json!({ "architecture": "amd64", "os": "linux", "config": { "Labels": { "name": name } } }),
@@ -110,7 +110,7 @@ impl Image {
         )
     }
 
-    /// Stores it under a tag, and returns its digest.
+    /// Pushes it under a tag, and returns its digest.
     pub fn push(&self, client: Client, path: &str, tag: &str) -> String {
         client.put_blob(path, &self.config);
         for layer in &self.layers {
@@ -127,7 +127,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 impl Image {
-    /// Writes it as an OCI layout, under the name `x`.
+    /// Writes it as an OCI layout, with the tag `x`.
     pub fn write_layout(&self, directory: &std::path::Path) {
         let blobs = directory.join("blobs/sha256");
         std::fs::create_dir_all(&blobs).expect("create a layout");

@@ -1,5 +1,4 @@
-//! A way to a registry on which things go wrong: connections that are cut in the middle of an upload, requests that are
-//! refused.
+//! A proxy in front of a registry that injects faults: it cuts uploads and rejects requests.
 
 use std::io::{Read, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,23 +8,23 @@ use std::thread;
 
 use super::Registry;
 
-/// What goes wrong.
+/// A fault to inject.
 #[derive(Debug, Clone, Copy)]
 pub enum Trouble {
-    /// So many requests `PATCH` are cut, each after so many bytes.
+    /// Cuts this many `PATCH` requests, each after this many bytes.
     Cut {
-        /// How many of them.
+        /// The number of requests to cut.
         times: usize,
-        /// After how many bytes.
+        /// The number of bytes before the cut.
         after: usize,
     },
-    /// A request that begins so, `PUT /v2/x/manifests/y`, is answered with 403.
+    /// Responds with 403 to a request that starts with this text, `PUT /v2/x/manifests/y`.
     Refuse(&'static str),
-    /// A request that begins so goes nowhere, and its connection stays open.
+    /// Stalls a request that starts with this text, with its connection open.
     Stall(&'static str),
 }
 
-/// The proxy. It ends with the process of the tests.
+/// The proxy. It runs until the test process ends.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -33,10 +32,10 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts one in front of a registry without TLS.
+    /// Starts a proxy in front of a registry without TLS.
     ///
     /// # Panics
-    /// When no port can be had.
+    /// If no port is available.
     pub fn start(registry: &Registry, trouble: Trouble) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("listen on loopback");
         let port = listener.local_addr().expect("the proxy's address").port();
@@ -56,23 +55,23 @@ impl Proxy {
         Self { port, left }
     }
 
-    /// The name of a repository by way of it.
+    /// The reference of a repository through the proxy.
     pub fn repository(&self, path: &str) -> String {
         format!("localhost:{}/{path}", self.port)
     }
 
-    /// How many cuts have not come about.
+    /// The number of cuts that have not happened yet.
     pub fn cuts_left(&self) -> usize {
         self.left.load(Ordering::SeqCst)
     }
 
-    /// Whether a request stands still, or has.
+    /// Whether a request was stalled.
     pub fn has_stalled(&self) -> bool {
         self.left.load(Ordering::SeqCst) < usize::MAX
     }
 }
 
-/// One connection. What a client sends begins with a method whenever it is a new request, since it waits for each answer.
+/// Handles one connection. The client waits for each response, so data that starts with a method is a new request.
 fn serve(mut client: &TcpStream, target: &str, trouble: Trouble, left: &AtomicUsize) {
     let Ok(server) = TcpStream::connect(target) else { return };
     let (mut back, Ok(mut answers)) = (client, server.try_clone()) else { return };
@@ -101,7 +100,7 @@ fn serve(mut client: &TcpStream, target: &str, trouble: Trouble, left: &AtomicUs
                     let _ = client.write_all((head + body).as_bytes());
                     break;
                 }
-                // Until the client goes.
+                // Until the client disconnects.
                 Trouble::Stall(start) if sent.starts_with(start.as_bytes()) => {
                     left.fetch_sub(1, Ordering::SeqCst);
                     while client.read(&mut piece).is_ok_and(|count| count > 0) {}

@@ -1,8 +1,8 @@
-//! Archives made by hand, so that what no tool would write can be in them.
+//! Archives built by hand, with entries that no tool would write.
 
 use std::fmt::Write as _;
 
-/// An archive that grows entry by entry. Owners are 0, times are the 1st of January 2024, unless told otherwise.
+/// An archive under construction. By default owners are 0 and times are 1 January 2024.
 #[derive(Debug, Clone, Default)]
 pub struct Tar {
     bytes: Vec<u8>,
@@ -15,7 +15,7 @@ impl Tar {
         Self::default()
     }
 
-    /// Says something of the next entry in POSIX's way: `("SCHILY.xattr.user.x", b"1")`.
+    /// Adds a PAX record to the next entry: `("SCHILY.xattr.user.x", b"1")`.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<Vec<u8>>) -> Self {
         self.records.push((key.to_owned(), value.into()));
@@ -34,7 +34,7 @@ impl Tar {
         self.entry(path.as_ref(), b'5', mode, b"", 0, b"")
     }
 
-    /// A symbolic link.
+    /// A symlink.
     #[must_use]
     pub fn link(self, path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Self {
         self.entry(path.as_ref(), b'2', 0o777, target.as_ref(), 0, b"")
@@ -46,7 +46,7 @@ impl Tar {
         self.entry(path.as_ref(), b'1', 0o644, target.as_ref(), 0, b"")
     }
 
-    /// What takes a name away from the layers below.
+    /// A whiteout, which removes a name of the layers below.
     #[must_use]
     pub fn whiteout(self, path: &str) -> Self {
         let (directory, name) = path.rsplit_once('/').map_or(("", path), |(directory, name)| (directory, name));
@@ -54,7 +54,7 @@ impl Tar {
         self.file(format!("{directory}{separator}.wh.{name}"), 0o644, b"")
     }
 
-    /// Any entry; `size` is what its header says.
+    /// Any entry; `size` is the size in its header.
     #[must_use]
     pub fn entry(mut self, path: &[u8], letter: u8, mode: u32, target: &[u8], size: usize, content: &[u8]) -> Self {
         let records = std::mem::take(&mut self.records);
@@ -84,13 +84,13 @@ impl Tar {
         self
     }
 
-    /// The archive.
+    /// The complete archive.
     pub fn finish(mut self) -> Vec<u8> {
         self.bytes.resize(self.bytes.len() + 1024, 0);
         self.bytes
     }
 
-    /// The archive without an end.
+    /// The archive without its end marker.
     pub fn cut(self, length: usize) -> Vec<u8> {
         self.bytes[..length].to_vec()
     }

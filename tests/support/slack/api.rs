@@ -1,8 +1,8 @@
 //! The Web API.
 //!
-//! Each answer is that of the method's page in Slack's documentation (`https://docs.slack.dev/reference/methods/METHOD`): the example of
-//! a success, and a word of its table of errors. What every method shares is in "Using the Slack Web API"
-//! (`https://docs.slack.dev/apis/web-api`). Slack's own client (`client/client.js`) judges the answers.
+//! Each response follows the method's page in Slack's documentation (`https://docs.slack.dev/reference/methods/METHOD`): the example
+//! of a success, or an error code from its table. The rules that all methods share are in "Using the Slack Web API"
+//! (`https://docs.slack.dev/apis/web-api`). Slack's own client (`client/client.js`) validates the responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::schema;
 use crate::stand_in::{Answer, Asked, StandIn};
 
-/// The bot token that is let in.
+/// The valid bot token.
 pub const BOT: &str = "xoxb-1111-2222-b0tt0k3nb0tt0k3n";
 
 /// The Web API of a workspace with the channels `#builds` (`C0BUILDS`), `#alerts` (`C0ALERTS`), `#archived`, and `#private`, to
@@ -33,13 +33,13 @@ struct State {
 pub struct Message {
     /// The channel's id.
     pub channel: String,
-    /// The message's own id.
+    /// The message's id.
     pub ts: String,
-    /// As it was sent, and as it was changed by updates, without `channel` and `ts`.
+    /// The body as sent and changed by updates, without `channel` and `ts`.
     pub body: Map<String, Value>,
-    /// The emoji under it.
+    /// Its reactions.
     pub reactions: BTreeSet<String>,
-    /// How often it was changed.
+    /// The number of updates.
     pub edits: usize,
 }
 
@@ -55,17 +55,17 @@ impl SlackApi {
         Self { server, state }
     }
 
-    /// The API's address.
+    /// The base URL of the API.
     pub fn url(&self) -> String {
         format!("{}/api", self.server.url())
     }
 
-    /// Takes a permission from the bot.
+    /// Removes a scope from the bot's token.
     pub fn without_scope(&self, scope: &str) {
         lock(&self.state).scopes.remove(scope);
     }
 
-    /// The messages that are there, in order.
+    /// The messages, in order.
     pub fn messages(&self) -> Vec<Message> {
         lock(&self.state).messages.clone()
     }
@@ -86,7 +86,7 @@ fn fail(word: &str) -> Value {
     json!({ "ok": false, "error": word })
 }
 
-/// The answer to requests over the rate limit: the status, headers and body of a recorded one in beginner-corp/slack issue 105.
+/// The response over the rate limit: the status, headers and body of a recorded one in beginner-corp/slack issue 105.
 pub fn rate_limited(seconds: u64) -> Answer {
     from_api(429, &fail("ratelimited")).with("Retry-After", &seconds.to_string())
 }
@@ -120,17 +120,17 @@ fn answer(asked: &Asked, state: &mut State) -> Answer {
         }
         Err(body) => (body, None),
     };
-    // A warning stands in two places: https://docs.slack.dev/changelog/2016/09/28/response-metadata-is-on-the-way
+    // A warning is in two places: https://docs.slack.dev/changelog/2016/09/28/response-metadata-is-on-the-way
     if let Some(word) = warning {
         body["warning"] = json!(word);
         body["response_metadata"] = json!({ "warnings": [word] });
     }
-    // Slack answers 200 to nearly everything; `ok` in the body says whether the call succeeded ("Using the Slack Web API").
+    // Slack responds with 200 to nearly everything; `ok` in the body says whether the call succeeded ("Using the Slack Web API").
     let answer = from_api(200, &body);
     if asked.header("authorization") != Some(&format!("Bearer {BOT}")) {
         return answer;
     }
-    // "Working with scopes": both kinds of scopes come with each answer to a known token.
+    // "Working with scopes": every response to a valid token lists both kinds of scopes.
     let scopes = state.scopes.iter().cloned().collect::<Vec<_>>().join(",");
     let answer = answer.with("X-OAuth-Scopes", &scopes);
     match asked.path().strip_prefix("/api/").and_then(scope) {
@@ -139,7 +139,7 @@ fn answer(asked: &Asked, state: &mut State) -> Answer {
     }
 }
 
-/// The scope that a bot needs for a method.
+/// The scope that a method requires.
 fn scope(method: &str) -> Option<&'static str> {
     match method {
         "chat.postMessage" | "chat.update" => Some("chat:write"),
@@ -149,9 +149,9 @@ fn scope(method: &str) -> Option<&'static str> {
     }
 }
 
-/// The body of the answer, and a warning that goes with a success.
+/// The body of the response, and a warning to add to a success.
 fn outcome(asked: &Asked, state: &mut State) -> Result<(Value, Option<&'static str>), Value> {
-    // Each of these words is in the table of errors that all methods share.
+    // All of these codes are in the table of errors that all methods share.
     match asked.header("authorization") {
         None => return Err(fail("not_authed")),
         Some(header) if header != format!("Bearer {BOT}") => return Err(fail("invalid_auth")),
@@ -247,7 +247,7 @@ fn arguments(asked: &Asked) -> Result<(Map<String, Value>, Option<&'static str>)
     }
 }
 
-/// The id of a channel that the bot may write to.
+/// The id of a channel that the bot can write to.
 fn channel(body: &Map<String, Value>) -> Result<String, Value> {
     let ids: BTreeMap<&str, &str> = [
         ("#builds", "C0BUILDS"),
@@ -267,7 +267,7 @@ fn channel(body: &Map<String, Value>) -> Result<String, Value> {
 
 fn schema(body: &Map<String, Value>, more: &[&str]) -> Result<(), Value> {
     schema::message(body, more).map_err(|refused| match refused.word {
-        // It is a word of webhooks.
+        // This is an error code of webhooks.
         "invalid_payload" => invalid(&refused.detail),
         word => refusal(word, &refused.detail),
     })
@@ -285,7 +285,7 @@ fn invalid(detail: &str) -> Value {
 fn post(mut body: Map<String, Value>, state: &mut State) -> Outcome {
     schema(&body, &[])?;
     let channel = channel(&body)?;
-    // Stricter than Slack, whose documentation names no error for it: a wrong `thread_ts` is to fail a case.
+    // Stricter than Slack, whose documentation has no error for it: a wrong `thread_ts` must fail a test.
     if let Some(thread) = body.get("thread_ts").and_then(Value::as_str)
         && !state.messages.iter().any(|message| message.channel == channel && message.ts == thread)
     {
@@ -298,7 +298,7 @@ fn post(mut body: Map<String, Value>, state: &mut State) -> Outcome {
     Ok(answer)
 }
 
-/// A message as an answer shows it: what was sent, and who sent it.
+/// A message in a response: the request's body, and its sender.
 fn message(body: &Map<String, Value>, ts: &str) -> Value {
     let mut message = body.clone();
     message.entry("text").or_insert_with(|| json!(""));
@@ -309,7 +309,7 @@ fn message(body: &Map<String, Value>, ts: &str) -> Value {
     Value::Object(message)
 }
 
-/// The message that a request names, in a channel that it names by its id.
+/// Finds the message that a request refers to by its channel's id.
 fn named<'s>(body: &Map<String, Value>, key: &str, state: &'s mut State) -> Result<&'s mut Message, Value> {
     let channel = channel(body)?;
     if body.get("channel").and_then(Value::as_str) != Some(channel.as_str()) {
