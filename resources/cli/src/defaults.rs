@@ -22,8 +22,10 @@ struct Defaults {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Root,
-    /// In `resources` or `resource_types`, whose items have a type.
-    Typed,
+    /// In `resources`, whose items have a type.
+    Resources,
+    /// In `resource_types`, whose items have a type, too: that of their own image.
+    ResourceTypes,
     /// Somewhere in a job.
     Elsewhere,
 }
@@ -39,9 +41,10 @@ impl Defaults {
 
     /// Merges the defaults into the source of a resource of this type. Skips a resource type that overrides the type of its own
     /// image.
-    fn put_below(&self, declared: &mut Node) {
+    fn put_below(&self, declared: &mut Node, place: Place) {
         let text = |key: &str| declared.get(key).and_then(Node::text);
-        if text("type") != Some(&self.kind) || text("name") == Some(&self.kind) {
+        let is_override = place == Place::ResourceTypes && text("name") == Some(&self.kind);
+        if text("type") != Some(&self.kind) || is_override {
             return;
         }
         let position = declared.position;
@@ -63,9 +66,9 @@ impl Defaults {
     }
 }
 
-fn put_below(defaults: &[Defaults], declared: &mut Node) {
+fn put_below(defaults: &[Defaults], declared: &mut Node, place: Place) {
     for one in defaults {
-        one.put_below(declared);
+        one.put_below(declared, place);
     }
 }
 
@@ -73,8 +76,8 @@ fn visit(node: &mut Node, defaults: &[Defaults], place: Place) {
     match &mut node.content {
         Content::List(items) => {
             for item in items {
-                if place == Place::Typed {
-                    put_below(defaults, item);
+                if matches!(place, Place::Resources | Place::ResourceTypes) {
+                    put_below(defaults, item, place);
                 } else {
                     visit(item, defaults, Place::Elsewhere);
                 }
@@ -83,8 +86,9 @@ fn visit(node: &mut Node, defaults: &[Defaults], place: Place) {
         Content::Map(entries) => {
             for Entry { key, value } in entries {
                 match (place, key.text.as_str()) {
-                    (Place::Root, "resources" | "resource_types") => visit(value, defaults, Place::Typed),
-                    (Place::Elsewhere, "image_resource") => put_below(defaults, value),
+                    (Place::Root, "resources") => visit(value, defaults, Place::Resources),
+                    (Place::Root, "resource_types") => visit(value, defaults, Place::ResourceTypes),
+                    (Place::Elsewhere, "image_resource") => put_below(defaults, value, place),
                     _ => visit(value, defaults, Place::Elsewhere),
                 }
             }
@@ -102,6 +106,15 @@ mod tests {
         let mut root = load(text.as_bytes()).unwrap().root;
         fill(&mut root);
         root.to_json()
+    }
+
+    #[test]
+    fn a_resource_with_the_name_of_its_type_has_the_defaults() {
+        let pipeline = filled(
+            "resource_types:\n- {name: mine, type: registry-image, defaults: {a: 1}}\n\
+             resources:\n- {name: mine, type: mine}\n",
+        );
+        assert_eq!(pipeline["resources"][0]["source"], serde_json::json!({ "a": 1 }));
     }
 
     #[test]

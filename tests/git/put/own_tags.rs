@@ -63,7 +63,11 @@ fn arrive_with_a_mirror() {
     }
     let outcome = put(&source(&mirror.file_url()), inputs.path(), app());
     outcome.succeeded();
-    assert!(said(&outcome).contains("did not push the tag `v000`: the server has another commit there;"), "{}", said(&outcome));
+    assert!(
+        said(&outcome).contains("did not push the tag `v000`: the server has another commit there;"),
+        "{}",
+        said(&outcome)
+    );
     assert_eq!(mirror.resolve("refs/tags/v000"), commits[1]);
     assert_eq!(mirror.resolve("refs/tags/w149"), commits[0]);
 }
@@ -113,7 +117,11 @@ fn that_a_task_has_moved_are_overwritten_by_force() {
     let source = source(&repository.file_url());
     let outcome = put(&source, inputs.path(), app());
     outcome.succeeded();
-    assert!(said(&outcome).contains("did not push the tags `latest`, `production`: the server has another commit there;"), "{}", said(&outcome));
+    assert!(
+        said(&outcome).contains("did not push the tags `latest`, `production`: the server has another commit there;"),
+        "{}",
+        said(&outcome)
+    );
     let params = json!({ "repository": "app", "force": true });
     let outcome = put(&source, inputs.path(), params);
     outcome.succeeded();
