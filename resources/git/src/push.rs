@@ -91,32 +91,35 @@ impl Push<'_> {
             );
             tagged.with_context(|| format!("cannot create the tag `{name}`"))?;
         }
-        self.warn_of_replaced_commits(start, &pushed)?;
+        self.warn_of_replaced_commits(start, &pushed);
         Ok(pushed)
     }
 
-    /// Warns about new tags on commits that a rebase has replaced: they are on the server, but not on the branch.
-    fn warn_of_replaced_commits(&self, start: Oid, pushed: &Pushed) -> Result<()> {
-        if !matches!(self.integration, Integration::Rebase { .. }) || self.work_tree.head()? == start {
-            return Ok(());
+    /// Warns about new tags on commits that a rebase has replaced: they are on the server, but not on the branch. The push has
+    /// succeeded, so an error here only leaves out the warning.
+    fn warn_of_replaced_commits(&self, start: Oid, pushed: &Pushed) {
+        let created = || pushed.created.iter().filter_map(|name| name.strip_prefix("refs/tags/"));
+        if !matches!(self.integration, Integration::Rebase { .. }) || created().next().is_none() {
+            return;
         }
-        let mut replaced = self.work_tree.repository.revwalk()?;
-        replaced.push(start)?;
-        replaced.hide_head()?;
-        let replaced: HashSet<Oid> = replaced.take(MOST_COMMITS).collect::<Result<_, _>>()?;
-        let is_on_one = |name: &str| {
-            let commit = self.work_tree.repository.find_reference(name).and_then(|tag| tag.peel_to_commit());
+        let repository = self.work_tree.repository;
+        let replaced = || {
+            let mut replaced = repository.revwalk()?;
+            replaced.push(start)?;
+            replaced.hide_head()?;
+            replaced.take(MOST_COMMITS).collect::<Result<HashSet<Oid>, git2::Error>>()
+        };
+        let replaced = replaced().unwrap_or_default();
+        let is_on_one = |tag: &&str| {
+            let commit = repository.find_reference(&format!("refs/tags/{tag}")).and_then(|tag| tag.peel_to_commit());
             commit.is_ok_and(|commit| replaced.contains(&commit.id()))
         };
-        let tags =
-            pushed.created.iter().filter(|name| is_on_one(name)).filter_map(|name| name.strip_prefix("refs/tags/"));
-        if let Some(tags) = named(tags) {
+        if let Some(tags) = named(created().filter(is_on_one)) {
             let console = self.work_tree.git.context().console();
             console.warn(format_args!(
                 "pushed {tags} on a commit that `rebase` has replaced; to tag the new commit, use `tag`"
             ));
         }
-        Ok(())
     }
 
     async fn try_until_done(&self, start: Oid) -> Result<Pushed> {

@@ -209,7 +209,7 @@ impl<'c> Registry<'c> {
         path: &str,
         prepare: impl Fn(HttpRequest) -> HttpRequest,
     ) -> Result<HttpResponse> {
-        self.host.send_by_some_scheme(&method, path, prepare).await
+        self.host.send_to_host(method, path, prepare).await
     }
 
     /// Whether a URL is on this registry's host.
