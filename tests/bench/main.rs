@@ -19,6 +19,7 @@ mod helm_release;
 mod images;
 mod measure;
 mod one_request;
+mod redactor;
 mod registry_image;
 mod report;
 mod slack;
@@ -29,7 +30,7 @@ use jetway_tests::scratch;
 
 use crate::measure::Measured;
 
-/// The benchmarks of one type.
+/// The benchmarks of one type, or of one part of the SDK.
 struct Bench {
     kind: &'static str,
     /// What is measured, for the head of the table.
@@ -37,12 +38,13 @@ struct Bench {
     measure: fn(usize) -> Vec<Measured>,
 }
 
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     Bench { kind: "docker-image", what: docker_image::WHAT, measure: docker_image::measure },
     Bench { kind: "git", what: "25,000 commits over HTTP on loopback", measure: git::measure },
     Bench { kind: "github-status", what: "one status over HTTP on loopback", measure: github_status::measure },
     Bench { kind: "helm-release", what: "ten revisions in a Kubernetes on loopback", measure: helm_release::measure },
     Bench { kind: "images", what: "`docker run` of a check, servers on loopback", measure: images::measure },
+    Bench { kind: "redactor", what: redactor::WHAT, measure: redactor::measure },
     Bench { kind: "registry-image", what: registry_image::WHAT, measure: registry_image::measure },
     Bench { kind: "slack", what: "one request over HTTP on loopback", measure: slack::measure },
 ];
@@ -51,6 +53,10 @@ fn main() -> ExitCode {
     if cfg!(debug_assertions) {
         eprintln!("only a release build is worth measuring: use `make bench`");
         return ExitCode::FAILURE;
+    }
+    if std::env::args().nth(1).is_some_and(|argument| argument == redactor::ARGUMENT) {
+        redactor::redact_input();
+        return ExitCode::SUCCESS;
     }
     let (mut runs, mut kinds) = (15, Vec::new());
     for argument in std::env::args().skip(1) {

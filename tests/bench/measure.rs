@@ -33,6 +33,8 @@ pub(crate) struct Limits {
     pub(crate) ratio: Option<f64>,
     /// CPU time of the whole tree of processes, as a multiple of the floor's.
     pub(crate) cpu_ratio: Option<f64>,
+    /// CPU time of the whole tree of processes.
+    pub(crate) cpu: Option<Duration>,
     /// Wall time.
     pub(crate) wall: Option<Duration>,
     /// Wall time beyond the floor's. Where this is the limit and there is none on memory, the process measured is an engine's

@@ -17,7 +17,7 @@ pub(crate) fn render(runs: usize, what: &str, results: &[Measured]) -> (String, 
         let floor = result.floor.and_then(|name| results.iter().find(|other| other.name == name));
         let wall_ratio = floor.map(|floor| result.wall.as_secs_f64() / floor.wall.as_secs_f64());
         let cpu_ratio = floor.map(|floor| result.cpu.as_secs_f64() / floor.cpu.as_secs_f64());
-        let is_ours = (floor.is_some() || result.limits.wall.is_some())
+        let is_ours = (floor.is_some() || result.limits.wall.or(result.limits.cpu).is_some())
             && (result.limits.over.is_none() || result.limits.peak_rss.is_some());
         let ratio = |ratio: Option<f64>| ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
         let peak = if is_ours { mebibytes(result.footprint.peak_rss) } else { String::new() };
@@ -51,10 +51,11 @@ pub(crate) fn render(runs: usize, what: &str, results: &[Measured]) -> (String, 
 
 fn limit(result: &Measured) -> String {
     let ratio = result.limits.ratio.map(|ratio| format!("{ratio:.2}"));
+    let cpu_time = || result.limits.cpu.map(|limit| format!("< {} of CPU", milliseconds(limit)));
     let wall = || result.limits.wall.map(|wall| format!("< {}", milliseconds(wall)));
     let over = || result.limits.over.map(|over| format!("+ {}", milliseconds(over)));
     let cpu = || result.limits.cpu_ratio.map(|ratio| format!("{ratio:.2} of CPU"));
-    ratio.or_else(cpu).or_else(wall).or_else(over).unwrap_or_default()
+    ratio.or_else(cpu).or_else(cpu_time).or_else(wall).or_else(over).unwrap_or_default()
 }
 
 fn misses(result: &Measured, wall_ratio: Option<f64>) -> Vec<String> {
@@ -69,6 +70,11 @@ fn misses(result: &Measured, wall_ratio: Option<f64>) -> Vec<String> {
         && result.wall >= limit
     {
         missed.push(format!("{name}: {}, less than {} wanted", milliseconds(result.wall), milliseconds(limit)));
+    }
+    if let Some(limit) = limits.cpu
+        && result.cpu >= limit
+    {
+        missed.push(format!("{name}: {} of CPU, less than {} wanted", milliseconds(result.cpu), milliseconds(limit)));
     }
     if let Some(limit) = limits.peak_rss
         && footprint.peak_rss >= limit

@@ -1,5 +1,8 @@
 //! put with `wait`: helm's strategies, and plain seconds.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jetway_tests::kubernetes::{Helm, cluster};
@@ -69,6 +72,66 @@ fn wait_for_jobs_waits_for_jobs() {
         let ended = namespace.kubectl(&["get", "job", "migrate", "--output=jsonpath={.status.succeeded}"]);
         assert_eq!(ended, "1", "{helm:?}");
     }
+}
+
+/// A helm that does not wait for an upgrade, whatever it is told: the behaviour of helm 4 if the API server answers its watch with
+/// the workloads as they were before the upgrade.
+fn impatient(helm: Helm, programs: &Path, directory: &Path) -> PathBuf {
+    let ours = directory.join(".impatient");
+    fs::create_dir(&ours).unwrap();
+    let (program, real) = (ours.join(helm.program()), programs.join(helm.program()));
+    let script = format!(
+        "#!/bin/sh\nfor one; do\n  shift\n  case $one in --wait*|--atomic) ;; *) set -- \"$@\" \"$one\" ;; esac\ndone\n\
+         [ -x {real} ] && exec {real} \"$@\"\nexec /usr/local/bin/helm \"$@\"\n",
+        real = real.display()
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    ours
+}
+
+#[test]
+fn fails_and_rolls_back_if_helm_4_succeeds_before_the_workloads_are_ready() {
+    let Some(cluster) = cluster() else { return };
+    let helm = Helm::Four;
+    let unready = "error: revision 2 of `demo` was deployed, but is not ready";
+    let back = "it was rolled back to revision 1: revision 3 is deployed now (demo-1.2.3, app version 4.5)";
+    for (more, outcome) in [
+        (json!({}), format!("{unready}\n")),
+        (json!({ "rollback_on_failure": { "timeout": "1m" } }), format!("{unready}; {back}\n")),
+        (json!({ "atomic": true }), format!("{unready}; {back}\n")),
+    ] {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
+        let programs = impatient(helm, cluster.programs(), inputs.path());
+        deploy(&namespace, helm, "demo", &["--wait"]);
+        let mut params = json!({ "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s" });
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let put = put(helm, &programs, &source(&namespace), params, inputs.path()).run();
+        put.failed();
+        let text = said(&put);
+        assert!(text.contains(&outcome), "{text}");
+        assert!(
+            text.contains("Deployment `demo` is not ready after 6s (`timeout`), although helm says so: "),
+            "{text}"
+        );
+        assert!(text.contains("ErrImagePull") || text.contains("ImagePullBackOff"), "no diagnosis: {text}");
+    }
+}
+
+#[test]
+fn waits_for_workloads_that_helm_4_did_not_wait_for() {
+    let Some(cluster) = cluster() else { return };
+    let (namespace, helm) = (cluster.namespace(), Helm::Four);
+    let inputs = inputs(&[("late.yaml", "podAnnotations: {jetway.test/after: 3s}\n")]);
+    let programs = impatient(helm, cluster.programs(), inputs.path());
+    deploy(&namespace, helm, "demo", &["--wait"]);
+    let params = json!({ "chart": "chart", "values": "late.yaml", "check_is_ready": true, "timeout": "2m" });
+    let outcome = put(helm, &programs, &source(&namespace), params, inputs.path()).run();
+    assert_eq!(outcome.json()["version"], revisions([2])[0]);
+    assert!(outcome.stderr.contains("waiting for Deployment `demo`: "), "{}", outcome.stderr);
+    let available = "--output=jsonpath={.status.updatedReplicas}/{.status.availableReplicas}";
+    assert_eq!(namespace.kubectl(&["get", "deployment", "demo", available]), "1/1");
 }
 
 #[test]

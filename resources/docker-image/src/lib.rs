@@ -27,6 +27,7 @@ mod params;
 pub mod parsers;
 mod pattern;
 mod places;
+mod progress;
 mod push;
 mod put;
 mod reference;
@@ -92,6 +93,6 @@ impl<K: Kind> Resource for Image<K> {
 
     async fn put(context: &Context, source: Source, params: PutParams, inputs: &Path) -> Result<Response<Version>> {
         source.warn(context.console());
-        put::put(context, Flavour::of::<K>(), &source, params, inputs).await
+        Box::pin(put::put(context, Flavour::of::<K>(), &source, params, inputs)).await
     }
 }

@@ -27,14 +27,17 @@ pub(crate) struct Pushed {
 
 /// Pushes an image from disk.
 pub(crate) async fn local(to: &Registry<'_>, image: Image, tags: &[String]) -> Result<Pushed> {
-    let (root, seen) = match image {
-        Image::Layered(layered) => layers::send(to, &layered, tags).await?,
-        Image::Whole(Whole { manifests, blobs }) => {
-            let send = async |blob: &Blob| verified_and_sent(to, blob).await;
-            concurrent::map(&blobs, to.uploads_at_once(), send).await?;
-            (children(to, manifests).await?, None)
+    let send = async {
+        match image {
+            Image::Layered(layered) => layers::send(to, &layered, tags).await,
+            Image::Whole(Whole { manifests, blobs }) => {
+                let send = async |blob: &Blob| verified_and_sent(to, blob).await;
+                concurrent::map(&blobs, to.uploads_at_once(), send).await?;
+                Ok::<_, Error>((children(to, manifests).await?, None))
+            }
         }
     };
+    let (root, seen) = to.upload_progress().during(send).await?;
     tag(to, &root, tags, seen.as_deref()).await?;
     Ok(Pushed { root })
 }
@@ -45,7 +48,7 @@ pub(crate) async fn copy(from: &Registry<'_>, to: &Registry<'_>, root: Manifest,
         everything(root, to.uploads_at_once(), async |entry: &Descriptor| from.manifest_of(&entry.digest).await)
             .await?;
     let send = async |blob: &Descriptor| copy_blob(from, to, blob).await;
-    concurrent::map(&found.blobs, to.uploads_at_once(), send).await?;
+    to.upload_progress().during(concurrent::map(&found.blobs, to.uploads_at_once(), send)).await?;
     let root = children(to, found.manifests).await?;
     tag(to, &root, tags, None).await?;
     Ok(Pushed { root })

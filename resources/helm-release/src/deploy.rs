@@ -7,6 +7,7 @@ pub(crate) mod dry_run;
 pub(crate) mod hook_output;
 pub(crate) mod namespace;
 pub(crate) mod new_revision;
+pub(crate) mod readiness;
 pub(crate) mod recovery;
 pub(crate) mod release_tests;
 pub(crate) mod rollback;
@@ -26,6 +27,7 @@ use crate::records::release::Release;
 use crate::records::state;
 use crate::target::Target;
 use hook_output::Hooks;
+use readiness::Deadline;
 use recovery::Operation;
 use release_tests::Verdict;
 
@@ -36,6 +38,7 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
     let records = recovery::unlocked_records(target).await?;
     let before = records.last().map_or(0, |newest| newest.revision);
     let began = Timestamp::now();
+    let deadline = Deadline::after(target.params.step_timeout());
     let upgraded =
         match hook_output::run_and_show(target, Hooks::After(before), Box::pin(upgrade::run(target, command))).await {
             Err(error) if Interrupted::caused(&error) => {
@@ -51,6 +54,16 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart) -> Result<Release
     }
     // Read before the pause, during which another put may deploy.
     let made = new_revision::find(target).await?;
+    match readiness::confirm(target, &made, target.params.upgrade_strategy(), deadline).await {
+        Err(error) if Interrupted::caused(&error) => return Err(error),
+        Err(error) => {
+            diagnosis::show_all(target, began, Logs::All).await?;
+            let what = format!("revision {} of `{}` was deployed, but is not ready", made.version, target.release);
+            let outcome = rollback::after_unready(target, made.version).await?;
+            return Err(error.context(outcome.map_or_else(|| what.clone(), |outcome| format!("{what}; {outcome}"))));
+        }
+        Ok(()) => {}
+    }
     if let Some(pause) = target.params.pause() {
         target.context.console().step(format_args!("waiting {}, as `wait` says", duration::in_words(pause)));
         target.context.interrupt().sleep(pause).await?;

@@ -5,13 +5,17 @@
 
 use std::env;
 use std::fmt;
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{IsTerminal as _, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
 use crate::error::{Error, Line, lines};
 use crate::redactor::{Previous, Redactor};
+
+/// The number of characters of a bar.
+const BAR_WIDTH: u64 = 30;
 
 /// Whether messages carry ANSI colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +49,9 @@ pub struct Console {
 struct Output {
     writer: Box<dyn Write + Send>,
     previous: Previous,
+    is_terminal: bool,
+    /// Whether the cursor is at the end of a progress bar, which the next message replaces.
+    has_bar: bool,
 }
 
 impl fmt::Debug for Console {
@@ -56,8 +63,21 @@ impl fmt::Debug for Console {
 impl Console {
     /// A console that writes to `output`.
     pub fn new(output: impl Write + Send + 'static, redactor: Redactor, colour: Colour) -> Self {
-        let output = Output { writer: Box::new(output), previous: Previous::default() };
+        let output =
+            Output { writer: Box::new(output), previous: Previous::default(), is_terminal: false, has_bar: false };
         Self { output: Arc::new(Mutex::new(output)), redactor, colour }
+    }
+
+    /// The same console for a terminal, at which [`Self::progress`] draws a bar.
+    #[must_use]
+    pub fn at_terminal(self) -> Self {
+        self.output().is_terminal = true;
+        self
+    }
+
+    /// The interval of progress messages: short at a terminal, where each replaces the one before.
+    pub fn progress_interval(&self) -> Duration {
+        if self.output().is_terminal { Duration::from_millis(200) } else { Duration::from_secs(5) }
     }
 
     /// The redactor of this console, to add secrets that a verb receives later.
@@ -68,6 +88,30 @@ impl Console {
     /// Shows one step of the work, in the past or present tense: ``fetched `main` ``.
     pub fn step(&self, text: impl fmt::Display) {
         self.labelled(None, &text.to_string());
+    }
+
+    /// Shows how far a transfer is: `done` of `whole`, which `text` says in words. At a terminal, a bar precedes the text, and the
+    /// next message replaces both. Elsewhere it is a line.
+    pub fn progress(&self, done: u64, whole: u64, text: impl fmt::Display) {
+        let text = self.redactor.redact(&text.to_string()).into_owned();
+        let mut output = self.output();
+        let text = if output.is_terminal {
+            let filled = done.min(whole).saturating_mul(BAR_WIDTH).checked_div(whole).unwrap_or(BAR_WIDTH);
+            let bar: String = (0..BAR_WIDTH).map(|place| if place < filled { '#' } else { '.' }).collect();
+            format!("{}[{bar}] {text}", output.cleared())
+        } else {
+            format!("{text}\n")
+        };
+        output.has_bar = output.is_terminal;
+        output.show(&text);
+    }
+
+    /// Removes the bar of [`Self::progress`], if there is one.
+    pub fn end_progress(&self) {
+        let mut output = self.output();
+        let cleared = output.cleared();
+        output.has_bar = false;
+        output.show(cleared);
     }
 
     /// Shows a warning: the user should change something, but the work continues.
@@ -124,10 +168,27 @@ impl Console {
 
     /// Redacts the text, decorates it, and writes it.
     fn write(&self, text: &str, decorate: impl FnOnce(&str) -> String) {
-        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut output = self.output();
         let text = decorate(&self.redactor.redact_after(&mut output.previous, text));
+        let cleared = output.cleared();
+        output.has_bar = false;
+        output.show(&format!("{cleared}{text}"));
+    }
+
+    fn output(&self) -> MutexGuard<'_, Output> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Output {
+    /// The escape sequence that removes a progress bar, if there is one.
+    fn cleared(&self) -> &'static str {
+        if self.has_bar { "\r\x1b[2K" } else { "" }
+    }
+
+    fn show(&mut self, text: &str) {
         // If standard error is closed, the failure cannot be shown, and the work continues without it.
-        let _ = output.writer.write_all(text.as_bytes()).and_then(|()| output.writer.flush());
+        let _ = self.writer.write_all(text.as_bytes()).and_then(|()| self.writer.flush());
     }
 }
 
@@ -136,7 +197,10 @@ pub fn stderr_console() -> Console {
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || env::var_os("TERM").is_some_and(|term| term == "dumb");
     let colour = if plain { Colour::Never } else { Colour::Always };
-    Console::new(std::io::stderr(), Redactor::default(), colour)
+    let stderr = std::io::stderr();
+    let draws_bars = stderr.is_terminal() && !plain;
+    let console = Console::new(stderr, Redactor::default(), colour);
+    if draws_bars { console.at_terminal() } else { console }
 }
 
 #[cfg(test)]
@@ -185,6 +249,29 @@ pub(crate) mod tests {
         console.relay("with hunter2");
         console.error(&anyhow::anyhow!("with hunter2"));
         assert!(!captured.text().contains("hunter2"), "{}", captured.text());
+    }
+
+    #[test]
+    fn progress_is_a_line_or_at_a_terminal_a_bar_that_the_next_message_replaces() {
+        let captured = Captured::default();
+        let console = captured.console();
+        console.progress(1, 2, "1 MB of 2 MB");
+        console.step("done");
+        assert_eq!(captured.text(), "1 MB of 2 MB\ndone\n");
+        let captured = Captured::default();
+        let console = captured.console().at_terminal();
+        console.redactor().add("hunter2");
+        console.progress(1, 2, "half of hunter2");
+        console.progress(3, 0, "all");
+        console.step("done");
+        console.progress(0, 2, "none");
+        console.end_progress();
+        let (half, all, none) = (
+            format!("[{}{}] half of ((redacted))", "#".repeat(15), ".".repeat(15)),
+            format!("[{}] all", "#".repeat(30)),
+            format!("[{}] none", ".".repeat(30)),
+        );
+        assert_eq!(captured.text(), format!("{half}\r\x1b[2K{all}\r\x1b[2Kdone\n{none}\r\x1b[2K"));
     }
 
     #[test]

@@ -12,13 +12,13 @@ use serde_json::json;
 
 use crate::concurrent;
 use crate::get::describe::Described;
-use crate::get::progress::Progress;
 use crate::image::manifest::{Descriptor, ImageManifest, total};
 use crate::image::media_type;
 use crate::layer::content::Content;
 use crate::layer::holes::{Sparse, write_at};
 use crate::layer::spool::nameless;
 use crate::layer::tar_writer::{END, Member, padding};
+use crate::progress::Progress;
 use crate::registry::Registry;
 
 /// How the parts of an archive are named and compressed.

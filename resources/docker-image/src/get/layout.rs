@@ -11,10 +11,10 @@ use serde_json::json;
 use crate::concurrent;
 use crate::digest::Digest;
 use crate::get::archive::fetch;
-use crate::get::progress::{Progress, amount};
 use crate::image::manifest::{Content, Descriptor, Manifest, total};
 use crate::image::media_type::{OCI_INDEX, is_foreign};
 use crate::image::walk::everything;
+use crate::progress::{Progress, amount};
 use crate::registry::Registry;
 
 /// Writes an image, or all images of an index, into an empty directory.

@@ -12,7 +12,6 @@ use tokio::task::spawn_blocking;
 
 use crate::concurrent;
 use crate::digest::Digest;
-use crate::get::progress::Progress;
 use crate::image::config::Config;
 use crate::image::manifest::{Descriptor, ImageManifest, total};
 use crate::image::media_type;
@@ -20,6 +19,7 @@ use crate::layer::apply::{LeftOut, Rootfs};
 use crate::layer::content::{Allowance, Content};
 use crate::layer::pipe::{Receiving, pipe};
 use crate::layer::spool::{Reader, Writer, spool};
+use crate::progress::Progress;
 use crate::registry::Registry;
 
 /// The most layers that are kept in files at once, downloading or waiting to be applied. It is more than twice the

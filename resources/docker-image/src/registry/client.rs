@@ -8,6 +8,7 @@ use jetway::{Context, Interrupted, Result};
 
 use crate::layer::content::Allowance;
 use crate::login::Login;
+use crate::progress::Progress;
 use crate::reference::Repository;
 use crate::registry::auth::{Access, Auth};
 use crate::registry::challenge::Challenge;
@@ -86,6 +87,11 @@ impl<'c> Registry<'c> {
     /// How many blobs are uploaded concurrently.
     pub(crate) fn uploads_at_once(&self) -> usize {
         usize::try_from(self.host.source.uploads_at_once()).unwrap_or(1)
+    }
+
+    /// The progress of the uploads to this repository.
+    pub(crate) fn upload_progress(&self) -> Progress<'c> {
+        Progress::of(self.host.context, self.host.uploads.clone())
     }
 
     /// The verb's context.

@@ -7,6 +7,7 @@ use jetway::http::{
 };
 use jetway::{Context, Error, Result};
 
+use crate::progress::Transfers;
 use crate::reference::Repository;
 use crate::registry::status::status_of;
 use crate::source::Source;
@@ -17,6 +18,8 @@ pub(super) struct Host<'c> {
     pub(super) source: &'c Source,
     pub(super) repository: Repository,
     pub(super) http: HttpClient,
+    /// The uploads of this put.
+    pub(super) uploads: Transfers,
     /// The scheme that has worked.
     scheme: Mutex<Option<&'static str>>,
 }
@@ -29,7 +32,7 @@ impl<'c> Host<'c> {
         http: HttpClient,
         scheme: Option<&'static str>,
     ) -> Self {
-        Self { context, source, repository, http, scheme: Mutex::new(scheme) }
+        Self { context, source, repository, http, uploads: Transfers::default(), scheme: Mutex::new(scheme) }
     }
 
     /// Sends a request for a path on the registry's host, such as `/v2/`, without logging in.

@@ -117,6 +117,7 @@ impl Registry<'_> {
 
     /// Uploads a blob: to the URL that a mount request returned, or else to a new one.
     pub(crate) async fn upload(&self, digest: &Digest, content: Outgoing<'_>, begun: Option<Url>) -> Result<()> {
+        self.host.uploads.begin(content.size());
         let upload = Upload { registry: self, digest, content, offset: 0, furthest: 0, cuts_in_a_row: 0, cuts: 0 };
         let sent = upload.run(begun).await;
         sent.map_err(|error| self.unpushable(error)).with_context(|| format!("cannot upload `{digest}`"))
@@ -266,11 +267,10 @@ impl Upload<'_> {
         if self.offset == size {
             return self.finish(url).await;
         }
-        let offset = self.offset;
-        let content = self.content;
+        let (offset, content, sent) = (self.offset, self.content, &self.registry.host.uploads.done);
         let answer = self
             .send_to(Method::PATCH, url, move |request| {
-                let request = content.from(offset, request);
+                let request = content.from(offset, request).count_sent(sent);
                 // The first chunk needs no range, and some registries accept none.
                 let request = if offset == 0 {
                     request
@@ -299,10 +299,10 @@ impl Upload<'_> {
 
     /// Sends the whole blob in one request.
     async fn whole(&mut self, url: &Url) -> Result<Step> {
-        let content = self.content;
+        let (content, sent) = (self.content, &self.registry.host.uploads.done);
         let digest = self.digest.to_string();
         self.send_to(Method::PUT, url, move |request| {
-            content.from(0, request).query("digest", &digest).min_read_timeout(SETTLING)
+            content.from(0, request).count_sent(sent).query("digest", &digest).min_read_timeout(SETTLING)
         })
         .await?;
         Ok(Step::Done)

@@ -10,6 +10,7 @@ use super::advice;
 use super::apply;
 use super::hook_output::{self, Hooks};
 use super::new_revision;
+use super::readiness::{self, Deadline};
 use super::recovery::{self, Operation};
 use super::release_tests::{self, Verdict};
 use super::uninstall;
@@ -36,6 +37,20 @@ pub(crate) async fn after_failure(target: &Target<'_>, failed: u64) -> Result<Op
         Some(RollbackOnFailure::Wanted(true)) => &usual,
         Some(RollbackOnFailure::By(rules)) => rules,
     };
+    by_rules(target, rules, failed).await.map(Some)
+}
+
+/// Like [`after_failure`], for a revision that helm believes is ready: `atomic` rolls it back too, as helm would have done.
+pub(crate) async fn after_unready(target: &Target<'_>, failed: u64) -> Result<Option<String>> {
+    if target.params.atomic {
+        let rules = RollbackRules { first_install: FirstInstall::Uninstall, ..RollbackRules::default() };
+        return by_rules(target, &rules, failed).await.map(Some);
+    }
+    after_failure(target, failed).await
+}
+
+/// Rolls back, and returns the outcome as a phrase. Only a signal is an error.
+async fn by_rules(target: &Target<'_>, rules: &RollbackRules, failed: u64) -> Result<String> {
     match roll_back(target, rules, failed).await {
         Err(error) if Interrupted::caused(&error) => Err(error),
         Err(error) => {
@@ -45,9 +60,9 @@ pub(crate) async fn after_failure(target: &Target<'_>, failed: u64) -> Result<Op
                 Err(other) => format!("the current state cannot be read: {other:#}"),
                 Ok(all) => state::describe(&records, &all).await,
             };
-            Ok(Some(format!("the rollback failed too: {error:#}; {state}")))
+            Ok(format!("the rollback failed too: {error:#}; {state}"))
         }
-        Ok(words) => Ok(Some(words)),
+        Ok(words) => Ok(words),
     }
 }
 
@@ -225,6 +240,7 @@ async fn roll_back_to(
 ) -> Result<Release> {
     let name = &target.release;
     let began = Timestamp::now();
+    let deadline = Deadline::after(timeout);
     let mut command = target
         .helm
         .command("rollback")
@@ -271,7 +287,15 @@ async fn roll_back_to(
         diagnosis::show_all(target, began, Logs::All).await?;
         return Err(advice::helm_error(&finished, None));
     }
-    new_revision::find(target).await
+    let made = new_revision::find(target).await?;
+    match readiness::confirm(target, &made, strategy, deadline).await {
+        Ok(()) => Ok(made),
+        Err(error) if Interrupted::caused(&error) => Err(error),
+        Err(error) => {
+            diagnosis::show_all(target, began, Logs::All).await?;
+            Err(error.context(format!("the rollback to revision {revision} made revision {}", made.version)))
+        }
+    }
 }
 
 #[cfg(test)]

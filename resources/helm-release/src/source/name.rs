@@ -6,6 +6,9 @@ const MAX_RELEASE_LENGTH: usize = 53;
 /// The maximum length of a namespace's name (a DNS label), in bytes.
 const MAX_NAMESPACE_LENGTH: usize = 63;
 
+/// The maximum length of an object's name (a DNS subdomain), in bytes.
+const MAX_OBJECT_LENGTH: usize = 253;
+
 /// What is wrong with the name of a release: helm accepts lower-case letters, digits, `-` and `.`.
 pub(crate) fn release(name: &str) -> Result<(), String> {
     check(name, MAX_RELEASE_LENGTH, |part| name_of_parts(part, '.'))
@@ -14,6 +17,11 @@ pub(crate) fn release(name: &str) -> Result<(), String> {
 /// What is wrong with the name of a namespace: like a release's, without `.`.
 pub(crate) fn namespace(name: &str) -> Result<(), String> {
     check(name, MAX_NAMESPACE_LENGTH, is_label)
+}
+
+/// What is wrong with the name of an object: most kinds have DNS subdomains, so this is like a release's name, but longer.
+pub(crate) fn object(name: &str) -> Result<(), String> {
+    check(name, MAX_OBJECT_LENGTH, |part| name_of_parts(part, '.'))
 }
 
 fn check(name: &str, longest: usize, is_legal: impl Fn(&str) -> bool) -> Result<(), String> {

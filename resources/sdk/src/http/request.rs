@@ -3,6 +3,8 @@
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -79,6 +81,7 @@ pub struct HttpRequest {
     pub(super) shown_url: UrlParts,
     pub(super) repeatable: bool,
     pub(super) resume_at: u64,
+    pub(super) sent: Option<Arc<AtomicU64>>,
     pub(super) mistake: Option<String>,
 }
 
@@ -105,6 +108,7 @@ impl HttpRequest {
             read_timeout: settings.read_timeout,
             shown_url: UrlParts::Path,
             resume_at: 0,
+            sent: None,
             mistake: None,
             client,
         };
@@ -200,6 +204,12 @@ impl HttpRequest {
             file.seek(io::SeekFrom::Start(part.start)).map_err(name_it)?;
             Ok(tokio::fs::File::from_std(file).take(length))
         });
+        self
+    }
+
+    /// Adds the bytes of the body to a counter while they are sent, for messages on progress. A retry counts them again.
+    pub fn count_sent(mut self, counter: &Arc<AtomicU64>) -> Self {
+        self.sent = Some(Arc::clone(counter));
         self
     }
 

@@ -99,7 +99,7 @@ impl HttpRequest {
             keys: self.client.settings().timeout_keys,
             proxy: self.client.proxy_for(url),
         };
-        let activity = Activity::start();
+        let activity = Activity::start(self.sent.clone());
         let mut request = reqwest::Request::new(method.clone(), url.clone());
         request.headers_mut().clone_from(headers);
         let unreadable =

@@ -7,6 +7,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io::{self, Cursor};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -64,23 +65,30 @@ impl Upload {
     }
 }
 
-/// The time of the last activity.
+/// The time of the last activity, and a counter of sent bytes.
 #[derive(Debug, Clone)]
-pub(crate) struct Activity(Arc<Mutex<Instant>>);
+pub(crate) struct Activity {
+    last: Arc<Mutex<Instant>>,
+    sent: Option<Arc<AtomicU64>>,
+}
 
 impl Activity {
-    pub(crate) fn start() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
+    /// Begins now. `sent` counts the bytes of the request body.
+    pub(crate) fn start(sent: Option<Arc<AtomicU64>>) -> Self {
+        Self { last: Arc::new(Mutex::new(Instant::now())), sent }
     }
 
-    fn seen(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    fn seen(&self, bytes: usize) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        if let Some(sent) = &self.sent {
+            sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
     }
 
     /// Returns after no activity for `limit`.
     pub(crate) async fn silence(&self, limit: Duration) {
         loop {
-            let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
             // A limit beyond the range of the clock is no limit.
             let Some(until) = last.checked_add(limit) else { return std::future::pending().await };
             if until <= Instant::now() {
@@ -103,9 +111,10 @@ impl AsyncRead for Watched {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let read = self.reader.as_mut().poll_read(context, buffer);
         if read.is_ready() {
-            self.activity.seen();
+            self.activity.seen(buffer.filled().len() - before);
         }
         read.map_err(|error| io::Error::other(Unreadable(error)))
     }

@@ -105,34 +105,37 @@ impl Encoding {
         Self::Base64,
     ];
 
-    /// Decodes the encoding wherever it occurs in `text`, and passes the results to `use_decoded`. Runs that are too short for a
-    /// secret (or, at the ends of the text, for a part of one) are skipped.
-    pub(super) fn decode(
-        self,
-        text: &[u8],
-        shortest: Shortest,
-        decoded: &mut Decoded,
-        use_decoded: &mut dyn FnMut(&Decoded),
-    ) {
+    /// Decodes the encoding wherever it occurs in `text`, and passes the results to the search. Runs that are masked already, or
+    /// too short for a secret (or, at the ends of the text, for a part of one), are skipped.
+    pub(super) fn decode(self, text: &[u8], shortest: Shortest, decoded: &mut Decoded, search: &mut dyn Search) {
+        let is_known = match self {
+            Self::Hexadecimal | Self::Base64 => false,
+            _ => is_masked_but_for_quotes(text, search),
+        };
+        if is_known {
+            return;
+        }
         let is_too_short = |run: &Range<usize>, bytes: usize| {
             let may_be_cut = run.start <= LONGEST_ESCAPE || run.end + LONGEST_ESCAPE >= text.len();
             bytes < if may_be_cut { shortest.part } else { shortest.whole }
         };
         match self {
-            Self::Percent => escapes(text, b'%', percent, decoded, use_decoded),
-            Self::Form => escapes(text, b'+', form, decoded, use_decoded),
-            Self::Quoted => escapes(text, b'\\', quoted, decoded, use_decoded),
-            Self::Shell => escapes(text, b'\\', shell, decoded, use_decoded),
-            Self::SingleQuoted => escapes(text, b'\'', single_quoted, decoded, use_decoded),
-            Self::Html => escapes(text, b'&', html, decoded, use_decoded),
+            Self::Percent => escapes(text, b'%', percent, decoded, search),
+            Self::Form => escapes(text, b'+', form, decoded, search),
+            Self::Quoted => escapes(text, b'\\', quoted, decoded, search),
+            Self::Shell => escapes(text, b'\\', shell, decoded, search),
+            Self::SingleQuoted => escapes(text, b'\'', single_quoted, decoded, search),
+            Self::Html => escapes(text, b'&', html, decoded, search),
             Self::Hexadecimal => {
                 for run in runs(text, |byte| byte.is_ascii_hexdigit()) {
                     if is_too_short(&run, run.len() / 2) {
                         continue;
                     }
                     for skipped in 0..2 {
-                        hexadecimal(text, run.start + skipped..run.end, decoded);
-                        use_decoded(decoded);
+                        if !search.is_masked(&run) {
+                            hexadecimal(text, run.start + skipped..run.end, decoded);
+                            search.search(decoded);
+                        }
                     }
                 }
             }
@@ -142,13 +145,33 @@ impl Encoding {
                         continue;
                     }
                     for skipped in 0..4 {
-                        base64(text, run.start + skipped..run.end, decoded);
-                        use_decoded(decoded);
+                        if !search.is_masked(&run) {
+                            base64(text, run.start + skipped..run.end, decoded);
+                            search.search(decoded);
+                        }
                     }
                 }
             }
         }
     }
+}
+
+/// The search for secrets in decoded bytes.
+pub(super) trait Search {
+    /// Searches them.
+    fn search(&mut self, decoded: &Decoded);
+
+    /// Whether one secret was found that covers the range, except for less than [`SHORTEST`](super::patterns::SHORTEST) bytes at
+    /// its ends, too few for another secret.
+    fn is_masked(&self, range: &Range<usize>) -> bool;
+}
+
+/// Whether the text is masked already, except for blanks and quotes at its ends.
+fn is_masked_but_for_quotes(text: &[u8], search: &dyn Search) -> bool {
+    let is_around = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'');
+    let Some(start) = text.iter().position(|byte| !is_around(byte)) else { return true };
+    let end = text.iter().rposition(|byte| !is_around(byte)).map_or(start, |last| last + 1);
+    search.is_masked(&(start..end))
 }
 
 /// The text without line breaks, the blanks around them, and ANSI escape sequences; `None` if it has none of them.
@@ -192,7 +215,7 @@ fn escapes(
     sign: u8,
     unescape: fn(&[u8]) -> Option<(char, usize)>,
     decoded: &mut Decoded,
-    use_decoded: &mut dyn FnMut(&Decoded),
+    search: &mut dyn Search,
 ) {
     if !text.contains(&sign) {
         return;
@@ -220,7 +243,7 @@ fn escapes(
             }
         }
     }
-    use_decoded(decoded);
+    search.search(decoded);
 }
 
 fn is_one_word(escape: &[u8]) -> bool {
