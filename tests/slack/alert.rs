@@ -16,7 +16,7 @@ fn attachment(message: &Value) -> &Value {
 }
 
 #[test]
-fn each_type_has_its_colour_icon_and_headline() {
+fn alert_type_sets_colour_icon_and_headline() {
     for (kind, colour, icon, headline) in [
         ("default", "#35495c", "pending", ""),
         ("success", "#32cd32", "succeeded", "Success"),
@@ -47,7 +47,7 @@ fn each_type_has_its_colour_icon_and_headline() {
 }
 
 #[test]
-fn no_params_at_all_are_an_alert() {
+fn sends_alert_when_params_are_empty() {
     assert_eq!(attachment(&message(json!({}), &[]))["color"], "#35495c");
     assert_eq!(attachment(&message(json!({ "channel": "#a" }), &[]))["color"], "#35495c");
 }
@@ -83,11 +83,15 @@ fn files_win_are_trimmed_and_are_taken_as_they_are() {
     let sent = &webhook.messages()[0];
     assert_eq!((&sent["channel"], &attachment(sent)["text"]), (&json!("#c"), &json!("t")));
     assert_eq!(attachment(sent)["author_name"], "m");
-    assert!(said(&outcome).contains("warning: there is no file `a/message` (`message_file`)\n"), "{}", said(&outcome));
+    assert!(
+        said(&outcome).contains("warning: file `a/message` (`message_file`) does not exist\n"),
+        "{}",
+        said(&outcome)
+    );
 }
 
 #[test]
-fn a_text_file_alone_is_an_alert_when_the_source_is_one_of_alerts() {
+fn text_file_alone_is_an_alert_if_source_has_alert_keys() {
     for more in
         [json!({ "channel": "#a" }), json!({ "concourse_url": "https://ci.example" }), json!({ "username": "u" })]
     {
@@ -117,7 +121,7 @@ fn attachments_and_blocks_may_stand_beside_it() {
 }
 
 #[test]
-fn the_link_has_instance_vars_and_escaped_names() {
+fn link_has_instance_vars_and_escaped_names() {
     let webhook = Webhook::start();
     let inputs = inputs(&[]);
     put_step(
@@ -137,7 +141,7 @@ fn the_link_has_instance_vars_and_escaped_names() {
 }
 
 #[test]
-fn a_one_off_build_has_an_alert_too() {
+fn sends_alert_for_one_off_build() {
     let webhook = Webhook::start();
     let inputs = inputs(&[]);
     let mut verb = put_step(&source(&webhook), json!({ "alert_type": "failed" }), inputs.path());
@@ -196,7 +200,7 @@ mod fixed_and_broke {
         assert!(alerted(&by_build(&concourse, &webhook, json!({}), "fixed", "1")));
         let outcome = by_build(&concourse, &webhook, json!({}), "broke", "1");
         assert!(!alerted(&outcome));
-        assert_eq!(said(&outcome), "nothing has changed: no alert is due\n");
+        assert_eq!(said(&outcome), "the status has not changed: no alert is sent\n");
         assert_eq!((concourse.server().connections(), webhook.messages().len()), (0, 1));
     }
 
@@ -223,15 +227,15 @@ mod fixed_and_broke {
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            "error: cannot tell how build 41 of this job ended\n  \
+            "error: cannot get the status of build 41 of this job\n  \
              caused by: `GET http://127.0.0.1:[PORT]/api/v1/teams/main/pipelines/delivery/jobs/build/builds/41` answered 401 \
              Unauthorized\n  caused by: not authorized\n\
-             hint: the pipeline is not public: give a local user of Concourse as `username` and `password` in the source\n"
+             hint: the pipeline is not public: set `username` and `password` of a local Concourse user in the source\n"
         );
         let (concourse, webhook) = (Concourse::public(), webhook);
         let outcome = by_build(&concourse, &webhook, json!({}), "fixed", "42");
         outcome.failed();
-        assert!(said(&outcome).contains("hint: the build is not there (any more)"), "{}", said(&outcome));
+        assert!(said(&outcome).contains("hint: the build does not exist (any more)"), "{}", said(&outcome));
         assert!(webhook.messages().is_empty());
     }
 
@@ -244,8 +248,8 @@ mod fixed_and_broke {
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            "error: this build has no name, so that there is none before it\n\
-             hint: `fixed` and `broke` are for builds of a job; a one-off build belongs to none\n"
+            "error: this build has no name, so its previous build is unknown\n\
+             hint: `fixed` and `broke` require a build of a job; a one-off build has no job\n"
         );
     }
 }
@@ -258,7 +262,7 @@ mod logins {
     }
 
     #[test]
-    fn of_every_era_are_known() {
+    fn use_the_protocol_of_the_concourse_release() {
         for (version, era) in [
             ("3.14.1", Era::Team),
             ("4.2.3", Era::Sky),
@@ -288,12 +292,11 @@ mod logins {
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            "error: cannot tell how build 41 of this job ended\n  \
+            "error: cannot get the status of build 41 of this job\n  \
              caused by: cannot log in to Concourse as `ada@example.com`\n  \
              caused by: `POST http://127.0.0.1:[PORT]/sky/issuer/token` answered 401 Unauthorized\n  \
              caused by: {\"error\":\"access_denied\",\"error_description\":\"Invalid username or password\"}\n\
-             hint: the user must be a local one of Concourse (`--add-local-user`); those who log in by another service have \
-             no password here\n"
+             hint: `username` must be a local Concourse user (`--add-local-user`); users who log in with another service have no password in Concourse\n"
         );
         assert!(webhook.messages().is_empty());
     }

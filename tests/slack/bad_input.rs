@@ -25,45 +25,36 @@ fn url() -> Value {
 }
 
 #[test]
-fn of_a_source() {
+fn source_problems() {
     for (source, expected) in [
-        (
-            json!({}),
-            "`source.url`: required, but missing; a webhook's address stands here; a bot token, as `token`, does instead",
-        ),
+        (json!({}), "`source.url`: required, but missing; set `url` to a webhook URL, or `token` to a bot token"),
         (
             json!({ "url": " " }),
-            "`source.url`: required, but missing; a webhook's address stands here; a bot token, as `token`, does instead",
+            "`source.url`: required, but missing; set `url` to a webhook URL, or `token` to a bot token",
         ),
         (
             json!({ "url": "https://x.example", "token": "xoxb-1" }),
-            "`source.token`: stands beside `url`; one of the two says how to send",
+            "`source.token`: excludes `url`: set either a webhook or a bot token",
         ),
         (
             json!({ "url": "ftp://x.example/y" }),
-            "`source.url`: expected an address that begins with `https://`; a webhook's address begins with `https://`",
+            "`source.url`: expected a URL that begins with `https://`; a webhook URL begins with `https://`",
         ),
         (json!({ "url": ["x"] }), "`source.url`: expected text, found a list"),
-        (
-            json!({ "url": "xoxb-1" }),
-            "`source.url`: is a token, not the address of a webhook; write a bot token as `token`",
-        ),
+        (json!({ "url": "xoxb-1" }), "`source.url`: is a token, not a webhook URL; set `token` to a bot token"),
         (
             json!({ "token": "xoxb 1" }),
-            "`source.token`: has a space or a line break inside; the bot token begins with `xoxb-` and is one word",
+            "`source.token`: contains a space or a line break; a bot token begins with `xoxb-` and has no white space",
         ),
         (
             json!({ "token": "xoxb-1", "api_url": "slack.com/api" }),
-            "`source.api_url`: expected an address, `https://...`: relative URL without a base",
+            "`source.api_url`: expected a URL, `https://...`: relative URL without a base",
         ),
         (
             json!({ "url": "https://x.example", "concourse_url": "ci" }),
-            "`source.concourse_url`: expected an address, `https://...`: relative URL without a base",
+            "`source.concourse_url`: expected a URL, `https://...`: relative URL without a base",
         ),
-        (
-            json!({ "url": "https://x.example", "password": "p4ssw0rd" }),
-            "`source.password`: stands without the `username` that it belongs to",
-        ),
+        (json!({ "url": "https://x.example", "password": "p4ssw0rd" }), "`source.password`: requires `username`"),
         (
             json!({ "url": "https://x.example", "proxy": "ftp://x" }),
             "`source.proxy`: expected `http://host:port` or `socks5://host:port`, found the scheme `ftp`",
@@ -85,7 +76,7 @@ fn of_a_source() {
 }
 
 #[test]
-fn of_a_puts_params() {
+fn put_params_problems() {
     for (params, expected) in [
         (json!({ "txt": "x" }), "`params.txt`: unknown key; did you mean `text`?"),
         (json!({ "text": ["x"] }), "`params.text`: expected text, found a list"),
@@ -118,12 +109,9 @@ fn of_a_puts_params() {
         (json!({ "text": "x", "update": ["x"] }), "`params.update`: expected text or keys and values, found a list"),
         (
             json!({ "text": "x", "thread": "a", "update": "b" }),
-            "`params.update`: stands beside `thread`; a message is a new one or an old one",
+            "`params.update`: excludes `thread`: a put either replies to a message or updates one",
         ),
-        (
-            json!({ "reactions": ["tada"] }),
-            "`params.reactions`: there is no message to react to: neither a text nor `thread` or `update`",
-        ),
+        (json!({ "reactions": ["tada"] }), "`params.reactions`: requires a message: set `text`, `thread` or `update`"),
         (
             json!({ "text": "x", "reactions": ["a b"] }),
             "`params.reactions[0]`: must be the name of an emoji, such as `tada` or `-tada`",
@@ -131,7 +119,7 @@ fn of_a_puts_params() {
         (json!({ "text": "x", "mentions": ["ada"] }), "`params.mentions[0]`: must be an e-mail address"),
         (
             json!({ "text": "x", "escape": true, "link_names": true }),
-            "`params.link_names`: makes mentions of text, which `escape` is to prevent",
+            "`params.link_names`: excludes `escape`: `link_names` turns text into mentions, and `escape` prevents that",
         ),
     ] {
         refused(&put(&url(), params), &problem(expected));
@@ -139,7 +127,7 @@ fn of_a_puts_params() {
 }
 
 #[test]
-fn several_mistakes_at_once() {
+fn reports_all_problems_at_once() {
     refused(
         &put(&json!({ "urll": "x", "disable": 1 }), json!({ "text": { "a": 1 }, "chanels": [] })),
         "error: the request has 4 problems (PROGRAM)\n    \
@@ -151,7 +139,7 @@ fn several_mistakes_at_once() {
 }
 
 #[test]
-fn of_a_get() {
+fn get_params_problems() {
     let request = json!({ "source": url(), "version": { "timestamp": ["x"] }, "params": { "skip": true } });
     let directory = jetway_tests::scratch::directory();
     refused(
@@ -163,27 +151,27 @@ fn of_a_get() {
 }
 
 #[test]
-fn in_files() {
+fn file_problems() {
     let webhook = Webhook::start();
     for (params, content, expected) in [
         (
             json!({ "attachments_file": "f" }),
             "[{\"text\": $BUILD_ID}]",
-            "error: the file `f` is not valid JSON\n  caused by: expected value at line 1 column 11\n\
-             hint: variables stand inside of texts: `\"build $BUILD_NAME\"`\n",
+            "error: file `f` is not valid JSON\n  caused by: expected value at line 1 column 11\n\
+             hint: put variables inside strings: `\"build $BUILD_NAME\"`\n",
         ),
-        (json!({ "attachments_file": "f" }), "{\"a\": 1}", "error: the file `f` holds no list of attachments\n"),
-        (json!({ "blocks_file": "f" }), "12", "error: the file `f` holds no list of blocks\n"),
+        (json!({ "attachments_file": "f" }), "{\"a\": 1}", "error: the file `f` contains no list of attachments\n"),
+        (json!({ "blocks_file": "f" }), "12", "error: the file `f` contains no list of blocks\n"),
         (
             json!({ "text": "x", "thread": "f" }),
             "now\n",
-            "error: `f` (`thread`) names no message\n  \
+            "error: `f` (`thread`) does not identify a message\n  \
              caused by: expected a message's `ts`, such as `1700000000.000100`\n",
         ),
         (
             json!({ "text": "x", "thread": "f" }),
             "{\"channel\": \"C1\"}",
-            "error: `f` (`thread`) names no message\n  caused by: there is no `ts` in it\n",
+            "error: `f` (`thread`) does not identify a message\n  caused by: it has no `ts`\n",
         ),
     ] {
         refused(&put_with(&source(&webhook), params, &[("f", content)]), expected);
@@ -192,12 +180,9 @@ fn in_files() {
 }
 
 #[test]
-fn in_the_name_of_the_build() {
+fn build_name_problems() {
     let webhook = Webhook::start();
     let inputs = crate::support::inputs(&[]);
     let step = crate::support::put_step(&source(&webhook), json!({ "alert_type": "broke" }), inputs.path());
-    refused(
-        &step.env("BUILD_NAME", "x").run(),
-        "error: the build's name, `x`, is not a number such as `42` or `42.1`\n",
-    );
+    refused(&step.env("BUILD_NAME", "x").run(), "error: the build name `x` is not a number such as `42` or `42.1`\n");
 }

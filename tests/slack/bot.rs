@@ -19,7 +19,7 @@ fn get_into(inputs: &Path, name: &str, source: &Value, put: &Outcome) {
 }
 
 #[test]
-fn the_version_names_the_message() {
+fn put_returns_channel_and_ts_as_version() {
     let api = SlackApi::start();
     let outcome =
         put(&bot(&api), json!({ "text": "x", "channel": "#builds", "username": "ci", "icon_emoji": ":tada:" }));
@@ -32,7 +32,7 @@ fn the_version_names_the_message() {
 }
 
 #[test]
-fn an_answer_in_a_thread_may_be_shown_in_the_channel() {
+fn reply_broadcast_shows_reply_in_channel() {
     let api = SlackApi::start();
     put(&bot(&api), json!({ "text": "one", "channel": "#builds" })).succeeded();
     let thread = json!({ "channel": "C0BUILDS", "ts": "1700000000.000001" });
@@ -42,7 +42,7 @@ fn an_answer_in_a_thread_may_be_shown_in_the_channel() {
 }
 
 #[test]
-fn the_version_names_the_messages_of_all_channels() {
+fn version_lists_messages_of_all_channels() {
     let api = SlackApi::start();
     let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#builds #alerts" }));
     assert_eq!(
@@ -52,7 +52,7 @@ fn the_version_names_the_messages_of_all_channels() {
 }
 
 #[test]
-fn an_alert_has_an_id_too() {
+fn put_of_alert_returns_channel_and_ts() {
     let api = SlackApi::start();
     let source = with(bot(&api), json!({ "channel": "#alerts" }));
     let outcome = put(&source, json!({ "alert_type": "failed" }));
@@ -62,7 +62,7 @@ fn an_alert_has_an_id_too() {
 }
 
 #[test]
-fn without_a_channel_there_is_nowhere_to_go() {
+fn fails_without_a_channel() {
     let api = SlackApi::start();
     let outcome = put(&bot(&api), json!({ "text": "x" }));
     outcome.failed();
@@ -90,7 +90,7 @@ mod threads {
     }
 
     #[test]
-    fn of_several_channels_are_answered_in_each() {
+    fn reply_in_each_channel_of_the_message() {
         let api = SlackApi::start();
         let inputs = scratch::directory();
         let first = put(&bot(&api), json!({ "text": "one", "channel": "#builds #alerts" }));
@@ -144,21 +144,21 @@ mod threads {
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            "error: `announce` (`thread`) names no message\n  caused by: there is no file `ts` in it\n\
-             hint: only messages that were sent with `token` have an id; a webhook tells none\n"
+            "error: `announce` (`thread`) does not identify a message\n  caused by: it has no file `ts`\n\
+             hint: only messages that were sent with `token` have an id; webhooks do not return one\n"
         );
         let outcome = put_step(&bot(&api), json!({ "text": "x", "thread": "nothing" }), inputs.path()).run();
         assert_eq!(
             said(&outcome),
             "error: `nothing` (`thread`) is not in the inputs\n\
-             hint: it is the name of an earlier put or get of a message, or a file with its `ts`\n"
+             hint: set the name of an earlier put or get of a message, or a file with its `ts`\n"
         );
         assert_eq!(api.server().connections(), 0);
     }
 }
 
 #[test]
-fn an_update_takes_the_place_of_a_message() {
+fn update_replaces_the_message() {
     let api = SlackApi::start();
     let inputs = scratch::directory();
     let first = put(&bot(&api), json!({ "text": "one", "channel": "#builds", "username": "ci" }));
@@ -197,22 +197,22 @@ mod reactions {
             let params = json!({ "update": "announce", "reactions": ["-eyes", "tada"] });
             let outcome = put_step(&bot(&api), params, inputs.path()).run();
             assert_eq!(outcome.json()["version"], first.json()["version"]);
-            assert_eq!(said(&outcome), "reacted by -eyes, tada\n");
+            assert_eq!(said(&outcome), "updated reactions: -eyes, tada\n");
         }
         assert_eq!(under(&api, 0), ["tada", "white_check_mark"]);
         assert_eq!(api.messages().len(), 2);
     }
 
     #[test]
-    fn that_there_are_none_of_fail_the_put() {
+    fn with_unknown_emoji_fail_the_put() {
         let api = SlackApi::start();
         let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#builds", "reactions": ["no_such_emoji"] }));
         outcome.failed();
         assert_eq!(
             said(&outcome),
             "sent to `#builds`\n\
-             error: cannot react by `no_such_emoji` to the message 1700000000.000001 in `#builds`\n  \
-             caused by: Slack answered `invalid_name` to `reactions.add`: there is no emoji of this name\n"
+             error: cannot apply the reaction `no_such_emoji` to message 1700000000.000001 in `#builds`\n  \
+             caused by: Slack answered `invalid_name` to `reactions.add`: there is no emoji with this name\n"
         );
     }
 }
@@ -233,7 +233,7 @@ mod mentions {
     }
 
     #[test]
-    fn of_somebody_whom_slack_does_not_know_are_the_address() {
+    fn fall_back_to_the_address_of_an_unknown_user() {
         let api = SlackApi::start();
         let source = with(bot(&api), json!({ "channel": "#builds" }));
         let outcome = put(&source, json!({ "text": "x", "mentions": ["bob+<!channel>@example.com"] }));
@@ -241,12 +241,12 @@ mod mentions {
         assert_eq!(api.messages()[0].body["text"], "bob+!channel@example.com x\n");
         assert_eq!(
             said(&outcome),
-            "warning: nobody has the address `bob+<!channel>@example.com` in Slack\nsent to `#builds`\n"
+            "warning: no Slack user has the e-mail address `bob+<!channel>@example.com`\nsent to `#builds`\n"
         );
     }
 
     #[test]
-    fn that_the_bot_may_not_look_up_fail_the_put_before_anything_is_sent() {
+    fn fail_before_sending_without_lookup_permission() {
         let api = SlackApi::start();
         api.without_scope("users:read.email");
         let params = json!({ "text": "x", "channel": "#builds", "mentions": ["ada@example.com"] });
@@ -254,9 +254,8 @@ mod mentions {
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            "error: cannot find out who has the address `ada@example.com`\n  \
-             caused by: Slack answered `missing_scope` to `users.lookupByEmail`: the app lacks a permission; add it to the app \
-             and install it again\n    needed: users:read.email; the token has: chat:write,reactions:write,users:read\n"
+            "error: cannot look up the user with the e-mail address `ada@example.com`\n  \
+             caused by: Slack answered `missing_scope` to `users.lookupByEmail`: the app lacks a scope; add the scope and reinstall the app\n    needed: users:read.email; the token has: chat:write,reactions:write,users:read\n"
         );
         assert!(api.messages().is_empty());
     }
@@ -268,21 +267,19 @@ fn slacks_reasons_are_told_with_what_they_mean() {
     for (channel, reason) in [
         (
             "#nowhere",
-            "`channel_not_found` to `chat.postMessage`: there is no such channel, or it is private and the bot was \
-                      not invited to it",
+            "`channel_not_found` to `chat.postMessage`: the channel does not exist, or it is private and the bot is not a member",
         ),
         ("#archived", "`is_archived` to `chat.postMessage`: the channel is archived"),
         (
             "#private",
-            "`not_in_channel` to `chat.postMessage`: the bot is not in the channel; invite it there, or give the app \
-                      `chat:write.public`",
+            "`not_in_channel` to `chat.postMessage`: the bot is not a member of the channel; invite it, or give the app the scope `chat:write.public`",
         ),
     ] {
         let outcome = put(&bot(&api), json!({ "text": "x", "channel": channel }));
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            format!("error: the message did not reach `{channel}`\n  caused by: Slack answered {reason}\n")
+            format!("error: cannot send the message to `{channel}`\n  caused by: Slack answered {reason}\n")
         );
     }
     let outcome =
@@ -296,15 +293,11 @@ fn slacks_reasons_are_told_with_what_they_mean() {
     let params = json!({ "text": "x", "channel": "#builds", "attachments": [{ "colour": "good" }] });
     let outcome = put(&bot(&api), params);
     outcome.failed();
-    assert!(
-        said(&outcome).contains("`attachments` are not as Slack wants them\n    unknown key `colour`\n"),
-        "{}",
-        said(&outcome)
-    );
+    assert!(said(&outcome).contains("`attachments` are not valid\n    unknown key `colour`\n"), "{}", said(&outcome));
 }
 
 #[test]
-fn what_a_webhook_cannot_do_is_refused_before_anything_is_sent() {
+fn rejects_token_params_with_a_webhook_before_sending() {
     let webhook = Webhook::start();
     for (key, params) in [
         ("update", json!({ "text": "x", "update": "1700000000.000001" })),
@@ -317,8 +310,8 @@ fn what_a_webhook_cannot_do_is_refused_before_anything_is_sent() {
         assert_eq!(
             said(&outcome),
             format!(
-                "error: `{key}` needs a bot token; a webhook can only post\n\
-                 hint: write the token as `token` in the source, in place of `url`\n"
+                "error: `{key}` requires a bot token; a webhook can only post messages\n\
+                 hint: replace `url` in the source by `token` with a bot token\n"
             )
         );
     }

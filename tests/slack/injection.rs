@@ -26,7 +26,7 @@ const NASTY: [&str; 14] = [
 ];
 
 #[test]
-fn a_file_arrives_as_it_is() {
+fn text_file_is_sent_unchanged() {
     for text in NASTY {
         // What looks like a variable is one here, unless that is switched off.
         let sent = message(json!({ "text_file": "f", "expand": false, "strip_ansi": false }), &[("f", text)]);
@@ -35,7 +35,7 @@ fn a_file_arrives_as_it_is() {
 }
 
 #[test]
-fn a_variable_arrives_as_it_is_in_every_place() {
+fn variables_are_sent_unchanged_in_all_fields() {
     for text in NASTY {
         let webhook = Webhook::start();
         let inputs = inputs(&[]);
@@ -62,7 +62,7 @@ fn a_variable_arrives_as_it_is_in_every_place() {
 }
 
 #[test]
-fn a_value_of_an_env_file_is_text() {
+fn env_file_values_are_not_executed() {
     for text in NASTY.iter().filter(|text| !text.contains(['\n', '\0'])) {
         let line = format!("V='{text}'\n");
         let sent = message(json!({ "text": "$V", "env_file": "e" }), &[("e", &line)]);
@@ -71,7 +71,7 @@ fn a_value_of_an_env_file_is_text() {
 }
 
 #[test]
-fn a_text_of_a_file_in_an_alert_is_text() {
+fn variables_in_alert_files_are_not_expanded() {
     for text in NASTY.iter().filter(|text| !text.contains('\0')) {
         let sent = message(json!({ "alert_type": "failed", "text_file": "f" }), &[("f", text)]);
         assert_eq!(sent["attachments"][0]["text"], text.trim());
@@ -79,7 +79,7 @@ fn a_text_of_a_file_in_an_alert_is_text() {
 }
 
 #[test]
-fn one_pass_fills_in_and_no_second() {
+fn variables_are_expanded_once() {
     let sent = message(json!({ "text": "$A", "env_file": "e" }), &[("e", "B=secret\nA='$B ${B}'\n")]);
     assert_eq!(sent, json!({ "text": "$B ${B}\n" }));
 }
@@ -91,12 +91,12 @@ mod mentions_and_links {
     const HARMFUL: &str = "<!channel> <@U1> <https://evil.example|bank> a &amp; b";
 
     #[test]
-    fn of_a_file_act_as_they_do_in_the_established_resource() {
+    fn in_files_work_as_in_the_established_resource() {
         assert_eq!(message(json!({ "text_file": "f" }), &[("f", HARMFUL)]), json!({ "text": format!("{HARMFUL}\n") }));
     }
 
     #[test]
-    fn of_files_and_variables_are_text_with_escape() {
+    fn escape_applies_to_files_and_variables() {
         let params = json!({
             "text": "<!here> $TEXT_FILE_CONTENT $V", "text_file": "f", "env_file": "e", "escape": true,
             "attachments": [{ "text": "$TEXT_FILE_CONTENT" }],
@@ -110,7 +110,7 @@ mod mentions_and_links {
     }
 
     #[test]
-    fn of_an_alerts_files_are_text_with_escape() {
+    fn escape_applies_to_alert_files() {
         let params = json!({ "message_file": "m", "text_file": "f", "escape": true });
         let sent = message(params, &[("m", HARMFUL), ("f", HARMFUL)]);
         let alert = &sent["attachments"][0];
@@ -135,7 +135,7 @@ mod paths {
     use super::*;
 
     #[test]
-    fn that_lead_out_of_the_inputs_are_refused() {
+    fn outside_the_inputs_are_rejected() {
         let webhook = Webhook::start();
         for key in [
             "text_file",
@@ -161,7 +161,7 @@ mod paths {
     }
 
     #[test]
-    fn of_links_that_lead_out_are_refused() {
+    fn with_links_outside_the_inputs_are_rejected() {
         let webhook = Webhook::start();
         let inputs = inputs(&[("code/real", "fine")]);
         for (link, target) in [("out", "/etc/passwd"), ("up", "../.."), ("in", "real")] {
@@ -191,7 +191,7 @@ mod paths {
     }
 
     #[test]
-    fn of_what_is_no_file_are_refused() {
+    fn of_directories_and_devices_are_rejected() {
         let webhook = Webhook::start();
         let outcome = put_with(&source(&webhook), json!({ "text_file": "dir" }), &[("dir/file", "x")]);
         outcome.failed();
@@ -210,10 +210,10 @@ mod paths {
 }
 
 #[test]
-fn a_token_with_a_line_break_makes_no_header() {
+fn rejects_token_with_line_break() {
     let source = json!({ "token": "xoxb-1\r\nX-Injected: yes", "api_url": "http://127.0.0.1:9" });
     let outcome = crate::support::put(&source, json!({ "text": "x", "channel": "#a" }));
     outcome.failed();
-    assert!(said(&outcome).contains("`source.token`: has a space or a line break inside"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("`source.token`: contains a space or a line break"), "{}", said(&outcome));
     assert!(!outcome.stderr.contains("xoxb-1"));
 }

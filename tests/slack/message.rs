@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{inputs, message, metadata, put, put_step, put_with, said, source, with};
 
 #[test]
-fn a_text_goes_to_the_webhooks_channel() {
+fn sends_text_to_the_webhooks_channel() {
     let webhook = Webhook::start();
     let outcome = put(&source(&webhook), json!({ "text": "Deployed" }));
     assert_eq!(webhook.messages(), [json!({ "text": "Deployed\n" })]);
@@ -79,14 +79,14 @@ mod variables {
     }
 
     #[test]
-    fn that_are_unknown_become_empty_and_are_told_once() {
+    fn unknown_ones_are_empty_and_warned_about_once() {
         let webhook = Webhook::start();
         let outcome = put(&source(&webhook), json!({ "text": "[$NOPE][${HOME}][$NOPE]", "username": "$NOPE" }));
         outcome.succeeded();
         assert_eq!(webhook.messages(), [json!({ "text": "[][][]\n" })]);
         assert_eq!(
             said(&outcome),
-            "warning: `$HOME`, `$NOPE` have no value; variables are those of the build and of `env_file`\n\
+            "warning: `$HOME`, `$NOPE` have no value; the known variables are those of the build and of `env_file`\n\
              sent to the webhook's channel\n"
         );
     }
@@ -100,19 +100,19 @@ mod variables {
     }
 
     #[test]
-    fn all_else_that_has_a_dollar_stays() {
+    fn other_dollar_signs_are_kept() {
         let text = r"$$ $1 ${BUILD_ID:-x} \$BUILD_ID 5$ $(id)";
         assert_eq!(message(json!({ "text": text }), &[])["text"], "$$ $1 ${BUILD_ID:-x} \\4242 5$ $(id)\n");
     }
 
     #[test]
-    fn of_an_env_file_that_is_missing_or_odd_are_warned_about() {
+    fn warn_about_missing_or_invalid_env_file() {
         let webhook = Webhook::start();
         let outcome = put(&source(&webhook), json!({ "text": "x", "env_file": "none" }));
-        assert_eq!(said(&outcome), "warning: there is no file `none` (`env_file`)\nsent to the webhook's channel\n");
+        assert_eq!(said(&outcome), "warning: file `none` (`env_file`) does not exist\nsent to the webhook's channel\n");
         let params = json!({ "text": "$A", "env_file": "env", "silent": true });
         let outcome = put_with(&source(&webhook), params, &[("env", "A=1\nrm -rf /\n")]);
-        assert_eq!(said(&outcome), "warning: line 2 of `env` is no `NAME=value`; it is passed over\n");
+        assert_eq!(said(&outcome), "warning: line 2 of `env` is not `NAME=value`; the line is ignored\n");
     }
 }
 
@@ -140,28 +140,28 @@ mod text_file {
     }
 
     #[test]
-    fn that_is_empty_means_that_there_is_nothing_to_say() {
+    fn empty_file_sends_nothing() {
         for params in [json!({ "text_file": "m" }), json!({ "text_file": "m", "text": "static" })] {
             let webhook = Webhook::start();
             let outcome = put_with(&source(&webhook), params, &[("m", "\n\n")]);
             assert!(outcome.json()["version"]["timestamp"].is_string());
-            assert_eq!(said(&outcome), "the text's file is empty: nothing is sent\n");
+            assert_eq!(said(&outcome), "`text_file` is empty: nothing is sent\n");
             assert_eq!(webhook.server().connections(), 0);
         }
     }
 
     #[test]
-    fn that_is_empty_is_no_obstacle_to_always_notify() {
+    fn always_notify_sends_despite_empty_file() {
         let params = json!({ "text_file": "m", "always_notify": "true", "text": "x: $TEXT_FILE_CONTENT" });
         assert_eq!(message(params, &[("m", "")]), json!({ "text": "x: _(no notification provided)_\n" }));
     }
 
     #[test]
-    fn that_is_missing_is_as_if_it_were_not_given() {
+    fn missing_file_is_ignored_with_a_warning() {
         let webhook = Webhook::start();
         let outcome = put(&source(&webhook), json!({ "text_file": "m" }));
         assert_eq!(webhook.messages(), [json!({ "text": "_(no notification provided)_\n" })]);
-        assert_eq!(said(&outcome), "warning: there is no file `m` (`text_file`)\nsent to the webhook's channel\n");
+        assert_eq!(said(&outcome), "warning: file `m` (`text_file`) does not exist\nsent to the webhook's channel\n");
     }
 
     #[test]
@@ -186,13 +186,13 @@ mod json_parts {
     }
 
     #[test]
-    fn in_the_params_win_over_files() {
+    fn params_override_files() {
         let params = json!({ "attachments": [{ "text": "here" }], "attachments_file": "a" });
         assert_eq!(message(params, &[("a", "[]")])["attachments"], json!([{ "text": "here" }]));
     }
 
     #[test]
-    fn in_a_file_that_is_missing_or_empty_are_none() {
+    fn missing_or_empty_file_adds_none() {
         let params = json!({ "attachments_file": "a", "text": "x" });
         assert_eq!(message(params.clone(), &[]), json!({ "text": "x\n" }));
         assert_eq!(message(params, &[("a", "\n")]), json!({ "text": "x\n" }));
@@ -228,13 +228,13 @@ mod list_as_json_text {
         let webhook = Webhook::start();
         let outcome = put(&source(&webhook), json!({ "text": "t", "attachments": "a text" }));
         outcome.failed();
-        assert!(said(&outcome).contains("`attachments` is a text, but not valid JSON"), "{}", said(&outcome));
+        assert!(said(&outcome).contains("the text in `attachments` is not valid JSON"), "{}", said(&outcome));
         assert_eq!(webhook.server().connections(), 0);
     }
 }
 
 #[test]
-fn a_line_break_in_two_characters_breaks_the_line_in_attachments() {
+fn escaped_newline_of_a_file_is_a_newline_in_attachments() {
     let params =
         json!({ "text_file": "m", "attachments": [{ "text": "$TEXT_FILE_CONTENT" }], "text": "$TEXT_FILE_CONTENT" });
     assert_eq!(
@@ -261,7 +261,7 @@ fn terminal_colours_of_a_text_file_are_removed() {
 }
 
 #[test]
-fn a_username_with_a_blank_stays_whole() {
+fn username_with_a_space_is_kept() {
     assert_eq!(message(json!({ "text": "x", "username": "build bot 2" }), &[])["username"], "build bot 2");
 }
 
@@ -275,13 +275,13 @@ mod channels {
     }
 
     #[test]
-    fn each_get_the_message_once_and_in_order() {
+    fn receive_the_message_once_and_in_order() {
         let params = json!({ "channel": "#a  @b\n#a", "channels": ["#c"], "channel_file": "f" });
         assert_eq!(reached(json!({}), params, &[("f", "#d-$BUILD_NAME #a\n#e\n")]), ["#a", "@b", "#c", "#d-42", "#e"]);
     }
 
     #[test]
-    fn of_a_file_alone_are_added_to_the_webhooks_own() {
+    fn in_channel_file_alone_add_to_the_webhooks_channel() {
         let of_file = |source, params| reached(source, with(params, json!({ "channel_file": "f" })), &[("f", "#d\n")]);
         assert_eq!(of_file(json!({}), json!({})), [Value::Null, json!("#d")]);
         assert_eq!(of_file(json!({}), json!({ "channels": ["#c"] })), ["#c", "#d"]);
@@ -289,7 +289,7 @@ mod channels {
     }
 
     #[test]
-    fn of_the_source_are_for_puts_that_name_none() {
+    fn of_the_source_are_the_default() {
         assert_eq!(reached(json!({ "channel": "#s" }), json!({}), &[]), ["#s"]);
         assert_eq!(reached(json!({ "channel": "#s" }), json!({ "channel": "#p" }), &[]), ["#p"]);
         assert_eq!(reached(json!({ "channel": "#s" }), json!({ "channel_file": "none" }), &[]), ["#s"]);
@@ -327,7 +327,7 @@ fn debug_shows_every_message_and_sends_none() {
     assert!(outcome.json()["version"]["timestamp"].is_string());
     assert_eq!(
         said(&outcome),
-        "debug: nothing is sent; this would be:\n\
+        "debug: nothing is sent; the request would be:\n\
          {\"channel\":\"#a\",\"text\":\"x\\n\"}\n\
          {\"channel\":\"#b\",\"text\":\"x\\n\"}\n"
     );
@@ -356,14 +356,14 @@ fn metadata_shows_what_was_sent() {
 }
 
 #[test]
-fn a_text_that_comes_out_empty_is_an_error() {
+fn fails_when_text_expands_to_nothing() {
     let webhook = Webhook::start();
     let outcome = put(&source(&webhook), json!({ "text": "$NOPE" }));
     outcome.failed();
     assert_eq!(
         said(&outcome),
-        "error: there is nothing to send: the text is empty, and there are no attachments and no blocks\n\
-         hint: a variable in `text` may have no value\n"
+        "error: the message is empty: it has no text, no attachments and no blocks\n\
+         hint: check the variables in `text`: one of them may have no value\n"
     );
     assert_eq!(webhook.server().connections(), 0);
 }

@@ -24,7 +24,7 @@ fn ca_certs_are_read_in_both_forms() {
 
 /// slack-notification-resource: no `url` became the host `null`.
 #[test]
-fn a_missing_address_is_told() {
+fn reports_missing_url() {
     let outcome = put(&json!({}), json!({ "text": "x" }));
     outcome.failed();
     assert!(said(&outcome).contains("`source.url`: required, but missing"), "{}", said(&outcome));
@@ -38,7 +38,7 @@ fn redact_hook_url_false_shows_nothing_and_fails_nothing() {
     outcome.succeeded();
     assert_eq!(
         said(&outcome),
-        "warning: the webhook's address is a secret, and is not shown\nsent to the webhook's channel\n"
+        "warning: the webhook URL is a secret and is always redacted\nsent to the webhook's channel\n"
     );
 }
 
@@ -51,7 +51,7 @@ fn names_and_addresses_are_whole() {
 
 /// slack-notification-resource: `channel: "*"` posted to a channel named after each file of the inputs.
 #[test]
-fn a_star_is_no_pattern() {
+fn star_is_not_expanded() {
     let webhook = Webhook::start();
     put_with(&source(&webhook), json!({ "text": "x", "channel": "*" }), &[("secret-plans", "")]).succeeded();
     assert_eq!(webhook.messages(), [json!({ "channel": "*", "text": "x\n" })]);
@@ -59,7 +59,7 @@ fn a_star_is_no_pattern() {
 
 /// slack-notification-resource: a quote in a variable broke the JSON of attachments, or rewrote it.
 #[test]
-fn a_quote_in_a_variable_stays_a_quote() {
+fn quote_in_a_variable_is_kept() {
     let webhook = Webhook::start();
     let inputs = inputs(&[("a", r#"[{"text": "$BUILD_JOB_NAME"}]"#)]);
     let step = put_step(&source(&webhook), json!({ "attachments_file": "a" }), inputs.path());
@@ -72,7 +72,7 @@ fn a_quote_in_a_variable_stays_a_quote() {
 
 /// slack-notification-resource: `A="q d"` in an `env_file` gave `q`; `PATH=x` there broke the resource; `$(cmd)` ran.
 #[test]
-fn an_env_file_is_no_program() {
+fn env_file_is_not_executed() {
     let files = [("e", "A=\"q d\"\nPATH=/nowhere\nB=$(id -un) `id`\n")];
     assert_eq!(
         message(json!({ "text": "$A|$PATH|$B", "env_file": "e" }), &files)["text"],
@@ -82,7 +82,7 @@ fn an_env_file_is_no_program() {
 
 /// slack-notification-resource: a suppressed message with `metadata: true` printed invalid JSON.
 #[test]
-fn a_suppressed_message_has_metadata() {
+fn suppressed_message_has_metadata() {
     let webhook = Webhook::start();
     let outcome = put_with(&source(&webhook), json!({ "text_file": "f", "metadata": true }), &[("f", "")]);
     let lines = metadata(&outcome);
@@ -92,7 +92,7 @@ fn a_suppressed_message_has_metadata() {
 
 /// slack-notification-resource: after a redirect the message was lost, and the put was green.
 #[test]
-fn a_redirect_is_no_success() {
+fn redirect_fails_the_put() {
     let webhook = Webhook::start();
     webhook.server().fail_next(Fault::Answer(Answer::text(302, "").with("Location", "/elsewhere")));
     put(&source(&webhook), json!({ "text": "x" })).failed();
@@ -111,7 +111,7 @@ fn silent_failures_have_a_reason_and_the_others_are_reached() {
 
 /// slack-notification-resource#96: the webhook answered 403, and the put was green.
 #[test]
-fn a_refusal_is_no_success_96() {
+fn rejected_message_fails_the_put_96() {
     let webhook = Webhook::start();
     webhook.server().fail_next(Fault::Answer(from_slack("invalid_token")));
     put(&source(&webhook), json!({ "text": "x" })).failed();
@@ -129,13 +129,13 @@ fn link_names_are_sent_only_when_they_are_wanted() {
 
 /// concourse-slack-alert-resource: a dead webhook was asked for half a minute, and its address was shown.
 #[test]
-fn a_dead_webhook_is_given_up_at_once() {
+fn deleted_webhook_is_not_retried() {
     let webhook = Webhook::start();
     webhook.server().fail_next(Fault::Answer(from_slack("no_service")));
     let outcome = put(&source(&webhook), json!({ "alert_type": "failed" }));
     outcome.failed();
     assert_eq!(webhook.server().asked().len(), 1);
-    assert!(said(&outcome).ends_with("hint: the webhook was removed or switched off, or its address is not whole\n"));
+    assert!(said(&outcome).ends_with("hint: the webhook was deleted or disabled, or its URL is incomplete\n"));
     assert!(!outcome.stderr.contains(webhook.secret()));
 }
 
@@ -155,14 +155,14 @@ fn files_outside_are_not_read() {
 
 /// concourse-slack-alert-resource#82: no variable could be used in an alert.
 #[test]
-fn an_alert_takes_variables_82() {
+fn alert_expands_variables_82() {
     let sent = message(json!({ "alert_type": "failed", "message": "$BUILD_PIPELINE_NAME broke" }), &[]);
     assert_eq!(sent["attachments"][0]["author_name"], "delivery broke");
 }
 
 /// concourse-slack-alert-resource: `"#a #b"` was one channel, which does not exist.
 #[test]
-fn an_alert_goes_to_several_channels() {
+fn alert_is_sent_to_several_channels() {
     let webhook = Webhook::start();
     put(&source(&webhook), json!({ "alert_type": "failed", "channel": "#a #b" })).succeeded();
     let channels: Vec<Value> = webhook.messages().iter().map(|message| message["channel"].clone()).collect();
@@ -171,7 +171,7 @@ fn an_alert_goes_to_several_channels() {
 
 /// concourse-slack-alert-resource: a typo in `alert_type` was a grey message.
 #[test]
-fn an_unknown_alert_type_is_told() {
+fn reports_unknown_alert_type() {
     let webhook = Webhook::start();
     let outcome = put(&source(&webhook), json!({ "alert_type": "failure" }));
     outcome.failed();

@@ -70,12 +70,12 @@ fn message(pipeline: &str, files: &[(&str, &str)]) -> Vec<Value> {
 }
 
 #[test]
-fn every_example_is_here() {
+fn all_examples_are_covered() {
     assert_eq!(examples().len(), 6, "an example has come or gone: its case belongs here");
 }
 
 #[test]
-fn a_first_message() {
+fn first_message() {
     let text = "delivery/build #42: https://ci.example.com/builds/4242\n";
     assert_eq!(message(&examples()[0], &[]), [json!({ "channel": "#builds", "text": text })]);
 }
@@ -112,7 +112,7 @@ fn blocks_of_a_file() {
 }
 
 #[test]
-fn what_others_have_written() {
+fn untrusted_texts() {
     let files = [("code/.git/commit_message", "Mend <!channel> for $BUILD_NAME\n")];
     assert_eq!(
         message(&pipeline(&examples()[3]), &files),

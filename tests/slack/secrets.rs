@@ -25,7 +25,7 @@ fn talkative() -> Value {
 }
 
 #[test]
-fn a_webhooks_address_is_nowhere() {
+fn webhook_url_is_never_shown() {
     let webhook = Webhook::start();
     let url = webhook.url();
     let path = url.splitn(4, '/').nth(3).expect("a path").to_owned();
@@ -63,7 +63,7 @@ fn a_webhooks_address_is_nowhere() {
 }
 
 #[test]
-fn a_webhooks_query_and_user_are_secrets_too() {
+fn webhook_query_and_user_are_redacted() {
     let server = StandIn::start(|_| Answer::text(403, "no"));
     let url = server.url().replace("http://", "http://user:us3rp4ssw0rd@");
     let source = json!({ "url": format!("{url}/hook?key=qu3rys3cretqu3rys3cret") });
@@ -73,7 +73,7 @@ fn a_webhooks_query_and_user_are_secrets_too() {
 }
 
 #[test]
-fn a_token_is_nowhere_and_goes_to_slack_only() {
+fn token_is_never_shown_and_sent_to_slack_only() {
     let api = SlackApi::start();
     let source = with(bot(&api), json!({ "channel": "#builds" }));
     let success = put(&source, with(talkative(), json!({ "text": format!("a {BOT}") })));
@@ -90,7 +90,7 @@ fn a_token_is_nowhere_and_goes_to_slack_only() {
 }
 
 #[test]
-fn a_proxys_password_is_nowhere_and_goes_to_the_proxy_only() {
+fn proxy_password_is_never_shown_and_sent_to_the_proxy_only() {
     let webhook = Webhook::start();
     // What a proxy is asked for in plain HTTP is the whole address.
     let proxy = StandIn::start(|asked| {
@@ -110,7 +110,7 @@ fn a_proxys_password_is_nowhere_and_goes_to_the_proxy_only() {
 }
 
 #[test]
-fn nothing_secret_is_in_an_argument_or_the_environment_and_no_child_is_started() {
+fn secrets_are_not_in_arguments_or_environment_and_no_process_is_started() {
     let webhook = Webhook::start();
     webhook.server().fail_next(Fault::Stall);
     let inputs = inputs(&[]);
@@ -132,21 +132,21 @@ fn nothing_secret_is_in_an_argument_or_the_environment_and_no_child_is_started()
 }
 
 #[test]
-fn a_wrong_kind_of_secret_is_told_without_being_shown() {
+fn reports_wrong_type_of_secret_without_showing_it() {
     for (source, words) in [
         (
             json!({ "url": "xoxb-1-s3crett0k3n" }),
-            "`source.url`: is a token, not the address of a webhook; write a bot token as `token`",
+            "`source.url`: is a token, not a webhook URL; set `token` to a bot token",
         ),
         (
             json!({ "token": "https://hooks.slack.com/services/T0/B0/s3crett0k3n" }),
-            "`source.token`: is an address, not a token; write a webhook's address as `url`",
+            "`source.token`: is a URL, not a token; set `url` to a webhook URL",
         ),
         (
             json!({ "token": "xapp-1-s3crett0k3n" }),
-            "`source.token`: is an app-level token, which cannot post; the bot token begins with `xoxb-`",
+            "`source.token`: is an app-level token, which cannot post; use a bot token, which begins with `xoxb-`",
         ),
-        (json!({ "url": "hooks.slack.com/services/s3crett0k3n" }), "`source.url`: expected an address"),
+        (json!({ "url": "hooks.slack.com/services/s3crett0k3n" }), "`source.url`: expected a URL"),
     ] {
         let outcome = put(&source, json!({ "text": "x" }));
         outcome.failed();

@@ -26,13 +26,13 @@ fn with(source: &Value, key: &str, value: Value) -> Value {
 }
 
 #[test]
-fn an_authority_that_nobody_knows_is_not_trusted() {
+fn rejects_unknown_ca() {
     let (server, source) = server();
     let outcome = put(&source, json!({ "text": "x" }));
     outcome.failed();
     assert_eq!(
         said(&outcome),
-        "error: the message did not reach the webhook's channel\n  \
+        "error: cannot send the message to the webhook's channel\n  \
          caused by: `POST https://localhost:[PORT]/...` got no complete response\n  \
          caused by: the server's certificate is not signed by a trusted authority\n\
          hint: add the certificate of its authority, in PEM form, to `ca_certs`\n"
@@ -41,7 +41,7 @@ fn an_authority_that_nobody_knows_is_not_trusted() {
 }
 
 #[test]
-fn an_authority_that_the_pipeline_names_is_trusted() {
+fn trusts_ca_of_ca_certs() {
     let (server, source) = server();
     for entry in [json!(server.authority()), json!({ "domain": "localhost", "cert": server.authority() })] {
         put(&with(&source, "ca_certs", json!([entry])), json!({ "text": "x" })).succeeded();
@@ -50,14 +50,14 @@ fn an_authority_that_the_pipeline_names_is_trusted() {
 }
 
 #[test]
-fn anybody_is_trusted_with_insecure() {
+fn insecure_trusts_any_certificate() {
     let (server, source) = server();
     put(&with(&source, "insecure", json!("true")), json!({ "text": "x" })).succeeded();
     assert_eq!(server.asked().len(), 1);
 }
 
 #[test]
-fn an_authority_of_the_machine_is_trusted() {
+fn trusts_system_ca() {
     let (server, source) = server();
     let inputs = inputs(&[]);
     let bundle = scratch::directory();
@@ -87,7 +87,7 @@ mod in_the_image {
     }
 
     #[test]
-    fn the_workers_authorities_count_and_built_in_ones_where_there_are_none() {
+    fn trusts_the_workers_cas_or_else_built_in_ones() {
         if Runner::chosen() != Runner::Image || !require(Layer::Image("slack")) {
             return;
         }

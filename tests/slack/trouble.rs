@@ -18,17 +18,17 @@ fn slacks_words_are_told_with_what_they_mean() {
             "#nowhere",
             "404 Not Found",
             "channel_not_found",
-            "there is no such channel, or it is private and the bot was not invited to it",
+            "the channel does not exist, or it is private and the bot is not a member",
         ),
         ("#archived", "410 Gone", "channel_is_archived", "the channel is archived"),
-        ("#forbidden", "403 Forbidden", "action_prohibited", "an admin of the workspace has forbidden this"),
+        ("#forbidden", "403 Forbidden", "action_prohibited", "an admin of the workspace has disabled this action"),
     ] {
         let outcome = put(&source(&webhook), json!({ "text": "x", "channel": channel }));
         outcome.failed();
         assert_eq!(
             said(&outcome),
             format!(
-                "error: the message did not reach `{channel}`\n  \
+                "error: cannot send the message to `{channel}`\n  \
                  caused by: `POST http://127.0.0.1:[PORT]/...` answered {status}\n  caused by: {word}\nhint: {meaning}\n"
             )
         );
@@ -96,7 +96,7 @@ fn waits_as_long_as_each_chats_429_tells_it_to() {
 }
 
 #[test]
-fn an_outage_as_a_web_page_fails_the_put_with_its_status() {
+fn web_page_of_an_outage_fails_the_put_with_its_status() {
     let outage = evidence(Chat::Slack).iter().find(|answer| answer.word == "outage").unwrap();
     for status in outage.statuses {
         let webhook = Webhook::start();
@@ -117,7 +117,7 @@ fn succeeds_with_a_warning_when_the_confirmation_is_cut_off() {
     webhook.server().fail_next(Fault::CutBody(1));
     let outcome = put(&source(&webhook), json!({ "text": "x" }));
     outcome.succeeded();
-    assert!(said(&outcome).contains("warning: the webhook answered 200 and took the message"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("warning: the webhook accepted the message with status 200"), "{}", said(&outcome));
     assert_eq!(webhook.messages().len(), 1);
 }
 
@@ -127,28 +127,25 @@ fn succeeds_with_a_warning_when_slack_tells_no_id() {
     api.server().fail_next(Fault::Answer(Answer::json(200, &json!({ "ok": true }))));
     let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#builds" }));
     outcome.succeeded();
-    assert!(said(&outcome).contains("warning: Slack took the message, but"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("warning: Slack accepted the message, but"), "{}", said(&outcome));
     assert!(outcome.json()["version"]["timestamp"].is_string());
 }
 
 #[test]
-fn a_good_status_with_a_bad_answer_is_a_failure() {
+fn success_status_with_an_error_body_fails() {
     for (answer, reason) in [
         (
             Answer { status: 200, ..from_slack("invalid_token") },
-            "`invalid_token`: the webhook's address is not valid any more; make a new one",
+            "`invalid_token`: the webhook URL is no longer valid; create a new webhook",
         ),
-        (
-            Answer::json(200, &json!({ "ok": false, "error": "no_text" })),
-            "`no_text`: there is nothing in the message that could be shown",
-        ),
-        (Answer::json(200, &json!({ "success": false })), "it says that it failed, and not why"),
+        (Answer::json(200, &json!({ "ok": false, "error": "no_text" })), "`no_text`: the message has no content"),
+        (Answer::json(200, &json!({ "success": false })), "the response reports a failure without a reason"),
         (Answer::text(200, "Summary or Text is required."), "Summary or Text is required."),
         (
             Answer::bytes(200, "text/html", "<!DOCTYPE html><html>Log in"),
-            "a web page came back: is a proxy or a login in between?",
+            "the response is a web page: check for a proxy or a login page in between",
         ),
-        (Answer::text(200, "<html>Log in"), "a web page came back: is a proxy or a login in between?"),
+        (Answer::text(200, "<html>Log in"), "the response is a web page: check for a proxy or a login page in between"),
     ] {
         let webhook = Webhook::start();
         webhook.server().fail_next(Fault::Answer(answer));
@@ -157,15 +154,15 @@ fn a_good_status_with_a_bad_answer_is_a_failure() {
         assert_eq!(
             said(&outcome),
             format!(
-                "error: the message did not reach the webhook's channel\n  \
-                 caused by: the webhook answered 200, but not that it took the message\n  caused by: {reason}\n"
+                "error: cannot send the message to the webhook's channel\n  \
+                 caused by: the webhook answered 200, but did not accept the message\n  caused by: {reason}\n"
             )
         );
     }
 }
 
 #[test]
-fn too_many_messages_wait_as_long_as_they_are_told_to() {
+fn retries_429_after_retry_after() {
     let (webhook, api) = (Webhook::start(), SlackApi::start());
     webhook.server().fail_next(Fault::Answer(from_slack("rate_limited")));
     api.server().fail_next(Fault::Answer(rate_limited(1)));
@@ -183,18 +180,18 @@ fn too_many_messages_wait_as_long_as_they_are_told_to() {
 }
 
 #[test]
-fn too_long_a_wait_is_a_failure_at_once() {
+fn fails_at_once_if_retry_after_is_too_long() {
     let webhook = Webhook::start();
     webhook.server().fail_next(Fault::Answer(rate_limited(3600)));
     let outcome = put(&source(&webhook), json!({ "text": "x" }));
     outcome.failed();
     assert!(said(&outcome).contains("caused by: the server asks to wait 60 min, but"), "{}", said(&outcome));
-    assert!(said(&outcome).ends_with("hint: too many messages in a short time\n"), "{}", said(&outcome));
+    assert!(said(&outcome).ends_with("hint: too many requests in a short time\n"), "{}", said(&outcome));
     assert!(outcome.elapsed < SOON);
 }
 
 #[test]
-fn a_message_that_may_have_arrived_is_not_sent_again() {
+fn does_not_retry_message_that_may_have_arrived() {
     for fault in [Fault::CutAfter, Fault::Answer(Answer::text(500, "")), Fault::Answer(Answer::text(502, ""))] {
         let (webhook, api) = (Webhook::start(), SlackApi::start());
         webhook.server().fail_next(fault.clone());
@@ -213,11 +210,10 @@ fn a_message_that_may_have_arrived_is_not_sent_again() {
     }
 }
 
-const MAY_HAVE_ARRIVED: &str = "hint: the message may have arrived; it is not sent again, so that nobody reads it twice \
-                                (`delivery: at_least_once` sends it again)\n";
+const MAY_HAVE_ARRIVED: &str = "hint: the message may have arrived; it is not retried, to avoid a duplicate (`delivery: at_least_once` retries it)\n";
 
 #[test]
-fn a_message_that_did_not_arrive_has_no_such_hint() {
+fn omits_hint_for_message_that_did_not_arrive() {
     let unavailable = Answer { status: 503, ..from_slack("outage") };
     for answer in [unavailable, from_slack("invalid_payload"), from_slack("no_service")] {
         let webhook = Webhook::start();
@@ -265,7 +261,7 @@ mod at_least_once {
 }
 
 #[test]
-fn an_update_or_a_reaction_may_be_sent_again() {
+fn retries_updates_and_reactions() {
     let api = SlackApi::start();
     put(&bot(&api), json!({ "text": "one", "channel": "#builds" })).succeeded();
     let message = json!({ "channel": "C0BUILDS", "ts": "1700000000.000001" });
@@ -278,20 +274,20 @@ fn an_update_or_a_reaction_may_be_sent_again() {
 }
 
 #[test]
-fn a_connection_that_is_cut_before_the_request_was_read_is_told() {
+fn reports_connection_cut_before_the_request_was_read() {
     let webhook = Webhook::start();
     webhook.server().fail_next(Fault::CutBefore);
     let outcome = put(&source(&webhook), json!({ "text": "x" }));
     outcome.failed();
     assert!(said(&outcome).starts_with(
-        "error: the message did not reach the webhook's channel\n  \
+        "error: cannot send the message to the webhook's channel\n  \
          caused by: `POST http://127.0.0.1:[PORT]/...` got no complete response\n"
     ));
     assert!(webhook.messages().is_empty());
 }
 
 #[test]
-fn a_chat_that_is_slow_gets_its_time_and_one_that_is_silent_does_not() {
+fn waits_for_slow_chat_but_not_for_silent_one() {
     let webhook = Webhook::start();
     let source = with(source(&webhook), json!({ "read_timeout": 1 }));
     webhook.server().fail_next(Fault::Slow(Duration::from_millis(300)));
@@ -302,7 +298,7 @@ fn a_chat_that_is_slow_gets_its_time_and_one_that_is_silent_does_not() {
     assert_eq!(
         said(&outcome),
         format!(
-            "error: the message did not reach the webhook's channel\n  \
+            "error: cannot send the message to the webhook's channel\n  \
              caused by: `POST http://127.0.0.1:[PORT]/...` got no complete response\n  caused by: nothing was received for \
              [TIME]\n{MAY_HAVE_ARRIVED}hint: `read_timeout` in the source sets how long a server may stay silent\n"
         )
@@ -327,7 +323,7 @@ fn sigterm_ends_every_wait() {
         let outcome = running.wait(SOON);
         assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
         assert!(outcome.stdout.is_empty());
-        assert!(said(&outcome).contains("error: the message to `#a` was not finished\n"), "{}", said(&outcome));
+        assert!(said(&outcome).contains("error: sending the message to `#a` was interrupted\n"), "{}", said(&outcome));
         // While the put waits for another attempt, the chat has taken nothing.
         let may_have_arrived = said(&outcome).contains("hint: the message may have arrived\n");
         assert_eq!(may_have_arrived, begun.is_empty(), "{}", said(&outcome));
@@ -341,33 +337,33 @@ mod several_channels {
     use super::*;
 
     #[test]
-    fn of_which_some_fail_are_both_named() {
+    fn report_both_sent_and_failed() {
         let webhook = Webhook::start();
         let outcome = put(&source(&webhook), json!({ "text": "x", "channel": "#a #nowhere #b #archived" }));
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            "warning: the message did not reach `#nowhere`: `POST http://127.0.0.1:[PORT]/...` answered 404 Not Found\n    \
-             channel_not_found\n    there is no such channel, or it is private and the bot was not invited to it\n\
-             error: the message did not reach `#archived`\n  \
+            "warning: cannot send the message to `#nowhere`: `POST http://127.0.0.1:[PORT]/...` answered 404 Not Found\n    \
+             channel_not_found\n    the channel does not exist, or it is private and the bot is not a member\n\
+             error: cannot send the message to `#archived`\n  \
              caused by: `POST http://127.0.0.1:[PORT]/...` answered 410 Gone\n  caused by: channel_is_archived\n\
-             hint: it has reached `#a`, `#b`, and would again\nhint: the channel is archived\n"
+             hint: the message was sent to `#a`, `#b`; a retry of the put sends it there again\nhint: the channel is archived\n"
         );
         let channels: Vec<_> = webhook.messages().iter().map(|message| message["channel"].clone()).collect();
         assert_eq!(channels, ["#a", "#b"]);
     }
 
     #[test]
-    fn of_which_none_is_reached_are_told_so() {
+    fn report_that_none_was_reached() {
         let api = SlackApi::start();
         let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#nowhere #archived" }));
         outcome.failed();
-        assert!(said(&outcome).ends_with("hint: it has reached nobody\n"), "{}", said(&outcome));
+        assert!(said(&outcome).ends_with("hint: the message was not sent to any channel\n"), "{}", said(&outcome));
     }
 }
 
 #[test]
-fn a_redirect_is_not_followed_and_its_address_not_shown() {
+fn redirect_is_not_followed_and_its_path_not_shown() {
     let elsewhere = StandIn::start(|_| Answer::text(200, "ok"));
     for status in [301, 302, 307, 308] {
         let (webhook, api) = (Webhook::start(), SlackApi::start());
@@ -379,7 +375,7 @@ fn a_redirect_is_not_followed_and_its_address_not_shown() {
         outcome.failed();
         assert!(
             said(&outcome).ends_with(
-                "hint: it redirects to `http://127.0.0.1:[PORT]`; write the address that it leads to as `url`\n"
+                "hint: the webhook redirects to `http://127.0.0.1:[PORT]`; set `url` to the target of the redirect\n"
             ),
             "{}",
             said(&outcome)
@@ -391,7 +387,7 @@ fn a_redirect_is_not_followed_and_its_address_not_shown() {
 }
 
 #[test]
-fn a_host_that_is_not_there_is_a_clear_error() {
+fn reports_unknown_host() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind a port");
     let port = listener.local_addr().expect("a port").port();
     drop(listener);

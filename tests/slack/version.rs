@@ -16,7 +16,7 @@ fn versions() -> [Value; 3] {
 }
 
 #[test]
-fn a_check_gives_the_known_version_back_and_makes_no_request() {
+fn check_returns_known_version_without_a_request() {
     let (webhook, api) = (Webhook::start(), SlackApi::start());
     for source in [source(&webhook), bot(&api)] {
         let check = |version: &Value| {
@@ -38,7 +38,7 @@ fn a_check_gives_the_known_version_back_and_makes_no_request() {
 }
 
 #[test]
-fn a_get_writes_the_ids_of_a_message_and_else_nothing() {
+fn get_writes_only_the_message_ids() {
     let webhook = Webhook::start();
     for (version, files) in versions().iter().zip([vec![], vec![], vec!["channel", "ts"]]) {
         let directory = scratch::directory();
@@ -56,7 +56,7 @@ fn a_get_writes_the_ids_of_a_message_and_else_nothing() {
 }
 
 #[test]
-fn a_get_without_a_version_answers_as_the_established_resource_does() {
+fn get_without_version_works_as_in_the_established_resource() {
     let directory = scratch::directory();
     let request = json!({ "source": { "url": "https://hooks.example/x" } });
     let outcome = Verb::get("slack").dir(directory.path()).request(&request).run();

@@ -34,7 +34,7 @@ pub(crate) fn compose(
                     let text = if params.strip_ansi { terminal::strip(&text) } else { text };
                     return Ok(Some(variables.harmless(text.trim())));
                 }
-                None => console.warn(format_args!("there is no file `{path}` (`{key}`)")),
+                None => console.warn(format_args!("file `{path}` (`{key}`) does not exist")),
             }
         }
         Ok(here.map(|text| fill(text, Place::Text)))
@@ -104,8 +104,8 @@ fn escape_query(text: &str) -> String {
 /// The name of the previous build: `41` for `42`, and `42` for its rerun `42.1`. `None` for the first build.
 pub(crate) fn previous_build(name: Option<&str>) -> Result<Option<String>> {
     let Some(name) = name else {
-        return Err(anyhow!("this build has no name, so that there is none before it")
-            .hint("`fixed` and `broke` are for builds of a job; a one-off build belongs to none"));
+        return Err(anyhow!("this build has no name, so its previous build is unknown")
+            .hint("`fixed` and `broke` require a build of a job; a one-off build has no job"));
     };
     let number = |text: &str| text.parse::<u64>().ok();
     let previous = match name.split_once('.') {
@@ -115,7 +115,7 @@ pub(crate) fn previous_build(name: Option<&str>) -> Result<Option<String>> {
             rerun => Some(format!("{build}.{}", rerun - 1)),
         }),
     };
-    previous.ok_or_else(|| anyhow!("the build's name, `{name}`, is not a number such as `42` or `42.1`"))
+    previous.ok_or_else(|| anyhow!("the build name `{name}` is not a number such as `42` or `42.1`"))
 }
 
 #[cfg(test)]

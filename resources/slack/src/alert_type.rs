@@ -7,7 +7,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertType {
-    /// No message of its own.
+    /// No headline.
     #[default]
     Default,
     /// "Success", green.
@@ -20,9 +20,9 @@ pub enum AlertType {
     Aborted,
     /// "Errored", orange.
     Errored,
-    /// "Fixed", green, and only if the job's previous build did not succeed.
+    /// "Fixed", green; sent only if the job's previous build did not succeed.
     Fixed,
-    /// "Broke", red, and only if the job's previous build succeeded.
+    /// "Broke", red; sent only if the job's previous build succeeded.
     Broke,
 }
 

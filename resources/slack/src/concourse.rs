@@ -84,13 +84,13 @@ impl Concourse<'_> {
     fn explain(&self, error: jetway::Error) -> jetway::Error {
         match error.downcast_ref::<StatusError>().map(StatusError::status) {
             Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) if self.login.is_none() => error.hint(
-                "the pipeline is not public: give a local user of Concourse as `username` and `password` in the source",
+                "the pipeline is not public: set `username` and `password` of a local Concourse user in the source",
             ),
             Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                error.hint("`username` of the source may not see this pipeline's team")
+                error.hint("the user in `username` has no access to this pipeline's team")
             }
             Some(StatusCode::NOT_FOUND) => {
-                error.hint("the build is not there (any more), or the user may not see the pipeline")
+                error.hint("the build does not exist (any more), or the user has no access to the pipeline")
             }
             _ => error,
         }
@@ -110,20 +110,19 @@ impl Concourse<'_> {
         };
         let answer = asked.redirects(Redirects::Return).send().await;
         let response = answer.with_context(|| format!("cannot log in to Concourse as `{user}`")).hint(
-            "the user must be a local one of Concourse (`--add-local-user`); those who log in by another service have \
-             no password here",
+            "`username` must be a local Concourse user (`--add-local-user`); users who log in with another service have no password in Concourse",
         )?;
         if response.status().is_redirection() {
             return Err(jetway::Error::new(response.into_error().await)
                 .context(format!("cannot log in to Concourse as `{user}`"))
-                .hint("write the address that Concourse redirects to as `concourse_url`"));
+                .hint("set `concourse_url` to the URL that Concourse redirects to"));
         }
         let token: Token = response.json().await?;
         let token = if way == Login::IssuerId { token.id_token } else { token.access_token };
         let token = token.filter(|token| !token.is_empty());
-        token
-            .map(Secret::new)
-            .ok_or_else(|| anyhow!("Concourse {} let `{user}` in, but its answer holds no token", info.version))
+        token.map(Secret::new).ok_or_else(|| {
+            anyhow!("Concourse {} accepted the login of `{user}`, but its response contains no token", info.version)
+        })
     }
 
     fn grant(&self, path: &str, user: &str, password: &Secret) -> HttpRequest {

@@ -75,8 +75,8 @@ impl Target {
 }
 
 impl Delivery<'_> {
-    /// Sends the message to every target and returns the ids of the messages. A failure for one target does not stop the others; the
-    /// error names every target that failed.
+    /// Sends the message to every target and returns the ids of the messages. A failure for one target does not stop
+    /// the others; the error names every target that failed.
     pub(crate) async fn send(
         &self,
         message: &Message,
@@ -94,11 +94,11 @@ impl Delivery<'_> {
                 }
                 Err(error) if Interrupted::caused(&error) => {
                     if !reached.is_empty() {
-                        console.warn(format_args!("the message has reached {}", reached.join(", ")));
+                        console.warn(format_args!("the message was sent to {}", reached.join(", ")));
                     }
                     // An interrupted request adds context to the error; an interrupted pause between two requests does not.
                     let was_sent = error.chain().nth(1).is_some();
-                    let error = error.context(format!("the message to {} was not finished", target.shown()));
+                    let error = error.context(format!("sending the message to {} was interrupted", target.shown()));
                     return Err(if was_sent { error.hint("the message may have arrived") } else { error });
                 }
                 Err(error) => failed.push((target.shown(), hint_that_it_may_have_arrived(error, target, guarantee))),
@@ -108,12 +108,15 @@ impl Delivery<'_> {
         // The last error becomes the verb's error; the others are logged before it.
         for (channel, error) in &failed {
             let lines: Vec<String> = jetway::lines(error).iter().map(|line| line.text().to_owned()).collect();
-            console.warn(format_args!("the message did not reach {channel}: {}", lines.join("\n")));
+            console.warn(format_args!("cannot send the message to {channel}: {}", lines.join("\n")));
         }
-        let error = error.context(format!("the message did not reach {first}"));
+        let error = error.context(format!("cannot send the message to {first}"));
         Err(match (reached.is_empty(), failed.is_empty()) {
-            (false, _) => error.hint(format!("it has reached {}, and would again", reached.join(", "))),
-            (true, false) => error.hint("it has reached nobody"),
+            (false, _) => error.hint(format!(
+                "the message was sent to {}; a retry of the put sends it there again",
+                reached.join(", ")
+            )),
+            (true, false) => error.hint("the message was not sent to any channel"),
             (true, true) => error,
         })
     }
@@ -136,7 +139,7 @@ impl Delivery<'_> {
             if attempts == retry.tries {
                 return Err(error);
             }
-            context.console().step(format_args!("sending the message to {} again: {error}", target.shown()));
+            context.console().step(format_args!("retrying the message to {}: {error}", target.shown()));
             context.interrupt().sleep(retry.pause_after(attempts)).await?;
             attempts += 1;
         }
@@ -155,16 +158,18 @@ impl Delivery<'_> {
         if let (Some(channel), Some(ts)) = (text("channel"), text("ts")) {
             return Ok(Some(Found { channel: Some(channel), ts }));
         }
-        console.warn("Slack took the message, but its answer has no `channel` and `ts`; later puts cannot refer to it");
+        console.warn(
+            "Slack accepted the message, but its response has no `channel` and `ts`; later puts cannot refer to it",
+        );
         Ok(None)
     }
 }
 
 /// Whether the chat may have accepted the message without confirming it.
 ///
-/// This is the case if the connection broke after the request was sent, after 500 (Slack: `rollup_error`), 502, 504 and after
-/// gateway errors (Cloudflare's 520 to 527, before Discord). 503 means that the request was not handled. Slack documents that after
-/// `fatal_error` and `internal_error` part of the operation may have succeeded.
+/// This is the case if the connection broke after the request was sent, after 500 (Slack: `rollup_error`), 502, 504 and
+/// after gateway errors (Cloudflare's 520 to 527, before Discord). 503 means that the request was not handled. Slack
+/// documents that after `fatal_error` and `internal_error` part of the operation may have succeeded.
 fn may_have_arrived(error: &Error) -> bool {
     if let Some(transport) = error.downcast_ref::<TransportError>() {
         return matches!(transport.kind(), TransportKind::Cut | TransportKind::Stalled);
@@ -184,9 +189,8 @@ fn hint_that_it_may_have_arrived(error: Error, target: &Target, guarantee: Guara
     }
     error.hint(match guarantee {
         Guarantee::AtMostOnce => {
-            "the message may have arrived; it is not sent again, so that nobody reads it twice \
-             (`delivery: at_least_once` sends it again)"
+            "the message may have arrived; it is not retried, to avoid a duplicate (`delivery: at_least_once` retries it)"
         }
-        Guarantee::AtLeastOnce => "the message may have arrived, more than once too",
+        Guarantee::AtLeastOnce => "the message may have arrived once or several times",
     })
 }

@@ -36,16 +36,16 @@ impl Items {
             Self::Json(text) => text,
         };
         if let Ok(value) = serde_json::from_str(text) {
-            return items_of(value, key, &format!("the text of `{key}`"));
+            return items_of(value, key, &format!("the text in `{key}`"));
         }
         let filled = variables.fill(text, Unknown::Empties, Place::Name);
         if filled.trim().is_empty() {
             return Ok(Vec::new());
         }
         let value = serde_json::from_str(&filled)
-            .map_err(|error| anyhow!(error).context(format!("`{key}` is a text, but not valid JSON")))
-            .hint("write a list, or a text that holds a JSON list; variables stand inside of strings")?;
-        items_of(value, key, &format!("the text of `{key}`"))
+            .map_err(|error| anyhow!(error).context(format!("the text in `{key}` is not valid JSON")))
+            .hint("write a list, or a text that contains a JSON list; put variables inside strings")?;
+        items_of(value, key, &format!("the text in `{key}`"))
     }
 }
 
@@ -64,15 +64,15 @@ pub(crate) fn read(
     let Some(path) = given(file) else { return Ok(Vec::new()) };
     let key_of_file = format!("{key}_file");
     let Some(text) = inputs.text(path).with_context(|| format!("cannot use `{key_of_file}`"))? else {
-        console.warn(format_args!("there is no file `{path}` (`{key_of_file}`)"));
+        console.warn(format_args!("file `{path}` (`{key_of_file}`) does not exist"));
         return Ok(Vec::new());
     };
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
     let value = serde_json::from_str(&text)
-        .map_err(|error| anyhow!(error).context(format!("the file `{path}` is not valid JSON")))
-        .hint("variables stand inside of texts: `\"build $BUILD_NAME\"`")?;
+        .map_err(|error| anyhow!(error).context(format!("file `{path}` is not valid JSON")))
+        .hint("put variables inside strings: `\"build $BUILD_NAME\"`")?;
     items_of(value, key, &format!("the file `{path}`"))
 }
 
@@ -84,7 +84,7 @@ fn items_of(value: Value, key: &str, place: &str) -> Result<Vec<Value>> {
     };
     match list {
         Some(Value::Array(items)) => Ok(items),
-        _ => Err(anyhow!("{place} holds no list of {key}")),
+        _ => Err(anyhow!("{place} contains no list of {key}")),
     }
 }
 

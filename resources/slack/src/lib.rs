@@ -1,8 +1,8 @@
 //! The slack resource type: a put sends a message.
 //!
-//! A put builds a [`message`] from its params (its own text, or one of the [`alert`] presets), expands variables by plain
-//! substitution ([`variables`]), and sends it by a [`webhook`] or by Slack's Web API ([`web_api`]). Nothing is evaluated: there is
-//! no shell and no template language.
+//! A put builds a [`message`] from its params (its own text, or one of the [`alert`] presets), expands variables by
+//! plain substitution ([`variables`]), and sends it by a [`webhook`] or by Slack's Web API ([`web_api`]). Nothing is
+//! evaluated: there is no shell and no template language.
 
 mod alert;
 mod alert_type;
@@ -46,7 +46,7 @@ pub struct Slack;
 
 impl Resource for Slack {
     const NAME: &'static str = "slack";
-    const ABOUT: &'static str = "Messages to Slack, Mattermost or Discord: texts, alerts, threads, reactions";
+    const ABOUT: &'static str = "Sends messages to Slack, Mattermost or Discord: texts, alerts, threads, reactions";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
 
     type Source = Source;

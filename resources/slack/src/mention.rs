@@ -21,7 +21,7 @@ pub(crate) async fn people(
     if let Some(path) = given(params.mentions_file.as_ref()) {
         match inputs.text(path).context("cannot use `mentions_file`")? {
             Some(text) => addresses.extend(addresses_in(&text)),
-            None => console.warn(format_args!("there is no file `{path}` (`mentions_file`)")),
+            None => console.warn(format_args!("file `{path}` (`mentions_file`) does not exist")),
         }
     }
     addresses.dedup();
@@ -29,10 +29,12 @@ pub(crate) async fn people(
     for address in addresses {
         let address = address.trim();
         let user = api.user_by_email(address).await;
-        if let Some(id) = user.with_context(|| format!("cannot find out who has the address `{address}`"))? {
+        if let Some(id) =
+            user.with_context(|| format!("cannot look up the user with the e-mail address `{address}`"))?
+        {
             people.push(format!("<@{id}>"));
         } else {
-            console.warn(format_args!("nobody has the address `{address}` in Slack"));
+            console.warn(format_args!("no Slack user has the e-mail address `{address}`"));
             people.push(address.replace(['<', '>', '&'], ""));
         }
     }

@@ -82,7 +82,7 @@ pub(crate) fn compose(
                 let content = variables.harmless(content.trim_end_matches('\n'));
                 file = TextFile { exists: true, content: variables.fill(&content, Unknown::Empties, Place::Text) };
             }
-            None => console.warn(format_args!("there is no file `{path}` (`text_file`)")),
+            None => console.warn(format_args!("file `{path}` (`text_file`) does not exist")),
         }
     }
     if file.exists && file.content.is_empty() && !params.always_notify {
@@ -104,8 +104,8 @@ pub(crate) fn compose(
     let text = (!text.is_empty()).then(|| format!("{text}\n"));
     let message = Message { text, attachments, blocks, ..look(params, variables) };
     if message.is_empty() {
-        return Err(anyhow!("there is nothing to send: the text is empty, and there are no attachments and no blocks")
-            .hint("a variable in `text` may have no value"));
+        return Err(anyhow!("the message is empty: it has no text, no attachments and no blocks")
+            .hint("check the variables in `text`: one of them may have no value"));
     }
     Ok((Some(message), file))
 }
@@ -163,7 +163,7 @@ pub(crate) fn channels(
         match inputs.text(path).context("cannot use `channel_file`")? {
             Some(text) if file_wins && !text.trim().is_empty() => found = words(&text),
             Some(text) => found.extend(words(&fill(&text))),
-            None => console.warn(format_args!("there is no file `{path}` (`channel_file`)")),
+            None => console.warn(format_args!("file `{path}` (`channel_file`) does not exist")),
         }
     }
     if found.is_empty() {

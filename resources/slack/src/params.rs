@@ -1,4 +1,4 @@
-//! What a pipeline may write under a put step's `params:`.
+//! The `params` of a put step.
 
 use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
@@ -11,151 +11,150 @@ use crate::reaction_word::is_reaction;
 use crate::reference::Reference;
 use crate::source::{Guarantee, Source};
 
-/// What a pipeline may write under a put step's `params:`.
+/// The `params` of a put step.
 ///
-/// A put is a message of its own texts (`text`, `attachments`, `blocks`), or an alert about the build: when one of
-/// `alert_type`, `message`, `message_file`, `color` is there, or nothing at all that makes a message.
-#[allow(clippy::struct_excessive_bools, reason = "each is a key of a pipeline")]
+/// A put sends either a message (`text`, `attachments`, `blocks`) or an alert about the build. It sends an alert if
+/// `alert_type`, `message`, `message_file` or `color` is set, or if no key sets the content of a message.
+#[allow(clippy::struct_excessive_bools, reason = "each field is a key in pipelines")]
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Params {
-    /// The text, with `$VAR` and `${VAR}` filled in. Without it, what is in `text_file`, which is also the variable
-    /// `$TEXT_FILE_CONTENT`. In an alert, the text below the message.
+    /// The text, with `$VAR` and `${VAR}` expanded. Defaults to the content of `text_file`, which is also the variable
+    /// `$TEXT_FILE_CONTENT`. In an alert, the text below the headline.
     pub text: Option<String>,
 
-    /// A file in the inputs for the text. Its variables are filled in, too (in an alert, they are not); when it is there
-    /// and empty, nothing is sent.
+    /// A file in the inputs with the text. Its variables are expanded, except in an alert. If the file exists and is
+    /// empty, nothing is sent.
     pub text_file: Option<String>,
 
-    /// Attachments as Slack's documentation describes them, as a list or as a JSON text that holds one. Variables in their texts
-    /// are filled in.
+    /// Attachments in Slack's format, as a list or as a JSON text that contains a list. Variables in strings are expanded.
     pub attachments: Option<Items>,
 
-    /// A file in the inputs that holds a JSON list of attachments, where `attachments` is not given.
+    /// A file in the inputs with a JSON list of attachments, used if `attachments` is absent.
     pub attachments_file: Option<String>,
 
-    /// Blocks (Block Kit) as Slack's documentation describes them, as a list or as a JSON text that holds one. Variables in their
-    /// texts are filled in.
+    /// Blocks (Block Kit) in Slack's format, as a list or as a JSON text that contains a list. Variables in strings are expanded.
     pub blocks: Option<Items>,
 
-    /// A file in the inputs that holds a JSON list of blocks, where `blocks` is not given.
+    /// A file in the inputs with a JSON list of blocks, used if `blocks` is absent.
     pub blocks_file: Option<String>,
 
-    /// The channel, or several separated by spaces: `#name`, `@user` or an id. Each gets the message.
+    /// The channel, or several separated by spaces: `#name`, `@user` or an id. The message is sent to each.
     pub channel: Option<String>,
 
     /// More channels, as a list.
     #[serde(default)]
     pub channels: Vec<String>,
 
-    /// A file in the inputs with more channels. Without `channel` and `channels`, the message goes to the webhook's own channel too. In
-    /// an alert, the channels of the file replace the others.
+    /// A file in the inputs with more channels. If `channel` and `channels` are absent, the message is also sent to the
+    /// webhook's default channel. In an alert, the channels in the file override the others.
     pub channel_file: Option<String>,
 
-    /// The name that the message is sent under.
+    /// The sender name of the message.
     pub username: Option<String>,
 
-    /// The address of the picture beside the message.
+    /// The URL of the sender's icon.
     pub icon_url: Option<String>,
 
-    /// The emoji beside the message, `:ghost:`.
+    /// The emoji to use as the sender's icon, such as `:ghost:`.
     pub icon_emoji: Option<String>,
 
-    /// Have the chat make mentions and links of `@name` and `#channel`.
+    /// Let the chat turn `@name` and `#channel` into mentions and links.
     #[serde(default)]
     pub link_names: bool,
 
-    /// Whether the chat shows a preview of links to pages; the chat decides when absent.
+    /// Whether the chat shows previews of links to pages; if absent, the chat decides.
     pub unfurl_links: Option<bool>,
 
-    /// Whether the chat shows a preview of links to pictures and films; the chat decides when absent.
+    /// Whether the chat shows previews of links to media; if absent, the chat decides.
     pub unfurl_media: Option<bool>,
 
-    /// A file in the inputs with more variables: lines of `NAME=value`. Values are text, and nothing in them is run.
+    /// A file in the inputs with more variables: lines of `NAME=value`. Values are plain text and are never executed.
     pub env_file: Option<String>,
 
-    /// Fill in variables. Where others have written the texts, `false` takes every one of them as it is.
+    /// Expand variables. Set it to `false` for texts from untrusted authors.
     #[serde(default = "yes")]
     pub expand: bool,
 
-    /// Write `&`, `<` and `>` as text where they come from files and variables, so that what others wrote can mention nobody
-    /// (`<!channel>`) and pass for no link.
+    /// Escape `&`, `<` and `>` in files and variables, so that untrusted text cannot contain mentions (`<!channel>`) or links.
     #[serde(default)]
     pub escape: bool,
 
-    /// Remove the colours and other control sequences of a terminal from `text_file` and `message_file`.
+    /// Remove terminal colours and other control sequences from `text_file` and `message_file`.
     #[serde(default = "yes")]
     pub strip_ansi: bool,
 
-    /// Whether a message that may have arrived is sent again; the source's `delivery` when absent.
+    /// Whether to retry a message that may have arrived; defaults to the source's `delivery`.
     pub delivery: Option<Guarantee>,
 
-    /// Say nothing about messages that were sent.
+    /// Do not log messages that were sent.
     #[serde(default)]
     pub silent: bool,
 
-    /// Send the message although `text_file` is empty.
+    /// Send the message even if `text_file` is empty.
     #[serde(default)]
     pub always_notify: bool,
 
-    /// Show what would be sent, and send nothing.
+    /// Log the requests instead of sending them.
     #[serde(default)]
     pub debug: bool,
 
-    /// Show in the step's metadata what was sent.
+    /// Add the message to the step's metadata.
     #[serde(default)]
     pub metadata: bool,
 
-    /// Show the message as it was sent in the metadata too, as `payload`.
+    /// Add the request body to the step's metadata, as `payload`.
     #[serde(default)]
     pub payload_in_metadata: bool,
 
-    /// Taken as the established resource has it, without effect: the webhook's address is never shown.
+    /// Accepted for compatibility, without effect: the webhook URL is always redacted.
     pub redact_hook_url: Option<bool>,
 
-    /// The same as `redact_hook_url`.
+    /// An alias of `redact_hook_url`.
     pub redact_hook: Option<bool>,
 
-    /// The same as `redact_hook_url`.
+    /// An alias of `redact_hook_url`.
     pub redact: Option<bool>,
 
-    /// Send nothing; the put is green all the same.
+    /// Send nothing; the put succeeds without a message.
     #[serde(default)]
     pub disable: bool,
 
-    /// What the alert says.
+    /// The type of the alert, which sets its headline and colour.
     pub alert_type: Option<AlertType>,
 
-    /// The alert's headline, in place of the one of `alert_type`.
+    /// The headline of the alert; overrides that of `alert_type`.
     pub message: Option<String>,
 
-    /// A file in the inputs for `message`, which it wins over.
+    /// A file in the inputs with the headline; overrides `message`.
     pub message_file: Option<String>,
 
-    /// The alert's colour, `#rrggbb`, in place of the one of `alert_type`.
+    /// The colour of the alert, `#rrggbb`; overrides that of `alert_type`.
     pub color: Option<String>,
 
-    /// The message to answer: the name of the put or get that it came by, a file with its `ts`, or its version. Without a text,
-    /// and with `reactions`, it only gets those.
+    /// The message to reply to: the name of the put or get that returned it, a file with its `ts`, or its version. With
+    /// `reactions` and without a text, the put only reacts to it.
     #[schemars(extend("x-keeps-empty" = true))]
     pub thread: Option<Reference>,
 
-    /// Show the answer of `thread` in the channel too.
+    /// Show the reply to `thread` in the channel too.
     #[serde(default)]
     pub reply_broadcast: bool,
 
-    /// The message to change, named as in `thread`. Needs `token`.
+    /// The message to update, in the format of `thread`. Requires `token`.
     #[schemars(extend("x-keeps-empty" = true))]
     pub update: Option<Reference>,
 
-    /// Emoji to put under the message of `update` or `thread`, or else under the new one; `-name` takes one away. Needs `token`.
+    /// Emoji reactions to the message in `update` or `thread`, or else to the new message; `-name` removes a reaction.
+    /// Requires `token`.
     #[serde(default)]
     pub reactions: Vec<String>,
 
-    /// E-mail addresses of people to mention: at the text's beginning, or where `$MENTIONS` stands in it. Needs `token`.
+    /// E-mail addresses of users to mention. The mentions replace `$MENTIONS` in the text, or else precede the text.
+    /// Requires `token`.
     #[serde(default)]
     pub mentions: Vec<String>,
 
-    /// A file in the inputs with more addresses, such as the `.git/committer` of a repository. Needs `token`.
+    /// A file in the inputs with more e-mail addresses, such as `.git/committer` of a repository. Requires `token`.
     pub mentions_file: Option<String>,
 }
 
@@ -174,7 +173,8 @@ impl Params {
         texts.iter().any(|text| text.is_some()) || self.attachments.is_some() || self.blocks.is_some()
     }
 
-    /// The put's alert type, if it is an alert. With a source of the established alert resource, `text_file` alone is an alert too.
+    /// The put's alert type, if it is an alert. With a source of the established alert resource, `text_file` alone is
+    /// an alert too.
     pub(crate) fn alert(&self, source: &Source) -> Option<AlertType> {
         let has_key_of_alert = self.alert_type.is_some() || self.message.is_some() || self.message_file.is_some();
         let has_content = if source.is_of_alerts() { self.has_more_than_text_file() } else { self.has_content() };
@@ -211,7 +211,7 @@ impl Parameters for Params {
             }
         }
         if self.thread.is_some() && self.update.is_some() {
-            problems.add("update", "stands beside `thread`; a message is a new one or an old one");
+            problems.add("update", "excludes `thread`: a put either replies to a message or updates one");
         }
         if self.reply_broadcast && self.thread.is_none() {
             problems.add("reply_broadcast", "has no effect without `thread`");
@@ -222,7 +222,7 @@ impl Parameters for Params {
             }
         }
         if self.only_reacts() && self.thread.is_none() && self.update.is_none() {
-            problems.add("reactions", "there is no message to react to: neither a text nor `thread` or `update`");
+            problems.add("reactions", "requires a message: set `text`, `thread` or `update`");
         }
         for (index, address) in self.mentions.iter().enumerate() {
             if !address.contains('@') {
@@ -230,7 +230,10 @@ impl Parameters for Params {
             }
         }
         if self.escape && self.link_names {
-            problems.add("link_names", "makes mentions of text, which `escape` is to prevent");
+            problems.add(
+                "link_names",
+                "excludes `escape`: `link_names` turns text into mentions, and `escape` prevents that",
+            );
         }
     }
 }

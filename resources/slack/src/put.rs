@@ -49,7 +49,7 @@ impl Put<'_> {
     async fn run(&self, inputs: &Path) -> Result<Response<Version>> {
         let console = self.context.console();
         if [self.params.redact_hook_url, self.params.redact_hook, self.params.redact].contains(&Some(false)) {
-            console.warn("the webhook's address is a secret, and is not shown");
+            console.warn("the webhook URL is a secret and is always redacted");
         }
         let disabled = self.source.disable || self.params.disable;
         let Some(way) = self.source.way().filter(|_| !disabled) else {
@@ -59,7 +59,7 @@ impl Put<'_> {
         self.needs_token(way)?;
         let inputs = Inputs::new(inputs)?;
         if !self.is_due().await? {
-            self.say("nothing has changed: no alert is due");
+            self.say("the status has not changed: no alert is sent");
             let (_, channels) = self.channels(&inputs, &self.variables(&inputs)?)?;
             return Ok(self.respond(&Report { channels, ..Report::default() }));
         }
@@ -74,7 +74,7 @@ impl Put<'_> {
         }
         let mut report = Report::default();
         let Some(mut message) = self.message(&inputs, &mut variables, &mut report)? else {
-            self.say("the text's file is empty: nothing is sent");
+            self.say("`text_file` is empty: nothing is sent");
             return Ok(self.respond(&report));
         };
         if let Some(mentions) = mentions
@@ -99,7 +99,7 @@ impl Put<'_> {
             report.payload = targets.iter().map(|target| Value::Object(target.body(&report.message))).collect();
         }
         if self.params.debug {
-            console.step("debug: nothing is sent; this would be:");
+            console.step("debug: nothing is sent; the request would be:");
             report.payload.iter().for_each(|body| console.step(body));
             return Ok(());
         }
@@ -117,7 +117,7 @@ impl Put<'_> {
             let messages = if referred.is_empty() { &report.sent } else { &referred };
             let shown: Vec<String> = targets.iter().map(Target::shown).collect();
             react(api, &self.params.reactions, messages, &shown).await?;
-            self.say(&format!("reacted by {}", self.params.reactions.join(", ")));
+            self.say(&format!("updated reactions: {}", self.params.reactions.join(", ")));
             if only_reacts {
                 report.sent = referred;
             }
@@ -137,8 +137,8 @@ impl Put<'_> {
             ("mentions_file", self.params.mentions_file.is_some()),
         ];
         match needing.iter().find(|(_, is_set)| *is_set) {
-            Some((key, _)) => Err(anyhow!("`{key}` needs a bot token; a webhook can only post")
-                .hint("write the token as `token` in the source, in place of `url`")),
+            Some((key, _)) => Err(anyhow!("`{key}` requires a bot token; a webhook can only post messages")
+                .hint("replace `url` in the source by `token` with a bot token")),
             None => Ok(()),
         }
     }
@@ -149,9 +149,9 @@ impl Put<'_> {
         let build = self.context.build();
         let previous = alert::previous_build(build.name.as_deref())?;
         let Some(previous) = previous else { return Ok(kind.is_due_after(None)) };
-        let url = self.concourse().ok_or_else(|| {
-            anyhow!("the address of Concourse is not known").hint("write it as `concourse_url` in the source")
-        })?;
+        let url = self
+            .concourse()
+            .ok_or_else(|| anyhow!("the URL of Concourse is not known").hint("set `concourse_url` in the source"))?;
         let user = self.source.username.as_deref().filter(|user| !user.is_empty());
         let concourse = Concourse {
             client: self.context.http(self.source.concourse_http())?,
@@ -159,7 +159,7 @@ impl Put<'_> {
             login: user.zip(set(self.source.password.as_ref())),
         };
         let status = concourse.status(build, &previous).await;
-        let status = status.with_context(|| format!("cannot tell how build {previous} of this job ended"))?;
+        let status = status.with_context(|| format!("cannot get the status of build {previous} of this job"))?;
         self.say(&format!("build {previous} of this job: {status}"));
         Ok(kind.is_due_after(Some(&status)))
     }
@@ -187,7 +187,7 @@ impl Put<'_> {
         if let Some(path) = given(self.params.env_file.as_ref()) {
             match inputs.text(path).context("cannot use `env_file`")? {
                 Some(text) => variables.add_env_file(path, &text, self.context.console()),
-                None => self.context.console().warn(format_args!("there is no file `{path}` (`env_file`)")),
+                None => self.context.console().warn(format_args!("file `{path}` (`env_file`) does not exist")),
             }
         }
         Ok(variables)

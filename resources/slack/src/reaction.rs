@@ -17,7 +17,7 @@ pub(crate) async fn react(api: &WebApi<'_>, reactions: &[String], messages: &[Fo
             reacted.with_context(|| {
                 let id = format!("`{channel}`");
                 let shown = shown.get(index).unwrap_or(&id);
-                format!("cannot react by `{word}` to the message {} in {shown}", message.ts)
+                format!("cannot apply the reaction `{word}` to message {} in {shown}", message.ts)
             })?;
         }
     }

@@ -58,10 +58,10 @@ impl Reference {
         let found = inputs.find(place).with_context(|| format!("cannot use `{key}`"))?;
         let Some(found) = found else {
             return Err(anyhow!("`{place}` (`{key}`) is not in the inputs")
-                .hint("it is the name of an earlier put or get of a message, or a file with its `ts`"));
+                .hint("set the name of an earlier put or get of a message, or a file with its `ts`"));
         };
         let read = if found.is_dir() { directory(place, inputs) } else { file(place, inputs) };
-        read.with_context(|| format!("`{place}` (`{key}`) names no message"))
+        read.with_context(|| format!("`{place}` (`{key}`) does not identify a message"))
     }
 }
 
@@ -69,8 +69,8 @@ impl Reference {
 fn directory(place: &str, inputs: &Inputs) -> Result<Vec<Found>> {
     let read = |name: &str| inputs.text(&Path::new(place).join(name).to_string_lossy());
     let Some(ts) = read(TS)? else {
-        return Err(anyhow!("there is no file `{TS}` in it")
-            .hint("only messages that were sent with `token` have an id; a webhook tells none"));
+        return Err(anyhow!("it has no file `{TS}`")
+            .hint("only messages that were sent with `token` have an id; webhooks do not return one"));
     };
     pairs(read(CHANNEL)?.as_deref(), &ts)
 }
@@ -80,7 +80,7 @@ fn file(place: &str, inputs: &Inputs) -> Result<Vec<Found>> {
     let text = inputs.text(place)?.unwrap_or_default();
     if text.trim_start().starts_with('{') {
         let version: Version = serde_json::from_str(&text).context("it is not valid JSON")?;
-        let ts = version.ts.ok_or_else(|| anyhow!("there is no `ts` in it"))?;
+        let ts = version.ts.ok_or_else(|| anyhow!("it has no `ts`"))?;
         return pairs(version.channel.as_deref(), &ts);
     }
     pairs(None, &text)
@@ -94,7 +94,7 @@ fn pairs(channel: Option<&str>, ts: &str) -> Result<Vec<Found>> {
     }
     let channels: Vec<&str> = channel.unwrap_or_default().split_whitespace().collect();
     if !channels.is_empty() && channels.len() != ids.len() {
-        return Err(anyhow!("it has {} of `ts`, but {} of `channel`", ids.len(), channels.len()));
+        return Err(anyhow!("it has {} values of `ts`, but {} of `channel`", ids.len(), channels.len()));
     }
     let mut channels = channels.into_iter().map(str::to_owned);
     Ok(ids.into_iter().map(|ts| Found { channel: channels.next(), ts: ts.to_owned() }).collect())

@@ -1,4 +1,4 @@
-//! What a pipeline may write under `source:`.
+//! The `source` of a resource.
 
 use std::time::Duration;
 
@@ -10,91 +10,91 @@ use serde::Deserialize;
 /// The minimum length of a segment of a webhook's path for it to be masked. Shorter segments are words (`services`).
 const SHORTEST_PART: usize = 16;
 
-/// Where messages go, and how to get there.
+/// Where to send messages, and how.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Source {
-    /// The address of an incoming webhook, of Slack or of a chat that takes Slack's messages (Mattermost, Rocket.Chat,
-    /// Discord with `/slack` at the end). All of it is a secret.
+    /// The URL of an incoming webhook of Slack or of a compatible chat (Mattermost, Rocket.Chat, Discord with `/slack`
+    /// at the end). The whole URL is a secret.
     pub url: Option<Secret>,
 
-    /// A bot token, `xoxb-...`, instead of `url`. It makes threads, updates, reactions and mentions by e-mail possible.
+    /// A bot token, `xoxb-...`, instead of `url`. Updates, reactions and mentions by e-mail require it.
     pub token: Option<Secret>,
 
-    /// Where Slack's Web API is, for `token`.
+    /// The base URL of Slack's Web API, used with `token`.
     #[serde(default = "slack")]
     pub api_url: String,
 
-    /// The channel of puts that name none; several, separated by spaces. Without it a webhook's own one is used.
+    /// The default channel of puts, or several separated by spaces. If absent, the webhook's default channel is used.
     pub channel: Option<String>,
 
-    /// Whether a message that may have arrived is sent again. A put may say otherwise.
+    /// Whether to retry a message that may have arrived. `delivery` of a put overrides it.
     pub delivery: Option<Guarantee>,
 
-    /// Send nothing at all; puts are green all the same.
+    /// Send nothing; puts succeed without a message.
     #[serde(default)]
     pub disable: bool,
 
-    /// Where Concourse is, for the links of alerts and for `fixed` and `broke`. Without it, the address that Concourse
-    /// itself gives (`ATC_EXTERNAL_URL`).
+    /// The URL of Concourse, for the links in alerts and for `fixed` and `broke`. Defaults to the external URL that
+    /// Concourse reports (`ATC_EXTERNAL_URL`).
     pub concourse_url: Option<String>,
 
-    /// A local user of Concourse who may see the pipeline, for `fixed` and `broke` where the pipeline is not public. (The
-    /// name that a message is sent under is `username` in the params.)
+    /// A local Concourse user with access to the pipeline, for `fixed` and `broke` if the pipeline is not public. (The
+    /// sender name of a message is `username` in the params.)
     pub username: Option<String>,
 
-    /// The password of `username`. It goes to Concourse only.
+    /// The password of `username`. It is sent to Concourse only.
     pub password: Option<Secret>,
 
-    /// Authorities to trust besides the system's: certificates in PEM form, or `{domain, cert}` with one in `cert`.
+    /// Additional CA certificates to trust: in PEM format, or as `{domain, cert}` with the PEM text in `cert`.
     #[serde(default)]
     pub ca_certs: Vec<CaCertificate>,
 
-    /// Accept any certificate. Whoever can reach into the network then reads the messages and the webhook's address.
+    /// Accept any TLS certificate. Anyone who can intercept the connection can then read the messages and the webhook URL.
     #[serde(default)]
     pub insecure: bool,
 
-    /// The proxy for requests to the chat, `http://user:password@host:port`. Without it, and for requests to Concourse,
+    /// The proxy for requests to the chat, `http://user:password@host:port`. If absent, and for requests to Concourse,
     /// the worker's `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are used.
     pub proxy: Option<String>,
 
-    /// Taken as the established resource has it, without effect: `https` always goes through a proxy by a tunnel.
+    /// Accepted for compatibility, without effect: `https` requests through a proxy always use a tunnel.
     #[serde(default)]
     pub proxy_https_tunnel: bool,
 
-    /// The longest time to wait for a connection, in seconds.
+    /// The timeout for a connection, in seconds.
     #[serde(default = "connect_timeout")]
     #[schemars(range(min = 1))]
     pub connect_timeout: u32,
 
-    /// The longest time in which nothing is received or sent, in seconds.
+    /// The timeout for a read or write without progress, in seconds.
     #[serde(default = "read_timeout")]
     #[schemars(range(min = 1))]
     pub read_timeout: u32,
 }
 
-/// How often a message arrives when an attempt to send it has no certain outcome.
+/// How often a message is delivered if the outcome of an attempt is unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Guarantee {
-    /// A message that may have arrived is not sent again, and the put fails.
+    /// A message that may have arrived is not retried, and the put fails.
     #[default]
     AtMostOnce,
-    /// A message that may have arrived is sent again.
+    /// A message that may have arrived is retried.
     AtLeastOnce,
 }
 
-/// An authority to trust.
+/// A CA certificate to trust.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum CaCertificate {
-    /// Certificates in PEM form.
+    /// Certificates in PEM format.
     Pem(String),
-    /// As the established resource has it.
+    /// The format of the established resource.
     Entry {
-        /// A name for it, without effect.
-        #[allow(dead_code, reason = "it is documentation for the pipeline's reader")]
+        /// Accepted for compatibility, without effect.
+        #[allow(dead_code, reason = "it only documents the entry in the pipeline")]
         domain: Option<String>,
-        /// Certificates in PEM form.
+        /// Certificates in PEM format.
         cert: String,
     },
 }
@@ -172,9 +172,9 @@ impl Parameters for Source {
             (None, None) if !self.disable => problems.add_with_hint(
                 "url",
                 "required, but missing",
-                "a webhook's address stands here; a bot token, as `token`, does instead",
+                "set `url` to a webhook URL, or `token` to a bot token",
             ),
-            (Some(_), Some(_)) => problems.add("token", "stands beside `url`; one of the two says how to send"),
+            (Some(_), Some(_)) => problems.add("token", "excludes `url`: set either a webhook or a bot token"),
             _ => {}
         }
         if let Some(url) = set(self.url.as_ref()) {
@@ -193,7 +193,7 @@ impl Parameters for Source {
             problems.add("concourse_url", problem);
         }
         if set(self.password.as_ref()).is_some() && self.username.as_deref().is_none_or(str::is_empty) {
-            problems.add("password", "stands without the `username` that it belongs to");
+            problems.add("password", "requires `username`");
         }
         self.http().rules(problems);
     }
@@ -215,30 +215,30 @@ impl Parameters for Source {
 /// Validates a webhook's URL. The messages do not repeat the URL, because it is a secret.
 fn webhook_rules(url: &str, problems: &mut Problems) {
     if url.starts_with("xox") || url.starts_with("xapp-") {
-        problems.add_with_hint("url", "is a token, not the address of a webhook", "write a bot token as `token`");
+        problems.add_with_hint("url", "is a token, not a webhook URL", "set `token` to a bot token");
     } else if let Err(problem) = http_url(url) {
-        problems.add_with_hint("url", problem, "a webhook's address begins with `https://`");
+        problems.add_with_hint("url", problem, "a webhook URL begins with `https://`");
     }
 }
 
 fn token_rules(token: &str, problems: &mut Problems) {
     let mut wrong = |message: &str, hint: &str| problems.add_with_hint("token", message, hint);
     if token.starts_with("http://") || token.starts_with("https://") {
-        wrong("is an address, not a token", "write a webhook's address as `url`");
+        wrong("is a URL, not a token", "set `url` to a webhook URL");
     } else if token.starts_with("xapp-") {
-        wrong("is an app-level token, which cannot post", "the bot token begins with `xoxb-`");
+        wrong("is an app-level token, which cannot post", "use a bot token, which begins with `xoxb-`");
     } else if token.contains(|character: char| character.is_whitespace() || character.is_control()) {
-        wrong("has a space or a line break inside", "the bot token begins with `xoxb-` and is one word");
+        wrong("contains a space or a line break", "a bot token begins with `xoxb-` and has no white space");
     }
 }
 
 /// Parses an HTTP URL. The error does not repeat the URL.
 fn http_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text.trim()).map_err(|error| format!("expected an address, `https://...`: {error}"))?;
+    let url = Url::parse(text.trim()).map_err(|error| format!("expected a URL, `https://...`: {error}"))?;
     if matches!(url.scheme(), "http" | "https") && url.has_host() {
         Ok(url)
     } else {
-        Err("expected an address that begins with `https://`".to_owned())
+        Err("expected a URL that begins with `https://`".to_owned())
     }
 }
 

@@ -116,7 +116,7 @@ impl Variables {
                     self.hold(name, value, Origin::File);
                 }
                 Line::Unknown(line) => {
-                    console.warn(format_args!("line {line} of `{path}` is no `NAME=value`; it is passed over"));
+                    console.warn(format_args!("line {line} of `{path}` is not `NAME=value`; the line is ignored"));
                 }
             }
         }
@@ -197,7 +197,9 @@ impl Variables {
                 [] => (first.clone(), "has"),
                 _ => (names.join(", "), "have"),
             };
-            console.warn(format_args!("{list} {verb} no value; variables are those of the build and of `env_file`"));
+            console.warn(format_args!(
+                "{list} {verb} no value; the known variables are those of the build and of `env_file`"
+            ));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What identifies one version.
+//! The version of a message.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,16 +12,17 @@ pub(crate) const TS: &str = "ts";
 /// A message that was sent. Which keys it has depends on how it was sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
-    /// With `token`: the id of the message's channel. Several, separated by spaces, when it went to several.
+    /// With `token`: the id of the message's channel. If the message was sent to several channels, their ids, separated
+    /// by spaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
-    /// With `token`: the message's own id in its channel. As many as there are channels, in the same order.
+    /// With `token`: the id of the message in its channel. One id for each channel, in the same order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ts: Option<String>,
-    /// Where there is no id, since a webhook tells none or nothing was sent: when the put began, in seconds since 1970.
+    /// Without an id (a webhook returns none, or nothing was sent): the start time of the put, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,
-    /// For an alert that has no id: always `static`.
+    /// For an alert without an id: always `static`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ver: Option<String>,
 }

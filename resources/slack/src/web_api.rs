@@ -74,7 +74,7 @@ impl WebApi<'_> {
             Err(error) => return Err(error),
         };
         let id = answer.get("user").and_then(|user| user.get("id")).and_then(Value::as_str);
-        id.map(|id| Some(id.to_owned())).ok_or_else(|| anyhow!("Slack's answer to `{method}` names no user"))
+        id.map(|id| Some(id.to_owned())).ok_or_else(|| anyhow!("Slack's response to `{method}` contains no user"))
     }
 
     /// Adds or removes a reaction. It is not an error if the reaction is already there or already gone.
@@ -99,7 +99,7 @@ impl WebApi<'_> {
         };
         if response.status().is_redirection() {
             return Err(Error::new(response.into_error().await)
-                .hint("`api_url` must be the address of the Web API itself, `https://slack.com/api`"));
+                .hint("set `api_url` to the URL of the Web API, `https://slack.com/api`"));
         }
         read(method, response).await
     }

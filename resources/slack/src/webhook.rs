@@ -29,8 +29,8 @@ pub(crate) async fn post(
     if response.status().is_redirection() {
         let location = response.header("location").and_then(|to| Url::parse(to).ok());
         let hint = match location.map(|to| to.origin().ascii_serialization()) {
-            Some(origin) => format!("it redirects to `{origin}`; write the address that it leads to as `url`"),
-            None => "it redirects; write the address that it leads to as `url`".to_owned(),
+            Some(origin) => format!("the webhook redirects to `{origin}`; set `url` to the target of the redirect"),
+            None => "the webhook redirects; set `url` to the target of the redirect".to_owned(),
         };
         return Err(Error::new(response.into_error().await).hint(hint));
     }
@@ -41,7 +41,7 @@ pub(crate) async fn post(
         // The status already confirmed the message.
         Err(error) => {
             console.warn(format_args!(
-                "the webhook answered {} and took the message, but its answer was cut off: {error}",
+                "the webhook accepted the message with status {}, but its response was cut off: {error}",
                 status.as_str()
             ));
             return Ok(());
@@ -49,15 +49,15 @@ pub(crate) async fn post(
     };
     check_body(String::from_utf8_lossy(&body).trim()).map_err(|reason| {
         // The status reports success, so the error must give the reason.
-        anyhow!(reason).context(format!("the webhook answered {}, but not that it took the message", status.as_str()))
+        anyhow!(reason).context(format!("the webhook answered {}, but did not accept the message", status.as_str()))
     })
 }
 
 /// Checks the body of a response whose status reports success.
 ///
-/// Ignores the content type, because Slack sends both `ok` and its errors as `text/html`. Slack and Mattermost respond with `ok`,
-/// Discord with nothing (204), Rocket.Chat with `{"success":true}`, Microsoft Teams with `1`. Teams reports a failure as a sentence
-/// with status 200. Any other single word counts as success.
+/// Ignores the content type, because Slack sends both `ok` and its errors as `text/html`. Slack and Mattermost respond
+/// with `ok`, Discord with nothing (204), Rocket.Chat with `{"success":true}`, Microsoft Teams with `1`. Teams reports
+/// a failure as a sentence with status 200. Any other single word counts as success.
 fn check_body(body: &str) -> Result<(), String> {
     if let Ok(Value::Object(answer)) = serde_json::from_str(body) {
         let refused = ["ok", "success"].iter().any(|key| answer.get(*key) == Some(&Value::Bool(false)))
@@ -65,12 +65,12 @@ fn check_body(body: &str) -> Result<(), String> {
         let word = ["error", "message", "msg"].iter().find_map(|key| answer.get(*key).and_then(Value::as_str));
         return match (refused, word) {
             (true, Some(word)) => Err(explain_word(word)),
-            (true, None) => Err("it says that it failed, and not why".to_owned()),
+            (true, None) => Err("the response reports a failure without a reason".to_owned()),
             (false, _) => Ok(()),
         };
     }
     if body.starts_with('<') {
-        return Err("a web page came back: is a proxy or a login in between?".to_owned());
+        return Err("the response is a web page: check for a proxy or a login page in between".to_owned());
     }
     let is_sentence = body.split_whitespace().nth(1).is_some();
     if is_sentence || meaning::of(body).is_some() { Err(explain_word(body)) } else { Ok(()) }
@@ -131,9 +131,6 @@ mod tests {
         ] {
             assert!(check_body(body).is_err(), "{body}");
         }
-        assert_eq!(
-            check_body("no_text").unwrap_err(),
-            "`no_text`: there is nothing in the message that could be shown"
-        );
+        assert_eq!(check_body("no_text").unwrap_err(), "`no_text`: the message has no content");
     }
 }
