@@ -21,7 +21,7 @@ fn installed() -> (GitHub, AppKey) {
 }
 
 #[test]
-fn a_put_is_made_by_the_app_with_a_key_in_either_form() {
+fn put_logs_in_as_app_with_pkcs1_or_pkcs8_key() {
     let (github, key) = installed();
     // Some ways into a pipeline make one line of a key.
     let one_line = key.pkcs1.trim().replace('\n', "\\n");
@@ -45,7 +45,7 @@ fn a_put_is_made_by_the_app_with_a_key_in_either_form() {
 }
 
 #[test]
-fn the_installation_may_be_named() {
+fn uses_installation_id() {
     let (github, key) = installed();
     let source = with(source(&github, &key.pkcs1), json!({ "installation_id": 77 }));
     put(&source, json!({ "commit": commit(1), "state": "success" })).succeeded();
@@ -97,7 +97,7 @@ mod a_check {
 }
 
 #[test]
-fn an_app_that_is_not_installed_is_an_error_in_words() {
+fn reports_app_that_is_not_installed() {
     let (github, key) = installed();
     let elsewhere = with(source(&github, &key.pkcs1), json!({ "repository": "octo/other" }));
     let outcome = put(&elsewhere, json!({ "commit": commit(1), "state": "success" }));

@@ -35,22 +35,19 @@ mod of_a_source {
     use super::*;
 
     #[test]
-    fn nothing_at_all() {
+    fn empty_source() {
         of_source(
             json!({}),
-            "error: the request has 2 problems (PROGRAM)\n    `source.repository`: required, but missing; `owner` and `repo` do \
-             instead\n    `source.access_token`: required, but missing; or log in as a GitHub App by `app_id` and \
-             `private_key`\n",
+            "error: the request has 2 problems (PROGRAM)\n    `source.repository`: required, but missing; set `repository`, or `owner` and `repo`\n    `source.access_token`: required, but missing; set `access_token`, or `app_id` and `private_key` to log in as a GitHub App\n",
         );
     }
 
     #[test]
-    fn no_way_to_log_in() {
+    fn missing_credentials() {
         for token in [json!(null), json!(""), json!(" ")] {
             of_source(
                 json!({ "repository": "o/n", "access_token": token }),
-                "error: the request has 1 problem (PROGRAM)\n    `source.access_token`: required, but missing; or log in as \
-                 a GitHub App by `app_id` and `private_key`\n",
+                "error: the request has 1 problem (PROGRAM)\n    `source.access_token`: required, but missing; set `access_token`, or `app_id` and `private_key` to log in as a GitHub App\n",
             );
         }
     }
@@ -70,14 +67,14 @@ mod of_a_source {
     }
 
     #[test]
-    fn an_app_whose_key_is_none() {
+    fn invalid_app_key() {
         of_source(
             json!({ "repository": "o/n", "app_id": "a b", "installation_id": "x", "private_key": "hunter2" }),
             "error: the request has 3 problems (PROGRAM)\n    \
              `source.private_key`: is not a private key (expected `-----BEGIN RSA PRIVATE KEY-----` to `-----END RSA PRIVATE \
              KEY-----`)\n    \
              `source.installation_id`: expected a whole number\n    \
-             `source.app_id`: expected the App's number or its client ID\n",
+             `source.app_id`: expected the App's id or client id\n",
         );
     }
 
@@ -108,12 +105,12 @@ mod of_a_source {
             "error: the request has 9 problems (PROGRAM)\n    \
              `source.repository`: expected `OWNER/NAME`, found `https://github.com/o/n`\n    \
              `source.endpoint`: expected `https://...`: relative URL without a base\n    \
-             `source.branch`: `a..b` is not a legal branch name\n    \
+             `source.branch`: `a..b` is not a valid ref name\n    \
              `source.commit`: expected a full commit hash\n    \
              `source.commit`: excludes `branch` and `pull_requests`\n    \
              `source.gate.state`: expected `error`, `failure`, `pending` or `success`, found `succes`; did you mean \
              `success`?\n    \
-             `source.contexts`: has no effect with `gate`, which has one context\n    \
+             `source.contexts`: has no effect with `gate`, which follows one context\n    \
              `source.ca_certs[0]`: expected certificates in PEM form (-----BEGIN CERTIFICATE-----), found none\n    \
              `source.proxy`: expected `http://host:port` or `socks5://host:port`, found the scheme `ftp`\n",
         );
@@ -127,7 +124,7 @@ mod of_a_source {
                 "gate": {}, "pull_requests": true, "contexts": ["*"],
             }),
             "error: the request has 6 problems (PROGRAM)\n    \
-             `source.contexts`: has no effect with `gate`, which has one context\n    \
+             `source.contexts`: has no effect with `gate`, which follows one context\n    \
              `source.deployment.state`: expected `error`, `failure`, `in_progress`, `inactive`, `pending`, `queued` or \
              `success`, found `failed`; did you mean `failure`?\n    \
              `source.deployment.environment`: must not be empty\n    \
@@ -142,16 +139,15 @@ mod of_a_put {
     use super::*;
 
     #[test]
-    fn no_commit_or_two() {
+    fn missing_commit_or_two_commits() {
         params(
             json!({ "state": "success" }),
             "error: `commit` is missing, and there is no checkout in the inputs\n\
-             hint: name a checkout, a file that holds a hash, or a hash; or a pull request's checkout by `path`\n",
+             hint: set `commit` to a checkout, a file that contains a hash, or a hash; or set `path` to the checkout of a pull request\n",
         );
         params(
             json!({ "state": "success", "commit": "a", "path": "a" }),
-            "error: the request has 1 problem (PROGRAM)\n    `params.path`: excludes `commit`, which says the same in another \
-             way\n",
+            "error: the request has 1 problem (PROGRAM)\n    `params.path`: excludes `commit`: both keys name the commit\n",
         );
     }
 
@@ -175,7 +171,7 @@ mod of_a_put {
                 "deployment": { "environment": " ", "state": "done" },
             }),
             "error: the request has 4 problems (PROGRAM)\n    \
-             `params.status`: says something else than `state`, whose other name it is\n    \
+             `params.status`: must have the same value as `state`, of which it is an alias\n    \
              `params.statuses[0].state`: expected `error`, `failure`, `pending` or `success`, found `aborted`\n    \
              `params.deployment.environment`: must not be empty\n    \
              `params.deployment.state`: expected `error`, `failure`, `in_progress`, `inactive`, `pending`, `queued` or \
@@ -199,18 +195,18 @@ mod of_a_put {
     fn commits_that_are_not_there() {
         params(
             json!({ "commit": "code", "state": "success" }),
-            "error: cannot tell the commit from `code`\n  caused by: it is neither in the inputs nor a full commit hash\n\
-             hint: name a checkout, a file that holds a hash, or a hash of 40 digits\n",
+            "error: cannot find the commit of `code`\n  caused by: it is neither in the inputs nor a full commit hash\n\
+             hint: name a checkout, a file that contains a full hash, or a full hash\n",
         );
         params(
             json!({ "commit": "0123456", "state": "success" }),
-            "error: cannot tell the commit from `0123456`\n  caused by: it is neither in the inputs nor a full commit hash\n\
-             hint: name a checkout, a file that holds a hash, or a hash of 40 digits\n",
+            "error: cannot find the commit of `0123456`\n  caused by: it is neither in the inputs nor a full commit hash\n\
+             hint: name a checkout, a file that contains a full hash, or a full hash\n",
         );
         params(
             json!({ "path": "pr", "state": "success" }),
             "error: `pr` is not a directory in the inputs\n\
-             hint: `path` is the name of an earlier get of a pull request\n",
+             hint: set `path` to the name of an earlier get of a pull request\n",
         );
     }
 
@@ -231,29 +227,27 @@ mod of_a_put {
             ("worktree/.git", "gitdir: /tmp/build/e55deab7/app/.git/worktrees/tree\n"),
         ];
         for (name, words) in [
-            ("short", "the file holds no full commit hash\n"),
-            ("two", "the file holds no full commit hash\n"),
+            ("short", "the file does not contain a full commit hash\n"),
+            ("two", "the file does not contain a full commit hash\n"),
             ("large", "it is larger than 1 MiB\n"),
             (
                 "empty",
-                "it has no `.git`\nhint: a commit is named by a checkout, by a file that holds its hash, or by the hash\n",
+                "it has no `.git`\nhint: name a checkout, a file that contains the commit's hash, or the hash itself\n",
             ),
             ("unborn", "its branch `refs/heads/main` has no commit yet\n"),
-            ("broken", "its `HEAD` names no commit\n"),
-            ("odd", "its `HEAD` names a ref that is none\n"),
+            ("broken", "its `HEAD` contains neither a ref nor a commit hash\n"),
+            ("odd", "the ref name in its `HEAD` is not valid\n"),
             (
                 "tables",
-                "it keeps its refs in the format `reftable`, which is not read here\nhint: name a file that holds the \
-                 commit's hash, such as `.git/ref` of a git resource's get\n",
+                "it stores its refs in the `reftable` format, which is not supported\nhint: set `commit` to a file that contains the commit's hash, such as `.git/ref` of a git resource's get\n",
             ),
             (
                 "worktree",
-                "the directory that its `.git` names is not in the inputs\nhint: a worktree needs the repository that it \
-                 belongs to as an input too\n",
+                "the git directory that its `.git` file refers to is not in the inputs\nhint: add the main repository of the worktree to the inputs\n",
             ),
         ] {
             let outcome = put_with(&source(&github), json!({ "commit": name, "state": "success" }), &files);
-            refused(&outcome, &format!("error: cannot tell the commit from `{name}`\n  caused by: {words}"));
+            refused(&outcome, &format!("error: cannot find the commit of `{name}`\n  caused by: {words}"));
         }
         assert_eq!(github.requests(), Vec::<String>::new());
     }
@@ -262,8 +256,8 @@ mod of_a_put {
     fn files_of_comments_that_are_not_there() {
         params(
             json!({ "commit": commit(1), "comment_file": "a/b" }),
-            "error: `comment_file`\n  caused by: there is no `a/b` in the inputs\n\
-             hint: the path begins with the name of an earlier get or of a task's output\n",
+            "error: `comment_file`\n  caused by: file `a/b` does not exist in the inputs\n\
+             hint: begin the path with the name of an earlier get or of a task's output\n",
         );
         let github = GitHub::start();
         let inputs = inputs(&[("dir/x", "")]);
@@ -280,15 +274,14 @@ mod of_a_put {
             params(
                 json!({ "commit": "a", "state": "success", key: "x" }),
                 &format!(
-                    "error: the request has 1 problem (PROGRAM)\n    `params.{key}`: is not done by this type, which sets \
-                     statuses; a task can do it by `gh`\n"
+                    "error: the request has 1 problem (PROGRAM)\n    `params.{key}`: is not supported; run `gh` in a task instead\n"
                 ),
             );
         }
     }
 
     #[test]
-    fn no_directory() {
+    fn missing_directory() {
         let github = GitHub::start();
         let request = json!({ "source": source(&github), "params": { "commit": commit(1), "state": "success" } });
         refused(

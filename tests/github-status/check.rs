@@ -17,7 +17,7 @@ fn versions(source: &Value, known: Option<&Value>) -> Value {
 }
 
 #[test]
-fn the_first_version_is_the_newest_status_of_the_context() {
+fn first_version_is_the_newest_status_of_the_context() {
     let github = GitHub::start();
     github.set_status(&commit(1), "default", "pending", "a");
     let newest = github.set_status(&commit(1), "default", "success", "a");
@@ -27,7 +27,7 @@ fn the_first_version_is_the_newest_status_of_the_context() {
 }
 
 #[test]
-fn there_is_none_before_somebody_says_something() {
+fn returns_no_version_without_a_status() {
     let github = GitHub::start();
     assert_eq!(versions(&source(&github), None), json!([]));
     github.set_status(&commit(1), "other", "failure", "a");
@@ -48,7 +48,7 @@ fn versions_come_oldest_first_from_the_known_one_on() {
 }
 
 #[test]
-fn the_context_may_be_named_or_any() {
+fn follows_one_context_or_patterns() {
     let github = GitHub::start();
     let hash = commit(1);
     let known = github.set_status(&hash, "ci/a", "success", "a");
@@ -63,7 +63,7 @@ fn the_context_may_be_named_or_any() {
 
 /// Only the first page of 30 was read by what is there (bors-ng#1169, test-infra#10380).
 #[test]
-fn every_page_is_read() {
+fn reads_all_pages() {
     for count in [31, 101, 250] {
         let github = GitHub::start();
         let hash = commit(1);
@@ -79,7 +79,7 @@ fn every_page_is_read() {
 }
 
 #[test]
-fn no_more_pages_are_read_than_it_takes() {
+fn stops_at_the_known_version() {
     let github = GitHub::start();
     let hash = commit(1);
     for index in 0..250 {
@@ -92,7 +92,7 @@ fn no_more_pages_are_read_than_it_takes() {
 }
 
 #[test]
-fn the_known_version_stays_when_the_branch_moves_on() {
+fn keeps_known_version_when_branch_moves() {
     let github = GitHub::start();
     let known = github.set_status(&commit(1), "default", "success", "a");
     github.set_ref("main", &commit(2));
@@ -106,7 +106,7 @@ fn the_known_version_stays_when_the_branch_moves_on() {
 
 /// The peer's put printed `"status": "null"` when GitHub had refused it.
 #[test]
-fn a_version_that_is_none_is_passed_over() {
+fn ignores_invalid_known_version() {
     let github = GitHub::start();
     let newest = version(&commit(1), github.set_status(&commit(1), "default", "success", "a"));
     for known in [
@@ -121,7 +121,7 @@ fn a_version_that_is_none_is_passed_over() {
 }
 
 #[test]
-fn a_ref_may_be_any_that_github_knows() {
+fn follows_any_ref() {
     for (name, path) in [("pull/1/head", "pull/1/head"), ("feature/ü", "feature/%C3%BC"), ("a#b", "a%23b")] {
         let github = GitHub::start();
         github.set_ref(name, &commit(3));
@@ -133,7 +133,7 @@ fn a_ref_may_be_any_that_github_knows() {
 }
 
 #[test]
-fn the_branch_is_master_when_none_is_named() {
+fn branch_defaults_to_master() {
     let github = GitHub::start();
     let id = github.set_status(&commit(1), "default", "success", "a");
     let mut source = source(&github);
@@ -143,7 +143,7 @@ fn the_branch_is_master_when_none_is_named() {
 }
 
 #[test]
-fn one_commit_may_be_followed() {
+fn follows_one_commit() {
     let github = GitHub::start();
     github.add_commit(&commit(4));
     let id = github.set_status(&commit(4), "default", "success", "a");
@@ -160,7 +160,7 @@ mod pull_requests {
     }
 
     #[test]
-    fn that_are_open_are_followed_at_their_heads() {
+    fn follows_heads_of_open_ones() {
         let github = GitHub::start();
         for (number, base) in [(1, "main"), (2, "main"), (3, "release")] {
             github.open_pull_request(number.into(), &commit(10 + number), base);
@@ -216,7 +216,7 @@ mod again_in_the_same_container {
     }
 
     #[test]
-    fn what_is_kept_is_for_this_user_alone_and_holds_no_token() {
+    fn cache_files_are_private_and_without_token() {
         let github = GitHub::start();
         let container = Container::new();
         github.set_status(&commit(1), "default", "success", "a");
@@ -229,7 +229,7 @@ mod again_in_the_same_container {
     }
 
     #[test]
-    fn what_is_damaged_is_asked_for_again() {
+    fn ignores_damaged_cache() {
         let github = GitHub::start();
         let container = Container::new();
         let known = version(&commit(1), github.set_status(&commit(1), "default", "success", "a"));
@@ -260,7 +260,7 @@ fn people_see_what_is_left_of_the_rate_limit() {
 
 /// dpb587/github-status-resource printed nothing and ended with 0, or showed an error of its JSON program.
 #[test]
-fn a_refusal_is_told_in_github_s_words() {
+fn reports_github_s_error_message() {
     let github = GitHub::start();
     let outcome = check(&with(source(&github), json!({ "access_token": "ghp_wrong" })), None);
     outcome.failed();
@@ -268,7 +268,7 @@ fn a_refusal_is_told_in_github_s_words() {
         said(&outcome),
         "error: `GET http://127.0.0.1:[PORT]/repos/octo/app/commits/main/statuses?per_page=...` answered 401 Unauthorized \
          (x-github-request-id: 0680:45A6:21C5D6C:62D2A4F:62D6350C)\n  caused by: Bad credentials\n\
-         hint: the token, or the App's key, is wrong, expired or revoked\n"
+         hint: the token or the App's private key is wrong, expired or revoked\n"
     );
     let mut source = with(source(&github), json!({}));
     source["branch"] = json!("nope");
@@ -278,7 +278,7 @@ fn a_refusal_is_told_in_github_s_words() {
 }
 
 #[test]
-fn a_list_without_an_end_is_given_up() {
+fn fails_on_endless_list() {
     let github = GitHub::start();
     let page = Answer::json(200, &json!([])).with("Link", "<https://x.example/?page=2>; rel=\"next\"");
     github.answer(1000, "GET", "/statuses", page);
@@ -300,7 +300,7 @@ fn answers_that_are_not_what_github_gives_are_errors_in_words() {
 }
 
 #[test]
-fn a_status_without_its_address_is_of_the_commit_of_the_combined_status() {
+fn status_without_url_uses_commit_of_combined_status() {
     let github = GitHub::start();
     let bare = json!([{ "id": 7, "state": "success", "created_at": "", "updated_at": "" }]);
     github.answer(9, "GET", "/statuses", Answer::json(200, &bare));

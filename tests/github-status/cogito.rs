@@ -23,14 +23,14 @@ fn posted(more_source: Value, params: Value) -> Value {
 }
 
 #[test]
-fn the_context_is_the_job_after_the_prefix() {
+fn context_is_prefix_and_job_name() {
     assert_eq!(posted(json!({}), json!({}))["context"], "build");
     assert_eq!(posted(json!({ "context_prefix": "ci" }), json!({}))["context"], "ci/build");
     assert_eq!(posted(json!({ "context_prefix": "ci" }), json!({ "context": "unit" }))["context"], "ci/unit");
 }
 
 #[test]
-fn the_address_may_be_omitted() {
+fn omits_target_url() {
     assert!(posted(json!({}), json!({}))["target_url"].is_string());
     assert!(
         posted(json!({ "omit_target_url": true }), json!({ "target_url": "https://x.example" }))
@@ -40,12 +40,12 @@ fn the_address_may_be_omitted() {
 }
 
 #[test]
-fn an_abort_is_an_error() {
+fn abort_is_set_as_error() {
     assert_eq!(posted(json!({}), json!({ "state": "abort" }))["state"], "error");
 }
 
 #[test]
-fn the_log_level_decides_what_is_shown() {
+fn log_level_limits_output() {
     let head = commit(1);
     let files = [("code/.git/HEAD", head.as_str())];
     for (level, step, warning) in
@@ -61,7 +61,7 @@ fn the_log_level_decides_what_is_shown() {
 }
 
 #[test]
-fn a_checkout_of_another_repository_is_refused_before_anything_is_set() {
+fn rejects_checkout_of_another_repository_before_any_request() {
     let head = commit(1);
     for url in ["https://github.com/octo/other.git", "git@github.com:fork/app.git"] {
         let github = GitHub::start();
@@ -70,8 +70,8 @@ fn a_checkout_of_another_repository_is_refused_before_anything_is_set() {
         for params in [json!({ "state": "success" }), json!({ "commit": "code", "state": "success" })] {
             let outcome = put_with(&source(&github), params, &files);
             outcome.failed();
-            assert!(said(&outcome).contains("the checkout `code` is of `"), "{}", said(&outcome));
-            assert!(said(&outcome).contains("but the source's repository is `octo/app`"), "{}", said(&outcome));
+            assert!(said(&outcome).contains("the checkout `code` belongs to `"), "{}", said(&outcome));
+            assert!(said(&outcome).contains("but `repository` of the source is `octo/app`"), "{}", said(&outcome));
         }
         assert!(github.requests().is_empty());
         // A commit that is named by its hash belongs to no checkout.
@@ -80,7 +80,7 @@ fn a_checkout_of_another_repository_is_refused_before_anything_is_set() {
 }
 
 #[test]
-fn a_commit_is_needed_unless_there_is_one_checkout() {
+fn requires_commit_unless_there_is_one_checkout() {
     let github = GitHub::start();
     let head = commit(1);
     let none = put_with(&source(&github), json!({ "state": "success" }), &[("a/x", "")]);

@@ -30,7 +30,7 @@ fn texts(github: &GitHub) -> Vec<String> {
 }
 
 #[test]
-fn a_status_is_set_on_the_head_that_the_get_was_of() {
+fn sets_status_on_head_of_the_get() {
     let github = GitHub::start();
     let outcome = put_path(&github, &source(&github), json!({ "status": "success", "context": "unit" }));
     assert_eq!(outcome.json()["version"]["commit"], commit(5));
@@ -42,7 +42,7 @@ fn a_status_is_set_on_the_head_that_the_get_was_of() {
 }
 
 #[test]
-fn a_checkout_of_the_older_resource_will_do() {
+fn accepts_checkout_of_the_older_resource() {
     let github = GitHub::start();
     github.open_pull_request(5, &commit(5), "main");
     let (head, merged) = (commit(5), commit(99));
@@ -54,7 +54,7 @@ fn a_checkout_of_the_older_resource_will_do() {
 }
 
 #[test]
-fn both_kinds_of_comment_are_made_with_variables_filled_in() {
+fn adds_comment_and_comment_file_with_variables_expanded() {
     let github = GitHub::start();
     let params = json!({
         "status": "success", "comment": "build $BUILD_NAME of ${BUILD_PIPELINE_NAME}: $HOME $(id)",
@@ -68,14 +68,14 @@ fn both_kinds_of_comment_are_made_with_variables_filled_in() {
 }
 
 #[test]
-fn an_empty_file_is_no_comment() {
+fn empty_file_adds_no_comment() {
     let github = GitHub::start();
     put_path(&github, &source(&github), json!({ "status": "success", "comment_file": "out/empty" })).succeeded();
     assert!(texts(&github).is_empty());
 }
 
 #[test]
-fn without_a_state_only_the_comment_is_made_and_the_get_finds_it() {
+fn comment_without_state_sets_no_status() {
     let github = GitHub::start();
     let outcome = put_path(&github, &source(&github), json!({ "comment": "hello" }));
     let version = outcome.json()["version"].clone();
@@ -87,7 +87,7 @@ fn without_a_state_only_the_comment_is_made_and_the_get_finds_it() {
 }
 
 #[test]
-fn the_pull_request_of_a_commit_is_looked_up() {
+fn finds_pull_request_of_a_commit() {
     let github = GitHub::start();
     github.open_pull_request(4, &commit(5), "main");
     github.close_pull_request(4);
@@ -98,8 +98,7 @@ fn the_pull_request_of_a_commit_is_looked_up() {
     outcome.failed();
     assert_eq!(
         said(&outcome),
-        "error: there is no open pull request whose newest commit is 0000000000000000000000000000000000000001, and only \
-         pull requests have comments\n"
+        "error: no open pull request has the head commit 0000000000000000000000000000000000000001, and only pull requests have comments\n"
     );
 }
 
@@ -155,21 +154,21 @@ mod delete_previous_comments {
 }
 
 #[test]
-fn a_comment_is_never_made_twice() {
+fn does_not_retry_a_comment() {
     let github = GitHub::start();
     github.fail_next(Fault::CutAfter);
     let outcome = put_path(&github, &source(&github), json!({ "comment": "once" }));
     outcome.failed();
-    assert!(said(&outcome).starts_with("error: cannot comment on the pull request 5\n"), "{}", outcome.stderr);
+    assert!(said(&outcome).starts_with("error: cannot add a comment to pull request 5\n"), "{}", outcome.stderr);
     assert_eq!(texts(&github), ["once"]);
 }
 
 #[test]
-fn what_the_get_left_must_be_whole() {
+fn rejects_incomplete_files_of_the_get() {
     let github = GitHub::start();
     for (content, words) in [
-        ("{", "cannot understand `.git/resource/version.json`"),
-        (r#"{"pr":"5","commit":"../../x"}"#, "the version that its get left names no commit"),
+        ("{", "cannot parse `.git/resource/version.json`"),
+        (r#"{"pr":"5","commit":"../../x"}"#, "the version that the get stored contains no commit hash"),
     ] {
         let outcome = put_with(
             &source(&github),
@@ -178,7 +177,7 @@ fn what_the_get_left_must_be_whole() {
         );
         outcome.failed();
         assert!(
-            said(&outcome).starts_with(&format!("error: cannot tell the commit of `pr`\n  caused by: {words}\n")),
+            said(&outcome).starts_with(&format!("error: cannot find the commit of `pr`\n  caused by: {words}\n")),
             "{}",
             outcome.stderr
         );

@@ -63,7 +63,7 @@ fn succeeds_when_the_answer_cannot_be_understood() {
         outcome.succeeded();
         assert_eq!(outcome.json()["version"], json!({ "commit": commit(1) }));
         assert!(
-            said(&outcome).contains("warning: the status is set, but the answer has no `id`"),
+            said(&outcome).contains("warning: the status is set, but the response has no `id`"),
             "{}",
             said(&outcome)
         );
@@ -89,7 +89,7 @@ fn leaves_out_what_github_refuses_of_a_status() {
         let outcome = put(&source(&github), with(success(), json!({ key: value })));
         outcome.succeeded();
         assert!(
-            said(&outcome).contains(&format!("warning: `{key}` is left out, since GitHub refuses it")),
+            said(&outcome).contains(&format!("warning: retrying without `{key}`, which GitHub rejected")),
             "{}",
             said(&outcome)
         );
@@ -103,7 +103,7 @@ fn leaves_out_an_address_without_a_scheme() {
     for target in ["ci.example.com/builds/1", "/builds/$BUILD_ID", "ftp://x/y"] {
         let outcome = put(&source(&github), with(success(), json!({ "target_url": target })));
         outcome.succeeded();
-        assert!(said(&outcome).contains("warning: `target_url` is left out: "), "{}", said(&outcome));
+        assert!(said(&outcome).contains("warning: `target_url` is omitted: "), "{}", said(&outcome));
     }
     let directory = inputs(&[]);
     put_step(&source(&github), success(), directory.path())
@@ -124,7 +124,7 @@ fn leaves_out_emoji_which_github_refuses() {
     outcome.succeeded();
     let body = &github.bodies("POST", "/statuses/")[0];
     assert_eq!((&body["description"], &body["context"]), (&json!("shipped \u{2713}"), &json!("ci")));
-    assert!(said(&outcome).contains("warning: `description` is set without its emoji"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("warning: `description` is set without emoji"), "{}", said(&outcome));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn takes_a_description_file_that_is_not_utf_8_or_not_there() {
     let outcome = put(&source(&github), with(success(), json!({ "description_file": "none", "description": "d" })));
     outcome.succeeded();
     assert!(
-        said(&outcome).contains("warning: there is no file `none` in the inputs (`description_file`)"),
+        said(&outcome).contains("warning: file `none` (`description_file`) does not exist in the inputs"),
         "{}",
         said(&outcome)
     );
@@ -170,7 +170,7 @@ mod of_a_pull_request {
     }
 
     #[test]
-    fn a_merge_that_github_does_not_know_gives_way_to_the_head() {
+    fn falls_back_to_head_when_merge_is_unknown() {
         let github = GitHub::start();
         github.add_commit(&commit(5));
         let outcome = put_pr(&github, json!({ "commit": "pr", "state": "success" }));
@@ -180,7 +180,7 @@ mod of_a_pull_request {
     }
 
     #[test]
-    fn each_context_of_a_list_gets_the_status() {
+    fn sets_status_for_each_context() {
         let github = GitHub::start();
         github.add_commit(&commit(5));
         put_pr(&github, json!({ "path": "pr", "status": "success", "context": ["unit", "lint"] })).succeeded();
@@ -190,7 +190,7 @@ mod of_a_pull_request {
     }
 
     #[test]
-    fn a_comment_that_names_a_file_is_its_text() {
+    fn comment_may_name_a_file() {
         let github = GitHub::start();
         github.open_pull_request(5, &commit(5), "main");
         let mut files = checkout().map(|(path, text)| (path, text)).to_vec();
@@ -199,6 +199,6 @@ mod of_a_pull_request {
         let outcome = put_with(&source(&github), json!({ "path": "pr", "comment": "out/report.md" }), &files);
         outcome.succeeded();
         assert_eq!(github.comments(5)[0].1, "97 %");
-        assert!(said(&outcome).contains("`comment` is the file `out/report.md`"), "{}", said(&outcome));
+        assert!(said(&outcome).contains("reading `comment` from file `out/report.md`"), "{}", said(&outcome));
     }
 }

@@ -107,10 +107,9 @@ mod a_put {
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            "error: cannot make a deployment of 0000000000000000000000000000000000000001 to `production`\n  caused by: `POST \
+            "error: cannot create a deployment of 0000000000000000000000000000000000000001 to `production`\n  caused by: `POST \
              http://127.0.0.1:[PORT]/repos/octo/app/deployments` answered 409 Conflict (x-github-request-id: 0680:45A6:21C5D6C:62D2A4F:62D6350C)\n  \
-             caused by: Conflict: Commit status checks failed for master.; `unit` is pending\nhint: GitHub deploys a commit once \
-             `required_contexts` have succeeded on it, and when it merges with the default branch\n"
+             caused by: Conflict: Commit status checks failed for master.; `unit` is pending\nhint: GitHub deploys a commit only if all `required_contexts` have succeeded and the commit merges with the default branch\n"
         );
     }
 
@@ -119,7 +118,7 @@ mod a_put {
         let github = GitHub::start();
         let outcome = put(&waiting(&github, json!({})), json!({ "commit": commit(1), "state": "success" }));
         outcome.failed();
-        assert!(said(&outcome).starts_with("error: a resource whose source has `deployment` is for waiting only\n"));
+        assert!(said(&outcome).starts_with("error: a put is not supported with `deployment` in the source\n"));
     }
 }
 
@@ -196,11 +195,11 @@ mod a_get {
         let failed = github.set_deployment(deployment, "failure", "ci");
         let source = waiting(&github, json!({}));
         for (version, words) in [
-            (version(&commit(1), 7, failed), "error: cannot read the deployment 7\n"),
-            (version(&commit(2), deployment, failed), "error: the deployment 1001 is of the commit 0"),
-            (version(&commit(1), deployment, 7), "error: the deployment 1001 has no status 7 (any more)\n"),
-            (version(&commit(1), deployment, failed), "error: the status 1002 does not pass the gate"),
-            (json!({ "commit": commit(1), "deployment": "1001" }), "error: the version is none that this gate gives\n"),
+            (version(&commit(1), 7, failed), "error: cannot read deployment 7\n"),
+            (version(&commit(2), deployment, failed), "error: deployment 1001 is for commit 0"),
+            (version(&commit(1), deployment, 7), "error: deployment 1001 has no status 7 (any more)\n"),
+            (version(&commit(1), deployment, failed), "error: status 1002 does not pass the gate"),
+            (json!({ "commit": commit(1), "deployment": "1001" }), "error: the version does not belong to this gate\n"),
         ] {
             let destination = scratch::directory();
             let outcome = get(&source, &version, destination.path());

@@ -18,7 +18,7 @@ fn now() -> u64 {
 }
 
 #[test]
-fn a_secondary_limit_is_waited_for_and_shown() {
+fn waits_for_secondary_rate_limit() {
     let github = GitHub::start();
     for (status, part) in [(403, "/statuses/"), (429, "/statuses/")] {
         let body = json!({ "message": "You have exceeded a secondary rate limit." });
@@ -32,7 +32,7 @@ fn a_secondary_limit_is_waited_for_and_shown() {
 }
 
 #[test]
-fn a_primary_limit_is_waited_for_when_it_ends_soon() {
+fn waits_for_primary_rate_limit_that_ends_soon() {
     let github = GitHub::start();
     let limited = Answer::json(403, &json!({ "message": "API rate limit exceeded" }))
         .with("X-RateLimit-Limit", "5000")
@@ -44,7 +44,7 @@ fn a_primary_limit_is_waited_for_when_it_ends_soon() {
 }
 
 #[test]
-fn a_limit_that_lasts_fails_at_once_and_says_for_how_long() {
+fn fails_at_once_on_long_rate_limit() {
     let github = GitHub::start();
     let limited = Answer::json(403, &json!({ "message": "API rate limit exceeded for user ID 1." }))
         .with("X-RateLimit-Remaining", "0")
@@ -60,7 +60,7 @@ fn a_limit_that_lasts_fails_at_once_and_says_for_how_long() {
 }
 
 #[test]
-fn a_put_says_when_little_is_left() {
+fn put_warns_about_low_rate_limit() {
     let github = GitHub::start();
     github.rate(5000, 499, 4_102_444_800);
     let outcome = put(&source(&github), params());
@@ -68,7 +68,7 @@ fn a_put_says_when_little_is_left() {
 }
 
 #[test]
-fn a_connection_that_is_cut_costs_no_status() {
+fn retries_put_after_cut_connection() {
     for fault in [Fault::CutBefore, Fault::CutAfter] {
         let github = GitHub::start();
         github.fail_next(fault);
@@ -79,7 +79,7 @@ fn a_connection_that_is_cut_costs_no_status() {
 }
 
 #[test]
-fn a_gateway_that_fails_once_is_asked_again() {
+fn retries_after_502() {
     for status in [502, 503, 504] {
         let github = GitHub::start();
         github.answer(1, "POST", "/statuses/", Answer::text(status, "bad gateway"));
@@ -89,7 +89,7 @@ fn a_gateway_that_fails_once_is_asked_again() {
 }
 
 #[test]
-fn a_slow_server_is_waited_for() {
+fn waits_for_slow_server() {
     let github = GitHub::start();
     github.fail_next(Fault::Slow(Duration::from_secs(2)));
     put(&source(&github), params()).succeeded();
@@ -129,7 +129,7 @@ fn sigterm_ends_the_wait_for_reading_back() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_an_error_in_words() {
+fn reports_unreachable_server() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -143,7 +143,7 @@ fn a_server_that_is_not_there_is_an_error_in_words() {
 
 /// A server that is not GitHub must not get the token from it.
 #[test]
-fn the_token_stays_behind_when_a_redirect_leads_elsewhere() {
+fn token_is_not_sent_to_redirect_on_another_host() {
     let (github, other) = (GitHub::start(), GitHub::start());
     let elsewhere = format!("{}/repos/octo/app/commits/main/statuses?per_page=100", other.url());
     github.answer(1, "GET", "/statuses", Answer::text(302, "").with("Location", &elsewhere));
@@ -154,7 +154,7 @@ fn the_token_stays_behind_when_a_redirect_leads_elsewhere() {
 }
 
 #[test]
-fn a_repository_that_was_renamed_is_followed() {
+fn follows_redirect_of_renamed_repository() {
     let github = GitHub::start();
     let hash = commit(1);
     let moved = json!({ "message": "Moved Permanently" });
@@ -167,7 +167,7 @@ fn a_repository_that_was_renamed_is_followed() {
 }
 
 #[test]
-fn a_path_of_github_enterprise_is_kept() {
+fn keeps_path_of_github_enterprise() {
     let github = GitHub::start();
     github.answer(1, "POST", "/api/v3/repos/octo/app/statuses/", Answer::json(404, &json!({ "message": "here" })));
     let outcome = put(&with(source(&github), json!({ "endpoint": format!("{}/api/v3/", github.url()) })), params());

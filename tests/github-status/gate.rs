@@ -102,7 +102,7 @@ fn is_not_passed_by_a_version_that_somebody_pins() {
         let outcome = get(&source, &version, destination.path());
         outcome.failed();
         let said = said(&outcome);
-        assert!(said.contains("does not pass the gate") || said.contains("is none that this gate gives"), "{said}");
+        assert!(said.contains("does not pass the gate") || said.contains("does not belong to this gate"), "{said}");
         assert_eq!(std::fs::read_dir(destination.path()).unwrap().count(), 0);
     }
     let go = version(&hash, github.set_status(&hash, "go", "success", "Alice"));
@@ -117,8 +117,8 @@ fn cannot_be_put_through() {
     outcome.failed();
     assert_eq!(
         said(&outcome),
-        "error: a resource whose source has `gate` is for waiting only\n\
-         hint: the version of a put would pass for a go; put through another resource of this type\n"
+        "error: a put is not supported with `gate` in the source\n\
+         hint: the version of a put would pass the gate; put to another resource of this type, without `gate`\n"
     );
     assert_eq!(github.requests(), Vec::<String>::new());
 }

@@ -132,12 +132,12 @@ fn fails_when_the_version_is_gone() {
     outcome.failed();
     assert_eq!(
         said(&outcome),
-        "error: the status 7 is not on the commit 0000000000000000000000000000000000000001 (any more)\n\
-         hint: a check finds the statuses that are there\n"
+        "error: status 7 does not exist on commit 0000000000000000000000000000000000000001 (any more)\n\
+         hint: run a check to find the current statuses\n"
     );
     let outcome = get(&source(&github), &version(&commit(9), 7), destination.path());
     outcome.failed();
-    assert!(said(&outcome).starts_with("error: the commit 0000000000000000000000000000000000000009 is not there\n"));
+    assert!(said(&outcome).starts_with("error: commit 0000000000000000000000000000000000000009 does not exist\n"));
     assert_eq!(fs::read_dir(destination.path()).unwrap().count(), 0);
 }
 

@@ -110,7 +110,7 @@ fn get_writes_the_state() {
 }
 
 #[test]
-fn a_gate_opens_by_the_state() {
+fn gate_opens_by_the_state() {
     let gitea = Gitea::start();
     let mut source = gitea.source();
     source["gate"] = json!({ "state": "success" });
@@ -127,7 +127,7 @@ fn endpoint_may_be_the_address_of_the_server() {
     source["endpoint"] = json!(gitea.server.url());
     let outcome = put(&source, json!({ "commit": commit(1), "state": "success" }));
     outcome.succeeded();
-    assert!(outcome.stderr.contains("/api/v1`; write this as `endpoint`"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("/api/v1`; set `endpoint` to this URL"), "{}", outcome.stderr);
     assert_eq!(check(&source, None).json(), json!([version(&commit(1), 1)]));
     // A repository that is not there is an error in the server's words.
     source["repository"] = json!("octo/none");

@@ -64,7 +64,7 @@ fn comments_arrive_as_they_are() {
 }
 
 #[test]
-fn what_a_variable_holds_is_not_expanded_again() {
+fn variables_are_expanded_once() {
     let github = GitHub::start();
     let inputs = inputs(&[]);
     let params = json!({ "commit": commit(1), "state": "success", "target_url": "https://x.example/$BUILD_JOB_NAME" });
@@ -77,7 +77,7 @@ fn what_a_variable_holds_is_not_expanded_again() {
 }
 
 #[test]
-fn no_variable_but_the_build_s_is_known() {
+fn expands_only_variables_of_the_build() {
     let github = GitHub::start();
     let inputs = inputs(&[]);
     let params = json!({ "commit": commit(1), "state": "success", "context": "$HOME/$PATH/$SECRET" });
@@ -154,7 +154,7 @@ fn names_in_the_source_stay_in_their_place_in_the_path() {
 }
 
 #[test]
-fn a_token_with_a_line_break_makes_no_header() {
+fn rejects_token_with_line_break() {
     let github = GitHub::start();
     let source = with(source(&github), json!({ "access_token": "abc\r\nX-Injected: yes" }));
     let outcome = check(&source, None);
@@ -171,7 +171,7 @@ fn a_token_with_a_line_break_makes_no_header() {
 }
 
 #[test]
-fn nothing_is_started() {
+fn starts_no_process() {
     if !require(Layer::Trace) {
         return;
     }

@@ -31,7 +31,7 @@ fn context_of(more_source: Value, params: Value) -> String {
 }
 
 #[test]
-fn a_status_arrives_whole_and_is_read_back() {
+fn sets_all_fields_and_reads_them_back() {
     let github = GitHub::start();
     let params = json!({
         "commit": commit(1), "state": "failure", "context": "ci/test", "description": "Two of 31 failed",
@@ -100,7 +100,7 @@ fn a_status_arrives_whole_and_is_read_back() {
 }
 
 #[test]
-fn what_is_not_given_is_left_out() {
+fn omits_fields_that_are_not_set() {
     assert_eq!(
         posted(json!({}), &[]),
         json!({
@@ -114,7 +114,7 @@ fn what_is_not_given_is_left_out() {
 }
 
 #[test]
-fn the_same_put_twice_is_fine() {
+fn put_can_be_repeated() {
     let github = GitHub::start();
     for _ in 0..2 {
         put(&source(&github), json!({ "commit": commit(1), "state": "success" })).succeeded();
@@ -226,8 +226,7 @@ mod state {
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            "error: there is no state to set\nhint: set `state`; without it `BUILD_STATUS` is used, which Concourse sets in \
-             `on_success`, `on_failure`, `on_abort` and `on_error`, but not in `ensure`\n"
+            "error: the state to set is not known\nhint: set `state`; it defaults to `BUILD_STATUS`, which Concourse sets in `on_success`, `on_failure`, `on_abort` and `on_error`, but not in `ensure`\n"
         );
         assert_eq!(github.requests(), Vec::<String>::new());
     }
@@ -237,7 +236,7 @@ mod context {
     use super::*;
 
     #[test]
-    fn of_a_commit_is_the_source_s_or_the_put_s_as_it_is() {
+    fn of_a_commit_has_no_prefix() {
         let commit = json!({ "commit": commit(1) });
         assert_eq!(context_of(json!({}), commit.clone()), "default");
         assert_eq!(context_of(json!({ "context": "ci/a" }), commit.clone()), "ci/a");
@@ -339,8 +338,8 @@ mod target_url {
         let files = [("pr/.git/HEAD", hash.as_str())];
         let by_path =
             put_with(&source(&github), json!({ "path": "pr", "state": "success", "target_url": url }), &files);
-        assert!(by_commit.succeeded().stderr.contains("`$NOPE` is no variable of the build and is left out"));
-        assert!(by_path.succeeded().stderr.contains("`$NOPE` is no variable of the build and stays as it is"));
+        assert!(by_commit.succeeded().stderr.contains("`$NOPE` is not a variable of the build and is removed"));
+        assert!(by_path.succeeded().stderr.contains("`$NOPE` is not a variable of the build and is kept"));
         let sent: Vec<Value> =
             github.bodies("POST", "/statuses/").iter().map(|body| body["target_url"].clone()).collect();
         assert_eq!(sent, ["https://example.com//4242", "https://example.com/$NOPE/4242"]);
@@ -359,7 +358,7 @@ mod target_url {
 }
 
 #[test]
-fn several_statuses_are_set_in_one_put() {
+fn sets_several_statuses_in_one_put() {
     let github = GitHub::start();
     let params = json!({
         "commit": commit(1), "state": "success", "description": "all is well",
@@ -391,7 +390,7 @@ fn several_statuses_are_set_in_one_put() {
 }
 
 #[test]
-fn nothing_is_set_when_a_part_of_it_cannot_be_read() {
+fn sets_no_status_when_an_input_cannot_be_read() {
     let github = GitHub::start();
     let params = json!({
         "commit": commit(1), "statuses": [{ "state": "success" }], "comment_file": "nope",
@@ -400,8 +399,8 @@ fn nothing_is_set_when_a_part_of_it_cannot_be_read() {
     outcome.failed();
     assert_eq!(
         said(&outcome),
-        "error: `comment_file`\n  caused by: there is no `nope` in the inputs\n\
-         hint: the path begins with the name of an earlier get or of a task's output\n"
+        "error: `comment_file`\n  caused by: file `nope` does not exist in the inputs\n\
+         hint: begin the path with the name of an earlier get or of a task's output\n"
     );
     assert_eq!(github.requests(), Vec::<String>::new());
 }
@@ -433,7 +432,7 @@ mod reading_back {
         let github = GitHub::start();
         github.lag(1000);
         let outcome = put(&source(&github), json!({ "commit": commit(1), "state": "success" }));
-        assert!(outcome.succeeded().stderr.contains("GitHub does not list it yet"), "{}", outcome.stderr);
+        assert!(outcome.succeeded().stderr.contains("GitHub does not return it yet"), "{}", outcome.stderr);
         assert!(outcome.elapsed.as_secs() < 25);
         assert_eq!(outcome.json()["version"]["status"], "1001");
     }
@@ -450,7 +449,7 @@ mod any_answer_but_2xx_fails_in_github_s_words {
         assert_eq!(
             said(&outcome),
             format!(
-                "error: cannot set the status `ci` of {hash} to `success`\n  caused by: `POST \
+                "error: cannot set status `ci` of {hash} to `success`\n  caused by: `POST \
                  http://127.0.0.1:[PORT]/repos/octo/app/statuses/{hash}` answered {words}"
             )
         );
@@ -459,7 +458,7 @@ mod any_answer_but_2xx_fails_in_github_s_words {
     }
 
     #[test]
-    fn a_token_that_is_none() {
+    fn invalid_token() {
         let github = GitHub::start();
         let source = with(source(&github), json!({ "access_token": "ghp_wrong" }));
         refused(
@@ -467,12 +466,12 @@ mod any_answer_but_2xx_fails_in_github_s_words {
             &source,
             &commit(1),
             "401 Unauthorized (x-github-request-id: 0680:45A6:21C5D6C:62D2A4F:62D6350C)\n  caused by: Bad credentials\n\
-             hint: the token, or the App's key, is wrong, expired or revoked\n",
+             hint: the token or the App's private key is wrong, expired or revoked\n",
         );
     }
 
     #[test]
-    fn a_commit_that_is_not_there() {
+    fn unknown_commit() {
         let github = GitHub::start();
         let hash = commit(5);
         refused(
@@ -481,13 +480,13 @@ mod any_answer_but_2xx_fails_in_github_s_words {
             &hash,
             &format!(
                 "422 Unprocessable Entity (x-github-request-id: 0680:45A6:21C5D6C:62D2A4F:62D6350C)\n  caused by: No commit found for SHA: {hash}\n\
-                 hint: is the commit pushed to this repository?\n"
+                 hint: check that the commit was pushed to this repository\n"
             ),
         );
     }
 
     #[test]
-    fn a_repository_that_may_not_be_seen() {
+    fn repository_without_access() {
         let github = GitHub::start();
         let body = json!({ "message": "Not Found" });
         // An endpoint without a path may be the address of a server whose API is below it.
@@ -497,9 +496,8 @@ mod any_answer_but_2xx_fails_in_github_s_words {
             &source(&github),
             &commit(1),
             "404 Not Found\n\
-             hint: `endpoint` of GitHub Enterprise ends in `/api/v3`, that of Gitea and Forgejo in `/api/v1`\n\
-             hint: the repository or the commit is not there, or the token may not see it: it needs `repo:status`, or `Commit \
-             statuses` of a fine-grained token or App\n",
+             hint: the `endpoint` of GitHub Enterprise ends with `/api/v3`, that of Gitea and Forgejo with `/api/v1`\n\
+             hint: the repository or commit does not exist, or the token has no access: it needs the scope `repo:status`, or the permission `Commit statuses` of a fine-grained token or App\n",
         );
     }
 
@@ -522,7 +520,7 @@ mod any_answer_but_2xx_fails_in_github_s_words {
     }
 
     #[test]
-    fn a_server_error_once_or_a_page_that_is_no_json() {
+    fn server_error_or_html_page() {
         let github = GitHub::start();
         // One refusal that is no 500, which is tried again.
         github.answer(1, "POST", "/statuses/", Answer::text(501, "<html>\n oops </html>"));

@@ -97,7 +97,7 @@ fn is_elsewhere() -> bool {
 }
 
 #[test]
-fn a_job_tells_how_it_goes() {
+fn job_sets_its_status() {
     if is_elsewhere() {
         return;
     }
@@ -112,7 +112,7 @@ fn a_job_tells_how_it_goes() {
 }
 
 #[test]
-fn an_app_and_an_enterprise_are_logged_in_to() {
+fn app_and_enterprise_log_in() {
     if is_elsewhere() {
         return;
     }
@@ -159,7 +159,7 @@ fn production_waits_for_a_go() {
 }
 
 #[test]
-fn a_deployment_is_told_of_and_waited_for() {
+fn deployment_is_set_and_gated() {
     if is_elsewhere() {
         return;
     }

@@ -59,7 +59,7 @@ fn put_check_and_get_understand_what_github_answered() {
 }
 
 #[test]
-fn a_check_follows_the_links_of_recorded_pages() {
+fn check_follows_links_of_recorded_pages() {
     let recorded = recordings("create-status");
     let list =
         recorded.iter().find(|recording| recording.path().ends_with("/statuses") && recording.method == "GET").unwrap();
@@ -86,7 +86,7 @@ fn a_check_follows_the_links_of_recorded_pages() {
 }
 
 #[test]
-fn a_put_shows_the_words_of_recorded_refusals() {
+fn put_shows_messages_of_recorded_errors() {
     let target = recordings("create-status")[0].clone();
     for (scenario, reason) in
         [("errors", "Validation Failed; Label color invalid"), ("branch-protection", "Branch not protected")]
@@ -104,7 +104,7 @@ fn a_put_shows_the_words_of_recorded_refusals() {
 }
 
 #[test]
-fn a_put_follows_recorded_redirects_of_a_renamed_repository() {
+fn put_follows_recorded_redirects_of_renamed_repository() {
     let [moved_get, moved_patch] = recordings("rename-repository").try_into().unwrap();
     let github = GitHub::start();
     let hash = commit(1);
@@ -175,7 +175,7 @@ fn shape(value: &Value, at: &str, found: &mut BTreeMap<String, String>) {
 }
 
 #[test]
-fn the_stand_in_answers_with_the_recorded_headers_and_properties() {
+fn stand_in_has_the_recorded_headers_and_properties() {
     let github = GitHub::start();
     let hash = commit(1);
     let status =
@@ -229,7 +229,7 @@ fn the_stand_in_answers_with_the_recorded_headers_and_properties() {
 }
 
 #[test]
-fn the_stand_in_links_its_pages_as_recorded() {
+fn stand_in_links_its_pages_as_recorded() {
     let form = |link: &str| Regex::new(r"<[^>]*[?&]page=(\d+)>").unwrap().replace_all(link, "<$1>").into_owned();
     let github = GitHub::start();
     for number in 0..401 {

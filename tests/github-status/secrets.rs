@@ -116,7 +116,7 @@ fn in_the_list_of_processes_and_the_environment() {
 }
 
 #[test]
-fn what_a_description_or_url_says_of_them_is_masked_for_people() {
+fn redacts_them_in_descriptions_and_urls() {
     let github = GitHub::start();
     let outcome = put(&source(&github), json!({ "commit": commit(1), "state": "success", "context": "a$BUILD_ID" }));
     keeps(outcome.succeeded());

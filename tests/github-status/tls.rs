@@ -11,13 +11,13 @@ fn params() -> Value {
 }
 
 #[test]
-fn an_authority_that_nobody_knows_is_not_trusted() {
+fn rejects_unknown_ca() {
     let github = GitHub::start_tls();
     let outcome = put(&source(&github), params());
     outcome.failed();
     assert_eq!(
         said(&outcome),
-        "error: cannot set the status `ci` of 0000000000000000000000000000000000000001 to `success`\n  caused by: `POST \
+        "error: cannot set status `ci` of 0000000000000000000000000000000000000001 to `success`\n  caused by: `POST \
          https://localhost:[PORT]/repos/octo/app/statuses/0000000000000000000000000000000000000001` got no complete response\n  \
          caused by: the server's certificate is not signed by a trusted authority\n\
          hint: add the certificate of its authority, in PEM form, to `ca_certs`\n"
@@ -26,7 +26,7 @@ fn an_authority_that_nobody_knows_is_not_trusted() {
 }
 
 #[test]
-fn an_authority_that_the_pipeline_names_is() {
+fn trusts_ca_of_ca_certs() {
     let github = GitHub::start_tls();
     put(&with(source(&github), json!({ "ca_certs": [github.authority()] })), params()).succeeded();
     assert_eq!(github.statuses(&commit(1)).len(), 1);
@@ -34,7 +34,7 @@ fn an_authority_that_the_pipeline_names_is() {
 
 /// dpb587/github-status-resource ran the value of `skip_ssl_verification` as a command.
 #[test]
-fn anybody_is_when_told_so_by_either_name() {
+fn insecure_and_its_alias_trust_any_certificate() {
     let github = GitHub::start_tls();
     for (key, value) in [("insecure", json!(true)), ("skip_ssl_verification", json!("true"))] {
         put(&with(source(&github), json!({ key: value })), params()).succeeded();

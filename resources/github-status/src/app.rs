@@ -18,5 +18,5 @@ const HOLDS: Duration = Duration::from_mins(9);
 pub(crate) fn token(key: &SigningKey, app: &str, now: SystemTime) -> Result<Secret> {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let claims = json!({ "iat": seconds(now - BEFORE), "exp": seconds(now + HOLDS), "iss": app.trim() });
-    key.token(&[], &claims).context("cannot make a token for the GitHub App")
+    key.token(&[], &claims).context("cannot create a token for the GitHub App")
 }

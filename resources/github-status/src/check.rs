@@ -38,7 +38,7 @@ async fn statuses(github: &GitHub<'_>, known: Option<Version>) -> Result<Vec<Ver
         Followed::Commit(commit) => of_commit(github, commit, known).await,
         Followed::Ref(reference) => of_commit(github, reference, known).await.map_err(|error| {
             if is_gone(&error) && github.source().branch.is_none() {
-                error.hint("`branch` is `master` when the source names none")
+                error.hint("`branch` defaults to `master`; set `branch` in the source")
             } else {
                 error
             }

@@ -28,8 +28,9 @@ struct Directories {
 pub(crate) fn head(inputs: &Inputs, directory: &Path) -> Result<String> {
     let directories = Directories::of(inputs, directory)?;
     if directories.common.join("reftable").is_dir() {
-        return Err(anyhow!("it keeps its refs in the format `reftable`, which is not read here")
-            .hint("name a file that holds the commit's hash, such as `.git/ref` of a git resource's get"));
+        return Err(anyhow!("it stores its refs in the `reftable` format, which is not supported").hint(
+            "set `commit` to a file that contains the commit's hash, such as `.git/ref` of a git resource's get",
+        ));
     }
     let head = directories.own.join("HEAD");
     let mut content = inputs.read(&head).context("cannot read its `HEAD`")?;
@@ -39,12 +40,12 @@ pub(crate) fn head(inputs: &Inputs, directory: &Path) -> Result<String> {
             return if is_commit_hash(line) {
                 Ok(line.to_ascii_lowercase())
             } else {
-                Err(anyhow!("its `HEAD` names no commit"))
+                Err(anyhow!("its `HEAD` contains neither a ref nor a commit hash"))
             };
         };
         content = directories.reference(inputs, name)?;
     }
-    Err(anyhow!("its `HEAD` leads from ref to ref without an end"))
+    Err(anyhow!("its `HEAD` is a symbolic ref loop"))
 }
 
 /// The remotes of the checkout in `directory`. Empty if its configuration cannot be read.
@@ -62,14 +63,18 @@ impl Directories {
     fn of(inputs: &Inputs, directory: &Path) -> Result<Self> {
         let dot_git = inputs.resolve(&directory.join(".git"))?.ok_or_else(|| {
             anyhow!("it has no `.git`")
-                .hint("a commit is named by a checkout, by a file that holds its hash, or by the hash")
+                .hint("name a checkout, a file that contains the commit's hash, or the hash itself")
         })?;
         if dot_git.is_dir() {
             return Ok(Self { own: dot_git.clone(), common: dot_git });
         }
         // In a worktree or a submodule, `.git` is a file that contains the path of the directory.
         let text = inputs.read(&dot_git).context("cannot read its `.git`")?;
-        let target = text.trim().strip_prefix("gitdir:").map(str::trim).context("its `.git` is not one of git's")?;
+        let target = text
+            .trim()
+            .strip_prefix("gitdir:")
+            .map(str::trim)
+            .context("its `.git` is neither a directory nor a `gitdir:` file")?;
         let own = locate(inputs, directory, Path::new(target))?;
         let common = match inputs.resolve(&own.join("commondir"))? {
             None => own.clone(),
@@ -82,7 +87,7 @@ impl Directories {
     fn reference(&self, inputs: &Inputs, name: &str) -> Result<String> {
         let is_legal = name.split('/').all(|part| !part.is_empty() && !part.starts_with('.')) && !name.contains('\0');
         if !is_legal {
-            return Err(anyhow!("its `HEAD` names a ref that is none"));
+            return Err(anyhow!("the ref name in its `HEAD` is not valid"));
         }
         for directory in [&self.own, &self.common] {
             if let Some(file) = inputs.resolve(&directory.join(name))?.filter(|file| file.is_file()) {
@@ -137,9 +142,9 @@ fn locate(inputs: &Inputs, base: &Path, target: &Path) -> Result<PathBuf> {
         }
     }
     Err(match as_written {
-        Err(error) => error.context("cannot use the directory that its `.git` names"),
-        Ok(_) => anyhow!("the directory that its `.git` names is not in the inputs")
-            .hint("a worktree needs the repository that it belongs to as an input too"),
+        Err(error) => error.context("cannot use the git directory that its `.git` file refers to"),
+        Ok(_) => anyhow!("the git directory that its `.git` file refers to is not in the inputs")
+            .hint("add the main repository of the worktree to the inputs"),
     })
 }
 
@@ -182,13 +187,12 @@ impl PullRequest {
         };
         let mut found = Self::default();
         if let Some(text) = read("resource/version.json")? {
-            let version: Version =
-                serde_json::from_str(&text).context("cannot understand `.git/resource/version.json`")?;
+            let version: Version = serde_json::from_str(&text).context("cannot parse `.git/resource/version.json`")?;
             found.number = version.pr.and_then(|number| number.trim().parse().ok());
             found.commit = version.commit;
             if let Some(text) = read("resource/metadata.json")? {
                 let entries: Vec<Entry> =
-                    serde_json::from_str(&text).context("cannot understand `.git/resource/metadata.json`")?;
+                    serde_json::from_str(&text).context("cannot parse `.git/resource/metadata.json`")?;
                 found.metadata = entries
                     .into_iter()
                     .take(MOST_METADATA)
@@ -201,7 +205,9 @@ impl PullRequest {
             found.commit = read("head_sha")?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         }
         match &found.commit {
-            Some(commit) if !is_commit_hash(commit) => Err(anyhow!("the version that its get left names no commit")),
+            Some(commit) if !is_commit_hash(commit) => {
+                Err(anyhow!("the version that the get stored contains no commit hash"))
+            }
             _ => Ok(found),
         }
     }
@@ -289,7 +295,7 @@ mod tests {
         for name in ["../../../etc/passwd", "refs/heads/../../../x", "/etc/passwd"] {
             let head = format!("ref: {name}\n");
             let fixture = Fixture::new(&[("c/.git/HEAD", head.as_str())]);
-            assert_eq!(fixture.head("c").unwrap_err().to_string(), "its `HEAD` names a ref that is none");
+            assert_eq!(fixture.head("c").unwrap_err().to_string(), "the ref name in its `HEAD` is not valid");
         }
     }
 
@@ -298,11 +304,11 @@ mod tests {
         for (files, words) in [
             (&[("c/x", "")][..], "it has no `.git`"),
             (&[("c/.git/HEAD", "ref: refs/heads/main\n")], "its branch `refs/heads/main` has no commit yet"),
-            (&[("c/.git/HEAD", "nonsense")], "its `HEAD` names no commit"),
-            (&[("c/.git", "nonsense")], "its `.git` is not one of git's"),
+            (&[("c/.git/HEAD", "nonsense")], "its `HEAD` contains neither a ref nor a commit hash"),
+            (&[("c/.git", "nonsense")], "its `.git` is neither a directory nor a `gitdir:` file"),
             (
                 &[("c/.git/HEAD", "ref: refs/a\n"), ("c/.git/refs/a", "ref: refs/a\n")],
-                "its `HEAD` leads from ref to ref without an end",
+                "its `HEAD` is a symbolic ref loop",
             ),
         ] {
             assert_eq!(Fixture::new(files).head("c").unwrap_err().to_string(), words);

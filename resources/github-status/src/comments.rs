@@ -39,7 +39,7 @@ pub(crate) async fn pull_request_of(github: &GitHub<'_>, commit: &str) -> Result
     };
     let found = requests.iter().find(is_its_head).map(|request| request.number);
     found.ok_or_else(|| {
-        anyhow!("there is no open pull request whose newest commit is {commit}, and only pull requests have comments")
+        anyhow!("no open pull request has the head commit {commit}, and only pull requests have comments")
     })
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn add(github: &GitHub<'_>, number: u64, body: &str) -> Result<
     github
         .created(github.request(&Method::POST, &path).json(&json!({ "body": body })))
         .await
-        .with_context(|| format!("cannot comment on the pull request {number}"))
+        .with_context(|| format!("cannot add a comment to pull request {number}"))
 }
 
 /// Deletes our earlier comments and returns their number.
@@ -60,7 +60,7 @@ pub(crate) async fn delete_ours(github: &GitHub<'_>, number: u64) -> Result<usiz
         if comments.is_empty() {
             return Ok(0);
         }
-        let login = login(github).await.context("cannot tell whose comments are ours")?;
+        let login = login(github).await.context("cannot get the login of the token")?;
         let mut deleted = 0;
         for comment in comments {
             if comment.user.is_some_and(|user| user.login.eq_ignore_ascii_case(&login)) {
@@ -75,7 +75,7 @@ pub(crate) async fn delete_ours(github: &GitHub<'_>, number: u64) -> Result<usiz
         }
         Ok(deleted)
     };
-    work.await.with_context(|| format!("cannot delete the previous comments on the pull request {number}"))
+    work.await.with_context(|| format!("cannot delete the previous comments on pull request {number}"))
 }
 
 /// The login that creates our comments. For an App it ends with `[bot]`.
@@ -110,7 +110,7 @@ async fn login(github: &GitHub<'_>) -> Result<String> {
             answer
                 .data
                 .map(|data| data.viewer.login)
-                .ok_or_else(|| error.hint("GitHub does not tell whose token it is"))
+                .ok_or_else(|| error.hint("GitHub does not return the login of the token"))
         }
         Err(error) => Err(error),
     }

@@ -78,7 +78,7 @@ async fn installation_token(server: &Server<'_>, id: &str, private_key: &Secret)
         let request = server.request(&Method::GET, &server.of_repository("installation"));
         let answer = as_app(request, id, private_key)?.send().await;
         let found: Installation = explained(answer)
-            .with_context(|| format!("cannot find the App's installation for `{}`", source.repository()))?
+            .with_context(|| format!("cannot find the installation of the App for `{}`", source.repository()))?
             .json()
             .await?;
         found.id.to_string()
@@ -91,6 +91,6 @@ async fn installation_token(server: &Server<'_>, id: &str, private_key: &Secret)
     let answer = as_app(request, id, private_key)?.send().await;
     let granted: Granted = explained(answer)?.json().await?;
     server.console().redactor().add(granted.token.expose());
-    let ends: Timestamp = granted.expires_at.parse().context("cannot tell when the token ends")?;
+    let ends: Timestamp = granted.expires_at.parse().context("cannot parse the expiry time of the token")?;
     Ok((granted.token, ends.as_second()))
 }

@@ -190,7 +190,7 @@ impl<'p> Planned<'p> {
             Some(deployment) => deployment,
             None => make(github, params, commit, self.description.as_deref())
                 .await
-                .with_context(|| format!("cannot make a deployment of {commit} to `{}`", params.environment))?,
+                .with_context(|| format!("cannot create a deployment of {commit} to `{}`", params.environment))?,
         };
         let Some(state) = self.state else { return Ok(Told { deployment, status: None }) };
         let mut body = Map::new();
@@ -212,7 +212,7 @@ impl<'p> Planned<'p> {
         let mut status: DeploymentStatus = github
             .created(request)
             .await
-            .with_context(|| format!("cannot set the status of the deployment {} to `{state}`", deployment.id))?;
+            .with_context(|| format!("cannot set the status of deployment {} to `{state}`", deployment.id))?;
         if status.state.is_empty() {
             state.clone_into(&mut status.state);
         }
@@ -270,7 +270,7 @@ async fn make(
     let request = github.request(&Method::POST, &github.of_repository("deployments")).json(&Value::Object(body));
     let deployment: Deployment = github.created(request).await?;
     if deployment.id == 0 {
-        return Err(anyhow!("GitHub did not make the deployment, or does not say its number"));
+        return Err(anyhow!("GitHub did not create the deployment, or did not return its id"));
     }
     Ok(deployment)
 }

@@ -39,7 +39,7 @@ pub(crate) async fn get(
     version: Option<Version>,
     destination: &Path,
 ) -> Result<Response<Version>> {
-    let version = version.ok_or_else(|| anyhow!("there is no version to get"))?;
+    let version = version.ok_or_else(|| anyhow!("the request has no version"))?;
     if !is_commit_hash(&version.commit) {
         return Err(anyhow!("the version's commit, `{}`, is not a full commit hash", version.commit));
     }
@@ -49,7 +49,7 @@ pub(crate) async fn get(
         (None, Some(_)) => version.deployment.is_some() && version.status.is_some(),
     };
     if !is_of_gate {
-        return Err(anyhow!("the version is none that this gate gives"));
+        return Err(anyhow!("the version does not belong to this gate"));
     }
     let github = GitHub::new(context, source)?;
     let said = with_api(&github, async || match (&version.deployment, &version.status, &version.comment) {
@@ -141,12 +141,12 @@ async fn of_status(github: &GitHub<'_>, version: &Version, id: &str) -> Result<S
     let number: u64 = id.parse().with_context(|| format!("the version's status, `{id}`, is not a number"))?;
     let found = github.statuses(&version.commit).find(|status| status.id == number).await;
     let found = match found {
-        Err(error) if is_gone(&error) => Err(error.context(format!("the commit {} is not there", version.commit))),
+        Err(error) if is_gone(&error) => Err(error.context(format!("commit {} does not exist", version.commit))),
         found => found,
     };
     let status = found?.ok_or_else(|| {
-        anyhow!("the status {id} is not on the commit {} (any more)", version.commit)
-            .hint("a check finds the statuses that are there")
+        anyhow!("status {id} does not exist on commit {} (any more)", version.commit)
+            .hint("run a check to find the current statuses")
     })?;
     let said = Said {
         id: status.id,
@@ -166,7 +166,7 @@ async fn of_status(github: &GitHub<'_>, version: &Version, id: &str) -> Result<S
             && counts_from(&gate.creators, &said.creator);
         if !passes {
             return Err(anyhow!(
-                "the status {id} does not pass the gate: it is `{}` in `{}`, set by {}",
+                "status {id} does not pass the gate: it is `{}` in `{}`, set by {}",
                 said.state,
                 said.context.as_deref().unwrap_or_default(),
                 said.creator
@@ -179,9 +179,9 @@ async fn of_status(github: &GitHub<'_>, version: &Version, id: &str) -> Result<S
 async fn of_deployment(github: &GitHub<'_>, version: &Version, id: &str, status: Option<&str>) -> Result<Said> {
     let number: u64 = id.parse().with_context(|| format!("the version's deployment, `{id}`, is not a number"))?;
     let read = github.read(&github.of_repository(&format!("deployments/{number}"))).await;
-    let deployment: Deployment = read.with_context(|| format!("cannot read the deployment {id}"))?;
+    let deployment: Deployment = read.with_context(|| format!("cannot read deployment {id}"))?;
     if deployment.sha != version.commit {
-        return Err(anyhow!("the deployment {id} is of the commit {}, not of {}", deployment.sha, version.commit));
+        return Err(anyhow!("deployment {id} is for commit {}, not for {}", deployment.sha, version.commit));
     }
     let mut said = Said {
         id: deployment.id,
@@ -199,7 +199,7 @@ async fn of_deployment(github: &GitHub<'_>, version: &Version, id: &str, status:
         return Ok(said);
     };
     let found = deployment::statuses(github, number).find(|found| found.id.to_string() == status).await?;
-    let found = found.ok_or_else(|| anyhow!("the deployment {id} has no status {status} (any more)"))?;
+    let found = found.ok_or_else(|| anyhow!("deployment {id} has no status {status} (any more)"))?;
     said.id = found.id;
     said.state = found.state;
     said.creator = found.creator.map(|creator| creator.login).unwrap_or_default();
@@ -216,7 +216,7 @@ async fn of_deployment(github: &GitHub<'_>, version: &Version, id: &str, status:
         && !deployment::passes(gate, said.environment.as_deref(), &said.state, &said.creator)
     {
         return Err(anyhow!(
-            "the status {status} does not pass the gate: it is `{}` in the environment `{}`, set by {}",
+            "status {status} does not pass the gate: it is `{}` in environment `{}`, set by {}",
             said.state,
             said.environment.unwrap_or_default(),
             said.creator
@@ -228,7 +228,7 @@ async fn of_deployment(github: &GitHub<'_>, version: &Version, id: &str, status:
 async fn of_comment(github: &GitHub<'_>, id: &str) -> Result<Said> {
     let number: u64 = id.parse().with_context(|| format!("the version's comment, `{id}`, is not a number"))?;
     let read = github.read(&github.of_repository(&format!("issues/comments/{number}"))).await;
-    let comment: Comment = read.with_context(|| format!("cannot read the comment {id}"))?;
+    let comment: Comment = read.with_context(|| format!("cannot read comment {id}"))?;
     Ok(Said {
         id: comment.id,
         description: comment.body.unwrap_or_default(),

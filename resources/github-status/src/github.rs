@@ -22,7 +22,8 @@ use crate::store::Answer;
 /// The page size, which is the maximum that GitHub accepts.
 const PAGE: &str = "per_page=100";
 
-/// The maximum number of pages in a list. GitHub has no longer list of statuses; the limit stops a server that never ends its list.
+/// The maximum number of pages in a list. GitHub has no longer list of statuses; the limit stops a server that never
+/// ends its list.
 const MOST_PAGES: u32 = 100;
 
 /// The maximum size of the response to a create request, in bytes.
@@ -56,12 +57,13 @@ pub(crate) async fn with_api<T>(github: &GitHub<'_>, verb: impl AsyncFn() -> Res
         match verb().await {
             Err(another) if github.may_be_elsewhere(&another) => {}
             outcome => {
-                github.log().warn(format_args!("the API of the server is at `{api}`; write this as `endpoint`"));
+                github.log().warn(format_args!("the API of the server is at `{api}`; set `endpoint` to this URL"));
                 return outcome;
             }
         }
     }
-    error = error.hint("`endpoint` of GitHub Enterprise ends in `/api/v3`, that of Gitea and Forgejo in `/api/v1`");
+    error =
+        error.hint("the `endpoint` of GitHub Enterprise ends with `/api/v3`, that of Gitea and Forgejo with `/api/v1`");
     Err(error)
 }
 
@@ -167,7 +169,7 @@ impl<'c> GitHub<'c> {
             Ok(body) => body,
             Err(error) if Interrupted::caused(&error) => return Err(error),
             Err(error) => {
-                self.log().warn(format_args!("GitHub did what was asked for, but its answer was cut off: {error}"));
+                self.log().warn(format_args!("GitHub accepted the request, but its response was cut off: {error}"));
                 Vec::new()
             }
         };
@@ -309,8 +311,8 @@ impl<T: Listed> Pages<'_, '_, T> {
     }
 }
 
-/// The query of the next page, from the `Link` header. The rest of that URL is ignored, because the token must not be sent to a host
-/// that the response chooses.
+/// The query of the next page, from the `Link` header. The rest of that URL is ignored, because the token must not be
+/// sent to a host that the response chooses.
 fn next_query(headers: &HeaderMap) -> Option<String> {
     let links = headers.get_all("link").iter().filter_map(|value| value.to_str().ok());
     let mut links = links.flat_map(|value| value.split(','));

@@ -34,8 +34,8 @@ impl Inputs {
     pub(crate) fn text(&self, key: &str, path: &str) -> Result<String> {
         let read = || {
             let found = self.find(path)?.ok_or_else(|| {
-                anyhow!("there is no `{path}` in the inputs")
-                    .hint("the path begins with the name of an earlier get or of a task's output")
+                anyhow!("file `{path}` does not exist in the inputs")
+                    .hint("begin the path with the name of an earlier get or of a task's output")
             })?;
             self.0.read(&found).with_context(|| format!("cannot read `{path}`"))
         };

@@ -1,7 +1,7 @@
 //! The github-status resource type: versions are statuses of commits or deployments.
 //!
-//! A put sets the status of a commit. A check waits for a status that people or other systems set, so that it can gate a pipeline.
-//! All requests go to GitHub's REST API, from this process.
+//! A put sets the status of a commit. A check waits for a status that people or other systems set, so that it can gate
+//! a pipeline. All requests go to GitHub's REST API, from this process.
 
 mod address;
 mod answer;
@@ -46,7 +46,7 @@ pub struct GithubStatus;
 
 impl Resource for GithubStatus {
     const NAME: &'static str = "github-status";
-    const ABOUT: &'static str = "Statuses of commits on GitHub: set them, follow them, wait for a go";
+    const ABOUT: &'static str = "Sets and follows commit statuses on GitHub, and gates jobs on them";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
 
     type Source = Source;

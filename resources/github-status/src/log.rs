@@ -6,20 +6,20 @@ use jetway::Console;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// How much a verb says. Errors are always shown.
+/// The log level. Errors are always shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
-    /// The same as `info`.
+    /// An alias of `info`.
     Debug,
-    /// What was done, and warnings.
+    /// Actions and warnings.
     #[default]
     Info,
     /// Warnings.
     Warn,
     /// No warnings.
     Error,
-    /// The same as `error`.
+    /// An alias of `error`.
     Silent,
 }
 

@@ -1,4 +1,4 @@
-//! What a pipeline may write under a put step's `params:`.
+//! The `params` of a put step.
 
 use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
@@ -6,74 +6,73 @@ use serde::Deserialize;
 
 use crate::state::{State, require_deployment_state, require_state};
 
-/// What a pipeline may write under a put step's `params:`.
+/// The `params` of a put step.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Params {
-    /// The commit: a checkout in the inputs, a file in the inputs that holds a full hash, or a full hash. What is in the
-    /// inputs comes first. Without it and `path`, the only checkout in the inputs.
+    /// The commit: a checkout in the inputs, a file in the inputs that contains a full hash, or a full hash. Inputs
+    /// take precedence over a hash. If `commit` and `path` are absent, the only checkout in the inputs is used.
     pub commit: Option<String>,
 
-    /// In place of `commit`, the checkout of a pull request as a pull-request resource gets it. Contexts then begin with
-    /// `base_context`.
+    /// Instead of `commit`: the checkout of a pull request, as created by the get of a pull-request resource. Contexts
+    /// then begin with `base_context`.
     pub path: Option<String>,
 
-    /// How the commit fares: `success`, `failure`, `error` (or `abort`) or `pending`, in any case. Without it, what `BUILD_STATUS` says,
-    /// which Concourse sets in `on_success`, `on_failure`, `on_abort` and `on_error` alone, unless there is a `deployment` or a comment
-    /// and so something else to do.
+    /// The state to set: `success`, `failure`, `error` (or `abort`) or `pending`, case-insensitive. Defaults to
+    /// `BUILD_STATUS`, which Concourse sets only in `on_success`, `on_failure`, `on_abort` and `on_error`. With a
+    /// `deployment` or a comment, there is no default.
     pub state: Option<String>,
 
-    /// The pull-request resource's name for `state`.
+    /// An alias of `state`, from the pull-request resource.
     pub status: Option<String>,
 
-    /// The context, or a list of them, each of which gets the status. Without it, the source's; with `path` and none in the source
-    /// either, `status`.
+    /// The context, or a list of contexts, each of which gets the status. Defaults to the source's `context`, or with
+    /// `path` and no context in the source, to `status`.
     pub context: Option<Contexts>,
 
-    /// What the context begins with, a slash between. `concourse-ci` where `path` is given and the context is not the
-    /// source's; else nothing.
+    /// A prefix for the context, followed by a slash. Defaults to `concourse-ci` if `path` is set and the context is
+    /// not the source's; else there is no prefix.
     pub base_context: Option<String>,
 
-    /// A short text, cut at a word when it has more than 140 characters. With `path`, it is `Concourse CI build STATE`
-    /// when not given.
+    /// A short text, truncated at a word boundary to 140 characters. With `path`, it defaults to `Concourse CI build STATE`.
     pub description: Option<String>,
 
-    /// A file in the inputs that holds the description; it comes before `description`.
+    /// A file in the inputs with the description; overrides `description`.
     pub description_file: Option<String>,
 
-    /// A file in the inputs that holds the description; `description` comes before it.
+    /// A file in the inputs with the description; `description` overrides it.
     pub description_path: Option<String>,
 
-    /// Where the status leads. The page of the build when not given.
+    /// The URL that the status links to. Defaults to the page of the build.
     pub target_url: Option<String>,
 
-    /// A file in the inputs that holds what `target_url` would; `target_url` comes before it.
+    /// A file in the inputs with the `target_url`; `target_url` overrides it.
     pub target_url_path: Option<String>,
 
-    /// Several statuses of the commit, in place of one. What one of them does not say is taken from the keys above.
+    /// Several statuses of the commit, instead of one. A key that an entry does not set defaults to the key of the params.
     #[serde(default)]
     pub statuses: Vec<StatusParams>,
 
-    /// A comment to make on the pull request, or a file in the inputs that holds it.
+    /// A comment to add to the pull request, or a file in the inputs with the comment.
     pub comment: Option<String>,
 
-    /// A file in the inputs that holds another comment. An empty one is none.
+    /// A file in the inputs with another comment. An empty file adds no comment.
     pub comment_file: Option<String>,
 
-    /// Delete what the same login has commented on the pull request before.
+    /// Delete the previous comments of the same login on the pull request.
     #[serde(default)]
     pub delete_previous_comments: bool,
 
-    /// Refused: a label of an older pull-request resource, which this type does not set.
+    /// Not supported: an older pull-request resource sets a label.
     pub label: Option<serde_json::Value>,
 
-    /// Refused: a merge by an older pull-request resource, which this type does not do.
+    /// Not supported: an older pull-request resource merges the pull request.
     pub merge: Option<serde_json::Value>,
 
-    /// Makes a deployment of the commit, or goes on with the one that there is, and sets its status.
+    /// Creates a deployment of the commit, or continues its current one, and sets the deployment's status.
     pub deployment: Option<DeploymentParams>,
 }
 
-/// One context or several.
+/// One or several contexts.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Contexts {
@@ -94,25 +93,25 @@ impl Contexts {
     }
 }
 
-/// One of several statuses.
+/// An entry of `statuses`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct StatusParams {
     /// The context.
     pub context: Option<String>,
 
-    /// What the context begins with.
+    /// A prefix for the context.
     pub base_context: Option<String>,
 
-    /// How the commit fares.
+    /// The state to set.
     pub state: Option<String>,
 
     /// A short text.
     pub description: Option<String>,
 
-    /// A file in the inputs that holds the description; it comes before `description`.
+    /// A file in the inputs with the description; overrides `description`.
     pub description_file: Option<String>,
 
-    /// Where the status leads.
+    /// The URL that the status links to.
     pub target_url: Option<String>,
 }
 
@@ -135,7 +134,7 @@ impl Params {
 impl Parameters for Params {
     fn rules(&self, problems: &mut Problems) {
         match (given(self.commit.as_ref()), given(self.path.as_ref())) {
-            (Some(_), Some(_)) => problems.add("path", "excludes `commit`, which says the same in another way"),
+            (Some(_), Some(_)) => problems.add("path", "excludes `commit`: both keys name the commit"),
             // The only checkout in the inputs, which is seen once they are known.
             (None, None) => {}
             // A hash needs no file; whether it is one is seen once the inputs are known.
@@ -151,7 +150,7 @@ impl Parameters for Params {
         if let [(_, Some(state)), (_, Some(status))] = states
             && State::parse(state) != State::parse(status)
         {
-            problems.add("status", "says something else than `state`, whose other name it is");
+            problems.add("status", "must have the same value as `state`, of which it is an alias");
         }
         let paths = [
             ("description_file", &self.description_file),
@@ -174,7 +173,7 @@ impl Parameters for Params {
         }
         for (key, is_set) in [("label", self.label.is_some()), ("merge", self.merge.is_some())] {
             if is_set {
-                problems.add(key, "is not done by this type, which sets statuses; a task can do it by `gh`");
+                problems.add(key, "is not supported; run `gh` in a task instead");
             }
         }
         if let Some(deployment) = &self.deployment {
@@ -183,41 +182,42 @@ impl Parameters for Params {
     }
 }
 
-/// What a key holds, unless that is nothing: pipelines write an empty text for "not set".
+/// The value of a key, unless it is empty: in pipelines, an empty text means "not set".
 pub(crate) fn given(value: Option<&String>) -> Option<&str> {
     value.map(String::as_str).filter(|text| !text.trim().is_empty())
 }
 
-/// A deployment to make or to go on with, and what to say of it.
+/// A deployment to create or continue, and its status.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct DeploymentParams {
     /// The environment, such as `production`.
     pub environment: String,
 
-    /// What to say of it: `success`, `failure`, `error`, `inactive`, `in_progress`, `queued` or `pending`, in any case.
-    /// Without it, what `BUILD_STATUS` says, which Concourse does not set in `ensure`; without either the deployment is just made.
+    /// The state to set: `success`, `failure`, `error`, `inactive`, `in_progress`, `queued` or `pending`,
+    /// case-insensitive. Defaults to `BUILD_STATUS`, which Concourse does not set in `ensure`. Without a state, the
+    /// deployment is only created.
     pub state: Option<String>,
 
-    /// A short text, cut at 140 characters.
+    /// A short text, truncated to 140 characters.
     pub description: Option<String>,
 
-    /// Where the deployed thing can be seen.
+    /// The URL of the deployed application.
     pub environment_url: Option<String>,
 
-    /// What is done, GitHub's `deploy` when absent.
+    /// The task of the deployment; GitHub's default is `deploy`.
     pub task: Option<String>,
 
-    /// Contexts that must have succeeded on the commit before GitHub lets it be deployed.
+    /// The contexts that must have succeeded on the commit before GitHub creates the deployment.
     #[serde(default)]
     pub required_contexts: Vec<String>,
 
-    /// Whether a success makes earlier deployments in the environment inactive, as GitHub does when not told.
+    /// Whether a success makes earlier deployments in the environment inactive; GitHub's default is to do so.
     pub auto_inactive: Option<bool>,
 
-    /// Whether the environment is one that users see; GitHub takes `production` for one.
+    /// Whether the environment is one that users see; GitHub's default is true for `production` only.
     pub production_environment: Option<bool>,
 
-    /// Whether the environment will be gone again some day.
+    /// Whether the environment is temporary.
     pub transient_environment: Option<bool>,
 }
 

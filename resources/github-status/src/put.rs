@@ -44,8 +44,9 @@ pub(crate) async fn put(
 ) -> Result<Response<Version>> {
     for (key, is_set) in [("gate", source.gate.is_some()), ("deployment", source.deployment.is_some())] {
         if is_set {
-            return Err(anyhow!("a resource whose source has `{key}` is for waiting only")
-                .hint("the version of a put would pass for a go; put through another resource of this type"));
+            return Err(anyhow!("a put is not supported with `{key}` in the source").hint(format!(
+                "the version of a put would pass the gate; put to another resource of this type, without `{key}`"
+            )));
         }
     }
     // All inputs are read before the first request, so that a put with a mistake changes nothing.
@@ -95,14 +96,14 @@ impl<'p> Plan<'p> {
                 && refusal_says(error, StatusCode::UNPROCESSABLE_ENTITY, "No commit found")
             {
                 github.log().step(format_args!(
-                    "{} is not on GitHub; the status is that of {head}, the head of the pull request",
+                    "{} does not exist on GitHub; setting the status on {head}, the head of the pull request",
                     done.commit
                 ));
                 done.commit.clone_from(head);
                 outcome = planned.set(github, &done.commit).await;
             }
             let status = outcome.with_context(|| {
-                format!("cannot set the status `{}` of {} to `{}`", planned.context, done.commit, planned.state)
+                format!("cannot set status `{}` of {} to `{}`", planned.context, done.commit, planned.state)
             })?;
             github.log().step(format_args!("set `{}` of {} to `{}`", planned.context, done.commit, planned.state));
             done.statuses.push(status);
@@ -133,11 +134,12 @@ impl<'p> Plan<'p> {
         done.pull_request = Some(number);
         if params.delete_previous_comments {
             let deleted = comments::delete_ours(github, number).await?;
-            github.log().step(format_args!("deleted {deleted} of the comments on the pull request {number}"));
+            let noun = if deleted == 1 { "comment" } else { "comments" };
+            github.log().step(format_args!("deleted {deleted} previous {noun} on pull request {number}"));
         }
         for body in &self.comments {
             let comment = comments::add(github, number, body).await?;
-            github.log().step(format_args!("commented on the pull request {number}"));
+            github.log().step(format_args!("added a comment to pull request {number}"));
             done.comments.push(comment);
         }
         Ok(())
@@ -166,7 +168,7 @@ async fn wait_until_readable(github: &GitHub<'_>, commit: &str, set: &[Status]) 
     }
     let reason = match failure {
         Some(error) => format!("it cannot be read back: {error}"),
-        None => "GitHub does not list it yet".to_owned(),
+        None => "GitHub does not return it yet".to_owned(),
     };
     github.log().warn(format_args!("the status is set, but {reason}; a get of it may fail"));
     Ok(())
@@ -193,7 +195,7 @@ impl Planned {
                 Err(error) => error,
             };
             let Some(key) = planned.leave_out(&error) else { return Err(error) };
-            github.log().warn(format_args!("`{key}` is left out, since GitHub refuses it: {}", words_of(&error)));
+            github.log().warn(format_args!("retrying without `{key}`, which GitHub rejected: {}", words_of(&error)));
         }
     }
 
@@ -226,7 +228,7 @@ impl Planned {
             .repeatable();
         let mut status: Status = github.created(request).await?;
         if status.id == 0 {
-            github.log().warn("the status is set, but the answer has no `id`: the version names the commit alone");
+            github.log().warn("the status is set, but the response has no `id`: the version contains only the commit");
         }
         // Fields that the response omits are taken from the request.
         if status.state.is_empty() {

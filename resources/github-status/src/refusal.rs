@@ -26,7 +26,7 @@ pub(crate) struct NotUnderstood;
 
 impl std::fmt::Display for NotUnderstood {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the server does not answer as GitHub's API does")
+        formatter.write_str("the response is not one of GitHub's API")
     }
 }
 
@@ -106,20 +106,19 @@ fn failed_contexts(error: &Value) -> Option<String> {
 /// A hint for an error response.
 fn hint(status: StatusCode, said: &str) -> Option<&'static str> {
     match status {
-        StatusCode::UNAUTHORIZED => Some("the token, or the App's key, is wrong, expired or revoked"),
+        StatusCode::UNAUTHORIZED => Some("the token or the App's private key is wrong, expired or revoked"),
         StatusCode::NOT_FOUND => Some(
-            "the repository or the commit is not there, or the token may not see it: it needs `repo:status`, or `Commit statuses` of a \
-             fine-grained token or App",
+            "the repository or commit does not exist, or the token has no access: it needs the scope `repo:status`, or the permission `Commit statuses` of a fine-grained token or App",
         ),
         StatusCode::CONFLICT => Some(
-            "GitHub deploys a commit once `required_contexts` have succeeded on it, and when it merges with the default branch",
+            "GitHub deploys a commit only if all `required_contexts` have succeeded and the commit merges with the default branch",
         ),
         StatusCode::FORBIDDEN if said.contains("not accessible") => Some(
             "the token lacks a permission: `Commit statuses` for statuses, `Pull requests` for comments, `Deployments` for \
              deployments",
         ),
         StatusCode::UNPROCESSABLE_ENTITY if said.contains("No commit found") => {
-            Some("is the commit pushed to this repository?")
+            Some("check that the commit was pushed to this repository")
         }
         _ => None,
     }

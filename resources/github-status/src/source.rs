@@ -1,4 +1,4 @@
-//! What a pipeline may write under `source:`.
+//! The `source` of a resource.
 
 use std::time::Duration;
 
@@ -13,139 +13,139 @@ use crate::context_name;
 use crate::log::{Log, LogLevel};
 use crate::state::{require_deployment_state, require_state};
 
-/// The repository, how to get in, and which statuses count.
+/// The repository, the credentials, and the statuses to follow.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a key that pipelines have, and none depends on another")]
+#[allow(clippy::struct_excessive_bools, reason = "each field is a key in pipelines, independent of the others")]
 pub struct Source {
-    /// The repository, `OWNER/NAME`. It may be given as `owner` and `repo` instead.
+    /// The repository, `OWNER/NAME`. `owner` and `repo` can be set instead.
     #[serde(default)]
     pub repository: String,
 
-    /// The owner of the repository, as the `cogito` resource has it.
+    /// The owner of the repository, as in the `cogito` resource.
     pub owner: Option<String>,
 
-    /// The name of the repository, beside `owner`: a put without a context then has that of its job, as with the `cogito` resource. Alone,
-    /// `OWNER/NAME`, as an older pull-request resource has it.
+    /// With `owner`, the name of the repository. The context of a put then defaults to the job's name, as in the
+    /// `cogito` resource. Without `owner`, `OWNER/NAME`, as in an older pull-request resource.
     pub repo: Option<String>,
 
-    /// A token that may write commit statuses: `repo:status` of a classic one, `Commit statuses` of a fine-grained one.
-    /// Comments need `Pull requests` (write) beside it, `deployment` needs `Deployments`.
+    /// A token with write access to commit statuses: the scope `repo:status` of a classic token, the permission `Commit
+    /// statuses` of a fine-grained token. Comments also require `Pull requests` (write), and `deployment` requires
+    /// `Deployments`.
     pub access_token: Option<Secret>,
 
-    /// The number (or client ID) of a GitHub App, to log in as an installation of it in place of `access_token`.
+    /// The id (or client id) of a GitHub App, to log in as an installation of it instead of by `access_token`.
     pub app_id: Option<String>,
 
-    /// The number of the App's installation. Without it, the one that has the repository is looked up.
+    /// The id of the App's installation. Defaults to the installation that has access to the repository.
     pub installation_id: Option<String>,
 
-    /// The App's private key in PEM form, PKCS#1 (as GitHub gives it) or PKCS#8.
+    /// The App's private key in PEM format, PKCS#1 (as downloaded from GitHub) or PKCS#8.
     pub private_key: Option<Secret>,
 
-    /// The address of the REST API; of GitHub Enterprise it is `https://HOST/api/v3`, of Gitea and Forgejo `https://HOST/api/v1`.
+    /// The URL of the REST API: `https://HOST/api/v3` for GitHub Enterprise, `https://HOST/api/v1` for Gitea and Forgejo.
     #[serde(default = "endpoint")]
     pub endpoint: String,
 
-    /// The name of the established pull-request resource for `endpoint`.
+    /// An alias of `endpoint`, from the established pull-request resource.
     pub v3_endpoint: Option<String>,
 
-    /// The address of the GraphQL API, which the established pull-request resource needs beside `v3_endpoint`. Without it, the one that
-    /// belongs to `endpoint`.
+    /// The URL of the GraphQL API, which the established pull-request resource requires with `v3_endpoint`. Defaults to
+    /// the one of the server in `endpoint`.
     pub v4_endpoint: Option<String>,
 
-    /// The branch (or another ref, such as `pull/1/head`) whose newest commit is followed; `master` when nothing else is
-    /// named. With `pull_requests`, the branch that they are to be merged into.
+    /// The branch (or another ref, such as `pull/1/head`) whose head commit is followed; defaults to `master`. With
+    /// `pull_requests`, the base branch of the pull requests.
     pub branch: Option<String>,
 
-    /// The full hash of one commit to follow, in place of a branch.
+    /// The full hash of one commit to follow, instead of a branch.
     pub commit: Option<String>,
 
-    /// Follow the newest commit of each open pull request, in place of a branch.
+    /// Follow the head commit of each open pull request, instead of a branch.
     #[serde(default)]
     pub pull_requests: bool,
 
-    /// The context of the statuses to follow, and to set where a put names none.
+    /// The context of the statuses to follow, and the default context of puts.
     #[serde(default = "default_context")]
     pub context: String,
 
-    /// What the context of each put begins with, a slash between. A put without a context then has that of its job.
+    /// A prefix for the context of each put, followed by a slash. The context of a put then defaults to the job's name.
     pub context_prefix: Option<String>,
 
-    /// Set statuses without an address that they lead to.
+    /// Set statuses without a `target_url`.
     #[serde(default)]
     pub omit_target_url: bool,
 
-    /// How much the log of a step shows.
+    /// The log level of a step.
     #[serde(default)]
     pub log_level: LogLevel,
 
-    /// The contexts to follow, in place of `context`: each a name in which `*` stands for any text.
+    /// The contexts to follow, instead of `context`. In each, `*` matches any text.
     #[serde(default)]
     pub contexts: Vec<String>,
 
-    /// Makes a go/no-go of the resource: there is a version only while the newest status of a context says so. A put is
-    /// refused then, since its version would pass for a go.
+    /// Makes the resource a gate: it has a version only while the newest status of a context has the required state.
+    /// Puts are then rejected, because their versions would pass the gate.
     #[schemars(extend("x-keeps-empty" = true))]
     pub gate: Option<Gate>,
 
-    /// Follows deployments in place of commits' statuses: a deployment that reaches the state is a version. A put is
-    /// refused then, since its version would pass for one.
+    /// Follows deployments instead of commit statuses: each deployment that reaches the state is a version. Puts are
+    /// then rejected, because their versions would pass as such a deployment.
     pub deployment: Option<GateOfDeployment>,
 
-    /// Certificates of authorities to trust besides the system's, in PEM form.
+    /// Additional CA certificates to trust, in PEM format.
     #[serde(default)]
     pub ca_certs: Vec<String>,
 
-    /// Accept any certificate of the server. Whoever can reach into the network then reads the token.
+    /// Accept any TLS certificate. Anyone who can intercept the connection can then read the token.
     #[serde(default)]
     pub insecure: bool,
 
-    /// The established resource's name for `insecure`.
+    /// An alias of `insecure`, from the established resource.
     #[serde(default)]
     pub skip_ssl_verification: bool,
 
-    /// The proxy for all requests, `http://user:password@host:port`. Without it, `HTTPS_PROXY`, `HTTP_PROXY` and
-    /// `NO_PROXY` of the worker are used.
+    /// The proxy for all requests, `http://user:password@host:port`. If absent, the worker's `HTTPS_PROXY`,
+    /// `HTTP_PROXY` and `NO_PROXY` are used.
     pub proxy: Option<String>,
 
-    /// The longest time to wait for a connection, in seconds.
+    /// The timeout for a connection, in seconds.
     #[serde(default = "connect_timeout")]
     #[schemars(range(min = 1))]
     pub connect_timeout: u32,
 
-    /// The longest time in which nothing is received or sent, in seconds. Unless it is set, a server has 5 minutes for the
-    /// beginning of an answer.
+    /// The timeout for a read or write without progress, in seconds. If it is not set, the first byte of a response may
+    /// take 5 minutes.
     #[serde(default = "read_timeout")]
     #[schemars(range(min = 1))]
     pub read_timeout: u32,
 }
 
-/// What a commit's status must say.
+/// The conditions on a commit status.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Gate {
-    /// The context that decides; the source's `context` when absent.
+    /// The context of the status; defaults to the source's `context`.
     pub context: Option<String>,
 
-    /// The state that lets the commit through: `success`, `failure`, `error` or `pending`.
+    /// The state that passes the gate: `success`, `failure`, `error` or `pending`.
     #[serde(default = "success")]
     pub state: String,
 
-    /// The logins of those whose word counts; anybody's when empty. A GitHub App's is `NAME[bot]`.
+    /// The logins whose statuses count; if empty, those of all logins. The login of a GitHub App is `NAME[bot]`.
     #[serde(default)]
     pub creators: Vec<String>,
 }
 
-/// What a deployment's status must say.
+/// The conditions on a deployment status.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct GateOfDeployment {
     /// The environment, such as `production`.
     pub environment: String,
 
-    /// The state that makes the deployment a version: `success`, `failure`, `error`, `inactive`, `in_progress`, `queued` or
-    /// `pending`.
+    /// The required state of the deployment: `success`, `failure`, `error`, `inactive`, `in_progress`, `queued` or `pending`.
     #[serde(default = "success")]
     pub state: String,
 
-    /// The logins of those whose word counts; anybody's when empty. A GitHub App's is `NAME[bot]`.
+    /// The logins whose statuses count; if empty, those of all logins. The login of a GitHub App is `NAME[bot]`.
     #[serde(default)]
     pub creators: Vec<String>,
 }
@@ -206,8 +206,8 @@ impl Source {
         Log::new(console, self.log_level)
     }
 
-    /// The possible URLs of the REST API. An `endpoint` without a path may be the URL of a GitHub Enterprise or Gitea server, whose
-    /// API is below a path.
+    /// The possible URLs of the REST API. An `endpoint` without a path may be the URL of a GitHub Enterprise or Gitea
+    /// server, whose API is below a path.
     pub(crate) fn possible_apis(&self) -> Vec<String> {
         let api = self.api();
         let is_server = Url::parse(api)
@@ -273,11 +273,15 @@ impl Source {
     fn repository_rules(&self, problems: &mut Problems) {
         match (self.repository.as_str(), &self.owner, &self.repo) {
             ("", None, None) => {
-                problems.add_with_hint("repository", "required, but missing", "`owner` and `repo` do instead");
+                problems.add_with_hint(
+                    "repository",
+                    "required, but missing",
+                    "set `repository`, or `owner` and `repo`",
+                );
             }
-            (_, Some(_), None) => problems.add("repo", "required beside `owner`, but missing"),
+            (_, Some(_), None) => problems.add("repo", "required with `owner`, but missing"),
             ("", None, Some(repo)) if is_repository(repo) => {}
-            (_, None, Some(_)) => problems.add("owner", "required beside `repo`, but missing"),
+            (_, None, Some(_)) => problems.add("owner", "required with `repo`, but missing"),
             ("", Some(owner), Some(repo)) if !is_repository(&format!("{owner}/{repo}")) => {
                 problems.add("owner", format!("expected `owner` and `repo` to be names, found `{owner}` and `{repo}`"));
             }
@@ -286,7 +290,7 @@ impl Source {
                 problems.add("repository", format!("expected `OWNER/NAME`, found `{repository}`"));
             }
             (repository, Some(owner), Some(repo)) if !repository.eq_ignore_ascii_case(&format!("{owner}/{repo}")) => {
-                problems.add("repository", "says something else than `owner` and `repo`");
+                problems.add("repository", "must name the same repository as `owner` and `repo`");
             }
             _ => {}
         }
@@ -305,7 +309,7 @@ impl Source {
             (false, [(_, false), (_, false)]) => problems.add_with_hint(
                 "access_token",
                 "required, but missing",
-                "or log in as a GitHub App by `app_id` and `private_key`",
+                "set `access_token`, or `app_id` and `private_key` to log in as a GitHub App",
             ),
             (false, _) => {
                 for (key, _) in app.into_iter().filter(|(_, given)| !given) {
@@ -327,7 +331,7 @@ impl Source {
         if let Some(id) = &self.app_id
             && !id.trim().chars().all(|character| character.is_ascii_alphanumeric() || ".-_".contains(character))
         {
-            problems.add("app_id", "expected the App's number or its client ID");
+            problems.add("app_id", "expected the App's id or client id");
         }
     }
 }
@@ -344,7 +348,7 @@ impl Parameters for Source {
                 problems.add("endpoint", "must not have a query");
             }
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                problems.add("endpoint", "must not hold a user or password");
+                problems.add("endpoint", "must not contain a user or password");
             }
             Ok(_) => {}
             Err(error) => problems.add("endpoint", format!("expected `https://...`: {error}")),
@@ -357,7 +361,7 @@ impl Parameters for Source {
         if let Some(branch) = &self.branch
             && !is_ref(branch)
         {
-            problems.add("branch", format!("`{branch}` is not a legal branch name"));
+            problems.add("branch", format!("`{branch}` is not a valid ref name"));
         }
         if let Some(commit) = &self.commit {
             if !is_commit_hash(commit) {
@@ -376,7 +380,7 @@ impl Parameters for Source {
                 problems.add("gate.context", "must not be empty");
             }
             if !self.contexts.is_empty() {
-                problems.add("contexts", "has no effect with `gate`, which has one context");
+                problems.add("contexts", "has no effect with `gate`, which follows one context");
             }
         }
         if let Some(deployment) = &self.deployment {

@@ -44,7 +44,7 @@ impl Subject {
     fn of_path(inputs: &Inputs, source: &Source, path: &str) -> Result<Self> {
         let directory = inputs.find(path)?.filter(|found| found.is_dir()).ok_or_else(|| {
             anyhow!("`{path}` is not a directory in the inputs")
-                .hint("`path` is the name of an earlier get of a pull request")
+                .hint("set `path` to the name of an earlier get of a pull request")
         })?;
         require_repository(inputs, source, path, &directory)?;
         let read = || {
@@ -56,11 +56,11 @@ impl Subject {
             let manner = Manner::PullRequest;
             Ok::<_, jetway::Error>(Self { manner, commit, pull_request, head_of_pull_request: None })
         };
-        read().with_context(|| format!("cannot tell the commit of `{path}`"))
+        read().with_context(|| format!("cannot find the commit of `{path}`"))
     }
 
     fn of_commit(inputs: &Inputs, source: &Source, given: &str) -> Result<Self> {
-        let found = inputs.find(given).with_context(|| format!("cannot tell the commit from `{given}`"))?;
+        let found = inputs.find(given).with_context(|| format!("cannot find the commit of `{given}`"))?;
         if let Some(directory) = found.as_ref().filter(|found| found.is_dir()) {
             return Self::of_checkout(inputs, source, given, directory);
         }
@@ -71,14 +71,14 @@ impl Subject {
                 if is_commit_hash(hash) {
                     Ok(hash.to_ascii_lowercase())
                 } else {
-                    Err(anyhow!("the file holds no full commit hash"))
+                    Err(anyhow!("the file does not contain a full commit hash"))
                 }
             }
             None if is_commit_hash(given) => Ok(given.to_ascii_lowercase()),
             None => Err(anyhow!("it is neither in the inputs nor a full commit hash")
-                .hint("name a checkout, a file that holds a hash, or a hash of 40 digits")),
+                .hint("name a checkout, a file that contains a full hash, or a full hash")),
         };
-        let commit = commit().with_context(|| format!("cannot tell the commit from `{given}`"))?;
+        let commit = commit().with_context(|| format!("cannot find the commit of `{given}`"))?;
         let (manner, pull_request) = (Manner::Commit, PullRequest::default());
         Ok(Self { manner, commit, pull_request, head_of_pull_request: None })
     }
@@ -89,10 +89,10 @@ impl Subject {
         match (checkouts.pop(), checkouts.is_empty()) {
             (Some((name, directory)), true) => Self::of_checkout(inputs, source, &name, &directory),
             (None, _) => Err(anyhow!("`commit` is missing, and there is no checkout in the inputs")
-                .hint("name a checkout, a file that holds a hash, or a hash; or a pull request's checkout by `path`")),
+                .hint("set `commit` to a checkout, a file that contains a hash, or a hash; or set `path` to the checkout of a pull request")),
             (Some(_), false) => {
                 Err(anyhow!("`commit` is missing, and there are several checkouts in the inputs: {}", names.join(", "))
-                    .hint("name one of them as `commit`, or give the put one input (`inputs: [NAME]`)"))
+                    .hint("set `commit` to one of them, or limit the put to one input (`inputs: [NAME]`)"))
             }
         }
     }
@@ -100,7 +100,7 @@ impl Subject {
     fn of_checkout(inputs: &Inputs, source: &Source, name: &str, directory: &Path) -> Result<Self> {
         require_repository(inputs, source, name, directory)?;
         let commit =
-            checkout::head(inputs, directory).with_context(|| format!("cannot tell the commit from `{name}`"))?;
+            checkout::head(inputs, directory).with_context(|| format!("cannot find the commit of `{name}`"))?;
         let head = PullRequest::of(inputs, directory).ok().and_then(|pull_request| pull_request.commit);
         let head_of_pull_request = head.map(|head| head.to_ascii_lowercase()).filter(|head| *head != commit);
         let (manner, pull_request) = (Manner::Commit, PullRequest::default());
@@ -113,10 +113,10 @@ fn require_repository(inputs: &Inputs, source: &Source, name: &str, directory: &
     let remotes = checkout::remotes(inputs, directory);
     let Some(another) = remote::of_another(&remotes, &source.repository(), source.api()) else { return Ok(()) };
     Err(anyhow!(
-        "the checkout `{name}` is of `{}` (its remote `{}`), but the source's repository is `{}`",
+        "the checkout `{name}` belongs to `{}` (remote `{}`), but `repository` of the source is `{}`",
         another.repository,
         another.name,
         source.repository()
     )
-    .hint("give the put the input that belongs to the repository; a commit that is named by a file or by its hash is not held to it"))
+    .hint("use a checkout of this repository; a commit given by its hash or by a file is not compared with the repository"))
 }

@@ -51,7 +51,7 @@ impl Texts<'_> {
         let has_state = params.state().is_some() || self.state_of_build().is_some();
         match (self.manner, params.state()) {
             (Manner::PullRequest, None) if !has_state && !params.has_other_work() => {
-                self.log.warn("no status is set: neither `status` nor anything else to do is given beside `path`");
+                self.log.warn("no status is set: `path` is given without `status`, a comment or a deployment");
                 Ok(Vec::new())
             }
             (_, None) if params.has_other_work() => Ok(Vec::new()),
@@ -59,15 +59,14 @@ impl Texts<'_> {
         }
     }
 
-    /// Builds one status for each context of an entry. Keys that the entry does not set are taken from the params. `at` is the path
-    /// of its keys.
+    /// Builds one status for each context of an entry. Keys that the entry does not set are taken from the params. `at`
+    /// is the path of its keys.
     fn status(&self, one: &StatusParams, at: &str, target_url: Option<&str>) -> Result<Vec<Planned>> {
         let typed = given(one.state.as_ref()).or_else(|| self.params.state());
         let state = typed.and_then(State::parse).or_else(|| self.state_of_build());
         let state = state.ok_or_else(|| {
-            anyhow!("there is no state to set").hint(
-                "set `state`; without it `BUILD_STATUS` is used, which Concourse sets in `on_success`, `on_failure`, `on_abort` and \
-                 `on_error`, but not in `ensure`",
+            anyhow!("the state to set is not known").hint(
+                "set `state`; it defaults to `BUILD_STATUS`, which Concourse sets in `on_success`, `on_failure`, `on_abort` and `on_error`, but not in `ensure`",
             )
         })?;
         let target_url = match given(one.target_url.as_ref()) {
@@ -170,8 +169,7 @@ impl Texts<'_> {
             let is_page = address::is_page(page);
             if !is_page {
                 self.log.warn(format_args!(
-                    "the status has no `target_url`: the build's page, `{page}`, is no address that begins with `https://`; set \
-                     Concourse's external URL with its scheme"
+                    "the status has no `target_url`: the build's URL, `{page}`, is not an `https://` URL; set Concourse's external URL with its scheme"
                 ));
             }
             is_page
@@ -189,7 +187,7 @@ impl Texts<'_> {
         }
         let is_page = address::is_page(&page);
         if !is_page {
-            self.log.warn(format_args!("`{key}` is left out: `{page}` is no address that begins with `https://`"));
+            self.log.warn(format_args!("`{key}` is omitted: `{page}` is not an `https://` URL"));
         }
         is_page.then_some(page)
     }
@@ -199,7 +197,7 @@ impl Texts<'_> {
         let page = given(text)?.trim();
         let is_page = address::is_page(page);
         if !is_page {
-            self.log.warn(format_args!("`{key}` is left out: `{page}` is no address that begins with `https://`"));
+            self.log.warn(format_args!("`{key}` is omitted: `{page}` is not an `https://` URL"));
         }
         is_page.then(|| page.to_owned())
     }
@@ -209,7 +207,7 @@ impl Texts<'_> {
         match self.inputs.find(path)? {
             Some(found) if found.is_file() => self.inputs.text(key, path).map(Some),
             _ => {
-                self.log.warn(format_args!("there is no file `{path}` in the inputs (`{key}`)"));
+                self.log.warn(format_args!("file `{path}` (`{key}`) does not exist in the inputs"));
                 Ok(None)
             }
         }
@@ -218,9 +216,8 @@ impl Texts<'_> {
     /// Removes the characters that GitHub rejects from `text`.
     pub(crate) fn without_emoji(&self, key: &str, text: &str) -> String {
         let Some(words) = without_emoji(text) else { return text.to_owned() };
-        self.log.warn(format_args!(
-            "`{key}` is set without its emoji and other characters of four bytes, which GitHub refuses"
-        ));
+        self.log
+            .warn(format_args!("`{key}` is set without emoji and other four-byte characters, which GitHub rejects"));
         words
     }
 
@@ -230,7 +227,7 @@ impl Texts<'_> {
             // In an older pull-request resource, `comment` names a file.
             let file = self.inputs.text_of_file(text.trim());
             if file.is_some() {
-                self.log.step(format_args!("`comment` is the file `{}` in the inputs", text.trim()));
+                self.log.step(format_args!("reading `comment` from file `{}` in the inputs", text.trim()));
             }
             let text = file.as_deref().unwrap_or(text);
             comments.push(fill(self.build, self.log, "comment", text, Unknown::Stays));

@@ -10,11 +10,11 @@ pub(crate) fn fill(build: &BuildMetadata, log: Log<'_>, key: &str, text: &str, u
     let filled = interpolate(text, |name| build.variable(name).or_else(|| is_known(name).then_some("")), unknown);
     if !filled.unknown.is_empty() {
         let fate = match unknown {
-            Unknown::Stays => "stays as it is",
-            Unknown::Empties => "is left out",
+            Unknown::Stays => "is kept",
+            Unknown::Empties => "is removed",
         };
         let names: Vec<String> = filled.unknown.iter().map(|name| format!("`${name}`")).collect();
-        log.warn(format_args!("`{key}`: {} is no variable of the build and {fate}", names.join(", ")));
+        log.warn(format_args!("`{key}`: {} is not a variable of the build and {fate}", names.join(", ")));
     }
     filled.text
 }

@@ -1,20 +1,20 @@
-//! What identifies one version.
+//! The version of a status.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What was said of a commit: a status, a deployment's status, or a comment on its pull request.
+/// A commit status, a deployment status, or a comment on the commit's pull request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
     /// The commit's full hash.
     pub commit: String,
-    /// The number of the status: of the commit's, or with `deployment` of the deployment's.
+    /// The id of the commit status, or with `deployment`, of the deployment status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// The number of the deployment.
+    /// The id of the deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<String>,
-    /// The number of the comment, after a put that did nothing but comment.
+    /// The id of the comment, after a put that only added comments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// The number of the pull request, with `pull_requests`.
