@@ -67,8 +67,8 @@ impl<'s> Reader<'s> {
             return;
         }
         let message = match shown {
-            Shown::Yes => format!("Concourse turns `{written}` into `{becomes}`; write '{written}' to keep it"),
-            Shown::No => "Concourse alters this unquoted value; quote it to keep it".to_owned(),
+            Shown::Yes => format!("Concourse converts `{written}` to `{becomes}`; quote it: '{written}'"),
+            Shown::No => "Concourse converts this unquoted value to another one; quote it".to_owned(),
         };
         self.found.push((node.position, path.to_owned(), message));
     }
@@ -112,11 +112,11 @@ mod tests {
         assert_eq!(
             warnings("uri: 1.10\nbranch: yes\npaths: [010, 1234e5, a]\nhosts: [{name: 1_0}]\n"),
             [
-                "1:6 .uri Concourse turns `1.10` into `1.1`; write '1.10' to keep it",
-                "2:9 .branch Concourse turns `yes` into `true`; write 'yes' to keep it",
-                "3:9 .paths[0] Concourse turns `010` into `8`; write '010' to keep it",
-                "3:14 .paths[1] Concourse turns `1234e5` into `123400000`; write '1234e5' to keep it",
-                "4:16 .hosts[0].name Concourse turns `1_0` into `10`; write '1_0' to keep it",
+                "1:6 .uri Concourse converts `1.10` to `1.1`; quote it: '1.10'",
+                "2:9 .branch Concourse converts `yes` to `true`; quote it: 'yes'",
+                "3:9 .paths[0] Concourse converts `010` to `8`; quote it: '010'",
+                "3:14 .paths[1] Concourse converts `1234e5` to `123400000`; quote it: '1234e5'",
+                "4:16 .hosts[0].name Concourse converts `1_0` to `10`; quote it: '1_0'",
             ]
         );
     }
@@ -126,8 +126,8 @@ mod tests {
         assert_eq!(
             warnings("password: 0123\nhosts: [{name: a, key: 0123}]\n"),
             [
-                "1:11 .password Concourse alters this unquoted value; quote it to keep it",
-                "2:24 .hosts[0].key Concourse alters this unquoted value; quote it to keep it",
+                "1:11 .password Concourse converts this unquoted value to another one; quote it",
+                "2:24 .hosts[0].key Concourse converts this unquoted value to another one; quote it",
             ]
         );
     }

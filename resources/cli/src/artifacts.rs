@@ -57,7 +57,7 @@ impl<'n> Artifacts<'n> {
             let near = nearest(name, self.made.iter().map(|(made, _)| made.as_str()));
             let near = near.and_then(|near| self.made.iter().find(|(made, _)| made == near));
             let hint = near.map(|(_, shown)| format!("; did you mean `{shown}`?")).unwrap_or_default();
-            let message = format!("{title}: nothing in the job makes the input `{}`{hint}", node.shown());
+            let message = format!("{title}: no step of the job produces the input `{}`{hint}", node.shown());
             findings.push(Finding::problem(node.position, message));
         }
     }
@@ -116,8 +116,8 @@ mod tests {
         assert_eq!(
             findings("- get: code\n- put: image\n  inputs: [code, imgae, docs]\n"),
             [
-                "5:18: job `j`, put `image`: nothing in the job makes the input `imgae`; did you mean `image`?",
-                "5:25: job `j`, put `image`: nothing in the job makes the input `docs`",
+                "5:18: job `j`, put `image`: no step of the job produces the input `imgae`; did you mean `image`?",
+                "5:25: job `j`, put `image`: no step of the job produces the input `docs`",
             ]
         );
     }

@@ -32,7 +32,7 @@ impl Budget {
         self.nodes += weight.nodes;
         self.text += weight.text;
         if self.nodes > MOST_NODES || self.text > MOST_TEXT {
-            Err(format!("too large: it stands for more than {MOST_NODES} values or {} MiB", MOST_TEXT / 1024 / 1024))
+            Err(format!("too large: it expands to more than {MOST_NODES} values or {} MiB", MOST_TEXT / 1024 / 1024))
         } else if depth + weight.depth > DEEPEST {
             Err(format!("nested deeper than {DEEPEST} levels"))
         } else {

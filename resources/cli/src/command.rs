@@ -12,10 +12,9 @@ use crate::schema::SchemaArguments;
 use crate::validate::ValidateArguments;
 use crate::{schema, validate};
 
-/// Jetway's resource types at a terminal: run them from a pipeline file, and find mistakes in one.
+/// Runs Jetway's resource types from a pipeline file, and validates pipelines.
 ///
-/// Nothing here talks to Concourse: a verb runs on this machine, just as a worker would run it, with
-/// the source and the params that the pipeline has.
+/// It does not connect to Concourse: a verb runs on this machine, as on a worker, with the source and the params of the pipeline.
 #[derive(Debug, Parser)]
 #[command(name = "jetway", version, verbatim_doc_comment, arg_required_else_help = true)]
 struct Arguments {
@@ -25,7 +24,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the versions of a resource from a given one on, oldest first
+    /// List the versions of a resource since a given version, oldest first
     Check {
         #[command(flatten)]
         resource: ResourceArguments,
@@ -35,8 +34,8 @@ enum Command {
 
     /// Fetch a version of a resource into a directory
     ///
-    /// Without `--version` it is the version that the pipeline pins, or else the newest one that a check
-    /// finds. Params come from the get step of a job, with `--job`.
+    /// Without `--version`, fetches the version that the pipeline pins, or else the newest version that a check finds.
+    /// With `--job`, uses the params of the job's get step.
     #[command(visible_alias = "in", verbatim_doc_comment)]
     Get {
         #[command(flatten)]
@@ -45,30 +44,29 @@ enum Command {
         step: StepArguments,
         #[command(flatten)]
         version: VersionArguments,
-        /// Where to put it: an empty directory, made when it is not there
+        /// The target: an empty directory, created if it does not exist
         #[arg(value_name = "DIRECTORY")]
         directory: PathBuf,
     },
 
-    /// Make a new version of a resource from what is in a directory
+    /// Create a new version of a resource from the inputs in a directory
     ///
-    /// Params come from the put step of a job, with `--job`.
+    /// With `--job`, uses the params of the job's put step.
     #[command(visible_alias = "out", verbatim_doc_comment)]
     Put {
         #[command(flatten)]
         resource: ResourceArguments,
         #[command(flatten)]
         step: StepArguments,
-        /// The directory that holds the step's inputs by name
+        /// The directory with the step's inputs, one subdirectory for each
         #[arg(value_name = "DIRECTORY")]
         directory: PathBuf,
     },
 
     /// Find mistakes in pipelines, with line and column
     ///
-    /// Resources of other types are passed over. A var may stand anywhere; those that are given are filled
-    /// in first. The exit code is 0 when all is well, 1 when there are problems, and 2 when a file cannot
-    /// be used.
+    /// Ignores resources of other types. Vars without a value are allowed anywhere; vars with a value are interpolated
+    /// first. The exit code is 0 without problems, 1 with problems, and 2 if a file cannot be read.
     #[command(verbatim_doc_comment)]
     Validate(ValidateArguments),
 
@@ -79,18 +77,18 @@ enum Command {
 const EXAMPLES: &str = "\
 Examples:
   jetway validate ci.yml
-      what is wrong with a pipeline, before Concourse tells
+      find mistakes in a pipeline before Concourse does
   jetway check --pipeline ci.yml --resource repo --var deploy_key=@key.pem
-      the newest version, as Concourse would see it
+      print the newest version, as Concourse would find it
   jetway get --pipeline ci.yml --resource repo --version ref=4f1b2c3 checkout
-      that version, in the directory `checkout`
+      fetch that version into the directory `checkout`
   jetway put --pipeline ci.yml --resource repo --job release --load-vars-from vars.yml inputs
-      what the step of job `release` would put; `inputs` holds a directory for each input
+      run the put step of job `release`; `inputs` has a directory for each input
   jetway schema --all schemas
-      for an editor: a file for each type, and `pipeline.json` for pipelines
+      write schemas for editors: a file for each type, and `pipeline.json` for pipelines
 
-Responses go to standard output, messages to standard error. Vars are given as for `fly set-pipeline`;
-`--var NAME=@FILE` also takes a file's content, as it is.";
+Responses go to standard output, messages to standard error. Set vars as for `fly set-pipeline`;
+`--var NAME=@FILE` also sets a var to the exact content of a file.";
 
 /// Parses the arguments and runs the command.
 pub(crate) fn run(catalogue: &Catalogue) -> ExitCode {

@@ -137,7 +137,7 @@ impl Builder {
     fn take(&mut self, event: Event<'_>, position: Position) -> Result<Progress, Unusable> {
         match event {
             Event::DocumentStart(..) if self.root.is_some() => {
-                let message = "Concourse reads the first document of a file only: what follows is passed over";
+                let message = "Concourse reads only the first document of a file: the rest is ignored";
                 self.findings.push(Finding::warning(position, message));
                 return Ok(Progress::Complete);
             }
@@ -156,7 +156,10 @@ impl Builder {
             Event::SequenceEnd | Event::MappingEnd => self.end()?,
             Event::Alias(anchor) => {
                 let Some((node, weight)) = self.anchors.get(&anchor) else {
-                    return Err(Unusable { position: Some(position), message: "an alias inside of itself".to_owned() });
+                    return Err(Unusable {
+                        position: Some(position),
+                        message: "an alias inside its own anchor".to_owned(),
+                    });
                 };
                 let (node, weight) = (node.clone(), *weight);
                 self.spend(weight, position)?;
@@ -181,7 +184,7 @@ impl Builder {
             Children::List(items) => Content::List(items),
             Children::Map { entries, .. } => match old_var(&entries) {
                 Some(name) => {
-                    let message = format!("Concourse refuses `{{{{{name}}}}}`; write `(({name}))`");
+                    let message = format!("Concourse rejects `{{{{{name}}}}}`; write `(({name}))`");
                     self.refusals.push(Finding::problem(position, message));
                     Content::Text(format!("{{{{{name}}}}}"))
                 }
@@ -236,8 +239,9 @@ impl Builder {
         for (key, value) in pairs {
             if key.kind == KeyKind::Merge {
                 if let Some(first) = first_merge.replace(key.node.position) {
-                    let message =
-                        format!("Concourse refuses a second `<<`, first at {first}; write `<<: [*one, *other]`");
+                    let message = format!(
+                        "Concourse rejects a second `<<` (the first is at {first}); write `<<: [*one, *other]`"
+                    );
                     self.refusals.push(Finding::problem(key.node.position, message));
                 }
                 merged.extend(merge_sources(key.node.position, value)?);
@@ -246,7 +250,7 @@ impl Builder {
             let position = key.node.position;
             let text = key_text(key.node)?;
             if let Some(first) = seen.get(&text) {
-                self.findings.push(Finding::problem(position, format!("`{text}` is set twice, first at {first}")));
+                self.findings.push(Finding::problem(position, format!("`{text}` is set twice (first at {first})")));
                 continue;
             }
             seen.insert(text.clone(), position);
@@ -290,7 +294,7 @@ fn old_var(entries: &[(KeyNode, Node)]) -> Option<String> {
 
 /// The entries that `<<` merges, from one map or a list of maps. The first map that has a key wins.
 fn merge_sources(position: Position, value: Node) -> Result<Vec<Entry>, Unusable> {
-    let refuse = || Unusable { position: Some(position), message: "`<<` needs keys and values".to_owned() };
+    let refuse = || Unusable { position: Some(position), message: "`<<` requires keys and values".to_owned() };
     match value.content {
         Content::Map(entries) => Ok(entries),
         Content::List(items) => items.into_iter().try_fold(Vec::new(), |mut all, item| match item.content {
@@ -382,7 +386,7 @@ mod tests {
 
     #[test]
     fn a_key_that_is_set_twice_is_found_with_both_positions() {
-        assert_eq!(findings("a: 1\nb:\n  c: 2\n  d: 3\n  c: 4\n"), ["5:3: `c` is set twice, first at 3:3"]);
+        assert_eq!(findings("a: 1\nb:\n  c: 2\n  d: 3\n  c: 4\n"), ["5:3: `c` is set twice (first at 3:3)"]);
     }
 
     #[test]
@@ -392,8 +396,8 @@ mod tests {
         assert_eq!(
             refusals.iter().map(ToString::to_string).collect::<Vec<_>>(),
             [
-                "2:4: Concourse refuses `{{old-name}}`; write `((old-name))`",
-                "5:3: Concourse refuses a second `<<`, first at 4:3; write `<<: [*one, *other]`",
+                "2:4: Concourse rejects `{{old-name}}`; write `((old-name))`",
+                "5:3: Concourse rejects a second `<<` (the first is at 4:3); write `<<: [*one, *other]`",
             ]
         );
     }
@@ -402,7 +406,7 @@ mod tests {
     fn a_second_document_is_passed_over_with_a_warning() {
         assert_eq!(
             findings("a: 1\n---\nb: [\n"),
-            ["2:1: warning: Concourse reads the first document of a file only: what follows is passed over"]
+            ["2:1: warning: Concourse reads only the first document of a file: the rest is ignored"]
         );
     }
 
@@ -415,7 +419,7 @@ mod tests {
         );
         assert_eq!(refused("a: *hunter2\n"), "1:4: not valid YAML: while parsing node, found unknown anchor");
         assert_eq!(refused("? [hunter2]\n: x\n"), "1:3: a key must be text, found a list");
-        assert_eq!(refused("<<: hunter2\n"), "1:1: `<<` needs keys and values");
+        assert_eq!(refused("<<: hunter2\n"), "1:1: `<<` requires keys and values");
         assert_eq!(load(b"a: \xff\n").unwrap_err().to_string(), "not UTF-8 (byte 4)");
     }
 
@@ -425,14 +429,14 @@ mod tests {
         let nine = |inner: usize| format!("[{}]", vec![format!("*a{inner}"); 9].join(", "));
         let bomb: String = (1..12).map(|inner| level(inner, nine(inner - 1))).collect();
         let bomb = format!("a0: &a0 x\n{bomb}");
-        assert!(refused(&bomb).ends_with("too large: it stands for more than 500000 values or 64 MiB"));
+        assert!(refused(&bomb).ends_with("too large: it expands to more than 500000 values or 64 MiB"));
 
         let deeper = |inner: usize| format!("[[[[[[[[[[*a{inner}]]]]]]]]]]");
         let tower: String = (1..100).map(|inner| level(inner, deeper(inner - 1))).collect();
         let tower = format!("a0: &a0 x\n{tower}");
         assert!(refused(&tower).ends_with("nested deeper than 400 levels"));
         assert!(refused(&"[".repeat(100_000)).contains("not valid YAML"));
-        assert_eq!(refused("a: &a [*a]\n"), "1:8: an alias inside of itself");
+        assert_eq!(refused("a: &a [*a]\n"), "1:8: an alias inside its own anchor");
     }
 
     #[test]

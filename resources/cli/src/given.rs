@@ -14,15 +14,15 @@ use crate::vars::Vars;
 /// The var options of the command line.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct VarArguments {
-    /// A var as text: NAME=VALUE, or NAME=@FILE for the content of a file, as it is
+    /// A var as text: NAME=VALUE, or NAME=@FILE for the exact content of a file
     #[arg(short = 'v', long = "var", value_name = "NAME=VALUE", allow_hyphen_values = true)]
     vars: Vec<String>,
 
-    /// A var as YAML: NAME=VALUE, so that `true`, `3` or `[a, b]` keep their kind
+    /// A var as YAML: NAME=VALUE, so that `true`, `3` or `[a, b]` keep their type
     #[arg(short = 'y', long = "yaml-var", value_name = "NAME=YAML", allow_hyphen_values = true)]
     yaml_vars: Vec<String>,
 
-    /// A YAML file of vars; of several files the later one wins, and `--var` wins over files
+    /// A YAML file of vars; later files override earlier ones, and `--var` overrides files
     #[arg(short = 'l', long = "load-vars-from", value_name = "FILE")]
     var_files: Vec<PathBuf>,
 }
@@ -56,19 +56,20 @@ fn pair<'a>(option: &str, argument: &'a str) -> Result<(&'a str, &'a str)> {
     argument
         .split_once('=')
         .filter(|(name, _)| !name.is_empty())
-        .ok_or_else(|| anyhow!("`{option}` needs a name and a value").hint(format!("{option} NAME=VALUE")))
+        .ok_or_else(|| anyhow!("`{option}` requires a name and a value").hint(format!("use `{option} NAME=VALUE`")))
 }
 
 fn text_of(file: &Path) -> Result<String> {
-    String::from_utf8(read(file)?).map_err(|_| anyhow!("`{}` is not UTF-8, so it cannot be a var", file.display()))
+    String::from_utf8(read(file)?)
+        .map_err(|_| anyhow!("file `{}` is not valid UTF-8 and cannot be used as a var", file.display()))
 }
 
 fn named(option: &str, name: &str) -> Result<Reference> {
-    Reference::parse(name).map_err(|problem| anyhow!("`{option}`: `{name}` is no name of a var: {problem}"))
+    Reference::parse(name).map_err(|problem| anyhow!("`{option}`: `{name}` is not a valid var name: {problem}"))
 }
 
 fn add_file(vars: &mut Vars, file: &Path) -> Result<()> {
-    let unusable = || format!("cannot use `{}` as a file of vars", file.display());
+    let unusable = || format!("cannot load vars from file `{}`", file.display());
     let document = load(&read(file)?).with_context(unusable)?;
     if let Some(finding) = document.findings.iter().find(|finding| finding.severity == Severity::Problem) {
         return Err(anyhow!("{finding}").context(unusable()));
@@ -120,11 +121,11 @@ mod tests {
             let lines: Vec<String> = lines(&error).iter().map(|line| line.text().to_owned()).collect();
             lines.join("; ").replace(&directory.path().display().to_string(), "DIR")
         };
-        assert_eq!(refused(&["hunter2"], &[], vec![]), "`--var` needs a name and a value; --var NAME=VALUE");
-        assert_eq!(refused(&["=hunter2"], &[], vec![]), "`--var` needs a name and a value; --var NAME=VALUE");
+        assert_eq!(refused(&["hunter2"], &[], vec![]), "`--var` requires a name and a value; use `--var NAME=VALUE`");
+        assert_eq!(refused(&["=hunter2"], &[], vec![]), "`--var` requires a name and a value; use `--var NAME=VALUE`");
         assert_eq!(
             refused(&["a..b=hunter2"], &[], vec![]),
-            "`--var`: `a..b` is no name of a var: a part of its name is empty"
+            "`--var`: `a..b` is not a valid var name: it has an empty segment"
         );
         assert_eq!(
             refused(&[], &["a=[hunter2"], vec![]),
@@ -132,7 +133,7 @@ mod tests {
         );
         assert_eq!(
             refused(&[], &[], vec![list]),
-            "cannot use `DIR/list.yml` as a file of vars; expected keys and values, found a list"
+            "cannot load vars from file `DIR/list.yml`; expected keys and values, found a list"
         );
         assert!(refused(&["a=@/no/such/file"], &[], vec![]).starts_with("cannot read `/no/such/file`"));
     }

@@ -27,7 +27,7 @@ pub(crate) fn document(file: &Path) -> Result<Document, String> {
     let document = load(&bytes).map_err(|unusable| unusable.in_file(file))?;
     match &document.root.content {
         Content::Map(_) => Ok(document),
-        Content::Null => Err(unusable(None, "there is nothing in it".to_owned())),
+        Content::Null => Err(unusable(None, "the file is empty".to_owned())),
         _ => {
             let Finding { position, message, .. } = expected("a pipeline: `resources` and `jobs`", &document.root);
             Err(unusable(Some(position), message))
@@ -73,7 +73,7 @@ impl<'n> Pipeline<'n> {
             let named = |key: &str| node.get(key).filter(|value| !value.is_null());
             for key in ["name", "type"] {
                 match named(key) {
-                    None => findings.push(Finding::problem(node.position, format!("a {what} needs `{key}`"))),
+                    None => findings.push(Finding::problem(node.position, format!("a {what} requires `{key}`"))),
                     Some(value) if value.scalar_text().is_none() => findings.push(expected("a name", value)),
                     Some(_) => {}
                 }
@@ -91,7 +91,7 @@ impl<'n> Pipeline<'n> {
             let first = all.iter().find(|first| declared.name.is_some() && first.name == declared.name);
             if let Some(first) = first {
                 let shown = &declared.shown;
-                let message = format!("{what} `{shown}` is declared twice, first at {}", first.name_position);
+                let message = format!("{what} `{shown}` is declared twice (first at {})", first.name_position);
                 findings.push(Finding::problem(declared.name_position, message));
             }
             self.is_open |= declared.name.is_none();
@@ -150,9 +150,9 @@ mod tests {
             findings("resources:\n- x\n- {name: a}\n- {name: b, type: t}\n- {name: b, type: [t]}\njobs: {}\n"),
             [
                 "2:3: expected a resource: `name`, `type` and `source`, found text",
-                "3:3: a resource needs `type`",
+                "3:3: a resource requires `type`",
                 "5:19: expected a name, found a list",
-                "5:10: resource `b` is declared twice, first at 4:10",
+                "5:10: resource `b` is declared twice (first at 4:10)",
                 "6:7: expected a list of jobs, found keys and values",
             ]
         );

@@ -83,7 +83,7 @@ impl Reference {
     /// Parses the text between the parentheses; `Err` says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         if !text.matches('"').count().is_multiple_of(2) {
-            return Err("a quote in it is not closed");
+            return Err("it has an unclosed quote");
         }
         let (source, path) = match split_unquoted(text, ':') {
             Some((source, path)) => (Some(source.replace('"', "").trim().to_owned()), path),
@@ -98,7 +98,7 @@ impl Reference {
             };
             let segment = segment.trim().replace('"', "");
             if segment.trim_matches('/').is_empty() {
-                return Err("a part of its name is empty");
+                return Err("it has an empty segment");
             }
             segments.push(segment);
             rest = next;
@@ -182,9 +182,9 @@ mod tests {
         assert_eq!(parsed(".:a"), ". | a | ");
         assert_eq!(parsed("\"a.b:c\".d"), " | a.b:c | d");
         assert_eq!(parsed("s:\"a.b\".\"c.d\""), "s | a.b | c.d");
-        assert_eq!(Reference::parse("a..b"), Err("a part of its name is empty"));
-        assert_eq!(Reference::parse("a."), Err("a part of its name is empty"));
-        assert_eq!(Reference::parse("\"a"), Err("a quote in it is not closed"));
+        assert_eq!(Reference::parse("a..b"), Err("it has an empty segment"));
+        assert_eq!(Reference::parse("a."), Err("it has an empty segment"));
+        assert_eq!(Reference::parse("\"a"), Err("it has an unclosed quote"));
     }
 
     #[test]

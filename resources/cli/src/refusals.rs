@@ -119,7 +119,7 @@ fn unused_resources(root: &Node, pipeline: &Pipeline<'_>, findings: &mut Vec<Fin
     for resource in &pipeline.resources {
         let Some(name) = &resource.name else { continue };
         if !pipeline.steps.iter().any(|step| step.resource.as_ref() == Some(name)) {
-            let message = format!("Concourse refuses the resource `{}`: no step uses it; remove it", resource.shown);
+            let message = format!("Concourse rejects the unused resource `{}`; remove it", resource.shown);
             findings.push(Finding::problem(resource.name_position, message));
         }
     }
@@ -162,7 +162,7 @@ fn step(node: &Node, findings: &mut Vec<Finding>) {
         return;
     }
     if let Some(entry) = node.entry("aggregate") {
-        let message = "Concourse refuses `aggregate`, which version 7 removed; write `in_parallel`";
+        let message = "Concourse rejects `aggregate`, which version 7 removed; use `in_parallel`";
         findings.push(Finding::problem(entry.key.position, message));
         steps(&entry.value, findings);
         hooks(node, findings);
@@ -176,7 +176,7 @@ fn step(node: &Node, findings: &mut Vec<Finding>) {
         let words: Vec<&str> = STEPS.iter().map(|(word, _)| *word).collect();
         let near = entries.iter().find_map(|entry| nearest(&entry.key.text, words.iter().copied()));
         let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        let message = format!("Concourse refuses a step without `get`, `put`, `task` or another step's word{hint}");
+        let message = format!("Concourse rejects a step without a step type such as `get`, `put` or `task`{hint}");
         findings.push(Finding::problem(node.position, message));
         return;
     };
@@ -206,7 +206,7 @@ fn unknown_keys(node: &Node, what: &str, known: &[&[&str]], findings: &mut Vec<F
             continue;
         }
         let hint = nearest(&key.text, known()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        let message = format!("Concourse refuses `{}`: no key of a {what}{hint}", key.text);
+        let message = format!("Concourse rejects `{}`: unknown key of a {what}{hint}", key.text);
         findings.push(Finding::problem(key.position, message));
     }
 }
@@ -250,15 +250,15 @@ jobs:
         assert_eq!(
             found(text),
             [
-                "3:47: Concourse refuses `privilged`: no key of a resource type; did you mean `privileged`?",
-                "5:36: Concourse refuses `chek_every`: no key of a resource; did you mean `check_every`?",
-                "8:3: Concourse refuses `seriel`: no key of a job; did you mean `serial`?",
-                "10:14: Concourse refuses `triger`: no key of a `get` step; did you mean `trigger`?",
-                "11:5: Concourse refuses `aggregate`, which version 7 removed; write `in_parallel`",
-                "12:7: Concourse refuses a step without `get`, `put`, `task` or another step's word; did you mean `get`?",
-                "16:25: Concourse refuses `fiel`: no key of a `task` step; did you mean `file`?",
-                "17:12: Concourse refuses `put`: no key of a `task` step",
-                "18:32: Concourse refuses `fil`: no key of a `set_pipeline` step; did you mean `file`?",
+                "3:47: Concourse rejects `privilged`: unknown key of a resource type; did you mean `privileged`?",
+                "5:36: Concourse rejects `chek_every`: unknown key of a resource; did you mean `check_every`?",
+                "8:3: Concourse rejects `seriel`: unknown key of a job; did you mean `serial`?",
+                "10:14: Concourse rejects `triger`: unknown key of a `get` step; did you mean `trigger`?",
+                "11:5: Concourse rejects `aggregate`, which version 7 removed; use `in_parallel`",
+                "12:7: Concourse rejects a step without a step type such as `get`, `put` or `task`; did you mean `get`?",
+                "16:25: Concourse rejects `fiel`: unknown key of a `task` step; did you mean `file`?",
+                "17:12: Concourse rejects `put`: unknown key of a `task` step",
+                "18:32: Concourse rejects `fil`: unknown key of a `set_pipeline` step; did you mean `file`?",
             ]
         );
     }
@@ -269,7 +269,7 @@ jobs:
         assert_eq!(found(text), Vec::<String>::new());
         assert_eq!(
             found(&format!("{text}jobs: [{{name: j, plan: [{{get: x, resource: a}}]}}]\n")),
-            ["3:10: Concourse refuses the resource `b`: no step uses it; remove it"]
+            ["3:10: Concourse rejects the unused resource `b`; remove it"]
         );
         for open in ["((plan))", "[{get: ((name))}, {get: a}]", "[{do: ((steps))}]"] {
             assert_eq!(found(&format!("{text}jobs: [{{name: j, plan: {open}}}]\n")), Vec::<String>::new(), "{open}");
@@ -279,6 +279,6 @@ jobs:
     #[test]
     fn keys_may_be_in_any_case_and_may_come_by_a_var() {
         let text = "resources: [{Name: a, type: git, source: {}, ((key)): 1}]\n";
-        assert_eq!(found(text).iter().filter(|line| line.contains("Concourse refuses")).count(), 0);
+        assert_eq!(found(text).iter().filter(|line| line.contains("Concourse rejects")).count(), 0);
     }
 }

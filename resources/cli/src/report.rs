@@ -90,7 +90,7 @@ impl Report {
             if !pipeline.is_open {
                 let near = nearest(name, pipeline.resource_names()).and_then(|near| pipeline.resource(near));
                 let hint = near.map(|near| format!("; did you mean `{}`?", near.shown)).unwrap_or_default();
-                let message = format!("{}: there is no resource `{}`{hint}", step.title, step.resource_shown);
+                let message = format!("{}: resource `{}` is not declared{hint}", step.title, step.resource_shown);
                 self.findings.push(Finding::problem(step.resource_position, message));
             }
             return;
@@ -255,18 +255,17 @@ jobs:
                 "16:7: resource `repo`: `source.hosts[0].nmae`: unknown key; did you mean `name`?",
                 "17:13: resource `repo`: `source.hosts[1].name`: expected text, found a list",
                 "18:9: resource `bare`: `source.uri`: required, but missing",
-                "20:9: Concourse refuses the resource `dashed`: no step uses it; remove it",
+                "20:9: Concourse rejects the unused resource `dashed`; remove it",
                 "22:17: resource `dashed`: `source.uri`: must not begin with `-`",
-                "22:21: `uri` is set twice, first at 22:12",
-                "22:37: warning: resource `dashed`: `source.branch`: Concourse turns `1.10` into `1.1`; write '1.10' to \
-                 keep it",
-                "23:18: warning: resource `dashed`: `version.ref`: Concourse turns `010` into `8`; write '010' to keep it",
+                "22:21: `uri` is set twice (first at 22:12)",
+                "22:37: warning: resource `dashed`: `source.branch`: Concourse converts `1.10` to `1.1`; quote it: '1.10'",
+                "23:18: warning: resource `dashed`: `version.ref`: Concourse converts `010` to `8`; quote it: '010'",
                 "28:14: job `test`, get `repo`: `params.depht`: unknown key; did you mean `depth`?",
                 "29:14: job `test`, get `repo`: `version`: expected `every`, `latest` or keys and values; did you mean \
                  `every`?",
                 "31:21: job `test`, get `bare`: `params.depth`: expected a whole number, found text",
                 "32:20: job `test`, get `bare`: `version.ref`: expected text, found a number; quote it",
-                "33:10: job `test`, get `rpeo`: there is no resource `rpeo`; did you mean `repo`?",
+                "33:10: job `test`, get `rpeo`: resource `rpeo` is not declared; did you mean `repo`?",
                 "34:5: job `test`, put `alias`: `params.repository`: required, but missing",
                 "36:18: job `test`, put `alias`: `get_params.dept`: unknown key; did you mean `depth`?",
                 "39:56: image of task `unit`: `source.brunch`: unknown key; did you mean `branch`?",
@@ -351,7 +350,7 @@ jobs:
             findings_with(text, &vars),
             [
                 "4:27: resource `repo`: `source.force`: expected true or false, found a list",
-                "4:46: `((list))`: it is a list, which cannot be a part of text",
+                "4:46: `((list))`: it is a list, which cannot be inserted into text",
             ]
         );
     }
@@ -364,9 +363,9 @@ jobs:
         assert_eq!(
             findings_with(text, &vars),
             [
-                "1:20: Concourse refuses the resource `a-((env))`: no step uses it; remove it",
+                "1:20: Concourse rejects the unused resource `a-((env))`; remove it",
                 "1:20: resource `a-((env))`: `source.uri`: required, but missing",
-                "4:16: job `deploy-((env))`, get `b-((env))`: there is no resource `b-((env))`; did you mean `a-((env))`?",
+                "4:16: job `deploy-((env))`, get `b-((env))`: resource `b-((env))` is not declared; did you mean `a-((env))`?",
             ]
         );
     }

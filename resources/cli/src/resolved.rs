@@ -18,7 +18,7 @@ pub fn resolved(file: &Path, vars: &Map<String, Value>) -> Result<Value, String>
     let mut given = Vars::default();
     for (name, value) in vars {
         // JSON is YAML.
-        let value = load(value.to_string().as_bytes()).map_err(|_| format!("the var `{name}` cannot be used"))?;
+        let value = load(value.to_string().as_bytes()).map_err(|_| format!("var `{name}` is not valid"))?;
         given.set(name.clone(), value.root.content);
     }
     let mut document = document(file)?;
@@ -27,7 +27,7 @@ pub fn resolved(file: &Path, vars: &Map<String, Value>) -> Result<Value, String>
     let mut lines: Vec<String> = problems.map(|finding| format!("{}:{finding}", file.display())).collect();
     let unresolved = given.unresolved(&document.root);
     let line =
-        |var: &crate::vars::Unresolved| format!("{}:{}: `{}` is not given", file.display(), var.position, var.written);
+        |var: &crate::vars::Unresolved| format!("{}:{}: `{}` has no value", file.display(), var.position, var.written);
     lines.extend(unresolved.iter().map(line));
     defaults::fill(&mut document.root);
     if lines.is_empty() { Ok(document.root.to_json()) } else { Err(lines.join("\n")) }
@@ -60,7 +60,7 @@ mod tests {
     fn what_is_missing_is_told_by_its_place() {
         assert_eq!(
             of("a: ((name))\nb: ((deep.key))\n", &json!({ "deep": {} })).unwrap_err(),
-            "1:4: `((name))` is not given\n2:4: `((deep.key))` is not given"
+            "1:4: `((name))` has no value\n2:4: `((deep.key))` has no value"
         );
     }
 }

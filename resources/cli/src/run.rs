@@ -32,7 +32,7 @@ pub(crate) struct ResourceArguments {
     #[arg(short, long, value_name = "NAME")]
     pub(crate) resource: String,
 
-    /// The type, where neither the resource's `type` nor its image tells
+    /// The Jetway type, if neither the resource's `type` nor its image identifies it
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) kind: Option<String>,
 
@@ -43,11 +43,11 @@ pub(crate) struct ResourceArguments {
 /// The step that params come from.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct StepArguments {
-    /// The job whose step of this resource gives the params
+    /// Use the params of this job's step
     #[arg(short, long, value_name = "JOB")]
     job: Option<String>,
 
-    /// Which step, where the job has several: its number among them, from 1, or its name
+    /// The step, if the job has several: its name, or its number among them, from 1
     #[arg(long, value_name = "STEP", requires = "job")]
     step: Option<String>,
 }
@@ -55,7 +55,7 @@ pub(crate) struct StepArguments {
 /// A version, key by key.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct VersionArguments {
-    /// A key of the version, such as `ref=4f1b2c3`; may be given again for further keys
+    /// A key of the version, such as `ref=4f1b2c3`; repeat it for more keys
     #[arg(long = "version", value_name = "KEY=VALUE")]
     version: Vec<String>,
 }
@@ -76,7 +76,7 @@ impl Call<'_> {
         let vars = self.resource.vars.read()?;
         let file = &self.resource.pipeline;
         let mut document = document(file).map_err(Error::msg)?;
-        refuse(file, &document.findings, "the pipeline cannot be used")?;
+        refuse(file, &document.findings, "the pipeline is not valid")?;
         vars.fill(&mut document.root);
         defaults::fill(&mut document.root);
         // Problems elsewhere in the pipeline are for `validate` to report.
@@ -104,7 +104,7 @@ impl Call<'_> {
             console.warn(format_args!("{}:{}: {}", file.display(), warning.position, warning.message));
         }
         let findings: Vec<Finding> = parts.iter().flat_map(|part| part.problems(kind, &redactor)).collect();
-        refuse(file, &findings, &format!("resource `{name}` cannot be used as it is written"))?;
+        refuse(file, &findings, &format!("the configuration of resource `{name}` is not valid"))?;
 
         let mut request = Map::new();
         request.insert("source".to_owned(), source.value());
@@ -138,7 +138,7 @@ impl Call<'_> {
                 .collect();
             if let Some(job) = jobs.first() {
                 console.warn(format_args!(
-                    "no `--job` is given, so the {word} has no params; job `{job}` gives some to `{name}`"
+                    "no `--job` is given: running the {word} without params; job `{job}` has params for `{name}`"
                 ));
             }
             return Ok(None);
@@ -152,17 +152,17 @@ impl Call<'_> {
         match (steps.as_slice(), chosen.as_slice()) {
             (_, [step]) => Ok(Some(step)),
             ([], _) => {
-                let error = anyhow!("job `{job}` has no step that {word}s `{name}`");
+                let error = anyhow!("job `{job}` has no {word} step of `{name}`");
                 let jobs = pipeline.steps.iter().filter(of_resource).map(|step| step.job.as_str());
-                Err(among(error, "jobs that do", jobs))
+                Err(among(error, "jobs with such a step", jobs))
             }
             (all, _) => {
                 let error = match wanted {
-                    Some(wanted) => anyhow!("`--step {wanted}` fits {} of the steps", chosen.len()),
-                    None => anyhow!("job `{job}` {word}s `{name}` in {} steps: which one?", all.len()),
+                    Some(wanted) => anyhow!("`--step {wanted}` matches {} steps", chosen.len()),
+                    None => anyhow!("job `{job}` has {} {word} steps of `{name}`; choose one with `--step`", all.len()),
                 };
                 let list = all.iter().enumerate().map(|(index, step)| {
-                    format!("--step {} is {word} `{}` in line {}", index + 1, step.name, step.position.line)
+                    format!("`--step {}`: {word} `{}` in line {}", index + 1, step.name, step.position.line)
                 });
                 Err(list.fold(error, jetway::Advise::hint))
             }
@@ -174,10 +174,9 @@ impl VersionArguments {
     fn read(&self) -> Result<Option<Value>> {
         let mut version = Map::new();
         for argument in &self.version {
-            let (key, value) = argument
-                .split_once('=')
-                .filter(|(key, _)| !key.is_empty())
-                .ok_or_else(|| anyhow!("`--version {argument}` is no key and value").hint("--version KEY=VALUE"))?;
+            let (key, value) = argument.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
+                anyhow!("`--version {argument}` is not a key and value").hint("use `--version KEY=VALUE`")
+            })?;
             version.insert(key.to_owned(), json!(value));
         }
         Ok(Some(version).filter(|version| !version.is_empty()).map(Value::Object))
@@ -186,10 +185,10 @@ impl VersionArguments {
 
 fn find<'p, 'n>(name: &str, pipeline: &'p Pipeline<'n>, file: &Path) -> Result<&'p Declared<'n>> {
     pipeline.resource(name).ok_or_else(|| {
-        let error = anyhow!("there is no resource `{name}` in `{}`", file.display());
+        let error = anyhow!("resource `{name}` is not declared in `{}`", file.display());
         match nearest(name, pipeline.resource_names()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => among(error, "the resources", pipeline.resource_names()),
+            None => among(error, "declared resources", pipeline.resource_names()),
         }
     })
 }
@@ -199,8 +198,8 @@ fn kind_of(resource: &Declared<'_>, pipeline: &Pipeline<'_>, catalogue: &Catalog
         let name = resource.name.as_deref().unwrap_or_default();
         let kind = resource.kind.as_deref().map(|kind| format!(" `{kind}`")).unwrap_or_default();
         let known = catalogue.types().iter().map(ResourceType::name);
-        let error = anyhow!("resource `{name}` is of a type{kind} that is not one of ours");
-        among(error, "the types here", known).hint("--type TYPE says which one it is")
+        let error = anyhow!("resource `{name}` has a type{kind} that `jetway` does not support");
+        among(error, "supported types", known).hint("if its image is one of these types, set `--type TYPE`")
     })
 }
 
@@ -236,8 +235,8 @@ fn resolved(file: &Path, parts: &[&PartInPipeline<'_>], pinned: Option<&Node>, v
         .iter()
         .map(|Unresolved { position, written, lack, .. }| {
             let why = match lack {
-                Lack::NotGiven => "not given",
-                Lack::Elsewhere => "comes from a var source, which only Concourse can ask",
+                Lack::NotGiven => "not set",
+                Lack::Elsewhere => "from a var source, which only Concourse can read",
                 Lack::Unfit(problem) => problem,
             };
             format!("{}:{position}: `{written}`: {why}", file.display())
@@ -248,7 +247,7 @@ fn resolved(file: &Path, parts: &[&PartInPipeline<'_>], pinned: Option<&Node>, v
     let name = &first.argument;
     Err(match first.lack {
         Lack::Unfit(_) => error,
-        _ => error.hint(format!("--var {name}=VALUE, --var {name}=@FILE or --load-vars-from FILE")),
+        _ => error.hint(format!("use `--var {name}=VALUE`, `--var {name}=@FILE` or `--load-vars-from FILE`")),
     })
 }
 
@@ -268,13 +267,13 @@ fn newest(
     request: &Map<String, Value>,
     console: &Console,
 ) -> Result<Result<Value, ExitCode>> {
-    console.step(format_args!("no `--version` is given: checking `{name}` for the newest one"));
+    console.step(format_args!("no `--version` is given: running a check of `{name}` for the newest version"));
     let versions = match kind.ask(Verb::Check, &Value::Object(request.clone()), None) {
         Ok(versions) => versions,
         Err(code) => return Ok(Err(code)),
     };
     let newest = versions.as_array().and_then(|versions| versions.last()).cloned();
-    let newest = newest.with_context(|| format!("`{name}` has no version to get"))?;
+    let newest = newest.with_context(|| format!("the check of `{name}` found no version"))?;
     console.step(format_args!("the newest version is {newest}"));
     Ok(Ok(newest))
 }

@@ -14,20 +14,20 @@ use crate::type_schema::{whole, with_vars};
 /// The arguments of `jetway schema`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArguments {
-    /// The type; without it, the types are listed
+    /// The type; if absent, lists the types
     #[arg(value_name = "TYPE")]
     kind: Option<String>,
 
-    /// Only this part, as a schema of its own
+    /// Print the schema of this part only
     #[arg(long, value_enum, requires = "kind")]
     part: Option<PartArgument>,
 
-    /// Write one of each type into a directory, and `pipeline.json` for whole pipelines
+    /// Write a schema for each type and `pipeline.json` for whole pipelines into a directory
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "kind")]
     all: Option<PathBuf>,
 }
 
-/// The parts by the names that a pipeline's author knows.
+/// The parts of a schema.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum PartArgument {
     /// `source:` of a resource
@@ -81,10 +81,10 @@ pub(crate) fn listing(catalogue: &Catalogue) -> String {
 pub(crate) fn named(name: &str, catalogue: &Catalogue) -> Result<ResourceType> {
     let names = || catalogue.types().iter().map(ResourceType::name);
     catalogue.named(name).ok_or_else(|| {
-        let error = anyhow!("there is no type `{name}` here");
+        let error = anyhow!("unknown type `{name}`");
         match nearest(name, names()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint(format!("the types are: {}", names().collect::<Vec<_>>().join(", "))),
+            None => error.hint(format!("supported types: {}", names().collect::<Vec<_>>().join(", "))),
         }
     })
 }
@@ -98,6 +98,6 @@ mod tests {
     fn a_type_that_is_not_there_is_answered_with_one_that_is() {
         let error = named("exmaple", &catalogue()).unwrap_err();
         let lines: Vec<_> = jetway::lines(&error).iter().map(|line| line.text().to_owned()).collect();
-        assert_eq!(lines, ["there is no type `exmaple` here", "did you mean `example`?"]);
+        assert_eq!(lines, ["unknown type `exmaple`", "did you mean `example`?"]);
     }
 }

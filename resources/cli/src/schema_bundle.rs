@@ -12,7 +12,7 @@ use crate::type_schema::{DIALECT, VAR, allow_vars, parts, whole};
 
 /// Writes `TYPE.json` for each type, and `pipeline.json`. Creates the directory if it does not exist.
 pub(crate) fn write(directory: &Path, catalogue: &Catalogue) -> Result<()> {
-    fs::create_dir_all(directory).with_context(|| format!("cannot make the directory `{}`", directory.display()))?;
+    fs::create_dir_all(directory).with_context(|| format!("cannot create directory `{}`", directory.display()))?;
     let of_types = catalogue.types().iter().map(|kind| (kind.name(), whole(*kind)));
     for (name, schema) in of_types.chain([("pipeline", pipeline(catalogue))]) {
         let path = directory.join(format!("{name}.json"));
@@ -41,8 +41,8 @@ fn pipeline(catalogue: &Catalogue) -> Value {
     let list = json!({ "type": "array", "items": { "$ref": "#/$defs/typed" } });
     json!({
         "$schema": DIALECT,
-        "title": "A pipeline of Concourse",
-        "description": "Resources of Jetway's types are held to their type; all else may be anything.",
+        "title": "A Concourse pipeline",
+        "description": "Validates the resources of Jetway types; accepts anything else.",
         "type": "object",
         "properties": { "resources": list, "resource_types": list },
         "allOf": rules,
@@ -50,8 +50,8 @@ fn pipeline(catalogue: &Catalogue) -> Value {
     })
 }
 
-/// A schema that matches if the pipeline redefines the name of a Jetway type with another image, or sets `defaults` for the type. In
-/// both cases a source cannot be validated by itself.
+/// A schema that matches if the pipeline redefines the name of a Jetway type with another image, or sets `defaults` for
+/// the type. In both cases a source cannot be validated by itself.
 fn is_of_somebody_else(name: &str) -> Value {
     let ours = json!({ "pattern": format!("(^|/)jetway-{name}([:@]|$)") });
     let theirs = json!({ "not": { "required": ["repository"], "properties": { "repository": ours } } });

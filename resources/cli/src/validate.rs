@@ -20,7 +20,7 @@ pub(crate) struct ValidateArguments {
     #[arg(required = true, value_name = "PIPELINE")]
     files: Vec<PathBuf>,
 
-    /// Fail on every unknown key, also on one that a resource ignores with a warning
+    /// Fail on every unknown key, even if the resource would only warn about it
     #[arg(long)]
     strict: bool,
 
@@ -94,7 +94,7 @@ impl std::fmt::Display for Total {
         }
         let resources = counted(self.resources, "resource");
         write!(formatter, "{} in {}", parts.join(", "), counted(self.files, "pipeline"))?;
-        write!(formatter, "; {} of {resources} of our types", self.of_ours)
+        write!(formatter, "; {} of {resources} validated", self.of_ours)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The given vars, and their interpolation into a pipeline.
 //!
-//! Interpolation is a single pass, as in `fly set-pipeline`: text in a var's value that looks like a var is not replaced. No message
-//! shows a var's value.
+//! Interpolation is a single pass, as in `fly set-pipeline`: text in a var's value that looks like a var is not
+//! replaced. No message shows a var's value.
 
 use std::collections::BTreeMap;
 
@@ -173,8 +173,8 @@ impl Vars {
         let mut value = self.values.get(&(source, name)).ok_or(lack)?;
         for field in fields {
             value = match &value.content {
-                Content::Map(_) => value.get(&field).ok_or_else(|| unfit(format!("there is no `{field}` in it")))?,
-                _ => return Err(unfit(format!("it is {}, so there is no `{field}` in it", value.kind()))),
+                Content::Map(_) => value.get(&field).ok_or_else(|| unfit(format!("it has no field `{field}`")))?,
+                _ => return Err(unfit(format!("it is {} and has no field `{field}`", value.kind()))),
             };
         }
         Ok(value)
@@ -211,9 +211,9 @@ fn inside_of_text(value: &Node) -> Result<String, Lack> {
     match &value.content {
         Content::Text(text) => Ok(text.clone()),
         Content::Number { .. } | Content::Flag { .. } => {
-            Err(unfit("which Concourse refuses inside of text; quote the var's value"))
+            Err(unfit("which Concourse rejects inside text; quote the var's value"))
         }
-        Content::Null | Content::List(_) | Content::Map(_) => Err(unfit("which cannot be a part of text")),
+        Content::Null | Content::List(_) | Content::Map(_) => Err(unfit("which cannot be inserted into text")),
     }
 }
 
@@ -348,14 +348,14 @@ mod tests {
                  h: ((flag))!\n"
             ),
             [
-                "1:4 ((a.c)) Unfit(\"there is no `c` in it\")",
-                "2:4 ((name.x)) Unfit(\"it is text, so there is no `x` in it\")",
-                "3:4 ((list)) Unfit(\"it is a list, which cannot be a part of text\")",
-                "4:4 ((a..b)) Unfit(\"a part of its name is empty\")",
-                "5:4 ((nothing)) Unfit(\"it is nothing, which cannot be a part of text\")",
-                "6:4 {{list}} Unfit(\"it is a list, which cannot be a part of text\")",
-                "7:4 ((number)) Unfit(\"it is a number, which Concourse refuses inside of text; quote the var's value\")",
-                "8:4 ((flag)) Unfit(\"it is true or false, which Concourse refuses inside of text; quote the var's value\")",
+                "1:4 ((a.c)) Unfit(\"it has no field `c`\")",
+                "2:4 ((name.x)) Unfit(\"it is text and has no field `x`\")",
+                "3:4 ((list)) Unfit(\"it is a list, which cannot be inserted into text\")",
+                "4:4 ((a..b)) Unfit(\"it has an empty segment\")",
+                "5:4 ((nothing)) Unfit(\"it is nothing, which cannot be inserted into text\")",
+                "6:4 {{list}} Unfit(\"it is a list, which cannot be inserted into text\")",
+                "7:4 ((number)) Unfit(\"it is a number, which Concourse rejects inside text; quote the var's value\")",
+                "8:4 ((flag)) Unfit(\"it is true or false, which Concourse rejects inside text; quote the var's value\")",
             ]
         );
     }

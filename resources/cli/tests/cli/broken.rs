@@ -56,14 +56,14 @@ ci.yml:10:5: resource `repo`: `source.brnach`: unknown key; did you mean `branch
 ci.yml:11:12: resource `repo`: `source.paths`: expected a list, found text
 ci.yml:12:5: resource `repo`: `source.debgu`: unknown key; did you mean `debug`?
 ci.yml:13:15: resource `repo`: `source.password`: expected text, found a list
-ci.yml:14:5: `uri` is set twice, first at 9:5
+ci.yml:14:5: `uri` is set twice (first at 9:5)
 ci.yml:15:9: resource `bare`: `source.uri`: required, but missing
 ci.yml:21:21: job `test`, get `repo`: `params.depth`: expected a whole number from 0 to 4294967295, found -1
 ci.yml:22:14: job `test`, get `repo`: `version`: expected `every`, `latest` or keys and values
 ci.yml:28:32: job `test`, put `bare`: `params.repository`: must stay inside the directory of the inputs
 ci.yml:29:24: job `test`, put `bare`: `get_params.git.depht`: unknown key; did you mean `git.depth`?
-ci.yml:30:17: job `test`, put `bear`: there is no resource `bear`
-11 problems in 1 pipeline; 2 of 2 resources of our types
+ci.yml:30:17: job `test`, put `bear`: resource `bear` is not declared
+11 problems in 1 pipeline; 2 of 2 resources validated
 "
     );
     assert_eq!(code, 1);
@@ -114,7 +114,7 @@ ci.yml:18:14: warning: job `j`, get `image`: `params.depth`: unknown key, ignore
     );
     let last = "\
 ci.yml:22:14: warning: job `j`, get `registry`: `params.globs`: unknown key, ignored since `allow_unknown_keys` is set
-2 problems, 6 warnings in 1 pipeline; 4 of 4 resources of our types
+2 problems, 6 warnings in 1 pipeline; 4 of 4 resources validated
 ";
     assert!(rest.ends_with(last), "{rest}");
     assert_eq!(code, 1);
@@ -182,7 +182,7 @@ jobs:
 - {name: empty, plan: []}
 ",
     );
-    assert_eq!(stdout, "no problems in 1 pipeline; 2 of 4 resources of our types\n");
+    assert_eq!(stdout, "no problems in 1 pipeline; 2 of 4 resources validated\n");
     assert_eq!(code, 0);
 }
 
@@ -204,20 +204,20 @@ jobs:
       params: {git.depth: {{depth}}}
 ";
     let refused = "\
-ci.yml:5:10: Concourse refuses `{{repo-uri}}`; write `((repo-uri))`
-ci.yml:6:13: Concourse refuses `{{branch}}`; write `((branch))`
-ci.yml:7:18: Concourse refuses `{{key}}`; write `((key))`
-ci.yml:11:5: Concourse refuses `aggregate`, which version 7 removed; write `in_parallel`
-ci.yml:13:27: Concourse refuses `{{depth}}`; write `((depth))`
+ci.yml:5:10: Concourse rejects `{{repo-uri}}`; write `((repo-uri))`
+ci.yml:6:13: Concourse rejects `{{branch}}`; write `((branch))`
+ci.yml:7:18: Concourse rejects `{{key}}`; write `((key))`
+ci.yml:11:5: Concourse rejects `aggregate`, which version 7 removed; use `in_parallel`
+ci.yml:13:27: Concourse rejects `{{depth}}`; write `((depth))`
 ";
-    let expected = format!("{refused}5 problems in 1 pipeline; 1 of 1 resource of our types\n");
+    let expected = format!("{refused}5 problems in 1 pipeline; 1 of 1 resource validated\n");
     assert_eq!(validate(text), (1, expected));
     let (code, stdout) = validate_with(text, "--var repo-uri=https://git.test/x --yaml-var depth=[1]");
     assert_eq!(
         stdout,
         format!(
             "{refused}ci.yml:13:27: job `test`, get `repo`: `params.git.depth`: expected a whole number, found a list\n\
-             6 problems in 1 pipeline; 1 of 1 resource of our types\n"
+             6 problems in 1 pipeline; 1 of 1 resource validated\n"
         )
     );
     assert_eq!(code, 1);
@@ -242,9 +242,9 @@ resources:
         stdout,
         "\
 ci.yml:3:3: resource `one`: `source.brnach`: unknown key; did you mean `branch`?
-ci.yml:8:59: warning: resource `three`: `source.branch`: Concourse turns `010` into `8`; write '010' to keep it
-ci.yml:8:59: warning: resource `two`: `source.branch`: Concourse turns `010` into `8`; write '010' to keep it
-1 problem, 2 warnings in 1 pipeline; 3 of 3 resources of our types
+ci.yml:8:59: warning: resource `three`: `source.branch`: Concourse converts `010` to `8`; quote it: '010'
+ci.yml:8:59: warning: resource `two`: `source.branch`: Concourse converts `010` to `8`; quote it: '010'
+1 problem, 2 warnings in 1 pipeline; 3 of 3 resources validated
 "
     );
 }
@@ -260,11 +260,11 @@ fn a_file_that_cannot_be_used_ends_with_2_and_the_others_are_still_validated() {
         outcome.stdout,
         "\
 list.yml:1:1: expected a pipeline: `resources` and `jobs`, found a list
-empty.yml: there is nothing in it
+empty.yml: the file is empty
 open.yml:2:9: not valid YAML: unclosed quote
 latin1.yml: not UTF-8 (byte 20)
 none.yml: cannot be read: No such file or directory (os error 2)
-5 files cannot be used in 6 pipelines; 0 of 0 resources of our types
+5 files cannot be used in 6 pipelines; 0 of 0 resources validated
 "
     );
     assert_eq!((outcome.code, outcome.stderr.as_str()), (2, ""));
@@ -279,7 +279,7 @@ fn usage_mistakes_end_with_2() {
     assert_eq!(place.jetway("--help").code, 0);
     let outcome = place.file("ci.yml", "a: b\n").jetway("validate ci.yml --var hunter2");
     assert_eq!(outcome.code, 2);
-    assert_eq!(outcome.stderr, "error: `--var` needs a name and a value\nhint: --var NAME=VALUE\n");
+    assert_eq!(outcome.stderr, "error: `--var` requires a name and a value\nhint: use `--var NAME=VALUE`\n");
 }
 
 #[test]
@@ -329,7 +329,7 @@ jobs:
     assert_eq!(code, 1);
     assert!(
         stdout.starts_with(
-            "ci.yml:12:30: job `release`, put `repo`: nothing in the job makes the input `bump`; did you mean `bumped`?\n"
+            "ci.yml:12:30: job `release`, put `repo`: no step of the job produces the input `bump`; did you mean `bumped`?\n"
         ),
         "{stdout}"
     );

@@ -45,7 +45,7 @@ jobs:
 #[test]
 fn is_valid() {
     let outcome = Place::new().file("ci.yml", MULTI_BRANCH).jetway("validate ci.yml");
-    assert_eq!(outcome.stdout, "no problems in 1 pipeline; 4 of 4 resources of our types\n", "{}", outcome.stderr);
+    assert_eq!(outcome.stdout, "no problems in 1 pipeline; 4 of 4 resources validated\n", "{}", outcome.stderr);
     assert_eq!(outcome.code, 0);
 }
 

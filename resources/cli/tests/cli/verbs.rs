@@ -70,7 +70,10 @@ fn get_takes_the_version_that_is_asked_for_or_pinned_or_the_newest() {
     ] {
         let outcome = run(&place, &arguments);
         assert!(outcome.stdout.starts_with(&format!("{{\"version\":{{\"ref\":\"{fetched}\"}}")), "{}", outcome.stderr);
-        assert_eq!(outcome.stderr.contains("checking `repo` for the newest one"), arguments.ends_with("newest"));
+        assert_eq!(
+            outcome.stderr.contains("running a check of `repo` for the newest version"),
+            arguments.ends_with("newest")
+        );
         let directory = arguments.rsplit(' ').next().unwrap();
         assert_eq!(place.shell(&format!("git -C {directory} rev-parse HEAD")).stdout.trim(), fetched);
     }
@@ -85,9 +88,9 @@ fn params_come_from_the_step_of_a_job() {
     let outcome = run(&place, "get --resource repo whole");
     assert_eq!(commits("whole").trim(), "2");
     assert!(
-        outcome
-            .stderr
-            .starts_with("warning: no `--job` is given, so the get has no params; job `test` gives some to `repo`"),
+        outcome.stderr.starts_with(
+            "warning: no `--job` is given: running the get without params; job `test` has params for `repo`"
+        ),
         "{}",
         outcome.stderr
     );
@@ -103,19 +106,19 @@ fn a_step_that_is_not_clear_is_asked_for() {
     let place = place();
     assert_refused(
         &run(&place, "get --resource repo --job many x"),
-        "error: job `many` gets `repo` in 2 steps: which one?\n\
-         hint: --step 1 is get `repo` in line 17\n\
-         hint: --step 2 is get `shallow` in line 19\n",
+        "error: job `many` has 2 get steps of `repo`; choose one with `--step`\n\
+         hint: `--step 1`: get `repo` in line 17\n\
+         hint: `--step 2`: get `shallow` in line 19\n",
     );
     assert_refused(
         &run(&place, "get --resource repo --job many --step 3 x"),
-        "error: `--step 3` fits 0 of the steps\n\
-         hint: --step 1 is get `repo` in line 17\n\
-         hint: --step 2 is get `shallow` in line 19\n",
+        "error: `--step 3` matches 0 steps\n\
+         hint: `--step 1`: get `repo` in line 17\n\
+         hint: `--step 2`: get `shallow` in line 19\n",
     );
     assert_refused(
         &run(&place, "get --resource repo --job tset x"),
-        "error: job `tset` has no step that gets `repo`\nhint: jobs that do: test, many\n",
+        "error: job `tset` has no get step of `repo`\nhint: jobs with such a step: test, many\n",
     );
 }
 
@@ -127,8 +130,8 @@ fn put_makes_a_version_and_needs_the_vars_of_its_own_step_only() {
     assert_eq!(made.code, 0, "{}", made.stderr);
     assert_refused(
         &run(&place, "put --resource repo --job release --step 2 inputs"),
-        "error: a var has no value\n    ci.yml:24:48: `((unused))`: not given\n\
-         hint: --var unused=VALUE, --var unused=@FILE or --load-vars-from FILE\n",
+        "error: a var has no value\n    ci.yml:24:48: `((unused))`: not set\n\
+         hint: use `--var unused=VALUE`, `--var unused=@FILE` or `--load-vars-from FILE`\n",
     );
     let outcome = run(&place, "put --resource repo --job release --step 1 inputs");
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
@@ -148,8 +151,7 @@ fn a_number_goes_to_the_type_as_concourse_would_send_it() {
     assert_eq!(outcome.code, 1);
     assert!(
         outcome.stderr.starts_with(
-            "warning: ci.yml:9:62: resource `numbered`: `source.branch`: Concourse turns `1.10` into `1.1`; write '1.10' to \
-             keep it\n"
+            "warning: ci.yml:9:62: resource `numbered`: `source.branch`: Concourse converts `1.10` to `1.1`; quote it: '1.10'\n"
         ) && outcome.stderr.contains("`1.1`"),
         "{}",
         outcome.stderr
@@ -167,12 +169,12 @@ fn every_var_without_a_value_is_told_at_once() {
     assert_refused(
         &place.jetway("check -p ci.yml -r repo --yaml-var db={} --yaml-var list=[hunter2]"),
         "error: 5 vars have no value\n    \
-         ci.yml:5:10: `((host))`: not given\n    \
-         ci.yml:6:15: `((vault:user))`: comes from a var source, which only Concourse can ask\n    \
-         ci.yml:7:15: `{{password}}`: not given\n    \
-         ci.yml:8:18: `((db.key))`: there is no `key` in it\n    \
-         ci.yml:9:13: `((list))`: it is a list, which cannot be a part of text\n\
-         hint: --var host=VALUE, --var host=@FILE or --load-vars-from FILE\n",
+         ci.yml:5:10: `((host))`: not set\n    \
+         ci.yml:6:15: `((vault:user))`: from a var source, which only Concourse can read\n    \
+         ci.yml:7:15: `{{password}}`: not set\n    \
+         ci.yml:8:18: `((db.key))`: it has no field `key`\n    \
+         ci.yml:9:13: `((list))`: it is a list, which cannot be inserted into text\n\
+         hint: use `--var host=VALUE`, `--var host=@FILE` or `--load-vars-from FILE`\n",
     );
 }
 
@@ -181,32 +183,32 @@ fn what_cannot_be_run_is_told_before_anything_is_done() {
     let place = place();
     assert_refused(
         &run(&place, "check --resource rpeo"),
-        "error: there is no resource `rpeo` in `ci.yml`\nhint: did you mean `repo`?\n",
+        "error: resource `rpeo` is not declared in `ci.yml`\nhint: did you mean `repo`?\n",
     );
     assert_refused(
         &run(&place, "check --resource other"),
-        "error: resource `other` is of a type `time` that is not one of ours\n\
-         hint: the types here: docker-image, registry-image, git, github-status, helm-release, slack\nhint: --type TYPE says which one it is\n",
+        "error: resource `other` has a type `time` that `jetway` does not support\n\
+         hint: supported types: docker-image, registry-image, git, github-status, helm-release, slack\nhint: if its image is one of these types, set `--type TYPE`\n",
     );
     assert_eq!(run(&place, "check --resource other --type git").stdout, format!("[{{\"ref\":\"{TWO}\"}}]\n"));
     assert_refused(
         &run(&place, "check --resource other --type gti"),
-        "error: there is no type `gti` here\nhint: did you mean `git`?\n",
+        "error: unknown type `gti`\nhint: did you mean `git`?\n",
     );
     place.file("twice.yml", "resources:\n- {name: a, type: git, source: {uri: x, brnach: y}}\n- {name: b, name: c}\n");
     assert_refused(
         &place.jetway("check -p twice.yml -r a"),
-        "error: the pipeline cannot be used\n    twice.yml:3:13: `name` is set twice, first at 3:4\n",
+        "error: the pipeline is not valid\n    twice.yml:3:13: `name` is set twice (first at 3:4)\n",
     );
     place.file("wrong.yml", "resources:\n- {name: a, type: git, source: {uri: x, brnach: y}}\n");
     assert_refused(
         &place.jetway("check -p wrong.yml -r a"),
-        "error: resource `a` cannot be used as it is written\n    \
+        "error: the configuration of resource `a` is not valid\n    \
          wrong.yml:2:41: resource `a`: `source.brnach`: unknown key; did you mean `branch`?\n",
     );
     assert_refused(
         &run(&place, "get --resource repo --version ref x"),
-        "error: `--version ref` is no key and value\nhint: --version KEY=VALUE\n",
+        "error: `--version ref` is not a key and value\nhint: use `--version KEY=VALUE`\n",
     );
 }
 
