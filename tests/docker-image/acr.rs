@@ -2,8 +2,9 @@
 //! registry that takes what comes of them.
 //!
 //! The identity service answers by "How to use managed identities to acquire an access token"
-//! (<https://learn.microsoft.com/en-us/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>), the registry by "Azure
-//! Container Registry integration with Azure Active Directory" (<https://azure.github.io/acr/AAD-OAuth.html>) and its reference
+//! (<https://learn.microsoft.com/en-us/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>), the
+//! registry by "Azure Container Registry integration with Azure Active Directory"
+//! (<https://azure.github.io/acr/AAD-OAuth.html>) and its reference
 //! (<https://learn.microsoft.com/en-us/rest/api/containerregistry/access-tokens/get-from-login>).
 
 use jetway_tests::registry::image::Image;
@@ -87,7 +88,7 @@ fn paths(asked: &[Asked]) -> Vec<String> {
 }
 
 #[test]
-fn the_machines_identity_gets_a_password_of_the_registry() {
+fn managed_identity_gets_registry_password() {
     let image = Image::named("x");
     let (machine, registry) = (machine(), registry(image.clone(), Some(TENANT)));
     let outcome = check(&registry, &machine, json!({}));
@@ -111,7 +112,7 @@ fn the_machines_identity_gets_a_password_of_the_registry() {
 }
 
 #[test]
-fn an_identity_a_tenant_and_a_cloud_can_be_named() {
+fn uses_client_id_tenant_and_environment() {
     let (machine, named) = (machine(), registry(Image::named("x"), Some(TENANT)));
     let keys = json!({ "azure_client_id": CLIENT, "azure_tenant_id": TENANT, "azure_environment": "AzureChina" });
     check(&named, &machine, keys).succeeded();
@@ -122,37 +123,45 @@ fn an_identity_a_tenant_and_a_cloud_can_be_named() {
     let silent = registry(Image::named("x"), None);
     let outcome = check(&silent, &machine, json!({ "azure_environment": "AzureMoon" }));
     outcome.succeeded();
-    assert!(said(&outcome).starts_with("warning: `azure_environment`: `AzureMoon` is not known"), "{}", said(&outcome));
+    assert!(
+        said(&outcome).starts_with("warning: `azure_environment`: unknown value `AzureMoon`"),
+        "{}",
+        said(&outcome)
+    );
     assert_eq!(machine.asked()[1].query("resource").as_deref(), Some("https://management.azure.com"));
 }
 
 #[test]
-fn what_fails_is_told_with_what_to_do() {
+fn reports_failures_with_hints() {
     let (machine, good) = (machine(), registry(Image::named("x"), Some(TENANT)));
     let outcome = check(&good, &machine, json!({ "azure_client_id": "unknown" }));
     outcome.failed();
     for text in
-        ["cannot get credentials of Azure for `127.0.0.1:", "Identity not found", "hint: the machine needs a managed"]
+        ["cannot get Azure credentials for `127.0.0.1:", "Identity not found", "hint: the machine requires a managed"]
     {
         assert!(said(&outcome).contains(text), "{}", said(&outcome));
     }
     assert_eq!(good.asked(), [], "no registry is asked without a token");
     let outcome = check(&good, &machine, json!({ "azure_tenant_id": "other" }));
     outcome.failed();
-    assert!(said(&outcome).contains("the registry does not take the identity's token"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("the registry rejected the token of the identity"), "{}", said(&outcome));
     let empty = StandIn::start(|_| Answer::json(200, &json!({ "refresh_token": "" })));
     let outcome = check(&empty, &machine, json!({}));
     outcome.failed();
-    assert!(said(&outcome).contains("the registry's answer to the identity's token is empty"), "{}", said(&outcome));
+    assert!(
+        said(&outcome).contains("the registry's response to the token of the identity is empty"),
+        "{}",
+        said(&outcome)
+    );
     let html = StandIn::start(|_| Answer::text(200, format!("<html>{ACCESS}</html>")));
     let outcome = check(&html, &machine, json!({}));
     outcome.failed();
-    assert!(said(&outcome).contains("not the JSON with a token"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("not JSON with a token"), "{}", said(&outcome));
     assert!(!outcome.stderr.contains(ACCESS));
 }
 
 #[test]
-fn a_cluster_may_say_who_the_worker_is() {
+fn workload_identity_gets_registry_password() {
     let house = scratch::directory();
     let file = house.path().join("token");
     std::fs::write(&file, "t0ken-of-the-cluster\n").unwrap();
@@ -174,17 +183,17 @@ fn a_cluster_may_say_who_the_worker_is() {
         .env("AZURE_CLIENT_ID", CLIENT);
     let outcome = verb.clone().run();
     outcome.failed();
-    assert!(said(&outcome).contains("neither the source nor `AZURE_TENANT_ID` names"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("the environment variable `AZURE_TENANT_ID` is not set"), "{}", said(&outcome));
     verb.env("AZURE_TENANT_ID", TENANT).run().succeeded();
     assert_eq!(authority.asked().len(), 1);
 }
 
 #[test]
-fn a_token_of_azures_goes_to_no_registry_that_is_not_named() {
+fn azure_token_is_sent_only_to_the_registry_of_the_source() {
     let machine = machine();
     for (keys, says) in [
-        (json!({ "repository": "team/app" }), "goes with the name of a registry"),
-        (json!({ "aws_region": "eu-west-1" }), "a registry is Azure's or Amazon's"),
+        (json!({ "repository": "team/app" }), "requires the name of an Azure registry"),
+        (json!({ "aws_region": "eu-west-1" }), "a registry belongs to either Azure or AWS"),
     ] {
         let mut source = json!({ "repository": "team.azurecr.io/app", "tag": "latest", "azure_acr": true });
         merge(&mut source, keys);
@@ -198,7 +207,7 @@ fn a_token_of_azures_goes_to_no_registry_that_is_not_named() {
 }
 
 #[test]
-fn a_proxy_of_the_worker_is_not_asked_who_the_worker_is() {
+fn metadata_request_bypasses_the_proxy() {
     // The machine's own service is at a link-local address: by way of a proxy it would be the proxy's machine that answers.
     let proxy = StandIn::start(|_| Answer::json(200, &json!({ "access_token": ACCESS })));
     let registry = registry(Image::named("x"), Some(TENANT));

@@ -13,7 +13,7 @@ fn refused(source: Value, expected: &str) {
 }
 
 #[test]
-fn every_mistake_is_told_at_once() {
+fn reports_all_problems_at_once() {
     refused(
         json!({
             "repository": "https://registry.example.com/App", "tag": "a b", "tag_regex": "(", "semver_constraint": "wat",
@@ -23,12 +23,11 @@ fn every_mistake_is_told_at_once() {
         "error: the request has 10 problems (jetway-registry-image 0.1.0)\n    \
          `source.insecre`: unknown key; did you mean `insecure`?\n    \
          `source.repository`: expected a name such as `registry.example.com/team/app`, without `https://`\n    \
-         `source.tag`: is no tag: letters, digits, `_`, `.` and `-`, 128 of them at most\n    \
-         `source.tag_regex`: is no pattern: unclosed group\n    \
-         `source.label_regex`: is no pattern: unclosed character class\n    \
-         `source.semver_constraint`: is no constraint; expected bounds such as `~1.2`, `^1`, `>=1.2, <3`, `1.x`, `1.2 - 1.4`, \
-         with `||` between alternatives\n    \
-         `source.registry_mirror`: `` is no registry; expected a host, `registry.example.com` or `registry.example.com:5000`\n    \
+         `source.tag`: is not a valid tag: use at most 128 letters, digits, `_`, `.` and `-`\n    \
+         `source.tag_regex`: is not a valid pattern: unclosed group\n    \
+         `source.label_regex`: is not a valid pattern: unclosed character class\n    \
+         `source.semver_constraint`: is not a valid constraint; expected bounds such as `~1.2`, `^1`, `>=1.2, <3`, `1.x`, `1.2 - 1.4`, with `||` between alternatives\n    \
+         `source.registry_mirror`: `` is not a registry; expected a host, `registry.example.com` or `registry.example.com:5000`\n    \
          `source.ca_certs[0]`: expected certificates in PEM form (-----BEGIN CERTIFICATE-----), found none\n    \
          `source.client_certs[0].cert`: expected certificates in PEM form (-----BEGIN CERTIFICATE-----), found none\n    \
          `source.client_certs[0].key`: expected a private key in PEM form (PKCS#8, PKCS#1 or SEC1)",

@@ -39,7 +39,7 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_disk_that_is_full_is_told_and_nothing_half_made_stays() {
+fn full_disk_is_reported_and_leaves_no_partial_files() {
     if !layer::require(Layer::Mount) {
         return;
     }
@@ -68,7 +68,7 @@ fn a_disk_that_is_full_is_told_and_nothing_half_made_stays() {
 }
 
 #[test]
-fn a_put_without_room_for_temporary_files_says_so() {
+fn put_reports_full_temporary_directory() {
     if !layer::require(Layer::Mount) {
         return;
     }
@@ -96,7 +96,7 @@ fn a_put_without_room_for_temporary_files_says_so() {
 }
 
 #[test]
-fn a_layer_that_grows_out_of_all_proportion_is_given_up() {
+fn rejects_decompression_bomb() {
     // More than 1 GiB after the end of the archive: it would take no room, but time without end.
     let mut content = Tar::new().file("file", 0o644, b"x").finish();
     content.resize(64 * MEGABYTE, 0);
@@ -111,7 +111,7 @@ fn a_layer_that_grows_out_of_all_proportion_is_given_up() {
         outcome.failed();
         assert!(outcome.stderr.contains("cannot unpack layer 1"), "{}", outcome.stderr);
         assert!(
-            outcome.stderr.contains("bytes that are taken; `max_unpacked_size` in the source allows more"),
+            outcome.stderr.contains("bytes; to allow more, set `max_unpacked_size` in the source"),
             "{}",
             outcome.stderr
         );
@@ -121,7 +121,7 @@ fn a_layer_that_grows_out_of_all_proportion_is_given_up() {
 
 /// A preallocated database or a disk image packs to next to nothing, and its zeros take no disk.
 #[test]
-fn a_large_file_of_zeros_is_unpacked_as_a_hole() {
+fn large_file_of_zeros_is_unpacked_as_a_hole() {
     use std::os::unix::fs::MetadataExt as _;
     let size = 1300 * MEGABYTE;
     let header = Tar::new().entry(b"disk.img", b'0', 0o644, b"", size, b"").cut(512);
@@ -141,7 +141,7 @@ fn a_large_file_of_zeros_is_unpacked_as_a_hole() {
 }
 
 #[test]
-fn the_bound_on_what_layers_hold_is_the_pipelines_to_set() {
+fn max_unpacked_size_sets_the_limit() {
     let mut content = Tar::new().file("file", 0o644, &vec![1; 2 * MEGABYTE]).finish();
     content.resize(3 * MEGABYTE, 0);
     let image = Image::of_archives(&json!({}), &[content], Compression::Gzip);
@@ -155,7 +155,7 @@ fn the_bound_on_what_layers_hold_is_the_pipelines_to_set() {
     let outcome = with("1m");
     outcome.failed();
     assert!(
-        outcome.stderr.contains("more than the 1048576 bytes that are taken; `max_unpacked_size`"),
+        outcome.stderr.contains("exceeds the limit of 1048576 bytes; to allow more, set `max_unpacked_size`"),
         "{}",
         outcome.stderr
     );
@@ -169,7 +169,7 @@ fn the_bound_on_what_layers_hold_is_the_pipelines_to_set() {
 }
 
 #[test]
-fn a_layer_must_hold_what_the_configuration_says() {
+fn rejects_layers_that_do_not_match_the_configuration() {
     let (own, other) = (Tar::new().file("a", 0o644, b"own").finish(), Tar::new().file("a", 0o644, b"other").finish());
     let of = |layers: &[&[u8]], diff_ids: &[&[u8]], compression: Compression| {
         let diff_ids: Vec<String> = diff_ids.iter().map(|content| sha256(content)).collect();
@@ -178,9 +178,12 @@ fn a_layer_must_hold_what_the_configuration_says() {
     };
     for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
         for (image, says) in [
-            (of(&[&own], &[&other], compression), "and the image's configuration says sha256:"),
+            (of(&[&own], &[&other], compression), "the image's configuration requires sha256:"),
             (of(&[&own, &other], &[&other, &own], compression), "cannot unpack layer 1"),
-            (of(&[&own, &other], &[&own], compression), "manifest has 2 layers, and its configuration has 1"),
+            (
+                of(&[&own, &other], &[&own], compression),
+                "the number of layers differs: 2 in the manifest, 1 in the image's configuration",
+            ),
         ] {
             let target = scratch::directory();
             let outcome = fetch("registry-image", &image, json!({}), target.path());

@@ -50,13 +50,13 @@ pub(crate) fn run(image: &str, command: &[&str]) -> String {
 }
 
 #[test]
-fn the_main_step_of_a_delivery_builds_pushes_and_finds_its_cache_again() {
+fn builds_pushes_and_reuses_its_cache() {
     if !engine::require() {
         return;
     }
     for (builder, first_said, step, none, all) in [
         ("1", "ERROR: ", "[3/3] RUN sh /app > /made", "0 of 2", "2 of 2"),
-        ("0", "no cache in", "Step 3/4 : RUN sh /app > /made", "0 of 3", "3 of 3"),
+        ("0", "no cache from", "Step 3/4 : RUN sh /app > /made", "0 of 3", "3 of 3"),
     ] {
         let registry = Registry::with(&Manner { htpasswd: true, ..Manner::default() });
         let repository = registry.repository("gcr/artifact-app");
@@ -82,7 +82,7 @@ fn the_main_step_of_a_delivery_builds_pushes_and_finds_its_cache_again() {
         assert_eq!(answer["metadata"][0]["value"].as_str().unwrap().len(), 12);
         assert!(first.stderr.contains(first_said), "{}", first.stderr);
         assert!(first.stderr.contains(step), "{}", first.stderr);
-        assert!(first.stderr.contains(&format!("{none} steps came from the cache")), "{}", first.stderr);
+        assert!(first.stderr.contains(&format!("cached steps: {none}")), "{}", first.stderr);
         assert!(!first.stderr.contains(PASSWORD) && !first.stderr.contains("{\""), "{}", first.stderr);
         assert_eq!(first.leftovers(), Vec::<std::path::PathBuf>::new());
 
@@ -92,7 +92,7 @@ fn the_main_step_of_a_delivery_builds_pushes_and_finds_its_cache_again() {
         let again = second.json()["version"]["digest"].clone();
         // What BuildKit notes in the image of its cache may change when the cache was used for the first time.
         assert!(builder == "1" || again == digest, "{again}");
-        assert!(second.stderr.contains(&format!("{all} steps came from the cache")), "{}", second.stderr);
+        assert!(second.stderr.contains(&format!("cached steps: {all}")), "{}", second.stderr);
 
         Images::of(&repository).remove();
         let login = scratch::directory();
@@ -195,7 +195,7 @@ pub(crate) fn strange_contents() -> String {
 }
 
 #[test]
-fn what_is_ignored_is_left_out_and_all_else_is_there_as_it_was() {
+fn context_omits_ignored_files_and_keeps_all_others() {
     if !engine::require() {
         return;
     }
@@ -216,7 +216,7 @@ fn what_is_ignored_is_left_out_and_all_else_is_there_as_it_was() {
 }
 
 #[test]
-fn an_ignore_file_beside_the_recipe_comes_first() {
+fn ignore_file_next_to_the_dockerfile_has_precedence() {
     if !engine::require() {
         return;
     }
@@ -264,11 +264,11 @@ fn bases_and_caches_come_from_directories_that_a_get_has_filled() {
     assert_eq!(run(&format!("{repository}:latest"), &["cat", "/x"]), "x");
     let params = json!({ "build": "app", "load_base": "app" });
     let refused = put(&source, &params, inputs.path());
-    assert!(refused.failed().stderr.contains("there is no `image` in `app`"), "{}", refused.stderr);
+    assert!(refused.failed().stderr.contains("`app` has no file `image`"), "{}", refused.stderr);
 }
 
 #[test]
-fn a_base_in_a_private_registry_is_fetched_by_credentials_of_its_own() {
+fn base_in_private_registry_uses_its_own_credentials() {
     if !engine::require() {
         return;
     }

@@ -25,7 +25,7 @@ fn put(registry: &Registry, host: &Value, params: &Value, inputs: &Path) -> Outc
 }
 
 #[test]
-fn an_engine_over_tls_builds_for_who_shows_its_certificate() {
+fn engine_over_tls_requires_the_client_certificate() {
     if !engine::require() {
         return;
     }
@@ -67,7 +67,7 @@ fn an_engine_over_tls_builds_for_who_shows_its_certificate() {
 }
 
 #[test]
-fn an_engine_is_reached_by_ssh_with_the_key_and_the_host_that_are_named() {
+fn engine_over_ssh_uses_private_key_and_known_hosts() {
     if !engine::require() || !layer::require(Layer::Ssh) {
         return;
     }
@@ -124,7 +124,7 @@ const LIMITS: [u64; 4] = [1, 4, 16, 64];
 #[track_caller]
 fn too_late(outcome: &Outcome, limit: u64) {
     outcome.failed();
-    let problem = format!("the container engine did not start within {limit} s");
+    let problem = format!("the container engine did not start in {limit} s");
     for text in [problem.as_str(), "`startup_timeout` in source", "privileged: true"] {
         assert!(outcome.stderr.contains(text), "{text}: {}", outcome.stderr);
     }
@@ -133,7 +133,7 @@ fn too_late(outcome: &Outcome, limit: u64) {
 }
 
 #[test]
-fn an_engine_that_takes_too_long_to_start_is_stopped_and_quoted() {
+fn stops_engine_that_takes_too_long_to_start() {
     let script =
         "#!/bin/sh\necho 'level=info msg=\"still thinking\"'\necho $$ > \"$(dirname \"$0\")/pid\"\nexec sleep 1000\n";
     for limit in LIMITS {
@@ -154,7 +154,7 @@ fn an_engine_that_takes_too_long_to_start_is_stopped_and_quoted() {
 }
 
 #[test]
-fn an_engine_that_takes_connections_and_never_answers_has_not_started() {
+fn stops_engine_that_accepts_connections_without_a_response() {
     // The socket would be in the container's own directory of temporary files.
     if Runner::chosen() == Runner::Image {
         return;

@@ -159,7 +159,7 @@ fn pattern() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn the_context_is_the_one_that_docker_sends_whatever_the_patterns_are() {
+fn context_equals_that_of_docker_for_random_patterns() {
     if !layer::require(Layer::Program("docker")) {
         return;
     }

@@ -59,7 +59,7 @@ fn secrets_are_there_for_a_step_and_nowhere_else() {
 }
 
 #[test]
-fn an_ssh_agent_has_the_key_and_the_image_has_not() {
+fn ssh_agent_has_the_key_and_the_image_does_not() {
     if !engine::require() || !layer::require(Layer::Program("ssh-agent")) {
         return;
     }
@@ -87,7 +87,7 @@ fn an_ssh_agent_has_the_key_and_the_image_has_not() {
 }
 
 #[test]
-fn a_cache_in_the_registry_is_the_image_under_a_tag_of_its_own() {
+fn cache_to_registry_pushes_the_cache_tag() {
     if !engine::require() {
         return;
     }
@@ -126,17 +126,18 @@ fn steps_are_told_by_name_with_what_came_from_the_cache() {
     first.succeeded();
     assert!(first.stderr.contains("[3/3] RUN echo") && first.stderr.contains(" DONE "), "{}", first.stderr);
     assert!(first.stderr.contains("ERROR: ") && first.stderr.contains("not found"), "{}", first.stderr);
-    // The engine may know the steps still. (Its cache is everybody's here, and is not emptied.) What it finds in the registry is told.
+    // The engine may know the steps still. (Its cache is everybody's here, and is not emptied.) What it finds in the
+    // registry is told.
     Images::of(&repository).remove();
     let second = put(&source, &params, inputs.path());
     second.succeeded();
     assert!(second.stderr.contains(" CACHED") && !second.stderr.contains("ERROR"), "{}", second.stderr);
     assert!(second.stderr.contains(&format!("importing cache manifest from {repository}:latest")), "{}", second.stderr);
-    assert!(second.stderr.contains("2 of 2 steps came from the cache"), "{}", second.stderr);
+    assert!(second.stderr.contains("cached steps: 2 of 2"), "{}", second.stderr);
 }
 
 #[test]
-fn a_step_that_fails_is_named_with_its_last_lines() {
+fn reports_failed_step_with_its_last_lines() {
     if !engine::require() {
         return;
     }
@@ -148,7 +149,7 @@ fn a_step_that_fails_is_named_with_its_last_lines() {
         let report = outcome.failed().stderr.split("error").last().unwrap().to_owned();
         let report = format!("error{report}\n{}", outcome.stderr);
         assert!(report.contains("RUN echo about to fail && exit 3` failed"), "{report}");
-        assert!(report.contains("it said last:\n    about to fail"), "{report}");
+        assert!(report.contains("last output:\n    about to fail"), "{report}");
     }
 }
 

@@ -16,7 +16,7 @@ use crate::build::{by_engine, inputs, put};
 use crate::support::{said, source};
 
 #[test]
-fn what_the_inputs_lack_is_told_before_an_engine_is_asked() {
+fn reports_missing_inputs_before_any_engine_request() {
     let registry = Registry::start();
     let inputs = inputs(&[
         ("app/Dockerfile", "FROM scratch\n"),
@@ -28,19 +28,22 @@ fn what_the_inputs_lack_is_told_before_an_engine_is_asked() {
     ]);
     std::os::unix::fs::symlink("/etc", inputs.path().join("out")).unwrap();
     for (params, text) in [
-        (json!({ "build": "none" }), "there is no `none` in the inputs"),
-        (json!({ "build": "empty" }), "there is no Dockerfile `empty/Dockerfile` in the inputs"),
-        (json!({ "build": "app", "dockerfile": "Dockerfile" }), "there is no Dockerfile `Dockerfile` in the inputs"),
-        (json!({ "build": "bad" }), "`[` is no pattern"),
+        (json!({ "build": "none" }), "directory `none` does not exist in the inputs"),
+        (json!({ "build": "empty" }), "Dockerfile `empty/Dockerfile` does not exist in the inputs"),
+        (json!({ "build": "app", "dockerfile": "Dockerfile" }), "Dockerfile `Dockerfile` does not exist in the inputs"),
+        (json!({ "build": "bad" }), "`[` is not a valid pattern"),
         (json!({ "build": "out" }), "leads out of the directory of the inputs"),
         (json!({ "build": "../x" }), "must stay inside the directory of the inputs"),
-        (json!({ "build": "app", "tag": "nothing" }), "there is no such file in the inputs"),
-        (json!({ "build": "app", "tag": "tag" }), "`a b` is no tag"),
-        (json!({ "build": "app", "build_args_file": "list.json" }), "it holds no JSON object"),
-        (json!({ "build": "app", "secrets": { "x": { "env": "NOPE" } } }), "the step's environment has no `NOPE`"),
+        (json!({ "build": "app", "tag": "nothing" }), "the file does not exist in the inputs"),
+        (json!({ "build": "app", "tag": "tag" }), "`a b` is not a valid tag"),
+        (json!({ "build": "app", "build_args_file": "list.json" }), "it is not a JSON object"),
+        (
+            json!({ "build": "app", "secrets": { "x": { "env": "NOPE" } } }),
+            "the environment variable `NOPE` is not set in the step",
+        ),
         (json!({ "build": "app", "docker_buildkit": "maybe" }), "expected `1` or `0`, found `maybe`"),
-        (json!({ "build": "app", "cache_to": "registry" }), "`registry` goes with the `cache_tag`"),
-        (json!({}), "there is nothing to put"),
+        (json!({ "build": "app", "cache_to": "registry" }), "`registry` requires `cache_tag`"),
+        (json!({}), "the params name no image to push"),
     ] {
         // An engine that is not there would be the error if it were asked.
         let source = source(&registry, "x", json!({ "docker_host": "unix:///nowhere.sock" }));
@@ -72,13 +75,13 @@ fn upon(builder: &str, troubles: usize, trouble: &Answer) -> Outcome {
 }
 
 #[test]
-fn what_a_recipe_builds_upon_is_fetched_again_where_its_registry_was_in_trouble() {
+fn retries_fetch_of_base_image() {
     if !engine::require() {
         return;
     }
     // The classic builder asks twice each time, by HEAD and by GET.
     for (builder, expected) in [("0", 2), ("1", 3)] {
-        let warning = "warning: what the image is built upon could not be fetched, and the build is tried again in";
+        let warning = "warning: cannot fetch the base image; retrying in";
         let tries = |outcome: &Outcome| said(outcome).matches(warning).count() + 1;
         let busy = Answer::text(503, "busy");
         let outcome = upon(builder, 2, &busy);
@@ -97,7 +100,7 @@ fn what_a_recipe_builds_upon_is_fetched_again_where_its_registry_was_in_trouble(
 }
 
 #[test]
-fn a_recipe_that_is_none_is_told() {
+fn reports_invalid_dockerfile() {
     if !engine::require() {
         return;
     }
@@ -125,8 +128,11 @@ fn error_that_buildkit_would_not_have_made_names_docker_buildkit() {
     ] {
         let inputs = inputs(&[("app/Dockerfile", recipe), ("app/x", "")]);
         for (params, advice) in [
-            (json!({ "docker_buildkit": "0" }), "needs BuildKit: remove `docker_buildkit: 0` from params"),
-            (json!({ "memory": "256m" }), "needs BuildKit: replace `memory` by `docker_buildkit: 1` in params"),
+            (json!({ "docker_buildkit": "0" }), "requires BuildKit: remove `docker_buildkit: 0` from params"),
+            (
+                json!({ "memory": "256m" }),
+                "requires BuildKit: replace `memory`, which requires the classic builder, by `docker_buildkit: 1` in params",
+            ),
         ] {
             let mut params = params;
             params["build"] = json!("app");
@@ -137,7 +143,7 @@ fn error_that_buildkit_would_not_have_made_names_docker_buildkit() {
 }
 
 #[test]
-fn a_registry_that_refuses_or_is_gone_fails_the_put() {
+fn fails_when_registry_rejects_or_is_unreachable() {
     if !engine::require() {
         return;
     }
@@ -149,7 +155,11 @@ fn a_registry_that_refuses_or_is_gone_fails_the_put() {
     let wrong = source(&registry, "refused", json!({ "username": USER, "password": "wr0ng-pass" }));
     let outcome = put(&wrong, &params, inputs.path());
     assert!(outcome.failed().stderr.contains(&format!("cannot push `{repository}:latest`")), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("are `username` and `password` those of the registry"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("check that `username` and `password` are valid for the registry"),
+        "{}",
+        outcome.stderr
+    );
     assert!(!outcome.stderr.contains("wr0ng-pass"), "{}", outcome.stderr);
 
     let right = source(&registry, "refused", json!({ "username": USER, "password": PASSWORD }));
@@ -159,7 +169,7 @@ fn a_registry_that_refuses_or_is_gone_fails_the_put() {
 }
 
 #[test]
-fn an_engine_that_is_not_there_is_told_by_its_address() {
+fn reports_address_of_unreachable_engine() {
     let registry = Registry::start();
     let inputs = inputs(&[("app/Dockerfile", "FROM scratch\n")]);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -168,7 +178,7 @@ fn an_engine_that_is_not_there_is_told_by_its_address() {
         (format!("tcp://127.0.0.1:{port}"), "cannot connect to the container engine at `tcp://127.0.0.1:"),
         (
             format!("tcp://127.0.0.1:{}", registry.host().rsplit_once(':').unwrap().1),
-            "what answers there (404 Not Found) is no container engine",
+            "the server at this address is not a container engine (status 404 Not Found)",
         ),
         ("npipe:////./pipe/x".to_owned(), "expected `unix:///var/run/docker.sock`"),
     ] {
@@ -181,7 +191,7 @@ fn an_engine_that_is_not_there_is_told_by_its_address() {
 }
 
 #[test]
-fn an_abort_ends_the_build_on_the_engine_too() {
+fn abort_ends_the_build_on_the_engine_too() {
     if !engine::require() {
         return;
     }

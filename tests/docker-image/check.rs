@@ -20,7 +20,7 @@ fn requests(registry: &Registry, since: usize) -> Vec<String> {
 }
 
 #[test]
-fn one_tag_costs_one_head() {
+fn check_of_one_tag_sends_one_head() {
     let (registry, _, new) = filled();
     let before = registry.requests().len();
     let outcome = check("registry-image", &source(&registry, "team/app", json!({ "tag": "latest" })), None);
@@ -36,7 +36,7 @@ fn docker_image_follows_latest_and_its_versions_are_digests() {
 }
 
 #[test]
-fn a_known_version_comes_first_as_long_as_its_image_is_there() {
+fn returns_known_version_first_while_its_image_exists() {
     let (registry, old, new) = filled();
     let with_tag = source(&registry, "team/app", json!({ "tag": "latest" }));
     let known = |digest: &str| json!({ "tag": "other", "digest": digest });
@@ -51,7 +51,7 @@ fn a_known_version_comes_first_as_long_as_its_image_is_there() {
 }
 
 #[test]
-fn a_tag_that_has_gone_is_no_failure() {
+fn deleted_tag_is_not_an_error() {
     let (registry, old, _) = filled();
     let gone = source(&registry, "team/app", json!({ "tag": "gone" }));
     let known = json!({ "tag": "gone", "digest": old });
@@ -65,7 +65,7 @@ fn a_tag_that_has_gone_is_no_failure() {
 }
 
 #[test]
-fn the_digest_is_that_of_the_index_where_there_is_one() {
+fn digest_is_that_of_the_index() {
     let registry = Registry::start();
     let client = registry.client();
     let image = Image::named("amd64");
@@ -90,7 +90,7 @@ fn the_digest_is_that_of_the_index_where_there_is_one() {
 }
 
 #[test]
-fn a_number_is_a_tag_as_it_was_written() {
+fn number_is_used_as_tag_as_written() {
     let registry = Registry::start();
     let digest = Image::named("x").push(registry.client(), "app", "42.10");
     let request = format!(r#"{{"source":{{"repository":"{}","tag":42.10}}}}"#, registry.repository("app"));
@@ -100,7 +100,7 @@ fn a_number_is_a_tag_as_it_was_written() {
 
 /// Generated pipelines pin the images of their resource types so.
 #[test]
-fn a_digest_in_the_place_of_a_tag_pins_an_image() {
+fn digest_as_tag_pins_the_image() {
     let registry = Registry::start();
     let image = Image::named("x");
     let digest = image.push(registry.client(), "team/app", "1.0");
@@ -120,5 +120,5 @@ fn a_digest_in_the_place_of_a_tag_pins_an_image() {
     image.write_layout(&inputs.path().join("layout"));
     let outcome = crate::support::put("registry-image", &source, &json!({ "image": "layout" }), inputs.path());
     outcome.failed();
-    assert!(outcome.stderr.contains("is a digest, which an image has by itself"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("is a digest; an image can be pushed only under a tag"), "{}", outcome.stderr);
 }

@@ -67,7 +67,7 @@ fn has_programs() -> bool {
 }
 
 #[test]
-fn what_is_put_is_signed_once_by_each_key() {
+fn signs_pushed_image_once_for_each_key() {
     if !has_programs() {
         return;
     }
@@ -90,7 +90,7 @@ fn what_is_put_is_signed_once_by_each_key() {
 
     let before = signatures(&registry, "team/app", &digest).1;
     let (_, text) = put(&first);
-    assert!(text.contains("is signed already"), "{text}");
+    assert!(text.contains("is already signed"), "{text}");
     assert_eq!(signatures(&registry, "team/app", &digest).1, before);
 
     // As a line, which is what may become of it in a pipeline.
@@ -105,7 +105,7 @@ fn what_is_put_is_signed_once_by_each_key() {
 }
 
 #[test]
-fn what_is_built_is_signed() {
+fn signs_built_image() {
     if !engine::require() || !has_programs() {
         return;
     }
@@ -119,7 +119,7 @@ fn what_is_built_is_signed() {
 }
 
 #[test]
-fn a_key_that_cannot_sign_is_told_before_anything_is_sent() {
+fn rejects_invalid_key_before_pushing() {
     if !has_programs() {
         return;
     }
@@ -128,10 +128,10 @@ fn a_key_that_cannot_sign_is_told_before_anything_is_sent() {
     registry::run(Command::new("openssl").args(["genpkey", "-algorithm", "RSA", "-out"]).arg(&of_rsa));
     let rsa = fs::read_to_string(of_rsa).unwrap();
     for (key, problem) in [
-        (rsa.as_str(), "`source.cosign.key`: is no key for ECDSA on the curve P-256"),
+        (rsa.as_str(), "`source.cosign.key`: is not an ECDSA key on the curve P-256"),
         (
             "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nczNjcjN0\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----",
-            "`source.cosign.key`: is cut or damaged",
+            "`source.cosign.key`: is truncated or damaged",
         ),
         ("s3cr3t-and-no-key", "`source.cosign.key`: expected a private key in PEM form"),
     ] {
@@ -145,7 +145,7 @@ fn a_key_that_cannot_sign_is_told_before_anything_is_sent() {
 }
 
 #[test]
-fn a_signature_that_is_refused_fails_the_put() {
+fn fails_when_registry_rejects_the_signature() {
     if !has_programs() {
         return;
     }
@@ -160,5 +160,5 @@ fn a_signature_that_is_refused_fails_the_put() {
     outcome.failed();
     let text = said(&outcome);
     assert!(text.contains("error: cannot sign `localhost:[PORT]/app@"), "{text}");
-    assert!(text.contains("hint: the image is pushed; the same put once more signs it"), "{text}");
+    assert!(text.contains("hint: the image is pushed, but not signed; run the put again to sign it"), "{text}");
 }

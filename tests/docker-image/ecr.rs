@@ -78,7 +78,7 @@ fn assume(asked: &Asked, session: &Key) -> Answer {
 }
 
 #[test]
-fn a_role_that_is_assumed_gets_in_by_a_key_or_by_what_the_worker_is() {
+fn assumes_role_with_access_key_or_worker_credentials() {
     let (registry, digest) = filled();
     let session =
         || Key { session: Some("t0ken-of-the-session".to_owned()), ..Key::new("ASIAEXAMPLE", "s3cret-of-the-session") };
@@ -137,7 +137,7 @@ fn filled() -> (Registry, String) {
 }
 
 #[test]
-fn a_key_gets_the_password_of_the_registry_and_its_name() {
+fn access_key_gets_registry_and_password() {
     let (registry, digest) = filled();
     let ecr = ecr(&registry);
     let outcome = check(&ecr, SECRET);
@@ -156,7 +156,7 @@ fn a_key_gets_the_password_of_the_registry_and_its_name() {
 }
 
 #[test]
-fn a_key_that_is_wrong_says_so_and_stays_secret() {
+fn wrong_access_key_is_reported_and_redacted() {
     let (registry, _) = filled();
     let wrong = "wr0ngXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
     let outcome = check(&ecr(&registry), wrong);

@@ -47,7 +47,7 @@ fn waits_for_a_manifest_or_a_layer_that_is_not_there_yet() {
         at_first(&registry, 2, error(404, "MANIFEST_UNKNOWN"), move |asked| asked.path().contains(what));
         let outcome = get("registry-image", &source, &version, params, scratch::directory().path());
         outcome.succeeded();
-        assert!(outcome.stderr.contains("it is asked again"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("(yet); retrying"), "{}", outcome.stderr);
     }
 }
 
@@ -57,14 +57,14 @@ fn gives_up_on_an_image_that_stays_away() {
     registry.twist(|asked| asked.path().contains("/manifests/").then(|| error(404, "MANIFEST_UNKNOWN")));
     let outcome = get("registry-image", &source, &version, json!({}), scratch::directory().path());
     outcome.failed();
-    assert!(said(&outcome).contains("has no image"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("no longer has the image"), "{}", said(&outcome));
     let manifests = registry.server().asked().iter().filter(|asked| asked.path().contains("/manifests/")).count();
     assert_eq!(manifests, 3);
 }
 
 /// A check waits for nothing: the next one comes within a minute.
 #[test]
-fn a_check_asks_once_for_a_tag_that_is_not_there() {
+fn check_requests_missing_tag_once() {
     for kind in ["registry-image", "docker-image"] {
         let (registry, _, source, _) = filled();
         registry.twist(|asked| asked.path().contains("/manifests/").then(|| error(404, "MANIFEST_UNKNOWN")));
@@ -113,82 +113,84 @@ fn says_what_the_code_of_an_error_means_and_not_what_its_status_may_mean() {
     });
     let outcome = put_layout(&registry, &image);
     outcome.failed();
-    assert!(
-        said(&outcome).contains("hint: the registry does not see what was sent to it a moment ago"),
-        "{}",
-        said(&outcome)
-    );
-    assert!(!said(&outcome).contains("is there a repository"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("hint: the registry does not have the uploaded blobs yet"), "{}", said(&outcome));
+    assert!(!said(&outcome).contains("check that the repository"), "{}", said(&outcome));
     registry.twist(|asked| (asked.method == "POST").then(|| error(404, "NAME_UNKNOWN")));
     let outcome = put_layout(&registry, &self::image());
-    assert!(outcome.stderr.is_empty() || !outcome.stderr.contains("a moment ago"), "{}", outcome.stderr);
+    assert!(outcome.stderr.is_empty() || !outcome.stderr.contains("uploaded blobs"), "{}", outcome.stderr);
 }
 
 /// The words are those of real registries: goharbor/harbor#17390 (a quota), moby/buildkit#3776 and
 /// googlecontainertools/kaniko#3481 (an immutable tag of ECR), openshift/oc-mirror#253 (Quay on a media type),
 /// distribution/distribution#2867 (an upload with status 404); the codes are those of the distribution specification.
 #[test]
-fn the_hint_of_a_refused_push_fits_the_code_and_not_the_status_alone() {
+fn rejected_push_has_hint_for_code_and_status() {
     let cases = [
         (
             "PATCH",
             403,
             "DENIED",
             "adding 29.0 MiB of storage resource, which when updated to current usage of 152.4 MiB will exceed the configured upper limit of 10.0 MiB.",
-            "the registry has no room left",
+            "the storage quota of `",
         ),
-        ("PUT manifests", 403, "DENIED", "Quota has been exceeded on namespace", "the registry has no room left"),
+        ("PUT manifests", 403, "DENIED", "Quota has been exceeded on namespace", "the storage quota of `"),
         (
             "PUT manifests",
             400,
             "TAG_INVALID",
             "The image tag '1' already exists in the 'app' repository and cannot be overwritten because the tag is immutable.",
-            "the registry does not let this tag be moved",
+            "the registry does not allow this tag to be overwritten",
         ),
         (
             "PUT manifests",
             412,
             "PRECONDITION",
             "Failed to process request due to 'app:1' configured as immutable.",
-            "the registry does not let this tag be moved",
+            "the registry does not allow this tag to be overwritten",
         ),
-        ("PUT manifests", 404, "TAG_INVALID", "manifest tag did not match URI", "the registry does not take this tag"),
+        ("PUT manifests", 404, "TAG_INVALID", "manifest tag did not match URI", "the registry rejected this tag"),
         (
             "PUT manifests",
             403,
             "MANIFEST_INVALID",
             "manifest invalid",
-            "the registry does not take a manifest of this kind",
+            "the registry does not accept this type of manifest",
         ),
         (
             "PUT manifests",
             404,
             "MANIFEST_INVALID",
             "manifest invalid",
-            "the registry does not take a manifest of this kind",
+            "the registry does not accept this type of manifest",
         ),
-        ("PUT manifests", 415, "UNSUPPORTED", "media type", "the registry does not take a manifest of this kind"),
-        ("PUT manifests", 404, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry", "does not see what was sent"),
-        ("PUT manifests", 403, "MANIFEST_UNVERIFIED", "manifest failed signature verification", "asks for a signature"),
-        ("PATCH", 404, "BLOB_UPLOAD_INVALID", "blob upload invalid", "the registry could not go on with the upload"),
-        ("PATCH", 404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry", "the registry has lost the upload"),
+        ("PUT manifests", 415, "UNSUPPORTED", "media type", "the registry does not accept this type of manifest"),
+        ("PUT manifests", 404, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry", "does not have the uploaded blobs"),
+        ("PUT manifests", 403, "MANIFEST_UNVERIFIED", "manifest failed signature verification", "requires a signature"),
+        ("PATCH", 404, "BLOB_UPLOAD_INVALID", "blob upload invalid", "the registry could not continue the upload"),
+        ("PATCH", 404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry", "the registry lost the upload"),
         (
             "PUT uploads",
             400,
             "SIZE_INVALID",
             "provided length did not match content length",
-            "other bytes than were sent",
+            "different bytes than were sent",
         ),
         (
             "PUT uploads",
             403,
             "DIGEST_INVALID",
             "provided digest did not match uploaded content",
-            "other bytes than were sent",
+            "different bytes than were sent",
         ),
-        ("POST", 403, "NAME_INVALID", "invalid repository name", "the registry does not take the name `team/new`"),
-        ("POST", 404, "NAME_UNKNOWN", "repository name not known to registry", "is there a repository"),
-        ("POST", 405, "DENIED", "requested access to the resource is denied", "the right (the scope) `push`"),
+        ("POST", 403, "NAME_INVALID", "invalid repository name", "the registry rejected the name `team/new`"),
+        ("POST", 404, "NAME_UNKNOWN", "repository name not known to registry", "check that the repository"),
+        (
+            "POST",
+            405,
+            "DENIED",
+            "requested access to the resource is denied",
+            "the credentials require the scope `push`",
+        ),
     ];
     std::thread::scope(|scope| {
         for (step, status, code, message, hint) in cases {

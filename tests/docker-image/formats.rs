@@ -93,7 +93,7 @@ fn oci_layout_is_every_platform_byte_for_byte() {
 }
 
 #[test]
-fn an_engine_s_archive_and_an_archive_of_the_files_stand_beside_the_rootfs() {
+fn save_and_rootfs_write_archives() {
     for compression in [Compression::Gzip, Compression::Zstd, Compression::None] {
         let registry = Registry::start();
         let image = image("x", compression);
@@ -115,7 +115,7 @@ fn an_engine_s_archive_and_an_archive_of_the_files_stand_beside_the_rootfs() {
 }
 
 #[test]
-fn a_format_that_is_none_is_refused_with_those_that_are() {
+fn rejects_unknown_format_with_valid_ones() {
     let target = scratch::directory();
     let source = json!({ "repository": "x" });
     let version = json!({ "digest": format!("sha256:{}", "0".repeat(64)) });

@@ -99,7 +99,7 @@ fn unpacked_by_umoci(layout: &Path) -> tempfile::TempDir {
 }
 
 #[test]
-fn an_image_is_unpacked_as_umoci_does_it_however_it_is_compressed() {
+fn unpacks_like_umoci_with_any_compression() {
     // The judge knows gzip alone.
     let (_registry, _, layout) = pushed(&everything(), Compression::Gzip);
     let judge = unpacked_by_umoci(layout.path());
@@ -124,7 +124,7 @@ fn an_image_is_unpacked_as_umoci_does_it_however_it_is_compressed() {
 }
 
 #[test]
-fn the_files_of_registry_image_are_there() {
+fn writes_files_of_registry_image() {
     let (registry, digest, _) = pushed(&everything(), Compression::Gzip);
     let target = scratch::directory();
     let keys = json!({ "label_regex": "^z", "tag": "latest" });
@@ -150,7 +150,7 @@ fn the_files_of_registry_image_are_there() {
 }
 
 #[test]
-fn the_files_of_docker_image_are_there() {
+fn writes_files_of_docker_image() {
     let (registry, digest, _) = pushed(&everything(), Compression::Gzip);
     let target = scratch::directory();
     let outcome = get(
@@ -176,7 +176,7 @@ fn the_files_of_docker_image_are_there() {
 }
 
 #[test]
-fn what_is_not_downloaded_must_be_there_all_the_same() {
+fn skip_download_requires_existing_image() {
     let (registry, digest, _) = pushed(&everything(), Compression::Gzip);
     let target = scratch::directory();
     let before = registry.requests().len();
@@ -190,7 +190,7 @@ fn what_is_not_downloaded_must_be_there_all_the_same() {
     let outcome =
         get("registry-image", &source(&registry, "team/app", json!({})), &version(&gone), params, target.path());
     outcome.failed();
-    assert!(outcome.stderr.contains(&format!("has no image `{gone}` any more")), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(&format!("no longer has the image `{gone}`")), "{}", outcome.stderr);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn labels_and_annotations_are_shown_when_their_names_match() {
 }
 
 #[test]
-fn an_image_without_layers_has_no_rootfs() {
+fn image_without_layers_has_no_rootfs() {
     let registry = Registry::start();
     let digest = Image::named("x").push(registry.client(), "team/app", "latest");
     let target = scratch::directory();
@@ -237,7 +237,7 @@ fn an_image_without_layers_has_no_rootfs() {
 }
 
 #[test]
-fn the_platform_says_which_image_of_an_index_is_meant() {
+fn platform_selects_image_of_index() {
     let registry = Registry::start();
     let client = registry.client();
     let mut entries = Vec::new();

@@ -54,15 +54,15 @@ fn inside(layers: &[Vec<u8>], path: &str, content: &str) {
 }
 
 #[test]
-fn no_name_leads_out() {
-    refused(&[Tar::new().file("../../pwned", 0o644, b"x").finish()], "the name `../../pwned` leads out of the image");
-    refused(&[Tar::new().file("a/../../../pwned", 0o644, b"x").finish()], "leads out of the image");
+fn rejects_names_outside_the_image() {
+    refused(&[Tar::new().file("../../pwned", 0o644, b"x").finish()], "the name `../../pwned` points outside the image");
+    refused(&[Tar::new().file("a/../../../pwned", 0o644, b"x").finish()], "points outside the image");
     inside(&[Tar::new().file("/etc/absolute", 0o644, b"x").finish()], "etc/absolute", "x");
     inside(&[Tar::new().with("path", "/../x".replace("..", "y")).file("z", 0o644, b"x").finish()], "y/x", "x");
 }
 
 #[test]
-fn no_link_leads_out() {
+fn does_not_follow_links_outside_the_image() {
     let up = "../".repeat(20);
     inside(&[Tar::new().link("out", &up).file("out/pwned", 0o644, b"x").finish()], "pwned", "x");
     inside(&[Tar::new().link("out", "/").finish(), Tar::new().file("out/pwned", 0o644, b"x").finish()], "pwned", "x");
@@ -76,22 +76,22 @@ fn no_link_leads_out() {
 }
 
 #[test]
-fn no_hard_link_leads_out() {
-    refused(&[Tar::new().hard_link("h", "../../../secret").finish()], "leads out of the image");
+fn rejects_hard_links_outside_the_image() {
+    refused(&[Tar::new().hard_link("h", "../../../secret").finish()], "points outside the image");
     refused(
         &[Tar::new().hard_link("h", "/etc/hostname").finish()],
-        "a hard link leads to `/etc/hostname`, which is not there",
+        "the target `/etc/hostname` of a hard link does not exist",
     );
     let through = Tar::new().link("up", "../../..").hard_link("h", "up/secret").finish();
-    refused(&[through], "a hard link leads to `up/secret`, which is not there");
+    refused(&[through], "the target `up/secret` of a hard link does not exist");
 }
 
 #[test]
-fn a_whiteout_takes_away_nothing_outside() {
+fn whiteout_removes_nothing_outside_the_image() {
     let up = "../".repeat(20);
     let first = Tar::new().link("up", &up).file("kept", 0o644, b"x").finish();
     inside(&[first.clone(), Tar::new().whiteout("up/secret").finish()], "kept", "x");
-    refused(&[first.clone(), Tar::new().file("up/.wh...", 0o644, b"").finish()], "a whiteout takes nothing away");
+    refused(&[first.clone(), Tar::new().file("up/.wh...", 0o644, b"").finish()], "the name of a whiteout is not valid");
     // By way of a link it is the root that is emptied.
     unpack(&[first, Tar::new().file("up/.wh..wh..opq", 0o644, b"").finish()]).0.succeeded();
 }
@@ -105,23 +105,23 @@ fn names_need_not_be_text() {
 }
 
 #[test]
-fn an_archive_that_is_broken_is_a_failure() {
+fn fails_on_invalid_archive() {
     let whole = Tar::new().file("a", 0o644, &[7; 2000]);
     refused(&[whole.clone().cut(1000)], "cannot unpack layer 1");
     refused(&[whole.cut(700)], "ends in the middle of a file");
-    refused(&[b"this is no archive at all, and long enough to be taken for one".repeat(20)], "the archive is broken");
+    refused(&[b"this is no archive at all, and long enough to be taken for one".repeat(20)], "the archive is invalid");
     refused(&[Tar::new().entry(b"a", b'x', 0o644, b"", 4 << 30, b"").finish()], "larger than 1 MiB");
-    refused(&[Tar::new().entry(b"a", b'Q', 0o644, b"", 0, b"").finish()], "an entry of the kind `Q` is not known");
+    refused(&[Tar::new().entry(b"a", b'Q', 0o644, b"", 0, b"").finish()], "unknown entry type `Q`");
 }
 
 #[test]
-fn a_layer_must_be_what_the_manifest_says() {
+fn rejects_layer_that_does_not_match_the_manifest() {
     let layer = Tar::new().file("a", 0o644, b"good").finish();
     let image = Image::of_archives(&json!({}), std::slice::from_ref(&layer), Compression::None);
     let evil = Tar::new().file("a", 0o644, b"evil").finish();
     for (bytes, says) in [
-        (evil, "what came has the digest sha256:"),
-        (layer[..layer.len() - 512].to_vec(), "the registry has 1536 bytes of it, the manifest says 2048"),
+        (evil, "the downloaded content has the digest sha256:"),
+        (layer[..layer.len() - 512].to_vec(), "the registry has 1536 bytes of it; the manifest requires 2048"),
         ([layer.clone(), vec![0; 512]].concat(), "the registry has 2560 bytes of it"),
     ] {
         let registry = HandMade::start(&image);
@@ -136,7 +136,7 @@ fn a_layer_must_be_what_the_manifest_says() {
 }
 
 #[test]
-fn a_manifest_must_be_what_its_digest_says() {
+fn rejects_manifest_that_does_not_match_its_digest() {
     let image = Image::named("good");
     let registry = HandMade::start(&image);
     let other = Image::named("evil");
@@ -148,20 +148,20 @@ fn a_manifest_must_be_what_its_digest_says() {
     });
     let outcome = fetch(&registry, &image, json!({}), scratch::directory().path());
     outcome.failed();
-    assert!(outcome.stderr.contains("what came has the digest"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("the downloaded manifest has the digest"), "{}", outcome.stderr);
 }
 
 #[test]
-fn what_is_no_manifest_of_an_image_is_refused_by_name() {
+fn rejects_other_manifest_types() {
     let image = Image::named("x");
     let registry = HandMade::start(&image);
     for (media_type, body, says) in [
-        ("text/html", "<html>log in</html>", "what came is no manifest (`text/html`)"),
+        ("text/html", "<html>log in</html>", "the response is not a manifest (`text/html`)"),
         ("application/vnd.docker.distribution.manifest.v1+json", r#"{"schemaVersion":1}"#, "schema 1"),
         (
             "application/vnd.cncf.artifact",
             r#"{"mediaType":"application/x"}"#,
-            "the manifest is of the type `application/x`",
+            "the manifest has the type `application/x`",
         ),
     ] {
         registry.twist(move |asked| {
@@ -178,11 +178,11 @@ fn what_is_no_manifest_of_an_image_is_refused_by_name() {
     registry.twist(move |asked| asked.path().ends_with(&foreign.digest).then(|| Answer::text(404, "")));
     let outcome = fetch(&registry, &image, json!({}), scratch::directory().path());
     outcome.failed();
-    assert!(outcome.stderr.contains("it is a foreign layer, which registries do not hand out"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("it is a foreign layer, which registries do not serve"), "{}", outcome.stderr);
 }
 
 #[test]
-fn a_download_that_is_cut_goes_on_where_it_was() {
+fn resumes_download_that_was_cut_off() {
     let content: Vec<u8> = (0..400_000_u32).map(|number| number.to_le_bytes()[1]).collect();
     let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, &content).finish()], Compression::None);
     for knows_ranges in [true, false] {
@@ -213,7 +213,7 @@ fn a_download_that_is_cut_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_registry_that_says_nothing_is_given_up() {
+fn fails_when_registry_sends_no_response() {
     let image = Image::of_archives(&json!({}), &[Tar::new().finish()], Compression::None);
     let registry = HandMade::start(&image);
     registry.server().fail_next(Fault::Slow(std::time::Duration::ZERO));
@@ -258,7 +258,7 @@ fn redirects_without_end_are_given_up() {
 }
 
 #[test]
-fn too_many_requests_are_waited_for_and_limits_are_shown() {
+fn waits_after_429_and_shows_pull_limits() {
     let image = Image::named("x");
     let registry = HandMade::start(&image);
     let own = image.clone();
@@ -274,7 +274,7 @@ fn too_many_requests_are_waited_for_and_limits_are_shown() {
 }
 
 #[test]
-fn the_first_request_to_a_registry_nearby_is_tried_again_too() {
+fn retries_first_request_to_local_registry() {
     // Nearby, so that plain HTTP would do; but it speaks TLS, and is busy.
     let image = Image::named("x");
     let own = image.clone();
@@ -293,22 +293,18 @@ fn the_first_request_to_a_registry_nearby_is_tried_again_too() {
 }
 
 #[test]
-fn a_token_server_at_a_private_address_is_none_of_a_public_registrys() {
+fn rejects_private_token_server_of_public_registry() {
     // The registry is here, so that it may name one here; over TLS nothing goes out without.
     let image = Image::named("x");
     let registry = HandMade::start(&image);
     registry.twist(|_| Some(Answer::text(401, "").with("WWW-Authenticate", "Bearer realm=\"ftp://x/token\"")));
     let outcome = check("registry-image", &json!({ "repository": registry.repository(), "tag": "latest" }), None);
     outcome.failed();
-    assert!(
-        said(&outcome).contains("names the token server `ftp://x/token`, which is not asked"),
-        "{}",
-        said(&outcome)
-    );
+    assert!(said(&outcome).contains("refusing to contact the token server `ftp://x/token`"), "{}", said(&outcome));
 }
 
 #[test]
-fn a_get_that_was_killed_is_no_hindrance_to_the_next() {
+fn get_succeeds_after_killed_get() {
     let image =
         Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, &vec![7; 100_000]).finish()], Compression::None);
     let registry = HandMade::start(&image);
@@ -346,7 +342,7 @@ fn layers_of_an_unknown_kind_are_not_unpacked() {
 }
 
 #[test]
-fn a_registry_that_falls_silent_in_the_middle_is_asked_for_the_rest_and_then_given_up() {
+fn resumes_stalled_download_a_limited_number_of_times() {
     let image =
         Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, &vec![7; 50_000]).finish()], Compression::None);
     let run = |stalls: usize| {
@@ -375,7 +371,7 @@ fn a_registry_that_falls_silent_in_the_middle_is_asked_for_the_rest_and_then_giv
 }
 
 #[test]
-fn a_page_for_people_is_no_answer_whatever_was_asked() {
+fn rejects_html_pages() {
     let image = Image::of_archives(&json!({}), &[Tar::new().finish()], Compression::None);
     let page = "<html><title>Log in</title></html>";
     let html = move || Answer::bytes(200, "text/html", page);
@@ -404,15 +400,11 @@ fn a_page_for_people_is_no_answer_whatever_was_asked() {
     });
     let outcome = check("registry-image", &json!({ "repository": registry.repository(), "tag": "latest" }), None);
     outcome.failed();
-    assert!(
-        said(&outcome).contains("the token server's answer is not the JSON that is expected"),
-        "{}",
-        said(&outcome)
-    );
+    assert!(said(&outcome).contains("cannot parse the token server's response"), "{}", said(&outcome));
 }
 
 #[test]
-fn a_get_that_was_killed_at_its_very_end_is_no_hindrance_to_the_next() {
+fn get_succeeds_after_get_killed_at_the_end() {
     let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::None);
     let registry = HandMade::start(&image);
     let target = scratch::directory();
@@ -430,7 +422,7 @@ fn a_get_that_was_killed_at_its_very_end_is_no_hindrance_to_the_next() {
 }
 
 #[test]
-fn a_root_that_nobody_may_write_to_is_no_hindrance_to_who_is_not_root() {
+fn unpacks_read_only_root_without_root_user() {
     if !layer::require(Layer::Program("setpriv")) || !rustix::process::geteuid().is_root() {
         return;
     }
@@ -439,7 +431,8 @@ fn a_root_that_nobody_may_write_to_is_no_hindrance_to_who_is_not_root() {
     let registry = HandMade::start(&image);
     let (house, target) = (scratch::directory(), scratch::directory());
     let binary = house.path().join("binary");
-    // By another process: a child that this one has just forked would hold the copy open for writing, and nothing could execute it.
+    // By another process: a child that this one has just forked would hold the copy open for writing, and nothing could
+    // execute it.
     let mut copy = std::process::Command::new("cp");
     run(copy.arg(jetway_tests::binaries::resource("docker-image")).arg(&binary));
     let script = house.path().join("as-nobody");
@@ -488,7 +481,7 @@ fn devices_are_left_out_with_a_warning_where_none_may_be_made() {
     let get = jetway_tests::verb::Verb::get("docker-image").binary(&script).dir(target.path()).request(&request);
     let outcome = get.run();
     outcome.succeeded();
-    let warning = "devices are left out, since this container may make none: `dev/sda`, `dev/sdb`";
+    let warning = "omitting devices, which this container may not create: `dev/sda`, `dev/sdb`";
     assert!(outcome.stderr.contains(warning), "{}", outcome.stderr);
     let mut names: Vec<_> =
         fs::read_dir(target.path().join("rootfs/dev")).unwrap().map(|entry| entry.unwrap().file_name()).collect();

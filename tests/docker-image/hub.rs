@@ -56,7 +56,7 @@ fn get(hub: &Hub, image: &Image, mirror: &Value, target: &Path) -> Outcome {
 }
 
 #[test]
-fn what_a_mirror_has_is_fetched_from_there_under_the_name_that_the_pipeline_knows() {
+fn fetches_from_mirror_under_the_original_name() {
     let image = image();
     let (hub, mirror) = (Hub::with(&image), Registry::start());
     image.push(mirror.client(), "library/app", "1");
@@ -69,7 +69,7 @@ fn what_a_mirror_has_is_fetched_from_there_under_the_name_that_the_pipeline_know
 }
 
 #[test]
-fn what_a_mirror_lacks_or_spoils_is_fetched_from_the_origin() {
+fn falls_back_to_origin_when_mirror_fails() {
     let image = image();
     let hub = Hub::with(&image);
     let layer = image.layers[0].digest.clone();
@@ -99,13 +99,13 @@ fn what_a_mirror_lacks_or_spoils_is_fetched_from_the_origin() {
         let left: Vec<_> = fs::read_dir(target.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
         assert_eq!(read(target.path(), "repository"), "app");
-        assert!(outcome.stderr.contains("the mirror cannot be used, the origin is asked:"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("the mirror failed, falling back to the origin:"), "{}", outcome.stderr);
     }
     assert!(hub.detour.asked().iter().all(|host| *host == format!("{NAME}:443")), "{:?}", hub.detour.asked());
 }
 
 #[test]
-fn a_put_writes_to_no_mirror() {
+fn put_does_not_write_to_mirror() {
     let (image, mirror) = (image(), Registry::start());
     let hub = Hub::with(&Image::named("other"));
     let inputs = scratch::directory();
@@ -125,16 +125,16 @@ fn hub_that(answers: impl Fn(&str) -> Answer + Send + Sync + 'static) -> (StandI
 }
 
 #[test]
-fn nothing_is_sent_to_private_addresses_that_a_public_registry_names() {
+fn rejects_private_addresses_from_public_registry() {
     let image = image();
     let inputs = scratch::directory();
     image.write_layout(&inputs.path().join("layout"));
     let nearby = StandIn::start(|_| Answer::text(201, ""));
     for (location, says) in [
-        (nearby.url().replace("http:", "https:"), "wants the upload at a private address, where nothing is sent"),
-        ("https://10.1.2.3/upload".to_owned(), "wants the upload at a private address"),
-        ("https://[::ffff:169.254.169.254]/upload".to_owned(), "wants the upload at a private address"),
-        (nearby.url(), "wants the upload at an address without encryption"),
+        (nearby.url().replace("http:", "https:"), "refusing to upload to the private address"),
+        ("https://10.1.2.3/upload".to_owned(), "refusing to upload to the private address"),
+        ("https://[::ffff:169.254.169.254]/upload".to_owned(), "refusing to upload to the private address"),
+        (nearby.url(), "upload URL is unencrypted"),
     ] {
         let (server, detour) = hub_that(move |method| match method {
             "POST" => Answer::text(202, "").with("Location", &location),
@@ -151,12 +151,12 @@ fn nothing_is_sent_to_private_addresses_that_a_public_registry_names() {
 }
 
 #[test]
-fn a_public_registrys_token_server_is_at_no_private_address() {
+fn rejects_private_token_server_address() {
     let nearby = StandIn::start(|_| Answer::json(200, &json!({ "token": "x" })));
     for (realm, says) in [
-        ("https://10.1.2.3/token".to_owned(), "its address is a private one"),
-        ("https://169.254.169.254/token".to_owned(), "its address is a private one"),
-        (nearby.url(), "credentials would go there without encryption"),
+        ("https://10.1.2.3/token".to_owned(), "it has a private address"),
+        ("https://169.254.169.254/token".to_owned(), "it has a private address"),
+        (nearby.url(), "the credentials would be sent unencrypted"),
     ] {
         let challenge = format!("Bearer realm=\"{realm}\",service=\"x\"");
         let (server, detour) = hub_that(move |_| Answer::text(401, "").with("WWW-Authenticate", &challenge));

@@ -86,7 +86,7 @@ fn at_once(registry: &Memory, is_meant: impl Fn(&Asked) -> bool + Send + Sync + 
 }
 
 #[test]
-fn no_more_layers_are_fetched_or_sent_at_once_than_the_source_says() {
+fn limits_concurrent_downloads_and_uploads() {
     for (number, range) in [(1, 1..=1), (4, 2..=4)] {
         let image = image(8);
         for (kind, format) in [("registry-image", "rootfs"), ("registry-image", "oci-layout"), ("docker-image", "oci")]
@@ -163,7 +163,7 @@ fn debug_shows_each_request_and_no_secret() {
 
 /// An account of its own is in the registry's name (Amazon ECR, "Private registry"); a temporary key comes with a token.
 #[test]
-fn an_account_and_a_session_of_amazons_count() {
+fn uses_aws_account_id_and_session_token() {
     let host = "210987654321.dkr.ecr.eu-west-1.amazonaws.com";
     let image = image(1);
     let manifest = image.manifest.clone();
@@ -204,7 +204,7 @@ fn an_account_and_a_session_of_amazons_count() {
 
 /// A version of the established registry-image resource may have an empty tag: that of an image pinned by its digest.
 #[test]
-fn a_version_without_a_tag_has_an_empty_one() {
+fn version_without_tag_writes_an_empty_one() {
     let registry = Registry::start();
     let image = image(1);
     image.push(registry.client(), "team/app", "latest");
@@ -242,7 +242,7 @@ fn docker_image_writes_three_lines_where_it_downloads_nothing() {
 }
 
 #[test]
-fn the_age_of_an_index_is_that_of_the_image_for_the_platform() {
+fn creation_time_of_index_is_that_of_the_platform_image() {
     let registry = Registry::start();
     let client = registry.client();
     let ages =
@@ -272,7 +272,7 @@ fn the_age_of_an_index_is_that_of_the_image_for_the_platform() {
 /// Robots that may push and not pull, and images with vulnerabilities that a policy holds back (goharbor/harbor#15885): a tag that must
 /// not be looked at is pushed.
 #[test]
-fn a_tag_that_must_not_be_read_is_pushed_all_the_same() {
+fn pushes_tag_that_cannot_be_read() {
     let image = image(1);
     let inputs = scratch::directory();
     image.write_layout(&inputs.path().join("layout"));
@@ -301,7 +301,7 @@ fn a_tag_that_must_not_be_read_is_pushed_all_the_same() {
 
 /// The words of goharbor/harbor#19983, with the code of goharbor/harbor#23231.
 #[test]
-fn a_policy_that_holds_an_image_back_is_named() {
+fn reports_policy_that_blocks_a_pull() {
     let image = image(1);
     let registry = Memory::start();
     registry.hold(&image, "team/app", "latest");
@@ -317,7 +317,11 @@ fn a_policy_that_holds_an_image_back_is_named() {
         get("registry-image", &source, &version(&image), json!({}), scratch::directory().path()),
     ] {
         outcome.failed();
-        assert!(said(&outcome).contains("hint: a policy of the registry keeps this image"), "{}", said(&outcome));
+        assert!(
+            said(&outcome).contains("hint: a policy of the registry blocks the pull of this image"),
+            "{}",
+            said(&outcome)
+        );
         assert!(said(&outcome).contains("with 4 vulnerabilities"), "{}", said(&outcome));
     }
 }

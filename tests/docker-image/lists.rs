@@ -67,7 +67,7 @@ fn fails_when_a_page_is_missing() {
         None => page(&["1.0.0"]).with("Link", "<?last=1.0.0>; rel=next"),
     });
     outcome.failed();
-    assert!(said(&outcome).contains("last=1.0.0`, is not there"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("last=1.0.0`, does not exist"), "{}", said(&outcome));
 }
 
 /// Distribution's `maxpagesize`: a larger `n` is answered by 400 `PAGINATION_NUMBER_INVALID`.
@@ -86,7 +86,7 @@ fn asks_without_a_size_where_the_size_is_refused() {
 fn fails_at_once_when_a_list_has_no_end() {
     let (outcome, lists) = listed(|_| page(&["1.0.0"]).with("Link", "<?last=1.0.0>; rel=next"));
     outcome.failed();
-    assert!(said(&outcome).contains("the list of tags has no end"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("the list of tags does not end"), "{}", said(&outcome));
     assert_eq!(lists, 2);
     // A new address each time, and never a new tag.
     let (outcome, lists) = listed(|asked| {

@@ -32,7 +32,7 @@ fn login() -> Value {
 }
 
 #[test]
-fn a_user_and_a_password_are_sent_when_the_registry_asks() {
+fn sends_credentials_when_challenged() {
     let registry = filled(&Manner { htpasswd: true, ..Manner::default() });
     let before = registry.requests().len();
     let outcome = check("registry-image", &source(&registry, "team/app", login()), None);
@@ -52,22 +52,18 @@ fn credentials_that_are_missing_or_wrong_are_a_clear_failure() {
         said(&none),
         "error: cannot read `localhost:[PORT]/team/app:latest`\n  \
          caused by: `HEAD http://localhost:[PORT]/v2/team/app/manifests/latest` answered 401 Unauthorized\n\
-         hint: `localhost:[PORT]` asks for credentials: `username` and `password`\n"
+         hint: `localhost:[PORT]` requires credentials: set `username` and `password`\n"
     );
     let mut wrong = login();
     wrong["password"] = json!("n0t-the-password");
     let outcome = check("registry-image", &source(&registry, "team/app", wrong), None);
     outcome.failed();
-    assert!(
-        said(&outcome).ends_with("hint: `localhost:[PORT]` does not take these credentials\n"),
-        "{}",
-        said(&outcome)
-    );
+    assert!(said(&outcome).ends_with("hint: `localhost:[PORT]` rejected the credentials\n"), "{}", said(&outcome));
     assert!(!outcome.stderr.contains("n0t-the-password"));
 }
 
 #[test]
-fn a_token_is_got_once_and_costs_two_requests_more() {
+fn requests_token_once() {
     let tokens = TokenServer::start();
     let registry = filled(&Manner { tokens: Some(&tokens), ..Manner::default() });
     let (before, asked) = (registry.requests().len(), tokens.server().asked().len());
@@ -84,7 +80,7 @@ fn a_token_is_got_once_and_costs_two_requests_more() {
 }
 
 #[test]
-fn a_token_server_may_let_everybody_in() {
+fn token_server_may_allow_anonymous_access() {
     let tokens = TokenServer::start();
     let registry = filled(&Manner { tokens: Some(&tokens), ..Manner::default() });
     let public = source(&registry, "team/app", json!({ "tag": "latest" }));
@@ -96,7 +92,7 @@ fn a_token_server_may_let_everybody_in() {
 }
 
 #[test]
-fn a_docker_config_has_the_credentials_of_several_registries() {
+fn docker_config_has_credentials_of_several_registries() {
     let registry = filled(&Manner { htpasswd: true, ..Manner::default() });
     let auth = STANDARD.encode(format!("{USER}:{PASSWORD}"));
     let config =
@@ -109,7 +105,7 @@ fn a_docker_config_has_the_credentials_of_several_registries() {
 
 /// Google's registries take a key file as a whole for a password.
 #[test]
-fn a_key_of_googles_goes_as_a_password() {
+fn google_key_is_sent_as_password() {
     let key = "{\n  \"type\": \"service_account\",\n  \"private_key\": \"k3y\"\n}\n";
     let expected = format!("Basic {}", STANDARD.encode(format!("_json_key:{key}")));
     let image = Image::named("x");
@@ -131,9 +127,9 @@ fn half_a_login_is_none_and_is_told_of() {
     for (keys, says) in [
         (
             json!({ "username": "u" }),
-            "warning: `username` stands without a `password`: the registry is asked without a login",
+            "warning: `username` has no effect without `password`: the registry is accessed anonymously",
         ),
-        (json!({ "password": "p4ssw0rd" }), "warning: `password` stands without a `username`"),
+        (json!({ "password": "p4ssw0rd" }), "warning: `password` has no effect without `username`"),
     ] {
         let mut keys = keys;
         keys["tag"] = json!("latest");
@@ -152,7 +148,7 @@ fn more_at_once_than_there_may_be_is_as_many_as_there_may_be() {
     let keys = json!({ "tag": "latest", "max_concurrent_downloads": 100, "max_concurrent_uploads": 32 });
     let outcome = check("docker-image", &source(&registry, "team/app", keys), None);
     outcome.succeeded();
-    assert_eq!(said(&outcome), "warning: `max_concurrent_downloads` is 100; no more than 32 run at once\n");
+    assert_eq!(said(&outcome), "warning: `max_concurrent_downloads` is 100; the limit is 32\n");
 }
 
 /// A registry of one image that takes the token of its own `/token` and nothing else, with these challenges.
@@ -243,17 +239,13 @@ fn says_nothing_of_credentials_that_were_not_sent() {
     let source = json!({ "repository": registry.repository(), "tag": "latest" });
     let outcome = check("registry-image", &source, None);
     outcome.failed();
-    assert!(
-        said(&outcome).contains("may not be read without a login: `username` and `password`"),
-        "{}",
-        said(&outcome)
-    );
-    assert!(!said(&outcome).contains("the credentials do not reach"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("hint: anonymous users cannot read `"), "{}", said(&outcome));
+    assert!(!said(&outcome).contains("the credentials have no access to"), "{}", said(&outcome));
     let inputs = scratch::directory();
     image.write_layout(&inputs.path().join("layout"));
     let outcome = put("registry-image", &source, &json!({ "image": "layout" }), inputs.path());
     outcome.failed();
-    assert!(!said(&outcome).contains("the credentials need"), "{}", said(&outcome));
+    assert!(!said(&outcome).contains("the credentials require"), "{}", said(&outcome));
 }
 
 /// Some registries ask nobody for credentials, and say of what takes them that it is not there.
@@ -292,7 +284,7 @@ fn credentials_are_offered_to_a_registry_that_hides_instead_of_asking() {
 
 /// Who has a login for an open registry, a wrong one even, is told what a stranger is told.
 #[test]
-fn a_login_that_nobody_has_asked_for_and_that_is_not_taken_changes_nothing() {
+fn falls_back_to_anonymous_when_unrequested_login_is_rejected() {
     let tokens = TokenServer::start();
     let image = Image::named("x");
     for asks_for_tokens in [true, false] {
@@ -314,7 +306,7 @@ fn a_login_that_nobody_has_asked_for_and_that_is_not_taken_changes_nothing() {
         let outcome = check("registry-image", &source("gone"), None);
         assert_eq!(outcome.json(), json!([]), "{asks_for_tokens}");
         let text = said(&outcome);
-        let warning = "warning: `127.0.0.1:[PORT]` has not asked for a login, and does not take the one that there is";
+        let warning = "warning: `127.0.0.1:[PORT]` rejected the credentials, which it did not request";
         assert_eq!(text.matches(warning).count(), 1, "{text}");
         assert!(text.contains("answered 401 Unauthorized"), "{text}");
         assert!(!outcome.stderr.contains("n0t-the-password"), "{}", outcome.stderr);
@@ -350,7 +342,7 @@ fn how_to_log_in_is_asked_once_where_nobody_has_asked_for_a_login() {
 }
 
 #[test]
-fn an_identity_token_is_changed_for_a_token() {
+fn identity_token_is_exchanged_for_a_token() {
     let tokens = TokenServer::start();
     let registry = filled(&Manner { tokens: Some(&tokens), ..Manner::default() });
     let config = json!({ "auths": { registry.host(): { "identitytoken": TokenServer::REFRESH } } });
@@ -366,7 +358,7 @@ fn an_identity_token_is_changed_for_a_token() {
 }
 
 #[test]
-fn an_authority_is_named_for_all_registries_or_for_one() {
+fn ca_certs_apply_to_all_registries_or_one() {
     let registry = filled(&Manner { tls: true, ..Manner::default() });
     let with = |key: &str, value: Value| {
         let mut keys = json!({ "tag": "latest" });
@@ -386,7 +378,7 @@ fn an_authority_is_named_for_all_registries_or_for_one() {
 }
 
 #[test]
-fn a_client_certificate_is_shown_to_its_registry_and_to_no_other() {
+fn client_certificate_is_sent_only_to_its_registry() {
     let registry = Registry::with(&Manner { tls: true, client_certificates: true, ..Manner::default() });
     let identity = registry.client_certificate();
     let with = |domain: &str| {

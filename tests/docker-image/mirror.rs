@@ -18,7 +18,7 @@ fn through(mirror: Value, more: Value) -> jetway_tests::verb::Outcome {
 }
 
 #[test]
-fn what_the_mirror_has_comes_from_there_whatever_shape_it_is_written_in() {
+fn accepts_all_forms_of_registry_mirror() {
     let registry = Registry::start();
     let digest = Image::named("x").push(registry.client(), "library/debian", "12");
     let host = registry.host();
@@ -28,7 +28,7 @@ fn what_the_mirror_has_comes_from_there_whatever_shape_it_is_written_in() {
 }
 
 #[test]
-fn the_mirror_gets_its_own_credentials_and_never_those_of_the_origin() {
+fn mirror_gets_only_its_own_credentials() {
     let registry = Registry::with(&Manner { htpasswd: true, ..Manner::default() });
     let mirror = json!({ "host": registry.host(), "username": USER, "password": PASSWORD });
     let outcome = through(mirror, json!({}));
@@ -39,7 +39,7 @@ fn the_mirror_gets_its_own_credentials_and_never_those_of_the_origin() {
     let outcome = through(json!(registry.host()), json!({}));
     outcome.failed();
     assert!(
-        said(&outcome).starts_with("warning: the mirror cannot be used, the origin is asked:"),
+        said(&outcome).starts_with("warning: the mirror failed, falling back to the origin:"),
         "{}",
         said(&outcome)
     );
@@ -48,7 +48,7 @@ fn the_mirror_gets_its_own_credentials_and_never_those_of_the_origin() {
 }
 
 #[test]
-fn several_mirrors_are_asked_in_turn() {
+fn tries_several_mirrors_in_order() {
     let (empty, full) = (Registry::start(), Registry::start());
     let digest = Image::named("x").push(full.client(), "hub/library/debian", "12");
     let mirrors = json!([empty.host(), format!("{}/hub", full.host())]);
@@ -57,7 +57,7 @@ fn several_mirrors_are_asked_in_turn() {
 }
 
 #[test]
-fn a_mirror_without_encryption_is_asked_as_it_is_written() {
+fn uses_plain_http_mirror() {
     let image = Image::named("x");
     let (digest, media_type, bytes) = (image.manifest.digest, image.manifest.media_type, image.manifest.bytes);
     let own = digest.clone();
@@ -76,7 +76,7 @@ fn a_mirror_without_encryption_is_asked_as_it_is_written() {
 }
 
 #[test]
-fn another_registry_has_no_mirror() {
+fn mirror_is_not_used_for_other_registries() {
     let (mirror, origin) = (Registry::start(), Registry::start());
     Image::named("x").push(origin.client(), "app", "12");
     let source = json!({ "repository": origin.repository("app"), "tag": "12", "registry_mirror": mirror.host() });

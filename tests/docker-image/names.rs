@@ -16,7 +16,7 @@ fn refusal(mut command: Command) -> String {
 }
 
 #[test]
-fn a_copy_under_any_name_keeps_its_type() {
+fn renamed_binary_keeps_its_type() {
     for (kind, other) in [("docker-image", "registry-image"), ("registry-image", "docker-image")] {
         let directory = scratch::directory();
         let folder = directory.path().join("opt/resource");

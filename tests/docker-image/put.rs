@@ -119,7 +119,7 @@ fn since(registry: &Registry, before: usize) -> Vec<String> {
 }
 
 #[test]
-fn an_archive_of_docker_save_is_pushed_and_runs() {
+fn pushes_archive_of_docker_save() {
     let registry = Registry::start();
     let inputs = saved(&program_image());
     let outcome = put(
@@ -161,7 +161,7 @@ fn an_archive_of_docker_save_is_pushed_and_runs() {
 }
 
 #[test]
-fn a_second_put_of_an_archive_sends_nothing() {
+fn second_put_of_an_archive_uploads_nothing() {
     let registry = Registry::start();
     let image = program_image();
     let inputs = saved(&image);
@@ -180,7 +180,7 @@ fn a_second_put_of_an_archive_sends_nothing() {
 }
 
 #[test]
-fn a_layer_that_the_last_image_had_is_not_sent_again() {
+fn does_not_upload_layer_of_previous_image() {
     let registry = Registry::start();
     let base = tar("base", &noise(200_000));
     let params = json!({ "image": "build/image.tar" });
@@ -202,7 +202,7 @@ fn a_layer_that_the_last_image_had_is_not_sent_again() {
 }
 
 #[test]
-fn a_layout_keeps_its_digests_and_a_second_put_is_one_head_for_each_blob_and_manifest() {
+fn layout_keeps_digests_and_second_put_sends_only_heads() {
     let registry = Registry::start();
     let image = program_image();
     let inputs = laid_out(&image);
@@ -225,7 +225,7 @@ fn a_layout_keeps_its_digests_and_a_second_put_is_one_head_for_each_blob_and_man
 }
 
 #[test]
-fn the_one_image_that_was_fetched_is_pushed_itself() {
+fn pushes_the_only_image_of_a_layout() {
     let registry = Registry::start();
     let image = program_image();
     let inputs = laid_out(&image);
@@ -236,7 +236,7 @@ fn the_one_image_that_was_fetched_is_pushed_itself() {
 }
 
 #[test]
-fn an_index_in_an_index_is_unwrapped_and_its_annotations_stay() {
+fn unwraps_nested_index_and_keeps_annotations() {
     let registry = Registry::start();
     let inputs = scratch::directory();
     let layout = inputs.path().join("layout");
@@ -267,7 +267,7 @@ fn an_index_in_an_index_is_unwrapped_and_its_annotations_stay() {
 }
 
 #[test]
-fn a_directory_of_a_get_is_loaded_by_its_id_and_a_file_by_its_name() {
+fn load_selects_by_id_and_load_file_by_name() {
     let registry = Registry::start();
     let image = program_image();
     let inputs = saved(&image);
@@ -300,11 +300,11 @@ fn a_directory_of_a_get_is_loaded_by_its_id_and_a_file_by_its_name() {
     fs::write(directory.join("image-id"), sha256(b"other")).unwrap();
     let outcome = put("docker-image", &source, &json!({ "load": "build" }), inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("which `image-id` names"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("of `image-id`"), "{}", said(&outcome));
 }
 
 #[test]
-fn a_file_system_becomes_the_same_image_every_time() {
+fn import_file_is_reproducible() {
     let registry = Registry::start();
     let inputs = scratch::directory();
     fs::write(inputs.path().join("root.tar"), tar("program", &PROGRAM)).unwrap();
@@ -320,7 +320,7 @@ fn a_file_system_becomes_the_same_image_every_time() {
     fs::write(inputs.path().join("text"), "no archive".repeat(200)).unwrap();
     let outcome = import("text");
     outcome.failed();
-    assert!(said(&outcome).contains("it is no tar archive"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("it is not a tar archive"), "{}", said(&outcome));
     if require(Layer::Engine) {
         let name = format!("{}@{}", registry.repository("team/app"), answer["version"]["digest"].as_str().unwrap());
         let status = Command::new("docker").args(["run", "--rm", &name, "/program"]).status().unwrap();
@@ -330,7 +330,7 @@ fn a_file_system_becomes_the_same_image_every_time() {
 }
 
 #[test]
-fn an_image_of_the_same_registry_is_mounted_and_one_of_another_is_copied() {
+fn mounts_blobs_of_same_registry_and_copies_others() {
     let registry = Registry::start();
     let image = image(&[tar("noise", &noise(100_000))]);
     let digest = image.push(registry.client(), "base/image", "3");
@@ -357,7 +357,7 @@ fn an_image_of_the_same_registry_is_mounted_and_one_of_another_is_copied() {
 }
 
 #[test]
-fn a_registry_that_asks_who_pushes_is_told() {
+fn sends_credentials_for_push_when_challenged() {
     let registry = Registry::with(&Manner { htpasswd: true, tls: true, ..Manner::default() });
     let inputs = saved(&program_image());
     let params = json!({ "image": "build/image.tar" });
@@ -368,6 +368,6 @@ fn a_registry_that_asks_who_pushes_is_told() {
     keys["password"] = json!("n0t-the-password");
     let outcome = put("registry-image", &source(&registry, "team/app", keys), &params, inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("does not take these credentials"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("rejected the credentials"), "{}", said(&outcome));
     assert!(!outcome.stderr.contains("n0t-the-password"));
 }

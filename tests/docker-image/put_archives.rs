@@ -29,7 +29,8 @@ fn archive(path: &Path, config: &[u8], layers: &[&[u8]], sources: &Value) {
     fs::write(path, tar.file("manifest.json", 0o644, manifest.to_string().as_bytes()).finish()).unwrap();
 }
 
-/// The manifest that go-containerregistry makes of such an archive (`tarball.Image`): the fields in Go's order, and Docker's types.
+/// The manifest that go-containerregistry makes of such an archive (`tarball.Image`): the fields in Go's order, and
+/// Docker's types.
 fn manifest_of_go(config: &[u8], layers: &[&[u8]]) -> String {
     let descriptor = |media_type: &str, bytes: &[u8]| {
         format!(r#"{{"mediaType":"{media_type}","size":{},"digest":"{}"}}"#, bytes.len(), sha256(bytes))
@@ -44,7 +45,7 @@ fn manifest_of_go(config: &[u8], layers: &[&[u8]]) -> String {
 }
 
 #[test]
-fn an_archive_with_compressed_layers_gets_the_digest_that_the_established_resource_gives_it() {
+fn archive_with_compressed_layers_has_digest_of_established_resource() {
     let contents = [tar("one", b"1"), tar("two", b"2"), tar("three", b"3")];
     let of = |kinds: [Compression; 3]| -> Vec<Vec<u8>> {
         kinds.iter().zip(&contents).map(|(kind, content)| kind.layer(content).bytes).collect()
@@ -71,7 +72,7 @@ fn an_archive_with_compressed_layers_gets_the_digest_that_the_established_resour
 
 /// Newer engines describe each layer in their archives; that is what a manifest made of one says.
 #[test]
-fn an_archive_that_describes_its_layers_is_pushed_with_these_descriptors() {
+fn archive_is_pushed_with_its_layer_descriptors() {
     let content = tar("one", b"1");
     let layer = Compression::Gzip.layer(&content);
     let config = json!({ "rootfs": { "type": "layers", "diff_ids": [sha256(&content)] } }).to_string();
@@ -86,7 +87,7 @@ fn an_archive_that_describes_its_layers_is_pushed_with_these_descriptors() {
 }
 
 #[test]
-fn an_archive_gets_the_same_digest_whatever_the_tags_point_to() {
+fn archive_has_same_digest_for_all_states_of_the_tags() {
     let image = image(&[tar("a", b"a"), tar("b", b"b")]);
     let inputs = scratch::directory();
     let archive = inputs.path().join("image.tar");
@@ -106,7 +107,7 @@ fn an_archive_gets_the_same_digest_whatever_the_tags_point_to() {
 }
 
 #[test]
-fn a_layout_of_one_image_is_pushed_as_that_image_unless_an_index_was_fetched() {
+fn layout_of_one_image_is_pushed_as_image() {
     let registry = Memory::start();
     let image = Image::named("x");
     let inputs = scratch::directory();
@@ -126,7 +127,7 @@ fn a_layout_of_one_image_is_pushed_as_that_image_unless_an_index_was_fetched() {
 }
 
 #[test]
-fn a_layout_may_leave_out_layers_that_the_registry_has() {
+fn layout_may_omit_layers_that_the_registry_has() {
     let image = image(&[tar("base", b"base"), tar("own", b"own")]);
     let base = &image.layers[0];
     let inputs = scratch::directory();
@@ -137,11 +138,7 @@ fn a_layout_may_leave_out_layers_that_the_registry_has() {
     let params = json!({ "image": "layout" });
     let outcome = put("registry-image", &source, &params, inputs.path());
     outcome.failed();
-    assert!(
-        said(&outcome).contains("is missing, and `localhost:[PORT]/team/app` does not have it either"),
-        "{}",
-        said(&outcome)
-    );
+    assert!(said(&outcome).contains("is missing locally and in `localhost:[PORT]/team/app`"), "{}", said(&outcome));
     registry.client().put_blob("team/app", base);
     let answer = put("registry-image", &source, &params, inputs.path()).json();
     assert_eq!(answer["version"]["digest"], json!(image.manifest.digest));
@@ -149,7 +146,7 @@ fn a_layout_may_leave_out_layers_that_the_registry_has() {
 
 /// google/go-containerregistry#819: a build cache in a registry is an index whose entries are layers and a configuration.
 #[test]
-fn an_index_of_a_build_cache_is_copied_byte_for_byte() {
+fn copies_build_cache_index_byte_for_byte() {
     let registry = Memory::start();
     let layer = Compression::Gzip.layer(&tar("x", b"1"));
     let config = Blob::new("application/vnd.buildkit.cacheconfig.v0", "{}");
@@ -194,7 +191,7 @@ fn paths_with_a_slash_at_the_beginning_are_paths_in_the_inputs() {
 
 /// concourse/registry-image-resource#345: people name the wrong one of what a build task leaves.
 #[test]
-fn a_wrong_path_into_the_output_of_a_build_is_answered_with_what_is_there() {
+fn wrong_path_lists_available_paths() {
     let registry = Memory::start();
     let inputs = scratch::directory();
     let source = json!({ "repository": registry.repository("team/app"), "tag": "1" });
@@ -205,12 +202,16 @@ fn a_wrong_path_into_the_output_of_a_build_is_answered_with_what_is_there() {
         outcome.failed();
         said(&outcome)
     };
-    assert!(problem("image").contains("hint: `image/image.tar` is there; is that the image?"), "{}", problem("image"));
-    assert!(problem("image/x.tar").contains("hint: there is `image/image.tar`"), "{}", problem("image/x.tar"));
+    assert!(problem("image").contains("hint: did you mean `image/image.tar`?"), "{}", problem("image"));
+    assert!(problem("image/x.tar").contains("hint: available paths: `image/image.tar`"), "{}", problem("image/x.tar"));
     fs::remove_file(inputs.path().join("image/image.tar")).unwrap();
     Image::named("x").write_layout(&inputs.path().join("image/image"));
-    assert!(problem("image/image.tar").contains("hint: there is `image/image`"), "{}", problem("image/image.tar"));
-    assert!(problem("image").contains("hint: `image/image` is there"), "{}", problem("image"));
+    assert!(
+        problem("image/image.tar").contains("hint: available paths: `image/image`"),
+        "{}",
+        problem("image/image.tar")
+    );
+    assert!(problem("image").contains("hint: did you mean `image/image`?"), "{}", problem("image"));
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn tags(kind: &str, registry: &Registry, keys: Value, more: Value) -> String {
 }
 
 #[test]
-fn a_version_brings_its_aliases_as_far_as_nothing_newer_has_them() {
+fn version_pushes_aliases_without_newer_version() {
     let registry = Registry::start();
     let bump = |version: &str, keys: Value| {
         tags("registry-image", &registry, keys, json!({ "version": version, "bump_aliases": true }))
@@ -79,7 +79,7 @@ fn tags_come_from_files_with_the_prefix_of_each_flavour() {
 }
 
 #[test]
-fn a_put_without_a_tag_or_with_one_that_is_none_is_a_clear_failure() {
+fn rejects_missing_or_invalid_tag() {
     let registry = Registry::start();
     let inputs = inputs();
     let refused = |params: Value| {
@@ -88,18 +88,18 @@ fn a_put_without_a_tag_or_with_one_that_is_none_is_a_clear_failure() {
         said(&outcome)
     };
     let text = refused(json!({ "image": "image" }));
-    assert!(text.starts_with("error: there is no tag to push under\nhint: `tag` of the source, or"), "{text}");
+    assert!(text.starts_with("error: the put has no tag to push\nhint: set `tag` in the source, or"), "{text}");
     let text = refused(json!({ "image": "image", "tag_file": "wrong" }));
-    assert!(text.contains("`a/b` is no tag"), "{text}");
+    assert!(text.contains("`a/b` is not a valid tag"), "{text}");
     let text = refused(json!({ "image": "image", "tag_prefix": "v" }));
-    assert!(text.contains("`tag_prefix` is for tags of files, and there are none"), "{text}");
+    assert!(text.contains("`tag_prefix` requires tags from files"), "{text}");
     let text = refused(json!({ "image": "image", "version": "1.2.3.4" }));
-    assert!(text.contains("`params.version`: `1.2.3.4` is no semantic version"), "{text}");
+    assert!(text.contains("`params.version`: `1.2.3.4` is not a semantic version"), "{text}");
     assert_eq!(registry.requests().len(), 0);
 }
 
 #[test]
-fn all_tags_may_be_named_by_the_step_and_are_of_one_manifest() {
+fn tags_are_all_set_to_one_manifest() {
     for kind in ["docker-image", "registry-image"] {
         let registry = Registry::start();
         let of = |keys: Value, params: Value| tags(kind, &registry, keys, params);
@@ -124,7 +124,7 @@ fn all_tags_may_be_named_by_the_step_and_are_of_one_manifest() {
 }
 
 #[test]
-fn a_list_of_tags_beside_a_file_of_one_is_a_mistake() {
+fn rejects_tags_with_tag_file() {
     let (registry, inputs) = (Registry::start(), inputs());
     let refused = |params: Value| {
         let mut all = json!({ "image": "image" });
@@ -133,20 +133,20 @@ fn a_list_of_tags_beside_a_file_of_one_is_a_mistake() {
         outcome.failed();
         said(&outcome)
     };
-    let beside = "stands beside `tag_file`, a file with one tag; `additional_tags` is a file with more than that";
+    let beside = "excludes `tag_file`, a file with one tag: set `additional_tags` to a file with more tags";
     let text = refused(json!({ "tags": ["a"], "tag_file": "tag" }));
     assert!(text.contains(&format!("`params.tags`: {beside}")), "{text}");
     let text = refused(json!({ "tags_file": "more", "tag_file": "tag" }));
     assert!(text.contains(&format!("`params.tags_file`: {beside}")), "{text}");
     let text = refused(json!({ "tags": ["a", "b/c"], "tag": "" }));
-    assert!(text.contains("`params.tags[1]`: is no tag"), "{text}");
+    assert!(text.contains("`params.tags[1]`: is not a valid tag"), "{text}");
     let text = refused(json!({ "tags_file": "wrong" }));
-    assert!(text.contains("`a/b` is no tag"), "{text}");
+    assert!(text.contains("`a/b` is not a valid tag"), "{text}");
     assert_eq!(registry.requests().len(), 0);
 }
 
 #[test]
-fn a_tag_that_is_refused_fails_the_put_which_says_how_far_it_got() {
+fn rejected_tag_fails_and_reports_pushed_tags() {
     let registry = Registry::start();
     let proxy = Proxy::start(&registry, Trouble::Refuse("PUT /v2/team/app/manifests/two "));
     let inputs = inputs();
@@ -156,7 +156,9 @@ fn a_tag_that_is_refused_fails_the_put_which_says_how_far_it_got() {
     let text = said(&outcome);
     assert!(text.contains("cannot push `localhost:[PORT]/team/app:two`"), "{text}");
     assert!(
-        text.contains("hint: to push to `localhost:[PORT]/team/app` takes a login: `username` and `password`"),
+        text.contains(
+            "hint: pushing to `localhost:[PORT]/team/app` requires credentials: set `username` and `password`"
+        ),
         "{text}"
     );
     assert!(text.contains("hint: pushed: `one`; not pushed: `two`, `three`"), "{text}");

@@ -19,7 +19,7 @@ use crate::support::{put, said, source};
 
 /// Debian's registry throws away what a cut has left of an upload: it is begun again.
 #[test]
-fn an_upload_that_is_cut_and_forgotten_is_begun_again() {
+fn restarts_upload_that_the_registry_lost() {
     let registry = Registry::start();
     let proxy = Proxy::start(&registry, Trouble::Cut { times: 3, after: 1_500_000 });
     let image = image(&[tar("noise", &noise(5_000_000))]);
@@ -35,7 +35,7 @@ fn an_upload_that_is_cut_and_forgotten_is_begun_again() {
 
 /// As the distribution specification has it: a registry says how much it has, and takes the rest.
 #[test]
-fn an_upload_that_is_cut_goes_on_where_it_was() {
+fn resumes_upload_that_was_cut_off() {
     let registry = Receiver::start(3, 1_500_000);
     let image = image(&[tar("noise", &noise(5_000_000))]);
     let inputs = scratch::directory();
@@ -54,7 +54,7 @@ fn an_upload_that_is_cut_goes_on_where_it_was() {
 
 /// A registry that knows no parts gets each blob with the request that names it.
 #[test]
-fn a_registry_without_parts_gets_everything_at_once() {
+fn falls_back_to_monolithic_upload() {
     let registry = Receiver::without_parts();
     let image = image(&[tar("noise", &noise(500_000))]);
     let inputs = scratch::directory();
@@ -100,7 +100,7 @@ fn survives_a_transient_status_at_every_step_of_a_push() {
 }
 
 #[test]
-fn a_lasting_failure_of_a_push_ends_within_a_stated_number_of_requests() {
+fn push_limits_requests_on_permanent_failure() {
     std::thread::scope(|scope| {
         // Whether the tag is there already is asked to save work; a push goes on without an answer.
         for (method, path) in STEPS.into_iter().filter(|step| *step != ("HEAD", "/manifests/")) {
@@ -123,7 +123,7 @@ fn a_lasting_failure_of_a_push_ends_within_a_stated_number_of_requests() {
 }
 
 #[test]
-fn an_upload_that_is_always_cut_comes_to_an_end() {
+fn fails_when_upload_is_always_cut_off() {
     let registry = Registry::start();
     let proxy = Proxy::start(&registry, Trouble::Cut { times: 1000, after: 1 });
     let inputs = scratch::directory();
@@ -149,7 +149,7 @@ fn credentials_do_not_follow_an_upload_to_another_server() {
 }
 
 #[test]
-fn a_put_that_is_ended_leaves_nothing() {
+fn interrupted_put_leaves_no_files() {
     let registry = Registry::start();
     let proxy = Proxy::start(&registry, Trouble::Stall("PATCH "));
     let inputs = scratch::directory();
@@ -191,7 +191,7 @@ fn says(text: &str, expected: &str) {
 }
 
 #[test]
-fn a_layout_that_is_not_what_it_says_is_not_pushed() {
+fn rejects_inconsistent_layout() {
     let blob = |layout: &Path, digest: &str| layout.join("blobs").join(digest.replace(':', "/"));
     let text = spoilt(|layout, image| {
         let mut bytes = image.layers[0].bytes.clone();
@@ -200,15 +200,15 @@ fn a_layout_that_is_not_what_it_says_is_not_pushed() {
     });
     says(&text, "has the digest sha256:");
     let text = spoilt(|layout, image| fs::write(blob(layout, &image.layers[0].digest), "short").unwrap());
-    says(&text, "has 5 bytes, the manifest says 10240");
+    says(&text, "has 5 bytes; the manifest requires 10240");
     let text = spoilt(|layout, image| fs::write(blob(layout, &image.manifest.digest), "{}").unwrap());
     says(&text, "has the digest sha256:");
     let text = spoilt(|layout, image| fs::remove_file(blob(layout, &image.config.digest)).unwrap());
     says(&text, "is missing");
     let text = spoilt(|layout, _| fs::remove_file(layout.join("index.json")).unwrap());
-    says(&text, "there is no `index.json` in it");
+    says(&text, "it has no `index.json`");
     let text = spoilt(|layout, _| fs::write(layout.join("index.json"), r#"{"manifests":[]}"#).unwrap());
-    says(&text, "`index.json` names no image");
+    says(&text, "`index.json` lists no image");
     let text = spoilt(|layout, _| fs::write(layout.join("single-image-digest"), "sha256:../../../secret").unwrap());
     says(&text, "`single-image-digest`: expected a digest");
     let text = spoilt(|layout, _| {
@@ -219,7 +219,7 @@ fn a_layout_that_is_not_what_it_says_is_not_pushed() {
 }
 
 #[test]
-fn a_layout_does_not_lead_out_of_the_inputs() {
+fn rejects_layout_links_outside_the_inputs() {
     let outside = scratch::directory();
     fs::write(outside.path().join("secret"), "s").unwrap();
     let text = spoilt(|layout, image| {
@@ -231,7 +231,7 @@ fn a_layout_does_not_lead_out_of_the_inputs() {
 }
 
 #[test]
-fn an_archive_that_is_not_what_it_says_is_not_pushed() {
+fn rejects_inconsistent_archive() {
     let registry = Registry::start();
     let inputs = scratch::directory();
     let archive = inputs.path().join("image.tar");
@@ -240,19 +240,19 @@ fn an_archive_that_is_not_what_it_says_is_not_pushed() {
     let params = json!({ "image": "image.tar" });
     let whole = fs::read(&archive).unwrap();
     fs::write(&archive, &whole[..whole.len() / 2]).unwrap();
-    says(&refused(&registry, params.clone(), inputs.path()), "the archive ends in the middle of");
+    says(&refused(&registry, params.clone(), inputs.path()), "the archive is truncated in");
 
     // A byte of the layer, which is the largest part.
     let mut spoilt = whole.clone();
     let at = spoilt.windows(64).position(|window| window == &noise(100_000)[..64]).unwrap();
     spoilt[at] ^= 1;
     fs::write(&archive, spoilt).unwrap();
-    says(&refused(&registry, params.clone(), inputs.path()), "which is not what the image's configuration says");
+    says(&refused(&registry, params.clone(), inputs.path()), "which does not match the image's configuration");
 
     fs::write(&archive, "this is no archive".repeat(100)).unwrap();
-    says(&refused(&registry, params.clone(), inputs.path()), "it is no tar archive that can be read");
+    says(&refused(&registry, params.clone(), inputs.path()), "it is not a valid tar archive");
     fs::write(&archive, tar("other", b"x")).unwrap();
-    says(&refused(&registry, params.clone(), inputs.path()), "there is no `manifest.json` in it");
+    says(&refused(&registry, params.clone(), inputs.path()), "it has no `manifest.json`");
 
     // An archive in gzip is one all the same.
     fs::write(&archive, &whole).unwrap();
@@ -262,7 +262,7 @@ fn an_archive_that_is_not_what_it_says_is_not_pushed() {
 }
 
 #[test]
-fn a_compressed_layer_of_an_archive_is_what_the_configuration_says() {
+fn rejects_compressed_layer_that_does_not_match_configuration() {
     let registry = Registry::start();
     let (inputs, files) = (scratch::directory(), scratch::directory());
     let layer = tar("own", b"own");
@@ -282,15 +282,15 @@ fn a_compressed_layer_of_an_archive_is_what_the_configuration_says() {
             outcome.succeeded();
         } else {
             outcome.failed();
-            says(&said(&outcome), "cannot send the layer `sha256:");
-            says(&said(&outcome), "and the image's configuration says sha256:");
+            says(&said(&outcome), "cannot upload layer `sha256:");
+            says(&said(&outcome), "the image's configuration requires sha256:");
         }
     }
 }
 
 /// Some registries answer a HEAD with the length of something else.
 #[test]
-fn a_blob_of_another_length_is_sent() {
+fn uploads_blob_when_registry_has_another_length() {
     let registry = StandIn::start(|asked| match (asked.method.as_str(), asked.path()) {
         ("HEAD", path) if path.contains("/blobs/") => Answer::bytes(200, "application/octet-stream", [0; 3]),
         ("POST", path) => Answer::text(202, "").with("Location", &format!("{path}1")),
@@ -308,7 +308,7 @@ fn a_blob_of_another_length_is_sent() {
 }
 
 #[test]
-fn an_archive_names_nothing_outside_of_itself() {
+fn rejects_archive_links_outside_the_archive() {
     let registry = Registry::start();
     let inputs = scratch::directory();
     let files = scratch::directory();
@@ -329,21 +329,21 @@ fn an_archive_names_nothing_outside_of_itself() {
     write("manifest.json", &json!([{ "Config": "config.json", "Layers": [] }]).to_string());
     pack();
     let text = refused(&registry, json!({ "image": "image.tar" }), inputs.path());
-    says(&text, "the archive has 0 layers, the image's configuration has 1");
+    says(&text, "the number of layers differs: 0 in the archive, 1 in the image's configuration");
 }
 
 #[test]
-fn what_is_to_be_put_is_named_once_and_is_there() {
+fn requires_exactly_one_existing_image() {
     let registry = Registry::start();
     let inputs = scratch::directory();
     let of = |params: Value| refused(&registry, params, inputs.path());
-    says(&of(json!({})), "there is nothing to put");
-    says(&of(json!({ "image": "x", "load": "y" })), "`params.load`: stands beside `image`");
+    says(&of(json!({})), "the params name no image to push");
+    says(&of(json!({ "image": "x", "load": "y" })), "`params.load`: excludes `image`");
     says(&of(json!({ "image": "../x" })), "`params.image`: must stay inside the directory of the inputs");
-    says(&of(json!({ "image": "x.tar" })), "nothing in the inputs matches `x.tar`");
-    says(&of(json!({ "load_file": "x.tar" })), "there is no such file or directory in the inputs");
-    says(&of(json!({ "load_tag": "x", "load_file": "y" })), "`params.load_tag`: stands without the `load_repository`");
-    says(&of(json!({ "pull_repository": "a:b" })), "`params.pull_repository`: a tag has no place in it");
+    says(&of(json!({ "image": "x.tar" })), "no file in the inputs matches `x.tar`");
+    says(&of(json!({ "load_file": "x.tar" })), "the file or directory does not exist in the inputs");
+    says(&of(json!({ "load_tag": "x", "load_file": "y" })), "`params.load_tag`: requires `load_repository`");
+    says(&of(json!({ "pull_repository": "a:b" })), "`params.pull_repository`: must not contain a tag");
     let trusted = source(
         &registry,
         "team/app",
@@ -352,6 +352,6 @@ fn what_is_to_be_put_is_named_once_and_is_there() {
     for params in [json!({ "image": "x.tar" }), json!({ "build": "x" })] {
         let outcome = put("registry-image", &trusted, &params, inputs.path());
         outcome.failed();
-        says(&said(&outcome), "`content_trust` asks for signatures of Notary, which this release does not make");
+        says(&said(&outcome), "`content_trust` (Notary v1 signatures) is not supported");
     }
 }

@@ -163,7 +163,7 @@ fn fetches_a_foreign_layer_from_the_address_that_the_manifest_names() {
     let version = json!({ "tag": "latest", "digest": image.manifest.digest });
     let outcome = get("registry-image", &source, &version, json!({}), scratch::directory().path());
     outcome.failed();
-    assert!(said(&outcome).contains("bytes of it, the manifest says"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("bytes of it; the manifest requires"), "{}", said(&outcome));
 }
 
 /// An image whose layer is of a type, and at these addresses.
@@ -215,8 +215,8 @@ fn names_the_host_of_a_foreign_layer_that_cannot_be_reached() {
         let outcome = get("registry-image", &source, &version, json!({}), scratch::directory().path());
         outcome.failed();
         assert!(outcome.stderr.contains("127.0.0.1:1/layer"), "{}", outcome.stderr);
-        assert!(said(&outcome).contains("hint: the layer is kept outside of the registry"), "{}", outcome.stderr);
-        assert!(!outcome.stderr.contains("is there a repository"), "{}", outcome.stderr);
+        assert!(said(&outcome).contains("hint: the layer is stored outside the registry"), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("check that the repository"), "{}", outcome.stderr);
     }
 }
 

@@ -137,7 +137,7 @@ fn put_image(server: &Server, path: &str, image: &Image, more: Value, params: Va
 }
 
 #[test]
-fn a_put_image_has_the_digest_that_the_put_reports() {
+fn put_reports_digest_of_pushed_image() {
     for server in servers() {
         for compression in [Compression::Gzip, Compression::Zstd] {
             let image = image("hello\n", compression);
@@ -149,7 +149,7 @@ fn a_put_image_has_the_digest_that_the_put_reports() {
 }
 
 #[test]
-fn a_repeated_put_reports_the_same_version() {
+fn repeated_put_reports_the_same_version() {
     for server in servers() {
         let image = image("again\n", Compression::Gzip);
         let first = put_image(&server, "cases/repeat", &image, json!({ "tag": "1" }), json!({}));
@@ -159,7 +159,7 @@ fn a_repeated_put_reports_the_same_version() {
 }
 
 #[test]
-fn a_put_with_additional_tags_sets_each_of_them() {
+fn put_pushes_additional_tags() {
     for server in servers() {
         let image = image("tags\n", Compression::Gzip);
         let inputs = inputs(&image);
@@ -175,7 +175,7 @@ fn a_put_with_additional_tags_sets_each_of_them() {
 }
 
 #[test]
-fn a_check_sees_a_tag_that_moves() {
+fn check_finds_moved_tag() {
     for server in servers() {
         let source = server.source("cases/moves", json!({ "tag": "1" }));
         let first =
@@ -193,7 +193,7 @@ fn a_check_sees_a_tag_that_moves() {
 }
 
 #[test]
-fn a_check_of_a_tag_that_is_absent_finds_nothing() {
+fn check_of_missing_tag_returns_no_version() {
     for server in servers() {
         put_image(&server, "cases/absent", &image("x\n", Compression::Gzip), json!({ "tag": "1" }), json!({}));
         let outcome = check("registry-image", &server.source("cases/absent", json!({ "tag": "2" })), None);
@@ -203,7 +203,7 @@ fn a_check_of_a_tag_that_is_absent_finds_nothing() {
 }
 
 #[test]
-fn a_check_orders_semantic_versions() {
+fn check_sorts_semantic_versions() {
     for server in servers() {
         for tag in ["1.10.0", "1.2.0", "1.9.1", "2.0.0-rc.1", "nightly"] {
             put_image(&server, "cases/semver", &image(tag, Compression::Gzip), json!({ "tag": tag }), json!({}));
@@ -216,7 +216,7 @@ fn a_check_orders_semantic_versions() {
 }
 
 #[test]
-fn a_check_lists_more_tags_than_a_page_holds() {
+fn check_reads_several_pages_of_tags() {
     for server in servers() {
         let image = image("many\n", Compression::Gzip);
         let inputs = inputs(&image);
@@ -236,7 +236,7 @@ fn a_check_lists_more_tags_than_a_page_holds() {
 }
 
 #[test]
-fn a_get_unpacks_what_a_put_sent() {
+fn get_unpacks_pushed_image() {
     for server in servers() {
         for compression in [Compression::Gzip, Compression::Zstd, Compression::None] {
             let image = image("unpacked\n", compression);
@@ -252,7 +252,7 @@ fn a_get_unpacks_what_a_put_sent() {
 }
 
 #[test]
-fn a_get_writes_an_archive_that_skopeo_reads() {
+fn get_writes_archive_for_skopeo() {
     for server in servers() {
         let image = image("archive\n", Compression::Gzip);
         let digest = put_image(&server, "cases/oci", &image, json!({ "tag": "1" }), json!({}));
@@ -268,7 +268,7 @@ fn a_get_writes_an_archive_that_skopeo_reads() {
 }
 
 #[test]
-fn a_get_of_a_digest_that_is_absent_fails() {
+fn get_of_missing_digest_fails() {
     for server in servers() {
         put_image(&server, "cases/gone", &image("x\n", Compression::Gzip), json!({ "tag": "1" }), json!({}));
         let target = scratch::directory();
@@ -344,9 +344,9 @@ fn cosign_s_own_key_files_sign() {
         let image = image(&format!("signed {name}\n"), Compression::Gzip);
         let mut more = json!({ "tag": "1", "cosign": { "key": key } });
         if !password.is_empty() {
-            refuses(&server, &repository, &image, &more, "is encrypted; its password is missing (`cosign.password`)");
+            refuses(&server, &repository, &image, &more, "is encrypted; set its password in `cosign.password`");
             more["cosign"]["password"] = json!("incorrect horse");
-            refuses(&server, &repository, &image, &more, "cannot be decrypted: `cosign.password` is not its password");
+            refuses(&server, &repository, &image, &more, "cannot be decrypted: `cosign.password` is wrong");
             more["cosign"]["password"] = json!(password);
         }
         put_image(&server, &repository, &image, more, json!({}));

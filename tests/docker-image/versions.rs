@@ -81,14 +81,14 @@ mod by_version {
     }
 
     #[test]
-    fn one_tag_stands_for_an_image_with_several() {
+    fn returns_one_tag_for_an_image_with_several() {
         assert_eq!(found("1=a 1.2=a 1.2.3=a 1.2.3-rc.1=a", json!({ "pre_releases": true })), "1.2.3");
         assert_eq!(found("1.2.3-rc.1=a 1.2=a", json!({ "pre_releases": true })), "1.2");
         assert_eq!(found("1.0=a 1.0.0=b", json!({})), "1.0 1.0.0");
     }
 
     #[test]
-    fn the_bare_tag_is_told_of_when_it_is_no_version() {
+    fn returns_tag_without_version() {
         assert_eq!(found("1.0.0 1.1.0 latest", json!({})), "1.0.0 1.1.0 latest");
         assert_eq!(found("1.0.0=a 1.1.0=b latest=b", json!({})), "1.0.0 1.1.0");
         assert_eq!(found("1.0.0=a 1.1.0=b latest=a", json!({})), "1.0.0 1.1.0");
@@ -97,7 +97,7 @@ mod by_version {
     }
 
     #[test]
-    fn a_variant_is_the_end_of_a_tag() {
+    fn variant_is_the_suffix_of_a_tag() {
         let spec = "1.2.3 1.2.3-foo 1.3.0-foo 1.4.0-bar 1.3.1-rc.1-foo 1.5.0-barfoo";
         assert_eq!(found(spec, json!({ "variant": "foo" })), "1.2.3-foo 1.3.0-foo");
         assert_eq!(
@@ -107,7 +107,7 @@ mod by_version {
     }
 
     #[test]
-    fn what_is_older_than_the_known_version_is_not_told_again() {
+    fn omits_versions_older_than_the_known_one() {
         let spec = "1.0.0 1.1.0 1.2.0 2.0.0-rc.1 1.1";
         assert_eq!(found_since(spec, json!({}), "1.1.0", "1.1.0"), "1.1.0 1.2.0");
         // Its tag points elsewhere, or is gone, or is none that counts: everything is told.
@@ -117,7 +117,7 @@ mod by_version {
     }
 
     #[test]
-    fn each_tag_that_may_be_told_costs_one_head() {
+    fn sends_one_head_for_each_candidate_tag() {
         let registry = filled("1.0.0");
         // Two hundred tags for one manifest are made by two hundred requests and no more.
         let manifest = Image::named("1.0.0").manifest;
@@ -135,13 +135,13 @@ mod by_version {
     }
 
     #[test]
-    fn a_repository_that_nobody_knows_is_a_failure() {
+    fn unknown_repository_fails() {
         let outcome = check("registry-image", &source(&Registry::start(), "no/such", json!({})), None);
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            "error: `localhost:[PORT]` knows no repository `no/such`\n\
-             hint: a registry may also hide one that must not be read\n"
+            "error: `localhost:[PORT]` has no repository `no/such`\n\
+             hint: the registry may also hide a repository that these credentials cannot read\n"
         );
     }
 
@@ -173,7 +173,7 @@ mod by_pattern {
     }
 
     #[test]
-    fn every_tag_that_matches_is_told() {
+    fn returns_all_matching_tags() {
         let spec = "b-2 a-1 c-3 1.0.0";
         assert_eq!(found(spec, json!({ "tag_regex": "-[0-9]$" })), "a-1 b-2 c-3");
         assert_eq!(found(spec, json!({ "tag_regex": "(?i)^[AB]" })), "a-1 b-2");
@@ -220,17 +220,17 @@ mod by_pattern {
     }
 
     #[test]
-    fn an_order_that_cannot_be_is_a_mistake() {
+    fn rejects_invalid_sort() {
         let registry = Registry::start();
         for (keys, problem) in [
-            (json!({ "sort": "semver" }), "`source.sort`: stands without the `tag_regex` that it belongs to"),
+            (json!({ "sort": "semver" }), "`source.sort`: requires `tag_regex`"),
             (
                 json!({ "tag_regex": "(?P<a>.)(?P<b>.)", "sort": "text" }),
-                "`source.sort`: the `tag_regex` has several named groups; one of them is what tags are ordered by",
+                "`source.sort`: `tag_regex` has several named groups; tags can be sorted by only one",
             ),
             (
                 json!({ "tag_regex": ".", "sort": "text", "created_at_sort": true }),
-                "`source.sort`: stands beside `created_at_sort`; one of the two says what the order is",
+                "`source.sort`: excludes `created_at_sort`: both keys set the order",
             ),
             (json!({ "tag_regex": ".", "sort": "age" }), "`source.sort`: expected `created`, `semver` or `text`"),
         ] {
@@ -276,7 +276,7 @@ mod cost {
     }
 
     #[test]
-    fn of_five_hundred_tags_those_are_asked_for_that_are_told_of() {
+    fn requests_only_returned_tags_of_five_hundred() {
         let registry = Registry::start();
         let client = registry.client();
         let base = Image::named("x");
@@ -318,7 +318,7 @@ mod cost {
     }
 
     #[test]
-    fn a_list_in_pages_is_followed_and_tags_are_asked_for_side_by_side_within_a_bound() {
+    fn reads_pages_and_requests_tags_concurrently_within_limit() {
         const PAGES: usize = 5;
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let highest = Arc::clone(&most);
@@ -348,7 +348,7 @@ mod cost {
     }
 
     #[test]
-    fn a_list_that_leads_elsewhere_or_round_in_circles_is_a_failure() {
+    fn fails_on_next_page_elsewhere_or_loop() {
         let other = StandIn::start(|_| Answer::json(200, &json!({ "tags": ["2.0.0"] })));
         let page = |link: String| {
             StandIn::start(move |asked| {
@@ -359,9 +359,12 @@ mod cost {
             })
         };
         for (link, says) in [
-            (format!("{}/v2/team/app/tags/list", other.url()), "the next page is said to be at another server"),
-            ("https://registry.example/v2/team/app/tags/list".to_owned(), "at another server, which is not asked"),
-            ("?n=1000".to_owned(), "the list of tags has no end: a page names one that came before as the next"),
+            (format!("{}/v2/team/app/tags/list", other.url()), "refusing to read the next page from another server"),
+            (
+                "https://registry.example/v2/team/app/tags/list".to_owned(),
+                "refusing to read the next page from another server",
+            ),
+            ("?n=1000".to_owned(), "the list of tags does not end: its next page was already read"),
         ] {
             let server = page(link);
             let host = server.url().replace("http://", "");

@@ -14,7 +14,7 @@ pub(crate) struct Stop(Arc<AtomicBool>);
 impl Stop {
     /// Fails after the work was cancelled. Work calls this every few hundred kilobytes, so that it ends soon.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.0.load(Ordering::Relaxed) { Err(anyhow!("it is not wanted any more")) } else { Ok(()) }
+        if self.0.load(Ordering::Relaxed) { Err(anyhow!("the result is no longer needed")) } else { Ok(()) }
     }
 }
 
@@ -37,6 +37,6 @@ pub(crate) async fn run<T: Send + 'static>(
     let work = tokio::task::spawn_blocking(move || work(&stop));
     tokio::select! {
         interrupted = context.interrupt().wait() => Err(Error::new(interrupted)),
-        done = work => done.map_err(|_| anyhow!("a thread ended without an outcome"))?,
+        done = work => done.map_err(|_| anyhow!("a thread ended without a result"))?,
     }
 }

@@ -113,7 +113,7 @@ impl<'c> Build<'c> {
         let mut bases = Vec::new();
         for base in params.load_base.iter().chain(&params.load_bases).filter_map(|base| set(Some(base))) {
             let saved = Saved::find(inputs, base)?;
-            bases.push(saved.with_context(|| format!("there is no directory `{base}` in the inputs"))?);
+            bases.push(saved.with_context(|| format!("directory `{base}` does not exist in the inputs"))?);
         }
         let places = Places::find(context, source, Access::PullAndPush).await?;
         let registry = places.origin();
@@ -208,18 +208,18 @@ impl<'c> Build<'c> {
         let cache = self.prepare_cache(engine, builder.0).await?;
         let built = self.build(engine, builder, &cache).await?;
         let name = self.repository.to_string();
-        let main = self.tags.first().context("there is no tag")?;
+        let main = self.tags.first().context("the put has no tag")?;
         let id = if let Some(id) = built {
             id
         } else {
             let found = engine.image_id(&format!("{name}:{main}")).await?;
-            found.context("the engine has lost the image that it built")?
+            found.context("the engine no longer has the image that it built")?
         };
         let mut digest = None;
         for (index, tag) in self.tags.iter().enumerate() {
             let pushed = async {
                 // On a shared engine another build may have moved the tag meanwhile.
-                engine.tag(&id, &name, tag).await.with_context(|| format!("cannot name the image `{name}:{tag}`"))?;
+                engine.tag(&id, &name, tag).await.with_context(|| format!("cannot tag the image as `{name}:{tag}`"))?;
                 self.push(engine, tag).await
             };
             let pushed = pushed.await.map_err(|error| {
@@ -228,7 +228,7 @@ impl<'c> Build<'c> {
             })?;
             digest.get_or_insert(pushed);
         }
-        let digest = digest.context("the engine told no digest of the image that it pushed")?;
+        let digest = digest.context("the engine did not report the digest of the pushed image")?;
         if let Some(key) = &self.key {
             cosign::sign(self.places.origin(), key, &digest).await?;
         }
@@ -249,7 +249,7 @@ impl<'c> Build<'c> {
             let Err(error) = built else {
                 let name = self.repository.to_string();
                 let Progress { steps, cached, .. } = progress;
-                console.step(format_args!("built `{name}`: {cached} of {steps} steps came from the cache"));
+                console.step(format_args!("built `{name}`; cached steps: {cached} of {steps}"));
                 return Ok(progress.image.filter(|id| id.parse::<Digest>().is_ok()));
             };
             let pause = pauses.next().filter(|_| progress.may_try_again(&error));
@@ -258,7 +258,7 @@ impl<'c> Build<'c> {
                 return Err(builder::advise(error, &recipe, builder, engine).context("the build failed"));
             };
             let why = error.root_cause().to_string();
-            let what = "what the image is built upon could not be fetched, and the build";
+            let what = "cannot fetch the base image";
             self.wait_for_next_try(pause, what, why.lines().next().unwrap_or_default()).await?;
         }
     }
@@ -353,7 +353,7 @@ impl<'c> Build<'c> {
             Ok(()) => Ok(Some(image)),
             Err(error) if self.context.interrupt().received().is_some() => Err(error),
             Err(error) => {
-                console.step(format_args!("no cache in `{image}`: {}", error.root_cause()));
+                console.step(format_args!("no cache from `{image}`: {}", error.root_cause()));
                 Ok(None)
             }
         }
@@ -364,7 +364,7 @@ impl<'c> Build<'c> {
         for pause in PAUSES {
             match ask().await {
                 Err(error) if may_pass(&error) => {
-                    let what = format!("{what} did not succeed, and");
+                    let what = format!("{what} failed");
                     self.wait_for_next_try(pause, &what, &error.root_cause().to_string()).await?;
                 }
                 other => return other,
@@ -375,7 +375,7 @@ impl<'c> Build<'c> {
 
     async fn wait_for_next_try(&self, pause: Duration, what: &str, why: &str) -> Result<()> {
         let seconds = pause.as_secs();
-        self.context.console().warn(format_args!("{what} is tried again in {seconds} s: {why}"));
+        self.context.console().warn(format_args!("{what}; retrying in {seconds} s: {why}"));
         self.context.interrupt().sleep(pause).await
     }
 
@@ -394,7 +394,8 @@ impl<'c> Build<'c> {
         });
         pushed.await.with_context(|| format!("cannot push `{name}:{tag}`"))?;
         let digest = digest.and_then(|digest: String| digest.parse().ok());
-        let digest: Digest = digest.with_context(|| format!("the engine told no digest of `{name}:{tag}`"))?;
+        let digest: Digest =
+            digest.with_context(|| format!("the engine did not report the digest of `{name}:{tag}`"))?;
         self.context.console().step(format_args!("pushed `{name}:{tag}` as {digest}"));
         Ok(digest)
     }
@@ -419,6 +420,6 @@ fn split(image: &str) -> (&str, &str) {
 /// A unique name.
 fn unique() -> Result<String> {
     let mut bytes = [0_u8; 12];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("there is no randomness to be had"))?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("cannot get random bytes from the system"))?;
     Ok(hex(&bytes))
 }

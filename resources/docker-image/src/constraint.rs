@@ -119,7 +119,7 @@ impl FromStr for Constraint {
     fn from_str(text: &str) -> Result<Self, String> {
         let alternatives: Option<Vec<_>> = text.split("||").map(alternative).collect();
         let alternatives = alternatives.ok_or_else(|| {
-            "is no constraint; expected bounds such as `~1.2`, `^1`, `>=1.2, <3`, `1.x`, `1.2 - 1.4`, with `||` between alternatives".to_owned()
+            "is not a valid constraint; expected bounds such as `~1.2`, `^1`, `>=1.2, <3`, `1.x`, `1.2 - 1.4`, with `||` between alternatives".to_owned()
         })?;
         Ok(Self { alternatives })
     }

@@ -42,7 +42,7 @@ pub(crate) async fn sign(registry: &Registry<'_>, key: &SigningKey, digest: &Dig
         let tag = format!("{}-{}.sig", digest.algorithm(), digest.hex());
         let mut layers = match registry.manifest(Asked::Tag(&tag)).await? {
             Some(Manifest { content: Content::Image(image), .. }) => image.layers,
-            Some(_) => return Err(anyhow!("`{tag}` is there, and no image of signatures")),
+            Some(_) => return Err(anyhow!("tag `{tag}` exists, but is not an image of signatures")),
             None => Vec::new(),
         };
         let is_ours = |layer: &Descriptor| {
@@ -50,7 +50,7 @@ pub(crate) async fn sign(registry: &Registry<'_>, key: &SigningKey, digest: &Dig
             layer.digest == content && signature.is_some_and(|signature| key.has_signed(&payload, signature))
         };
         if layers.iter().any(is_ours) {
-            return Ok(format!("`{name}` is signed already"));
+            return Ok(format!("`{name}` is already signed"));
         }
         layers.push(Descriptor {
             annotations: BTreeMap::from([(SIGNATURE.to_owned(), key.sign(&payload)?)]),
@@ -68,7 +68,7 @@ pub(crate) async fn sign(registry: &Registry<'_>, key: &SigningKey, digest: &Dig
         Ok(format!("signed `{name}`, as `{tag}`"))
     };
     let told = signed.await.with_context(|| format!("cannot sign `{name}`"));
-    registry.context().console().step(told.hint("the image is pushed; the same put once more signs it")?);
+    registry.context().console().step(told.hint("the image is pushed, but not signed; run the put again to sign it")?);
     Ok(())
 }
 

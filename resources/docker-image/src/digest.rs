@@ -105,7 +105,7 @@ impl FromStr for Digest {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "expected a digest, `sha256:` and 64 hexadecimal digits in lower case".to_owned();
+        let wrong = || "expected a digest: `sha256:` and 64 lower-case hexadecimal digits".to_owned();
         let (name, hex) = text.split_once(':').ok_or_else(wrong)?;
         let kind = [Kind::Sha256, Kind::Sha512].into_iter().find(|kind| kind.name() == name).ok_or_else(wrong)?;
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);

@@ -107,7 +107,7 @@ impl Engine {
         let answer = engine.endpoint.send(request, Some(PROMPTLY), &engine.interrupt).await?;
         let version = answer.header("api-version").and_then(api_version);
         let status = answer.response.status();
-        let no_engine = || anyhow!("what answers there ({status}) is no container engine");
+        let no_engine = || anyhow!("the server at this address is not a container engine (status {status})");
         let api = version.ok_or_else(no_engine)?;
         let (major, minor) = api.min(NEWEST);
         let name = answer.header("server").unwrap_or_default().to_owned();
@@ -132,7 +132,7 @@ impl Engine {
 
     /// The engine's name and version.
     pub(crate) fn name(&self) -> &str {
-        if self.name.is_empty() { "its name is unknown" } else { &self.name }
+        if self.name.is_empty() { "unknown version" } else { &self.name }
     }
 
     /// Builds with the classic builder. `messages` gets the engine's progress messages.
@@ -267,7 +267,9 @@ fn failing(mut messages: impl FnMut(Value) -> Result<()>) -> impl FnMut(Value) -
         Some(error) => {
             let text = error.to_string().to_lowercase();
             Err(if REFUSED.iter().any(|word| text.contains(word)) {
-                error.hint("are `username` and `password` those of the registry, and may they do this?")
+                error.hint(
+                    "check that `username` and `password` are valid for the registry and have the required access",
+                )
             } else {
                 error
             })

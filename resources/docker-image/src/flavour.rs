@@ -35,7 +35,7 @@ pub struct OfDockerImage;
 impl Kind for OfDockerImage {
     const IS_DOCKER_IMAGE: bool = true;
     const NAME: &'static str = "docker-image";
-    const ABOUT: &'static str = "Images of containers: follows a tag, fetches and unpacks, builds and pushes";
+    const ABOUT: &'static str = "Container images: follows a tag, fetches, unpacks, builds and pushes";
 }
 
 /// The kind `registry-image`.
@@ -45,7 +45,7 @@ pub struct OfRegistryImage;
 impl Kind for OfRegistryImage {
     const IS_DOCKER_IMAGE: bool = false;
     const NAME: &'static str = "registry-image";
-    const ABOUT: &'static str = "Images in registries: follows tags and semantic versions, fetches, unpacks, pushes";
+    const ABOUT: &'static str = "Container images: follows tags or semantic versions, fetches, unpacks and pushes";
 }
 
 /// A resource type of the kind `K`.

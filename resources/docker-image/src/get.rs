@@ -72,10 +72,10 @@ pub(crate) async fn get(
     params: &GetParams,
     destination: &Path,
 ) -> Result<Response<Version>> {
-    let version = version.context("there is no version to get")?;
+    let version = version.context("the request has no version")?;
     let digest = set(version.digest.as_deref()).context("the version has no digest")?;
     let digest: Digest =
-        digest.parse().map_err(|problem: String| anyhow!("the version's digest cannot be used: {problem}"))?;
+        digest.parse().map_err(|problem: String| anyhow!("the version's digest is not valid: {problem}"))?;
     let places = Places::find(context, source, Access::Pull).await?;
     let tag = version.tag.clone().unwrap_or_else(|| source.tag_or_usual(flavour).to_owned());
     let work = Work {
@@ -89,7 +89,7 @@ pub(crate) async fn get(
         wanted: Wanted::new(params.platform.as_ref().or(source.platform.as_ref())),
     };
     let Made { place, told } = places.first_with(async |registry, _| work.fetch(registry).await.map(Some)).await?;
-    let (unfinished, mut names) = place.context("nothing was made")?;
+    let (unfinished, mut names) = place.context("the get produced no output")?;
     let name = work.name();
     for (file_name, value) in [("repository", &name), ("tag", &tag), ("digest", &digest.to_string())] {
         file(unfinished.path(), file_name, &format!("{value}{}", flavour.line_end()))?;
@@ -253,7 +253,7 @@ impl Work<'_> {
 
 async fn describe_image(registry: &Registry<'_>, image: &ImageManifest) -> Result<Described> {
     let bytes = registry.small_blob(&image.config, config::LARGEST).await?;
-    let read = |error| jetway::Error::new(error).context("the image's configuration cannot be read");
+    let read = |error| jetway::Error::new(error).context("cannot parse the image's configuration");
     let config = Config::parse(&bytes).map_err(read)?;
     let raw = serde_json::from_slice(&bytes).map_err(read)?;
     Ok(Described { id: image.config.digest.clone(), bytes, raw, config })
@@ -295,5 +295,5 @@ fn make_directory(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::create_dir(path)
         .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)))
-        .with_context(|| format!("cannot make the directory `{}`", path.display()))
+        .with_context(|| format!("cannot create directory `{}`", path.display()))
 }

@@ -56,6 +56,6 @@ pub(crate) struct Layer {
 #[derive(Debug)]
 pub(crate) struct Blob {
     pub(crate) descriptor: Descriptor,
-    /// `None` if it is not on disk. Then the registry must have it.
+    /// `None` if the image is not on disk. Then the registry must have it.
     pub(crate) part: Option<Part>,
 }

@@ -71,7 +71,7 @@ impl<'c> Places<'c> {
                 Err(error) => {
                     let causes: Vec<String> = jetway::lines(&error).iter().map(|line| line.text().to_owned()).collect();
                     let console = self.origin.context().console();
-                    console.warn(format_args!("the mirror cannot be used, the origin is asked: {}", causes.join(": ")));
+                    console.warn(format_args!("the mirror failed, falling back to the origin: {}", causes.join(": ")));
                 }
             }
         }

@@ -66,7 +66,7 @@ async fn verified_and_sent(to: &Registry<'_>, blob: &Blob) -> Result<()> {
         if to.blob_begins_with(descriptor, &[]).await? {
             return Ok(());
         }
-        return Err(anyhow!("the blob `{digest}` is missing, and `{}` does not have it either", to.repository()));
+        return Err(anyhow!("blob `{digest}` is missing locally and in `{}`", to.repository()));
     };
     verify(to, digest, part).await?;
     to.upload(digest, Outgoing::Part(part), None).await
@@ -75,9 +75,9 @@ async fn verified_and_sent(to: &Registry<'_>, blob: &Blob) -> Result<()> {
 async fn verify(to: &Registry<'_>, digest: &digest::Digest, part: &Part) -> Result<()> {
     let (hasher, part) = (digest.hasher(), part.clone());
     let found = background::run(to.context(), move |stop| part.digest(hasher, stop)).await;
-    let found = found.with_context(|| format!("cannot read the blob `{digest}`"))?;
+    let found = found.with_context(|| format!("cannot read blob `{digest}`"))?;
     if found != *digest {
-        return Err(anyhow!("the blob `{digest}` has the digest {found}"));
+        return Err(anyhow!("blob `{digest}` has the digest {found}"));
     }
     Ok(())
 }
@@ -113,7 +113,7 @@ async fn children(to: &Registry<'_>, manifests: Vec<Manifest>) -> Result<Manifes
             to.put_manifest(asked, &child).await?;
         }
     }
-    root.context("there is no manifest to send")
+    root.context("the image has no manifest")
 }
 
 /// Tags the manifest, in order. `seen` is a tag that pointed to it a moment ago. An error says which tags were pushed.
@@ -124,7 +124,7 @@ async fn tag(to: &Registry<'_>, root: &Manifest, tags: &[String], seen: Option<&
         let set = async {
             let is_there = seen == Some(tag) || to.has_manifest(Asked::Tag(tag)).await?.as_ref() == Some(&root.digest);
             if is_there {
-                console.step(format_args!("`{name}` is that image already"));
+                console.step(format_args!("`{name}` is up to date"));
                 return Ok(());
             }
             to.put_manifest(Asked::Tag(tag), root).await?;
@@ -145,6 +145,6 @@ pub(crate) fn how_far(error: Error, done: &[String], rest: &[String]) -> Error {
     if done.is_empty() && rest.len() == 1 {
         return error;
     }
-    let done = if done.is_empty() { "no tag is pushed".to_owned() } else { format!("pushed: {}", list(done)) };
+    let done = if done.is_empty() { "no tag was pushed".to_owned() } else { format!("pushed: {}", list(done)) };
     error.hint(format!("{done}; not pushed: {}", list(rest)))
 }

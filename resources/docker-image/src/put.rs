@@ -26,8 +26,8 @@ pub(crate) async fn put(
     inputs: &Path,
 ) -> Result<Response<Version>> {
     if source.content_trust.is_some() {
-        return Err(anyhow!("`content_trust` asks for signatures of Notary, which this release does not make"))
-            .hint("Notary's first version has been retired; `cosign` has a key to sign with as cosign does");
+        return Err(anyhow!("`content_trust` (Notary v1 signatures) is not supported"))
+            .hint("Notary v1 is retired; set `cosign` to sign images with a cosign key");
     }
     crate::params::paths::make_relative(&mut params, inputs);
     let params = &params;
@@ -40,8 +40,8 @@ pub(crate) async fn put(
         return outcome;
     }
     let Some(origin) = params.origin() else {
-        return Err(anyhow!("there is nothing to put"))
-            .hint("`image`, `load`, `load_file`, `import_file` or `pull_repository` names an image that is ready, `build` a directory to build one from");
+        return Err(anyhow!("the params name no image to push"))
+            .hint("set `image`, `load`, `load_file`, `import_file` or `pull_repository` to an existing image, or `build` to a directory to build");
     };
     Ready::new(context, flavour, source, params, &inputs).put(origin).await
 }

@@ -82,14 +82,14 @@ impl FromStr for Repository {
             return Err("expected a name such as `registry.example.com/team/app`, without `https://`".to_owned());
         }
         if text.contains('@') {
-            return Err("a digest or a user has no place in it; credentials are `username` and `password`".to_owned());
+            return Err("must not contain a digest or a user; set credentials in `username` and `password`".to_owned());
         }
         let (registry, path) = match text.split_once('/') {
             Some((host, path)) if is_host(host) => (host, path),
             _ => (HUB, text),
         };
         if let Some((_, tag)) = path.split_once(':') {
-            return Err(format!("a tag has no place in it; write `tag: {tag}` beside it"));
+            return Err(format!("must not contain a tag; set `tag: {tag}` instead"));
         }
         Self::new(registry, path)
     }
@@ -124,8 +124,9 @@ fn is_host(text: &str) -> bool {
 }
 
 fn check_host(host: &str) -> Result<(), String> {
-    let wrong =
-        || format!("`{host}` is no registry; expected a host, `registry.example.com` or `registry.example.com:5000`");
+    let wrong = || {
+        format!("`{host}` is not a registry; expected a host, `registry.example.com` or `registry.example.com:5000`")
+    };
     let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, port)) => {
             address.parse::<std::net::Ipv6Addr>().map_err(|_| wrong())?;
@@ -150,18 +151,17 @@ fn check_port(port: Option<&str>) -> Option<()> {
 
 fn check_path(path: &str) -> Result<(), String> {
     if path.is_empty() {
-        return Err("expected a repository, found a registry alone".to_owned());
+        return Err("expected a repository, found only a registry".to_owned());
     }
     if path.len() > LONGEST {
-        return Err(format!("a repository's name has {LONGEST} characters at most"));
+        return Err(format!("a repository name can have at most {LONGEST} characters"));
     }
     if let Some(part) = path.split('/').find(|part| !is_component(part)) {
         let mut problem = format!(
-            "`{part}` cannot be a part of a repository's name: these are lower-case letters and digits, with single \
-             `.`, `_`, `__` or dashes between them"
+            "`{part}` is not valid in a repository name: use lower-case letters and digits, separated by `.`, `_`, `__` or dashes"
         );
         if part.bytes().any(|byte| byte.is_ascii_uppercase()) && is_component(&part.to_ascii_lowercase()) {
-            problem = format!("`{part}` has capital letters, which no repository's name has");
+            problem = format!("`{part}` has upper-case letters, which are not allowed in a repository name");
         }
         return Err(problem);
     }
@@ -257,8 +257,8 @@ mod tests {
     #[test]
     fn a_mistake_is_answered_with_what_to_do() {
         let problem = |text: &str| text.parse::<Repository>().unwrap_err();
-        assert_eq!(problem("team/app:1.2"), "a tag has no place in it; write `tag: 1.2` beside it");
-        assert_eq!(problem("team/App"), "`App` has capital letters, which no repository's name has");
+        assert_eq!(problem("team/app:1.2"), "must not contain a tag; set `tag: 1.2` instead");
+        assert_eq!(problem("team/App"), "`App` has upper-case letters, which are not allowed in a repository name");
     }
 
     #[test]

@@ -76,8 +76,8 @@ impl SigningKey {
         let words = password.map(Secret::expose).unwrap_or_default();
         let Some(der) = encrypted.decrypt(words.as_bytes()).map_err(wrong)? else {
             return Err(wrong(match password {
-                Some(_) => "cannot be decrypted: `cosign.password` is not its password",
-                None => "is encrypted; its password is missing (`cosign.password`)",
+                Some(_) => "cannot be decrypted: `cosign.password` is wrong",
+                None => "is encrypted; set its password in `cosign.password`",
             }));
         };
         Self::of_der(&der).map_err(wrong)
@@ -86,22 +86,22 @@ impl SigningKey {
     fn parse(pem: &str) -> Result<Self, &'static str> {
         if pem.contains("ENCRYPTED") {
             return Err(
-                "is encrypted in a form that cosign does not write; decrypt it, or make one by `cosign generate-key-pair`",
+                "is encrypted in a format other than cosign's; decrypt it, or create a key with `cosign generate-key-pair`",
             );
         }
         let body = body(pem, "PRIVATE KEY");
-        let body = body.ok_or("expected a private key in PEM form (PKCS#8, -----BEGIN PRIVATE KEY-----)")?;
+        let body = body.ok_or("expected a private key in PEM format (PKCS#8, -----BEGIN PRIVATE KEY-----)")?;
         Self::of_der(&STANDARD.decode(body).map_err(|_| DAMAGED)?)
     }
 
     fn of_der(der: &[u8]) -> Result<Self, &'static str> {
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der);
-        key.map(Self).map_err(|_| "is no key for ECDSA on the curve P-256")
+        key.map(Self).map_err(|_| "is not an ECDSA key on the curve P-256")
     }
 
     /// Signs a payload, and returns the signature in base64, as annotations contain it.
     pub(crate) fn sign(&self, payload: &[u8]) -> Result<String> {
-        let signature = self.0.sign(&SystemRandom::new(), payload).map_err(|_| anyhow!("the key does not sign"))?;
+        let signature = self.0.sign(&SystemRandom::new(), payload).map_err(|_| anyhow!("cannot sign with the key"))?;
         Ok(STANDARD.encode(signature))
     }
 
@@ -113,7 +113,7 @@ impl SigningKey {
     }
 }
 
-const DAMAGED: &str = "is cut or damaged";
+const DAMAGED: &str = "is truncated or damaged";
 
 impl EncryptedKey {
     /// Parses the key file in a PEM text; `None` if it is not one of cosign's.
@@ -126,12 +126,12 @@ impl EncryptedKey {
     /// The scrypt parameters, with limits.
     fn cost(&self) -> Result<Params, &'static str> {
         if self.kdf.name != "scrypt" || self.cipher.name != "nacl/secretbox" {
-            return Err("is encrypted in a way that cosign does not use");
+            return Err("is encrypted with parameters that cosign does not use");
         }
         let Cost { n, r, p } = self.kdf.params;
         let memory = n.checked_mul(128).and_then(|memory| memory.checked_mul(r.into()));
         if !n.is_power_of_two() || p > MOST_PASSES || memory.is_none_or(|memory| memory > MOST_MEMORY) {
-            return Err("asks for more than 256 MiB, or for more than 4 passes over them, to be decrypted");
+            return Err("requires more than 256 MiB or more than 4 passes to decrypt");
         }
         let log_n = u8::try_from(n.trailing_zeros()).map_err(|_| DAMAGED)?;
         Params::new(log_n, r, p, 32).map_err(|_| DAMAGED)
@@ -178,10 +178,10 @@ mod tests {
     fn names_the_fault_of_a_key_without_its_text() {
         for (text, words) in [
             ("hunter2", "expected a private key in PEM form"),
-            ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "is encrypted in a form that cosign does not write"),
-            ("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nczNjcjN0\n-----END", "is cut or damaged"),
-            ("-----BEGIN PRIVATE KEY-----\n%%%\n-----END PRIVATE KEY-----", "is cut or damaged"),
-            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "is no key for ECDSA"),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "is encrypted in a format other than cosign's"),
+            ("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nczNjcjN0\n-----END", "is truncated or damaged"),
+            ("-----BEGIN PRIVATE KEY-----\n%%%\n-----END PRIVATE KEY-----", "is truncated or damaged"),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "is not an ECDSA key"),
         ] {
             let problem = SigningKey::examine(&Secret::new(text)).unwrap_err();
             assert!(problem.starts_with(words), "{problem}");
@@ -209,7 +209,7 @@ mod tests {
         let problem = |password: Option<&str>| {
             SigningKey::read(&key, password.map(Secret::new).as_ref()).err().unwrap().to_string()
         };
-        assert_eq!(problem(None), "is encrypted; its password is missing (`cosign.password`)");
-        assert_eq!(problem(Some("wrong")), "cannot be decrypted: `cosign.password` is not its password");
+        assert_eq!(problem(None), "is encrypted; set its password in `cosign.password`");
+        assert_eq!(problem(Some("wrong")), "cannot be decrypted: `cosign.password` is wrong");
     }
 }

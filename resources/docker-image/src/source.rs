@@ -32,166 +32,169 @@ use crate::source::text::set;
 /// The upper limit for concurrent uploads or downloads of layers.
 const MOST_AT_ONCE: u32 = 32;
 
-/// Where the image is, which of its tags count, and how to get there.
+/// The repository, the tags to follow, and the credentials.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a key that pipelines have, and none depends on another")]
+#[allow(clippy::struct_excessive_bools, reason = "each field is a key in pipelines, independent of the others")]
 pub struct Source {
-    /// The repository: `debian`, `team/app`, `registry.example.com:5000/team/app`. Without a host it is on Docker Hub.
+    /// The repository: `debian`, `team/app`, `registry.example.com:5000/team/app`. The default registry is Docker Hub.
     pub repository: String,
 
-    /// The tag to follow, and the tag that a put gives. A digest (`sha256:...`) pins the image; nothing can be put under it. For `docker-image` it is `latest` when nothing else chooses tags.
+    /// The tag to follow, and the tag that a put pushes. A digest (`sha256:...`) pins the image, and puts then require
+    /// another tag. For `docker-image`, defaults to `latest` if no other key selects tags.
     pub tag: Option<String>,
 
-    /// Follow every tag that this pattern (RE2's syntax) matches somewhere, instead of one tag.
+    /// Follow all tags that match this regular expression (RE2 syntax, not anchored), instead of one tag.
     pub tag_regex: Option<String>,
 
-    /// With `tag_regex`: order the tags by when their images were made, oldest first, instead of as the registry lists them.
+    /// With `tag_regex`: sort the tags by the creation time of their images, oldest first, instead of the registry's order.
     #[serde(default)]
     pub created_at_sort: bool,
 
-    /// With `tag_regex`: order the tags by what the pattern's named group matches in them, or by all of a tag where it has none.
-    /// With `semver`, tags that are no version there, or that `semver_constraint` rules out, do not count. With `semver` and
-    /// `text`, nor do those before a known version that is still there.
+    /// With `tag_regex`: sort the tags by the match of the pattern's named group, or by the whole tag if it has no
+    /// named group. With `semver`, ignores tags that are not versions or do not match `semver_constraint`. With
+    /// `semver` and `text`, also ignores tags before the known version if it still exists.
     pub sort: Option<Sort>,
 
-    /// Follow the tags that are semantic versions within these bounds: `~1.2`, `>=1.4 <3 || 4.x`, `1.2 - 1.4`.
+    /// Follow the tags that are semantic versions and match this constraint: `~1.2`, `>=1.4 <3 || 4.x`, `1.2 - 1.4`.
     pub semver_constraint: Option<String>,
 
-    /// Follow versions of this variant alone: `alpine` for tags such as `1.2.3-alpine`. A put adds it to its tags.
+    /// Follow only versions with this variant: `alpine` for tags such as `1.2.3-alpine`. A put appends it to its version tags.
     pub variant: Option<String>,
 
-    /// Follow pre-releases too: `alpha`, `beta` and `rc`. With a constraint, those within bounds that name a pre-release (`>=1.2-0`).
+    /// Follow pre-releases too: `alpha`, `beta` and `rc`. A constraint matches them only if its bounds contain a
+    /// pre-release (`>=1.2-0`).
     #[serde(default)]
     pub pre_releases: bool,
 
-    /// With `pre_releases`: further words that a pre-release may begin with.
+    /// With `pre_releases`: more prefixes that identify a pre-release.
     #[serde(default)]
     pub pre_release_prefixes: Vec<String>,
 
-    /// The user of the registry; `_json_key` for a key of Google's, `AWS` for a token of ECR's. Only with `password`.
+    /// The user name for the registry; `_json_key` for a Google service account key, `AWS` for an ECR token. Requires `password`.
     pub username: Option<String>,
 
-    /// The password or token of `username`. It goes to the registry, and to the server of tokens that this one names.
+    /// The password or token of `username`. It is sent to the registry and to the registry's token server.
     pub password: Option<Secret>,
 
-    /// A `config.json` of Docker's, as text or as keys and values: its `auths` are credentials for the registries it names.
+    /// A Docker `config.json`, as text or as keys and values: its `auths` are the credentials for each registry.
     pub docker_config: Option<DockerConfig>,
 
-    /// Registries that may be spoken to without encryption. `true` allows plain HTTP for the registry of `repository`; its
-    /// certificate, where it has one, is still checked. A list is as `insecure_registries`.
+    /// Registries that may be accessed without encryption. `true` allows plain HTTP for the registry of `repository`; a
+    /// TLS certificate is still verified. A list is the same as `insecure_registries`.
     pub insecure: Option<Insecure>,
 
-    /// Registries whose certificates are not checked and which may speak plain HTTP: `host`, `host:port`, or addresses
-    /// such as `10.0.0.0/8`.
+    /// Registries whose certificates are not verified and which may use plain HTTP: `host`, `host:port`, or address
+    /// ranges such as `10.0.0.0/8`.
     #[serde(default)]
     pub insecure_registries: Vec<String>,
 
-    /// A registry to ask first for images of Docker Hub: a URL, or `host` with `username` and `password`. Several are asked
-    /// in turn. What no mirror has comes from the origin.
+    /// A mirror of Docker Hub: a URL, or `host` with `username` and `password`. Several mirrors are tried in order. If
+    /// all of them fail, falls back to Docker Hub.
     pub registry_mirror: Option<Mirrors>,
 
-    /// Authorities to trust besides the system's: certificates in PEM form for every registry, or `{domain, cert}` for one.
+    /// Additional CA certificates to trust, in PEM format: for every registry, or `{domain, cert}` for one.
     #[serde(default)]
     pub ca_certs: Vec<CaCertificate>,
 
-    /// Certificates to log in with, each for one registry.
+    /// TLS client certificates, each for one registry.
     #[serde(default)]
     pub client_certs: Vec<ClientCertificate>,
 
-    /// The platform whose image is meant where there are several: `linux/arm64/v8`, or `architecture`, `os` and `variant`.
-    /// What is left out is that of this worker.
+    /// The platform to select from a multi-platform image: `linux/arm64/v8`, or `architecture`, `os` and `variant`.
+    /// Missing parts default to the worker's platform.
     pub platform: Option<Platform>,
 
-    /// Show the image's labels whose names this pattern matches, in the metadata of a get.
+    /// Add the image's labels whose names match this pattern to the metadata of a get.
     pub label_regex: Option<String>,
 
-    /// Show the image's annotations whose names this pattern matches, in the metadata of a get.
+    /// Add the image's annotations whose names match this pattern to the metadata of a get.
     pub annotation_regex: Option<String>,
 
-    /// Credentials of further registries, for what a put builds upon.
+    /// Credentials for more registries, for the base images of a build.
     #[serde(default)]
     pub additional_private_registries: Vec<PrivateRegistry>,
 
-    /// How many layers are downloaded at once, 32 at most.
+    /// The maximum number of concurrent layer downloads, at most 32.
     #[serde(default = "side_by_side")]
     #[schemars(range(min = 1))]
     pub max_concurrent_downloads: u32,
 
-    /// How many layers are uploaded at once, 32 at most.
+    /// The maximum number of concurrent layer uploads, at most 32.
     #[serde(default = "side_by_side")]
     #[schemars(range(min = 1))]
     pub max_concurrent_uploads: u32,
 
-    /// The longest time to wait for a container engine to start, in seconds. Only a build needs one.
+    /// The timeout for the start of the container engine, in seconds. Only a build uses an engine.
     #[serde(default = "startup_timeout")]
     #[schemars(range(min = 1))]
     pub startup_timeout: u32,
 
-    /// The container engine that builds: `unix:///var/run/docker.sock`, `tcp://host:2376`, `ssh://user@host`, or `url` with certificates
-    /// or a key. Without it, an engine is started in the step's container, which has to be privileged then.
+    /// The container engine for builds: `unix:///var/run/docker.sock`, `tcp://host:2376`, `ssh://user@host`, or `url`
+    /// with certificates or a key. If absent, a build starts an engine in the step's container, which must be
+    /// privileged.
     pub docker_host: Option<DockerHost>,
 
-    /// The region of an Amazon registry (ECR) whose credentials are to be asked for. A `repository` of ECR's implies it.
+    /// The region of an AWS registry (ECR), for which to request credentials. Defaults to the region in an ECR `repository`.
     pub aws_region: Option<String>,
 
-    /// The id of an access key. Without one, the roles that the worker may use.
+    /// The id of an AWS access key. Defaults to the credentials of the worker.
     pub aws_access_key_id: Option<String>,
 
-    /// The access key.
+    /// The secret of the AWS access key.
     pub aws_secret_access_key: Option<Secret>,
 
-    /// What a temporary access key comes with.
+    /// The session token of a temporary access key.
     pub aws_session_token: Option<Secret>,
 
-    /// A role to assume before asking for credentials.
+    /// A role to assume before requesting credentials.
     pub aws_role_arn: Option<String>,
 
-    /// Roles to assume, each by the one before, instead of `aws_role_arn`.
+    /// A chain of roles to assume, each with the previous one, instead of `aws_role_arn`.
     #[serde(default)]
     pub aws_role_arns: Vec<String>,
 
-    /// The account whose registry is meant, when it is not that of the credentials.
+    /// The AWS account of the registry. Defaults to the account of the credentials.
     pub aws_account_id: Option<String>,
 
-    /// Taken as the established resource has it, without effect.
-    #[allow(dead_code, reason = "pipelines have it")]
+    /// Accepted for compatibility, without effect.
+    #[allow(dead_code, reason = "accepted for compatibility")]
     pub aws_ecr_registry_id: Option<String>,
 
-    /// The registry is one of Azure's (ACR), and the identity that the worker runs under may use it: a managed identity of its
-    /// machine, or what its cluster says that it is (workload identity). A service principal is a `username` and a `password`.
+    /// Log in to an Azure registry (ACR) with the identity of the worker: the managed identity of its machine, or the
+    /// workload identity of its cluster. For a service principal, set `username` and `password`.
     #[serde(default)]
     pub azure_acr: bool,
 
-    /// Which of the machine's identities is meant: the client id of a user-assigned one.
+    /// The client id of a user-assigned managed identity, if the machine has several identities.
     pub azure_client_id: Option<String>,
 
-    /// The tenant of the identity, where the registry does not tell it.
+    /// The tenant of the identity, if the registry does not report it.
     pub azure_tenant_id: Option<String>,
 
-    /// The cloud: `AzurePublic`, `AzureGovernment` or `AzureChina`. Without it the registry's name tells.
+    /// The Azure cloud: `AzurePublic`, `AzureGovernment` or `AzureChina`. Defaults to the cloud of the registry's domain.
     pub azure_environment: Option<String>,
 
-    /// Sign what a put has brought, as cosign does with a key. The signature is in the repository, for `cosign verify --key`.
+    /// Sign pushed images with a cosign key. The signature is stored in the repository, for `cosign verify --key`.
     pub cosign: Option<Cosign>,
 
-    /// Signatures of Notary's first version, which has been retired: a put with this key is refused, and nothing else minds it.
+    /// Not supported (Notary v1, which is retired): puts with this key are rejected; checks and gets ignore it.
     pub content_trust: Option<serde_json::Map<String, serde_json::Value>>,
 
-    /// The most that the layers of an image, or an archive, may hold when they are decompressed: `20g`. Zeros that cost no disk do not
-    /// count. Without it, 1 GiB and a hundred times what is downloaded.
+    /// The maximum decompressed size of an image's layers or of an archive: `20g`. Zeros in sparse files do not count.
+    /// Defaults to 1 GiB plus a hundred times the download size.
     pub max_unpacked_size: Option<String>,
 
-    /// Show each request to a registry, with the status of its answer.
+    /// Log each request to a registry with the status of the response.
     #[serde(default)]
     pub debug: bool,
 
-    /// The longest time to wait for a connection, in seconds.
+    /// The timeout for a connection, in seconds.
     #[serde(default = "connect_timeout")]
     #[schemars(range(min = 1))]
     pub connect_timeout: u32,
 
-    /// The longest time in which a registry may send nothing, in seconds. Unless it is set, a registry has 5 minutes for the
-    /// beginning of an answer: a cache may have to fetch a layer first.
+    /// The timeout for a read without progress, in seconds. If it is not set, the first byte of a response may take 5
+    /// minutes, because a caching registry may have to fetch a layer first.
     #[serde(default = "read_timeout")]
     #[schemars(range(min = 1))]
     pub read_timeout: u32,
@@ -213,13 +216,13 @@ fn read_timeout() -> u32 {
     60
 }
 
-/// How tags that a pattern matches are ordered.
+/// The order of the tags that match a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sort {
-    /// By when their images were made, as with `created_at_sort`.
+    /// By the creation time of their images, as with `created_at_sort`.
     Created,
-    /// As semantic versions, leniently; a number is one.
+    /// As semantic versions, parsed leniently; a plain number is valid.
     Semver,
     /// Character by character.
     Text,
@@ -298,14 +301,16 @@ impl Source {
             _ => None,
         };
         if let Some((given, missing)) = half {
-            console.warn(format_args!("`{given}` stands without a `{missing}`: the registry is asked without a login"));
+            console.warn(format_args!(
+                "`{given}` has no effect without `{missing}`: the registry is accessed anonymously"
+            ));
         }
         for (key, number) in [
             ("max_concurrent_downloads", self.max_concurrent_downloads),
             ("max_concurrent_uploads", self.max_concurrent_uploads),
         ] {
             if number > MOST_AT_ONCE {
-                console.warn(format_args!("`{key}` is {number}; no more than {MOST_AT_ONCE} run at once"));
+                console.warn(format_args!("`{key}` is {number}; the limit is {MOST_AT_ONCE}"));
             }
         }
     }

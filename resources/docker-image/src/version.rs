@@ -9,7 +9,7 @@ pub struct Version {
     /// With `registry-image`: the tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
-    /// The digest of what the tag points to: of the index where there are several platforms.
+    /// The digest that the tag points to: that of the index for a multi-platform image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }

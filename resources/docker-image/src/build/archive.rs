@@ -128,7 +128,7 @@ impl Read for Exactly<'_> {
         }
         let count = self.file.read(buffer).map_err(|error| named(self.path, &error))?;
         if count == 0 {
-            return Err(io::Error::other(format!("`{}` became shorter while it was read", self.path.display())));
+            return Err(io::Error::other(format!("`{}` was truncated while it was read", self.path.display())));
         }
         self.left -= count as u64;
         Ok(count)

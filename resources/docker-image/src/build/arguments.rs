@@ -22,7 +22,7 @@ pub(super) fn build_args(
         let value = match value.as_object().filter(|keys| keys.len() == 1).and_then(|keys| keys.get("file")) {
             // A file's text is used as it is: the build's metadata is not filled in.
             Some(Value::String(path)) => {
-                let text = read(inputs, path).with_context(|| format!("cannot read the build arg `{name}`"))?;
+                let text = read(inputs, path).with_context(|| format!("cannot read build arg `{name}`"))?;
                 text.trim_end_matches('\n').to_owned()
             }
             _ => interpolate(&text(value), |name| context.build().variable(name), Unknown::Stays).text,
@@ -52,14 +52,14 @@ pub(super) fn labels(
 
 /// Reads a small file of the inputs as text.
 pub(super) fn read(inputs: &Inputs, path: &str) -> Result<String> {
-    let found = inputs.find(path)?.with_context(|| format!("there is no `{path}` in the inputs"))?;
+    let found = inputs.find(path)?.with_context(|| format!("file `{path}` does not exist in the inputs"))?;
     let bytes = inputs.read(&found).with_context(|| format!("cannot read `{path}`"))?;
-    String::from_utf8(bytes).map_err(|_| anyhow!("`{path}` is no text"))
+    String::from_utf8(bytes).map_err(|_| anyhow!("`{path}` is not valid UTF-8"))
 }
 
 fn of_file(inputs: &Inputs, path: &str) -> Result<Vec<(String, String)>> {
     let content: Map<String, Value> = serde_json::from_str(&read(inputs, path)?)
-        .map_err(|error| anyhow!("it holds no JSON object (line {}, column {})", error.line(), error.column()))?;
+        .map_err(|error| anyhow!("it is not a JSON object (line {}, column {})", error.line(), error.column()))?;
     Ok(content.iter().map(|(name, value)| (name.clone(), text(value))).collect())
 }
 
@@ -77,7 +77,7 @@ fn warn_of_secrets<'n>(context: &Context, names: impl Iterator<Item = &'n String
     let names: Vec<String> = telling.map(|name| format!("`{name}`")).collect();
     if !names.is_empty() {
         context.console().warn(format_args!(
-            "{} of `build_args` may be a secret, and build args stay in the image's history; `secrets` do not",
+            "{} of `build_args` may be a secret, and build args are stored in the image's history; use `secrets` instead",
             names.join(", ")
         ));
     }

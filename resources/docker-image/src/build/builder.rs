@@ -49,20 +49,18 @@ pub(super) fn advise(error: Error, recipe: &str, builder: (Builder, Reason), eng
             let Some(feature) = buildkit_feature(recipe) else { return error };
             error.hint(match reason {
                 Reason::Key("docker_buildkit") => {
-                    format!("{feature} needs BuildKit: remove `docker_buildkit: 0` from params")
+                    format!("{feature} requires BuildKit: remove `docker_buildkit: 0` from params")
                 }
                 Reason::Key(key) => format!(
-                    "{feature} needs BuildKit: replace `{key}` by `docker_buildkit: 1` in params; `{key}` is for the classic \
-                     builder"
+                    "{feature} requires BuildKit: replace `{key}`, which requires the classic builder, by `docker_buildkit: 1` in params"
                 ),
-                Reason::Default => format!("{feature} needs BuildKit: set `docker_buildkit: 1` in params"),
+                Reason::Default => format!("{feature} requires BuildKit: set `docker_buildkit: 1` in params"),
             })
         }
         (Builder::BuildKit, _) if engine.has_old_buildkit() && frontend(recipe).is_none() => {
             match buildkit_feature(recipe) {
                 Some(feature) => error.hint(format!(
-                    "{feature} may be newer than the BuildKit of this engine ({}), which `docker_buildkit` builds by: \
-                     `# syntax=docker/dockerfile:1` as the first line of the Dockerfile fetches a current one",
+                    "{feature} may require a newer BuildKit than that of this engine ({}): set `# syntax=docker/dockerfile:1` in the first line of the Dockerfile to use the current Dockerfile frontend",
                     engine.name()
                 )),
                 None => error,

@@ -35,17 +35,17 @@ pub(super) struct BuildContext {
 impl BuildContext {
     /// Finds the directory `build` and the Dockerfile, each relative to the inputs.
     pub(super) fn find(inputs: &Inputs, build: &str, dockerfile: Option<&str>) -> Result<Self> {
-        let root = inputs.find(build)?.with_context(|| format!("there is no `{build}` in the inputs"))?;
+        let root = inputs.find(build)?.with_context(|| format!("directory `{build}` does not exist in the inputs"))?;
         if !root.is_dir() {
-            return Err(anyhow!("`{build}` is no directory"))
-                .hint("`build` names the directory that holds the Dockerfile");
+            return Err(anyhow!("`{build}` is not a directory"))
+                .hint("set `build` to the directory with the Dockerfile");
         }
         let usual = format!("{}/{RECIPE}", build.trim_end_matches('/'));
         let name = dockerfile.unwrap_or(&usual);
         let recipe = inputs.find(name)?.filter(|recipe| recipe.is_file());
         let recipe = recipe
-            .with_context(|| format!("there is no Dockerfile `{name}` in the inputs"))
-            .hint("`dockerfile` names one elsewhere; it is relative to the inputs, as `build` is")?;
+            .with_context(|| format!("Dockerfile `{name}` does not exist in the inputs"))
+            .hint("set `dockerfile` to its path, relative to the inputs like `build`")?;
         let mut own = recipe.clone().into_os_string();
         own.push(IGNORE);
         let candidates = [PathBuf::from(own), root.join(IGNORE)];
@@ -154,8 +154,8 @@ impl Saved {
             None => file("image.tar")?,
         };
         let archive = archive
-            .with_context(|| format!("there is no `image` in `{directory}`"))
-            .hint("a get leaves one with `save: true` (docker-image) or `format: oci` (registry-image)")?;
+            .with_context(|| format!("`{directory}` has no file `image`"))
+            .hint("set `save: true` (docker-image) or `format: oci` (registry-image) in the params of the get")?;
         let value = |name: &str| -> Result<Option<String>> {
             let path = format!("{}/{name}", directory.trim_end_matches('/'));
             if file(name)?.is_none() {

@@ -53,7 +53,9 @@ impl Logins {
                     }
                 }
                 Err(error) if context.interrupt().received().is_some() => return Err(error),
-                Err(error) => context.console().warn(format_args!("no login to `{registry}`: {error:#}")),
+                Err(error) => {
+                    context.console().warn(format_args!("cannot get credentials for `{registry}`: {error:#}"))
+                }
             }
         }
         Ok(())

@@ -148,7 +148,7 @@ impl<'c> Progress<'c> {
         let is_engines =
             |line: &&String| line.starts_with(" --->") || line.starts_with("Removing intermediate container ");
         let said = lines.iter().filter(|line| !is_engines(line)).cloned().collect::<Vec<_>>().join("\n");
-        let error = if said.is_empty() { error } else { jetway::anyhow!("{error}\nit said last:\n{said}") };
+        let error = if said.is_empty() { error } else { jetway::anyhow!("{error}\nlast output:\n{said}") };
         error.context(format!("`{step}` failed"))
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn secrets(
         let secret = match secret {
             BuildSecret::Value(secret) => secret.clone(),
             BuildSecret::From(from) => {
-                find(context, inputs, from).with_context(|| format!("cannot use the secret `{id}`"))?
+                find(context, inputs, from).with_context(|| format!("cannot use secret `{id}`"))?
             }
         };
         context.console().redactor().add(secret.expose());
@@ -35,9 +35,9 @@ fn find(context: &Context, inputs: &Inputs, from: &SecretFrom) -> Result<Secret>
         (Some(path), None) => Ok(Secret::new(arguments::read(inputs, path)?)),
         (None, Some(name)) => {
             let value = context.build().variable(name).map(str::to_owned).or_else(|| context.variable(name));
-            let value = value.with_context(|| format!("the step's environment has no `{name}`"));
-            value.map(Secret::new).hint("a secret of the pipeline stands in `secrets` as it is: `id: ((secret))`")
+            let value = value.with_context(|| format!("the environment variable `{name}` is not set in the step"));
+            value.map(Secret::new).hint("to use a secret of the pipeline, set `id: ((secret))` in `secrets`")
         }
-        _ => Err(anyhow!("one of `source` and `env` says where it is")),
+        _ => Err(anyhow!("set either `source` or `env`")),
     }
 }

@@ -145,7 +145,7 @@ pub(super) fn is_base(instruction: &str) -> bool {
 }
 
 /// A `google.protobuf.Timestamp`, in seconds; `None` when it is absent.
-#[allow(clippy::cast_precision_loss, reason = "a duration is shown with one decimal")]
+#[allow(clippy::cast_precision_loss, reason = "the output shows one decimal")]
 fn time(value: Value<'_>) -> Option<f64> {
     let fields = Fields(value.bytes());
     let (seconds, nanoseconds) = (fields.get(1).number(), fields.get(2).number());

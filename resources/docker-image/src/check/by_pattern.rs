@@ -122,9 +122,9 @@ async fn created(registry: &Registry<'_>, source: &Source, digest: &Digest) -> R
         let manifest = registry.manifest_of(digest).await?;
         let (_, image) = registry.image_for(manifest, &Wanted::new(source.platform.as_ref())).await?;
         let bytes = registry.small_blob(&image.config, config::LARGEST).await?;
-        let config = Config::parse(&bytes).context("its configuration cannot be read")?;
+        let config = Config::parse(&bytes).context("cannot parse its configuration")?;
         // An image without a creation time is older than any with one.
         Ok::<_, jetway::Error>(config.created.and_then(|time| time.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH))
     };
-    read.await.with_context(|| format!("cannot tell when `{digest}` was made"))
+    read.await.with_context(|| format!("cannot get the creation time of `{digest}`"))
 }

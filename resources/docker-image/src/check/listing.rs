@@ -12,7 +12,7 @@ pub(super) const AT_ONCE: usize = 8;
 pub(super) async fn tags_of(registry: &Registry<'_>) -> Result<Vec<String>> {
     let repository = registry.repository();
     registry.tags().await?.ok_or_else(|| {
-        anyhow!("`{}` knows no repository `{}`", repository.registry(), repository.path())
-            .hint("a registry may also hide one that must not be read")
+        anyhow!("`{}` has no repository `{}`", repository.registry(), repository.path())
+            .hint("the registry may also hide a repository that these credentials cannot read")
     })
 }

@@ -90,7 +90,7 @@ pub(crate) async fn find(context: &Context, source: &Source, repository: &Reposi
     let cloud = named.and_then(Cloud::named);
     if let (Some(name), None) = (named, cloud) {
         context.console().warn(format_args!(
-            "`azure_environment`: `{name}` is not known (`AzurePublic`, `AzureGovernment`, `AzureChina`); the registry's name counts"
+            "`azure_environment`: unknown value `{name}` (expected `AzurePublic`, `AzureGovernment` or `AzureChina`); falling back to the registry's name"
         ));
     }
     let identity = Identity { context, source, cloud: cloud.unwrap_or_else(|| Cloud::of(host)) };
@@ -99,7 +99,7 @@ pub(crate) async fn find(context: &Context, source: &Source, repository: &Reposi
         context.console().redactor().add(token.expose());
         exchange(context, source, repository, &token).await
     };
-    let password = log_in.await.with_context(|| format!("cannot get credentials of Azure for `{host}`"))?;
+    let password = log_in.await.with_context(|| format!("cannot get Azure credentials for `{host}`"))?;
     context.console().redactor().add(password.expose());
     Ok(Some(Login::password(NOBODY, &password)))
 }
@@ -121,10 +121,9 @@ impl Identity<'_> {
     /// identity.
     async fn token(&self) -> Result<Secret> {
         match self.context.variable("AZURE_FEDERATED_TOKEN_FILE") {
-            Some(file) => self.of_cluster(&file).await.context("cannot get a token by the cluster's identity"),
-            None => self.of_machine().await.context("cannot get a token of the machine's identity").hint(
-                "the machine needs a managed identity that may pull (the role `AcrPull`) or push (`AcrPush`); \
-                 `azure_client_id` says which one where it has several",
+            Some(file) => self.of_cluster(&file).await.context("cannot get a token for the workload identity"),
+            None => self.of_machine().await.context("cannot get a token for the managed identity").hint(
+                "the machine requires a managed identity with the role `AcrPull` or `AcrPush`; if it has several, set `azure_client_id`",
             ),
         }
     }
@@ -154,13 +153,15 @@ impl Identity<'_> {
         self.context.console().redactor().add(ours.expose());
         let known = |key: &Option<String>, variable: &str| {
             let given = set(key.as_deref()).map(str::to_owned).or_else(|| self.context.variable(variable));
-            given.ok_or_else(|| anyhow!("neither the source nor `{variable}` names what is needed for that"))
+            given.ok_or_else(|| {
+                anyhow!("the environment variable `{variable}` is not set, and the source has no value for it")
+            })
         };
         let client = known(&self.source.azure_client_id, "AZURE_CLIENT_ID")?;
         let tenant = known(&self.source.azure_tenant_id, "AZURE_TENANT_ID")?;
         let authority = self.context.variable("AZURE_AUTHORITY_HOST");
         let authority = authority.as_deref().unwrap_or(self.cloud.authority());
-        let mut url = Url::parse(authority).map_err(|_| anyhow!("`AZURE_AUTHORITY_HOST` is no URL"))?;
+        let mut url = Url::parse(authority).map_err(|_| anyhow!("`AZURE_AUTHORITY_HOST` is not a valid URL"))?;
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend([tenant.as_str(), "oauth2", "v2.0", "token"]);
         }
@@ -195,11 +196,11 @@ async fn exchange(context: &Context, source: &Source, repository: &Repository, t
         [("grant_type", "access_token"), ("service", host), ("tenant", &tenant), ("access_token", token.expose())];
     let asked = registry.send_to_host(Method::POST, "/oauth2/exchange", |request| request.form(fields).repeatable());
     let exchanged = async { read::<Exchanged>(asked.await?).await }.await;
-    let exchanged = exchanged.context("the registry does not take the identity's token").hint(
-        "the identity needs the right to pull or push there; `azure_tenant_id` names its tenant where that is not found out",
+    let exchanged = exchanged.context("the registry rejected the token of the identity").hint(
+        "the identity requires pull or push access to the registry; if its tenant cannot be detected, set `azure_tenant_id`",
     )?;
     if exchanged.refresh_token.is_empty() {
-        return Err(anyhow!("the registry's answer to the identity's token is empty"));
+        return Err(anyhow!("the registry's response to the token of the identity is empty"));
     }
     Ok(exchanged.refresh_token)
 }
@@ -214,7 +215,7 @@ async fn tenant_of(registry: &Registry<'_>) -> Option<String> {
 /// Parses a response. It holds a secret, which the parser's error would repeat.
 async fn read<T: serde::de::DeserializeOwned>(response: HttpResponse) -> Result<T> {
     let body = response.bytes(LARGEST).await?;
-    serde_json::from_slice(&body).map_err(|_| anyhow!("the answer is not the JSON with a token that is expected"))
+    serde_json::from_slice(&body).map_err(|_| anyhow!("the response is not JSON with a token"))
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(crate) async fn find(
         }
         (None, None) => {
             let (registry, _) =
-                registry_of(&given.address).map_err(|problem| anyhow!("ECR named no registry: {problem}"))?;
+                registry_of(&given.address).map_err(|problem| anyhow!("ECR returned no valid registry: {problem}"))?;
             below(&registry, &source.repository)?
         }
     };

@@ -29,7 +29,7 @@ pub(crate) async fn start(context: &Context, number: usize, key: &Secret) -> Res
         Ok(_) => Ok((agent, socket)),
         Err(error) => {
             agent.stop().await;
-            Err(error).context("cannot hand a key of `ssh` to an agent")
+            Err(error).context("cannot add a key of `ssh` to the ssh agent")
         }
     }
 }

@@ -42,8 +42,7 @@ pub(crate) fn prepare(console: &Console, directory: &Path) {
     // In this order: the devices cannot be opened once the engine has made child groups.
     for prepared in [open_devices(directory), try_prepare()] {
         if let Err(error) = prepared {
-            return console
-                .warn(format_args!("control groups could not be made ready for a container engine: {error}"));
+            return console.warn(format_args!("cannot prepare control groups for the container engine: {error}"));
         }
     }
 }
@@ -74,7 +73,7 @@ fn devices_group(table: &str) -> Option<(String, io::Result<PathBuf>)> {
     })?;
     let path = Path::new(path.trim_start_matches('/'));
     let is_outside = path.components().any(|component| component == Component::ParentDir);
-    let outside = || io::Error::other("this process's group of `devices` is outside of its namespace");
+    let outside = || io::Error::other("the `devices` control group of this process is outside its namespace");
     Some((controllers.to_owned(), if is_outside { Err(outside()) } else { Ok(path.to_owned()) }))
 }
 
@@ -91,7 +90,7 @@ fn allow_all_devices(group: &Path) -> io::Result<()> {
     if entries.all(|entry| fs::write(&allow, entry).is_ok()) {
         return Ok(());
     }
-    Err(io::Error::new(error.kind(), format!("devices cannot be allowed to containers: {error}")))
+    Err(io::Error::new(error.kind(), format!("cannot allow devices for containers: {error}")))
 }
 
 fn try_prepare() -> io::Result<()> {
@@ -266,7 +265,7 @@ mod tests {
         allow_all_devices(group.path()).unwrap();
         fs::write(group.path().join("devices.list"), "c 1:3 rwm\n").unwrap();
         let problem = allow_all_devices(group.path()).unwrap_err().to_string();
-        assert!(problem.contains("devices cannot be allowed to containers"), "{problem}");
+        assert!(problem.contains("cannot allow devices for containers"), "{problem}");
     }
 
     fn of(mountinfo: &str) -> State {

@@ -74,8 +74,7 @@ impl HttpBody for Pieces {
 fn in_words(error: jetway::Error) -> jetway::Error {
     match tls_problem(error.as_ref()) {
         Some(problem) => anyhow!(problem).hint(
-            "`docker_host` may have the authority of the engine's certificate, `ca_cert`, and a certificate that it takes, \
-             `client_cert` with `client_key`",
+            "if the engine uses its own CA or client certificates, set `ca_cert`, `client_cert` and `client_key` in `docker_host`",
         ),
         None => error,
     }
@@ -120,7 +119,7 @@ impl Endpoint {
                 match tls {
                     None => Box::new(stream),
                     Some(config) => {
-                        let name = ServerName::try_from(host.clone()).context("it has no name that TLS knows")?;
+                        let name = ServerName::try_from(host.clone()).context("its host name is not valid for TLS")?;
                         Box::new(TlsConnector::from(Arc::clone(config)).connect(name, stream).await?)
                     }
                 }
@@ -138,7 +137,7 @@ impl Endpoint {
     ) -> Result<Answer> {
         let connect = async {
             let stream = timeout(CONNECT, self.open()).await;
-            let stream = stream.map_err(|_| anyhow!("no connection within {} s", CONNECT.as_secs()))??;
+            let stream = stream.map_err(|_| anyhow!("no connection after {} s", CONNECT.as_secs()))??;
             Ok::<_, jetway::Error>(http1::handshake(TokioIo::new(stream)).await?)
         };
         let exchange = async {
@@ -154,7 +153,7 @@ impl Endpoint {
             let response = within(limit, sender.send_request(request)).await;
             // With TLS 1.3 an engine rejects our certificate only now.
             let response = response.and_then(|response| response.map_err(|error| in_words(error.into())));
-            let response = response.with_context(|| format!("the container engine at `{self}` did not answer"))?;
+            let response = response.with_context(|| format!("the container engine at `{self}` did not respond"))?;
             Ok(Answer { response, connection })
         };
         tokio::select! {
@@ -167,7 +166,7 @@ impl Endpoint {
 /// Waits for the work, with a timeout if `limit` is set.
 async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Result<T> {
     match limit {
-        Some(limit) => timeout(limit, work).await.map_err(|_| anyhow!("nothing came within {} s", limit.as_secs_f32())),
+        Some(limit) => timeout(limit, work).await.map_err(|_| anyhow!("no response after {} s", limit.as_secs_f32())),
         None => Ok(work.await),
     }
 }
@@ -210,7 +209,8 @@ impl Answer {
 
     /// The raw connection, after the engine has agreed to another protocol.
     pub(crate) async fn upgrade(self) -> Result<(hyper::upgrade::Upgraded, Connection)> {
-        let upgraded = hyper::upgrade::on(self.response).await.context("the container engine keeps its connection")?;
+        let upgraded =
+            hyper::upgrade::on(self.response).await.context("the container engine does not upgrade the connection")?;
         Ok((upgraded, self.connection))
     }
 
@@ -225,7 +225,7 @@ impl Answer {
         while let Some(piece) = next_piece(&mut body, interrupt).await? {
             whole.extend_from_slice(&piece);
             if whole.len() > LARGEST {
-                return Err(anyhow!("the answer is larger than {} MiB", LARGEST / 1024 / 1024));
+                return Err(anyhow!("the response is larger than {} MiB", LARGEST / 1024 / 1024));
             }
         }
         Ok(whole)
@@ -261,7 +261,7 @@ fn take_line(line: &[u8], take: &mut impl FnMut(Value) -> Result<()>) -> Result<
     if line.trim_ascii().is_empty() {
         return Ok(());
     }
-    take(serde_json::from_slice(line).context("the container engine sent what is no message")?)
+    take(serde_json::from_slice(line).context("cannot parse a message of the container engine")?)
 }
 
 async fn next_piece(body: &mut Incoming, interrupt: &Interrupt) -> Result<Option<Bytes>> {
@@ -274,8 +274,8 @@ async fn next_piece(body: &mut Incoming, interrupt: &Interrupt) -> Result<Option
             None => return Ok(None),
             Some(frame) => {
                 let frame = frame
-                    .context("the container engine's answer broke off")
-                    .hint("an engine that ended or was restarted does this; its log tells more")?;
+                    .context("the container engine's response was cut off")
+                    .hint("the engine may have stopped or restarted; see its log")?;
                 if let Ok(data) = frame.into_data() {
                     return Ok(Some(data));
                 }
@@ -302,6 +302,6 @@ mod tests {
         let limit = Some(Duration::from_millis(50));
         let sent = Endpoint::Unix(socket).send(request, limit, &Interrupt::default()).await;
         let problem = format!("{:#}", sent.err().expect("nobody answers"));
-        assert!(problem.contains("did not answer: nothing came within 0.05 s"), "{problem}");
+        assert!(problem.contains("did not respond: no response after 0.05 s"), "{problem}");
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct Options {
 #[derive(Debug)]
 pub(crate) struct Certificates {
     pub(crate) registry: String,
-    /// CA certificates in PEM form.
+    /// CA certificates in PEM format.
     pub(crate) authorities: String,
     /// A client certificate and its key.
     pub(crate) client: Option<(String, Secret)>,
@@ -99,8 +99,7 @@ impl Daemon {
         let links = link_certificates(context, &options.certificates)?;
         let started = Instant::now();
         let service = command.serve(&private.join("engine.log"));
-        let service =
-            service.hint("a build needs a container engine: `docker_host` names one that is there already")?;
+        let service = service.hint("a build requires a container engine; to use an existing one, set `docker_host`")?;
         let mut daemon = Self { service, socket, private, data, links };
         let waiting =
             Waiting { what: "the container engine", seconds: options.startup_timeout, key: Some("startup_timeout") };
@@ -112,12 +111,12 @@ impl Daemon {
         match wait_for(context, &mut daemon.service, &waiting, ready).await {
             Ok(()) => {
                 let seconds = started.elapsed().as_secs_f32();
-                context.console().step(format_args!("a container engine runs after {seconds:.1} s"));
+                context.console().step(format_args!("started a container engine in {seconds:.1} s"));
                 Ok(daemon)
             }
             Err(error) => {
                 daemon.stop().await;
-                Err(error.hint("the step needs a privileged container: is the type marked `privileged: true`?"))
+                Err(error.hint("a build requires a privileged container: set `privileged: true` in the resource type"))
             }
         }
     }
@@ -191,16 +190,16 @@ pub(crate) async fn wait_for(
         }
         let (problem, is_late) = match service.ended() {
             Some(ended) => (format!("{what} did not start: {ended:#}"), false),
-            None if Instant::now() >= deadline => (format!("{what} did not start within {} s", waiting.seconds), true),
+            None if Instant::now() >= deadline => (format!("{what} did not start in {} s", waiting.seconds), true),
             None => {
                 context.interrupt().sleep(PAUSE).await?;
                 continue;
             }
         };
         let said = service.last_words(TAIL);
-        let error = if said.is_empty() { anyhow!(problem) } else { anyhow!("it said last:\n{said}").context(problem) };
+        let error = if said.is_empty() { anyhow!(problem) } else { anyhow!("last output:\n{said}").context(problem) };
         return Err(match waiting.key {
-            Some(key) if is_late => error.hint(format!("`{key}` in source sets the limit")),
+            Some(key) if is_late => error.hint(format!("to change the limit, set `{key}` in the source")),
             _ => error,
         });
     }
@@ -239,7 +238,7 @@ fn link_certificates(context: &Context, all: &[Certificates]) -> Result<Vec<Path
     for (index, certificates) in all.iter().enumerate() {
         let name = format!("registry-{index}");
         let directory = private.path()?.join(&name);
-        fs::create_dir(&directory).with_context(|| format!("cannot make `{}`", directory.display()))?;
+        fs::create_dir(&directory).with_context(|| format!("cannot create `{}`", directory.display()))?;
         let name = Path::new(&name);
         if !certificates.authorities.is_empty() {
             private.write(name.join("ca.crt"), certificates.authorities.as_bytes())?;
@@ -257,7 +256,8 @@ fn link_certificates(context: &Context, all: &[Certificates]) -> Result<Vec<Path
             }
             std::os::unix::fs::symlink(&directory, &link)
         };
-        make().with_context(|| format!("cannot hand the engine the certificates of `{}`", certificates.registry))?;
+        make()
+            .with_context(|| format!("cannot write the certificates of `{}` for the engine", certificates.registry))?;
         links.push(link);
     }
     Ok(links)

@@ -45,9 +45,9 @@ impl Found {
             settings.iter().filter(|(_, given)| *given).map(|(key, _)| format!("`{key}`")).collect();
         if !unused.is_empty() {
             let unused = unused.join(", ");
-            context.console().warn(format_args!(
-                "the engine of `docker_host` has settings of its own: {unused} do not count for it"
-            ));
+            context
+                .console()
+                .warn(format_args!("the engine at `docker_host` has its own settings and does not use {unused}"));
         }
         let address: Address = at.url.parse().map_err(|problem: String| jetway::anyhow!("`docker_host`: {problem}"))?;
         let (endpoint, tunnel) = match &address {

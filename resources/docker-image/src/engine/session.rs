@@ -67,7 +67,7 @@ impl Session {
         }
         let answer = engine.endpoint.send(request, Some(PROMPTLY), &engine.interrupt).await?;
         let answer = answer.success("POST /session", &engine.interrupt).await;
-        let answer = answer.context("the container engine opens no session; does it know BuildKit?")?;
+        let answer = answer.context("the container engine did not open a session; check that it supports BuildKit")?;
         let (upgraded, connection) = answer.upgrade().await?;
         let offer = Arc::new(offer);
         let server = tokio::spawn(async move {
@@ -119,14 +119,14 @@ async fn single(offer: Arc<Offer>, path: String, mut calls: Calls, sender: Sende
         },
         SECRET => {
             let secret = offer.secrets.get(&name);
-            let missing = || Status { code: NOT_FOUND, message: format!("no secret `{name}` in `secrets`") };
+            let missing = || Status { code: NOT_FOUND, message: format!("`secrets` has no secret `{name}`") };
             Message::default().bytes(1, secret.ok_or_else(missing)?.expose().as_bytes())
         }
         AGENT => {
             offer.agent(&name)?;
             Message::default()
         }
-        _ => return Err(Status { code: UNIMPLEMENTED, message: format!("`{path}` is not served") }),
+        _ => return Err(Status { code: UNIMPLEMENTED, message: format!("`{path}` is not available") }),
     };
     Ok(sender.send(&answer.into_bytes()).await?)
 }

@@ -27,7 +27,7 @@ pub(crate) async fn open(
     };
     let checking = if at.known_hosts.is_some() { "yes" } else { "accept-new" };
     if at.known_hosts.is_none() {
-        context.console().warn("`docker_host` has no `known_hosts`: whoever answers under that name is trusted");
+        context.console().warn("`docker_host` has no `known_hosts`: the host key of the server is not verified");
     }
     let mut command = context
         .command("ssh")

@@ -135,11 +135,11 @@ impl Pattern {
         }
         let text = clean(text);
         let (includes, text) = match text.strip_prefix('!') {
-            Some("") => return Err("`!` stands without a pattern".to_owned()),
+            Some("") => return Err("`!` requires a pattern".to_owned()),
             Some(rest) => (true, rest.to_owned()),
             None => (false, text),
         };
-        let matches = compile(&text).ok_or_else(|| format!("`{text}` is no pattern"))?;
+        let matches = compile(&text).ok_or_else(|| format!("`{text}` is not a valid pattern"))?;
         Ok(Some(Self { includes, text, matches }))
     }
 

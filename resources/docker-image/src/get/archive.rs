@@ -60,7 +60,7 @@ impl Archive<'_> {
         let Self { style, name, path } = self;
         if let Some(layer) = image.layers.iter().find(|layer| media_type::is_encrypted(&layer.media_type)) {
             let (digest, media_type) = (&layer.digest, &layer.media_type);
-            return Err(anyhow!("`{digest}` is an encrypted layer (`{media_type}`), and cannot be saved"));
+            return Err(anyhow!("`{digest}` is an encrypted layer (`{media_type}`), which cannot be saved"));
         }
         let beside = path.parent().unwrap_or(path);
         let whither = || format!("cannot write `{}`", path.display());
@@ -96,7 +96,7 @@ impl Archive<'_> {
                 let begin = end.saturating_add(header.len() as u64);
                 offsets.push((place, begin));
                 let next = begin.checked_add(size).and_then(|end| end.checked_add(padding(size) as u64));
-                end = next.context("the layers are larger than any file can be")?;
+                end = next.context("the layers exceed the maximum file size")?;
             }
             let end = put(&archive, end, "manifest.json", list.to_string().as_bytes()).with_context(whither)?;
             archive.write_all_at(&END, end).with_context(whither)?;
@@ -169,9 +169,10 @@ async fn decompress(
     beside: &Path,
     progress: &Progress<'_>,
 ) -> Result<(File, u64)> {
-    let here = || format!("cannot make a file in `{}`", beside.display());
+    let here = || format!("cannot create a file in `{}`", beside.display());
     let packed = nameless(beside).with_context(here)?;
-    fetch(registry, layer, progress, |bytes, at| packed.write_all_at(bytes, at).context("cannot keep a layer")).await?;
+    fetch(registry, layer, progress, |bytes, at| packed.write_all_at(bytes, at).context("cannot store a layer"))
+        .await?;
     let plain = nameless(beside).with_context(here)?;
     let mut allowance = registry.allowance(layer.size);
     let unpack = tokio::task::spawn_blocking(move || {
@@ -181,5 +182,8 @@ async fn decompress(
         io::copy(&mut Content::new(packed, None, &mut allowance)?, &mut target)?;
         target.finish()
     });
-    unpack.await.context("decompressing ended")?.with_context(|| format!("cannot decompress `{}`", layer.digest))
+    unpack
+        .await
+        .context("the decompression stopped early")?
+        .with_context(|| format!("cannot decompress `{}`", layer.digest))
 }

@@ -65,7 +65,7 @@ pub(crate) async fn write(registry: &Registry<'_>, manifest: Manifest, at_once: 
                 fs::remove_file(&path).with_context(whither)?;
                 let causes: Vec<String> = jetway::lines(&error).iter().map(|line| line.text().to_owned()).collect();
                 registry.context().console().warn(format_args!(
-                    "the foreign layer `{}` cannot be had, and is left out: {}",
+                    "cannot fetch foreign layer `{}`; omitting it: {}",
                     descriptor.digest,
                     causes.join(": ")
                 ));

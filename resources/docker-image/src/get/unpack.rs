@@ -37,12 +37,12 @@ pub(crate) struct Layer<'i> {
 pub(crate) fn layers<'i>(image: &'i ImageManifest, config: &'i Config) -> Result<Vec<Layer<'i>>> {
     if let Some(layer) = image.layers.iter().find(|layer| media_type::is_encrypted(&layer.media_type)) {
         let (digest, media_type) = (&layer.digest, &layer.media_type);
-        return Err(anyhow!("`{digest}` is an encrypted layer (`{media_type}`), and cannot be unpacked"));
+        return Err(anyhow!("`{digest}` is an encrypted layer (`{media_type}`), which cannot be unpacked"));
     }
     let diff_ids = &config.file_system.diff_ids;
     if !diff_ids.is_empty() && diff_ids.len() != image.layers.len() {
         return Err(anyhow!(
-            "the image's manifest has {} layers, and its configuration has {}",
+            "the number of layers differs: {} in the manifest, {} in the image's configuration",
             image.layers.len(),
             diff_ids.len()
         ));
@@ -90,7 +90,7 @@ pub(crate) async fn unpack(
                 }
                 downloaded = Some(outcome);
             }
-            outcome = &mut apply, if applied.is_none() => applied = Some(outcome.context("unpacking ended")?),
+            outcome = &mut apply, if applied.is_none() => applied = Some(outcome.context("the unpacking stopped early")?),
             () = progress.pause() => {}
         }
         match (&downloaded, &applied) {
@@ -100,7 +100,7 @@ pub(crate) async fn unpack(
         }
     }
     downloaded.transpose()?;
-    let left_out = applied.context("unpacking did not end")??;
+    let left_out = applied.context("the unpacking did not finish")??;
     warn(context, &left_out);
     Ok(())
 }
@@ -115,10 +115,10 @@ async fn download(
 ) -> Result<()> {
     let Some(mut writer) = writer else { return Ok(()) };
     // Layers are applied in the order in which they are downloaded, so a permit always becomes free.
-    writer.open(Arc::clone(open).acquire_owned().await?).context("cannot make a file for a layer")?;
+    writer.open(Arc::clone(open).acquire_owned().await?).context("cannot create a file for a layer")?;
     let mut blob = registry.blob(layer);
     while let Some(piece) = blob.piece().await? {
-        writer.write(&piece).with_context(|| format!("cannot keep what came of `{}`", layer.digest))?;
+        writer.write(&piece).with_context(|| format!("cannot store the data of `{}`", layer.digest))?;
         progress.add(piece.len() as u64);
     }
     writer.finish();
@@ -156,7 +156,7 @@ fn apply(
             if let Err(error) = applied {
                 // An interrupt is reported as such.
                 if let Some(interrupted) = interrupt.received() {
-                    return Err(jetway::Error::new(interrupted).context("unpacking did not finish"));
+                    return Err(jetway::Error::new(interrupted).context("the unpacking did not finish"));
                 }
                 return Err(jetway::Error::new(error).context(format!("cannot unpack layer {}", index + 1)));
             }
@@ -192,13 +192,13 @@ fn warn(context: &Context, left_out: &LeftOut) {
     };
     if !left_out.devices.is_empty() {
         let names = some(left_out.devices.iter().collect());
-        context.console().warn(format_args!("devices are left out, since this container may make none: {names}"));
+        context.console().warn(format_args!("omitting devices, which this container may not create: {names}"));
     }
     if !left_out.attributes.is_empty() {
         let names = some(left_out.attributes.iter().map(|(path, _)| path).collect());
         let first = left_out.attributes.first().map(|(_, attribute)| attribute.as_str()).unwrap_or_default();
         context
             .console()
-            .warn(format_args!("attributes such as `{first}` cannot be set here, and are left out: {names}"));
+            .warn(format_args!("omitting extended attributes such as `{first}`, which cannot be set here: {names}"));
     }
 }

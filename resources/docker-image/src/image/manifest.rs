@@ -160,7 +160,7 @@ impl Manifest {
     pub(crate) fn parse(bytes: Vec<u8>, content_type: &str) -> Result<Self, String> {
         let AnyCase(shape) = serde_json::from_slice::<AnyCase<Shape>>(&bytes).map_err(|error| {
             let kind = content_type.split(';').next().unwrap_or_default().trim();
-            format!("what came is no manifest (`{kind}`): {error}")
+            format!("the response is not a manifest (`{kind}`): {error}")
         })?;
         let named = shape.media_type.filter(|name| !name.is_empty());
         let content_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -173,17 +173,16 @@ impl Manifest {
             .or_else(|| is_known(content_type).then(|| content_type.to_owned()))
             .or_else(of_shape)
             .unwrap_or_else(|| content_type.to_owned());
-        let read = |error: serde_json::Error| format!("the manifest (`{media_type}`) cannot be read: {error}");
+        let read = |error: serde_json::Error| format!("cannot parse the manifest (`{media_type}`): {error}");
         let content = match media_type.as_str() {
             DOCKER_MANIFEST | OCI_MANIFEST => Content::Image(from_any_case(&bytes).map_err(read)?),
             DOCKER_LIST | OCI_INDEX => Content::Index(from_any_case(&bytes).map_err(read)?),
             _ if shape.schema_version == Some(1.into()) => {
-                return Err("the image is in the first format of Docker's (schema 1), which engines no longer take; \
-                            push it again with a newer one"
+                return Err("the image has Docker's manifest schema 1, which is no longer supported; push it again with a newer engine"
                     .to_owned());
             }
             other => {
-                return Err(format!("the manifest is of the type `{other}`, and not an image or an index of images"));
+                return Err(format!("the manifest has the type `{other}`; expected an image or an index of images"));
             }
         };
         let digest = Digest::of(&bytes);
@@ -236,16 +235,16 @@ mod tests {
     #[test]
     fn what_is_no_image_is_refused_by_name() {
         for (json, content_type, says) in [
-            ("<html>", "text/html", "what came is no manifest (`text/html`): expected value at line 1 column 1"),
+            ("<html>", "text/html", "the response is not a manifest (`text/html`): expected value at line 1 column 1"),
             (
                 r#"{"schemaVersion":1,"fsLayers":[]}"#,
                 "application/vnd.docker.distribution.manifest.v1+json",
                 "schema 1",
             ),
-            ("{}", "application/json", "the manifest is of the type `application/json`"),
-            (r#"{"mediaType":"application/x"}"#, OCI_INDEX, "the manifest is of the type `application/x`"),
-            (r#"{"config":{"digest":"sha256:../x","size":1}}"#, "", "cannot be read: expected a digest"),
-            (r#"{"config":{"digest":"x","size":-1}}"#, "", "cannot be read"),
+            ("{}", "application/json", "the manifest has the type `application/json`"),
+            (r#"{"mediaType":"application/x"}"#, OCI_INDEX, "the manifest has the type `application/x`"),
+            (r#"{"config":{"digest":"sha256:../x","size":1}}"#, "", "): expected a digest"),
+            (r#"{"config":{"digest":"x","size":-1}}"#, "", "cannot parse the manifest"),
         ] {
             let problem = parse(json, content_type).unwrap_err();
             assert!(problem.contains(says), "{problem}");

@@ -43,12 +43,12 @@ pub(crate) async fn everything(
         for manifest in &level {
             let Content::Index(index) = &manifest.content else { continue };
             if depth >= DEEPEST {
-                return Err(anyhow!("`{}` is an index in more than {DEEPEST} indexes", manifest.digest));
+                return Err(anyhow!("`{}` is nested in more than {DEEPEST} indexes", manifest.digest));
             }
             let manifests = index.manifests.iter().filter(|entry| entry.is_manifest());
             entries.extend(manifests.filter(|entry| known.insert(entry.digest.clone())).cloned());
             if known.len() > MOST_MANIFESTS {
-                return Err(anyhow!("the index leads to more than {MOST_MANIFESTS} manifests"));
+                return Err(anyhow!("the index has more than {MOST_MANIFESTS} manifests"));
             }
         }
         all.extend(level.into_iter().map(|manifest| (manifest.digest.clone(), manifest)));
@@ -61,7 +61,7 @@ pub(crate) async fn everything(
             let read = concurrent::map(some, at_once, async |entry| read(entry).await).await?;
             bytes = read.iter().fold(bytes, |bytes, manifest| bytes.saturating_add(manifest.bytes.len()));
             if bytes > MOST_BYTES {
-                return Err(anyhow!("the index leads to manifests of more than {} MiB", MOST_BYTES / 1024 / 1024));
+                return Err(anyhow!("the manifests of the index are larger than {} MiB", MOST_BYTES / 1024 / 1024));
             }
             level.extend(read);
         }
@@ -159,7 +159,7 @@ mod tests {
         }
         let refs: Vec<&Manifest> = all.iter().collect();
         let problem = walk(all.last().unwrap(), &refs).unwrap_err().to_string();
-        assert!(problem.contains("is an index in more than 4 indexes"), "{problem}");
+        assert!(problem.contains("is nested in more than 4 indexes"), "{problem}");
         assert_eq!(walk(&all[DEEPEST - 1], &refs).unwrap().manifests.len(), DEEPEST);
     }
 
@@ -169,10 +169,10 @@ mod tests {
             (0..9).map(|number| index(&[], &number.to_string().repeat(4 * 1024 * 1024))).collect();
         let large: Vec<&Manifest> = large.iter().collect();
         let problem = walk(&index(&large, ""), &large).unwrap_err().to_string();
-        assert_eq!(problem, "the index leads to manifests of more than 32 MiB");
+        assert_eq!(problem, "the manifests of the index are larger than 32 MiB");
         let many: Vec<Manifest> = (0..=MOST_MANIFESTS).map(|number| index(&[], &number.to_string())).collect();
         let many: Vec<&Manifest> = many.iter().collect();
         let problem = walk(&index(&many, ""), &many).unwrap_err().to_string();
-        assert_eq!(problem, "the index leads to more than 1000 manifests");
+        assert_eq!(problem, "the index has more than 1000 manifests");
     }
 }

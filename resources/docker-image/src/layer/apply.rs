@@ -148,10 +148,9 @@ impl Rootfs {
             Kind::Fifo => self.special(entry, FileType::Fifo, directory, &name),
             Kind::CharacterDevice => self.special(entry, FileType::CharacterDevice, directory, &name),
             Kind::BlockDevice => self.special(entry, FileType::BlockDevice, directory, &name),
-            Kind::Other(letter) => Err(io::Error::other(format!(
-                "an entry of the kind `{}` is not known",
-                char::from(letter).escape_default()
-            ))),
+            Kind::Other(letter) => {
+                Err(io::Error::other(format!("unknown entry type `{}`", char::from(letter).escape_default())))
+            }
         }
     }
 
@@ -222,11 +221,12 @@ impl Rootfs {
 
     fn hard_link(&mut self, entry: &Entry, parent: BorrowedFd<'_>, name: &Name) -> io::Result<()> {
         let last = name.last.as_os_str();
-        let target = Name::new(&entry.target)?.ok_or_else(|| io::Error::other("a hard link leads to the root"))?;
+        let target = Name::new(&entry.target)?
+            .ok_or_else(|| io::Error::other("the target of a hard link is the root directory"))?;
         let shown = || String::from_utf8_lossy(&entry.target).into_owned();
         let not_there = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => {
-                io::Error::other(format!("a hard link leads to `{}`, which is not there", shown()))
+                io::Error::other(format!("the target `{}` of a hard link does not exist", shown()))
             }
             _ => error,
         };
@@ -341,7 +341,7 @@ impl Rootfs {
     /// Applies a whiteout: removes a name of the layers below.
     fn hide(&mut self, name: &Name, hidden: &[u8], brought: &Brought) -> io::Result<()> {
         if matches!(hidden, b"" | b"." | b"..") {
-            return Err(io::Error::other("a whiteout takes nothing away that could have a name"));
+            return Err(io::Error::other("the name of a whiteout is not valid"));
         }
         // The first layer has nothing below it.
         if brought.names.is_none() {

@@ -46,10 +46,10 @@ impl Allowance {
                 Ok(())
             }
             (None, _) => Err(io::Error::other(format!(
-                "it is decompressed to more than the {} bytes that are taken; `max_unpacked_size` in the source allows more",
+                "its decompressed size exceeds the limit of {} bytes; to allow more, set `max_unpacked_size` in the source",
                 self.most
             ))),
-            (_, None) => Err(io::Error::other(format!("it is decompressed to more than {ZEROS} zeros"))),
+            (_, None) => Err(io::Error::other(format!("its decompressed content has more than {ZEROS} zeros"))),
         }
     }
 }
@@ -87,7 +87,7 @@ impl Read for Content<'_> {
             let found = hasher.finish();
             if found != expected {
                 return Err(io::Error::other(format!(
-                    "decompressed, it has the digest {found}, and the image's configuration says {expected}"
+                    "its decompressed content has the digest {found}; the image's configuration requires {expected}"
                 )));
             }
         }
@@ -112,14 +112,14 @@ mod tests {
         assert_eq!(read(&layer, Some(Digest::of(b"text")), 4).unwrap(), b"text");
         assert_eq!(read(&layer, None, 4).unwrap(), b"text");
         let problem = read(&layer, Some(Digest::of(b"other")), 4).unwrap_err().to_string();
-        assert!(problem.contains("and the image's configuration says sha256:"), "{problem}");
+        assert!(problem.contains("the image's configuration requires sha256:"), "{problem}");
     }
 
     #[test]
     fn no_more_comes_than_is_allowed_for_all_layers_together() {
         let layer = zstd::encode_all(&[1; 10_000][..], 1).unwrap();
         assert!(layer.len() < 100, "it is a bomb, if a small one");
-        assert!(read(&layer, None, 9_999).unwrap_err().to_string().contains("more than the 9999 bytes"));
+        assert!(read(&layer, None, 9_999).unwrap_err().to_string().contains("the limit of 9999 bytes"));
         let mut allowance = Allowance::up_to(15_000);
         let mut read = |layer: &[u8]| {
             let mut read = Vec::new();

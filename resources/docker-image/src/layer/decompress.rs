@@ -174,7 +174,7 @@ impl<R: BufRead> Read for Frames<R> {
                 return Ok(written);
             }
             if is_end && left > 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the last frame is not whole"));
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the last frame is incomplete"));
             }
         }
     }

@@ -81,7 +81,7 @@ impl Shared {
 
 impl Shared {
     fn file(&self) -> io::Result<&File> {
-        self.file.get().map(|opened| &opened.file).ok_or_else(|| io::Error::other("the file was not opened"))
+        self.file.get().map(|opened| &opened.file).ok_or_else(|| io::Error::other("the file is not open"))
     }
 }
 
@@ -142,7 +142,7 @@ pub(crate) struct Abandoned;
 
 impl std::fmt::Display for Abandoned {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the download did not come to its end")
+        formatter.write_str("the download did not finish")
     }
 }
 

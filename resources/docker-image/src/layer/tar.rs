@@ -88,7 +88,7 @@ struct Sparse {
 }
 
 fn broken(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("the archive is broken: {what}"))
+    io::Error::new(io::ErrorKind::InvalidData, format!("the archive is invalid: {what}"))
 }
 
 impl<R: Read> Archive<R> {
@@ -234,7 +234,7 @@ impl<R: Read> Archive<R> {
                 }
                 pieces.push((block.number(at, 12)?, block.number(at + 12, 12)?));
             }
-            if pieces.len() > MOST_PIECES { Err(broken("a sparse file has too many pieces")) } else { Ok(()) }
+            if pieces.len() > MOST_PIECES { Err(broken("a sparse file has too many segments")) } else { Ok(()) }
         };
         read(header, 386, 4)?;
         let mut goes_on = header.field(482, 1) == [1];
@@ -263,7 +263,7 @@ impl<R: Read> Archive<R> {
                 if byte != b'\n' {
                     line.push(byte);
                     if line.len() > 20 {
-                        return Err(broken("the pieces of a sparse file cannot be read"));
+                        return Err(broken("cannot parse the map of a sparse file"));
                     }
                     continue;
                 }
@@ -271,7 +271,7 @@ impl<R: Read> Archive<R> {
                 line.clear();
                 if let ([count], true) = (numbers.as_slice(), due == 1) {
                     let count = usize::try_from(*count).ok().filter(|count| *count <= MOST_PIECES);
-                    due += 2 * count.ok_or_else(|| broken("a sparse file has too many pieces"))?;
+                    due += 2 * count.ok_or_else(|| broken("a sparse file has too many segments"))?;
                 }
             }
         }
@@ -318,7 +318,11 @@ impl Header<'_> {
         let sum: u64 = self.0.iter().enumerate().map(byte).map(u64::from).sum();
         let signed: i64 = self.0.iter().enumerate().map(byte).map(|byte| i64::from(byte.cast_signed())).sum();
         let named = self.number(148, 8)?;
-        if named == sum || i64::try_from(named) == Ok(signed) { Ok(()) } else { Err(broken("a header's sum is wrong")) }
+        if named == sum || i64::try_from(named) == Ok(signed) {
+            Ok(())
+        } else {
+            Err(broken("the checksum of a header is wrong"))
+        }
     }
 
     fn size(&self) -> io::Result<u64> {
@@ -344,7 +348,7 @@ impl Header<'_> {
             let mut number = u64::from(first & 0x7f);
             for byte in rest {
                 if number >> 56 != 0 {
-                    return Err(broken("a number is too large"));
+                    return Err(broken("a number is out of range"));
                 }
                 number = number << 8 | u64::from(*byte);
             }
@@ -355,8 +359,8 @@ impl Header<'_> {
             b'0'..=b'7' => number
                 .checked_mul(8)
                 .map(|number| number + u64::from(byte - b'0'))
-                .ok_or_else(|| broken("a number is too large")),
-            _ => Err(broken("a number has something else than digits in it")),
+                .ok_or_else(|| broken("a number is out of range")),
+            _ => Err(broken("a number contains characters other than digits")),
         })
     }
 
@@ -374,7 +378,7 @@ impl Header<'_> {
         if !matches!(self.letter(), b'3' | b'4') {
             return Ok((0, 0));
         }
-        let number = |at| self.number(at, 8)?.try_into().map_err(|_| broken("a device's number is too large"));
+        let number = |at| self.number(at, 8)?.try_into().map_err(|_| broken("a device number is out of range"));
         Ok((number(329)?, number(337)?))
     }
 
@@ -396,7 +400,7 @@ impl Header<'_> {
 impl Extension {
     /// Parses POSIX records: `LENGTH KEY=VALUE\n`.
     fn read(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let wrong = || broken("an extended header cannot be read");
+        let wrong = || broken("cannot parse an extended header");
         let mut rest = bytes;
         while !rest.is_empty() {
             let space = rest.iter().take(20).position(|byte| *byte == b' ').ok_or_else(wrong)?;
@@ -445,7 +449,7 @@ impl Extension {
             }
         }
         if self.sparse.numbers.len() > 2 * MOST_PIECES {
-            return Err(broken("a sparse file has too many pieces"));
+            return Err(broken("a sparse file has too many segments"));
         }
         Ok(())
     }
@@ -470,23 +474,23 @@ fn named(name: Vec<u8>) -> Option<Vec<u8>> {
 fn owner(number: i64) -> io::Result<u32> {
     u32::try_from(number)
         .or_else(|_| i32::try_from(number).map(i32::cast_unsigned))
-        .map_err(|_| broken("an owner's number is too large"))
+        .map_err(|_| broken("an owner's id is out of range"))
 }
 
 /// An owner's id in a record, which may be negative.
 fn id(text: &[u8]) -> io::Result<u32> {
-    let wrong = || broken("an extended header has no number where one is due");
+    let wrong = || broken("a numeric field of an extended header is not a number");
     owner(std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()).ok_or_else(wrong)?)
 }
 
 fn decimal(text: &[u8]) -> io::Result<u64> {
-    let wrong = || broken("an extended header has no number where one is due");
+    let wrong = || broken("a numeric field of an extended header is not a number");
     std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()).ok_or_else(wrong)
 }
 
 /// `1700000000.25`, `-1.5`.
 fn time(text: &[u8]) -> io::Result<(i64, u32)> {
-    let wrong = || broken("an extended header has no time where one is due");
+    let wrong = || broken("a time field of an extended header is not a time");
     let text = std::str::from_utf8(text).map_err(|_| wrong())?.trim();
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let seconds: i64 = whole.parse().map_err(|_| wrong())?;
@@ -500,7 +504,7 @@ fn time(text: &[u8]) -> io::Result<(i64, u32)> {
 
 fn pairs(numbers: &[u64]) -> io::Result<Pieces> {
     if !numbers.len().is_multiple_of(2) {
-        return Err(broken("the pieces of a sparse file cannot be read"));
+        return Err(broken("cannot parse the map of a sparse file"));
     }
     Ok(numbers.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect())
 }
@@ -511,10 +515,10 @@ fn check_pieces(pieces: &[(u64, u64)], size: u64, content: u64) -> io::Result<()
     let mut sum = 0_u64;
     for (offset, length) in pieces {
         let next = offset.checked_add(*length).filter(|next| *offset >= end && *next <= size);
-        end = next.ok_or_else(|| broken("the pieces of a sparse file do not fit"))?;
+        end = next.ok_or_else(|| broken("the segments of a sparse file overlap or are out of order"))?;
         sum += length;
     }
-    if sum == content { Ok(()) } else { Err(broken("the pieces of a sparse file are not those of its content")) }
+    if sum == content { Ok(()) } else { Err(broken("the segments of a sparse file do not match its content")) }
 }
 
 #[cfg(test)]

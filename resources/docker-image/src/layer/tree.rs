@@ -65,10 +65,10 @@ impl Name {
                 b".." => {
                     if parts.pop().is_none() {
                         let name = String::from_utf8_lossy(path).into_owned();
-                        return Err(io::Error::other(format!("the name `{name}` leads out of the image")));
+                        return Err(io::Error::other(format!("the name `{name}` points outside the image")));
                     }
                 }
-                part if part.contains(&0) => return Err(io::Error::other("a name has a zero in it")),
+                part if part.contains(&0) => return Err(io::Error::other("a name contains a NUL character")),
                 part => parts.push(OsStr::from_bytes(part).to_owned()),
             }
         }
@@ -110,7 +110,7 @@ impl Tree {
         let mut links = 0;
         while let Some(part) = waiting.pop_front() {
             if chain.len() >= DEEPEST {
-                return Err(io::Error::other(format!("directories are nested more than {DEEPEST} deep")));
+                return Err(io::Error::other(format!("directories are nested deeper than {DEEPEST} levels")));
             }
             if part == ".." {
                 // `..` stops at the root.

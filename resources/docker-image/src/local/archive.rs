@@ -66,7 +66,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserial
 /// The digests of the layers' uncompressed tar archives, from a configuration.
 pub(crate) fn diff_ids(config: &[u8]) -> Result<Vec<Digest>> {
     let AnyCase(config) =
-        serde_json::from_slice::<AnyCase<Configuration>>(config).context("the configuration cannot be read")?;
+        serde_json::from_slice::<AnyCase<Configuration>>(config).context("cannot parse the configuration")?;
     Ok(config.rootfs.diff_ids)
 }
 
@@ -76,8 +76,7 @@ pub(crate) async fn read(store: &Store, meant: &Meant) -> Result<Image> {
         if *meant == Meant::Only && store.find("index.json")?.is_some() {
             return layout::read(store).await;
         }
-        return Err(anyhow!("there is no `manifest.json` in it"))
-            .hint("an image is an archive of `docker save`, or an OCI layout");
+        return Err(anyhow!("it has no `manifest.json`")).hint("expected an archive of `docker save` or an OCI layout");
     };
     let bytes = file.read(LARGEST).context("cannot read `manifest.json`")?;
     let AnyCase(images) =
@@ -86,12 +85,14 @@ pub(crate) async fn read(store: &Store, meant: &Meant) -> Result<Image> {
     let diff_ids = diff_ids(&config).with_context(|| format!("`{}`", saved.config))?;
     if diff_ids.len() != saved.layers.len() {
         let (layers, ids) = (saved.layers.len(), diff_ids.len());
-        return Err(anyhow!("the archive has {layers} layers, the image's configuration has {ids}"));
+        return Err(anyhow!(
+            "the number of layers differs: {layers} in the archive, {ids} in the image's configuration"
+        ));
     }
     let mut layers = Vec::new();
     for (name, diff_id) in saved.layers.iter().zip(diff_ids) {
-        let part = store.find(name)?.with_context(|| format!("the layer `{name}` is missing"))?;
-        let compression = part.compression().with_context(|| format!("cannot read the layer `{name}`"))?;
+        let part = store.find(name)?.with_context(|| format!("layer `{name}` is missing"))?;
+        let compression = part.compression().with_context(|| format!("cannot read layer `{name}`"))?;
         let source = saved.layer_sources.get(&diff_id.to_string()).cloned();
         layers.push(Layer { diff_id, part, compression, source });
     }
@@ -102,24 +103,25 @@ pub(crate) async fn read(store: &Store, meant: &Meant) -> Result<Image> {
 fn choose(store: &Store, images: Vec<Saved>, meant: &Meant) -> Result<(Saved, Vec<u8>)> {
     let config = |saved: &Saved| -> Result<Vec<u8>> {
         let part = store.find(&saved.config)?;
-        let part = part.with_context(|| format!("the configuration `{}` is missing", saved.config))?;
-        part.read(config::LARGEST).with_context(|| format!("cannot read the configuration `{}`", saved.config))
+        let part = part.with_context(|| format!("configuration `{}` is missing", saved.config))?;
+        part.read(config::LARGEST).with_context(|| format!("cannot read configuration `{}`", saved.config))
     };
     let names = || -> String {
         let names: Vec<&str> = images.iter().flat_map(|image| &image.repo_tags).map(String::as_str).collect();
         if names.is_empty() { "no name".to_owned() } else { format!("`{}`", names.join("`, `")) }
     };
     let count = images.len();
-    let missing = match meant {
-        Meant::Only if count == 1 => None,
-        Meant::Only => Some(anyhow!("the archive has {count} images, and not one").hint(format!(
-            "it has {}; `load_file` with `load_repository` and `load_tag` says which one is meant",
-            names()
-        ))),
-        Meant::Named(name) => (!images.iter().any(|image| image.is_called(name)))
-            .then(|| anyhow!("the archive has no image `{name}`").hint(format!("it has {}", names()))),
-        Meant::Id(_) => None,
-    };
+    let missing =
+        match meant {
+            Meant::Only if count == 1 => None,
+            Meant::Only => Some(anyhow!("the archive has {count} images; expected one").hint(format!(
+                "it has {}; to select one, set `load_file` with `load_repository` and `load_tag`",
+                names()
+            ))),
+            Meant::Named(name) => (!images.iter().any(|image| image.is_called(name)))
+                .then(|| anyhow!("the archive has no image `{name}`").hint(format!("it has {}", names()))),
+            Meant::Id(_) => None,
+        };
     if let Some(error) = missing {
         return Err(error);
     }
@@ -135,7 +137,7 @@ fn choose(store: &Store, images: Vec<Saved>, meant: &Meant) -> Result<(Saved, Ve
         }
     }
     match meant {
-        Meant::Id(id) => Err(anyhow!("the archive has no image of the id `{id}`, which `image-id` names")),
+        Meant::Id(id) => Err(anyhow!("the archive has no image with the id `{id}` of `image-id`")),
         _ => Err(anyhow!("the archive has no image")),
     }
 }

@@ -37,7 +37,7 @@ pub(crate) async fn read(store: &Store) -> Result<Image> {
         let part = store.find(&place_of(&descriptor.digest))?;
         if let Some(part) = part.as_ref().filter(|part| part.size() != descriptor.size) {
             let (digest, size) = (&descriptor.digest, descriptor.size);
-            return Err(anyhow!("the blob `{digest}` has {} bytes, the manifest says {size}", part.size()));
+            return Err(anyhow!("blob `{digest}` has {} bytes; the manifest requires {size}", part.size()));
         }
         found.push(Blob { descriptor, part });
     }
@@ -48,8 +48,8 @@ pub(crate) async fn read(store: &Store) -> Result<Image> {
 fn index(store: &Store) -> Result<Manifest> {
     let file = store.find("index.json")?;
     let file = file
-        .context("there is no `index.json` in it")
-        .hint("an image is an OCI layout, which is a directory with an `index.json`, or an archive of `docker save`")?;
+        .context("it has no `index.json`")
+        .hint("expected an OCI layout, which is a directory with `index.json`, or an archive of `docker save`")?;
     let bytes = file.read(manifest::LARGEST).context("cannot read `index.json`")?;
     let mut root = Manifest::parse(bytes, OCI_INDEX).map_err(|problem| anyhow!("`index.json`: {problem}"))?;
     if was_fetched(store, &root.digest)? {
@@ -58,7 +58,7 @@ fn index(store: &Store) -> Result<Manifest> {
     for depth in 0..=DEEPEST {
         let only = match &root.content {
             Content::Index(index) => match index.manifests.as_slice() {
-                [] => return Err(anyhow!("`index.json` names no image")),
+                [] => return Err(anyhow!("`index.json` lists no image")),
                 [only] if [OCI_INDEX, DOCKER_LIST].contains(&only.media_type.as_str()) => only.clone(),
                 // An index inside the layout is pushed as an index, even with one platform: its author chose to create
                 // it.
@@ -66,13 +66,13 @@ fn index(store: &Store) -> Result<Manifest> {
                 _ => return Ok(root),
             },
             Content::Image(_) if depth == 0 => {
-                return Err(anyhow!("`index.json` is the manifest of an image, and not an index"));
+                return Err(anyhow!("`index.json` is an image manifest; expected an index"));
             }
             Content::Image(_) => return Ok(root),
         };
         root = manifest_of(store, &only)?;
     }
-    Err(anyhow!("`index.json` is an index in more than {DEEPEST} indexes"))
+    Err(anyhow!("`index.json` is nested in more than {DEEPEST} indexes"))
 }
 
 /// Whether a get fetched this index, according to the file beside the layout.
@@ -85,11 +85,11 @@ fn was_fetched(store: &Store, index: &Digest) -> Result<bool> {
 fn manifest_of(store: &Store, entry: &Descriptor) -> Result<Manifest> {
     let manifest = manifest_at(store, &entry.digest, &entry.media_type).with_context(|| match &entry.platform {
         Some(platform) => format!("cannot read the image for {platform}"),
-        None => "cannot read what the index names".to_owned(),
+        None => "cannot read the manifests of the index".to_owned(),
     })?;
     if manifest.bytes.len() as u64 != entry.size {
         let (digest, size, found) = (&entry.digest, entry.size, manifest.bytes.len());
-        return Err(anyhow!("the manifest `{digest}` has {found} bytes, the index says {size}"));
+        return Err(anyhow!("manifest `{digest}` has {found} bytes; the index requires {size}"));
     }
     Ok(manifest)
 }
@@ -97,7 +97,7 @@ fn manifest_of(store: &Store, entry: &Descriptor) -> Result<Manifest> {
 fn manifest_at(store: &Store, digest: &Digest, media_type: &str) -> Result<Manifest> {
     let bytes = blob(store, digest)?.read(manifest::LARGEST).with_context(|| format!("cannot read `{digest}`"))?;
     if !digest.is_of(&bytes) {
-        return Err(anyhow!("the blob `{digest}` has the digest {}", Digest::of(&bytes)));
+        return Err(anyhow!("blob `{digest}` has the digest {}", Digest::of(&bytes)));
     }
     let mut manifest = Manifest::parse(bytes, media_type).map_err(|problem| anyhow!("`{digest}`: {problem}"))?;
     manifest.digest = digest.clone();
@@ -106,7 +106,7 @@ fn manifest_at(store: &Store, digest: &Digest, media_type: &str) -> Result<Manif
 
 fn blob(store: &Store, digest: &Digest) -> Result<Part> {
     let found = store.find(&place_of(digest))?;
-    found.with_context(|| format!("the blob `{digest}` is missing"))
+    found.with_context(|| format!("blob `{digest}` is missing"))
 }
 
 /// The path of a blob in a layout.

@@ -31,7 +31,7 @@ pub(crate) async fn read(context: &Context, source: &Source, part: Part, wanted:
             let mut first = vec![0; 512];
             reader.read_exact(&mut first)?;
             if !is_header(&first) {
-                return Err(anyhow!("it is no tar archive"));
+                return Err(anyhow!("it is not a tar archive"));
             }
             let mut whole = std::io::Read::chain(&first[..], reader);
             digest_of(&mut whole, Hasher::sha256(), stop)
@@ -39,7 +39,7 @@ pub(crate) async fn read(context: &Context, source: &Source, part: Part, wanted:
     });
     let (diff_id, size) = hash.await?;
     if size < SHORTEST {
-        return Err(anyhow!("it is no tar archive"));
+        return Err(anyhow!("it is not a tar archive"));
     }
     let mut config = json!({
         "architecture": wanted.architecture(),

@@ -61,12 +61,12 @@ impl Part {
     /// Reads all of it; fails if it is larger than `most` bytes.
     pub(crate) fn read(&self, most: u64) -> Result<Vec<u8>> {
         if self.size() > most {
-            return Err(anyhow!("it has {} bytes, and no more than {most} are read", self.size()));
+            return Err(anyhow!("it has {} bytes; the limit is {most}", self.size()));
         }
         let mut bytes = Vec::new();
         self.open()?.read_to_end(&mut bytes)?;
         if bytes.len() as u64 != self.size() {
-            return Err(anyhow!("it became shorter while it was read"));
+            return Err(anyhow!("it was truncated while it was read"));
         }
         Ok(bytes)
     }
@@ -83,7 +83,7 @@ impl Part {
         let mut file = self.open()?;
         let (digest, count) = digest_of(&mut file, hasher, stop)?;
         if count != self.size() {
-            return Err(anyhow!("it became shorter while it was read"));
+            return Err(anyhow!("it was truncated while it was read"));
         }
         Ok(digest)
     }
@@ -163,7 +163,7 @@ impl Store {
                         Some(Entry::Link(to)) => name = Some(to.clone()),
                     }
                 }
-                Err(anyhow!("the archive has links that lead to each other"))
+                Err(anyhow!("the archive has a link loop"))
             }
         }
     }
@@ -173,14 +173,14 @@ impl Store {
 fn entries(path: &Path, stop: &Stop) -> Result<HashMap<String, Entry>> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
-    let unreadable = |error: io::Error| anyhow!("it is no tar archive that can be read: {error}");
+    let unreadable = |error: io::Error| anyhow!("it is not a valid tar archive: {error}");
     let mut archive = Archive::new(file);
     let mut found = HashMap::new();
     for entry in archive.entries_with_seek().map_err(unreadable)? {
         stop.check()?;
         let entry = entry.map_err(unreadable)?;
         if found.len() >= MOST_ENTRIES {
-            return Err(anyhow!("the archive has more than {MOST_ENTRIES} entries, which no image has"));
+            return Err(anyhow!("the archive has more than {MOST_ENTRIES} entries"));
         }
         // A name that leaves the archive, or that is not UTF-8, is skipped: no manifest can refer to it.
         let Some(name) = entry.path().ok().and_then(|path| cleaned(path.to_str()?)) else { continue };
@@ -189,7 +189,7 @@ fn entries(path: &Path, stop: &Stop) -> Result<HashMap<String, Entry>> {
         match kind {
             EntryType::Regular | EntryType::Continuous => {
                 let end = begin.checked_add(entry.size()).filter(|end| *end <= length);
-                let end = end.with_context(|| format!("the archive ends in the middle of `{name}`"))?;
+                let end = end.with_context(|| format!("the archive is truncated in `{name}`"))?;
                 found.insert(name, Entry::File(begin..end));
             }
             EntryType::Symlink | EntryType::Link => {
@@ -202,7 +202,9 @@ fn entries(path: &Path, stop: &Stop) -> Result<HashMap<String, Entry>> {
                     found.insert(name, Entry::Link(to));
                 }
             }
-            EntryType::GNUSparse => return Err(anyhow!("`{name}` has holes in it, which no image's archive has")),
+            EntryType::GNUSparse => {
+                return Err(anyhow!("`{name}` is a sparse file, which is not supported in an image archive"));
+            }
             _ => {}
         }
     }
@@ -228,7 +230,7 @@ fn cleaned(name: &str) -> Option<String> {
 /// Decompresses an archive into a temporary file.
 pub(crate) async fn unpacked(context: &Context, source: &Source, part: Part) -> Result<PathBuf> {
     let target = context.private_directory().directory("archive")?.join("image.tar");
-    context.console().step("the archive is compressed; decompressing it first");
+    context.console().step("decompressing the archive");
     let to = target.clone();
     let mut allowance = source.allowance(part.size());
     let work = background::run(context, move |stop| {
@@ -305,7 +307,7 @@ mod tests {
             builder.append_data(&mut header(EntryType::Regular, 2000), "layer.tar", &[7; 2000][..]).unwrap();
         });
         let (_file, found) = archive(&bytes[..1500]);
-        assert_eq!(found.unwrap_err().to_string(), "the archive ends in the middle of `layer.tar`");
+        assert_eq!(found.unwrap_err().to_string(), "the archive is truncated in `layer.tar`");
         assert!(archive(&bytes[..300]).1.is_err());
     }
 

@@ -1,4 +1,4 @@
-//! The `params:` of a get step.
+//! The `params` of a get step.
 
 use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
@@ -6,40 +6,40 @@ use serde::Deserialize;
 
 use crate::source::shapes::Platform;
 
-/// What stands under a get step's `params:`.
+/// The `params` of a get step.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct GetParams {
-    /// What the image becomes: `rootfs` is its files, with `metadata.json`; `oci` is `image.tar`, which engines load;
-    /// `oci-layout` is the folder `oci` with every platform of the image.
+    /// The output format: `rootfs` writes the image's files and `metadata.json`; `oci` writes `image.tar`, which
+    /// engines can load; `oci-layout` writes the directory `oci` with all platforms of the image.
     #[serde(default)]
     pub format: Format,
 
-    /// Fetch nothing: write what the version says, and make sure that it is still there.
+    /// Do not download the layers: only verify that the image still exists, and write the metadata files.
     #[serde(default)]
     pub skip_download: bool,
 
-    /// With `format: rootfs`: write `image` too, an archive of the image that engines load.
+    /// With `format: rootfs`: also write `image`, an archive that engines can load.
     #[serde(default)]
     pub save: bool,
 
-    /// With `format: rootfs`: write `rootfs.tar` too, the files as one archive.
+    /// With `format: rootfs`: also write `rootfs.tar`, an archive of the files.
     #[serde(default)]
     pub rootfs: bool,
 
-    /// The platform whose image is meant, instead of the source's.
+    /// The platform to select; overrides the source's `platform`.
     pub platform: Option<Platform>,
 }
 
-/// What an image becomes.
+/// The output format of a get.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// Its files.
+    /// The image's files.
     #[default]
     Rootfs,
-    /// An archive that engines load.
+    /// An archive that engines can load.
     Oci,
-    /// A folder as the OCI specifies it.
+    /// An OCI layout directory.
     OciLayout,
 }
 
@@ -47,7 +47,7 @@ impl Parameters for GetParams {
     fn rules(&self, problems: &mut Problems) {
         for (key, given) in [("save", self.save), ("rootfs", self.rootfs)] {
             if given && self.format != Format::Rootfs {
-                problems.add(key, "goes with `format: rootfs` alone");
+                problems.add(key, "requires `format: rootfs`");
             }
         }
     }

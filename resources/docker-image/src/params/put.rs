@@ -1,4 +1,4 @@
-//! The `params:` of a put step.
+//! The `params` of a put step.
 
 use std::collections::BTreeMap;
 
@@ -10,153 +10,155 @@ use crate::params::secrets::{Agents, BuildSecret};
 use crate::params::steps::{Limit, Network};
 use crate::source::text::set;
 
-/// What stands under a put step's `params:`.
+/// The `params` of a put step.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a key that pipelines have, and none depends on another")]
+#[allow(clippy::struct_excessive_bools, reason = "each field is a key in pipelines, independent of the others")]
 pub struct PutParams {
-    /// An image that is ready, in the inputs: an archive of `docker save`, an OCI layout as a directory or an archive, what
-    /// `oci-build-task` leaves. It may be a pattern (`*`, `?`, `[a-z]`) that one path matches.
+    /// An existing image in the inputs: an archive of `docker save`, an OCI layout as a directory or an archive, or the
+    /// output of `oci-build-task`. It may be a pattern (`*`, `?`, `[a-z]`) that matches exactly one path.
     pub image: Option<String>,
 
-    /// A directory of the inputs with an image, as a get with `save` has left it.
+    /// A directory in the inputs with an image, as written by a get with `save`.
     pub load: Option<String>,
 
     /// An archive of `docker save` in the inputs.
     pub load_file: Option<String>,
 
-    /// With `load_file`: the repository of the image that is meant, where the archive holds several.
+    /// With `load_file`: the repository of the image to select, if the archive has several.
     pub load_repository: Option<String>,
 
-    /// With `load_repository`: the tag of the image that is meant, when it is not `latest`.
+    /// With `load_repository`: the tag of the image to select; defaults to `latest`.
     pub load_tag: Option<String>,
 
-    /// A file system as a tar archive in the inputs, to make an image of.
+    /// A tar archive of a root file system in the inputs, to import as an image.
     pub import_file: Option<String>,
 
-    /// Another repository whose image is copied, from registry to registry: all of its platforms, or the source's `platform`.
+    /// Another repository to copy the image from, registry to registry: with all platforms, or only the source's `platform`.
     pub pull_repository: Option<String>,
 
-    /// With `pull_repository`: the tag, when it is not `latest`.
+    /// With `pull_repository`: the tag to copy; defaults to `latest`.
     pub pull_tag: Option<String>,
 
-    /// The directory of the inputs to build an image from. Building needs a container engine: see `docker_host`.
+    /// The directory in the inputs to build an image from. A build requires a container engine: see `docker_host`.
     pub build: Option<String>,
 
-    /// The recipe, relative to the inputs, when it is not the `Dockerfile` in `build`.
+    /// The path of the Dockerfile, relative to the inputs; defaults to `Dockerfile` in `build`.
     pub dockerfile: Option<String>,
 
-    /// The stage of the recipe to build, when it is not the last.
+    /// The stage of the Dockerfile to build; defaults to the last one.
     pub target_name: Option<String>,
 
-    /// Build args. `$BUILD_NAME` and the like are filled in; `{file: path}` is what is in a file of the inputs. They stay in the
-    /// image's history: see `secrets` for what must not.
+    /// Build args. `$BUILD_NAME` and other build metadata are expanded; `{file: path}` reads a file in the inputs.
+    /// Build args are stored in the image's history: use `secrets` for secrets.
     pub build_args: Option<Map<String, Value>>,
 
-    /// A file of the inputs that holds more build args as a JSON object. They win over `build_args`, and are taken as they are.
+    /// A file in the inputs with more build args as a JSON object. They override `build_args`, and are not expanded.
     pub build_args_file: Option<String>,
 
-    /// Secrets by their ids, for `RUN --mount=type=secret`: the secret itself, `{source: path}` for a file of the inputs, or
-    /// `{env: NAME}`. The build is BuildKit's then.
+    /// Secrets by id, for `RUN --mount=type=secret`: the secret itself, `{source: path}` for a file in the inputs, or
+    /// `{env: NAME}`. Requires BuildKit.
     #[serde(default)]
     pub secrets: BTreeMap<String, BuildSecret>,
 
-    /// A private key for `RUN --mount=type=ssh`, or several by the ids of agents. The build is BuildKit's then.
+    /// A private key for `RUN --mount=type=ssh`, or several keys by agent id. Requires BuildKit.
     pub ssh: Option<Agents>,
 
-    /// Labels of the image.
+    /// Labels to set on the image.
     pub labels: Option<Map<String, Value>>,
 
-    /// A file of the inputs that holds more labels as a JSON object.
+    /// A file in the inputs with more labels as a JSON object.
     pub labels_file: Option<String>,
 
-    /// Use the layers of the image that was pushed before, of `cache_tag`.
+    /// Use the layers of the previously pushed image (`cache_tag`) as a cache.
     #[serde(default)]
     pub cache: bool,
 
-    /// The tag whose image `cache` uses, when it is not the one that is pushed.
+    /// The tag of the image that `cache` uses; defaults to the tag that is pushed.
     pub cache_tag: Option<String>,
 
-    /// More images whose layers may be used: directories of the inputs that a get with `save` has filled, or names of images.
+    /// More images to use as a cache: directories in the inputs, as written by a get with `save`, or image names.
     #[serde(default)]
     pub cache_from: Vec<String>,
 
-    /// Where the layers are kept for the next build: in the image itself, which with `registry` is pushed under `cache_tag` too.
-    /// The build is BuildKit's then.
+    /// Where to store the cache for the next build: `inline` in the image, or `registry` in the image, which is then
+    /// also pushed under `cache_tag`. Requires BuildKit.
     pub cache_to: Option<CacheTo>,
 
-    /// A directory of the inputs with an image to build upon, as a get with `save` has left it.
+    /// A directory in the inputs with a base image, as written by a get with `save`.
     pub load_base: Option<String>,
 
-    /// More such directories.
+    /// More directories with base images.
     #[serde(default)]
     pub load_bases: Vec<String>,
 
-    /// Build by BuildKit (`1`) or by the classic builder (`0`). The default is the engine's own, which is BuildKit since Docker 23.
+    /// Build with BuildKit (`1`) or with the classic builder (`0`). Defaults to the engine's default, which is BuildKit
+    /// since Docker 23.
     pub docker_buildkit: Option<String>,
 
-    /// Do every step anew. What `cache` and `cache_from` name is left alone then.
+    /// Build without a cache. Ignores `cache` and `cache_from`.
     #[serde(default)]
     pub no_cache: bool,
 
-    /// Look for newer images to build upon, also of those that the engine has.
+    /// Always pull base images, even if the engine already has them.
     #[serde(default)]
     pub pull: bool,
 
-    /// The network of the steps.
+    /// The network of the build steps.
     pub network: Option<Network>,
 
-    /// Hosts that the steps know, with their addresses: `db.test: 10.0.0.5`. `host-gateway` is the engine's machine.
+    /// Additional host names for the build steps and their IP addresses: `db.test: 10.0.0.5`. `host-gateway` is the
+    /// engine's host.
     #[serde(default)]
     pub extra_hosts: BTreeMap<String, String>,
 
-    /// How large `/dev/shm` is in the steps of the classic builder: `256m`.
+    /// The size of `/dev/shm` in the build steps: `256m`. Requires the classic builder.
     pub shm_size: Option<String>,
 
-    /// The most memory that a step of the classic builder may use: `2g`.
+    /// The memory limit of a build step: `2g`. Requires the classic builder.
     pub memory: Option<String>,
 
-    /// Limits of the processes of the classic builder's steps, by docker's names: `nofile: 4096`, or `soft` and `hard`.
+    /// The ulimits of the build steps, by Docker's names: `nofile: 4096`, or `soft` and `hard`. Requires the classic builder.
     #[serde(default)]
     pub ulimits: BTreeMap<String, Limit>,
 
-    /// Make one layer of all that the steps add, by the classic builder alone. An engine of `docker_host` needs its experimental
-    /// features for that.
+    /// Squash the layers of the build steps into one. Requires the classic builder, and the experimental features of an
+    /// engine at `docker_host`.
     #[serde(default)]
     pub squash: bool,
 
-    /// A semantic version to push under: `1.2` is the tag `1.2.0`. The source's `variant` is added.
+    /// A semantic version to push as a tag: `1.2` is pushed as `1.2.0`. The source's `variant` is appended.
     pub version: Option<String>,
 
-    /// With `version`: push under `latest`, `1` and `1.2` too, each as far as the registry has no newer version of it.
+    /// With `version`: also push the aliases `latest`, `1` and `1.2`, except those for which the registry has a newer version.
     #[serde(default)]
     pub bump_aliases: bool,
 
-    /// A file of the inputs that holds the tag. Without it, the source's.
+    /// A file in the inputs with the tag to push. Defaults to the source's `tag`.
     pub tag_file: Option<String>,
 
-    /// The older name of `tag_file`.
+    /// An alias of `tag_file`.
     pub tag: Option<String>,
 
-    /// The tags to push under, instead of the source's.
+    /// The tags to push, instead of the source's `tag`.
     #[serde(default)]
     pub tags: Vec<String>,
 
-    /// A file of the inputs with the tags to push under, separated by spaces or lines, instead of the source's. Those of `tags` come
-    /// before them.
+    /// A file in the inputs with the tags to push, separated by white space, instead of the source's `tag`. They follow
+    /// those of `tags`.
     pub tags_file: Option<String>,
 
-    /// What to put before the tag of `tag_file` and those of `tags_file`; with `registry-image` before those of `additional_tags`, too.
+    /// A prefix for the tags in `tag_file` and `tags_file`; with `registry-image` also for those in `additional_tags`.
     pub tag_prefix: Option<String>,
 
-    /// Push under `latest` too.
+    /// Also push the tag `latest`.
     #[serde(default)]
     pub tag_as_latest: bool,
 
-    /// A file of the inputs with more tags to push under, separated by spaces or lines.
+    /// A file in the inputs with more tags to push, separated by white space.
     pub additional_tags: Option<String>,
 }
 
-/// Where a build's layers are kept for the next one.
+/// Where to store the cache for the next build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CacheTo {

@@ -37,7 +37,7 @@ const LIMITS: [&str; 15] = [
 const UNLIMITED: i64 = -1;
 
 /// The problem of an invalid tag.
-const NO_TAG: &str = "is no tag: letters, digits, `_`, `.` and `-`, 128 of them at most";
+const NO_TAG: &str = "is not a valid tag: use at most 128 letters, digits, `_`, `.` and `-`";
 
 impl Parameters for PutParams {
     fn rules(&self, problems: &mut Problems) {
@@ -69,7 +69,7 @@ impl Parameters for PutParams {
         {
             problems.add(
                 "version",
-                format!("`{text}` is no semantic version that can be a tag, such as `1.2.3` or `1.2.3-rc.1`"),
+                format!("`{text}` is not a semantic version that is valid as a tag, such as `1.2.3` or `1.2.3-rc.1`"),
             );
         }
     }
@@ -91,7 +91,7 @@ impl PutParams {
         if let (Some((one, _)), Some((all, _))) = (one, all.into_iter().find(|(_, is_set)| *is_set)) {
             problems.add(
                 all,
-                format!("stands beside `{one}`, a file with one tag; `additional_tags` is a file with more than that"),
+                format!("excludes `{one}`, a file with one tag: set `additional_tags` to a file with more tags"),
             );
         }
     }
@@ -110,7 +110,7 @@ impl PutParams {
                 problems.add("cache_tag", NO_TAG);
             }
         } else if self.cache_to == Some(CacheTo::Registry) {
-            problems.add("cache_to", "`registry` goes with the `cache_tag` that the image is pushed under too");
+            problems.add("cache_to", "`registry` requires `cache_tag`, under which the image is pushed too");
         }
         step_rules(self, problems);
     }
@@ -127,7 +127,7 @@ impl PutParams {
         let given: Vec<&str> =
             origins.iter().filter(|(_, value)| set(value.as_deref()).is_some()).map(|(key, _)| *key).collect();
         if let [first, second, ..] = given.as_slice() {
-            problems.add(*second, format!("stands beside `{first}`; one of the two names the image"));
+            problems.add(*second, format!("excludes `{first}`: both keys name the image"));
         }
         for (key, value, needed, other) in [
             ("load_repository", &self.load_repository, "load_file", &self.load_file),
@@ -135,7 +135,7 @@ impl PutParams {
             ("pull_tag", &self.pull_tag, "pull_repository", &self.pull_repository),
         ] {
             if set(value.as_deref()).is_some() && set(other.as_deref()).is_none() {
-                problems.add(key, format!("stands without the `{needed}` that it belongs to"));
+                problems.add(key, format!("requires `{needed}`"));
             }
         }
         if let Some(Err(problem)) = set(self.pull_repository.as_deref()).map(str::parse::<Repository>) {
@@ -157,32 +157,35 @@ fn step_rules(params: &PutParams, problems: &mut Problems) {
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
         };
         if !is_name(name.trim()) {
-            problems.add(&key, "is no name of a host: letters, digits, `.`, `-` and `_`");
+            problems.add(&key, "is not a valid host name: use letters, digits, `.`, `-` and `_`");
         }
         let address = address.trim();
         if address != GATEWAY && address.parse::<IpAddr>().is_err() {
-            problems.add(&key, format!("`{address}` is no address; expected one, or `{GATEWAY}`"));
+            problems.add(&key, format!("`{address}` is not an IP address; expected an IP address or `{GATEWAY}`"));
         }
     }
     for (key, size) in [("shm_size", &params.shm_size), ("memory", &params.memory)] {
         if let Some(size) = set(size.as_deref())
             && bytes(size).is_none()
         {
-            problems.add(key, format!("`{size}` is no size; expected bytes, or a number with `k`, `m` or `g`"));
+            problems.add(
+                key,
+                format!("`{size}` is not a size; expected a number of bytes, or a number with `k`, `m` or `g`"),
+            );
         }
     }
     for (name, limit) in &params.ulimits {
         let (key, (soft, hard)) = (format!("ulimits.{name}"), limit.range());
         if !LIMITS.contains(&name.as_str()) {
-            problems.add(&key, format!("is no limit; expected one of {}", LIMITS.join(", ")));
+            problems.add(&key, format!("unknown limit; expected one of {}", LIMITS.join(", ")));
         }
         if soft.min(hard) < UNLIMITED || (hard != UNLIMITED && (soft == UNLIMITED || soft > hard)) {
-            problems.add(&key, "`soft` is `hard` at most, and neither is below zero; `-1` is no limit");
+            problems.add(&key, "`soft` must not exceed `hard`, and neither may be negative; `-1` means unlimited");
         }
     }
     if let Some(asking) = params.asks_for_buildkit() {
         for key in params.keys_of_classic_builder() {
-            problems.add(key, format!("is for the classic builder; `{asking}` asks for BuildKit"));
+            problems.add(key, format!("requires the classic builder, but `{asking}` requires BuildKit"));
         }
     }
 }

@@ -10,25 +10,25 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum BuildSecret {
-    /// Where it is. Before the other one, so that a path is not taken for a secret and masked.
+    /// A reference to the secret. It precedes the other variant, so that a path is not parsed as a secret and redacted.
     From(SecretFrom),
     /// The secret itself.
     Value(Secret),
 }
 
-/// Where a secret is.
+/// A reference to a secret.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct SecretFrom {
-    /// A file of the inputs.
+    /// A file in the inputs.
     pub source: Option<String>,
-    /// The same as `source`.
+    /// An alias of `source`.
     pub src: Option<String>,
-    /// The same as `source`.
+    /// An alias of `source`.
     pub file: Option<String>,
-    /// A variable of the step's environment: `BUILD_*`, or one that the worker sets.
+    /// An environment variable of the step: `BUILD_*`, or one that the worker sets.
     pub env: Option<String>,
-    /// `file` or `env`; what else stands here says it as well.
-    #[allow(dead_code, reason = "pipelines have it")]
+    /// `file` or `env`; optional, because the other keys determine the type.
+    #[allow(dead_code, reason = "accepted for compatibility")]
     pub r#type: Option<String>,
 }
 
@@ -38,7 +38,7 @@ pub struct SecretFrom {
 pub enum Agents {
     /// Private keys by the ids of agents.
     Keys(BTreeMap<String, Secret>),
-    /// The private key that the agent `default` has.
+    /// The private key of the agent `default`.
     Key(Secret),
 }
 

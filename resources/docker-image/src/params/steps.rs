@@ -7,25 +7,25 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Network {
-    /// One of their own, with a way out.
+    /// A bridge network with access to the outside.
     Default,
-    /// None at all.
+    /// No network.
     None,
-    /// That of the engine's machine.
+    /// The network of the engine's host.
     Host,
 }
 
-/// A limit of processes.
+/// A ulimit.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Limit {
-    /// For good. `-1` is no limit.
+    /// The soft and hard limit. `-1` means unlimited.
     Fixed(i64),
-    /// One that a process may raise.
+    /// Separate soft and hard limits.
     Range {
-        /// The limit at first.
+        /// The soft limit.
         soft: i64,
-        /// What it may be raised to.
+        /// The hard limit.
         hard: i64,
     },
 }

@@ -111,7 +111,7 @@ pub(super) async fn send(to: &Registry<'_>, image: &Layered, tags: &[String]) ->
 async fn packed(to: &Registry<'_>, layer: &Layer, processors: &Semaphore) -> Result<Descriptor> {
     let part = layer.part.clone();
     let hash = background::run(to.context(), move |stop| part.digest(Hasher::sha256(), stop));
-    let digest = hash.await.with_context(|| format!("cannot read the layer `{}`", layer.diff_id))?;
+    let digest = hash.await.with_context(|| format!("cannot read layer `{}`", layer.diff_id))?;
     let found = Descriptor::new(DOCKER_LAYER, digest, layer.part.size());
     let descriptor = match &layer.source {
         Some(source) if is_elsewhere(source) => return Ok(source.clone()),
@@ -124,7 +124,7 @@ async fn packed(to: &Registry<'_>, layer: &Layer, processors: &Semaphore) -> Res
             let (part, id, allowance) = (layer.part.clone(), layer.diff_id.clone(), to.allowance(layer.part.size()));
             background::run(to.context(), move |stop| check(&part, id, allowance, stop)).await
         };
-        checked.with_context(|| format!("cannot send the layer `{}`", layer.diff_id))?;
+        checked.with_context(|| format!("cannot upload layer `{}`", layer.diff_id))?;
         to.upload(&descriptor.digest, Outgoing::Part(&layer.part), None).await?;
     }
     Ok(descriptor)
@@ -147,7 +147,7 @@ async fn plain(to: &Registry<'_>, layer: &Layer, known: &Known, processors: &Sem
         let (layer_part, id, path) = (layer.part.clone(), layer.diff_id.clone(), file.path().to_owned());
         background::run(to.context(), move |stop| compress(&layer_part, &id, &path, stop)).await
     };
-    let (digest, size) = compressed.with_context(|| format!("cannot compress the layer `{}`", layer.diff_id))?;
+    let (digest, size) = compressed.with_context(|| format!("cannot compress layer `{}`", layer.diff_id))?;
     if !to.has_blob(&digest, size).await? {
         let part = Part { path: file.path().to_owned(), range: 0..size };
         to.upload(&digest, Outgoing::Part(&part), None).await?;
@@ -206,7 +206,7 @@ fn compress(part: &Part, diff_id: &Digest, path: &Path, stop: &Stop) -> Result<(
     let Hashed { hasher, size, .. } = encoder.finish()?;
     let found = plain.finish();
     if found != *diff_id {
-        return Err(anyhow!("it has the digest {found}, which is not what the image's configuration says"));
+        return Err(anyhow!("it has the digest {found}, which does not match the image's configuration"));
     }
     Ok((hasher.finish(), size))
 }

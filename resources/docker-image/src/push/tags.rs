@@ -44,19 +44,19 @@ fn settle(tags: Vec<String>) -> Result<Vec<String>> {
     let mut settled: Vec<String> = Vec::new();
     for tag in tags {
         if tag.parse::<Digest>().is_ok() {
-            return Err(anyhow!("`{tag}` is a digest, which an image has by itself"))
-                .hint("`tags`, `version` or another key of the params gives a tag to push under");
+            return Err(anyhow!("`{tag}` is a digest; an image can be pushed only under a tag"))
+                .hint("set `tags`, `version` or another key of the params to the tag to push");
         }
         if !is_tag(&tag) {
-            return Err(anyhow!("`{tag}` is no tag: letters, digits, `_`, `.` and `-`, 128 of them at most"));
+            return Err(anyhow!("`{tag}` is not a valid tag: use at most 128 letters, digits, `_`, `.` and `-`"));
         }
         if !settled.contains(&tag) {
             settled.push(tag);
         }
     }
     if settled.is_empty() {
-        return Err(anyhow!("there is no tag to push under"))
-            .hint("`tag` of the source, or `version`, `tags`, `tags_file`, `tag_file`, `additional_tags` or `tag_as_latest` of the params gives one");
+        return Err(anyhow!("the put has no tag to push"))
+            .hint("set `tag` in the source, or `version`, `tags`, `tags_file`, `tag_file`, `additional_tags` or `tag_as_latest` in the params");
     }
     Ok(settled)
 }
@@ -104,8 +104,8 @@ impl Plan {
             && file.or(of_several).is_none()
             && (after.is_empty() || !flavour.prefixes_additional_tags());
         if unused_prefix && flavour.prefixes_additional_tags() {
-            return Err(anyhow!("`tag_prefix` is for tags of files, and there are none"))
-                .hint("`additional_tags`, `tags_file` or `tag_file` names a file with tags in it");
+            return Err(anyhow!("`tag_prefix` requires tags from files"))
+                .hint("set `additional_tags`, `tags_file` or `tag_file` to a file with tags");
         }
         if params.tag_as_latest {
             after.push("latest".to_owned());
@@ -129,15 +129,15 @@ fn several(inputs: &Inputs, key: &str, file: &str) -> Result<Vec<String>> {
 }
 
 fn without_tag(key: &str, file: &str) -> Error {
-    anyhow!("`{key}` names a file without a tag in it, `{file}`")
+    anyhow!("file `{file}` (`{key}`) contains no tag")
 }
 
 fn read(inputs: &Inputs, key: &str, file: &str) -> Result<String> {
     let content = || {
-        let found = inputs.find(file)?.context("there is no such file in the inputs")?;
-        String::from_utf8(inputs.read(&found)?).map_err(|_| anyhow!("it is no text"))
+        let found = inputs.find(file)?.context("the file does not exist in the inputs")?;
+        String::from_utf8(inputs.read(&found)?).map_err(|_| anyhow!("it is not valid UTF-8"))
     };
-    content().with_context(|| format!("cannot read the file `{file}` of `{key}`"))
+    content().with_context(|| format!("cannot read file `{file}` (`{key}`)"))
 }
 
 fn with_variant(tag: &str, variant: Option<&str>) -> String {
@@ -256,16 +256,16 @@ mod tests {
         use Flavour::RegistryImage;
         let case = Case::new();
         for (params, problem) in [
-            (r#""tag_file":"gone""#, "cannot read the file `gone` of `tag_file`: there is no such file in the inputs"),
-            (r#""tag":"none""#, "`tag` names a file without a tag in it, `none`"),
+            (r#""tag_file":"gone""#, "cannot read file `gone` (`tag_file`): the file does not exist in the inputs"),
+            (r#""tag":"none""#, "file `none` (`tag`) contains no tag"),
             (
                 r#""additional_tags":"../x""#,
-                "cannot read the file `../x` of `additional_tags`: `../x` leads out of the directory of the inputs",
+                "cannot read file `../x` (`additional_tags`): `../x` leads out of the directory of the inputs",
             ),
-            (r#""tags_file":"none""#, "`tags_file` names a file without a tag in it, `none`"),
-            (r#""tag_prefix":"v","tags":["1"]"#, "`tag_prefix` is for tags of files, and there are none"),
-            (r#""tag_prefix":"v""#, "`tag_prefix` is for tags of files, and there are none"),
-            (r#""tag_prefix":"v","additional_tags":"none""#, "`tag_prefix` is for tags of files, and there are none"),
+            (r#""tags_file":"none""#, "file `none` (`tags_file`) contains no tag"),
+            (r#""tag_prefix":"v","tags":["1"]"#, "`tag_prefix` requires tags from files"),
+            (r#""tag_prefix":"v""#, "`tag_prefix` requires tags from files"),
+            (r#""tag_prefix":"v","additional_tags":"none""#, "`tag_prefix` requires tags from files"),
         ] {
             let error = case.plan(RegistryImage, "", params).unwrap_err();
             let lines: Vec<String> = jetway::lines(&error)
@@ -277,6 +277,6 @@ mod tests {
         }
         assert!(settle(vec!["x/y".to_owned()]).is_err());
         assert_eq!(settle(vec!["a".to_owned(), "b".to_owned(), "a".to_owned()]).unwrap(), ["a", "b"]);
-        assert_eq!(settle(Vec::new()).unwrap_err().to_string(), "there is no tag to push under");
+        assert_eq!(settle(Vec::new()).unwrap_err().to_string(), "the put has no tag to push");
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn only(inputs: &Inputs, pattern: &str) -> Result<String> {
     }
     let mut found = vec![PathBuf::new()];
     for part in pattern.split('/').filter(|part| !part.is_empty()) {
-        let expression = expression(part).with_context(|| format!("`{pattern}` is no pattern"))?;
+        let expression = expression(part).with_context(|| format!("`{pattern}` is not a valid pattern"))?;
         let mut next = Vec::new();
         for parent in found {
             match &expression {
@@ -39,7 +39,7 @@ pub(crate) fn only(inputs: &Inputs, pattern: &str) -> Result<String> {
     paths.sort();
     match paths.as_slice() {
         [] => {
-            let error = anyhow!("nothing in the inputs matches `{pattern}`");
+            let error = anyhow!("no file in the inputs matches `{pattern}`");
             Err(match nearby(inputs, pattern) {
                 Some(hint) => error.hint(hint),
                 None => error,
@@ -65,8 +65,8 @@ pub(super) fn nearby(inputs: &Inputs, path: &str) -> Option<String> {
     names.truncate(MOST_SHOWN);
     match (names.is_empty(), more) {
         (true, _) => Some("the directory is empty".to_owned()).filter(|_| !above.is_empty()),
-        (false, 0) => Some(format!("there is {}", names.join(", "))),
-        (false, more) => Some(format!("there is {}, and {more} more", names.join(", "))),
+        (false, 0) => Some(format!("available paths: {}", names.join(", "))),
+        (false, more) => Some(format!("available paths: {} and {more} more", names.join(", "))),
     }
 }
 
@@ -75,10 +75,10 @@ fn names(inputs: &Inputs, parent: &std::path::Path, expression: &Regex) -> Resul
     let shown = parent.to_str().unwrap_or_default();
     let directory = if shown.is_empty() { Some(inputs.root().to_owned()) } else { inputs.find(shown)? };
     let Some(directory) = directory.filter(|directory| directory.is_dir()) else { return Ok(Vec::new()) };
-    let entries = std::fs::read_dir(&directory).with_context(|| format!("cannot read the directory `{shown}`"))?;
+    let entries = std::fs::read_dir(&directory).with_context(|| format!("cannot read directory `{shown}`"))?;
     let mut names = Vec::new();
     for entry in entries {
-        let name = entry.with_context(|| format!("cannot read the directory `{shown}`"))?.file_name();
+        let name = entry.with_context(|| format!("cannot read directory `{shown}`"))?.file_name();
         if name.to_str().is_some_and(|name| expression.is_match(name)) {
             names.push(parent.join(name));
         }
@@ -99,14 +99,14 @@ fn expression(pattern: &str) -> Result<Option<Regex>> {
             '?' => expression.push('.'),
             '[' => set(&mut characters, &mut expression)?,
             '\\' => {
-                let escaped = characters.next().context("it ends with a `\\` that escapes nothing")?;
+                let escaped = characters.next().context("it ends with an incomplete escape `\\`")?;
                 expression.push_str(&regex::escape(escaped.encode_utf8(&mut [0; 4])));
             }
             other => expression.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
         }
     }
     expression.push_str(r"\z");
-    Ok(Some(Regex::new(&expression).map_err(|_| anyhow!("it has a set with a range that is none"))?))
+    Ok(Some(Regex::new(&expression).map_err(|_| anyhow!("it has a set with an invalid range"))?))
 }
 
 /// Parses a character set after its `[`.
@@ -114,7 +114,7 @@ fn set(characters: &mut std::str::Chars<'_>, expression: &mut String) -> Result<
     expression.push('[');
     let mut is_first = true;
     loop {
-        let character = characters.next().context("it has a `[` without its `]`")?;
+        let character = characters.next().context("it has an unclosed `[`")?;
         match character {
             ']' if !is_first => break,
             '^' if is_first && expression.ends_with('[') => {
@@ -124,7 +124,7 @@ fn set(characters: &mut std::str::Chars<'_>, expression: &mut String) -> Result<
             // Between two characters it is a range.
             '-' if !is_first => expression.push('-'),
             '\\' => {
-                let escaped = characters.next().context("it has a `[` without its `]`")?;
+                let escaped = characters.next().context("it has an unclosed `[`")?;
                 expression.push_str(&literal(escaped));
             }
             other => expression.push_str(&literal(other)),
@@ -180,11 +180,14 @@ mod tests {
             let lines = jetway::lines(&only(&inputs, pattern).unwrap_err());
             lines.iter().map(|line| line.text().to_owned()).collect::<Vec<_>>().join(": ")
         };
-        assert_eq!(problem("b/*.tar"), "nothing in the inputs matches `b/*.tar`: there is `a`");
-        assert_eq!(problem("a/3.tar"), "nothing in the inputs matches `a/3.tar`: there is `a/1.tar`, `a/2.tar`");
+        assert_eq!(problem("b/*.tar"), "no file in the inputs matches `b/*.tar`: available paths: `a`");
+        assert_eq!(
+            problem("a/3.tar"),
+            "no file in the inputs matches `a/3.tar`: available paths: `a/1.tar`, `a/2.tar`"
+        );
         assert_eq!(problem("a/*.tar"), "several files or directories match `a/*.tar`: `a/1.tar`, `a/2.tar`");
-        assert_eq!(problem("a/[1"), "`a/[1` is no pattern: it has a `[` without its `]`");
-        assert_eq!(problem("a/[9-1]"), "`a/[9-1]` is no pattern: it has a set with a range that is none");
+        assert_eq!(problem("a/[1"), "`a/[1` is not a valid pattern: it has an unclosed `[`");
+        assert_eq!(problem("a/[9-1]"), "`a/[9-1]` is not a valid pattern: it has a set with an invalid range");
         assert_eq!(problem("../*"), "`../*` leads out of the directory of the inputs");
     }
 

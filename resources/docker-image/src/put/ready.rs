@@ -81,14 +81,14 @@ impl<'p> Ready<'p> {
                 };
                 (name.to_owned(), image)
             }
-            Origin::Elsewhere(name, _) => (name.to_owned(), Err(anyhow!("it is not on disk"))),
+            Origin::Elsewhere(name, _) => (name.to_owned(), Err(anyhow!("the image is not on disk"))),
         };
-        image.with_context(|| format!("cannot read the image `{name}`"))
+        image.with_context(|| format!("cannot read image `{name}`"))
     }
 
     /// The image in a directory (an OCI layout) or an archive.
     async fn any(&self, name: &str, meant: Meant) -> Result<Image> {
-        let path = self.inputs.find(name)?.context("there is no such file or directory in the inputs");
+        let path = self.inputs.find(name)?.context("the file or directory does not exist in the inputs");
         let path = path.map_err(|error| match glob::nearby(self.inputs, name) {
             Some(hint) => error.hint(hint),
             None => error,
@@ -103,14 +103,14 @@ impl<'p> Ready<'p> {
     /// The error for a directory that is no image. It lists images inside the directory, since builders write an image
     /// into their output directory.
     fn without_index(&self, name: &str, path: &Path) -> Error {
-        let error = anyhow!("the directory is no OCI layout: there is no `index.json` in it");
+        let error = anyhow!("the directory is not an OCI layout: it has no `index.json`");
         let meant = ["image.tar", "image", "oci", "layout"].into_iter().find(|meant| {
             let inside = path.join(meant);
             self.inputs.resolve(&inside).is_ok_and(|found| found.is_some())
                 && (inside.is_file() || inside.join("index.json").is_file())
         });
         match meant {
-            Some(meant) => error.hint(format!("`{}/{meant}` is there; is that the image?", name.trim_end_matches('/'))),
+            Some(meant) => error.hint(format!("did you mean `{}/{meant}`?", name.trim_end_matches('/'))),
             None => match glob::nearby(self.inputs, &format!("{}/.", name.trim_end_matches('/'))) {
                 Some(hint) => error.hint(hint),
                 None => error,
@@ -120,7 +120,7 @@ impl<'p> Ready<'p> {
 
     /// The image in a directory that a get wrote.
     async fn saved(&self, directory: &str) -> Result<Image> {
-        let path = self.inputs.find(directory)?.context("there is no such directory in the inputs")?;
+        let path = self.inputs.find(directory)?.context("the directory does not exist in the inputs")?;
         let below = |name: &str| self.inputs.resolve(&path.join(name));
         let id = match below("image-id")? {
             Some(file) => {
@@ -137,11 +137,11 @@ impl<'p> Ready<'p> {
                 return archive::read(&store, &id).await;
             }
         }
-        Err(anyhow!("there is no file `image` in it")).hint("a get with `save: true` leaves one there")
+        Err(anyhow!("it has no file `image`")).hint("set `save: true` in the params of the get")
     }
 
     fn file(&self, name: &str) -> Result<crate::local::store::Part> {
-        let path = self.inputs.find(name)?.context("there is no such file in the inputs")?;
+        let path = self.inputs.find(name)?.context("the file does not exist in the inputs")?;
         crate::local::store::Part::of_file(&path)
     }
 

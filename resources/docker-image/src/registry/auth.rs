@@ -247,7 +247,7 @@ impl Auth {
         scopes.extend(scope.into_iter().flat_map(str::split_whitespace).filter(|scope| *scope != self.scope));
         if host.source.debug {
             let (server, scopes) = (host_of(realm), scopes.join(" "));
-            host.context.console().step(format_args!("asking `{server}` for a token for `{scopes}`"));
+            host.context.console().step(format_args!("requesting a token for `{scopes}` from `{server}`"));
         }
         let refresh = match &self.login {
             Login::Refresh(token) => Some(token.clone()),
@@ -266,7 +266,7 @@ impl Auth {
             state.refresh = Some(refresh);
         }
         let token = answer.access.filter(|token| !token.is_empty()).or(answer.plain.filter(|token| !token.is_empty()));
-        let token = token.ok_or_else(|| anyhow!("the token server's answer has no token in it"))?;
+        let token = token.ok_or_else(|| anyhow!("the token server's response contains no token"))?;
         redactor.add(token.expose());
         Ok(token)
     }
@@ -314,7 +314,7 @@ fn warn_of_refusal(host: &Host<'_>, why: &Error) {
     let causes = lines.iter().filter(|line| !matches!(line, Line::Hint(_))).map(|line| line.text().to_owned());
     let causes: Vec<String> = causes.collect();
     host.context.console().warn(format_args!(
-        "`{}` has not asked for a login, and does not take the one that there is; it is asked without: {}",
+        "`{}` rejected the credentials, which it did not request; falling back to anonymous access: {}",
         host.repository.registry(),
         causes.join(": ")
     ));
@@ -346,7 +346,7 @@ async fn read(response: jetway::http::HttpResponse) -> Result<Token> {
     let body = response.bytes(LARGEST).await?;
     // The body may hold a token, and the parser's error would repeat it.
     let read = serde_json::from_slice(&body).map(|AnyCase(token)| token);
-    read.map_err(|_| anyhow!("the token server's answer is not the JSON that is expected"))
+    read.map_err(|_| anyhow!("cannot parse the token server's response"))
 }
 
 /// A client for the token server. The registry's client certificate is for the registry's own host only.
@@ -363,19 +363,19 @@ fn client_for(host: &Host<'_>, realm: &Url) -> Result<HttpClient> {
 /// A realm may be relative to `base`, the URL that sent the challenge.
 fn allowed(realm: &str, host: &Host<'_>, base: &Url) -> Result<Url> {
     let refuse = |why: &str| {
-        anyhow!("`{}` names the token server `{realm}`, which is not asked: {why}", host.repository.registry())
+        anyhow!("refusing to contact the token server `{realm}` of `{}`: {why}", host.repository.registry())
     };
-    let url = base.join(realm).map_err(|_| refuse("its address is no URL"))?;
+    let url = base.join(realm).map_err(|_| refuse("it is not a valid URL"))?;
     if url.scheme() != "https" && (url.scheme() != "http" || base.scheme() == "https") {
-        return Err(refuse("credentials would go there without encryption"));
+        return Err(refuse("the credentials would be sent unencrypted"));
     }
     if url.host_str().is_none() || !url.username().is_empty() || url.password().is_some() {
-        return Err(refuse("its address is not that of a server alone"));
+        return Err(refuse("it must be a URL with a host and without a user or password"));
     }
     let own_host = host.repository.registry();
     let is_nearby = crate::source::connection::is_nearby(own_host);
     if !host.is_own(&url) && !is_nearby && is_private(&url) {
-        return Err(refuse("its address is a private one"));
+        return Err(refuse("it has a private address"));
     }
     Ok(url)
 }

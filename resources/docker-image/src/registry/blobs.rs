@@ -100,11 +100,7 @@ impl Registry<'_> {
     /// Downloads a small blob into memory.
     pub(crate) async fn small_blob(&self, descriptor: &Descriptor, most: u64) -> Result<Vec<u8>> {
         if descriptor.size > most {
-            return Err(anyhow!(
-                "`{}` has {} bytes, and no more than {most} are read",
-                descriptor.digest,
-                descriptor.size
-            ));
+            return Err(anyhow!("`{}` has {} bytes; the limit is {most}", descriptor.digest, descriptor.size));
         }
         let mut bytes = Vec::new();
         let mut blob = self.blob(descriptor);
@@ -144,7 +140,7 @@ impl Blob<'_> {
                 return error;
             }
             if is_foreign(&self.descriptor.media_type) && status_of(&error).is_some() {
-                return error.hint("it is a foreign layer, which registries do not hand out");
+                return error.hint("it is a foreign layer, which registries do not serve");
             }
             self.registry.explain(error)
         });
@@ -169,7 +165,7 @@ impl Blob<'_> {
                     };
                     // A server without support for ranges starts from the beginning.
                     let begun = self.received.checked_sub(response.offset());
-                    self.skip = begun.context("what came begins behind what was asked for")?;
+                    self.skip = begun.context("the response begins after the requested offset")?;
                     none.insert(response)
                 }
             };
@@ -208,14 +204,14 @@ impl Blob<'_> {
         if let Some(hasher) = self.hasher.take() {
             let found = hasher.finish();
             if found != self.descriptor.digest {
-                return Err(anyhow!("what came has the digest {found}"));
+                return Err(anyhow!("the downloaded content has the digest {found}"));
             }
         }
         Ok(None)
     }
 
     fn wrong_size(&self, how: &str) -> Error {
-        anyhow!("{how} bytes came than the {} of the manifest", self.descriptor.size)
+        anyhow!("received {how} bytes than the {} of the manifest", self.descriptor.size)
     }
 
     /// Waits for a blob that the registry does not see yet. A foreign layer may never appear there.
@@ -225,7 +221,7 @@ impl Blob<'_> {
         self.absences += 1;
         let context = self.registry.context();
         context.console().step(format_args!(
-            "`{}` does not have `{}` (yet); it is asked again",
+            "`{}` does not have `{}` (yet); retrying",
             self.registry.repository(),
             self.descriptor.digest
         ));
@@ -244,7 +240,7 @@ impl Blob<'_> {
         self.cuts_in_a_row += 1;
         let context = self.registry.context();
         context.console().step(format_args!(
-            "`{}` was cut after {} of {} bytes; it goes on from there",
+            "the download of `{}` was cut off after {} of {} bytes; resuming it",
             self.descriptor.digest, self.received, self.descriptor.size
         ));
         context.interrupt().sleep(PAUSE.saturating_mul(1 << self.cuts_in_a_row.min(5))).await
@@ -278,22 +274,22 @@ async fn open_elsewhere(
         let fetched = async {
             let url = allowed(registry, address)?;
             let host = host_of(&url);
-            console.step(format_args!("`{repository}` does not have `{digest}`; it is fetched from `{host}`"));
+            console.step(format_args!("`{repository}` does not have `{digest}`; fetching it from `{host}`"));
             let http = registry.host.context.http(registry.host.source.http(&host))?;
             of_the_size(part(http.get(&url), from).send().await?, &format!("`{host}`"), descriptor.size)
         };
         match fetched.await {
             Err(error) if !Interrupted::caused(&error) => {
                 if let Some(before) = last.replace(error) {
-                    console.step(format_args!("that failed: {before:#}"));
+                    console.step(format_args!("a previous attempt failed: {before:#}"));
                 }
             }
             other => return other,
         }
     }
-    let last = last.unwrap_or_else(|| anyhow!("the manifest names no address"));
+    let last = last.unwrap_or_else(|| anyhow!("the manifest contains no URL for it"));
     let last = last.context(format!("the registry does not have it: {of_registry}"));
-    Err(last.hint("the layer is kept outside of the registry, at the address that the manifest names"))
+    Err(last.hint("the layer is stored outside the registry, at a URL in the manifest"))
 }
 
 /// A range request for a blob.
@@ -305,7 +301,7 @@ fn part(request: HttpRequest, from: u64) -> HttpRequest {
 fn of_the_size(response: HttpResponse, server: &str, size: u64) -> Result<HttpResponse> {
     let whole = response.length().map(|length| response.offset().saturating_add(length));
     match whole {
-        Some(whole) if whole != size => Err(anyhow!("{server} has {whole} bytes of it, the manifest says {size}")),
+        Some(whole) if whole != size => Err(anyhow!("{server} has {whole} bytes of it; the manifest requires {size}")),
         _ => Ok(response),
     }
 }
@@ -313,12 +309,12 @@ fn of_the_size(response: HttpResponse, server: &str, size: u64) -> Result<HttpRe
 /// Parses a layer's URL. A registry on the internet must not name an address in the worker's network.
 fn allowed(registry: &Registry<'_>, address: &str) -> Result<Url> {
     let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    let mut url = url.ok_or_else(|| anyhow!("the manifest names `{address}`, which is no `https` URL"))?;
+    let mut url = url.ok_or_else(|| anyhow!("the URL `{address}` in the manifest is not an `https` URL"))?;
     // Credentials in the manifest's URL are not used.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     if !registry.is_own(&url) && !is_nearby(registry.repository().registry()) && is_private(&url) {
-        return Err(anyhow!("the manifest names `{}`, a private address, which is not asked", host_of(&url)));
+        return Err(anyhow!("refusing to contact the private address `{}` in the manifest", host_of(&url)));
     }
     Ok(url)
 }

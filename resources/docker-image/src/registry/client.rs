@@ -179,7 +179,7 @@ impl<'c> Registry<'c> {
         loop {
             match read(ask().await?).await {
                 Err(error) if tries < MOST_READS && is_cut(&error) => {
-                    self.host.context.console().step("the registry's answer was cut; it is asked for again");
+                    self.host.context.console().step("the registry's response was cut off; retrying");
                     self.host.context.interrupt().sleep(PAUSE.saturating_mul(tries)).await?;
                     tries += 1;
                 }
@@ -202,7 +202,7 @@ impl<'c> Registry<'c> {
             self.host
                 .context
                 .console()
-                .step(format_args!("`{}` does not have {what} (yet); it is asked again", self.host.repository));
+                .step(format_args!("`{}` does not have {what} (yet); retrying", self.host.repository));
             self.host.context.interrupt().sleep(pause).await?;
         }
         ask().await

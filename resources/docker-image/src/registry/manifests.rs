@@ -84,7 +84,7 @@ impl Registry<'_> {
                 && !expected.is_of(&bytes)
             {
                 let found = Digest::of(&bytes);
-                return Err(nonsense(format!("what came has the digest {found}, and not {expected}")));
+                return Err(nonsense(format!("the downloaded manifest has the digest {found}; expected {expected}")));
             }
             let mut manifest = Manifest::parse(bytes, &content_type).map_err(nonsense)?;
             // The registry may use another digest algorithm.
@@ -108,7 +108,7 @@ impl Registry<'_> {
 
     /// The message for an image that must exist and does not.
     pub(crate) fn has_no_more(&self, digest: &Digest) -> String {
-        format!("`{}` has no image `{digest}` any more", self.repository())
+        format!("`{}` no longer has the image `{digest}`", self.repository())
     }
 
     /// Resolves a manifest to the image for a platform, through nested indexes.
@@ -122,12 +122,12 @@ impl Registry<'_> {
                 }
                 Content::Index(index) => wanted.choose(index).map(|chosen| chosen.digest.clone()).ok_or_else(|| {
                     anyhow!("`{}@{}` has no image for {wanted}", self.repository(), manifest.digest)
-                        .hint(format!("it has images for {}; `platform` says which one is meant", platforms(index)))
+                        .hint(format!("it has images for {}; set `platform` to one of them", platforms(index)))
                 })?,
             };
             manifest = self.manifest_of(&chosen).await?;
         }
-        Err(anyhow!("`{}` is an index in more than {DEEPEST} indexes", manifest.digest))
+        Err(anyhow!("`{}` is nested in more than {DEEPEST} indexes", manifest.digest))
     }
 
     fn unreadable(&self, error: Error, asked: Asked<'_>) -> Error {

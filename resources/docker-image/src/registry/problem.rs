@@ -14,12 +14,15 @@ impl Registry<'_> {
         let is_own = self.is_own(response.url());
         let error = Error::new(response.into_error().await);
         if is_own && self.auth.has_shown() {
-            error.hint(format!("`{host}` does not take these credentials"))
+            error.hint(format!("`{host}` rejected the credentials"))
         } else if is_own {
-            error.hint(format!("`{}` asks for credentials: `username` and `password`", self.host.repository.registry()))
+            error.hint(format!(
+                "`{}` requires credentials: set `username` and `password`",
+                self.host.repository.registry()
+            ))
         } else {
             error.hint(format!(
-                "`{}` redirects to `{host}`, which wants a login; `additional_private_registries` holds one for it",
+                "`{}` redirects to `{host}`, which requires credentials: add them to `additional_private_registries`",
                 self.host.repository.registry()
             ))
         }
@@ -29,19 +32,20 @@ impl Registry<'_> {
     pub(super) fn explain(&self, error: Error) -> Error {
         let repository = &self.host.repository;
         match status_of(&error) {
-            Some(StatusCode::FORBIDDEN | StatusCode::PRECONDITION_FAILED) if is_of_policy(&error) => error
-                .hint("a policy of the registry keeps this image from being pulled; its administrators can exempt it"),
-            Some(StatusCode::NOT_FOUND) if has_code(&error, &["BLOB_UNKNOWN"]) => {
-                error.hint(format!("`{repository}` has the image's manifest, and not all that it names; push it again"))
+            Some(StatusCode::FORBIDDEN | StatusCode::PRECONDITION_FAILED) if is_of_policy(&error) => {
+                error.hint("a policy of the registry blocks the pull of this image; its administrators can exempt it")
             }
+            Some(StatusCode::NOT_FOUND) if has_code(&error, &["BLOB_UNKNOWN"]) => error.hint(format!(
+                "`{repository}` has the image's manifest, but lacks some of its blobs; push the image again"
+            )),
             Some(StatusCode::NOT_FOUND) => {
-                error.hint(format!("is there a repository `{repository}`, and may it be read?"))
+                error.hint(format!("check that the repository `{repository}` exists and can be read"))
             }
             Some(StatusCode::FORBIDDEN) if self.auth.has_shown() => {
-                error.hint(format!("the credentials do not reach `{repository}`"))
+                error.hint(format!("the credentials have no access to `{repository}`"))
             }
             Some(StatusCode::FORBIDDEN) if self.auth.is_anonymous() => {
-                error.hint(format!("`{repository}` may not be read without a login: `username` and `password`"))
+                error.hint(format!("anonymous users cannot read `{repository}`: set `username` and `password`"))
             }
             _ => error,
         }
@@ -69,47 +73,46 @@ impl Registry<'_> {
         let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
         if has(&["quota", "configured upper limit", "storage limit"]) {
             return Some(format!(
-                "the registry has no room left for `{}`: its quota is used up; delete images there, or raise the quota",
+                "the storage quota of `{}` is exceeded; delete images, or raise the quota",
                 self.host.repository.path()
             ));
         }
         has(&["immutab", "cannot be overwritten", "does not allow updating"])
-            .then(|| "the registry does not let this tag be moved to another image; push under a new tag".to_owned())
+            .then(|| "the registry does not allow this tag to be overwritten; push under a new tag".to_owned())
     }
 
     fn hint_of_code(&self, refusal: &StatusError) -> Option<String> {
         let is = |codes: &[&str]| is_of_code(refusal, codes);
         let path = self.host.repository.path();
         if is(&["BLOB_UPLOAD_UNKNOWN"]) {
-            let hint = "the registry has lost the upload; several instances of one registry have to share their storage and secret";
+            let hint = "the registry lost the upload; all instances of a registry must share their storage and secret";
             return Some(hint.to_owned());
         }
         if is(&["BLOB_UPLOAD_INVALID"]) {
-            let hint = "the registry could not go on with the upload: its storage may be full or failing, or several instances \
-                        of it do not share their storage and secret";
+            let hint = "the registry could not continue the upload: its storage may be full or failing, or its instances do not share their storage and secret";
             return Some(hint.to_owned());
         }
         if is(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"]) {
-            let hint = "the registry does not see what was sent to it a moment ago; the same put once more may succeed";
+            let hint = "the registry does not have the uploaded blobs yet; run the put again";
             return Some(hint.to_owned());
         }
         if is(&["SIZE_INVALID", "DIGEST_INVALID"]) {
-            let hint = "the registry received other bytes than were sent; a proxy in between may cut or change them";
+            let hint =
+                "the registry received different bytes than were sent; a proxy may have truncated or changed them";
             return Some(hint.to_owned());
         }
         if is(&["TAG_INVALID"]) {
-            return Some("the registry does not take this tag: it may have rules for the names of tags".to_owned());
+            return Some("the registry rejected this tag: it may have rules for tag names".to_owned());
         }
         if is(&["MANIFEST_UNVERIFIED"]) {
-            return Some("the registry asks for a signature of images that are pushed to it".to_owned());
+            return Some("the registry requires a signature on pushed images".to_owned());
         }
         if is(&["MANIFEST_INVALID"]) || refusal.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-            let hint = "the registry does not take a manifest of this kind: some take the formats of Docker alone, some those of \
-                        OCI alone, and some no artifacts or indexes";
+            let hint = "the registry does not accept this type of manifest: some registries accept only Docker formats, some only OCI formats, and some no artifacts or indexes";
             return Some(hint.to_owned());
         }
         if is(&["NAME_INVALID"]) {
-            return Some(format!("the registry does not take the name `{path}`: it may ask for a project before it"));
+            return Some(format!("the registry rejected the name `{path}`: it may require a project as a prefix"));
         }
         if is(&["NAME_UNKNOWN"]) {
             return Some(self.hint_of_no_repository());
@@ -122,27 +125,30 @@ impl Registry<'_> {
             StatusCode::UNAUTHORIZED if self.auth.has_shown() => self.hint_of_login(),
             StatusCode::FORBIDDEN => self.hint_of_login(),
             StatusCode::NOT_FOUND => Some(self.hint_of_no_repository()),
-            StatusCode::METHOD_NOT_ALLOWED => {
-                Some("a mirror, or a registry that is read-only, takes nothing".to_owned())
-            }
+            StatusCode::METHOD_NOT_ALLOWED => Some("the registry may be a mirror or read-only".to_owned()),
             StatusCode::PAYLOAD_TOO_LARGE => {
-                Some("the registry, or a proxy in front of it, does not take bodies of this size".to_owned())
+                Some("the registry, or a proxy in front of it, does not accept requests of this size".to_owned())
             }
             _ => None,
         }
     }
 
     fn hint_of_no_repository(&self) -> String {
-        format!("is there a repository `{}`? some registries do not make one by a push", self.host.repository)
+        format!(
+            "check that the repository `{}` exists; some registries do not create repositories on push",
+            self.host.repository
+        )
     }
 
     fn hint_of_login(&self) -> Option<String> {
         let repository = &self.host.repository;
         if self.auth.has_shown() {
             let path = repository.path();
-            return Some(format!("to push, the credentials need the right (the scope) `push` for `{path}`"));
+            return Some(format!("to push, the credentials require the scope `push` for `{path}`"));
         }
-        self.auth.is_anonymous().then(|| format!("to push to `{repository}` takes a login: `username` and `password`"))
+        self.auth
+            .is_anonymous()
+            .then(|| format!("pushing to `{repository}` requires credentials: set `username` and `password`"))
     }
 }
 

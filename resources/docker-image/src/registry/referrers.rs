@@ -30,7 +30,7 @@ impl Registry<'_> {
         let added = async {
             let mut manifests = match self.manifest(Asked::Tag(&tag)).await? {
                 Some(Manifest { content: Content::Index(index), .. }) => index.manifests,
-                Some(_) => return Err(anyhow!("the tag `{tag}` is there, and no index")),
+                Some(_) => return Err(anyhow!("tag `{tag}` exists, but is not an index")),
                 None => Vec::new(),
             };
             if manifests.iter().any(|known| known.digest == manifest.digest) {
@@ -41,6 +41,6 @@ impl Registry<'_> {
             let list = Manifest::parse(serde_json::to_vec(&list)?, OCI_INDEX).map_err(|problem| anyhow!(problem))?;
             Box::pin(self.put_manifest(Asked::Tag(&tag), &list)).await
         };
-        added.await.with_context(|| format!("cannot list `{}` among those that belong to `{subject}`", manifest.digest))
+        added.await.with_context(|| format!("cannot add `{}` to the referrers of `{subject}`", manifest.digest))
     }
 }

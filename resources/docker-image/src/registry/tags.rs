@@ -54,10 +54,10 @@ impl Registry<'_> {
             empty = if tags.len() == before { empty + 1 } else { 0 };
             let Some(after) = next.take() else { return Ok(Some(tags)) };
             if !seen.insert(after.target.clone()) {
-                return Err(anyhow!("the list of tags has no end: a page names one that came before as the next"));
+                return Err(anyhow!("the list of tags does not end: its next page was already read"));
             }
             if empty >= MOST_EMPTY {
-                return Err(anyhow!("the list of tags has no end: {MOST_EMPTY} pages in a row have no new tag"));
+                return Err(anyhow!("the list of tags does not end: {MOST_EMPTY} consecutive pages have no new tag"));
             }
             let (read, following) = self.next_page(&after).await?;
             (page, next) = (Some(read), following);
@@ -75,17 +75,17 @@ impl Registry<'_> {
     }
 
     async fn next_page(&self, next: &Next) -> Result<(Page, Option<Next>)> {
-        let missing = || anyhow!("the next page of the list, `{}`, is not there", next.target);
+        let missing = || anyhow!("the next page of the list, `{}`, does not exist", next.target);
         let read = async |target: &str| self.page(target).await?.ok_or_else(missing);
         match (read(&next.target).await, &next.own) {
             (Err(error), Some(own)) if !Interrupted::caused(&error) => {
                 self.host.context.console().step(format_args!(
-                    "the next page of the list, `{}`, cannot be read; it is asked for at the registry's own address",
+                    "cannot read the next page of the list, `{}`; retrying at the registry's own address",
                     next.target
                 ));
                 read(own)
                     .await
-                    .with_context(|| format!("the registry named `{}` as the next page of the list", next.target))
+                    .with_context(|| format!("the registry returned `{}` as the next page of the list", next.target))
             }
             (other, _) => other,
         }
@@ -110,7 +110,7 @@ impl Registry<'_> {
         let headers = answer.headers().get_all("link").iter().filter_map(|value| value.to_str().ok());
         let links: Vec<Link<'_>> = headers.flat_map(links).collect();
         let resolve =
-            |link: &Link<'_>| asked.join(link.target).map_err(|_| anyhow!("the next page's address is no URL"));
+            |link: &Link<'_>| asked.join(link.target).map_err(|_| anyhow!("the URL of the next page is not valid"));
         let mut url: Option<Url> = links.iter().find(|link| link.is_next).map(resolve).transpose()?;
         if url.is_none() {
             // Some registries omit `rel`. A link to a list of tags can only be the next page.
@@ -125,8 +125,7 @@ impl Registry<'_> {
         }
         if !self.is_own(&url) || url.scheme() != asked.scheme() {
             // A registry behind a proxy may not know its own name, and a gateway redirects every page.
-            let target =
-                own.ok_or_else(|| anyhow!("the next page is said to be at another server, which is not asked"))?;
+            let target = own.ok_or_else(|| anyhow!("refusing to read the next page from another server"))?;
             return Ok(Some(Next { target, own: None }));
         }
         let own = own.filter(|_| url.path() != asked.path());

@@ -153,7 +153,7 @@ impl Registry<'_> {
             // A registry that rewrites manifests would serve something else than what was pushed.
             match answer.header("docker-content-digest").and_then(|text| text.parse::<Digest>().ok()) {
                 Some(stored) if stored.algorithm() == manifest.digest.algorithm() && stored != manifest.digest => {
-                    Err(anyhow!("the registry says that it has stored {stored}, and not {}", manifest.digest))
+                    Err(anyhow!("the registry reports that it stored {stored} instead of {}", manifest.digest))
                 }
                 _ => Ok(()),
             }
@@ -178,7 +178,7 @@ impl Registry<'_> {
                     self.host
                         .context
                         .console()
-                        .step("the registry does not see yet what was sent; the manifest is sent again");
+                        .step("the registry does not have the uploaded blobs yet; retrying the manifest");
                     self.host.context.interrupt().sleep(pause).await?;
                 }
                 other => return other,
@@ -378,7 +378,7 @@ impl Upload<'_> {
             self.cuts_in_a_row = self.cuts_in_a_row.max(MOST_CUTS_IN_A_ROW);
         }
         let context = self.registry.context();
-        context.console().step(format_args!("the upload of `{}` was cut; it goes on", self.digest));
+        context.console().step(format_args!("the upload of `{}` was cut off; resuming it", self.digest));
         context.interrupt().sleep(PAUSE.saturating_mul(1 << self.cuts_in_a_row.min(5))).await
     }
 
@@ -431,23 +431,23 @@ fn received(answer: &HttpResponse) -> Option<u64> {
 /// The URL of the next request of an upload.
 fn next_address(registry: &Registry<'_>, answer: &HttpResponse, before: Option<&Url>) -> Result<Url> {
     let Some(location) = answer.header("location") else {
-        return before.cloned().context("the registry does not say where to upload to");
+        return before.cloned().context("the registry returned no upload URL");
     };
     let asked = answer.url();
-    let mut url = asked.join(location).map_err(|_| anyhow!("the registry's address for the upload is no URL"))?;
+    let mut url = asked.join(location).map_err(|_| anyhow!("the registry's upload URL is not valid"))?;
     if url.scheme() != asked.scheme() {
         // A registry behind a TLS proxy may not know its scheme.
         let own = registry.is_own(&url) && url.set_scheme(asked.scheme()).is_ok();
         if !own && url.scheme() != "https" {
-            return Err(anyhow!("the registry wants the upload at an address without encryption"));
+            return Err(anyhow!("the registry's upload URL is unencrypted"));
         }
     }
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(anyhow!("the registry's address for the upload is no `https` URL"));
+        return Err(anyhow!("the registry's upload URL is not an `https` URL"));
     }
     // A registry on the internet must not name an address in the worker's network.
     if !registry.is_own(&url) && !is_nearby(registry.repository().registry()) && is_private(&url) {
-        return Err(anyhow!("the registry wants the upload at a private address, where nothing is sent"));
+        return Err(anyhow!("refusing to upload to the private address in the registry's upload URL"));
     }
     Ok(url)
 }

@@ -25,14 +25,14 @@ pub struct Config {
 pub struct Entry {
     /// `user:password` in base64.
     pub auth: Option<Secret>,
-    /// The user, where there is no `auth`.
+    /// The user name, if `auth` is absent.
     pub username: Option<String>,
     /// The password of `username`.
     pub password: Option<Secret>,
-    /// A token to get tokens with, instead of a password.
+    /// A refresh token, used instead of a password.
     pub identitytoken: Option<Secret>,
-    /// Taken as Docker writes it, without effect.
-    #[allow(dead_code, reason = "Docker writes it")]
+    /// Accepted for compatibility, without effect.
+    #[allow(dead_code, reason = "Docker writes this field")]
     pub email: Option<String>,
 }
 
@@ -42,10 +42,10 @@ pub(crate) fn parse(text: &str) -> Result<Config, String> {
         return Ok(Config::default());
     }
     let AnyCase(config) = serde_json::from_str::<AnyCase<Config>>(text).map_err(|error| {
-        format!("is no `config.json` of Docker's (line {}, column {})", error.line(), error.column())
+        format!("is not a valid Docker `config.json` (line {}, column {})", error.line(), error.column())
     })?;
     match config.auths.iter().find(|(_, entry)| entry.auth.is_some() && entry.user_and_password().is_none()) {
-        Some((registry, _)) => Err(format!("the `auth` of `{registry}` is no `user:password` in base64")),
+        Some((registry, _)) => Err(format!("`auth` of `{registry}` is not a base64-encoded `user:password`")),
         None => Ok(config),
     }
 }

@@ -4,7 +4,7 @@ use jetway::Secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// `docker_host`: an address, with what it takes to be let in there.
+/// `docker_host`: the address of an engine and its credentials.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum DockerHost {
@@ -19,15 +19,15 @@ pub enum DockerHost {
 pub struct EngineAt {
     /// The address: `tcp://host:2376` or `ssh://user@host`.
     pub url: String,
-    /// The authority of a `tcp` engine, in PEM form.
+    /// The CA certificate of a `tcp` engine, in PEM format.
     pub ca_cert: Option<String>,
-    /// The certificate to log in with, in PEM form.
+    /// The TLS client certificate, in PEM format.
     pub client_cert: Option<String>,
-    /// The private key of `client_cert`, in PEM form.
+    /// The private key of `client_cert`, in PEM format.
     pub client_key: Option<Secret>,
-    /// The private key to log in with by ssh.
+    /// The private key for ssh.
     pub private_key: Option<Secret>,
-    /// What ssh knows the machine by: lines of a `known_hosts` file.
+    /// The host keys of the machine: lines of a `known_hosts` file.
     pub known_hosts: Option<String>,
 }
 

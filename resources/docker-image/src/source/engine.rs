@@ -48,11 +48,11 @@ impl Source {
             ("known_hosts", at.known_hosts.is_some(), is_ssh, "ssh"),
         ] {
             if given && !fits {
-                problems.add(key(name), format!("is for a `{scheme}` address"));
+                problems.add(key(name), format!("requires a `{scheme}` address"));
             }
         }
         if at.client_cert.is_some() != at.client_key.is_some() {
-            problems.add(key("client_cert"), "`client_cert` and `client_key` belong together");
+            problems.add(key("client_cert"), "`client_cert` and `client_key` must be set together");
         }
     }
 }

@@ -67,7 +67,7 @@ impl FromStr for Address {
                 let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
                 let (user, authority) = match authority.rsplit_once('@') {
                     Some((user, _)) if user.contains(':') => {
-                        return Err("a password has no place in it; ssh logs in by `private_key`".to_owned());
+                        return Err("must not contain a password; set `private_key` for ssh".to_owned());
                     }
                     Some((user, authority)) => (Some(user), authority),
                     None => (None, authority),

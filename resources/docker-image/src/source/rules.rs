@@ -22,7 +22,7 @@ impl Parameters for Source {
             && !is_tag(tag)
             && tag.parse::<Digest>().is_err()
         {
-            problems.add("tag", "is no tag: letters, digits, `_`, `.` and `-`, 128 of them at most");
+            problems.add("tag", "is not a valid tag: use at most 128 letters, digits, `_`, `.` and `-`");
         }
         if let Some(size) = set(self.max_unpacked_size.as_deref())
             && bytes(size).is_none()
@@ -35,7 +35,7 @@ impl Parameters for Source {
             ("annotation_regex", &self.annotation_regex),
         ] {
             if let Some(Err(problem)) = set(pattern.as_deref()).map(pattern::compile) {
-                problems.add(key, format!("is no pattern: {problem}"));
+                problems.add(key, format!("is not a valid pattern: {problem}"));
             }
         }
         if let Some(Err(problem)) = set(self.semver_constraint.as_deref()).map(str::parse::<Constraint>) {
@@ -46,15 +46,17 @@ impl Parameters for Source {
             problems.add("cosign.key", problem);
         }
         if set(self.aws_role_arn.as_deref()).is_some() && !self.aws_role_arns.is_empty() {
-            problems.add("aws_role_arns", "stands beside `aws_role_arn`; one of the two names the roles");
+            problems.add("aws_role_arns", "excludes `aws_role_arn`: set either one role or a list of roles");
         }
         if self.azure_acr && self.repository.trim().parse::<Repository>().is_ok_and(|repository| repository.is_on_hub())
         {
-            problems
-                .add("azure_acr", "goes with the name of a registry in `repository`, such as `team.azurecr.io/app`");
+            problems.add(
+                "azure_acr",
+                "requires the name of an Azure registry in `repository`, such as `team.azurecr.io/app`",
+            );
         }
         if self.azure_acr && set(self.aws_region.as_deref()).is_some() {
-            problems.add("azure_acr", "stands beside `aws_region`; a registry is Azure's or Amazon's");
+            problems.add("azure_acr", "excludes `aws_region`: a registry belongs to either Azure or AWS");
         }
         if let Some(DockerConfig::Text(text)) = &self.docker_config
             && let Err(problem) = docker_config::parse(text.expose())
@@ -85,16 +87,16 @@ impl Source {
     fn sort_rules(&self, problems: &mut Problems) {
         let Some(sort) = self.sort else { return };
         let Some(pattern) = set(self.tag_regex.as_deref()) else {
-            problems.add("sort", "stands without the `tag_regex` that it belongs to");
+            problems.add("sort", "requires `tag_regex`");
             return;
         };
         if self.created_at_sort && sort != Sort::Created {
-            problems.add("sort", "stands beside `created_at_sort`; one of the two says what the order is");
+            problems.add("sort", "excludes `created_at_sort`: both keys set the order");
         }
         if let Ok(pattern) = pattern::compile(pattern)
             && pattern.capture_names().flatten().count() > 1
         {
-            problems.add("sort", "the `tag_regex` has several named groups; one of them is what tags are ordered by");
+            problems.add("sort", "`tag_regex` has several named groups; tags can be sorted by only one");
         }
     }
 }

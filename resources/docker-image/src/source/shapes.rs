@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::source::docker_config;
 use crate::source::text::set;
 
-/// Whether to do without encryption.
+/// Whether plain HTTP is allowed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Insecure {
@@ -44,11 +44,11 @@ pub enum Mirror {
 /// A mirror with credentials.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct MirrorEntry {
-    /// Its host, with its port where that is not the usual one.
+    /// The host, with the port if it is not the default.
     pub host: String,
-    /// The user there.
+    /// The user name.
     pub username: Option<String>,
-    /// The password there. The credentials of `repository` never go to a mirror.
+    /// The password. The credentials of `repository` are never sent to a mirror.
     pub password: Option<Secret>,
 }
 
@@ -83,17 +83,17 @@ impl MirrorEntry {
     }
 }
 
-/// An authority to trust.
+/// A CA certificate to trust.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum CaCertificate {
-    /// Certificates in PEM form, for every registry.
+    /// Certificates in PEM format, for every registry.
     Pem(String),
     /// For one registry.
     Entry {
         /// The registry: `host`, or `host:port`.
         domain: Option<String>,
-        /// Certificates in PEM form.
+        /// Certificates in PEM format.
         cert: String,
     },
 }
@@ -123,14 +123,14 @@ impl CaCertificate {
     }
 }
 
-/// A certificate to log in with.
+/// A TLS client certificate.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct ClientCertificate {
     /// The registry: `host`, or `host:port`.
     pub domain: String,
-    /// The certificate in PEM form.
+    /// The certificate in PEM format.
     pub cert: String,
-    /// Its private key in PEM form, without a passphrase.
+    /// The private key in PEM format, without a passphrase.
     pub key: Secret,
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn is_registry(domain: &str, registry: &str) -> bool {
     crate::reference::registry_of(domain).is_ok_and(|(host, _)| host == registry)
 }
 
-/// The platform whose image is meant.
+/// The platform to select.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Platform {
@@ -147,11 +147,11 @@ pub enum Platform {
     Text(String),
     /// Its parts.
     Parts {
-        /// As in Go: `amd64`, `arm64`. A variant may follow: `arm64/v8`.
+        /// The architecture, in Go's naming: `amd64`, `arm64`. A variant may follow: `arm64/v8`.
         architecture: Option<String>,
-        /// As in Go: `linux`.
+        /// The operating system, in Go's naming: `linux`.
         os: Option<String>,
-        /// Such as `v8`.
+        /// The variant of the architecture, such as `v8`.
         variant: Option<String>,
     },
 }
@@ -161,18 +161,19 @@ pub enum Platform {
 pub struct PrivateRegistry {
     /// The registry: `host`, or `host:port`.
     pub registry: String,
-    /// The user there.
+    /// The user name.
     pub username: String,
-    /// The password there.
+    /// The password.
     pub password: Secret,
 }
 
-/// How images are signed.
+/// How to sign images.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Cosign {
-    /// A private key for ECDSA on the curve P-256 in PEM form: a key file of `cosign generate-key-pair`, or PKCS#8 without a passphrase.
+    /// An ECDSA private key on the curve P-256 in PEM format: a key file of `cosign generate-key-pair`, or PKCS#8
+    /// without a passphrase.
     pub key: Secret,
-    /// The password of a key file of cosign's. Without it the empty password is tried.
+    /// The password of a cosign key file. Defaults to the empty password.
     pub password: Option<Secret>,
 }
 

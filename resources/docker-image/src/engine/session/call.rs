@@ -58,7 +58,7 @@ impl Calls {
                 let [compressed, length @ ..] = *header;
                 let length = usize::try_from(u32::from_be_bytes(length))?;
                 if compressed != 0 || length > LARGEST {
-                    return Err(anyhow!("a message that is compressed or larger than {LARGEST} bytes"));
+                    return Err(anyhow!("the message is compressed or larger than {LARGEST} bytes"));
                 }
                 if self.pending.len() >= 5 + length {
                     self.pending.advance(5);

@@ -60,6 +60,6 @@ impl Offer {
 
     pub(super) fn agent(&self, id: &str) -> Result<&PathBuf, Status> {
         let id = if id.is_empty() { "default" } else { id };
-        self.agents.get(id).ok_or_else(|| Status { code: NOT_FOUND, message: format!("no ssh agent `{id}` in `ssh`") })
+        self.agents.get(id).ok_or_else(|| Status { code: NOT_FOUND, message: format!("`ssh` has no ssh agent `{id}`") })
     }
 }

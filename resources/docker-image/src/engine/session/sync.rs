@@ -38,7 +38,7 @@ const LINKS: usize = 40;
 pub(super) async fn serve(offer: Arc<Offer>, headers: HeaderMap, calls: Calls, sender: Sender) -> Result<(), Status> {
     let asked = values(&headers, "dir-name").pop().unwrap_or_default();
     let directory = offer.directories.get(asked.as_str());
-    let directory = directory.ok_or_else(|| Status::internal(&format!("there is no directory `{asked}`")))?;
+    let directory = directory.ok_or_else(|| Status::internal(&format!("directory `{asked}` does not exist")))?;
     let mut transfer = Transfer { calls, sender, files: Vec::new() };
     let outcome = transfer.run(directory, &headers).await;
     if let Err(status) = &outcome {
@@ -135,7 +135,7 @@ impl Transfer {
     /// Sends the content of a file, then an empty packet.
     async fn content(&self, number: u64) -> Result<(), Status> {
         let path = usize::try_from(number).ok().and_then(|number| self.files.get(number)?.as_ref());
-        let path = path.ok_or_else(|| Status::internal(&format!("there is no file {number}")))?;
+        let path = path.ok_or_else(|| Status::internal(&format!("file {number} does not exist")))?;
         let mut file = tokio::fs::File::open(path).await.map_err(|error| named(path, &error))?;
         let mut buffer = vec![0; PIECE];
         loop {
