@@ -1,4 +1,4 @@
-//! Amazon's side of a signature: what a request that came was signed with, worked out anew from the request itself.
+//! Verifies AWS signatures: computes the signature from the request.
 //!
 //! By "Create a signed AWS API request"
 //! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>) and, for a URL that is signed as a whole,
@@ -12,14 +12,14 @@ use aws_lc_rs::hmac;
 
 use crate::stand_in::Asked;
 
-/// A key that requests may be signed with.
+/// An access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// Its id.
     pub id: String,
     /// The key itself.
     pub secret: String,
-    /// The token that has to come with it.
+    /// The session token.
     pub session: Option<String>,
 }
 
@@ -29,8 +29,8 @@ impl Key {
         Self { id: id.to_owned(), secret: secret.to_owned(), session: None }
     }
 
-    /// Whether a request is signed with this key, for that region and service. The signature stands in a header, or in the
-    /// query of a URL that was signed as a whole; `headers` came with that.
+    /// Whether a request is signed with this key, for this region and service. The signature is in a header, or in the
+    /// query of a presigned URL, which was sent with `headers`.
     pub fn has_signed(&self, asked: &Asked, region: &str, service: &str) -> Result<(), String> {
         let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));
         let mut pairs: Vec<(String, String)> = query
@@ -90,7 +90,7 @@ fn of_header(header: &str) -> Result<BTreeMap<String, String>, String> {
     Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-/// The fields of a signed URL, without `X-Amz-` before their names; the signature itself goes out of the query.
+/// The fields of a presigned URL, without the prefix `X-Amz-`; removes the signature from the query.
 fn of_query(pairs: &mut Vec<(String, String)>) -> BTreeMap<String, String> {
     let fields = pairs.iter().filter_map(|(name, value)| {
         let value = value.replace("%2F", "/").replace("%3B", ";").replace("%2B", "+").replace("%3D", "=");

@@ -1,4 +1,4 @@
-//! Certificates made for one run: an authority, and what it vouches for.
+//! A CA and certificates that it signs, created for one test run.
 
 use std::process::Command;
 
@@ -10,14 +10,14 @@ use rcgen::{
 
 use crate::scratch;
 
-/// A kind of key, and the hash that it signs with: that of an authority and of what it vouches for.
+/// A key type with its signature hash, for a CA and its certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// What most authorities have.
+    /// The usual key type of CAs.
     P256,
     /// ECDSA on P-384 with SHA-384.
     P384,
-    /// ECDSA on P-521 with SHA-512, which private authorities have and not every library knows.
+    /// ECDSA on P-521 with SHA-512, which private CAs use and not every library supports.
     P521,
     /// Ed25519.
     Ed25519,
@@ -41,14 +41,14 @@ impl Kind {
     }
 }
 
-/// An authority of its own.
+/// A private CA.
 pub struct Authority {
     pem: String,
     kind: Kind,
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// A certificate with its key, both in PEM form.
+/// A certificate with its key, both in PEM format.
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// The certificate.
@@ -63,33 +63,33 @@ impl Authority {
         Self::of(Kind::P256)
     }
 
-    /// A new one with such a key, for servers that have such keys.
+    /// Creates a CA with this key type, for servers with the same key type.
     pub fn of(kind: Kind) -> Self {
         let mut parameters = CertificateParams::default();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Who has several authorities of one name finds the wrong one.
+        // With several CAs of the same name, a client may find the wrong one.
         parameters.distinguished_name.push(DnType::CommonName, format!("jetway tests {:p}", &raw const parameters));
         let key = kind.key();
         let pem = parameters.self_signed(&key).expect("sign an authority").pem();
         Self { pem, kind, issuer: Issuer::new(parameters, key) }
     }
 
-    /// Its own certificate, in PEM form.
+    /// Its own certificate, in PEM format.
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// A certificate for a server of these names and addresses.
+    /// A certificate for a server with these names and addresses.
     pub fn server(&self, names: &[&str]) -> Identity {
         self.identity(names, ExtendedKeyUsagePurpose::ServerAuth, false)
     }
 
-    /// The same, but it has expired in 2020.
+    /// The same, but it expired in 2020.
     pub fn expired_server(&self, names: &[&str]) -> Identity {
         self.identity(names, ExtendedKeyUsagePurpose::ServerAuth, true)
     }
 
-    /// A certificate to log in with.
+    /// A TLS client certificate.
     pub fn client(&self, name: &str) -> Identity {
         self.identity(&[name], ExtendedKeyUsagePurpose::ClientAuth, false)
     }
@@ -108,8 +108,8 @@ impl Authority {
     }
 }
 
-/// The certificate of an authority that signs by RSA-PSS, in PEM form, and one of a server with an RSA key that it vouches for.
-/// OpenSSL makes them: rcgen has no such signatures.
+/// The certificate of a CA that signs with RSA-PSS, in PEM format, and a server certificate with an RSA key that it
+/// signed. OpenSSL creates them, because rcgen does not support RSA-PSS.
 pub fn signed_by_rsa_pss(name: &str) -> (String, Identity) {
     let directory = scratch::directory();
     let openssl = |arguments: &[&str]| {

@@ -1,10 +1,10 @@
-//! A work tree, as a task of a pipeline leaves it for a put.
+//! A work tree that a task left for a put.
 
 use std::path::{Path, PathBuf};
 
 use crate::git;
 
-/// A clone with a work tree, in a directory that belongs to someone else.
+/// A clone with a work tree, in a directory that the caller owns.
 pub struct Checkout {
     path: PathBuf,
 }
@@ -16,17 +16,17 @@ impl Checkout {
         Self { path: directory.join(name) }
     }
 
-    /// The work tree that a get has made.
+    /// The work tree of a get.
     pub fn of_get(directory: &Path) -> Self {
         Self { path: directory.to_owned() }
     }
 
-    /// Where the work tree is.
+    /// The path of the work tree.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes files, commits them on whatever is checked out and gives the commit's id.
+    /// Writes files, commits them to HEAD and returns the commit's id.
     ///
     /// Dates follow the parent's by a minute, so that ids are the same every time.
     pub fn commit(&self, message: &str, files: &[(&str, &str)]) -> String {
@@ -50,7 +50,7 @@ impl Checkout {
         self.git(&["rev-parse", "HEAD"])
     }
 
-    /// Runs `git` in the work tree and gives what it printed.
+    /// Runs `git` in the work tree and returns its output.
     pub fn git(&self, arguments: &[&str]) -> String {
         git::run(&self.path, arguments)
     }

@@ -14,22 +14,22 @@ use serde_json::json;
 
 use crate::stand_in::{Answer, Asked, StandIn};
 
-/// The local user who is let in, and the password.
+/// The local user and the password.
 pub const USER: (&str, &str) = ("ci-bot", "l0calpassw0rd");
 
-/// The tokens that it gives out.
+/// The tokens that it issues.
 pub const ACCESS_TOKEN: &str = "acc3sst0k3nacc3sst0k3n";
 /// See [`ACCESS_TOKEN`].
 pub const ID_TOKEN: &str = "1dt0k3n1dt0k3n1dt0k3n";
 
-/// How one logs in.
+/// The login protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Era {
     /// Before 4.0: Basic, per team.
     Team,
     /// Before 6.1: OAuth at `/sky/token`.
     Sky,
-    /// Before 6.5: OAuth at `/sky/issuer/token`; the id token is what the API takes.
+    /// Before 6.5: OAuth at `/sky/issuer/token`; the API accepts the ID token.
     IssuerId,
     /// OAuth at `/sky/issuer/token`.
     Issuer,
@@ -42,12 +42,12 @@ pub struct Concourse {
 }
 
 impl Concourse {
-    /// One whose pipelines everybody may see.
+    /// Starts a Concourse with public pipelines.
     pub fn public() -> Self {
         Self::start("8.2.5", Era::Issuer, false)
     }
 
-    /// One where only those who are logged in see anything.
+    /// Starts a Concourse that requires a login.
     pub fn private(version: &'static str, era: Era) -> Self {
         Self::start(version, era, true)
     }
@@ -66,12 +66,12 @@ impl Concourse {
         self.server.url()
     }
 
-    /// Says how a build of the usual job ended.
+    /// Sets the status of a build of the default job.
     pub fn ended(&self, name: &str, status: &str) {
         self.ended_at("main", "delivery", "build", name, "", status);
     }
 
-    /// Says how any build ended. `vars` is the pipeline's instance vars as JSON, or nothing.
+    /// Sets the status of any build. `vars` is the pipeline's instance vars as JSON, or empty.
     pub fn ended_at(&self, team: &str, pipeline: &str, job: &str, name: &str, vars: &str, status: &str) {
         let key = [team, pipeline, job, name, vars].join("\n");
         self.builds.lock().expect("no panic").insert(key, status.to_owned());
@@ -83,7 +83,7 @@ impl Concourse {
     }
 }
 
-/// The answer to a request that logs in; none for any other.
+/// The response to a login request; `None` for any other request.
 fn login(asked: &Asked, version: &str, era: Era) -> Option<Answer> {
     let refused =
         || Answer::json(401, &json!({ "error": "access_denied", "error_description": "Invalid username or password" }));
@@ -98,7 +98,7 @@ fn login(asked: &Asked, version: &str, era: Era) -> Option<Answer> {
         }
         ("POST", "/sky/token", Era::Sky) | ("POST", "/sky/issuer/token", Era::IssuerId | Era::Issuer) => {
             let field = |name: &str| asked.form(name).unwrap_or_default();
-            // `fly`'s own name and password, as every copy of it has them.
+            // The client id and secret of `fly`, which are public.
             if authorization != basic("fly", "Zmx5") || field("grant_type") != "password" {
                 return Some(Answer::json(
                     401,
@@ -110,7 +110,7 @@ fn login(asked: &Asked, version: &str, era: Era) -> Option<Answer> {
             if !["openid", "profile", "email", "federated:id", "groups"].iter().all(|scope| asks(scope)) {
                 return Some(Answer::json(400, &json!({ "error": "invalid_scope" })));
             }
-            // Those who log in by OIDC, LDAP or GitHub have no password here.
+            // Users who log in with OIDC, LDAP or GitHub have no password here.
             if (field("username").as_str(), field("password").as_str()) != USER {
                 return Some(refused());
             }

@@ -1,6 +1,6 @@
 //! A real Gitea: git by HTTP and ssh, deploy keys, protected branches, LFS, commit statuses and a registry.
 //!
-//! One server runs for each test process, and ends with it. Each test makes repositories of its own.
+//! One server runs for each test process, and ends with it. Each test creates its own repositories.
 //! `counterparts/make.sh` builds the program.
 
 use std::fs;
@@ -24,7 +24,7 @@ pub const USER: &str = "jet";
 /// The password of [`USER`].
 pub const PASSWORD: &str = "w4y-t0-g0-s3cret";
 
-/// Gitea refuses to run as root, so that root's tests run it as this user (`nobody` on Debian).
+/// Gitea refuses to run as root, so tests of root run it as this user (`nobody` on Debian).
 const UNPRIVILEGED: u32 = 65534;
 
 /// A running Gitea.
@@ -71,7 +71,7 @@ fn running() -> &'static Result<Gitea, String> {
 }
 
 fn start(program: &Path) -> (Gitea, Daemon) {
-    // The directory outlives this process by nothing that matters: the next run of the tests removes it.
+    // The directory may outlive this process: the next test run removes it.
     let directory = scratch::directory().keep();
     let root = rustix::process::getuid().is_root();
     if root {
@@ -196,7 +196,7 @@ impl Gitea {
         (status.parse().expect("a status code"), body.to_owned())
     }
 
-    /// Makes an empty repository with a name of its own.
+    /// Creates an empty repository with a unique name.
     pub fn repository(&'static self) -> GiteaRepository {
         self.repository_with(&json!({}))
     }
@@ -213,7 +213,7 @@ impl Gitea {
         GiteaRepository { server: self, name }
     }
 
-    /// Makes a repository with the branches and tags of this one.
+    /// Creates a repository with the branches and tags of this one.
     pub fn repository_of(&'static self, repository: &Repository) -> GiteaRepository {
         let made = self.repository();
         made.push_all(repository.path());
@@ -252,13 +252,13 @@ impl GiteaRepository {
         self.url().replacen("http://", &format!("http://{USER}:{PASSWORD}@"), 1)
     }
 
-    /// What a ref names on the server; `None` when there is none of that name.
+    /// The object id of a ref on the server; `None` if the ref does not exist.
     pub fn resolve(&self, name: &str) -> Option<String> {
         let listed = git::run(&PathBuf::from("/"), &["ls-remote", &self.url_with_login(), name]);
         listed.split_whitespace().next().map(str::to_owned)
     }
 
-    /// Lets a public key in, for reading alone or for pushes too.
+    /// Adds a deploy key, read-only or with write access.
     pub fn add_deploy_key(&self, public: &str, read_only: bool) {
         self.api("POST", "/keys", Some(&json!({ "title": "deploy", "key": public, "read_only": read_only })));
     }

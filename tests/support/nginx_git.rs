@@ -1,4 +1,4 @@
-//! A git server as people run it: nginx with TLS and a password in front of `git http-backend`.
+//! A typical git server: nginx with TLS and a password in front of `git http-backend`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use tempfile::TempDir;
 use crate::daemon::Daemon;
 use crate::{git, process, scratch};
 
-/// Where Debian puts the programs.
+/// The directory of the programs on Debian.
 pub const PROGRAMS: [&str; 3] = ["/usr/sbin/nginx", "/usr/sbin/fcgiwrap", "/usr/lib/git-core/git-http-backend"];
 
-/// An authority for certificates.
+/// A CA.
 pub struct Authority {
     parameters: CertificateParams,
     key: KeyPair,
-    /// Its own certificate, in PEM form.
+    /// Its own certificate, in PEM format.
     pub pem: String,
 }
 
@@ -32,9 +32,9 @@ pub struct NginxGit {
 }
 
 impl Authority {
-    /// A new one that nobody trusts yet.
+    /// Creates a CA that is not trusted yet.
     pub fn new() -> Self {
-        // Who verifies finds an authority by its name, and so two must not have the same.
+        // A client looks up a CA by its name, so two must not have the same name.
         static COUNTER: AtomicUsize = AtomicUsize::new(0);
         let mut parameters = CertificateParams::default();
         let name = format!("authority {}", COUNTER.fetch_add(1, Ordering::Relaxed));
@@ -62,8 +62,8 @@ impl Default for Authority {
 }
 
 impl NginxGit {
-    /// Serves every repository below `root` to the user with that password, for reading and writing. What is below `/moved`
-    /// is sent on to `moved`.
+    /// Serves every repository below `root` to the user with this password, for reading and writing. Requests below
+    /// `/moved` are redirected to `moved`.
     pub fn start(root: &Path, authority: &Authority, (user, password): (&str, &str), moved: &str) -> Self {
         let directory = scratch::directory();
         let file = |name: &str, content: &str| {
@@ -103,12 +103,12 @@ impl NginxGit {
         Self { port, directory, _nginx: nginx, _backend: backend }
     }
 
-    /// The address of a repository, by the name `localhost`.
+    /// The URL of a repository, with the host `localhost`.
     pub fn url(&self, repository: &str) -> String {
         format!("https://localhost:{}/{repository}", self.port)
     }
 
-    /// The address of a repository, by the address of loopback: another host, as far as credentials go.
+    /// The URL of a repository, with the loopback address: a different host for credentials.
     pub fn other_url(&self, repository: &str) -> String {
         format!("https://127.0.0.1:{}/{repository}", self.port)
     }

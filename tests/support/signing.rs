@@ -1,4 +1,4 @@
-//! People who sign commits: real keys of `gpg` and of `ssh-keygen`, used by git itself.
+//! Keys of `gpg` and `ssh-keygen`, with which git signs commits.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,24 +13,24 @@ use crate::{git, scratch};
 /// The time of keys that expired long ago, as gpg reads it.
 const LONG_AGO: &str = "20200101T000000!";
 
-/// GPG with a home of its own. Its agent ends when it is dropped.
+/// GPG with a private home directory. Its agent ends when it is dropped.
 pub struct Gpg {
     home: TempDir,
 }
 
-/// Someone's key.
+/// A signing key.
 #[derive(Debug, Clone)]
 pub struct Signer {
     /// The fingerprint of the primary key.
     pub fingerprint: String,
     /// The public key in its armour.
     pub public: String,
-    /// Settings of git by which it signs.
+    /// The git settings for signing with it.
     settings: Vec<String>,
 }
 
 impl Gpg {
-    /// A home without keys.
+    /// Creates a home directory without keys.
     pub fn new() -> Self {
         Self { home: scratch::directory() }
     }
@@ -40,7 +40,7 @@ impl Gpg {
         self.generate(name, "never", None)
     }
 
-    /// A key that expired long ago, two days after it was made. Its signatures are of its time.
+    /// A key that expired long ago, two days after its creation. Its signatures date from before the expiry.
     pub fn expired_signer(&self, name: &str) -> Signer {
         self.generate(name, "2d", Some(LONG_AGO))
     }
@@ -52,13 +52,13 @@ impl Gpg {
         Signer { public: self.exported(&signer.fingerprint), ..signer }
     }
 
-    /// The public half of a key once its owner has made it last for ever.
+    /// The public key after its owner removed the expiry.
     pub fn renewed(&self, signer: &Signer) -> String {
         self.gpg(&["--quick-set-expire", &signer.fingerprint, "0"]);
         self.exported(&signer.fingerprint)
     }
 
-    /// The public half of a key once its owner has revoked it.
+    /// The public key after its owner revoked it.
     pub fn revoked(&self, signer: &Signer) -> String {
         let certificate = self.home.path().join("openpgp-revocs.d").join(format!("{}.rev", signer.fingerprint));
         let text = fs::read_to_string(&certificate).expect("gpg leaves a certificate beside each key");
@@ -76,7 +76,7 @@ impl Gpg {
         let listed = self.gpg(&["--with-colons", "--list-keys", &format!("={user}")]);
         let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).expect("a fingerprint");
         let fingerprint = fingerprint.trim_end_matches(':').to_owned();
-        // git calls one program, without arguments of ours.
+        // git calls one program and does not accept arguments for it.
         let program = self.home.path().join(format!("gpg-as-{name}"));
         let time = time.map(|time| format!("--faked-system-time {time} ")).unwrap_or_default();
         let home = self.home.path().display();
@@ -112,12 +112,12 @@ impl Drop for Gpg {
 /// A person with an SSH key.
 pub struct SshSigner {
     directory: TempDir,
-    /// The public key, as it stands in an `allowed_signers` file.
+    /// The public key, in the format of an `allowed_signers` file.
     pub public: String,
 }
 
 impl SshSigner {
-    /// Makes a key of a type that `ssh-keygen` knows.
+    /// Creates a key of a type that `ssh-keygen` supports.
     pub fn new(kind: &str) -> Self {
         let directory = scratch::directory();
         let file = directory.path().join("key");
@@ -127,7 +127,7 @@ impl SshSigner {
         Self { directory, public }
     }
 
-    /// As whoever signs commits by it.
+    /// The committer that signs with it.
     pub fn signer(&self) -> Signer {
         let key = self.key();
         Signer {
@@ -172,7 +172,7 @@ impl Repository {
         commit
     }
 
-    /// Makes the text of a commit a commit, whatever is in it, and moves `main` there.
+    /// Writes the text as a commit object without validation, and moves `main` there.
     pub fn raw_commit(&self, text: &str) -> String {
         let file = self.root().join("commit");
         fs::write(&file, text).expect("write the commit's text");

@@ -1,4 +1,4 @@
-//! One way to show all that a verb did, and [`assert_verb!`](crate::assert_verb) to compare it with what a test expects.
+//! Renders the outcome of a verb as text, for comparison by [`assert_verb!`](crate::assert_verb).
 
 use std::fmt::Write as _;
 use std::fs;
@@ -25,7 +25,7 @@ macro_rules! assert_verb {
 #[doc(hidden)]
 pub use insta::assert_snapshot;
 
-/// What of an outcome is shown, and how.
+/// Selects the parts of an outcome to render.
 ///
 /// Whatever differs from run to run, or from the binary to the image, is replaced: the verb's directory, temporary paths, ports, durations and ANSI colours. Ids of
 /// commits stay, because the fixtures' are the same every time; [`hide_ids`](Self::hide_ids) is for the others.
@@ -48,7 +48,7 @@ impl From<&Outcome> for View {
             (Some(code), _) => format!("exit code: {code}"),
             (None, signal) => format!("signal: {}", signal.unwrap_or_default()),
         };
-        // The order of keys is the program's; only the layout is ours.
+        // The order of keys is that of the program; only the layout is changed.
         let printed = String::from_utf8_lossy(&outcome.stdout).into_owned();
         let stdout = serde_json::from_str::<serde_json::Value>(&printed)
             .and_then(|value| serde_json::to_string_pretty(&value))
@@ -74,14 +74,14 @@ impl From<Outcome> for View {
 }
 
 impl Outcome {
-    /// A view, to say more about what is shown.
+    /// A view, to change what is rendered.
     pub fn view(&self) -> View {
         View::from(self)
     }
 }
 
 impl View {
-    /// Shows the names in the verb's directory too. What is in `.git` is not listed: [`file`](Self::file) shows it by name.
+    /// Also renders the file names in the verb's directory, except those in `.git`; use [`file`](Self::file) for them.
     pub fn tree(mut self) -> Self {
         self.tree.clone_from(&self.directory);
         self
@@ -134,7 +134,7 @@ impl View {
             text = text.replace(&*directory.to_string_lossy(), "[DIR]");
         }
         text = text.replace("/tmp/build/get", "[DIR]").replace("/tmp/build/put", "[DIR]");
-        // What the binary calls by a temporary path has this name in a container.
+        // In a container, this name replaces the binary's temporary path.
         text = text.replace(&*self.container.temporary().to_string_lossy(), "/tmp");
         let temporary = format!("{}/[^/\\s'\"`:]+", regex::escape(&scratch::root().to_string_lossy()));
         let mut filters = vec![

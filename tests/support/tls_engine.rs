@@ -1,5 +1,5 @@
-//! This machine's container engine as one elsewhere has it: behind TLS, for who shows a certificate. The engine itself is
-//! untouched; here is what stands before its socket: `--tlsverify` of "Protect the Docker daemon socket"
+//! This machine's container engine behind TLS with client certificates, like an engine on another machine. The engine
+//! itself is not changed; this is a proxy in front of its socket: `--tlsverify` of "Protect the Docker daemon socket"
 //! (<https://docs.docker.com/engine/security/protect-access/>).
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::certificates::{Authority, Identity};
 use crate::engine::SOCKET;
 
-/// The engine's door. It closes, with all connections, when it is dropped.
+/// The TLS proxy of the engine. It closes all connections when it is dropped.
 pub struct TlsEngine {
     port: u16,
     authority: Authority,
@@ -23,7 +23,7 @@ pub struct TlsEngine {
 }
 
 impl TlsEngine {
-    /// Opens one on a port of the system's choice.
+    /// Starts a proxy on a free port.
     ///
     /// # Panics
     /// When it cannot be opened.
@@ -38,7 +38,7 @@ impl TlsEngine {
             while let Ok((client, _)) = listener.accept().await {
                 let acceptor = TlsAcceptor::from(Arc::clone(&config));
                 tokio::spawn(async move {
-                    // A client that is refused, or goes, is an event of the test.
+                    // A rejected or disconnected client is part of the test.
                     let mut client = acceptor.accept(client).await?;
                     let mut engine = UnixStream::connect(SOCKET).await?;
                     tokio::io::copy_bidirectional(&mut client, &mut engine).await
@@ -48,17 +48,17 @@ impl TlsEngine {
         Self { port, authority, _runtime: runtime }
     }
 
-    /// Where it is: `tcp://localhost:PORT`.
+    /// Its address: `tcp://localhost:PORT`.
     pub fn url(&self) -> String {
         format!("tcp://localhost:{}", self.port)
     }
 
-    /// The authority that its certificate is of, in PEM form.
+    /// The CA of its certificate, in PEM format.
     pub fn authority(&self) -> &str {
         self.authority.pem()
     }
 
-    /// A certificate that it lets in.
+    /// A client certificate that it accepts.
     pub fn client(&self) -> Identity {
         self.authority.client("jetway")
     }

@@ -1,10 +1,10 @@
-//! A token server that knows one user, and signs what it grants, so that a real registry takes its tokens.
+//! A token server with one user. It signs tokens, so that a real registry accepts them.
 //!
-//! GET is answered by "Token Authentication Specification" of the distribution project
-//! (<https://distribution.github.io/distribution/spec/auth/token>), POST by "Distribution Registry v2 authentication using `OAuth2`"
-//! (<https://distribution.github.io/distribution/spec/auth/oauth>); the token is that of "Token Authentication Implementation"
-//! (<https://distribution.github.io/distribution/spec/auth/jwt>), which also has the 401. No specification has the body of a 401: it is that
-//! of a registry's errors.
+//! GET follows "Token Authentication Specification" of the distribution project
+//! (<https://distribution.github.io/distribution/spec/auth/token>), POST by "Distribution Registry v2 authentication
+//! using `OAuth2`" (<https://distribution.github.io/distribution/spec/auth/oauth>); the token is that of "Token
+//! Authentication Implementation" (<https://distribution.github.io/distribution/spec/auth/jwt>), which also has the
+//! 401. No specification has the body of a 401: it is that of a registry's errors.
 
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -36,14 +36,14 @@ struct Shared {
 }
 
 impl TokenServer {
-    /// What registries call it.
+    /// Its name in the configuration of registries.
     pub const ISSUER: &'static str = "jetway-tests";
-    /// What it calls registries.
+    /// The names of registries in tokens.
     pub const SERVICE: &'static str = "registry.test";
-    /// What a refresh token is.
+    /// The refresh token.
     pub const REFRESH: &'static str = "r3fr3sh-t0k3n-for-tests";
 
-    /// Starts one that knows [`USER`] with [`PASSWORD`] and nobody else.
+    /// Starts a token server with the only user [`USER`] and [`PASSWORD`].
     pub fn start() -> Self {
         let key = KeyPair::generate().expect("make a key");
         let certificate = CertificateParams::new(["tokens.test".to_owned()]).expect("a name");
@@ -59,22 +59,22 @@ impl TokenServer {
         Self { server, certificate: certificate.pem(), shared }
     }
 
-    /// Lets those in who have no password, too.
+    /// Allows anonymous access.
     pub fn let_everybody_in(&self) {
         *self.shared.anonymous.lock().expect("no request panicked") = true;
     }
 
-    /// Gives out tokens that end so many seconds from now (or have ended).
+    /// Issues tokens that expire this many seconds from now (or have expired, if negative).
     pub fn give_tokens_for(&self, seconds: i64) {
         *self.shared.life.lock().expect("no request panicked") = seconds;
     }
 
-    /// Where tokens are to be had. By name, since a registry's own host is one.
+    /// The token URL, with a host name, because the host of the registry is one too.
     pub fn realm(&self) -> String {
         format!("{}/token", self.server.url().replace("127.0.0.1", "localhost"))
     }
 
-    /// The certificate of its key, in PEM form.
+    /// The certificate of its key, in PEM format.
     pub fn certificate(&self) -> &str {
         &self.certificate
     }

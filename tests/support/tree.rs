@@ -1,4 +1,4 @@
-//! A directory with all that is in it, in a form that two of them can be compared in.
+//! A snapshot of a directory tree, for comparison with another one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::registry::image::sha256;
 
-/// What is below a directory, by path: kind, mode, owner, time, size, content, attributes, and which names are one file.
+/// The entries below a directory, by path: type, mode, owner, time, size, content, attributes and hard links.
 pub fn tree(root: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut first_names: HashMap<(u64, u64), PathBuf> = HashMap::new();

@@ -1,12 +1,12 @@
-//! A stand-in of a Concourse with one worker: it does to the images of resource types what those do, and nothing more.
+//! A stand-in for Concourse with one worker. It runs the images of resource types as Concourse does.
 //!
-//! A pipeline's YAML goes in as it is. A job is run when a test says so: its inputs are looked for (`check`, in a container
-//! that is used again), its steps run in containers of the container engine, with what Concourse gives them: the request on standard
-//! input, `/tmp/build/get` and `/tmp/build/put`, the build's variables, the worker's certificates, hooks, an abort. Nothing is
-//! scheduled, and nothing is kept but versions. A step that it does not know ends the test.
+//! It loads a pipeline's YAML unchanged. A test triggers a job. The worker then checks the inputs (in a reused
+//! container) and runs the steps in containers of the container engine, as Concourse does: the request on standard
+//! input, `/tmp/build/get` and `/tmp/build/put`, the build's variables, the worker's certificates, hooks, an abort.
+//! There is no scheduler, and only versions are stored. An unknown step fails the test.
 //!
-//! Containers share this machine's network, so that they reach servers on loopback; those of privileged types have one of their
-//! own, since an engine in there must not meet this machine's.
+//! Containers share this machine's network, so that they can reach servers on loopback. Containers of privileged types
+//! have their own network, because an engine inside must not conflict with this machine's engine.
 
 mod build;
 mod container;
@@ -34,26 +34,26 @@ pub struct Worker {
     name: String,
     pipeline: Value,
     vars: Map<String, Value>,
-    /// Images of this machine's engine, by the repository that they would be fetched from.
+    /// Images of this machine's engine, by the repository that they replace.
     fetched: BTreeMap<String, String>,
-    /// Where base types are, when they are not images of this machine's engine.
+    /// The directory of base types that are not images of this machine's engine.
     bundles: Option<PathBuf>,
-    /// What was made here of images in registries, by their source, and of base types.
+    /// Images imported from registries, by their source, and from base types.
     made: Mutex<HashMap<String, Image>>,
     checks: Checks,
     /// The versions of each resource that are known, oldest first.
     versions: Mutex<HashMap<String, Vec<Value>>>,
-    /// The versions that the last green build of a job had: by job and resource.
+    /// The versions of the last successful build of each job, by job and resource.
     passed: Mutex<HashMap<(String, String), Value>>,
     builds: AtomicUsize,
-    /// What stands in containers' `/etc/ssl/certs`.
+    /// The content of `/etc/ssl/certs` in containers.
     certificates: TempDir,
     privileged: Vec<String>,
 }
 
 impl Worker {
-    /// A worker with the pipeline of a file, which goes in as `fly set-pipeline` would set it. The authorities, in PEM form, are
-    /// those that the worker trusts besides the system's.
+    /// Starts a worker with the pipeline in a file, interpolated as by `fly set-pipeline`. It trusts these CA
+    /// certificates (PEM) in addition to the system's.
     pub fn new(file: &Path, vars: Value, authorities: &[&str]) -> Self {
         let Value::Object(vars) = vars else { panic!("vars are keys and values") };
         let pipeline = jetway_cli::resolved(file, &vars).unwrap_or_else(|problems| panic!("{problems}"));
@@ -79,7 +79,7 @@ impl Worker {
         }
     }
 
-    /// Says that the worker has the image of a type from an earlier build: what is at `repository` is this machine's image of `kind`.
+    /// Uses this machine's image of `kind` instead of fetching `repository`.
     #[must_use]
     pub fn with_image(mut self, repository: &str, kind: &str) -> Self {
         self.fetched.insert(repository.to_owned(), layer::image_name(kind));
@@ -93,7 +93,7 @@ impl Worker {
         self
     }
 
-    /// Runs a job; `None` when an input of it has no version yet.
+    /// Runs a job; `None` if one of its inputs has no version yet.
     pub fn run(&self, job: &str) -> Option<Build> {
         Run::new(self, job).run()
     }
@@ -121,7 +121,7 @@ impl Worker {
         })
     }
 
-    /// Checks a resource, and gives the versions of it that are known now, oldest first.
+    /// Checks a resource, and returns its known versions, oldest first.
     pub fn check(&self, resource: &str) -> Vec<Value> {
         let declared = self.resource(resource);
         let source = declared["source"].clone();
@@ -138,7 +138,7 @@ impl Worker {
         self.versions.lock().expect("no panic").get(resource).cloned().unwrap_or_default()
     }
 
-    /// A version that is the newest now.
+    /// The newest version.
     fn learn(&self, resource: &str, version: Value) {
         let mut versions = self.versions.lock().expect("no panic");
         let known = versions.entry(resource.to_owned()).or_default();
@@ -147,7 +147,7 @@ impl Worker {
         }
     }
 
-    /// The version that a get is to have, if there is one.
+    /// The version for a get, if there is one.
     fn choose(&self, resource: &str, passed: &[String]) -> Option<Value> {
         let Some(first) = passed.first() else { return self.check(resource).pop() };
         let green = self.passed.lock().expect("no panic");
@@ -160,12 +160,12 @@ impl Worker {
         self.named("resources", name).unwrap_or_else(|| panic!("no resource `{name}`"))
     }
 
-    /// What the pipeline declares under that name.
+    /// The pipeline's declaration with this name.
     fn named(&self, list: &str, name: &str) -> Option<&Value> {
         self.pipeline[list].as_array()?.iter().find(|item| item["name"] == name)
     }
 
-    /// The variables that every verb gets. A check gets no others.
+    /// The environment variables of every verb. A check has no others.
     fn variables(&self) -> [(&'static str, String); 5] {
         [
             ("ATC_EXTERNAL_URL", "https://ci.example.com"),

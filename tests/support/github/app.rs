@@ -18,13 +18,13 @@ use super::{REPOSITORY, State, refuse};
 use crate::scratch;
 use crate::stand_in::{Answer, Asked};
 
-/// The number of the App's installation for the repository.
+/// The id of the App's installation for the repository.
 const INSTALLATION: u64 = 77;
 
-/// An App's key in the forms that it is handed around in.
+/// An App's private key in both formats.
 #[derive(Debug, Clone)]
 pub struct AppKey {
-    /// As GitHub gives it: `BEGIN RSA PRIVATE KEY`.
+    /// The format of GitHub's download: `BEGIN RSA PRIVATE KEY`.
     pub pkcs1: String,
     /// The same key: `BEGIN PRIVATE KEY`.
     pub pkcs8: String,
@@ -39,7 +39,7 @@ impl AppKey {
         KEY.get_or_init(Self::generate).clone()
     }
 
-    /// A key that nobody has had before.
+    /// A new key.
     pub fn generate() -> Self {
         let directory = scratch::directory();
         let file = directory.path().join("key");
@@ -68,7 +68,7 @@ impl AppKey {
         Self { pkcs1, pkcs8, modulus, exponent }
     }
 
-    /// The header and the claims of a token that was signed with the key; `None` when it was not, or is none.
+    /// The header and claims of a token, if it is valid and was signed with the key.
     pub fn verified(&self, token: &str) -> Option<(Value, Value)> {
         let parts: Vec<&str> = token.split('.').collect();
         let [header, claims, signature] = parts.as_slice() else { return None };
@@ -99,12 +99,12 @@ impl App {
         Self { id: id.to_owned(), slug: slug.to_owned(), key: key.clone() }
     }
 
-    /// What its comments and statuses are under.
+    /// The login of its comments and statuses.
     pub(super) fn login(&self) -> String {
         format!("{}[bot]", self.slug)
     }
 
-    /// Whether a token is one that the App has signed, and is of now.
+    /// Whether a token is signed by the App and currently valid.
     pub(super) fn verify(&self, token: &str) -> Result<(), String> {
         let undecoded = || "A JSON web token could not be decoded".to_owned();
         let (header, claims) = self.key.verified(token).ok_or_else(undecoded)?;
@@ -126,7 +126,7 @@ impl App {
     }
 }
 
-/// Whether a request is one that the App makes as itself.
+/// Whether a request is authenticated as the App itself.
 pub(super) fn is_for_the_app_itself(asked: &Asked) -> bool {
     let path = asked.path();
     path == "/app" || path.starts_with("/app/") || path.ends_with("/installation")
@@ -165,7 +165,7 @@ impl State {
     }
 }
 
-/// A second as GitHub writes times. (Howard Hinnant's `civil_from_days`.)
+/// Formats a time like GitHub. (Howard Hinnant's `civil_from_days`.)
 fn time_at(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;

@@ -54,7 +54,7 @@ impl State {
         };
         let hash = body["ref"].as_str().expect("text").to_owned();
         if !self.commits.contains(&hash) {
-            // GitHub's documentation has the status alone.
+            // GitHub's documentation shows only the status.
             return refuse(422, &format!("No ref found for: {hash}"));
         }
         let required = body["required_contexts"].as_array().cloned().unwrap_or_default();
@@ -144,7 +144,7 @@ impl State {
     }
 }
 
-/// A deployment as GitHub shows it: what was said of it is a list of its own.
+/// A deployment in GitHub's format, without its statuses, which are a separate list.
 fn shown(deployment: &Value) -> Value {
     let mut shown = deployment.clone();
     shown.as_object_mut().expect("an object").remove("statuses");

@@ -1,4 +1,4 @@
-//! GitHub's official `OpenAPI` description as the judge of requests and answers.
+//! Validates requests and responses against GitHub's official `OpenAPI` description.
 //!
 //! `openapi.json` holds the operations that are used; `openapi.py` wrote it from the npm package `@octokit/openapi`.
 
@@ -19,9 +19,9 @@ struct Operation {
     responses: Vec<(u16, Option<(Value, Validator)>)>,
 }
 
-/// What GitHub's description does not allow in a request.
+/// The violations of GitHub's description in a request.
 pub(super) fn problems_of_request(asked: &Asked) -> Vec<String> {
-    // The description is that of the REST API alone.
+    // The description covers only the REST API.
     if asked.path() == "/graphql" {
         return Vec::new();
     }
@@ -44,7 +44,7 @@ pub(super) fn problems_of_request(asked: &Asked) -> Vec<String> {
     problems
 }
 
-/// An answer as GitHub's description has it: properties that it requires, and that the stand-in does not care for, are filled in.
+/// A response that matches GitHub's description: adds required properties that the stand-in does not set.
 ///
 /// # Panics
 /// When the answer does not fit the description.

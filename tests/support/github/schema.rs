@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::stand_in::{Answer, Asked};
 
-/// Notes what is wrong with a request whoever it is to.
+/// Records the problems of a request to any endpoint.
 pub(super) fn of_request(asked: &Asked, problems: &mut Vec<String>) {
     let mut note = |text: String| problems.push(format!("{} {}: {text}", asked.method, asked.target));
     let expected = [("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
@@ -23,7 +23,7 @@ pub(super) fn of_request(asked: &Asked, problems: &mut Vec<String>) {
     if asked.method != "POST" && !asked.body.is_empty() {
         note("it has a body".to_owned());
     }
-    // GitHub gives thirty items of a list when it is not asked for more.
+    // GitHub's default page size is 30.
     let is_list = ["statuses", "/pulls", "/comments", "deployments?"].iter().any(|part| asked.target.contains(part));
     if asked.method == "GET"
         && is_list
@@ -34,11 +34,11 @@ pub(super) fn of_request(asked: &Asked, problems: &mut Vec<String>) {
     }
 }
 
-/// The kinds of values in bodies.
+/// The types of values in request bodies.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     Text,
-    /// Text of at most that many characters.
+    /// Text of at most this many characters.
     Short(usize),
     /// One of these words.
     Word(&'static [&'static str]),
@@ -46,7 +46,7 @@ pub(super) enum Kind {
     Texts,
 }
 
-/// The body of a request as an object of these keys, the first `required` of which must be there; or the refusal.
+/// Parses a request body with these keys, the first `required` of which are mandatory; the error is GitHub's response.
 pub(super) fn body(
     asked: &Asked,
     resource: &str,

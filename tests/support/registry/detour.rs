@@ -1,5 +1,6 @@
-//! A proxy that leads every connection to one port of this machine, whatever host was asked for: with a registry that has
-//! the certificate of a public name, the way to that public registry. `CONNECT` and its answer are those of RFC 9110 (9.3.6).
+//! A proxy that connects every request to one port of this machine, for any requested host. With a registry that has
+//! the certificate of a public host name, it simulates that public registry. `CONNECT` and its response are those of
+//! RFC 9110 (9.3.6).
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -14,7 +15,7 @@ pub struct Detour {
 }
 
 impl Detour {
-    /// Starts one that leads to a port on loopback.
+    /// Starts a proxy to a port on loopback.
     ///
     /// # Panics
     /// When no port can be had.
@@ -32,12 +33,12 @@ impl Detour {
         Self { port, asked }
     }
 
-    /// Where it is, as `HTTPS_PROXY` has it.
+    /// Its URL, for `HTTPS_PROXY`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The hosts and ports that it was asked for, in the order of the connections.
+    /// The requested hosts and ports, in the order of the connections.
     ///
     /// # Panics
     /// When a connection panicked.
@@ -52,7 +53,7 @@ fn serve(mut client: &TcpStream, target: u16, asked: &Mutex<Vec<String>>) {
     let Ok(1..) = reader.read_line(&mut line) else { return };
     let Some(host) = line.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()) else { return };
     asked.lock().expect("no connection panicked").push(host.to_owned());
-    // The rest of the head; the client waits for the answer before it says more.
+    // The rest of the header. The client waits for the response before it sends more.
     let mut header = String::new();
     while reader.read_line(&mut header).is_ok_and(|read| read > 2) {
         header.clear();

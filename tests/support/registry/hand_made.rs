@@ -1,4 +1,4 @@
-//! A registry of one image that does as it is told: it cuts, redirects, lies about digests, and speaks HTML.
+//! A registry with one image and injected faults: it cuts responses, redirects, sends wrong digests, and sends HTML.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,14 +9,14 @@ use crate::stand_in::{Answer, Asked, StandIn};
 
 type Twist = dyn Fn(&Asked) -> Option<Answer> + Send + Sync;
 
-/// A registry that is made by hand. Its repository is `team/app`, its tag `latest`.
+/// A registry with the repository `team/app` and the tag `latest`.
 pub struct HandMade {
     server: StandIn,
     twist: Arc<Mutex<Option<Box<Twist>>>>,
 }
 
 impl HandMade {
-    /// Starts one with an image.
+    /// Starts a registry with an image.
     pub fn start(image: &Image) -> Self {
         let twist = Arc::<Mutex<Option<Box<Twist>>>>::default();
         let (image, twists) = (image.clone(), Arc::clone(&twist));
@@ -27,7 +27,7 @@ impl HandMade {
         Self { server, twist }
     }
 
-    /// Answers those requests otherwise for which `twist` has an answer.
+    /// Overrides the responses to requests for which `twist` returns one.
     pub fn twist(&self, twist: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) {
         *self.twist.lock().expect("no request panicked") = Some(Box::new(twist));
     }
@@ -43,8 +43,8 @@ impl HandMade {
     }
 }
 
-/// What a good registry answers: "Pulling manifests", "Pulling blobs" and "Error Codes" of the distribution specification
-/// (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>).
+/// The response of a correct registry: "Pulling manifests", "Pulling blobs" and "Error Codes" of the distribution
+/// specification (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>).
 pub fn answer(image: &Image, asked: &Asked) -> Answer {
     let Some(rest) = asked.path().strip_prefix("/v2/team/app/") else { return error(404, "NAME_UNKNOWN") };
     if let Some(reference) = rest.strip_prefix("manifests/") {

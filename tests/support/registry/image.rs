@@ -90,7 +90,7 @@ impl Image {
         Self { manifest: Blob::new(MANIFEST, manifest.to_string()), config, layers }
     }
 
-    /// An image of archives for this machine's platform, with what its containers run as.
+    /// Builds an image from archives for this machine's platform, with the user and environment of its containers.
     pub fn of_archives(execution: &Value, archives: &[Vec<u8>], compression: Compression) -> Self {
         let layers = archives.iter().map(|archive| compression.layer(archive)).collect();
         let diff_ids: Vec<String> = archives.iter().map(|archive| sha256(archive)).collect();

@@ -1,5 +1,5 @@
-//! A registry that only takes, with what Debian's does not do. It keeps what a connection brought before it was cut, or it knows no
-//! uploads in parts.
+//! A registry for uploads with behaviour that Debian's lacks: it keeps the data received before a connection was cut,
+//! or does not support chunked uploads.
 //!
 //! Its answers are those of "Pushing a blob in chunks", "Pushing a blob monolithically" and "Pushing manifests" of the distribution
 //! specification of the OCI (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>): 202, 204 and 201 with `Location`,
@@ -29,42 +29,42 @@ struct State {
     blobs: HashMap<String, Vec<u8>>,
     manifests: HashMap<String, Vec<u8>>,
     requests: Vec<String>,
-    /// What is answered otherwise, and how often: a method, a part of the path, and a status.
+    /// Overridden responses: a method, a part of the path, a status, and how often.
     failures: Vec<(&'static str, &'static str, u16, usize)>,
-    /// Where uploads go, and who may begin one.
+    /// The upload URL, and whether uploads require credentials.
     storage: Option<(u16, Arc<Mutex<State>>)>,
-    /// How many requests had credentials.
+    /// The number of requests with credentials.
     logins: usize,
 }
 
 impl Receiver {
-    /// One that cuts so many uploads, each after so many bytes, and keeps those.
+    /// Starts a registry that cuts this many uploads, each after this many bytes, and keeps the bytes.
     pub fn start(cuts: usize, after: usize) -> Self {
         Self::serve(State { takes_parts: true, cuts, after, ..State::default() })
     }
 
-    /// Answers the first `times` requests of this method, with this in their path, by a status.
+    /// Responds with a status to the first `times` requests with this method and this part in their path.
     pub fn fail(&self, method: &'static str, path: &'static str, status: u16, times: usize) {
         lock(&self.state).failures.push((method, path, status, times));
     }
 
-    /// One that takes nothing in parts.
+    /// Starts a registry without chunked uploads.
     pub fn without_parts() -> Self {
         Self::serve(State::default())
     }
 
-    /// One that wants credentials, and has blobs sent to another server.
+    /// Starts a registry that requires credentials and redirects uploads to another server.
     pub fn with_storage(storage: &Self) -> Self {
         let storage = Some((storage.port, Arc::clone(&storage.state)));
         Self::serve(State { takes_parts: true, storage, ..State::default() })
     }
 
-    /// How many requests came with credentials.
+    /// The number of requests with credentials.
     pub fn logins(&self) -> usize {
         lock(&self.state).logins
     }
 
-    /// The name of a repository in it.
+    /// The full name of a repository.
     pub fn repository(&self, path: &str) -> String {
         format!("localhost:{}/{path}", self.port)
     }
@@ -98,7 +98,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reads one request and answers it; `None` when the connection is to end.
+/// Reads one request and responds to it; `None` to close the connection.
 fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
@@ -128,7 +128,7 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
         let has_login = headers.contains_key("authorization");
         state.logins += usize::from(has_login);
         if let Some(status) = state.failure(method, &target) {
-            // A body of a HEAD's answer would be taken for the next answer.
+            // The client would parse a body after a HEAD as the next response.
             (format!("{status} Failure\r\nX-Stand-In: failure"), String::new())
         } else if state.storage.is_some() && !has_login {
             ("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"".to_owned(), String::new())
@@ -146,7 +146,7 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
 }
 
 impl State {
-    /// The status that a request is to fail with.
+    /// The status with which a request fails.
     fn failure(&mut self, method: &str, path: &str) -> Option<u16> {
         let is_it = |(known, part, _, left): &&mut (&str, &str, u16, usize)| {
             *known == method && path.contains(*part) && *left > 0

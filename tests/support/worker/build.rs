@@ -13,16 +13,16 @@ use super::image::Image;
 use super::{Worker, text, texts};
 use crate::{registry, scratch};
 
-/// Steps that run after another, or after all of a job.
+/// The hooks of a step or job.
 const HOOKS: [&str; 5] = ["on_success", "on_failure", "on_abort", "on_error", "ensure"];
 
-/// What has a list of steps below it.
+/// The keys of steps that contain a list of steps.
 const LISTS: [&str; 3] = ["do", "in_parallel", "aggregate"];
 
-/// How a build, or a step, has ended.
+/// The status of a build or step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Everything was well.
+    /// It succeeded.
     Succeeded,
     /// A step has failed.
     Failed,
@@ -30,19 +30,19 @@ pub enum Status {
     Aborted,
 }
 
-/// A build that has ended.
+/// A finished build.
 #[derive(Debug)]
 pub struct Build {
     /// How.
     pub status: Status,
-    /// All that was printed for people, each step under its name.
+    /// The output of all steps, each under its name.
     pub log: String,
-    /// The versions that gets had and puts made, by the names of their steps.
+    /// The versions of gets and puts, by step name.
     pub versions: BTreeMap<String, Value>,
 }
 
 impl Build {
-    /// Asserts how it has ended.
+    /// Asserts its status.
     #[track_caller]
     pub fn ended(&self, status: Status) -> &Self {
         assert!(
@@ -74,24 +74,25 @@ pub(super) struct Run<'w> {
     name: String,
     number: usize,
     abort: Abort,
-    /// What the gets are to have.
+    /// The versions for the gets.
     inputs: HashMap<String, Value>,
     /// Where the artifacts are, by name.
     artifacts: BTreeMap<String, PathBuf>,
     directory: TempDir,
-    /// The versions by resource, for jobs that come later.
+    /// The versions by resource, for downstream jobs.
     used: HashMap<String, Value>,
     build: Build,
 }
 
-/// Whether a step runs in a hook, which an abort leaves alone, and what the hook is told.
+/// Whether a step runs in a hook, which an abort does not stop, and the hook's `BUILD_STATUS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hook {
     /// It is a step of the plan.
     None,
-    /// `on_success`, `on_failure`, `on_abort` or `on_error`: it is told how the step has ended.
+    /// `on_success`, `on_failure`, `on_abort` or `on_error`, with the status of the step.
     After(Status),
-    /// `ensure`: it is not told (seen in Concourse 8.2.5; `BUILD_STATUS` in concourse-ci.org/implementing-resource-types.html).
+    /// `ensure`, without a status (seen in Concourse 8.2.5; `BUILD_STATUS` in
+    /// concourse-ci.org/implementing-resource-types.html).
     Ensure,
 }
 
@@ -134,7 +135,7 @@ impl<'w> Run<'w> {
         has_inputs.then_some(self.build)
     }
 
-    /// Chooses the versions of all gets, which Concourse does before a build begins: those of hooks too.
+    /// Chooses the versions of all gets, including those in hooks. Concourse does this before a build starts.
     fn find_inputs(&mut self, step: &Value) -> bool {
         if let Some(name) = step["get"].as_str() {
             let resource = step["resource"].as_str().unwrap_or(name);
@@ -188,7 +189,7 @@ impl<'w> Run<'w> {
             if status == Status::Aborted { status } else { Status::Succeeded }
         } else {
             known(&LISTS);
-            // One after the other is one of the orders that steps in parallel may run in.
+            // Sequential execution is a valid order for parallel steps.
             for step in listed(step) {
                 let status = self.step(step, hook);
                 if status != Status::Succeeded {
@@ -333,7 +334,7 @@ impl<'w> Run<'w> {
         status
     }
 
-    /// Runs a process; what a verb that succeeds prints is JSON.
+    /// Runs a process. A successful verb prints JSON.
     fn process(
         &mut self,
         title: &str,
@@ -342,7 +343,7 @@ impl<'w> Run<'w> {
         hook: Hook,
         is_verb: bool,
     ) -> (Status, Value) {
-        // An abort ends what runs then. Hooks run after it, and are left alone.
+        // An abort stops the running step. Hooks run afterwards and are not stopped.
         let outcome = process.run(request, (hook == Hook::None).then_some(&self.abort));
         let said = String::from_utf8_lossy(&outcome.stdout);
         let _ = writeln!(self.build.log, "── {title}\n{}{}", outcome.stderr, if is_verb { "" } else { &said });
@@ -384,7 +385,7 @@ impl<'w> Run<'w> {
             .unwrap_or_else(|| panic!("nothing is called `{name}`; there are {:?}", self.artifacts.keys()))
     }
 
-    /// The configuration of a task in an artifact.
+    /// The config of a task, from an artifact.
     fn file(&self, path: &str, vars: &Value) -> Value {
         let (artifact, rest) = path.split_once('/').expect("a file in an artifact");
         let mut given = self.worker.vars.clone();
@@ -409,7 +410,7 @@ fn listed(step: &Value) -> impl Iterator<Item = &Value> {
     lists.filter_map(|list| list.get("steps").unwrap_or(list).as_array()).flatten()
 }
 
-/// Whether a put is given an artifact: all of them, those that it names, or (`detect`) those that its params name.
+/// Whether a put gets an artifact: all artifacts, those in `inputs`, or (`detect`) those that its params name.
 fn wants(put: &Value, artifact: &str) -> bool {
     fn names(value: &Value, artifact: &str) -> bool {
         match value {
@@ -426,7 +427,7 @@ fn wants(put: &Value, artifact: &str) -> bool {
     }
 }
 
-/// Copies an artifact: what a step does to its inputs is nobody else's business.
+/// Copies an artifact, so that a step's changes to its inputs do not affect other steps.
 fn copy(from: &Path, to: &Path) {
     if let Some(parent) = to.parent() {
         std::fs::create_dir_all(parent).expect("make a directory");

@@ -17,13 +17,13 @@ use crate::process::wait_until;
 use crate::scratch;
 use crate::verb::{Outcome, Running};
 
-/// The longest that a step may take here.
+/// The timeout of a step.
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// How long Concourse waits for the end of a step that it has told to end.
+/// The time that Concourse waits after SIGTERM before it kills a step.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How often is looked whether a step has ended or is to be aborted.
+/// The interval at which to poll for the end of a step and for an abort.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A process to start.
@@ -34,12 +34,12 @@ pub(super) struct Process<'w> {
     pub(super) arguments: Vec<String>,
     pub(super) directory: String,
     pub(super) environment: Vec<(String, String)>,
-    /// Directories of this machine and where they are in the container.
+    /// Directories of this machine and their mount points in the container.
     pub(super) mounts: Vec<(PathBuf, String)>,
     pub(super) privileged: bool,
 }
 
-/// A build's abort: asked for once, by anybody.
+/// The abort of a build. It is requested at most once.
 #[derive(Clone, Default)]
 pub(super) struct Abort(Arc<(AtomicBool, AtomicBool)>);
 
@@ -52,7 +52,7 @@ impl Abort {
         self.0.0.load(Ordering::SeqCst)
     }
 
-    /// The build has ended, and nothing is left to abort.
+    /// The build has ended and can no longer be aborted.
     pub(super) fn end(&self) {
         self.0.1.store(true, Ordering::SeqCst);
     }
@@ -63,7 +63,7 @@ impl Abort {
 }
 
 impl Process<'_> {
-    /// Runs it to its end. Without `abort` nothing can stop it: a hook.
+    /// Runs it to its end. Without `abort`, as for a hook, it cannot be stopped.
     pub(super) fn run(&self, input: &Value, abort: Option<&Abort>) -> Outcome {
         let name = name();
         let disk = scratch::directory();
@@ -90,7 +90,7 @@ impl Process<'_> {
         running.wait(LIMIT)
     }
 
-    /// A command of the engine with all that both kinds of containers have.
+    /// An engine command with the options that both kinds of containers share.
     fn container(&self, arguments: &[&str], disk: &Path) -> Command {
         let mut command = Command::new("docker");
         command.args(arguments);
@@ -115,12 +115,12 @@ impl Process<'_> {
     }
 }
 
-/// The containers that checks run in. They are kept, with what a check leaves in them.
+/// The containers of checks. They are reused with the files that earlier checks left in them.
 #[derive(Default)]
 pub(super) struct Checks(Mutex<HashMap<String, String>>);
 
 impl Checks {
-    /// Runs a check and gives what it found.
+    /// Runs a check and returns its versions.
     pub(super) fn check(
         &self,
         worker: &Worker,
@@ -163,7 +163,7 @@ impl Checks {
             };
             let name = name();
             let disk = scratch::directory();
-            // What keeps it up.
+            // Keeps the container running.
             let mut command = process.container(&["run", "--detach", "--rm", "--name", &name], disk.path());
             crate::registry::run(command.args(["--entrypoint", "/busybox", &image.name, "sleep", "3600"]));
             name
@@ -180,7 +180,7 @@ impl Drop for Checks {
     }
 }
 
-/// What Concourse takes for a version.
+/// Whether Concourse accepts the value as a version.
 pub(super) fn assert_version(version: &Value) {
     let entries = version.as_object().unwrap_or_else(|| panic!("{version} is no version"));
     assert!(!entries.is_empty(), "a version must have a key");
@@ -189,7 +189,7 @@ pub(super) fn assert_version(version: &Value) {
     });
 }
 
-/// Makes an image of the engine of a directory or an archive, and gives its name.
+/// Imports a directory or an archive into the engine, and returns the image's name.
 pub(super) fn import(files: &Path) -> String {
     let name = format!("jetway-tests/worker:{}", name());
     let mut command = Command::new("docker");
@@ -207,7 +207,7 @@ pub(super) fn import(files: &Path) -> String {
     name
 }
 
-/// Removes what [`import`] made.
+/// Removes an image of [`import`].
 pub(super) fn remove(image: &str) {
     docker(&["rmi", "--force", image]);
 }

@@ -1,4 +1,4 @@
-//! Where containers come from: base types, types in registries, tasks' images, images that a get has fetched.
+//! The images of containers: base types, types in registries, task images, and images fetched by a get.
 
 use std::path::Path;
 
@@ -8,14 +8,14 @@ use super::container::{Process, import, remove};
 use super::{Worker, text, texts};
 use crate::{layer, scratch};
 
-/// The types that a worker has without being told.
+/// The base types of a worker.
 const BASE: [&str; 3] = ["git", "docker-image", "registry-image"];
 
 /// An image of this machine's engine, and how its containers run.
 #[derive(Debug, Clone)]
 pub(super) struct Image {
     pub(super) name: String,
-    /// What the engine does not know of an image that was made from files.
+    /// The settings that an image imported from files lacks.
     pub(super) environment: Vec<(String, String)>,
     pub(super) user: Option<String>,
     pub(super) privileged: bool,
@@ -27,7 +27,7 @@ impl Image {
         Self { name, environment: Vec::new(), user: None, privileged }
     }
 
-    /// What a get of an image has left: `rootfs/` and `metadata.json`.
+    /// The output of a get of an image: `rootfs/` and `metadata.json`.
     pub(super) fn of_artifact(directory: &Path) -> Self {
         let metadata = std::fs::read(directory.join("metadata.json")).expect("an image has its metadata.json");
         let metadata: Value = serde_json::from_slice(&metadata).expect("JSON");
@@ -67,17 +67,17 @@ impl Worker {
         if let Some(image) = source["repository"].as_str().and_then(|repository| self.fetched.get(repository)) {
             return Image::of_engine(image.clone(), privileged);
         }
-        // A type may take the place of the very type that its own image is fetched by.
+        // A type may override the type that fetches its own image.
         let by = if name == kind { self.base(kind) } else { self.image_of_type(kind) };
         Image { privileged, ..self.fetch(&by, source) }
     }
 
-    /// The image that a task names.
+    /// The image of a task.
     pub(super) fn image_of_task(&self, named: &Value) -> Image {
         self.fetch(&self.image_of_type(text(&named["type"])), &named["source"])
     }
 
-    /// Gets an image from its registry, by the type that fetches it, unless it was fetched before.
+    /// Fetches an image from its registry with its resource type, unless it was fetched before.
     fn fetch(&self, by: &Image, source: &Value) -> Image {
         let key = source.to_string();
         if let Some(image) = self.made.lock().expect("no panic").get(&key) {
@@ -106,7 +106,7 @@ impl Worker {
         image
     }
 
-    /// A type of the worker's own.
+    /// A base type of the worker.
     fn base(&self, kind: &str) -> Image {
         assert!(BASE.contains(&kind), "a worker has no type `{kind}`");
         let Some(bundles) = &self.bundles else {
