@@ -16,7 +16,7 @@ endif
 DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build lint unit test e2e images bundles concourse concourse-down bench demo docs schemas deny clean
+.PHONY: help deps build lint unit test e2e images bundles release concourse concourse-down bench demo docs schemas deny clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -43,11 +43,14 @@ test: ## all that must pass: deps, build, lint, tests of the binaries, images, t
 e2e: deps images ## run the delivery pipeline, whole: its images in containers, as a worker runs them, against real servers
 	$(CARGO) test --locked --package jetway-tests --test e2e
 
-images: ## build the image of each resource type as jetway/TYPE:dev
-	@images/build.sh
+images: ## build the image of each resource type (or of TYPES="git slack") as jetway/TYPE:dev
+	@JETWAY_VERSION=$(VERSION) images/build.sh $(TYPES)
 
-bundles: images ## make the base resource types git, docker-image and registry-image for workers, in target/bundles
-	@images/bundle.sh
+bundles: images ## make the base resource types git, docker-image and registry-image (or TYPES="...") for workers, in target/bundles
+	@JETWAY_VERSION=$(VERSION) images/bundle.sh $(TYPES)
+
+release: ## make a release: VERSION=x.y.z REGISTRY=host/org; PUSH=1 pushes it (images/release.sh has the rest)
+	@PUSH=$(PUSH) images/release.sh "$(VERSION)" "$(REGISTRY)" $(TYPES)
 
 concourse: bundles ## bring up a real Concourse with these types (needs the network), and set the pipelines; VARS=FILE for all of them
 	@VARS=$(if $(VARS),$(abspath $(VARS))) tests/concourse/up.sh

@@ -9,7 +9,12 @@
 # archive has the little that Concourse and a container runtime look for. In either case it has what the folder's `rootfs.sh`
 # puts there, if there is one.
 #
-# `--archive FILE TYPE` makes that archive and nothing else.
+# `--archive FILE TYPE` makes that archive and nothing else, `--binary TYPE` only the binary, whose path it prints. `images/release.sh` sets:
+#
+#   JETWAY_ARCH     the architecture of the archive, `amd64` or `arm64`, if it is not this machine's
+#   JETWAY_BINARY   the binary to put into the archive, instead of building it
+#
+# `JETWAY_VERSION` is the version that the image states, instead of the package's.
 set -euo pipefail
 # What fails in `$(...)` fails.
 shopt -s inherit_errexit
@@ -18,10 +23,16 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 tag=${JETWAY_TAG:-dev}
 host=$(rustc -vV | sed -n 's/^host: //p')
+case ${JETWAY_ARCH:-} in
+  '') export JETWAY_TRIPLE=$host ;;
+  amd64) export JETWAY_TRIPLE=x86_64-unknown-linux-gnu ;;
+  arm64) export JETWAY_TRIPLE=aarch64-unknown-linux-gnu ;;
+  *) echo "images/build.sh: unknown architecture '$JETWAY_ARCH'" >&2; exit 2 ;;
+esac
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 
-# The package that a type's binary comes from. One has the binaries of two types.
+# The package that a type's binary comes from. One has the binaries of two types. `cli` is the `jetway` command, and no type.
 package_of() {
   case $1 in
     registry-image) echo jetway-docker-image ;;
@@ -60,17 +71,27 @@ make_rootfs() {
 
 # Builds the binary of the type $1, and prints where it is.
 build_binary() {
-  local package linking=()
+  local package name=jetway-$1 linking=()
+  if [ -n "${JETWAY_BINARY:-}" ]; then
+    echo "$JETWAY_BINARY"
+    return
+  fi
   package=$(package_of "$1")
   # Where it was built says nothing of what it does: the same sources are to make the same binary in any directory.
   local flags="${RUSTFLAGS:-} --remap-path-prefix=$PWD=/jetway --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
   # Only the last step knows whether it is static, so that all types share what they are made of: with flags of its own each kind
   # of binary would have everything compiled for it. With an explicit target flags are not for what runs while it is built.
-  if is_from_scratch "$1"; then linking=(-C target-feature=+crt-static); fi
-  RUSTFLAGS="$flags" cargo rustc --release --locked --package "$package" --bin "jetway-$1" --target "$host" -- "${linking[@]}" >&2
-  echo "$target/$host/release/jetway-$1"
+  # The C library of another architecture is the cross compiler's, which may be newer than that of the image: such a binary is static, too.
+  if [ "$JETWAY_TRIPLE" != "$host" ] || [ "$1" = cli ] || is_from_scratch "$1"; then linking=(-C target-feature=+crt-static); fi
+  if [ "$1" = cli ]; then name=jetway; fi
+  RUSTFLAGS="$flags" cargo rustc --release --locked --package "$package" --bin "$name" --target "$JETWAY_TRIPLE" -- "${linking[@]}" >&2
+  echo "$target/$JETWAY_TRIPLE/release/$name"
 }
 
+if [ "${1:-}" = --binary ]; then
+  build_binary "$2"
+  exit
+fi
 if [ "${1:-}" = --archive ]; then
   binary=$(build_binary "$3")
   make_rootfs "$3" "$binary" "$2"
@@ -92,7 +113,7 @@ for kind in "${kinds[@]}"; do
     arguments+=(--build-arg "HELM_VERSION=$HELM_VERSION")
   fi
   base=$(base_of "$kind")
-  version=$(cargo pkgid --package "$(package_of "$kind")" | sed 's/.*[#@]//')
+  version=${JETWAY_VERSION:-$(cargo pkgid --package "$(package_of "$kind")" | sed 's/.*[#@]//')}
   # The classic builder: the other one is a plugin that not every engine's client has.
   if ! DOCKER_BUILDKIT=0 docker build --build-arg "BASE=$base" --build-arg "VERSION=$version" "${arguments[@]}" \
     --tag "jetway/$kind:$tag" "$context/$kind" >"$context/log" 2>&1; then

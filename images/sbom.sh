@@ -6,7 +6,8 @@
 # no date and no serial number in it, so that the same binary makes the same file.
 set -euo pipefail
 kind=$1 package=$2
-host=$(rustc -vV | sed -n 's/^host: //p')
+# `build.sh` names the target in JETWAY_TRIPLE.
+target=${JETWAY_TRIPLE:-$(rustc -vV | sed -n 's/^host: //p')}
 version=$(cargo pkgid --package "$package" | sed 's/.*[#@]//')
 
 programs=
@@ -19,7 +20,7 @@ done
 
 printf '{"bomFormat":"CycloneDX","specVersion":"1.5","version":1,"metadata":{"component":'
 printf '{"type":"application","name":"jetway-%s","version":"%s"}},"components":[' "$kind" "$version"
-cargo tree --locked --package "$package" --edges normal,no-proc-macro --target "$host" --no-dedupe --prefix none \
+cargo tree --locked --package "$package" --edges normal,no-proc-macro --target "$target" --no-dedupe --prefix none \
   --format $'{p}\t{l}' | LC_ALL=C sort -u | awk -F '\t' -v own="$package" '
     {
       split($1, word, " ")

@@ -7,6 +7,8 @@
     reason = "this is test code: what is not as it should be ends its test there and then"
 )]
 
+mod published;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,7 +33,7 @@ fn readmes() -> Vec<PathBuf> {
 
 /// All pages: the READMEs, those in `docs`, and those beside the workspace's own README.
 fn pages() -> Vec<PathBuf> {
-    let folders = [root(), root().join("docs")];
+    let folders = [root(), root().join("docs"), root().join("examples/releases")];
     let listed = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("list a folder").flatten());
     let mut pages: Vec<PathBuf> = listed.map(|entry| entry.path()).chain(readmes()).collect();
     pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));

