@@ -36,9 +36,7 @@ packages=(
   containerd        # runs the containers of the tests' Kubernetes
   runc              # the same, one by one
   iptables          # the engine's bridge network
-  mmdebstrap        # makes the base images where none can be pulled, and what images of other architectures stand on
-  qemu-user-static  # runs binaries of arm64 that the tests of a release have built
-  gcc-aarch64-linux-gnu # links them
+  mmdebstrap        # makes the base images where none can be pulled
 )
 
 say() { printf 'deps: %s\n' "$*" >&2; }
