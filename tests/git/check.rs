@@ -24,6 +24,30 @@ fn follows_the_default_branch_when_none_is_named() {
 }
 
 #[test]
+fn follows_the_default_branch_when_it_is_another_one() {
+    let (repository, mut commits) = history(&["one"]);
+    let source = json!({ "uri": repository.file_url() });
+    let container = Container::new();
+    assert_eq!(refs(&check_in(&container, &source, None)), commits);
+    // Renamed.
+    repository.branch("trunk", "main");
+    repository.git(&["symbolic-ref", "HEAD", "refs/heads/trunk"]);
+    repository.delete_branch("main");
+    commits.push(repository.commit_on("trunk", "two", &[("x", "2")]));
+    assert_eq!(refs(&check_in(&container, &source, Some(&commits[0]))), commits);
+    let destination = jetway_tests::scratch::directory();
+    let request = crate::support::request(&source, Some(&commits[1]), &json!({}));
+    Verb::get("git").dir(destination.path()).request(&request).run().succeeded();
+    let branch = fs::read_to_string(destination.path().join(".git/branch")).expect("read the branch");
+    assert_eq!(branch, "trunk\n");
+    // Another branch.
+    repository.branch("develop", "trunk");
+    commits.push(repository.commit_on("develop", "three", &[("x", "3")]));
+    repository.git(&["symbolic-ref", "HEAD", "refs/heads/develop"]);
+    assert_eq!(refs(&check_in(&container, &source, Some(&commits[1]))), commits[1..]);
+}
+
+#[test]
 fn is_not_misled_by_a_branch_whose_name_ends_alike() {
     let (repository, commits) = history(&["one", "two"]);
     repository.branch("a/main", &commits[0]);
@@ -160,6 +184,20 @@ mod paths {
         assert_eq!(chosen(json!({ "ignore_paths": ["*.md"] })), [0, 1, 2, 4]);
         assert_eq!(chosen(json!({ "paths": ["a"], "ignore_paths": ["*.md", "a/deep"] })), [0]);
         assert_eq!(chosen(json!({ "paths": ["."], "ignore_paths": [":(icase)A/README.MD"] })), [0, 1, 2, 4]);
+    }
+
+    #[test]
+    fn pass_over_empty_commits() {
+        let (repository, mut commits) = history(&["one", "two"]);
+        repository.empty_commit("build again");
+        for filter in [json!({ "ignore_paths": ["docs"] }), json!({ "paths": ["."], "ignore_paths": ["docs"] })] {
+            let source = with(source(&repository.file_url()), filter);
+            assert_eq!(refs(&check(&source, None)), commits[1..]);
+            assert_eq!(refs(&check(&source, Some(&commits[0]))), commits);
+        }
+        // Without a filter they are versions like others.
+        commits.push(repository.tip("main"));
+        assert_eq!(refs(&check(&source(&repository.file_url()), Some(&commits[0]))), commits);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! check: commits chosen by their messages.
 
+use std::slice;
+
 use jetway_tests::repository::Repository;
 use serde_json::{Value, json};
 
@@ -82,6 +84,25 @@ fn goes_with_paths_and_with_ci_skip() {
     let source = with(source(&url), filter);
     assert_eq!(refs(&check(&source, Some(&base))), [base, wanted.clone()]);
     assert_eq!(refs(&check(&source, None)), [wanted]);
+}
+
+#[test]
+fn applies_to_commits_of_the_branch_and_not_to_those_that_were_merged() {
+    let repository = Repository::new();
+    let first = repository.commit("fix: one", &[("a", "1")]);
+    repository.branch("topic", &first);
+    repository.commit_on("topic", "fix: on the side", &[("b", "1")]);
+    repository.commit("docs: two", &[("a", "2")]);
+    repository.merge("main", "topic", "merge the topic");
+    let (_server, url) = serve(&repository);
+    let source = with(source(&url), json!({ "commit_filter": { "include": ["fix:"] } }));
+    for version in [None, Some(first.as_str())] {
+        assert_eq!(refs(&check(&source, version)), slice::from_ref(&first));
+    }
+    // A squashed merge is one commit, whose message lists those of the side.
+    let squashed = repository.commit("Feature (#12)\n\n* docs: three\n* fix: four\n", &[("c", "1")]);
+    assert_eq!(refs(&check(&source, Some(&first))), [first.clone(), squashed.clone()]);
+    assert_eq!(refs(&check(&source, None)), [squashed]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fs;
 use jetway_tests::checkout::Checkout;
 use jetway_tests::layer::{Layer, require};
 use jetway_tests::repository::Repository;
+use jetway_tests::signing::SshSigner;
 use jetway_tests::ssh_git::SshGit;
 use jetway_tests::verb::{Outcome, Verb};
 use jetway_tests::{git, scratch};
@@ -102,4 +103,63 @@ fn an_identity_is_there_without_any_configuration_and_gives_way_to_others() {
         put.run().succeeded();
         assert_eq!(repository.git(&["log", "-1", "--format=%cn <%ce>", "main"]).trim(), expected);
     }
+}
+
+/// Settings that change what git prints change nothing of what people and later steps read.
+#[test]
+fn display_settings_change_no_version_and_no_file() {
+    if !require(Layer::Ssh) {
+        return;
+    }
+    let key = SshSigner::new("ed25519");
+    let repository = Repository::new();
+    let first = repository.commit("first", &[("a", "1")]);
+    let signed = repository.signed_commit(&key.signer(), "signed [not skipped]", ("b", "1"));
+    repository.tag("v1", &first);
+    repository.annotated_tag("v2", &signed, "Release 2");
+    let settings: Vec<Value> = [
+        ("log.showSignature", "true"),
+        ("color.ui", "always"),
+        ("log.date", "relative"),
+        ("core.abbrev", "4"),
+        ("log.decorate", "full"),
+        ("log.abbrevCommit", "true"),
+        ("log.follow", "true"),
+        ("format.pretty", "fuller"),
+        ("column.ui", "always"),
+        ("tag.sort", "-version:refname"),
+        ("branch.sort", "-committerdate"),
+        ("i18n.logOutputEncoding", "ISO-8859-1"),
+        ("core.quotePath", "true"),
+        ("core.commentChar", ";"),
+        ("core.pager", "false"),
+        ("status.short", "true"),
+        ("status.branch", "true"),
+        ("diff.noprefix", "true"),
+    ]
+    .iter()
+    .map(|(name, value)| json!({ "name": name, "value": value }))
+    .collect();
+    let answers = |settings: &[Value]| {
+        let settings = json!({ "git_config": settings });
+        let branch = with(source(&repository.file_url()), settings.clone());
+        let tags = json!({ "uri": repository.file_url(), "tag_filter": "v*", "version_depth": 5, "paths": ["a", "b"] });
+        let destination = scratch::directory();
+        let request = request(&branch, Some(&signed), &json!({ "fetch_tags": true }));
+        let got = Verb::get("git").dir(destination.path()).request(&request).run().json();
+        let files =
+            ["ref", "short_ref", "author_date", "branch", "tags", "commit_message", "describe_ref", "metadata.json"]
+                .map(|name| fs::read_to_string(destination.path().join(".git").join(name)).expect("read a file"));
+        let checks = [check(&branch, None), check(&branch, Some(&first)), check(&with(tags, settings), None)];
+        (checks.map(|outcome| outcome.json()), got, files)
+    };
+    assert_eq!(answers(&settings), answers(&[]));
+    let inputs = scratch::directory();
+    Checkout::clone(&repository.file_url(), inputs.path(), "app").commit("ours", &[("ours", "1")]);
+    let theirs = repository.commit("theirs", &[("theirs", "1")]);
+    let source = with(source(&repository.file_url()), json!({ "git_config": settings }));
+    let request = request(&source, None, &json!({ "repository": "app", "rebase": true }));
+    Verb::put("git").dir(inputs.path()).request(&request).run().succeeded();
+    assert_eq!(repository.resolve("main~1"), theirs);
+    assert_eq!(repository.file("main", "ours"), "1");
 }

@@ -21,6 +21,7 @@ mod gitea;
 mod interruption;
 mod kill;
 mod lfs;
+mod names;
 mod put;
 mod random_histories;
 mod secrecy;

@@ -104,10 +104,18 @@ fn pushes_from_a_detached_head_and_makes_a_branch_that_is_not_there() {
     for params in [
         json!({ "repository": "app", "branch": "new" }),
         json!({ "repository": "app", "branch": "newer", "rebase": true }),
+        json!({ "repository": "app", "branch": "newest", "merge": true }),
     ] {
         let branch = params["branch"].as_str().expect("a branch").to_owned();
         let outcome = put(&source(&repository.file_url()), inputs.path(), params);
         assert_eq!(outcome.json()["version"], json!({ "ref": commit, "branch": branch }));
+        assert_eq!(repository.tip(&branch), commit);
+    }
+    for how in ["rebase", "merge"] {
+        let branch = format!("promoted/{how}");
+        let source = crate::support::with(source(&repository.file_url()), json!({ "branch": branch }));
+        let outcome = put(&source, inputs.path(), json!({ "repository": "app", how: true }));
+        assert_eq!(outcome.json()["version"], json!({ "ref": commit }));
         assert_eq!(repository.tip(&branch), commit);
     }
 }
@@ -164,6 +172,70 @@ fn takes_a_directory_inside_a_work_tree_but_none_beside_one() {
 }
 
 #[test]
+fn takes_every_spelling_of_the_path_and_links() {
+    let (repository, _) = history(&["one"]);
+    let (inputs, checkout) = inputs(&repository);
+    fs::create_dir(inputs.path().join("out")).expect("make a directory");
+    std::os::unix::fs::symlink("../app", inputs.path().join("out/app")).expect("link the repository");
+    for path in ["out/app", "app/", "./app", "app/.", "out/../app"] {
+        let commit = checkout.commit(path, &[("x", path)]);
+        put(&source(&repository.file_url()), inputs.path(), json!({ "repository": path })).succeeded();
+        assert_eq!(repository.tip("main"), commit, "{path}");
+    }
+}
+
+/// Tasks often clone an input into an output: the clone's `origin` is a directory that the put does not have.
+#[test]
+fn pushes_from_a_clone_of_what_a_get_made() {
+    for depth in [0, 1] {
+        for (how, changes) in
+            ["force", "rebase", "merge", "push_all_tags"].iter().flat_map(|how| [(how, true), (how, false)])
+        {
+            let (repository, commits) = history(&["one", "two", "three"]);
+            let request = request(&source(&repository.file_url()), Some(&commits[2]), &json!({ "depth": depth }));
+            let (inputs, _) = got(&request);
+            let input = inputs.path().join("app");
+            let clone = Checkout::clone(input.to_str().expect("UTF-8"), inputs.path(), "updated");
+            let commit = if changes { clone.commit("four", &[("x", "4")]) } else { clone.head() };
+            fs::rename(&input, inputs.path().join("gone")).expect("move the input away");
+            let params = json!({ "repository": "updated", (*how): true });
+            put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+            assert_eq!(repository.tip("main"), commit, "depth {depth}, {how}, {changes}");
+        }
+    }
+}
+
+#[test]
+fn pushes_from_a_sparse_checkout_and_a_linked_work_tree() {
+    for kind in ["sparse index", "work tree", "relative work tree"] {
+        let repository = Repository::new();
+        repository.commit("one", &[("a/x", "1"), ("b/x", "1")]);
+        let inputs = scratch::directory();
+        let clone = Checkout::clone(&repository.file_url(), inputs.path(), "clone");
+        let directory = if kind == "sparse index" {
+            clone.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "a"]);
+            "clone"
+        } else {
+            clone.git(&["worktree", "add", "-q", "../linked", "-b", "work"]);
+            "linked"
+        };
+        if kind == "relative work tree" {
+            // As `worktree.useRelativePaths` writes it since git 2.48.
+            fs::write(inputs.path().join("linked/.git"), "gitdir: ../clone/.git/worktrees/linked\n").expect("write");
+            fs::write(inputs.path().join("clone/.git/worktrees/linked/gitdir"), "../../../../linked/.git\n")
+                .expect("write");
+        }
+        let checkout = Checkout::of_get(&inputs.path().join(directory));
+        checkout.commit("ours", &[("a/ours", "1")]);
+        repository.commit("theirs", &[("b/theirs", "1")]);
+        let params = json!({ "repository": directory, "rebase": true });
+        put(&source(&repository.file_url()), inputs.path(), params).succeeded();
+        assert_eq!(repository.tip("main"), checkout.head(), "{kind}");
+        assert_eq!(repository.git(&["ls-tree", "-r", "--name-only", "main"]), "a/ours\na/x\nb/theirs\nb/x", "{kind}");
+    }
+}
+
+#[test]
 fn pushes_from_a_repository_with_extensions() {
     for extension in ["partialClone", "preciousObjects", "worktreeConfig"] {
         let (repository, _) = history(&["one", "two"]);
@@ -187,15 +259,27 @@ fn shows_what_a_server_s_hook_says() {
     let (repository, commits) = history(&["one"]);
     let hook = repository.path().join("hooks/pre-receive");
     fs::create_dir_all(hook.parent().expect("a parent")).expect("make the folder of hooks");
-    fs::write(&hook, "#!/bin/sh\necho 'commits need a ticket' >&2\nexit 1\n").expect("write a hook");
+    // Its words are about its own credentials, not about those of the source.
+    let words = "commits need a ticket; renew your certificate and your password";
+    let script = format!("#!/bin/sh\necho '{words}' >&2\necho x >>tries\nexit 1\n");
+    fs::write(&hook, script).expect("write a hook");
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("make it executable");
     let (inputs, checkout) = inputs(&repository);
     checkout.commit("two", &[("x", "2")]);
-    let outcome = put(&source(&repository.file_url()), inputs.path(), app());
-    outcome.failed();
-    let said = said(&outcome);
-    assert!(said.contains("remote: commits need a ticket"), "{said}");
-    assert!(said.contains("`refs/heads/main`: [remote rejected] (pre-receive hook declined)"), "{said}");
+    for (pushes, more) in [json!({}), json!({ "rebase": true }), json!({ "merge": true }), json!({ "force": true })]
+        .into_iter()
+        .enumerate()
+    {
+        let params = crate::support::with(app(), more);
+        let outcome = put(&source(&repository.file_url()), inputs.path(), params.clone());
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(said.contains(&format!("remote: {words}")), "{said}");
+        assert!(said.contains("`refs/heads/main`: [remote rejected] (pre-receive hook declined)"), "{said}");
+        assert!(!said.contains("hint: check") && !said.contains("ca_certs"), "{said}");
+        let tries = fs::read_to_string(repository.path().join("tries")).expect("read the tries");
+        assert_eq!(tries.lines().count(), pushes + 1, "{params}: a hook that declines is asked once");
+    }
     assert_eq!(repository.tip("main"), commits[0]);
 }
 

@@ -33,7 +33,8 @@ fn arrives(source: &Value, version: &str, params: &Value) -> TempDir {
 mod dumb_http {
     use super::*;
 
-    /// The repository as plain files (gitprotocol-http, "Dumb Clients").
+    /// The repository as plain files: gitprotocol-http(5), "Dumb Clients", by which `info/refs` is text, and no media type begins
+    /// with `application/x-git-`. A file that is not there is a 404 ("General Request Processing").
     fn serve_files(repository: &Repository) -> (StandIn, String) {
         repository.git(&["repack", "-adq"]);
         repository.git(&["update-server-info"]);
@@ -42,6 +43,7 @@ mod dumb_http {
             let path = asked.path().trim_start_matches('/');
             let path = path.split('?').next().unwrap_or_default();
             match fs::read(root.join(path)) {
+                Ok(content) if path.ends_with("/info/refs") => Answer::bytes(200, "text/plain; charset=utf-8", content),
                 Ok(content) => Answer::bytes(200, "application/octet-stream", content),
                 Err(_) => Answer::text(404, "not found"),
             }

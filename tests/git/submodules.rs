@@ -21,10 +21,14 @@ fn using(library_url: &str, commit: &str) -> (Repository, String) {
 }
 
 fn get(repository: &Repository, commit: &str, protocol: u8) -> (TempDir, Outcome) {
+    get_at(repository, commit, 1, protocol)
+}
+
+fn get_at(repository: &Repository, commit: &str, depth: u8, protocol: u8) -> (TempDir, Outcome) {
     let destination = scratch::directory();
     let outcome = Verb::get("git")
         .dir(destination.path())
-        .request(&request(&source(&repository.file_url()), Some(commit), &json!({ "depth": 1 })))
+        .request(&request(&source(&repository.file_url()), Some(commit), &json!({ "depth": depth })))
         .env("GIT_CONFIG_PARAMETERS", &format!("'protocol.version'='{protocol}'"))
         .run();
     (destination, outcome)
@@ -124,13 +128,57 @@ fn whose_commit_is_gone_fail_the_get() {
     library.move_branch("main", &commits[0]);
     library.forget_unreachable();
     let server = HttpGit::serve(library.root());
-    for protocol in [0, 2] {
+    for (depth, protocol) in [(1, 0), (1, 2), (0, 2)] {
         let (repository, commit) = using(&server.url(library.name()), &commits[1]);
-        let (_destination, outcome) = get(&repository, &commit, protocol);
+        let (_destination, outcome) = get_at(&repository, &commit, depth, protocol);
         outcome.failed();
         let said = said(&outcome);
         assert!(said.contains("error: cannot fetch the submodules\n"), "{said}");
-        assert!(said.contains(&commits[1]), "{said}");
+        assert!(said.contains(&commits[1]) && said.contains("lib/rary"), "{said}");
+    }
+}
+
+/// The commit of a change that is under review is on no branch, but a ref of the server has it.
+#[test]
+fn on_no_branch_are_fetched_where_a_ref_has_them() {
+    for any_commit in [true, false] {
+        let (library, _) = history(&["one"]);
+        let commit = library.commit_on("request", "of a request", &[("r", "1")]);
+        library.git(&["update-ref", "refs/pull/7/head", &commit]);
+        library.delete_branch("request");
+        library.allow_any_commit(any_commit);
+        let server = HttpGit::serve(library.root());
+        for (depth, protocol) in [(0, 0), (1, 0), (0, 2), (1, 2)] {
+            let (repository, user) = using(&server.url(library.name()), &commit);
+            let (destination, outcome) = get_at(&repository, &user, depth, protocol);
+            outcome.succeeded();
+            let head = git::run(&destination.path().join("lib/rary"), &["rev-parse", "HEAD"]);
+            assert_eq!(head, commit, "depth {depth}, protocol {protocol}");
+        }
+    }
+}
+
+/// Entries of `.gitmodules` often stay when a submodule is removed, or replaced by a directory.
+#[test]
+fn entries_without_a_submodule_are_ignored() {
+    let (library, commits) = history(&["one"]);
+    let repository = Repository::new();
+    let entry = |path: &str, url: &str| format!("[submodule \"{path}\"]\n\tpath = {path}\n\turl = {url}\n");
+    let modules = [
+        entry("lib", &library.file_url()),
+        entry("gone", "file:///nowhere"),
+        entry("vendored", "file:///nowhere"),
+        "[submodule \"no path\"]\n\turl = file:///nowhere\n".to_owned(),
+    ];
+    let change = repository.change("use it").write(".gitmodules", modules.concat()).write("vendored/file", "1");
+    let commit = change.submodule("lib", &commits[0]).commit();
+    for depth in [0, 1] {
+        let (destination, outcome) = get_at(&repository, &commit, depth, 2);
+        outcome.succeeded();
+        for file in ["lib/file-0", "vendored/file"] {
+            assert!(destination.path().join(file).is_file(), "{file}");
+        }
+        assert!(!destination.path().join("gone").exists());
     }
 }
 

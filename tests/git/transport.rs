@@ -73,6 +73,20 @@ mod http {
         assert_eq!(repository.tip("main"), commit);
     }
 
+    /// `echo TOKEN | vault kv put ...` stores a line break with the token.
+    #[test]
+    fn line_breaks_around_credentials_are_removed() {
+        let (repository, commits) = history(&["one"]);
+        let server = HttpGit::builder(repository.root()).credentials("bob", "s3cret-word").start();
+        for (username, password) in [("bob", "s3cret-word\n"), ("bob\n", "s3cret-word"), ("bob", "s3cret-word\r\n")] {
+            let login = json!({ "username": username, "password": password });
+            let outcome = check(&with(source(&server.url(repository.name())), login), None);
+            assert_eq!(outcome.code, Some(0), "{username:?} {password:?}: {}", outcome.stderr);
+            assert_eq!(refs(&outcome), commits);
+            keeps_the_password(&outcome);
+        }
+    }
+
     #[test]
     fn the_password_may_stand_in_the_uri() {
         let (repository, commits) = history(&["one"]);

@@ -212,9 +212,14 @@ mod gpg {
 mod a_keyserver {
     use super::*;
 
-    fn serving(status: u16, body: &str) -> StandIn {
-        let body = body.to_owned();
-        StandIn::start(move |_| Answer::text(status, body.clone()))
+    /// The answer to a "get" operation: an armoured key (draft-shaw-openpgp-hkp-00, 3.1.2.1, "machine readable" by 3.2.1.1) with the media
+    /// type of RFC 3156 (7).
+    fn armoured(keys: &str) -> Answer {
+        Answer::bytes(200, "application/pgp-keys", keys)
+    }
+
+    fn serving(answer: Answer) -> StandIn {
+        StandIn::start(move |_| answer.clone())
     }
 
     fn keys(server: &StandIn, id: &str) -> Value {
@@ -230,7 +235,7 @@ mod a_keyserver {
         let ada = gpg.signer("Ada");
         let repository = Repository::new();
         let commit = repository.signed_commit(&ada, "one", ("a", "1"));
-        let server = serving(200, &ada.public);
+        let server = serving(armoured(&ada.public));
         let hkp = server.url().replace("http://", "hkp://");
         let id = &ada.fingerprint[24..];
         for keys in [keys(&server, &ada.fingerprint), keys(&server, &format!("0x{}", id.to_lowercase()))] {
@@ -250,8 +255,8 @@ mod a_keyserver {
         let ada = gpg.signer("Ada");
         let repository = Repository::new();
         let commit = repository.signed_commit(&ada, "one", ("a", "1"));
-        let key = ada.public.clone();
-        let server = StandIn::start_tls(move |_| Answer::text(200, key.clone()));
+        let key = armoured(&ada.public);
+        let server = StandIn::start_tls(move |_| key.clone());
         let hkps = server.url().replace("https://", "hkps://");
         let keys = json!({ "commit_verification_key_ids": [ada.fingerprint], "gpg_keyserver": hkps });
         let said = refusal(&get(&repository, Some(&commit), keys.clone()), &commit);
@@ -270,7 +275,7 @@ mod a_keyserver {
         let repository = Repository::new();
         let commit = repository.signed_commit(&eve, "one", ("a", "1"));
         // In place of the key.
-        let server = serving(200, &eve.public);
+        let server = serving(armoured(&eve.public));
         let outcome = get(&repository, Some(&commit), keys(&server, &ada.fingerprint));
         assert_eq!(
             refusal(&outcome, &commit),
@@ -283,7 +288,7 @@ mod a_keyserver {
             )
         );
         // Beside the key.
-        let server = serving(200, &format!("{}\n{}", eve.public, ada.public));
+        let server = serving(armoured(&format!("{}\n{}", eve.public, ada.public)));
         let outcome = get(&repository, Some(&commit), keys(&server, &ada.fingerprint));
         assert!(refusal(&outcome, &commit).contains("which the source does not name"), "{}", said(&outcome));
     }
@@ -293,13 +298,15 @@ mod a_keyserver {
         let repository = Repository::new();
         let commit = repository.commit("one", &[("a", "1")]);
         let id = "0".repeat(40);
-        let server = serving(404, "No keys found");
+        // RFC 9110 (15.5.5): the server has no such resource.
+        let server = serving(Answer::text(404, "No keys found"));
         let outcome = get(&repository, Some(&commit), keys(&server, &id));
         let said = refusal(&outcome, &commit);
         assert!(said.contains(&format!("error: cannot fetch the GPG key `{id}`")), "{said}");
         assert!(said.contains("404"), "{said}");
         assert!(said.contains("hint: put a key that is not published into `commit_verification_keys`"), "{said}");
-        let server = serving(200, "<html>captcha</html>");
+        // A page of a proxy in front of the keyserver, with the type of HTML.
+        let server = serving(Answer::bytes(200, "text/html", "<html>captcha</html>"));
         let said = refusal(&get(&repository, Some(&commit), keys(&server, &id)), &commit);
         assert!(said.contains("caused by: the server sent text without `-----BEGIN PGP"), "{said}");
     }

@@ -35,19 +35,6 @@ fn an_ssh_address_without_a_key_leads_to_private_key() {
 }
 
 #[test]
-fn an_indented_private_key_is_taken() {
-    if !require(Layer::Program("sshd")) {
-        return;
-    }
-    let (repository, commits) = history(&["one"]);
-    let server = SshGit::start();
-    let indented: String =
-        server.deploy_key().private.lines().map(|line| format!("    {line}\n")).collect::<Vec<_>>().concat();
-    let source = with(source(&server.url(repository.path())), json!({ "private_key": format!("\n{indented}\n") }));
-    assert_eq!(refs(&check(&source, None)), commits);
-}
-
-#[test]
 fn a_head_that_names_a_missing_branch_is_an_error() {
     let (repository, commits) = history(&["one", "two"]);
     repository.branch("side", &commits[0]);

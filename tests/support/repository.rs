@@ -205,6 +205,11 @@ impl Repository {
         git::run(&self.path, arguments)
     }
 
+    /// Writes a stream of many commits or tags (git-fast-import(1)), which costs one child process for all of them.
+    pub fn fast_import(&self, stream: &str) {
+        import(&self.path, format!("{stream}done\n").as_bytes());
+    }
+
     /// The configuration for a server: pushes are allowed, and automatic maintenance is off.
     fn settle(&self) {
         self.configure("http.receivepack", "true");

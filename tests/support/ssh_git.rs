@@ -150,10 +150,16 @@ impl Drop for SshGit {
 
 /// Generates a key pair: `ed25519`, `rsa` or `ecdsa`, with or without a passphrase.
 pub fn key_pair(kind: &str, passphrase: Option<&str>) -> KeyPair {
+    generate(kind, &["-N", passphrase.unwrap_or_default()])
+}
+
+fn generate(kind: &str, options: &[&str]) -> KeyPair {
     let directory = scratch::directory();
     let file = directory.path().join("key");
     let output = Command::new("ssh-keygen")
-        .args(["-q", "-t", kind, "-C", "fixture", "-N", passphrase.unwrap_or_default(), "-f"])
+        .args(["-q", "-t", kind, "-C", "fixture"])
+        .args(options)
+        .arg("-f")
         .arg(&file)
         .stdin(Stdio::null())
         .output()
@@ -163,6 +169,11 @@ pub fn key_pair(kind: &str, passphrase: Option<&str>) -> KeyPair {
         private: fs::read_to_string(&file).expect("read the private key"),
         public: fs::read_to_string(file.with_extension("pub")).expect("read the public key").trim_end().to_owned(),
     }
+}
+
+/// Generates an `rsa` or `ecdsa` key pair whose private key is in a format of `ssh-keygen -m`: `PEM` or `PKCS8`.
+pub fn pem_private_key(kind: &str, format: &str) -> KeyPair {
+    generate(kind, &["-m", format, "-N", ""])
 }
 
 fn configuration(host_key: &Path, authorized_keys: &Path) -> String {

@@ -1,10 +1,12 @@
 //! An HTTP server for stand-ins: it passes each request to a function, records it, and injects faults on demand.
 //!
-//! It serves one request per connection, with one thread each and blocking sockets: enough for a test, and any point can be cut.
+//! Each connection has a thread with blocking sockets, so that any point can be cut. As HTTP/1.1 has it (RFC 9112, 9.3), a connection
+//! serves requests until one of the two sides closes it. Nothing is compressed: the HTTP client of the resources sends no
+//! `Accept-Encoding`, so that no service would compress its answers (RFC 9110, 12.5.3).
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -35,7 +37,7 @@ pub struct Asked {
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// Headers besides `Content-Length` and `Connection`.
+    /// Headers besides `Content-Length`.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
@@ -46,7 +48,7 @@ pub struct Answer {
 pub enum Fault {
     /// Sends this response without processing the request.
     Answer(Answer),
-    /// Closes the connection before reading the request.
+    /// Closes the connection instead of reading the request.
     CutBefore,
     /// Processes the request, then closes the connection without a response.
     CutAfter,
@@ -58,6 +60,8 @@ pub enum Fault {
     CutBody(usize),
     /// Sends a good response and stalls after this many bytes of the body.
     StallBody(usize),
+    /// Sends a good response with its body even to a HEAD, which must not have one (RFC 9110, 9.3.2).
+    BodyToHead,
 }
 
 /// A running server. It stops when it is dropped.
@@ -150,6 +154,18 @@ impl Answer {
         }
     }
 
+    /// The same with a chunked body (RFC 9112, 7.1) instead of `Content-Length`.
+    #[must_use]
+    pub fn chunked(self) -> Self {
+        self.with("Transfer-Encoding", "chunked")
+    }
+
+    /// The same without a length: the body ends with the connection (RFC 9112, 6.3).
+    #[must_use]
+    pub fn until_close(self) -> Self {
+        self.with("Connection", "close")
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
@@ -161,7 +177,12 @@ impl Answer {
 impl StandIn {
     /// Starts a server on a port that the system picks.
     pub fn start(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
-        Self::serve(Box::new(handler), None)
+        Self::serve(IpAddr::V4(Ipv4Addr::LOCALHOST), Box::new(handler), None)
+    }
+
+    /// Starts a server on `[::1]`.
+    pub fn start_ipv6(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        Self::serve(IpAddr::V6(Ipv6Addr::LOCALHOST), Box::new(handler), None)
     }
 
     /// Starts a TLS server with a certificate for `localhost`, signed by its own CA.
@@ -182,13 +203,13 @@ impl StandIn {
         handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let config = tls(identity);
-        let mut server = Self::serve(Box::new(handler), Some(Arc::new(config)));
+        let mut server = Self::serve(IpAddr::V4(Ipv4Addr::LOCALHOST), Box::new(handler), Some(Arc::new(config)));
         server.authority = Some(authority.to_owned());
         server
     }
 
-    fn serve(handler: Box<Handler>, tls: Option<Arc<ServerConfig>>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind a port on loopback");
+    fn serve(host: IpAddr, handler: Box<Handler>, tls: Option<Arc<ServerConfig>>) -> Self {
+        let listener = TcpListener::bind((host, 0)).expect("bind a port on loopback");
         let address = listener.local_addr().expect("the listener's address");
         let shared = Arc::new(Shared {
             handler,
@@ -262,56 +283,75 @@ impl Drop for StandIn {
 
 impl Shared {
     fn accepted(&self, stream: &TcpStream) {
-        let fault = {
-            let mut faults = lock(&self.faults);
-            if faults.is_empty() { None } else { Some(faults.remove(0)) }
-        };
-        if matches!(fault, Some(Fault::CutBefore)) {
-            let _ = stream.shutdown(Shutdown::Both);
-            return;
-        }
         let _ = stream.set_read_timeout(Some(Duration::from_mins(1)));
+        // Many responses are small. Without TCP_NODELAY each waits for the client's delayed acknowledgement.
+        let _ = stream.set_nodelay(true);
         match &self.tls {
-            None => self.answer(&mut &*stream, stream, fault.as_ref()),
+            None => self.serve(&mut &*stream, stream),
             Some(config) => {
                 let Ok(connection) = ServerConnection::new(Arc::clone(config)) else { return };
-                self.answer(&mut StreamOwned::new(connection, stream), stream, fault.as_ref());
+                self.serve(&mut StreamOwned::new(connection, stream), stream);
             }
         }
         let _ = stream.shutdown(Shutdown::Write);
     }
 
-    /// Responds to the one request of a connection; `socket` is the TCP socket below `stream`.
-    fn answer(&self, stream: &mut (impl Read + Write), socket: &TcpStream, fault: Option<&Fault>) {
-        let Some(asked) = read(stream) else { return };
+    /// Responds to the requests of a connection; `socket` is the TCP socket below `stream`.
+    fn serve(&self, stream: &mut (impl Read + Write), socket: &TcpStream) {
+        let mut reader = BufReader::new(stream);
+        // A fault belongs to the next request, and not to a connection that a client opens and does not use.
+        while reader.fill_buf().is_ok_and(|bytes| !bytes.is_empty()) {
+            let fault = {
+                let mut faults = lock(&self.faults);
+                if faults.is_empty() { None } else { Some(faults.remove(0)) }
+            };
+            if matches!(fault, Some(Fault::CutBefore)) || self.ends.load(Ordering::SeqCst) {
+                let _ = socket.shutdown(Shutdown::Both);
+                return;
+            }
+            let Some(asked) = read(&mut reader) else { return };
+            if self.answer(&asked, reader.get_mut(), socket, fault.as_ref()) == Last::Yes {
+                return;
+            }
+        }
+    }
+
+    /// Responds to one request, and says whether it was the last one of its connection.
+    fn answer(&self, asked: &Asked, stream: &mut impl Write, socket: &TcpStream, fault: Option<&Fault>) -> Last {
         lock(&self.asked).push(asked.clone());
         let answer = match fault {
             Some(Fault::Answer(answer)) => answer.clone(),
             Some(Fault::CutAfter) => {
-                (self.handler)(&asked);
+                (self.handler)(asked);
                 let _ = socket.shutdown(Shutdown::Both);
-                return;
+                return Last::Yes;
             }
             Some(Fault::Stall) => {
-                (self.handler)(&asked);
-                return self.stand_still(socket);
+                (self.handler)(asked);
+                self.stand_still(socket);
+                return Last::Yes;
             }
             Some(Fault::Slow(time)) => {
                 std::thread::sleep(*time);
-                (self.handler)(&asked)
+                (self.handler)(asked)
             }
-            Some(Fault::CutBefore | Fault::CutBody(_) | Fault::StallBody(_)) | None => (self.handler)(&asked),
+            Some(Fault::CutBefore | Fault::CutBody(_) | Fault::StallBody(_) | Fault::BodyToHead) | None => {
+                (self.handler)(asked)
+            }
         };
         let most = match fault {
             Some(Fault::CutBody(most) | Fault::StallBody(most)) => *most,
             // A response to HEAD has no body.
-            _ if asked.method == "HEAD" => 0,
+            _ if asked.method == "HEAD" && !matches!(fault, Some(Fault::BodyToHead)) => 0,
             _ => usize::MAX,
         };
-        write(stream, &answer, most);
+        let last = if closes(&asked.headers) { Last::Yes } else { Last::No };
+        write(stream, &answer, most, last);
         if matches!(fault, Some(Fault::StallBody(_))) {
             self.stand_still(socket);
         }
+        let is_cut = matches!(fault, Some(Fault::CutBody(_) | Fault::StallBody(_)));
+        if is_cut || closes(&answer.headers) { Last::Yes } else { last }
     }
 
     /// Sends nothing until the client disconnects or the test ends.
@@ -334,8 +374,19 @@ fn tls(identity: &Identity) -> ServerConfig {
         .expect("a certificate and its key")
 }
 
-fn read(stream: &mut impl Read) -> Option<Asked> {
-    let mut reader = BufReader::new(stream);
+/// Whether a request is the last one of its connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Yes,
+    No,
+}
+
+/// Whether the headers close the connection (RFC 9112, 9.6).
+fn closes(headers: &[(String, String)]) -> bool {
+    headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case("close"))
+}
+
+fn read(reader: &mut impl BufRead) -> Option<Asked> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
     let mut words = line.split_whitespace();
@@ -353,11 +404,11 @@ fn read(stream: &mut impl Read) -> Option<Asked> {
     }
     let mut asked = Asked { method, target, headers, body: Vec::new() };
     if asked.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
-        asked.body = chunks(&mut reader)?;
+        asked.body = chunks(reader)?;
         return Some(asked);
     }
     let length = asked.header("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
-    reader.take(length).read_to_end(&mut asked.body).ok()?;
+    reader.by_ref().take(length).read_to_end(&mut asked.body).ok()?;
     (asked.body.len() as u64 == length).then_some(asked)
 }
 
@@ -378,11 +429,17 @@ fn chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
     }
 }
 
-/// Sends a response, with at most `most` bytes of its body.
-fn write(stream: &mut impl Write, answer: &Answer, most: usize) {
-    let mut text = format!("HTTP/1.1 {} x\r\nConnection: close\r\n", answer.status);
+/// Sends a response, with at most `most` bytes of its body. A server that a client asks to close the connection says that it does
+/// (RFC 9112, 9.6).
+fn write(stream: &mut impl Write, answer: &Answer, most: usize, last: Last) {
+    let mut text = format!("HTTP/1.1 {} x\r\n", answer.status);
+    if last == Last::Yes {
+        text.push_str("Connection: close\r\n");
+    }
+    let has = |name: &str| answer.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+    let is_chunked = has("transfer-encoding");
     // RFC 9110 (8.6): 204 has no length, and that of 304 would be the length of the 200.
-    if ![204, 304].contains(&answer.status) {
+    if ![204, 304].contains(&answer.status) && !is_chunked && !closes(&answer.headers) {
         write!(text, "Content-Length: {}\r\n", answer.body.len()).expect("text takes everything");
     }
     for (name, value) in &answer.headers {
@@ -391,9 +448,27 @@ fn write(stream: &mut impl Write, answer: &Answer, most: usize) {
         }
     }
     text.push_str("\r\n");
-    let body = &answer.body[..answer.body.len().min(most)];
+    let body = match most {
+        0 => Vec::new(),
+        most if is_chunked => in_chunks(&answer.body, most),
+        most => answer.body[..answer.body.len().min(most)].to_vec(),
+    };
     // A client may disconnect as part of the test, so errors are ignored.
-    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.write_all(body)).and_then(|()| stream.flush());
+    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.write_all(&body)).and_then(|()| stream.flush());
+}
+
+/// A body in small chunks, without its end if it has more than `most` bytes.
+fn in_chunks(body: &[u8], most: usize) -> Vec<u8> {
+    let mut chunked = Vec::new();
+    for chunk in body[..body.len().min(most)].chunks(1000) {
+        chunked.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        chunked.extend_from_slice(chunk);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    if body.len() <= most {
+        chunked.extend_from_slice(b"0\r\n\r\n");
+    }
+    chunked
 }
 
 fn field(text: &str, name: &str) -> Option<String> {
@@ -402,7 +477,7 @@ fn field(text: &str, name: &str) -> Option<String> {
 }
 
 /// Percent-decodes `text`.
-fn decoded(text: &str) -> String {
+pub(crate) fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

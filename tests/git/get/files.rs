@@ -193,3 +193,85 @@ fn hold_no_credentials() {
         assert!(!String::from_utf8_lossy(&outcome.stdout).contains("s3cret-pw"));
     }
 }
+
+/// Commits of other encodings than UTF-8 are old, and Concourse stores text in UTF-8 alone.
+#[test]
+fn are_utf_8_whatever_the_commit_holds() {
+    let (repository, commits) = history(&["one"]);
+    let tree = repository.resolve("main^{tree}");
+    let write = |parent: &str, message: &[u8]| {
+        let mut text = format!("tree {tree}\nparent {parent}\nauthor J").into_bytes();
+        text.extend(b"\xfcrgen <x@y> 1600000000 +0000\ncommitter \x93C\x94 <x@y> 1600000001 +0000\n\n");
+        text.extend(message);
+        let file = repository.root().join("commit");
+        fs::write(&file, text).expect("write a commit");
+        let file = file.to_str().expect("UTF-8");
+        repository.git(&["hash-object", "-t", "commit", "-w", "--literally", file]).trim().to_owned()
+    };
+    let mut all = commits.clone();
+    let long = [&[b'x'; 10_239][..], "\u{e9}".as_bytes(), &[b'y'; 200]].concat();
+    for message in [
+        &b"dash \x96, cut \xe2\x80, whole \xf0\x9f\x98\x80, surrogate \xed\xa0\x80\n"[..],
+        &long,
+        b"nul \0 inside, \x1b[31mescape\x07\n",
+    ] {
+        all.push(write(all.last().expect("a parent"), message));
+    }
+    repository.move_branch("main", all.last().expect("a commit"));
+    let filtered = with(source(&repository.file_url()), json!({ "commit_filter": { "exclude": ["never"] } }));
+    assert_eq!(refs(&check_in(&Container::new(), &filtered, Some(&all[0]))), all);
+    for commit in &all[1..] {
+        let (destination, outcome) = get(&source(&repository.file_url()), Some(commit), json!({}));
+        let file: Value = serde_json::from_str(&read(&destination, ".git/metadata.json")).expect("JSON in UTF-8");
+        assert!(std::str::from_utf8(&outcome.stdout).is_ok());
+        for metadata in [&outcome.json()["metadata"], &file] {
+            let message = metadata.as_array().expect("a list").iter().find(|entry| entry["name"] == "message");
+            let length = message.and_then(|message| message["value"].as_str()).expect("a message").len();
+            assert!((1..=10_243).contains(&length), "{length} bytes");
+        }
+    }
+}
+
+/// Tasks run as other users, too. A get writes with the modes of git, which the umask of the worker narrows.
+#[test]
+fn have_the_modes_that_the_umask_allows() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if Runner::chosen() == Runner::Image {
+        // The umask is that of the engine.
+        return;
+    }
+    let (library, library_commits) = history(&["library"]);
+    let repository = Repository::new();
+    let modules = format!("[submodule \"lib\"]\n\tpath = lib\n\turl = {}\n", library.file_url());
+    let change = repository.change("all").write(".gitmodules", modules).write("d/f", "1");
+    let commit = change.write_executable("run", "#!/bin/sh\n").submodule("lib", &library_commits[0]).commit();
+    let scripts = scratch::directory();
+    for (umask, file, executable) in [("022", 0o644, 0o755), ("000", 0o666, 0o777)] {
+        let script = scripts.path().join(format!("with-{umask}"));
+        let binary = jetway_tests::binaries::resource("git");
+        let text = format!("#!/bin/sh\numask {umask}\nexec {} in \"$@\"\n", binary.display());
+        fs::write(&script, text).expect("write a script");
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("make it executable");
+        for depth in [0, 1] {
+            let directory = scratch::directory();
+            let destination = directory.path().join("app");
+            fs::create_dir(&destination).expect("create the destination");
+            let request = request(&source(&repository.file_url()), Some(&commit), &json!({ "depth": depth }));
+            Verb::get("git").binary(&script).dir(&destination).request(&request).run().succeeded();
+            let mode = |path: &str| {
+                let metadata = fs::metadata(destination.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+                metadata.permissions().mode() & 0o777
+            };
+            assert_eq!((mode("d/f"), mode("lib/file-0"), mode(".git/ref")), (file, file, file), "umask {umask}");
+            assert_eq!((mode("run"), mode("d"), mode(".git")), (executable, executable, executable), "umask {umask}");
+            let closed = std::process::Command::new("find")
+                .arg(&destination)
+                .args([
+                    "(", "-type", "f", "!", "-perm", "-0444", ")", "-o", "(", "-type", "d", "!", "-perm", "-0555", ")",
+                ])
+                .output()
+                .expect("start find");
+            assert_eq!(String::from_utf8_lossy(&closed.stdout), "", "others cannot read these files");
+        }
+    }
+}

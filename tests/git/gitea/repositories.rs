@@ -7,11 +7,18 @@ fn the_old_name_of_a_repository_still_works() {
     let Some(gitea) = gitea() else { return };
     let (local, commits) = history(&["one", "two"]);
     let made = gitea.repository_of(&local);
-    made.api("PATCH", "", Some(&json!({ "name": format!("renamed-{}", std::process::id()), "private": true })));
+    let name = format!("renamed-{}", std::process::id());
+    made.api("PATCH", "", Some(&json!({ "name": name, "private": true })));
     assert_eq!(refs(&check(&source(&made), Some(&commits[0]))), commits);
-    let (destination, outcome) = get(&source(&made), &commits[1], json!({}));
-    outcome.succeeded();
-    assert_eq!(read(&destination, "file-1"), "two");
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let (destination, outcome) = get(&source(&made), &commits[1], params);
+        outcome.succeeded();
+        assert_eq!(read(&destination, "file-1"), "two");
+    }
+    let (inputs, checkout) = inputs(&made);
+    let commit = checkout.commit("three", &[("three", "3")]);
+    put(&source(&made), inputs.path(), json!({ "repository": "app", "rebase": true })).succeeded();
+    assert_eq!(refs(&check(&source(&made), Some(&commits[1]))), [commits[1].clone(), commit]);
 }
 
 #[test]

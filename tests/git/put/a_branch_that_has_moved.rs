@@ -62,6 +62,41 @@ fn is_built_on_from_a_shallow_get_of_an_older_version() {
 }
 
 #[test]
+fn is_the_version_of_a_put_without_a_commit_of_its_own() {
+    for how in ["rebase", "merge"] {
+        for depth in [0, 1] {
+            let (repository, commits) = history(&["one", "two"]);
+            let request = request(&source(&repository.file_url()), Some(&commits[1]), &json!({ "depth": depth }));
+            let (inputs, _) = got(&request);
+            let theirs = repository.commit("theirs", &[("theirs", "1")]);
+            let params = json!({ "repository": "app", how: true });
+            let outcome = put(&source(&repository.file_url()), inputs.path(), params);
+            assert_eq!(outcome.json()["version"], json!({ "ref": theirs }), "{how} {depth}");
+            assert_eq!(repository.tip("main"), theirs, "{how} {depth}");
+        }
+    }
+}
+
+/// A file that was committed with CRLF before `.gitattributes` declared it text: git calls it modified once it reads it again.
+#[test]
+fn is_a_clear_error_when_line_ends_make_a_file_modified() {
+    let repository = Repository::new();
+    repository.commit("one", &[("win.txt", "a\r\nb\r\n")]);
+    let version = repository.commit("attributes", &[(".gitattributes", "* text=auto\n*.txt text\n")]);
+    let (inputs, checkout) = got(&request(&source(&repository.file_url()), Some(&version), &json!({})));
+    // Another time makes git read the file again.
+    let file = fs::File::options().append(true).open(inputs.path().join("app/win.txt")).expect("open the file");
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("change its time");
+    fs::write(inputs.path().join("app/ours"), "1").expect("write a file");
+    checkout.git(&["add", "ours"]);
+    checkout.git(&["commit", "-q", "-m", "ours"]);
+    repository.commit("theirs", &[("theirs", "1")]);
+    let outcome = put(&source(&repository.file_url()), inputs.path(), rebase());
+    outcome.failed();
+    assert!(said(&outcome).ends_with("hint: uncommitted changes in: win.txt\n"), "{}", said(&outcome));
+}
+
+#[test]
 fn with_nothing_in_common_is_a_clear_error() {
     let (repository, _) = history(&["one"]);
     let (other, _) = history(&["unrelated"]);

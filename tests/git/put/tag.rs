@@ -56,8 +56,10 @@ fn has_a_file_with_a_name_that_everybody_can_see() {
         let params = json!({ "repository": "app", "tag": "t", "tag_prefix": prefix });
         put(&source(&repository.file_url()), inputs.path(), params)
     };
-    put_with("\u{feff}1.0\r\n", "v").succeeded();
-    assert_eq!(repository.git(&["tag"]).trim(), "v1.0");
+    for text in ["\u{feff}1.0\r\n", "1.0\r\n", "1.0\n\n"] {
+        put_with(text, "v").succeeded();
+        assert_eq!(repository.git(&["tag"]).trim(), "v1.0", "{text:?}");
+    }
     for prefix in ["", "v"] {
         for (text, expected) in [
             ("", "error: the tag file `t` is empty\n"),
@@ -69,8 +71,13 @@ fn has_a_file_with_a_name_that_everybody_can_see() {
             outcome.failed();
             assert_eq!(said(&outcome), expected);
         }
-        let outcome = put_with("1.0\nsecond\n", prefix);
-        outcome.failed();
-        assert!(said(&outcome).ends_with("1.0\\nsecond` from the file `t` is not a valid tag name\n"));
+        for (text, shown) in
+            [("1.0\nsecond\n", "1.0\\nsecond"), (" 1.0\n", " 1.0"), ("1.0 \n", "1.0 "), ("\n1.0\n", "\\n1.0")]
+        {
+            let outcome = put_with(text, prefix);
+            outcome.failed();
+            let expected = format!("{shown}` from the file `t` is not a valid tag name\n");
+            assert!(said(&outcome).ends_with(&expected), "{}", said(&outcome));
+        }
     }
 }

@@ -23,6 +23,36 @@ fn checks_the_tag_out_and_brings_all_tags_along() {
 }
 
 #[test]
+fn of_a_tag_of_a_tag_checks_its_commit_out() {
+    let (repository, commits) = history(&["one", "two"]);
+    repository.annotated_tag("v1", &commits[0], "Release 1");
+    repository.annotated_tag("v1-signed-off", "v1", "a tag of a tag");
+    let (_server, url) = serve(&repository);
+    for params in [json!({}), json!({ "depth": 1 })] {
+        let version = version("v1-signed-off", &commits[0]);
+        let (directory, outcome) = get(&tags(&url, json!({})), version.clone(), params);
+        assert_eq!(outcome.json()["version"], version);
+        assert_eq!(file(&directory, "ref"), "v1-signed-off\n");
+        assert_eq!(file(&directory, "commit"), format!("{}\n", commits[0]));
+        assert_eq!(jetway_tests::git::run(directory.path(), &["rev-parse", "HEAD"]), commits[0]);
+    }
+}
+
+#[test]
+fn of_a_name_does_not_take_a_longer_one() {
+    let (repository, commits) = history(&["one", "two"]);
+    repository.tag("2024-09-22-test", &commits[0]);
+    repository.tag("2024-09-22-test-2", &commits[1]);
+    let (_server, url) = serve(&repository);
+    let exact = with(json!({ "uri": url }), json!({ "tag_filter": "2024-09-22-test" }));
+    assert_eq!(check(&exact, NONE).json(), json!([version("2024-09-22-test", &commits[0])]));
+    let all = with(json!({ "uri": url }), json!({ "tag_filter": "2024-*" }));
+    let (directory, outcome) = get(&all, json!({ "ref": "2024-09-22-test" }), json!({}));
+    outcome.succeeded();
+    assert_eq!(file(&directory, "commit"), format!("{}\n", commits[0]));
+}
+
+#[test]
 fn brings_no_tag_but_the_commit_when_it_is_told_so() {
     let (repository, commits) = tagged();
     let (_server, url) = serve(&repository);

@@ -1,3 +1,6 @@
+use std::fmt::Write as _;
+use std::slice;
+
 use super::*;
 
 fn five_thousand() -> (Repository, Vec<String>) {
@@ -90,4 +93,34 @@ fn of_new_tags_on_a_branch_is_the_commits_since() {
     server.reset();
     assert_eq!(refs(&check_in(&container, &source, version("v1", &commits[199]))), ["v1", "v2"]);
     assert!(server.bytes_sent() < 4_096, "{} bytes for one commit", server.bytes_sent());
+}
+
+/// More names and hashes than an argument list holds (2 MiB), each tag on a commit of its own.
+#[test]
+fn of_very_many_tags_is_no_argument_list() {
+    const COUNT: usize = 40_000;
+    let repository = Repository::new();
+    let mut stream = String::new();
+    for number in 1..=COUNT {
+        let parent = if number > 1 { format!("from :{}\n", number - 1) } else { String::new() };
+        let time = 1_500_000_000 + number;
+        write!(
+            stream,
+            "commit refs/heads/main\nmark :{number}\ncommitter a <a@b> {time} +0000\ndata 1\nx\n{parent}\n\
+             reset refs/tags/build-{number:06}\nfrom :{number}\n\n"
+        )
+        .expect("a string");
+    }
+    repository.fast_import(&stream);
+    repository.git(&["pack-refs", "--all"]);
+    let (_server, url) = serve(&repository);
+    let source = tags(&url, json!({ "tag_filter": "build-*" }));
+    let container = Container::new();
+    let newest = format!("build-{COUNT:06}");
+    for known in [NONE, version(&newest, &repository.resolve(&newest))] {
+        assert_eq!(refs(&check_in(&container, &source, known)), slice::from_ref(&newest));
+    }
+    let older = format!("build-{:06}", COUNT - 1_000);
+    let found = refs(&check(&source, version(&older, &repository.resolve(&older))));
+    assert_eq!((found.len(), found.first(), found.last()), (1_001, Some(&older), Some(&newest)));
 }

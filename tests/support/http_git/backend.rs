@@ -19,6 +19,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use super::body::{Body, Manner};
 use super::log::Entry;
 use crate::git;
+use crate::stand_in::decoded;
 
 /// The child's output. Dropping it kills the child and its descendants.
 pub(super) struct Output {
@@ -89,7 +90,8 @@ fn command(root: &Path, user: Option<&str>, request: &Request<Incoming>) -> io::
         .env("GATEWAY_INTERFACE", "CGI/1.1")
         .env("REMOTE_ADDR", "127.0.0.1")
         .env("REQUEST_METHOD", request.method().as_str())
-        .env("PATH_INFO", request.uri().path())
+        // Decoded, as RFC 3875 (4.1.5) has it.
+        .env("PATH_INFO", decoded(request.uri().path()))
         .env("QUERY_STRING", request.uri().query().unwrap_or_default());
     // Without users the server allows every push. http-backend allows that only with `http.receivepack`.
     if let Some(user) = user {

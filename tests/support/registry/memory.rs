@@ -43,6 +43,11 @@ impl Memory {
         Self::serve(StandIn::start_tls)
     }
 
+    /// Starts an empty registry on `[::1]`.
+    pub fn start_ipv6() -> Self {
+        Self::serve(StandIn::start_ipv6)
+    }
+
     fn serve(start: impl FnOnce(Box<dyn Fn(&Asked) -> Answer + Send + Sync>) -> StandIn) -> Self {
         let (state, twist) = (Arc::<Mutex<State>>::default(), Arc::<Mutex<Option<Arc<Twist>>>>::default());
         let (shared, twists) = (Arc::clone(&state), Arc::clone(&twist));

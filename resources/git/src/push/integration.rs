@@ -37,6 +37,9 @@ pub(super) enum Upstream {
     At(Oid),
 }
 
+/// The number of changed files that an error lists.
+const SHOWN: usize = 10;
+
 impl WorkTree<'_> {
     /// Fetches the branch and rebases or merges. Does nothing if the branch does not exist.
     pub(super) async fn integrate(&self, integration: &Integration, branch: &str, start: Oid) -> Result<Upstream> {
@@ -86,9 +89,20 @@ impl WorkTree<'_> {
             _ => format!("cannot merge `{branch}` into `{start}`"),
         });
         Err(match conflicts.as_slice() {
-            [] => error,
+            [] => match self.uncommitted().await?.as_slice() {
+                [] => error,
+                files => error.hint(format!("uncommitted changes in: {}", files.join(", "))),
+            },
             files => error.hint(format!("conflicts in: {}", files.join(", "))),
         })
+    }
+
+    /// The files with uncommitted changes, at most [`SHOWN`].
+    async fn uncommitted(&self) -> Result<Vec<String>> {
+        let status = self.command("status").args(["--porcelain", "--untracked-files=no", "--ignore-submodules=all"]);
+        let changed = status.run().await?.success()?.text();
+        // Two letters and a blank precede each name.
+        Ok(changed.lines().filter_map(|line| line.get(3..)).take(SHOWN).map(str::to_owned).collect())
     }
 
     /// Resets the work tree to `start`, as the established resource does before a merge. This also discards the merge
