@@ -25,7 +25,10 @@ fn put_logs_in_as_app_with_pkcs1_or_pkcs8_key() {
     let (github, key) = installed();
     // Some ways into a pipeline make one line of a key.
     let one_line = key.pkcs1.trim().replace('\n', "\\n");
-    for pem in [&key.pkcs1, &key.pkcs8, &one_line] {
+    let quoted = format!("\"{one_line}\"");
+    let with_blanks = key.pkcs8.trim().replace('\n', " ");
+    let with_crlf = key.pkcs8.replace('\n', "\r\n");
+    for pem in [&key.pkcs1, &key.pkcs8, &one_line, &quoted, &with_blanks, &with_crlf] {
         let outcome = put(&source(&github, pem), json!({ "commit": commit(1), "state": "success" }));
         assert!(metadata(&outcome).contains(&("created_by".to_owned(), "jetway[bot]".to_owned())));
         assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
@@ -42,6 +45,24 @@ fn put_logs_in_as_app_with_pkcs1_or_pkcs8_key() {
     );
     // The token is for this repository alone.
     assert_eq!(github.bodies("POST", "/access_tokens")[0], json!({ "repositories": ["app"] }));
+}
+
+#[test]
+fn key_in_another_form_is_refused_before_anything_is_sent() {
+    use base64::Engine as _;
+    let (github, key) = installed();
+    let body: String = key.pkcs1.lines().filter(|line| !line.starts_with('-')).collect();
+    let file = base64::engine::general_purpose::STANDARD.encode(&key.pkcs1);
+    let wrapped: Vec<String> =
+        file.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    for text in [body.clone(), file.clone(), wrapped.join("\n")] {
+        let outcome = put(&source(&github, &text), json!({ "commit": commit(1), "state": "success" }));
+        outcome.failed();
+        let message = said(&outcome);
+        assert!(message.contains("`source.private_key`") && message.contains("-----BEGIN"), "{message}");
+        assert!(!outcome.stderr.contains(&body[..40]) && !outcome.stderr.contains(&file[..40]), "{message}");
+    }
+    assert_eq!(github.requests(), Vec::<String>::new());
 }
 
 #[test]

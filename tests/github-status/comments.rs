@@ -163,6 +163,17 @@ fn does_not_retry_a_comment() {
     assert_eq!(texts(&github), ["once"]);
 }
 
+/// A hook tells of a get that failed after it wrote the version: in the middle of a merge, HEAD is at a branch without a commit.
+#[test]
+fn the_version_of_a_get_that_failed_is_enough() {
+    let github = GitHub::start();
+    github.add_commit(&commit(5));
+    let version = format!(r#"{{"pr":"5","commit":"{}","committed":"2026-01-01T00:00:00Z"}}"#, commit(5));
+    let files = [("pr/.git/resource/version.json", version.as_str()), ("pr/.git/HEAD", "ref: refs/heads/main\n")];
+    put_with(&source(&github), json!({ "path": "pr", "status": "error" }), &files).succeeded();
+    assert_eq!(github.statuses(&commit(5)).len(), 1);
+}
+
 #[test]
 fn rejects_incomplete_files_of_the_get() {
     let github = GitHub::start();
@@ -182,5 +193,9 @@ fn rejects_incomplete_files_of_the_get() {
             outcome.stderr
         );
     }
+    // A get that was skipped leaves an empty directory.
+    let outcome = put_with(&source(&github), json!({ "path": "pr", "status": "success" }), &[("pr/x", "")]);
+    outcome.failed();
+    assert!(said(&outcome).contains("cannot tell the commit of `pr`"), "{}", outcome.stderr);
     assert_eq!(github.requests(), Vec::<String>::new());
 }

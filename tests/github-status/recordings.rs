@@ -143,6 +143,8 @@ fn ask(github: &GitHub, method: &str, path: &str, body: Option<&Value>) -> (u16,
     let mut curl = std::process::Command::new("curl");
     curl.args(["-s", "-i", "-X", method, "-H", &authorization, "-H", "Accept: application/vnd.github+json"]);
     curl.args(["-H", "X-GitHub-Api-Version: 2022-11-28", "-A", "jetway-github-status/0"]);
+    // As the client of the recordings did.
+    curl.args(["-H", "Connection: close"]);
     if let Some(body) = body {
         curl.args(["-H", "Content-Type: application/json", "-d", &body.to_string()]);
     }

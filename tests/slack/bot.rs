@@ -42,6 +42,15 @@ fn reply_broadcast_shows_reply_in_channel() {
 }
 
 #[test]
+fn previews_of_links_are_switched_off() {
+    let api = SlackApi::start();
+    let params = json!({ "text": "x", "channel": "#builds", "unfurl_links": false, "unfurl_media": false });
+    put(&bot(&api), params).succeeded();
+    let body = Value::Object(api.messages()[0].body.clone());
+    assert_eq!((&body["unfurl_links"], &body["unfurl_media"]), (&json!(false), &json!(false)));
+}
+
+#[test]
 fn version_lists_messages_of_all_channels() {
     let api = SlackApi::start();
     let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#builds #alerts" }));

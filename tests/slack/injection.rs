@@ -34,6 +34,34 @@ fn text_file_is_sent_unchanged() {
     }
 }
 
+/// Logs end in the middle of a character, and old tools write other encodings.
+#[test]
+fn bytes_that_are_not_utf_8_are_replaced_in_every_file() {
+    for (params, pointer) in [
+        (json!({ "text_file": "log" }), "/text"),
+        (
+            json!({ "text_file": "log", "text": "t", "attachments": [{ "text": "$TEXT_FILE_CONTENT" }] }),
+            "/attachments/0/text",
+        ),
+        (json!({ "env_file": "env", "text": "$NAME" }), "/text"),
+        (json!({ "blocks_file": "blocks", "text": "t" }), "/blocks/0/text/text"),
+        (json!({ "alert_type": "failed", "text_file": "log" }), "/attachments/0/text"),
+    ] {
+        let (webhook, inputs) = (Webhook::start(), inputs(&[]));
+        for (name, content) in [
+            ("log", &b"caf\xe9 failed\n"[..]),
+            ("env", &b"NAME='caf\xe9 failed'\n"[..]),
+            ("blocks", &b"[{\"type\":\"section\",\"text\":{\"type\":\"mrkdwn\",\"text\":\"caf\xe9 failed\"}}]"[..]),
+        ] {
+            std::fs::write(inputs.path().join(name), content).expect("write a file");
+        }
+        put_step(&source(&webhook), params.clone(), inputs.path()).run().succeeded();
+        let sent = &webhook.messages()[0];
+        let text = sent.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        assert_eq!(text.trim_end(), "caf\u{fffd} failed", "{params}: {sent}");
+    }
+}
+
 #[test]
 fn variables_are_sent_unchanged_in_all_fields() {
     for text in NASTY {

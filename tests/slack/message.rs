@@ -185,6 +185,22 @@ mod json_parts {
         assert_eq!(message(params, &files), serde_json::from_str::<Value>(expected).expect("JSON"));
     }
 
+    /// Slack's documentation shows attachments as a list, inside of a message, and alone.
+    #[test]
+    fn of_a_message_arrive_and_one_alone_is_refused() {
+        let one = r#"{"text": "build $BUILD_NAME"}"#;
+        for text in [format!("[{one}]"), format!(r#"{{"text": "x", "attachments": [{one}]}}"#)] {
+            let sent = message(json!({ "attachments_file": "a", "text": "t" }), &[("a", &text)]);
+            assert_eq!(sent["attachments"], json!([{ "text": "build 42" }]), "{text}");
+        }
+        let webhook = Webhook::start();
+        let params = json!({ "attachments_file": "a", "text": "t" });
+        let outcome = put_with(&source(&webhook), params, &[("a", one)]);
+        outcome.failed();
+        assert!(said(&outcome).contains("attachments") && said(&outcome).contains("list"), "{}", said(&outcome));
+        assert!(webhook.messages().is_empty());
+    }
+
     #[test]
     fn params_override_files() {
         let params = json!({ "attachments": [{ "text": "here" }], "attachments_file": "a" });
