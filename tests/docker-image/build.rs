@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use jetway_tests::engine::{self, BASE, Images, docker};
@@ -234,6 +235,74 @@ fn ignore_file_next_to_the_dockerfile_has_precedence() {
         let params = json!({ "build": "app", "dockerfile": "app/special.dockerfile", "docker_buildkit": builder });
         put(&source(&registry, repository, json!({})), &params, inputs.path()).succeeded();
         assert_eq!(run(&format!("{name}:latest"), &["cat", "/list"]), "a", "{builder}");
+    }
+}
+
+/// The Dockerfile and `.dockerignore` may be links, and services leave sockets and pipes behind.
+#[test]
+fn links_sockets_and_pipes_in_a_context_are_no_obstacle() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::start();
+    let recipe = "FROM BASE\nCOPY . /c\nRUN cd /c && find . -type f | sort > /list\n";
+    for (builder, repository) in [("0", "links-classic"), ("1", "links-kit")] {
+        let name = registry.repository(repository);
+        for (target, more) in [
+            ("Dockerfile.prod", json!({})),
+            ("../ci/Dockerfile", json!({})),
+            ("Dockerfile.prod", json!({ "dockerfile": "ci/Dockerfile" })),
+        ] {
+            let _images = Images::of(&name);
+            let inputs = inputs(&[
+                ("app/Dockerfile.prod", recipe),
+                ("ci/Dockerfile", recipe),
+                ("app/ignored", "secret\nDockerfile*\n.dockerignore\nignored\n"),
+                ("app/secret", "s"),
+                ("app/kept", "k"),
+                ("app/run/pid", "1"),
+            ]);
+            let app = inputs.path().join("app");
+            symlink(target, app.join("Dockerfile")).unwrap();
+            symlink("ignored", app.join(".dockerignore")).unwrap();
+            let _socket = UnixListener::bind(app.join("run/socket")).unwrap();
+            rustix::fs::mkfifoat(rustix::fs::CWD, app.join("run/pipe"), rustix::fs::Mode::RUSR).unwrap();
+            let mut params = json!({ "build": "app", "docker_buildkit": builder });
+            merge(&mut params, more);
+            put(&source(&registry, repository, json!({})), &params, inputs.path()).succeeded();
+            let list = run(&format!("{name}:latest"), &["cat", "/list"]);
+            assert_eq!(list, "./kept\n./run/pid", "{builder} {target}");
+        }
+    }
+}
+
+#[test]
+fn context_is_found_by_every_spelling_of_its_path() {
+    if !engine::require() {
+        return;
+    }
+    let registry = Registry::start();
+    let name = registry.repository("spelling");
+    let inputs = inputs(&[
+        ("app/Dockerfile", "FROM BASE\nCOPY kept /\n"),
+        ("app/kept", "k"),
+        ("ci/Dockerfile", "FROM BASE\nCOPY app/kept /\n"),
+    ]);
+    symlink("app", inputs.path().join("link")).unwrap();
+    for (context, dockerfile) in [
+        (".", Some("ci/Dockerfile")),
+        ("./", Some("./ci/Dockerfile")),
+        ("app/", None),
+        ("app/../app", None),
+        ("link", None),
+    ] {
+        let _images = Images::of(&name);
+        let mut params = json!({ "build": context });
+        if let Some(dockerfile) = dockerfile {
+            params["dockerfile"] = json!(dockerfile);
+        }
+        put(&source(&registry, "spelling", json!({})), &params, inputs.path()).succeeded();
+        assert_eq!(run(&format!("{name}:latest"), &["cat", "/kept"]), "k", "{context}");
     }
 }
 

@@ -20,13 +20,15 @@ use tempfile::TempDir;
 /// How many files of patterns are tried.
 const CASES: u32 = 64;
 
-/// An engine that takes a context, and builds nothing of it.
+/// An engine that takes a context, and builds nothing of it: `SystemPing` and `ImageBuild` of the Engine API's reference
+/// (<https://docs.docker.com/reference/api/engine/version/v1.41/>).
 fn engine() -> StandIn {
     StandIn::start(|asked| {
         if asked.path() == "/_ping" {
             return Answer::text(200, "OK").with("Api-Version", "1.41").with("Builder-Version", "1");
         }
-        Answer::json(200, &json!({ "errorDetail": { "message": "enough" }, "error": "enough" }))
+        let failure = json!({ "errorDetail": { "message": "enough" }, "error": "enough" });
+        Answer::bytes(200, "application/json", failure.to_string())
     })
 }
 

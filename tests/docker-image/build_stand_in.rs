@@ -1,4 +1,7 @@
 //! put with `build` by stand-ins of an engine: what it may do that this machine's does not do on request.
+//!
+//! The answers are those of the Engine API's reference (<https://docs.docker.com/reference/api/engine/version/v1.41/>): `SystemPing`,
+//! `ImageBuild`, `ImageTag`, `ImageInspect`, `ImagePush` and `ImageCreate`.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,12 +25,14 @@ const DIGEST: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 const TOO_SLOW: &str = "Get \"https://r.example/v2/\": net/http: request canceled while waiting for connection \
                         (Client.Timeout exceeded while awaiting headers)";
 
-/// Messages, as an engine sends them.
+/// Messages, as an engine sends them: JSON objects one after the other (`BuildInfo`, `PushImageInfo` and `CreateImageInfo` of the
+/// reference), each on a line of its own.
 fn messages(all: &[Value]) -> Answer {
     let lines: Vec<String> = all.iter().map(|message| format!("{message}\r\n")).collect();
     Answer::bytes(200, "application/json", lines.concat())
 }
 
+/// A failure after the status 200 was sent: `errorDetail` of the same, and `error` for older clients.
 fn failed(text: &str) -> Answer {
     messages(&[
         json!({ "status": "The push refers to repository" }),
@@ -35,24 +40,39 @@ fn failed(text: &str) -> Answer {
     ])
 }
 
+/// The result of a push: `PushResult` in `api/types` of moby/moby.
 fn pushed() -> Answer {
     messages(&[json!({ "aux": { "Tag": "x", "Digest": DIGEST, "Size": 1 } })])
+}
+
+/// An error before anything was done: `ErrorResponse` of the reference, with its media type.
+fn refused(status: u16, message: &str) -> Answer {
+    Answer::bytes(status, "application/json", json!({ "message": message }).to_string())
+}
+
+/// `SystemPing` of an engine with this version of the API.
+fn ping(version: &str) -> Answer {
+    Answer::text(200, "OK")
+        .with("Api-Version", version)
+        .with("Docker-Experimental", "false")
+        .with("Cache-Control", "no-cache, no-store, must-revalidate")
+        .with("Pragma", "no-cache")
 }
 
 /// An engine that builds whatever it gets; `push` says how its pushes go, of which it is told the number.
 fn engine(push: impl Fn(usize, &Asked) -> Answer + Send + Sync + 'static) -> StandIn {
     let pushes = AtomicUsize::new(0);
     StandIn::start(move |asked| match asked.path().rsplit('/').next() {
-        Some("_ping") => Answer::text(200, "OK").with("Api-Version", "1.41"),
+        Some("_ping") => ping("1.41"),
         Some("build") => messages(&[
             json!({ "stream": "Step 1/1 : FROM scratch\n" }),
             json!({ "aux": { "ID": ID } }),
             json!({ "stream": "Successfully built aaaaaaaaaaaa\n" }),
         ]),
         Some("tag") => Answer::text(201, ""),
-        Some("json") => Answer::json(200, &json!({ "Id": ID })),
+        Some("json") => Answer::bytes(200, "application/json", json!({ "Id": ID }).to_string()),
         Some("push" | "create") => push(pushes.fetch_add(1, Ordering::SeqCst), asked),
-        _ => Answer::json(404, &json!({ "message": "page not found" })),
+        _ => refused(404, "page not found"),
     })
 }
 
@@ -79,7 +99,7 @@ fn named(engine: &StandIn) -> Vec<String> {
 
 #[test]
 fn retries_push_to_slow_registry() {
-    for first in [failed(TOO_SLOW), Answer::json(500, &json!({ "message": TOO_SLOW }))] {
+    for first in [failed(TOO_SLOW), refused(500, TOO_SLOW)] {
         let engine = engine(move |number, _| if number == 0 { first.clone() } else { pushed() });
         let outcome = put(&engine, json!({}));
         assert_eq!(outcome.json()["version"], json!({ "digest": DIGEST }));
@@ -158,10 +178,10 @@ fn builder_defaults_to_that_of_the_engine() {
     ] {
         let engine = StandIn::start(move |asked| match asked.path().rsplit('/').next() {
             Some("_ping") => {
-                let answer = Answer::text(200, "OK").with("Api-Version", "1.45");
+                let answer = ping("1.45");
                 version.map_or(answer.clone(), |version| answer.with("Builder-Version", version))
             }
-            _ => Answer::json(404, &json!({ "message": "page not found" })),
+            _ => refused(404, "page not found"),
         });
         put(&engine, params.clone()).failed();
         let asked = engine.asked();
@@ -196,9 +216,9 @@ fn does_not_retry_build_after_a_step_has_run() {
         let error = json!({ "errorDetail": { "message": TOO_SLOW }, "error": TOO_SLOW });
         let answer = messages(&lines.chain([error]).collect::<Vec<_>>());
         let engine = StandIn::start(move |asked| match asked.path().rsplit('/').next() {
-            Some("_ping") => Answer::text(200, "OK").with("Api-Version", "1.41"),
+            Some("_ping") => ping("1.41"),
             Some("build") => answer.clone(),
-            _ => Answer::json(404, &json!({ "message": "page not found" })),
+            _ => refused(404, "page not found"),
         });
         put(&engine, json!({})).failed();
         let builds = engine.asked().iter().filter(|asked| asked.path().ends_with("/build")).count();
@@ -211,14 +231,15 @@ fn does_not_retry_build_after_a_step_has_run() {
 fn engine_gets_credentials_for_ecr_registries_of_the_dockerfile() {
     let (first, second) =
         ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "210987654321.dkr.ecr.us-east-1.amazonaws.com");
+    // <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html>
     let amazon = StandIn::start(|asked| {
         let region = ["eu-west-1", "us-east-1"]
             .into_iter()
             .find(|region| Key::new("AKIDEXAMPLE", "s3cret-of-the-key").has_signed(asked, region, "ecr").is_ok());
-        let Some(region) = region else { return Answer::json(400, &json!({ "message": "no such key" })) };
+        let Some(region) = region else { return crate::ecr::amazon_json(400, &json!({ "message": "no such key" })) };
         let token = STANDARD.encode(format!("AWS:token-for-{region}"));
         let data = json!([{ "authorizationToken": token, "expiresAt": 1.7e9, "proxyEndpoint": "https://x.example" }]);
-        Answer::json(200, &json!({ "authorizationData": data }))
+        crate::ecr::amazon_json(200, &json!({ "authorizationData": data }))
     });
     let engine = engine(|_, _| pushed());
     let recipe = format!("ARG OTHER\nFROM \\\n  # the base\n  {first}/team/base:1 \\\n  AS one\nFROM $OTHER\n");
@@ -242,7 +263,7 @@ fn engine_gets_credentials_for_ecr_registries_of_the_dockerfile() {
         assert_eq!(config[registry]["password"], format!("token-for-{region}"));
     }
     // Whether they are needed is not known: a base may be public, or be there already.
-    let refusing = StandIn::start(|_| Answer::json(400, &json!({ "message": "no" })));
+    let refusing = StandIn::start(|_| crate::ecr::amazon_json(400, &json!({ "message": "no" })));
     let outcome = put.env("AWS_ENDPOINT_URL_ECR", &refusing.url()).run();
     outcome.succeeded();
     assert!(outcome.stderr.contains(&format!("cannot get credentials for `{first}`")), "{}", outcome.stderr);

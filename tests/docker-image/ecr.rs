@@ -47,7 +47,7 @@ fn ecr_for(key: Key, registry: &Registry) -> StandIn {
     })
 }
 
-fn amazon_json(status: u16, body: &Value) -> Answer {
+pub(crate) fn amazon_json(status: u16, body: &Value) -> Answer {
     Answer::bytes(status, "application/x-amz-json-1.1", body.to_string())
 }
 

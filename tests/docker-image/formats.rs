@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use jetway_tests::engine::{Images, docker};
+use jetway_tests::layer::{Layer, require};
 use jetway_tests::registry::image::{Compression, Image};
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::registry::{Registry, run};
@@ -111,6 +113,31 @@ fn save_and_rootfs_write_archives() {
             .arg(copy.path());
         run(&mut tar);
         assert_eq!(tree(copy.path()), tree(&target.path().join("rootfs")));
+    }
+}
+
+/// Images often have the same layer at several places.
+#[test]
+fn layer_that_occurs_twice_is_loaded_twice() {
+    let layer = |name: &str| Tar::new().file(name, 0o644, b"x").finish();
+    let image = Image::of_archives(&json!({}), &[layer("a"), layer("b"), layer("a")], Compression::Gzip);
+    let registry = Registry::start();
+    let digest = image.push(registry.client(), "team/app", "1.0");
+    for (kind, params, file) in [
+        ("registry-image", json!({ "format": "oci" }), "image.tar"),
+        ("docker-image", json!({ "save": true }), "image"),
+    ] {
+        let target = scratch::directory();
+        fetch(kind, &registry, &digest, params, target.path());
+        let archive = target.path().join(file);
+        assert_eq!(id(&format!("docker-archive:{}", archive.display())), image.config.digest, "{kind}");
+        if require(Layer::Engine) {
+            let name = format!("{}:1.0", registry.repository("team/app"));
+            let _images = Images::of(&registry.repository("team/app"));
+            docker(&["load", "--input", archive.to_str().unwrap()]);
+            let shown = docker(&["inspect", "--format", "{{.Id}} {{len .RootFS.Layers}}", &name]);
+            assert_eq!(shown.trim(), format!("{} 3", image.config.digest), "{kind}");
+        }
     }
 }
 

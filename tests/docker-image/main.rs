@@ -10,6 +10,7 @@
 )]
 
 mod acr;
+mod answers;
 mod bad_input;
 mod bounds;
 mod build;
@@ -41,4 +42,5 @@ mod put_trouble;
 mod redirects;
 mod registries;
 mod support;
+mod unpack;
 mod versions;

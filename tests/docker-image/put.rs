@@ -321,6 +321,19 @@ fn import_file_is_reproducible() {
     let outcome = import("text");
     outcome.failed();
     assert!(said(&outcome).contains("it is not a tar archive"), "{}", said(&outcome));
+    // Nothing becomes no image.
+    fs::write(inputs.path().join("empty"), "").unwrap();
+    fs::write(inputs.path().join("page"), format!("<html>{}", "x".repeat(2000))).unwrap();
+    fs::create_dir(inputs.path().join("directory")).unwrap();
+    fs::write(inputs.path().join("nothing"), "").unwrap();
+    run(Command::new("gzip").arg(inputs.path().join("nothing")));
+    let before = registry.requests().len();
+    for file in ["empty", "page", "directory", "nothing.gz"] {
+        let outcome = import(file);
+        outcome.failed();
+        assert!(said(&outcome).contains(file), "{}", said(&outcome));
+    }
+    assert!(!registry.requests().split_off(before).iter().any(|request| request.starts_with("PUT")));
     if require(Layer::Engine) {
         let name = format!("{}@{}", registry.repository("team/app"), answer["version"]["digest"].as_str().unwrap());
         let status = Command::new("docker").args(["run", "--rm", &name, "/program"]).status().unwrap();

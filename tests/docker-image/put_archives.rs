@@ -238,3 +238,156 @@ fn archives_are_decompressed_whatever_they_are_compressed_by() {
         }
     }
 }
+
+/// An archive as a tool writes it: how its layers are named and stored is of no consequence.
+#[test]
+#[allow(clippy::too_many_lines, reason = "the archives are shown whole")]
+fn archives_of_other_tools_are_pushed() {
+    let layers = [tar("one", b"1"), tar("two", b"2")];
+    let config = |layers: &[&Vec<u8>]| {
+        let ids: Vec<String> = layers.iter().map(|layer| sha256(layer)).collect();
+        json!({ "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": ids } }).to_string()
+    };
+    let different = config(&[&layers[0], &layers[1]]);
+    let twice = config(&[&layers[0], &layers[0]]);
+    let manifest = |names: &[&str], tags: &Value| {
+        json!([{ "Config": "config.json", "RepoTags": tags, "Layers": names }]).to_string().into_bytes()
+    };
+    let (tags, long) = (json!(["app:1"]), format!("{}/layer.tar", "d".repeat(120)));
+    let both = manifest(&["x/layer.tar", "y/layer.tar"], &tags);
+    let plain = |archive: Tar| archive.file("x/layer.tar", 0o644, &layers[0]).file("y/layer.tar", 0o644, &layers[1]);
+    let with_config = |archive: Tar, text: &str| archive.file("config.json", 0o644, text.as_bytes());
+    let compressed = Compression::Gzip.layer(&layers[0]).bytes;
+    let long_name = [long.as_bytes(), b"\0"].concat();
+    let cases = [
+        (
+            "names with a `./`",
+            &different,
+            Tar::new()
+                .directory("./", 0o755)
+                .file("./x/layer.tar", 0o644, &layers[0])
+                .file("./y/layer.tar", 0o644, &layers[1])
+                .file("./config.json", 0o644, different.as_bytes())
+                .file("./manifest.json", 0o644, &both),
+        ),
+        (
+            "no tags",
+            &different,
+            with_config(plain(Tar::new()), &different).file(
+                "manifest.json",
+                0o644,
+                &manifest(&["x/layer.tar", "y/layer.tar"], &Value::Null),
+            ),
+        ),
+        (
+            "tags in a text",
+            &different,
+            with_config(plain(Tar::new()), &different).file(
+                "manifest.json",
+                0o644,
+                &manifest(&["x/layer.tar", "y/layer.tar"], &json!("app:1")),
+            ),
+        ),
+        (
+            "the manifest first",
+            &different,
+            plain(with_config(Tar::new().file("manifest.json", 0o644, &both), &different)),
+        ),
+        (
+            "a long name of GNU",
+            &different,
+            with_config(
+                Tar::new()
+                    .entry(b"././@LongLink", b'L', 0o644, b"", long_name.len(), &long_name)
+                    .file("cut", 0o644, &layers[0])
+                    .file("y/layer.tar", 0o644, &layers[1]),
+                &different,
+            )
+            .file("manifest.json", 0o644, &manifest(&[&long, "y/layer.tar"], &tags)),
+        ),
+        (
+            "a compressed layer beside an empty index",
+            &different,
+            with_config(
+                Tar::new().file("x/layer.tar", 0o644, &compressed).file("y/layer.tar", 0o644, &layers[1]),
+                &different,
+            )
+            .file("index.json", 0o644, br#"{"schemaVersion":2,"manifests":[]}"#)
+            .file("oci-layout", 0o644, br#"{"imageLayoutVersion":"1.0.0"}"#)
+            .file("manifest.json", 0o644, &both),
+        ),
+        (
+            "a layer by a symbolic link",
+            &twice,
+            with_config(
+                Tar::new().file("x/layer.tar", 0o644, &layers[0]).link("y/layer.tar", "../x/layer.tar"),
+                &twice,
+            )
+            .file("manifest.json", 0o644, &both),
+        ),
+        (
+            "a layer by a hard link",
+            &twice,
+            with_config(
+                Tar::new().file("x/layer.tar", 0o644, &layers[0]).hard_link("y/layer.tar", "x/layer.tar"),
+                &twice,
+            )
+            .file("manifest.json", 0o644, &both),
+        ),
+    ];
+    for (case, config, archive) in cases {
+        let (registry, inputs) = (Memory::start(), scratch::directory());
+        fs::write(inputs.path().join("image.tar"), archive.finish()).unwrap();
+        let source = json!({ "repository": registry.repository("team/app"), "tag": "1" });
+        let outcome = put("registry-image", &source, &json!({ "image": "image.tar" }), inputs.path());
+        if case == "tags in a text" && outcome.code != Some(0) {
+            assert!(said(&outcome).contains("manifest.json"), "{case}: {}", said(&outcome));
+            continue;
+        }
+        assert_eq!(outcome.code, Some(0), "{case}: {}", outcome.stderr);
+        let manifest: Value = serde_json::from_slice(&registry.manifest("team/app:1").expect(case)).unwrap();
+        assert_eq!(manifest["config"]["digest"], json!(sha256(config.as_bytes())), "{case}");
+        let pushed = manifest["layers"].as_array().unwrap();
+        assert_eq!(pushed.len(), 2, "{case}");
+        for layer in pushed {
+            assert!(registry.blob(layer["digest"].as_str().unwrap()).is_some(), "{case}");
+        }
+    }
+}
+
+/// Builders write an index with the same image in two compressions: two manifests with one configuration.
+#[test]
+fn manifests_with_the_same_configuration_keep_their_layers() {
+    let registry = Memory::start();
+    let content = tar("x", b"1");
+    let images = [Compression::Gzip, Compression::Zstd]
+        .map(|compression| Image::of_archives(&json!({}), std::slice::from_ref(&content), compression));
+    assert_eq!(images[0].config.digest, images[1].config.digest);
+    let entries: Vec<Value> = images
+        .iter()
+        .map(|image| {
+            registry.hold(image, "team/app", "one");
+            let mut entry = image.manifest.descriptor();
+            entry["platform"] = json!({ "architecture": "amd64", "os": "linux" });
+            entry
+        })
+        .collect();
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
+    let index = Image { manifest: Blob::new(INDEX, index.to_string()), ..images[0].clone() };
+    registry.hold(&index, "team/app", "latest");
+    let source = |path: &str| json!({ "repository": registry.repository(path), "tag": "latest" });
+    let version = json!({ "tag": "latest", "digest": index.manifest.digest });
+    let target = scratch::directory();
+    get("registry-image", &source("team/app"), &version, json!({ "format": "oci-layout" }), target.path()).succeeded();
+    let other = Memory::start();
+    let copy = json!({ "repository": other.repository("team/copy"), "tag": "latest" });
+    put("registry-image", &copy, &json!({ "image": "oci" }), target.path()).succeeded();
+    assert_eq!(other.manifest("team/copy:latest"), Some(index.manifest.bytes));
+    for image in &images {
+        assert_eq!(other.manifest(&image.manifest.digest), Some(image.manifest.bytes.clone()));
+        assert_eq!(other.blob(&image.layers[0].digest), Some(image.layers[0].bytes.clone()));
+    }
+    let target = scratch::directory();
+    get("registry-image", &source("team/app"), &version, json!({}), target.path()).succeeded();
+    assert!(target.path().join("rootfs/x").exists());
+}

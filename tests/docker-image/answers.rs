@@ -1,0 +1,193 @@
+//! Answers that differ from the distribution specification, or that HTTP allows and few registries send: every verb takes them.
+
+use jetway_tests::registry::image::{Compression, Image};
+use jetway_tests::registry::memory::{Memory, error};
+use jetway_tests::registry::tar::Tar;
+use jetway_tests::scratch;
+use jetway_tests::stand_in::{Answer, Asked, Fault};
+use serde_json::{Value, json};
+
+use crate::support::{check, get, put, read, said, tags};
+
+fn image(content: &str) -> Image {
+    Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, content.as_bytes()).finish()], Compression::Gzip)
+}
+
+/// The answer of a good registry with one image, changed by `change`.
+fn changed(asked: &Asked, image: &Image, change: impl Fn(Answer) -> Answer) -> Option<Answer> {
+    let is_read = ["GET", "HEAD"].contains(&asked.method.as_str());
+    let reference = asked.path().rsplit('/').next().unwrap_or_default();
+    let is_meant = ["latest", &image.manifest.digest].contains(&reference)
+        || image.layers.iter().chain([&image.config]).any(|blob| blob.digest == reference);
+    (is_read && is_meant).then(|| change(jetway_tests::registry::hand_made::answer(image, asked)))
+}
+
+fn source(registry: &Memory) -> Value {
+    json!({ "repository": registry.repository("team/app"), "tag": "latest" })
+}
+
+/// Checks, gets and puts.
+#[track_caller]
+fn every_verb_works(registry: &Memory, image: &Image, case: &str) {
+    let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+    assert_eq!(check("registry-image", &source(registry), None).json(), json!([version]), "{case}");
+    let target = scratch::directory();
+    get("registry-image", &source(registry), &version, json!({}), target.path()).succeeded();
+    assert_eq!(read(target.path(), "rootfs/a"), "x", "{case}");
+    let inputs = scratch::directory();
+    let other = self::image("y");
+    other.write_layout(&inputs.path().join("layout"));
+    let mut other_tag = source(registry);
+    other_tag["tag"] = json!("other");
+    let outcome = put("registry-image", &other_tag, &json!({ "image": "layout" }), inputs.path());
+    assert_eq!(outcome.json()["version"]["digest"], json!(other.manifest.digest), "{case}");
+    assert_eq!(registry.manifest("team/app:other"), Some(other.manifest.bytes), "{case}");
+}
+
+/// Proxies remove `Content-Length`, and compute no digest.
+#[test]
+fn bodies_without_a_length_are_read_to_their_end() {
+    for (case, framed) in [
+        ("chunked", Answer::chunked as fn(Answer) -> Answer),
+        ("until close", Answer::until_close as fn(Answer) -> Answer),
+    ] {
+        let (registry, image) = (Memory::start(), image("x"));
+        registry.hold(&image, "team/app", "latest");
+        let held = image.clone();
+        registry.twist(move |asked| {
+            changed(asked, &held, |mut answer| {
+                answer.headers.retain(|(name, _)| name != "Docker-Content-Digest");
+                framed(answer)
+            })
+        });
+        every_verb_works(&registry, &image, case);
+    }
+}
+
+/// The connection cannot be used again, because the body would be taken for the next answer.
+#[test]
+fn bodies_of_answers_to_head_are_ignored() {
+    let (registry, image) = (Memory::start(), image("x"));
+    registry.hold(&image, "team/app", "latest");
+    for _ in 0..100 {
+        registry.server().fail_next(Fault::BodyToHead);
+    }
+    every_verb_works(&registry, &image, "bodies");
+}
+
+/// A registry of a large cloud wrote `Docker-Content-Digest` without its algorithm.
+#[test]
+fn digest_headers_without_an_algorithm_are_not_believed() {
+    let (registry, image) = (Memory::start(), image("x"));
+    registry.hold(&image, "team/app", "latest");
+    let held = image.clone();
+    registry.twist(move |asked| {
+        changed(asked, &held, |mut answer| {
+            for (name, value) in &mut answer.headers {
+                if name.as_str() == "Docker-Content-Digest" {
+                    *value = value.replace("sha256:", "");
+                }
+            }
+            answer
+        })
+    });
+    every_verb_works(&registry, &image, "no algorithm");
+}
+
+/// A GET by a tag may be answered with the digest of an index and the manifest of one of its images.
+#[test]
+fn digest_headers_of_another_manifest_are_not_believed() {
+    let (registry, image) = (Memory::start(), image("x"));
+    registry.hold(&image, "team/app", "latest");
+    let held = image.clone();
+    registry.twist(move |asked| {
+        if asked.path().ends_with("/tags/list") {
+            return Some(Answer::json(200, &json!({ "name": "team/app", "tags": ["latest"] })));
+        }
+        let is_by_tag = asked.method == "GET" && asked.path().ends_with("/latest");
+        is_by_tag.then(|| {
+            let wrong = format!("sha256:{}", "e".repeat(64));
+            Answer::bytes(200, &held.manifest.media_type, held.manifest.bytes.clone())
+                .with("Docker-Content-Digest", &wrong)
+        })
+    });
+    let by_age = json!({
+        "repository": registry.repository("team/app"), "tag_regex": "^latest$", "created_at_sort": true,
+    });
+    let outcome = check("registry-image", &by_age, None);
+    assert_eq!(outcome.json(), json!([{ "tag": "latest", "digest": image.manifest.digest }]));
+    let copy = json!({ "repository": registry.repository("team/copy"), "tag": "copy" });
+    let params = json!({ "pull_repository": registry.repository("team/app"), "pull_tag": "latest" });
+    put("docker-image", &copy, &params, scratch::directory().path()).succeeded();
+    assert_eq!(registry.manifest("team/copy:copy"), Some(image.manifest.bytes));
+}
+
+/// Behind a proxy that does not know its port, a registry names an address of an upload where nothing listens.
+#[test]
+fn upload_address_without_the_port_is_corrected_or_named() {
+    let registry = Memory::start();
+    registry.twist(|asked| {
+        let is_start = asked.method == "POST" && asked.path().ends_with("/blobs/uploads/");
+        is_start.then(|| Answer::text(202, "").with("Location", "http://127.0.0.1/v2/team/app/blobs/uploads/0"))
+    });
+    let inputs = scratch::directory();
+    image("x").write_layout(&inputs.path().join("layout"));
+    let outcome = put("registry-image", &source(&registry), &json!({ "image": "layout" }), inputs.path());
+    outcome.failed();
+    assert!(said(&outcome).contains("http://127.0.0.1/v2/team/app/blobs/uploads/0"), "{}", said(&outcome));
+    assert!(outcome.elapsed < std::time::Duration::from_secs(40), "{:?}", outcome.elapsed);
+}
+
+#[test]
+fn login_of_a_registry_that_everybody_may_read_is_sent_with_writes_alone() {
+    let (registry, image) = (Memory::start(), image("x"));
+    registry.hold(&image, "team/app", "latest");
+    registry.twist(|asked| {
+        let is_write = !["GET", "HEAD"].contains(&asked.method.as_str());
+        (is_write && asked.header("authorization").is_none())
+            .then(|| error(401, "UNAUTHORIZED").with("WWW-Authenticate", "Basic realm=\"x\""))
+    });
+    let mut source = source(&registry);
+    crate::support::merge(&mut source, json!({ "username": "u", "password": "p4ssw0rd-of-u" }));
+    let version = json!({ "tag": "latest", "digest": image.manifest.digest });
+    assert_eq!(check("registry-image", &source, None).json(), json!([version]));
+    get("registry-image", &source, &version, json!({}), scratch::directory().path()).succeeded();
+    assert!(registry.server().asked().iter().all(|asked| asked.header("authorization").is_none()));
+    let inputs = scratch::directory();
+    self::image("y").write_layout(&inputs.path().join("layout"));
+    put("registry-image", &source, &json!({ "image": "layout" }), inputs.path()).succeeded();
+    assert!(registry.server().asked().iter().any(|asked| asked.header("authorization").is_some()));
+}
+
+#[test]
+fn registry_at_an_ipv6_address_is_one_like_others() {
+    let (registry, image) = (Memory::start_ipv6(), image("x"));
+    registry.hold(&image, "team/app", "latest");
+    assert!(registry.repository("team/app").starts_with("[::1]:"));
+    every_verb_works(&registry, &image, "IPv6");
+}
+
+/// Token servers limit requests, too.
+#[test]
+fn token_server_that_asks_for_patience_gets_it() {
+    for refusal in [
+        Answer::text(429, "slow down").with("Retry-After", "1"),
+        Answer::text(503, "busy").with("Retry-After", "1"),
+        Answer::text(503, "busy"),
+        Answer::text(429, "slow down"),
+    ] {
+        let (registry, image) = (Memory::start(), image("x"));
+        registry.hold(&image, "team/app", "latest");
+        let (is_first, case) = (std::sync::atomic::AtomicBool::new(true), format!("{refusal:?}"));
+        registry.twist(move |asked| {
+            if asked.path() == "/token" {
+                let is_first = is_first.swap(false, std::sync::atomic::Ordering::SeqCst);
+                let token = || Answer::json(200, &json!({ "token": "t0ken" }));
+                return Some(if is_first { refusal.clone() } else { token() });
+            }
+            (asked.header("authorization") != Some("Bearer t0ken"))
+                .then(|| error(401, "UNAUTHORIZED").with("WWW-Authenticate", "Bearer realm=\"/token\",service=\"x\""))
+        });
+        assert_eq!(tags(&check("registry-image", &source(&registry), None)), ["latest"], "{case}");
+    }
+}
