@@ -35,6 +35,10 @@ fn repository(namespace: &Namespace) -> TempDir {
 }
 
 /// What a server of these files answers; with a password, to whom knows it.
+///
+/// "The Chart Repository Guide" (<https://helm.sh/docs/topics/chart_repository/>): any HTTP server that serves YAML and tar files will do,
+/// with an `index.yaml` below the repository's address. The media types are those of RFC 9512 (2.1) and RFC 6713 (3), the 401 that of RFC 7617
+/// (2), the 404 that of RFC 9110 (15.5.5).
 fn file_server(
     files: &Path,
     password: bool,
@@ -43,10 +47,16 @@ fn file_server(
     move |asked| {
         let expected = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
         if password && asked.header("authorization") != Some(&expected) {
-            return Answer::text(401, "who are you?");
+            return Answer::text(401, "who are you?").with("WWW-Authenticate", "Basic realm=\"charts\"");
         }
-        match fs::read(files.join(asked.path().trim_start_matches('/'))) {
-            Ok(content) => Answer::bytes(200, "application/gzip", content),
+        let path = asked.path().trim_start_matches('/');
+        let media_type = if Path::new(path).extension().is_some_and(|ending| ending == "yaml") {
+            "application/yaml"
+        } else {
+            "application/gzip"
+        };
+        match fs::read(files.join(path)) {
+            Ok(content) => Answer::bytes(200, media_type, content),
             Err(_) => Answer::text(404, "not here"),
         }
     }
@@ -294,12 +304,16 @@ fn trusts_ca_certs_for_a_registry() {
 fn logs_in_to_ecr_with_a_password_of_amazon() {
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
     let Some(cluster) = cluster() else { return };
-    let ecr = StandIn::start(|asked| {
+    // <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html>, in the protocol `AWS JSON 1.1`.
+    let amazon_json = |status: u16, body: &Value| Answer::bytes(status, "application/x-amz-json-1.1", body.to_string());
+    let ecr = StandIn::start(move |asked| {
         if let Err(problem) = Key::new("AKIDEXAMPLE", SECRET).has_signed(asked, "eu-west-1", "ecr") {
-            return Answer::json(400, &json!({ "__type": "InvalidSignatureException", "message": problem }));
+            return amazon_json(400, &json!({ "__type": "InvalidSignatureException", "message": problem }));
         }
         let token = STANDARD.encode("AWS:s3cret-of-ecr");
-        Answer::json(200, &json!({ "authorizationData": [{ "authorizationToken": token }] }))
+        let endpoint = "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+        let data = json!([{ "authorizationToken": token, "expiresAt": 1.7e9, "proxyEndpoint": endpoint }]);
+        amazon_json(200, &json!({ "authorizationData": data }))
     });
     let namespace = cluster.namespace();
     let source = with(
