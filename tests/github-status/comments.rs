@@ -196,6 +196,6 @@ fn rejects_incomplete_files_of_the_get() {
     // A get that was skipped leaves an empty directory.
     let outcome = put_with(&source(&github), json!({ "path": "pr", "status": "success" }), &[("pr/x", "")]);
     outcome.failed();
-    assert!(said(&outcome).contains("cannot tell the commit of `pr`"), "{}", outcome.stderr);
+    assert!(said(&outcome).contains("cannot find the commit of `pr`"), "{}", outcome.stderr);
     assert_eq!(github.requests(), Vec::<String>::new());
 }
