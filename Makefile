@@ -64,7 +64,7 @@ bench: deps ## measure whole processes beside the raw commands (git, curl) that 
 # Each program by itself, as the story looks for it: cargo gives packages that are built together other features.
 demo: deps ## tell the story of the resource types, step by step, against servers started here
 	@if docker info >/dev/null 2>&1; then $(MAKE) --no-print-directory images; fi
-	@for package in git docker-image github-status helm-release slack cli; do \
+	@for package in git docker-image github-status helm-release jira slack cli; do \
 		$(CARGO) build --locked --package jetway-$$package || exit 1; done
 	$(CARGO) build --locked --package jetway-tests --bin jetway-demo
 	@$(CARGO) run --locked --quiet --package jetway-tests --bin jetway-demo

@@ -53,6 +53,13 @@ fn types(server: &StandIn) -> [Type; 6] {
             refuses: false,
         },
         Type {
+            name: "jira",
+            source: json!({ "url": url, "token": "t0k3n", "project": "OPS", "status": "Done" }),
+            key: ["project", "projcet", "Project"],
+            optional: &["jql", "proxy"],
+            refuses: false,
+        },
+        Type {
             name: "slack",
             source: json!({ "url": format!("{url}/services/x") }),
             key: ["url", "urll", "Url"],

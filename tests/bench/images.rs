@@ -8,6 +8,7 @@ use std::time::Duration;
 use jetway_tests::engine::{self, BASE};
 use jetway_tests::github::{GitHub, REPOSITORY, TOKEN, commit};
 use jetway_tests::http_git::HttpGit;
+use jetway_tests::jira::{Edition, Jira};
 use jetway_tests::kubernetes::{Helm, cluster};
 use jetway_tests::layer::{self, Layer};
 use jetway_tests::registry::Registry;
@@ -39,10 +40,15 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let of_image = json!({ "repository": registry.repository("bench/small"), "tag": "latest" });
     let of_status =
         json!({ "repository": REPOSITORY, "access_token": TOKEN, "endpoint": github.url(), "branch": "main" });
+    let jira = Jira::start(Edition::Cloud);
+    jira.create_in(0, "go", "Done");
+    let mut of_issue = jira.source();
+    (of_issue["project"], of_issue["status"]) = (json!("OPS"), json!("Done"));
     let mut sources = vec![
         ("docker-image", of_image.clone()),
         ("git", json!({ "uri": server.url(repository.name()), "branch": "main" })),
         ("github-status", of_status),
+        ("jira", of_issue),
         ("registry-image", of_image),
         ("slack", json!({ "url": "http://127.0.0.1:1/" })),
     ];

@@ -17,6 +17,7 @@ mod git;
 mod github_status;
 mod helm_release;
 mod images;
+mod jira;
 mod measure;
 mod one_request;
 mod redactor;
@@ -38,12 +39,13 @@ struct Bench {
     measure: fn(usize) -> Vec<Measured>,
 }
 
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 9] = [
     Bench { kind: "docker-image", what: docker_image::WHAT, measure: docker_image::measure },
     Bench { kind: "git", what: "25,000 commits over HTTP on loopback", measure: git::measure },
     Bench { kind: "github-status", what: "one status over HTTP on loopback", measure: github_status::measure },
     Bench { kind: "helm-release", what: "ten revisions in a Kubernetes on loopback", measure: helm_release::measure },
     Bench { kind: "images", what: "`docker run` of a check, servers on loopback", measure: images::measure },
+    Bench { kind: "jira", what: "one comment over HTTP on loopback", measure: jira::measure },
     Bench { kind: "redactor", what: redactor::WHAT, measure: redactor::measure },
     Bench { kind: "registry-image", what: registry_image::WHAT, measure: registry_image::measure },
     Bench { kind: "slack", what: "one request over HTTP on loopback", measure: slack::measure },

@@ -2,6 +2,7 @@
 
 use jetway_tests::github::{self, GitHub};
 use jetway_tests::http_git::HttpGit;
+use jetway_tests::jira::{Edition, Jira};
 use jetway_tests::kubernetes::cluster;
 use jetway_tests::layer::{self, Layer};
 use jetway_tests::registry::Registry;
@@ -42,6 +43,17 @@ fn a_check_and_a_put_need_no_right() {
         nobody(put.request(&json!({ "source": source, "params": params }))).succeeded();
         let check = nobody(Verb::check("github-status").request(&json!({ "source": source })));
         assert_eq!(check.json()[0]["commit"], hash);
+    }
+    if required("jira") {
+        let jira = Jira::start(Edition::Cloud);
+        let key = jira.create_in(5, "hello", "Done");
+        let inputs = scratch::directory();
+        let request = json!({ "source": jira.source(), "params": { "issue": key, "comment": "hello" } });
+        nobody(Verb::put("jira").dir(inputs.path()).request(&request)).succeeded();
+        let mut source = jira.source();
+        (source["project"], source["status"]) = (json!("OPS"), json!("Done"));
+        let check = nobody(Verb::check("jira").request(&json!({ "source": source })));
+        assert_eq!(check.json()[0]["issue"], json!(key));
     }
     if required("slack") {
         let webhook = Webhook::start();
@@ -123,6 +135,23 @@ fn images_need_no_variable() {
         assert!(version["digest"].as_str().unwrap().starts_with("sha256:"), "{version}");
         assert_eq!(bare(Verb::check(kind), &json!({ "source": source(kind) })).json()[0]["digest"], version["digest"]);
     }
+}
+
+#[test]
+fn jira_needs_no_variable() {
+    if !layer::require(Layer::Image("jira")) {
+        return;
+    }
+    let jira = Jira::start(Edition::DataCenter);
+    let key = jira.create_in(5, "hello", "Done");
+    let mut source = jira.source();
+    let inputs = scratch::directory();
+    let put = json!({ "source": source, "params": { "issue": key, "comment": "hello" } });
+    bare(Verb::put("jira").dir(inputs.path()), &put).succeeded();
+    (source["project"], source["status"]) = (json!("OPS"), json!("Done"));
+    let check = bare(Verb::check("jira"), &json!({ "source": source })).json();
+    let get = json!({ "source": source, "version": check[0] });
+    assert_eq!(got(Verb::get("jira"), &get, "key"), key);
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub mod git;
 pub mod gitea;
 pub mod github;
 pub mod http_git;
+pub mod jira;
 pub mod kubernetes;
 pub mod large_repository;
 pub mod layer;

@@ -103,7 +103,7 @@ tests cargo test --locked --workspace --no-fail-fast
 if [ "$images" = built ]; then
   # The cases of the binaries once more, each in a container of the image, for every type that has one.
   cases=()
-  for kind in docker-image git github-status helm-release slack; do
+  for kind in docker-image git github-status helm-release jira slack; do
     if [ -f "images/$kind/Dockerfile" ]; then cases+=(--test "$kind"); fi
   done
   tests env JETWAY_TEST_RUNNER=image cargo test --locked --package jetway-tests --no-fail-fast "${cases[@]}"

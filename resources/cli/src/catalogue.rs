@@ -19,6 +19,7 @@ impl Catalogue {
             ResourceType::of::<jetway_git::Git>(),
             ResourceType::of::<jetway_github_status::GithubStatus>(),
             ResourceType::of::<jetway_helm_release::HelmRelease>(),
+            ResourceType::of::<jetway_jira::Jira>(),
             ResourceType::of::<jetway_slack::Slack>(),
         ])
     }

@@ -4,7 +4,7 @@
 #   make.sh start        build in the background what is missing, and return
 #   make.sh wait NAME    wait for NAME, and print the directory that holds its program
 #
-# NAME is slack-client, crane, distribution, gitea, oras or cosign. They are built in this order, one at a time, at the lowest priority.
+# NAME is slack-client, jira-client, crane, distribution, gitea, oras or cosign. They are built in this order, one at a time, at the lowest priority.
 # A directory is named by the module's version, so that a new version is built anew.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -14,6 +14,7 @@ script=$PWD/make.sh
 # npm: name, `npm`, version, and the folder with package.json and package-lock.json, which pins each package by its checksum.
 counterparts=(
   "slack-client npm 8.2.0 ../slack/client"
+  "jira-client npm 6.2.0 ../jira/client"
   "crane github.com/google/go-containerregistry v0.22.1 h1:RZuuSYhTvlDvtsK+NkutoCZ//C0X2ebLK8X8l3ULs84= cmd/crane"
   "distribution github.com/distribution/distribution/v3 v3.1.2 h1:/Bv2YIqqSR00HiO49FT93hovy6r9IlrzwUDsJjCN5qg= cmd/registry"
   "gitea code.gitea.io/gitea v1.26.0 h1:fJP9dqLbzKrKWUVnCVTfVersZdVDuyJQLEDzCAOmKKA= ."

@@ -1,0 +1,238 @@
+//! What a pipeline may write under a step's `params:`.
+
+use jetway::http::Url;
+use jetway::{Parameters, Problems};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::inputs::given;
+use crate::issue_key::{is_issue, is_project};
+
+/// What a pipeline may write under a get step's `params:`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct GetParams {
+    /// Fields to write to files of their own, below `fields/`. Each is named by its id (`customfield_10042`) or its name (`Change
+    /// window`).
+    #[serde(default)]
+    pub fields: Vec<String>,
+
+    /// Fail if the issue has left the version's status since: a go that was taken back stops the build then.
+    #[serde(default)]
+    pub require_status: bool,
+}
+
+impl Parameters for GetParams {
+    fn rules(&self, problems: &mut Problems) {
+        for (index, field) in self.fields.iter().enumerate() {
+            let is_file = !field.trim().is_empty()
+                && ![".", ".."].contains(&field.trim())
+                && !field.contains(|character: char| character == '/' || character.is_control());
+            if !is_file {
+                problems
+                    .add(format!("fields[{index}]"), "expected the id or the name of a field, which names a file, too");
+            }
+        }
+    }
+}
+
+/// What a pipeline may write under a put step's `params:`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct PutParams {
+    /// Creates an issue. The other keys are then about that issue.
+    pub create: Option<CreateParams>,
+
+    /// The key of the issue, such as `OPS-12`.
+    pub issue: Option<String>,
+
+    /// A file in the inputs that holds the key of the issue, such as `ticket/key` after a get of `ticket`.
+    pub issue_file: Option<String>,
+
+    /// Fields to set, by their ids, as Jira's API has them: `{priority: {name: High}}`.
+    #[serde(default)]
+    pub fields: Map<String, Value>,
+
+    /// A comment to add.
+    pub comment: Option<String>,
+
+    /// A file in the inputs that holds the comment, in place of `comment`. An empty one is none.
+    pub comment_file: Option<String>,
+
+    /// Links the issue to the page of the build (`true`), or to another page. A second put with the same address updates the link.
+    pub link: Option<LinkParams>,
+
+    /// The transition to make: its name, its number, or the name of the status that it leads to. If the issue is in that status, nothing
+    /// is done.
+    pub transition: Option<String>,
+
+    /// Fields that the transition asks for, such as `{resolution: {name: Done}}`.
+    #[serde(default)]
+    pub transition_fields: Map<String, Value>,
+}
+
+/// An issue to create.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct CreateParams {
+    /// The key of the project; the source's `project` when absent.
+    pub project: Option<String>,
+
+    /// The name of the issue's type.
+    #[serde(default = "task")]
+    pub issuetype: String,
+
+    /// The summary, one line.
+    pub summary: Option<String>,
+
+    /// A file in the inputs that holds the summary, in place of `summary`.
+    pub summary_file: Option<String>,
+
+    /// The description.
+    pub description: Option<String>,
+
+    /// A file in the inputs that holds the description, in place of `description`.
+    pub description_file: Option<String>,
+
+    /// Further fields, by their ids, as Jira's API has them: `{labels: [release]}`.
+    #[serde(default)]
+    pub fields: Map<String, Value>,
+}
+
+/// Whether to link the build, or what to link.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum LinkParams {
+    /// The page of the build, or nothing.
+    Build(bool),
+    /// A page.
+    Page(Link),
+}
+
+/// A link of an issue to a page.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct Link {
+    /// The address of the page; that of the build when absent.
+    pub url: Option<String>,
+
+    /// The text of the link; the name of the build when absent.
+    pub title: Option<String>,
+
+    /// The heading under which Jira shows the link.
+    #[serde(default = "build")]
+    pub relationship: String,
+}
+
+fn task() -> String {
+    "Task".to_owned()
+}
+
+fn build() -> String {
+    "build".to_owned()
+}
+
+impl PutParams {
+    /// The link to set, if there is one.
+    pub(crate) fn link(&self) -> Option<Link> {
+        match self.link.as_ref()? {
+            LinkParams::Build(false) => None,
+            LinkParams::Build(true) => Some(Link { url: None, title: None, relationship: build() }),
+            LinkParams::Page(Link { url, title, relationship }) => {
+                Some(Link { url: url.clone(), title: title.clone(), relationship: relationship.clone() })
+            }
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        self.create.is_some()
+            || !self.fields.is_empty()
+            || given(self.comment.as_ref()).or_else(|| given(self.comment_file.as_ref())).is_some()
+            || self.link().is_some()
+            || given(self.transition.as_ref()).is_some()
+    }
+}
+
+impl Parameters for PutParams {
+    fn rules(&self, problems: &mut Problems) {
+        let issue = given(self.issue.as_ref());
+        match (&self.create, issue, given(self.issue_file.as_ref())) {
+            (None, None, None) => problems.add_with_hint(
+                "issue",
+                "required, but missing",
+                "`issue_file` does instead, and `create` makes a new issue",
+            ),
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
+                problems.add("create", "excludes `issue` and `issue_file`");
+            }
+            (None, Some(_), Some(_)) => problems.add("issue_file", "excludes `issue`"),
+            _ => {}
+        }
+        if let Some(issue) = issue
+            && !issue.contains('$')
+            && !is_issue(issue.trim())
+        {
+            problems.add("issue", "expected the key of an issue, such as `OPS-12`");
+        }
+        if !self.has_work() && (issue.is_some() || given(self.issue_file.as_ref()).is_some()) {
+            problems.add_with_hint(
+                "comment",
+                "there is nothing to do",
+                "set `comment`, `transition`, `fields` or `link`",
+            );
+        }
+        if given(self.comment.as_ref()).is_some() && given(self.comment_file.as_ref()).is_some() {
+            problems.add("comment_file", "excludes `comment`");
+        }
+        if !self.transition_fields.is_empty() && given(self.transition.as_ref()).is_none() {
+            problems.add("transition_fields", "has no effect without `transition`");
+        }
+        if let Some(create) = &self.create {
+            create.rules(problems);
+            if !self.fields.is_empty() {
+                problems.add("fields", "excludes `create`, which has `fields` of its own");
+            }
+        }
+        if let Some(LinkParams::Page(link)) = &self.link
+            && let Some(url) = given(link.url.as_ref())
+            && !url.contains('$')
+            && !is_page(url)
+        {
+            problems.add("link.url", "expected `https://...`");
+        }
+        for (key, path) in [("issue_file", &self.issue_file), ("comment_file", &self.comment_file)] {
+            if let Some(path) = given(path.as_ref()) {
+                problems.require_input(key, path);
+            }
+        }
+    }
+}
+
+impl CreateParams {
+    fn rules(&self, problems: &mut Problems) {
+        if self.project.as_ref().is_some_and(|project| !is_project(project.trim())) {
+            problems.add("create.project", "expected the key of a project, such as `OPS`");
+        }
+        match (given(self.summary.as_ref()), given(self.summary_file.as_ref())) {
+            (None, None) => problems.add("create.summary", "required, but missing"),
+            (Some(_), Some(_)) => problems.add("create.summary_file", "excludes `summary`"),
+            _ => {}
+        }
+        if given(self.description.as_ref()).is_some() && given(self.description_file.as_ref()).is_some() {
+            problems.add("create.description_file", "excludes `description`");
+        }
+        let paths = [("create.summary_file", &self.summary_file), ("create.description_file", &self.description_file)];
+        for (key, path) in paths {
+            if let Some(path) = given(path.as_ref()) {
+                problems.require_input(key, path);
+            }
+        }
+        for name in ["project", "issuetype", "summary", "description"] {
+            if self.fields.contains_key(name) {
+                problems.add(format!("create.fields.{name}"), format!("is a key of its own: `create.{name}`"));
+            }
+        }
+    }
+}
+
+/// Whether the text is the address of a page.
+pub(crate) fn is_page(text: &str) -> bool {
+    Url::parse(text.trim()).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}

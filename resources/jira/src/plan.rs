@@ -1,0 +1,190 @@
+//! Reads all that a put will send, before its first request.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+use aws_lc_rs::digest::{SHA256, digest};
+use jetway::{Advise as _, Context, Result};
+use serde_json::{Map, Value, json};
+
+use crate::adf;
+use crate::inputs::{Inputs, given};
+use crate::issue_key::is_issue;
+use crate::params::{CreateParams, Link, PutParams, is_page};
+use crate::source::{Api, Source};
+use crate::variables::Variables;
+
+/// The longest summary that Jira takes, in characters.
+const LONGEST_SUMMARY: usize = 254;
+
+/// The longest id of a link that Jira takes, in characters.
+const LONGEST_ID: usize = 255;
+
+/// The planned work of a put.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) target: Target,
+    /// Fields to set.
+    pub(crate) fields: Map<String, Value>,
+    /// The body of a comment: a document with Cloud, a text with Data Center.
+    pub(crate) comment: Option<Value>,
+    /// The body of a link.
+    pub(crate) link: Option<Value>,
+    pub(crate) transition: Option<String>,
+    pub(crate) transition_fields: Map<String, Value>,
+}
+
+/// The issue of a put.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// A new issue with these fields.
+    New(Map<String, Value>),
+    /// An issue with this key.
+    Existing(String),
+}
+
+/// The texts of a put, and where they come from.
+struct Texts<'p> {
+    variables: Variables<'p>,
+    inputs: Inputs,
+    api: Api,
+}
+
+impl Plan {
+    pub(crate) fn read(context: &Context, source: &Source, params: &PutParams, inputs: &Path) -> Result<Self> {
+        let variables = Variables { build: context.build(), console: context.console() };
+        let texts = Texts { variables, inputs: Inputs::new(inputs)?, api: source.api() };
+        let target = match &params.create {
+            Some(create) => Target::New(texts.new_issue(source, create)?),
+            None => Target::Existing(texts.issue(params)?),
+        };
+        let comment =
+            texts.text(("comment", params.comment.as_ref()), ("comment_file", params.comment_file.as_ref()))?;
+        let transition =
+            given(params.transition.as_ref()).map(|name| variables.fill("transition", name).trim().to_owned());
+        Ok(Self {
+            target,
+            fields: texts.fields("fields", &params.fields),
+            comment: comment.map(|text| texts.rich(&text)),
+            link: params.link().map(|link| texts.link(&link)).transpose()?,
+            transition,
+            transition_fields: texts.fields("transition_fields", &params.transition_fields),
+        })
+    }
+}
+
+impl Texts<'_> {
+    /// The key of the issue.
+    fn issue(&self, params: &PutParams) -> Result<String> {
+        let (key, text) = match (given(params.issue.as_ref()), given(params.issue_file.as_ref())) {
+            (Some(issue), _) => ("issue", self.variables.fill("issue", issue)),
+            (None, Some(path)) => ("issue_file", self.inputs.text("issue_file", path)?),
+            (None, None) => return Err(anyhow!("`issue` is missing")),
+        };
+        let issue = text.trim();
+        if !is_issue(issue) {
+            return Err(anyhow!(
+                "`{key}`: `{}` is not the key of an issue",
+                issue.chars().take(100).collect::<String>()
+            )
+            .hint("a get of an issue writes the key to the file `key`"));
+        }
+        Ok(issue.to_owned())
+    }
+
+    fn new_issue(&self, source: &Source, create: &CreateParams) -> Result<Map<String, Value>> {
+        let project = given(create.project.as_ref()).or_else(|| given(source.project.as_ref()));
+        let project = project.ok_or_else(|| {
+            anyhow!("the project of the new issue is missing").hint("set `create.project`, or `project` in the source")
+        })?;
+        let summary = self
+            .text(("create.summary", create.summary.as_ref()), ("create.summary_file", create.summary_file.as_ref()))?;
+        let summary = summary.ok_or_else(|| anyhow!("the summary of the new issue is empty"))?;
+        let description = self.text(
+            ("create.description", create.description.as_ref()),
+            ("create.description_file", create.description_file.as_ref()),
+        )?;
+        let mut fields = self.fields("create.fields", &create.fields);
+        fields.insert("project".to_owned(), json!({ "key": project.trim() }));
+        fields.insert("issuetype".to_owned(), json!({ "name": create.issuetype.trim() }));
+        fields.insert("summary".to_owned(), json!(self.one_line(&summary)));
+        if let Some(description) = description {
+            fields.insert("description".to_owned(), self.rich(&description));
+        }
+        Ok(fields)
+    }
+
+    /// A text of the params, with the build's variables, or that of a file, as it is: others write files. `None` if it is empty.
+    fn text(&self, inline: (&str, Option<&String>), file: (&str, Option<&String>)) -> Result<Option<String>> {
+        let text = match (given(inline.1), given(file.1)) {
+            (Some(text), _) => self.variables.fill(inline.0, text),
+            (None, Some(path)) => self.inputs.text(file.0, path)?,
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+    }
+
+    fn fields(&self, key: &str, fields: &Map<String, Value>) -> Map<String, Value> {
+        let mut filled: Map<String, Value> =
+            fields.iter().map(|(name, value)| (name.clone(), self.variables.fill_value(key, value))).collect();
+        if self.api == Api::Cloud {
+            adf::in_fields(&mut filled);
+        }
+        filled
+    }
+
+    /// A text in the form that the API takes.
+    fn rich(&self, text: &str) -> Value {
+        match self.api {
+            Api::Cloud => adf::document(text),
+            Api::DataCenter => json!(text),
+        }
+    }
+
+    fn one_line(&self, text: &str) -> String {
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if line.chars().count() <= LONGEST_SUMMARY {
+            return line;
+        }
+        self.variables
+            .console
+            .warn(format_args!("the summary is cut off after {LONGEST_SUMMARY} characters, the most that Jira takes"));
+        let cut: String = line.chars().take(LONGEST_SUMMARY - 1).collect();
+        format!("{}…", cut.trim_end())
+    }
+
+    /// The body of a link. Its id is made from the address, so that a second put updates the link.
+    fn link(&self, link: &Link) -> Result<Value> {
+        let build = self.variables.build;
+        let url = match given(link.url.as_ref()) {
+            Some(url) => self.variables.fill("link.url", url),
+            None => build.build_url().ok_or_else(|| {
+                anyhow!("the build has no page to link").hint("set Concourse's external URL, or `link: {url: ...}`")
+            })?,
+        };
+        let url = url.trim();
+        if !is_page(url) {
+            return Err(anyhow!("`link`: `{url}` is no address that begins with `https://`"));
+        }
+        let title = match given(link.title.as_ref()) {
+            Some(title) => self.variables.fill("link.title", title),
+            None => self.name_of_build().unwrap_or_else(|| url.to_owned()),
+        };
+        let mut id = format!("system=concourse&id={url}");
+        if id.chars().count() > LONGEST_ID {
+            id = format!("system=concourse&id={}", jetway::hex(digest(&SHA256, url.as_bytes()).as_ref()));
+        }
+        Ok(json!({
+            "globalId": id,
+            "application": { "type": "org.concourse-ci", "name": "Concourse" },
+            "relationship": link.relationship.trim(),
+            "object": { "url": url, "title": self.one_line(&title) },
+        }))
+    }
+
+    fn name_of_build(&self) -> Option<String> {
+        let build = self.variables.build;
+        let (pipeline, job, name) = (build.pipeline_name.as_ref()?, build.job_name.as_ref()?, build.name.as_ref()?);
+        Some(format!("{pipeline}/{job} #{name}"))
+    }
+}

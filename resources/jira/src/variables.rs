@@ -1,0 +1,42 @@
+//! Expands the build's variables in a pipeline's texts.
+
+use jetway::{BuildMetadata, Console, Unknown, interpolate};
+use serde_json::Value;
+
+/// Expands the build's variables in texts, and warns about other names, which stay as they are.
+#[derive(Clone, Copy)]
+pub(crate) struct Variables<'c> {
+    pub(crate) build: &'c BuildMetadata,
+    pub(crate) console: &'c Console,
+}
+
+impl Variables<'_> {
+    /// Expands `$NAME` and `${NAME}`. A variable that this build does not have, such as the job of a one-off build, becomes empty.
+    pub(crate) fn fill(self, key: &str, text: &str) -> String {
+        let lookup = |name: &str| self.build.variable(name).or_else(|| is_known(name).then_some(""));
+        let filled = interpolate(text, lookup, Unknown::Stays);
+        if !filled.unknown.is_empty() {
+            let names: Vec<String> = filled.unknown.iter().map(|name| format!("`${name}`")).collect();
+            self.console
+                .warn(format_args!("`{key}`: {} is no variable of the build and stays as it is", names.join(", ")));
+        }
+        filled.text
+    }
+
+    /// Expands the variables in all texts of a value.
+    pub(crate) fn fill_value(self, key: &str, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.fill(key, text)),
+            Value::Array(items) => items.iter().map(|item| self.fill_value(key, item)).collect(),
+            Value::Object(entries) => {
+                let filled = entries.iter().map(|(name, value)| (name.clone(), self.fill_value(key, value)));
+                Value::Object(filled.collect())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        }
+    }
+}
+
+fn is_known(name: &str) -> bool {
+    BuildMetadata::from_lookup(|_| Some("x".to_owned())).variable(name).is_some()
+}

@@ -1,0 +1,156 @@
+//! put: new issues.
+
+use jetway_tests::jira::{EDITIONS, Edition, Jira, at, from_jira};
+use jetway_tests::stand_in::{Answer, Fault};
+use serde_json::{Value, json};
+
+use crate::support::{put, put_with, said, with};
+
+/// The text of a description, which is a document in Cloud.
+fn rich(edition: Edition, text: &str) -> Value {
+    match edition {
+        Edition::Cloud => json!({ "type": "doc", "version": 1, "content": [
+            { "type": "paragraph", "content": [{ "type": "text", "text": text }] },
+        ] }),
+        Edition::DataCenter => json!(text),
+    }
+}
+
+#[test]
+fn makes_an_issue_of_texts_files_and_fields() {
+    for edition in EDITIONS {
+        let jira = Jira::start(edition);
+        let source = with(jira.source(), json!({ "project": "OPS" }));
+        let outcome = put_with(
+            &source,
+            json!({ "create": {
+                "issuetype": "Change", "summary": "Deploy of $BUILD_JOB_NAME ${NOPE}", "description_file": "notes/text",
+                "fields": { "labels": ["go", "b-$BUILD_NAME"], "priority": { "name": "High" }, "customfield_10042": 1.50 },
+            } }),
+            &[("notes/text", "all of $BUILD_ID\n")],
+        );
+        outcome.succeeded();
+        let expected = json!({ "issue": "OPS-1", "status": "To Do", "changed": at(1) });
+        assert_eq!(outcome.json()["version"], expected, "{edition:?}");
+        let job = "Deploy of build ${NOPE}";
+        assert_eq!(jira.field("OPS-1", "summary"), job);
+        // What others write is no place for variables.
+        assert_eq!(jira.field("OPS-1", "description"), rich(edition, "all of $BUILD_ID"));
+        assert_eq!(jira.field("OPS-1", "issuetype"), json!({ "name": "Change" }));
+        assert_eq!(jira.field("OPS-1", "priority"), json!({ "name": "High" }));
+        assert_eq!(jira.field("OPS-1", "labels"), json!(["go", "b-42"]));
+        assert_eq!(
+            said(&outcome),
+            "warning: `create.summary`: `$NOPE` is no variable of the build and stays as it is\ncreated OPS-1\n"
+        );
+        assert_eq!(jira.bodies("POST", "/issue").len(), 1);
+    }
+}
+
+#[test]
+fn makes_a_task_in_the_project_of_the_put() {
+    let jira = Jira::start(Edition::Cloud);
+    let source = with(jira.source(), json!({ "project": "DEV" }));
+    put(&source, json!({ "create": { "project": "OPS", "summary": "x" } })).succeeded();
+    assert_eq!(jira.field("OPS-1", "issuetype"), json!({ "name": "Task" }));
+    assert!(jira.field("OPS-1", "description").is_null());
+}
+
+#[test]
+fn goes_on_with_the_new_issue() {
+    for edition in EDITIONS {
+        let jira = Jira::start(edition);
+        let create = json!({ "project": "OPS", "summary": "x" });
+        let outcome = put(
+            &jira.source(),
+            json!({ "create": create, "comment": "hello", "link": true, "transition": "In Review" }),
+        );
+        outcome.succeeded();
+        assert_eq!(outcome.json()["version"]["status"], "In Review");
+        assert_eq!((jira.comments("OPS-1").len(), jira.links("OPS-1").len()), (1, 1));
+    }
+}
+
+#[test]
+fn cuts_a_summary_that_is_too_long_and_joins_its_lines() {
+    let jira = Jira::start(Edition::Cloud);
+    let outcome =
+        put(&jira.source(), json!({ "create": { "project": "OPS", "summary": format!("a\n b {}", "ü".repeat(300)) } }));
+    outcome.succeeded();
+    let summary = jira.field("OPS-1", "summary").as_str().unwrap().to_owned();
+    assert!(summary.starts_with("a b üü") && summary.ends_with("ü…") && summary.chars().count() == 254, "{summary}");
+    assert!(said(&outcome).contains("warning: the summary is cut off after 254 characters"), "{}", said(&outcome));
+}
+
+#[test]
+fn fails_in_jiras_words() {
+    let jira = Jira::start(Edition::Cloud);
+    for (create, reason) in [
+        (json!({ "project": "OPS", "summary": "x", "issuetype": "Epos" }), "`issuetype`: Specify a valid issue type"),
+        (json!({ "project": "DEV", "summary": "x" }), "`project`: valid project is required"),
+        (
+            json!({ "project": "OPS", "summary": "x", "fields": { "nonsense": 1 } }),
+            "`nonsense`: Field 'nonsense' cannot be set. It is not on the appropriate screen, or unknown.",
+        ),
+    ] {
+        let outcome = put(&jira.source(), json!({ "create": create }));
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            format!(
+                "error: cannot create an issue\n  caused by: `POST http://127.0.0.1:[PORT]/rest/api/3/issue` answered 400 Bad Request\n  \
+                 caused by: {reason}\n"
+            )
+        );
+    }
+    assert_eq!(jira.keys(), Vec::<String>::new());
+}
+
+#[test]
+fn is_never_sent_twice_when_it_may_have_been_applied() {
+    for edition in EDITIONS {
+        for (fault, issues) in [
+            (Fault::CutAfter, 1),
+            (Fault::CutBody(5), 1),
+            (Fault::Answer(Answer::text(500, "oops")), 0),
+            (Fault::Answer(Answer::text(502, "")), 0),
+            (Fault::Answer(Answer::text(504, "")), 0),
+        ] {
+            let jira = Jira::start(edition);
+            jira.fail_next(fault.clone());
+            let outcome = put(&jira.source(), json!({ "create": { "project": "OPS", "summary": "x" } }));
+            outcome.failed();
+            assert_eq!((jira.requests().len(), jira.keys().len()), (1, issues), "{fault:?}");
+            let hint = "hint: the issue may have been created; it is not sent again, so look for it in Jira before the next put\n";
+            assert!(said(&outcome).contains(hint), "{}", said(&outcome));
+        }
+        // These were not applied.
+        let unavailable = Answer::text(503, "").with("Retry-After", "1");
+        for fault in [Fault::Answer(jetway_tests::jira::rate_limited(1)), Fault::Answer(unavailable)] {
+            let jira = Jira::start(edition);
+            jira.fail_next(fault);
+            put(&jira.source(), json!({ "create": { "project": "OPS", "summary": "x" } })).succeeded();
+            assert_eq!(jira.keys().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn is_named_when_what_follows_fails() {
+    let jira = Jira::start(Edition::Cloud);
+    let create = json!({ "project": "OPS", "summary": "x" });
+    let outcome = put(&jira.source(), json!({ "create": create, "transition": "Released", "comment": "x" }));
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "created OPS-1\nerror: OPS-1 has no transition `Released` from `To Do`\n\
+         hint: it can make `Ask for a review` (to `In Review`), `Approve` (to `Approved`), `Close` (to `Done`)\n\
+         hint: the issue OPS-1 was created before\n"
+    );
+    assert_eq!(jira.comments("OPS-1"), Vec::<Value>::new());
+    // An account may create issues that it may not see.
+    jira.answer(1, "GET", "/issue/OPS-2", from_jira(404, &json!({ "errorMessages": ["no"], "errors": {} })));
+    let outcome = put(&jira.source(), json!({ "create": create }));
+    outcome.failed();
+    assert!(said(&outcome).contains("hint: the issue OPS-2 was created before\n"), "{}", said(&outcome));
+}

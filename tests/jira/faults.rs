@@ -1,0 +1,272 @@
+//! A server that is busy, slow, broken or not the right one; an end in the middle.
+
+use std::time::Duration;
+
+use jetway_tests::jira::{EDITIONS, Edition, Jira, from_jira, rate_limited, refuse};
+use jetway_tests::stand_in::{Answer, Fault, StandIn};
+use jetway_tests::verb::Verb;
+use serde_json::{Value, json};
+
+use crate::support::{approved, check, gate, get, inputs, put, put_step, said, with};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn server(edition: Edition) -> (Jira, Value) {
+    let jira = Jira::start(edition);
+    jira.create_in(5, "x", "Approved");
+    let version = approved("OPS-1", 5);
+    (jira, version)
+}
+
+#[test]
+fn a_rate_limit_is_waited_for_and_shown() {
+    for edition in EDITIONS {
+        let (jira, version) = server(edition);
+        jira.fail_next(Fault::Answer(rate_limited(1)));
+        let outcome = check(&gate(&jira), None);
+        assert_eq!(outcome.json(), json!([version]));
+        assert!(outcome.elapsed >= Duration::from_secs(1));
+        assert!(outcome.stderr.contains("retrying in 1 s: `POST"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_limit_that_lasts_fails_at_once_and_says_for_how_long() {
+    let (jira, _) = server(Edition::Cloud);
+    jira.fail_next(Fault::Answer(rate_limited(2400)));
+    let outcome = check(&gate(&jira), None);
+    outcome.failed();
+    assert!(said(&outcome).contains("  caused by: the server asks to wait 40 min"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("  caused by: Rate limit exceeded.\n"), "{}", said(&outcome));
+    assert!(outcome.elapsed < SOON);
+    assert_eq!(jira.requests().len(), 1);
+}
+
+#[test]
+fn a_limit_that_is_near_is_told() {
+    let (jira, _) = server(Edition::Cloud);
+    let issue = json!({ "issues": [], "isLast": true });
+    jira.answer(1, "POST", "/search/jql", from_jira(200, &issue).with("X-RateLimit-NearLimit", "true"));
+    let outcome = check(&gate(&jira), None);
+    assert_eq!(said(&outcome), "warning: Jira's rate limit is nearly reached; check less often\n");
+}
+
+#[test]
+fn a_search_may_be_sent_twice() {
+    for edition in EDITIONS {
+        for fault in [
+            Fault::CutBefore,
+            Fault::CutAfter,
+            Fault::Answer(Answer::text(500, "")),
+            Fault::Answer(Answer::text(502, "<html>bad gateway")),
+            Fault::Answer(Answer::text(504, "")),
+        ] {
+            let (jira, version) = server(edition);
+            jira.fail_next(fault.clone());
+            assert_eq!(check(&gate(&jira), None).json(), json!([version]), "{fault:?}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_fails_the_check_in_jiras_words() {
+    for edition in EDITIONS {
+        for (status, hint) in [
+            (400, None),
+            (401, Some("is wrong, expired or revoked")),
+            (403, Some("hint: the account lacks a permission of the project, or the token a scope\n")),
+            (404, Some("hint: the issue or project is not there, or the account may not see it;")),
+            (410, Some("hint: this Jira has another API; set `api` to `cloud` or `data_center`\n")),
+        ] {
+            let (jira, _) = server(edition);
+            jira.fail_next(Fault::Answer(refuse(status, "Thus spoke Jira.")));
+            let outcome = check(&gate(&jira), None);
+            outcome.failed();
+            let said = said(&outcome);
+            assert!(said.contains(&format!("answered {status} ")), "{said}");
+            assert!(said.contains("  caused by: Thus spoke Jira.\n"), "{said}");
+            assert!(hint.is_none_or(|hint| said.contains(hint)), "{said}");
+            assert_eq!(jira.requests().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_captcha_is_told() {
+    let (jira, _) = server(Edition::DataCenter);
+    let answer = Answer::bytes(401, "text/html", "<html>401").with("X-Seraph-LoginReason", "AUTHENTICATION_DENIED");
+    jira.fail_next(Fault::Answer(answer));
+    let outcome = check(&gate(&jira), None);
+    outcome.failed();
+    assert!(
+        said(&outcome)
+            .ends_with("hint: Jira asks this account for a CAPTCHA after failed logins: log in once with a browser\n"),
+        "{}",
+        said(&outcome)
+    );
+}
+
+#[test]
+fn a_query_with_a_mistake_is_told() {
+    let (jira, _) = server(Edition::Cloud);
+    for (more, reason) in [
+        (json!({ "jql": "nonsense" }), "Error in the JQL Query: Expecting operator but got '(nonsense)'."),
+        (json!({ "status": "Aproved" }), "The value 'Aproved' does not exist for the field 'status'."),
+    ] {
+        let outcome = check(&with(gate(&jira), more), None);
+        outcome.failed();
+        assert!(said(&outcome).contains(&format!("  caused by: {reason}")), "{}", said(&outcome));
+        let hint = "hint: run the query in Jira's issue search; `status` names a status of the project's workflow\n";
+        assert!(said(&outcome).ends_with(hint), "{}", said(&outcome));
+    }
+}
+
+#[test]
+fn the_other_edition_is_told() {
+    let jira = Jira::start(Edition::Cloud);
+    let source = json!({ "url": jira.url(), "token": "x", "project": "OPS", "status": "Approved" });
+    let outcome = check(&source, None);
+    outcome.failed();
+    assert!(said(&outcome).contains("answered 404 Not Found"), "{}", said(&outcome));
+}
+
+#[test]
+fn an_answer_that_is_none_of_jira_is_not_taken() {
+    let (jira, version) = server(Edition::Cloud);
+    for answer in [
+        Answer::bytes(200, "text/html", "<!DOCTYPE html><html>Log in"),
+        Answer::text(200, ""),
+        Answer::text(200, "[]"),
+        Answer::text(200, "{}"),
+        Answer::text(200, "{\"issues\": 7}"),
+        Answer::text(200, "{\"issues\": [{}]}"),
+        Answer::text(200, "{\"issues\": [{\"key\": \"OPS-1\", \"fields\": {\"status\": 7}}]}"),
+    ] {
+        jira.fail_next(Fault::Answer(answer.clone()));
+        let outcome = check(&gate(&jira), None);
+        outcome.failed();
+        assert!(
+            said(&outcome).contains("the server does not answer as Jira's API does"),
+            "{answer:?}: {}",
+            said(&outcome)
+        );
+        jira.fail_next(Fault::Answer(answer));
+        get(&jira.source(), &version, json!({}), jetway_tests::scratch::directory().path()).failed();
+    }
+}
+
+#[test]
+fn an_answer_without_an_end_is_not_read_to_it() {
+    let (jira, _) = server(Edition::Cloud);
+    let huge = format!("{{\"issues\": [\"{}\"]}}", "x".repeat(17 * 1024 * 1024));
+    jira.fail_next(Fault::Answer(Answer::bytes(200, "application/json", huge)));
+    let outcome = check(&gate(&jira), None);
+    outcome.failed();
+    assert!(said(&outcome).contains("the response is larger than 16777216 bytes"), "{}", said(&outcome));
+    // A list of pages without an end.
+    let endless = json!({ "issues": [{ "id": "1", "key": "OPS-1", "fields": {
+        "status": { "id": "10002", "name": "Approved" }, "created": "2030-01-01T00:00:00.000+0000", "updated": "2030-01-01T00:00:00.000+0000",
+    } }], "nextPageToken": "again" });
+    jira.answer(1000, "POST", "/search/jql", from_jira(200, &endless));
+    check(&gate(&jira), Some(&approved("OPS-1", 5))).failed();
+    assert!(jira.requests().len() < 30, "{}", jira.requests().len());
+    let changelogs = json!({ "issueChangeLogs": [], "nextPageToken": "again" });
+    jira.answer(1000, "POST", "/changelog/bulkfetch", from_jira(200, &changelogs));
+    let before = jira.requests().len();
+    check(&gate(&jira), None).failed();
+    assert!(jira.requests().len() - before < 30, "{}", jira.requests().len());
+}
+
+#[test]
+fn a_body_that_is_cut_or_stands_still_fails_the_check() {
+    let (jira, _) = server(Edition::Cloud);
+    jira.fail_next(Fault::CutBody(10));
+    check(&gate(&jira), None).failed();
+    jira.fail_next(Fault::StallBody(10));
+    let outcome = check(&with(gate(&jira), json!({ "read_timeout": 1 })), None);
+    outcome.failed();
+    assert!(said(&outcome).contains("`read_timeout`"), "{}", said(&outcome));
+    assert!(outcome.elapsed < SOON);
+}
+
+#[test]
+fn a_slow_server_gets_its_time() {
+    let (jira, version) = server(Edition::DataCenter);
+    jira.fail_next(Fault::Slow(Duration::from_secs(2)));
+    assert_eq!(check(&gate(&jira), None).json(), json!([version]));
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_its_address_not_shown() {
+    let elsewhere = StandIn::start(|_| Answer::text(200, "{}"));
+    let (jira, _) = server(Edition::DataCenter);
+    for status in [301, 302, 303, 307, 308] {
+        let to = format!("{}/login?os_destination=s3cretl0cat10n", elsewhere.url());
+        jira.fail_next(Fault::Answer(Answer::text(status, "").with("Location", &to)));
+        let outcome = check(&gate(&jira), None);
+        outcome.failed();
+        assert!(
+            said(&outcome).ends_with(
+                "hint: it redirects to `http://127.0.0.1:[PORT]`; write the address of Jira that it leads to as `url`\n"
+            ),
+            "{}",
+            said(&outcome)
+        );
+        assert!(!outcome.stderr.contains("s3cretl0cat10n"));
+    }
+    assert_eq!(elsewhere.connections(), 0);
+}
+
+#[test]
+fn sigterm_ends_every_wait() {
+    for (fault, begun) in [(Fault::Stall, ""), (Fault::Answer(rate_limited(60)), "retrying in")] {
+        let (jira, _) = server(Edition::Cloud);
+        let before = jira.requests().len();
+        jira.fail_next(fault.clone());
+        let inputs = inputs(&[]);
+        let create = json!({ "create": { "project": "OPS", "summary": "x" } });
+        let running = put_step(&jira.source(), create, inputs.path()).spawn();
+        let asked = jetway_tests::process::wait_until(SOON, || {
+            (jira.requests().len() > before && running.stderr().contains(begun)).then_some(())
+        });
+        assert!(asked.is_some(), "{}", running.stderr());
+        running.terminate();
+        let outcome = running.wait(Duration::from_secs(10));
+        assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
+        assert!(outcome.stdout.is_empty());
+        assert!(outcome.stderr.contains("interrupted by SIGTERM"), "{}", outcome.stderr);
+        assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
+
+        jira.fail_next(fault);
+        let before = jira.requests().len();
+        let running = Verb::check("jira").request(&json!({ "source": gate(&jira), "version": null })).spawn();
+        let asked = jetway_tests::process::wait_until(SOON, || (jira.requests().len() > before).then_some(()));
+        assert!(asked.is_some());
+        running.terminate();
+        assert_eq!(running.wait(Duration::from_secs(10)).code, Some(143));
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_in_words() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let inputs = inputs(&[]);
+    let source = json!({ "url": url, "token": "hunter2hunter2" });
+    let running = put_step(&source, json!({ "issue": "OPS-1", "comment": "x" }), inputs.path()).spawn();
+    running.wait_for_stderr("refused the connection");
+    running.terminate();
+    let outcome = running.wait(SOON);
+    assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_put_of_a_closed_port_makes_no_version() {
+    let (jira, _) = server(Edition::Cloud);
+    jira.answer(5, "PUT", "/issue/", Answer::text(500, "oops"));
+    let outcome = put(&jira.source(), json!({ "issue": "OPS-1", "fields": { "labels": [] } }));
+    outcome.failed();
+    assert!(outcome.stdout.is_empty());
+    assert!(said(&outcome).contains("(5 attempts)"), "{}", said(&outcome));
+}

@@ -1,0 +1,156 @@
+//! The go/no-go of a pipeline: a version only for an issue that reached the status.
+
+use jetway_tests::jira::{EDITIONS, Edition, Jira, at};
+use jetway_tests::scratch;
+use serde_json::{Value, json};
+
+use crate::support::{approved, check, gate, get, put, said, with};
+
+#[test]
+fn is_not_passed_by_a_version_that_somebody_pins() {
+    for edition in EDITIONS {
+        let jira = Jira::start(edition);
+        let (source, key) = (gate(&jira), jira.create(0, "x"));
+        jira.move_to(10, &key, "In Review");
+        jira.move_to(20, &key, "Approved");
+        jira.move_to(30, &key, "Done");
+        let version = |status: &str, second| json!({ "issue": key, "status": status, "changed": at(second) });
+        for (version, reason) in [
+            (version("Approved", 21), "did not reach `Approved` at"),
+            (version("Approved", 10), "did not reach `Approved` at"),
+            (version("Approved", 0), "did not reach `Approved` at"),
+            (version("Done", 30), "is none that this gate gives"),
+            (version("In Review", 10), "is none that this gate gives"),
+            (with(version("Approved", 20), json!({ "changed": "now" })), "did not reach `Approved` at now"),
+            (with(version("Approved", 20), json!({ "issue": "OPS-1/../OPS-2" })), "is not the key of an issue"),
+            (with(version("Approved", 20), json!({ "issue": "OPS-99" })), "cannot read the issue OPS-99"),
+        ] {
+            let destination = scratch::directory();
+            let outcome = get(&source, &version, json!({}), destination.path());
+            outcome.failed();
+            assert!(said(&outcome).contains(reason), "{}", said(&outcome));
+            assert_eq!(std::fs::read_dir(destination.path()).unwrap().count(), 0);
+        }
+        // The issue may have gone on since: the version is that of a later step, too.
+        get(&source, &version("Approved", 20), json!({}), scratch::directory().path()).succeeded();
+    }
+}
+
+#[test]
+fn is_passed_by_an_issue_that_was_created_in_the_status() {
+    for edition in EDITIONS {
+        let jira = Jira::start(edition);
+        let (source, key) = (gate(&jira), jira.create_in(5, "x", "Approved"));
+        get(&source, &approved(&key, 5), json!({}), scratch::directory().path()).succeeded();
+        jira.move_to(10, &key, "Done");
+        get(&source, &approved(&key, 5), json!({}), scratch::directory().path()).succeeded();
+        get(&source, &approved(&key, 10), json!({}), scratch::directory().path()).failed();
+    }
+}
+
+#[test]
+fn of_a_category_takes_statuses_of_that_category() {
+    for edition in EDITIONS {
+        let jira = Jira::start(edition);
+        let source = with(jira.source(), json!({ "project": "OPS", "status_category": "in_progress" }));
+        let key = jira.create(0, "x");
+        jira.move_to(10, &key, "In Review");
+        let review = json!({ "issue": key, "status": "In Review", "changed": at(10) });
+        assert_eq!(check(&source, None).json(), json!([review]));
+        get(&source, &review, json!({}), scratch::directory().path()).succeeded();
+        jira.move_to(20, &key, "Done");
+        get(&source, &review, json!({}), scratch::directory().path()).succeeded();
+        let done = json!({ "issue": key, "status": "Done", "changed": at(20) });
+        get(&source, &done, json!({}), scratch::directory().path()).failed();
+    }
+}
+
+#[test]
+fn closes_for_a_get_that_requires_the_status() {
+    let jira = Jira::start(Edition::Cloud);
+    let (source, key) = (gate(&jira), jira.create(0, "x"));
+    jira.move_to(10, &key, "Approved");
+    let required = json!({ "require_status": true });
+    get(&source, &approved(&key, 10), required.clone(), scratch::directory().path()).succeeded();
+    jira.move_to(20, &key, "To Do");
+    let outcome = get(&source, &approved(&key, 10), required, scratch::directory().path());
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: OPS-1 has left the status `Approved`: it is `To Do` now\n\
+         hint: `require_status` asks for this; a check finds the issues that are in the status\n"
+    );
+}
+
+/// A put's version counts as a version of the resource; it would pass for a go.
+#[test]
+fn cannot_be_put_through() {
+    let jira = Jira::start(Edition::Cloud);
+    for (key, value) in [("status", json!("Approved")), ("status_category", json!("done"))] {
+        let source = with(jira.source(), json!({ "project": "OPS", key: value }));
+        let outcome = put(&source, json!({ "issue": "OPS-1", "comment": "x" }));
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            format!(
+                "error: a resource whose source has `{key}` is for waiting only\n\
+                 hint: the version of a put would pass for a go; put through another resource of this type\n"
+            )
+        );
+    }
+    assert_eq!(jira.requests(), Vec::<String>::new());
+}
+
+/// Cloud answers a search with a wrong token as if nothing was there.
+#[test]
+fn is_not_closed_without_a_word_by_a_wrong_token() {
+    let jira = Jira::start(Edition::Cloud);
+    let key = jira.create_in(5, "x", "Approved");
+    let wrong = with(gate(&jira), json!({ "api_token": "ATATT-WRONG" }));
+    let outcome = check(&wrong, None);
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: Jira did not accept the login, and answered as to an anonymous caller (X-Seraph-LoginReason: \
+         AUTHENTICATED_FAILED)\nhint: `api_token` is wrong, expired or revoked, or is not of the account `email`\n"
+    );
+    get(&wrong, &approved(&key, 5), json!({}), scratch::directory().path()).failed();
+    put(&with(jira.source(), json!({ "api_token": "x" })), json!({ "issue": key, "comment": "x" })).failed();
+    assert_eq!(jira.comments(&key), Vec::<Value>::new());
+}
+
+#[test]
+fn that_is_empty_is_asked_who_it_answers_to() {
+    for (shows_login, requests) in [(false, 2), (true, 1)] {
+        let jira = Jira::start(Edition::Cloud);
+        jira.shows_login(shows_login);
+        assert_eq!(check(&gate(&jira), None).json(), json!([]));
+        assert_eq!(jira.requests().len(), requests, "{:?}", jira.requests());
+    }
+    // A proxy may take the header away.
+    let jira = Jira::start(Edition::Cloud);
+    let empty = jetway_tests::jira::from_jira(200, &json!({ "issues": [], "isLast": true }));
+    jira.answer(1, "POST", "/search/jql", empty);
+    let outcome = check(&with(gate(&jira), json!({ "api_token": "ATATT-WRONG" })), None);
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: `GET http://127.0.0.1:[PORT]/rest/api/3/myself` answered 401 Unauthorized\n  \
+         caused by: Client must be authenticated to access this resource.\n\
+         hint: `api_token` is wrong, expired or revoked, or is not of the account `email`\n"
+    );
+}
+
+#[test]
+fn of_data_center_tells_a_wrong_token_and_an_anonymous_caller() {
+    let jira = Jira::start(Edition::DataCenter);
+    let outcome = check(&with(gate(&jira), json!({ "token": "hunter2hunter2" })), None);
+    outcome.failed();
+    assert!(said(&outcome).ends_with("hint: `token` is wrong, expired or revoked\n"), "{}", said(&outcome));
+    let anonymous = json!({ "startAt": 0, "maxResults": 100, "total": 0, "issues": [] });
+    let anonymous = jetway_tests::jira::from_jira(200, &anonymous).with("X-AUSERNAME", "anonymous");
+    jira.answer(1, "POST", "/search", anonymous);
+    let outcome = check(&gate(&jira), None);
+    outcome.failed();
+    assert!(said(&outcome).contains("as to an anonymous caller (X-AUSERNAME: anonymous)"), "{}", said(&outcome));
+}

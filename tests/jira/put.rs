@@ -1,0 +1,338 @@
+//! put: edits, comments, links and transitions.
+
+use jetway_tests::jira::{EDITIONS, Edition, Jira, at, from_jira};
+use jetway_tests::scratch;
+use jetway_tests::stand_in::{Answer, Fault};
+use serde_json::{Value, json};
+
+use crate::support::{get, inputs, metadata, put, put_step, put_with, said};
+
+fn paragraph(nodes: Value) -> Value {
+    json!({ "type": "doc", "version": 1, "content": [{ "type": "paragraph", "content": nodes }] })
+}
+
+#[test]
+fn does_all_of_it_in_one_step() {
+    for edition in EDITIONS {
+        let jira = Jira::start(edition);
+        let key = jira.create(0, "Release");
+        let outcome = put_with(
+            &jira.source(),
+            json!({
+                "issue_file": "ticket/key", "comment": "Deployed by $BUILD_JOB_NAME", "transition": "close",
+                "fields": { "labels": ["done-$BUILD_NAME"], "description": "new" }, "link": true,
+                "transition_fields": { "resolution": { "name": "Done" } },
+            }),
+            &[("ticket/key", "OPS-1\n")],
+        );
+        outcome.succeeded();
+        let version = json!({ "issue": key, "status": "Done", "changed": outcome.json()["version"]["changed"] });
+        assert_eq!(outcome.json()["version"], version);
+        assert_eq!(jira.status(&key), "Done");
+        assert_eq!(jira.field(&key, "labels"), json!(["done-42"]));
+        assert_eq!(jira.field(&key, "resolution"), json!({ "name": "Done" }));
+        let (comment, description) = match edition {
+            Edition::Cloud => (
+                paragraph(json!([{ "type": "text", "text": "Deployed by build" }])),
+                paragraph(json!([{ "type": "text", "text": "new" }])),
+            ),
+            Edition::DataCenter => (json!("Deployed by build"), json!("new")),
+        };
+        assert_eq!(jira.comments(&key), [comment]);
+        assert_eq!(jira.field(&key, "description"), description);
+        let page = "https://ci.example.com/teams/main/pipelines/delivery/jobs/build/builds/42";
+        assert_eq!(
+            jira.links(&key),
+            [json!({
+                "globalId": format!("system=concourse&id={page}"),
+                "application": { "type": "org.concourse-ci", "name": "Concourse" },
+                "relationship": "build",
+                "object": { "url": page, "title": "delivery/build #42" },
+            })]
+        );
+        assert_eq!(
+            said(&outcome),
+            format!(
+                "set `labels`, `description` of OPS-1\nlinked OPS-1 to {page}\ncommented on OPS-1\nmoved OPS-1 from `To Do` to `Done`\n"
+            )
+        );
+        assert_eq!(
+            metadata(&outcome),
+            [
+                ("key", "OPS-1"),
+                ("summary", "Release"),
+                ("status", "Done"),
+                ("url", &format!("{}/browse/OPS-1", jira.url()))
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
+        // The get that follows a put.
+        get(&jira.source(), &version, json!({}), scratch::directory().path()).succeeded();
+    }
+}
+
+#[test]
+fn tells_the_present_status_and_since_when() {
+    for edition in EDITIONS {
+        let jira = Jira::start(edition);
+        let key = jira.create(0, "x");
+        jira.move_to(10, &key, "Approved");
+        let outcome = put(&jira.source(), json!({ "issue": key, "comment": "x" }));
+        assert_eq!(outcome.json()["version"], json!({ "issue": key, "status": "Approved", "changed": at(10) }));
+        // The changelog may lag.
+        jira.changelog_lags();
+        let outcome = put(&jira.source(), json!({ "issue": key, "comment": "x" }));
+        assert_eq!(outcome.json()["version"]["status"], "Approved");
+    }
+}
+
+#[test]
+fn takes_a_comment_of_a_file_as_it_is() {
+    for edition in EDITIONS {
+        let jira = Jira::start(edition);
+        let key = jira.create(0, "x");
+        let text = "see https://x.example/a.\n$BUILD_ID `id` $(id)";
+        put_with(&jira.source(), json!({ "issue": key, "comment_file": "out/text" }), &[("out/text", text)])
+            .succeeded();
+        let link = json!({ "type": "link", "attrs": { "href": "https://x.example/a" } });
+        let expected = match edition {
+            Edition::Cloud => paragraph(json!([
+                { "type": "text", "text": "see " },
+                { "type": "text", "text": "https://x.example/a", "marks": [link] },
+                { "type": "text", "text": "." },
+                { "type": "hardBreak" },
+                { "type": "text", "text": "$BUILD_ID `id` $(id)" },
+            ])),
+            Edition::DataCenter => json!(text),
+        };
+        assert_eq!(jira.comments(&key), [expected]);
+    }
+}
+
+#[test]
+fn says_nothing_when_the_file_of_a_comment_is_empty() {
+    let jira = Jira::start(Edition::Cloud);
+    let key = jira.create(0, "x");
+    put_with(&jira.source(), json!({ "issue": key, "comment_file": "out/text" }), &[("out/text", " \n")]).succeeded();
+    assert_eq!(jira.comments(&key), Vec::<Value>::new());
+}
+
+mod link {
+    use super::*;
+
+    #[test]
+    fn is_updated_by_a_second_put() {
+        let jira = Jira::start(Edition::Cloud);
+        let key = jira.create(0, "x");
+        for title in ["one", "two $BUILD_ID"] {
+            let link =
+                json!({ "url": "https://app.example/$BUILD_NAME", "title": title, "relationship": "deployment" });
+            put(&jira.source(), json!({ "issue": key, "link": link })).succeeded();
+        }
+        let links = jira.links(&key);
+        assert_eq!(links.len(), 1);
+        assert_eq!(links[0]["object"], json!({ "url": "https://app.example/42", "title": "two 4242" }));
+        assert_eq!(links[0]["relationship"], "deployment");
+    }
+
+    #[test]
+    fn of_a_long_address_has_an_id_that_jira_takes() {
+        let jira = Jira::start(Edition::Cloud);
+        let key = jira.create(0, "x");
+        let url = format!("https://app.example/{}", "x".repeat(400));
+        put(&jira.source(), json!({ "issue": key, "link": { "url": url } })).succeeded();
+        assert!(jira.links(&key)[0]["globalId"].as_str().unwrap().len() < 100);
+        assert_eq!(jira.links(&key)[0]["object"]["url"], json!(url));
+    }
+
+    #[test]
+    fn needs_the_page_of_the_build() {
+        let jira = Jira::start(Edition::Cloud);
+        let key = jira.create(0, "x");
+        let inputs = inputs(&[]);
+        let step = put_step(&jira.source(), json!({ "issue": key, "link": true }), inputs.path());
+        let outcome = step.without_env("BUILD_URL").without_env("ATC_EXTERNAL_URL").run();
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: the build has no page to link\nhint: set Concourse's external URL, or `link: {url: ...}`\n"
+        );
+        assert_eq!(jira.requests(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn may_be_sent_twice() {
+        let jira = Jira::start(Edition::Cloud);
+        let key = jira.create(0, "x");
+        jira.answer(1, "POST", "/remotelink", Answer::text(502, ""));
+        put(&jira.source(), json!({ "issue": key, "link": true })).succeeded();
+        assert_eq!(jira.links(&key).len(), 1);
+    }
+}
+
+mod transition {
+    use super::*;
+
+    #[test]
+    fn is_found_by_name_number_and_status() {
+        for edition in EDITIONS {
+            for name in ["Close", "CLOSE", "41", "done", "$BUILD_TEAM_NAME"] {
+                let jira = Jira::start(edition);
+                let key = jira.create(0, "x");
+                let inputs = inputs(&[]);
+                let step = put_step(&jira.source(), json!({ "issue": key, "transition": name }), inputs.path());
+                step.env("BUILD_TEAM_NAME", "Done").run().succeeded();
+                assert_eq!(jira.status(&key), "Done", "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn to_the_present_status_is_no_work() {
+        let jira = Jira::start(Edition::Cloud);
+        let key = jira.create_in(0, "x", "Done");
+        let outcome = put(&jira.source(), json!({ "issue": key, "transition": "DONE" }));
+        outcome.succeeded();
+        assert_eq!(said(&outcome), "OPS-1 is `Done` already\n");
+        assert!(!jira.requests().iter().any(|request| request.contains("transitions")), "{:?}", jira.requests());
+        // A transition that leads to the present status is none either.
+        let to = json!({ "id": "10003", "name": "Done", "statusCategory": { "key": "done" } });
+        let looped = json!({ "transitions": [{ "id": "51", "name": "Refresh", "to": to }] });
+        jira.answer(1, "GET", "/transitions", from_jira(200, &looped));
+        put(&jira.source(), json!({ "issue": key, "transition": "refresh" })).succeeded();
+        assert!(!jira.requests().iter().any(|request| request.starts_with("POST") && request.contains("transitions")));
+    }
+
+    #[test]
+    fn that_is_not_there_is_told_before_anything_is_done() {
+        let jira = Jira::start(Edition::Cloud);
+        let key = jira.create(0, "x");
+        let params =
+            json!({ "issue": key, "transition": "Released", "comment": "x", "link": true, "fields": { "labels": [] } });
+        let outcome = put(&jira.source(), params.clone());
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "error: OPS-1 has no transition `Released` from `To Do`\n\
+             hint: it can make `Ask for a review` (to `In Review`), `Approve` (to `Approved`), `Close` (to `Done`)\n"
+        );
+        assert!(jira.requests().iter().all(|request| request.starts_with("GET")), "{:?}", jira.requests());
+        jira.answer(1, "GET", "/transitions", from_jira(200, &json!({ "transitions": [] })));
+        let outcome = put(&jira.source(), params);
+        assert!(said(&outcome).ends_with("hint: the account may make no transition there\n"), "{}", said(&outcome));
+    }
+
+    #[test]
+    fn that_lacks_a_field_fails_in_jiras_words() {
+        let jira = Jira::start(Edition::DataCenter);
+        let key = jira.create(0, "x");
+        jira.require_resolution();
+        let outcome = put(&jira.source(), json!({ "issue": key, "transition": "Done", "comment": "x" }));
+        outcome.failed();
+        assert_eq!(
+            said(&outcome),
+            "commented on OPS-1\nerror: cannot move OPS-1 from `To Do` to `Done`\n  \
+             caused by: `POST http://127.0.0.1:[PORT]/jira/rest/api/2/issue/OPS-1/transitions` answered 400 Bad Request\n  \
+             caused by: `resolution`: Resolution is required.\nhint: the comment was added, and would be again\n"
+        );
+    }
+
+    #[test]
+    fn whose_answer_is_lost_is_looked_up() {
+        for fault in [Fault::CutAfter, Fault::Stall] {
+            let jira = Jira::start(Edition::Cloud);
+            let key = jira.create(0, "x");
+            let source = crate::support::with(jira.source(), json!({ "read_timeout": 1 }));
+            // The issue and its transitions are read first.
+            for _ in 0..2 {
+                jira.fail_next(Fault::Slow(std::time::Duration::ZERO));
+            }
+            jira.fail_next(fault);
+            put(&source, json!({ "issue": key, "transition": "Done" })).succeeded();
+            assert_eq!(jira.status(&key), "Done");
+        }
+        let jira = Jira::start(Edition::Cloud);
+        let key = jira.create(0, "x");
+        jira.answer(1, "POST", "/transitions", Answer::text(502, "bad gateway"));
+        put(&jira.source(), json!({ "issue": key, "transition": "Done" })).failed();
+        assert_eq!(jira.bodies("POST", "/transitions").len(), 1);
+    }
+}
+
+#[test]
+fn never_sends_a_comment_twice_that_may_have_been_added() {
+    for edition in EDITIONS {
+        for status in [500, 502, 504] {
+            let jira = Jira::start(edition);
+            let key = jira.create(0, "x");
+            jira.answer(1, "POST", "/comment", Answer::text(status, "oops"));
+            let outcome = put(&jira.source(), json!({ "issue": key, "comment": "x" }));
+            outcome.failed();
+            assert_eq!(jira.bodies("POST", "/comment").len(), 1);
+            let hint = "hint: the comment may have been added; it is not sent again, so that nobody reads it twice\n";
+            assert!(said(&outcome).ends_with(hint), "{}", said(&outcome));
+        }
+        let jira = Jira::start(edition);
+        let key = jira.create(0, "x");
+        jira.answer(1, "POST", "/comment", jetway_tests::jira::rate_limited(1));
+        put(&jira.source(), json!({ "issue": key, "comment": "x" })).succeeded();
+        assert_eq!(jira.comments(&key).len(), 1);
+    }
+}
+
+/// A proxy that shows a login page answers 200.
+#[test]
+fn is_not_green_for_a_page_of_a_proxy() {
+    let jira = Jira::start(Edition::Cloud);
+    let key = jira.create(0, "x");
+    let page = || Answer::bytes(200, "text/html", "<!DOCTYPE html><html>Log in");
+    for (method, part, params) in [
+        ("POST", "/comment", json!({ "issue": key, "comment": "x" })),
+        ("PUT", "/issue/", json!({ "issue": key, "fields": { "labels": [] } })),
+        ("POST", "/remotelink", json!({ "issue": key, "link": true })),
+        ("POST", "/transitions", json!({ "issue": key, "transition": "Done" })),
+        ("POST", "/issue", json!({ "create": { "project": "OPS", "summary": "x" } })),
+        ("GET", "/issue/", json!({ "issue": key, "comment": "x" })),
+    ] {
+        jira.answer(1, method, part, page());
+        let outcome = put(&jira.source(), params);
+        outcome.failed();
+        let said = said(&outcome);
+        assert!(said.contains("caused by: the server does not answer as Jira's API does\n"), "{said}");
+        assert!(said.contains("<!DOCTYPE html><html>Log in"), "{said}");
+        assert!(
+            said.ends_with("hint: is a proxy or a login page in between, or is `url` not that of Jira?\n"),
+            "{said}"
+        );
+    }
+    assert_eq!((jira.comments(&key).len(), jira.status(&key)), (0, "To Do".to_owned()));
+}
+
+#[test]
+fn succeeds_with_a_warning_when_the_issue_cannot_be_read_back() {
+    let jira = Jira::start(Edition::Cloud);
+    let key = jira.create(0, "x");
+    jira.answer(1, "POST", "/changelog/bulkfetch", from_jira(403, &json!({ "errorMessages": ["no"], "errors": {} })));
+    let outcome = put(&jira.source(), json!({ "issue": key, "transition": "Done" }));
+    outcome.succeeded();
+    assert_eq!(outcome.json()["version"]["status"], "Done");
+    assert!(said(&outcome).contains("warning: all is done, but the issue cannot be read back: "), "{}", said(&outcome));
+}
+
+#[test]
+fn fails_when_the_issue_is_not_there() {
+    let jira = Jira::start(Edition::Cloud);
+    let outcome = put(&jira.source(), json!({ "issue": "OPS-7", "comment": "x" }));
+    outcome.failed();
+    assert!(said(&outcome).starts_with("error: cannot read the issue OPS-7\n"), "{}", said(&outcome));
+    assert_eq!(jira.requests().len(), 1);
+}
+
+#[test]
+fn follows_an_issue_to_its_new_key() {
+    let jira = Jira::start(Edition::Cloud);
+    let key = jira.create(0, "x");
+    jira.rename(&key, "OPS-20");
+    let outcome = put(&jira.source(), json!({ "issue": "10001", "comment": "x" }));
+    assert_eq!(outcome.json()["version"]["issue"], "OPS-20");
+}

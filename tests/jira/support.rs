@@ -1,0 +1,86 @@
+//! What the cases share: requests and messages in a line each.
+
+use std::fs;
+use std::path::Path;
+
+use jetway_tests::jira::{Jira, at};
+use jetway_tests::scratch;
+use jetway_tests::verb::{Container, Outcome, Verb};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// `value` with the entries of `more` over its own.
+pub(crate) fn with(mut value: Value, more: Value) -> Value {
+    let (Some(entries), Value::Object(more)) = (value.as_object_mut(), more) else { panic!("objects are merged") };
+    entries.extend(more);
+    value
+}
+
+/// The source of a gate: the project `OPS`, until an issue is `Approved`.
+pub(crate) fn gate(jira: &Jira) -> Value {
+    with(jira.source(), json!({ "project": "OPS", "status": "approved" }))
+}
+
+/// The version of an issue that was approved so many seconds after the begin.
+pub(crate) fn approved(issue: &str, second: i64) -> Value {
+    json!({ "issue": issue, "status": "Approved", "changed": at(second) })
+}
+
+/// Inputs with these files.
+pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
+    let inputs = scratch::directory();
+    for (path, content) in files {
+        let path = inputs.path().join(path);
+        fs::create_dir_all(path.parent().expect("a file is in a directory")).expect("make a directory");
+        fs::write(path, content).expect("write an input");
+    }
+    inputs
+}
+
+/// A put that is ready to run.
+pub(crate) fn put_step(source: &Value, params: Value, inputs: &Path) -> Verb {
+    Verb::put("jira").dir(inputs).request(&json!({ "source": source, "params": params }))
+}
+
+/// Runs a put with inputs.
+pub(crate) fn put_with(source: &Value, params: Value, files: &[(&str, &str)]) -> Outcome {
+    let inputs = inputs(files);
+    put_step(source, params, inputs.path()).run()
+}
+
+/// Runs a put without inputs.
+pub(crate) fn put(source: &Value, params: Value) -> Outcome {
+    put_with(source, params, &[])
+}
+
+/// Runs a check in a new container.
+pub(crate) fn check(source: &Value, version: Option<&Value>) -> Outcome {
+    check_in(&Container::new(), source, version)
+}
+
+/// Runs a check in a container that may have been used before.
+pub(crate) fn check_in(container: &Container, source: &Value, version: Option<&Value>) -> Outcome {
+    Verb::check("jira").container(container).request(&json!({ "source": source, "version": version })).run()
+}
+
+/// Runs a get into `destination`.
+pub(crate) fn get(source: &Value, version: &Value, params: Value, destination: &Path) -> Outcome {
+    let request = json!({ "source": source, "version": version, "params": params });
+    Verb::get("jira").dir(destination).request(&request).run()
+}
+
+/// What the verb told people, without colours, ports and temporary paths.
+pub(crate) fn said(outcome: &Outcome) -> String {
+    let rendered = outcome.view().render();
+    let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
+    said.to_owned()
+}
+
+/// The metadata of a get or put, by name.
+#[track_caller]
+pub(crate) fn metadata(outcome: &Outcome) -> Vec<(String, String)> {
+    let answer = outcome.json();
+    let lines = answer["metadata"].as_array().expect("metadata").iter();
+    let text = |line: &Value, key: &str| line[key].as_str().expect("text").to_owned();
+    lines.map(|line| (text(line, "name"), text(line, "value"))).collect()
+}

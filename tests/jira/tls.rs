@@ -1,0 +1,48 @@
+//! Whom a put trusts with the token.
+
+use jetway_tests::jira::{Edition, Jira};
+use jetway_tests::tls_cases;
+use serde_json::{Value, json};
+
+use crate::support::{put, said, with};
+
+fn params() -> Value {
+    json!({ "issue": "OPS-1", "comment": "x" })
+}
+
+#[test]
+fn an_authority_that_nobody_knows_is_not_trusted() {
+    let jira = Jira::start_tls(Edition::Cloud);
+    let outcome = put(&jira.source(), params());
+    outcome.failed();
+    assert_eq!(
+        said(&outcome),
+        "error: cannot read the issue OPS-1\n  caused by: `GET https://localhost:[PORT]/rest/api/3/issue/OPS-1?fields=...` got no complete \
+         response\n  caused by: the server's certificate is not signed by a trusted authority\n\
+         hint: add the certificate of its authority, in PEM form, to `ca_certs`\n"
+    );
+    assert_eq!(jira.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn an_authority_that_the_pipeline_names_is() {
+    let jira = Jira::start_tls(Edition::DataCenter);
+    jira.create(0, "x");
+    put(&with(jira.source(), json!({ "ca_certs": [jira.authority()] })), params()).succeeded();
+    assert_eq!(jira.comments("OPS-1").len(), 1);
+}
+
+#[test]
+fn anybody_is_when_told_so() {
+    let jira = Jira::start_tls(Edition::Cloud);
+    jira.create(0, "x");
+    put(&with(jira.source(), json!({ "insecure": true })), params()).succeeded();
+    assert_eq!(jira.comments("OPS-1").len(), 1);
+}
+
+#[test]
+fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
+    tls_cases::check(&tls_cases::REFUSALS, |url, authority| {
+        put(&json!({ "url": url, "token": "token", "ca_certs": [authority] }), params())
+    });
+}
