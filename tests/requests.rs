@@ -18,7 +18,7 @@ struct Type {
     refuses: bool,
 }
 
-fn types(server: &StandIn) -> [Type; 6] {
+fn types(server: &StandIn) -> [Type; 7] {
     let url = server.url();
     let registry = json!({ "repository": format!("{}/team/app", url.trim_start_matches("http://")), "tag": "1" });
     let image = |name, refuses| Type {

@@ -54,7 +54,7 @@ impl Logins {
                 }
                 Err(error) if context.interrupt().received().is_some() => return Err(error),
                 Err(error) => {
-                    context.console().warn(format_args!("cannot get credentials for `{registry}`: {error:#}"))
+                    context.console().warn(format_args!("cannot get credentials for `{registry}`: {error:#}"));
                 }
             }
         }
