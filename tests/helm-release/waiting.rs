@@ -111,10 +111,8 @@ fn fails_and_rolls_back_if_helm_4_succeeds_before_the_workloads_are_ready() {
         put.failed();
         let text = said(&put);
         assert!(text.contains(&outcome), "{text}");
-        assert!(
-            text.contains("Deployment `demo` is not ready after 6s (`timeout`), although helm says so: "),
-            "{text}"
-        );
+        let reason = "(`timeout`), although helm says so: 1 old pod is not terminated yet\n";
+        assert!(text.contains("Deployment `demo` is not ready after ") && text.contains(reason), "{text}");
         assert!(text.contains("ErrImagePull") || text.contains("ImagePullBackOff"), "no diagnosis: {text}");
     }
 }

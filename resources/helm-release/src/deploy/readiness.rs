@@ -226,9 +226,10 @@ impl State {
             Kind::Deployment if spec.paused => None,
             Kind::StatefulSet | Kind::DaemonSet if strategy.kind == "OnDelete" => None,
             Kind::Deployment => count(status.updated_replicas, wanted, "updated")
-                .or_else(|| {
-                    let old = status.replicas.saturating_sub(status.updated_replicas);
-                    (old > 0).then(|| format!("{old} old pods are not terminated yet"))
+                .or_else(|| match status.replicas.saturating_sub(status.updated_replicas) {
+                    0 => None,
+                    1 => Some("1 old pod is not terminated yet".to_owned()),
+                    old => Some(format!("{old} old pods are not terminated yet")),
                 })
                 .or_else(|| count(status.available_replicas, status.updated_replicas, "available")),
             Kind::StatefulSet => {
@@ -268,7 +269,7 @@ mod tests {
                     json!({ "replicas": 2 }),
                     json!({ "observedGeneration": 2, "replicas": 3, "updatedReplicas": 2 }),
                 ),
-                Some("1 old pods are not terminated yet"),
+                Some("1 old pod is not terminated yet"),
             ),
             (
                 deployment(json!({}), json!({ "observedGeneration": 2, "replicas": 1, "updatedReplicas": 1 })),
