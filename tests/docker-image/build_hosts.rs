@@ -125,7 +125,7 @@ const LIMITS: [u64; 4] = [1, 4, 16, 64];
 fn too_late(outcome: &Outcome, limit: u64) {
     outcome.failed();
     let problem = format!("the container engine did not start in {limit} s");
-    for text in [problem.as_str(), "`startup_timeout` in source", "privileged: true"] {
+    for text in [problem.as_str(), "set `startup_timeout` in the source", "privileged: true"] {
         assert!(outcome.stderr.contains(text), "{text}: {}", outcome.stderr);
     }
     assert!(outcome.elapsed.as_secs() < limit + 19, "{:?}", outcome.elapsed);
