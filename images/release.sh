@@ -69,7 +69,7 @@ triple() {
 # The name of the cross compiler's programs for an architecture.
 gnu() { triple "$1" | sed 's/-unknown//'; }
 
-# What stands in the way of this release, a line each.
+# Prints the problems that block this release, one on each line.
 problems() {
   local stated heading tagged
   [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]] || echo "\`$version\` is not a version: MAJOR.MINOR.PATCH"

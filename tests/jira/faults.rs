@@ -207,7 +207,7 @@ fn a_redirect_is_not_followed_and_its_address_not_shown() {
         outcome.failed();
         assert!(
             said(&outcome).ends_with(
-                "hint: it redirects to `http://127.0.0.1:[PORT]`; write the address of Jira that it leads to as `url`\n"
+                "hint: the server redirects to `http://127.0.0.1:[PORT]`; set `url` to the address of Jira there\n"
             ),
             "{}",
             said(&outcome)

@@ -195,7 +195,7 @@ mod transition {
         outcome.succeeded();
         assert_eq!(said(&outcome), "OPS-1 is `Done` already\n");
         assert!(!jira.requests().iter().any(|request| request.contains("transitions")), "{:?}", jira.requests());
-        // A transition that leads to the present status is none either.
+        // Nor is a transition to the current status.
         let to = json!({ "id": "10003", "name": "Done", "statusCategory": { "key": "done" } });
         let looped = json!({ "transitions": [{ "id": "51", "name": "Refresh", "to": to }] });
         jira.answer(1, "GET", "/transitions", from_jira(200, &looped));

@@ -6,17 +6,14 @@
 //! the file alone does not reveal the token.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest::{Context as Digest, SHA256};
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jetway::Secret;
+use jetway::{CacheFile, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,7 +23,7 @@ const LARGEST: u64 = 32 * 1024 * 1024;
 /// The content of the cache, and its path.
 #[derive(Debug)]
 pub(crate) struct Store {
-    path: PathBuf,
+    file: CacheFile,
     kept: Content,
     /// The entries that this check has used or added; only these are saved.
     used: Content,
@@ -60,9 +57,9 @@ impl Store {
     pub(crate) fn open(directory: &Path, server: &str, repository: &str) -> Self {
         let name = digest(&[b"jetway github-status", server.as_bytes(), repository.as_bytes()]);
         let name = name.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
-        let path = directory.join(format!("jetway-github-status-{name:016x}.json"));
-        let kept = read(&path).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        Self { path, kept, used: Content::default() }
+        let file = CacheFile::new(directory.join(format!("jetway-github-status-{name:016x}.json")), LARGEST);
+        let kept = file.read().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        Self { file, kept, used: Content::default() }
     }
 
     /// The cached response to a request.
@@ -100,35 +97,8 @@ impl Store {
     }
 
     fn write(&self) -> std::io::Result<()> {
-        let content = serde_json::to_vec(&self.used)?;
-        let new = self.path.with_extension("new");
-        let _ = fs::remove_file(&new);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        let written = file.write_all(&content).and_then(|()| fs::rename(&new, &self.path));
-        if written.is_err() {
-            let _ = fs::remove_file(&new);
-        }
-        written
+        self.file.write(&serde_json::to_vec(&self.used)?)
     }
-}
-
-/// Reads a file, if this user owns it and others have no permissions.
-fn read(path: &Path) -> Option<Vec<u8>> {
-    let no_links = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let flags = i32::try_from(no_links.bits()).ok()?;
-    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
-    let metadata = file.metadata().ok()?;
-    let is_ours = metadata.is_file()
-        && metadata.uid() == rustix::process::geteuid().as_raw()
-        // The group and others have no permissions.
-        && metadata.mode().trailing_zeros() >= 6
-        && metadata.len() <= LARGEST;
-    if !is_ours {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    file.take(LARGEST).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
 }
 
 /// The identity that a token belongs to. The token cannot be decrypted with another one.
@@ -180,7 +150,9 @@ fn digest(parts: &[&[u8]]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::path::PathBuf;
 
     fn answer() -> Answer {
         Answer { etag: "\"x\"".to_owned(), next: None, items: serde_json::json!([1]) }

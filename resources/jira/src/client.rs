@@ -57,7 +57,7 @@ impl<'c> Client<'c> {
             Api::DataCenter => 2,
         };
         let url = format!("{}/rest/api/{version}{path}", self.source.base());
-        // A redirect leads to a login page, or to another address of Jira that the source should have.
+        // The target of a redirect is a login page, or the address of Jira that belongs in the source.
         let request =
             self.http.request(method.clone(), url).header("accept", "application/json").redirects(Redirects::Return);
         match self.source.login() {
@@ -75,7 +75,7 @@ impl<'c> Client<'c> {
             let to = response.header("location").and_then(|to| response.url().join(to).ok());
             let hint = match to.as_ref().and_then(origin) {
                 Some(origin) => {
-                    format!("it redirects to `{origin}`; write the address of Jira that it leads to as `url`")
+                    format!("the server redirects to `{origin}`; set `url` to the address of Jira there")
                 }
                 None => "write the address of Jira itself as `url`".to_owned(),
             };

@@ -8,12 +8,10 @@
 //! content is ignored. It holds no secret.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aws_lc_rs::digest::{Context as Digest, SHA256};
+use jetway::CacheFile;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Issue;
@@ -30,7 +28,7 @@ const MOST: usize = 2000;
 /// The memory of a source.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    path: PathBuf,
+    file: CacheFile,
     content: Content,
 }
 
@@ -58,9 +56,9 @@ impl Memory {
             digest.update(part.as_bytes());
         }
         let name = jetway::hex(digest.finish().as_ref().get(..8).unwrap_or_default());
-        let path = directory.join(format!("jetway-jira-{name}.json"));
-        let content = read(&path).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        Self { path, content }
+        let file = CacheFile::new(directory.join(format!("jetway-jira-{name}.json")), LARGEST);
+        let content = file.read().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        Self { file, content }
     }
 
     /// The arrival of an issue that has not been updated since an earlier check.
@@ -113,41 +111,15 @@ impl Memory {
     }
 
     fn write(&self) -> std::io::Result<()> {
-        let content = serde_json::to_vec(&self.content)?;
-        let new = self.path.with_extension("new");
-        let _ = fs::remove_file(&new);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        let written = file.write_all(&content).and_then(|()| fs::rename(&new, &self.path));
-        if written.is_err() {
-            let _ = fs::remove_file(&new);
-        }
-        written
+        self.file.write(&serde_json::to_vec(&self.content)?)
     }
-}
-
-/// Reads a file, if this user owns it and others have no permissions.
-fn read(path: &Path) -> Option<Vec<u8>> {
-    let no_links = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let flags = i32::try_from(no_links.bits()).ok()?;
-    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
-    let metadata = file.metadata().ok()?;
-    let is_ours = metadata.is_file()
-        && metadata.uid() == rustix::process::geteuid().as_raw()
-        // The group and others have no permissions.
-        && metadata.mode().trailing_zeros() >= 6
-        && metadata.len() <= LARGEST;
-    if !is_ours {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    file.take(LARGEST).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use jiff::Timestamp;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     fn at(second: i64, issue: &str) -> Arrival {

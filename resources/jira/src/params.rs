@@ -61,7 +61,7 @@ pub struct PutParams {
     /// Links the issue to the page of the build (`true`), or to another page. A second put with the same address updates the link.
     pub link: Option<LinkParams>,
 
-    /// The transition to make: its name, its number, or the name of the status that it leads to. If the issue is in that status, nothing
+    /// The transition to make: its name, its number, or the name of its target status. If the issue is in that status, nothing
     /// is done.
     pub transition: Option<String>,
 

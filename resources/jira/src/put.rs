@@ -115,7 +115,7 @@ async fn create(client: &Client<'_>, fields: &Map<String, Value>) -> Result<Stri
 
 /// What a transition comes to.
 enum Step {
-    /// The issue is in the status that the transition leads to.
+    /// The issue is in the target status of the transition.
     There,
     Make {
         id: String,
@@ -123,7 +123,7 @@ enum Step {
     },
 }
 
-/// Finds the transition with this number or name, or that leads to the status with this name.
+/// Finds the transition with this number, name or target status.
 async fn step(client: &Client<'_>, issue: &Issue, wanted: &str) -> Result<Step> {
     #[derive(Deserialize)]
     struct Transitions {
