@@ -16,6 +16,14 @@ const RUNS: &str = "testAnnotations: {jetway.test/ready: \"false\"}\n";
 
 /// Ends the test pod that runs and is none of those, and returns its id.
 fn end_test(namespace: &Namespace, known: &[String], phase: &str) -> String {
+    let id = wait_for_test_pod(namespace, known);
+    let patch = json!({ "status": { "phase": phase } }).to_string();
+    namespace.kubectl(&["patch", "pod", "demo-test", "--subresource=status", "--type=merge", "--patch", &patch]);
+    id
+}
+
+/// Waits until a test pod runs whose ID is not among `known`, and returns its ID.
+fn wait_for_test_pod(namespace: &Namespace, known: &[String]) -> String {
     let running = || {
         let pods =
             namespace.kubectl_json(&["get", "pods", "--field-selector=metadata.name=demo-test", "--output=json"]);
@@ -23,10 +31,7 @@ fn end_test(namespace: &Namespace, known: &[String], phase: &str) -> String {
         let id = pod["metadata"]["uid"].as_str()?.to_owned();
         (pod["status"]["phase"] == "Running" && !known.contains(&id)).then_some(id)
     };
-    let id = wait_until(Duration::from_secs(30), running).expect("a new test pod runs");
-    let patch = json!({ "status": { "phase": phase } }).to_string();
-    namespace.kubectl(&["patch", "pod", "demo-test", "--subresource=status", "--type=merge", "--patch", &patch]);
-    id
+    wait_until(Duration::from_secs(30), running).expect("a new test pod runs")
 }
 
 #[test]
@@ -97,8 +102,9 @@ fn does_not_roll_back_another_operations_deploy() {
     let inputs = inputs(&[("runs.yaml", RUNS)]);
     deploy(&namespace, Helm::Four, "demo", &["--wait"]);
     let params = json!({ "chart": "chart", "values": "runs.yaml", "test": true, "rollback_on_failure": true });
-    let mut running = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).spawn();
-    running.wait_for_child("helm test");
+    let running = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).spawn();
+    // The pod proves that `helm test` has read revision 2: the process alone may still read revision 3.
+    wait_for_test_pod(&namespace, &[]);
     deploy(&namespace, Helm::Four, "demo", &["--set=replicas=2"]);
     end_test(&namespace, &[], "Failed");
     let outcome = running.wait(Duration::from_mins(1));

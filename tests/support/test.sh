@@ -16,7 +16,8 @@ failed=0
 layers_skipped=0
 images_job=
 
-step() { printf '\n==> %s\n' "$*"; }
+# The seconds since the start show where the time goes.
+step() { printf '\n==> [%d s] %s\n' "$SECONDS" "$*"; }
 
 verb() {
   step "make $1"
