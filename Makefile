@@ -16,7 +16,7 @@ endif
 DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build lint unit test e2e images bundles release concourse concourse-down bench demo docs schemas deny clean
+.PHONY: help deps build lint unit test fuzz fuzz-build advisories e2e images bundles release concourse concourse-down bench demo docs schemas deny clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -40,6 +40,12 @@ unit: ## formatting, clippy and the unit tests of every crate: no root, no serve
 test: ## all that must pass: deps, build, lint, tests of the binaries, images, the same tests against the images
 	@tests/support/test.sh
 
+fuzz: ## run each fuzz target for a minute (FUZZ_SECONDS=60)
+	@tests/support/fuzz.sh run
+
+fuzz-build: ## build the fuzz targets
+	@tests/support/fuzz.sh build
+
 e2e: deps images ## run the delivery pipeline, whole: its images in containers, as a worker runs them, against real servers
 	$(CARGO) test --locked --package jetway-tests --test e2e
 
@@ -61,13 +67,8 @@ concourse-down: ## end it, and remove its data
 bench: deps ## measure whole processes beside the raw commands (git, curl) that are their floor
 	$(CARGO) run --locked --release --quiet --package jetway-tests --bin jetway-bench
 
-# Each program by itself, as the story looks for it: cargo gives packages that are built together other features.
-demo: deps ## tell the story of the resource types, step by step, against servers started here
-	@if docker info >/dev/null 2>&1; then $(MAKE) --no-print-directory images; fi
-	@for package in git docker-image github-status helm-release jira slack cli; do \
-		$(CARGO) build --locked --package jetway-$$package || exit 1; done
-	$(CARGO) build --locked --package jetway-tests --bin jetway-demo
-	@$(CARGO) run --locked --quiet --package jetway-tests --bin jetway-demo
+demo: ## tell the story of the resource types, step by step, against servers started here (QUICK=1: what needs no Kubernetes)
+	@tests/support/demo.sh
 
 docs: ## write the parameter tables of the READMEs anew, and build the crates' documentation
 	JETWAY_UPDATE_DOCS=1 $(CARGO) test --locked --quiet --package jetway-tests --test docs
@@ -78,6 +79,9 @@ schemas: ## write JSON Schemas for editors to target/schemas: each type, and who
 
 deny: ## hold the dependencies' licences and sources against deny.toml (needs cargo-deny)
 	$(CARGO) deny check bans licenses sources
+
+advisories: ## hold the dependencies against RustSec's advisories (needs cargo-deny, and the network or a copy of the database)
+	$(CARGO) deny check advisories
 
 clean: ## remove what was built, cached fixtures included
 	$(CARGO) clean

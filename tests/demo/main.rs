@@ -3,7 +3,9 @@
 //! Each step shows what went in, what came out and what it cost, and says what it expects of the world afterwards. The story
 //! goes on after a step that went wrong; it ends with a table, and with a failure when any step was not as it should be.
 //!
-//! Without arguments all chapters are told: `git`, `command`, `types` and `delivery`; with arguments, those that are named.
+//! Without arguments all chapters are told: `git`, `command`, `types`, `helm` and `delivery`; with arguments, those that are named.
+//!
+//! `JETWAY_DEMO_BUILD` names the program that builds what the chapters after the first two need (`support/demo.sh`).
 //!
 //! A chapter is a module with a `tell` that takes the [`story::Story`] and the [`stage::Stage`]; a server that a new chapter
 //! needs joins the stage. Colours are for terminals; `NO_COLOR` takes them away and `CLICOLOR_FORCE=1` asks for them.
@@ -32,7 +34,7 @@ use crate::story::Story;
 use crate::transcript::{Palette, Transcript};
 
 /// The chapters, in their order.
-const CHAPTERS: [&str; 4] = ["git", "command", "types", "delivery"];
+const CHAPTERS: [&str; 5] = ["git", "command", "types", "helm", "delivery"];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
@@ -53,8 +55,14 @@ fn main() -> ExitCode {
             }
         }
     }
+    if let Some(build) = std::env::var_os("JETWAY_DEMO_BUILD").filter(|_| wants("types") || wants("delivery")) {
+        story.step("the other types and their images are built", |step| stage::build_the_rest(step, &build));
+    }
     if wants("types") {
         types::tell(&mut story);
+    }
+    if wants("helm") {
+        types::tell_helm(&mut story);
     }
     if wants("delivery") {
         delivery::tell(&mut story);

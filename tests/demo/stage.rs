@@ -1,7 +1,13 @@
 //! What the chapters share: a repository with history, the servers in front of it, and a colleague who pushes to it.
 
 use std::cell::Cell;
+use std::ffi::OsStr;
+use std::io;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use jetway_tests::binaries;
 use jetway_tests::checkout::Checkout;
@@ -14,7 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::story::{Server, Step};
-use crate::transcript::{counted, size};
+use crate::transcript::{counted, size, time};
 
 /// Who may read and write over HTTP.
 pub(crate) const USER: &str = "ci";
@@ -27,6 +33,9 @@ const HISTORY: Size = Size { commits: 400, files: 60 };
 
 /// Every program that the story runs.
 const PROGRAMS: [&str; 2] = ["jetway-git", "jetway"];
+
+/// How often a wait is announced.
+const ANNOUNCED_EVERY: Duration = Duration::from_secs(15);
 
 /// Everything that is there before the first verb runs. (The servers come first, so that they end before what they serve.)
 pub(crate) struct Stage {
@@ -50,6 +59,29 @@ pub(crate) fn build(step: &mut Step<'_>) {
         let length = program.metadata().map(|metadata| metadata.len());
         step.show("built", &format!("{name}, {}", length.map_or_else(|error| error.to_string(), size)));
     }
+}
+
+/// Runs the program that builds the other binaries and the images. It tells its progress on standard error.
+pub(crate) fn build_the_rest(step: &mut Step<'_>, program: &OsStr) {
+    let status = Command::new(program).arg("rest").stdin(Stdio::null()).stdout(io::stderr()).status();
+    step.expect("they are built", status.is_ok_and(|status| status.success()));
+}
+
+/// Runs `wait`, and says every [`ANNOUNCED_EVERY`] how long that has taken.
+pub(crate) fn announcing_the_wait<T>(step: &Step<'_>, wait: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let (ended, has_ended) = mpsc::channel::<()>();
+    thread::scope(|threads| {
+        threads.spawn(move || {
+            while has_ended.recv_timeout(ANNOUNCED_EVERY) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("    waiting for {} s; a first build takes some minutes", began.elapsed().as_secs());
+            }
+        });
+        let given = wait();
+        drop(ended);
+        step.say(&format!("waited {}", time(began.elapsed())));
+        given
+    })
 }
 
 impl Stage {

@@ -8,16 +8,29 @@ use jetway_tests::slack::{BOT, SlackApi};
 use jetway_tests::verb::Verb;
 use serde_json::json;
 
+use crate::stage;
 use crate::story::{Server, Step, Story};
 use crate::transcript::counted;
 
 /// Tells the chapter.
 pub(crate) fn tell(story: &mut Story) {
-    story.chapter("docker-image, registry-image, github-status, slack, helm-release");
+    story.chapter("docker-image, registry-image, github-status, slack");
     story.step("docker-image: put a file system, without an engine; registry-image: check and get it", images);
     story.step("github-status: put a status", sets_a_status);
     story.step("slack: put a message", sends_a_message);
-    if let Some(cluster) = cluster() {
+}
+
+/// Tells the chapter that needs a Kubernetes, where there is one.
+pub(crate) fn tell_helm(story: &mut Story) {
+    story.chapter("helm-release");
+    let cluster = story.step("Kubernetes and helm are built", |step| {
+        let cluster = stage::announcing_the_wait(step, cluster);
+        if cluster.is_none() {
+            step.say("They are not: the steps that need them are left out.");
+        }
+        cluster
+    });
+    if let Some(Some(cluster)) = cluster {
         story.step("helm-release: put a chart, check, get", |step| deploys(step, cluster));
     }
 }

@@ -2,6 +2,8 @@
 # What building and testing need and cargo cannot bring: Debian packages, a Kubernetes and helm, a container engine that
 # answers, base images.
 #
+# `deps.sh PART...` does only those parts: packages, kubernetes, counterparts, engine, images.
+#
 # It may be run at any time; what is there already is left alone (well under two seconds then). A package that cannot be
 # installed fails it. An engine that cannot run here does not: it says why and goes on, because the tests that want one
 # are then skipped, counted and shown (and fail under CI=true).
@@ -126,13 +128,28 @@ make_base_image() {
   rm -rf "$root"
 }
 
-install_packages
+parts=${*:-packages kubernetes counterparts engine images}
+wants() { [[ " $parts " == *" $1 "* ]]; }
+
+if wants packages; then install_packages; fi
 # It takes minutes once, and nothing but the tests of helm-release waits for it.
-"$(dirname "$0")/kubernetes/make.sh" start || say "no Kubernetes can be built here: the tests that talk to one will be skipped"
-"$(dirname "$0")/counterparts/make.sh" start || say "no servers and judges can be built here: the tests that talk to them will be skipped"
+if wants kubernetes && ! "$(dirname "$0")/kubernetes/make.sh" start; then
+  say "no Kubernetes can be built here: the tests that talk to one will be skipped"
+fi
+if wants counterparts && ! "$(dirname "$0")/counterparts/make.sh" start; then
+  say "no servers and judges can be built here: the tests that talk to them will be skipped"
+fi
+if ! wants engine && ! wants images; then exit 0; fi
 if start_engine; then
+  if ! wants images; then exit 0; fi
+  # Side by side: making one takes half a minute, and mostly waits for downloads.
+  jobs=()
+  for image in $(base_images); do
+    make_base_image "$image" &
+    jobs+=("$!")
+  done
   is_complete=true
-  for image in $(base_images); do make_base_image "$image" || is_complete=false; done
+  for job in "${jobs[@]}"; do wait "$job" || is_complete=false; done
   if $is_complete; then exit 0; fi
 fi
 say "no images can be built here: the tests of the images layer will be skipped"
