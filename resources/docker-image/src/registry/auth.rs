@@ -1,6 +1,5 @@
 //! Registry authentication: basic credentials, or a bearer token from a token server.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::anyhow;
@@ -372,30 +371,8 @@ fn allowed(realm: &str, host: &Host<'_>, base: &Url) -> Result<Url> {
     if url.host_str().is_none() || !url.username().is_empty() || url.password().is_some() {
         return Err(refuse("it must be a URL with a host and without a user or password"));
     }
-    let own_host = host.repository.registry();
-    let is_nearby = crate::source::connection::is_nearby(own_host);
-    if !host.is_own(&url) && !is_nearby && is_private(&url) {
+    if host.must_not_name(&url) {
         return Err(refuse("it has a private address"));
     }
     Ok(url)
-}
-
-/// Whether a URL's host is a private IP address.
-pub(super) fn is_private(url: &Url) -> bool {
-    match url.host_str().unwrap_or_default().trim_matches(['[', ']']).parse() {
-        Ok(IpAddr::V4(address)) => {
-            address.is_loopback() || address.is_private() || address.is_link_local() || address.is_unspecified()
-        }
-        Ok(IpAddr::V6(address)) => {
-            let mapped = address
-                .to_ipv4_mapped()
-                .is_some_and(|address| address.is_loopback() || address.is_private() || address.is_link_local());
-            address.is_loopback()
-                || address.is_unspecified()
-                || address.is_unique_local()
-                || address.is_unicast_link_local()
-                || mapped
-        }
-        Err(_) => false,
-    }
 }

@@ -13,11 +13,9 @@ use tokio::io::AsyncWriteExt as _;
 use crate::digest::Hasher;
 use crate::image::manifest::Descriptor;
 use crate::image::media_type::is_foreign;
-use crate::registry::auth::is_private;
 use crate::registry::client::{Registry, UNTIL_SEEN};
 use crate::registry::host::host_of;
 use crate::registry::status::status_of;
-use crate::source::connection::is_nearby;
 
 /// How many times in a row a cut download is resumed without progress.
 const MOST_CUTS_IN_A_ROW: u32 = 4;
@@ -313,7 +311,7 @@ fn allowed(registry: &Registry<'_>, address: &str) -> Result<Url> {
     // Credentials in the manifest's URL are not used.
     let _ = url.set_username("");
     let _ = url.set_password(None);
-    if !registry.is_own(&url) && !is_nearby(registry.repository().registry()) && is_private(&url) {
+    if registry.host.must_not_name(&url) {
         return Err(anyhow!("refusing to contact the private address `{}` in the manifest", host_of(&url)));
     }
     Ok(url)

@@ -1,5 +1,6 @@
 //! A registry's host: finds out its scheme, and which URLs are its own.
 
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use jetway::http::{
@@ -11,6 +12,7 @@ use crate::progress::Transfers;
 use crate::reference::Repository;
 use crate::registry::status::status_of;
 use crate::source::Source;
+use crate::source::connection::is_nearby;
 
 /// A repository and the client for its host.
 pub(super) struct Host<'c> {
@@ -51,6 +53,11 @@ impl<'c> Host<'c> {
         // With `https`, `host:443` and `host` are the same; a URL omits the default port.
         let own = self.repository.registry();
         host == own || own.strip_suffix(":443").or(own.strip_suffix(":80")).is_some_and(|own| own == host)
+    }
+
+    /// Whether the registry must not send this program to a URL: a registry on the internet has no business in the worker's network.
+    pub(super) fn must_not_name(&self, url: &Url) -> bool {
+        !self.is_own(url) && !is_nearby(self.repository.registry()) && is_private(url)
     }
 
     /// With `debug`: logs a request and its response. Only the path is logged, since a query may hold a signature.
@@ -130,10 +137,35 @@ impl<'c> Host<'c> {
         format!("{scheme}://{}/v2/{}/{target}", self.repository.registry(), self.repository.path())
     }
 }
+
 /// A URL's host, with its port unless that is the default one.
 pub(super) fn host_of(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}{port}", url.host_str().unwrap_or_default())
+}
+
+/// Whether a URL's host is a private IP address or a name of this machine.
+fn is_private(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    if host == "localhost" || host.ends_with(".localhost") {
+        return true;
+    }
+    match host.trim_matches(['[', ']']).parse() {
+        Ok(IpAddr::V4(address)) => {
+            address.is_loopback() || address.is_private() || address.is_link_local() || address.is_unspecified()
+        }
+        Ok(IpAddr::V6(address)) => {
+            let mapped = address
+                .to_ipv4_mapped()
+                .is_some_and(|address| address.is_loopback() || address.is_private() || address.is_link_local());
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+                || mapped
+        }
+        Err(_) => false,
+    }
 }
 
 /// Whether a server may speak plain HTTP only. An untrusted certificate does not justify a fallback to HTTP, nor does a

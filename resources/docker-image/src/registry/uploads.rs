@@ -12,11 +12,9 @@ use jetway::{Error, Interrupted, Result};
 use crate::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::local::store::Part;
-use crate::registry::auth::is_private;
 use crate::registry::client::Registry;
 use crate::registry::manifests::Asked;
 use crate::registry::status::{has_code, status_of};
-use crate::source::connection::is_nearby;
 
 /// How many times in a row a cut upload is resumed without progress.
 const MOST_CUTS_IN_A_ROW: u32 = 4;
@@ -446,7 +444,7 @@ fn next_address(registry: &Registry<'_>, answer: &HttpResponse, before: Option<&
         return Err(anyhow!("the registry's upload URL is not an `https` URL"));
     }
     // A registry on the internet must not name an address in the worker's network.
-    if !registry.is_own(&url) && !is_nearby(registry.repository().registry()) && is_private(&url) {
+    if registry.host.must_not_name(&url) {
         return Err(anyhow!("refusing to upload to the private address in the registry's upload URL"));
     }
     Ok(url)
