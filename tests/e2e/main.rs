@@ -5,5 +5,6 @@
 mod bundles;
 mod delivery;
 mod legacy;
+mod own_pipeline;
 mod readme;
 mod worker;

@@ -56,7 +56,12 @@ impl Worker {
     /// certificates (PEM) in addition to the system's.
     pub fn new(file: &Path, vars: Value, authorities: &[&str]) -> Self {
         let Value::Object(vars) = vars else { panic!("vars are keys and values") };
-        let pipeline = jetway_cli::resolved(file, &vars).unwrap_or_else(|problems| panic!("{problems}"));
+        // The vars of a build stay as they are written until its steps have set them.
+        let mut all = vars.clone();
+        for (written, name) in local_vars(&std::fs::read_to_string(file).expect("read the pipeline")) {
+            all.insert(name, written.into());
+        }
+        let pipeline = jetway_cli::resolved(file, &all).unwrap_or_else(|problems| panic!("{problems}"));
         let certificates = scratch::directory();
         let mut bundle = system_ca_bundle().unwrap_or_default();
         for authority in authorities {
@@ -184,6 +189,12 @@ impl Worker {
     fn certificates(&self) -> PathBuf {
         self.certificates.path().to_owned()
     }
+}
+
+/// The vars of a build that a text names, each as it is written and by its name: `((.:name))`.
+fn local_vars(text: &str) -> Vec<(String, String)> {
+    let pattern = regex::Regex::new(r"\(\(\.:([A-Za-z0-9_-]+)\)\)").expect("a pattern");
+    pattern.captures_iter(text).map(|found| (found[0].to_owned(), found[1].to_owned())).collect()
 }
 
 fn text(value: &Value) -> &str {

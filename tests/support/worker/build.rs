@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::container::{Abort, Process, assert_version};
 use super::image::Image;
-use super::{Worker, text, texts};
+use super::{Worker, local_vars, text, texts};
 use crate::{registry, scratch};
 
 /// The hooks of a step or job.
@@ -81,6 +81,8 @@ pub(super) struct Run<'w> {
     directory: TempDir,
     /// The versions by resource, for downstream jobs.
     used: HashMap<String, Value>,
+    /// The vars that `load_var` has set.
+    vars: HashMap<String, String>,
     build: Build,
 }
 
@@ -110,6 +112,7 @@ impl<'w> Run<'w> {
             artifacts: BTreeMap::new(),
             directory: scratch::directory(),
             used: HashMap::new(),
+            vars: HashMap::new(),
             build,
         }
     }
@@ -181,8 +184,17 @@ impl<'w> Run<'w> {
             known(&["put", "resource", "params", "get_params", "no_get", "inputs"]);
             self.put(step, hook)
         } else if step.get("task").is_some() {
-            known(&["task", "config", "file", "params", "vars", "privileged", "image"]);
+            known(&[
+                "task", "config", "file", "params", "vars", "privileged", "image", "timeout", "input_mapping",
+                "output_mapping",
+            ]);
             self.task(step, hook)
+        } else if let Some(name) = step["load_var"].as_str() {
+            known(&["load_var", "file", "format"]);
+            assert_eq!(step["format"], "trim", "the stand-in knows this format of `load_var` alone");
+            let content = std::fs::read_to_string(self.path(text(&step["file"]))).expect("read the var's file");
+            self.vars.insert(name.to_owned(), content.trim().to_owned());
+            Status::Succeeded
         } else if let Some(tried) = step.get("try") {
             known(&["try"]);
             let status = self.step(tried, hook);
@@ -241,7 +253,7 @@ impl<'w> Run<'w> {
         }
         let mut request = json!({ "source": self.worker.resource(resource)["source"] });
         if !step["params"].is_null() {
-            request["params"] = step["params"].clone();
+            request["params"] = self.with_vars(&step["params"]);
         }
         let (status, answer) = self.verb(&format!("put: {name}"), resource, "out", &inputs, &request, hook);
         if status != Status::Succeeded {
@@ -299,16 +311,18 @@ impl<'w> Run<'w> {
         let mut outputs = Vec::new();
         for input in config["inputs"].as_array().into_iter().flatten() {
             let name = text(&input["name"]);
-            if let (true, None) = (input["optional"] == true, self.artifacts.get(name)) {
+            let artifact = step["input_mapping"][name].as_str().unwrap_or(name);
+            if let (true, None) = (input["optional"] == true, self.artifacts.get(artifact)) {
                 continue;
             }
-            copy(self.artifact(name), &root.join(input["path"].as_str().unwrap_or(name)));
+            copy(self.artifact(artifact), &root.join(input["path"].as_str().unwrap_or(name)));
         }
         for output in config["outputs"].as_array().into_iter().flatten() {
             let name = text(&output["name"]);
             let directory = root.join(output["path"].as_str().unwrap_or(name));
             std::fs::create_dir_all(&directory).expect("make an output");
-            outputs.push((name.to_owned(), directory));
+            let artifact = step["output_mapping"][name].as_str().unwrap_or(name);
+            outputs.push((artifact.to_owned(), directory));
         }
         let given = |value: &Value| value.as_object().cloned().unwrap_or_default();
         let mut params: Map<String, Value> = given(&config["params"]);
@@ -387,10 +401,30 @@ impl<'w> Run<'w> {
 
     /// The config of a task, from an artifact.
     fn file(&self, path: &str, vars: &Value) -> Value {
-        let (artifact, rest) = path.split_once('/').expect("a file in an artifact");
         let mut given = self.worker.vars.clone();
         given.extend(vars.as_object().cloned().unwrap_or_default());
-        jetway_cli::resolved(&self.artifact(artifact).join(rest), &given).unwrap_or_else(|problem| panic!("{problem}"))
+        jetway_cli::resolved(&self.path(path), &given).unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// The path of a file in an artifact.
+    fn path(&self, path: &str) -> PathBuf {
+        let (artifact, rest) = path.split_once('/').expect("a file in an artifact");
+        self.artifact(artifact).join(rest)
+    }
+
+    /// A value with the vars of this build in it.
+    fn with_vars(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => {
+                let fill = |text: String, (written, name): (String, String)| text.replace(&written, &self.vars[&name]);
+                Value::String(local_vars(text).into_iter().fold(text.clone(), fill))
+            }
+            Value::Array(items) => items.iter().map(|item| self.with_vars(item)).collect(),
+            Value::Object(entries) => {
+                entries.iter().map(|(key, value)| (key.clone(), self.with_vars(value))).collect::<Map<_, _>>().into()
+            }
+            other => other.clone(),
+        }
     }
 
     /// A new directory of the build.
