@@ -64,7 +64,8 @@ impl World {
     fn make_builder(&self) {
         let context = scratch::directory();
         let image = "jetway-tests/builder:latest";
-        let scripts = [("make", MAKE), ("docker", DOCKER), ("apt-get", "#!/bin/sh\n"), ("bash", "#!/bin/sh\nexec sh \"$@\"\n")];
+        let scripts =
+            [("make", MAKE), ("docker", DOCKER), ("apt-get", "#!/bin/sh\n"), ("bash", "#!/bin/sh\nexec sh \"$@\"\n")];
         for (name, script) in scripts {
             let file = context.path().join(name);
             fs::write(&file, script).expect("write a script");
@@ -84,9 +85,9 @@ impl World {
     fn worker(&self) -> Worker {
         let file = root().join("ci/pipeline.yml");
         let worker = Worker::new(&file, self.vars(), &[self.registry.authority(), self.github.authority()]);
-        ["git", "registry-image", "github-status", "slack"].into_iter().fold(worker, |worker, kind| {
-            worker.with_image(&self.registry.repository(&format!("jetway-{kind}")), kind)
-        })
+        ["git", "registry-image", "github-status", "slack"]
+            .into_iter()
+            .fold(worker, |worker, kind| worker.with_image(&self.registry.repository(&format!("jetway-{kind}")), kind))
     }
 
     fn vars(&self) -> Value {
@@ -114,7 +115,8 @@ impl World {
 
     /// The states of a commit's statuses, oldest first.
     fn statuses(&self, hash: &str) -> Vec<String> {
-        let word = |status: &Value| format!("{} {}", status["context"].as_str().unwrap(), status["state"].as_str().unwrap());
+        let word =
+            |status: &Value| format!("{} {}", status["context"].as_str().unwrap(), status["state"].as_str().unwrap());
         self.github.statuses(hash).iter().rev().map(word).collect()
     }
 
@@ -136,7 +138,12 @@ fn tests_a_commit_pushes_its_images_and_releases_a_tag() {
     worker.run("unit").expect("a commit").ended(Status::Succeeded);
     let build = worker.run("test").expect("a commit that has passed `unit`");
     build.ended(Status::Succeeded);
-    let statuses = ["concourse-ci/unit pending", "concourse-ci/unit success", "concourse-ci/test pending", "concourse-ci/test success"];
+    let statuses = [
+        "unit pending",
+        "unit success",
+        "test pending",
+        "test success",
+    ];
     assert_eq!(world.statuses(&commit), statuses);
     for kind in ["git", "docker-image", "registry-image", "helm-release", "github-status", "jira", "slack"] {
         assert_eq!(build.versions[&format!("{kind}-image")]["tag"], "dev", "{:?}", build.versions);
@@ -162,10 +169,10 @@ fn failed_tests_are_a_status_and_a_message() {
     let commit = world.push("fails test");
     worker.run("unit").expect("a commit").ended(Status::Succeeded);
     worker.run("test").expect("a commit that has passed `unit`").ended(Status::Failed);
-    assert_eq!(world.statuses(&commit)[2..], ["concourse-ci/test pending", "concourse-ci/test failure"]);
+    assert_eq!(world.statuses(&commit)[2..], ["test pending", "test failure"]);
     assert_eq!(world.heard().len(), 1, "{:?}", world.heard());
 
     let commit = world.push("fails unit");
     worker.run("unit").expect("a commit").ended(Status::Failed);
-    assert_eq!(world.statuses(&commit), ["concourse-ci/unit pending", "concourse-ci/unit failure"]);
+    assert_eq!(world.statuses(&commit), ["unit pending", "unit failure"]);
 }

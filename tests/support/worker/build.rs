@@ -185,7 +185,15 @@ impl<'w> Run<'w> {
             self.put(step, hook)
         } else if step.get("task").is_some() {
             known(&[
-                "task", "config", "file", "params", "vars", "privileged", "image", "timeout", "input_mapping",
+                "task",
+                "config",
+                "file",
+                "params",
+                "vars",
+                "privileged",
+                "image",
+                "timeout",
+                "input_mapping",
                 "output_mapping",
             ]);
             self.task(step, hook)
