@@ -256,3 +256,17 @@ fn imports_point_to_the_same_layer_or_a_lower_one() {
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
+
+/// Types share code only by the SDK and by libraries, which are crates without a program.
+#[test]
+fn types_depend_on_libraries_and_never_on_each_other() {
+    let resources = repository().join("resources");
+    let is_library = |name: &str| !resources.join(name).join("src/main.rs").exists();
+    for name in layers().into_keys().filter(|name| name != "cli") {
+        let manifest = fs::read_to_string(resources.join(&name).join("Cargo.toml")).unwrap();
+        let lines = manifest.lines().filter_map(|line| line.split_once(" = ").map(|(name, _)| name));
+        for other in lines.filter_map(|line| line.strip_prefix("jetway-")) {
+            assert!(is_library(other), "`{name}` depends on the type `{other}`");
+        }
+    }
+}

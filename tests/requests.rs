@@ -18,7 +18,7 @@ struct Type {
     refuses: bool,
 }
 
-fn types(server: &StandIn) -> [Type; 7] {
+fn types(server: &StandIn) -> [Type; 8] {
     let url = server.url();
     let registry = json!({ "repository": format!("{}/team/app", url.trim_start_matches("http://")), "tag": "1" });
     let image = |name, refuses| Type {
@@ -37,6 +37,13 @@ fn types(server: &StandIn) -> [Type; 7] {
             key: ["branch", "brnach", "Branch"],
             optional: &["username", "password", "tag_filter", "commit_filter"],
             refuses: true,
+        },
+        Type {
+            name: "github-pr",
+            source: json!({ "repository": "octo/app", "access_token": "t0k3n", "v3_endpoint": url }),
+            key: ["repository", "repositroy", "Repository"],
+            optional: &["base_branch", "proxy"],
+            refuses: false,
         },
         Type {
             name: "github-status",

@@ -138,14 +138,10 @@ fn tests_a_commit_pushes_its_images_and_releases_a_tag() {
     worker.run("unit").expect("a commit").ended(Status::Succeeded);
     let build = worker.run("test").expect("a commit that has passed `unit`");
     build.ended(Status::Succeeded);
-    let statuses = [
-        "unit pending",
-        "unit success",
-        "test pending",
-        "test success",
-    ];
+    let statuses = ["unit pending", "unit success", "test pending", "test success"];
     assert_eq!(world.statuses(&commit), statuses);
-    for kind in ["git", "docker-image", "registry-image", "helm-release", "github-status", "jira", "slack"] {
+    for kind in ["git", "docker-image", "registry-image", "helm-release", "github-pr", "github-status", "jira", "slack"]
+    {
         assert_eq!(build.versions[&format!("{kind}-image")]["tag"], "dev", "{:?}", build.versions);
     }
     assert!(worker.run("release").is_none(), "there is no tag yet");

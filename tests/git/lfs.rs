@@ -191,7 +191,7 @@ mod get {
         outcome.failed();
         let said = said(&outcome);
         assert!(said.starts_with("error: cannot check out the version\n"), "{said}");
-        assert!(said.contains("hint: `username` and `password` go to the host of `uri` only"), "{said}");
+        assert!(said.contains("hint: the credentials of the source go to its own host only"), "{said}");
         assert!(!other.requests().is_empty());
         assert!(other.requests().iter().all(|seen| !seen.authorized), "{:?}", other.requests());
 

@@ -29,9 +29,10 @@ use serde_json::{Value, json};
 
 /// Megabytes that an image may add to its base. The tools that a type cannot do without are most of it. An image without a
 /// base is its binary and little else.
-const MOST: [(&str, u64); 7] = [
+const MOST: [(&str, u64); 8] = [
     ("docker-image", 200),
     ("git", 63),
+    ("github-pr", 63),
     ("github-status", 8),
     ("helm-release", 90),
     ("jira", 8),

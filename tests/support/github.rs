@@ -12,6 +12,7 @@
 mod app;
 mod comments;
 mod deployments;
+mod graphql;
 mod headers;
 mod lists;
 mod openapi;
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 
 use self::app::App;
 pub use self::app::AppKey;
+pub use self::graphql::PullRequest;
 pub use self::recordings::{Recording, recordings, replay};
 use crate::stand_in::{Answer, Asked, Fault, StandIn};
 
@@ -54,6 +56,12 @@ struct State {
     refs: Vec<(String, String)>,
     statuses: Vec<Status>,
     pulls: Vec<Value>,
+    /// The pull requests of the GraphQL API.
+    graph: Vec<PullRequest>,
+    /// Seconds since the start of the GraphQL API's time.
+    clock: u64,
+    /// The points of GraphQL's rate limit that queries have cost.
+    points: u64,
     comments: Vec<Value>,
     deployments: Vec<Value>,
     next_id: u64,
@@ -100,6 +108,9 @@ impl GitHub {
             refs: vec![("main".to_owned(), commit(1)), ("master".to_owned(), commit(1))],
             statuses: Vec::new(),
             pulls: Vec::new(),
+            graph: Vec::new(),
+            clock: 0,
+            points: 0,
             comments: Vec::new(),
             deployments: Vec::new(),
             next_id: 1000,
@@ -192,6 +203,29 @@ impl GitHub {
         self.state().pulls.push(json!({
             "number": number, "state": "open", "head": { "sha": head, "ref": "topic" }, "base": { "ref": base, "sha": commit(1) },
         }));
+    }
+
+    /// Adds a pull request to the GraphQL API (and to the lists of the REST API), or replaces it. It is updated now.
+    pub fn put_pull(&self, pull: PullRequest) {
+        self.state().put_pull(pull);
+    }
+
+    /// Changes a pull request of the GraphQL API, which is updated now.
+    pub fn change_pull(&self, number: u64, change: impl FnOnce(&mut PullRequest)) {
+        let mut state = self.state();
+        let mut pull = state.graph.iter().find(|pull| pull.number == number).expect("a pull request").clone();
+        change(&mut pull);
+        state.put_pull(pull);
+    }
+
+    /// Deletes a pull request from the GraphQL API.
+    pub fn forget_pull(&self, number: u64) {
+        self.state().graph.retain(|pull| pull.number != number);
+    }
+
+    /// The points of GraphQL's rate limit that queries have cost.
+    pub fn points(&self) -> u64 {
+        self.state().points
     }
 
     /// Closes a pull request.
@@ -339,10 +373,7 @@ impl State {
                     Answer::json(200, &json!({ "login": self.login, "id": 1, "type": "User" }))
                 };
             }
-            ["graphql"] => {
-                let viewer = json!({ "data": { "viewer": { "login": self.login } } });
-                return Answer::json(200, &viewer);
-            }
+            ["graphql"] => return self.graphql(asked),
             ["app", ..] => return self.app_itself(asked, &parts),
             ["repos", owner, name, rest @ ..] if format!("{owner}/{name}") == REPOSITORY => rest,
             _ => return refuse(404, "Not Found"),

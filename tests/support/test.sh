@@ -120,7 +120,7 @@ image_tests() { tests env JETWAY_TEST_RUNNER=image "$@"; }
 
 if [ "$images" = built ]; then
   cases=()
-  for kind in docker-image github-status helm-release jira slack; do
+  for kind in docker-image github-pr github-status helm-release jira slack; do
     if [ -f "images/$kind/Dockerfile" ]; then cases+=(--test "$kind"); fi
   done
   image_tests cargo test --locked --workspace --no-fail-fast "${cases[@]}"

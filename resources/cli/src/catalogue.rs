@@ -17,6 +17,7 @@ impl Catalogue {
             ResourceType::of::<jetway_docker_image::DockerImage>(),
             ResourceType::of::<jetway_docker_image::RegistryImage>(),
             ResourceType::of::<jetway_git::Git>(),
+            ResourceType::of::<jetway_github_pr::GithubPr>(),
             ResourceType::of::<jetway_github_status::GithubStatus>(),
             ResourceType::of::<jetway_helm_release::HelmRelease>(),
             ResourceType::of::<jetway_jira::Jira>(),

@@ -2,22 +2,23 @@
 
 use git2::Oid;
 use jetway::{Context, Result};
+use jetway_git_client::Git;
+use jetway_git_client::object_id::object_id;
+use jetway_git_client::source::remote::{is_abbreviated_hash, is_commit_hash};
+use jetway_git_client::transport::refusal::{NoDefaultBranch, no_default_branch};
 
 use crate::history::branches;
 use crate::history::commits::History;
 use crate::history::labels;
 use crate::history::message_filter::MessageFilter;
-use crate::object_id::object_id;
 use crate::source::Source;
 use crate::source::followed::Followed;
-use crate::source::remote::{is_abbreviated_hash, is_commit_hash};
-use crate::transport::git::Git;
-use crate::transport::refusal::{NoDefaultBranch, no_default_branch};
 use crate::version::Version;
 
 /// The versions from `version` on, oldest first.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
-    let git = Git::new(context, source, false).await?;
+    source.warn(context.console());
+    let git = Git::new(context, &source.access(), false).await?;
     let followed = source.followed()?;
     if let Followed::Branches(names) = &followed {
         return branches::check(&git, names, version).await;

@@ -1,10 +1,8 @@
 //! The parts of a get: the work tree of a version, submodules, decryption, signature verification and metadata.
 
-pub(crate) mod git_crypt;
 pub(crate) mod metadata;
 pub(crate) mod more_refs;
 mod remote_head;
-pub(crate) mod submodules;
 pub(crate) mod target;
 pub(crate) mod verification;
 mod web_url;

@@ -4,11 +4,14 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use jetway::{Context, Response, Result, anyhow};
+use jetway_git_client::Git;
+use jetway_git_client::checkout::git_crypt;
+use jetway_git_client::checkout::submodules::Update;
+use jetway_git_client::transport::lfs::Lfs;
+use jetway_git_client::transport::settings;
 
-use crate::checkout::git_crypt;
 use crate::checkout::metadata::{CommitFacts, Formats};
 use crate::checkout::more_refs;
-use crate::checkout::submodules::Update;
 use crate::checkout::target::Target;
 use crate::checkout::verification::TrustedKeys;
 use crate::checkout::work_tree::{CheckoutRequest, Tags};
@@ -18,9 +21,6 @@ use crate::source::Source;
 use crate::source::followed::Followed;
 use crate::source::get_params::GetParams;
 use crate::source::labels::VersionType;
-use crate::transport::git::Git;
-use crate::transport::lfs::Lfs;
-use crate::transport::settings;
 use crate::version::Version;
 
 /// Fetches a version into `destination`.
@@ -32,7 +32,8 @@ pub(crate) async fn get(
     destination: &Path,
 ) -> Result<Response<Version>> {
     let lfs = if params.disable_git_lfs { Lfs::Pointers } else { Lfs::Files };
-    let git = Git::new(context, source, params.debug).await?.with_lfs(lfs);
+    source.warn(context.console());
+    let git = Git::new(context, &source.access(), params.debug).await?.with_lfs(lfs);
     let followed = source.followed()?;
     if let Followed::Branches(names) = &followed {
         return branches::get(&git, names, version, destination).await;

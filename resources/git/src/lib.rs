@@ -8,7 +8,6 @@ mod check;
 mod checkout;
 mod get;
 mod history;
-mod object_id;
 #[doc(hidden)]
 pub mod parsers;
 mod pattern;
@@ -16,23 +15,21 @@ mod push;
 mod put;
 mod raw_commit;
 mod source;
-mod transport;
 mod version;
 
 use std::path::Path;
 
 use jetway::{Companion, Context, Part, Resource, Response, Result, UnknownKeys, Verb};
 
-use transport::{agent, askpass, ssh, tunnel};
-
+pub use jetway_git_client::checkout::submodules::{AllOrNone, Submodules};
+pub use jetway_git_client::source::setting::Setting;
+pub use jetway_git_client::source::submodule_credentials::SubmoduleCredential;
+pub use jetway_git_client::source::tunnel::Tunnel;
 pub use source::Source;
 pub use source::commit_filter::CommitFilter;
-pub use source::get_params::{AllOrNone, GetParams, Submodules};
+pub use source::get_params::GetParams;
 pub use source::labels::{TagBehaviour, TagSort, VersionType};
 pub use source::put_params::{Force, Lease, PutParams, Returning, Words};
-pub use source::setting::Setting;
-pub use source::submodule_credentials::SubmoduleCredential;
-pub use source::tunnel::Tunnel;
 pub use version::Version;
 
 /// The resource type.
@@ -43,7 +40,7 @@ impl Resource for Git {
     const NAME: &'static str = "git";
     const ABOUT: &'static str = "Commits of a git repository: follow a branch, check it out, push to it";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
-    const COMPANIONS: &'static [Companion] = &[agent::COMPANION, askpass::COMPANION, ssh::COMPANION, tunnel::COMPANION];
+    const COMPANIONS: &'static [Companion] = jetway_git_client::COMPANIONS;
 
     type Source = Source;
     type Version = Version;

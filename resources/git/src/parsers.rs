@@ -2,7 +2,7 @@
 
 use crate::pattern::posix_regex::Dialect;
 use crate::pattern::{Pattern, glob};
-use crate::source::remote::Remote;
+use jetway_git_client::source::remote::Remote;
 
 /// A pattern is compiled or refused with a reason, and matches the names that it describes.
 pub fn pattern(text: &str, name: &[u8]) -> Result<(), String> {

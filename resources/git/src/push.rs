@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use git2::Oid;
 use jetway::{Advise as _, Finished, Result};
+use jetway_git_client::transport::lfs::without_progress;
 
 use self::integration::{Integration, UPSTREAM, Upstream};
 use self::notes::{FETCHED_NOTES, NOTES};
@@ -23,7 +24,6 @@ use self::rejection::{Rejection, created_by, of_push};
 use self::tag::Tag;
 use self::work_tree::WorkTree;
 use crate::source::put_params::Force;
-use crate::transport::lfs::without_progress;
 
 /// The most attempts of a push while others update the branch. With the pauses, they take about a minute.
 const MOST_TRIES: u32 = 12;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Context, Inputs, Metadata, Response, Result};
+use jetway_git_client::Git;
+use jetway_git_client::transport::repository::{open_around, prepare_libgit2};
 
 use crate::checkout::metadata::CommitFacts;
 use crate::push::Push;
@@ -14,8 +16,6 @@ use crate::push::work_tree::WorkTree;
 use crate::source::Source;
 use crate::source::labels::VersionType;
 use crate::source::put_params::{PutParams, Returning, Words};
-use crate::transport::git::Git;
-use crate::transport::repository::{open_around, prepare_libgit2};
 use crate::version::Version;
 
 /// Pushes the HEAD of `params.repository`.
@@ -46,7 +46,8 @@ pub(crate) async fn put(
         .map(|file| find_notes(inputs, &directory, file))
         .transpose()?;
     prepare_libgit2()?;
-    let git = Git::new(context, source, params.debug).await?;
+    source.warn(context.console());
+    let git = Git::new(context, &source.access(), params.debug).await?;
     let repository = open_around(&directory, inputs.root())
         .with_context(|| format!("`{}` is not a git repository", params.repository))?;
 

@@ -6,8 +6,7 @@
 use anyhow::Context as _;
 use git2::{ErrorCode, ObjectType, Oid, Repository, Time};
 use jetway::{Result, anyhow};
-
-use crate::object_id::object_id;
+use jetway_git_client::object_id::object_id;
 
 /// A parsed commit.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,40 +1,33 @@
 //! The keys of `source:` in a pipeline.
 
-pub(crate) mod address;
 pub(crate) mod commit_filter;
 pub(crate) mod followed;
 pub(crate) mod get_params;
-pub(crate) mod git_crypt_key;
 pub(crate) mod key_id;
 pub(crate) mod labels;
 pub(crate) mod names;
 pub(crate) mod openpgp;
-pub(crate) mod private_key;
 pub(crate) mod put_params;
-pub(crate) mod remote;
 mod rules;
-pub(crate) mod setting;
-pub(crate) mod ssh_command;
-pub(crate) mod submodule_credentials;
 mod text;
 mod trust;
-pub(crate) mod tunnel;
 mod verification;
 
 use std::time::Duration;
 
 use jetway::{Console, Secret};
+use jetway_git_client::source::address::host_and_port;
+use jetway_git_client::source::remote::Remote;
+use jetway_git_client::source::setting::Setting;
+use jetway_git_client::source::submodule_credentials::{Host, SubmoduleCredential};
+use jetway_git_client::source::tunnel::Tunnel;
+use jetway_git_client::{Access, Hints};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::source::address::host_and_port;
 use crate::source::commit_filter::CommitFilter;
 use crate::source::labels::{TagBehaviour, TagSort, VersionType};
-use crate::source::remote::Remote;
-use crate::source::setting::Setting;
-use crate::source::submodule_credentials::{Host, SubmoduleCredential};
 use crate::source::text::trimmed;
-use crate::source::tunnel::Tunnel;
 
 /// The repository, its credentials, and the commits that are versions.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -221,14 +214,32 @@ impl Source {
         Duration::from_secs(u64::from(self.network_timeout))
     }
 
+    /// What the git program needs to know of the server.
+    pub(crate) fn access(&self) -> Access {
+        Access {
+            uri: self.uri.clone(),
+            private_key: self.private_key.clone(),
+            private_key_user: self.private_key_user.clone(),
+            private_key_passphrase: self.private_key_passphrase.clone(),
+            forward_agent: self.forward_agent,
+            known_hosts: self.known_hosts.clone(),
+            https_tunnel: self.https_tunnel.clone(),
+            username: self.username.clone(),
+            password: self.password.clone(),
+            credential_hosts: self.credential_hosts.clone(),
+            submodule_credentials: self.submodule_credentials.clone(),
+            git_config: self.git_config.clone(),
+            ca_certs: self.ca_certs.clone(),
+            skip_ssl_verification: self.skip_ssl_verification,
+            network_timeout: self.network_timeout,
+            debug: self.debug,
+            hints: Hints::default(),
+        }
+    }
+
     /// The git-crypt key; `None` if it is empty, as it is when a pipeline variable is not set.
     pub(crate) fn git_crypt_key(&self) -> Option<&Secret> {
         self.git_crypt_key.as_ref().filter(|key| !key.is_empty())
-    }
-
-    /// The text of the `known_hosts` file; `None` when host keys are not verified.
-    pub(crate) fn known_hosts(&self) -> Option<String> {
-        self.known_hosts.as_ref().map(|lines| format!("{}\n", lines.trim()))
     }
 
     /// Whether the source sets any ssh option. If not, ssh uses the machine's configuration.

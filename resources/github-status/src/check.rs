@@ -3,14 +3,15 @@
 use anyhow::anyhow;
 use jetway::{Advise as _, Context, Result};
 
-use crate::answer::{PullRequest, Status, counts_from};
 use crate::deployment;
-use crate::github::{GitHub, with_api};
-use crate::refusal::{NotUnderstood, is_gone};
-use crate::server::escape_value;
+use crate::github::GitHub;
 use crate::source::{Followed, Source};
-use crate::state::State;
 use crate::version::Version;
+use jetway_github::answer::{PullRequest, Status, counts_from};
+use jetway_github::refusal::{NotUnderstood, is_gone};
+use jetway_github::server::escape_value;
+use jetway_github::state::State;
+use jetway_github::with_api;
 
 /// Returns the versions from `version` on, oldest first.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
@@ -167,7 +168,7 @@ impl Found {
 
 /// Finds the known status, if GitHub still has it.
 async fn find_known(github: &GitHub<'_>, known: Known<'_>) -> Result<Option<Status>> {
-    if !crate::checkout::is_commit_hash(&known.version.commit) {
+    if !jetway_github::access::is_commit_hash(&known.version.commit) {
         return Ok(None);
     }
     match github.statuses(&known.version.commit).find(|status| status.id == known.status).await {

@@ -6,16 +6,12 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Metadata, Result};
 use serde::Deserialize;
 
-use crate::inputs::Inputs;
 use crate::remote::{self, Remote};
+use jetway_github::access::is_commit_hash;
+use jetway_github::inputs::Inputs;
 
 /// The maximum length of a chain of symbolic refs.
 const DEEPEST: usize = 5;
-
-/// Whether the text is a full commit hash, SHA-1 or SHA-256.
-pub(crate) fn is_commit_hash(text: &str) -> bool {
-    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
 
 /// A repository's directories: the one of the checkout, and the one that all worktrees share.
 #[derive(Debug)]

@@ -6,17 +6,18 @@ use jetway::http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::answer::{self, User, counts_from};
-use crate::description::fit;
-use crate::github::{GitHub, Pages};
-use crate::lenient;
+use crate::github::GitHub;
 use crate::params::DeploymentParams;
-use crate::refusal::is_gone;
-use crate::server::escape_value;
 use crate::source::{Followed, GateOfDeployment};
-use crate::state::{State, deployment_state};
 use crate::texts::Texts;
 use crate::version::Version;
+use jetway_github::answer::{self, User, counts_from};
+use jetway_github::description::fit;
+use jetway_github::github::Pages;
+use jetway_github::lenient;
+use jetway_github::refusal::is_gone;
+use jetway_github::server::escape_value;
+use jetway_github::state::{State, deployment_state};
 
 /// The maximum number of deployments that a check reads, newest first.
 const MOST_LOOKED_AT: usize = 100;

@@ -7,15 +7,16 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Context, Metadata, Response, Result};
 use serde_json::json;
 
-use crate::answer::counts_from;
-use crate::checkout::is_commit_hash;
-use crate::comments::Comment;
 use crate::deployment::{self, Deployment};
-use crate::github::{GitHub, with_api};
-use crate::refusal::is_gone;
+use crate::github::GitHub;
 use crate::source::Source;
-use crate::state::State;
 use crate::version::Version;
+use jetway_github::access::is_commit_hash;
+use jetway_github::answer::counts_from;
+use jetway_github::comments::Comment;
+use jetway_github::refusal::is_gone;
+use jetway_github::state::State;
+use jetway_github::with_api;
 
 /// The data of a status, a deployment or a comment.
 #[derive(Debug, Default)]

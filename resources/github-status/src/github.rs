@@ -1,366 +1,37 @@
-//! A client for GitHub's REST API: requests, pagination and error messages.
+//! The client of GitHub's API for a source.
 
-use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 
-use anyhow::anyhow;
-use jetway::http::header::HeaderMap;
-use jetway::http::{HttpRequest, HttpResponse, Method, StatusCode, TransportError};
-use jetway::{Advise as _, Context, Error, Interrupted, Result};
-use jiff::Timestamp;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use jetway::{Context, Result};
 
-use crate::answer::Status;
-use crate::checkout::is_commit_hash;
-use crate::credentials::{self, Token};
-use crate::log::Log;
-use crate::refusal::{NotUnderstood, Refused, explained, refusal};
-use crate::server::{Server, escape_path};
 use crate::source::Source;
-use crate::store::Answer;
 
-/// The page size, which is the maximum that GitHub accepts.
-const PAGE: &str = "per_page=100";
-
-/// The maximum number of pages in a list. GitHub has no longer list of statuses; the limit stops a server that never
-/// ends its list.
-const MOST_PAGES: u32 = 100;
-
-/// The maximum size of the response to a create request, in bytes.
-const LARGEST_ANSWER: u64 = 4 * 1024 * 1024;
-
-/// The API of one server, for one repository.
+/// The client, with the source that it was opened for.
 pub(crate) struct GitHub<'c> {
-    server: Server<'c>,
-    /// Whether any request has succeeded.
-    has_answered: Cell<bool>,
-    token: RefCell<Option<Token>>,
-    budget: Cell<Option<Budget>>,
-}
-
-/// The state of the rate limit.
-#[derive(Debug, Clone, Copy)]
-struct Budget {
-    limit: u64,
-    left: u64,
-    renewed: i64,
-}
-
-/// Runs a verb. If the server does not respond like an API, runs it again with each other possible API URL.
-pub(crate) async fn with_api<T>(github: &GitHub<'_>, verb: impl AsyncFn() -> Result<T>) -> Result<T> {
-    let mut error = match verb().await {
-        Err(error) if github.may_be_elsewhere(&error) => error,
-        outcome => return outcome,
-    };
-    for api in github.source().possible_apis().into_iter().skip(1) {
-        github.server.move_to(api.clone());
-        match verb().await {
-            Err(another) if github.may_be_elsewhere(&another) => {}
-            outcome => {
-                github.log().warn(format_args!("the API of the server is at `{api}`; set `endpoint` to this URL"));
-                return outcome;
-            }
-        }
-    }
-    error =
-        error.hint("the `endpoint` of GitHub Enterprise ends with `/api/v3`, that of Gitea and Forgejo with `/api/v1`");
-    Err(error)
+    client: jetway_github::GitHub<'c>,
+    source: &'c Source,
 }
 
 impl<'c> GitHub<'c> {
     /// For a verb whose container is not reused.
     pub(crate) fn new(context: &'c Context, source: &'c Source) -> Result<Self> {
-        Ok(Self::of(Server::new(context, source)?))
+        Ok(Self { client: jetway_github::GitHub::new(context, source.access(), source.http())?, source })
     }
 
     /// For a check, whose container may be reused.
     pub(crate) fn for_check(context: &'c Context, source: &'c Source) -> Result<Self> {
-        Ok(Self::of(Server::for_check(context, source)?))
-    }
-
-    fn of(server: Server<'c>) -> Self {
-        Self { server, has_answered: Cell::default(), token: RefCell::default(), budget: Cell::default() }
-    }
-
-    /// The server, for requests without the repository's token.
-    pub(crate) fn server(&self) -> &Server<'c> {
-        &self.server
+        Ok(Self { client: jetway_github::GitHub::for_check(context, source.access(), source.http())?, source })
     }
 
     pub(crate) fn source(&self) -> &'c Source {
-        self.server.source()
-    }
-
-    pub(crate) fn context(&self) -> &'c Context {
-        self.server.context()
-    }
-
-    pub(crate) fn log(&self) -> Log<'c> {
-        self.server.log()
-    }
-
-    /// The path of a resource in the repository.
-    pub(crate) fn of_repository(&self, rest: &str) -> String {
-        self.server.of_repository(rest)
-    }
-
-    /// Creates an unauthenticated request.
-    pub(crate) fn request(&self, method: &Method, path: &str) -> HttpRequest {
-        self.server.request(method, path)
-    }
-
-    /// Whether to try another API URL of the server: no request has succeeded yet, and the server responds with not found, or not
-    /// like an API.
-    fn may_be_elsewhere(&self, error: &Error) -> bool {
-        if self.has_answered.get() || self.source().possible_apis().len() == 1 {
-            return false;
-        }
-        match error.downcast_ref::<Refused>() {
-            Some(refused) => {
-                refused.status == StatusCode::NOT_FOUND || (refused.status.is_client_error() && !refused.is_of_api)
-            }
-            None => error.downcast_ref::<NotUnderstood>().is_some(),
-        }
-    }
-
-    /// Sends an authenticated request. If a cached token turns out to be invalid, sends it again with a new one.
-    pub(crate) async fn send(&self, request: HttpRequest) -> Result<HttpResponse> {
-        let token = self.token().await?;
-        let answer = explained(request.clone().bearer(&token.secret).send().await);
-        let answer = match answer {
-            Err(error) if token.is_kept && refusal(&error) == Some(StatusCode::UNAUTHORIZED) => {
-                self.forget_token();
-                let token = self.token().await?;
-                explained(request.bearer(&token.secret).send().await)
-            }
-            answer => answer,
-        };
-        if let Ok(answer) = &answer {
-            self.budget.set(Budget::of(answer.headers()).or(self.budget.get()));
-        }
-        answer
-    }
-
-    /// Reads one object.
-    pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let response = self.send(self.request(&Method::GET, path)).await?;
-        self.decode(response).await
-    }
-
-    async fn decode<T: DeserializeOwned>(&self, response: HttpResponse) -> Result<T> {
-        match response.json().await {
-            Ok(answer) => {
-                self.has_answered.set(true);
-                Ok(answer)
-            }
-            Err(error) if error.downcast_ref::<TransportError>().is_some() || Interrupted::caused(&error) => Err(error),
-            Err(error) => Err(error.context(NotUnderstood)),
-        }
-    }
-
-    /// Sends a create request. After 201 the object exists, so a response that cannot be parsed counts as empty.
-    pub(crate) async fn created<T: DeserializeOwned>(&self, request: HttpRequest) -> Result<T> {
-        let response = self.send(request).await?;
-        if response.status() != StatusCode::CREATED {
-            return self.decode(response).await;
-        }
-        self.has_answered.set(true);
-        let body = match response.bytes(LARGEST_ANSWER).await {
-            Ok(body) => body,
-            Err(error) if Interrupted::caused(&error) => return Err(error),
-            Err(error) => {
-                self.log().warn(format_args!("GitHub accepted the request, but its response was cut off: {error}"));
-                Vec::new()
-            }
-        };
-        match serde_json::from_slice(&body) {
-            Ok(answer) => Ok(answer),
-            Err(_) => Ok(serde_json::from_str("{}")?),
-        }
-    }
-
-    /// Resolves a ref to a commit hash.
-    pub(crate) async fn commit_of(&self, reference: &str) -> Result<String> {
-        #[derive(Deserialize)]
-        struct CombinedStatus {
-            sha: String,
-        }
-        if is_commit_hash(reference) {
-            return Ok(reference.to_owned());
-        }
-        let path = self.of_repository(&format!("commits/{}/status", escape_path(reference)));
-        let combined: CombinedStatus = self.read(&path).await?;
-        Ok(combined.sha)
-    }
-
-    /// The pages of a list, newest first if GitHub orders it by time; `query` filters the list.
-    pub(crate) fn list<T: Listed>(&self, path: String, query: &str) -> Pages<'_, 'c, T> {
-        let query = if query.is_empty() { PAGE.to_owned() } else { format!("{query}&{PAGE}") };
-        Pages { github: self, path, query: Some(query), page: 0, items: std::marker::PhantomData }
-    }
-
-    /// The statuses of a commit, newest first.
-    pub(crate) fn statuses(&self, reference: &str) -> Pages<'_, 'c, Status> {
-        self.list(self.server.statuses_path(reference), "")
-    }
-
-    /// Reads one page. Uses the cached page if the server reports it as not modified.
-    async fn page<T: Listed>(&self, path: &str, query: &str) -> Result<(Vec<T>, Option<String>)> {
-        let address = format!("{path}?{query}");
-        let kept = self.server.store().and_then(|store| store.borrow().answer(&address).cloned());
-        // A page that another release cached in another format is requested again.
-        let kept = kept.and_then(|kept| Some((serde_json::from_value::<Vec<T>>(kept.items.clone()).ok()?, kept)));
-        let mut request = self.request(&Method::GET, &address);
-        if let Some((_, kept)) = &kept {
-            request = request.header("if-none-match", &kept.etag).allow(StatusCode::NOT_MODIFIED);
-        }
-        let response = self.send(request).await?;
-        if response.status() == StatusCode::NOT_MODIFIED
-            && let (Some((items, kept)), Some(store)) = (kept, self.server.store())
-        {
-            let next = kept.next.clone();
-            store.borrow_mut().keep(&address, kept);
-            return Ok((items, next));
-        }
-        let etag = response.header("etag").map(str::to_owned);
-        let next = next_query(response.headers());
-        let items: Vec<T> = self.decode(response).await?;
-        if let (Some(store), Some(etag), Ok(items)) = (self.server.store(), etag, serde_json::to_value(&items)) {
-            store.borrow_mut().keep(&address, Answer { etag, next: next.clone(), items });
-        }
-        Ok((items, next))
-    }
-
-    /// Ends a check: saves the cache for the next check, and logs the remaining rate limit.
-    pub(crate) fn finish_check(&self) {
-        if let Some(store) = self.server.store() {
-            store.borrow().save();
-        }
-        if let Some(budget) = self.budget.get() {
-            self.log().step(budget);
-        }
-    }
-
-    /// Ends a put: logs the remaining rate limit if it is low.
-    pub(crate) fn finish(&self) {
-        if let Some(budget) = self.budget.get().filter(|budget| budget.left < budget.limit / 10) {
-            self.log().warn(budget);
-        }
-    }
-
-    async fn token(&self) -> Result<Token> {
-        if let Some(token) = self.token.borrow().clone() {
-            return Ok(token);
-        }
-        let token = credentials::token(&self.server).await?;
-        Ok(self.token.borrow_mut().insert(token).clone())
-    }
-
-    fn forget_token(&self) {
-        *self.token.borrow_mut() = None;
-        if let Some(store) = self.server.store() {
-            store.borrow_mut().forget_token();
-        }
+        self.source
     }
 }
 
-/// An item of a list that can be cached.
-pub(crate) trait Listed: DeserializeOwned + Serialize {}
+impl<'c> Deref for GitHub<'c> {
+    type Target = jetway_github::GitHub<'c>;
 
-impl<T: DeserializeOwned + Serialize> Listed for T {}
-
-/// The pages of a list.
-pub(crate) struct Pages<'g, 'c, T> {
-    github: &'g GitHub<'c>,
-    path: String,
-    query: Option<String>,
-    page: u32,
-    items: std::marker::PhantomData<T>,
-}
-
-impl<T: Listed> Pages<'_, '_, T> {
-    /// Reads the next page; `None` after the last one.
-    pub(crate) async fn next(&mut self) -> Result<Option<Vec<T>>> {
-        let Some(query) = self.query.take() else { return Ok(None) };
-        self.page += 1;
-        if self.page > MOST_PAGES {
-            return Err(anyhow!("`{}` has more than {MOST_PAGES} pages", self.path));
-        }
-        let (items, next) = self.github.page(&self.path, &query).await?;
-        self.query = next;
-        Ok(Some(items))
-    }
-
-    /// Reads all pages.
-    pub(crate) async fn all(mut self) -> Result<Vec<T>> {
-        let mut all = Vec::new();
-        while let Some(items) = self.next().await? {
-            all.extend(items);
-        }
-        Ok(all)
-    }
-
-    /// Finds the first item for which `is_wanted` returns true.
-    pub(crate) async fn find(mut self, is_wanted: impl Fn(&T) -> bool) -> Result<Option<T>> {
-        while let Some(items) = self.next().await? {
-            if let Some(found) = items.into_iter().find(&is_wanted) {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// The query of the next page, from the `Link` header. The rest of that URL is ignored, because the token must not be
-/// sent to a host that the response chooses.
-fn next_query(headers: &HeaderMap) -> Option<String> {
-    let links = headers.get_all("link").iter().filter_map(|value| value.to_str().ok());
-    let mut links = links.flat_map(|value| value.split(','));
-    let next = links.find(|link| link.split(';').skip(1).any(|part| part.trim().replace('"', "") == "rel=next"))?;
-    let (_, after) = next.split_once('<')?;
-    let (address, _) = after.split_once('>')?;
-    let (_, query) = address.split_once('?')?;
-    let query = query.split_once('#').map_or(query, |(query, _)| query);
-    Some(query.to_owned()).filter(|query| !query.is_empty() && !query.contains(char::is_whitespace))
-}
-
-impl Budget {
-    fn of(headers: &HeaderMap) -> Option<Self> {
-        let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
-        Some(Self {
-            limit: number("x-ratelimit-limit")?,
-            left: number("x-ratelimit-remaining")?,
-            renewed: i64::try_from(number("x-ratelimit-reset")?).ok()?,
-        })
-    }
-}
-
-impl std::fmt::Display for Budget {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "rate limit: {} of {} requests are left", self.left, self.limit)?;
-        match Timestamp::from_second(self.renewed) {
-            Ok(renewed) => write!(formatter, " until {}", renewed.strftime("%H:%M UTC")),
-            Err(_) => Ok(()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(link: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert("link", link.parse().unwrap());
-        headers
-    }
-
-    #[test]
-    fn the_next_page_is_the_query_of_its_link_and_no_more() {
-        let link = "<https://elsewhere.example/x?page=1>; rel=\"prev\", <https://elsewhere.example/x?per_page=100&page=3>; rel=\"next\"";
-        assert_eq!(next_query(&headers(link)).as_deref(), Some("per_page=100&page=3"));
-        assert_eq!(next_query(&headers("<https://a.example/x?page=1>; rel=\"first\"")), None);
-        assert_eq!(next_query(&headers("</x?page=2>; rel=\"next\"")).as_deref(), Some("page=2"));
-        assert_eq!(next_query(&headers("nonsense")), None);
+    fn deref(&self) -> &Self::Target {
+        &self.client
     }
 }

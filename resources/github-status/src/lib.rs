@@ -3,39 +3,24 @@
 //! A put sets the status of a commit. A check waits for a status that people or other systems set, so that it can gate
 //! a pipeline. All requests go to GitHub's REST API, from this process.
 
-mod address;
-mod answer;
-mod app;
 mod check;
 mod checkout;
-mod comments;
-mod context_name;
-mod credentials;
 mod deployment;
-mod description;
 mod get;
 mod github;
-mod inputs;
-mod lenient;
-mod log;
 mod params;
 mod put;
-mod refusal;
 mod remote;
-mod server;
 mod source;
-mod state;
-mod store;
 mod subject;
 mod texts;
-mod variables;
 mod version;
 
 use std::path::Path;
 
 use jetway::{Context, NoParams, Resource, Response, Result};
 
-pub use log::LogLevel;
+pub use jetway_github::LogLevel;
 pub use params::{Contexts, Params as PutParams, StatusParams};
 pub use source::{Gate, GateOfDeployment, Source};
 pub use version::Version;

@@ -4,7 +4,7 @@ use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::state::{State, require_deployment_state, require_state};
+use jetway_github::state::{State, require_deployment_state, require_state};
 
 /// The `params` of a put step.
 #[derive(Debug, Deserialize, JsonSchema)]

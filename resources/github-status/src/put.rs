@@ -4,22 +4,23 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use jetway::http::{Method, StatusCode};
-use jetway::{Advise as _, Context, Error, Interrupted, Metadata, Response, Result};
-use serde_json::{Map, Value, json};
+use jetway::http::StatusCode;
+use jetway::{Advise as _, Context, Interrupted, Metadata, Response, Result};
 
-use crate::answer::Status;
-use crate::comments;
 use crate::deployment;
 use crate::get::Said;
-use crate::github::{GitHub, with_api};
-use crate::inputs::Inputs;
+use crate::github::GitHub;
 use crate::params::Params;
-use crate::refusal::refusal_says;
 use crate::source::Source;
 use crate::subject::Subject;
-use crate::texts::{Planned, Texts};
+use crate::texts::Texts;
 use crate::version::Version;
+use jetway_github::answer::Status;
+use jetway_github::comments;
+use jetway_github::inputs::Inputs;
+use jetway_github::refusal::refusal_says;
+use jetway_github::status::Planned;
+use jetway_github::with_api;
 
 /// The pauses between attempts to read a status back: about ten seconds in total.
 const PAUSES: [Duration; 7] = [
@@ -183,69 +184,6 @@ async fn look_for(github: &GitHub<'_>, commit: &str, missing: &mut Vec<u64>) -> 
         missing.retain(|id| page.iter().all(|status| status.id != *id));
     }
     Ok(())
-}
-
-impl Planned {
-    /// Sets the status. If GitHub rejects the description or the URL, sets it without them.
-    async fn set(&self, github: &GitHub<'_>, commit: &str) -> Result<Status> {
-        let mut planned = self.clone();
-        loop {
-            let error = match planned.post(github, commit).await {
-                Ok(status) => return Ok(status),
-                Err(error) => error,
-            };
-            let Some(key) = planned.leave_out(&error) else { return Err(error) };
-            github.log().warn(format_args!("retrying without `{key}`, which GitHub rejected: {}", words_of(&error)));
-        }
-    }
-
-    /// Drops the optional field that an error is about; `None` if it is about none.
-    fn leave_out(&mut self, error: &Error) -> Option<&'static str> {
-        let is_about = |key: &str| refusal_says(error, StatusCode::UNPROCESSABLE_ENTITY, key);
-        if is_about("target_url") && self.target_url.take().is_some() {
-            return Some("target_url");
-        }
-        if is_about("description") && !std::mem::take(&mut self.description).is_empty() {
-            return Some("description");
-        }
-        None
-    }
-
-    async fn post(&self, github: &GitHub<'_>, commit: &str) -> Result<Status> {
-        let mut body = Map::new();
-        body.insert("state".to_owned(), json!(self.state.word()));
-        body.insert("context".to_owned(), json!(self.context));
-        if !self.description.is_empty() {
-            body.insert("description".to_owned(), json!(self.description));
-        }
-        if let Some(url) = &self.target_url {
-            body.insert("target_url".to_owned(), json!(url));
-        }
-        // Only the newest status of a context counts, so setting it twice has the same effect as once.
-        let request = github
-            .request(&Method::POST, &github.of_repository(&format!("statuses/{commit}")))
-            .json(&Value::Object(body))
-            .repeatable();
-        let mut status: Status = github.created(request).await?;
-        if status.id == 0 {
-            github.log().warn("the status is set, but the response has no `id`: the version contains only the commit");
-        }
-        // Fields that the response omits are taken from the request.
-        if status.state.is_empty() {
-            self.state.word().clone_into(&mut status.state);
-        }
-        status.context.get_or_insert_with(|| self.context.clone());
-        status.description.get_or_insert_with(|| self.description.clone());
-        if status.target_url.is_none() {
-            status.target_url.clone_from(&self.target_url);
-        }
-        Ok(status)
-    }
-}
-
-/// GitHub's message in an error.
-fn words_of(error: &Error) -> String {
-    error.chain().last().map(ToString::to_string).unwrap_or_default()
 }
 
 /// The result of a put.

@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
-use jetway::http::{HttpSettings, Url};
-use jetway::web_token::SigningKey;
+use jetway::http::HttpSettings;
 use jetway::{Console, Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::checkout::is_commit_hash;
-use crate::context_name;
-use crate::log::{Log, LogLevel};
-use crate::state::{require_deployment_state, require_state};
+use jetway_github::access::{Access, Hints, is_commit_hash, is_repository};
+use jetway_github::context_name;
+use jetway_github::log::{Log, LogLevel};
+use jetway_github::state::{require_deployment_state, require_state};
+
+/// The hints that name permissions of the token.
+const HINTS: Hints = Hints {
+    not_found: "the repository or commit does not exist, or the token has no access: it needs the scope `repo:status`, or the permission `Commit statuses` of a fine-grained token or App",
+    forbidden: "the token lacks a permission: `Commit statuses` for statuses, `Pull requests` for comments, `Deployments` for \
+         deployments",
+};
 
 /// The repository, the credentials, and the statuses to follow.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -206,16 +212,6 @@ impl Source {
         Log::new(console, self.log_level)
     }
 
-    /// The possible URLs of the REST API. An `endpoint` without a path may be the URL of a GitHub Enterprise or Gitea
-    /// server, whose API is below a path.
-    pub(crate) fn possible_apis(&self) -> Vec<String> {
-        let api = self.api();
-        let is_server = Url::parse(api)
-            .is_ok_and(|url| url.path() == "/" && url.host_str().is_some_and(|host| host != "api.github.com"));
-        let below = ["/api/v3", "/api/v1"].into_iter().filter(|_| is_server).map(|path| format!("{api}{path}"));
-        std::iter::once(api.to_owned()).chain(below).collect()
-    }
-
     /// The commits to follow.
     pub(crate) fn followed(&self) -> Followed<'_> {
         match (&self.commit, self.pull_requests) {
@@ -248,14 +244,24 @@ impl Source {
     }
 
     /// The URL of the GraphQL API, if the source sets it.
-    pub(crate) fn graphql(&self) -> Option<String> {
+    fn graphql(&self) -> Option<String> {
         self.v4_endpoint.as_ref().map(|endpoint| endpoint.trim().to_owned()).filter(|endpoint| !endpoint.is_empty())
     }
 
-    /// The name of the repository, without its owner.
-    pub(crate) fn repository_name(&self) -> String {
-        let repository = self.repository();
-        repository.split_once('/').map_or(repository.clone(), |(_, name)| name.to_owned())
+    /// What the client needs to know of the repository and the credentials.
+    pub(crate) fn access(&self) -> Access {
+        Access {
+            type_name: "github-status",
+            api: self.api().to_owned(),
+            graphql: self.graphql(),
+            repository: self.repository(),
+            access_token: self.access_token.clone(),
+            app_id: self.app_id.clone(),
+            installation_id: self.installation_id.clone(),
+            private_key: self.private_key.clone(),
+            log_level: self.log_level,
+            hints: HINTS,
+        }
     }
 
     /// The HTTP settings.
@@ -295,69 +301,14 @@ impl Source {
             _ => {}
         }
     }
-
-    fn credential_rules(&self, problems: &mut Problems) {
-        let is_given = |secret: Option<&Secret>| secret.is_some_and(|secret| !secret.expose().trim().is_empty());
-        let app = [
-            ("app_id", self.app_id.as_ref().is_some_and(|id| !id.trim().is_empty())),
-            ("private_key", is_given(self.private_key.as_ref())),
-        ];
-        match (is_given(self.access_token.as_ref()), app) {
-            (true, [(_, false), (_, false)]) if self.installation_id.is_none() => {}
-            (true, _) => problems.add("access_token", "excludes `app_id`, `installation_id` and `private_key`"),
-            (false, [(_, true), (_, true)]) => {}
-            (false, [(_, false), (_, false)]) => problems.add_with_hint(
-                "access_token",
-                "required, but missing",
-                "set `access_token`, or `app_id` and `private_key` to log in as a GitHub App",
-            ),
-            (false, _) => {
-                for (key, _) in app.into_iter().filter(|(_, given)| !given) {
-                    problems.add(key, "required to log in as a GitHub App, but missing");
-                }
-            }
-        }
-        if is_given(self.private_key.as_ref())
-            && let Some(key) = &self.private_key
-            && let Err(problem) = SigningKey::parse(key.expose())
-        {
-            problems.add("private_key", problem);
-        }
-        if let Some(id) = &self.installation_id
-            && !is_number(id)
-        {
-            problems.add("installation_id", "expected a whole number");
-        }
-        if let Some(id) = &self.app_id
-            && !id.trim().chars().all(|character| character.is_ascii_alphanumeric() || ".-_".contains(character))
-        {
-            problems.add("app_id", "expected the App's id or client id");
-        }
-    }
 }
 
 impl Parameters for Source {
     fn rules(&self, problems: &mut Problems) {
         self.repository_rules(problems);
-        self.credential_rules(problems);
-        match Url::parse(self.api()) {
-            Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) => {
-                problems.add("endpoint", "expected `https://...`");
-            }
-            Ok(url) if url.query().is_some() || url.fragment().is_some() => {
-                problems.add("endpoint", "must not have a query");
-            }
-            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                problems.add("endpoint", "must not contain a user or password");
-            }
-            Ok(_) => {}
-            Err(error) => problems.add("endpoint", format!("expected `https://...`: {error}")),
-        }
-        if let Some(graphql) = self.graphql()
-            && !Url::parse(&graphql).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
-        {
-            problems.add("v4_endpoint", "expected `https://...`");
-        }
+        let access = self.access();
+        access.credential_rules(problems);
+        access.address_rules("endpoint", problems);
         if let Some(branch) = &self.branch
             && !is_ref(branch)
         {
@@ -405,17 +356,6 @@ impl Parameters for Source {
     }
 }
 
-/// Whether the text is `OWNER/NAME` and cannot change the path of a request.
-fn is_repository(text: &str) -> bool {
-    let is_name = |name: &str| {
-        !name.is_empty()
-            && name != "."
-            && name != ".."
-            && name.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
-    };
-    text.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name))
-}
-
 /// Whether the text is a ref name that git accepts and that cannot change the path of a request.
 fn is_ref(text: &str) -> bool {
     let legal = |part: &str| !part.is_empty() && !part.starts_with('.');
@@ -431,10 +371,6 @@ fn is_given(text: Option<&String>) -> bool {
     text.is_some_and(|text| !text.trim().is_empty())
 }
 
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -443,16 +379,6 @@ mod tests {
         let mut value = serde_json::json!({ "repository": "o/n", "access_token": "token" });
         value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         serde_json::from_value(value).unwrap()
-    }
-
-    #[test]
-    fn repositories_are_owner_and_name() {
-        for text in ["o/n", "my-org/my.repo_1"] {
-            assert!(is_repository(text), "{text}");
-        }
-        for text in ["", "o", "o/", "/n", "o/n/x", "o/..", "../n", "o/n?x", "o/n#", "o /n", "o/%2e%2e", "o/n\n"] {
-            assert!(!is_repository(text), "{text:?}");
-        }
     }
 
     #[test]
@@ -479,16 +405,5 @@ mod tests {
         assert_eq!(source(&serde_json::json!({ "branch": "b" })).followed(), Followed::Ref("b"));
         let requests = source(&serde_json::json!({ "branch": "b", "pull_requests": true }));
         assert_eq!(requests.followed(), Followed::PullRequests(Some("b")));
-    }
-
-    #[test]
-    fn the_api_may_be_below_a_server_without_a_path() {
-        let apis = |endpoint: &str| source(&serde_json::json!({ "endpoint": endpoint })).possible_apis();
-        assert_eq!(apis("https://api.github.com"), ["https://api.github.com"]);
-        assert_eq!(apis("https://ghe.example/api/v3/"), ["https://ghe.example/api/v3"]);
-        assert_eq!(
-            apis("https://ghe.example/"),
-            ["https://ghe.example", "https://ghe.example/api/v3", "https://ghe.example/api/v1"]
-        );
     }
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Result};
 
-use crate::checkout::{self, PullRequest, is_commit_hash};
-use crate::inputs::Inputs;
+use crate::checkout::{self, PullRequest};
 use crate::params::{Params, given};
 use crate::remote;
 use crate::source::Source;
+use jetway_github::access::is_commit_hash;
+use jetway_github::inputs::Inputs;
 
 /// The established resource that a put is compatible with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,29 +4,21 @@
 
 use jetway::{Advise as _, BuildMetadata, Result, Unknown, anyhow};
 
-use crate::address;
-use crate::context_name;
-use crate::description::{fit, without_emoji};
-use crate::inputs::Inputs;
-use crate::log::Log;
 use crate::params::{Contexts, Params, StatusParams, given};
 use crate::source::Source;
-use crate::state::State;
 use crate::subject::Manner;
-use crate::variables::fill;
+use jetway_github::address;
+use jetway_github::context_name;
+use jetway_github::description::{fit, without_emoji};
+use jetway_github::inputs::Inputs;
+use jetway_github::log::Log;
+use jetway_github::state::State;
+use jetway_github::status::Planned;
+use jetway_github::variables::fill;
 
 /// The default context of the established pull-request resource has two parts; this is the first.
 const BASE_CONTEXT: &str = "concourse-ci";
 const CONTEXT: &str = "status";
-
-/// A status to set.
-#[derive(Debug, Clone)]
-pub(crate) struct Planned {
-    pub(crate) context: String,
-    pub(crate) state: State,
-    pub(crate) description: String,
-    pub(crate) target_url: Option<String>,
-}
 
 /// The inputs for the texts of a put.
 pub(crate) struct Texts<'p> {

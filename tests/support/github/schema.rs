@@ -14,7 +14,7 @@ pub(super) fn of_request(asked: &Asked, problems: &mut Vec<String>) {
             note(format!("`{name}` is {:?}, not `{value}`", asked.header(name)));
         }
     }
-    if asked.header("user-agent").is_none_or(|agent| !agent.starts_with("jetway-github-status/")) {
+    if asked.header("user-agent").is_none_or(|agent| !agent.starts_with("jetway-github-")) {
         note(format!("`user-agent` is {:?}", asked.header("user-agent")));
     }
     if asked.method == "POST" && asked.header("content-type") != Some("application/json") {

@@ -188,7 +188,7 @@ fn what_cannot_be_run_is_told_before_anything_is_done() {
     assert_refused(
         &run(&place, "check --resource other"),
         "error: resource `other` has a type `time` that `jetway` does not support\n\
-         hint: supported types: docker-image, registry-image, git, github-status, helm-release, jira, slack\nhint: if its image is one of these types, set `--type TYPE`\n",
+         hint: supported types: docker-image, registry-image, git, github-pr, github-status, helm-release, jira, slack\nhint: if its image is one of these types, set `--type TYPE`\n",
     );
     assert_eq!(run(&place, "check --resource other --type git").stdout, format!("[{{\"ref\":\"{TWO}\"}}]\n"));
     assert_refused(

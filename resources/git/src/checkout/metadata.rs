@@ -6,12 +6,12 @@ use std::path::Path;
 use anyhow::Context as _;
 use git2::{Oid, Repository, Time};
 use jetway::{Metadata, Result};
+use jetway_git_client::transport::git::Git;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
 use crate::checkout::web_url;
 use crate::raw_commit::{self, RawCommit};
-use crate::transport::git::Git;
 
 /// The longest commit message in the metadata, in bytes. Concourse stores it with every version.
 const LONGEST_MESSAGE: usize = 10_240;

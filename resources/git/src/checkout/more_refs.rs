@@ -5,10 +5,9 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use git2::{BranchType, Repository};
 use jetway::{Finished, Result};
-
-use crate::source::remote::is_commit_hash;
-use crate::transport::git::Git;
-use crate::transport::refusal::Refusal;
+use jetway_git_client::source::remote::is_commit_hash;
+use jetway_git_client::transport::git::Git;
+use jetway_git_client::transport::refusal::Refusal;
 
 /// The refs that protect commits fetched by hash from git's garbage collection.
 const COMMITS: &str = "refs/jetway/fetched";

@@ -11,8 +11,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use git2::Repository;
 use jetway::{Command, Result};
-
-use crate::transport::git::Git;
+use jetway_git_client::transport::git::Git;
 
 /// The most bytes that are read of a trace. The list of refs is at the beginning.
 const LONGEST_TRACE: u64 = 1024 * 1024;

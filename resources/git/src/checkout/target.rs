@@ -2,12 +2,12 @@
 
 use git2::{Oid, Reference, Repository};
 use jetway::{Advise as _, Result, anyhow};
+use jetway_git_client::object_id::object_id;
+use jetway_git_client::source::remote::{check_branch_name, is_abbreviated_hash, is_commit_hash};
+use jetway_git_client::transport::git::Git;
 
-use crate::object_id::object_id;
 use crate::source::Source;
 use crate::source::labels::VersionType;
-use crate::source::remote::{check_branch_name, is_abbreviated_hash, is_commit_hash};
-use crate::transport::git::Git;
 use crate::version::Version;
 
 /// What a get checks out.

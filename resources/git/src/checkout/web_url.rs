@@ -1,6 +1,6 @@
 //! The web page of a commit at well-known hosting services.
 
-use crate::source::address::Address;
+use jetway_git_client::source::address::Address;
 
 /// The web page of a commit of the repository at `address`; `None` if the hosting service is unknown.
 ///

@@ -8,14 +8,14 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use git2::{ObjectFormat, Oid, Repository, RepositoryInitOptions};
 use jetway::{Advise as _, Finished, Result};
+use jetway_git_client::object_id::object_id;
+use jetway_git_client::transport::git::{DefaultHead, Git};
+use jetway_git_client::transport::lfs;
+use jetway_git_client::transport::refusal::Refusal;
+use jetway_git_client::transport::repository::open;
 
 use crate::checkout::remote_head::{RemoteHead, set_origin_head};
-use crate::object_id::object_id;
 use crate::raw_commit;
-use crate::transport::git::{DefaultHead, Git};
-use crate::transport::lfs;
-use crate::transport::refusal::Refusal;
-use crate::transport::repository::open;
 
 /// Which tags a get fetches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use jetway::{Advise as _, Metadata, Response, Result, anyhow};
+use jetway_git_client::transport::git::Git;
 use jiff::Timestamp;
 
 use crate::source::names::NameFilter;
-use crate::transport::git::Git;
 use crate::version::Version;
 
 /// The value of `branches` in a version without branches.

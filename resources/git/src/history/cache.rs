@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use git2::{ObjectFormat, OdbLookupFlags, Oid, Repository, RepositoryInitOptions};
 use jetway::{Command, Context, Finished, Interrupted, Result, Silent};
+use jetway_git_client::object_id::{object_id, other_format};
+use jetway_git_client::source::remote::Remote;
+use jetway_git_client::transport::refusal::{Refusal, ServerError};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::object_id::{object_id, other_format};
 use crate::raw_commit;
-use crate::source::remote::Remote;
-use crate::transport::refusal::{Refusal, ServerError};
 
 /// The objects that a check needs of each commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

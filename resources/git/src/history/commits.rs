@@ -14,14 +14,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use git2::{ObjectFormat, Oid};
 use jetway::{Command, Finished, Result};
+use jetway_git_client::object_id::object_id;
+use jetway_git_client::transport::git::Git;
+use jetway_git_client::transport::refusal::Refusal;
 
 use crate::history::cache::{Content, KNOWN, RepositoryCache, TIP};
 use crate::history::message_filter::MessageFilter;
-use crate::object_id::object_id;
 use crate::raw_commit::{self, RawCommit};
 use crate::source::Source;
-use crate::transport::git::Git;
-use crate::transport::refusal::Refusal;
 
 /// The age up to which the first window probably reaches a version.
 const RECENT: Duration = Duration::from_hours(72);

@@ -4,16 +4,16 @@ use std::cmp::Ordering;
 
 use git2::Oid;
 use jetway::{Result, anyhow};
+use jetway_git_client::object_id::object_id;
+use jetway_git_client::transport::git::Git;
 
 use crate::history::cache::Content;
 use crate::history::message_filter::MessageFilter;
 use crate::history::version_sort;
-use crate::object_id::object_id;
 use crate::source::Source;
 use crate::source::followed::Followed;
 use crate::source::labels::TagSort;
 use crate::source::names::NameFilter;
-use crate::transport::git::Git;
 use crate::version::Version;
 
 pub(super) const TAGS: &str = "refs/tags/";

@@ -6,13 +6,13 @@ use std::fmt::{Display, Write as _};
 use anyhow::Context as _;
 use git2::{ObjectType, Oid};
 use jetway::{Finished, Result};
+use jetway_git_client::object_id::{empty_tree, object_id};
+use jetway_git_client::transport::git::Git;
+use jetway_git_client::transport::refusal::{Refusal, is_incomplete};
 
 use crate::history::cache::RepositoryCache;
 use crate::history::label::{HEADS, Label, LabelQuery, RemoteLabels};
-use crate::object_id::{empty_tree, object_id};
 use crate::raw_commit::{self, RawCommit};
-use crate::transport::git::Git;
-use crate::transport::refusal::{Refusal, is_incomplete};
 
 /// How many labels are filtered at once when searching for the newest.
 const CHUNK: usize = 100;

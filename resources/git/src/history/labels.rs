@@ -5,6 +5,7 @@
 //! branch, or the ancestors of tags.
 
 use jetway::Result;
+use jetway_git_client::transport::git::Git;
 
 use crate::history::branch_heads::BranchHeads;
 use crate::history::cache::RepositoryCache;
@@ -14,7 +15,6 @@ use crate::history::tag_ancestors;
 use crate::history::tags::Tags;
 use crate::source::Source;
 use crate::source::followed::Followed;
-use crate::transport::git::Git;
 use crate::version::Version;
 
 /// The versions from `known` on, oldest first.

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use anyhow::Context as _;
 use git2::Oid;
 use jetway::Result;
+use jetway_git_client::object_id::object_id;
+use jetway_git_client::source::remote::is_commit_hash;
 
 use crate::history::label::Label;
 use crate::history::label_repository::{LabelRepository, lines};
-use crate::object_id::object_id;
-use crate::source::remote::is_commit_hash;
 use crate::version::Version;
 
 /// The tagged commits and their ancestors, from the known one on, oldest first.

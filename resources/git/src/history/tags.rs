@@ -3,14 +3,14 @@
 use std::cmp::Ordering;
 
 use jetway::Result;
+use jetway_git_client::object_id::object_id;
+use jetway_git_client::source::remote::is_commit_hash;
 
 use crate::history::label::Label;
 use crate::history::label_repository::LabelRepository;
 use crate::history::version_sort;
-use crate::object_id::object_id;
 use crate::raw_commit;
 use crate::source::labels::TagSort;
-use crate::source::remote::is_commit_hash;
 use crate::version::Version;
 
 /// Finds tag versions.

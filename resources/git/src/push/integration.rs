@@ -3,9 +3,9 @@
 use anyhow::{Context as _, anyhow};
 use git2::Oid;
 use jetway::{Advise as _, Result};
+use jetway_git_client::transport::refusal::Refusal;
 
 use crate::push::work_tree::WorkTree;
-use crate::transport::refusal::Refusal;
 
 /// The temporary ref that the branch is fetched to.
 pub(super) const UPSTREAM: &str = "refs/jetway/upstream";

@@ -5,9 +5,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use git2::Repository;
 use jetway::Result;
-
-use crate::transport::git::Git;
-use crate::transport::lfs::explain;
+use jetway_git_client::transport::git::Git;
+use jetway_git_client::transport::lfs::explain;
 
 /// Uploads the objects of HEAD if the repository has no `pre-push` hook that does it. A task may have created the
 /// repository without the hook.

@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use git2::Oid;
 use jetway::{Advise as _, Result};
+use jetway_git_client::transport::refusal::Refusal;
 
 use crate::push::work_tree::WorkTree;
-use crate::transport::refusal::Refusal;
 
 /// The ref of the notes.
 pub(super) const NOTES: &str = "refs/notes/commits";

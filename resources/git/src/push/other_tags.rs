@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 use git2::{Oid, Repository};
 use jetway::{Console, Finished, Result};
+use jetway_git_client::object_id::object_id;
 
-use crate::object_id::object_id;
 use crate::push::rejection::{Rejection, of_push};
 use crate::push::work_tree::WorkTree;
 

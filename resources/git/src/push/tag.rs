@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use git2::Oid;
 use jetway::Result;
+use jetway_git_client::object_id::object_id;
 
-use crate::object_id::object_id;
 use crate::push::work_tree::WorkTree;
 
 /// A tag to put on the pushed commit.

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use git2::{Oid, Repository};
 use jetway::{Command, Finished, Result};
-
-use crate::transport::git::Git;
+use jetway_git_client::transport::git::Git;
 
 /// A work tree, its repository, and the server.
 pub(crate) struct WorkTree<'p> {

@@ -1,12 +1,12 @@
 //! The patterns of a source that filter commits by their messages.
 
 use jetway::Problems;
+use jetway_git_client::source::setting::Setting;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::pattern::Pattern;
 use crate::pattern::posix_regex::Dialect;
-use crate::source::setting::Setting;
 
 /// Patterns for commit messages.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

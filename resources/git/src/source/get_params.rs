@@ -4,7 +4,8 @@ use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::source::remote::check_branch_name;
+use jetway_git_client::checkout::submodules::Submodules;
+use jetway_git_client::source::remote::check_branch_name;
 
 /// The `params:` of a get step.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -98,31 +99,5 @@ impl Parameters for GetParams {
                 problems.add(format!("fetch[{index}]"), problem);
             }
         }
-    }
-}
-
-/// Which submodules a get fetches.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Submodules {
-    /// All of them, or none.
-    Word(AllOrNone),
-    /// The submodules at or below these paths.
-    Paths(Vec<String>),
-}
-
-/// All of them, or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AllOrNone {
-    /// Every submodule.
-    All,
-    /// No submodule.
-    None,
-}
-
-impl Default for Submodules {
-    fn default() -> Self {
-        Self::Word(AllOrNone::All)
     }
 }

@@ -1,10 +1,10 @@
 //! The `params:` of a put step.
 
 use jetway::{Parameters, Problems};
+use jetway_git_client::source::remote::check_branch_name;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::source::remote::check_branch_name;
 use crate::source::text::trimmed;
 
 /// The `params:` of a put step.

@@ -1,15 +1,16 @@
 //! Validates a source.
 
 use jetway::{Parameters, Problems};
+use jetway_git_client::source::address::is_plain_user;
+use jetway_git_client::source::remote::check_branch_name;
+use jetway_git_client::source::setting::Setting;
+use jetway_git_client::source::submodule_credentials::Host;
+use jetway_git_client::source::{git_crypt_key, private_key, ssh_command};
 
 use crate::pattern::Pattern;
-use crate::source::address::is_plain_user;
 use crate::source::labels::VersionType;
 use crate::source::names::{Extent, regex_of};
-use crate::source::remote::check_branch_name;
-use crate::source::setting::Setting;
-use crate::source::submodule_credentials::Host;
-use crate::source::{Source, git_crypt_key, private_key, ssh_command, trust, verification};
+use crate::source::{Source, trust, verification};
 
 impl Parameters for Source {
     fn rules(&self, problems: &mut Problems) {

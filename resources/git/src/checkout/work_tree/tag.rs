@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use git2::{Oid, Repository};
 use jetway::Result;
+use jetway_git_client::transport::git::Git;
+use jetway_git_client::transport::refusal::Refusal;
 
 use super::{CheckoutRequest, Tags};
-use crate::transport::git::Git;
-use crate::transport::refusal::Refusal;
 
 impl CheckoutRequest<'_> {
     /// Fetches a tag at its depth, without any branch, as `git clone --depth=1 --branch TAG` does.

@@ -151,7 +151,7 @@ fn search(container: &Path, source: &Source, known: Option<Oid>, tip: Option<Oid
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let context = context(container);
-        let git = Git::new(&context, source, false).await.unwrap();
+        let git = Git::new(&context, &source.access(), false).await.unwrap();
         let mut history = History::open(&git, source, None).unwrap();
         history.windows = SMALL;
         history.search(known, tip).await.unwrap()

@@ -1,0 +1,17 @@
+//! Access to the server: the git program with its environment, credentials, ssh, retries and the interpretation of its
+//! errors.
+
+pub(crate) mod agent;
+pub(crate) mod askpass;
+mod defaults;
+pub mod git;
+mod keys;
+pub mod lfs;
+pub mod ls_refs;
+pub mod refusal;
+pub mod repository;
+mod retry;
+pub mod settings;
+pub(crate) mod ssh;
+mod trust;
+pub(crate) mod tunnel;

@@ -1,0 +1,145 @@
+//! Classifies git's error messages about a server.
+
+use std::fmt;
+
+use anyhow::anyhow;
+use jetway::{Advise as _, Finished};
+
+use crate::transport::ls_refs::RemoteRef;
+
+/// An error caused by the server or the connection, not by the local repository.
+#[derive(Debug)]
+pub struct ServerError(pub(super) jetway::Error);
+
+impl ServerError {
+    /// git's error texts, in lower case, when the server is unreachable or refuses a request.
+    const SIGNS: &[&str] = &[
+        "authentication failed",
+        "certificate",
+        "could not read from remote",
+        "could not read password",
+        "could not read username",
+        "could not resolve",
+        "does not appear to be a git repository",
+        "early eof",
+        "hung up",
+        "remote error",
+        "rpc failed",
+        "unable to access",
+        "unable to connect to",
+        "unexpected disconnect",
+    ];
+
+    /// Whether a command failed because of the server or the connection.
+    pub(super) fn is_why(finished: &Finished) -> bool {
+        let said = finished.stderr.to_lowercase();
+        // `fatal: repository 'ADDRESS' not found`
+        let has_no_repository = |line: &str| line.starts_with("fatal: repository '") && line.ends_with("' not found");
+        let is_sign = Self::SIGNS.iter().any(|sign| said.contains(sign)) || said.lines().any(has_no_repository);
+        !finished.is_success() && is_sign
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, formatter)
+    }
+}
+
+impl std::error::Error for ServerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let error: &(dyn std::error::Error + 'static) = self.0.as_ref();
+        error.source()
+    }
+}
+
+/// The error if the server's HEAD names a missing branch and other branches exist.
+pub fn no_default_branch(address: &str, branches: &[RemoteRef]) -> jetway::Error {
+    /// The most branches that the error lists.
+    const MOST: usize = 10;
+    let names: Vec<String> = branches
+        .iter()
+        .filter_map(|branch| branch.name.strip_prefix("refs/heads/"))
+        .take(MOST)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = if branches.len() > MOST { format!(" and {} more", branches.len() - MOST) } else { String::new() };
+    anyhow!("the default branch of `{address}` does not exist: its HEAD names a missing branch")
+        .hint(format!("set `branch` in the source; the server has {}{more}", names.join(", ")))
+}
+
+/// The remote's HEAD does not resolve to a commit.
+#[derive(Debug)]
+pub struct NoDefaultBranch(pub(super) String);
+
+impl fmt::Display for NoDefaultBranch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` has no default branch: it is empty, or its HEAD names a missing branch", self.0)
+    }
+}
+
+impl std::error::Error for NoDefaultBranch {}
+
+/// A refusal of the server that the caller can handle with another request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The server has no such ref.
+    UnknownRef,
+    /// The server has no such commit.
+    UnknownCommit,
+    /// The server does not serve commits by hash. It may have the commit.
+    UnadvertisedCommit,
+    /// The server does not support shallow fetches.
+    CannotShallow,
+    /// The server does not support the filter of a partial fetch.
+    CannotFilter,
+    /// The server's object format (hash function) differs from that of the local repository.
+    OtherObjectFormat,
+}
+
+impl Refusal {
+    /// Classifies a failed command by its error lines.
+    pub fn of(finished: &Finished) -> Option<Self> {
+        // Use only git's own error lines: the output of hooks and traces may contain any text.
+        let is_verdict =
+            |line: &&str| ["fatal: ", "error: ", "remote error: "].iter().any(|word| line.starts_with(word));
+        let said = finished.stderr.lines().filter(is_verdict).collect::<Vec<_>>().join("\n").to_lowercase();
+        let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
+        if finished.is_success() {
+            None
+        } else if any(&["couldn't find remote ref", "remote branch", "could not find remote branch"]) {
+            Some(Self::UnknownRef)
+        } else if any(&["not our ref"]) || is_missing_from_files(&finished.stderr) {
+            Some(Self::UnknownCommit)
+        } else if said.contains("filter '") && said.contains("not supported")
+            || said.contains("filter allows max depth")
+        {
+            Some(Self::CannotFilter)
+        } else if said.contains("mismatched algorithms") || said.contains("unsupported object format") {
+            Some(Self::OtherObjectFormat)
+        } else if any(&["unadvertised object"]) || (said.contains("want ") && said.contains("not valid")) {
+            // The first text is git's, the second JGit's (`want HASH not valid`).
+            Some(Self::UnadvertisedCommit)
+        } else if any(&[
+            "does not support shallow",
+            "does not support --shallow",
+            "shallow capabilities",
+            "dumb http transport does not support",
+        ]) {
+            Some(Self::CannotShallow)
+        } else {
+            None
+        }
+    }
+}
+
+/// Whether a fetch over the dumb HTTP protocol did not find the requested object. (For an object that is missing
+/// further back in history, git prints its type and the commit that needs it.)
+fn is_missing_from_files(said: &str) -> bool {
+    said.lines().any(|line| line.starts_with("Cannot obtain needed object "))
+}
+
+/// Whether a fetch failed only because the server did not send all requested objects.
+pub fn is_incomplete(finished: &Finished) -> bool {
+    !finished.is_success() && finished.stderr.contains("did not send all necessary objects")
+}

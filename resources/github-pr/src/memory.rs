@@ -1,0 +1,158 @@
+//! What a check remembers for the next one in the same container: the heads that are no longer new.
+//!
+//! A version does not say when its commit became the head of its pull request, and its commit may be much older. So a check
+//! cannot decide by the given version alone what is new. It remembers the heads that Concourse has stored, or that were there
+//! before the first version. Without the memory, a check returns every head that may be new; a head that Concourse has
+//! already stored stays one version.
+//!
+//! Only this user can read the file; a file with another owner, other permissions or invalid content is ignored. It holds no
+//! secret.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use aws_lc_rs::digest::{Context as Digest, SHA256};
+use jetway::CacheFile;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::listing::Head;
+use crate::time::Time;
+use crate::version::Version;
+
+/// The maximum size of the file, in bytes.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// The maximum number of pull requests that are remembered, the highest numbers first.
+const MOST: usize = 20_000;
+
+/// After so many checks with the same given version, Concourse has stored what they returned: a version that was new would
+/// have become the given one. The responses before that may have been lost.
+const ENOUGH: u32 = 3;
+
+/// The memory of a source.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    file: CacheFile,
+    content: Content,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Content {
+    /// The version that the last check was given.
+    given: Option<Version>,
+    /// The head of each pull request that is not new: its commit and state.
+    heads: BTreeMap<u64, (String, String)>,
+    /// The response of the last check, without the given version.
+    response: Vec<Version>,
+    /// How many checks in a row were given the same version and returned the same response.
+    times: u32,
+    /// The latest update that a check has seen: later ones are changes since then.
+    seen_until: Option<Time>,
+}
+
+/// What a check knows of earlier ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Past {
+    /// The last check was in this container: a head that is not remembered is new.
+    Continuous,
+    /// Another container has checked since, or none has.
+    Unknown,
+}
+
+impl Memory {
+    /// Opens the memory in `directory` for a source.
+    pub(crate) fn open(directory: &Path, source: &[String]) -> Self {
+        let mut digest = Digest::new(&SHA256);
+        for part in source {
+            digest.update(&(part.len() as u64).to_be_bytes());
+            digest.update(part.as_bytes());
+        }
+        let name = jetway::hex(digest.finish().as_ref().get(..8).unwrap_or_default());
+        let file = CacheFile::new(directory.join(format!("jetway-github-pr-heads-{name}.json")), LARGEST);
+        let content = file.read().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        Self { file, content }
+    }
+
+    /// Begins a check that is given this version. What Concourse has stored of the last response is no longer new.
+    pub(crate) fn begin(&mut self, given: Option<&Version>) -> Past {
+        let is_first = self.content.seen_until.is_none() && self.content.heads.is_empty();
+        let last = self.content.response.last().or(self.content.given.as_ref());
+        let past = if is_first || last.is_none() && given.is_some() {
+            Past::Unknown
+        } else if last == given {
+            self.know_response();
+            Past::Continuous
+        } else if given.is_some() && self.content.given.as_ref() == given {
+            self.content.times += 1;
+            if self.content.times >= ENOUGH {
+                self.know_response();
+            }
+            Past::Continuous
+        } else {
+            Past::Unknown
+        };
+        match given {
+            // Without a version, Concourse has stored nothing (any more).
+            None if past == Past::Unknown => self.content = Content::default(),
+            None => {}
+            Some(version) => self.know_version(version),
+        }
+        self.content.given = given.cloned();
+        past
+    }
+
+    /// Whether a head is not new.
+    pub(crate) fn knows(&self, head: &Head) -> bool {
+        self.content
+            .heads
+            .get(&head.number)
+            .is_some_and(|(commit, state)| *commit == head.commit && *state == head.state)
+    }
+
+    /// Remembers that heads are not new.
+    pub(crate) fn know<'h>(&mut self, heads: impl IntoIterator<Item = &'h Head>) {
+        let known = heads.into_iter().map(|head| (head.number, (head.commit.clone(), head.state.clone())));
+        self.content.heads.extend(known);
+    }
+
+    /// The time of the latest update that an earlier check has seen.
+    pub(crate) fn seen_until(&self) -> Option<Timestamp> {
+        self.content.seen_until.map(|time| time.0)
+    }
+
+    /// Remembers the list and the new versions of a check, and saves the memory. Errors are ignored, because the next check
+    /// works without it.
+    pub(crate) fn save(&mut self, heads: &[Head], response: &[Version]) {
+        if self.content.response != response {
+            self.content.response = response.to_vec();
+            self.content.times = 0;
+        }
+        // An empty list is seen, too.
+        let now_seen = heads.iter().map(|head| head.updated).max().unwrap_or(Timestamp::UNIX_EPOCH);
+        self.content.seen_until = self.content.seen_until.max(Some(Time(now_seen)));
+        while self.content.heads.len() > MOST {
+            self.content.heads.pop_first();
+        }
+        let _ = self.write();
+    }
+
+    /// Remembers that Concourse has stored the last response.
+    fn know_response(&mut self) {
+        for version in std::mem::take(&mut self.content.response) {
+            self.know_version(&version);
+        }
+        self.content.times = 0;
+    }
+
+    fn know_version(&mut self, version: &Version) {
+        if let Some(number) = version.number() {
+            let head = (version.commit.clone(), version.state().to_owned());
+            self.content.heads.insert(number, head);
+        }
+    }
+
+    fn write(&self) -> std::io::Result<()> {
+        self.file.write(&serde_json::to_vec(&self.content)?)
+    }
+}

@@ -1,0 +1,218 @@
+//! put: sets statuses of a pull request's head commit, and comments on it.
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use jetway::{Advise as _, BuildMetadata, Context, Metadata, Response, Result, Unknown};
+use jetway_github::access::is_commit_hash;
+use jetway_github::address::is_page;
+use jetway_github::comments;
+use jetway_github::context_name;
+use jetway_github::description::{fit, without_emoji};
+use jetway_github::inputs::Inputs;
+use jetway_github::state::State;
+use jetway_github::status::Planned;
+use jetway_github::variables::fill;
+use jetway_github::{GitHub, Log, with_api};
+use serde::Deserialize;
+
+use crate::metadata::files_of;
+use crate::params::{Contexts, PutParams};
+use crate::source::{Source, given};
+use crate::version::Version;
+
+/// The default context has two parts.
+const BASE_CONTEXT: &str = "concourse-ci";
+const CONTEXT: &str = "status";
+
+/// Runs a put.
+pub(crate) async fn put(
+    context: &Context,
+    source: &Source,
+    params: &PutParams,
+    inputs: &Path,
+) -> Result<Response<Version>> {
+    // All inputs are read before the first request, so that a put with a mistake changes nothing.
+    let inputs = Inputs::new(inputs)?;
+    let github = source.github(context)?;
+    let plan = Plan::read(&inputs, context.build(), github.log(), params)?;
+    if plan.is_empty() {
+        github
+            .log()
+            .warn("nothing to do: `status`, `comment`, `comment_file` and `delete_previous_comments` are not set");
+    } else {
+        with_api(&github, async || plan.carry_out(&github).await).await?;
+    }
+    github.finish();
+    Ok(Response { version: plan.version, metadata: plan.metadata })
+}
+
+/// The planned work of a put.
+#[derive(Debug)]
+struct Plan {
+    version: Version,
+    metadata: Vec<Metadata>,
+    number: u64,
+    statuses: Vec<Planned>,
+    comments: Vec<String>,
+    deletes_comments: bool,
+}
+
+/// An entry of `metadata.json`.
+#[derive(Deserialize)]
+struct Entry {
+    name: String,
+    value: String,
+}
+
+impl Plan {
+    fn read(inputs: &Inputs, build: &BuildMetadata, log: Log<'_>, params: &PutParams) -> Result<Self> {
+        let path = params.path.trim();
+        let version = version(inputs, path).with_context(|| format!("cannot read the version in `{path}`"))?;
+        let number = version.number().ok_or_else(|| anyhow!("the version in `{path}` has no number in `pr`"))?;
+        let entries = file(inputs, path, "metadata.json")?.unwrap_or_else(|| "[]".to_owned());
+        let entries: Vec<Entry> =
+            serde_json::from_str(&entries).with_context(|| format!("cannot read the metadata in `{path}`"))?;
+        let texts = Texts { inputs, build, log, params };
+        Ok(Self {
+            metadata: entries.into_iter().map(|entry| Metadata::new(entry.name, entry.value)).collect(),
+            number,
+            statuses: texts.statuses()?,
+            comments: texts.comments()?,
+            deletes_comments: params.delete_previous_comments,
+            version,
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.statuses.is_empty() && self.comments.is_empty() && !self.deletes_comments
+    }
+
+    async fn carry_out(&self, github: &GitHub<'_>) -> Result<()> {
+        let (commit, number) = (&self.version.commit, self.number);
+        for planned in &self.statuses {
+            planned.set(github, commit).await.with_context(|| {
+                format!("cannot set status `{}` of {commit} to `{}`", planned.context, planned.state)
+            })?;
+            github.log().step(format_args!("set `{}` of {commit} to `{}`", planned.context, planned.state));
+        }
+        if self.deletes_comments {
+            let deleted = comments::delete_ours(github, number).await?;
+            let noun = if deleted == 1 { "comment" } else { "comments" };
+            github.log().step(format_args!("deleted {deleted} previous {noun} on pull request {number}"));
+        }
+        for body in &self.comments {
+            comments::add(github, number, body).await?;
+            github.log().step(format_args!("added a comment to pull request {number}"));
+        }
+        Ok(())
+    }
+}
+
+/// Reads `.git/resource/NAME` below `path`; `None` if it does not exist.
+fn file(inputs: &Inputs, path: &str, name: &str) -> Result<Option<String>> {
+    let directory = inputs.find(path)?.filter(|found| found.is_dir()).ok_or_else(|| {
+        anyhow!("`{path}` is not a directory in the inputs")
+            .hint("set `path` to the name of an earlier get of a pull request")
+    })?;
+    let Some(found) = inputs.resolve(&files_of(&directory).join(name))? else { return Ok(None) };
+    inputs.read(&found).with_context(|| format!("cannot read `{path}/.git/resource/{name}`")).map(Some)
+}
+
+/// The version that an earlier get has written.
+fn version(inputs: &Inputs, path: &str) -> Result<Version> {
+    let text = file(inputs, path, "version.json")?.ok_or_else(|| {
+        anyhow!("there is no `.git/resource/version.json`")
+            .hint("set `path` to the name of an earlier get of a pull request")
+    })?;
+    let version: Version = serde_json::from_str(&text)?;
+    if is_commit_hash(&version.commit) {
+        Ok(version)
+    } else {
+        Err(anyhow!("its commit, `{}`, is not a full commit hash", version.commit))
+    }
+}
+
+/// Builds the statuses and comments from params, files and variables.
+struct Texts<'p> {
+    inputs: &'p Inputs,
+    build: &'p BuildMetadata,
+    log: Log<'p>,
+    params: &'p PutParams,
+}
+
+impl Texts<'_> {
+    fn statuses(&self) -> Result<Vec<Planned>> {
+        let Some(typed) = given(self.params.status.as_ref()) else { return Ok(Vec::new()) };
+        let state = State::parse(typed).ok_or_else(|| anyhow!("`{typed}` is not a status"))?;
+        let description = self.without_emoji("description", &self.description(typed)?);
+        let (description, target_url) = (fit(&description), self.target_url());
+        let own = self.params.context.as_ref().map(Contexts::given).unwrap_or_default();
+        let contexts = if own.is_empty() { vec![CONTEXT] } else { own };
+        let planned = contexts.into_iter().map(|context| Planned {
+            context: self.context(context),
+            state,
+            description: description.clone(),
+            target_url: target_url.clone(),
+        });
+        Ok(planned.collect())
+    }
+
+    fn context(&self, name: &str) -> String {
+        let base = given(self.params.base_context.as_ref()).unwrap_or(BASE_CONTEXT);
+        let name = context_name::join(base, &self.fill("context", name));
+        self.without_emoji("context", &name)
+    }
+
+    fn description(&self, status: &str) -> Result<String> {
+        if let Some(file) = given(self.params.description_file.as_ref()) {
+            return self.inputs.text("description_file", file);
+        }
+        Ok(match given(self.params.description.as_ref()) {
+            Some(text) => text.to_owned(),
+            None => format!("Concourse CI build {status}"),
+        })
+    }
+
+    /// The page that statuses link to. A URL that GitHub would reject is left out.
+    fn target_url(&self) -> Option<String> {
+        let page = match given(self.params.target_url.as_ref()) {
+            Some(text) => self.fill("target_url", text).trim().to_owned(),
+            None => self.build.build_url()?,
+        };
+        if page.is_empty() || is_page(&page) {
+            return Some(page).filter(|page| !page.is_empty());
+        }
+        self.log.warn(format_args!("the status has no `target_url`: `{page}` is not an `https://` URL"));
+        None
+    }
+
+    fn comments(&self) -> Result<Vec<String>> {
+        let mut comments = Vec::new();
+        if let Some(text) = given(self.params.comment.as_ref()) {
+            // In an older pull-request resource, `comment` names a file.
+            let file = self.inputs.text_of_file(text);
+            if file.is_some() {
+                self.log.step(format_args!("reading `comment` from file `{text}` in the inputs"));
+            }
+            comments.push(self.fill("comment", file.as_deref().unwrap_or(text)));
+        }
+        if let Some(file) = given(self.params.comment_file.as_ref()) {
+            let text = self.inputs.text("comment_file", file)?;
+            comments.push(self.fill("comment_file", &text));
+        }
+        comments.retain(|text| !text.trim().is_empty());
+        Ok(comments)
+    }
+
+    fn fill(&self, key: &str, text: &str) -> String {
+        fill(self.build, self.log, key, text, Unknown::Stays)
+    }
+
+    fn without_emoji(&self, key: &str, text: &str) -> String {
+        let Some(words) = without_emoji(text) else { return text.to_owned() };
+        self.log
+            .warn(format_args!("`{key}` is set without emoji and other four-byte characters, which GitHub rejects"));
+        words
+    }
+}

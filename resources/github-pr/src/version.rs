@@ -1,0 +1,34 @@
+//! The version of a pull request.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A head commit of a pull request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Version {
+    /// The number of the pull request.
+    pub pr: String,
+    /// The full hash of the head commit.
+    pub commit: String,
+    /// The time of the commit. It does not order versions: a commit can be pushed long after it was made.
+    #[serde(default)]
+    pub committed: String,
+    /// `MERGED` or `CLOSED`, if the pull request is no longer open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// The number of approvals, in versions of the established resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_review_count: Option<String>,
+}
+
+impl Version {
+    /// The number of the pull request, if it is one.
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.pr.trim().parse().ok()
+    }
+
+    /// The state; an open pull request has none in the version.
+    pub(crate) fn state(&self) -> &str {
+        self.state.as_deref().unwrap_or("OPEN")
+    }
+}

@@ -1,0 +1,71 @@
+//! Names of contexts, which distinguish the statuses of one commit.
+
+/// Joins two segments like the established pull-request resource: with one slash, and with `.` and `..` resolved.
+pub fn join(base: &str, name: &str) -> String {
+    let joined = format!("{base}/{name}");
+    let is_rooted = joined.starts_with('/') && !base.is_empty();
+    let mut parts: Vec<&str> = Vec::new();
+    for part in joined.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if is_rooted => {}
+            _ => parts.push(part),
+        }
+    }
+    let path = parts.join("/");
+    if is_rooted { format!("/{path}") } else { path }
+}
+
+/// Whether `name` matches `pattern`, in which `*` matches any text.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let mut last = None;
+    for part in parts {
+        if let Some(before) = last.replace(part) {
+            // Each part matches at its first occurrence, which leaves the most text for the parts after it.
+            let Some((_, after)) = rest.split_once(before) else { return false };
+            rest = after;
+        }
+    }
+    match last {
+        None => rest.is_empty(),
+        Some(last) => rest.ends_with(last),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_joined_as_paths_are() {
+        for (base, name, joined) in [
+            ("concourse-ci", "status", "concourse-ci/status"),
+            ("a/", "/b", "a/b"),
+            ("a//b", "c", "a/b/c"),
+            ("a", "../b", "b"),
+            ("a", "../../b", "../b"),
+            ("", "b", "b"),
+            ("/a", "../../b", "/b"),
+            ("a", "./b/.", "a/b"),
+        ] {
+            assert_eq!(join(base, name), joined, "{base} {name}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, name) in
+            [("*", ""), ("*", "a/b"), ("ci/*", "ci/test"), ("a*b*c", "a-b-bc"), ("a", "a"), ("*test", "test-test")]
+        {
+            assert!(matches(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [("a", "ab"), ("ci/*", "cd/x"), ("a*b*c", "a-c-b"), ("a*a", "a"), ("", "a")] {
+            assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+    }
+}

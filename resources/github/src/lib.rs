@@ -1,0 +1,28 @@
+//! GitHub for resource types: a client of its API with tokens, Apps, rate limits and a cache, and the parts of statuses and
+//! comments that types share.
+//!
+//! This is a library, not a resource type. A type builds an [`Access`] from its source and opens a [`GitHub`].
+
+pub mod access;
+pub mod address;
+pub mod answer;
+mod app;
+pub mod comments;
+pub mod context_name;
+mod credentials;
+pub mod description;
+pub mod github;
+pub mod graphql;
+pub mod inputs;
+pub mod lenient;
+pub mod log;
+pub mod refusal;
+pub mod server;
+pub mod state;
+pub mod status;
+mod store;
+pub mod variables;
+
+pub use access::{Access, Hints};
+pub use github::{GitHub, with_api};
+pub use log::{Log, LogLevel};
