@@ -103,9 +103,15 @@ fn last_context(engine: &StandIn, since: usize) -> Option<Contents> {
     Some((files, directories))
 }
 
-/// What docker's own command sends.
+/// The context of docker's own command.
 fn by_docker(engine: &StandIn, app: &Path) -> Option<Contents> {
-    let (since, config) = (engine.asked().len(), scratch::directory());
+    let since = engine.asked().len();
+    run_docker(engine, app);
+    last_context(engine, since)
+}
+
+fn run_docker(engine: &StandIn, app: &Path) {
+    let config = scratch::directory();
     let status = Command::new("docker")
         .args(["--config", config.path().to_str().unwrap(), "build", "--quiet"])
         .arg(app)
@@ -114,17 +120,52 @@ fn by_docker(engine: &StandIn, app: &Path) -> Option<Contents> {
         .stdin(Stdio::null())
         .output();
     assert!(!status.expect("run docker").status.success(), "the stand-in builds nothing");
+}
+
+/// The context of a put.
+fn by_put(engine: &StandIn, inputs: &Path) -> Option<Contents> {
+    let since = engine.asked().len();
+    run_put(engine, inputs);
     last_context(engine, since)
 }
 
-/// What a put sends.
-fn by_put(engine: &StandIn, inputs: &Path) -> Option<Contents> {
-    let since = engine.asked().len();
+fn run_put(engine: &StandIn, inputs: &Path) {
     let host = engine.url().replace("http://", "tcp://");
     let source = json!({ "repository": "localhost:9/x", "docker_host": host });
     let request = json!({ "source": source, "params": { "build": "app" } });
     Verb::put("docker-image").request(&request).dir(inputs).run().failed();
-    last_context(engine, since)
+}
+
+/// How often the last context that an engine got contains these bytes.
+fn count_in_context(engine: &StandIn, bytes: &[u8]) -> usize {
+    let asked = engine.asked();
+    let body = &asked.iter().rfind(|asked| asked.path().ends_with("/build")).expect("a build").body;
+    body.windows(bytes.len()).filter(|window| *window == bytes).count()
+}
+
+#[test]
+fn context_has_the_capabilities_of_programs_as_docker_sends_them() {
+    if !layer::require(Layer::Program("docker")) || !layer::require(Layer::Root) {
+        return;
+    }
+    let (engine, inputs) = (engine(), tree());
+    let app = inputs.path().join("app");
+    // `cap_net_raw=ep`: revision 2, and revision 3 with the root of a namespace, as programs in a container without root set it.
+    let value = |revision: u8| [&[1, 0, 0, revision, 0, 0x20][..], &[0; 14]].concat();
+    let of_namespace = [value(3), 1000_u32.to_le_bytes().to_vec()].concat();
+    for (file, name, value) in [
+        ("a", "security.capability", value(2)),
+        ("b.log", "security.capability", of_namespace),
+        ("a", "user.x", value(2)),
+    ] {
+        rustix::fs::setxattr(app.join(file), name, &value, rustix::fs::XattrFlags::empty()).expect("set an attribute");
+    }
+    let record = [b"57 SCHILY.xattr.security.capability=", value(2).as_slice(), b"\n"].concat();
+    for send in [|engine, inputs: &Path| run_docker(engine, &inputs.join("app")), run_put] {
+        send(&engine, inputs.path());
+        assert_eq!(count_in_context(&engine, &record), 2);
+        assert_eq!(count_in_context(&engine, b"SCHILY.xattr."), 2, "another attribute is in the context");
+    }
 }
 
 fn pattern() -> impl Strategy<Value = String> {

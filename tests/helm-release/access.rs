@@ -8,7 +8,7 @@ use jetway_tests::tls_cases::{self, Refusals};
 use jetway_tests::verb::{Runner, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{check, deploy, inputs, put, revisions, said, source, source_with_token, with};
+use crate::support::{check, deploy, get, inputs, put, revisions, said, source, source_with_token, with};
 
 #[test]
 fn logs_in_with_each_kind_of_credentials() {
@@ -41,6 +41,27 @@ fn logs_in_with_each_kind_of_credentials() {
         .push(with(source(&namespace), json!({ "kubeconfig": kubeconfig.to_string(), "kubeconfig_context": "one" })));
     for source in sources {
         assert_eq!(check(&source, Value::Null).json(), revisions([1]), "{source:#}");
+    }
+}
+
+#[test]
+fn insecure_cluster_overrides_an_authority() {
+    let Some(cluster) = cluster() else { return };
+    let other = jetway_tests::stand_in::StandIn::start_tls(|_| jetway_tests::stand_in::Answer::text(200, "{}"));
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let everything = [("*", "secrets,pods,services,configmaps"), ("*", "deployments.apps,replicasets.apps")];
+        let (token, _) = namespace.account("deployer", &everything);
+        let source = source_with_token(cluster, &namespace, &token);
+        let inputs = inputs(&[]);
+        for (revision, authority) in [(1, cluster.authority()), (2, other.authority().to_owned())] {
+            let source = with(source.clone(), json!({ "cluster_ca": authority, "insecure_cluster": true }));
+            let outcome = put(helm, cluster.programs(), &source, json!({ "chart": "chart" }), inputs.path()).run();
+            let version = revisions([revision])[0].clone();
+            assert_eq!(outcome.json()["version"], version, "{helm:?}");
+            get(&source, version.clone()).0.succeeded();
+            assert_eq!(check(&source, version).json(), revisions([revision]), "{helm:?}");
+        }
     }
 }
 

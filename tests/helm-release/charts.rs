@@ -103,6 +103,35 @@ fn fetches_a_version_from_a_repository_with_a_password() {
 }
 
 #[test]
+fn version_may_be_in_a_file() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let files = repository(&namespace);
+    let wanted = "0.0.0-feature-xxx-7913-v1-f8201fe-chart-1";
+    for version in [wanted, "0.0.0-feature-xxx-7913-v1-f8201fe-chart-2"] {
+        package(&namespace, version, files.path());
+    }
+    namespace.helm(Helm::Four, &["repo", "index", files.path().to_str().unwrap()]);
+    let server = StandIn::start(file_server(files.path(), false));
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let source = with(source(&namespace), json!({ "repos": [{ "name": "ours", "url": server.url() }] }));
+        let inputs = inputs(&[]);
+        let deploys = |version: &str, chart: &str| {
+            let params = json!({ "chart": "ours/demo", "version": version });
+            let outcome = put(helm, cluster.programs(), &source, params, inputs.path()).run();
+            assert_eq!(outcome.json()["metadata"][2]["value"], chart, "{helm:?}");
+        };
+        for end in ["", "\n", "\r\n", " \n\n"] {
+            fs::write(inputs.path().join("version.txt"), format!("{wanted}{end}")).unwrap();
+            deploys("version.txt", &format!("demo-{wanted}"));
+        }
+        deploys(wanted, &format!("demo-{wanted}"));
+        deploys("^1.0.0", "demo-1.1.0");
+    }
+}
+
+#[test]
 fn devel_accepts_a_development_version() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {

@@ -4,7 +4,7 @@ use jetway_tests::kubernetes::{Helm, Kubernetes, cluster};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{inputs, put, revisions, said, source, with};
+use crate::support::{inputs, put, revisions, said, source, statuses, with};
 
 /// A kind that goes with the test.
 struct Kind {
@@ -94,6 +94,33 @@ fn installs_and_upgrades_a_chart_with_crds_with_and_without_show_diff() {
             assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}, shown: {shown}");
             assert_eq!(size(), "3");
         }
+    }
+}
+
+#[test]
+fn kind_that_is_gone_is_named() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let kind = Kind { cluster, group: format!("{}.jetway.test", namespace.name()) };
+        let inputs = kind.inputs();
+        let run = |params: Value| put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        let params = json!({ "chart": "chart", "rollback_on_failure": true, "timeout": 60 });
+        run(params.clone()).succeeded();
+        cluster.kubectl(&["delete", "crd", &format!("widgets.{}", kind.group)]);
+        for file in ["crds/widgets.yaml", "templates/widget.yaml"] {
+            std::fs::remove_file(inputs.path().join("chart").join(file)).unwrap();
+        }
+        let outcome = run(params);
+        outcome.failed();
+        let text = said(&outcome);
+        assert!(text.contains("no matches for kind \"Widget\""), "{helm:?}: {text}");
+        let hint = "hint: the deployed revision has an object whose kind no longer exists in the cluster";
+        assert!(text.contains(hint), "{helm:?}: {text}");
+        assert_eq!(statuses(&namespace), ["deployed"], "{helm:?}");
+        let outcome = run(json!({ "uninstall": true }));
+        let text = said(&outcome);
+        assert!(outcome.code == Some(0) || text.contains("no matches for kind \"Widget\""), "{helm:?}: {text}");
     }
 }
 

@@ -16,6 +16,7 @@ mod bad_input;
 mod charts;
 mod check;
 mod clouds;
+mod connection;
 mod containers;
 mod crds;
 mod diagnosis;

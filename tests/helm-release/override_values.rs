@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use jetway_tests::kubernetes::{Helm, cluster};
+use jetway_tests::kubernetes::{Helm, Namespace, cluster};
 use jetway_tests::scratch;
 use jetway_tests::verb::Verb;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::support::{inputs, put, said, source, values_of, watched};
+use crate::support::{get, inputs, put, revisions, said, source, values_of, watched};
 
 #[test]
 fn values_keep_their_types() {
@@ -66,6 +66,80 @@ fn values_keep_their_types() {
             }),
             "{helm:?}"
         );
+    }
+}
+
+/// Texts that YAML or Go would read as numbers or as other values: most are short hashes.
+const TAGS: [&str; 12] =
+    ["5060547", "29111998", "6063e25", "1e10", "0012345", "00e1234", "1_000", "0x1f", "1.10", "2024-01-01", "~", "yes"];
+
+#[test]
+fn tags_that_look_like_numbers_stay_as_they_are_in_the_file() {
+    let Some(cluster) = cluster() else { return };
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: tags}\ndata:\n\
+                    {{ range $name, $tag := .Values.tags }}  {{ $name }}: \"{{ $tag }}\"\n{{ end }}";
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[("chart/templates/tags.yaml", template)]);
+        let mut overrides = Vec::new();
+        for (index, tag) in TAGS.into_iter().enumerate() {
+            fs::write(inputs.path().join(format!("tag{index}")), format!("{tag}\n")).unwrap();
+            overrides.push(json!({ "key": format!("tags.t{index}"), "path": format!("tag{index}") }));
+        }
+        let shown = || {
+            let data = namespace.kubectl_json(&["get", "configmap", "tags", "--output=jsonpath={.data}"]);
+            (0..TAGS.len()).map(|index| data[format!("t{index}")].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let run = |params: Value| put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
+        run(json!({ "chart": "chart", "override_values": overrides })).succeeded();
+        assert_eq!(shown(), TAGS, "{helm:?}");
+        let more = json!([{ "key": "replicas", "value": 2 }]);
+        run(json!({ "chart": "chart", "reuse_values": true, "override_values": more })).succeeded();
+        assert_eq!(shown(), TAGS, "{helm:?}, reused");
+        for revision in [1, 2] {
+            let (outcome, directory) = get(&source(&namespace), revisions([revision])[0].clone());
+            outcome.succeeded();
+            let values: Value =
+                serde_json::from_str(&fs::read_to_string(directory.path().join("values.json")).unwrap()).unwrap();
+            for (index, tag) in TAGS.into_iter().enumerate() {
+                let value = &values["tags"][format!("t{index}")];
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                assert_eq!(text, tag, "{helm:?}, revision {revision}");
+            }
+        }
+    }
+}
+
+#[test]
+fn null_removes_a_default_as_in_helm() {
+    let Some(cluster) = cluster() else { return };
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-{{ .Chart.Name }}'}\n\
+                    data: {values: {{ toJson (omit .Values \"global\") | quote }}}\n";
+    let inputs = inputs(&[("chart/templates/values.yaml", template)]);
+    let chart = inputs.path().join("chart");
+    let sub = chart.join("charts/sub");
+    fs::create_dir_all(sub.join("templates")).unwrap();
+    fs::write(sub.join("Chart.yaml"), "apiVersion: v2\nname: sub\nversion: 1.0.0\n").unwrap();
+    fs::write(sub.join("templates/values.yaml"), template).unwrap();
+    fs::write(sub.join("values.yaml"), "probe: {httpGet: {path: /}, period: 5}\n").unwrap();
+    let mut values = fs::read_to_string(chart.join("values.yaml")).unwrap();
+    values.push_str("security: {user: 1000, group: 2000}\nplain: x\n");
+    fs::write(chart.join("values.yaml"), values).unwrap();
+    // No chart has a default for the last two.
+    for key in ["security", "plain", "security.user", "sub.probe.httpGet", "security.none", "new.key"] {
+        for helm in Helm::BOTH {
+            let (ours, theirs) = (cluster.namespace(), cluster.namespace());
+            let params = json!({ "chart": "chart", "override_values": [{ "key": key, "value": null }] });
+            put(helm, cluster.programs(), &source(&ours), params, inputs.path()).run().succeeded();
+            let set = format!("--set={key}=null");
+            theirs.helm(helm, &["upgrade", "--install", "demo", chart.to_str().unwrap(), &set]);
+            for name in ["demo-demo", "demo-sub"] {
+                let of = |namespace: &Namespace| {
+                    namespace.kubectl(&["get", "configmap", name, "--output=jsonpath={.data.values}"])
+                };
+                assert_eq!(of(&ours), of(&theirs), "{helm:?}, {key}, {name}");
+            }
+        }
     }
 }
 

@@ -68,6 +68,61 @@ fn reads_names_from_files_and_deploys_an_archive() {
 }
 
 #[test]
+fn directories_are_not_read_as_names() {
+    let Some(cluster) = cluster() else { return };
+    let namespace = cluster.namespace();
+    let inputs = inputs(&[("name", "from-a-file\r\n")]);
+    for directory in ["demo", namespace.name()] {
+        std::fs::create_dir(inputs.path().join(directory)).unwrap();
+    }
+    let source = json!({ "kubeconfig": cluster.kubeconfig() });
+    let run = |release: &str, chart: &str| {
+        let params = json!({ "chart": chart, "release": release, "namespace": namespace.name() });
+        put(Helm::Four, cluster.programs(), &source, params, inputs.path()).run()
+    };
+    for (given, release) in [("demo", "demo"), ("name", "from-a-file")] {
+        let version = json!({ "release": release, "revision": "1", "namespace": namespace.name() });
+        assert_eq!(run(given, "chart").json()["version"], version);
+    }
+    let outcome = run("demo", "stable/redis");
+    outcome.failed();
+    let text = said(&outcome);
+    assert!(text.contains("`stable/redis`") && text.contains("`repos`"), "{text}");
+}
+
+#[test]
+fn chart_that_is_too_large_for_a_record_changes_nothing() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        let params = json!({
+            "chart": "chart", "check_is_ready": true, "timeout": "1m", "test": true, "rollback_on_failure": { "timeout": "1m" },
+        });
+        let run = || put(helm, cluster.programs(), &source(&namespace), params.clone(), inputs.path()).run();
+        run().succeeded();
+        // helm's record is compressed, and this cannot be.
+        let mut state = 1_u64;
+        let noise = std::iter::repeat_with(|| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()
+        });
+        let stray = inputs.path().join("chart/stray.bin");
+        std::fs::write(&stray, noise.take(175_000).flatten().collect::<Vec<u8>>()).unwrap();
+        let outcome = run();
+        outcome.failed();
+        let text = said(&outcome);
+        assert!(text.contains("hint: helm stores a chart with all its files"), "{helm:?}: {text}");
+        assert!(text.contains("the largest file of the chart is `stray.bin` (1368 KiB)"), "{helm:?}: {text}");
+        assert_eq!(statuses(&namespace), ["deployed"], "{helm:?}");
+        std::fs::remove_file(&stray).unwrap();
+        assert_eq!(run().json()["version"], revisions([2])[0], "{helm:?}");
+    }
+}
+
+#[test]
 fn fails_and_names_the_deployed_revision_if_the_new_one_is_not_ready() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {

@@ -8,7 +8,9 @@ use jetway_tests::scratch;
 use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
-use crate::support::{check, deploy, get, inputs, put, revisions, said, source, values_of, watched, with};
+use crate::support::{
+    check, deploy, get, inputs, put, revisions, said, source, values_of, watched, with, with_all_api_groups,
+};
 
 #[test]
 fn uninstall_removes_the_release_and_is_idempotent() {
@@ -45,6 +47,7 @@ fn uninstall_removes_the_release_and_is_idempotent() {
 #[test]
 fn delete_namespace_deletes_it_with_the_release() {
     let Some(cluster) = cluster() else { return };
+    let _groups = with_all_api_groups();
     let namespace = cluster.namespace();
     let source = source(&namespace);
     let inputs = inputs(&[]);

@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jetway_tests::kubernetes::{Helm, Kubernetes, Namespace};
 use jetway_tests::verb::{Outcome, Runner, Verb};
@@ -145,6 +146,51 @@ pub(crate) fn said(outcome: &Outcome) -> String {
     let rendered = outcome.view().render();
     let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
     said.to_owned()
+}
+
+/// Cases that delete a namespace read-lock it: the API server deletes one only while all API groups are available. The case that adds
+/// an unavailable group write-locks it.
+static API_GROUPS: RwLock<()> = RwLock::new(());
+
+/// Keeps all API groups available.
+pub(crate) fn with_all_api_groups() -> RwLockReadGuard<'static, ()> {
+    API_GROUPS.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An API group whose service does not exist, until it is dropped.
+pub(crate) struct UnavailableApi {
+    cluster: &'static Kubernetes,
+    name: String,
+    _lock: RwLockWriteGuard<'static, ()>,
+}
+
+impl UnavailableApi {
+    pub(crate) fn add(namespace: &Namespace) -> Self {
+        let lock = API_GROUPS.write().unwrap_or_else(PoisonError::into_inner);
+        let group = format!("{}.jetway.test", namespace.name());
+        let unavailable = Self { cluster: namespace.cluster(), name: format!("v1beta1.{group}"), _lock: lock };
+        let service = json!({ "name": "gone", "namespace": namespace.name() });
+        let api = json!({
+            "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": { "name": unavailable.name },
+            "spec": {
+                "group": group, "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100,
+                "insecureSkipTLSVerify": true, "service": service,
+            },
+        });
+        let directory = scratch::directory();
+        let file = directory.path().join("api.json");
+        fs::write(&file, api.to_string()).unwrap();
+        unavailable.cluster.kubectl(&["create", "--filename", file.to_str().unwrap()]);
+        let (condition, object) = ("--for=condition=Available=False", format!("apiservice/{}", unavailable.name));
+        unavailable.cluster.kubectl(&["wait", condition, &object, "--timeout=60s"]);
+        unavailable
+    }
+}
+
+impl Drop for UnavailableApi {
+    fn drop(&mut self) {
+        self.cluster.kubectl(&["delete", "apiservice", &self.name]);
+    }
 }
 
 /// The statuses of the revisions in the namespace, by helm's own records.

@@ -1,5 +1,8 @@
 //! put with `test`: how often, with what shown, and what is left.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jetway_tests::kubernetes::{Helm, Namespace, cluster};
@@ -114,6 +117,46 @@ fn does_not_roll_back_another_operations_deploy() {
     assert_eq!(statuses(&namespace).len(), 3);
 }
 
+/// A helm that deploys another revision before it runs the tests, as another operation could.
+fn overtaken(helm: Helm, namespace: &Namespace, inputs: &Path) -> PathBuf {
+    let programs = inputs.join(".overtaken");
+    fs::create_dir(&programs).unwrap();
+    let program = programs.join(helm.program());
+    let script = format!(
+        "#!/bin/sh\nreal={}\n[ -x $real ] || real=/usr/local/bin/helm\nif [ \"$1\" = test ]; then\n  \
+         $real upgrade demo {} --namespace={} --set=replicas=2 >&2 || exit 9\nfi\nexec $real \"$@\"\n",
+        namespace.cluster().programs().join(helm.program()).display(),
+        inputs.join("chart").display(),
+        namespace.name(),
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    programs
+}
+
+#[test]
+fn warns_if_helm_tested_another_operations_revision() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let namespace = cluster.namespace();
+        let inputs = inputs(&[]);
+        let programs = overtaken(helm, &namespace, inputs.path());
+        let run = |params: Value| put(helm, &programs, &source(&namespace), params, inputs.path()).run();
+        let outcome = run(json!({ "chart": "chart", "test": true }));
+        assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
+        let warning =
+            "warning: helm tested revision 2 of `demo` instead of revision 1: another operation deployed in between\n";
+        assert!(said(&outcome).contains(warning), "{helm:?}: {}", outcome.stderr);
+        let outcome = run(json!({ "test": true }));
+        outcome.succeeded();
+        assert!(
+            said(&outcome).contains("helm tested revision 3 of `demo` instead of revision 2: "),
+            "{helm:?}: {}",
+            outcome.stderr
+        );
+    }
+}
+
 #[test]
 fn runs_a_job_as_a_test() {
     let Some(cluster) = cluster() else { return };
@@ -187,6 +230,7 @@ fn deploys_and_tests_in_one_put_and_warns_of_a_chart_without_tests() {
     let outcome = put(json!({ "chart": "chart", "test": true }));
     assert_eq!(outcome.json()["version"], revisions([1])[0]);
     assert!(said(&outcome).contains("the tests of `demo` passed\n"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("helm tested"), "{}", outcome.stderr);
     std::fs::remove_file(inputs.path().join("chart/templates/test.yaml")).unwrap();
     let outcome = put(json!({ "chart": "chart", "test": { "attempts": 2 } }));
     assert_eq!(outcome.json()["version"], revisions([2])[0]);

@@ -74,6 +74,33 @@ fn wait_for_jobs_waits_for_jobs() {
     }
 }
 
+#[test]
+fn wait_for_jobs_alone_waits_for_everything() {
+    let Some(cluster) = cluster() else { return };
+    for helm in Helm::BOTH {
+        let inputs = inputs(&[
+            ("unready.yaml", "podAnnotations: {jetway.test/ready: \"false\"}\n"),
+            ("failing.yaml", "job: {jetway.test/exit-code: \"1\"}\n"),
+        ]);
+        let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate}\nspec:\n  backoffLimit: 0\n  template:\n    \
+                   metadata: {annotations: {{ toJson (default dict .Values.job) }}}\n    \
+                   spec: {restartPolicy: Never, containers: [{name: migrate, image: migrate}]}\n";
+        fs::write(inputs.path().join("chart/templates/job.yaml"), job).unwrap();
+        let run = |values: &str, timeout: &str| {
+            let namespace = cluster.namespace();
+            let params = json!({ "chart": "chart", "values": values, "wait_for_jobs": true, "timeout": timeout });
+            put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run()
+        };
+        assert_eq!(run("", "2m").json()["version"], revisions([1])[0], "{helm:?}");
+        for values in ["unready.yaml", "failing.yaml"] {
+            let outcome = run(values, "8s");
+            outcome.failed();
+            let not_deployed = "error: `demo` was not deployed: revision 1 is `failed`, and none is deployed\n";
+            assert!(said(&outcome).contains(not_deployed), "{helm:?} {values}: {}", outcome.stderr);
+        }
+    }
+}
+
 /// A helm that does not wait for an upgrade, whatever it is told: the behaviour of helm 4 if the API server answers its watch with
 /// the workloads as they were before the upgrade.
 fn impatient(helm: Helm, programs: &Path, directory: &Path) -> PathBuf {

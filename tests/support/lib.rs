@@ -39,6 +39,7 @@ pub mod signing;
 pub mod slack;
 pub mod small_disk;
 pub mod snapshot;
+pub mod socks;
 pub mod ssh_git;
 pub mod stand_in;
 pub mod tinyproxy;

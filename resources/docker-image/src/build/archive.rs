@@ -12,6 +12,7 @@ use tar::{Builder, EntryType, Header};
 use tokio::sync::mpsc;
 
 use crate::engine::connection::{Body, Pieces};
+use crate::files::attributes;
 use crate::files::walk::{Found, Selection, Walk, named};
 
 /// The size of a piece, in bytes.
@@ -81,6 +82,9 @@ fn append(archive: &mut Builder<Pipe>, root: &Path, found: &Found) -> io::Result
         let mut header = header(EntryType::Regular, mode, seconds);
         header.set_size(metadata.len());
         let file = File::open(&full).map_err(|error| named(&full, &error))?;
+        if let Some((name, value)) = attributes::capability(&full).map_err(|error| named(&full, &error))? {
+            archive.append_pax_extensions([(format!("SCHILY.xattr.{name}").as_str(), value.as_slice())])?;
+        }
         // A file that grows or shrinks meanwhile must not corrupt the entries after it.
         return archive.append_data(&mut header, path, Exactly { file, left: metadata.len(), path: &full });
     }

@@ -652,6 +652,27 @@ mod tests {
     }
 
     #[test]
+    fn reads_files_after_global_headers_and_with_blank_owners_or_old_headers() {
+        // A repository's archive by git begins with a global header, which names the commit.
+        let text = record("comment", "0123456789abcdef0123456789abcdef01234567");
+        let global = [header("pax_global_header", b'g', text.len() as u64), padded(text.as_bytes())].concat();
+        // Java's writers leave the fields of owners blank.
+        let mut blank = header("f", b'0', 3);
+        blank[108..124].fill(b' ');
+        sum(&mut blank);
+        // V7 has no magic, and a zero as the letter of a file.
+        let mut old = header("f", 0, 3);
+        old[257..265].fill(0);
+        sum(&mut old);
+        for (name, headers) in [("global", [global, header("f", b'0', 3)].concat()), ("blank", blank), ("V7", old)] {
+            let entries = entries(&[headers, padded(b"abc")].concat()).unwrap();
+            let [(entry, content)] = entries.as_slice() else { panic!("{name}: {entries:?}") };
+            assert_eq!((entry.path.as_slice(), entry.kind, content.as_slice()), (&b"f"[..], Kind::File, &b"abc"[..]));
+            assert_eq!((entry.uid, entry.gid), (0, 0), "{name}");
+        }
+    }
+
+    #[test]
     fn long_names_of_gnu_are_read() {
         let name = "d/".repeat(120) + "f\0";
         let bytes =

@@ -8,6 +8,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
+use crate::files::attributes;
+
 /// Content is padded to a multiple of this.
 const BLOCK: u64 = 512;
 
@@ -203,30 +205,8 @@ fn member(root: &Path, path: &Path, metadata: &fs::Metadata) -> io::Result<Membe
         mtime: (metadata.mtime(), u32::try_from(metadata.mtime_nsec()).unwrap_or_default()),
         target: target.as_bytes().to_vec(),
         device: (rustix::fs::major(device), rustix::fs::minor(device)),
-        attributes: attributes(path)?,
+        attributes: attributes::all(path)?,
     })
-}
-
-fn attributes(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
-    use rustix::io::Errno;
-    let mut list = vec![0_u8; 64 * 1024];
-    let length = match rustix::fs::llistxattr(path, &mut list) {
-        Ok(length) => length,
-        Err(Errno::NOTSUP) => 0,
-        Err(error) => return Err(error.into()),
-    };
-    let mut attributes = BTreeMap::new();
-    for name in list.get(..length).unwrap_or_default().split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        // The worker's own policy has set the label.
-        if name == b"security.selinux" {
-            continue;
-        }
-        let mut value = vec![0_u8; 64 * 1024];
-        let length = rustix::fs::lgetxattr(path, std::ffi::OsStr::from_bytes(name), &mut value)?;
-        value.truncate(length);
-        attributes.insert(name.to_vec(), value);
-    }
-    Ok(attributes)
 }
 
 #[cfg(test)]

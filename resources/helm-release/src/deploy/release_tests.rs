@@ -2,7 +2,7 @@
 
 mod leftovers;
 
-use jetway::{Error, Result, anyhow};
+use jetway::{Error, Finished, Result, anyhow};
 use jiff::Timestamp;
 
 use super::hook_output::{self, Hooks};
@@ -68,13 +68,17 @@ async fn run_once(target: &Target<'_>, plan: &TestPlan, release: &Release, attem
         .arg(format!("--namespace={}", target.namespace))
         .arg(format!("--timeout={}", duration::argument(plan.timeout)))
         .arg("--")
-        .arg(name)
-        .relay_stdout();
+        .arg(name);
     let finished = if plan.logs {
         hook_output::run_and_show(target, Hooks::Tests(release), Box::pin(command.run())).await?
     } else {
         command.run().await?
     };
+    // helm prints only when the tests have ended.
+    for line in finished.text().lines() {
+        target.context.console().relay(line);
+    }
+    warn_of_other_revision(target, release, &finished);
     if finished.is_success() {
         target.context.console().step(format_args!("the tests of `{name}` passed{which}"));
         if plan.logs {
@@ -88,10 +92,38 @@ async fn run_once(target: &Target<'_>, plan: &TestPlan, release: &Release, attem
     Ok(Some(finished.failure().context(format!("its tests failed{tries}"))))
 }
 
+/// Warns if helm tested another revision: it tests the latest one, and another operation may have deployed in between.
+fn warn_of_other_revision(target: &Target<'_>, release: &Release, finished: &Finished) {
+    let (name, expected) = (&target.release, release.version);
+    if let Some(tested) = tested_revision(&finished.text()).filter(|tested| *tested != expected) {
+        target.context.console().warn(format_args!(
+            "helm tested revision {tested} of `{name}` instead of revision {expected}: another operation deployed in between"
+        ));
+    }
+}
+
+/// The revision in the output of `helm test`.
+fn tested_revision(output: &str) -> Option<u64> {
+    output.lines().find_map(|line| line.strip_prefix("REVISION: "))?.trim().parse().ok()
+}
+
 /// The latest revision, which helm tests.
 pub(crate) async fn latest_revision(target: &Target<'_>) -> Result<Release> {
     let records = target.records().list(&target.release).await?;
     let newest = records.last().ok_or_else(|| anyhow!("there is no release `{}` to test", target.release))?;
     let read = target.records().read(&target.release, newest.revision).await?;
     read.ok_or_else(|| anyhow!("revision {} of `{}` was deleted meanwhile", newest.revision, target.release))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_tested_revision() {
+        let output = "NAME: demo\nLAST DEPLOYED: Sat Nov 28 22:13:23 2026\nNAMESPACE: n\nSTATUS: deployed\nREVISION: 12\n\
+                      TEST SUITE:     demo-test\nNOTES:\nREVISION: 7\n";
+        assert_eq!(tested_revision(output), Some(12));
+        assert_eq!(tested_revision("Error: release: not found\n"), None);
+    }
 }

@@ -56,7 +56,8 @@ impl Environment {
     pub(super) fn proxies(&self) -> Result<Vec<Proxy>> {
         // Loopback is excluded as in Go: a proxy cannot connect back into the container. Link-local addresses are excluded since
         // a metadata service would answer with credentials of the proxy's machine.
-        let no_proxy = NoProxy::from_string(&format!("{},localhost,127.0.0.0/8,::1,169.254.0.0/16", self.no_proxy));
+        let exempt = exempt_hosts(&self.no_proxy);
+        let no_proxy = NoProxy::from_string(&format!("{exempt},localhost,127.0.0.0/8,::1,169.254.0.0/16"));
         let proxy = |name: &str, value: &Option<String>, make: fn(Url) -> reqwest::Result<Proxy>| {
             let Some(value) = value else { return Ok(None) };
             let url = proxy_url(value).map_err(|problem| anyhow!("`{name}` in the environment: {problem}"))?;
@@ -66,5 +67,28 @@ impl Environment {
         let http = proxy("HTTP_PROXY", &self.http_proxy, Proxy::http)?;
         let https = proxy("HTTPS_PROXY", &self.https_proxy, Proxy::https)?;
         Ok(http.into_iter().chain(https).collect())
+    }
+}
+
+/// The hosts of `NO_PROXY` in the form that reqwest reads. reqwest takes `*` for names only, and does not know `*.example.com`; Go, git
+/// and curl take both for what they look like.
+fn exempt_hosts(no_proxy: &str) -> String {
+    let entries = no_proxy.split(',').map(str::trim).map(|entry| match entry.strip_prefix('*') {
+        Some("") => "*,0.0.0.0/0,::/0",
+        Some(domain) if domain.starts_with('.') => domain,
+        _ => entry,
+    });
+    entries.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_of_no_proxy_exempt_addresses_and_subdomains() {
+        assert_eq!(exempt_hosts("*"), "*,0.0.0.0/0,::/0");
+        assert_eq!(exempt_hosts("10.0.0.0/8, *.example.com ,host"), "10.0.0.0/8,.example.com,host");
+        assert_eq!(exempt_hosts(""), "");
     }
 }

@@ -3,6 +3,7 @@
 //! Each message is a packet: first one for every file, with its path and `stat`; an empty one after the last; then the
 //! builder requests the content of files by number. See `fsutil` (<https://github.com/tonistiigi/fsutil>).
 
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Component, Path, PathBuf};
@@ -15,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::engine::protobuf::{Fields, Message};
 use crate::engine::session::call::{Calls, Sender, Status};
 use crate::engine::session::offer::{Directory, Offer};
+use crate::files::attributes;
 use crate::files::ignore::Patterns;
 use crate::files::walk::{Found, Selection, Walk, named};
 
@@ -55,6 +57,49 @@ struct Transfer {
     files: Vec<Option<PathBuf>>,
 }
 
+/// A file of the list.
+struct Listed {
+    /// The path in the list.
+    path: PathBuf,
+    /// The path on this machine.
+    full: PathBuf,
+    metadata: Metadata,
+    /// The target of a symbolic link.
+    target: Option<PathBuf>,
+    attributes: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Listed {
+    fn new(path: PathBuf, full: PathBuf, metadata: Metadata) -> std::io::Result<Self> {
+        let target = metadata.is_symlink().then(|| std::fs::read_link(&full)).transpose();
+        let target = target.map_err(|error| named(&full, &error))?;
+        let attributes = attributes::all(&full).map_err(|error| named(&full, &error))?;
+        Ok(Self { path, full, metadata, target, attributes })
+    }
+
+    /// The message `Stat` of fsutil.
+    fn stat(&self) -> Vec<u8> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let Self { path, metadata, target, attributes, .. } = self;
+        let mut stat = Message::default()
+            .bytes(1, path.as_os_str().as_bytes())
+            .number(2, mode(metadata))
+            .number(5, if metadata.is_file() { metadata.len() } else { 0 })
+            .number(6, modified(metadata));
+        if let Some(target) = target {
+            stat = stat.bytes(7, target.as_os_str().as_bytes());
+        }
+        if metadata.file_type().is_char_device() || metadata.file_type().is_block_device() {
+            let device = metadata.rdev();
+            stat = stat.number(8, rustix::fs::major(device).into()).number(9, rustix::fs::minor(device).into());
+        }
+        for (name, value) in attributes {
+            stat = stat.bytes(10, &Message::default().bytes(1, name).bytes(2, value).into_bytes());
+        }
+        stat.into_bytes()
+    }
+}
+
 impl Transfer {
     async fn run(&mut self, directory: &Directory, headers: &HeaderMap) -> Result<(), Status> {
         self.tell(directory, headers).await?;
@@ -79,7 +124,7 @@ impl Transfer {
         if !directory.aliases.is_empty() {
             for (name, path) in &directory.aliases {
                 let metadata = std::fs::metadata(path).map_err(|error| named(path, &error))?;
-                self.tell_one(Path::new(name), path.clone(), &metadata, None).await?;
+                self.tell_one(Listed::new(name.into(), path.clone(), metadata)?).await?;
             }
             return Ok(());
         }
@@ -90,45 +135,25 @@ impl Transfer {
         let walk = tokio::task::spawn_blocking(move || {
             for entry in Walk::new(&root, selection)? {
                 let Found { path, metadata } = entry?;
+                if metadata.file_type().is_socket() {
+                    continue;
+                }
                 let full = root.join(&path);
-                let target = metadata.is_symlink().then(|| std::fs::read_link(&full)).transpose();
-                let target = target.map_err(|error| named(&full, &error))?;
-                if found.blocking_send((path, full, metadata, target)).is_err() {
+                if found.blocking_send(Listed::new(path, full, metadata)?).is_err() {
                     break;
                 }
             }
             Ok::<_, std::io::Error>(())
         });
-        while let Some((path, full, metadata, target)) = next.recv().await {
-            if !metadata.file_type().is_socket() {
-                self.tell_one(&path, full, &metadata, target.as_deref()).await?;
-            }
+        while let Some(listed) = next.recv().await {
+            self.tell_one(listed).await?;
         }
         Ok(walk.await.map_err(|error| Status::internal(&error))??)
     }
 
-    async fn tell_one(
-        &mut self,
-        path: &Path,
-        full: PathBuf,
-        metadata: &Metadata,
-        target: Option<&Path>,
-    ) -> Result<(), Status> {
-        use std::os::unix::ffi::OsStrExt as _;
-        let mut stat = Message::default()
-            .bytes(1, path.as_os_str().as_bytes())
-            .number(2, mode(metadata))
-            .number(5, if metadata.is_file() { metadata.len() } else { 0 })
-            .number(6, modified(metadata));
-        if let Some(target) = target {
-            stat = stat.bytes(7, target.as_os_str().as_bytes());
-        }
-        if metadata.file_type().is_char_device() || metadata.file_type().is_block_device() {
-            let device = metadata.rdev();
-            stat = stat.number(8, rustix::fs::major(device).into()).number(9, rustix::fs::minor(device).into());
-        }
-        self.files.push(metadata.is_file().then_some(full));
-        let packet = Message::default().number(1, STAT).bytes(2, &stat.into_bytes());
+    async fn tell_one(&mut self, listed: Listed) -> Result<(), Status> {
+        let packet = Message::default().number(1, STAT).bytes(2, &listed.stat());
+        self.files.push(listed.metadata.is_file().then_some(listed.full));
         Ok(self.sender.send(&packet.into_bytes()).await?)
     }
 
@@ -277,6 +302,18 @@ mod tests {
         assert_eq!(followed("real/out/x"), ["real/out/x"]);
         assert_eq!(followed("/b*"), ["b*"]);
         assert!(followed("loop").len() < LINKS);
+    }
+
+    #[test]
+    fn stat_has_the_attributes_of_a_file() {
+        let root = tempfile::tempdir().unwrap();
+        let mut listed = Listed::new("a".into(), root.path().to_owned(), root.path().metadata().unwrap()).unwrap();
+        listed.attributes = BTreeMap::from([(b"security.capability".to_vec(), vec![1, 0, 0, 2])]);
+        let stat = listed.stat();
+        assert_eq!(Fields(&stat).get(1).text(), "a");
+        let attribute = Fields(&stat).get(10).bytes();
+        assert_eq!(Fields(attribute).get(1).text(), "security.capability");
+        assert_eq!(Fields(attribute).get(2).bytes(), [1, 0, 0, 2]);
     }
 
     #[test]

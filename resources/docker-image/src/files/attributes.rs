@@ -1,0 +1,61 @@
+//! The extended attributes of a file.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+/// The largest list of names and the largest value that the kernel has (xattr(7)), in bytes.
+const LARGEST: usize = 64 * 1024;
+
+/// The attribute with the capabilities of a program (capabilities(7)).
+const CAPABILITY: &str = "security.capability";
+
+/// Where a capability's revision is, the revision with the id of a namespace's root, and the one without.
+const REVISION: usize = 3;
+const WITH_ROOT: u8 = 3;
+const WITHOUT_ROOT: u8 = 2;
+
+/// The size of a capability without the id of a namespace's root, in bytes.
+const SIZE_WITHOUT_ROOT: usize = 20;
+
+/// All attributes, by name, except for the label of `SELinux`, which the worker's own policy has set.
+pub(crate) fn all(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
+    // Most files have none. This call asks for the length alone.
+    if matches!(rustix::fs::llistxattr(path, &mut [0_u8; 0]), Ok(0) | Err(Errno::NOTSUP)) {
+        return Ok(BTreeMap::new());
+    }
+    let mut list = vec![0_u8; LARGEST];
+    let length = rustix::fs::llistxattr(path, &mut list)?;
+    let mut attributes = BTreeMap::new();
+    for name in list.get(..length).unwrap_or_default().split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        if name == b"security.selinux" {
+            continue;
+        }
+        let mut value = vec![0_u8; LARGEST];
+        let length = rustix::fs::lgetxattr(path, OsStr::from_bytes(name), &mut value)?;
+        value.truncate(length);
+        attributes.insert(name.to_vec(), value);
+    }
+    Ok(attributes)
+}
+
+/// The capabilities of a program, which is the one attribute that Docker's client sends to the classic builder. Like that client, this
+/// omits the id of a namespace's root, which has no meaning in an image.
+pub(crate) fn capability(path: &Path) -> io::Result<Option<(&'static str, Vec<u8>)>> {
+    let mut value = [0_u8; SIZE_WITHOUT_ROOT + 4];
+    let length = match rustix::fs::lgetxattr(path, CAPABILITY, &mut value) {
+        Ok(length) => length,
+        Err(Errno::NODATA | Errno::NOTSUP) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut value = value.get(..length).unwrap_or_default().to_vec();
+    if let Some(revision) = value.get_mut(REVISION).filter(|revision| **revision == WITH_ROOT) {
+        *revision = WITHOUT_ROOT;
+        value.truncate(SIZE_WITHOUT_ROOT);
+    }
+    Ok(Some((CAPABILITY, value)))
+}
