@@ -22,7 +22,7 @@ const NEVER_READY: &str = "podAnnotations: {jetway.test/ready: \"false\"}\n";
 /// Tells the chapter, where there is an engine for it.
 pub(crate) fn tell(story: &mut Story) {
     story.chapter("the delivery pipeline: from a commit to production");
-    let world = story.step("git, a registry, Kubernetes, GitHub and Slack are there", |step| {
+    let world = story.step("git, a registry, Kubernetes, GitHub, Jira and Slack are there", |step| {
         let mut world = World::start();
         match &mut world {
             Some(world) => world.patience = PATIENCE,
@@ -35,9 +35,10 @@ pub(crate) fn tell(story: &mut Story) {
     story.step("somebody pushes a commit to `develop`", |step| chapter.pushes(step, "hello", ""));
     story.step("build: the image, with the last one for a cache", |step| chapter.builds(step));
     story.step("unit-tests: in the image, their outcome on the commit", |step| chapter.tests(step));
-    story.step("staging: deployed and tested", |step| chapter.deploys(step));
+    story.step("staging: deployed and tested, and a ticket opened in Jira", |step| chapter.deploys(step));
     story.step("production: not without a go", |step| chapter.waits(step));
     story.step("production: after grace has said so on GitHub", |step| chapter.goes(step));
+    story.step("production-by-ticket: after the ticket is approved in Jira", |step| chapter.goes_by_ticket(step));
     story.step("a commit that does not come up", |step| chapter.pushes(step, "hello # again", NEVER_READY));
     story.step("staging: taken back, and tested again", |step| chapter.goes_back(step));
 }
@@ -73,12 +74,15 @@ impl Chapter {
         let version = json!({ "release": "app", "revision": "1" });
         step.same("the put names the revision", &build.versions["staging"], &version);
         step.same("two pods run the image", &World::running(&self.world.staging).len(), &2);
+        step.same("Jira has the ticket", &self.world.tickets().join(", "), &"OPS-1 To Do".to_owned());
         self.shows_slack(step);
     }
 
     fn waits(&self, step: &mut Step<'_>) {
-        let is_waiting = self.worker.run("production").is_none();
-        step.expect("the job has no input yet, and is not run", is_waiting);
+        for job in ["production", "production-by-ticket"] {
+            let is_waiting = self.worker.run(job).is_none();
+            step.expect(&format!("`{job}` has no go yet, and is not run"), is_waiting);
+        }
     }
 
     fn goes(&self, step: &mut Step<'_>) {
@@ -88,6 +92,14 @@ impl Chapter {
         step.same("three pods run the image", &World::running(&self.world.production).len(), &3);
         let said = self.world.deployments().into_iter().flat_map(|(_, states)| states).collect::<Vec<_>>();
         step.same("GitHub knows of the deployment", &said.join(", "), &"in_progress, success".to_owned());
+    }
+
+    fn goes_by_ticket(&self, step: &mut Step<'_>) {
+        self.world.jira.move_to(600, "OPS-1", "Approved");
+        self.run(step, "production-by-ticket", Status::Succeeded);
+        step.same("the put deployed again", &World::revisions(&self.world.production).len(), &2);
+        step.same("the ticket is closed", &self.world.tickets().join(", "), &"OPS-1 Done".to_owned());
+        step.same("it has links to both builds", &self.world.jira.links("OPS-1").len(), &2);
     }
 
     fn goes_back(&self, step: &mut Step<'_>) {

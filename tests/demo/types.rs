@@ -1,6 +1,7 @@
 //! The other resource types, a verb or two of each: their binaries, against servers that are started here. No engine is needed.
 
 use jetway_tests::github::{self, GitHub};
+use jetway_tests::jira::{self, Edition, Jira};
 use jetway_tests::kubernetes::{Kubernetes, cluster};
 use jetway_tests::registry::{self, Registry};
 use jetway_tests::scratch;
@@ -14,9 +15,10 @@ use crate::transcript::counted;
 
 /// Tells the chapter.
 pub(crate) fn tell(story: &mut Story) {
-    story.chapter("docker-image, registry-image, github-status, slack");
+    story.chapter("docker-image, registry-image, github-status, jira, slack");
     story.step("docker-image: put a file system, without an engine; registry-image: check and get it", images);
     story.step("github-status: put a status", sets_a_status);
+    story.step("jira: put opens a ticket; check and get it when it is approved", waits_for_a_ticket);
     story.step("slack: put a message", sends_a_message);
 }
 
@@ -48,6 +50,14 @@ impl Server for GitHub {
 
     fn saw(&self) -> String {
         format!("GitHub saw {}", counted(self.requests().len(), "request"))
+    }
+}
+
+impl Server for Jira {
+    fn forget(&self) {}
+
+    fn saw(&self) -> String {
+        format!("Jira saw {} so far", counted(self.requests().len(), "request"))
     }
 }
 
@@ -108,6 +118,35 @@ fn sets_a_status(step: &mut Step<'_>) {
     let put = step.verb("out build", Verb::put("github-status").dir(inputs.path()), &request, &github);
     step.same("the version is the commit's", &put.response["version"]["commit"], &json!(commit));
     step.same("GitHub has it", &github.statuses(&commit)[0]["state"], &json!("success"));
+}
+
+fn waits_for_a_ticket(step: &mut Step<'_>) {
+    let jira = Jira::start(Edition::Cloud);
+    step.secrets().keep_password(jira::EMAIL, jira::API_TOKEN);
+    let inputs = scratch::directory();
+    let source = json!({
+        "url": jira.url(), "email": jira::EMAIL, "api_token": jira::API_TOKEN, "project": jira::PROJECT,
+    });
+    let create = json!({ "issuetype": "Change", "summary": "Bring build $BUILD_NAME to production" });
+    let request = json!({ "source": source, "params": { "create": create, "link": true } });
+    let put = step.verb("out build", Verb::put("jira").dir(inputs.path()), &request, &jira);
+    let key = put.response["version"]["issue"].as_str().unwrap_or_default().to_owned();
+    step.expect("Jira has the ticket", jira.keys().contains(&key));
+    let mut gate = source;
+    gate["status"] = json!("Approved");
+    let request = json!({ "source": gate });
+    let check = step.verb("check", Verb::check("jira"), &request, &jira);
+    step.same("it is no version yet", &check.response, &json!([]));
+    step.say("Somebody approves it.");
+    jira.move_to(60, &key, "Approved");
+    let check = step.verb("check", Verb::check("jira"), &request, &jira);
+    let version = json!({ "issue": key, "status": "Approved", "changed": jira::at(60) });
+    step.same("it is a version now", &check.response, &json!([version]));
+    let target = scratch::directory();
+    let request = json!({ "source": gate, "version": version });
+    step.verb("in approved", Verb::get("jira").dir(target.path()), &request, &jira);
+    let summary = std::fs::read_to_string(target.path().join("summary")).unwrap_or_default();
+    step.same("a get has its fields", &summary, &"Bring build 42 to production".to_owned());
 }
 
 fn sends_a_message(step: &mut Step<'_>) {

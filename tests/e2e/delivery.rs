@@ -78,6 +78,49 @@ fn a_good_commit_comes_to_production_when_somebody_who_may_says_so() {
 }
 
 #[test]
+fn approved_ticket_brings_its_commit_to_production() {
+    let Some(world) = World::start() else { return };
+    let worker = world.worker("delivery.yml");
+    let commit = world.push("hello");
+    let digest = built(&worker);
+    worker.run("staging").expect("an image").ended(Status::Succeeded);
+    assert_eq!(world.tickets(), ["OPS-1 To Do"]);
+    let description = world.jira.field("OPS-1", "description").to_string();
+    assert!(description.contains(&commit), "{description}");
+    assert!(worker.run("production-by-ticket").is_none(), "the ticket is not approved yet");
+    world.jira.move_to(600, "OPS-1", "In Review");
+    assert!(worker.run("production-by-ticket").is_none(), "the ticket is in review");
+    world.jira.move_to(1200, "OPS-1", "Approved");
+    let build = worker.run("production-by-ticket").expect("an approved ticket");
+    build.ended(Status::Succeeded);
+    assert!(!World::betrays(&build.log), "{}", build.log);
+    assert_eq!(build.versions["production"], json!({ "release": "app", "revision": "1" }));
+    assert_eq!(World::running(&world.production), vec![world.application(&digest); 3]);
+    assert_eq!(world.tickets(), ["OPS-1 Done"]);
+    let comments = Value::from(world.jira.comments("OPS-1")).to_string();
+    assert!(comments.contains("On production since build 6."), "{comments}");
+    let pages: Vec<Value> = world.jira.links("OPS-1").iter().map(|link| link["object"]["url"].clone()).collect();
+    assert_eq!(pages.len(), 2, "the builds of staging and production: {pages:?}");
+
+    // The next commit has a ticket of its own, and the first ticket is no go for it.
+    world.push("hello # again");
+    built(&worker);
+    worker.run("staging").expect("an image").ended(Status::Succeeded);
+    assert_eq!(world.tickets(), ["OPS-1 Done", "OPS-2 To Do"]);
+    world.jira.move_to(1800, "OPS-1", "Approved");
+    worker.run("production-by-ticket").expect("an approved ticket").ended(Status::Failed);
+    assert_eq!(World::running(&world.production), vec![world.application(&digest); 3]);
+    // Somebody takes the go back before the build has begun.
+    world.jira.move_to(2400, "OPS-2", "Approved");
+    let version = worker.check("approved").pop().expect("an approved ticket");
+    assert_eq!(version["issue"], "OPS-2");
+    world.jira.move_to(3000, "OPS-2", "In Review");
+    let build = worker.run("production-by-ticket").expect("a version that Concourse has stored");
+    build.ended(Status::Failed);
+    assert!(build.log.contains("has left the status `Approved`"), "{}", build.log);
+}
+
+#[test]
 fn the_application_comes_by_ssh_and_the_charts_by_https() {
     let Some(world) = World::start() else { return };
     let worker = world.worker("delivery.yml");
@@ -149,7 +192,8 @@ fn a_deploy_that_is_not_good_is_taken_back() {
         assert!(began.ends_with(" brings the application to staging. :x:"), "{heard:?}");
         assert!(ended.starts_with("  It is not good, and was taken back: https://ci.example.com/"), "{heard:?}");
     }
-    // What is on staging is still what may go to production.
+    // What is on staging is still what may go to production, and only that has a ticket.
+    assert_eq!(world.tickets(), ["OPS-1 To Do"]);
     assert!(worker.run("production").is_none(), "nobody has said a word");
 }
 

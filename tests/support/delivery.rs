@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::engine::{self, BASE};
 use crate::github::{self, GitHub};
+use crate::jira::{self, Edition, Jira};
 use crate::kubernetes::{Helm, Namespace, cluster};
 use crate::layer::{self, Layer};
 use crate::nginx_git::{Authority, NginxGit};
@@ -32,7 +33,7 @@ const CHART: [(&str, &str); 4] = [
 const FETCHED: [&str; 3] = ["git", "docker-image", "helm-release"];
 
 /// The types that are fetched from the registry, and the worker's base types.
-const OTHERS: [&str; 3] = ["github-status", "slack", "registry-image"];
+const OTHERS: [&str; 4] = ["github-status", "jira", "slack", "registry-image"];
 
 /// All systems that the pipelines talk to.
 pub struct World {
@@ -42,6 +43,8 @@ pub struct World {
     registry: Registry,
     /// The statuses of commits, and the deployments to production.
     pub github: GitHub,
+    /// The tickets.
+    pub jira: Jira,
     /// The messages of the bot of `delivery.yml`.
     pub slack: SlackApi,
     /// The messages of the webhook of `legacy.yml`.
@@ -81,6 +84,7 @@ impl World {
             ssh: SshGit::start(),
             registry,
             github: GitHub::start_tls(),
+            jira: Jira::start_tls(Edition::Cloud),
             slack: SlackApi::start(),
             webhook: Webhook::start(),
             staging: cluster.namespace(),
@@ -92,7 +96,7 @@ impl World {
         };
         world.charts.commit("A chart", &CHART);
         world.fill("base", BASE);
-        for kind in ["github-status", "slack"] {
+        for kind in ["github-status", "jira", "slack"] {
             world.fill(&format!("jetway-{kind}"), &layer::image_name(kind));
         }
         Some(world)
@@ -107,7 +111,8 @@ impl World {
     /// A worker for a pipeline of `tests/pipelines`.
     pub fn worker(&self, pipeline: &str) -> Worker {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines").join(pipeline);
-        let authorities = [self.registry.authority(), self.github.authority(), &self.web_authority.pem];
+        let authorities =
+            [self.registry.authority(), self.github.authority(), self.jira.authority(), &self.web_authority.pem];
         let worker = Worker::new(&file, self.vars(), &authorities);
         FETCHED
             .iter()
@@ -134,6 +139,9 @@ impl World {
             "registry": { "host": self.registry.host(), "key": KEY },
             "github": {
                 "repository": github::REPOSITORY, "token": github::TOKEN, "endpoint": self.github.url(), "deciders": ["grace"],
+            },
+            "jira": {
+                "url": self.jira.url(), "email": jira::EMAIL, "api_token": jira::API_TOKEN, "project": jira::PROJECT,
             },
             "slack": { "token": BOT, "api_url": self.slack.url(), "webhook": self.webhook.url() },
         })
@@ -205,6 +213,11 @@ impl World {
         all.iter().map(|one| (one["sha"].as_str().unwrap().to_owned(), words(one))).collect()
     }
 
+    /// The tickets with their statuses, oldest first: `OPS-1 Done`.
+    pub fn tickets(&self) -> Vec<String> {
+        self.jira.keys().iter().map(|key| format!("{key} {}", self.jira.status(key))).collect()
+    }
+
     /// The texts of Slack's messages with their reactions; replies are indented.
     pub fn heard(&self) -> Vec<String> {
         let line = |message: Message| {
@@ -231,7 +244,7 @@ impl World {
 
     /// Whether the text contains a secret of the pipelines.
     pub fn betrays(text: &str) -> bool {
-        ["0f1e2d3c4b5a", "PRIVATE KEY", CHARTS_USER.1].iter().any(|secret| text.contains(secret))
+        ["0f1e2d3c4b5a", "PRIVATE KEY", CHARTS_USER.1, jira::API_TOKEN].iter().any(|secret| text.contains(secret))
     }
 
     /// The digest of an image in the registry, read with another program.

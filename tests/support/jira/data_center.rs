@@ -1,0 +1,48 @@
+//! Where Jira Data Center (version 2 of the REST API) differs from Cloud.
+
+use serde_json::{Value, json};
+
+use super::TOKEN;
+use super::answers::{from_jira, unauthorized};
+use super::issues::Issue;
+use super::server::{State, texts};
+use crate::stand_in::Answer;
+
+/// The path before that of an operation. Data Center often has a path of its own.
+pub(super) const BASE: &str = "/jira/rest/api/2/";
+
+/// The message about a text that is no string.
+pub(super) const NO_TEXT: &str = "Operation value must be a string";
+
+/// The header of a login.
+pub(super) fn authorization() -> String {
+    format!("Bearer {TOKEN}")
+}
+
+/// The answer to a wrong login, which is refused at once ("Personal access tokens" of Data Center).
+pub(super) fn refuse_login() -> Answer {
+    unauthorized()
+}
+
+/// Adds the headers that show a login (cristibaluta/Jit issue 10).
+pub(super) fn with_login(answer: Answer) -> Answer {
+    answer.with("X-AUSERNAME", "ci").with("X-Seraph-LoginReason", "OK")
+}
+
+/// Whether a text is a string, in place of a document.
+pub(super) fn is_text(value: &Value) -> bool {
+    value.is_string()
+}
+
+/// A page of a search.
+pub(super) fn search_page(state: &State, found: &[&Issue], size: usize, body: &Value) -> Answer {
+    let start = usize::try_from(body["startAt"].as_u64().expect("an offset")).expect("an offset");
+    let fields = texts(&body["fields"]);
+    let with_changelog = texts(&body["expand"]).iter().any(|name| name == "changelog");
+    let page = found.iter().skip(start).take(size).map(|issue| state.shown(issue, &fields, with_changelog));
+    let page: Vec<Value> = page.collect();
+    let answer = json!({
+        "expand": "schema,names", "startAt": start, "maxResults": size, "total": found.len(), "issues": page,
+    });
+    from_jira(200, &answer)
+}
