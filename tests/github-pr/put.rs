@@ -167,15 +167,76 @@ fn path_without_a_get_is_refused() {
     let inputs =
         inputs(&[("code/README.md", "x"), ("wrong/.git/resource/version.json", "{\"pr\":\"5\",\"commit\":\"main\"}")]);
     for (path, expected) in [
-        ("code", "there is no `.git/resource/version.json`"),
+        ("code", "cannot find the commit of `code`\n  caused by: it has no `.git`"),
         ("nope", "`nope` is not a directory in the inputs"),
-        ("wrong", "its commit, `main`, is not a full commit hash"),
+        ("wrong", "the version that the get stored contains no commit hash"),
     ] {
         let outcome = put(&source(&github), json!({ "path": path, "status": "success" }), inputs.path());
         outcome.failed();
         assert!(said(&outcome).contains(expected), "{}", outcome.stderr);
     }
     assert_eq!(github.requests().len(), 0);
+}
+
+/// The pipeline that this project began with sets the status of a checkout by `git`.
+#[test]
+fn checkout_of_another_type_has_a_status_too() {
+    let github = GitHub::start();
+    github.put_pull(PullRequest::new(5, &commit(5)));
+    github.set_ref("develop", &commit(6));
+    let (head, branch) = (commit(5), commit(6));
+    let inputs = inputs(&[
+        ("code-base/.git/HEAD", "ref: refs/heads/develop\n"),
+        ("code-base/.git/refs/heads/develop", &branch),
+        ("topic/.git/HEAD", &head),
+        // What the older pull-request resource leaves; HEAD is a merge that GitHub does not know.
+        ("git-pr/.git/HEAD", &commit(99)),
+        ("git-pr/.git/id", "5\n"),
+        ("git-pr/.git/head_sha", &head),
+    ]);
+    let put = |path: &str| {
+        let params = json!({ "path": path, "context": "unit-tests", "status": "pending" });
+        put(&source(&github), params, inputs.path()).json()["version"].clone()
+    };
+    assert_eq!(put("topic"), version(5, &head));
+    assert_eq!(put("git-pr"), version(5, &head));
+    let of_branch = put("code-base");
+    assert_eq!(of_branch, json!({ "pr": "none", "commit": branch, "committed": "2026-01-01T08:00:00Z" }));
+    assert_eq!(github.statuses(&head).len(), 2);
+    assert_eq!(github.statuses(&branch)[0]["context"], "concourse-ci/unit-tests");
+    // The get after the put has nothing to check out.
+    let directory = jetway_tests::scratch::directory();
+    get(&source(&github), &of_branch, json!({}), directory.path()).succeeded();
+    assert_eq!(file(directory.path(), "head_sha"), branch);
+    // Only pull requests have comments.
+    let params = json!({ "path": "code-base", "comment": "x" });
+    let outcome = crate::support::put(&source(&github), params, inputs.path());
+    outcome.failed();
+    assert!(said(&outcome).contains("and only pull requests have comments"), "{}", outcome.stderr);
+}
+
+#[test]
+fn version_of_a_branch_s_commit_hides_no_pull_request() {
+    let github = GitHub::start();
+    let container = jetway_tests::verb::Container::new();
+    github.put_pull(PullRequest::new(1, &commit(11)));
+    crate::support::check_in(&container, &source(&github), None).succeeded();
+    github.put_pull(PullRequest::new(2, &commit(12)));
+    let put = json!({ "pr": "none", "commit": commit(6), "committed": "2026-01-01T08:00:00Z" });
+    let found = crate::support::check_in(&container, &source(&github), Some(&put));
+    assert_eq!(crate::support::numbers(&found), [1, 2]);
+    let last = found.json()[1].clone();
+    assert_eq!(crate::support::numbers(&crate::support::check_in(&container, &source(&github), Some(&last))), [2]);
+}
+
+#[test]
+fn checkout_of_another_repository_is_refused() {
+    let github = GitHub::start();
+    let config = "[remote \"origin\"]\n\turl = https://github.com/octo/other.git\n";
+    let inputs = inputs(&[("code/.git/HEAD", &commit(1)), ("code/.git/config", config)]);
+    let outcome = put(&source(&github), json!({ "path": "code", "status": "success" }), inputs.path());
+    outcome.failed();
+    assert!(said(&outcome).contains("the checkout `code` belongs to `octo/other`"), "{}", outcome.stderr);
 }
 
 #[test]

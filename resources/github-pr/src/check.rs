@@ -21,8 +21,7 @@ const FIRST_BATCH: usize = 25;
 /// Returns the given version, if its commit is still the head, and the new heads in the order of their last update.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     let github = source.github_for_check(context)?;
-    let given = version.filter(|version| version.number().is_some());
-    let versions = with_api(&github, async || versions(&github, source, given.as_ref()).await).await?;
+    let versions = with_api(&github, async || versions(&github, source, version.as_ref()).await).await?;
     github.finish_check();
     Ok(versions)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::anyhow;
-use jetway::{Advise as _, Context, Response, Result};
+use jetway::{Advise as _, Context, Metadata, Response, Result};
 use jetway_git_client::Git;
 use jetway_git_client::transport::lfs::Lfs;
 use jetway_github::access::is_commit_hash;
@@ -14,7 +14,7 @@ use crate::checkout::Checkout;
 use crate::metadata::{self, PullRequest};
 use crate::params::{GetParams, IntegrationTool};
 use crate::source::Source;
-use crate::version::Version;
+use crate::version::{NO_PULL_REQUEST, Version};
 
 /// Fetches a version into `destination`.
 pub(crate) async fn get(
@@ -25,12 +25,20 @@ pub(crate) async fn get(
     destination: &Path,
 ) -> Result<Response<Version>> {
     let version = version.ok_or_else(|| anyhow!("the request has no version"))?;
-    let number = version.number().ok_or_else(|| anyhow!("the version's `pr`, `{}`, is not a number", version.pr))?;
     if !is_commit_hash(&version.commit) {
         return Err(anyhow!("the version's commit, `{}`, is not a full commit hash", version.commit)
             .hint("a version has the keys `pr`, `commit` and `committed`"));
     }
     let commit = version.commit.to_ascii_lowercase();
+    let Some(number) = version.number() else {
+        if version.pr != NO_PULL_REQUEST {
+            return Err(anyhow!("the version's `pr`, `{}`, is not a number", version.pr));
+        }
+        let metadata = vec![Metadata::new("head_sha", &commit)];
+        metadata::write(destination, &version, &metadata, None)?;
+        context.console().step(format_args!("{commit} is the head of no pull request; only its version is written"));
+        return Ok(Response { version, metadata });
+    };
     let github = source.github(context)?;
     let pull_request = with_api(&github, async || PullRequest::read(&github, source, number, &commit).await).await?;
     let changed_files = if params.list_changed_files {

@@ -9,6 +9,7 @@ mod checkout;
 mod filter;
 mod get;
 mod glob;
+mod head;
 mod listing;
 mod memory;
 mod metadata;

@@ -101,7 +101,7 @@ impl Submodules {
 /// The `params` of a put step.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PutParams {
-    /// The directory of the pull request, as created by an earlier get of this type.
+    /// The directory of the pull request, as created by an earlier get of this type; or another checkout of the repository.
     pub path: String,
 
     /// The status to set on the head commit: `success`, `failure`, `error` or `pending`, case-insensitive. Without it, no

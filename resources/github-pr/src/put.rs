@@ -6,6 +6,7 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, BuildMetadata, Context, Metadata, Response, Result, Unknown};
 use jetway_github::access::is_commit_hash;
 use jetway_github::address::is_page;
+use jetway_github::checkout::{self, PullRequest, require_repository};
 use jetway_github::comments;
 use jetway_github::context_name;
 use jetway_github::description::{fit, without_emoji};
@@ -14,12 +15,12 @@ use jetway_github::state::State;
 use jetway_github::status::Planned;
 use jetway_github::variables::fill;
 use jetway_github::{GitHub, Log, with_api};
-use serde::Deserialize;
 
+use crate::head::complete;
 use crate::metadata::files_of;
 use crate::params::{Contexts, PutParams};
 use crate::source::{Source, given};
-use crate::version::Version;
+use crate::version::{NO_PULL_REQUEST, Version};
 
 /// The default context has two parts.
 const BASE_CONTEXT: &str = "concourse-ci";
@@ -35,12 +36,16 @@ pub(crate) async fn put(
     // All inputs are read before the first request, so that a put with a mistake changes nothing.
     let inputs = Inputs::new(inputs)?;
     let github = source.github(context)?;
-    let plan = Plan::read(&inputs, context.build(), github.log(), params)?;
+    let mut plan = Plan::read(&inputs, context.build(), &github, params)?;
     if plan.is_empty() {
         github
             .log()
             .warn("nothing to do: `status`, `comment`, `comment_file` and `delete_previous_comments` are not set");
     } else {
+        if plan.version.committed.is_empty() {
+            // The checkout is not one of this type.
+            plan.version = with_api(&github, async || complete(&github, source, &plan.version).await).await?;
+        }
         with_api(&github, async || plan.carry_out(&github).await).await?;
     }
     github.finish();
@@ -52,31 +57,24 @@ pub(crate) async fn put(
 struct Plan {
     version: Version,
     metadata: Vec<Metadata>,
-    number: u64,
     statuses: Vec<Planned>,
     comments: Vec<String>,
     deletes_comments: bool,
 }
 
-/// An entry of `metadata.json`.
-#[derive(Deserialize)]
-struct Entry {
-    name: String,
-    value: String,
-}
-
 impl Plan {
-    fn read(inputs: &Inputs, build: &BuildMetadata, log: Log<'_>, params: &PutParams) -> Result<Self> {
+    fn read(inputs: &Inputs, build: &BuildMetadata, github: &GitHub<'_>, params: &PutParams) -> Result<Self> {
         let path = params.path.trim();
-        let version = version(inputs, path).with_context(|| format!("cannot read the version in `{path}`"))?;
-        let number = version.number().ok_or_else(|| anyhow!("the version in `{path}` has no number in `pr`"))?;
-        let entries = file(inputs, path, "metadata.json")?.unwrap_or_else(|| "[]".to_owned());
-        let entries: Vec<Entry> =
-            serde_json::from_str(&entries).with_context(|| format!("cannot read the metadata in `{path}`"))?;
-        let texts = Texts { inputs, build, log, params };
+        let directory = inputs.find(path)?.filter(|found| found.is_dir()).ok_or_else(|| {
+            anyhow!("`{path}` is not a directory in the inputs")
+                .hint("set `path` to the name of an earlier get of a pull request, or of another checkout")
+        })?;
+        require_repository(inputs, github.access(), path, &directory)?;
+        let (version, metadata) =
+            subject(inputs, &directory).with_context(|| format!("cannot find the commit of `{path}`"))?;
+        let texts = Texts { inputs, build, log: github.log(), params };
         Ok(Self {
-            metadata: entries.into_iter().map(|entry| Metadata::new(entry.name, entry.value)).collect(),
-            number,
+            metadata,
             statuses: texts.statuses()?,
             comments: texts.comments()?,
             deletes_comments: params.delete_previous_comments,
@@ -89,13 +87,19 @@ impl Plan {
     }
 
     async fn carry_out(&self, github: &GitHub<'_>) -> Result<()> {
-        let (commit, number) = (&self.version.commit, self.number);
+        let commit = &self.version.commit;
         for planned in &self.statuses {
             planned.set(github, commit).await.with_context(|| {
                 format!("cannot set status `{}` of {commit} to `{}`", planned.context, planned.state)
             })?;
             github.log().step(format_args!("set `{}` of {commit} to `{}`", planned.context, planned.state));
         }
+        if self.comments.is_empty() && !self.deletes_comments {
+            return Ok(());
+        }
+        let number = self.version.number().ok_or_else(|| {
+            anyhow!("no pull request has the head commit {commit}, and only pull requests have comments")
+        })?;
         if self.deletes_comments {
             let deleted = comments::delete_ours(github, number).await?;
             let noun = if deleted == 1 { "comment" } else { "comments" };
@@ -109,28 +113,23 @@ impl Plan {
     }
 }
 
-/// Reads `.git/resource/NAME` below `path`; `None` if it does not exist.
-fn file(inputs: &Inputs, path: &str, name: &str) -> Result<Option<String>> {
-    let directory = inputs.find(path)?.filter(|found| found.is_dir()).ok_or_else(|| {
-        anyhow!("`{path}` is not a directory in the inputs")
-            .hint("set `path` to the name of an earlier get of a pull request")
-    })?;
-    let Some(found) = inputs.resolve(&files_of(&directory).join(name))? else { return Ok(None) };
-    inputs.read(&found).with_context(|| format!("cannot read `{path}/.git/resource/{name}`")).map(Some)
-}
-
-/// The version that an earlier get has written.
-fn version(inputs: &Inputs, path: &str) -> Result<Version> {
-    let text = file(inputs, path, "version.json")?.ok_or_else(|| {
-        anyhow!("there is no `.git/resource/version.json`")
-            .hint("set `path` to the name of an earlier get of a pull request")
-    })?;
-    let version: Version = serde_json::from_str(&text)?;
-    if is_commit_hash(&version.commit) {
-        Ok(version)
-    } else {
-        Err(anyhow!("its commit, `{}`, is not a full commit hash", version.commit))
+/// The version and the metadata that an earlier get has written; for another checkout, its commit.
+fn subject(inputs: &Inputs, directory: &Path) -> Result<(Version, Vec<Metadata>)> {
+    let found = PullRequest::of(inputs, directory)?;
+    if let Some(file) = inputs.resolve(&files_of(directory).join("version.json"))? {
+        let version: Version = serde_json::from_str(&inputs.read(&file)?)?;
+        return if is_commit_hash(&version.commit) && version.number().is_some() {
+            Ok((version, found.metadata))
+        } else {
+            Err(anyhow!("its `.git/resource/version.json` has no number in `pr`, or no commit hash in `commit`"))
+        };
     }
+    let commit = match found.commit {
+        Some(commit) => commit.to_ascii_lowercase(),
+        None => checkout::head(inputs, directory)?,
+    };
+    let pr = found.number.map_or_else(|| NO_PULL_REQUEST.to_owned(), |number| number.to_string());
+    Ok((Version { pr, commit, ..Version::default() }, Vec::new()))
 }
 
 /// Builds the statuses and comments from params, files and variables.

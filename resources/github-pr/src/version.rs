@@ -3,10 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What stands for the number in the version of a put on a commit without a pull request.
+pub(crate) const NO_PULL_REQUEST: &str = "none";
+
 /// A head commit of a pull request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
-    /// The number of the pull request.
+    /// The number of the pull request; `none` after a put on a commit that is the head of none.
     pub pr: String,
     /// The full hash of the head commit.
     pub commit: String,

@@ -4,13 +4,11 @@
 //! a pipeline. All requests go to GitHub's REST API, from this process.
 
 mod check;
-mod checkout;
 mod deployment;
 mod get;
 mod github;
 mod params;
 mod put;
-mod remote;
 mod source;
 mod subject;
 mod texts;

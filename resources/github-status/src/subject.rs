@@ -5,11 +5,10 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Result};
 
-use crate::checkout::{self, PullRequest};
 use crate::params::{Params, given};
-use crate::remote;
 use crate::source::Source;
 use jetway_github::access::is_commit_hash;
+use jetway_github::checkout::{self, PullRequest, require_repository};
 use jetway_github::inputs::Inputs;
 
 /// The established resource that a put is compatible with.
@@ -47,7 +46,7 @@ impl Subject {
             anyhow!("`{path}` is not a directory in the inputs")
                 .hint("set `path` to the name of an earlier get of a pull request")
         })?;
-        require_repository(inputs, source, path, &directory)?;
+        require_repository(inputs, &source.access(), path, &directory)?;
         let read = || {
             let pull_request = PullRequest::of(inputs, &directory)?;
             let commit = match &pull_request.commit {
@@ -99,7 +98,7 @@ impl Subject {
     }
 
     fn of_checkout(inputs: &Inputs, source: &Source, name: &str, directory: &Path) -> Result<Self> {
-        require_repository(inputs, source, name, directory)?;
+        require_repository(inputs, &source.access(), name, directory)?;
         let commit =
             checkout::head(inputs, directory).with_context(|| format!("cannot find the commit of `{name}`"))?;
         let head = PullRequest::of(inputs, directory).ok().and_then(|pull_request| pull_request.commit);
@@ -107,17 +106,4 @@ impl Subject {
         let (manner, pull_request) = (Manner::Commit, PullRequest::default());
         Ok(Self { manner, commit, pull_request, head_of_pull_request })
     }
-}
-
-/// Fails if a checkout is of another repository than the source's.
-fn require_repository(inputs: &Inputs, source: &Source, name: &str, directory: &Path) -> Result<()> {
-    let remotes = checkout::remotes(inputs, directory);
-    let Some(another) = remote::of_another(&remotes, &source.repository(), source.api()) else { return Ok(()) };
-    Err(anyhow!(
-        "the checkout `{name}` belongs to `{}` (remote `{}`), but `repository` of the source is `{}`",
-        another.repository,
-        another.name,
-        source.repository()
-    )
-    .hint("use a checkout of this repository; a commit given by its hash or by a file is not compared with the repository"))
 }

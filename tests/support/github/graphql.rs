@@ -187,7 +187,7 @@ impl State {
     }
 
     /// The value of a field; `None` for one that the object has itself.
-    fn field(&self, kind: &str, field: &str, _: &Value, arguments: &Arguments) -> Option<Value> {
+    fn field(&self, kind: &str, field: &str, value: &Value, arguments: &Arguments) -> Option<Value> {
         let text = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
         match (kind, field) {
             ("Query", "viewer") => Some(user(&self.login)),
@@ -206,8 +206,19 @@ impl State {
                 Some(found.map_or_else(gone, |pull| pull.value(super::REPOSITORY)))
             }
             ("Repository", "object") => {
-                let found = self.graph.iter().find(|pull| pull.head == text("oid"));
-                Some(found.map_or(Value::Null, PullRequest::commit))
+                let oid = text("oid");
+                let found = self.graph.iter().find(|pull| pull.head == oid).map(PullRequest::commit);
+                // A commit of a branch.
+                let of_branch = || {
+                    let is_known = self.commits.iter().any(|known| known == oid);
+                    is_known.then(|| json!({ "__typename": "Commit", "oid": oid, "message": "", "committedDate": "2026-01-01T08:00:00Z" }))
+                };
+                Some(found.or_else(of_branch).unwrap_or_default())
+            }
+            ("Commit", "associatedPullRequests") => {
+                let of_it = self.graph.iter().filter(|pull| value["oid"] == pull.head.as_str());
+                let nodes: Vec<Value> = of_it.map(|pull| pull.value(super::REPOSITORY)).collect();
+                Some(json!({ "__list": "PullRequest", "nodes": nodes }))
             }
             ("Repository", "pullRequests") => {
                 let states: Vec<&str> = arguments
@@ -280,7 +291,16 @@ const FIELDS: [(&str, &[(&str, &str)]); 14] = [
         ],
     ),
     ("PullRequestCommit", &[("commit", "Commit")]),
-    ("Commit", &[("oid", ""), ("message", ""), ("committedDate", ""), ("author", "GitActor")]),
+    (
+        "Commit",
+        &[
+            ("oid", ""),
+            ("message", ""),
+            ("committedDate", ""),
+            ("author", "GitActor"),
+            ("associatedPullRequests", "[PullRequest]"),
+        ],
+    ),
     ("GitActor", &[("name", ""), ("email", ""), ("user", "User")]),
     ("User", &[("login", "")]),
     ("Label", &[("name", "")]),

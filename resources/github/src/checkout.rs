@@ -6,12 +6,25 @@ use anyhow::{Context as _, anyhow};
 use jetway::{Advise as _, Metadata, Result};
 use serde::Deserialize;
 
+use crate::access::{Access, is_commit_hash};
+use crate::inputs::Inputs;
 use crate::remote::{self, Remote};
-use jetway_github::access::is_commit_hash;
-use jetway_github::inputs::Inputs;
 
 /// The maximum length of a chain of symbolic refs.
 const DEEPEST: usize = 5;
+
+/// Fails if a checkout is of another repository than the resource's. `name` is its path in the inputs.
+pub fn require_repository(inputs: &Inputs, access: &Access, name: &str, directory: &Path) -> Result<()> {
+    let remotes = remotes(inputs, directory);
+    let Some(another) = remote::of_another(&remotes, &access.repository, &access.api) else { return Ok(()) };
+    Err(anyhow!(
+        "the checkout `{name}` belongs to `{}` (remote `{}`), but `repository` of the source is `{}`",
+        another.repository,
+        another.name,
+        access.repository
+    )
+    .hint("use a checkout of this repository; a commit given by its hash or by a file is not compared with the repository"))
+}
 
 /// A repository's directories: the one of the checkout, and the one that all worktrees share.
 #[derive(Debug)]
@@ -21,7 +34,7 @@ struct Directories {
 }
 
 /// Resolves HEAD of the checkout in `directory`, which is inside the inputs.
-pub(crate) fn head(inputs: &Inputs, directory: &Path) -> Result<String> {
+pub fn head(inputs: &Inputs, directory: &Path) -> Result<String> {
     let directories = Directories::of(inputs, directory)?;
     if directories.common.join("reftable").is_dir() {
         return Err(anyhow!("it stores its refs in the `reftable` format, which is not supported").hint(
@@ -45,7 +58,7 @@ pub(crate) fn head(inputs: &Inputs, directory: &Path) -> Result<String> {
 }
 
 /// The remotes of the checkout in `directory`. Empty if its configuration cannot be read.
-pub(crate) fn remotes(inputs: &Inputs, directory: &Path) -> Vec<Remote> {
+fn remotes(inputs: &Inputs, directory: &Path) -> Vec<Remote> {
     let read = || {
         let directories = Directories::of(inputs, directory).ok()?;
         let file = inputs.resolve(&directories.common.join("config")).ok()??;
@@ -146,13 +159,13 @@ fn locate(inputs: &Inputs, base: &Path, target: &Path) -> Result<PathBuf> {
 
 /// The files that an earlier get of a pull request wrote to its checkout.
 #[derive(Debug, Default)]
-pub(crate) struct PullRequest {
+pub struct PullRequest {
     /// The head of the pull request, if known; the checkout may be at a merge of it.
-    pub(crate) commit: Option<String>,
+    pub commit: Option<String>,
     /// Its number.
-    pub(crate) number: Option<u64>,
+    pub number: Option<u64>,
     /// The metadata of that get.
-    pub(crate) metadata: Vec<Metadata>,
+    pub metadata: Vec<Metadata>,
 }
 
 /// The maximum number of metadata entries that are copied from another resource.
@@ -160,7 +173,7 @@ const MOST_METADATA: usize = 50;
 
 impl PullRequest {
     /// Reads the pull request of the checkout in `directory`.
-    pub(crate) fn of(inputs: &Inputs, directory: &Path) -> Result<Self> {
+    pub fn of(inputs: &Inputs, directory: &Path) -> Result<Self> {
         #[derive(Deserialize)]
         struct Version {
             pr: Option<String>,
