@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod check;
+mod content;
 mod faults;
 mod filters;
 mod get;
@@ -18,3 +19,4 @@ mod put;
 mod readme;
 mod secrets;
 mod support;
+mod tls;

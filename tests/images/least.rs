@@ -29,6 +29,22 @@ fn a_check_and_a_put_need_no_right() {
         let source = json!({ "uri": server.url(repository.name()), "branch": "main" });
         assert_eq!(nobody(Verb::check("git").request(&json!({ "source": source }))).json(), json!([{ "ref": tip }]));
     }
+    if required("github-pr") {
+        let github = GitHub::start();
+        let hash = github::commit(5);
+        github.put_pull(github::PullRequest::new(5, &hash));
+        let source = json!({
+            "repository": github::REPOSITORY, "access_token": github::TOKEN, "v3_endpoint": github.url(),
+        });
+        let check = nobody(Verb::check("github-pr").request(&json!({ "source": source })));
+        assert_eq!(check.json()[0]["commit"], hash);
+        let inputs = scratch::directory();
+        std::fs::create_dir_all(inputs.path().join("pr/.git")).unwrap();
+        std::fs::write(inputs.path().join("pr/.git/HEAD"), &hash).unwrap();
+        let put = Verb::put("github-pr").dir(inputs.path());
+        let params = json!({ "path": "pr", "status": "success" });
+        nobody(put.request(&json!({ "source": source, "params": params }))).succeeded();
+    }
     if required("github-status") {
         let github = GitHub::start();
         let (hash, source) = (
@@ -152,6 +168,34 @@ fn jira_needs_no_variable() {
     let check = bare(Verb::check("jira"), &json!({ "source": source })).json();
     let get = json!({ "source": source, "version": check[0] });
     assert_eq!(got(Verb::get("jira"), &get, "key"), key);
+}
+
+#[test]
+fn github_pr_needs_no_variable() {
+    if !layer::require(Layer::Image("github-pr")) {
+        return;
+    }
+    let repository = Repository::new();
+    repository.commit("Begin", &[("README.md", "hello\n")]);
+    repository.branch("topic", "main");
+    let head = repository.commit_on("topic", "Go on", &[("README.md", "hello again\n")]);
+    repository.git(&["update-ref", "refs/pull/5/head", &head]);
+    let (server, github) = (HttpGit::serve(repository.root()), GitHub::start());
+    github.put_pull(github::PullRequest::new(5, &head));
+    let source = json!({
+        "repository": github::REPOSITORY, "access_token": github::TOKEN, "v3_endpoint": github.url(),
+        "uri": server.url(repository.name()),
+    });
+    let version = bare(Verb::check("github-pr"), &json!({ "source": source })).json()[0].clone();
+    let get = json!({ "source": source, "version": version });
+    let inputs = scratch::directory();
+    let directory = inputs.path().join("pr");
+    std::fs::create_dir(&directory).unwrap();
+    assert_eq!(bare(Verb::get("github-pr").dir(&directory), &get).json()["version"], version);
+    assert_eq!(std::fs::read_to_string(directory.join("README.md")).unwrap(), "hello again\n");
+    let put = json!({ "source": source, "params": { "path": "pr", "status": "success" } });
+    bare(Verb::put("github-pr").dir(inputs.path()), &put).succeeded();
+    assert_eq!(github.statuses(&head).len(), 1);
 }
 
 #[test]

@@ -33,7 +33,7 @@ const CHART: [(&str, &str); 4] = [
 const FETCHED: [&str; 3] = ["git", "docker-image", "helm-release"];
 
 /// The types that are fetched from the registry, and the worker's base types.
-const OTHERS: [&str; 4] = ["github-status", "jira", "slack", "registry-image"];
+const OTHERS: [&str; 5] = ["github-pr", "github-status", "jira", "slack", "registry-image"];
 
 /// All systems that the pipelines talk to.
 pub struct World {
@@ -96,7 +96,7 @@ impl World {
         };
         world.charts.commit("A chart", &CHART);
         world.fill("base", BASE);
-        for kind in ["github-status", "jira", "slack"] {
+        for kind in ["github-pr", "github-status", "jira", "slack"] {
             world.fill(&format!("jetway-{kind}"), &layer::image_name(kind));
         }
         Some(world)
