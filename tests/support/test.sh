@@ -128,7 +128,7 @@ image_cases() {
   if [ "${IMAGE_CASES:-}" = all ]; then return; fi
   case $1 in
   docker-image) echo build:: build_engine:: build_kit:: build_options:: check:: formats:: get:: login:: put:: put_archives:: put_tags:: unpack:: ;;
-  helm-release) echo access:: charts:: check:: clouds:: diff:: get:: given_access:: kubeconfigs:: put:: ;;
+  helm-release) echo access:: charts:: check:: clouds:: connection:: diff:: get:: given_access:: kubeconfigs:: put:: ;;
   esac
 }
 
