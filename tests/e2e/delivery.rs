@@ -39,6 +39,30 @@ fn a_good_commit_is_built_and_tested() {
 }
 
 #[test]
+fn a_pull_request_is_built_tested_and_told_the_outcome() {
+    let Some(world) = World::start() else { return };
+    let worker = world.worker("delivery.yml");
+    world.push("hello");
+    assert!(worker.run("pull-request").is_none(), "there is no pull request");
+    for (word, outcome) in [("bye", Status::Failed), ("hello # again", Status::Succeeded)] {
+        let head = world.push_to_pull_request(7, word);
+        let build = worker.run("pull-request").expect("a pull request");
+        build.ended(outcome);
+        assert_eq!(build.versions["pull-request"]["commit"], head);
+        let last = if outcome == Status::Failed { "failure" } else { "success" };
+        let statuses = [format!("concourse-ci/unit-tests {last}"), "concourse-ci/unit-tests pending".to_owned()];
+        assert_eq!(world.statuses(&head), statuses);
+        assert!(!World::betrays(&build.log), "{}", build.log);
+    }
+    let comments = world.github.comments(7);
+    assert!(
+        comments.len() == 1 && comments[0].1.starts_with("The tests fail: https://ci.example.com/"),
+        "{comments:?}"
+    );
+    assert!(worker.run("pull-request").is_none(), "each head once");
+}
+
+#[test]
 fn a_good_commit_comes_to_production_when_somebody_who_may_says_so() {
     let Some(world) = World::start() else { return };
     let worker = world.worker("delivery.yml");

@@ -55,6 +55,8 @@ pub struct World {
     pub production: Namespace,
     charts: Repository,
     web: NginxGit,
+    /// The application's repository over https, with the token as the password.
+    code_web: NginxGit,
     /// Only the worker trusts this CA.
     web_authority: Authority,
     /// The time limit of a deploy, in seconds.
@@ -78,9 +80,10 @@ impl World {
             address: Some(&address),
             ..Manner::default()
         });
-        let (charts, web_authority) = (Repository::named("charts"), Authority::new());
+        let (code, charts, web_authority) = (Repository::named("app"), Repository::named("charts"), Authority::new());
         let world = Self {
-            code: Repository::named("app"),
+            code_web: NginxGit::start(code.root(), &web_authority, ("x-access-token", github::TOKEN), ""),
+            code,
             ssh: SshGit::start(),
             registry,
             github: GitHub::start_tls(),
@@ -123,7 +126,7 @@ impl World {
         json!({
             "code": {
                 "uri": self.ssh.url(self.code.path()), "deploy_key": self.ssh.deploy_key().private,
-                "known_hosts": self.ssh.known_hosts(),
+                "known_hosts": self.ssh.known_hosts(), "web": self.code_web.url(self.code.name()),
             },
             "charts": {
                 "uri": self.web.url(self.charts.name()), "username": CHARTS_USER.0, "password": CHARTS_USER.1,
@@ -175,6 +178,18 @@ impl World {
             .write("deploy/production.yaml", "replicas: 3\n")
             .commit();
         self.github.set_ref("develop", &hash);
+        hash
+    }
+
+    /// Pushes a commit on top of `develop` to a pull request, which is opened if there is none.
+    pub fn push_to_pull_request(&self, number: u64, word: &str) -> String {
+        let change = self.code.change(&format!("Say {word}")).on("temporary").from("develop");
+        let hash = change.write("app/say.sh", format!("echo {word}\n")).commit();
+        self.code.git(&["update-ref", &format!("refs/pull/{number}/head"), &hash]);
+        self.code.delete_branch("temporary");
+        let mut pull = github::PullRequest::new(number, &hash);
+        "develop".clone_into(&mut pull.base);
+        self.github.put_pull(pull);
         hash
     }
 

@@ -45,6 +45,8 @@ pub struct Worker {
     versions: Mutex<HashMap<String, Vec<Value>>>,
     /// The versions of the last successful build of each job, by job and resource.
     passed: Mutex<HashMap<(String, String), Value>>,
+    /// The version of the last build of each job whose get has `version: every`, by job and resource.
+    every: Mutex<HashMap<(String, String), Value>>,
     builds: AtomicUsize,
     /// The content of `/etc/ssl/certs` in containers.
     certificates: TempDir,
@@ -78,6 +80,7 @@ impl Worker {
             checks: Checks::default(),
             versions: Mutex::default(),
             passed: Mutex::default(),
+            every: Mutex::default(),
             builds: AtomicUsize::new(0),
             certificates,
             privileged: engine::privileged(),
@@ -159,6 +162,20 @@ impl Worker {
         let of = |job: &String| green.get(&(job.clone(), resource.to_owned())).cloned();
         let version = of(first)?;
         passed.iter().all(|job| of(job).as_ref() == Some(&version)).then_some(version)
+    }
+
+    /// The version for a get with `version: every`: the one after that of the job's last build, at first the newest.
+    fn choose_next(&self, resource: &str, job: &str) -> Option<Value> {
+        let known = self.check(resource);
+        let mut every = self.every.lock().expect("no panic");
+        let key = (job.to_owned(), resource.to_owned());
+        let next = match every.get(&key) {
+            Some(last) => known.iter().position(|version| version == last).map_or(0, |last| last + 1),
+            None => known.len().saturating_sub(1),
+        };
+        let version = known.get(next)?.clone();
+        every.insert(key, version.clone());
+        Some(version)
     }
 
     fn resource(&self, name: &str) -> &Value {

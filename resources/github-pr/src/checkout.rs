@@ -49,7 +49,7 @@ impl Checkout<'_> {
             IntegrationTool::Merge => {
                 self.join_histories(head).await?;
                 self.check_out(&repository, self.base_branch(), base).await?;
-                let merge = self.command("merge").args(["--no-edit", "--no-stat", self.commit]);
+                let merge = self.command("merge").args(["--no-edit", "--no-stat", "--progress", self.commit]);
                 self.integrate("merge", merge).await?;
             }
             IntegrationTool::Rebase => {

@@ -142,7 +142,11 @@ impl<'w> Run<'w> {
     fn find_inputs(&mut self, step: &Value) -> bool {
         if let Some(name) = step["get"].as_str() {
             let resource = step["resource"].as_str().unwrap_or(name);
-            let Some(version) = self.worker.choose(resource, &texts(&step["passed"])) else { return false };
+            let chosen = match step["version"].as_str() {
+                Some("every") => self.worker.choose_next(resource, &self.name),
+                _ => self.worker.choose(resource, &texts(&step["passed"])),
+            };
+            let Some(version) = chosen else { return false };
             self.inputs.insert(name.to_owned(), version);
         }
         let single = HOOKS.iter().chain(&["try"]).filter_map(|key| step.get(*key));
@@ -178,7 +182,8 @@ impl<'w> Run<'w> {
             assert!(strange.is_none(), "the stand-in does not know `{}` of {step}", strange.expect("a key"));
         };
         if step.get("get").is_some() {
-            known(&["get", "resource", "passed", "trigger", "params"]);
+            known(&["get", "resource", "passed", "trigger", "params", "version"]);
+            assert!(matches!(step["version"].as_str(), None | Some("every")), "{step}");
             self.get(step, hook)
         } else if step.get("put").is_some() {
             known(&["put", "resource", "params", "get_params", "no_get", "inputs"]);
