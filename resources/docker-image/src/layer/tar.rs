@@ -3,17 +3,21 @@
 //! It is a reader of our own, since the input is untrusted: no header makes it allocate more than [`LARGEST_EXTENSION`]
 //! bytes for an entry, nothing is read beyond the end of the archive, and names stay raw bytes.
 
+mod extension;
+mod header;
+mod invalid;
+mod sparse;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-/// The size of a header; content is padded to a multiple of it.
-const BLOCK: usize = 512;
+use self::extension::{Extension, decimal};
+use self::header::{BLOCK, Header, until_zero};
+use self::invalid::broken;
+use self::sparse::{MOST_PIECES, Pieces, check_pieces, pairs};
 
 /// The largest extended header (long names, attributes) that is accepted, in bytes.
 pub(crate) const LARGEST_EXTENSION: u64 = 1024 * 1024;
-
-/// The most pieces of a sparse file.
-const MOST_PIECES: usize = 65_536;
 
 /// An entry of an archive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,9 +42,6 @@ pub(crate) struct Entry {
     pub(crate) pieces: Option<Pieces>,
 }
 
-/// The offset and length of each piece of a sparse file.
-type Pieces = Vec<(u64, u64)>;
-
 /// The type of an entry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -62,33 +63,6 @@ pub(crate) struct Archive<R> {
     /// The rest of the current entry's content, without padding.
     content: u64,
     padding: u64,
-}
-
-/// The extended headers of the next entry.
-#[derive(Debug, Default)]
-struct Extension {
-    path: Option<Vec<u8>>,
-    target: Option<Vec<u8>>,
-    size: Option<u64>,
-    uid: Option<u32>,
-    gid: Option<u32>,
-    mtime: Option<(i64, u32)>,
-    attributes: BTreeMap<Vec<u8>, Vec<u8>>,
-    sparse: Sparse,
-}
-
-/// The POSIX records of a sparse file, in the three formats of GNU tar.
-#[derive(Debug, Default)]
-struct Sparse {
-    is_one_zero: bool,
-    name: Option<Vec<u8>>,
-    real_size: Option<u64>,
-    /// Format 0.0: offset and length alternate. Format 0.1: a list of the same.
-    numbers: Vec<u64>,
-}
-
-fn broken(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("the archive is invalid: {what}"))
 }
 
 impl<R: Read> Archive<R> {
@@ -295,170 +269,6 @@ impl<R: Read> Read for Content<'_, R> {
     }
 }
 
-/// A raw header.
-struct Header<'h>(&'h [u8; BLOCK]);
-
-impl Header<'_> {
-    fn field(&self, at: usize, length: usize) -> &[u8] {
-        self.0.get(at..at + length).unwrap_or_default()
-    }
-
-    fn letter(&self) -> u8 {
-        self.field(156, 1).first().copied().unwrap_or_default()
-    }
-
-    fn is_posix(&self) -> bool {
-        self.field(257, 6) == b"ustar\0"
-    }
-
-    /// Verifies the checksum, which some writers computed with signed bytes.
-    fn check(&self) -> io::Result<()> {
-        let own = |index: usize| (148..156).contains(&index);
-        let byte = |(index, byte): (usize, &u8)| if own(index) { b' ' } else { *byte };
-        let sum: u64 = self.0.iter().enumerate().map(byte).map(u64::from).sum();
-        let signed: i64 = self.0.iter().enumerate().map(byte).map(|byte| i64::from(byte.cast_signed())).sum();
-        let named = self.number(148, 8)?;
-        if named == sum || i64::try_from(named) == Ok(signed) {
-            Ok(())
-        } else {
-            Err(broken("the checksum of a header is wrong"))
-        }
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        self.number(124, 12)
-    }
-
-    /// An owner's id, which may be negative in binary.
-    fn id(&self, at: usize) -> io::Result<u32> {
-        let field = self.field(at, 8);
-        if field.first() == Some(&0xff) {
-            let number: [u8; 8] = field.try_into().unwrap_or_default();
-            return owner(i64::from_be_bytes(number));
-        }
-        owner(self.number(at, 8)?.try_into().unwrap_or(i64::MAX))
-    }
-
-    /// A number in octal digits, or in binary if the first bit is set.
-    fn number(&self, at: usize, length: usize) -> io::Result<u64> {
-        let field = self.field(at, length);
-        if let Some((first, rest)) = field.split_first()
-            && first & 0x80 != 0
-        {
-            let mut number = u64::from(first & 0x7f);
-            for byte in rest {
-                if number >> 56 != 0 {
-                    return Err(broken("a number is out of range"));
-                }
-                number = number << 8 | u64::from(*byte);
-            }
-            return Ok(number);
-        }
-        let digits = field.iter().skip_while(|byte| **byte == b' ').take_while(|byte| !matches!(byte, 0 | b' '));
-        digits.into_iter().try_fold(0_u64, |number, byte| match byte {
-            b'0'..=b'7' => number
-                .checked_mul(8)
-                .map(|number| number + u64::from(byte - b'0'))
-                .ok_or_else(|| broken("a number is out of range")),
-            _ => Err(broken("a number contains characters other than digits")),
-        })
-    }
-
-    /// A time, which may be before 1970 in binary.
-    fn mtime(&self) -> io::Result<(i64, u32)> {
-        let field = self.field(136, 12);
-        if field.first() == Some(&0xff) {
-            let tail: [u8; 8] = field.get(4..).and_then(|tail| tail.try_into().ok()).unwrap_or_default();
-            return Ok((i64::from_be_bytes(tail), 0));
-        }
-        Ok((self.number(136, 12)?.try_into().unwrap_or(i64::MAX), 0))
-    }
-
-    fn device(&self) -> io::Result<(u32, u32)> {
-        if !matches!(self.letter(), b'3' | b'4') {
-            return Ok((0, 0));
-        }
-        let number = |at| self.number(at, 8)?.try_into().map_err(|_| broken("a device number is out of range"));
-        Ok((number(329)?, number(337)?))
-    }
-
-    fn path(&self) -> Vec<u8> {
-        let name = until_zero(self.field(0, 100));
-        let prefix = until_zero(self.field(345, 155));
-        // GNU's headers have other fields in place of the prefix.
-        if !self.is_posix() || prefix.is_empty() {
-            return name.to_vec();
-        }
-        [prefix, b"/", name].concat()
-    }
-
-    fn target(&self) -> Vec<u8> {
-        until_zero(self.field(157, 100)).to_vec()
-    }
-}
-
-impl Extension {
-    /// Parses POSIX records: `LENGTH KEY=VALUE\n`.
-    fn read(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let wrong = || broken("cannot parse an extended header");
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let space = rest.iter().take(20).position(|byte| *byte == b' ').ok_or_else(wrong)?;
-            let length = decimal(rest.get(..space).unwrap_or_default())?;
-            let length = usize::try_from(length).ok().filter(|length| *length > space + 1).ok_or_else(wrong)?;
-            let (record, after) = rest.split_at_checked(length).ok_or_else(wrong)?;
-            let record = record.get(space + 1..).and_then(|record| record.strip_suffix(b"\n")).ok_or_else(wrong)?;
-            let equals = record.iter().position(|byte| *byte == b'=').ok_or_else(wrong)?;
-            let (key, value) = record.split_at(equals);
-            self.record(key, value.get(1..).unwrap_or_default())?;
-            rest = after;
-        }
-        Ok(())
-    }
-
-    fn record(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
-        let is_attribute = key.starts_with(b"SCHILY.xattr.") || key.starts_with(b"LIBARCHIVE.xattr.");
-        if value.is_empty() && !is_attribute {
-            // An empty value deletes an earlier record: the header counts (POSIX, pax: "pax Extended Header").
-            return Ok(());
-        }
-        match key {
-            b"path" => self.path = Some(value.to_vec()),
-            b"linkpath" => self.target = Some(value.to_vec()),
-            b"size" => self.size = Some(decimal(value)?),
-            b"uid" => self.uid = Some(id(value)?),
-            b"gid" => self.gid = Some(id(value)?),
-            b"mtime" => self.mtime = Some(time(value)?),
-            b"GNU.sparse.major" => self.sparse.is_one_zero = value == b"1",
-            b"GNU.sparse.name" => self.sparse.name = Some(value.to_vec()),
-            b"GNU.sparse.realsize" | b"GNU.sparse.size" => self.sparse.real_size = Some(decimal(value)?),
-            b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => self.sparse.numbers.push(decimal(value)?),
-            b"GNU.sparse.map" => {
-                let numbers: io::Result<Vec<u64>> = value.split(|byte| *byte == b',').map(decimal).collect();
-                self.sparse.numbers = numbers?;
-            }
-            _ => {
-                let name = key.strip_prefix(b"SCHILY.xattr.").or(key.strip_prefix(b"LIBARCHIVE.xattr.raw."));
-                // Overlay file systems use attributes with these names for their own whiteouts: they are not the
-                // image's.
-                let is_overlays =
-                    |name: &&[u8]| name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.");
-                if let Some(name) = name.filter(|name| !is_overlays(name)) {
-                    self.attributes.insert(name.to_vec(), value.to_vec());
-                }
-            }
-        }
-        if self.sparse.numbers.len() > 2 * MOST_PIECES {
-            return Err(broken("a sparse file has too many segments"));
-        }
-        Ok(())
-    }
-}
-
-fn until_zero(field: &[u8]) -> &[u8] {
-    field.split(|byte| *byte == 0).next().unwrap_or_default()
-}
-
 /// A name without the trailing zero that GNU writes.
 fn without_end(mut name: Vec<u8>) -> Vec<u8> {
     name.truncate(until_zero(&name).len());
@@ -468,57 +278,6 @@ fn without_end(mut name: Vec<u8>) -> Vec<u8> {
 /// A name from an extended header, unless it is empty.
 fn named(name: Vec<u8>) -> Option<Vec<u8>> {
     Some(name).filter(|name| !name.is_empty())
-}
-
-/// The id of an owner or a group. A negative one wraps around, as in the kernel: -2 is the second largest.
-fn owner(number: i64) -> io::Result<u32> {
-    u32::try_from(number)
-        .or_else(|_| i32::try_from(number).map(i32::cast_unsigned))
-        .map_err(|_| broken("an owner's id is out of range"))
-}
-
-/// An owner's id in a record, which may be negative.
-fn id(text: &[u8]) -> io::Result<u32> {
-    let wrong = || broken("a numeric field of an extended header is not a number");
-    owner(std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()).ok_or_else(wrong)?)
-}
-
-fn decimal(text: &[u8]) -> io::Result<u64> {
-    let wrong = || broken("a numeric field of an extended header is not a number");
-    std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()).ok_or_else(wrong)
-}
-
-/// `1700000000.25`, `-1.5`.
-fn time(text: &[u8]) -> io::Result<(i64, u32)> {
-    let wrong = || broken("a time field of an extended header is not a time");
-    let text = std::str::from_utf8(text).map_err(|_| wrong())?.trim();
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let seconds: i64 = whole.parse().map_err(|_| wrong())?;
-    let digits: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
-    let nanoseconds: u32 = digits.parse().map_err(|_| wrong())?;
-    if whole.starts_with('-') && nanoseconds > 0 {
-        return Ok((seconds.saturating_sub(1), 1_000_000_000 - nanoseconds));
-    }
-    Ok((seconds, nanoseconds))
-}
-
-fn pairs(numbers: &[u64]) -> io::Result<Pieces> {
-    if !numbers.len().is_multiple_of(2) {
-        return Err(broken("cannot parse the map of a sparse file"));
-    }
-    Ok(numbers.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect())
-}
-
-/// Checks that the pieces are in order, inside of the file, and as long as the archive's content.
-fn check_pieces(pieces: &[(u64, u64)], size: u64, content: u64) -> io::Result<()> {
-    let mut end = 0;
-    let mut sum = 0_u64;
-    for (offset, length) in pieces {
-        let next = offset.checked_add(*length).filter(|next| *offset >= end && *next <= size);
-        end = next.ok_or_else(|| broken("the segments of a sparse file overlap or are out of order"))?;
-        sum += length;
-    }
-    if sum == content { Ok(()) } else { Err(broken("the segments of a sparse file do not match its content")) }
 }
 
 #[cfg(test)]
