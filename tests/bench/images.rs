@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use jetway_tests::engine::{self, BASE};
-use jetway_tests::github::{GitHub, REPOSITORY, TOKEN, commit};
+use jetway_tests::github::{GitHub, PullRequest, REPOSITORY, TOKEN, commit};
 use jetway_tests::http_git::HttpGit;
 use jetway_tests::jira::{Edition, Jira};
 use jetway_tests::kubernetes::{Helm, cluster};
@@ -40,6 +40,8 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let of_image = json!({ "repository": registry.repository("bench/small"), "tag": "latest" });
     let of_status =
         json!({ "repository": REPOSITORY, "access_token": TOKEN, "endpoint": github.url(), "branch": "main" });
+    github.put_pull(PullRequest::new(5, &commit(5)));
+    let of_pull_request = json!({ "repository": REPOSITORY, "access_token": TOKEN, "v3_endpoint": github.url() });
     let jira = Jira::start(Edition::Cloud);
     jira.create_in(0, "go", "Done");
     let mut of_issue = jira.source();
@@ -47,6 +49,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let mut sources = vec![
         ("docker-image", of_image.clone()),
         ("git", json!({ "uri": server.url(repository.name()), "branch": "main" })),
+        ("github-pr", of_pull_request),
         ("github-status", of_status),
         ("jira", of_issue),
         ("registry-image", of_image),

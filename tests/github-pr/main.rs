@@ -14,6 +14,7 @@ mod content;
 mod faults;
 mod filters;
 mod get;
+mod history;
 mod order;
 mod put;
 mod readme;

@@ -18,7 +18,8 @@ const MARGIN: SignedDuration = SignedDuration::from_hours(1);
 /// How many pull requests a first check asks for their files at a time.
 const FIRST_BATCH: usize = 25;
 
-/// Returns the given version, if its commit is still the head, and the new heads in the order of their last update.
+/// Returns the given version, if its commit is still the head, and the new heads in the order of their last update; if there are none,
+/// one head that may be new.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     let github = source.github_for_check(context)?;
     let versions = with_api(&github, async || versions(&github, source, version.as_ref()).await).await?;
@@ -34,19 +35,28 @@ async fn versions(github: &GitHub<'_>, source: &Source, given: Option<&Version>)
     let is_given = |head: &Head| given.is_some_and(|given| head.is_of(given));
     let accepted = listing.heads.iter().filter(|head| source.accepts(head));
     let unknown: Vec<&Head> = accepted.filter(|head| !is_given(head) && !memory.knows(head)).collect();
-    let new = match (given, past) {
-        (None, Past::Unknown) => first(github, source, &mut memory, unknown).await?.into_iter().collect(),
-        (_, Past::Continuous) => unknown,
+    let (new, doubtful) = match (given, past) {
+        (None, Past::Unknown) => {
+            let newest = first(github, source, &mut memory, unknown).await?;
+            (newest.into_iter().collect(), Vec::new())
+        }
+        (_, Past::Continuous) => unknown.into_iter().partition(|head| !memory.doubts(head)),
         (Some(given), Past::Unknown) => {
             let since = since(given, listing.given.as_ref());
-            let (new, old): (Vec<&Head>, Vec<&Head>) =
+            let (doubtful, old): (Vec<&Head>, Vec<&Head>) =
                 unknown.into_iter().partition(|head| since.is_none_or(|since| head.updated >= since));
             memory.know(old);
-            new
+            memory.doubt(&doubtful);
+            (Vec::new(), doubtful)
         }
     };
     let mut new = with_paths(github, source, &mut memory, new).await?;
     new.sort_by_key(|head| (head.updated, head.number));
+    if new.is_empty() {
+        // The latest update first, since it is the likeliest to be a push.
+        let doubtful = with_paths(github, source, &mut memory, doubtful).await?;
+        new.extend(doubtful.into_iter().max_by_key(|head| (head.updated, head.number)));
+    }
     let new: Vec<Version> = new.into_iter().map(Head::version).collect();
     memory.save(&listing.heads, &new);
     let before = given.filter(|_| listing.given.is_some_and(|given| given.is_head)).cloned();

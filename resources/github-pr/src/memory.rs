@@ -2,8 +2,9 @@
 //!
 //! A version does not say when its commit became the head of its pull request, and its commit may be much older. So a check
 //! cannot decide by the given version alone what is new. It remembers the heads that Concourse has stored, or that were there
-//! before the first version. Without the memory, a check returns every head that may be new; a head that Concourse has
-//! already stored stays one version.
+//! before the first version. Without the memory, each head that may be new is doubtful. Doubtful heads are returned one at a
+//! time: Concourse stores a version once, and only a response with a new one changes the order of versions. So an old one does
+//! no harm, as long as it is in no response with a new one, behind which it would be built again.
 //!
 //! Only this user can read the file; a file with another owner, other permissions or invalid content is ignored. It holds no
 //! secret.
@@ -26,8 +27,8 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 /// The maximum number of pull requests that are remembered, the highest numbers first.
 const MOST: usize = 20_000;
 
-/// After so many checks with the same given version, Concourse has stored what they returned: a version that was new would
-/// have become the given one. The responses before that may have been lost.
+/// A doubtful head is not new if so many checks have returned it and are given the same version: a new version would have
+/// become the given one. One or two of the responses may have been lost.
 const ENOUGH: u32 = 3;
 
 /// The memory of a source.
@@ -43,9 +44,11 @@ struct Content {
     given: Option<Version>,
     /// The head of each pull request that is not new: its commit and state.
     heads: BTreeMap<u64, (String, String)>,
+    /// The heads that may be new.
+    doubtful: BTreeMap<u64, (String, String)>,
     /// The response of the last check, without the given version.
     response: Vec<Version>,
-    /// How many checks in a row were given the same version and returned the same response.
+    /// How many checks in a row were given the same version after they had returned the same doubtful head.
     times: u32,
     /// The latest update that a check has seen: later ones are changes since then.
     seen_until: Option<Time>,
@@ -84,7 +87,8 @@ impl Memory {
             self.know_response();
             Past::Continuous
         } else if given.is_some() && self.content.given.as_ref() == given {
-            self.content.times += 1;
+            let is_doubtful = self.content.response.iter().all(|version| self.is_doubtful(version));
+            self.content.times += u32::from(is_doubtful);
             if self.content.times >= ENOUGH {
                 self.know_response();
             }
@@ -108,6 +112,22 @@ impl Memory {
             .heads
             .get(&head.number)
             .is_some_and(|(commit, state)| *commit == head.commit && *state == head.state)
+    }
+
+    /// Whether a head may be new.
+    pub(crate) fn doubts(&self, head: &Head) -> bool {
+        self.is_doubtful(&head.version())
+    }
+
+    fn is_doubtful(&self, version: &Version) -> bool {
+        let doubtful = version.number().and_then(|number| self.content.doubtful.get(&number));
+        doubtful.is_some_and(|(commit, state)| *commit == version.commit && state == version.state())
+    }
+
+    /// Remembers that heads may be new.
+    pub(crate) fn doubt(&mut self, heads: &[&Head]) {
+        let doubtful = heads.iter().map(|head| (head.number, (head.commit.clone(), head.state.clone())));
+        self.content.doubtful = doubtful.collect();
     }
 
     /// Remembers that heads are not new.
