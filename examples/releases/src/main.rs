@@ -11,17 +11,17 @@ struct Releases;
 
 #[derive(Deserialize, JsonSchema)]
 struct Source {
-    /// Where the list of releases is.
+    /// The URL of the list of releases.
     url: String,
 
-    /// The token to read it with.
+    /// The token for that URL.
     token: Option<Secret>,
 
     #[serde(flatten)]
     http: HttpSettings,
 }
 
-// What a type alone cannot say. All problems of a request are reported at once.
+// Rules that the Rust type cannot express. A request fails with all its problems at once.
 impl Parameters for Source {
     fn rules(&self, problems: &mut Problems) {
         if !self.url.starts_with("https://") {
@@ -66,7 +66,7 @@ impl Resource for Releases {
     async fn check(context: &Context, source: Source, known: Option<Version>) -> Result<Vec<Version>> {
         let all: Vec<Version> =
             source.releases(context).await?.into_iter().map(|release| Version { number: release.number }).collect();
-        // The known version comes first while it is there; without one, the newest is where a resource begins.
+        // The known version comes first if it still exists; otherwise the response is the newest version only.
         let from = known.and_then(|known| all.iter().position(|version| *version == known));
         let from = from.unwrap_or(all.len().saturating_sub(1));
         Ok(all.into_iter().skip(from).collect())

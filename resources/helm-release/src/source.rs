@@ -125,8 +125,8 @@ pub struct Source {
     #[serde(default = "statuses")]
     pub statuses: Vec<Status>,
 
-    /// Certificates of authorities to trust besides the system's, in PEM form: in requests to a cloud's services, and to
-    /// repositories and registries of charts.
+    /// Additional CA certificates to trust, in PEM format, for requests to a cloud's services, and to chart repositories and
+    /// registries.
     #[serde(default)]
     pub ca_certs: Vec<String>,
 
@@ -134,13 +134,13 @@ pub struct Source {
     /// `NO_PROXY` of the worker are used.
     pub proxy: Option<String>,
 
-    /// The longest time to wait for a connection, in seconds.
+    /// The timeout for a connection, in seconds.
     #[serde(default = "connect_timeout")]
     #[schemars(range(min = 1))]
     pub connect_timeout: u32,
 
-    /// The longest time in which nothing is received or sent, in seconds. Unless it is set, a server has 5 minutes for the
-    /// beginning of an answer.
+    /// The timeout for a read or write without progress, in seconds. By default, the first byte of a response may take 5
+    /// minutes.
     #[serde(default = "read_timeout")]
     #[schemars(range(min = 1))]
     pub read_timeout: u32,

@@ -12,12 +12,11 @@ use crate::issue_key::{is_issue, is_project};
 /// What a pipeline may write under a get step's `params:`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct GetParams {
-    /// Fields to write to files of their own, below `fields/`. Each is named by its id (`customfield_10042`) or its name (`Change
-    /// window`).
+    /// Fields to write to separate files in `fields/`, by id (`customfield_10042`) or by name (`Change window`).
     #[serde(default)]
     pub fields: Vec<String>,
 
-    /// Fail if the issue has left the version's status since: a go that was taken back stops the build then.
+    /// Fail if the issue has left the status of the version, for example because an approval was withdrawn.
     #[serde(default)]
     pub require_status: bool,
 }
@@ -39,33 +38,33 @@ impl Parameters for GetParams {
 /// What a pipeline may write under a put step's `params:`.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PutParams {
-    /// Creates an issue. The other keys are then about that issue.
+    /// Create an issue. The other keys then apply to the new issue.
     pub create: Option<CreateParams>,
 
     /// The key of the issue, such as `OPS-12`.
     pub issue: Option<String>,
 
-    /// A file in the inputs that holds the key of the issue, such as `ticket/key` after a get of `ticket`.
+    /// A file in the inputs with the key of the issue, such as `ticket/key` after a get of `ticket`.
     pub issue_file: Option<String>,
 
-    /// Fields to set, by their ids, as Jira's API has them: `{priority: {name: High}}`.
+    /// Fields to set, by id and in the format of Jira's API: `{priority: {name: High}}`.
     #[serde(default)]
     pub fields: Map<String, Value>,
 
     /// A comment to add.
     pub comment: Option<String>,
 
-    /// A file in the inputs that holds the comment, in place of `comment`. An empty one is none.
+    /// A file in the inputs with the comment, instead of `comment`. An empty file adds no comment.
     pub comment_file: Option<String>,
 
-    /// Links the issue to the page of the build (`true`), or to another page. A second put with the same address updates the link.
+    /// Link the issue to the page of the build (`true`) or to another page. A second put with the same URL updates the link.
     pub link: Option<LinkParams>,
 
-    /// The transition to make: its name, its number, or the name of its target status. If the issue is in that status, nothing
-    /// is done.
+    /// The transition to make: its name, its number, or the name of its target status. If the issue has that status, the
+    /// transition is skipped.
     pub transition: Option<String>,
 
-    /// Fields that the transition asks for, such as `{resolution: {name: Done}}`.
+    /// Fields that the transition requires, such as `{resolution: {name: Done}}`.
     #[serde(default)]
     pub transition_fields: Map<String, Value>,
 }
@@ -73,47 +72,47 @@ pub struct PutParams {
 /// An issue to create.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct CreateParams {
-    /// The key of the project; the source's `project` when absent.
+    /// The key of the project; defaults to the source's `project`.
     pub project: Option<String>,
 
-    /// The name of the issue's type.
+    /// The name of the issue type.
     #[serde(default = "task")]
     pub issuetype: String,
 
-    /// The summary, one line.
+    /// The summary, in one line.
     pub summary: Option<String>,
 
-    /// A file in the inputs that holds the summary, in place of `summary`.
+    /// A file in the inputs with the summary, instead of `summary`.
     pub summary_file: Option<String>,
 
     /// The description.
     pub description: Option<String>,
 
-    /// A file in the inputs that holds the description, in place of `description`.
+    /// A file in the inputs with the description, instead of `description`.
     pub description_file: Option<String>,
 
-    /// Further fields, by their ids, as Jira's API has them: `{labels: [release]}`.
+    /// More fields, by id and in the format of Jira's API: `{labels: [release]}`.
     #[serde(default)]
     pub fields: Map<String, Value>,
 }
 
-/// Whether to link the build, or what to link.
+/// A link to the build, or to another page.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum LinkParams {
-    /// The page of the build, or nothing.
+    /// The page of the build if true, no link if false.
     Build(bool),
-    /// A page.
+    /// Another page.
     Page(Link),
 }
 
 /// A link of an issue to a page.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Link {
-    /// The address of the page; that of the build when absent.
+    /// The URL of the page; defaults to the page of the build.
     pub url: Option<String>,
 
-    /// The text of the link; the name of the build when absent.
+    /// The text of the link; defaults to the name of the build.
     pub title: Option<String>,
 
     /// The heading under which Jira shows the link.
@@ -232,7 +231,7 @@ impl CreateParams {
     }
 }
 
-/// Whether the text is the address of a page.
+/// Whether the text is the URL of a page.
 pub(crate) fn is_page(text: &str) -> bool {
     Url::parse(text.trim()).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }

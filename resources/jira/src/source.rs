@@ -9,43 +9,43 @@ use serde::Deserialize;
 
 use crate::issue_key::is_project;
 
-/// Where Jira is, how to log in, and which issues are waited for.
+/// The address of Jira, the credentials, and the issues to follow.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Source {
-    /// The address of Jira: `https://NAME.atlassian.net`, or that of a Data Center with its path. A token with scopes needs
+    /// The URL of Jira: `https://NAME.atlassian.net`, or the URL of a Data Center with its path. A token with scopes needs
     /// `https://api.atlassian.com/ex/jira/CLOUD_ID`.
     pub url: String,
 
     /// The e-mail address of the account that `api_token` belongs to.
     pub email: Option<String>,
 
-    /// An API token of Jira Cloud, beside `email`.
+    /// An API token of Jira Cloud, together with `email`.
     pub api_token: Option<Secret>,
 
-    /// A personal access token of Data Center, in place of `email` and `api_token`. It is sent as `Bearer`.
+    /// A personal access token of Data Center, instead of `email` and `api_token`. It is sent as `Bearer`.
     pub token: Option<Secret>,
 
-    /// The API to use. Without it, `cloud` with `api_token` and `data_center` with `token`.
+    /// The API to use. The default is `cloud` with `api_token` and `data_center` with `token`.
     pub api: Option<Api>,
 
-    /// The key of the project whose issues are followed, and in which a put creates issues.
+    /// The key of the project: a check follows its issues, and a put creates issues in it.
     pub project: Option<String>,
 
-    /// The JQL query that names the issues to follow, beside `status` or `status_category`. An `ORDER BY` at its end has no effect.
+    /// A JQL query for the issues to follow, together with `status` or `status_category`. An `ORDER BY` at its end has no effect.
     pub jql: Option<String>,
 
-    /// Makes a gate of the resource: an issue that reaches this status is a version. A name, or a list of them, in any case. A put is
-    /// refused then, since its version would pass for a go.
+    /// The status of the gate: an issue that reaches it is a version. A name or a list of names, not case-sensitive. Puts are rejected
+    /// then, because the version of a put would also open the gate.
     pub status: Option<Statuses>,
 
-    /// In place of `status`, every status of this category.
+    /// A category of statuses, instead of `status`: every status of the category opens the gate.
     pub status_category: Option<Category>,
 
-    /// Certificates of authorities to trust besides the system's, in PEM form.
+    /// Additional CA certificates to trust, in PEM format.
     #[serde(default)]
     pub ca_certs: Vec<String>,
 
-    /// Accept any certificate of the server. Whoever can reach into the network then reads the token.
+    /// Accept any TLS certificate. An attacker in the network can then read the token.
     #[serde(default)]
     pub insecure: bool,
 
@@ -53,13 +53,12 @@ pub struct Source {
     /// worker are used.
     pub proxy: Option<String>,
 
-    /// The longest time to wait for a connection, in seconds.
+    /// The timeout for a connection, in seconds.
     #[serde(default = "connect_timeout")]
     #[schemars(range(min = 1))]
     pub connect_timeout: u32,
 
-    /// The longest time in which nothing is received or sent, in seconds. Unless it is set, a server has 5 minutes for the beginning
-    /// of an answer.
+    /// The timeout for a read or write without progress, in seconds. By default, the first byte of a response may take 5 minutes.
     #[serde(default = "read_timeout")]
     #[schemars(range(min = 1))]
     pub read_timeout: u32,
@@ -79,9 +78,9 @@ pub enum Api {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Statuses {
-    /// One.
+    /// One status.
     One(String),
-    /// Several.
+    /// Several statuses.
     Several(Vec<String>),
 }
 
@@ -94,7 +93,7 @@ impl Statuses {
     }
 }
 
-/// A category of statuses, which each status has.
+/// A category of statuses. Each status belongs to one category.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
@@ -126,7 +125,7 @@ impl Category {
     }
 }
 
-/// The statuses that let an issue through.
+/// The statuses that open the gate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Gate<'s> {
     Names(&'s [String]),
@@ -175,7 +174,7 @@ impl Source {
         self.url.trim().trim_end_matches('/')
     }
 
-    /// The page of an issue. The address of the API for tokens with scopes has no pages.
+    /// The page of an issue. The API for tokens with scopes has no pages.
     pub(crate) fn page(&self, key: &str) -> Option<String> {
         let is_api = Url::parse(self.base()).is_ok_and(|url| url.host_str() == Some("api.atlassian.com"));
         (!is_api).then(|| format!("{}/browse/{key}", self.base()))

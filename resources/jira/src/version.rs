@@ -10,6 +10,6 @@ pub struct Version {
     pub issue: String,
     /// The name of the status.
     pub status: String,
-    /// When the issue got there, in UTC.
+    /// The time at which the issue reached the status, in UTC.
     pub changed: String,
 }

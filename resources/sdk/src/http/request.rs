@@ -248,7 +248,7 @@ impl HttpRequest {
         self
     }
 
-    /// Sets the longest time in which nothing is received or sent, instead of the client's.
+    /// Sets the timeout for a read or write without progress, instead of the client's.
     pub fn read_timeout(mut self, limit: Duration) -> Self {
         self.answer_timeout = limit;
         self.read_timeout = limit;

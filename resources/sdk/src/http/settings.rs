@@ -22,8 +22,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 /// How a client connects. A type's `Source` may include it with `#[serde(flatten)]`, or set it from its own keys.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct HttpSettings {
-    /// Certificates of authorities to trust besides the system's, in PEM form. A self-signed certificate of a server is also
-    /// accepted.
+    /// Additional CA certificates to trust, in PEM format. A self-signed certificate of a server is also accepted.
     #[serde(default)]
     pub ca_certs: Vec<String>,
 
@@ -38,13 +37,13 @@ pub struct HttpSettings {
     /// The client certificate, for servers that require one.
     pub client_certificate: Option<ClientCertificate>,
 
-    /// The longest time to wait for a connection, in seconds.
+    /// The timeout for a connection, in seconds.
     #[serde(default = "connect_timeout", with = "seconds")]
     #[schemars(with = "u32", range(min = 1))]
     pub connect_timeout: Duration,
 
-    /// The longest time in which nothing is received or sent, in seconds. At the default, the first byte of a response may take
-    /// 5 minutes: a cache may have to fetch the content first.
+    /// The timeout for a read or write without progress, in seconds. By default, the first byte of a response may take 5
+    /// minutes, because a cache may have to fetch the content first.
     #[serde(default = "read_timeout", with = "seconds")]
     #[schemars(with = "u32", range(min = 1))]
     pub read_timeout: Duration,
@@ -191,7 +190,7 @@ impl HttpSettings {
         }
     }
 
-    /// The longest time to wait for the beginning of a response.
+    /// The timeout for the first byte of a response.
     pub(crate) fn answer_timeout(&self) -> Duration {
         if self.read_timeout == read_timeout() { ANSWER_TIMEOUT } else { self.read_timeout }
     }
