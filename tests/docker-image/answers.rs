@@ -46,7 +46,7 @@ fn every_verb_works(registry: &Memory, image: &Image, case: &str) {
 
 /// Proxies remove `Content-Length`, and compute no digest.
 #[test]
-fn bodies_without_a_length_are_read_to_their_end() {
+fn reads_bodies_without_a_length() {
     for (case, framed) in [
         ("chunked", Answer::chunked as fn(Answer) -> Answer),
         ("until close", Answer::until_close as fn(Answer) -> Answer),
@@ -66,7 +66,7 @@ fn bodies_without_a_length_are_read_to_their_end() {
 
 /// The connection cannot be used again, because the body would be taken for the next answer.
 #[test]
-fn bodies_of_answers_to_head_are_ignored() {
+fn ignores_bodies_of_responses_to_head() {
     let (registry, image) = (Memory::start(), image("x"));
     registry.hold(&image, "team/app", "latest");
     for _ in 0..100 {
@@ -77,7 +77,7 @@ fn bodies_of_answers_to_head_are_ignored() {
 
 /// A registry of a large cloud wrote `Docker-Content-Digest` without its algorithm.
 #[test]
-fn digest_headers_without_an_algorithm_are_not_believed() {
+fn ignores_digest_headers_without_an_algorithm() {
     let (registry, image) = (Memory::start(), image("x"));
     registry.hold(&image, "team/app", "latest");
     let held = image.clone();
@@ -96,7 +96,7 @@ fn digest_headers_without_an_algorithm_are_not_believed() {
 
 /// A GET by a tag may be answered with the digest of an index and the manifest of one of its images.
 #[test]
-fn digest_headers_of_another_manifest_are_not_believed() {
+fn ignores_digest_headers_of_another_manifest() {
     let (registry, image) = (Memory::start(), image("x"));
     registry.hold(&image, "team/app", "latest");
     let held = image.clone();
@@ -124,7 +124,7 @@ fn digest_headers_of_another_manifest_are_not_believed() {
 
 /// Behind a proxy that does not know its port, a registry names an address of an upload where nothing listens.
 #[test]
-fn upload_address_without_the_port_is_corrected_or_named() {
+fn corrects_or_reports_upload_url_without_port() {
     let registry = Memory::start();
     registry.twist(|asked| {
         let is_start = asked.method == "POST" && asked.path().ends_with("/blobs/uploads/");
@@ -139,7 +139,7 @@ fn upload_address_without_the_port_is_corrected_or_named() {
 }
 
 #[test]
-fn login_of_a_registry_that_everybody_may_read_is_sent_with_writes_alone() {
+fn sends_credentials_only_for_writes_to_a_public_registry() {
     let (registry, image) = (Memory::start(), image("x"));
     registry.hold(&image, "team/app", "latest");
     registry.twist(|asked| {
@@ -160,7 +160,7 @@ fn login_of_a_registry_that_everybody_may_read_is_sent_with_writes_alone() {
 }
 
 #[test]
-fn registry_at_an_ipv6_address_is_one_like_others() {
+fn accepts_registry_at_an_ipv6_address() {
     let (registry, image) = (Memory::start_ipv6(), image("x"));
     registry.hold(&image, "team/app", "latest");
     assert!(registry.repository("team/app").starts_with("[::1]:"));
@@ -169,7 +169,7 @@ fn registry_at_an_ipv6_address_is_one_like_others() {
 
 /// Token servers limit requests, too.
 #[test]
-fn token_server_that_asks_for_patience_gets_it() {
+fn retries_token_request_after_429() {
     for refusal in [
         Answer::text(429, "slow down").with("Retry-After", "1"),
         Answer::text(503, "busy").with("Retry-After", "1"),

@@ -121,7 +121,7 @@ fn rejects_decompression_bomb() {
 
 /// A preallocated database or a disk image packs to next to nothing, and its zeros take no disk.
 #[test]
-fn large_file_of_zeros_is_unpacked_as_a_hole() {
+fn unpacks_large_file_of_zeros_as_a_hole() {
     use std::os::unix::fs::MetadataExt as _;
     let size = 1300 * MEGABYTE;
     let header = Tar::new().entry(b"disk.img", b'0', 0o644, b"", size, b"").cut(512);

@@ -108,7 +108,7 @@ fn builds_pushes_and_reuses_its_cache() {
 }
 
 #[test]
-fn args_labels_and_the_stage_come_from_params_and_files() {
+fn reads_args_labels_and_stage_from_params_and_files() {
     if !engine::require() {
         return;
     }
@@ -240,7 +240,7 @@ fn ignore_file_next_to_the_dockerfile_has_precedence() {
 
 /// The Dockerfile and `.dockerignore` may be links, and services leave sockets and pipes behind.
 #[test]
-fn links_sockets_and_pipes_in_a_context_are_no_obstacle() {
+fn accepts_links_sockets_and_pipes_in_a_context() {
     if !engine::require() {
         return;
     }
@@ -277,7 +277,7 @@ fn links_sockets_and_pipes_in_a_context_are_no_obstacle() {
 }
 
 #[test]
-fn context_is_found_by_every_spelling_of_its_path() {
+fn finds_context_by_every_spelling_of_its_path() {
     if !engine::require() {
         return;
     }
@@ -307,7 +307,7 @@ fn context_is_found_by_every_spelling_of_its_path() {
 }
 
 #[test]
-fn bases_and_caches_come_from_directories_that_a_get_has_filled() {
+fn uses_bases_and_caches_from_directories_of_a_get() {
     if !engine::require() {
         return;
     }

@@ -151,7 +151,7 @@ fn engine_in_the_image_squashes_layers() {
 
 /// As workers run steps whose first process is an init.
 #[test]
-fn engine_in_the_image_starts_under_an_init_too() {
+fn engine_in_the_image_starts_under_an_init() {
     if !layer::require(Layer::Image("docker-image")) || !engine::require() {
         return;
     }

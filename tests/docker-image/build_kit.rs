@@ -17,7 +17,7 @@ const VALUE: &str = "s3cr3t-of-the-pipeline";
 const FILE: &str = "s3cr3t-of-a-file";
 
 #[test]
-fn secrets_are_there_for_a_step_and_nowhere_else() {
+fn secrets_are_visible_only_to_the_step_that_mounts_them() {
     if !engine::require() {
         return;
     }
@@ -59,7 +59,7 @@ fn secrets_are_there_for_a_step_and_nowhere_else() {
 }
 
 #[test]
-fn ssh_agent_has_the_key_and_the_image_does_not() {
+fn ssh_key_is_in_the_agent_but_not_in_the_image() {
     if !engine::require() || !layer::require(Layer::Program("ssh-agent")) {
         return;
     }
@@ -111,7 +111,7 @@ fn cache_to_registry_pushes_the_cache_tag() {
 }
 
 #[test]
-fn steps_are_told_by_name_with_what_came_from_the_cache() {
+fn logs_each_step_and_whether_it_was_cached() {
     if !engine::require() {
         return;
     }

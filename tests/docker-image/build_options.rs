@@ -25,7 +25,7 @@ fn seen(name: &str, params: Value) -> String {
 }
 
 #[test]
-fn steps_have_the_network_and_the_hosts_that_they_are_to_have_by_either_builder() {
+fn network_and_extra_hosts_apply_with_either_builder() {
     if !engine::require() {
         return;
     }
@@ -45,7 +45,7 @@ fn steps_have_the_network_and_the_hosts_that_they_are_to_have_by_either_builder(
 }
 
 #[test]
-fn steps_of_the_classic_builder_have_the_bounds_that_they_are_to_have() {
+fn limits_apply_with_the_classic_builder() {
     if !engine::require() {
         return;
     }
@@ -116,7 +116,7 @@ fn reports_squash_without_experimental_features() {
 }
 
 #[test]
-fn mistakes_in_how_to_build_are_told_before_an_engine_is_asked_for() {
+fn rejects_invalid_build_options_before_starting_an_engine() {
     let registry = Registry::start();
     let inputs = inputs(&[("app/Dockerfile", "FROM scratch\n")]);
     let params = json!({

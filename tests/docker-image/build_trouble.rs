@@ -114,7 +114,7 @@ fn reports_invalid_dockerfile() {
 }
 
 #[test]
-fn error_that_buildkit_would_not_have_made_names_docker_buildkit() {
+fn error_of_the_classic_builder_only_suggests_docker_buildkit() {
     if !engine::require() {
         return;
     }
@@ -191,7 +191,7 @@ fn reports_address_of_unreachable_engine() {
 }
 
 #[test]
-fn abort_ends_the_build_on_the_engine_too() {
+fn abort_ends_the_build_on_the_engine() {
     if !engine::require() {
         return;
     }

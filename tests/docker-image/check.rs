@@ -29,7 +29,7 @@ fn check_of_one_tag_sends_one_head() {
 }
 
 #[test]
-fn docker_image_follows_latest_and_its_versions_are_digests() {
+fn docker_image_follows_latest_with_digests_as_versions() {
     let (registry, _, new) = filled();
     let outcome = check("docker-image", &source(&registry, "team/app", json!({})), None);
     assert_eq!(outcome.json(), json!([{ "digest": new }]));

@@ -39,7 +39,7 @@ fn filled() -> (Memory, Image, Value, Value) {
 }
 
 #[test]
-fn waits_for_a_manifest_or_a_layer_that_is_not_there_yet() {
+fn retries_get_of_manifest_or_layer_after_404() {
     for (what, params) in
         [("/manifests/", json!({})), ("/manifests/", json!({ "skip_download": true })), ("/blobs/", json!({}))]
     {
@@ -52,7 +52,7 @@ fn waits_for_a_manifest_or_a_layer_that_is_not_there_yet() {
 }
 
 #[test]
-fn gives_up_on_an_image_that_stays_away() {
+fn fails_when_image_stays_missing() {
     let (registry, _, source, version) = filled();
     registry.twist(|asked| asked.path().contains("/manifests/").then(|| error(404, "MANIFEST_UNKNOWN")));
     let outcome = get("registry-image", &source, &version, json!({}), scratch::directory().path());
@@ -83,7 +83,7 @@ fn put_layout(registry: &Memory, image: &Image) -> jetway_tests::verb::Outcome {
 
 /// distribution/distribution#2225, concourse/registry-image-resource#278.
 #[test]
-fn sends_again_what_the_registry_does_not_see_yet() {
+fn uploads_again_after_blob_unknown() {
     type Meant = fn(&Asked) -> bool;
     let is_manifest: Meant = |asked| asked.method == "PUT" && asked.path().contains("/manifests/");
     let is_upload: Meant = |asked| asked.method == "PATCH";
@@ -105,7 +105,7 @@ fn sends_again_what_the_registry_does_not_see_yet() {
 }
 
 #[test]
-fn says_what_the_code_of_an_error_means_and_not_what_its_status_may_mean() {
+fn prefers_hint_for_error_code_over_hint_for_status() {
     let (registry, image) = (Memory::start(), image());
     registry.twist(|asked| {
         let is_meant = asked.method == "PUT" && asked.path().contains("/manifests/");
@@ -224,7 +224,7 @@ fn rejected_push_has_hint_for_code_and_status() {
 /// The distribution specification, "Pushing Manifests with Subject": a registry that keeps no list of referrers does not answer
 /// with `OCI-Subject`, and the client keeps the list under a tag.
 #[test]
-fn lists_a_manifest_with_a_subject_under_the_tag_of_the_subject() {
+fn adds_manifest_with_subject_to_the_referrers_tag() {
     let (registry, image) = (Memory::start(), image());
     let subject = image.manifest.descriptor();
     let index = json!({

@@ -42,7 +42,7 @@ fn id(from: &str) -> String {
 }
 
 #[test]
-fn oci_is_an_archive_with_the_layers_as_they_are() {
+fn oci_archive_has_unchanged_layers() {
     for (compression, ending) in [(Compression::Gzip, ".tar.gz"), (Compression::Zstd, ".tar.zst")] {
         let registry = Registry::start();
         let image = image("x", compression);
@@ -64,7 +64,7 @@ fn oci_is_an_archive_with_the_layers_as_they_are() {
 }
 
 #[test]
-fn oci_layout_is_every_platform_byte_for_byte() {
+fn oci_layout_has_all_platforms_byte_for_byte() {
     let registry = Registry::start();
     let client = registry.client();
     let images = [("amd64", image("amd64", Compression::Gzip)), ("arm64", image("arm64", Compression::Gzip))];
@@ -118,7 +118,7 @@ fn save_and_rootfs_write_archives() {
 
 /// Images often have the same layer at several places.
 #[test]
-fn layer_that_occurs_twice_is_loaded_twice() {
+fn archive_has_a_repeated_layer_twice() {
     let layer = |name: &str| Tar::new().file(name, 0o644, b"x").finish();
     let image = Image::of_archives(&json!({}), &[layer("a"), layer("b"), layer("a")], Compression::Gzip);
     let registry = Registry::start();

@@ -194,7 +194,7 @@ fn skip_download_requires_existing_image() {
 }
 
 #[test]
-fn labels_and_annotations_are_shown_when_their_names_match() {
+fn shows_matching_labels_and_annotations() {
     let registry = Registry::start();
     let mut image = Image::new(&json!({ "config": { "Labels": { "team": "jets", "other": "x" } } }), Vec::new());
     let mut manifest: Value = serde_json::from_slice(&image.manifest.bytes).unwrap();

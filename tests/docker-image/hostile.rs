@@ -97,7 +97,7 @@ fn whiteout_removes_nothing_outside_the_image() {
 }
 
 #[test]
-fn names_need_not_be_text() {
+fn accepts_names_that_are_not_utf_8() {
     let (outcome, house) = unpack(&[Tar::new().file(b"caf\xe9", 0o644, b"x").finish()]);
     outcome.succeeded();
     let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
@@ -224,7 +224,7 @@ fn fails_when_registry_sends_no_response() {
 }
 
 #[test]
-fn credentials_stay_with_the_registry_when_it_redirects_to_a_store() {
+fn does_not_send_credentials_to_blob_store() {
     let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::None);
     let stored = image.clone();
     let store = StandIn::start(move |asked| {
@@ -248,7 +248,7 @@ fn credentials_stay_with_the_registry_when_it_redirects_to_a_store() {
 }
 
 #[test]
-fn redirects_without_end_are_given_up() {
+fn fails_on_endless_redirects() {
     let image = Image::named("x");
     let registry = HandMade::start(&image);
     registry.twist(|asked| Some(Answer::text(302, "").with("Location", &asked.target)));
@@ -334,7 +334,7 @@ fn get_succeeds_after_killed_get() {
 }
 
 #[test]
-fn layers_of_an_unknown_kind_are_not_unpacked() {
+fn rejects_layers_of_unknown_type() {
     let image = Image::new(&json!({}), vec![Blob::new("application/vnd.cncf.helm.chart.content.v1.tar+gzip", "x")]);
     let outcome = fetch(&HandMade::start(&image), &image, json!({}), scratch::directory().path());
     outcome.failed();
@@ -456,7 +456,7 @@ fn unpacks_read_only_root_without_root_user() {
 }
 
 #[test]
-fn devices_are_left_out_with_a_warning_where_none_may_be_made() {
+fn skips_devices_with_a_warning_without_permission() {
     if !layer::require(Layer::Program("setpriv")) || !rustix::process::geteuid().is_root() {
         return;
     }

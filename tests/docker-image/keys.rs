@@ -33,7 +33,7 @@ fn version(image: &Image) -> Value {
 
 /// A public name, where plain HTTP is for those alone who ask for it: the way there leads through proxies.
 #[test]
-fn insecure_lets_a_registry_of_any_name_speak_plain_http() {
+fn insecure_allows_plain_http_for_any_registry() {
     let image = image(1);
     let registry = Arc::new(Memory::start());
     registry.hold(&image, "team/app", "latest");
@@ -114,7 +114,7 @@ fn limits_concurrent_downloads_and_uploads() {
 
 /// The established docker-image resource is a script, to which a number and its text are the same.
 #[test]
-fn numbers_may_be_written_as_texts() {
+fn accepts_numbers_as_text() {
     let registry = Registry::start();
     let image = Image::named("x");
     image.push(registry.client(), "team/app", "latest");
@@ -130,7 +130,7 @@ fn numbers_may_be_written_as_texts() {
 }
 
 #[test]
-fn debug_shows_each_request_and_no_secret() {
+fn debug_logs_each_request_without_secrets() {
     let image = image(1);
     let registry = Memory::start();
     registry.hold(&image, "team/app", "latest");
@@ -204,7 +204,7 @@ fn uses_aws_account_id_and_session_token() {
 
 /// A version of the established registry-image resource may have an empty tag: that of an image pinned by its digest.
 #[test]
-fn version_without_tag_writes_an_empty_one() {
+fn version_without_tag_writes_empty_tag_file() {
     let registry = Registry::start();
     let image = image(1);
     image.push(registry.client(), "team/app", "latest");
@@ -217,7 +217,7 @@ fn version_without_tag_writes_an_empty_one() {
 }
 
 #[test]
-fn docker_image_writes_three_lines_where_it_downloads_nothing() {
+fn docker_image_writes_three_files_with_skip_download() {
     let registry = Registry::start();
     let image = image(1);
     image.push(registry.client(), "team/app", "latest");
@@ -328,7 +328,7 @@ fn reports_policy_that_blocks_a_pull() {
 
 /// Go's programs find the keys of a manifest in any case, and some that write manifests rely on it.
 #[test]
-fn manifests_and_archives_with_keys_in_another_case_are_read() {
+fn reads_manifests_and_archives_with_keys_in_another_case() {
     let plain = image(2);
     let upper = |blob: &Blob, keys: &[&str]| {
         let mut text = String::from_utf8(blob.bytes.clone()).unwrap();

@@ -49,7 +49,7 @@ fn follows_the_next_page_among_several_links_and_without_a_relation() {
 
 /// sonatype/nexus-public#1011: the link has the path of another address. Some proxies name a host inside of the network.
 #[test]
-fn takes_the_query_of_a_link_that_leads_nowhere() {
+fn uses_only_the_query_of_a_link_to_another_url() {
     let elsewhere = &["<http://registry.internal:8081/v2/team/app/tags/list?last=1.0.0>; rel=\"next\""];
     assert_eq!(tags(&two_pages(elsewhere)), ["1.0.0", "2.0.0"]);
     let (outcome, _) = listed(|asked| match (asked.path() == LIST, asked.query("last")) {
@@ -72,7 +72,7 @@ fn fails_when_a_page_is_missing() {
 
 /// Distribution's `maxpagesize`: a larger `n` is answered by 400 `PAGINATION_NUMBER_INVALID`.
 #[test]
-fn asks_without_a_size_where_the_size_is_refused() {
+fn requests_without_n_after_rejected_page_size() {
     for status in [400, 405, 422] {
         let (outcome, lists) = listed(move |asked| match asked.query("n") {
             Some(_) => error(status, "PAGINATION_NUMBER_INVALID"),
@@ -83,7 +83,7 @@ fn asks_without_a_size_where_the_size_is_refused() {
 }
 
 #[test]
-fn fails_at_once_when_a_list_has_no_end() {
+fn fails_on_endless_list() {
     let (outcome, lists) = listed(|_| page(&["1.0.0"]).with("Link", "<?last=1.0.0>; rel=next"));
     outcome.failed();
     assert!(said(&outcome).contains("the list of tags does not end"), "{}", said(&outcome));

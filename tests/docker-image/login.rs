@@ -44,7 +44,7 @@ fn sends_credentials_when_challenged() {
 }
 
 #[test]
-fn credentials_that_are_missing_or_wrong_are_a_clear_failure() {
+fn reports_missing_or_wrong_credentials() {
     let registry = filled(&Manner { htpasswd: true, ..Manner::default() });
     let none = check("registry-image", &source(&registry, "team/app", json!({ "tag": "latest" })), None);
     none.failed();
@@ -80,7 +80,7 @@ fn requests_token_once() {
 }
 
 #[test]
-fn token_server_may_allow_anonymous_access() {
+fn requests_anonymous_token_without_credentials() {
     let tokens = TokenServer::start();
     let registry = filled(&Manner { tokens: Some(&tokens), ..Manner::default() });
     let public = source(&registry, "team/app", json!({ "tag": "latest" }));
@@ -92,7 +92,7 @@ fn token_server_may_allow_anonymous_access() {
 }
 
 #[test]
-fn docker_config_has_credentials_of_several_registries() {
+fn uses_docker_config_for_several_registries() {
     let registry = filled(&Manner { htpasswd: true, ..Manner::default() });
     let auth = STANDARD.encode(format!("{USER}:{PASSWORD}"));
     let config =
@@ -122,7 +122,7 @@ fn google_key_is_sent_as_password() {
 }
 
 #[test]
-fn half_a_login_is_none_and_is_told_of() {
+fn warns_about_username_without_password_and_ignores_it() {
     let registry = filled(&Manner::default());
     for (keys, says) in [
         (
@@ -143,7 +143,7 @@ fn half_a_login_is_none_and_is_told_of() {
 }
 
 #[test]
-fn more_at_once_than_there_may_be_is_as_many_as_there_may_be() {
+fn warns_about_too_many_concurrent_transfers_and_uses_the_maximum() {
     let registry = filled(&Manner::default());
     let keys = json!({ "tag": "latest", "max_concurrent_downloads": 100, "max_concurrent_uploads": 32 });
     let outcome = check("docker-image", &source(&registry, "team/app", keys), None);
@@ -196,7 +196,7 @@ fn prefers_a_token_among_several_challenges_and_resolves_a_relative_realm() {
 }
 
 #[test]
-fn takes_the_password_where_no_token_can_be_had() {
+fn falls_back_to_basic_auth_without_token_server() {
     let image = Image::named("x");
     let registry = HandMade::start(&image);
     registry.twist(|asked| match (asked.path(), asked.header("authorization")) {
@@ -211,7 +211,7 @@ fn takes_the_password_where_no_token_can_be_had() {
 
 /// Some registries and proxies answer 401 and do not say how to log in, or say it at `/v2/` alone.
 #[test]
-fn finds_out_how_to_log_in_where_a_401_does_not_say_it() {
+fn requests_v2_after_401_without_challenge() {
     let image = Image::named("x");
     for root in ["", "Basic realm=\"x\"", "Bearer realm=\"/token\""] {
         let registry = HandMade::start(&image);
@@ -232,7 +232,7 @@ fn finds_out_how_to_log_in_where_a_401_does_not_say_it() {
 }
 
 #[test]
-fn says_nothing_of_credentials_that_were_not_sent() {
+fn error_does_not_mention_unsent_credentials() {
     let image = Image::named("x");
     let registry = HandMade::start(&image);
     registry.twist(|asked| (asked.path() != "/v2/").then(|| Answer::text(403, "denied")));
@@ -250,7 +250,7 @@ fn says_nothing_of_credentials_that_were_not_sent() {
 
 /// Some registries ask nobody for credentials, and say of what takes them that it is not there.
 #[test]
-fn credentials_are_offered_to_a_registry_that_hides_instead_of_asking() {
+fn sends_credentials_after_404_without_challenge() {
     let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::None);
     for (root, status) in [(401, 404), (401, 403), (200, 404), (200, 403)] {
         let registry = HandMade::start(&image);
@@ -318,7 +318,7 @@ fn falls_back_to_anonymous_when_unrequested_login_is_rejected() {
 
 /// There is an answer already, and others wait: a server in trouble is not waited for.
 #[test]
-fn how_to_log_in_is_asked_once_where_nobody_has_asked_for_a_login() {
+fn requests_v2_once_without_challenge() {
     let busy = || Answer::text(503, "busy");
     let image = Image::named("x");
     for root_is_busy in [true, false] {
@@ -342,7 +342,7 @@ fn how_to_log_in_is_asked_once_where_nobody_has_asked_for_a_login() {
 }
 
 #[test]
-fn identity_token_is_exchanged_for_a_token() {
+fn exchanges_identity_token_for_access_token() {
     let tokens = TokenServer::start();
     let registry = filled(&Manner { tokens: Some(&tokens), ..Manner::default() });
     let config = json!({ "auths": { registry.host(): { "identitytoken": TokenServer::REFRESH } } });

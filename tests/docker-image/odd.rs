@@ -15,7 +15,7 @@ use crate::hostile::fetch;
 use crate::support::{check, get};
 
 #[test]
-fn indexes_in_indexes_without_end_are_refused_in_every_format() {
+fn rejects_endlessly_nested_indexes_in_every_format() {
     let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::None);
     let mut manifests = vec![image.manifest.clone()];
     for _ in 0..6 {
@@ -110,7 +110,7 @@ fn requests_next_page_over_tls_behind_tls_proxy() {
 }
 
 #[test]
-fn foreign_layers_are_refused_in_archives_too() {
+fn rejects_foreign_layers_in_archives() {
     let foreign = Blob::new("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "x");
     let image = Image::new(&json!({}), vec![foreign.clone()]);
     for (kind, params) in [("registry-image", json!({ "format": "oci" })), ("docker-image", json!({ "format": "oci" }))]
@@ -129,7 +129,7 @@ fn foreign_layers_are_refused_in_archives_too() {
 }
 
 #[test]
-fn sizes_that_no_blob_has_are_no_reason_to_panic() {
+fn does_not_panic_on_impossible_sizes() {
     let layer = Blob::new("application/vnd.oci.image.layer.v1.tar", "x");
     let mut image = Image::new(&json!({}), vec![layer.clone(), layer]);
     let largest = u64::MAX.to_string();
@@ -167,7 +167,7 @@ fn rejects_range_after_the_requested_offset() {
 
 /// What unpacks go by is the bytes: small tools leave the type of a layer out, and artifacts have types of their own.
 #[test]
-fn layers_are_unpacked_whatever_their_type_is() {
+fn unpacks_layers_whatever_their_type() {
     let archive = Tar::new().file("a", 0o644, b"x").finish();
     let layer = Compression::Gzip.layer(&archive);
     for media_type in [
@@ -237,7 +237,7 @@ fn unpacks_many_layers_with_few_open_files() {
 }
 
 #[test]
-fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
+fn accepts_every_kind_of_certificate_and_rejects_bad_ones_with_a_reason() {
     for kind in ["docker-image", "registry-image"] {
         tls_cases::check(&tls_cases::REFUSALS, |url, authority| {
             let host = url.strip_prefix("https://").unwrap();

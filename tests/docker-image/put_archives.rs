@@ -168,7 +168,7 @@ fn copies_build_cache_index_byte_for_byte() {
 }
 
 #[test]
-fn paths_with_a_slash_at_the_beginning_are_paths_in_the_inputs() {
+fn accepts_paths_with_a_leading_slash() {
     let registry = Memory::start();
     let inputs = scratch::directory();
     Image::named("x").write_layout(&inputs.path().join("layout"));
@@ -215,7 +215,7 @@ fn wrong_path_lists_available_paths() {
 }
 
 #[test]
-fn archives_are_decompressed_whatever_they_are_compressed_by() {
+fn accepts_archives_with_any_compression() {
     let inputs = scratch::directory();
     let image = image(&[tar("a", b"a")]);
     let archive = inputs.path().join("image.tar");
@@ -242,7 +242,7 @@ fn archives_are_decompressed_whatever_they_are_compressed_by() {
 /// An archive as a tool writes it: how its layers are named and stored is of no consequence.
 #[test]
 #[allow(clippy::too_many_lines, reason = "the archives are shown whole")]
-fn archives_of_other_tools_are_pushed() {
+fn pushes_archives_of_other_tools() {
     let layers = [tar("one", b"1"), tar("two", b"2")];
     let config = |layers: &[&Vec<u8>]| {
         let ids: Vec<String> = layers.iter().map(|layer| sha256(layer)).collect();
@@ -357,7 +357,7 @@ fn archives_of_other_tools_are_pushed() {
 
 /// Builders write an index with the same image in two compressions: two manifests with one configuration.
 #[test]
-fn manifests_with_the_same_configuration_keep_their_layers() {
+fn manifests_with_the_same_config_keep_their_layers() {
     let registry = Memory::start();
     let content = tar("x", b"1");
     let images = [Compression::Gzip, Compression::Zstd]

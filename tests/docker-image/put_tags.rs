@@ -53,7 +53,7 @@ fn version_pushes_aliases_without_newer_version() {
 }
 
 #[test]
-fn tags_come_from_files_with_the_prefix_of_each_flavour() {
+fn reads_tags_from_files_with_the_prefix_of_each_flavour() {
     let registry = Registry::start();
     let of = |kind: &str, keys: Value, params: Value| tags(kind, &registry, keys, params);
     assert_eq!(of("docker-image", json!({}), json!({})), "latest");
@@ -99,7 +99,7 @@ fn rejects_missing_or_invalid_tag() {
 }
 
 #[test]
-fn tags_are_all_set_to_one_manifest() {
+fn sets_all_tags_to_one_manifest() {
     for kind in ["docker-image", "registry-image"] {
         let registry = Registry::start();
         let of = |keys: Value, params: Value| tags(kind, &registry, keys, params);

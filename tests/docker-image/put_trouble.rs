@@ -78,7 +78,7 @@ const STEPS: [(&str, &str); 6] = [
 const TRANSIENT: [u16; 8] = [408, 429, 499, 500, 502, 503, 504, 522];
 
 #[test]
-fn survives_a_transient_status_at_every_step_of_a_push() {
+fn retries_transient_status_at_every_step_of_a_push() {
     std::thread::scope(|scope| {
         for status in TRANSIENT {
             scope.spawn(move || {
@@ -135,7 +135,7 @@ fn fails_when_upload_is_always_cut_off() {
 }
 
 #[test]
-fn credentials_do_not_follow_an_upload_to_another_server() {
+fn does_not_send_credentials_to_another_upload_server() {
     let storage = Receiver::start(0, 0);
     let registry = Receiver::with_storage(&storage);
     let image = image(&[tar("noise", &noise(500_000))]);

@@ -26,7 +26,7 @@ fn store(image: &Image) -> StandIn {
 
 /// The blob is compared with its digest, so that the store may speak plain HTTP; go-containerregistry and docker follow, too.
 #[test]
-fn fetches_blobs_from_a_store_on_plain_http_behind_a_registry_with_tls() {
+fn fetches_blobs_from_store_over_plain_http() {
     let image = image();
     let (store, registry) = (store(&image), Memory::start_tls());
     registry.hold(&image, "team/app", "latest");
@@ -51,7 +51,7 @@ fn fetches_blobs_from_a_store_on_plain_http_behind_a_registry_with_tls() {
 
 /// google/go-containerregistry#2333: a gateway redirects all requests to another registry, which gives tokens to everybody.
 #[test]
-fn works_with_a_gateway_that_redirects_every_request_to_another_registry() {
+fn follows_gateway_to_another_registry() {
     let (own, gateway) = (Memory::start(), Memory::start());
     let image = image();
     own.hold(&image, "team/app", "latest");
@@ -87,7 +87,7 @@ fn works_with_a_gateway_that_redirects_every_request_to_another_registry() {
 }
 
 #[test]
-fn sends_a_blob_whose_mount_is_refused() {
+fn uploads_blob_after_rejected_mount() {
     for status in [400, 401, 403, 404, 405, 500] {
         let registry = Memory::start();
         let image = image();
@@ -110,7 +110,7 @@ fn sends_a_blob_whose_mount_is_refused() {
 
 /// distribution/distribution#2055: an address that a store has signed for a GET is no good for a HEAD.
 #[test]
-fn sends_a_blob_when_the_store_refuses_to_say_whether_it_is_there() {
+fn uploads_blob_if_store_rejects_head() {
     for status in [400, 403, 405] {
         let registry = Memory::start();
         let image = image();
@@ -131,7 +131,7 @@ fn sends_a_blob_when_the_store_refuses_to_say_whether_it_is_there() {
 
 /// concourse/registry-image-resource#33: layers of Microsoft's bases are at Microsoft's own addresses.
 #[test]
-fn fetches_a_foreign_layer_from_the_address_that_the_manifest_names() {
+fn fetches_foreign_layer_from_url_in_the_manifest() {
     let mut image = image();
     let store = store(&image);
     let layer = image.layers[0].clone();
@@ -181,7 +181,7 @@ fn foreign(media_type: &str, urls: &[String]) -> Image {
 const FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
 
 #[test]
-fn asks_each_address_of_a_foreign_layer_until_one_has_it() {
+fn tries_each_url_of_a_foreign_layer() {
     let plain = image();
     let (good, empty, liar) =
         (store(&plain), StandIn::start(|_| Answer::text(404, "")), StandIn::start(|_| Answer::text(200, "other")));
@@ -204,7 +204,7 @@ fn asks_each_address_of_a_foreign_layer_until_one_has_it() {
 }
 
 #[test]
-fn names_the_host_of_a_foreign_layer_that_cannot_be_reached() {
+fn reports_unreachable_host_of_foreign_layer() {
     for media_type in [FOREIGN, "application/vnd.oci.image.layer.v1.tar+gzip"] {
         let image = foreign(media_type, &["http://127.0.0.1:1/layer".to_owned()]);
         let registry = Memory::start();
@@ -222,7 +222,7 @@ fn names_the_host_of_a_foreign_layer_that_cannot_be_reached() {
 
 /// Newer bases of Windows have no `urls`, and most registries keep non-distributable layers, too.
 #[test]
-fn fetches_a_foreign_layer_from_the_registry_when_it_has_it() {
+fn prefers_the_registry_for_foreign_layers() {
     let elsewhere = StandIn::start(|_| Answer::text(404, ""));
     for (media_type, urls) in [
         (FOREIGN, vec![elsewhere.url()]),

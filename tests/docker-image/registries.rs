@@ -279,7 +279,7 @@ fn get_of_missing_digest_fails() {
 }
 
 #[test]
-fn layers_of_another_repository_are_mounted_or_sent() {
+fn mounts_or_uploads_layers_of_another_repository() {
     for server in servers() {
         let image = image("mounted\n", Compression::Gzip);
         let from = put_image(&server, "cases/from", &image, json!({ "tag": "1" }), json!({}));
@@ -327,7 +327,7 @@ fn refuses(server: &Server, path: &str, image: &Image, more: &Value, reason: &st
 }
 
 #[test]
-fn cosign_s_own_key_files_sign() {
+fn accepts_key_files_of_cosign() {
     if !require(Layer::Counterpart("cosign")) {
         return;
     }

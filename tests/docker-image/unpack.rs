@@ -29,7 +29,7 @@ fn content(file: PathBuf) -> String {
 
 /// Builders write such layers when a step replaces a directory by a link.
 #[test]
-fn directory_that_becomes_a_link_leaves_the_target_alone() {
+fn replacing_a_directory_with_a_link_keeps_the_target() {
     let below = Tar::new().directory("a/", 0o755).file("a/a", 0o644, b"1").directory("b/", 0o755);
     let below = below.file("b/keep", 0o644, b"kept").file("b/a", 0o644, b"mine").finish();
     let whiteout_first = Tar::new().whiteout("a/a").directory("/", 0o755).link("a", "b").directory("b/", 0o755);
@@ -44,7 +44,7 @@ fn directory_that_becomes_a_link_leaves_the_target_alone() {
 }
 
 #[test]
-fn name_of_a_hard_link_that_is_replaced_leaves_the_others_alone() {
+fn replacing_a_hard_link_keeps_the_other_names() {
     let below = Tar::new().file("usr/libexec/git", 0o755, b"git").hard_link("usr/bin/git", "usr/libexec/git");
     let below = below.file("etc/conf", 0o644, b"old").finish();
     let middle = Tar::new().whiteout("usr/bin/git").link("usr/bin/git", "/usr/libexec/git");
@@ -58,7 +58,7 @@ fn name_of_a_hard_link_that_is_replaced_leaves_the_others_alone() {
 }
 
 #[test]
-fn last_entry_of_a_name_in_a_layer_counts() {
+fn last_entry_of_a_name_wins() {
     let layer = Tar::new()
         .file("f", 0o644, b"1")
         .file("./f", 0o644, b"2")
@@ -86,7 +86,7 @@ fn last_entry_of_a_name_in_a_layer_counts() {
 }
 
 #[test]
-fn times_and_owners_at_their_limits_are_kept() {
+fn keeps_times_and_owners_at_their_limits() {
     let (year_1, year_9999) = ("-62135596800", "253402300799");
     let layer = Tar::new()
         .with("mtime", "-1")
@@ -128,7 +128,7 @@ fn times_and_owners_at_their_limits_are_kept() {
 
 /// Some tools pad a compressed layer to whole blocks, and its digest is that of the padded file.
 #[test]
-fn zeros_after_a_compressed_layer_are_a_part_of_it() {
+fn accepts_zeros_after_a_compressed_layer() {
     let archive = Tar::new().file("a", 0o644, b"x").finish();
     let layer = [Compression::Gzip.layer(&archive).bytes, vec![0; 512]].concat();
     let image = Image::new(&json!({}), vec![Blob::new(&format!("{LAYER}+gzip"), layer)]);
@@ -139,7 +139,7 @@ fn zeros_after_a_compressed_layer_are_a_part_of_it() {
 
 /// Other tools leave fields out, write `null`, and describe more steps than there are layers.
 #[test]
-fn configurations_of_other_tools_are_read() {
+fn reads_configs_of_other_tools() {
     let archive = Tar::new().file("a", 0o644, b"x").finish();
     let layer = Compression::Gzip.layer(&archive);
     let registry = jetway_tests::registry::memory::Memory::start();

@@ -45,7 +45,7 @@ mod by_version {
     use super::*;
 
     #[test]
-    fn tags_are_versions_in_their_own_order() {
+    fn sorts_tags_as_semantic_versions() {
         for (spec, keys, expected) in [
             ("latest", json!({}), "latest"),
             ("edge 1.0.0 x-1", json!({}), "1.0.0"),
@@ -59,7 +59,7 @@ mod by_version {
     }
 
     #[test]
-    fn pre_releases_are_told_of_when_they_are_wanted() {
+    fn returns_pre_releases_only_if_requested() {
         let spec = "1.0.0 1.1.0-rc.9 1.1.0-rc.10 1.1.0-alpha 1.1.0-beta1 1.1.0-dev.1 1.1.0-rc.1-slim 1.0.0-alpine";
         for (keys, expected) in [
             (json!({}), "1.0.0"),
@@ -146,7 +146,7 @@ mod by_version {
     }
 
     #[test]
-    fn docker_image_knows_versions_too() {
+    fn docker_image_follows_versions() {
         let registry = filled("1.0.0 1.1.0 2.0.0");
         let keys = json!({ "semver_constraint": "1.x" });
         let answer = check("docker-image", &source(&registry, PATH, keys), None).json();
@@ -186,7 +186,7 @@ mod by_pattern {
     }
 
     #[test]
-    fn tags_may_be_ordered_by_what_a_named_group_matches() {
+    fn sorts_tags_by_the_match_of_a_named_group() {
         let spec = "main-9-beef main-10-cafe main-101-0a1b 1.10.0-x 1.9.0-x latest";
         for (keys, expected) in [
             // Numbers are versions.
@@ -242,7 +242,7 @@ mod by_pattern {
     }
 
     #[test]
-    fn tags_may_be_told_by_the_age_of_their_images() {
+    fn sorts_tags_by_creation_time() {
         let registry = Registry::start();
         made(&registry, "a", "2024-03-01T00:00:00Z");
         made(&registry, "b", "2024-01-01T12:00:00.5+02:00");

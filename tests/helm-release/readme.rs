@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use crate::support::{FAILS, check, inputs, put, said, source, statuses, values_of};
 
-/// The pipeline below "The deploy task that it replaces".
+/// The pipeline of the section "Replacing a deploy task".
 fn pipeline() -> Value {
     let readme = include_str!("../../resources/helm-release/README.md");
-    let (_, section) = readme.split_once("#### The deploy task that it replaces").expect("the section");
+    let (_, section) = readme.split_once("#### Replacing a deploy task").expect("the section");
     let (_, block) = section.split_once("```yaml\n").expect("a pipeline");
     let mut text = block.split("```").next().expect("its end").to_owned();
     for (written, shortened) in [("timeout: 120\n", "timeout: 6\n"), ("delay: 60s", "delay: 1s")] {

@@ -1,4 +1,4 @@
-//! Wrong input: each mistake with the exact words that answer it. Nothing is printed for Concourse, and nothing is asked.
+//! Invalid requests: each mistake with its exact message, without a response and without a request to Jira.
 
 use jetway_tests::jira::{Edition, Jira};
 use jetway_tests::verb::{Outcome, Verb};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{check, get, inputs, put, put_with, said, with};
 
-/// The release, which requests' errors name.
+/// The program and its release, as error messages name them.
 const PROGRAM: &str = concat!("jetway-jira ", env!("CARGO_PKG_VERSION"));
 
 #[track_caller]
@@ -16,19 +16,19 @@ fn refused(outcome: &Outcome, expected: &str) {
     assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
 }
 
-/// The report of these problems.
+/// The report of a request with these problems.
 fn problems(expected: &[&str]) -> String {
     let noun = if expected.len() == 1 { "problem" } else { "problems" };
     format!("error: the request has {} {noun} (PROGRAM)\n    {}\n", expected.len(), expected.join("\n    "))
 }
 
-/// A source that is refused.
+/// Asserts that a check rejects the source.
 #[track_caller]
 fn of_source(value: Value, expected: &[&str]) {
     refused(&check(&value, None), &problems(expected));
 }
 
-/// Params of a put that are refused.
+/// Asserts that a put rejects the params without a request to Jira.
 #[track_caller]
 fn of_params(params: Value, expected: &[&str]) {
     let jira = Jira::start(Edition::Cloud);
@@ -41,7 +41,7 @@ fn cloud(more: Value) -> Value {
 }
 
 #[test]
-fn no_address_and_no_login() {
+fn rejects_missing_url_and_credentials() {
     of_source(json!({}), &["`source.url`: required, but missing"]);
     let no_login = "`source.api_token`: required, but missing; Jira Cloud takes it beside `email`; Data Center takes a personal access \
                     token as `token` instead";
@@ -62,7 +62,7 @@ fn no_address_and_no_login() {
 }
 
 #[test]
-fn addresses_that_are_none() {
+fn rejects_invalid_url() {
     for (url, reason) in [
         ("x.atlassian.net", "expected `https://...`: relative URL without a base"),
         ("ftp://x", "expected `https://...`"),
@@ -75,7 +75,7 @@ fn addresses_that_are_none() {
 }
 
 #[test]
-fn gates_that_are_half() {
+fn rejects_incomplete_gate() {
     of_source(
         cloud(json!({ "jql": "a = b" })),
         &[
@@ -105,7 +105,7 @@ fn gates_that_are_half() {
 }
 
 #[test]
-fn keys_that_are_misspelt_or_of_the_wrong_kind() {
+fn rejects_misspelt_keys_and_invalid_values() {
     of_source(
         cloud(
             json!({ "jqll": "x", "stauts": "Done", "api": "clod", "insecure": "yes", "status_category": "finished" }),
@@ -130,7 +130,7 @@ fn keys_that_are_misspelt_or_of_the_wrong_kind() {
 }
 
 #[test]
-fn a_put_about_no_issue_or_two() {
+fn rejects_put_without_exactly_one_issue() {
     of_params(
         json!({ "comment": "x" }),
         &["`params.issue`: required, but missing; `issue_file` does instead, and `create` makes a new issue"],
@@ -155,7 +155,7 @@ fn a_put_about_no_issue_or_two() {
 }
 
 #[test]
-fn a_put_without_work() {
+fn rejects_put_without_work() {
     for more in [json!({}), json!({ "comment": "" }), json!({ "link": false, "fields": {} })] {
         of_params(
             with(json!({ "issue": "OPS-1" }), more),
@@ -165,7 +165,7 @@ fn a_put_without_work() {
 }
 
 #[test]
-fn params_that_cannot_be() {
+fn rejects_invalid_params() {
     of_params(
         json!({
             "issue": "OPS-1", "comment": "x", "comment_file": "../x", "transition_fields": { "a": 1 }, "link": { "url": "ci" },
@@ -191,7 +191,7 @@ fn params_that_cannot_be() {
 }
 
 #[test]
-fn a_new_issue_without_a_project() {
+fn rejects_new_issue_without_project() {
     let jira = Jira::start(Edition::Cloud);
     refused(
         &put(&jira.source(), json!({ "create": { "summary": "x" } })),
@@ -201,7 +201,7 @@ fn a_new_issue_without_a_project() {
 }
 
 #[test]
-fn files_that_hold_no_key() {
+fn rejects_file_without_issue_key() {
     let jira = Jira::start(Edition::Cloud);
     for (content, shown) in [("", ""), ("no key", "no key"), ("OPS-1\nOPS-2", "OPS-1\n    OPS-2")] {
         let outcome = put_with(&jira.source(), json!({ "issue_file": "x/key", "comment": "x" }), &[("x/key", content)]);
@@ -231,7 +231,7 @@ fn files_that_hold_no_key() {
 }
 
 #[test]
-fn fields_of_a_get_that_are_no_files() {
+fn rejects_field_that_is_no_file_name() {
     let jira = Jira::start(Edition::Cloud);
     let version = json!({ "issue": "OPS-1", "status": "x", "changed": "x" });
     for field in ["../x", "a/b", ".."] {
@@ -244,7 +244,7 @@ fn fields_of_a_get_that_are_no_files() {
 }
 
 #[test]
-fn a_version_that_is_none() {
+fn rejects_get_without_version() {
     let jira = Jira::start(Edition::Cloud);
     let destination = inputs(&[]);
     let request = json!({ "source": jira.source(), "version": null });

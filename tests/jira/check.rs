@@ -1,4 +1,4 @@
-//! check: which issues it gives, in which order, and what that costs.
+//! check: which issues it returns, in which order, and how many requests it sends.
 
 use jetway_tests::jira::{EDITIONS, Edition, Jira, at};
 use jetway_tests::verb::Container;
@@ -15,14 +15,14 @@ fn returns_the_newest_arrival_when_no_version_is_given() {
         let (first, second) = (jira.create(0, "first"), jira.create(1, "second"));
         jira.move_to(20, &second, "Approved");
         jira.move_to(10, &first, "Approved");
-        // A comment updates an issue, and is no arrival.
+        // A comment updates an issue, but is not an arrival.
         jira.edit(30, &first, "labels", json!(["x"]));
         assert_eq!(check(&source, None).json(), json!([approved(&second, 20)]), "{edition:?}");
     }
 }
 
 #[test]
-fn returns_arrivals_from_the_given_version_on_in_their_order() {
+fn returns_arrivals_since_the_given_version_in_order() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let source = gate(&jira);
@@ -39,7 +39,7 @@ fn returns_arrivals_from_the_given_version_on_in_their_order() {
 }
 
 #[test]
-fn gives_each_arrival_once_also_of_the_same_millisecond() {
+fn returns_each_arrival_once_even_in_the_same_millisecond() {
     let jira = Jira::start(Edition::Cloud);
     let source = gate(&jira);
     let container = Container::new();
@@ -67,7 +67,7 @@ fn counts_the_creation_in_the_status_as_an_arrival() {
 }
 
 #[test]
-fn gives_an_issue_again_when_it_comes_back() {
+fn returns_issue_again_after_it_left_and_returned() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let (source, key) = (gate(&jira), jira.create(0, "x"));
@@ -81,9 +81,9 @@ fn gives_an_issue_again_when_it_comes_back() {
     }
 }
 
-/// The index of Jira's search shows changes late, and not in their order.
+/// Jira's search index shows changes late, and in another order.
 #[test]
-fn gives_an_issue_that_the_search_showed_late() {
+fn returns_issue_that_the_search_index_showed_late() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let (source, container) = (gate(&jira), Container::new());
@@ -96,7 +96,7 @@ fn gives_an_issue_that_the_search_showed_late() {
         let (a, late, b) = (approved(&keys[0], 10), approved(&keys[1], 20), approved(&keys[2], 21));
         assert_eq!(check_in(&container, &source, Some(&a)).json(), json!([a, b]));
         jira.hide(&keys[1], false);
-        // It comes after what Concourse has, or Concourse would pass it over.
+        // It comes after the known version; Concourse would ignore it before that version.
         assert_eq!(check_in(&container, &source, Some(&b)).json(), json!([b, late]), "{edition:?}");
         assert_eq!(check_in(&container, &source, Some(&late)).json(), json!([late]), "{edition:?}");
         assert_eq!(check_in(&container, &source, Some(&late)).json(), json!([late]), "{edition:?}");
@@ -104,7 +104,7 @@ fn gives_an_issue_that_the_search_showed_late() {
 }
 
 #[test]
-fn gives_no_old_arrival_again_when_its_issue_is_edited() {
+fn does_not_return_old_arrival_again_after_an_edit() {
     let jira = Jira::start(Edition::Cloud);
     let (source, container) = (gate(&jira), Container::new());
     let (old, new) = (jira.create(0, "x"), jira.create(1, "x"));
@@ -118,7 +118,7 @@ fn gives_no_old_arrival_again_when_its_issue_is_edited() {
 }
 
 #[test]
-fn gives_a_response_again_that_concourse_did_not_store() {
+fn repeats_response_that_concourse_did_not_store() {
     let jira = Jira::start(Edition::Cloud);
     let (source, container) = (gate(&jira), Container::new());
     let keys: Vec<String> = (0..2).map(|second| jira.create(second, "x")).collect();
@@ -131,7 +131,7 @@ fn gives_a_response_again_that_concourse_did_not_store() {
 }
 
 #[test]
-fn follows_what_jql_project_and_category_name() {
+fn follows_issues_of_jql_project_and_category() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let (go, other, done) = (jira.create(0, "go"), jira.create(1, "other"), jira.create(2, "done"));
@@ -165,7 +165,7 @@ mod costs {
     use super::*;
 
     #[test]
-    fn two_requests_at_first_and_one_when_nothing_happened() {
+    fn first_check_sends_two_requests_and_check_without_changes_one() {
         for edition in EDITIONS {
             let jira = Jira::start(edition);
             let (source, container) = (gate(&jira), Container::new());
@@ -184,7 +184,7 @@ mod costs {
                 assert_eq!(check_in(&container, &source, Some(&known)).json(), json!([known]));
                 assert_eq!(jira.requests().len(), 2 + checks, "{:?}", jira.requests());
             }
-            // One more issue costs its changelog alone.
+            // One more issue costs only a request for its changelog.
             let key = jira.create(200, "x");
             jira.move_to(300, &key, "Approved");
             check_in(&container, &source, Some(&known)).succeeded();
@@ -195,7 +195,7 @@ mod costs {
     }
 
     #[test]
-    fn one_page_at_first_however_many_issues_there_are() {
+    fn first_check_reads_one_page_of_many_issues() {
         for edition in EDITIONS {
             let jira = Jira::start(edition);
             jira.page(5);
@@ -208,7 +208,7 @@ mod costs {
     }
 
     #[test]
-    fn as_many_pages_as_hold_later_issues() {
+    fn reads_only_pages_with_later_issues() {
         for edition in EDITIONS {
             let jira = Jira::start(edition);
             jira.page(5);
@@ -226,7 +226,7 @@ mod costs {
     }
 
     #[test]
-    fn no_more_than_twenty_pages() {
+    fn reads_at_most_twenty_pages() {
         for edition in EDITIONS {
             let jira = Jira::start(edition);
             jira.page(1);
@@ -248,7 +248,7 @@ mod costs {
     }
 
     #[test]
-    fn further_pages_of_changelogs() {
+    fn reads_all_pages_of_changelogs() {
         let jira = Jira::start(Edition::Cloud);
         jira.page(2);
         let (a, b) = (jira.create(0, "x"), jira.create(1, "x"));
@@ -267,7 +267,7 @@ mod costs {
 }
 
 #[test]
-fn says_which_issues_do_not_count() {
+fn warns_of_issues_that_do_not_count() {
     let jira = Jira::start(Edition::Cloud);
     let (gone, there) = (jira.create(0, "x"), jira.create(1, "x"));
     jira.move_to(10, &gone, "Approved");
@@ -285,7 +285,7 @@ fn says_which_issues_do_not_count() {
 }
 
 #[test]
-fn begins_anew_with_a_version_that_has_no_time() {
+fn starts_again_from_a_version_without_a_time() {
     let jira = Jira::start(Edition::Cloud);
     let key = jira.create_in(5, "x", "Approved");
     let version = json!({ "issue": key, "status": "Approved", "changed": "yesterday" });
@@ -293,7 +293,7 @@ fn begins_anew_with_a_version_that_has_no_time() {
 }
 
 #[test]
-fn the_memory_is_readable_by_its_user_alone() {
+fn memory_is_readable_only_by_its_user() {
     use std::os::unix::fs::PermissionsExt as _;
     let jira = Jira::start(Edition::Cloud);
     let key = jira.create_in(5, "x", "Approved");

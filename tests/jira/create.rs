@@ -1,4 +1,4 @@
-//! put: new issues.
+//! put with `create`.
 
 use jetway_tests::jira::{EDITIONS, Edition, Jira, at, from_jira};
 use jetway_tests::stand_in::{Answer, Fault};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{put, put_with, said, with};
 
-/// The text of a description, which is a document in Cloud.
+/// The text of a description, which is a document in Jira Cloud.
 fn rich(edition: Edition, text: &str) -> Value {
     match edition {
         Edition::Cloud => json!({ "type": "doc", "version": 1, "content": [
@@ -17,7 +17,7 @@ fn rich(edition: Edition, text: &str) -> Value {
 }
 
 #[test]
-fn makes_an_issue_of_texts_files_and_fields() {
+fn creates_issue_from_texts_files_and_fields() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let source = with(jira.source(), json!({ "project": "OPS" }));
@@ -34,7 +34,7 @@ fn makes_an_issue_of_texts_files_and_fields() {
         assert_eq!(outcome.json()["version"], expected, "{edition:?}");
         let job = "Deploy of build ${NOPE}";
         assert_eq!(jira.field("OPS-1", "summary"), job);
-        // What others write is no place for variables.
+        // Texts from files are not expanded.
         assert_eq!(jira.field("OPS-1", "description"), rich(edition, "all of $BUILD_ID"));
         assert_eq!(jira.field("OPS-1", "issuetype"), json!({ "name": "Change" }));
         assert_eq!(jira.field("OPS-1", "priority"), json!({ "name": "High" }));
@@ -48,7 +48,7 @@ fn makes_an_issue_of_texts_files_and_fields() {
 }
 
 #[test]
-fn makes_a_task_in_the_project_of_the_put() {
+fn creates_task_in_the_project_of_the_params() {
     let jira = Jira::start(Edition::Cloud);
     let source = with(jira.source(), json!({ "project": "DEV" }));
     put(&source, json!({ "create": { "project": "OPS", "summary": "x" } })).succeeded();
@@ -57,7 +57,7 @@ fn makes_a_task_in_the_project_of_the_put() {
 }
 
 #[test]
-fn goes_on_with_the_new_issue() {
+fn comments_links_and_transitions_the_new_issue() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let create = json!({ "project": "OPS", "summary": "x" });
@@ -72,7 +72,7 @@ fn goes_on_with_the_new_issue() {
 }
 
 #[test]
-fn cuts_a_summary_that_is_too_long_and_joins_its_lines() {
+fn truncates_long_summary_and_joins_its_lines() {
     let jira = Jira::start(Edition::Cloud);
     let outcome =
         put(&jira.source(), json!({ "create": { "project": "OPS", "summary": format!("a\n b {}", "ü".repeat(300)) } }));
@@ -83,7 +83,7 @@ fn cuts_a_summary_that_is_too_long_and_joins_its_lines() {
 }
 
 #[test]
-fn fails_in_jiras_words() {
+fn fails_with_jiras_message() {
     let jira = Jira::start(Edition::Cloud);
     for (create, reason) in [
         (json!({ "project": "OPS", "summary": "x", "issuetype": "Epos" }), "`issuetype`: Specify a valid issue type"),
@@ -107,7 +107,7 @@ fn fails_in_jiras_words() {
 }
 
 #[test]
-fn is_never_sent_twice_when_it_may_have_been_applied() {
+fn never_creates_issue_twice_after_a_lost_response() {
     for edition in EDITIONS {
         for (fault, issues) in [
             (Fault::CutAfter, 1),
@@ -124,7 +124,7 @@ fn is_never_sent_twice_when_it_may_have_been_applied() {
             let hint = "hint: the issue may have been created; it is not sent again, so look for it in Jira before the next put\n";
             assert!(said(&outcome).contains(hint), "{}", said(&outcome));
         }
-        // These were not applied.
+        // Jira did not apply these requests.
         let unavailable = Answer::text(503, "").with("Retry-After", "1");
         for fault in [Fault::Answer(jetway_tests::jira::rate_limited(1)), Fault::Answer(unavailable)] {
             let jira = Jira::start(edition);
@@ -136,7 +136,7 @@ fn is_never_sent_twice_when_it_may_have_been_applied() {
 }
 
 #[test]
-fn is_named_when_what_follows_fails() {
+fn error_names_new_issue_when_a_later_request_fails() {
     let jira = Jira::start(Edition::Cloud);
     let create = json!({ "project": "OPS", "summary": "x" });
     let outcome = put(&jira.source(), json!({ "create": create, "transition": "Released", "comment": "x" }));
@@ -148,7 +148,7 @@ fn is_named_when_what_follows_fails() {
          hint: the issue OPS-1 was created before\n"
     );
     assert_eq!(jira.comments("OPS-1"), Vec::<Value>::new());
-    // An account may create issues that it may not see.
+    // An account may create issues that it may not read.
     jira.answer(1, "GET", "/issue/OPS-2", from_jira(404, &json!({ "errorMessages": ["no"], "errors": {} })));
     let outcome = put(&jira.source(), json!({ "create": create }));
     outcome.failed();

@@ -1,4 +1,4 @@
-//! A server that is busy, slow, broken or not the right one; an end in the middle.
+//! Servers that are busy, slow, broken or not Jira; interrupted verbs.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn server(edition: Edition) -> (Jira, Value) {
 }
 
 #[test]
-fn a_rate_limit_is_waited_for_and_shown() {
+fn retries_after_rate_limit_and_shows_the_pause() {
     for edition in EDITIONS {
         let (jira, version) = server(edition);
         jira.fail_next(Fault::Answer(rate_limited(1)));
@@ -31,7 +31,7 @@ fn a_rate_limit_is_waited_for_and_shown() {
 }
 
 #[test]
-fn a_limit_that_lasts_fails_at_once_and_says_for_how_long() {
+fn fails_at_once_when_retry_after_is_too_long() {
     let (jira, _) = server(Edition::Cloud);
     jira.fail_next(Fault::Answer(rate_limited(2400)));
     let outcome = check(&gate(&jira), None);
@@ -43,7 +43,7 @@ fn a_limit_that_lasts_fails_at_once_and_says_for_how_long() {
 }
 
 #[test]
-fn a_limit_that_is_near_is_told() {
+fn warns_when_rate_limit_is_near() {
     let (jira, _) = server(Edition::Cloud);
     let issue = json!({ "issues": [], "isLast": true });
     jira.answer(1, "POST", "/search/jql", from_jira(200, &issue).with("X-RateLimit-NearLimit", "true"));
@@ -52,7 +52,7 @@ fn a_limit_that_is_near_is_told() {
 }
 
 #[test]
-fn a_search_may_be_sent_twice() {
+fn retries_search() {
     for edition in EDITIONS {
         for fault in [
             Fault::CutBefore,
@@ -69,7 +69,7 @@ fn a_search_may_be_sent_twice() {
 }
 
 #[test]
-fn a_refusal_fails_the_check_in_jiras_words() {
+fn check_fails_with_jiras_message_and_a_hint() {
     for edition in EDITIONS {
         for (status, hint) in [
             (400, None),
@@ -92,7 +92,7 @@ fn a_refusal_fails_the_check_in_jiras_words() {
 }
 
 #[test]
-fn a_captcha_is_told() {
+fn reports_captcha() {
     let (jira, _) = server(Edition::DataCenter);
     let answer = Answer::bytes(401, "text/html", "<html>401").with("X-Seraph-LoginReason", "AUTHENTICATION_DENIED");
     jira.fail_next(Fault::Answer(answer));
@@ -107,7 +107,7 @@ fn a_captcha_is_told() {
 }
 
 #[test]
-fn a_query_with_a_mistake_is_told() {
+fn reports_invalid_query() {
     let (jira, _) = server(Edition::Cloud);
     for (more, reason) in [
         (json!({ "jql": "nonsense" }), "Error in the JQL Query: Expecting operator but got '(nonsense)'."),
@@ -122,7 +122,7 @@ fn a_query_with_a_mistake_is_told() {
 }
 
 #[test]
-fn the_other_edition_is_told() {
+fn reports_other_edition_of_jira() {
     let jira = Jira::start(Edition::Cloud);
     let source = json!({ "url": jira.url(), "token": "x", "project": "OPS", "status": "Approved" });
     let outcome = check(&source, None);
@@ -131,7 +131,7 @@ fn the_other_edition_is_told() {
 }
 
 #[test]
-fn an_answer_that_is_none_of_jira_is_not_taken() {
+fn rejects_responses_that_are_not_from_jira() {
     let (jira, version) = server(Edition::Cloud);
     for answer in [
         Answer::bytes(200, "text/html", "<!DOCTYPE html><html>Log in"),
@@ -156,14 +156,14 @@ fn an_answer_that_is_none_of_jira_is_not_taken() {
 }
 
 #[test]
-fn an_answer_without_an_end_is_not_read_to_it() {
+fn limits_the_size_and_the_pages_of_responses() {
     let (jira, _) = server(Edition::Cloud);
     let huge = format!("{{\"issues\": [\"{}\"]}}", "x".repeat(17 * 1024 * 1024));
     jira.fail_next(Fault::Answer(Answer::bytes(200, "application/json", huge)));
     let outcome = check(&gate(&jira), None);
     outcome.failed();
     assert!(said(&outcome).contains("the response is larger than 16777216 bytes"), "{}", said(&outcome));
-    // A list of pages without an end.
+    // An endless list of pages.
     let endless = json!({ "issues": [{ "id": "1", "key": "OPS-1", "fields": {
         "status": { "id": "10002", "name": "Approved" }, "created": "2030-01-01T00:00:00.000+0000", "updated": "2030-01-01T00:00:00.000+0000",
     } }], "nextPageToken": "again" });
@@ -178,7 +178,7 @@ fn an_answer_without_an_end_is_not_read_to_it() {
 }
 
 #[test]
-fn a_body_that_is_cut_or_stands_still_fails_the_check() {
+fn check_fails_when_body_is_cut_or_stalls() {
     let (jira, _) = server(Edition::Cloud);
     jira.fail_next(Fault::CutBody(10));
     check(&gate(&jira), None).failed();
@@ -190,14 +190,14 @@ fn a_body_that_is_cut_or_stands_still_fails_the_check() {
 }
 
 #[test]
-fn a_slow_server_gets_its_time() {
+fn waits_for_slow_server() {
     let (jira, version) = server(Edition::DataCenter);
     jira.fail_next(Fault::Slow(Duration::from_secs(2)));
     assert_eq!(check(&gate(&jira), None).json(), json!([version]));
 }
 
 #[test]
-fn a_redirect_is_not_followed_and_its_address_not_shown() {
+fn does_not_follow_redirect_or_show_its_path() {
     let elsewhere = StandIn::start(|_| Answer::text(200, "{}"));
     let (jira, _) = server(Edition::DataCenter);
     for status in [301, 302, 303, 307, 308] {
@@ -248,7 +248,7 @@ fn sigterm_ends_every_wait() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_an_error_in_words() {
+fn reports_refused_connection() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -262,7 +262,7 @@ fn a_server_that_is_not_there_is_an_error_in_words() {
 }
 
 #[test]
-fn a_put_of_a_closed_port_makes_no_version() {
+fn failed_put_returns_no_version() {
     let (jira, _) = server(Edition::Cloud);
     jira.answer(5, "PUT", "/issue/", Answer::text(500, "oops"));
     let outcome = put(&jira.source(), json!({ "issue": "OPS-1", "fields": { "labels": [] } }));

@@ -1,4 +1,4 @@
-//! The go/no-go of a pipeline: a version only for an issue that reached the status.
+//! Gates: a version exists only for an issue that reached the status.
 
 use jetway_tests::jira::{EDITIONS, Edition, Jira, at};
 use jetway_tests::scratch;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{approved, check, gate, get, put, said, with};
 
 #[test]
-fn is_not_passed_by_a_version_that_somebody_pins() {
+fn rejects_pinned_version_of_issue_that_did_not_reach_the_status() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let (source, key) = (gate(&jira), jira.create(0, "x"));
@@ -31,13 +31,13 @@ fn is_not_passed_by_a_version_that_somebody_pins() {
             assert!(said(&outcome).contains(reason), "{}", said(&outcome));
             assert_eq!(std::fs::read_dir(destination.path()).unwrap().count(), 0);
         }
-        // The issue may have gone on since: the version is that of a later step, too.
+        // The issue may have changed since: the version is still valid for later jobs.
         get(&source, &version("Approved", 20), json!({}), scratch::directory().path()).succeeded();
     }
 }
 
 #[test]
-fn is_passed_by_an_issue_that_was_created_in_the_status() {
+fn accepts_issue_that_was_created_in_the_status() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let (source, key) = (gate(&jira), jira.create_in(5, "x", "Approved"));
@@ -49,7 +49,7 @@ fn is_passed_by_an_issue_that_was_created_in_the_status() {
 }
 
 #[test]
-fn of_a_category_takes_statuses_of_that_category() {
+fn category_accepts_each_of_its_statuses() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let source = with(jira.source(), json!({ "project": "OPS", "status_category": "in_progress" }));
@@ -66,7 +66,7 @@ fn of_a_category_takes_statuses_of_that_category() {
 }
 
 #[test]
-fn closes_for_a_get_that_requires_the_status() {
+fn require_status_fails_when_issue_has_left_the_status() {
     let jira = Jira::start(Edition::Cloud);
     let (source, key) = (gate(&jira), jira.create(0, "x"));
     jira.move_to(10, &key, "Approved");
@@ -82,9 +82,9 @@ fn closes_for_a_get_that_requires_the_status() {
     );
 }
 
-/// A put's version counts as a version of the resource; it would pass for a go.
+/// The version of a put is a version of the resource, and would open the gate.
 #[test]
-fn cannot_be_put_through() {
+fn rejects_put() {
     let jira = Jira::start(Edition::Cloud);
     for (key, value) in [("status", json!("Approved")), ("status_category", json!("done"))] {
         let source = with(jira.source(), json!({ "project": "OPS", key: value }));
@@ -101,9 +101,9 @@ fn cannot_be_put_through() {
     assert_eq!(jira.requests(), Vec::<String>::new());
 }
 
-/// Cloud answers a search with a wrong token as if nothing was there.
+/// Jira Cloud answers a search with a wrong token with an empty list.
 #[test]
-fn is_not_closed_without_a_word_by_a_wrong_token() {
+fn cloud_reports_wrong_token_despite_empty_search() {
     let jira = Jira::start(Edition::Cloud);
     let key = jira.create_in(5, "x", "Approved");
     let wrong = with(gate(&jira), json!({ "api_token": "ATATT-WRONG" }));
@@ -120,14 +120,14 @@ fn is_not_closed_without_a_word_by_a_wrong_token() {
 }
 
 #[test]
-fn that_is_empty_is_asked_who_it_answers_to() {
+fn cloud_verifies_the_login_of_an_empty_search() {
     for (shows_login, requests) in [(false, 2), (true, 1)] {
         let jira = Jira::start(Edition::Cloud);
         jira.shows_login(shows_login);
         assert_eq!(check(&gate(&jira), None).json(), json!([]));
         assert_eq!(jira.requests().len(), requests, "{:?}", jira.requests());
     }
-    // A proxy may take the header away.
+    // A proxy may remove the header.
     let jira = Jira::start(Edition::Cloud);
     let empty = jetway_tests::jira::from_jira(200, &json!({ "issues": [], "isLast": true }));
     jira.answer(1, "POST", "/search/jql", empty);
@@ -142,7 +142,7 @@ fn that_is_empty_is_asked_who_it_answers_to() {
 }
 
 #[test]
-fn of_data_center_tells_a_wrong_token_and_an_anonymous_caller() {
+fn data_center_reports_wrong_token_and_anonymous_user() {
     let jira = Jira::start(Edition::DataCenter);
     let outcome = check(&with(gate(&jira), json!({ "token": "hunter2hunter2" })), None);
     outcome.failed();

@@ -1,4 +1,4 @@
-//! get: the files that it writes.
+//! get: the files in the destination.
 
 use jetway_tests::jira::{EDITIONS, Edition, Jira, at};
 use jetway_tests::scratch;
@@ -11,7 +11,7 @@ fn document(text: &str) -> Value {
 }
 
 #[test]
-fn writes_the_fields_to_files() {
+fn writes_fields_to_files() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let key = jira.create(0, "Release 1.2");
@@ -70,7 +70,7 @@ fn writes_the_fields_to_files() {
 }
 
 #[test]
-fn of_a_source_without_a_gate_is_one_request() {
+fn sends_one_request_without_a_gate() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let key = jira.create(0, "x");
@@ -88,7 +88,7 @@ fn of_a_source_without_a_gate_is_one_request() {
 }
 
 #[test]
-fn fetches_comments_when_they_are_wanted() {
+fn fetches_comments_only_on_request() {
     let jira = Jira::start(Edition::DataCenter);
     let key = jira.create(0, "x");
     let destination = scratch::directory();
@@ -99,7 +99,7 @@ fn fetches_comments_when_they_are_wanted() {
 }
 
 #[test]
-fn fails_when_the_issue_has_no_such_field() {
+fn fails_when_issue_does_not_have_the_field() {
     let jira = Jira::start(Edition::Cloud);
     let key = jira.create(0, "x");
     let destination = scratch::directory();
@@ -114,7 +114,7 @@ fn fails_when_the_issue_has_no_such_field() {
 }
 
 #[test]
-fn fails_when_the_issue_was_deleted() {
+fn fails_when_issue_was_deleted() {
     let jira = Jira::start(Edition::Cloud);
     let key = jira.create_in(0, "x", "Approved");
     jira.delete(&key);

@@ -1,4 +1,4 @@
-//! The jira resource from outside: the binary or the image, against stand-ins for both kinds of Jira.
+//! Black-box tests of the jira resource: the binary or the image against stand-ins for Jira Cloud and Jira Data Center.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

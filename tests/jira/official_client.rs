@@ -1,5 +1,5 @@
-//! A well-known client (npm `jira.js`), which validates each answer by Atlassian's description, uses our stand-in of Jira Cloud: a wrong
-//! answer of the stand-in fails here.
+//! A common client (npm `jira.js`), which validates each response with Atlassian's schema, uses the stand-in for Jira
+//! Cloud: a wrong response of the stand-in fails here.
 
 use jetway_tests::jira::{API_TOKEN, Call, Edition, Jira, call};
 use jetway_tests::layer::{Layer, require};
@@ -14,7 +14,7 @@ fn document(text: &str) -> Value {
 }
 
 #[test]
-fn creates_edits_comments_links_transitions_and_finds() {
+fn creates_edits_comments_links_transitions_and_searches() {
     if !require(CLIENT) {
         return;
     }
@@ -57,7 +57,7 @@ fn creates_edits_comments_links_transitions_and_finds() {
 }
 
 #[test]
-fn sees_what_a_put_did() {
+fn reads_the_result_of_a_put() {
     if !require(CLIENT) {
         return;
     }
@@ -71,7 +71,7 @@ fn sees_what_a_put_did() {
 }
 
 #[test]
-fn understands_refusals() {
+fn reads_error_messages() {
     if !require(CLIENT) {
         return;
     }

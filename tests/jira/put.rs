@@ -12,7 +12,7 @@ fn paragraph(nodes: Value) -> Value {
 }
 
 #[test]
-fn does_all_of_it_in_one_step() {
+fn edits_links_comments_and_transitions_in_one_put() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let key = jira.create(0, "Release");
@@ -66,20 +66,20 @@ fn does_all_of_it_in_one_step() {
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
         );
-        // The get that follows a put.
+        // The get after a put.
         get(&jira.source(), &version, json!({}), scratch::directory().path()).succeeded();
     }
 }
 
 #[test]
-fn tells_the_present_status_and_since_when() {
+fn returns_current_status_and_its_time() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let key = jira.create(0, "x");
         jira.move_to(10, &key, "Approved");
         let outcome = put(&jira.source(), json!({ "issue": key, "comment": "x" }));
         assert_eq!(outcome.json()["version"], json!({ "issue": key, "status": "Approved", "changed": at(10) }));
-        // The changelog may lag.
+        // The changelog may be late.
         jira.changelog_lags();
         let outcome = put(&jira.source(), json!({ "issue": key, "comment": "x" }));
         assert_eq!(outcome.json()["version"]["status"], "Approved");
@@ -87,7 +87,7 @@ fn tells_the_present_status_and_since_when() {
 }
 
 #[test]
-fn takes_a_comment_of_a_file_as_it_is() {
+fn sends_comment_file_unchanged() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let key = jira.create(0, "x");
@@ -110,7 +110,7 @@ fn takes_a_comment_of_a_file_as_it_is() {
 }
 
 #[test]
-fn says_nothing_when_the_file_of_a_comment_is_empty() {
+fn adds_no_comment_for_an_empty_file() {
     let jira = Jira::start(Edition::Cloud);
     let key = jira.create(0, "x");
     put_with(&jira.source(), json!({ "issue": key, "comment_file": "out/text" }), &[("out/text", " \n")]).succeeded();
@@ -121,7 +121,7 @@ mod link {
     use super::*;
 
     #[test]
-    fn is_updated_by_a_second_put() {
+    fn second_put_updates_the_link() {
         let jira = Jira::start(Edition::Cloud);
         let key = jira.create(0, "x");
         for title in ["one", "two $BUILD_ID"] {
@@ -136,7 +136,7 @@ mod link {
     }
 
     #[test]
-    fn of_a_long_address_has_an_id_that_jira_takes() {
+    fn long_url_gets_valid_id() {
         let jira = Jira::start(Edition::Cloud);
         let key = jira.create(0, "x");
         let url = format!("https://app.example/{}", "x".repeat(400));
@@ -146,7 +146,7 @@ mod link {
     }
 
     #[test]
-    fn needs_the_page_of_the_build() {
+    fn requires_build_url() {
         let jira = Jira::start(Edition::Cloud);
         let key = jira.create(0, "x");
         let inputs = inputs(&[]);
@@ -161,7 +161,7 @@ mod link {
     }
 
     #[test]
-    fn may_be_sent_twice() {
+    fn is_retried() {
         let jira = Jira::start(Edition::Cloud);
         let key = jira.create(0, "x");
         jira.answer(1, "POST", "/remotelink", Answer::text(502, ""));
@@ -174,7 +174,7 @@ mod transition {
     use super::*;
 
     #[test]
-    fn is_found_by_name_number_and_status() {
+    fn is_found_by_name_number_and_target_status() {
         for edition in EDITIONS {
             for name in ["Close", "CLOSE", "41", "done", "$BUILD_TEAM_NAME"] {
                 let jira = Jira::start(edition);
@@ -188,14 +188,14 @@ mod transition {
     }
 
     #[test]
-    fn to_the_present_status_is_no_work() {
+    fn to_current_status_is_a_no_op() {
         let jira = Jira::start(Edition::Cloud);
         let key = jira.create_in(0, "x", "Done");
         let outcome = put(&jira.source(), json!({ "issue": key, "transition": "DONE" }));
         outcome.succeeded();
         assert_eq!(said(&outcome), "OPS-1 is `Done` already\n");
         assert!(!jira.requests().iter().any(|request| request.contains("transitions")), "{:?}", jira.requests());
-        // Nor is a transition to the current status.
+        // A transition to the current status sends no transition either.
         let to = json!({ "id": "10003", "name": "Done", "statusCategory": { "key": "done" } });
         let looped = json!({ "transitions": [{ "id": "51", "name": "Refresh", "to": to }] });
         jira.answer(1, "GET", "/transitions", from_jira(200, &looped));
@@ -204,7 +204,7 @@ mod transition {
     }
 
     #[test]
-    fn that_is_not_there_is_told_before_anything_is_done() {
+    fn missing_transition_fails_before_any_change() {
         let jira = Jira::start(Edition::Cloud);
         let key = jira.create(0, "x");
         let params =
@@ -223,7 +223,7 @@ mod transition {
     }
 
     #[test]
-    fn that_lacks_a_field_fails_in_jiras_words() {
+    fn without_required_field_fails_with_jiras_message() {
         let jira = Jira::start(Edition::DataCenter);
         let key = jira.create(0, "x");
         jira.require_resolution();
@@ -238,7 +238,7 @@ mod transition {
     }
 
     #[test]
-    fn whose_answer_is_lost_is_looked_up() {
+    fn is_verified_after_a_lost_response() {
         for fault in [Fault::CutAfter, Fault::Stall] {
             let jira = Jira::start(Edition::Cloud);
             let key = jira.create(0, "x");
@@ -260,7 +260,7 @@ mod transition {
 }
 
 #[test]
-fn never_sends_a_comment_twice_that_may_have_been_added() {
+fn never_sends_comment_twice_after_a_lost_response() {
     for edition in EDITIONS {
         for status in [500, 502, 504] {
             let jira = Jira::start(edition);
@@ -280,9 +280,9 @@ fn never_sends_a_comment_twice_that_may_have_been_added() {
     }
 }
 
-/// A proxy that shows a login page answers 200.
+/// A proxy with a login page answers 200.
 #[test]
-fn is_not_green_for_a_page_of_a_proxy() {
+fn fails_on_a_web_page_of_a_proxy() {
     let jira = Jira::start(Edition::Cloud);
     let key = jira.create(0, "x");
     let page = || Answer::bytes(200, "text/html", "<!DOCTYPE html><html>Log in");
@@ -309,7 +309,7 @@ fn is_not_green_for_a_page_of_a_proxy() {
 }
 
 #[test]
-fn succeeds_with_a_warning_when_the_issue_cannot_be_read_back() {
+fn warns_when_issue_cannot_be_read_back() {
     let jira = Jira::start(Edition::Cloud);
     let key = jira.create(0, "x");
     jira.answer(1, "POST", "/changelog/bulkfetch", from_jira(403, &json!({ "errorMessages": ["no"], "errors": {} })));
@@ -320,7 +320,7 @@ fn succeeds_with_a_warning_when_the_issue_cannot_be_read_back() {
 }
 
 #[test]
-fn fails_when_the_issue_is_not_there() {
+fn fails_when_issue_does_not_exist() {
     let jira = Jira::start(Edition::Cloud);
     let outcome = put(&jira.source(), json!({ "issue": "OPS-7", "comment": "x" }));
     outcome.failed();
@@ -329,7 +329,7 @@ fn fails_when_the_issue_is_not_there() {
 }
 
 #[test]
-fn follows_an_issue_to_its_new_key() {
+fn follows_moved_issue_to_its_new_key() {
     let jira = Jira::start(Edition::Cloud);
     let key = jira.create(0, "x");
     jira.rename(&key, "OPS-20");

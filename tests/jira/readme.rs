@@ -1,4 +1,4 @@
-//! The examples of the README, run by the `jetway` command as they are written but for the server's address.
+//! The examples of the README with the address of the stand-in, run with the `jetway` command.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::{approved, inputs};
 
-/// The pipelines, in order; a step alone is put into the job of the first one's resources.
+/// The pipelines, in order. A list of steps becomes a job with the resources of the first pipeline.
 fn pipelines() -> Vec<String> {
     let readme = include_str!("../../resources/jira/README.md");
     let blocks = readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
@@ -33,7 +33,7 @@ struct Example {
 }
 
 impl Example {
-    /// The pipeline that contains `part`, against a server of its own.
+    /// The pipeline that contains `part`, with its own server.
     fn with(part: &str) -> Self {
         let found = pipelines().into_iter().find(|pipeline| pipeline.contains(part));
         let pipeline = found.unwrap_or_else(|| panic!("no example has `{part}`"));
@@ -45,7 +45,7 @@ impl Example {
         Self { jira, pipeline }
     }
 
-    /// Runs a verb on a resource, and returns what it printed.
+    /// Runs a verb of a resource, and returns the response.
     #[track_caller]
     fn run(&self, verb: &[&str], directory: Option<&Path>) -> Value {
         let files = scratch::directory();
@@ -73,12 +73,12 @@ impl Example {
 }
 
 fn is_elsewhere() -> bool {
-    // The command runs the types itself, so that there is nothing of the image in this.
+    // The `jetway` command runs the types itself, so these tests cannot run in an image.
     Runner::chosen() != Runner::Binary
 }
 
 #[test]
-fn production_goes_by_a_ticket() {
+fn gate_starts_production_job() {
     if is_elsewhere() {
         return;
     }
@@ -98,12 +98,12 @@ fn production_goes_by_a_ticket() {
 }
 
 #[test]
-fn a_data_center_is_logged_in_to() {
+fn data_center_source_logs_in() {
     if is_elsewhere() {
         return;
     }
     let example = Example::with("company_authority");
-    // The query has an `AND` of its own, which the stand-in does not parse in brackets.
+    // The query contains `AND`, which the stand-in cannot parse in brackets.
     let example = Example {
         pipeline: example
             .pipeline
@@ -118,7 +118,7 @@ fn a_data_center_is_logged_in_to() {
 }
 
 #[test]
-fn steps_alone_do_what_they_say() {
+fn put_steps_create_and_transition() {
     if is_elsewhere() {
         return;
     }
@@ -137,7 +137,7 @@ fn steps_alone_do_what_they_say() {
 }
 
 #[test]
-fn fields_are_files() {
+fn get_writes_fields() {
     if is_elsewhere() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Credentials are nowhere that people or later containers can see, whatever happens.
+//! Credentials never appear in output, files, arguments or the environment.
 
 use std::fs;
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn keeps(outcome: &Outcome) {
     }
 }
 
-/// A server that repeats what it was sent, as some proxies do.
+/// A response that repeats the credentials of the request, as some proxies send it.
 fn talkative(edition: Edition, status: u16) -> Answer {
     let header = match edition {
         Edition::Cloud => format!("Basic {}, {API_TOKEN}", STANDARD.encode(format!("{EMAIL}:{API_TOKEN}"))),
@@ -37,7 +37,7 @@ fn talkative(edition: Edition, status: u16) -> Answer {
 }
 
 #[test]
-fn in_success() {
+fn are_not_shown_on_success() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let key = jira.create_in(5, "x", "Approved");
@@ -54,13 +54,13 @@ fn in_success() {
 }
 
 #[test]
-fn in_failure() {
+fn are_not_shown_on_failure() {
     for edition in EDITIONS {
         let jira = Jira::start(edition);
         let key = jira.create_in(5, "x", "Approved");
         let secret = if edition == Edition::Cloud { API_TOKEN } else { TOKEN };
         for status in [400, 401, 403, 404, 422, 500] {
-            // A server error is tried again.
+            // A server error is retried.
             let times = if status == 500 { 5 } else { 1 };
             jira.answer(times, "POST", "/search", talkative(edition, status));
             let outcome = check(&gate(&jira), None);
@@ -75,7 +75,7 @@ fn in_failure() {
 }
 
 #[test]
-fn in_requests_that_are_wrong() {
+fn are_not_shown_for_invalid_requests() {
     for source in [
         json!({ "url": format!("https://x/{TOKEN}?"), "token": TOKEN, "tokn": TOKEN }),
         json!({ "url": "https://x", "token": [TOKEN] }),
@@ -87,7 +87,7 @@ fn in_requests_that_are_wrong() {
 }
 
 #[test]
-fn in_the_list_of_processes_and_the_environment() {
+fn are_not_in_arguments_or_environment() {
     let jira = Jira::start(Edition::Cloud);
     let key = jira.create(0, "x");
     jira.fail_next(Fault::Slow(Duration::from_secs(2)));
@@ -104,7 +104,7 @@ fn in_the_list_of_processes_and_the_environment() {
 }
 
 #[test]
-fn of_a_proxy_are_masked() {
+fn proxy_password_is_masked() {
     let source = json!({
         "url": "http://jira.example", "token": TOKEN, "proxy": "http://user:hunter2hunter2@127.0.0.1:1", "connect_timeout": 1,
     });

@@ -1,4 +1,4 @@
-//! What the cases share: requests and messages in a line each.
+//! Helpers for requests and messages.
 
 use std::fs;
 use std::path::Path;
@@ -9,24 +9,24 @@ use jetway_tests::verb::{Container, Outcome, Verb};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// `value` with the entries of `more` over its own.
+/// `value` with the entries of `more`, which override its own.
 pub(crate) fn with(mut value: Value, more: Value) -> Value {
     let (Some(entries), Value::Object(more)) = (value.as_object_mut(), more) else { panic!("objects are merged") };
     entries.extend(more);
     value
 }
 
-/// The source of a gate: the project `OPS`, until an issue is `Approved`.
+/// The source of a gate: issues of the project `OPS` with the status `Approved`.
 pub(crate) fn gate(jira: &Jira) -> Value {
     with(jira.source(), json!({ "project": "OPS", "status": "approved" }))
 }
 
-/// The version of an issue that was approved so many seconds after the begin.
+/// The version of an issue that was approved at this second.
 pub(crate) fn approved(issue: &str, second: i64) -> Value {
     json!({ "issue": issue, "status": "Approved", "changed": at(second) })
 }
 
-/// Inputs with these files.
+/// A directory of inputs with these files.
 pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
     let inputs = scratch::directory();
     for (path, content) in files {
@@ -37,7 +37,7 @@ pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
     inputs
 }
 
-/// A put that is ready to run.
+/// A put, not started yet.
 pub(crate) fn put_step(source: &Value, params: Value, inputs: &Path) -> Verb {
     Verb::put("jira").dir(inputs).request(&json!({ "source": source, "params": params }))
 }
@@ -69,7 +69,7 @@ pub(crate) fn get(source: &Value, version: &Value, params: Value, destination: &
     Verb::get("jira").dir(destination).request(&request).run()
 }
 
-/// What the verb told people, without colours, ports and temporary paths.
+/// The output on standard error, without colours, ports and temporary paths.
 pub(crate) fn said(outcome: &Outcome) -> String {
     let rendered = outcome.view().render();
     let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");

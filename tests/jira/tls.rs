@@ -1,4 +1,4 @@
-//! Whom a put trusts with the token.
+//! Certificates: which servers get the token.
 
 use jetway_tests::jira::{Edition, Jira};
 use jetway_tests::tls_cases;
@@ -11,7 +11,7 @@ fn params() -> Value {
 }
 
 #[test]
-fn an_authority_that_nobody_knows_is_not_trusted() {
+fn rejects_unknown_ca() {
     let jira = Jira::start_tls(Edition::Cloud);
     let outcome = put(&jira.source(), params());
     outcome.failed();
@@ -25,7 +25,7 @@ fn an_authority_that_nobody_knows_is_not_trusted() {
 }
 
 #[test]
-fn an_authority_that_the_pipeline_names_is() {
+fn trusts_ca_of_ca_certs() {
     let jira = Jira::start_tls(Edition::DataCenter);
     jira.create(0, "x");
     put(&with(jira.source(), json!({ "ca_certs": [jira.authority()] })), params()).succeeded();
@@ -33,7 +33,7 @@ fn an_authority_that_the_pipeline_names_is() {
 }
 
 #[test]
-fn anybody_is_when_told_so() {
+fn insecure_trusts_any_certificate() {
     let jira = Jira::start_tls(Edition::Cloud);
     jira.create(0, "x");
     put(&with(jira.source(), json!({ "insecure": true })), params()).succeeded();
@@ -41,7 +41,7 @@ fn anybody_is_when_told_so() {
 }
 
 #[test]
-fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
+fn accepts_every_kind_of_certificate_and_rejects_bad_ones_with_a_reason() {
     tls_cases::check(&tls_cases::REFUSALS, |url, authority| {
         put(&json!({ "url": url, "token": "token", "ca_certs": [authority] }), params())
     });

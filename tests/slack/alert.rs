@@ -1,4 +1,4 @@
-//! Alerts: the looks of the established alert resource, and when `fixed` and `broke` are due.
+//! Alerts: the format of the established alert resource, and when `fixed` and `broke` are sent.
 
 use jetway_tests::concourse::{Concourse, Era, USER};
 use jetway_tests::slack::Webhook;
@@ -9,7 +9,7 @@ use crate::support::{inputs, message, metadata, put, put_step, put_with, said, s
 
 const PAGE: &str = "https://ci.example.com/teams/main/pipelines/delivery/jobs/build/builds/42";
 
-/// The one attachment of an alert.
+/// The only attachment of an alert.
 fn attachment(message: &Value) -> &Value {
     assert_eq!(message["attachments"].as_array().expect("attachments").len(), 1);
     &message["attachments"][0]
@@ -53,7 +53,7 @@ fn sends_alert_when_params_are_empty() {
 }
 
 #[test]
-fn headline_text_and_colour_may_be_others() {
+fn params_override_headline_text_and_colour() {
     let params = json!({
         "alert_type": "failed", "message": "Oh no: $BUILD_NAME", "text": "job $BUILD_JOB_NAME of $NOBODY", "color": "#123456",
     });
@@ -61,12 +61,12 @@ fn headline_text_and_colour_may_be_others() {
     let alert = attachment(&message);
     assert_eq!(alert["author_name"], "Oh no: 42");
     assert_eq!(alert["fallback"], format!("Oh no: 42: delivery/build/42 -- {PAGE}"));
-    // What has no value stays: the established resource knows no variables.
+    // A name without a value is kept, because the established resource expands no variables.
     assert_eq!((&alert["text"], &alert["color"]), (&json!("job build of $NOBODY"), &json!("#123456")));
 }
 
 #[test]
-fn files_win_are_trimmed_and_are_taken_as_they_are() {
+fn files_override_params_and_are_trimmed_but_not_expanded() {
     let params = json!({
         "message": "m", "message_file": "a/message", "text": "t", "text_file": "a/text", "channel": "#c",
         "channel_file": "a/channel",
@@ -76,7 +76,7 @@ fn files_win_are_trimmed_and_are_taken_as_they_are() {
     assert_eq!(sent["channel"], "#file");
     assert_eq!(attachment(&sent)["author_name"], "from $BUILD_NAME");
     assert_eq!(attachment(&sent)["text"], "$BUILD_ID `id`");
-    // A file that is not there is told of, and what stands beside it is used.
+    // A missing file is a warning, and the params are used instead.
     let webhook = Webhook::start();
     let outcome = put(&source(&webhook), params);
     outcome.succeeded();
@@ -103,14 +103,14 @@ fn text_file_alone_is_an_alert_if_source_has_alert_keys() {
             assert_eq!((&alert["color"], &alert["text"]), (&json!("#35495c"), &json!(text)), "{more}");
         }
     }
-    // Texts of its own make it a message.
+    // With `text`, the put sends a message.
     let webhook = Webhook::start();
     put(&with(source(&webhook), json!({ "channel": "#a" })), json!({ "text": "x" })).succeeded();
     assert_eq!(webhook.messages(), [json!({ "channel": "#a", "text": "x\n" })]);
 }
 
 #[test]
-fn attachments_and_blocks_may_stand_beside_it() {
+fn accepts_attachments_and_blocks() {
     let params = json!({
         "alert_type": "success", "attachments": [{ "text": "more $BUILD_NAME" }], "blocks": [{ "type": "divider" }],
         "username": "ci",
@@ -154,7 +154,7 @@ fn sends_alert_for_one_off_build() {
     assert_eq!(attachment(sent)["fields"][0]["value"], "one-off");
 }
 
-/// A put by a build of this name.
+/// A put of a build with this name.
 fn by_build(concourse: &Concourse, webhook: &Webhook, more: Value, kind: &str, name: &str) -> Outcome {
     let source = with(with(source(webhook), json!({ "concourse_url": concourse.url() })), more);
     let inputs = inputs(&[]);
@@ -173,7 +173,7 @@ mod fixed_and_broke {
     use super::*;
 
     #[test]
-    fn depend_on_how_the_build_before_ended() {
+    fn depend_on_the_outcome_of_the_previous_build() {
         for (status, fixed, broke) in [
             ("succeeded", false, true),
             ("failed", true, false),
@@ -195,7 +195,7 @@ mod fixed_and_broke {
     }
 
     #[test]
-    fn ask_nobody_in_the_first_build() {
+    fn send_no_request_in_the_first_build() {
         let (concourse, webhook) = (Concourse::public(), Webhook::start());
         assert!(alerted(&by_build(&concourse, &webhook, json!({}), "fixed", "1")));
         let outcome = by_build(&concourse, &webhook, json!({}), "broke", "1");
@@ -205,7 +205,7 @@ mod fixed_and_broke {
     }
 
     #[test]
-    fn find_builds_of_odd_names_and_instances() {
+    fn find_builds_with_unusual_names_and_instance_vars() {
         let webhook = Webhook::start();
         let concourse = Concourse::public();
         let vars = r#"{"branch":"x & y"}"#;
@@ -221,7 +221,7 @@ mod fixed_and_broke {
     }
 
     #[test]
-    fn fail_when_the_build_before_cannot_be_seen_and_send_nothing() {
+    fn fail_without_a_message_when_the_previous_build_cannot_be_read() {
         let (concourse, webhook) = (Concourse::private("8.2.5", Era::Issuer), Webhook::start());
         let outcome = by_build(&concourse, &webhook, json!({}), "fixed", "42");
         outcome.failed();
@@ -240,7 +240,7 @@ mod fixed_and_broke {
     }
 
     #[test]
-    fn are_not_for_one_off_builds() {
+    fn reject_one_off_builds() {
         let webhook = Webhook::start();
         let inputs = inputs(&[]);
         let step = put_step(&source(&webhook), json!({ "alert_type": "fixed" }), inputs.path());
@@ -279,13 +279,13 @@ mod logins {
             let outcome = by_build(&concourse, &webhook, user(), "fixed", "42");
             assert!(alerted(&outcome), "{version}");
             assert_eq!(concourse.server().asked().len(), 3, "{version}");
-            // Whatever is for Concourse goes nowhere else.
+            // Credentials for Concourse are sent to Concourse only.
             assert!(webhook.server().asked().iter().all(|asked| asked.header("authorization").is_none()));
         }
     }
 
     #[test]
-    fn are_for_local_users_and_the_others_are_told() {
+    fn require_local_users() {
         let (concourse, webhook) = (Concourse::private("8.2.5", Era::Issuer), Webhook::start());
         let of_oidc = json!({ "username": "ada@example.com", "password": "s1ngles1gn0n" });
         let outcome = by_build(&concourse, &webhook, of_oidc, "fixed", "42");
@@ -302,7 +302,7 @@ mod logins {
     }
 
     #[test]
-    fn leave_no_secret_anywhere() {
+    fn leave_no_secrets() {
         let (concourse, webhook) = (Concourse::private("8.2.5", Era::Issuer), Webhook::start());
         let outcome = by_build(&concourse, &webhook, user(), "fixed", "42");
         outcome.failed();

@@ -1,4 +1,4 @@
-//! Wrong input: each mistake with the exact words that answer it. Nothing is printed for Concourse, and nothing is sent.
+//! Invalid requests: each mistake with its exact message, without a response and without a request to the chat.
 
 use jetway_tests::slack::Webhook;
 use jetway_tests::verb::{Outcome, Verb};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{put, put_with, said, source};
 
-/// The release, which requests' errors name.
+/// The program and its release, as error messages name them.
 const PROGRAM: &str = concat!("jetway-slack ", env!("CARGO_PKG_VERSION"));
 
 #[track_caller]

@@ -1,4 +1,4 @@
-//! Messages by a bot's token: ids, threads, updates, reactions, mentions.
+//! Messages with a bot token: ids, threads, updates, reactions, mentions.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{bot, metadata, put, put_step, put_with, said, source, with};
 
-/// Gets a message of a put into the inputs of a later one, as Concourse does after each put.
+/// Gets the message of a put into the inputs of a later put, as Concourse does after each put.
 fn get_into(inputs: &Path, name: &str, source: &Value, put: &Outcome) {
     let directory = inputs.join(name);
     std::fs::create_dir(&directory).expect("make a directory");
@@ -25,7 +25,7 @@ fn put_returns_channel_and_ts_as_version() {
         put(&bot(&api), json!({ "text": "x", "channel": "#builds", "username": "ci", "icon_emoji": ":tada:" }));
     assert_eq!(outcome.json()["version"], json!({ "channel": "C0BUILDS", "ts": "1700000000.000001" }));
     assert_eq!(said(&outcome), "sent to `#builds`\n");
-    // Without the character set Slack answers with the warning `missing_charset`.
+    // Without a charset, Slack answers with the warning `missing_charset`.
     assert_eq!(api.server().asked()[0].header("content-type"), Some("application/json; charset=utf-8"));
     let message = &api.messages()[0];
     assert_eq!(Value::Object(message.body.clone()), json!({ "text": "x\n", "username": "ci", "icon_emoji": ":tada:" }));
@@ -42,7 +42,7 @@ fn reply_broadcast_shows_reply_in_channel() {
 }
 
 #[test]
-fn previews_of_links_are_switched_off() {
+fn unfurl_keys_disable_previews() {
     let api = SlackApi::start();
     let params = json!({ "text": "x", "channel": "#builds", "unfurl_links": false, "unfurl_media": false });
     put(&bot(&api), params).succeeded();
@@ -86,12 +86,12 @@ mod threads {
     use super::*;
 
     #[test]
-    fn begin_with_an_earlier_put() {
+    fn reply_to_an_earlier_put() {
         let api = SlackApi::start();
         let inputs = scratch::directory();
         let first = put(&bot(&api), json!({ "text": "one", "channel": "#builds" }));
         get_into(inputs.path(), "announce", &bot(&api), &first);
-        // The message's own channel counts, not the source's.
+        // The channel of the message overrides the source's channel.
         let source = with(bot(&api), json!({ "channel": "#alerts" }));
         let second = put_step(&source, json!({ "text": "two", "thread": "announce" }), inputs.path()).run();
         assert_eq!(second.json()["version"], json!({ "channel": "C0BUILDS", "ts": "1700000000.000002" }));
@@ -116,7 +116,7 @@ mod threads {
     }
 
     #[test]
-    fn are_named_in_other_ways_too() {
+    fn accept_a_file_or_a_version() {
         let api = SlackApi::start();
         put(&bot(&api), json!({ "text": "one", "channel": "#builds" })).succeeded();
         let version = r#"{"channel": "C0BUILDS", "ts": "1700000000.000001"}"#;
@@ -136,14 +136,14 @@ mod threads {
     }
 
     #[test]
-    fn may_be_answered_by_a_webhook_whose_channel_is_the_threads() {
+    fn accept_a_webhook_of_the_same_channel() {
         let webhook = Webhook::start();
         put(&source(&webhook), json!({ "text": "x", "thread": "1700000000.000001" })).succeeded();
         assert_eq!(webhook.messages(), [json!({ "text": "x\n", "thread_ts": "1700000000.000001" })]);
     }
 
     #[test]
-    fn do_not_begin_with_a_message_that_has_no_id() {
+    fn reject_messages_without_an_id() {
         let (api, webhook) = (SlackApi::start(), Webhook::start());
         let inputs = scratch::directory();
         let first = put(&source(&webhook), json!({ "text": "x" }));
@@ -187,21 +187,21 @@ mod reactions {
     }
 
     #[test]
-    fn come_and_go_under_a_new_message_and_an_old_one() {
+    fn are_added_to_and_removed_from_new_and_existing_messages() {
         let api = SlackApi::start();
         let inputs = scratch::directory();
         let first =
             put(&bot(&api), json!({ "text": "one", "channel": "#builds", "reactions": ["hourglass", ":eyes:"] }));
         assert_eq!(under(&api, 0), ["eyes", "hourglass"]);
         get_into(inputs.path(), "announce", &bot(&api), &first);
-        // Fixed: the old message is marked, and answered.
+        // The put changes the reactions of the old message, and replies to it.
         let params = json!({ "text": "two", "thread": "announce", "reactions": ["-hourglass", "white_check_mark"] });
         put_step(&bot(&api), params, inputs.path()).run().succeeded();
         assert_eq!(
             (under(&api, 0), under(&api, 1)),
             (vec!["eyes".to_owned(), "white_check_mark".to_owned()], Vec::new())
         );
-        // Reactions alone are a put as well, and one that can be repeated.
+        // A put with only reactions is idempotent.
         for _ in 0..2 {
             let params = json!({ "update": "announce", "reactions": ["-eyes", "tada"] });
             let outcome = put_step(&bot(&api), params, inputs.path()).run();
@@ -213,7 +213,7 @@ mod reactions {
     }
 
     #[test]
-    fn with_unknown_emoji_fail_the_put() {
+    fn fail_for_unknown_emoji() {
         let api = SlackApi::start();
         let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#builds", "reactions": ["no_such_emoji"] }));
         outcome.failed();
@@ -230,7 +230,7 @@ mod mentions {
     use super::*;
 
     #[test]
-    fn stand_before_the_text_or_where_it_wants_them() {
+    fn precede_the_text_or_replace_the_variable() {
         let api = SlackApi::start();
         let source = with(bot(&api), json!({ "channel": "#builds" }));
         put(&source, json!({ "text": "broke it", "mentions": ["ada@example.com"] })).succeeded();
@@ -271,7 +271,7 @@ mod mentions {
 }
 
 #[test]
-fn slacks_reasons_are_told_with_what_they_mean() {
+fn explains_slacks_error_codes() {
     let api = SlackApi::start();
     for (channel, reason) in [
         (

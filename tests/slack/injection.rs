@@ -1,4 +1,4 @@
-//! Text that others wrote: whatever is in it arrives as it is, and does nothing.
+//! Untrusted text is sent unchanged and is never executed.
 
 use std::os::unix::fs::symlink;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{inputs, message, put_step, put_with, said, source, with};
 
-/// Texts that a shell, a JSON writer, a URL or an HTTP header might trip over.
+/// Texts with special characters for a shell, JSON, a URL or an HTTP header.
 const NASTY: [&str; 14] = [
     "`touch /tmp/pwned`",
     "$(touch /tmp/pwned)",
@@ -28,15 +28,15 @@ const NASTY: [&str; 14] = [
 #[test]
 fn text_file_is_sent_unchanged() {
     for text in NASTY {
-        // What looks like a variable is one here, unless that is switched off.
+        // `expand: false`, because names such as `$HOME` in the texts would be expanded.
         let sent = message(json!({ "text_file": "f", "expand": false, "strip_ansi": false }), &[("f", text)]);
         assert_eq!(sent, json!({ "text": format!("{text}\n") }));
     }
 }
 
-/// Logs end in the middle of a character, and old tools write other encodings.
+/// Logs may end in the middle of a character, and old tools write other encodings.
 #[test]
-fn bytes_that_are_not_utf_8_are_replaced_in_every_file() {
+fn invalid_utf_8_is_replaced_in_every_file() {
     for (params, pointer) in [
         (json!({ "text_file": "log" }), "/text"),
         (
@@ -73,7 +73,7 @@ fn variables_are_sent_unchanged_in_all_fields() {
             "attachments": [{ "text": "a ${BUILD_JOB_NAME}" }],
             "blocks": [{ "type": "header", "text": { "type": "plain_text", "text": "b $BUILD_JOB_NAME" } }],
         });
-        // No environment has a NUL in it.
+        // A variable of the environment cannot contain NUL.
         let value = text.replace('\0', "");
         put_step(&source(&webhook), params, inputs.path()).env("BUILD_JOB_NAME", &value).run().succeeded();
         let expected = json!({
@@ -132,7 +132,7 @@ mod mentions_and_links {
         let sent = message(params, &[("f", HARMFUL), ("e", &format!("V={HARMFUL}\n"))]);
         assert_eq!(
             sent,
-            // What the pipeline's author wrote keeps its meaning.
+            // The pipeline's own text is not escaped.
             json!({ "text": format!("<!here> {HARMLESS} {HARMLESS}\n"), "attachments": [{ "text": HARMLESS }] })
         );
     }
@@ -150,7 +150,7 @@ mod channels {
     use super::*;
 
     #[test]
-    fn are_names_and_no_patterns() {
+    fn are_not_expanded_as_patterns() {
         let webhook = Webhook::start();
         let params = json!({ "text": "x", "channel": "* $(id) `id` $BUILD_NAME" });
         put_with(&source(&webhook), params, &[("file", "x")]).succeeded();
@@ -200,7 +200,7 @@ mod paths {
         {
             let outcome = put_step(&source(&webhook), json!({ key: path }), inputs.path()).run();
             if path == "code/up/x/y" {
-                // Nothing is there: what is outside is not even told apart.
+                // The file does not exist; the error does not reveal whether the path is outside.
                 outcome.succeeded();
                 continue;
             }
@@ -219,7 +219,7 @@ mod paths {
     }
 
     #[test]
-    fn of_directories_and_devices_are_rejected() {
+    fn to_directories_and_devices_are_rejected() {
         let webhook = Webhook::start();
         let outcome = put_with(&source(&webhook), json!({ "text_file": "dir" }), &[("dir/file", "x")]);
         outcome.failed();

@@ -1,4 +1,5 @@
-//! The slack resource from outside: the binary or the image, against stand-ins that know what Slack takes.
+//! Black-box tests of the slack resource: the binary or the image against stand-ins that validate requests as Slack
+//! does.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

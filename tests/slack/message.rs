@@ -1,4 +1,4 @@
-//! Messages of their own texts, by a webhook: what people read.
+//! Messages with `text`, sent to a webhook.
 
 use jetway_tests::slack::{Chat, Webhook};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn sends_text_to_the_webhooks_channel() {
 }
 
 #[test]
-fn mattermost_and_discord_take_messages_too() {
+fn mattermost_and_discord_accept_messages() {
     for chat in [Chat::Mattermost, Chat::Discord, Chat::DiscordWithoutWaiting, Chat::RocketChat] {
         let webhook = Webhook::of(chat);
         put(&source(&webhook), json!({ "text": "x", "username": "ci", "link_names": false })).succeeded();
@@ -35,7 +35,7 @@ mod variables {
     use super::*;
 
     #[test]
-    fn are_those_of_the_build_in_both_forms() {
+    fn of_the_build_are_expanded_in_both_forms() {
         let text = "$BUILD_TEAM_NAME/${BUILD_PIPELINE_NAME}/$BUILD_JOB_NAME #$BUILD_NAME ($BUILD_ID) $BUILD_URL \
                     $ATC_EXTERNAL_URL";
         let page = "https://ci.example.com/teams/main/pipelines/delivery/jobs/build/builds/42";
@@ -46,7 +46,7 @@ mod variables {
     }
 
     #[test]
-    fn are_filled_in_everywhere() {
+    fn are_expanded_in_all_fields() {
         let params = json!({
             "text": "$V", "channel": "#$V", "username": "$V bot", "icon_url": "https://x/?a=1&b=$V%20", "icon_emoji": ":$V:",
             "attachments": [{ "text": "$V", "fields": [{ "title": "t", "value": "${V}!", "short": true }] }],
@@ -65,7 +65,7 @@ mod variables {
     }
 
     #[test]
-    fn warn_when_the_status_of_the_build_is_not_set_as_in_ensure() {
+    fn warn_about_missing_build_status() {
         let webhook = Webhook::start();
         let params = json!({ "text": "build $BUILD_NAME: $BUILD_STATUS" });
         let outcome = put(&source(&webhook), params.clone());
@@ -79,7 +79,7 @@ mod variables {
     }
 
     #[test]
-    fn unknown_ones_are_empty_and_warned_about_once() {
+    fn without_a_value_become_empty_with_one_warning() {
         let webhook = Webhook::start();
         let outcome = put(&source(&webhook), json!({ "text": "[$NOPE][${HOME}][$NOPE]", "username": "$NOPE" }));
         outcome.succeeded();
@@ -92,7 +92,7 @@ mod variables {
     }
 
     #[test]
-    fn are_left_alone_without_expand() {
+    fn are_not_expanded_with_expand_false() {
         let params = json!({ "text": "$BUILD_ID", "username": "$BUILD_ID", "expand": false });
         assert_eq!(message(params, &[]), json!({ "text": "$BUILD_ID\n", "username": "$BUILD_ID" }));
         let params = json!({ "text_file": "f", "expand": false });
@@ -120,7 +120,7 @@ mod text_file {
     use super::*;
 
     #[test]
-    fn is_the_text_when_there_is_none() {
+    fn is_the_text_if_text_is_absent() {
         let files = [("out/message", "one $BUILD_NAME\ntwo\n\n")];
         assert_eq!(message(json!({ "text_file": "out/message" }), &files), json!({ "text": "one 42\ntwo\n" }));
     }
@@ -165,7 +165,7 @@ mod text_file {
     }
 
     #[test]
-    fn has_no_placeholder_where_there_are_attachments() {
+    fn has_no_placeholder_with_attachments() {
         let params = json!({ "text_file": "m", "attachments": [{ "text": "a$TEXT_FILE_CONTENT" }] });
         assert_eq!(message(params, &[]), json!({ "attachments": [{ "text": "a" }] }));
     }
@@ -175,7 +175,7 @@ mod json_parts {
     use super::*;
 
     #[test]
-    fn may_stand_in_files() {
+    fn may_come_from_files() {
         let params = json!({ "attachments_file": "a", "blocks_file": "b", "text": 12 });
         let files = [
             ("a", r#"[{"text": "build $BUILD_NAME", "ts": 1700000000.000100}]"#),
@@ -185,9 +185,9 @@ mod json_parts {
         assert_eq!(message(params, &files), serde_json::from_str::<Value>(expected).expect("JSON"));
     }
 
-    /// Slack's documentation shows attachments as a list, inside of a message, and alone.
+    /// Slack's documentation shows attachments as a list, as a list in a message, and as a single object.
     #[test]
-    fn of_a_message_arrive_and_one_alone_is_refused() {
+    fn are_sent_as_lists_and_a_single_object_is_rejected() {
         let one = r#"{"text": "build $BUILD_NAME"}"#;
         for text in [format!("[{one}]"), format!(r#"{{"text": "x", "attachments": [{one}]}}"#)] {
             let sent = message(json!({ "attachments_file": "a", "text": "t" }), &[("a", &text)]);
@@ -219,7 +219,7 @@ mod list_as_json_text {
     use super::*;
 
     #[test]
-    fn is_the_list() {
+    fn is_parsed() {
         let params = json!({
             "text": "t", "attachments": "[{\"color\": \"danger\", \"text\": \"build $BUILD_NAME\"}]",
             "blocks": "{\"blocks\": [{\"type\": \"divider\"}]}",
@@ -240,7 +240,7 @@ mod list_as_json_text {
     }
 
     #[test]
-    fn fails_before_anything_is_sent_when_it_is_none() {
+    fn fails_before_sending_if_it_is_not_a_list() {
         let webhook = Webhook::start();
         let outcome = put(&source(&webhook), json!({ "text": "t", "attachments": "a text" }));
         outcome.failed();
@@ -260,7 +260,7 @@ fn escaped_newline_of_a_file_is_a_newline_in_attachments() {
 }
 
 #[test]
-fn previews_of_links_are_switched_on_and_off() {
+fn unfurl_keys_control_previews() {
     let params = json!({ "text": "x", "unfurl_links": false, "unfurl_media": true });
     assert_eq!(message(params, &[]), json!({ "text": "x\n", "unfurl_links": false, "unfurl_media": true }));
 }
@@ -291,13 +291,13 @@ mod channels {
     }
 
     #[test]
-    fn receive_the_message_once_and_in_order() {
+    fn get_the_message_once_and_in_order() {
         let params = json!({ "channel": "#a  @b\n#a", "channels": ["#c"], "channel_file": "f" });
         assert_eq!(reached(json!({}), params, &[("f", "#d-$BUILD_NAME #a\n#e\n")]), ["#a", "@b", "#c", "#d-42", "#e"]);
     }
 
     #[test]
-    fn in_channel_file_alone_add_to_the_webhooks_channel() {
+    fn in_channel_file_are_added_to_the_webhooks_channel() {
         let of_file = |source, params| reached(source, with(params, json!({ "channel_file": "f" })), &[("f", "#d\n")]);
         assert_eq!(of_file(json!({}), json!({})), [Value::Null, json!("#d")]);
         assert_eq!(of_file(json!({}), json!({ "channels": ["#c"] })), ["#c", "#d"]);
@@ -313,7 +313,7 @@ mod channels {
 }
 
 #[test]
-fn disabled_sends_nothing_and_is_green() {
+fn disabled_put_sends_nothing_and_succeeds() {
     let webhook = Webhook::start();
     for (source, params) in [
         (with(source(&webhook), json!({ "disable": "true" })), json!({ "text": "x" })),
@@ -328,7 +328,7 @@ fn disabled_sends_nothing_and_is_green() {
 }
 
 #[test]
-fn silent_says_nothing() {
+fn silent_put_logs_nothing() {
     let webhook = Webhook::start();
     let outcome = put(&source(&webhook), json!({ "text": "x", "silent": "true" }));
     outcome.succeeded();

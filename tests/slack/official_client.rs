@@ -1,4 +1,5 @@
-//! Slack's own client (npm `@slack/web-api`) uses our stand-in of the Web API: a wrong answer of the stand-in fails here.
+//! Slack's own client (npm `@slack/web-api`) uses the stand-in for the Web API: a wrong response of the stand-in fails
+//! here.
 
 use jetway_tests::layer::{Layer, require};
 use jetway_tests::slack::{BOT, Call, CallOutcome, SlackApi, call, from_api, rate_limited};
@@ -9,12 +10,12 @@ use crate::support::{bot, put};
 
 const CLIENT: Layer<'_> = Layer::Counterpart("slack-client");
 
-/// Calls one method.
+/// Calls a method of the API.
 fn one(api: &SlackApi, call_: Call) -> CallOutcome {
     call(&api.url(), BOT, 0, &[call_]).remove(0)
 }
 
-/// The word of a refusal, as the client reads it.
+/// The error code of a rejected request, as the client reports it.
 fn word(outcome: &CallOutcome) -> &str {
     let error = outcome.result.as_ref().expect_err("a refusal");
     assert_eq!(error["code"], "slack_webapi_platform_error", "{error}");
@@ -85,7 +86,7 @@ fn sees_the_message_that_a_put_sent() {
 }
 
 #[test]
-fn understands_each_refusal() {
+fn reads_each_error() {
     if !require(CLIENT) {
         return;
     }
@@ -131,7 +132,7 @@ fn logs_the_details_of_a_refusal() {
 }
 
 #[test]
-fn waits_as_long_as_a_429_tells_it_to() {
+fn obeys_retry_after() {
     if !require(CLIENT) {
         return;
     }
@@ -144,7 +145,7 @@ fn waits_as_long_as_a_429_tells_it_to() {
 }
 
 #[test]
-fn reports_an_outage_as_such() {
+fn reports_outage() {
     if !require(CLIENT) {
         return;
     }

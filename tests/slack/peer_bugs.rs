@@ -1,4 +1,4 @@
-//! What users of the established resources suffered from, each as a case that must not come back.
+//! Regression tests for bugs of the established resources.
 
 use jetway_tests::slack::{Webhook, from_slack};
 use jetway_tests::stand_in::{Answer, Fault};
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::support::{inputs, message, metadata, put, put_step, put_with, said, source, with};
 
-/// slack-notification-resource: `ca_certs` with any entry died of "Cannot index array with string".
+/// slack-notification-resource: any entry in `ca_certs` failed with "Cannot index array with string".
 #[test]
-fn ca_certs_are_read_in_both_forms() {
+fn accepts_both_forms_of_ca_certs() {
     let webhook = Webhook::start();
     let certificate = include_str!("authority.pem");
     for entry in [json!(certificate), json!({ "domain": "slack.example.com", "cert": certificate })] {
@@ -22,7 +22,7 @@ fn ca_certs_are_read_in_both_forms() {
     assert!(said(&outcome).contains("`source.ca_certs[0]`: expected certificates in PEM form"), "{}", said(&outcome));
 }
 
-/// slack-notification-resource: no `url` became the host `null`.
+/// slack-notification-resource: without `url`, the host was `null`.
 #[test]
 fn reports_missing_url() {
     let outcome = put(&json!({}), json!({ "text": "x" }));
@@ -30,7 +30,7 @@ fn reports_missing_url() {
     assert!(said(&outcome).contains("`source.url`: required, but missing"), "{}", said(&outcome));
 }
 
-/// slack-notification-resource: `redact_hook_url: "false"` sent the message, showed the address, and made the put red.
+/// slack-notification-resource: `redact_hook_url: "false"` sent the message, showed the URL, and failed the put.
 #[test]
 fn redact_hook_url_false_shows_nothing_and_fails_nothing() {
     let webhook = Webhook::start();
@@ -42,9 +42,9 @@ fn redact_hook_url_false_shows_nothing_and_fails_nothing() {
     );
 }
 
-/// slack-notification-resource: a name with a blank lost its second word, an icon's address was cut at `&`.
+/// slack-notification-resource: a name lost everything after a space, and an icon's URL after `&`.
 #[test]
-fn names_and_addresses_are_whole() {
+fn names_and_urls_are_not_truncated() {
     let sent = message(json!({ "text": "x", "username": "a b & c %s", "icon_url": "https://x/?a=1&b=%20" }), &[]);
     assert_eq!((&sent["username"], &sent["icon_url"]), (&json!("a b & c %s"), &json!("https://x/?a=1&b=%20")));
 }
@@ -70,7 +70,8 @@ fn quote_in_a_variable_is_kept() {
     );
 }
 
-/// slack-notification-resource: `A="q d"` in an `env_file` gave `q`; `PATH=x` there broke the resource; `$(cmd)` ran.
+/// slack-notification-resource: `A="q d"` in an `env_file` became `q`; `PATH=x` broke the resource; `$(cmd)` was
+/// executed.
 #[test]
 fn env_file_is_not_executed() {
     let files = [("e", "A=\"q d\"\nPATH=/nowhere\nB=$(id -un) `id`\n")];
@@ -90,7 +91,7 @@ fn suppressed_message_has_metadata() {
     assert!(webhook.messages().is_empty());
 }
 
-/// slack-notification-resource: after a redirect the message was lost, and the put was green.
+/// slack-notification-resource: a redirect lost the message, and the put succeeded.
 #[test]
 fn redirect_fails_the_put() {
     let webhook = Webhook::start();
@@ -99,9 +100,9 @@ fn redirect_fails_the_put() {
     assert_eq!(webhook.server().asked().len(), 1);
 }
 
-/// slack-notification-resource: with `silent` a failure had no reason, and the other channels got nothing.
+/// slack-notification-resource: with `silent`, a failure had no reason, and the other channels got no message.
 #[test]
-fn silent_failures_have_a_reason_and_the_others_are_reached() {
+fn silent_put_reports_failure_and_sends_to_other_channels() {
     let webhook = Webhook::start();
     let outcome = put(&source(&webhook), json!({ "text": "x", "channel": "#nowhere #b", "silent": true }));
     outcome.failed();
@@ -109,7 +110,7 @@ fn silent_failures_have_a_reason_and_the_others_are_reached() {
     assert_eq!(webhook.messages().len(), 1);
 }
 
-/// slack-notification-resource#96: the webhook answered 403, and the put was green.
+/// slack-notification-resource#96: the webhook answered 403, and the put succeeded.
 #[test]
 fn rejected_message_fails_the_put_96() {
     let webhook = Webhook::start();
@@ -117,9 +118,9 @@ fn rejected_message_fails_the_put_96() {
     put(&source(&webhook), json!({ "text": "x" })).failed();
 }
 
-/// slack-notification-resource: Mattermost refused every message with `link_names: false` in it.
+/// slack-notification-resource: Mattermost rejected every message with `link_names: false`.
 #[test]
-fn link_names_are_sent_only_when_they_are_wanted() {
+fn link_names_is_sent_only_if_set() {
     assert_eq!(message(json!({ "text": "x", "link_names": false }), &[]), json!({ "text": "x\n" }));
     assert_eq!(
         message(json!({ "text": "x", "link_names": "true" }), &[]),
@@ -127,7 +128,7 @@ fn link_names_are_sent_only_when_they_are_wanted() {
     );
 }
 
-/// concourse-slack-alert-resource: a dead webhook was asked for half a minute, and its address was shown.
+/// concourse-slack-alert-resource: requests to a deleted webhook were retried for half a minute, and its URL was shown.
 #[test]
 fn deleted_webhook_is_not_retried() {
     let webhook = Webhook::start();
@@ -139,28 +140,28 @@ fn deleted_webhook_is_not_retried() {
     assert!(!outcome.stderr.contains(webhook.secret()));
 }
 
-/// concourse-slack-alert-resource: `disable: "true"`, as a var gives it, was an error.
+/// concourse-slack-alert-resource: `disable: "true"`, the value of a var, was an error.
 #[test]
-fn true_may_be_text() {
+fn accepts_true_as_text() {
     put(&json!({ "url": "https://x.example/", "disable": "true" }), json!({ "alert_type": "failed" })).succeeded();
 }
 
-/// concourse-slack-alert-resource: `../../etc/hostname` was sent to the channel.
+/// concourse-slack-alert-resource: the content of `../../etc/hostname` was sent to the channel.
 #[test]
-fn files_outside_are_not_read() {
+fn does_not_read_files_outside_the_inputs() {
     let webhook = Webhook::start();
     put(&source(&webhook), json!({ "alert_type": "failed", "text_file": "../../etc/hostname" })).failed();
     assert_eq!(webhook.server().connections(), 0);
 }
 
-/// concourse-slack-alert-resource#82: no variable could be used in an alert.
+/// concourse-slack-alert-resource#82: alerts did not expand variables.
 #[test]
 fn alert_expands_variables_82() {
     let sent = message(json!({ "alert_type": "failed", "message": "$BUILD_PIPELINE_NAME broke" }), &[]);
     assert_eq!(sent["attachments"][0]["author_name"], "delivery broke");
 }
 
-/// concourse-slack-alert-resource: `"#a #b"` was one channel, which does not exist.
+/// concourse-slack-alert-resource: `"#a #b"` was the name of a channel that does not exist.
 #[test]
 fn alert_is_sent_to_several_channels() {
     let webhook = Webhook::start();
@@ -169,7 +170,7 @@ fn alert_is_sent_to_several_channels() {
     assert_eq!(channels, ["#a", "#b"]);
 }
 
-/// concourse-slack-alert-resource: a typo in `alert_type` was a grey message.
+/// concourse-slack-alert-resource: a typo in `alert_type` sent a grey message.
 #[test]
 fn reports_unknown_alert_type() {
     let webhook = Webhook::start();

@@ -1,4 +1,4 @@
-//! The README is true: each of its examples is run from the pipeline as it stands there, against the stand-ins.
+//! The examples of the README, run against the stand-ins.
 
 use std::path::Path;
 use std::process::Command;
@@ -24,7 +24,7 @@ fn examples() -> Vec<String> {
     examples
 }
 
-/// A piece of a plan as a pipeline.
+/// A pipeline with a step of the README.
 fn pipeline(block: &str) -> String {
     let plan = block.trim_end().replace('\n', "\n  ");
     format!(
@@ -32,7 +32,7 @@ fn pipeline(block: &str) -> String {
     )
 }
 
-/// Runs a put of a pipeline's job by the `jetway` command, as a build would, and returns the version.
+/// Runs a put of a pipeline's job with the `jetway` command, with the environment of a build, and returns the version.
 #[track_caller]
 fn put(pipeline: &str, arguments: &[&str], vars: &[(&str, &str)], inputs: &Path) -> Value {
     let directory = scratch::directory();
@@ -59,7 +59,7 @@ fn put(pipeline: &str, arguments: &[&str], vars: &[(&str, &str)], inputs: &Path)
     answer["version"].clone()
 }
 
-/// The message that an example with a webhook comes to.
+/// The message that the webhook of an example gets.
 #[track_caller]
 fn message(pipeline: &str, files: &[(&str, &str)]) -> Vec<Value> {
     let webhook = Webhook::start();
@@ -75,13 +75,13 @@ fn all_examples_are_covered() {
 }
 
 #[test]
-fn first_message() {
+fn first_message_is_sent() {
     let text = "delivery/build #42: https://ci.example.com/builds/4242\n";
     assert_eq!(message(&examples()[0], &[]), [json!({ "channel": "#builds", "text": text })]);
 }
 
 #[test]
-fn texts_and_variables() {
+fn texts_and_variables_are_sent() {
     let files = [("result/message.txt", "All 12 tests pass.\n"), ("result/variables", "VERSION=1.2.3\n")];
     let message_to = |channel: &str| {
         json!({
@@ -96,7 +96,7 @@ fn texts_and_variables() {
 }
 
 #[test]
-fn blocks_of_a_file() {
+fn blocks_of_a_file_are_sent() {
     let files = [
         ("result/channels", "#releases\n"),
         ("result/blocks.json", r#"[{"type": "header", "text": {"type": "plain_text", "text": "Build $BUILD_NAME"}}]"#),
@@ -112,7 +112,7 @@ fn blocks_of_a_file() {
 }
 
 #[test]
-fn untrusted_texts() {
+fn untrusted_texts_are_escaped() {
     let files = [("code/.git/commit_message", "Mend <!channel> for $BUILD_NAME\n")];
     assert_eq!(
         message(&pipeline(&examples()[3]), &files),
@@ -121,7 +121,7 @@ fn untrusted_texts() {
 }
 
 #[test]
-fn alerts() {
+fn alerts_are_sent() {
     let concourse = Concourse::private("8.2.5", jetway_tests::concourse::Era::Issuer);
     let example = examples()[4].replace("https://ci.example.com", &concourse.url());
     let put = |step: &str| {
@@ -148,14 +148,14 @@ fn alerts() {
 }
 
 #[test]
-fn threads_updates_and_reactions() {
+fn threads_updates_and_reactions_are_sent() {
     let api = SlackApi::start();
     let example = examples()[5]
         .replace(
             "    token: ((slack_bot_token))\n",
             &format!("    token: ((slack_bot_token))\n    api_url: {}\n", api.url()),
         )
-        // The name of this workspace's channel.
+        // The channel in the stand-in's workspace.
         .replace("#releases", "#builds");
     let inputs = inputs(&[]);
     let put = |step: &str| {

@@ -1,4 +1,4 @@
-//! Secrets: the webhook's address, tokens, and passwords of proxies are seen by nobody but whom they are for.
+//! Secrets: webhook URLs, tokens and proxy passwords reach only their own server.
 
 use jetway_tests::slack::{BOT, SlackApi, Webhook};
 use jetway_tests::stand_in::{Answer, Fault, StandIn};
@@ -17,7 +17,7 @@ fn hides(outcome: &Outcome, secrets: &[&str]) {
     assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
 }
 
-/// Everything that can be asked to be shown.
+/// All keys that show more output.
 fn talkative() -> Value {
     json!({
         "metadata": true, "payload_in_metadata": true, "redact_hook_url": "false", "redact_hook": false, "redact": false,
@@ -30,7 +30,7 @@ fn webhook_url_is_never_shown() {
     let url = webhook.url();
     let path = url.splitn(4, '/').nth(3).expect("a path").to_owned();
     let secrets = [webhook.secret(), path.as_str(), url.as_str()];
-    // A text may repeat it, by mistake or by a variable: people see a mask.
+    // A text may contain the URL by mistake or by a variable: the output masks it.
     let text = json!({ "text": format!("see {url} and {}", webhook.secret()), "username": url });
     let success = put(&source(&webhook), with(talkative(), text.clone()));
     success.succeeded();
@@ -57,7 +57,7 @@ fn webhook_url_is_never_shown() {
         failure.failed();
         hides(&failure, &secrets);
     }
-    // Only the host is told.
+    // The error names only the host.
     let failure = put(&source(&webhook), json!({ "text": "x", "channel": "#nowhere" }));
     assert!(failure.stderr.contains(&format!("`POST {}/...`", webhook.server().url())), "{}", failure.stderr);
 }
@@ -92,7 +92,7 @@ fn token_is_never_shown_and_sent_to_slack_only() {
 #[test]
 fn proxy_password_is_never_shown_and_sent_to_the_proxy_only() {
     let webhook = Webhook::start();
-    // What a proxy is asked for in plain HTTP is the whole address.
+    // A proxy for plain HTTP gets the whole URL.
     let proxy = StandIn::start(|asked| {
         let let_in = asked.header("proxy-authorization") == Some("Basic Ym9iOnByMHh5cDRzc3cwcmQ=");
         if let_in { Answer::text(200, "ok") } else { Answer::text(407, "who are you?") }

@@ -1,4 +1,4 @@
-//! What the cases share: requests and messages in a line each.
+//! Helpers for requests and messages.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// `value` with the entries of `more` over its own.
+/// `value` with the entries of `more`, which override its own.
 pub(crate) fn with(mut value: Value, more: Value) -> Value {
     let (Some(entries), Value::Object(more)) = (value.as_object_mut(), more) else { panic!("objects are merged") };
     entries.extend(more);
@@ -26,7 +26,7 @@ pub(crate) fn bot(api: &SlackApi) -> Value {
     json!({ "token": BOT, "api_url": api.url() })
 }
 
-/// Inputs with these files.
+/// A directory of inputs with these files.
 pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
     let inputs = scratch::directory();
     for (path, content) in files {
@@ -37,7 +37,7 @@ pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
     inputs
 }
 
-/// A put that is ready to run.
+/// A put, not started yet.
 pub(crate) fn put_step(source: &Value, params: Value, inputs: &Path) -> Verb {
     Verb::put("slack").dir(inputs).request(&json!({ "source": source, "params": params }))
 }
@@ -53,7 +53,7 @@ pub(crate) fn put_with(source: &Value, params: Value, files: &[(&str, &str)]) ->
     put_step(source, params, inputs.path()).run()
 }
 
-/// What a message by a webhook comes to, which is taken.
+/// The message that a webhook gets from a successful put.
 #[track_caller]
 pub(crate) fn message(params: Value, files: &[(&str, &str)]) -> Value {
     let webhook = Webhook::start();
@@ -64,7 +64,7 @@ pub(crate) fn message(params: Value, files: &[(&str, &str)]) -> Value {
     messages[0].clone()
 }
 
-/// What the verb told people, without colours, ports and temporary paths.
+/// The output on standard error, without colours, ports and temporary paths.
 pub(crate) fn said(outcome: &Outcome) -> String {
     let rendered = outcome.view().render();
     let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");

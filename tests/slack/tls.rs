@@ -1,5 +1,4 @@
-//! Whom a put trusts: the authorities that the pipeline names, those of the machine or of the worker, and those that are
-//! built in where there are none.
+//! Certificates: which servers a put trusts, by `ca_certs`, by the system, or by the built-in list.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -92,7 +91,7 @@ mod in_the_image {
             return;
         }
         let (server, source) = server();
-        // Without any certificate of a system there are still authorities to hold a server against.
+        // Without system certificates, the built-in list is used.
         let (succeeded, said) = put(&source, None);
         assert!(!succeeded && said.contains("`ca_certs`"), "{said}");
         for name in ["ca-certificates.crt", "5f5f5f5f.0"] {
@@ -106,7 +105,7 @@ mod in_the_image {
 }
 
 #[test]
-fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
+fn accepts_every_kind_of_certificate_and_rejects_bad_ones_with_a_reason() {
     tls_cases::check(&tls_cases::REFUSALS, |url, authority| {
         let source = json!({ "url": format!("{url}/services/T0/w3bh00kt0k3n"), "ca_certs": [authority] });
         put(&source, json!({ "text": "x" }))

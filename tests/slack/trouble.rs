@@ -1,4 +1,4 @@
-//! Chats that fail, and what the put makes of it: told, bounded, and never the same message twice.
+//! Chats that fail: the put reports the failure, is bounded in time, and never sends a message twice.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::{bot, inputs, put, put_step, said, source, with};
 const SOON: Duration = Duration::from_secs(15);
 
 #[test]
-fn slacks_words_are_told_with_what_they_mean() {
+fn explains_slacks_error_codes() {
     let webhook = Webhook::start();
     for (channel, status, word, meaning) in [
         (
@@ -40,7 +40,7 @@ fn slacks_words_are_told_with_what_they_mean() {
 const CHATS: [Chat; 5] = [Chat::Slack, Chat::Mattermost, Chat::Discord, Chat::DiscordWithoutWaiting, Chat::RocketChat];
 
 #[test]
-fn succeeds_on_the_documented_success_of_each_chat() {
+fn accepts_the_documented_success_of_each_chat() {
     for chat in CHATS {
         let webhook = Webhook::of(chat);
         for params in
@@ -52,9 +52,9 @@ fn succeeds_on_the_documented_success_of_each_chat() {
     }
 }
 
-/// Every refusal that a source quotes, with each of its statuses.
+/// Every rejection in the documentation of the chats, with each of its statuses.
 #[test]
-fn shows_the_reason_of_each_chats_refusal() {
+fn shows_the_reason_of_each_chats_rejection() {
     for chat in CHATS {
         for refusal in evidence(chat).iter().filter(|refusal| !["ok", "rate_limited", "outage"].contains(&refusal.word))
         {
@@ -65,13 +65,13 @@ fn shows_the_reason_of_each_chats_refusal() {
                 outcome.failed();
                 let (said, case) = (said(&outcome), format!("{chat:?} {status} {} ({})", refusal.body, refusal.source));
                 let reason = match serde_json::from_str::<Value>(refusal.body) {
-                    // Rocket.Chat may give no reason.
+                    // Rocket.Chat may send no reason.
                     Ok(body) => body["message"].as_str().or(body["error"].as_str()).unwrap_or(" answered ").to_owned(),
                     Err(_) => refusal.body.to_owned(),
                 };
                 let reason = reason.split('{').next().unwrap();
                 assert!(said.contains(reason), "{case}: {said}");
-                // Of each of Slack's words, people learn what it means.
+                // Each of Slack's error codes has a hint.
                 assert!(chat != Chat::Slack || said.contains("\nhint: "), "{case}: {said}");
                 assert!(!outcome.stderr.contains(webhook.secret()), "{case}: {}", outcome.stderr);
                 assert_eq!(webhook.server().asked().len(), 1, "{case}");
@@ -82,7 +82,7 @@ fn shows_the_reason_of_each_chats_refusal() {
 }
 
 #[test]
-fn waits_as_long_as_each_chats_429_tells_it_to() {
+fn obeys_each_chats_retry_after() {
     for chat in CHATS {
         for limit in evidence(chat).iter().filter(|limit| limit.word == "rate_limited") {
             let webhook = Webhook::of(chat);
@@ -101,7 +101,7 @@ fn web_page_of_an_outage_fails_the_put_with_its_status() {
     for status in outage.statuses {
         let webhook = Webhook::start();
         let answer = || Fault::Answer(outage.answer(Chat::Slack, *status, webhook.secret()));
-        // 503 says that the request was not handled, so that it is sent again.
+        // A 503 means that the request was not handled, so it is retried.
         (0..10).for_each(|_| webhook.server().fail_next(answer()));
         let outcome = put(&source(&webhook), json!({ "text": "x" }));
         outcome.failed();
@@ -122,7 +122,7 @@ fn succeeds_with_a_warning_when_the_confirmation_is_cut_off() {
 }
 
 #[test]
-fn succeeds_with_a_warning_when_slack_tells_no_id() {
+fn succeeds_with_a_warning_when_slack_returns_no_id() {
     let api = SlackApi::start();
     api.server().fail_next(Fault::Answer(Answer::json(200, &json!({ "ok": true }))));
     let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#builds" }));
@@ -228,7 +228,7 @@ mod at_least_once {
     use super::*;
 
     #[test]
-    fn sends_a_message_again_that_may_have_arrived() {
+    fn retries_message_that_may_have_arrived() {
         let answer = |status: u16| Fault::Answer(Answer::text(status, ""));
         for fault in [answer(500), answer(502), answer(504), answer(522), Fault::CutAfter] {
             let (webhook, api) = (Webhook::start(), SlackApi::start());
@@ -243,7 +243,7 @@ mod at_least_once {
     }
 
     #[test]
-    fn does_not_send_a_message_again_that_is_refused() {
+    fn does_not_retry_rejected_message() {
         let webhook = Webhook::start();
         let source = with(source(&webhook), json!({ "delivery": "at_least_once" }));
         put(&source, json!({ "text": "x", "channel": "#nowhere" })).failed();
@@ -251,7 +251,7 @@ mod at_least_once {
     }
 
     #[test]
-    fn gives_way_to_the_put() {
+    fn is_overridden_by_the_params() {
         let webhook = Webhook::start();
         webhook.server().fail_next(Fault::Answer(Answer::text(500, "")));
         let source = with(source(&webhook), json!({ "delivery": "at_least_once" }));
@@ -324,10 +324,10 @@ fn sigterm_ends_every_wait() {
         assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
         assert!(outcome.stdout.is_empty());
         assert!(said(&outcome).contains("error: sending the message to `#a` was interrupted\n"), "{}", said(&outcome));
-        // While the put waits for another attempt, the chat has taken nothing.
+        // While the put waits for a retry, the message has not arrived.
         let may_have_arrived = said(&outcome).contains("hint: the message may have arrived\n");
         assert_eq!(may_have_arrived, begun.is_empty(), "{}", said(&outcome));
-        // The other channel is left alone.
+        // The put sends nothing to the other channel.
         assert_eq!(webhook.server().asked().len(), 1);
         assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
     }
@@ -354,7 +354,7 @@ mod several_channels {
     }
 
     #[test]
-    fn report_that_none_was_reached() {
+    fn report_that_no_channel_was_reached() {
         let api = SlackApi::start();
         let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#nowhere #archived" }));
         outcome.failed();
@@ -363,7 +363,7 @@ mod several_channels {
 }
 
 #[test]
-fn redirect_is_not_followed_and_its_path_not_shown() {
+fn does_not_follow_redirect_or_show_its_path() {
     let elsewhere = StandIn::start(|_| Answer::text(200, "ok"));
     for status in [301, 302, 307, 308] {
         let (webhook, api) = (Webhook::start(), SlackApi::start());
@@ -391,7 +391,7 @@ fn reports_unknown_host() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind a port");
     let port = listener.local_addr().expect("a port").port();
     drop(listener);
-    // It takes several tries, since nothing was sent.
+    // The put retries, because nothing was sent.
     let inputs = inputs(&[]);
     let source = json!({ "url": format!("http://127.0.0.1:{port}/services/T0/s3cretp4ths3cretp4th") });
     let running = put_step(&source, json!({ "text": "x" }), inputs.path()).spawn();

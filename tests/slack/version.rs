@@ -1,4 +1,4 @@
-//! check and get: they ask nobody, and say the same each time.
+//! check and get: they send no requests, and always return the same.
 
 use jetway_tests::scratch;
 use jetway_tests::slack::{SlackApi, Webhook};
@@ -28,7 +28,7 @@ fn check_returns_known_version_without_a_request() {
             assert_eq!(check(&version), json!([version]));
             assert_eq!(check(&version), json!([version]));
         }
-        // Of another release, with more to say.
+        // A version of a later release, with an additional key.
         assert_eq!(check(&json!({ "timestamp": "1", "more": "x" })), json!([{ "timestamp": "1" }]));
         for nothing in [Value::Null, json!({})] {
             assert_eq!(check(&nothing), json!([]));

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_concourse_alters_are_told_where_text_is_due() {
+    fn warns_of_text_that_concourse_converts() {
         assert_eq!(
             warnings("uri: 1.10\nbranch: yes\npaths: [010, 1234e5, a]\nhosts: [{name: 1_0}]\n"),
             [
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_shown() {
+    fn does_not_show_secrets() {
         assert_eq!(
             warnings("password: 0123\nhosts: [{name: a, key: 0123}]\n"),
             [
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_arrives_as_it_is_written_or_is_no_text_is_fine() {
+    fn accepts_unchanged_text_and_other_types() {
         for source in ["uri: 1.1", "uri: '1.10'", "branch: 12", "branch: true", "force: yes", "unknown: 010"] {
             assert_eq!(warnings(source), Vec::<String>::new(), "{source}");
         }

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_that_nothing_makes_is_told() {
+    fn reports_input_that_no_step_creates() {
         assert_eq!(
             findings("- get: code\n- put: image\n  inputs: [code, imgae, docs]\n"),
             [
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_is_found_wherever_it_is_made() {
+    fn finds_artifacts_of_every_step() {
         for steps in [
             "- try: {get: code}",
             "- do: [{in_parallel: {steps: [{get: code}]}}]",
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_where_there_may_be_more_than_can_be_seen() {
+    fn ignores_jobs_with_unknown_artifacts() {
         for steps in [
             "- {task: t, file: ci/t.yml}",
             "- {task: t, config: ((config))}",

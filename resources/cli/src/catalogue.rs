@@ -83,13 +83,13 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_ours_is_ours() {
+    fn recognizes_type_by_name() {
         assert_eq!(kind("", "example"), Some("example"));
         assert_eq!(kind("", "time"), None);
     }
 
     #[test]
-    fn an_image_of_ours_is_known_under_any_name() {
+    fn recognizes_type_by_image() {
         for repository in [
             "jetway-example",
             "registry.test/team/jetway-example",
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_ours_that_the_pipeline_gives_to_another_image_is_not_ours() {
+    fn ignores_name_that_is_declared_for_another_image() {
         let other = "{name: example, type: registry-image, source: {repository: somebody/example-resource}}";
         assert_eq!(kind(other, "example"), None);
         let ours = "{name: example, type: example, source: {repository: jetway-example}}";

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_arguments_are_in_each_others_way() {
+    fn arguments_do_not_conflict() {
         Arguments::command().debug_assert();
     }
 }

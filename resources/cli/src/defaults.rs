@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_with_the_name_of_its_type_has_the_defaults() {
+    fn resource_with_the_name_of_its_type_gets_the_defaults() {
         let pipeline = filled(
             "resource_types:\n- {name: mine, type: registry-image, defaults: {a: 1}}\n\
              resources:\n- {name: mine, type: mine}\n",
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_has_what_its_type_says_unless_it_says_otherwise() {
+    fn source_overrides_defaults_of_its_type() {
         let pipeline = filled(
             "resource_types:\n- {name: mine, type: mine, source: {a: own}, defaults: {a: 1, b: {c: 2}}}\n\
              - {name: other, type: mine}\n\

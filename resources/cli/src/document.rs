@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_those_that_concourse_reads() {
+    fn reads_values_like_concourse() {
         let text = "a: 1.10\nb: '1.10'\nc: !!str 1.10\nd: yes\ne:\nf: [x, \"y\\n\", {z: ~}]\n1: one\n";
         assert_eq!(
             json_of(text),
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_several_lines_keeps_or_folds_them() {
+    fn reads_literal_and_folded_text() {
         assert_eq!(
             json_of("a: |\n  one\n  two\nb: >-\n  one\n  two\nc: |-\n  x\nd: \"one\n  two\"\n"),
             json!({"a": "one\ntwo\n", "b": "one two", "c": "x", "d": "one two"})
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_stands_for_its_anchor_and_a_merge_gives_what_is_not_set() {
+    fn resolves_aliases_and_merges() {
         let text = "base: &base {uri: u, branch: main}\nother: &other {branch: old, depth: 1}\n\
                     one:\n  <<: *base\n  branch: dev\ntwo:\n  <<: [*other, *base]\nthree: *base\n";
         let value = json_of(text);
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_var_is_text_wherever_it_stands_unquoted() {
+    fn reads_unquoted_old_var_as_text() {
         let text = "uri: {{repo-uri}}\nlist: [{{a}}, {{b}}]\n{{key}}: v\nquoted: \"{{c}}\"\nmap: {x: {k: z}}\n";
         assert_eq!(
             json_of(text),
@@ -385,12 +385,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_set_twice_is_found_with_both_positions() {
+    fn reports_duplicate_key_with_both_positions() {
         assert_eq!(findings("a: 1\nb:\n  c: 2\n  d: 3\n  c: 4\n"), ["5:3: `c` is set twice (first at 3:3)"]);
     }
 
     #[test]
-    fn old_vars_and_a_second_merge_are_refused_as_concourse_does() {
+    fn rejects_old_vars_and_second_merge_like_concourse() {
         let text = "a: &a {b: 1}\nc: {{old-name}}\nd:\n  <<: *a\n  <<: *a\ne: \"{{text}}\"\n";
         let refusals = load(text.as_bytes()).unwrap().refusals;
         assert_eq!(
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_document_is_passed_over_with_a_warning() {
+    fn warns_of_second_document() {
         assert_eq!(
             findings("a: 1\n---\nb: [\n"),
             ["2:1: warning: Concourse reads only the first document of a file: the rest is ignored"]
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_yaml_is_refused_where_it_goes_wrong_without_showing_it() {
+    fn reports_position_of_invalid_yaml_without_its_text() {
         assert_eq!(refused("a: \"hunter2\n"), "1:4: not valid YAML: unclosed quote");
         assert_eq!(
             refused("a:\n  - b\n c: hunter2\n"),
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_stands_for_too_much_is_refused_at_once() {
+    fn rejects_alias_bomb_at_once() {
         let level = |level: usize, items: String| format!("a{level}: &a{level} {items}\n");
         let nine = |inner: usize| format!("[{}]", vec![format!("*a{inner}"); 9].join(", "));
         let bomb: String = (1..12).map(|inner| level(inner, nine(inner - 1))).collect();
@@ -440,19 +440,19 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_is_nothing() {
+    fn reads_empty_file() {
         assert!(load(b"").unwrap().root.is_null());
         assert!(load(b"# only a comment\n").unwrap().root.is_null());
     }
 
     proptest! {
         #[test]
-        fn arbitrary_text_never_panics(text in "\\PC*") {
+        fn never_panics_on_arbitrary_text(text in "\\PC*") {
             let _ = load(text.as_bytes()).map(|document| document.root.to_json());
         }
 
         #[test]
-        fn text_of_yaml_parts_never_panics(parts in proptest::collection::vec(
+        fn never_panics_on_fragments_of_yaml(parts in proptest::collection::vec(
             prop_oneof![
                 Just("- "), Just("a: "), Just("\n"), Just("  "), Just("{"), Just("}"), Just("{{x}}"), Just("["), Just("]"),
                 Just("&a "), Just("*a "), Just("<<: "), Just("? "), Just(": "), Just("|\n"), Just("'"), Just("\""),
@@ -463,7 +463,7 @@ mod tests {
         }
 
         #[test]
-        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn never_panics_on_arbitrary_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = load(&bytes);
         }
     }

@@ -94,7 +94,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn files_are_read_as_they_are_and_the_command_line_wins() {
+    fn command_line_overrides_files() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("key"), "-----BEGIN-----\nx\n-----END-----\n").unwrap();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_var_is_refused_without_showing_it() {
+    fn rejects_invalid_vars_without_showing_them() {
         let directory = tempfile::tempdir().unwrap();
         let list = directory.path().join("list.yml");
         std::fs::write(&list, "[hunter2]").unwrap();

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_leads_to_the_key_and_the_value_that_it_names() {
+    fn finds_key_and_value_of_a_path() {
         let document = load(b"a:\n  - x: 1\n    d.o.t: {k: v}\n  - 2\n").unwrap();
         let locate = |path| locate(&document.root, at(9, 9), path);
         assert_eq!(locate("a"), Place::Found { key: at(1, 1), value: at(2, 3) });
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_placed_at_the_key_that_it_is_missing_below() {
+    fn places_missing_key_at_its_parent() {
         let document = load(b"a:\n  b: {c: 1}\n").unwrap();
         let locate = |path| locate(&document.root, at(9, 9), path);
         assert_eq!(locate("z"), Place::Missing(at(9, 9)));

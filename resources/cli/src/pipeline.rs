@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_pipeline_declares_is_found() {
+    fn finds_declarations() {
         let text = "resource_types:\n- {name: t, type: registry-image, source: {repository: r}}\n\
                     resources:\n- name: one\n  type: t\n  source: {uri: u}\n- {name: 2, type: ((kind))}\n";
         let document = load(text.as_bytes()).unwrap();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_as_it_must_be_is_told() {
+    fn reports_invalid_declarations() {
         assert_eq!(
             findings("resources:\n- x\n- {name: a}\n- {name: b, type: t}\n- {name: b, type: [t]}\njobs: {}\n"),
             [

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn vars_are_found_where_concourse_finds_them() {
+    fn finds_vars_like_concourse() {
         for (text, expected) in [
             ("((a))", vec!["a"]),
             ("x((a))y((b-c_d/e.f))", vec!["a", "b-c_d/e.f"]),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_var_names_is_read_as_concourse_reads_it() {
+    fn parses_vars_like_concourse() {
         let parsed = |text: &str| {
             let Reference { source, name, fields } = Reference::parse(text).unwrap();
             format!("{} | {name} | {}", source.unwrap_or_default(), fields.join(" | "))
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_is_shown_as_it_may_be_written() {
+    fn displays_valid_notation() {
         for text in ["a", "a.b", "vault:a.b", "\"a.b\".c", ".:a"] {
             assert_eq!(Reference::parse(text).unwrap().to_string(), text);
         }

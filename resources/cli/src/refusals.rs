@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_unknown_keys_and_steps_wherever_they_nest() {
+    fn finds_unknown_keys_and_steps_at_any_depth() {
         let text = "\
 anchors: {any: thing}
 resource_types:
@@ -277,7 +277,7 @@ jobs:
     }
 
     #[test]
-    fn keys_may_be_in_any_case_and_may_come_by_a_var() {
+    fn accepts_keys_in_any_case_and_from_vars() {
         let text = "resources: [{Name: a, type: git, source: {}, ((key)): 1}]\n";
         assert_eq!(found(text).iter().filter(|line| line.contains("Concourse rejects")).count(), 0);
     }

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_mistake_has_its_place() {
+    fn reports_every_kind_of_mistake_with_its_position() {
         let text = "\
 resource_types:
 - name: typed
@@ -275,7 +275,7 @@ jobs:
     }
 
     #[test]
-    fn what_a_type_gives_to_its_resources_is_not_missing_from_them() {
+    fn defaults_of_a_type_apply_to_its_resources() {
         let text = "\
 resource_types:
 - {name: mine, type: registry-image, source: {repository: jetway-example}, defaults: {uri: u, brnach: x}}
@@ -293,7 +293,7 @@ resources:
     }
 
     #[test]
-    fn what_is_not_ours_is_passed_over() {
+    fn skips_other_types() {
         let text = "\
 resource_types:
 - {name: example, type: registry-image, source: {repository: somebody/example}}
@@ -316,7 +316,7 @@ jobs:
     }
 
     #[test]
-    fn a_var_may_stand_anywhere() {
+    fn accepts_vars_everywhere() {
         let text = "\
 resources:
 - name: repo
@@ -339,7 +339,7 @@ jobs:
     }
 
     #[test]
-    fn given_vars_are_filled_in_first_and_their_faults_stand_where_they_stand() {
+    fn reports_mistakes_in_given_vars_at_the_var() {
         let text =
             "resources:\n- name: repo\n  type: ((kind))\n  source: {uri: u, force: ((force)), branch: x((list))}\n";
         let mut vars = Vars::default();
@@ -356,7 +356,7 @@ jobs:
     }
 
     #[test]
-    fn names_are_shown_with_their_vars_as_they_are_written() {
+    fn shows_names_with_unresolved_vars() {
         let text = "resources: [{name: a-((env)), type: example}]\njobs:\n- name: deploy-((env))\n  plan: [{get: b-((env))}]\n";
         let mut vars = Vars::default();
         vars.give(Reference::parse("env").unwrap(), Content::Text("deploy".to_owned()));
@@ -371,7 +371,7 @@ jobs:
     }
 
     #[test]
-    fn a_mistake_below_an_anchor_is_told_for_each_that_repeats_it() {
+    fn reports_mistake_in_an_anchor_for_each_alias() {
         let text = "\
 base: &base {uri: u, brnach: x}
 resources:
@@ -389,7 +389,7 @@ resources:
 
     proptest! {
         #[test]
-        fn no_pipeline_makes_it_panic(parts in proptest::collection::vec(
+        fn never_panics(parts in proptest::collection::vec(
             prop_oneof![
                 Just("resources:"), Just("jobs:"), Just("resource_types:"), Just("plan:"), Just("- "), Just("\n"),
                 Just("  "), Just("    "), Just("name: a"), Just("type: example"), Just("source:"), Just("get: a"),

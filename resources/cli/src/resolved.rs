@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn vars_keep_what_they_are() {
+    fn keeps_types_of_vars() {
         let vars = json!({ "name": "x: [", "list": [1, true], "deep": { "key": "a\n((name))" } });
         assert_eq!(
             of("a: ((name))\nb: ((list))\nc: z-((deep.key))\n", &vars).unwrap(),
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told_by_its_place() {
+    fn reports_missing_var_with_its_position() {
         assert_eq!(
             of("a: ((name))\nb: ((deep.key))\n", &json!({ "deep": {} })).unwrap_err(),
             "1:4: `((name))` has no value\n2:4: `((deep.key))` has no value"

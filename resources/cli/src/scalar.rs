@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn words_mean_what_they_mean_to_concourse() {
+    fn reads_scalars_like_concourse() {
         for (word, expected) in [
             ("", "null"),
             ("~", "null"),
@@ -154,7 +154,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_number_is_one_in_json_too(word in "[-+.0-9eExob_a-f]{1,12}") {
+        fn every_number_is_valid_json(word in "[-+.0-9eExob_a-f]{1,12}") {
             if let Content::Number { value, .. } = resolve(&word) {
                 let text = number_text(value);
                 prop_assert!(text.parse::<serde_json::Number>().is_ok(), "{} gave {}", word, text);

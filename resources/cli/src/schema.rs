@@ -95,7 +95,7 @@ mod tests {
     use crate::example::catalogue;
 
     #[test]
-    fn a_type_that_is_not_there_is_answered_with_one_that_is() {
+    fn suggests_a_type_for_an_unknown_one() {
         let error = named("exmaple", &catalogue()).unwrap_err();
         let lines: Vec<_> = jetway::lines(&error).iter().map(|line| line.text().to_owned()).collect();
         assert_eq!(lines, ["unknown type `exmaple`", "did you mean `example`?"]);

@@ -89,7 +89,7 @@ mod tests {
     use crate::example::catalogue;
 
     #[test]
-    fn a_pipeline_has_a_rule_for_each_type_and_what_it_needs() {
+    fn pipeline_schema_has_a_rule_for_each_type() {
         let schema = pipeline(&catalogue());
         let rules = schema["allOf"].as_array().unwrap();
         assert_eq!(rules.len(), catalogue().types().len());

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_found_wherever_they_nest() {
+    fn finds_steps_at_any_depth() {
         let text = "\
 name: job
 plan:
@@ -229,7 +229,7 @@ on_success:
     }
 
     #[test]
-    fn what_is_no_step_is_told_and_what_a_var_may_bring_is_not() {
+    fn reports_invalid_steps_but_not_vars() {
         let (steps, findings) =
             walked("name: j\nplan:\n- x\n- get: [a]\n- do: {get: a}\n- ((step))\n- do: ((steps))\n");
         assert_eq!(steps, Vec::<String>::new());

@@ -161,7 +161,7 @@ mod tests {
     use crate::example::catalogue;
 
     #[test]
-    fn every_reference_of_the_whole_document_leads_somewhere() {
+    fn every_reference_has_a_target() {
         fn targets(schema: &Value, found: &mut Vec<String>) {
             match schema {
                 Value::Object(entries) => {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_var_may_stand_where_no_text_is_due() {
+    fn vars_may_replace_values_of_any_type() {
         let mut schema = catalogue().types()[0].schema(Part::Source);
         allow_vars(&mut schema);
         let var = json!({ "type": "string", "pattern": r"^\(\(.+\)\)$" });

@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_var_that_is_all_of_a_value_keeps_its_kind() {
+    fn var_as_whole_value_keeps_its_type() {
         for (text, expected) in [
             ("((name))", json!("main")),
             ("((a.b))", json!("nested")),
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_var_inside_of_text_becomes_text() {
+    fn var_inside_of_text_becomes_text() {
         for (text, expected) in [
             ("x-((name))-((a.b))", "x-main-nested"),
             ("((name))((name))", "mainmain"),
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn every_var_without_a_value_is_told_with_its_position() {
+    fn reports_all_missing_vars_with_their_positions() {
         assert_eq!(
             unresolved("a: ((no))\nb: [x((no.field))y]\nc: {{old}}\nd: ((ssm:key))\n((k)): v\nfine: ((name))\n"),
             [
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_var_holds_stands_where_the_var_stands() {
+    fn value_has_the_position_of_its_var() {
         let mut root = load(b"a:\n  b: ((list))\n").unwrap().root;
         sample().fill(&mut root);
         let item = &root.get("a").unwrap().get("b").unwrap().items().unwrap()[1];
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_var_is_given_beside_its_other_parts() {
+    fn accepts_separate_fields_of_a_var() {
         let mut root = load(b"((db))").unwrap().root;
         vars(&[("db.user", "u"), ("db.password", "p"), ("db.tls.on", "true")]).fill(&mut root);
         assert_eq!(root.to_json(), json!({"user": "u", "password": "p", "tls": {"on": true}}));
@@ -377,7 +377,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn without_vars_nothing_changes(text in "[-a(){}\\[\\]:., \"\n]{0,60}") {
+        fn changes_nothing_without_vars(text in "[-a(){}\\[\\]:., \"\n]{0,60}") {
             if let Ok(document) = load(text.as_bytes()) {
                 let mut filled = document.root.clone();
                 Vars::default().fill(&mut filled);
@@ -386,7 +386,7 @@ mod tests {
         }
 
         #[test]
-        fn text_without_its_vars_given_stays(text in "\\PC*") {
+        fn keeps_text_with_missing_vars(text in "\\PC*") {
             let node = Node::written(NOWHERE, Content::Text(text));
             let mut filled = node.clone();
             Vars::default().fill(&mut filled);

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_fields_in_any_case_at_any_depth_and_leaves_the_keys_of_maps() {
+    fn finds_fields_in_any_case_but_keeps_map_keys() {
         let text = r#"{"MEDIATYPE":"m","Inner":{"OS.Version":1},"List":[{"OS.VERSION":2}],"mAP":{"KeY":{"Os.version":3}},
             "Any":{"KeY":[1.50]},"Other":{}}"#;
         let AnyCase(read) = serde_json::from_str::<AnyCase<Outer>>(text).unwrap();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_as_without_it() {
+    fn reports_the_same_errors() {
         for text in
             [r#"{"mediaType":1}"#, r#"{"mediaType":"m","list":{}}"#, "[]", "{", r#"{"mediaType":"m","inner":[true]}"#]
         {

@@ -31,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_come_in_the_order_of_the_items_and_no_more_run_than_are_allowed() {
+    fn keeps_the_order_and_the_limit() {
         let (now, most) = (Cell::new(0), Cell::new(0));
         let items: Vec<u64> = (0..50).collect();
         let work = async |item: &u64| {
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_failure_is_the_outcome() {
+    fn returns_the_first_error() {
         let work = async |item: &u32| if *item == 3 { Err(jetway::anyhow!("three")) } else { Ok(*item) };
         assert_eq!(block_on(map(&[1, 2, 3, 4], 2, work)).unwrap_err().to_string(), "three");
     }

@@ -136,7 +136,7 @@ mod tests {
     const ABC: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]
-    fn content_is_known_by_its_digest() {
+    fn hasher_computes_digest() {
         let digest: Digest = ABC.parse().unwrap();
         assert!(digest.is_of(b"abc") && !digest.is_of(b"abd"));
         assert_eq!(Digest::of(b"abc").to_string(), ABC);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_digest_is_one() {
+    fn rejects_malformed_digests() {
         for text in
             ["", "sha256", "sha256:", "md5:0", &ABC.to_uppercase(), &ABC[..70], &format!("{ABC}0"), "sha256:../x"]
         {

@@ -87,7 +87,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn patterns_mean_what_they_mean_in_re2() {
+    fn matches_like_re2() {
         for (pattern, matching, other) in [
             (r"^v\d+\.\d+$", &["v1.20"][..], &["v1.x", "v\u{0661}.1"][..]),
             (r"^[\w.-]+$", &["a_1.b-c"], &["a b", "\u{e9}"]),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_told_without_repeating_it() {
+    fn reports_invalid_pattern_without_its_text() {
         for (pattern, says) in
             [("(x", "unclosed group"), ("[x", "unclosed character class"), ("x\\", "incomplete escape")]
         {
@@ -122,7 +122,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_pattern_is_too_strange(pattern in "\\PC{0,20}", escapes in "(\\\\[a-zQE]|[\\[\\]\\^:&~a\u{e9}-]){0,12}") {
+        fn never_panics(pattern in "\\PC{0,20}", escapes in "(\\\\[a-zQE]|[\\[\\]\\^:&~a\u{e9}-]){0,12}") {
             let _ = (compile(&pattern), compile(&escapes));
         }
     }

@@ -190,7 +190,7 @@ mod tests {
 
     /// From the test vectors of the distribution project's `reference` package.
     #[test]
-    fn the_first_part_is_a_registry_when_it_looks_like_a_host() {
+    fn first_part_is_a_registry_if_it_looks_like_a_host() {
         for (text, registry, path) in [
             ("test_com/foo", HUB, "test_com/foo"),
             ("test.com/repo", "test.com", "repo"),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_repository_is_refused() {
+    fn rejects_invalid_repositories() {
         for text in [
             "",
             ":justtag",
@@ -255,14 +255,14 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_answered_with_what_to_do() {
+    fn hints_suggest_a_correction() {
         let problem = |text: &str| text.parse::<Repository>().unwrap_err();
         assert_eq!(problem("team/app:1.2"), "must not contain a tag; set `tag: 1.2` instead");
         assert_eq!(problem("team/App"), "`App` has upper-case letters, which are not allowed in a repository name");
     }
 
     #[test]
-    fn names_are_told_as_people_write_them_and_in_full() {
+    fn displays_short_and_full_names() {
         let names = |text: &str| {
             let repository: Repository = text.parse().unwrap();
             (repository.to_string(), repository.full_name())
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mirror_has_the_same_path() {
+    fn mirror_has_the_same_path() {
         let repository: Repository = "debian".parse().unwrap();
         let mirrored = repository.at("mirror.example:5000", "hub").unwrap();
         assert_eq!(mirrored.to_string(), "mirror.example:5000/hub/library/debian");
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_words_with_dots_and_dashes() {
+    fn accepts_only_valid_tags() {
         for text in ["1.2", "latest", "_x", "V1", &"a".repeat(128)] {
             assert!(is_tag(text), "{text}");
         }
@@ -295,7 +295,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_parsed_is_safe_in_a_url(text in "\\PC{0,40}") {
+        fn parsed_references_are_safe_in_urls(text in "\\PC{0,40}") {
             if let Ok(repository) = text.parse::<Repository>() {
                 let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"./-_:[]".contains(&byte);
                 prop_assert!(repository.registry.bytes().chain(repository.path.bytes()).all(safe));

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_fault_of_a_key_without_its_text() {
+    fn reports_invalid_key_without_its_text() {
         for (text, words) in [
             ("hunter2", "expected a private key in PEM form"),
             ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "is encrypted in a format other than cosign's"),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_the_cost_of_a_key_file() {
+    fn limits_the_cost_of_a_key_file() {
         let [label, old] = ENCRYPTED;
         assert!(SigningKey::examine(&file(label, &encrypted(65_536, 8, 1))).is_ok());
         assert!(SigningKey::examine(&file(old, &encrypted(32_768, 8, 1))).is_ok());
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_for_the_password_of_an_encrypted_key() {
+    fn requires_password_of_an_encrypted_key() {
         let key = file(ENCRYPTED[0], &encrypted(16, 1, 1));
         let problem = |password: Option<&str>| {
             SigningKey::read(&key, password.map(Secret::new).as_ref()).err().unwrap().to_string()

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_are_versions_in_many_spellings() {
+    fn parses_tags_as_versions_leniently() {
         for (tag, version) in [
             ("1.2.3", "1.2.3"),
             ("v1.2", "1.2.0"),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn pre_releases_count_when_they_are_asked_for() {
+    fn pre_releases_count_only_if_requested() {
         let admits = |wanted: bool, prefixes: &[&str], tag: &str| {
             let prefixes: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
             PreReleases { wanted, prefixes: &prefixes }.admit(&parse(tag).unwrap())

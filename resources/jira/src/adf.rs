@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paragraphs_lines_and_addresses_are_nodes() {
+    fn converts_paragraphs_lines_and_urls_to_nodes() {
         assert_eq!(
             document("one\ntwo https://ci.example/1.\n\n\n(http://x)"),
             json!({ "type": "doc", "version": 1, "content": [
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_document_has_no_formatting() {
+    fn text_has_no_formatting() {
         let paragraph = |text: &str| json!({ "type": "paragraph", "content": [{ "type": "text", "text": text }] });
         let list = json!({ "type": "bulletList", "content": [
             { "type": "listItem", "content": [paragraph("a")] }, { "type": "listItem", "content": [paragraph("b")] },

@@ -116,7 +116,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_issue_needs_a_key_and_a_status() {
+    fn rejects_issue_without_key_or_status() {
         let status = json!({ "id": 3, "name": "Done", "statusCategory": { "key": "done" } });
         let read =
             Issue::read(&json!({ "key": "A-1", "id": 7, "fields": { "status": status, "updated": true } })).unwrap();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn only_changes_of_the_status_are_moves() {
+    fn moves_are_only_status_changes() {
         let histories = json!([
             { "created": 2000, "items": [{ "field": "status", "to": "3", "toString": "Done" }] },
             { "created": "1970-01-01T00:00:01.000+0000", "items": [

@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_of_all_kinds_have_a_text() {
+    fn converts_every_kind_of_value_to_text() {
         for (value, expected) in [
             (json!(null), ""),
             (json!(true), "true"),

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arrival_that_is_found_late_is_new_once() {
+    fn returns_late_arrival_once() {
         let directory = tempfile::tempdir().unwrap();
         let (old, a, late, b) = (at(1, "A-1"), at(10, "A-2"), at(15, "A-3"), at(20, "A-4"));
         assert_eq!(names(&check(directory.path(), &a, &[old.clone(), a.clone(), b.clone()])), ["A-4"]);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_that_concourse_did_not_store_is_given_again() {
+    fn repeats_response_that_concourse_did_not_store() {
         let directory = tempfile::tempdir().unwrap();
         let (a, b) = (at(10, "A-1"), at(20, "A-2"));
         let found = [a.clone(), b.clone()];
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_another_container_gave_begins_the_memory_anew() {
+    fn starts_again_for_a_version_from_another_container() {
         let directory = tempfile::tempdir().unwrap();
         let (a, b, c) = (at(10, "A-1"), at(20, "A-2"), at(30, "A-3"));
         check(directory.path(), &a, std::slice::from_ref(&a));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_damaged_or_of_somebody_else_counts_as_nothing() {
+    fn ignores_damaged_and_foreign_files() {
         let directory = tempfile::tempdir().unwrap();
         check(directory.path(), &at(10, "A-1"), &[]);
         let path = fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();

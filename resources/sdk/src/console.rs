@@ -233,14 +233,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_error_is_a_report_of_labelled_lines() {
+    fn error_is_a_report_of_labelled_lines() {
         let captured = Captured::default();
         captured.console().error(&anyhow::anyhow!("refused").context("cannot fetch\nhere").hint("try `uri`"));
         assert_eq!(captured.text(), "error: cannot fetch\n    here\n  caused by: refused\nhint: try `uri`\n");
     }
 
     #[test]
-    fn secrets_are_masked_in_every_kind_of_line() {
+    fn masks_secrets_in_every_kind_of_line() {
         let captured = Captured::default();
         let console = captured.console();
         console.redactor().add("hunter2");
@@ -252,7 +252,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn progress_is_a_line_or_at_a_terminal_a_bar_that_the_next_message_replaces() {
+    fn progress_is_a_line_or_a_bar_on_a_terminal() {
         let captured = Captured::default();
         let console = captured.console();
         console.progress(1, 2, "1 MB of 2 MB");
@@ -275,7 +275,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_short_secret_that_is_broken_over_two_lines_is_masked() {
+    fn masks_short_secret_across_two_lines() {
         let captured = Captured::default();
         let console = captured.console();
         console.redactor().add("hunter2!");

@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_a_row_with_its_type_its_default_and_what_it_means() {
+    fn each_key_is_a_row_with_type_default_and_meaning() {
         let expected = "\
 | key | type | default | meaning |
 |---|---|---|---|
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_of_a_readme_are_filled_and_all_else_stays() {
+    fn fills_only_marked_blocks() {
         let readme =
             "# S\n\n<!-- parameters: version -->\nold\n<!-- end -->\ntext\n  <!-- parameters: get -->\n<!-- end -->";
         let filled = "# S\n\n<!-- parameters: version -->\n\n| key | type | default | meaning |\n|---|---|---|---|\n\
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_is_wrong_is_an_error() {
+    fn rejects_invalid_blocks() {
         let message = |readme| fill(&sample(), readme).unwrap_err().to_string();
         assert_eq!(message("<!-- parameters: source -->\n"), "`<!-- parameters: source -->` has no end");
         assert_eq!(message("<!-- parameters: sauce -->\n"), "`<!-- parameters: sauce -->` names an unknown part");

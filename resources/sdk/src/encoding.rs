@@ -36,21 +36,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reserved_characters_are_encoded_unless_they_are_plain() {
+    fn encodes_reserved_characters() {
         assert_eq!(percent_encode("a-._~/ü?%2e", ""), "a-._~%2F%C3%BC%3F%252e");
         assert_eq!(percent_encode("a/b c", "/"), "a/b%20c");
         assert_eq!(percent_encode("", "/"), "");
     }
 
     #[test]
-    fn escapes_are_decoded_and_invalid_ones_stay() {
+    fn decodes_escapes_and_keeps_invalid_ones() {
         assert_eq!(percent_decode("p%40ss%2fw%"), "p@ss/w%");
         assert_eq!(percent_decode("%zz%4"), "%zz%4");
         assert_eq!(percent_decode("%FF"), "\u{fffd}");
     }
 
     #[test]
-    fn bytes_are_two_digits_each() {
+    fn formats_bytes_as_two_hex_digits() {
         assert_eq!(hex(&[0, 0x0a, 0xff]), "000aff");
     }
 }

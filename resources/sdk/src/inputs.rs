@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_outside_is_never_read() {
+    fn reads_nothing_outside_the_inputs() {
         let house = tempfile::tempdir().unwrap();
         fs::write(house.path().join("secret"), "s").unwrap();
         let root = house.path().join("inputs");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_small_file_is_refused() {
+    fn rejects_large_files_and_other_file_types() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("large"), vec![b'x'; 1024 * 1024 + 1]).unwrap();
         let inputs = Inputs::new(root.path()).unwrap();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_can_be_none_of_the_inputs_are_problems() {
+    fn rejects_paths_outside_the_inputs() {
         let problems = |path: &str| {
             let mut problems = Problems::default();
             problems.require_input("file", path);

@@ -84,24 +84,24 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_are_replaced() {
+    fn expands_both_forms() {
         assert_eq!(filled("a $BUILD_ID-${BUILD_ID}b"), "a 42-42b");
     }
 
     #[test]
-    fn a_value_is_inserted_verbatim() {
+    fn inserts_values_verbatim() {
         assert_eq!(filled("$TRICK"), "$BUILD_ID `id` $(id)");
     }
 
     #[test]
-    fn all_that_is_no_reference_stays() {
+    fn keeps_all_other_text() {
         for text in ["$", "$$", "$1", "${BUILD_ID:-x}", "${}", "${BUILD_ID", "$(id)", "cost: 5$ or $ 5", "ü$"] {
             assert_eq!(filled(text), text);
         }
     }
 
     #[test]
-    fn an_unknown_name_stays_or_becomes_empty_and_is_told() {
+    fn keeps_or_empties_unknown_names_and_reports_them() {
         let stays = interpolate("x ${NOPE}$NOPE2 y", lookup, Unknown::Stays);
         assert_eq!(stays.text, "x ${NOPE}$NOPE2 y");
         assert_eq!(stays.unknown, ["NOPE", "NOPE2"]);
@@ -110,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_without_known_names_is_never_changed(text in "\\PC*") {
+        fn never_changes_text_without_known_names(text in "\\PC*") {
             prop_assert_eq!(interpolate(&text, |_| None, Unknown::Stays).text, text);
         }
     }

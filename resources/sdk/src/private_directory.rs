@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn is_made_when_needed_for_the_owner_alone_and_removed() {
+    fn is_created_on_demand_only_for_the_owner_and_removed() {
         let parent = tempfile::tempdir().unwrap();
         let private = PrivateDirectory::new(parent.path().to_owned());
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_behind_is_removed_but_not_what_a_living_one_uses() {
+    fn removes_leftovers_of_killed_processes_only() {
         let parent = tempfile::tempdir().unwrap();
         let abandoned = parent.path().join("jetway-private-old");
         fs::create_dir(&abandoned).unwrap();

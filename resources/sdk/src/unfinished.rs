@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_stays_and_all_else_goes() {
+    fn keeps_only_published_files() {
         let destination = tempfile::tempdir().unwrap();
         let unfinished = Unfinished::new(destination.path()).unwrap();
         fs::create_dir(unfinished.path().join("rootfs")).unwrap();
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_published_or_nothing() {
+    fn publishes_all_files_or_none() {
         let destination = tempfile::tempdir().unwrap();
         let unfinished = Unfinished::new(destination.path()).unwrap();
         fs::create_dir(unfinished.path().join("rootfs")).unwrap();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_have_its_permissions_does_not_keep_its_name() {
+    fn failed_permissions_remove_the_file() {
         let destination = tempfile::tempdir().unwrap();
         // Root may set any permissions, but not those of what is not there.
         let path = destination.path().join("rootfs");
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_published_by_a_process_that_was_killed_meanwhile_is_removed() {
+    fn removes_files_of_a_process_that_was_killed_while_publishing() {
         let house = tempfile::tempdir().unwrap();
         let destination = house.path().join("destination");
         let left = destination.join(".jetway-unfinished-1");
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+    fn removes_only_leftovers_of_killed_processes() {
         let destination = tempfile::tempdir().unwrap();
         let left = destination.path().join(".jetway-unfinished-1/rootfs/etc");
         fs::create_dir_all(&left).unwrap();

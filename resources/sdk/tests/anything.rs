@@ -134,14 +134,14 @@ fn errors(part: Part, value: &Value) -> Vec<Problem> {
 
 proptest! {
     #[test]
-    fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn handles_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         for verb in [Verb::Check, Verb::Get, Verb::Put] {
             let _ = check_request::<Sampler>(verb, &bytes, &console());
         }
     }
 
     #[test]
-    fn any_json_is_answered(source in any_json(), version in any_json(), params in any_json(), whole in any_json()) {
+    fn handles_any_json(source in any_json(), version in any_json(), params in any_json(), whole in any_json()) {
         let request = json!({ "source": source, "version": version, "params": params });
         for request in [request, whole] {
             for verb in [Verb::Check, Verb::Get, Verb::Put] {
@@ -153,7 +153,7 @@ proptest! {
     }
 
     #[test]
-    fn a_part_without_problems_is_one_that_decodes(source in any_json()) {
+    fn part_without_problems_decodes(source in any_json()) {
         for part in [Part::Source, Part::Version, Part::GetParams, Part::PutParams] {
             errors(part, &source);
         }
@@ -166,7 +166,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_as_it_should_be_is_read(source in good_source()) {
+    fn accepts_valid_requests(source in good_source()) {
         let request = json!({ "source": source, "params": source }).to_string();
         if let Err(error) = check_request::<Sampler>(Verb::Put, request.as_bytes(), &console()) {
             prop_assert!(false, "{}: {:?}", request, lines(&error));
@@ -175,7 +175,7 @@ proptest! {
     }
 
     #[test]
-    fn a_secret_is_in_no_message_wherever_it_stands(secret in "[A-Za-z0-9]{12,20}", rest in any_json(), wrong in any_json()) {
+    fn no_message_contains_a_secret(secret in "[A-Za-z0-9]{12,20}", rest in any_json(), wrong in any_json()) {
         let nested = json!([{"host": rest, "key": secret}]);
         for (key, value) in [("token", json!(secret)), ("tokens", json!([secret, wrong])), ("nested", nested)] {
             let source = json!({ key: value, "state": secret, "uri": wrong, "submodules": rest });

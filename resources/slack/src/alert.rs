@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_build_before_is_found_by_its_name() {
+    fn finds_the_previous_build_by_name() {
         for (name, previous) in [
             ("2", "1"),
             ("42", "41"),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_each_part_escaped_and_the_instance_vars() {
+    fn page_url_escapes_each_part_and_has_instance_vars() {
         let build = BuildMetadata::from_lookup(|name| {
             let value = match name {
                 "ATC_EXTERNAL_URL" => "https://ci.example/",

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fixed_and_broke_are_due_when_things_change() {
+    fn fixed_and_broke_are_sent_when_the_outcome_changes() {
         for (status, fixed, broke) in [
             (Some("succeeded"), false, true),
             (Some("failed"), true, false),

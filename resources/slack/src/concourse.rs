@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_release_has_its_way_to_log_in() {
+    fn finds_the_login_of_every_release() {
         for (version, login) in [
             ("3.14.1", Login::Team),
             ("4.0.0", Login::Sky),

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_taken_whole() {
+    fn values_are_not_truncated() {
         let text = "# comment\n\nA=one two\nexport B=\"q d\"\n C=x=y # z\nD=\nE='$A'\nF=\"\nG=`id` $(id) \"q\"\r\n";
         assert_eq!(
             read(text).collect::<Vec<_>>(),
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_variable_is_told_by_its_line() {
+    fn reports_lines_that_are_not_variables() {
         let lines: Vec<_> = read("A=1\nrm -rf /\n1B=2\na-b=3\n").collect();
         assert_eq!(lines, [variable("A", "1"), Line::Unknown(2), Line::Unknown(3), Line::Unknown(4)]);
     }

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_no_text_is_no_trouble() {
+    fn reads_file_that_is_not_text() {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("bytes"), b"a\xffb\0").unwrap();
         let inputs = Inputs::new(root.path()).unwrap();

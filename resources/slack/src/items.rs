@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_text_that_holds_no_list() {
+    fn rejects_text_that_is_not_a_list() {
         for text in ["text", "{\"text\": \"x\"}", "1", "[", "{\"attachments\": 1}"] {
             assert!(format!("{:#}", read(text).unwrap_err()).contains("attachments"), "{text}");
         }

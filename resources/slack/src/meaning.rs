@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_is_found() {
+    fn finds_every_error_code() {
         assert!(MEANINGS.is_sorted());
         for (word, meaning) in MEANINGS {
             assert_eq!(of(word), Some(meaning));

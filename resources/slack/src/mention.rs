@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_found_in_what_stands_around_them() {
+    fn finds_addresses_in_surrounding_text() {
         let text = "Ada Lovelace <ada@example.com>, bob@example.com;\n\"carol@example.com\" nobody\n";
         assert_eq!(addresses_in(text).collect::<Vec<_>>(), ["ada@example.com", "bob@example.com", "carol@example.com"]);
     }

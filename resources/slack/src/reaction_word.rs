@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_adds_or_takes_away() {
+    fn word_adds_or_removes_a_reaction() {
         assert_eq!(parse("tada"), ("reactions.add", "tada"));
         assert_eq!(parse(":tada:"), ("reactions.add", "tada"));
         assert_eq!(parse("-hourglass"), ("reactions.remove", "hourglass"));

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_found_wherever_its_id_stands() {
+    fn finds_message_in_every_supported_form() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("announce")).unwrap();
         fs::write(root.path().join("announce/channel"), "C1 C2\n").unwrap();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_another_form_is_no_message() {
+    fn rejects_other_forms() {
         for text in ["", "1", "1.", ".1", "a.b", "1.1.1", "1.1 x", "-1.1", "1700000000000.1"] {
             assert!(pairs(None, text).is_err(), "{text}");
         }

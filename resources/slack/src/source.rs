@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_a_webhooks_address_are_secrets_but_its_words_are_not() {
+    fn secret_parts_of_a_webhook_url_are_redacted_but_words_are_not() {
         let source = source(serde_json::json!({
             "url": "https://hooks.slack.com/services/T00000000/B00000000/w0rdsThatNobodyMayRead24"
         }));
@@ -262,13 +262,13 @@ mod tests {
     }
 
     #[test]
-    fn authorities_are_taken_in_both_forms() {
+    fn accepts_both_forms_of_ca_certs() {
         let source = source(serde_json::json!({"url": "u", "ca_certs": ["a", {"domain": "d", "cert": "b"}]}));
         assert_eq!(source.http().ca_certs, ["a", "b"]);
     }
 
     #[test]
-    fn an_empty_key_is_not_set() {
+    fn empty_key_counts_as_absent() {
         let source = source(serde_json::json!({"url": " ", "token": "xoxb-1", "proxy": ""}));
         assert!(matches!(source.way(), Some(Way::Token(_))));
         assert_eq!(source.http().proxy, None);

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_in_json_stays_inside_its_text() {
+    fn value_cannot_end_its_json_string() {
         let variables = Variables::of_build(&build(), Signs::Act, true);
         let filled =
             variables.fill_json(json!([{ "text": "x ${BUILD_JOB_NAME}", "short": true, "n": 1 }]), Place::Text);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_are_text_when_that_is_asked_for_but_not_in_names() {
+    fn escape_applies_to_texts_but_not_to_names() {
         let variables = Variables::of_build(&build(), Signs::AreText, true);
         let fill = |place| variables.fill("<$BUILD_JOB_NAME>", Unknown::Empties, place);
         assert_eq!(fill(Place::Text), "<a \"job\" &lt;!channel&gt; &amp; $BUILD_NAME `id`>");
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn an_env_file_wins_over_the_build_and_may_use_what_stands_before() {
+    fn env_file_overrides_the_build_and_may_use_earlier_lines() {
         let console = Console::new(std::io::sink(), jetway::Redactor::default(), jetway::Colour::Never);
         let mut variables = Variables::of_build(&build(), Signs::Act, true);
         let text = "A=n$BUILD_NAME\nB='$A'\nBUILD_NAME=$A $(id) `id`\n";
@@ -249,14 +249,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unset_variable_of_the_build_is_empty_and_known() {
+    fn unset_variable_of_the_build_is_known_and_empty() {
         let variables = Variables::of_build(&build(), Signs::Act, true);
         assert_eq!(variables.fill("[$BUILD_ID][$NOPE]", Unknown::Stays, Place::Text), "[][$NOPE]");
         assert_eq!(variables.unknown.take().into_iter().collect::<Vec<_>>(), ["NOPE"]);
     }
 
     #[test]
-    fn a_line_break_in_two_characters_breaks_the_line_in_attachments_alone() {
+    fn escaped_newline_is_a_newline_only_in_attachments() {
         let mut variables = Variables::of_build(&build(), Signs::Act, true);
         variables.set_text_of_file("V", "a\\nb");
         variables.set("W", "c\\nd");
@@ -267,14 +267,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_filled_in_when_texts_are_verbatim() {
+    fn verbatim_texts_are_not_expanded() {
         let variables = Variables::of_build(&build(), Signs::Act, false);
         assert_eq!(variables.fill("$BUILD_NAME", Unknown::Empties, Place::Text), "$BUILD_NAME");
     }
 
     proptest! {
         #[test]
-        fn an_escaped_text_has_no_sign_with_a_meaning(text in "\\PC*") {
+        fn escaped_text_has_no_special_characters(text in "\\PC*") {
             let escaped = escape(&text);
             prop_assert!(!escaped.contains(['<', '>']));
             let back = escaped.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accepts_what_chats_answer_to_a_message() {
+    fn accepts_successful_responses_of_each_chat() {
         for body in [
             "ok",
             "OK",
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_bodies_that_report_a_failure() {
+    fn rejects_bodies_that_report_a_failure() {
         for body in [
             "no_text",
             "<html>",

@@ -14,7 +14,7 @@ fn validate_with(text: &str, arguments: &str) -> (i32, String) {
 }
 
 #[test]
-fn mistakes_are_told_with_line_and_column() {
+fn reports_mistakes_with_line_and_column() {
     let (code, stdout) = validate(
         "\
 resource_types:
@@ -70,7 +70,7 @@ ci.yml:30:17: job `test`, put `bear`: resource `bear` is not declared
 }
 
 #[test]
-fn unknown_keys_are_warnings_unless_they_are_misspelt_or_refused() {
+fn warns_of_unknown_keys_unless_misspelt_or_rejected() {
     let pipeline = "\
 resources:
 - name: chat
@@ -133,7 +133,7 @@ ci.yml:22:14: warning: job `j`, get `registry`: `params.globs`: unknown key, ign
 }
 
 #[test]
-fn a_pipeline_that_mixes_types_has_no_false_alarm() {
+fn reports_nothing_for_a_valid_pipeline_with_mixed_types() {
     let (code, stdout) = validate(
         "\
 var_sources:
@@ -187,7 +187,7 @@ jobs:
 }
 
 #[test]
-fn what_concourse_removed_is_refused_with_the_way_to_write_it() {
+fn rejects_removed_syntax_with_its_replacement() {
     let text = "\
 resources:
 - name: repo
@@ -224,7 +224,7 @@ ci.yml:13:27: Concourse rejects `{{depth}}`; write `((depth))`
 }
 
 #[test]
-fn anchors_and_merges_are_followed_to_where_the_mistake_stands() {
+fn reports_mistakes_at_their_position_in_anchors_and_merges() {
     let (_, stdout) = validate(
         "\
 base: &base
@@ -250,7 +250,7 @@ ci.yml:8:59: warning: resource `two`: `source.branch`: Concourse converts `010` 
 }
 
 #[test]
-fn a_file_that_cannot_be_used_ends_with_2_and_the_others_are_still_validated() {
+fn exits_with_2_for_unusable_file_after_validating_the_others() {
     let place = Place::new();
     place.file("good.yml", "resources: []\n").file("list.yml", "[a]\n").file("empty.yml", "# nothing\n");
     place.file("open.yml", "resources:\n- name: \"hunter2\n");
@@ -271,7 +271,7 @@ none.yml: cannot be read: No such file or directory (os error 2)
 }
 
 #[test]
-fn usage_mistakes_end_with_2() {
+fn exits_with_2_for_wrong_usage() {
     let place = Place::new();
     assert_eq!(place.jetway("").code, 2);
     assert_eq!(place.jetway("validate").code, 2);
@@ -283,7 +283,7 @@ fn usage_mistakes_end_with_2() {
 }
 
 #[test]
-fn no_message_shows_what_a_var_holds() {
+fn never_shows_values_of_vars() {
     let text = "\
 resources:
 - {name: repo, type: git, source: {uri: u, version_depth: ((secret)), debug: ((secret)), private_key: ((secret))}}
@@ -304,7 +304,7 @@ jobs: [{name: j, plan: [{get: repo, version: ((secret))}, {get: ((secret))}]}]
 }
 
 #[test]
-fn an_input_of_a_put_is_made_by_a_step_of_the_job_wherever_it_stands() {
+fn finds_the_step_that_creates_an_input_at_any_depth() {
     let pipeline = |input: &str| {
         format!(
             "\

@@ -43,14 +43,14 @@ jobs:
 ";
 
 #[test]
-fn is_valid() {
+fn accepts_the_pipeline() {
     let outcome = Place::new().file("ci.yml", MULTI_BRANCH).jetway("validate ci.yml");
     assert_eq!(outcome.stdout, "no problems in 1 pipeline; 4 of 4 resources validated\n", "{}", outcome.stderr);
     assert_eq!(outcome.code, 0);
 }
 
 #[test]
-fn is_told_of_a_version_type_that_is_mistyped() {
+fn reports_mistyped_version() {
     let text = MULTI_BRANCH.replace("version_type: branches", "version_type: branch");
     let outcome = Place::new().file("ci.yml", &text).jetway("validate ci.yml");
     let problem = "ci.yml:6:19: resource `branches`: `source.version_type`: expected `commits`, `tags`, `branches` or \

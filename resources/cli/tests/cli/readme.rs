@@ -20,7 +20,7 @@ fn blocks() -> Vec<(&'static str, Vec<&'static str>)> {
 }
 
 #[test]
-fn every_command_of_the_readme_gives_the_output_that_is_shown() {
+fn commands_of_the_readme_print_the_output_shown() {
     let place = Place::new();
     place.repository();
     place.file("key.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");

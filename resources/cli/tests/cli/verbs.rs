@@ -51,7 +51,7 @@ fn assert_refused(outcome: &Outcome, stderr: &str) {
 }
 
 #[test]
-fn check_lists_the_versions() {
+fn check_returns_the_versions() {
     let place = place();
     let outcome = run(&place, "check --resource repo");
     assert_eq!(outcome.stdout, format!("[{{\"ref\":\"{TWO}\"}}]\n"), "{}", outcome.stderr);
@@ -61,7 +61,7 @@ fn check_lists_the_versions() {
 }
 
 #[test]
-fn get_takes_the_version_that_is_asked_for_or_pinned_or_the_newest() {
+fn get_uses_requested_pinned_or_newest_version() {
     let place = place();
     for (arguments, fetched) in [
         (format!("get --resource repo --version ref={ONE} asked"), ONE),
@@ -80,7 +80,7 @@ fn get_takes_the_version_that_is_asked_for_or_pinned_or_the_newest() {
 }
 
 #[test]
-fn params_come_from_the_step_of_a_job() {
+fn uses_params_of_the_step() {
     let place = place();
     let commits = |directory: &str| place.shell(&format!("git -C {directory} rev-list --count HEAD")).stdout;
     assert_eq!(run(&place, "get --resource repo --job test shallow").code, 0);
@@ -102,7 +102,7 @@ fn params_come_from_the_step_of_a_job() {
 }
 
 #[test]
-fn a_step_that_is_not_clear_is_asked_for() {
+fn reports_ambiguous_step() {
     let place = place();
     assert_refused(
         &run(&place, "get --resource repo --job many x"),
@@ -123,7 +123,7 @@ fn a_step_that_is_not_clear_is_asked_for() {
 }
 
 #[test]
-fn put_makes_a_version_and_needs_the_vars_of_its_own_step_only() {
+fn put_requires_only_the_vars_of_its_step() {
     let place = place();
     let made =
         place.shell("git clone -q repo.git inputs/changed && git -C inputs/changed commit -qm three --allow-empty");
@@ -145,7 +145,7 @@ fn put_makes_a_version_and_needs_the_vars_of_its_own_step_only() {
 }
 
 #[test]
-fn a_number_goes_to_the_type_as_concourse_would_send_it() {
+fn sends_numbers_like_concourse() {
     let place = place();
     let outcome = run(&place, "check --resource numbered");
     assert_eq!(outcome.code, 1);
@@ -159,7 +159,7 @@ fn a_number_goes_to_the_type_as_concourse_would_send_it() {
 }
 
 #[test]
-fn every_var_without_a_value_is_told_at_once() {
+fn reports_all_missing_vars_at_once() {
     let place = Place::new();
     place.file(
         "ci.yml",
@@ -179,7 +179,7 @@ fn every_var_without_a_value_is_told_at_once() {
 }
 
 #[test]
-fn what_cannot_be_run_is_told_before_anything_is_done() {
+fn reports_invalid_calls_before_running_a_type() {
     let place = place();
     assert_refused(
         &run(&place, "check --resource rpeo"),
@@ -213,7 +213,7 @@ fn what_cannot_be_run_is_told_before_anything_is_done() {
 }
 
 #[test]
-fn children_call_the_command_back_for_a_password() {
+fn git_asks_the_command_for_passwords() {
     // git asks its askpass program, which is this same binary under another name.
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port();

@@ -172,7 +172,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     #[tokio::test(flavor = "current_thread")]
-    async fn names_modes_links_and_holes_are_kept() {
+    async fn keeps_names_modes_links_and_holes() {
         let root = tempfile::tempdir().unwrap();
         let long = "d".repeat(120);
         std::fs::create_dir(root.path().join(&long)).unwrap();

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn registries_are_found_where_images_are_named() {
+    fn finds_registries_in_instructions_with_images() {
         let recipe = "# FROM commented.example/x\n\
                       ARG BASE=\"arg.example/team/base:1\"\n\
                       from --platform=linux/amd64 from.example:5000/x AS one\n\
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instruction_may_go_on_in_further_lines() {
+    fn joins_continued_lines() {
         let recipe = "FROM \\\n\
                       # FROM commented.example/x\n\
                       \n\
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_directives_of_a_recipe_count() {
+    fn obeys_parser_directives() {
         assert_eq!(
             found("# escape=`\nFROM `\n one.example/x\nRUN C:\\\nFROM two.example/x"),
             ["one.example", "two.example"]
@@ -119,13 +119,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_recipe_is_too_strange(recipe in "(# ?(escape|syntax)=[`\\\\x]?\\n)?([ \\\\`\\n#/:{}$=-]|FROM|ARG|a\u{e9}){0,40}") {
+        fn never_panics(recipe in "(# ?(escape|syntax)=[`\\\\x]?\\n)?([ \\\\`\\n#/:{}$=-]|FROM|ARG|a\u{e9}){0,40}") {
             let _ = registries(&recipe);
         }
     }
 
     #[test]
-    fn a_here_document_hides_nothing() {
+    fn reads_here_documents() {
         assert_eq!(found("RUN <<END\nset -e\ntrue\nEND\nFROM one.example/x"), ["one.example"]);
         assert_eq!(found("COPY <<END /x\nends with \\\n\nEND\nFROM one.example/x"), ["one.example"]);
     }

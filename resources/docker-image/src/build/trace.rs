@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_told_once_with_what_they_say_and_how_they_end() {
+    fn logs_each_step_once_with_its_output_and_result() {
         let mut trace = Trace::default();
         let report = |vertex: Message| Message::default().bytes(1, &vertex.into_bytes()).into_bytes();
         let log = |text: &str| {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_that_count_are_those_that_do_something() {
+    fn counts_only_steps_that_build_something() {
         // The base may be reported as cached or not; a step is reported several times, and may be known as cached only
         // at the end.
         for base_is_cached in [true, false] {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_is_damaged_is_no_trouble() {
+    fn ignores_damaged_reports() {
         let mut trace = Trace::default();
         for bytes in [&b"\xff\xff"[..], b"\x0a\x05ab", b"\x0a\x00", b"\x1a\x00"] {
             trace.take(bytes);

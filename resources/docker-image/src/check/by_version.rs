@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_keeps_its_tag_when_it_gets_another_that_says_as_much() {
+    fn image_keeps_its_tag_when_it_gets_an_equal_tag() {
         let told = |tags: &[&str], before: Option<&str>| {
             let candidate = |tag: &&str| Candidate { tag: (*tag).to_owned(), version: parse(tag).unwrap() };
             let found = tags.iter().map(|tag| (candidate(tag), Digest::of(b"the same")));

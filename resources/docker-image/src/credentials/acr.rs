@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cloud_is_named_or_told_by_the_registry() {
+    fn finds_cloud_by_key_or_registry() {
         for (name, cloud) in [
             ("AzurePublic", Cloud::Public),
             ("AzureGovernment", Cloud::Government),

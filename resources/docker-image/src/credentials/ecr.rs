@@ -84,14 +84,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_repository_below_a_registry_of_amazons_is_called_as_it_is_written() {
+    fn repository_of_ecr_registry_is_unchanged() {
         for path in ["app", "library/app", "team/library/app"] {
             assert_eq!(below("123456789012.dkr.ecr.eu-west-1.amazonaws.com", path).unwrap().path(), path);
         }
     }
 
     #[test]
-    fn a_registry_of_amazons_tells_its_region() {
+    fn ecr_registry_contains_its_region() {
         let region = |host: &str| Host::of(host).map(|host| host.region.to_owned());
         for (host, of) in [
             ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "eu-west-1"),

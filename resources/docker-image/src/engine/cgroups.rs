@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn devices_need_nothing_with_version_2() {
+    fn version_2_has_no_devices_group() {
         for table in ["0::/\n", "0::/garden/devices\n", "5:name=devices:/x\n", ""] {
             assert!(devices_group(table).is_none(), "{table}");
         }
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn group_is_asked_to_allow_all_devices() {
+    fn allows_all_devices_in_the_group() {
         let group = tempfile::tempdir().unwrap();
         allow_all_devices(group.path()).unwrap();
         assert_eq!(fs::read_to_string(group.path().join("devices.allow")).unwrap(), "a");
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_to_be_made_ready_whoever_the_first_process_is() {
+    fn read_only_cgroups_need_mounts_whatever_the_first_process_is() {
         // The mounts in a step's container, with or without an init: read-only, of either version, or none.
         let unified = "30 23 0:26 / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw";
         let legacy = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - tmpfs tmpfs rw,mode=755\n\
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_written_is_left_as_it_is() {
+    fn writable_cgroups_are_kept() {
         assert_eq!(of("30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw"), State::Unified);
         let legacy = "30 23 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n\
                       31 30 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\

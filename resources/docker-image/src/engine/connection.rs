@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_engine_that_takes_a_request_and_never_answers_is_given_up() {
+    async fn fails_when_engine_sends_no_response() {
         let house = tempfile::tempdir().unwrap();
         let socket = house.path().join("engine.sock");
         // The kernel accepts connections, but the test reads none.

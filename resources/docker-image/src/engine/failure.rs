@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_pass_is_told_from_what_stays() {
+    fn recognizes_transient_errors() {
         let passes = |text: &str| may_pass(&told(text).context("cannot push"));
         for text in [
             "Get \"https://r.example/v2/\": net/http: request canceled while waiting for connection (Client.Timeout \

@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_engine_of_our_own_gets_every_certificate_that_the_source_has() {
+    fn started_engine_gets_all_certificates_of_the_source() {
         let source: Source = serde_json::from_str(
             r#"{
                 "repository": "own.example/x",

@@ -133,7 +133,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_message_is_read_as_it_was_written() {
+    fn reads_what_was_written() {
         // The specification's example: field 1 is 150.
         assert_eq!(Message::default().number(1, 150).into_bytes(), [0x08, 0x96, 0x01]);
         let message = Message::default().number(1, u64::MAX).bytes(2, b"text").number(3, 0).into_bytes();
@@ -145,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_ends(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn reader_always_ends(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(Fields(&bytes).count() <= bytes.len());
         }
     }

@@ -303,7 +303,7 @@ mod tests {
     ];
 
     #[test]
-    fn patterns_leave_out_what_docker_leaves_out() {
+    fn excludes_what_docker_excludes() {
         for (text, out, kept) in TABLE {
             let patterns = Patterns::of_file(text).unwrap();
             for path in *out {
@@ -316,14 +316,14 @@ mod tests {
     }
 
     #[test]
-    fn what_go_refuses_is_refused() {
+    fn rejects_what_go_rejects() {
         for text in ["[", "[]", "[a", "a\\", "!", "[a-]", "[-a]", "a[\\"] {
             assert!(Patterns::of_file(text).is_err(), "{text:?}");
         }
     }
 
     #[test]
-    fn a_directory_is_searched_when_something_in_it_may_be_taken_in_again() {
+    fn searches_excluded_directory_that_may_contain_included_files() {
         let below = |text: &str, directory: &str| Patterns::of_file(text).unwrap().may_include_below(directory);
         assert!(
             below("*\n!a/b/c", "a") && below("*\n!a/b/c", "a/b") && below("*\n!**/x", "q/r") && below("*\n!a", "a/b")
@@ -333,7 +333,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_too_strange(text in "\\PC*", path in "[a-c/*]{0,12}") {
+        fn never_panics(text in "\\PC*", path in "[a-c/*]{0,12}") {
             if let Ok(patterns) = Patterns::of_file(&text) {
                 patterns.matches(&path);
                 patterns.may_include_below(&path);
@@ -341,7 +341,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_taken_in_below_a_directory_was_searched_for(
+        fn included_files_are_in_searched_directories(
             lines in proptest::collection::vec("!?(\\*\\*/)?[ab*?](/[ab*])?(/\\*\\*)?", 1..4),
             path in "[ab](/[ab]){1,3}",
         ) {

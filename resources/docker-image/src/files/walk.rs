@@ -161,13 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn directories_come_before_what_is_in_them_and_links_are_not_followed() {
+    fn lists_directories_first_and_follows_no_links() {
         let all = "a a/b a/b/c a/x a.txt link node_modules node_modules/p node_modules/p/drop node_modules/p/keep z";
         assert_eq!(walked("", None), all);
     }
 
     #[test]
-    fn what_is_taken_in_again_comes_with_the_directories_above_it() {
+    fn included_files_come_with_their_directories() {
         assert_eq!(
             walked("node_modules\n!node_modules/p/keep\na", None),
             "a.txt link node_modules node_modules/p node_modules/p/keep z"
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_asked_for_is_taken() {
+    fn lists_only_requested_paths() {
         assert_eq!(walked("", Some(&["a/b", "z"])), "a a/b a/b/c z");
         assert_eq!(walked("a/b/c", Some(&["a"])), "a a/b a/x");
         assert_eq!(walked("", Some(&["nothing"])), "");

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_finds_more_than_the_image_says() {
+    fn environment_has_defaults_of_a_process() {
         assert_eq!(seen("", None), json!({ "user": "root", "env": [PATH, "HOME=/root"] }));
         assert_eq!(
             seen("root", Some(&["HOSTNAME=x", "A=1", "PATH=/x", "B=2", "A=3", "B"])),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn markup_is_escaped_as_go_does_it() {
+    fn escapes_markup_like_go() {
         assert_eq!(go_json(&json!({ "a": "<b>&" })), r#"{"a":"\u003cb\u003e\u0026"}"#);
     }
 }

@@ -75,7 +75,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn makes_what_the_image_does_not_have_and_stays_inside() {
+    fn creates_missing_mount_points_inside_the_root() {
         let house = tempfile::tempdir().unwrap();
         let root = house.path().join("root");
         fs::create_dir_all(root.join("real")).unwrap();

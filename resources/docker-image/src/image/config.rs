@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_or_null_is_nothing() {
+    fn missing_and_null_are_empty() {
         for text in [
             "{}",
             r#"{"config":null,"rootfs":null}"#,

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_says_itself_what_it_is() {
+    fn reads_media_type_from_the_manifest() {
         let named = image(&format!(r#""mediaType":"{DOCKER_MANIFEST}","#));
         assert_eq!(parse(&named, "text/plain").unwrap().media_type, DOCKER_MANIFEST);
         assert_eq!(
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_refused_by_name() {
+    fn rejects_other_manifests_by_name() {
         for (json, content_type, says) in [
             ("<html>", "text/html", "the response is not a manifest (`text/html`): expected value at line 1 column 1"),
             (
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_manifests_from_other_entries_of_an_index() {
+    fn distinguishes_manifests_from_other_entries_of_an_index() {
         let entry = |media_type: &str| Descriptor::new(media_type, Digest::of(b""), 0);
         for media_type in ["", OCI_MANIFEST, DOCKER_LIST, "application/vnd.docker.distribution.manifest.v1+prettyjws"] {
             assert!(entry(media_type).is_manifest(), "{media_type}");
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_null_is_nothing() {
+    fn null_is_empty() {
         let none = format!(r#"{{"config":{{"digest":"{ZEROS}","size":18446744073709551615}},"layers":null}}"#);
         let Content::Image(image) = parse(&none, OCI_MANIFEST).unwrap().content else { panic!("an image") };
         assert_eq!((image.layers.len(), total([&image.config, &image.config])), (0, u64::MAX));
@@ -309,7 +309,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), json in "\\{[\\{\\}\\[\\]:,\"a-z0-9]{0,80}") {
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), json in "\\{[\\{\\}\\[\\]:,\"a-z0-9]{0,80}") {
             let _ = Manifest::parse(bytes, OCI_INDEX);
             let _ = Manifest::parse(json.into_bytes(), "");
         }

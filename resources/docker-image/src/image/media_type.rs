@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layers_are_known_by_their_type() {
+    fn recognizes_layers_by_type() {
         for layer in [
             "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
             "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",

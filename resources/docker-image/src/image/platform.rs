@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_image_for_the_platform_is_meant() {
+    fn selects_the_first_image_for_the_platform() {
         let all = ["linux/amd64", "linux/arm/v7", "linux/arm/v6", "linux/arm64/v8", "unknown/unknown", "windows/amd64"];
         for (wanted, position) in [
             ("linux/amd64", Some(0)),

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_index_names_stands_before_it_however_it_is_reached() {
+    fn manifests_come_before_their_index() {
         let c = index(&[], "c");
         let b = index(&[&c], "b");
         let a = index(&[&b], "a");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_layers_that_an_index_of_a_build_cache_names() {
+    fn finds_layers_of_a_build_cache_index() {
         let layer = "application/vnd.oci.image.layer.v1.tar+gzip";
         let digest = Digest::of(b"layer");
         let text =
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_too_far_is_refused_and_not_left_out() {
+    fn rejects_too_deep_nesting() {
         let mut all = vec![index(&[], "0")];
         for depth in 1..=DEEPEST {
             let next = index(&[all.last().unwrap()], &depth.to_string());
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn no_index_leads_to_more_than_is_kept() {
+    fn limits_the_number_of_manifests() {
         let large: Vec<Manifest> =
             (0..9).map(|number| index(&[], &number.to_string().repeat(4 * 1024 * 1024))).collect();
         let large: Vec<&Manifest> = large.iter().collect();

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_what_the_configuration_says_is_a_failure_in_the_end() {
+    fn rejects_content_that_does_not_match_the_config() {
         let layer = zstd::encode_all(&b"text"[..], 1).unwrap();
         assert_eq!(read(&layer, Some(Digest::of(b"text")), 4).unwrap(), b"text");
         assert_eq!(read(&layer, None, 4).unwrap(), b"text");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_comes_than_is_allowed_for_all_layers_together() {
+    fn limits_the_size_of_all_layers_together() {
         let layer = zstd::encode_all(&[1; 10_000][..], 1).unwrap();
         assert!(layer.len() < 100, "it is a bomb, if a small one");
         assert!(read(&layer, None, 9_999).unwrap_err().to_string().contains("the limit of 9999 bytes"));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_that_become_holes_count_for_no_disk() {
+    fn holes_do_not_count() {
         let mut content = vec![0; 100 * HOLE];
         content[50 * HOLE] = 1;
         let layer = zstd::encode_all(&content[..], 1).unwrap();

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bytes_tell_the_compression() {
+    fn detects_compression_by_the_first_bytes() {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(b"text").unwrap();
         let gzip = gzip.finish().unwrap();

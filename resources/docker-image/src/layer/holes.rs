@@ -73,7 +73,7 @@ mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
     #[test]
-    fn a_block_of_zeros_takes_no_disk_and_reads_as_zeros() {
+    fn block_of_zeros_becomes_a_hole() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         let mut content = vec![0; 4 * 1024 * 1024];

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sent_arrives_whole_and_errors_too() {
+    fn passes_data_and_errors() {
         let (sender, mut receiving) = pipe();
         let bytes: Vec<u8> = (0..3_000_000_u32).map(|number| number.to_le_bytes()[0]).collect();
         let sent = bytes.clone();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_waits_for_many_layers_than_for_one() {
+    fn limits_buffered_data_of_all_layers() {
         use std::sync::atomic::{AtomicUsize, Ordering};
         let (sender, mut receiving) = pipe();
         let sent = &AtomicUsize::new(0);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_ends_when_nobody_reads() {
+    fn sender_ends_without_a_reader() {
         let (sender, receiving) = pipe();
         drop(receiving);
         assert!(!sender.send_all(io::repeat(0)));

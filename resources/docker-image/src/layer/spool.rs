@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_permit_comes_back_when_both_ends_are_done() {
+    fn releases_permit_when_both_ends_are_closed() {
         let directory = tempfile::tempdir().unwrap();
         let files = Arc::new(Semaphore::new(1));
         let (mut writer, reader) = spool(directory.path());
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_can_be_read_at_once_and_the_end_waits_for_the_last() {
+    fn reader_gets_data_at_once_and_waits_for_the_end() {
         let directory = tempfile::tempdir().unwrap();
         let (mut writer, mut reader) = opened(directory.path());
         writer.write(b"abc").unwrap();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_fails_with_its_writer() {
+    fn reader_fails_with_its_writer() {
         let directory = tempfile::tempdir().unwrap();
         let (mut writer, mut reader) = opened(directory.path());
         writer.write(b"abc").unwrap();

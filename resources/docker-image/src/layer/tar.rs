@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn extended_headers_are_of_the_next_entry_alone() {
+    fn extended_headers_apply_to_the_next_entry_only() {
         let mut bytes = extended(&[
             ("path", "a/long=name\nwith a break"),
             ("mtime", "1.25"),
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_record_means_what_the_header_says() {
+    fn empty_record_keeps_the_value_of_the_header() {
         let names = ["path", "linkpath", "size", "uid", "gid", "mtime", "GNU.sparse.name", "GNU.sparse.realsize"];
         let empty: Vec<(&str, &str)> = names.iter().map(|name| (*name, "")).collect();
         let long = header("././@LongLink", b'L', 1);
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn owners_below_zero_are_what_the_kernel_takes_them_for() {
+    fn converts_negative_owners_like_the_kernel() {
         let binary = |bytes: [u8; 8]| {
             let mut header = header("f", b'0', 0);
             header[108..116].copy_from_slice(&bytes);
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_gnu_and_solaris_that_are_no_files_are_passed_over() {
+    fn skips_other_entries_of_gnu_and_solaris() {
         let text = record("path", "renamed");
         let bytes = [
             header("dir/", b'D', 8),
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_of_gnu_are_read() {
+    fn reads_long_names_of_gnu() {
         let name = "d/".repeat(120) + "f\0";
         let bytes =
             [header("././@LongLink", b'L', name.len() as u64), padded(name.as_bytes()), header("d/", b'0', 0)].concat();
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn sparse_files_are_read_in_all_forms() {
+    fn reads_all_forms_of_sparse_files() {
         let one_zero = [
             extended(&[("GNU.sparse.major", "1"), ("GNU.sparse.name", "s"), ("GNU.sparse.realsize", "9000")]),
             header("x", b'0', 512 + 4),
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_an_error_and_what_follows_the_end_is_not_read() {
+    fn rejects_broken_archives_and_ignores_data_after_the_end() {
         let file = [header("f", b'0', 600), padded(&[b'x'; 600])].concat();
         assert_eq!(entries(&[file.clone(), vec![0; BLOCK], vec![b'x'; 77]].concat()).unwrap().len(), 1);
         for cut in [1, 511, 513, 1100, 1535] {
@@ -495,7 +495,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_makes_it_panic(
+        fn never_panics(
             letter in prop::sample::select(b"0123456LKxgS\0V".to_vec()), size in 0_u64..2000, body in proptest::collection::vec(any::<u8>(), 0..2500),
         ) {
             let mut bytes = header("f", letter, size);

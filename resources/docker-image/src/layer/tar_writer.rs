@@ -215,7 +215,7 @@ mod tests {
     use crate::layer::tar::{Archive, Kind};
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn reads_what_was_written() {
         let long = vec![b'n'; 300];
         let member = Member {
             path: long.clone(),

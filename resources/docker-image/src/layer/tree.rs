@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn names_begin_at_the_root_and_do_not_leave_it() {
+    fn names_start_at_the_root_and_stay_inside() {
         let name = |path: &str| {
             Name::new(path.as_bytes()).map(|name| name.map(|name| name.parts().collect::<std::path::PathBuf>()))
         };
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_followed_inside_of_the_tree() {
+    fn follows_links_inside_the_tree() {
         let house = tempfile::tempdir().unwrap();
         let root = house.path().join("root");
         fs::create_dir_all(root.join("usr/lib")).unwrap();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_removed_takes_nothing_else_with_it() {
+    fn removal_keeps_everything_else() {
         let house = tempfile::tempdir().unwrap();
         let root = house.path().join("root");
         fs::create_dir_all(root.join("a/b/c")).unwrap();

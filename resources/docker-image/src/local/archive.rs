@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_the_same_with_the_hub_or_without() {
+    fn names_match_with_and_without_docker_hub() {
         let saved = Saved {
             config: String::new(),
             repo_tags: vec!["debian:12".to_owned()],
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_without_layers_has_none() {
+    fn config_without_layers_has_no_diff_ids() {
         assert!(diff_ids(br#"{"rootfs":{"type":"layers","diff_ids":null}}"#).unwrap().is_empty());
         assert!(diff_ids(b"{}").is_err());
         assert!(diff_ids(br#"{"rootfs":{"diff_ids":["x"]}}"#).is_err());

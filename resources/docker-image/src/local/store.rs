@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_found_by_name_and_by_links_within_the_archive() {
+    fn finds_files_by_name_and_by_links_in_the_archive() {
         let bytes = tar(|builder| {
             builder.append_data(&mut header(EntryType::Regular, 5), "./a/layer.tar", &b"hello"[..]).unwrap();
             builder.append_link(&mut header(EntryType::Symlink, 0), "b/layer.tar", "../a/layer.tar").unwrap();
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_that_ends_early_is_refused() {
+    fn rejects_truncated_archive() {
         let bytes = tar(|builder| {
             builder.append_data(&mut header(EntryType::Regular, 2000), "layer.tar", &[7; 2000][..]).unwrap();
         });
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_gives_nothing_from_outside() {
+    fn reads_nothing_outside_the_directory() {
         let house = tempfile::tempdir().unwrap();
         let root = house.path().join("inputs/layout");
         std::fs::create_dir_all(&root).unwrap();
@@ -328,7 +328,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn nothing_makes_it_panic(at in 0_usize..2048, byte in any::<u8>(), cut in 0_usize..4096) {
+        fn never_panics(at in 0_usize..2048, byte in any::<u8>(), cut in 0_usize..4096) {
             let mut bytes = tar(|builder| {
                 builder.append_data(&mut header(EntryType::Regular, 5), "a", &b"hello"[..]).unwrap();
                 builder.append_link(&mut header(EntryType::Symlink, 0), "b", "a").unwrap();

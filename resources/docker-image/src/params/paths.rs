@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_absolute_paths_for_paths_in_the_inputs() {
+    fn absolute_paths_are_in_the_inputs() {
         let roots = [Path::new("/tmp/build/put")];
         for (path, expected) in [
             ("/image.tar", "image.tar"),

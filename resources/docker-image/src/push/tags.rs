@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_gets_the_names_that_no_newer_one_has() {
+    fn version_gets_aliases_without_newer_version() {
         for (there, version, variant, expected) in [
             (&[][..], "1.2.3", None, "latest 1 1.2"),
             (&["1.2.2", "1.1.9", "0.9", "1", "1.2", "latest"], "1.2.3", None, "latest 1 1.2"),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn each_flavour_has_its_own_main_tag_and_prefix() {
+    fn flavours_have_their_own_default_tag_and_prefix() {
         use Flavour::{DockerImage, RegistryImage};
         let case = Case::new();
         for (flavour, source, params, before, after) in [
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_with_files_of_tags_are_told() {
+    fn reports_invalid_tag_files() {
         use Flavour::RegistryImage;
         let case = Case::new();
         for (params, problem) in [

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn one_path_is_found_by_its_pattern() {
+    fn finds_the_only_match() {
         let (_root, inputs) = inputs(&["a/image-1.tar", "a/notes", "b/x[1].tar", "c/.hidden.tar"]);
         for (pattern, path) in [
             ("a/*.tar", "a/image-1.tar"),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn none_and_several_are_mistakes_that_are_told() {
+    fn rejects_no_match_and_several_matches() {
         let (_root, inputs) = inputs(&["a/1.tar", "a/2.tar"]);
         let problem = |pattern: &str| {
             let lines = jetway::lines(&only(&inputs, pattern).unwrap_err());
@@ -193,7 +193,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_makes_it_panic(pattern in "[a*?\\[\\]\\\\^!-]{0,12}") {
+        fn never_panics(pattern in "[a*?\\[\\]\\\\^!-]{0,12}") {
             let _ = expression(&pattern);
         }
     }

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn registries_write_it_in_several_ways() {
+    fn parses_challenges_in_several_spellings() {
         for (value, expected) in [
             (
                 r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#,
@@ -143,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn prefers_a_token_to_a_password() {
+    fn prefers_bearer_to_basic() {
         let both = vec![Challenge::Basic, bearer("r", "", None), Challenge::Basic];
         assert_eq!(sorted(both), [bearer("r", "", None), Challenge::Basic]);
     }
 
     proptest! {
         #[test]
-        fn nothing_makes_it_panic(value in "(Bearer|Basic|[a-z]+)? ?([a-z]{1,8}=?\"?[ -~é]{0,12}\"?,? ?){0,6}") {
+        fn never_panics(value in "(Bearer|Basic|[a-z]+)? ?([a-z]{1,8}=?\"?[ -~é]{0,12}\"?,? ?){0,6}") {
             let _ = Challenge::parse(&value);
         }
     }

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_repository_in_an_address() {
+    fn finds_the_repository_in_a_url() {
         let path = |text: &str| path_of(&Url::parse(text).unwrap()).map(str::to_owned);
         assert_eq!(path("https://h/v2/a/b/manifests/latest").as_deref(), Some("a/b"));
         assert_eq!(path("https://h/v2/a/blobs/uploads/1?x=y").as_deref(), Some("a"));

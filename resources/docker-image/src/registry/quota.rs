@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_said_in_words() {
+    fn displays_limits() {
         let hub: Repository = "debian".parse().unwrap();
         let said = |remaining: &str, limit: &str| sentence(&hub, amount(remaining).unwrap(), amount(limit));
         assert_eq!(said("76;w=21600", "100;w=21600"), "Docker Hub allows 76 of 100 more pulls for 6 h");

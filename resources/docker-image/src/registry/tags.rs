@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_links_of_a_header() {
+    fn reads_link_header() {
         let next =
             |header: &str| links(header).into_iter().find(|link| link.is_next).map(|link| link.target.to_owned());
         for (header, link) in [

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_for_registries_nearby_or_named() {
+    fn plain_http_is_for_local_or_listed_registries() {
         let of = |json: &str, registry: &str| source(json).schemes(registry, true);
         for registry in ["localhost:5000", "127.0.0.1", "[::1]:5000", "10.1.2.3:80", "192.168.0.9", "nas.local"] {
             assert_eq!(of(r#"{"repository":"x"}"#, registry), Schemes::Any, "{registry}");
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_go_unchecked_for_named_registries_alone() {
+    fn insecure_applies_only_to_listed_registries() {
         let unchecked = |json: &str, registry: &str| source(json).http(registry).insecure;
         assert!(!unchecked(r#"{"repository":"x","insecure":true}"#, "registry:5000"));
         assert!(unchecked(r#"{"repository":"x","insecure":["registry:5000"]}"#, "registry:5000"));
@@ -149,13 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn the_times_of_the_source_are_those_of_the_connection() {
+    fn uses_timeouts_of_the_source() {
         let http = source(r#"{"repository":"x","connect_timeout":7,"read_timeout":8}"#).http("h");
         assert_eq!((http.connect_timeout, http.read_timeout), (Duration::from_secs(7), Duration::from_secs(8)));
     }
 
     #[test]
-    fn an_authority_with_a_domain_is_for_that_registry_alone() {
+    fn ca_with_domain_applies_only_to_that_registry() {
         let source = source(r#"{"repository":"x","ca_certs":["a",{"domain":"h:5000","cert":"b"}]}"#);
         assert_eq!(source.http("h:5000").ca_certs, ["a", "b"]);
         assert_eq!(source.http("h").ca_certs, ["a"]);

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn each_registry_gets_its_own_credentials() {
+    fn finds_credentials_by_registry() {
         let text = r#"{"auths": {"https://index.docker.io/v1/": {"auth": "aHViOnA6dw=="}, "h:5000": {"username": "u", "password": "p"},
             "acr.example": {"auth": "MDA6", "identitytoken": "refresh"}}, "credsStore": "pass", "HttpHeaders": {}}"#;
         let config = parse(text).unwrap();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_config_is_told_without_repeating_it() {
+    fn reports_invalid_config_without_its_text() {
         for text in ["hunter2", r#"{"auths": {"h": {"auth": "hunter2!"}}}"#, r#"{"auths": ["hunter2"]}"#] {
             let problem = parse(text).unwrap_err();
             assert!(!problem.contains("hunter2"), "{problem}");

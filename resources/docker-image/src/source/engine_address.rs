@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_engine_is_a_socket_a_port_or_a_machine() {
+    fn accepts_unix_tcp_and_ssh() {
         let parsed = |text: &str| text.parse::<Address>().unwrap();
         assert_eq!(parsed("unix:///run/x.sock"), Address::Unix("/run/x.sock".into()));
         assert_eq!(parsed("tcp://10.0.0.1:2376"), Address::Tcp { host: "10.0.0.1".into(), port: Some(2376) });
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_and_so_is_what_ssh_would_take_for_an_option() {
+    fn rejects_invalid_addresses_and_ssh_options() {
         for text in [
             "",
             "/var/run/docker.sock",

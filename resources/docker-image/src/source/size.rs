@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_as_docker_writes_them() {
+    fn parses_sizes_like_docker() {
         for (text, expected) in [
             ("268435456", 268_435_456),
             ("1b", 1),

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_container_s_credentials_are_asked_for_nearby_or_in_secret() {
+    fn requests_container_credentials_locally_or_over_tls() {
         for url in [
             "http://127.0.0.1:1/x",
             "http://[::1]/",

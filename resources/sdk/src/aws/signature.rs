@@ -180,7 +180,7 @@ mod tests {
     type Case<'c> = (&'c str, &'c str, &'c [(&'c str, &'c str)], &'c str, &'c str);
 
     #[test]
-    fn the_published_signatures_come_out() {
+    fn matches_published_signatures() {
         let form = [("content-type", "application/x-www-form-urlencoded")];
         let cases: [Case<'_>; 6] = [
             ("GET", "/", &[], "", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_user_guide_comes_out() {
+    fn matches_example_of_the_user_guide() {
         let authorization = signed(
             &suite(None),
             "iam",
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_s_token_is_signed_too() {
+    fn signs_session_token() {
         let token = "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA==";
         let authorization = signed(&suite(Some(token)), "service", "POST", "https://example.amazonaws.com/", &[], "");
         assert!(authorization.contains("SignedHeaders=host;x-amz-date;x-amz-security-token, "), "{authorization}");
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_published_url_comes_out() {
+    fn matches_published_presigned_url() {
         let credentials = Credentials {
             access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
             secret_access_key: Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_credentials_in_an_answer_are_found() {
+    fn reads_credentials_in_a_response() {
         let credentials = read(
             "<AssumeRoleResponse><AssumeRoleResult><AssumedRoleUser><Arn>a</Arn></AssumedRoleUser><Credentials>\n\
              <AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>s/+=</SecretAccessKey>\
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_said_to_be_none() {
+    fn rejects_other_responses() {
         for text in ["", "<Credentials>", "<Credentials><AccessKeyId>a</AccessKeyId></Credentials>"] {
             assert!(read(text).is_err(), "{text}");
         }

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_child_ends_when_it_is_dropped() {
+    async fn drop_ends_the_child() {
         let directory = tempfile::tempdir().unwrap();
         let pids = directory.path().join("pids");
         let script = format!("sleep 600 & echo $$ $! >'{}'; echo ready; wait", pids.display());
@@ -105,19 +105,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_child_that_ends_before_it_is_ready_tells_why() {
+    async fn reports_output_of_child_that_exits_before_it_is_ready() {
         let error = shell("echo no room >&2; exit 1").start().await.unwrap_err();
         assert_eq!(format!("{error:#}"), "`sh` ended before it was ready: no room");
     }
 
     #[tokio::test]
-    async fn a_child_that_is_never_ready_is_given_up() {
+    async fn fails_when_child_is_never_ready() {
         let error = shell("sleep 600").silence_limit(Duration::from_millis(50), "none").start().await.unwrap_err();
         assert!(error.to_string().contains("showed no sign of life"), "{error}");
     }
 
     #[tokio::test]
-    async fn a_child_that_writes_errors_without_end_is_given_up() {
+    async fn fails_when_child_writes_errors_without_end() {
         let error = shell("exec >&-; while :; do echo no room >&2; done").start().await.unwrap_err();
         assert!(error.to_string().contains("ended before it was ready"), "{error}");
     }

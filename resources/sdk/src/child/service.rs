@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_service_that_ends_leaves_its_last_words() {
+    async fn keeps_the_last_output_of_a_service() {
         let directory = tempfile::tempdir().unwrap();
         let mut service = shell("echo one; echo two >&2; echo; echo three; exit 4", &directory.path().join("log"));
         until(|| service.ended().is_some()).await;
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_service_that_is_stopped_may_clean_up() {
+    async fn stopped_service_may_clean_up() {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");
         let service = shell("trap 'echo cleaned; exit' TERM; echo ready; while :; do sleep 0.01; done", &log);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_end_of_a_large_log_is_read() {
+    async fn reads_only_the_end_of_a_large_log() {
         let directory = tempfile::tempdir().unwrap();
         let mut service = shell("seq 1 100000", &directory.path().join("log"));
         until(|| service.ended().is_some()).await;

@@ -200,7 +200,7 @@ mod tests {
     /// A message that is sent twice is worse than one whose delivery is unknown: the kernel reports a timeout or an unreachable
     /// host also for a connection on which the request was sent.
     #[tokio::test]
-    async fn a_connection_that_is_lost_after_the_request_was_sent_does_not_count_as_unsent() {
+    async fn connection_lost_after_the_request_does_not_count_as_unsent() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let tls = trust::tls(&HttpSettings::default(), &Environment::from_environment(), Identity::Shown).unwrap();

@@ -127,13 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn a_location_is_relative_to_where_it_came_from() {
+    fn resolves_relative_location() {
         let next = followed("https://a.example/x/y?q", &Method::GET, false, 302, "../z").unwrap();
         assert_eq!(next, Next { url: url("https://a.example/z"), method: Method::GET, body: false, same_origin: true });
     }
 
     #[test]
-    fn another_scheme_host_or_port_is_another_origin() {
+    fn different_scheme_host_or_port_is_another_origin() {
         for (from, to, same) in [
             ("https://a.example/", "https://a.example:443/b", true),
             ("https://a.example/", "https://a.example:8443/", false),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_method_stays_or_becomes_a_get() {
+    fn method_stays_or_becomes_get() {
         for (method, status, becomes) in [
             (Method::POST, 301, Method::GET),
             (Method::POST, 302, Method::GET),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_unsafe_is_refused() {
+    fn rejects_unsafe_redirects() {
         let downgrade = followed("https://a/", &Method::GET, false, 302, "http://a/");
         assert_eq!(downgrade, Err(RedirectError::Downgrade(url("http://a/"))));
         let body = followed("https://a/", &Method::POST, true, 307, "https://b/");
@@ -189,13 +189,13 @@ mod tests {
     }
 
     #[test]
-    fn credentials_of_a_location_are_not_used() {
+    fn ignores_credentials_in_a_location() {
         let next = followed("https://a/", &Method::GET, false, 302, "https://u:p@b/").unwrap();
         assert_eq!(next.url, url("https://b/"));
     }
 
     #[test]
-    fn marked_headers_and_credentials_stay_behind() {
+    fn removes_marked_headers_and_credentials() {
         let mut token = HeaderValue::from_static("t");
         token.set_sensitive(true);
         let sent: HeaderMap = [

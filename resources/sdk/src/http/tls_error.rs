@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alerts_have_their_names_of_the_rfc() {
+    fn names_alerts_like_the_rfc() {
         assert_eq!(alert_name("DecryptError"), "`decrypt_error`");
         assert_eq!(alert_name("UnknownCA"), "`unknown_ca`");
     }

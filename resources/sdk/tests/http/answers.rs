@@ -8,7 +8,7 @@ use crate::client::{client, kind, report};
 use crate::server::{Act, Server, answer, ok};
 
 #[tokio::test]
-async fn other_than_success_are_errors_with_all_that_helps() {
+async fn other_than_success_are_errors_with_details() {
     let body = format!("{{\"message\":\r\n\"{}\"}}", "x".repeat(400));
     let server = Server::start([answer("404 Not Found", &[("x-github-request-id", "AB:12")], &body)]).await;
     let error = client().get(server.url("/repos/a?token=s3cret")).send().await.unwrap_err().context("cannot look");
@@ -28,7 +28,7 @@ async fn other_than_success_are_errors_with_all_that_helps() {
 }
 
 #[tokio::test]
-async fn that_are_allowed_are_no_errors_and_no_reason_to_try_again() {
+async fn with_allowed_status_are_no_errors_and_are_not_retried() {
     let server = Server::start([answer("429 Too Many Requests", &[("retry-after", "1")], "x")]).await;
     let response = client().get(server.url("/")).allow(StatusCode::TOO_MANY_REQUESTS).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
@@ -45,7 +45,7 @@ async fn to_a_head_have_a_length_and_no_body() {
 }
 
 #[tokio::test]
-async fn larger_than_the_caller_takes_are_refused_with_and_without_a_length() {
+async fn larger_than_the_limit_are_rejected_with_and_without_a_length() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nabcd\r\n4\r\nefgh\r\n0\r\n\r\n";
     let server = Server::start([ok("abcdefgh"), Act::Answer(chunked.into()), ok("abcdefgh")]).await;
     for _ in 0..2 {
@@ -70,7 +70,7 @@ async fn as_text_are_at_most_16_mib() {
 }
 
 #[tokio::test]
-async fn of_an_error_are_read_as_far_as_they_come_soon_and_64_kib_at_most() {
+async fn of_an_error_are_read_for_a_short_time_up_to_64_kib() {
     let server = Server::start([
         answer("404 Not Found", &[], &"x".repeat(100_000)),
         Act::Stall(b"HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\n\r\nabc".to_vec()),
@@ -85,7 +85,7 @@ async fn of_an_error_are_read_as_far_as_they_come_soon_and_64_kib_at_most() {
 }
 
 #[tokio::test]
-async fn that_are_not_the_expected_json_say_where() {
+async fn with_invalid_json_report_the_position() {
     #[derive(Debug, serde::Deserialize)]
     #[allow(dead_code)]
     struct Item {
@@ -104,7 +104,7 @@ async fn that_are_not_the_expected_json_say_where() {
 }
 
 #[tokio::test]
-async fn can_be_read_piece_by_piece_and_resumed_where_they_were_cut() {
+async fn can_be_streamed_and_resumed_after_a_cut() {
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nabcd";
     let part = answer("206 Partial Content", &[("content-range", "bytes 4-7/8")], "efgh");
     let server = Server::start([Act::Answer(cut.into()), part]).await;
@@ -131,7 +131,7 @@ async fn can_be_read_piece_by_piece_and_resumed_where_they_were_cut() {
 }
 
 #[tokio::test]
-async fn to_a_resumed_download_may_be_the_whole_but_not_another_part() {
+async fn to_a_resumed_download_may_be_complete_but_not_another_range() {
     let other = answer("206 Partial Content", &[("content-range", "bytes 2-7/8")], "cdefgh");
     let server = Server::start([ok("abcdefgh"), other]).await;
     assert_eq!(client().get(server.url("/")).resume_at(4).send().await.unwrap().offset(), 0);
@@ -144,7 +144,7 @@ async fn to_a_resumed_download_may_be_the_whole_but_not_another_part() {
 }
 
 #[tokio::test]
-async fn cannot_put_colours_or_lines_of_their_own_on_the_console() {
+async fn cannot_write_control_characters_to_the_console() {
     let server = Server::start([answer("400 Bad Request", &[("x-request-id", "a  b")], "\x1b[2Jx\ny")]).await;
     let error = client().get(server.url("/")).send().await.unwrap_err();
     let text = report(&error, &[&server]);

@@ -61,7 +61,7 @@ fn text(output: &[u8], server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn take_the_clients_keys_in_their_source() {
+async fn accept_http_settings_in_their_source() {
     let server = Server::start([answer("200 OK", &[("etag", "v1")], "")]).await;
     let source =
         serde_json::json!({ "url": server.url("/x"), "connect_timeout": "5", "read_timeout": 7, "ca_certs": [] });
@@ -96,7 +96,7 @@ async fn take_the_clients_keys_in_their_source() {
 }
 
 #[tokio::test]
-async fn end_at_once_when_they_are_told_to_while_they_wait() {
+async fn end_at_once_on_a_signal_during_a_pause() {
     let server = Server::start([answer("429 Too Many Requests", &[("retry-after", "100")], "")]).await;
     let mut child = fetch("check", &serde_json::json!({ "url": server.url("/") })).start().await;
     let mut said = [0; 10];
@@ -113,7 +113,7 @@ async fn end_at_once_when_they_are_told_to_while_they_wait() {
 }
 
 #[tokio::test]
-async fn end_at_once_when_they_are_told_to_while_a_request_is_on_its_way() {
+async fn end_at_once_on_a_signal_during_a_request() {
     let head = b"HTTP/1.1 200 OK\r\netag: a\r\ncontent-length: 9\r\n\r\nabc".to_vec();
     for act in [Act::Stall(Vec::new()), Act::Stall(head)] {
         let server = Server::start([act]).await;
@@ -132,7 +132,7 @@ async fn end_at_once_when_they_are_told_to_while_a_request_is_on_its_way() {
 }
 
 #[tokio::test]
-async fn trust_what_the_environment_names() {
+async fn trust_certificates_of_the_environment() {
     let authority = Authority::new("test");
     let etag = || answer("200 OK", &[("etag", "v1")], "");
     let server = Server::start_tls((0..3).map(|_| etag()), authority.certify(&["127.0.0.1"]).config()).await;
@@ -160,7 +160,7 @@ async fn trust_what_the_environment_names() {
 }
 
 #[tokio::test]
-async fn use_the_proxy_that_the_environment_names_but_not_for_exceptions_and_loopback() {
+async fn use_the_proxy_of_the_environment_except_for_no_proxy_and_loopback() {
     let etag = |etag: &str| answer("200 OK", &[("etag", etag)], "");
     let proxy = Server::start([etag("by proxy")]).await;
     let server = Server::start([etag("direct")]).await;

@@ -14,7 +14,7 @@ fn by(proxy: &Server, authority: &str) -> (Screen, Context, HttpSettings) {
 }
 
 #[tokio::test]
-async fn carry_plain_requests_and_get_their_password() {
+async fn forward_plain_requests_and_get_their_password() {
     let authority = Authority::new("test");
     let proxy = Server::start([ok("by proxy")]).await;
     let (_, context, settings) = by(&proxy, &authority.pem);
@@ -26,7 +26,7 @@ async fn carry_plain_requests_and_get_their_password() {
 }
 
 #[tokio::test]
-async fn tunnel_encrypted_requests_and_see_nothing_of_them() {
+async fn tunnel_encrypted_requests_without_seeing_them() {
     let authority = Authority::new("test");
     let server = Server::start_tls([ok("safe")], authority.certify(&["registry.test"]).config()).await;
     let proxy = Server::start([Act::Tunnel(server.port)]).await;
@@ -41,7 +41,7 @@ async fn tunnel_encrypted_requests_and_see_nothing_of_them() {
 }
 
 #[tokio::test]
-async fn that_refuse_are_named_without_their_password() {
+async fn that_reject_requests_are_reported_without_their_password() {
     let refusal = || answer("407 Proxy Authentication Required", &[], "pr0xy/pass is wrong");
     let proxy = Server::start([refusal(), answer("502 Bad Gateway", &[], ""), refusal()]).await;
     let (screen, context, settings) = by(&proxy, &Authority::new("test").pem);
@@ -65,7 +65,7 @@ async fn that_refuse_are_named_without_their_password() {
 }
 
 #[tokio::test]
-async fn are_not_asked_for_what_the_machine_itself_says() {
+async fn are_not_used_for_loopback() {
     let proxy = Server::start([]).await;
     let machine = Server::start([ok("who I am")]).await;
     let (_, context, settings) = by(&proxy, &Authority::new("test").pem);

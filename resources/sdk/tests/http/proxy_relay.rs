@@ -34,7 +34,7 @@ async fn adds_the_login_to_tunnels_and_to_plain_requests() {
 }
 
 #[tokio::test]
-async fn speaks_tls_to_a_proxy_that_does() {
+async fn uses_tls_to_an_https_proxy() {
     let authority = Authority::new("test");
     let server = Server::start_tls([ok("safe")], authority.certify(&["registry.test"]).config()).await;
     let proxy = Server::start_tls([Act::Tunnel(server.port)], authority.certify(&["127.0.0.1"]).config()).await;
@@ -59,7 +59,7 @@ async fn logs_in_to_a_socks_proxy() {
 }
 
 #[tokio::test]
-async fn is_not_there_for_a_proxy_without_a_login() {
+async fn is_not_started_for_a_proxy_without_a_login() {
     let settings = HttpSettings { proxy: Some("http://127.0.0.1:3128".to_owned()), ..quick() };
     assert!(ProxyRelay::start(&settings).unwrap().is_none());
     assert!(ProxyRelay::start(&quick()).unwrap().is_none());

@@ -7,7 +7,7 @@ use crate::client::{Screen, client, quick, report};
 use crate::server::{Authority, Server, answer, ok};
 
 #[tokio::test]
-async fn keep_credentials_on_the_same_host_and_leave_them_behind_for_any_other() {
+async fn keep_credentials_only_on_the_same_host() {
     let storage = Server::start([ok("blob")]).await;
     let server = Server::start([
         answer("307 Temporary Redirect", &[("location", "/next")], ""),
@@ -26,7 +26,7 @@ async fn keep_credentials_on_the_same_host_and_leave_them_behind_for_any_other()
 }
 
 #[tokio::test]
-async fn do_not_bring_credentials_back_when_they_lead_home_again() {
+async fn do_not_restore_credentials_on_return_to_the_first_host() {
     let (home, away) = (Server::start([]).await, Server::start([]).await);
     home.then(answer("302 Found", &[("location", &away.url("/"))], ""));
     away.then(answer("302 Found", &[("location", &home.url("/again"))], ""));
@@ -51,7 +51,7 @@ async fn are_bounded() {
 }
 
 #[tokio::test]
-async fn never_take_a_body_to_another_host() {
+async fn never_send_a_body_to_another_host() {
     let other = Server::start([ok("")]).await;
     let server = Server::start([answer("307 Temporary Redirect", &[("location", &other.url("/"))], "")]).await;
     let error = client().post(server.url("/")).form([("token", "t")]).send().await.unwrap_err();
@@ -64,7 +64,7 @@ async fn never_take_a_body_to_another_host() {
 }
 
 #[tokio::test]
-async fn from_https_to_http_are_refused() {
+async fn from_https_to_http_are_rejected() {
     let authority = Authority::new("test");
     let plain = Server::start([ok("")]).await;
     let certified = authority.certify(&["127.0.0.1"]);
@@ -81,7 +81,7 @@ async fn from_https_to_http_are_refused() {
 }
 
 #[tokio::test]
-async fn can_be_the_answer() {
+async fn can_be_the_response() {
     let server =
         Server::start([answer("307 Temporary Redirect", &[("location", "https://blobs.example/x")], "")]).await;
     let response = client().get(server.url("/")).redirects(Redirects::Return).send().await.unwrap();

@@ -7,7 +7,7 @@ use crate::client::{Screen, client, kind, quick, report};
 use crate::server::{Act, Server, answer, ok};
 
 #[tokio::test]
-async fn carry_what_was_given_and_who_asks() {
+async fn have_headers_body_and_user_agent() {
     let server = Server::start([ok("{\"a\": [1, 2]}")]).await;
     let request = client().post(server.url("/x?a=1")).query("b", "ü &").header("x-test", "y");
     let response = request.json(&serde_json::json!({"k": "v"})).send().await.unwrap();
@@ -54,7 +54,7 @@ async fn stream_a_part_of_a_file_with_its_length() {
 }
 
 #[tokio::test]
-async fn stream_from_a_reader_in_chunks_when_its_length_is_not_known() {
+async fn stream_from_a_reader_of_unknown_length_in_chunks() {
     let server = Server::start([ok("")]).await;
     client().post(server.url("/")).reader(None, || Ok(&b"abc"[..])).send().await.unwrap();
     let seen = &server.seen()[0];
@@ -63,7 +63,7 @@ async fn stream_from_a_reader_in_chunks_when_its_length_is_not_known() {
 }
 
 #[tokio::test]
-async fn name_a_file_that_cannot_be_read() {
+async fn report_a_file_that_cannot_be_read() {
     let server = Server::start([ok("")]).await;
     let error = client().put(server.url("/x")).file("/nowhere/x", 0..1).send().await.unwrap_err();
     assert_eq!(
@@ -75,7 +75,7 @@ async fn name_a_file_that_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn refuse_a_url_that_is_none_without_repeating_it() {
+async fn reject_an_invalid_url_without_its_text() {
     for (url, message) in [
         ("hooks/s3cret", "the URL is invalid: relative URL without a base"),
         ("ftp://host/s3cret", "the URL is invalid: expected `https://...`, found the scheme `ftp`"),
@@ -86,7 +86,7 @@ async fn refuse_a_url_that_is_none_without_repeating_it() {
 }
 
 #[tokio::test]
-async fn refuse_a_header_that_would_be_two_without_repeating_it() {
+async fn reject_a_header_with_a_line_break_without_its_text() {
     let error = client().get("http://127.0.0.1:1/").header("x-a", "b\r\nx-evil: s3cret").send().await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -95,7 +95,7 @@ async fn refuse_a_header_that_would_be_two_without_repeating_it() {
 }
 
 #[tokio::test]
-async fn take_a_token_without_the_line_end_that_a_file_gave_it() {
+async fn trim_the_newline_of_a_token() {
     let server = Server::start([ok(""), ok("")]).await;
     client().get(server.url("/")).bearer(&Secret::new("t0ken\n")).send().await.unwrap();
     client().get(server.url("/")).secret_header("x-token", &Secret::new(" t0ken\r\n")).send().await.unwrap();
@@ -114,7 +114,7 @@ async fn send_large_bodies_with_their_length() {
 }
 
 #[tokio::test]
-async fn that_are_refused_before_they_are_sent_to_their_end_get_the_servers_answer() {
+async fn rejected_before_their_end_get_the_servers_response() {
     let refusal = b"HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 9\r\n\r\ntoo large";
     let server = Server::start([Act::Refuse(refusal.to_vec())]).await;
     let error = client().post(server.url("/")).body(vec![0; 20_000_000]).send().await.unwrap_err();

@@ -6,7 +6,7 @@ use crate::client::{Screen, quick};
 use crate::server::{Server, answer};
 
 #[tokio::test]
-async fn a_webhooks_path_is_shown_in_no_message() {
+async fn path_of_a_webhook_is_never_shown() {
     let screen = Screen::default();
     let context = screen.context();
     let path = "/services/T00/B00/s3cret";

@@ -95,7 +95,7 @@ async fn serve(
 }
 
 #[tokio::test]
-async fn carries_encrypted_requests_by_name_and_logs_in() {
+async fn tunnels_encrypted_requests_by_name_with_a_login() {
     let authority = Authority::new("test");
     let server = Server::start_tls([ok("safe")], authority.certify(&["registry.test"]).config()).await;
     let proxy = Socks::start(server.port, Some(("bob", "pr0xy/pass"))).await;
@@ -107,7 +107,7 @@ async fn carries_encrypted_requests_by_name_and_logs_in() {
 }
 
 #[tokio::test]
-async fn carries_plain_requests_to_an_address_that_is_resolved_here() {
+async fn forwards_plain_requests_to_a_locally_resolved_address() {
     let server = Server::start([ok("plain")]).await;
     let proxy = Socks::start(server.port, None).await;
     let client = Screen::default().context().http(proxy.settings("socks5", "", "")).unwrap();
@@ -117,7 +117,7 @@ async fn carries_plain_requests_to_an_address_that_is_resolved_here() {
 }
 
 #[tokio::test]
-async fn names_the_proxy_that_refuses_and_not_its_password() {
+async fn reports_rejecting_proxy_without_its_password() {
     let proxy = Socks::start(1, Some(("bob", "pr0xy/pass"))).await;
     let screen = Screen::default();
     let settings = proxy.settings("socks5h", "bob:wr0ng%2Fpass@", "");

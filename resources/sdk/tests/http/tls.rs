@@ -15,7 +15,7 @@ fn trusting(pem: &str) -> HttpClient {
 }
 
 #[tokio::test]
-async fn a_private_authority_is_trusted_when_it_is_named_and_only_then() {
+async fn trusts_private_ca_only_if_given() {
     let authority = Authority::new("test");
     let server = Server::start_tls([ok("safe")], authority.certify(&["127.0.0.1"]).config()).await;
     let error = client().get(server.url("/x?t=s3cret")).send().await.unwrap_err();
@@ -32,7 +32,7 @@ async fn a_private_authority_is_trusted_when_it_is_named_and_only_then() {
 }
 
 #[tokio::test]
-async fn a_server_that_signs_for_itself_is_trusted_when_it_is_named_and_has_the_right_name() {
+async fn trusts_self_signed_certificate_only_if_given_and_for_its_host() {
     let own = Certified::self_signed(&["127.0.0.1"]);
     let server = Server::start_tls([ok("safe")], own.config()).await;
     let error = client().get(server.url("/")).send().await.unwrap_err();
@@ -45,7 +45,7 @@ async fn a_server_that_signs_for_itself_is_trusted_when_it_is_named_and_has_the_
 }
 
 #[tokio::test]
-async fn a_certificate_must_name_the_host_and_be_in_date() {
+async fn rejects_certificate_for_another_host_or_expired() {
     let authority = Authority::new("test");
     let server = Server::start_tls([], authority.certify(&["a.example", "b.example"]).config()).await;
     let error = trusting(&authority.pem).get(server.url("/")).send().await.unwrap_err();
@@ -68,7 +68,7 @@ async fn a_certificate_must_name_the_host_and_be_in_date() {
 }
 
 #[tokio::test]
-async fn a_server_may_be_known_by_another_name_than_its_host_s() {
+async fn accepts_another_server_name() {
     let authority = Authority::new("test");
     let server = Server::start_tls([ok("safe")], authority.certify(&["kubernetes.default"]).config()).await;
     let named = |name: &str| {
@@ -82,7 +82,7 @@ async fn a_server_may_be_known_by_another_name_than_its_host_s() {
 }
 
 #[tokio::test]
-async fn the_authorities_that_are_given_may_be_the_only_ones() {
+async fn may_trust_only_the_given_cas() {
     let (own, other) = (Authority::new("own"), Authority::new("other"));
     let server = Server::start_tls([ok("safe")], own.certify(&["127.0.0.1"]).config()).await;
     let only = |pem: &str| {
@@ -99,7 +99,7 @@ async fn the_authorities_that_are_given_may_be_the_only_ones() {
 }
 
 #[tokio::test]
-async fn insecure_takes_any_certificate() {
+async fn insecure_accepts_any_certificate() {
     let own = Certified::self_signed(&["other.example"]);
     let server = Server::start_tls([ok("whatever")], own.config()).await;
     let settings = HttpSettings { insecure: true, ..quick() };
@@ -107,7 +107,7 @@ async fn insecure_takes_any_certificate() {
 }
 
 #[tokio::test]
-async fn a_plain_server_is_told_from_a_tls_one() {
+async fn reports_plain_http_server() {
     let server = Server::start([]).await;
     let url = server.url("/").replace("http:", "https:");
     // The server takes a TLS greeting for an unfinished request; it answers nothing until it is cut.
@@ -123,7 +123,7 @@ async fn a_plain_server_is_told_from_a_tls_one() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_shown_to_the_host_and_not_along_a_redirect() {
+async fn sends_client_certificate_only_to_its_host() {
     let authority = Authority::new("test");
     let user = authority.certify(&["user"]);
     let certified = authority.certify(&["127.0.0.1"]);
@@ -146,7 +146,7 @@ async fn a_client_certificate_is_shown_to_the_host_and_not_along_a_redirect() {
 
 /// HTTP/2 is what most servers speak by now; the rest of these tests does without, to have its bytes under control.
 #[tokio::test]
-async fn http2_is_spoken_where_the_server_offers_it() {
+async fn uses_http2_if_the_server_supports_it() {
     use http_body_util::{BodyExt as _, Full};
     use hyper::service::service_fn;
     use hyper_util::rt::{TokioExecutor, TokioIo};

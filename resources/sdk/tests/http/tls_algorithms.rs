@@ -115,7 +115,7 @@ async fn accepts_every_key_and_hash_of_private_authorities() {
 }
 
 #[tokio::test]
-async fn refuses_a_weak_signature_in_words() {
+async fn rejects_weak_signature_with_a_reason() {
     let directory = tempfile::tempdir().unwrap();
     certify(
         directory.path(),

@@ -8,7 +8,7 @@ use crate::client::{Screen, client, kind, nobody, quick, report};
 use crate::server::{Act, Server, answer, ok};
 
 #[tokio::test]
-async fn goes_on_until_the_server_can_and_says_what_it_waits_for() {
+async fn retries_until_success_and_logs_each_pause() {
     let screen = Screen::default();
     let busy = || answer("429 Too Many Requests", &[("retry-after", "0")], "");
     let server = Server::start([busy(), answer("502 Bad Gateway", &[], ""), ok("done")]).await;
@@ -23,7 +23,7 @@ async fn goes_on_until_the_server_can_and_says_what_it_waits_for() {
 }
 
 #[tokio::test]
-async fn ends_after_the_stated_number_of_tries() {
+async fn fails_after_the_maximum_number_of_attempts() {
     let server = Server::start((0..9).map(|_| answer("503 Service Unavailable", &[], "busy"))).await;
     let error = client().get(server.url("/")).send().await.unwrap_err();
     assert_eq!(
@@ -34,7 +34,7 @@ async fn ends_after_the_stated_number_of_tries() {
 }
 
 #[tokio::test]
-async fn waits_as_long_as_the_server_asks() {
+async fn obeys_retry_after() {
     let at =
         |seconds: &str| [("date", "Sun, 06 Nov 1994 08:49:37 GMT".to_owned()), ("retry-after", seconds.to_owned())];
     for wait in ["1", "Sun, 06 Nov 1994 08:49:38 GMT"] {
@@ -49,7 +49,7 @@ async fn waits_as_long_as_the_server_asks() {
 }
 
 #[tokio::test]
-async fn ends_at_once_when_the_server_asks_for_more_than_the_bound() {
+async fn fails_at_once_if_retry_after_exceeds_the_limit() {
     let limit =
         [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "784114200"), ("date", "Sun, 06 Nov 1994 08:49:37 GMT")];
     let server = Server::start([
@@ -76,7 +76,7 @@ async fn ends_at_once_when_the_server_asks_for_more_than_the_bound() {
 }
 
 #[tokio::test]
-async fn repeats_a_get_after_a_cut_but_never_a_post() {
+async fn retries_get_but_not_post_after_a_cut() {
     let server = Server::start([Act::Close, ok("got"), Act::Close, ok("posted twice")]).await;
     assert_eq!(client().get(server.url("/")).send().await.unwrap().text().await.unwrap(), "got");
     let error = client().post(server.url("/")).body("x").send().await.unwrap_err();
@@ -89,7 +89,7 @@ async fn repeats_a_get_after_a_cut_but_never_a_post() {
 }
 
 #[tokio::test]
-async fn repeats_no_post_that_a_gateway_may_have_passed_on_unless_it_is_repeatable() {
+async fn retries_post_after_gateway_error_only_if_repeatable() {
     let bad = || answer("504 Gateway Timeout", &[], "");
     let server = Server::start([bad(), bad(), ok("")]).await;
     assert!(client().post(server.url("/")).send().await.is_err());
@@ -99,14 +99,14 @@ async fn repeats_no_post_that_a_gateway_may_have_passed_on_unless_it_is_repeatab
 }
 
 #[tokio::test]
-async fn opens_what_it_sends_anew_each_time() {
+async fn opens_the_body_again_for_each_attempt() {
     let server = Server::start([answer("503 Service Unavailable", &[], ""), ok("")]).await;
     client().put(server.url("/")).reader(Some(3), || Ok(&b"abc"[..])).send().await.unwrap();
     assert_eq!(server.seen()[1].body, b"abc");
 }
 
 #[tokio::test]
-async fn happens_for_any_request_that_found_nobody_and_then_says_so_in_plain_words() {
+async fn retries_any_request_after_refused_connection() {
     let port = nobody();
     let url = format!("http://127.0.0.1:{port}/");
     let error = client().post(&url).send().await.unwrap_err();
@@ -126,7 +126,7 @@ async fn happens_for_any_request_that_found_nobody_and_then_says_so_in_plain_wor
 }
 
 #[tokio::test]
-async fn a_server_that_falls_silent_is_given_up_on() {
+async fn fails_when_server_sends_no_more_data() {
     let head = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".to_vec();
     let server = Server::start([Act::Stall(Vec::new()), Act::Stall(head)]).await;
     let settings = HttpSettings { read_timeout: Duration::from_millis(200), ..quick() };
@@ -147,7 +147,7 @@ async fn a_server_that_falls_silent_is_given_up_on() {
 }
 
 #[tokio::test]
-async fn a_body_that_trickles_is_given_up_on_and_a_slow_first_byte_is_not() {
+async fn rejects_trickling_body_but_not_slow_first_byte() {
     let head = b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n";
     let server = Server::start([Act::Trickle(head.to_vec()), Act::Late(Duration::from_millis(600))]).await;
     let settings = HttpSettings { read_timeout: Duration::from_millis(300), ..quick() };
@@ -171,7 +171,7 @@ async fn a_body_that_trickles_is_given_up_on_and_a_slow_first_byte_is_not() {
 }
 
 #[tokio::test]
-async fn a_server_that_stays_silent_gets_the_stated_number_of_requests_and_the_error_says_so() {
+async fn reports_the_attempts_to_a_silent_server() {
     let server = Server::start((0..9).map(|_| Act::Stall(Vec::new()))).await;
     let settings = HttpSettings { read_timeout: Duration::from_millis(50), ..quick() };
     let client = Screen::default().context().http(settings).unwrap();
@@ -182,7 +182,7 @@ async fn a_server_that_stays_silent_gets_the_stated_number_of_requests_and_the_e
 }
 
 #[tokio::test]
-async fn survives_every_transient_status_of_an_idempotent_request() {
+async fn retries_every_transient_status_of_an_idempotent_request() {
     for status in ["408 x", "429 x", "499 x", "500 x", "502 x", "503 x", "504 x", "522 x"] {
         let server = Server::start([answer(status, &[], ""), ok("got"), answer(status, &[], ""), ok("posted")]).await;
         assert_eq!(client().get(server.url("/")).send().await.unwrap().text().await.unwrap(), "got", "{status}");
@@ -192,7 +192,7 @@ async fn survives_every_transient_status_of_an_idempotent_request() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_nothing_in_is_given_up_on_and_one_that_takes_its_time_is_not() {
+async fn fails_when_server_reads_nothing_but_not_when_it_is_slow() {
     let server = Server::start([Act::Deaf, ok("")]).await;
     let settings = HttpSettings { read_timeout: Duration::from_millis(300), ..quick() };
     let client = Screen::default().context().http(settings).unwrap();
@@ -214,7 +214,7 @@ async fn a_server_that_takes_nothing_in_is_given_up_on_and_one_that_takes_its_ti
 }
 
 #[tokio::test]
-async fn ends_when_the_total_time_is_up() {
+async fn fails_after_the_total_time() {
     let server = Server::start((0..9).map(|_| answer("502 Bad Gateway", &[], ""))).await;
     let retry = Retry { tries: 9, total: Duration::ZERO, ..quick().retry };
     let error = client().get(server.url("/")).retry(retry).send().await.unwrap_err();

@@ -13,7 +13,7 @@ fn script(script: &str, token: &str) -> Value {
 }
 
 #[test]
-fn a_secret_is_masked_in_what_a_child_says_whatever_its_form() {
+fn masks_every_encoding_of_a_secret_in_output_of_a_child() {
     let token = "p&ss word/+";
     for form in [token, "cCZzcyB3b3JkLys=", "Ym9iOnAmc3Mgd29yZC8r", "p%26ss%20word%2F%2B", "p%26ss+word%2f%2b"] {
         let source = json!({"run": ["sh", "-c", "echo \"got <$0>\"; echo \"got <$0>\" >&2", form], "token": token});
@@ -25,7 +25,7 @@ fn a_secret_is_masked_in_what_a_child_says_whatever_its_form() {
 }
 
 #[test]
-fn a_key_of_many_lines_is_masked_line_by_line() {
+fn masks_multi_line_key_line_by_line() {
     let key = "-----BEGIN KEY-----\nTGluZSBudW1iZXIgb25l\nTGluZSBudW1iZXIgdHdv\n-----END KEY-----\n";
     let outcome = counter("check").source(&script("cat; echo bad key TGluZSBudW1iZXIgdHdv >&2", key)).outcome();
     outcome.response();
@@ -34,7 +34,7 @@ fn a_key_of_many_lines_is_masked_line_by_line() {
 }
 
 #[test]
-fn a_secret_is_masked_in_the_error_of_a_child_that_failed() {
+fn masks_secret_in_the_error_of_a_failed_child() {
     let outcome = counter("check").source(&script("echo denied: $(cat) >&2; exit 3", "hunter2")).outcome();
     assert_eq!(
         outcome.failure(),
@@ -43,7 +43,7 @@ fn a_secret_is_masked_in_the_error_of_a_child_that_failed() {
 }
 
 #[test]
-fn no_secret_stands_in_the_arguments_or_the_environment_of_anybody() {
+fn secrets_are_not_in_arguments_or_environment() {
     let show =
         "for file in cmdline environ; do tr '\\0' ' ' < /proc/$$/$file; tr '\\0' ' ' < /proc/$PPID/$file; echo; done";
     let outcome = counter("check").source(&script(show, "hunter2")).outcome();
@@ -54,7 +54,7 @@ fn no_secret_stands_in_the_arguments_or_the_environment_of_anybody() {
 }
 
 #[test]
-fn programs_are_found_where_nothing_says_where_they_are() {
+fn finds_programs_without_path() {
     let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n";
     let env = json!({ "run": ["env"], "token": "hunter2" });
     for run in [counter("check").without_env("PATH"), counter("check").env("PATH", "")] {
@@ -67,7 +67,7 @@ fn programs_are_found_where_nothing_says_where_they_are() {
 }
 
 #[test]
-fn a_child_gets_a_secret_from_a_companion_by_a_private_file() {
+fn passes_secret_to_a_child_by_a_private_file() {
     let outcome = counter("check").source(&json!({"misbehave": ["companion"], "token": "hunter2"})).outcome();
     outcome.response();
     assert_eq!(outcome.stderr, "told: the token for [\"an argument\"]\n");
@@ -75,7 +75,7 @@ fn a_child_gets_a_secret_from_a_companion_by_a_private_file() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_named() {
+fn reports_missing_program() {
     let outcome = counter("check").source(&json!({"run": ["no-such-program"]})).outcome();
     assert_eq!(
         outcome.failure(),
@@ -85,13 +85,13 @@ fn a_program_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_child_that_is_ended_by_a_signal_says_so() {
+fn reports_signal_that_ended_a_child() {
     let outcome = counter("check").source(&script("kill -KILL $$", "")).outcome();
     assert_eq!(outcome.failure(), "error: `sh` was ended by a signal (signal: 9 (SIGKILL))\n");
 }
 
 #[test]
-fn a_child_that_shows_no_sign_of_life_is_ended_with_all_that_it_started() {
+fn ends_silent_child_with_its_descendants() {
     let mut source = script("sleep 1000 & echo $!; sleep 1000", "");
     source["silence_limit"] = json!(1);
     let mut run = counter("check").source(&source).start();
@@ -108,7 +108,7 @@ fn a_child_that_shows_no_sign_of_life_is_ended_with_all_that_it_started() {
 }
 
 #[test]
-fn what_a_child_leaves_behind_ends_with_it() {
+fn ends_background_processes_of_a_child() {
     let begin = Instant::now();
     let mut run = counter("check").source(&script("sleep 1000 & echo $!", "")).start();
     let left = run.line("");
@@ -119,7 +119,7 @@ fn what_a_child_leaves_behind_ends_with_it() {
 }
 
 #[test]
-fn a_long_line_and_progress_come_through() {
+fn passes_on_long_lines_and_progress() {
     let outcome = counter("check").source(&script("printf 'a\\rb\\rdone\\n'; printf %2000s x; echo", "")).outcome();
     outcome.response();
     assert!(outcome.stderr.starts_with("done\n"), "{}", outcome.stderr);

@@ -9,14 +9,14 @@ use crate::run::{counter, entries};
 const REQUEST: &str = r#"{"source": {}, "version": {"number": "5"}}"#;
 
 #[test]
-fn a_destination_is_made_when_it_is_not_there() {
+fn creates_missing_destination() {
     let root = tempfile::tempdir().unwrap();
     counter("in").arg(root.path().join("a/b")).input(REQUEST).outcome().response();
     assert_eq!(fs::read_to_string(root.path().join("a/b/number")).unwrap(), "5");
 }
 
 #[test]
-fn a_destination_that_has_something_in_it_is_left_as_it_is() {
+fn keeps_content_of_destination() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("precious"), "").unwrap();
     let outcome = counter("in").arg(root.path()).input(REQUEST).outcome();
@@ -25,7 +25,7 @@ fn a_destination_that_has_something_in_it_is_left_as_it_is() {
 }
 
 #[test]
-fn a_destination_that_is_a_file_or_below_one_is_refused() {
+fn rejects_destination_that_is_a_file_or_below_one() {
     let root = tempfile::tempdir().unwrap();
     let file = root.path().join("file");
     fs::write(&file, "").unwrap();
@@ -43,7 +43,7 @@ fn a_destination_that_is_a_file_or_below_one_is_refused() {
 }
 
 #[test]
-fn a_destination_that_cannot_be_made_is_named() {
+fn reports_destination_that_cannot_be_created() {
     // Nobody, not even root, makes directories there; the reason that is given depends on who tries.
     let outcome = counter("in").arg("/sys/kernel/jetway").input(REQUEST).outcome();
     let beginning = "error: cannot create the destination `/sys/kernel/jetway`\n  caused by: ";
@@ -51,7 +51,7 @@ fn a_destination_that_cannot_be_made_is_named() {
 }
 
 #[test]
-fn a_request_is_looked_at_before_the_destination_is_touched() {
+fn validates_request_before_creating_the_destination() {
     let root = tempfile::tempdir().unwrap();
     let outcome = counter("in").arg(root.path().join("new")).source(&json!({"direcion": "up"})).outcome();
     assert!(outcome.failure().starts_with("error: the request has 1 problem"), "{}", outcome.stderr);
@@ -59,7 +59,7 @@ fn a_request_is_looked_at_before_the_destination_is_touched() {
 }
 
 #[test]
-fn inputs_must_be_there() {
+fn requires_inputs() {
     let request = r#"{"params": {"file": "x"}}"#;
     let outcome = counter("out").arg("/nowhere/inputs").input(request).outcome();
     assert_eq!(outcome.failure(), "error: the directory of the inputs `/nowhere/inputs` does not exist\n");

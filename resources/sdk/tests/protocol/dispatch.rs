@@ -18,7 +18,7 @@ fn link(directory: &str, name: &str) -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn check_in_and_out_are_links_in_opt_resource() {
+fn runs_check_in_and_out_as_links_in_opt_resource() {
     let inputs = tempfile::tempdir().unwrap();
     std::fs::write(inputs.path().join("last"), "7").unwrap();
     let (_root, check) = link("opt/resource", "check");
@@ -35,20 +35,20 @@ fn check_in_and_out_are_links_in_opt_resource() {
 }
 
 #[test]
-fn another_name_in_opt_resource_is_refused_with_the_legal_ones() {
+fn rejects_other_names_in_opt_resource() {
     let (_root, link) = link("opt/resource", "chekc");
     let outcome = called(&link).source(&json!({})).outcome();
     assert_eq!(outcome.failure(), "error: called as `chekc`, expected `check`, `in` or `out`\n");
 }
 
 #[test]
-fn another_name_elsewhere_takes_sub_commands() {
+fn accepts_sub_commands_outside_of_opt_resource() {
     let (_root, link) = link("bin", "jetway-counter");
     assert_eq!(called(&link).arg("check").source(&json!({})).outcome().response(), json!([{"number": "0"}]));
 }
 
 #[test]
-fn get_and_put_are_in_and_out() {
+fn accepts_get_and_put_for_in_and_out() {
     let directory = tempfile::tempdir().unwrap();
     let request = json!({"source": {}, "version": {"number": "1"}, "params": {"file": "n"}}).to_string();
     counter("get").arg(directory.path()).input(request).outcome().response();
@@ -57,7 +57,7 @@ fn get_and_put_are_in_and_out() {
 }
 
 #[test]
-fn help_and_version_are_answers_and_need_no_request() {
+fn prints_help_and_version_without_a_request() {
     let help = counter("--help").outcome();
     assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
     for text in ["Numbers, one after the other\n", "[alias: get]", "[alias: put]", "echo '{\"source\": {...}}' |"] {
@@ -70,7 +70,7 @@ fn help_and_version_are_answers_and_need_no_request() {
 }
 
 #[test]
-fn a_wrong_call_is_told_from_a_failure_by_its_code() {
+fn wrong_usage_has_its_own_exit_code() {
     for arguments in [&["chekc"][..], &["in"], &["check", "there"]] {
         let run = arguments[1..].iter().fold(counter(arguments[0]), Run::arg);
         let outcome = run.outcome();
@@ -80,7 +80,7 @@ fn a_wrong_call_is_told_from_a_failure_by_its_code() {
 }
 
 #[test]
-fn a_link_needs_its_directory_too() {
+fn requires_the_directory_argument() {
     let (_root, link) = link("opt/resource", "in");
     assert_eq!(
         called(&link).source(&json!({})).outcome().failure(),

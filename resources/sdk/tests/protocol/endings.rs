@@ -19,7 +19,7 @@ fn interrupted(run: Running, signal: Signal) -> (Outcome, Duration) {
 }
 
 #[test]
-fn a_signal_ends_the_child_and_the_grandchild_and_removes_what_is_private() {
+fn signal_ends_descendants_and_removes_private_files() {
     for (signal, name, code) in [(Signal::TERM, "SIGTERM", 143), (Signal::INT, "SIGINT", 130)] {
         let script = "sleep 1000 & echo child $$; echo grandchild $!; wait";
         let source = json!({"misbehave": ["private-file"], "token": "hunter2", "run": ["sh", "-c", script]});
@@ -36,7 +36,7 @@ fn a_signal_ends_the_child_and_the_grandchild_and_removes_what_is_private() {
 }
 
 #[test]
-fn a_signal_ends_a_grandchild_that_does_not_listen_before_concourse_would() {
+fn signal_ends_grandchild_that_ignores_sigterm_in_time() {
     let script = "trap '' TERM; sh -c 'echo deaf $$; while :; do sleep 1; done'";
     let mut run = counter("check").source(&json!({"run": ["sh", "-c", script]})).start();
     let deaf = run.line("deaf ");
@@ -47,7 +47,7 @@ fn a_signal_ends_a_grandchild_that_does_not_listen_before_concourse_would() {
 }
 
 #[test]
-fn a_child_that_is_ended_may_say_what_it_leaves_and_set_it_right() {
+fn ended_child_may_clean_up_and_log() {
     let directory = tempfile::tempdir().unwrap();
     let done = directory.path().join("done");
     // Whoever writes to a pipe that nobody reads is killed by it, before what comes next.
@@ -64,7 +64,7 @@ fn a_child_that_is_ended_may_say_what_it_leaves_and_set_it_right() {
 }
 
 #[test]
-fn a_signal_ends_a_wait_for_standard_input() {
+fn signal_ends_wait_for_standard_input() {
     let run = counter("check").start();
     run.listens();
     // Standard input stays open meanwhile: what ends the wait is the signal.
@@ -76,7 +76,7 @@ fn a_signal_ends_a_wait_for_standard_input() {
 }
 
 #[test]
-fn a_signal_ends_a_verb_that_waits_and_one_that_does_not_listen() {
+fn signal_ends_waiting_and_unresponsive_verbs() {
     let run = counter("check").source(&json!({"misbehave": ["wait"]})).start();
     run.listens();
     let (outcome, took) = interrupted(run, Signal::TERM);
@@ -94,7 +94,7 @@ fn a_signal_ends_a_verb_that_waits_and_one_that_does_not_listen() {
 }
 
 #[test]
-fn a_signal_ends_a_verb_that_ignores_it_and_its_child_does_too() {
+fn signal_ends_verb_and_child_that_ignore_it() {
     let script = "trap '' TERM; echo child $$; while :; do sleep 1; done";
     let source = json!({"misbehave": ["private-file", "deaf-parent"], "token": "hunter2", "run": ["sh", "-c", script]});
     let mut run = counter("check").source(&source).start();
@@ -107,7 +107,7 @@ fn a_signal_ends_a_verb_that_ignores_it_and_its_child_does_too() {
 }
 
 #[test]
-fn a_child_that_sets_something_right_has_longer_to_end() {
+fn cleaning_child_has_more_time_to_end() {
     let script = "trap 'sleep 2.5; echo set right >&2; exit 1' TERM; echo listening >&2; while :; do sleep 0.05; done";
     let mut run = counter("check").source(&json!({"sets_right": true, "run": ["sh", "-c", script]})).start();
     run.line("listening");
@@ -118,7 +118,7 @@ fn a_child_that_sets_something_right_has_longer_to_end() {
 }
 
 #[test]
-fn a_signal_ends_a_verb_whose_runtime_is_busy_and_removes_what_is_private() {
+fn signal_ends_verb_with_busy_runtime_and_removes_private_files() {
     let source = json!({"misbehave": ["private-file", "busy"], "token": "hunter2"});
     let mut run = counter("check").source(&source).start();
     run.line("busy");
@@ -138,13 +138,13 @@ fn leaves_no_core_dump() {
 }
 
 #[test]
-fn no_other_process_of_the_user_reads_its_memory() {
+fn other_processes_of_the_user_cannot_read_its_memory() {
     let outcome = counter("check").source(&json!({"misbehave": ["dumpable"]})).outcome();
     assert_eq!(outcome.stderr, "dumpable: Ok(NotDumpable)\n");
 }
 
 #[test]
-fn what_a_killed_run_left_behind_is_removed_by_the_next_one() {
+fn next_run_removes_leftovers_of_a_killed_run() {
     let temporary = tempfile::tempdir().unwrap();
     let source = json!({"misbehave": ["private-file", "wait"], "token": "hunter2"});
     let run = counter("check").temporary(temporary.path()).source(&source).start();
@@ -159,7 +159,7 @@ fn what_a_killed_run_left_behind_is_removed_by_the_next_one() {
 }
 
 #[test]
-fn a_panic_is_a_failure_of_its_own_without_secrets_and_leaves_nothing() {
+fn panic_has_its_own_exit_code_and_leaves_no_secrets_or_files() {
     let source = json!({"misbehave": ["print", "private-file", "panic"], "token": "hunter2"});
     let outcome = counter("check").source(&source).outcome();
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(70), ""), "{}", outcome.stderr);

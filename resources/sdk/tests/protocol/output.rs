@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::run::counter;
 
 #[test]
-fn nothing_but_the_response_reaches_standard_output() {
+fn only_the_response_reaches_standard_output() {
     let source = json!({"misbehave": ["print"], "run": ["echo", "printed by a child of the SDK"]});
     let outcome = counter("check").source(&source).outcome();
     assert_eq!(outcome.stdout, "[{\"number\":\"0\"}]\n");
@@ -18,13 +18,13 @@ fn nothing_but_the_response_reaches_standard_output() {
 }
 
 #[test]
-fn a_failed_verb_leaves_standard_output_empty_whatever_was_printed() {
+fn failed_verb_leaves_standard_output_empty() {
     let outcome = counter("check").source(&json!({"misbehave": ["print"], "run": ["false"]})).outcome();
     assert!(outcome.failure().ends_with("error: `false` ended with exit code 1\n"), "{}", outcome.stderr);
 }
 
 #[test]
-fn a_version_that_concourse_would_refuse_is_never_answered() {
+fn rejects_version_that_concourse_would_reject() {
     let directory = tempfile::tempdir().unwrap();
     for misbehaviour in ["empty-version", "number-version"] {
         let source = json!({"misbehave": [misbehaviour]});
@@ -37,7 +37,7 @@ fn a_version_that_concourse_would_refuse_is_never_answered() {
 }
 
 #[test]
-fn a_response_that_cannot_be_written_is_a_failure() {
+fn fails_when_response_cannot_be_written() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let outcome = counter("check").stdout(full).source(&json!({})).outcome();
     assert_eq!(
@@ -54,7 +54,7 @@ fn a_response_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
-fn errors_are_in_colour_unless_no_color_or_the_terminal_says_otherwise() {
+fn errors_are_coloured_unless_no_color_or_a_dumb_terminal() {
     let shown = |name: &str, value: &str| {
         let outcome = counter("check").env("NO_COLOR", "").env(name, value).input("[]").outcome();
         outcome.failure().contains('\x1b')

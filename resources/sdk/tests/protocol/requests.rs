@@ -11,7 +11,7 @@ use crate::run::counter;
 const WRONG: &str = include_str!("wrong_requests.txt");
 
 #[test]
-fn every_wrong_request_gets_its_exact_message() {
+fn wrong_requests_have_exact_messages() {
     let destination = tempfile::tempdir().unwrap();
     let mut seen = String::new();
     for line in WRONG.lines().filter(|line| line.starts_with(['$', '#']) || line.is_empty()) {
@@ -29,7 +29,7 @@ fn every_wrong_request_gets_its_exact_message() {
 }
 
 #[test]
-fn no_request_is_answered_with_how_to_make_one() {
+fn empty_input_prints_an_example_request() {
     let expected = "error: there is no request on standard input\n\
                     hint: send one JSON object, as Concourse does: echo '{\"source\": {...}}' | jetway-counter check; \
                     see `jetway-counter check --help`\n";
@@ -39,7 +39,7 @@ fn no_request_is_answered_with_how_to_make_one() {
 }
 
 #[test]
-fn a_request_that_is_not_text_is_refused() {
+fn rejects_request_that_is_not_text() {
     let outcome = counter("check").input(b"{\"source\": {\"token\": \"\xff\xfe\"}}".to_vec()).outcome();
     assert_eq!(
         outcome.failure(),
@@ -49,14 +49,14 @@ fn a_request_that_is_not_text_is_refused() {
 }
 
 #[test]
-fn a_request_that_is_too_large_is_refused_before_it_is_read_to_its_end() {
+fn rejects_large_request_before_reading_all_of_it() {
     let request = json!({"source": {"token": "x".repeat(17 * 1024 * 1024)}}).to_string();
     let outcome = counter("check").input(request).outcome();
     assert_eq!(outcome.failure(), "error: the request on standard input is larger than 16 MiB\n");
 }
 
 #[test]
-fn scalars_are_taken_as_pipelines_write_them() {
+fn accepts_scalars_as_pipelines_write_them() {
     let source = json!({"initial": "41", "steps": [{"by": "2", "times": 3.0}], "names": {"x": "1"}, "token": 12345});
     let request = json!({"source": source, "version": {"number": 41}, "params": {"ignored": "in a check"}});
     let response = counter("check").input(request.to_string()).outcome().response();
@@ -64,14 +64,14 @@ fn scalars_are_taken_as_pipelines_write_them() {
 }
 
 #[test]
-fn null_is_absent_everywhere() {
+fn null_counts_as_absent() {
     let request = r#"{"source": {"initial": null, "token": null}, "version": null, "params": null}"#;
     assert_eq!(counter("check").input(request).outcome().response(), json!([{"number": "0"}]));
     assert_eq!(counter("check").input(r#"{"source": null}"#).outcome().response(), json!([{"number": "0"}]));
 }
 
 #[test]
-fn unknown_keys_are_ignored_with_a_warning() {
+fn warns_of_unknown_keys() {
     let source = json!({"colour": "red", "steps": [{"by": 1, "globs": ["*"]}]});
     let request = json!({"source": source, "version": {"number": "7"}, "params": {"push": true}});
     let destination = tempfile::tempdir().unwrap();
@@ -87,7 +87,7 @@ fn unknown_keys_are_ignored_with_a_warning() {
 }
 
 #[test]
-fn keys_beside_the_known_parts_are_ignored() {
+fn ignores_unknown_parts() {
     let request = json!({"source": {"initial": 3}, "scope": {"team": "main"}, "trace_id": "1", "parms": {}});
     let outcome = counter("check").input(request.to_string()).outcome();
     assert_eq!(outcome.response(), json!([{"number": "3"}]));
@@ -95,7 +95,7 @@ fn keys_beside_the_known_parts_are_ignored() {
 }
 
 #[test]
-fn keys_in_another_case_are_read_with_a_warning() {
+fn warns_of_keys_in_another_case_and_reads_them() {
     let outcome = counter("check").source(&json!({"Initial": 3, "STEPS": []})).outcome();
     assert_eq!(outcome.response(), json!([{"number": "3"}]));
     assert_eq!(
@@ -106,7 +106,7 @@ fn keys_in_another_case_are_read_with_a_warning() {
 }
 
 #[test]
-fn unset_variables_and_ends_of_lines_do_not_matter() {
+fn ignores_unset_variables_and_trailing_newlines() {
     let source = json!({
         "initial": "41\n", "direction": "", "steps": "", "names": {}, "token": "", "run": [""], "silence_limit": "",
         "misbehave": [""],
@@ -119,7 +119,7 @@ fn unset_variables_and_ends_of_lines_do_not_matter() {
 }
 
 #[test]
-fn misspelt_keys_are_ignored_with_a_warning_when_the_source_allows_it() {
+fn allow_unknown_keys_warns_of_misspelt_keys() {
     let source = json!({"allow_unknown_keys": "true", "steps": [{"by": 1, "tims": 2}], "roman": true});
     let outcome = counter("check").source(&source).outcome();
     assert_eq!(outcome.response(), json!([{"number": "0"}]));
@@ -131,7 +131,7 @@ fn misspelt_keys_are_ignored_with_a_warning_when_the_source_allows_it() {
 }
 
 #[test]
-fn keys_of_a_version_that_are_not_known_are_passed_over() {
+fn ignores_unknown_keys_of_a_version() {
     let request = json!({"source": {}, "version": {"number": "4", "branch": "of another release"}});
     assert_eq!(counter("check").input(request.to_string()).outcome().response()[0], json!({"number": "4"}));
 }

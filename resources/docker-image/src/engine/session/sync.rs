@@ -289,7 +289,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn links_on_the_way_are_followed_inside_the_directory() {
+    fn follows_links_inside_the_directory() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("real/deep")).unwrap();
         symlink("real", root.path().join("a")).unwrap();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_beyond_ascii_are_decoded() {
+    fn decodes_non_ascii_headers() {
         let mut headers = HeaderMap::new();
         headers.insert("exclude-patterns", "%C3%BC+x".parse().unwrap());
         assert_eq!(values(&headers, "exclude-patterns"), ["%C3%BC+x"]);
