@@ -1,9 +1,8 @@
-//! Azure's registries: tokens from stand-ins of a machine's identity service and of the registry's exchange, for a real
-//! registry that takes what comes of them.
+//! Azure's registries (ACR): stand-ins for the identity service of a machine and for the token exchange.
 //!
-//! The identity service answers by "How to use managed identities to acquire an access token"
-//! (<https://learn.microsoft.com/en-us/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>), the
-//! registry by "Azure Container Registry integration with Azure Active Directory"
+//! The identity service implements "How to use managed identities to acquire an access token"
+//! (<https://learn.microsoft.com/en-us/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>). The
+//! registry implements "Azure Container Registry integration with Azure Active Directory"
 //! (<https://azure.github.io/acr/AAD-OAuth.html>) and its reference
 //! (<https://learn.microsoft.com/en-us/rest/api/containerregistry/access-tokens/get-from-login>).
 
@@ -18,16 +17,16 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::support::{merge, said};
 
-/// What the machine's identity is to Azure.
+/// The access token of the machine's identity.
 const ACCESS: &str = "acc3ss-t0ken-of-the-identity";
-/// What the registry gives for it.
+/// The refresh token that the registry returns for the access token.
 const REFRESH: &str = "r3fresh-t0ken-of-the-registry";
-/// What the registry's own token server gives for that.
+/// The token that the registry's token server returns for the refresh token.
 const TOKEN: &str = "t0ken-f0r-one-repository";
 const CLIENT: &str = "11111111-2222-3333-4444-555555555555";
 const TENANT: &str = "99999999-8888-7777-6666-555555555555";
 
-/// A machine's identity service.
+/// The identity service of a machine.
 fn machine() -> StandIn {
     StandIn::start(|asked| {
         if asked.header("metadata") != Some("true") || asked.path() != "/metadata/identity/oauth2/token" {
@@ -37,12 +36,12 @@ fn machine() -> StandIn {
             let body = json!({ "error": "invalid_request", "error_description": "Identity not found" });
             return Answer::json(400, &body);
         }
-        // Azure's service writes its numbers as text.
+        // Azure's service returns numbers as text.
         Answer::json(200, &json!({ "access_token": ACCESS, "expires_in": "86399", "token_type": "Bearer" }))
     })
 }
 
-/// A registry of Azure's with one image: it wants a token, which its own server gives for the refresh token alone.
+/// An Azure registry with one image. It requires a token, which its token server returns only for the refresh token.
 fn registry(image: Image, tenant: Option<&'static str>) -> StandIn {
     StandIn::start(move |asked| {
         let host = asked.header("host").unwrap_or_default().to_owned();
@@ -119,7 +118,7 @@ fn uses_client_id_tenant_and_environment() {
     assert_eq!(machine.asked()[0].query("client_id").as_deref(), Some(CLIENT));
     assert_eq!(machine.asked()[0].query("resource").as_deref(), Some("https://management.chinacloudapi.cn"));
     assert_eq!(paths(&named.asked())[0], "POST /oauth2/exchange", "the tenant is not looked for");
-    // A cloud that nobody knows is warned of; the tenant of a registry that tells none is any.
+    // An unknown cloud is a warning. If the registry does not report its tenant, any tenant is used.
     let silent = registry(Image::named("x"), None);
     let outcome = check(&silent, &machine, json!({ "azure_environment": "AzureMoon" }));
     outcome.succeeded();
@@ -208,7 +207,7 @@ fn azure_token_is_sent_only_to_the_registry_of_the_source() {
 
 #[test]
 fn metadata_request_bypasses_the_proxy() {
-    // The machine's own service is at a link-local address: by way of a proxy it would be the proxy's machine that answers.
+    // The identity service has a link-local address, which a proxy would resolve to its own machine.
     let proxy = StandIn::start(|_| Answer::json(200, &json!({ "access_token": ACCESS })));
     let registry = registry(Image::named("x"), Some(TENANT));
     let host = registry.url().replace("http://", "");

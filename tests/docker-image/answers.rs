@@ -1,4 +1,4 @@
-//! Answers that differ from the distribution specification, or that HTTP allows and few registries send: every verb takes them.
+//! Responses that differ from the distribution specification, or that few registries send: every verb accepts them.
 
 use jetway_tests::registry::image::{Compression, Image};
 use jetway_tests::registry::memory::{Memory, error};
@@ -13,7 +13,7 @@ fn image(content: &str) -> Image {
     Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, content.as_bytes()).finish()], Compression::Gzip)
 }
 
-/// The answer of a good registry with one image, changed by `change`.
+/// The response of a correct registry with one image, changed by `change`.
 fn changed(asked: &Asked, image: &Image, change: impl Fn(Answer) -> Answer) -> Option<Answer> {
     let is_read = ["GET", "HEAD"].contains(&asked.method.as_str());
     let reference = asked.path().rsplit('/').next().unwrap_or_default();
@@ -44,7 +44,7 @@ fn every_verb_works(registry: &Memory, image: &Image, case: &str) {
     assert_eq!(registry.manifest("team/app:other"), Some(other.manifest.bytes), "{case}");
 }
 
-/// Proxies remove `Content-Length`, and compute no digest.
+/// Proxies remove `Content-Length` and the digest.
 #[test]
 fn reads_bodies_without_a_length() {
     for (case, framed) in [
@@ -64,7 +64,7 @@ fn reads_bodies_without_a_length() {
     }
 }
 
-/// The connection cannot be used again, because the body would be taken for the next answer.
+/// The connection cannot be reused, because the client would read the body as the next response.
 #[test]
 fn ignores_bodies_of_responses_to_head() {
     let (registry, image) = (Memory::start(), image("x"));
@@ -75,7 +75,7 @@ fn ignores_bodies_of_responses_to_head() {
     every_verb_works(&registry, &image, "bodies");
 }
 
-/// A registry of a large cloud wrote `Docker-Content-Digest` without its algorithm.
+/// The registry of a large cloud sent `Docker-Content-Digest` without the algorithm.
 #[test]
 fn ignores_digest_headers_without_an_algorithm() {
     let (registry, image) = (Memory::start(), image("x"));
@@ -94,7 +94,7 @@ fn ignores_digest_headers_without_an_algorithm() {
     every_verb_works(&registry, &image, "no algorithm");
 }
 
-/// A GET by a tag may be answered with the digest of an index and the manifest of one of its images.
+/// For a GET by tag, a registry may return the digest of an index and the manifest of one of its images.
 #[test]
 fn ignores_digest_headers_of_another_manifest() {
     let (registry, image) = (Memory::start(), image("x"));
@@ -122,7 +122,7 @@ fn ignores_digest_headers_of_another_manifest() {
     assert_eq!(registry.manifest("team/copy:copy"), Some(image.manifest.bytes));
 }
 
-/// Behind a proxy that does not know its port, a registry names an address of an upload where nothing listens.
+/// Behind a proxy, a registry may omit the port in the URL of an upload, where no server listens.
 #[test]
 fn corrects_or_reports_upload_url_without_port() {
     let registry = Memory::start();
@@ -167,7 +167,7 @@ fn accepts_registry_at_an_ipv6_address() {
     every_verb_works(&registry, &image, "IPv6");
 }
 
-/// Token servers limit requests, too.
+/// Token servers have rate limits, too.
 #[test]
 fn retries_token_request_after_429() {
     for refusal in [

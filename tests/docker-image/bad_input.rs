@@ -1,4 +1,4 @@
-//! Requests with mistakes in them, and exactly what is said of those.
+//! Invalid requests with their exact messages.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,4 @@
-//! What there is not room for, and what is not what the image itself says of it: a disk that is full, layers that grow
-//! without end, layers of another image.
+//! Limits: a full disk, decompression bombs, and layers that do not match the image config.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +22,7 @@ fn fetch(kind: &str, image: &Image, params: Value, target: &Path) -> Outcome {
     get(kind, &source, &json!({ "tag": "latest", "digest": image.manifest.digest }), params, target)
 }
 
-/// Bytes that no compressor makes smaller.
+/// Incompressible bytes.
 fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let next = move || {
@@ -47,14 +46,14 @@ fn full_disk_is_reported_and_leaves_no_partial_files() {
     let zeros = Tar::new().file("file", 0o644, &vec![1; 3 * MEGABYTE]).finish();
     let half = Tar::new().file("file", 0o644, &vec![1; MEGABYTE * 5 / 4]).finish();
     for (layer, compression, kind, params) in [
-        // What is downloaded does not fit, in any format.
+        // The downloaded layer does not fit, in any format.
         (&large, Compression::Gzip, "registry-image", json!({})),
         (&large, Compression::None, "registry-image", json!({ "format": "oci" })),
         (&large, Compression::None, "registry-image", json!({ "format": "oci-layout" })),
-        // What it is unpacked to does not.
+        // The unpacked layer does not fit.
         (&zeros, Compression::Gzip, "registry-image", json!({})),
         (&zeros, Compression::Zstd, "docker-image", json!({ "save": true })),
-        // What is made beside the files does not.
+        // The additional archive does not fit.
         (&half, Compression::Gzip, "docker-image", json!({ "rootfs": true })),
         (&half, Compression::Zstd, "docker-image", json!({ "save": true })),
     ] {
@@ -97,7 +96,7 @@ fn put_reports_full_temporary_directory() {
 
 #[test]
 fn rejects_decompression_bomb() {
-    // More than 1 GiB after the end of the archive: it would take no room, but time without end.
+    // More than 1 GiB after the end of the archive: it needs no disk space, but reading it takes long.
     let mut content = Tar::new().file("file", 0o644, b"x").finish();
     content.resize(64 * MEGABYTE, 0);
     let first = zstd::encode_all(&content[..], 1).unwrap();
@@ -119,7 +118,7 @@ fn rejects_decompression_bomb() {
     }
 }
 
-/// A preallocated database or a disk image packs to next to nothing, and its zeros take no disk.
+/// A preallocated database or a disk image compresses well, and its zeros need no disk space.
 #[test]
 fn unpacks_large_file_of_zeros_as_a_hole() {
     use std::os::unix::fs::MetadataExt as _;
@@ -191,16 +190,16 @@ fn rejects_layers_that_do_not_match_the_configuration() {
             assert!(outcome.stderr.contains(says), "{}", outcome.stderr);
             assert_eq!(names(target.path()), Vec::<String>::new());
         }
-        // What follows the end of the archive counts, as it does for engines.
+        // Bytes after the end of the archive count for the `diff_id`, as with engines.
         let mut padded = own.clone();
         padded.resize(10_240, 0);
         let target = scratch::directory();
         fetch("registry-image", &of(&[&padded], &[&padded], compression), json!({}), target.path()).succeeded();
-        // Not everything in a registry says what its layers hold.
+        // Some artifacts have no `diff_ids`.
         let target = scratch::directory();
         fetch("registry-image", &of(&[&own], &[], compression), json!({}), target.path()).succeeded();
     }
-    // A file that is damaged behind the end of its archive, where no file comes to harm.
+    // A compressed layer that is damaged after the end of its archive, so that all files are intact.
     let mut gzip = Compression::Gzip.layer(&own).bytes;
     let last = gzip.len() - 5;
     gzip[last] ^= 1;

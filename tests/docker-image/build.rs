@@ -1,4 +1,4 @@
-//! put with `build`: what a pipeline writes, and what is in the registry and in the image afterwards.
+//! put with `build`: the params, and the resulting image in the registry.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::support::{merge, source};
 
-/// A put by this machine's engine.
+/// A put with this machine's engine.
 pub(crate) fn put(source: &Value, params: &Value, inputs: &Path) -> Outcome {
     by_engine(source, params, inputs).run()
 }
@@ -29,7 +29,7 @@ pub(crate) fn by_engine(source: &Value, params: &Value, inputs: &Path) -> Verb {
         .docker_arguments(["--volume", &socket])
 }
 
-/// Inputs: files by their paths.
+/// A directory of inputs with these files.
 pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
     let root = scratch::directory();
     for (path, content) in files {
@@ -40,7 +40,7 @@ pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
     root
 }
 
-/// What a command prints in a container of the image that is in the registry, which the engine has to fetch anew.
+/// The output of a command in a container of the pushed image, which the engine has to pull.
 pub(crate) fn run(image: &str, command: &[&str]) -> String {
     let (repository, _) = image.rsplit_once(':').unwrap();
     Images::of(repository).remove();
@@ -63,7 +63,7 @@ fn builds_pushes_and_reuses_its_cache() {
         let repository = registry.repository("gcr/artifact-app");
         let _images = Images::of(&repository);
         let source = source(&registry, "gcr/artifact-app", json!({ "username": USER, "password": PASSWORD }));
-        // The engine's cache is everybody's: the mark makes the steps this test's.
+        // All tests share the engine's cache: the marker makes the steps unique.
         let recipe = "FROM BASE\nCOPY app /app\nRUN sh /app > /made\nCMD [\"cat\", \"/made\"]\n";
         let inputs = inputs(&[
             ("artifact-app/Dockerfile", recipe),
@@ -87,11 +87,11 @@ fn builds_pushes_and_reuses_its_cache() {
         assert!(!first.stderr.contains(PASSWORD) && !first.stderr.contains("{\""), "{}", first.stderr);
         assert_eq!(first.leftovers(), Vec::<std::path::PathBuf>::new());
 
-        // Another worker: its engine has nothing but what the registry has.
+        // Another worker: its engine has no images.
         Images::of(&repository).remove();
         let second = put(&source, &params, inputs.path());
         let again = second.json()["version"]["digest"].clone();
-        // What BuildKit notes in the image of its cache may change when the cache was used for the first time.
+        // BuildKit's cache metadata in the image may change when the cache is used for the first time.
         assert!(builder == "1" || again == digest, "{again}");
         assert!(second.stderr.contains(&format!("cached steps: {all}")), "{}", second.stderr);
 
@@ -149,7 +149,7 @@ fn reads_args_labels_and_stage_from_params_and_files() {
     }
 }
 
-/// A context with names, links and modes of every kind, and the recipe that shows it.
+/// A build context with names, links and modes of every kind, and a Dockerfile that lists them.
 fn strange_context(dockerfile: &str) -> TempDir {
     let root = inputs(&[
         (dockerfile, "FROM BASE\nCOPY . /c\nRUN cd /c && find . | sort > /list && ls -l exec | cut -c1-10 >> /list\n"),
@@ -174,7 +174,7 @@ fn strange_context(dockerfile: &str) -> TempDir {
     root
 }
 
-/// What is in the image of that context, whichever builder made it.
+/// The content of that image, which is the same for both builders.
 pub(crate) fn strange_contents() -> String {
     let (long, name) = ("d".repeat(110), "f".repeat(120));
     let all = [
@@ -238,7 +238,7 @@ fn ignore_file_next_to_the_dockerfile_has_precedence() {
     }
 }
 
-/// The Dockerfile and `.dockerignore` may be links, and services leave sockets and pipes behind.
+/// The Dockerfile and `.dockerignore` may be links, and a context may contain sockets and pipes.
 #[test]
 fn accepts_links_sockets_and_pipes_in_a_context() {
     if !engine::require() {
@@ -353,7 +353,7 @@ fn base_in_private_registry_uses_its_own_credentials() {
     for builder in ["0", "1"] {
         let repository = public.repository(&format!("built-{builder}"));
         let _images = [Images::of(&repository), Images::of(&base)];
-        // What the engine has it does not ask for.
+        // The engine does not pull an image that it has.
         Images::of(&base).remove();
         let params = json!({ "build": "app", "docker_buildkit": builder });
         let known = json!([{ "registry": private.host(), "username": USER, "password": PASSWORD }]);
@@ -364,7 +364,7 @@ fn base_in_private_registry_uses_its_own_credentials() {
         assert_eq!(run(&format!("{repository}:latest"), &["cat", "/x"]), base);
         assert!(!outcome.stderr.contains(PASSWORD), "{}", outcome.stderr);
     }
-    // Without them nothing is fetched, and the error names what was not.
+    // Without credentials nothing is fetched, and the error names the image.
     for builder in ["0", "1"] {
         let stranger = private.repository(&format!("team/other-{builder}"));
         let inputs = crate::build::inputs(&[("app/Dockerfile", &format!("FROM {stranger}:1\nLABEL a=b\n"))]);

@@ -1,4 +1,4 @@
-//! put with `build` by an engine of its own: dockerd, started for the step and stopped with it.
+//! put with `build` and its own engine: the put starts dockerd and stops it.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ fn reports_output_of_engine_that_does_not_start() {
     }
     let registry = Registry::start();
     let inputs = inputs(&[("app/Dockerfile", "FROM scratch\n")]);
-    // It looks at its options before it touches anything.
+    // dockerd validates its options first.
     let source = source(&registry, "x", json!({ "insecure_registries": ["not/a/registry"] }));
     let request = json!({ "source": source, "params": { "build": "app" } });
     let outcome = Verb::put("docker-image").request(&request).dir(inputs.path()).run();
@@ -32,9 +32,9 @@ fn reports_output_of_engine_that_does_not_start() {
     assert_eq!(outcome.leftovers(), Vec::<PathBuf>::new());
 }
 
-/// Takes from the container what a worker does not give a privileged one: with control groups of version 1 its group
-/// allows the devices below, which the runtime specification has as defaults, but no console (seen with Concourse
-/// 8.2.5). Version 2 has no such group.
+/// Removes what a worker does not give to a privileged container: with cgroups version 1, its group allows only the
+/// devices below (the defaults of the runtime specification) and no console (seen with Concourse 8.2.5). Version 2 has
+/// no such group.
 const WORKER: &str = "#!/bin/sh -e
 group=$(sed -n 's/^[0-9]*:devices://p' /proc/self/cgroup)
 if [ -n \"$group\" ]; then
@@ -50,7 +50,8 @@ fi
 exec \"$@\"
 ";
 
-/// A put in the image as a worker runs it, with a network of its own: an engine in there must not meet this machine's.
+/// A put in the image as a worker runs it, with its own network, so that its engine does not conflict with this
+/// machine's.
 fn in_image(request: &serde_json::Value, inputs: &std::path::Path, disk: &std::path::Path) -> Verb {
     let worker = disk.join("worker");
     std::fs::write(&worker, WORKER).unwrap();
@@ -100,7 +101,7 @@ fn engine_in_the_image_builds_pushes_and_leaves_nothing() {
     }
 }
 
-/// Neither a `# syntax=` line nor a network brings another frontend.
+/// Neither a `# syntax=` line nor the network selects another frontend.
 #[test]
 fn engine_in_the_image_uses_buildkit_by_default() {
     if !layer::require(Layer::Image("docker-image")) || !engine::require() {
@@ -130,7 +131,7 @@ fn engine_in_the_image_uses_buildkit_by_default() {
     assert!(outcome.failed().stderr.contains(hint), "{}", outcome.stderr);
 }
 
-/// It has the features that engines have to be started with.
+/// The engine is started with experimental features.
 #[test]
 fn engine_in_the_image_squashes_layers() {
     if !layer::require(Layer::Image("docker-image")) || !engine::require() || !layer::require(Layer::Program("skopeo"))
@@ -149,7 +150,7 @@ fn engine_in_the_image_squashes_layers() {
     assert_eq!(manifest["layers"].as_array().unwrap().len(), 1);
 }
 
-/// As workers run steps whose first process is an init.
+/// Some workers run steps with an init as the first process.
 #[test]
 fn engine_in_the_image_starts_under_an_init() {
     if !layer::require(Layer::Image("docker-image")) || !engine::require() {
@@ -209,7 +210,7 @@ fn engine_in_the_image_uses_mirror_and_ca_of_a_registry() {
     let archive = archive.path().join("base.tar");
     docker(&["save", "--output", archive.to_str().unwrap(), BASE]);
     let archive = format!("docker-archive:{}", archive.display());
-    // What the recipes build upon: an image of Docker Hub's that the mirror has, and one of the registry's own.
+    // The base images: an image of Docker Hub on the mirror, and an image of the registry.
     mirror.copy(&archive, "library/jetway-mirrored:1", &[]);
     registry.copy(&archive, "team/base:1", &[]);
     let own = registry.repository("team/base:1");
@@ -228,7 +229,7 @@ fn engine_in_the_image_uses_mirror_and_ca_of_a_registry() {
         let outcome = in_image(&request, inputs.path(), disk.path()).run();
         let digest = outcome.json()["version"]["digest"].clone();
         assert_eq!(outcome.leftovers(), Vec::<PathBuf>::new());
-        // The binary out here, by the same keys.
+        // A check with the same keys, by the binary outside of the image.
         let check =
             Verb::check("docker-image").request(&json!({ "source": source(&registry, "team/app", keys.clone()) }));
         assert_eq!(check.run().json(), json!([{ "digest": digest }]));

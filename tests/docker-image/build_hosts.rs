@@ -1,4 +1,4 @@
-//! put with `build` by an engine elsewhere, over TLS or by ssh, and by one that does not start.
+//! put with `build` and a remote engine over TLS or ssh, and with an engine that does not start.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -31,7 +31,7 @@ fn engine_over_tls_requires_the_client_certificate() {
     }
     let (registry, own) = (Registry::start(), TlsEngine::start());
     let _images = Images::of(&registry.repository("built"));
-    // An image that no other test has, and takes away.
+    // This test removes the image, so no other test may use it.
     let inputs = inputs(&[("app/Dockerfile", "FROM scratch\nCOPY x /x\n"), ("app/x", &registry.host())]);
     let identity = own.client();
     let host = json!({
@@ -74,7 +74,7 @@ fn engine_over_ssh_uses_private_key_and_known_hosts() {
     let (registry, ssh) = (Registry::start(), SshGit::start());
     let repository = registry.repository("built");
     let _images = Images::of(&repository);
-    // An image that no other test has, and takes away.
+    // This test removes the image, so no other test may use it.
     let inputs = inputs(&[("app/Dockerfile", "FROM scratch\nCOPY x /x\n"), ("app/x", &registry.host())]);
     let host = json!({
         "url": format!("ssh://{}@127.0.0.1:{}{}", ssh.user(), ssh.port(), engine::SOCKET),
@@ -100,7 +100,7 @@ fn engine_over_ssh_uses_private_key_and_known_hosts() {
     }
 }
 
-/// A program in the place of `dockerd`, and a put that is to start it.
+/// A program instead of `dockerd`, and a put that starts it.
 fn put_with_dockerd(script: &str, startup_timeout: u64) -> (TempDir, Verb) {
     let house = scratch::directory();
     let engine = house.path().join("dockerd");
@@ -109,7 +109,7 @@ fn put_with_dockerd(script: &str, startup_timeout: u64) -> (TempDir, Verb) {
     fs::create_dir(house.path().join("inputs")).unwrap();
     fs::create_dir(house.path().join("inputs/app")).unwrap();
     fs::write(house.path().join("inputs/app/Dockerfile"), "FROM scratch\n").unwrap();
-    // Nothing is asked of the registry before there is an engine. Pipelines write numbers as texts too.
+    // The put sends no request to the registry before the engine has started. Pipelines write numbers as text, too.
     let source = json!({ "repository": "localhost:9/x", "startup_timeout": startup_timeout.to_string() });
     let request = json!({ "source": source, "params": { "build": "app" } });
     let path = format!("{}:{}", house.path().display(), git::search_path());
@@ -117,8 +117,8 @@ fn put_with_dockerd(script: &str, startup_timeout: u64) -> (TempDir, Verb) {
     (house, put)
 }
 
-/// Limits to start with, in seconds: the first is enough, unless the machine is so busy that a program does not get to its
-/// first words by then.
+/// Values for `startup_timeout`, in seconds. The first is enough, unless the machine is so busy that the program cannot
+/// write its first line in that time.
 const LIMITS: [u64; 4] = [1, 4, 16, 64];
 
 #[track_caller]
@@ -145,7 +145,7 @@ fn stops_engine_that_takes_too_long_to_start() {
             continue;
         }
         assert!(outcome.stderr.contains("still thinking"), "{}", outcome.stderr);
-        // In a container it has a number that is somebody else's out here.
+        // The container has its own process ids.
         let runs = fs::read(Path::new("/proc").join(pid.trim()).join("cmdline")).unwrap_or_default();
         assert_ne!(runs, b"sleep\x001000\x00", "it does not run on");
         return;
@@ -155,11 +155,11 @@ fn stops_engine_that_takes_too_long_to_start() {
 
 #[test]
 fn stops_engine_that_accepts_connections_without_a_response() {
-    // The socket would be in the container's own directory of temporary files.
+    // The socket is in a temporary directory of the container.
     if Runner::chosen() == Runner::Image {
         return;
     }
-    // Its socket is served by this test, which takes what comes and says nothing.
+    // This test accepts connections to the socket, and sends no response.
     let script = "#!/bin/sh\necho \"$2\" > \"$0.new\"\nmv \"$0.new\" \"$0.host\"\nexec sleep 1000\n";
     for limit in LIMITS {
         let (house, put) = put_with_dockerd(script, limit);
@@ -168,7 +168,7 @@ fn stops_engine_that_accepts_connections_without_a_response() {
             fs::read_to_string(house.path().join("dockerd.host")).ok()
         });
         let socket = named.as_deref().and_then(|host| host.trim().strip_prefix("unix://"));
-        // The directory is gone when the verb has given up before.
+        // The directory does not exist any more if the put has already failed.
         let listener = socket.and_then(|socket| UnixListener::bind(socket).ok());
         let outcome = running.wait(Duration::from_secs(limit + 60));
         too_late(&outcome, limit);

@@ -1,5 +1,5 @@
-//! `.dockerignore` beside docker itself: whatever its patterns are, the context that goes to the engine is the one that
-//! docker's own command sends. The engine is a stand-in that keeps what it gets and wants no more of it.
+//! `.dockerignore` compared with docker: for any patterns, the context is the same as that of docker's CLI. The engine
+//! is a stand-in that records contexts and builds nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,10 +17,10 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
 use tempfile::TempDir;
 
-/// How many files of patterns are tried.
+/// The number of tested pattern files.
 const CASES: u32 = 64;
 
-/// An engine that takes a context, and builds nothing of it: `SystemPing` and `ImageBuild` of the Engine API's reference
+/// An engine that accepts a context and builds nothing: `SystemPing` and `ImageBuild` of the Engine API
 /// (<https://docs.docker.com/reference/api/engine/version/v1.41/>).
 fn engine() -> StandIn {
     StandIn::start(|asked| {
@@ -32,7 +32,7 @@ fn engine() -> StandIn {
     })
 }
 
-/// Names of a few words, in directories of the same words, so that patterns hit and miss.
+/// Names from a few words, in directories of the same words, so that some patterns match.
 fn tree() -> TempDir {
     let root = scratch::directory();
     let app = root.path().join("app");
@@ -65,11 +65,11 @@ fn tree() -> TempDir {
     root
 }
 
-/// What is in a context: files and links by their names with modes and sizes, and the names of directories, those included that
-/// stand in the archive by way of what is in them alone.
+/// The content of a context: files and links by name with mode and size, and the names of directories, including those
+/// that the archive contains only as parents of other entries.
 type Contents = (BTreeMap<String, String>, BTreeSet<String>);
 
-/// The last context that an engine got; `None` when it got none.
+/// The last context that the engine got; `None` if it got none.
 fn last_context(engine: &StandIn, since: usize) -> Option<Contents> {
     let asked = engine.asked().split_off(since);
     let body = &asked.iter().find(|asked| asked.path().ends_with("/build"))?.body;
@@ -95,7 +95,7 @@ fn last_context(engine: &StandIn, since: usize) -> Option<Contents> {
         if mode.starts_with('d') {
             directories.insert(plain.to_owned());
         } else if ![".dockerignore", "Dockerfile"].contains(&plain) {
-            // Those two are for the engine, which takes them out again where the patterns say so.
+            // The engine needs these two files, and excludes them itself.
             files.insert(name.to_owned(), format!("{mode} {size}"));
         }
     }
@@ -103,7 +103,7 @@ fn last_context(engine: &StandIn, since: usize) -> Option<Contents> {
     Some((files, directories))
 }
 
-/// The context of docker's own command.
+/// The context of docker's CLI.
 fn by_docker(engine: &StandIn, app: &Path) -> Option<Contents> {
     let since = engine.asked().len();
     run_docker(engine, app);
@@ -214,7 +214,7 @@ fn context_equals_that_of_docker_for_random_patterns() {
     let outcome = TestRunner::new_with_rng(config, random).run(&lists, |lines| {
         fs::write(app.join(".dockerignore"), lines.join("\n")).unwrap();
         let (theirs, ours) = (by_docker(&engine, &app), by_put(&engine, inputs.path()));
-        // With wildcards behind `!`, docker's classic client does not look into directories that are left out, as BuildKit does.
+        // With wildcards after `!`, docker's classic client does not search excluded directories; BuildKit does.
         let looks_deeper =
             lines.iter().any(|line| line.trim().starts_with('!') && line.contains(['*', '?', '[', '\\']));
         match (theirs, ours) {

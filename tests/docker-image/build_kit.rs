@@ -1,4 +1,4 @@
-//! put with `build`, by BuildKit: what only it can do.
+//! put with `build`: features that only BuildKit has.
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn secrets_are_visible_only_to_the_step_that_mounts_them() {
     let registry = Registry::start();
     let repository = registry.repository("secrets");
     let _images = Images::of(&repository);
-    // BuildKit's cache does not look at secrets: without a mark the step would not be done again.
+    // BuildKit's cache ignores secrets: the marker makes the step unique.
     let recipe = format!(
         "FROM BASE\nRUN --mount=type=secret,id=value --mount=type=secret,id=a-file --mount=type=secret,id=name echo {repository} \
          && cat /run/secrets/value /run/secrets/a-file /run/secrets/name && wc -c < /run/secrets/value > /length \
@@ -42,7 +42,7 @@ fn secrets_are_visible_only_to_the_step_that_mounts_them() {
     }
     let outcome = running.wait(std::time::Duration::from_mins(2));
     outcome.succeeded();
-    // The step itself prints them: that is masked.
+    // The step prints the secrets, and the log masks them.
     assert!(outcome.stderr.contains("((redacted))"), "{}", outcome.stderr);
     let image = format!("{repository}:latest");
     assert_eq!(run(&image, &["cat", "/length"]), VALUE.len().to_string());
@@ -66,7 +66,7 @@ fn ssh_key_is_in_the_agent_but_not_in_the_image() {
     let registry = Registry::start();
     let repository = registry.repository("agent");
     let _images = Images::of(&repository);
-    // BuildKit's cache does not look at agents: without a mark the step would not be done again.
+    // BuildKit's cache ignores agents: the marker makes the step unique.
     let recipe = format!("FROM BASE\nCOPY ssh /\nRUN --mount=type=ssh echo {repository} && ssh-add -L > /answer\n");
     let inputs = inputs(&[("app/Dockerfile", &recipe)]);
     take_along("/usr/bin/ssh-add", &inputs.path().join("app/ssh"));
@@ -126,8 +126,8 @@ fn logs_each_step_and_whether_it_was_cached() {
     first.succeeded();
     assert!(first.stderr.contains("[3/3] RUN echo") && first.stderr.contains(" DONE "), "{}", first.stderr);
     assert!(first.stderr.contains("ERROR: ") && first.stderr.contains("not found"), "{}", first.stderr);
-    // The engine may know the steps still. (Its cache is everybody's here, and is not emptied.) What it finds in the
-    // registry is told.
+    // The engine may still have the steps in its cache, which all tests share. The log shows the steps that come from
+    // the registry.
     Images::of(&repository).remove();
     let second = put(&source, &params, inputs.path());
     second.succeeded();
@@ -153,7 +153,7 @@ fn reports_failed_step_with_its_last_lines() {
     }
 }
 
-/// Copies a program and the libraries that it needs, each to where it is on this machine.
+/// Copies a program and its libraries to the same paths in the context.
 fn take_along(program: &str, root: &Path) {
     let libraries = Command::new("ldd").arg(program).output().unwrap();
     let libraries = String::from_utf8(libraries.stdout).unwrap();

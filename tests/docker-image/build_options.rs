@@ -1,4 +1,4 @@
-//! put with `build`: what its steps may reach and use, and what is done anew.
+//! put with `build`: options of the build steps and of the cache.
 
 use jetway_tests::engine::{self, Images};
 use jetway_tests::registry::Registry;
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::build::{inputs, put, run};
 use crate::support::{merge, said, source};
 
-/// What a step says of where it runs.
+/// The steps print their environment.
 const RECIPE: &str = "FROM BASE\nRUN cp /etc/hosts /seen && df -k /dev/shm >> /seen && ulimit -Sn >> /seen && ulimit -Hn >> /seen \
                       && ulimit -c >> /seen && ip -o link >> /seen && date +%s%N >> /seen \
                       && cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes >> /seen 2> /dev/null; true\n";
 
-/// What a step of such a build has seen.
+/// The output of the steps of a build with these params.
 fn seen(name: &str, params: Value) -> String {
     let registry = Registry::start();
     let repository = registry.repository(name);
@@ -80,7 +80,7 @@ fn no_cache_runs_all_steps_again() {
     }
 }
 
-/// An engine that has the image asks for it nevertheless.
+/// With `pull`, the engine pulls an image even if it has it.
 #[test]
 fn pull_fetches_newer_base_images() {
     if !engine::require() {

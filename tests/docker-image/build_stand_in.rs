@@ -1,7 +1,7 @@
-//! put with `build` by stand-ins of an engine: what it may do that this machine's does not do on request.
+//! put with `build` and stand-ins for an engine, for responses that a real engine does not send on request.
 //!
-//! The answers are those of the Engine API's reference (<https://docs.docker.com/reference/api/engine/version/v1.41/>): `SystemPing`,
-//! `ImageBuild`, `ImageTag`, `ImageInspect`, `ImagePush` and `ImageCreate`.
+//! The responses are those of the Engine API (<https://docs.docker.com/reference/api/engine/version/v1.41/>):
+//! `SystemPing`, `ImageBuild`, `ImageTag`, `ImageInspect`, `ImagePush` and `ImageCreate`.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,18 +21,18 @@ use crate::support::{merge, source};
 const ID: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const DIGEST: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
-/// What Go's HTTP client says of a registry that took too long.
+/// The error of Go's HTTP client for a slow registry.
 const TOO_SLOW: &str = "Get \"https://r.example/v2/\": net/http: request canceled while waiting for connection \
                         (Client.Timeout exceeded while awaiting headers)";
 
-/// Messages, as an engine sends them: JSON objects one after the other (`BuildInfo`, `PushImageInfo` and `CreateImageInfo` of the
-/// reference), each on a line of its own.
+/// Messages of an engine: JSON objects (`BuildInfo`, `PushImageInfo` and `CreateImageInfo` of the reference), one on
+/// each line.
 fn messages(all: &[Value]) -> Answer {
     let lines: Vec<String> = all.iter().map(|message| format!("{message}\r\n")).collect();
     Answer::bytes(200, "application/json", lines.concat())
 }
 
-/// A failure after the status 200 was sent: `errorDetail` of the same, and `error` for older clients.
+/// A failure after the status 200: `errorDetail` of the reference, and `error` for older clients.
 fn failed(text: &str) -> Answer {
     messages(&[
         json!({ "status": "The push refers to repository" }),
@@ -45,12 +45,12 @@ fn pushed() -> Answer {
     messages(&[json!({ "aux": { "Tag": "x", "Digest": DIGEST, "Size": 1 } })])
 }
 
-/// An error before anything was done: `ErrorResponse` of the reference, with its media type.
+/// An error status with `ErrorResponse` of the reference and its media type.
 fn refused(status: u16, message: &str) -> Answer {
     Answer::bytes(status, "application/json", json!({ "message": message }).to_string())
 }
 
-/// `SystemPing` of an engine with this version of the API.
+/// `SystemPing` of an engine with this API version.
 fn ping(version: &str) -> Answer {
     Answer::text(200, "OK")
         .with("Api-Version", version)
@@ -59,7 +59,7 @@ fn ping(version: &str) -> Answer {
         .with("Pragma", "no-cache")
 }
 
-/// An engine that builds whatever it gets; `push` says how its pushes go, of which it is told the number.
+/// An engine that builds everything; `push` returns the response to a push by its number.
 fn engine(push: impl Fn(usize, &Asked) -> Answer + Send + Sync + 'static) -> StandIn {
     let pushes = AtomicUsize::new(0);
     StandIn::start(move |asked| match asked.path().rsplit('/').next() {
@@ -85,7 +85,7 @@ fn put(engine: &StandIn, more: Value) -> Outcome {
     Verb::put("docker-image").request(&request).dir(inputs.path()).run()
 }
 
-/// The requests for tags and pushes: what of, and under which tag.
+/// The tag and push requests, with the image and the tag.
 fn named(engine: &StandIn) -> Vec<String> {
     let asked = engine.asked();
     let of = |asked: &Asked| {
@@ -152,7 +152,7 @@ fn retries_cache_pull_from_slow_registry() {
 fn pushes_the_built_image_when_its_name_is_moved() {
     let engine = engine(|_, _| pushed());
     put(&engine, json!({ "additional_tags": "tags" })).succeeded();
-    // Right before each push, the name is given to the image of this build.
+    // Before each push, the put tags the built image again.
     let expected = ["latest", "one", "two"].map(|tag| [format!("tag the id {tag}"), format!("push the name {tag}")]);
     assert_eq!(named(&engine), expected.concat());
 }
@@ -167,7 +167,8 @@ fn failed_push_reports_pushed_tags() {
 
 #[test]
 fn builder_defaults_to_that_of_the_engine() {
-    // Docker sends `Builder-Version` since 23; `2` is BuildKit. See `SystemPing` in the API's reference. podman sends it empty.
+    // Docker sends `Builder-Version` since 23; `2` is BuildKit. See `SystemPing` in the API's reference. podman sends
+    // it without a value.
     for (version, params, expected) in [
         (Some("2"), json!({}), "/session"),
         (Some("2"), json!({ "docker_buildkit": "0" }), "/build"),
@@ -194,7 +195,7 @@ fn builder_defaults_to_that_of_the_engine() {
 fn cache_to_registry_requires_cache_tag_and_buildkit() {
     let engine = engine(|_, _| pushed());
     let outcome = put(&engine, json!({ "cache_to": "registry", "cache_tag": "cache", "docker_buildkit": "0" }));
-    // The stand-in knows no sessions, which BuildKit is asked for by.
+    // The stand-in has no sessions, which BuildKit needs.
     outcome.failed();
     assert!(outcome.stderr.contains("check that it supports BuildKit"), "{}", outcome.stderr);
     let outcome = put(&engine, json!({ "cache_to": "registry" }));
@@ -205,7 +206,7 @@ fn cache_to_registry_requires_cache_tag_and_buildkit() {
     assert!(outcome.stderr.contains("`params.cache_tag`: is not a valid tag"), "{}", outcome.stderr);
 }
 
-/// What may pass is met by another try as long as nothing has been done: steps are not done twice.
+/// A transient error is retried only before the first step, so that no step runs twice.
 #[test]
 fn does_not_retry_build_after_a_step_has_run() {
     for (steps, tries) in [(&["ARG X", "FROM $X"][..], 3), (&["FROM a", "COPY a b", "FROM c"], 1)] {
@@ -226,7 +227,7 @@ fn does_not_retry_build_after_a_step_has_run() {
     }
 }
 
-/// Who pulls from Amazon's registries has to ask for credentials beforehand, for each region of its own.
+/// Amazon's registries need credentials that a client requests before a pull, in each region.
 #[test]
 fn engine_gets_credentials_for_ecr_registries_of_the_dockerfile() {
     let (first, second) =
@@ -262,7 +263,7 @@ fn engine_gets_credentials_for_ecr_registries_of_the_dockerfile() {
         assert_eq!(config[registry]["username"], "AWS");
         assert_eq!(config[registry]["password"], format!("token-for-{region}"));
     }
-    // Whether they are needed is not known: a base may be public, or be there already.
+    // The credentials may not be needed: a base image may be public, or in the engine.
     let refusing = StandIn::start(|_| crate::ecr::amazon_json(400, &json!({ "message": "no" })));
     let outcome = put.env("AWS_ENDPOINT_URL_ECR", &refusing.url()).run();
     outcome.succeeded();
@@ -286,7 +287,7 @@ fn rejects_invalid_image_id_of_a_base() {
 
 #[test]
 fn fails_when_engine_sends_no_response() {
-    // The system takes the connections, and nobody ever reads them.
+    // The kernel accepts the connections, but no program reads them.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let (registry, inputs) = (Registry::start(), inputs(&[("app/Dockerfile", "FROM scratch\n")]));
     let host = format!("tcp://{}", silent.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! put with `build` when something is wrong: the inputs, the recipe, the registry, the engine, the time.
+//! put with `build` and mistakes in the inputs, the Dockerfile, the registry, the engine, or timeouts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -45,7 +45,7 @@ fn reports_missing_inputs_before_any_engine_request() {
         (json!({ "build": "app", "cache_to": "registry" }), "`registry` requires `cache_tag`"),
         (json!({}), "the params name no image to push"),
     ] {
-        // An engine that is not there would be the error if it were asked.
+        // A request to this engine would fail with another error.
         let source = source(&registry, "x", json!({ "docker_host": "unix:///nowhere.sock" }));
         let request = json!({ "source": source, "params": params });
         let outcome = Verb::put("docker-image").request(&request).dir(inputs.path()).run();
@@ -53,7 +53,7 @@ fn reports_missing_inputs_before_any_engine_request() {
     }
 }
 
-/// A registry of an image to build upon that answers so to the first requests for it, and how a build goes on that.
+/// A build whose base image is in a registry that answers the first requests with `trouble`.
 fn upon(builder: &str, troubles: usize, trouble: &Answer) -> Outcome {
     let (registry, config) = (Registry::start(), json!({ "architecture": "amd64", "os": "linux" }));
     let base =
@@ -79,7 +79,7 @@ fn retries_fetch_of_base_image() {
     if !engine::require() {
         return;
     }
-    // The classic builder asks twice each time, by HEAD and by GET.
+    // The classic builder sends two requests for each attempt: HEAD and GET.
     for (builder, expected) in [("0", 2), ("1", 3)] {
         let warning = "warning: cannot fetch the base image; retrying in";
         let tries = |outcome: &Outcome| said(outcome).matches(warning).count() + 1;

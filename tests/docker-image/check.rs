@@ -77,7 +77,7 @@ fn digest_is_that_of_the_index() {
     {
         let mut entry = entry.clone();
         if media_type.contains("docker") {
-            // A list of Docker's holds manifests of Docker's for this registry's amd64 fall-back.
+            // A Docker manifest list refers to Docker manifests, so that this registry can fall back to amd64.
             entry["mediaType"] = json!("application/vnd.docker.distribution.manifest.v2+json");
         }
         let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": [entry] }).to_string();
@@ -98,7 +98,7 @@ fn number_is_used_as_tag_as_written() {
     assert_eq!(outcome.json(), json!([{ "tag": "42.10", "digest": digest }]));
 }
 
-/// Generated pipelines pin the images of their resource types so.
+/// Generated pipelines pin the images of their resource types this way.
 #[test]
 fn digest_as_tag_pins_the_image() {
     let registry = Registry::start();

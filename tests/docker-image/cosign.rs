@@ -1,4 +1,4 @@
-//! Signatures of what a put has brought, as cosign reads them: OpenSSL is the judge, and makes the keys.
+//! Signatures of pushed images, in the format of cosign. OpenSSL creates the keys and verifies the signatures.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::build;
 use crate::support::{check, put, said, source};
 
-/// A key, `NAME.pem` with its public half `NAME.pub`, in a directory.
+/// A key `NAME.pem` with the public key `NAME.pub` in a directory.
 fn key(directory: &Path, name: &str) -> String {
     let file = |ending: &str| directory.join(format!("{name}.{ending}"));
     let (private, public) = (file("pem"), file("pub"));
@@ -27,7 +27,7 @@ fn key(directory: &Path, name: &str) -> String {
     fs::read_to_string(private).unwrap()
 }
 
-/// The image of signatures of an image: a directory with its manifest and its blobs.
+/// The signature image of an image: a directory with its manifest and its blobs.
 fn signatures(registry: &Registry, path: &str, digest: &str) -> (TempDir, Value) {
     let directory = scratch::directory();
     let image = format!("docker://{}:{}.sig", registry.repository(path), digest.replace(':', "-"));
@@ -38,7 +38,7 @@ fn signatures(registry: &Registry, path: &str, digest: &str) -> (TempDir, Value)
     (directory, serde_json::from_slice(&manifest).unwrap())
 }
 
-/// Whether a key has made one of the signatures of an image, and of nothing else.
+/// Whether one of an image's signatures was made by this key, for this image.
 fn is_signed(registry: &Registry, path: &str, digest: &str, public: &Path) -> bool {
     let (directory, manifest) = signatures(registry, path, digest);
     let file = |name: &str| directory.path().join(name);
@@ -93,13 +93,13 @@ fn signs_pushed_image_once_for_each_key() {
     assert!(text.contains("is already signed"), "{text}");
     assert_eq!(signatures(&registry, "team/app", &digest).1, before);
 
-    // As a line, which is what may become of it in a pipeline.
+    // As a single line, as some pipelines pass it.
     put(&second.replace('\n', " "));
     assert_eq!(signatures(&registry, "team/app", &digest).1["layers"].as_array().unwrap().len(), 2);
     for name in ["first", "second"] {
         assert!(is_signed(&registry, "team/app", &digest, &public(name)), "{name}");
     }
-    // Signatures are no versions of the image.
+    // Signature tags are not versions of the image.
     let versions = check("registry-image", &source(&registry, "team/app", json!({})), None);
     assert_eq!(versions.json(), json!([{ "tag": "1", "digest": digest }]));
 }

@@ -1,7 +1,7 @@
-//! Amazon's registries: credentials from a stand-in of ECR that verifies signatures, for a real registry.
+//! Amazon's registries (ECR): credentials from a stand-in that verifies signatures, for a real registry.
 //!
-//! ECR answers by <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html>, in the protocol `AWS JSON 1.1`
-//! (<https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>), STS by
+//! ECR implements <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html> in the
+//! protocol `AWS JSON 1.1` (<https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>), and STS implements
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html> and
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>.
 
@@ -23,12 +23,12 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/reader";
 
 const WEB_TOKEN: &str = "t0ken-of-the-worker";
 
-/// ECR's API: it gives the credentials of a registry to whom signs with the key.
+/// ECR's API: it returns the credentials of a registry for requests that are signed with the key.
 fn ecr(registry: &Registry) -> StandIn {
     ecr_for(Key::new("AKIDEXAMPLE", SECRET), registry)
 }
 
-/// The same for another key; and, for whoever may have it, that key by a role.
+/// The same for another key, which STS returns for a role.
 fn ecr_for(key: Key, registry: &Registry) -> StandIn {
     let host = registry.host();
     StandIn::start(move |asked| {
@@ -51,7 +51,7 @@ pub(crate) fn amazon_json(status: u16, body: &Value) -> Answer {
     Answer::bytes(status, "application/x-amz-json-1.1", body.to_string())
 }
 
-/// STS: it gives a session's key for a role to whom signs, or to whom has the token of a worker.
+/// STS: it returns the session key of a role for signed requests, or for the web identity token of a worker.
 fn assume(asked: &Asked, session: &Key) -> Answer {
     let may = match asked.form("Action").as_deref() {
         Some("AssumeRole") => Key::new("AKIDEXAMPLE", SECRET).has_signed(asked, "eu-west-1", "sts"),
@@ -109,7 +109,7 @@ fn assumes_role_with_access_key_or_worker_credentials() {
         let outcome = environment.iter().fold(check, |check, (name, value)| check.env(name, value)).run();
         assert_eq!(outcome.json(), json!([{ "tag": "latest", "digest": digest }]));
     }
-    // A role that the key may not have is named.
+    // The error names a role that the key may not assume.
     let source = with([keys, json!({ "aws_role_arn": format!("{ROLE}-other") })]);
     let check = Verb::check("registry-image").request(&json!({ "source": source }));
     let outcome = check.env("AWS_ENDPOINT_URL_ECR", &ecr.url()).env("AWS_ENDPOINT_URL_STS", &ecr.url()).run();

@@ -1,4 +1,4 @@
-//! Registries whose parts agree after a moment: what is not seen yet is asked for, or sent, again within bounds.
+//! Eventually consistent registries: requests are retried within limits.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,7 +15,7 @@ fn image() -> Image {
     Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::Gzip)
 }
 
-/// Answers the first requests that `is_meant` otherwise.
+/// Answers the first `count` requests that match `is_meant` with `answer`.
 fn at_first(
     registry: &Memory,
     count: usize,
@@ -62,7 +62,7 @@ fn fails_when_image_stays_missing() {
     assert_eq!(manifests, 3);
 }
 
-/// A check waits for nothing: the next one comes within a minute.
+/// A check does not wait, because the next check comes within a minute.
 #[test]
 fn check_requests_missing_tag_once() {
     for kind in ["registry-image", "docker-image"] {
@@ -120,9 +120,9 @@ fn prefers_hint_for_error_code_over_hint_for_status() {
     assert!(outcome.stderr.is_empty() || !outcome.stderr.contains("uploaded blobs"), "{}", outcome.stderr);
 }
 
-/// The words are those of real registries: goharbor/harbor#17390 (a quota), moby/buildkit#3776 and
-/// googlecontainertools/kaniko#3481 (an immutable tag of ECR), openshift/oc-mirror#253 (Quay on a media type),
-/// distribution/distribution#2867 (an upload with status 404); the codes are those of the distribution specification.
+/// The messages come from real registries: goharbor/harbor#17390 (a quota), moby/buildkit#3776 and
+/// googlecontainertools/kaniko#3481 (an immutable tag in ECR), openshift/oc-mirror#253 (a media type in Quay),
+/// distribution/distribution#2867 (an upload with status 404). The codes come from the distribution specification.
 #[test]
 fn rejected_push_has_hint_for_code_and_status() {
     let cases = [
@@ -221,8 +221,8 @@ fn rejected_push_has_hint_for_code_and_status() {
     });
 }
 
-/// The distribution specification, "Pushing Manifests with Subject": a registry that keeps no list of referrers does not answer
-/// with `OCI-Subject`, and the client keeps the list under a tag.
+/// The distribution specification, "Pushing Manifests with Subject": a registry without a list of referrers does not
+/// send `OCI-Subject`, and the client keeps the list under a tag.
 #[test]
 fn adds_manifest_with_subject_to_the_referrers_tag() {
     let (registry, image) = (Memory::start(), image());
@@ -248,7 +248,7 @@ fn adds_manifest_with_subject_to_the_referrers_tag() {
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0]["artifactType"], json!("application/x-proof"));
     assert_eq!(entries[0]["annotations"], json!({ "org.example.team": "jets" }));
-    // A registry that lists them itself is left to do so.
+    // A registry with its own list keeps it itself.
     let registry = Memory::start();
     registry.twist(|asked| {
         let is_meant = asked.method == "PUT" && asked.path().contains("/manifests/");

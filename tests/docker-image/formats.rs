@@ -1,4 +1,4 @@
-//! get of the other formats: what engines load, and the OCI's layout. skopeo is the judge, which reads both.
+//! get of the other formats: archives for engines, and OCI layouts. skopeo reads both for comparison.
 
 use std::fs;
 use std::path::Path;
@@ -32,7 +32,7 @@ fn fetch(kind: &str, registry: &Registry, digest: &str, params: Value, target: &
     get(kind, &source, &version, params, target).succeeded();
 }
 
-/// The digest of an image's configuration, which is the same however the image is stored, as skopeo reads it.
+/// The digest of an image's config as skopeo reads it, which is the same in every format.
 fn id(from: &str) -> String {
     let directory = scratch::directory();
     let to = format!("dir:{}", directory.path().display());
@@ -87,7 +87,7 @@ fn oci_layout_has_all_platforms_byte_for_byte() {
             assert!(fs::read(target.path().join(&path)).expect("a blob") == blob.bytes, "{path}");
         }
     }
-    // An image alone gets an index of its own.
+    // A single image gets its own index.
     let target = scratch::directory();
     fetch("registry-image", &registry, &images[0].1.manifest.digest, json!({ "format": "oci-layout" }), target.path());
     assert_eq!(read(target.path(), "oci/single-image-digest"), images[0].1.manifest.digest);
@@ -116,7 +116,7 @@ fn save_and_rootfs_write_archives() {
     }
 }
 
-/// Images often have the same layer at several places.
+/// Many images contain the same layer several times.
 #[test]
 fn archive_has_a_repeated_layer_twice() {
     let layer = |name: &str| Tar::new().file(name, 0o644, b"x").finish();

@@ -1,4 +1,4 @@
-//! get of the format `rootfs`: what skopeo has pushed is unpacked as umoci unpacks it.
+//! get of the format `rootfs`: the same files as umoci unpacks from an image of skopeo.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::{get, read, source};
 
-/// Two layers with all that a layer may have.
+/// Two layers with every kind of entry.
 fn everything() -> Vec<Vec<u8>> {
     let long = format!("usr/bin/{}", "x".repeat(200));
     let base = Tar::new()
@@ -68,7 +68,7 @@ fn everything() -> Vec<Vec<u8>> {
     vec![base.finish(), top.finish()]
 }
 
-/// An image of layers in a registry, with its digest, and its layout on disk.
+/// An image of these layers in a registry, with its digest and its layout on disk.
 fn pushed(layers: &[Vec<u8>], compression: Compression) -> (Registry, String, tempfile::TempDir) {
     let image = Image::of_archives(
         &json!({ "Env": ["A=b"], "Cmd": ["sh"], "User": "1000", "Labels": { "z": "1", "a": "<&>" } }),
@@ -81,7 +81,7 @@ fn pushed(layers: &[Vec<u8>], compression: Compression) -> (Registry, String, te
     if compression == Compression::Gzip {
         registry.copy(&format!("oci:{}:x", layout.path().display()), "team/app:latest", &[]);
     } else {
-        // skopeo would compress it, or compress it otherwise.
+        // skopeo would change the compression.
         image.push(registry.client(), "team/app", "latest");
     }
     (registry, image.manifest.digest, layout)
@@ -100,7 +100,7 @@ fn unpacked_by_umoci(layout: &Path) -> tempfile::TempDir {
 
 #[test]
 fn unpacks_like_umoci_with_any_compression() {
-    // The judge knows gzip alone.
+    // umoci supports only gzip.
     let (_registry, _, layout) = pushed(&everything(), Compression::Gzip);
     let judge = unpacked_by_umoci(layout.path());
     let theirs = tree(&judge.path().join("b/rootfs"));
@@ -167,7 +167,7 @@ fn writes_files_of_docker_image() {
     assert_eq!((file("tag"), file("digest")), ("latest\n".to_owned(), format!("{digest}\n")));
     let metadata: Value = serde_json::from_str(&file("metadata.json")).unwrap();
     let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    // The upper layer's list of users knows none of that number.
+    // `/etc/passwd` of the upper layer does not contain this user id.
     assert_eq!(metadata, json!({ "env": [path, "A=b", "HOME=/"] }));
     let inspected: Value = serde_json::from_str(&file("docker_inspect.json")).unwrap();
     assert_eq!(inspected[0]["Id"], json!(id));

@@ -1,4 +1,4 @@
-//! What a registry or an image must not be able to do.
+//! Hostile registries and images.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -22,7 +22,7 @@ pub(crate) fn fetch(registry: &HandMade, image: &Image, more: Value, target: &Pa
     get("registry-image", &source, &json!({ "tag": "latest", "digest": image.manifest.digest }), json!({}), target)
 }
 
-/// Unpacks layers below a directory that has a secret beside the destination.
+/// Unpacks layers in a directory with a secret next to the destination.
 fn unpack(layers: &[Vec<u8>]) -> (Outcome, tempfile::TempDir) {
     let image = Image::of_archives(&json!({}), layers, Compression::None);
     let house = scratch::directory();
@@ -30,7 +30,7 @@ fn unpack(layers: &[Vec<u8>]) -> (Outcome, tempfile::TempDir) {
     let target = house.path().join("a/b/target");
     fs::create_dir_all(&target).unwrap();
     let outcome = fetch(&HandMade::start(&image), &image, json!({}), &target);
-    // Whatever it was, nothing has changed outside.
+    // The files outside are unchanged.
     assert_eq!(fs::read_to_string(house.path().join("secret")).unwrap(), "s3cret");
     let names = |path: &Path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
     assert_eq!(names(house.path()).len(), 2, "{:?}", names(house.path()));
@@ -66,11 +66,11 @@ fn does_not_follow_links_outside_the_image() {
     let up = "../".repeat(20);
     inside(&[Tar::new().link("out", &up).file("out/pwned", 0o644, b"x").finish()], "pwned", "x");
     inside(&[Tar::new().link("out", "/").finish(), Tar::new().file("out/pwned", 0o644, b"x").finish()], "pwned", "x");
-    // A layer that puts a link in the place of a directory and writes through it.
+    // The second layer replaces a directory by a link and writes through it.
     let first = Tar::new().directory("d/", 0o755).file("d/file", 0o644, b"1").finish();
     let second = Tar::new().link("d", format!("{up}{}", "tmp")).file("d/pwned", 0o644, b"x").finish();
     inside(&[first, second], "tmp/pwned", "x");
-    // A link in the place of a file is replaced, not written through.
+    // A link is replaced by a file, not written through.
     inside(&[Tar::new().link("f", format!("{up}secret")).file("f", 0o644, b"x").finish()], "f", "x");
     refused(&[Tar::new().link("l", "l").file("l/x", 0o644, b"x").finish()], "symbolic link");
 }
@@ -92,7 +92,7 @@ fn whiteout_removes_nothing_outside_the_image() {
     let first = Tar::new().link("up", &up).file("kept", 0o644, b"x").finish();
     inside(&[first.clone(), Tar::new().whiteout("up/secret").finish()], "kept", "x");
     refused(&[first.clone(), Tar::new().file("up/.wh...", 0o644, b"").finish()], "the name of a whiteout is not valid");
-    // By way of a link it is the root that is emptied.
+    // Through the link, the whiteout empties the root.
     unpack(&[first, Tar::new().file("up/.wh..wh..opq", 0o644, b"").finish()]).0.succeeded();
 }
 
@@ -195,9 +195,9 @@ fn resumes_download_that_was_cut_off() {
             }
             asked.path().ends_with(&layer).then(|| answer(&whole, &asked))
         });
-        // The manifest, the configuration, and the layer in three goes.
+        // The manifest, the config, and the layer in three attempts.
         let good = |registry: &HandMade| registry.server().fail_next(Fault::Slow(std::time::Duration::ZERO));
-        // The first try speaks TLS, which this registry does not.
+        // The first attempt uses TLS, which this registry does not support.
         good(&registry);
         good(&registry);
         good(&registry);
@@ -275,7 +275,7 @@ fn waits_after_429_and_shows_pull_limits() {
 
 #[test]
 fn retries_first_request_to_local_registry() {
-    // Nearby, so that plain HTTP would do; but it speaks TLS, and is busy.
+    // Plain HTTP would be allowed for a local registry, but this one uses TLS and is busy.
     let image = Image::named("x");
     let own = image.clone();
     let server = StandIn::start_tls(move |asked| answer(&own, asked));
@@ -294,7 +294,7 @@ fn retries_first_request_to_local_registry() {
 
 #[test]
 fn rejects_private_token_server_of_public_registry() {
-    // The registry is here, so that it may name one here; over TLS nothing goes out without.
+    // The registry is local and may name a local token server, but only over `http` or `https`.
     let image = Image::named("x");
     let registry = HandMade::start(&image);
     registry.twist(|_| Some(Answer::text(401, "").with("WWW-Authenticate", "Bearer realm=\"ftp://x/token\"")));
@@ -314,7 +314,7 @@ fn get_succeeds_after_killed_get() {
     registry.twist(move |asked| {
         if asked.path().ends_with(&digest) {
             let _ = sender.lock().unwrap().send(());
-            // Until the one who asks is gone.
+            // Until the client has disconnected.
             std::thread::sleep(std::time::Duration::from_secs(3));
         }
         None
@@ -347,7 +347,7 @@ fn resumes_stalled_download_a_limited_number_of_times() {
         Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, &vec![7; 50_000]).finish()], Compression::None);
     let run = |stalls: usize| {
         let registry = HandMade::start(&image);
-        // TLS, the manifest, the configuration.
+        // The TLS attempt, the manifest, the config.
         for _ in 0..3 {
             registry.server().fail_next(Fault::Slow(std::time::Duration::ZERO));
         }
@@ -391,7 +391,7 @@ fn rejects_html_pages() {
         outcome.failed();
         assert!(said(&outcome).contains(says), "{}", said(&outcome));
     }
-    // A token server that is a proxy's page.
+    // A token server that returns a proxy's HTML page.
     let registry = HandMade::start(&image);
     let realm = format!("http://{}/token", registry.repository().split('/').next().unwrap());
     registry.twist(move |asked| {
@@ -408,7 +408,7 @@ fn get_succeeds_after_get_killed_at_the_end() {
     let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::None);
     let registry = HandMade::start(&image);
     let target = scratch::directory();
-    // Killed between the first name that it gave and the last.
+    // Killed between the first rename and the last.
     let left = target.path().join(".jetway-unfinished-1");
     fs::create_dir_all(target.path().join("rootfs/old")).unwrap();
     fs::create_dir(&left).unwrap();
@@ -431,8 +431,8 @@ fn unpacks_read_only_root_without_root_user() {
     let registry = HandMade::start(&image);
     let (house, target) = (scratch::directory(), scratch::directory());
     let binary = house.path().join("binary");
-    // By another process: a child that this one has just forked would hold the copy open for writing, and nothing could
-    // execute it.
+    // A separate process copies the binary: a forked child of this process could keep the copy open for writing, which
+    // prevents its execution.
     let mut copy = std::process::Command::new("cp");
     run(copy.arg(jetway_tests::binaries::resource("docker-image")).arg(&binary));
     let script = house.path().join("as-nobody");

@@ -1,5 +1,5 @@
-//! Docker Hub, as far as it can be had here: a registry with a certificate for its name, at the end of a detour. What falls back
-//! to it comes from there, and what is private is none of its business.
+//! A stand-in for Docker Hub: a registry with a certificate for its name, behind a proxy. Fallbacks to the origin reach
+//! it; requests to private addresses fail.
 
 use std::fs;
 use std::path::Path;
@@ -35,7 +35,7 @@ impl Hub {
         Self { registry, detour }
     }
 
-    /// A verb for `app`, which knows the way.
+    /// Runs a verb for `app` through the proxy.
     fn asked_by(&self, verb: Verb, more: Value, rest: Value) -> Outcome {
         let mut source = json!({ "repository": "app", "tag": "1", "ca_certs": [self.registry.authority()] });
         merge(&mut source, more);
@@ -73,7 +73,7 @@ fn falls_back_to_origin_when_mirror_fails() {
     let image = image();
     let hub = Hub::with(&image);
     let layer = image.layers[0].digest.clone();
-    // One that knows nothing of it, one that is out of order, one that has lost a layer, one that hands out another's layer.
+    // Four mirrors: without the image, with errors, without a layer, with another layer.
     let empty = Registry::start();
     let mut mirrors = vec![json!(empty.host()), json!("127.0.0.1:9")];
     let spoilt: Vec<HandMade> =
@@ -117,7 +117,7 @@ fn put_does_not_write_to_mirror() {
     assert!(hub.registry.requests().contains(&"PUT /v2/library/app/manifests/1.2.3 201".to_owned()));
 }
 
-/// A stand-in of Docker Hub that answers every request by the same means.
+/// A stand-in for Docker Hub that answers every request with `answers`.
 fn hub_that(answers: impl Fn(&str) -> Answer + Send + Sync + 'static) -> (StandIn, Detour) {
     let server = StandIn::start_tls_for(NAME, move |asked| answers(&asked.method));
     let detour = Detour::to(server.port());

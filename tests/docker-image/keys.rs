@@ -1,4 +1,4 @@
-//! Keys that change nothing on the outside but how a registry is spoken to, and the files of a get in the cases that `get` has not.
+//! Keys that change how a registry is accessed, and the files of a get in other cases than those of `get`.
 
 use std::fs;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ fn version(image: &Image) -> Value {
     json!({ "tag": "latest", "digest": image.manifest.digest })
 }
 
-/// A public name, where plain HTTP is for those alone who ask for it: the way there leads through proxies.
+/// Plain HTTP to a public name is allowed only with `insecure`. A proxy leads to the registry.
 #[test]
 fn insecure_allows_plain_http_for_any_registry() {
     let image = image(1);
@@ -69,14 +69,14 @@ fn insecure_allows_plain_http_for_any_registry() {
     }
 }
 
-/// The most requests that a registry had at once, of those that `is_meant`.
+/// The maximum number of concurrent requests that match `is_meant`.
 fn at_once(registry: &Memory, is_meant: impl Fn(&Asked) -> bool + Send + Sync + 'static) -> Arc<AtomicUsize> {
     let (now, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
     let highest = Arc::clone(&most);
     registry.twist(move |asked| {
         if is_meant(asked) {
             highest.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            // Long enough for the others that may come to be there too.
+            // Long enough for the other concurrent requests to arrive.
             std::thread::sleep(Duration::from_millis(150));
             now.fetch_sub(1, Ordering::SeqCst);
         }
@@ -112,7 +112,7 @@ fn limits_concurrent_downloads_and_uploads() {
     }
 }
 
-/// The established docker-image resource is a script, to which a number and its text are the same.
+/// The established docker-image resource is a script, in which a number and its text are the same.
 #[test]
 fn accepts_numbers_as_text() {
     let registry = Registry::start();
@@ -161,7 +161,7 @@ fn debug_logs_each_request_without_secrets() {
     assert!(!of(false).contains("answered"));
 }
 
-/// An account of its own is in the registry's name (Amazon ECR, "Private registry"); a temporary key comes with a token.
+/// The name of a registry contains its account (Amazon ECR, "Private registry"); a temporary key has a session token.
 #[test]
 fn uses_aws_account_id_and_session_token() {
     let host = "210987654321.dkr.ecr.eu-west-1.amazonaws.com";
@@ -202,7 +202,7 @@ fn uses_aws_account_id_and_session_token() {
     assert!(!refused.stderr.contains("an0ther-token"), "{}", refused.stderr);
 }
 
-/// A version of the established registry-image resource may have an empty tag: that of an image pinned by its digest.
+/// A version of the established registry-image resource may have an empty tag, for an image that is pinned by digest.
 #[test]
 fn version_without_tag_writes_empty_tag_file() {
     let registry = Registry::start();
@@ -269,8 +269,8 @@ fn creation_time_of_index_is_that_of_the_platform_image() {
     assert!(outcome.stderr.contains("has no image for linux/s390x"), "{}", outcome.stderr);
 }
 
-/// Robots that may push and not pull, and images with vulnerabilities that a policy holds back (goharbor/harbor#15885): a tag that must
-/// not be looked at is pushed.
+/// Some robot accounts may push but not pull, and a policy may block images with vulnerabilities
+/// (goharbor/harbor#15885): a put also pushes a tag that it cannot read.
 #[test]
 fn pushes_tag_that_cannot_be_read() {
     let image = image(1);
@@ -299,7 +299,7 @@ fn pushes_tag_that_cannot_be_read() {
     }
 }
 
-/// The words of goharbor/harbor#19983, with the code of goharbor/harbor#23231.
+/// The message of goharbor/harbor#19983, with the code of goharbor/harbor#23231.
 #[test]
 fn reports_policy_that_blocks_a_pull() {
     let image = image(1);
@@ -326,7 +326,7 @@ fn reports_policy_that_blocks_a_pull() {
     }
 }
 
-/// Go's programs find the keys of a manifest in any case, and some that write manifests rely on it.
+/// Go reads the keys of a manifest in any case, and some tools write them in another case.
 #[test]
 fn reads_manifests_and_archives_with_keys_in_another_case() {
     let plain = image(2);
@@ -360,7 +360,7 @@ fn reads_manifests_and_archives_with_keys_in_another_case() {
     let keys = json!({ "platform": "linux/amd64" });
     get("registry-image", &source, &version(&held), keys, target.path()).succeeded();
     assert!(target.path().join("rootfs/f0").exists());
-    // What a layout says in another case is pushed as it is.
+    // A put pushes a layout with keys in another case unchanged.
     let inputs = scratch::directory();
     let layout = inputs.path().join("layout");
     image.write_layout(&layout);

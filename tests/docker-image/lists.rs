@@ -1,4 +1,4 @@
-//! Lists of tags as registries and the proxies in front of them give them out: no list is cut short in silence.
+//! Tag lists of registries and of proxies in front of them: a check reads the whole list, or fails.
 
 use jetway_tests::registry::image::Image;
 use jetway_tests::registry::memory::{Memory, error};
@@ -10,7 +10,7 @@ use crate::support::{check, said, tags};
 
 const LIST: &str = "/v2/team/app/tags/list";
 
-/// A check of a registry whose lists are answered by `list`, and how many lists it asked for.
+/// A check of a registry whose tag lists come from `list`, and the number of list requests.
 fn listed(list: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Outcome, usize) {
     let registry = Memory::start();
     for tag in ["1.0.0", "2.0.0"] {
@@ -35,7 +35,7 @@ fn two_pages(links: &'static [&'static str]) -> Outcome {
     outcome
 }
 
-/// RFC 8288: proxies add links of their own, and some registries leave the relation out.
+/// RFC 8288: proxies add their own links, and some registries omit the relation.
 #[test]
 fn follows_the_next_page_among_several_links_and_without_a_relation() {
     for links in [
@@ -47,7 +47,7 @@ fn follows_the_next_page_among_several_links_and_without_a_relation() {
     }
 }
 
-/// sonatype/nexus-public#1011: the link has the path of another address. Some proxies name a host inside of the network.
+/// sonatype/nexus-public#1011: the path in the link is wrong. Some proxies return an internal host.
 #[test]
 fn uses_only_the_query_of_a_link_to_another_url() {
     let elsewhere = &["<http://registry.internal:8081/v2/team/app/tags/list?last=1.0.0>; rel=\"next\""];
@@ -70,7 +70,7 @@ fn fails_when_a_page_is_missing() {
     assert!(said(&outcome).contains("last=1.0.0`, does not exist"), "{}", said(&outcome));
 }
 
-/// Distribution's `maxpagesize`: a larger `n` is answered by 400 `PAGINATION_NUMBER_INVALID`.
+/// Distribution's `maxpagesize`: the registry rejects a larger `n` with 400 `PAGINATION_NUMBER_INVALID`.
 #[test]
 fn requests_without_n_after_rejected_page_size() {
     for status in [400, 405, 422] {
@@ -88,7 +88,7 @@ fn fails_on_endless_list() {
     outcome.failed();
     assert!(said(&outcome).contains("the list of tags does not end"), "{}", said(&outcome));
     assert_eq!(lists, 2);
-    // A new address each time, and never a new tag.
+    // A new URL each time, but no new tags.
     let (outcome, lists) = listed(|asked| {
         let last: usize = asked.query("last").and_then(|last| last.parse().ok()).unwrap_or_default();
         page(&["1.0.0"]).with("Link", &format!("<?last={}>; rel=next", last + 1))

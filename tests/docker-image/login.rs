@@ -1,4 +1,4 @@
-//! Logging in: to whom, with what, and with nothing else.
+//! Logins: which credentials are sent to which server.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::{check, get, merge, put, read, said, source};
 
-/// A registry with an image in it, which skopeo has put there as [`USER`].
+/// A registry with an image that skopeo has pushed as [`USER`].
 fn filled(manner: &Manner<'_>) -> Registry {
     let registry = Registry::with(manner);
     let layout = jetway_tests::scratch::directory();
@@ -103,7 +103,7 @@ fn uses_docker_config_for_several_registries() {
     }
 }
 
-/// Google's registries take a key file as a whole for a password.
+/// Google's registries accept a whole key file as the password.
 #[test]
 fn google_key_is_sent_as_password() {
     let key = "{\n  \"type\": \"service_account\",\n  \"private_key\": \"k3y\"\n}\n";
@@ -137,7 +137,7 @@ fn warns_about_username_without_password_and_ignores_it() {
         assert_eq!(outcome.json().as_array().map(Vec::len), Some(1));
         assert!(said(&outcome).contains(says), "{}", said(&outcome));
     }
-    // What is empty was meant to be: a pipeline's var for a registry that needs none.
+    // Empty values are intended: vars of a pipeline for a registry without a login.
     let keys = json!({ "tag": "latest", "username": "", "password": "" });
     assert_eq!(said(&check("registry-image", &source(&registry, "team/app", keys), None)), "");
 }
@@ -151,7 +151,7 @@ fn warns_about_too_many_concurrent_transfers_and_uses_the_maximum() {
     assert_eq!(said(&outcome), "warning: `max_concurrent_downloads` is 100; the limit is 32\n");
 }
 
-/// A registry of one image that takes the token of its own `/token` and nothing else, with these challenges.
+/// A registry with one image that accepts only the token of its own `/token`, with these challenges.
 fn with_challenges(image: &Image, challenges: &'static [&'static str], login: Option<&'static str>) -> HandMade {
     let registry = HandMade::start(image);
     let own = registry.server().url();
@@ -172,8 +172,8 @@ fn with_challenges(image: &Image, challenges: &'static [&'static str], login: Op
     registry
 }
 
-/// RFC 9110, section 11.6.1: a header may hold several challenges, and there may be several headers. A realm is an address, which
-/// may be relative (project-zot/zot#4033).
+/// RFC 9110, section 11.6.1: a header may contain several challenges, and there may be several headers. A realm may be
+/// a relative URL (project-zot/zot#4033).
 #[test]
 fn prefers_a_token_among_several_challenges_and_resolves_a_relative_realm() {
     let image = Image::named("x");
@@ -209,7 +209,7 @@ fn falls_back_to_basic_auth_without_token_server() {
     check("registry-image", &source, None).succeeded();
 }
 
-/// Some registries and proxies answer 401 and do not say how to log in, or say it at `/v2/` alone.
+/// Some registries and proxies send a 401 without a challenge, or send the challenge only at `/v2/`.
 #[test]
 fn requests_v2_after_401_without_challenge() {
     let image = Image::named("x");
@@ -248,7 +248,7 @@ fn error_does_not_mention_unsent_credentials() {
     assert!(!said(&outcome).contains("the credentials require"), "{}", said(&outcome));
 }
 
-/// Some registries ask nobody for credentials, and say of what takes them that it is not there.
+/// Some registries send no challenge, and answer 404 for private repositories.
 #[test]
 fn sends_credentials_after_404_without_challenge() {
     let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::None);
@@ -274,7 +274,7 @@ fn sends_credentials_after_404_without_challenge() {
         let target = scratch::directory();
         get("registry-image", &login, &version, json!({}), target.path()).succeeded();
         assert_eq!(offered(&registry), 2, "once for each step");
-        // Who has none to offer is not asked for any, and what is not there stays so.
+        // Without credentials, the status stays the same.
         let anonymous = json!({ "repository": registry.repository(), "tag": "latest" });
         let outcome = check("registry-image", &anonymous, None);
         assert_eq!(outcome.code == Some(0), status == 404, "{}", outcome.stderr);
@@ -282,7 +282,7 @@ fn sends_credentials_after_404_without_challenge() {
     }
 }
 
-/// Who has a login for an open registry, a wrong one even, is told what a stranger is told.
+/// With a rejected login, a public registry answers as without a login.
 #[test]
 fn falls_back_to_anonymous_when_unrequested_login_is_rejected() {
     let tokens = TokenServer::start();
@@ -316,9 +316,9 @@ fn falls_back_to_anonymous_when_unrequested_login_is_rejected() {
     }
 }
 
-/// There is an answer already, and others wait: a server in trouble is not waited for.
+/// The check already has a response, so it does not retry for a registry with errors.
 #[test]
-fn requests_v2_once_without_challenge() {
+fn does_not_retry_v2_request_without_challenge() {
     let busy = || Answer::text(503, "busy");
     let image = Image::named("x");
     for root_is_busy in [true, false] {
@@ -371,7 +371,7 @@ fn ca_certs_apply_to_all_registries_or_one() {
     with("ca_certs", json!([registry.authority()])).succeeded();
     with("ca_certs", json!([{ "domain": registry.host(), "cert": registry.authority() }])).succeeded();
     with("ca_certs", json!([{ "domain": "other.example", "cert": registry.authority() }])).failed();
-    // `insecure` allows to do without TLS, not to trust whoever speaks it; a list does both.
+    // `insecure: true` allows plain HTTP, but does not disable the verification of certificates; a list does both.
     with("insecure", json!(true)).failed();
     with("insecure", json!([registry.host()])).succeeded();
     with("insecure_registries", json!(["other.example", registry.host()])).succeeded();
@@ -401,12 +401,13 @@ fn client_certificate_is_sent_only_to_its_registry() {
     for domain in ["other.example", "localhost", &format!("localhost:{}", registry.port() ^ 1)] {
         let outcome = check("registry-image", &source(&registry, "team/app", with(domain)), None);
         outcome.failed();
-        // Whether its alert is seen before the end of the connection is a matter of luck; that plain HTTP is not tried is not.
+        // The client may or may not read the TLS alert before the end of the connection; in both cases it must not try
+        // plain HTTP.
         assert!(said(&outcome).contains("cannot read `localhost:[PORT]/team/app:latest`"), "{}", said(&outcome));
         assert!(!outcome.stderr.contains("http://"), "{}", outcome.stderr);
         assert!(!outcome.stderr.contains("PRIVATE KEY"), "{}", outcome.stderr);
     }
-    // A registry that the key is not for, and that would take any.
+    // A registry without this key in `client_certs`, which would accept any certificate.
     let other = Registry::with(&Manner { tls: true, client_certificates: true, ..Manner::default() });
     let mut keys = with(&registry.host());
     keys["ca_certs"] = json!([other.authority()]);

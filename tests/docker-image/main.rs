@@ -1,5 +1,5 @@
-//! The docker-image and registry-image resources from outside: the binary or the image, against Debian's registry, what
-//! skopeo has pushed to it, and stand-ins of registries that no one would want.
+//! Black-box tests of the docker-image and registry-image resources: the binary or the image, against Debian's registry
+//! with images of skopeo, and against stand-ins for misbehaving registries.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

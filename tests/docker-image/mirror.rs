@@ -1,5 +1,4 @@
-//! Mirrors: of Docker Hub, and of nothing else. (Docker Hub itself is not asked here: where the origin has to answer, it is out
-//! of reach, and says so.)
+//! Mirrors of Docker Hub. (Docker Hub itself is unreachable here, so requests to the origin fail.)
 
 use jetway_tests::registry::image::Image;
 use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{check, merge, said};
 
-/// Docker Hub by way of a mirror; a proxy that refuses every connection stands for a network without a way to the Hub.
+/// A check of an image on Docker Hub with a mirror. A proxy that rejects every connection makes Docker Hub unreachable.
 fn through(mirror: Value, more: Value) -> jetway_tests::verb::Outcome {
     let mut source = json!({ "repository": "debian", "tag": "12", "registry_mirror": mirror, "username": "hub", "password": "hub-s3cret" });
     merge(&mut source, more);
@@ -32,7 +31,7 @@ fn mirror_gets_only_its_own_credentials() {
     let registry = Registry::with(&Manner { htpasswd: true, ..Manner::default() });
     let mirror = json!({ "host": registry.host(), "username": USER, "password": PASSWORD });
     let outcome = through(mirror, json!({}));
-    // It knows no such image, and the origin cannot be reached: but it has let us in.
+    // The mirror does not have the image and the origin is unreachable, but the mirror has accepted the login.
     outcome.failed();
     assert!(registry.requests().contains(&"HEAD /v2/library/debian/manifests/12 404".to_owned()), "{}", outcome.stderr);
     let before = registry.requests().len();
@@ -61,7 +60,7 @@ fn uses_plain_http_mirror() {
     let image = Image::named("x");
     let (digest, media_type, bytes) = (image.manifest.digest, image.manifest.media_type, image.manifest.bytes);
     let own = digest.clone();
-    // The proxy that leads to it: a name that is not nearby, so that nothing but its address allows plain HTTP.
+    // A proxy to a mirror with a public name, so that only the `http://` in its URL allows plain HTTP.
     let proxy = StandIn::start(move |asked| {
         if asked.target != "http://mirror.example:5000/v2/library/debian/manifests/12" {
             return Answer::text(404, "");

@@ -1,4 +1,4 @@
-//! Which of the two types a binary is does not depend on what it is called by.
+//! The type of a binary does not depend on its name.
 
 use std::fs;
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use jetway_tests::registry::run;
 use jetway_tests::{binaries, scratch};
 
-/// What the program says of a request without a repository.
+/// The error for a request without a repository.
 fn refusal(mut command: Command) -> String {
     let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start the binary");
     child.stdin.take().expect("its standard input").write_all(b"{\"source\": {}}").expect("write the request");
@@ -21,13 +21,14 @@ fn renamed_binary_keeps_its_type() {
         let directory = scratch::directory();
         let folder = directory.path().join("opt/resource");
         fs::create_dir_all(&folder).expect("make the folder");
-        // By another process: a child that this one has just forked would hold the copy open for writing, and nothing could execute it.
+        // A separate process copies the binary: a forked child of this process could keep the copy open for writing,
+        // which prevents its execution.
         let copy = |path: &Path| run(Command::new("cp").arg(binaries::resource(kind)).arg(path));
         copy(&folder.join("check"));
         let called = refusal(Command::new(folder.join("check")));
         assert!(called.contains(&format!("(jetway-{kind} ")), "{called}");
 
-        // Found through PATH, and under the name of the other type.
+        // Found through PATH, with the name of the other type.
         let name = format!("jetway-{other}");
         copy(&directory.path().join(&name));
         let mut by_path = Command::new(&name);

@@ -1,4 +1,4 @@
-//! What registries and images do that is no attack, and no help either.
+//! Unusual but harmless registries and images.
 
 use std::fs;
 use std::time::Duration;
@@ -68,7 +68,7 @@ fn retries_manifest_and_tag_list_that_were_cut_off() {
         registry.server().fail_next(fault.clone());
         registry.server().fail_next(fault.clone());
         fetch(&registry, &image, json!({ "read_timeout": 3 }), scratch::directory().path()).succeeded();
-        // Three times in all, and no more.
+        // At most three attempts.
         let registry = HandMade::start(&image);
         list(&registry);
         registry.server().fail_next(Fault::Slow(Duration::ZERO));
@@ -165,7 +165,8 @@ fn rejects_range_after_the_requested_offset() {
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
 }
 
-/// What unpacks go by is the bytes: small tools leave the type of a layer out, and artifacts have types of their own.
+/// The content decides about the compression: small tools omit the media type of a layer, and artifacts have their own
+/// types.
 #[test]
 fn unpacks_layers_whatever_their_type() {
     let archive = Tar::new().file("a", 0o644, b"x").finish();
@@ -198,7 +199,7 @@ fn unpacks_layers_whatever_their_type() {
     }
 }
 
-/// Docker's engine makes places to mount things at in each container, so that `docker export` has them.
+/// Docker creates mount points in each container, so `docker export` contains them.
 #[test]
 fn docker_image_files_equal_docker_export() {
     let archive = Tar::new().directory("etc", 0o755).file("etc/hosts", 0o644, b"own").finish();

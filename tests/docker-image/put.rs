@@ -1,4 +1,4 @@
-//! put of images that are ready: what arrives, and what is not sent.
+//! put of existing images: the result in the registry, and the saved uploads.
 
 use std::fs;
 use std::path::Path;
@@ -39,7 +39,7 @@ const PROGRAM: [u8; 132] = {
     elf
 };
 
-/// A tar archive with one file that may be run.
+/// A tar archive with one executable file.
 pub(crate) fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     let directory = scratch::directory();
     fs::write(directory.path().join(name), content).unwrap();
@@ -53,7 +53,7 @@ pub(crate) fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-/// Bytes that do not compress, the same every time.
+/// Incompressible bytes, the same in every run.
 pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = || {
@@ -65,7 +65,7 @@ pub(crate) fn noise(length: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(length).collect()
 }
 
-/// An image of plain layers.
+/// An image with uncompressed layers.
 pub(crate) fn image(layers: &[Vec<u8>]) -> Image {
     let layers: Vec<Blob> = layers.iter().map(|layer| Blob::new(LAYER, layer.clone())).collect();
     let ids: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
@@ -105,13 +105,13 @@ fn program_image() -> Image {
     image(&[tar("program", &PROGRAM), tar("noise", &noise(100_000))])
 }
 
-/// What skopeo says of an image.
+/// The output of `skopeo inspect`.
 fn inspect(registry: &Registry, name: &str, arguments: &[&str]) -> String {
     let name = format!("docker://{}", registry.repository(name));
     run(Command::new("skopeo").args(["inspect", "--tls-verify=false"]).args(arguments).arg(name))
 }
 
-/// The requests since `before`, sorted, without those that ask for what a registry is.
+/// The requests since `before`, sorted, without requests to `/v2/`.
 fn since(registry: &Registry, before: usize) -> Vec<String> {
     let mut requests = registry.requests().split_off(before);
     requests.sort();
@@ -136,7 +136,7 @@ fn pushes_archive_of_docker_save() {
         json!([{ "name": "repository", "value": registry.repository("team/app") }, { "name": "tags", "value": "1.0" }])
     );
     assert_eq!(sha256(inspect(&registry, "team/app:1.0", &["--raw"]).trim_end().as_bytes()), digest);
-    // Skopeo checks every digest, and every layer against the configuration.
+    // skopeo verifies every digest, and every layer against the config.
     let copy = scratch::directory();
     let (from, to) =
         (format!("docker://{}:1.0", registry.repository("team/app")), format!("oci:{}:x", copy.path().display()));
@@ -152,7 +152,7 @@ fn pushes_archive_of_docker_save() {
         let status = Command::new("docker").args(["run", "--rm", "--quiet", &name]).status();
         let status = match status {
             Ok(status) if status.code() != Some(125) => status,
-            // Older engines' command lines know no `--quiet`.
+            // Old command lines of docker do not support `--quiet`.
             _ => Command::new("docker").args(["run", "--rm", &name]).status().unwrap(),
         };
         let _ = Command::new("docker").args(["rmi", &name]).output();
@@ -193,7 +193,7 @@ fn does_not_upload_layer_of_previous_image() {
     let before = registry.requests().len();
     put_it("1.1", b"two");
     let requests = since(&registry, before);
-    // The new layer and the new configuration.
+    // The new layer and the new config.
     assert_eq!(requests.iter().filter(|request| request.starts_with("PATCH")).count(), 2, "{requests:#?}");
     let copy = scratch::directory();
     let from = format!("docker://{}:1.1", registry.repository("team/app"));
@@ -315,13 +315,13 @@ fn import_file_is_reproducible() {
     assert_eq!(import("root.tar").json(), answer);
     let config: Value = serde_json::from_str(&inspect(&registry, "team/app:latest", &["--config", "--raw"])).unwrap();
     assert_eq!(config["rootfs"]["diff_ids"], json!([sha256(&tar("program", &PROGRAM))]));
-    // The same layer, compressed by others: the same image by its id.
+    // The same layer with another compression gives an image with the same id.
     assert_eq!(import("root.tar.gz").json()["metadata"][0], answer["metadata"][0]);
     fs::write(inputs.path().join("text"), "no archive".repeat(200)).unwrap();
     let outcome = import("text");
     outcome.failed();
     assert!(said(&outcome).contains("it is not a tar archive"), "{}", said(&outcome));
-    // Nothing becomes no image.
+    // Empty files are not images.
     fs::write(inputs.path().join("empty"), "").unwrap();
     fs::write(inputs.path().join("page"), format!("<html>{}", "x".repeat(2000))).unwrap();
     fs::create_dir(inputs.path().join("directory")).unwrap();

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::put::{image, save, tar};
 use crate::support::{get, put, said, source};
 
-/// An archive of `docker save` with layers as they are.
+/// An archive of `docker save` with these layers.
 fn archive(path: &Path, config: &[u8], layers: &[&[u8]], sources: &Value) {
     let names: Vec<String> = (0..layers.len()).map(|index| format!("{index}.tar.gz")).collect();
     let mut manifest = json!([{ "Config": "config.json", "RepoTags": ["app:1"], "Layers": names }]);
@@ -29,8 +29,8 @@ fn archive(path: &Path, config: &[u8], layers: &[&[u8]], sources: &Value) {
     fs::write(path, tar.file("manifest.json", 0o644, manifest.to_string().as_bytes()).finish()).unwrap();
 }
 
-/// The manifest that go-containerregistry makes of such an archive (`tarball.Image`): the fields in Go's order, and
-/// Docker's types.
+/// The manifest that go-containerregistry creates for such an archive (`tarball.Image`): the fields in Go's order, and
+/// Docker's media types.
 fn manifest_of_go(config: &[u8], layers: &[&[u8]]) -> String {
     let descriptor = |media_type: &str, bytes: &[u8]| {
         format!(r#"{{"mediaType":"{media_type}","size":{},"digest":"{}"}}"#, bytes.len(), sha256(bytes))
@@ -56,7 +56,7 @@ fn archive_with_compressed_layers_has_digest_of_established_resource() {
     for kinds in [
         [Compression::Gzip; 3],
         [Compression::Zstd, Compression::Gzip, Compression::Gzip],
-        // Where one is compressed, the others are taken as they are.
+        // If one layer is compressed, the others are pushed unchanged.
         [Compression::None, Compression::Gzip, Compression::None],
     ] {
         let (registry, inputs) = (Registry::start(), scratch::directory());
@@ -70,7 +70,7 @@ fn archive_with_compressed_layers_has_digest_of_established_resource() {
     }
 }
 
-/// Newer engines describe each layer in their archives; that is what a manifest made of one says.
+/// Newer engines describe each layer in their archives, and the manifest contains these descriptors.
 #[test]
 fn archive_is_pushed_with_its_layer_descriptors() {
     let content = tar("one", b"1");
@@ -99,7 +99,7 @@ fn archive_has_same_digest_for_all_states_of_the_tags() {
     };
     let (empty, other) = (Registry::start(), Registry::start());
     let digest = push(&empty);
-    // The same image, as another tool has compressed it.
+    // The same image, compressed by another tool.
     other.copy(&format!("docker-archive:{}", archive.display()), "team/app:1.0", &["--format", "v2s2"]);
     other.copy(&format!("docker-archive:{}", archive.display()), "team/app:latest", &["--format", "oci"]);
     assert_eq!(push(&other), digest);
@@ -118,7 +118,7 @@ fn layout_of_one_image_is_pushed_as_image() {
     };
     assert_eq!(push(), json!(image.manifest.digest));
     assert_eq!(registry.manifest("team/app:1"), Some(image.manifest.bytes.clone()));
-    // A get of an index of one image, as it leaves it, is put as that index.
+    // A put of a layout that a get of an index has written pushes this index.
     let index = fs::read(inputs.path().join("layout/index.json")).unwrap();
     fs::write(inputs.path().join("digest"), sha256(&index)).unwrap();
     assert_eq!(push(), json!(sha256(&index)));
@@ -144,7 +144,7 @@ fn layout_may_omit_layers_that_the_registry_has() {
     assert_eq!(answer["version"]["digest"], json!(image.manifest.digest));
 }
 
-/// google/go-containerregistry#819: a build cache in a registry is an index whose entries are layers and a configuration.
+/// google/go-containerregistry#819: a build cache in a registry is an index whose entries are layers and a config.
 #[test]
 fn copies_build_cache_index_byte_for_byte() {
     let registry = Memory::start();
@@ -174,7 +174,7 @@ fn accepts_paths_with_a_leading_slash() {
     Image::named("x").write_layout(&inputs.path().join("layout"));
     fs::write(inputs.path().join("tags"), "a b").unwrap();
     let source = json!({ "repository": registry.repository("team/app"), "tag": "1" });
-    // Where the step sees its inputs.
+    // The path of the inputs, as the step sees it.
     let seen = match Runner::chosen() {
         Runner::Binary => inputs.path().display().to_string(),
         Runner::Image => "/tmp/build/put".to_owned(),
@@ -189,7 +189,7 @@ fn accepts_paths_with_a_leading_slash() {
     assert!(said(&outcome).contains("must stay inside the directory of the inputs"), "{}", said(&outcome));
 }
 
-/// concourse/registry-image-resource#345: people name the wrong one of what a build task leaves.
+/// concourse/registry-image-resource#345: users confuse the files that a build task writes.
 #[test]
 fn wrong_path_lists_available_paths() {
     let registry = Memory::start();
@@ -239,7 +239,7 @@ fn accepts_archives_with_any_compression() {
     }
 }
 
-/// An archive as a tool writes it: how its layers are named and stored is of no consequence.
+/// An archive of a tool: the names and the compression of its layers do not matter.
 #[test]
 #[allow(clippy::too_many_lines, reason = "the archives are shown whole")]
 fn pushes_archives_of_other_tools() {
@@ -355,7 +355,7 @@ fn pushes_archives_of_other_tools() {
     }
 }
 
-/// Builders write an index with the same image in two compressions: two manifests with one configuration.
+/// Builders write an index with the same image in two compressions: two manifests with one config.
 #[test]
 fn manifests_with_the_same_config_keep_their_layers() {
     let registry = Memory::start();

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::{check, put, said, source};
 
-/// Inputs with an image, and files of tags.
+/// Inputs with an image and tag files.
 fn inputs() -> TempDir {
     let inputs = scratch::directory();
     Image::named("x").write_layout(&inputs.path().join("image"));
@@ -21,7 +21,7 @@ fn inputs() -> TempDir {
     inputs
 }
 
-/// The tags that a put reports, the first of which is the version's.
+/// The tags in the metadata of a put; the first is the version's.
 #[track_caller]
 fn tags(kind: &str, registry: &Registry, keys: Value, more: Value) -> String {
     let mut params = json!({ "image": "image" });
@@ -107,7 +107,7 @@ fn sets_all_tags_to_one_manifest() {
         assert_eq!(of(json!({ "tag": "x" }), params), "1.10 edge vone vtwo vthree latest", "{kind}");
         let asked = registry.requests();
         let of = |start: &str| asked.iter().filter(|request| request.starts_with(start)).count();
-        // Each blob once, and the manifest of the image by each of its tags.
+        // One upload for each blob, and one manifest request for each tag.
         assert_eq!(of("POST /v2/team/app/blobs/uploads/"), 1, "{asked:#?}");
         assert_eq!(of("PUT /v2/team/app/manifests/sha256:"), 0, "{asked:#?}");
         assert_eq!(of("PUT /v2/team/app/manifests/"), 6, "{asked:#?}");
@@ -118,7 +118,7 @@ fn sets_all_tags_to_one_manifest() {
         for tag in ["edge", "vone", "vtwo", "vthree", "latest"] {
             assert_eq!(digest(tag), digest("1.10"), "{tag}");
         }
-        // What the source has is for who names none.
+        // The source's tag is used only if the params name no tag.
         assert_eq!(registry.requests().iter().filter(|request| request.contains("/manifests/x")).count(), 0);
     }
 }

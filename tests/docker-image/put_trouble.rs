@@ -1,4 +1,4 @@
-//! put of images that are not what they should be, and over connections that are not.
+//! put of invalid images, and over unreliable connections.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::put::{image, noise, save, tar};
 use crate::support::{put, said, source};
 
-/// Debian's registry throws away what a cut has left of an upload: it is begun again.
+/// Debian's registry discards a partial upload, so the upload starts again.
 #[test]
 fn restarts_upload_that_the_registry_lost() {
     let registry = Registry::start();
@@ -33,7 +33,7 @@ fn restarts_upload_that_the_registry_lost() {
     run(Command::new("skopeo").args(["--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", &from, &to]));
 }
 
-/// As the distribution specification has it: a registry says how much it has, and takes the rest.
+/// The distribution specification: a registry reports the received bytes, and accepts the rest.
 #[test]
 fn resumes_upload_that_was_cut_off() {
     let registry = Receiver::start(3, 1_500_000);
@@ -52,7 +52,7 @@ fn resumes_upload_that_was_cut_off() {
     assert_eq!(ranges, ["", &expected[0], &expected[1], &expected[2], ""]);
 }
 
-/// A registry that knows no parts gets each blob with the request that names it.
+/// If a registry does not support chunks, each blob is sent with the request that names it.
 #[test]
 fn falls_back_to_monolithic_upload() {
     let registry = Receiver::without_parts();
@@ -64,7 +64,7 @@ fn falls_back_to_monolithic_upload() {
     assert_eq!(registry.blob(&image.layers[0].digest).as_deref(), Some(image.layers[0].bytes.as_slice()));
 }
 
-/// The steps of a push: method, and part of the path.
+/// The steps of a push: the method, and a part of the path.
 const STEPS: [(&str, &str); 6] = [
     ("HEAD", "/blobs/"),
     ("POST", "/blobs/uploads/"),
@@ -102,7 +102,7 @@ fn retries_transient_status_at_every_step_of_a_push() {
 #[test]
 fn push_limits_requests_on_permanent_failure() {
     std::thread::scope(|scope| {
-        // Whether the tag is there already is asked to save work; a push goes on without an answer.
+        // The request for the current tag only saves work; the push continues without its response.
         for (method, path) in STEPS.into_iter().filter(|step| *step != ("HEAD", "/manifests/")) {
             scope.spawn(move || {
                 let registry = Receiver::start(0, 0);
@@ -115,7 +115,7 @@ fn push_limits_requests_on_permanent_failure() {
                 let outcome = put("registry-image", &keys, &json!({ "image": "image" }), inputs.path());
                 outcome.failed();
                 let sent = registry.requests().iter().filter(|request| request.starts_with(method)).count();
-                // Two blobs, five tries each, and one more round of an upload that the client has retried.
+                // Two blobs, five attempts each, and one more round of an upload that the client has retried.
                 assert!((2..=20).contains(&sent), "{method} {path}: {sent} requests");
             });
         }
@@ -166,7 +166,7 @@ fn interrupted_put_leaves_no_files() {
     assert_eq!(container.leftovers(), [] as [std::path::PathBuf; 0]);
 }
 
-/// Puts what `spoil` leaves of a layout, and returns what was said. Nothing may have got a tag.
+/// A put of a layout that `spoil` has changed. Returns the error, and asserts that no tag was pushed.
 fn spoilt(spoil: impl FnOnce(&Path, &Image)) -> String {
     let registry = Registry::start();
     let inputs = scratch::directory();
@@ -242,7 +242,7 @@ fn rejects_inconsistent_archive() {
     fs::write(&archive, &whole[..whole.len() / 2]).unwrap();
     says(&refused(&registry, params.clone(), inputs.path()), "the archive is truncated in");
 
-    // A byte of the layer, which is the largest part.
+    // A byte of the layer, which is the largest part of the archive.
     let mut spoilt = whole.clone();
     let at = spoilt.windows(64).position(|window| window == &noise(100_000)[..64]).unwrap();
     spoilt[at] ^= 1;
@@ -254,7 +254,7 @@ fn rejects_inconsistent_archive() {
     fs::write(&archive, tar("other", b"x")).unwrap();
     says(&refused(&registry, params.clone(), inputs.path()), "it has no `manifest.json`");
 
-    // An archive in gzip is one all the same.
+    // A gzip-compressed archive is valid.
     fs::write(&archive, &whole).unwrap();
     run(Command::new("gzip").arg(&archive));
     let keys = source(&registry, "team/app", json!({ "tag": "1" }));
@@ -288,7 +288,7 @@ fn rejects_compressed_layer_that_does_not_match_configuration() {
     }
 }
 
-/// Some registries answer a HEAD with the length of something else.
+/// Some registries answer a HEAD with another length.
 #[test]
 fn uploads_blob_when_registry_has_another_length() {
     let registry = StandIn::start(|asked| match (asked.method.as_str(), asked.path()) {

@@ -1,4 +1,4 @@
-//! Registries that send one elsewhere: stores of blobs, gateways, mounts that are refused.
+//! Registries that redirect: blob stores, gateways, and rejected mounts.
 
 use jetway_tests::registry::hand_made::part;
 use jetway_tests::registry::image::{Compression, Image};
@@ -14,7 +14,7 @@ fn image() -> Image {
     Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::Gzip)
 }
 
-/// A store that gives out the blobs of an image by their digests.
+/// A blob store that serves the blobs of an image by digest.
 fn store(image: &Image) -> StandIn {
     let image = image.clone();
     StandIn::start(move |asked| {
@@ -24,7 +24,7 @@ fn store(image: &Image) -> StandIn {
     })
 }
 
-/// The blob is compared with its digest, so that the store may speak plain HTTP; go-containerregistry and docker follow, too.
+/// The digest protects the blob, so the store may use plain HTTP; go-containerregistry and docker accept this, too.
 #[test]
 fn fetches_blobs_from_store_over_plain_http() {
     let image = image();
@@ -49,7 +49,8 @@ fn fetches_blobs_from_store_over_plain_http() {
     assert!(store.asked().iter().all(|asked| asked.header("authorization").is_none()));
 }
 
-/// google/go-containerregistry#2333: a gateway redirects all requests to another registry, which gives tokens to everybody.
+/// google/go-containerregistry#2333: a gateway redirects all requests to another registry, which returns tokens without
+/// a login.
 #[test]
 fn follows_gateway_to_another_registry() {
     let (own, gateway) = (Memory::start(), Memory::start());
@@ -78,7 +79,7 @@ fn follows_gateway_to_another_registry() {
     let outcome = put("registry-image", &source, &json!({ "image": "layout" }), inputs.path());
     assert_eq!(outcome.json()["version"]["digest"], json!(other.manifest.digest));
     assert_eq!(own.manifest("team/app:latest"), Some(other.manifest.bytes.clone()));
-    // A login for the gateway stays there.
+    // The gateway's credentials are sent to the gateway only.
     let mut with_login = source.clone();
     merge(&mut with_login, json!({ "username": "u", "password": "p4ssw0rd-of-u" }));
     check("registry-image", &with_login, None).succeeded();
@@ -93,7 +94,7 @@ fn uploads_blob_after_rejected_mount() {
         let image = image();
         registry.hold(&image, "team/base", "latest");
         registry.twist(move |asked| {
-            // What another repository has is not seen in this one.
+            // Blobs of another repository are not visible in this repository.
             if asked.method == "HEAD" && asked.path().contains("/team/app/blobs/") {
                 return Some(Answer::text(404, ""));
             }
@@ -108,7 +109,7 @@ fn uploads_blob_after_rejected_mount() {
     }
 }
 
-/// distribution/distribution#2055: an address that a store has signed for a GET is no good for a HEAD.
+/// distribution/distribution#2055: a URL that a store has signed for a GET is invalid for a HEAD.
 #[test]
 fn uploads_blob_if_store_rejects_head() {
     for status in [400, 403, 405] {
@@ -129,7 +130,7 @@ fn uploads_blob_if_store_rejects_head() {
     }
 }
 
-/// concourse/registry-image-resource#33: layers of Microsoft's bases are at Microsoft's own addresses.
+/// concourse/registry-image-resource#33: the layers of Microsoft's base images are at Microsoft's own URLs.
 #[test]
 fn fetches_foreign_layer_from_url_in_the_manifest() {
     let mut image = image();
@@ -154,7 +155,7 @@ fn fetches_foreign_layer_from_url_in_the_manifest() {
         assert!(target.path().join(file).exists(), "{format}");
     }
     assert!(store.asked().iter().all(|asked| asked.header("authorization").is_none()));
-    // What comes from there must be what the manifest says.
+    // The content must match the manifest.
     let liar = StandIn::start(|_| Answer::text(200, "something else"));
     manifest["layers"][0]["urls"] = json!([format!("{}/x", liar.url())]);
     image.manifest = jetway_tests::registry::image::Blob::new(&image.manifest.media_type.clone(), manifest.to_string());
@@ -166,7 +167,7 @@ fn fetches_foreign_layer_from_url_in_the_manifest() {
     assert!(said(&outcome).contains("bytes of it; the manifest requires"), "{}", said(&outcome));
 }
 
-/// An image whose layer is of a type, and at these addresses.
+/// An image with a layer of this type and these URLs.
 fn foreign(media_type: &str, urls: &[String]) -> Image {
     let mut image = image();
     let mut manifest: serde_json::Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
@@ -220,7 +221,7 @@ fn reports_unreachable_host_of_foreign_layer() {
     }
 }
 
-/// Newer bases of Windows have no `urls`, and most registries keep non-distributable layers, too.
+/// Newer base images of Windows have no `urls`, and most registries also store non-distributable layers.
 #[test]
 fn prefers_the_registry_for_foreign_layers() {
     let elsewhere = StandIn::start(|_| Answer::text(404, ""));

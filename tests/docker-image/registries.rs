@@ -1,5 +1,5 @@
-//! The same cases against every registry that can be had: CNCF distribution 2.8 and 3, go-containerregistry's and Gitea's.
-//! crane, skopeo, oras and cosign judge what arrives there.
+//! The same cases against every available registry: CNCF distribution 2.8 and 3, go-containerregistry and Gitea. crane,
+//! skopeo, oras and cosign verify the results.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::support::{check, get, merge, put, read, tags};
 /// A registry that runs until it is dropped.
 struct Server {
     name: &'static str,
-    /// `HOST:PORT`, and the folder of repositories in it.
+    /// `HOST:PORT`, and the prefix of its repositories.
     prefix: String,
     login: Option<(&'static str, &'static str)>,
     _running: Running,
@@ -34,7 +34,7 @@ enum Running {
         _daemon: Daemon,
         _directory: TempDir,
     },
-    /// The one of the whole test process.
+    /// The registry that all tests of this process share.
     Shared,
 }
 
@@ -52,7 +52,7 @@ impl Server {
         source
     }
 
-    /// The digest of a tag, as skopeo sees it.
+    /// The digest of a tag, read by skopeo.
     fn digest(&self, path: &str, tag: &str) -> String {
         let mut skopeo = Command::new("skopeo");
         skopeo.args(["inspect", "--tls-verify=false", "--no-tags", "--format", "{{.Digest}}"]);
@@ -63,7 +63,7 @@ impl Server {
     }
 }
 
-/// Every registry that can run here.
+/// All registries that can run on this machine.
 fn servers() -> Vec<Server> {
     let registry = Registry::start();
     let prefix = registry.host();
@@ -81,7 +81,7 @@ fn servers() -> Vec<Server> {
             fs::write(directory.path().join("config.yml"), configuration).expect("write the registry's configuration");
             let mut command = Command::new(counterparts::program("distribution"));
             command.arg("serve").arg(directory.path().join("config.yml"));
-            // Its traces would be sent to a collector.
+            // Otherwise the registry sends traces to a collector.
             command.env("OTEL_TRACES_EXPORTER", "none");
             command
         });
@@ -109,13 +109,13 @@ fn servers() -> Vec<Server> {
     servers
 }
 
-/// An image with two layers, whose file `word` says `word`.
+/// An image with two layers, whose file `word` contains `word`.
 fn image(word: &str, compression: Compression) -> Image {
     let archives = [tar("base", b"the base\n"), tar("word", word.as_bytes())];
     Image::of_archives(&json!({ "Env": ["A=b"], "Labels": { "word": word } }), &archives, compression)
 }
 
-/// An image that differs from the others.
+/// A unique image.
 fn last() -> Image {
     image("last\n", Compression::Gzip)
 }
@@ -127,7 +127,7 @@ fn inputs(image: &Image) -> TempDir {
     inputs
 }
 
-/// Puts an image, and returns the digest that the put says.
+/// Puts an image, and returns the digest in the version.
 fn put_image(server: &Server, path: &str, image: &Image, more: Value, params: Value) -> String {
     let mut all = json!({ "image": "image" });
     merge(&mut all, params);
@@ -185,7 +185,7 @@ fn check_finds_moved_tag() {
         let second =
             put_image(&server, "cases/moves", &image("two\n", Compression::Gzip), json!({ "tag": "1" }), json!({}));
         let listed = check("registry-image", &source, Some(&known)).json();
-        // Gitea removes a manifest that no tag names any more.
+        // Gitea deletes a manifest that has no tag any more.
         let versions = [json!({ "tag": "1", "digest": first }), json!({ "tag": "1", "digest": second })];
         let expected = if server.name == "gitea" { &versions[1..] } else { &versions[..] };
         assert_eq!(listed, json!(expected), "{}", server.name);
@@ -230,7 +230,7 @@ fn check_reads_several_pages_of_tags() {
         let source = server.source("cases/pages", json!({ "semver_constraint": ">=1.0.0" }));
         let known = json!({ "tag": "1.0.0", "digest": image.manifest.digest });
         let outcome = check("registry-image", &source, Some(&known));
-        // In the order of the registry it is the last one.
+        // The registry returns it last.
         assert_eq!(tags(&outcome).last().map(String::as_str), Some("1.1.0"), "{}: {}", server.name, outcome.stderr);
     }
 }
@@ -316,7 +316,7 @@ fn oras_fetches_the_manifest_of_a_put_image() {
     }
 }
 
-/// A put fails for this reason before it sends anything.
+/// Asserts that a put fails with this reason before it uploads anything.
 fn refuses(server: &Server, path: &str, image: &Image, more: &Value, reason: &str) {
     let source = server.source(path, more.clone());
     let outcome = put("registry-image", &source, &json!({ "image": "image" }), inputs(image).path());
@@ -376,7 +376,7 @@ fn cosign_verifies_what_a_put_signs() {
     }
 }
 
-/// Asks cosign whether the key `key.pub` signed an image.
+/// Verifies with cosign whether the key `key.pub` signed an image.
 fn verify(cosign: &Path, keys: &Path, name: &str) {
     let mut command = Command::new(cosign);
     command.args(["verify", "--key", "key.pub", "--insecure-ignore-tlog=true", "--allow-http-registry", name]);

@@ -1,4 +1,4 @@
-//! What the cases have in common.
+//! Helpers for requests and responses.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ pub(crate) fn get(kind: &str, source: &Value, version: &Value, params: Value, ta
     Verb::get(kind).dir(target).request(&request).run()
 }
 
-/// What is in a file.
+/// The content of a file.
 pub(crate) fn read(directory: &Path, name: &str) -> String {
     std::fs::read_to_string(directory.join(name)).unwrap_or_else(|error| panic!("read {name}: {error}"))
 }
@@ -38,7 +38,7 @@ pub(crate) fn source(registry: &Registry, path: &str, more: Value) -> Value {
     source
 }
 
-/// Adds keys.
+/// Adds keys to an object.
 pub(crate) fn merge(to: &mut Value, more: Value) {
     let (to, more) = (to.as_object_mut().expect("an object"), more);
     for (key, value) in more.as_object().expect("an object") {
@@ -46,7 +46,7 @@ pub(crate) fn merge(to: &mut Value, more: Value) {
     }
 }
 
-/// The tags of an answer.
+/// The tags in a response.
 #[track_caller]
 pub(crate) fn tags(outcome: &Outcome) -> Vec<String> {
     let answer = outcome.json();
@@ -54,7 +54,7 @@ pub(crate) fn tags(outcome: &Outcome) -> Vec<String> {
     versions.map(|version| version["tag"].as_str().expect("a tag").to_owned()).collect()
 }
 
-/// What the verb told people, without colours, ports and digests of this run.
+/// The output on standard error, without colours, ports and the digests of this run.
 pub(crate) fn said(outcome: &Outcome) -> String {
     let rendered = outcome.view().render();
     let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");

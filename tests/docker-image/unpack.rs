@@ -1,4 +1,4 @@
-//! Layers with entries that replace each other, and with owners and times that few tools write.
+//! Layers whose entries replace each other, and unusual owners and times.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::hostile::fetch;
 
-/// The root file system of these layers.
+/// The root file system of an image with these layers.
 fn unpacked(layers: &[Vec<u8>]) -> (TempDir, PathBuf) {
     let image = Image::of_archives(&json!({}), layers, Compression::Gzip);
     let target = scratch::directory();
@@ -38,7 +38,7 @@ fn replacing_a_directory_with_a_link_keeps_the_target() {
         let (_target, root) = unpacked(&[below.clone(), above.finish()]);
         assert_eq!(fs::read_link(root.join("a")).unwrap(), PathBuf::from("b"));
         assert_eq!(content(root.join("b/keep")), "kept");
-        // A whiteout behind the link may follow it.
+        // A whiteout may follow the link.
         assert!(!keeps_other || content(root.join("b/a")) == "mine");
     }
 }
@@ -115,7 +115,7 @@ fn keeps_times_and_owners_at_their_limits() {
     let metadata = |path: &str| fs::metadata(root.join(path)).unwrap();
     assert_eq!((metadata("before-1970").mtime(), metadata("before-1970").mtime_nsec()), (-1, 0));
     assert_eq!((metadata("half").mtime(), metadata("half").mtime_nsec()), (-1, 500_000_000));
-    // A file system that has no such time takes the nearest one.
+    // A file system without such times uses the nearest time.
     assert!(metadata("year-1").mtime() < 0 && metadata("year-9999").mtime() > 4_000_000_000);
     if rustix::process::geteuid().is_root() {
         assert_eq!((metadata("large-owner").uid(), metadata("large-owner").gid()), (2_097_152, 3_000_000));
@@ -126,7 +126,7 @@ fn keeps_times_and_owners_at_their_limits() {
     }
 }
 
-/// Some tools pad a compressed layer to whole blocks, and its digest is that of the padded file.
+/// Some tools pad a compressed layer to whole blocks; its digest includes the padding.
 #[test]
 fn accepts_zeros_after_a_compressed_layer() {
     let archive = Tar::new().file("a", 0o644, b"x").finish();
@@ -137,7 +137,7 @@ fn accepts_zeros_after_a_compressed_layer() {
     assert_eq!(content(target.path().join("rootfs/a")), "x");
 }
 
-/// Other tools leave fields out, write `null`, and describe more steps than there are layers.
+/// Other tools omit fields, write `null`, and describe more steps than layers.
 #[test]
 fn reads_configs_of_other_tools() {
     let archive = Tar::new().file("a", 0o644, b"x").finish();

@@ -1,4 +1,4 @@
-//! check of many tags: by pattern, and as semantic versions.
+//! check of many tags: by pattern, and by semantic version.
 
 use jetway_tests::registry::Registry;
 use jetway_tests::registry::image::{Image, MANIFEST};
@@ -8,7 +8,7 @@ use crate::support::{check, said, source, tags};
 
 const PATH: &str = "team/app";
 
-/// A registry with tags: `1.0 1.0.0=a` are two tags for the image `a`; a tag alone has an image of its own.
+/// A registry with tags: `1.0 1.0.0=a` are two tags of the image `a`; a tag without `=` has its own image.
 fn filled(spec: &str) -> Registry {
     let registry = Registry::start();
     push(&registry, spec);
@@ -26,14 +26,14 @@ fn digest(name: &str) -> String {
     Image::named(name).manifest.digest
 }
 
-/// The tags of a check with these keys.
+/// The tags that a check with these keys returns.
 #[track_caller]
 fn found(spec: &str, keys: Value) -> String {
     let registry = filled(spec);
     tags(&check("registry-image", &source(&registry, PATH, keys), None)).join(" ")
 }
 
-/// The same with a known version: its tag, and the image that it was.
+/// The same with a known version: its tag and its image.
 #[track_caller]
 fn found_since(spec: &str, keys: Value, tag: &str, name: &str) -> String {
     let registry = filled(spec);
@@ -68,7 +68,7 @@ mod by_version {
                 json!({ "pre_releases": true, "pre_release_prefixes": ["dev"] }),
                 "1.0.0 1.1.0-alpha 1.1.0-beta1 1.1.0-dev.1 1.1.0-rc.9 1.1.0-rc.10 1.1.0-rc.1-slim",
             ),
-            // As the established resource: a constraint admits them, and `pre_releases` asks for them.
+            // As in the established resource: a constraint and `pre_releases` both include pre-releases.
             (json!({ "semver_constraint": ">=1.1.0-beta" }), ""),
             (
                 json!({ "semver_constraint": ">=1.1.0-beta", "pre_releases": true }),
@@ -110,7 +110,7 @@ mod by_version {
     fn omits_versions_older_than_the_known_one() {
         let spec = "1.0.0 1.1.0 1.2.0 2.0.0-rc.1 1.1";
         assert_eq!(found_since(spec, json!({}), "1.1.0", "1.1.0"), "1.1.0 1.2.0");
-        // Its tag points elsewhere, or is gone, or is none that counts: everything is told.
+        // If its tag has moved, is deleted or does not match, the check returns all tags.
         assert_eq!(found_since(spec, json!({}), "1.1.0", "other"), "1.0.0 1.1 1.1.0 1.2.0");
         assert_eq!(found_since(spec, json!({}), "1.0.5", "1.1.0"), "1.0.0 1.1 1.1.0 1.2.0");
         assert_eq!(found_since("1.0.0 latest", json!({}), "latest", "latest"), "1.0.0 latest");
@@ -119,7 +119,7 @@ mod by_version {
     #[test]
     fn sends_one_head_for_each_candidate_tag() {
         let registry = filled("1.0.0");
-        // Two hundred tags for one manifest are made by two hundred requests and no more.
+        // Two hundred tags of one manifest take two hundred requests.
         let manifest = Image::named("1.0.0").manifest;
         for minor in 1..=200 {
             registry.client().put_manifest(PATH, &format!("1.{minor}.0"), MANIFEST, &manifest.bytes);
@@ -157,13 +157,13 @@ mod by_version {
 mod by_pattern {
     use super::*;
 
-    /// An image that says when it was made.
+    /// An image with this creation time.
     fn made(registry: &Registry, tag: &str, created: &str) {
         let config = json!({ "architecture": "amd64", "os": "linux", "created": created, "config": { "Labels": { "tag": tag } } });
         Image::new(&config, Vec::new()).push(registry.client(), PATH, tag);
     }
 
-    /// The tags in an order of ours: this registry has none.
+    /// A tag list in this order, which the registry itself does not return.
     #[track_caller]
     fn found(spec: &str, keys: Value) -> String {
         let found = super::found(spec, keys);
@@ -177,7 +177,7 @@ mod by_pattern {
         let spec = "b-2 a-1 c-3 1.0.0";
         assert_eq!(found(spec, json!({ "tag_regex": "-[0-9]$" })), "a-1 b-2 c-3");
         assert_eq!(found(spec, json!({ "tag_regex": "(?i)^[AB]" })), "a-1 b-2");
-        // As nearly everybody writes it.
+        // The most common form.
         assert_eq!(found(spec, json!({ "tag_regex": r"^\d+\.\d+\.\d+$" })), "1.0.0");
         assert_eq!(found(spec, json!({ "tag_regex": r"\b\w-\d\b" })), "a-1 b-2 c-3");
         assert_eq!(found(spec, json!({ "tag_regex": "nothing" })), "");
@@ -189,7 +189,7 @@ mod by_pattern {
     fn sorts_tags_by_the_match_of_a_named_group() {
         let spec = "main-9-beef main-10-cafe main-101-0a1b 1.10.0-x 1.9.0-x latest";
         for (keys, expected) in [
-            // Numbers are versions.
+            // Numbers are valid versions.
             (
                 json!({ "tag_regex": "^main-(?P<build>[0-9]+)-[0-9a-f]+$", "sort": "semver" }),
                 "main-9-beef main-10-cafe main-101-0a1b",
@@ -204,9 +204,9 @@ mod by_pattern {
             ),
             (json!({ "tag_regex": "^(?P<version>.*)-x$", "sort": "semver" }), "1.9.0-x 1.10.0-x"),
             (json!({ "tag_regex": "^(?P<version>.*)-x$", "sort": "semver", "semver_constraint": "~1.9" }), "1.9.0-x"),
-            // What has no key does not count.
+            // A tag without a match is ignored.
             (json!({ "tag_regex": "^latest$|^(?P<version>.*)-x$", "sort": "semver" }), "1.9.0-x 1.10.0-x"),
-            // Without a group it is the whole tag.
+            // Without a group, the whole tag is the key.
             (json!({ "tag_regex": ".", "sort": "semver" }), "1.9.0-x 1.10.0-x"),
             (json!({ "tag_regex": "^(main-1|l)", "sort": "text" }), "latest main-10-cafe main-101-0a1b"),
         ] {
@@ -214,7 +214,7 @@ mod by_pattern {
         }
         let keys = json!({ "tag_regex": "^main-(?P<build>[0-9]+)-", "sort": "semver" });
         assert_eq!(found_since(spec, keys.clone(), "main-10-cafe", "main-10-cafe"), "main-10-cafe main-101-0a1b");
-        // A tag that has moved, or gone, is no place to begin at.
+        // If the known tag has moved or is deleted, the check starts with the newest tag.
         assert_eq!(found_since(spec, keys.clone(), "main-10-cafe", "other"), "main-9-beef main-10-cafe main-101-0a1b");
         assert_eq!(found_since(spec, keys, "main-11-cafe", "x"), "main-9-beef main-10-cafe main-101-0a1b");
     }
@@ -264,7 +264,7 @@ mod cost {
 
     use super::*;
 
-    /// The tags that a registry was asked for by HEAD, in their order.
+    /// The tags of the HEAD requests, in order.
     fn heads(requests: &[String]) -> Vec<String> {
         let tag = |request: &String| {
             let rest = request.strip_prefix("HEAD /v2/team/app/manifests/")?;
@@ -282,7 +282,7 @@ mod cost {
         let base = Image::named("x");
         client.put_blob(PATH, &base.config);
         let mut manifest: Value = serde_json::from_slice(&base.manifest.bytes).unwrap();
-        // 0.0.0 to 9.9.4: an image each.
+        // 0.0.0 to 9.9.4, each with its own image.
         let tags: Vec<String> =
             (0..500).map(|number| format!("{}.{}.{}", number / 50, number / 5 % 10, number % 5)).collect();
         for tag in &tags {
@@ -306,13 +306,13 @@ mod cost {
         assert_eq!(ordered, tags.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(run(json!({ "semver_constraint": "~3.1" }), None).len(), 5);
         assert_eq!(run(json!({ "tag_regex": "^4\\." }), None).len(), 50);
-        // Within the bounds, and from the known version on, whatever the order is of.
+        // Within the limits, and from the known version on, in any order.
         let by_group = json!({ "tag_regex": "^(?P<version>[0-8].*)$", "sort": "semver", "semver_constraint": ">=8.9" });
         let some = run(by_group.clone(), None);
         assert_eq!(some.len(), 5);
         assert_eq!(run(by_group, Some(&some[3])).len(), 2);
         assert_eq!(run(json!({ "tag_regex": "^9", "sort": "text" }), Some(&all[490])).len(), 10);
-        // The known version and what is newer.
+        // The known version and newer tags.
         assert_eq!(run(json!({}), Some(&all[490])).len(), 10);
         assert_eq!(run(json!({ "semver_constraint": "<9.9.3" }), Some(&all[490])).len(), 8);
     }
@@ -331,7 +331,7 @@ mod cost {
                 return if page + 1 < PAGES { answer.with("Link", &link) } else { answer };
             }
             highest.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            // Long enough for the others that may come to be there too.
+            // Long enough for the other concurrent requests to arrive.
             std::thread::sleep(Duration::from_millis(50));
             now.fetch_sub(1, Ordering::SeqCst);
             let digest = digest(asked.path());

@@ -1,4 +1,4 @@
-//! A pipeline's abort: helm hears of it, and what is left is said.
+//! Aborts: helm gets the signal, and the put reports the state of the release.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::{RUNS, add_hook, deploy, inputs, put, revisions, said, source, statuses, wait_for_status};
 
-/// Inputs whose chart comes up only when that is all one waits for, and whose test never ends.
+/// Inputs with values of a chart that never becomes ready, and of a test that never ends.
 fn slow() -> TempDir {
     inputs(&[("broken.yaml", "image: broken\n"), ("runs.yaml", "testAnnotations: {jetway.test/ready: \"false\"}\n")])
 }
@@ -18,7 +18,7 @@ fn start(namespace: &Namespace, helm: Helm, params: Value, inputs: &TempDir) -> 
     put(helm, namespace.cluster().programs(), &source(namespace), params, inputs.path()).spawn()
 }
 
-/// Ends it, and says what it said.
+/// Aborts a put, and returns its outcome and its output.
 fn aborted(running: Running) -> (Outcome, String) {
     running.terminate();
     let outcome = running.wait(Duration::from_secs(30));
@@ -36,7 +36,7 @@ fn during_upgrade_marks_the_revision_failed() {
         let namespace = cluster.namespace();
         let inputs = slow();
         deploy(&namespace, helm, "demo", &["--wait"]);
-        // helm 4's own strategy may see the workload of revision 1, which is ready, and be done.
+        // helm 4's own strategy may watch the workload of revision 1, which is ready, and succeed at once.
         let params = json!({
             "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "wait": "legacy", "timeout": "5m",
             "rollback_on_failure": true,
@@ -102,7 +102,7 @@ fn during_rollback_releases_the_lock() {
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
         let inputs = slow();
-        // What ran once and cannot any more.
+        // Revision 1 counts as deployed, because helm did not wait for it, but its image never starts.
         deploy(&namespace, helm, "demo", &["--set=image=broken"]);
         deploy(&namespace, helm, "demo", &["--set=image=app:2", "--wait"]);
         let running = start(&namespace, helm, json!({ "rollback": { "revision": 1 }, "timeout": "5m" }), &inputs);

@@ -1,4 +1,4 @@
-//! Who gets in, and what those are told who do not.
+//! Logins to the API server, and the errors of rejected logins.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -114,7 +114,7 @@ fn sends_no_token_to_a_server_of_another_authority() {
     let text = said(&outcome);
     assert!(text.contains("the server's certificate is not signed by the authority that is set for it"), "{text}");
     assert!(text.contains("hint: the API server's authority is `cluster_ca`"), "{text}");
-    // The other way round: a server of another authority is asked nothing.
+    // A server of another authority gets no request.
     let source = with(source_with_token(cluster, &namespace, "s3cret-token"), json!({ "cluster_url": other.url() }));
     check(&source, Value::Null).failed();
     assert!(other.asked().is_empty());
@@ -149,8 +149,8 @@ fn in_cluster_fails_outside_a_pod() {
 
 #[test]
 fn logs_in_with_the_service_account_of_a_pod() {
-    // The account is where Kubernetes mounts it, which is nowhere to write to on a machine. The binary's case is
-    // `containers::worker_in_a_pod_logs_in_with_its_service_account`.
+    // The service account is mounted at a fixed path, which a test cannot write on this machine. The case of the binary
+    // is `containers::worker_in_a_pod_logs_in_with_its_service_account`.
     if Runner::chosen() == Runner::Binary {
         return;
     }

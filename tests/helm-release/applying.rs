@@ -1,4 +1,4 @@
-//! Objects that somebody else has changed or made: who wins, and which key says so.
+//! Objects that another client has changed or created.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ fn chart_overrides_a_field_that_another_client_has_set() {
         scale("2");
         assert_eq!(put(json!({ "values": "two.yaml" })).json()["version"], revisions([2])[0], "{helm:?}");
         assert_eq!(replicas(), "1", "{helm:?}");
-        // What was scaled is no obstacle to the way back either.
+        // A changed field does not prevent a rollback either.
         scale("2");
         let back = put(json!({ "values": "broken.yaml", "rollback_on_failure": { "timeout": "30s" } }));
         back.failed();
@@ -54,7 +54,7 @@ fn conflict_without_force_conflicts_is_an_error_that_names_the_key() {
     refused.failed();
     let text = said(&refused);
     assert!(text.contains(".spec.replicas") && text.contains("hint: `force_conflicts: true`"), "{text}");
-    // On the client there is no conflict, and the chart wins.
+    // With client-side apply there is no conflict, and the chart wins.
     put(Helm::Four, json!({ "force_conflicts": false, "server_side_apply": false })).succeeded();
     put(Helm::Four, json!({ "server_side_apply": "auto" })).succeeded();
     for (params, key) in [

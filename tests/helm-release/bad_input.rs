@@ -1,4 +1,4 @@
-//! Requests that cannot be meant: each message as it is.
+//! Invalid requests with their exact messages.
 
 use jetway_tests::scratch;
 use jetway_tests::verb::Verb;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{check, said};
 
-/// What is said of a source, without the head.
+/// The problems of a source, without the first line.
 #[track_caller]
 fn problems(source: Value) -> String {
     let outcome = check(&source, Value::Null);
@@ -19,7 +19,7 @@ fn problems(source: Value) -> String {
 
 #[test]
 fn rejects_a_source_with_several_clusters() {
-    // Puts may bring a cluster along: a check has nothing to look at, and what is known stays.
+    // Puts may have their own cluster: a check without a cluster returns the known version.
     for version in [Value::Null, json!({ "release": "demo", "revision": "7", "cluster": "https://k" })] {
         let outcome = check(&json!({ "release": "demo" }), version.clone());
         assert_eq!(outcome.json(), if version.is_null() { json!([]) } else { json!([version]) });
@@ -63,7 +63,7 @@ fn rejects_malformed_names_and_addresses() {
 #[test]
 fn rejects_incomplete_credentials() {
     let outcome = check(&json!({ "cluster_url": "https://k.example", "release": "demo" }), Value::Null);
-    // Puts may bring a token along.
+    // Puts may have their own token.
     assert_eq!(outcome.json(), json!([]));
     assert_eq!(
         said(&outcome),

@@ -1,4 +1,4 @@
-//! Charts from elsewhere: repositories, registries, and the plugins that may be needed for them.
+//! Charts from repositories and registries, and the plugins that they may need.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::support::{chart, check, inputs, put, revisions, said, source, watched, with};
 
-/// The chart as an archive of that version.
+/// The chart as an archive with this version.
 fn package(namespace: &Namespace, version: &str, directory: &Path) -> PathBuf {
     let (chart, version_argument) = (chart(), format!("--version={version}"));
     let arguments =
@@ -24,7 +24,7 @@ fn package(namespace: &Namespace, version: &str, directory: &Path) -> PathBuf {
     directory.join(format!("demo-{version}.tgz"))
 }
 
-/// The files of a repository of charts.
+/// The files of a chart repository.
 fn repository(namespace: &Namespace) -> TempDir {
     let directory = scratch::directory();
     for version in ["1.0.0", "1.1.0"] {
@@ -34,11 +34,11 @@ fn repository(namespace: &Namespace) -> TempDir {
     directory
 }
 
-/// What a server of these files answers; with a password, to whom knows it.
+/// A server for these files, with or without a password.
 ///
-/// "The Chart Repository Guide" (<https://helm.sh/docs/topics/chart_repository/>): any HTTP server that serves YAML and tar files will do,
-/// with an `index.yaml` below the repository's address. The media types are those of RFC 9512 (2.1) and RFC 6713 (3), the 401 that of RFC 7617
-/// (2), the 404 that of RFC 9110 (15.5.5).
+/// "The Chart Repository Guide" (<https://helm.sh/docs/topics/chart_repository/>): any HTTP server that serves YAML and
+/// tar files, with an `index.yaml` at the URL of the repository. The media types are those of RFC 9512 (2.1) and RFC
+/// 6713 (3), the 401 that of RFC 7617 (2), the 404 that of RFC 9110 (15.5.5).
 fn file_server(
     files: &Path,
     password: bool,
@@ -69,7 +69,7 @@ fn fetches_a_version_from_a_repository_with_a_password() {
         let namespace = cluster.namespace();
         let files = repository(&namespace);
         let server = StandIn::start(file_server(files.path(), true));
-        // Nothing listens there: a repository that no chart comes from is not asked.
+        // No server listens there: a put sends no request to a repository that it does not need.
         let repos = json!([
             { "name": "ours", "url": server.url(), "username": USER, "password": PASSWORD },
             { "name": "other", "url": "http://127.0.0.1:1" },
@@ -194,7 +194,7 @@ fn fetches_dependencies_of_a_chart_in_the_inputs() {
     }
 }
 
-/// A chart in the inputs that needs a `demo` of 1.0 from there.
+/// A chart in the inputs that depends on `demo` 1.0 from this repository.
 fn whole(inputs: &Path, url: &str) -> PathBuf {
     let directory = inputs.join("whole");
     fs::create_dir(&directory).unwrap();
@@ -214,7 +214,7 @@ fn fetches_the_versions_of_a_lock_file_without_changing_it() {
         let server = StandIn::start(file_server(files.path(), false));
         let inputs = scratch::directory();
         let directory = whole(inputs.path(), &server.url());
-        // Locked when 1.0.0 was the newest version.
+        // The lock file was written when 1.0.0 was the newest version.
         let later = files.path().join("demo-1.1.0.tgz");
         let aside = files.path().join("later");
         fs::rename(&later, &aside).unwrap();
@@ -236,7 +236,7 @@ fn fetches_the_versions_of_a_lock_file_without_changing_it() {
         };
         assert_eq!(charts(), ["demo-1.0.0.tgz"], "{helm:?}");
         assert_eq!(fs::read_to_string(directory.join("Chart.lock")).unwrap(), lock, "{helm:?}");
-        // A lock that is out of date is said to be, and is no failure.
+        // An outdated lock file is a warning.
         let newer = fs::read_to_string(directory.join("Chart.yaml")).unwrap().replace("^1.0.0", "^1.1.0");
         fs::write(directory.join("Chart.yaml"), newer).unwrap();
         let outcome = deploy(&source(&namespace));
@@ -265,13 +265,13 @@ fn dependencies_in_charts_need_no_repository() {
         outcome.succeeded();
         assert!(said(&outcome).contains("are in its directory `charts`: nothing is fetched\n"), "{}", outcome.stderr);
         assert!(!directory.join("Chart.lock").exists());
-        // With no copy there, the repository is asked.
+        // Without a copy in `charts/`, the repository is used.
         fs::remove_dir_all(directory.join("charts")).unwrap();
         put(helm, cluster.programs(), &source(&namespace), json!({ "chart": "whole" }), inputs.path()).run().failed();
     }
 }
 
-/// Pushes the chart into the registry, as whoever may.
+/// Pushes the chart to the registry, with these options for a login.
 fn push(namespace: &Namespace, registry: &Registry, options: &[&str]) {
     let directory = scratch::directory();
     let archive = package(namespace, "1.0.0", directory.path());
@@ -320,7 +320,7 @@ fn trusts_ca_certs_for_a_registry() {
     let namespace = cluster.namespace();
     let inputs = inputs(&[]);
     let params = json!({ "chart": format!("oci://{}/charts/demo", registry.host()) });
-    // Helm 3 speaks plain HTTP with this machine, whatever it is told.
+    // Helm 3 always uses plain HTTP for localhost.
     let run = |more: Value| {
         put(Helm::Four, cluster.programs(), &with(source(&namespace), more), params.clone(), inputs.path()).run()
     };
@@ -350,7 +350,7 @@ fn logs_in_to_ecr_with_a_password_of_amazon() {
         json!({ "private_registry": { "ecr": { "region": "eu-west-1", "account_id": "123456789012" } } }),
     );
     let inputs = inputs(&[]);
-    // A program in helm's place shows what it would log in with.
+    // A program instead of helm logs the credentials.
     let programs = inputs.path().join("programs");
     fs::create_dir(&programs).unwrap();
     let program = programs.join(Helm::Four.program());
@@ -372,7 +372,7 @@ fn logs_in_to_ecr_with_a_password_of_amazon() {
     let wrong = run("wr0ngXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     wrong.failed();
     assert!(said(&wrong).contains("cannot get credentials for ECR in `eu-west-1`"), "{}", wrong.stderr);
-    // As a parameter of the put, with keys of its own, which go before those of the source and the worker's.
+    // The registry in the params overrides the source's keys and the worker's identity.
     fs::remove_file(&log).unwrap();
     let user = json!({ "access_key_id": "AKIDEXAMPLE", "secret_access_key": SECRET });
     let of_put = json!({ "region": "eu-west-1", "account_id": "123456789012", "profile": "charts", "user": user });
@@ -392,7 +392,7 @@ fn installs_plugins_from_the_inputs_and_from_archives() {
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
         let inputs = inputs(&[]);
-        // A plugin that fetches charts from addresses of its own.
+        // A plugin that downloads charts with its own URL scheme.
         let plugin = inputs.path().join("plugin");
         fs::create_dir(&plugin).unwrap();
         let metadata = match helm {

@@ -1,4 +1,4 @@
-//! check: revisions that were deployed, from helm's own records.
+//! check: the deployed revisions in helm's records.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn returns_the_latest_deployed_revision_first_and_then_all_newer_ones() {
         assert_eq!(check(&source, Value::Null).json(), revisions([3]), "{helm:?}");
         assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions([1, 2, 3]), "{helm:?}");
         assert_eq!(check(&source, revisions([3])[0].clone()).json(), revisions([3]), "{helm:?}");
-        // Helm has forgotten it; the newer ones still count.
+        // The record of the known revision is gone; newer revisions are still returned.
         namespace.kubectl(&["delete", "secret", "sh.helm.release.v1.demo.v1"]);
         assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions([2, 3]), "{helm:?}");
     }
@@ -53,7 +53,7 @@ fn returns_failed_revisions_only_with_their_status() {
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
         deploy(&namespace, helm, "demo", &[]);
-        // The word that the established resource looked for, where it does not belong.
+        // A description with the word that the established resource searched for.
         deploy(
             &namespace,
             helm,
@@ -100,7 +100,7 @@ fn missing_release_is_an_error_that_suggests_a_similar_name() {
     let outcome = check(&with(source(&namespace), json!({ "release": "demmo" })), Value::Null);
     outcome.failed();
     assert!(said(&outcome).ends_with("hint: did you mean `demo`?\n"), "{}", outcome.stderr);
-    // A release of that name elsewhere is another one.
+    // A release with the same name in another namespace is another release.
     check(&with(source(&namespace), json!({ "namespace": "default" })), Value::Null).failed();
 }
 
@@ -120,11 +120,11 @@ fn accepts_versions_without_a_revision() {
     ] {
         assert_eq!(check(&source, version.clone()).json(), revisions([1]), "{version}");
     }
-    // As the established resource: the version names the release where the source does not.
+    // As in the established resource: if the source has no release, the version names it.
     let mut without = source.clone();
     without.as_object_mut().unwrap().remove("release");
     assert_eq!(check(&without, revisions([1])[0].clone()).json(), revisions([1]));
-    // Each put may name its own.
+    // Each put may name its own release.
     assert_eq!(check(&without, Value::Null).json(), json!([]));
 }
 

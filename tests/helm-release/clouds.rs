@@ -1,4 +1,4 @@
-//! Clusters of clouds: what is asked of each, signed as it must be, and what comes of it.
+//! Clusters of clouds: the signed requests to each cloud, and their result.
 
 mod amazon;
 mod digitalocean;
@@ -23,7 +23,7 @@ use crate::support::{put, revisions, said, with};
 
 const TOKEN: &str = "ya29.s3cret-token-of-a-cloud";
 
-/// An API server that knows one release, and whoever `knows` recognises by a bearer token.
+/// An API server with one release that accepts the bearer tokens for which `knows` is true.
 fn api_server(knows: impl Fn(&str) -> bool + Send + Sync + 'static) -> StandIn {
     StandIn::start_tls(move |asked| {
         let token = asked.header("authorization").and_then(|header| header.strip_prefix("Bearer "));

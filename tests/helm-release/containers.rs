@@ -1,4 +1,4 @@
-//! put against containers that really run: a kubelet starts them, probes them, restarts them and keeps their logs.
+//! put with real containers: a kubelet starts, probes and restarts them, and keeps their logs.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use tempfile::TempDir;
 
 use crate::support::{deploy, helm_that_runs, inputs, put, revisions, said, source, statuses, with};
 
-/// The container of a release: it serves its revision's word, and is ready when that can be fetched in it.
+/// The container of a release: it serves `word` over HTTP, and is ready when it can fetch `word`.
 fn serving(word: &str) -> Value {
-    // The first process of a container is one that a signal ends only when it says so.
+    // The first process of a container ignores SIGTERM unless it sets a trap.
     let serve = format!(
         "trap exit TERM; mkdir /www && echo {word} >/www/index.html && httpd -f -p 127.0.0.1:8080 -h /www & wait"
     );
@@ -31,7 +31,7 @@ fn shell(script: &str) -> Value {
     json!({ "command": ["sh", "-c", script] })
 }
 
-/// Values for images that are there, with `more` over them.
+/// Values with an existing image, overridden by `more`.
 fn values(more: Value) -> Value {
     with(json!({ "image": "busybox:1.36" }), more)
 }
@@ -41,12 +41,12 @@ fn inputs_with(values: &Value) -> TempDir {
     inputs(&[("values.json", &values.to_string())])
 }
 
-/// Params of a deploy of these inputs that waits, with `more` over them.
+/// The params of a deploy with these inputs that waits, overridden by `more`.
 fn params(more: Value) -> Value {
     with(json!({ "chart": "chart", "values": "values.json", "check_is_ready": true, "timeout": "60s" }), more)
 }
 
-/// What the release's ready pods serve, as each of them says by itself.
+/// The content that each ready pod of the release serves.
 fn served(namespace: &Namespace) -> Vec<String> {
     let selector = "--selector=app.kubernetes.io/instance=demo";
     let pods = namespace.kubectl_json(&["get", "pods", selector, "--output=json"]);
@@ -61,7 +61,7 @@ fn served(namespace: &Namespace) -> Vec<String> {
     .collect()
 }
 
-/// Brings up the first revision, which serves `old`.
+/// Deploys the first revision, which serves `old`.
 fn serve_old(namespace: &Namespace) {
     let inputs = inputs_with(&values(json!({ "container": serving("old") })));
     let file = format!("--values={}", inputs.path().join("values.json").display());
@@ -111,7 +111,7 @@ fn failed_test_rolls_back_to_pods_that_serve_the_old_content() {
 fn test_that_passes_on_the_third_attempt_passes() {
     let Some(cluster) = cluster_with_containers() else { return };
     let namespace = cluster.namespace_with_containers();
-    // The tries have nothing in common but the node: what each leaves there is what the next one counts.
+    // The attempts share only the node: each writes a file there, and counts the files.
     let tries = format!("/tmp/tries-of-{}", namespace.name());
     let test = with(
         shell("echo >/tries/$(date +%s%N)-$$; tries=$(ls /tries | wc -l); echo try $tries; [ $tries -eq 3 ]"),
@@ -142,7 +142,7 @@ fn missing_image_is_reported_with_the_registrys_message_while_the_old_pods_serve
     let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     outcome.failed();
     let said = said(&outcome);
-    // Which of its two states a pod is in changes by the second.
+    // The pod alternates between two states.
     assert!(said.contains("app: ErrImagePull: ") || said.contains("app: ImagePullBackOff: "), "{said}");
     for part in [
         "Failed: Failed to pull image \"missing:7\": ",
@@ -162,7 +162,7 @@ fn crashing_program_is_shown_with_its_restarts_and_its_log() {
     let inputs = inputs_with(&values(json!({ "container": shell("echo no database at $HOSTNAME; exit 3") })));
     let file = format!("--values={}", inputs.path().join("values.json").display());
     deploy(&namespace, helm_that_runs(Helm::Four), "demo", &[&file]);
-    // Then the kubelet leaves it alone for twenty seconds, which the put's few are well within.
+    // Then the kubelet waits twenty seconds, and the put takes only a few seconds.
     let waits_for_its_third_run = || {
         let pods = namespace.kubectl_json(&["get", "pods", "--output=json"]);
         let container = &pods["items"][0]["status"]["containerStatuses"][0];
@@ -186,7 +186,7 @@ fn crashing_program_is_shown_with_its_restarts_and_its_log() {
 
 #[test]
 fn worker_in_a_pod_logs_in_with_its_service_account() {
-    // An image's case is `access::logs_in_with_the_service_account_of_a_pod`: what runs here is the binary of this machine.
+    // `access::logs_in_with_the_service_account_of_a_pod` covers the image; this test runs the binary.
     if Runner::chosen() == Runner::Image {
         return;
     }
@@ -196,7 +196,8 @@ fn worker_in_a_pod_logs_in_with_its_service_account() {
     let inputs = inputs_with(&values(json!({ "container": serving("new") })));
     std::os::unix::fs::symlink(cluster.programs().join("helm4"), inputs.path().join("helm")).unwrap();
 
-    // The pod has the libraries, the programs and the inputs of this machine, and its network: the API server is on loopback.
+    // The pod has the libraries, the programs, the inputs and the network of this machine: the API server is on
+    // loopback.
     let binary = binaries::resource("helm-release");
     let places =
         [Path::new("/lib"), Path::new("/lib64"), binary.parent().unwrap(), cluster.programs(), scratch::root()];

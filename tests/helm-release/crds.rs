@@ -1,4 +1,4 @@
-//! Charts that bring kinds of objects along, and objects of those kinds.
+//! Charts with custom resource definitions, and objects of these kinds.
 
 use jetway_tests::kubernetes::{Helm, Kubernetes, cluster};
 use serde_json::{Value, json};
@@ -6,14 +6,14 @@ use tempfile::TempDir;
 
 use crate::support::{inputs, put, revisions, said, source, statuses, with};
 
-/// A kind that goes with the test.
+/// A kind that is unique to the test.
 struct Kind {
     cluster: &'static Kubernetes,
     group: String,
 }
 
 impl Kind {
-    /// Inputs with a chart that brings the kind along, and an object of it.
+    /// Inputs with a chart that contains the kind, and an object of the kind.
     fn inputs(&self) -> TempDir {
         let inputs = inputs(&[]);
         std::fs::create_dir(inputs.path().join("chart/crds")).unwrap();

@@ -1,4 +1,4 @@
-//! What is shown of a release that does not come up.
+//! The diagnosis of a release that does not become ready.
 
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ fn finds_a_warning_among_many() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
     let name = namespace.name();
-    // More than a page of them, and by their names before those of the release.
+    // More than a page of events, whose names sort before those of the release.
     let events: Vec<Value> = (0..520)
         .map(|number| {
             json!({

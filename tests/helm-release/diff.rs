@@ -1,4 +1,4 @@
-//! `show_diff`: what would change is shown before it does, and nothing that is secret.
+//! `show_diff`: the log shows the changes before the deploy, without values of Secrets.
 
 use jetway_tests::kubernetes::{Helm, cluster};
 use jetway_tests::verb::Outcome;
@@ -41,7 +41,7 @@ fn shows_changes_by_object_without_values_in_secrets() {
         assert!(text.contains("+  password: \"((redacted)) (7 characters now)\"\n"), "{text}");
         assert!(text.contains("   same: \"((redacted))\"\n"), "{text}");
         assert!(text.contains("objects added: 0, changed: 1, removed: 1\n"), "{text}");
-        // That was none to stay.
+        // That deploy was a dry run.
         assert_eq!(check(&source, Value::Null).json(), revisions([1]));
 
         let text = said(&run("hunter1", json!({ "diff_opts": "--suppress ConfigMap --three-way-merge" })));

@@ -1,4 +1,4 @@
-//! get: what helm knows of a revision, as files.
+//! get: the content of a revision as files.
 
 use std::fs;
 use std::path::Path;
@@ -43,7 +43,7 @@ fn writes_the_content_of_helms_record() {
             ]
         );
         let directory = directory.path();
-        // What helm itself says of it, in its own words.
+        // The output of helm itself.
         let by_helm = |what: &str| namespace.helm(helm, &["get", what, "demo", "--revision=2"]);
         let values: Value = serde_json::from_str(&read(directory, "values.json")).unwrap();
         assert_eq!(values, json!({ "replicas": 2, "settings": { "greeting": "good day", "flag": true } }));
@@ -52,7 +52,7 @@ fn writes_the_content_of_helms_record() {
         assert_eq!(read(directory, "manifest.yaml").trim(), by_helm("manifest").trim());
         assert!(by_helm("notes").contains(read(directory, "notes.txt").trim()), "{}", by_helm("notes"));
         assert_eq!(read(directory, "notes.txt").trim(), "good day from demo 2");
-        // The values are values again: a release made from the file is the same.
+        // The file is valid as values: a release with these values has the same values.
         deploy(&namespace, helm, "again", &["--values", directory.join("values.yaml").to_str().unwrap()]);
         let again = namespace.helm(helm, &["get", "values", "again", "--output=json"]);
         assert_eq!(serde_json::from_str::<Value>(&again).unwrap(), values);
@@ -68,7 +68,7 @@ fn writes_the_content_of_helms_record() {
         assert_eq!(summary["revision"], 2);
         assert_eq!(summary["chart"], json!({ "name": "demo", "version": "1.2.3", "app_version": "4.5" }));
         assert_eq!(summary["hooks"][0]["events"], json!(["test"]));
-        // An older revision is still what it was.
+        // An older revision has its own content.
         let (outcome, older) = get(&source(&namespace), revisions([1])[0].clone());
         outcome.succeeded();
         assert_eq!(read(older.path(), "values.yaml"), "{}\n");
@@ -109,7 +109,7 @@ fn deleted_revision_is_an_error() {
 
 #[test]
 fn returns_versions_without_a_revision_unchanged() {
-    // Nobody is asked: the address leads nowhere.
+    // The address is unreachable, so a request would fail.
     let source = json!({ "cluster_url": "http://127.0.0.1:1", "release": "demo" });
     for version in [
         json!({ "release": "demo", "tested": "true" }),

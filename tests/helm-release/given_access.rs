@@ -1,4 +1,4 @@
-//! What a put brings along to get to a cluster: a kubeconfig or a token that an earlier step has made.
+//! A kubeconfig or a token in the params of a put, for example from an earlier step.
 
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn kubeconfig_of_the_params_overrides_the_sources_cluster() {
     for secret in key.lines().filter(|line| !line.starts_with("-----")) {
         assert!(!log.contains(secret) && !outcome.stderr.contains(secret));
     }
-    // The get that follows has no way there, and need not fail for that.
+    // The get after the put has no access to that cluster, and still succeeds.
     for source in [&source, &elsewhere] {
         let (outcome, directory) = get(source, version(2));
         assert_eq!(outcome.json()["version"], version(2));
@@ -58,7 +58,7 @@ fn token_path_overrides_the_sources_token() {
         put(Helm::Four, &programs, source, params.clone(), inputs.path()).run().succeeded();
     }
     assert!(!std::fs::read_to_string(log).unwrap().contains(&token));
-    // The source alone does not get in: get and check answer with what they know.
+    // The source itself has no access: get and check return the known version.
     get(&source, revisions([1])[0].clone()).0.succeeded();
     assert_eq!(check(&source, Value::Null).json(), json!([]));
     assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions([1]));
@@ -81,7 +81,7 @@ fn kubeconfig_context_does_not_apply_to_another_kubeconfig() {
     });
     let given = json!({ "chart": "chart", "kubeconfig": cluster.kubeconfig() });
     put(Helm::Four, cluster.programs(), &own, given, inputs.path()).run().succeeded();
-    // Where the source has none of its own, it can only mean the one that is given.
+    // If the source has no kubeconfig, the context applies to the kubeconfig of the params.
     let none = json!({ "kubeconfig_context": "production", "release": "demo", "namespace": namespace.name() });
     let given = json!({ "chart": "chart", "kubeconfig": renamed.to_string() });
     let outcome = put(Helm::Four, cluster.programs(), &none, given, inputs.path()).run();

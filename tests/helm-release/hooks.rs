@@ -1,4 +1,4 @@
-//! Hooks of a chart that do what they should.
+//! Successful hooks of a chart.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What a kubeconfig and `env_vars` say counts for check, get and put alike, or is refused by name.
+//! A kubeconfig and `env_vars` have the same effect in check, get and put, or the error names the unsupported key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,5 +1,5 @@
-//! The helm-release resource from outside: the binary against a real Kubernetes with releases of real helm, and against
-//! stand-ins of clouds that verify signatures.
+//! Black-box tests of the helm-release resource: the binary against a Kubernetes with releases of helm, and against
+//! stand-ins for clouds that verify signatures.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

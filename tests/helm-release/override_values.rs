@@ -1,4 +1,4 @@
-//! `override_values`: what reaches helm, and what nobody else sees of it.
+//! `override_values`: the values that helm gets, and where hidden values do not appear.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -197,7 +197,7 @@ fn hidden_value_is_in_no_argument_and_no_output() {
 #[test]
 fn keys_set_the_same_values_as_in_helm() {
     let Some(cluster) = cluster() else { return };
-    // Names with anything in them, and lists in between; `set` is unlike anything that a key begins with.
+    // Names of any characters, and list indexes; no key begins with `set`.
     let name = r"[-a-z0-9_/ \]{}:é\\.=,\[]{1,6}";
     let step = prop_oneof![3 => name.prop_map(Err), 1 => (0_usize..4).prop_map(Ok)];
     let path = (name, proptest::collection::vec(step, 0..5));

@@ -1,4 +1,4 @@
-//! put: what helm makes of a chart, and what is said when it does not come up.
+//! put: the result of a deploy, and its errors.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn deploys_a_chart_and_returns_the_revision() {
         let outcome = put(json!({ "chart": "chart", "reuse_values": true }));
         assert_eq!(outcome.json()["version"], revisions([2])[0], "{helm:?}");
         assert_eq!(values_of(&namespace, helm)["settings"]["greeting"], "hi");
-        // What follows a put: the get of its version, and the next check.
+        // The requests after a put: a get of its version, and the next check.
         get(&source, revisions([2])[0].clone()).0.succeeded();
         assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions([1, 2]));
         let missing = put(json!({ "chart": "chart", "values": ["missing.yaml"] }));
@@ -179,7 +179,7 @@ fn renews_a_token_that_expires_during_the_put() {
     let granted = token.clone();
     let google = StandIn::start(move |asked| {
         if asked.path() == "/computeMetadata/v1/instance/service-accounts/default/token" {
-            // So short that no token is used twice.
+            // The token expires so soon that helm needs a new one for each request.
             return Answer::json(200, &json!({ "access_token": granted, "expires_in": 5 }));
         }
         let auth = json!({ "clusterCaCertificate": authority });
@@ -239,7 +239,7 @@ fn rejects_contradictory_keys() {
     let outcome = verb(json!({ "chart": "-x", "timeout": "5 minutes" }));
     outcome.failed();
     let text = said(&outcome);
-    // helm would wait for two days, and this program for five minutes.
+    // helm would wait for two days.
     let outcome = verb(json!({ "chart": "chart", "timeout": "48h" }));
     outcome.failed();
     assert!(said(&outcome).contains("`params.timeout`: is longer than a day: `48h`"), "{}", outcome.stderr);
@@ -348,7 +348,7 @@ fn sends_everything_through_the_proxy_of_the_source() {
         assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
         assert!(!outcome.stderr.contains("pr0xy-passw0rd"), "{}", outcome.stderr);
         let host = cluster.url().replace("https://", "");
-        // This program's own connection, and helm's.
+        // The connections of this program and of helm.
         let tunnels = proxy.log().lines().filter(|line| line.contains(&format!("CONNECT {host} "))).count();
         assert!(tunnels >= 2, "{helm:?}: {}", proxy.log());
         let called = std::fs::read_to_string(log).unwrap();

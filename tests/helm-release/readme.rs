@@ -1,7 +1,7 @@
-//! The put that the README gives in place of a deploy task, taken from the README and run on a fresh namespace.
+//! The put of the README that replaces a deploy task, run in a new namespace.
 //!
-//! Only what a reader has to fill in is replaced: the way into the cluster, the namespace and the release. Durations are shortened, so
-//! that a broken deploy ends in seconds.
+//! Only placeholders are replaced: the access to the cluster, the namespace and the release. The durations are
+//! shortened, so that a broken deploy fails within seconds.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ fn pipeline() -> Value {
     serde_saphyr::from_str(&text).expect("YAML")
 }
 
-/// The source of the pipeline's release, with the cluster and the namespace of a test.
+/// The source of the pipeline's release, with the cluster and the namespace of the test.
 fn filled_in(pipeline: &Value, namespace: &Namespace) -> Value {
     let resources = pipeline["resources"].as_array().expect("resources");
     let release = resources.iter().find(|resource| resource["type"] == "helm-release").expect("a release");
@@ -80,14 +80,14 @@ fn put_of_the_readme_deploys_tests_and_rolls_back_in_a_new_namespace() {
         assert_eq!(values_of(&namespace, helm), json!({ "replicas": 2, "image": { "tag": "0123456" } }), "{helm:?}");
         assert!(said(&deployed).contains("passed"), "{helm:?}: {}", said(&deployed));
 
-        // The tests of the new revision fail: three tries, and the old one runs again.
+        // The tests of the new revision fail three times, and the put rolls back to the old revision.
         let failing = run(&format!("replicas: 2\ntestAnnotations: {{{FAILS}}}\n"), "1111111");
         failing.failed();
         let told = said(&failing);
         assert!(told.contains("it was rolled back to revision 1: revision 3 is deployed now"), "{helm:?}: {told}");
         assert_eq!(statuses(&namespace), ["superseded", "superseded", "deployed"], "{helm:?}");
 
-        // The new revision does not come up.
+        // The new revision does not become ready.
         let broken = run("image: {name: broken}\n", "2222222");
         broken.failed();
         let told = said(&broken);

@@ -1,4 +1,4 @@
-//! Releases that somebody is at work on, or was until something ended the work.
+//! Releases that another operation works on, or that a killed operation has left pending.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command};
@@ -13,7 +13,7 @@ use crate::support::{
     FAILS, RUNS, add_hook, chart, deploy, inputs, put, revisions, said, source, statuses, wait_for_status, with,
 };
 
-/// A helm that waits for an image that never comes.
+/// A helm that waits for an image that does not exist.
 struct Deploying(Child);
 
 impl Deploying {
@@ -74,7 +74,7 @@ fn does_not_disturb_a_running_deploy() {
     }
 }
 
-/// However old it is: the holder may be in a hook that runs for hours.
+/// The age does not matter: a hook of the holder may run for hours.
 #[test]
 fn keeps_an_old_lock_without_recover_pending() {
     let Some(cluster) = cluster() else { return };
@@ -102,7 +102,7 @@ fn takes_over_the_lock_of_a_killed_deploy_after_the_time() {
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
         let inputs = inputs(&[("good.yaml", "image: app:2\n")]);
-        // From an install on: the first one that was killed has nothing to go back to.
+        // It also works for an install, which has no earlier revision to roll back to.
         for (count, pending) in [(1, "pending-install"), (3, "pending-upgrade")] {
             let other = Deploying::start(&namespace, helm);
             wait_for_status(&namespace, count, pending);
@@ -117,7 +117,7 @@ fn takes_over_the_lock_of_a_killed_deploy_after_the_time() {
             early.failed();
             let hint = "hint: `recover_pending` takes the lock over once its record has not changed for 10 min\n";
             assert!(said(&early).contains(hint), "{}", early.stderr);
-            // The API server's clock counts whole seconds.
+            // The API server's clock has a resolution of one second.
             let outcome = put(json!({ "after": "0s" }));
             assert_eq!(outcome.json()["version"], revisions([count as u64 + 1])[0], "{helm:?}");
             let warning = format!(
@@ -125,7 +125,7 @@ fn takes_over_the_lock_of_a_killed_deploy_after_the_time() {
             );
             assert!(said(&outcome).contains(&warning), "{}", outcome.stderr);
         }
-        // helm itself says so of a first revision that failed when the next one is deployed.
+        // helm itself sets this status for a failed first revision when the next revision is deployed.
         assert_eq!(statuses(&namespace), ["superseded", "superseded", "failed", "deployed"], "{helm:?}");
         let history = namespace.helm(helm, &["history", "demo"]);
         assert!(history.contains("Given up: it was pending-upgrade and had not changed for"), "{history}");
@@ -167,7 +167,7 @@ fn stale_lock_blocks_no_put_and_a_dry_run_keeps_it() {
         let replaced = put(json!({ "chart": "chart", "replace": true }));
         assert_eq!(replaced.json()["version"], revisions([1])[0], "{helm:?}");
         lock(2);
-        // A test alone, of what is there.
+        // A put that only tests the deployed release.
         put(json!({ "test": true, "recover_pending": { "after": 0 } }));
         assert_eq!(statuses(&namespace), ["deployed", "failed"], "{helm:?}");
         lock(3);
@@ -230,7 +230,7 @@ fn unfinished_uninstall_blocks_no_later_put() {
         let inputs = inputs(&[]);
         let put = |params: Value| put(helm, cluster.programs(), &source, params, inputs.path());
         let deployments = || namespace.kubectl(&["get", "deployments", "--output=name"]);
-        // One by hand, killed in its hook, when all but that is gone.
+        // An uninstall outside of a put, killed in its hook after everything else was deleted.
         add_hook(inputs.path(), "pre-delete", RUNS);
         put(json!({ "chart": "chart" })).run().succeeded();
         let mut other = Deploying(namespace.helm_command(helm).args(["uninstall", "demo"]).spawn().unwrap());
@@ -252,7 +252,7 @@ fn unfinished_uninstall_blocks_no_later_put() {
                 .contains("revision 1 of `demo` was left `uninstalling` by an uninstall, and has not changed for ")
         );
         assert_eq!(deployments(), "deployment.apps/demo\n", "{helm:?}");
-        // One of a put's own, whose hook fails.
+        // An uninstall of a put whose hook fails.
         let failed = put(json!({ "uninstall": true })).run();
         failed.failed();
         let text = said(&failed);
@@ -263,7 +263,7 @@ fn unfinished_uninstall_blocks_no_later_put() {
         add_hook(inputs.path(), "pre-delete", RUNS);
         let deployed = put(json!({ "chart": "chart" })).run();
         assert_eq!(deployed.json()["version"], revisions([3])[0], "{helm:?}");
-        // One that was to make room, killed.
+        // An uninstall of a put with `replace`, killed.
         let mut replacing = put(json!({ "chart": "chart", "replace": true })).spawn();
         let child = replacing.wait_for_child("helm uninstall");
         wait_for_status(&namespace, 3, "uninstalling");
@@ -302,7 +302,7 @@ fn failed_atomic_rollback_leaves_no_lock_and_shows_the_reason() {
 
 #[test]
 fn lost_race_names_the_other_operation() {
-    // The one in helm's place calls programs of this machine, which no image has.
+    // The program instead of helm runs programs of this machine, which the image does not have.
     if Runner::chosen() == Runner::Image {
         return;
     }
@@ -311,7 +311,7 @@ fn lost_race_names_the_other_operation() {
         let namespace = cluster.namespace();
         let inputs = inputs(&[]);
         deploy(&namespace, helm, "demo", &["--wait"]);
-        // Between the look at the lock and helm's own one, somebody else begins.
+        // Another operation starts between the check of the lock and helm's own check.
         let (ours, late) = (inputs.path().join(".late"), inputs.path().join(".upgrading"));
         std::fs::create_dir(&ours).unwrap();
         let script = format!(
@@ -341,19 +341,19 @@ fn lost_race_names_the_other_operation() {
 
 #[test]
 fn keeps_the_rollback_lock_of_another_operation() {
-    // The one in helm's place calls programs of this machine, which no image has.
+    // The program instead of helm runs programs of this machine, which the image does not have.
     if Runner::chosen() == Runner::Image {
         return;
     }
     let Some(cluster) = cluster() else { return };
     let cases = [
-        // Its upgrade has failed, and before it goes back itself somebody else does.
+        // The put's upgrade has failed, and another operation rolls back before helm's own rollback.
         (
             "upgrade",
             "for one; do shift; [ $one != --atomic ] || one=--wait; set -- \"$@\" \"$one\"; done; HELM \"$@\"",
             "UPGRADE FAILED: x",
         ),
-        // It is about to go back to where somebody else goes back to a moment earlier.
+        // Another operation rolls back just before the put's rollback.
         ("rollback", "", "release: already exists"),
     ];
     for (helm, (verb, before, words)) in Helm::BOTH.into_iter().flat_map(|helm| cases.map(|case| (helm, case))) {

@@ -1,4 +1,4 @@
-//! Releases that go away, or make room; and puts that only pretend.
+//! Uninstalls, replacements and dry runs.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -24,7 +24,7 @@ fn uninstall_removes_the_release_and_is_idempotent() {
             let params = with(json!({ "uninstall": true }), more);
             put(helm, cluster.programs(), &source, params, inputs.path()).run()
         };
-        // First it only pretends.
+        // First a dry run.
         assert_eq!(
             run(json!({ "dry_run": "client" })).json()["version"],
             json!({ "release": "N/A", "revision": "N/A" })
@@ -36,7 +36,7 @@ fn uninstall_removes_the_release_and_is_idempotent() {
             assert_eq!(outcome.json()["version"], version, "{helm:?}");
             assert_eq!(outcome.json()["metadata"], json!([{ "name": "release", "value": "demo" }]));
             assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
-            // What follows the put: the get of its version, and the next check.
+            // The requests after the put: a get of its version, and the next check.
             assert_eq!(get(&source, version.clone()).0.json()["version"], version);
             assert_eq!(check(&source, version.clone()).json(), json!([version]));
         }
@@ -105,7 +105,7 @@ fn replace_starts_at_revision_1_after_a_successful_dry_run() {
             let params = with(json!({ "chart": "chart", "replace": true }), more);
             put(helm, cluster.programs(), &source, params, inputs.path()).run()
         };
-        // There is nothing to make room yet.
+        // There is no release to replace yet.
         assert_eq!(run(json!({})).json()["version"], revisions([1])[0], "{helm:?}");
         deploy(&namespace, helm, "demo", &[]);
         for values in ["broken.yaml", "wrong.yaml"] {
@@ -116,7 +116,7 @@ fn replace_starts_at_revision_1_after_a_successful_dry_run() {
         }
         assert_eq!(run(json!({})).json()["version"], revisions([1])[0], "{helm:?}");
         assert_eq!(check(&source, Value::Null).json(), revisions([1]), "{helm:?}");
-        // What comes must not meet what goes, also when nobody waits for what comes.
+        // The uninstall must be complete before the install, even with `wait: none`.
         let others = crate::support::inputs(&[]);
         let (programs, log) = watched(helm, cluster.programs(), others.path());
         let params = json!({ "chart": "chart", "replace": true, "wait": "none" });
@@ -170,7 +170,8 @@ fn force_replaces_immutable_objects() {
         run("one", json!({})).succeeded();
         run("two", json!({})).failed();
         let outcome = run("two", json!({ "force": true }));
-        // Helm's way is a plain replacement, which an immutable object does not take either: it says so with the option known.
+        // Helm replaces the object, which an immutable field does not allow either: this shows that helm knows the
+        // option.
         assert!(!outcome.stderr.contains("unknown flag"), "{}", outcome.stderr);
         assert!(!outcome.stderr.contains("cannot use"), "{}", outcome.stderr);
         run("one", json!({ "force": true })).succeeded();
@@ -227,7 +228,7 @@ fn rejects_keys_that_exclude_each_other() {
     assert!(text.contains("`params.delete_namespace`: requires `uninstall`"), "{text}");
     let text = problems(json!({ "debug": true, "rollback": true }));
     assert!(text.contains("`params.rollback`: excludes a dry run"), "{text}");
-    // Tests do run, and what fails is taken back: that is none to pretend.
+    // Tests and rollbacks do change the cluster, so they cannot be part of a dry run.
     for dry in [json!({ "debug": true, "test": true }), json!({ "dry_run": "server", "test": { "attempts": 2 } })] {
         let text = problems(dry);
         assert!(text.contains("`params.test`: excludes a dry run without a `chart`"), "{text}");

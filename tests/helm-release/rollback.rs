@@ -1,4 +1,4 @@
-//! Going back: after a deploy that failed, and as a put of its own.
+//! Rollbacks: after a failed deploy, and as a separate put.
 
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
@@ -19,13 +19,13 @@ fn rolls_back_a_revision_that_is_not_ready_while_the_old_pods_serve() {
         deploy(&namespace, helm, "demo", &["--wait", "--set=replicas=2"]);
         let ready =
             || namespace.kubectl(&["get", "deployment", "demo", "--output=jsonpath={.status.availableReplicas}"]);
-        // helm 4's own strategy may see the workload of revision 1, which is ready, and be done.
+        // helm 4's own strategy may watch the workload of revision 1, which is ready, and succeed at once.
         let params = json!({
             "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "wait": "legacy", "timeout": "6s",
             "test": true, "rollback_on_failure": { "timeout": "30s" },
         });
         let running = put(helm, cluster.programs(), &source, params, inputs.path()).spawn();
-        // It stays so, however soon the way back begins.
+        // The old pods serve until the rollback starts.
         crate::support::wait_for_revision(&namespace, 2, "failed");
         assert!(["1", "2"].contains(&ready().as_str()), "{}", ready());
         let outcome = running.wait(std::time::Duration::from_mins(1));
@@ -123,7 +123,7 @@ fn skips_a_failed_first_revision_that_helm_calls_superseded() {
             revision to roll back to; revision 2 is deployed now (demo-1.2.3, app version 4.5)\n";
         assert!(said.contains(left), "{helm:?}: {said}");
         assert_eq!(statuses(&namespace), ["superseded", "deployed"], "{helm:?}");
-        // So there is still nothing to go back to, and the release goes where that is wanted.
+        // There is no revision to roll back to, and `first_install` uninstalls the release.
         let params = json!({
             "chart": "chart", "values": "fails.yaml", "test": true, "rollback_on_failure": { "first_install": "uninstall" },
         });
@@ -217,7 +217,7 @@ fn put_with_rollback_only_rolls_back() {
             assert!(outcome.stderr.contains("the tests of `demo` passed"), "{}", outcome.stderr);
         }
         assert_eq!(replicas(), "1");
-        // What failed is not what one wants to go back from it to.
+        // A failed current revision: the rollback goes to the latest good revision before it.
         deploy(&namespace, helm, "demo", &["--set=image=broken,replicas=3", "--wait", "--timeout=6s"]);
         let outcome = put(json!({ "rollback": true, "timeout": "30s" }));
         assert_eq!(outcome.json()["version"], revisions([8])[0], "{helm:?}");
@@ -354,7 +354,7 @@ fn rolls_back_to_a_revision_of_an_unfinished_uninstall() {
         let said = said(&outcome);
         assert!(said.contains("it was rolled back to revision 1: revision 3 is deployed now"), "{helm:?}: {said}");
         assert_eq!(statuses(&namespace).last().unwrap(), "deployed", "{helm:?}");
-        // The repetition of an uninstall that somebody has killed goes on with it.
+        // A second uninstall completes a killed one.
         add_hook(inputs.path(), "pre-delete", RUNS);
         put(json!({ "chart": "chart" })).succeeded();
         let mut other = namespace.helm_command(helm).args(["uninstall", "demo"]).spawn().unwrap();

@@ -1,4 +1,4 @@
-//! What the cases share: releases, sources and verbs in a line each.
+//! Helpers for releases, sources and verbs.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -16,14 +16,14 @@ pub(crate) fn chart() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("helm-release/chart")
 }
 
-/// `value` with the entries of `more` over its own.
+/// `value` with the entries of `more`, which override its own.
 pub(crate) fn with(mut value: Value, more: Value) -> Value {
     let (Some(entries), Value::Object(more)) = (value.as_object_mut(), more) else { panic!("objects are merged") };
     entries.extend(more);
     value
 }
 
-/// Brings a revision about by helm, which may fail.
+/// Creates a revision with helm, which may fail.
 pub(crate) fn deploy(namespace: &Namespace, helm: Helm, release: &str, arguments: &[&str]) {
     let chart = chart();
     let mut all = vec!["upgrade", "--install", release, chart.to_str().expect("a path in UTF-8"), "--history-max=0"];
@@ -31,7 +31,7 @@ pub(crate) fn deploy(namespace: &Namespace, helm: Helm, release: &str, arguments
     namespace.try_helm(helm, &all);
 }
 
-/// Copies the release's only record until there are so many, as helm would have left them behind.
+/// Copies the only record of the release until there are `count` records, with the labels that helm would set.
 pub(crate) fn fill(namespace: &Namespace, count: u64) {
     let record = namespace.kubectl_json(&["get", "secret", "sh.helm.release.v1.demo.v1", "--output=json"]);
     let copies: Vec<Value> = (2..=count)
@@ -48,12 +48,12 @@ pub(crate) fn fill(namespace: &Namespace, count: u64) {
     namespace.kubectl(&["create", "--filename", file.to_str().unwrap()]);
 }
 
-/// A source with everything in a kubeconfig.
+/// A source with a kubeconfig.
 pub(crate) fn source(namespace: &Namespace) -> Value {
     json!({ "kubeconfig": namespace.cluster().kubeconfig(), "namespace": namespace.name(), "release": "demo" })
 }
 
-/// A source with an address, an authority and a token.
+/// A source with an address, a certificate authority and a token.
 pub(crate) fn source_with_token(cluster: &Kubernetes, namespace: &Namespace, token: &str) -> Value {
     json!({
         "cluster_url": cluster.url(), "cluster_ca": cluster.authority(), "token": token,
@@ -72,7 +72,7 @@ pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
     inputs
 }
 
-/// Gives the chart in the inputs a hook: a pod `before` that does what the annotation says.
+/// Adds a hook to the chart in the inputs: a pod `before` with this annotation.
 pub(crate) fn add_hook(inputs: &Path, event: &str, annotation: &str) {
     let hook = format!(
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: before\n  annotations: {{helm.sh/hook: {event}, {annotation}}}\n\
@@ -81,18 +81,18 @@ pub(crate) fn add_hook(inputs: &Path, event: &str, annotation: &str) {
     fs::write(inputs.join("chart/templates/hook.yaml"), hook).unwrap();
 }
 
-/// What a hook does that fails, and one that runs until somebody ends it.
+/// The annotations of a hook that fails, and of a hook that runs until it is deleted.
 pub(crate) const FAILS: &str = "jetway.test/exit-code: \"1\"";
 pub(crate) const RUNS: &str = "jetway.test/ready: \"false\"";
 
-/// The helm that runs where a test asks for that one: an image has its own, and no other.
+/// The helm that actually runs: the image has only its own version.
 pub(crate) fn helm_that_runs(helm: Helm) -> Helm {
     if Runner::chosen() == Runner::Image { Helm::Four } else { helm }
 }
 
-/// A put that finds that helm as `helm`.
+/// A put that finds this version of helm as `helm` in `PATH`.
 pub(crate) fn put(helm: Helm, programs: &Path, source: &Value, params: Value, inputs: &Path) -> Verb {
-    // It goes with the inputs.
+    // The directory is in the inputs.
     let directory = inputs.join(format!(".{}", helm.program()));
     if std::fs::create_dir(&directory).is_ok() {
         symlink(programs.join(helm.program()), directory.join("helm")).unwrap();
@@ -103,8 +103,8 @@ pub(crate) fn put(helm: Helm, programs: &Path, source: &Value, params: Value, in
         .request(&json!({ "source": source, "params": params }))
 }
 
-/// Programs with one in helm's place that writes down what it is called with (arguments, environment, and how the files among
-/// the arguments are protected) before helm takes over, the image's own where that is what runs. Also where it writes.
+/// A program that logs its arguments, its environment and the modes of files among the arguments, and then runs helm
+/// (the image's own in an image). Returns the directory of the program, and the log.
 pub(crate) fn watched(helm: Helm, programs: &Path, directory: &Path) -> (PathBuf, PathBuf) {
     let (ours, log) = (directory.join(".watched"), directory.join(".log"));
     fs::create_dir(&ours).unwrap();
@@ -120,7 +120,7 @@ pub(crate) fn watched(helm: Helm, programs: &Path, directory: &Path) -> (PathBuf
     (ours, log)
 }
 
-/// The values that the user gave for the release `demo`.
+/// The user-supplied values of the release `demo`.
 pub(crate) fn values_of(namespace: &Namespace, helm: Helm) -> Value {
     serde_json::from_str(&namespace.helm(helm, &["get", "values", "demo", "--output=json"])).unwrap()
 }
@@ -129,19 +129,19 @@ pub(crate) fn check(source: &Value, version: Value) -> Outcome {
     Verb::check("helm-release").request(&json!({ "source": source, "version": version })).run()
 }
 
-/// A get and the directory that it filled.
+/// Runs a get, and returns the directory that it has filled.
 pub(crate) fn get(source: &Value, version: Value) -> (Outcome, TempDir) {
     let directory = scratch::directory();
     let request = json!({ "source": source, "version": version });
     (Verb::get("helm-release").dir(directory.path()).request(&request).run(), directory)
 }
 
-/// Versions of the release `demo`, by their revisions.
+/// The versions of these revisions of the release `demo`.
 pub(crate) fn revisions(numbers: impl IntoIterator<Item = u64>) -> Value {
     numbers.into_iter().map(|number| json!({ "release": "demo", "revision": number.to_string() })).collect()
 }
 
-/// What the verb told people, without colours, ports and temporary paths.
+/// The output on standard error, without colours, ports and temporary paths.
 pub(crate) fn said(outcome: &Outcome) -> String {
     let rendered = outcome.view().render();
     let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
@@ -193,7 +193,7 @@ impl Drop for UnavailableApi {
     }
 }
 
-/// The statuses of the revisions in the namespace, by helm's own records.
+/// The statuses of the revisions in the namespace, read from helm's records.
 pub(crate) fn statuses(namespace: &Namespace) -> Vec<String> {
     let list = namespace.kubectl_json(&["get", "secrets", "--selector=owner=helm,name=demo", "--output=json"]);
     let label = |item: &Value, name: &str| item["metadata"]["labels"][name].as_str().unwrap_or_default().to_owned();
@@ -204,7 +204,7 @@ pub(crate) fn statuses(namespace: &Namespace) -> Vec<String> {
     revisions.into_iter().map(|(_, status)| status).collect()
 }
 
-/// Waits until the newest revision has that status.
+/// Waits until the latest revision has the number and the status.
 #[track_caller]
 pub(crate) fn wait_for_status(namespace: &Namespace, count: usize, status: &str) {
     let found = || {
@@ -215,7 +215,7 @@ pub(crate) fn wait_for_status(namespace: &Namespace, count: usize, status: &str)
         .unwrap_or_else(|| panic!("revision {count} is not `{status}`: {:?}", statuses(namespace)));
 }
 
-/// Waits until the revision of that number, the newest or not, has that status.
+/// Waits until the revision of that number has the status, whether it is the latest or not.
 #[track_caller]
 pub(crate) fn wait_for_revision(namespace: &Namespace, number: usize, status: &str) {
     let found = || statuses(namespace).get(number - 1).is_some_and(|its| its == status).then_some(());

@@ -1,4 +1,4 @@
-//! put with `wait`: helm's strategies, and plain seconds.
+//! put with `wait`: helm's strategies, and a pause in seconds.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,7 +16,8 @@ fn wait_is_a_strategy_or_a_pause_in_seconds() {
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
         let inputs = inputs(&[("broken.yaml", "image: broken\n")]);
-        // What is to come up has all the time that a busy machine takes; what is not, enough for helm to write its record.
+        // A long timeout for charts that become ready, for busy machines; a short one for others, in which helm can
+        // write its record.
         let put = |wait: Value, timeout: &str| {
             let params = json!({ "chart": "chart", "values": "broken.yaml", "wait": wait, "timeout": timeout });
             put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run()
@@ -61,7 +62,7 @@ fn wait_for_jobs_waits_for_jobs() {
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
         let inputs = inputs(&[]);
-        // It ends, and takes its time for it.
+        // A job that ends after a few seconds.
         let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate}\nspec:\n  template:\n    metadata:\n      \
                    annotations: {jetway.test/exit-code: \"0\", jetway.test/after: 3s}\n    \
                    spec: {restartPolicy: Never, containers: [{name: migrate, image: migrate}]}\n";
@@ -101,8 +102,8 @@ fn wait_for_jobs_alone_waits_for_everything() {
     }
 }
 
-/// A helm that does not wait for an upgrade, whatever it is told: the behaviour of helm 4 if the API server answers its watch with
-/// the workloads as they were before the upgrade.
+/// A helm that does not wait after an upgrade: the behaviour of helm 4 if the API server answers its watch with the
+/// workloads as they were before the upgrade.
 fn impatient(helm: Helm, programs: &Path, directory: &Path) -> PathBuf {
     let ours = directory.join(".impatient");
     fs::create_dir(&ours).unwrap();

@@ -65,7 +65,7 @@ async fn that_reject_requests_are_reported_without_their_password() {
 }
 
 #[tokio::test]
-async fn are_not_used_for_loopback() {
+async fn are_not_used_with_proxies_none() {
     let proxy = Server::start([]).await;
     let machine = Server::start([ok("who I am")]).await;
     let (_, context, settings) = by(&proxy, &Authority::new("test").pem);

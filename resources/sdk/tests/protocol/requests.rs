@@ -29,7 +29,7 @@ fn wrong_requests_have_exact_messages() {
 }
 
 #[test]
-fn empty_input_prints_an_example_request() {
+fn missing_request_is_reported_with_an_example() {
     let expected = "error: there is no request on standard input\n\
                     hint: send one JSON object, as Concourse does: echo '{\"source\": {...}}' | jetway-counter check; \
                     see `jetway-counter check --help`\n";
