@@ -214,7 +214,7 @@ mod by_pattern {
         }
         let keys = json!({ "tag_regex": "^main-(?P<build>[0-9]+)-", "sort": "semver" });
         assert_eq!(found_since(spec, keys.clone(), "main-10-cafe", "main-10-cafe"), "main-10-cafe main-101-0a1b");
-        // If the known tag has moved or is deleted, the check starts with the newest tag.
+        // If the known tag has moved or is deleted, the check returns all matching tags.
         assert_eq!(found_since(spec, keys.clone(), "main-10-cafe", "other"), "main-9-beef main-10-cafe main-101-0a1b");
         assert_eq!(found_since(spec, keys, "main-11-cafe", "x"), "main-9-beef main-10-cafe main-101-0a1b");
     }

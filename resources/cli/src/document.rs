@@ -188,7 +188,7 @@ impl Builder {
                     self.refusals.push(Finding::problem(position, message));
                     Content::Text(format!("{{{{{name}}}}}"))
                 }
-                // A map as a key may be the inner part of `{{var}}`; this is known when the outer map ends.
+                // A map as a key may be the inner part of `{{var}}`; the end of the outer map decides.
                 None => Content::Map(self.entries(entries)?),
             },
         };

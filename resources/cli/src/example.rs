@@ -13,7 +13,7 @@ pub(crate) struct Example;
 #[derive(Deserialize, JsonSchema)]
 #[allow(dead_code)]
 pub(crate) struct Source {
-    /// Where it is.
+    /// The URL.
     uri: String,
     /// Which line of work.
     branch: Option<String>,

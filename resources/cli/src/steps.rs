@@ -73,7 +73,7 @@ struct Walker<'n, 'f> {
 }
 
 impl<'n> Walker<'n, '_> {
-    /// Visits the steps nested in a job or a step: those in `lists` and the hooks.
+    /// Visits the steps that a job or a step contains: the steps in `lists`, and the hooks.
     fn inside(&mut self, node: &'n Node, lists: &[&str]) {
         let Content::Map(entries) = &node.content else {
             return;

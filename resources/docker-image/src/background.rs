@@ -12,7 +12,7 @@ use jetway::{Context, Error, Result};
 pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Fails after the work was cancelled. Work calls this every few hundred kilobytes, so that it ends soon.
+    /// Fails if the work was cancelled. The work calls this every few hundred kilobytes, so that it ends soon after.
     pub(crate) fn check(&self) -> Result<()> {
         if self.0.load(Ordering::Relaxed) { Err(anyhow!("the result is no longer needed")) } else { Ok(()) }
     }

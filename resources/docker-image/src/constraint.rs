@@ -32,7 +32,7 @@ enum Operator {
     Caret,
 }
 
-/// A version whose last parts may be open.
+/// A version whose last parts may be missing or `x`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Partial {
     /// Open parts are zero.

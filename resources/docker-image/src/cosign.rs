@@ -33,7 +33,7 @@ pub(crate) fn signing_key(source: &Source) -> Result<Option<SigningKey>> {
     key.map(Some).map_err(|problem| anyhow!("`cosign.key` {problem}"))
 }
 
-/// Signs an image in the registry. Existing signatures stay; one with the same key is not made again.
+/// Signs an image in the registry. Keeps existing signatures, and does not sign again with the same key.
 pub(crate) async fn sign(registry: &Registry<'_>, key: &SigningKey, digest: &Digest) -> Result<()> {
     let name = format!("{}@{digest}", registry.repository());
     let signed = async {

@@ -37,8 +37,8 @@ use serde_json::{Value, json};
 use self::failure::{REFUSED, failure};
 use connection::{Answer, Body, Endpoint, PROMPTLY, nothing};
 
-/// The newest API version that is supported. For an older engine its own version is used; newer engines still support
-/// this one.
+/// The newest supported API version. With older engines, the client uses the engine's version; newer engines still
+/// support this version.
 const NEWEST: (u32, u32) = (1, 47);
 
 /// How long an engine may take to cancel a build after the verb was interrupted.
@@ -125,7 +125,7 @@ impl Engine {
         self.builds_by_buildkit
     }
 
-    /// Whether its `BuildKit` is that of Docker 20.10 or older, without here-documents and `COPY --link`.
+    /// Whether the engine's `BuildKit` is that of Docker 20.10 or older, without here-documents and `COPY --link`.
     pub(crate) fn has_old_buildkit(&self) -> bool {
         self.api < (1, 42)
     }

@@ -1,4 +1,4 @@
-//! The files of a build: a walk through its directory, without what `.dockerignore` leaves out.
+//! The files of a build: walks through its directory, without the files that `.dockerignore` excludes.
 
 pub(crate) mod attributes;
 pub(crate) mod ignore;

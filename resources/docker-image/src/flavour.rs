@@ -17,14 +17,14 @@ pub(crate) enum Flavour {
     RegistryImage,
 }
 
-/// A flavour as a type, for the trait that resource types are made by.
+/// A flavour as a type, for the generic implementation of the resource types.
 pub trait Kind: fmt::Debug + 'static {
     /// The flavour.
     #[doc(hidden)]
     const IS_DOCKER_IMAGE: bool;
     /// The type's name.
     const NAME: &'static str;
-    /// What it is, in one line.
+    /// The one-line description of the type.
     const ABOUT: &'static str;
 }
 

@@ -124,7 +124,7 @@ impl Work<'_> {
         Ok(Made { place: Some((unfinished, names)), told })
     }
 
-    /// Writes what the params ask for into an empty directory. Returns the names of the files.
+    /// Writes the files that the params request into an empty directory, and returns their names.
     async fn fetch_into(&self, registry: &Registry<'_>, place: &Path) -> Result<(Vec<&'static str>, Told)> {
         if self.params.skip_download && !self.tells_of_entries() {
             // A HEAD shows whether the image exists, and does not count as a pull.

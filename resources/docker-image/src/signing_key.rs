@@ -13,13 +13,13 @@ use scrypt::Params;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-/// The labels of the key files that `cosign generate-key-pair` writes; the second is that of its first releases.
+/// The PEM labels of key files of `cosign generate-key-pair`; the second is the label of its first releases.
 const ENCRYPTED: [&str; 2] = ["ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY"];
 
-/// The most memory that deriving a key may take, in bytes. cosign's files ask for 64 MiB (N = 65536, r = 8).
+/// The maximum memory for deriving a key, in bytes. cosign's key files need 64 MiB (N = 65536, r = 8).
 const MOST_MEMORY: u64 = 256 * 1024 * 1024;
 
-/// The most passes over that memory; cosign's files ask for one.
+/// The maximum number of passes over that memory; cosign's key files need one.
 const MOST_PASSES: u32 = 4;
 
 /// A key for ECDSA on the curve P-256.

@@ -244,7 +244,7 @@ impl Source {
         set(self.variant.as_deref())
     }
 
-    /// The default tag of a version without one.
+    /// The tag for files and metadata of a version without a tag.
     pub(crate) fn tag_or_usual(&self, flavour: Flavour) -> &str {
         self.tag().or(flavour.usual_tag()).unwrap_or_default()
     }

@@ -15,7 +15,7 @@ use jetway::{Advise as _, Result, anyhow};
 
 use crate::target::Target;
 
-/// Where a chart comes from.
+/// The kinds of charts.
 pub(crate) enum Chart {
     Directory(PathBuf),
     Archive(PathBuf),

@@ -29,7 +29,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
     kubernetes.warn_of_ignored_namespace();
     let records = Records::new(&kubernetes, source.storage(), namespace);
     let all = records.list(release).await?;
-    // A version from another namespace or cluster gives no starting point here.
+    // A version of another namespace or cluster is ignored.
     let is_here = |version: &&Version| version.namespace.is_none() && version.cluster.is_none();
     let known = version.as_ref().filter(|version| version.release == release).filter(is_here);
     if all.is_empty() {

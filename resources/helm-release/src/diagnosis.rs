@@ -26,7 +26,7 @@ const REVISIONS_AFTER_FAILURE: usize = 8;
 pub(crate) enum Logs {
     /// The logs of failing containers, and those of tests.
     All,
-    /// The logs of failing containers only, when those of tests have been shown.
+    /// Only the logs of failing containers, because the logs of tests have been shown.
     Failing,
 }
 

@@ -25,7 +25,7 @@ use rollback::{Rollback, RollbackOnFailure};
 use test::{Test, TestPlan};
 use wait::{LONGEST_PAUSE, Strategy, Wait};
 
-/// What to deploy.
+/// The chart, its values, and the options of the put.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a key of the established resource")]
 pub struct Params {
@@ -178,7 +178,7 @@ pub struct Params {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DryRun {
-    /// helm alone.
+    /// helm only, without the cluster.
     Client,
     /// The cluster, too: charts can look up objects there, and it must have the kinds of all objects.
     Server,

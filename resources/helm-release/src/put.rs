@@ -25,7 +25,7 @@ use crate::source::Source;
 use crate::target::Target;
 use crate::version::Version;
 
-/// Does what the params say, and returns the new revision or the version of the operation.
+/// Runs the operation of the params, and returns the new revision or the version of the operation.
 pub(crate) async fn put(
     context: &Context,
     source: &Source,

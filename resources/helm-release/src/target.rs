@@ -56,7 +56,7 @@ impl<'p> Target<'p> {
         let Login { kubeconfig, token } = Login::find(params, &inputs)?;
         let cluster = match &kubeconfig {
             Some(text) => {
-                // `kubeconfig_context` refers to the source's own kubeconfig.
+                // `kubeconfig_context` applies to the source's own kubeconfig.
                 let wanted = non_empty(source.kubeconfig_context.as_ref());
                 let wanted = wanted.filter(|_| non_empty_secret(source.kubeconfig.as_ref()).is_none());
                 lookup::from_kubeconfig(context, source, text, wanted)?

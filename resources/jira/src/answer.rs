@@ -9,7 +9,7 @@ use crate::time;
 #[derive(Debug, Clone)]
 pub(crate) struct Issue {
     pub(crate) key: String,
-    /// The number, by which bulk changelogs refer to it.
+    /// The numeric id, which bulk changelogs use.
     pub(crate) id: String,
     pub(crate) status: Status,
     pub(crate) created: Option<Timestamp>,
@@ -78,7 +78,7 @@ impl Status {
 }
 
 impl Move {
-    /// Whether it led to this status. A status may have been renamed since, so that its number counts, too.
+    /// Whether the issue moved to this status. The id also counts, because a status may have been renamed since.
     pub(crate) fn leads_to(&self, status: &Status) -> bool {
         (!self.to_id.is_empty() && self.to_id == status.id) || self.to_name.to_lowercase() == status.name.to_lowercase()
     }

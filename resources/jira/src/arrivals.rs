@@ -24,7 +24,7 @@ pub(crate) struct Arrival {
 pub(crate) type Order = (Timestamp, (String, u64));
 
 impl Arrival {
-    /// The arrival that a version names; `None` if its time is none.
+    /// The arrival that a version describes; `None` if its time is invalid.
     pub(crate) fn of_version(version: &Version) -> Option<Self> {
         let at = time::parse(&version.changed)?;
         Some(Self { issue: version.issue.clone(), status: version.status.clone(), at })
@@ -41,7 +41,7 @@ impl Arrival {
         Some(Self { issue: issue.key.clone(), status: issue.status.name.clone(), at })
     }
 
-    /// Whether an issue made this arrival, according to the changes of its status.
+    /// Whether the changelog of the issue contains this arrival.
     pub(crate) fn is_of(&self, issue: &Issue, moves: &[Move]) -> bool {
         let is_status = |name: &str| name.to_lowercase() == self.status.to_lowercase();
         let is_present = is_status(&issue.status.name);
@@ -93,7 +93,7 @@ mod tests {
             Some("1970-01-01T00:00:03.000Z")
         );
         assert_eq!(at(&[moved(1, "3", "Done"), moved(2, "1", "Open")]), None);
-        // The status was renamed since, or Jira's language is another one.
+        // The status was renamed since, or Jira's language differs.
         assert_eq!(at(&[moved(1, "3", "Erledigt")]).as_deref(), Some("1970-01-01T00:00:01.000Z"));
         assert_eq!(at(&[moved(1, "", "done")]).as_deref(), Some("1970-01-01T00:00:01.000Z"));
     }

@@ -22,8 +22,8 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
 
 /// Returns the versions from `version` on, in the order of their arrival.
 ///
-/// An issue is updated when its status changes. So the search is for issues in the status, by the time of their last update; it
-/// ends where no later issue can have arrived after the known version.
+/// Jira updates an issue when its status changes. So the search lists the issues in the status by the time of their
+/// last update. It stops at the first issue that was last updated before the known version.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     let (Some(jql), Some(gate)) = (source.gate_jql(), source.gate()) else {
         // Only puts create versions.
@@ -47,7 +47,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
     let versions: Vec<Version> = match &known {
         None => arrivals.last().map(Arrival::version).into_iter().collect(),
         Some(known) => {
-            // The known version comes first while its issue is where it was.
+            // The known version comes first if its issue still has the status.
             let first = arrivals.iter().find(|arrival| *arrival == known).cloned();
             let new = memory.new_arrivals(known, &arrivals);
             first.into_iter().chain(new).map(|arrival| arrival.version()).collect()
@@ -109,7 +109,7 @@ impl Found<'_, '_> {
         Ok(())
     }
 
-    /// Adds issues with their arrivals. The search's index lags, so that an issue may have left the status.
+    /// Adds issues with their arrivals. The search index lags, so an issue may have left the status.
     async fn add(&mut self, page: Vec<Issue>) -> Result<()> {
         let (console, gate) = (self.client.console(), self.gate);
         let is_there = |issue: &Issue| match gate {

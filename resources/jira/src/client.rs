@@ -126,7 +126,7 @@ impl<'c> Client<'c> {
         self.decode::<Value>(response).await.map(|_| ())
     }
 
-    /// Makes sure that an empty result is not that of an anonymous caller.
+    /// Verifies that Jira accepted the login, because an anonymous user gets an empty result.
     pub(crate) async fn require_login(&self) -> Result<()> {
         if !self.is_logged_in.get() {
             self.read::<Value>(self.request(&Method::GET, "/myself")).await?;

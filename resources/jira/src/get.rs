@@ -17,7 +17,7 @@ use crate::params::GetParams;
 use crate::source::{Gate, Source};
 use crate::version::Version;
 
-/// Fields that may be very long, and are fetched on demand.
+/// Fields that may be very long, and that are fetched only on request.
 const LONG: [&str; 2] = ["comment", "worklog"];
 
 /// Fetches a version into `destination`.
@@ -57,7 +57,7 @@ pub(crate) async fn get(
     Ok(Response { version, metadata })
 }
 
-/// Fails unless the issue passed the gate with this version: one that is pinned by hand must have done so, too.
+/// Fails unless the issue passed the gate with this version. A user may pin any version, so the get verifies it.
 async fn require_passed(client: &Client<'_>, gate: Gate<'_>, issue: &Issue, version: &Version) -> Result<()> {
     let is_of_gate = match gate {
         Gate::Names(_) => gate.has_name(&version.status),

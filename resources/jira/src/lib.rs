@@ -1,8 +1,8 @@
 //! The jira resource type: versions are arrivals of issues in a status.
 //!
-//! A check waits until an issue that a JQL query names reaches a status, so that a ticket can gate a pipeline. A get writes the
-//! issue's fields to files. A put creates an issue, or edits, comments, links and transitions one. All requests go to Jira's REST
-//! API, from this process: version 3 of Jira Cloud, version 2 of Data Center.
+//! A check waits until an issue of a JQL query reaches a status, so that an issue can gate a pipeline. A get writes the
+//! issue's fields to files. A put creates, edits, comments on, links or transitions an issue. This process sends all
+//! requests to Jira's REST API: version 3 of Jira Cloud, version 2 of Data Center.
 
 mod adf;
 mod answer;

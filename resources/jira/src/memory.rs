@@ -1,11 +1,12 @@
-//! What a check remembers for the next one in the same container.
+//! A cache for the next check in the same container.
 //!
-//! Jira's search index lags: an issue may be found after another that reached the status later. The next check then cannot tell
-//! by the given version alone that the issue is new. It can by this memory: the arrivals that Concourse has stored. The memory
-//! also holds the arrivals of issues that have not been updated since, so that their changelogs are not fetched again.
+//! Jira's search index lags: a search may find an issue later than another issue that reached the status after it. The
+//! given version alone does not show that the issue is new. So the cache contains the arrivals that Concourse has
+//! stored. It also contains the arrivals of issues that have not been updated since, so that a check does not fetch
+//! their changelogs again.
 //!
-//! A check works without the memory. Only this user can read the file; a file with another owner, other permissions or invalid
-//! content is ignored. It holds no secret.
+//! A check works without the cache. Only this user can read the file; a file with another owner, other permissions or
+//! invalid content is ignored. It contains no secrets.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -68,7 +69,7 @@ impl Memory {
         is_unchanged.then(|| Arrival::of_version(version)).flatten()
     }
 
-    /// The arrivals of a check that begins with `known`: those that Concourse has not stored yet, in order.
+    /// The new arrivals of a check that starts at `known`: those that Concourse has not stored yet, in order.
     pub(crate) fn new_arrivals(&mut self, known: &Arrival, found: &[Arrival]) -> Vec<Arrival> {
         let response = std::mem::take(&mut self.content.response);
         if response.last().and_then(Arrival::of_version).as_ref() == Some(known) {
@@ -76,7 +77,7 @@ impl Memory {
         }
         let is_stored = |content: &Content, arrival: &Arrival| content.stored.contains(&arrival.version());
         if self.since().is_none() || !is_stored(&self.content, known) {
-            // Another container has checked, or this is the first check that is given a version.
+            // Another container has checked, or this is the first check with a version.
             self.content.since = Some(known.version());
             self.content.stored = vec![known.version()];
         }
@@ -145,7 +146,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (old, a, late, b) = (at(1, "A-1"), at(10, "A-2"), at(15, "A-3"), at(20, "A-4"));
         assert_eq!(names(&check(directory.path(), &a, &[old.clone(), a.clone(), b.clone()])), ["A-4"]);
-        // `A-3` appears after `A-4` was stored; what is older than the first known version stays old.
+        // `A-3` appears after `A-4` was stored; arrivals before the first known version are not new.
         let found = [old, a, late.clone(), b.clone()];
         assert_eq!(names(&check(directory.path(), &b, &found)), ["A-3"]);
         assert_eq!(names(&check(directory.path(), &late, &found)), Vec::<&str>::new());

@@ -1,4 +1,4 @@
-//! What a pipeline may write under a step's `params:`.
+//! The `params` of a get and of a put.
 
 use jetway::http::Url;
 use jetway::{Parameters, Problems};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::inputs::given;
 use crate::issue_key::{is_issue, is_project};
 
-/// What a pipeline may write under a get step's `params:`.
+/// The `params` of a get.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct GetParams {
     /// Fields to write to separate files in `fields/`, by id (`customfield_10042`) or by name (`Change window`).
@@ -35,7 +35,7 @@ impl Parameters for GetParams {
     }
 }
 
-/// What a pipeline may write under a put step's `params:`.
+/// The `params` of a put.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PutParams {
     /// Create an issue. The other keys then apply to the new issue.

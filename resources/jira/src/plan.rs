@@ -14,10 +14,10 @@ use crate::params::{CreateParams, Link, PutParams, is_page};
 use crate::source::{Api, Source};
 use crate::variables::Variables;
 
-/// The longest summary that Jira takes, in characters.
+/// The maximum length of a summary in Jira, in characters.
 const LONGEST_SUMMARY: usize = 254;
 
-/// The longest id of a link that Jira takes, in characters.
+/// The maximum length of a link's id in Jira, in characters.
 const LONGEST_ID: usize = 255;
 
 /// The planned work of a put.
@@ -43,7 +43,7 @@ pub(crate) enum Target {
     Existing(String),
 }
 
-/// The texts of a put, and where they come from.
+/// The sources of a put's texts: the variables of the build, and the inputs.
 struct Texts<'p> {
     variables: Variables<'p>,
     inputs: Inputs,
@@ -114,7 +114,8 @@ impl Texts<'_> {
         Ok(fields)
     }
 
-    /// A text of the params, with the build's variables, or that of a file, as it is: others write files. `None` if it is empty.
+    /// A text in the params with its variables expanded, or the unchanged content of a file. Files are not expanded,
+    /// because they may be untrusted. `None` if it is empty.
     fn text(&self, inline: (&str, Option<&String>), file: (&str, Option<&String>)) -> Result<Option<String>> {
         let text = match (given(inline.1), given(file.1)) {
             (Some(text), _) => self.variables.fill(inline.0, text),
@@ -133,7 +134,7 @@ impl Texts<'_> {
         filled
     }
 
-    /// A text in the form that the API takes.
+    /// Converts a text to the format of the API.
     fn rich(&self, text: &str) -> Value {
         match self.api {
             Api::Cloud => adf::document(text),
@@ -153,7 +154,7 @@ impl Texts<'_> {
         format!("{}…", cut.trim_end())
     }
 
-    /// The body of a link. Its id is made from the address, so that a second put updates the link.
+    /// The body of a link. The id is derived from the URL, so that a second put updates the link.
     fn link(&self, link: &Link) -> Result<Value> {
         let build = self.variables.build;
         let url = match given(link.url.as_ref()) {

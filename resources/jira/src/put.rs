@@ -35,7 +35,7 @@ pub(crate) async fn put(
                 .hint("the version of a put would pass for a go; put through another resource of this type"));
         }
     }
-    // All inputs are read before the first request, so that a put with a mistake changes nothing.
+    // Reads all inputs before the first request, so that a put with invalid input changes nothing.
     let plan = Plan::read(context, source, params, inputs)?;
     let client = Client::new(context, source)?;
     let response = carry_out(&client, &plan).await?;
@@ -52,7 +52,8 @@ async fn carry_out(client: &Client<'_>, plan: &Plan) -> Result<Response<Version>
     if is_new { done.map_err(|error| error.hint(format!("the issue {key} was created before"))) } else { done }
 }
 
-/// All that follows the creation. What can be repeated comes before the comment, and what may be refused is looked up first.
+/// Does all the work after the creation. It looks up the transition first, since that may fail. Requests that may be
+/// repeated come before the comment.
 async fn work(client: &Client<'_>, plan: &Plan, key: &str) -> Result<Response<Version>> {
     let issue = client.issue(key, &FIELDS).await.with_context(|| format!("cannot read the issue {key}"))?;
     let step = match &plan.transition {
@@ -113,7 +114,7 @@ async fn create(client: &Client<'_>, fields: &Map<String, Value>) -> Result<Stri
     Ok(key)
 }
 
-/// What a transition comes to.
+/// The result of looking up a transition.
 enum Step {
     /// The issue is in the target status of the transition.
     There,
@@ -159,7 +160,7 @@ async fn step(client: &Client<'_>, issue: &Issue, wanted: &str) -> Result<Step> 
     Ok(Step::Make { id: text_at(found, &["id"]), to })
 }
 
-/// Makes a transition. If its effect is uncertain, the issue's status tells.
+/// Makes a transition. If its effect is unknown, the issue's status decides.
 async fn transition(client: &Client<'_>, key: &str, id: &str, to: &Status, fields: &Map<String, Value>) -> Result<()> {
     let mut body = Map::new();
     body.insert("transition".to_owned(), json!({ "id": id }));
@@ -177,7 +178,7 @@ async fn transition(client: &Client<'_>, key: &str, id: &str, to: &Status, field
     }
 }
 
-/// Reads the issue back. If that fails, the version has what the put knows, because its work is done.
+/// Reads the issue back. If that fails, the version contains the state that the put knows, because its work is done.
 async fn finish(client: &Client<'_>, issue: Issue, status: Status) -> Result<Response<Version>> {
     let read = async {
         let issue = client.issue(&issue.key, &FIELDS).await?;

@@ -20,7 +20,7 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// The hint of an error that says that the login failed.
+/// The hint for a rejected login.
 pub(crate) fn login_hint(api: Api) -> &'static str {
     match api {
         Api::Cloud => "`api_token` is wrong, expired or revoked, or is not of the account `email`",
@@ -59,7 +59,7 @@ pub(crate) fn may_be_applied(error: &Error) -> bool {
     if let Some(transport) = error.downcast_ref::<TransportError>() {
         return matches!(transport.kind(), TransportKind::Cut | TransportKind::Stalled | TransportKind::TooLarge);
     }
-    // A gateway answers 5xx while Jira goes on. 501 and 505 are about requests that were not read.
+    // A gateway may answer 5xx although Jira processes the request. After 501 and 505, Jira has not read the request.
     status_of(error).is_some_and(|status| status.is_server_error() && ![501, 503, 505].contains(&status.as_u16()))
 }
 

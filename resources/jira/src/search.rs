@@ -12,10 +12,10 @@ use crate::answer::{Issue, Move, moves, text_at};
 use crate::client::{Client, NotUnderstood};
 use crate::source::{Api, quoted};
 
-/// The page size. Cloud gives no more issues with fields at a time.
+/// The page size: Jira Cloud's maximum for issues with fields.
 const PAGE: u64 = 100;
 
-/// The number of issues whose changelogs one search of Data Center asks for, since a changelog is whole there.
+/// The number of issues whose changelogs one search of Data Center requests, because it returns whole changelogs.
 const CHANGELOGS: usize = 20;
 
 /// The number of issues of one bulk request of Cloud, and the largest number of its pages.
@@ -29,7 +29,7 @@ pub(crate) struct Pages<'p, 'c> {
     next: Option<Next>,
 }
 
-/// Where the next page begins.
+/// The start of the next page.
 enum Next {
     Start,
     /// Cloud's token.
@@ -150,7 +150,7 @@ async fn bulk(client: &Client<'_>, wanted: &[&Issue], found: &mut BTreeMap<Strin
     Err(anyhow!("the changelogs of {} issues have more than {BULK_PAGES} pages", wanted.len()))
 }
 
-/// Sends a search. It changes nothing, so that it may be sent twice.
+/// Sends a search. It is retried, because a search changes nothing.
 async fn search(client: &Client<'_>, body: &Value) -> Result<Page> {
     let path = match client.api() {
         Api::Cloud => "/search/jql",
@@ -159,7 +159,7 @@ async fn search(client: &Client<'_>, body: &Value) -> Result<Page> {
     client.read(client.request(&Method::POST, path).json(body).repeatable()).await
 }
 
-/// The issues of a page. One that cannot be read fails the search, since it would be lost otherwise.
+/// The issues of a page. An unreadable issue fails the search, because it would be lost otherwise.
 fn issues(page: &Page) -> Result<Vec<Issue>> {
     let read = |value: &Value| {
         Issue::read(value)

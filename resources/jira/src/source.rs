@@ -1,4 +1,4 @@
-//! What a pipeline may write under `source:`.
+//! The `source` of a resource.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use jetway::{BuildMetadata, Console, Unknown, interpolate};
 use serde_json::Value;
 
-/// Expands the build's variables in texts, and warns about other names, which stay as they are.
+/// Expands the variables of the build in texts. Other names are kept, with a warning.
 #[derive(Clone, Copy)]
 pub(crate) struct Variables<'c> {
     pub(crate) build: &'c BuildMetadata,

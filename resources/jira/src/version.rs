@@ -1,4 +1,4 @@
-//! What identifies one version.
+//! Versions.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

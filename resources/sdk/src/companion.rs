@@ -22,7 +22,7 @@ use crate::runtime::block_on;
 pub struct Companion {
     /// The file name that it is called by. It must not be the name of a verb.
     pub name: &'static str,
-    /// What it does.
+    /// The function that handles a call.
     pub run: fn(&CompanionCall) -> Result<CompanionAnswer>,
 }
 

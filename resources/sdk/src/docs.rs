@@ -230,8 +230,7 @@ mod tests {
     #[derive(Deserialize, JsonSchema)]
     #[allow(dead_code)]
     struct Source {
-        /// Where it is, `https://...` or a path. A password
-        /// in it is masked.
+        /// The URL of the server, `https://...`, or a path. A password in it is masked.
         uri: String,
         /// The token, version 1.2 or later (see below).
         token: Option<Secret>,
@@ -240,7 +239,7 @@ mod tests {
         count: u32,
         #[serde(default)]
         flag: bool,
-        /// What it is set to: `a|b`.
+        /// The new state: `a|b`.
         state: Option<State>,
         /// The registries.
         #[serde(default)]

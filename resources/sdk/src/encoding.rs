@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// All but the unreserved characters of RFC 3986, section 2.3, and those in `plain`, are encoded in UTF-8 as `%XX`.
+/// Percent-encodes text as UTF-8. Does not encode the unreserved characters of RFC 3986 (section 2.3) and the
+/// characters in `plain`.
 pub fn percent_encode(text: &str, plain: &str) -> String {
     const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     text.chars().fold(String::with_capacity(text.len()), |mut encoded, character| {
@@ -17,7 +18,7 @@ pub fn percent_encode(text: &str, plain: &str) -> String {
     })
 }
 
-/// Decodes each `%XX`. An incomplete one stays as it is; bytes that are no UTF-8 become U+FFFD.
+/// Decodes each `%XX`. An incomplete escape is kept; invalid UTF-8 becomes U+FFFD.
 pub fn percent_decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

@@ -1,4 +1,4 @@
-//! SIGTERM, by which Concourse aborts a build, and SIGINT, by which a user does.
+//! Interruptions: Concourse sends SIGTERM to abort a build, and a user sends SIGINT.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

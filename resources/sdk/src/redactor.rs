@@ -191,7 +191,7 @@ fn find(
     spare.decoded.push(decoded);
 }
 
-/// The search in what was decoded from a text.
+/// A search in text that was decoded.
 struct Nested<'s> {
     patterns: &'s Patterns,
     /// The length of the text.
@@ -201,11 +201,11 @@ struct Nested<'s> {
     spare: &'s mut Spare,
     /// The ranges of the text in which secrets were found.
     found: &'s mut Vec<Range<usize>>,
-    /// Those of `found` that are secrets as they are, in order.
+    /// The indexes in `found` of the secrets that appear unencoded, in order.
     plain: Range<usize>,
 }
 
-/// How many ranges are looked at for one that covers another: those that begin at the same place or a little earlier.
+/// The maximum number of ranges to compare when looking for a range that covers another.
 const MOST_COVERING: usize = 4;
 
 impl Search for Nested<'_> {
@@ -254,8 +254,8 @@ fn find_joined(patterns: &Patterns, text: &[u8], edges: Edges, spare: &mut Spare
     spare.decoded.push(joined);
 }
 
-/// The ranges at the start of `text` that are a secret only together with the previous text: the secret began there, or its
-/// encoding did. (The first digit of base64 may belong to what stands before the secret, and the others need it.)
+/// The ranges at the start of `text` that are part of a secret, or of its encoding, that began in the previous text.
+/// (The first base64 digit may encode bytes before the secret, but the other digits cannot be decoded without it.)
 fn rest_after(patterns: &Patterns, previous: &Previous, text: &[u8], spare: &mut Spare) -> Vec<Range<usize>> {
     // A longer secret is recognised by half of it.
     if !patterns.has_short() || previous.0.is_empty() || text.is_empty() {
@@ -415,7 +415,7 @@ mod tests {
         }
     }
 
-    /// Every common way to write a secret down.
+    /// Common notations of a secret.
     fn forms(secret: &str) -> Vec<String> {
         let per_byte = |write: &dyn Fn(u8) -> String| -> String {
             let is_plain = |byte: &u8| byte.is_ascii_alphanumeric();
@@ -472,7 +472,7 @@ mod tests {
                 let halves = [format!("{before} {first}"), format!("{second} end")];
                 let shown = halves.each_ref().map(|half| redactor.redact_after(&mut previous, half).into_owned());
                 prop_assert!(!shown.concat().contains(&form), "{first}|{second} stayed {shown:?}");
-                // The halves of a shorter one can be less than what is telling by itself.
+                // Half of a shorter secret may be too short to identify it.
                 if secret.len() < 18 {
                     continue;
                 }
@@ -522,7 +522,7 @@ mod tests {
             begin.elapsed()
         };
         let (few, many) = (time(2_000), time(16_000));
-        // Eight times the lines; a quadratic redactor takes sixty times as long.
+        // Eight times as many lines; a quadratic redactor would take sixty times as long.
         assert!(many < few * 30 + std::time::Duration::from_millis(200), "{few:?} {many:?}");
     }
 }

@@ -34,8 +34,8 @@ pub trait Resource: Sized + 'static {
     /// Keys of the established resource that this release does not support yet, such as `source.tag_filter`. The error says so.
     const NOT_YET: &'static [&'static str] = &[];
 
-    /// How a part of a request of `verb` treats an unknown key that is close to no known one. It should be what the established
-    /// resource does, so that its pipelines run unchanged and its errors stay errors.
+    /// How a part of the request of `verb` treats an unknown key that is not close to a known key. Choose the behaviour
+    /// of the established resource, so that its pipelines run unchanged and its errors stay errors.
     fn unknown_keys(verb: Verb, part: Part) -> UnknownKeys {
         let _ = (verb, part);
         UnknownKeys::Ignored

@@ -20,7 +20,7 @@ pub(crate) fn block_on<T>(context: &Context, work: impl Future<Output = Result<T
     outcome
 }
 
-/// After a signal, lets the work end by itself for the time of the grace period: every wait in it fails then.
+/// After a signal, gives the work the grace period to end by itself: all its waits fail.
 async fn until_signal<T>(context: &Context, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::pin!(work);
     let interrupted = tokio::select! {

@@ -20,7 +20,7 @@ use crate::runtime::block_on;
 use crate::unfinished::remove_abandoned;
 use crate::verb::Verb;
 
-/// Where the request comes from.
+/// The source of the request.
 pub(crate) enum Input {
     /// Standard input.
     Stdin,

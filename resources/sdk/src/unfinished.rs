@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn failed_permissions_remove_the_file() {
         let destination = tempfile::tempdir().unwrap();
-        // Root may set any permissions, but not those of what is not there.
+        // Even root cannot set permissions of a file that does not exist.
         let path = destination.path().join("rootfs");
         std::os::unix::fs::symlink("nowhere", &path).unwrap();
         assert!(settle(&path, fs::Permissions::from_mode(0o555)).is_err());

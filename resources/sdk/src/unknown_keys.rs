@@ -11,8 +11,8 @@ pub(crate) const ALLOW_UNKNOWN_KEYS: &str = "allow_unknown_keys";
 /// The key that turns warnings about unknown keys into errors, in every type's source.
 pub(crate) const STRICT: &str = "strict";
 
-/// What a type does with an unknown key that is close to no known one. An unknown key that is close to a known one is always an
-/// error.
+/// How a type treats an unknown key that is not close to a known key. An unknown key that is close to a known key is
+/// always an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownKeys {
     /// Warns and ignores the key, like established resources that read only the keys that they know.

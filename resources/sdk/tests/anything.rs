@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use sampler::Sampler;
 
-/// Keys that mean something to the reader, so that arbitrary values meet every branch.
+/// Keys of the request format, so that arbitrary values reach every branch of the reader.
 const KEYS: [&str; 26] = [
     "source",
     "version",
@@ -68,7 +68,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A scalar in every form that a pipeline gives it.
+/// Every notation of a scalar in a pipeline.
 fn forms(value: &Value) -> impl Strategy<Value = Value> + use<> {
     let text = match value {
         Value::String(text) => text.clone(),

@@ -67,7 +67,8 @@ pub(crate) struct TextFile {
     pub(crate) content: String,
 }
 
-/// Builds the message from the put's own texts. `None` if `text_file` exists and is empty, which means not to send a message.
+/// Builds the message from the texts of the params. Returns `None` if `text_file` exists and is empty: then no message
+/// is sent.
 pub(crate) fn compose(
     params: &Params,
     inputs: &Inputs,

@@ -239,8 +239,8 @@ impl Put<'_> {
         Ok((targets, names))
     }
 
-    /// Whether to send to the webhook's own channel besides those in `channel_file`. The established resource does so if nothing
-    /// else names a channel.
+    /// Whether the put also sends to the webhook's own channel, in addition to `channel_file`. The established resource
+    /// does so if no other key names a channel.
     fn file_adds_to_own_channel(&self) -> bool {
         let is_named = given(self.params.channel.as_ref()).is_some()
             || !self.params.channels.is_empty()
@@ -256,7 +256,7 @@ impl Put<'_> {
 
     fn respond(&self, report: &Report) -> Response<Version> {
         let version = report.version(self.kind, &self.now);
-        // The message's own texts may contain secrets.
+        // The message itself may contain secrets.
         let redactor = self.context.console().redactor();
         let masked = |line: Metadata| Metadata { value: redactor.redact(&line.value).into_owned(), ..line };
         let metadata = report.metadata(self.source, self.params, self.kind);

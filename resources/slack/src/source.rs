@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// The minimum length of a segment of a webhook's path for it to be masked. Shorter segments are words (`services`).
 const SHORTEST_PART: usize = 16;
 
-/// Where to send messages, and how.
+/// The chat, the credentials, and the defaults of messages.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Source {
     /// The URL of an incoming webhook of Slack or of a compatible chat (Mattermost, Rocket.Chat, Discord with `/slack`
@@ -130,7 +130,7 @@ pub(crate) enum Way<'s> {
 }
 
 impl Source {
-    /// The webhook or the token. Neither may be set only if nothing is sent.
+    /// The webhook or the token. Without both, no message may be sent.
     pub(crate) fn way(&self) -> Option<Way<'_>> {
         let webhook = set(self.url.as_ref()).map(Way::Webhook);
         webhook.or_else(|| set(self.token.as_ref()).map(Way::Token))

@@ -11,8 +11,8 @@ use crate::env_file::{self, Line};
 /// The status of the build, which Concourse sets in some hooks.
 const BUILD_STATUS: &str = "BUILD_STATUS";
 
-/// The variables of a build. One that Concourse does not set, such as instance vars of a plain pipeline, is empty and causes no
-/// warning.
+/// The variables of a build. If Concourse does not set a variable, such as the instance vars of a plain pipeline, it is
+/// empty, without a warning.
 const OF_A_BUILD: [&str; 14] = [
     "ATC_EXTERNAL_URL",
     "BUILD_CREATED_BY",

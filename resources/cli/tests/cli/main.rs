@@ -1,6 +1,6 @@
 //! The built `jetway` command, run as a person runs it.
 
-// Helpers of tests are tests: what goes wrong in them must stop them.
+// Test helpers may panic, because a failure in a helper must fail the test.
 #![allow(clippy::unwrap_used)]
 
 mod broken;
@@ -14,7 +14,7 @@ use std::process::Command;
 /// A directory to work in, removed at the end.
 struct Place(tempfile::TempDir);
 
-/// What a command did.
+/// The exit code and the output of a command.
 struct Outcome {
     code: i32,
     stdout: String,
@@ -30,7 +30,7 @@ impl Place {
         self.0.path()
     }
 
-    /// Writes a file; what the text says of `PLACE` is this directory.
+    /// Writes a file, and replaces `PLACE` in the text by this directory.
     fn file(&self, name: &str, text: &str) -> &Self {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! The multi-branch pipeline that the established git resource publishes, and one that follows releases by their tags.
+//! The multi-branch pipeline that the established git resource publishes, and a pipeline that follows release tags.
 
 use crate::Place;
 

@@ -4,7 +4,7 @@ use crate::Place;
 
 const README: &str = include_str!("../../README.md");
 
-/// The fenced blocks: what stands behind the fence, and the lines between.
+/// The fenced blocks: the text after the opening fence, and the lines of the block.
 fn blocks() -> Vec<(&'static str, Vec<&'static str>)> {
     let mut blocks = Vec::new();
     let mut open: Option<(&str, Vec<&str>)> = None;

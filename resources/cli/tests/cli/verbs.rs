@@ -214,7 +214,7 @@ fn reports_invalid_calls_before_running_a_type() {
 
 #[test]
 fn git_asks_the_command_for_passwords() {
-    // git asks its askpass program, which is this same binary under another name.
+    // git runs its askpass program, which is the same binary under another name.
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port();
     let place = Place::new();

@@ -36,7 +36,7 @@ pub(super) fn build_args(
     Ok(all)
 }
 
-/// The labels: `labels` as they are, then the file's.
+/// The labels: `labels` unchanged, then the labels of the file.
 pub(super) fn labels(
     inputs: &Inputs,
     given: Option<&Map<String, Value>>,
@@ -63,7 +63,7 @@ fn of_file(inputs: &Inputs, path: &str) -> Result<Vec<(String, String)>> {
     Ok(content.iter().map(|(name, value)| (name.clone(), text(value))).collect())
 }
 
-/// Text as it is; anything else as JSON.
+/// Text unchanged; any other value as JSON.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

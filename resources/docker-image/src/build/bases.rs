@@ -112,7 +112,7 @@ mod tests {
             ["one.example", "two.example"]
         );
         assert_eq!(found("# syntax = one.example/frontend:1\nFROM two.example/x"), ["one.example", "two.example"]);
-        // A directive after anything else is a comment.
+        // A directive is a comment unless it comes first.
         assert_eq!(found("# a comment\n# escape=`\nFROM \\\n one.example/x"), ["one.example"]);
         assert_eq!(found("FROM scratch\n# syntax=one.example/x"), Vec::<String>::new());
     }

@@ -33,7 +33,7 @@ pub(super) fn requested(params: &PutParams) -> Option<(Builder, &'static str)> {
     key.map(|key| (Builder::Classic, key))
 }
 
-/// The builder to use: the requested one, else the engine's default.
+/// The builder to use: the requested builder, or else the engine's default.
 pub(super) fn choose(requested: Option<(Builder, &'static str)>, engine: &Engine) -> (Builder, Reason) {
     match requested {
         Some((builder, key)) => (builder, Reason::Key(key)),

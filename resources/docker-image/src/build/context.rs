@@ -84,10 +84,11 @@ impl BuildContext {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The archive for the classic builder, and the Dockerfile's name in it. `unique` makes names that no file has.
+    /// The archive for the classic builder, and the name of the Dockerfile in it. `unique` is used for names that no
+    /// file has.
     ///
-    /// The engine removes the Dockerfile and `.dockerignore` itself if the latter ignores them; until then it needs
-    /// both.
+    /// The engine itself removes the Dockerfile and `.dockerignore` if the ignore file excludes them, but it needs both
+    /// before.
     pub(super) fn archive(&self, unique: &str) -> Result<(Body, String)> {
         let inside = self.recipe.strip_prefix(&self.root).ok().and_then(Path::to_str);
         let usual_ignore = self.ignore_file.as_ref().is_none_or(|file| *file == self.root.join(IGNORE));

@@ -88,8 +88,8 @@ async fn still_there(
     Ok((now.as_ref() == Some(&digest)).then(|| (candidate.clone(), digest)))
 }
 
-/// Picks one tag for each image: a final version before a pre-release, then the most specific one (1.2.3 before 1.2),
-/// then the one that was emitted before, so that a new tag on the same image is no new version.
+/// Picks one tag for each image: a final version before a pre-release, then the most specific version (1.2.3 before
+/// 1.2), then the tag of an earlier check, so that an additional tag on the same image is not a new version.
 fn one_for_each_digest(
     found: impl Iterator<Item = (Candidate, Digest)>,
     before: Option<&str>,

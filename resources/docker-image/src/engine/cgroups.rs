@@ -1,7 +1,6 @@
-//! Prepares cgroups inside a container: an engine needs to write to them, and containers mostly get them read-only, or
-//! not at all.
+//! Prepares cgroups inside a container. An engine writes to them, but in most containers they are read-only or missing.
 //!
-//! Errors are only warnings: the engine logs what it misses, and the log is quoted when it does not start.
+//! Errors are only warnings: if the engine does not start, the error quotes its log.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,18 +27,18 @@ enum State {
     Unified,
     /// Version 1.
     Legacy,
-    /// None that is writable: they are mounted read-only, or not at all, as in a container.
+    /// No writable cgroups: they are mounted read-only, or not at all, as in a container.
     Out,
 }
 
-/// Prepares cgroups for an engine. Where they are writable already, as outside of containers, nothing is mounted.
+/// Prepares cgroups for an engine. Mounts nothing if they are writable already, as outside of containers.
 ///
-/// The mount table decides that, not the process id: in a container this process is the first one with some runtimes,
-/// and the child of an init with others.
+/// The mount table decides that, not the process id: with some container runtimes this process is the first one, with
+/// others it is the child of an init.
 ///
-/// `directory` is where a controller may be mounted temporarily; it does not exist yet.
+/// `directory` is a temporary mount point for a controller; it does not exist yet.
 pub(crate) fn prepare(console: &Console, directory: &Path) {
-    // In this order: the devices cannot be opened once the engine has made child groups.
+    // The order matters: the devices cannot be allowed any more after the engine has created child groups.
     for prepared in [open_devices(directory), try_prepare()] {
         if let Err(error) = prepared {
             return console.warn(format_args!("cannot prepare control groups for the container engine: {error}"));
@@ -47,15 +46,15 @@ pub(crate) fn prepare(console: &Console, directory: &Path) {
     }
 }
 
-/// Allows the engine's containers to use devices. With version 1 a group cannot allow what its parent does not, and the
-/// group of a worker's container has an allow list, even when the container is privileged: without this every `RUN`
-/// fails. Version 2 has no such controller.
+/// Allows the engine's containers to use devices. With version 1, a group cannot allow more than its parent. The group
+/// of a worker's container has an allow list, even if the container is privileged, so without this every `RUN` fails.
+/// Version 2 has no such controller.
 ///
 /// See "Device Whitelist Controller" of the kernel, section 4 (hierarchy):
 /// <https://docs.kernel.org/admin-guide/cgroup-v1/devices.html>
 fn open_devices(directory: &Path) -> io::Result<()> {
     let Some((controllers, group)) = devices_group(&fs::read_to_string("/proc/self/cgroup")?) else { return Ok(()) };
-    // A separate mount: the usual one may be read-only, missing, or that of another group.
+    // A separate mount: the usual mount may be read-only or missing, or show another group.
     fs::create_dir_all(directory)?;
     mount_new("cgroup", &directory.display().to_string(), &controllers)?;
     let opened = group.and_then(|group| allow_all_devices(&directory.join(group)));

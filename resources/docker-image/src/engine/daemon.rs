@@ -129,7 +129,7 @@ impl Daemon {
     /// Stops the engine, its processes and its mounts.
     pub(crate) async fn stop(self) {
         self.service.stop().await;
-        // An engine that exits early leaves containerd running, which is in a process group of its own.
+        // If the engine exits early, containerd keeps running, because it has its own process group.
         let pid = fs::read_to_string(self.private.join("exec/containerd/containerd.pid")).unwrap_or_default();
         end(pid.trim(), &self.private).await;
         for at in mounts_below(&[&self.private, &self.data]) {

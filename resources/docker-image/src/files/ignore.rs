@@ -55,8 +55,8 @@ impl Patterns {
 
     /// Matches a path; `above` is the result for its parent directory.
     ///
-    /// A pattern that matches a directory matches everything in it. But a pattern that cannot change the result for the
-    /// directory is not evaluated, and so does not apply to what is below either, as in Docker.
+    /// A pattern that matches a directory matches everything in it. But a pattern is not evaluated if it cannot change
+    /// the result for the directory; then it does not apply to the content of the directory either, as in Docker.
     pub(crate) fn judge(&self, path: &str, above: &Judgement) -> Judgement {
         let mut matched = false;
         let judge = |(index, pattern): (usize, &Pattern)| {

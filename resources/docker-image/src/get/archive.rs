@@ -24,7 +24,7 @@ use crate::registry::Registry;
 /// How the parts of an archive are named and compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// As the `registry-image` resource writes it: layers as they are in the registry.
+    /// The format of the `registry-image` resource: layers as in the registry.
     Registry,
     /// As engines write it. Layers in zstd are decompressed, since older engines do not support it.
     Engine,

@@ -91,7 +91,7 @@ impl User {
                 Some((name.to_owned(), id.to_owned(), home.to_owned()))
             })
         };
-        // A process only has a user id: its name is that of the first user with the id.
+        // A process only has a user id; its name is the name of the first user with this id.
         let id = entries().find(|(name, id, _)| name == asked || id == asked).map(|(_, id, _)| id);
         let entry = id.and_then(|id| entries().find(|(_, known, _)| *known == id)).map(|(name, _, home)| (name, home));
         match entry {

@@ -32,7 +32,7 @@ const POINTS: [(&str, Point); 10] = [
     ("sys", Point::Directory),
 ];
 
-/// Creates those that the image does not have.
+/// Creates the mount points that the image does not have.
 pub(super) fn make(root: &Path) -> io::Result<()> {
     let mut tree = Tree::new(root)?;
     let mode = Mode::from_raw_mode(0o755);

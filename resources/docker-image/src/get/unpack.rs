@@ -29,7 +29,7 @@ const MOST_OPEN: usize = 128;
 /// A layer and its descriptor.
 pub(crate) struct Layer<'i> {
     descriptor: &'i Descriptor,
-    /// The digest of its content, if the configuration has one that the manifest does not have.
+    /// The digest of its content, if the config contains the digest and the manifest does not.
     holds: Option<&'i Digest>,
 }
 

@@ -12,7 +12,7 @@ const ALWAYS: u64 = 1024 * 1024 * 1024;
 /// The limit per downloaded byte. Images compress to a third or a tenth.
 const TIMES: u64 = 100;
 
-/// The limit of zero bytes: they become holes in files, which take no disk space, but time.
+/// The limit of zero bytes, which become holes in files: they take no disk space, but processing them takes time.
 const ZEROS: u64 = 256 * 1024 * 1024 * 1024;
 
 /// The limit for the unpacked size of an image's layers together. No manifest declares that size; it has only the

@@ -25,7 +25,7 @@ pub(crate) fn pipe() -> (Sender, Receiving) {
 /// The sending end.
 pub(crate) struct Sender {
     full: SyncSender<Piece>,
-    /// Used buffers come back, so that none is allocated again.
+    /// Returns used buffers, so that the sender need not allocate new ones.
     used: Receiver<Vec<u8>>,
 }
 
@@ -131,7 +131,7 @@ mod tests {
                 }
             });
             for read in 0..200 {
-                // The buffered pieces, the one that is being sent, and the one that is counted after it is read.
+                // The buffered pieces, the piece that is being sent, and the piece that is counted after it was read.
                 assert!(sent.load(Ordering::SeqCst) <= read + WAITING + 2);
                 assert_eq!(receiving.read(&mut [0; 2]).unwrap(), 1);
                 assert_eq!(receiving.read(&mut [0; 2]).unwrap(), 0);

@@ -1,6 +1,6 @@
 //! A file that is read while it is written: buffers the download of a layer that waits to be applied.
 //!
-//! It has no name, so that nothing is left of it even if the process is killed.
+//! The file has no name, so nothing remains if the process is killed.
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};

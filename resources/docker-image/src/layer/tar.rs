@@ -22,7 +22,7 @@ pub(crate) const LARGEST_EXTENSION: u64 = 1024 * 1024;
 /// An entry of an archive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The name as it is in the archive.
+    /// The unchanged name.
     pub(crate) path: Vec<u8>,
     pub(crate) kind: Kind,
     /// The target of a link.

@@ -1,8 +1,8 @@
-//! A directory that becomes a root file system: no name in an archive and no link in the tree leaves it.
+//! A directory that becomes a root file system. Names in an archive and links in the tree cannot leave it.
 //!
-//! Paths are walked part by part, with directory descriptors, and links are resolved here as the kernel resolves them
-//! in a `chroot`: an absolute one begins at the root, `..` stops there. (`openat2` can do the same, but seccomp filters
-//! of containers do not allow it everywhere.)
+//! Paths are walked part by part with directory descriptors. Links are resolved here, as the kernel resolves them in a
+//! `chroot`: an absolute link starts at the root, and `..` cannot leave the root. (`openat2` can do the same, but the
+//! seccomp filters of some containers do not allow it.)
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -98,7 +98,7 @@ impl Tree {
         if let Some(last) = self.last.as_ref().filter(|last| last.parts == parts) {
             return Ok(Rc::clone(&last.directory));
         }
-        // The common prefix with the last path need not be walked again if it had no link.
+        // The path shares a prefix with the last path. The prefix need not be walked again if it contains no link.
         let mut chain: Vec<Rc<OwnedFd>> = Vec::with_capacity(parts.len());
         if let Some(last) = &self.last
             && let Some(known) = &last.chain

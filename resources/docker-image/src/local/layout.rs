@@ -16,10 +16,10 @@ const SINGLE: &str = "single-image-digest";
 /// The file that a get writes beside its layout, with the digest of what it fetched.
 const FETCHED: &str = "digest";
 
-/// Reads the image in a layout: the one that was fetched, if a file names it, or else what the index refers to.
+/// Reads the image in a layout: the image whose digest is in a file, or else the content of the index.
 ///
-/// An index with a single entry is replaced by that image or index, since builders always write an index. But an index
-/// that was fetched from a registry is kept.
+/// If an index has a single entry, the entry is used instead, because builders always write an index. But an index that
+/// was fetched from a registry is kept.
 pub(crate) async fn read(store: &Store) -> Result<Image> {
     let root = match store.find(SINGLE)? {
         Some(single) => {

@@ -60,7 +60,7 @@ fn is_header(record: &[u8]) -> bool {
     if record.iter().all(|byte| *byte == 0) {
         return true;
     }
-    // The checksum: the sum of all bytes, with those of the checksum itself counted as spaces (POSIX, pax: ustar
+    // The checksum: the sum of all bytes, where the bytes of the checksum itself count as spaces (POSIX, pax: ustar
     // interchange format).
     let sum = record.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) });
     let field = record.get(148..156).and_then(|field| std::str::from_utf8(field).ok()).unwrap_or_default();

@@ -170,7 +170,7 @@ fn builder(diff_id: &Digest) -> GzBuilder {
     GzBuilder::new().comment(format!("{COMPRESSOR} {diff_id}"))
 }
 
-/// The bytes of that header.
+/// The bytes of this gzip header.
 fn header(diff_id: &Digest) -> Result<Vec<u8>> {
     let comment = format!("{COMPRESSOR} {diff_id}");
     let empty = builder(diff_id).write(Vec::new(), Level::new(LEVEL)).finish()?;

@@ -61,7 +61,7 @@ fn settle(tags: Vec<String>) -> Result<Vec<String>> {
     Ok(settled)
 }
 
-/// The tags that are known before the registry is asked.
+/// The tags that are known before the first request to the registry.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Plan {
     /// Tags that come before the version's.

@@ -152,7 +152,7 @@ impl<'p> Ready<'p> {
         let read = async {
             let manifest = from.manifest(Asked::Tag(tag)).await?;
             let manifest = manifest.with_context(|| format!("`{name}` has no tag `{tag}`"))?;
-            // If a platform is set, that image is copied; else the whole index.
+            // With a platform, only its image is copied, otherwise the whole index.
             match &self.source.platform {
                 Some(platform) => {
                     let (manifest, _) = from.image_for(manifest, &Wanted::new(Some(platform))).await?;

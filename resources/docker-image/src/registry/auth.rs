@@ -134,11 +134,11 @@ impl Auth {
         self.answer_in(&mut state, host, &challenges, generation, &base, Retry::default()).await
     }
 
-    /// Logs in without a challenge, if there are credentials: once, by the challenge of `/v2/`, or else by basic
+    /// Logs in without a challenge, if there are credentials: once, with the challenge of `/v2/`, or else with basic
     /// authentication. Returns whether the request can be sent again.
     ///
-    /// Other requests to the registry wait meanwhile, and the caller already has a response. So each question is asked
-    /// once, and a failed login is logged and changes nothing.
+    /// Other requests to the registry wait for the result, and the caller already has a response. So no request is
+    /// retried, and a failed login is only logged.
     pub(crate) async fn log_in_unasked(&self, host: &Host<'_>, generation: u64) -> Result<bool> {
         if self.is_anonymous() {
             return Ok(false);
@@ -162,8 +162,8 @@ impl Auth {
         }
     }
 
-    /// Drops a login made without a challenge, since the registry refuses it for the reason `why`. Returns whether the
-    /// request can be sent again without it.
+    /// Drops a login made without a challenge, because the registry rejected it for the reason `why`. Returns whether
+    /// the request can be sent again without it.
     pub(crate) async fn withdraw(&self, host: &Host<'_>, generation: u64, why: &Error) -> bool {
         let mut state = self.state.lock().await;
         if state.generation != generation {

@@ -25,8 +25,9 @@ const MOST_READS: u32 = 3;
 /// The delay before the first retry of a cut response; the second is twice as long.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The delays before retries of what must exist but is not visible yet: the registry is eventually consistent, or a
-/// proxy is still fetching. If it was deleted, the error comes after all of them.
+/// The delays before retries of requests for content that must exist but is not visible yet, because the registry is
+/// eventually consistent, or a proxy is still fetching it. If the content was deleted, the request fails after all
+/// delays.
 pub(super) const UNTIL_SEEN: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(1500)];
 
 /// A client for one repository in a registry. Requests may run concurrently.
@@ -37,7 +38,7 @@ pub(crate) struct Registry<'c> {
     pub(super) quota: Quota,
     /// The hosts that this registry redirects to and that need their own login.
     pub(super) others: Mutex<Vec<Other>>,
-    /// Whether requests for what is not visible yet are retried.
+    /// Whether requests for content that is not visible yet are retried.
     pub(super) waits: bool,
 }
 
@@ -58,13 +59,13 @@ impl<'c> Registry<'c> {
         Ok(Self { host, auth, access, quota: Quota::default(), others: Mutex::default(), waits: true })
     }
 
-    /// Uses plain HTTP: the address was given as `http://`.
+    /// Uses plain HTTP, because the URL begins with `http://`.
     pub(crate) fn without_encryption(self) -> Self {
         self.host.found("http");
         self
     }
 
-    /// Does not retry what is not visible yet, since the caller tries another registry next.
+    /// Does not retry requests for content that is not visible yet, because the caller tries another registry next.
     pub(crate) fn without_waiting(self) -> Self {
         Self { waits: false, ..self }
     }

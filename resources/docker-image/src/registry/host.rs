@@ -1,4 +1,4 @@
-//! A registry's host: finds out its scheme, and which URLs are its own.
+//! A registry's host: detects its scheme, and recognizes its own URLs.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};

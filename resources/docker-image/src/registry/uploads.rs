@@ -86,8 +86,8 @@ impl Registry<'_> {
         if !answer.status().is_success() {
             return Ok(false);
         }
-        // Some registries return a wrong length, and some have half of the blob. In both cases the blob is sent again,
-        // which repairs the latter.
+        // Some registries return a wrong length, and some have only a part of the blob. In both cases the blob is
+        // uploaded again, which repairs a partial blob.
         Ok(answer.length().is_none_or(|length| length == size))
     }
 
@@ -148,7 +148,7 @@ impl Registry<'_> {
             if let Some(subject) = manifest.subject().filter(|_| answer.header("oci-subject").is_none()) {
                 self.name_referrer(&subject, manifest).await?;
             }
-            // A registry that rewrites manifests would serve something else than what was pushed.
+            // A registry that rewrites manifests would serve other content than the pushed one.
             match answer.header("docker-content-digest").and_then(|text| text.parse::<Digest>().ok()) {
                 Some(stored) if stored.algorithm() == manifest.digest.algorithm() && stored != manifest.digest => {
                     Err(anyhow!("the registry reports that it stored {stored} instead of {}", manifest.digest))

@@ -1,4 +1,4 @@
-//! Anything at all as one of helm's records, in each of the forms that a record has: it is a release or an error.
+//! Decodes arbitrary bytes as one of helm's records, in each of its formats: the result is a release or an error.
 #![no_main]
 
 use base64::Engine as _;
@@ -8,7 +8,7 @@ use jetway_helm_release::release::decode;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    // As it is, and below the layers of base64 that the fuzzer would hardly find by itself.
+    // The bytes themselves, and the bytes in the layers of base64 that the fuzzer would hardly find by itself.
     let once = STANDARD.encode(bytes);
     let twice = STANDARD.encode(&once);
     for text in [String::from_utf8_lossy(bytes).as_ref(), &once, &twice] {

@@ -55,8 +55,8 @@ pub(crate) async fn fetch(target: &Target<'_>, chart: &Path) -> Result<()> {
     fetched?.success().hint("`helm dependency update` writes a new lock file").map(|_| ())
 }
 
-/// The addresses of the repositories of the chart's dependencies. helm fetches by a lock file only from repositories that it has in
-/// its list.
+/// The addresses of the repositories of the chart's dependencies. With a lock file, helm fetches only from repositories
+/// in its list.
 pub(crate) fn repositories(chart: &Path) -> Vec<String> {
     let places = repositories_in(chart).unwrap_or_default();
     let mut urls: Vec<String> = places.into_iter().map(|place| place.trim().trim_end_matches('/').to_owned()).collect();
@@ -171,7 +171,7 @@ fn repositories_in(chart: &Path) -> Option<Vec<String>> {
     struct Dependency {
         repository: Option<String>,
     }
-    // Charts in the format of helm 2 list their dependencies in a file of its own.
+    // Charts in the format of helm 2 list their dependencies in a separate file.
     let texts = ["Chart.yaml", "requirements.yaml"].map(|name| std::fs::read_to_string(chart.join(name)).ok());
     let mut has_some = false;
     let mut places = Vec::new();
@@ -199,7 +199,7 @@ mod tests {
             ("name: a\nversion: 1.0.0\n", None),
             ("name: a\ndependencies:\n", None),
             ("name: a\ndependencies:\n- {name: b, repository: file://../b}\n- {name: c}\n", some(&["file://../b"])),
-            // Twice the same key, which helm takes.
+            // A duplicate key, which helm accepts.
             ("name: a\nname: a\ndependencies:\n- {name: b, repository: file://../b}\n", some(&[])),
             ("name: a\nname: a\n", None),
         ] {

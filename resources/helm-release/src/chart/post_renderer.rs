@@ -1,4 +1,5 @@
-//! Installs a post-renderer. helm 3 takes the path of a program; helm 4 takes plugins only, so the program is wrapped in one.
+//! Installs a post-renderer. helm 3 accepts the path of a program. helm 4 accepts only plugins, so the program is
+//! wrapped in a plugin.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -33,7 +34,7 @@ pub(crate) async fn install(target: &Target<'_>, chart: &Chart, program: &str) -
             .with_context(|| format!("cannot write `{}`", file.display()))
     };
     write("plugin.yaml", yaml::document(&plugin))?;
-    // A link, so that the program finds the files beside it.
+    // A link, so that the program finds the other files in its directory.
     match std::os::unix::fs::symlink(&path, directory.join("run")) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             Err(error).with_context(|| format!("cannot link `{}`", path.display()))?;

@@ -64,7 +64,7 @@ async fn services(context: &Context, source: &Source, aws: &Aws) -> Result<(Serv
     Ok((services, credentials))
 }
 
-/// A token for the cluster: the presigned URL with which it asks Amazon for the caller's identity.
+/// A token for the cluster: a presigned URL with which the cluster requests the caller's identity from Amazon.
 fn token(services: &Services, cluster: &str, credentials: &Credentials) -> Result<Token> {
     let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", services.endpoint("sts"));
     let url = services.presign(&url, &[("x-k8s-aws-id", cluster)], "sts", credentials, URL_LIFETIME)?;

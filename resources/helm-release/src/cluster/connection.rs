@@ -32,8 +32,8 @@ pub(crate) struct Cluster {
     pub(crate) proxy: Option<String>,
     /// The timeouts of the source: for a connection, and while nothing is received or sent.
     pub(super) timeouts: Option<(Duration, Duration)>,
-    /// The namespace of the kubeconfig's context or of the worker's pod. As with the established resource, it is not that of
-    /// releases.
+    /// The namespace of the kubeconfig's context or of the worker's pod. As in the established resource, releases do
+    /// not use it.
     pub(crate) namespace: Option<String>,
     /// The login.
     pub(crate) user: User,

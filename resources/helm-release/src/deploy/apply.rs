@@ -18,7 +18,7 @@ pub(crate) async fn for_upgrade(target: &Target<'_>) -> Result<Vec<&'static str>
     let records = target.records();
     let newest = records.list(&target.release).await?.pop().filter(|newest| newest.status != "uninstalled");
     let method = match newest {
-        // Helm itself says what is wrong with a record that cannot be read.
+        // helm itself reports a record that cannot be read.
         Some(newest) => {
             records.read(&target.release, newest.revision).await.ok().flatten().map(|read| read.apply_method)
         }

@@ -82,7 +82,7 @@ pub(crate) async fn run_and_show<T>(
     outcome
 }
 
-/// A task that runs beside helm.
+/// A task that runs concurrently with helm.
 enum Job {
     /// Find the record that names the hooks.
     FindHooks,

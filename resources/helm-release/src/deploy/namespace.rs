@@ -20,7 +20,7 @@ pub(crate) async fn must_be_created(target: &Target<'_>) -> Result<bool> {
         Err(error) if is_forbidden(&error) => {}
         Err(error) => return Err(error),
     }
-    // A user who may not read the namespace finds out by a dry run of its creation whether it exists.
+    // Without permission to read the namespace, a dry run of its creation shows whether it exists.
     let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
     match kubernetes.dry_run_create(resource("create"), &object).await {
         Ok(()) => Ok(true),

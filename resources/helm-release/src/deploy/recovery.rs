@@ -50,8 +50,7 @@ pub(crate) fn was_uninstalling(description: &str) -> bool {
     description.starts_with(GIVEN_UP) && description.contains("it was uninstalling")
 }
 
-/// Fails if the release is locked. For dry runs, which take no lock over: helm refuses them, too, with a message that does not name
-/// the holder.
+/// Fails if the release is locked. A dry run does not take over a lock, and helm's own error does not name the holder.
 pub(crate) async fn check_unlocked(target: &Target<'_>) -> Result<()> {
     let records = target.records().list(&target.release).await?;
     let Some(newest) = records.last().filter(|newest| newest.is_pending()) else { return Ok(()) };
@@ -172,7 +171,7 @@ impl Operation {
         let is_upgrade = distance == Some(1) && matches!(status, "pending-install" | "pending-upgrade");
         let is_atomic_rollback = match distance {
             Some(1) => status == "uninstalling",
-            // `--atomic` rolls back its own revision only.
+            // The rollback of `--atomic` only undoes the revision of this put.
             Some(2) => {
                 let failed = all.iter().rev().nth(1);
                 status == "pending-rollback"

@@ -1,4 +1,4 @@
-//! Rolls back to a good revision: after a failed deploy, or as a put of its own.
+//! Rolls back to a good revision: after a failed deploy, or as a separate put.
 
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ async fn run_tests(target: &Target<'_>, tests: Option<TestPlan>, release: &Relea
     }
 }
 
-/// Rolls back as a put of its own, and returns the new revision.
+/// Rolls back as a separate put, and returns the new revision.
 pub(crate) async fn put(target: &Target<'_>, rollback: &Rollback) -> Result<Release> {
     let name = &target.release;
     let records = recovery::unlocked_records(target).await?;

@@ -65,7 +65,7 @@ pub(crate) async fn uninstall_for_replacement(target: &Target<'_>, chart: &Chart
     // Another operation may have started during the dry run.
     let records = recovery::unlocked_records(target).await?;
     let Some(newest) = records.last() else { return Ok(()) };
-    // Waits in any case, so that old and new objects do not conflict.
+    // Waits whatever `wait` says, so that old and new objects do not conflict.
     let strategy = params.given_strategy().filter(|strategy| *strategy != Strategy::None);
     uninstall(target, newest.revision, &waiting::options(helm, strategy).await?).await
 }
@@ -88,7 +88,7 @@ async fn uninstall(target: &Target<'_>, newest: u64, options: &[&str]) -> Result
     let word = if params.dry_run_kind().is_some() { "dry run: uninstalling" } else { "uninstalling" };
     context.console().step(format_args!("{word} `{release}` from the namespace `{namespace}`"));
     let began = Timestamp::now();
-    // helm itself says what is wrong with a record that cannot be read.
+    // helm itself reports a record that cannot be read.
     let removed = match params.dry_run_kind() {
         None => target.records().read(release, newest).await.ok().flatten(),
         Some(_) => None,

@@ -28,8 +28,8 @@ pub(super) fn lines<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
         .collect()
 }
 
-/// The text on one line, shortened to a number of characters. The middle is left out: a message begins with what was tried, and
-/// ends with the cause.
+/// The text on one line, shortened to a number of characters in the middle: the beginning of a message shows the failed
+/// action, and its end shows the cause.
 pub(super) fn cut(text: &str, most: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let length = line.chars().count();

@@ -78,7 +78,7 @@ pub(crate) fn private_key(key: &Secret) -> Option<String> {
     ServiceAccount::parse(key.expose()).ok().map(|account| account.private_key.expose().to_owned())
 }
 
-/// Whether a name has no special meaning in a URL. (A project may be `example.com:name`.)
+/// Whether a name contains no characters with a special meaning in a URL. (A project may be `example.com:name`.)
 fn is_name(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte)) && !text.starts_with('.')
 }

@@ -66,8 +66,8 @@ impl<'s> Repositories<'s> {
         Self { listed, stable }
     }
 
-    /// The option for a command that fetches from a repository, given by its name or its address. helm itself applies the
-    /// repository's TLS settings to the index alone.
+    /// The option for a command that fetches from a repository, given by its name or its address. helm itself applies
+    /// the repository's TLS settings only to the index.
     pub(crate) fn option(self, repository: &str) -> Option<&'static str> {
         let named = repository.trim_start_matches("alias:").trim_start_matches('@');
         let is_it = |one: &&Repository| {

@@ -18,7 +18,8 @@ use crate::secret::Secret;
 /// The service with a container's credentials (`AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`).
 const CONTAINER: &str = "http://169.254.170.2";
 
-/// The addresses, besides loopback, that may be asked for a container's credentials over plain HTTP: those of ECS and EKS.
+/// The hosts, besides loopback, to which requests for a container's credentials may use plain HTTP: those of ECS and
+/// EKS.
 const CONTAINER_HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 
 /// The metadata service of an EC2 machine.
@@ -105,7 +106,7 @@ async fn of_container(aws: &Aws, url: &str) -> Result<Credentials> {
     request.send().await?.json::<CredentialsResponse>().await?.credentials()
 }
 
-/// Whether a URL may be asked for a container's credentials.
+/// Whether a request for a container's credentials may use this URL.
 fn is_of_container(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);

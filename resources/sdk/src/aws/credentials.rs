@@ -18,8 +18,8 @@ pub struct Credentials {
 /// How to get credentials.
 #[derive(Debug, Clone, Default)]
 pub struct Login {
-    /// The given keys. Without any, those of the worker are used: from its environment, a web identity, its container, or its
-    /// machine, in this order.
+    /// The given keys. Without keys, the worker's identity is used: from its environment, a web identity, its
+    /// container, or its machine, in this order.
     pub keys: Option<Credentials>,
     /// The roles to assume, each with the credentials of the previous one.
     pub roles: Vec<Role>,

@@ -1,4 +1,4 @@
-//! The way from a login to credentials.
+//! Gets credentials for a login.
 
 use anyhow::Context as _;
 

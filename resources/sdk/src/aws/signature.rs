@@ -84,7 +84,7 @@ impl Signing<'_> {
         hex(&hmac_sha256(&key, &text))
     }
 
-    /// The path with each of its segments encoded once more than in the URL. Only S3 takes the path of the URL.
+    /// The path, with each segment encoded once more. S3 is an exception: it uses the path of the URL.
     fn canonical_path(&self, path: &str) -> String {
         if self.service == "s3" {
             return path.to_owned();
@@ -257,7 +257,7 @@ mod tests {
         let time = "2013-05-24T00:00:00Z".parse().unwrap();
         let signing = Signing { credentials: &credentials, region: "us-east-1", service: "s3", time };
         let url = Url::parse("https://examplebucket.s3.amazonaws.com/test.txt").unwrap();
-        // S3's example leaves the body out of the signature; nothing else differs.
+        // The S3 example does not sign the body; everything else is the same.
         let signed = signing.of_url_with(&url, &[], Duration::from_hours(24), "UNSIGNED-PAYLOAD");
         assert_eq!(
             signed,

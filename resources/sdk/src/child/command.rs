@@ -1,4 +1,5 @@
-//! A child process before it starts: program, arguments, environment, input, and what is shown of its output.
+//! A child process before its start: the program, its arguments, its environment, its input, and the visible part of
+//! its output.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -181,8 +182,8 @@ impl Command {
         self
     }
 
-    /// Retries the child while `again` returns a pause, which is waited for before the next run. `again` gets how the child
-    /// ended and how often it has run; it must bound the retries itself.
+    /// Runs the child again after the pause that `again` returns, until it returns `None`. `again` gets the outcome of
+    /// the last run and the number of runs; it must limit the retries itself.
     #[must_use]
     pub fn again(mut self, again: impl Fn(&Finished, u32) -> Option<Duration> + 'static) -> Self {
         self.retry_rule = Some(RetryRule(Box::new(again)));

@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn fails_when_captured_output_exceeds_its_limit() {
-        // As if that much had been read: zeroes take no memory until they are touched.
+        // Simulates output of that length: zeroed pages take no memory until they are written.
         let mut captured = vec![0; LARGEST_OUTPUT - 1];
         let at_limit = wait(capture(b"x".as_slice(), &mut captured, &Activity::default()));
         assert!(at_limit.is_ok());
@@ -174,7 +174,7 @@ mod tests {
         wait(relay(endless.as_slice(), &console, Shown::Lines, &mut tail, &activity)).unwrap();
         let shown = captured.text();
         let longest = shown.lines().map(str::len).max().unwrap();
-        // A read may bring as much again as was pending.
+        // One read may double the pending data.
         assert!(longest <= 2 * LONGEST_LINE + 8192, "{longest}");
         assert_eq!(shown.lines().map(str::len).sum::<usize>(), endless.len());
         assert!(tail.len() <= 2 * TAIL, "{}", tail.len());

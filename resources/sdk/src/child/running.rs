@@ -60,7 +60,8 @@ impl Running {
         let talk = async {
             let feed = async {
                 if let Some(mut stdin) = stdin {
-                    // A child may close the pipe before it has read everything. Its exit code says whether that is a failure.
+                    // A child may close the pipe before it has read everything. Its exit code shows whether that is a
+                    // failure.
                     let _ = stdin.write_all(&command.input).await;
                     if !command.reply.is_empty() {
                         activity.answered().await;
@@ -100,7 +101,7 @@ impl Running {
                     return child.wait().await.context("cannot wait for a child process");
                 }
             };
-            // Read what is in the pipes, but do not wait for a process that the child left behind and that keeps them open.
+            // Read the pending output, but do not wait for background processes of the child that keep the pipes open.
             if let Ok(talked) = timeout(DRAIN, talk).await {
                 talked?;
             }

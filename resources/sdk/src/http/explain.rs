@@ -188,7 +188,7 @@ mod tests {
     use crate::http::settings::HttpSettings;
     use crate::http::trust::{self, Identity};
 
-    /// A body that fails as a connection does that the kernel gives up.
+    /// A body whose read fails with this kind of error, as after a lost connection.
     struct Lost(io::ErrorKind);
 
     impl AsyncRead for Lost {

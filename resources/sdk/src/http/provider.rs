@@ -112,7 +112,7 @@ impl SupportedKxGroup for P521 {
     }
 }
 
-/// A key exchange whose own public key has been sent.
+/// A P-521 key exchange after its public key was sent.
 struct P521Exchange {
     private: EphemeralPrivateKey,
     public: PublicKey,

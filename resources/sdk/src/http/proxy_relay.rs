@@ -257,7 +257,7 @@ impl Upstream {
 mod tests {
     use super::*;
 
-    /// What a child reads that has sent `request` to a relay, whose proxy accepts connections and sends nothing.
+    /// The response that a child gets for `request` from a relay whose proxy accepts connections and sends nothing.
     async fn response(scheme: &str, request: &[u8]) -> Vec<u8> {
         let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = format!("{scheme}://user:pass@{}", proxy.local_addr().unwrap());

@@ -36,7 +36,7 @@ pub(crate) struct Next {
 pub(crate) enum RedirectError {
     /// Its `Location` is not an HTTP URL.
     Location,
-    /// It leads from `https` to `http`.
+    /// A redirect from `https` to `http`.
     Downgrade(Url),
     /// It would send a body to another host.
     Body(Url),

@@ -192,7 +192,7 @@ impl HttpRequest {
         self
     }
 
-    /// Sends a part of a file, which is opened again for each attempt and read piece by piece.
+    /// Sends a part of a file. Each attempt opens the file again and streams it.
     pub fn file(mut self, path: impl AsRef<Path>, part: Range<u64>) -> Self {
         let path: PathBuf = path.as_ref().to_owned();
         let length = part.end.saturating_sub(part.start);
@@ -224,7 +224,7 @@ impl HttpRequest {
         self
     }
 
-    /// Takes answers of this status as answers, not as errors; such an answer is never a reason to try again.
+    /// Returns a response with this status as a response, not as an error, and does not retry it.
     pub fn allow(mut self, status: StatusCode) -> Self {
         self.allowed.push(status);
         self
@@ -255,8 +255,8 @@ impl HttpRequest {
         self
     }
 
-    /// Allows at least this long without anything received or sent: a server may need longer to process a body. A longer timeout
-    /// of the client stays, so that its key always has an effect.
+    /// Sets a minimum for the timeout of a read or write without progress, since a server may need longer to process a
+    /// body. A longer timeout in the settings has precedence, so that its key always has an effect.
     pub fn min_read_timeout(self, limit: Duration) -> Self {
         let limit = limit.max(self.client.settings().read_timeout);
         self.read_timeout(limit)

@@ -23,14 +23,14 @@ const LARGEST_TEXT: u64 = 16 * 1024 * 1024;
 /// How much of an error's body is read, in bytes.
 const LARGEST_ERROR: usize = 64 * 1024;
 
-/// How long to wait for the body of an error. The status alone is usually enough.
+/// The timeout for the body of an error response. The status alone is usually enough.
 const ERROR_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The minimum rate of a body, in bytes per second over one read timeout. Without it, a body of one byte now and then would
 /// never end.
 pub(super) const SLOWEST: u64 = 1024;
 
-/// The rate at which a body arrives. Only the time spent waiting for it counts, so that the caller may be slow.
+/// The transfer rate of a body. Only the time spent waiting for data counts, so the caller may be slow.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     waited: Duration,

@@ -16,7 +16,7 @@ pub struct Retry {
     pub tries: u32,
     /// The limit of the first pause.
     pub first_pause: Duration,
-    /// The limit of every pause, except for one that the server asks for.
+    /// The maximum pause, except for pauses in `Retry-After`.
     pub longest_pause: Duration,
     /// The time after which no further attempt begins.
     pub total: Duration,
@@ -58,7 +58,7 @@ pub enum Again {
     No,
     /// Retry after a pause by [`Retry`].
     Paused,
-    /// Retry after the time that the server asks for.
+    /// Retry after the time in `Retry-After`.
     Asked(Duration),
 }
 
@@ -86,7 +86,7 @@ pub fn is_transient(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 499 | 500 | 502 | 503 | 504 | 522)
 }
 
-/// How long the server asks to wait.
+/// The pause that the server requests.
 fn requested_pause(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     // A date refers to the server's clock, which may differ from the local one.

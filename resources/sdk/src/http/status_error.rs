@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::display::{RequestLine, display_duration, display_status, excerpt, one_line};
 use crate::error::Error;
 
-/// The response headers with the id by which a server's operators find a request.
+/// The response headers with a request id, with which operators of a server can find a request in their logs.
 const REQUEST_IDS: [&str; 6] =
     ["x-github-request-id", "x-amzn-requestid", "x-amz-request-id", "x-slack-req-id", "x-request-id", "cf-ray"];
 
@@ -39,7 +39,7 @@ impl StatusError {
         self
     }
 
-    /// Adds that the server asks for a longer pause than the retries may last.
+    /// Adds that the requested pause exceeds the limit of the retries.
     pub(crate) fn too_long(mut self, requested: Duration, bound: Duration) -> Self {
         let text = format!(
             "the server asks to wait {}, but retries end after {}",

@@ -1,9 +1,10 @@
-//! Which certificates a TLS connection trusts, and its client certificate.
+//! TLS certificates: the trusted authorities, and the client certificate.
 //!
-//! Certificates are loaded when a server first shows one, so that a client costs nothing until then. Containers differ: Concourse
-//! mounts the worker's `/etc/ssl/certs` into them, and an image FROM scratch has an empty one. So the system's bundle is read
-//! first, then the single files in its directory if the bundle lacks a server's authority (Go, and so the established resources,
-//! trusts both), and the built-in roots only if the system has no authorities at all.
+//! Certificates are loaded at the first TLS handshake, so that a client without TLS costs nothing. Containers differ:
+//! Concourse mounts the worker's `/etc/ssl/certs` into them, and an image FROM scratch has none. So the client reads
+//! the system's bundle first. If the bundle lacks the authority of a server, it reads the single files in its directory
+//! (Go, the language of the established resources, trusts both). It uses the built-in roots only if the system has no
+//! authorities.
 
 use std::sync::{Arc, OnceLock};
 
@@ -201,7 +202,8 @@ impl ServerCertVerifier for Trusted {
     }
 }
 
-/// Whether a server used an authority's certificate as its own. The error's type is private, so its text identifies it.
+/// Whether a server used the certificate of an authority as its own. The type of the error is private, so its text
+/// identifies it.
 fn is_authority_as_server(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(OtherError(reason))) = error else { return false };
     reason.to_string() == "CaUsedAsEndEntity"

@@ -20,7 +20,7 @@ const LONGEST_PART: usize = 4096;
 /// enough.
 const TELLING_PART: usize = 16;
 
-/// The bytes that cannot be decoded where nested base64 is cut off.
+/// The maximum number of bytes that cannot be decoded where nested base64 is cut off.
 const LOST: usize = 3;
 
 /// The shortest part of a secret that is masked at the end of a text, in bytes.
@@ -97,7 +97,7 @@ impl Ordered {
 
     /// Whether a pattern begins with `part`, and `part` is long enough to recognise it.
     fn begins_with(&self, part: &[u8]) -> bool {
-        /// Enough to find a short one among the patterns with the same beginning.
+        /// Limits the search for a short pattern among patterns with the same beginning.
         const MOST_LOOKED_AT: usize = 64;
         if part.len() < SHORTEST_PART || !self.beginnings.may_contain(part) {
             return false;
@@ -135,7 +135,7 @@ impl Beginnings {
 
     fn place(number: u64) -> (usize, u64) {
         let hash = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - Self::BITS);
-        // Less than 2^18, so that every platform's `usize` has room for it.
+        // Less than 2^18, so it fits into `usize` on every platform.
         (usize::try_from(hash / 64).unwrap_or_default(), 1 << (hash % 64))
     }
 
@@ -178,7 +178,7 @@ pub(super) struct Patterns {
     all: Ordered,
     /// Those of which a part is masked at the end of a text.
     cut: Ordered,
-    /// The same backwards, for what is left of one at the start of a text.
+    /// The same patterns reversed, to find the rest of a secret at the start of a text.
     cut_backwards: Ordered,
     shortest: Option<usize>,
     has_short: bool,
@@ -190,7 +190,7 @@ impl Patterns {
         self.all.patterns.is_empty()
     }
 
-    /// Adds a secret, or a line of one that has several.
+    /// Adds a secret, or a line of a multi-line secret.
     pub(super) fn add(&mut self, secret: &str, is_line: bool) {
         if secret.len() < SHORTEST {
             return;
@@ -234,7 +234,8 @@ impl Patterns {
         self.has_blank
     }
 
-    /// What is left of a secret at the start of `text`, perhaps after what is left of an escape, if enough of it is left.
+    /// The rest of a secret at the start of `text`, possibly after the rest of an escape, if it is long enough to
+    /// identify the secret.
     pub(super) fn rest_at_start(&self, text: &[u8], backwards: &mut Vec<u8>) -> Option<Range<usize>> {
         if self.cut_backwards.patterns.is_empty() {
             return None;

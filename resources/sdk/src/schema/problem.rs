@@ -9,7 +9,7 @@ pub struct Problem {
     pub path: String,
     /// What is wrong. It never contains the value of a secret.
     pub message: String,
-    /// What to do about it, if that is known.
+    /// How to fix it, if known.
     pub hint: Option<String>,
     /// What kind of problem it is.
     pub kind: ProblemKind,
@@ -28,7 +28,7 @@ pub enum ProblemKind {
     UnsupportedKey,
     /// A known key in upper or mixed case. Its value is read.
     KeyInOtherCase,
-    /// Anything else.
+    /// Any other problem.
     Invalid,
 }
 

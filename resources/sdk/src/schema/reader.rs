@@ -17,7 +17,7 @@ use super::vars::{contains_var, is_one_var};
 pub(crate) enum Vars {
     /// None are left: Concourse has resolved them.
     Resolved,
-    /// They may occur anywhere: the value comes from a pipeline file.
+    /// Vars may occur anywhere, because the value comes from a pipeline file.
     Allowed,
 }
 

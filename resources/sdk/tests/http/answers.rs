@@ -1,4 +1,4 @@
-//! What comes back, and what is made of it.
+//! Responses.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A client whose pauses are short, whose console can be read, and whose errors read as people see them.
+//! A client with short pauses, a readable console, and error reports as users see them.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use jetway::{BuildMetadata, Colour, Console, Context, Error, Line, Redactor, lin
 
 use crate::server::Server;
 
-/// What people see.
+/// The output on the console.
 #[derive(Clone, Default)]
 pub(crate) struct Screen(Arc<Mutex<Vec<u8>>>);
 
@@ -44,7 +44,7 @@ pub(crate) fn client() -> HttpClient {
     Screen::default().context().http(quick()).unwrap()
 }
 
-/// The report of an error as people see it, with the ports of this run taken out.
+/// The report of an error as users see it, without the ports of this run.
 pub(crate) fn report(error: &Error, servers: &[&Server]) -> String {
     let text: Vec<String> = lines(error)
         .iter()
@@ -61,7 +61,7 @@ pub(crate) fn report(error: &Error, servers: &[&Server]) -> String {
     text
 }
 
-/// A port that nobody listens on.
+/// A port without a listener.
 pub(crate) fn nobody() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -1,4 +1,4 @@
-//! The HTTP client from outside: against a server that behaves as told, on the loopback interface.
+//! Black-box tests of the HTTP client, against a scripted server on loopback.
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,

@@ -1,4 +1,5 @@
-//! The program `fetch`, run as Concourse runs a resource type: what only a process has (signals, an environment).
+//! The program `fetch`, run as Concourse runs a resource type, for cases that need a process: signals and the
+//! environment.
 
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};

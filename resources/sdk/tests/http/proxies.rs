@@ -1,4 +1,4 @@
-//! Requests by way of a proxy.
+//! Requests through a proxy.
 
 use jetway::http::{HttpSettings, Proxies, Retry};
 use jetway::{Context, Secret};

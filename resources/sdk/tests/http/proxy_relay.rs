@@ -6,7 +6,7 @@ use crate::client::{Screen, quick};
 use crate::server::{Act, Authority, Server, ok};
 use crate::socks::Socks;
 
-/// What is got of `url` by way of the relay to a proxy.
+/// The response for `url` through the relay to a proxy.
 async fn fetched(proxy: String, authority: &Authority, url: &str) -> String {
     let settings = HttpSettings { proxy: Some(proxy), ca_certs: vec![authority.pem.clone()], ..quick() };
     let relay = ProxyRelay::start(&settings).unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Where redirects lead, and with what.
+//! Redirects: which are followed, and which headers are kept.
 
 use jetway::Secret;
 use jetway::http::{HttpSettings, Redirects, StatusCode};

@@ -1,4 +1,4 @@
-//! What a request carries.
+//! Requests: headers, bodies and invalid input.
 
 use jetway::Secret;
 use jetway::http::TransportKind;

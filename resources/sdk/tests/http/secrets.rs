@@ -1,4 +1,4 @@
-//! What no message shows.
+//! Secrets that no message may show.
 
 use jetway::http::Retry;
 

@@ -1,4 +1,4 @@
-//! A server that does what a test tells it, one request per connection, and remembers what it was asked.
+//! A scripted server with one request per connection, which records the requests.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -15,11 +15,11 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
 
-/// What the server does with one request.
+/// The action of the server for one request.
 pub(crate) enum Act {
     /// Answers with these bytes and closes.
     Answer(Vec<u8>),
-    /// Answers with these bytes and then says nothing more.
+    /// Sends these bytes, and then nothing.
     Stall(Vec<u8>),
     /// Answers with these bytes as soon as the request's head is there, and closes without reading its body.
     Refuse(Vec<u8>),
@@ -31,7 +31,7 @@ pub(crate) enum Act {
     Close,
     /// Reads the request's head and nothing more.
     Deaf,
-    /// Acts as a proxy that connects to this port of the loopback interface, whatever host it is asked for.
+    /// Acts as a proxy that connects to this port on loopback, whatever the requested host.
     Tunnel(u16),
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn ok(body: &str) -> Act {
     answer("200 OK", &[], body)
 }
 
-/// A request as it came.
+/// A request as received.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) head: String,
@@ -102,7 +102,7 @@ impl Server {
                 let (seen, acts) = shared.clone();
                 let tls = tls.clone();
                 tokio::spawn(async move {
-                    // What a client does to the connection is the client's affair.
+                    // Connection errors of the client do not matter to the server.
                     let _ = match tls {
                         None => one(connection, &seen, &acts).await,
                         Some(tls) => match tls.accept(connection).await {
@@ -120,17 +120,17 @@ impl Server {
         format!("{}://127.0.0.1:{}{path}", self.scheme, self.port)
     }
 
-    /// Adds to what it does, for servers that name each other.
+    /// Adds an action, for servers that refer to each other.
     pub(crate) fn then(&self, act: Act) {
         self.acts.lock().unwrap().push_back(act);
     }
 
-    /// What it was asked so far.
+    /// The requests so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.borrow().clone()
     }
 
-    /// Waits until it was asked so many times.
+    /// Waits until the server has received this number of requests.
     pub(crate) async fn asked(&self, times: usize) {
         self.seen.subscribe().wait_for(|seen| seen.len() >= times).await.unwrap();
     }
@@ -217,7 +217,7 @@ async fn read_body(connection: &mut (impl AsyncRead + Unpin), seen: &mut Seen) -
     Ok(())
 }
 
-/// A certificate authority of the test's own.
+/// A certificate authority for a test.
 pub(crate) struct Authority {
     pub(crate) pem: String,
     der: CertificateDer<'static>,
@@ -254,7 +254,7 @@ impl Authority {
         Certified::new(&params.signed_by(&key, &self.issuer).unwrap(), &key)
     }
 
-    /// A server's configuration that asks clients for a certificate of this authority.
+    /// A server configuration that requires a client certificate of this authority.
     pub(crate) fn asking(&self, server: &Certified) -> ServerConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).unwrap();
@@ -277,7 +277,7 @@ impl Certified {
         }
     }
 
-    /// A server's certificate that it has signed itself, as an authority: what `openssl req -x509` makes.
+    /// A self-signed server certificate that is also an authority, as `openssl req -x509` creates it.
     pub(crate) fn self_signed(names: &[&str]) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();

@@ -1,4 +1,4 @@
-//! Requests by way of a SOCKS5 proxy (RFC 1928, with user and password by RFC 1929).
+//! Requests through a SOCKS5 proxy (RFC 1928, with user and password by RFC 1929).
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::client::{Screen, quick, report};
 use crate::server::{Authority, Server, ok};
 
-/// A proxy that connects to one port of the loopback interface, whatever it is asked for, and notes what that was.
+/// A proxy that connects to one port on loopback, whatever the requested address, and records that address.
 pub(crate) struct Socks {
     pub(crate) port: u16,
     asked: Arc<Mutex<Vec<String>>>,
@@ -23,7 +23,7 @@ impl Drop for Socks {
 }
 
 impl Socks {
-    /// Wants this user and password, if they are given.
+    /// Requires this user and password, if given.
     pub(crate) async fn start(target: u16, login: Option<(&'static str, &'static str)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

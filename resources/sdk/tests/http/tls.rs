@@ -1,4 +1,4 @@
-//! Whom a connection trusts.
+//! TLS: which certificates a client trusts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +110,7 @@ async fn insecure_accepts_any_certificate() {
 async fn reports_plain_http_server() {
     let server = Server::start([]).await;
     let url = server.url("/").replace("http:", "https:");
-    // The server takes a TLS greeting for an unfinished request; it answers nothing until it is cut.
+    // The server reads the TLS handshake as an incomplete request, and sends nothing until the client disconnects.
     let settings = HttpSettings { connect_timeout: Duration::from_millis(300), ..quick() };
     let client = Screen::default().context().http(settings).unwrap();
     let error = client.get(url).retry(Retry::never()).send().await.unwrap_err();
@@ -144,7 +144,7 @@ async fn sends_client_certificate_only_to_its_host() {
     assert!(elsewhere.seen().is_empty());
 }
 
-/// HTTP/2 is what most servers speak by now; the rest of these tests does without, to have its bytes under control.
+/// Most servers use HTTP/2; the other tests use HTTP/1.1, to control each byte.
 #[tokio::test]
 async fn uses_http2_if_the_server_supports_it() {
     use http_body_util::{BodyExt as _, Full};

@@ -1,4 +1,4 @@
-//! When a request is tried again, and when it is not.
+//! Retries: which requests are retried, and how often.
 
 use std::time::{Duration, Instant};
 
@@ -161,7 +161,7 @@ async fn rejects_trickling_body_but_not_slow_first_byte() {
          hint: `read_timeout` in the source sets how long a server may stay silent"
     );
     assert_eq!(kind(&error), TransportKind::Stalled);
-    // The default gives the first byte more time than the pieces of a body.
+    // By default, the first byte has a longer timeout than the rest of a body.
     assert!(client.get(server.url("/")).retry(Retry::never()).send().await.is_err());
     let server = Server::start([Act::Late(Duration::from_millis(600))]).await;
     let client = Screen::default().context().http(quick()).unwrap();
@@ -177,7 +177,7 @@ async fn reports_the_attempts_to_a_silent_server() {
     let client = Screen::default().context().http(settings).unwrap();
     let error = client.get(server.url("/")).send().await.unwrap_err();
     let error = error.downcast_ref::<TransportError>().unwrap();
-    // A caller that retries by itself reads the number of attempts, so that the two do not multiply.
+    // A caller with its own retries reads the number of attempts, so that the attempts do not multiply.
     assert_eq!((error.kind(), error.tries(), server.seen().len()), (TransportKind::Stalled, 5, 5));
 }
 

@@ -1,5 +1,5 @@
-//! A resource type that hands out numbers, and that can be told to misbehave: `tests/protocol.rs` runs it to see that
-//! the SDK keeps its word when a resource type does not.
+//! A resource type that counts, and that misbehaves on request: `tests/protocol` runs it to verify that the SDK handles
+//! misbehaving resource types.
 #![allow(clippy::panic, clippy::print_stdout, reason = "it misbehaves on purpose, when it is told to")]
 
 use std::collections::BTreeMap;
@@ -23,11 +23,11 @@ struct Source {
     #[serde(default)]
     initial: u64,
 
-    /// Where the numbers go.
+    /// The direction in which the numbers are counted.
     #[serde(default)]
     direction: Direction,
 
-    /// The steps to take, one after the other.
+    /// The steps of the verb, in order.
     #[serde(default)]
     steps: Vec<Step>,
 
@@ -35,27 +35,27 @@ struct Source {
     #[serde(default)]
     names: BTreeMap<String, u64>,
 
-    /// A secret, for the misbehaviours that try to give it away.
+    /// A secret, for the misbehaviours that try to leak it.
     token: Option<Secret>,
 
     /// A program to run in every verb: its name and its arguments. It gets the token on standard input.
     #[serde(default)]
     run: Vec<String>,
 
-    /// The seconds for which that program may be silent.
+    /// The seconds for which that program may write no output.
     #[schemars(range(min = 1))]
     silence_limit: Option<u32>,
 
-    /// Whether that program sets something right when it is ended.
+    /// Whether that program cleans up when it is ended.
     #[serde(default)]
     sets_right: bool,
 
-    /// What goes wrong in every verb.
+    /// The misbehaviours of every verb.
     #[serde(default)]
     misbehave: Vec<Misbehaviour>,
 }
 
-/// Where the numbers go.
+/// The direction in which the numbers are counted.
 #[derive(Deserialize, JsonSchema, Default, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 enum Direction {
@@ -89,7 +89,7 @@ enum Misbehaviour {
     NumberVersion,
     /// Writes the token into a private file.
     PrivateFile,
-    /// Lets a child ask a companion for the token.
+    /// Lets a child request the token from a helper program.
     Companion,
     /// Waits for the signal.
     Wait,
@@ -163,7 +163,7 @@ impl Source {
         }
     }
 
-    /// A version as it is to be answered.
+    /// A version as the response contains it.
     fn version(&self, number: &impl ToString) -> Version {
         let broken = [Misbehaviour::EmptyVersion, Misbehaviour::NumberVersion];
         Version {
@@ -172,7 +172,7 @@ impl Source {
         }
     }
 
-    /// Does what every verb is to do besides its work.
+    /// Runs the misbehaviours that every verb has.
     async fn misbehave(&self, context: &Context) -> Result<()> {
         let token = self.token.as_ref().map_or("", Secret::expose);
         for misbehaviour in &self.misbehave {

@@ -1,5 +1,4 @@
-//! A resource type over HTTP: a file on a web server. Its version is what the server says of it (`ETag`); a put sends a
-//! file there.
+//! A resource type over HTTP: a file on a web server. Its version is the file's `ETag`; a put uploads a file.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 struct Fetch;
 
-/// Where the file is, and how to get in.
+/// The URL of the file, and the credentials.
 #[derive(Deserialize, JsonSchema)]
 struct Source {
     /// The file's URL.
@@ -49,7 +48,7 @@ struct PutParams {
 impl Parameters for PutParams {}
 
 impl Source {
-    /// A request for the file, with the token where there is one.
+    /// A request for the file, with the token if the source has one.
     fn request(&self, context: &Context, method: Method) -> Result<HttpRequest> {
         let request = context.http(self.http.clone())?.request(method, &self.url);
         Ok(match &self.token {

@@ -1,4 +1,4 @@
-//! Child processes: what they see, what people see of them, and that none stays behind.
+//! Child processes: their environment, their output, and their end.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ fn secrets_are_not_in_arguments_or_environment() {
     let outcome = counter("check").source(&script(show, "hunter2")).outcome();
     outcome.response();
     assert!(outcome.stderr.contains("NO_COLOR=1"), "{}", outcome.stderr);
-    // A secret would have been masked, so that there must be no mask either.
+    // If the output contained a secret, it would contain a mask.
     assert!(!outcome.stderr.contains("hunter2") && !outcome.stderr.contains(MASK), "{}", outcome.stderr);
 }
 
@@ -114,7 +114,7 @@ fn ends_background_processes_of_a_child() {
     let left = run.line("");
     run.outcome().response();
     assert!(!is_alive(&left));
-    // The one that is left holds the pipe open; it is not waited for long.
+    // A background process holds the pipe open; the verb does not wait long for it.
     assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
 }
 

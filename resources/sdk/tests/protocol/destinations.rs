@@ -44,7 +44,7 @@ fn rejects_destination_that_is_a_file_or_below_one() {
 
 #[test]
 fn reports_destination_that_cannot_be_created() {
-    // Nobody, not even root, makes directories there; the reason that is given depends on who tries.
+    // Not even root can create directories there; the reason depends on the user.
     let outcome = counter("in").arg("/sys/kernel/jetway").input(REQUEST).outcome();
     let beginning = "error: cannot create the destination `/sys/kernel/jetway`\n  caused by: ";
     assert!(outcome.failure().starts_with(beginning), "{}", outcome.stderr);

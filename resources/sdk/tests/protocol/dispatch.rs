@@ -1,4 +1,4 @@
-//! By what name, for what verb.
+//! How the name of the binary and the arguments select a verb.
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;

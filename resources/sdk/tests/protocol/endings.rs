@@ -8,10 +8,10 @@ use serde_json::json;
 
 use crate::run::{Outcome, Running, counter, entries, is_alive, wait_until};
 
-/// By when a verb has ended after a signal: two seconds, and what a busy machine adds.
+/// The time in which a verb ends after a signal: two seconds, and a margin for a busy machine.
 const SOON: Duration = Duration::from_millis(2500);
 
-/// What came of a run that was interrupted, and in what time.
+/// Interrupts a run, and returns its outcome and the time that it took to end.
 fn interrupted(run: Running, signal: Signal) -> (Outcome, Duration) {
     let begin = Instant::now();
     run.signal(signal);
@@ -50,7 +50,7 @@ fn signal_ends_grandchild_that_ignores_sigterm_in_time() {
 fn ended_child_may_clean_up_and_log() {
     let directory = tempfile::tempdir().unwrap();
     let done = directory.path().join("done");
-    // Whoever writes to a pipe that nobody reads is killed by it, before what comes next.
+    // A process that writes to a pipe without a reader is killed by SIGPIPE, before the next statement.
     let tidy =
         format!("echo cancelled; echo cancelled >&2; sleep 0.2; echo again >&2; echo >'{}'; exit 1", done.display());
     let script =
@@ -67,7 +67,7 @@ fn ended_child_may_clean_up_and_log() {
 fn signal_ends_wait_for_standard_input() {
     let run = counter("check").start();
     run.listens();
-    // Standard input stays open meanwhile: what ends the wait is the signal.
+    // Standard input stays open: only the signal ends the wait.
     let begin = Instant::now();
     run.signal(Signal::TERM);
     let outcome = run.ended();

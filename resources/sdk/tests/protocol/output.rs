@@ -1,4 +1,4 @@
-//! Standard output carries the response and nothing else; standard error is for people.
+//! Standard output contains only the response; messages go to standard error.
 
 use std::fs::File;
 use std::process::Stdio;

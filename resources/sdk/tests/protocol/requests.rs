@@ -1,4 +1,4 @@
-//! What stands on standard input, and all that can be wrong with it.
+//! Valid and invalid requests on standard input.
 
 use std::fmt::Write as _;
 use std::process::Stdio;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::run::counter;
 
-/// Each wrong request with the exact message: lines `$ VERB REQUEST`, each followed by what standard error shows.
+/// Each invalid request with its exact message: lines `$ VERB REQUEST`, each followed by the output on standard error.
 const WRONG: &str = include_str!("wrong_requests.txt");
 
 #[test]

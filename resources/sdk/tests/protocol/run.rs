@@ -1,4 +1,4 @@
-//! Runs the counter in a world of its own: no environment, a temporary directory that nobody else uses.
+//! Runs the counter in isolation: with an empty environment and its own temporary directory.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 /// The program that is run.
 pub(crate) const COUNTER: &str = env!("CARGO_BIN_EXE_counter");
 
-/// The longest that anything here takes before it counts as stuck.
+/// The time after which a run counts as stuck.
 const STUCK: Duration = Duration::from_secs(30);
 
 /// A run to be.
@@ -24,13 +24,13 @@ pub(crate) struct Run {
     temporary: Option<TempDir>,
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    /// What it left in its temporary directory.
+    /// The files that it has left in its temporary directory.
     pub(crate) leftovers: Vec<PathBuf>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn counter(verb: &str) -> Run {
     called(Path::new(COUNTER)).arg(verb)
 }
 
-/// The counter, called by a path of its own.
+/// The counter, called by this path.
 pub(crate) fn called(path: &Path) -> Run {
     let temporary = tempfile::tempdir().unwrap();
     let mut command = Command::new(path);
@@ -80,13 +80,13 @@ impl Run {
         self
     }
 
-    /// What it reads: these bytes.
+    /// Sets these bytes as standard input.
     pub(crate) fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
         self
     }
 
-    /// What it reads: a request with this source.
+    /// Sets a request with this source as standard input.
     pub(crate) fn source(self, source: &Value) -> Self {
         self.input(serde_json::json!({ "source": source }).to_string())
     }
@@ -109,7 +109,7 @@ impl Run {
     }
 }
 
-/// A run that is under way. It is killed when its test ends before it does.
+/// A running process. It is killed if its test ends first.
 pub(crate) struct Running {
     child: Child,
     stdin: Option<std::process::ChildStdin>,
@@ -192,22 +192,22 @@ impl Outcome {
     }
 }
 
-/// What is in a directory.
+/// The entries of a directory.
 pub(crate) fn entries(directory: &Path) -> Vec<PathBuf> {
     fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-/// Waits for something that must come about.
+/// Waits until the condition is true.
 #[track_caller]
 pub(crate) fn wait_until(condition: impl Fn() -> bool) {
     let begin = Instant::now();
     while !condition() {
-        assert!(begin.elapsed() < STUCK, "it did not come about");
+        assert!(begin.elapsed() < STUCK, "the condition stays false");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// Whether a process is alive; one that has ended and was not waited for is not.
+/// Whether a process is running; a zombie is not.
 pub(crate) fn is_alive(pid: &str) -> bool {
     let number = Pid::from_raw(pid.parse().unwrap()).unwrap();
     let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

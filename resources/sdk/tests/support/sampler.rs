@@ -1,4 +1,4 @@
-//! A resource type whose parameters are of every kind, for tests that send it anything at all.
+//! A resource type with parameters of every kind, for tests with arbitrary requests.
 
 use std::collections::BTreeMap;
 use std::path::Path;

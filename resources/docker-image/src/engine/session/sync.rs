@@ -53,7 +53,7 @@ pub(super) async fn serve(offer: Arc<Offer>, headers: HeaderMap, calls: Calls, s
 struct Transfer {
     calls: Calls,
     sender: Sender,
-    /// The files by number; `None` for what is no regular file.
+    /// The files by number; `None` for anything else than a regular file.
     files: Vec<Option<PathBuf>>,
 }
 

@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use crate::params::override_value::key_path::{KeyPath, Step};
 use crate::params::override_value::{Kind, Override, text};
 
-/// The smallest integer that helm shows with an exponent when it comes from a file.
+/// The smallest integer that helm shows with an exponent if it comes from a file.
 const LARGE_INTEGER: u64 = 1_000_000;
 
-/// All overrides of a put, in the form that helm takes.
+/// All overrides of a put, in helm's formats.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Overrides {
     /// The values for the file.
