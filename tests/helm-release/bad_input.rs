@@ -25,7 +25,7 @@ fn rejects_a_source_with_several_clusters() {
         assert_eq!(outcome.json(), if version.is_null() { json!([]) } else { json!([version]) });
         assert_eq!(
             said(&outcome),
-            "the source has no cluster: only puts with a kubeconfig of their own create versions\n"
+            "the source has no cluster: only puts with their own kubeconfig create versions\n"
         );
     }
     let inputs = scratch::directory();
@@ -74,8 +74,8 @@ fn rejects_incomplete_credentials() {
     assert!(problems_of.starts_with("`source.cluster_ca`: expected "), "{problems_of}");
     assert_eq!(
         problems(json!({ "cluster_url": "https://k.example", "admin_key": "hunter2", "cluster_ca": "hunter2" })),
-        "`source.cluster_ca`: expected PEM (-----BEGIN ...), or that in base64\n`source.admin_cert`: required \
-         beside `admin_key`, but missing\n`source.admin_key`: expected PEM (-----BEGIN ...), or that in base64"
+        "`source.cluster_ca`: expected PEM (-----BEGIN ...), or PEM in base64\n`source.admin_cert`: required \
+         beside `admin_key`, but missing\n`source.admin_key`: expected PEM (-----BEGIN ...), or PEM in base64"
     );
 }
 

@@ -454,7 +454,7 @@ fn rejects_contradictory_keys() {
     for line in [
         "`source.repos[0].name`: expected a name: letters, digits, `-`, `_` and `.`\n",
         "`source.repos[1].url`: is the address of a registry, which has no index; write `chart: oci://registry.example.com/charts/CHART`",
-        "`source.repos[1].password`: required beside `username`, but missing\n",
+        "`source.repos[1].password`: required with `username`, but missing\n",
         "`source.repos[2].name`: another repository has the same name: `a`\n",
         "`source.repos[2].url`: expected an address, `https://...`\n",
         "`source.repos[2].ca_cert`: expected certificates in PEM form",

@@ -279,7 +279,7 @@ fn rejects_contradictory_keys() {
          a file in the inputs\n",
         "`params.override_values[2].path`: must stay inside the directory of the inputs\n",
         "`params.override_values[3].value`: expected the name of a file in the inputs\n",
-        "`params.override_values[4].value`: contains a comma, which ends the value; write `\\,` for a comma in it",
+        "`params.override_values[4].value`: contains a comma, which ends the value; write `\\,` for a literal comma",
     ] {
         assert!(said(&outcome).contains(line), "{}", said(&outcome));
     }

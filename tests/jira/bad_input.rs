@@ -43,21 +43,21 @@ fn cloud(more: Value) -> Value {
 #[test]
 fn rejects_missing_url_and_credentials() {
     of_source(json!({}), &["`source.url`: required, but missing"]);
-    let no_login = "`source.api_token`: required, but missing; Jira Cloud takes it beside `email`; Data Center takes a personal access \
-                    token as `token` instead";
+    let no_login = "`source.api_token`: required, but missing; set `email` and `api_token` for Jira Cloud, or `token` (a \
+                    personal access token) for Jira Data Center";
     of_source(json!({ "url": "https://x" }), &[no_login]);
     of_source(json!({ "url": "https://x", "email": "", "api_token": " ", "token": null }), &[no_login]);
     of_source(
         json!({ "url": "https://x", "email": "a" }),
-        &["`source.api_token`: required beside `email`, but missing"],
+        &["`source.api_token`: required with `email`, but missing"],
     );
     of_source(
         json!({ "url": "https://x", "api_token": "a" }),
-        &["`source.email`: required beside `api_token`, but missing"],
+        &["`source.email`: required with `api_token`, but missing"],
     );
     of_source(
         cloud(json!({ "token": "x" })),
-        &["`source.token`: excludes `email` and `api_token`, which are another way to log in"],
+        &["`source.token`: excludes `email` and `api_token`"],
     );
 }
 
@@ -66,9 +66,9 @@ fn rejects_invalid_url() {
     for (url, reason) in [
         ("x.atlassian.net", "expected `https://...`: relative URL without a base"),
         ("ftp://x", "expected `https://...`"),
-        ("https://x?a=b", "must not have a query"),
-        ("https://me:hunter2@x", "must not hold a user or password"),
-        ("https://x/rest/api/2", "must be the address of Jira itself, without `/rest/api`"),
+        ("https://x?a=b", "must not contain a query"),
+        ("https://me:hunter2@x", "must not contain a user or a password"),
+        ("https://x/rest/api/2", "must be the URL of Jira, without `/rest/api`"),
     ] {
         of_source(cloud(json!({ "url": url })), &[&format!("`source.url`: {reason}")]);
     }
@@ -79,13 +79,13 @@ fn rejects_incomplete_gate() {
     of_source(
         cloud(json!({ "jql": "a = b" })),
         &[
-            "`source.status`: required beside `jql`, but missing; an issue is a version when it reaches a status; `status_category` does \
-           instead",
+            "`source.status`: required with `jql`, but missing; set `status` or `status_category`, so that an issue \
+             in the status is a version",
         ],
     );
     of_source(
         cloud(json!({ "status": "Done" })),
-        &["`source.jql`: required beside `status` and `status_category`, but missing; `project` alone does instead"],
+        &["`source.jql`: required with `status` or `status_category`, but missing; set `jql` or `project`"],
     );
     of_source(
         cloud(
@@ -121,8 +121,8 @@ fn rejects_misspelt_keys_and_invalid_values() {
     of_source(
         json!({ "url": "https://x", "email": "a:b", "api_token": "a b", "ca_certs": ["x"], "proxy": "ftp://x" }),
         &[
-            "`source.email`: must not have a colon or a line break",
-            "`source.api_token`: has a space or a line break inside; a token is one word",
+            "`source.email`: must not contain a colon or a line break",
+            "`source.api_token`: must not contain a space or a line break",
             "`source.ca_certs[0]`: expected certificates in PEM form (-----BEGIN CERTIFICATE-----), found none",
             "`source.proxy`: expected `http://host:port` or `socks5://host:port`, found the scheme `ftp`",
         ],
@@ -133,7 +133,7 @@ fn rejects_misspelt_keys_and_invalid_values() {
 fn rejects_put_without_exactly_one_issue() {
     of_params(
         json!({ "comment": "x" }),
-        &["`params.issue`: required, but missing; `issue_file` does instead, and `create` makes a new issue"],
+        &["`params.issue`: required, but missing; set `issue` or `issue_file`, or `create` for a new issue"],
     );
     of_params(
         json!({ "issue": "OPS-1", "issue_file": "x", "comment": "x" }),
@@ -143,7 +143,7 @@ fn rejects_put_without_exactly_one_issue() {
         json!({ "issue": "OPS-1", "create": { "summary": "x" }, "fields": { "a": 1 } }),
         &[
             "`params.create`: excludes `issue` and `issue_file`",
-            "`params.fields`: excludes `create`, which has `fields` of its own",
+            "`params.fields`: excludes `create`; set `create.fields` instead",
         ],
     );
     for issue in ["OPS", "../OPS-1", "OPS-1?x", "OPS 1"] {
@@ -184,7 +184,7 @@ fn rejects_invalid_params() {
         &[
             "`params.create.project`: expected the key of a project, such as `OPS`",
             "`params.create.summary_file`: must stay inside the directory of the inputs",
-            "`params.create.fields.summary`: is a key of its own: `create.summary`",
+            "`params.create.fields.summary`: set `create.summary` instead",
         ],
     );
     of_params(json!({ "create": { "issuetype": "Task" } }), &["`params.create.summary`: required, but missing"]);
@@ -238,7 +238,7 @@ fn rejects_field_that_is_no_file_name() {
         let outcome = get(&jira.source(), &version, json!({ "fields": [field] }), inputs(&[]).path());
         refused(
             &outcome,
-            &problems(&["`params.fields[0]`: expected the id or the name of a field, which names a file, too"]),
+            &problems(&["`params.fields[0]`: expected the id or the name of a field that is valid as a file name"]),
         );
     }
 }

@@ -238,7 +238,7 @@ mod costs {
             assert!(
                 said(&outcome).ends_with(
                     "error: more than 20 pages of issues in the status were updated since the last version\n\
-                     hint: narrow `jql`, so that it names the issues of the gate alone\n"
+                     hint: narrow `jql` to the issues of the gate\n"
                 ),
                 "{}",
                 said(&outcome)
@@ -281,7 +281,7 @@ fn warns_of_issues_that_do_not_count() {
     jira.answer(1, "POST", "/search/jql", jetway_tests::jira::from_jira(200, &search));
     let outcome = check(&gate(&jira), None);
     assert_eq!(outcome.json(), json!([]));
-    assert_eq!(said(&outcome), format!("{gone} is in `To Do`, and does not count\n{there} has left `Approved`\n"));
+    assert_eq!(said(&outcome), format!("{gone} has the status `To Do` and is ignored\n{there} has left `Approved`\n"));
 }
 
 #[test]

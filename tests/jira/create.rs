@@ -41,7 +41,7 @@ fn creates_issue_from_texts_files_and_fields() {
         assert_eq!(jira.field("OPS-1", "labels"), json!(["go", "b-42"]));
         assert_eq!(
             said(&outcome),
-            "warning: `create.summary`: `$NOPE` is no variable of the build and stays as it is\ncreated OPS-1\n"
+            "warning: `create.summary`: `$NOPE` is not a variable of the build and is kept\ncreated OPS-1\n"
         );
         assert_eq!(jira.bodies("POST", "/issue").len(), 1);
     }
@@ -79,7 +79,7 @@ fn truncates_long_summary_and_joins_its_lines() {
     outcome.succeeded();
     let summary = jira.field("OPS-1", "summary").as_str().unwrap().to_owned();
     assert!(summary.starts_with("a b üü") && summary.ends_with("ü…") && summary.chars().count() == 254, "{summary}");
-    assert!(said(&outcome).contains("warning: the summary is cut off after 254 characters"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("warning: the summary is truncated to 254 characters"), "{}", said(&outcome));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn never_creates_issue_twice_after_a_lost_response() {
             let outcome = put(&jira.source(), json!({ "create": { "project": "OPS", "summary": "x" } }));
             outcome.failed();
             assert_eq!((jira.requests().len(), jira.keys().len()), (1, issues), "{fault:?}");
-            let hint = "hint: the issue may have been created; it is not sent again, so look for it in Jira before the next put\n";
+            let hint = "hint: the issue may have been created; it is not sent again, to avoid a duplicate: search for it in Jira before the next put\n";
             assert!(said(&outcome).contains(hint), "{}", said(&outcome));
         }
         // Jira did not apply these requests.
@@ -144,7 +144,7 @@ fn error_names_new_issue_when_a_later_request_fails() {
     assert_eq!(
         said(&outcome),
         "created OPS-1\nerror: OPS-1 has no transition `Released` from `To Do`\n\
-         hint: it can make `Ask for a review` (to `In Review`), `Approve` (to `Approved`), `Close` (to `Done`)\n\
+         hint: the possible transitions are `Ask for a review` (to `In Review`), `Approve` (to `Approved`), `Close` (to `Done`)\n\
          hint: the issue OPS-1 was created before\n"
     );
     assert_eq!(jira.comments("OPS-1"), Vec::<Value>::new());

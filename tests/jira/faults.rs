@@ -74,9 +74,9 @@ fn check_fails_with_jiras_message_and_a_hint() {
         for (status, hint) in [
             (400, None),
             (401, Some("is wrong, expired or revoked")),
-            (403, Some("hint: the account lacks a permission of the project, or the token a scope\n")),
-            (404, Some("hint: the issue or project is not there, or the account may not see it;")),
-            (410, Some("hint: this Jira has another API; set `api` to `cloud` or `data_center`\n")),
+            (403, Some("hint: the account lacks a permission in the project, or the token lacks a scope\n")),
+            (404, Some("hint: the issue or project does not exist, or the account may not see it;")),
+            (410, Some("hint: this Jira uses the other API; set `api` to `cloud` or `data_center`\n")),
         ] {
             let (jira, _) = server(edition);
             jira.fail_next(Fault::Answer(refuse(status, "Thus spoke Jira.")));
@@ -116,7 +116,7 @@ fn reports_invalid_query() {
         let outcome = check(&with(gate(&jira), more), None);
         outcome.failed();
         assert!(said(&outcome).contains(&format!("  caused by: {reason}")), "{}", said(&outcome));
-        let hint = "hint: run the query in Jira's issue search; `status` names a status of the project's workflow\n";
+        let hint = "hint: try the query in Jira's issue search; `status` must be a status of the project's workflow\n";
         assert!(said(&outcome).ends_with(hint), "{}", said(&outcome));
     }
 }
@@ -146,7 +146,7 @@ fn rejects_responses_that_are_not_from_jira() {
         let outcome = check(&gate(&jira), None);
         outcome.failed();
         assert!(
-            said(&outcome).contains("the server does not answer as Jira's API does"),
+            said(&outcome).contains("the response does not come from Jira's API"),
             "{answer:?}: {}",
             said(&outcome)
         );
@@ -207,7 +207,7 @@ fn does_not_follow_redirect_or_show_its_path() {
         outcome.failed();
         assert!(
             said(&outcome).ends_with(
-                "hint: the server redirects to `http://127.0.0.1:[PORT]`; set `url` to the address of Jira there\n"
+                "hint: the server redirects to `http://127.0.0.1:[PORT]`; set `url` to the URL of Jira on that server\n"
             ),
             "{}",
             said(&outcome)

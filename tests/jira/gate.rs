@@ -19,8 +19,8 @@ fn rejects_pinned_version_of_issue_that_did_not_reach_the_status() {
             (version("Approved", 21), "did not reach `Approved` at"),
             (version("Approved", 10), "did not reach `Approved` at"),
             (version("Approved", 0), "did not reach `Approved` at"),
-            (version("Done", 30), "is none that this gate gives"),
-            (version("In Review", 10), "is none that this gate gives"),
+            (version("Done", 30), "does not belong to this gate"),
+            (version("In Review", 10), "does not belong to this gate"),
             (with(version("Approved", 20), json!({ "changed": "now" })), "did not reach `Approved` at now"),
             (with(version("Approved", 20), json!({ "issue": "OPS-1/../OPS-2" })), "is not the key of an issue"),
             (with(version("Approved", 20), json!({ "issue": "OPS-99" })), "cannot read the issue OPS-99"),
@@ -78,7 +78,7 @@ fn require_status_fails_when_issue_has_left_the_status() {
     assert_eq!(
         said(&outcome),
         "error: OPS-1 has left the status `Approved`: it is `To Do` now\n\
-         hint: `require_status` asks for this; a check finds the issues that are in the status\n"
+         hint: `require_status` requires the status; a check returns the issues that have it\n"
     );
 }
 
@@ -93,8 +93,8 @@ fn rejects_put() {
         assert_eq!(
             said(&outcome),
             format!(
-                "error: a resource whose source has `{key}` is for waiting only\n\
-                 hint: the version of a put would pass for a go; put through another resource of this type\n"
+                "error: a resource with `{key}` in its source is a gate and has no puts\n\
+                 hint: the version of a put would open the gate; use a second resource without `status` and `status_category`\n"
             )
         );
     }
@@ -111,8 +111,8 @@ fn cloud_reports_wrong_token_despite_empty_search() {
     outcome.failed();
     assert_eq!(
         said(&outcome),
-        "error: Jira did not accept the login, and answered as to an anonymous caller (X-Seraph-LoginReason: \
-         AUTHENTICATED_FAILED)\nhint: `api_token` is wrong, expired or revoked, or is not of the account `email`\n"
+        "error: Jira rejected the login, and answered as for an anonymous user (X-Seraph-LoginReason: \
+         AUTHENTICATED_FAILED)\nhint: `api_token` is wrong, expired or revoked, or does not belong to the account `email`\n"
     );
     get(&wrong, &approved(&key, 5), json!({}), scratch::directory().path()).failed();
     put(&with(jira.source(), json!({ "api_token": "x" })), json!({ "issue": key, "comment": "x" })).failed();
@@ -137,7 +137,7 @@ fn cloud_verifies_the_login_of_an_empty_search() {
         said(&outcome),
         "error: `GET http://127.0.0.1:[PORT]/rest/api/3/myself` answered 401 Unauthorized\n  \
          caused by: Client must be authenticated to access this resource.\n\
-         hint: `api_token` is wrong, expired or revoked, or is not of the account `email`\n"
+         hint: `api_token` is wrong, expired or revoked, or does not belong to the account `email`\n"
     );
 }
 
@@ -152,5 +152,5 @@ fn data_center_reports_wrong_token_and_anonymous_user() {
     jira.answer(1, "POST", "/search", anonymous);
     let outcome = check(&gate(&jira), None);
     outcome.failed();
-    assert!(said(&outcome).contains("as to an anonymous caller (X-AUSERNAME: anonymous)"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("as for an anonymous user (X-AUSERNAME: anonymous)"), "{}", said(&outcome));
 }

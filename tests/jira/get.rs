@@ -108,7 +108,7 @@ fn fails_when_issue_does_not_have_the_field() {
     outcome.failed();
     assert_eq!(
         said(&outcome),
-        "error: OPS-1 has no field `Risk`\nhint: a field is named by its id, such as `customfield_10042`, or by its name in Jira\n"
+        "error: OPS-1 has no field `Risk`\nhint: use the id of a field, such as `customfield_10042`, or its name in Jira\n"
     );
     assert_eq!(std::fs::read_dir(destination.path()).unwrap().count(), 0);
 }
@@ -125,7 +125,7 @@ fn fails_when_issue_was_deleted() {
         "error: cannot read the issue OPS-1\n  \
          caused by: `GET http://127.0.0.1:[PORT]/rest/api/3/issue/OPS-1?fields=...&expand=...` answered 404 Not Found\n  \
          caused by: Issue does not exist or you do not have permission to see it.\n\
-         hint: the issue or project is not there, or the account may not see it; `url` is the address of Jira itself, with its path \
+         hint: the issue or project does not exist, or the account may not see it; `url` is the address of Jira itself, with its path \
          if it has one\n"
     );
 }

@@ -155,7 +155,7 @@ mod link {
         outcome.failed();
         assert_eq!(
             said(&outcome),
-            "error: the build has no page to link\nhint: set Concourse's external URL, or `link: {url: ...}`\n"
+            "error: the URL of the build is unknown\nhint: set the external URL of Concourse, or `link: {url: ...}`\n"
         );
         assert_eq!(jira.requests(), Vec::<String>::new());
     }
@@ -214,12 +214,12 @@ mod transition {
         assert_eq!(
             said(&outcome),
             "error: OPS-1 has no transition `Released` from `To Do`\n\
-             hint: it can make `Ask for a review` (to `In Review`), `Approve` (to `Approved`), `Close` (to `Done`)\n"
+             hint: the possible transitions are `Ask for a review` (to `In Review`), `Approve` (to `Approved`), `Close` (to `Done`)\n"
         );
         assert!(jira.requests().iter().all(|request| request.starts_with("GET")), "{:?}", jira.requests());
         jira.answer(1, "GET", "/transitions", from_jira(200, &json!({ "transitions": [] })));
         let outcome = put(&jira.source(), params);
-        assert!(said(&outcome).ends_with("hint: the account may make no transition there\n"), "{}", said(&outcome));
+        assert!(said(&outcome).ends_with("hint: the account may not make any transition from this status\n"), "{}", said(&outcome));
     }
 
     #[test]
@@ -233,7 +233,7 @@ mod transition {
             said(&outcome),
             "commented on OPS-1\nerror: cannot move OPS-1 from `To Do` to `Done`\n  \
              caused by: `POST http://127.0.0.1:[PORT]/jira/rest/api/2/issue/OPS-1/transitions` answered 400 Bad Request\n  \
-             caused by: `resolution`: Resolution is required.\nhint: the comment was added, and would be again\n"
+             caused by: `resolution`: Resolution is required.\nhint: the comment was added; a second put would add it again\n"
         );
     }
 
@@ -269,7 +269,7 @@ fn never_sends_comment_twice_after_a_lost_response() {
             let outcome = put(&jira.source(), json!({ "issue": key, "comment": "x" }));
             outcome.failed();
             assert_eq!(jira.bodies("POST", "/comment").len(), 1);
-            let hint = "hint: the comment may have been added; it is not sent again, so that nobody reads it twice\n";
+            let hint = "hint: the comment may have been added; it is not sent again, to avoid a duplicate\n";
             assert!(said(&outcome).ends_with(hint), "{}", said(&outcome));
         }
         let jira = Jira::start(edition);
@@ -298,10 +298,10 @@ fn fails_on_a_web_page_of_a_proxy() {
         let outcome = put(&jira.source(), params);
         outcome.failed();
         let said = said(&outcome);
-        assert!(said.contains("caused by: the server does not answer as Jira's API does\n"), "{said}");
+        assert!(said.contains("caused by: the response does not come from Jira's API\n"), "{said}");
         assert!(said.contains("<!DOCTYPE html><html>Log in"), "{said}");
         assert!(
-            said.ends_with("hint: is a proxy or a login page in between, or is `url` not that of Jira?\n"),
+            said.ends_with("hint: check that `url` is the URL of Jira, and that no proxy or login page answers instead\n"),
             "{said}"
         );
     }
@@ -316,7 +316,7 @@ fn warns_when_issue_cannot_be_read_back() {
     let outcome = put(&jira.source(), json!({ "issue": key, "transition": "Done" }));
     outcome.succeeded();
     assert_eq!(outcome.json()["version"]["status"], "Done");
-    assert!(said(&outcome).contains("warning: all is done, but the issue cannot be read back: "), "{}", said(&outcome));
+    assert!(said(&outcome).contains("warning: the put is complete, but the issue cannot be read back: "), "{}", said(&outcome));
 }
 
 #[test]

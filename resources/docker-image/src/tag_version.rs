@@ -25,11 +25,11 @@ pub(crate) fn parse(tag: &str) -> Option<Version> {
     Some(Version { major, minor, patch, pre: Prerelease::new(pre).ok()?, build: BuildMetadata::EMPTY })
 }
 
-/// Which pre-releases count.
+/// The pre-releases that count as versions.
 #[derive(Debug)]
 pub(crate) struct PreReleases<'s> {
-    /// Whether any count. A constraint with a pre-release (`>=1.2-0`) does not enable them, since it is often written
-    /// to mean "any version".
+    /// Whether pre-releases count at all. A constraint with a pre-release (`>=1.2-0`) does not enable them, because
+    /// authors often write it to mean "any version".
     pub(crate) wanted: bool,
     /// Additional prefixes of pre-releases.
     pub(crate) prefixes: &'s [String],

@@ -46,8 +46,8 @@ impl Chart {
         let error = anyhow!("there is no chart `{text}` in the inputs");
         Err(if known.is_empty() {
             error.hint(
-                "name a chart outside the inputs by its address, `oci://...` or `https://...`, or as \
-                 `REPOSITORY/CHART` with a repository in `repos` of the source",
+                "for a chart outside the inputs, set its URL (`oci://...` or `https://...`), or `REPOSITORY/CHART` \
+                 with a repository in `repos` of the source",
             )
         } else {
             error.hint(format!("the repositories of the source are `{}`", known.join("`, `")))

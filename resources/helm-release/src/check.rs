@@ -18,7 +18,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
     };
     if !source.has_cluster_login() {
         context.console().step(if source.cluster_keys().is_none() {
-            "the source has no cluster: only puts with a kubeconfig of their own create versions"
+            "the source has no cluster: only puts with their own kubeconfig create versions"
         } else {
             "the source has no credentials for `cluster_url`: only puts with `token_path` create versions"
         });

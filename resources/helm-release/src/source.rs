@@ -324,8 +324,8 @@ impl Source {
         let certificate = non_empty(self.admin_cert.as_ref());
         let key = non_empty_secret(self.admin_key.as_ref());
         match (certificate, key) {
-            (Some(_), None) => problems.add("admin_key", "required beside `admin_cert`, but missing"),
-            (None, Some(_)) => problems.add("admin_cert", "required beside `admin_key`, but missing"),
+            (Some(_), None) => problems.add("admin_key", "required with `admin_cert`, but missing"),
+            (None, Some(_)) => problems.add("admin_cert", "required with `admin_key`, but missing"),
             _ => {}
         }
         let read = |key: &str, text: Option<&str>, problems: &mut Problems| match text.map(pem) {

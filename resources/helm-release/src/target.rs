@@ -49,7 +49,7 @@ impl<'p> Target<'p> {
         let release = match non_empty(params.release.as_ref()) {
             Some(text) => named(&inputs, "release", text)?,
             None => non_empty(source.release.as_ref())
-                .ok_or_else(|| anyhow!("there is no release to deploy").hint("name one as `release` in the source"))?
+                .ok_or_else(|| anyhow!("there is no release to deploy").hint("set `release` in the source"))?
                 .to_owned(),
         };
         name::release(&release).map_err(|problem| anyhow!("the name of the release {problem}"))?;

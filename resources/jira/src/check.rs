@@ -84,7 +84,7 @@ impl Found<'_, '_> {
                 return Err(anyhow!(
                     "more than {MOST_PAGES} pages of issues in the status were updated since the last version"
                 )
-                .hint("narrow `jql`, so that it names the issues of the gate alone"));
+                .hint("narrow `jql` to the issues of the gate"));
             }
         }
         Ok(())
@@ -103,7 +103,7 @@ impl Found<'_, '_> {
                 return Ok(());
             }
             if read == MOST_PAGES {
-                return Err(anyhow!("none of {MOST_PAGES} pages of issues is in the status any more"));
+                return Err(anyhow!("the issues on {MOST_PAGES} pages have all left the status"));
             }
         }
         Ok(())
@@ -123,7 +123,7 @@ impl Found<'_, '_> {
                 continue;
             }
             if !is_there(&issue) {
-                console.step(format_args!("{} is in `{}`, and does not count", issue.key, issue.status.name));
+                console.step(format_args!("{} has the status `{}` and is ignored", issue.key, issue.status.name));
                 continue;
             }
             match self.memory.arrival(&issue) {

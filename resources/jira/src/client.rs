@@ -18,7 +18,7 @@ pub(crate) struct NotUnderstood;
 
 impl std::fmt::Display for NotUnderstood {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the server does not answer as Jira's API does")
+        formatter.write_str("the response does not come from Jira's API")
     }
 }
 
@@ -67,17 +67,17 @@ impl<'c> Client<'c> {
         }
     }
 
-    /// Sends a request. A response to an anonymous caller is an error: Jira answers some requests with a wrong token as if there
-    /// was none, and finds nothing.
+    /// Sends a request. A response for an anonymous user is an error: with a wrong token, Jira answers some requests as without a
+    /// token, and finds nothing.
     pub(crate) async fn send(&self, request: HttpRequest) -> Result<HttpResponse> {
         let response = request.send().await.map_err(|error| explain(error, self.api()))?;
         if response.status().is_redirection() {
             let to = response.header("location").and_then(|to| response.url().join(to).ok());
             let hint = match to.as_ref().and_then(origin) {
                 Some(origin) => {
-                    format!("the server redirects to `{origin}`; set `url` to the address of Jira there")
+                    format!("the server redirects to `{origin}`; set `url` to the URL of Jira on that server")
                 }
-                None => "write the address of Jira itself as `url`".to_owned(),
+                None => "set `url` to the URL of Jira".to_owned(),
             };
             return Err(Error::new(response.into_error().await).hint(hint));
         }
@@ -88,7 +88,7 @@ impl<'c> Client<'c> {
         if reason.is_some() || is_anonymous {
             let said =
                 reason.map_or("X-AUSERNAME: anonymous".to_owned(), |reason| format!("X-Seraph-LoginReason: {reason}"));
-            return Err(anyhow!("Jira did not accept the login, and answered as to an anonymous caller ({said})")
+            return Err(anyhow!("Jira rejected the login, and answered as for an anonymous user ({said})")
                 .hint(login_hint(self.api())));
         }
         let shows_login = values("x-seraph-loginreason").any(|reason| reason == "OK")
@@ -113,7 +113,7 @@ impl<'c> Client<'c> {
             if error.downcast_ref::<TransportError>().is_some() || Interrupted::caused(&error) {
                 return error;
             }
-            error.context(NotUnderstood).hint("is a proxy or a login page in between, or is `url` not that of Jira?")
+            error.context(NotUnderstood).hint("check that `url` is the URL of Jira, and that no proxy or login page answers instead")
         })
     }
 
@@ -141,7 +141,7 @@ impl<'c> Client<'c> {
         let request = query.iter().fold(request, |request, (name, value)| request.query(name, value));
         let value: Value = self.read(request).await?;
         Issue::read(&value)
-            .ok_or_else(|| anyhow!("the response to `{key}` has no key or no status").context(NotUnderstood))
+            .ok_or_else(|| anyhow!("the response for `{key}` has no key or no status").context(NotUnderstood))
     }
 
     /// Ends a verb: warns if requests will soon be refused.

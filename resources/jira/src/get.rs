@@ -48,7 +48,7 @@ pub(crate) async fn get(
             version.status,
             issue.status.name
         )
-        .hint("`require_status` asks for this; a check finds the issues that are in the status"));
+        .hint("`require_status` requires the status; a check returns the issues that have it"));
     }
     let metadata = metadata(source, &issue, &version);
     write(source, &issue, &version, &metadata, params, destination)?;
@@ -73,7 +73,7 @@ async fn require_passed(client: &Client<'_>, gate: Gate<'_>, issue: &Issue, vers
         }
     };
     if !is_of_gate {
-        return Err(anyhow!("the version is none that this gate gives: `{}` is not a status of it", version.status));
+        return Err(anyhow!("the version does not belong to this gate: `{}` is not one of its statuses", version.status));
     }
     let moves = arrivals::moves_of(client, issue).await?;
     let arrival = Arrival::of_version(version).filter(|arrival| arrival.is_of(issue, &moves));
@@ -132,7 +132,7 @@ fn write(
         write(name, content)?;
     }
     if !wanted.is_empty() {
-        fs::create_dir(destination.join("fields")).context("cannot make the directory `fields`")?;
+        fs::create_dir(destination.join("fields")).context("cannot create the directory `fields`")?;
     }
     for (field, value) in wanted {
         write(&format!("fields/{field}"), &text_of(value))?;
@@ -153,7 +153,7 @@ fn field_of<'i>(issue: &'i Issue, name: &str) -> Result<&'i Value> {
     };
     by_id.or_else(by_name).ok_or_else(|| {
         anyhow!("{} has no field `{name}`", issue.key)
-            .hint("a field is named by its id, such as `customfield_10042`, or by its name in Jira")
+            .hint("use the id of a field, such as `customfield_10042`, or its name in Jira")
     })
 }
 

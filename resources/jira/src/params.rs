@@ -29,7 +29,7 @@ impl Parameters for GetParams {
                 && !field.contains(|character: char| character == '/' || character.is_control());
             if !is_file {
                 problems
-                    .add(format!("fields[{index}]"), "expected the id or the name of a field, which names a file, too");
+                    .add(format!("fields[{index}]"), "expected the id or the name of a field that is valid as a file name");
             }
         }
     }
@@ -156,7 +156,7 @@ impl Parameters for PutParams {
             (None, None, None) => problems.add_with_hint(
                 "issue",
                 "required, but missing",
-                "`issue_file` does instead, and `create` makes a new issue",
+                "set `issue` or `issue_file`, or `create` for a new issue",
             ),
             (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
                 problems.add("create", "excludes `issue` and `issue_file`");
@@ -186,7 +186,7 @@ impl Parameters for PutParams {
         if let Some(create) = &self.create {
             create.rules(problems);
             if !self.fields.is_empty() {
-                problems.add("fields", "excludes `create`, which has `fields` of its own");
+                problems.add("fields", "excludes `create`; set `create.fields` instead");
             }
         }
         if let Some(LinkParams::Page(link)) = &self.link
@@ -225,7 +225,7 @@ impl CreateParams {
         }
         for name in ["project", "issuetype", "summary", "description"] {
             if self.fields.contains_key(name) {
-                problems.add(format!("create.fields.{name}"), format!("is a key of its own: `create.{name}`"));
+                problems.add(format!("create.fields.{name}"), format!("set `create.{name}` instead"));
             }
         }
     }

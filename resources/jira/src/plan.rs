@@ -149,7 +149,7 @@ impl Texts<'_> {
         }
         self.variables
             .console
-            .warn(format_args!("the summary is cut off after {LONGEST_SUMMARY} characters, the most that Jira takes"));
+            .warn(format_args!("the summary is truncated to {LONGEST_SUMMARY} characters, the maximum in Jira"));
         let cut: String = line.chars().take(LONGEST_SUMMARY - 1).collect();
         format!("{}…", cut.trim_end())
     }
@@ -160,12 +160,12 @@ impl Texts<'_> {
         let url = match given(link.url.as_ref()) {
             Some(url) => self.variables.fill("link.url", url),
             None => build.build_url().ok_or_else(|| {
-                anyhow!("the build has no page to link").hint("set Concourse's external URL, or `link: {url: ...}`")
+                anyhow!("the URL of the build is unknown").hint("set the external URL of Concourse, or `link: {url: ...}`")
             })?,
         };
         let url = url.trim();
         if !is_page(url) {
-            return Err(anyhow!("`link`: `{url}` is no address that begins with `https://`"));
+            return Err(anyhow!("`link`: `{url}` is not a URL that begins with `https://`"));
         }
         let title = match given(link.title.as_ref()) {
             Some(title) => self.variables.fill("link.title", title),

@@ -31,8 +31,8 @@ pub(crate) async fn put(
 ) -> Result<Response<Version>> {
     for (key, is_set) in [("status", source.status.is_some()), ("status_category", source.status_category.is_some())] {
         if is_set {
-            return Err(anyhow!("a resource whose source has `{key}` is for waiting only")
-                .hint("the version of a put would pass for a go; put through another resource of this type"));
+            return Err(anyhow!("a resource with `{key}` in its source is a gate and has no puts")
+                .hint("the version of a put would open the gate; use a second resource without `status` and `status_category`"));
         }
     }
     // Reads all inputs before the first request, so that a put with invalid input changes nothing.
@@ -76,7 +76,7 @@ async fn work(client: &Client<'_>, plan: &Plan, key: &str) -> Result<Response<Ve
         let added = client.change(request).await.map_err(|error| {
             hint_if_applied(
                 error,
-                "the comment may have been added; it is not sent again, so that nobody reads it twice",
+                "the comment may have been added; it is not sent again, to avoid a duplicate",
             )
         });
         added.with_context(|| format!("cannot comment on {key}"))?;
@@ -89,7 +89,7 @@ async fn work(client: &Client<'_>, plan: &Plan, key: &str) -> Result<Response<Ve
         Some(Step::Make { id, to }) => {
             let made = transition(client, key, &id, &to, &plan.transition_fields).await;
             let made = match (made, &plan.comment) {
-                (Err(error), Some(_)) => Err(error.hint("the comment was added, and would be again")),
+                (Err(error), Some(_)) => Err(error.hint("the comment was added; a second put would add it again")),
                 (made, _) => made,
             };
             made.with_context(|| format!("cannot move {key} from `{}` to `{}`", status.name, to.name))?;
@@ -106,7 +106,7 @@ async fn create(client: &Client<'_>, fields: &Map<String, Value>) -> Result<Stri
     struct Created {
         key: String,
     }
-    let hint = "the issue may have been created; it is not sent again, so look for it in Jira before the next put";
+    let hint = "the issue may have been created; it is not sent again, to avoid a duplicate: search for it in Jira before the next put";
     let request = client.request(&Method::POST, "/issue").json(&json!({ "fields": fields }));
     let created = client.read::<Created>(request).await.map_err(|error| hint_if_applied(error, hint));
     let key = created.context("cannot create an issue")?.key;
@@ -147,9 +147,9 @@ async fn step(client: &Client<'_>, issue: &Issue, wanted: &str) -> Result<Step> 
         });
         let texts: Vec<String> = texts.collect();
         let hint = if texts.is_empty() {
-            "the account may make no transition there".to_owned()
+            "the account may not make any transition from this status".to_owned()
         } else {
-            format!("it can make {}", texts.join(", "))
+            format!("the possible transitions are {}", texts.join(", "))
         };
         return Err(anyhow!("{} has no transition `{wanted}` from `{}`", issue.key, issue.status.name).hint(hint));
     };
@@ -192,7 +192,7 @@ async fn finish(client: &Client<'_>, issue: Issue, status: Status) -> Result<Res
         }
         Err(error) if Interrupted::caused(&error) => return Err(error),
         Err(error) => {
-            client.console().warn(format_args!("all is done, but the issue cannot be read back: {error}"));
+            client.console().warn(format_args!("the put is complete, but the issue cannot be read back: {error}"));
             (Issue { status, ..issue }, None)
         }
     };

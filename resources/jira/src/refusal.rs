@@ -23,7 +23,7 @@ impl std::fmt::Display for Refused {
 /// The hint for a rejected login.
 pub(crate) fn login_hint(api: Api) -> &'static str {
     match api {
-        Api::Cloud => "`api_token` is wrong, expired or revoked, or is not of the account `email`",
+        Api::Cloud => "`api_token` is wrong, expired or revoked, or does not belong to the account `email`",
         Api::DataCenter => "`token` is wrong, expired or revoked",
     }
 }
@@ -91,14 +91,14 @@ fn hint(answer: &StatusError, api: Api, said: &str) -> Option<&'static str> {
             Some("Jira asks this account for a CAPTCHA after failed logins: log in once with a browser")
         }
         StatusCode::UNAUTHORIZED => Some(login_hint(api)),
-        StatusCode::FORBIDDEN => Some("the account lacks a permission of the project, or the token a scope"),
+        StatusCode::FORBIDDEN => Some("the account lacks a permission in the project, or the token lacks a scope"),
         StatusCode::NOT_FOUND => Some(
-            "the issue or project is not there, or the account may not see it; `url` is the address of Jira itself, with its path if it \
+            "the issue or project does not exist, or the account may not see it; `url` is the address of Jira itself, with its path if it \
              has one",
         ),
-        StatusCode::GONE => Some("this Jira has another API; set `api` to `cloud` or `data_center`"),
+        StatusCode::GONE => Some("this Jira uses the other API; set `api` to `cloud` or `data_center`"),
         StatusCode::BAD_REQUEST if said.contains("JQL") || said.contains("for the field") => {
-            Some("run the query in Jira's issue search; `status` names a status of the project's workflow")
+            Some("try the query in Jira's issue search; `status` must be a status of the project's workflow")
         }
         _ => None,
     }

@@ -163,7 +163,7 @@ async fn search(client: &Client<'_>, body: &Value) -> Result<Page> {
 fn issues(page: &Page) -> Result<Vec<Issue>> {
     let read = |value: &Value| {
         Issue::read(value)
-            .ok_or_else(|| anyhow!("an issue of the search has no key or no status").context(NotUnderstood))
+            .ok_or_else(|| anyhow!("an issue in the search results has no key or no status").context(NotUnderstood))
     };
     page.issues.iter().map(read).collect()
 }

@@ -227,20 +227,20 @@ impl Source {
             (None, false, false) => problems.add_with_hint(
                 "api_token",
                 "required, but missing",
-                "Jira Cloud takes it beside `email`; Data Center takes a personal access token as `token` instead",
+                "set `email` and `api_token` for Jira Cloud, or `token` (a personal access token) for Jira Data Center",
             ),
-            (Some(_), false, false) => problems.add("api_token", "required beside `email`, but missing"),
-            (None, true, false) => problems.add("email", "required beside `api_token`, but missing"),
+            (Some(_), false, false) => problems.add("api_token", "required with `email`, but missing"),
+            (None, true, false) => problems.add("email", "required with `api_token`, but missing"),
             (None, false, true) | (Some(_), true, false) => {}
-            (_, _, true) => problems.add("token", "excludes `email` and `api_token`, which are another way to log in"),
+            (_, _, true) => problems.add("token", "excludes `email` and `api_token`"),
         }
         if email.is_some_and(|email| email.contains([':', '\n'])) {
-            problems.add("email", "must not have a colon or a line break");
+            problems.add("email", "must not contain a colon or a line break");
         }
         for (key, secret) in [("api_token", &self.api_token), ("token", &self.token)] {
             let text = secret.as_ref().map(|secret| secret.expose().trim()).unwrap_or_default();
             if text.contains(|character: char| character.is_whitespace() || character.is_control()) {
-                problems.add(key, "has a space or a line break inside; a token is one word");
+                problems.add(key, "must not contain a space or a line break");
             }
         }
     }
@@ -251,13 +251,13 @@ impl Source {
                 problems.add("url", "expected `https://...`");
             }
             Ok(url) if url.query().is_some() || url.fragment().is_some() => {
-                problems.add("url", "must not have a query");
+                problems.add("url", "must not contain a query");
             }
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                problems.add("url", "must not hold a user or password");
+                problems.add("url", "must not contain a user or a password");
             }
             Ok(url) if url.path().contains("/rest/api") => {
-                problems.add("url", "must be the address of Jira itself, without `/rest/api`");
+                problems.add("url", "must be the URL of Jira, without `/rest/api`");
             }
             Ok(_) => {}
             Err(error) => problems.add("url", format!("expected `https://...`: {error}")),
@@ -281,13 +281,13 @@ impl Source {
         match (self.gate(), &self.jql, &self.project) {
             (None, Some(_), _) => problems.add_with_hint(
                 "status",
-                "required beside `jql`, but missing",
-                "an issue is a version when it reaches a status; `status_category` does instead",
+                "required with `jql`, but missing",
+                "set `status` or `status_category`, so that an issue in the status is a version",
             ),
             (Some(_), None, None) => problems.add_with_hint(
                 "jql",
-                "required beside `status` and `status_category`, but missing",
-                "`project` alone does instead",
+                "required with `status` or `status_category`, but missing",
+                "set `jql` or `project`",
             ),
             _ => {}
         }

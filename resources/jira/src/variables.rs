@@ -18,7 +18,7 @@ impl Variables<'_> {
         if !filled.unknown.is_empty() {
             let names: Vec<String> = filled.unknown.iter().map(|name| format!("`${name}`")).collect();
             self.console
-                .warn(format_args!("`{key}`: {} is no variable of the build and stays as it is", names.join(", ")));
+                .warn(format_args!("`{key}`: {} is not a variable of the build and is kept", names.join(", ")));
         }
         filled.text
     }

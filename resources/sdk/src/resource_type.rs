@@ -1,4 +1,4 @@
-//! A resource type without its Rust types, for programs that know several.
+//! A resource type without its Rust types, for programs with several resource types.
 
 use std::fmt;
 use std::path::PathBuf;

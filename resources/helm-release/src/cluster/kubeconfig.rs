@@ -70,7 +70,7 @@ impl Kubeconfig {
         let Some(name) = wanted.or(current) else {
             return match self.contexts.as_slice() {
                 [only] => Ok((&only.name, &only.context)),
-                _ => Err(anyhow!("the kubeconfig has no current context").hint("name one as `kubeconfig_context`")),
+                _ => Err(anyhow!("the kubeconfig has no current context").hint("set `kubeconfig_context`")),
             };
         };
         let found = self.contexts.iter().find(|context| context.name == name);

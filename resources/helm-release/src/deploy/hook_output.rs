@@ -322,7 +322,7 @@ impl<'t> Follower<'t> {
         Ok(())
     }
 
-    /// Warns; only once of a problem that is the same for all pods, such as a missing permission.
+    /// Warns. A problem that is the same for all pods, such as a missing permission, is reported only once.
     fn warn_once(&self, is_general: bool, text: impl std::fmt::Display) {
         if !(is_general && self.has_warned.replace(true)) {
             self.context.console().warn(text);

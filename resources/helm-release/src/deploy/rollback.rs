@@ -293,7 +293,7 @@ async fn roll_back_to(
         Err(error) if Interrupted::caused(&error) => Err(error),
         Err(error) => {
             diagnosis::show_all(target, began, Logs::All).await?;
-            Err(error.context(format!("the rollback to revision {revision} made revision {}", made.version)))
+            Err(error.context(format!("the rollback to revision {revision} created revision {}", made.version)))
         }
     }
 }

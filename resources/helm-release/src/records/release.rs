@@ -219,7 +219,7 @@ fn unpack(text: &str, storage: Storage) -> Result<Vec<u8>, String> {
     if bytes.starts_with(&GZIP) {
         let mut plain = Vec::new();
         let read = GzDecoder::new(bytes.as_slice()).take(MAX_RECORD_SIZE + 1).read_to_end(&mut plain);
-        read.map_err(|_| "is damaged: its gzip data is cut or wrong".to_owned())?;
+        read.map_err(|_| "is damaged: its gzip data is truncated or invalid".to_owned())?;
         if plain.len() as u64 > MAX_RECORD_SIZE {
             return Err(format!("is larger than {} MiB", MAX_RECORD_SIZE / 1024 / 1024));
         }

@@ -179,5 +179,5 @@ fn whole_in_base64(text: &str) -> Option<String> {
 pub(crate) fn decode_base64(key: &str, text: &str) -> Result<String> {
     let compact: String = text.split_whitespace().collect();
     let decoded = STANDARD.decode(compact).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    decoded.ok_or_else(|| anyhow!("the kubeconfig's `{key}` is cut or damaged: it is not base64"))
+    decoded.ok_or_else(|| anyhow!("the kubeconfig's `{key}` is truncated or damaged: it is not base64"))
 }

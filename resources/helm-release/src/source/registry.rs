@@ -104,8 +104,8 @@ impl PrivateRegistry {
             _ => {}
         }
         match (user, password) {
-            (Some(_), None) => problems.add(at("password"), "required beside `username`, but missing"),
-            (None, Some(_)) => problems.add(at("username"), "required beside `password`, but missing"),
+            (Some(_), None) => problems.add(at("password"), "required with `username`, but missing"),
+            (None, Some(_)) => problems.add(at("username"), "required with `password`, but missing"),
             _ => {}
         }
         if let Some(ecr) = &self.ecr {

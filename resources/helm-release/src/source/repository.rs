@@ -105,8 +105,8 @@ impl<'s> Repositories<'s> {
             }
             address_rules(&repository.url, &at("url"), problems);
             match (non_empty(repository.username.as_ref()), non_empty_secret(repository.password.as_ref())) {
-                (Some(_), None) => problems.add(at("password"), "required beside `username`, but missing"),
-                (None, Some(_)) => problems.add(at("username"), "required beside `password`, but missing"),
+                (Some(_), None) => problems.add(at("password"), "required with `username`, but missing"),
+                (None, Some(_)) => problems.add(at("username"), "required with `password`, but missing"),
                 _ => {}
             }
             if let Some(problem) = non_empty(repository.ca_cert.as_ref()).and_then(authority_problem) {

@@ -23,7 +23,7 @@ pub(crate) fn pem(text: &str) -> Result<String, String> {
     let decoded = STANDARD.decode(compact).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     decoded
         .filter(|text| text.contains("-----BEGIN "))
-        .ok_or_else(|| "expected PEM (-----BEGIN ...), or that in base64".to_owned())
+        .ok_or_else(|| "expected PEM (-----BEGIN ...), or PEM in base64".to_owned())
 }
 
 #[cfg(test)]

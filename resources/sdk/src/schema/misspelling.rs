@@ -42,7 +42,7 @@ fn distance(key: &str, parts: &[String], known: &str) -> Option<usize> {
     (shortened || extended || abbreviated).then_some(3)
 }
 
-/// The only known key of two parts of which `key` is the last: `access_token` for `token`.
+/// The known key of two parts whose last part is `key`: `access_token` for `token`. `None` if there are several.
 fn only_last_part<'c>(key: &str, known: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     let mut ending = known.filter(|candidate| {
         candidate.rsplit_once('_').is_some_and(|(first, last)| last == key && !first.contains('_'))

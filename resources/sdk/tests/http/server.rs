@@ -17,25 +17,25 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
 
 /// The action of the server for one request.
 pub(crate) enum Act {
-    /// Answers with these bytes and closes.
+    /// Sends these bytes and closes the connection.
     Answer(Vec<u8>),
     /// Sends these bytes, and then nothing.
     Stall(Vec<u8>),
-    /// Answers with these bytes as soon as the request's head is there, and closes without reading its body.
+    /// Sends these bytes after the head of the request, and closes the connection without reading the body.
     Refuse(Vec<u8>),
-    /// Answers with these bytes and then a byte now and then.
+    /// Sends these bytes, and then single bytes with pauses.
     Trickle(Vec<u8>),
-    /// Answers `late` after this time.
+    /// Sends the response `late` after this time.
     Late(Duration),
-    /// Closes without an answer.
+    /// Closes the connection without a response.
     Close,
-    /// Reads the request's head and nothing more.
+    /// Reads only the head of the request.
     Deaf,
     /// Acts as a proxy that connects to this port on loopback, whatever the requested host.
     Tunnel(u16),
 }
 
-/// An answer with a status line, headers (`name: value`, comma and blank free) and a body.
+/// A response with a status line, headers (`name: value`, without commas and spaces) and a body.
 pub(crate) fn answer(status: &str, headers: &[(&str, &str)], body: &str) -> Act {
     let mut text = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
     for (name, value) in headers {
@@ -44,7 +44,7 @@ pub(crate) fn answer(status: &str, headers: &[(&str, &str)], body: &str) -> Act 
     Act::Answer(format!("{text}\r\n{body}").into_bytes())
 }
 
-/// A plain good answer.
+/// A response with the status 200.
 pub(crate) fn ok(body: &str) -> Act {
     answer("200 OK", &[], body)
 }

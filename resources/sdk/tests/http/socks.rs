@@ -49,7 +49,7 @@ impl Socks {
     }
 }
 
-/// `None` ends a connection that does not go on.
+/// `None` closes a connection whose handshake fails.
 async fn serve(
     mut stream: TcpStream,
     target: u16,

@@ -69,23 +69,23 @@ enum Direction {
 /// One step.
 #[derive(Deserialize, JsonSchema)]
 struct Step {
-    /// How far.
+    /// The size of the step.
     by: u8,
 
-    /// How often.
+    /// The number of repetitions.
     times: Option<u8>,
 }
 
 #[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 enum Misbehaviour {
-    /// Prints to standard output, the last line without an end, and so does a child that inherits it.
+    /// Prints to standard output, with a last line without a newline. A child that inherits the descriptor does the same.
     Print,
     /// Panics, with the token in the message.
     Panic,
-    /// Answers with a version that has no key.
+    /// Returns a version without a key.
     EmptyVersion,
-    /// Answers with a version whose value is a number.
+    /// Returns a version whose value is a number.
     NumberVersion,
     /// Writes the token into a private file.
     PrivateFile,
@@ -97,9 +97,9 @@ enum Misbehaviour {
     Busy,
     /// Waits for ever, whatever the signal.
     Deaf,
-    /// Waits for ever, whatever the signal, when the program has ended that `run` names.
+    /// Waits for ever, whatever the signal, after the program in `run` has ended.
     DeafParent,
-    /// Says whether the kernel would dump its memory.
+    /// Logs whether the kernel would dump its memory.
     Dumpable,
 }
 

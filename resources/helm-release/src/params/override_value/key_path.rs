@@ -54,7 +54,7 @@ impl KeyPath {
             steps.push(Step::Name(name));
             names += 1;
             if names > MAX_DEPTH {
-                return Err(format!("goes deeper than {MAX_DEPTH} names"));
+                return Err(format!("has more than {MAX_DEPTH} nested names"));
             }
             while end == Some('[') {
                 let mut index = String::new();
@@ -221,7 +221,7 @@ mod tests {
             ("a[]", "`[]`"),
             ("a[65537]", "0 to 65536"),
             ("a[0]b", "directly after a `]`"),
-            (&["a"; 31].join("."), "deeper than 30"),
+            (&["a"; 31].join("."), "more than 30 nested names"),
         ] {
             let problem = KeyPath::parse(key).unwrap_err();
             assert!(problem.contains(words), "{key}: {problem}");

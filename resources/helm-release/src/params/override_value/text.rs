@@ -17,8 +17,8 @@ pub(crate) fn plain(text: &str) -> Value {
 
 /// Text exactly as helm reads it, or what is wrong with it. A comma is an error, since helm would start another value there.
 pub(crate) fn helm(text: &str) -> Result<Value, String> {
-    const COMMA: &str = "contains a comma, which ends the value; write `\\,` for a comma in it, and another \
-        value as an entry of its own";
+    const COMMA: &str = "contains a comma, which ends the value; write `\\,` for a literal comma, and a \
+        separate entry for another value";
     if text.starts_with('{') {
         let (list, rest) = list(text)?;
         return if rest.is_empty() { Ok(list) } else { Err("has text after its `}`".to_owned()) };
