@@ -23,10 +23,7 @@ fn rejects_a_source_with_several_clusters() {
     for version in [Value::Null, json!({ "release": "demo", "revision": "7", "cluster": "https://k" })] {
         let outcome = check(&json!({ "release": "demo" }), version.clone());
         assert_eq!(outcome.json(), if version.is_null() { json!([]) } else { json!([version]) });
-        assert_eq!(
-            said(&outcome),
-            "the source has no cluster: only puts with their own kubeconfig create versions\n"
-        );
+        assert_eq!(said(&outcome), "the source has no cluster: only puts with their own kubeconfig create versions\n");
     }
     let inputs = scratch::directory();
     let request = json!({ "source": { "release": "demo" }, "params": { "test": true } });

@@ -47,18 +47,12 @@ fn rejects_missing_url_and_credentials() {
                     personal access token) for Jira Data Center";
     of_source(json!({ "url": "https://x" }), &[no_login]);
     of_source(json!({ "url": "https://x", "email": "", "api_token": " ", "token": null }), &[no_login]);
-    of_source(
-        json!({ "url": "https://x", "email": "a" }),
-        &["`source.api_token`: required with `email`, but missing"],
-    );
+    of_source(json!({ "url": "https://x", "email": "a" }), &["`source.api_token`: required with `email`, but missing"]);
     of_source(
         json!({ "url": "https://x", "api_token": "a" }),
         &["`source.email`: required with `api_token`, but missing"],
     );
-    of_source(
-        cloud(json!({ "token": "x" })),
-        &["`source.token`: excludes `email` and `api_token`"],
-    );
+    of_source(cloud(json!({ "token": "x" })), &["`source.token`: excludes `email` and `api_token`"]);
 }
 
 #[test]
@@ -78,10 +72,8 @@ fn rejects_invalid_url() {
 fn rejects_incomplete_gate() {
     of_source(
         cloud(json!({ "jql": "a = b" })),
-        &[
-            "`source.status`: required with `jql`, but missing; set `status` or `status_category`, so that an issue \
-             in the status is a version",
-        ],
+        &["`source.status`: required with `jql`, but missing; set `status` or `status_category`, so that an issue \
+             in the status is a version"],
     );
     of_source(
         cloud(json!({ "status": "Done" })),

@@ -219,7 +219,11 @@ mod transition {
         assert!(jira.requests().iter().all(|request| request.starts_with("GET")), "{:?}", jira.requests());
         jira.answer(1, "GET", "/transitions", from_jira(200, &json!({ "transitions": [] })));
         let outcome = put(&jira.source(), params);
-        assert!(said(&outcome).ends_with("hint: the account may not make any transition from this status\n"), "{}", said(&outcome));
+        assert!(
+            said(&outcome).ends_with("hint: the account may not make any transition from this status\n"),
+            "{}",
+            said(&outcome)
+        );
     }
 
     #[test]
@@ -301,7 +305,9 @@ fn fails_on_a_web_page_of_a_proxy() {
         assert!(said.contains("caused by: the response does not come from Jira's API\n"), "{said}");
         assert!(said.contains("<!DOCTYPE html><html>Log in"), "{said}");
         assert!(
-            said.ends_with("hint: check that `url` is the URL of Jira, and that no proxy or login page answers instead\n"),
+            said.ends_with(
+                "hint: check that `url` is the URL of Jira, and that no proxy or login page answers instead\n"
+            ),
             "{said}"
         );
     }
@@ -316,7 +322,11 @@ fn warns_when_issue_cannot_be_read_back() {
     let outcome = put(&jira.source(), json!({ "issue": key, "transition": "Done" }));
     outcome.succeeded();
     assert_eq!(outcome.json()["version"]["status"], "Done");
-    assert!(said(&outcome).contains("warning: the put is complete, but the issue cannot be read back: "), "{}", said(&outcome));
+    assert!(
+        said(&outcome).contains("warning: the put is complete, but the issue cannot be read back: "),
+        "{}",
+        said(&outcome)
+    );
 }
 
 #[test]

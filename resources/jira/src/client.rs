@@ -113,7 +113,9 @@ impl<'c> Client<'c> {
             if error.downcast_ref::<TransportError>().is_some() || Interrupted::caused(&error) {
                 return error;
             }
-            error.context(NotUnderstood).hint("check that `url` is the URL of Jira, and that no proxy or login page answers instead")
+            error
+                .context(NotUnderstood)
+                .hint("check that `url` is the URL of Jira, and that no proxy or login page answers instead")
         })
     }
 

@@ -73,7 +73,10 @@ async fn require_passed(client: &Client<'_>, gate: Gate<'_>, issue: &Issue, vers
         }
     };
     if !is_of_gate {
-        return Err(anyhow!("the version does not belong to this gate: `{}` is not one of its statuses", version.status));
+        return Err(anyhow!(
+            "the version does not belong to this gate: `{}` is not one of its statuses",
+            version.status
+        ));
     }
     let moves = arrivals::moves_of(client, issue).await?;
     let arrival = Arrival::of_version(version).filter(|arrival| arrival.is_of(issue, &moves));

@@ -28,8 +28,10 @@ impl Parameters for GetParams {
                 && ![".", ".."].contains(&field.trim())
                 && !field.contains(|character: char| character == '/' || character.is_control());
             if !is_file {
-                problems
-                    .add(format!("fields[{index}]"), "expected the id or the name of a field that is valid as a file name");
+                problems.add(
+                    format!("fields[{index}]"),
+                    "expected the id or the name of a field that is valid as a file name",
+                );
             }
         }
     }

@@ -160,7 +160,8 @@ impl Texts<'_> {
         let url = match given(link.url.as_ref()) {
             Some(url) => self.variables.fill("link.url", url),
             None => build.build_url().ok_or_else(|| {
-                anyhow!("the URL of the build is unknown").hint("set the external URL of Concourse, or `link: {url: ...}`")
+                anyhow!("the URL of the build is unknown")
+                    .hint("set the external URL of Concourse, or `link: {url: ...}`")
             })?,
         };
         let url = url.trim();

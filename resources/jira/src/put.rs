@@ -74,10 +74,7 @@ async fn work(client: &Client<'_>, plan: &Plan, key: &str) -> Result<Response<Ve
     if let Some(comment) = &plan.comment {
         let request = client.request(&Method::POST, &format!("/issue/{key}/comment")).json(&json!({ "body": comment }));
         let added = client.change(request).await.map_err(|error| {
-            hint_if_applied(
-                error,
-                "the comment may have been added; it is not sent again, to avoid a duplicate",
-            )
+            hint_if_applied(error, "the comment may have been added; it is not sent again, to avoid a duplicate")
         });
         added.with_context(|| format!("cannot comment on {key}"))?;
         client.console().step(format_args!("commented on {key}"));

@@ -17,8 +17,7 @@ impl Variables<'_> {
         let filled = interpolate(text, lookup, Unknown::Stays);
         if !filled.unknown.is_empty() {
             let names: Vec<String> = filled.unknown.iter().map(|name| format!("`${name}`")).collect();
-            self.console
-                .warn(format_args!("`{key}`: {} is not a variable of the build and is kept", names.join(", ")));
+            self.console.warn(format_args!("`{key}`: {} is not a variable of the build and is kept", names.join(", ")));
         }
         filled.text
     }

@@ -1,4 +1,4 @@
-//! The algorithms of certificates that private authorities use, each by a server of OpenSSL.
+//! The certificate algorithms of private authorities. Each case runs a server of OpenSSL.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -8,7 +8,7 @@ use jetway::http::{HttpSettings, TransportKind};
 
 use crate::client::{Screen, kind, quick, report};
 
-/// Keys by the arguments of `openssl genpkey`, and whether they sign certificates by RSA-PSS.
+/// Keys as arguments of `openssl genpkey`, and the padding of their signatures.
 const KEYS: [(&str, &[&str], Padding); 7] = [
     ("rsa", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], Padding::Default),
     ("rsa-signs-pss", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], Padding::Pss),
@@ -30,7 +30,7 @@ fn openssl(directory: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Makes `NAME-ca.pem` and `NAME.pem` with keys of one kind, both signed with `hash`.
+/// Creates `NAME-ca.pem` and `NAME.pem` with keys of one kind, both signed with `hash`.
 fn certify(directory: &Path, name: &str, key: &[&str], padding: Padding, hash: &str) {
     std::fs::write(directory.join("extensions"), "subjectAltName=IP:127.0.0.1\n").unwrap();
     let hash = format!("-{hash}");
@@ -54,7 +54,7 @@ fn certify(directory: &Path, name: &str, key: &[&str], padding: Padding, hash: &
     openssl(directory, &[&sign, extensions.as_slice(), signing.as_slice()].concat());
 }
 
-/// `openssl s_server`, which answers each GET by a page about the connection. Ends when it is dropped.
+/// `openssl s_server`, which answers each GET with a page about the connection. It ends when it is dropped.
 struct OpenSsl {
     process: Child,
     port: u16,
