@@ -27,12 +27,12 @@ pub struct RollbackRules {
     #[schemars(extend("x-keeps-empty" = true))]
     pub test: Option<Test>,
 
-    /// What happens to a first revision that fails, which has no earlier one.
+    /// The treatment of a failed first revision, which has no earlier revision to roll back to.
     #[serde(default)]
     pub first_install: FirstInstall,
 }
 
-/// What happens to a first revision that fails.
+/// The treatment of a failed first revision.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FirstInstall {

@@ -1,4 +1,4 @@
-//! `wait`: what a put waits for after an upgrade.
+//! `wait`: how a put waits after an upgrade.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 /// The longest pause, in seconds: an hour.
 pub(crate) const LONGEST_PAUSE: u64 = 3600;
 
-/// What is waited for after an upgrade.
+/// The wait after an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Wait {
@@ -20,7 +20,7 @@ pub enum Wait {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Strategy {
-    /// It does not wait.
+    /// helm does not wait.
     None,
     /// By polling, as helm 3 does.
     Legacy,
