@@ -72,7 +72,7 @@ fn rejects_incomplete_credentials() {
     assert_eq!(
         problems(json!({ "cluster_url": "https://k.example", "admin_key": "hunter2", "cluster_ca": "hunter2" })),
         "`source.cluster_ca`: expected PEM (-----BEGIN ...), or PEM in base64\n`source.admin_cert`: required \
-         beside `admin_key`, but missing\n`source.admin_key`: expected PEM (-----BEGIN ...), or PEM in base64"
+         with `admin_key`, but missing\n`source.admin_key`: expected PEM (-----BEGIN ...), or PEM in base64"
     );
 }
 
