@@ -1,4 +1,4 @@
-//! Layers: decompressed and read as archives, whatever they are.
+//! Decompresses arbitrary bytes as layers, and reads them as archives.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Manifests, indexes and configurations.
+//! Parses arbitrary bytes as manifests, indexes and configs.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! What is written in a line: names of repositories, tags, constraints, challenges.
+//! Parses one-line texts: names of repositories, tags, constraints, challenges.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

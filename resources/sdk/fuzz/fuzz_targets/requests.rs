@@ -1,4 +1,4 @@
-//! Anything at all as a request: it is read or refused, and a secret in it is in no message.
+//! Reads arbitrary bytes as a request: the result is a request or an error, and no message contains a secret of it.
 #![no_main]
 
 #[path = "../../tests/support/sampler.rs"]
@@ -8,7 +8,7 @@ use jetway::{Colour, Console, KeyPolicy, Part, Redactor, ResourceType, Verb, che
 use libfuzzer_sys::fuzz_target;
 use sampler::Sampler;
 
-/// Stands wherever the fuzzer has put it; where the schema says that a secret stands there, it must not be shown.
+/// A secret that the fuzzer may put anywhere in the request. If the schema declares a secret at that place, no message may show it.
 const SECRET: &str = "hunter2hunter2";
 
 fuzz_target!(|bytes: &[u8]| {
