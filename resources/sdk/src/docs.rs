@@ -230,7 +230,8 @@ mod tests {
     #[derive(Deserialize, JsonSchema)]
     #[allow(dead_code)]
     struct Source {
-        /// The URL of the server, `https://...`, or a path. A password in it is masked.
+        /// The URL of the server, `https://...`, or a path. A password
+        /// in it is masked.
         uri: String,
         /// The token, version 1.2 or later (see below).
         token: Option<Secret>,
@@ -323,11 +324,11 @@ mod tests {
         let expected = "\
 | key | type | default | meaning |
 |---|---|---|---|
-| `uri` | text | required | Where it is, `https://...` or a path. |
+| `uri` | text | required | The URL of the server, `https://...`, or a path. |
 | `token` | text, secret | | The token, version 1.2 or later (see below). |
 | `count` | a whole number | `3` | How many. |
 | `flag` | true or false | `false` | |
-| `state` | `success` or `failure` | | What it is set to: `a\\|b`. `success`: All is well. `failure`: It went wrong. |
+| `state` | `success` or `failure` | | The new state: `a\\|b`. `success`: All is well. `failure`: It went wrong. |
 | `registries` | a list of keys and values | | The registries. |
 | `registries[].host` | text | required | Its host. |
 | `registries[].passwords` | a list of text, secret | | Its passwords. |

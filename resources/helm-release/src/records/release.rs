@@ -283,7 +283,7 @@ mod tests {
     fn errors_do_not_quote_the_record() {
         for (text, words) in [
             ("hunter2!".to_owned(), "not base64"),
-            (encode(&[0x1f, 0x8b, 0x08, 1], Storage::Secret), "gzip data is cut"),
+            (encode(&[0x1f, 0x8b, 0x08, 1], Storage::Secret), "gzip data is truncated"),
             (encode(br#"{"name": ["hunter2"]}"#, Storage::Secret), "line 1, column 9"),
             (encode(&gzip(b"[]"), Storage::Secret), "not a valid release"),
             (encode("[".repeat(100_000).as_bytes(), Storage::Secret), "not a valid release"),
