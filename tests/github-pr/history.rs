@@ -1,13 +1,13 @@
-//! A long history of pushes, comments, lost containers and lost responses, before a model of Concourse: every push is built.
+//! Long histories of pushes, comments, lost containers and lost responses, before a model of Concourse: every push is built once.
 //!
-//! The model does what Concourse's documentation says of checks ("Implementing a Resource Type", `check`) and of `version: every`: it
-//! stores each version once; a response with a new version moves all of its versions to the end, in its order; a check is given the last
-//! version; a job builds the version after the one that it built last.
+//! The model stores versions as `saveVersions` in Concourse's `atc/db/resource_config_scope.go` does: each once, and a response with a new
+//! one moves all of its versions to the end, in its order. A check is given the last version. With `version: every`, a job builds the
+//! version after the one that it built last.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jetway_tests::github::{GitHub, PullRequest, commit};
-use jetway_tests::verb::Container;
+use jetway_tests::verb::{Container, Runner};
 use serde_json::Value;
 
 use crate::support::{check_in, source};
@@ -114,8 +114,16 @@ fn run(seed: u64, loses: bool) -> u32 {
     concourse.builds.values().map(|builds| builds - 1).sum()
 }
 
+/// Thousands of checks say nothing of the image.
+fn is_elsewhere() -> bool {
+    Runner::chosen() != Runner::Binary
+}
+
 #[test]
 fn every_push_is_built_once() {
+    if is_elsewhere() {
+        return;
+    }
     for seed in 1..4 {
         assert_eq!(run(seed, false), 0, "seed {seed}");
     }
@@ -123,6 +131,9 @@ fn every_push_is_built_once() {
 
 #[test]
 fn every_push_is_built_once_though_containers_and_responses_are_lost() {
+    if is_elsewhere() {
+        return;
+    }
     for seed in 11..15 {
         assert_eq!(run(seed, true), 0, "seed {seed}");
     }
