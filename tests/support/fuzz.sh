@@ -47,7 +47,7 @@ run() {
       program=$(program_of "$workspace" "$name")
       mkdir -p "$target/corpus/$program" "$target/artifacts"
       echo "==> $program: $seconds s"
-      "$target/bin/$program" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
+      "$target/bin/$program" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -verbosity=0 -print_funcs=0 -print_final_stats=1 \
         -artifact_prefix="$target/artifacts/$program-" "$target/corpus/$program" || failed=1
     done
   done
