@@ -11,6 +11,9 @@ use rustix::io::Errno;
 /// The largest list of names and the largest value that the kernel has (xattr(7)), in bytes.
 const LARGEST: usize = 64 * 1024;
 
+/// The size of most lists of names, in bytes.
+const USUAL: usize = 1024;
+
 /// The attribute with the capabilities of a program (capabilities(7)).
 const CAPABILITY: &str = "security.capability";
 
@@ -24,12 +27,15 @@ const SIZE_WITHOUT_ROOT: usize = 20;
 
 /// All attributes, by name, except for the label of `SELinux`, which the worker's own policy has set.
 pub(crate) fn all(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
-    // Most files have none. This call asks for the length alone.
-    if matches!(rustix::fs::llistxattr(path, &mut [0_u8; 0]), Ok(0) | Err(Errno::NOTSUP)) {
-        return Ok(BTreeMap::new());
-    }
-    let mut list = vec![0_u8; LARGEST];
-    let length = rustix::fs::llistxattr(path, &mut list)?;
+    let mut list = vec![0_u8; USUAL];
+    let length = match rustix::fs::llistxattr(path, &mut list) {
+        Err(Errno::RANGE) => {
+            list.resize(LARGEST, 0);
+            rustix::fs::llistxattr(path, &mut list)?
+        }
+        Err(Errno::NOTSUP) => 0,
+        listed => listed?,
+    };
     let mut attributes = BTreeMap::new();
     for name in list.get(..length).unwrap_or_default().split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         if name == b"security.selinux" {
@@ -58,4 +64,31 @@ pub(crate) fn capability(path: &Path) -> io::Result<Option<(&'static str, Vec<u8
         value.truncate(SIZE_WITHOUT_ROOT);
     }
     Ok(Some((CAPABILITY, value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_few_attributes_and_many() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        assert_eq!(all(&file).unwrap(), BTreeMap::new());
+        // More names than the first buffer holds.
+        let names: Vec<String> = (0..60).map(|number| format!("user.name-of-an-attribute-{number:02}")).collect();
+        for name in &names {
+            match rustix::fs::setxattr(&file, name, b"1", rustix::fs::XattrFlags::empty()) {
+                Err(Errno::NOTSUP) => return,
+                set => set.unwrap(),
+            }
+            if name.ends_with("00") {
+                assert_eq!(all(&file).unwrap().len(), 1);
+            }
+        }
+        let found = all(&file).unwrap();
+        assert!(found.keys().map(Vec::as_slice).eq(names.iter().map(String::as_bytes)), "{found:?}");
+        assert!(found.values().all(|value| value == b"1"));
+    }
 }
