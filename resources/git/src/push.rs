@@ -19,7 +19,7 @@ use jetway_git_client::transport::lfs::without_progress;
 
 use self::integration::{Integration, UPSTREAM, Upstream};
 use self::notes::{FETCHED_NOTES, NOTES};
-use self::other_tags::{MOST_COMMITS, OtherTags, TagOptions, TagPlan, named};
+use self::other_tags::{ALL, MOST_COMMITS, OtherTags, TagOptions, TagPlan, named};
 use self::rejection::{Rejection, created_by, of_push};
 use self::tag::Tag;
 use self::work_tree::WorkTree;
@@ -33,6 +33,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// git's words for a server that cannot push all refs or none.
+const NO_ATOMIC: &str = "does not support --atomic";
 
 /// The result of a push.
 #[derive(Debug)]
@@ -164,8 +167,11 @@ impl Push<'_> {
             self.work_tree.add_notes(file, notes, self.branch).await?;
             refspecs.push(format!("{NOTES}:{NOTES}"));
         }
-        let mut tags = TagPlan::of(&self.work_tree, &self.tag_options()).await?;
         lfs::upload(self.work_tree.git, self.work_tree.repository, &self.work_tree.directory).await?;
+        if let Some(finished) = self.push_with_all_tags(&refspecs, upstream).await? {
+            return Ok((Some(finished), TagPlan::default()));
+        }
+        let mut tags = TagPlan::of(&self.work_tree, &self.tag_options()).await?;
         let wanted = [refspecs.as_slice(), tags.refspecs()].concat();
         let finished = self.push_atomically(&wanted, upstream).await?;
         let Some(refused) = finished.as_ref().filter(|finished| tags.caused_failure(finished)) else {
@@ -175,6 +181,21 @@ impl Push<'_> {
         tags.skip_refused(refused);
         let rest = [refspecs.as_slice(), tags.refspecs()].concat();
         Ok((self.push_atomically(&rest, upstream).await?, tags))
+    }
+
+    /// Pushes with all tags of the repository, which saves a request for the tags of the server. The push is atomic: a tag that the
+    /// server has on another object stops it before it changes anything. `None` then, and if the tags need a plan anyway.
+    async fn push_with_all_tags(&self, refspecs: &[String], upstream: Upstream) -> Result<Option<Finished>> {
+        let tag_options = self.tag_options();
+        if tag_options.is_forced || tag_options.tag.is_some() || !tag_options.has_new(self.work_tree.repository)? {
+            return Ok(None);
+        }
+        let wanted = [refspecs, &[ALL.to_owned()]].concat();
+        let finished = self.push(&wanted, upstream, true).await?;
+        let is_about_a_tag = |refused: &Rejection| !refused.is_side_effect() && refused.name.starts_with("refs/tags/");
+        let needs_a_plan = !finished.is_success()
+            && (finished.stderr.contains(NO_ATOMIC) || of_push(&finished).iter().any(is_about_a_tag));
+        Ok(Some(finished).filter(|_| !needs_a_plan))
     }
 
     fn tag_options(&self) -> TagOptions<'_> {
@@ -194,7 +215,7 @@ impl Push<'_> {
         let is_one = refspecs.len() == 1 && !refspecs.iter().any(|refspec| refspec.contains('*'));
         let finished = self.push(refspecs, upstream, !is_one).await?;
         // The server does not support atomic pushes: push without.
-        if finished.stderr.contains("does not support --atomic") {
+        if finished.stderr.contains(NO_ATOMIC) {
             return self.push(refspecs, upstream, false).await.map(Some);
         }
         Ok(Some(finished))

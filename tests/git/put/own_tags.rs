@@ -32,6 +32,23 @@ fn arrive_when_a_task_made_them() {
 }
 
 #[test]
+fn cost_no_request_of_their_own_unless_one_is_stale() {
+    let (repository, commits) = history(&["one", "two"]);
+    repository.tag("old", &commits[0]);
+    let (server, url) = serve(&repository);
+    let (inputs, checkout) = inputs(&repository);
+    let lists = || server.requests().iter().filter(|seen| seen.target.contains("git-upload-pack")).count();
+    let commit = checkout.commit("three", &[("x", "3")]);
+    checkout.git(&["tag", "new"]);
+    put(&source(&url), inputs.path(), app()).succeeded();
+    assert_eq!((lists(), repository.resolve("refs/tags/new")), (0, commit), "{:?}", server.requests());
+    repository.git(&["tag", "-f", "old", &commits[1]]);
+    let commit = checkout.commit("four", &[("x", "4")]);
+    put(&source(&url), inputs.path(), app()).succeeded();
+    assert_eq!((lists() > 0, repository.tip("main")), (true, commit), "{:?}", server.requests());
+}
+
+#[test]
 fn on_a_commit_that_a_rebase_replaces_are_named() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);

@@ -15,7 +15,7 @@ use crate::push::work_tree::WorkTree;
 const TAGS: &str = "refs/tags/";
 
 /// The refspec for all tags.
-const ALL: &str = "refs/tags/*:refs/tags/*";
+pub(super) const ALL: &str = "refs/tags/*:refs/tags/*";
 
 /// The most new commits that are searched for tags.
 pub(crate) const MOST_COMMITS: usize = 1000;
@@ -46,6 +46,13 @@ pub(super) struct TagOptions<'a> {
     pub(super) branch: Option<&'a str>,
     /// Whether a tag on the server may be overwritten.
     pub(super) is_forced: bool,
+}
+
+impl TagOptions<'_> {
+    /// Whether the repository may have tags that the server does not have.
+    pub(super) fn has_new(&self, repository: &Repository) -> Result<bool> {
+        Ok(self.which == OtherTags::New && repository.references_glob("refs/tags/*")?.next().is_some())
+    }
 }
 
 /// Which of the repository's own tags are pushed, and which are skipped.
