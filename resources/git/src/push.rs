@@ -187,7 +187,7 @@ impl Push<'_> {
     /// server has on another object stops it before it changes anything. `None` then, and if the tags need a plan anyway.
     async fn push_with_all_tags(&self, refspecs: &[String], upstream: Upstream) -> Result<Option<Finished>> {
         let tag_options = self.tag_options();
-        if tag_options.is_forced || tag_options.tag.is_some() || !tag_options.has_new(self.work_tree.repository)? {
+        if tag_options.is_forced || tag_options.tag.is_some() || !tag_options.may_have_new(self.work_tree.repository)? {
             return Ok(None);
         }
         let wanted = [refspecs, &[ALL.to_owned()]].concat();

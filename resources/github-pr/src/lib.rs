@@ -24,7 +24,8 @@ use std::path::Path;
 use jetway::{Companion, Context, Resource, Response, Result};
 
 pub use jetway_git_client::source::submodule_credentials::SubmoduleCredential;
-pub use params::{Contexts, GetParams, IntegrationTool, PutParams, Submodules};
+pub use jetway_github::context_name::Contexts;
+pub use params::{GetParams, IntegrationTool, PutParams, Submodules};
 pub use source::{Labels, Source, State};
 pub use version::Version;
 

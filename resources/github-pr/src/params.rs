@@ -2,6 +2,7 @@
 
 use jetway::{Parameters, Problems};
 use jetway_git_client::checkout::submodules::{self, AllOrNone};
+use jetway_github::context_name::Contexts;
 use jetway_github::state::require_state;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -132,27 +133,6 @@ pub struct PutParams {
     /// Delete the previous comments of the same login on the pull request.
     #[serde(default)]
     pub delete_previous_comments: bool,
-}
-
-/// One or several contexts.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Contexts {
-    /// One.
-    One(String),
-    /// Several.
-    Several(Vec<String>),
-}
-
-impl Contexts {
-    /// The contexts that are not empty.
-    pub(crate) fn given(&self) -> Vec<&str> {
-        let all = match self {
-            Self::One(context) => std::slice::from_ref(context),
-            Self::Several(contexts) => contexts,
-        };
-        all.iter().map(|context| context.trim()).filter(|context| !context.is_empty()).collect()
-    }
 }
 
 impl Parameters for PutParams {

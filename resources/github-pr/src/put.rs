@@ -8,23 +8,20 @@ use jetway_github::access::is_commit_hash;
 use jetway_github::address::is_page;
 use jetway_github::checkout::{self, PullRequest, require_repository};
 use jetway_github::comments;
-use jetway_github::context_name;
-use jetway_github::description::{fit, without_emoji};
+use jetway_github::context_name::{self, Contexts};
+use jetway_github::description::fit;
 use jetway_github::inputs::Inputs;
+use jetway_github::put_texts::PutTexts;
 use jetway_github::state::State;
 use jetway_github::status::Planned;
 use jetway_github::variables::fill;
-use jetway_github::{GitHub, Log, with_api};
+use jetway_github::{GitHub, with_api};
 
 use crate::head::complete;
 use crate::metadata::files_of;
-use crate::params::{Contexts, PutParams};
+use crate::params::PutParams;
 use crate::source::{Source, given};
 use crate::version::{NO_PULL_REQUEST, Version};
-
-/// The default context has two parts.
-const BASE_CONTEXT: &str = "concourse-ci";
-const CONTEXT: &str = "status";
 
 /// Runs a put.
 pub(crate) async fn put(
@@ -72,11 +69,11 @@ impl Plan {
         require_repository(inputs, github.access(), path, &directory)?;
         let (version, metadata) =
             subject(inputs, &directory).with_context(|| format!("cannot find the commit of `{path}`"))?;
-        let texts = Texts { inputs, build, log: github.log(), params };
+        let texts = Texts { common: PutTexts { inputs, build, log: github.log() }, params };
         Ok(Self {
             metadata,
             statuses: texts.statuses()?,
-            comments: texts.comments()?,
+            comments: texts.common.comments(given(params.comment.as_ref()), given(params.comment_file.as_ref()))?,
             deletes_comments: params.delete_previous_comments,
             version,
         })
@@ -132,11 +129,9 @@ fn subject(inputs: &Inputs, directory: &Path) -> Result<(Version, Vec<Metadata>)
     Ok((Version { pr, commit, ..Version::default() }, Vec::new()))
 }
 
-/// Builds the statuses and comments from params, files and variables.
+/// Builds the statuses from params, files and variables.
 struct Texts<'p> {
-    inputs: &'p Inputs,
-    build: &'p BuildMetadata,
-    log: Log<'p>,
+    common: PutTexts<'p>,
     params: &'p PutParams,
 }
 
@@ -144,10 +139,10 @@ impl Texts<'_> {
     fn statuses(&self) -> Result<Vec<Planned>> {
         let Some(typed) = given(self.params.status.as_ref()) else { return Ok(Vec::new()) };
         let state = State::parse(typed).ok_or_else(|| anyhow!("`{typed}` is not a status"))?;
-        let description = self.without_emoji("description", &self.description(typed)?);
+        let description = self.common.without_emoji("description", &self.description(typed)?);
         let (description, target_url) = (fit(&description), self.target_url());
         let own = self.params.context.as_ref().map(Contexts::given).unwrap_or_default();
-        let contexts = if own.is_empty() { vec![CONTEXT] } else { own };
+        let contexts = if own.is_empty() { vec![context_name::DEFAULT] } else { own };
         let planned = contexts.into_iter().map(|context| Planned {
             context: self.context(context),
             state,
@@ -158,14 +153,14 @@ impl Texts<'_> {
     }
 
     fn context(&self, name: &str) -> String {
-        let base = given(self.params.base_context.as_ref()).unwrap_or(BASE_CONTEXT);
-        let name = context_name::join(base, &self.fill("context", name));
-        self.without_emoji("context", &name)
+        let base = given(self.params.base_context.as_ref()).unwrap_or(context_name::DEFAULT_BASE);
+        let name = context_name::join(base, &self.fill("context", name.trim()));
+        self.common.without_emoji("context", &name)
     }
 
     fn description(&self, status: &str) -> Result<String> {
         if let Some(file) = given(self.params.description_file.as_ref()) {
-            return self.inputs.text("description_file", file);
+            return self.common.inputs.text("description_file", file);
         }
         Ok(match given(self.params.description.as_ref()) {
             Some(text) => text.to_owned(),
@@ -177,41 +172,16 @@ impl Texts<'_> {
     fn target_url(&self) -> Option<String> {
         let page = match given(self.params.target_url.as_ref()) {
             Some(text) => self.fill("target_url", text).trim().to_owned(),
-            None => self.build.build_url()?,
+            None => self.common.build.build_url()?,
         };
         if page.is_empty() || is_page(&page) {
             return Some(page).filter(|page| !page.is_empty());
         }
-        self.log.warn(format_args!("the status has no `target_url`: `{page}` is not an `https://` URL"));
+        self.common.log.warn(format_args!("the status has no `target_url`: `{page}` is not an `https://` URL"));
         None
     }
 
-    fn comments(&self) -> Result<Vec<String>> {
-        let mut comments = Vec::new();
-        if let Some(text) = given(self.params.comment.as_ref()) {
-            // In an older pull-request resource, `comment` names a file.
-            let file = self.inputs.text_of_file(text);
-            if file.is_some() {
-                self.log.step(format_args!("reading `comment` from file `{text}` in the inputs"));
-            }
-            comments.push(self.fill("comment", file.as_deref().unwrap_or(text)));
-        }
-        if let Some(file) = given(self.params.comment_file.as_ref()) {
-            let text = self.inputs.text("comment_file", file)?;
-            comments.push(self.fill("comment_file", &text));
-        }
-        comments.retain(|text| !text.trim().is_empty());
-        Ok(comments)
-    }
-
     fn fill(&self, key: &str, text: &str) -> String {
-        fill(self.build, self.log, key, text, Unknown::Stays)
-    }
-
-    fn without_emoji(&self, key: &str, text: &str) -> String {
-        let Some(words) = without_emoji(text) else { return text.to_owned() };
-        self.log
-            .warn(format_args!("`{key}` is set without emoji and other four-byte characters, which GitHub rejects"));
-        words
+        fill(self.common.build, self.common.log, key, text, Unknown::Stays)
     }
 }

@@ -19,7 +19,8 @@ use std::path::Path;
 use jetway::{Context, NoParams, Resource, Response, Result};
 
 pub use jetway_github::LogLevel;
-pub use params::{Contexts, Params as PutParams, StatusParams};
+pub use jetway_github::context_name::Contexts;
+pub use params::{Params as PutParams, StatusParams};
 pub use source::{Gate, GateOfDeployment, Source};
 pub use version::Version;
 

@@ -4,6 +4,7 @@ use jetway::{Parameters, Problems};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use jetway_github::context_name::Contexts;
 use jetway_github::state::{State, require_deployment_state, require_state};
 
 /// The `params` of a put step.
@@ -70,27 +71,6 @@ pub struct Params {
 
     /// Creates a deployment of the commit, or continues its current one, and sets the deployment's status.
     pub deployment: Option<DeploymentParams>,
-}
-
-/// One or several contexts.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Contexts {
-    /// One.
-    One(String),
-    /// Several.
-    Several(Vec<String>),
-}
-
-impl Contexts {
-    /// The contexts that are not empty.
-    pub(crate) fn given(&self) -> Vec<&str> {
-        let all = match self {
-            Self::One(context) => std::slice::from_ref(context),
-            Self::Several(contexts) => contexts,
-        };
-        all.iter().map(String::as_str).filter(|context| !context.trim().is_empty()).collect()
-    }
 }
 
 /// An entry of `statuses`.

@@ -4,21 +4,18 @@
 
 use jetway::{Advise as _, BuildMetadata, Result, Unknown, anyhow};
 
-use crate::params::{Contexts, Params, StatusParams, given};
+use crate::params::{Params, StatusParams, given};
 use crate::source::Source;
 use crate::subject::Manner;
 use jetway_github::address;
-use jetway_github::context_name;
-use jetway_github::description::{fit, without_emoji};
+use jetway_github::context_name::{self, Contexts};
+use jetway_github::description::fit;
 use jetway_github::inputs::Inputs;
 use jetway_github::log::Log;
+use jetway_github::put_texts::PutTexts;
 use jetway_github::state::State;
 use jetway_github::status::Planned;
 use jetway_github::variables::fill;
-
-/// The default context of the established pull-request resource has two parts; this is the first.
-const BASE_CONTEXT: &str = "concourse-ci";
-const CONTEXT: &str = "status";
 
 /// The inputs for the texts of a put.
 pub(crate) struct Texts<'p> {
@@ -104,8 +101,10 @@ impl Texts<'_> {
         let of_job = || self.build.job_name.clone().filter(|_| self.source.names_contexts_by_job());
         let base = given(one.base_context.as_ref()).or_else(|| given(self.params.base_context.as_ref()));
         let (base, name) = match (self.manner, own, of_source.or_else(of_job)) {
-            (Manner::PullRequest, Some(own), _) => (base.or(Some(BASE_CONTEXT)), own),
-            (Manner::PullRequest, None, None) => (base.or(Some(BASE_CONTEXT)), CONTEXT.to_owned()),
+            (Manner::PullRequest, Some(own), _) => (base.or(Some(context_name::DEFAULT_BASE)), own),
+            (Manner::PullRequest, None, None) => {
+                (base.or(Some(context_name::DEFAULT_BASE)), context_name::DEFAULT.to_owned())
+            }
             (Manner::PullRequest, None, Some(of_source)) => (base, of_source),
             (Manner::Commit, own, of_source) => {
                 (base, own.or(of_source).unwrap_or_else(|| self.source.context.clone()))
@@ -205,31 +204,17 @@ impl Texts<'_> {
         }
     }
 
-    /// Removes the characters that GitHub rejects from `text`.
+    /// Removes the characters that GitHub rejects from the text of a key.
     pub(crate) fn without_emoji(&self, key: &str, text: &str) -> String {
-        let Some(words) = without_emoji(text) else { return text.to_owned() };
-        self.log
-            .warn(format_args!("`{key}` is set without emoji and other four-byte characters, which GitHub rejects"));
-        words
+        self.common().without_emoji(key, text)
     }
 
     pub(crate) fn comments(&self) -> Result<Vec<String>> {
-        let mut comments = Vec::new();
-        if let Some(text) = given(self.params.comment.as_ref()) {
-            // In an older pull-request resource, `comment` names a file.
-            let file = self.inputs.text_of_file(text.trim());
-            if file.is_some() {
-                self.log.step(format_args!("reading `comment` from file `{}` in the inputs", text.trim()));
-            }
-            let text = file.as_deref().unwrap_or(text);
-            comments.push(fill(self.build, self.log, "comment", text, Unknown::Stays));
-        }
-        if let Some(file) = given(self.params.comment_file.as_ref()) {
-            let text = self.inputs.text("comment_file", file)?;
-            comments.push(fill(self.build, self.log, "comment_file", &text, Unknown::Stays));
-        }
-        comments.retain(|text| !text.trim().is_empty());
-        Ok(comments)
+        self.common().comments(given(self.params.comment.as_ref()), given(self.params.comment_file.as_ref()))
+    }
+
+    fn common(&self) -> PutTexts<'_> {
+        PutTexts { inputs: self.inputs, build: self.build, log: self.log }
     }
 
     /// How to treat unknown variables, which the two established resources treat differently.

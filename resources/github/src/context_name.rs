@@ -1,5 +1,35 @@
 //! Names of contexts, which distinguish the statuses of one commit.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The first part of the default context of the established pull-request resource.
+pub const DEFAULT_BASE: &str = "concourse-ci";
+
+/// The second part.
+pub const DEFAULT: &str = "status";
+
+/// One or several contexts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Contexts {
+    /// One.
+    One(String),
+    /// Several.
+    Several(Vec<String>),
+}
+
+impl Contexts {
+    /// The contexts that are not empty.
+    pub fn given(&self) -> Vec<&str> {
+        let all = match self {
+            Self::One(context) => std::slice::from_ref(context),
+            Self::Several(contexts) => contexts,
+        };
+        all.iter().map(String::as_str).filter(|context| !context.trim().is_empty()).collect()
+    }
+}
+
 /// Joins two segments like the established pull-request resource: with one slash, and with `.` and `..` resolved.
 pub fn join(base: &str, name: &str) -> String {
     let joined = format!("{base}/{name}");

@@ -17,6 +17,7 @@ pub mod graphql;
 pub mod inputs;
 pub mod lenient;
 pub mod log;
+pub mod put_texts;
 pub mod refusal;
 mod remote;
 pub mod server;

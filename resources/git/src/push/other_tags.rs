@@ -50,7 +50,7 @@ pub(super) struct TagOptions<'a> {
 
 impl TagOptions<'_> {
     /// Whether the repository may have tags that the server does not have.
-    pub(super) fn has_new(&self, repository: &Repository) -> Result<bool> {
+    pub(super) fn may_have_new(&self, repository: &Repository) -> Result<bool> {
         Ok(self.which == OtherTags::New && repository.references_glob("refs/tags/*")?.next().is_some())
     }
 }
