@@ -3,7 +3,7 @@
 //! Each step shows what went in, what came out and what it cost, and says what it expects of the world afterwards. The story
 //! goes on after a step that went wrong; it ends with a table, and with a failure when any step was not as it should be.
 //!
-//! Without arguments all chapters are told: `git`, `command`, `types`, `helm` and `delivery`; with arguments, those that are named.
+//! The chapters are `git`, `command`, `types`, `helm` and `delivery`. Arguments select chapters; without arguments, all run.
 //!
 //! `JETWAY_DEMO_BUILD` names the program that builds what the chapters after the first two need (`support/demo.sh`).
 //!

@@ -31,7 +31,7 @@ fn version(image: &Image) -> Value {
     json!({ "tag": "latest", "digest": image.manifest.digest })
 }
 
-/// Plain HTTP to a public name is allowed only with `insecure`. A proxy leads to the registry.
+/// A public name may be reached over plain HTTP only with `insecure`. The test reaches the registry through a proxy.
 #[test]
 fn insecure_allows_plain_http_for_any_registry() {
     let image = image(1);

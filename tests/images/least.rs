@@ -12,11 +12,11 @@ use jetway_tests::verb::{Outcome, Runner, Verb};
 use jetway_tests::{engine, scratch};
 use serde_json::{Value, json};
 
-/// A worker's user is root as a rule. What needs no right of root's asks for none: a check and a put run as nobody, with
-/// a file system that nobody may write to.
+/// Workers usually run containers as root. A check and a put must also run as another user, without capabilities and on a read-only
+/// file system.
 #[test]
 fn a_check_and_a_put_need_no_right() {
-    let nobody = |verb: Verb| {
+    let run_unprivileged = |verb: Verb| {
         let arguments =
             ["--user=65534:65534", "--cap-drop=ALL", "--read-only", "--tmpfs=/scratch", "--env=TMPDIR=/scratch"];
         verb.runner(Runner::Image).docker_arguments(arguments).run()
@@ -27,7 +27,10 @@ fn a_check_and_a_put_need_no_right() {
         let tip = repository.commit("Begin", &[("README.md", "hello\n")]);
         let server = HttpGit::serve(repository.root());
         let source = json!({ "uri": server.url(repository.name()), "branch": "main" });
-        assert_eq!(nobody(Verb::check("git").request(&json!({ "source": source }))).json(), json!([{ "ref": tip }]));
+        assert_eq!(
+            run_unprivileged(Verb::check("git").request(&json!({ "source": source }))).json(),
+            json!([{ "ref": tip }])
+        );
     }
     if required("github-pr") {
         let github = GitHub::start();
@@ -36,14 +39,14 @@ fn a_check_and_a_put_need_no_right() {
         let source = json!({
             "repository": github::REPOSITORY, "access_token": github::TOKEN, "v3_endpoint": github.url(),
         });
-        let check = nobody(Verb::check("github-pr").request(&json!({ "source": source })));
+        let check = run_unprivileged(Verb::check("github-pr").request(&json!({ "source": source })));
         assert_eq!(check.json()[0]["commit"], hash);
         let inputs = scratch::directory();
         std::fs::create_dir_all(inputs.path().join("pr/.git")).unwrap();
         std::fs::write(inputs.path().join("pr/.git/HEAD"), &hash).unwrap();
         let put = Verb::put("github-pr").dir(inputs.path());
         let params = json!({ "path": "pr", "status": "success" });
-        nobody(put.request(&json!({ "source": source, "params": params }))).succeeded();
+        run_unprivileged(put.request(&json!({ "source": source, "params": params }))).succeeded();
     }
     if required("github-status") {
         let github = GitHub::start();
@@ -56,8 +59,8 @@ fn a_check_and_a_put_need_no_right() {
         let params = json!({ "commit": hash, "state": "success" });
         let inputs = scratch::directory();
         let put = Verb::put("github-status").dir(inputs.path());
-        nobody(put.request(&json!({ "source": source, "params": params }))).succeeded();
-        let check = nobody(Verb::check("github-status").request(&json!({ "source": source })));
+        run_unprivileged(put.request(&json!({ "source": source, "params": params }))).succeeded();
+        let check = run_unprivileged(Verb::check("github-status").request(&json!({ "source": source })));
         assert_eq!(check.json()[0]["commit"], hash);
     }
     if required("jira") {
@@ -65,17 +68,17 @@ fn a_check_and_a_put_need_no_right() {
         let key = jira.create_in(5, "hello", "Done");
         let inputs = scratch::directory();
         let request = json!({ "source": jira.source(), "params": { "issue": key, "comment": "hello" } });
-        nobody(Verb::put("jira").dir(inputs.path()).request(&request)).succeeded();
+        run_unprivileged(Verb::put("jira").dir(inputs.path()).request(&request)).succeeded();
         let mut source = jira.source();
         (source["project"], source["status"]) = (json!("OPS"), json!("Done"));
-        let check = nobody(Verb::check("jira").request(&json!({ "source": source })));
+        let check = run_unprivileged(Verb::check("jira").request(&json!({ "source": source })));
         assert_eq!(check.json()[0]["issue"], json!(key));
     }
     if required("slack") {
         let webhook = Webhook::start();
         let inputs = scratch::directory();
         let request = json!({ "source": { "url": webhook.url() }, "params": { "text": "hello" } });
-        nobody(Verb::put("slack").dir(inputs.path()).request(&request)).succeeded();
+        run_unprivileged(Verb::put("slack").dir(inputs.path()).request(&request)).succeeded();
         assert_eq!(webhook.messages().len(), 1);
     }
     if required("registry-image") && engine::require() && layer::require(Layer::Program("skopeo")) {
@@ -83,7 +86,7 @@ fn a_check_and_a_put_need_no_right() {
         registry.copy(&format!("docker-daemon:{}", engine::BASE), "team/app:1", &[]);
         for kind in ["registry-image", "docker-image"] {
             let source = json!({ "repository": registry.repository("team/app"), "tag": "1" });
-            let check = nobody(Verb::check(kind).request(&json!({ "source": source })));
+            let check = run_unprivileged(Verb::check(kind).request(&json!({ "source": source })));
             assert!(check.json()[0]["digest"].as_str().unwrap().starts_with("sha256:"));
         }
     }

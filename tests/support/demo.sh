@@ -63,8 +63,9 @@ if [ "$quick" = 1 ]; then
   chapters=(git command types)
   tests/support/deps.sh packages || say 'going on with what is installed'
 else
-  # In the background from here on: a Kubernetes, at the lowest priority.
-  tests/support/deps.sh packages kubernetes || say 'going on with what is installed'
+  tests/support/deps.sh packages || say 'going on with what is installed'
+  # In the background from here on, at the lowest priority.
+  tests/support/deps.sh kubernetes
 fi
 build jetway-demo jetway-git jetway
 # The images of the story, beside those that `make images` has made.

@@ -21,7 +21,7 @@ flags="--cfg fuzzing -C debug-assertions -C overflow-checks -C passes=sancov-mod
 # The name of a target's program: two crates may have targets of one name.
 program_of() { echo "$(basename "$(dirname "$1")")-$2"; }
 
-# With an explicit target the flags are not for build scripts and macros. A fuzz workspace starts with the versions of ours.
+# `--target` keeps the flags away from build scripts and macros. Each fuzz workspace starts with the versions in our `Cargo.lock`.
 build() {
   local workspace name
   mkdir -p "$target/bin"

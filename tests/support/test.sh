@@ -100,8 +100,10 @@ verb lint
 # The cases that need no image run while the images are being built.
 with_images=(docker-image images e2e demo)
 without_images=()
-for name in $(cargo metadata --locked --no-deps --format-version 1 |
-  grep -oE '"kind":\["test"\],"crate_types":\["bin"\],"name":"[^"]+"' | sed 's/.*:"\(.*\)"/\1/'); do
+# An assignment of its own: without names, the script ends here instead of running no tests.
+names=$(cargo metadata --locked --no-deps --format-version 1 |
+  grep -oE '"kind":\["test"\],"crate_types":\["bin"\],"name":"[^"]+"' | sed 's/.*:"\(.*\)"/\1/')
+for name in $names; do
   [[ " ${with_images[*]} " == *" $name "* ]] || without_images+=(--test "$name")
 done
 # Always the whole workspace, so that nothing is compiled again with other features.
