@@ -96,7 +96,7 @@ problems() {
 # The directory of a Rust toolchain for an architecture other than this machine's: `host` if the compiler here has its target, else the
 # name of an image of the container engine with Debian's compilers.
 find_compiler() {
-  local arch=$1 image=jetway/cross-$1:forky root
+  local arch=$1 image=jetway/cross-$1:forky root validity
   if command -v "$(gnu "$arch")-gcc" >/dev/null && command -v rustup >/dev/null; then
     if rustup target list --installed | grep -qx "$(triple "$arch")" ||
       timeout 60 rustup target add "$(triple "$arch")" >&2; then
@@ -108,7 +108,10 @@ find_compiler() {
   if ! docker image inspect "$image" >/dev/null 2>&1; then
     say "making $image, a Debian with compilers for $arch, by mmdebstrap (about two minutes)"
     root=$work/cross.tar
+    # The index of Debian testing expires after a week, also that of a mirror's snapshot. The machine's own apt says whether that is accepted.
+    validity=$(apt-config dump Acquire::Check-Valid-Until)
     as_root mmdebstrap --quiet --variant=minbase --architectures="$native,$arch" \
+      ${validity:+--aptopt="$validity"} \
       --include="cargo,rustc,libstd-rust-dev,libstd-rust-dev:$arch,gcc,libc6-dev,gcc-$(gnu "$arch" | sed 's/x86_64/x86-64/'),libc6-dev-$arch-cross" \
       --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
       forky "$root" >"$work/log" 2>&1 || { tail -n 5 "$work/log" >&2; return 1; }
@@ -174,7 +177,7 @@ make_system() {
     --customize-hook='rm -f "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/var/cache/apt/*.bin "$1"/tmp/recipe' \
     >"$work/log" 2>&1; then
     tail -n 20 "$work/log" >&2
-    say "there is no Debian $suite for $arch (another architecture needs qemu-user-static, registered by binfmt-support)"
+    say "there is no Debian $suite for $arch (another architecture needs the packages qemu-user-static, binfmt-support and arch-test)"
     return 1
   fi
 }

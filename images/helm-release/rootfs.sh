@@ -64,7 +64,7 @@ build_from_module() {
     return 1
   fi
   source=$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' <<<"$found")
-  (cd "$source" && CGO_ENABLED=0 GOOS=linux GOARCH=$arch GOFLAGS= GOWORK=off GOTOOLCHAIN=local \
+  (cd "$source" && CGO_ENABLED=0 GOOS=linux GOARCH=$arch GOFLAGS='' GOWORK=off GOTOOLCHAIN=local \
     go build -trimpath -buildvcs=false -o "$work/helm" \
     -ldflags "-s -w -X ${module%@*}/internal/version.version=v$version -X ${module%@*}/internal/version.gitTreeState=clean" ./cmd/helm)
 }
