@@ -64,8 +64,8 @@ concourse: bundles ## bring up a real Concourse with these types (needs the netw
 concourse-down: ## end it, and remove its data
 	@tests/concourse/up.sh down
 
-bench: deps ## measure whole processes beside the raw commands (git, curl) that are their floor
-	$(CARGO) run --locked --release --quiet --package jetway-tests --bin jetway-bench
+bench: deps ## measure whole processes beside the raw commands (git, curl) that are their floor; PEERS=DIR: beside DIR/TYPE/{check,in,out}, too
+	PEERS="$(PEERS)" $(CARGO) run --locked --release --quiet --package jetway-tests --bin jetway-bench
 
 demo: ## tell the story of the resource types, step by step, against servers started here (QUICK=1: what needs no Kubernetes)
 	@tests/support/demo.sh

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use jetway_tests::registry::image::{Blob, Image, LAYER};
@@ -43,8 +43,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
         let input = container.temporary().join("request.json");
         let request = json!({ "source": source, "params": { "image": "image.tar" } });
         fs::write(&input, request.to_string()).expect("write a request");
-        let command = Verb::put("registry-image").dir(inputs.path()).command(&container);
-        Run { command, input, _container: Some(container) }
+        Run::verb(&Verb::put("registry-image").dir(inputs.path()), input, container)
     };
     let copy = |repository: &str, remembers: bool| {
         let container = Container::new();
@@ -57,11 +56,9 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
         }
         command.args(["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false"]);
         command.arg(format!("docker-archive:{}", archive.display())).arg(format!("docker://{repository}:1"));
-        Run { command, input: PathBuf::from("/dev/null"), _container: Some(container) }
+        Run::raw(command).in_container(container)
     };
-    let mut first = put(&known);
-    let status = jetway_tests::process::cost(&mut first.command, &first.input).expect("run a put").status;
-    assert!(status.success(), "the first put");
+    assert!(put(&known).cost().status.success(), "the first put");
     let case = |name, floor, limits, prepare| Case { name, floor, limits, succeeds: true, prepare };
     let memory = Limits { children: Some(0), peak_rss: Some(64 * 1024 * 1024), ..Limits::default() };
     let cases = vec![

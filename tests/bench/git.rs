@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jetway_tests::checkout::Checkout;
 use jetway_tests::http_git::HttpGit;
-use jetway_tests::large_repository::{Size, add_tags, large_repository};
+use jetway_tests::large_repository::{Size, add_branches, add_tags, add_wide_branch, large_repository};
 use jetway_tests::verb::{Container, Verb};
 use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
@@ -18,8 +18,18 @@ use crate::measure::{Case, Limits, Measured, Run, in_turns};
 /// Measures every case and says what each cost.
 pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let bench = Bench::new();
-    in_turns(runs, bench.cases())
+    let mut measured = in_turns(runs, bench.cases());
+    measured.extend(in_turns(runs.min(MOST_LARGE_RUNS), bench.large_cases()));
+    measured
 }
+
+/// Cases that write tens of thousands of files or refs are not run more often than that.
+const MOST_LARGE_RUNS: usize = 5;
+
+/// The sizes of those cases.
+const MANY_FILES: usize = 60_000;
+const MANY_TAGS: usize = 100_000;
+const MANY_BRANCHES: usize = 20_000;
 
 /// What all cases share: the server, and a place for what they write.
 struct Bench {
@@ -58,6 +68,13 @@ impl Bench {
         let tagged = directory.path().join("tagged.git");
         git::run(&tagged, &["config", "uploadpack.allowFilter", "true"]);
         add_tags(&tagged, 5_000);
+        git::run(directory.path(), &["clone", "-q", "--mirror", kept, "many.git"]);
+        let many = directory.path().join("many.git");
+        git::run(&many, &["config", "uploadpack.allowFilter", "true"]);
+        add_tags(&many, MANY_TAGS);
+        add_branches(&many, MANY_BRANCHES);
+        git::run(directory.path(), &["init", "-q", "--bare", "--initial-branch=main", "wide.git"]);
+        add_wide_branch(&directory.path().join("wide.git"), "main", MANY_FILES);
         for branch in ["pushed", "put"] {
             git::run(&repository, &["branch", branch, "main"]);
         }
@@ -210,6 +227,44 @@ impl Bench {
         ]
     }
 
+    /// Cases at the size of the largest repositories.
+    fn large_cases(&self) -> Vec<Case<'_>> {
+        let wide = self.server.url("wide.git");
+        let get = json!({ "source": { "uri": wide, "branch": "main" }, "params": { "depth": 1 } });
+        let many = self.server.url("many.git");
+        let tags = json!({ "source": { "uri": many, "tag_filter": "v*" } });
+        let branches = json!({ "source": { "uri": many, "version_type": "branches", "branch_regex": "team/.*" } });
+        vec![
+            self.raw("git clone --depth 1, 60,000 files", {
+                let wide = wide.clone();
+                move |bench| bench.clone_from(&wide, &["--depth", "1"])
+            }),
+            self.get("get, depth 1, 60,000 files", "git clone --depth 1, 60,000 files", 1.1, get),
+            self.raw("git fetch, 100,000 tags", |bench| {
+                let mut fetch = bench.git(&bench.mirror("many.git"));
+                fetch.args(["fetch", "--quiet", "--depth=1", "--filter=tree:0", "origin", "+refs/tags/*:refs/tags/*"]);
+                fetch
+            }),
+            self.verb(
+                "check, 100,000 tags",
+                Some("git fetch, 100,000 tags"),
+                by_few(1.0, CHILDREN_OF_A_CHECK),
+                move |bench| bench.run(&Verb::check("git"), &tags, Container::new()),
+            ),
+            self.raw("git ls-remote --heads, 20,000 branches", |bench| {
+                let mut command = bench.git(bench.directory.path());
+                command.args(["ls-remote", "--heads", &bench.server.url("many.git")]);
+                command
+            }),
+            self.verb(
+                "check, 20,000 branches",
+                Some("git ls-remote --heads, 20,000 branches"),
+                by_few(1.5, CHILDREN_OF_A_CHECK),
+                move |bench| bench.run(&Verb::check("git"), &branches, Container::new()),
+            ),
+        ]
+    }
+
     fn puts(&self) -> Vec<Case<'_>> {
         let put = json!({ "source": { "uri": self.url, "branch": "put" }, "params": { "repository": "code" } });
         vec![
@@ -236,14 +291,18 @@ impl Bench {
     }
 
     fn clone(&self, options: &[&str]) -> Command {
+        self.clone_from(&self.url, options)
+    }
+
+    fn clone_from(&self, url: &str, options: &[&str]) -> Command {
         let mut command = self.git(self.directory.path());
         command.args(["clone", "--quiet", "--single-branch", "--branch", "main"]).args(options);
-        command.arg(&self.url).arg(self.fresh_path());
+        command.arg(url).arg(self.fresh_path());
         command
     }
 
     fn raw<'a>(&'a self, name: &'static str, command: impl Fn(&'a Self) -> Command + 'a) -> Case<'a> {
-        let prepare = move || Run { command: command(self), input: PathBuf::from("/dev/null"), _container: None };
+        let prepare = move || Run::raw(command(self));
         Case { name, floor: None, limits: Limits::default(), succeeds: true, prepare: Box::new(prepare) }
     }
 
@@ -260,7 +319,7 @@ impl Bench {
     fn run(&self, verb: &Verb, request: &Value, container: Container) -> Run {
         let input = self.fresh_path();
         std::fs::write(&input, request.to_string()).expect("write a request");
-        Run { command: verb.command(&container), input, _container: Some(container) }
+        Run::verb(verb, input, container)
     }
 
     /// The raw command, with the configuration that the resource's own git gets.

@@ -44,7 +44,6 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
         cluster.url(),
         namespace.name()
     );
-    let nothing = || PathBuf::from("/dev/null");
     let curl = Case {
         name: "curl",
         floor: None,
@@ -56,7 +55,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             command.args(["--silent", "--show-error", "--fail", "--cacert"]).arg(&authority);
             command.args(["--header", "Accept: application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"]);
             command.arg("--header").arg(format!("Authorization: Bearer {token}")).arg(&url);
-            Run { command, input: nothing(), _container: None }
+            Run::raw(command)
         }),
     };
     let history = Case {
@@ -67,7 +66,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
         prepare: Box::new(|| {
             let mut command = namespace.helm_command(Helm::Four);
             command.args(["history", "demo", "--max", "20"]);
-            Run { command, input: nothing(), _container: None }
+            Run::raw(command)
         }),
     };
     let check = Case {
@@ -81,11 +80,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             ..Limits::default()
         },
         succeeds: true,
-        prepare: Box::new(|| {
-            let container = Container::new();
-            let command = Verb::check("helm-release").command(&container);
-            Run { command, input: input.clone(), _container: Some(container) }
-        }),
+        prepare: Box::new(|| Run::verb(&Verb::check("helm-release"), &input, Container::new())),
     };
     let programs = Programs::new(&namespace, &chart);
     let (upgrade, put) = programs.cases(&namespace);
@@ -122,7 +117,7 @@ impl Programs {
             prepare: Box::new(|| {
                 let mut command = namespace.helm_command(Helm::Four);
                 command.args(["upgrade", "--install", "by-helm"]).arg(self.inputs.path().join("demo-1.2.3.tgz"));
-                Run { command, input: PathBuf::from("/dev/null"), _container: None }
+                Run::raw(command)
             }),
         };
         let put = Case {
@@ -131,10 +126,9 @@ impl Programs {
             limits: Limits { over: Some(Duration::from_millis(150)), ..Limits::default() },
             succeeds: true,
             prepare: Box::new(|| {
-                let container = Container::new();
-                let mut command = Verb::put("helm-release").dir(self.inputs.path()).command(&container);
-                command.env("PATH", format!("{}:{}", self.directory.path().display(), git::search_path()));
-                Run { command, input: self.directory.path().join("put.json"), _container: Some(container) }
+                let verb = Verb::put("helm-release").dir(self.inputs.path());
+                let run = Run::verb(&verb, self.directory.path().join("put.json"), Container::new());
+                run.env("PATH", format!("{}:{}", self.directory.path().display(), git::search_path()))
             }),
         };
         (upgrade, put)

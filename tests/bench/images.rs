@@ -94,5 +94,5 @@ fn in_container(image: &str, program: &str, input: PathBuf) -> Run {
     let mut command = Command::new("docker");
     command.env_clear().env("PATH", git::search_path());
     command.args(["run", "--rm", "--interactive", "--network=host", "--entrypoint", program, image]);
-    Run { command, input, _container: None }
+    Run::with_input(command, input)
 }

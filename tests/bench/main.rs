@@ -24,6 +24,7 @@ mod redactor;
 mod registry_image;
 mod report;
 mod slack;
+mod start;
 
 use std::process::ExitCode;
 
@@ -39,7 +40,7 @@ struct Bench {
     measure: fn(usize) -> Vec<Measured>,
 }
 
-const BENCHES: [Bench; 9] = [
+const BENCHES: [Bench; 10] = [
     Bench { kind: "docker-image", what: docker_image::WHAT, measure: docker_image::measure },
     Bench { kind: "git", what: "25,000 commits over HTTP on loopback", measure: git::measure },
     Bench { kind: "github-status", what: "one status over HTTP on loopback", measure: github_status::measure },
@@ -49,6 +50,7 @@ const BENCHES: [Bench; 9] = [
     Bench { kind: "redactor", what: redactor::WHAT, measure: redactor::measure },
     Bench { kind: "registry-image", what: registry_image::WHAT, measure: registry_image::measure },
     Bench { kind: "slack", what: "one request over HTTP on loopback", measure: slack::measure },
+    Bench { kind: "start", what: start::WHAT, measure: start::measure },
 ];
 
 fn main() -> ExitCode {

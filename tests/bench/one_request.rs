@@ -1,6 +1,5 @@
 //! A put whose work is one request, beside curl doing that same request.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use jetway_tests::verb::{Container, Verb};
@@ -39,7 +38,7 @@ pub(crate) fn measure(runs: usize, request: &OneRequest) -> Vec<Measured> {
             command.env_clear().env("PATH", git::search_path());
             command.args(["--silent", "--show-error", "--fail", "--header", "Content-Type: application/json"]);
             command.args(&request.arguments).arg("--data-binary").arg(request.body.to_string()).arg(&request.url);
-            Run { command, input: PathBuf::from("/dev/null"), _container: None }
+            Run::raw(command)
         }),
     };
     let put = Case {
@@ -47,11 +46,7 @@ pub(crate) fn measure(runs: usize, request: &OneRequest) -> Vec<Measured> {
         floor: Some("curl"),
         limits: Limits { ratio: Some(1.3), children: Some(0), peak_rss: Some(12 * 1024 * 1024), ..Limits::default() },
         succeeds: true,
-        prepare: Box::new(|| {
-            let container = Container::new();
-            let command = Verb::put(request.kind).dir(directory.path()).command(&container);
-            Run { command, input: input.clone(), _container: Some(container) }
-        }),
+        prepare: Box::new(|| Run::verb(&Verb::put(request.kind).dir(directory.path()), &input, Container::new())),
     };
     in_turns(runs, vec![curl, put])
 }

@@ -41,7 +41,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             prepare: Box::new(move || {
                 let mut command = Command::new(std::env::current_exe().expect("find this program"));
                 command.arg(ARGUMENT);
-                Run { command, input: input.clone(), _container: None }
+                Run::with_input(command, &input)
             }),
         }
     };

@@ -60,11 +60,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
         targets.borrow_mut().push(target);
         path
     };
-    let shell = |text: String| {
-        let mut run = script(&text);
-        run.command.env("HOME", directory.path());
-        run
-    };
+    let shell = |text: String| script(&text).env("HOME", directory.path());
     let limits = |ratio: f64, megabytes: u64| Limits {
         ratio: Some(ratio),
         peak_rss: Some(megabytes * MEGABYTE),
@@ -82,14 +78,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             succeeds: true,
             prepare: Box::new(|| in_container(&Verb::check("registry-image"), &check)),
         },
-        floor("skopeo copy, umoci unpack", || {
-            let target = target();
-            let target = target.display();
-            shell(format!(
-                "skopeo --insecure-policy copy --quiet --src-tls-verify=false docker://{repository}:latest oci:{target}/oci:x; \
-                     umoci unpack --image {target}/oci:x {target}/bundle"
-            ))
-        }),
+        floor("skopeo copy, umoci unpack", || shell(copy_and_unpack(&repository, &target()))),
         Case {
             name: "get",
             floor: Some("skopeo copy, umoci unpack"),
@@ -118,9 +107,100 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
         },
     ];
     let mut all = in_turns(runs.min(MOST_RUNS), cases);
+    all.extend(shapes(&registry, runs));
     all.extend(one_tag(&registry, &check, runs));
     all.extend(many_versions(&registry, runs));
     all
+}
+
+/// An image of another shape.
+struct Shape {
+    name: &'static str,
+    /// The name of its floor, skopeo and umoci.
+    floor: &'static str,
+    layers: usize,
+    /// The number of files in each layer.
+    files: usize,
+    /// The size of each file, in bytes.
+    size: usize,
+}
+
+const SHAPES: [Shape; 2] = [
+    Shape {
+        name: "get, 40,000 small files",
+        floor: "skopeo copy, umoci unpack: 40,000 small files",
+        layers: 2,
+        files: 20_000,
+        size: 300,
+    },
+    Shape {
+        name: "get, 80 layers",
+        floor: "skopeo copy, umoci unpack: 80 layers",
+        layers: 80,
+        files: 10,
+        size: 50_000,
+    },
+];
+
+/// Measures gets of images with many files and with many layers.
+fn shapes(registry: &Registry, runs: usize) -> Vec<Measured> {
+    let directory = scratch::directory();
+    // As above, removed in the end.
+    let targets = RefCell::new(Vec::<TempDir>::new());
+    let target = || {
+        let target = scratch::directory();
+        let path = target.path().to_owned();
+        targets.borrow_mut().push(target);
+        path
+    };
+    let mut cases = Vec::new();
+    for (number, shape) in SHAPES.iter().enumerate() {
+        let archives: Vec<Vec<u8>> = (0..shape.layers).map(|layer| shape.archive(layer)).collect();
+        let path = format!("bench/shape-{number}");
+        let digest =
+            Image::of_archives(&json!({}), &archives, Compression::Gzip).push(registry.client(), &path, "latest");
+        let repository = registry.repository(&path);
+        let input = directory.path().join(format!("{number}.json"));
+        let source = json!({ "repository": repository, "tag": "latest" });
+        let request = json!({ "source": source, "version": { "tag": "latest", "digest": digest } });
+        std::fs::write(&input, request.to_string()).expect("write a request");
+        let (home, target) = (directory.path(), &target);
+        cases.push(floor(shape.floor, move || script(&copy_and_unpack(&repository, &target())).env("HOME", home)));
+        cases.push(Case {
+            name: shape.name,
+            floor: Some(shape.floor),
+            limits: Limits { ratio: Some(0.6), peak_rss: Some(64 * MEGABYTE), children: Some(0), ..Limits::default() },
+            succeeds: true,
+            prepare: Box::new(move || in_container(&Verb::get("registry-image").dir(target()), &input)),
+        });
+    }
+    in_turns(runs.min(MOST_RUNS), cases)
+}
+
+impl Shape {
+    /// A layer of files whose content compresses as text does.
+    fn archive(&self, layer: usize) -> Vec<u8> {
+        let mut archive = tar::Builder::new(Vec::new());
+        for number in 0..self.files {
+            let line = format!("{:x} of file {number} in layer {layer}\n", number.wrapping_mul(0x9e37_79b9));
+            let content: String = line.chars().cycle().take(self.size).collect();
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            let path = format!("layer-{layer}/folder-{}/file-{number}", number % 100);
+            archive.append_data(&mut header, path, content.as_bytes()).expect("write an archive");
+        }
+        archive.into_inner().expect("write an archive")
+    }
+}
+
+/// A script that does a get's work with skopeo and umoci.
+fn copy_and_unpack(repository: &str, target: &Path) -> String {
+    let target = target.display();
+    format!(
+        "skopeo --insecure-policy copy --quiet --src-tls-verify=false docker://{repository}:latest oci:{target}/oci:x; \
+         umoci unpack --image {target}/oci:x {target}/bundle"
+    )
 }
 
 /// Measures what a check of one tag costs beyond its one request.
@@ -176,15 +256,14 @@ fn many_versions(registry: &Registry, runs: usize) -> Vec<Measured> {
 
 /// One verb, in a container of its own.
 fn in_container(verb: &Verb, input: &Path) -> Run {
-    let container = Container::new();
-    Run { command: verb.command(&container), input: input.to_owned(), _container: Some(container) }
+    Run::verb(verb, input, Container::new())
 }
 
 /// Commands as people write them, by a shell.
 fn script(text: &str) -> Run {
     let mut command = Command::new("sh");
     command.env_clear().env("PATH", git::search_path()).args(["-ec", text]);
-    Run { command, input: PathBuf::from("/dev/null"), _container: None }
+    Run::raw(command)
 }
 
 /// What a verb is measured beside.

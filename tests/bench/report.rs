@@ -17,7 +17,8 @@ pub(crate) fn render(runs: usize, what: &str, results: &[Measured]) -> (String, 
         let floor = result.floor.and_then(|name| results.iter().find(|other| other.name == name));
         let wall_ratio = floor.map(|floor| result.wall.as_secs_f64() / floor.wall.as_secs_f64());
         let cpu_ratio = floor.map(|floor| result.cpu.as_secs_f64() / floor.cpu.as_secs_f64());
-        let is_ours = (floor.is_some() || result.limits.wall.or(result.limits.cpu).is_some())
+        let is_ours = !result.is_established
+            && (floor.is_some() || result.limits.wall.or(result.limits.cpu).is_some())
             && (result.limits.over.is_none() || result.limits.peak_rss.is_some());
         let ratio = |ratio: Option<f64>| ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
         let peak = if is_ours { mebibytes(result.footprint.peak_rss) } else { String::new() };
@@ -60,7 +61,7 @@ fn limit(result: &Measured) -> String {
 
 fn misses(result: &Measured, wall_ratio: Option<f64>) -> Vec<String> {
     let mut missed = Vec::new();
-    let (name, limits, footprint) = (result.name, result.limits, result.footprint);
+    let (name, limits, footprint) = (&result.name, result.limits, result.footprint);
     if let (Some(limit), Some(ratio)) = (limits.ratio, wall_ratio)
         && ratio > limit
     {

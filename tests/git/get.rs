@@ -166,6 +166,26 @@ fn brings_notes_along_and_leaves_the_clone_s_configuration_as_git_does() {
     }
 }
 
+#[test]
+fn fetches_notes_separately_only_if_the_server_lists_some() {
+    let (repository, commits) = history(&["one"]);
+    let (server, url) = serve(&repository);
+    let older = json!([{ "name": "protocol.version", "value": "0" }]);
+    let sources = [source(&url), with(source(&url), json!({ "git_config": older }))];
+    let requests_of_gets = || {
+        sources.each_ref().map(|source| {
+            server.reset();
+            get(source, Some(&commits[0]), json!({})).1.succeeded();
+            server.requests().len()
+        })
+    };
+    // Protocol 2 lists the refs by a request of its own.
+    assert_eq!(requests_of_gets(), [3, 2]);
+    repository.git(&["notes", "add", "-m", "noted", &commits[0]]);
+    let [with_notes, with_notes_by_older] = requests_of_gets();
+    assert!(with_notes > 3 && with_notes_by_older > 2, "{with_notes}, {with_notes_by_older}");
+}
+
 /// As the established resource has it: people type the first letters of a hash.
 #[test]
 fn of_a_shortened_hash_is_of_that_commit() {

@@ -100,13 +100,43 @@ pub fn add_tags(repository: &Path, count: usize) {
             writeln!(stream, "data 8\nRelease\n").expect("a string");
         }
     }
+    import(repository, &stream);
+    git::run(repository, &["pack-refs", "--all"]);
+}
+
+/// Puts branches on commits of a copy of it, evenly spread along the whole history: `team/b0` and so on.
+pub fn add_branches(repository: &Path, count: usize) {
+    let commits = git::run(repository, &["rev-list", "--reverse", "--first-parent", "main"]);
+    let commits: Vec<&str> = commits.lines().collect();
+    let reset = |number: usize| {
+        format!("reset refs/heads/team/b{number}\nfrom {}\n\n", commits[number * commits.len() / count])
+    };
+    import(repository, &(0..count).map(reset).collect::<String>());
+    git::run(repository, &["pack-refs", "--all"]);
+}
+
+/// Writes a branch of one commit with many small files.
+pub fn add_wide_branch(repository: &Path, branch: &str, files: usize) {
+    let (name, email) = git::IDENTITY;
+    let mut stream = format!("commit refs/heads/{branch}\ncommitter {name} <{email}> {} +0000\n", git::FIRST_COMMIT);
+    stream.push_str("data 5\nBegin\n");
+    for number in 0..files {
+        let (area, folder) = (number % 40, number / 40 % 50);
+        let content = format!("{number} {:016x}\n", (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        writeln!(stream, "M 100644 inline area-{area:02}/folder-{folder:02}/file-{number:05}.txt").expect("a string");
+        write!(stream, "data {}\n{content}\n", content.len()).expect("a string");
+    }
+    import(repository, &stream);
+}
+
+/// Runs `git fast-import`.
+fn import(repository: &Path, stream: &str) {
     let arguments = ["fast-import", "--quiet", "--force", "--date-format=raw"];
     let mut child =
         git::command(repository).args(arguments).stdin(Stdio::piped()).spawn().expect("start git fast-import");
     child.stdin.take().expect("a pipe").write_all(stream.as_bytes()).expect("write to git fast-import");
     let status = child.wait().expect("wait for git fast-import");
     assert!(status.success(), "git fast-import failed: {status}");
-    git::run(repository, &["pack-refs", "--all"]);
 }
 
 struct History {

@@ -204,6 +204,11 @@ impl Verb {
         Running::start(command, self.input, name, self.directory, container)
     }
 
+    /// The path of the verb's program below a directory with the programs of several types: `git/check`.
+    pub fn program(&self) -> PathBuf {
+        Path::new(&self.kind).join(self.step.name())
+    }
+
     /// The command of the binary runner, for measurements. `container` must outlive its run.
     pub fn command(&self, container: &Container) -> Command {
         let binary = self.binary.clone().unwrap_or_else(|| binaries::resource(&self.kind));

@@ -33,7 +33,7 @@ pub(crate) async fn get(
 ) -> Result<Response<Version>> {
     let lfs = if params.disable_git_lfs { Lfs::Pointers } else { Lfs::Files };
     source.warn(context.console());
-    let git = Git::new(context, &source.access(), params.debug).await?.with_lfs(lfs);
+    let git = Git::new(context, &source.access(), params.debug).await?.with_lfs(lfs).without_fsync();
     let followed = source.followed()?;
     if let Followed::Branches(names) = &followed {
         return branches::get(&git, names, version, destination).await;
@@ -65,6 +65,7 @@ pub(crate) async fn get(
         all_branches: params.all_branches,
         search_remote_refs: source.search_remote_refs && !is_tag,
         sparse_paths: if is_tag { &[] } else { &source.sparse_paths },
+        needs_notes: true,
     };
     let trusted_keys = TrustedKeys::collect(context, source).await?;
     let repository = match (&target.tag, target.commit) {

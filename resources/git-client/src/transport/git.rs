@@ -151,6 +151,14 @@ impl<'c> Git<'c> {
         Self { lfs, ..self }
     }
 
+    /// Makes git not wait for the disk: for a new repository that nobody uses if the machine crashes. git does not sync the
+    /// files of a work tree either.
+    #[must_use]
+    pub fn without_fsync(mut self) -> Self {
+        self.settings.insert(0, ("core.fsync".to_owned(), "none".to_owned()));
+        self
+    }
+
     /// The context of the verb.
     pub fn context(&self) -> &'c Context {
         self.context
@@ -163,11 +171,20 @@ impl<'c> Git<'c> {
 
     /// Builds a git command with a subcommand.
     pub fn command(&self, subcommand: &str) -> Command {
-        self.tool("git").label(format!("git {subcommand}")).arg(subcommand)
+        self.command_with(subcommand, &[])
+    }
+
+    /// Builds a git command with further settings, which precede those of the pipeline.
+    fn command_with(&self, subcommand: &str, settings: &[(&str, &str)]) -> Command {
+        self.tool_with("git", settings).label(format!("git {subcommand}")).arg(subcommand)
     }
 
     /// Builds a command for a program that runs git.
     pub fn tool(&self, program: &str) -> Command {
+        self.tool_with(program, &[])
+    }
+
+    fn tool_with(&self, program: &str, settings: &[(&str, &str)]) -> Command {
         let mut command = self.context.command(program);
         if self.is_debugged {
             command = command.show_all();
@@ -180,7 +197,7 @@ impl<'c> Git<'c> {
         let others = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut count = 0_usize;
         // The pipeline's settings come last and take precedence.
-        for (name, value) in lfs.chain(others) {
+        for (name, value) in lfs.chain(settings.iter().copied()).chain(others) {
             command = command.env(format!("GIT_CONFIG_KEY_{count}"), name);
             command = command.env(format!("GIT_CONFIG_VALUE_{count}"), value);
             count += 1;
@@ -201,13 +218,23 @@ impl<'c> Git<'c> {
 
     /// Builds a git command that reads from the server. It is retried after transient errors.
     pub fn network(&self, subcommand: &str) -> Command {
-        retry::prepare(self.context, self.network_once(subcommand), self.traces.as_ref(), Effect::None)
+        self.network_with(subcommand, &[])
+    }
+
+    /// Like `network`, with further settings.
+    pub fn network_with(&self, subcommand: &str, settings: &[(&str, &str)]) -> Command {
+        let command = self.with_limit(self.command_with(subcommand, settings));
+        retry::prepare(self.context, command, self.traces.as_ref(), Effect::None)
     }
 
     /// Like `network`, without retries: for a fetch that has a fallback.
     pub fn network_once(&self, subcommand: &str) -> Command {
+        self.with_limit(self.command(subcommand))
+    }
+
+    fn with_limit(&self, command: Command) -> Command {
         let (name, value) = Lfs::progress_variable();
-        self.command(subcommand).silence_limit(self.server_timeout, self.hints.silence).env(name, value)
+        command.silence_limit(self.server_timeout, self.hints.silence).env(name, value)
     }
 
     /// Adds the credentials for submodules to a command, and the key of the submodule at `url` if it has one.

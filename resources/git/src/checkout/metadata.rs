@@ -10,6 +10,7 @@ use jetway_git_client::transport::git::Git;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
+use crate::checkout::describe;
 use crate::checkout::web_url;
 use crate::raw_commit::{self, RawCommit};
 
@@ -101,8 +102,10 @@ impl CommitFacts {
         reference: &str,
         formats: &Formats<'_>,
     ) -> Result<()> {
-        let (timestamp, described) =
-            (self.timestamp(git, directory, formats).await?, describe(git, repository, directory, formats).await?);
+        let (timestamp, described) = (
+            self.timestamp(git, directory, formats).await?,
+            describe::text(git, repository, directory, formats.describe, formats.is_untouched).await?,
+        );
         let line = |text: &str| if text.is_empty() { Vec::new() } else { format!("{text}\n").into_bytes() };
         let short: String = reference.chars().take(SHORT_REF).collect();
         let metadata = serde_json::to_string_pretty(&self.metadata()).context("cannot write the metadata")?;
@@ -210,32 +213,6 @@ fn formatted<'f>(format: &'f str, short: &str) -> Option<(String, &'f str)> {
 
 fn write(path: &Path, content: &[u8]) -> Result<()> {
     fs::write(path, content).with_context(|| format!("cannot write `{}`", path.display()))
-}
-
-/// The output of `git describe`, or an empty text if it fails.
-async fn describe(git: &Git<'_>, repository: &Repository, directory: &Path, formats: &Formats<'_>) -> Result<String> {
-    let about_changes = |option: &&str| option.starts_with("--dirty") || option.starts_with("--broken");
-    let mut options: Vec<&str> = formats.describe.split_whitespace().collect();
-    if formats.is_untouched && is_as_committed(repository)? {
-        // git would read every file again: the timestamps of files that were just written do not prove that they are
-        // unchanged.
-        options.retain(|option| !about_changes(option));
-    }
-    let described = git.command("describe").directory(directory).args(options).quiet().run().await?;
-    Ok(if described.is_success() { described.text() } else { String::new() })
-}
-
-/// Whether a fresh checkout is certainly identical to its commit: there are no attributes (gitattributes(5)), which can
-/// convert files, and no submodules, which can be at another commit.
-fn is_as_committed(repository: &Repository) -> Result<bool> {
-    const SUBMODULE: u32 = 0o160_000;
-    let index = repository.index().context("cannot read the index")?;
-    let is_plain = |entry: git2::IndexEntry| {
-        let name = entry.path.rsplit(|byte| *byte == b'/').next();
-        entry.mode != SUBMODULE && name != Some(b".gitattributes")
-    };
-    let of_user = repository.config().is_ok_and(|settings| settings.get_path("core.attributesFile").is_ok());
-    Ok(!of_user && !repository.path().join("info/attributes").exists() && index.iter().all(is_plain))
 }
 
 /// The names below `prefix` of all refs that point to the commit, sorted and joined by commas.

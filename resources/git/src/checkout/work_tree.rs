@@ -14,7 +14,8 @@ use jetway_git_client::transport::lfs;
 use jetway_git_client::transport::refusal::Refusal;
 use jetway_git_client::transport::repository::open;
 
-use crate::checkout::remote_head::{RemoteHead, set_origin_head};
+use crate::checkout::packet_trace::{PacketTrace, may_have_notes};
+use crate::checkout::remote_head::{LIST_HEAD, default_branch, set_origin_head};
 use crate::raw_commit;
 
 /// Which tags a get fetches.
@@ -58,6 +59,9 @@ pub(crate) struct CheckoutRequest<'w> {
     pub(crate) search_remote_refs: bool,
     /// Patterns of the files to check out; all files if it is empty.
     pub(crate) sparse_paths: &'w [String],
+    /// Whether the notes are still to be fetched with the checkout. The fetch clears it if it brought the notes, or if
+    /// the server has none.
+    pub(crate) needs_notes: bool,
 }
 
 /// The first fetch of a shallow get.
@@ -73,6 +77,10 @@ struct FirstFetch {
 
 /// Notes are fetched for the following tasks.
 const NOTES: &str = "+refs/notes/*:refs/notes/*";
+
+/// The setting that makes `git clone` list the notes, and fetch them without `--single-branch`. It is not stored in the
+/// clone.
+const LIST_NOTES: (&str, &str) = ("remote.origin.fetch", NOTES);
 
 impl CheckoutRequest<'_> {
     /// Fetches into `destination`, an empty directory.
@@ -128,13 +136,7 @@ impl CheckoutRequest<'_> {
     /// Checks out the work tree, and fetches the notes at the same time.
     pub(crate) async fn check_out(&self, git: &Git<'_>, repository: &Repository, destination: &Path) -> Result<()> {
         self.prepare_sparse_checkout(repository)?;
-        let notes = async {
-            // A shallow fetch and a fetch of all tags have already fetched the notes.
-            if self.depth.is_some() || self.tags == Tags::All {
-                return Ok(());
-            }
-            self.fetch_notes(git, destination).await
-        };
+        let notes = async { if self.needs_notes { self.fetch_notes(git, destination).await } else { Ok(()) } };
         tokio::try_join!(self.make_work_tree(git, destination), notes).map(|_| ())
     }
 
@@ -166,10 +168,10 @@ impl CheckoutRequest<'_> {
         let mut format = commit.map_or(ObjectFormat::Sha1, |commit| commit.object_format());
         let mut repository = self.init(git, destination, branch, heads.as_deref(), format)?;
         let mut request = FirstFetch { refspec: heads, commit, depth: Some(depth), is_of_tag: false };
-        let head = RemoteHead::new(git)?;
+        let trace = PacketTrace::new(git)?;
         // Each refusal removes something else from the request, so the loop ends.
         let finished = loop {
-            let finished = self.fetch_first(git, destination, &request, &head).await?;
+            let finished = self.fetch_first(git, destination, &request, &trace).await?;
             if Refusal::of(&finished) == Some(Refusal::OtherObjectFormat) && format == ObjectFormat::Sha1 {
                 format = ObjectFormat::Sha256;
                 std::fs::remove_dir_all(repository.path()).context("cannot recreate the repository")?;
@@ -182,6 +184,7 @@ impl CheckoutRequest<'_> {
         };
         git.explain(finished, branch).with_context(|| git.cannot("fetch"))?;
         self.depth = request.depth;
+        self.needs_notes = false;
         match branch {
             Some(tag) if request.is_of_tag => self.follow_tag(&repository, tag)?,
             Some(branch) => {
@@ -197,7 +200,12 @@ impl CheckoutRequest<'_> {
             }
         }
         // If the source has no branch, `branch` is the default branch.
-        let default = if self.branch.is_none() { branch.map(str::to_owned) } else { head.branch() };
+        let mut packets = trace.received();
+        let default = if self.branch.is_none() {
+            branch.map(str::to_owned)
+        } else {
+            packets.find_map(|packet| default_branch(&packet))
+        };
         set_origin_head(&repository, default.as_deref())?;
         Ok(repository)
     }
@@ -207,10 +215,11 @@ impl CheckoutRequest<'_> {
         git: &Git<'_>,
         destination: &Path,
         request: &FirstFetch,
-        head: &RemoteHead,
+        trace: &PacketTrace,
     ) -> Result<Finished> {
         let FirstFetch { refspec, commit, depth, .. } = request;
-        head.ask(git.network("fetch"))
+        trace
+            .of(git.network("fetch"))
             .directory(destination)
             .args(["--progress", "--no-write-fetch-head"])
             .args(depth.map(|depth| format!("--depth={depth}")))
@@ -218,7 +227,7 @@ impl CheckoutRequest<'_> {
             .arg("origin")
             .args(refspec)
             // Without a refspec, fetch HEAD.
-            .args(if refspec.is_some() { RemoteHead::REFSPECS } else { &["HEAD"] })
+            .args(if refspec.is_some() { LIST_HEAD } else { &["HEAD"] })
             .arg(NOTES)
             .args(commit.map(|commit| commit.to_string()))
             .progress(None)
@@ -272,8 +281,12 @@ impl CheckoutRequest<'_> {
 
     /// Clones the repository, the fastest way to get a whole history. A clone has no notes, and only the tags of its
     /// branches.
-    async fn clone_whole_history(&self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
-        let mut clone = git.network("clone").args(["--progress", "--no-checkout", "--origin=origin"]).progress(None);
+    async fn clone_whole_history(&mut self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
+        let trace = PacketTrace::new(git)?;
+        let mut clone = trace
+            .of(git.network_with("clone", &[LIST_NOTES]))
+            .args(["--progress", "--no-checkout", "--origin=origin"])
+            .progress(None);
         clone = clone.arg(if self.all_branches { "--no-single-branch" } else { "--single-branch" });
         if self.tags == Tags::None {
             clone = clone.arg("--no-tags");
@@ -286,6 +299,7 @@ impl CheckoutRequest<'_> {
         if self.tags == Tags::All {
             self.fetch_notes(git, destination).await?;
         }
+        self.needs_notes = !self.all_branches && self.tags != Tags::All && may_have_notes(trace.received());
         let repository = open(destination)?;
         if self.branch.is_none() && self.commit.is_none() && self.hash_prefix.is_none() {
             repository.refname_to_id("HEAD").map_err(|_| git.no_such_branch(None))?;

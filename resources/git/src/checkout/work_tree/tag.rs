@@ -13,7 +13,7 @@ use super::{CheckoutRequest, Tags};
 impl CheckoutRequest<'_> {
     /// Fetches a tag at its depth, without any branch, as `git clone --depth=1 --branch TAG` does.
     pub(crate) async fn fetch_tag(
-        &self,
+        &mut self,
         git: &Git<'_>,
         destination: &Path,
         tag: &str,
@@ -40,6 +40,7 @@ impl CheckoutRequest<'_> {
         } else {
             git.explain(finished, None).with_context(|| git.cannot("fetch"))?;
         }
+        self.needs_notes = self.depth.is_none();
         // The tag may have been moved since the version was found.
         self.ensure_commit(git, destination, &repository, commit).await?;
         Ok(repository)
