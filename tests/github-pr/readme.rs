@@ -62,7 +62,7 @@ fn pull_request_is_got_and_its_status_set() {
     run(&project, blocks[0], &get, Some(&directory));
     assert!(directory.join("src/new.txt").is_file());
     let (resources, _) = blocks[0].split_once("jobs:\n").unwrap();
-    let step = blocks[2].trim_end().replace('\n', "\n  ");
+    let step = blocks[3].trim_end().replace('\n', "\n  ");
     let pipeline = format!("{resources}jobs:\n- name: job\n  plan:\n  {step}\n");
     run(&project, &pipeline, &["put", "--resource", "pull-request", "--job", "job"], Some(inputs.path()));
     let statuses = project.github.statuses(&head);

@@ -57,6 +57,27 @@ fn sets_a_status_that_a_check_and_a_get_see() {
 }
 
 #[test]
+fn comments_on_the_pull_request_of_the_commit() {
+    let Some((repository, main)) = committed() else { return };
+    let file = json!({ "content": "bmV3", "message": "change", "new_branch": "topic" });
+    let made = repository.api("POST", "/contents/new.txt", Some(&file));
+    let pull = json!({ "head": "topic", "base": "main", "title": "Change" });
+    let number = repository.api("POST", "/pulls", Some(&pull))["number"].clone();
+    let inputs = scratch::directory();
+    let source = source(&repository, "/api/v1");
+    for text in ["one", "two"] {
+        let params = json!({
+            "commit": made["commit"]["sha"], "state": "success", "comment": text, "delete_previous_comments": true,
+        });
+        put(&source, &params, inputs.path()).succeeded();
+    }
+    let comments = repository.api("GET", &format!("/issues/{number}/comments"), None);
+    let texts: Vec<&Value> = comments.as_array().unwrap().iter().map(|comment| &comment["body"]).collect();
+    assert_eq!(texts, ["two"]);
+    put(&source, &json!({ "commit": main, "comment": "three" }), inputs.path()).failed();
+}
+
+#[test]
 fn fails_for_a_commit_that_is_not_there() {
     let Some((repository, _)) = committed() else { return };
     let inputs = scratch::directory();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -118,7 +119,7 @@ fn start(program: &Path) -> (Gitea, Daemon) {
     (Gitea { port, ssh_port, token }, daemon)
 }
 
-/// Gitea's settings (its documentation, "Configuration Cheat Sheet").
+/// Gitea's settings (its documentation, "Configuration Cheat Sheet"). The pages of the API are small, so that a list of a dozen has two.
 fn app_ini(directory: &Path, program: &Path, port: u16, ssh_port: u16, root: bool) -> String {
     let user = if root { "nobody".to_owned() } else { std::env::var("USER").unwrap_or_else(|_| "nobody".to_owned()) };
     let (directory, program) = (directory.display(), program.display());
@@ -131,6 +132,7 @@ fn app_ini(directory: &Path, program: &Path, port: u16, ssh_port: u16, root: boo
          [database]\nDB_TYPE = sqlite3\nPATH = {directory}/gitea.db\n\
          [security]\nINSTALL_LOCK = true\nPASSWORD_HASH_ALGO = pbkdf2\nSECRET_KEY = tests\n\
          DISABLE_GIT_HOOKS = false\n\
+         [api]\nMAX_RESPONSE_ITEMS = 10\n\
          [repository]\nROOT = {directory}/repositories\n\
          [lfs]\nPATH = {directory}/lfs\n\
          [packages]\nENABLED = true\n\
@@ -217,6 +219,13 @@ impl Gitea {
     pub fn repository_of(&'static self, repository: &Repository) -> GiteaRepository {
         let made = self.repository();
         made.push_all(repository.path());
+        // Gitea works on a push after its end. Until then, an API for the content of a repository responds that there is none.
+        for _ in 0..200 {
+            if made.api("GET", "", None)["empty"] == false {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
         made
     }
 }

@@ -1,4 +1,4 @@
-//! The files that pull requests change, from GitHub's GraphQL API.
+//! The files that pull requests change, from GitHub's GraphQL API or Gitea's REST API.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -50,6 +50,12 @@ pub(crate) async fn of_all(
     numbers: &[u64],
 ) -> Result<BTreeMap<u64, Vec<String>>> {
     let mut all: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    if github.is_gitea() {
+        for number in numbers {
+            all.insert(*number, jetway_github::gitea::changed_files(github, *number).await?);
+        }
+        return Ok(all);
+    }
     let mut pending: Vec<(u64, Option<String>)> = numbers.iter().map(|number| (*number, None)).collect();
     for _ in 0..MOST_PAGES * numbers.len().div_ceil(BATCH).max(1) {
         if pending.is_empty() {

@@ -7,6 +7,7 @@ use jetway_github::{GitHub, with_api};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::changed_files::{self, PathFilter};
+use crate::gitea;
 use crate::listing::{Given, Head, Listing};
 use crate::memory::{Memory, Past};
 use crate::source::{Source, State};
@@ -15,8 +16,8 @@ use crate::version::Version;
 /// How much earlier than a version's time a head may be new: clocks of committers differ, and servers show changes late.
 const MARGIN: SignedDuration = SignedDuration::from_hours(1);
 
-/// How many pull requests a first check asks for their files at a time.
-const FIRST_BATCH: usize = 25;
+/// How many pull requests are asked for their files at a time, if only the first that matches is needed.
+const BATCH: usize = 25;
 
 /// Returns the given version, if its commit is still the head, and the new heads in the order of their last update; if there are none,
 /// one head that may be new.
@@ -31,70 +32,87 @@ async fn versions(github: &GitHub<'_>, source: &Source, given: Option<&Version>)
     let mut memory = Memory::open(github.context().temporary(), &source.identity());
     let past = memory.begin(given);
     let until = memory.seen_until().or_else(|| earliest_of_interest(source, given));
-    let listing = Listing::read(github, source, given, until).await?;
+    let listing = if github.is_gitea() {
+        gitea::listing(github, source, given, until).await?
+    } else {
+        Listing::read(github, source, given, until).await?
+    };
     let is_given = |head: &Head| given.is_some_and(|given| head.is_of(given));
     let accepted = listing.heads.iter().filter(|head| source.accepts(head));
-    let unknown: Vec<&Head> = accepted.filter(|head| !is_given(head) && !memory.knows(head)).collect();
-    let (new, doubtful) = match (given, past) {
+    let mut unknown: Vec<Head> = accepted.filter(|head| !is_given(head) && !memory.knows(head)).cloned().collect();
+    if github.is_gitea() {
+        let newest = listing.heads.iter().map(|head| head.updated).max();
+        unknown = gitea::approved(github, source, &mut memory, unknown, newest).await?;
+    }
+    let (mut new, mut doubtful) = match (given, past) {
         (None, Past::Unknown) => {
             let newest = first(github, source, &mut memory, unknown).await?;
             (newest.into_iter().collect(), Vec::new())
         }
-        (_, Past::Continuous) => unknown.into_iter().partition(|head| !memory.doubts(head)),
+        (_, Past::Continuous) => {
+            let (doubtful, new): (Vec<Head>, Vec<Head>) = unknown.into_iter().partition(|head| memory.doubts(head));
+            (selected(github, source, &mut memory, new).await?, doubtful)
+        }
         (Some(given), Past::Unknown) => {
             let since = since(given, listing.given.as_ref());
-            let (doubtful, old): (Vec<&Head>, Vec<&Head>) =
+            let (doubtful, old): (Vec<Head>, Vec<Head>) =
                 unknown.into_iter().partition(|head| since.is_none_or(|since| head.updated >= since));
-            memory.know(old);
+            memory.know(&old);
             memory.doubt(&doubtful);
             (Vec::new(), doubtful)
         }
     };
-    let mut new = with_paths(github, source, &mut memory, new).await?;
     new.sort_by_key(|head| (head.updated, head.number));
     if new.is_empty() {
         // The latest update first, since it is the likeliest to be a push.
-        let doubtful = with_paths(github, source, &mut memory, doubtful).await?;
-        new.extend(doubtful.into_iter().max_by_key(|head| (head.updated, head.number)));
+        doubtful.sort_by_key(|head| Reverse((head.updated, head.number)));
+        new.extend(first_selected(github, source, &mut memory, &doubtful).await?);
     }
-    let new: Vec<Version> = new.into_iter().map(Head::version).collect();
+    let new: Vec<Version> = new.iter().map(Head::version).collect();
     memory.save(&listing.heads, &new);
     let before = given.filter(|_| listing.given.is_some_and(|given| given.is_head)).cloned();
     Ok(before.into_iter().chain(new).collect())
 }
 
 /// The first version is the newest commit alone. All other heads were there before.
-async fn first<'h>(
+async fn first(
     github: &GitHub<'_>,
     source: &Source,
     memory: &mut Memory,
-    mut heads: Vec<&'h Head>,
-) -> Result<Option<&'h Head>> {
-    heads.sort_by_key(|head| Reverse((time(&head.committed), head.number)));
-    let mut newest = None;
-    for batch in heads.chunks(FIRST_BATCH) {
-        newest = with_paths(github, source, memory, batch.to_vec()).await?.into_iter().next();
-        if newest.is_some() {
-            break;
-        }
-    }
-    memory.know(heads.into_iter().filter(|head| newest.is_none_or(|newest| newest.number != head.number)));
+    mut heads: Vec<Head>,
+) -> Result<Option<Head>> {
+    // Gitea's list has no times of commits.
+    heads.sort_by_key(|head| Reverse((time(&head.committed).unwrap_or(head.updated), head.number)));
+    let newest = first_selected(github, source, memory, &heads).await?;
+    memory.know(heads.iter().filter(|head| newest.as_ref().is_none_or(|newest| newest.number != head.number)));
     Ok(newest)
 }
 
-/// The heads that change files which count. The others are not new later either.
-async fn with_paths<'h>(
+/// The first of the heads that counts.
+async fn first_selected(
     github: &GitHub<'_>,
     source: &Source,
     memory: &mut Memory,
-    heads: Vec<&'h Head>,
-) -> Result<Vec<&'h Head>> {
+    heads: &[Head],
+) -> Result<Option<Head>> {
+    // Each head takes requests of its own on Gitea, and one query takes all on GitHub.
+    for batch in heads.chunks(if github.is_gitea() { 1 } else { BATCH }) {
+        if let Some(found) = selected(github, source, memory, batch.to_vec()).await?.into_iter().next() {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The heads that count by their commit and by the files that they change. The others are not new later either.
+async fn selected(github: &GitHub<'_>, source: &Source, memory: &mut Memory, heads: Vec<Head>) -> Result<Vec<Head>> {
+    let heads = if github.is_gitea() { gitea::with_commits(github, source, memory, heads).await? } else { heads };
     let Some(filter) = PathFilter::of(source).filter(|_| !heads.is_empty()) else { return Ok(heads) };
     let numbers: Vec<u64> = heads.iter().map(|head| head.number).collect();
     let files = changed_files::of_all(github, source, &numbers).await?;
-    let (new, others): (Vec<&Head>, Vec<&Head>) =
+    let (new, others): (Vec<Head>, Vec<Head>) =
         heads.into_iter().partition(|head| files.get(&head.number).is_some_and(|files| filter.accepts(files)));
-    memory.know(others);
+    memory.know(&others);
     Ok(new)
 }
 

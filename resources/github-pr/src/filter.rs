@@ -10,7 +10,7 @@ const SKIPS: [&str; 2] = ["[ci skip]", "[skip ci]"];
 const MEMBERS: [&str; 3] = ["OWNER", "MEMBER", "COLLABORATOR"];
 
 impl Source {
-    /// Whether a pull request passes the filters, except for those by changed files.
+    /// Whether a pull request passes the filters, except for those by changed files and by what is not read yet.
     pub(crate) fn accepts(&self, head: &Head) -> bool {
         let is_skipped = || {
             let texts = [head.title.to_lowercase(), head.message.to_lowercase()];
@@ -24,7 +24,7 @@ impl Source {
             || (self.ignore_drafts && head.is_draft);
         !is_unwanted
             && (labels.is_empty() || has_label())
-            && head.approvals >= self.required_approvals()
+            && head.approvals.is_none_or(|approvals| approvals >= self.required_approvals())
             && (!self.authorship_restriction || MEMBERS.contains(&head.association.as_str()))
     }
 }

@@ -11,6 +11,7 @@ use jetway_github::with_api;
 
 use crate::changed_files;
 use crate::checkout::Checkout;
+use crate::gitea;
 use crate::metadata::{self, PullRequest};
 use crate::params::{GetParams, IntegrationTool};
 use crate::source::Source;
@@ -40,7 +41,13 @@ pub(crate) async fn get(
         return Ok(Response { version, metadata });
     };
     let github = source.github(context)?;
-    let pull_request = with_api(&github, async || PullRequest::read(&github, source, number, &commit).await).await?;
+    let read = async || {
+        if github.is_gitea() {
+            return gitea::pull_request(&github, source, number, &commit).await;
+        }
+        PullRequest::read(&github, source, number, &commit).await
+    };
+    let pull_request = with_api(&github, read).await?;
     let changed_files = if params.list_changed_files {
         changed_files::of_all(&github, source, &[number]).await?.remove(&number)
     } else {

@@ -1,13 +1,14 @@
-//! The github-pr resource type: versions are head commits of pull requests on GitHub.
+//! The github-pr resource type: versions are head commits of pull requests on GitHub, Gitea or Forgejo.
 //!
-//! A check lists pull requests with one query of the GraphQL API. A get checks out a pull request, integrated with its base
-//! branch. A put sets statuses on its head commit, and comments on it.
+//! A check lists pull requests with one query of the GraphQL API, or one request of Gitea's REST API. A get checks out a pull
+//! request, integrated with its base branch. A put sets statuses on its head commit, and comments on it.
 
 mod changed_files;
 mod check;
 mod checkout;
 mod filter;
 mod get;
+mod gitea;
 mod glob;
 mod head;
 mod listing;
@@ -16,7 +17,6 @@ mod metadata;
 mod params;
 mod put;
 mod source;
-mod time;
 mod version;
 
 use std::path::Path;
@@ -35,7 +35,7 @@ pub struct GithubPr;
 
 impl Resource for GithubPr {
     const NAME: &'static str = "github-pr";
-    const ABOUT: &'static str = "Pull requests on GitHub: build each new head commit, set its status, comment";
+    const ABOUT: &'static str = "Pull requests on GitHub or Gitea: build each new head commit, set its status, comment";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
     const COMPANIONS: &'static [Companion] = jetway_git_client::COMPANIONS;
 

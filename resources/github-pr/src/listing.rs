@@ -6,12 +6,12 @@
 
 use jetway::{Result, anyhow};
 use jetway_github::GitHub;
+use jetway_github::time::Time;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::source::Source;
-use crate::time::Time;
 use crate::version::Version;
 
 /// The maximum number of pages: 10,000 pull requests.
@@ -36,7 +36,8 @@ pub(crate) struct Head {
     pub(crate) is_from_fork: bool,
     pub(crate) association: String,
     pub(crate) labels: Vec<String>,
-    pub(crate) approvals: usize,
+    /// `None` if they are not read yet.
+    pub(crate) approvals: Option<usize>,
 }
 
 impl Head {
@@ -105,9 +106,7 @@ impl Listing {
             }
             let connection = repository.pull_requests;
             listing.heads.extend(connection.nodes.into_iter().filter_map(PullRequest::head));
-            let is_enough = until.is_some_and(|until| {
-                listing.heads.last().is_some_and(|last| last.updated < until.checked_sub(DELAY).unwrap_or(until))
-            });
+            let is_enough = listing.heads.last().is_some_and(|last| is_enough(last.updated, until));
             after = connection.page_info.end_cursor.filter(|_| connection.page_info.has_next_page && !is_enough);
             if after.is_none() {
                 return Ok(listing);
@@ -115,6 +114,11 @@ impl Listing {
         }
         Err(anyhow!("the repository has more than {} matching pull requests", MOST_PAGES * 100))
     }
+}
+
+/// Whether a list that is read back to `until` may end with this update.
+pub(crate) fn is_enough(last: Timestamp, until: Option<Timestamp>) -> bool {
+    until.is_some_and(|until| last < until.checked_sub(DELAY).unwrap_or(until))
 }
 
 /// The query, with the fields that the source's filters need.
@@ -253,7 +257,7 @@ impl PullRequest {
             is_from_fork: found.is_cross_repository,
             association: found.author_association,
             labels: found.labels.unwrap_or_default().nodes.into_iter().map(|label| label.name).collect(),
-            approvals: reviews.iter().filter(|review| review.state == "APPROVED").count(),
+            approvals: Some(reviews.iter().filter(|review| review.state == "APPROVED").count()),
         })
     }
 }

@@ -14,11 +14,11 @@ use std::path::Path;
 
 use aws_lc_rs::digest::{Context as Digest, SHA256};
 use jetway::CacheFile;
+use jetway_github::time::Time;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::listing::Head;
-use crate::time::Time;
 use crate::version::Version;
 
 /// The maximum size of the file, in bytes.
@@ -46,6 +46,9 @@ struct Content {
     heads: BTreeMap<u64, (String, String)>,
     /// The heads that may be new.
     doubtful: BTreeMap<u64, (String, String)>,
+    /// The heads that lack approvals, each with its commit and the last update of its pull request.
+    #[serde(default)]
+    unapproved: BTreeMap<u64, (String, Time)>,
     /// The response of the last check, without the given version.
     response: Vec<Version>,
     /// How many checks in a row were given the same version after they had returned the same doubtful head.
@@ -125,7 +128,7 @@ impl Memory {
     }
 
     /// Remembers that heads may be new.
-    pub(crate) fn doubt(&mut self, heads: &[&Head]) {
+    pub(crate) fn doubt(&mut self, heads: &[Head]) {
         let doubtful = heads.iter().map(|head| (head.number, (head.commit.clone(), head.state.clone())));
         self.content.doubtful = doubtful.collect();
     }
@@ -134,6 +137,17 @@ impl Memory {
     pub(crate) fn know<'h>(&mut self, heads: impl IntoIterator<Item = &'h Head>) {
         let known = heads.into_iter().map(|head| (head.number, (head.commit.clone(), head.state.clone())));
         self.content.heads.extend(known);
+    }
+
+    /// Whether an earlier check has found that a head lacks approvals, and its pull request was not updated since.
+    pub(crate) fn lacks_approvals(&self, head: &Head) -> bool {
+        let found = self.content.unapproved.get(&head.number);
+        found.is_some_and(|(commit, updated)| *commit == head.commit && updated.0 == head.updated)
+    }
+
+    /// Remembers that a head lacks approvals.
+    pub(crate) fn remember_lack_of_approvals(&mut self, head: &Head) {
+        self.content.unapproved.insert(head.number, (head.commit.clone(), Time(head.updated)));
     }
 
     /// The time of the latest update that an earlier check has seen.
@@ -153,6 +167,9 @@ impl Memory {
         self.content.seen_until = self.content.seen_until.max(Some(Time(now_seen)));
         while self.content.heads.len() > MOST {
             self.content.heads.pop_first();
+        }
+        while self.content.unapproved.len() > MOST {
+            self.content.unapproved.pop_first();
         }
         let _ = self.write();
     }

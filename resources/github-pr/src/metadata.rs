@@ -40,37 +40,39 @@ struct Repository {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PullRequest {
-    title: String,
-    url: String,
-    state: String,
-    is_draft: bool,
+    pub(crate) title: String,
+    pub(crate) url: String,
+    pub(crate) state: String,
+    pub(crate) is_draft: bool,
     pub(crate) head_ref_name: String,
     pub(crate) base_ref_name: String,
-    base_ref_oid: String,
-    author: Option<Login>,
-    labels: Option<Nodes<Label>>,
+    pub(crate) base_ref_oid: String,
+    pub(crate) author: Option<Login>,
+    pub(crate) labels: Option<Nodes<Label>>,
     #[serde(skip)]
-    commit: Option<Commit>,
+    pub(crate) commit: Option<Commit>,
 }
 
+/// A user.
 #[derive(Debug, Deserialize)]
-struct Login {
-    login: String,
+pub(crate) struct Login {
+    pub(crate) login: String,
 }
 
 /// A commit; other objects have no fields.
 #[derive(Debug, Deserialize)]
-struct Commit {
+pub(crate) struct Commit {
     #[serde(default)]
-    message: String,
-    author: Option<Author>,
+    pub(crate) message: String,
+    pub(crate) author: Option<Author>,
 }
 
+/// The author of a commit.
 #[derive(Debug, Deserialize)]
-struct Author {
-    name: Option<String>,
-    email: Option<String>,
-    user: Option<Login>,
+pub(crate) struct Author {
+    pub(crate) name: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) user: Option<Login>,
 }
 
 impl PullRequest {

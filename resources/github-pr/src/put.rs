@@ -17,6 +17,7 @@ use jetway_github::status::Planned;
 use jetway_github::variables::fill;
 use jetway_github::{GitHub, with_api};
 
+use crate::gitea;
 use crate::head::complete;
 use crate::metadata::files_of;
 use crate::params::PutParams;
@@ -41,7 +42,13 @@ pub(crate) async fn put(
     } else {
         if plan.version.committed.is_empty() {
             // The checkout is not one of this type.
-            plan.version = with_api(&github, async || complete(&github, source, &plan.version).await).await?;
+            let completed = async || {
+                if github.is_gitea() {
+                    return gitea::complete(&github, &plan.version).await;
+                }
+                complete(&github, source, &plan.version).await
+            };
+            plan.version = with_api(&github, completed).await?;
         }
         with_api(&github, async || plan.carry_out(&github).await).await?;
     }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use jetway::http::{HttpSettings, Url};
+use jetway::http::HttpSettings;
 use jetway::{Context, Parameters, Problems, Result, Secret};
 use jetway_git_client::source::git_crypt_key;
 use jetway_git_client::source::remote::{Remote, check_branch_name};
 use jetway_git_client::source::submodule_credentials::SubmoduleCredential;
 use jetway_github::access::is_repository;
+use jetway_github::address::{is_gitea, server_of};
 use jetway_github::{Access, GitHub, Hints, LogLevel};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,6 +20,15 @@ const HINTS: Hints = Hints {
     not_found: "the repository, pull request or commit does not exist, or the token has no access: it needs the scope `repo`, or the permissions `Contents` and `Pull requests` of a fine-grained token or App",
     forbidden: "the token lacks a permission: `Contents` and `Pull requests` (read) for checks and gets, `Commit statuses` (write) for statuses, `Pull requests` (write) for comments",
 };
+
+/// The same for Gitea and Forgejo.
+const GITEA_HINTS: Hints = Hints {
+    not_found: "the repository, pull request or commit does not exist, or the token has no access: it needs the scope `read:repository`",
+    forbidden: "the token lacks a scope: `read:repository` for checks and gets, `write:repository` for statuses, `write:issue` and `read:user` for comments",
+};
+
+/// Why Gitea cannot filter by authors.
+pub(crate) const NO_ROLES: &str = "does not work with Gitea, whose API does not report the role of an author; `disable_forks` skips the pull requests of those who may not push";
 
 /// The hints of git's errors.
 const GIT_HINTS: jetway_git_client::Hints = jetway_git_client::Hints {
@@ -42,7 +52,8 @@ pub struct Source {
     pub repo: Option<String>,
 
     /// A token: the scope `repo` of a classic token, or the permissions `Contents` (read), `Pull requests` (read; write for
-    /// comments) and `Commit statuses` (write for statuses) of a fine-grained token.
+    /// comments) and `Commit statuses` (write for statuses) of a fine-grained token. On Gitea, the scope `repository` (read; write
+    /// for statuses), and `issue` (write) and `user` (read) for comments.
     pub access_token: Option<Secret>,
 
     /// The id (or client id) of a GitHub App, to log in as an installation of it instead of by `access_token`.
@@ -54,7 +65,7 @@ pub struct Source {
     /// The App's private key in PEM format, PKCS#1 (as downloaded from GitHub) or PKCS#8.
     pub private_key: Option<Secret>,
 
-    /// The URL of the REST API. For GitHub Enterprise, `https://HOST/api/v3`.
+    /// The URL of the REST API: `https://HOST/api/v3` for GitHub Enterprise, `https://HOST/api/v1` for Gitea and Forgejo.
     #[serde(default = "endpoint")]
     pub v3_endpoint: String,
 
@@ -283,11 +294,17 @@ impl Source {
         }
     }
 
+    /// The hints that name permissions of the token.
+    pub(crate) fn hints(&self) -> Hints {
+        if is_gitea(self.api()) { GITEA_HINTS } else { HINTS }
+    }
+
     /// What the client of the API needs to know.
     fn access(&self) -> Access {
         Access {
             type_name: "github-pr",
             api: self.api().to_owned(),
+            endpoint_key: if given(self.api_endpoint.as_ref()).is_some() { "api_endpoint" } else { "v3_endpoint" },
             graphql: given(self.v4_endpoint.as_ref()).map(str::to_owned),
             repository: self.repository().to_owned(),
             access_token: self.access_token.clone(),
@@ -295,7 +312,7 @@ impl Source {
             installation_id: self.installation_id.clone(),
             private_key: self.private_key.clone(),
             log_level: LogLevel::Info,
-            hints: HINTS,
+            hints: self.hints(),
         }
     }
 
@@ -368,8 +385,10 @@ impl Parameters for Source {
         self.repository_rules(problems);
         let access = self.access();
         access.credential_rules(problems);
-        let endpoint = if given(self.api_endpoint.as_ref()).is_some() { "api_endpoint" } else { "v3_endpoint" };
-        access.address_rules(endpoint, problems);
+        access.address_rules(problems);
+        if self.authorship_restriction && is_gitea(self.api()) {
+            problems.add("authorship_restriction", NO_ROLES);
+        }
         for (key, branch) in [("base_branch", &self.base_branch), ("base", &self.base)] {
             if let Some(branch) = given(branch.as_ref())
                 && let Err(problem) = check_branch_name(branch)
@@ -402,37 +421,9 @@ impl Parameters for Source {
     }
 }
 
-/// The web address of the server whose REST API is at `api`.
-fn server_of(api: &str) -> String {
-    let Ok(url) = Url::parse(api) else { return api.to_owned() };
-    let host = url.host_str().unwrap_or_default();
-    if url.path().trim_matches('/').is_empty()
-        && let Some(host) = host.strip_prefix("api.")
-    {
-        return format!("{}://{host}", url.scheme());
-    }
-    match url.port() {
-        Some(port) => format!("{}://{host}:{port}", url.scheme()),
-        None => format!("{}://{host}", url.scheme()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn git_address_is_on_the_server_of_the_api() {
-        for (api, server) in [
-            ("https://api.github.com", "https://github.com"),
-            ("https://api.tenant.ghe.com", "https://tenant.ghe.com"),
-            ("https://ghe.example/api/v3", "https://ghe.example"),
-            ("https://api.example/api/v3", "https://api.example"),
-            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
-        ] {
-            assert_eq!(server_of(api), server, "{api}");
-        }
-    }
 
     #[test]
     fn aliases_of_the_older_resource_are_read() {

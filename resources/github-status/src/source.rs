@@ -253,6 +253,7 @@ impl Source {
         Access {
             type_name: "github-status",
             api: self.api().to_owned(),
+            endpoint_key: "endpoint",
             graphql: self.graphql(),
             repository: self.repository(),
             access_token: self.access_token.clone(),
@@ -308,7 +309,7 @@ impl Parameters for Source {
         self.repository_rules(problems);
         let access = self.access();
         access.credential_rules(problems);
-        access.address_rules("endpoint", problems);
+        access.address_rules(problems);
         if let Some(branch) = &self.branch
             && !is_ref(branch)
         {

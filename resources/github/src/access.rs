@@ -4,6 +4,7 @@ use jetway::http::Url;
 use jetway::web_token::SigningKey;
 use jetway::{Problems, Secret};
 
+use crate::address::is_gitea;
 use crate::log::LogLevel;
 
 /// The repository of a source, and how to log in to its server.
@@ -13,6 +14,8 @@ pub struct Access {
     pub type_name: &'static str,
     /// The URL of the REST API, without a trailing slash.
     pub api: String,
+    /// The source's key for that URL.
+    pub endpoint_key: &'static str,
     /// The URL of the GraphQL API; `None` for the one of the server in `api`.
     pub graphql: Option<String>,
     /// `OWNER/NAME`.
@@ -63,6 +66,11 @@ impl Access {
             ("app_id", self.app_id.as_ref().is_some_and(|id| !id.trim().is_empty())),
             ("private_key", is_given(self.private_key.as_ref())),
         ];
+        if is_gitea(&self.api) {
+            for (key, _) in app.into_iter().filter(|(_, given)| *given) {
+                problems.add(key, "does not work with Gitea, which has no GitHub Apps: set `access_token`");
+            }
+        }
         match (is_given(self.access_token.as_ref()), app) {
             (true, [(_, false), (_, false)]) if self.installation_id.is_none() => {}
             (true, _) => problems.add("access_token", "excludes `app_id`, `installation_id` and `private_key`"),
@@ -96,8 +104,9 @@ impl Access {
         }
     }
 
-    /// Adds the problems of the API's URLs. `endpoint` is the name of the key for the REST API.
-    pub fn address_rules(&self, endpoint: &str, problems: &mut Problems) {
+    /// Adds the problems of the API's URLs.
+    pub fn address_rules(&self, problems: &mut Problems) {
+        let endpoint = self.endpoint_key;
         match Url::parse(&self.api) {
             Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) => {
                 problems.add(endpoint, "expected `https://...`");
@@ -115,6 +124,8 @@ impl Access {
             && !Url::parse(graphql).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
         {
             problems.add("v4_endpoint", "expected `https://...`");
+        } else if self.graphql.is_some() && is_gitea(&self.api) {
+            problems.add("v4_endpoint", "does not work with Gitea, which has no GraphQL API");
         }
     }
 }
@@ -159,6 +170,7 @@ mod tests {
             let access = Access {
                 type_name: "test",
                 api: api.to_owned(),
+                endpoint_key: "endpoint",
                 graphql: None,
                 repository: "o/n".to_owned(),
                 access_token: None,

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::answer::{self, PullRequest, User};
 use crate::credentials::{app, as_app};
+use crate::gitea::open_pull_request_of;
 use crate::github::GitHub;
 use crate::lenient;
 use crate::refusal::{explained, is_gone, refusal};
@@ -38,15 +39,18 @@ pub struct Comment {
 
 /// Finds the open pull request with this head commit.
 pub async fn pull_request_of(github: &GitHub<'_>, commit: &str) -> Result<u64> {
+    let none = || anyhow!("no open pull request has the head commit {commit}, and only pull requests have comments");
+    if github.is_gitea() {
+        let found = open_pull_request_of(github, commit).await;
+        return found.with_context(|| format!("cannot find the pull request of {commit}"))?.ok_or_else(none);
+    }
     let requests = github.list::<PullRequest>(github.of_repository(&format!("commits/{commit}/pulls")), "").all().await;
     let requests = requests.with_context(|| format!("cannot find the pull request of {commit}"))?;
     let is_its_head = |request: &&PullRequest| {
         request.head.sha == commit && request.state.as_deref().is_none_or(|state| state == "open")
     };
     let found = requests.iter().find(is_its_head).map(|request| request.number);
-    found.ok_or_else(|| {
-        anyhow!("no open pull request has the head commit {commit}, and only pull requests have comments")
-    })
+    found.ok_or_else(none)
 }
 
 /// Adds a comment.
@@ -106,7 +110,7 @@ async fn login(github: &GitHub<'_>) -> Result<String> {
     match github.read::<User>("/user").await {
         Ok(user) => Ok(user.login),
         // An installation token belongs to no user. The GraphQL API returns the App's login.
-        Err(error) if refusal(&error) == Some(StatusCode::FORBIDDEN) => {
+        Err(error) if refusal(&error) == Some(StatusCode::FORBIDDEN) && !github.is_gitea() => {
             let request = github
                 .server()
                 .request_to(&Method::POST, &github.server().graphql())

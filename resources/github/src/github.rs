@@ -21,6 +21,9 @@ use crate::store::Answer;
 /// The page size, which is the maximum that GitHub accepts.
 const PAGE: &str = "per_page=100";
 
+/// The same for Gitea and Forgejo. They send fewer items if their configuration says so, 50 by default.
+const GITEA_PAGE: &str = "limit=100";
+
 /// The maximum number of pages in a list. GitHub has no longer list of statuses; the limit stops a server that never
 /// ends its list.
 const MOST_PAGES: u32 = 100;
@@ -47,6 +50,7 @@ struct Budget {
 
 /// Runs a verb. If the server does not respond like an API, runs it again with each other possible API URL.
 pub async fn with_api<T>(github: &GitHub<'_>, verb: impl AsyncFn() -> Result<T>) -> Result<T> {
+    let key = github.access().endpoint_key;
     let mut error = match verb().await {
         Err(error) if github.may_be_elsewhere(&error) => error,
         outcome => return outcome,
@@ -56,13 +60,14 @@ pub async fn with_api<T>(github: &GitHub<'_>, verb: impl AsyncFn() -> Result<T>)
         match verb().await {
             Err(another) if github.may_be_elsewhere(&another) => {}
             outcome => {
-                github.log().warn(format_args!("the API of the server is at `{api}`; set `endpoint` to this URL"));
+                github.log().warn(format_args!("the API of the server is at `{api}`; set `{key}` to this URL"));
                 return outcome;
             }
         }
     }
-    error =
-        error.hint("the `endpoint` of GitHub Enterprise ends with `/api/v3`, that of Gitea and Forgejo with `/api/v1`");
+    error = error.hint(format!(
+        "the `{key}` of GitHub Enterprise ends with `/api/v3`, that of Gitea and Forgejo with `/api/v1`"
+    ));
     Err(error)
 }
 
@@ -89,6 +94,11 @@ impl<'c> GitHub<'c> {
     /// The repository and the credentials.
     pub fn access(&self) -> &Access {
         self.server.access()
+    }
+
+    /// Whether the server is a Gitea or Forgejo, which have no GraphQL API.
+    pub fn is_gitea(&self) -> bool {
+        self.server.is_gitea()
     }
 
     /// The context of the verb.
@@ -198,7 +208,8 @@ impl<'c> GitHub<'c> {
 
     /// The pages of a list, newest first if GitHub orders it by time; `query` filters the list.
     pub fn list<T: Listed>(&self, path: String, query: &str) -> Pages<'_, 'c, T> {
-        let query = if query.is_empty() { PAGE.to_owned() } else { format!("{query}&{PAGE}") };
+        let page = if self.is_gitea() { GITEA_PAGE } else { PAGE };
+        let query = if query.is_empty() { page.to_owned() } else { format!("{query}&{page}") };
         Pages { github: self, path, query: Some(query), page: 0, items: std::marker::PhantomData }
     }
 

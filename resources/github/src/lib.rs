@@ -1,5 +1,5 @@
-//! GitHub for resource types: a client of its API with tokens, Apps, rate limits and a cache, and the parts of statuses and
-//! comments that types share.
+//! GitHub for resource types: a client of its API with tokens, Apps, rate limits and a cache, the parts of statuses and comments
+//! that types share, and the pull requests of Gitea.
 //!
 //! This is a library, not a resource type. A type builds an [`Access`] from its source and opens a [`GitHub`].
 
@@ -12,6 +12,7 @@ pub mod comments;
 pub mod context_name;
 mod credentials;
 pub mod description;
+pub mod gitea;
 pub mod github;
 pub mod graphql;
 pub mod inputs;
@@ -24,6 +25,7 @@ pub mod server;
 pub mod state;
 pub mod status;
 mod store;
+pub mod time;
 pub mod variables;
 
 pub use access::{Access, Hints};

@@ -114,7 +114,9 @@ fn hint(hints: Hints, status: StatusCode, said: &str) -> Option<&'static str> {
         StatusCode::CONFLICT => Some(
             "GitHub deploys a commit only if all `required_contexts` have succeeded and the commit merges with the default branch",
         ),
-        StatusCode::FORBIDDEN if said.contains("not accessible") => Some(hints.forbidden),
+        StatusCode::FORBIDDEN if said.contains("not accessible") || said.contains("required scope") => {
+            Some(hints.forbidden)
+        }
         StatusCode::UNPROCESSABLE_ENTITY if said.contains("No commit found") => {
             Some("check that the commit was pushed to this repository")
         }

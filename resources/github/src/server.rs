@@ -5,6 +5,7 @@ use jetway::{Console, Context, Result, Secret, percent_encode};
 use std::cell::RefCell;
 
 use crate::access::Access;
+use crate::address::is_gitea;
 use crate::log::Log;
 use crate::store::{Login, Store};
 
@@ -64,6 +65,11 @@ impl<'c> Server<'c> {
     /// Sends all later requests to another API URL.
     pub(crate) fn move_to(&self, api: String) {
         self.api.replace(api);
+    }
+
+    /// Whether the server is a Gitea or Forgejo, as far as the API's URL tells.
+    pub(crate) fn is_gitea(&self) -> bool {
+        is_gitea(&self.api.borrow())
     }
 
     /// The URL of the GraphQL API that belongs to the REST API.

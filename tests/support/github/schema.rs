@@ -23,13 +23,10 @@ pub(super) fn of_request(asked: &Asked, problems: &mut Vec<String>) {
     if asked.method != "POST" && !asked.body.is_empty() {
         note("it has a body".to_owned());
     }
-    // GitHub's default page size is 30.
+    // GitHub's default page size is 30. Gitea, whose API a verb may look for at this address, has another parameter.
+    let size = asked.query(if asked.target.starts_with("/api/v1/") { "limit" } else { "per_page" });
     let is_list = ["statuses", "/pulls", "/comments", "deployments?"].iter().any(|part| asked.target.contains(part));
-    if asked.method == "GET"
-        && is_list
-        && asked.target.contains('?')
-        && asked.query("per_page").as_deref() != Some("100")
-    {
+    if asked.method == "GET" && is_list && asked.target.contains('?') && size.as_deref() != Some("100") {
         note("it does not ask for full pages".to_owned());
     }
 }

@@ -1,4 +1,4 @@
-//! Times as GitHub writes them: RFC 3339.
+//! Times as GitHub and Gitea write them: RFC 3339.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(crate) struct Time(pub(crate) Timestamp);
+pub struct Time(pub Timestamp);
 
 impl TryFrom<String> for Time {
     type Error = String;
