@@ -8,7 +8,7 @@ mod mount_points;
 mod unpack;
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::BufWriter;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
@@ -24,7 +24,7 @@ use crate::image::config::{self, Config};
 use crate::image::manifest::{ImageManifest, Manifest, total};
 use crate::image::platform::Wanted;
 use crate::layer::holes::Sparse;
-use crate::layer::tar_writer::write_tree;
+use crate::layer::tar_writer::Writer;
 use crate::params::get::{Format, GetParams};
 use crate::pattern;
 use crate::places::Places;
@@ -264,10 +264,9 @@ async fn write_archive(context: &Context, root: &Path, path: &Path) -> Result<()
     let (root, target) = (root.to_owned(), path.to_owned());
     let write = background::run(context, move |stop| {
         let file = Sparse::new(File::create(target)?);
-        let mut output = BufWriter::with_capacity(256 * 1024, Stoppable { file, stop });
-        write_tree(&root, &mut output)?;
-        output.flush()?;
-        let written = output.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        let mut archive = Writer::new(BufWriter::with_capacity(256 * 1024, Stoppable { file, stop }));
+        archive.append_tree(&root)?;
+        let written = archive.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         Ok(written.file.finish().map(drop)?)
     });
     write.await.with_context(|| format!("cannot write `{}`", path.display()))

@@ -2,18 +2,18 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::Frame;
-use tar::{Builder, EntryType, Header};
 use tokio::sync::mpsc;
 
 use crate::engine::connection::{Body, Pieces};
 use crate::files::attributes;
 use crate::files::walk::{Found, Selection, Walk, named};
+use crate::layer::tar::{Entry, Kind};
+use crate::layer::tar_writer::Writer;
 
 /// The size of a piece, in bytes.
 const PIECE: usize = 128 * 1024;
@@ -31,11 +31,9 @@ pub(crate) struct Extra {
 /// Streams the archive of a directory. `extras` replace files with the same names.
 pub(crate) fn stream(root: PathBuf, selection: Selection, extras: Vec<Extra>) -> Body {
     piped(move |pipe| {
-        let mut archive = Builder::new(pipe);
+        let mut archive = Writer::new(pipe);
         for extra in &extras {
-            let mut header = header(EntryType::Regular, 0o644, 0);
-            header.set_size(extra.content.len() as u64);
-            archive.append_data(&mut header, &extra.name, extra.content.as_slice())?;
+            archive.append(&Entry::file(&extra.name, extra.content.len() as u64), extra.content.as_slice())?;
         }
         for found in Walk::new(&root, selection)? {
             let found = found?;
@@ -43,7 +41,7 @@ pub(crate) fn stream(root: PathBuf, selection: Selection, extras: Vec<Extra>) ->
                 append(&mut archive, &root, &found)?;
             }
         }
-        archive.into_inner()?.flush()
+        archive.finish().map(drop)
     })
 }
 
@@ -69,73 +67,29 @@ fn piped(write: impl FnOnce(Pipe) -> io::Result<()> + Send + 'static) -> Body {
     Pieces(receiver).boxed_unsync()
 }
 
-fn append(archive: &mut Builder<Pipe>, root: &Path, found: &Found) -> io::Result<()> {
-    let Found { path, metadata } = found;
-    let full = root.join(path);
-    let (mode, seconds) = (metadata.mode() & 0o7777, metadata.mtime());
-    let kind = metadata.file_type();
-    if kind.is_symlink() {
-        let target = std::fs::read_link(&full).map_err(|error| named(&full, &error))?;
-        return archive.append_link(&mut header(EntryType::Symlink, mode, seconds), path, target);
+fn append(archive: &mut Writer<Pipe>, root: &Path, found: &Found) -> io::Result<()> {
+    let full = root.join(&found.path);
+    let wrong = |error: io::Error| named(&full, &error);
+    let Some(mut entry) = Entry::of(&found.path, &full, &found.metadata).map_err(wrong)? else { return Ok(()) };
+    // Everything in a context belongs to root, as in Docker, and has a time in whole seconds since 1970.
+    (entry.uid, entry.gid, entry.mtime) = (0, 0, (entry.mtime.0.max(0), 0));
+    if entry.kind != Kind::File {
+        return archive.append(&entry, io::empty());
     }
-    if kind.is_file() {
-        let mut header = header(EntryType::Regular, mode, seconds);
-        header.set_size(metadata.len());
-        let file = File::open(&full).map_err(|error| named(&full, &error))?;
-        if let Some((name, value)) = attributes::capability(&full).map_err(|error| named(&full, &error))? {
-            archive.append_pax_extensions([(format!("SCHILY.xattr.{name}").as_str(), value.as_slice())])?;
-        }
-        // A file that grows or shrinks meanwhile must not corrupt the entries after it.
-        return archive.append_data(&mut header, path, Exactly { file, left: metadata.len(), path: &full });
-    }
-    let entry = match kind {
-        kind if kind.is_dir() => EntryType::Directory,
-        kind if kind.is_fifo() => EntryType::Fifo,
-        kind if kind.is_char_device() => EntryType::Char,
-        kind if kind.is_block_device() => EntryType::Block,
-        // A tar archive cannot hold a socket.
-        _ => return Ok(()),
-    };
-    let mut header = header(entry, mode, seconds);
-    if kind.is_char_device() || kind.is_block_device() {
-        header.set_device_major(rustix::fs::major(metadata.rdev()))?;
-        header.set_device_minor(rustix::fs::minor(metadata.rdev()))?;
-    }
-    archive.append_data(&mut header, path, io::empty())
+    entry.attributes.extend(attributes::capability(&full).map_err(wrong)?);
+    let file = File::open(&full).map_err(wrong)?;
+    archive.append(&entry, Named { file, path: &full })
 }
 
-/// Everything in a context belongs to root, as in Docker.
-fn header(kind: EntryType, mode: u32, seconds: i64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(u64::try_from(seconds).unwrap_or(0));
-    header.set_size(0);
-    header
-}
-
-/// Reads exactly as many bytes as the file had when its header was written.
-struct Exactly<'p> {
+/// Reads a file, and names it in errors.
+struct Named<'p> {
     file: File,
-    left: u64,
     path: &'p Path,
 }
 
-impl Read for Exactly<'_> {
+impl Read for Named<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let buffer = buffer.get_mut(..most).unwrap_or_default();
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        let count = self.file.read(buffer).map_err(|error| named(self.path, &error))?;
-        if count == 0 {
-            return Err(io::Error::other(format!("`{}` was truncated while it was read", self.path.display())));
-        }
-        self.left -= count as u64;
-        Ok(count)
+        self.file.read(buffer).map_err(|error| named(self.path, &error))
     }
 }
 
@@ -203,7 +157,7 @@ mod tests {
             seen,
             [
                 ("Dockerfile".to_owned(), 0o644, 4, None),
-                (long.clone(), 0o755, 0, None),
+                (format!("{long}/"), 0o755, 0, None),
                 (format!("{long}/{}", "f".repeat(120)), 0o4750, 2, None),
                 ("hole".to_owned(), 0o644, 5 * 1024 * 1024, None),
                 ("link".to_owned(), 0o777, 0, Some(159)),

@@ -51,7 +51,7 @@ pub(crate) fn all(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
 
 /// The capabilities of a program, which is the one attribute that Docker's client sends to the classic builder. Like that client, this
 /// omits the id of a namespace's root, which has no meaning in an image.
-pub(crate) fn capability(path: &Path) -> io::Result<Option<(&'static str, Vec<u8>)>> {
+pub(crate) fn capability(path: &Path) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
     let mut value = [0_u8; SIZE_WITHOUT_ROOT + 4];
     let length = match rustix::fs::lgetxattr(path, CAPABILITY, &mut value) {
         Ok(length) => length,
@@ -63,7 +63,7 @@ pub(crate) fn capability(path: &Path) -> io::Result<Option<(&'static str, Vec<u8
         *revision = WITHOUT_ROOT;
         value.truncate(SIZE_WITHOUT_ROOT);
     }
-    Ok(Some((CAPABILITY, value)))
+    Ok(Some((CAPABILITY.as_bytes().to_vec(), value)))
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ use crate::image::media_type;
 use crate::layer::content::Content;
 use crate::layer::holes::{Sparse, write_at};
 use crate::layer::spool::nameless;
-use crate::layer::tar_writer::{END, Member, padding};
+use crate::layer::tar::Entry;
+use crate::layer::tar_writer::{END, padding};
 use crate::progress::Progress;
 use crate::registry::Registry;
 
@@ -91,7 +92,7 @@ impl Archive<'_> {
             let mut offsets = Vec::new();
             for place in &places {
                 let size = place.plain.as_ref().map_or(place.layer.size, |(_, size)| *size);
-                let header = Member::file(&place.name, size).header();
+                let header = Entry::file(&place.name, size).header();
                 archive.write_all_at(&header, end).with_context(whither)?;
                 let begin = end.saturating_add(header.len() as u64);
                 offsets.push((place, begin));
@@ -127,7 +128,7 @@ fn layer_name(style: Style, layer: &Descriptor) -> String {
 /// Writes a small file at an offset, and returns the offset of its end.
 fn put(archive: &File, at: u64, name: &str, content: &[u8]) -> io::Result<u64> {
     let size = content.len() as u64;
-    let mut bytes = Member::file(name, size).header();
+    let mut bytes = Entry::file(name, size).header();
     bytes.extend_from_slice(content);
     bytes.resize(bytes.len() + padding(size), 0);
     archive.write_all_at(&bytes, at)?;

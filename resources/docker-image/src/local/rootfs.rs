@@ -8,6 +8,7 @@ use crate::background;
 use crate::digest::Hasher;
 use crate::image::platform::Wanted;
 use crate::layer::decompress::{Compression, decompressed};
+use crate::layer::tar::{BLOCK, is_header};
 use crate::local::store::{Part, digest_of, unpacked};
 use crate::local::{Image, Layer, Layered};
 use crate::source::Source;
@@ -28,7 +29,7 @@ pub(crate) async fn read(context: &Context, source: &Source, part: Part, wanted:
         let part = part.clone();
         move |stop| {
             let mut reader = decompressed(part.open()?)?;
-            let mut first = vec![0; 512];
+            let mut first = [0; BLOCK];
             reader.read_exact(&mut first)?;
             if !is_header(&first) {
                 return Err(anyhow!("it is not a tar archive"));
@@ -53,16 +54,4 @@ pub(crate) async fn read(context: &Context, source: &Source, part: Part, wanted:
     }
     let layers = vec![Layer { diff_id, part, compression, source: None }];
     Ok(Image::Layered(Layered { config: Bytes::from(config.to_string()), layers }))
-}
-
-/// Whether a record is the header of an entry, or the empty record at an archive's end.
-fn is_header(record: &[u8]) -> bool {
-    if record.iter().all(|byte| *byte == 0) {
-        return true;
-    }
-    // The checksum: the sum of all bytes, where the bytes of the checksum itself count as spaces (POSIX, pax: ustar
-    // interchange format).
-    let sum = record.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) });
-    let field = record.get(148..156).and_then(|field| std::str::from_utf8(field).ok()).unwrap_or_default();
-    u32::from_str_radix(field.trim_matches([' ', '\0']), 8).is_ok_and(|expected| expected == sum.sum::<u32>())
 }

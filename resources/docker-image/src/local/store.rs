@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use jetway::{Context, Inputs, Result};
-use tar::{Archive, EntryType};
 
 use crate::background::{self, Stop};
 use crate::digest::{Digest, Hasher};
 use crate::layer::content::Content;
 use crate::layer::decompress::Compression;
 use crate::layer::holes::Sparse;
+use crate::layer::tar::{Archive, Kind};
 use crate::source::Source;
 
 /// How many links in an archive may be chained.
@@ -173,37 +173,35 @@ impl Store {
 fn entries(path: &Path, stop: &Stop) -> Result<HashMap<String, Entry>> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
-    let unreadable = |error: io::Error| anyhow!("it is not a valid tar archive: {error}");
     let mut archive = Archive::new(file);
     let mut found = HashMap::new();
-    for entry in archive.entries_with_seek().map_err(unreadable)? {
+    while let Some(entry) = archive.next()? {
         stop.check()?;
-        let entry = entry.map_err(unreadable)?;
+        let begin = archive.position()?;
+        archive.seek_past()?;
         if found.len() >= MOST_ENTRIES {
             return Err(anyhow!("the archive has more than {MOST_ENTRIES} entries"));
         }
         // A name that leaves the archive, or that is not UTF-8, is skipped: no manifest can refer to it.
-        let Some(name) = entry.path().ok().and_then(|path| cleaned(path.to_str()?)) else { continue };
-        let begin = entry.raw_file_position();
-        let kind = entry.header().entry_type();
-        match kind {
-            EntryType::Regular | EntryType::Continuous => {
-                let end = begin.checked_add(entry.size()).filter(|end| *end <= length);
+        let Some(name) = std::str::from_utf8(&entry.path).ok().and_then(cleaned) else { continue };
+        match entry.kind {
+            Kind::File if entry.pieces.is_some() => {
+                return Err(anyhow!("`{name}` is a sparse file, which is not supported in an image archive"));
+            }
+            Kind::File => {
+                let end = begin.checked_add(entry.size).filter(|end| *end <= length);
                 let end = end.with_context(|| format!("the archive is truncated in `{name}`"))?;
                 found.insert(name, Entry::File(begin..end));
             }
-            EntryType::Symlink | EntryType::Link => {
-                let target = entry.link_name().ok().flatten();
-                let target = target.as_deref().and_then(Path::to_str);
-                let parent = name.rsplit_once('/').map(|(parent, _)| parent).filter(|_| kind == EntryType::Symlink);
+            Kind::SymbolicLink | Kind::HardLink => {
+                let target = std::str::from_utf8(&entry.target).ok().filter(|target| !target.is_empty());
+                let parent = name.rsplit_once('/').map(|(parent, _)| parent);
+                let parent = parent.filter(|_| entry.kind == Kind::SymbolicLink);
                 let joined =
                     target.map(|target| parent.map_or(target.to_owned(), |parent| format!("{parent}/{target}")));
                 if let Some(to) = joined.as_deref().and_then(cleaned) {
                     found.insert(name, Entry::Link(to));
                 }
-            }
-            EntryType::GNUSparse => {
-                return Err(anyhow!("`{name}` is a sparse file, which is not supported in an image archive"));
             }
             _ => {}
         }
@@ -254,6 +252,7 @@ pub(crate) async fn unpacked(context: &Context, source: &Source, part: Part) -> 
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use tar::EntryType;
 
     fn archive(bytes: &[u8]) -> (tempfile::NamedTempFile, Result<HashMap<String, Entry>>) {
         let file = tempfile::NamedTempFile::new().unwrap();

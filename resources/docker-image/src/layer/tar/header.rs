@@ -5,7 +5,7 @@ use std::io;
 use super::invalid::broken;
 
 /// The size of a header; content is padded to a multiple of it.
-pub(super) const BLOCK: usize = 512;
+pub(crate) const BLOCK: usize = 512;
 
 /// A raw header.
 pub(super) struct Header<'h>(pub(super) &'h [u8; BLOCK]);
@@ -29,12 +29,8 @@ impl Header<'_> {
         let byte = |(index, byte): (usize, &u8)| if own(index) { b' ' } else { *byte };
         let sum: u64 = self.0.iter().enumerate().map(byte).map(u64::from).sum();
         let signed: i64 = self.0.iter().enumerate().map(byte).map(|byte| i64::from(byte.cast_signed())).sum();
-        let named = self.number(148, 8)?;
-        if named == sum || i64::try_from(named) == Ok(signed) {
-            Ok(())
-        } else {
-            Err(broken("the checksum of a header is wrong"))
-        }
+        let is_right = |named: u64| named == sum || i64::try_from(named) == Ok(signed);
+        if self.number(148, 8).is_ok_and(is_right) { Ok(()) } else { Err(broken("the checksum of a header is wrong")) }
     }
 
     pub(super) fn size(&self) -> io::Result<u64> {
