@@ -1,4 +1,8 @@
 //! Patterns of paths: globs, and directories that match all files below them.
+//!
+//! It is a matcher of our own, since in the documentation of `paths` `**` matches anything, and braces are literal, as
+//! in the resource that these patterns come from (Go's `filepath.Match`). In globset (0.4) `**` has a meaning only
+//! between slashes, `**/` also matches nothing, and `{a,b}` are alternatives.
 
 /// A pattern of paths.
 #[derive(Debug)]
@@ -155,6 +159,18 @@ mod tests {
         }
         for pattern in ["", "/", "[a", "a\\"] {
             assert!(Glob::parse(pattern).is_err(), "{pattern}");
+        }
+    }
+
+    /// When this test fails after an upgrade of globset, this matcher may have lost its reason.
+    #[test]
+    fn globset_differs() {
+        for (pattern, path, expected) in
+            [("a**b", "a/b", true), ("**/*.md", "README.md", false), ("{a,b}", "{a,b}", true), ("{a,b}", "a", false)]
+        {
+            let theirs = globset::GlobBuilder::new(pattern).literal_separator(true).build().unwrap().compile_matcher();
+            let ours = Glob::parse(pattern).unwrap();
+            assert_eq!((ours.matches(path), theirs.is_match(path)), (expected, !expected), "{pattern} on {path}");
         }
     }
 

@@ -6,6 +6,8 @@
 
 use regex::Regex;
 
+use crate::files::go_glob::{self, DoubleStar, SPECIAL};
+
 /// The longest pattern, in bytes; longer than any path can be.
 const LONGEST: usize = 4096;
 
@@ -139,7 +141,7 @@ impl Pattern {
             Some(rest) => (true, rest.to_owned()),
             None => (false, text),
         };
-        let matches = compile(&text).ok_or_else(|| format!("`{text}` is not a valid pattern"))?;
+        let matches = compile(&text).map_err(|problem| format!("`{text}` is not a valid pattern: {problem}"))?;
         Ok(Some(Self { includes, text, matches }))
     }
 
@@ -156,7 +158,7 @@ impl Pattern {
     /// Whether the literal parts at the start of the pattern match the directory or one of its parents.
     fn may_match_below(&self, directory: &str) -> bool {
         for (ours, theirs) in self.text.split('/').zip(directory.split('/')) {
-            if ours.contains(['*', '?', '[', '\\']) {
+            if ours.contains(SPECIAL) {
                 return true;
             }
             if ours != theirs {
@@ -167,96 +169,20 @@ impl Pattern {
     }
 }
 
-/// Compiles a pattern; `None` if Go rejects it.
-fn compile(pattern: &str) -> Option<Kind> {
-    let mut expression = String::from("(?s)^");
-    let mut characters = pattern.chars().peekable();
-    // The simple form of the pattern; `None` if it needs a regular expression.
-    let (mut is_first, mut simple) = (true, Some(Kind::Exactly));
-    while let Some(character) = characters.next() {
-        match character {
-            '*' if characters.peek() == Some(&'*') => {
-                characters.next();
-                let slash = characters.next_if_eq(&'/').is_some();
-                if characters.peek().is_none() {
-                    // `a/**`: every path with this prefix.
-                    simple = match simple {
-                        Some(Kind::Exactly) => {
-                            Some(Kind::Prefix(pattern.strip_suffix(if slash { "**/" } else { "**" })?.to_owned()))
-                        }
-                        _ => None,
-                    };
-                    expression.push_str(".*");
-                } else {
-                    expression.push_str("(.*/)?");
-                    simple = None;
-                }
-                if is_first {
-                    simple = Some(Kind::Suffix(pattern.strip_prefix("**")?.to_owned()));
-                }
-            }
-            '*' => {
-                expression.push_str("[^/]*");
-                simple = None;
-            }
-            '?' => {
-                expression.push_str("[^/]");
-                simple = None;
-            }
-            '\\' => {
-                // A trailing backslash is an error in Go.
-                expression.push_str(&regex::escape(&characters.next()?.to_string()));
-                simple = None;
-            }
-            '[' => {
-                expression.push_str(&class(&mut characters)?);
-                simple = None;
-            }
-            plain => expression.push_str(&regex::escape(&plain.to_string())),
-        }
-        is_first = false;
+/// Compiles a pattern.
+fn compile(pattern: &str) -> Result<Kind, &'static str> {
+    let expression = go_glob::compile(pattern, DoubleStar::Directories)?;
+    let is_literal = |text: &&str| !text.contains(SPECIAL);
+    if is_literal(&pattern) {
+        return Ok(Kind::Exactly);
     }
-    expression.push('$');
-    Some(match simple {
-        Some(kind) => kind,
-        None => Kind::Expression(Regex::new(&expression).ok()?),
-    })
-}
-
-/// Parses a class, `[a-c]`, `[^x]`, after its bracket.
-fn class(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<String> {
-    let mut class = String::from("[");
-    if characters.next_if_eq(&'^').is_some() {
-        class.push('^');
+    if let Some(suffix) = pattern.strip_prefix("**").filter(is_literal) {
+        return Ok(Kind::Suffix(suffix.to_owned()));
     }
-    let mut is_empty = true;
-    loop {
-        let character = match characters.next()? {
-            ']' if !is_empty => break,
-            // Go rejects an empty class, and an unescaped bracket in a class.
-            ']' | '-' => return None,
-            '\\' => characters.next()?,
-            other => other,
-        };
-        class.push_str(&escaped(character));
-        is_empty = false;
-        if characters.next_if_eq(&'-').is_some() {
-            let end = match characters.next()? {
-                ']' | '-' => return None,
-                '\\' => characters.next()?,
-                other => other,
-            };
-            class.push('-');
-            class.push_str(&escaped(end));
-        }
+    if let Some(prefix) = pattern.strip_suffix("**/").or(pattern.strip_suffix("**")).filter(is_literal) {
+        return Ok(Kind::Prefix(prefix.to_owned()));
     }
-    class.push(']');
-    Some(class)
-}
-
-/// A character in a class, where more characters are special.
-fn escaped(character: char) -> String {
-    if character.is_ascii_punctuation() { format!("\\{character}") } else { character.to_string() }
+    Ok(Kind::Expression(expression))
 }
 
 #[cfg(test)]

@@ -234,6 +234,29 @@ fn tag_filter_matches_the_same_names() {
     assert!(compared.get() > 150, "only {} globs were understood by both", compared.get());
 }
 
+/// When this test fails after an upgrade of globset, `pattern/glob.rs` may have lost its reason.
+#[test]
+fn globset_does_not_match_the_same_names() {
+    let directory = tempfile::tempdir().unwrap();
+    repository(directory.path(), &["one".to_owned()]);
+    let names = ["{a,b}", "a", "b/c", "b/x/c", "x"];
+    for name in names {
+        run(directory.path(), "git", &["tag", name, "refs/heads/main"], b"").unwrap();
+    }
+    for (glob, expected, by_globset) in
+        [("{a,b}", &["{a,b}"][..], &["a"][..]), ("b/**/c", &["b/x/c"], &["b/c", "b/x/c"]), ("**/x", &[], &["x"])]
+    {
+        let theirs = run(directory.path(), "git", &["tag", "--list", glob], b"").unwrap();
+        assert_eq!(theirs.lines().collect::<Vec<_>>(), expected, "{glob}");
+        let pattern = Pattern::glob(glob).unwrap();
+        let matched =
+            |matches: &dyn Fn(&str) -> bool| names.into_iter().filter(|name| matches(name)).collect::<Vec<_>>();
+        assert_eq!(matched(&|name| pattern.matches(name.as_bytes())), expected, "{glob}");
+        let globset = globset::Glob::new(glob).unwrap().compile_matcher();
+        assert_eq!(matched(&|name| globset.is_match(name)), by_globset, "{glob}");
+    }
+}
+
 #[test]
 fn tag_regex_matches_the_same_names() {
     let directory = tempfile::tempdir().unwrap();

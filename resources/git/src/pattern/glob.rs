@@ -1,4 +1,7 @@
 //! Translates globs of `git tag --list` (wildmatch without `WM_PATHNAME`): `*` also matches `/`.
+//!
+//! It is a matcher of our own, since globset (0.4) has alternatives (`{a,b}`) and a meaning of its own for `**/`, which
+//! git has not here.
 
 use crate::pattern::character_set::{CharacterSet, class_name, literal, no_such_class};
 
