@@ -14,6 +14,7 @@ mod bad_input;
 mod check;
 mod credential_hosts;
 mod encrypted;
+mod error_texts;
 mod filters;
 mod get;
 mod git_config;

@@ -4,6 +4,7 @@
 pub(crate) mod agent;
 pub(crate) mod askpass;
 mod defaults;
+pub mod error_texts;
 pub mod git;
 mod keys;
 pub mod lfs;

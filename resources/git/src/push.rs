@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use git2::Oid;
 use jetway::{Advise as _, Finished, Result};
+use jetway_git_client::transport::error_texts::{LOCKED, Meaning, means};
 use jetway_git_client::transport::lfs::without_progress;
 
 use self::integration::{Integration, UPSTREAM, Upstream};
@@ -33,9 +34,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-
-/// git's words for a server that cannot push all refs or none.
-const NO_ATOMIC: &str = "does not support --atomic";
 
 /// The result of a push.
 #[derive(Debug)]
@@ -194,7 +192,7 @@ impl Push<'_> {
         let finished = self.push(&wanted, upstream, true).await?;
         let is_about_a_tag = |refused: &Rejection| !refused.is_side_effect() && refused.name.starts_with("refs/tags/");
         let needs_a_plan = !finished.is_success()
-            && (finished.stderr.contains(NO_ATOMIC) || of_push(&finished).iter().any(is_about_a_tag));
+            && (means(&finished.stderr, Meaning::CannotAtomic) || of_push(&finished).iter().any(is_about_a_tag));
         Ok(Some(finished).filter(|_| !needs_a_plan))
     }
 
@@ -215,7 +213,7 @@ impl Push<'_> {
         let is_one = refspecs.len() == 1 && !refspecs.iter().any(|refspec| refspec.contains('*'));
         let finished = self.push(refspecs, upstream, !is_one).await?;
         // The server does not support atomic pushes: push without.
-        if finished.stderr.contains(NO_ATOMIC) {
+        if means(&finished.stderr, Meaning::CannotAtomic) {
             return self.push(refspecs, upstream, false).await.map(Some);
         }
         Ok(Some(finished))
@@ -293,7 +291,7 @@ impl Push<'_> {
 /// integrate; notes can always be integrated.
 fn lost_race(refused: &[Rejection], stderr: &str, branch: Option<&str>) -> Option<String> {
     // In an atomic push, the server reports a lock failure of one ref for every ref.
-    let is_locked = |name: &&str| stderr.contains(&format!("cannot lock ref '{name}'"));
+    let is_locked = |name: &&str| stderr.contains(&format!("{LOCKED} '{name}'"));
     if let Some(name) = branch.filter(is_locked) {
         return Some(name.to_owned());
     }

@@ -80,6 +80,7 @@ pub mod docs;
 mod encoding;
 mod entry;
 mod error;
+mod error_text;
 #[cfg(feature = "http")]
 pub mod http;
 mod inputs;
@@ -115,6 +116,7 @@ pub use context::Context;
 pub use encoding::{hex, percent_decode, percent_encode};
 pub use entry::{main, serve_companion};
 pub use error::{Advise, Error, Interrupted, Line, Result, Silent, lines};
+pub use error_text::{ErrorText, Evidence};
 pub use inputs::Inputs;
 pub use interpolate::{Interpolated, Unknown, interpolate};
 pub use interrupt::Interrupt;

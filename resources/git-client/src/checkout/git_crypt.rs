@@ -7,6 +7,7 @@ use git2::Repository;
 use jetway::{Advise as _, Result, Secret, anyhow};
 
 use crate::source::git_crypt_key;
+use crate::transport::error_texts::{Meaning, means};
 use crate::transport::git::Git;
 
 /// The private file with the key.
@@ -37,7 +38,7 @@ pub async fn unlock(git: &Git<'_>, secret: &Secret, repository: &Repository, dir
 
 /// Adds a hint to the error of a checkout that git-crypt made fail.
 pub fn explain(error: jetway::Error) -> jetway::Error {
-    if error.chain().any(|cause| cause.to_string().contains("git-crypt")) {
+    if error.chain().any(|cause| means(&cause.to_string(), Meaning::GitCrypt)) {
         error.hint("check that `git_crypt_key` is the key of this repository")
     } else {
         error

@@ -9,6 +9,7 @@ use jetway::{Advise as _, Finished, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::transport::error_texts::{Meaning, means};
 use crate::transport::git::Git;
 use crate::transport::lfs;
 use crate::transport::refusal::Refusal;
@@ -184,11 +185,10 @@ impl Update<'_> {
             finished = update(None).await?;
         }
         let said = finished.stderr.to_lowercase();
-        let is_refused = ["authentication failed", "could not read username", "permission denied (publickey"];
         let fetched = lfs::explain(finished).context("cannot fetch the submodules");
-        if fetched.is_err() && is_refused.iter().any(|words| said.contains(words)) {
+        if fetched.is_err() && (means(&said, Meaning::Login) || means(&said, Meaning::KeyRefused)) {
             fetched.hint("set `submodule_credentials` for submodules on other hosts or with other keys")?;
-        } else if said.contains("branch configured to inherit branch from superproject") {
+        } else if means(&said, Meaning::InheritedBranch) {
             fetched.hint(
                 "a nested submodule has `branch = .`, but its parent submodule is on no branch; name a branch in \
                  its `.gitmodules`, or set `submodule_recursive: false`",

@@ -13,6 +13,7 @@ use crate::source::remote::Remote;
 use crate::transport::agent::Agent;
 use crate::transport::askpass::{self, Askpass};
 use crate::transport::defaults;
+use crate::transport::error_texts::{Meaning, means};
 use crate::transport::keys::Keys;
 use crate::transport::lfs::Lfs;
 use crate::transport::ls_refs::{self, RemoteRef, UnusableResponse};
@@ -48,8 +49,8 @@ pub struct Git<'c> {
     is_debugged: bool,
     rewrites_addresses: bool,
     has_ca_certs: bool,
-    /// Error texts of ssh, in lower case, that mean a missing `private_key`.
-    signs_of_missing_key: &'static [&'static str],
+    /// The errors of ssh that mean a missing `private_key`.
+    signs_of_missing_key: &'static [Meaning],
     traces: Option<Traces>,
     hints: Hints,
     askpass: Option<Askpass>,
@@ -116,10 +117,10 @@ impl<'c> Git<'c> {
             pairs.push(("include.path".to_owned(), file.display().to_string()));
         }
         let is_ssh = Address::parse(&remote.address).is_some_and(|address| address.is_ssh());
-        let signs_of_missing_key: &[&str] = match access.known_hosts() {
+        let signs_of_missing_key: &[Meaning] = match access.known_hosts() {
             _ if keys.main.is_some() || !is_ssh => &[],
-            Some(_) => &["permission denied ("],
-            None => &["permission denied (", "host key verification failed"],
+            Some(_) => &[Meaning::NoKey],
+            None => &[Meaning::NoKey, Meaning::UnknownHostKey],
         };
         // A local path needs no trace.
         let traces =
@@ -337,24 +338,24 @@ impl<'c> Git<'c> {
             return Err(self.no_such_branch(branch));
         }
         let said = finished.stderr.to_lowercase();
-        let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
+        let any = |meaning| means(&said, meaning);
         if !ServerError::is_why(&finished) {
             return Err(finished.failure());
         }
         let error = jetway::Error::new(ServerError(finished.failure()));
-        Err(if said.contains("unable to read askpass response") && said.contains("could not read username") {
+        Err(if any(Meaning::RedirectedLogin) {
             error.hint(self.hints.redirect)
-        } else if any(&["authentication failed", "could not read username", "could not read password"]) {
+        } else if any(Meaning::Login) {
             error.hint(self.hints.login)
-        } else if any(self.signs_of_missing_key) {
+        } else if self.signs_of_missing_key.iter().any(|meaning| any(*meaning)) {
             error.hint("set `private_key` in the source: an ssh address needs it")
-        } else if said.contains("permission denied (publickey") {
+        } else if any(Meaning::KeyRefused) {
             error.hint("check `private_key`, and that its public key has access to this repository")
-        } else if any(&["host key verification failed", "remote host identification has changed"]) {
+        } else if any(Meaning::ChangedHostKey) {
             error.hint("the server's host key does not match `known_hosts`; replace the line only with a key from a source you trust")
-        } else if any(&["does not match target host", "certificate subject name matches"]) {
+        } else if any(Meaning::CertificateName) {
             error.hint("the server's certificate is for another host name; use a name from the certificate in `uri`")
-        } else if said.contains("certificate") {
+        } else if any(Meaning::Certificate) {
             // With GnuTLS, git's message does not distinguish the two.
             error.hint(
                 "the server's certificate has expired or is not trusted; to trust it, add its CA certificate to `ca_certs`",

@@ -5,6 +5,8 @@
 
 use jetway::{Advise as _, Finished, Result};
 
+use crate::transport::error_texts::{Meaning, means};
+
 /// Whether a checkout has git-lfs files or their pointers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lfs {
@@ -56,13 +58,12 @@ pub fn explain(finished: Finished) -> Result<Finished> {
     }
     let error = finished.failure();
     let said = finished.stderr.to_lowercase();
-    let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
-    let is_lfs = any(&["git-lfs", "smudge filter lfs", "lfs:"]);
-    Err(if is_lfs && any(&["git-lfs: not found", "git-lfs: command not found", "git-lfs: no such file"]) {
+    let any = |meaning| means(&said, meaning);
+    Err(if any(Meaning::Lfs) && any(Meaning::NoLfs) {
         error.hint(
             "this repository needs git-lfs, which is not installed; `disable_git_lfs: true` checks out the pointers",
         )
-    } else if is_lfs && any(&["authentication required", "authorization error", "credentials"]) {
+    } else if any(Meaning::Lfs) && any(Meaning::LfsLogin) {
         error.hint("the credentials of the source go to its own host only; set `submodule_credentials` for other hosts")
     } else {
         error

@@ -5,6 +5,7 @@ use std::fmt;
 use anyhow::anyhow;
 use jetway::{Advise as _, Finished};
 
+use crate::transport::error_texts::{Meaning, means};
 use crate::transport::ls_refs::RemoteRef;
 
 /// An error caused by the server or the connection, not by the local repository.
@@ -12,30 +13,12 @@ use crate::transport::ls_refs::RemoteRef;
 pub struct ServerError(pub(super) jetway::Error);
 
 impl ServerError {
-    /// git's error texts, in lower case, when the server is unreachable or refuses a request.
-    const SIGNS: &[&str] = &[
-        "authentication failed",
-        "certificate",
-        "could not read from remote",
-        "could not read password",
-        "could not read username",
-        "could not resolve",
-        "does not appear to be a git repository",
-        "early eof",
-        "hung up",
-        "remote error",
-        "rpc failed",
-        "unable to access",
-        "unable to connect to",
-        "unexpected disconnect",
-    ];
-
     /// Whether a command failed because of the server or the connection.
     pub(super) fn is_why(finished: &Finished) -> bool {
         let said = finished.stderr.to_lowercase();
         // `fatal: repository 'ADDRESS' not found`
         let has_no_repository = |line: &str| line.starts_with("fatal: repository '") && line.ends_with("' not found");
-        let is_sign = Self::SIGNS.iter().any(|sign| said.contains(sign)) || said.lines().any(has_no_repository);
+        let is_sign = means(&said, Meaning::Server) || said.lines().any(has_no_repository);
         !finished.is_success() && is_sign
     }
 }
@@ -101,45 +84,25 @@ impl Refusal {
     /// Classifies a failed command by its error lines.
     pub fn of(finished: &Finished) -> Option<Self> {
         // Use only git's own error lines: the output of hooks and traces may contain any text.
-        let is_verdict =
-            |line: &&str| ["fatal: ", "error: ", "remote error: "].iter().any(|word| line.starts_with(word));
+        // A fetch over the dumb HTTP protocol prints the line about the requested object without such a word. (For an
+        // object that is missing further back in history, git prints its type and the commit that needs it.)
+        let beginnings = ["fatal: ", "error: ", "remote error: ", "Cannot obtain needed object "];
+        let is_verdict = |line: &&str| beginnings.iter().any(|word| line.starts_with(word));
         let said = finished.stderr.lines().filter(is_verdict).collect::<Vec<_>>().join("\n").to_lowercase();
-        let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
-        if finished.is_success() {
-            None
-        } else if any(&["couldn't find remote ref", "remote branch", "could not find remote branch"]) {
-            Some(Self::UnknownRef)
-        } else if any(&["not our ref"]) || is_missing_from_files(&finished.stderr) {
-            Some(Self::UnknownCommit)
-        } else if said.contains("filter '") && said.contains("not supported")
-            || said.contains("filter allows max depth")
-        {
-            Some(Self::CannotFilter)
-        } else if said.contains("mismatched algorithms") || said.contains("unsupported object format") {
-            Some(Self::OtherObjectFormat)
-        } else if any(&["unadvertised object"]) || (said.contains("want ") && said.contains("not valid")) {
-            // The first text is git's, the second JGit's (`want HASH not valid`).
-            Some(Self::UnadvertisedCommit)
-        } else if any(&[
-            "does not support shallow",
-            "does not support --shallow",
-            "shallow capabilities",
-            "dumb http transport does not support",
-        ]) {
-            Some(Self::CannotShallow)
-        } else {
-            None
-        }
+        let meanings = [
+            (Meaning::UnknownRef, Self::UnknownRef),
+            (Meaning::UnknownCommit, Self::UnknownCommit),
+            (Meaning::CannotFilter, Self::CannotFilter),
+            (Meaning::OtherObjectFormat, Self::OtherObjectFormat),
+            (Meaning::UnadvertisedCommit, Self::UnadvertisedCommit),
+            (Meaning::CannotShallow, Self::CannotShallow),
+        ];
+        let found = meanings.into_iter().find(|(meaning, _)| means(&said, *meaning));
+        found.map(|(_, refusal)| refusal).filter(|_| !finished.is_success())
     }
-}
-
-/// Whether a fetch over the dumb HTTP protocol did not find the requested object. (For an object that is missing
-/// further back in history, git prints its type and the commit that needs it.)
-fn is_missing_from_files(said: &str) -> bool {
-    said.lines().any(|line| line.starts_with("Cannot obtain needed object "))
 }
 
 /// Whether a fetch failed only because the server did not send all requested objects.
 pub fn is_incomplete(finished: &Finished) -> bool {
-    !finished.is_success() && finished.stderr.contains("did not send all necessary objects")
+    !finished.is_success() && means(&finished.stderr, Meaning::Incomplete)
 }

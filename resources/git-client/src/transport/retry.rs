@@ -12,6 +12,8 @@ use jetway::http::header::{HeaderName, HeaderValue};
 use jetway::http::{Again, HeaderMap, Retry, StatusCode, after_answer};
 use jetway::{Command, Console, Context, Finished, Result};
 
+use crate::transport::error_texts::{AFTER_NO_GREETING, Meaning, NO_GREETING, STATUS, means};
+
 /// The limits of retries. Concourse repeats a check within about a minute, and people wait for gets and puts.
 const RETRY: Retry = Retry {
     tries: 4,
@@ -101,62 +103,6 @@ impl Verdict {
     }
 }
 
-/// git's error texts, in lower case, for errors that may be transient.
-const TRANSIENT_ERRORS: [&str; 18] = [
-    "banner exchange",
-    "connection closed by",
-    "connection refused",
-    "connection reset",
-    "connection timed out",
-    "could not resolve host",
-    "couldn't connect to server",
-    "early eof",
-    "empty reply from server",
-    "error in the pull function",
-    "failed to connect",
-    "gnutls recv error",
-    "hung up unexpectedly",
-    "kex_exchange_identification",
-    "non-properly terminated",
-    "rpc failed",
-    "transfer closed",
-    "unexpected disconnect",
-];
-
-/// Error texts, in lower case, of permanent errors. If one of them is printed too, there is no retry.
-const PERMANENT_ERRORS: [&str; 12] = [
-    "access denied",
-    "authentication failed",
-    "certificate",
-    "could not read password",
-    "could not read username",
-    "does not appear to be a git repository",
-    "host key verification failed",
-    "no tunnel to",
-    "not our ref",
-    "permission denied",
-    "remote error",
-    "repository not found",
-];
-
-/// Error texts of failures in which no request reached the server.
-const CONNECT_ERRORS: [&str; 6] = [
-    "banner exchange",
-    "could not resolve host",
-    "couldn't connect to server",
-    "failed to connect",
-    "kex_exchange_identification",
-    "ssh: connect to host",
-];
-
-/// The only lines that git prints when ssh ends before the server has sent a byte. At this log level, ssh since 10.0
-/// prints nothing if the server closes the connection before its greeting, and prints a line for every other error.
-const NO_GREETING: [&str; 3] = [
-    "fatal: could not read from remote repository.",
-    "please make sure you have the correct access rights",
-    "and the repository exists.",
-];
-
 /// Decides whether a finished command is retried.
 fn verdict_of(finished: &Finished, trace: Option<&Trace>, effect: Effect) -> Verdict {
     if finished.is_success() {
@@ -166,10 +112,10 @@ fn verdict_of(finished: &Finished, trace: Option<&Trace>, effect: Effect) -> Ver
 }
 
 fn verdict_of_stderr(said: &str, trace: Option<&Trace>, effect: Effect) -> Verdict {
-    let any = |needles: &[&str]| needles.iter().any(|needle| said.contains(needle));
     let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("warning: "));
-    let is_unreached =
-        any(&CONNECT_ERRORS) || (said.contains(NO_GREETING[0]) && lines.all(|line| NO_GREETING.contains(&line)));
+    let has_no_greeting =
+        said.contains(NO_GREETING) && lines.all(|line| line == NO_GREETING || AFTER_NO_GREETING.contains(&line));
+    let is_unreached = means(said, Meaning::Unreached) || has_no_greeting;
     let is_undone = match trace.filter(|trace| trace.has_requests) {
         Some(trace) => !trace.has_sent_a_push,
         None => is_unreached,
@@ -180,7 +126,7 @@ fn verdict_of_stderr(said: &str, trace: Option<&Trace>, effect: Effect) -> Verdi
         let again = after_answer(status, &headers.unwrap_or_default(), repeatable, SystemTime::now());
         return Verdict { again, why: format!("the server answered {status}") };
     }
-    if !repeatable || !(is_unreached || any(&TRANSIENT_ERRORS)) || any(&PERMANENT_ERRORS) {
+    if !repeatable || !(is_unreached || means(said, Meaning::Transient)) || means(said, Meaning::Permanent) {
         return Verdict::no();
     }
     let why = if is_unreached { "the server cannot be reached" } else { "the connection was cut" };
@@ -189,7 +135,7 @@ fn verdict_of_stderr(said: &str, trace: Option<&Trace>, effect: Effect) -> Verdi
 
 /// The status of a failed request, from `The requested URL returned error: 503`.
 fn status_in(said: &str) -> Option<StatusCode> {
-    let (_, rest) = said.rsplit_once("returned error: ")?;
+    let (_, rest) = said.rsplit_once(STATUS)?;
     StatusCode::from_bytes(rest.get(..3)?.as_bytes()).ok()
 }
 

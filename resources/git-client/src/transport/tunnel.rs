@@ -17,6 +17,7 @@ use jetway::{Advise as _, Companion, CompanionAnswer, CompanionCall, Context, Re
 use serde::{Deserialize, Serialize};
 
 use crate::access::Access;
+use crate::transport::error_texts::NO_TUNNEL;
 
 /// Connects through the proxy: `jetway-tunnel HOST PORT`.
 pub(crate) const COMPANION: Companion = Companion { name: "jetway-tunnel", run: run_tunnel };
@@ -76,7 +77,7 @@ fn run_tunnel(call: &CompanionCall) -> Result<CompanionAnswer> {
     let mut arguments = call.arguments.iter().map(|argument| argument.to_string_lossy());
     let host = arguments.next().context("there is no host to connect to")?;
     let port = arguments.next().and_then(|port| port.parse().ok()).context("there is no port to connect to")?;
-    let what = || format!("no tunnel to `{host}:{port}` through the proxy `{}:{}`", proxy.host, proxy.port);
+    let what = || format!("{NO_TUNNEL} `{host}:{port}` through the proxy `{}:{}`", proxy.host, proxy.port);
     let (stream, first) = proxy.connect(&host, port).with_context(what)?;
     relay(&stream, &first).with_context(|| format!("the tunnel to `{host}:{port}` broke"))?;
     Ok(CompanionAnswer::Done)

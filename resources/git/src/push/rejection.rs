@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jetway::Finished;
+use jetway_git_client::transport::error_texts::{Meaning, means};
 
 /// A ref that the server, or git itself, refused to update.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,28 +17,22 @@ pub(crate) struct Rejection {
 impl Rejection {
     /// Whether the ref has commits on the server that HEAD does not contain.
     pub(crate) fn has_moved(&self) -> bool {
-        self.says(&[
-            "fetch first",
-            "non-fast-forward",
-            "cannot lock ref",
-            "failed to update ref",
-            "incorrect old value",
-        ]) || self.is_stale()
+        means(&self.reason, Meaning::MovedRef)
     }
 
     /// Whether a lease failed.
     fn is_stale(&self) -> bool {
-        self.says(&["stale info"])
+        means(&self.reason, Meaning::StaleLease)
     }
 
     /// Whether it is an existing tag on another object, and `force` is not set.
     fn exists_already(&self) -> bool {
-        self.says(&["already exists"])
+        means(&self.reason, Meaning::ExistingTag)
     }
 
     /// Whether it was refused only because another ref of the atomic push was.
     pub(crate) fn is_side_effect(&self) -> bool {
-        self.says(&["atomic push failed", "atomic push failure"])
+        means(&self.reason, Meaning::AtomicSideEffect)
     }
 
     /// What the user can do about it.
@@ -51,10 +46,6 @@ impl Rejection {
         } else {
             None
         }
-    }
-
-    fn says(&self, words: &[&str]) -> bool {
-        words.iter().any(|words| self.reason.contains(words))
     }
 }
 
