@@ -35,6 +35,7 @@
 mod client;
 mod display;
 mod environment;
+mod error_texts;
 mod explain;
 mod pem;
 mod provider;

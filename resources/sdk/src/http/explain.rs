@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::display::{RequestLine, display_duration, one_line};
+use super::error_texts::{self, PrivateError};
 use super::settings::TimeoutKeys;
 use super::transport_error::{TransportError, TransportKind};
 use super::{tls_error, upload};
@@ -133,41 +134,31 @@ fn explain_one(cause: &(dyn StdError + 'static), limits: &Limits) -> Option<Expl
             _ => None,
         };
     }
-    // These error types are private to their crates, so only their texts identify them. The tests provoke each one.
-    match cause.to_string().as_str() {
-        "dns error" => plain(Name, format!("the name of {host} cannot be resolved")),
-        "connection closed before message completed" | "end of file before message length reached" => {
-            plain(Cut, CLOSED.to_owned())
-        }
-        // With HTTP/2, only the text of a TLS error is left.
-        text if text.starts_with("received fatal alert: ") => {
-            let name = tls_error::alert_name(text.trim_start_matches("received fatal alert: "));
+    let text = cause.to_string();
+    match error_texts::identify(&text)? {
+        PrivateError::UnknownName => plain(Name, format!("the name of {host} cannot be resolved")),
+        PrivateError::Closed => plain(Cut, CLOSED.to_owned()),
+        PrivateError::Alert => {
+            let name = tls_error::alert_name(text.trim_start_matches(error_texts::ALERT));
             let hint = "does it require a client certificate, or reject the one that it got?";
             Some((Alert, format!("the server ended TLS with the alert {name}"), Some(hint.to_owned())))
         }
-        "tunnel error: proxy authorization required" => Some((
+        PrivateError::ProxyLogin => Some((
             Proxy,
             "the proxy requires a user and password, or rejects the given ones".to_owned(),
             Some("put them into the proxy's URL: `http://user:password@host:port`".to_owned()),
         )),
-        "SOCKS error: credentials not accepted" | "SOCKS error: server does not support user/pass authentication" => {
-            Some((
-                Proxy,
-                "the SOCKS proxy requires a user and password, or rejects the given ones".to_owned(),
-                Some("put them into the proxy's URL: `socks5://user:password@host:port`".to_owned()),
-            ))
-        }
-        text if text.starts_with("SOCKS error: failed parsing") => {
-            plain(Proxy, "the proxy does not speak SOCKS".to_owned())
-        }
-        text if text.starts_with("SOCKS error: ") => plain(Proxy, format!("the SOCKS proxy cannot connect to {host}")),
-        text if text.starts_with("tunnel error: unsuccessful") => {
-            plain(Proxy, format!("the proxy cannot connect to {host}"))
-        }
-        text if text.starts_with("tunnel error: unexpected end of file") => {
+        PrivateError::ProxyRefusal => plain(Proxy, format!("the proxy cannot connect to {host}")),
+        PrivateError::ProxyClosed => {
             plain(Proxy, format!("the proxy closed the connection instead of connecting to {host}"))
         }
-        _ => None,
+        PrivateError::SocksLogin => Some((
+            Proxy,
+            "the SOCKS proxy requires a user and password, or rejects the given ones".to_owned(),
+            Some("put them into the proxy's URL: `socks5://user:password@host:port`".to_owned()),
+        )),
+        PrivateError::NotSocks => plain(Proxy, "the proxy does not speak SOCKS".to_owned()),
+        PrivateError::SocksRefusal => plain(Proxy, format!("the SOCKS proxy cannot connect to {host}")),
     }
 }
 

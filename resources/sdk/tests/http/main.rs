@@ -8,6 +8,7 @@
 
 mod answers;
 mod client;
+mod error_texts;
 mod processes;
 mod proxies;
 mod proxy_relay;

@@ -38,7 +38,7 @@ impl Socks {
         Self { port, asked, task }
     }
 
-    fn settings(&self, scheme: &str, login: &str, authority: &str) -> HttpSettings {
+    pub(crate) fn settings(&self, scheme: &str, login: &str, authority: &str) -> HttpSettings {
         let proxy = Some(format!("{scheme}://{login}127.0.0.1:{}", self.port));
         let ca_certs = (!authority.is_empty()).then(|| authority.to_owned()).into_iter().collect();
         HttpSettings { proxy, ca_certs, ..quick() }
