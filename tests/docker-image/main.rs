@@ -24,6 +24,7 @@ mod build_trouble;
 mod check;
 mod cosign;
 mod ecr;
+mod error_texts;
 mod eventual;
 mod formats;
 mod get;

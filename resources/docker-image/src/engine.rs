@@ -17,6 +17,7 @@ pub(crate) mod agent;
 mod cgroups;
 pub(crate) mod connection;
 mod daemon;
+pub mod error_texts;
 pub(crate) mod failure;
 pub(crate) mod found;
 pub(crate) mod protobuf;
@@ -34,7 +35,8 @@ use hyper::{Method, Request};
 use jetway::{Advise as _, Interrupt, Result, Secret, percent_encode};
 use serde_json::{Value, json};
 
-use self::failure::{REFUSED, failure};
+use self::error_texts::is_refusal;
+use self::failure::failure;
 use connection::{Answer, Body, Endpoint, PROMPTLY, nothing};
 
 /// The newest supported API version. With older engines, the client uses the engine's version; newer engines still
@@ -264,16 +266,11 @@ impl Engine {
 /// Passes messages on until one reports a failure.
 fn failing(mut messages: impl FnMut(Value) -> Result<()>) -> impl FnMut(Value) -> Result<()> {
     move |message| match failure(&message) {
-        Some(error) => {
-            let text = error.to_string().to_lowercase();
-            Err(if REFUSED.iter().any(|word| text.contains(word)) {
-                error.hint(
-                    "check that `username` and `password` are valid for the registry and have the required access",
-                )
-            } else {
-                error
-            })
-        }
+        Some(error) => Err(if is_refusal(&error.to_string().to_lowercase()) {
+            error.hint("check that `username` and `password` are valid for the registry and have the required access")
+        } else {
+            error
+        }),
         None => messages(message),
     }
 }

@@ -41,6 +41,7 @@ use std::path::Path;
 
 use jetway::{Context, Part, Resource, Response, Result, UnknownKeys, Verb};
 
+pub use engine::error_texts as engine_error_texts;
 pub use flavour::{Image, Kind, OfDockerImage, OfRegistryImage};
 pub use params::get::GetParams;
 pub use params::put::PutParams;

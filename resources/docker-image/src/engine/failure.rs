@@ -5,6 +5,8 @@ use std::fmt;
 use anyhow::anyhow;
 use serde_json::Value;
 
+use crate::engine::error_texts::is_transient;
+
 /// The error in a message, if it has one.
 pub(crate) fn failure(message: &Value) -> Option<jetway::Error> {
     let detail = message.pointer("/errorDetail/message").or_else(|| message.get("error"))?.as_str()?;
@@ -28,45 +30,9 @@ pub(crate) fn may_pass(error: &jetway::Error) -> bool {
     error.downcast_ref::<Passing>().is_some()
 }
 
-/// Phrases in an engine's error when the registry refuses the credentials.
-pub(super) const REFUSED: [&str; 4] = ["unauthorized", "denied", "authentication required", "no basic auth"];
-
-/// Phrases in transient errors. Engines pass on the errors of Go's HTTP client, and statuses with their names.
-const PASSING: [&str; 19] = [
-    "client.timeout",
-    "context deadline exceeded",
-    "tls handshake timeout",
-    "i/o timeout",
-    "timeout awaiting response headers",
-    "unexpected eof",
-    "connection reset by peer",
-    "connection refused",
-    "broken pipe",
-    "no route to host",
-    "network is unreachable",
-    "server misbehaving",
-    "temporary failure in name resolution",
-    "too many requests",
-    "toomanyrequests",
-    "500 internal server error",
-    "502 bad gateway",
-    "503 service unavailable",
-    "504 gateway timeout",
-];
-
 /// Turns an engine's error text into an error.
 pub(super) fn told(text: &str) -> jetway::Error {
-    let lower = text.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let passes = !has(&REFUSED) && (has(&PASSING) || has_busy_status(&lower) || lower.ends_with(": eof"));
-    if passes { Passing(text.to_owned()).into() } else { anyhow!("{text}") }
-}
-
-/// Whether a text has a status 500, 502, 503 or 504, whatever name the server gives to it: `unexpected HTTP status: 503
-/// Service Temporarily Unavailable`, `unexpected status code [manifests latest]: 502`.
-fn has_busy_status(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("status") else { return false };
-    rest.split([' ', ':']).any(|word| ["500", "502", "503", "504"].contains(&word))
+    if is_transient(&text.to_lowercase()) { Passing(text.to_owned()).into() } else { anyhow!("{text}") }
 }
 
 #[cfg(test)]
