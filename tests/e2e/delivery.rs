@@ -209,7 +209,7 @@ fn a_deploy_that_is_not_good_is_taken_back() {
         assert_eq!(World::running(&world.staging), [good.as_str(); 2]);
         if values == FAILING_TEST {
             let log = &build.log;
-            assert!(log.contains("failed, try 3 of 3") && log.contains("expected 2, found 3"), "{log}");
+            assert!(log.contains("failed, attempt 3 of 3") && log.contains("expected 2, found 3"), "{log}");
         }
         let heard = world.heard();
         let [.., began, ended] = heard.as_slice() else { panic!("{heard:?}") };

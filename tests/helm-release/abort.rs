@@ -7,7 +7,7 @@ use jetway_tests::verb::{Outcome, Running};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{RUNS, add_hook, deploy, inputs, put, revisions, said, source, statuses, wait_for_status};
+use crate::support::{FAILS, RUNS, add_hook, deploy, inputs, put, revisions, said, source, statuses, wait_for_status};
 
 /// Inputs with values of a chart that never becomes ready, and of a test that never ends.
 fn slow() -> TempDir {
@@ -36,7 +36,8 @@ fn during_upgrade_marks_the_revision_failed() {
         let namespace = cluster.namespace();
         let inputs = slow();
         deploy(&namespace, helm, "demo", &["--wait"]);
-        // helm 4's own strategy may watch the workload of revision 1, which is ready, and succeed at once.
+        // helm waits for the whole timeout. Its own strategy of version 4 may watch the workload of revision 1, which is ready, and
+        // succeed at once.
         let params = json!({
             "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "wait": "legacy", "timeout": "5m",
             "rollback_on_failure": true,
@@ -85,7 +86,7 @@ fn during_a_pause_ends_at_once() {
         (json!({ "chart": "chart", "wait": 600 }), "waiting 10 min, as `wait` says"),
         (
             json!({ "chart": "chart", "values": "fails.yaml", "test": { "attempts": 2, "delay": "10m" } }),
-            "waiting 10 min before try 2 of 2",
+            "waiting 10 min before attempt 2 of 2",
         ),
     ] {
         let running = start(&namespace, Helm::Four, params, &inputs);
@@ -127,7 +128,9 @@ fn during_atomic_rollback_releases_the_lock() {
         let inputs = slow();
         add_hook(inputs.path(), "pre-rollback", RUNS);
         start(&namespace, helm, json!({ "chart": "chart" }), &inputs).wait(Duration::from_mins(1)).succeeded();
-        let params = json!({ "chart": "chart", "values": "broken.yaml", "atomic": true, "timeout": "20s" });
+        // The upgrade fails at once, and the rollback waits for the hook of revision 1.
+        add_hook(inputs.path(), "pre-upgrade", FAILS);
+        let params = json!({ "chart": "chart", "atomic": true, "timeout": "5m" });
         let running = start(&namespace, helm, params, &inputs);
         wait_for_status(&namespace, 3, "pending-rollback");
         let (_, said) = aborted(running);

@@ -86,8 +86,8 @@ fn take_ownership_takes_over_an_existing_object() {
         assert!(text.contains("\"settings\"") && text.contains("hint: `take_ownership: true`"), "{helm:?}: {text}");
         assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
         put(json!({ "take_ownership": true })).succeeded();
-        let its = namespace.kubectl(&["get", "configmap", "settings", "--output=jsonpath={.data.a}"]);
-        assert_eq!(its, "chart", "{helm:?}");
+        let data = namespace.kubectl(&["get", "configmap", "settings", "--output=jsonpath={.data.a}"]);
+        assert_eq!(data, "chart", "{helm:?}");
     }
 }
 

@@ -23,11 +23,11 @@ use crate::support::{put, revisions, said, with};
 
 const TOKEN: &str = "ya29.s3cret-token-of-a-cloud";
 
-/// An API server with one release that accepts the bearer tokens for which `knows` is true.
-fn api_server(knows: impl Fn(&str) -> bool + Send + Sync + 'static) -> StandIn {
+/// An API server with one release that accepts the bearer tokens for which `accepts` is true.
+fn api_server(accepts: impl Fn(&str) -> bool + Send + Sync + 'static) -> StandIn {
     StandIn::start_tls(move |asked| {
         let token = asked.header("authorization").and_then(|header| header.strip_prefix("Bearer "));
-        if !token.is_some_and(&knows) {
+        if !token.is_some_and(&accepts) {
             return Answer::json(401, &json!({ "kind": "Status", "message": "Unauthorized" }));
         }
         let labels = json!({ "name": "demo", "owner": "helm", "status": "deployed", "version": "1" });
@@ -45,7 +45,7 @@ fn check(source: &Value, environment: &[(&str, &str)]) -> Outcome {
 }
 
 #[track_caller]
-fn gets_in(source: &Value, environment: &[(&str, &str)]) {
+fn check_succeeds(source: &Value, environment: &[(&str, &str)]) {
     let outcome = check(source, environment);
     assert_eq!(outcome.json(), revisions([1]));
     assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());

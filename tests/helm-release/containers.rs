@@ -101,7 +101,7 @@ fn failed_test_rolls_back_to_pods_that_serve_the_old_content() {
     assert_eq!(said.matches("  | expected 2, found 3\n").count(), 3, "{said}");
     assert!(said.contains("test: exit code 1 Error"), "{said}");
     let words = "it was rolled back to revision 1: revision 3 is deployed now (demo-1.2.3, app version 4.5)\n  \
-        caused by: its tests failed in each of 3 tries\n";
+        caused by: its tests failed in all 3 attempts\n";
     assert!(said.contains(words), "{said}");
     assert_eq!(statuses(&namespace), ["superseded", "superseded", "deployed"]);
     assert_eq!(served(&namespace), ["old"]);
@@ -112,22 +112,24 @@ fn test_that_passes_on_the_third_attempt_passes() {
     let Some(cluster) = cluster_with_containers() else { return };
     let namespace = cluster.namespace_with_containers();
     // The attempts share only the node: each writes a file there, and counts the files.
-    let tries = format!("/tmp/tries-of-{}", namespace.name());
+    let attempts = format!("/tmp/attempts-of-{}", namespace.name());
     let test = with(
-        shell("echo >/tries/$(date +%s%N)-$$; tries=$(ls /tries | wc -l); echo try $tries; [ $tries -eq 3 ]"),
-        json!({ "volumeMounts": [{ "name": "tries", "mountPath": "/tries" }] }),
+        shell("echo >/attempts/$(date +%s%N)-$$; count=$(ls /attempts | wc -l); echo attempt $count; [ $count -eq 3 ]"),
+        json!({ "volumeMounts": [{ "name": "attempts", "mountPath": "/attempts" }] }),
     );
     let inputs = inputs_with(&values(json!({ "container": serving("new"), "testContainer": test })));
     let template = inputs.path().join("chart/templates/test.yaml");
-    let volume = json!([{ "name": "tries", "hostPath": { "path": tries, "type": "DirectoryOrCreate" } }]);
+    let volume = json!([{ "name": "attempts", "hostPath": { "path": attempts, "type": "DirectoryOrCreate" } }]);
     let with_volume = std::fs::read_to_string(&template).unwrap() + &format!("  volumes: {volume}\n");
     std::fs::write(&template, with_volume).unwrap();
     let params = params(json!({ "test": { "attempts": 3, "delay": "100ms", "cleanup": true } }));
     let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
-    let _ = std::fs::remove_dir_all(tries);
+    let _ = std::fs::remove_dir_all(attempts);
     assert_eq!(outcome.json()["version"], revisions([1])[0]);
     let said = said(&outcome);
-    for line in ["  | try 1\n", "  | try 2\n", "  | try 3\n", "the tests of `demo` passed, try 3 of 3\n"] {
+    for line in
+        ["  | attempt 1\n", "  | attempt 2\n", "  | attempt 3\n", "the tests of `demo` passed, attempt 3 of 3\n"]
+    {
         assert!(said.contains(line), "{line}: {said}");
     }
 }

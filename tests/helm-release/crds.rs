@@ -1,20 +1,30 @@
 //! Charts with custom resource definitions, and objects of these kinds.
 
-use jetway_tests::kubernetes::{Helm, Kubernetes, cluster};
+use jetway_tests::kubernetes::{Helm, Kubernetes, Namespace, cluster};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{inputs, put, revisions, said, source, statuses, with};
 
 /// A kind that is unique to the test.
-struct Kind {
+pub(crate) struct Kind {
     cluster: &'static Kubernetes,
     group: String,
 }
 
 impl Kind {
+    /// A kind of a group that is named after the namespace.
+    pub(crate) fn new(namespace: &Namespace) -> Self {
+        Self { cluster: namespace.cluster(), group: format!("{}.jetway.test", namespace.name()) }
+    }
+
+    /// Deletes the kind with all its objects.
+    pub(crate) fn delete(&self) {
+        self.cluster.kubectl(&["delete", "crd", &format!("widgets.{}", self.group)]);
+    }
+
     /// Inputs with a chart that contains the kind, and an object of the kind.
-    fn inputs(&self) -> TempDir {
+    pub(crate) fn inputs(&self) -> TempDir {
         let inputs = inputs(&[]);
         std::fs::create_dir(inputs.path().join("chart/crds")).unwrap();
         for (file, text) in [("crds/widgets.yaml", self.definition()), ("templates/widget.yaml", self.object())] {
@@ -59,7 +69,7 @@ fn installs_and_upgrades_a_chart_with_crds_with_and_without_show_diff() {
     for helm in Helm::BOTH {
         for shown in [false, true] {
             let namespace = cluster.namespace();
-            let kind = Kind { cluster, group: format!("{}.jetway.test", namespace.name()) };
+            let kind = Kind::new(&namespace);
             let inputs = kind.inputs();
             let run = |replicas: u64, more: Value| {
                 let overrides = json!([{ "key": "replicas", "value": replicas }]);
@@ -102,12 +112,12 @@ fn kind_that_is_gone_is_named() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
-        let kind = Kind { cluster, group: format!("{}.jetway.test", namespace.name()) };
+        let kind = Kind::new(&namespace);
         let inputs = kind.inputs();
         let run = |params: Value| put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         let params = json!({ "chart": "chart", "rollback_on_failure": true, "timeout": 60 });
         run(params.clone()).succeeded();
-        cluster.kubectl(&["delete", "crd", &format!("widgets.{}", kind.group)]);
+        kind.delete();
         for file in ["crds/widgets.yaml", "templates/widget.yaml"] {
             std::fs::remove_file(inputs.path().join("chart").join(file)).unwrap();
         }
@@ -129,7 +139,7 @@ fn no_hooks_hides_hooks_in_a_diff_without_the_cluster() {
     let Some(cluster) = cluster() else { return };
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
-        let kind = Kind { cluster, group: format!("{}.jetway.test", namespace.name()) };
+        let kind = Kind::new(&namespace);
         let inputs = kind.inputs();
         let params = json!({ "chart": "chart", "show_diff": true, "diff_opts": "--no-hooks" });
         let put = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).env("NO_COLOR", "1");

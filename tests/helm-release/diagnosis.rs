@@ -68,7 +68,7 @@ fn finds_a_warning_among_many() {
         .map(|number| {
             json!({
                 "apiVersion": "v1", "kind": "Event", "metadata": { "name": format!("a{number}"), "namespace": name },
-                "type": "Warning", "reason": "Noise", "message": "of somebody else",
+                "type": "Warning", "reason": "Noise", "message": "of another release",
                 "involvedObject": { "kind": "Pod", "name": "a", "namespace": name },
             })
         })

@@ -150,6 +150,6 @@ fn costs_one_request_for_any_number_of_revisions() {
     let path = format!("get /api/v1/namespaces/{}/secrets/sh.helm.release.v1.demo.v37", namespace.name());
     let asked = || cluster.asked_by(&user).filter(|asked| !asked.is_empty());
     if cluster.asked_by(&user).is_some() {
-        assert_eq!(wait_until(Duration::from_secs(10), asked).expect("it is told"), [path]);
+        assert_eq!(wait_until(Duration::from_secs(10), asked).expect("the audit log has the request"), [path]);
     }
 }

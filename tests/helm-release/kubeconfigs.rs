@@ -22,14 +22,15 @@ fn impersonates_in_check_and_put() {
     namespace.account("reader", &[("get,list", "secrets")]);
     let user = format!("system:serviceaccount:{}:reader", namespace.name());
     let kubeconfig = |user: &str| changed(|config| config["users"][0]["user"]["as"] = json!(user)).unwrap();
-    let its = |user: &str| with(source(&namespace), json!({ "kubeconfig": kubeconfig(user) }));
+    let impersonating = |user: &str| with(source(&namespace), json!({ "kubeconfig": kubeconfig(user) }));
     deploy(&namespace, Helm::Four, "demo", &[]);
-    check(&its(&user), Value::Null).succeeded();
-    let refused = check(&its("nobody"), Value::Null);
+    check(&impersonating(&user), Value::Null).succeeded();
+    let refused = check(&impersonating("nobody"), Value::Null);
     refused.failed();
     assert!(said(&refused).contains("User \"nobody\" cannot list resource"), "{}", refused.stderr);
     for helm in Helm::BOTH {
-        let outcome = put(helm, cluster.programs(), &its(&user), json!({ "chart": "chart" }), inputs.path()).run();
+        let outcome =
+            put(helm, cluster.programs(), &impersonating(&user), json!({ "chart": "chart" }), inputs.path()).run();
         outcome.failed();
         assert!(outcome.stderr.contains(&format!("User \"{user}\" cannot")), "{helm:?}: {}", outcome.stderr);
     }

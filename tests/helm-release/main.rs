@@ -6,7 +6,7 @@
     clippy::needless_pass_by_value,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "this is test code: what is not as it should be ends its test there and then"
+    reason = "test code: an unexpected result ends the test"
 )]
 
 mod abort;
@@ -21,6 +21,7 @@ mod containers;
 mod crds;
 mod diagnosis;
 mod diff;
+mod error_texts;
 mod get;
 mod given_access;
 mod hooks;

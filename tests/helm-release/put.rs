@@ -13,7 +13,9 @@ use jetway_tests::tinyproxy::Tinyproxy;
 use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
-use crate::support::{check, deploy, get, inputs, put, revisions, said, source, statuses, values_of, watched, with};
+use crate::support::{
+    check, deploy, get, inputs, noise, put, revisions, said, source, statuses, values_of, watched, with,
+};
 
 #[test]
 fn deploys_a_chart_and_returns_the_revision() {
@@ -102,15 +104,8 @@ fn chart_that_is_too_large_for_a_record_changes_nothing() {
         let run = || put(helm, cluster.programs(), &source(&namespace), params.clone(), inputs.path()).run();
         run().succeeded();
         // helm's record is compressed, and this cannot be.
-        let mut state = 1_u64;
-        let noise = std::iter::repeat_with(|| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()
-        });
         let stray = inputs.path().join("chart/stray.bin");
-        std::fs::write(&stray, noise.take(175_000).flatten().collect::<Vec<u8>>()).unwrap();
+        std::fs::write(&stray, noise(1_400_000)).unwrap();
         let outcome = run();
         outcome.failed();
         let text = said(&outcome);
@@ -202,7 +197,7 @@ fn renews_a_token_that_expires_during_the_put() {
         assert!(!outcome.stderr.contains(&token), "{}", outcome.stderr);
         let asked = google.asked().split_off(before);
         let tokens = asked.iter().filter(|asked| asked.path().ends_with("/token")).count();
-        assert!(tokens >= 2, "helm called for a token of its own: {tokens}");
+        assert!(tokens >= 2, "helm did not renew the token: {tokens}");
     }
     if cluster.asked_by(&user).is_some() {
         let creates = || cluster.asked_by(&user).filter(|asked| asked.iter().any(|line| line.contains("deployments")));

@@ -83,15 +83,15 @@ fn put_of_the_readme_deploys_tests_and_rolls_back_in_a_new_namespace() {
         // The tests of the new revision fail three times, and the put rolls back to the old revision.
         let failing = run(&format!("replicas: 2\ntestAnnotations: {{{FAILS}}}\n"), "1111111");
         failing.failed();
-        let told = said(&failing);
-        assert!(told.contains("it was rolled back to revision 1: revision 3 is deployed now"), "{helm:?}: {told}");
+        let output = said(&failing);
+        assert!(output.contains("it was rolled back to revision 1: revision 3 is deployed now"), "{helm:?}: {output}");
         assert_eq!(statuses(&namespace), ["superseded", "superseded", "deployed"], "{helm:?}");
 
         // The new revision does not become ready.
         let broken = run("image: {name: broken}\n", "2222222");
         broken.failed();
-        let told = said(&broken);
-        assert!(told.contains("it was rolled back to revision 3: revision 5 is deployed now"), "{helm:?}: {told}");
+        let output = said(&broken);
+        assert!(output.contains("it was rolled back to revision 3: revision 5 is deployed now"), "{helm:?}: {output}");
         assert_eq!(values_of(&namespace, helm)["image"]["tag"], "0123456", "{helm:?}");
         let versions = check(&source, Value::Null).json();
         assert_eq!(versions, json!([{ "release": "demo", "revision": "5" }]), "{helm:?}");

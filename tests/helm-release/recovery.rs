@@ -14,10 +14,10 @@ use crate::support::{
 };
 
 /// A helm that waits for an image that does not exist.
-struct Deploying(Child);
+pub(crate) struct Deploying(Child);
 
 impl Deploying {
-    fn start(namespace: &Namespace, helm: Helm) -> Self {
+    pub(crate) fn start(namespace: &Namespace, helm: Helm) -> Self {
         let mut command: Command = namespace.helm_command(helm);
         command.args(["upgrade", "--install", "demo"]).arg(chart());
         command.args(["--set=image=broken", "--wait", "--timeout=5m"]).stdout(std::process::Stdio::null());
@@ -70,7 +70,7 @@ fn does_not_disturb_a_running_deploy() {
             assert!(said.contains("`recover_pending: {after: 20m}` in the params takes its lock over"), "{said}");
         }
         assert_eq!(statuses(&namespace), ["deployed", "pending-upgrade"], "{helm:?}");
-        assert!(other.0.try_wait().unwrap().is_none(), "the other deploy goes on");
+        assert!(other.0.try_wait().unwrap().is_none(), "the other deploy is still running");
     }
 }
 
@@ -393,6 +393,6 @@ fn keeps_the_rollback_lock_of_another_operation() {
         let outcome = running.wait(Duration::from_mins(1));
         outcome.failed();
         assert_eq!(statuses(&namespace).last().unwrap(), "pending-rollback", "{helm:?}, {verb}: {}", said(&outcome));
-        assert!(other.0.try_wait().unwrap().is_none(), "the other one goes on");
+        assert!(other.0.try_wait().unwrap().is_none(), "the other operation is still running");
     }
 }

@@ -1,10 +1,13 @@
 //! Rollbacks: after a failed deploy, and as a separate put.
 
+use std::time::Duration;
+
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
 use crate::support::{
-    FAILS, RUNS, add_hook, check, deploy, helm_that_runs, inputs, put, revisions, said, source, statuses, watched,
+    FAILS, RUNS, add_hook, check, deploy, end_hook, helm_that_runs, inputs, put, revisions, said, source, statuses,
+    wait_for_status, watched,
 };
 
 const BROKEN: &str = "image: broken\n";
@@ -16,19 +19,22 @@ fn rolls_back_a_revision_that_is_not_ready_while_the_old_pods_serve() {
         let namespace = cluster.namespace();
         let source = source(&namespace);
         let inputs = inputs(&[("broken.yaml", BROKEN)]);
-        deploy(&namespace, helm, "demo", &["--wait", "--set=replicas=2"]);
+        let chart = inputs.path().join("chart");
+        // The rollback waits for this hook of revision 1.
+        add_hook(inputs.path(), "pre-rollback", RUNS);
+        namespace.helm(helm, &["install", "demo", chart.to_str().unwrap(), "--wait", "--set=replicas=2"]);
         let ready =
             || namespace.kubectl(&["get", "deployment", "demo", "--output=jsonpath={.status.availableReplicas}"]);
         // helm 4's own strategy may watch the workload of revision 1, which is ready, and succeed at once.
         let params = json!({
             "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "wait": "legacy", "timeout": "6s",
-            "test": true, "rollback_on_failure": { "timeout": "30s" },
+            "test": true, "rollback_on_failure": { "timeout": "2m" },
         });
         let running = put(helm, cluster.programs(), &source, params, inputs.path()).spawn();
-        // The old pods serve until the rollback starts.
-        crate::support::wait_for_revision(&namespace, 2, "failed");
+        wait_for_status(&namespace, 3, "pending-rollback");
         assert!(["1", "2"].contains(&ready().as_str()), "{}", ready());
-        let outcome = running.wait(std::time::Duration::from_mins(1));
+        end_hook(&namespace);
+        let outcome = running.wait(Duration::from_mins(2));
         outcome.failed();
         let said = said(&outcome);
         assert!(
@@ -345,7 +351,7 @@ fn rolls_back_to_a_revision_of_an_unfinished_uninstall() {
         add_hook(inputs.path(), "pre-delete", FAILS);
         put(json!({ "chart": "chart", "check_is_ready": true })).succeeded();
         put(json!({ "uninstall": true })).failed();
-        assert_eq!(statuses(&namespace), ["failed"], "{helm:?}: its hook has failed before anything was taken away");
+        assert_eq!(statuses(&namespace), ["failed"], "{helm:?}: its hook failed before any object was deleted");
         let outcome = put(json!({
             "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s",
             "rollback_on_failure": { "timeout": "1m", "first_install": "uninstall" },
@@ -358,24 +364,15 @@ fn rolls_back_to_a_revision_of_an_unfinished_uninstall() {
         add_hook(inputs.path(), "pre-delete", RUNS);
         put(json!({ "chart": "chart" })).succeeded();
         let mut other = namespace.helm_command(helm).args(["uninstall", "demo"]).spawn().unwrap();
-        crate::support::wait_for_status(&namespace, statuses(&namespace).len(), "uninstalling");
+        wait_for_status(&namespace, statuses(&namespace).len(), "uninstalling");
         other.kill().unwrap();
         other.wait().unwrap();
         namespace.kubectl(&["delete", "pod", "before", "--wait=false"]);
         let running =
             super::support::put(helm, cluster.programs(), &source, json!({ "uninstall": true }), inputs.path());
         let running = running.spawn();
-        let hook = || {
-            let pods =
-                namespace.kubectl_json(&["get", "pods", "--field-selector=metadata.name=before", "--output=json"]);
-            (pods["items"][0]["status"]["phase"] == "Running"
-                && pods["items"][0]["metadata"]["deletionTimestamp"].is_null())
-            .then_some(())
-        };
-        jetway_tests::process::wait_until(std::time::Duration::from_mins(1), hook).expect("the hook runs again");
-        let patch = json!({ "status": { "phase": "Succeeded" } }).to_string();
-        namespace.kubectl(&["patch", "pod", "before", "--subresource=status", "--type=merge", "--patch", &patch]);
-        running.wait(std::time::Duration::from_mins(2)).succeeded();
+        end_hook(&namespace);
+        running.wait(Duration::from_mins(2)).succeeded();
         assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
     }
 }

@@ -4,8 +4,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use jetway_tests::kubernetes::{Helm, Kubernetes, Namespace};
+use jetway_tests::process::wait_until;
 use jetway_tests::verb::{Outcome, Runner, Verb};
 use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
@@ -81,9 +83,34 @@ pub(crate) fn add_hook(inputs: &Path, event: &str, annotation: &str) {
     fs::write(inputs.join("chart/templates/hook.yaml"), hook).unwrap();
 }
 
-/// The annotations of a hook that fails, and of a hook that runs until it is deleted.
+/// The annotations of a hook that fails, and of a hook that runs until it is deleted or until [`end_hook`].
 pub(crate) const FAILS: &str = "jetway.test/exit-code: \"1\"";
 pub(crate) const RUNS: &str = "jetway.test/ready: \"false\"";
+
+/// Waits until the hook of [`RUNS`] runs, and ends it successfully.
+#[track_caller]
+pub(crate) fn end_hook(namespace: &Namespace) {
+    let runs = || {
+        let pods = namespace.kubectl_json(&["get", "pods", "--field-selector=metadata.name=before", "--output=json"]);
+        let pod = &pods["items"][0];
+        (pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null()).then_some(())
+    };
+    wait_until(Duration::from_mins(1), runs).expect("the hook runs");
+    let patch = json!({ "status": { "phase": "Succeeded" } }).to_string();
+    namespace.kubectl(&["patch", "pod", "before", "--subresource=status", "--type=merge", "--patch", &patch]);
+}
+
+/// Bytes that cannot be compressed.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let numbers = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    numbers.flatten().take(length).collect()
+}
 
 /// The helm that actually runs: the image has only its own version.
 pub(crate) fn helm_that_runs(helm: Helm) -> Helm {
@@ -211,14 +238,6 @@ pub(crate) fn wait_for_status(namespace: &Namespace, count: usize, status: &str)
         let statuses = statuses(namespace);
         (statuses.len() == count && statuses.last().is_some_and(|last| last == status)).then_some(())
     };
-    jetway_tests::process::wait_until(std::time::Duration::from_mins(1), found)
+    wait_until(Duration::from_mins(1), found)
         .unwrap_or_else(|| panic!("revision {count} is not `{status}`: {:?}", statuses(namespace)));
-}
-
-/// Waits until the revision of that number has the status, whether it is the latest or not.
-#[track_caller]
-pub(crate) fn wait_for_revision(namespace: &Namespace, number: usize, status: &str) {
-    let found = || statuses(namespace).get(number - 1).is_some_and(|its| its == status).then_some(());
-    jetway_tests::process::wait_until(std::time::Duration::from_mins(1), found)
-        .unwrap_or_else(|| panic!("revision {number} is not `{status}`: {:?}", statuses(namespace)));
 }

@@ -1,4 +1,4 @@
-//! put with `test`: how often, with what shown, and what is left.
+//! put with `test`: the attempts, the output, and the objects that remain.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use crate::support::{deploy, inputs, put, revisions, said, source, statuses, with};
 
-/// Values for a test that fails and says so.
+/// Values for a test that fails with a log.
 const FAILS: &str = "testAnnotations: {jetway.test/exit-code: \"1\", jetway.test/logs: \"expected 2, found 3\"}\n";
 
-/// Values for a test that runs until somebody says how it ended.
+/// Values for a test that runs until its pod gets another status.
 const RUNS: &str = "testAnnotations: {jetway.test/ready: \"false\"}\n";
 
-/// Ends the test pod that runs and is none of those, and returns its id.
+/// Ends the running test pod whose ID is not among `known`, and returns its ID.
 fn end_test(namespace: &Namespace, known: &[String], phase: &str) -> String {
     let id = wait_for_test_pod(namespace, known);
     let patch = json!({ "status": { "phase": phase } }).to_string();
@@ -54,12 +54,12 @@ fn test_that_passes_on_the_third_attempt_passes() {
         assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
         let said = said(&outcome);
         for line in [
-            "testing `demo`, try 1 of 3\n",
-            "the tests of `demo` failed, try 1 of 3\n",
+            "testing `demo`, attempt 1 of 3\n",
+            "the tests of `demo` failed, attempt 1 of 3\n",
             "removing the pod `demo-test` of a test\n",
-            "waiting [TIME] before try 2 of 3\n",
-            "the tests of `demo` failed, try 2 of 3\n",
-            "the tests of `demo` passed, try 3 of 3\n",
+            "waiting [TIME] before attempt 2 of 3\n",
+            "the tests of `demo` failed, attempt 2 of 3\n",
+            "the tests of `demo` passed, attempt 3 of 3\n",
             "the log of `demo-test` (container `test`):\n",
         ] {
             assert!(said.contains(line), "{helm:?}, {line}: {said}");
@@ -89,7 +89,7 @@ fn rolls_back_after_three_failed_attempts() {
             said.contains(
                 "error: revision 2 of `demo` was deployed, but did not pass its tests; it was rolled back to \
                  revision 1: revision 3 is deployed now (demo-1.2.3, app version 4.5), and its tests passed\n  \
-                 caused by: its tests failed in each of 3 tries\n"
+                 caused by: its tests failed in all 3 attempts\n"
             ),
             "{helm:?}: {said}"
         );

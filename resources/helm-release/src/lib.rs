@@ -8,6 +8,7 @@ mod check;
 mod cluster;
 mod deploy;
 mod diagnosis;
+pub mod error_texts;
 mod get;
 mod helm;
 mod params;

@@ -1,6 +1,6 @@
-//! Amazon's clusters, by keys, roles, and what the worker is.
+//! Amazon's clusters: logins with a user's keys, with a role, and with the worker's identity.
 //!
-//! The answers are those of EKS (<https://docs.aws.amazon.com/eks/latest/APIReference/API_DescribeCluster.html>), of STS
+//! The responses are those of EKS (<https://docs.aws.amazon.com/eks/latest/APIReference/API_DescribeCluster.html>), of STS
 //! (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>), of a container's credentials
 //! (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html>) and of a machine's
 //! (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>).
@@ -19,17 +19,17 @@ fn session() -> Key {
     Key { session: Some("session+token/of=the-role".to_owned()), ..Key::new("ASIAROLE", "s3cret/key+of=the-role") }
 }
 
-/// Amazon: the token service, Kubernetes' service and those of containers and machines in one. The cluster is described
-/// to whoever signs with `key`.
+/// A stand-in for Amazon: the token service, EKS, and the credential services of containers and machines in one. A request that is
+/// signed with `key` gets the description of the cluster.
 fn start(key: Key, cluster: &Arc<StandIn>) -> StandIn {
     let cluster = Arc::clone(cluster);
     StandIn::start(move |asked| match (asked.method.as_str(), asked.path()) {
         ("POST", "/") => assume(asked),
         ("GET", "/clusters/production") => match key.has_signed(asked, "eu-west-1", "eks") {
-            Ok(()) => described(&cluster),
+            Ok(()) => cluster_description(&cluster),
             Err(problem) => Answer::json(403, &json!({ "message": problem })),
         },
-        ("GET", "/container") if asked.header("authorization") == Some("s3cret-of-the-container") => given(),
+        ("GET", "/container") if asked.header("authorization") == Some("s3cret-of-the-container") => credentials(),
         ("PUT", "/latest/api/token") if asked.header("x-aws-ec2-metadata-token-ttl-seconds").is_some() => {
             Answer::text(200, "s3cret-of-the-machine")
         }
@@ -41,20 +41,20 @@ fn start(key: Key, cluster: &Arc<StandIn>) -> StandIn {
         ("GET", "/latest/meta-data/iam/security-credentials/the-role")
             if asked.header("x-aws-ec2-metadata-token") == Some("s3cret-of-the-machine") =>
         {
-            given()
+            credentials()
         }
-        _ => Answer::text(404, "no such thing"),
+        _ => Answer::text(404, "not found"),
     })
 }
 
-/// What is said of the cluster.
-fn described(cluster: &StandIn) -> Answer {
+/// EKS's description of the cluster.
+fn cluster_description(cluster: &StandIn) -> Answer {
     let authority = json!({ "data": authority_data(cluster) });
     Answer::json(200, &json!({ "cluster": { "endpoint": cluster.url(), "certificateAuthority": authority } }))
 }
 
-/// The role's key as the services of containers and machines give it.
-fn given() -> Answer {
+/// The role's key in a response of the credential services of containers and machines.
+fn credentials() -> Answer {
     let key = session();
     Answer::json(
         200,
@@ -96,7 +96,7 @@ fn assume(asked: &Asked) -> Answer {
     )
 }
 
-/// Whether a token is a URL by which that key asks who it is, for the cluster `production`.
+/// Whether a token is a URL of `GetCallerIdentity` for the cluster `production` that is signed with the key.
 fn is_signed_by(key: &Key, token: &str) -> bool {
     let Some(url) = token.strip_prefix("k8s-aws-v1.").and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()) else {
         return false;
@@ -104,7 +104,7 @@ fn is_signed_by(key: &Key, token: &str) -> bool {
     let url = String::from_utf8(url).expect("a URL");
     let (host, target) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a URL");
     assert!(target.contains("Action=GetCallerIdentity&Version=2011-06-15") && target.contains("X-Amz-Expires=60&"));
-    // As the cluster sends it on to Amazon.
+    // The request that the cluster sends to Amazon.
     let asked = Asked {
         method: "GET".to_owned(),
         target: format!("/{target}"),
@@ -131,7 +131,7 @@ fn keys() -> Value {
 fn logs_in_with_the_keys_of_a_user() {
     let cluster = cluster_for(user());
     let amazon = start(user(), &cluster);
-    gets_in(&source(json!({ "user": keys() })), &[("AWS_ENDPOINT_URL", &amazon.url())]);
+    check_succeeds(&source(json!({ "user": keys() })), &[("AWS_ENDPOINT_URL", &amazon.url())]);
     assert_eq!(amazon.asked().len(), 1);
 }
 
@@ -145,17 +145,17 @@ fn helm_logs_in_with_tokens_of_this_program() {
         let before = cluster.asked().len();
         let source = source(json!({ "user": keys() }));
         let put = put(helm, real.programs(), &source, json!({ "chart": "chart" }), inputs.path());
-        // That cluster knows no more than one release by its name: what counts is who asks it.
+        // The put fails, since this API server has only a list of records. The tokens of the requests matter.
         put.env("AWS_ENDPOINT_URL", &amazon.url()).run().failed();
         let asked = cluster.asked().split_off(before);
         let tokens: Vec<&str> = asked_by_helm(&asked).map(bearer).collect();
-        assert!(!tokens.is_empty(), "{helm:?} asked nothing: {asked:?}");
+        assert!(!tokens.is_empty(), "{helm:?} sent no request: {asked:?}");
         assert!(tokens.iter().all(|token| is_signed_by(&user(), token)), "{helm:?}: {tokens:?}");
     }
 }
 
-/// Amazon, for a worker with an identity of its own: the keys that it is given are other ones each time, and a token signed
-/// with them is given up two seconds later.
+/// A stand-in for Amazon that gives the worker new keys in each response. They expire after 62 s, and a token is renewed a minute
+/// before the expiry of its keys: two seconds later.
 fn start_granting(granted: &Arc<Mutex<Vec<SystemTime>>>, cluster: &Arc<StandIn>) -> StandIn {
     let (granted, cluster) = (Arc::clone(granted), Arc::clone(cluster));
     StandIn::start(move |asked| match (asked.method.as_str(), asked.path()) {
@@ -172,8 +172,8 @@ fn start_granting(granted: &Arc<Mutex<Vec<SystemTime>>>, cluster: &Arc<StandIn>)
                 }),
             )
         }
-        ("GET", "/clusters/production") => described(&cluster),
-        _ => Answer::text(404, "no such thing"),
+        ("GET", "/clusters/production") => cluster_description(&cluster),
+        _ => Answer::text(404, "not found"),
     })
 }
 
@@ -188,26 +188,26 @@ fn renews_a_token_whose_keys_expire_while_helm_runs() {
     let inputs = crate::support::inputs(&[]);
     for helm in Helm::BOTH {
         let granted = Arc::new(Mutex::new(Vec::<SystemTime>::new()));
-        let knows = Arc::clone(&granted);
-        // The cluster lets the keys of a token come to their end before it answers, as a long wait would.
+        let expiries = Arc::clone(&granted);
+        // The API server delays each response until the token must be renewed, as a long wait would.
         let cluster = Arc::new(api_server(move |token| {
-            let ends = knows.lock().unwrap().clone();
+            let ends = expiries.lock().unwrap().clone();
             let signer = (0..ends.len()).find(|number| is_signed_by(&numbered(*number), token));
-            let given_up = signer.map(|number| ends[number] - Duration::from_mins(1));
-            let Some(given_up) = given_up else { return false };
-            std::thread::sleep(given_up.duration_since(SystemTime::now()).unwrap_or_default());
+            let renewal = signer.map(|number| ends[number] - Duration::from_mins(1));
+            let Some(renewal) = renewal else { return false };
+            std::thread::sleep(renewal.duration_since(SystemTime::now()).unwrap_or_default());
             true
         }));
         let amazon = start_granting(&granted, &cluster);
         let put = put(helm, real.programs(), &source(json!({})), json!({ "chart": "chart" }), inputs.path());
-        // That cluster knows no more than one release by its name: what counts is who asks it.
+        // The put fails, since this API server has only a list of records. The tokens of the requests matter.
         put.env("AWS_ENDPOINT_URL", &amazon.url())
             .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &format!("{}/container", amazon.url()))
             .run()
             .failed();
         let asked = cluster.asked();
         let tokens: HashSet<&str> = asked_by_helm(&asked).map(bearer).collect();
-        assert!(tokens.len() > 1, "{helm:?} asked by {} tokens: {asked:?}", tokens.len());
+        assert!(tokens.len() > 1, "{helm:?} used {} tokens: {asked:?}", tokens.len());
     }
 }
 
@@ -233,7 +233,7 @@ fn assumes_a_role_with_the_users_keys() {
         json!({ "user": keys(), "role_arn": ROLE }),
         json!({ "user": crate::support::with(keys(), json!({ "role_arn": ROLE })) }),
     ] {
-        gets_in(&source(more), &environment);
+        check_succeeds(&source(more), &environment);
     }
     let (_, session_name) = amazon
         .asked()
@@ -263,7 +263,7 @@ fn logs_in_with_the_workers_identity() {
     for environment in environments {
         let mut all = vec![("AWS_ENDPOINT_URL_EKS", url.as_str()), ("AWS_ENDPOINT_URL_STS", url.as_str())];
         all.extend(environment);
-        gets_in(&source(json!({})), &all);
+        check_succeeds(&source(json!({})), &all);
     }
 }
 

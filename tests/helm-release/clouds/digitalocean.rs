@@ -30,7 +30,7 @@ fn logs_in_with_the_kubeconfig_that_a_token_gives() {
     };
     let environment = [("DIGITALOCEAN_API_URL", api.url())];
     let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
-    gets_in(&source(ACCESS), &environment);
+    check_succeeds(&source(ACCESS), &environment);
     let outcome = check(&source("dop_v1_hunter2"), &environment);
     outcome.failed();
     assert!(said(&outcome).contains("Unable to authenticate you"), "{}", outcome.stderr);

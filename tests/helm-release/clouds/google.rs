@@ -1,6 +1,6 @@
-//! Google's clusters, by a service account's key or by the worker's own account.
+//! Google's clusters: logins with a service account's key, and with the worker's own account.
 //!
-//! The answers are those of "Using OAuth 2.0 for Server to Server Applications"
+//! The responses are those of "Using OAuth 2.0 for Server to Server Applications"
 //! (<https://developers.google.com/identity/protocols/oauth2/service-account>), of the metadata server
 //! (<https://cloud.google.com/compute/docs/metadata/overview>) and of `projects.locations.clusters.get`
 //! (<https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters/get>).
@@ -9,7 +9,7 @@ use super::*;
 
 const EMAIL: &str = "deployer@project-1.iam.gserviceaccount.com";
 
-/// Google: the token server, the metadata server and the API of its Kubernetes in one.
+/// A stand-in for Google: the token server, the metadata server and the API of its Kubernetes in one.
 fn start(key: &AppKey, cluster: &Arc<StandIn>) -> StandIn {
     let (key, cluster) = (key.clone(), Arc::clone(cluster));
     StandIn::start(move |asked| answer(&key, &cluster, asked))
@@ -41,24 +41,24 @@ fn answer(key: &AppKey, cluster: &StandIn, asked: &Asked) -> Answer {
     }
 }
 
-/// What Google looks at before it grants a token.
+/// The checks of Google before it grants a token.
 fn verified(key: &AppKey, asked: &Asked) -> Result<(), String> {
     if asked.form("grant_type").as_deref() != Some("urn:ietf:params:oauth:grant-type:jwt-bearer") {
-        return Err("another grant".to_owned());
+        return Err("another grant type".to_owned());
     }
     let assertion = asked.form("assertion").ok_or("no assertion")?;
     let (header, claims) = key.verified(&assertion).ok_or("Invalid JWT Signature.")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
     let (from, to) = (claims["iat"].as_u64().unwrap_or(u64::MAX), claims["exp"].as_u64().unwrap_or_default());
     let host = asked.header("host").unwrap_or_default();
-    let is_as_it_must_be = header == json!({ "alg": "RS256", "typ": "JWT", "kid": "key-1" })
+    let is_valid = header == json!({ "alg": "RS256", "typ": "JWT", "kid": "key-1" })
         && claims["iss"] == EMAIL
         && claims["scope"] == "https://www.googleapis.com/auth/cloud-platform"
         && claims["aud"] == format!("http://{host}/token")
         && from <= now
         && to > now
         && to - from <= 3600;
-    if is_as_it_must_be { Ok(()) } else { Err(format!("Invalid JWT: {header} {claims}")) }
+    if is_valid { Ok(()) } else { Err(format!("Invalid JWT: {header} {claims}")) }
 }
 
 fn source(google: &StandIn, key: &AppKey) -> Value {
@@ -78,7 +78,7 @@ fn logs_in_with_a_service_account_key() {
     let cluster = Arc::new(api_server(|token| token == TOKEN));
     let google = start(&key, &cluster);
     let container = [("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", google.url() + "/")];
-    gets_in(&source(&google, &key), &container.each_ref().map(|(name, value)| (*name, value.as_str())));
+    check_succeeds(&source(&google, &key), &container.each_ref().map(|(name, value)| (*name, value.as_str())));
     assert_eq!((google.asked().len(), cluster.asked().len()), (2, 1));
 }
 
@@ -91,18 +91,22 @@ fn logs_in_with_the_workers_service_account() {
         "release": "demo", "gcloud_cluster_auth": true, "gcloud_workload_identity_enabled": true,
         "gcloud_k8s_cluster_name": "production", "gcloud_k8s_zone": "europe-west1",
     });
-    gets_in(&source, &[("GCE_METADATA_HOST", &host), ("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", &google.url())]);
+    check_succeeds(
+        &source,
+        &[("GCE_METADATA_HOST", &host), ("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", &google.url())],
+    );
 }
 
-/// Google, for a cluster that is real: each token that it grants ends with a Secret of that number, and soon by its own words.
+/// A stand-in for Google for a real cluster. Each token that it grants is bound to a Secret with the token's number, and its expiry
+/// says that it must be renewed at once.
 fn start_for(namespace: &Arc<Namespace>, granted: &Arc<Mutex<Vec<String>>>) -> StandIn {
     let (namespace, granted) = (Arc::clone(namespace), Arc::clone(granted));
     StandIn::start(move |asked| match (asked.method.as_str(), asked.path()) {
         ("GET", "/computeMetadata/v1/instance/service-accounts/default/token") => {
             let mut granted = granted.lock().unwrap();
-            let token = token_until(&namespace, granted.len());
+            let token = token_of_secret(&namespace, granted.len());
             granted.push(token);
-            // A minute before its end a token is given up.
+            // A token is renewed a minute before its expiry.
             Answer::json(200, &json!({ "access_token": granted.last(), "expires_in": 62 }))
         }
         ("GET", "/computeMetadata/v1/project/project-id") => Answer::text(200, "project-1"),
@@ -112,11 +116,11 @@ fn start_for(namespace: &Arc<Namespace>, granted: &Arc<Mutex<Vec<String>>>) -> S
             let endpoint = cluster.url().replace("https://", "");
             Answer::json(200, &json!({ "endpoint": endpoint, "status": "RUNNING", "masterAuth": authority }))
         }
-        _ => Answer::text(404, "no such thing"),
+        _ => Answer::text(404, "not found"),
     })
 }
 
-fn token_until(namespace: &Namespace, number: usize) -> String {
+fn token_of_secret(namespace: &Namespace, number: usize) -> String {
     let name = format!("lease-{number}");
     namespace.kubectl(&["create", "secret", "generic", &name]);
     let bound = format!("--bound-object-name={name}");
@@ -150,7 +154,7 @@ fn renews_a_token_that_expires_while_helm_waits() {
             is_running.then(|| pods["items"][0]["metadata"]["name"].as_str().expect("a name").to_owned())
         };
         let pod = wait_until(Duration::from_mins(1), pod).expect("a pod that runs");
-        // All tokens of so far come to their end, which the API server takes some seconds to see.
+        // All tokens so far are revoked, which takes effect after some seconds.
         let ending = granted.lock().unwrap().clone();
         let leases: Vec<String> = (0..ending.len()).map(|number| format!("lease-{number}")).collect();
         let delete: Vec<&str> = ["delete", "secret"].into_iter().chain(leases.iter().map(String::as_str)).collect();
@@ -162,7 +166,7 @@ fn renews_a_token_that_expires_while_helm_waits() {
             });
             ended.then_some(())
         };
-        wait_until(Duration::from_mins(1), ended).expect("the tokens end");
+        wait_until(Duration::from_mins(1), ended).expect("the tokens are revoked");
         let ready = json!({ "status": { "conditions": [{ "type": "Ready", "status": "True" }] } }).to_string();
         namespace.kubectl(&["patch", "pod", &pod, "--subresource=status", "--patch", &ready]);
         let outcome = running.wait(Duration::from_mins(2));
@@ -173,7 +177,7 @@ fn renews_a_token_that_expires_while_helm_waits() {
 
 #[test]
 fn asks_the_metadata_server_without_the_proxy() {
-    // By way of one it would be the proxy's machine that answers.
+    // Behind a proxy, the metadata server of the proxy's machine would respond.
     let proxy = StandIn::start(|_| Answer::json(200, &json!({ "access_token": TOKEN })));
     let source = json!({
         "release": "demo", "gcloud_cluster_auth": true, "gcloud_workload_identity_enabled": true,

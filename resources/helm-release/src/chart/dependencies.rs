@@ -8,13 +8,11 @@ use jetway::{Advise as _, Command, Result};
 use serde::Deserialize;
 
 use super::connection;
+use crate::error_texts::KnownError;
 use crate::target::Target;
 
 /// The lock files of charts, in the current format and in that of helm 2.
 const LOCKS: [&str; 2] = ["Chart.lock", "requirements.lock"];
-
-/// helm's messages when the versions of a lock file do not satisfy the chart's dependencies.
-const OUT_OF_SYNC: [&str; 2] = ["is out of sync with the dependencies file", "can't get a valid version for"];
 
 /// The statuses in `helm dependency list` of dependencies that need no fetch.
 const USABLE: [&str; 2] = ["ok", "unpacked"];
@@ -43,7 +41,7 @@ pub(crate) async fn fetch(target: &Target<'_>, chart: &Path) -> Result<()> {
     let fetched = command("build").run().await;
     locks.restore()?;
     let fetched = fetched?;
-    if fetched.is_success() || !OUT_OF_SYNC.iter().any(|words| fetched.stderr.contains(words)) {
+    if fetched.is_success() || !KnownError::ChartLockOutOfSync.is_in(&fetched.stderr) {
         return fetched.success().map(|_| ());
     }
     console.warn(

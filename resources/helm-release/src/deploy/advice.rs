@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jetway::{Advise, Error, Finished};
 
 use crate::chart::Chart;
+use crate::error_texts::KnownError;
 
 /// The maximum size of an object in Kubernetes.
 const LIMIT: &str = "1 MiB (1048576 bytes)";
@@ -18,21 +19,20 @@ pub(crate) fn helm_error(finished: &Finished, chart: Option<&Chart>) -> Error {
     hints.into_iter().fold(finished.failure(), Advise::hint)
 }
 
-fn hints(said: &str, chart: Option<&Chart>) -> Vec<String> {
-    let says = |words: &str| said.contains(words);
+fn hints(output: &str, chart: Option<&Chart>) -> Vec<String> {
+    let reports = |error: KnownError| error.is_in(output);
     let mut hints = Vec::new();
-    if says("conflict with ") && (says("Apply failed with") || says("conflict occurred")) {
+    if reports(KnownError::FieldConflict) {
         hints.push(
             "`force_conflicts: true` in the params lets the chart win; if something else (such as an \
              autoscaler) is to set the field, remove it from the chart"
                 .to_owned(),
         );
     }
-    if says("invalid ownership metadata") || says("cannot be imported into the current release") {
+    if reports(KnownError::ForeignObject) {
         hints.push("`take_ownership: true` in the params takes the object over".to_owned());
     }
-    let is_too_large = says("Too long: m") && says("1048576");
-    if is_too_large || says("etcdserver: request is too large") || says("Request entity too large") {
+    if reports(KnownError::TooLarge) {
         hints.push(format!(
             "helm stores a chart with all its files, the values and the manifest in one record, of {LIMIT} at most"
         ));
@@ -47,8 +47,8 @@ fn hints(said: &str, chart: Option<&Chart>) -> Vec<String> {
             None => "`.helmignore` of the chart excludes files that are not needed".to_owned(),
         });
     }
-    if says("no matches for kind") {
-        hints.push(if says("current release manifest") || says("for delete") {
+    if reports(KnownError::UnknownKind) {
+        hints.push(if reports(KnownError::UnknownKindOfDeployedRevision) {
             "the deployed revision has an object whose kind no longer exists in the cluster: restore its CRD or \
              API (`kubectl apply`), deploy, and then remove it; or correct helm's record with the plugin \
              `mapkubeapis`"
@@ -58,10 +58,10 @@ fn hints(said: &str, chart: Option<&Chart>) -> Vec<String> {
                 .to_owned()
         });
     }
-    if says("field is immutable") || says("Forbidden: updates to ") {
+    if reports(KnownError::ImmutableField) {
         hints.push("`force: true` in the params replaces objects that cannot be updated".to_owned());
     }
-    if says("namespaces \"") && says("\" not found") {
+    if reports(KnownError::MissingNamespace) {
         hints.push("`create_namespace: true` in the params creates the namespace".to_owned());
     }
     hints

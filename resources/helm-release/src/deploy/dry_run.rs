@@ -6,6 +6,7 @@ use super::advice;
 use super::upgrade;
 use crate::chart::Chart;
 use crate::chart::values::Values;
+use crate::error_texts::KnownError;
 use crate::params::DryRun;
 use crate::records::release::Release;
 use crate::target::Target;
@@ -19,9 +20,6 @@ pub(crate) async fn deploy(target: &Target<'_>, chart: &Chart, dry: DryRun) -> R
     if finished.is_success() { Ok(()) } else { Err(advice::helm_error(&finished, Some(chart))) }
 }
 
-/// The message of helm and the API server for a kind that does not exist (yet).
-const UNKNOWN_KIND: &str = "ensure CRDs are installed first";
-
 /// The release that a deploy would create, with its secrets, so it must not be printed. The first deploy may install the CRDs of
 /// its own objects, in which case the chart is rendered without the cluster.
 pub(crate) async fn release(target: &Target<'_>, chart: &Chart, is_first: bool) -> Result<Release> {
@@ -29,7 +27,7 @@ pub(crate) async fn release(target: &Target<'_>, chart: &Chart, is_first: bool) 
     let values = Values::gather(target).await?;
     let command = upgrade::command(target, chart, &values, &[word(dry), "--output=json"]).await?;
     let finished = command.quiet().run().await?;
-    if finished.is_success() || !is_first || !finished.stderr.contains(UNKNOWN_KIND) {
+    if finished.is_success() || !is_first || !KnownError::UnknownKind.is_in(&finished.stderr) {
         return parse_release(&finished.success()?.stdout);
     }
     target

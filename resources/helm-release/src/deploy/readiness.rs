@@ -65,7 +65,7 @@ pub(crate) async fn confirm(
     }
     let end = deadline.end.max(Instant::now() + SHORTEST_WAIT);
     for workload in documents(&release.manifest).iter().filter_map(|document| Workload::parse(document, target)) {
-        let mut told = false;
+        let mut is_reported = false;
         while let Some(reason) = workload.unfinished(&target.kubernetes).await? {
             if Instant::now() + INTERVAL > end {
                 let timeout = duration::in_words(deadline.timeout);
@@ -73,9 +73,9 @@ pub(crate) async fn confirm(
                     "{workload} is not ready after {timeout} (`timeout`), although helm says so: {reason}"
                 ));
             }
-            if !told {
+            if !is_reported {
                 target.context.console().step(format_args!("waiting for {workload}: {reason}"));
-                told = true;
+                is_reported = true;
             }
             target.context.interrupt().sleep(INTERVAL).await?;
         }

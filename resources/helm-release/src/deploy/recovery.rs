@@ -15,6 +15,7 @@ use std::time::Duration;
 use jetway::{Advise as _, Error, Finished, Interrupted, Result, anyhow};
 
 use crate::cluster::kubernetes::Kubernetes;
+use crate::error_texts::KnownError;
 use crate::params::duration;
 use crate::params::recovery::Recovery;
 use crate::records::{Record, Records};
@@ -23,26 +24,14 @@ use crate::target::Target;
 /// The prefix of the description of a record that was marked as failed here.
 pub(crate) const GIVEN_UP: &str = "Given up: ";
 
-/// helm's messages when another operation holds the lock, or has just taken it.
-const LOCK_MESSAGES: [&str; 4] = [
-    "another operation (install/upgrade/rollback) is in progress",
-    "release: already exists",
-    "cannot reuse a name that is still in use",
-    "cannot re-use a name that is still in use",
-];
-
-/// helm's messages when the rollback or uninstall of `--atomic` has failed.
-const ATOMIC_ROLLBACK_FAILED: [&str; 2] =
-    ["an error occurred while rolling back the release", "an error occurred while uninstalling the release"];
-
 /// Whether helm failed because another operation was faster. The pending record then belongs to that operation.
 pub(crate) fn lost_race(finished: &Finished) -> bool {
-    LOCK_MESSAGES.iter().any(|words| finished.stderr.contains(words))
+    KnownError::Locked.is_in(&finished.stderr)
 }
 
 /// Whether helm failed during the rollback of `--atomic`. Otherwise a pending rollback belongs to another operation.
 pub(crate) fn failed_in_atomic_rollback(finished: &Finished) -> bool {
-    ATOMIC_ROLLBACK_FAILED.iter().any(|words| finished.stderr.contains(words))
+    KnownError::AtomicRollbackFailed.is_in(&finished.stderr)
 }
 
 /// Whether a record was marked as failed during an uninstall. Its objects may still exist, in whole or in part.

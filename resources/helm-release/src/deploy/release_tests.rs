@@ -47,7 +47,7 @@ pub(crate) async fn run(target: &Target<'_>, plan: &TestPlan, release: &Release)
         }
         attempt += 1;
         let (delay, attempts) = (duration::in_words(plan.delay), plan.attempts);
-        target.context.console().step(format_args!("waiting {delay} before try {attempt} of {attempts}"));
+        target.context.console().step(format_args!("waiting {delay} before attempt {attempt} of {attempts}"));
         target.context.interrupt().sleep(plan.delay).await?;
     };
     if plan.cleanup {
@@ -59,7 +59,7 @@ pub(crate) async fn run(target: &Target<'_>, plan: &TestPlan, release: &Release)
 /// Runs one attempt, and returns the error if it failed.
 async fn run_once(target: &Target<'_>, plan: &TestPlan, release: &Release, attempt: u32) -> Result<Option<Error>> {
     let (name, attempts) = (&target.release, plan.attempts);
-    let which = if attempts == 1 { String::new() } else { format!(", try {attempt} of {attempts}") };
+    let which = if attempts == 1 { String::new() } else { format!(", attempt {attempt} of {attempts}") };
     target.context.console().step(format_args!("testing `{name}`{which}"));
     let began = Timestamp::now();
     let command = target
@@ -88,8 +88,8 @@ async fn run_once(target: &Target<'_>, plan: &TestPlan, release: &Release, attem
     }
     target.context.console().step(format_args!("the tests of `{name}` failed{which}"));
     diagnosis::show_all(target, began, if plan.logs { Logs::All } else { Logs::Failing }).await?;
-    let tries = if attempts == 1 { String::new() } else { format!(" in each of {attempts} tries") };
-    Ok(Some(finished.failure().context(format!("its tests failed{tries}"))))
+    let count = if attempts == 1 { String::new() } else { format!(" in all {attempts} attempts") };
+    Ok(Some(finished.failure().context(format!("its tests failed{count}"))))
 }
 
 /// Warns if helm tested another revision: it tests the latest one, and another operation may have deployed in between.

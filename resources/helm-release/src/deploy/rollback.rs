@@ -16,6 +16,7 @@ use super::release_tests::{self, Verdict};
 use super::uninstall;
 use super::waiting;
 use crate::diagnosis::{self, Logs};
+use crate::error_texts::KnownError;
 use crate::params::duration;
 use crate::params::rollback::{FirstInstall, Rollback, RollbackOnFailure, RollbackRules};
 use crate::params::test::TestPlan;
@@ -195,9 +196,9 @@ impl EarlierRevisions {
 
 /// Whether the request failed, as opposed to an unreadable record.
 fn is_request_error(error: &Error) -> bool {
-    let is_of_asking =
+    let is_http_error =
         |cause: &(dyn std::error::Error + 'static)| cause.is::<StatusError>() || cause.is::<TransportError>();
-    Interrupted::caused(error) || error.chain().any(is_of_asking)
+    Interrupted::caused(error) || error.chain().any(is_http_error)
 }
 
 /// Why a rollback skips a revision, although its status says that it was deployed.
@@ -219,9 +220,8 @@ impl Fault {
 fn fault(release: &Release) -> Option<Fault> {
     // A revision that was never ready also becomes `superseded`: a first one by the next, and any by a failed rollback.
     let description = &release.info.description;
-    let failed = ["Upgrade", "Rollback", "Release"].iter().any(|word| description.starts_with(&format!("{word} \"")));
     let given_up = description.starts_with(recovery::GIVEN_UP) && !recovery::was_uninstalling(description);
-    if (failed && description.contains("\" failed: ")) || given_up {
+    if KnownError::FailedRevision.begins(description) || given_up {
         return Some(Fault::NeverReady);
     }
     // helm copies the outcome of a test into later revisions.

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-/// The prefix of the reason in the debug output of helm 3 and helm 4.
-const OF_HELM_3: &str = "uninstall: Failed to delete release: ";
-const OF_HELM_4: &str = "msg=\"uninstall: Failed to delete release\" error=";
+use crate::error_texts::{NOT_DELETED_HELM_3, NOT_DELETED_HELM_4};
 
 /// Removes the debug output from the standard error of `helm uninstall --debug`, except for the reason.
 pub(super) fn without_debug_output(stderr: &str) -> String {
@@ -14,7 +12,7 @@ pub(super) fn without_debug_output(stderr: &str) -> String {
     for line in stderr.lines() {
         if line.starts_with("level=DEBUG ") {
             is_in_reason = false;
-            if let Some((_, text)) = line.split_once(OF_HELM_4) {
+            if let Some((_, text)) = line.split_once(NOT_DELETED_HELM_4) {
                 reason.extend(unquoted(text).lines().map(str::to_owned));
             }
         } else if let Some((place, text)) = debug_line_of_helm_3(line) {
@@ -22,7 +20,7 @@ pub(super) fn without_debug_output(stderr: &str) -> String {
             if place == "helm.go" {
                 break;
             }
-            let begin = text.strip_prefix(OF_HELM_3);
+            let begin = text.strip_prefix(NOT_DELETED_HELM_3);
             reason.extend(begin.map(str::to_owned));
             is_in_reason = begin.is_some();
         } else if is_in_reason && !line.starts_with("Error:") {
